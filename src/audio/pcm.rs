@@ -1,0 +1,100 @@
+//! PCM encodings: samples to bytes and back, little-endian, interleaved stereo.
+
+use serde::{Deserialize, Serialize};
+
+/// How one sample is stored.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Encoding {
+    /// IEEE 754 single precision, full scale 1.0; never clips.
+    #[default]
+    F32Le,
+    /// Signed 16-bit integer.
+    S16Le,
+    /// Signed 24-bit integer in three bytes.
+    S24Le,
+}
+
+impl Encoding {
+    /// Bytes of one sample of one channel.
+    pub const fn bytes_per_sample(self) -> usize {
+        match self {
+            Encoding::F32Le => 4,
+            Encoding::S16Le => 2,
+            Encoding::S24Le => 3,
+        }
+    }
+
+    /// Appends `samples` to `bytes` and returns how many had to be clipped to full scale.
+    ///
+    /// Integers are rounded to nearest, and 1.0 is 2^(bits-1), as decoders read them back; a
+    /// sample that is no number becomes silence and counts as clipped.
+    pub fn write(self, samples: impl Iterator<Item = f32>, bytes: &mut Vec<u8>) -> u64 {
+        let mut clipped = 0;
+        match self {
+            Encoding::F32Le => samples.for_each(|s| bytes.extend_from_slice(&s.to_le_bytes())),
+            Encoding::S16Le => samples.for_each(|s| {
+                let value = quantize(s, 15, &mut clipped);
+                bytes.extend_from_slice(&value.to_le_bytes()[..2]);
+            }),
+            Encoding::S24Le => samples.for_each(|s| {
+                let value = quantize(s, 23, &mut clipped);
+                bytes.extend_from_slice(&value.to_le_bytes()[..3]);
+            }),
+        }
+        clipped
+    }
+
+    /// Reads samples; bytes of an unfinished last sample are left out.
+    pub fn read(self, bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
+        bytes.chunks_exact(self.bytes_per_sample()).map(move |b| match self {
+            Encoding::F32Le => f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
+            Encoding::S16Le => f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0,
+            Encoding::S24Le => {
+                (i32::from_le_bytes([0, b[0], b[1], b[2]]) >> 8) as f32 / 8_388_608.0
+            }
+        })
+    }
+}
+
+/// `sample` in units of the last of `bits` fractional bits, clamped to what they hold.
+fn quantize(sample: f32, bits: u32, clipped: &mut u64) -> i32 {
+    let full_scale = f64::from(1_u32 << bits);
+    let value = (f64::from(sample) * full_scale).round_ties_even();
+    let clamped = value.clamp(-full_scale, full_scale - 1.0);
+    // Also true for a NaN, which equals nothing.
+    if clamped != value {
+        *clipped += 1;
+    }
+    clamped as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(encoding: Encoding, samples: &[f32], bytes: &[u8], clipped: u64) {
+        let mut written = Vec::new();
+        assert_eq!(encoding.write(samples.iter().copied(), &mut written), clipped);
+        assert_eq!(written, bytes);
+    }
+
+    #[test]
+    fn integers_round_and_clip() {
+        check(Encoding::S16Le, &[0.0, 0.5, -1.0], &[0, 0, 0, 0x40, 0, 0x80], 0);
+        check(Encoding::S16Le, &[1.0, -1.1], &[0xff, 0x7f, 0, 0x80], 2);
+        check(Encoding::S24Le, &[0.5, -1.0, 2.0], &[0, 0, 0x40, 0, 0, 0x80, 0xff, 0xff, 0x7f], 1);
+        check(Encoding::S16Le, &[f32::NAN], &[0, 0], 1);
+    }
+
+    #[test]
+    fn integers_come_back_as_they_went() {
+        for encoding in [Encoding::S16Le, Encoding::S24Le, Encoding::F32Le] {
+            let samples: Vec<f32> = (-100..100).map(|i| i as f32 / 128.0).collect();
+            let mut bytes = Vec::new();
+            assert_eq!(encoding.write(samples.iter().copied(), &mut bytes), 0);
+            assert_eq!(encoding.read(&bytes).collect::<Vec<_>>(), samples);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Names of stems.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A stem's name as models use it: 1 to 32 of `a-z`, `0-9`, `_` and `-`, beginning with a letter.
+///
+/// Nothing else ever becomes part of a path, so `../etc` is refused here and not further down.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct StemName(String);
+
+/// The text is not a stem's name.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "{0:?} is not a stem name: it takes 1 to 32 of a-z, 0-9, '_' and '-', beginning with a letter"
+)]
+pub struct BadStemName(String);
+
+impl StemName {
+    /// Everything but the vocals; available beside every model's own stems.
+    pub const ACCOMPANIMENT: &'static str = "accompaniment";
+    /// The sung or spoken voice.
+    pub const VOCALS: &'static str = "vocals";
+
+    /// `accompaniment`, as a name.
+    pub fn accompaniment() -> StemName {
+        StemName(Self::ACCOMPANIMENT.to_owned())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for StemName {
+    type Err = BadStemName;
+
+    fn from_str(text: &str) -> Result<StemName, BadStemName> {
+        let allowed =
+            |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'-';
+        let valid = (1..=32).contains(&text.len())
+            && text.as_bytes()[0].is_ascii_lowercase()
+            && text.bytes().all(allowed);
+        if valid {
+            Ok(StemName(text.to_owned()))
+        } else {
+            Err(BadStemName(text.chars().take(64).collect()))
+        }
+    }
+}
+
+impl TryFrom<String> for StemName {
+    type Error = BadStemName;
+
+    fn try_from(text: String) -> Result<StemName, BadStemName> {
+        text.parse()
+    }
+}
+
+impl From<StemName> for String {
+    fn from(name: StemName) -> String {
+        name.0
+    }
+}
+
+impl fmt::Display for StemName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_are_stems() {
+        for good in ["vocals", "drums", "stem_2", "lead-guitar"] {
+            assert_eq!(good.parse::<StemName>().unwrap().as_str(), good);
+        }
+        for bad in ["", "../vocals", "a/b", "Vocals", "1st", "vocals.wav", "a\0", &"x".repeat(33)] {
+            assert!(bad.parse::<StemName>().is_err(), "{bad:?} passed");
+        }
+    }
+}

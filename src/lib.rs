@@ -1,0 +1,3 @@
+//! Stemwire separates music into stems while the upload is still arriving.
+
+pub mod audio;

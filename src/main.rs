@@ -1,0 +1,2 @@
+//! The `stemwire` command.
+fn main() {}
