@@ -1,3 +1,5 @@
 //! Stemwire separates music into stems while the upload is still arriving.
 
 pub mod audio;
+pub mod dsp;
+pub mod engine;

@@ -1,0 +1,13 @@
+//! Rung 1: the arithmetic between a track and a model.
+//!
+//! Models see spectrograms and fixed windows of a track; what they say about each window is added up
+//! to stems. None of this knows what a model is: windows are data ([`segments`]), spectra are slices
+//! ([`stft`]), and overlapping answers are sums with weights ([`overlap`]).
+
+pub mod overlap;
+pub mod segments;
+pub mod stft;
+
+pub use overlap::OverlapAdd;
+pub use segments::{Segment, Segmentation};
+pub use stft::Stft;

@@ -1,0 +1,115 @@
+//! Overlap-add of overlapping answers, with what is not final yet as a value that can be stored.
+
+use crate::audio::{Frames, Stereo};
+
+/// Weighted sums of several stems from `position` on.
+///
+/// Everything before `position` has been taken out as final. The sums are kept unnormalised, as in
+/// the reference (`out += weight * chunk`, then `out /= sum_weight`), so that the result is the same
+/// whenever it is taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OverlapAdd {
+    position: Frames,
+    weights: Vec<f32>,
+    sums: Vec<Stereo>,
+}
+
+impl OverlapAdd {
+    /// Empty sums of `stems` stems from `position` on.
+    pub fn new(stems: usize, position: Frames) -> OverlapAdd {
+        OverlapAdd { position, weights: Vec::new(), sums: vec![Stereo::new(); stems] }
+    }
+
+    /// Sums that were stored: `weights` and every one of `sums` must be equally long, else `None`.
+    pub fn restore(position: Frames, weights: Vec<f32>, sums: Vec<Stereo>) -> Option<OverlapAdd> {
+        let fits = sums.iter().all(|sum| sum.len() == weights.len());
+        fits.then_some(OverlapAdd { position, weights, sums })
+    }
+
+    /// The first frame that is not final.
+    pub fn position(&self) -> Frames {
+        self.position
+    }
+
+    /// The sum of weights of each frame from `position` on.
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    /// The weighted sum of each stem from `position` on.
+    pub fn sums(&self) -> &[Stereo] {
+        &self.sums
+    }
+
+    /// Adds an answer: every stem of `answer` from frame `start` (not before `position`) on, its frame
+    /// `i` weighted with `weights[i]`. The answer may be shorter than `weights`.
+    pub fn add(&mut self, start: Frames, weights: &[f32], answer: &[Stereo]) {
+        let at = start.saturating_sub(self.position).as_len();
+        let frames = answer.first().map_or(0, Stereo::len).min(weights.len());
+        if self.weights.len() < at + frames {
+            self.weights.resize(at + frames, 0.0);
+            for sum in &mut self.sums {
+                sum.resize(at + frames);
+            }
+        }
+        for (total, weight) in self.weights[at..].iter_mut().zip(&weights[..frames]) {
+            *total += weight;
+        }
+        for (sum, stem) in self.sums.iter_mut().zip(answer) {
+            for (sum, stem) in sum.planes_mut().into_iter().zip(stem.planes()) {
+                for ((sum, weight), sample) in sum[at..].iter_mut().zip(weights).zip(stem) {
+                    *sum += weight * sample;
+                }
+            }
+        }
+    }
+
+    /// Takes out the frames before `until`, which no later answer may reach, divided by their
+    /// weights. Fewer, where fewer have been added.
+    pub fn take_final(&mut self, until: Frames) -> Vec<Stereo> {
+        let count = until.saturating_sub(self.position).as_len().min(self.weights.len());
+        let weights: Vec<f32> = self.weights.drain(..count).collect();
+        self.position += Frames::from_len(count);
+        let take = |sum: &mut Stereo| {
+            let mut stem = sum.take_front(count);
+            for plane in stem.planes_mut() {
+                for (sample, weight) in plane.iter_mut().zip(&weights) {
+                    *sample /= weight;
+                }
+            }
+            stem
+        };
+        self.sums.iter_mut().map(take).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mono(samples: &[f32]) -> Stereo {
+        Stereo::from_planes(samples.to_vec(), samples.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn overlapping_answers_are_averaged_by_weight() {
+        let mut sums = OverlapAdd::new(1, Frames(10));
+        sums.add(Frames(10), &[1.0, 1.0, 3.0], &[mono(&[2.0, 4.0, 8.0])]);
+        sums.add(Frames(12), &[1.0, 1.0, 1.0], &[mono(&[4.0, 6.0])]);
+        assert_eq!(sums.take_final(Frames(12)), [mono(&[2.0, 4.0])]);
+        assert_eq!(sums.position(), Frames(12));
+        assert_eq!(sums.take_final(Frames(99)), [mono(&[7.0, 6.0])]);
+        assert_eq!(sums.position(), Frames(14));
+    }
+
+    #[test]
+    fn stored_sums_go_on_as_if_nothing_had_happened() {
+        let mut sums = OverlapAdd::new(1, Frames::ZERO);
+        sums.add(Frames(0), &[0.5, 1.0, 0.5], &[mono(&[1.0, 2.0, 3.0])]);
+        sums.take_final(Frames(1));
+        let (weights, stored) = (sums.weights().to_vec(), sums.sums().to_vec());
+        let restored = OverlapAdd::restore(sums.position(), weights, stored).unwrap();
+        assert_eq!(restored, sums);
+        assert_eq!(OverlapAdd::restore(Frames(0), vec![1.0], vec![Stereo::new()]), None);
+    }
+}

@@ -1,0 +1,169 @@
+//! Which frames a model sees for which frames of the track, as data.
+//!
+//! The rule is the reference implementation's (`apply_model` and `TensorChunk.padded` in Demucs):
+//! windows start every `stride` frames; a window that would reach beyond the end of the track is cut
+//! short, and the short window is then padded *centred* to the model's length, with the track's own
+//! earlier frames on the left where there are any, and zeros elsewhere.
+
+use std::ops::Range;
+
+use crate::audio::Frames;
+
+/// How a track is cut for a model that sees `length` frames at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segmentation {
+    length: u64,
+    stride: u64,
+}
+
+/// One window: what the model is shown, and which part of its answer counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Segment {
+    /// Counts from 0.
+    pub index: u64,
+    /// Frames of the track that this segment has a say in.
+    pub span: Range<u64>,
+    /// Frames of the track that the model is shown; contains `span`.
+    pub shown: Range<u64>,
+    /// Zeros in front of `shown`; the rest of the model's length is filled up behind it.
+    pub zeros_before: usize,
+    /// Where `span` begins in the model's answer.
+    pub trim_before: usize,
+}
+
+impl Segmentation {
+    /// Windows of `length` frames of which the fraction `overlap` (0 to below 1) is seen twice.
+    ///
+    /// The stride is rounded down as in the reference, but never to zero.
+    pub fn new(length: Frames, overlap: f64) -> Segmentation {
+        let stride = ((1.0 - overlap) * length.0 as f64) as u64;
+        Segmentation { length: length.0.max(1), stride: stride.clamp(1, length.0.max(1)) }
+    }
+
+    /// Frames that the model sees at once.
+    pub fn length(&self) -> Frames {
+        Frames(self.length)
+    }
+
+    /// Frames from one window's start to the next one's.
+    pub fn stride(&self) -> Frames {
+        Frames(self.stride)
+    }
+
+    /// How many windows a track of `total` frames has.
+    pub fn count(&self, total: Frames) -> u64 {
+        total.0.div_ceil(self.stride)
+    }
+
+    /// Where window `index` starts; no later window reaches the frames before.
+    pub fn start(&self, index: u64) -> Frames {
+        Frames(index.saturating_mul(self.stride))
+    }
+
+    /// The window `index` of a track of which `decoded` frames are there; `complete` tells that there
+    /// will be no more. `None` while too little is there to know it, or when there is no such window.
+    pub fn segment(&self, index: u64, decoded: Frames, complete: bool) -> Option<Segment> {
+        let (start, decoded) = (self.start(index).0, decoded.0);
+        let end = start.saturating_add(self.length);
+        if end <= decoded {
+            return Some(Segment {
+                index,
+                span: start..end,
+                shown: start..end,
+                zeros_before: 0,
+                trim_before: 0,
+            });
+        }
+        if !complete || start >= decoded {
+            return None;
+        }
+        let missing = end - decoded;
+        let before = missing / 2;
+        let shown_start = start.saturating_sub(before);
+        let shown_end = decoded.min(end - before);
+        Some(Segment {
+            index,
+            span: start..decoded,
+            shown: shown_start..shown_end,
+            zeros_before: (before - (start - shown_start)) as usize,
+            trim_before: before as usize,
+        })
+    }
+}
+
+/// The weights of a window's frames in the overlap-add: a triangle with its maximum, 1, in the middle.
+pub fn triangle(length: Frames) -> Vec<f32> {
+    let half = length.0 / 2;
+    let rise = 1..=half;
+    let fall = (1..=length.0 - half).rev();
+    let peak = (length.0 - half) as f32;
+    rise.chain(fall).map(|weight| weight as f32 / peak).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_spans(total: u64, (length, overlap): (u64, f64), expected: &[Range<u64>]) {
+        let windows = Segmentation::new(Frames(length), overlap);
+        let spans: Vec<_> = (0..windows.count(Frames(total)))
+            .map(|i| windows.segment(i, Frames(total), true).unwrap().span)
+            .collect();
+        assert_eq!(spans, expected);
+        assert_eq!(windows.segment(spans.len() as u64, Frames(total), true), None);
+    }
+
+    #[test]
+    fn windows_cover_the_track_and_end_with_it() {
+        check_spans(0, (4, 0.25), &[]);
+        check_spans(1, (4, 0.25), &[0..1]);
+        check_spans(4, (4, 0.25), &[0..4, 3..4]);
+        check_spans(10, (4, 0.25), &[0..4, 3..7, 6..10, 9..10]);
+        check_spans(10, (4, 0.5), &[0..4, 2..6, 4..8, 6..10, 8..10]);
+        check_spans(9, (4, 0.0), &[0..4, 4..8, 8..9]);
+    }
+
+    #[test]
+    fn a_window_waits_for_its_frames() {
+        let windows = Segmentation::new(Frames(4), 0.25);
+        assert_eq!(windows.segment(0, Frames(3), false), None);
+        assert!(windows.segment(0, Frames(4), false).is_some());
+        assert_eq!(windows.segment(1, Frames(6), false), None);
+        assert!(windows.segment(1, Frames(6), true).is_some());
+    }
+
+    #[track_caller]
+    fn check_padding(total: u64, index: u64, shown: Range<u64>, zeros: usize, trim: usize) {
+        let segment =
+            Segmentation::new(Frames(8), 0.25).segment(index, Frames(total), true).unwrap();
+        assert_eq!(
+            (segment.shown, segment.zeros_before, segment.trim_before),
+            (shown, zeros, trim)
+        );
+    }
+
+    // Expected values: `TensorChunk(torch.arange(total), offset, 8).padded(8)` of the reference.
+    #[test]
+    fn short_windows_are_centred_among_real_frames() {
+        check_padding(20, 0, 0..8, 0, 0);
+        check_padding(8, 1, 3..8, 0, 3);
+        check_padding(11, 1, 5..11, 0, 1);
+        check_padding(5, 0, 0..5, 1, 1);
+        check_padding(2, 0, 0..2, 3, 3);
+        check_padding(7, 1, 3..7, 0, 3);
+    }
+
+    #[test]
+    fn the_triangle_is_the_references() {
+        assert_eq!(triangle(Frames(4)), [0.5, 1.0, 1.0, 0.5]);
+        assert_eq!(triangle(Frames(5)), [1.0 / 3.0, 2.0 / 3.0, 1.0, 2.0 / 3.0, 1.0 / 3.0]);
+    }
+
+    #[test]
+    fn strides_round_down_as_in_the_reference() {
+        let htdemucs = Segmentation::new(Frames(343_980), 0.25);
+        assert_eq!(htdemucs.stride(), Frames(257_985));
+        assert_eq!(Segmentation::new(Frames(8), 0.999).stride(), Frames(1));
+    }
+}

@@ -1,0 +1,229 @@
+//! The card: the TOML that describes a model. Parsed and checked once, then trusted.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::{EngineError, Sha256Hash};
+use crate::audio::{Frames, Hertz, StemName};
+
+/// A model's name: 1 to 64 of `a-z`, `0-9`, `.`, `_` and `-`, beginning with a letter or a digit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ModelName(String);
+
+/// A model, as its author describes it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelCard {
+    /// The name that requests use.
+    pub name: ModelName,
+    /// The name for people.
+    pub title: String,
+    /// What kind of model it is, which decides what stands around the graph.
+    pub family: Family,
+    /// The stems in the order in which the model yields them.
+    pub stems: Vec<StemName>,
+    /// The rate that the model works at.
+    pub sample_rate: Hertz,
+    /// Frames that the model sees at once.
+    pub segment: Frames,
+    /// How much of a segment overlaps the next, 0 to 0.9.
+    pub overlap: f64,
+    /// The licence of the weights, for people.
+    pub licence: String,
+    /// The spectrum that the graph takes beside the waveform.
+    pub stft: StftShape,
+    /// The ONNX graph.
+    pub graph: FileReference,
+    /// What fills the graph's initialisers.
+    pub weights: FileReference,
+}
+
+/// Kinds of models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// Hybrid Transformer Demucs: waveform and complex spectrum in, both out, to be added.
+    Htdemucs,
+}
+
+/// The shape of a short-time Fourier transform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StftShape {
+    /// Samples of a frame.
+    pub size: usize,
+    /// Samples from one frame's start to the next one's.
+    pub hop: usize,
+}
+
+/// A file beside the card.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileReference {
+    /// A plain file name.
+    pub file: String,
+    /// What the file must hash to.
+    pub sha256: Sha256Hash,
+}
+
+impl ModelCard {
+    /// The largest overlap that makes sense: each frame is then computed ten times.
+    pub const MAX_OVERLAP: f64 = 0.9;
+
+    /// Reads a card; `path` is for the error.
+    ///
+    /// # Errors
+    /// [`EngineError::Card`] naming what is wrong.
+    pub fn parse(text: &str, path: &str) -> Result<ModelCard, EngineError> {
+        let invalid = |reason: String| EngineError::Card { card: path.to_owned(), reason };
+        let card: ModelCard = toml::from_str(text).map_err(|e| invalid(e.to_string()))?;
+        match card.fault() {
+            None => Ok(card),
+            Some(reason) => Err(invalid(reason)),
+        }
+    }
+
+    /// Whether sessions may ask for `stem`: one of its own, or the accompaniment to its vocals.
+    pub fn yields(&self, stem: &StemName) -> bool {
+        self.stems.contains(stem)
+            || (stem.as_str() == StemName::ACCOMPANIMENT
+                && self.stems.iter().any(|own| own.as_str() == StemName::VOCALS))
+    }
+
+    fn fault(&self) -> Option<String> {
+        let StftShape { size, hop } = self.stft;
+        if self.stems.is_empty() || self.stems.len() > 64 {
+            return Some("it needs 1 to 64 stems".into());
+        }
+        if (1..self.stems.len()).any(|i| self.stems[..i].contains(&self.stems[i])) {
+            return Some("a stem is named twice".into());
+        }
+        if !self.sample_rate.is_supported() {
+            return Some(format!("a sample rate of {} is not supported", self.sample_rate));
+        }
+        if !(0.0..=Self::MAX_OVERLAP).contains(&self.overlap) {
+            return Some(format!("overlap must be 0 to {}", Self::MAX_OVERLAP));
+        }
+        if !size.is_power_of_two() || !(16..=65_536).contains(&size) || hop != size / 4 {
+            return Some("stft.size must be a power of two up to 65536, and hop a quarter".into());
+        }
+        // The spectrum is padded by mirroring up to 2.5 hops of the segment at its ends.
+        if self.segment.0 < 3 * hop as u64 || self.segment.0 > 1 << 26 {
+            return Some(format!("a segment of {} frames is too short or too long", self.segment));
+        }
+        let plain = |file: &str| !file.is_empty() && !file.contains(['/', '\\']) && file != "..";
+        [&self.graph, &self.weights]
+            .into_iter()
+            .find(|reference| !plain(&reference.file))
+            .map(|reference| format!("{:?} is not a plain file name", reference.file))
+    }
+}
+
+impl ModelName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ModelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The text is not a model's name.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0:?} is not a model name: it takes 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a \
+     letter or a digit"
+)]
+pub struct BadModelName(String);
+
+impl FromStr for ModelName {
+    type Err = BadModelName;
+
+    fn from_str(text: &str) -> Result<ModelName, BadModelName> {
+        let first = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let valid = (1..=64).contains(&text.len())
+            && first(text.as_bytes()[0])
+            && text.bytes().all(|c| first(c) || matches!(c, b'.' | b'_' | b'-'));
+        if valid {
+            Ok(ModelName(text.to_owned()))
+        } else {
+            Err(BadModelName(text.chars().take(80).collect()))
+        }
+    }
+}
+
+impl TryFrom<String> for ModelName {
+    type Error = BadModelName;
+
+    fn try_from(text: String) -> Result<ModelName, BadModelName> {
+        text.parse()
+    }
+}
+
+impl From<ModelName> for String {
+    fn from(name: ModelName) -> String {
+        name.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CARD: &str = r#"
+        name = "tiny"
+        title = "Tiny"
+        family = "htdemucs"
+        stems = ["drums", "vocals"]
+        sample_rate = 44100
+        segment = 343980
+        overlap = 0.25
+        licence = "MIT"
+        stft = { size = 4096, hop = 1024 }
+        graph = { file = "graph.onnx", sha256 = "HASH" }
+        weights = { file = "weights.safetensors", sha256 = "HASH" }
+    "#;
+
+    #[track_caller]
+    fn check(from: &str, to: &str, expected: Result<(), &str>) {
+        let text = CARD.replace("HASH", &"0".repeat(64)).replace(from, to);
+        match (ModelCard::parse(&text, "card.toml"), expected) {
+            (Ok(_), Ok(())) => {}
+            (Err(error), Err(part)) => {
+                assert!(error.to_string().contains(part), "{error} lacks {part:?}");
+            }
+            (parsed, _) => panic!("{to:?} gave {parsed:?}"),
+        }
+    }
+
+    #[test]
+    fn cards_are_checked_when_read() {
+        check("", "", Ok(()));
+        check("segment = 343980", "segment = 0", Err("segment of 0 frames"));
+        check("overlap = 0.25", "overlap = 1.0", Err("overlap"));
+        check("44100", "0", Err("0 Hz"));
+        check("hop = 1024", "hop = 7", Err("hop"));
+        check("\"graph.onnx\"", "\"../graph.onnx\"", Err("plain file name"));
+        check("[\"drums\", \"vocals\"]", "[]", Err("stems"));
+        check("\"drums\"", "\"vocals\"", Err("twice"));
+        check("\"drums\"", "\"../drums\"", Err("stem name"));
+        check("licence", "license", Err("license"));
+        check("\"htdemucs\"", "\"wavenet\"", Err("wavenet"));
+    }
+
+    #[test]
+    fn accompaniment_needs_vocals() {
+        let card = ModelCard::parse(&CARD.replace("HASH", &"0".repeat(64)), "").unwrap();
+        assert!(card.yields(&StemName::accompaniment()));
+        assert!(!card.yields(&"piano".parse().unwrap()));
+        let text = CARD.replace("HASH", &"0".repeat(64)).replace("\"vocals\"", "\"bass\"");
+        assert!(!ModelCard::parse(&text, "").unwrap().yields(&StemName::accompaniment()));
+    }
+}

@@ -1,0 +1,159 @@
+//! Rung 2: models that separate one segment, and what it takes to run them.
+//!
+//! - [`card`]: the TOML that describes a model. [`catalog`]: the models that there are.
+//! - [`runtime`]: finds, installs and loads ONNX Runtime.
+//! - [`weights`], [`demucs`]: a graph without weights, the authors' own weights, and the spectra
+//!   around them.
+//! - [`chain`]: the models to try, in order. [`pool`]: the workers that run them, fairly.
+//!
+//! Nothing here knows of sessions, files of a track, or the wire.
+
+pub mod card;
+pub mod catalog;
+pub mod chain;
+mod demucs;
+pub mod hash;
+pub mod model;
+pub mod pool;
+pub mod runtime;
+mod weights;
+
+use std::time::Duration;
+
+use crate::audio::Stereo;
+
+pub use card::{ModelCard, ModelName};
+pub use catalog::Catalog;
+pub use chain::Chain;
+pub use hash::Sha256Hash;
+pub use model::Model;
+pub use runtime::Runtime;
+
+/// A loaded model: separates one segment at a time.
+pub trait Engine: Send {
+    /// Separates one segment.
+    ///
+    /// `mix` has exactly the card's `segment` frames. Answers the card's stems in its order, each as
+    /// long as `mix` and finite. The same `mix` gives the same bits.
+    ///
+    /// # Errors
+    /// [`EngineError::Run`] when the model fails, [`EngineError::NotFinite`] when it answers NaN or
+    /// infinity.
+    fn separate(&mut self, mix: &Stereo) -> Result<Vec<Stereo>, EngineError>;
+}
+
+/// An engine by all that its numbers depend on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The model's name.
+    pub model: ModelName,
+    /// SHA-256 of the weights' file.
+    pub weights: Sha256Hash,
+    /// Such as `cpu`.
+    pub provider: String,
+    /// Such as `onnxruntime 1.31.1`.
+    pub runtime: String,
+    /// Compute threads of one worker.
+    pub threads: usize,
+    /// Such as `f32`.
+    pub precision: String,
+}
+
+/// What goes wrong with models and engines.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EngineError {
+    /// There is no model of that name.
+    #[error("there is no model {name:?}; there are: {known}")]
+    UnknownModel {
+        /// The name asked for.
+        name: String,
+        /// The names there are, comma-separated.
+        known: String,
+    },
+    /// No model of the chain yields these stems.
+    #[error("no model of the chain yields {wanted}; {available}")]
+    NoModelForStems {
+        /// The stems wanted.
+        wanted: String,
+        /// Which model yields what.
+        available: String,
+    },
+    /// A card does not parse or contradicts itself.
+    #[error("the model card {card} is not valid: {reason}")]
+    Card {
+        /// The card's path.
+        card: String,
+        /// What is wrong in it.
+        reason: String,
+    },
+    /// A model's file cannot be read.
+    #[error("cannot read {path} of model {model}: {reason}")]
+    File {
+        /// The model.
+        model: String,
+        /// The file.
+        path: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// A model's file is not the one that its card names.
+    #[error(
+        "{path} of model {model} has SHA-256 {found}, but its card says {expected}: the file is \
+         damaged or another one; install the model again"
+    )]
+    Hash {
+        /// The model.
+        model: String,
+        /// The file.
+        path: String,
+        /// The hash in the card.
+        expected: Sha256Hash,
+        /// The hash of the file.
+        found: Sha256Hash,
+    },
+    /// Weights and graph do not go together, or the runtime refuses the model.
+    #[error("model {model} cannot be loaded: {reason}")]
+    Load {
+        /// The model.
+        model: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// The model failed on a segment.
+    #[error("model {model} failed on a segment: {reason}")]
+    Run {
+        /// The model.
+        model: String,
+        /// What the runtime says.
+        reason: String,
+    },
+    /// The model answered NaN or infinity.
+    #[error("model {model} answered numbers that are not finite")]
+    NotFinite {
+        /// The model.
+        model: String,
+    },
+    /// The engine's code panicked; the engine is loaded anew for the next segment.
+    #[error("model {model} panicked: {reason}")]
+    Panicked {
+        /// The model.
+        model: String,
+        /// The panic's message.
+        reason: String,
+    },
+    /// The job was cancelled before it ran.
+    #[error("the segment was cancelled")]
+    Cancelled,
+    /// The pool is shutting down.
+    #[error("the workers are shutting down")]
+    ShuttingDown,
+}
+
+/// One segment's answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The card's stems, in its order.
+    pub stems: Vec<Stereo>,
+    /// How long the engine took, loading left out.
+    pub engine_time: Duration,
+}

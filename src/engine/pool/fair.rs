@@ -1,0 +1,143 @@
+//! A queue that is fair between owners by what they have cost, not by how much they ask.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::Hash;
+use std::time::Duration;
+
+/// Items of many owners; the next is always one of the owner that has cost least.
+///
+/// An owner that comes, or comes back after it had nothing to do, starts level with the cheapest one
+/// present: it may neither claim the time in which it was away nor pay for having been early.
+#[derive(Debug)]
+pub(super) struct FairQueue<K, T> {
+    owners: BTreeMap<K, Owner<T>>,
+    /// What the owner served last had cost; nobody starts below.
+    floor: Duration,
+}
+
+#[derive(Debug)]
+struct Owner<T> {
+    waiting: VecDeque<T>,
+    running: usize,
+    cost: Duration,
+}
+
+impl<K: Ord + Copy + Hash, T> FairQueue<K, T> {
+    /// No items.
+    pub(super) fn new() -> FairQueue<K, T> {
+        FairQueue { owners: BTreeMap::new(), floor: Duration::ZERO }
+    }
+
+    /// Adds an item at the end of its owner's line.
+    pub(super) fn push(&mut self, owner: K, item: T) {
+        let level = self.level();
+        let owner = self.owners.entry(owner).or_insert_with(|| Owner {
+            waiting: VecDeque::new(),
+            running: 0,
+            cost: level,
+        });
+        owner.waiting.push_back(item);
+    }
+
+    /// Takes the next item: of the owners with one, that which has cost least, then that which has
+    /// fewest running.
+    pub(super) fn pop(&mut self) -> Option<(K, T)> {
+        let waiting = self.owners.iter_mut().filter(|(_, owner)| !owner.waiting.is_empty());
+        let (key, owner) = waiting.min_by_key(|(_, owner)| (owner.cost, owner.running))?;
+        self.floor = self.floor.max(owner.cost);
+        owner.running += 1;
+        Some((*key, owner.waiting.pop_front()?))
+    }
+
+    /// Says that an item that was taken is finished and what it has cost.
+    pub(super) fn finish(&mut self, key: K, cost: Duration) {
+        if let Some(owner) = self.owners.get_mut(&key) {
+            owner.running = owner.running.saturating_sub(1);
+            owner.cost += cost;
+        }
+    }
+
+    /// Forgets an owner; answers its items that have not been taken.
+    pub(super) fn remove(&mut self, key: K) -> Vec<T> {
+        self.owners.remove(&key).map(|owner| owner.waiting.into()).unwrap_or_default()
+    }
+
+    /// Takes out all items.
+    pub(super) fn drain(&mut self) -> Vec<T> {
+        std::mem::take(&mut self.owners).into_values().flat_map(|owner| owner.waiting).collect()
+    }
+
+    /// Where somebody new begins.
+    fn level(&self) -> Duration {
+        let cheapest = self.owners.values().map(|owner| owner.cost).min();
+        cheapest.unwrap_or(self.floor)
+    }
+}
+
+impl<K: Ord + Copy + Hash, T> Default for FairQueue<K, T> {
+    fn default() -> Self {
+        FairQueue::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Serves `turns` items, each owner asking for two at a time, and counts by owner.
+    fn serve(costs: &[u64], turns: usize) -> Vec<usize> {
+        let mut queue = FairQueue::new();
+        let mut served = vec![0; costs.len()];
+        for owner in 0..costs.len() {
+            queue.push(owner, ());
+            queue.push(owner, ());
+        }
+        for _ in 0..turns {
+            let (owner, ()) = queue.pop().unwrap();
+            served[owner] += 1;
+            queue.finish(owner, Duration::from_millis(costs[owner]));
+            queue.push(owner, ());
+        }
+        served
+    }
+
+    #[test]
+    fn time_is_shared_not_turns() {
+        assert_eq!(serve(&[10, 10], 100), [50, 50]);
+        assert_eq!(serve(&[10, 30], 100), [75, 25]);
+        assert_eq!(serve(&[1, 1, 1, 1], 100), [25, 25, 25, 25]);
+    }
+
+    #[test]
+    fn a_newcomer_starts_level() {
+        let mut queue = FairQueue::new();
+        for _ in 0..9 {
+            queue.push("old", ());
+        }
+        for _ in 0..3 {
+            assert_eq!(queue.pop().map(|(owner, ())| owner), Some("old"));
+            queue.finish("old", Duration::from_secs(1));
+        }
+        for _ in 0..9 {
+            queue.push("new", ());
+        }
+        let mut order = Vec::new();
+        for _ in 0..6 {
+            let (owner, ()) = queue.pop().unwrap();
+            order.push(owner);
+            queue.finish(owner, Duration::from_secs(1));
+        }
+        assert_eq!(order.iter().filter(|owner| **owner == "new").count(), 3, "{order:?}");
+    }
+
+    #[test]
+    fn an_owner_can_be_removed() {
+        let mut queue = FairQueue::new();
+        queue.push(1, 'a');
+        queue.push(1, 'b');
+        queue.push(2, 'c');
+        assert_eq!(queue.remove(1), ['a', 'b']);
+        assert_eq!(queue.pop(), Some((2, 'c')));
+        assert_eq!(queue.pop(), None);
+    }
+}

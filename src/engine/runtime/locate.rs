@@ -1,0 +1,229 @@
+//! Where the library is looked for.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::{Provider, RuntimeError};
+
+/// The places to look at, in this order.
+#[derive(Debug, Clone, Default)]
+pub struct Search {
+    /// A library or a folder with one, named on the command line.
+    pub flag: Option<PathBuf>,
+    /// The same, named in the environment.
+    pub environment: Option<PathBuf>,
+    /// The folder of the binary.
+    pub beside: Option<PathBuf>,
+    /// The folder into which runtimes are installed.
+    pub cache: Option<PathBuf>,
+}
+
+/// A library that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The library's file.
+    pub path: PathBuf,
+    /// Why it was looked at.
+    pub origin: Origin,
+}
+
+/// Why a path is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The command line names it.
+    Flag,
+    /// The environment names it.
+    Environment,
+    /// It is the binary's folder.
+    Beside,
+    /// It is installed there.
+    Cache,
+}
+
+/// The environment variable that names the library.
+pub const VARIABLE: &str = "STEMWIRE_RUNTIME";
+
+impl Search {
+    /// Looks from the place of the running binary and the user's cache.
+    pub fn from_here(flag: Option<PathBuf>, environment: Option<PathBuf>) -> Search {
+        let binary = std::env::current_exe().ok();
+        Search {
+            flag,
+            environment,
+            beside: binary.and_then(|path| path.parent().map(Path::to_owned)),
+            cache: dirs::cache_dir().map(|cache| cache.join("stemwire").join("runtimes")),
+        }
+    }
+
+    /// The first library there is. What the user named must be there: nothing else is taken instead.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NotFound`] with every path that was tried.
+    pub fn find(&self) -> Result<Found, RuntimeError> {
+        let mut tried = Vec::new();
+        for (origin, place) in self.places() {
+            match library_at(&place) {
+                Some(path) => return Ok(Found { path, origin }),
+                None => tried.push(format!("  {} ({origin})", place.display())),
+            }
+            if matches!(origin, Origin::Flag | Origin::Environment) {
+                break;
+            }
+        }
+        Err(RuntimeError::NotFound { tried })
+    }
+
+    /// Whether the user named a library, so that none may be installed in its place.
+    pub fn is_named(&self) -> bool {
+        self.flag.is_some() || self.environment.is_some()
+    }
+
+    /// Every path that may hold a library, in the order of preference.
+    pub fn places(&self) -> Vec<(Origin, PathBuf)> {
+        let mut places = Vec::new();
+        places.extend(self.flag.clone().map(|path| (Origin::Flag, path)));
+        places.extend(self.environment.clone().map(|path| (Origin::Environment, path)));
+        places.extend(self.beside.clone().map(|path| (Origin::Beside, path)));
+        if let Some(cache) = &self.cache {
+            let installed: Vec<PathBuf> =
+                Provider::ALL.into_iter().flat_map(|provider| installed(cache, provider)).collect();
+            if installed.is_empty() {
+                places.push((Origin::Cache, cache.clone()));
+            }
+            places.extend(installed.into_iter().map(|path| (Origin::Cache, path)));
+        }
+        places
+    }
+}
+
+/// The folders in `cache` with a runtime of this provider, newest version first.
+pub fn installed(cache: &Path, provider: Provider) -> Vec<PathBuf> {
+    let prefix = format!("{provider}-");
+    let mut folders: Vec<(Vec<u32>, PathBuf)> = std::fs::read_dir(cache)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let version = name.strip_prefix(&prefix)?;
+            let numbers = version.split('.').map(str::parse).collect::<Result<_, _>>().ok()?;
+            Some((numbers, entry.path()))
+        })
+        .collect();
+    folders.sort();
+    folders.into_iter().rev().map(|(_, path)| path).collect()
+}
+
+/// The library that `place` is or holds.
+pub fn library_at(place: &Path) -> Option<PathBuf> {
+    if place.is_file() {
+        return Some(place.to_owned());
+    }
+    let mut libraries: Vec<PathBuf> = std::fs::read_dir(place)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file() && has_library_name(path))
+        .collect();
+    libraries.sort();
+    libraries.into_iter().next()
+}
+
+/// Whether a file is called as ONNX Runtime's library is on some system: `libonnxruntime.so.1.31.1`,
+/// `libonnxruntime.1.31.1.dylib`, `onnxruntime.dll`.
+fn has_library_name(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
+    let versioned = |text: &str| text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    name.strip_prefix("libonnxruntime.so").is_some_and(versioned)
+        || name
+            .strip_prefix("libonnxruntime")
+            .and_then(|n| n.strip_suffix("dylib"))
+            .is_some_and(versioned)
+        || name == "onnxruntime.dll"
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Origin::Flag => "named by --runtime",
+            Origin::Environment => "named by STEMWIRE_RUNTIME",
+            Origin::Beside => "beside the binary",
+            Origin::Cache => "installed by `stemwire runtime install`",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn library(folder: &Path) -> PathBuf {
+        std::fs::create_dir_all(folder).unwrap();
+        let path = folder.join("libonnxruntime.so.1.31.1");
+        std::fs::write(&path, "").unwrap();
+        std::fs::write(folder.join("libonnxruntime_providers_shared.so"), "").unwrap();
+        path
+    }
+
+    #[test]
+    fn the_order_is_flag_environment_beside_cache() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |name: &str| root.path().join(name);
+        let mut search = Search {
+            flag: Some(library(&at("flag"))),
+            environment: Some(at("environment")),
+            beside: Some(at("beside")),
+            cache: Some(at("cache")),
+        };
+        library(&at("environment"));
+        library(&at("beside"));
+        library(&at("cache/cpu-1.31.1"));
+        for (origin, folder) in [
+            (Origin::Flag, "flag"),
+            (Origin::Environment, "environment"),
+            (Origin::Beside, "beside"),
+            (Origin::Cache, "cache/cpu-1.31.1"),
+        ] {
+            let path = at(folder).join("libonnxruntime.so.1.31.1");
+            assert_eq!(search.find().unwrap(), Found { path, origin });
+            match origin {
+                Origin::Flag => search.flag = None,
+                Origin::Environment => search.environment = None,
+                Origin::Beside => search.beside = None,
+                Origin::Cache => search.cache = None,
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_named_is_not_replaced_and_every_path_is_told() {
+        let root = tempfile::tempdir().unwrap();
+        library(&root.path().join("beside"));
+        let mut search = Search {
+            flag: Some(root.path().join("nowhere.so")),
+            beside: Some(root.path().join("beside")),
+            ..Search::default()
+        };
+        let error = search.find().unwrap_err().to_string();
+        assert!(error.contains("nowhere.so") && error.contains("--runtime"), "{error}");
+        search = Search {
+            beside: Some(root.path().join("empty")),
+            cache: Some(root.path().join("cache")),
+            ..Search::default()
+        };
+        let error = search.find().unwrap_err().to_string();
+        assert!(error.contains("empty") && error.contains("cache"), "{error}");
+    }
+
+    #[test]
+    fn newer_versions_and_smaller_runtimes_come_first() {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["openvino-1.40.0", "cpu-1.9.0", "cpu-1.31.1", "cpu-part"] {
+            library(&root.path().join(folder));
+        }
+        let search = Search { cache: Some(root.path().to_owned()), ..Search::default() };
+        let places: Vec<_> = search.places().into_iter().map(|(_, path)| path).collect();
+        let names = ["cpu-1.31.1", "cpu-1.9.0", "openvino-1.40.0"];
+        assert_eq!(places, names.map(|name| root.path().join(name)));
+    }
+}
