@@ -8,6 +8,7 @@ pub mod block;
 pub mod pcm;
 pub mod stem;
 pub mod units;
+pub mod wav;
 
 pub use block::Stereo;
 pub use pcm::Encoding;

@@ -1,0 +1,92 @@
+//! Which file of a session's directory is which. Nothing else makes paths.
+
+use std::path::{Path, PathBuf};
+
+use super::SessionId;
+use crate::audio::StemName;
+
+/// A session's directory:
+///
+/// ```text
+/// session.json      the manifest
+/// upload            the bytes as received
+/// track.f32         the decoded PCM at the model's rate, interleaved; gone when done
+/// carry.<n>         the overlap that is not final after n segments; gone when done
+/// stems/<stem>.wav  `.wav.part` until final
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    directory: PathBuf,
+}
+
+impl Layout {
+    /// The session `id` among the directories in `sessions`.
+    pub fn new(sessions: &Path, id: SessionId) -> Layout {
+        Layout { directory: sessions.join(id.to_string()) }
+    }
+
+    /// The session's directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> PathBuf {
+        self.directory.join("session.json")
+    }
+
+    /// The upload.
+    pub fn upload(&self) -> PathBuf {
+        self.directory.join("upload")
+    }
+
+    /// The decoded track.
+    pub fn track(&self) -> PathBuf {
+        self.directory.join("track.f32")
+    }
+
+    /// The overlap after so many segments.
+    pub fn carry(&self, segments: u64) -> PathBuf {
+        self.directory.join(format!("{CARRY_PREFIX}{segments}"))
+    }
+
+    /// Every overlap that is there, also those that no manifest names.
+    pub fn carries(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(&self.directory).into_iter().flatten().flatten();
+        entries
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(CARRY_PREFIX))
+            .map(|entry| entry.path())
+            .collect()
+    }
+
+    /// The folder of the stems.
+    pub fn stems(&self) -> PathBuf {
+        self.directory.join("stems")
+    }
+
+    /// A final stem.
+    pub fn stem(&self, stem: &StemName) -> PathBuf {
+        self.stems().join(format!("{stem}.wav"))
+    }
+
+    /// A stem that grows.
+    pub fn growing_stem(&self, stem: &StemName) -> PathBuf {
+        self.stems().join(format!("{stem}.wav.part"))
+    }
+
+    /// Bytes that the session holds on disk; what cannot be read counts nothing.
+    pub fn stored_bytes(&self) -> u64 {
+        fn size(path: &Path) -> u64 {
+            let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+            let one = |entry: std::fs::DirEntry| match entry.metadata() {
+                Ok(data) if data.is_dir() => size(&entry.path()),
+                Ok(data) => data.len(),
+                Err(_) => 0,
+            };
+            entries.map(one).sum()
+        }
+        size(&self.directory)
+    }
+}
+
+const CARRY_PREFIX: &str = "carry.";

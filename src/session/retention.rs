@@ -1,0 +1,84 @@
+//! Which sessions go when, as a decision about data.
+
+use std::time::Duration;
+
+use super::SessionId;
+use super::manifest::Timestamp;
+
+/// How long ended sessions are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// An ended session older than this goes.
+    pub age: Duration,
+    /// When all sessions together hold more than this, ended ones go, the oldest first.
+    pub bytes: u64,
+}
+
+/// What the decision needs of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidate {
+    /// The session.
+    pub id: SessionId,
+    /// When it last changed.
+    pub updated: Timestamp,
+    /// Bytes that it holds.
+    pub bytes: u64,
+    /// Whether it may go: it has ended, and nobody reads it.
+    pub removable: bool,
+}
+
+/// The sessions to remove at the moment `now`.
+pub fn expired(mut sessions: Vec<Candidate>, policy: Retention, now: Timestamp) -> Vec<SessionId> {
+    sessions.sort_by_key(|session| (session.updated, session.id));
+    let mut held: u64 = sessions.iter().map(|session| session.bytes).sum();
+    let age = u64::try_from(policy.age.as_millis()).unwrap_or(u64::MAX);
+    let mut removed = Vec::new();
+    for session in sessions.into_iter().filter(|session| session.removable) {
+        if now.0.saturating_sub(session.updated.0) > age || held > policy.bytes {
+            held -= session.bytes;
+            removed.push(session.id);
+        }
+    }
+    removed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: Retention = Retention { age: Duration::from_secs(100), bytes: 1_000 };
+
+    /// Sessions as (age in seconds, bytes, removable) -> which of them go.
+    #[track_caller]
+    fn check(sessions: &[(u64, u64, bool)], expected: &[usize]) {
+        let now = Timestamp(1_000_000);
+        let candidates: Vec<_> = sessions
+            .iter()
+            .map(|&(age, bytes, removable)| Candidate {
+                id: SessionId::random(),
+                updated: Timestamp(now.0 - age * 1000),
+                bytes,
+                removable,
+            })
+            .collect();
+        let removed = expired(candidates.clone(), POLICY, now);
+        let expected: Vec<_> = expected.iter().map(|&index| candidates[index].id).collect();
+        assert_eq!(removed, expected);
+    }
+
+    #[test]
+    fn old_sessions_go_and_then_the_oldest_until_the_rest_fits() {
+        check(&[(10, 100, true), (200, 100, true)], &[1]);
+        check(&[(100, 0, true)], &[]);
+        check(&[(10, 600, true), (20, 600, true)], &[1]);
+        check(&[(10, 600, true), (20, 300, true), (30, 300, true)], &[2]);
+        check(&[(10, 2_000, true), (20, 10, true)], &[1, 0]);
+        check(&[], &[]);
+    }
+
+    #[test]
+    fn what_is_in_use_stays() {
+        check(&[(500, 5_000, false)], &[]);
+        check(&[(20, 800, false), (10, 800, true)], &[1]);
+    }
+}

@@ -1,0 +1,151 @@
+//! Reading a stem from any frame on, while it grows or after it.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::failure::SessionError;
+use super::live::Reading;
+use super::{Session, State};
+use crate::audio::wav::{HEADER_BYTES, frame_bytes};
+use crate::audio::{Encoding, Frames, StemName};
+
+/// How a reader wants its samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Form {
+    /// How they are stored.
+    pub encoding: Encoding,
+    /// What multiplies them before that.
+    pub gain: f32,
+}
+
+/// Frames as they are sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Piece {
+    /// The first frame's position.
+    pub start: Frames,
+    /// How many frames.
+    pub frames: Frames,
+    /// The samples, interleaved.
+    pub bytes: Vec<u8>,
+    /// Samples that an integer encoding had to clip.
+    pub clipped: u64,
+}
+
+/// An open stem and a position in it.
+#[derive(Debug)]
+pub struct StemReader {
+    session: Arc<Session>,
+    stem: StemName,
+    /// Opened when there is something to read.
+    file: Option<File>,
+    position: Frames,
+    form: Form,
+    _reading: Reading,
+}
+
+impl StemReader {
+    /// Reads `stem` of `session` from the frame `start` on.
+    ///
+    /// # Errors
+    /// `StemUnknown`; `FrameOutOfRange` where the length is known and `start` is beyond it.
+    pub fn open(
+        session: &Arc<Session>,
+        stem: &str,
+        start: Frames,
+        form: Form,
+    ) -> Result<StemReader, SessionError> {
+        let manifest = session.manifest();
+        let names = &manifest.plan.stems;
+        let Some(name) = names.iter().find(|name| name.as_str() == stem) else {
+            let known: Vec<_> = names.iter().map(StemName::as_str).collect();
+            let stem = stem.chars().take(64).collect();
+            return Err(SessionError::StemUnknown { stem, known: known.join(", ") });
+        };
+        if let Some(frames) = manifest.total.filter(|&total| start > total) {
+            let stem = name.clone();
+            return Err(SessionError::FrameOutOfRange { stem, frame: start, frames });
+        }
+        Ok(StemReader {
+            session: Arc::clone(session),
+            stem: name.clone(),
+            file: None,
+            position: start,
+            form,
+            _reading: session.reading(),
+        })
+    }
+
+    /// The stem.
+    pub fn stem(&self) -> &StemName {
+        &self.stem
+    }
+
+    /// The next frame to be read.
+    pub fn position(&self) -> Frames {
+        self.position
+    }
+
+    /// The next frames that are there, at most `most`; empty where there are none yet.
+    pub fn read(&mut self, most: Frames) -> io::Result<Piece> {
+        let start = self.position;
+        let there = self.session.progress().finished.saturating_sub(start).min(most);
+        let mut piece = Piece { start, frames: there, bytes: Vec::new(), clipped: 0 };
+        if there == Frames::ZERO {
+            return Ok(piece);
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(open_stem(&self.session, &self.stem)?),
+        };
+        let frame = frame_bytes(Encoding::F32Le);
+        let mut stored = vec![0; (there.0 * frame) as usize];
+        file.seek(SeekFrom::Start(HEADER_BYTES + start.0 * frame))?;
+        file.read_exact(&mut stored)?;
+        self.position += there;
+        if self.form == (Form { encoding: Encoding::F32Le, gain: 1.0 }) {
+            piece.bytes = stored;
+        } else {
+            let samples = Encoding::F32Le.read(&stored).map(|sample| sample * self.form.gain);
+            piece.clipped = self.form.encoding.write(samples, &mut piece.bytes);
+        }
+        Ok(piece)
+    }
+}
+
+/// Opens a stem's file, which is renamed at some moment.
+fn open_stem(session: &Session, stem: &StemName) -> io::Result<File> {
+    let (growing, last) = (session.layout().growing_stem(stem), session.layout().stem(stem));
+    let (first, second) = match session.state() {
+        State::Done => (last, growing),
+        _ => (growing, last),
+    };
+    File::open(first).or_else(|_| File::open(second))
+}
+
+/// The SHA-256 of a whole file, in hexadecimal digits.
+pub fn sha256_of_file(path: &Path) -> io::Result<String> {
+    sha256_of(File::open(path)?)
+}
+
+/// The SHA-256 of a stem's samples, in hexadecimal digits.
+pub fn sha256_of_stem(path: &Path, frames: Frames) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(HEADER_BYTES))?;
+    sha256_of(file.take(frames.0 * frame_bytes(Encoding::F32Le)))
+}
+
+fn sha256_of(mut reader: impl Read) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 256 * 1024];
+    loop {
+        match reader.read(&mut buffer)? {
+            0 => break,
+            count => hasher.update(&buffer[..count]),
+        }
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
