@@ -1,5 +1,7 @@
 //! The one shape of sound inside Stemwire: two planes of `f32`.
 
+use std::ops::Range;
+
 use super::units::Frames;
 
 /// A run of stereo frames, planar: both channels are equally long; full scale is 1.0.
@@ -85,6 +87,12 @@ impl Stereo {
         for (plane, more) in self.channels.iter_mut().zip(other.planes()) {
             plane.extend_from_slice(more);
         }
+    }
+
+    /// The frames of a range, which must lie within.
+    pub fn slice(&self, range: Range<usize>) -> Stereo {
+        let [left, right] = &self.channels;
+        Stereo { channels: [left[range.clone()].to_vec(), right[range].to_vec()] }
     }
 
     /// Adds silence until `frames` are held, or cuts down to them.

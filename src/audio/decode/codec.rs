@@ -1,0 +1,152 @@
+//! Packets to samples: the one file that knows the decoders of Symphonia.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use symphonia::core::audio::{Audio, GenericAudioBufferRef};
+use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
+use symphonia::core::codecs::audio::{
+    AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions,
+};
+use symphonia::core::packet::PacketRef;
+use symphonia::core::units::{Duration, Timestamp};
+
+use super::linear::Linear;
+use super::mix::{Layout, Mix};
+use super::report::CodecName;
+
+/// A codec and what it must know before the first packet.
+pub(super) enum Codec {
+    /// Uncompressed.
+    Pcm { linear: Linear, layout: Layout },
+    /// The 34 bytes of STREAMINFO.
+    Flac { stream_info: Vec<u8>, channels: u32, layout: Layout },
+}
+
+impl Codec {
+    /// Which codec it is.
+    pub(super) fn name(&self) -> CodecName {
+        match self {
+            Codec::Pcm { .. } => CodecName::Pcm,
+            Codec::Flac { .. } => CodecName::Flac,
+        }
+    }
+
+    /// The channels of the source.
+    pub(super) fn channels(&self) -> u32 {
+        match self {
+            Codec::Pcm { linear, .. } => linear.channels as u32,
+            Codec::Flac { channels, .. } => *channels,
+        }
+    }
+
+    /// How its channels become two.
+    pub(super) fn mix(&self) -> Mix {
+        let layout = match self {
+            Codec::Pcm { layout, .. } | Codec::Flac { layout, .. } => *layout,
+        };
+        Mix::new(self.channels(), layout)
+    }
+
+    fn symphonia(&self) -> Option<(AudioCodecId, &[u8])> {
+        match self {
+            Codec::Pcm { .. } => None,
+            Codec::Flac { stream_info, .. } => Some((CODEC_ID_FLAC, stream_info)),
+        }
+    }
+}
+
+/// The packet is not decoded.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Damaged;
+
+/// Decodes the packets of one link.
+pub(super) struct PacketDecoder {
+    codec: Codec,
+    /// `None` for uncompressed audio, and after a panic that could not be recovered from.
+    decoder: Option<Box<dyn AudioDecoder>>,
+}
+
+impl PacketDecoder {
+    /// `Err` with the reason if the codec refuses its headers.
+    pub(super) fn new(codec: Codec) -> Result<PacketDecoder, String> {
+        let decoder = make(&codec)?;
+        Ok(PacketDecoder { codec, decoder })
+    }
+
+    /// Fills one plane a channel with what the packet holds.
+    ///
+    /// A decoder that panics is replaced: what it held may be anything.
+    pub(super) fn decode(
+        &mut self,
+        bytes: &[u8],
+        frames: u32,
+        planes: &mut Vec<Vec<f32>>,
+    ) -> Result<(), Damaged> {
+        if let Codec::Pcm { linear, .. } = &self.codec {
+            linear.decode(bytes, planes);
+            return Ok(());
+        }
+        let decoder = self.decoder.as_mut().ok_or(Damaged)?;
+        if bytes.is_empty() {
+            return Err(Damaged);
+        }
+        let packet = PacketRef::new(0, Timestamp::ZERO, Duration::from(u64::from(frames)), bytes);
+        let decoded = catch_unwind(AssertUnwindSafe(|| match decoder.decode_ref(&packet) {
+            Ok(audio) => copy(audio, planes),
+            Err(_) => Err(Damaged),
+        }));
+        match decoded {
+            Ok(result) => result,
+            Err(_) => {
+                self.decoder = make(&self.codec).map_err(|_| Damaged)?;
+                Err(Damaged)
+            }
+        }
+    }
+
+    /// Forgets the packets before: the next one does not follow them.
+    pub(super) fn forget(&mut self) {
+        if let Some(decoder) = self.decoder.as_mut() {
+            decoder.reset();
+        }
+    }
+}
+
+/// The decoder for a codec, where it needs one.
+fn make(codec: &Codec) -> Result<Option<Box<dyn AudioDecoder>>, String> {
+    let Some((id, extra)) = codec.symphonia() else { return Ok(None) };
+    let mut parameters = AudioCodecParameters::new();
+    parameters.for_codec(id);
+    if !extra.is_empty() {
+        parameters.with_extra_data(extra.into());
+    }
+    catch_unwind(|| {
+        symphonia::default::get_codecs()
+            .make_audio_decoder(&parameters, &AudioDecoderOptions::default())
+    })
+    .map_err(|_| "its headers are broken".to_owned())?
+    .map(Some)
+    .map_err(|error| error.to_string())
+}
+
+/// Copies what was decoded; integers have 32 bits, whatever the source had.
+fn copy(audio: GenericAudioBufferRef<'_>, planes: &mut Vec<Vec<f32>>) -> Result<(), Damaged> {
+    planes.resize_with(audio.num_planes(), Vec::new);
+    planes.iter_mut().for_each(Vec::clear);
+    match audio {
+        GenericAudioBufferRef::F32(buffer) => {
+            for (index, plane) in planes.iter_mut().enumerate() {
+                plane.extend_from_slice(buffer.plane(index).unwrap_or_default());
+            }
+        }
+        GenericAudioBufferRef::S32(buffer) => {
+            for (index, plane) in planes.iter_mut().enumerate() {
+                let samples = buffer.plane(index).unwrap_or_default();
+                plane.extend(samples.iter().map(|&sample| sample as f32 / 2_147_483_648.0));
+            }
+        }
+        // No codec that is named here yields anything else.
+        _ => return Err(Damaged),
+    }
+    Ok(())
+}

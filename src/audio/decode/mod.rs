@@ -1,0 +1,303 @@
+//! Decoding: bytes of an upload that may still be growing become blocks of stereo.
+//!
+//! [`Decoder`] is the seam. Behind it, a *container* is taken apart into packets by a file of this
+//! room, a *codec* turns packets into samples, and a mix makes two channels of them. The containers
+//! are read here and not by Symphonia, whose decoders do the rest, for what its readers lack: trims
+//! of MP4, chains of MP3 and WAV, silence where packets are missing, RF64, sizes that mean "to the
+//! end", and reading an upload that grows to and fro.
+//!
+//! | container | codecs | what is trimmed | another one behind it |
+//! |---|---|---|---|
+//! | WAV, RF64, BW64, Wave64 | integers of 8 to 32 bits, floats of 32 and 64 | nothing | next link |
+//! | AIFF, AIFF-C | the same, both byte orders | nothing | left out |
+//! | FLAC | FLAC | nothing | next link |
+//! | none | PCM of 16, 24 bits or floats | nothing | |
+//!
+//! A next link plays on after the one before, at its own rate, which every [`Block`] carries. If
+//! its rate, channels or codec are not taken, decoding ends there with the error that says so; if
+//! its headers are broken, decoding ends there and the report tells.
+//!
+//! Nothing depends on how fast the upload grows or how it is cut: the blocks are the same. Nothing
+//! that an upload holds makes a call panic; a packet on which a codec panics becomes silence.
+
+mod aiff;
+mod bytes;
+mod codec;
+mod error;
+mod flac;
+mod flac_frame;
+mod limits;
+mod linear;
+mod mix;
+mod packet;
+mod raw;
+mod report;
+mod riff;
+mod sniff;
+mod tags;
+mod upload;
+mod wave_format;
+
+pub use error::DecodeError;
+pub use limits::Limits;
+pub use report::{CodecName, Container, Report, SourceInfo};
+pub use upload::{Complete, Upload};
+
+use std::ops::Range;
+
+use self::bytes::Bytes;
+use self::codec::PacketDecoder;
+use self::mix::Mix;
+use self::packet::{Demux, Event, Link, Packet};
+use super::{Encoding, Frames, Hertz, Stereo};
+
+/// Beyond this, 240 dB over full scale, a sample is no sound but a broken file.
+const WILDEST: f32 = 1e12;
+/// Frames of one block of silence.
+const SILENT_BLOCK_FRAMES: u64 = 65_536;
+
+/// What the bytes of an upload are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// A file of any format that is understood, told from its content.
+    Container,
+    /// Nothing but interleaved samples: a microphone.
+    Raw {
+        /// How a sample is stored.
+        encoding: Encoding,
+        /// Frames a second.
+        rate: Hertz,
+        /// 1 or 2.
+        channels: u8,
+    },
+}
+
+/// A run of decoded audio.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Block {
+    /// Its own rate; another one than that of the block before where another link begins.
+    pub rate: Hertz,
+    /// At least one frame; every sample is finite, full scale is 1.0, lossy codecs exceed it.
+    pub audio: Stereo,
+}
+
+/// Decodes one upload.
+pub struct Decoder {
+    bytes: Bytes,
+    demux: Box<dyn Demux>,
+    limits: Limits,
+    source: SourceInfo,
+    current: Current,
+    report: Report,
+    /// One plane a channel, for one packet.
+    planes: Vec<Vec<f32>>,
+    /// Frames of silence that are still to be handed out.
+    silence: u64,
+    /// Frames of silence that were put in for missing packets so far.
+    filled: u64,
+    /// At least one frame came from a packet.
+    has_sound: bool,
+    has_ended: bool,
+}
+
+/// The link that is being decoded.
+struct Current {
+    decoder: PacketDecoder,
+    mix: Mix,
+    rate: Hertz,
+    /// Frames that its header promised.
+    promised: Option<u64>,
+    /// Frames handed out so far.
+    heard: u64,
+}
+
+impl Decoder {
+    /// Reads as much as it takes to know what the upload is, waiting for it.
+    pub fn open(
+        upload: Box<dyn Upload>,
+        input: &Input,
+        limits: &Limits,
+    ) -> Result<Decoder, DecodeError> {
+        let mut bytes = Bytes::new(upload);
+        if bytes.at_end()? {
+            return Err(DecodeError::Empty);
+        }
+        let mut demux: Box<dyn Demux> = match *input {
+            Input::Container => sniff::open(&mut bytes, limits)?,
+            Input::Raw { encoding, rate, channels } => {
+                Box::new(raw::Raw::open(encoding, rate, channels)?)
+            }
+        };
+        let mut report = Report { links: 1, ..Report::default() };
+        let Some(Event::Link(link)) = demux.next(&mut bytes, &mut report)? else {
+            return Err(DecodeError::UnknownFormat { looks_like: "cut before its audio begins" });
+        };
+        let source = SourceInfo {
+            container: link.container,
+            codec: link.codec.name(),
+            rate: link.rate,
+            channels: link.codec.channels(),
+            frames: link.frames.map(Frames),
+        };
+        Ok(Decoder {
+            bytes,
+            demux,
+            limits: limits.clone(),
+            source,
+            current: Current::begin(link, limits)?,
+            report,
+            planes: Vec::new(),
+            silence: 0,
+            filled: 0,
+            has_sound: false,
+            has_ended: false,
+        })
+    }
+
+    /// What the first stream says of itself.
+    pub fn source(&self) -> &SourceInfo {
+        &self.source
+    }
+
+    /// The next block, waiting for the bytes that it is in; `None` behind the last, and after an
+    /// error.
+    pub fn next_block(&mut self) -> Result<Option<Block>, DecodeError> {
+        if self.has_ended {
+            return Ok(None);
+        }
+        let next = self.advance();
+        self.has_ended = !matches!(next, Ok(Some(_)));
+        next
+    }
+
+    /// What became of the upload so far.
+    pub fn report(&self) -> Report {
+        self.report
+    }
+
+    fn advance(&mut self) -> Result<Option<Block>, DecodeError> {
+        loop {
+            if self.silence > 0 {
+                let frames = self.silence.min(SILENT_BLOCK_FRAMES);
+                self.silence -= frames;
+                return Ok(self.block(Stereo::zeros(Frames(frames).as_len())));
+            }
+            let event = match self.demux.next(&mut self.bytes, &mut self.report) {
+                // What was decoded before a broken header is worth keeping.
+                Err(DecodeError::Malformed { .. }) if self.has_sound => {
+                    self.report.broken_links += 1;
+                    None
+                }
+                event => event?,
+            };
+            match event {
+                Some(Event::Packet(packet)) => {
+                    let audio = self.decode(&packet);
+                    if let Some(block) = self.block(audio) {
+                        return Ok(Some(block));
+                    }
+                }
+                Some(Event::Gap(frames)) => self.fill(frames),
+                Some(Event::Link(link)) => {
+                    self.settle();
+                    self.current = Current::begin(link, &self.limits)?;
+                    self.report.links += 1;
+                }
+                None => {
+                    self.settle();
+                    return if self.has_sound { Ok(None) } else { Err(self.nothing_decoded()) };
+                }
+            }
+        }
+    }
+
+    /// The frames of a packet that are heard; silence where it does not decode.
+    fn decode(&mut self, packet: &Packet) -> Stereo {
+        let heard = packet.heard.start as usize..packet.heard.end as usize;
+        let decoder = &mut self.current.decoder;
+        let decoded = if packet.damaged {
+            Err(codec::Damaged)
+        } else {
+            decoder.decode(&packet.bytes, packet.frames, &mut self.planes)
+        };
+        if decoded.is_err() {
+            self.planes.iter_mut().for_each(Vec::clear);
+        }
+        let held = self.planes.first().map_or(0, Vec::len);
+        if decoded.is_err() || held < heard.end {
+            decoder.forget();
+            self.report.damaged_packets += 1;
+            let missing = heard.end - held.clamp(heard.start, heard.end);
+            self.report.silenced_frames += Frames::from_len(missing);
+        } else {
+            self.report.packets += 1;
+        }
+        self.has_sound |= held > heard.start && !heard.is_empty();
+        self.report.wild_samples += silence_wild(&mut self.planes, &heard);
+        self.current.mix.stereo(&self.planes, heard)
+    }
+
+    /// Puts silence in for missing frames, as far as the limit goes.
+    fn fill(&mut self, frames: u64) {
+        self.current.decoder.forget();
+        let filled = frames.min(self.limits.gap_frames - self.filled);
+        self.filled += filled;
+        self.silence += filled;
+        self.report.gaps += 1;
+        self.report.silenced_frames += Frames(filled);
+    }
+
+    fn block(&mut self, audio: Stereo) -> Option<Block> {
+        self.current.heard += audio.frames().0;
+        (!audio.is_empty()).then_some(Block { rate: self.current.rate, audio })
+    }
+
+    /// Counts what the link that ends here promised and did not hold.
+    fn settle(&mut self) {
+        let promised = self.current.promised.take().unwrap_or(0);
+        let missing = promised.saturating_sub(self.current.heard);
+        // Headers promise anything.
+        let Frames(before) = self.report.missing_frames;
+        self.report.missing_frames = Frames(before.saturating_add(missing));
+    }
+
+    fn nothing_decoded(&self) -> DecodeError {
+        let Report { damaged_packets, gaps, .. } = self.report;
+        let container = self.source.container;
+        DecodeError::NothingDecoded { container, damaged: damaged_packets + gaps }
+    }
+}
+
+impl Current {
+    /// Checks what the header says before anything is paid for it.
+    fn begin(link: Link, limits: &Limits) -> Result<Current, DecodeError> {
+        let Link { container, codec, rate, frames: promised } = link;
+        let (name, channels) = (codec.name(), codec.channels());
+        if !rate.is_supported() {
+            return Err(DecodeError::UnsupportedRate { rate });
+        }
+        if !(1..=limits.channels).contains(&channels) {
+            return Err(DecodeError::UnsupportedChannels { channels, most: limits.channels });
+        }
+        let mix = codec.mix();
+        let decoder = PacketDecoder::new(codec).map_err(|reason| {
+            DecodeError::UnsupportedCodec { container, codec: format!("{name} ({reason})") }
+        })?;
+        Ok(Current { decoder, mix, rate, promised, heard: 0 })
+    }
+}
+
+/// Makes silence of samples that are no numbers, or none that sound has, and counts them.
+fn silence_wild(planes: &mut [Vec<f32>], heard: &Range<usize>) -> u64 {
+    let mut wild = 0;
+    for plane in planes {
+        for sample in plane.iter_mut().take(heard.end).skip(heard.start) {
+            // Also true for a NaN, which is not in any range.
+            if !(-WILDEST..=WILDEST).contains(sample) {
+                *sample = 0.0;
+                wild += 1;
+            }
+        }
+    }
+    wild
+}
