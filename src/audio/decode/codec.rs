@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use symphonia::core::audio::{Audio, GenericAudioBufferRef};
-use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_MP3};
 use symphonia::core::codecs::audio::{
     AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions,
 };
@@ -20,6 +20,8 @@ pub(super) enum Codec {
     Pcm { linear: Linear, layout: Layout },
     /// The 34 bytes of STREAMINFO.
     Flac { stream_info: Vec<u8>, channels: u32, layout: Layout },
+    /// Nothing: every frame says it all.
+    Mp3 { channels: u32 },
 }
 
 impl Codec {
@@ -28,6 +30,7 @@ impl Codec {
         match self {
             Codec::Pcm { .. } => CodecName::Pcm,
             Codec::Flac { .. } => CodecName::Flac,
+            Codec::Mp3 { .. } => CodecName::Mp3,
         }
     }
 
@@ -35,7 +38,7 @@ impl Codec {
     pub(super) fn channels(&self) -> u32 {
         match self {
             Codec::Pcm { linear, .. } => linear.channels as u32,
-            Codec::Flac { channels, .. } => *channels,
+            Codec::Flac { channels, .. } | Codec::Mp3 { channels } => *channels,
         }
     }
 
@@ -43,6 +46,7 @@ impl Codec {
     pub(super) fn mix(&self) -> Mix {
         let layout = match self {
             Codec::Pcm { layout, .. } | Codec::Flac { layout, .. } => *layout,
+            Codec::Mp3 { channels } => Layout::of_count(*channels),
         };
         Mix::new(self.channels(), layout)
     }
@@ -51,6 +55,7 @@ impl Codec {
         match self {
             Codec::Pcm { .. } => None,
             Codec::Flac { stream_info, .. } => Some((CODEC_ID_FLAC, stream_info)),
+            Codec::Mp3 { .. } => Some((CODEC_ID_MP3, &[])),
         }
     }
 }

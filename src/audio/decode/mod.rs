@@ -11,6 +11,7 @@
 //! | WAV, RF64, BW64, Wave64 | integers of 8 to 32 bits, floats of 32 and 64 | nothing | next link |
 //! | AIFF, AIFF-C | the same, both byte orders | nothing | left out |
 //! | FLAC | FLAC | nothing | next link |
+//! | MP3 | MPEG-1, -2 and -2.5 layer III | by the LAME or Lavc tag | next link |
 //! | none | PCM of 16, 24 bits or floats | nothing | |
 //!
 //! A next link plays on after the one before, at its own rate, which every [`Block`] carries. If
@@ -29,6 +30,9 @@ mod flac_frame;
 mod limits;
 mod linear;
 mod mix;
+mod mpeg;
+mod mpeg_header;
+mod mpeg_info;
 mod packet;
 mod raw;
 mod report;

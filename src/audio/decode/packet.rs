@@ -55,3 +55,61 @@ impl Packet {
         Packet { bytes, frames, heard: 0..frames, damaged: false }
     }
 }
+
+/// Leaves out what an encoder added: the frames of its delay, and those of its padding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trim {
+    /// Frames decoded so far.
+    position: u64,
+    /// Where the audio begins.
+    delay: u64,
+    /// What is left out behind it. Frames behind the padding are heard again: a count of frames in
+    /// a header may be outdated, and audio is not thrown away on its word.
+    padding: Range<u64>,
+}
+
+impl Trim {
+    pub(super) fn new(delay: u64, padding: Range<u64>) -> Trim {
+        Trim { position: 0, delay, padding }
+    }
+
+    /// Every frame is heard.
+    pub(super) fn none() -> Trim {
+        Trim::new(0, u64::MAX..u64::MAX)
+    }
+
+    /// Which of the next `frames` frames are heard.
+    pub(super) fn next(&mut self, frames: u32) -> Range<u32> {
+        let from = self.position;
+        let to = from + u64::from(frames);
+        self.position = to;
+        let heard_from = if self.padding.contains(&from) { self.padding.end } else { from };
+        let heard_to = if from < self.padding.start { to.min(self.padding.start) } else { to };
+        // Both lie within the packet, so that the differences fit its length.
+        let index = |position: u64| (position.clamp(from, to) - from) as u32;
+        let start = index(heard_from.max(self.delay));
+        start..index(heard_to).max(start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(delay: u64, padding: Range<u64>, packets: &[u32], heard: &[Range<u32>]) {
+        let mut trim = Trim::new(delay, padding);
+        let found: Vec<_> = packets.iter().map(|&frames| trim.next(frames)).collect();
+        assert_eq!(found, heard);
+    }
+
+    #[test]
+    fn delay_and_padding_are_left_out() {
+        check(0, 100..100, &[50, 50, 50], &[0..50, 0..50, 0..50]);
+        check(60, 110..150, &[50, 50, 50], &[50..50, 10..50, 0..10]);
+        check(60, 110..150, &[50, 50, 50, 50], &[50..50, 10..50, 0..10, 0..50]);
+        check(10, 40..70, &[50, 10, 10, 10], &[10..40, 10..10, 10..10, 0..10]);
+        check(10, 20..u64::MAX, &[50, 50], &[10..20, 50..50]);
+        check(30, 20..u64::MAX, &[50, 50], &[30..30, 50..50]);
+    }
+}

@@ -5,6 +5,7 @@ use super::bytes::Bytes;
 use super::error::DecodeError;
 use super::flac::Flac;
 use super::limits::Limits;
+use super::mpeg::{self, Mpeg};
 use super::packet::Demux;
 use super::riff::{self, Riff};
 use super::tags;
@@ -63,7 +64,13 @@ pub(super) fn open(bytes: &mut Bytes, limits: &Limits) -> Result<Box<dyn Demux>,
     if is_adts(&head) {
         return Err(DecodeError::UnknownFormat { looks_like: "AAC without a container (ADTS)" });
     }
-    Err(DecodeError::UnknownFormat { looks_like: looks_like(&head) })
+    match mpeg::find_first(bytes, limits)? {
+        Some(mpeg::LAYER_3) => Ok(Box::new(Mpeg::open())),
+        Some(_) => {
+            Err(DecodeError::UnknownFormat { looks_like: "MPEG audio of layer I or II, not MP3" })
+        }
+        None => Err(DecodeError::UnknownFormat { looks_like: looks_like(&head) }),
+    }
 }
 
 /// Whether this is an ADTS header and another one follows the frame: its sync word is that of MP3
