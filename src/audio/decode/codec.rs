@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use symphonia::core::audio::{Audio, GenericAudioBufferRef};
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_MP3};
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_VORBIS};
 use symphonia::core::codecs::audio::{
     AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions,
 };
@@ -22,6 +22,8 @@ pub(super) enum Codec {
     Flac { stream_info: Vec<u8>, channels: u32, layout: Layout },
     /// Nothing: every frame says it all.
     Mp3 { channels: u32 },
+    /// Identification and set-up header, one behind the other.
+    Vorbis { headers: Vec<u8>, channels: u32 },
 }
 
 impl Codec {
@@ -31,6 +33,7 @@ impl Codec {
             Codec::Pcm { .. } => CodecName::Pcm,
             Codec::Flac { .. } => CodecName::Flac,
             Codec::Mp3 { .. } => CodecName::Mp3,
+            Codec::Vorbis { .. } => CodecName::Vorbis,
         }
     }
 
@@ -38,7 +41,9 @@ impl Codec {
     pub(super) fn channels(&self) -> u32 {
         match self {
             Codec::Pcm { linear, .. } => linear.channels as u32,
-            Codec::Flac { channels, .. } | Codec::Mp3 { channels } => *channels,
+            Codec::Flac { channels, .. }
+            | Codec::Mp3 { channels }
+            | Codec::Vorbis { channels, .. } => *channels,
         }
     }
 
@@ -46,7 +51,7 @@ impl Codec {
     pub(super) fn mix(&self) -> Mix {
         let layout = match self {
             Codec::Pcm { layout, .. } | Codec::Flac { layout, .. } => *layout,
-            Codec::Mp3 { channels } => Layout::of_count(*channels),
+            Codec::Mp3 { channels } | Codec::Vorbis { channels, .. } => Layout::of_count(*channels),
         };
         Mix::new(self.channels(), layout)
     }
@@ -56,6 +61,7 @@ impl Codec {
             Codec::Pcm { .. } => None,
             Codec::Flac { stream_info, .. } => Some((CODEC_ID_FLAC, stream_info)),
             Codec::Mp3 { .. } => Some((CODEC_ID_MP3, &[])),
+            Codec::Vorbis { headers, .. } => Some((CODEC_ID_VORBIS, headers)),
         }
     }
 }

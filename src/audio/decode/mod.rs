@@ -12,6 +12,7 @@
 //! | AIFF, AIFF-C | the same, both byte orders | nothing | left out |
 //! | FLAC | FLAC | nothing | next link |
 //! | MP3 | MPEG-1, -2 and -2.5 layer III | by the LAME or Lavc tag | next link |
+//! | Ogg | Vorbis of one or two channels, FLAC | by the positions of first and last page | next link |
 //! | none | PCM of 16, 24 bits or floats | nothing | |
 //!
 //! A next link plays on after the one before, at its own rate, which every [`Block`] carries. If
@@ -33,6 +34,7 @@ mod mix;
 mod mpeg;
 mod mpeg_header;
 mod mpeg_info;
+mod ogg;
 mod packet;
 mod raw;
 mod report;

@@ -6,6 +6,7 @@ use super::error::DecodeError;
 use super::flac::Flac;
 use super::limits::Limits;
 use super::mpeg::{self, Mpeg};
+use super::ogg::Ogg;
 use super::packet::Demux;
 use super::riff::{self, Riff};
 use super::tags;
@@ -54,6 +55,7 @@ pub(super) fn open(bytes: &mut Bytes, limits: &Limits) -> Result<Box<dyn Demux>,
     match (head.get(..4), head.get(8..12)) {
         (Some(b"FORM"), Some(b"AIFF" | b"AIFC")) => return Ok(Box::new(Aiff::open(bytes)?)),
         (Some(b"fLaC"), _) => return Ok(Box::new(Flac::open(limits))),
+        (Some(b"OggS"), _) => return Ok(Box::new(Ogg::open(limits))),
         _ => {}
     }
     let head = bytes.peek(HEAD_BYTES)?.to_vec();
