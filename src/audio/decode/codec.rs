@@ -3,7 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use symphonia::core::audio::{Audio, GenericAudioBufferRef};
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_VORBIS};
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_AAC, CODEC_ID_ALAC, CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_VORBIS,
+};
 use symphonia::core::codecs::audio::{
     AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions,
 };
@@ -24,6 +26,10 @@ pub(super) enum Codec {
     Mp3 { channels: u32 },
     /// Identification and set-up header, one behind the other.
     Vorbis { headers: Vec<u8>, channels: u32 },
+    /// The AudioSpecificConfig.
+    Aac { config: Vec<u8>, channels: u32 },
+    /// The magic cookie, 24 bytes.
+    Alac { cookie: Vec<u8>, channels: u32 },
 }
 
 impl Codec {
@@ -34,6 +40,8 @@ impl Codec {
             Codec::Flac { .. } => CodecName::Flac,
             Codec::Mp3 { .. } => CodecName::Mp3,
             Codec::Vorbis { .. } => CodecName::Vorbis,
+            Codec::Aac { .. } => CodecName::Aac,
+            Codec::Alac { .. } => CodecName::Alac,
         }
     }
 
@@ -43,7 +51,9 @@ impl Codec {
             Codec::Pcm { linear, .. } => linear.channels as u32,
             Codec::Flac { channels, .. }
             | Codec::Mp3 { channels }
-            | Codec::Vorbis { channels, .. } => *channels,
+            | Codec::Vorbis { channels, .. }
+            | Codec::Aac { channels, .. }
+            | Codec::Alac { channels, .. } => *channels,
         }
     }
 
@@ -51,7 +61,11 @@ impl Codec {
     pub(super) fn mix(&self) -> Mix {
         let layout = match self {
             Codec::Pcm { layout, .. } | Codec::Flac { layout, .. } => *layout,
-            Codec::Mp3 { channels } | Codec::Vorbis { channels, .. } => Layout::of_count(*channels),
+            // Symphonia calls two of the ALAC 7.1 channels by the names of two others.
+            Codec::Alac { channels, .. } => Layout::of_alac(*channels),
+            Codec::Mp3 { channels }
+            | Codec::Vorbis { channels, .. }
+            | Codec::Aac { channels, .. } => Layout::of_count(*channels),
         };
         Mix::new(self.channels(), layout)
     }
@@ -62,6 +76,8 @@ impl Codec {
             Codec::Flac { stream_info, .. } => Some((CODEC_ID_FLAC, stream_info)),
             Codec::Mp3 { .. } => Some((CODEC_ID_MP3, &[])),
             Codec::Vorbis { headers, .. } => Some((CODEC_ID_VORBIS, headers)),
+            Codec::Aac { config, .. } => Some((CODEC_ID_AAC, config)),
+            Codec::Alac { cookie, .. } => Some((CODEC_ID_ALAC, cookie)),
         }
     }
 }
@@ -98,7 +114,8 @@ impl PacketDecoder {
             return Ok(());
         }
         let decoder = self.decoder.as_mut().ok_or(Damaged)?;
-        if bytes.is_empty() {
+        // An AAC packet without a single element decodes to whatever the packet before left behind.
+        if bytes.is_empty() || matches!(self.codec, Codec::Aac { .. }) && bytes[0] >> 5 == 7 {
             return Err(Damaged);
         }
         let packet = PacketRef::new(0, Timestamp::ZERO, Duration::from(u64::from(frames)), bytes);

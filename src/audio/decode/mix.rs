@@ -59,6 +59,15 @@ impl Layout {
         })
     }
 
+    /// The layouts of ALAC: surround is behind in 4.0, and 7.1 has wide fronts.
+    pub(super) fn of_alac(channels: u32) -> Layout {
+        match channels {
+            4 => Layout(0b1_0000_0111),
+            8 => Layout(0b110_1100_1111),
+            _ => Layout::of_count(channels),
+        }
+    }
+
     /// A mask from a WAVE header; where it names another number of speakers than there are
     /// channels, it is not believed.
     pub(super) fn of_mask(mask: u32, channels: u32) -> Layout {
@@ -156,6 +165,7 @@ mod tests {
         check(6, Layout::of_count(6), &[0.0, 0.0, 1.0, 0.0, 0.0, 0.0], centre, centre);
         check(6, Layout::of_count(6), &[0.0, 0.0, 0.0, 0.0, 0.0, 1.0], 0.0, surround);
         check(8, Layout::of_count(8), &[1.0; 8], 1.0, 1.0);
+        check(8, Layout::of_alac(8), &[1.0; 8], 1.0, 1.0);
         // A mask of two speakers for three channels is not believed.
         check(3, Layout::of_mask(0b11, 3), &[1.0, 1.0, 1.0], 1.0, 1.0);
     }

@@ -13,6 +13,7 @@
 //! | FLAC | FLAC | nothing | next link |
 //! | MP3 | MPEG-1, -2 and -2.5 layer III | by the LAME or Lavc tag | next link |
 //! | Ogg | Vorbis of one or two channels, FLAC | by the positions of first and last page | next link |
+//! | MP4, M4A, QuickTime, also fragmented | AAC-LC of one or two channels, ALAC, FLAC | by `iTunSMPB` or the edit list | left out |
 //! | none | PCM of 16, 24 bits or floats | nothing | |
 //!
 //! A next link plays on after the one before, at its own rate, which every [`Block`] carries. If
@@ -31,6 +32,7 @@ mod flac_frame;
 mod limits;
 mod linear;
 mod mix;
+mod mp4;
 mod mpeg;
 mod mpeg_header;
 mod mpeg_info;

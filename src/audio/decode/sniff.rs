@@ -5,6 +5,7 @@ use super::bytes::Bytes;
 use super::error::DecodeError;
 use super::flac::Flac;
 use super::limits::Limits;
+use super::mp4::Mp4;
 use super::mpeg::{self, Mpeg};
 use super::ogg::Ogg;
 use super::packet::Demux;
@@ -13,6 +14,10 @@ use super::tags;
 
 /// As many bytes as tell every format but MP3, and text from the rest.
 const HEAD_BYTES: usize = 512;
+
+/// What an MP4 or a QuickTime film may begin with.
+const FIRST_BOXES: [&[u8; 4]; 8] =
+    [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"];
 
 /// Formats that are known, if only to be named: what they begin with, and what they are.
 const NAMED: [(&[u8], &str); 24] = [
@@ -52,10 +57,13 @@ pub(super) fn open(bytes: &mut Bytes, limits: &Limits) -> Result<Box<dyn Demux>,
     if riff::is_magic(head) {
         return Ok(Box::new(Riff::open(bytes)));
     }
-    match (head.get(..4), head.get(8..12)) {
-        (Some(b"FORM"), Some(b"AIFF" | b"AIFC")) => return Ok(Box::new(Aiff::open(bytes)?)),
-        (Some(b"fLaC"), _) => return Ok(Box::new(Flac::open(limits))),
-        (Some(b"OggS"), _) => return Ok(Box::new(Ogg::open(limits))),
+    match (head.get(..4), head.get(4..8), head.get(8..12)) {
+        (Some(b"FORM"), _, Some(b"AIFF" | b"AIFC")) => return Ok(Box::new(Aiff::open(bytes)?)),
+        (Some(b"fLaC"), ..) => return Ok(Box::new(Flac::open(limits))),
+        (Some(b"OggS"), ..) => return Ok(Box::new(Ogg::open(limits))),
+        (_, Some(kind), _) if FIRST_BOXES.iter().any(|first| *first == kind) => {
+            return Ok(Box::new(Mp4::open(bytes, limits)?));
+        }
         _ => {}
     }
     let head = bytes.peek(HEAD_BYTES)?.to_vec();

@@ -1,0 +1,139 @@
+//! Fragments: `moof` boxes, each with the places of a few packets (ISO/IEC 14496-12, 8.8).
+
+use std::collections::VecDeque;
+
+use super::super::bytes::Bytes;
+use super::super::error::DecodeError;
+use super::super::limits::Limits;
+use super::super::report::Container;
+use super::boxes::{Mp4Box, number};
+use super::table::Place;
+
+/// What packets are unless a fragment says otherwise, from the `trex` box of the track.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Defaults {
+    duration: u64,
+    bytes: u64,
+}
+
+impl Defaults {
+    /// Those of one track of a `moov` box; `None` if the file has no fragments.
+    pub(super) fn read(
+        moov: &Mp4Box,
+        track: u32,
+        bytes: &mut Bytes,
+    ) -> Result<Option<Defaults>, DecodeError> {
+        let Some(mvex) = moov.descend(bytes, &[b"mvex"])? else { return Ok(None) };
+        for trex in mvex.children(bytes, 0)?.iter().filter(|child| child.kind == *b"trex") {
+            let content = trex.read(bytes, 24)?;
+            let word = |at: usize| number(&content, at, 4).unwrap_or(0);
+            if word(4) == track.into() {
+                return Ok(Some(Defaults { duration: word(12), bytes: word(16) }));
+            }
+        }
+        Ok(Some(Defaults::default()))
+    }
+}
+
+/// The packets of one track in a `moof` box.
+pub(super) fn read(
+    moof: &Mp4Box,
+    track: u32,
+    defaults: Defaults,
+    bytes: &mut Bytes,
+    limits: &Limits,
+) -> Result<VecDeque<Place>, DecodeError> {
+    let mut places = VecDeque::new();
+    for traf in moof.children(bytes, 0)?.iter().filter(|child| child.kind == *b"traf") {
+        let children = traf.children(bytes, 0)?;
+        let Some(header) = children.iter().find(|child| child.kind == *b"tfhd") else { continue };
+        let header = header.read(bytes, 40)?;
+        let mut fields = Fields::new(&header);
+        if fields.take(4) != Some(track.into()) {
+            continue;
+        }
+        let base = fields.flagged(0x1, 8).unwrap_or(moof.start);
+        fields.flagged(0x2, 4);
+        let defaults = Defaults {
+            duration: fields.flagged(0x8, 4).unwrap_or(defaults.duration),
+            bytes: fields.flagged(0x10, 4).unwrap_or(defaults.bytes),
+        };
+        let mut start = base;
+        for run in children.iter().filter(|child| child.kind == *b"trun") {
+            let content = run.read(bytes, limits.header_bytes)?;
+            start = read_run(&content, base, start, defaults, &mut places)
+                .filter(|_| places.len() <= limits.header_bytes / 8)
+                .ok_or(DecodeError::TooLarge {
+                    container: Container::Mp4,
+                    what: "one fragment in bytes",
+                    limit: limits.header_bytes as u64,
+                })?;
+        }
+    }
+    if let Some(last) = places.back_mut() {
+        last.is_last = true;
+    }
+    Ok(places)
+}
+
+/// Adds the packets of a `trun` box and returns where the next run begins; `None` where there are
+/// more than its bytes tell of.
+fn read_run(
+    content: &[u8],
+    base: u64,
+    mut start: u64,
+    defaults: Defaults,
+    places: &mut VecDeque<Place>,
+) -> Option<u64> {
+    let mut fields = Fields::new(content);
+    let count = fields.take(4).unwrap_or(0);
+    if let Some(offset) = fields.flagged(0x1, 4) {
+        start = base.wrapping_add_signed(i64::from(offset as u32 as i32));
+    }
+    fields.flagged(0x4, 4);
+    // Packets that are all alike take no bytes, so that their number is not limited by the box.
+    if count > MAX_RUN {
+        return None;
+    }
+    for _ in 0..count {
+        let duration = fields.flagged(0x100, 4).unwrap_or(defaults.duration);
+        let bytes = fields.flagged(0x200, 4).unwrap_or(defaults.bytes);
+        fields.flagged(0x400, 4);
+        fields.flagged(0x800, 4);
+        if fields.is_short {
+            break;
+        }
+        places.push_back(Place { start, bytes, duration, is_last: false });
+        start = start.saturating_add(bytes);
+    }
+    Some(start)
+}
+
+/// Packets of one run: a fragment is seconds long, and this is an hour.
+const MAX_RUN: u64 = 1 << 18;
+
+/// Fields of a full box, some of which are there only if a flag says so.
+struct Fields<'a> {
+    content: &'a [u8],
+    flags: u64,
+    at: usize,
+    /// A field was wanted that is not there.
+    is_short: bool,
+}
+
+impl Fields<'_> {
+    fn new(content: &[u8]) -> Fields<'_> {
+        Fields { content, flags: number(content, 1, 3).unwrap_or(0), at: 4, is_short: false }
+    }
+
+    fn take(&mut self, count: usize) -> Option<u64> {
+        let value = number(self.content, self.at, count);
+        self.at += count;
+        self.is_short |= value.is_none();
+        value
+    }
+
+    fn flagged(&mut self, flag: u64, count: usize) -> Option<u64> {
+        if self.flags & flag == 0 { None } else { self.take(count) }
+    }
+}
