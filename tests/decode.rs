@@ -1,0 +1,302 @@
+//! Every format that is decoded, with FFmpeg as the witness.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use stemwire::audio::decode::{CodecName, Container, Input};
+use stemwire::audio::{Encoding, Hertz, Stereo};
+use support::compare::stereo_snr_db;
+use support::ffmpeg::{Workshop, signal};
+use support::{decode, decode_upload, uploads};
+
+/// Length of the signals: no whole number of packets of any codec.
+const SECONDS: f64 = 0.9;
+
+/// Makes a file and decodes it twice.
+#[track_caller]
+fn check(name: &str, rate: u32, channels: usize, arguments: &str) -> (Stereo, Stereo) {
+    let workshop = Workshop::new();
+    let bytes = workshop.make(&signal(rate, channels, SECONDS), arguments, name);
+    let decoded = decode(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert!(decoded.report.is_clean(), "{name}: {:?}", decoded.report);
+    assert_eq!(decoded.runs[0].0, Hertz(rate), "{name}");
+    assert_eq!(decoded.source.rate, Hertz(rate), "{name}");
+    assert_eq!(decoded.source.channels, channels as u32, "{name}");
+    let mix = if channels > 2 { "-af aresample=rematrix_maxval=1 -ac 2" } else { "" };
+    let mut expected = workshop.stereo(name, channels, mix);
+    let mut audio = decoded.only().clone();
+    if matches!(decoded.source.codec, CodecName::Aac | CodecName::Vorbis) {
+        // The end of the last packet is left in by FFmpeg, or more than that left out, if there is
+        // but one Ogg page.
+        assert_eq!(audio.len(), (SECONDS * f64::from(rate)).round() as usize, "{name}");
+        assert!(expected.len().abs_diff(audio.len()) < 1024, "{name}: {}", expected.len());
+        let both = expected.len().min(audio.len());
+        expected.resize(both);
+        audio.resize(both);
+    }
+    assert_eq!(audio.len(), expected.len(), "{name}");
+    if let Some(known) = decoded.source.frames {
+        assert_eq!(known, decoded.only().frames(), "{name}");
+    }
+    (expected, audio)
+}
+
+#[track_caller]
+fn check_exact(name: &str, rate: u32, channels: usize, arguments: &str) {
+    let (expected, audio) = check(name, rate, channels, arguments);
+    assert!(audio == expected, "{name} differs");
+}
+
+#[track_caller]
+fn check_close(name: &str, rate: u32, channels: usize, arguments: &str, db: f64) {
+    let (expected, audio) = check(name, rate, channels, arguments);
+    let found = stereo_snr_db(&expected, &audio);
+    assert!(found > db, "{name}: {found:.1} dB");
+}
+
+#[test]
+fn wav_is_exact() {
+    check_exact("u8.wav", 8_000, 1, "-c:a pcm_u8");
+    check_exact("s16.wav", 44_100, 2, "-c:a pcm_s16le");
+    check_exact("s24.wav", 192_000, 2, "-c:a pcm_s24le");
+    check_exact("s32.wav", 48_000, 1, "-c:a pcm_s32le");
+    check_exact("f32.wav", 22_050, 2, "-c:a pcm_f32le");
+    check_exact("f64.wav", 96_000, 2, "-c:a pcm_f64le");
+    check_exact("rf64.wav", 44_100, 2, "-c:a pcm_s16le -rf64 always");
+    check_exact("s24.w64", 44_100, 2, "-c:a pcm_s24le -f w64");
+}
+
+#[test]
+fn aiff_is_exact() {
+    check_exact("s8.aiff", 8_000, 1, "-c:a pcm_s8");
+    check_exact("s16.aiff", 44_100, 2, "-c:a pcm_s16be");
+    check_exact("s24.aiff", 32_000, 2, "-c:a pcm_s24be");
+    check_exact("s32.aiff", 192_000, 2, "-c:a pcm_s32be");
+    check_exact("sowt.aiff", 44_100, 2, "-c:a pcm_s16le");
+    check_exact("f32.aiff", 48_000, 1, "-c:a pcm_f32be");
+    check_exact("f64.aiff", 48_000, 2, "-c:a pcm_f64be");
+}
+
+#[test]
+fn flac_is_exact() {
+    check_exact("s16.flac", 44_100, 2, "-c:a flac");
+    check_exact("s24.flac", 192_000, 2, "-c:a flac -sample_fmt s32");
+    check_exact("mono.flac", 8_000, 1, "-c:a flac -compression_level 12");
+    check_exact("flac.ogg", 48_000, 2, "-c:a flac");
+    check_exact("flac.mp4", 48_000, 2, "-c:a flac -strict -2");
+}
+
+#[test]
+fn alac_is_exact() {
+    check_exact("s16.m4a", 44_100, 2, "-c:a alac");
+    check_exact("s24.m4a", 96_000, 1, "-c:a alac -sample_fmt s32p");
+    check_exact("first.m4a", 8_000, 1, "-c:a alac -movflags +faststart");
+}
+
+#[test]
+fn mp3_agrees() {
+    check_close("cbr.mp3", 44_100, 2, "-c:a libmp3lame -b:a 128k", 110.0);
+    check_close("vbr.mp3", 48_000, 2, "-c:a libmp3lame -q:a 2", 110.0);
+    check_close("best.mp3", 32_000, 2, "-c:a libmp3lame -b:a 320k -joint_stereo 0", 110.0);
+    check_close("mpeg2.mp3", 22_050, 1, "-c:a libmp3lame -b:a 48k", 110.0);
+    check_close("mpeg25.mp3", 8_000, 1, "-c:a libmp3lame -b:a 16k", 110.0);
+}
+
+#[test]
+fn mp3_without_a_tag_keeps_its_delay() {
+    let workshop = Workshop::new();
+    let arguments = "-c:a libmp3lame -b:a 128k -write_xing 0";
+    let bytes = workshop.make(&signal(44_100, 2, SECONDS), arguments, "bare.mp3");
+    let decoded = decode(&bytes).unwrap();
+    let expected = workshop.stereo("bare.mp3", 2, "");
+    assert_eq!(decoded.source.frames, None);
+    assert_eq!(decoded.only().len(), expected.len());
+    assert!(stereo_snr_db(&expected, decoded.only()) > 110.0);
+}
+
+#[test]
+fn vorbis_agrees() {
+    check_close("low.ogg", 44_100, 2, "-c:a libvorbis -q:a 0", 120.0);
+    check_close("high.ogg", 96_000, 2, "-c:a libvorbis -q:a 9", 120.0);
+    check_close("mono.ogg", 22_050, 1, "-c:a libvorbis -q:a 4", 120.0);
+    check_close("telephone.ogg", 8_000, 1, "-c:a libvorbis -q:a 2", 120.0);
+}
+
+#[test]
+fn aac_agrees() {
+    check_close("last.m4a", 44_100, 2, "-c:a aac -b:a 160k", 100.0);
+    check_close("first.m4a", 48_000, 2, "-c:a aac -b:a 128k -movflags +faststart", 100.0);
+    check_close("mono.mp4", 22_050, 1, "-c:a aac -b:a 64k", 100.0);
+    check_close("fast.m4a", 96_000, 2, "-c:a aac -b:a 256k", 100.0);
+    check_close("slow.m4a", 8_000, 1, "-c:a aac -b:a 16k", 100.0);
+}
+
+#[test]
+fn what_itunes_says_of_delay_and_length_counts() {
+    let workshop = Workshop::new();
+    let mut bytes = workshop.make(&signal(44_100, 2, SECONDS), "-c:a aac", "itunes.m4a");
+    let by_edit_list = decode(&bytes).unwrap();
+    let atom = |kind: &[u8], content: &[u8]| {
+        [&(8 + content.len() as u32).to_be_bytes(), kind, content].concat()
+    };
+    let text = b" 00000000 000007D0 00000000 0000000000007530 00000000 00000000";
+    let item = [
+        atom(b"mean", b"\0\0\0\0com.apple.iTunes"),
+        atom(b"name", b"\0\0\0\0iTunSMPB"),
+        atom(b"data", &[&[0, 0, 0, 1, 0, 0, 0, 0], &text[..]].concat()),
+    ];
+    let list = atom(b"ilst", &atom(b"----", &item.concat()));
+    let comments = atom(b"udta", &atom(b"meta", &[&[0; 4], &list[..]].concat()));
+    // FFmpeg's own comments are in the way; the header is the last box, so that it can grow.
+    let own = bytes.windows(4).position(|kind| kind == b"udta").unwrap();
+    bytes[own..own + 4].copy_from_slice(b"free");
+    let moov = bytes.windows(4).position(|kind| kind == b"moov").unwrap() - 4;
+    let size = (bytes.len() - moov + comments.len()) as u32;
+    bytes[moov..moov + 4].copy_from_slice(&size.to_be_bytes());
+    bytes.extend(comments);
+    let decoded = decode(&bytes).unwrap();
+    // A delay of 2000 frames, where the edit list says 1024, and 30,000 frames of sound.
+    assert_eq!(decoded.source.frames.map(|frames| frames.0), Some(30_000));
+    assert!(*decoded.only() == by_edit_list.only().slice(976..30_976));
+}
+
+#[test]
+fn fragments_are_trimmed_by_their_edit_list() {
+    let workshop = Workshop::new();
+    let arguments = "-c:a aac -movflags +frag_keyframe+delay_moov -frag_duration 300000";
+    let bytes = workshop.make(&signal(44_100, 2, SECONDS), arguments, "fragments.mp4");
+    let decoded = decode(&bytes).unwrap();
+    // FFmpeg does not heed the list of a file in fragments.
+    let expected = workshop.stereo("fragments.mp4", 2, "");
+    let expected = expected.slice(1024..expected.len());
+    assert_eq!(decoded.only().len(), (SECONDS * 44_100.0) as usize);
+    assert!(stereo_snr_db(&expected.slice(0..decoded.only().len()), decoded.only()) > 100.0);
+}
+
+#[test]
+fn more_channels_are_mixed_as_ffmpeg_mixes_them() {
+    for channels in 3..=8 {
+        check_close("wide.wav", 44_100, channels, "-c:a pcm_f32le", 120.0);
+    }
+    check_close("wide.flac", 44_100, 5, "-c:a flac", 120.0);
+    check_close("wide.flac", 44_100, 8, "-c:a flac", 120.0);
+    // The layout of the file counts, not the number of channels: 4.0 has a centre, quad none.
+    check_close("centre.wav", 48_000, 4, "-af aformat=channel_layouts=4.0 -c:a pcm_s16le", 120.0);
+    check_close(
+        "side.wav",
+        48_000,
+        6,
+        "-af channelmap=channel_layout=5.1(side) -c:a pcm_s16le",
+        120.0,
+    );
+    check_close("centre.flac", 48_000, 4, "-af aformat=channel_layouts=4.0 -c:a flac", 120.0);
+    check_close("wide.m4a", 48_000, 6, "-c:a alac", 120.0);
+    let widest = "-af aformat=channel_layouts=7.1(wide) -c:a alac";
+    check_close("widest.m4a", 48_000, 8, widest, 120.0);
+}
+
+#[test]
+fn a_picture_and_a_film_beside_the_sound_are_left_out() {
+    let workshop = Workshop::new();
+    let film = "testsrc=d=2:s=64x64";
+    for (name, sound, picture) in
+        [("film.mp4", "-c:a aac", "mpeg4"), ("film.ogg", "-c:a libvorbis", "libtheora")]
+    {
+        workshop.make(&signal(44_100, 2, SECONDS), sound, name);
+        let expected = workshop.stereo(name, 2, "");
+        let both = format!("both-{name}");
+        let inputs = ["-f", "lavfi", "-i", film, "-i", name, "-map", "0:v", "-map", "1:a"];
+        let outputs = ["-c:v", picture, "-c:a", "copy", &both];
+        workshop.must(&[&inputs[..], &outputs[..]].concat());
+        let decoded = decode(&std::fs::read(workshop.path(&both)).unwrap()).unwrap();
+        let found = stereo_snr_db(&expected, decoded.only());
+        assert!(found > 100.0, "{both}: {found:.1} dB");
+    }
+}
+
+#[test]
+fn sizes_that_pipes_write_mean_to_the_end() {
+    let workshop = Workshop::new();
+    let signal = signal(44_100, 2, SECONDS);
+    let expected = decode(&workshop.make(&signal, "-c:a pcm_s16le", "a.wav")).unwrap();
+    for arguments in [
+        "-c:a pcm_s16le -f wav",
+        "-c:a pcm_s16le -f w64",
+        "-c:a pcm_s16be -f aiff",
+        "-c:a flac -sample_fmt s16 -f flac",
+    ] {
+        let decoded = decode(&workshop.pipe(&signal, arguments)).unwrap();
+        assert_eq!(decoded.source.frames, None, "{arguments}");
+        assert!(decoded.only() == expected.only(), "{arguments}");
+        assert!(decoded.report.is_clean(), "{arguments}: {:?}", decoded.report);
+    }
+    // The name that broadcasters give to RF64.
+    let mut bytes = workshop.make(&signal, "-c:a pcm_s16le -rf64 always", "a.wav");
+    bytes[..4].copy_from_slice(b"BW64");
+    assert!(decode(&bytes).unwrap().only() == expected.only());
+    // A recorder that never came back to its header leaves 0 in it.
+    let mut bytes = workshop.make(&signal, "-c:a pcm_s16le", "a.wav");
+    let data = bytes.windows(4).position(|name| name == b"data").unwrap();
+    bytes[data + 4..data + 8].fill(0);
+    bytes[4..8].copy_from_slice(&36_u32.to_le_bytes());
+    assert!(decode(&bytes).unwrap().only() == expected.only());
+}
+
+#[test]
+fn tags_are_left_out() {
+    let workshop = Workshop::new();
+    let arguments = "-c:a libmp3lame -id3v2_version 0";
+    let mp3 = workshop.make(&signal(44_100, 2, SECONDS), arguments, "a.mp3");
+    let flac = workshop.make(&signal(44_100, 2, SECONDS), "-c:a flac", "a.flac");
+    // A megabyte of album art that is full of what looks like MP3 frames.
+    let mut id3 = b"ID3\x03\0\0\0\x3f\x7f\x7f".to_vec();
+    id3.extend([0xff, 0xfb, 0x90, 0x64].repeat((1 << 20) / 4));
+    id3.truncate(10 + (0x3f << 14 | 0x7f << 7 | 0x7f));
+    let id3v1 = [&b"TAG"[..], &[b'x'; 125]].concat();
+    let mut ape = b"APETAGEX\xd0\x07\0\0\x40\0\0\0\x01\0\0\0\0\0\0\xa0\0\0\0\0\0\0\0\0".to_vec();
+    ape.extend([0xff, 0xfb, 0x90, 0x64].repeat(8));
+    ape.extend(b"APETAGEX\xd0\x07\0\0\x40\0\0\0\x01\0\0\0\0\0\0\x80\0\0\0\0\0\0\0\0");
+    for audio in [mp3, flac] {
+        let plain = decode(&audio).unwrap();
+        for parts in [
+            vec![&id3, &audio],
+            vec![&audio, &id3v1],
+            vec![&id3, &id3, &audio, &ape, &id3v1],
+            vec![&ape, &audio],
+        ] {
+            let tagged: Vec<u8> = parts.into_iter().flatten().copied().collect();
+            assert_eq!(decode(&tagged).unwrap(), plain);
+        }
+    }
+}
+
+#[test]
+fn raw_pcm_is_what_it_was_said_to_be() {
+    let samples: Vec<f32> = (0..9_001).map(|n| (n % 256) as f32 / 128.0 - 1.0).collect();
+    for encoding in [Encoding::S16Le, Encoding::S24Le, Encoding::F32Le] {
+        let mut bytes = Vec::new();
+        encoding.write(samples.iter().copied(), &mut bytes);
+        let input = Input::Raw { encoding, rate: Hertz(16_000), channels: 1 };
+        let decoded = decode_upload(uploads::complete(&bytes), &input).unwrap();
+        assert_eq!(decoded.source.container, Container::Raw);
+        assert_eq!(decoded.only().left(), samples);
+        assert_eq!(decoded.only().right(), samples);
+        let input = Input::Raw { encoding, rate: Hertz(16_000), channels: 2 };
+        bytes.truncate(9_000 * encoding.bytes_per_sample());
+        let decoded = decode_upload(uploads::complete(&bytes), &input).unwrap();
+        assert_eq!(*decoded.only(), Stereo::from_interleaved(&samples[..9_000]));
+    }
+}
+
+#[test]
+fn samples_that_are_no_numbers_become_silence() {
+    let samples = [0.5, f32::NAN, -0.5, f32::INFINITY, f32::NEG_INFINITY, 1e30, 0.25, 0.125];
+    let mut bytes = Vec::new();
+    Encoding::F32Le.write(samples.into_iter(), &mut bytes);
+    let input = Input::Raw { encoding: Encoding::F32Le, rate: Hertz(44_100), channels: 2 };
+    let decoded = decode_upload(uploads::complete(&bytes), &input).unwrap();
+    assert_eq!(decoded.only().left(), [0.5, -0.5, 0.0, 0.25]);
+    assert_eq!(decoded.only().right(), [0.0, 0.0, 0.0, 0.125]);
+    assert_eq!(decoded.report.wild_samples, 4);
+}

@@ -1,0 +1,144 @@
+//! Damaged uploads: what is lost becomes silence, is told, and nothing else suffers.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use stemwire::audio::Stereo;
+use support::ffmpeg::{Workshop, signal};
+use support::{Decoded, decode};
+
+const RATE: u32 = 44_100;
+
+fn make(workshop: &Workshop, arguments: &str, name: &str) -> (Vec<u8>, Decoded) {
+    let bytes = workshop.make(&signal(RATE, 2, 3.0), arguments, name);
+    let decoded = decode(&bytes).unwrap();
+    assert!(decoded.report.is_clean());
+    (bytes, decoded)
+}
+
+/// The frames in which two signals of one length differ: the first, and the one behind the last.
+#[track_caller]
+fn difference(expected: &Stereo, found: &Stereo) -> (usize, usize) {
+    assert_eq!(expected.len(), found.len());
+    let differs =
+        |n: &usize| (0..2).any(|side| expected.planes()[side][*n] != found.planes()[side][*n]);
+    let first = (0..expected.len()).find(differs).unwrap_or(0);
+    (first, (0..expected.len()).rfind(differs).map_or(0, |last| last + 1))
+}
+
+/// Breaks bytes in the middle of a file, and expects the same length, and silence for at most so
+/// many frames around there.
+#[track_caller]
+fn check_repaired(arguments: &str, name: &str, broken: usize, frames: usize) {
+    let workshop = Workshop::new();
+    let (mut bytes, whole) = make(&workshop, arguments, name);
+    let at = bytes.len() / 2;
+    bytes[at..at + broken].iter_mut().for_each(|byte| *byte ^= 0x55);
+    let decoded = decode(&bytes).unwrap();
+    let report = decoded.report;
+    let (first, end) = difference(whole.only(), decoded.only());
+    assert!(report.damaged_packets + report.gaps > 0, "{name}: {report:?}");
+    assert!(report.silenced_frames.0 > 0, "{name}: {report:?}");
+    assert_eq!(report.missing_frames.0, 0, "{name}: {report:?}");
+    assert!((1..=frames).contains(&(end - first)), "{name}: {first}..{end} differ, {report:?}");
+}
+
+#[test]
+fn a_lost_packet_becomes_silence_of_its_length() {
+    // One frame of 4608 each.
+    check_repaired("-c:a flac", "a.flac", 1, 4608);
+    // A page of half a second at most.
+    check_repaired("-c:a flac -page_duration 400000", "flac.ogg", 1, 22_050);
+    check_repaired("-c:a libvorbis -page_duration 400000", "vorbis.ogg", 1, 24_000);
+    // A hole of three frames, and what hangs on the bits before.
+    check_repaired("-c:a libmp3lame -b:a 128k", "a.mp3", 1300, 1152 * 7);
+}
+
+#[test]
+fn garbage_in_a_packet_does_not_move_the_rest() {
+    let workshop = Workshop::new();
+    for (arguments, name) in [
+        // Without noise substitution: noise goes on from where the damage left it.
+        ("-c:a aac -aac_pns 0", "aac.m4a"),
+        ("-c:a alac", "alac.m4a"),
+        ("-c:a flac -strict -2", "flac.mp4"),
+        ("-c:a libmp3lame", "a.mp3"),
+    ] {
+        let (mut bytes, whole) = make(&workshop, arguments, name);
+        let at = bytes.len() / 2;
+        bytes[at..at + 700].fill(0xff);
+        let decoded = decode(&bytes).unwrap();
+        let (first, end) = difference(whole.only(), decoded.only());
+        assert!((1..30_000).contains(&(end - first)), "{name}: {first}..{end} differ");
+    }
+}
+
+#[test]
+fn a_cut_upload_gives_what_it_holds_and_tells_what_it_lacks() {
+    let workshop = Workshop::new();
+    for (arguments, name) in [
+        ("-c:a pcm_s24le", "a.wav"),
+        ("-c:a pcm_s16be", "a.aiff"),
+        ("-c:a flac", "a.flac"),
+        ("-c:a libmp3lame -b:a 128k", "a.mp3"),
+        ("-c:a libvorbis", "a.ogg"),
+        ("-c:a flac", "flac.ogg"),
+        ("-c:a aac -movflags +faststart", "aac.m4a"),
+        ("-c:a alac -movflags +faststart", "alac.m4a"),
+    ] {
+        let (mut bytes, whole) = make(&workshop, arguments, name);
+        bytes.truncate(bytes.len() * 7 / 10);
+        let decoded = decode(&bytes).unwrap();
+        let held = decoded.only().len();
+        assert!((50_000..100_000).contains(&held), "{name}: {held} of {}", whole.only().len());
+        // The last packet may hang on one that is cut off.
+        let sure = held - 4608;
+        assert!(whole.only().slice(0..sure) == decoded.only().slice(0..sure), "{name}");
+        if let Some(known) = whole.source.frames {
+            assert_eq!(decoded.report.missing_frames + decoded.only().frames(), known, "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_upload_without_one_good_packet_fails() {
+    let workshop = Workshop::new();
+    for (arguments, name, header) in [
+        ("-c:a flac", "a.flac", &b"\xff\xf8"[..]),
+        ("-c:a aac -movflags +faststart", "aac.m4a", b"mdat"),
+        ("-c:a alac -movflags +faststart", "alac.m4a", b"mdat"),
+    ] {
+        let (mut bytes, _) = make(&workshop, arguments, name);
+        let at = bytes.windows(header.len()).position(|window| window == header).unwrap();
+        bytes[at + header.len()..].fill(0xff);
+        let error = decode(&bytes).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("holds no audio that can be decoded"), "{name}: {error:?}");
+    }
+}
+
+#[test]
+fn what_is_behind_the_end_is_counted() {
+    let workshop = Workshop::new();
+    for (arguments, name) in [
+        ("-c:a pcm_s16le", "a.wav"),
+        ("-c:a flac", "a.flac"),
+        ("-c:a libmp3lame", "a.mp3"),
+        ("-c:a libvorbis", "a.ogg"),
+    ] {
+        let (mut bytes, whole) = make(&workshop, arguments, name);
+        bytes.extend([1; 5000]);
+        let decoded = decode(&bytes).unwrap();
+        assert!(decoded.only() == whole.only(), "{name}");
+        assert_eq!(decoded.report.skipped_bytes, 5000, "{name}");
+    }
+}
+
+#[test]
+fn a_broken_header_behind_the_first_link_keeps_the_first() {
+    let workshop = Workshop::new();
+    let (bytes, whole) = make(&workshop, "-c:a flac", "a.flac");
+    let decoded = decode(&[&bytes, &bytes[..30]].concat()).unwrap();
+    assert!(decoded.only() == whole.only());
+    assert_eq!(decoded.report.broken_links, 1);
+}

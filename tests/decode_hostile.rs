@@ -1,0 +1,127 @@
+//! Thousands of broken uploads of every format: no panic, no endless loop, no endless output.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::panic;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use stemwire::audio::decode::{Decoder, Input, Limits};
+use support::ffmpeg::{Workshop, signal};
+use support::mutate::{Random, mend_ogg, mutate};
+use support::uploads;
+
+/// Broken uploads of each format; `STEMWIRE_MUTATIONS` asks for more.
+const MUTATIONS: u64 = 400;
+/// No upload of a few kilobytes takes as long as this, on any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Frames that may come out of one: what is put in for missing packets, and the rest.
+const MOST_FRAMES: u64 = 10 * 60 * 48_000 + 40_000_000;
+
+const FILES: [(&str, &str); 15] = [
+    ("-c:a pcm_s16le", "a.wav"),
+    ("-c:a pcm_f64le -rf64 always", "rf64.wav"),
+    ("-c:a pcm_s24le -f w64", "a.w64"),
+    ("-c:a pcm_s16be", "a.aiff"),
+    ("-c:a pcm_f32be", "f32.aiff"),
+    ("-c:a flac", "a.flac"),
+    ("-c:a flac", "flac.ogg"),
+    ("-c:a flac -strict -2 -movflags +faststart", "flac.mp4"),
+    ("-c:a libmp3lame -b:a 64k", "a.mp3"),
+    ("-c:a libmp3lame -b:a 64k -write_xing 0 -id3v2_version 0", "bare.mp3"),
+    ("-c:a libvorbis -q:a 1", "a.ogg"),
+    ("-c:a aac -b:a 64k", "last.m4a"),
+    ("-c:a aac -b:a 64k -movflags +faststart", "first.m4a"),
+    ("-c:a aac -b:a 64k -movflags +frag_keyframe+empty_moov -frag_duration 100000", "parts.mp4"),
+    ("-c:a alac -movflags +faststart", "alac.m4a"),
+];
+
+/// Decodes and returns how many frames came out.
+fn count(bytes: &[u8]) -> u64 {
+    let limits = Limits::default();
+    let mut frames = 0;
+    let Ok(mut decoder) = Decoder::open(uploads::complete(bytes), &Input::Container, &limits)
+    else {
+        return 0;
+    };
+    while let Ok(Some(block)) = decoder.next_block() {
+        frames += block.audio.frames().0;
+        assert!(!block.audio.is_empty());
+        assert!(block.audio.planes().concat().iter().all(|sample| sample.is_finite()));
+        assert!(frames < MOST_FRAMES, "there is no end");
+    }
+    frames
+}
+
+/// Where codecs have panicked, and how often.
+type Panics = Arc<Mutex<BTreeMap<String, u64>>>;
+
+/// Tells of every broken upload before it is decoded.
+fn torment(
+    name: &'static str,
+    original: &[u8],
+    mutations: u64,
+    heartbeat: &SyncSender<(&'static str, u64)>,
+) {
+    let mut random = Random(original.len() as u64);
+    for number in 0..mutations {
+        let mut bytes = mutate(original, &mut random);
+        // Half of them get through to the codec.
+        if name.ends_with("ogg") && number % 2 == 0 {
+            mend_ogg(&mut bytes);
+        }
+        heartbeat.send((name, number)).unwrap();
+        count(&bytes);
+    }
+}
+
+#[test]
+fn broken_uploads_do_no_harm() {
+    let mutations = std::env::var("STEMWIRE_MUTATIONS")
+        .map_or(MUTATIONS, |number| number.parse().expect("STEMWIRE_MUTATIONS is a number"));
+    let workshop = Workshop::new();
+    let files = FILES
+        .map(|(arguments, name)| (name, workshop.make(&signal(22_050, 2, 0.4), arguments, name)));
+    // A codec may panic, and is caught; nothing else may.
+    let panics = Panics::default();
+    let seen = panics.clone();
+    let default = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let place = info.location().map(|place| place.to_string()).unwrap_or_default();
+        match place.contains("symphonia") {
+            true => *seen.lock().unwrap().entry(place).or_default() += 1,
+            false => default(info),
+        }
+    }));
+    let (heartbeat, beats) = sync_channel(4);
+    let workers: Vec<_> = files
+        .chunks(FILES.len().div_ceil(2))
+        .map(|part| {
+            let (part, heartbeat) = (part.to_vec(), heartbeat.clone());
+            thread::spawn(move || {
+                for (name, bytes) in &part {
+                    torment(name, bytes, mutations, &heartbeat);
+                }
+            })
+        })
+        .collect();
+    drop(heartbeat);
+    let mut last = BTreeMap::new();
+    loop {
+        match beats.recv_timeout(PATIENCE) {
+            Ok((name, number)) => drop(last.insert(name, number)),
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => panic!("one of these does not end: {last:?}"),
+        }
+    }
+    for worker in workers {
+        worker.join().expect("no upload makes decoding panic");
+    }
+    assert_eq!(last.len(), FILES.len());
+    println!("panics of codecs that were caught: {:#?}", panics.lock().unwrap());
+}

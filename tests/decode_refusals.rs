@@ -1,0 +1,119 @@
+//! What is not decoded, and what is said about it.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use stemwire::audio::decode::{DecodeError, Input};
+use stemwire::audio::{Encoding, Hertz};
+use support::ffmpeg::{Workshop, signal};
+use support::{decode, decode_upload, uploads};
+
+#[track_caller]
+fn check(bytes: &[u8], expected: &str) {
+    let error = decode(bytes).expect_err(expected).to_string();
+    assert!(error.starts_with(expected), "{error:?} is not {expected:?}");
+}
+
+/// A WAV file of so many channels, bits and frames of zeros.
+fn wav(tag: u16, channels: u16, rate: u32, bits: u16, frames: u32) -> Vec<u8> {
+    let align = channels * bits / 8;
+    let data = frames * u32::from(align);
+    let mut bytes = b"RIFF".to_vec();
+    bytes.extend((36 + data).to_le_bytes());
+    bytes.extend(b"WAVEfmt \x10\0\0\0");
+    bytes.extend([tag, channels].map(u16::to_le_bytes).concat());
+    bytes.extend([rate, rate * u32::from(align)].map(u32::to_le_bytes).concat());
+    bytes.extend([align, bits].map(u16::to_le_bytes).concat());
+    bytes.extend(b"data");
+    bytes.extend(data.to_le_bytes());
+    bytes.resize(bytes.len() + data as usize, 0);
+    bytes
+}
+
+#[test]
+fn what_is_no_audio_is_named() {
+    check(b"", "the upload is empty: send the bytes of an audio file");
+    check(b"Once upon a time", "the upload is text: send WAV");
+    check(b"<!DOCTYPE html><p>404", "the upload is an HTML page: send WAV");
+    check(b"PK\x03\x04\x14\0", "the upload is a ZIP archive: send WAV");
+    check(&[0; 1000], "the upload is of no format that is known: send WAV");
+    check(b"\x1a\x45\xdf\xa3", "the upload is a Matroska or WebM file");
+    check(b"ID3\x04\0\0\0\0\0\0", "the upload is of no format that is known");
+}
+
+#[test]
+fn headers_that_promise_too_much_are_refused() {
+    assert!(decode(&wav(1, 2, 44_100, 16, 1000)).is_ok());
+    check(&wav(1, 2, 7_999, 16, 1000), "a sample rate of 7999 Hz is not taken: it must be 8000 Hz");
+    check(&wav(1, 2, 0, 16, 1000), "a sample rate of 0 Hz is not taken");
+    check(&wav(1, 2, 384_000, 16, 1000), "a sample rate of 384000 Hz is not taken");
+    check(&wav(1, 0, 44_100, 16, 0), "0 channels are not taken: it must be 1 to 8");
+    check(&wav(1, 255, 44_100, 16, 10), "255 channels are not taken: it must be 1 to 8");
+    check(&wav(3, 2, 44_100, 16, 10), "floating-point PCM of 16 bits in WAV is not decoded here");
+    check(&wav(1, 2, 44_100, 16, 0), "the WAV file holds no audio that can be decoded");
+    check(&wav(1, 2, 44_100, 16, 9)[..30], "the WAV header is broken");
+    check(b"fLaC", "the FLAC header is broken: it ends before the first frame");
+    check(b"fLaC\x80\0\0\0", "the FLAC header is broken: it has no valid STREAMINFO");
+    check(b"FORM\0\0\0\x04AIFF", "the AIFF header is broken: it has no COMM chunk");
+    check(b"\0\0\0\x08ftyp", "the MP4 header is broken: it has no moov box");
+    check(b"OggS", "the Ogg header is broken: it ends too early");
+}
+
+#[test]
+fn codecs_that_are_not_decoded_are_named() {
+    let workshop = Workshop::new();
+    for (arguments, name, expected) in [
+        ("-c:a libopus -ar 48000", "a.ogg", "Opus in Ogg is not decoded here: convert it"),
+        ("-c:a libopus -ar 48000", "a.mp4", "Opus in MP4 is not"),
+        ("-c:a libspeex -ar 16000 -ac 1", "speex.ogg", "Speex in Ogg is not"),
+        ("-c:a libvorbis -ac 6", "wide.ogg", "Vorbis with 6 channels in Ogg is not"),
+        ("-c:a aac -ac 6", "wide.m4a", "AAC with 6 channels in MP4 is not"),
+        ("-c:a ac3", "ac3.mp4", "AC-3 in MP4 is not"),
+        ("-c:a libmp3lame", "mp3.mp4", "MP3 in MP4 is not"),
+        ("-c:a pcm_s16le", "a.mov", "PCM in MP4 is not"),
+        ("-c:a pcm_alaw", "alaw.wav", "A-law in WAV is not"),
+        ("-c:a adpcm_ms", "adpcm.wav", "Microsoft ADPCM in WAV is not"),
+        ("-c:a adpcm_ima_qt", "ima.aiff", "the compression \"ima4\" in AIFF is not"),
+        ("-c:a aac", "a.aac", "the upload is AAC without a container (ADTS): send"),
+        ("-c:a mp2", "a.mp2", "the upload is MPEG audio of layer I or II, not MP3: send"),
+        ("-c:a ac3", "a.ac3", "the upload is an AC-3 file: send"),
+        ("-c:a wmav2", "a.wma", "the upload is a Windows Media file: send"),
+        ("-c:a wavpack", "a.wv", "the upload is a WavPack file: send"),
+    ] {
+        check(&workshop.make(&signal(44_100, 2, 0.3), arguments, name), expected);
+    }
+    let video = "testsrc=d=0.2:s=64x64";
+    check(&workshop.make(video, "-c:v mpeg4", "v.mp4"), "the MP4 file has no audio track");
+    check(&workshop.make(video, "-c:v libtheora", "v.ogg"), "the Ogg file has no audio track");
+}
+
+#[test]
+fn high_efficiency_aac_is_refused_and_not_decoded_by_half() {
+    let workshop = Workshop::new();
+    let mut bytes = workshop.make(&signal(44_100, 2, 0.3), "-c:a aac", "a.m4a");
+    assert!(decode(&bytes).is_ok());
+    // LC at 44.1 kHz with two channels, and behind it: an extension, SBR, of which there is none.
+    let told = [0x12, 0x10, 0x56, 0xe5, 0x00];
+    let at = bytes.windows(5).position(|window| window == told).unwrap();
+    bytes[at + 4] = 0x80;
+    check(&bytes, "high-efficiency AAC (HE-AAC) in MP4 is not decoded here");
+    // Half the rate of the container, and no word about why.
+    bytes[at..at + 5].copy_from_slice(&[0x13, 0x90, 0, 0, 0]);
+    check(&bytes, "high-efficiency AAC (HE-AAC) in MP4 is not decoded here");
+}
+
+#[test]
+fn raw_pcm_that_does_not_add_up_is_refused() {
+    let decode_raw = |bytes: &[u8], encoding, rate, channels| {
+        let input = Input::Raw { encoding, rate: Hertz(rate), channels };
+        decode_upload(uploads::complete(bytes), &input).unwrap_err()
+    };
+    let error = decode_raw(&[0; 1001], Encoding::S24Le, 48_000, 2);
+    assert!(matches!(error, DecodeError::OddPcmLength { bytes: 1001, frame_bytes: 6 }), "{error}");
+    assert!(matches!(decode_raw(&[], Encoding::S16Le, 48_000, 2), DecodeError::Empty));
+    let error = decode_raw(&[0; 1000], Encoding::F32Le, 48_000, 3);
+    assert!(matches!(error, DecodeError::UnsupportedChannels { channels: 3, most: 2 }), "{error}");
+    let error = decode_raw(&[0; 1000], Encoding::F32Le, 4_000, 1);
+    assert!(matches!(error, DecodeError::UnsupportedRate { rate: Hertz(4_000) }), "{error}");
+}

@@ -1,0 +1,99 @@
+//! FFmpeg as a maker of files and as a witness.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use stemwire::audio::{Encoding, Stereo};
+
+/// A temporary directory in which FFmpeg works.
+pub struct Workshop {
+    directory: tempfile::TempDir,
+}
+
+/// The signal that every file holds unless a test says otherwise: a sweep, another one, and noise.
+pub fn signal(rate: u32, channels: usize, seconds: f64) -> String {
+    let voices = [
+        "0.35*sin(2*PI*(110+900*t)*t)+0.1*(random(0)-0.5)",
+        "0.3*cos(2*PI*(190+650*t)*t)+0.1*(random(1)-0.5)",
+        "0.25*sin(2*PI*330*t)+0.05*(random(2)-0.5)",
+        "0.4*sin(2*PI*55*t)",
+        "0.2*sin(2*PI*(500+100*t)*t)+0.1*(random(3)-0.5)",
+        "0.2*cos(2*PI*(700+50*t)*t)+0.1*(random(4)-0.5)",
+        "0.15*sin(2*PI*1100*t)",
+        "0.15*cos(2*PI*1300*t)",
+    ];
+    let layout = ["mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1"];
+    let (voices, layout) = (voices[..channels].join("|"), layout[channels - 1]);
+    format!("aevalsrc=exprs={voices}:s={rate}:d={seconds}:c={layout}")
+}
+
+impl Workshop {
+    pub fn new() -> Workshop {
+        let directory = tempfile::tempdir().expect("a temporary directory is to be had");
+        Workshop { directory }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Makes a file of a `lavfi` signal and returns its bytes. `arguments` stand before its name,
+    /// separated by blanks.
+    pub fn make(&self, signal: &str, arguments: &str, name: &str) -> Vec<u8> {
+        let mut all = vec!["-f", "lavfi", "-i", signal, "-bitexact"];
+        all.extend(arguments.split_ascii_whitespace());
+        all.push(name);
+        self.must(&all);
+        std::fs::read(self.path(name)).expect("FFmpeg has written it")
+    }
+
+    /// The same through a pipe, so that sizes in headers cannot be put right afterwards.
+    pub fn pipe(&self, signal: &str, arguments: &str) -> Vec<u8> {
+        let mut all = vec!["-f", "lavfi", "-i", signal, "-bitexact"];
+        all.extend(arguments.split_ascii_whitespace());
+        all.push("-");
+        self.must(&all).stdout
+    }
+
+    pub fn write(&self, name: &str, bytes: &[u8]) {
+        std::fs::write(self.path(name), bytes).expect("the directory can be written");
+    }
+
+    /// What FFmpeg decodes a file to, interleaved, with as many channels as there are. `arguments`
+    /// stand behind the input.
+    pub fn samples(&self, name: &str, arguments: &str) -> Vec<f32> {
+        let mut all = vec!["-i", name];
+        all.extend(arguments.split_ascii_whitespace());
+        all.extend(["-c:a", "pcm_f32le", "-f", "f32le", "-"]);
+        Encoding::F32Le.read(&self.must(&all).stdout).collect()
+    }
+
+    /// The same as stereo: one channel twice, two as they are.
+    pub fn stereo(&self, name: &str, channels: usize, arguments: &str) -> Stereo {
+        let samples = self.samples(name, arguments);
+        match channels {
+            1 => Stereo::from_planes(samples.clone(), samples).expect("one is as long as itself"),
+            _ => Stereo::from_interleaved(&samples),
+        }
+    }
+
+    /// Runs FFmpeg, which must succeed.
+    pub fn must(&self, arguments: &[&str]) -> Output {
+        let output = self.run(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "ffmpeg {arguments:?}: {errors}");
+        output
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let program = std::env::var_os("STEMWIRE_FFMPEG").unwrap_or_else(|| "ffmpeg".into());
+        let mut command = Command::new(&program);
+        command.args(["-hide_banner", "-nostdin", "-v", "error", "-y"]).args(arguments);
+        command.current_dir(self.directory.path()).output().unwrap_or_else(|error| {
+            panic!(
+                "these tests need FFmpeg: {program:?} cannot be run ({error}); install it, or name \
+                 it in STEMWIRE_FFMPEG"
+            )
+        })
+    }
+}

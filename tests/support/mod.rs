@@ -1,0 +1,51 @@
+//! What the tests of decoding share: files made by FFmpeg, FFmpeg's own decoding of them as the
+//! independent witness, and uploads that arrive in pieces.
+
+// Every test binary takes what it needs of this, and a test may fail by panicking.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+
+pub mod compare;
+pub mod ffmpeg;
+pub mod mutate;
+pub mod uploads;
+
+use stemwire::audio::decode::{DecodeError, Decoder, Input, Limits, Report, SourceInfo, Upload};
+use stemwire::audio::{Hertz, Stereo};
+
+/// All that comes of an upload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decoded {
+    pub source: SourceInfo,
+    /// Runs of one rate.
+    pub runs: Vec<(Hertz, Stereo)>,
+    pub report: Report,
+}
+
+impl Decoded {
+    /// The audio of an upload with one rate.
+    #[track_caller]
+    pub fn only(&self) -> &Stereo {
+        assert_eq!(self.runs.len(), 1, "{:?}", self.runs.iter().map(|r| r.0).collect::<Vec<_>>());
+        &self.runs[0].1
+    }
+}
+
+/// Decodes to the end.
+pub fn decode_upload(upload: Box<dyn Upload>, input: &Input) -> Result<Decoded, DecodeError> {
+    let mut decoder = Decoder::open(upload, input, &Limits::default())?;
+    let mut runs: Vec<(Hertz, Stereo)> = Vec::new();
+    while let Some(block) = decoder.next_block()? {
+        assert!(!block.audio.is_empty(), "an empty block");
+        match runs.last_mut().filter(|run| run.0 == block.rate) {
+            Some((_, audio)) => audio.extend(&block.audio),
+            None => runs.push((block.rate, block.audio)),
+        }
+    }
+    assert!(decoder.next_block().unwrap().is_none(), "a block behind the end");
+    Ok(Decoded { source: decoder.source().clone(), runs, report: decoder.report() })
+}
+
+/// Decodes bytes that are all there.
+pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+    decode_upload(uploads::complete(bytes), &Input::Container)
+}
