@@ -1,12 +1,13 @@
 //! Rung 0 and 1: what sound is here, and how it gets in and out of files.
 //!
 //! [`units`], [`block`], [`pcm`] and [`stem`] know nothing but numbers; the rooms beside them turn
-//! bytes into blocks ([`decode`]), change the rate (`resample`) and write WAV
+//! bytes into blocks ([`decode`]), change the rate ([`resample`]) and write WAV
 //! files that grow (`wav`).
 
 pub mod block;
 pub mod decode;
 pub mod pcm;
+pub mod resample;
 pub mod stem;
 pub mod units;
 pub mod wav;
