@@ -1,7 +1,7 @@
 //! Rung 0 and 1: what sound is here, and how it gets in and out of files.
 //!
 //! [`units`], [`block`], [`pcm`] and [`stem`] know nothing but numbers; the rooms beside them turn
-//! bytes into blocks ([`decode`]), change the rate ([`resample`]) and write WAV
+//! bytes into blocks ([`decode`]), change the rate ([`resample`]), do both ([`track`]) and write WAV
 //! files that grow (`wav`).
 
 pub mod block;
@@ -9,6 +9,7 @@ pub mod decode;
 pub mod pcm;
 pub mod resample;
 pub mod stem;
+pub mod track;
 pub mod units;
 pub mod wav;
 
