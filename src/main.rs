@@ -1,2 +1,7 @@
 //! The `stemwire` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stemwire::cli::run()
+}

@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn windows_cover_the_track_and_end_with_it() {
         check_spans(0, (4, 0.25), &[]);
-        check_spans(1, (4, 0.25), &[0..1]);
+        check_spans(2, (4, 0.25), &[Range { start: 0, end: 2 }]);
         check_spans(4, (4, 0.25), &[0..4, 3..4]);
         check_spans(10, (4, 0.25), &[0..4, 3..7, 6..10, 9..10]);
         check_spans(10, (4, 0.5), &[0..4, 2..6, 4..8, 6..10, 8..10]);

@@ -8,6 +8,7 @@
 //! on the middle of hop `i`, and the bin at half the sample rate is left out.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
@@ -30,6 +31,8 @@ pub(super) struct Demucs {
     shape: Shape,
     mix: Vec<f32>,
     spectrum: Vec<f32>,
+    /// Kept so that the next worker that loads the model finds them.
+    _weights: Arc<Weights>,
 }
 
 #[derive(Clone, Copy)]
@@ -49,7 +52,7 @@ impl Demucs {
     pub(super) fn load(
         card: &ModelCard,
         graph: &[u8],
-        weights: &Weights,
+        weights: Arc<Weights>,
         runtime: &Runtime,
         threads: usize,
     ) -> Result<Demucs, EngineError> {
@@ -85,6 +88,7 @@ impl Demucs {
             shape,
             mix: vec![0.0; Stereo::CHANNELS * shape.frames],
             spectrum: vec![0.0; 2 * Stereo::CHANNELS * shape.plane()],
+            _weights: weights,
         })
     }
 

@@ -91,7 +91,7 @@ impl Model {
         let weights = self.shared_weights()?;
         match self.card.family {
             Family::Htdemucs => {
-                Ok(Box::new(Demucs::load(&self.card, &graph, &weights, runtime, threads)?))
+                Ok(Box::new(Demucs::load(&self.card, &graph, weights, runtime, threads)?))
             }
         }
     }

@@ -29,6 +29,8 @@ pub enum Reason {
     UploadEmpty,
     /// The upload's hash is not the one that the client gave.
     UploadHashMismatch,
+    /// The upload is longer than is allowed.
+    UploadTooLarge,
     /// The upload is in no format that is understood.
     FormatUnknown,
     /// The format is understood, its codec is not.
@@ -69,6 +71,7 @@ impl Reason {
         match self {
             Reason::UploadEmpty => "UPLOAD_EMPTY",
             Reason::UploadHashMismatch => "UPLOAD_HASH_MISMATCH",
+            Reason::UploadTooLarge => "UPLOAD_TOO_LARGE",
             Reason::FormatUnknown => "FORMAT_UNKNOWN",
             Reason::CodecUnsupported => "CODEC_UNSUPPORTED",
             Reason::SampleRateUnsupported => "SAMPLE_RATE_UNSUPPORTED",
@@ -111,6 +114,14 @@ impl Failure {
     }
 }
 
+/// The failure of an upload that is longer than is allowed.
+pub(super) fn too_large(limit: u64) -> Failure {
+    let text = format!(
+        "the upload exceeds the limit of {limit} bytes; send a shorter or a compressed file"
+    );
+    Failure::new(Reason::UploadTooLarge, text).with("limit_bytes", limit)
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.reason.as_str(), self.message)
@@ -146,7 +157,7 @@ pub enum SessionError {
         total: u64,
     },
     /// The upload is longer than is allowed.
-    #[error("the upload exceeds the limit of {limit} bytes; send a shorter or a compressed file")]
+    #[error("{}", too_large(*limit).message)]
     UploadTooLarge {
         /// The limit.
         limit: u64,
@@ -168,7 +179,7 @@ pub enum SessionError {
         committed: u64,
     },
     /// The session has failed, perhaps just now.
-    #[error("{0}")]
+    #[error("{}", .0.message)]
     Failed(Failure),
     /// The session has ended and takes nothing more.
     #[error("the session has ended {0:?}")]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use super::failure::SessionError;
+use super::failure::{SessionError, too_large};
 use super::manifest::{Manifest, State, Timestamp};
 use super::spool::Spool;
 use super::{Failure, Layout, Reason, SessionId, Signal};
@@ -191,13 +191,17 @@ impl Session {
     /// Adds bytes to the upload; answers its length then.
     ///
     /// # Errors
-    /// Those of [`Spool::add`]; `UploadFinished`, `Ended`, `Failed`. A full disk ends the session.
+    /// Those of [`Spool::add`]; `UploadFinished`, `Ended`. A full disk and too many bytes end the session
+    /// with `Failed`.
     pub fn add_bytes(&self, offset: u64, bytes: &[u8], limit: u64) -> Result<u64, SessionError> {
         let mut spool = lock(&self.spool);
-        self.check_open()?;
-        if let Some(total) = self.manifest().upload.total
-            && offset.saturating_add(bytes.len() as u64) > total
-        {
+        let end = offset.saturating_add(bytes.len() as u64);
+        // A request that is made again for a finished session repeats what is held.
+        let repeats = end <= spool.len() && self.state() == State::Done;
+        if !repeats {
+            self.check_open()?;
+        }
+        if let Some(total) = self.manifest().upload.total.filter(|&total| end > total) {
             return Err(SessionError::UploadFinished { total });
         }
         let added = spool.add(offset, bytes, limit);
@@ -209,12 +213,15 @@ impl Session {
                 self.signal.notify();
                 Ok(len)
             }
-            Err(SessionError::Storage(error)) => {
-                let failure = Failure::of_storage(&error);
+            Err(error) => {
+                let failure = match &error {
+                    SessionError::Storage(error) => Failure::of_storage(error),
+                    SessionError::UploadTooLarge { limit } => too_large(*limit),
+                    _ => return Err(error),
+                };
                 self.fail(failure.clone());
                 Err(SessionError::Failed(failure))
             }
-            Err(other) => Err(other),
         }
     }
 

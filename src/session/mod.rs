@@ -7,6 +7,7 @@
 //!
 //! Nothing here computes: engines are names and hashes to it, and audio is bytes.
 
+pub mod disk;
 pub mod failure;
 pub mod id;
 pub mod layout;

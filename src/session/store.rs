@@ -102,10 +102,9 @@ impl Store {
         let id = SessionId::random();
         let layout = Layout::new(&self.sessions_folder, id);
         let session =
-            make(&layout, Manifest::new(id, settings.clone(), plan)).map_err(|error| {
+            make(&layout, Manifest::new(id, settings.clone(), plan)).inspect_err(|_| {
                 // It has no manifest and would be removed at the next start.
                 let _ = fs::remove_dir_all(layout.directory());
-                error
             })?;
         // Of two requests at the same moment, the first that comes here makes the session.
         let session = Arc::new(session);

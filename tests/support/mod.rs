@@ -1,5 +1,5 @@
-//! What the tests of decoding share: files made by FFmpeg, FFmpeg's own decoding of them as the
-//! independent witness, and uploads that arrive in pieces.
+//! What the tests share: files made by FFmpeg, FFmpeg's own decoding of them as the independent
+//! witness, uploads that arrive in pieces, and whole separations.
 
 // Every test binary takes what it needs of this, and a test may fail by panicking.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
@@ -7,6 +7,7 @@
 pub mod compare;
 pub mod ffmpeg;
 pub mod mutate;
+pub mod pipeline;
 pub mod uploads;
 
 use stemwire::audio::decode::{DecodeError, Decoder, Input, Limits, Report, SourceInfo, Upload};

@@ -87,6 +87,11 @@ impl GrowingWav {
         self.frames
     }
 
+    /// Says the rate that the finished file has, where it was not known before.
+    pub fn set_rate(&mut self, rate: Hertz) {
+        self.rate = rate;
+    }
+
     /// Waits until all frames are safely on the disk.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()

@@ -27,7 +27,7 @@ impl Defaults {
         for trex in mvex.children(bytes, 0)?.iter().filter(|child| child.kind == *b"trex") {
             let content = trex.read(bytes, 24)?;
             let word = |at: usize| number(&content, at, 4).unwrap_or(0);
-            if word(4) == track.into() {
+            if word(4) == u64::from(track) {
                 return Ok(Some(Defaults { duration: word(12), bytes: word(16) }));
             }
         }

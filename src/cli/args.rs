@@ -1,0 +1,281 @@
+//! Exactly what was typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::engine::runtime::Provider;
+use crate::separation::Limits;
+
+/// Separates music into stems: vocals, drums, bass, other, accompaniment.
+#[derive(Debug, Parser)]
+#[command(name = "stemwire", version, about, max_term_width = 100, arg_required_else_help = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Serve separation over gRPC
+    Serve(Serve),
+    /// Separate songs into WAV files
+    Separate(Separate),
+    /// Show the models
+    Models(Models),
+    /// Show or install ONNX Runtime, which runs the models
+    Runtime(RuntimeCommand),
+    /// Check that everything is in place
+    Doctor(Doctor),
+    /// Decode an upload while it grows
+    #[command(hide = true)]
+    Decode(Decode),
+}
+
+/// Where the engines come from; the same for all commands that compute.
+#[derive(Debug, Clone, Args)]
+pub(super) struct EngineArgs {
+    /// Folder with models beside the built-in one
+    #[arg(long, value_name = "DIR", env = "STEMWIRE_MODELS_DIR")]
+    pub(super) models_dir: Option<PathBuf>,
+    /// Compute threads in all; as many as there are cores if left out
+    #[arg(long, value_name = "N", env = "STEMWIRE_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) threads: Option<u16>,
+    /// ONNX Runtime's library, or a folder with it [env: STEMWIRE_RUNTIME]
+    #[arg(long, value_name = "FILE")]
+    pub(super) runtime: Option<PathBuf>,
+    /// Never install anything
+    #[arg(long, env = "STEMWIRE_OFFLINE")]
+    pub(super) offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000", env = "STEMWIRE_LISTEN")]
+    pub(super) listen: SocketAddr,
+    /// Folder for sessions; in the user's data folder if left out
+    #[arg(long, value_name = "DIR", env = "STEMWIRE_DATA_DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+    /// Models to try in this order when a request names none
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', env = "STEMWIRE_ENGINES")]
+    pub(super) engines: Vec<String>,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+    #[command(flatten)]
+    pub(super) limits: LimitArgs,
+    /// Token that every call must carry
+    #[arg(long, env = "STEMWIRE_TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+    /// Serve other machines without a token
+    #[arg(long, env = "STEMWIRE_INSECURE")]
+    pub(super) insecure: bool,
+    /// Host name under which the server may be called, beside localhost and IP addresses
+    #[arg(long, value_name = "HOST", value_delimiter = ',', env = "STEMWIRE_ALLOW_HOST")]
+    pub(super) allow_host: Vec<String>,
+    /// Origin of web pages that may call the server, beside its own
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',', env = "STEMWIRE_ALLOW_ORIGIN")]
+    pub(super) allow_origin: Vec<String>,
+    /// Certificate chain as PEM, to serve TLS
+    #[arg(long, value_name = "FILE", requires = "tls_key", env = "STEMWIRE_TLS_CERT")]
+    pub(super) tls_cert: Option<PathBuf>,
+    /// Key of the certificate as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "STEMWIRE_TLS_KEY")]
+    pub(super) tls_key: Option<PathBuf>,
+}
+
+/// [`Limits`], as typed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct LimitArgs {
+    /// Bytes of one upload
+    #[arg(long, value_name = "BYTES", default_value_t = ByteSize(Limits::default().upload_bytes), env = "STEMWIRE_MAX_UPLOAD")]
+    pub(super) max_upload: ByteSize,
+    /// Duration of one track; a live source ends at it, a longer file is refused
+    #[arg(long, value_name = "TIME", default_value = "8h", value_parser = humantime::parse_duration, env = "STEMWIRE_MAX_TRACK")]
+    pub(super) max_track: Duration,
+    /// Sessions that receive and compute at once
+    #[arg(long, value_name = "N", default_value_t = Limits::default().open_sessions, env = "STEMWIRE_MAX_OPEN")]
+    pub(super) max_open: usize,
+    /// Sessions that wait for a place
+    #[arg(long, value_name = "N", default_value_t = Limits::default().queued_sessions, env = "STEMWIRE_MAX_QUEUED")]
+    pub(super) max_queued: usize,
+    /// How long an upload may pause before its session rests
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration, env = "STEMWIRE_IDLE_UPLOAD")]
+    pub(super) idle_upload: Duration,
+    /// How long a resting session can be resumed
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration, env = "STEMWIRE_RESUME_WINDOW")]
+    pub(super) resume_window: Duration,
+    /// How long ended sessions are kept
+    #[arg(long, value_name = "TIME", default_value = "7d", value_parser = humantime::parse_duration, env = "STEMWIRE_KEEP")]
+    pub(super) keep: Duration,
+    /// Bytes that all sessions may hold; the oldest ended ones go first
+    #[arg(long, value_name = "BYTES", default_value_t = ByteSize(Limits::default().retention.bytes), env = "STEMWIRE_MAX_STORED")]
+    pub(super) max_stored: ByteSize,
+    /// Bytes that stay free on the disk
+    #[arg(long, value_name = "BYTES", default_value_t = ByteSize(Limits::default().free_bytes), env = "STEMWIRE_MIN_FREE")]
+    pub(super) min_free: ByteSize,
+    /// How long open sessions have to rest when the server ends
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration, env = "STEMWIRE_DRAIN")]
+    pub(super) drain: Duration,
+    /// Address space of a decoder
+    #[arg(long, value_name = "BYTES", default_value = "1GiB", env = "STEMWIRE_DECODER_MEMORY")]
+    pub(super) decoder_memory: ByteSize,
+    /// Processor time of a decoder
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = humantime::parse_duration, env = "STEMWIRE_DECODER_TIME")]
+    pub(super) decoder_time: Duration,
+    /// How long a decoder may be silent while it has bytes to work on
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration, env = "STEMWIRE_DECODER_STALL")]
+    pub(super) decoder_stall: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Separate {
+    /// Songs; `-` reads standard input
+    #[arg(required = true, value_name = "SONG")]
+    pub(super) songs: Vec<PathBuf>,
+    /// Folder for the stems, which go to DIR/SONG/STEM.wav
+    #[arg(short, long, value_name = "DIR", default_value = "stems")]
+    pub(super) output: PathBuf,
+    /// Model; the built-in one if left out
+    #[arg(long, value_name = "NAME", env = "STEMWIRE_MODEL")]
+    pub(super) model: Option<String>,
+    /// Stems wanted; all of the model's if left out
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(super) stems: Vec<String>,
+    /// Only this stem and everything else
+    #[arg(long, value_name = "STEM", conflicts_with = "stems", value_parser = ["vocals"])]
+    pub(super) two_stems: Option<String>,
+    /// Server that computes; this machine does if left out
+    #[arg(long, value_name = "URL", env = "STEMWIRE_SERVER")]
+    pub(super) server: Option<String>,
+    /// The server's token
+    #[arg(long, env = "STEMWIRE_TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+    /// Authority that has signed the server's certificate, as PEM
+    #[arg(long, value_name = "FILE", env = "STEMWIRE_TLS_CA")]
+    pub(super) tls_ca: Option<PathBuf>,
+    /// How loudness is made fit for the model
+    #[arg(long, value_enum, default_value_t = NormalizationArg::Streaming)]
+    pub(super) normalization: NormalizationArg,
+    /// Form of the files
+    #[arg(long, value_enum, default_value_t = FormatArg::WavF32)]
+    pub(super) format: FormatArg,
+    /// Sample rate of the stems
+    #[arg(long, value_enum, default_value_t = RateArg::Model)]
+    pub(super) rate: RateArg,
+    /// How much of a segment overlaps the next, 0 to 0.9
+    #[arg(long, value_name = "FRACTION")]
+    pub(super) overlap: Option<f64>,
+    /// Lower all stems by one gain where integers would clip, so that they still sum
+    #[arg(long)]
+    pub(super) fit: bool,
+    /// Form of the input if it is raw PCM: ENCODING:RATE:CHANNELS, such as s16le:48000:2
+    #[arg(long, value_name = "FORM", value_parser = super::decode::parse_raw)]
+    pub(super) raw: Option<crate::session::settings::RawPcm>,
+    /// Write this stem as raw PCM to standard output as it comes, and no files
+    #[arg(long, value_name = "STEM", conflicts_with_all = ["two_stems", "stems", "fit"])]
+    pub(super) stdout: Option<String>,
+    /// Make stems anew that are there
+    #[arg(short, long)]
+    pub(super) force: bool,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum NormalizationArg {
+    /// At once
+    Streaming,
+    /// By the whole track, as the reference does
+    Exact,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FormatArg {
+    /// 32-bit float, never clips
+    WavF32,
+    /// 24-bit integer
+    WavS24,
+    /// 16-bit integer
+    WavS16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum RateArg {
+    /// The model's
+    Model,
+    /// The song's own
+    Source,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Models {
+    #[command(subcommand)]
+    pub(super) command: ModelsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ModelsCommand {
+    /// List the models
+    List {
+        /// Folder with models beside the built-in one
+        #[arg(long, value_name = "DIR", env = "STEMWIRE_MODELS_DIR")]
+        models_dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RuntimeCommand {
+    #[command(subcommand)]
+    pub(super) command: RuntimeAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RuntimeAction {
+    /// List what can be installed, what is, and what would be used
+    List,
+    /// Install ONNX Runtime into the user's cache
+    Install {
+        /// cpu, openvino or cuda
+        #[arg(default_value_t = Provider::Cpu)]
+        provider: Provider,
+        /// The published wheel, for people without pip
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Doctor {
+    /// Address that the server would listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000", env = "STEMWIRE_LISTEN")]
+    pub(super) listen: SocketAddr,
+    /// Folder for sessions
+    #[arg(long, value_name = "DIR", env = "STEMWIRE_DATA_DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Decode {
+    /// The upload
+    #[arg(long)]
+    pub(super) upload: PathBuf,
+    /// The rate to bring it to
+    #[arg(long)]
+    pub(super) rate: u32,
+    /// Address space in bytes
+    #[arg(long)]
+    pub(super) memory: u64,
+    /// Processor time in seconds
+    #[arg(long)]
+    pub(super) processor_time: u64,
+    /// Its form if it is raw PCM
+    #[arg(long, value_parser = super::decode::parse_raw)]
+    pub(super) raw: Option<crate::session::settings::RawPcm>,
+}

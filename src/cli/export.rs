@@ -1,0 +1,165 @@
+//! Stems as the user wants them: in a form, in a folder, whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::error::CliError;
+use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
+use crate::audio::{Encoding, Frames, Hertz, StemName, Stereo};
+
+/// A song's stems as F32 files, before they are where they were asked for.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) stems: Vec<FinishedStem>,
+    pub(super) rate: Hertz,
+    pub(super) frames: Frames,
+    /// What the user should know of.
+    pub(super) notices: Vec<String>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct FinishedStem {
+    pub(super) name: StemName,
+    pub(super) file: PathBuf,
+    /// Its largest absolute sample.
+    pub(super) peak: f32,
+}
+
+/// Frames that are converted at once.
+const PIECE: usize = 65_536;
+
+/// Moves or converts the stems into `folder`. With `fit`, one gain for all keeps integers from
+/// clipping; without, clipped samples are counted and told.
+pub(super) fn publish(
+    finished: &Finished,
+    folder: &Path,
+    encoding: Encoding,
+    fit: bool,
+) -> Result<(), CliError> {
+    fs::create_dir_all(folder).map_err(|error| CliError::disk(folder, &error))?;
+    let gain = if fit && encoding != Encoding::F32Le { fitting_gain(finished) } else { 1.0 };
+    if gain < 1.0 {
+        let decibels = 20.0 * f64::from(gain).log10();
+        eprintln!("note: all stems are {decibels:.2} dB, so that none clips");
+    }
+    let mut parts = Vec::new();
+    for stem in &finished.stems {
+        let target = folder.join(format!("{}.wav", stem.name));
+        let part = folder.join(format!(".{}.wav.part", stem.name));
+        let made = if encoding == Encoding::F32Le {
+            fs::rename(&stem.file, &part).map(|()| 0)
+        } else {
+            convert(&stem.file, &part, finished, encoding, gain)
+        };
+        let clipped = made.map_err(|error| CliError::disk(&part, &error))?;
+        if clipped > 0 {
+            eprintln!("note: {clipped} samples of {} were clipped; --fit avoids it", stem.name);
+        }
+        parts.push((part, target));
+    }
+    for (part, target) in parts {
+        fs::rename(&part, &target).map_err(|error| CliError::disk(&target, &error))?;
+    }
+    Ok(())
+}
+
+/// The gain at which the loudest sample of all stems is just below full scale.
+fn fitting_gain(finished: &Finished) -> f32 {
+    let peak = finished.stems.iter().fold(0.0_f32, |peak, stem| peak.max(stem.peak));
+    // A step of 16 bits below full scale, which the positive side of integers lacks.
+    if peak > 0.0 { (32_767.0 / 32_768.0 / peak).min(1.0) } else { 1.0 }
+}
+
+/// Writes the F32 file `from` in another encoding; answers how many samples were clipped.
+fn convert(
+    from: &Path,
+    to: &Path,
+    finished: &Finished,
+    encoding: Encoding,
+    gain: f32,
+) -> std::io::Result<u64> {
+    let mut source = BufReader::new(File::open(from)?);
+    source.seek(SeekFrom::Start(HEADER_BYTES))?;
+    if to.exists() {
+        fs::remove_file(to)?;
+    }
+    let mut wav = GrowingWav::create(to, encoding, finished.rate)?;
+    let mut bytes = vec![0; PIECE * frame_bytes(Encoding::F32Le) as usize];
+    let mut left = finished.frames.as_len();
+    let mut clipped = 0;
+    while left > 0 {
+        let frames = left.min(PIECE);
+        let bytes = &mut bytes[..frames * frame_bytes(Encoding::F32Le) as usize];
+        source.read_exact(bytes)?;
+        let samples: Vec<f32> = Encoding::F32Le.read(bytes).map(|sample| sample * gain).collect();
+        clipped += wav.append(&Stereo::from_interleaved(&samples))?;
+        left -= frames;
+    }
+    wav.finish()?;
+    Ok(clipped)
+}
+
+/// Whether there is a finished WAV file.
+pub(super) fn is_complete(path: &Path) -> bool {
+    match hound::WavReader::open(path) {
+        Ok(reader) => reader.duration() > 0,
+        // Beyond 4 GiB; our own files have their final name only when they are finished.
+        Err(_) => {
+            let mut magic = [0; 4];
+            let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+            read.is_ok() && magic == *b"RF64"
+        }
+    }
+}
+
+/// Whether a folder has any finished WAV file.
+pub(super) fn any_complete(folder: &Path) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).any(|path| {
+        path.extension().is_some_and(|extension| extension == "wav") && is_complete(&path)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(folder: &Path, loudest: f32) -> Finished {
+        let file = folder.join("source.wav");
+        let mut wav = GrowingWav::create(&file, Encoding::F32Le, Hertz(44_100)).unwrap();
+        let plane = vec![0.5, loudest, -0.25];
+        wav.append(&Stereo::from_planes(plane.clone(), plane).unwrap()).unwrap();
+        wav.finish().unwrap();
+        let stem = FinishedStem { name: "vocals".parse().unwrap(), file, peak: loudest };
+        let (rate, frames) = (Hertz(44_100), Frames(3));
+        Finished { stems: vec![stem], rate, frames, notices: Vec::new() }
+    }
+
+    #[track_caller]
+    fn check(encoding: Encoding, fit: bool, loudest: f32, expected: [f32; 3]) {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("song");
+        assert!(!any_complete(&target));
+        publish(&finished(folder.path(), loudest), &target, encoding, fit).unwrap();
+        let path = target.join("vocals.wav");
+        assert!(is_complete(&path) && any_complete(&target));
+        assert_eq!(fs::read_dir(&target).unwrap().count(), 1);
+        let mut reader = hound::WavReader::open(path).unwrap();
+        let samples: Vec<f32> = match encoding {
+            Encoding::F32Le => reader.samples::<f32>().map(Result::unwrap).collect(),
+            _ => reader.samples::<i32>().map(|s| s.unwrap() as f32 / 32_768.0).collect(),
+        };
+        let left: Vec<f32> = samples.iter().step_by(2).copied().collect();
+        assert!(left.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4), "{left:?}");
+    }
+
+    #[test]
+    fn stems_come_in_the_form_that_was_asked_for() {
+        check(Encoding::F32Le, false, 2.0, [0.5, 2.0, -0.25]);
+        check(Encoding::S16Le, false, 2.0, [0.5, 1.0, -0.25]);
+        check(Encoding::S16Le, true, 2.0, [0.25, 1.0, -0.125]);
+        check(Encoding::S16Le, true, 0.5, [0.5, 0.5, -0.25]);
+    }
+}

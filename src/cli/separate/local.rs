@@ -1,0 +1,203 @@
+//! Separating on this machine, in this process: the same pipeline that the server runs.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::progress::{Display, State as Shown};
+use super::scratch::Scratch;
+use super::{Pipe, Song, Task, write_pcm};
+use crate::audio::Frames;
+use crate::cli::args::Separate;
+use crate::cli::error::{CliError, Kind};
+use crate::cli::export::{Finished, FinishedStem};
+use crate::cli::setup;
+use crate::engine::Chain;
+use crate::separation::{Config, DecoderConfig, Limits, Separations};
+use crate::session::retention::Retention;
+use crate::session::tail::{Form, StemReader};
+use crate::session::{Session, Settings, State, Store};
+
+/// Bytes that are handed over at once.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// Frames that go to a pipe at once.
+const PIECE: Frames = Frames(32_768);
+
+/// How often the bar is brought up to date when nothing happens.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// Workers and a folder for sessions.
+pub(super) struct Local {
+    // Dropped in this order: the sessions before their folder.
+    separations: Separations,
+    _scratch: Scratch,
+}
+
+impl Local {
+    pub(super) fn new(arguments: &Separate) -> Result<Local, CliError> {
+        let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
+        let chain = Chain::of(&[], &catalog)?;
+        if let Some(model) = &arguments.model {
+            catalog.find(model)?;
+        }
+        let runtime = setup::runtime(&arguments.engine)?;
+        // A pipe leaves no files, so its work is not where files were asked for.
+        let parent = match arguments.stdout {
+            Some(_) => std::env::temp_dir(),
+            None => arguments.output.clone(),
+        };
+        let scratch = Scratch::new(&parent)?;
+        let disk = |error: std::io::Error| CliError::disk(scratch.path(), &error);
+        let store = Store::open(scratch.path()).map_err(disk)?;
+        let pool = setup::pool(&arguments.engine, runtime)?;
+        let decoder = DecoderConfig::from_here().map_err(disk)?;
+        let config = Config { catalog, chain, decoder, limits: limits() };
+        let separations = Separations::open(store, pool, config).map_err(disk)?;
+        Ok(Local { separations, _scratch: scratch })
+    }
+
+    /// Separates one song; its stems stay in the scratch folder.
+    pub(super) fn separate(
+        &self,
+        task: &Task,
+        settings: Settings,
+        pipe: Option<&Pipe>,
+        display: &Display,
+    ) -> Result<Finished, CliError> {
+        let (session, _) = self.separations.create(settings)?;
+        let song = task.song.open().map_err(|error| unreadable(&task.song, &error))?;
+        let feeder = {
+            let session = Arc::clone(&session);
+            std::thread::Builder::new()
+                .name("song-read".into())
+                .spawn(move || feed(&session, song))
+                .map_err(|error| CliError::plain(Kind::Other, error.to_string()))?
+        };
+        let followed = follow(&session, pipe, display);
+        if followed.is_err() || session.state() != State::Done {
+            self.separations.cancel(&session);
+        }
+        // A pipe that nobody writes to cannot be left; then the session has not ended either.
+        let fed = if task.song == Song::StandardInput && !feeder.is_finished() {
+            Ok(())
+        } else {
+            feeder.join().unwrap_or(Ok(()))
+        };
+        followed?;
+        fed.map_err(|error| unreadable(&task.song, &error))?;
+        finished(&session)
+    }
+}
+
+/// What is computed here is limited by this machine and by nothing else.
+fn limits() -> Limits {
+    const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
+    Limits {
+        upload_bytes: u64::MAX,
+        track: NEVER,
+        open_sessions: 1,
+        queued_sessions: 1,
+        idle_upload: NEVER,
+        resume_window: NEVER,
+        retention: Retention { age: NEVER, bytes: u64::MAX },
+        free_bytes: 0,
+    }
+}
+
+/// Hands the song over until it or the session ends.
+fn feed(session: &Session, mut song: Box<dyn Read + Send>) -> std::io::Result<()> {
+    let mut buffer = vec![0; CHUNK_BYTES];
+    let mut offset = 0;
+    loop {
+        let count = match song.read(&mut buffer) {
+            Ok(count) => count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                session.cancel();
+                return Err(error);
+            }
+        };
+        if count == 0 {
+            // The session keeps the reason where this is refused.
+            let _ = session.finish_upload(offset, None);
+            return Ok(());
+        }
+        match session.add_bytes(offset, &buffer[..count], u64::MAX) {
+            Ok(_) => offset += count as u64,
+            // As above.
+            Err(_) => return Ok(()),
+        }
+    }
+}
+
+/// Shows how far the session is and feeds the pipe, until it has ended.
+fn follow(session: &Arc<Session>, pipe: Option<&Pipe>, display: &Display) -> Result<(), CliError> {
+    let mut reader = match pipe {
+        None => None,
+        Some(pipe) => {
+            let form = Form { encoding: pipe.encoding, gain: 1.0 };
+            Some(StemReader::open(session, pipe.stem.as_str(), Frames::ZERO, form)?)
+        }
+    };
+    loop {
+        let seen = session.signal().version();
+        let state = session.state();
+        show(session, display);
+        if let Some(reader) = &mut reader {
+            loop {
+                let piece = reader.read(PIECE).map_err(|error| {
+                    CliError::plain(Kind::Disk, format!("a stem cannot be read: {error}"))
+                })?;
+                if piece.frames == Frames::ZERO {
+                    break;
+                }
+                write_pcm(&piece.bytes)?;
+            }
+        }
+        if state.is_ended() {
+            return Ok(());
+        }
+        session.signal().wait_newer(seen, LOOK_AGAIN);
+    }
+}
+
+fn show(session: &Session, display: &Display) {
+    let progress = session.progress();
+    let manifest = session.manifest();
+    let rate = manifest.source.as_ref().map_or(manifest.plan.model_rate, |s| s.output_rate);
+    let (finished, total, decoded) = (progress.finished, progress.total, progress.decoded);
+    display.show(Shown { finished, total, decoded, rate, queued: 0 });
+}
+
+/// What has come of a session that has ended.
+fn finished(session: &Session) -> Result<Finished, CliError> {
+    let manifest = session.manifest();
+    if let Some(failure) = &manifest.failure {
+        return Err(failure.clone().into());
+    }
+    if manifest.state != State::Done {
+        return Err(CliError::plain(Kind::Other, "the separation was ended before its time"));
+    }
+    let file = |name| -> PathBuf { session.layout().stem(name) };
+    let stems = manifest.stems.iter().map(|stem| FinishedStem {
+        name: stem.name.clone(),
+        file: file(&stem.name),
+        peak: stem.peak,
+    });
+    Ok(Finished {
+        stems: stems.collect(),
+        rate: manifest.source.as_ref().map_or(manifest.plan.model_rate, |s| s.output_rate),
+        frames: manifest.commit.stems,
+        notices: manifest.notices.clone(),
+    })
+}
+
+fn unreadable(song: &Song, error: &std::io::Error) -> CliError {
+    let name = match song {
+        Song::File(path) => path.display().to_string(),
+        Song::StandardInput => "standard input".into(),
+    };
+    CliError::plain(Kind::Input, format!("cannot read {name}: {error}"))
+}

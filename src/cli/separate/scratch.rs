@@ -1,0 +1,70 @@
+//! A folder for unfinished work, beside the output, so that finished files need only be renamed.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::cli::error::CliError;
+
+/// The folder; removed when dropped.
+pub(super) struct Scratch {
+    folder: TempDir,
+    _lock: File,
+}
+
+const PREFIX: &str = ".stemwire-";
+const LOCK: &str = "in-use";
+
+impl Scratch {
+    /// Makes the folder in `parent`, and removes those that killed runs have left there.
+    pub(super) fn new(parent: &Path) -> Result<Scratch, CliError> {
+        let failed = |error: std::io::Error| CliError::disk(parent, &error);
+        fs::create_dir_all(parent).map_err(failed)?;
+        remove_abandoned(parent);
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent).map_err(failed)?;
+        let lock = File::create(folder.path().join(LOCK)).map_err(failed)?;
+        // Nobody else knows the folder yet.
+        let _ = lock.try_lock();
+        Ok(Scratch { folder, _lock: lock })
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+fn remove_abandoned(parent: &Path) {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
+    let folders: Vec<PathBuf> = entries.filter(ours).map(|entry| entry.path()).collect();
+    for folder in folders {
+        let abandoned = File::open(folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
+        if abandoned {
+            // What cannot be removed is tried again by the next run.
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_killed_runs_have_left_is_removed_and_nothing_else() {
+        let parent = tempfile::tempdir().unwrap();
+        let running = Scratch::new(parent.path()).unwrap();
+        let killed = parent.path().join(".stemwire-killed");
+        fs::create_dir(&killed).unwrap();
+        File::create(killed.join(LOCK)).unwrap();
+        fs::create_dir(parent.path().join("song")).unwrap();
+        let second = Scratch::new(parent.path()).unwrap();
+        assert!(running.path().exists() && second.path().exists());
+        assert!(!killed.exists() && parent.path().join("song").exists());
+        let path = second.path().to_owned();
+        drop(second);
+        assert!(!path.exists());
+    }
+}

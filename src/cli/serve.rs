@@ -1,0 +1,167 @@
+//! `stemwire serve`.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args::{LimitArgs, Serve};
+use super::error::{CliError, Kind};
+use super::runtime::write;
+use super::setup;
+use crate::engine::Chain;
+use crate::separation::{Config, DecoderConfig, Limits, Separations};
+use crate::server::{self, ServerConfig, Tls};
+use crate::session::Store;
+use crate::session::retention::Retention;
+
+/// Threads for short work with the disk: a few for each session that may be open.
+const DISK_THREADS: usize = 64;
+
+/// Serves until the process is asked to end.
+pub(super) fn run(arguments: &Serve) -> Result<(), CliError> {
+    let config = server_config(arguments)?;
+    let separations = Arc::new(separations(arguments)?);
+    let async_runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(DISK_THREADS)
+        .build()
+        .map_err(|error| CliError::plain(Kind::Other, format!("no threads: {error}")))?;
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let served = async_runtime.block_on(async {
+        let listener = server::listen(arguments.listen).await?;
+        let address = listener.local_addr().unwrap_or(arguments.listen);
+        write(&format!("listening on {scheme}://{address}\n"))?;
+        server::serve(listener, Arc::clone(&separations), config, asked_to_end()).await?;
+        Ok(())
+    });
+    // A connection that was cut may still have a task; the process need not wait for it.
+    async_runtime.shutdown_background();
+    served
+}
+
+fn separations(arguments: &Serve) -> Result<Separations, CliError> {
+    let data_dir =
+        arguments.data_dir.clone().or_else(setup::default_data_dir).ok_or_else(|| {
+            let cause = "this system names no data folder";
+            CliError::new(Kind::Usage, cause, "name one with --data-dir DIR")
+        })?;
+    let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
+    let chain = Chain::of(&arguments.engines, &catalog)?;
+    let runtime = setup::runtime(&arguments.engine)?;
+    let store = open_store(&data_dir)?;
+    let pool = setup::pool(&arguments.engine, runtime)?;
+    if let Some(model) = chain.models().first() {
+        // Faults show now, and the first client does not wait for the model.
+        let time = pool.warm_up(model)?;
+        tracing::info!(model = %model.card().name, seconds = time.as_secs_f64(), "ready");
+    }
+    let mut decoder = DecoderConfig::from_here().map_err(|error| {
+        CliError::plain(Kind::Other, format!("this binary's path is not known: {error}"))
+    })?;
+    decoder.memory = arguments.limits.decoder_memory.as_u64();
+    decoder.processor_time = arguments.limits.decoder_time;
+    decoder.stall = arguments.limits.decoder_stall;
+    let config = Config { catalog, chain, decoder, limits: limits(&arguments.limits) };
+    Separations::open(store, pool, config).map_err(|error| CliError::disk(&data_dir, &error))
+}
+
+fn open_store(data_dir: &Path) -> Result<Store, CliError> {
+    Store::open(data_dir).map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => {
+            let remedy = "end the other server, or take another folder with --data-dir DIR";
+            CliError::new(Kind::Disk, error.to_string(), remedy)
+        }
+        _ => CliError::disk(data_dir, &error),
+    })
+}
+
+fn limits(arguments: &LimitArgs) -> Limits {
+    Limits {
+        upload_bytes: arguments.max_upload.as_u64(),
+        track: arguments.max_track,
+        open_sessions: arguments.max_open.max(1),
+        queued_sessions: arguments.max_queued,
+        idle_upload: arguments.idle_upload,
+        resume_window: arguments.resume_window,
+        retention: Retention { age: arguments.keep, bytes: arguments.max_stored.as_u64() },
+        free_bytes: arguments.min_free.as_u64(),
+    }
+}
+
+fn server_config(arguments: &Serve) -> Result<ServerConfig, CliError> {
+    check_exposure(arguments.listen, arguments.token.as_deref(), arguments.insecure)?;
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|error| {
+            let cause = format!("cannot read {}: {error}", path.display());
+            CliError::new(Kind::Usage, cause, "give a PEM file that this user may read")
+        })
+    };
+    let tls = match (&arguments.tls_cert, &arguments.tls_key) {
+        (Some(certificate), Some(key)) => {
+            Some(Tls { certificate: read(certificate)?, key: read(key)? })
+        }
+        _ => None,
+    };
+    Ok(ServerConfig {
+        token: arguments.token.clone(),
+        hosts: arguments.allow_host.clone(),
+        origins: arguments.allow_origin.clone(),
+        tls,
+        drain: arguments.limits.drain,
+    })
+}
+
+/// Refuses to serve other machines unguarded by accident.
+fn check_exposure(listen: SocketAddr, token: Option<&str>, insecure: bool) -> Result<(), CliError> {
+    if token.is_some_and(|token| token.len() < 16) {
+        let cause = "the token is shorter than 16 characters and could be guessed";
+        return Err(CliError::new(Kind::Usage, cause, "take a longer one"));
+    }
+    if listen.ip().is_loopback() || token.is_some() || insecure {
+        return Ok(());
+    }
+    let cause = format!("{listen} can be reached by other machines");
+    let remedy = "set a token with --token, or say --insecure if everybody there may use it";
+    Err(CliError::new(Kind::Usage, cause, remedy))
+}
+
+/// Ready when the process is asked to end, by a signal or by Ctrl-C.
+async fn asked_to_end() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without signals only a kill ends it, which loses nothing either.
+        std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(listen: &str, token: Option<&str>, insecure: bool, allowed: bool) {
+        let checked = check_exposure(listen.parse().unwrap(), token, insecure);
+        assert_eq!(checked.is_ok(), allowed, "{checked:?}");
+    }
+
+    #[test]
+    fn other_machines_need_a_token_or_a_word() {
+        check("127.0.0.1:8000", None, false, true);
+        check("[::1]:8000", None, false, true);
+        check("0.0.0.0:8000", None, false, false);
+        check("192.168.1.2:8000", None, false, false);
+        check("0.0.0.0:8000", None, true, true);
+        check("0.0.0.0:8000", Some("0123456789abcdef"), false, true);
+        check("127.0.0.1:8000", Some("short"), false, false);
+    }
+}

@@ -1,0 +1,96 @@
+//! What every command that computes needs: ONNX Runtime, models, workers.
+
+use std::path::{Path, PathBuf};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::args::EngineArgs;
+use super::error::{CliError, Kind};
+use crate::engine::pool::{Pool, PoolConfig};
+use crate::engine::runtime::install::{Step, install, pinned};
+use crate::engine::runtime::locate::VARIABLE;
+use crate::engine::runtime::{Provider, RuntimeError, Search};
+use crate::engine::{Catalog, Runtime};
+
+/// Where ONNX Runtime is looked for.
+pub(super) fn search(flag: Option<&Path>) -> Search {
+    let environment = std::env::var_os(VARIABLE).filter(|value| !value.is_empty());
+    Search::from_here(flag.map(Path::to_owned), environment.map(PathBuf::from))
+}
+
+/// Finds ONNX Runtime and loads it; installs the CPU one where there is none, unless that is not
+/// wanted.
+pub(super) fn runtime(arguments: &EngineArgs) -> Result<Runtime, CliError> {
+    let search = search(arguments.runtime.as_deref());
+    let path = match search.find() {
+        Ok(found) => found.path,
+        Err(error) if arguments.offline || search.is_named() => return Err(error.into()),
+        Err(_) => {
+            eprintln!("ONNX Runtime, which runs the models, is not here yet: installing it once.");
+            install_with_bar(Provider::Cpu, None, &search)?
+        }
+    };
+    Ok(Runtime::load(&path)?)
+}
+
+/// Installs a runtime into the cache and shows how far it is.
+pub(super) fn install_with_bar(
+    provider: Provider,
+    from: Option<&Path>,
+    search: &Search,
+) -> Result<PathBuf, CliError> {
+    let cache = search.cache.as_ref().ok_or_else(|| {
+        let cause = "this system names no cache folder";
+        CliError::new(Kind::Engine, cause, "set HOME, or name the library with --runtime FILE")
+    })?;
+    let wheel = pinned(provider)?;
+    let bar = ProgressBar::new(wheel.bytes);
+    let style = "{msg} [{bar:32}] {bytes}/{total_bytes}";
+    bar.set_style(
+        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let result = install(provider, from, cache, &mut |step| match step {
+        Step::Fetching { bytes, .. } => {
+            bar.set_message("fetching");
+            bar.set_position(bytes);
+        }
+        Step::Verifying => {
+            bar.set_message("verifying");
+            bar.set_position(wheel.bytes);
+        }
+        Step::Unpacking => bar.set_message("unpacking"),
+    });
+    bar.finish_and_clear();
+    let path = result.map_err(|error: RuntimeError| CliError::from(error))?;
+    eprintln!("installed {} {} into {}", wheel.package, wheel.version, cache.display());
+    Ok(path)
+}
+
+/// The models there are; broken ones are told.
+pub(super) fn catalog(models_dir: Option<&Path>) -> Catalog {
+    let folder = models_dir.map(Path::to_owned).or_else(default_models_dir);
+    let catalog = Catalog::open(folder.as_deref());
+    for fault in catalog.faults() {
+        eprintln!("warning: {fault}");
+    }
+    catalog
+}
+
+/// Starts the workers.
+pub(super) fn pool(arguments: &EngineArgs, runtime: Runtime) -> Result<Pool, CliError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = arguments.threads.map_or(cores, usize::from);
+    Pool::start(PoolConfig::for_threads(threads), runtime).map_err(|error| {
+        let cause = format!("the system gives no more threads: {error}");
+        CliError::new(Kind::Other, cause, "lower --threads")
+    })
+}
+
+/// Where sessions are kept if nothing else is said.
+pub(super) fn default_data_dir() -> Option<PathBuf> {
+    dirs::data_local_dir().map(|folder| folder.join("stemwire"))
+}
+
+fn default_models_dir() -> Option<PathBuf> {
+    default_data_dir().map(|folder| folder.join("models"))
+}

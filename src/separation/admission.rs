@@ -1,0 +1,346 @@
+//! Who has a place: sessions are open, wait in a queue, or rest.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::pipeline::{self, Context, Outcome};
+use super::{Limits, SeparationError};
+use crate::engine::Catalog;
+use crate::session::failure::SessionError;
+use crate::session::{Failure, Reason, Session, SessionId, State, Stop, Store};
+
+/// How many sessions there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Sessions that receive and compute.
+    pub open: usize,
+    /// Sessions that wait for a place.
+    pub queued: usize,
+}
+
+/// Gives places to sessions and looks after those that rest.
+pub(super) struct Desk {
+    store: Store,
+    context: Context,
+    catalog: Arc<Catalog>,
+    limits: Limits,
+    places: Mutex<Places>,
+    /// Tells that a place has become free.
+    freed: Condvar,
+}
+
+#[derive(Default)]
+struct Places {
+    closed: bool,
+    open: HashMap<SessionId, Open>,
+    queue: VecDeque<Arc<Session>>,
+    /// Threads that have ended or are about to.
+    ended: Vec<JoinHandle<()>>,
+    janitor: Option<JoinHandle<()>>,
+}
+
+struct Open {
+    session: Arc<Session>,
+    thread: Option<JoinHandle<()>>,
+    /// It shall go on when it has stopped.
+    again: bool,
+}
+
+/// How often resting sessions are looked after.
+const ROUNDS: Duration = Duration::from_secs(1);
+
+/// How many rounds pass between two looks at the disk.
+const ROUNDS_TO_RETENTION: u32 = 30;
+
+/// A session that was found unfinished so often without having got on is what brings the server down.
+const MOST_RECOVERIES: u32 = 32;
+
+impl Desk {
+    pub(super) fn open(
+        store: Store,
+        context: Context,
+        catalog: Arc<Catalog>,
+        limits: Limits,
+    ) -> io::Result<Arc<Desk>> {
+        let places = Mutex::default();
+        let desk =
+            Arc::new(Desk { store, context, catalog, limits, places, freed: Condvar::new() });
+        desk.recover()?;
+        let weak = Arc::downgrade(&desk);
+        let janitor =
+            std::thread::Builder::new().name("janitor".into()).spawn(move || look_after(&weak))?;
+        desk.lock().janitor = Some(janitor);
+        Ok(desk)
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let places = self.lock();
+        Counts { open: places.open.len(), queued: places.queue.len() }
+    }
+
+    /// Sessions of the server before: complete uploads go on, the others wait for their clients.
+    fn recover(self: &Arc<Desk>) -> io::Result<()> {
+        let mut sessions = self.store.all();
+        sessions.sort_by_key(|session| (session.manifest().created, session.id()));
+        for session in sessions {
+            match session.state() {
+                State::Uploading => session.update(|manifest| manifest.state = State::Paused)?,
+                State::Running => {
+                    session.update(|manifest| manifest.recoveries += 1)?;
+                    if session.manifest().recoveries > MOST_RECOVERIES {
+                        let text = "the server ended abnormally with this session again and again; \
+                                    convert the file and send it anew";
+                        session.fail(Failure::new(Reason::CrashedTooOften, text));
+                    } else {
+                        self.lock().queue.push_back(session);
+                    }
+                }
+                State::Paused | State::Done | State::Failed | State::Cancelled => {}
+            }
+        }
+        self.fill();
+        Ok(())
+    }
+
+    /// Gives a session a place, now or when there is one. Does nothing for one that has ended or has
+    /// its place.
+    pub(super) fn admit(self: &Arc<Desk>, session: &Arc<Session>) -> Result<(), SeparationError> {
+        {
+            let mut places = self.lock();
+            if session.state().is_ended() || places.is_queued(session.id()) {
+                return Ok(());
+            }
+            if let Some(open) = places.open.get_mut(&session.id()) {
+                open.again = session.stop_requested() == Some(Stop::Pause);
+                return Ok(());
+            }
+            places.check(&self.limits)?;
+            if session.state() == State::Paused {
+                wake(session).map_err(SessionError::Storage)?;
+            }
+            places.queue.push_back(Arc::clone(session));
+        }
+        self.fill();
+        Ok(())
+    }
+
+    /// Whether one more session would get a place or a place in the queue.
+    pub(super) fn check_place(&self) -> Result<(), SeparationError> {
+        self.lock().check(&self.limits)
+    }
+
+    /// Stops a session: within a segment where it is open, at once where it is not.
+    pub(super) fn stop(&self, session: &Arc<Session>, stop: Stop) {
+        let mut places = self.lock();
+        if let Some(open) = places.open.get_mut(&session.id()) {
+            open.again = false;
+            session.request_stop(stop);
+            return;
+        }
+        places.queue.retain(|queued| queued.id() != session.id());
+        places.tell_positions();
+        conclude(session, &Outcome::Stopped(stop));
+    }
+
+    /// Waits until a session that was stopped has left its place.
+    pub(super) fn wait_closed(&self, session: &Session) {
+        let mut places = self.lock();
+        while places.open.contains_key(&session.id()) {
+            places = self.freed.wait(places).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    pub(super) fn close(&self, deadline: Instant) -> bool {
+        let mut places = self.lock();
+        places.closed = true;
+        places.queue.clear();
+        for open in places.open.values() {
+            open.session.request_stop(Stop::Shutdown);
+        }
+        while !places.open.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.freed.wait_timeout(places, left);
+            places = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let mut threads = std::mem::take(&mut places.ended);
+        threads.extend(places.janitor.take());
+        drop(places);
+        join(threads);
+        true
+    }
+
+    /// Opens waiting sessions while there are places.
+    fn fill(self: &Arc<Desk>) {
+        let mut places = self.lock();
+        while !places.closed && places.open.len() < self.limits.open_sessions {
+            let Some(session) = places.queue.pop_front() else { break };
+            if session.state().is_ended() {
+                continue;
+            }
+            session.clear_stop();
+            session.set_queue_position(0);
+            let desk = Arc::clone(self);
+            let running = Arc::clone(&session);
+            let thread = std::thread::Builder::new().name("session".into());
+            // The new thread waits for this lock before it ends, so the entry is there by then.
+            match thread.spawn(move || desk.run(&running)) {
+                Ok(thread) => {
+                    let open = Open { session, thread: Some(thread), again: false };
+                    places.open.insert(open.session.id(), open);
+                }
+                Err(error) => {
+                    let text = format!("the server has no thread left: {error}; try again later");
+                    session.fail(Failure::new(Reason::Internal, text));
+                }
+            }
+        }
+        places.tell_positions();
+    }
+
+    /// Runs a session in its own thread, then makes its place free.
+    fn run(self: Arc<Desk>, session: &Arc<Session>) {
+        let outcome = match self.catalog.find(&session.manifest().plan.model) {
+            Ok(model) => pipeline::run(session, &model, &self.context),
+            Err(error) => {
+                Outcome::Failed(Failure::new(Reason::ModelUnavailable, error.to_string()))
+            }
+        };
+        let mut places = self.lock();
+        let Some(mut open) = places.open.remove(&session.id()) else { return };
+        if open.again && outcome == Outcome::Stopped(Stop::Pause) {
+            places.queue.push_back(Arc::clone(session));
+        } else {
+            conclude(session, &outcome);
+        }
+        places.ended.extend(open.thread.take());
+        drop(places);
+        self.freed.notify_all();
+        self.fill();
+    }
+
+    /// One round of the janitor.
+    fn round(&self, count: u32) {
+        let ended: Vec<_> = self.lock().ended.extract_if(.., |t| t.is_finished()).collect();
+        join(ended);
+        for session in self.store.all() {
+            let manifest = session.manifest();
+            match manifest.state {
+                State::Uploading if session.idle_upload() > self.limits.idle_upload => {
+                    self.stop(&session, Stop::Pause);
+                }
+                State::Paused if age(&session) > self.limits.resume_window => {
+                    let text = "the session was not resumed in time; send the song again";
+                    session.fail(Failure::new(Reason::ResumeWindowEnded, text));
+                }
+                _ => {}
+            }
+        }
+        if count.is_multiple_of(ROUNDS_TO_RETENTION) {
+            let removed = self.store.apply(self.limits.retention);
+            if removed > 0 {
+                tracing::info!(removed, "sessions were removed by retention");
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    /// Whether one more may come.
+    fn check(&self, limits: &Limits) -> Result<(), SeparationError> {
+        if self.closed {
+            return Err(SeparationError::ShuttingDown);
+        }
+        let (open, queued) = (self.open.len(), self.queue.len());
+        if open >= limits.open_sessions && queued >= limits.queued_sessions {
+            return Err(SeparationError::QueueFull { open, queued });
+        }
+        Ok(())
+    }
+
+    fn is_queued(&self, id: SessionId) -> bool {
+        self.queue.iter().any(|session| session.id() == id)
+    }
+
+    fn tell_positions(&self) {
+        for (position, session) in (1..).zip(&self.queue) {
+            session.set_queue_position(position);
+        }
+    }
+}
+
+/// Writes down how a run ended.
+fn conclude(session: &Session, outcome: &Outcome) {
+    match outcome {
+        Outcome::Done => {}
+        Outcome::Failed(failure) => session.fail(failure.clone()),
+        Outcome::Stopped(Stop::Cancel) => session.cancel(),
+        // It stays what it is: the next server knows what to do with it.
+        Outcome::Stopped(Stop::Shutdown) => session.signal().notify(),
+        Outcome::Stopped(Stop::Pause) => {
+            if session.state().is_ended() || session.state() == State::Paused {
+                return;
+            }
+            if let Err(error) = session.update(|manifest| manifest.state = State::Paused) {
+                session.fail(Failure::of_storage(&error));
+            }
+        }
+    }
+}
+
+/// Makes a paused session one that runs.
+fn wake(session: &Session) -> io::Result<()> {
+    session.clear_stop();
+    session.update(|manifest| {
+        let complete = manifest.upload_complete();
+        manifest.state = if complete { State::Running } else { State::Uploading };
+    })
+}
+
+/// How long ago a session last changed.
+fn age(session: &Session) -> Duration {
+    let now = crate::session::manifest::Timestamp::now();
+    Duration::from_millis(now.0.saturating_sub(session.manifest().updated.0))
+}
+
+fn join(threads: Vec<JoinHandle<()>>) {
+    for thread in threads {
+        if thread.thread().id() == std::thread::current().id() {
+            continue;
+        }
+        // A panic has been printed where it happened.
+        let _ = thread.join();
+    }
+}
+
+/// The janitor's life: rounds until the desk is gone or closed.
+fn look_after(desk: &Weak<Desk>) {
+    for count in 1.. {
+        std::thread::sleep(ROUNDS);
+        match desk.upgrade() {
+            Some(desk) if !desk.lock().closed => desk.round(count),
+            _ => return,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The overlap that is not final yet, as a file: `carry.<segments>`.
+//!
+//! One line of JSON says how long what follows is; then come the weights, the sums of each stem (left,
+//! then right), and for each stem the tail that its resampler needs to go on, all F32LE.
+
+use std::io::{self, BufRead, Read};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::audio::{Encoding, Frames, Stereo};
+use crate::dsp::OverlapAdd;
+use crate::session::manifest::replace;
+
+/// What has to be known to go on after a commit.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Carry {
+    /// The sums that are not final.
+    pub(super) overlap: OverlapAdd,
+    /// For each stem the frames at the model's rate that its resampler sees again; empty without one.
+    pub(super) tails: Vec<Stereo>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    format: u32,
+    position: Frames,
+    overlap: usize,
+    stems: usize,
+    tail: usize,
+}
+
+const FORMAT: u32 = 1;
+
+impl Carry {
+    /// Writes the file and waits until it is safely on the disk.
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        let head = Head {
+            format: FORMAT,
+            position: self.overlap.position(),
+            overlap: self.overlap.weights().len(),
+            stems: self.overlap.sums().len(),
+            tail: self.tails.first().map_or(0, Stereo::len),
+        };
+        let mut bytes = serde_json::to_vec(&head).map_err(io::Error::other)?;
+        bytes.push(b'\n');
+        let mut add = |samples: &[f32]| {
+            Encoding::F32Le.write(samples.iter().copied(), &mut bytes);
+        };
+        add(self.overlap.weights());
+        for stereo in self.overlap.sums().iter().chain(&self.tails) {
+            stereo.planes().into_iter().for_each(&mut add);
+        }
+        replace(path, &bytes)
+    }
+
+    /// Reads what [`Carry::write`] has written.
+    ///
+    /// # Errors
+    /// `InvalidData` for anything else.
+    pub(super) fn read(path: &Path) -> io::Result<Carry> {
+        let invalid = || {
+            let text = format!("{} is damaged", path.display());
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        };
+        let mut reader = io::BufReader::new(std::fs::File::open(path)?);
+        let mut line = Vec::new();
+        reader.by_ref().take(4096).read_until(b'\n', &mut line)?;
+        let head: Head = serde_json::from_slice(&line).map_err(|_| invalid())?;
+        if head.format != FORMAT {
+            return Err(invalid());
+        }
+        let mut samples = |count: usize| -> io::Result<Vec<f32>> {
+            let mut bytes = Vec::new();
+            let wanted = count as u64 * 4;
+            reader.by_ref().take(wanted).read_to_end(&mut bytes)?;
+            let whole = bytes.len() as u64 == wanted;
+            if whole { Ok(Encoding::F32Le.read(&bytes).collect()) } else { Err(invalid()) }
+        };
+        let weights = samples(head.overlap)?;
+        let mut stereo = |count: usize| -> io::Result<Stereo> {
+            let (left, right) = (samples(count)?, samples(count)?);
+            Ok(Stereo::from_planes(left, right).unwrap_or_default())
+        };
+        let sums = (0..head.stems).map(|_| stereo(head.overlap)).collect::<io::Result<Vec<_>>>()?;
+        let tails = (0..head.stems).map(|_| stereo(head.tail)).collect::<io::Result<Vec<_>>>()?;
+        let overlap = OverlapAdd::restore(head.position, weights, sums).ok_or_else(invalid)?;
+        Ok(Carry { overlap, tails })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_carry_comes_back_bit_for_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("carry.3");
+        let answer = |k: f32| Stereo::from_planes(vec![k, 0.1, 0.3], vec![-k, 1e-30, 7.0]).unwrap();
+        let mut overlap = OverlapAdd::new(2, Frames(5));
+        overlap.add(Frames(6), &[0.1, 0.7, 0.3], &[answer(1.0), answer(2.0)]);
+        for tails in [vec![Stereo::new(); 2], vec![answer(3.0), answer(4.0)]] {
+            let carry = Carry { overlap: overlap.clone(), tails };
+            carry.write(&path).unwrap();
+            assert_eq!(Carry::read(&path).unwrap(), carry);
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        assert_eq!(Carry::read(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        std::fs::write(&path, "{}").unwrap();
+        assert_eq!(Carry::read(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+}

@@ -1,0 +1,44 @@
+//! Decoding in a child process, so that a file can at worst take its own session down.
+//!
+//! The child is this same binary, called as `stemwire decode`. It reads the upload as it grows and
+//! writes blocks of PCM at the model's rate; how far the upload has grown it is told on its standard
+//! input ([`protocol`]). [`child`] is what runs in it, [`parent`] what starts and watches it.
+
+pub mod child;
+pub(super) mod parent;
+mod protocol;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub(super) use parent::Decoding;
+
+/// How decoders run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecoderConfig {
+    /// The program to call as `PROGRAM decode …`: this binary.
+    pub program: PathBuf,
+    /// Address space that the child may have, in bytes.
+    pub memory: u64,
+    /// Processor time that the child may use.
+    pub processor_time: Duration,
+    /// How long the child may be silent while it has bytes to work on.
+    pub stall: Duration,
+}
+
+impl DecoderConfig {
+    /// The running binary, with the default limits.
+    ///
+    /// # Errors
+    /// Where the system does not tell the binary's path.
+    pub fn from_here() -> std::io::Result<DecoderConfig> {
+        Ok(DecoderConfig {
+            program: std::env::current_exe()?,
+            // The largest header that is held whole takes a few per cent of it.
+            memory: 1 << 30,
+            // Eight hours of FLAC take a few minutes.
+            processor_time: Duration::from_secs(3600),
+            stall: Duration::from_secs(60),
+        })
+    }
+}

@@ -1,0 +1,145 @@
+//! What parent and child say to each other.
+//!
+//! On the child's standard input: the length of the upload so far, as a `u64` in little-endian order,
+//! each time it grows, with the highest bit set once the upload is complete. On its standard output:
+//! messages of one byte of kind, four bytes of length, and so many bytes. Messages other than PCM are
+//! JSON.
+
+use std::io::{self, Read, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::audio::Frames;
+use crate::session::{Failure, manifest::Source};
+
+/// Set in a length that is final.
+pub(super) const COMPLETE: u64 = 1 << 63;
+
+/// PCM of one message at most, in bytes.
+const MAX_PCM_BYTES: u32 = 8 << 20;
+
+/// JSON of one message at most, in bytes.
+const MAX_JSON_BYTES: u32 = 64 << 10;
+
+/// A message of the child.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Message {
+    /// What the upload turned out to be; before any PCM.
+    Source(Source),
+    /// Frames of the track, interleaved F32LE.
+    Pcm(Vec<u8>),
+    /// It waits for the upload to grow; says the word that it was told last.
+    Waiting(u64),
+    /// The track has ended.
+    End(End),
+    /// The upload cannot be decoded (further).
+    Failed(Failure),
+}
+
+/// What became of the upload.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct End {
+    /// Its length at its own rate.
+    pub(super) source_frames: Frames,
+    /// Frames replaced by silence, at its own rate.
+    pub(super) damaged: Frames,
+    /// What the user should know of.
+    pub(super) notices: Vec<String>,
+}
+
+impl Message {
+    /// Writes the message.
+    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        let (kind, body) = match self {
+            Message::Source(source) => (b'S', serde_json::to_vec(source)?),
+            Message::Pcm(bytes) => return write_message(out, b'P', bytes),
+            Message::Waiting(told) => (b'W', told.to_le_bytes().to_vec()),
+            Message::End(end) => (b'E', serde_json::to_vec(end)?),
+            Message::Failed(failure) => (b'F', serde_json::to_vec(failure)?),
+        };
+        write_message(out, kind, &body)
+    }
+
+    /// Reads a message; `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// `InvalidData` for anything that is no message, `UnexpectedEof` for half a one.
+    pub(super) fn read(input: &mut impl Read) -> io::Result<Option<Message>> {
+        let mut kind = [0; 1];
+        if input.read(&mut kind)? == 0 {
+            return Ok(None);
+        }
+        let mut length = [0; 4];
+        input.read_exact(&mut length)?;
+        let length = u32::from_le_bytes(length);
+        let invalid = |text: &str| io::Error::new(io::ErrorKind::InvalidData, text.to_owned());
+        let most = if kind[0] == b'P' { MAX_PCM_BYTES } else { MAX_JSON_BYTES };
+        if length > most {
+            return Err(invalid("the message is too long"));
+        }
+        let mut body = vec![0; length as usize];
+        input.read_exact(&mut body)?;
+        let message = match kind[0] {
+            b'S' => Message::Source(serde_json::from_slice(&body)?),
+            b'P' if body.len().is_multiple_of(8) => Message::Pcm(body),
+            b'W' => Message::Waiting(u64::from_le_bytes(
+                body.try_into().map_err(|_| invalid("no length"))?,
+            )),
+            b'E' => Message::End(serde_json::from_slice(&body)?),
+            b'F' => Message::Failed(serde_json::from_slice(&body)?),
+            _ => return Err(invalid("the message is of no known kind")),
+        };
+        Ok(Some(message))
+    }
+}
+
+fn write_message(out: &mut impl Write, kind: u8, body: &[u8]) -> io::Result<()> {
+    out.write_all(&[kind])?;
+    out.write_all(&(body.len() as u32).to_le_bytes())?;
+    out.write_all(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::Hertz;
+    use crate::session::Reason;
+
+    #[test]
+    fn messages_come_as_they_were_sent() {
+        let source = Source {
+            container: "wav".into(),
+            codec: "pcm".into(),
+            rate: Hertz(8_000),
+            channels: 1,
+            frames: None,
+            damaged: Frames::ZERO,
+            output_rate: Hertz(44_100),
+        };
+        let messages = [
+            Message::Source(source),
+            Message::Pcm(vec![0; 16]),
+            Message::Waiting(7 | COMPLETE),
+            Message::End(End { source_frames: Frames(2), ..End::default() }),
+            Message::Failed(Failure::new(Reason::NothingDecoded, "silence").with("packets", 3)),
+        ];
+        let mut bytes = Vec::new();
+        for message in &messages {
+            message.write(&mut bytes).unwrap();
+        }
+        let mut input = &bytes[..];
+        for message in messages {
+            assert_eq!(Message::read(&mut input).unwrap(), Some(message));
+        }
+        assert_eq!(Message::read(&mut input).unwrap(), None);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for bytes in
+            [&b"X\0\0\0\0"[..], b"P\x01\0\0\0x", b"P\xff\xff\xff\xff", b"S\x02\0\0\0{}", b"P"]
+        {
+            assert!(Message::read(&mut &bytes[..]).is_err(), "{bytes:?} passed");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Rung 3: sessions and engines together make stems. Synchronous: it knows threads, not tasks.
+//!
+//! [`Separations`] is the door: it opens sessions, gives them places, and ends them. Behind it each open
+//! session has a [`pipeline`]: a child process that decodes ([`decoding`]) into the [`track`], segments
+//! at the level that models want ([`normalization`]), the overlap that is not final ([`carry`]), and the
+//! files of the stems ([`stems`]).
+
+mod admission;
+mod carry;
+pub mod decoding;
+mod limits;
+mod normalization;
+mod pipeline;
+mod stems;
+mod track;
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use admission::Counts;
+pub use decoding::DecoderConfig;
+pub use limits::Limits;
+
+use admission::Desk;
+use pipeline::Context;
+
+use crate::engine::chain::check_stems;
+use crate::engine::pool::Pool;
+use crate::engine::{Catalog, Chain, EngineError, Model, ModelCard};
+use crate::session::failure::SessionError;
+use crate::session::manifest::Plan;
+use crate::session::{Session, SessionId, Settings, State, Stop, Store, disk};
+
+/// All separations of a data directory.
+pub struct Separations {
+    desk: Arc<Desk>,
+    catalog: Arc<Catalog>,
+    chain: Chain,
+}
+
+/// What separations are made with.
+pub struct Config {
+    /// The models there are.
+    pub catalog: Catalog,
+    /// Those to try when a request names none.
+    pub chain: Chain,
+    /// How decoders run.
+    pub decoder: DecoderConfig,
+    /// What is taken on.
+    pub limits: Limits,
+}
+
+/// Why a session is not opened or resumed.
+#[derive(Debug, thiserror::Error)]
+pub enum SeparationError {
+    /// The session itself refuses.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// There is no engine for it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The overlap makes no sense.
+    #[error("an overlap of {0} is not possible: it must be 0 to {max}", max = ModelCard::MAX_OVERLAP)]
+    Overlap(f64),
+    /// All places are taken, and so is the queue.
+    #[error(
+        "{open} sessions are open and {queued} wait, which is all this server takes; try again later"
+    )]
+    QueueFull {
+        /// Sessions open.
+        open: usize,
+        /// Sessions waiting.
+        queued: usize,
+    },
+    /// The disk is nearly full.
+    #[error("only {free} bytes are free on the server's disk; try again later")]
+    DiskFull {
+        /// Bytes free.
+        free: u64,
+    },
+    /// The sessions hold all that they may.
+    #[error("the sessions hold {held} of {limit} bytes; delete some or try again later")]
+    StorageFull {
+        /// Bytes held.
+        held: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The server is ending.
+    #[error("the server is shutting down; try again with the next one")]
+    ShuttingDown,
+}
+
+impl Separations {
+    /// Takes up the sessions of `store`: those whose upload is complete go on, others wait for their
+    /// clients.
+    ///
+    /// # Errors
+    /// What the disk or the system say.
+    pub fn open(store: Store, pool: Pool, config: Config) -> io::Result<Separations> {
+        let Config { catalog, chain, decoder, limits } = config;
+        let catalog = Arc::new(catalog);
+        let context = Context { pool, decoder, max_track: limits.track };
+        let desk = Desk::open(store, context, Arc::clone(&catalog), limits)?;
+        Ok(Separations { desk, catalog, chain })
+    }
+
+    /// The models there are.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// The models that are tried when a request names none.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The workers.
+    pub fn pool(&self) -> &Pool {
+        &self.desk.context().pool
+    }
+
+    /// The sessions.
+    pub fn store(&self) -> &Store {
+        self.desk.store()
+    }
+
+    /// What is taken on.
+    pub fn limits(&self) -> &Limits {
+        self.desk.limits()
+    }
+
+    /// How many sessions are open and waiting.
+    pub fn counts(&self) -> Counts {
+        self.desk.counts()
+    }
+
+    /// Opens a session; or answers the one that has the same `request_id`, with `false`.
+    ///
+    /// # Errors
+    /// All of [`SeparationError`].
+    pub fn create(&self, settings: Settings) -> Result<(Arc<Session>, bool), SeparationError> {
+        if let Some(session) = self.store().by_request(&settings)? {
+            return Ok((session, false));
+        }
+        let plan = self.plan(&settings)?;
+        self.check_room()?;
+        let (session, new) = self.store().create(settings, plan)?;
+        if new && let Err(error) = self.desk.admit(&session) {
+            // Nobody has been told of it.
+            self.store().remove(&session).map_err(SessionError::Storage)?;
+            return Err(error);
+        }
+        Ok((session, new))
+    }
+
+    /// What the settings come down to with the models there are.
+    fn plan(&self, settings: &Settings) -> Result<Plan, SeparationError> {
+        let model: Arc<Model> = match &settings.model {
+            Some(name) => self.catalog.find(name)?,
+            None => self.chain.first_for(&settings.stems)?,
+        };
+        check_stems(&model, &settings.stems)?;
+        let card = model.card();
+        let overlap = settings.overlap.unwrap_or(card.overlap);
+        if !(0.0..=ModelCard::MAX_OVERLAP).contains(&overlap) {
+            return Err(SeparationError::Overlap(overlap));
+        }
+        let mut stems = settings.stems.clone();
+        if stems.is_empty() {
+            stems.clone_from(&card.stems);
+        }
+        Ok(Plan { model: card.name.to_string(), model_rate: card.sample_rate, stems, overlap })
+    }
+
+    fn check_room(&self) -> Result<(), SeparationError> {
+        let limits = self.limits();
+        let free = disk::free_bytes(self.store().folder()).unwrap_or(u64::MAX);
+        if free < limits.free_bytes {
+            return Err(SeparationError::DiskFull { free });
+        }
+        let (held, limit) = (self.store().stored_bytes(), limits.retention.bytes);
+        if held > limit {
+            return Err(SeparationError::StorageFull { held, limit });
+        }
+        Ok(())
+    }
+
+    /// The session of that name.
+    ///
+    /// # Errors
+    /// [`SessionError::NotFound`].
+    pub fn find(&self, id: SessionId) -> Result<Arc<Session>, SessionError> {
+        self.store().find(id)
+    }
+
+    /// Lets a paused session go on; does nothing for one that is open, waits or has ended.
+    ///
+    /// # Errors
+    /// [`SeparationError::QueueFull`], [`SeparationError::ShuttingDown`], `Storage`.
+    pub fn resume(&self, session: &Arc<Session>) -> Result<(), SeparationError> {
+        self.desk.admit(session)
+    }
+
+    /// Lets a session rest; it stops within a segment.
+    pub fn pause(&self, session: &Arc<Session>) {
+        self.desk.stop(session, Stop::Pause);
+    }
+
+    /// Ends a session; it stops within a segment.
+    pub fn cancel(&self, session: &Arc<Session>) {
+        self.desk.stop(session, Stop::Cancel);
+    }
+
+    /// Ends a session and removes it, after it has stopped.
+    ///
+    /// # Errors
+    /// [`SessionError::NotFound`] where another call has removed it; `Storage`.
+    pub fn delete(&self, session: &Arc<Session>) -> Result<(), SessionError> {
+        self.cancel(session);
+        self.desk.wait_closed(session);
+        if !session.layout().directory().exists() {
+            return Err(SessionError::NotFound(session.id()));
+        }
+        self.store().remove(session).map_err(SessionError::Storage)
+    }
+
+    /// Waits until a session that was ended has left its place.
+    pub fn wait_stopped(&self, session: &Session) {
+        self.desk.wait_closed(session);
+    }
+
+    /// What keeps new sessions from being opened, if anything does.
+    pub fn obstacle(&self) -> Option<SeparationError> {
+        self.desk.check_place().and_then(|()| self.check_room()).err()
+    }
+
+    /// Takes nothing new and lets every open session rest where it is committed; answers whether all
+    /// did before the deadline.
+    pub fn close(&self, deadline: Instant) -> bool {
+        self.desk.close(deadline)
+    }
+
+    /// Waits until the session has ended or `limit` has passed; answers where it stands.
+    pub fn wait(&self, session: &Session, limit: Duration) -> State {
+        let deadline = Instant::now() + limit;
+        loop {
+            let seen = session.signal().version();
+            let state = session.state();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if state.is_ended() || left.is_zero() {
+                return state;
+            }
+            session.signal().wait_newer(seen, left);
+        }
+    }
+}
+
+impl Drop for Separations {
+    fn drop(&mut self) {
+        /// Long enough for a segment of the largest model on a slow machine.
+        const PATIENCE: Duration = Duration::from_secs(60);
+        self.close(Instant::now() + PATIENCE);
+    }
+}

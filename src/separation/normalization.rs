@@ -1,0 +1,120 @@
+//! Loudness made fit for the model, and back.
+//!
+//! The reference (demucs/api.py) takes the mean and the deviation of the whole track's mono mix,
+//! shows the model `(mix - mean) / deviation` and gives each stem as `answer * deviation + mean`.
+//! [`Level::Exact`] is that.
+//!
+//! [`Level::Streaming`] does without the whole track. HTDemucs normalises every segment again by itself,
+//! so the deviation matters only through an epsilon of 1e-5 that it adds; a constant gain keeps that
+//! negligible at any level. The mean matters more: an offset of the recording reaches the lowest bin of
+//! the model's spectrum. The mean of the first window is known when the first segment is computed, and
+//! stands for the track's. Where a segment is padded the track has ended, so its true mean is known, and
+//! the padding is what the reference's zeros are: that mean.
+
+use super::track::Statistics;
+use crate::audio::Stereo;
+use crate::dsp::Segment;
+
+/// What the model's input is multiplied by. A power of two is undone without a rounding error.
+const STREAMING_GAIN: f32 = 512.0;
+
+/// What the reference adds to the deviation, so that silence can be divided by it.
+const REFERENCE_EPSILON: f64 = 1e-8;
+
+/// A map of samples to what the model sees, and back.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Level {
+    /// Known from the track's head on.
+    Streaming {
+        /// The mean of the head.
+        offset: f32,
+        /// The mean of the track, as known when this was made.
+        mean: f32,
+    },
+    /// Known when the track is complete.
+    Exact {
+        /// Its mean.
+        mean: f32,
+        /// Its deviation.
+        deviation: f32,
+    },
+}
+
+impl Level {
+    /// As the track's head and what there is of it say.
+    pub(super) fn streaming(statistics: &Statistics) -> Level {
+        Level::Streaming { offset: statistics.head_mean() as f32, mean: statistics.mean() as f32 }
+    }
+
+    /// As the complete track says.
+    pub(super) fn exact(statistics: &Statistics) -> Level {
+        Level::Exact {
+            mean: statistics.mean() as f32,
+            deviation: (statistics.deviation() + REFERENCE_EPSILON) as f32,
+        }
+    }
+
+    /// What the model is shown of `segment`, `length` frames; `shown` are the track's frames of it.
+    pub(super) fn input(&self, segment: &Segment, mut shown: Stereo, length: usize) -> Stereo {
+        for sample in shown.planes_mut().into_iter().flatten() {
+            *sample = self.apply(*sample);
+        }
+        let fill = match *self {
+            Level::Streaming { mean, .. } => self.apply(mean),
+            Level::Exact { .. } => 0.0,
+        };
+        let mut input = Stereo::zeros(length);
+        for (plane, shown) in input.planes_mut().into_iter().zip(shown.planes()) {
+            plane.fill(fill);
+            plane[segment.zeros_before..][..shown.len()].copy_from_slice(shown);
+        }
+        input
+    }
+
+    /// The part of a stem's answer that counts, at the track's level.
+    pub(super) fn output(&self, segment: &Segment, answer: &Stereo) -> Stereo {
+        let span = (segment.span.end - segment.span.start) as usize;
+        let part = |plane: &[f32]| {
+            let kept = plane.iter().skip(segment.trim_before).take(span);
+            kept.map(|&sample| self.undo(sample)).collect::<Vec<f32>>()
+        };
+        let [left, right] = answer.planes().map(part);
+        Stereo::from_planes(left, right).unwrap_or_default()
+    }
+
+    fn apply(&self, sample: f32) -> f32 {
+        match *self {
+            Level::Streaming { offset, .. } => (sample - offset) * STREAMING_GAIN,
+            Level::Exact { mean, deviation } => (sample - mean) / deviation,
+        }
+    }
+
+    fn undo(&self, sample: f32) -> f32 {
+        match *self {
+            Level::Streaming { offset, .. } => sample / STREAMING_GAIN + offset,
+            Level::Exact { mean, deviation } => sample * deviation + mean,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_is_where_the_segment_says_and_worth_the_mean() {
+        let segment =
+            Segment { index: 0, span: 0..2, shown: 0..2, zeros_before: 1, trim_before: 1 };
+        let shown = Stereo::from_planes(vec![0.5, 1.5], vec![0.5, 0.5]).unwrap();
+        let exact = Level::Exact { mean: 0.5, deviation: 2.0 };
+        let input = exact.input(&segment, shown.clone(), 4);
+        assert_eq!(input.left(), [0.0, 0.0, 0.5, 0.0]);
+        let streaming = Level::Streaming { offset: 0.25, mean: 0.5 };
+        let input = streaming.input(&segment, shown.clone(), 4);
+        assert_eq!(input.left(), [128.0, 128.0, 640.0, 128.0]);
+        for level in [exact, streaming] {
+            let input = level.input(&segment, shown.clone(), 4);
+            assert_eq!(level.output(&segment, &input), shown);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The decoded track on disk, and the few numbers that the models' loudness needs of it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::path::Path;
+
+use crate::audio::{Encoding, Frames, Stereo};
+
+/// Bytes of one frame: two samples as F32LE.
+const FRAME_BYTES: u64 = 8;
+
+/// Writes `track.f32`, interleaved F32LE without a header.
+#[derive(Debug)]
+pub(super) struct TrackWriter {
+    file: File,
+    frames: Frames,
+    statistics: Statistics,
+    scratch: Vec<u8>,
+}
+
+/// Reads windows of `track.f32`.
+#[derive(Debug)]
+pub(super) struct TrackReader {
+    file: File,
+}
+
+/// Mean and deviation of the track's mono mix, so far, and the mean of its head.
+///
+/// Samples are summed one by one, so that the numbers do not depend on how the track came in blocks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Statistics {
+    head: u64,
+    head_sum: f64,
+    count: u64,
+    sum: f64,
+    squares: f64,
+}
+
+impl TrackWriter {
+    /// Opens the file after its first `frames` frames; what follows them is cut off. The first `head`
+    /// frames of the track make the statistics' head.
+    pub(super) fn open(path: &Path, frames: Frames, head: Frames) -> io::Result<TrackWriter> {
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let frames = frames.min(Frames(file.metadata()?.len() / FRAME_BYTES));
+        file.set_len(frames.0 * FRAME_BYTES)?;
+        let mut statistics = Statistics::new(head);
+        file.seek(SeekFrom::Start(0))?;
+        let mut reader = BufReader::with_capacity(256 * 1024, &mut file);
+        let mut frame = [0; FRAME_BYTES as usize];
+        for _ in 0..frames.0 {
+            reader.read_exact(&mut frame)?;
+            let mut samples = Encoding::F32Le.read(&frame);
+            statistics.add(samples.next().unwrap_or(0.0), samples.next().unwrap_or(0.0));
+        }
+        file.seek(SeekFrom::End(0))?;
+        Ok(TrackWriter { file, frames, statistics, scratch: Vec::new() })
+    }
+
+    /// Adds frames.
+    pub(super) fn append(&mut self, audio: &Stereo) -> io::Result<()> {
+        self.scratch.clear();
+        Encoding::F32Le.write(audio.interleaved(), &mut self.scratch);
+        self.file.write_all(&self.scratch)?;
+        self.frames += audio.frames();
+        for (&left, &right) in audio.left().iter().zip(audio.right()) {
+            self.statistics.add(left, right);
+        }
+        Ok(())
+    }
+
+    /// Frames written.
+    pub(super) fn frames(&self) -> Frames {
+        self.frames
+    }
+
+    /// The numbers of what has been written.
+    pub(super) fn statistics(&self) -> Statistics {
+        self.statistics
+    }
+}
+
+impl TrackReader {
+    /// Opens a track that is being written.
+    pub(super) fn open(path: &Path) -> io::Result<TrackReader> {
+        Ok(TrackReader { file: OpenOptions::new().read(true).write(true).open(path)? })
+    }
+
+    /// The frames of `range`, all of which have been written.
+    pub(super) fn read(&mut self, range: Range<u64>) -> io::Result<Stereo> {
+        let mut bytes = vec![0; ((range.end - range.start) * FRAME_BYTES) as usize];
+        self.file.seek(SeekFrom::Start(range.start * FRAME_BYTES))?;
+        self.file.read_exact(&mut bytes)?;
+        let samples: Vec<f32> = Encoding::F32Le.read(&bytes).collect();
+        Ok(Stereo::from_interleaved(&samples))
+    }
+
+    /// Waits until all that has been written is safely on the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+impl Statistics {
+    /// Of nothing yet; the first `head` frames make the head.
+    pub(super) fn new(head: Frames) -> Statistics {
+        Statistics { head: head.0, head_sum: 0.0, count: 0, sum: 0.0, squares: 0.0 }
+    }
+
+    fn add(&mut self, left: f32, right: f32) {
+        let mono = (f64::from(left) + f64::from(right)) / 2.0;
+        self.count += 1;
+        self.sum += mono;
+        self.squares += mono * mono;
+        if self.count <= self.head {
+            self.head_sum = self.sum;
+        }
+    }
+
+    /// The mean of the first frames, as many as make the head or as there are.
+    pub(super) fn head_mean(&self) -> f64 {
+        self.head_sum / self.count.min(self.head).max(1) as f64
+    }
+
+    /// The mean of all.
+    pub(super) fn mean(&self) -> f64 {
+        self.sum / self.count.max(1) as f64
+    }
+
+    /// The standard deviation of all, with Bessel's correction as PyTorch has it.
+    pub(super) fn deviation(&self) -> f64 {
+        let spread = self.squares - self.sum * self.mean();
+        (spread.max(0.0) / (self.count.max(2) - 1) as f64).sqrt()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp(range: Range<u64>) -> Stereo {
+        Stereo::from_planes(range.clone().map(|i| i as f32).collect(), range.map(|_| 1.0).collect())
+            .unwrap()
+    }
+
+    #[test]
+    fn a_track_goes_on_where_it_was_safe() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("track.f32");
+        let mut whole = TrackWriter::open(&path, Frames::ZERO, Frames(4)).unwrap();
+        whole.append(&ramp(0..3)).unwrap();
+        whole.append(&ramp(3..10)).unwrap();
+        let mut resumed = TrackWriter::open(&path, Frames(5), Frames(4)).unwrap();
+        assert_eq!(resumed.frames(), Frames(5));
+        resumed.append(&ramp(5..10)).unwrap();
+        assert_eq!(resumed.statistics(), whole.statistics());
+        assert_eq!(TrackReader::open(&path).unwrap().read(2..7).unwrap(), ramp(2..7));
+    }
+
+    #[test]
+    fn the_numbers_are_those_of_the_mono_mix() {
+        let mut statistics = Statistics::new(Frames(2));
+        for (left, right) in [(1.0, 3.0), (0.0, 0.0), (5.0, 3.0), (2.0, 2.0)] {
+            statistics.add(left, right);
+        }
+        // Of 2, 0, 4, 2.
+        assert_eq!((statistics.mean(), statistics.head_mean()), (2.0, 1.0));
+        assert!((statistics.deviation() - (8.0_f64 / 3.0).sqrt()).abs() < 1e-12);
+    }
+}

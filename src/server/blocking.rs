@@ -1,0 +1,18 @@
+//! Short work with the disk, off the runtime's own threads.
+
+use tonic::Status;
+
+/// Runs `work` on a thread where it may wait for the disk.
+///
+/// # Errors
+/// INTERNAL where it panics.
+pub(super) async fn run<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Status> {
+    #[allow(clippy::disallowed_methods, reason = "this is the one place")]
+    let task = tokio::task::spawn_blocking(work);
+    task.await.map_err(|error| {
+        tracing::error!(%error, "a call's work panicked");
+        Status::internal("the server has a defect; its log tells more")
+    })
+}

@@ -1,0 +1,280 @@
+//! The calls of `stemwire.v1.SeparationService`.
+//!
+//! [`separate`] is the call that streams both ways; [`follow`] is what it shares with `WatchSession`:
+//! telling a client what happens to a session. The other calls are short and stand here.
+
+mod follow;
+mod separate;
+mod stem;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use prost::bytes::Bytes;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::status::{ApiError, to_status};
+use super::{blocking, convert};
+use crate::separation::Separations;
+use crate::session::store::Cursor;
+use crate::session::{Session, State, disk};
+use crate::wire;
+use crate::wire::separation_service_server::{SeparationService, SeparationServiceServer};
+
+/// Bytes of one chunk at most.
+const MAX_CHUNK_BYTES: usize = 1 << 20;
+
+/// Bytes of one message at most; also what a five-byte header can make the server reserve.
+const MAX_MESSAGE_BYTES: usize = 4 << 20;
+
+/// Sessions on a page of the list: by default, and at most.
+const PAGE_SIZE: u32 = 50;
+const MAX_PAGE_SIZE: u32 = 500;
+
+/// The service, ready to be served.
+pub(super) fn service(separations: Arc<Separations>) -> SeparationServiceServer<Calls> {
+    SeparationServiceServer::new(Calls { separations })
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES)
+}
+
+/// The implementation of the calls.
+pub(super) struct Calls {
+    separations: Arc<Separations>,
+}
+
+/// What a streaming call answers with.
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+impl Calls {
+    /// Does short work that may wait for the disk.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Separations) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, Status> {
+        let separations = Arc::clone(&self.separations);
+        blocking::run(move || work(&separations)).await?.map_err(to_status)
+    }
+
+    fn find(&self, session_id: &str) -> Result<Arc<Session>, Status> {
+        let find = || Ok(self.separations.find(convert::session_id(session_id)?)?);
+        find().map_err(to_status)
+    }
+}
+
+#[tonic::async_trait]
+impl SeparationService for Calls {
+    type SeparateStream = Answers<wire::SeparateResponse>;
+    type GetStemStream = Answers<wire::GetStemResponse>;
+    type WatchSessionStream = Answers<wire::WatchSessionResponse>;
+
+    async fn separate(
+        &self,
+        request: Request<Streaming<wire::SeparateRequest>>,
+    ) -> Result<Response<Self::SeparateStream>, Status> {
+        Ok(Response::new(separate::start(Arc::clone(&self.separations), request)))
+    }
+
+    async fn get_stem(
+        &self,
+        request: Request<wire::GetStemRequest>,
+    ) -> Result<Response<Self::GetStemStream>, Status> {
+        let deadline = follow::deadline(request.metadata());
+        let request = request.into_inner();
+        let session = self.find(&request.session_id)?;
+        Ok(Response::new(stem::start(&session, &request, deadline).map_err(to_status)?))
+    }
+
+    async fn watch_session(
+        &self,
+        request: Request<wire::WatchSessionRequest>,
+    ) -> Result<Response<Self::WatchSessionStream>, Status> {
+        let deadline = follow::deadline(request.metadata());
+        let request = request.into_inner();
+        let session = self.find(&request.session_id)?;
+        let readers = follow::readers(&session, &request).map_err(to_status)?;
+        let resting = session.state() == State::Paused && session.manifest().upload_complete();
+        if resting {
+            let session = Arc::clone(&session);
+            self.work(move |separations| Ok(separations.resume(&session)?)).await?;
+        }
+        Ok(Response::new(follow::watch(session, readers, deadline)))
+    }
+
+    async fn create_session(
+        &self,
+        request: Request<wire::CreateSessionRequest>,
+    ) -> Result<Response<wire::CreateSessionResponse>, Status> {
+        let config = request.into_inner().config.unwrap_or_default();
+        let settings = convert::settings(&config).map_err(to_status)?;
+        let (session, _) = self.work(move |all| Ok(all.create(settings)?)).await?;
+        let session = Some(convert::session(&session));
+        Ok(Response::new(wire::CreateSessionResponse { session }))
+    }
+
+    async fn upload_chunk(
+        &self,
+        request: Request<wire::UploadChunkRequest>,
+    ) -> Result<Response<wire::UploadChunkResponse>, Status> {
+        let request = request.into_inner();
+        let session = self.find(&request.session_id)?;
+        let committed_bytes =
+            self.work(move |all| add_chunk(all, &session, request.offset, &request.data)).await?;
+        Ok(Response::new(wire::UploadChunkResponse { committed_bytes }))
+    }
+
+    async fn finish_upload(
+        &self,
+        request: Request<wire::FinishUploadRequest>,
+    ) -> Result<Response<wire::FinishUploadResponse>, Status> {
+        let request = request.into_inner();
+        let session = self.find(&request.session_id)?;
+        let finish = request.finish.unwrap_or_default();
+        let session = self.work(move |all| finish_upload(all, &session, &finish)).await?;
+        let session = Some(convert::session(&session));
+        Ok(Response::new(wire::FinishUploadResponse { session }))
+    }
+
+    async fn get_session(
+        &self,
+        request: Request<wire::GetSessionRequest>,
+    ) -> Result<Response<wire::GetSessionResponse>, Status> {
+        let session = self.find(&request.into_inner().session_id)?;
+        let session = Some(convert::session(&session));
+        Ok(Response::new(wire::GetSessionResponse { session }))
+    }
+
+    async fn list_sessions(
+        &self,
+        request: Request<wire::ListSessionsRequest>,
+    ) -> Result<Response<wire::ListSessionsResponse>, Status> {
+        let request = request.into_inner();
+        let cursor = match request.page_token.as_str() {
+            "" => None,
+            token => Some(
+                Cursor::from_token(token).ok_or_else(|| to_status(ApiError::PageTokenInvalid))?,
+            ),
+        };
+        let size = if request.page_size == 0 { PAGE_SIZE } else { request.page_size };
+        let size = size.min(MAX_PAGE_SIZE) as usize;
+        let (page, next) = self.separations.store().page(cursor, size);
+        Ok(Response::new(wire::ListSessionsResponse {
+            sessions: page.iter().map(|session| convert::session(session)).collect(),
+            next_page_token: next.map(Cursor::to_token).unwrap_or_default(),
+        }))
+    }
+
+    async fn cancel_session(
+        &self,
+        request: Request<wire::CancelSessionRequest>,
+    ) -> Result<Response<wire::CancelSessionResponse>, Status> {
+        let session = self.find(&request.into_inner().session_id)?;
+        let cancelled = Arc::clone(&session);
+        self.work(move |separations| {
+            separations.cancel(&cancelled);
+            separations.wait_stopped(&cancelled);
+            Ok(())
+        })
+        .await?;
+        let session = Some(convert::session(&session));
+        Ok(Response::new(wire::CancelSessionResponse { session }))
+    }
+
+    async fn delete_session(
+        &self,
+        request: Request<wire::DeleteSessionRequest>,
+    ) -> Result<Response<wire::DeleteSessionResponse>, Status> {
+        let session = self.find(&request.into_inner().session_id)?;
+        self.work(move |separations| Ok(separations.delete(&session)?)).await?;
+        Ok(Response::new(wire::DeleteSessionResponse {}))
+    }
+
+    async fn list_models(
+        &self,
+        _: Request<wire::ListModelsRequest>,
+    ) -> Result<Response<wire::ListModelsResponse>, Status> {
+        Ok(Response::new(wire::ListModelsResponse { models: models(&self.separations) }))
+    }
+
+    async fn health(
+        &self,
+        _: Request<wire::HealthRequest>,
+    ) -> Result<Response<wire::HealthResponse>, Status> {
+        self.work(|separations| Ok(health(separations))).await.map(Response::new)
+    }
+}
+
+/// Adds bytes to a session's upload; one that rests goes on.
+fn add_chunk(
+    separations: &Separations,
+    session: &Arc<Session>,
+    offset: u64,
+    bytes: &Bytes,
+) -> Result<u64, ApiError> {
+    if bytes.len() > MAX_CHUNK_BYTES {
+        return Err(ApiError::ChunkTooLarge { bytes: bytes.len(), limit: MAX_CHUNK_BYTES });
+    }
+    if session.state() == State::Paused {
+        separations.resume(session)?;
+    }
+    Ok(session.add_bytes(offset, bytes, separations.limits().upload_bytes)?)
+}
+
+/// Ends a session's upload; one that rests goes on.
+fn finish_upload(
+    separations: &Separations,
+    session: &Arc<Session>,
+    finish: &wire::Finish,
+) -> Result<Arc<Session>, ApiError> {
+    let sha256 = convert::sha256(&finish.sha256)?;
+    session.finish_upload(finish.total_bytes, sha256.as_deref())?;
+    if session.state() == State::Paused {
+        separations.resume(session)?;
+    }
+    Ok(Arc::clone(session))
+}
+
+/// The models, those of the chain first, then what should be one but is broken.
+fn models(separations: &Separations) -> Vec<wire::Model> {
+    let chain = separations.chain().models();
+    let in_chain = |name: &str| chain.iter().any(|model| model.card().name.as_str() == name);
+    let catalog = separations.catalog();
+    let others = catalog.models().iter().filter(|model| !in_chain(model.card().name.as_str()));
+    let mut models: Vec<_> =
+        chain.iter().chain(others).map(|model| convert::model(model)).collect();
+    models.extend(catalog.faults().iter().map(|fault| wire::Model {
+        state: wire::ModelState::Broken.into(),
+        message: fault.to_string(),
+        ..wire::Model::default()
+    }));
+    models
+}
+
+fn health(separations: &Separations) -> wire::HealthResponse {
+    let counts = separations.counts();
+    let limits = separations.limits();
+    let runtime = separations.pool().runtime();
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let obstacle = separations.obstacle();
+    let status = match obstacle {
+        None => wire::ServingStatus::Serving,
+        Some(_) => wire::ServingStatus::NotServing,
+    };
+    wire::HealthResponse {
+        status: status.into(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        runtime: Some(wire::Runtime {
+            name: runtime.name().to_owned(),
+            path: runtime.path().display().to_string(),
+        }),
+        engines: separations.chain().models().iter().map(|model| convert::model(model)).collect(),
+        open_sessions: count(counts.open),
+        queued_sessions: count(counts.queued),
+        max_open_sessions: count(limits.open_sessions),
+        max_queued_sessions: count(limits.queued_sessions),
+        stored_bytes: separations.store().stored_bytes(),
+        free_disk_bytes: disk::free_bytes(separations.store().folder()).unwrap_or_default(),
+        message: obstacle.map(|error| error.to_string()).unwrap_or_default(),
+    }
+}

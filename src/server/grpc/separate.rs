@@ -1,0 +1,250 @@
+//! `Separate`: a song streams in, its stems stream out.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prost::bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Request, Status, Streaming};
+
+use super::follow::{
+    Event, Followed, MESSAGES_AHEAD, Sender, all_readers, deadline, follow, within,
+};
+use super::{Answers, MAX_CHUNK_BYTES, add_chunk, finish_upload};
+use crate::separation::Separations;
+use crate::server::status::{ApiError, to_status};
+use crate::server::{blocking, convert};
+use crate::session::Session;
+use crate::session::settings::OnDisconnect;
+use crate::wire;
+use crate::wire::separate_request::Message;
+
+/// Answers at once and works in a task: a client may wait for the answer before it sends anything.
+pub(super) fn start(
+    separations: Arc<Separations>,
+    request: Request<Streaming<wire::SeparateRequest>>,
+) -> Answers<wire::SeparateResponse> {
+    let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
+    let deadline = deadline(request.metadata());
+    let requests = request.into_inner();
+    tokio::spawn(async move {
+        if let Err(status) = call(separations, requests, &sender, deadline).await {
+            // A client that has gone needs no answer.
+            let _ = sender.send(Err(status)).await;
+        }
+    });
+    Box::pin(ReceiverStream::new(receiver))
+}
+
+/// Why the two directions of a call end before the session does.
+enum Broken {
+    /// The upload broke off, or the client did something that it may not.
+    Upload(Status),
+    /// Nobody listens any more.
+    ClientGone,
+    /// Another call has the session.
+    TakenOver,
+    /// The call's time is over.
+    Deadline,
+}
+
+async fn call(
+    separations: Arc<Separations>,
+    mut requests: Streaming<wire::SeparateRequest>,
+    sender: &Sender<wire::SeparateResponse>,
+    deadline: Option<Instant>,
+) -> Result<(), Status> {
+    let patience = separations.limits().idle_upload;
+    let config = first_message(&mut requests, patience).await?;
+    let settings = convert::settings(&config).map_err(to_status)?;
+    let opening = Arc::clone(&separations);
+    let (session, number) =
+        blocking::run(move || open(&opening, settings)).await?.map_err(to_status)?;
+    let form = convert::form(&session, 0, 0.0).map_err(to_status)?;
+    let readers =
+        all_readers(&session, convert::frame(config.start_frame), form).map_err(to_status)?;
+    let first = Event::Session(convert::session(&session));
+    let upload = Upload { separations: &separations, session: &session, call: number, patience };
+    let work = async {
+        if sender.send(Ok(first.into())).await.is_err() {
+            return Err(Broken::ClientGone);
+        }
+        let following = async {
+            match follow(&session, readers, sender, Some(number)).await {
+                Followed::ToTheEnd => Ok(()),
+                Followed::ClientGone => Err(Broken::ClientGone),
+                Followed::TakenOver => Err(Broken::TakenOver),
+            }
+        };
+        tokio::select! {
+            // What the session itself ends with says more than what its end does to the upload.
+            biased;
+            result = following => result,
+            error = upload.run(&mut requests, config.upload_offset) => Err(error),
+        }
+    };
+    let broken = match within(deadline, work).await.unwrap_or(Err(Broken::Deadline)) {
+        Ok(()) => return Ok(()),
+        Err(broken) => broken,
+    };
+    if let Broken::TakenOver = broken {
+        return Err(to_status(ApiError::TakenOver));
+    }
+    let leaving = (Arc::clone(&separations), Arc::clone(&session));
+    blocking::run(move || leave(&leaving.0, &leaving.1, number)).await?;
+    match broken {
+        Broken::Upload(status) => Err(status),
+        Broken::Deadline => Err(to_status(ApiError::DeadlineExceeded)),
+        Broken::ClientGone | Broken::TakenOver => Ok(()),
+    }
+}
+
+/// The config, which comes first.
+async fn first_message(
+    requests: &mut Streaming<wire::SeparateRequest>,
+    patience: Duration,
+) -> Result<wire::SeparationConfig, Status> {
+    let idle = || ApiError::UploadIdle { seconds: patience.as_secs(), committed: 0 };
+    let first = timeout(patience, requests.message()).await.map_err(|_| to_status(idle()))?;
+    match first.map_err(transport)?.and_then(|request| request.message) {
+        Some(Message::Config(config)) => Ok(config),
+        _ => Err(to_status(ApiError::ConfigMissing)),
+    }
+}
+
+/// Opens the session, or takes it over; answers also the number by which this call holds it.
+fn open(
+    separations: &Separations,
+    settings: crate::session::Settings,
+) -> Result<(Arc<Session>, u64), ApiError> {
+    let (session, _) = separations.create(settings)?;
+    // Before it is resumed: an earlier call of the same request must not pause it afterwards.
+    let call = session.hold();
+    separations.resume(&session)?;
+    Ok((session, call))
+}
+
+/// Does what the client asked for in case it leaves.
+fn leave(separations: &Separations, session: &Arc<Session>, call: u64) {
+    if !session.is_held_by(call) || session.state().is_ended() {
+        return;
+    }
+    match session.manifest().settings.on_disconnect {
+        OnDisconnect::Pause => separations.pause(session),
+        OnDisconnect::Continue => {}
+        OnDisconnect::Cancel => separations.cancel(session),
+    }
+    if !session.is_held_by(call)
+        && let Err(error) = separations.resume(session)
+    {
+        // Another call took it at this very moment; it resumes the session with its next chunk.
+        tracing::warn!(session = %session.id(), %error, "a session that was taken over rests");
+    }
+}
+
+/// The direction from the client.
+struct Upload<'a> {
+    separations: &'a Arc<Separations>,
+    session: &'a Arc<Session>,
+    call: u64,
+    /// How long the next bytes may take.
+    patience: Duration,
+}
+
+impl Upload<'_> {
+    /// Takes the song, then watches that nothing follows it. Ends only when something is wrong.
+    async fn run(
+        &self,
+        requests: &mut Streaming<wire::SeparateRequest>,
+        mut offset: u64,
+    ) -> Broken {
+        loop {
+            let message = match self.next(requests).await {
+                Ok(Some(message)) => message,
+                // All has been said; the rest is the server's.
+                Ok(None) if self.session.manifest().upload_complete() => return pending().await,
+                Ok(None) => {
+                    let committed = self.session.uploaded();
+                    return broken(ApiError::UploadUnfinished { committed });
+                }
+                Err(broken) => return broken,
+            };
+            let taken = match message {
+                Message::Config(_) => Err(ApiError::ConfigRepeated),
+                Message::Chunk(bytes) => self.add(&mut offset, bytes).await,
+                Message::Finish(finish) => self.finish(finish).await,
+            };
+            if let Err(error) = taken {
+                return broken(error);
+            }
+        }
+    }
+
+    async fn next(
+        &self,
+        requests: &mut Streaming<wire::SeparateRequest>,
+    ) -> Result<Option<Message>, Broken> {
+        let complete = self.session.manifest().upload_complete();
+        let message = if complete {
+            requests.message().await
+        } else {
+            match timeout(self.patience, requests.message()).await {
+                Ok(message) => message,
+                Err(_) => {
+                    let (seconds, committed) = (self.patience.as_secs(), self.session.uploaded());
+                    return Err(broken(ApiError::UploadIdle { seconds, committed }));
+                }
+            }
+        };
+        match message {
+            Ok(None) => Ok(None),
+            Ok(Some(request)) => match request.message {
+                Some(message) => Ok(Some(message)),
+                None => Err(broken(ApiError::MessageEmpty)),
+            },
+            // The connection broke: nobody is there to be answered.
+            Err(status) if matches!(status.code(), Code::Cancelled | Code::Unknown) => {
+                Err(Broken::ClientGone)
+            }
+            Err(status) => Err(Broken::Upload(transport(status))),
+        }
+    }
+
+    async fn add(&self, offset: &mut u64, bytes: Bytes) -> Result<(), ApiError> {
+        let (separations, session) = (Arc::clone(self.separations), Arc::clone(self.session));
+        let (at, call) = (*offset, self.call);
+        *offset += bytes.len() as u64;
+        let added = blocking::run(move || {
+            if session.is_held_by(call) {
+                add_chunk(&separations, &session, at, &bytes).map(|_| ())
+            } else {
+                Err(ApiError::TakenOver)
+            }
+        });
+        added.await.unwrap_or(Ok(()))
+    }
+
+    async fn finish(&self, finish: wire::Finish) -> Result<(), ApiError> {
+        let (separations, session) = (Arc::clone(self.separations), Arc::clone(self.session));
+        let finished =
+            blocking::run(move || finish_upload(&separations, &session, &finish).map(|_| ()));
+        finished.await.unwrap_or(Ok(()))
+    }
+}
+
+fn broken(error: ApiError) -> Broken {
+    Broken::Upload(to_status(error))
+}
+
+/// An error of the transport, with a reason where it is the client's to mend.
+fn transport(status: Status) -> Status {
+    match status.code() {
+        Code::OutOfRange | Code::ResourceExhausted => {
+            to_status(ApiError::ChunkTooLarge { bytes: 0, limit: MAX_CHUNK_BYTES })
+        }
+        _ => status,
+    }
+}

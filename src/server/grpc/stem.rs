@@ -1,0 +1,119 @@
+//! `GetStem`: one stem from any frame on.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::Answers;
+use super::follow::{MESSAGES_AHEAD, Sender, end_error, most_frames, next_chunk_of, within};
+use crate::audio::{Frames, StemName};
+use crate::server::status::{ApiError, to_status};
+use crate::server::{blocking, convert};
+use crate::session::tail::{Form, StemReader};
+use crate::session::{Session, State};
+use crate::wire;
+
+/// Opens a stem that a client names.
+pub(super) fn open(
+    session: &Arc<Session>,
+    stem: &str,
+    start: Frames,
+    form: Form,
+) -> Result<StemReader, ApiError> {
+    let name: Result<StemName, _> = stem.parse();
+    if name.is_err() {
+        return Err(ApiError::StemNameInvalid(stem.chars().take(64).collect()));
+    }
+    Ok(StemReader::open(session, stem, start, form)?)
+}
+
+/// Starts reading.
+pub(super) fn start(
+    session: &Arc<Session>,
+    request: &wire::GetStemRequest,
+    deadline: Option<Instant>,
+) -> Result<Answers<wire::GetStemResponse>, ApiError> {
+    let form = convert::form(session, request.encoding, request.gain)?;
+    let start = convert::frame(request.start_frame);
+    let reader = open(session, &request.stem, start, form)?;
+    let end = match request.frame_count {
+        0 => Frames(u64::MAX),
+        count => Frames(request.start_frame.saturating_add(count)),
+    };
+    let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
+    let session = Arc::clone(session);
+    tokio::spawn(async move {
+        let result = within(deadline, read(&session, reader, end, &sender)).await;
+        if let Err(error) = result.unwrap_or(Err(ApiError::DeadlineExceeded)) {
+            // A client that has gone needs no answer.
+            let _ = sender.send(Err(to_status(error))).await;
+        }
+    });
+    Ok(Box::pin(ReceiverStream::new(receiver)))
+}
+
+/// Sends the frames before `end`, waiting for those that are not there yet.
+async fn read(
+    session: &Arc<Session>,
+    mut reader: StemReader,
+    end: Frames,
+    sender: &Sender<wire::GetStemResponse>,
+) -> Result<(), ApiError> {
+    loop {
+        let seen = session.signal().version();
+        // Looked at before reading: what is there then is all that there will be.
+        let state = session.state();
+        let most = end.saturating_sub(reader.position()).min(most_frames());
+        if most == Frames::ZERO {
+            return Ok(());
+        }
+        let read = blocking::run(move || {
+            let chunk = next_chunk_of(&mut reader, most);
+            (reader, chunk)
+        });
+        let chunk = match read.await {
+            Ok((returned, chunk)) => {
+                reader = returned;
+                chunk
+            }
+            Err(status) => {
+                // A client that has gone needs no answer.
+                let _ = sender.send(Err(status)).await;
+                return Ok(());
+            }
+        };
+        match chunk {
+            Ok(Some(chunk)) => {
+                let response = wire::GetStemResponse { chunk: Some(chunk) };
+                if sender.send(Ok(response)).await.is_err() {
+                    return Ok(());
+                }
+                continue;
+            }
+            Ok(None) => {}
+            Err(status) => {
+                // As above.
+                let _ = sender.send(Err(status)).await;
+                return Ok(());
+            }
+        }
+        match state {
+            State::Done => return Ok(()),
+            State::Failed | State::Cancelled => {
+                return end_error(session).map_or(Ok(()), Err);
+            }
+            State::Paused => return Err(ApiError::SessionPaused),
+            State::Uploading | State::Running => {}
+        }
+        if !session.layout().directory().exists() {
+            return Err(ApiError::SessionDeleted);
+        }
+        tokio::select! {
+            _ = poll_fn(|context| session.signal().poll_newer(context, seen)) => {}
+            () = sender.closed() => return Ok(()),
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Who may talk to this server.
+//!
+//! A page from elsewhere, open in a browser on this machine, must not be able to fill its disk: it would
+//! come with its own `Origin`, or, with a name that it lets point here, under its own `Host`. Programs
+//! send no `Origin`, and an IP address as `Host` cannot be made to point elsewhere.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri};
+use tower::{Layer, Service};
+
+use super::ServerConfig;
+use super::status::{ApiError, to_status};
+
+/// Refuses calls before anything reads them.
+#[derive(Clone)]
+pub(super) struct Guard<S> {
+    rules: Arc<Rules>,
+    inner: S,
+}
+
+/// Makes [`Guard`]s.
+#[derive(Clone)]
+pub(super) struct GuardLayer {
+    rules: Arc<Rules>,
+}
+
+struct Rules {
+    token: Option<String>,
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+/// The guard that this configuration asks for.
+pub(super) fn layer(config: &ServerConfig) -> GuardLayer {
+    let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
+    let rules = Rules {
+        token: config.token.clone(),
+        hosts: lower(&config.hosts),
+        origins: lower(&config.origins),
+    };
+    GuardLayer { rules: Arc::new(rules) }
+}
+
+impl Rules {
+    fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Option<ApiError> {
+        let host = uri.authority().cloned().or_else(|| text(headers, HOST)?.parse().ok());
+        if !host.as_ref().is_some_and(|host| self.knows(host)) {
+            let host = host.map(|host| host.to_string()).unwrap_or_default();
+            return Some(ApiError::HostForbidden { host });
+        }
+        if let Some(origin) = text(headers, ORIGIN)
+            && !self.trusts(origin, host.as_ref())
+        {
+            return Some(ApiError::OriginForbidden { origin: origin.to_owned() });
+        }
+        // Whoever watches over the server asks for its health without knowing its secrets.
+        let open = uri.path().starts_with("/grpc.health.v1.Health/");
+        (!open && !self.admits(headers)).then_some(ApiError::Unauthenticated)
+    }
+
+    fn knows(&self, host: &Authority) -> bool {
+        let name = host.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        name == "localhost" || name.parse::<IpAddr>().is_ok() || self.hosts.contains(&name)
+    }
+
+    fn trusts(&self, origin: &str, host: Option<&Authority>) -> bool {
+        let origin = origin.to_ascii_lowercase();
+        let own = host.is_some_and(|host| {
+            let host = host.as_str().to_ascii_lowercase();
+            origin == format!("http://{host}") || origin == format!("https://{host}")
+        });
+        own || self.origins.contains(&origin)
+    }
+
+    fn admits(&self, headers: &HeaderMap) -> bool {
+        let Some(token) = &self.token else { return true };
+        let given = text(headers, AUTHORIZATION).and_then(|text| text.strip_prefix("Bearer "));
+        given.is_some_and(|given| same_text(given, token))
+    }
+}
+
+/// Compares in a time that does not tell how much is right.
+fn same_text(given: &str, expected: &str) -> bool {
+    let differences = given.bytes().zip(expected.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
+    differences == 0 && given.len() == expected.len()
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+impl<S> Layer<S> for GuardLayer {
+    type Service = Guard<S>;
+
+    fn layer(&self, inner: S) -> Guard<S> {
+        Guard { rules: Arc::clone(&self.rules), inner }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Guard<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+    R: axum::body::HttpBody<Data = axum::body::Bytes> + Send + 'static,
+    R::Error: Into<axum::BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future =
+        std::pin::Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send + 'static>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        if let Some(error) = self.rules.refusal(request.uri(), request.headers()) {
+            let response = refuse(request.headers(), error);
+            return Box::pin(async move { Ok(response) });
+        }
+        let answer = self.inner.call(request);
+        Box::pin(async move { Ok(answer.await?.map(Body::new)) })
+    }
+}
+
+/// The refusal in the language of the caller: gRPC, or plain HTTP.
+fn refuse(headers: &HeaderMap, error: ApiError) -> Response<Body> {
+    let is_grpc = text(headers, CONTENT_TYPE).is_some_and(|t| t.starts_with("application/grpc"));
+    let code = match error {
+        ApiError::Unauthenticated => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::FORBIDDEN,
+    };
+    let status = to_status(error);
+    if is_grpc {
+        return status.into_http();
+    }
+    let mut response = Response::new(Body::from(format!("{}\n", status.message())));
+    *response.status_mut() = code;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(headers: &[(&str, &str)], expected: Option<&str>) {
+        let config = ServerConfig {
+            token: headers.iter().any(|(name, _)| *name == "token").then(|| "secret".to_owned()),
+            hosts: vec!["Music.example".into()],
+            origins: vec!["https://page.example".into()],
+            ..ServerConfig::default()
+        };
+        let mut map = HeaderMap::new();
+        for (name, value) in headers.iter().filter(|(name, _)| *name != "token") {
+            map.insert(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        let refusal = layer(&config).rules.refusal(&"/x".parse().unwrap(), &map);
+        let reason = refusal.map(|error| format!("{error:?}"));
+        match (&reason, expected) {
+            (None, None) => {}
+            (Some(reason), Some(part)) => assert!(reason.contains(part), "{reason}"),
+            _ => panic!("{headers:?} gave {reason:?}"),
+        }
+    }
+
+    #[test]
+    fn only_known_hosts_and_origins_are_served() {
+        check(&[("host", "localhost:8000")], None);
+        check(&[("host", "127.0.0.1:8000")], None);
+        check(&[("host", "[::1]:8000")], None);
+        check(&[("host", "MUSIC.example")], None);
+        check(&[("host", "evil.example:8000")], Some("HostForbidden"));
+        check(&[("host", "localhost.evil.example")], Some("HostForbidden"));
+        check(&[], Some("HostForbidden"));
+        let local = ("host", "localhost:8000");
+        check(&[local, ("origin", "http://localhost:8000")], None);
+        check(&[local, ("origin", "http://localhost:3000")], Some("OriginForbidden"));
+        check(&[local, ("origin", "https://page.example")], None);
+        check(&[local, ("origin", "null")], Some("OriginForbidden"));
+    }
+
+    #[test]
+    fn the_token_must_be_right() {
+        let local = ("host", "localhost");
+        let token = ("token", "");
+        check(&[local, token], Some("Unauthenticated"));
+        check(&[local, token, ("authorization", "Bearer secret")], None);
+        check(&[local, token, ("authorization", "Bearer secre")], Some("Unauthenticated"));
+        check(&[local, token, ("authorization", "Bearer ")], Some("Unauthenticated"));
+        check(&[local, token, ("authorization", "secret")], Some("Unauthenticated"));
+    }
+}

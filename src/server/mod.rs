@@ -1,0 +1,146 @@
+//! Rung 4: the wire. One port carries gRPC (h2c or TLS), grpc-web, and a little HTTP.
+//!
+//! - [`grpc`]: the calls. [`convert`]: wire to domain and back, checked once.
+//! - [`status`]: the one place where errors become codes.
+//! - [`guard`]: who may talk to this server. [`health`]: whether it takes work.
+//!
+//! Asynchronous, but nothing here computes or waits for a disk on the runtime's threads: that goes
+//! through [`blocking`].
+
+mod blocking;
+mod config;
+mod convert;
+mod details;
+mod grpc;
+mod guard;
+mod health;
+mod status;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::service::Routes;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic_web::GrpcWebLayer;
+use tower::ServiceBuilder;
+
+pub use config::{ServerConfig, Tls};
+
+use crate::separation::Separations;
+use crate::wire::DESCRIPTORS;
+
+/// Calls that one connection may have open at once.
+const MAX_STREAMS: u32 = 128;
+
+/// Streams that one connection may make the server reset; hyper leaves it without a limit, which an
+/// attacker can use to have work begun and thrown away.
+const MAX_LOCAL_RESETS: usize = 1024;
+
+/// Bytes under way to the server on one stream, and on one connection: with equal numbers one stream
+/// that is not read would block all others.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
+
+/// How often a silent connection is asked whether it is still there, and how long it may take.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Why a server cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address is not to be had.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The transport fails.
+    #[error("the server cannot run: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// The protocol's own description does not load.
+    #[error("reflection cannot be offered: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// Takes the address, so that whoever asked for port 0 can be told the port.
+///
+/// # Errors
+/// [`ServerError::Listen`].
+pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
+    TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })
+}
+
+/// Serves until `shutdown` is ready, then takes nothing new, lets open sessions rest where they are
+/// committed, and returns at the latest when the drain time is over.
+///
+/// # Errors
+/// [`ServerError`].
+pub async fn serve(
+    listener: TcpListener,
+    separations: Arc<Separations>,
+    config: ServerConfig,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), ServerError> {
+    let (health, health_service) = health::service().await;
+    let mut routes = Routes::builder();
+    routes.add_service(health_service);
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    routes.add_service(reflection().build_v1()?);
+    routes.add_service(reflection().build_v1alpha()?);
+    routes.add_service(grpc::service(Arc::clone(&separations)));
+
+    let layers = ServiceBuilder::new()
+        .layer(guard::layer(&config))
+        .layer(GrpcWebLayer::new())
+        .layer(details::layer())
+        .into_inner();
+    let mut server = Server::builder()
+        .accept_http1(true)
+        .max_concurrent_streams(MAX_STREAMS)
+        .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .tcp_nodelay(true);
+    if let Some(tls) = &config.tls {
+        let identity = Identity::from_pem(&tls.certificate, &tls.key);
+        server = server.tls_config(ServerTlsConfig::new().identity(identity))?;
+    }
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = server.layer(layers).add_routes(routes.routes()).serve_with_incoming_shutdown(
+        TcpListenerStream::new(listener),
+        async {
+            // The sender is dropped only with this function.
+            let _ = stopped.await;
+        },
+    );
+    tokio::pin!(serving);
+    tokio::select! {
+        result = &mut serving => return Ok(result?),
+        () = shutdown => {}
+    }
+    tracing::info!("shutting down: open sessions rest and go on with the next server");
+    let deadline = Instant::now() + config.drain;
+    health.not_serving().await;
+    // It waits for the connections, which end when their streams do.
+    let _ = stop.send(());
+    let closing = Arc::clone(&separations);
+    let rested = blocking::run(move || closing.close(deadline));
+    let drain = tokio::time::timeout(config.drain, async { tokio::join!(rested, &mut serving) });
+    if drain.await.is_err() {
+        // A connection that says nothing would keep it for ever.
+        tracing::warn!("the drain time is over; connections that are still open are cut");
+    }
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! Holds the architecture: who may know whom, and which room knows which crate.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The rooms and their rungs. A room imports only from rungs below its own, or from itself.
+/// The longest matching path counts.
+const RUNGS: [(&str, u32); 17] = [
+    ("audio", 0),
+    ("audio/decode", 1),
+    ("audio/resample", 1),
+    ("audio/track", 2),
+    ("audio/wav", 1),
+    ("dsp", 1),
+    ("engine", 3),
+    ("session", 3),
+    ("separation", 4),
+    ("wire", 4),
+    ("server", 5),
+    ("client", 6),
+    ("cli", 7),
+    ("lib", 8),
+    ("main", 9),
+    ("audio/mod", 8),
+    ("build", 9),
+];
+
+/// Crates that only these rooms may name.
+const OWNERS: [(&str, &[&str]); 20] = [
+    ("symphonia", &["audio/decode"]),
+    ("rubato", &["audio/resample"]),
+    ("hound", &["audio/wav", "cli/export"]),
+    ("realfft", &["dsp"]),
+    ("ort", &["engine"]),
+    ("safetensors", &["engine"]),
+    ("half", &["engine"]),
+    ("toml", &["engine"]),
+    ("zip", &["engine"]),
+    ("uuid", &["session", "cli/separate"]),
+    ("serde_json", &["session", "separation"]),
+    ("tonic", &["server", "client", "wire"]),
+    ("prost", &["server", "client", "wire"]),
+    ("axum", &["server"]),
+    ("tower", &["server"]),
+    ("tokio", &["server", "client", "cli"]),
+    ("clap", &["cli"]),
+    ("indicatif", &["cli"]),
+    ("tempfile", &["cli"]),
+    ("rustix", &["session", "separation"]),
+];
+
+/// Everything from this rung on may be asynchronous.
+const ASYNC_FROM: u32 = 5;
+
+/// The sources: path below `src` without `.rs`, and text without tests.
+fn sources() -> Vec<(String, String)> {
+    fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    collect(&root, &mut paths);
+    assert!(paths.len() > 50, "only {} sources were found", paths.len());
+    let source = |path: PathBuf| {
+        let text = fs::read_to_string(&path).unwrap();
+        let name = path.strip_prefix(&root).unwrap().with_extension("");
+        let name = name.to_str().unwrap().replace('\\', "/");
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+        (name, without_comments(&code))
+    };
+    paths.into_iter().map(source).collect()
+}
+
+fn without_comments(code: &str) -> String {
+    let line = |line: &str| line.split("//").next().unwrap().to_owned();
+    code.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether `path` is `room` or lies in it.
+fn is_in(path: &str, room: &str) -> bool {
+    path == room || path.strip_prefix(room).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn room(path: &str) -> (&'static str, u32) {
+    let rooms = RUNGS.into_iter().filter(|(room, _)| is_in(path, room));
+    rooms.max_by_key(|(room, _)| room.len()).unwrap_or_else(|| panic!("{path} has no rung"))
+}
+
+/// The paths below `crate::` that a source names, as `a/b`, with braces written out one level.
+fn imports(code: &str) -> Vec<String> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        if code[..at].ends_with(is_word) {
+            continue;
+        }
+        let rest = &code[at + "crate::".len()..];
+        let end = rest.find(|c: char| !is_word(c) && c != ':').unwrap_or(rest.len());
+        let path = rest[..end].trim_end_matches(':').replace("::", "/");
+        match rest[end..].strip_prefix('{') {
+            Some(list) => {
+                let inner = list.split('}').next().unwrap_or_default();
+                let items = inner.split(',').map(|item| item.trim().replace("::", "/"));
+                found.extend(items.map(|item| format!("{path}/{item}")));
+            }
+            None => found.push(path),
+        }
+    }
+    found
+}
+
+#[test]
+fn imports_only_go_downwards() {
+    let mut wrong = Vec::new();
+    for (path, code) in sources() {
+        let (own, rung) = room(&path);
+        for import in imports(&code) {
+            let (other, below) = room(import.trim_start_matches('/'));
+            let same = own == other || own.split('/').next() == other.split('/').next();
+            if !same && below >= rung {
+                wrong.push(format!("{path} (rung {rung}) imports {import} (rung {below})"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_lowest_rung_knows_nothing_above_it() {
+    for (path, code) in sources() {
+        if room(&path) == ("audio", 0) {
+            let named = ["decode", "resample", "wav", "track"].map(|name| format!("super::{name}"));
+            assert!(!named.iter().any(|name| code.contains(name)), "{path} looks upwards");
+        }
+    }
+}
+
+#[test]
+fn every_heavy_crate_is_named_in_its_room_only() {
+    let mut wrong = Vec::new();
+    for (path, code) in sources() {
+        for (name, owners) in OWNERS {
+            let names = [format!("{name}::"), format!("use {name};")];
+            let is_named = names.iter().any(|text| {
+                code.match_indices(text.as_str()).any(|(at, _)| {
+                    let before = code[..at].chars().next_back();
+                    !before.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
+                })
+            });
+            if is_named && !owners.iter().any(|owner| is_in(&path, owner)) {
+                wrong.push(format!("{path} names {name}, which belongs to {owners:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_core_is_synchronous() {
+    for (path, code) in sources() {
+        if room(&path).1 < ASYNC_FROM {
+            assert!(
+                !code.contains("async fn") && !code.contains(".await"),
+                "{path} is asynchronous"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_checker_sees_what_it_should() {
+    let code =
+        without_comments("use crate::audio::{Frames, wav::A};\nx(crate::dsp::y); // crate::no");
+    assert_eq!(imports(&code), ["audio/Frames", "audio/wav/A", "dsp/y"]);
+    assert_eq!(room("audio/decode/mp4/mod"), ("audio/decode", 1));
+    assert!(!is_in("audiobook", "audio"));
+}

@@ -1,0 +1,89 @@
+//! Whole separations: the pipeline in this process, with decoders that are the real binary.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use stemwire::audio::Stereo;
+use stemwire::engine::pool::{Pool, PoolConfig};
+use stemwire::engine::runtime::locate::VARIABLE;
+use stemwire::engine::runtime::{Provider, Search, install};
+use stemwire::engine::{Catalog, Chain, Runtime};
+use stemwire::separation::{Config, DecoderConfig, Limits, Separations};
+use stemwire::session::{Session, Settings, State, Store};
+
+/// The folder of the golden files.
+pub fn golden() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+/// ONNX Runtime; installed where it is not there.
+pub fn runtime() -> Runtime {
+    let search = Search::from_here(None, std::env::var_os(VARIABLE).map(PathBuf::from));
+    let path = search.find().map(|found| found.path).unwrap_or_else(|_| {
+        let cache = search.cache.clone().expect("the system names a cache folder");
+        install::install(Provider::Cpu, None, &cache, &mut |_| {}).unwrap()
+    });
+    Runtime::load(&path).unwrap()
+}
+
+/// Separations in `data` with the models in `models`, decoding in children of the real binary.
+pub fn separations(data: &Path, models: Option<&Path>, threads: usize) -> Separations {
+    let catalog = Catalog::open(models);
+    assert!(catalog.faults().is_empty(), "{:?}", catalog.faults());
+    let decoder = DecoderConfig {
+        program: env!("CARGO_BIN_EXE_stemwire").into(),
+        memory: 1 << 30,
+        processor_time: Duration::from_secs(600),
+        stall: Duration::from_secs(60),
+    };
+    let chain = Chain::of(&[], &catalog).unwrap();
+    let pool = Pool::start(PoolConfig::for_threads(threads), runtime()).unwrap();
+    let limits = Limits { free_bytes: 0, ..Limits::default() };
+    let config = Config { catalog, chain, decoder, limits };
+    Separations::open(Store::open(data).unwrap(), pool, config).unwrap()
+}
+
+/// Separates `upload` and waits for the end, which must be DONE.
+pub fn separate(separations: &Separations, settings: Settings, upload: &[u8]) -> Arc<Session> {
+    let (session, _) = separations.create(settings).unwrap();
+    session.add_bytes(0, upload, u64::MAX).unwrap();
+    session.finish_upload(upload.len() as u64, None).unwrap();
+    let state = separations.wait(&session, Duration::from_secs(600));
+    assert_eq!(state, State::Done, "{:?}", session.manifest().failure);
+    session
+}
+
+/// A stem of a finished session.
+pub fn stem(session: &Session, name: &str) -> Stereo {
+    read_wav(&session.layout().stem(&name.parse().unwrap()))
+}
+
+/// A stereo WAV file of floats or 16-bit integers, read by hound.
+pub fn read_wav(path: &Path) -> Stereo {
+    let mut reader = hound::WavReader::open(path).unwrap();
+    let samples: Vec<f32> = match reader.spec().sample_format {
+        hound::SampleFormat::Float => reader.samples::<f32>().map(Result::unwrap).collect(),
+        hound::SampleFormat::Int => {
+            reader.samples::<i16>().map(|s| f32::from(s.unwrap()) / 32_768.0).collect()
+        }
+    };
+    Stereo::from_interleaved(&samples)
+}
+
+/// The bytes of a WAV file of floats.
+pub fn wav(audio: &Stereo, rate: u32) -> Vec<u8> {
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: rate,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
+    for sample in audio.interleaved() {
+        writer.write_sample(sample).unwrap();
+    }
+    writer.finalize().unwrap();
+    bytes.into_inner()
+}

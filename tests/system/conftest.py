@@ -1,0 +1,159 @@
+"""What the system tests share: a real server process, songs, and clients generated from the proto.
+
+The binary under test is named by STEMWIRE_BIN; `make test` sets it.
+"""
+import contextlib
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import grpc_tools.protoc
+import imageio_ffmpeg
+import numpy as np
+import psutil
+import pytest
+import soundfile
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+RATE = 44_100
+
+
+def generate_stubs() -> str:
+    """Compiles the proto with protoc, as a client in any language would."""
+    folder = tempfile.mkdtemp(prefix="stemwire-stubs-")
+    include = Path(grpc_tools.__file__).parent / "_proto"
+    protos = sorted(str(path) for path in (ROOT / "proto").rglob("*.proto"))
+    arguments = ["protoc", f"-I{ROOT / 'proto'}", f"-I{include}", f"--python_out={folder}", f"--grpc_python_out={folder}"]
+    assert grpc_tools.protoc.main([*arguments, *protos]) == 0
+    return folder
+
+
+sys.path[:0] = [generate_stubs(), str(HERE)]
+
+import stemwire_client as client  # noqa: E402  (needs the stubs)
+
+
+@pytest.fixture(scope="session")
+def binary() -> str:
+    path = os.environ.get("STEMWIRE_BIN", str(ROOT / "target" / "debug" / "stemwire"))
+    assert Path(path).is_file(), f"{path} is not there: build it, or name another with STEMWIRE_BIN"
+    return path
+
+
+class Server:
+    """A server process. `restart` begins another one on the same data."""
+
+    def __init__(self, binary: str, data: Path, *options: str, wrapper=()):
+        self.command = [*wrapper, binary, "serve", "--listen", "127.0.0.1:0", "--data-dir", str(data), "--offline", *options]
+        self.data = data
+        self.start()
+
+    def start(self) -> None:
+        self.log = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        line = self.process.stdout.readline()
+        found = re.match(r"listening on https?://(\S+)", line)
+        assert found, f"the server did not start: {line!r}\n{self.said()}"
+        self.address = found.group(1)
+        self.channel = client.connect(self.address)
+        self.stub = client.service.SeparationServiceStub(self.channel)
+
+    def said(self) -> str:
+        self.log.seek(0)
+        return self.log.read()
+
+    def kill(self) -> None:
+        """kill -9, to the server and its decoders' parent alike: the machine loses power, but for the disk."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(30)
+        self.channel.close()
+
+    def terminate(self, patience: float = 30) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(patience)
+        self.channel.close()
+        return code
+
+    def restart(self) -> None:
+        self.start()
+
+    def rss(self) -> int:
+        return psutil.Process(self.process.pid).memory_info().rss
+
+    def get(self, session_id: str):
+        return self.stub.GetSession(client.api.GetSessionRequest(session_id=session_id)).session
+
+    def directory(self, session_id: str) -> Path:
+        return self.data / "sessions" / session_id
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.terminate()
+
+
+@pytest.fixture
+def start(binary, tmp_path):
+    """start(*options) begins a server on data of its own; all are ended with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*options: str, data: Path = None, **more) -> Server:
+            data = data or tmp_path / f"data-{len(list(tmp_path.iterdir()))}"
+            server = Server(binary, data, *options, **more)
+            stack.callback(server.close)
+            return server
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def server(binary, tmp_path_factory):
+    """One server for all tests of a file that do not end it."""
+    server = Server(binary, tmp_path_factory.mktemp("data"))
+    yield server
+    server.close()
+    assert "panicked" not in server.said()
+
+
+def music(seconds: float, seed: int = 1) -> np.ndarray:
+    """Something that is not silence and never the same: float32 [frames, 2]."""
+    draw = np.random.default_rng(seed)
+    time = np.arange(int(seconds * RATE)) / RATE
+    left, right = np.zeros_like(time), np.zeros_like(time)
+    for pitch in draw.uniform(80, 2000, 12):
+        tone = np.sin(2 * np.pi * pitch * time) * (0.5 + 0.5 * np.sin(2 * np.pi * draw.uniform(0.1, 3) * time))
+        left, right = left + tone * draw.uniform(0, 0.06), right + tone * draw.uniform(0, 0.06)
+    beat = np.exp(-20 * (time % 0.5)) * draw.normal(size=len(time)) * 0.1
+    return np.stack([left + beat, right + beat], axis=1).astype(np.float32)
+
+
+def wav(audio: np.ndarray, rate: int = RATE, subtype: str = "PCM_16") -> bytes:
+    out = io.BytesIO()
+    soundfile.write(out, audio, rate, format="WAV", subtype=subtype)
+    return out.getvalue()
+
+
+def encode(audio: np.ndarray, *options: str, container: str = "mp3") -> bytes:
+    """The audio in another format, by ffmpeg."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / "in.wav", Path(folder) / f"out.{container}"
+        source.write_bytes(wav(audio, subtype="FLOAT"))
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", source, *options, target]
+        subprocess.run(command, check=True)
+        return target.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def song() -> bytes:
+    """Ten seconds as WAV: four segments of the built-in model."""
+    return wav(music(10))
+
+
+@pytest.fixture(scope="session")
+def mp3() -> bytes:
+    return encode(music(14), "-b:a", "192k")
