@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -68,7 +69,7 @@ impl Desk {
         let places = Mutex::default();
         let desk =
             Arc::new(Desk { store, context, catalog, limits, places, freed: Condvar::new() });
-        desk.recover()?;
+        desk.recover();
         let weak = Arc::downgrade(&desk);
         let janitor =
             std::thread::Builder::new().name("janitor".into()).spawn(move || look_after(&weak))?;
@@ -94,14 +95,16 @@ impl Desk {
     }
 
     /// Sessions of the server before: complete uploads go on, the others wait for their clients.
-    fn recover(self: &Arc<Desk>) -> io::Result<()> {
+    fn recover(self: &Arc<Desk>) {
         let mut sessions = self.store.all();
         sessions.sort_by_key(|session| (session.manifest().created, session.id()));
         for session in sessions {
+            // A full disk must not keep the server from starting: what cannot be written now, the next
+            // server finds as this one has.
             match session.state() {
-                State::Uploading => session.update(|manifest| manifest.state = State::Paused)?,
+                State::Uploading => session.settle(|manifest| manifest.state = State::Paused),
                 State::Running => {
-                    session.update(|manifest| manifest.recoveries += 1)?;
+                    session.settle(|manifest| manifest.recoveries += 1);
                     if session.manifest().recoveries > MOST_RECOVERIES {
                         let text = "the server ended abnormally with this session again and again; \
                                     convert the file and send it anew";
@@ -114,7 +117,6 @@ impl Desk {
             }
         }
         self.fill();
-        Ok(())
     }
 
     /// Gives a session a place, now or when there is one. Does nothing for one that has ended or has
@@ -169,8 +171,12 @@ impl Desk {
         let mut places = self.lock();
         places.closed = true;
         places.queue.clear();
-        for open in places.open.values() {
-            open.session.request_stop(Stop::Shutdown);
+        if let Some(janitor) = &places.janitor {
+            janitor.thread().unpark();
+        }
+        // Also those that rest: somebody may wait for them to go on.
+        for session in self.store.all() {
+            session.shut_down();
         }
         while !places.open.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -217,12 +223,17 @@ impl Desk {
 
     /// Runs a session in its own thread, then makes its place free.
     fn run(self: Arc<Desk>, session: &Arc<Session>) {
-        let outcome = match self.catalog.find(&session.manifest().plan.model) {
+        let work = || match self.catalog.find(&session.manifest().plan.model) {
             Ok(model) => pipeline::run(session, &model, &self.context),
             Err(error) => {
                 Outcome::Failed(Failure::new(Reason::ModelUnavailable, error.to_string()))
             }
         };
+        // A defect in the pipeline ends one session; its place must not stay taken.
+        let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            let text = "the server has a defect, which its log shows; this song met it";
+            Outcome::Failed(Failure::new(Reason::Internal, text))
+        });
         let mut places = self.lock();
         let Some(mut open) = places.open.remove(&session.id()) else { return };
         if open.again && outcome == Outcome::Stopped(Stop::Pause) {
@@ -294,16 +305,17 @@ impl Places {
 fn conclude(session: &Session, outcome: &Outcome) {
     match outcome {
         Outcome::Done => {}
+        // It was still writing when that came.
+        Outcome::Ended => session.remove_scratch(),
         Outcome::Failed(failure) => session.fail(failure.clone()),
         Outcome::Stopped(Stop::Cancel) => session.cancel(),
         // It stays what it is: the next server knows what to do with it.
         Outcome::Stopped(Stop::Shutdown) => session.signal().notify(),
         Outcome::Stopped(Stop::Pause) => {
-            if session.state().is_ended() || session.state() == State::Paused {
-                return;
-            }
-            if let Err(error) = session.update(|manifest| manifest.state = State::Paused) {
-                session.fail(Failure::of_storage(&error));
+            // Where it cannot be written, the next server finds a session that nobody has finished, and
+            // does the same.
+            if session.state() != State::Paused {
+                session.settle(|manifest| manifest.state = State::Paused);
             }
         }
     }
@@ -337,7 +349,8 @@ fn join(threads: Vec<JoinHandle<()>>) {
 /// The janitor's life: rounds until the desk is gone or closed.
 fn look_after(desk: &Weak<Desk>) {
     for count in 1.. {
-        std::thread::sleep(ROUNDS);
+        // Woken when the desk closes.
+        std::thread::park_timeout(ROUNDS);
         match desk.upgrade() {
             Some(desk) if !desk.lock().closed => desk.round(count),
             _ => return,

@@ -171,7 +171,13 @@ impl Separations {
         if stems.is_empty() {
             stems.clone_from(&card.stems);
         }
-        Ok(Plan { model: card.name.to_string(), model_rate: card.sample_rate, stems, overlap })
+        Ok(Plan {
+            model: card.name.to_string(),
+            model_rate: card.sample_rate,
+            segment: card.segment,
+            stems,
+            overlap,
+        })
     }
 
     fn check_room(&self) -> Result<(), SeparationError> {
@@ -220,7 +226,7 @@ impl Separations {
     pub fn delete(&self, session: &Arc<Session>) -> Result<(), SessionError> {
         self.cancel(session);
         self.desk.wait_closed(session);
-        if !session.layout().directory().exists() {
+        if session.is_removed() {
             return Err(SessionError::NotFound(session.id()));
         }
         self.store().remove(session).map_err(SessionError::Storage)

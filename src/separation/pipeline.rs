@@ -33,6 +33,8 @@ pub(super) enum Outcome {
     Done,
     /// It was asked to.
     Stopped(Stop),
+    /// The session had been ended meanwhile: its upload was refused.
+    Ended,
     /// It cannot go on.
     Failed(Failure),
 }
@@ -106,6 +108,14 @@ impl<'a> Run<'a> {
             let text = format!("model {} no longer yields the session's stems", card.name);
             Failure::new(Reason::ModelUnavailable, text)
         })?;
+        if manifest.plan.segment != card.segment {
+            let text = format!(
+                "model {} sees {} frames at once now, but the session was begun with {}; send the \
+                 song again",
+                card.name, card.segment, manifest.plan.segment
+            );
+            return Err(Failure::new(Reason::ModelUnavailable, text));
+        }
         let commit = &manifest.commit;
         let carry = if commit.carry {
             let path = session.layout().carry(commit.segments);
@@ -154,6 +164,9 @@ impl<'a> Run<'a> {
             let seen = self.session.signal().version();
             if let Some(stop) = self.session.stop_requested() {
                 return Ok(Outcome::Stopped(stop));
+            }
+            if self.session.state().is_ended() {
+                return Ok(Outcome::Ended);
             }
             let decoded = self.decoding.decoded();
             if let Some(failure) = decoded.failure {
@@ -353,14 +366,21 @@ fn identify(session: &Session, identity: &Identity) -> Result<(), Failure> {
         .update(|manifest| {
             let before = manifest.engine.replace(engine.clone());
             let Some(from) = before.filter(|_| manifest.commit.segments > 0) else { return };
+            let (reason, message) = if from.weights == engine.weights {
+                (
+                    "SERVER_RESTARTED",
+                    "the server was started again with another library or number of threads; the \
+                     rest may differ in the last bits",
+                )
+            } else {
+                ("MODEL_REPLACED", "the model's weights were replaced; the rest sounds as they do")
+            };
             manifest.engine_changes.push(EngineChange {
                 from,
                 to: engine,
                 frame: manifest.commit.stems,
-                reason: "SERVER_RESTARTED".into(),
-                message: "the server was started again with another engine, library or number of \
-                          threads; the rest may differ in the last bits"
-                    .into(),
+                reason: reason.into(),
+                message: message.into(),
             });
         })
         .map_err(storage)

@@ -1,7 +1,7 @@
 //! A session in memory: what its directory says, and what only matters while the server runs.
 
 use std::io;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,8 @@ pub struct Session {
     decoded: AtomicU64,
     queue_position: AtomicU32,
     readers: AtomicUsize,
+    /// Its files are going or gone; nothing is written any more.
+    removed: AtomicBool,
     control: Mutex<Control>,
     signal: Signal,
 }
@@ -32,6 +34,8 @@ pub struct Session {
 #[derive(Debug)]
 struct Control {
     stop: Option<Stop>,
+    /// The server ends; nobody need wait for the session here any more.
+    shut_down: bool,
     /// Counts the calls that have held the session; the last one holds it.
     call: u64,
     last_byte: Instant,
@@ -70,7 +74,7 @@ pub struct Reading(Arc<Session>);
 impl Session {
     /// Takes a session whose directory exists.
     pub fn open(layout: Layout, manifest: Manifest) -> io::Result<Session> {
-        let spool = Spool::open(&layout.upload())?;
+        let spool = Spool::open(layout.upload())?;
         Ok(Session {
             id: manifest.id,
             layout,
@@ -81,7 +85,13 @@ impl Session {
             spool: Mutex::new(spool),
             queue_position: AtomicU32::new(0),
             readers: AtomicUsize::new(0),
-            control: Mutex::new(Control { stop: None, call: 0, last_byte: Instant::now() }),
+            removed: AtomicBool::new(false),
+            control: Mutex::new(Control {
+                stop: None,
+                shut_down: false,
+                call: 0,
+                last_byte: Instant::now(),
+            }),
             signal: Signal::default(),
         })
     }
@@ -123,16 +133,40 @@ impl Session {
         }
     }
 
-    /// Changes the manifest, on disk first.
+    /// Changes the manifest, on disk first. A session that has ended stays as it is.
     ///
     /// # Errors
     /// What the disk says; then nothing has changed.
     pub fn update(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
+        self.change(change, |written| written)
+    }
+
+    /// Changes the manifest also where it cannot be written: for what the next server would find out by
+    /// itself, and for what must be told even though the disk is full.
+    pub fn settle(&self, change: impl FnOnce(&mut Manifest)) {
+        let told = self.change(change, |written| {
+            if let Err(error) = written {
+                tracing::error!(session = %self.id, %error, "its manifest could not be written");
+            }
+            Ok(())
+        });
+        debug_assert!(told.is_ok(), "nothing else can fail");
+    }
+
+    fn change(
+        &self,
+        change: impl FnOnce(&mut Manifest),
+        judge: impl FnOnce(io::Result<()>) -> io::Result<()>,
+    ) -> io::Result<()> {
         let _one_at_a_time = lock(&self.writing);
-        let mut manifest = Manifest::clone(&self.manifest());
+        let before = self.manifest();
+        if before.state.is_ended() || self.is_removed() {
+            return Ok(());
+        }
+        let mut manifest = Manifest::clone(&before);
         change(&mut manifest);
         manifest.updated = Timestamp::now();
-        manifest.write(&self.layout.manifest())?;
+        judge(manifest.write(&self.layout.manifest()))?;
         self.publish(manifest);
         Ok(())
     }
@@ -154,19 +188,24 @@ impl Session {
     /// Ends the session even where the disk is full: the files that nobody can use any more make room
     /// first, and what cannot be written is at least told while the server runs.
     fn end(&self, change: impl FnOnce(&mut Manifest)) {
-        let _one_at_a_time = lock(&self.writing);
-        let mut manifest = Manifest::clone(&self.manifest());
-        if manifest.state.is_ended() {
-            return;
-        }
-        change(&mut manifest);
-        manifest.updated = Timestamp::now();
-        manifest.commit.carry = false;
-        self.remove_scratch();
-        if let Err(error) = manifest.write(&self.layout.manifest()) {
-            tracing::error!(session = %self.id, %error, "its end could not be written");
-        }
-        self.publish(manifest);
+        self.settle(|manifest| {
+            change(manifest);
+            manifest.commit.carry = false;
+            self.remove_scratch();
+        });
+    }
+
+    /// Says that its files go now, and waits for whoever is writing to them.
+    pub fn retire(&self) {
+        let _no_bytes_come = lock(&self.spool);
+        let _no_change_is_written = lock(&self.writing);
+        self.removed.store(true, Ordering::Release);
+        self.signal.notify();
+    }
+
+    /// Whether its files are going or gone.
+    pub fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::Acquire)
     }
 
     /// Removes what is of use only while the session computes.
@@ -197,7 +236,7 @@ impl Session {
         let mut spool = lock(&self.spool);
         let end = offset.saturating_add(bytes.len() as u64);
         // A request that is made again for a finished session repeats what is held.
-        let repeats = end <= spool.len() && self.state() == State::Done;
+        let repeats = end <= spool.len() && self.state() == State::Done && !self.is_removed();
         if !repeats {
             self.check_open()?;
         }
@@ -205,11 +244,14 @@ impl Session {
             return Err(SessionError::UploadFinished { total });
         }
         let added = spool.add(offset, bytes, limit);
+        if let Ok(len) = added {
+            // Under the lock: of two chunks at the same moment, the shorter length must not come last.
+            self.uploaded.store(len, Ordering::Release);
+        }
         drop(spool);
         lock(&self.control).last_byte = Instant::now();
         match added {
             Ok(len) => {
-                self.uploaded.store(len, Ordering::Release);
                 self.signal.notify();
                 Ok(len)
             }
@@ -280,6 +322,9 @@ impl Session {
     }
 
     fn check_open(&self) -> Result<(), SessionError> {
+        if self.is_removed() {
+            return Err(SessionError::NotFound(self.id));
+        }
         let manifest = self.manifest();
         match (&manifest.failure, manifest.state) {
             (Some(failure), _) => Err(SessionError::Failed(failure.clone())),
@@ -312,6 +357,17 @@ impl Session {
         control.stop = control.stop.max(Some(stop));
         drop(control);
         self.signal.notify();
+    }
+
+    /// Says that the server ends: a running session stops, and who waits for it is told.
+    pub fn shut_down(&self) {
+        lock(&self.control).shut_down = true;
+        self.request_stop(Stop::Shutdown);
+    }
+
+    /// Whether the server ends.
+    pub fn is_shut_down(&self) -> bool {
+        lock(&self.control).shut_down
     }
 
     /// What was asked of a running session.

@@ -79,6 +79,8 @@ pub struct Plan {
     pub model: String,
     /// Its rate.
     pub model_rate: Hertz,
+    /// Frames that it sees at once.
+    pub segment: Frames,
     /// The stems, in the order in which they are sent.
     pub stems: Vec<StemName>,
     /// How much of a segment overlaps the next.
@@ -274,7 +276,8 @@ mod tests {
 
     fn manifest() -> Manifest {
         let stems = vec!["vocals".parse().unwrap()];
-        let plan = Plan { model: "mini".into(), model_rate: Hertz(44_100), stems, overlap: 0.25 };
+        let (model_rate, segment) = (Hertz(44_100), Frames(176_400));
+        let plan = Plan { model: "mini".into(), model_rate, segment, stems, overlap: 0.25 };
         Manifest::new(SessionId::random(), Settings::default(), plan)
     }
 

@@ -2,24 +2,30 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::failure::SessionError;
 
-/// A session's upload, open for adding.
+/// A session's upload. The file is opened for each addition: a store may hold more sessions than a
+/// process may have open files.
 #[derive(Debug)]
 pub struct Spool {
-    file: File,
+    path: PathBuf,
     len: u64,
 }
 
 impl Spool {
-    /// Opens the file, or makes it.
-    pub fn open(path: &Path) -> io::Result<Spool> {
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let len = file.metadata()?.len();
-        Ok(Spool { file, len })
+    /// Takes the file at `path`, or makes it.
+    pub fn open(path: PathBuf) -> io::Result<Spool> {
+        let len = match std::fs::metadata(&path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                File::create(&path)?;
+                0
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Spool { path, len })
     }
 
     /// Bytes held.
@@ -43,7 +49,8 @@ impl Spool {
         }
         let held = usize::try_from(self.len - offset).unwrap_or(usize::MAX).min(bytes.len());
         let (repeated, new) = bytes.split_at(held);
-        if !self.holds(offset, repeated)? {
+        let mut file = OpenOptions::new().read(true).write(true).open(&self.path)?;
+        if !holds(&mut file, offset, repeated)? {
             return Err(SessionError::Conflict { offset });
         }
         if new.is_empty() {
@@ -52,10 +59,10 @@ impl Spool {
         if self.len + new.len() as u64 > limit {
             return Err(SessionError::UploadTooLarge { limit });
         }
-        self.file.seek(SeekFrom::Start(self.len))?;
-        if let Err(error) = self.file.write_all(new) {
+        file.seek(SeekFrom::Start(self.len))?;
+        if let Err(error) = file.write_all(new) {
             // What was written of it is not held: the client sends it again.
-            self.file.set_len(self.len)?;
+            file.set_len(self.len)?;
             return Err(error.into());
         }
         self.len += new.len() as u64;
@@ -64,21 +71,22 @@ impl Spool {
 
     /// Waits until all is safely on the disk.
     pub fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        OpenOptions::new().write(true).open(&self.path)?.sync_data()
     }
+}
 
-    fn holds(&mut self, offset: u64, bytes: &[u8]) -> io::Result<bool> {
-        self.file.seek(SeekFrom::Start(offset))?;
-        let mut buffer = [0; 16 * 1024];
-        for piece in bytes.chunks(buffer.len()) {
-            let held = &mut buffer[..piece.len()];
-            self.file.read_exact(held)?;
-            if held != piece {
-                return Ok(false);
-            }
+/// Whether the file has these bytes there.
+fn holds(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<bool> {
+    file.seek(SeekFrom::Start(offset))?;
+    let mut buffer = [0; 16 * 1024];
+    for piece in bytes.chunks(buffer.len()) {
+        let held = &mut buffer[..piece.len()];
+        file.read_exact(held)?;
+        if held != piece {
+            return Ok(false);
         }
-        Ok(true)
     }
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -91,7 +99,7 @@ mod tests {
         let path = folder.path().join("upload");
         for (offset, bytes, expected) in adds {
             // Opened anew each time: a restart changes nothing.
-            let mut spool = Spool::open(&path).unwrap();
+            let mut spool = Spool::open(path.clone()).unwrap();
             let added = spool.add(*offset, bytes.as_bytes(), 10).map_err(|error| error.to_string());
             match (added, expected) {
                 (Ok(len), Ok(expected)) => assert_eq!(len, *expected),

@@ -68,16 +68,19 @@ impl Store {
             let Ok(id) = entry.file_name().to_string_lossy().parse::<SessionId>() else { continue };
             let layout = Layout::new(&self.sessions_folder, id);
             match Manifest::read(&layout.manifest()) {
-                Ok(manifest) if manifest.id == id => {
-                    let session = Session::open(layout, manifest)?;
-                    self.insert(Arc::new(session));
-                }
+                Ok(manifest) if manifest.id == id => match Session::open(layout, manifest) {
+                    Ok(session) => self.insert(Arc::new(session)),
+                    Err(error) => {
+                        tracing::error!(session = %id, %error, "cannot be opened; left alone");
+                    }
+                },
                 Ok(manifest) => {
                     tracing::error!(session = %id, says = %manifest.id, "another's manifest; left alone");
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    // A crash before its first manifest: nobody has been told of it.
-                    fs::remove_dir_all(layout.directory())?;
+                    // A crash before its first manifest: nobody has been told of it. What cannot be
+                    // removed is tried again by the next server.
+                    let _ = fs::remove_dir_all(layout.directory());
                 }
                 Err(error) => {
                     tracing::error!(session = %id, %error, "its manifest is not readable; left alone");
@@ -170,8 +173,13 @@ impl Store {
         (page.into_iter().map(|(_, session)| Arc::clone(session)).collect(), last.filter(|_| more))
     }
 
-    /// Removes a session, which must not be computing, and its files.
+    /// Removes a session, which must not be computing, and its files; readers keep what they have
+    /// opened.
+    ///
+    /// # Errors
+    /// What the disk says. The session is not found any more in any case.
     pub fn remove(&self, session: &Session) -> io::Result<()> {
+        session.retire();
         {
             let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
             let manifest = session.manifest();
@@ -181,7 +189,6 @@ impl Store {
                 index.by_request.remove(&request);
             }
         }
-        session.signal().notify();
         // Without its manifest a half removed session is removed at the next start.
         fs::remove_file(session.layout().manifest())?;
         fs::remove_dir_all(session.layout().directory())
@@ -262,12 +269,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::audio::Hertz;
+    use crate::audio::{Frames, Hertz};
     use crate::session::State;
 
     fn plan() -> Plan {
         let stems = vec!["vocals".parse().unwrap()];
-        Plan { model: "mini".into(), model_rate: Hertz(44_100), stems, overlap: 0.25 }
+        let (model_rate, segment) = (Hertz(44_100), Frames(176_400));
+        Plan { model: "mini".into(), model_rate, segment, stems, overlap: 0.25 }
     }
 
     fn named(request: Uuid) -> Settings {

@@ -172,15 +172,17 @@ fn failure(error: &TrackError) -> Failure {
 fn restrict(task: &Task<'_>) -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-    let limit = |resource, value: u64| {
-        let hard = getrlimit(resource).maximum.map_or(value, |hard| hard.min(value));
-        setrlimit(resource, Rlimit { current: Some(hard), maximum: Some(hard) })
+    let limit = |resource, soft: u64, hard: u64| {
+        let most = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        let (current, maximum) = (Some(soft.min(most)), Some(hard.min(most)));
+        setrlimit(resource, Rlimit { current, maximum })
     };
-    limit(Resource::As, task.memory)?;
-    limit(Resource::Cpu, task.processor_time_s)?;
+    limit(Resource::As, task.memory, task.memory)?;
+    // At the first the system says why it ends the process, at the second it would not.
+    limit(Resource::Cpu, task.processor_time_s, task.processor_time_s.saturating_add(1))?;
     // It only reads, and what it writes goes through a pipe.
-    limit(Resource::Fsize, 0)?;
-    limit(Resource::Core, 0)?;
+    limit(Resource::Fsize, 0, 0)?;
+    limit(Resource::Core, 0, 0)?;
     Ok(())
 }
 

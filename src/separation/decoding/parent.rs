@@ -1,7 +1,7 @@
 //! What starts a decoder, tells it how the upload grows, takes its PCM and watches it.
 
 use std::io::{self, BufReader, Read, Write};
-use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -18,7 +18,6 @@ use crate::session::{Failure, Reason, Session};
 /// A decoder at work on a session. Dropping it ends the child and both threads.
 pub(crate) struct Decoding {
     shared: Arc<Shared>,
-    child: Child,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -50,6 +49,7 @@ pub(crate) struct DecodingPlan {
 struct Shared {
     session: Arc<Session>,
     decoded: Mutex<Decoded>,
+    child: Mutex<Child>,
     /// Set when nobody wants more.
     ended: AtomicBool,
     /// Since when the child has had bytes and said nothing; `None` while it waits for bytes.
@@ -80,11 +80,12 @@ impl Decoding {
         let shared = Arc::new(Shared {
             session: Arc::clone(session),
             decoded: Mutex::new(decoded),
+            child: Mutex::new(child),
             ended: AtomicBool::new(false),
             busy_since: Mutex::new(Some(Instant::now())),
             told: AtomicU64::new(0),
         });
-        let mut decoding = Decoding { shared, child, threads: Vec::new() };
+        let mut decoding = Decoding { shared, threads: Vec::new() };
         let (Some(stdin), Some(stdout), Some(stderr)) = streams else {
             return Err(io::Error::other("the decoder has no standard streams"));
         };
@@ -115,7 +116,7 @@ impl Decoding {
             let stall = limit.as_secs();
             self.shared.fail(Failure::new(Reason::DecoderLimit, text).with("limit_seconds", stall));
             // It may have ended by itself at this moment.
-            let _ = self.child.kill();
+            let _ = self.shared.child().kill();
         }
     }
 }
@@ -124,13 +125,13 @@ impl Drop for Decoding {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::Release);
         // It may have ended by itself; then its pipes are closed, and the threads end too.
-        let _ = self.child.kill();
+        let _ = self.shared.child().kill();
         self.shared.session.signal().notify();
         for thread in self.threads.drain(..) {
             // Its panic would have been printed; the session then fails by the missing end.
             let _ = thread.join();
         }
-        let _ = self.child.wait();
+        let _ = self.shared.child().wait();
     }
 }
 
@@ -204,7 +205,8 @@ impl Receiver {
                     }
                 }
                 Ok(None) | Err(_) => {
-                    self.shared.fail(crash(stderr));
+                    let how = self.shared.exit_status();
+                    self.shared.fail(crash(stderr, how));
                     break;
                 }
             }
@@ -323,19 +325,55 @@ impl Receiver {
 }
 
 /// What to say about a child that ended without a word.
-fn crash(mut stderr: ChildStderr) -> Failure {
+fn crash(mut stderr: ChildStderr, how: Option<ExitStatus>) -> Failure {
     let mut said = Vec::new();
     // What it said last is only a help; without it the failure is told all the same.
     let _ = stderr.by_ref().take(64 * 1024).read_to_end(&mut said);
     let said = String::from_utf8_lossy(&said);
     let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("").trim();
-    let text = "the decoder crashed on this file or exceeded its memory or time; convert the file, \
-                for example to FLAC or WAV, and send that";
-    let failure = Failure::new(Reason::DecoderCrashed, text);
+    let (reason, cause) = if last.starts_with(OUT_OF_MEMORY) {
+        (Reason::DecoderLimit, "this file wants more memory than a decoder may have")
+    } else if how.is_some_and(out_of_time) {
+        (Reason::DecoderLimit, "this file takes more processor time than a decoder may have")
+    } else {
+        (Reason::DecoderCrashed, "the decoder crashed on this file")
+    };
+    let text = format!("{cause}; convert it, for example to FLAC or WAV, and send that");
+    let failure = Failure::new(reason, text);
     if last.is_empty() { failure } else { failure.with("decoder_said", last) }
 }
 
+/// How the last words of a Rust program begin that gets no more memory.
+const OUT_OF_MEMORY: &str = "memory allocation of ";
+
+/// Whether the system ended a process because its processor time was over.
+#[cfg(unix)]
+fn out_of_time(how: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    how.signal() == Some(rustix::process::Signal::XCPU.as_raw())
+}
+
+#[cfg(not(unix))]
+fn out_of_time(_: ExitStatus) -> bool {
+    false
+}
+
 impl Shared {
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How the child ended, whose pipes are closed; `None` where it lives on all the same.
+    fn exit_status(&self) -> Option<ExitStatus> {
+        for _ in 0..200 {
+            if let Ok(Some(status)) = self.child().try_wait() {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        None
+    }
+
     fn decoded(&self) -> MutexGuard<'_, Decoded> {
         self.decoded.lock().unwrap_or_else(PoisonError::into_inner)
     }
