@@ -28,7 +28,7 @@ const RUNGS: [(&str, u32); 17] = [
 ];
 
 /// Crates that only these rooms may name.
-const OWNERS: [(&str, &[&str]); 20] = [
+const OWNERS: [(&str, &[&str]); 21] = [
     ("symphonia", &["audio/decode"]),
     ("rubato", &["audio/resample"]),
     ("hound", &["audio/wav", "cli/export"]),
@@ -44,6 +44,7 @@ const OWNERS: [(&str, &[&str]); 20] = [
     ("prost", &["server", "client", "wire"]),
     ("axum", &["server"]),
     ("tower", &["server"]),
+    ("tower_http", &["server"]),
     ("tokio", &["server", "client", "cli"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),

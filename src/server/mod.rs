@@ -2,7 +2,7 @@
 //!
 //! - [`grpc`]: the calls. [`convert`]: wire to domain and back, checked once.
 //! - [`status`]: the one place where errors become codes.
-//! - [`guard`]: who may talk to this server. [`health`]: whether it takes work.
+//! - [`guard`]: who may talk to this server. [`cors`]: which pages a browser lets. [`health`]: whether it takes work.
 //!
 //! Asynchronous, but nothing here computes or waits for a disk on the runtime's threads: that goes
 //! through [`blocking`].
@@ -10,6 +10,7 @@
 mod blocking;
 mod config;
 mod convert;
+mod cors;
 mod details;
 mod grpc;
 mod guard;
@@ -61,11 +62,23 @@ pub enum ServerError {
         source: std::io::Error,
     },
     /// The transport fails.
-    #[error("the server cannot run: {0}")]
+    #[error("the server cannot run: {}", innermost(.0))]
     Transport(#[from] tonic::transport::Error),
+    /// Certificate and key are of no use.
+    #[error("TLS cannot be served with this certificate and key: {}", innermost(.0))]
+    Tls(tonic::transport::Error),
     /// The protocol's own description does not load.
     #[error("reflection cannot be offered: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// What the last cause of an error says; the transport's own text is only that there is one.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 /// Takes the address, so that whoever asked for port 0 can be told the port.
@@ -100,6 +113,8 @@ pub async fn serve(
     routes.add_service(grpc::service(Arc::clone(&separations)));
 
     let layers = ServiceBuilder::new()
+        // Outermost: a browser asks for permission without the token that the call itself carries.
+        .layer(cors::layer(&config))
         .layer(guard::layer(&config))
         .layer(GrpcWebLayer::new())
         .layer(details::layer())
@@ -115,7 +130,8 @@ pub async fn serve(
         .tcp_nodelay(true);
     if let Some(tls) = &config.tls {
         let identity = Identity::from_pem(&tls.certificate, &tls.key);
-        server = server.tls_config(ServerTlsConfig::new().identity(identity))?;
+        let tls = ServerTlsConfig::new().identity(identity);
+        server = server.tls_config(tls).map_err(ServerError::Tls)?;
     }
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = server.layer(layers).add_routes(routes.routes()).serve_with_incoming_shutdown(

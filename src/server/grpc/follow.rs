@@ -12,6 +12,7 @@ use tonic::metadata::MetadataMap;
 
 use super::Answers;
 use crate::audio::{Encoding, Frames};
+use crate::separation::SeparationError;
 use crate::server::status::{ApiError, to_status};
 use crate::server::{blocking, convert};
 use crate::session::manifest::EngineChange;
@@ -117,7 +118,10 @@ pub(super) fn watch(
     deadline: Option<Instant>,
 ) -> Answers<wire::WatchSessionResponse> {
     let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
+    // Whoever watches, also without stems, keeps the session from resting when its sender leaves.
+    let watching = session.reading();
     tokio::spawn(async move {
+        let _watching = watching;
         let first = Event::Session(convert::session(&session));
         if sender.send(Ok(first.into())).await.is_err() {
             return;
@@ -176,8 +180,9 @@ pub(super) async fn follow<T: From<Event>>(
             }
             return Followed::ToTheEnd;
         }
-        if call.is_some() && !session.layout().directory().exists() {
-            let _ = sender.send(Err(to_status(ApiError::SessionDeleted))).await;
+        if let Some(error) = forsaken(session) {
+            // A client that has gone needs no answer.
+            let _ = sender.send(Err(to_status(error))).await;
             return Followed::ToTheEnd;
         }
         tokio::select! {
@@ -185,6 +190,15 @@ pub(super) async fn follow<T: From<Event>>(
             () = sleep_until(told.next_progress()) => {}
             () = sender.closed() => return Followed::ClientGone,
         }
+    }
+}
+
+/// Why it makes no sense to wait for a session that has not ended.
+pub(super) fn forsaken(session: &Session) -> Option<ApiError> {
+    if session.is_removed() {
+        Some(ApiError::SessionDeleted)
+    } else {
+        session.is_shut_down().then(|| SeparationError::ShuttingDown.into())
     }
 }
 

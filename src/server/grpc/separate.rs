@@ -133,6 +133,8 @@ fn leave(separations: &Separations, session: &Arc<Session>, call: u64) {
         return;
     }
     match session.manifest().settings.on_disconnect {
+        // Nothing more is wanted of the client that left, and others wait for the rest.
+        OnDisconnect::Pause if session.manifest().upload_complete() && session.is_read() => {}
         OnDisconnect::Pause => separations.pause(session),
         OnDisconnect::Continue => {}
         OnDisconnect::Cancel => separations.cancel(session),

@@ -8,7 +8,9 @@ use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::Answers;
-use super::follow::{MESSAGES_AHEAD, Sender, end_error, most_frames, next_chunk_of, within};
+use super::follow::{
+    MESSAGES_AHEAD, Sender, end_error, forsaken, most_frames, next_chunk_of, within,
+};
 use crate::audio::{Frames, StemName};
 use crate::server::status::{ApiError, to_status};
 use crate::server::{blocking, convert};
@@ -108,8 +110,8 @@ async fn read(
             State::Paused => return Err(ApiError::SessionPaused),
             State::Uploading | State::Running => {}
         }
-        if !session.layout().directory().exists() {
-            return Err(ApiError::SessionDeleted);
+        if let Some(error) = forsaken(session) {
+            return Err(error);
         }
         tokio::select! {
             _ = poll_fn(|context| session.signal().poll_newer(context, seen)) => {}

@@ -1,0 +1,36 @@
+//! What a browser is told about pages of other origins: those that are allowed may call.
+
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue, Method};
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer, ExposeHeaders};
+
+use super::ServerConfig;
+
+/// How long a browser may remember the permission.
+const REMEMBERED: Duration = Duration::from_secs(3600);
+
+/// Headers that grpc-web sends beside the plain ones.
+const SENT: [&str; 6] = [
+    "authorization",
+    "content-type",
+    "grpc-timeout",
+    "x-grpc-web",
+    "x-user-agent",
+    "connect-protocol-version",
+];
+
+/// Headers in which errors come.
+const READ: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
+
+/// Permission for the origins of the configuration, and for no other; without any, nothing is said and
+/// browsers let no page of another origin call.
+pub(super) fn layer(config: &ServerConfig) -> CorsLayer {
+    let origins = config.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers(AllowHeaders::list(SENT.map(HeaderName::from_static)))
+        .expose_headers(ExposeHeaders::list(READ.map(HeaderName::from_static)))
+        .max_age(REMEMBERED)
+}

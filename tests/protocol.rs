@@ -1,0 +1,45 @@
+//! The protocol's own text against the code: whoever has only the proto knows every reason.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+/// Where reasons are made.
+const SOURCES: [&str; 4] = [
+    "src/server/status.rs",
+    "src/server/details.rs",
+    "src/session/failure.rs",
+    "src/separation/pipeline.rs",
+];
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// What is `UPPER_SNAKE` in `text`, of three letters or more.
+fn names(text: &str) -> BTreeSet<&str> {
+    let in_name = |c: char| c.is_ascii_uppercase() || c == '_';
+    text.split(|c: char| !in_name(c)).filter(|word| word.len() > 2).collect()
+}
+
+#[test]
+fn every_reason_stands_in_the_proto() {
+    let proto = ["separation_service", "session", "config", "engine"]
+        .map(|name| read(&format!("proto/stemwire/v1/{name}.proto")))
+        .concat();
+    let told = names(&proto);
+    let mut made = 0;
+    for source in SOURCES {
+        let text = read(source);
+        let literals = text.split('"').skip(1).step_by(2);
+        let reasons = literals
+            .filter(|text| *text != "SCREAMING_SNAKE_CASE" && names(text).first() == Some(text));
+        for reason in reasons {
+            made += 1;
+            assert!(told.contains(reason), "{reason} of {source} is not in the proto");
+        }
+    }
+    assert!(made > 60, "only {made} reasons were found");
+}
