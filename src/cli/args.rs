@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::runtime::Provider;
@@ -48,7 +49,7 @@ pub(super) struct EngineArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) runtime: Option<PathBuf>,
     /// Never install anything
-    #[arg(long, env = "STEMWIRE_OFFLINE")]
+    #[arg(long, env = "STEMWIRE_OFFLINE", value_parser = FalseyValueParser::new())]
     pub(super) offline: bool,
 }
 
@@ -71,7 +72,7 @@ pub(super) struct Serve {
     #[arg(long, env = "STEMWIRE_TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,
     /// Serve other machines without a token
-    #[arg(long, env = "STEMWIRE_INSECURE")]
+    #[arg(long, env = "STEMWIRE_INSECURE", value_parser = FalseyValueParser::new())]
     pub(super) insecure: bool,
     /// Host name under which the server may be called, beside localhost and IP addresses
     #[arg(long, value_name = "HOST", value_delimiter = ',', env = "STEMWIRE_ALLOW_HOST")]

@@ -179,6 +179,7 @@ impl From<ServerError> for CliError {
     fn from(error: ServerError) -> CliError {
         let remedy = match &error {
             ServerError::Listen { .. } => "take another address with --listen, or end who has it",
+            ServerError::Tls(_) => "give a certificate chain and its own key, both as PEM",
             ServerError::Transport(_) | ServerError::Reflection(_) => "see the log above",
         };
         CliError::new(Kind::Server, error.to_string(), remedy)

@@ -16,6 +16,8 @@ pub(super) struct Finished {
     pub(super) frames: Frames,
     /// What the user should know of.
     pub(super) notices: Vec<String>,
+    /// The folder of the files, where it goes with this.
+    pub(super) _scratch: Option<tempfile::TempDir>,
 }
 
 /// One of them.
@@ -102,7 +104,7 @@ fn convert(
 }
 
 /// Whether there is a finished WAV file.
-pub(super) fn is_complete(path: &Path) -> bool {
+fn is_complete(path: &Path) -> bool {
     match hound::WavReader::open(path) {
         Ok(reader) => reader.duration() > 0,
         // Beyond 4 GiB; our own files have their final name only when they are finished.
@@ -114,12 +116,9 @@ pub(super) fn is_complete(path: &Path) -> bool {
     }
 }
 
-/// Whether a folder has any finished WAV file.
-pub(super) fn any_complete(folder: &Path) -> bool {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).any(|path| {
-        path.extension().is_some_and(|extension| extension == "wav") && is_complete(&path)
-    })
+/// Whether a folder has all of these stems, finished.
+pub(super) fn has_all(folder: &Path, stems: &[StemName]) -> bool {
+    !stems.is_empty() && stems.iter().all(|stem| is_complete(&folder.join(format!("{stem}.wav"))))
 }
 
 #[cfg(test)]
@@ -134,17 +133,20 @@ mod tests {
         wav.finish().unwrap();
         let stem = FinishedStem { name: "vocals".parse().unwrap(), file, peak: loudest };
         let (rate, frames) = (Hertz(44_100), Frames(3));
-        Finished { stems: vec![stem], rate, frames, notices: Vec::new() }
+        Finished { stems: vec![stem], rate, frames, notices: Vec::new(), _scratch: None }
     }
 
     #[track_caller]
     fn check(encoding: Encoding, fit: bool, loudest: f32, expected: [f32; 3]) {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("song");
-        assert!(!any_complete(&target));
+        let stems = ["vocals".parse().unwrap()];
+        assert!(!has_all(&target, &stems));
         publish(&finished(folder.path(), loudest), &target, encoding, fit).unwrap();
         let path = target.join("vocals.wav");
-        assert!(is_complete(&path) && any_complete(&target));
+        assert!(has_all(&target, &stems) && !has_all(&target, &[]));
+        let more = ["vocals".parse().unwrap(), "drums".parse().unwrap()];
+        assert!(!has_all(&target, &more));
         assert_eq!(fs::read_dir(&target).unwrap().count(), 1);
         let mut reader = hound::WavReader::open(path).unwrap();
         let samples: Vec<f32> = match encoding {

@@ -13,6 +13,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 pub use separate::{Request, Sink, Song, separate};
 
+use crate::wire;
 use crate::wire::separation_service_client::SeparationServiceClient;
 
 /// How long a server may take to answer to a connection.
@@ -126,6 +127,15 @@ async fn connect(server: &Server) -> Result<Stub, ClientError> {
     })?;
     Ok(SeparationServiceClient::with_interceptor(channel, BearerToken(token))
         .max_decoding_message_size(MAX_MESSAGE_BYTES))
+}
+
+/// The models that the server has, those that it takes by itself first.
+///
+/// # Errors
+/// [`ClientError`].
+pub async fn models(server: &Server) -> Result<Vec<wire::Model>, ClientError> {
+    let mut stub = connect(server).await?;
+    Ok(stub.list_models(wire::ListModelsRequest {}).await?.into_inner().models)
 }
 
 /// What the last cause of an error says.

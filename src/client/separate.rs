@@ -167,9 +167,11 @@ async fn receive(
             Some(Received::Progress(progress)) => sink.progress(&progress),
             Some(Received::Stem(chunk)) => sink.stem(&chunk)?,
             Some(Received::EngineChange(change)) => sink.engine_change(&change),
-            // The status that follows a session with an error says it all.
-            Some(Received::Done(session)) if session.error.is_some() => {}
-            Some(Received::Done(session)) => return Ok(session),
+            Some(Received::Done(session)) if session.state() == wire::SessionState::Done => {
+                return Ok(session);
+            }
+            // It has failed or was cancelled: the status that follows says it all.
+            Some(Received::Done(_)) => {}
             None => return Err(ClientError::Nonsense("it ends without a result".into())),
         }
     }

@@ -8,12 +8,12 @@ use std::time::Duration;
 use super::progress::{Display, State as Shown};
 use super::scratch::Scratch;
 use super::{Pipe, Song, Task, write_pcm};
-use crate::audio::Frames;
+use crate::audio::{Frames, StemName};
 use crate::cli::args::Separate;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::export::{Finished, FinishedStem};
 use crate::cli::setup;
-use crate::engine::Chain;
+use crate::engine::{Catalog, Chain, Model};
 use crate::separation::{Config, DecoderConfig, Limits, Separations};
 use crate::session::retention::Retention;
 use crate::session::tail::{Form, StemReader};
@@ -28,6 +28,30 @@ const PIECE: Frames = Frames(32_768);
 /// How often the bar is brought up to date when nothing happens.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
+/// The models there are, and the one that is asked for.
+pub(super) struct Models {
+    catalog: Catalog,
+    chain: Chain,
+    wanted: Arc<Model>,
+}
+
+impl Models {
+    pub(super) fn open(arguments: &Separate) -> Result<Models, CliError> {
+        let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
+        let chain = Chain::of(&[], &catalog)?;
+        let wanted = match &arguments.model {
+            Some(model) => catalog.find(model)?,
+            None => chain.first_for(&[])?,
+        };
+        Ok(Models { catalog, chain, wanted })
+    }
+
+    /// The stems that the model yields.
+    pub(super) fn stems(&self) -> Vec<StemName> {
+        self.wanted.card().stems.clone()
+    }
+}
+
 /// Workers and a folder for sessions.
 pub(super) struct Local {
     // Dropped in this order: the sessions before their folder.
@@ -36,12 +60,8 @@ pub(super) struct Local {
 }
 
 impl Local {
-    pub(super) fn new(arguments: &Separate) -> Result<Local, CliError> {
-        let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
-        let chain = Chain::of(&[], &catalog)?;
-        if let Some(model) = &arguments.model {
-            catalog.find(model)?;
-        }
+    pub(super) fn new(arguments: &Separate, models: Models) -> Result<Local, CliError> {
+        let Models { catalog, chain, .. } = models;
         let runtime = setup::runtime(&arguments.engine)?;
         // A pipe leaves no files, so its work is not where files were asked for.
         let parent = match arguments.stdout {
@@ -58,7 +78,20 @@ impl Local {
         Ok(Local { separations, _scratch: scratch })
     }
 
-    /// Separates one song; its stems stay in the scratch folder.
+    /// Removes the files of the songs that are finished with.
+    pub(super) fn forget_ended(&self) {
+        for session in self.separations.store().all() {
+            if session.state().is_ended()
+                && let Err(error) = self.separations.delete(&session)
+            {
+                // It goes with the scratch folder.
+                tracing::debug!(%error, "a song's scratch files stay until the end");
+            }
+        }
+    }
+
+    /// Separates one song; its stems stay in the scratch folder until they are
+    /// [forgotten](Local::forget_ended).
     pub(super) fn separate(
         &self,
         task: &Task,
@@ -187,6 +220,7 @@ fn finished(session: &Session) -> Result<Finished, CliError> {
         peak: stem.peak,
     });
     Ok(Finished {
+        _scratch: None,
         stems: stems.collect(),
         rate: manifest.source.as_ref().map_or(manifest.plan.model_rate, |s| s.output_rate),
         frames: manifest.commit.stems,

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use self::local::Local;
+use self::local::{Local, Models};
 use self::progress::Display;
 use self::remote::Remote;
 use super::args::{FormatArg, NormalizationArg, RateArg, Separate};
@@ -41,6 +41,12 @@ struct Pipe {
     encoding: Encoding,
 }
 
+/// What will compute, before anything is loaded for it.
+enum Source {
+    Local(Box<Models>),
+    Remote(Box<Remote>),
+}
+
 /// What computes.
 enum Backend {
     Local(Box<Local>),
@@ -52,23 +58,33 @@ pub(super) fn run(arguments: &Separate) -> Result<(), CliError> {
     let tasks = tasks(arguments)?;
     let encoding = encoding(arguments.format);
     let pipe = pipe(arguments, encoding, tasks.len())?;
+    let source = match &arguments.server {
+        Some(url) => Source::Remote(Box::new(Remote::new(arguments, url)?)),
+        None => Source::Local(Box::new(Models::open(arguments)?)),
+    };
     let mut open = Vec::new();
     for task in tasks {
-        match existing(arguments, &task, &settings.stems) {
-            Some(what) if pipe.is_none() => eprintln!("{}: {what}", task.name),
-            _ => open.push(task),
+        if pipe.is_none() && is_there(arguments, &task, &settings.stems, &source)? {
+            let folder = task.folder.display();
+            eprintln!("{}: its stems are in {folder} already; --force makes them anew", task.name);
+        } else {
+            open.push(task);
         }
     }
     if open.is_empty() {
         return Ok(());
     }
-    let backend = match &arguments.server {
-        Some(url) => Backend::Remote(Box::new(Remote::new(arguments, url)?)),
-        None => Backend::Local(Box::new(Local::new(arguments)?)),
+    let backend = match source {
+        Source::Remote(remote) => Backend::Remote(remote),
+        Source::Local(models) => Backend::Local(Box::new(Local::new(arguments, *models)?)),
     };
     let mut failures = Vec::new();
     for task in &open {
         let result = one(&backend, task, &settings, pipe.as_ref(), arguments, encoding);
+        if let Backend::Local(local) = &backend {
+            // The songs after it need the room.
+            local.forget_ended();
+        }
         if let Err(error) = result.map_err(|error| error.at(&task.name)) {
             if open.len() > 1 {
                 error.print();
@@ -195,18 +211,24 @@ fn pipe(arguments: &Separate, encoding: Encoding, songs: usize) -> Result<Option
     Ok(Some(Pipe { stem, encoding }))
 }
 
-/// What to say of stems that are there already and are not made again.
-fn existing(arguments: &Separate, task: &Task, stems: &[StemName]) -> Option<String> {
-    if arguments.force || task.song == Song::StandardInput {
-        return None;
+/// Whether all stems that a song would give are there already.
+fn is_there(
+    arguments: &Separate,
+    task: &Task,
+    wanted: &[StemName],
+    source: &Source,
+) -> Result<bool, CliError> {
+    if arguments.force || task.song == Song::StandardInput || !task.folder.is_dir() {
+        return Ok(false);
     }
-    let there = if stems.is_empty() {
-        export::any_complete(&task.folder)
-    } else {
-        stems.iter().all(|stem| export::is_complete(&task.folder.join(format!("{stem}.wav"))))
+    if !wanted.is_empty() {
+        return Ok(export::has_all(&task.folder, wanted));
+    }
+    let all = match source {
+        Source::Local(models) => models.stems(),
+        Source::Remote(remote) => remote.stems(arguments.model.as_deref())?,
     };
-    let folder = task.folder.display();
-    there.then(|| format!("its stems are in {folder} already; --force makes them anew"))
+    Ok(export::has_all(&task.folder, &all))
 }
 
 fn encoding(format: FormatArg) -> Encoding {

@@ -70,13 +70,24 @@ impl Remote {
             seekable: matches!(task.song, Song::File(_)),
         };
         let folder = tempfile::tempdir_in(self.scratch.path())
-            .map_err(|error| CliError::disk(self.scratch.path(), &error))?
-            // The scratch folder goes with all that is in it.
-            .keep();
-        let mut keeper =
-            Keeper { display, pipe, folder: &folder, stems: Vec::new(), rate: Hertz(0), piped: 0 };
+            .map_err(|error| CliError::disk(self.scratch.path(), &error))?;
+        let (stems, rate) = (Vec::new(), Hertz(0));
+        let mut keeper = Keeper { display, pipe, folder: folder.path(), stems, rate, piped: 0 };
         let done = self.runtime.block_on(client::separate(&self.server, request, &mut keeper))?;
-        keeper.end(&done)
+        let finished = keeper.end(&done)?;
+        Ok(Finished { _scratch: Some(folder), ..finished })
+    }
+
+    /// The stems of a model that the server has, or of the one that it takes by itself.
+    pub(super) fn stems(&self, model: Option<&str>) -> Result<Vec<StemName>, CliError> {
+        let models = self.runtime.block_on(client::models(&self.server))?;
+        let found = match model {
+            Some(name) => models.into_iter().find(|model| model.name == name),
+            None => models.into_iter().next(),
+        };
+        // A model that the server lacks is told of when it is asked for a separation.
+        let names = found.map(|model| model.stems).unwrap_or_default();
+        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
     }
 }
 
@@ -231,7 +242,7 @@ impl Keeper<'_> {
             stems.push(FinishedStem { name: kept.name, file, peak });
         }
         let notices = done.notices.clone();
-        Ok(Finished { stems, rate: self.rate, frames: Frames(frames), notices })
+        Ok(Finished { stems, rate: self.rate, frames: Frames(frames), notices, _scratch: None })
     }
 }
 
