@@ -1,0 +1,49 @@
+# What a newcomer needs: `make demo` and `make test`. Both install what they need.
+
+PYTHON ?= python3
+# Where Python's and npm's packages for the tests go; kept between runs, safe to delete.
+TOOLS  ?= .venv
+CARGO  ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+SYSTEM := tests/system
+
+.PHONY: demo test lint docs rust system tools clean
+
+# Separates the song that lies here with the model that is part of the binary.
+demo:
+	$(CARGO) run --release --quiet -- separate models/demo/song.mp3 --output stems --force
+
+# Everything: style, lints, documentation, Rust tests, and the service from outside.
+test: lint docs rust system
+
+lint: tools
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --quiet -- -D warnings
+	$(TOOLS)/node_modules/.bin/buf lint proto
+
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items --quiet
+
+rust: tools
+	STEMWIRE_FFMPEG="$$($(TOOLS)/bin/python -c 'import imageio_ffmpeg as f; print(f.get_ffmpeg_exe())')" \
+		$(CARGO) test --quiet
+
+system: tools
+	$(CARGO) build --quiet
+	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" \
+	STEMWIRE_BUF="$(abspath $(TOOLS))/node_modules/.bin/buf" \
+		$(TOOLS)/bin/python -m pytest $(SYSTEM)
+
+# The independent witnesses: a Python gRPC client, FFmpeg, buf.
+tools: $(TOOLS)/ready
+
+$(TOOLS)/ready: $(SYSTEM)/requirements.txt $(SYSTEM)/package.json $(SYSTEM)/package-lock.json
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check -r $(SYSTEM)/requirements.txt
+	cp $(SYSTEM)/package.json $(SYSTEM)/package-lock.json $(TOOLS)/
+	npm ci --prefix $(TOOLS) --no-audit --no-fund --loglevel=error
+	touch $@
+
+clean:
+	rm -rf $(TOOLS) stems
+	$(CARGO) clean
