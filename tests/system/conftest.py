@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import grpc_tools.protoc
 import imageio_ffmpeg
@@ -118,6 +119,25 @@ def server(binary, tmp_path_factory):
     yield server
     server.close()
     assert "panicked" not in server.said()
+
+
+@pytest.fixture
+def cli(binary, tmp_path):
+    """cli(*arguments) runs a command to its end in a folder of its own, offline; it must end with `code`.
+
+    Answers what it wrote: `out` as bytes, `err` as text. More variables are set by name, or unset with None.
+    """
+
+    def cli(*arguments, code: int = 0, stdin: bytes = b"", **variables: str) -> SimpleNamespace:
+        environment = os.environ | {"STEMWIRE_OFFLINE": "1"} | variables
+        environment = {name: str(value) for name, value in environment.items() if value is not None}
+        command = [binary, *map(str, arguments)]
+        ended = subprocess.run(command, input=stdin, capture_output=True, cwd=tmp_path, env=environment, timeout=120)
+        out, err = ended.stdout, ended.stderr.decode()
+        assert ended.returncode == code, f"ended with {ended.returncode}: {err}"
+        return SimpleNamespace(out=out, err=err)
+
+    return cli
 
 
 def music(seconds: float, seed: int = 1) -> np.ndarray:

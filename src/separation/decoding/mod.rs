@@ -32,8 +32,14 @@ impl DecoderConfig {
     /// # Errors
     /// Where the system does not tell the binary's path.
     pub fn from_here() -> std::io::Result<DecoderConfig> {
+        // Linux keeps the running binary under this name even when another version takes its place on the
+        // disk: parent and child must be of one version.
+        let program = match PathBuf::from("/proc/self/exe") {
+            own if cfg!(target_os = "linux") && own.exists() => own,
+            _ => std::env::current_exe()?,
+        };
         Ok(DecoderConfig {
-            program: std::env::current_exe()?,
+            program,
             // The largest header that is held whole takes a few per cent of it.
             memory: 1 << 30,
             // Eight hours of FLAC take a few minutes.

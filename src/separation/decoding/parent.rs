@@ -137,6 +137,8 @@ impl Drop for Decoding {
 
 fn command(session: &Session, config: &DecoderConfig, rate: Hertz) -> Command {
     let mut command = Command::new(&config.program);
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::arg0(&mut command, "stemwire");
     command.arg("decode").arg("--upload").arg(session.layout().upload());
     command.args(["--rate", &rate.0.to_string()]);
     command.args(["--memory", &config.memory.to_string()]);
@@ -149,6 +151,8 @@ fn command(session: &Session, config: &DecoderConfig, rate: Hertz) -> Command {
         };
         command.args(["--raw", &format!("{encoding}:{}:{}", raw.rate.0, raw.channels)]);
     }
+    // What it says when it crashes is told to the client: one line is enough.
+    command.env("RUST_BACKTRACE", "0");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -330,8 +334,10 @@ fn crash(mut stderr: ChildStderr, how: Option<ExitStatus>) -> Failure {
     // What it said last is only a help; without it the failure is told all the same.
     let _ = stderr.by_ref().take(64 * 1024).read_to_end(&mut said);
     let said = String::from_utf8_lossy(&said);
-    let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("").trim();
-    let (reason, cause) = if last.starts_with(OUT_OF_MEMORY) {
+    let no_memory = said.lines().find(|line| line.starts_with(OUT_OF_MEMORY));
+    let last = said.lines().rfind(|line| !line.trim().is_empty());
+    let last = no_memory.or(last).unwrap_or("").trim();
+    let (reason, cause) = if no_memory.is_some() {
         (Reason::DecoderLimit, "this file wants more memory than a decoder may have")
     } else if how.is_some_and(out_of_time) {
         (Reason::DecoderLimit, "this file takes more processor time than a decoder may have")
@@ -343,7 +349,7 @@ fn crash(mut stderr: ChildStderr, how: Option<ExitStatus>) -> Failure {
     if last.is_empty() { failure } else { failure.with("decoder_said", last) }
 }
 
-/// How the last words of a Rust program begin that gets no more memory.
+/// How the words of a Rust program begin that gets no more memory.
 const OUT_OF_MEMORY: &str = "memory allocation of ";
 
 /// Whether the system ended a process because its processor time was over.
