@@ -306,7 +306,8 @@ impl Session {
                 manifest.state = State::Running;
             }
         })?;
-        Ok(())
+        // It may have ended at this very moment, and then nothing has changed.
+        if self.manifest().upload_complete() { Ok(()) } else { self.check_open() }
     }
 
     fn check_hash(&self, expected: &str) -> io::Result<Option<Failure>> {
