@@ -50,8 +50,8 @@ def binary() -> str:
 class Server:
     """A server process. `restart` begins another one on the same data."""
 
-    def __init__(self, binary: str, data: Path, *options: str, wrapper=()):
-        self.command = [*wrapper, binary, "serve", "--listen", "127.0.0.1:0", "--data-dir", str(data), "--offline", *options]
+    def __init__(self, binary: str, data: Path, *options: str, wrapper=(), listen="127.0.0.1:0"):
+        self.command = [*wrapper, binary, "serve", "--listen", listen, "--data-dir", str(data), "--offline", *options]
         self.data = data
         self.start()
 
