@@ -31,7 +31,7 @@ const FILES: [(&str, &str, bool); 13] = [
     ("-c:a flac -page_duration 100000", "flac.ogg", true),
     ("-c:a aac -movflags +faststart", "first.m4a", true),
     ("-c:a alac -movflags +faststart", "alac.m4a", true),
-    ("-c:a flac -strict -2 -movflags +faststart", "flac.mp4", true),
+    ("-c:a flac -strict -2 -sample_fmt s16 -movflags +faststart", "flac.mp4", true),
     ("-c:a aac -movflags +frag_keyframe+empty_moov -frag_duration 200000", "parts.mp4", true),
     ("-c:a aac", "last.m4a", false),
     ("-c:a alac", "last-alac.m4a", false),

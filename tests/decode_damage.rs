@@ -48,11 +48,40 @@ fn check_repaired(arguments: &str, name: &str, broken: usize, frames: usize) {
 fn a_lost_packet_becomes_silence_of_its_length() {
     // One frame of 4608 each.
     check_repaired("-c:a flac", "a.flac", 1, 4608);
+    check_repaired("-c:a flac -strict -2 -sample_fmt s16", "flac.mp4", 1, 4608);
     // A page of half a second at most.
     check_repaired("-c:a flac -page_duration 400000", "flac.ogg", 1, 22_050);
     check_repaired("-c:a libvorbis -page_duration 400000", "vorbis.ogg", 1, 24_000);
     // A hole of three frames, and what hangs on the bits before.
     check_repaired("-c:a libmp3lame -b:a 128k", "a.mp3", 1300, 1152 * 7);
+}
+
+/// The checksum of a FLAC frame header.
+fn crc8(bytes: &[u8]) -> u8 {
+    let shift = |crc: u8| crc << 1 ^ if crc >> 7 == 1 { 7 } else { 0 };
+    bytes.iter().fold(0, |crc, &byte| (0..8).fold(crc ^ byte, |crc, _| shift(crc)))
+}
+
+#[test]
+fn a_header_that_chance_has_made_does_not_make_minutes_of_silence() {
+    let workshop = Workshop::new();
+    let (mut bytes, whole) = make(&workshop, "-c:a flac", "a.flac");
+    let block = usize::from(u16::from_be_bytes([bytes[10], bytes[11]]));
+    // The tenth frame, whose number is one byte.
+    let header = |at: usize| &bytes[at..at + 6];
+    let is_tenth = |at: &usize| {
+        header(*at).starts_with(b"\xff\xf8") && header(*at)[4] == 9 && crc8(header(*at)) == 0
+    };
+    let at = (0..bytes.len() - 6).find(is_tenth).unwrap();
+    // In front of it one that claims to be number 32,768.
+    let mut chance = [&bytes[at..at + 4], &[0xe8, 0x80, 0x80]].concat();
+    chance.push(crc8(&chance));
+    bytes.splice(at..at, chance);
+    let decoded = decode(&bytes).unwrap();
+    let (first, end) = difference(whole.only(), decoded.only());
+    // A frame or a few are lost in the search for its end.
+    assert!(9 * block <= first && end <= 14 * block, "{first}..{end} differ");
+    assert!(decoded.report.silenced_frames.0 <= 5 * block as u64, "{:?}", decoded.report);
 }
 
 #[test]
@@ -62,7 +91,7 @@ fn garbage_in_a_packet_does_not_move_the_rest() {
         // Without noise substitution: noise goes on from where the damage left it.
         ("-c:a aac -aac_pns 0", "aac.m4a"),
         ("-c:a alac", "alac.m4a"),
-        ("-c:a flac -strict -2", "flac.mp4"),
+        ("-c:a flac -strict -2 -sample_fmt s16", "flac.mp4"),
         ("-c:a libmp3lame", "a.mp3"),
     ] {
         let (mut bytes, whole) = make(&workshop, arguments, name);

@@ -59,22 +59,27 @@ impl Workshop {
         std::fs::write(self.path(name), bytes).expect("the directory can be written");
     }
 
-    /// What FFmpeg decodes a file to, interleaved, with as many channels as there are. `arguments`
-    /// stand behind the input.
-    pub fn samples(&self, name: &str, arguments: &str) -> Vec<f32> {
-        let mut all = vec!["-i", name];
-        all.extend(arguments.split_ascii_whitespace());
-        all.extend(["-c:a", "pcm_f32le", "-f", "f32le", "-"]);
-        Encoding::F32Le.read(&self.must(&all).stdout).collect()
+    /// What FFmpeg decodes an input to, interleaved, with as many channels as there are. The
+    /// arguments name the input, with options in front of it and behind it.
+    fn samples(&self, input: &[&str]) -> Vec<f32> {
+        let output = ["-c:a", "pcm_f32le", "-f", "f32le", "-"];
+        Encoding::F32Le.read(&self.must(&[input, &output].concat()).stdout).collect()
     }
 
     /// The same as stereo: one channel twice, two as they are.
-    pub fn stereo(&self, name: &str, channels: usize, arguments: &str) -> Stereo {
-        let samples = self.samples(name, arguments);
+    pub fn stereo_of(&self, input: &[&str], channels: usize) -> Stereo {
+        let samples = self.samples(input);
         match channels {
             1 => Stereo::from_planes(samples.clone(), samples).expect("one is as long as itself"),
             _ => Stereo::from_interleaved(&samples),
         }
+    }
+
+    /// What FFmpeg decodes a file to. `arguments` stand behind its name, separated by blanks.
+    pub fn stereo(&self, name: &str, channels: usize, arguments: &str) -> Stereo {
+        let mut input = vec!["-i", name];
+        input.extend(arguments.split_ascii_whitespace());
+        self.stereo_of(&input, channels)
     }
 
     /// Runs FFmpeg, which must succeed.

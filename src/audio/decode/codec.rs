@@ -1,7 +1,5 @@
 //! Packets to samples: the one file that knows the decoders of Symphonia.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use symphonia::core::audio::{Audio, GenericAudioBufferRef};
 use symphonia::core::codecs::audio::well_known::{
     CODEC_ID_AAC, CODEC_ID_ALAC, CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_VORBIS,
@@ -12,6 +10,8 @@ use symphonia::core::codecs::audio::{
 use symphonia::core::packet::PacketRef;
 use symphonia::core::units::{Duration, Timestamp};
 
+use super::aac_packet::has_channel;
+use super::guard::guard;
 use super::linear::Linear;
 use super::mix::{Layout, Mix};
 use super::report::CodecName;
@@ -114,28 +114,25 @@ impl PacketDecoder {
             return Ok(());
         }
         let decoder = self.decoder.as_mut().ok_or(Damaged)?;
-        // An AAC packet without a single element decodes to whatever the packet before left behind.
-        if bytes.is_empty() || matches!(self.codec, Codec::Aac { .. }) && bytes[0] >> 5 == 7 {
+        if bytes.is_empty() || matches!(self.codec, Codec::Aac { .. }) && !has_channel(bytes) {
             return Err(Damaged);
         }
         let packet = PacketRef::new(0, Timestamp::ZERO, Duration::from(u64::from(frames)), bytes);
-        let decoded = catch_unwind(AssertUnwindSafe(|| match decoder.decode_ref(&packet) {
+        let decoded = guard(|| match decoder.decode_ref(&packet) {
             Ok(audio) => copy(audio, planes),
             Err(_) => Err(Damaged),
-        }));
-        match decoded {
-            Ok(result) => result,
-            Err(_) => {
-                self.decoder = make(&self.codec).map_err(|_| Damaged)?;
-                Err(Damaged)
-            }
-        }
+        });
+        decoded.unwrap_or_else(|| {
+            self.decoder = make(&self.codec).ok().flatten();
+            Err(Damaged)
+        })
     }
 
     /// Forgets the packets before: the next one does not follow them.
     pub(super) fn forget(&mut self) {
-        if let Some(decoder) = self.decoder.as_mut() {
-            decoder.reset();
+        let Some(decoder) = self.decoder.as_mut() else { return };
+        if guard(|| decoder.reset()).is_none() {
+            self.decoder = make(&self.codec).ok().flatten();
         }
     }
 }
@@ -148,11 +145,11 @@ fn make(codec: &Codec) -> Result<Option<Box<dyn AudioDecoder>>, String> {
     if !extra.is_empty() {
         parameters.with_extra_data(extra.into());
     }
-    catch_unwind(|| {
+    guard(|| {
         symphonia::default::get_codecs()
             .make_audio_decoder(&parameters, &AudioDecoderOptions::default())
     })
-    .map_err(|_| "its headers are broken".to_owned())?
+    .ok_or_else(|| "its headers are broken".to_owned())?
     .map(Some)
     .map_err(|error| error.to_string())
 }

@@ -25,8 +25,8 @@ pub enum DecodeError {
     },
     /// The container is read, but not what is in it.
     #[error(
-        "{codec} in {container} is not decoded here: convert it, for example to FLAC or WAV, and \
-         send that"
+        "{codec} in {container} is not decoded here: convert it, for example to WAV, or to FLAC of \
+         24 bits, and send that"
     )]
     UnsupportedCodec {
         /// Where it was found.

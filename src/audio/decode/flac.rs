@@ -70,7 +70,7 @@ impl Flac {
             }
         }
         let info = info.ok_or(broken("it has no valid STREAMINFO"))?;
-        let codec = info.codec(flac_frame::layout(&comments, info.channels));
+        let codec = info.codec(Container::Flac, flac_frame::layout(&comments, info.channels))?;
         let (rate, frames) = (Hertz(info.rate), info.frames);
         // A file of known length begins at its beginning; a stream may have been joined later.
         self.position = info.frames.map(|_| 0);
@@ -146,11 +146,6 @@ impl Demux for Flac {
                 }
                 continue;
             };
-            let expected = self.position.unwrap_or(header.position);
-            if header.position > expected {
-                self.position = Some(header.position);
-                return Ok(Some(Event::Gap(header.position - expected)));
-            }
             let (length, damaged) = match self.end(info, &header, bytes)? {
                 End::Whole(length) => (length, false),
                 End::Damaged(length) => (length, true),
@@ -162,6 +157,12 @@ impl Demux for Flac {
                     continue;
                 }
             };
+            // Only now it is known to be a frame, and no chance that lies about its place.
+            let expected = self.position.unwrap_or(header.position);
+            if header.position > expected {
+                self.position = Some(header.position);
+                return Ok(Some(Event::Gap(header.position - expected)));
+            }
             self.position = Some(header.position + u64::from(header.frames));
             let packet = Packet::whole(bytes.take(length)?, header.frames);
             return Ok(Some(Event::Packet(Packet { damaged, ..packet })));

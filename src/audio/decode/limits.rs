@@ -18,6 +18,9 @@ pub struct Limits {
     pub packet_bytes: usize,
     /// Frames of silence put in for missing packets, in all: a header may claim years.
     pub gap_frames: u64,
+    /// Streams one behind the other. Each may have a rate of its own, which takes a resampler of its
+    /// own, and that is tenths of a second for 48 bytes; this is days of internet radio.
+    pub links: u64,
     /// Numbers in the codebooks of one Vorbis stream; real ones stay below 200,000.
     pub codebook_values: u64,
 }
@@ -30,6 +33,7 @@ impl Default for Limits {
             header_bytes: 32 * 1024 * 1024,
             packet_bytes: 4 * 1024 * 1024,
             gap_frames: 10 * 60 * 48_000,
+            links: 1000,
             codebook_values: 4 * 1024 * 1024,
         }
     }

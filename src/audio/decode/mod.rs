@@ -10,7 +10,7 @@
 //! |---|---|---|---|
 //! | WAV, RF64, BW64, Wave64 | integers of 8 to 32 bits, floats of 32 and 64 | nothing | next link |
 //! | AIFF, AIFF-C | the same, both byte orders | nothing | left out |
-//! | FLAC | FLAC | nothing | next link |
+//! | FLAC | FLAC of up to 24 bits | nothing | next link |
 //! | MP3 | MPEG-1, -2 and -2.5 layer III | by the LAME or Lavc tag | next link |
 //! | Ogg | Vorbis of one or two channels, FLAC | by the positions of first and last page | next link |
 //! | MP4, M4A, QuickTime, also fragmented | AAC-LC of one or two channels, ALAC, FLAC | by `iTunSMPB` or the edit list | left out |
@@ -23,12 +23,15 @@
 //! Nothing depends on how fast the upload grows or how it is cut: the blocks are the same. Nothing
 //! that an upload holds makes a call panic; a packet on which a codec panics becomes silence.
 
+mod aac_packet;
 mod aiff;
 mod bytes;
 mod codec;
+mod current;
 mod error;
 mod flac;
 mod flac_frame;
+mod guard;
 mod limits;
 mod linear;
 mod mix;
@@ -51,16 +54,11 @@ pub use limits::Limits;
 pub use report::{CodecName, Container, Report, SourceInfo};
 pub use upload::{Complete, Upload};
 
-use std::ops::Range;
-
 use self::bytes::Bytes;
-use self::codec::PacketDecoder;
-use self::mix::Mix;
-use self::packet::{Demux, Event, Link, Packet};
+use self::current::{Current, silence_wild};
+use self::packet::{Demux, Event, Packet};
 use super::{Encoding, Frames, Hertz, Stereo};
 
-/// Beyond this, 240 dB over full scale, a sample is no sound but a broken file.
-const WILDEST: f32 = 1e12;
 /// Frames of one block of silence.
 const SILENT_BLOCK_FRAMES: u64 = 65_536;
 
@@ -106,17 +104,6 @@ pub struct Decoder {
     /// At least one frame came from a packet.
     has_sound: bool,
     has_ended: bool,
-}
-
-/// The link that is being decoded.
-struct Current {
-    decoder: PacketDecoder,
-    mix: Mix,
-    rate: Hertz,
-    /// Frames that its header promised.
-    promised: Option<u64>,
-    /// Frames handed out so far.
-    heard: u64,
 }
 
 impl Decoder {
@@ -208,6 +195,9 @@ impl Decoder {
                 Some(Event::Gap(frames)) => self.fill(frames),
                 Some(Event::Link(link)) => {
                     self.settle();
+                    if self.report.links >= self.limits.links {
+                        return Err(self.too_many_links());
+                    }
                     self.current = Current::begin(link, &self.limits)?;
                     self.report.links += 1;
                 }
@@ -269,43 +259,14 @@ impl Decoder {
         self.report.missing_frames = Frames(before.saturating_add(missing));
     }
 
+    fn too_many_links(&self) -> DecodeError {
+        let what = "the count of streams in it";
+        DecodeError::TooLarge { container: self.source.container, what, limit: self.limits.links }
+    }
+
     fn nothing_decoded(&self) -> DecodeError {
         let Report { damaged_packets, gaps, .. } = self.report;
         let container = self.source.container;
         DecodeError::NothingDecoded { container, damaged: damaged_packets + gaps }
     }
-}
-
-impl Current {
-    /// Checks what the header says before anything is paid for it.
-    fn begin(link: Link, limits: &Limits) -> Result<Current, DecodeError> {
-        let Link { container, codec, rate, frames: promised } = link;
-        let (name, channels) = (codec.name(), codec.channels());
-        if !rate.is_supported() {
-            return Err(DecodeError::UnsupportedRate { rate });
-        }
-        if !(1..=limits.channels).contains(&channels) {
-            return Err(DecodeError::UnsupportedChannels { channels, most: limits.channels });
-        }
-        let mix = codec.mix();
-        let decoder = PacketDecoder::new(codec).map_err(|reason| {
-            DecodeError::UnsupportedCodec { container, codec: format!("{name} ({reason})") }
-        })?;
-        Ok(Current { decoder, mix, rate, promised, heard: 0 })
-    }
-}
-
-/// Makes silence of samples that are no numbers, or none that sound has, and counts them.
-fn silence_wild(planes: &mut [Vec<f32>], heard: &Range<usize>) -> u64 {
-    let mut wild = 0;
-    for plane in planes {
-        for sample in plane.iter_mut().take(heard.end).skip(heard.start) {
-            // Also true for a NaN, which is not in any range.
-            if !(-WILDEST..=WILDEST).contains(sample) {
-                *sample = 0.0;
-                wild += 1;
-            }
-        }
-    }
-    wild
 }

@@ -21,7 +21,7 @@ use crate::audio::Hertz;
 /// The layer that is decoded.
 pub(super) const LAYER_3: u32 = 3;
 /// More than two frames of any kind, so that two headers behind the first can be looked at.
-const WINDOW_BYTES: usize = 8192;
+pub(super) const WINDOW_BYTES: usize = 8192;
 /// How much of a window is searched: from every byte of it two frames fit in the rest.
 const SEARCH_BYTES: usize = WINDOW_BYTES - 2 * 1732 - 4;
 

@@ -70,6 +70,27 @@ impl Header {
         })
     }
 
+    /// Whether frames of free format begin here: their header has no bit rate, so that they are as
+    /// long as it takes to the next one. `window` holds more than two of any length.
+    pub(super) fn is_free_format(window: &[u8]) -> bool {
+        // Rate, version and layer stay as they are, padding comes and goes.
+        let kind = |at: usize| match window.get(at..at + 4) {
+            Some(&[0xff, second, third, _])
+                if third >> 4 == 0
+                    && Header::parse(&[0xff, second, third | 0x10, 0])
+                        .is_some_and(|header| header.layer == 3) =>
+            {
+                Some((second, third & !2))
+            }
+            _ => None,
+        };
+        let is_next = |at: usize| kind(at).is_some() && kind(at) == kind(0);
+        // A frame holds its side information at least.
+        kind(0).is_some()
+            && (21..window.len() / 2)
+                .any(|length| is_next(length) && (2 * length - 1..=2 * length + 1).any(is_next))
+    }
+
     /// Whether both belong to one stream.
     pub(super) fn is_like(&self, other: &Header) -> bool {
         let kind = |header: &Header| (header.layer, header.rate, header.channels, header.frames);
@@ -107,5 +128,20 @@ mod tests {
         check([0xff, 0xeb, 0x90, 0x64], None);
         check([0xff, 0xf9, 0x90, 0x64], None);
         check([0xfe, 0xfb, 0x90, 0x64], None);
+    }
+
+    #[test]
+    fn free_format_is_told_by_its_rhythm() {
+        let frame = |padding: u8| {
+            let mut frame = vec![0xff, 0xfb, padding << 1, 0x64];
+            frame.resize(1306 + usize::from(padding), 0x55);
+            frame
+        };
+        let frames = [frame(0), frame(1), frame(0), frame(0)].concat();
+        assert!(Header::is_free_format(&frames));
+        assert!(!Header::is_free_format(&frames[1..]));
+        assert!(!Header::is_free_format(&frames[..2600]));
+        assert!(!Header::is_free_format(&[0xff, 0xfb, 0x90, 0x64].repeat(1000)));
+        assert!(!Header::is_free_format(&[]));
     }
 }

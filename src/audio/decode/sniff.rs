@@ -7,8 +7,10 @@ use super::flac::Flac;
 use super::limits::Limits;
 use super::mp4::Mp4;
 use super::mpeg::{self, Mpeg};
+use super::mpeg_header::Header;
 use super::ogg::Ogg;
 use super::packet::Demux;
+use super::report::Container;
 use super::riff::{self, Riff};
 use super::tags;
 
@@ -73,6 +75,10 @@ pub(super) fn open(bytes: &mut Bytes, limits: &Limits) -> Result<Box<dyn Demux>,
     }
     if is_adts(&head) {
         return Err(DecodeError::UnknownFormat { looks_like: "AAC without a container (ADTS)" });
+    }
+    if Header::is_free_format(bytes.peek(mpeg::WINDOW_BYTES)?) {
+        let codec = "MP3 of free format".to_owned();
+        return Err(DecodeError::UnsupportedCodec { container: Container::Mp3, codec });
     }
     match mpeg::find_first(bytes, limits)? {
         Some(mpeg::LAYER_3) => Ok(Box::new(Mpeg::open())),

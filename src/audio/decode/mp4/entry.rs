@@ -75,7 +75,7 @@ fn flac(entry: &Mp4Box, bytes: &mut Bytes) -> Result<Entry, DecodeError> {
         None => None,
     };
     let info = info.ok_or(broken("its FLAC header cannot be read"))?;
-    let codec = Some(info.codec(Layout::of_count(info.channels)));
+    let codec = Some(info.codec(Container::Mp4, Layout::of_count(info.channels))?);
     Ok(Entry { codec, rate: info.rate, frames: None, info: Some(info) })
 }
 

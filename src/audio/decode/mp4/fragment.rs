@@ -62,7 +62,7 @@ pub(super) fn read(
         for run in children.iter().filter(|child| child.kind == *b"trun") {
             let content = run.read(bytes, limits.header_bytes)?;
             start = read_run(&content, base, start, defaults, &mut places)
-                .filter(|_| places.len() <= limits.header_bytes / 8)
+                .filter(|_| places.len() <= limits.header_bytes / size_of::<Place>())
                 .ok_or(DecodeError::TooLarge {
                     container: Container::Mp4,
                     what: "one fragment in bytes",
@@ -94,6 +94,10 @@ fn read_run(
     // Packets that are all alike take no bytes, so that their number is not limited by the box.
     if count > MAX_RUN {
         return None;
+    }
+    // Packets without a byte hold nothing.
+    if fields.flags & 0x200 == 0 && defaults.bytes == 0 {
+        return Some(start);
     }
     for _ in 0..count {
         let duration = fields.flagged(0x100, 4).unwrap_or(defaults.duration);
@@ -135,5 +139,30 @@ impl Fields<'_> {
 
     fn flagged(&mut self, flag: u64, count: usize) -> Option<u64> {
         if self.flags & flag == 0 { None } else { self.take(count) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Packets found in a `trun` box of so many flags and numbers behind the count.
+    fn run(flags: u32, count: u32, numbers: &[u32], bytes: u64) -> Option<VecDeque<Place>> {
+        let content = [&[flags, count], numbers].concat();
+        let content: Vec<u8> = content.into_iter().flat_map(u32::to_be_bytes).collect();
+        let mut places = VecDeque::new();
+        let defaults = Defaults { duration: 1024, bytes };
+        read_run(&content, 100, 100, defaults, &mut places).map(|_| places)
+    }
+
+    #[test]
+    fn a_run_holds_no_more_than_it_tells_of() {
+        let place = |start, bytes| Place { start, bytes, duration: 1024, is_last: false };
+        assert_eq!(run(0x200, 2, &[30, 40], 0).unwrap(), [place(100, 30), place(130, 40)]);
+        assert_eq!(run(0x201, 3, &[8, 30], 0).unwrap(), [place(108, 30)]);
+        assert_eq!(run(0, 2, &[], 50).unwrap(), [place(100, 50), place(150, 50)]);
+        // Packets without a byte would cost time and memory for nothing.
+        assert!(run(0, 1 << 18, &[], 0).unwrap().is_empty());
+        assert!(run(0, u32::MAX, &[], 1).is_none());
     }
 }

@@ -23,6 +23,7 @@ use self::table::Place;
 use self::track::Track;
 use super::bytes::Bytes;
 use super::error::DecodeError;
+use super::flac_frame::is_whole;
 use super::limits::Limits;
 use super::packet::{Demux, Event, Link, Packet};
 use super::report::{Container, Report};
@@ -99,7 +100,9 @@ impl Mp4 {
         if packet.is_empty() || stated.or(own).is_none() {
             return Event::Gap(heard.len() as u64);
         }
-        Event::Packet(Packet { bytes: packet, frames, heard, damaged: false })
+        // A frame of FLAC carries a checksum.
+        let damaged = info.is_some() && !is_whole(&packet);
+        Event::Packet(Packet { bytes: packet, frames, heard, damaged })
     }
 }
 

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use super::super::error::DecodeError;
-use super::super::flac_frame::StreamInfo;
+use super::super::flac_frame::{StreamInfo, is_whole};
 use super::super::mix::Layout;
 use super::super::packet::{Event, Packet};
+use super::super::report::Container;
 use super::{Mapping, PagePackets, broken, link};
 
 /// Bytes before STREAMINFO in the first packet: magic, version, count, `fLaC`, block header.
@@ -31,7 +32,7 @@ impl Mapping for OggFlac {
                 let info = bytes.get(PREFIX_BYTES..).and_then(StreamInfo::parse);
                 let info = info.ok_or(broken("its FLAC header cannot be read"))?;
                 // The comments come behind, where the link has begun.
-                let codec = info.codec(Layout::of_count(info.channels));
+                let codec = info.codec(Container::Ogg, Layout::of_count(info.channels))?;
                 events.push_back(link(codec, info.rate, info.frames));
                 // A file of known length begins at its beginning.
                 self.position = info.frames.map(|_| 0);
@@ -45,7 +46,9 @@ impl Mapping for OggFlac {
                 events.push_back(Event::Gap(header.position - expected));
             }
             self.position = Some(header.position + u64::from(header.frames));
-            events.push_back(Event::Packet(Packet::whole(bytes, header.frames)));
+            let damaged = !is_whole(&bytes);
+            let packet = Packet::whole(bytes, header.frames);
+            events.push_back(Event::Packet(Packet { damaged, ..packet }));
         }
         Ok(())
     }
