@@ -151,8 +151,9 @@ fn command(session: &Session, config: &DecoderConfig, rate: Hertz) -> Command {
         };
         command.args(["--raw", &format!("{encoding}:{}:{}", raw.rate.0, raw.channels)]);
     }
-    // What it says when it crashes is told to the client: one line is enough.
-    command.env("RUST_BACKTRACE", "0");
+    // What it says when it crashes is told to the client: one line is enough. Nobody empties that pipe
+    // before it ends, so it must not say more.
+    command.env("RUST_BACKTRACE", "0").env("STEMWIRE_LOG", "off");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
