@@ -28,7 +28,7 @@ const RUNGS: [(&str, u32); 17] = [
 ];
 
 /// Crates that only these rooms may name.
-const OWNERS: [(&str, &[&str]); 21] = [
+const OWNERS: [(&str, &[&str]); 22] = [
     ("symphonia", &["audio/decode"]),
     ("rubato", &["audio/resample"]),
     ("hound", &["audio/wav", "cli/export"]),
@@ -48,6 +48,7 @@ const OWNERS: [(&str, &[&str]); 21] = [
     ("tokio", &["server", "client", "cli"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
+    ("ctrlc", &["cli"]),
     ("tempfile", &["cli"]),
     ("rustix", &["session", "separation"]),
 ];

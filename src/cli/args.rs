@@ -66,8 +66,6 @@ pub(super) struct Serve {
     pub(super) engines: Vec<String>,
     #[command(flatten)]
     pub(super) engine: EngineArgs,
-    #[command(flatten)]
-    pub(super) limits: LimitArgs,
     /// Token that every call must carry
     #[arg(long, env = "STEMWIRE_TOKEN", hide_env_values = true)]
     pub(super) token: Option<String>,
@@ -86,6 +84,9 @@ pub(super) struct Serve {
     /// Key of the certificate as PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert", env = "STEMWIRE_TLS_KEY")]
     pub(super) tls_key: Option<PathBuf>,
+    // Last: its heading holds for all that follows.
+    #[command(flatten)]
+    pub(super) limits: LimitArgs,
 }
 
 /// [`Limits`], as typed.

@@ -14,7 +14,7 @@ use crate::session::{Failure, Reason};
 #[derive(Debug)]
 pub(super) struct CliError {
     cause: String,
-    remedy: Option<String>,
+    remedy: String,
     kind: Kind,
 }
 
@@ -38,12 +38,16 @@ pub(super) enum Kind {
 impl CliError {
     /// An error with its remedy.
     pub(super) fn new(kind: Kind, cause: impl Into<String>, remedy: impl Into<String>) -> CliError {
-        CliError { cause: cause.into(), remedy: Some(remedy.into()), kind }
+        CliError { cause: cause.into(), remedy: remedy.into(), kind }
     }
 
-    /// An error whose cause says its remedy.
-    pub(super) fn plain(kind: Kind, cause: impl Into<String>) -> CliError {
-        CliError { cause: cause.into(), remedy: None, kind }
+    /// An error whose text says its remedy after the last semicolon; without one, its kind does.
+    pub(super) fn plain(kind: Kind, text: impl Into<String>) -> CliError {
+        let text = text.into();
+        match text.rsplit_once("; ") {
+            Some((cause, remedy)) => CliError::new(kind, cause, remedy),
+            None => CliError::new(kind, text, kind.remedy()),
+        }
     }
 
     /// A file that cannot be written.
@@ -61,9 +65,7 @@ impl CliError {
     /// Prints it to standard error.
     pub(super) fn print(&self) {
         eprintln!("error: {}", self.cause);
-        if let Some(remedy) = &self.remedy {
-            eprintln!("remedy: {remedy}");
-        }
+        eprintln!("remedy: {}", self.remedy);
     }
 
     /// What the process ends with.
@@ -74,6 +76,20 @@ impl CliError {
     /// The kind.
     pub(super) fn kind(&self) -> Kind {
         self.kind
+    }
+}
+
+impl Kind {
+    /// What helps where nothing more is known.
+    fn remedy(self) -> &'static str {
+        match self {
+            Kind::Other => "see what stands above",
+            Kind::Usage => "see `stemwire help` and the command's own --help",
+            Kind::Input => "see that the file plays elsewhere, or convert it, for example to WAV",
+            Kind::Engine => "see `stemwire doctor`",
+            Kind::Server => "see the server's log, or try again later",
+            Kind::Disk => "see that the folder may be written and has room",
+        }
     }
 }
 
@@ -117,7 +133,6 @@ impl From<Failure> for CliError {
             | Reason::DecoderLimit
             | Reason::TrackTooLong => Kind::Input,
         };
-        // The message says the remedy after a colon or a semicolon.
         CliError::plain(kind, failure.message)
     }
 }
@@ -149,7 +164,16 @@ impl From<ClientError> for CliError {
                 CliError::new(Kind::Usage, error.to_string(), "write it as http://HOST:PORT")
             }
             ClientError::Connect { url, .. } => {
-                let remedy = format!("start it with `stemwire serve`, or see that {url} is right");
+                let remedy = if url.starts_with("https://") {
+                    "see that the server speaks TLS there, and name the authority of its certificate \
+                     with --tls-ca where the system does not know it"
+                        .to_owned()
+                } else {
+                    format!(
+                        "start it with `stemwire serve`, or see that {url} is right: https:// where \
+                         it speaks TLS"
+                    )
+                };
                 CliError::new(Kind::Server, error.to_string(), remedy)
             }
             ClientError::Refused { reason, .. } => {

@@ -28,6 +28,7 @@ pub(super) fn run(arguments: &Serve) -> Result<(), CliError> {
         .map_err(|error| CliError::plain(Kind::Other, format!("no threads: {error}")))?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let served = async_runtime.block_on(async {
+        server::check(&config)?;
         let listener = server::listen(arguments.listen).await?;
         let address = listener.local_addr().unwrap_or(arguments.listen);
         write(&format!("listening on {scheme}://{address}\n"))?;
@@ -90,16 +91,11 @@ fn limits(arguments: &LimitArgs) -> Limits {
 
 fn server_config(arguments: &Serve) -> Result<ServerConfig, CliError> {
     check_exposure(arguments.listen, arguments.token.as_deref(), arguments.insecure)?;
-    let read = |path: &Path| {
-        std::fs::read(path).map_err(|error| {
-            let cause = format!("cannot read {}: {error}", path.display());
-            CliError::new(Kind::Usage, cause, "give a PEM file that this user may read")
-        })
-    };
     let tls = match (&arguments.tls_cert, &arguments.tls_key) {
-        (Some(certificate), Some(key)) => {
-            Some(Tls { certificate: read(certificate)?, key: read(key)? })
-        }
+        (Some(certificate), Some(key)) => Some(Tls {
+            certificate: setup::pem(certificate, "CERTIFICATE")?,
+            key: setup::pem(key, "PRIVATE KEY")?,
+        }),
         _ => None,
     };
     Ok(ServerConfig {

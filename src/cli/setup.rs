@@ -66,6 +66,25 @@ pub(super) fn install_with_bar(
     Ok(path)
 }
 
+/// A PEM file that holds at least one `what`, such as `CERTIFICATE`.
+pub(super) fn pem(path: &Path, what: &str) -> Result<Vec<u8>, CliError> {
+    let bytes = std::fs::read(path).map_err(|error| {
+        let cause = format!("cannot read {}: {error}", path.display());
+        CliError::new(Kind::Usage, cause, "give a PEM file that this user may read")
+    })?;
+    let text = String::from_utf8_lossy(&bytes);
+    let begins = |line: &str| line.starts_with("-----BEGIN ") && line.contains(what);
+    if text.lines().any(begins) {
+        return Ok(bytes);
+    }
+    let cause = format!("{} holds no {what} in PEM form", path.display());
+    Err(CliError::new(
+        Kind::Usage,
+        cause,
+        format!("give a PEM file with a line `-----BEGIN {what}-----`"),
+    ))
+}
+
 /// The models there are; broken ones are told.
 pub(super) fn catalog(models_dir: Option<&Path>) -> Catalog {
     let folder = models_dir.map(Path::to_owned).or_else(default_models_dir);

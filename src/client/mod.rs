@@ -156,6 +156,22 @@ impl From<tonic::Status> for ClientError {
 }
 
 impl ClientError {
+    /// What a call ended with before the server had said a word: its own refusal, or that there is
+    /// nobody who speaks the protocol.
+    fn before_answer(url: &str, status: tonic::Status) -> ClientError {
+        let error = ClientError::from(status);
+        match error {
+            ClientError::Refused {
+                code: Code::Unknown | Code::Internal | Code::Cancelled | Code::Unavailable,
+                reason,
+                message,
+            } if reason.is_empty() => {
+                ClientError::Connect { url: url.to_owned(), problem: message }
+            }
+            error => error,
+        }
+    }
+
     /// Whether the same may go well when it is tried again.
     fn is_passing(&self) -> bool {
         match self {

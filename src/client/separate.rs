@@ -71,6 +71,8 @@ pub async fn separate(
 ) -> Result<wire::Session, ClientError> {
     let mut failures = 0;
     let mut held = (0, 0);
+    // A server that never answered need not be asked again: its address may be wrong.
+    let mut answered = false;
     loop {
         let error = match attempt(server, &mut request, held.0, sink).await {
             Ok(session) => return Ok(session),
@@ -81,7 +83,8 @@ pub async fn separate(
                 error
             }
         };
-        if !error.is_passing() || !request.seekable || failures >= ATTEMPTS {
+        answered |= !matches!(error, ClientError::Connect { .. });
+        if !error.is_passing() || !answered || !request.seekable || failures >= ATTEMPTS {
             return Err(error);
         }
         sink.reconnecting(&error);
@@ -106,7 +109,7 @@ async fn attempt(
         let mut stub = connect(server).await?;
         let offset = if committed > 0 { held(&mut stub, request).await? } else { 0 };
         progress = progress.max(offset);
-        exchange(&mut stub, request, offset, sink, &mut progress).await
+        exchange(&mut stub, &server.url, request, offset, sink, &mut progress).await
     };
     let result = result.await;
     result.map_err(|error| Broken { error, committed: progress })
@@ -121,6 +124,7 @@ async fn held(stub: &mut Stub, request: &Request) -> Result<u64, ClientError> {
 
 async fn exchange(
     stub: &mut Stub,
+    url: &str,
     request: &mut Request,
     offset: u64,
     sink: &mut dyn Sink,
@@ -138,7 +142,7 @@ async fn exchange(
         .take()
         .ok_or_else(|| ClientError::Nonsense("the song cannot be read a second time".into()))?;
     let reader = Reader::start(song, request.seekable.then_some(offset), offset, sender)?;
-    let result = receive(stub, receiver, sink, committed).await;
+    let result = receive(stub, url, receiver, sink, committed).await;
     if request.seekable {
         // The call has ended, so the reader's next chunk is its last.
         let (song, read) = reader.end().await?;
@@ -152,11 +156,13 @@ async fn exchange(
 
 async fn receive(
     stub: &mut Stub,
+    url: &str,
     requests: mpsc::Receiver<SeparateRequest>,
     sink: &mut dyn Sink,
     committed: &mut u64,
 ) -> Result<wire::Session, ClientError> {
-    let mut answers = stub.separate(ReceiverStream::new(requests)).await?.into_inner();
+    let call = stub.separate(ReceiverStream::new(requests)).await;
+    let mut answers = call.map_err(|status| ClientError::before_answer(url, status))?.into_inner();
     loop {
         match answers.message().await?.and_then(|answer| answer.message) {
             Some(Received::Session(session)) => {

@@ -81,12 +81,37 @@ fn innermost(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
+/// Checks what would keep a server of this configuration from running, before anybody is told that it
+/// does.
+///
+/// # Errors
+/// [`ServerError::Tls`].
+pub fn check(config: &ServerConfig) -> Result<(), ServerError> {
+    builder(config).map(|_| ())
+}
+
 /// Takes the address, so that whoever asked for port 0 can be told the port.
 ///
 /// # Errors
 /// [`ServerError::Listen`].
 pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
     TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })
+}
+
+/// The transport with its limits and its certificate.
+fn builder(config: &ServerConfig) -> Result<Server, ServerError> {
+    let server = Server::builder()
+        .accept_http1(true)
+        .max_concurrent_streams(MAX_STREAMS)
+        .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .tcp_nodelay(true);
+    let Some(tls) = &config.tls else { return Ok(server) };
+    let identity = Identity::from_pem(&tls.certificate, &tls.key);
+    server.tls_config(ServerTlsConfig::new().identity(identity)).map_err(ServerError::Tls)
 }
 
 /// Serves until `shutdown` is ready, then takes nothing new, lets open sessions rest where they are
@@ -119,22 +144,10 @@ pub async fn serve(
         .layer(GrpcWebLayer::new())
         .layer(details::layer())
         .into_inner();
-    let mut server = Server::builder()
-        .accept_http1(true)
-        .max_concurrent_streams(MAX_STREAMS)
-        .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .tcp_nodelay(true);
-    if let Some(tls) = &config.tls {
-        let identity = Identity::from_pem(&tls.certificate, &tls.key);
-        let tls = ServerTlsConfig::new().identity(identity);
-        server = server.tls_config(tls).map_err(ServerError::Tls)?;
-    }
+    let server = builder(&config)?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = server.layer(layers).add_routes(routes.routes()).serve_with_incoming_shutdown(
+    let mut server = server.layer(layers);
+    let serving = server.add_routes(routes.routes()).serve_with_incoming_shutdown(
         TcpListenerStream::new(listener),
         async {
             // The sender is dropped only with this function.

@@ -14,7 +14,7 @@ use crate::audio::{Frames, StemName};
 pub struct Failure {
     /// The kind.
     pub reason: Reason,
-    /// Cause and remedy, in words.
+    /// Cause and remedy, in words; the remedy stands after the last `; `.
     pub message: String,
     /// The numbers behind it.
     #[serde(default)]

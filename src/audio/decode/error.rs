@@ -12,11 +12,11 @@ pub enum DecodeError {
     #[error("the upload cannot be read")]
     Io(#[from] io::Error),
     /// There is not one byte.
-    #[error("the upload is empty: send the bytes of an audio file")]
+    #[error("the upload is empty; send the bytes of an audio file")]
     Empty,
     /// No audio format is recognised in the content.
     #[error(
-        "the upload is {looks_like}: send WAV (also RF64, Wave64), AIFF, FLAC, MP3, Ogg Vorbis, \
+        "the upload is {looks_like}; send WAV (also RF64, Wave64), AIFF, FLAC, MP3, Ogg Vorbis, \
          Ogg FLAC or MP4/M4A with AAC-LC or ALAC"
     )]
     UnknownFormat {
@@ -25,7 +25,7 @@ pub enum DecodeError {
     },
     /// The container is read, but not what is in it.
     #[error(
-        "{codec} in {container} is not decoded here: convert it, for example to WAV, or to FLAC of \
+        "{codec} in {container} is not decoded here; convert it, for example to WAV, or to FLAC of \
          24 bits, and send that"
     )]
     UnsupportedCodec {
@@ -35,14 +35,14 @@ pub enum DecodeError {
         codec: String,
     },
     /// The container holds pictures or text, but no sound.
-    #[error("the {container} file has no audio track")]
+    #[error("the {container} file has no audio track; send one that has")]
     NoAudioTrack {
         /// What was searched.
         container: Container,
     },
     /// The rate is beyond what is resampled.
     #[error(
-        "a sample rate of {rate} is not taken: it must be {lowest} to {highest}",
+        "a sample rate of {rate} is not taken; it must be {lowest} to {highest}",
         lowest = Hertz::LOWEST,
         highest = Hertz::HIGHEST
     )]
@@ -59,7 +59,9 @@ pub enum DecodeError {
         most: u32,
     },
     /// A header contradicts itself or ends early, so that nothing behind it can be read.
-    #[error("the {container} header is broken: {what}")]
+    #[error(
+        "the {container} header is broken: {what}; convert the file, for example to WAV, and send that"
+    )]
     Malformed {
         /// What it claims to be.
         container: Container,
@@ -67,7 +69,10 @@ pub enum DecodeError {
         what: &'static str,
     },
     /// A header wants more than a limit allows.
-    #[error("the {container} file is beyond a limit: {what} takes more than {limit}")]
+    #[error(
+        "the {container} file is beyond a limit: {what} takes more than {limit}; convert the file, for \
+         example to WAV, and send that"
+    )]
     TooLarge {
         /// What it claims to be.
         container: Container,
@@ -79,7 +84,7 @@ pub enum DecodeError {
     /// Raw PCM that ends within a frame was cut, or is of another encoding than was said.
     #[error(
         "the raw PCM is {bytes} bytes long, which is no multiple of its {frame_bytes} bytes a \
-         frame: check encoding and channels"
+         frame; check encoding and channels"
     )]
     OddPcmLength {
         /// The length of the upload.
@@ -88,7 +93,10 @@ pub enum DecodeError {
         frame_bytes: u64,
     },
     /// The header was read, but not one packet behind it could be decoded.
-    #[error("the {container} file holds no audio that can be decoded ({damaged} damaged packets)")]
+    #[error(
+        "the {container} file holds no audio that can be decoded ({damaged} damaged packets); see that \
+         it plays elsewhere, and send it again"
+    )]
     NothingDecoded {
         /// What was read.
         container: Container,

@@ -11,6 +11,7 @@ use crate::audio::{Encoding, Frames, Hertz, StemName};
 use crate::cli::args::Separate;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::export::{Finished, FinishedStem};
+use crate::cli::setup;
 use crate::client::{self, ClientError, Request, Server, Sink};
 use crate::session::Settings;
 use crate::session::settings::{Normalization, OutputRate};
@@ -27,10 +28,7 @@ impl Remote {
     pub(super) fn new(arguments: &Separate, url: &str) -> Result<Remote, CliError> {
         let authority = match &arguments.tls_ca {
             None => None,
-            Some(path) => Some(std::fs::read(path).map_err(|error| {
-                let cause = format!("cannot read {}: {error}", path.display());
-                CliError::new(Kind::Usage, cause, "give a PEM file")
-            })?),
+            Some(path) => Some(setup::pem(path, "CERTIFICATE")?),
         };
         let parent = match arguments.stdout {
             Some(_) => std::env::temp_dir(),

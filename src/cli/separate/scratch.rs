@@ -26,12 +26,35 @@ impl Scratch {
         let lock = File::create(folder.path().join(LOCK)).map_err(failed)?;
         // Nobody else knows the folder yet.
         let _ = lock.try_lock();
+        remove_on_interrupt(folder.path().to_owned());
         Ok(Scratch { folder, _lock: lock })
     }
 
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
         self.folder.path()
+    }
+}
+
+/// What a process ends with that was interrupted, as shells have it.
+const INTERRUPTED: i32 = 130;
+
+/// Takes the folder along when the process is asked to end. Whoever asks wants it to end now, not when
+/// the segment is done.
+fn remove_on_interrupt(folder: PathBuf) {
+    /// Threads may still be making files while others go.
+    const TRIES: u32 = 20;
+    let set = ctrlc::set_handler(move || {
+        for _ in 0..TRIES {
+            if fs::remove_dir_all(&folder).is_ok() || !folder.exists() {
+                break;
+            }
+        }
+        std::process::exit(INTERRUPTED);
+    });
+    if let Err(error) = set {
+        // Then the next run removes it.
+        tracing::debug!(%error, "interrupts are not handled");
     }
 }
 

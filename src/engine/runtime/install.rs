@@ -42,6 +42,13 @@ pub fn install(
     progress: &mut dyn FnMut(Step),
 ) -> Result<PathBuf, RuntimeError> {
     let wheel = pinned(provider)?;
+    let target = cache.join(wheel.folder_name());
+    if from.is_none()
+        && let Some(library) = library_at(&target)
+    {
+        // It was verified when it came, and appears whole or not at all.
+        return Ok(library);
+    }
     fs::create_dir_all(cache).map_err(RuntimeError::io(cache))?;
     let scratch = Scratch::new(cache, wheel)?;
     let file = match from {
@@ -53,7 +60,6 @@ pub fn install(
     progress(Step::Unpacking);
     let unpacked = scratch.folder.join("unpacked");
     unpack(&file, &unpacked)?;
-    let target = cache.join(wheel.folder_name());
     if library_at(&target).is_none() {
         // What is there has no library: the rest of a removal. A second installer that was faster is
         // as good as this one, so its result is kept.
