@@ -28,6 +28,8 @@ pub(super) enum ApiError {
     MessageEmpty,
     #[error("a chunk of {bytes} bytes came; send {limit} bytes at most")]
     ChunkTooLarge { bytes: usize, limit: usize },
+    #[error("a message of more than {limit} bytes came; send chunks of 64 to 256 KiB")]
+    MessageTooLarge { limit: usize },
     #[error("{field}: {problem}")]
     Invalid { field: &'static str, problem: String },
     #[error("{0:?} is not a session id: it must be a UUID")]
@@ -142,6 +144,9 @@ fn answer(error: &ApiError) -> Answer {
         ApiError::ChunkTooLarge { limit, .. } => plain(Code::InvalidArgument, "CHUNK_TOO_LARGE")
             .field("chunk")
             .with("limit_bytes", limit),
+        ApiError::MessageTooLarge { limit } => {
+            plain(Code::OutOfRange, "MESSAGE_TOO_LARGE").field("message").with("limit_bytes", limit)
+        }
         ApiError::Invalid { field, .. } => {
             plain(Code::InvalidArgument, "CONFIG_INVALID").field(field)
         }

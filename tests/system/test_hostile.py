@@ -152,7 +152,7 @@ def test_flipped_bits_give_audio_or_an_answer(server):
     ("chunk of more than 1 MiB", [Message(config=Config()), Message(chunk=bytes((1 << 20) + 1))],
      ("INVALID_ARGUMENT", "CHUNK_TOO_LARGE")),
     ("message of 5 MiB", [Message(config=Config()), Message(chunk=bytes(5 << 20))],
-     ("INVALID_ARGUMENT", "CHUNK_TOO_LARGE")),
+     ("OUT_OF_RANGE", "MESSAGE_TOO_LARGE")),
     ("first chunk beyond the beginning", [Message(config=Config(upload_offset=7)), Message(chunk=b"x")],
      ("OUT_OF_RANGE", "UPLOAD_GAP")),
     ("unknown model", [Message(config=Config(model="nosuch"))], ("INVALID_ARGUMENT", "MODEL_UNKNOWN")),

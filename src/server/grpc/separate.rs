@@ -13,7 +13,7 @@ use tonic::{Code, Request, Status, Streaming};
 use super::follow::{
     Event, Followed, MESSAGES_AHEAD, Sender, all_readers, deadline, follow, within,
 };
-use super::{Answers, MAX_CHUNK_BYTES, add_chunk, finish_upload};
+use super::{Answers, MAX_MESSAGE_BYTES, add_chunk, finish_upload};
 use crate::separation::Separations;
 use crate::server::status::{ApiError, to_status};
 use crate::server::{blocking, convert};
@@ -245,7 +245,7 @@ fn broken(error: ApiError) -> Broken {
 fn transport(status: Status) -> Status {
     match status.code() {
         Code::OutOfRange | Code::ResourceExhausted => {
-            to_status(ApiError::ChunkTooLarge { bytes: 0, limit: MAX_CHUNK_BYTES })
+            to_status(ApiError::MessageTooLarge { limit: MAX_MESSAGE_BYTES })
         }
         _ => status,
     }
