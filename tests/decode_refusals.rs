@@ -34,11 +34,11 @@ fn wav(tag: u16, channels: u16, rate: u32, bits: u16, frames: u32) -> Vec<u8> {
 
 #[test]
 fn what_is_no_audio_is_named() {
-    check(b"", "the upload is empty: send the bytes of an audio file");
-    check(b"Once upon a time", "the upload is text: send WAV");
-    check(b"<!DOCTYPE html><p>404", "the upload is an HTML page: send WAV");
-    check(b"PK\x03\x04\x14\0", "the upload is a ZIP archive: send WAV");
-    check(&[0; 1000], "the upload is of no format that is known: send WAV");
+    check(b"", "the upload is empty; send the bytes of an audio file");
+    check(b"Once upon a time", "the upload is text; send WAV");
+    check(b"<!DOCTYPE html><p>404", "the upload is an HTML page; send WAV");
+    check(b"PK\x03\x04\x14\0", "the upload is a ZIP archive; send WAV");
+    check(&[0; 1000], "the upload is of no format that is known; send WAV");
     check(b"\x1a\x45\xdf\xa3", "the upload is a Matroska or WebM file");
     check(b"ID3\x04\0\0\0\0\0\0", "the upload is of no format that is known");
 }
@@ -46,7 +46,7 @@ fn what_is_no_audio_is_named() {
 #[test]
 fn headers_that_promise_too_much_are_refused() {
     assert!(decode(&wav(1, 2, 44_100, 16, 1000)).is_ok());
-    check(&wav(1, 2, 7_999, 16, 1000), "a sample rate of 7999 Hz is not taken: it must be 8000 Hz");
+    check(&wav(1, 2, 7_999, 16, 1000), "a sample rate of 7999 Hz is not taken; it must be 8000 Hz");
     check(&wav(1, 2, 0, 16, 1000), "a sample rate of 0 Hz is not taken");
     check(&wav(1, 2, 384_000, 16, 1000), "a sample rate of 384000 Hz is not taken");
     check(&wav(1, 0, 44_100, 16, 0), "0 channels are not taken: it must be 1 to 8");
@@ -73,7 +73,7 @@ fn a_chain_without_end_is_refused() {
 fn codecs_that_are_not_decoded_are_named() {
     let workshop = Workshop::new();
     for (arguments, name, expected) in [
-        ("-c:a libopus -ar 48000", "a.ogg", "Opus in Ogg is not decoded here: convert it"),
+        ("-c:a libopus -ar 48000", "a.ogg", "Opus in Ogg is not decoded here; convert it"),
         ("-c:a libopus -ar 48000", "a.mp4", "Opus in MP4 is not"),
         ("-c:a libvorbis -ac 6", "wide.ogg", "Vorbis with 6 channels in Ogg is not"),
         ("-c:a aac -ac 6", "wide.m4a", "AAC with 6 channels in MP4 is not"),
@@ -83,22 +83,22 @@ fn codecs_that_are_not_decoded_are_named() {
         ("-c:a pcm_alaw", "alaw.wav", "A-law in WAV is not"),
         ("-c:a adpcm_ms", "adpcm.wav", "Microsoft ADPCM in WAV is not"),
         ("-c:a adpcm_ima_qt", "ima.aiff", "the compression \"ima4\" in AIFF is not"),
-        ("-c:a aac", "a.aac", "the upload is AAC without a container (ADTS): send"),
-        ("-c:a mp2", "a.mp2", "the upload is MPEG audio of layer I or II, not MP3: send"),
-        ("-c:a ac3", "a.ac3", "the upload is an AC-3 file: send"),
-        ("-c:a wmav2", "a.wma", "the upload is a Windows Media file: send"),
-        ("-c:a wavpack", "a.wv", "the upload is a WavPack file: send"),
+        ("-c:a aac", "a.aac", "the upload is AAC without a container (ADTS); send"),
+        ("-c:a mp2", "a.mp2", "the upload is MPEG audio of layer I or II, not MP3; send"),
+        ("-c:a ac3", "a.ac3", "the upload is an AC-3 file; send"),
+        ("-c:a wmav2", "a.wma", "the upload is a Windows Media file; send"),
+        ("-c:a wavpack", "a.wv", "the upload is a WavPack file; send"),
     ] {
         check(&workshop.make(&signal(44_100, 2, 0.3), arguments, name), expected);
     }
     // FFmpeg cannot write it: frames whose headers name no bit rate.
     let frame = [&[0xff, 0xfb, 0x00, 0x64][..], &[0; 1300]].concat();
-    check(&frame.repeat(5), "MP3 of free format in MP3 is not decoded here: convert it");
+    check(&frame.repeat(5), "MP3 of free format in MP3 is not decoded here; convert it");
     // Few builds of FFmpeg can write it; its first page is told by what it begins with.
     let mut bytes = workshop.make(&signal(44_100, 2, 0.3), "-c:a libopus -ar 48000", "b.ogg");
     bytes[28..36].copy_from_slice(b"Speex   ");
     mend_ogg(&mut bytes);
-    check(&bytes, "Speex in Ogg is not decoded here: convert it");
+    check(&bytes, "Speex in Ogg is not decoded here; convert it");
     let video = "testsrc=d=0.2:s=64x64";
     check(&workshop.make(video, "-c:v mpeg4", "v.mp4"), "the MP4 file has no audio track");
     check(&workshop.make(video, "-c:v libtheora", "v.ogg"), "the Ogg file has no audio track");
@@ -123,7 +123,7 @@ fn flac_of_more_than_24_bits_is_refused_wherever_it_lies() {
             check(
                 &bytes,
                 &format!(
-                    "FLAC of {bits} bits a sample (beyond 24) in {container} is not decoded here: \
+                    "FLAC of {bits} bits a sample (beyond 24) in {container} is not decoded here; \
                      convert it, for example to WAV, or to FLAC of 24 bits, and send that"
                 ),
             );

@@ -101,7 +101,7 @@ mod tests {
         // An alignment that cannot be true.
         check(INTEGER, 3, 16, Ok(Sample::Signed(2)));
         check(FLOAT, 16, 64, Ok(Sample::Float64));
-        let told = "in WAV is not decoded here: convert it, for example to WAV, or to FLAC of 24 \
+        let told = "in WAV is not decoded here; convert it, for example to WAV, or to FLAC of 24 \
                     bits, and send that";
         check(FLOAT, 4, 16, Err(&format!("floating-point PCM of 16 bits {told}")));
         check(0x55, 1, 0, Err(&format!("MP3 {told}")));

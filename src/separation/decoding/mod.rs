@@ -5,6 +5,7 @@
 //! input ([`protocol`]). [`child`] is what runs in it, [`parent`] what starts and watches it.
 
 pub mod child;
+mod crash;
 pub(super) mod parent;
 mod protocol;
 

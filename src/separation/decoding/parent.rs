@@ -1,6 +1,6 @@
 //! What starts a decoder, tells it how the upload grows, takes its PCM and watches it.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Write};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::DecoderConfig;
+use super::crash::crash;
 use super::protocol::{COMPLETE, End, Message};
 use crate::audio::{Encoding, Frames, Hertz, Stereo};
 use crate::separation::track::{Statistics, TrackWriter};
@@ -327,42 +328,6 @@ impl Receiver {
     fn stored(&self, written: io::Result<()>) -> bool {
         written.map_err(|error| self.shared.fail(Failure::of_storage(&error))).is_ok()
     }
-}
-
-/// What to say about a child that ended without a word.
-fn crash(mut stderr: ChildStderr, how: Option<ExitStatus>) -> Failure {
-    let mut said = Vec::new();
-    // What it said last is only a help; without it the failure is told all the same.
-    let _ = stderr.by_ref().take(64 * 1024).read_to_end(&mut said);
-    let said = String::from_utf8_lossy(&said);
-    let no_memory = said.lines().find(|line| line.starts_with(OUT_OF_MEMORY));
-    let last = said.lines().rfind(|line| !line.trim().is_empty());
-    let last = no_memory.or(last).unwrap_or("").trim();
-    let (reason, cause) = if no_memory.is_some() {
-        (Reason::DecoderLimit, "this file wants more memory than a decoder may have")
-    } else if how.is_some_and(out_of_time) {
-        (Reason::DecoderLimit, "this file takes more processor time than a decoder may have")
-    } else {
-        (Reason::DecoderCrashed, "the decoder crashed on this file")
-    };
-    let text = format!("{cause}; convert it, for example to FLAC or WAV, and send that");
-    let failure = Failure::new(reason, text);
-    if last.is_empty() { failure } else { failure.with("decoder_said", last) }
-}
-
-/// How the words of a Rust program begin that gets no more memory.
-const OUT_OF_MEMORY: &str = "memory allocation of ";
-
-/// Whether the system ended a process because its processor time was over.
-#[cfg(unix)]
-fn out_of_time(how: ExitStatus) -> bool {
-    use std::os::unix::process::ExitStatusExt;
-    how.signal() == Some(rustix::process::Signal::XCPU.as_raw())
-}
-
-#[cfg(not(unix))]
-fn out_of_time(_: ExitStatus) -> bool {
-    false
 }
 
 impl Shared {

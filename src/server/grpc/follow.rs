@@ -1,6 +1,6 @@
 //! Telling a client what happens to a session: its stems as they grow, its progress, its end.
 
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
-use tonic::metadata::MetadataMap;
 
 use super::Answers;
+use super::deadline::within;
 use crate::audio::{Encoding, Frames};
 use crate::separation::SeparationError;
 use crate::server::status::{ApiError, to_status};
@@ -311,58 +311,5 @@ impl Told {
 
     fn next_progress(&self) -> Instant {
         self.at + PROGRESS_AT_LEAST
-    }
-}
-
-/// When a call must have ended, by its `grpc-timeout`; the transport itself heeds that only until the
-/// answer begins.
-pub(super) fn deadline(metadata: &MetadataMap) -> Option<Instant> {
-    Some(Instant::now() + timeout(metadata.get("grpc-timeout")?.to_str().ok()?)?)
-}
-
-/// Parses the value of `grpc-timeout`: at most eight digits and a unit.
-fn timeout(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let count: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
-    match unit {
-        "H" => Some(Duration::from_secs(count * 3600)),
-        "M" => Some(Duration::from_secs(count * 60)),
-        "S" => Some(Duration::from_secs(count)),
-        "m" => Some(Duration::from_millis(count)),
-        "u" => Some(Duration::from_micros(count)),
-        "n" => Some(Duration::from_nanos(count)),
-        _ => None,
-    }
-}
-
-/// Runs `work` until the deadline; `None` where that comes first.
-pub(super) async fn within<T>(
-    deadline: Option<Instant>,
-    work: impl Future<Output = T>,
-) -> Option<T> {
-    let alarm = async {
-        match deadline {
-            Some(deadline) => sleep_until(deadline).await,
-            None => pending().await,
-        }
-    };
-    tokio::select! {
-        result = work => Some(result),
-        () = alarm => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn timeouts_are_read_as_grpc_writes_them() {
-        assert_eq!(timeout("90S"), Some(Duration::from_secs(90)));
-        assert_eq!(timeout("5m"), Some(Duration::from_millis(5)));
-        assert_eq!(timeout("2H"), Some(Duration::from_secs(7200)));
-        for bad in ["", "S", "5", "5x", "-1S", "123456789S", "5é"] {
-            assert_eq!(timeout(bad), None, "{bad:?}");
-        }
     }
 }

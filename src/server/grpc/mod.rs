@@ -3,6 +3,7 @@
 //! [`separate`] is the call that streams both ways; [`follow`] is what it shares with `WatchSession`:
 //! telling a client what happens to a session. The other calls are short and stand here.
 
+mod deadline;
 mod follow;
 mod separate;
 mod stem;
@@ -80,7 +81,7 @@ impl SeparationService for Calls {
         &self,
         request: Request<wire::GetStemRequest>,
     ) -> Result<Response<Self::GetStemStream>, Status> {
-        let deadline = follow::deadline(request.metadata());
+        let deadline = deadline::of(request.metadata());
         let request = request.into_inner();
         let session = self.find(&request.session_id)?;
         Ok(Response::new(stem::start(&session, &request, deadline).map_err(to_status)?))
@@ -90,7 +91,7 @@ impl SeparationService for Calls {
         &self,
         request: Request<wire::WatchSessionRequest>,
     ) -> Result<Response<Self::WatchSessionStream>, Status> {
-        let deadline = follow::deadline(request.metadata());
+        let deadline = deadline::of(request.metadata());
         let request = request.into_inner();
         let session = self.find(&request.session_id)?;
         let readers = follow::readers(&session, &request).map_err(to_status)?;

@@ -10,9 +10,8 @@ use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status, Streaming};
 
-use super::follow::{
-    Event, Followed, MESSAGES_AHEAD, Sender, all_readers, deadline, follow, within,
-};
+use super::deadline::{self, within};
+use super::follow::{Event, Followed, MESSAGES_AHEAD, Sender, all_readers, follow};
 use super::{Answers, MAX_MESSAGE_BYTES, add_chunk, finish_upload};
 use crate::separation::Separations;
 use crate::server::status::{ApiError, to_status};
@@ -28,7 +27,7 @@ pub(super) fn start(
     request: Request<Streaming<wire::SeparateRequest>>,
 ) -> Answers<wire::SeparateResponse> {
     let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
-    let deadline = deadline(request.metadata());
+    let deadline = deadline::of(request.metadata());
     let requests = request.into_inner();
     tokio::spawn(async move {
         if let Err(status) = call(separations, requests, &sender, deadline).await {

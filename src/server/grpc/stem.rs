@@ -8,9 +8,8 @@ use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::Answers;
-use super::follow::{
-    MESSAGES_AHEAD, Sender, end_error, forsaken, most_frames, next_chunk_of, within,
-};
+use super::deadline::within;
+use super::follow::{MESSAGES_AHEAD, Sender, end_error, forsaken, most_frames, next_chunk_of};
 use crate::audio::{Frames, StemName};
 use crate::server::status::{ApiError, to_status};
 use crate::server::{blocking, convert};

@@ -1,15 +1,21 @@
 //! A session in memory: what its directory says, and what only matters while the server runs.
+//!
+//! [`upload`] is how its bytes come, [`control`] who holds it and whether it shall stop.
+
+mod control;
+mod upload;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Duration, Instant};
 
-use super::failure::{SessionError, too_large};
 use super::manifest::{Manifest, State, Timestamp};
 use super::spool::Spool;
-use super::{Failure, Layout, Reason, SessionId, Signal};
+use super::{Failure, Layout, SessionId, Signal};
 use crate::audio::Frames;
+use control::Control;
+
+pub use control::Stop;
 
 /// A session. Shared by everybody who has to do with it; every change is told by its [`Signal`].
 #[derive(Debug)]
@@ -29,27 +35,6 @@ pub struct Session {
     removed: AtomicBool,
     control: Mutex<Control>,
     signal: Signal,
-}
-
-#[derive(Debug)]
-struct Control {
-    stop: Option<Stop>,
-    /// The server ends; nobody need wait for the session here any more.
-    shut_down: bool,
-    /// Counts the calls that have held the session; the last one holds it.
-    call: u64,
-    last_byte: Instant,
-}
-
-/// Why a running session shall stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stop {
-    /// The server ends; the session goes on with the next one.
-    Shutdown,
-    /// Its client left; it may come back.
-    Pause,
-    /// A client ended it.
-    Cancel,
 }
 
 /// How far a session is.
@@ -86,12 +71,7 @@ impl Session {
             queue_position: AtomicU32::new(0),
             readers: AtomicUsize::new(0),
             removed: AtomicBool::new(false),
-            control: Mutex::new(Control {
-                stop: None,
-                shut_down: false,
-                call: 0,
-                last_byte: Instant::now(),
-            }),
+            control: Mutex::new(Control::new()),
             signal: Signal::default(),
         })
     }
@@ -222,123 +202,6 @@ impl Session {
         self.signal.notify();
     }
 
-    /// Bytes of the upload that are held.
-    pub fn uploaded(&self) -> u64 {
-        self.uploaded.load(Ordering::Acquire)
-    }
-
-    /// Adds bytes to the upload; answers its length then.
-    ///
-    /// # Errors
-    /// Those of [`Spool::add`]; `UploadFinished`, `Ended`. A full disk and too many bytes end the session
-    /// with `Failed`.
-    pub fn add_bytes(&self, offset: u64, bytes: &[u8], limit: u64) -> Result<u64, SessionError> {
-        let mut spool = lock(&self.spool);
-        let end = offset.saturating_add(bytes.len() as u64);
-        // A request that is made again for a finished session repeats what is held.
-        let repeats = end <= spool.len() && self.state() == State::Done && !self.is_removed();
-        if !repeats {
-            self.check_open()?;
-        }
-        if let Some(total) = self.manifest().upload.total.filter(|&total| end > total) {
-            return Err(SessionError::UploadFinished { total });
-        }
-        let added = spool.add(offset, bytes, limit);
-        if let Ok(len) = added {
-            // Under the lock: of two chunks at the same moment, the shorter length must not come last.
-            self.uploaded.store(len, Ordering::Release);
-        }
-        drop(spool);
-        lock(&self.control).last_byte = Instant::now();
-        match added {
-            Ok(len) => {
-                self.signal.notify();
-                Ok(len)
-            }
-            Err(error) => {
-                let failure = match &error {
-                    SessionError::Storage(error) => Failure::of_storage(error),
-                    SessionError::UploadTooLarge { limit } => too_large(*limit),
-                    _ => return Err(error),
-                };
-                self.fail(failure.clone());
-                Err(SessionError::Failed(failure))
-            }
-        }
-    }
-
-    /// Says that the upload is complete with `total` bytes, of the hash `sha256` where the client
-    /// gave one. Saying the same again changes nothing.
-    ///
-    /// # Errors
-    /// `UploadIncomplete`, `UploadSizeMismatch`, `Ended`; `Failed` for an empty upload or a wrong hash,
-    /// which end the session.
-    pub fn finish_upload(&self, total: u64, sha256: Option<&str>) -> Result<(), SessionError> {
-        let spool = lock(&self.spool);
-        if self.manifest().upload.total == Some(total) {
-            return Ok(());
-        }
-        self.check_open()?;
-        if let Some(total) = self.manifest().upload.total {
-            return Err(SessionError::UploadFinished { total });
-        }
-        let committed = spool.len();
-        if total > committed {
-            return Err(SessionError::UploadIncomplete { total, committed });
-        }
-        if total < committed {
-            return Err(SessionError::UploadSizeMismatch { total, committed });
-        }
-        let refusal = if total == 0 {
-            Some(Failure::new(Reason::UploadEmpty, "the upload has no bytes; send an audio file"))
-        } else {
-            sha256.map(|expected| self.check_hash(expected)).transpose()?.flatten()
-        };
-        if let Some(failure) = refusal {
-            self.fail(failure.clone());
-            return Err(SessionError::Failed(failure));
-        }
-        spool.sync()?;
-        self.update(|manifest| {
-            manifest.upload.total = Some(total);
-            manifest.upload.sha256 = sha256.map(str::to_owned);
-            if manifest.state == State::Uploading {
-                manifest.state = State::Running;
-            }
-        })?;
-        // It may have ended at this very moment, and then nothing has changed.
-        if self.manifest().upload_complete() { Ok(()) } else { self.check_open() }
-    }
-
-    fn check_hash(&self, expected: &str) -> io::Result<Option<Failure>> {
-        let found = super::tail::sha256_of_file(&self.layout.upload())?;
-        let text =
-            "the upload was damaged on its way: its SHA-256 is not the one given; send it again";
-        let differs = !found.eq_ignore_ascii_case(expected);
-        Ok(differs.then(|| {
-            Failure::new(Reason::UploadHashMismatch, text)
-                .with("expected_sha256", expected)
-                .with("found_sha256", found)
-        }))
-    }
-
-    fn check_open(&self) -> Result<(), SessionError> {
-        if self.is_removed() {
-            return Err(SessionError::NotFound(self.id));
-        }
-        let manifest = self.manifest();
-        match (&manifest.failure, manifest.state) {
-            (Some(failure), _) => Err(SessionError::Failed(failure.clone())),
-            (None, state) if state.is_ended() => Err(SessionError::Ended(state)),
-            _ => Ok(()),
-        }
-    }
-
-    /// How long ago the last byte came, or the session was opened.
-    pub fn idle_upload(&self) -> Duration {
-        lock(&self.control).last_byte.elapsed()
-    }
-
     /// Counts frames that have been decoded, at the stems' rate.
     pub fn set_decoded(&self, frames: Frames) {
         self.decoded.store(frames.0, Ordering::Release);
@@ -350,53 +213,6 @@ impl Session {
         if self.queue_position.swap(position, Ordering::AcqRel) != position {
             self.signal.notify();
         }
-    }
-
-    /// Asks a running session to stop. A stronger wish stands against a weaker one.
-    pub fn request_stop(&self, stop: Stop) {
-        let mut control = lock(&self.control);
-        control.stop = control.stop.max(Some(stop));
-        drop(control);
-        self.signal.notify();
-    }
-
-    /// Says that the server ends: a running session stops, and who waits for it is told.
-    pub fn shut_down(&self) {
-        lock(&self.control).shut_down = true;
-        self.request_stop(Stop::Shutdown);
-    }
-
-    /// Whether the server ends.
-    pub fn is_shut_down(&self) -> bool {
-        lock(&self.control).shut_down
-    }
-
-    /// What was asked of a running session.
-    pub fn stop_requested(&self) -> Option<Stop> {
-        lock(&self.control).stop
-    }
-
-    /// Takes the wish to stop back, when the session is to run again.
-    pub fn clear_stop(&self) {
-        let mut control = lock(&self.control);
-        control.stop = None;
-        control.last_byte = Instant::now();
-    }
-
-    /// Gives the session to a new call; answers the call's number. The call before sees that it no
-    /// longer [holds](Session::is_held_by) the session.
-    pub fn hold(&self) -> u64 {
-        let mut control = lock(&self.control);
-        control.call += 1;
-        let call = control.call;
-        drop(control);
-        self.signal.notify();
-        call
-    }
-
-    /// Whether this call is the last that took the session.
-    pub fn is_held_by(&self, call: u64) -> bool {
-        lock(&self.control).call == call
     }
 
     /// Keeps the files of a session from being removed while the guard lives.

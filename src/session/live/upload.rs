@@ -1,0 +1,129 @@
+//! How the bytes of an upload come to a session, and how it ends.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::{Session, lock};
+use crate::session::failure::{SessionError, too_large};
+use crate::session::tail::sha256_of_file;
+use crate::session::{Failure, Reason, State};
+
+impl Session {
+    /// Bytes of the upload that are held.
+    pub fn uploaded(&self) -> u64 {
+        self.uploaded.load(Ordering::Acquire)
+    }
+
+    /// Adds bytes to the upload; answers its length then.
+    ///
+    /// # Errors
+    /// Those of [`Spool::add`](crate::session::spool::Spool::add); `UploadFinished`, `Ended`. A full disk and too many bytes end the session
+    /// with `Failed`.
+    pub fn add_bytes(&self, offset: u64, bytes: &[u8], limit: u64) -> Result<u64, SessionError> {
+        let mut spool = lock(&self.spool);
+        let end = offset.saturating_add(bytes.len() as u64);
+        // A request that is made again for a finished session repeats what is held.
+        let repeats = end <= spool.len() && self.state() == State::Done && !self.is_removed();
+        if !repeats {
+            self.check_open()?;
+        }
+        if let Some(total) = self.manifest().upload.total.filter(|&total| end > total) {
+            return Err(SessionError::UploadFinished { total });
+        }
+        let added = spool.add(offset, bytes, limit);
+        if let Ok(len) = added {
+            // Under the lock: of two chunks at the same moment, the shorter length must not come last.
+            self.uploaded.store(len, Ordering::Release);
+        }
+        drop(spool);
+        lock(&self.control).last_byte = Instant::now();
+        match added {
+            Ok(len) => {
+                self.signal.notify();
+                Ok(len)
+            }
+            Err(error) => {
+                let failure = match &error {
+                    SessionError::Storage(error) => Failure::of_storage(error),
+                    SessionError::UploadTooLarge { limit } => too_large(*limit),
+                    _ => return Err(error),
+                };
+                self.fail(failure.clone());
+                Err(SessionError::Failed(failure))
+            }
+        }
+    }
+
+    /// Says that the upload is complete with `total` bytes, of the hash `sha256` where the client
+    /// gave one. Saying the same again changes nothing.
+    ///
+    /// # Errors
+    /// `UploadIncomplete`, `UploadSizeMismatch`, `Ended`; `Failed` for an empty upload or a wrong hash,
+    /// which end the session.
+    pub fn finish_upload(&self, total: u64, sha256: Option<&str>) -> Result<(), SessionError> {
+        let spool = lock(&self.spool);
+        if self.manifest().upload.total == Some(total) {
+            return Ok(());
+        }
+        self.check_open()?;
+        if let Some(total) = self.manifest().upload.total {
+            return Err(SessionError::UploadFinished { total });
+        }
+        let committed = spool.len();
+        if total > committed {
+            return Err(SessionError::UploadIncomplete { total, committed });
+        }
+        if total < committed {
+            return Err(SessionError::UploadSizeMismatch { total, committed });
+        }
+        let refusal = if total == 0 {
+            Some(Failure::new(Reason::UploadEmpty, "the upload has no bytes; send an audio file"))
+        } else {
+            sha256.map(|expected| self.check_hash(expected)).transpose()?.flatten()
+        };
+        if let Some(failure) = refusal {
+            self.fail(failure.clone());
+            return Err(SessionError::Failed(failure));
+        }
+        spool.sync()?;
+        self.update(|manifest| {
+            manifest.upload.total = Some(total);
+            manifest.upload.sha256 = sha256.map(str::to_owned);
+            if manifest.state == State::Uploading {
+                manifest.state = State::Running;
+            }
+        })?;
+        // It may have ended at this very moment, and then nothing has changed.
+        if self.manifest().upload_complete() { Ok(()) } else { self.check_open() }
+    }
+
+    fn check_hash(&self, expected: &str) -> io::Result<Option<Failure>> {
+        let found = sha256_of_file(&self.layout.upload())?;
+        let text =
+            "the upload was damaged on its way: its SHA-256 is not the one given; send it again";
+        let differs = !found.eq_ignore_ascii_case(expected);
+        Ok(differs.then(|| {
+            Failure::new(Reason::UploadHashMismatch, text)
+                .with("expected_sha256", expected)
+                .with("found_sha256", found)
+        }))
+    }
+
+    fn check_open(&self) -> Result<(), SessionError> {
+        if self.is_removed() {
+            return Err(SessionError::NotFound(self.id));
+        }
+        let manifest = self.manifest();
+        match (&manifest.failure, manifest.state) {
+            (Some(failure), _) => Err(SessionError::Failed(failure.clone())),
+            (None, state) if state.is_ended() => Err(SessionError::Ended(state)),
+            _ => Ok(()),
+        }
+    }
+
+    /// How long ago the last byte came, or the session was opened.
+    pub fn idle_upload(&self) -> Duration {
+        lock(&self.control).last_byte.elapsed()
+    }
+}
