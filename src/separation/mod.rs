@@ -145,6 +145,7 @@ impl Separations {
             return Ok((session, false));
         }
         let plan = self.plan(&settings)?;
+        self.desk.check_place()?;
         self.check_room()?;
         let (session, new) = self.store().create(settings, plan)?;
         if new && let Err(error) = self.desk.admit(&session) {

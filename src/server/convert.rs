@@ -14,12 +14,16 @@ use crate::wire;
 /// The longest label that is kept.
 const MAX_FILE_NAME_CHARS: usize = 255;
 
+/// Stems that one request may name; no model has more.
+const MAX_STEMS: usize = 64;
+
 /// The loudest gain that makes sense: 60 dB.
 const MAX_GAIN: f32 = 1000.0;
 
 /// Parses what a client asks for.
 pub(super) fn settings(config: &wire::SeparationConfig) -> Result<Settings, ApiError> {
     let output = config.output.unwrap_or_default();
+    check_stem_count(config.stems.len(), "config.stems")?;
     let mut stems: Vec<StemName> = Vec::new();
     for name in &config.stems {
         let stem = name.parse().map_err(|error| invalid("config.stems", error))?;
@@ -60,6 +64,14 @@ pub(super) fn settings(config: &wire::SeparationConfig) -> Result<Settings, ApiE
             wire::OnDisconnect::Cancel => OnDisconnect::Cancel,
         },
     })
+}
+
+/// Checked before the names are: comparing a million of them would take minutes.
+pub(super) fn check_stem_count(count: usize, field: &'static str) -> Result<(), ApiError> {
+    if count > MAX_STEMS {
+        return Err(invalid(field, format!("{count} stems are more than {MAX_STEMS}")));
+    }
+    Ok(())
 }
 
 fn raw_pcm(input: &wire::RawPcm) -> Result<RawPcm, ApiError> {

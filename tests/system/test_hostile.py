@@ -157,6 +157,8 @@ def test_flipped_bits_give_audio_or_an_answer(server):
      ("OUT_OF_RANGE", "UPLOAD_GAP")),
     ("unknown model", [Message(config=Config(model="nosuch"))], ("INVALID_ARGUMENT", "MODEL_UNKNOWN")),
     ("unknown stem", [Message(config=Config(stems=["kazoo"]))], ("INVALID_ARGUMENT", "STEM_UNKNOWN")),
+    ("300,000 stems", [Message(config=Config(stems=[f"s{i}" for i in range(300_000)]))],
+     ("INVALID_ARGUMENT", "CONFIG_INVALID")),
     ("../ as stem", [Message(config=Config(stems=["../vocals"]))], ("INVALID_ARGUMENT", "CONFIG_INVALID")),
     ("overlap of 1", [Message(config=Config(overlap=1.0))], ("INVALID_ARGUMENT", "CONFIG_INVALID")),
     ("request_id that is no UUID", [Message(config=Config(request_id="mine"))], ("INVALID_ARGUMENT", "CONFIG_INVALID")),

@@ -90,6 +90,7 @@ pub(super) fn readers(
         return Ok(Vec::new());
     }
     let form = convert::form(session, request.encoding, request.gain)?;
+    convert::check_stem_count(request.stems.len(), "stems")?;
     if request.stems.is_empty() {
         return all_readers(session, Frames::ZERO, form);
     }
