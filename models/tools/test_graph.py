@@ -1,0 +1,84 @@
+"""The graphs compute what PyTorch does, and what they cannot honour they refuse by name.
+
+    pip install demucs==4.1.0 torch numpy safetensors onnx onnxruntime pytest
+    pytest models/tools/test_graph.py
+"""
+from fractions import Fraction
+
+import pytest
+import torch
+from demucs.htdemucs import HTDemucs
+
+from graph import Checkpoint, build_graph
+from graph.parity import signal_to_noise
+
+FOUR = ["drums", "bass", "other", "vocals"]
+SMALL = {"sources": FOUR, "channels": 8, "t_layers": 2, "t_heads": 4, "dconv_mode": 3, "segment": Fraction(3, 2)}
+
+
+def random_model(kwargs: dict) -> HTDemucs:
+    """Biases, norms and layer scales are initialised to constants, which would hide errors."""
+    torch.manual_seed(1)
+    model = HTDemucs(**kwargs).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 1:
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    return model
+
+
+def checkpoint(kwargs: dict) -> Checkpoint:
+    return Checkpoint(kwargs, {name: tuple(value.shape) for name, value in random_model(kwargs).state_dict().items()})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"sources": [*FOUR, "guitar", "piano"]},
+        {"bottom_channels": 32},
+        {"bottom_channels": 32, "t_heads": 2, "t_cross_first": True, "t_layers": 3},
+        {"segment": Fraction(39, 25), "channels": 16},
+        {"segment": 1.2345},
+        {"dconv_mode": 0},
+        {"dconv_mode": 1, "dconv_depth": 3, "dconv_comp": 4},
+        {"dconv_mode": 2, "dconv_depth": -2},
+        {"t_layers": 0},
+        {"freq_emb": 0.0},
+        {"rewrite": False},
+        {"nfft": 2048, "depth": 3, "context_enc": 1, "context": 0},
+        {"t_weight_pos_embed": 0.5, "t_max_period": 1000.0, "emb_scale": 3, "samplerate": 32000},
+    ],
+    ids=str,
+)
+def test_graphs_compute_what_pytorch_does(changes: dict) -> None:
+    kwargs = {**SMALL, **changes}
+    graph = build_graph(checkpoint(kwargs)).SerializeToString()
+    assert min(signal_to_noise(random_model(kwargs), graph)) >= 100
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"multi_freqs": [0.5]}, "multi_freqs"),
+        ({"t_emb": "cape", "cac": False}, "cac=False.*t_emb='cape'|t_emb='cape'.*cac=False"),
+        ({"t_norm_first": False}, "t_norm_first"),
+        ({"norm_starts": 2}, "norm_starts"),
+        ({"depth": 5, "norm_starts": 5}, "depth"),
+        ({"lstm": True}, "lstm"),
+        ({"sources": []}, "sources"),
+    ],
+    ids=str,
+)
+def test_arguments_that_cannot_be_honoured_are_named(changes: dict, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        build_graph(Checkpoint({**SMALL, **changes}, {}))
+
+
+def test_tensors_that_miss_or_are_too_many_are_named() -> None:
+    shapes = checkpoint(SMALL).shapes
+    with pytest.raises(ValueError, match="surplus.weight"):
+        build_graph(Checkpoint(SMALL, {**shapes, "surplus.weight": (1,)}))
+    del shapes["decoder.2.conv_tr.bias"]
+    with pytest.raises(ValueError, match="decoder.2.conv_tr.bias"):
+        build_graph(Checkpoint(SMALL, shapes))
