@@ -51,8 +51,8 @@ def estimators(model: HTDemucs) -> dict[str, Estimate]:
 
     def separate(mix: np.ndarray, truth: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            stems = apply_model(model, torch.from_numpy(mix)[None], overlap=0.25, shifts=0)[0].numpy()
-        return share_out(mix, stems)
+            stems = apply_model(model, torch.from_numpy(mix)[None], overlap=0.25, shifts=0)[0]
+        return share_out(torch.from_numpy(mix), stems).numpy()
 
     def scaled(mix: np.ndarray, truth: np.ndarray) -> np.ndarray:
         gains = (truth * mix).sum(axis=(1, 2), keepdims=True) / ((mix ** 2).sum() + 1e-9)

@@ -24,6 +24,7 @@ from safetensors.torch import save
 from graph import Checkpoint, build_graph
 from graph.checkpoint import metadata
 from graph.parity import signal_to_noise
+from residual import SHARES
 
 # What the golden tests of the published topology reach with room to spare; an error in the graph is far below.
 LEAST_DECIBELS = 85.0
@@ -49,6 +50,7 @@ stems = {json.dumps(list(kwargs["sources"]))}
 sample_rate = {model.samplerate}
 segment = {int(model.segment * model.samplerate)}
 overlap = {OVERLAP}
+residual_shares = {list(SHARES)}
 licence = "MIT OR Apache-2.0"
 
 [stft]

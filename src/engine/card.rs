@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{EngineError, Sha256Hash};
+use super::{EngineError, Sha256Hash, residual};
 use crate::audio::{Frames, Hertz, StemName};
 
 /// A model's name: 1 to 64 of `a-z`, `0-9`, `.`, `_` and `-`, beginning with a letter or a digit.
@@ -31,6 +31,10 @@ pub struct ModelCard {
     pub segment: Frames,
     /// How much of a segment overlaps the next, 0 to 0.9.
     pub overlap: f64,
+    /// What each stem gets of what all of them leave of the mixture, in the stems' order, 1 in all; empty
+    /// where that stays left over, as in the reference.
+    #[serde(default)]
+    pub residual_shares: Vec<f32>,
     /// The licence of the weights, for people.
     pub licence: String,
     /// The spectrum that the graph takes beside the waveform.
@@ -113,6 +117,9 @@ impl ModelCard {
         // The spectrum is padded by mirroring up to 2.5 hops of the segment at its ends.
         if self.segment.0 < 3 * hop as u64 || self.segment.0 > 1 << 26 {
             return Some(format!("a segment of {} frames is too short or too long", self.segment));
+        }
+        if let Some(fault) = residual::fault(&self.residual_shares, self.stems.len()) {
+            return Some(fault);
         }
         let plain = |file: &str| !file.is_empty() && !file.contains(['/', '\\']) && file != "..";
         [&self.graph, &self.weights]
@@ -215,6 +222,8 @@ mod tests {
         check("\"drums\"", "\"vocals\"", Err("twice"));
         check("\"drums\"", "\"../drums\"", Err("stem name"));
         check("licence", "license", Err("license"));
+        check("licence", "residual_shares = [1.0, 0.0]\nlicence", Ok(()));
+        check("licence", "residual_shares = [1.0]\nlicence", Err("residual_shares"));
         check("\"htdemucs\"", "\"wavenet\"", Err("wavenet"));
     }
 

@@ -14,6 +14,7 @@ use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
 
+use super::residual::share_out;
 use super::weights::Weights;
 use super::{Engine, EngineError, ModelCard, Runtime};
 use crate::audio::Stereo;
@@ -31,6 +32,7 @@ pub(super) struct Demucs {
     shape: Shape,
     mix: Vec<f32>,
     spectrum: Vec<f32>,
+    residual_shares: Vec<f32>,
     /// Kept so that the next worker that loads the model finds them.
     _weights: Arc<Weights>,
 }
@@ -88,6 +90,7 @@ impl Demucs {
             shape,
             mix: vec![0.0; Stereo::CHANNELS * shape.frames],
             spectrum: vec![0.0; 2 * Stereo::CHANNELS * shape.plane()],
+            residual_shares: card.residual_shares.clone(),
             _weights: weights,
         })
     }
@@ -155,6 +158,7 @@ impl Engine for Demucs {
         while let (Some(left), Some(right)) = (channels.next(), channels.next()) {
             stems.extend(Stereo::from_planes(left, right));
         }
+        share_out(mix, &mut stems, &self.residual_shares);
         Ok(stems)
     }
 }

@@ -3,7 +3,7 @@
 //! - [`card`]: the TOML that describes a model. [`catalog`]: the models that there are.
 //! - [`runtime`]: finds, installs and loads ONNX Runtime.
 //! - [`weights`], [`demucs`]: a graph without weights, the authors' own weights, and the spectra
-//!   around them.
+//!   around them. [`residual`]: who gets what the stems leave of the mixture.
 //! - [`chain`]: the models to try, in order. [`pool`]: the workers that run them, fairly.
 //!
 //! Nothing here knows of sessions, files of a track, or the wire.
@@ -15,6 +15,7 @@ mod demucs;
 pub mod hash;
 pub mod model;
 pub mod pool;
+mod residual;
 pub mod runtime;
 mod weights;
 
