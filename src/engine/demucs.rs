@@ -16,7 +16,7 @@ use ort::value::TensorRef;
 
 use super::residual::share_out;
 use super::weights::Weights;
-use super::{Engine, EngineError, ModelCard, Runtime};
+use super::{Engine, EngineError, ModelCard, Options, Runtime};
 use crate::audio::Stereo;
 use crate::dsp::Stft;
 use crate::dsp::stft::{Bin, reflect_pad};
@@ -122,7 +122,8 @@ impl Demucs {
 }
 
 impl Engine for Demucs {
-    fn separate(&mut self, mix: &Stereo) -> Result<Vec<Stereo>, EngineError> {
+    /// One run of the graph yields all stems, so that none can be left out.
+    fn separate(&mut self, mix: &Stereo, _: &Options) -> Result<Vec<Stereo>, EngineError> {
         let shape = self.shape;
         debug_assert_eq!(mix.len(), shape.frames, "the caller shows whole segments");
         for (plane, signal) in self.mix.chunks_exact_mut(shape.frames).zip(mix.planes()) {

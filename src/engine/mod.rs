@@ -35,12 +35,27 @@ pub trait Engine: Send {
     /// Separates one segment.
     ///
     /// `mix` has exactly the card's `segment` frames. Answers the card's stems in its order, each as
-    /// long as `mix` and finite. The same `mix` gives the same bits.
+    /// long as `mix` and finite; those that are not wanted may be silence. The same `mix` gives the
+    /// same bits of every wanted stem, whatever else is wanted.
     ///
     /// # Errors
     /// [`EngineError::Run`] when the model fails, [`EngineError::NotFinite`] when it answers NaN or
     /// infinity.
-    fn separate(&mut self, mix: &Stereo) -> Result<Vec<Stereo>, EngineError>;
+    fn separate(&mut self, mix: &Stereo, options: &Options) -> Result<Vec<Stereo>, EngineError>;
+}
+
+/// What a session asks of an engine, the same for each of its segments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Whether each of the card's stems, in its order, is looked at.
+    pub wanted: Vec<bool>,
+}
+
+impl Options {
+    /// All of a model's stems.
+    pub fn all(card: &ModelCard) -> Options {
+        Options { wanted: vec![true; card.stems.len()] }
+    }
 }
 
 /// An engine by all that its numbers depend on.

@@ -15,13 +15,13 @@ use super::carry::Carry;
 use super::decoding::parent::{Decoded, DecodingPlan};
 use super::decoding::{DecoderConfig, Decoding};
 use super::normalization::Level;
-use super::stems::{Pick, StemFiles, StemRecord, pick, picks};
+use super::stems::{Pick, StemFiles, StemRecord, pick, picks, wanted};
 use super::track::TrackReader;
 use crate::audio::{Frames, Stereo};
 use crate::dsp::segments::triangle;
 use crate::dsp::{OverlapAdd, Segment, Segmentation};
 use crate::engine::pool::{Job, Pool};
-use crate::engine::{Answer, EngineError, Identity, Model};
+use crate::engine::{Answer, EngineError, Identity, Model, Options};
 use crate::session::manifest::{Engine, EngineChange};
 use crate::session::settings::Normalization;
 use crate::session::{Failure, Reason, Session, State, Stop};
@@ -70,6 +70,7 @@ struct Run<'a> {
     windows: Segmentation,
     weights: Vec<f32>,
     picks: Vec<Pick>,
+    options: Options,
     overlap: OverlapAdd,
     /// Opened with the first answer, when the stems' rate is known.
     files: Option<StemFiles>,
@@ -145,6 +146,7 @@ impl<'a> Run<'a> {
             decoding,
             windows: Segmentation::new(card.segment, manifest.plan.overlap),
             weights: triangle(card.segment),
+            options: Options { wanted: wanted(&picks, card.stems.len()) },
             picks,
             overlap: carry.overlap,
             files: None,
@@ -224,6 +226,7 @@ impl<'a> Run<'a> {
         let job = Job {
             model: Arc::clone(self.model),
             mix,
+            options: self.options.clone(),
             cancelled: Arc::clone(&self.flight.cancelled),
             done: Box::new(move |result| {
                 answers.lock().unwrap_or_else(PoisonError::into_inner).insert(index, result);

@@ -33,6 +33,18 @@ pub(super) fn picks(wanted: &[StemName], own: &[StemName]) -> Option<Vec<Pick>> 
     wanted.iter().map(pick).collect()
 }
 
+/// Which of a model's `count` stems are needed for `picks`.
+pub(super) fn wanted(picks: &[Pick], count: usize) -> Vec<bool> {
+    let mut wanted = vec![false; count];
+    for pick in picks {
+        match pick {
+            Pick::Own(index) => wanted[*index] = true,
+            Pick::Sum(indexes) => indexes.iter().for_each(|&index| wanted[index] = true),
+        }
+    }
+    wanted
+}
+
 /// The wanted stems of one answer.
 pub(super) fn pick(picks: &[Pick], answer: &[Stereo]) -> Vec<Stereo> {
     let sum = |indexes: &[usize]| {
@@ -232,6 +244,12 @@ mod tests {
         check(&["accompaniment"], &["vocals", "accompaniment"], Some(vec![Pick::Own(1)]));
         check(&["accompaniment"], &["drums"], None);
         check(&["piano"], &four, None);
+    }
+
+    #[test]
+    fn only_what_the_picks_need_is_wanted() {
+        assert_eq!(wanted(&[Pick::Own(3)], 4), [false, false, false, true]);
+        assert_eq!(wanted(&[Pick::Sum(vec![0, 2]), Pick::Own(2)], 4), [true, false, true, false]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Answer, EngineError, Model, Runtime};
+use super::{Answer, EngineError, Model, Options, Runtime};
 use crate::audio::Stereo;
 
 use fair::FairQueue;
@@ -49,6 +49,8 @@ pub struct Job {
     pub model: Arc<Model>,
     /// The segment, as long as the model's card says.
     pub mix: Stereo,
+    /// What is asked of the engine.
+    pub options: Options,
     /// When this is set before the job is taken, it is not run.
     pub cancelled: Arc<AtomicBool>,
     /// Gets the result, on a worker's thread; must be quick.
@@ -134,6 +136,7 @@ impl Pool {
         let job = Job {
             model: Arc::clone(model),
             mix: Stereo::zeros(model.card().segment.as_len()),
+            options: Options::all(model.card()),
             cancelled: Arc::default(),
             done: Box::new(move |result| {
                 // Nobody waits any more only if this thread has panicked.

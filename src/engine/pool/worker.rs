@@ -33,7 +33,7 @@ impl Engines {
             Err(error) => return (Err(error), Duration::ZERO),
         };
         let start = Instant::now();
-        let result = guarded(&job.model, || engine.separate(&job.mix));
+        let result = guarded(&job.model, || engine.separate(&job.mix, &job.options));
         let engine_time = start.elapsed();
         // An engine that has panicked may be in any state; it is dropped and loaded anew.
         if !matches!(result, Err(EngineError::Panicked { .. })) {
