@@ -28,7 +28,7 @@ const RUNGS: [(&str, u32); 17] = [
 ];
 
 /// Crates that only these rooms may name.
-const OWNERS: [(&str, &[&str]); 22] = [
+const OWNERS: [(&str, &[&str]); 23] = [
     ("symphonia", &["audio/decode"]),
     ("rubato", &["audio/resample"]),
     ("hound", &["audio/wav", "cli/export"]),
@@ -39,9 +39,10 @@ const OWNERS: [(&str, &[&str]); 22] = [
     ("toml", &["engine"]),
     ("zip", &["engine"]),
     ("uuid", &["session", "cli/separate"]),
-    ("serde_json", &["session", "separation"]),
+    ("serde_json", &["session", "separation", "engine/published"]),
     ("tonic", &["server", "client", "wire"]),
-    ("prost", &["server", "client", "wire"]),
+    ("prost", &["server", "client", "wire", "engine/onnx"]),
+    ("ureq", &["engine/published/fetch"]),
     ("axum", &["server"]),
     ("tower", &["server"]),
     ("tower_http", &["server"]),

@@ -105,6 +105,9 @@ impl From<EngineError> for CliError {
             EngineError::UnknownModel { .. } => {
                 (Kind::Usage, "see `stemwire models list`; --models-dir names a folder with more")
             }
+            EngineError::NotInstalled { .. } => {
+                return CliError::plain(Kind::Engine, error.to_string());
+            }
             EngineError::NoModelForStems { .. } => {
                 (Kind::Usage, "ask for stems that the model has, or name another model")
             }
@@ -183,7 +186,9 @@ impl From<ClientError> for CliError {
                     || reason.starts_with("DECODER_")
                     || reason == "TRACK_TOO_LONG";
                 let kind = match reason.as_str() {
-                    "MODEL_UNKNOWN" | "STEM_UNKNOWN" | "CONFIG_INVALID" => Kind::Usage,
+                    "MODEL_UNKNOWN" | "MODEL_NOT_INSTALLED" | "STEM_UNKNOWN" | "CONFIG_INVALID" => {
+                        Kind::Usage
+                    }
                     _ if is_input => Kind::Input,
                     _ => Kind::Server,
                 };

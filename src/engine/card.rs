@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{EngineError, Sha256Hash, residual};
 use crate::audio::{Frames, Hertz, StemName};
@@ -14,7 +16,7 @@ use crate::audio::{Frames, Hertz, StemName};
 pub struct ModelName(String);
 
 /// A model, as its author describes it.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelCard {
     /// The name that requests use.
@@ -33,28 +35,32 @@ pub struct ModelCard {
     pub overlap: f64,
     /// What each stem gets of what all of them leave of the mixture, in the stems' order, 1 in all; empty
     /// where that stays left over, as in the reference.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub residual_shares: Vec<f32>,
     /// The licence of the weights, for people.
     pub licence: String,
-    /// The spectrum that the graph takes beside the waveform.
-    pub stft: StftShape,
+    /// The spectrum that the graph takes or yields; left out where it knows waveforms only.
+    pub stft: Option<StftShape>,
     /// The ONNX graph.
     pub graph: FileReference,
-    /// What fills the graph's initialisers.
-    pub weights: FileReference,
+    /// What fills the graph's initialisers: one file; in a bag one for each stem; none where the graph
+    /// holds its own.
+    #[serde(default, deserialize_with = "one_or_more")]
+    pub weights: Vec<WeightsFile>,
 }
 
 /// Kinds of models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// Hybrid Transformer Demucs: waveform and complex spectrum in, both out, to be added.
     Htdemucs,
+    /// Any graph with some of the same inputs and outputs, self-contained: `models/README.md` tells.
+    Onnx,
 }
 
 /// The shape of a short-time Fourier transform.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StftShape {
     /// Samples of a frame.
@@ -64,13 +70,25 @@ pub struct StftShape {
 }
 
 /// A file beside the card.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileReference {
     /// A plain file name.
     pub file: String,
     /// What the file must hash to.
     pub sha256: Sha256Hash,
+}
+
+/// A file of weights.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WeightsFile {
+    /// A plain file name.
+    pub file: String,
+    /// What the file must hash to.
+    pub sha256: Sha256Hash,
+    /// In a bag the stem that is taken from these weights' answer.
+    pub stem: Option<StemName>,
 }
 
 impl ModelCard {
@@ -90,6 +108,14 @@ impl ModelCard {
         }
     }
 
+    /// The card as TOML.
+    ///
+    /// # Errors
+    /// In words, what cannot be written so.
+    pub fn to_toml(&self) -> Result<String, String> {
+        toml::to_string(self).map_err(|error| error.to_string())
+    }
+
     /// Whether sessions may ask for `stem`: one of its own, or the accompaniment to its vocals.
     pub fn yields(&self, stem: &StemName) -> bool {
         self.stems.contains(stem)
@@ -97,8 +123,22 @@ impl ModelCard {
                 && self.stems.iter().any(|own| own.as_str() == StemName::VOCALS))
     }
 
+    /// What tells these weights from all others: their file's hash, that of a bag's hashes in the
+    /// card's order, or that of the graph that holds them.
+    pub fn weights_hash(&self) -> Sha256Hash {
+        match &self.weights[..] {
+            [] => self.graph.sha256,
+            [file] => file.sha256,
+            bag => Sha256Hash::of(&bag.iter().flat_map(|file| file.sha256.0).collect::<Vec<u8>>()),
+        }
+    }
+
+    /// The weights that yield `stem` alone, in a bag of specialists.
+    pub fn specialist(&self, stem: &StemName) -> Option<usize> {
+        self.weights.iter().position(|file| file.stem.as_ref() == Some(stem))
+    }
+
     fn fault(&self) -> Option<String> {
-        let StftShape { size, hop } = self.stft;
         if self.stems.is_empty() || self.stems.len() > 64 {
             return Some("it needs 1 to 64 stems".into());
         }
@@ -111,22 +151,64 @@ impl ModelCard {
         if !(0.0..=Self::MAX_OVERLAP).contains(&self.overlap) {
             return Some(format!("overlap must be 0 to {}", Self::MAX_OVERLAP));
         }
-        if !size.is_power_of_two() || !(16..=65_536).contains(&size) || hop != size / 4 {
+        if let Some(StftShape { size, hop }) = self.stft
+            && (!size.is_power_of_two() || !(16..=65_536).contains(&size) || hop != size / 4)
+        {
             return Some("stft.size must be a power of two up to 65536, and hop a quarter".into());
         }
         // The spectrum is padded by mirroring up to 2.5 hops of the segment at its ends.
-        if self.segment.0 < 3 * hop as u64 || self.segment.0 > 1 << 26 {
+        let shortest = self.stft.map_or(1, |stft| 3 * stft.hop as u64);
+        if self.segment.0 < shortest || self.segment.0 > 1 << 26 {
             return Some(format!("a segment of {} frames is too short or too long", self.segment));
         }
         if let Some(fault) = residual::fault(&self.residual_shares, self.stems.len()) {
             return Some(fault);
         }
         let plain = |file: &str| !file.is_empty() && !file.contains(['/', '\\']) && file != "..";
-        [&self.graph, &self.weights]
-            .into_iter()
-            .find(|reference| !plain(&reference.file))
-            .map(|reference| format!("{:?} is not a plain file name", reference.file))
+        let mut files = self.weights.iter().map(|weights| &weights.file).chain([&self.graph.file]);
+        if let Some(file) = files.find(|file| !plain(file)) {
+            return Some(format!("{file:?} is not a plain file name"));
+        }
+        self.weights_fault()
     }
+
+    /// What is wrong with the weights for this family, if anything is.
+    fn weights_fault(&self) -> Option<String> {
+        let named: Vec<_> = self.weights.iter().filter_map(|file| file.stem.as_ref()).collect();
+        match (self.family, self.weights.len()) {
+            (Family::Onnx, 0) => None,
+            (Family::Onnx, _) => Some("a graph of family onnx holds its own weights".into()),
+            (Family::Htdemucs, _) if self.stft.is_none() => Some("stft is missing".into()),
+            (Family::Htdemucs, 1) if named.is_empty() => None,
+            (Family::Htdemucs, _) => {
+                let each_once = self.weights.len() == self.stems.len()
+                    && self.stems.iter().all(|stem| named.contains(&stem));
+                let fault = "it needs one file of weights, or one for each stem that names it";
+                (!each_once || !self.residual_shares.is_empty()).then(|| fault.to_owned())
+            }
+        }
+    }
+}
+
+/// Reads a table as a list of one.
+fn one_or_more<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<WeightsFile>, D::Error> {
+    struct OneOrMore;
+    impl<'de> Visitor<'de> for OneOrMore {
+        type Value = Vec<WeightsFile>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a table with file and sha256, or an array of such tables")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Self::Value, A::Error> {
+            Ok(vec![WeightsFile::deserialize(MapAccessDeserializer::new(table))?])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, tables: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(tables))
+        }
+    }
+    source.deserialize_any(OneOrMore)
 }
 
 impl ModelName {
@@ -225,6 +307,25 @@ mod tests {
         check("licence", "residual_shares = [1.0, 0.0]\nlicence", Ok(()));
         check("licence", "residual_shares = [1.0]\nlicence", Err("residual_shares"));
         check("\"htdemucs\"", "\"wavenet\"", Err("wavenet"));
+        check("\"htdemucs\"", "\"onnx\"", Err("its own weights"));
+        check("stft = ", "# ", Err("stft"));
+        check("weights = ", "# ", Err("weights"));
+    }
+
+    #[test]
+    fn a_bag_has_a_file_for_each_stem() {
+        let single = r#"weights = { file = "weights.safetensors", sha256 = "HASH" }"#;
+        let bag = |stems: &[&str]| -> String {
+            let file = |stem: &&str| {
+                format!("[[weights]]\nfile = \"{stem}\"\nsha256 = \"HASH\"\nstem = \"{stem}\"\n")
+            };
+            stems.iter().map(file).collect::<String>().replace("HASH", &"0".repeat(64))
+        };
+        let single = single.replace("HASH", &"0".repeat(64));
+        check(&single, &bag(&["vocals", "drums"]), Ok(()));
+        check(&single, &bag(&["vocals", "vocals"]), Err("one for each stem"));
+        check(&single, &bag(&["vocals"]), Err("one for each stem"));
+        check(&single, &bag(&["vocals", "bass"]), Err("one for each stem"));
     }
 
     #[test]

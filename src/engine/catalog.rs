@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::model::{CARD_FILE, Model};
+use super::published::Published;
 use super::{EngineError, ModelName};
 
 /// The embedded models' files, as they lie in the repository's `models/`.
-mod embedded {
+pub(super) mod embedded {
     pub(super) const MINI_CARD: &str = include_str!("../../models/mini/card.toml");
-    pub(super) const MINI_GRAPH: &[u8] = include_bytes!("../../models/mini/graph.onnx");
+    pub(in crate::engine) const MINI_GRAPH: &[u8] = include_bytes!("../../models/mini/graph.onnx");
     pub(super) const MINI_WEIGHTS: &[u8] = include_bytes!("../../models/mini/weights.safetensors");
 }
 
@@ -24,8 +25,8 @@ impl Catalog {
     /// The name of the model that is part of the binary.
     pub const DEFAULT_MODEL: &'static str = "mini";
 
-    /// The embedded models, then those of `folder`: every subfolder with a card is one. A model in the
-    /// folder takes the place of an embedded one of the same name.
+    /// The embedded models, then those of `folder`: published ones whose files are all there, and every
+    /// subfolder with a card. A model with a card of its own takes the place of another of its name.
     pub fn open(folder: Option<&Path>) -> Catalog {
         let mut catalog = Catalog { models: Vec::new(), faults: Vec::new() };
         catalog.take(Model::embedded(
@@ -34,12 +35,15 @@ impl Catalog {
             embedded::MINI_WEIGHTS,
         ));
         if let Some(folder) = folder {
+            for model in Published::all().filter_map(|published| published.installed(folder)) {
+                catalog.take(Ok(model));
+            }
             let mut subfolders: Vec<_> = std::fs::read_dir(folder)
                 .into_iter()
                 .flatten()
                 .flatten()
                 .map(|entry| entry.path())
-                .filter(|path| path.join(CARD_FILE).is_file())
+                .filter(|path| path.join(CARD_FILE).is_file() && !is_hidden(path))
                 .collect();
             subfolders.sort();
             for subfolder in subfolders {
@@ -62,10 +66,13 @@ impl Catalog {
     /// The model of that name.
     ///
     /// # Errors
-    /// [`EngineError::UnknownModel`] with the names there are; the card's own fault where a card of
-    /// that name is broken.
+    /// [`EngineError::NotInstalled`] for a published one; [`EngineError::UnknownModel`] with the names
+    /// there are.
     pub fn find(&self, name: &str) -> Result<Arc<Model>, EngineError> {
         let found = self.models.iter().find(|model| model.card().name.as_str() == name);
+        if found.is_none() && Published::find(name).is_ok() {
+            return Err(EngineError::NotInstalled { model: name.to_owned() });
+        }
         found.cloned().ok_or_else(|| {
             let names: Vec<&str> = self.models.iter().map(|m| m.card().name.as_str()).collect();
             EngineError::UnknownModel {
@@ -85,6 +92,11 @@ impl Catalog {
             Err(fault) => self.faults.push(fault),
         }
     }
+}
+
+/// Whether it is somebody's scratch folder.
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 #[cfg(test)]

@@ -2,21 +2,29 @@
 //!
 //! - [`card`]: the TOML that describes a model. [`catalog`]: the models that there are.
 //! - [`runtime`]: finds, installs and loads ONNX Runtime.
-//! - [`weights`], [`demucs`]: a graph without weights, the authors' own weights, and the spectra
-//!   around them. [`residual`]: who gets what the stems leave of the mixture.
+//! - [`graph`], [`weights`], [`onnx`]: a graph without weights, the authors' own weights, and whether
+//!   they fit. [`demucs`], [`bag`]: engines of them; [`spectra`]: the transforms around them;
+//!   [`residual`]: who gets what the stems leave of the mixture.
+//! - [`published`]: the models that others publish: fetched, imported, verified.
 //! - [`chain`]: the models to try, in order. [`pool`]: the workers that run them, fairly.
 //!
 //! Nothing here knows of sessions, files of a track, or the wire.
 
+mod bag;
 pub mod card;
 pub mod catalog;
 pub mod chain;
 mod demucs;
+mod graph;
 pub mod hash;
 pub mod model;
+mod onnx;
 pub mod pool;
+pub mod published;
 mod residual;
 pub mod runtime;
+mod scratch;
+mod spectra;
 mod weights;
 
 use std::time::Duration;
@@ -32,6 +40,16 @@ pub use runtime::Runtime;
 
 /// A loaded model: separates one segment at a time.
 pub trait Engine: Send {
+    /// Makes ready what `options` need, so that separating takes no longer the first time.
+    ///
+    /// # Errors
+    /// Those of loading a model.
+    fn prepare(&mut self, options: &Options) -> Result<(), EngineError> {
+        // Most engines are ready for everything once they are loaded.
+        let _ = options;
+        Ok(())
+    }
+
     /// Separates one segment.
     ///
     /// `mix` has exactly the card's `segment` frames. Answers the card's stems in its order, each as
@@ -63,8 +81,10 @@ impl Options {
 pub struct Identity {
     /// The model's name.
     pub model: ModelName,
-    /// SHA-256 of the weights' file.
+    /// What tells the weights from all others: [`ModelCard::weights_hash`].
     pub weights: Sha256Hash,
+    /// Whether they are known to be their makers' own: [`Model::is_verified`].
+    pub verified: bool,
     /// Such as `cpu`.
     pub provider: String,
     /// Such as `onnxruntime 1.31.1`.
@@ -85,6 +105,12 @@ pub enum EngineError {
         name: String,
         /// The names there are, comma-separated.
         known: String,
+    },
+    /// There would be such a model, but it has not been downloaded.
+    #[error("model {model} is not installed; run `stemwire models pull {model}`")]
+    NotInstalled {
+        /// The model.
+        model: String,
     },
     /// No model of the chain yields these stems.
     #[error("no model of the chain yields {wanted}; {available}")]

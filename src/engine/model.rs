@@ -5,10 +5,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::card::{Family, FileReference};
+use super::bag::Bag;
+use super::card::Family;
 use super::demucs::Demucs;
+use super::onnx;
 use super::weights::Weights;
 use super::{Engine, EngineError, Identity, ModelCard, Runtime, Sha256Hash};
+use crate::audio::StemName;
 
 /// The name of the card in a model's folder.
 pub const CARD_FILE: &str = "card.toml";
@@ -17,13 +20,22 @@ pub const CARD_FILE: &str = "card.toml";
 pub struct Model {
     card: ModelCard,
     files: Files,
-    /// Shared by the workers' engines, gone with the last of them.
-    weights: Mutex<Weak<Weights>>,
+    /// For each of the card's files of weights: shared by the workers' engines, gone with the last of
+    /// them.
+    weights: Vec<Mutex<Weak<Weights>>>,
 }
 
 /// Where a model's files are.
 enum Files {
-    Embedded { graph: &'static [u8], weights: &'static [u8] },
+    Embedded {
+        graph: &'static [u8],
+        weights: &'static [u8],
+    },
+    /// The weights as their authors publish them, for a graph of the binary.
+    Published {
+        graph: &'static [u8],
+        folder: PathBuf,
+    },
     Folder(PathBuf),
 }
 
@@ -38,7 +50,12 @@ impl Model {
         weights: &'static [u8],
     ) -> Result<Model, EngineError> {
         let card = ModelCard::parse(card, "(embedded)")?;
-        Ok(Model { card, files: Files::Embedded { graph, weights }, weights: Mutex::default() })
+        Ok(Model::new(card, Files::Embedded { graph, weights }))
+    }
+
+    /// A model whose card and graph are part of the binary and whose weights are in `folder`.
+    pub fn published(card: ModelCard, graph: &'static [u8], folder: &Path) -> Model {
+        Model::new(card, Files::Published { graph, folder: folder.to_owned() })
     }
 
     /// A model in a folder of its own: a card, and the files that it names.
@@ -52,7 +69,12 @@ impl Model {
             reason: error.to_string(),
         })?;
         let card = ModelCard::parse(&text, &path.display().to_string())?;
-        Ok(Model { card, files: Files::Folder(folder.to_owned()), weights: Mutex::default() })
+        Ok(Model::new(card, Files::Folder(folder.to_owned())))
+    }
+
+    fn new(card: ModelCard, files: Files) -> Model {
+        let weights = card.weights.iter().map(|_| Mutex::default()).collect();
+        Model { card, files, weights }
     }
 
     /// What the model is.
@@ -65,16 +87,49 @@ impl Model {
         matches!(self.files, Files::Embedded { .. })
     }
 
-    /// Whether its weights are in memory now.
+    /// Whether its weights are known to be their makers' own: part of the binary, or as published. A
+    /// model with a card of its own in the models folder is what whoever put it there says it is.
+    pub fn is_verified(&self) -> bool {
+        match self.files {
+            Files::Embedded { .. } | Files::Published { .. } => true,
+            Files::Folder(_) => false,
+        }
+    }
+
+    /// The folder of its files, unless all of it is part of the binary.
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.files {
+            Files::Embedded { .. } => None,
+            Files::Published { folder, .. } | Files::Folder(folder) => Some(folder),
+        }
+    }
+
+    /// The names and hashes of the files in its folder.
+    pub fn files(&self) -> Vec<(&str, Sha256Hash)> {
+        let weights = self.card.weights.iter().map(|weights| (&*weights.file, weights.sha256));
+        match self.files {
+            Files::Embedded { .. } => Vec::new(),
+            Files::Published { .. } => weights.collect(),
+            Files::Folder(_) => {
+                weights.chain([(&*self.card.graph.file, self.card.graph.sha256)]).collect()
+            }
+        }
+    }
+
+    /// Whether some of its weights are in memory now.
     pub fn is_loaded(&self) -> bool {
-        self.weights.lock().unwrap_or_else(PoisonError::into_inner).strong_count() > 0
+        let lock = |weights: &Mutex<Weak<_>>| {
+            weights.lock().unwrap_or_else(PoisonError::into_inner).strong_count()
+        };
+        self.weights.iter().any(|weights| lock(weights) > 0)
     }
 
     /// What its numbers depend on when `runtime` computes them with `threads` threads.
     pub fn identity(&self, runtime: &Runtime, threads: usize) -> Identity {
         Identity {
             model: self.card.name.clone(),
-            weights: self.card.weights.sha256,
+            weights: self.card.weights_hash(),
+            verified: self.is_verified(),
             provider: "cpu".to_owned(),
             runtime: runtime.name().to_owned(),
             threads,
@@ -82,41 +137,97 @@ impl Model {
         }
     }
 
-    /// Loads the model into memory, ready to compute with `threads` threads.
+    /// Loads the model into memory, ready to compute with `threads` threads. A bag loads its specialists
+    /// when they are wanted.
     ///
     /// # Errors
     /// [`EngineError::File`], [`EngineError::Hash`], [`EngineError::Load`].
-    pub fn load(&self, runtime: &Runtime, threads: usize) -> Result<Box<dyn Engine>, EngineError> {
-        let graph = self.verified(&self.card.graph)?;
-        let weights = self.shared_weights()?;
-        match self.card.family {
-            Family::Htdemucs => {
-                Ok(Box::new(Demucs::load(&self.card, &graph, weights, runtime, threads)?))
+    pub fn load(
+        self: &Arc<Model>,
+        runtime: &Runtime,
+        threads: usize,
+    ) -> Result<Box<dyn Engine>, EngineError> {
+        match (self.card.family, self.card.weights.len()) {
+            (Family::Htdemucs | Family::Onnx, 0) => {
+                let graph = self.graph()?;
+                Ok(Box::new(Demucs::load(&self.card, &graph, None, runtime, threads)?))
+            }
+            (Family::Htdemucs | Family::Onnx, 1) => {
+                Ok(Box::new(self.load_demucs(0, runtime, threads)?))
+            }
+            (Family::Htdemucs | Family::Onnx, _) => {
+                Ok(Box::new(Bag::new(Arc::clone(self), runtime.clone(), threads)))
             }
         }
     }
 
-    fn shared_weights(&self) -> Result<Arc<Weights>, EngineError> {
-        let mut shared = self.weights.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Loads the specialist for one of a bag's stems.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub(super) fn load_specialist(
+        &self,
+        stem: &StemName,
+        runtime: &Runtime,
+        threads: usize,
+    ) -> Result<Demucs, EngineError> {
+        let index = self.card.specialist(stem).ok_or_else(|| EngineError::Load {
+            model: self.card.name.to_string(),
+            reason: format!("there is no specialist for {stem}"),
+        })?;
+        self.load_demucs(index, runtime, threads)
+    }
+
+    fn load_demucs(
+        &self,
+        index: usize,
+        runtime: &Runtime,
+        threads: usize,
+    ) -> Result<Demucs, EngineError> {
+        let graph = self.graph()?;
+        let weights = self.shared_weights(index)?;
+        let misfit = onnx::Graph::parse(&graph)
+            .and_then(|graph| onnx::compare(&graph.open_initialisers(), weights.shapes()));
+        if let Err(reason) = misfit {
+            let reason = format!("{}: {reason}", self.card.weights[index].file);
+            return Err(EngineError::Load { model: self.card.name.to_string(), reason });
+        }
+        Demucs::load(&self.card, &graph, Some(weights), runtime, threads)
+    }
+
+    /// The weights of the card's file of that index.
+    fn shared_weights(&self, index: usize) -> Result<Arc<Weights>, EngineError> {
+        let mut shared = self.weights[index].lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(weights) = shared.upgrade() {
             return Ok(weights);
         }
-        let bytes = self.verified(&self.card.weights)?;
-        let weights = Arc::new(Weights::parse(&bytes, &self.card)?);
+        let file = &self.card.weights[index];
+        let bytes = self.verified(&file.file, file.sha256)?;
+        let weights = Arc::new(Weights::parse(&bytes, self.card.name.as_str(), &file.file)?);
         *shared = Arc::downgrade(&weights);
         Ok(weights)
     }
 
+    /// The graph that the card names.
+    fn graph(&self) -> Result<Cow<'static, [u8]>, EngineError> {
+        self.verified(&self.card.graph.file, self.card.graph.sha256)
+    }
+
     /// The bytes of a file of the model, which are those that the card names.
-    fn verified(&self, reference: &FileReference) -> Result<Cow<'static, [u8]>, EngineError> {
+    fn verified(
+        &self,
+        file: &str,
+        expected: Sha256Hash,
+    ) -> Result<Cow<'static, [u8]>, EngineError> {
         let model = || self.card.name.to_string();
+        let is_graph = file == self.card.graph.file;
         let (bytes, path) = match &self.files {
-            Files::Embedded { graph, weights } => {
-                let bytes = if *reference == self.card.graph { graph } else { weights };
-                (Cow::Borrowed(*bytes), reference.file.clone())
+            Files::Embedded { graph, .. } | Files::Published { graph, .. } if is_graph => {
+                (Cow::Borrowed(*graph), file.to_owned())
             }
-            Files::Folder(folder) => {
-                let path = folder.join(&reference.file);
+            Files::Embedded { weights, .. } => (Cow::Borrowed(*weights), file.to_owned()),
+            Files::Published { folder, .. } | Files::Folder(folder) => {
+                let path = folder.join(file);
                 let bytes = std::fs::read(&path).map_err(|error| EngineError::File {
                     model: model(),
                     path: path.display().to_string(),
@@ -126,8 +237,7 @@ impl Model {
             }
         };
         let found = Sha256Hash::of(&bytes);
-        if found != reference.sha256 {
-            let expected = reference.sha256;
+        if found != expected {
             return Err(EngineError::Hash { model: model(), path, expected, found });
         }
         Ok(bytes)

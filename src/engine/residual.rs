@@ -65,7 +65,8 @@ mod tests {
     fn shares_that_make_no_sense_are_told() {
         assert_eq!(fault(&[], 4), None);
         assert_eq!(fault(&[0.3, 0.05, 0.2, 0.45], 4), None);
-        for wrong in [&[1.0][..], &[0.5, 0.25, 0.25, 0.25], &[1.5, -0.5, 0.0, 0.0], &[f32::NAN; 4]] {
+        for wrong in [&[1.0][..], &[0.5, 0.25, 0.25, 0.25], &[1.5, -0.5, 0.0, 0.0], &[f32::NAN; 4]]
+        {
             assert!(fault(wrong, 4).is_some(), "{wrong:?} passed");
         }
     }

@@ -8,12 +8,14 @@ use ort::value::{DynValue, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use super::{EngineError, ModelCard};
+use super::EngineError;
+use super::onnx::Shapes;
 
 /// Named tensors, ready to fill the initialisers of a graph.
 pub(super) struct Weights {
     model: String,
     tensors: Vec<(String, Arc<DynValue>)>,
+    shapes: Shapes,
 }
 
 impl Weights {
@@ -21,21 +23,27 @@ impl Weights {
     ///
     /// # Errors
     /// [`EngineError::Load`] naming the first tensor that is not understood.
-    pub(super) fn parse(bytes: &[u8], card: &ModelCard) -> Result<Weights, EngineError> {
-        let refused = |reason: String| EngineError::Load { model: card.name.to_string(), reason };
-        let file = SafeTensors::deserialize(bytes).map_err(|error| {
-            refused(format!("{} is no safetensors file: {error}", card.weights.file))
-        })?;
+    pub(super) fn parse(bytes: &[u8], model: &str, name: &str) -> Result<Weights, EngineError> {
+        let refused = |reason: String| EngineError::Load { model: model.to_owned(), reason };
+        let file = SafeTensors::deserialize(bytes)
+            .map_err(|error| refused(format!("{name} is no safetensors file: {error}")))?;
         let mut tensors = Vec::with_capacity(file.len());
+        let mut shapes = Shapes::new();
         for (name, view) in file.iter() {
             let values = widened(&view).ok_or_else(|| {
                 refused(format!("tensor {name} is stored as {:?}, not as F16 or F32", view.dtype()))
             })?;
             let tensor = Tensor::from_array((view.shape().to_vec(), values))
                 .map_err(|error| refused(format!("tensor {name}: {error}")))?;
+            shapes.insert(name.to_owned(), view.shape().to_vec());
             tensors.push((name.to_owned(), Arc::new(tensor.into_dyn())));
         }
-        Ok(Weights { model: card.name.to_string(), tensors })
+        Ok(Weights { model: model.to_owned(), tensors, shapes })
+    }
+
+    /// Their tensors' shapes.
+    pub(super) fn shapes(&self) -> &Shapes {
+        &self.shapes
     }
 
     /// Offers every tensor to the graph that `builder` is about to load. The tensors stay shared.

@@ -256,6 +256,7 @@ impl<'a> Run<'a> {
             | EngineError::NotFinite { .. }
             | EngineError::Panicked { .. } => Reason::EngineFailed,
             EngineError::UnknownModel { .. }
+            | EngineError::NotInstalled { .. }
             | EngineError::NoModelForStems { .. }
             | EngineError::Card { .. }
             | EngineError::File { .. }
@@ -356,6 +357,7 @@ fn identify(session: &Session, identity: &Identity) -> Result<(), Failure> {
     let engine = Engine {
         model: identity.model.to_string(),
         weights: identity.weights.to_string(),
+        verified: identity.verified,
         provider: identity.provider.clone(),
         runtime: identity.runtime.clone(),
         threads: u32::try_from(identity.threads).unwrap_or(u32::MAX),

@@ -258,7 +258,8 @@ pub(super) fn model(model: &Model) -> wire::Model {
         stems: card.stems.iter().map(ToString::to_string).collect(),
         sample_rate: card.sample_rate.0,
         segment_frames: card.segment.0,
-        weights_sha256: card.weights.sha256.0.to_vec(),
+        weights_sha256: card.weights_hash().0.to_vec(),
+        verified: model.is_verified(),
         licence: card.licence.clone(),
         state: if loaded { wire::ModelState::Loaded } else { wire::ModelState::Available }.into(),
         message: String::new(),
@@ -269,6 +270,7 @@ fn engine(engine: &manifest::Engine) -> wire::Engine {
     wire::Engine {
         model: engine.model.clone(),
         weights_sha256: hash(&engine.weights),
+        verified: engine.verified,
         execution_provider: engine.provider.clone(),
         runtime: engine.runtime.clone(),
         threads: engine.threads,

@@ -248,6 +248,9 @@ fn of_engine(error: &EngineError) -> Answer {
         EngineError::UnknownModel { .. } => {
             plain(Code::InvalidArgument, "MODEL_UNKNOWN").field("config.model")
         }
+        EngineError::NotInstalled { .. } => {
+            plain(Code::FailedPrecondition, "MODEL_NOT_INSTALLED").field("config.model")
+        }
         EngineError::NoModelForStems { .. } => {
             plain(Code::InvalidArgument, "STEM_UNKNOWN").field("config.stems")
         }

@@ -146,6 +146,9 @@ pub struct Engine {
     pub model: String,
     /// SHA-256 of its weights in hexadecimal digits.
     pub weights: String,
+    /// Whether they are known to be their makers' own.
+    #[serde(default)]
+    pub verified: bool,
     /// Such as `cpu`.
     pub provider: String,
     /// Such as `onnxruntime 1.31.1`.

@@ -32,6 +32,9 @@ impl Engines {
             Ok(engine) => engine,
             Err(error) => return (Err(error), Duration::ZERO),
         };
+        if let Err(error) = guarded(&job.model, || engine.prepare(&job.options)) {
+            return (Err(error), Duration::ZERO);
+        }
         let start = Instant::now();
         let result = guarded(&job.model, || engine.separate(&job.mix, &job.options));
         let engine_time = start.elapsed();

@@ -11,6 +11,7 @@ use super::locate::library_at;
 use super::wheel::Wheel;
 use super::{Provider, RuntimeError};
 use crate::engine::Sha256Hash;
+use crate::engine::scratch::Scratch;
 
 /// How far an installation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,15 +51,15 @@ pub fn install(
         return Ok(library);
     }
     fs::create_dir_all(cache).map_err(RuntimeError::io(cache))?;
-    let scratch = Scratch::new(cache, wheel)?;
+    let scratch = Scratch::new(cache, &wheel.folder_name()).map_err(RuntimeError::io(cache))?;
     let file = match from {
         Some(file) => file.to_owned(),
-        None => fetch(wheel, &scratch.folder, progress)?,
+        None => fetch(wheel, scratch.path(), progress)?,
     };
     progress(Step::Verifying);
     verify(&file, wheel)?;
     progress(Step::Unpacking);
-    let unpacked = scratch.folder.join("unpacked");
+    let unpacked = scratch.path().join("unpacked");
     unpack(&file, &unpacked)?;
     if library_at(&target).is_none() {
         // What is there has no library: the rest of a removal. A second installer that was faster is
@@ -229,29 +230,6 @@ fn largest_file(folder: &Path, depth: usize) -> u64 {
         Err(_) => 0,
     };
     entries.map(size).max().unwrap_or(0)
-}
-
-/// A folder in the cache, on the same file system as the final one; removed with its contents.
-struct Scratch {
-    folder: PathBuf,
-}
-
-impl Scratch {
-    fn new(cache: &Path, wheel: &Wheel) -> Result<Scratch, RuntimeError> {
-        let name = format!(".{}.{}.part", wheel.folder_name(), std::process::id());
-        let folder = cache.join(name);
-        // The rest of an earlier process with this number.
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).map_err(RuntimeError::io(&folder))?;
-        Ok(Scratch { folder })
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What cannot be removed is named `.part` and is never taken for a runtime.
-        let _ = fs::remove_dir_all(&self.folder);
-    }
 }
 
 #[cfg(test)]
