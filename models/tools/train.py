@@ -11,6 +11,7 @@ import os
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from typing import Any, Callable
 
 import torch
 from demucs.htdemucs import HTDemucs
@@ -60,9 +61,9 @@ def rate_at(progress: float, step: int, peak: float) -> float:
 class Run:
     """Model, optimiser and the running average, as one thing to save and load."""
 
-    def __init__(self, device: str, seed: int) -> None:
+    def __init__(self, make: Callable[..., nn.Module], kwargs: dict[str, Any], device: str, seed: int) -> None:
         torch.manual_seed(seed)
-        self.model = HTDemucs(**KWARGS).to(device)
+        self.model, self.kwargs = make(**kwargs).to(device), kwargs
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=1e-3,
                                            fused=True)
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
@@ -71,13 +72,13 @@ class Run:
     def follow(self) -> None:
         """The running average over about the last tenth of the steps, 300 at most."""
         decay = 1 - 1 / min(300, 1 + self.step / 10)
-        state = self.model.state_dict()
+        state = {name: value for name, value in self.model.state_dict().items() if value.is_floating_point()}
         torch._foreach_lerp_([self.average[name] for name in state], list(state.values()), 1 - decay)
 
     def save(self, path: Path) -> None:
         """`kwargs` and `state` (the average) are what export.py and evaluate.py read; the rest is for going on."""
         scratch = path.with_suffix(".part")
-        torch.save({"kwargs": KWARGS, "state": self.average, "step": self.step, "trained_s": self.trained_s,
+        torch.save({"kwargs": self.kwargs, "state": self.average, "step": self.step, "trained_s": self.trained_s,
                     "model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(),
                     "rng": torch.get_rng_state()}, scratch)
         os.replace(scratch, path)
@@ -118,7 +119,7 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     fast = device == "cuda" or "avx512_bf16" in flags or "amx_bf16" in flags
-    run = Run(device, options.seed)
+    run = Run(HTDemucs, KWARGS, device, options.seed)
     if options.checkpoint.exists():
         run.load(options.checkpoint)
         print(f"goes on from step {run.step}, {run.trained_s / 60:.1f} minutes", flush=True)
