@@ -28,7 +28,7 @@ const RUNGS: [(&str, u32); 17] = [
 ];
 
 /// Crates that only these rooms may name.
-const OWNERS: [(&str, &[&str]); 23] = [
+const OWNERS: [(&str, &[&str]); 26] = [
     ("symphonia", &["audio/decode"]),
     ("rubato", &["audio/resample"]),
     ("hound", &["audio/wav", "cli/export"]),
@@ -38,10 +38,13 @@ const OWNERS: [(&str, &[&str]); 23] = [
     ("half", &["engine"]),
     ("toml", &["engine"]),
     ("zip", &["engine"]),
+    ("flate2", &["engine"]),
+    ("tar", &["engine"]),
+    ("crc32c", &["engine"]),
     ("uuid", &["session", "cli/separate"]),
     ("serde_json", &["session", "separation", "engine/published"]),
     ("tonic", &["server", "client", "wire"]),
-    ("prost", &["server", "client", "wire", "engine/onnx"]),
+    ("prost", &["server", "client", "wire", "engine/onnx", "engine/bundle"]),
     ("ureq", &["engine/published/fetch"]),
     ("axum", &["server"]),
     ("tower", &["server"]),

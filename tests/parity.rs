@@ -10,16 +10,14 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use safetensors::SafeTensors;
-use stemwire::audio::{Encoding, Frames, Stereo};
+use stemwire::audio::{Encoding, Frames};
 use stemwire::session::Settings;
 use stemwire::session::settings::Normalization;
 
+use support::golden::{mixture, snr};
 use support::pipeline::{golden, read_wav, separate, separations, stem, wav};
 
 const STEMS: [&str; 4] = ["drums", "bass", "other", "vocals"];
-
-/// Gains at which the clip is repeated, as in `make_golden.py`.
-const GAINS: [f32; 5] = [1.0, 0.5, 0.25, 0.75, 0.125];
 
 /// What the golden files are held to, in decibels.
 const LEAST_SNR: f64 = 75.0;
@@ -52,25 +50,6 @@ fn cases() -> BTreeMap<String, Case> {
     }
     assert_eq!(cases.len(), 5);
     cases
-}
-
-/// The clip again and again at changing gain, as in `make_golden.py`.
-fn mixture(clip: &Stereo, frames: usize, level: f32) -> Stereo {
-    let plane = |plane: &[f32]| -> Vec<f32> {
-        let sample = |i: usize| plane[i % plane.len()] * GAINS[i / plane.len() % 5] * level;
-        (0..frames).map(sample).collect()
-    };
-    Stereo::from_planes(plane(clip.left()), plane(clip.right())).unwrap()
-}
-
-/// The signal-to-noise ratio of `found` against `expected`, in decibels.
-fn snr<'a>(pairs: impl Iterator<Item = (&'a f32, &'a f32)>) -> f64 {
-    let (mut signal, mut noise) = (0.0, 1e-30);
-    for (expected, found) in pairs {
-        signal += f64::from(*expected).powi(2);
-        noise += (f64::from(*expected) - f64::from(*found)).powi(2);
-    }
-    10.0 * (signal / noise).log10()
 }
 
 fn check_mode(normalization: Normalization) {

@@ -172,6 +172,9 @@ pub(super) struct Separate {
     /// How much of a segment overlaps the next, 0 to 0.9
     #[arg(long, value_name = "FRACTION")]
     pub(super) overlap: Option<f64>,
+    /// What a mask of Spleeter's kind is worth above 11 kHz, where its model does not look
+    #[arg(long, value_enum, default_value_t = MaskExtensionArg::Average)]
+    pub(super) mask_extension: MaskExtensionArg,
     /// Lower all stems by one gain where integers would clip, so that they still sum
     #[arg(long)]
     pub(super) fit: bool,
@@ -194,6 +197,14 @@ pub(super) enum NormalizationArg {
     Streaming,
     /// By the whole track, as the reference does
     Exact,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum MaskExtensionArg {
+    /// As much as on average below
+    Average,
+    /// Nothing, as in Spleeter's published configuration
+    Zeros,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -2,8 +2,9 @@
 //!
 //! Models see spectrograms and fixed windows of a track; what they say about each window is added up
 //! to stems. None of this knows what a model is: windows are data ([`segments`]), spectra are slices
-//! ([`stft`]), and overlapping answers are sums with weights ([`overlap`]).
+//! ([`stft`]), shares of them are masks ([`mask`]), and overlapping answers are sums with weights ([`overlap`]).
 
+pub mod mask;
 pub mod overlap;
 pub mod segments;
 pub mod stft;

@@ -1,5 +1,6 @@
 //! Overlap-add of overlapping answers, with what is not final yet as a value that can be stored.
 
+use super::segments::Blend;
 use crate::audio::{Frames, Stereo};
 
 /// Weighted sums of several stems from `position` on.
@@ -12,18 +13,24 @@ pub struct OverlapAdd {
     position: Frames,
     weights: Vec<f32>,
     sums: Vec<Stereo>,
+    blend: Blend,
 }
 
 impl OverlapAdd {
     /// Empty sums of `stems` stems from `position` on.
-    pub fn new(stems: usize, position: Frames) -> OverlapAdd {
-        OverlapAdd { position, weights: Vec::new(), sums: vec![Stereo::new(); stems] }
+    pub fn new(stems: usize, position: Frames, blend: Blend) -> OverlapAdd {
+        OverlapAdd { position, weights: Vec::new(), sums: vec![Stereo::new(); stems], blend }
     }
 
     /// Sums that were stored: `weights` and every one of `sums` must be equally long, else `None`.
-    pub fn restore(position: Frames, weights: Vec<f32>, sums: Vec<Stereo>) -> Option<OverlapAdd> {
+    pub fn restore(
+        position: Frames,
+        weights: Vec<f32>,
+        sums: Vec<Stereo>,
+        blend: Blend,
+    ) -> Option<OverlapAdd> {
         let fits = sums.iter().all(|sum| sum.len() == weights.len());
-        fits.then_some(OverlapAdd { position, weights, sums })
+        fits.then_some(OverlapAdd { position, weights, sums, blend })
     }
 
     /// The first frame that is not final.
@@ -64,17 +71,19 @@ impl OverlapAdd {
         }
     }
 
-    /// Takes out the frames before `until`, which no later answer may reach, divided by their
-    /// weights. Fewer, where fewer have been added.
+    /// Takes out the frames before `until`, which no later answer may reach; where answers are averaged,
+    /// divided by their weights. Fewer, where fewer have been added.
     pub fn take_final(&mut self, until: Frames) -> Vec<Stereo> {
         let count = until.saturating_sub(self.position).as_len().min(self.weights.len());
         let weights: Vec<f32> = self.weights.drain(..count).collect();
         self.position += Frames::from_len(count);
         let take = |sum: &mut Stereo| {
             let mut stem = sum.take_front(count);
-            for plane in stem.planes_mut() {
-                for (sample, weight) in plane.iter_mut().zip(&weights) {
-                    *sample /= weight;
+            if self.blend == Blend::Average {
+                for plane in stem.planes_mut() {
+                    for (sample, weight) in plane.iter_mut().zip(&weights) {
+                        *sample /= weight;
+                    }
                 }
             }
             stem
@@ -93,7 +102,7 @@ mod tests {
 
     #[test]
     fn overlapping_answers_are_averaged_by_weight() {
-        let mut sums = OverlapAdd::new(1, Frames(10));
+        let mut sums = OverlapAdd::new(1, Frames(10), Blend::Average);
         sums.add(Frames(10), &[1.0, 1.0, 3.0], &[mono(&[2.0, 4.0, 8.0])]);
         sums.add(Frames(12), &[1.0, 1.0, 1.0], &[mono(&[4.0, 6.0])]);
         assert_eq!(sums.take_final(Frames(12)), [mono(&[2.0, 4.0])]);
@@ -104,12 +113,24 @@ mod tests {
 
     #[test]
     fn stored_sums_go_on_as_if_nothing_had_happened() {
-        let mut sums = OverlapAdd::new(1, Frames::ZERO);
+        let mut sums = OverlapAdd::new(1, Frames::ZERO, Blend::Average);
         sums.add(Frames(0), &[0.5, 1.0, 0.5], &[mono(&[1.0, 2.0, 3.0])]);
         sums.take_final(Frames(1));
         let (weights, stored) = (sums.weights().to_vec(), sums.sums().to_vec());
-        let restored = OverlapAdd::restore(sums.position(), weights, stored).unwrap();
+        let restored =
+            OverlapAdd::restore(sums.position(), weights, stored, Blend::Average).unwrap();
         assert_eq!(restored, sums);
-        assert_eq!(OverlapAdd::restore(Frames(0), vec![1.0], vec![Stereo::new()]), None);
+        assert_eq!(
+            OverlapAdd::restore(Frames(0), vec![1.0], vec![Stereo::new()], Blend::Sum),
+            None
+        );
+    }
+
+    #[test]
+    fn answers_to_windows_of_a_spectrum_are_summed() {
+        let mut sums = OverlapAdd::new(1, Frames::ZERO, Blend::Sum);
+        sums.add(Frames(0), &[1.0; 3], &[mono(&[1.0, 2.0, 3.0])]);
+        sums.add(Frames(1), &[1.0; 3], &[mono(&[4.0, 5.0])]);
+        assert_eq!(sums.take_final(Frames(9)), [mono(&[1.0, 6.0, 8.0])]);
     }
 }

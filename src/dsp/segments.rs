@@ -1,19 +1,41 @@
 //! Which frames a model sees for which frames of the track, as data.
 //!
-//! The rule is the reference implementation's (`apply_model` and `TensorChunk.padded` in Demucs):
+//! There are two rules. [`Blend::Average`] is that of `apply_model` and `TensorChunk.padded` in Demucs:
 //! windows start every `stride` frames; a window that would reach beyond the end of the track is cut
 //! short, and the short window is then padded *centred* to the model's length, with the track's own
 //! earlier frames on the left where there are any, and zeros elsewhere.
+//!
+//! [`Blend::Sum`] is that of Spleeter, which cuts the track's spectrum and not the track: the columns of
+//! one window follow those of the one before. Neighbours share the frames under the columns at their
+//! seam, and the sum of what each of them says is what one transform of the whole spectrum would say.
 
 use std::ops::Range;
 
+use serde::Deserialize;
+
 use crate::audio::Frames;
+
+/// What becomes of the frames on which several windows have a say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Blend {
+    /// Their mean, in which the middle of a window counts most.
+    #[default]
+    Average,
+    /// Their sum.
+    Sum,
+}
 
 /// How a track is cut for a model that sees `length` frames at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segmentation {
     length: u64,
     stride: u64,
+    /// How far before the track the first window starts.
+    lead: u64,
+    /// The track's windows end where a multiple of this many frames does; they are whole columns.
+    hop: u64,
+    blend: Blend,
 }
 
 /// One window: what the model is shown, and which part of its answer counts.
@@ -32,12 +54,23 @@ pub struct Segment {
 }
 
 impl Segmentation {
-    /// Windows of `length` frames of which the fraction `overlap` (0 to below 1) is seen twice.
+    /// Windows of `length` frames of which the fraction `overlap` (0 to below 1) is seen twice, to be
+    /// averaged.
     ///
     /// The stride is rounded down as in the reference, but never to zero.
     pub fn new(length: Frames, overlap: f64) -> Segmentation {
         let stride = ((1.0 - overlap) * length.0 as f64) as u64;
-        Segmentation { length: length.0.max(1), stride: stride.clamp(1, length.0.max(1)) }
+        let length = length.0.max(1);
+        let stride = stride.clamp(1, length);
+        Segmentation { length, stride, lead: 0, hop: 1, blend: Blend::Average }
+    }
+
+    /// Windows of `length` frames under whole columns of a spectrum, to be summed: a column covers `size`
+    /// frames, the next starts `hop` frames later, and the first ends where the track begins.
+    pub fn of_spectrum(length: Frames, size: Frames, hop: Frames) -> Segmentation {
+        let (length, hop) = (length.0.max(1), hop.0.max(1));
+        let stride = (length + hop).saturating_sub(size.0).max(1);
+        Segmentation { length, stride, lead: size.0, hop, blend: Blend::Sum }
     }
 
     /// Frames that the model sees at once.
@@ -50,49 +83,75 @@ impl Segmentation {
         Frames(self.stride)
     }
 
+    /// What becomes of frames in several windows.
+    pub fn blend(&self) -> Blend {
+        self.blend
+    }
+
+    /// How much each frame of a window's span counts.
+    pub fn weights(&self) -> Vec<f32> {
+        match self.blend {
+            Blend::Average => triangle(self.length()),
+            Blend::Sum => vec![1.0; self.length().as_len()],
+        }
+    }
+
     /// How many windows a track of `total` frames has.
     pub fn count(&self, total: Frames) -> u64 {
-        total.0.div_ceil(self.stride)
+        match total.0 {
+            0 => 0,
+            total => (total.saturating_add(self.lead).div_ceil(self.hop))
+                .saturating_mul(self.hop)
+                .div_ceil(self.stride),
+        }
     }
 
     /// Where window `index` starts; no later window reaches the frames before.
     pub fn start(&self, index: u64) -> Frames {
-        Frames(index.saturating_mul(self.stride))
+        Frames(index.saturating_mul(self.stride).saturating_sub(self.lead))
     }
 
     /// The window `index` of a track of which `decoded` frames are there; `complete` tells that there
     /// will be no more. `None` while too little is there to know it, or when there is no such window.
     pub fn segment(&self, index: u64, decoded: Frames, complete: bool) -> Option<Segment> {
         let (start, decoded) = (self.start(index).0, decoded.0);
-        let end = start.saturating_add(self.length);
+        let zeros = self.lead.saturating_sub(index.saturating_mul(self.stride));
+        let end = start.saturating_add(self.length.saturating_sub(zeros));
         if end <= decoded {
-            return Some(Segment {
-                index,
-                span: start..end,
-                shown: start..end,
-                zeros_before: 0,
-                trim_before: 0,
-            });
+            return Some(at_left(index, start..end, zeros));
         }
         if !complete || start >= decoded {
             return None;
         }
-        let missing = end - decoded;
-        let before = missing / 2;
-        let shown_start = start.saturating_sub(before);
-        let shown_end = decoded.min(end - before);
-        Some(Segment {
-            index,
-            span: start..decoded,
-            shown: shown_start..shown_end,
-            zeros_before: (before - (start - shown_start)) as usize,
-            trim_before: before as usize,
-        })
+        match self.blend {
+            Blend::Average => Some(centred(index, start..end, decoded)),
+            Blend::Sum => Some(at_left(index, start..decoded, zeros)),
+        }
+    }
+}
+
+/// A window of which all frames count, `zeros` frames in front of them.
+fn at_left(index: u64, span: Range<u64>, zeros: u64) -> Segment {
+    let zeros = zeros as usize;
+    Segment { index, span: span.clone(), shown: span, zeros_before: zeros, trim_before: zeros }
+}
+
+/// A window that would be `whole`, of a track that ends at `decoded` in it.
+fn centred(index: u64, whole: Range<u64>, decoded: u64) -> Segment {
+    let (start, end) = (whole.start, whole.end);
+    let before = (end - decoded) / 2;
+    let shown_start = start.saturating_sub(before);
+    Segment {
+        index,
+        span: start..decoded,
+        shown: shown_start..decoded.min(end - before),
+        zeros_before: (before - (start - shown_start)) as usize,
+        trim_before: before as usize,
     }
 }
 
 /// The weights of a window's frames in the overlap-add: a triangle with its maximum, 1, in the middle.
-pub fn triangle(length: Frames) -> Vec<f32> {
+fn triangle(length: Frames) -> Vec<f32> {
     let half = length.0 / 2;
     let rise = 1..=half;
     let fall = (1..=length.0 - half).rev();
@@ -165,5 +224,37 @@ mod tests {
         let htdemucs = Segmentation::new(Frames(343_980), 0.25);
         assert_eq!(htdemucs.stride(), Frames(257_985));
         assert_eq!(Segmentation::new(Frames(8), 0.999).stride(), Frames(1));
+    }
+
+    // Windows of 3 columns, each under 4 frames, a column a frame: 6 frames every 3.
+    #[track_caller]
+    fn check_columns(total: u64, expected: &[(usize, Range<u64>)]) {
+        let windows = Segmentation::of_spectrum(Frames(6), Frames(4), Frames(1));
+        let found: Vec<_> = (0..windows.count(Frames(total)))
+            .map(|i| windows.segment(i, Frames(total), true).unwrap())
+            .map(|segment| (segment.zeros_before, segment.shown))
+            .collect();
+        assert_eq!(found, expected);
+        assert!((0..9).all(|i| windows.segment(i, Frames(0), true).is_none()));
+    }
+
+    #[test]
+    fn windows_of_a_spectrum_follow_each_other_from_before_the_track() {
+        check_columns(0, &[]);
+        check_columns(1, &[(4, 0..1), (1, 0..1)]);
+        check_columns(2, &[(4, 0..2), (1, 0..2)]);
+        check_columns(3, &[(4, 0..2), (1, 0..3), (0, 2..3)]);
+        check_columns(9, &[(4, 0..2), (1, 0..5), (0, 2..8), (0, 5..9), (0, 8..9)]);
+    }
+
+    #[test]
+    fn spleeters_windows_are_512_columns() {
+        let windows = Segmentation::of_spectrum(Frames(527_360), Frames(4096), Frames(1024));
+        assert_eq!(windows.stride(), Frames(524_288));
+        assert_eq!(windows.segment(0, Frames(523_263), false), None);
+        let first = windows.segment(0, Frames(523_264), false).unwrap();
+        assert_eq!((first.zeros_before, first.span), (4096, 0..523_264));
+        assert_eq!(windows.start(1), Frames(520_192));
+        assert_eq!([1, 520_192, 520_193].map(|total| windows.count(Frames(total))), [1, 1, 2]);
     }
 }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{EngineError, Sha256Hash, residual};
 use crate::audio::{Frames, Hertz, StemName};
+use crate::dsp::Segmentation;
+use crate::dsp::segments::Blend;
 
 /// A model's name: 1 to 64 of `a-z`, `0-9`, `.`, `_` and `-`, beginning with a letter or a digit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,8 +33,11 @@ pub struct ModelCard {
     pub sample_rate: Hertz,
     /// Frames that the model sees at once.
     pub segment: Frames,
-    /// How much of a segment overlaps the next, 0 to 0.9.
+    /// How much of a segment overlaps the next, 0 to 0.9; 0 where segments are summed.
     pub overlap: f64,
+    /// What becomes of frames in several segments.
+    #[serde(default)]
+    pub blend: Blend,
     /// What each stem gets of what all of them leave of the mixture, in the stems' order, 1 in all; empty
     /// where that stays left over, as in the reference.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -57,6 +62,18 @@ pub enum Family {
     Htdemucs,
     /// Any graph with some of the same inputs and outputs, self-contained: `models/README.md` tells.
     Onnx,
+    /// Spleeter: magnitudes in, the stems' magnitudes out, which share the mixture's spectrum.
+    Spleeter,
+}
+
+impl Family {
+    /// Whether the model wants a loudness that does not depend on the track's.
+    pub fn is_normalised(self) -> bool {
+        match self {
+            Family::Htdemucs | Family::Onnx => true,
+            Family::Spleeter => false,
+        }
+    }
 }
 
 /// The shape of a short-time Fourier transform.
@@ -138,6 +155,17 @@ impl ModelCard {
         self.weights.iter().position(|file| file.stem.as_ref() == Some(stem))
     }
 
+    /// How a track is cut; `overlap` counts where segments are averaged.
+    pub fn segmentation(&self, overlap: f64) -> Segmentation {
+        match (self.blend, self.stft) {
+            (Blend::Sum, Some(StftShape { size, hop })) => {
+                let frames = Frames::from_len;
+                Segmentation::of_spectrum(self.segment, frames(size), frames(hop))
+            }
+            (Blend::Average, _) | (Blend::Sum, None) => Segmentation::new(self.segment, overlap),
+        }
+    }
+
     fn fault(&self) -> Option<String> {
         if self.stems.is_empty() || self.stems.len() > 64 {
             return Some("it needs 1 to 64 stems".into());
@@ -161,6 +189,9 @@ impl ModelCard {
         if self.segment.0 < shortest || self.segment.0 > 1 << 26 {
             return Some(format!("a segment of {} frames is too short or too long", self.segment));
         }
+        if let Some(fault) = self.columns_fault() {
+            return Some(fault);
+        }
         if let Some(fault) = residual::fault(&self.residual_shares, self.stems.len()) {
             return Some(fault);
         }
@@ -179,6 +210,8 @@ impl ModelCard {
             (Family::Onnx, 0) => None,
             (Family::Onnx, _) => Some("a graph of family onnx holds its own weights".into()),
             (Family::Htdemucs, _) if self.stft.is_none() => Some("stft is missing".into()),
+            (Family::Spleeter, 1) if named.is_empty() => None,
+            (Family::Spleeter, _) => Some("spleeter has one file of weights, for all stems".into()),
             (Family::Htdemucs, 1) if named.is_empty() => None,
             (Family::Htdemucs, _) => {
                 let each_once = self.weights.len() == self.stems.len()
@@ -187,6 +220,30 @@ impl ModelCard {
                 (!each_once || !self.residual_shares.is_empty()).then(|| fault.to_owned())
             }
         }
+    }
+
+    /// What is wrong with a spectrum in whole columns, if the model has one and anything is.
+    fn columns_fault(&self) -> Option<String> {
+        match (self.family, self.blend) {
+            (Family::Spleeter, Blend::Average) => {
+                return Some("spleeter's blend is \"sum\"".into());
+            }
+            (Family::Htdemucs | Family::Onnx, Blend::Sum) => {
+                return Some("only spleeter's blend is \"sum\"".into());
+            }
+            (Family::Htdemucs | Family::Onnx, Blend::Average) => return None,
+            (Family::Spleeter, Blend::Sum) => {}
+        }
+        let Some(StftShape { size, hop }) = self.stft else {
+            return Some("stft is missing".into());
+        };
+        if self.overlap != 0.0 {
+            return Some("summed segments overlap by their columns only: overlap must be 0".into());
+        }
+        let behind = self.segment.as_len().checked_sub(size);
+        let whole = behind.is_some_and(|behind| behind > 0 && behind % hop == 0);
+        let fault = || format!("a segment of {} frames is not two or more columns", self.segment);
+        (!whole).then(fault)
     }
 }
 
@@ -326,6 +383,27 @@ mod tests {
         check(&single, &bag(&["vocals", "vocals"]), Err("one for each stem"));
         check(&single, &bag(&["vocals"]), Err("one for each stem"));
         check(&single, &bag(&["vocals", "bass"]), Err("one for each stem"));
+    }
+
+    #[test]
+    fn spleeters_segments_are_whole_columns() {
+        let spleeter = |segment: &str, rest: &str| {
+            let text =
+                CARD.replace("HASH", &"0".repeat(64)).replace("\"htdemucs\"", "\"spleeter\"");
+            let text = text.replace("segment = 343980", segment).replace("overlap = 0.25", rest);
+            ModelCard::parse(&text, "").map_err(|error| error.to_string())
+        };
+        let card = spleeter("segment = 527360", "overlap = 0\nblend = \"sum\"").unwrap();
+        assert_eq!(card.segmentation(0.5).stride(), Frames(512 * 1024));
+        for (segment, rest, told) in [
+            ("segment = 527361", "overlap = 0\nblend = \"sum\"", "or more columns"),
+            ("segment = 4096", "overlap = 0\nblend = \"sum\"", "or more columns"),
+            ("segment = 527360", "overlap = 0.25\nblend = \"sum\"", "must be 0"),
+            ("segment = 527360", "overlap = 0.25", "blend"),
+        ] {
+            let error = spleeter(segment, rest).unwrap_err();
+            assert!(error.contains(told), "{error} lacks {told:?}");
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub(super) fn open(
     let refused = |reason: String| EngineError::Load { model: card.name.to_string(), reason };
     let builder = builder(runtime, threads).map_err(refused)?;
     let mut builder = match weights {
-        Some(weights) => weights.offer(builder)?,
+        Some(weights) => weights.offer(builder, graph)?,
         None => builder,
     };
     builder.commit_from_memory(graph).map_err(|error| refused(error.to_string()))

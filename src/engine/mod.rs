@@ -3,14 +3,15 @@
 //! - [`card`]: the TOML that describes a model. [`catalog`]: the models that there are.
 //! - [`runtime`]: finds, installs and loads ONNX Runtime.
 //! - [`graph`], [`weights`], [`onnx`]: a graph without weights, the authors' own weights, and whether
-//!   they fit. [`demucs`], [`bag`]: engines of them; [`spectra`]: the transforms around them;
-//!   [`residual`]: who gets what the stems leave of the mixture.
+//!   they fit; [`bundle`]: those of TensorFlow. [`demucs`], [`bag`], [`spleeter`]: engines of them;
+//!   [`spectra`]: the transforms around them; [`residual`]: who gets what the stems leave of the mixture.
 //! - [`published`]: the models that others publish: fetched, imported, verified.
 //! - [`chain`]: the models to try, in order. [`pool`]: the workers that run them, fairly.
 //!
 //! Nothing here knows of sessions, files of a track, or the wire.
 
 mod bag;
+mod bundle;
 pub mod card;
 pub mod catalog;
 pub mod chain;
@@ -25,11 +26,13 @@ mod residual;
 pub mod runtime;
 mod scratch;
 mod spectra;
+mod spleeter;
 mod weights;
 
 use std::time::Duration;
 
 use crate::audio::Stereo;
+use crate::dsp::mask::MaskExtension;
 
 pub use card::{ModelCard, ModelName};
 pub use catalog::Catalog;
@@ -67,12 +70,14 @@ pub trait Engine: Send {
 pub struct Options {
     /// Whether each of the card's stems, in its order, is looked at.
     pub wanted: Vec<bool>,
+    /// What a mask is worth above the bins that a model sees; for those that mask.
+    pub mask_extension: MaskExtension,
 }
 
 impl Options {
     /// All of a model's stems.
     pub fn all(card: &ModelCard) -> Options {
-        Options { wanted: vec![true; card.stems.len()] }
+        Options { wanted: vec![true; card.stems.len()], mask_extension: MaskExtension::default() }
     }
 }
 

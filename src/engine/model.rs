@@ -9,6 +9,7 @@ use super::bag::Bag;
 use super::card::Family;
 use super::demucs::Demucs;
 use super::onnx;
+use super::spleeter::Spleeter;
 use super::weights::Weights;
 use super::{Engine, EngineError, Identity, ModelCard, Runtime, Sha256Hash};
 use crate::audio::StemName;
@@ -158,6 +159,10 @@ impl Model {
             (Family::Htdemucs | Family::Onnx, _) => {
                 Ok(Box::new(Bag::new(Arc::clone(self), runtime.clone(), threads)))
             }
+            (Family::Spleeter, _) => {
+                let (graph, weights) = self.graph_and_weights(0)?;
+                Ok(Box::new(Spleeter::load(&self.card, &graph, weights, runtime, threads)?))
+            }
         }
     }
 
@@ -184,15 +189,22 @@ impl Model {
         runtime: &Runtime,
         threads: usize,
     ) -> Result<Demucs, EngineError> {
+        let (graph, weights) = self.graph_and_weights(index)?;
+        Demucs::load(&self.card, &graph, Some(weights), runtime, threads)
+    }
+
+    /// The graph and the weights of the card's file of that index, which fit each other.
+    fn graph_and_weights(
+        &self,
+        index: usize,
+    ) -> Result<(Cow<'static, [u8]>, Arc<Weights>), EngineError> {
         let graph = self.graph()?;
         let weights = self.shared_weights(index)?;
-        let misfit = onnx::Graph::parse(&graph)
-            .and_then(|graph| onnx::compare(&graph.open_initialisers(), weights.shapes()));
-        if let Err(reason) = misfit {
+        if let Err(reason) = onnx::Graph::parse(&graph).and_then(|graph| weights.check(&graph)) {
             let reason = format!("{}: {reason}", self.card.weights[index].file);
             return Err(EngineError::Load { model: self.card.name.to_string(), reason });
         }
-        Demucs::load(&self.card, &graph, Some(weights), runtime, threads)
+        Ok((graph, weights))
     }
 
     /// The weights of the card's file of that index.

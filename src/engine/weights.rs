@@ -1,4 +1,5 @@
-//! Weights in the authors' own file: safetensors, F16 or F32, computed with as F32.
+//! Weights in the authors' own file, computed with as F32: safetensors of F16 or F32, or a checkpoint of
+//! TensorFlow's in a `.tar.gz`.
 
 use std::sync::Arc;
 
@@ -8,47 +9,64 @@ use ort::value::{DynValue, Tensor};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use super::EngineError;
-use super::onnx::Shapes;
+use super::onnx::{Graph, Shapes, compare};
+use super::{EngineError, bundle};
+
+/// How the name of a checkpoint of TensorFlow's ends.
+const BUNDLE: &str = ".tar.gz";
 
 /// Named tensors, ready to fill the initialisers of a graph.
 pub(super) struct Weights {
     model: String,
     tensors: Vec<(String, Arc<DynValue>)>,
     shapes: Shapes,
+    /// Whether the file also holds what only training needs, so that a graph need not know all of it.
+    with_surplus: bool,
 }
 
 impl Weights {
-    /// Reads a safetensors file.
+    /// Reads a file of weights, whose name tells its form.
     ///
     /// # Errors
-    /// [`EngineError::Load`] naming the first tensor that is not understood.
+    /// [`EngineError::Load`] naming the first thing that is wrong.
     pub(super) fn parse(bytes: &[u8], model: &str, name: &str) -> Result<Weights, EngineError> {
         let refused = |reason: String| EngineError::Load { model: model.to_owned(), reason };
-        let file = SafeTensors::deserialize(bytes)
-            .map_err(|error| refused(format!("{name} is no safetensors file: {error}")))?;
-        let mut tensors = Vec::with_capacity(file.len());
+        let with_surplus = name.ends_with(BUNDLE);
+        let found = if with_surplus { bundle::read(bytes) } else { safetensors(bytes) };
+        let found = found.map_err(|reason| refused(format!("{name}: {reason}")))?;
+        let mut tensors = Vec::with_capacity(found.len());
         let mut shapes = Shapes::new();
-        for (name, view) in file.iter() {
-            let values = widened(&view).ok_or_else(|| {
-                refused(format!("tensor {name} is stored as {:?}, not as F16 or F32", view.dtype()))
-            })?;
-            let tensor = Tensor::from_array((view.shape().to_vec(), values))
+        for bundle::Tensor { name, shape, values } in found {
+            let tensor = Tensor::from_array((shape.clone(), values))
                 .map_err(|error| refused(format!("tensor {name}: {error}")))?;
-            shapes.insert(name.to_owned(), view.shape().to_vec());
-            tensors.push((name.to_owned(), Arc::new(tensor.into_dyn())));
+            shapes.insert(name.clone(), shape);
+            tensors.push((name, Arc::new(tensor.into_dyn())));
         }
-        Ok(Weights { model: model.to_owned(), tensors, shapes })
+        Ok(Weights { model: model.to_owned(), tensors, shapes, with_surplus })
     }
 
-    /// Their tensors' shapes.
-    pub(super) fn shapes(&self) -> &Shapes {
-        &self.shapes
+    /// Whether the tensors are those that a graph wants to be given.
+    ///
+    /// # Errors
+    /// The first difference by name, in words.
+    pub(super) fn check(&self, graph: &Graph) -> Result<(), String> {
+        let wanted = graph.open_initialisers();
+        let mut found = self.shapes.clone();
+        if self.with_surplus {
+            found.retain(|name, _| wanted.contains_key(name));
+        }
+        compare(&wanted, &found)
     }
 
-    /// Offers every tensor to the graph that `builder` is about to load. The tensors stay shared.
-    pub(super) fn offer(&self, mut builder: SessionBuilder) -> Result<SessionBuilder, EngineError> {
-        for (name, value) in &self.tensors {
+    /// Offers the tensors that it wants to the graph that `builder` is about to load. They stay shared.
+    pub(super) fn offer(
+        &self,
+        mut builder: SessionBuilder,
+        graph: &[u8],
+    ) -> Result<SessionBuilder, EngineError> {
+        let refused = |reason| EngineError::Load { model: self.model.clone(), reason };
+        let wanted = Graph::parse(graph).map_err(refused)?.open_initialisers();
+        for (name, value) in self.tensors.iter().filter(|(name, _)| wanted.contains_key(name)) {
             builder =
                 builder.with_external_initializer(name, Arc::clone(value)).map_err(|error| {
                     EngineError::Load {
@@ -59,6 +77,18 @@ impl Weights {
         }
         Ok(builder)
     }
+}
+
+/// The tensors of a safetensors file.
+fn safetensors(bytes: &[u8]) -> Result<Vec<bundle::Tensor>, String> {
+    let file = SafeTensors::deserialize(bytes).map_err(|e| format!("no safetensors file: {e}"))?;
+    let tensor = |(name, view): (&str, TensorView<'_>)| {
+        let values = widened(&view).ok_or_else(|| {
+            format!("tensor {name} is stored as {:?}, not as F16 or F32", view.dtype())
+        })?;
+        Ok(bundle::Tensor { name: name.to_owned(), shape: view.shape().to_vec(), values })
+    };
+    file.iter().map(tensor).collect()
 }
 
 /// The tensor's values as F32, exactly; `None` for other types.

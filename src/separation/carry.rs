@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audio::{Encoding, Frames, Stereo};
 use crate::dsp::OverlapAdd;
+use crate::dsp::segments::Blend;
 use crate::session::manifest::replace;
 
 /// What has to be known to go on after a commit.
@@ -54,11 +55,11 @@ impl Carry {
         replace(path, &bytes)
     }
 
-    /// Reads what [`Carry::write`] has written.
+    /// Reads what [`Carry::write`] has written; `blend` is that of the session's windows.
     ///
     /// # Errors
     /// `InvalidData` for anything else.
-    pub(super) fn read(path: &Path) -> io::Result<Carry> {
+    pub(super) fn read(path: &Path, blend: Blend) -> io::Result<Carry> {
         let invalid = || {
             let text = format!("{} is damaged", path.display());
             io::Error::new(io::ErrorKind::InvalidData, text)
@@ -84,7 +85,8 @@ impl Carry {
         };
         let sums = (0..head.stems).map(|_| stereo(head.overlap)).collect::<io::Result<Vec<_>>>()?;
         let tails = (0..head.stems).map(|_| stereo(head.tail)).collect::<io::Result<Vec<_>>>()?;
-        let overlap = OverlapAdd::restore(head.position, weights, sums).ok_or_else(invalid)?;
+        let overlap = OverlapAdd::restore(head.position, weights, sums, blend);
+        let overlap = overlap.ok_or_else(invalid)?;
         Ok(Carry { overlap, tails })
     }
 }
@@ -98,17 +100,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("carry.3");
         let answer = |k: f32| Stereo::from_planes(vec![k, 0.1, 0.3], vec![-k, 1e-30, 7.0]).unwrap();
-        let mut overlap = OverlapAdd::new(2, Frames(5));
+        let mut overlap = OverlapAdd::new(2, Frames(5), Blend::Sum);
         overlap.add(Frames(6), &[0.1, 0.7, 0.3], &[answer(1.0), answer(2.0)]);
         for tails in [vec![Stereo::new(); 2], vec![answer(3.0), answer(4.0)]] {
             let carry = Carry { overlap: overlap.clone(), tails };
             carry.write(&path).unwrap();
-            assert_eq!(Carry::read(&path).unwrap(), carry);
+            assert_eq!(Carry::read(&path, Blend::Sum).unwrap(), carry);
         }
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        assert_eq!(Carry::read(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(Carry::read(&path, Blend::Sum).unwrap_err().kind(), io::ErrorKind::InvalidData);
         std::fs::write(&path, "{}").unwrap();
-        assert_eq!(Carry::read(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(Carry::read(&path, Blend::Sum).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 }

@@ -25,6 +25,7 @@ pub use limits::Limits;
 use admission::Desk;
 use pipeline::Context;
 
+use crate::dsp::segments::Blend;
 use crate::engine::chain::check_stems;
 use crate::engine::pool::Pool;
 use crate::engine::{Catalog, Chain, EngineError, Model, ModelCard};
@@ -168,6 +169,11 @@ impl Separations {
         if !(0.0..=ModelCard::MAX_OVERLAP).contains(&overlap) {
             return Err(SeparationError::Overlap(overlap));
         }
+        let overlap = match card.blend {
+            Blend::Average => overlap,
+            // Their windows are as they are.
+            Blend::Sum => card.overlap,
+        };
         let mut stems = settings.stems.clone();
         if stems.is_empty() {
             stems.clone_from(&card.stems);

@@ -24,6 +24,8 @@ const REFERENCE_EPSILON: f64 = 1e-8;
 /// A map of samples to what the model sees, and back.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Level {
+    /// As it is: what models want that were trained on music as loud as it is released.
+    Unchanged,
     /// Known from the track's head on.
     Streaming {
         /// The mean of the head.
@@ -61,7 +63,7 @@ impl Level {
         }
         let fill = match *self {
             Level::Streaming { mean, .. } => self.apply(mean),
-            Level::Exact { .. } => 0.0,
+            Level::Unchanged | Level::Exact { .. } => 0.0,
         };
         let mut input = Stereo::zeros(length);
         for (plane, shown) in input.planes_mut().into_iter().zip(shown.planes()) {
@@ -84,6 +86,7 @@ impl Level {
 
     fn apply(&self, sample: f32) -> f32 {
         match *self {
+            Level::Unchanged => sample,
             Level::Streaming { offset, .. } => (sample - offset) * STREAMING_GAIN,
             Level::Exact { mean, deviation } => (sample - mean) / deviation,
         }
@@ -91,6 +94,7 @@ impl Level {
 
     fn undo(&self, sample: f32) -> f32 {
         match *self {
+            Level::Unchanged => sample,
             Level::Streaming { offset, .. } => sample / STREAMING_GAIN + offset,
             Level::Exact { mean, deviation } => sample * deviation + mean,
         }
@@ -112,7 +116,9 @@ mod tests {
         let streaming = Level::Streaming { offset: 0.25, mean: 0.5 };
         let input = streaming.input(&segment, shown.clone(), 4);
         assert_eq!(input.left(), [128.0, 128.0, 640.0, 128.0]);
-        for level in [exact, streaming] {
+        let input = Level::Unchanged.input(&segment, shown.clone(), 4);
+        assert_eq!(input.left(), [0.0, 0.5, 1.5, 0.0]);
+        for level in [exact, streaming, Level::Unchanged] {
             let input = level.input(&segment, shown.clone(), 4);
             assert_eq!(level.output(&segment, &input), shown);
         }

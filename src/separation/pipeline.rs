@@ -18,7 +18,6 @@ use super::normalization::Level;
 use super::stems::{Pick, StemFiles, StemRecord, pick, picks, wanted};
 use super::track::TrackReader;
 use crate::audio::{Frames, Stereo};
-use crate::dsp::segments::triangle;
 use crate::dsp::{OverlapAdd, Segment, Segmentation};
 use crate::engine::pool::{Job, Pool};
 use crate::engine::{Answer, EngineError, Identity, Model, Options};
@@ -117,12 +116,14 @@ impl<'a> Run<'a> {
             );
             return Err(Failure::new(Reason::ModelUnavailable, text));
         }
+        let windows = card.segmentation(manifest.plan.overlap);
+        let blend = windows.blend();
         let commit = &manifest.commit;
         let carry = if commit.carry {
             let path = session.layout().carry(commit.segments);
-            Carry::read(&path).map_err(|error| Failure::of_storage(&error))?
+            Carry::read(&path, blend).map_err(|error| Failure::of_storage(&error))?
         } else {
-            Carry { overlap: OverlapAdd::new(picks.len(), Frames::ZERO), tails: Vec::new() }
+            Carry { overlap: OverlapAdd::new(picks.len(), Frames::ZERO, blend), tails: Vec::new() }
         };
         identify(
             session,
@@ -144,9 +145,12 @@ impl<'a> Run<'a> {
             model,
             context,
             decoding,
-            windows: Segmentation::new(card.segment, manifest.plan.overlap),
-            weights: triangle(card.segment),
-            options: Options { wanted: wanted(&picks, card.stems.len()) },
+            windows,
+            weights: windows.weights(),
+            options: Options {
+                wanted: wanted(&picks, card.stems.len()),
+                mask_extension: manifest.settings.mask_extension,
+            },
             picks,
             overlap: carry.overlap,
             files: None,
@@ -192,7 +196,9 @@ impl<'a> Run<'a> {
 
     /// Hands out segments whose frames are there, as many as keep the workers busy.
     fn send(&mut self, decoded: &Decoded) -> Result<(), Failure> {
-        let exact = self.session.manifest().settings.normalization == Normalization::Exact;
+        let normalised = self.model.card().family.is_normalised();
+        let exact =
+            normalised && self.session.manifest().settings.normalization == Normalization::Exact;
         if exact && !decoded.complete {
             return Ok(());
         }
@@ -206,8 +212,10 @@ impl<'a> Run<'a> {
             };
             let level = if exact {
                 Level::exact(&decoded.statistics)
-            } else {
+            } else if normalised {
                 Level::streaming(&decoded.statistics)
+            } else {
+                Level::Unchanged
             };
             self.flight.next += 1;
             self.submit(Sent { segment, level, retried: false })?;

@@ -4,6 +4,7 @@ use prost_types::Timestamp;
 
 use super::status::{ApiError, of_failure};
 use crate::audio::{self, Frames, Hertz, StemName};
+use crate::dsp::mask::MaskExtension;
 use crate::engine::{Model, Sha256Hash};
 use crate::session::manifest;
 use crate::session::settings::{self, OnDisconnect, OutputRate, RawPcm, Settings};
@@ -56,6 +57,12 @@ pub(super) fn settings(config: &wire::SeparationConfig) -> Result<Settings, ApiE
         },
         allow_fallback: config.allow_fallback.unwrap_or(true),
         overlap: config.overlap,
+        mask_extension: match known(config.mask_extension, "config.mask_extension")? {
+            wire::MaskExtension::Unspecified | wire::MaskExtension::Average => {
+                MaskExtension::Average
+            }
+            wire::MaskExtension::Zeros => MaskExtension::Zeros,
+        },
         request_id,
         file_name: label(&config.file_name),
         on_disconnect: match known(config.on_disconnect, "config.on_disconnect")? {
@@ -223,6 +230,11 @@ fn config(manifest: &manifest::Manifest) -> wire::SeparationConfig {
         }
         .into(),
         start_frame: 0,
+        mask_extension: match settings.mask_extension {
+            MaskExtension::Average => wire::MaskExtension::Average,
+            MaskExtension::Zeros => wire::MaskExtension::Zeros,
+        }
+        .into(),
     }
 }
 
@@ -350,6 +362,8 @@ mod tests {
         check(|c| c.stems = vec!["../vocals".into()], Err("config.stems"));
         check(|c| c.request_id = "mine".into(), Err("config.request_id"));
         check(|c| c.normalization = 7, Err("config.normalization"));
+        check(|c| c.mask_extension = 2, Ok(()));
+        check(|c| c.mask_extension = 3, Err("config.mask_extension"));
         let gain = |gain| Some(wire::OutputFormat { gain, ..wire::OutputFormat::default() });
         check(|c| c.output = gain(2.0), Ok(()));
         check(|c| c.output = gain(f32::NAN), Err("config.output.gain"));

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::audio::{Encoding, Hertz, StemName};
+use crate::dsp::mask::MaskExtension;
 
 /// A request, parsed and checked. Two requests with one `request_id` must be equal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub struct Settings {
     pub allow_fallback: bool,
     /// How much of a segment overlaps the next; `None` for the model's own.
     pub overlap: Option<f64>,
+    /// What a mask is worth above the bins that a model sees.
+    pub mask_extension: MaskExtension,
     /// Names the request.
     pub request_id: Option<Uuid>,
     /// The song's name, for people.
@@ -93,6 +96,7 @@ impl Default for Settings {
             normalization: Normalization::default(),
             allow_fallback: true,
             overlap: None,
+            mask_extension: MaskExtension::default(),
             request_id: None,
             file_name: String::new(),
             on_disconnect: OnDisconnect::default(),

@@ -6,6 +6,7 @@
 
 pub mod compare;
 pub mod ffmpeg;
+pub mod golden;
 pub mod mutate;
 pub mod pipeline;
 pub mod uploads;

@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use self::local::{Local, Models};
 use self::progress::Display;
 use self::remote::Remote;
-use super::args::{FormatArg, NormalizationArg, RateArg, Separate};
+use super::args::{FormatArg, MaskExtensionArg, NormalizationArg, RateArg, Separate};
 use super::error::{CliError, Kind};
 use super::export;
 use super::runtime::write;
 use crate::audio::{Encoding, StemName};
+use crate::dsp::mask::MaskExtension;
 use crate::session::Settings;
 use crate::session::settings::{Normalization, OnDisconnect, OutputRate};
 
@@ -163,6 +164,10 @@ fn settings(arguments: &Separate) -> Result<Settings, CliError> {
             NormalizationArg::Exact => Normalization::Exact,
         },
         overlap: arguments.overlap,
+        mask_extension: match arguments.mask_extension {
+            MaskExtensionArg::Average => MaskExtension::Average,
+            MaskExtensionArg::Zeros => MaskExtension::Zeros,
+        },
         // A call that breaks is made again within moments; one that is given up wants nothing more.
         on_disconnect: OnDisconnect::Pause,
         ..Settings::default()

@@ -13,6 +13,7 @@ use crate::cli::error::{CliError, Kind};
 use crate::cli::export::{Finished, FinishedStem};
 use crate::cli::setup;
 use crate::client::{self, ClientError, Request, Server, Sink};
+use crate::dsp::mask::MaskExtension;
 use crate::session::Settings;
 use crate::session::settings::{Normalization, OutputRate};
 use crate::wire;
@@ -117,6 +118,11 @@ fn config(settings: &Settings, pipe: Option<&Pipe>) -> wire::SeparationConfig {
         .into(),
         allow_fallback: Some(settings.allow_fallback),
         overlap: settings.overlap,
+        mask_extension: match settings.mask_extension {
+            MaskExtension::Average => wire::MaskExtension::Average,
+            MaskExtension::Zeros => wire::MaskExtension::Zeros,
+        }
+        .into(),
         request_id: uuid::Uuid::new_v4().to_string(),
         file_name: settings.file_name.clone(),
         ..wire::SeparationConfig::default()
