@@ -116,8 +116,10 @@ fn table_of(content: &[u8]) -> Vec<u8> {
     file
 }
 
+type Pairs<'a> = &'a [(&'a [u8], &'a [u8])];
+
 #[track_caller]
-fn check_table(content: &[u8], expected: Result<&[(&[u8], &[u8])], &str>) {
+fn check_table(content: &[u8], expected: Result<Pairs<'_>, &str>) {
     match (table::read(&table_of(content)), expected) {
         (Ok(found), Ok(expected)) => {
             let found: Vec<_> = found.iter().map(|(key, value)| (&key[..], &value[..])).collect();

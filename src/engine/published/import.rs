@@ -8,6 +8,7 @@ use super::checkpoint::{Arguments, Checkpoint};
 use super::pull::Step;
 use super::{Published, PublishedError, hash_of, part, publish, sync_folder};
 use crate::audio::Frames;
+use crate::dsp::segments::Blend;
 use crate::engine::card::{Family, FileReference, WeightsFile};
 use crate::engine::catalog::embedded::MINI_GRAPH;
 use crate::engine::model::CARD_FILE;
@@ -265,7 +266,10 @@ fn graph_for(
     }
     let graphs: Vec<&'static [u8]> = match published {
         Some(published) => vec![published.graph],
-        None => Published::all().map(|published| published.graph).chain([MINI_GRAPH]).collect(),
+        None => {
+            let all = Published::all().filter(|other| other.card.family == Family::Htdemucs);
+            all.map(|published| published.graph).chain([MINI_GRAPH]).collect()
+        }
     };
     let mut reasons: Vec<String> = Vec::new();
     for graph in graphs {
@@ -318,6 +322,7 @@ fn card(
         sample_rate: checkpoint.sample_rate,
         segment: Frames(segment),
         overlap: 0.25,
+        blend: Blend::Average,
         residual_shares: Vec::new(),
         licence: "not known: imported from a file".into(),
         stft: Some(checkpoint.stft),

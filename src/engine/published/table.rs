@@ -31,7 +31,9 @@ struct Entry {
 
 const HTDEMUCS_GRAPH: &[u8] = include_bytes!("../../../models/htdemucs/graph.onnx");
 
-const TABLE: [Entry; 3] = [
+const SPLEETER: &str = "https://github.com/deezer/spleeter/releases/download/v1.4.0";
+
+const TABLE: [Entry; 6] = [
     Entry {
         card: include_str!("../../../models/htdemucs/card.toml"),
         graph: HTDEMUCS_GRAPH,
@@ -49,6 +51,25 @@ const TABLE: [Entry; 3] = [
         graph: include_bytes!("../../../models/htdemucs_6s/graph.onnx"),
         address: "https://huggingface.co/adefossez/HTDemucs-6s/resolve/3c5ee475be622df764938de97e4281a7b07ffa58",
         file_bytes: 54_885_744,
+    },
+    Entry {
+        card: include_str!("../../../models/spleeter-2stems/card.toml"),
+        graph: include_bytes!("../../../models/spleeter-2stems/graph.onnx"),
+        address: SPLEETER,
+        file_bytes: 73_109_797,
+    },
+    // Twice and two and a half times as many networks.
+    Entry {
+        card: include_str!("../../../models/spleeter-4stems/card.toml"),
+        graph: include_bytes!("../../../models/spleeter-4stems/graph.onnx"),
+        address: SPLEETER,
+        file_bytes: 146_000_000,
+    },
+    Entry {
+        card: include_str!("../../../models/spleeter-5stems/card.toml"),
+        graph: include_bytes!("../../../models/spleeter-5stems/graph.onnx"),
+        address: SPLEETER,
+        file_bytes: 183_000_000,
     },
 ];
 
