@@ -20,6 +20,7 @@ import torch
 from demucs.apply import apply_model
 from demucs.htdemucs import HTDemucs
 
+import unet
 from residual import share_out
 
 RATE = 44100
@@ -39,18 +40,21 @@ def si_sdr(truth: np.ndarray, estimate: np.ndarray) -> float:
     return sdr(gain * truth, estimate)
 
 
-def load_model(path: Path) -> HTDemucs:
+def load_model(path: Path) -> HTDemucs | unet.Spleeter:
+    """The model of train.py or of train_unet.py, which differ in their arguments."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
-    model = HTDemucs(**saved["kwargs"])
+    model = (unet.Spleeter if "filters" in saved["kwargs"] else HTDemucs)(**saved["kwargs"])
     model.load_state_dict(saved["state"])
     return model.eval()
 
 
-def estimators(model: HTDemucs) -> dict[str, Estimate]:
+def estimators(model: HTDemucs | unet.Spleeter) -> dict[str, Estimate]:
     """Name -> function from (mix (2, frames), truth (4, 2, frames)) to stems (4, 2, frames)."""
 
     def separate(mix: np.ndarray, truth: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
+            if isinstance(model, unet.Spleeter):
+                return unet.separate(model, torch.from_numpy(mix)).numpy()
             stems = apply_model(model, torch.from_numpy(mix)[None], overlap=0.25, shifts=0)[0]
         return share_out(torch.from_numpy(mix), stems).numpy()
 

@@ -6,8 +6,6 @@ those of Spleeter (spleeter/model/functions/unet.py); graph/spleeter.py makes th
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -93,7 +91,3 @@ def separate(model: Spleeter, mix: Tensor) -> Tensor:
     frames = frames.reshape(-1, count, SIZE).transpose(1, 2)
     total = functional.fold(frames, (1, (count - 1) * HOP + SIZE), (1, SIZE), stride=(1, HOP))
     return total.reshape(len(model.nets), 2, -1)[..., SIZE:SIZE + length]
-
-
-def build(kwargs: dict[str, Any]) -> Spleeter:
-    return Spleeter(**kwargs)

@@ -12,6 +12,12 @@ pub(super) mod embedded {
     pub(super) const MINI_CARD: &str = include_str!("../../models/mini/card.toml");
     pub(in crate::engine) const MINI_GRAPH: &[u8] = include_bytes!("../../models/mini/graph.onnx");
     pub(super) const MINI_WEIGHTS: &[u8] = include_bytes!("../../models/mini/weights.safetensors");
+    pub(super) const MINI_SPLEETER_CARD: &str =
+        include_str!("../../models/mini-spleeter/card.toml");
+    pub(super) const MINI_SPLEETER_GRAPH: &[u8] =
+        include_bytes!("../../models/mini-spleeter/graph.onnx");
+    pub(super) const MINI_SPLEETER_WEIGHTS: &[u8] =
+        include_bytes!("../../models/mini-spleeter/weights.safetensors");
 }
 
 /// Models by name, and what stood where a model should be but is none.
@@ -33,6 +39,11 @@ impl Catalog {
             embedded::MINI_CARD,
             embedded::MINI_GRAPH,
             embedded::MINI_WEIGHTS,
+        ));
+        catalog.take(Model::embedded(
+            embedded::MINI_SPLEETER_CARD,
+            embedded::MINI_SPLEETER_GRAPH,
+            embedded::MINI_SPLEETER_WEIGHTS,
         ));
         if let Some(folder) = folder {
             for model in Published::all().filter_map(|published| published.installed(folder)) {
@@ -118,7 +129,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("broken")).unwrap();
         std::fs::write(folder.path().join("broken/card.toml"), "name = 1").unwrap();
         let catalog = Catalog::open(Some(folder.path()));
-        assert_eq!((catalog.models().len(), catalog.faults().len()), (1, 1));
+        assert_eq!((catalog.models().len(), catalog.faults().len()), (2, 1));
         assert!(catalog.faults()[0].to_string().contains("broken"));
     }
 }

@@ -53,7 +53,7 @@ def shapes(recipe: Recipe) -> dict[str, tuple[int, ...]]:
     widths = [2, *recipe.filters]
     ups = [*recipe.filters[-2::-1], 1]
     sources = [recipe.filters[-1], *(2 * width for width in ups[:-1])]
-    for layers in map(_Layers, range(len(recipe.stems)), [len(recipe.filters)] * len(recipe.stems)):
+    for layers in map(Layers, range(len(recipe.stems)), [len(recipe.filters)] * len(recipe.stems)):
         for depth, (inputs, outputs) in enumerate(zip(widths, widths[1:])):
             found |= _layer(layers.convolution(depth), (KERNEL, KERNEL, inputs, outputs), outputs)
             if depth < len(recipe.filters) - 1:
@@ -75,7 +75,7 @@ def build_graph(recipe: Recipe) -> onnx.ModelProto:
     logits = []
     for index, stem in enumerate(recipe.stems):
         with graph.scope(stem):
-            logit = _network(graph, shown, _Layers(index, len(recipe.filters)), recipe)
+            logit = _network(graph, shown, Layers(index, len(recipe.filters)), recipe)
             logits.append(graph.reshape(logit, (1, 1, *logit.shape[1:])))
     stacked = graph.concat(logits, axis=1)
     masks = graph.unary("Softmax", stacked, axis=1) if recipe.softmax else graph.unary("Sigmoid", stacked)
@@ -86,7 +86,7 @@ def build_graph(recipe: Recipe) -> onnx.ModelProto:
 NORM_PARTS = ("gamma", "beta", "moving_mean", "moving_variance")
 
 
-class _Layers:
+class Layers:
     """The names of one stem's layers. Every stem takes `depth` + 1 convolutions, the last for the mask."""
 
     def __init__(self, stem: int, depth: int) -> None:
@@ -116,7 +116,7 @@ def _layer(name: str, kernel: tuple[int, ...], outputs: int) -> dict[str, tuple[
     return {f"{name}/kernel": kernel, f"{name}/bias": (outputs,)}
 
 
-def _network(graph: GraphBuilder, value: Value, layers: _Layers, recipe: Recipe) -> Value:
+def _network(graph: GraphBuilder, value: Value, layers: Layers, recipe: Recipe) -> Value:
     """One stem's logits [1, 2, T, F]."""
     skips: list[Value] = []
     for index in range(len(recipe.filters)):
