@@ -78,7 +78,7 @@ def build_graph(recipe: Recipe) -> onnx.ModelProto:
             logit = _network(graph, shown, Layers(index, len(recipe.filters)), recipe)
             logits.append(graph.reshape(logit, (1, 1, *logit.shape[1:])))
     stacked = graph.concat(logits, axis=1)
-    masks = graph.unary("Softmax", stacked, axis=1) if recipe.softmax else graph.unary("Sigmoid", stacked)
+    masks = graph.unary("Softmax", stacked, axis=1) if recipe.softmax else _sigmoid(graph, stacked)
     graph.output(graph.multiply(masks, magnitudes), "estimates")
     return graph.model("spleeter", {"family": "spleeter", "stems": " ".join(recipe.stems)})
 
@@ -158,6 +158,12 @@ def _weight_and_bias(graph: GraphBuilder, name: str) -> tuple[Value, Value]:
 def _norm(graph: GraphBuilder, value: Value, name: str) -> Value:
     inputs = [value, *(graph.parameter(f"{name}/{part}") for part in NORM_PARTS)]
     return graph.node("BatchNormalization", inputs, value.shape, epsilon=EPSILON)
+
+
+def _sigmoid(graph: GraphBuilder, value: Value) -> Value:
+    """Written out, because the runtime's own is exact to 1e-7 only, and ratio masks divide by what is far smaller."""
+    one = graph.constant(1.0)
+    return graph.divide(one, graph.add(one, graph.unary("Exp", graph.unary("Neg", value))))
 
 
 def _activation(graph: GraphBuilder, value: Value, kind: str) -> Value:
