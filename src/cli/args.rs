@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::engine::ModelName;
 use crate::engine::runtime::Provider;
 use crate::separation::Limits;
 
@@ -25,7 +26,7 @@ pub(super) enum Command {
     Serve(Serve),
     /// Separate songs into WAV files
     Separate(Separate),
-    /// Show the models
+    /// Show, download, import and remove models
     Models(Models),
     /// Show or install ONNX Runtime, which runs the models
     Runtime(RuntimeCommand),
@@ -175,6 +176,9 @@ pub(super) struct Separate {
     /// What a mask of Spleeter's kind is worth above 11 kHz, where its model does not look
     #[arg(long, value_enum, default_value_t = MaskExtensionArg::Average)]
     pub(super) mask_extension: MaskExtensionArg,
+    /// What the accompaniment is made of
+    #[arg(long, value_enum, default_value_t = AccompanimentArg::Sum)]
+    pub(super) accompaniment: AccompanimentArg,
     /// Lower all stems by one gain where integers would clip, so that they still sum
     #[arg(long)]
     pub(super) fit: bool,
@@ -208,6 +212,14 @@ pub(super) enum MaskExtensionArg {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum AccompanimentArg {
+    /// Of all stems but the vocals
+    Sum,
+    /// Of the song without the vocals, which no other stem is needed for
+    Minus,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum FormatArg {
     /// 32-bit float, never clips
     WavF32,
@@ -233,12 +245,63 @@ pub(super) struct Models {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModelsCommand {
-    /// List the models
+    /// List the models: those that are here, and those that their authors publish
     List {
-        /// Folder with models beside the built-in one
-        #[arg(long, value_name = "DIR", env = "STEMWIRE_MODELS_DIR")]
-        models_dir: Option<PathBuf>,
+        #[command(flatten)]
+        folder: ModelsFolder,
     },
+    /// Download a published model from its authors, or go on with a download that broke off
+    Pull {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Server that has the files under the same paths as the authors'
+        #[arg(long, value_name = "URL", env = "STEMWIRE_MODELS_MIRROR")]
+        mirror: Option<String>,
+        /// Never use the network
+        #[arg(long, env = "STEMWIRE_OFFLINE", value_parser = FalseyValueParser::new())]
+        offline: bool,
+        #[command(flatten)]
+        folder: ModelsFolder,
+    },
+    /// Take a published model, or a fine-tune of HTDemucs, from files that are here
+    Import {
+        /// The name of the published model, or the name that the fine-tune shall have
+        #[arg(value_name = "NAME")]
+        name: ModelName,
+        /// Its files, or a folder with them
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Take files that nobody vouches for; every answer will say so
+        #[arg(long)]
+        allow_unverified: bool,
+        /// Graph of a network that is not built in, made by models/tools/make_graph.py
+        #[arg(long, value_name = "FILE", requires = "allow_unverified")]
+        graph: Option<PathBuf>,
+        #[command(flatten)]
+        folder: ModelsFolder,
+    },
+    /// Check the files of all models that are here
+    Verify {
+        #[command(flatten)]
+        folder: ModelsFolder,
+    },
+    /// Remove a model
+    Remove {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        folder: ModelsFolder,
+    },
+}
+
+/// Where models are.
+#[derive(Debug, Args)]
+pub(super) struct ModelsFolder {
+    /// Folder with models beside the built-in one
+    #[arg(long, value_name = "DIR", env = "STEMWIRE_MODELS_DIR")]
+    pub(super) models_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

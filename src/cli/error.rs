@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use crate::client::ClientError;
 use crate::engine::EngineError;
+use crate::engine::published::PublishedError;
 use crate::engine::runtime::RuntimeError;
 use crate::separation::SeparationError;
 use crate::server::ServerError;
@@ -96,6 +97,26 @@ impl Kind {
 impl From<RuntimeError> for CliError {
     fn from(error: RuntimeError) -> CliError {
         CliError::new(Kind::Engine, error.to_string(), error.remedy())
+    }
+}
+
+impl From<PublishedError> for CliError {
+    fn from(error: PublishedError) -> CliError {
+        let kind = match &error {
+            PublishedError::Unknown { .. }
+            | PublishedError::Exists { .. }
+            | PublishedError::NotInstalled { .. }
+            | PublishedError::Embedded { .. }
+            | PublishedError::Missing { .. }
+            | PublishedError::Unverifiable { .. } => Kind::Usage,
+            PublishedError::Network { .. } | PublishedError::Status { .. } => Kind::Server,
+            PublishedError::Hash { .. }
+            | PublishedError::Damaged { .. }
+            | PublishedError::Unfit { .. } => Kind::Engine,
+            PublishedError::Busy { .. } => Kind::Other,
+            PublishedError::Io { .. } => Kind::Disk,
+        };
+        CliError::new(kind, error.to_string(), error.remedy())
     }
 }
 

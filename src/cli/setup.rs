@@ -95,6 +95,14 @@ pub(super) fn catalog(models_dir: Option<&Path>) -> Catalog {
     catalog
 }
 
+/// The folder that models are put into.
+pub(super) fn models_folder(models_dir: Option<&Path>) -> Result<PathBuf, CliError> {
+    models_dir.map(Path::to_owned).or_else(default_models_dir).ok_or_else(|| {
+        let cause = "this system names no data folder";
+        CliError::new(Kind::Disk, cause, "name a folder for models with --models-dir")
+    })
+}
+
 /// Starts the workers.
 pub(super) fn pool(arguments: &EngineArgs, runtime: Runtime) -> Result<Pool, CliError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

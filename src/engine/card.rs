@@ -70,8 +70,8 @@ impl Family {
     /// Whether the model wants a loudness that does not depend on the track's.
     pub fn is_normalised(self) -> bool {
         match self {
-            Family::Htdemucs | Family::Onnx => true,
-            Family::Spleeter => false,
+            Family::Htdemucs => true,
+            Family::Onnx | Family::Spleeter => false,
         }
     }
 }

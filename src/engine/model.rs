@@ -117,6 +117,17 @@ impl Model {
         }
     }
 
+    /// Bytes of its files of weights, and of its graph where that is not part of the binary.
+    pub fn stored_bytes(&self) -> u64 {
+        match &self.files {
+            Files::Embedded { weights, .. } => weights.len() as u64,
+            Files::Published { folder, .. } | Files::Folder(folder) => {
+                let bytes = |(file, _)| folder.join(file).metadata().map_or(0, |data| data.len());
+                self.files().into_iter().map(bytes).sum()
+            }
+        }
+    }
+
     /// Whether some of its weights are in memory now.
     pub fn is_loaded(&self) -> bool {
         let lock = |weights: &Mutex<Weak<_>>| {

@@ -15,7 +15,7 @@ use super::carry::Carry;
 use super::decoding::parent::{Decoded, DecodingPlan};
 use super::decoding::{DecoderConfig, Decoding};
 use super::normalization::Level;
-use super::stems::{Pick, StemFiles, StemRecord, pick, picks, wanted};
+use super::stems::{Pick, StemFiles, StemRecord, needs_mix, pick, picks, wanted};
 use super::track::TrackReader;
 use crate::audio::{Frames, Stereo};
 use crate::dsp::{OverlapAdd, Segment, Segmentation};
@@ -104,7 +104,8 @@ impl<'a> Run<'a> {
     ) -> Result<Run<'a>, Failure> {
         let manifest = session.manifest();
         let card = model.card();
-        let picks = picks(&manifest.plan.stems, &card.stems).ok_or_else(|| {
+        let accompaniment = manifest.settings.accompaniment;
+        let picks = picks(&manifest.plan.stems, &card.stems, accompaniment).ok_or_else(|| {
             let text = format!("model {} no longer yields the session's stems", card.name);
             Failure::new(Reason::ModelUnavailable, text)
         })?;
@@ -289,7 +290,12 @@ impl<'a> Run<'a> {
         };
         let stems: Vec<Stereo> =
             answer.stems.iter().map(|stem| level.output(&segment, stem)).collect();
-        let stems = pick(&self.picks, &stems);
+        let mix = if needs_mix(&self.picks) {
+            self.track.read(segment.span.clone()).map_err(storage)?
+        } else {
+            Stereo::new()
+        };
+        let stems = pick(&self.picks, &stems, &mix);
         let consumed = self.overlap.position();
         self.overlap.add(Frames(segment.span.start), &self.weights, &stems);
         let finals = self.overlap.take_final(self.windows.start(self.next + 1));
@@ -377,6 +383,15 @@ fn identify(session: &Session, identity: &Identity) -> Result<(), Failure> {
     }
     session
         .update(|manifest| {
+            if !engine.verified {
+                let text = format!(
+                    "nobody vouches for the weights of {} (SHA-256 {}): they are not verified",
+                    engine.model, engine.weights
+                );
+                if !manifest.notices.contains(&text) {
+                    manifest.notices.push(text);
+                }
+            }
             let before = manifest.engine.replace(engine.clone());
             let Some(from) = before.filter(|_| manifest.commit.segments > 0) else { return };
             let (reason, message) = if from.weights == engine.weights {

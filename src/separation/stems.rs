@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::audio::resample::Resampler;
 use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName, Stereo};
+use crate::session::settings::Accompaniment;
 use crate::session::{Layout, Manifest};
 
 /// How a wanted stem is made of the model's own.
@@ -18,17 +19,30 @@ pub(super) enum Pick {
     Own(usize),
     /// It is the sum of these.
     Sum(Vec<usize>),
+    /// It is the mixture without this one.
+    Minus(usize),
 }
 
 /// How each of `wanted` is made of a model's stems; `None` where one cannot be.
-pub(super) fn picks(wanted: &[StemName], own: &[StemName]) -> Option<Vec<Pick>> {
+pub(super) fn picks(
+    wanted: &[StemName],
+    own: &[StemName],
+    accompaniment: Accompaniment,
+) -> Option<Vec<Pick>> {
+    let index_of = |name: &str| own.iter().position(|stem| stem.as_str() == name);
+    let vocals = index_of(StemName::VOCALS);
     let pick = |name: &StemName| {
-        if let Some(index) = own.iter().position(|stem| stem == name) {
+        let is_accompaniment = name.as_str() == StemName::ACCOMPANIMENT;
+        if let (true, Accompaniment::Minus, Some(vocals)) =
+            (is_accompaniment, accompaniment, vocals)
+        {
+            return Some(Pick::Minus(vocals));
+        }
+        if let Some(index) = index_of(name.as_str()) {
             return Some(Pick::Own(index));
         }
-        let vocals = own.iter().position(|stem| stem.as_str() == StemName::VOCALS)?;
-        let others = (0..own.len()).filter(|&index| index != vocals).collect();
-        (name.as_str() == StemName::ACCOMPANIMENT).then_some(Pick::Sum(others))
+        let vocals = vocals.filter(|_| is_accompaniment)?;
+        Some(Pick::Sum((0..own.len()).filter(|&index| index != vocals).collect()))
     };
     wanted.iter().map(pick).collect()
 }
@@ -38,31 +52,39 @@ pub(super) fn wanted(picks: &[Pick], count: usize) -> Vec<bool> {
     let mut wanted = vec![false; count];
     for pick in picks {
         match pick {
-            Pick::Own(index) => wanted[*index] = true,
+            Pick::Own(index) | Pick::Minus(index) => wanted[*index] = true,
             Pick::Sum(indexes) => indexes.iter().for_each(|&index| wanted[index] = true),
         }
     }
     wanted
 }
 
-/// The wanted stems of one answer.
-pub(super) fn pick(picks: &[Pick], answer: &[Stereo]) -> Vec<Stereo> {
-    let sum = |indexes: &[usize]| {
-        let mut total = answer.get(indexes[0]).cloned().unwrap_or_default();
-        for other in indexes[1..].iter().filter_map(|&index| answer.get(index)) {
-            for (total, other) in total.planes_mut().into_iter().zip(other.planes()) {
-                for (total, other) in total.iter_mut().zip(other) {
-                    *total += other;
-                }
-            }
-        }
-        total
-    };
+/// Whether one of `picks` is made of the mixture.
+pub(super) fn needs_mix(picks: &[Pick]) -> bool {
+    picks.iter().any(|pick| matches!(pick, Pick::Minus(_)))
+}
+
+/// The wanted stems of one answer to `mix`, which may be empty where it is not needed.
+pub(super) fn pick(picks: &[Pick], answer: &[Stereo], mix: &Stereo) -> Vec<Stereo> {
+    let own = |index: usize| answer.get(index).cloned().unwrap_or_default();
     let one = |pick: &Pick| match pick {
-        Pick::Own(index) => answer.get(*index).cloned().unwrap_or_default(),
-        Pick::Sum(indexes) => sum(indexes),
+        Pick::Own(index) => own(*index),
+        Pick::Sum(indexes) => {
+            let others = indexes[1..].iter().filter_map(|&index| answer.get(index));
+            others.fold(own(indexes[0]), |total, other| combined(total, other, |a, b| a + b))
+        }
+        Pick::Minus(index) => combined(mix.clone(), &own(*index), |a, b| a - b),
     };
     picks.iter().map(one).collect()
+}
+
+fn combined(mut one: Stereo, other: &Stereo, operation: impl Fn(f32, f32) -> f32) -> Stereo {
+    for (plane, other) in one.planes_mut().into_iter().zip(other.planes()) {
+        for (sample, other) in plane.iter_mut().zip(other) {
+            *sample = operation(*sample, *other);
+        }
+    }
+    one
 }
 
 /// The files of a session's stems, growing together.
@@ -232,31 +254,44 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(wanted: &[&str], own: &[&str], expected: Option<Vec<Pick>>) {
-        assert_eq!(picks(&names(wanted), &names(own)), expected);
+    fn check(
+        wanted: &[&str],
+        own: &[&str],
+        accompaniment: Accompaniment,
+        expected: Option<&[Pick]>,
+    ) {
+        let found = picks(&names(wanted), &names(own), accompaniment);
+        assert_eq!(found.as_deref(), expected);
     }
 
     #[test]
     fn accompaniment_is_all_but_the_vocals() {
+        use Accompaniment::{Minus, Sum};
         let four = ["drums", "bass", "other", "vocals"];
-        check(&["vocals", "drums"], &four, Some(vec![Pick::Own(3), Pick::Own(0)]));
-        check(&["accompaniment"], &four, Some(vec![Pick::Sum(vec![0, 1, 2])]));
-        check(&["accompaniment"], &["vocals", "accompaniment"], Some(vec![Pick::Own(1)]));
-        check(&["accompaniment"], &["drums"], None);
-        check(&["piano"], &four, None);
+        check(&["vocals", "drums"], &four, Sum, Some(&[Pick::Own(3), Pick::Own(0)]));
+        check(&["accompaniment"], &four, Sum, Some(&[Pick::Sum(vec![0, 1, 2])]));
+        check(&["accompaniment", "vocals"], &four, Minus, Some(&[Pick::Minus(3), Pick::Own(3)]));
+        check(&["accompaniment"], &["vocals", "accompaniment"], Sum, Some(&[Pick::Own(1)]));
+        check(&["accompaniment"], &["vocals", "accompaniment"], Minus, Some(&[Pick::Minus(0)]));
+        check(&["accompaniment"], &["accompaniment"], Minus, Some(&[Pick::Own(0)]));
+        check(&["accompaniment"], &["drums"], Sum, None);
+        check(&["accompaniment"], &["drums"], Minus, None);
+        check(&["piano"], &four, Minus, None);
     }
 
     #[test]
     fn only_what_the_picks_need_is_wanted() {
         assert_eq!(wanted(&[Pick::Own(3)], 4), [false, false, false, true]);
+        assert_eq!(wanted(&[Pick::Minus(1)], 4), [false, true, false, false]);
         assert_eq!(wanted(&[Pick::Sum(vec![0, 2]), Pick::Own(2)], 4), [true, false, true, false]);
     }
 
     #[test]
-    fn a_sum_is_taken_sample_by_sample() {
+    fn sums_and_differences_are_taken_sample_by_sample() {
         let stem = |value: f32| Stereo::from_planes(vec![value, 1.0], vec![0.0, value]).unwrap();
-        let picked = pick(&[Pick::Sum(vec![0, 2])], &[stem(1.0), stem(9.0), stem(2.0)]);
-        assert_eq!(picked[0].left(), [3.0, 2.0]);
-        assert_eq!(picked[0].right(), [0.0, 3.0]);
+        let answer = [stem(1.0), stem(9.0), stem(2.0)];
+        let picked = pick(&[Pick::Sum(vec![0, 2]), Pick::Minus(1)], &answer, &stem(4.0));
+        assert_eq!(picked[0], Stereo::from_planes(vec![3.0, 2.0], vec![0.0, 3.0]).unwrap());
+        assert_eq!(picked[1], Stereo::from_planes(vec![-5.0, 0.0], vec![0.0, -5.0]).unwrap());
     }
 }

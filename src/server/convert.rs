@@ -7,7 +7,7 @@ use crate::audio::{self, Frames, Hertz, StemName};
 use crate::dsp::mask::MaskExtension;
 use crate::engine::{Model, Sha256Hash};
 use crate::session::manifest;
-use crate::session::settings::{self, OnDisconnect, OutputRate, RawPcm, Settings};
+use crate::session::settings::{self, Accompaniment, OnDisconnect, OutputRate, RawPcm, Settings};
 use crate::session::tail::Form;
 use crate::session::{self, Session, SessionId, State};
 use crate::wire;
@@ -54,6 +54,10 @@ pub(super) fn settings(config: &wire::SeparationConfig) -> Result<Settings, ApiE
                 settings::Normalization::Streaming
             }
             wire::Normalization::Exact => settings::Normalization::Exact,
+        },
+        accompaniment: match known(config.accompaniment, "config.accompaniment")? {
+            wire::Accompaniment::Unspecified | wire::Accompaniment::Sum => Accompaniment::Sum,
+            wire::Accompaniment::Minus => Accompaniment::Minus,
         },
         allow_fallback: config.allow_fallback.unwrap_or(true),
         overlap: config.overlap,
@@ -218,6 +222,11 @@ fn config(manifest: &manifest::Manifest) -> wire::SeparationConfig {
             settings::Normalization::Exact => wire::Normalization::Exact,
         }
         .into(),
+        accompaniment: match settings.accompaniment {
+            Accompaniment::Sum => wire::Accompaniment::Sum,
+            Accompaniment::Minus => wire::Accompaniment::Minus,
+        }
+        .into(),
         allow_fallback: Some(settings.allow_fallback),
         overlap: Some(manifest.plan.overlap),
         request_id: settings.request_id.map(|id| id.to_string()).unwrap_or_default(),
@@ -364,6 +373,8 @@ mod tests {
         check(|c| c.normalization = 7, Err("config.normalization"));
         check(|c| c.mask_extension = 2, Ok(()));
         check(|c| c.mask_extension = 3, Err("config.mask_extension"));
+        check(|c| c.accompaniment = 2, Ok(()));
+        check(|c| c.accompaniment = 3, Err("config.accompaniment"));
         let gain = |gain| Some(wire::OutputFormat { gain, ..wire::OutputFormat::default() });
         check(|c| c.output = gain(2.0), Ok(()));
         check(|c| c.output = gain(f32::NAN), Err("config.output.gain"));

@@ -24,6 +24,8 @@ pub struct Settings {
     pub rate: OutputRate,
     /// How loudness is made fit for the model.
     pub normalization: Normalization,
+    /// What the accompaniment is made of.
+    pub accompaniment: Accompaniment,
     /// Whether another engine may take over.
     pub allow_fallback: bool,
     /// How much of a segment overlaps the next; `None` for the model's own.
@@ -71,6 +73,17 @@ pub enum Normalization {
     Exact,
 }
 
+/// What the accompaniment is made of.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Accompaniment {
+    /// Of all other stems than the vocals, or of the model's own accompaniment.
+    #[default]
+    Sum,
+    /// Of the mixture, without the vocals.
+    Minus,
+}
+
 /// What becomes of a session when its call breaks off.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -94,6 +107,7 @@ impl Default for Settings {
             gain: 1.0,
             rate: OutputRate::default(),
             normalization: Normalization::default(),
+            accompaniment: Accompaniment::default(),
             allow_fallback: true,
             overlap: None,
             mask_extension: MaskExtension::default(),

@@ -7,6 +7,7 @@
 pub mod compare;
 pub mod ffmpeg;
 pub mod golden;
+pub mod http;
 pub mod mutate;
 pub mod pipeline;
 pub mod uploads;

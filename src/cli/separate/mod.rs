@@ -12,14 +12,16 @@ use std::path::{Path, PathBuf};
 use self::local::{Local, Models};
 use self::progress::Display;
 use self::remote::Remote;
-use super::args::{FormatArg, MaskExtensionArg, NormalizationArg, RateArg, Separate};
+use super::args::{
+    AccompanimentArg, FormatArg, MaskExtensionArg, NormalizationArg, RateArg, Separate,
+};
 use super::error::{CliError, Kind};
 use super::export;
 use super::runtime::write;
 use crate::audio::{Encoding, StemName};
 use crate::dsp::mask::MaskExtension;
 use crate::session::Settings;
-use crate::session::settings::{Normalization, OnDisconnect, OutputRate};
+use crate::session::settings::{Accompaniment, Normalization, OnDisconnect, OutputRate};
 
 /// A song and where its stems go.
 struct Task {
@@ -167,6 +169,10 @@ fn settings(arguments: &Separate) -> Result<Settings, CliError> {
         mask_extension: match arguments.mask_extension {
             MaskExtensionArg::Average => MaskExtension::Average,
             MaskExtensionArg::Zeros => MaskExtension::Zeros,
+        },
+        accompaniment: match arguments.accompaniment {
+            AccompanimentArg::Sum => Accompaniment::Sum,
+            AccompanimentArg::Minus => Accompaniment::Minus,
         },
         // A call that breaks is made again within moments; one that is given up wants nothing more.
         on_disconnect: OnDisconnect::Pause,

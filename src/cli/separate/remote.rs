@@ -15,7 +15,7 @@ use crate::cli::setup;
 use crate::client::{self, ClientError, Request, Server, Sink};
 use crate::dsp::mask::MaskExtension;
 use crate::session::Settings;
-use crate::session::settings::{Normalization, OutputRate};
+use crate::session::settings::{Accompaniment, Normalization, OutputRate};
 use crate::wire;
 
 /// A server and a folder for what comes from it.
@@ -114,6 +114,11 @@ fn config(settings: &Settings, pipe: Option<&Pipe>) -> wire::SeparationConfig {
         normalization: match settings.normalization {
             Normalization::Streaming => wire::Normalization::Streaming,
             Normalization::Exact => wire::Normalization::Exact,
+        }
+        .into(),
+        accompaniment: match settings.accompaniment {
+            Accompaniment::Sum => wire::Accompaniment::Sum,
+            Accompaniment::Minus => wire::Accompaniment::Minus,
         }
         .into(),
         allow_fallback: Some(settings.allow_fallback),

@@ -22,7 +22,7 @@ const CONNECT: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// How often a broken connection is made again without having got on, and how long to wait first.
-const ATTEMPTS: u32 = 6;
+const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 /// A server that sends so many times what is expected does not have the file.

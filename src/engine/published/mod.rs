@@ -1,5 +1,5 @@
 //! The models that others publish: which there are ([`table`]), fetched ([`pull`], [`fetch`]), taken from
-//! files that the user has ([`import`], [`checkpoint`]), and looked after here.
+//! files that the user has ([`import`], [`unverified`], [`checkpoint`]), and looked after here.
 //!
 //! The models folder has a folder for each model. That of a published one holds its authors' files and
 //! nothing else, so that a download can be held against what they publish; one that was imported
@@ -12,6 +12,7 @@ mod fetch;
 pub mod import;
 pub mod pull;
 mod table;
+mod unverified;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

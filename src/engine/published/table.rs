@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::PublishedError;
+use super::{PublishedError, part};
 use crate::engine::card::WeightsFile;
 use crate::engine::{Model, ModelCard};
 
@@ -98,6 +98,16 @@ impl Published {
     /// Bytes of all its files.
     pub fn bytes(&self) -> u64 {
         self.file_bytes * self.card.weights.len() as u64
+    }
+
+    /// Bytes of its files that are in its folder, finished or not.
+    pub fn bytes_here(&self, models: &Path) -> u64 {
+        let bytes = |path: &Path| path.metadata().map_or(0, |data| data.len());
+        let here = |weights: &WeightsFile| {
+            let path = self.folder(models).join(&weights.file);
+            bytes(&path) + bytes(&part(&path))
+        };
+        self.card.weights.iter().map(here).sum()
     }
 
     /// Where one of its files is published; below `mirror`, where one is named, the path is the same.
