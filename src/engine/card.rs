@@ -1,21 +1,15 @@
 //! The card: the TOML that describes a model. Parsed and checked once, then trusted.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{EngineError, Sha256Hash, residual};
+use super::{EngineError, ModelName, Sha256Hash, residual};
 use crate::audio::{Frames, Hertz, StemName};
 use crate::dsp::Segmentation;
 use crate::dsp::segments::Blend;
-
-/// A model's name: 1 to 64 of `a-z`, `0-9`, `.`, `_` and `-`, beginning with a letter or a digit.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ModelName(String);
 
 /// A model, as its author describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -266,57 +260,6 @@ fn one_or_more<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<WeightsFile>,
         }
     }
     source.deserialize_any(OneOrMore)
-}
-
-impl ModelName {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ModelName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The text is not a model's name.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{0:?} is not a model name: it takes 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a \
-     letter or a digit"
-)]
-pub struct BadModelName(String);
-
-impl FromStr for ModelName {
-    type Err = BadModelName;
-
-    fn from_str(text: &str) -> Result<ModelName, BadModelName> {
-        let first = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
-        let valid = (1..=64).contains(&text.len())
-            && first(text.as_bytes()[0])
-            && text.bytes().all(|c| first(c) || matches!(c, b'.' | b'_' | b'-'));
-        if valid {
-            Ok(ModelName(text.to_owned()))
-        } else {
-            Err(BadModelName(text.chars().take(80).collect()))
-        }
-    }
-}
-
-impl TryFrom<String> for ModelName {
-    type Error = BadModelName;
-
-    fn try_from(text: String) -> Result<ModelName, BadModelName> {
-        text.parse()
-    }
-}
-
-impl From<ModelName> for String {
-    fn from(name: ModelName) -> String {
-        name.0
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Rung 2: models that separate one segment, and what it takes to run them.
 //!
-//! - [`card`]: the TOML that describes a model. [`catalog`]: the models that there are.
+//! - [`card`]: the TOML that describes a model, by its [`name`]. [`catalog`]: the models that there are.
 //! - [`runtime`]: finds, installs and loads ONNX Runtime.
 //! - [`graph`], [`weights`], [`onnx`]: a graph without weights, the authors' own weights, and whether
 //!   they fit; [`bundle`]: those of TensorFlow. [`demucs`], [`bag`], [`spleeter`]: engines of them;
@@ -19,6 +19,7 @@ mod demucs;
 mod graph;
 pub mod hash;
 pub mod model;
+pub mod name;
 mod onnx;
 pub mod pool;
 pub mod published;
@@ -34,11 +35,12 @@ use std::time::Duration;
 use crate::audio::Stereo;
 use crate::dsp::mask::MaskExtension;
 
-pub use card::{ModelCard, ModelName};
+pub use card::ModelCard;
 pub use catalog::Catalog;
 pub use chain::Chain;
 pub use hash::Sha256Hash;
 pub use model::Model;
+pub use name::ModelName;
 pub use runtime::Runtime;
 
 /// A loaded model: separates one segment at a time.
