@@ -141,7 +141,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.spleeter is None and any(name in SPLEETER for name in options.models):
         parser.error("--spleeter is needed for these models")
-    options.work = options.work.resolve()
+    options.work, options.stemwire = options.work.resolve(), options.stemwire.resolve()
     options.work.mkdir(parents=True, exist_ok=True)
     mixes = mixtures(options.song, options.work, options.lengths)
     rows = [row for name in options.models for row in check(options, name, mixes)]
