@@ -9,7 +9,9 @@ import pytest
 import torch
 from demucs.htdemucs import HTDemucs
 
-from graph import Checkpoint, build_graph
+import export_unet
+import unet
+from graph import Checkpoint, build_graph, spleeter
 from graph.parity import signal_to_noise
 
 FOUR = ["drums", "bass", "other", "vocals"]
@@ -25,6 +27,25 @@ def random_model(kwargs: dict) -> HTDemucs:
             if parameter.dim() == 1:
                 parameter.add_(0.1 * torch.randn_like(parameter))
     return model
+
+
+def random_unets(stems: list[str], filters: list[int]) -> unet.Spleeter:
+    """Norms begin with constants, which would hide errors."""
+    torch.manual_seed(1)
+    model = unet.Spleeter(stems, filters, frames=64).eval()
+    with torch.no_grad():
+        for tensor in model.state_dict().values():
+            if tensor.dim() == 1:
+                tensor.add_(0.2 * torch.rand_like(tensor))
+    return model
+
+
+@pytest.mark.parametrize(("stems", "filters"), [(FOUR, [2, 3, 4, 4, 5, 6]), (["vocals"], [4, 4, 4, 4, 4, 4])], ids=str)
+def test_graphs_of_unets_compute_what_pytorch_does(stems: list[str], filters: list[int]) -> None:
+    model = random_unets(stems, filters)
+    recipe = spleeter.Recipe(tuple(stems), "Elu", "Elu", filters=tuple(filters), frames=64, fourth_root=True)
+    graph = spleeter.build_graph(recipe).SerializeToString()
+    assert min(export_unet.signal_to_noise(model, graph, export_unet.tensors(model, len(filters)))) >= 100
 
 
 def checkpoint(kwargs: dict) -> Checkpoint:
