@@ -9,6 +9,8 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::ModelName;
+use crate::engine::breaker::BreakerConfig;
+use crate::engine::pool::TimeLimits;
 use crate::engine::runtime::Provider;
 use crate::separation::Limits;
 
@@ -62,7 +64,7 @@ pub(super) struct Serve {
     /// Folder for sessions; in the user's data folder if left out
     #[arg(long, value_name = "DIR", env = "STEMWIRE_DATA_DIR")]
     pub(super) data_dir: Option<PathBuf>,
-    /// Models to try in this order when a request names none
+    /// Models to try in this order when a request names none or when one fails
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', env = "STEMWIRE_ENGINES")]
     pub(super) engines: Vec<String>,
     #[command(flatten)]
@@ -85,9 +87,32 @@ pub(super) struct Serve {
     /// Key of the certificate as PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert", env = "STEMWIRE_TLS_KEY")]
     pub(super) tls_key: Option<PathBuf>,
-    // Last: its heading holds for all that follows.
+    // Last: their headings hold for all that follows.
+    #[command(flatten)]
+    pub(super) failure: FailureArgs,
     #[command(flatten)]
     pub(super) limits: LimitArgs,
+}
+
+/// [`TimeLimits`] and [`BreakerConfig`], as typed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Engines that fail")]
+pub(super) struct FailureArgs {
+    /// How many times its usual time an engine may take for a segment
+    #[arg(long, value_name = "N", default_value_t = TimeLimits::default().factor, value_parser = clap::value_parser!(u32).range(2..=10_000), env = "STEMWIRE_ENGINE_TIME_FACTOR")]
+    pub(super) engine_time_factor: u32,
+    /// What an engine may take for a segment in any case
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration, env = "STEMWIRE_ENGINE_LEAST_TIME")]
+    pub(super) engine_least_time: Duration,
+    /// What loading a model may take
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration, env = "STEMWIRE_ENGINE_LOAD_TIME")]
+    pub(super) engine_load_time: Duration,
+    /// Failures in a row after which new songs go to the next engine
+    #[arg(long, value_name = "N", default_value_t = BreakerConfig::default().failures, value_parser = clap::value_parser!(u32).range(1..), env = "STEMWIRE_ENGINE_FAILURES")]
+    pub(super) engine_failures: u32,
+    /// How soon such an engine is tried again; doubled each time up to 32 times this
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration, env = "STEMWIRE_ENGINE_PROBE")]
+    pub(super) engine_probe: Duration,
 }
 
 /// [`Limits`], as typed.
@@ -143,7 +168,7 @@ pub(super) struct Separate {
     /// Folder for the stems, which go to DIR/SONG/STEM.wav
     #[arg(short, long, value_name = "DIR", default_value = "stems")]
     pub(super) output: PathBuf,
-    /// Model; the built-in one if left out
+    /// Model; the first of the chain if left out
     #[arg(long, value_name = "NAME", env = "STEMWIRE_MODEL")]
     pub(super) model: Option<String>,
     /// Stems wanted; all of the model's if left out
@@ -170,6 +195,9 @@ pub(super) struct Separate {
     /// Sample rate of the stems
     #[arg(long, value_enum, default_value_t = RateArg::Model)]
     pub(super) rate: RateArg,
+    /// Fail where the model fails, instead of going on with another
+    #[arg(long)]
+    pub(super) no_fallback: bool,
     /// How much of a segment overlaps the next, 0 to 0.9
     #[arg(long, value_name = "FRACTION")]
     pub(super) overlap: Option<f64>,

@@ -11,6 +11,7 @@ use super::args::Doctor;
 use super::error::{CliError, Kind};
 use super::runtime::write;
 use super::setup;
+use crate::engine::pool::TimeLimits;
 use crate::engine::{Model, Runtime};
 use crate::session::disk;
 
@@ -76,7 +77,7 @@ fn check_models(arguments: &Doctor, runtime: Option<Runtime>, findings: &mut Vec
         findings.push(bad(fault, "mend the card, or remove its folder"));
     }
     let Some(runtime) = runtime else { return };
-    let pool = match setup::pool(&arguments.engine, runtime) {
+    let pool = match setup::pool(&arguments.engine, TimeLimits::default(), runtime) {
         Ok(pool) => pool,
         Err(_) => return findings.push(bad("the system gives no threads", "lower --threads")),
     };

@@ -132,6 +132,10 @@ impl From<EngineError> for CliError {
             EngineError::NoModelForStems { .. } => {
                 (Kind::Usage, "ask for stems that the model has, or name another model")
             }
+            // It says its own.
+            EngineError::NoneWorks { .. } => {
+                return CliError::plain(Kind::Engine, error.to_string());
+            }
             _ => (Kind::Engine, "see `stemwire doctor`"),
         };
         CliError::new(kind, error.to_string(), remedy)
@@ -142,7 +146,9 @@ impl From<Failure> for CliError {
     fn from(failure: Failure) -> CliError {
         let kind = match failure.reason {
             Reason::DiskFull | Reason::StorageFailed => Kind::Disk,
-            Reason::ModelUnavailable | Reason::EngineFailed => Kind::Engine,
+            Reason::ModelUnavailable | Reason::EngineFailed | Reason::NoFallbackForStem => {
+                Kind::Engine
+            }
             Reason::ResumeWindowEnded | Reason::CrashedTooOften | Reason::Internal => Kind::Other,
             Reason::UploadEmpty
             | Reason::UploadHashMismatch

@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::args::{LimitArgs, Serve};
+use super::args::{FailureArgs, LimitArgs, Serve};
 use super::error::{CliError, Kind};
 use super::runtime::write;
 use super::setup;
 use crate::engine::Chain;
+use crate::engine::breaker::BreakerConfig;
+use crate::engine::pool::{Pool, TimeLimits};
 use crate::separation::{Config, DecoderConfig, Limits, Separations};
 use crate::server::{self, ServerConfig, Tls};
 use crate::session::Store;
@@ -47,15 +49,12 @@ fn separations(arguments: &Serve) -> Result<Separations, CliError> {
             CliError::new(Kind::Usage, cause, "name one with --data-dir DIR")
         })?;
     let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
-    let chain = Chain::of(&arguments.engines, &catalog)?;
+    let chain =
+        Chain::of(&arguments.engines, &catalog)?.with_breakers(breakers(&arguments.failure));
     let runtime = setup::runtime(&arguments.engine)?;
     let store = open_store(&data_dir)?;
-    let pool = setup::pool(&arguments.engine, runtime)?;
-    if let Some(model) = chain.models().first() {
-        // Faults show now, and the first client does not wait for the model.
-        let time = pool.warm_up(model)?;
-        tracing::info!(model = %model.card().name, seconds = time.as_secs_f64(), "ready");
-    }
+    let pool = setup::pool(&arguments.engine, time_limits(&arguments.failure), runtime)?;
+    warm_up(&pool, &chain);
     let mut decoder = DecoderConfig::from_here().map_err(|error| {
         CliError::plain(Kind::Other, format!("this binary's path is not known: {error}"))
     })?;
@@ -66,6 +65,28 @@ fn separations(arguments: &Serve) -> Result<Separations, CliError> {
     Separations::open(store, pool, config).map_err(|error| CliError::disk(&data_dir, &error))
 }
 
+/// Readies the first engine that works: faults show now, and the first client does not wait. A server
+/// without any starts all the same; it says so, and tries them again.
+fn warm_up(pool: &Pool, chain: &Chain) {
+    for fault in chain.faults() {
+        eprintln!("warning: {} is left out: {}", fault.name, fault.error);
+    }
+    for model in chain.models() {
+        let name = model.card().name.as_str();
+        match pool.warm_up(model) {
+            Ok(time) => {
+                tracing::info!(model = name, seconds = time.as_secs_f64(), "ready");
+                return;
+            }
+            Err(error) => {
+                eprintln!("warning: {error}");
+                chain.breakers().failed_to_start(name, &error);
+            }
+        }
+    }
+    eprintln!("warning: no engine works, so no song is taken; see `stemwire doctor`");
+}
+
 fn open_store(data_dir: &Path) -> Result<Store, CliError> {
     Store::open(data_dir).map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock => {
@@ -74,6 +95,19 @@ fn open_store(data_dir: &Path) -> Result<Store, CliError> {
         }
         _ => CliError::disk(data_dir, &error),
     })
+}
+
+fn breakers(arguments: &FailureArgs) -> BreakerConfig {
+    BreakerConfig { failures: arguments.engine_failures, probe: arguments.engine_probe }
+}
+
+fn time_limits(arguments: &FailureArgs) -> TimeLimits {
+    TimeLimits {
+        factor: arguments.engine_time_factor,
+        least: arguments.engine_least_time,
+        load: arguments.engine_load_time,
+        ..TimeLimits::default()
+    }
 }
 
 fn limits(arguments: &LimitArgs) -> Limits {

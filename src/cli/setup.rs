@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::EngineArgs;
 use super::error::{CliError, Kind};
-use crate::engine::pool::{Pool, PoolConfig};
+use crate::engine::pool::{Pool, PoolConfig, TimeLimits};
 use crate::engine::runtime::install::{Step, install, pinned};
 use crate::engine::runtime::locate::VARIABLE;
 use crate::engine::runtime::{Provider, RuntimeError, Search};
@@ -104,10 +104,15 @@ pub(super) fn models_folder(models_dir: Option<&Path>) -> Result<PathBuf, CliErr
 }
 
 /// Starts the workers.
-pub(super) fn pool(arguments: &EngineArgs, runtime: Runtime) -> Result<Pool, CliError> {
+pub(super) fn pool(
+    arguments: &EngineArgs,
+    limits: TimeLimits,
+    runtime: Runtime,
+) -> Result<Pool, CliError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = arguments.threads.map_or(cores, usize::from);
-    Pool::start(PoolConfig::for_threads(threads), runtime).map_err(|error| {
+    let config = PoolConfig { limits, ..PoolConfig::for_threads(threads) };
+    Pool::start(config, runtime).map_err(|error| {
         let cause = format!("the system gives no more threads: {error}");
         CliError::new(Kind::Other, cause, "lower --threads")
     })

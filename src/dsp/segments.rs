@@ -31,7 +31,10 @@ pub enum Blend {
 pub struct Segmentation {
     length: u64,
     stride: u64,
-    /// How far before the track the first window starts.
+    /// The frame of the track that window `first` is the first to have a say in.
+    origin: u64,
+    first: u64,
+    /// How far before the origin the first window starts.
     lead: u64,
     /// The track's windows end where a multiple of this many frames does; they are whole columns.
     hop: u64,
@@ -41,7 +44,7 @@ pub struct Segmentation {
 /// One window: what the model is shown, and which part of its answer counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Counts from 0.
+    /// Counts from 0, or on from the windows before the segmentation's origin.
     pub index: u64,
     /// Frames of the track that this segment has a say in.
     pub span: Range<u64>,
@@ -62,7 +65,8 @@ impl Segmentation {
         let stride = ((1.0 - overlap) * length.0 as f64) as u64;
         let length = length.0.max(1);
         let stride = stride.clamp(1, length);
-        Segmentation { length, stride, lead: 0, hop: 1, blend: Blend::Average }
+        let blend = Blend::Average;
+        Segmentation { length, stride, origin: 0, first: 0, lead: 0, hop: 1, blend }
     }
 
     /// Windows of `length` frames under whole columns of a spectrum, to be summed: a column covers `size`
@@ -70,7 +74,15 @@ impl Segmentation {
     pub fn of_spectrum(length: Frames, size: Frames, hop: Frames) -> Segmentation {
         let (length, hop) = (length.0.max(1), hop.0.max(1));
         let stride = (length + hop).saturating_sub(size.0).max(1);
-        Segmentation { length, stride, lead: size.0, hop, blend: Blend::Sum }
+        let (lead, blend) = (size.0, Blend::Sum);
+        Segmentation { length, stride, origin: 0, first: 0, lead, hop, blend }
+    }
+
+    /// The same windows, counted from `first` on and beginning at frame `origin` of the track. They are shown
+    /// real earlier audio.
+    #[must_use]
+    pub fn from(self, origin: Frames, first: u64) -> Segmentation {
+        Segmentation { origin: origin.0, first, ..self }
     }
 
     /// Frames that the model sees at once.
@@ -96,44 +108,52 @@ impl Segmentation {
         }
     }
 
-    /// How many windows a track of `total` frames has.
+    /// With which window a track of `total` frames ends: its number, plus one.
     pub fn count(&self, total: Frames) -> u64 {
-        match total.0 {
+        let windows = match total.0.saturating_sub(self.origin) {
             0 => 0,
-            total => (total.saturating_add(self.lead).div_ceil(self.hop))
+            frames => (frames.saturating_add(self.lead).div_ceil(self.hop))
                 .saturating_mul(self.hop)
                 .div_ceil(self.stride),
-        }
+        };
+        self.first.saturating_add(windows)
     }
 
-    /// Where window `index` starts; no later window reaches the frames before.
+    /// The first frame that window `index` has a say in; no later window reaches the frames before.
     pub fn start(&self, index: u64) -> Frames {
-        Frames(index.saturating_mul(self.stride).saturating_sub(self.lead))
+        Frames(self.origin.saturating_add(self.since(index).saturating_sub(self.lead)))
+    }
+
+    /// From the start of window `first` to that of window `index`.
+    fn since(&self, index: u64) -> u64 {
+        index.saturating_sub(self.first).saturating_mul(self.stride)
     }
 
     /// The window `index` of a track of which `decoded` frames are there; `complete` tells that there
     /// will be no more. `None` while too little is there to know it, or when there is no such window.
     pub fn segment(&self, index: u64, decoded: Frames, complete: bool) -> Option<Segment> {
         let (start, decoded) = (self.start(index).0, decoded.0);
-        let zeros = self.lead.saturating_sub(index.saturating_mul(self.stride));
-        let end = start.saturating_add(self.length.saturating_sub(zeros));
+        // Frames before the origin are the window's too, but others have had their say in them.
+        let before = self.lead.saturating_sub(self.since(index));
+        let end = start.saturating_add(self.length.saturating_sub(before));
         if end <= decoded {
-            return Some(at_left(index, start..end, zeros));
+            return Some(at_left(index, start..end, before));
         }
         if !complete || start >= decoded {
             return None;
         }
         match self.blend {
             Blend::Average => Some(centred(index, start..end, decoded)),
-            Blend::Sum => Some(at_left(index, start..decoded, zeros)),
+            Blend::Sum => Some(at_left(index, start..decoded, before)),
         }
     }
 }
 
-/// A window of which all frames count, `zeros` frames in front of them.
-fn at_left(index: u64, span: Range<u64>, zeros: u64) -> Segment {
-    let zeros = zeros as usize;
-    Segment { index, span: span.clone(), shown: span, zeros_before: zeros, trim_before: zeros }
+/// A window that is shown `before` frames in front of its span: real ones where there are any, else zeros.
+fn at_left(index: u64, span: Range<u64>, before: u64) -> Segment {
+    let shown = span.start.saturating_sub(before)..span.end;
+    let zeros_before = (before - (span.start - shown.start)) as usize;
+    Segment { index, span, shown, zeros_before, trim_before: before as usize }
 }
 
 /// A window that would be `whole`, of a track that ends at `decoded` in it.
@@ -181,6 +201,18 @@ mod tests {
         check_spans(10, (4, 0.25), &[0..4, 3..7, 6..10, 9..10]);
         check_spans(10, (4, 0.5), &[0..4, 2..6, 4..8, 6..10, 8..10]);
         check_spans(9, (4, 0.0), &[0..4, 4..8, 8..9]);
+    }
+
+    #[test]
+    fn windows_may_begin_within_the_track() {
+        let windows = Segmentation::new(Frames(8), 0.25).from(Frames(10), 3);
+        assert_eq!(windows.count(Frames(23)), 6);
+        assert_eq!(windows.segment(3, Frames(23), true).unwrap().span, 10..18);
+        let last = windows.segment(5, Frames(23), true).unwrap();
+        // Real earlier audio also from before the origin.
+        assert_eq!((last.span, last.shown), (22..23, 19..23));
+        assert_eq!(windows.segment(3, Frames(11), true).unwrap().shown, 7..11);
+        assert_eq!(windows.segment(4, Frames(11), true), None);
     }
 
     #[test]
@@ -245,6 +277,19 @@ mod tests {
         check_columns(2, &[(4, 0..2), (1, 0..2)]);
         check_columns(3, &[(4, 0..2), (1, 0..3), (0, 2..3)]);
         check_columns(9, &[(4, 0..2), (1, 0..5), (0, 2..8), (0, 5..9), (0, 8..9)]);
+    }
+
+    #[test]
+    fn windows_of_a_spectrum_may_begin_within_the_track() {
+        let windows = Segmentation::of_spectrum(Frames(6), Frames(4), Frames(1)).from(Frames(3), 7);
+        let found: Vec<_> = (7..windows.count(Frames(9)))
+            .map(|i| windows.segment(i, Frames(9), true).unwrap())
+            .map(|segment| (segment.zeros_before, segment.shown, segment.trim_before, segment.span))
+            .collect();
+        let expected =
+            [(1, 0..5, 4, 3..5), (0, 2..8, 1, 3..8), (0, 5..9, 0, 5..9), (0, 8..9, 0, 8..9)];
+        assert_eq!(found, expected);
+        assert_eq!(windows.count(Frames(3)), 7);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::demucs::Demucs;
-use super::{Engine, EngineError, Model, Options, Runtime};
+use super::{Engine, EngineError, Model, Options, Runtime, Stopper};
 use crate::audio::Stereo;
 
 /// The specialists that have been wanted so far.
@@ -57,5 +57,11 @@ impl Engine for Bag {
             stems.push(stem);
         }
         Ok(stems)
+    }
+
+    fn stopper(&self) -> Option<Stopper> {
+        let all: Vec<_> = self.specialists.iter().flatten().filter_map(Engine::stopper).collect();
+        // Only one of them runs at a time, and whichever does is reached.
+        Some(Arc::new(move || all.iter().for_each(|stop| stop())))
     }
 }

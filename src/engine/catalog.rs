@@ -77,14 +77,23 @@ impl Catalog {
     /// The model of that name.
     ///
     /// # Errors
-    /// [`EngineError::NotInstalled`] for a published one; [`EngineError::UnknownModel`] with the names
-    /// there are.
+    /// [`EngineError::NotInstalled`] for a published one; the card's own fault where the card in a folder
+    /// of that name is broken; [`EngineError::UnknownModel`] with the names there are.
     pub fn find(&self, name: &str) -> Result<Arc<Model>, EngineError> {
         let found = self.models.iter().find(|model| model.card().name.as_str() == name);
-        if found.is_none() && Published::find(name).is_ok() {
-            return Err(EngineError::NotInstalled { model: name.to_owned() });
-        }
         found.cloned().ok_or_else(|| {
+            let is_in_folder = |fault: &&EngineError| match fault {
+                EngineError::Card { card, .. } => {
+                    Path::new(card).parent().and_then(Path::file_name) == Some(name.as_ref())
+                }
+                _ => false,
+            };
+            if let Some(fault) = self.faults.iter().find(is_in_folder) {
+                return fault.clone();
+            }
+            if Published::find(name).is_ok() {
+                return EngineError::NotInstalled { model: name.to_owned() };
+            }
             let names: Vec<&str> = self.models.iter().map(|m| m.card().name.as_str()).collect();
             EngineError::UnknownModel {
                 name: name.chars().take(80).collect(),
@@ -131,5 +140,6 @@ mod tests {
         let catalog = Catalog::open(Some(folder.path()));
         assert_eq!((catalog.models().len(), catalog.faults().len()), (2, 1));
         assert!(catalog.faults()[0].to_string().contains("broken"));
+        assert!(matches!(catalog.find("broken"), Err(EngineError::Card { .. })));
     }
 }

@@ -11,6 +11,7 @@ use ort::value::TensorRef;
 use super::graph::{self, Ports};
 use super::residual::share_out;
 use super::spectra::Spectra;
+use super::stop::{Stoppable, Stopper};
 use super::weights::Weights;
 use super::{Engine, EngineError, ModelCard, Options, Runtime};
 use crate::audio::Stereo;
@@ -19,6 +20,7 @@ use crate::audio::Stereo;
 pub(super) struct Demucs {
     model: String,
     session: Session,
+    stoppable: Stoppable,
     ports: Ports,
     spectra: Option<Spectra>,
     stems: usize,
@@ -48,11 +50,13 @@ impl Demucs {
         let shape = spectra.as_ref().map(Spectra::shape);
         let ports = Ports::read(&session, card, shape)
             .map_err(|reason| EngineError::Load { model: card.name.to_string(), reason })?;
+        let stoppable = Stoppable::new(card)?;
         let frames = card.segment.as_len();
         let spectrum = shape.filter(|_| ports.mix_spectrogram).map_or(0, |s| 4 * s.plane());
         Ok(Demucs {
             model: card.name.to_string(),
             session,
+            stoppable,
             ports,
             spectra,
             stems: card.stems.len(),
@@ -83,7 +87,8 @@ impl Demucs {
             let spectrum = TensorRef::from_array_view(spectrum).map_err(failed)?;
             inputs.push(("mix_spectrogram", spectrum.into()));
         }
-        let outputs = self.session.run(inputs).map_err(failed)?;
+        let options = self.stoppable.begin().map_err(failed)?;
+        let outputs = self.session.run_with_options(inputs, options).map_err(failed)?;
         let channels = self.stems * Stereo::CHANNELS;
         let mut signals = if self.ports.stems {
             let waveforms = numbers(&self.model, &outputs, "stems", channels * self.frames)?;
@@ -108,9 +113,6 @@ impl Engine for Demucs {
     fn separate(&mut self, mix: &Stereo, _: &Options) -> Result<Vec<Stereo>, EngineError> {
         debug_assert_eq!(mix.len(), self.frames, "the caller shows whole segments");
         let channels = self.run(mix)?;
-        if channels.iter().flatten().any(|sample| !sample.is_finite()) {
-            return Err(EngineError::NotFinite { model: self.model.clone() });
-        }
         let mut channels = channels.into_iter();
         let mut stems = Vec::with_capacity(self.stems);
         while let (Some(left), Some(right)) = (channels.next(), channels.next()) {
@@ -118,6 +120,10 @@ impl Engine for Demucs {
         }
         share_out(mix, &mut stems, &self.residual_shares);
         Ok(stems)
+    }
+
+    fn stopper(&self) -> Option<Stopper> {
+        Some(self.stoppable.stopper())
     }
 }
 

@@ -6,11 +6,13 @@
 //!   they fit; [`bundle`]: those of TensorFlow. [`demucs`], [`bag`], [`spleeter`]: engines of them;
 //!   [`spectra`]: the transforms around them; [`residual`]: who gets what the stems leave of the mixture.
 //! - [`published`]: the models that others publish: fetched, imported, verified.
-//! - [`chain`]: the models to try, in order. [`pool`]: the workers that run them, fairly.
+//! - [`chain`]: the models to try, in order. [`breaker`]: which of them work. [`pool`]: the workers that
+//!   run them, fairly and not for ever. [`stop`]: asking one to end.
 //!
 //! Nothing here knows of sessions, files of a track, or the wire.
 
 mod bag;
+pub mod breaker;
 mod bundle;
 pub mod card;
 pub mod catalog;
@@ -28,8 +30,10 @@ pub mod runtime;
 mod scratch;
 mod spectra;
 mod spleeter;
+pub mod stop;
 mod weights;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::audio::Stereo;
@@ -42,6 +46,7 @@ pub use hash::Sha256Hash;
 pub use model::Model;
 pub use name::ModelName;
 pub use runtime::Runtime;
+pub use stop::Stopper;
 
 /// A loaded model: separates one segment at a time.
 pub trait Engine: Send {
@@ -65,6 +70,26 @@ pub trait Engine: Send {
     /// [`EngineError::Run`] when the model fails, [`EngineError::NotFinite`] when it answers NaN or
     /// infinity.
     fn separate(&mut self, mix: &Stereo, options: &Options) -> Result<Vec<Stereo>, EngineError>;
+
+    /// Asks the run that is under way to stop; `None` where an engine cannot be asked.
+    fn stopper(&self) -> Option<Stopper> {
+        None
+    }
+}
+
+/// Where workers get their engines from.
+pub trait Loader: Send + Sync {
+    /// Loads `model` into memory, ready to compute with `threads` threads.
+    ///
+    /// # Errors
+    /// [`EngineError::File`], [`EngineError::Hash`], [`EngineError::Load`].
+    fn load(&self, model: &Arc<Model>, threads: usize) -> Result<Box<dyn Engine>, EngineError>;
+}
+
+impl Loader for Runtime {
+    fn load(&self, model: &Arc<Model>, threads: usize) -> Result<Box<dyn Engine>, EngineError> {
+        model.load(self, threads)
+    }
 }
 
 /// What a session asks of an engine, the same for each of its segments.
@@ -190,12 +215,50 @@ pub enum EngineError {
         /// The panic's message.
         reason: String,
     },
+    /// The engine took too long; where it did not listen, its thread was given up.
+    #[error("model {model} did not answer within {} s", limit.as_secs_f32())]
+    TimedOut {
+        /// The model.
+        model: String,
+        /// What it had.
+        limit: Duration,
+    },
+    /// No engine of the chain works.
+    #[error(
+        "no engine works: {faults}; see `stemwire doctor` on the server, and mend or replace the model"
+    )]
+    NoneWorks {
+        /// What is wrong with each.
+        faults: String,
+    },
     /// The job was cancelled before it ran.
     #[error("the segment was cancelled")]
     Cancelled,
     /// The pool is shutting down.
     #[error("the workers are shutting down")]
     ShuttingDown,
+}
+
+impl EngineError {
+    /// Whether the model itself is of no use, so that no segment will fare better.
+    pub fn is_of_the_model(&self) -> bool {
+        match self {
+            EngineError::UnknownModel { .. }
+            | EngineError::NotInstalled { .. }
+            | EngineError::NoModelForStems { .. }
+            | EngineError::Card { .. }
+            | EngineError::File { .. }
+            | EngineError::Hash { .. }
+            | EngineError::Load { .. }
+            | EngineError::NoneWorks { .. } => true,
+            EngineError::Run { .. }
+            | EngineError::NotFinite { .. }
+            | EngineError::Panicked { .. }
+            | EngineError::TimedOut { .. }
+            | EngineError::Cancelled
+            | EngineError::ShuttingDown => false,
+        }
+    }
 }
 
 /// One segment's answer.

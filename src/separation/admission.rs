@@ -8,8 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::pipeline::{self, Context, Outcome};
-use super::{Limits, SeparationError};
-use crate::engine::Catalog;
+use super::{Limits, SeparationError, probing};
 use crate::session::failure::SessionError;
 use crate::session::{Failure, Reason, Session, SessionId, State, Stop, Store};
 
@@ -26,7 +25,6 @@ pub struct Counts {
 pub(super) struct Desk {
     store: Store,
     context: Context,
-    catalog: Arc<Catalog>,
     limits: Limits,
     places: Mutex<Places>,
     /// Tells that a place has become free.
@@ -60,15 +58,9 @@ const ROUNDS_TO_RETENTION: u32 = 30;
 const MOST_RECOVERIES: u32 = 32;
 
 impl Desk {
-    pub(super) fn open(
-        store: Store,
-        context: Context,
-        catalog: Arc<Catalog>,
-        limits: Limits,
-    ) -> io::Result<Arc<Desk>> {
+    pub(super) fn open(store: Store, context: Context, limits: Limits) -> io::Result<Arc<Desk>> {
         let places = Mutex::default();
-        let desk =
-            Arc::new(Desk { store, context, catalog, limits, places, freed: Condvar::new() });
+        let desk = Arc::new(Desk { store, context, limits, places, freed: Condvar::new() });
         desk.recover();
         let weak = Arc::downgrade(&desk);
         let janitor =
@@ -99,12 +91,19 @@ impl Desk {
         let mut sessions = self.store.all();
         sessions.sort_by_key(|session| (session.manifest().created, session.id()));
         for session in sessions {
+            let had = session.layout().all_computing();
             // A full disk must not keep the server from starting: what cannot be written now, the next
             // server finds as this one has.
             match session.state() {
-                State::Uploading => session.settle(|manifest| manifest.state = State::Paused),
+                State::Uploading => session.settle(|manifest| {
+                    manifest.deaths += u32::from(!had.is_empty());
+                    manifest.state = State::Paused;
+                }),
                 State::Running => {
-                    session.settle(|manifest| manifest.recoveries += 1);
+                    session.settle(|manifest| {
+                        manifest.deaths += u32::from(!had.is_empty());
+                        manifest.recoveries += 1;
+                    });
                     if session.manifest().recoveries > MOST_RECOVERIES {
                         let text = "the server ended abnormally with this session again and again; \
                                     convert the file and send it anew";
@@ -114,6 +113,10 @@ impl Desk {
                     }
                 }
                 State::Paused | State::Done | State::Failed | State::Cancelled => {}
+            }
+            for mark in had {
+                // One that stays counts once more, which at worst lets another engine take over early.
+                let _ = std::fs::remove_file(mark);
             }
         }
         self.fill();
@@ -223,12 +226,7 @@ impl Desk {
 
     /// Runs a session in its own thread, then makes its place free.
     fn run(self: Arc<Desk>, session: &Arc<Session>) {
-        let work = || match self.catalog.find(&session.manifest().plan.model) {
-            Ok(model) => pipeline::run(session, &model, &self.context),
-            Err(error) => {
-                Outcome::Failed(Failure::new(Reason::ModelUnavailable, error.to_string()))
-            }
-        };
+        let work = || pipeline::run(session, &self.context);
         // A defect in the pipeline ends one session; its place must not stay taken.
         let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
             let text = "the server has a defect, which its log shows; this song met it";
@@ -251,6 +249,7 @@ impl Desk {
     fn round(&self, count: u32) {
         let ended: Vec<_> = self.lock().ended.extract_if(.., |t| t.is_finished()).collect();
         join(ended);
+        probing::round(&self.context);
         for session in self.store.all() {
             let manifest = session.manifest();
             match manifest.state {

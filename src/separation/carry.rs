@@ -1,7 +1,8 @@
 //! The overlap that is not final yet, as a file: `carry.<segments>`.
 //!
 //! One line of JSON says how long what follows is; then come the weights, the sums of each stem (left,
-//! then right), and for each stem the tail that its resampler needs to go on, all F32LE.
+//! then right), for each stem the tail that its resampler needs to go on, and, where the engine before fades
+//! out, the shares and each stem's frames of that, all F32LE.
 
 use std::io::{self, BufRead, Read};
 use std::path::Path;
@@ -9,8 +10,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::audio::{Encoding, Frames, Stereo};
-use crate::dsp::OverlapAdd;
 use crate::dsp::segments::Blend;
+use crate::dsp::{FadeOut, OverlapAdd};
 use crate::session::manifest::replace;
 
 /// What has to be known to go on after a commit.
@@ -18,6 +19,8 @@ use crate::session::manifest::replace;
 pub(super) struct Carry {
     /// The sums that are not final.
     pub(super) overlap: OverlapAdd,
+    /// What the engine before has left, from the same frame on.
+    pub(super) fade: FadeOut,
     /// For each stem the frames at the model's rate that its resampler sees again; empty without one.
     pub(super) tails: Vec<Stereo>,
 }
@@ -29,11 +32,22 @@ struct Head {
     overlap: usize,
     stems: usize,
     tail: usize,
+    #[serde(default)]
+    fade: usize,
 }
 
 const FORMAT: u32 = 1;
 
 impl Carry {
+    /// What there is before the first commit.
+    pub(super) fn none(stems: usize, blend: Blend) -> Carry {
+        Carry {
+            overlap: OverlapAdd::new(stems, Frames::ZERO, blend),
+            fade: FadeOut::none(stems, Frames::ZERO),
+            tails: Vec::new(),
+        }
+    }
+
     /// Writes the file and waits until it is safely on the disk.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         let head = Head {
@@ -42,6 +56,7 @@ impl Carry {
             overlap: self.overlap.weights().len(),
             stems: self.overlap.sums().len(),
             tail: self.tails.first().map_or(0, Stereo::len),
+            fade: self.fade.shares().len(),
         };
         let mut bytes = serde_json::to_vec(&head).map_err(io::Error::other)?;
         bytes.push(b'\n');
@@ -52,10 +67,14 @@ impl Carry {
         for stereo in self.overlap.sums().iter().chain(&self.tails) {
             stereo.planes().into_iter().for_each(&mut add);
         }
+        add(self.fade.shares());
+        for stereo in self.fade.stems() {
+            stereo.planes().into_iter().for_each(&mut add);
+        }
         replace(path, &bytes)
     }
 
-    /// Reads what [`Carry::write`] has written; `blend` is that of the session's windows.
+    /// Reads what [`Carry::write`] has written; `blend` is that of the windows.
     ///
     /// # Errors
     /// `InvalidData` for anything else.
@@ -79,16 +98,28 @@ impl Carry {
             if whole { Ok(Encoding::F32Le.read(&bytes).collect()) } else { Err(invalid()) }
         };
         let weights = samples(head.overlap)?;
-        let mut stereo = |count: usize| -> io::Result<Stereo> {
-            let (left, right) = (samples(count)?, samples(count)?);
-            Ok(Stereo::from_planes(left, right).unwrap_or_default())
-        };
-        let sums = (0..head.stems).map(|_| stereo(head.overlap)).collect::<io::Result<Vec<_>>>()?;
-        let tails = (0..head.stems).map(|_| stereo(head.tail)).collect::<io::Result<Vec<_>>>()?;
+        let sums = stems(head.stems, head.overlap, &mut samples)?;
+        let tails = stems(head.stems, head.tail, &mut samples)?;
+        let shares = samples(head.fade)?;
+        let fading = stems(head.stems, head.fade, &mut samples)?;
         let overlap = OverlapAdd::restore(head.position, weights, sums, blend);
         let overlap = overlap.ok_or_else(invalid)?;
-        Ok(Carry { overlap, tails })
+        let fade = FadeOut::restore(head.position, shares, fading).ok_or_else(invalid)?;
+        Ok(Carry { overlap, fade, tails })
     }
+}
+
+/// So many stems of so many frames each.
+fn stems(
+    count: usize,
+    frames: usize,
+    samples: &mut impl FnMut(usize) -> io::Result<Vec<f32>>,
+) -> io::Result<Vec<Stereo>> {
+    let mut stem = || -> io::Result<Stereo> {
+        let (left, right) = (samples(frames)?, samples(frames)?);
+        Ok(Stereo::from_planes(left, right).unwrap_or_default())
+    };
+    (0..count).map(|_| stem()).collect()
 }
 
 #[cfg(test)]
@@ -102,8 +133,13 @@ mod tests {
         let answer = |k: f32| Stereo::from_planes(vec![k, 0.1, 0.3], vec![-k, 1e-30, 7.0]).unwrap();
         let mut overlap = OverlapAdd::new(2, Frames(5), Blend::Sum);
         overlap.add(Frames(6), &[0.1, 0.7, 0.3], &[answer(1.0), answer(2.0)]);
-        for tails in [vec![Stereo::new(); 2], vec![answer(3.0), answer(4.0)]] {
-            let carry = Carry { overlap: overlap.clone(), tails };
+        let fading =
+            FadeOut::restore(Frames(5), vec![0.9, 0.5, 0.1], vec![answer(5.0), answer(6.0)]);
+        for (tails, fade) in [
+            (vec![Stereo::new(); 2], FadeOut::none(2, Frames(5))),
+            (vec![answer(3.0), answer(4.0)], fading.unwrap()),
+        ] {
+            let carry = Carry { overlap: overlap.clone(), fade, tails };
             carry.write(&path).unwrap();
             assert_eq!(Carry::read(&path, Blend::Sum).unwrap(), carry);
         }

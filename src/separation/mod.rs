@@ -3,7 +3,7 @@
 //! [`Separations`] is the door: it opens sessions, gives them places, and ends them. Behind it each open
 //! session has a [`pipeline`]: a child process that decodes ([`decoding`]) into the [`track`], segments
 //! at the level that models want ([`normalization`]), the overlap that is not final ([`carry`]), and the
-//! files of the stems ([`stems`]).
+//! files of the stems ([`stems`]). Engines that do not work are looked after by [`probing`].
 
 mod admission;
 mod carry;
@@ -11,6 +11,7 @@ pub mod decoding;
 mod limits;
 mod normalization;
 mod pipeline;
+mod probing;
 mod stems;
 mod track;
 
@@ -23,21 +24,19 @@ pub use decoding::DecoderConfig;
 pub use limits::Limits;
 
 use admission::Desk;
-use pipeline::Context;
+use pipeline::{Cause, Context, columns_of, engine_of};
 
-use crate::dsp::segments::Blend;
-use crate::engine::chain::check_stems;
+use crate::audio::Frames;
+use crate::engine::chain::{Choice, PassedOver};
 use crate::engine::pool::Pool;
-use crate::engine::{Catalog, Chain, EngineError, Model, ModelCard};
+use crate::engine::{Catalog, Chain, EngineError, ModelCard};
 use crate::session::failure::SessionError;
-use crate::session::manifest::Plan;
+use crate::session::manifest::{Engine, EngineChange, Plan};
 use crate::session::{Session, SessionId, Settings, State, Stop, Store, disk};
 
 /// All separations of a data directory.
 pub struct Separations {
     desk: Arc<Desk>,
-    catalog: Arc<Catalog>,
-    chain: Chain,
 }
 
 /// What separations are made with.
@@ -101,20 +100,19 @@ impl Separations {
     /// What the disk or the system say.
     pub fn open(store: Store, pool: Pool, config: Config) -> io::Result<Separations> {
         let Config { catalog, chain, decoder, limits } = config;
-        let catalog = Arc::new(catalog);
-        let context = Context { pool, decoder, max_track: limits.track };
-        let desk = Desk::open(store, context, Arc::clone(&catalog), limits)?;
-        Ok(Separations { desk, catalog, chain })
+        let chain = Arc::new(chain);
+        let context = Context { pool, catalog, chain, decoder, max_track: limits.track };
+        Ok(Separations { desk: Desk::open(store, context, limits)? })
     }
 
     /// The models there are.
     pub fn catalog(&self) -> &Catalog {
-        &self.catalog
+        &self.desk.context().catalog
     }
 
     /// The models that are tried when a request names none.
     pub fn chain(&self) -> &Chain {
-        &self.chain
+        &self.desk.context().chain
     }
 
     /// The workers.
@@ -145,46 +143,73 @@ impl Separations {
         if let Some(session) = self.store().by_request(&settings)? {
             return Ok((session, false));
         }
-        let plan = self.plan(&settings)?;
+        let (plan, passed_over) = self.plan(&settings)?;
         self.desk.check_place()?;
         self.check_room()?;
         let (session, new) = self.store().create(settings, plan)?;
-        if new && let Err(error) = self.desk.admit(&session) {
+        if !new {
+            return Ok((session, false));
+        }
+        let told = passed_over.map_or(Ok(()), |other| self.tell(&session, &other));
+        if let Err(error) = told.and_then(|()| self.desk.admit(&session)) {
             // Nobody has been told of it.
             self.store().remove(&session).map_err(SessionError::Storage)?;
             return Err(error);
         }
-        Ok((session, new))
+        Ok((session, true))
     }
 
-    /// What the settings come down to with the models there are.
-    fn plan(&self, settings: &Settings) -> Result<Plan, SeparationError> {
-        let model: Arc<Model> = match &settings.model {
-            Some(name) => self.catalog.find(name)?,
-            None => self.chain.first_for(&settings.stems)?,
+    /// Writes down that a session begins with another engine than it should.
+    fn tell(&self, session: &Session, other: &PassedOver) -> Result<(), SeparationError> {
+        let context = self.desk.context();
+        let name = session.manifest().plan.model.clone();
+        let to = context.catalog.find(&name)?;
+        let cause = Cause::of_health(&other.error);
+        let from = other.model.as_ref().map(|model| engine_of(model, context));
+        let change = EngineChange {
+            from: from.unwrap_or_else(|| Engine::unknown(&other.name)),
+            to: engine_of(&to, context),
+            frame: Frames::ZERO,
+            reason: cause.reason,
+            message: format!("{}; {name} begins in its place", cause.message),
         };
-        check_stems(&model, &settings.stems)?;
+        let written = session.update(|manifest| manifest.engine_changes.push(change));
+        Ok(written.map_err(SessionError::Storage)?)
+    }
+
+    /// What the settings come down to with the models there are, and the model that was passed over for it.
+    fn plan(&self, settings: &Settings) -> Result<(Plan, Option<PassedOver>), SeparationError> {
+        let (chain, stems) = (self.chain(), &settings.stems);
+        let Choice { model, instead_of } = match &settings.model {
+            Some(name) => {
+                chain.named(self.catalog().find(name)?, stems, settings.allow_fallback)?
+            }
+            None => chain.first_for(stems)?,
+        };
         let card = model.card();
         let overlap = settings.overlap.unwrap_or(card.overlap);
         if !(0.0..=ModelCard::MAX_OVERLAP).contains(&overlap) {
             return Err(SeparationError::Overlap(overlap));
         }
-        let overlap = match card.blend {
-            Blend::Average => overlap,
-            // Their windows are as they are.
-            Blend::Sum => card.overlap,
-        };
+        // Windows that are summed are as they are.
+        let columns = columns_of(card);
+        let overlap = if columns.is_some() { card.overlap } else { overlap };
         let mut stems = settings.stems.clone();
         if stems.is_empty() {
-            stems.clone_from(&card.stems);
+            let named = settings.model.as_ref().and(instead_of.as_ref());
+            let named = named.and_then(|other| other.model.as_ref());
+            // What stands in for a model that was named yields what that would have.
+            stems.clone_from(named.map_or(&card.stems, |named| &named.card().stems));
         }
-        Ok(Plan {
+        let plan = Plan {
             model: card.name.to_string(),
             model_rate: card.sample_rate,
             segment: card.segment,
             stems,
             overlap,
-        })
+            columns,
+        };
+        Ok((plan, instead_of))
     }
 
     fn check_room(&self) -> Result<(), SeparationError> {
@@ -246,7 +271,10 @@ impl Separations {
 
     /// What keeps new sessions from being opened, if anything does.
     pub fn obstacle(&self) -> Option<SeparationError> {
-        self.desk.check_place().and_then(|()| self.check_room()).err()
+        match self.chain().fault() {
+            Some(fault) => Some(fault.into()),
+            None => self.desk.check_place().and_then(|()| self.check_room()).err(),
+        }
     }
 
     /// Takes nothing new and lets every open session rest where it is committed; answers whether all

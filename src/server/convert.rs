@@ -264,7 +264,7 @@ pub(super) fn engine_change(change: &manifest::EngineChange) -> wire::EngineChan
         from: Some(engine(&change.from)),
         to: Some(engine(&change.to)),
         frame: change.frame.0,
-        reason: change.reason.clone(),
+        reason: change.reason.as_str().to_owned(),
         message: change.message.clone(),
     }
 }

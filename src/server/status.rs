@@ -258,9 +258,11 @@ fn of_engine(error: &EngineError) -> Answer {
         | EngineError::File { .. }
         | EngineError::Hash { .. }
         | EngineError::Load { .. } => plain(Code::Unavailable, "MODEL_UNAVAILABLE"),
-        EngineError::Run { .. } | EngineError::NotFinite { .. } | EngineError::Panicked { .. } => {
-            plain(Code::Internal, "ENGINE_FAILED")
-        }
+        EngineError::NoneWorks { .. } => plain(Code::Unavailable, "MODEL_UNAVAILABLE").retry(30),
+        EngineError::Run { .. }
+        | EngineError::NotFinite { .. }
+        | EngineError::Panicked { .. }
+        | EngineError::TimedOut { .. } => plain(Code::Internal, "ENGINE_FAILED"),
         EngineError::Cancelled => plain(Code::Cancelled, "SESSION_CANCELLED"),
         EngineError::ShuttingDown => plain(Code::Unavailable, "SHUTTING_DOWN").retry(5),
     }
@@ -283,6 +285,7 @@ fn failed(failure: &Failure) -> Answer {
         Reason::ResumeWindowEnded => Code::FailedPrecondition,
         Reason::StorageFailed
         | Reason::EngineFailed
+        | Reason::NoFallbackForStem
         | Reason::CrashedTooOften
         | Reason::Internal => Code::Internal,
     };

@@ -55,8 +55,10 @@ pub enum Reason {
     StorageFailed,
     /// The model cannot be loaded.
     ModelUnavailable,
-    /// The model failed on a segment, and again.
+    /// The model failed on a segment, and again, and no other took over.
     EngineFailed,
+    /// The same, and those that are left do not yield every wanted stem.
+    NoFallbackForStem,
     /// It was not resumed in time.
     ResumeWindowEnded,
     /// The server ended abnormally with it too often.
@@ -85,6 +87,7 @@ impl Reason {
             Reason::StorageFailed => "STORAGE_FAILED",
             Reason::ModelUnavailable => "MODEL_UNAVAILABLE",
             Reason::EngineFailed => "ENGINE_FAILED",
+            Reason::NoFallbackForStem => "NO_FALLBACK_FOR_STEM",
             Reason::ResumeWindowEnded => "RESUME_WINDOW_ENDED",
             Reason::CrashedTooOften => "CRASHED_TOO_OFTEN",
             Reason::Internal => "INTERNAL",

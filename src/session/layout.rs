@@ -12,6 +12,7 @@ use crate::audio::StemName;
 /// upload            the bytes as received
 /// track.f32         the decoded PCM at the model's rate, interleaved; gone when done
 /// carry.<n>         the overlap that is not final after n segments; gone when done
+/// computing.<n>     there while an engine has segment n
 /// stems/<stem>.wav  `.wav.part` until final
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +53,23 @@ impl Layout {
 
     /// Every overlap that is there, also those that no manifest names.
     pub fn carries(&self) -> Vec<PathBuf> {
+        self.files(CARRY_PREFIX)
+    }
+
+    /// What is there while an engine has this segment.
+    pub fn computing(&self, segment: u64) -> PathBuf {
+        self.directory.join(format!("{COMPUTING_PREFIX}{segment}"))
+    }
+
+    /// Every one that is there: the segments that engines have, or had when the process died.
+    pub fn all_computing(&self) -> Vec<PathBuf> {
+        self.files(COMPUTING_PREFIX)
+    }
+
+    fn files(&self, prefix: &str) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(&self.directory).into_iter().flatten().flatten();
         entries
-            .filter(|entry| entry.file_name().to_string_lossy().starts_with(CARRY_PREFIX))
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
             .map(|entry| entry.path())
             .collect()
     }
@@ -90,3 +105,4 @@ impl Layout {
 }
 
 const CARRY_PREFIX: &str = "carry.";
+const COMPUTING_PREFIX: &str = "computing.";

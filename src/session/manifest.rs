@@ -7,6 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+pub use super::engines::{ChangeReason, Columns, Engine, EngineChange, Successor, Turn};
+
 use super::{Failure, SessionId, Settings};
 use crate::audio::{Frames, Hertz, StemName};
 
@@ -41,12 +43,18 @@ pub struct Manifest {
     pub engine: Option<Engine>,
     /// Changes of the engine, in order.
     pub engine_changes: Vec<EngineChange>,
+    /// Who has computed which part since another engine took over; empty where none did.
+    #[serde(default)]
+    pub turns: Vec<Turn>,
     /// Why it failed.
     pub failure: Option<Failure>,
     /// What the user should know of.
     pub notices: Vec<String>,
     /// How often a server found it unfinished since it last got on.
     pub recoveries: u32,
+    /// How often the process died while an engine had a segment of it, since it last got on.
+    #[serde(default)]
+    pub deaths: u32,
 }
 
 /// A moment, in milliseconds since 1970.
@@ -85,6 +93,9 @@ pub struct Plan {
     pub stems: Vec<StemName>,
     /// How much of a segment overlaps the next.
     pub overlap: f64,
+    /// The columns that segments are made of, where they are summed.
+    #[serde(default)]
+    pub columns: Option<Columns>,
 }
 
 /// The upload. Its length is that of the file.
@@ -139,41 +150,6 @@ pub struct Stem {
     pub sha256: Option<String>,
 }
 
-/// An engine by all that its numbers depend on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Engine {
-    /// The model's name.
-    pub model: String,
-    /// SHA-256 of its weights in hexadecimal digits.
-    pub weights: String,
-    /// Whether they are known to be their makers' own.
-    #[serde(default)]
-    pub verified: bool,
-    /// Such as `cpu`.
-    pub provider: String,
-    /// Such as `onnxruntime 1.31.1`.
-    pub runtime: String,
-    /// Compute threads of one worker.
-    pub threads: u32,
-    /// Such as `f32`.
-    pub precision: String,
-}
-
-/// Another engine took over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EngineChange {
-    /// The engine before.
-    pub from: Engine,
-    /// The engine after.
-    pub to: Engine,
-    /// The first frame that it has a part in.
-    pub frame: Frames,
-    /// Why, in `UPPER_SNAKE`.
-    pub reason: String,
-    /// Why, in words.
-    pub message: String,
-}
-
 impl Manifest {
     /// The version of the format.
     pub const FORMAT: u32 = 1;
@@ -197,9 +173,11 @@ impl Manifest {
             total: None,
             engine: None,
             engine_changes: Vec::new(),
+            turns: Vec::new(),
             failure: None,
             notices: Vec::new(),
             recoveries: 0,
+            deaths: 0,
         }
     }
 
@@ -280,7 +258,8 @@ mod tests {
     fn manifest() -> Manifest {
         let stems = vec!["vocals".parse().unwrap()];
         let (model_rate, segment) = (Hertz(44_100), Frames(176_400));
-        let plan = Plan { model: "mini".into(), model_rate, segment, stems, overlap: 0.25 };
+        let (model, columns) = ("mini".into(), None);
+        let plan = Plan { model, model_rate, segment, stems, overlap: 0.25, columns };
         Manifest::new(SessionId::random(), Settings::default(), plan)
     }
 

@@ -1,6 +1,7 @@
 //! Rung 2: a session is a directory of growing files and one progress counter.
 //!
 //! - [`layout`]: which file is which. [`manifest`]: what is known of a session, replaced atomically.
+//! - [`engines`]: who computes which part of it.
 //! - [`spool`]: the upload as received. [`tail`]: reading stems while they grow.
 //! - [`live`]: a session in memory: its manifest, its upload, its [`signal`].
 //! - [`store`]: all sessions of a data directory. [`retention`]: which of them go.
@@ -8,6 +9,7 @@
 //! Nothing here computes: engines are names and hashes to it, and audio is bytes.
 
 pub mod disk;
+pub mod engines;
 pub mod failure;
 pub mod id;
 pub mod layout;

@@ -275,7 +275,8 @@ mod tests {
     fn plan() -> Plan {
         let stems = vec!["vocals".parse().unwrap()];
         let (model_rate, segment) = (Hertz(44_100), Frames(176_400));
-        Plan { model: "mini".into(), model_rate, segment, stems, overlap: 0.25 }
+        let (model, columns) = ("mini".into(), None);
+        Plan { model, model_rate, segment, stems, overlap: 0.25, columns }
     }
 
     fn named(request: Uuid) -> Settings {

@@ -10,6 +10,7 @@ pub mod golden;
 pub mod http;
 pub mod mutate;
 pub mod pipeline;
+pub mod stage;
 pub mod uploads;
 
 use stemwire::audio::decode::{DecodeError, Decoder, Input, Limits, Report, SourceInfo, Upload};

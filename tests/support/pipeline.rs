@@ -31,24 +31,35 @@ pub fn runtime() -> Runtime {
 pub fn separations(data: &Path, models: Option<&Path>, threads: usize) -> Separations {
     let catalog = Catalog::open(models);
     assert!(catalog.faults().is_empty(), "{:?}", catalog.faults());
+    let chain = Chain::of(&[], &catalog).unwrap();
+    let pool = Pool::start(PoolConfig::for_threads(threads), runtime()).unwrap();
+    open(data, pool, catalog, chain)
+}
+
+/// Separations in `data` with these workers and models.
+pub fn open(data: &Path, pool: Pool, catalog: Catalog, chain: Chain) -> Separations {
     let decoder = DecoderConfig {
         program: env!("CARGO_BIN_EXE_stemwire").into(),
         memory: 1 << 30,
         processor_time: Duration::from_secs(600),
         stall: Duration::from_secs(60),
     };
-    let chain = Chain::of(&[], &catalog).unwrap();
-    let pool = Pool::start(PoolConfig::for_threads(threads), runtime()).unwrap();
     let limits = Limits { free_bytes: 0, ..Limits::default() };
     let config = Config { catalog, chain, decoder, limits };
     Separations::open(Store::open(data).unwrap(), pool, config).unwrap()
 }
 
-/// Separates `upload` and waits for the end, which must be DONE.
-pub fn separate(separations: &Separations, settings: Settings, upload: &[u8]) -> Arc<Session> {
+/// Begins to separate `upload`, which is all there.
+pub fn begin(separations: &Separations, settings: Settings, upload: &[u8]) -> Arc<Session> {
     let (session, _) = separations.create(settings).unwrap();
     session.add_bytes(0, upload, u64::MAX).unwrap();
     session.finish_upload(upload.len() as u64, None).unwrap();
+    session
+}
+
+/// Separates `upload` and waits for the end, which must be DONE.
+pub fn separate(separations: &Separations, settings: Settings, upload: &[u8]) -> Arc<Session> {
+    let session = begin(separations, settings, upload);
     let state = separations.wait(&session, Duration::from_secs(600));
     assert_eq!(state, State::Done, "{:?}", session.manifest().failure);
     session

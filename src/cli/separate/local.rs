@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::progress::{Display, State as Shown};
+use super::progress::{Display, State as Shown, change_text};
 use super::scratch::Scratch;
 use super::{Pipe, Song, Task, write_pcm};
-use crate::audio::{Frames, StemName};
+use crate::audio::{Frames, Hertz, StemName};
 use crate::cli::args::Separate;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::export::{Finished, FinishedStem};
 use crate::cli::setup;
+use crate::engine::pool::TimeLimits;
 use crate::engine::{Catalog, Chain, Model};
 use crate::separation::{Config, DecoderConfig, Limits, Separations};
 use crate::session::retention::Retention;
@@ -41,7 +42,7 @@ impl Models {
         let chain = Chain::of(&[], &catalog)?;
         let wanted = match &arguments.model {
             Some(model) => catalog.find(model)?,
-            None => chain.first_for(&[])?,
+            None => chain.first_for(&[])?.model,
         };
         Ok(Models { catalog, chain, wanted })
     }
@@ -71,7 +72,7 @@ impl Local {
         let scratch = Scratch::new(&parent)?;
         let disk = |error: std::io::Error| CliError::disk(scratch.path(), &error);
         let store = Store::open(scratch.path()).map_err(disk)?;
-        let pool = setup::pool(&arguments.engine, runtime)?;
+        let pool = setup::pool(&arguments.engine, TimeLimits::default(), runtime)?;
         let decoder = DecoderConfig::from_here().map_err(disk)?;
         let config = Config { catalog, chain, decoder, limits: limits() };
         let separations = Separations::open(store, pool, config).map_err(disk)?;
@@ -174,10 +175,16 @@ fn follow(session: &Arc<Session>, pipe: Option<&Pipe>, display: &Display) -> Res
             Some(StemReader::open(session, pipe.stem.as_str(), Frames::ZERO, form)?)
         }
     };
+    let mut told = 0;
     loop {
         let seen = session.signal().version();
         let state = session.state();
         show(session, display);
+        let changes = &session.manifest().engine_changes;
+        for change in &changes[told.min(changes.len())..] {
+            display.say(&change_text(&change.message, change.frame, rate(session)));
+        }
+        told = changes.len();
         if let Some(reader) = &mut reader {
             loop {
                 let piece = reader.read(PIECE).map_err(|error| {
@@ -198,10 +205,14 @@ fn follow(session: &Arc<Session>, pipe: Option<&Pipe>, display: &Display) -> Res
 
 fn show(session: &Session, display: &Display) {
     let progress = session.progress();
-    let manifest = session.manifest();
-    let rate = manifest.source.as_ref().map_or(manifest.plan.model_rate, |s| s.output_rate);
     let (finished, total, decoded) = (progress.finished, progress.total, progress.decoded);
-    display.show(Shown { finished, total, decoded, rate, queued: 0 });
+    display.show(Shown { finished, total, decoded, rate: rate(session), queued: 0 });
+}
+
+/// The rate of a session's stems.
+fn rate(session: &Session) -> Hertz {
+    let manifest = session.manifest();
+    manifest.source.as_ref().map_or(manifest.plan.model_rate, |source| source.output_rate)
 }
 
 /// What has come of a session that has ended.
@@ -222,7 +233,7 @@ fn finished(session: &Session) -> Result<Finished, CliError> {
     Ok(Finished {
         _scratch: None,
         stems: stems.collect(),
-        rate: manifest.source.as_ref().map_or(manifest.plan.model_rate, |s| s.output_rate),
+        rate: rate(session),
         frames: manifest.commit.stems,
         notices: manifest.notices.clone(),
     })

@@ -165,6 +165,7 @@ fn settings(arguments: &Separate) -> Result<Settings, CliError> {
             NormalizationArg::Streaming => Normalization::Streaming,
             NormalizationArg::Exact => Normalization::Exact,
         },
+        allow_fallback: !arguments.no_fallback,
         overlap: arguments.overlap,
         mask_extension: match arguments.mask_extension {
             MaskExtensionArg::Average => MaskExtension::Average,

@@ -73,6 +73,11 @@ impl Display {
     }
 }
 
+/// What is said when another engine takes over at `frame`.
+pub(super) fn change_text(message: &str, frame: Frames, rate: Hertz) -> String {
+    format!("note: from {} on another engine: {message}", clock(frame.duration(rate)))
+}
+
 /// Minutes and seconds.
 fn clock(duration: Duration) -> String {
     let seconds = duration.as_secs_f64().round() as u64;

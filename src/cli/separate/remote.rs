@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::progress::{Display, State as Shown};
+use super::progress::{Display, State as Shown, change_text};
 use super::scratch::Scratch;
 use super::{Pipe, Song, Task, write_pcm};
 use crate::audio::wav::{GrowingWav, frame_bytes};
@@ -71,7 +71,9 @@ impl Remote {
         let folder = tempfile::tempdir_in(self.scratch.path())
             .map_err(|error| CliError::disk(self.scratch.path(), &error))?;
         let (stems, rate) = (Vec::new(), Hertz(0));
-        let mut keeper = Keeper { display, pipe, folder: folder.path(), stems, rate, piped: 0 };
+        let (piped, changes) = (0, Vec::new());
+        let mut keeper =
+            Keeper { display, pipe, folder: folder.path(), stems, rate, piped, changes };
         let done = self.runtime.block_on(client::separate(&self.server, request, &mut keeper))?;
         let finished = keeper.end(&done)?;
         Ok(Finished { _scratch: Some(folder), ..finished })
@@ -152,6 +154,8 @@ struct Keeper<'a> {
     rate: Hertz,
     /// Frames that went to the pipe.
     piped: u64,
+    /// Changes of the engine that were told.
+    changes: Vec<(u64, String)>,
 }
 
 struct Kept {
@@ -195,7 +199,13 @@ impl Sink for Keeper<'_> {
     }
 
     fn engine_change(&mut self, change: &wire::EngineChange) {
-        self.display.say(&format!("note: {}", change.message));
+        // A broken connection that is made again may tell of one once more.
+        let known = (change.frame, change.message.clone());
+        if !self.changes.contains(&known) {
+            let rate = if self.rate == Hertz(0) { Hertz(44_100) } else { self.rate };
+            self.display.say(&change_text(&change.message, Frames(change.frame), rate));
+            self.changes.push(known);
+        }
     }
 
     fn reconnecting(&mut self, error: &ClientError) {

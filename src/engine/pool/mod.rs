@@ -2,20 +2,27 @@
 //!
 //! Compute threads are one number for the whole process, however many models there are: each worker
 //! has its share of them. A worker keeps the engines that it used last.
+//!
+//! [`worker`] is a worker's life, [`roster`] who works on what, [`watch`] sees that nobody works on it for
+//! too long, which [`limits`] says.
 
 mod fair;
+mod limits;
+mod roster;
+mod watch;
 mod worker;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Answer, EngineError, Model, Options, Runtime};
+use super::{Answer, EngineError, Loader, Model, Options, Runtime};
 use crate::audio::Stereo;
 
-use fair::FairQueue;
+pub use limits::TimeLimits;
+
+use roster::Roster;
 
 /// How the cores are shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +33,8 @@ pub struct PoolConfig {
     pub threads_per_worker: usize,
     /// Models that a worker keeps loaded; the least recently used goes first.
     pub models_per_worker: usize,
+    /// When an engine counts as hanging.
+    pub limits: TimeLimits,
 }
 
 impl PoolConfig {
@@ -36,12 +45,16 @@ impl PoolConfig {
     pub fn for_threads(threads: usize) -> PoolConfig {
         let threads = threads.max(1);
         let workers = threads.div_ceil(Self::THREADS_THAT_HELP);
-        PoolConfig { workers, threads_per_worker: threads / workers, models_per_worker: 2 }
+        let limits = TimeLimits::default();
+        PoolConfig { workers, threads_per_worker: threads / workers, models_per_worker: 2, limits }
     }
 }
 
 /// Who a job belongs to; time is shared between owners.
 pub type Owner = u128;
+
+/// Who segments of silence belong to; no session has this number.
+const NOBODY: Owner = 0;
 
 /// One segment to be separated.
 pub struct Job {
@@ -53,30 +66,24 @@ pub struct Job {
     pub options: Options,
     /// When this is set before the job is taken, it is not run.
     pub cancelled: Arc<AtomicBool>,
-    /// Gets the result, on a worker's thread; must be quick.
+    /// Called when an engine is about to have the segment, on the worker's thread; must be quick.
+    pub begun: Begun,
+    /// Gets the result, on a thread of the pool; must be quick.
     pub done: Done,
 }
+
+/// Is told that a job begins.
+pub type Begun = Box<dyn FnOnce() + Send>;
 
 /// Gets a job's result.
 pub type Done = Box<dyn FnOnce(Result<Answer, EngineError>) + Send>;
 
-/// The workers. Dropping it ends them: what runs is finished, what waits is answered
+/// The workers. Dropping it ends them: what runs is asked to stop, what waits is answered
 /// [`EngineError::ShuttingDown`].
 pub struct Pool {
-    shared: Arc<Shared>,
-    config: PoolConfig,
-    workers: Vec<JoinHandle<()>>,
-}
-
-struct Shared {
+    roster: Arc<Roster>,
     runtime: Runtime,
-    state: Mutex<State>,
-    work: Condvar,
-}
-
-struct State {
-    queue: FairQueue<Owner, Job>,
-    closed: bool,
+    watcher: Option<JoinHandle<()>>,
 }
 
 impl Pool {
@@ -85,45 +92,57 @@ impl Pool {
     /// # Errors
     /// What the system says when it has no thread left.
     pub fn start(config: PoolConfig, runtime: Runtime) -> std::io::Result<Pool> {
-        let state = State { queue: FairQueue::new(), closed: false };
-        let shared = Arc::new(Shared { runtime, state: Mutex::new(state), work: Condvar::new() });
-        let mut pool = Pool { shared, config, workers: Vec::new() };
-        for index in 0..config.workers {
-            let shared = Arc::clone(&pool.shared);
-            let thread = std::thread::Builder::new().name(format!("worker-{index}"));
-            pool.workers.push(thread.spawn(move || worker::run(&shared, config))?);
+        let loader = Box::new(runtime.clone());
+        Pool::with_loader(config, runtime, loader)
+    }
+
+    /// Starts workers that get their engines from `loader`.
+    ///
+    /// # Errors
+    /// As [`Pool::start`].
+    pub fn with_loader(
+        config: PoolConfig,
+        runtime: Runtime,
+        loader: Box<dyn Loader>,
+    ) -> std::io::Result<Pool> {
+        let roster = Arc::new(Roster::new(config, loader));
+        let mut pool = Pool { roster, runtime, watcher: None };
+        for _ in 0..config.workers {
+            pool.roster.hire()?;
         }
+        let roster = Arc::clone(&pool.roster);
+        let watcher = std::thread::Builder::new().name("worker-watch".into());
+        pool.watcher = Some(watcher.spawn(move || watch::run(&roster))?);
         Ok(pool)
     }
 
     /// How the cores are shared.
     pub fn config(&self) -> PoolConfig {
-        self.config
+        self.roster.config()
     }
 
     /// What runs the models.
     pub fn runtime(&self) -> &Runtime {
-        &self.shared.runtime
+        &self.runtime
     }
 
     /// Queues a job. Its result comes through `job.done`, in any case.
     pub fn submit(&self, owner: Owner, job: Job) {
-        let mut state = self.shared.lock();
-        if state.closed {
-            drop(state);
+        if let Some(job) = self.roster.push(owner, job) {
             (job.done)(Err(EngineError::ShuttingDown));
-            return;
         }
-        state.queue.push(owner, job);
-        self.shared.work.notify_one();
     }
 
     /// Forgets an owner; its jobs that wait are answered [`EngineError::Cancelled`].
     pub fn remove(&self, owner: Owner) {
-        let waiting = self.shared.lock().queue.remove(owner);
-        for job in waiting {
+        for job in self.roster.remove(owner) {
             (job.done)(Err(EngineError::Cancelled));
         }
+    }
+
+    /// Whether a thread that was given up still hangs in an engine of this model.
+    pub fn is_stuck(&self, model: &Model) -> bool {
+        self.roster.is_stuck(&model.card().name)
     }
 
     /// Loads `model` in one worker and separates a segment of silence with it, so that faults show
@@ -133,76 +152,41 @@ impl Pool {
     /// All that loading and running can give.
     pub fn warm_up(&self, model: &Arc<Model>) -> Result<Duration, EngineError> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let done = move |result| {
+            // Nobody waits any more only if this thread has panicked.
+            let _ = sender.send(result);
+        };
+        self.try_out(model, Box::new(done));
+        let answer = receiver.recv().unwrap_or(Err(EngineError::ShuttingDown));
+        answer.map(|answer| answer.engine_time)
+    }
+
+    /// The same without waiting for it.
+    pub fn try_out(&self, model: &Arc<Model>, done: Done) {
         let job = Job {
             model: Arc::clone(model),
             mix: Stereo::zeros(model.card().segment.as_len()),
             options: Options::all(model.card()),
             cancelled: Arc::default(),
-            done: Box::new(move |result| {
-                // Nobody waits any more only if this thread has panicked.
-                let _ = sender.send(result);
-            }),
+            begun: Box::new(|| {}),
+            done,
         };
-        self.submit(0, job);
-        let answer = receiver.recv().unwrap_or(Err(EngineError::ShuttingDown));
-        self.remove(0);
-        answer.map(|answer| answer.engine_time)
+        self.submit(NOBODY, job);
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        let waiting = {
-            let mut state = self.shared.lock();
-            state.closed = true;
-            state.queue.drain()
-        };
-        self.shared.work.notify_all();
-        for job in waiting {
+        for job in self.roster.close() {
             (job.done)(Err(EngineError::ShuttingDown));
         }
-        for worker in self.workers.drain(..) {
+        if let Some(watcher) = self.watcher.take() {
+            // It ends when nothing runs any more; its panic would have been printed.
+            let _ = watcher.join();
+        }
+        for worker in self.roster.dismissed() {
             // A worker catches the panics of its engines; its own would have been printed.
             let _ = worker.join();
         }
     }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The next job; `None` when the pool has closed.
-    fn next(&self) -> Option<(Owner, Job)> {
-        let mut state = self.lock();
-        loop {
-            if state.closed {
-                return None;
-            }
-            if let Some(next) = state.queue.pop() {
-                return Some(next);
-            }
-            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-/// Runs `work`, and makes a panic of it an error of `model`.
-fn guarded<T>(
-    model: &Model,
-    work: impl FnOnce() -> Result<T, EngineError>,
-) -> Result<T, EngineError> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
-        let text = payload.downcast_ref::<String>().map(String::as_str);
-        let reason = text.or_else(|| payload.downcast_ref::<&str>().copied());
-        Err(EngineError::Panicked {
-            model: model.card().name.to_string(),
-            reason: reason.unwrap_or("without a message").to_owned(),
-        })
-    })
-}
-
-fn is_cancelled(job: &Job) -> bool {
-    job.cancelled.load(Ordering::Relaxed)
 }

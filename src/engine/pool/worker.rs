@@ -1,70 +1,119 @@
 //! One worker's life.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Job, PoolConfig, Shared, guarded, is_cancelled};
-use crate::engine::{Answer, Engine, EngineError, Model};
+use super::roster::{Roster, Task, WorkerId};
+use crate::audio::Stereo;
+use crate::engine::{Answer, Engine, EngineError, Model, ModelCard};
 
-/// Takes jobs until the pool closes.
-pub(super) fn run(shared: &Shared, config: PoolConfig) {
-    let mut engines = Engines { loaded: Vec::new(), config };
-    while let Some((owner, job)) = shared.next() {
-        let (result, cost) = engines.separate(shared, &job);
-        shared.lock().queue.finish(owner, cost);
-        (job.done)(result);
+/// Takes jobs until the pool closes, or until this worker is given up.
+pub(super) fn run(roster: &Roster, id: WorkerId) {
+    let mut engines = Engines { loaded: Vec::new(), roster, id };
+    while let Some(task) = roster.next(id) {
+        let (result, cost) = engines.separate(task);
+        if !roster.answer(id, result, cost) {
+            return;
+        }
     }
 }
 
 /// The engines that this worker has loaded, the most recently used last.
-struct Engines {
+struct Engines<'a> {
     loaded: Vec<(Arc<Model>, Box<dyn Engine>)>,
-    config: PoolConfig,
+    roster: &'a Roster,
+    id: WorkerId,
 }
 
-impl Engines {
+impl Engines<'_> {
     /// Separates one segment; answers also what it cost its owner.
-    fn separate(&mut self, shared: &Shared, job: &Job) -> (Result<Answer, EngineError>, Duration) {
-        if is_cancelled(job) {
+    fn separate(&mut self, task: Task) -> (Result<Answer, EngineError>, Duration) {
+        if task.cancelled.load(Ordering::Relaxed) {
             return (Err(EngineError::Cancelled), Duration::ZERO);
         }
-        let mut engine = match self.take(shared, &job.model) {
+        (task.begun)();
+        let model = &task.model;
+        let mut engine = match self.take(model) {
             Ok(engine) => engine,
             Err(error) => return (Err(error), Duration::ZERO),
         };
-        if let Err(error) = guarded(&job.model, || engine.prepare(&job.options)) {
+        if let Err(error) = guarded(model, || engine.prepare(&task.options)) {
             return (Err(error), Duration::ZERO);
         }
-        let start = Instant::now();
-        let result = guarded(&job.model, || engine.separate(&job.mix, &job.options));
-        let engine_time = start.elapsed();
-        // An engine that has panicked may be in any state; it is dropped and loaded anew.
-        if !matches!(result, Err(EngineError::Panicked { .. })) {
-            self.loaded.push((Arc::clone(&job.model), engine));
+        if !self.roster.begin(self.id, model.card(), engine.stopper()) {
+            return (Err(EngineError::ShuttingDown), Duration::ZERO);
         }
-        (result.map(|stems| Answer { stems, engine_time }), engine_time)
+        let start = Instant::now();
+        let result = guarded(model, || engine.separate(&task.mix, &task.options));
+        let engine_time = start.elapsed();
+        let result = result.and_then(|stems| checked(stems, task.mix.len(), model.card()));
+        match result {
+            Ok(stems) => {
+                self.loaded.push((task.model, engine));
+                (Ok(Answer { stems, engine_time }), engine_time)
+            }
+            Err(error) => {
+                // One that has failed may be in any state; it is loaded anew. Its end may fail, too.
+                let _ = guarded(model, move || {
+                    drop(engine);
+                    Ok(())
+                });
+                (Err(error), engine_time)
+            }
+        }
     }
 
     /// The engine of `model`, taken out of the list or loaded.
-    fn take(
-        &mut self,
-        shared: &Shared,
-        model: &Arc<Model>,
-    ) -> Result<Box<dyn Engine>, EngineError> {
+    fn take(&mut self, model: &Arc<Model>) -> Result<Box<dyn Engine>, EngineError> {
         let loaded = self.loaded.iter().position(|(other, _)| Arc::ptr_eq(other, model));
         if let Some(index) = loaded {
             return Ok(self.loaded.remove(index).1);
         }
-        let keep = self.config.models_per_worker.saturating_sub(1);
+        let config = self.roster.config();
+        let keep = config.models_per_worker.saturating_sub(1);
         while self.loaded.len() > keep {
             let (model, _) = self.loaded.remove(0);
             tracing::info!(model = %model.card().name, "unloaded to make room");
         }
         let start = Instant::now();
-        let engine =
-            guarded(model, || model.load(&shared.runtime, self.config.threads_per_worker))?;
+        let loader = self.roster.loader();
+        let engine = guarded(model, || loader.load(model, config.threads_per_worker))?;
         let seconds = start.elapsed().as_secs_f64();
         tracing::info!(model = %model.card().name, seconds, "loaded");
         Ok(engine)
     }
+}
+
+/// Holds an engine to what it promises.
+fn checked(
+    stems: Vec<Stereo>,
+    frames: usize,
+    card: &ModelCard,
+) -> Result<Vec<Stereo>, EngineError> {
+    let model = || card.name.to_string();
+    if stems.len() != card.stems.len() || stems.iter().any(|stem| stem.len() != frames) {
+        let reason = format!("it answered {} stems of another shape", stems.len());
+        return Err(EngineError::Run { model: model(), reason });
+    }
+    if stems.iter().flat_map(Stereo::planes).flatten().any(|sample| !sample.is_finite()) {
+        return Err(EngineError::NotFinite { model: model() });
+    }
+    Ok(stems)
+}
+
+/// Runs `work`, and makes a panic of it an error of `model`.
+fn guarded<T>(
+    model: &Model,
+    work: impl FnOnce() -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let reason = text.or_else(|| payload.downcast_ref::<&str>().copied());
+        Err(EngineError::Panicked {
+            model: model.card().name.to_string(),
+            reason: reason.unwrap_or("without a message").to_owned(),
+        })
+    })
 }

@@ -15,6 +15,7 @@ use ort::value::TensorRef;
 
 use super::graph;
 use super::residual::share_out;
+use super::stop::{Stoppable, Stopper};
 use super::weights::Weights;
 use super::{Engine, EngineError, ModelCard, Options, Runtime};
 use crate::audio::Stereo;
@@ -25,6 +26,7 @@ use spectrum::Spectrum;
 pub(super) struct Spleeter {
     model: String,
     session: Session,
+    stoppable: Stoppable,
     spectrum: Spectrum,
     stems: usize,
     bins: usize,
@@ -54,6 +56,7 @@ impl Spleeter {
             magnitudes: vec![0.0; Stereo::CHANNELS * columns * bins],
             model: card.name.to_string(),
             session,
+            stoppable: Stoppable::new(card)?,
             spectrum,
             stems: card.stems.len(),
             bins,
@@ -74,7 +77,9 @@ impl Engine for Spleeter {
         let columns = self.spectrum.columns();
         let shape = [1, Stereo::CHANNELS, columns, self.bins];
         let shown = TensorRef::from_array_view((shape, &self.magnitudes[..])).map_err(failed)?;
-        let outputs = self.session.run(ort::inputs!["magnitudes" => shown]).map_err(failed)?;
+        let run = self.stoppable.begin().map_err(failed)?;
+        let inputs = ort::inputs!["magnitudes" => shown];
+        let outputs = self.session.run_with_options(inputs, run).map_err(failed)?;
         let (_, estimates) = outputs["estimates"].try_extract_tensor::<f32>().map_err(failed)?;
         let estimates: Vec<&[f32]> = estimates.chunks_exact(self.magnitudes.len()).collect();
         // The shares of what is left depend on every stem.
@@ -98,6 +103,10 @@ impl Engine for Spleeter {
         }
         share_out(mix, &mut stems, &self.residual_shares);
         Ok(stems)
+    }
+
+    fn stopper(&self) -> Option<Stopper> {
+        Some(self.stoppable.stopper())
     }
 }
 

@@ -144,7 +144,9 @@ pub(super) async fn follow<T: From<Event>>(
     sender: &Sender<T>,
     call: Option<u64>,
 ) -> Followed {
-    let mut told = Told::new(session);
+    // Whoever begins amid the stems has what was told before, in the session that came first.
+    let start = readers.iter().map(StemReader::position).min().unwrap_or_default();
+    let mut told = Told::new(session, start);
     loop {
         let seen = session.signal().version();
         if call.is_some_and(|call| !session.is_held_by(call)) {
@@ -152,7 +154,12 @@ pub(super) async fn follow<T: From<Event>>(
         }
         // Looked at before reading: what is there then is all that there will be.
         let state = session.state();
-        let mut events = told.engine_changes(session);
+        // Before the frames that the new engine has a part in.
+        for event in told.engine_changes(session) {
+            if sender.send(Ok(event.into())).await.is_err() {
+                return Followed::ClientGone;
+            }
+        }
         let pumped = match pump(&mut readers, sender).await {
             Ok(pumped) => pumped,
             Err(Stopped::ClientGone) => return Followed::ClientGone,
@@ -162,7 +169,7 @@ pub(super) async fn follow<T: From<Event>>(
                 return Followed::ToTheEnd;
             }
         };
-        events.extend(told.progress(session, pumped));
+        let mut events: Vec<Event> = told.progress(session, pumped).into_iter().collect();
         if state.is_ended() && !pumped {
             events.push(Event::Done(convert::session(session)));
         }
@@ -277,12 +284,13 @@ struct Told {
 }
 
 impl Told {
-    /// The client has the session as it is now.
-    fn new(session: &Session) -> Told {
+    /// The client has the session as it is now, and knows of the changes before frame `start`.
+    fn new(session: &Session, start: Frames) -> Told {
+        let before = |change: &&EngineChange| change.frame < start;
         Told {
             progress: convert::progress(session.progress()),
             at: Instant::now(),
-            engine_changes: session.manifest().engine_changes.len(),
+            engine_changes: session.manifest().engine_changes.iter().take_while(before).count(),
         }
     }
 

@@ -192,8 +192,8 @@ impl Session {
     pub fn remove_scratch(&self) {
         // What is left over costs room until the session is deleted, nothing else.
         let _ = std::fs::remove_file(self.layout.track());
-        for carry in self.layout.carries() {
-            let _ = std::fs::remove_file(carry);
+        for file in self.layout.carries().into_iter().chain(self.layout.all_computing()) {
+            let _ = std::fs::remove_file(file);
         }
     }
 

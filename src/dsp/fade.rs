@@ -1,0 +1,200 @@
+//! What an engine that gives up its place leaves: the frames that were not final yet, fading out while the
+//! next engine's come in.
+
+use std::f32::consts::TAU;
+
+use crate::audio::{Frames, Stereo};
+use crate::dsp::OverlapAdd;
+
+/// Several stems from `position` on, each frame multiplied by its share of what is heard, and these shares.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FadeOut {
+    position: Frames,
+    shares: Vec<f32>,
+    stems: Vec<Stereo>,
+}
+
+impl FadeOut {
+    /// Nothing that fades.
+    pub fn none(stems: usize, position: Frames) -> FadeOut {
+        FadeOut { position, shares: Vec::new(), stems: vec![Stereo::new(); stems] }
+    }
+
+    /// What was stored: `shares` and every one of `stems` must be equally long, else `None`.
+    pub fn restore(position: Frames, shares: Vec<f32>, stems: Vec<Stereo>) -> Option<FadeOut> {
+        let fits = stems.iter().all(|stem| stem.len() == shares.len());
+        fits.then_some(FadeOut { position, shares, stems })
+    }
+
+    /// The share of each frame from `position` on.
+    pub fn shares(&self) -> &[f32] {
+        &self.shares
+    }
+
+    /// Each stem from `position` on, multiplied by the shares.
+    pub fn stems(&self) -> &[Stereo] {
+        &self.stems
+    }
+
+    /// Lets `overlap` fade out, too: each of its frames, of which the share `there` is there already and the
+    /// rest was still to be added, is multiplied by its factor. `self` is what faded before.
+    #[must_use]
+    pub fn followed_by(
+        mut self,
+        mut overlap: OverlapAdd,
+        there: &[f32],
+        factors: &[f32],
+    ) -> FadeOut {
+        let position = overlap.position();
+        let before = self.shares.clone();
+        let mut stems = overlap.take_final(Frames(u64::MAX));
+        self.mix_into(&mut stems);
+        for plane in stems.iter_mut().flat_map(Stereo::planes_mut) {
+            plane.iter_mut().zip(factors).for_each(|(sample, factor)| *sample *= factor);
+        }
+        let before = before.into_iter().chain(std::iter::repeat(0.0));
+        let shares = before.zip(there).zip(factors);
+        let shares =
+            shares.map(|((before, there), factor)| (before + (1.0 - before) * there) * factor);
+        FadeOut { position, shares: shares.collect(), stems }
+    }
+
+    /// Mixes the new engine's final frames, which begin at this one's position, with the frames that fade.
+    pub fn mix_into(&mut self, finals: &mut [Stereo]) {
+        let frames = finals.first().map_or(0, Stereo::len);
+        let count = frames.min(self.shares.len());
+        let shares: Vec<f32> = self.shares.drain(..count).collect();
+        self.position += Frames::from_len(frames);
+        for (stem, fading) in finals.iter_mut().zip(&mut self.stems) {
+            let fading = fading.take_front(count);
+            for (plane, fading) in stem.planes_mut().into_iter().zip(fading.planes()) {
+                for ((sample, old), share) in plane.iter_mut().zip(fading).zip(&shares) {
+                    *sample = old + (1.0 - share) * *sample;
+                }
+            }
+        }
+    }
+}
+
+/// The share that an engine's frames would have had beside those of its own next windows, had it gone on:
+/// `weights` are what its frames have, `window` the weights of each of the next ones, one every `stride`
+/// frames.
+pub fn natural_shares(weights: &[f32], window: &[f32], stride: Frames) -> Vec<f32> {
+    let stride = stride.as_len().max(1);
+    let following = |at: usize| -> f32 {
+        (0..=at / stride).filter_map(|index| window.get(at - index * stride)).sum()
+    };
+    let share = |(at, weight): (usize, &f32)| weight / (weight + following(at));
+    weights.iter().enumerate().map(share).collect()
+}
+
+/// The share of each frame that an engine's columns have given already, where the next column would have begun
+/// after `whole` of `frames` frames: the squares of the windows that reach so far, of all there would be.
+pub fn column_shares(whole: usize, frames: usize, size: Frames, hop: Frames) -> Vec<f32> {
+    let (size, hop) = (size.as_len(), hop.as_len().max(1));
+    let squares = |at: usize| -> f32 {
+        let hann = |at: usize| 0.5 - 0.5 * (TAU * at as f32 / size as f32).cos();
+        (at..size).step_by(hop).map(|at| hann(at).powi(2)).sum()
+    };
+    let share = |at: usize| match at.checked_sub(whole) {
+        None => 1.0,
+        // Column `k` hops before the next one has this frame at `after + k * hop`.
+        Some(after) => squares(after + hop) / squares(after % hop),
+    };
+    (0..frames).map(share).collect()
+}
+
+/// Shares that fall in a straight line from 1 to 0.
+pub fn linear_shares(frames: usize) -> Vec<f32> {
+    (1..=frames).map(|at| 1.0 - at as f32 / (frames + 1) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dsp::Segmentation;
+    use crate::dsp::segments::Blend;
+
+    fn mono(samples: Vec<f32>) -> Stereo {
+        Stereo::from_planes(samples.clone(), samples).unwrap()
+    }
+
+    /// Answers that differ from segment to segment, as those of real models do.
+    fn answer(index: u64, length: usize) -> [Stereo; 1] {
+        [mono((0..length).map(|i| ((i * 7 + 3) as f32 * (index + 1) as f32).sin()).collect())]
+    }
+
+    #[track_caller]
+    fn check_identical(length: u64, overlap: f64, at: u64) {
+        let windows = Segmentation::new(Frames(length), overlap);
+        let window = windows.weights();
+        let run = |handed_over: Option<u64>| -> Stereo {
+            let mut sums = OverlapAdd::new(1, Frames::ZERO, Blend::Average);
+            let mut fade = FadeOut::none(1, Frames::ZERO);
+            let mut stem = Stereo::new();
+            for index in 0..6 {
+                if handed_over == Some(index) {
+                    let shares = natural_shares(sums.weights(), &window, windows.stride());
+                    let position = sums.position();
+                    fade = fade.followed_by(sums, &vec![1.0; shares.len()], &shares);
+                    sums = OverlapAdd::new(1, position, Blend::Average);
+                }
+                sums.add(windows.start(index), &window, &answer(index, length as usize));
+                let mut finals = sums.take_final(windows.start(index + 1));
+                fade.mix_into(&mut finals);
+                stem.extend(&finals[0]);
+            }
+            stem
+        };
+        let (whole, handed_over) = (run(None), run(Some(at)));
+        assert_eq!(handed_over.len(), whole.len());
+        for (found, expected) in handed_over.left().iter().zip(whole.left()) {
+            assert!((found - expected).abs() < 1e-6, "{found} instead of {expected}");
+        }
+    }
+
+    #[test]
+    fn an_engine_that_follows_itself_leaves_no_trace() {
+        for at in [0, 1, 3, 5] {
+            check_identical(8, 0.25, at);
+            check_identical(9, 0.5, at);
+            check_identical(12, 0.75, at);
+        }
+    }
+
+    #[test]
+    fn columns_that_are_missing_are_the_next_engines() {
+        // Eight frames a column, two from one to the next: six frames have only some of theirs.
+        let (size, hop) = (Frames(8), Frames(2));
+        let shares = column_shares(3, 9, size, hop);
+        assert_eq!(shares[..3], [1.0; 3]);
+        assert!(shares.windows(2).all(|pair| pair[0] >= pair[1]), "{shares:?}");
+        assert!(shares[8] < 0.05, "{shares:?}");
+        // What was summed of a constant, with what is missing of it, is the constant.
+        let hann = |at: usize| (0.5 - 0.5 * (TAU * at as f32 / 8.0).cos()).powi(2) / 1.5;
+        let part = |at: usize| (1..4).map(|k| at + 2 * k).filter(|&n| n < 8).map(hann).sum::<f32>();
+        let summed: Vec<f32> = (0..6).map(part).collect();
+        let mut sums = OverlapAdd::new(1, Frames(0), Blend::Sum);
+        sums.add(Frames(0), &[1.0; 6], &[mono(summed)]);
+        let there = column_shares(0, 6, size, hop);
+        let fade = FadeOut::none(1, Frames(0)).followed_by(sums, &there, &[1.0; 6]);
+        let mut finals = [mono(vec![1.0; 6])];
+        fade.clone().mix_into(&mut finals);
+        assert!(finals[0].left().iter().all(|sample| (sample - 1.0).abs() < 1e-5), "{finals:?}");
+    }
+
+    #[test]
+    fn what_fades_twice_falls_to_nothing() {
+        let mut sums = OverlapAdd::new(1, Frames(10), Blend::Average);
+        sums.add(Frames(10), &[1.0; 3], &[mono(vec![1.0; 3])]);
+        let fade = FadeOut::none(1, Frames(10)).followed_by(sums, &[1.0; 3], &linear_shares(3));
+        assert_eq!(fade.shares(), [0.75, 0.5, 0.25]);
+        let mut sums = OverlapAdd::new(1, Frames(10), Blend::Average);
+        sums.add(Frames(10), &[1.0; 3], &[mono(vec![0.0; 3])]);
+        let mut fade = fade.followed_by(sums, &[1.0; 3], &linear_shares(3));
+        let mut finals = [mono(vec![0.0; 4])];
+        fade.mix_into(&mut finals);
+        assert_eq!(finals[0], mono(vec![0.75 * 0.75, 0.5 * 0.5, 0.25 * 0.25, 0.0]));
+        assert!(fade.shares().is_empty());
+    }
+}

@@ -1,0 +1,47 @@
+//! Asking a run to stop, from another thread.
+
+use std::sync::Arc;
+
+use ort::session::RunOptions;
+
+use super::{EngineError, ModelCard};
+
+/// Asks what an engine computes now to end soon, with an error. Returns at once; where nothing is computed
+/// it has no effect on what comes later.
+pub type Stopper = Arc<dyn Fn() + Send + Sync>;
+
+/// An engine's way of running its graph so that a [`Stopper`] reaches it: between two nodes of the graph.
+pub(super) struct Stoppable {
+    options: Arc<RunOptions>,
+}
+
+impl Stoppable {
+    /// Nobody has asked it to stop.
+    ///
+    /// # Errors
+    /// [`EngineError::Load`] where the runtime has no memory left.
+    pub(super) fn new(card: &ModelCard) -> Result<Stoppable, EngineError> {
+        let options = RunOptions::new().map_err(|error| EngineError::Load {
+            model: card.name.to_string(),
+            reason: error.to_string(),
+        })?;
+        Ok(Stoppable { options: Arc::new(options) })
+    }
+
+    /// What a new run takes; what was asked of the runs before it is forgotten.
+    pub(super) fn begin(&self) -> ort::Result<&RunOptions> {
+        self.options.unterminate()?;
+        Ok(&self.options)
+    }
+
+    /// Stops the run that is under way.
+    pub(super) fn stopper(&self) -> Stopper {
+        let options = Arc::clone(&self.options);
+        Arc::new(move || {
+            if let Err(error) = options.terminate() {
+                // Then it is given up when its time is over, as one is that does not listen.
+                tracing::warn!(%error, "a run cannot be asked to stop");
+            }
+        })
+    }
+}

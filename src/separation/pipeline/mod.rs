@@ -1,0 +1,225 @@
+//! One session's way from its upload to its stems.
+//!
+//! A thread of its own runs [`run`] for each open session. It hands segments to the workers as soon as
+//! their frames are decoded ([`flight`]), takes the answers in order, and commits each before it goes on
+//! ([`output`]): stems, then the carry, then the manifest that names both. Whatever happens between two
+//! commits, the next server goes on from the last one and gives the same bytes.
+//!
+//! Who computes is the [`player`]; where one fails again and again, the next takes over ([`takeover`]).
+
+mod flight;
+mod output;
+mod player;
+mod takeover;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::decoding::parent::{Decoded, DecodingPlan};
+use super::decoding::{DecoderConfig, Decoding};
+use super::normalization::Level;
+use super::track::TrackReader;
+use crate::audio::{Frames, Stereo};
+use crate::engine::pool::Pool;
+use crate::engine::{Catalog, Chain, EngineError};
+use crate::session::settings::Normalization;
+use crate::session::{Failure, Reason, Session, Stop};
+
+use flight::{Flight, Sent};
+use output::Output;
+use player::Player;
+
+pub(super) use player::{columns_of, engine_of};
+pub(super) use takeover::Cause;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Outcome {
+    /// The stems are complete.
+    Done,
+    /// It was asked to.
+    Stopped(Stop),
+    /// The session had been ended meanwhile: its upload was refused.
+    Ended,
+    /// It cannot go on.
+    Failed(Failure),
+}
+
+/// What every run needs.
+pub(super) struct Context {
+    pub(super) pool: Pool,
+    pub(super) catalog: Catalog,
+    pub(super) chain: Arc<Chain>,
+    pub(super) decoder: DecoderConfig,
+    /// The longest track that is taken.
+    pub(super) max_track: Duration,
+}
+
+/// How long to sleep when nothing tells of a change: stalls of the decoder are seen that often.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Runs a session until it is done, fails, or is asked to stop.
+pub(super) fn run(session: &Arc<Session>, context: &Context) -> Outcome {
+    let result = Run::open(session, context).and_then(|mut run| run.work());
+    // Jobs that nobody waits for any more must not keep a worker.
+    context.pool.remove(session.id().as_u128());
+    match result {
+        Ok(outcome) => outcome,
+        Err(failure) => Outcome::Failed(failure),
+    }
+}
+
+struct Run<'a> {
+    session: &'a Arc<Session>,
+    context: &'a Context,
+    decoding: Decoding,
+    track: TrackReader,
+    player: Player,
+    output: Output,
+    /// The next segment to be committed.
+    next: u64,
+    flight: Flight,
+}
+
+impl<'a> Run<'a> {
+    fn open(session: &'a Arc<Session>, context: &'a Context) -> Result<Run<'a>, Failure> {
+        let output = Output::open(session).map_err(storage)?;
+        let player = takeover::player(session, context, output.position())?;
+        let manifest = session.manifest();
+        let next = manifest.commit.segments;
+        let output = output.at_turn(&manifest);
+        let plan = DecodingPlan {
+            rate: manifest.plan.model_rate,
+            head: manifest.plan.segment,
+            safe: manifest.commit.track,
+            limit: Frames::covering(context.max_track, manifest.plan.model_rate),
+        };
+        let decoding = Decoding::start(session, &context.decoder, plan).map_err(|error| {
+            Failure::new(Reason::Internal, format!("the decoder could not be started: {error}"))
+        })?;
+        let track = TrackReader::open(&session.layout().track()).map_err(storage)?;
+        let flight = Flight::from(next);
+        Ok(Run { session, context, decoding, track, player, output, next, flight })
+    }
+
+    fn work(&mut self) -> Result<Outcome, Failure> {
+        loop {
+            let seen = self.session.signal().version();
+            if let Some(stop) = self.session.stop_requested() {
+                return Ok(Outcome::Stopped(stop));
+            }
+            if self.session.state().is_ended() {
+                return Ok(Outcome::Ended);
+            }
+            let decoded = self.decoding.decoded();
+            if let Some(failure) = decoded.failure {
+                return Err(failure);
+            }
+            self.send(&decoded)?;
+            match self.flight.take(self.next) {
+                Some((sent, Ok(answer))) => {
+                    self.context.chain.breakers().succeeded(self.player.name());
+                    let mix = if self.player.needs_mix() {
+                        self.track.read(sent.segment.span.clone()).map_err(storage)?
+                    } else {
+                        Stereo::new()
+                    };
+                    let stems = self.player.stems(&answer, &sent, &mix);
+                    let next = self.player.windows().start(self.next + 1);
+                    self.output.add(&sent.segment, self.player.weights(), &stems);
+                    self.track.sync().map_err(storage)?;
+                    self.next += 1;
+                    self.output.commit(self.session, self.next, next, decoded.frames)?;
+                }
+                Some((sent, Err(error))) => self.stumble(sent, &error)?,
+                None if decoded.complete
+                    && self.next >= self.player.windows().count(decoded.frames) =>
+                {
+                    self.output.finish(self.session)?;
+                    return Ok(Outcome::Done);
+                }
+                None => {
+                    self.decoding.check_stall(self.context.decoder.stall);
+                    self.session.signal().wait_newer(seen, LOOK_AGAIN);
+                }
+            }
+        }
+    }
+
+    /// Hands out segments whose frames are there, as many as keep the workers busy.
+    fn send(&mut self, decoded: &Decoded) -> Result<(), Failure> {
+        let manifest = self.session.manifest();
+        let normalised = self.player.model().card().family.is_normalised();
+        let exact = manifest.settings.normalization == Normalization::Exact;
+        // The head sets the level, also of an engine that sees less at once.
+        let enough = decoded.complete || !exact && decoded.frames >= manifest.plan.segment;
+        if normalised && !enough {
+            return Ok(());
+        }
+        // One more than there are workers, so that none waits while an answer is committed.
+        let depth = self.context.pool.config().workers as u64 + 1;
+        while self.flight.next() < self.next + depth {
+            let index = self.flight.next();
+            let windows = self.player.windows();
+            let Some(segment) = windows.segment(index, decoded.frames, decoded.complete) else {
+                break;
+            };
+            let level = match (normalised, exact) {
+                (false, _) => Level::Unchanged,
+                (true, true) => Level::exact(&decoded.statistics),
+                (true, false) => Level::streaming(&decoded.statistics),
+            };
+            self.submit(Sent { segment, level, retried: false })?;
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self, sent: Sent) -> Result<(), Failure> {
+        let shown = self.track.read(sent.segment.shown.clone()).map_err(storage)?;
+        let length = self.player.windows().length().as_len();
+        let mix = sent.level.input(&sent.segment, shown, length);
+        self.flight.submit(sent, mix, &self.player, self.session, &self.context.pool);
+        Ok(())
+    }
+
+    /// Tries a segment again that failed; after that the next engine takes over.
+    fn stumble(&mut self, sent: Sent, error: &EngineError) -> Result<(), Failure> {
+        if let EngineError::Cancelled | EngineError::ShuttingDown = error {
+            self.session.request_stop(Stop::Shutdown);
+            return Ok(());
+        }
+        if !self.is_the_songs_fault(&sent, error)? {
+            self.context.chain.breakers().failed(self.player.name(), error);
+        }
+        if !sent.retried {
+            tracing::warn!(session = %self.session.id(), %error, "trying the segment again");
+            return self.submit(Sent { retried: true, ..sent });
+        }
+        let cause = Cause::of(error);
+        let position = self.output.position();
+        self.player = takeover::next(self.session, self.context, &self.player, &cause, position)?;
+        // What the engine before still computes is of no use.
+        self.context.pool.remove(self.session.id().as_u128());
+        self.flight = Flight::from(self.next);
+        self.output.hand_over(&self.session.manifest());
+        Ok(())
+    }
+
+    /// Whether an answer is not finite because the song is beyond all measure, which says nothing about the
+    /// engine.
+    fn is_the_songs_fault(&mut self, sent: &Sent, error: &EngineError) -> Result<bool, Failure> {
+        /// A hundred decibels above full scale.
+        const LOUDEST: f32 = 1e5;
+        if !matches!(error, EngineError::NotFinite { .. }) {
+            return Ok(false);
+        }
+        let shown = self.track.read(sent.segment.shown.clone()).map_err(storage)?;
+        let sane = |sample: &f32| sample.abs() <= LOUDEST;
+        Ok(!shown.planes().into_iter().flatten().all(sane))
+    }
+}
+
+fn storage(error: io::Error) -> Failure {
+    Failure::of_storage(&error)
+}

@@ -1,0 +1,180 @@
+//! What has come of a session's segments: the overlap that is not final, and the files of its stems.
+
+use std::io;
+use std::time::Duration;
+
+use super::player::windows;
+use super::storage;
+use crate::audio::{Frames, Stereo};
+use crate::dsp::fade::{column_shares, linear_shares, natural_shares};
+use crate::dsp::{FadeOut, OverlapAdd, Segment};
+use crate::separation::carry::Carry;
+use crate::separation::stems::{StemFiles, StemRecord};
+use crate::session::manifest::{Columns, Manifest, Stem};
+use crate::session::{Failure, Reason, Session, State};
+
+/// The least that is held back undelivered, so that another engine can fade in over it.
+const LEAST_FADE: Duration = Duration::from_millis(100);
+
+/// Stems on their way from answers to files.
+pub(super) struct Output {
+    overlap: OverlapAdd,
+    /// What the engine before has left.
+    fade: FadeOut,
+    /// What the resamplers have to see again, until the files are open.
+    tails: Vec<Stereo>,
+    /// Opened with the first commit, when the stems' rate is known.
+    files: Option<StemFiles>,
+    least_fade: Frames,
+}
+
+impl Output {
+    /// Goes on where the session is committed.
+    pub(super) fn open(session: &Session) -> io::Result<Output> {
+        let manifest = session.manifest();
+        // What is committed is of the engine that has committed last, whoever goes on.
+        let blend = windows(&manifest.committed_turn()).blend();
+        let Carry { overlap, fade, tails } = if manifest.commit.carry {
+            Carry::read(&session.layout().carry(manifest.commit.segments), blend)?
+        } else {
+            Carry::none(manifest.plan.stems.len(), blend)
+        };
+        let least_fade = Frames::covering(LEAST_FADE, manifest.plan.model_rate);
+        Ok(Output { overlap, fade, tails, files: None, least_fade })
+    }
+
+    /// The first frame that is not final.
+    pub(super) fn position(&self) -> Frames {
+        self.overlap.position()
+    }
+
+    /// The same, ready for the present turn: where that has committed nothing, the engine before fades out.
+    pub(super) fn at_turn(mut self, manifest: &Manifest) -> Output {
+        if !manifest.turns.is_empty() && manifest.turn().first == manifest.commit.segments {
+            self.hand_over(manifest);
+        }
+        self
+    }
+
+    /// Lets what is not final fade out, whoever has computed it, and begins anew at the same frame.
+    ///
+    /// All of this follows from what is committed: the next server would do the same.
+    pub(super) fn hand_over(&mut self, manifest: &Manifest) {
+        let (stems, position) = (manifest.plan.stems.len(), self.position());
+        let before = manifest.committed_turn();
+        let windows = windows(&before);
+        let frames = self.overlap.weights().len();
+        let next = windows.start(manifest.commit.segments);
+        let held = next.saturating_sub(position).as_len();
+        let (there, factors) = match before.columns {
+            Some(Columns { size, hop }) => {
+                (column_shares(held, frames, size, hop), linear_shares(frames))
+            }
+            None if held == 0 => {
+                let (weights, window) = (self.overlap.weights(), windows.weights());
+                (vec![1.0; frames], natural_shares(weights, &window, windows.stride()))
+            }
+            None => (vec![1.0; frames], linear_shares(frames)),
+        };
+        let blend = self::windows(&manifest.turn()).blend();
+        let empty = OverlapAdd::new(stems, position, blend);
+        let overlap = std::mem::replace(&mut self.overlap, empty);
+        // Of an engine that has left no frame, nothing fades but what faded before.
+        if frames > 0 {
+            let fade = std::mem::replace(&mut self.fade, FadeOut::none(stems, position));
+            self.fade = fade.followed_by(overlap, &there, &factors);
+        }
+    }
+
+    /// Adds an answer.
+    pub(super) fn add(&mut self, segment: &Segment, weights: &[f32], stems: &[Stereo]) {
+        self.overlap.add(Frames(segment.span.start), weights, stems);
+    }
+
+    /// Gives the stems the frames before `next`, which no later segment reaches, and makes all safe:
+    /// `segments` segments then are, and `track` frames of the track.
+    pub(super) fn commit(
+        &mut self,
+        session: &Session,
+        segments: u64,
+        next: Frames,
+        track: Frames,
+    ) -> Result<(), Failure> {
+        let consumed = self.position();
+        let end = consumed + Frames::from_len(self.overlap.weights().len());
+        let finals = self.take_final(next.min(end.saturating_sub(self.least_fade)));
+        let files = self.open_files(session, consumed)?;
+        let frames = files.append(&finals).map_err(storage)?;
+        files.sync().map_err(storage)?;
+        let (tails, records) = (files.tails(), files.records());
+        let carry = Carry { overlap: self.overlap.clone(), fade: self.fade.clone(), tails };
+        let layout = session.layout();
+        carry.write(&layout.carry(segments)).map_err(storage)?;
+        session
+            .update(|manifest| {
+                manifest.commit.segments = segments;
+                manifest.commit.stems = frames;
+                manifest.commit.track = track;
+                manifest.commit.carry = true;
+                manifest.recoveries = 0;
+                manifest.deaths = 0;
+                keep(&mut manifest.stems, &records);
+            })
+            .map_err(storage)?;
+        // A leftover is removed with the session's other scratch files.
+        let _ = std::fs::remove_file(layout.carry(segments - 1));
+        Ok(())
+    }
+
+    /// Gives the stems their last frames, sizes and names.
+    pub(super) fn finish(&mut self, session: &Session) -> Result<(), Failure> {
+        let total = session.manifest().total.unwrap_or_default();
+        let consumed = self.position();
+        self.open_files(session, consumed)?;
+        let Some(mut files) = self.files.take() else { return Ok(()) };
+        let finals = self.take_final(Frames(u64::MAX));
+        files.append(&finals).map_err(storage)?;
+        let frames = files.end(total).map_err(storage)?;
+        let records = files.publish().map_err(storage)?;
+        session
+            .update(|manifest| {
+                manifest.state = State::Done;
+                manifest.total = Some(frames);
+                manifest.commit.stems = frames;
+                manifest.commit.carry = false;
+                keep(&mut manifest.stems, &records);
+            })
+            .map_err(storage)?;
+        session.remove_scratch();
+        Ok(())
+    }
+
+    fn take_final(&mut self, until: Frames) -> Vec<Stereo> {
+        let mut finals = self.overlap.take_final(until);
+        self.fade.mix_into(&mut finals);
+        finals
+    }
+
+    /// The stems' files, which hold what `consumed` frames of the model's have given.
+    fn open_files(
+        &mut self,
+        session: &Session,
+        consumed: Frames,
+    ) -> Result<&mut StemFiles, Failure> {
+        if self.files.is_none() {
+            let manifest = session.manifest();
+            let rate = manifest.source.as_ref().map(|source| source.output_rate);
+            let rate = rate.unwrap_or(manifest.plan.model_rate);
+            let files = StemFiles::open(session.layout(), &manifest, rate, consumed, &self.tails);
+            self.files = Some(files.map_err(storage)?);
+        }
+        self.files.as_mut().ok_or_else(|| Failure::new(Reason::Internal, "no stem is open"))
+    }
+}
+
+fn keep(stems: &mut [Stem], records: &[StemRecord]) {
+    for (stem, record) in stems.iter_mut().zip(records) {
+        stem.peak = record.peak;
+        stem.sha256.clone_from(&record.sha256);
+    }
+}

@@ -1,0 +1,407 @@
+//! An engine that fails gives its place to the next, and the stems show no trace of it but what was told.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use stemwire::audio::{Frames, Stereo};
+use stemwire::engine::breaker::Condition;
+use stemwire::separation::Separations;
+use stemwire::session::manifest::ChangeReason;
+use stemwire::session::settings::Normalization;
+use stemwire::session::{Reason, Session, Settings, State};
+
+use support::pipeline::{begin, separate, stem, wav};
+use support::stage::{Fault, Script, Stage, cards};
+
+const FOUR: &str = "drums bass other vocals";
+
+/// Frames of a segment and from one to the next, of the models that these tests make up.
+const SEGMENT: usize = 32_768;
+const STRIDE: u64 = 24_576;
+
+/// Frames of the song: ten segments of which the last is short.
+const SONG: usize = 9 * STRIDE as usize + 10_000;
+
+/// The most by which two of the song's frames that follow each other differ.
+const STEEPEST: f32 = 0.004;
+
+/// A calm song.
+fn song(frames: usize) -> Stereo {
+    let sample = |at: usize| (at as f32 * 0.005).sin() * 0.4 + (at as f32 * 0.011).cos() * 0.15;
+    let left: Vec<f32> = (0..frames).map(sample).collect();
+    Stereo::from_planes(left.clone(), left.iter().map(|sample| sample * 0.5).collect()).unwrap()
+}
+
+/// Data, models and engines of one test.
+struct Place {
+    folder: tempfile::TempDir,
+    stage: Stage,
+}
+
+impl Place {
+    fn new(scripts: &[(&str, Script)]) -> Place {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("models")).unwrap();
+        Place { folder, stage: Stage::new(scripts) }
+    }
+
+    /// Models `a` and `b` with the same stems and segments.
+    fn of_two(a: Script, b: Script) -> Place {
+        let place = Place::new(&[("a", a), ("b", b)]);
+        cards(&place.models(), &[("a", FOUR, SEGMENT), ("b", FOUR, SEGMENT)]);
+        place
+    }
+
+    fn models(&self) -> std::path::PathBuf {
+        self.folder.path().join("models")
+    }
+
+    fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn open(&self, engines: &[&str]) -> Separations {
+        self.stage.separations(&self.data(), &self.models(), engines)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.stage.release();
+    }
+}
+
+fn fails(at: usize, fault: Fault) -> Script {
+    Script { fails: Some((at, fault)), ..Script::default() }
+}
+
+/// What the stem is when nothing fails.
+fn undisturbed(script: Script, settings: Settings, frames: usize) -> Stereo {
+    let place = Place::of_two(script, Script::default());
+    let separations = place.open(&["a"]);
+    stem(&separate(&separations, settings, &wav(&song(frames), 44_100)), "bass")
+}
+
+fn furthest(found: &Stereo, expected: &Stereo) -> f32 {
+    assert_eq!(found.len(), expected.len(), "frames were lost or doubled");
+    let pairs = found.interleaved().zip(expected.interleaved());
+    pairs.map(|(found, expected)| (found - expected).abs()).fold(0.0, f32::max)
+}
+
+fn steepest(stem: &Stereo) -> f32 {
+    let steps = stem
+        .planes()
+        .map(|plane| plane.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max));
+    steps[0].max(steps[1])
+}
+
+#[track_caller]
+fn check_takeover(at: usize, fault: Fault, reason: ChangeReason) {
+    let place = Place::of_two(fails(at, fault), Script::default());
+    let separations = place.open(&["a", "b"]);
+    let session = separate(&separations, Settings::default(), &wav(&song(SONG), 44_100));
+    let manifest = session.manifest();
+    let [change] = &manifest.engine_changes[..] else { panic!("{:?}", manifest.engine_changes) };
+    assert_eq!((change.from.model.as_str(), change.to.model.as_str()), ("a", "b"));
+    assert_eq!((change.reason, change.frame), (reason, Frames(at as u64 * STRIDE)));
+    assert_eq!(manifest.engine.as_ref().unwrap().model, "b");
+    assert!(change.message.contains("model a"), "{}", change.message);
+    let whole = undisturbed(Script::default(), Settings::default(), SONG);
+    assert!(furthest(&stem(&session, "bass"), &whole) < 1e-6);
+}
+
+#[test]
+fn the_same_engine_again_leaves_no_trace_wherever_the_first_fails() {
+    for at in [0, 5, 9] {
+        check_takeover(at, Fault::Error, ChangeReason::EngineFailed);
+    }
+}
+
+#[test]
+fn every_way_of_failing_is_told_apart() {
+    check_takeover(4, Fault::NotFinite, ChangeReason::EngineNotFinite);
+    check_takeover(4, Fault::Panic, ChangeReason::EnginePanicked);
+    check_takeover(0, Fault::Load, ChangeReason::ModelUnavailable);
+}
+
+#[test]
+fn an_engine_that_takes_too_long_is_stopped_or_given_up() {
+    check_takeover(4, Fault::Slow, ChangeReason::EngineTimeout);
+    check_takeover(4, Fault::Hang, ChangeReason::EngineTimeout);
+}
+
+#[test]
+fn one_failure_is_only_tried_again() {
+    let once = Script { times: 1, ..fails(4, Fault::Error) };
+    let place = Place::of_two(once, Script::default());
+    let separations = place.open(&["a", "b"]);
+    let session = separate(&separations, Settings::default(), &wav(&song(SONG), 44_100));
+    assert!(session.manifest().engine_changes.is_empty());
+    assert_eq!(place.stage.calls("b"), 0);
+    let whole = undisturbed(Script::default(), Settings::default(), SONG);
+    assert_eq!(stem(&session, "bass"), whole);
+}
+
+#[track_caller]
+fn check_seam(at: usize, settings: Settings, segment: usize) {
+    let quiet = Script { gain: 0.5, ..Script::default() };
+    let place = Place::new(&[("a", fails(at, Fault::Error)), ("b", quiet)]);
+    cards(&place.models(), &[("a", FOUR, SEGMENT), ("b", FOUR, segment)]);
+    let separations = place.open(&["a", "b"]);
+    let session = separate(&separations, settings.clone(), &wav(&song(SONG), 44_100));
+    let found = stem(&session, "bass");
+    assert_eq!(found.len(), SONG);
+    let before = steepest(&undisturbed(Script::default(), settings, SONG));
+    assert!(steepest(&found) < before + 1e-4, "{} instead of {before}", steepest(&found));
+    let frame = session.manifest().engine_changes[0].frame.as_len();
+    let power = |range: std::ops::Range<usize>| -> f32 {
+        found.left()[range].iter().map(|sample| sample * sample).sum::<f32>().sqrt()
+    };
+    if at > 0 {
+        assert!(power(frame - 8000..frame) > 1.5 * power(frame + 10_000..frame + 18_000));
+    }
+}
+
+#[test]
+fn different_engines_leave_no_step_at_the_seam() {
+    assert!(STEEPEST > steepest(&song(SONG)));
+    for at in [1, 5, 8] {
+        check_seam(at, Settings::default(), SEGMENT);
+    }
+    check_seam(5, Settings::default(), 20_000);
+    check_seam(5, Settings::default(), 70_001);
+    let exact = Settings { normalization: Normalization::Exact, ..Settings::default() };
+    check_seam(5, exact, SEGMENT);
+}
+
+#[test]
+fn even_without_an_overlap_a_tenth_of_a_second_fades() {
+    let cut = Settings { overlap: Some(0.0), ..Settings::default() };
+    let quiet = Script { gain: 0.5, ..Script::default() };
+    let place = Place::of_two(fails(3, Fault::Error), quiet);
+    let separations = place.open(&["a", "b"]);
+    let session = separate(&separations, cut, &wav(&song(SONG), 44_100));
+    let frame = session.manifest().engine_changes[0].frame;
+    assert_eq!(frame, Frames(3 * SEGMENT as u64 - 4410));
+    let found = stem(&session, "bass");
+    assert_eq!(found.len(), SONG);
+    // These engines make a step at the end of each segment; there is none where they change.
+    let around = found.slice(frame.as_len() - 100..frame.as_len() + 4410 + 100);
+    assert!(steepest(&around) < STEEPEST, "{}", steepest(&around));
+}
+
+#[test]
+fn the_real_engine_again_leaves_no_trace() {
+    let real = Script { real: true, ..Script::default() };
+    let place = Place::new(&[("a", real), ("mini", real)]);
+    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mini");
+    let copy = place.models().join("a");
+    fs::create_dir(&copy).unwrap();
+    for file in fs::read_dir(mini).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+    }
+    let card = fs::read_to_string(copy.join("card.toml")).unwrap();
+    fs::write(copy.join("card.toml"), card.replace("\"mini\"", "\"a\"")).unwrap();
+    let upload = wav(&song(11 * 44_100 + 77), 44_100);
+    let separations = place.open(&["a", "mini"]);
+    let whole = separate(&separations, Settings::default(), &upload);
+    place.stage.set("a", Script { fails: Some((2, Fault::Error)), ..real });
+    let session = separate(&separations, Settings::default(), &upload);
+    assert_eq!(session.manifest().engine_changes.len(), 1);
+    assert!(place.stage.calls("mini") > 0);
+    for name in ["drums", "bass", "other", "vocals"] {
+        let distance = furthest(&stem(&session, name), &stem(&whole, name));
+        assert!(distance < 1e-5, "{name}: {distance}");
+    }
+}
+
+#[track_caller]
+fn check_failure(place: &Place, engines: &[&str], settings: Settings, reason: Reason) {
+    let separations = place.open(engines);
+    let session = begin(&separations, settings, &wav(&song(SONG), 44_100));
+    assert_eq!(separations.wait(&session, Duration::from_secs(60)), State::Failed);
+    let manifest = session.manifest();
+    let failure = manifest.failure.as_ref().unwrap();
+    assert_eq!(failure.reason, reason, "{failure}");
+    assert!(failure.message.contains("model ") && failure.message.contains("; "), "{failure}");
+    // What it has, it keeps.
+    assert_eq!(manifest.commit.stems, Frames(4 * STRIDE));
+    let kept = fs::metadata(session.layout().growing_stem(&"bass".parse().unwrap())).unwrap();
+    assert!(kept.len() >= 8 * 4 * STRIDE);
+}
+
+#[test]
+fn where_nobody_can_take_over_the_session_fails_with_what_it_has() {
+    let both = Place::of_two(fails(4, Fault::Error), fails(0, Fault::Panic));
+    check_failure(&both, &["a", "b"], Settings::default(), Reason::EngineFailed);
+    assert!(both.stage.calls("b") >= 2, "it was tried again");
+
+    let alone = Place::of_two(fails(4, Fault::Error), Script::default());
+    check_failure(&alone, &["a"], Settings::default(), Reason::EngineFailed);
+
+    let forbidden = Place::of_two(fails(4, Fault::Error), Script::default());
+    let settings = Settings { allow_fallback: false, ..Settings::default() };
+    check_failure(&forbidden, &["a", "b"], settings, Reason::EngineFailed);
+    assert_eq!(forbidden.stage.calls("b"), 0);
+}
+
+#[test]
+fn an_engine_that_lacks_a_wanted_stem_does_not_take_over() {
+    let place = Place::new(&[("a", fails(4, Fault::Error))]);
+    let models = [("a", FOUR, SEGMENT), ("two", "vocals accompaniment", SEGMENT)];
+    cards(&place.models(), &models);
+    check_failure(&place, &["a", "two"], Settings::default(), Reason::NoFallbackForStem);
+    assert_eq!(place.stage.calls("two"), 0);
+
+    // It does where what is wanted is what it has.
+    let stems = vec!["vocals".parse().unwrap(), "accompaniment".parse().unwrap()];
+    place.stage.set("a", fails(4, Fault::Error));
+    let separations = place.open(&["a", "two"]);
+    let settings = Settings { stems, ..Settings::default() };
+    let session = separate(&separations, settings, &wav(&song(SONG), 44_100));
+    assert_eq!(session.manifest().engine.as_ref().unwrap().model, "two");
+}
+
+#[test]
+fn a_session_that_names_a_model_may_fall_back_too() {
+    let place = Place::of_two(Script::default(), fails(4, Fault::Error));
+    let separations = place.open(&["a", "b"]);
+    let settings = Settings { model: Some("b".into()), ..Settings::default() };
+    let session = separate(&separations, settings, &wav(&song(SONG), 44_100));
+    assert_eq!(session.manifest().engine.as_ref().unwrap().model, "a");
+}
+
+/// Waits for something that happens in another thread.
+#[track_caller]
+fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what}: it did not happen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn again(separations: &Separations, session: &Arc<Session>) -> Arc<Session> {
+    separations.find(session.id()).unwrap()
+}
+
+/// Ends the server whenever so many segments are committed, and goes on with another.
+#[track_caller]
+fn check_restarts(moments: &[u64]) {
+    let slow = |script: Script| Script { pause: Duration::from_millis(60), ..script };
+    let quiet = Script { gain: 0.5, ..Script::default() };
+    let upload = wav(&song(SONG), 44_100);
+    let whole = {
+        let place = Place::of_two(fails(3, Fault::Error), quiet);
+        let separations = place.open(&["a", "b"]);
+        stem(&separate(&separations, Settings::default(), &upload), "bass")
+    };
+    let place = Place::of_two(slow(fails(3, Fault::Error)), slow(quiet));
+    let mut separations = place.open(&["a", "b"]);
+    let mut session = begin(&separations, Settings::default(), &upload);
+    for &moment in moments {
+        wait_for("a commit", || {
+            let manifest = session.manifest();
+            manifest.commit.segments >= moment && !manifest.engine_changes.is_empty()
+        });
+        assert!(separations.close(Instant::now() + Duration::from_secs(30)));
+        drop(separations);
+        assert!(session.manifest().commit.segments < 9, "it was too fast for this test");
+        separations = place.open(&["a", "b"]);
+        session = again(&separations, &session);
+    }
+    assert_eq!(separations.wait(&session, Duration::from_secs(60)), State::Done);
+    assert_eq!(session.manifest().engine_changes.len(), 1);
+    assert_eq!(stem(&session, "bass"), whole);
+}
+
+#[test]
+fn a_restart_after_the_takeover_gives_the_same_bytes() {
+    // Right after it, when the new engine has committed nothing; and later.
+    check_restarts(&[3]);
+    check_restarts(&[4, 5]);
+}
+
+#[test]
+fn a_segment_that_killed_the_process_twice_goes_to_the_next_engine() {
+    let slow = |pause| Script { pause: Duration::from_millis(pause), ..Script::default() };
+    let place = Place::of_two(slow(50), Script::default());
+    let mut separations = place.open(&["a", "b"]);
+    let mut session = begin(&separations, Settings::default(), &wav(&song(SONG), 44_100));
+    wait_for("a commit", || session.manifest().commit.segments >= 2);
+    place.stage.set("a", slow(2000));
+    for death in 1..=2 {
+        separations.close(Instant::now() + Duration::from_secs(30));
+        drop(separations);
+        // What a process leaves that dies while an engine has the segment.
+        let next = session.manifest().commit.segments;
+        fs::write(session.layout().computing(next), []).unwrap();
+        separations = place.open(&["a", "b"]);
+        session = again(&separations, &session);
+        if death == 1 {
+            assert!(session.manifest().engine_changes.is_empty(), "once is nothing");
+        }
+    }
+    assert_eq!(separations.wait(&session, Duration::from_secs(60)), State::Done);
+    let manifest = session.manifest();
+    assert_eq!(manifest.engine_changes.len(), 1);
+    assert_eq!(manifest.engine_changes[0].reason, ChangeReason::EngineCrashed);
+}
+
+#[test]
+fn an_engine_that_fails_again_and_again_is_left_out_until_it_works() {
+    let place = Place::of_two(fails(0, Fault::Error), Script::default());
+    let separations = place.open(&["a", "b"]);
+    let upload = wav(&song(SONG), 44_100);
+    let breakers = separations.chain().breakers();
+    for failures in [2, 4] {
+        let session = separate(&separations, Settings::default(), &upload);
+        assert_eq!(session.manifest().engine_changes[0].reason, ChangeReason::EngineFailed);
+        assert!(breakers.health("a").failures >= failures);
+    }
+    assert_ne!(breakers.health("a").condition, Condition::Closed);
+    for model in [None, Some("a".to_owned())] {
+        let session = separate(&separations, Settings { model, ..Settings::default() }, &upload);
+        let manifest = session.manifest();
+        assert_eq!(manifest.plan.model, "b");
+        let [change] = &manifest.engine_changes[..] else { panic!() };
+        assert_eq!((change.reason, change.frame), (ChangeReason::BreakerOpen, Frames::ZERO));
+        assert_eq!((change.from.model.as_str(), change.to.model.as_str()), ("a", "b"));
+    }
+    let stubborn =
+        Settings { model: Some("a".into()), allow_fallback: false, ..Settings::default() };
+    let refused = separations.create(stubborn).unwrap_err().to_string();
+    assert!(refused.contains("model a"), "{refused}");
+
+    place.stage.set("a", Script::default());
+    wait_for("a probe", || breakers.is_closed("a"));
+    let session = separate(&separations, Settings::default(), &upload);
+    assert_eq!(session.manifest().plan.model, "a");
+    assert!(session.manifest().engine_changes.is_empty());
+}
+
+#[test]
+fn nothing_waits_for_an_engine_that_hangs() {
+    let place = Place::of_two(fails(2, Fault::Hang), Script::default());
+    let separations = place.open(&["a"]);
+    let session = begin(&separations, Settings::default(), &wav(&song(SONG), 44_100));
+    assert_eq!(separations.wait(&session, Duration::from_secs(60)), State::Failed);
+    // Other sessions have a worker.
+    let settings = Settings { model: Some("b".into()), ..Settings::default() };
+    separate(&separations, settings, &wav(&song(SONG), 44_100));
+    // And one that hangs now does not keep the server from ending.
+    place.stage.set("b", fails(0, Fault::Hang));
+    let settings = Settings { model: Some("b".into()), ..Settings::default() };
+    let session = begin(&separations, settings, &wav(&song(SONG), 44_100));
+    wait_for("a call", || place.stage.calls("b") > 0);
+    let begun = Instant::now();
+    drop(separations);
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(!session.state().is_ended());
+}

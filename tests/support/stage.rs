@@ -1,0 +1,213 @@
+//! Engines that do as they are told: they compute something simple, and fail where a script says so.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use stemwire::audio::Stereo;
+use stemwire::engine::breaker::BreakerConfig;
+use stemwire::engine::pool::{Pool, PoolConfig, TimeLimits};
+use stemwire::engine::{
+    Catalog, Chain, Engine, EngineError, Loader, Model, Options, Runtime, Stopper,
+};
+use stemwire::separation::Separations;
+
+use super::pipeline::{open, runtime};
+
+/// How an engine fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It cannot be loaded.
+    Load,
+    /// It answers an error.
+    Error,
+    /// It answers NaN without a word.
+    NotFinite,
+    /// It panics.
+    Panic,
+    /// It does not come back until it is asked to stop.
+    Slow,
+    /// It does not come back.
+    Hang,
+}
+
+/// What the engines of one model do.
+#[derive(Debug, Clone, Copy)]
+pub struct Script {
+    /// Computes what the model itself does; else `gain` times the mix, louder to the end of each segment.
+    pub real: bool,
+    pub gain: f32,
+    /// How long each call takes.
+    pub pause: Duration,
+    /// From which call on it fails, and how; each model's calls are counted over all of its engines.
+    pub fails: Option<(usize, Fault)>,
+    /// How many calls fail.
+    pub times: usize,
+}
+
+impl Default for Script {
+    fn default() -> Script {
+        let pause = Duration::ZERO;
+        Script { real: false, gain: 1.0, pause, fails: None, times: usize::MAX }
+    }
+}
+
+/// The engines of all models by their scripts. Those that hang are released when it is dropped.
+#[derive(Clone, Default)]
+pub struct Stage {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    scripts: Mutex<HashMap<String, (Script, usize)>>,
+    released: AtomicBool,
+}
+
+impl Stage {
+    pub fn new(scripts: &[(&str, Script)]) -> Stage {
+        let stage = Stage::default();
+        scripts.iter().for_each(|(model, script)| stage.set(model, *script));
+        stage
+    }
+
+    /// Gives a model another script and counts its calls anew.
+    pub fn set(&self, model: &str, script: Script) {
+        self.shared.scripts.lock().unwrap().insert(model.to_owned(), (script, 0));
+    }
+
+    /// How often a model's engines were called.
+    pub fn calls(&self, model: &str) -> usize {
+        self.shared.scripts.lock().unwrap().get(model).map_or(0, |script| script.1)
+    }
+
+    /// Lets everything that hangs come back.
+    pub fn release(&self) {
+        self.shared.released.store(true, Ordering::Release);
+    }
+
+    /// Separations in `data` with the models in `models`, tried in the order `engines`, by these engines.
+    pub fn separations(&self, data: &Path, models: &Path, engines: &[&str]) -> Separations {
+        let catalog = Catalog::open(Some(models));
+        assert!(catalog.faults().is_empty(), "{:?}", catalog.faults());
+        let engines: Vec<String> = engines.iter().map(|&name| name.to_owned()).collect();
+        let breakers = BreakerConfig { failures: 4, probe: Duration::from_millis(100) };
+        let chain = Chain::of(&engines, &catalog).unwrap().with_breakers(breakers);
+        let limits = TimeLimits {
+            factor: 2,
+            least: Duration::from_millis(300),
+            load: Duration::from_secs(60),
+            grace: Duration::from_millis(300),
+        };
+        let config = PoolConfig { limits, ..PoolConfig::for_threads(1) };
+        let loader = Box::new(Casting { stage: self.clone(), runtime: runtime() });
+        let pool = Pool::with_loader(config, runtime(), loader).unwrap();
+        open(data, pool, catalog, chain)
+    }
+
+    /// The script of a model's next call, and whether that fails.
+    fn call(&self, model: &str) -> (Script, Option<Fault>) {
+        let mut scripts = self.shared.scripts.lock().unwrap();
+        let (script, calls) = scripts.entry(model.to_owned()).or_default();
+        let call = *calls;
+        *calls += 1;
+        let fails = script.fails.filter(|&(from, _)| call >= from && call - from < script.times);
+        (*script, fails.map(|(_, fault)| fault))
+    }
+}
+
+/// A folder with models of which only the cards are there: name, stems, frames of a segment.
+pub fn cards(folder: &Path, models: &[(&str, &str, usize)]) {
+    let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mini/card.toml");
+    let mini: toml::Table = fs::read_to_string(mini).unwrap().parse().unwrap();
+    for (name, stems, segment) in models {
+        let mut card = mini.clone();
+        card.remove("residual_shares");
+        card.insert("name".into(), (*name).into());
+        card.insert("stems".into(), stems.split(' ').collect::<Vec<_>>().into());
+        card.insert("segment".into(), i64::try_from(*segment).unwrap().into());
+        fs::create_dir(folder.join(name)).unwrap();
+        fs::write(folder.join(name).join("card.toml"), card.to_string()).unwrap();
+    }
+}
+
+struct Casting {
+    stage: Stage,
+    runtime: Runtime,
+}
+
+impl Loader for Casting {
+    fn load(&self, model: &Arc<Model>, threads: usize) -> Result<Box<dyn Engine>, EngineError> {
+        let name = model.card().name.to_string();
+        let script = {
+            let scripts = self.stage.shared.scripts.lock().unwrap();
+            scripts.get(&name).map(|script| script.0).unwrap_or_default()
+        };
+        if let Some((_, Fault::Load)) = script.fails {
+            return Err(EngineError::Load { model: name, reason: "the script says so".into() });
+        }
+        let real = if script.real { Some(model.load(&self.runtime, threads)?) } else { None };
+        let (stems, stage) = (model.card().stems.len(), self.stage.clone());
+        Ok(Box::new(Actor { name, stems, real, stage, stopped: Arc::default() }))
+    }
+}
+
+/// One engine: it does what its model's script says, around the real one where there is one.
+struct Actor {
+    name: String,
+    stems: usize,
+    real: Option<Box<dyn Engine>>,
+    stage: Stage,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Engine for Actor {
+    fn separate(&mut self, mix: &Stereo, options: &Options) -> Result<Vec<Stereo>, EngineError> {
+        let (script, fault) = self.stage.call(&self.name);
+        std::thread::sleep(script.pause);
+        let reason = "the script says so".to_owned();
+        match fault {
+            None | Some(Fault::NotFinite) => {}
+            Some(Fault::Load | Fault::Error) => {
+                return Err(EngineError::Run { model: self.name.clone(), reason });
+            }
+            Some(Fault::Panic) => panic!("{reason}"),
+            Some(Fault::Slow | Fault::Hang) => {
+                let obeys = fault == Some(Fault::Slow);
+                let ends = || {
+                    self.stage.shared.released.load(Ordering::Acquire)
+                        || obeys && self.stopped.load(Ordering::Acquire)
+                };
+                while !ends() {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                return Err(EngineError::Run { model: self.name.clone(), reason });
+            }
+        }
+        let mut stems = match &mut self.real {
+            Some(real) => real.separate(mix, options)?,
+            None => {
+                let mut stem = mix.clone();
+                let length = mix.len() as f32;
+                for plane in stem.planes_mut() {
+                    for (at, sample) in plane.iter_mut().enumerate() {
+                        *sample *= script.gain * (1.0 + 0.1 * at as f32 / length);
+                    }
+                }
+                vec![stem; self.stems]
+            }
+        };
+        if fault.is_some() {
+            stems[0].planes_mut()[1][mix.len() / 2] = f32::NAN;
+        }
+        Ok(stems)
+    }
+
+    fn stopper(&self) -> Option<Stopper> {
+        let stopped = Arc::clone(&self.stopped);
+        Some(Arc::new(move || stopped.store(true, Ordering::Release)))
+    }
+}
