@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 pub use admission::Counts;
 pub use decoding::DecoderConfig;
 pub use limits::Limits;
+pub use pipeline::reason_of;
 
 use admission::Desk;
 use pipeline::{Cause, Context, columns_of, engine_of};

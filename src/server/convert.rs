@@ -5,7 +5,10 @@ use prost_types::Timestamp;
 use super::status::{ApiError, of_failure};
 use crate::audio::{self, Frames, Hertz, StemName};
 use crate::dsp::mask::MaskExtension;
+use crate::engine::breaker::{Condition, Health};
+use crate::engine::chain::Fault;
 use crate::engine::{Model, Sha256Hash};
+use crate::separation::reason_of;
 use crate::session::manifest;
 use crate::session::settings::{self, Accompaniment, OnDisconnect, OutputRate, RawPcm, Settings};
 use crate::session::tail::Form;
@@ -270,9 +273,14 @@ pub(super) fn engine_change(change: &manifest::EngineChange) -> wire::EngineChan
 }
 
 /// A model.
-pub(super) fn model(model: &Model) -> wire::Model {
+pub(super) fn model(model: &Model, health: &Health) -> wire::Model {
     let card = model.card();
-    let loaded = model.is_loaded();
+    let state = match health.condition {
+        Condition::Open | Condition::Probing => wire::ModelState::Broken,
+        Condition::Closed if model.is_loaded() => wire::ModelState::Loaded,
+        Condition::Closed => wire::ModelState::Available,
+    };
+    let broken = health.error.as_ref().filter(|_| state == wire::ModelState::Broken);
     wire::Model {
         name: card.name.to_string(),
         title: card.title.clone(),
@@ -281,9 +289,44 @@ pub(super) fn model(model: &Model) -> wire::Model {
         segment_frames: card.segment.0,
         weights_sha256: card.weights_hash().0.to_vec(),
         verified: model.is_verified(),
+        health: Some(engine_health(health)),
         licence: card.licence.clone(),
-        state: if loaded { wire::ModelState::Loaded } else { wire::ModelState::Available }.into(),
-        message: String::new(),
+        state: state.into(),
+        message: broken.map(ToString::to_string).unwrap_or_default(),
+    }
+}
+
+/// A name of the chain that has no model.
+pub(super) fn fault(fault: &Fault) -> wire::Model {
+    let message = fault.error.to_string();
+    wire::Model {
+        name: fault.name.clone(),
+        state: wire::ModelState::Broken.into(),
+        message: message.clone(),
+        health: Some(wire::EngineHealth {
+            state: wire::EngineState::Failed.into(),
+            failures: 1,
+            since: None,
+            reason: reason_of(&fault.error).as_str().to_owned(),
+            message,
+        }),
+        ..wire::Model::default()
+    }
+}
+
+fn engine_health(health: &Health) -> wire::EngineHealth {
+    let error = health.error.as_ref();
+    wire::EngineHealth {
+        state: match health.condition {
+            Condition::Closed => wire::EngineState::Working,
+            Condition::Open => wire::EngineState::Failed,
+            Condition::Probing => wire::EngineState::Probed,
+        }
+        .into(),
+        failures: health.failures,
+        since: health.since.map(Timestamp::from),
+        reason: error.map(|error| reason_of(error).as_str().to_owned()).unwrap_or_default(),
+        message: error.map(ToString::to_string).unwrap_or_default(),
     }
 }
 

@@ -1,12 +1,20 @@
 //! `grpc.health.v1`: whether the server takes work.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::HealthReporter;
 
+use crate::separation::Separations;
 use crate::wire::separation_service_server::SeparationServiceServer;
 
+/// How often it is seen whether any engine works.
+const ROUNDS: Duration = Duration::from_secs(1);
+
 /// Tells the health service where the server stands.
+#[derive(Clone)]
 pub(super) struct Reporter {
     inner: HealthReporter,
 }
@@ -22,6 +30,22 @@ pub(super) async fn service() -> (Reporter, HealthServer<impl Health>) {
 }
 
 impl Reporter {
+    /// Says SERVING of both while any engine works, and else NOT_SERVING, as long as it is let.
+    pub(super) async fn follow(self, separations: Arc<Separations>) {
+        let mut told = true;
+        loop {
+            let works = separations.chain().fault().is_none();
+            if works && !told {
+                self.inner.set_serving::<Service>().await;
+                self.inner.set_service_status("", ServingStatus::Serving).await;
+            } else if !works && told {
+                self.not_serving().await;
+            }
+            told = works;
+            tokio::time::sleep(ROUNDS).await;
+        }
+    }
+
     /// Says NOT_SERVING of both.
     pub(super) async fn not_serving(&self) {
         self.inner.set_not_serving::<Service>().await;

@@ -126,6 +126,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServerError> {
     let (health, health_service) = health::service().await;
+    let following = tokio::spawn(health.clone().follow(Arc::clone(&separations)));
     let mut routes = Routes::builder();
     routes.add_service(health_service);
     let reflection = || {
@@ -161,6 +162,7 @@ pub async fn serve(
     }
     tracing::info!("shutting down: open sessions rest and go on with the next server");
     let deadline = Instant::now() + config.drain;
+    following.abort();
     health.not_serving().await;
     // It waits for the connections, which end when their streams do.
     let _ = stop.send(());

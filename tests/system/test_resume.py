@@ -131,7 +131,8 @@ def test_what_becomes_of_a_session_whose_client_leaves(server, wish, expected):
 def test_kill_9_at_any_moment_loses_nothing(start, song):
     """A complete upload ends by itself after ten kills, with the bytes of a run that nobody disturbed."""
     song = encode(music(24), container="flac")
-    server = start()
+    # One engine: two deaths at one segment would be laid to it, and another would go on.
+    server = start("--engines", "mini")
     undisturbed = separate(server.stub, song)
     assert undisturbed.error is None
     created = server.stub.CreateSession(api.CreateSessionRequest(config=Config())).session
@@ -161,7 +162,7 @@ def test_kill_9_with_stems_at_the_sources_rate(start):
     """The resamplers go on to the bit, too."""
     song = wav(music(15)[: 15 * 32_000], rate=32_000)
     config = Config(output=config_pb2.OutputFormat(rate=config_pb2.OUTPUT_RATE_SOURCE), stems=["accompaniment", "bass"])
-    server = start()
+    server = start("--engines", "mini")
     undisturbed = separate(server.stub, song, config)
     created = server.stub.CreateSession(api.CreateSessionRequest(config=config)).session
     for offset in range(0, len(song), 1 << 20):

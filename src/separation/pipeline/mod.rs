@@ -32,6 +32,7 @@ use player::Player;
 
 pub(super) use player::{columns_of, engine_of};
 pub(super) use takeover::Cause;
+pub use takeover::reason_of;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]

@@ -22,23 +22,7 @@ pub(in crate::separation) struct Cause {
 impl Cause {
     /// An error that came again.
     pub(super) fn of(error: &EngineError) -> Cause {
-        let reason = match error {
-            EngineError::NotFinite { .. } => ChangeReason::EngineNotFinite,
-            EngineError::TimedOut { .. } => ChangeReason::EngineTimeout,
-            EngineError::Panicked { .. } => ChangeReason::EnginePanicked,
-            EngineError::Run { .. } | EngineError::Cancelled | EngineError::ShuttingDown => {
-                ChangeReason::EngineFailed
-            }
-            EngineError::UnknownModel { .. }
-            | EngineError::NotInstalled { .. }
-            | EngineError::NoModelForStems { .. }
-            | EngineError::Card { .. }
-            | EngineError::File { .. }
-            | EngineError::Hash { .. }
-            | EngineError::Load { .. }
-            | EngineError::NoneWorks { .. } => ChangeReason::ModelUnavailable,
-        };
-        Cause { reason, message: error.to_string() }
+        Cause { reason: reason_of(error), message: error.to_string() }
     }
 
     /// An engine that a session should begin with, but that does not work.
@@ -53,6 +37,26 @@ impl Cause {
         let message =
             format!("the server ended abnormally while model {model} had a segment, and again");
         Cause { reason: ChangeReason::EngineCrashed, message }
+    }
+}
+
+/// What an error is called where it lets another engine take over.
+pub fn reason_of(error: &EngineError) -> ChangeReason {
+    match error {
+        EngineError::NotFinite { .. } => ChangeReason::EngineNotFinite,
+        EngineError::TimedOut { .. } => ChangeReason::EngineTimeout,
+        EngineError::Panicked { .. } => ChangeReason::EnginePanicked,
+        EngineError::Run { .. } | EngineError::Cancelled | EngineError::ShuttingDown => {
+            ChangeReason::EngineFailed
+        }
+        EngineError::UnknownModel { .. }
+        | EngineError::NotInstalled { .. }
+        | EngineError::NoModelForStems { .. }
+        | EngineError::Card { .. }
+        | EngineError::File { .. }
+        | EngineError::Hash { .. }
+        | EngineError::Load { .. }
+        | EngineError::NoneWorks { .. } => ChangeReason::ModelUnavailable,
     }
 }
 

@@ -17,6 +17,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::status::{ApiError, to_status};
 use super::{blocking, convert};
+use crate::engine::Model;
 use crate::separation::Separations;
 use crate::session::store::Cursor;
 use crate::session::{Session, State, disk};
@@ -238,18 +239,28 @@ fn finish_upload(
 
 /// The models, those of the chain first, then what should be one but is broken.
 fn models(separations: &Separations) -> Vec<wire::Model> {
-    let chain = separations.chain().models();
+    let chain = separations.chain();
+    let breakers = chain.breakers();
+    let told = |model: &Model| convert::model(model, &breakers.health(model.card().name.as_str()));
+    let chain = chain.models();
     let in_chain = |name: &str| chain.iter().any(|model| model.card().name.as_str() == name);
     let catalog = separations.catalog();
     let others = catalog.models().iter().filter(|model| !in_chain(model.card().name.as_str()));
-    let mut models: Vec<_> =
-        chain.iter().chain(others).map(|model| convert::model(model)).collect();
+    let mut models: Vec<_> = chain.iter().chain(others).map(|model| told(model)).collect();
     models.extend(catalog.faults().iter().map(|fault| wire::Model {
         state: wire::ModelState::Broken.into(),
         message: fault.to_string(),
         ..wire::Model::default()
     }));
     models
+}
+
+/// The chain, with what is left out of it.
+fn engines(separations: &Separations) -> Vec<wire::Model> {
+    let chain = separations.chain();
+    let faults = chain.faults().iter().map(convert::fault);
+    let models = chain.models().iter().map(|model| convert::model(model, &chain.health(model)));
+    faults.chain(models).collect()
 }
 
 fn health(separations: &Separations) -> wire::HealthResponse {
@@ -269,7 +280,7 @@ fn health(separations: &Separations) -> wire::HealthResponse {
             name: runtime.name().to_owned(),
             path: runtime.path().display().to_string(),
         }),
-        engines: separations.chain().models().iter().map(|model| convert::model(model)).collect(),
+        engines: engines(separations),
         open_sessions: count(counts.open),
         queued_sessions: count(counts.queued),
         max_open_sessions: count(limits.open_sessions),
