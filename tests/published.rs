@@ -165,6 +165,7 @@ fn answer(
         mix: mix.clone(),
         options: Options { wanted: wanted.to_vec(), ..Options::all(model.card()) },
         cancelled: Arc::default(),
+        begun: Box::new(|| {}),
         done: Box::new(move |result| sender.send(result).unwrap()),
     };
     pool.submit(1, job);

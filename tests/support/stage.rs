@@ -37,9 +37,11 @@ pub enum Fault {
 /// What the engines of one model do.
 #[derive(Debug, Clone, Copy)]
 pub struct Script {
-    /// Computes what the model itself does; else `gain` times the mix, louder to the end of each segment.
+    /// Computes what the model itself does; else `gain` times the mix, by `tilt` louder at the end of each
+    /// segment.
     pub real: bool,
     pub gain: f32,
+    pub tilt: f32,
     /// How long each call takes.
     pub pause: Duration,
     /// From which call on it fails, and how; each model's calls are counted over all of its engines.
@@ -51,7 +53,7 @@ pub struct Script {
 impl Default for Script {
     fn default() -> Script {
         let pause = Duration::ZERO;
-        Script { real: false, gain: 1.0, pause, fails: None, times: usize::MAX }
+        Script { real: false, gain: 1.0, tilt: 0.1, pause, fails: None, times: usize::MAX }
     }
 }
 
@@ -194,7 +196,7 @@ impl Engine for Actor {
                 let length = mix.len() as f32;
                 for plane in stem.planes_mut() {
                     for (at, sample) in plane.iter_mut().enumerate() {
-                        *sample *= script.gain * (1.0 + 0.1 * at as f32 / length);
+                        *sample *= script.gain * (1.0 + script.tilt * at as f32 / length);
                     }
                 }
                 vec![stem; self.stems]

@@ -143,7 +143,7 @@ def test_health_is_told_in_the_standard_way_too(start):
     health = server.stub.Health(api.HealthRequest())
     assert health.status == api.SERVING_STATUS_SERVING
     assert health.runtime.name.startswith("onnxruntime 1.")
-    assert [engine.name for engine in health.engines] == ["mini"]
+    assert [engine.name for engine in health.engines] == ["mini", "mini-spleeter"]
     assert health.free_disk_bytes > 0
     models = server.stub.ListModels(api.ListModelsRequest()).models
     assert list(models[0].stems) == ["drums", "bass", "other", "vocals"]
