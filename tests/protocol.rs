@@ -11,7 +11,7 @@ const SOURCES: [&str; 4] = [
     "src/server/status.rs",
     "src/server/details.rs",
     "src/session/failure.rs",
-    "src/separation/pipeline.rs",
+    "src/session/engines.rs",
 ];
 
 fn read(path: &str) -> String {

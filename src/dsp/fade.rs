@@ -104,6 +104,18 @@ pub fn column_shares(whole: usize, frames: usize, size: Frames, hop: Frames) -> 
     (0..frames).map(share).collect()
 }
 
+/// The share of each of a summed window's `length` frames that its own columns have, beside those of the windows
+/// before and after it; the shares of all windows in a frame sum to 1.
+pub fn window_shares(length: Frames, size: Frames, hop: Frames) -> Vec<f32> {
+    let length = length.as_len();
+    let overlap = size.as_len().saturating_sub(hop.as_len());
+    let stride = length.saturating_sub(overlap);
+    let seam = column_shares(0, overlap, size, hop);
+    let before = |at: usize| seam.get(at).copied().unwrap_or(0.0);
+    let until = |at: usize| at.checked_sub(stride).map_or(1.0, &before);
+    (0..length).map(|at| until(at) - before(at)).collect()
+}
+
 /// Shares that fall in a straight line from 1 to 0.
 pub fn linear_shares(frames: usize) -> Vec<f32> {
     (1..=frames).map(|at| 1.0 - at as f32 / (frames + 1) as f32).collect()
@@ -196,5 +208,18 @@ mod tests {
         fade.mix_into(&mut finals);
         assert_eq!(finals[0], mono(vec![0.75 * 0.75, 0.5 * 0.5, 0.25 * 0.25, 0.0]));
         assert!(fade.shares().is_empty());
+    }
+
+    #[test]
+    fn the_shares_of_summed_windows_are_one_in_all() {
+        for (length, size, hop) in [(1024 * 9 + 3072, 4096, 1024), (8, 8, 2), (10, 8, 2)] {
+            let frames = Frames::from_len;
+            let shares = window_shares(frames(length), frames(size), frames(hop));
+            assert_eq!(shares.len(), length);
+            let stride = length - (size - hop);
+            let all = |at: usize| (at % stride..length).step_by(stride).map(|k| shares[k]).sum();
+            let sums: Vec<f32> = (0..stride).map(all).collect();
+            assert!(sums.iter().all(|sum| (sum - 1.0).abs() < 1e-5), "{sums:?}");
+        }
     }
 }

@@ -150,6 +150,17 @@ def test_accompaniment_is_everything_but_the_vocals(server, reference, mp3):
     assert np.abs(found - others).max() < 1e-5
 
 
+@pytest.mark.parametrize("model", ["mini", "mini-spleeter"])
+def test_accompaniment_may_be_the_mixture_without_the_vocals(server, model):
+    """Also where windows meet: mini-spleeter has three here."""
+    audio = music(14)
+    config = Config(model=model, stems=["vocals", "accompaniment"], accompaniment=config_pb2.ACCOMPANIMENT_MINUS)
+    result = separate(server.stub, wav(audio, subtype="FLOAT"), config)
+    assert result.error is None
+    both = sum(np.frombuffer(result.stems[name], "<f4").astype(np.float64) for name in ("vocals", "accompaniment"))
+    assert np.abs(both - audio.reshape(-1)).max() < 1e-5
+
+
 def test_stems_at_the_sources_rate_are_as_long_as_the_source(server):
     audio = music(6.3)[: 6 * RATE + 1234]
     song = wav(audio, rate=48_000)

@@ -6,6 +6,7 @@ use super::Context;
 use super::flight::Sent;
 use crate::audio::{Frames, Stereo};
 use crate::dsp::Segmentation;
+use crate::dsp::fade::window_shares;
 use crate::dsp::segments::Blend;
 use crate::engine::{Answer, EngineError, Identity, Model, ModelCard, Options};
 use crate::separation::stems::{Pick, needs_mix, pick, picks, wanted};
@@ -16,6 +17,9 @@ pub(super) struct Player {
     model: Arc<Model>,
     windows: Segmentation,
     weights: Vec<f32>,
+    /// What each frame of a window counts of the mixture, where windows are summed; empty where each
+    /// counts all of it, as their mean does too.
+    mix_shares: Vec<f32>,
     picks: Vec<Pick>,
     options: Options,
 }
@@ -46,7 +50,9 @@ impl Player {
             wanted: wanted(&picks, card.stems.len()),
             mask_extension: manifest.settings.mask_extension,
         };
-        Ok(Player { windows, weights: windows.weights(), options, picks, model })
+        let mix_shares = turn.columns.map(|c| window_shares(turn.segment, c.size, c.hop));
+        let mix_shares = mix_shares.unwrap_or_default();
+        Ok(Player { windows, weights: windows.weights(), mix_shares, options, picks, model })
     }
 
     pub(super) fn model(&self) -> &Arc<Model> {
@@ -77,10 +83,14 @@ impl Player {
 
     /// The wanted stems of an answer, at the track's level, where the segment has a say; `mix` is the track
     /// there, and may be empty where it is not needed.
-    pub(super) fn stems(&self, answer: &Answer, sent: &Sent, mix: &Stereo) -> Vec<Stereo> {
+    pub(super) fn stems(&self, answer: &Answer, sent: &Sent, mut mix: Stereo) -> Vec<Stereo> {
         let output = |stem: &Stereo| sent.level.output(&sent.segment, stem);
+        let shares = self.mix_shares.iter().skip(sent.segment.trim_before);
+        for plane in mix.planes_mut() {
+            plane.iter_mut().zip(shares.clone()).for_each(|(sample, share)| *sample *= share);
+        }
         let stems: Vec<Stereo> = answer.stems.iter().map(output).collect();
-        pick(&self.picks, &stems, mix)
+        pick(&self.picks, &stems, &mix)
     }
 }
 
