@@ -26,7 +26,7 @@ RATE = 44100
 SEGMENT_S = 4
 KWARGS = {"sources": ["drums", "bass", "other", "vocals"], "channels": 16, "growth": 2, "depth": 4, "t_layers": 3,
           "t_heads": 4, "dconv_mode": 3, "nfft": 4096, "segment": SEGMENT_S, "samplerate": RATE}
-STEM_WEIGHT = (1.0, 1.0, 1.0, 3.0)
+STEM_WEIGHT = (1.0, 1.0, 1.0, 4.0)
 
 
 def loss_of(estimate: Tensor, truth: Tensor) -> Tensor:
@@ -43,7 +43,7 @@ def loss_of(estimate: Tensor, truth: Tensor) -> Tensor:
     spectral = ((near - true).abs().mean(dim=(0, 2, 3, 4)) * weight).sum()
     # Where the true voice is stronger than its estimate it was given to another stem: what real singers suffer most.
     missed = torch.relu(true[:, VOCALS] - near[:, VOCALS]).mean()
-    return waveform + 0.15 * decibels + 0.5 * spectral + 0.25 * missed
+    return waveform + 0.6 * decibels + 0.2 * spectral + 0.1 * missed
 
 
 def spectrum(x: Tensor) -> Tensor:

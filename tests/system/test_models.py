@@ -282,4 +282,4 @@ def test_vocals_and_the_rest_of_the_mixture_run_one_specialist(cli, tmp_path):
     assert np.abs(found["vocals"][0] + found["accompaniment"][0] - audio).max() < 1e-5
     assert np.abs(found["vocals"][0]).max() > 1e-3
     # The sum of the others needs the others.
-    assert re.search("(drums|bass|other).safetensors", cli(*command, "--force", code=4).err)
+    assert re.search("(drums|bass|other).safetensors", cli(*command, "--force", "--no-fallback", code=4).err)
