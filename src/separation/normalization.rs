@@ -73,12 +73,13 @@ impl Level {
         input
     }
 
-    /// The part of a stem's answer that counts, at the track's level.
-    pub(super) fn output(&self, segment: &Segment, answer: &Stereo) -> Stereo {
+    /// The part of a stem's answer that counts, at the track's level. The stem gets `share` of the offset that was
+    /// taken away: all of it in the reference, less where the stems of a model sum to the mixture.
+    pub(super) fn output(&self, segment: &Segment, answer: &Stereo, share: f32) -> Stereo {
         let span = (segment.span.end - segment.span.start) as usize;
         let part = |plane: &[f32]| {
             let kept = plane.iter().skip(segment.trim_before).take(span);
-            kept.map(|&sample| self.undo(sample)).collect::<Vec<f32>>()
+            kept.map(|&sample| self.undo(sample, share)).collect::<Vec<f32>>()
         };
         let [left, right] = answer.planes().map(part);
         Stereo::from_planes(left, right).unwrap_or_default()
@@ -92,11 +93,11 @@ impl Level {
         }
     }
 
-    fn undo(&self, sample: f32) -> f32 {
+    fn undo(&self, sample: f32, share: f32) -> f32 {
         match *self {
             Level::Unchanged => sample,
-            Level::Streaming { offset, .. } => sample / STREAMING_GAIN + offset,
-            Level::Exact { mean, deviation } => sample * deviation + mean,
+            Level::Streaming { offset, .. } => sample / STREAMING_GAIN + share * offset,
+            Level::Exact { mean, deviation } => sample * deviation + share * mean,
         }
     }
 }
@@ -120,7 +121,7 @@ mod tests {
         assert_eq!(input.left(), [0.0, 0.5, 1.5, 0.0]);
         for level in [exact, streaming, Level::Unchanged] {
             let input = level.input(&segment, shown.clone(), 4);
-            assert_eq!(level.output(&segment, &input), shown);
+            assert_eq!(level.output(&segment, &input, 1.0), shown);
         }
     }
 }
