@@ -9,7 +9,7 @@
 SONG is a 44.1 kHz stereo file; it is repeated at changing gain to 40 s and an odd length, 5 s, 7.9 s and 13 s.
 Checkpoints have the published layout and random values (`tests/golden/*_reference.py`), as the published ones are not to
 be downloaded by a test. Prints a table in Markdown: the signal-to-noise ratio of the worst stem, in decibels. Ends with 1
-where a figure is below what is promised. The environments take 4 GB; the whole run takes about an hour on two cores.
+where a figure is below what is promised. The environments take 4 GB. How long a whole run takes has not been measured.
 """
 from __future__ import annotations
 
