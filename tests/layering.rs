@@ -28,7 +28,7 @@ const RUNGS: [(&str, u32); 17] = [
 ];
 
 /// Crates that only these rooms may name.
-const OWNERS: [(&str, &[&str]); 26] = [
+const OWNERS: [(&str, &[&str]); 31] = [
     ("symphonia", &["audio/decode"]),
     ("rubato", &["audio/resample"]),
     ("hound", &["audio/wav", "cli/export"]),
@@ -42,7 +42,12 @@ const OWNERS: [(&str, &[&str]); 26] = [
     ("tar", &["engine"]),
     ("crc32c", &["engine"]),
     ("uuid", &["session", "cli/separate"]),
-    ("serde_json", &["session", "separation", "engine/published"]),
+    ("serde_json", &["session", "separation", "engine/published", "server/rest", "server/status"]),
+    ("multer", &["server/rest"]),
+    ("form_urlencoded", &["server/rest"]),
+    ("percent_encoding", &["server/rest"]),
+    ("http_range_header", &["server/rest"]),
+    ("utoipa", &["server"]),
     ("tonic", &["server", "client", "wire"]),
     ("prost", &["server", "client", "wire", "engine/onnx", "engine/bundle"]),
     ("ureq", &["engine/published/fetch"]),

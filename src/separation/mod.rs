@@ -27,7 +27,7 @@ pub use pipeline::reason_of;
 use admission::Desk;
 use pipeline::{Cause, Context, columns_of, engine_of};
 
-use crate::audio::Frames;
+use crate::audio::{Frames, StemName};
 use crate::engine::chain::{Choice, PassedOver};
 use crate::engine::pool::Pool;
 use crate::engine::{Catalog, Chain, EngineError, ModelCard};
@@ -201,6 +201,11 @@ impl Separations {
             let named = named.and_then(|other| other.model.as_ref());
             // What stands in for a model that was named yields what that would have.
             stems.clone_from(named.map_or(&card.stems, |named| &named.card().stems));
+            let has = |name: &str| stems.iter().any(|stem| stem.as_str() == name);
+            if settings.with_accompaniment && has(StemName::VOCALS) && !has(StemName::ACCOMPANIMENT)
+            {
+                stems.push(StemName::accompaniment());
+            }
         }
         let plan = Plan {
             model: card.name.to_string(),

@@ -62,6 +62,7 @@ pub(super) fn settings(config: &wire::SeparationConfig) -> Result<Settings, ApiE
             wire::Accompaniment::Unspecified | wire::Accompaniment::Sum => Accompaniment::Sum,
             wire::Accompaniment::Minus => Accompaniment::Minus,
         },
+        with_accompaniment: false,
         allow_fallback: config.allow_fallback.unwrap_or(true),
         overlap: config.overlap,
         mask_extension: match known(config.mask_extension, "config.mask_extension")? {

@@ -11,11 +11,11 @@ use std::task::{Context, Poll};
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, Request, Response, Uri};
 use tower::{Layer, Service};
 
 use super::ServerConfig;
-use super::status::{ApiError, to_status};
+use super::status::{ApiError, respond, to_status};
 
 /// Refuses calls before anything reads them.
 #[derive(Clone)]
@@ -60,7 +60,10 @@ impl Rules {
             return Some(ApiError::OriginForbidden { origin: origin.to_owned() });
         }
         // Whoever watches over the server asks for its health without knowing its secrets.
-        let open = uri.path().starts_with("/grpc.health.v1.Health/");
+        let path = uri.path();
+        let health = path == "/health" || path.starts_with("/grpc.health.v1.Health/");
+        // The page itself holds no secrets: it asks for the token and sends it with its calls.
+        let open = health || path == "/" || path.starts_with("/static/");
         (!open && !self.admits(headers)).then_some(ApiError::Unauthenticated)
     }
 
@@ -132,17 +135,7 @@ where
 /// The refusal in the language of the caller: gRPC, or plain HTTP.
 fn refuse(headers: &HeaderMap, error: ApiError) -> Response<Body> {
     let is_grpc = text(headers, CONTENT_TYPE).is_some_and(|t| t.starts_with("application/grpc"));
-    let code = match error {
-        ApiError::Unauthenticated => StatusCode::UNAUTHORIZED,
-        _ => StatusCode::FORBIDDEN,
-    };
-    let status = to_status(error);
-    if is_grpc {
-        return status.into_http();
-    }
-    let mut response = Response::new(Body::from(format!("{}\n", status.message())));
-    *response.status_mut() = code;
-    response
+    if is_grpc { to_status(error).into_http() } else { respond(&error) }
 }
 
 #[cfg(test)]

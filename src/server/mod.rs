@@ -1,6 +1,7 @@
 //! Rung 4: the wire. One port carries gRPC (h2c or TLS), grpc-web, and a little HTTP.
 //!
-//! - [`grpc`]: the calls. [`convert`]: wire to domain and back, checked once.
+//! - [`grpc`]: the calls. [`convert`]: wire to domain and back, checked once. [`rest`]: plain HTTP.
+//! - [`uploading`], [`reading`], [`ending`], [`paging`]: what both have in common.
 //! - [`status`]: the one place where errors become codes.
 //! - [`guard`]: who may talk to this server. [`cors`]: which pages a browser lets. [`health`]: whether it takes work.
 //!
@@ -12,10 +13,15 @@ mod config;
 mod convert;
 mod cors;
 mod details;
+mod ending;
 mod grpc;
 mod guard;
 mod health;
+mod paging;
+mod reading;
+mod rest;
 mod status;
+mod uploading;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -137,18 +143,19 @@ pub async fn serve(
     routes.add_service(reflection().build_v1()?);
     routes.add_service(reflection().build_v1alpha()?);
     routes.add_service(grpc::service(Arc::clone(&separations)));
+    let routes = routes.routes().into_axum_router().layer(GrpcWebLayer::new());
+    let routes = routes.merge(rest::router(Arc::clone(&separations))).fallback(rest::unknown);
 
     let layers = ServiceBuilder::new()
         // Outermost: a browser asks for permission without the token that the call itself carries.
         .layer(cors::layer(&config))
         .layer(guard::layer(&config))
-        .layer(GrpcWebLayer::new())
         .layer(details::layer())
         .into_inner();
     let server = builder(&config)?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let mut server = server.layer(layers);
-    let serving = server.add_routes(routes.routes()).serve_with_incoming_shutdown(
+    let serving = server.add_routes(Routes::from(routes)).serve_with_incoming_shutdown(
         TcpListenerStream::new(listener),
         async {
             // The sender is dropped only with this function.

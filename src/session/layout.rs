@@ -14,6 +14,7 @@ use crate::audio::StemName;
 /// carry.<n>         the overlap that is not final after n segments; gone when done
 /// computing.<n>     there while an engine has segment n
 /// stems/<stem>.wav  `.wav.part` until final
+/// peaks/<stem>      its peaks as far as somebody asked for them
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -87,6 +88,11 @@ impl Layout {
     /// A stem that grows.
     pub fn growing_stem(&self, stem: &StemName) -> PathBuf {
         self.stems().join(format!("{stem}.wav.part"))
+    }
+
+    /// The peaks of a stem.
+    pub fn peaks(&self, stem: &StemName) -> PathBuf {
+        self.directory.join("peaks").join(stem.as_str())
     }
 
     /// Bytes that the session holds on disk; what cannot be read counts nothing.

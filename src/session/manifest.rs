@@ -216,6 +216,18 @@ impl State {
             State::Uploading | State::Running | State::Paused => false,
         }
     }
+
+    /// The name on the wire, in `UPPER_SNAKE`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            State::Uploading => "UPLOADING",
+            State::Running => "RUNNING",
+            State::Paused => "PAUSED",
+            State::Done => "DONE",
+            State::Failed => "FAILED",
+            State::Cancelled => "CANCELLED",
+        }
+    }
 }
 
 impl Timestamp {

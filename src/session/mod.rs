@@ -2,7 +2,8 @@
 //!
 //! - [`layout`]: which file is which. [`manifest`]: what is known of a session, replaced atomically.
 //! - [`engines`]: who computes which part of it.
-//! - [`spool`]: the upload as received. [`tail`]: reading stems while they grow.
+//! - [`spool`]: the upload as received. [`tail`]: reading stems while they grow. [`peaks`]: how loud they
+//!   are, for the eye.
 //! - [`live`]: a session in memory: its manifest, its upload, its [`signal`].
 //! - [`store`]: all sessions of a data directory. [`retention`]: which of them go.
 //!
@@ -15,6 +16,7 @@ pub mod id;
 pub mod layout;
 pub mod live;
 pub mod manifest;
+pub mod peaks;
 pub mod retention;
 pub mod settings;
 pub mod signal;

@@ -26,6 +26,8 @@ pub struct Settings {
     pub normalization: Normalization,
     /// What the accompaniment is made of.
     pub accompaniment: Accompaniment,
+    /// Whether the accompaniment is wanted beside all of the model's stems, where none are named.
+    pub with_accompaniment: bool,
     /// Whether another engine may take over.
     pub allow_fallback: bool,
     /// How much of a segment overlaps the next; `None` for the model's own.
@@ -108,6 +110,7 @@ impl Default for Settings {
             rate: OutputRate::default(),
             normalization: Normalization::default(),
             accompaniment: Accompaniment::default(),
+            with_accompaniment: false,
             allow_fallback: true,
             overlap: None,
             mask_extension: MaskExtension::default(),

@@ -89,6 +89,11 @@ impl StemReader {
         self.position
     }
 
+    /// Goes on from the frame `position`.
+    pub fn seek(&mut self, position: Frames) {
+        self.position = position;
+    }
+
     /// The next frames that are there, at most `most`; empty where there are none yet.
     pub fn read(&mut self, most: Frames) -> io::Result<Piece> {
         let start = self.position;

@@ -105,8 +105,8 @@ impl GrowingWav {
     }
 }
 
-/// The header of a file of so many frames, `None` while it grows.
-fn header(encoding: Encoding, rate: Hertz, frames: Option<Frames>) -> Vec<u8> {
+/// The header of a stereo file of so many frames, `None` while it grows; [`HEADER_BYTES`] long.
+pub fn header(encoding: Encoding, rate: Hertz, frames: Option<Frames>) -> Vec<u8> {
     let frame = frame_bytes(encoding);
     let data = frames.map(|frames| frames.0 * frame);
     // Chunks have even lengths; a stereo frame always has.

@@ -12,12 +12,13 @@ use tonic::Status;
 use super::Answers;
 use super::deadline::within;
 use crate::audio::{Encoding, Frames};
-use crate::separation::SeparationError;
+use crate::server::ending::{end_error, forsaken};
+use crate::server::reading::open;
 use crate::server::status::{ApiError, to_status};
 use crate::server::{blocking, convert};
+use crate::session::Session;
 use crate::session::manifest::EngineChange;
 use crate::session::tail::{Form, StemReader};
-use crate::session::{Session, State};
 use crate::wire;
 use crate::wire::separate_response::Message as SeparateMessage;
 use crate::wire::watch_session_response::Message as WatchMessage;
@@ -95,7 +96,7 @@ pub(super) fn readers(
         return all_readers(session, Frames::ZERO, form);
     }
     let open = |cursor: &wire::StemCursor| {
-        super::stem::open(session, &cursor.stem, convert::frame(cursor.start_frame), form)
+        open(session, &cursor.stem, convert::frame(cursor.start_frame), form)
     };
     request.stems.iter().map(open).collect()
 }
@@ -198,25 +199,6 @@ pub(super) async fn follow<T: From<Event>>(
             () = sleep_until(told.next_progress()) => {}
             () = sender.closed() => return Followed::ClientGone,
         }
-    }
-}
-
-/// Why it makes no sense to wait for a session that has not ended.
-pub(super) fn forsaken(session: &Session) -> Option<ApiError> {
-    if session.is_removed() {
-        Some(ApiError::SessionDeleted)
-    } else {
-        session.is_shut_down().then(|| SeparationError::ShuttingDown.into())
-    }
-}
-
-/// The error that a session's calls end with, where it has not ended well.
-pub(super) fn end_error(session: &Session) -> Option<ApiError> {
-    let manifest = session.manifest();
-    match (manifest.state, &manifest.failure) {
-        (State::Failed, Some(failure)) => Some(failure.clone().into()),
-        (State::Cancelled, _) => Some(ApiError::SessionCancelled),
-        _ => None,
     }
 }
 

@@ -11,11 +11,12 @@ mod stem;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use prost::bytes::Bytes;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::paging::page_size;
 use super::status::{ApiError, to_status};
+use super::uploading::{add_chunk, finish_upload};
 use super::{blocking, convert};
 use crate::engine::Model;
 use crate::separation::Separations;
@@ -24,15 +25,8 @@ use crate::session::{Session, State, disk};
 use crate::wire;
 use crate::wire::separation_service_server::{SeparationService, SeparationServiceServer};
 
-/// Bytes of one chunk at most.
-const MAX_CHUNK_BYTES: usize = 1 << 20;
-
 /// Bytes of one message at most; also what a five-byte header can make the server reserve.
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
-
-/// Sessions on a page of the list: by default, and at most.
-const PAGE_SIZE: u32 = 50;
-const MAX_PAGE_SIZE: u32 = 500;
 
 /// The service, ready to be served.
 pub(super) fn service(separations: Arc<Separations>) -> SeparationServiceServer<Calls> {
@@ -158,9 +152,7 @@ impl SeparationService for Calls {
                 Cursor::from_token(token).ok_or_else(|| to_status(ApiError::PageTokenInvalid))?,
             ),
         };
-        let size = if request.page_size == 0 { PAGE_SIZE } else { request.page_size };
-        let size = size.min(MAX_PAGE_SIZE) as usize;
-        let (page, next) = self.separations.store().page(cursor, size);
+        let (page, next) = self.separations.store().page(cursor, page_size(request.page_size));
         Ok(Response::new(wire::ListSessionsResponse {
             sessions: page.iter().map(|session| convert::session(session)).collect(),
             next_page_token: next.map(Cursor::to_token).unwrap_or_default(),
@@ -205,36 +197,6 @@ impl SeparationService for Calls {
     ) -> Result<Response<wire::HealthResponse>, Status> {
         self.work(|separations| Ok(health(separations))).await.map(Response::new)
     }
-}
-
-/// Adds bytes to a session's upload; one that rests goes on.
-fn add_chunk(
-    separations: &Separations,
-    session: &Arc<Session>,
-    offset: u64,
-    bytes: &Bytes,
-) -> Result<u64, ApiError> {
-    if bytes.len() > MAX_CHUNK_BYTES {
-        return Err(ApiError::ChunkTooLarge { bytes: bytes.len(), limit: MAX_CHUNK_BYTES });
-    }
-    if session.state() == State::Paused {
-        separations.resume(session)?;
-    }
-    Ok(session.add_bytes(offset, bytes, separations.limits().upload_bytes)?)
-}
-
-/// Ends a session's upload; one that rests goes on.
-fn finish_upload(
-    separations: &Separations,
-    session: &Arc<Session>,
-    finish: &wire::Finish,
-) -> Result<Arc<Session>, ApiError> {
-    let sha256 = convert::sha256(&finish.sha256)?;
-    session.finish_upload(finish.total_bytes, sha256.as_deref())?;
-    if session.state() == State::Paused {
-        separations.resume(session)?;
-    }
-    Ok(Arc::clone(session))
 }
 
 /// The models, those of the chain first, then what should be one but is broken.

@@ -12,9 +12,10 @@ use tonic::{Code, Request, Status, Streaming};
 
 use super::deadline::{self, within};
 use super::follow::{Event, Followed, MESSAGES_AHEAD, Sender, all_readers, follow};
-use super::{Answers, MAX_MESSAGE_BYTES, add_chunk, finish_upload};
+use super::{Answers, MAX_MESSAGE_BYTES};
 use crate::separation::Separations;
 use crate::server::status::{ApiError, to_status};
+use crate::server::uploading::{add_chunk, finish_upload};
 use crate::server::{blocking, convert};
 use crate::session::Session;
 use crate::session::settings::OnDisconnect;

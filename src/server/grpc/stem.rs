@@ -9,27 +9,15 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::Answers;
 use super::deadline::within;
-use super::follow::{MESSAGES_AHEAD, Sender, end_error, forsaken, most_frames, next_chunk_of};
-use crate::audio::{Frames, StemName};
+use super::follow::{MESSAGES_AHEAD, Sender, most_frames, next_chunk_of};
+use crate::audio::Frames;
+use crate::server::ending::{end_error, forsaken};
+use crate::server::reading::open;
 use crate::server::status::{ApiError, to_status};
 use crate::server::{blocking, convert};
-use crate::session::tail::{Form, StemReader};
+use crate::session::tail::StemReader;
 use crate::session::{Session, State};
 use crate::wire;
-
-/// Opens a stem that a client names.
-pub(super) fn open(
-    session: &Arc<Session>,
-    stem: &str,
-    start: Frames,
-    form: Form,
-) -> Result<StemReader, ApiError> {
-    let name: Result<StemName, _> = stem.parse();
-    if name.is_err() {
-        return Err(ApiError::StemNameInvalid(stem.chars().take(64).collect()));
-    }
-    Ok(StemReader::open(session, stem, start, form)?)
-}
 
 /// Starts reading.
 pub(super) fn start(

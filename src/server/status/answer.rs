@@ -1,112 +1,28 @@
-//! The one place where errors become codes.
+//! Which code, reason and numbers an error has.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
-use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic::Code;
 
+use super::ApiError;
 use crate::engine::EngineError;
 use crate::separation::SeparationError;
 use crate::session::failure::SessionError;
 use crate::session::{Failure, Reason};
 
-/// The `domain` of every `ErrorInfo`.
-pub(super) const DOMAIN: &str = "stemwire";
-
-/// Why a call is refused or ends.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ApiError {
-    #[error(transparent)]
-    Separation(#[from] SeparationError),
-    #[error("the first message must be `config`")]
-    ConfigMissing,
-    #[error("`config` came again; it is sent once")]
-    ConfigRepeated,
-    #[error("a message without content came; send `chunk` or `finish`")]
-    MessageEmpty,
-    #[error("a chunk of {bytes} bytes came; send {limit} bytes at most")]
-    ChunkTooLarge { bytes: usize, limit: usize },
-    #[error("a message of more than {limit} bytes came; send chunks of 64 to 256 KiB")]
-    MessageTooLarge { limit: usize },
-    #[error("{field}: {problem}")]
-    Invalid { field: &'static str, problem: String },
-    #[error("{0:?} is not a session id: it must be a UUID")]
-    SessionIdInvalid(String),
-    #[error("{0:?} is not a stem name")]
-    StemNameInvalid(String),
-    #[error("the page token is not one that this server gave; begin with an empty one")]
-    PageTokenInvalid,
-    #[error("the request stream ended without `finish` after {committed} bytes; continue there")]
-    UploadUnfinished { committed: u64 },
-    #[error("no byte came for {seconds} s; continue at byte {committed}")]
-    UploadIdle { seconds: u64, committed: u64 },
-    #[error("another call with the same request_id has taken the session over")]
-    TakenOver,
-    #[error("the call's deadline has passed; the session can be continued or watched")]
-    DeadlineExceeded,
-    #[error("the session rests; continue its upload or watch it to make it go on")]
-    SessionPaused,
-    #[error("the session was cancelled")]
-    SessionCancelled,
-    #[error("the session was deleted")]
-    SessionDeleted,
-    #[error("the call needs a token: send `authorization: Bearer TOKEN`")]
-    Unauthenticated,
-    #[error("this server is not {host:?}; call it by its address, or start it with --allow-host")]
-    HostForbidden { host: String },
-    #[error("pages of {origin:?} may not call this server; start it with --allow-origin")]
-    OriginForbidden { origin: String },
-}
-
-impl From<SessionError> for ApiError {
-    fn from(error: SessionError) -> ApiError {
-        ApiError::Separation(SeparationError::Session(error))
-    }
-}
-
-impl From<Failure> for ApiError {
-    fn from(failure: Failure) -> ApiError {
-        SessionError::Failed(failure).into()
-    }
-}
-
 /// What an error is on the wire.
-struct Answer {
-    code: Code,
-    reason: &'static str,
-    numbers: BTreeMap<String, String>,
+pub(super) struct Answer {
+    pub(super) code: Code,
+    pub(super) reason: &'static str,
+    pub(super) numbers: BTreeMap<String, String>,
     /// The field of the request that is wrong.
-    field: Option<&'static str>,
+    pub(super) field: Option<&'static str>,
     /// When it is worth trying again.
-    retry: Option<Duration>,
+    pub(super) retry: Option<Duration>,
     /// It is a limit that stands in the way.
-    quota: bool,
-}
-
-/// The status that a call ends with.
-pub(super) fn to_status(error: ApiError) -> Status {
-    let message = error.to_string();
-    let answer = answer(&error);
-    let metadata: HashMap<String, String> = answer.numbers.into_iter().collect();
-    let mut details = ErrorDetails::with_error_info(answer.reason, DOMAIN, metadata);
-    if let Some(field) = answer.field {
-        details.add_bad_request_violation(field, message.clone());
-    }
-    if answer.retry.is_some() {
-        details.set_retry_info(answer.retry);
-    }
-    if answer.quota {
-        details.add_quota_failure_violation("server", message.clone());
-    }
-    Status::with_error_details(answer.code, message, details)
-}
-
-/// The code and the reason that a failed session's calls end with.
-pub(super) fn of_failure(failure: &Failure) -> (Code, &'static str) {
-    let answer = failed(failure);
-    (answer.code, answer.reason)
+    pub(super) quota: bool,
 }
 
 fn plain(code: Code, reason: &'static str) -> Answer {
@@ -135,7 +51,7 @@ impl Answer {
     }
 }
 
-fn answer(error: &ApiError) -> Answer {
+pub(super) fn answer(error: &ApiError) -> Answer {
     match error {
         ApiError::Separation(error) => of_separation(error),
         ApiError::ConfigMissing => plain(Code::InvalidArgument, "CONFIG_MISSING").field("config"),
@@ -173,6 +89,30 @@ fn answer(error: &ApiError) -> Answer {
         ApiError::Unauthenticated => plain(Code::Unauthenticated, "TOKEN_MISSING"),
         ApiError::HostForbidden { .. } => plain(Code::PermissionDenied, "HOST_FORBIDDEN"),
         ApiError::OriginForbidden { .. } => plain(Code::PermissionDenied, "ORIGIN_FORBIDDEN"),
+        ApiError::RouteUnknown { .. } => plain(Code::NotFound, "ROUTE_UNKNOWN"),
+        ApiError::MethodUnsupported { .. } => plain(Code::Unimplemented, "METHOD_UNSUPPORTED"),
+        ApiError::MultipartMissing => plain(Code::InvalidArgument, "MULTIPART_MISSING"),
+        ApiError::MultipartMalformed(_) => plain(Code::InvalidArgument, "MULTIPART_MALFORMED"),
+        ApiError::FileMissing => plain(Code::InvalidArgument, "FILE_MISSING"),
+        ApiError::FieldUnknown { .. } => plain(Code::InvalidArgument, "FIELD_UNKNOWN"),
+        ApiError::FieldRepeated(_) => plain(Code::InvalidArgument, "FIELD_REPEATED"),
+        ApiError::FieldLate(_) => plain(Code::InvalidArgument, "FIELD_LATE"),
+        ApiError::FieldTooLong { limit, .. } => {
+            plain(Code::InvalidArgument, "FIELD_TOO_LONG").with("limit_bytes", limit)
+        }
+        ApiError::SessionNotDone { state, finished, total } => {
+            let answer = plain(Code::FailedPrecondition, "SESSION_NOT_DONE")
+                .with("state", state.as_str())
+                .with("finished_frames", finished.0);
+            match total {
+                Some(total) => answer.with("total_frames", total.0),
+                None => answer,
+            }
+        }
+        ApiError::RangeUnsatisfiable { size } => {
+            plain(Code::OutOfRange, "RANGE_UNSATISFIABLE").with("size_bytes", size)
+        }
+        ApiError::Defect => plain(Code::Internal, "INTERNAL"),
     }
 }
 
@@ -268,7 +208,7 @@ fn of_engine(error: &EngineError) -> Answer {
     }
 }
 
-fn failed(failure: &Failure) -> Answer {
+pub(super) fn failed(failure: &Failure) -> Answer {
     let code = match failure.reason {
         Reason::UploadEmpty
         | Reason::UploadHashMismatch
@@ -293,27 +233,4 @@ fn failed(failure: &Failure) -> Answer {
     answer.numbers.clone_from(&failure.details);
     answer.quota = code == Code::ResourceExhausted;
     if failure.reason == Reason::DiskFull { answer.retry(60) } else { answer }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_error_carries_its_reason_and_numbers() {
-        let status = to_status(SessionError::Gap { offset: 9, committed: 4 }.into());
-        assert_eq!(status.code(), Code::OutOfRange);
-        let details = status.get_error_details();
-        let info = details.error_info().unwrap();
-        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("UPLOAD_GAP", "stemwire"));
-        assert_eq!(info.metadata["committed_bytes"], "4");
-
-        let full = SeparationError::QueueFull { open: 1, queued: 0 };
-        let details = to_status(full.into()).get_error_details();
-        assert!(details.retry_info().is_some() && details.quota_failure().is_some());
-
-        let field = ApiError::Invalid { field: "config.gain", problem: "not finite".into() };
-        let details = to_status(field).get_error_details();
-        assert_eq!(details.bad_request().unwrap().field_violations[0].field, "config.gain");
-    }
 }

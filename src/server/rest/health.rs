@@ -1,0 +1,93 @@
+//! `GET /health`: whether the server takes work.
+
+use axum::extract::State as Extract;
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Answer, Rest, json};
+use crate::engine::breaker::Condition;
+use crate::separation::Separations;
+
+/// The server's health. It names no path and no session: those who watch over the server may see it
+/// without its token.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct HealthView {
+    /// `ok`; `busy` while no session can be opened; `unavailable` where no engine works.
+    #[schema(example = "ok")]
+    status: &'static str,
+    /// What stands in the way; empty where nothing does.
+    message: String,
+    /// The server's version.
+    version: &'static str,
+    /// Such as `onnxruntime 1.31.1`.
+    runtime: String,
+    /// The chain of engines, in the order in which they are tried.
+    engines: Vec<EngineHealthView>,
+    /// Sessions that receive and compute.
+    open_sessions: usize,
+    /// Sessions that wait for a place.
+    queued_sessions: usize,
+}
+
+/// An engine of the chain.
+#[derive(Debug, Serialize, ToSchema)]
+struct EngineHealthView {
+    /// The model's name.
+    model: String,
+    /// Its stems.
+    stems: Vec<String>,
+    /// `working`, `failed` or `probed`.
+    #[schema(example = "working")]
+    state: &'static str,
+    /// Why it does not work; empty where it does.
+    message: String,
+}
+
+/// Tells how the server is; 503 where no engine works.
+pub(super) async fn health(Extract(rest): Extract<Rest>) -> Answer {
+    let health = rest.work(|separations| Ok(look(separations))).await?;
+    let status = match health.status {
+        "unavailable" => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::OK,
+    };
+    Ok(json(status, &health))
+}
+
+fn look(separations: &Separations) -> HealthView {
+    let chain = separations.chain();
+    let faults = chain.faults().iter().map(|fault| EngineHealthView {
+        model: fault.name.clone(),
+        stems: Vec::new(),
+        state: "failed",
+        message: fault.error.to_string(),
+    });
+    let models = chain.models().iter().map(|model| {
+        let health = chain.health(model);
+        EngineHealthView {
+            model: model.card().name.to_string(),
+            stems: model.card().stems.iter().map(ToString::to_string).collect(),
+            state: match health.condition {
+                Condition::Closed => "working",
+                Condition::Open => "failed",
+                Condition::Probing => "probed",
+            },
+            message: health.error.as_ref().map(ToString::to_string).unwrap_or_default(),
+        }
+    });
+    let obstacle = separations.obstacle();
+    let counts = separations.counts();
+    HealthView {
+        status: match &obstacle {
+            None => "ok",
+            Some(_) if chain.fault().is_some() => "unavailable",
+            Some(_) => "busy",
+        },
+        message: obstacle.map(|error| error.to_string()).unwrap_or_default(),
+        version: env!("CARGO_PKG_VERSION"),
+        runtime: separations.pool().runtime().name().to_owned(),
+        engines: faults.chain(models).collect(),
+        open_sessions: counts.open,
+        queued_sessions: counts.queued,
+    }
+}

@@ -1,0 +1,131 @@
+//! Plain HTTP: the same sessions for callers without gRPC, on the same port.
+//!
+//! - [`separate`]: a form with a song comes in ([`upload`], [`options`], [`metered`]), links go out.
+//! - [`download`]: stems as files ([`format`], [`source`]), whole or in part ([`range`]), under names that
+//!   are safe ([`disposition`]).
+//! - [`sessions`], [`peaks`], [`health`]: what there is and how far it is.
+//!
+//! Errors become answers in [`status`](super::status), as everywhere.
+
+mod disposition;
+mod download;
+mod format;
+mod health;
+mod metered;
+mod options;
+mod peaks;
+mod query;
+mod range;
+mod separate;
+mod sessions;
+mod source;
+mod upload;
+mod view;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, Response, StatusCode};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use serde::Serialize;
+use tokio::sync::Semaphore;
+use tonic::Status;
+
+use super::blocking;
+use super::status::{ApiError, respond};
+use crate::separation::Separations;
+use crate::session::Session;
+
+/// Stems that are encoded or scanned at once, for all callers together: engines need the cores more.
+const COMPUTING_AT_ONCE: usize = 1;
+
+/// What every route has.
+#[derive(Clone)]
+pub(super) struct Rest {
+    separations: Arc<Separations>,
+    /// For finding peaks.
+    peaks: Arc<Semaphore>,
+}
+
+/// What a route answers with.
+type Answer = Result<Response<Body>, Refusal>;
+
+/// A refused request.
+struct Refusal(Box<Response<Body>>);
+
+impl<E: Into<ApiError>> From<E> for Refusal {
+    fn from(error: E) -> Refusal {
+        Refusal(Box::new(respond(&error.into())))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response<Body> {
+        *self.0
+    }
+}
+
+/// The routes.
+pub(super) fn router(separations: Arc<Separations>) -> Router {
+    let rest = Rest { separations, peaks: Arc::new(Semaphore::new(COMPUTING_AT_ONCE)) };
+    Router::new()
+        .route("/health", get(health::health))
+        .route("/api/separate", post(separate::separate))
+        .route("/api/sessions", get(sessions::list))
+        .route("/api/sessions/{id}", get(sessions::show).delete(sessions::delete))
+        .route("/api/sessions/{id}/cancel", post(sessions::cancel))
+        .route("/api/sessions/{id}/peaks/{stem}", get(peaks::peaks))
+        .route("/download/{id}/{stem}", get(download::stem))
+        .method_not_allowed_fallback(unsupported)
+        .with_state(rest)
+}
+
+/// What is answered where no route leads.
+pub(super) async fn unknown(request: Request) -> Response<Body> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if kind.is_some_and(|kind| kind.starts_with("application/grpc")) {
+        return Status::unimplemented("").into_http();
+    }
+    respond(&ApiError::RouteUnknown { path: shown_path(&request) })
+}
+
+async fn unsupported(request: Request) -> Response<Body> {
+    let method = request.method().as_str().chars().take(16).collect();
+    respond(&ApiError::MethodUnsupported { method, path: shown_path(&request) })
+}
+
+fn shown_path(request: &Request) -> String {
+    request.uri().path().chars().take(200).collect()
+}
+
+impl Rest {
+    /// Does short work that may wait for the disk.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Separations) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let separations = Arc::clone(&self.separations);
+        blocking::run(move || work(&separations)).await.map_err(|_| ApiError::Defect)?
+    }
+
+    fn find(&self, id: &str) -> Result<Arc<Session>, ApiError> {
+        Ok(self.separations.find(super::convert::session_id(id)?)?)
+    }
+}
+
+/// An answer as JSON.
+fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
+    // Text and numbers: nothing that JSON has no form for.
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}

@@ -1,0 +1,151 @@
+//! What a form or an address may say beside the song itself.
+
+use super::query::value;
+use crate::server::convert;
+use crate::server::status::ApiError;
+use crate::session::Settings;
+use crate::wire;
+
+/// The names of all options; the proto's `SeparationConfig` explains them.
+const KNOWN: &str = "file, async, model, stems, normalization, overlap, allow_fallback, \
+                     accompaniment, mask_extension, rate, on_disconnect";
+
+/// What a request asks for. Each option may stand in the address or in a field before `file`.
+#[derive(Debug, Default)]
+pub(super) struct Options {
+    config: wire::SeparationConfig,
+    /// Whether the answer shall come before the stems do.
+    pub(super) is_async: bool,
+    seen: Vec<String>,
+}
+
+impl Options {
+    /// Reads the part of an address after `?`.
+    ///
+    /// # Errors
+    /// Those of [`Options::set`].
+    pub(super) fn of_query(text: Option<&str>) -> Result<Options, ApiError> {
+        let mut options = Options::default();
+        for (name, value) in form_urlencoded::parse(text.unwrap_or_default().as_bytes()) {
+            options.set(&name, &value)?;
+        }
+        Ok(options)
+    }
+
+    /// Takes one option.
+    ///
+    /// # Errors
+    /// `FieldUnknown`, `FieldRepeated`, `Invalid`.
+    pub(super) fn set(&mut self, name: &str, text: &str) -> Result<(), ApiError> {
+        if self.seen.iter().any(|seen| seen == name) {
+            return Err(ApiError::FieldRepeated(name.to_owned()));
+        }
+        let config = &mut self.config;
+        match name {
+            "async" => self.is_async = flag("async", text)?,
+            "model" => text.clone_into(&mut config.model),
+            "stems" => {
+                let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+                config.stems = names.map(str::to_owned).collect();
+            }
+            "normalization" => {
+                use wire::Normalization::{Exact, Streaming};
+                let known = [("streaming", Streaming), ("exact", Exact)];
+                config.normalization = choice("normalization", text, known)?.into();
+            }
+            "overlap" => config.overlap = Some(value("overlap", text, "a number such as 0.25")?),
+            "allow_fallback" => config.allow_fallback = Some(flag("allow_fallback", text)?),
+            "accompaniment" => {
+                use wire::Accompaniment::{Minus, Sum};
+                let known = [("sum", Sum), ("minus", Minus)];
+                config.accompaniment = choice("accompaniment", text, known)?.into();
+            }
+            "mask_extension" => {
+                use wire::MaskExtension::{Average, Zeros};
+                let known = [("average", Average), ("zeros", Zeros)];
+                config.mask_extension = choice("mask_extension", text, known)?.into();
+            }
+            "rate" => {
+                use wire::OutputRate::{Model, Source};
+                let rate = choice("rate", text, [("model", Model), ("source", Source)])?.into();
+                config.output.get_or_insert_default().rate = rate;
+            }
+            "on_disconnect" => {
+                use wire::OnDisconnect::{Cancel, Continue, Pause};
+                let known = [("pause", Pause), ("continue", Continue), ("cancel", Cancel)];
+                config.on_disconnect = choice("on_disconnect", text, known)?.into();
+            }
+            _ => {
+                let name = name.chars().take(64).collect();
+                return Err(ApiError::FieldUnknown { name, known: KNOWN });
+            }
+        }
+        self.seen.push(name.to_owned());
+        Ok(())
+    }
+
+    /// What the session is opened with. Where no stems are named, the accompaniment comes beside the
+    /// model's own, as this interface always had it.
+    ///
+    /// # Errors
+    /// `Invalid`.
+    pub(super) fn settings(&self, file_name: &str) -> Result<Settings, ApiError> {
+        let config =
+            wire::SeparationConfig { file_name: file_name.to_owned(), ..self.config.clone() };
+        let settings = convert::settings(&config)?;
+        Ok(Settings { with_accompaniment: config.stems.is_empty(), ..settings })
+    }
+}
+
+fn flag(name: &'static str, text: &str) -> Result<bool, ApiError> {
+    choice(name, text, [("true", true), ("false", false), ("1", true), ("0", false)])
+}
+
+fn choice<T: Copy, const N: usize>(
+    field: &'static str,
+    text: &str,
+    known: [(&str, T); N],
+) -> Result<T, ApiError> {
+    let found = known.iter().find(|(name, _)| *name == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names = known.map(|(name, _)| name).join(", ");
+        let shown: String = text.chars().take(64).collect();
+        ApiError::Invalid { field, problem: format!("{shown:?} is none of {names}") }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::settings::Normalization;
+
+    #[track_caller]
+    fn check(query: &str, expected: Result<(), &str>) {
+        let found = Options::of_query(Some(query)).and_then(|options| options.settings("a.wav"));
+        match (found, expected) {
+            (Ok(_), Ok(())) => {}
+            (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
+            (found, _) => panic!("{query:?} gave {found:?}"),
+        }
+    }
+
+    #[test]
+    fn options_are_checked() {
+        check("", Ok(()));
+        check("async=true&model=mini&overlap=0.5&allow_fallback=false&rate=source", Ok(()));
+        check("stem=vocals", Err("\"stem\" is not known here"));
+        check("model=a&model=b", Err("came twice"));
+        check("normalization=loud", Err("streaming, exact"));
+        check("overlap=half", Err("overlap"));
+        check("stems=../vocals", Err("config.stems"));
+    }
+
+    #[test]
+    fn the_accompaniment_comes_unless_stems_are_named() {
+        let settings = |query| Options::of_query(Some(query)).unwrap().settings("x").unwrap();
+        assert!(settings("normalization=exact").with_accompaniment);
+        assert_eq!(settings("normalization=exact").normalization, Normalization::Exact);
+        assert!(!settings("stems=vocals,+drums").with_accompaniment);
+        assert_eq!(settings("stems=vocals,+drums").stems.len(), 2);
+    }
+}

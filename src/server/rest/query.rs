@@ -1,0 +1,87 @@
+//! What stands after the `?` of an address.
+
+use std::str::FromStr;
+
+use crate::server::status::ApiError;
+
+/// Values by name, each name once and known.
+#[derive(Debug, Default)]
+pub(super) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads the part after `?`.
+    ///
+    /// # Errors
+    /// `FieldUnknown` for a name that is not among `known`, which stand as `a, b, c`; `FieldRepeated`.
+    pub(super) fn parse(text: Option<&str>, known: &'static str) -> Result<Query, ApiError> {
+        let mut query = Query::default();
+        for (name, value) in form_urlencoded::parse(text.unwrap_or_default().as_bytes()) {
+            if !known.split(", ").any(|known| known == name) {
+                let name = name.chars().take(64).collect();
+                return Err(ApiError::FieldUnknown { name, known });
+            }
+            if query.text(&name).is_some() {
+                return Err(ApiError::FieldRepeated(name.into_owned()));
+            }
+            query.0.push((name.into_owned(), value.into_owned()));
+        }
+        Ok(query)
+    }
+
+    /// The value of this name.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The same, parsed.
+    ///
+    /// # Errors
+    /// `Invalid` where it is not `what`.
+    pub(super) fn value<T: FromStr>(
+        &self,
+        name: &'static str,
+        what: &str,
+    ) -> Result<Option<T>, ApiError> {
+        self.text(name).map(|text| value(name, text, what)).transpose()
+    }
+}
+
+/// Parses a value.
+///
+/// # Errors
+/// `Invalid` where it is not `what`.
+pub(super) fn value<T: FromStr>(
+    field: &'static str,
+    text: &str,
+    what: &str,
+) -> Result<T, ApiError> {
+    text.parse().map_err(|_| {
+        let shown: String = text.chars().take(64).collect();
+        ApiError::Invalid { field, problem: format!("{shown:?} is not {what}") }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<Option<&str>, &str>) {
+        let found = Query::parse(Some(text), "format, fit")
+            .map(|query| query.text("format").map(str::to_owned))
+            .map_err(|error| error.to_string());
+        match (found, expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found.as_deref(), expected),
+            (Err(error), Err(part)) => assert!(error.contains(part), "{error}"),
+            (found, _) => panic!("{text:?} gave {found:?}"),
+        }
+    }
+
+    #[test]
+    fn only_what_is_known_is_asked_for() {
+        check("", Ok(None));
+        check("format=wav%2Df32&fit=true", Ok(Some("wav-f32")));
+        check("fromat=flac", Err("fromat"));
+        check("format=a&format=b", Err("twice"));
+    }
+}

@@ -1,0 +1,102 @@
+//! Which part of a file a request wants: RFC 9110, sections 13 and 14, for one range.
+
+use axum::http::header::{IF_NONE_MATCH, IF_RANGE, RANGE};
+use axum::http::{HeaderMap, HeaderName};
+use http_range_header::parse_range_header;
+
+use crate::server::status::ApiError;
+
+/// What to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of it.
+    Whole,
+    /// Bytes `first` to `last`, both included.
+    Range { first: u64, last: u64 },
+    /// Nothing: the client has it.
+    NotModified,
+}
+
+/// The part of a file of `size` bytes and this strong `etag` that the request wants. More than one
+/// range, and what is no range, is answered with the whole, as the RFC allows.
+///
+/// # Errors
+/// `RangeUnsatisfiable`.
+pub(super) fn part(headers: &HeaderMap, etag: &str, size: u64) -> Result<Part, ApiError> {
+    if let Some(known) = text(headers, IF_NONE_MATCH)
+        && known.split(',').any(|known| matches!(known.trim(), "*") || weakly(known) == etag)
+    {
+        return Ok(Part::NotModified);
+    }
+    let Some(range) = text(headers, RANGE) else { return Ok(Part::Whole) };
+    // A part of another file would be of no use; a date is none of ours.
+    if text(headers, IF_RANGE).is_some_and(|known| known.trim() != etag) {
+        return Ok(Part::Whole);
+    }
+    if range.contains(',') {
+        return Ok(Part::Whole);
+    }
+    let Ok(ranges) = parse_range_header(range) else { return Ok(Part::Whole) };
+    let ranges = ranges.validate(size).map_err(|_| ApiError::RangeUnsatisfiable { size })?;
+    let Some(range) = ranges.first() else { return Ok(Part::Whole) };
+    Ok(Part::Range { first: *range.start(), last: *range.end() })
+}
+
+/// A tag without its mark of weakness: for `If-None-Match` both are the same.
+fn weakly(tag: &str) -> &str {
+    let tag = tag.trim();
+    tag.strip_prefix("W/").unwrap_or(tag)
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(headers: &[(HeaderName, &str)], expected: Option<Part>) {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.insert(name, value.parse().unwrap());
+        }
+        assert_eq!(part(&map, "\"tag\"", 100).ok(), expected, "{headers:?}");
+    }
+
+    #[test]
+    fn one_range_is_a_part() {
+        let range = |first, last| Some(Part::Range { first, last });
+        check(&[], Some(Part::Whole));
+        check(&[(RANGE, "bytes=0-")], range(0, 99));
+        check(&[(RANGE, "bytes=10-19")], range(10, 19));
+        check(&[(RANGE, "bytes=90-500")], range(90, 99));
+        check(&[(RANGE, "bytes=-10")], range(90, 99));
+        check(&[(RANGE, "bytes=-500")], range(0, 99));
+        check(&[(RANGE, "bytes=100-")], None);
+        check(&[(RANGE, "bytes=-0")], None);
+    }
+
+    #[test]
+    fn what_is_no_single_range_is_the_whole() {
+        for other in ["bytes=0-1,5-6", "frames=0-1", "bytes=5-1x", "0-5", "bytes="] {
+            check(&[(RANGE, other)], Some(Part::Whole));
+        }
+    }
+
+    #[test]
+    fn tags_decide() {
+        let first = Some(Part::Range { first: 0, last: 0 });
+        check(&[(RANGE, "bytes=0-0"), (IF_RANGE, "\"tag\"")], first);
+        check(&[(RANGE, "bytes=0-0"), (IF_RANGE, "W/\"tag\"")], Some(Part::Whole));
+        check(&[(RANGE, "bytes=0-0"), (IF_RANGE, "\"old\"")], Some(Part::Whole));
+        check(
+            &[(RANGE, "bytes=0-0"), (IF_RANGE, "Wed, 21 Oct 2026 07:28:00 GMT")],
+            Some(Part::Whole),
+        );
+        check(&[(IF_NONE_MATCH, "\"a\", W/\"tag\"")], Some(Part::NotModified));
+        check(&[(IF_NONE_MATCH, "*")], Some(Part::NotModified));
+        check(&[(IF_NONE_MATCH, "\"a\"")], Some(Part::Whole));
+    }
+}

@@ -1,0 +1,84 @@
+//! `POST /api/separate`: a song in a form, links to its stems.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State as Extract};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderValue, Response, StatusCode};
+
+use super::view::{self, Links};
+use super::{Answer, Refusal, Rest, json, upload};
+use crate::separation::Separations;
+use crate::server::blocking;
+use crate::server::ending::{end_error, forsaken};
+use crate::server::status::{ApiError, respond_of};
+use crate::session::settings::OnDisconnect;
+use crate::session::{Session, State};
+
+/// Takes a song; answers when its stems are done, or with `?async=true` as soon as the upload is.
+pub(super) async fn separate(Extract(rest): Extract<Rest>, request: Request) -> Answer {
+    let (session, options) = upload::receive(&rest, request).await?;
+    if options.is_async {
+        return Ok(accepted(&session));
+    }
+    let waiting = Waiting { separations: Arc::clone(&rest.separations), session };
+    wait(&waiting.session).await.map_err(|error| refusal(&error, &waiting.session))?;
+    Ok(json(StatusCode::OK, &Links::of(&waiting.session)))
+}
+
+fn accepted(session: &Session) -> Response<Body> {
+    let links = Links { status_url: Some(view::status_url(session.id())), ..Links::of(session) };
+    let mut response = json(StatusCode::ACCEPTED, &links);
+    if let Ok(location) = HeaderValue::from_str(&view::status_url(session.id())) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+/// The refusal names the session: it stays, and tells why it failed.
+fn refusal(error: &ApiError, session: &Session) -> Refusal {
+    let more = BTreeMap::from([("session_id".to_owned(), session.id().to_string())]);
+    Refusal(Box::new(respond_of(error, more)))
+}
+
+/// Waits until the session has ended well.
+async fn wait(session: &Session) -> Result<(), ApiError> {
+    loop {
+        let seen = session.signal().version();
+        match session.state() {
+            State::Done => return Ok(()),
+            State::Failed | State::Cancelled => return end_error(session).map_or(Ok(()), Err),
+            State::Paused => return Err(ApiError::SessionPaused),
+            State::Uploading | State::Running => {}
+        }
+        if let Some(error) = forsaken(session) {
+            return Err(error);
+        }
+        poll_fn(|context| session.signal().poll_newer(context, seen)).await;
+    }
+}
+
+/// A client that waits for the answer; when it leaves, what it asked for in that case is done.
+struct Waiting {
+    separations: Arc<Separations>,
+    session: Arc<Session>,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let session = Arc::clone(&self.session);
+        // Others that read or watch it want it to go on.
+        if session.state().is_ended() || session.is_shut_down() || session.is_read() {
+            return;
+        }
+        let separations = Arc::clone(&self.separations);
+        tokio::spawn(blocking::run(move || match session.manifest().settings.on_disconnect {
+            OnDisconnect::Pause => separations.pause(&session),
+            OnDisconnect::Continue => {}
+            OnDisconnect::Cancel => separations.cancel(&session),
+        }));
+    }
+}

@@ -1,0 +1,55 @@
+//! `/api/sessions`: what there is, and its end.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State as Extract};
+use axum::http::{Response, StatusCode};
+
+use super::query::Query;
+use super::view::{SessionList, SessionView};
+use super::{Answer, Rest, json};
+use crate::server::paging::{PAGE_SIZE, page_size};
+use crate::server::status::ApiError;
+use crate::session::store::Cursor;
+
+/// A page of sessions, newest first.
+pub(super) async fn list(Extract(rest): Extract<Rest>, RawQuery(query): RawQuery) -> Answer {
+    let query = Query::parse(query.as_deref(), "page_size, page_token")?;
+    let size = query.value("page_size", "a number of sessions")?.unwrap_or(PAGE_SIZE);
+    let cursor = match query.text("page_token") {
+        None | Some("") => None,
+        Some(token) => Some(Cursor::from_token(token).ok_or(ApiError::PageTokenInvalid)?),
+    };
+    let (page, next) = rest.separations.store().page(cursor, page_size(size));
+    let sessions = page.iter().map(|session| SessionView::of(session)).collect();
+    let list = SessionList { sessions, next_page_token: next.map(Cursor::to_token) };
+    Ok(json(StatusCode::OK, &list))
+}
+
+/// One session.
+pub(super) async fn show(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> Answer {
+    Ok(json(StatusCode::OK, &SessionView::of(&*rest.find(&id)?)))
+}
+
+/// Ends a session; what is done of its stems can still be read over gRPC.
+pub(super) async fn cancel(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> Answer {
+    let session = rest.find(&id)?;
+    let cancelled = Arc::clone(&session);
+    rest.work(move |separations| {
+        separations.cancel(&cancelled);
+        separations.wait_stopped(&cancelled);
+        Ok(())
+    })
+    .await?;
+    Ok(json(StatusCode::OK, &SessionView::of(&session)))
+}
+
+/// Ends a session and removes all of it.
+pub(super) async fn delete(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> Answer {
+    let session = rest.find(&id)?;
+    rest.work(move |separations| Ok(separations.delete(&session)?)).await?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    Ok(response)
+}

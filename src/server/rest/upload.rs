@@ -1,0 +1,209 @@
+//! A form with a song, on its way into a session.
+//!
+//! A session is opened when the field `file` begins, and gets its bytes as they come. Whoever goes away
+//! before the form is complete has no session's name to come back with, so nothing stays of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Bytes, HttpBody};
+use axum::extract::Request;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use multer::{Field, Multipart};
+use tokio::time::timeout;
+
+use super::Rest;
+use super::metered::{Meter, metered};
+use super::options::Options;
+use crate::separation::Separations;
+use crate::server::blocking;
+use crate::server::status::ApiError;
+use crate::server::uploading::{MAX_CHUNK_BYTES, add_chunk, finish_upload};
+use crate::session::Session;
+use crate::session::failure::SessionError;
+use crate::wire;
+
+/// Bytes of an option at most.
+const MAX_OPTION_BYTES: usize = 4096;
+
+/// What a form may have around its song: options, headers, boundaries.
+const FORM_BYTES: u64 = 1 << 20;
+
+/// How long what a refused client still sends is read, so that it reads the refusal and not a reset.
+const LINGERING: Duration = Duration::from_secs(2);
+
+/// Removes a session that was not completed, unless it has ended by itself and can tell why.
+struct Unfinished {
+    separations: Arc<Separations>,
+    session: Option<Arc<Session>>,
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        let separations = Arc::clone(&self.separations);
+        tokio::spawn(blocking::run(move || {
+            if session.state().is_ended() {
+                return;
+            }
+            tracing::info!(session = %session.id(), "its upload broke off; it is removed");
+            if let Err(error) = separations.delete(&session) {
+                tracing::warn!(session = %session.id(), %error, "could not be removed");
+            }
+        }));
+    }
+}
+
+/// Takes a form; answers its session, whose upload is complete.
+///
+/// # Errors
+/// What is wrong with the form, the song or the server.
+pub(super) async fn receive(
+    rest: &Rest,
+    request: Request,
+) -> Result<(Arc<Session>, Options), ApiError> {
+    let mut options = Options::of_query(request.uri().query())?;
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let boundary = kind.and_then(|kind| multer::parse_boundary(kind).ok());
+    let boundary = boundary.ok_or(ApiError::MultipartMissing)?;
+    let announced = check_announced(rest, &request);
+    // Whoever asks first sends nothing when he is refused, and reads the refusal in any case.
+    let asks = request.headers().contains_key(EXPECT);
+    let (body, meter) = metered(request.into_body());
+    let mut form = Form { multipart: Multipart::new(body, boundary), meter, rest };
+    let received = match announced {
+        Ok(()) => form.read(&mut options).await,
+        Err(error) if asks => return Err(error),
+        Err(error) => Err(error),
+    };
+    if received.is_err() {
+        // What comes of it does not matter any more.
+        let _ = timeout(LINGERING, form.discard()).await;
+    }
+    received.map(|session| (session, options))
+}
+
+/// Refuses what is too long before it comes.
+fn check_announced(rest: &Rest, request: &Request) -> Result<(), ApiError> {
+    let limit = rest.separations.limits().upload_bytes;
+    let header = request.headers().get(CONTENT_LENGTH).and_then(|text| text.to_str().ok());
+    let announced = header.and_then(|text| text.parse().ok());
+    let announced = announced.unwrap_or_else(|| request.body().size_hint().lower());
+    if announced > limit.saturating_add(FORM_BYTES) {
+        return Err(SessionError::UploadTooLarge { limit }.into());
+    }
+    Ok(())
+}
+
+struct Form<'a> {
+    multipart: Multipart<'static>,
+    meter: Meter,
+    rest: &'a Rest,
+}
+
+impl Form<'_> {
+    async fn read(&mut self, options: &mut Options) -> Result<Arc<Session>, ApiError> {
+        let separations = Arc::clone(&self.rest.separations);
+        let mut unfinished = Unfinished { separations, session: None };
+        while let Some(mut field) = self.next_field(&unfinished).await? {
+            let name = field.name().unwrap_or_default().chars().take(64).collect::<String>();
+            match (name.as_str(), &unfinished.session) {
+                ("file", Some(_)) => return Err(ApiError::FieldRepeated(name)),
+                (_, Some(_)) => return Err(ApiError::FieldLate(name)),
+                ("file", None) => {
+                    let settings = options.settings(field.file_name().unwrap_or_default())?;
+                    let (session, _) = self.rest.work(|all| Ok(all.create(settings)?)).await?;
+                    unfinished.session = Some(Arc::clone(&session));
+                    self.take_song(&mut field, &session).await?;
+                }
+                _ => {
+                    let text = self.take_option(&name, &mut field).await?;
+                    options.set(&name, &text)?;
+                }
+            }
+        }
+        let session = unfinished.session.as_ref().map(Arc::clone).ok_or(ApiError::FileMissing)?;
+        let total_bytes = session.uploaded();
+        let finish = wire::Finish { total_bytes, ..wire::Finish::default() };
+        let finished = Arc::clone(&session);
+        self.rest.work(move |all| finish_upload(all, &finished, &finish)).await?;
+        // From here on it is the server's to finish.
+        unfinished.session = None;
+        Ok(session)
+    }
+
+    async fn next_field(
+        &mut self,
+        unfinished: &Unfinished,
+    ) -> Result<Option<Field<'static>>, ApiError> {
+        let patience = self.rest.separations.limits().idle_upload;
+        let committed = unfinished.session.as_ref().map_or(0, |session| session.uploaded());
+        let next = timeout(patience, self.multipart.next_field()).await;
+        self.meter.reset();
+        next.map_err(|_| idle(patience, committed))?.map_err(malformed)
+    }
+
+    /// Puts a song into its session as it comes.
+    async fn take_song(
+        &self,
+        field: &mut Field<'static>,
+        session: &Arc<Session>,
+    ) -> Result<(), ApiError> {
+        let mut offset = 0;
+        while let Some(mut bytes) = self.next_piece(field, offset).await? {
+            while !bytes.is_empty() {
+                let piece = bytes.split_to(bytes.len().min(MAX_CHUNK_BYTES));
+                let (session, at) = (Arc::clone(session), offset);
+                offset += piece.len() as u64;
+                self.rest.work(move |all| add_chunk(all, &session, at, &piece)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_option(
+        &self,
+        name: &str,
+        field: &mut Field<'static>,
+    ) -> Result<String, ApiError> {
+        let mut value = Vec::new();
+        while let Some(bytes) = self.next_piece(field, 0).await? {
+            value.extend(bytes);
+            if value.len() > MAX_OPTION_BYTES {
+                let (name, limit) = (name.to_owned(), MAX_OPTION_BYTES);
+                return Err(ApiError::FieldTooLong { name, limit });
+            }
+        }
+        String::from_utf8(value)
+            .map_err(|_| ApiError::MultipartMalformed(format!("the field {name:?} is not UTF-8")))
+    }
+
+    async fn next_piece(
+        &self,
+        field: &mut Field<'static>,
+        committed: u64,
+    ) -> Result<Option<Bytes>, ApiError> {
+        let patience = self.rest.separations.limits().idle_upload;
+        let next = timeout(patience, field.chunk()).await;
+        self.meter.reset();
+        next.map_err(|_| idle(patience, committed))?.map_err(malformed)
+    }
+
+    /// Reads on without keeping anything.
+    async fn discard(&mut self) {
+        while let Ok(Some(mut field)) = self.multipart.next_field().await {
+            while let Ok(Some(_)) = field.chunk().await {
+                self.meter.reset();
+            }
+        }
+    }
+}
+
+fn idle(patience: Duration, committed: u64) -> ApiError {
+    ApiError::UploadIdle { seconds: patience.as_secs(), committed }
+}
+
+fn malformed(error: multer::Error) -> ApiError {
+    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+    ApiError::MultipartMalformed(format!("{error}{}", cause.unwrap_or_default()))
+}

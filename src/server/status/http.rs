@@ -1,0 +1,149 @@
+//! How errors look to callers without gRPC: a status of HTTP and a JSON body.
+
+use std::collections::BTreeMap;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+use tonic::Code;
+use utoipa::ToSchema;
+
+use super::answer::Answer;
+use super::{ApiError, answer, remedy};
+use crate::session::Failure;
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(in crate::server) struct Problem {
+    /// The code that a gRPC call would end with.
+    #[schema(example = "NOT_FOUND")]
+    pub(in crate::server) code: &'static str,
+    /// What it is, for programs.
+    #[schema(example = "SESSION_NOT_FOUND")]
+    pub(in crate::server) reason: &'static str,
+    /// What it is, for people.
+    pub(in crate::server) message: String,
+    /// What helps.
+    pub(in crate::server) remedy: &'static str,
+    /// Numbers and names that the message speaks of, such as `committed_bytes` or `session_id`.
+    pub(in crate::server) metadata: BTreeMap<String, String>,
+}
+
+impl Problem {
+    /// What a session failed with.
+    pub(in crate::server) fn of_failure(failure: &Failure) -> Problem {
+        Problem::new(super::answer::failed(failure), failure.message.clone())
+    }
+
+    fn new(answer: Answer, message: String) -> Problem {
+        Problem {
+            code: name(answer.code),
+            reason: answer.reason,
+            message,
+            remedy: remedy(answer.reason),
+            metadata: answer.numbers,
+        }
+    }
+}
+
+/// The answer to a refused request.
+pub(in crate::server) fn respond(error: &ApiError) -> Response<Body> {
+    respond_of(error, BTreeMap::new())
+}
+
+/// The same, with more to tell than the error itself knows.
+pub(in crate::server) fn respond_of(
+    error: &ApiError,
+    more: BTreeMap<String, String>,
+) -> Response<Body> {
+    let answer = answer(error);
+    let status = status(answer.code, answer.reason);
+    let retry = answer.retry;
+    let mut problem = Problem::new(answer, error.to_string());
+    problem.metadata.extend(more);
+    // Text and numbers: nothing that JSON has no form for.
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(retry) = retry {
+        headers.insert(RETRY_AFTER, HeaderValue::from(retry.as_secs()));
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}
+
+/// What HTTP says for a code; for some reasons it has a better word.
+fn status(code: Code, reason: &str) -> StatusCode {
+    match reason {
+        "UPLOAD_TOO_LARGE" | "TRACK_TOO_LONG" => return StatusCode::PAYLOAD_TOO_LARGE,
+        "DISK_FULL" | "STORAGE_FULL" => return StatusCode::INSUFFICIENT_STORAGE,
+        "UPLOAD_IDLE" => return StatusCode::REQUEST_TIMEOUT,
+        "METHOD_UNSUPPORTED" => return StatusCode::METHOD_NOT_ALLOWED,
+        "MULTIPART_MISSING" => return StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "RANGE_UNSATISFIABLE" => return StatusCode::RANGE_NOT_SATISFIABLE,
+        _ => {}
+    }
+    match code {
+        Code::Ok => StatusCode::OK,
+        Code::InvalidArgument | Code::OutOfRange => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::AlreadyExists | Code::FailedPrecondition | Code::Aborted | Code::Cancelled => {
+            StatusCode::CONFLICT
+        }
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Code::Internal | Code::Unknown | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// A code's name as gRPC writes it.
+pub(in crate::server) fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::failure::SessionError;
+
+    #[test]
+    fn some_reasons_have_a_status_of_their_own() {
+        let check = |error: ApiError, expected: u16| {
+            let response = respond(&error);
+            assert_eq!(response.status(), expected, "{error:?}");
+        };
+        check(SessionError::UploadTooLarge { limit: 1 }.into(), 413);
+        check(ApiError::Unauthenticated, 401);
+        check(ApiError::RangeUnsatisfiable { size: 9 }, 416);
+        check(ApiError::RouteUnknown { path: "/x".into() }, 404);
+        check(ApiError::MultipartMissing, 415);
+        check(ApiError::SessionCancelled, 409);
+    }
+}

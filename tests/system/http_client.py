@@ -1,0 +1,74 @@
+"""Plain HTTP as any script would speak it: the standard library, and curl."""
+import http.client
+import io
+import json
+import os
+import time
+import uuid
+from dataclasses import dataclass
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict  # names in lower case
+    body: bytes
+
+    def json(self):
+        assert self.headers["content-type"] == "application/json", self.headers
+        return json.loads(self.body)
+
+    def problem(self) -> tuple:
+        """(status, code, reason) of a refusal, which has all that the contract says."""
+        told = self.json()
+        assert set(told) == {"code", "reason", "message", "remedy", "metadata"}, told
+        assert told["message"] and told["remedy"]
+        return self.status, told["code"], told["reason"]
+
+
+def call(server, method: str, path: str, body=None, headers: dict = None, timeout: float = 120) -> Answer:
+    """`body` may be bytes, or an iterable of them: then it is sent as it comes, in chunks."""
+    connection = http.client.HTTPConnection(server.address, timeout=timeout)
+    try:
+        chunked = body is not None and not isinstance(body, bytes)
+        connection.request(method, path, body, headers or {}, encode_chunked=chunked)
+        response = connection.getresponse()
+        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+    finally:
+        connection.close()
+
+
+def get(server, path: str, **headers: str) -> Answer:
+    return call(server, "GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def form(*fields) -> tuple:
+    """(body, headers) of a form. A field is (name, value), or (name, file's name, bytes)."""
+    boundary, out = uuid.uuid4().hex, io.BytesIO()
+    for field in fields:
+        named = f'; filename="{field[1]}"' if len(field) == 3 else ""
+        out.write(f'--{boundary}\r\nContent-Disposition: form-data; name="{field[0]}"{named}\r\n\r\n'.encode())
+        out.write(field[-1] if isinstance(field[-1], bytes) else field[-1].encode())
+        out.write(b"\r\n")
+    out.write(f"--{boundary}--\r\n".encode())
+    return out.getvalue(), {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+
+
+def separate(server, song: bytes, name: str = "song.wav", query: str = "", **options: str) -> Answer:
+    body, headers = form(*options.items(), ("file", name, song))
+    return call(server, "POST", f"/api/separate{query}", body, headers)
+
+
+def wait_done(server, session_id: str, timeout: float = 60) -> dict:
+    end = time.monotonic() + timeout
+    while time.monotonic() < end:
+        session = get(server, f"/api/sessions/{session_id}").json()
+        if session["state"] in ("DONE", "FAILED", "CANCELLED"):
+            return session
+        time.sleep(0.05)
+    raise AssertionError(f"not done after {timeout} s: {session}")
+
+
+def environment() -> dict:
+    """For curl: no proxy and no settings of whoever runs the tests."""
+    return {name: value for name, value in os.environ.items() if "proxy" not in name.lower()} | {"HOME": "/nonexistent"}
