@@ -38,6 +38,7 @@ def generate_stubs() -> str:
 sys.path[:0] = [generate_stubs(), str(HERE)]
 
 import stemwire_client as client  # noqa: E402  (needs the stubs)
+from python_client import Program  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -138,6 +139,30 @@ def cli(binary, tmp_path):
         return SimpleNamespace(out=out, err=err)
 
     return cli
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory) -> Path:
+    """The Python of a virtual environment with nothing in it but the package `stemwire` and what that asks for."""
+    folder = tmp_path_factory.mktemp("python")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    python = folder / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, ROOT / "clients" / "python"], check=True)
+    return python
+
+
+@pytest.fixture
+def program(python, tmp_path):
+    """program(code, server, …) runs code that uses the Python client; all are ended with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def program(code: str, *arguments, **variables: str) -> Program:
+            started = Program(python, tmp_path, code, *arguments, **variables)
+            stack.callback(started.kill)
+            return started
+
+        yield program
 
 
 def music(seconds: float, seed: int = 1) -> np.ndarray:

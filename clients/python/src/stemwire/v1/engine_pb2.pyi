@@ -1,0 +1,112 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class EngineState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ENGINE_STATE_UNSPECIFIED: _ClassVar[EngineState]
+    ENGINE_STATE_WORKING: _ClassVar[EngineState]
+    ENGINE_STATE_FAILED: _ClassVar[EngineState]
+    ENGINE_STATE_PROBED: _ClassVar[EngineState]
+
+class ModelState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    MODEL_STATE_UNSPECIFIED: _ClassVar[ModelState]
+    MODEL_STATE_AVAILABLE: _ClassVar[ModelState]
+    MODEL_STATE_LOADED: _ClassVar[ModelState]
+    MODEL_STATE_BROKEN: _ClassVar[ModelState]
+ENGINE_STATE_UNSPECIFIED: EngineState
+ENGINE_STATE_WORKING: EngineState
+ENGINE_STATE_FAILED: EngineState
+ENGINE_STATE_PROBED: EngineState
+MODEL_STATE_UNSPECIFIED: ModelState
+MODEL_STATE_AVAILABLE: ModelState
+MODEL_STATE_LOADED: ModelState
+MODEL_STATE_BROKEN: ModelState
+
+class Engine(_message.Message):
+    __slots__ = ("model", "weights_sha256", "execution_provider", "runtime", "threads", "precision", "verified")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_SHA256_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    RUNTIME_FIELD_NUMBER: _ClassVar[int]
+    THREADS_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    VERIFIED_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    weights_sha256: bytes
+    execution_provider: str
+    runtime: str
+    threads: int
+    precision: str
+    verified: bool
+    def __init__(self, model: _Optional[str] = ..., weights_sha256: _Optional[bytes] = ..., execution_provider: _Optional[str] = ..., runtime: _Optional[str] = ..., threads: _Optional[int] = ..., precision: _Optional[str] = ..., verified: bool = ...) -> None: ...
+
+class EngineChange(_message.Message):
+    __slots__ = ("to", "frame", "reason", "message")
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    FRAME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    to: Engine
+    frame: int
+    reason: str
+    message: str
+    def __init__(self, to: _Optional[_Union[Engine, _Mapping]] = ..., frame: _Optional[int] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., **kwargs) -> None: ...
+
+class Runtime(_message.Message):
+    __slots__ = ("name", "path")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    path: str
+    def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ...) -> None: ...
+
+class Model(_message.Message):
+    __slots__ = ("name", "title", "stems", "sample_rate", "segment_frames", "weights_sha256", "licence", "state", "message", "verified", "health")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    STEMS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATE_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_SHA256_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    VERIFIED_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    title: str
+    stems: _containers.RepeatedScalarFieldContainer[str]
+    sample_rate: int
+    segment_frames: int
+    weights_sha256: bytes
+    licence: str
+    state: ModelState
+    message: str
+    verified: bool
+    health: EngineHealth
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., stems: _Optional[_Iterable[str]] = ..., sample_rate: _Optional[int] = ..., segment_frames: _Optional[int] = ..., weights_sha256: _Optional[bytes] = ..., licence: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., message: _Optional[str] = ..., verified: bool = ..., health: _Optional[_Union[EngineHealth, _Mapping]] = ...) -> None: ...
+
+class EngineHealth(_message.Message):
+    __slots__ = ("state", "failures", "since", "reason", "message")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    state: EngineState
+    failures: int
+    since: _timestamp_pb2.Timestamp
+    reason: str
+    message: str
+    def __init__(self, state: _Optional[_Union[EngineState, str]] = ..., failures: _Optional[int] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...

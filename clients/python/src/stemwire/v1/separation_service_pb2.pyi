@@ -1,0 +1,254 @@
+from stemwire.v1 import config_pb2 as _config_pb2
+from stemwire.v1 import engine_pb2 as _engine_pb2
+from stemwire.v1 import session_pb2 as _session_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ServingStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SERVING_STATUS_UNSPECIFIED: _ClassVar[ServingStatus]
+    SERVING_STATUS_SERVING: _ClassVar[ServingStatus]
+    SERVING_STATUS_NOT_SERVING: _ClassVar[ServingStatus]
+SERVING_STATUS_UNSPECIFIED: ServingStatus
+SERVING_STATUS_SERVING: ServingStatus
+SERVING_STATUS_NOT_SERVING: ServingStatus
+
+class SeparateRequest(_message.Message):
+    __slots__ = ("config", "chunk", "finish")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    FINISH_FIELD_NUMBER: _ClassVar[int]
+    config: _config_pb2.SeparationConfig
+    chunk: bytes
+    finish: Finish
+    def __init__(self, config: _Optional[_Union[_config_pb2.SeparationConfig, _Mapping]] = ..., chunk: _Optional[bytes] = ..., finish: _Optional[_Union[Finish, _Mapping]] = ...) -> None: ...
+
+class Finish(_message.Message):
+    __slots__ = ("total_bytes", "sha256")
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    total_bytes: int
+    sha256: bytes
+    def __init__(self, total_bytes: _Optional[int] = ..., sha256: _Optional[bytes] = ...) -> None: ...
+
+class SeparateResponse(_message.Message):
+    __slots__ = ("session", "progress", "stem", "engine_change", "done")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    STEM_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_CHANGE_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    session: _session_pb2.Session
+    progress: _session_pb2.Progress
+    stem: StemChunk
+    engine_change: _engine_pb2.EngineChange
+    done: _session_pb2.Session
+    def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., progress: _Optional[_Union[_session_pb2.Progress, _Mapping]] = ..., stem: _Optional[_Union[StemChunk, _Mapping]] = ..., engine_change: _Optional[_Union[_engine_pb2.EngineChange, _Mapping]] = ..., done: _Optional[_Union[_session_pb2.Session, _Mapping]] = ...) -> None: ...
+
+class StemChunk(_message.Message):
+    __slots__ = ("stem", "start_frame", "pcm", "clipped_samples")
+    STEM_FIELD_NUMBER: _ClassVar[int]
+    START_FRAME_FIELD_NUMBER: _ClassVar[int]
+    PCM_FIELD_NUMBER: _ClassVar[int]
+    CLIPPED_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    stem: str
+    start_frame: int
+    pcm: bytes
+    clipped_samples: int
+    def __init__(self, stem: _Optional[str] = ..., start_frame: _Optional[int] = ..., pcm: _Optional[bytes] = ..., clipped_samples: _Optional[int] = ...) -> None: ...
+
+class GetStemRequest(_message.Message):
+    __slots__ = ("session_id", "stem", "start_frame", "frame_count", "encoding", "gain")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    STEM_FIELD_NUMBER: _ClassVar[int]
+    START_FRAME_FIELD_NUMBER: _ClassVar[int]
+    FRAME_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    stem: str
+    start_frame: int
+    frame_count: int
+    encoding: _config_pb2.Encoding
+    gain: float
+    def __init__(self, session_id: _Optional[str] = ..., stem: _Optional[str] = ..., start_frame: _Optional[int] = ..., frame_count: _Optional[int] = ..., encoding: _Optional[_Union[_config_pb2.Encoding, str]] = ..., gain: _Optional[float] = ...) -> None: ...
+
+class GetStemResponse(_message.Message):
+    __slots__ = ("chunk",)
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    chunk: StemChunk
+    def __init__(self, chunk: _Optional[_Union[StemChunk, _Mapping]] = ...) -> None: ...
+
+class HealthRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class HealthResponse(_message.Message):
+    __slots__ = ("status", "version", "runtime", "engines", "open_sessions", "queued_sessions", "max_open_sessions", "max_queued_sessions", "stored_bytes", "free_disk_bytes", "message")
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    RUNTIME_FIELD_NUMBER: _ClassVar[int]
+    ENGINES_FIELD_NUMBER: _ClassVar[int]
+    OPEN_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    MAX_OPEN_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    MAX_QUEUED_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    STORED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    FREE_DISK_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    status: ServingStatus
+    version: str
+    runtime: _engine_pb2.Runtime
+    engines: _containers.RepeatedCompositeFieldContainer[_engine_pb2.Model]
+    open_sessions: int
+    queued_sessions: int
+    max_open_sessions: int
+    max_queued_sessions: int
+    stored_bytes: int
+    free_disk_bytes: int
+    message: str
+    def __init__(self, status: _Optional[_Union[ServingStatus, str]] = ..., version: _Optional[str] = ..., runtime: _Optional[_Union[_engine_pb2.Runtime, _Mapping]] = ..., engines: _Optional[_Iterable[_Union[_engine_pb2.Model, _Mapping]]] = ..., open_sessions: _Optional[int] = ..., queued_sessions: _Optional[int] = ..., max_open_sessions: _Optional[int] = ..., max_queued_sessions: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., free_disk_bytes: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+
+class CreateSessionRequest(_message.Message):
+    __slots__ = ("config",)
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    config: _config_pb2.SeparationConfig
+    def __init__(self, config: _Optional[_Union[_config_pb2.SeparationConfig, _Mapping]] = ...) -> None: ...
+
+class CreateSessionResponse(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: _session_pb2.Session
+    def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ...) -> None: ...
+
+class UploadChunkRequest(_message.Message):
+    __slots__ = ("session_id", "offset", "data")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    offset: int
+    data: bytes
+    def __init__(self, session_id: _Optional[str] = ..., offset: _Optional[int] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class UploadChunkResponse(_message.Message):
+    __slots__ = ("committed_bytes",)
+    COMMITTED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    committed_bytes: int
+    def __init__(self, committed_bytes: _Optional[int] = ...) -> None: ...
+
+class FinishUploadRequest(_message.Message):
+    __slots__ = ("session_id", "finish")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    FINISH_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    finish: Finish
+    def __init__(self, session_id: _Optional[str] = ..., finish: _Optional[_Union[Finish, _Mapping]] = ...) -> None: ...
+
+class FinishUploadResponse(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: _session_pb2.Session
+    def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ...) -> None: ...
+
+class WatchSessionRequest(_message.Message):
+    __slots__ = ("session_id", "stems", "progress_only", "encoding", "gain")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    STEMS_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_ONLY_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    GAIN_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    stems: _containers.RepeatedCompositeFieldContainer[StemCursor]
+    progress_only: bool
+    encoding: _config_pb2.Encoding
+    gain: float
+    def __init__(self, session_id: _Optional[str] = ..., stems: _Optional[_Iterable[_Union[StemCursor, _Mapping]]] = ..., progress_only: bool = ..., encoding: _Optional[_Union[_config_pb2.Encoding, str]] = ..., gain: _Optional[float] = ...) -> None: ...
+
+class StemCursor(_message.Message):
+    __slots__ = ("stem", "start_frame")
+    STEM_FIELD_NUMBER: _ClassVar[int]
+    START_FRAME_FIELD_NUMBER: _ClassVar[int]
+    stem: str
+    start_frame: int
+    def __init__(self, stem: _Optional[str] = ..., start_frame: _Optional[int] = ...) -> None: ...
+
+class WatchSessionResponse(_message.Message):
+    __slots__ = ("session", "progress", "stem", "engine_change", "done")
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    STEM_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_CHANGE_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    session: _session_pb2.Session
+    progress: _session_pb2.Progress
+    stem: StemChunk
+    engine_change: _engine_pb2.EngineChange
+    done: _session_pb2.Session
+    def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., progress: _Optional[_Union[_session_pb2.Progress, _Mapping]] = ..., stem: _Optional[_Union[StemChunk, _Mapping]] = ..., engine_change: _Optional[_Union[_engine_pb2.EngineChange, _Mapping]] = ..., done: _Optional[_Union[_session_pb2.Session, _Mapping]] = ...) -> None: ...
+
+class GetSessionRequest(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class GetSessionResponse(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: _session_pb2.Session
+    def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ...) -> None: ...
+
+class ListSessionsRequest(_message.Message):
+    __slots__ = ("page_size", "page_token")
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListSessionsResponse(_message.Message):
+    __slots__ = ("sessions", "next_page_token")
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    sessions: _containers.RepeatedCompositeFieldContainer[_session_pb2.Session]
+    next_page_token: str
+    def __init__(self, sessions: _Optional[_Iterable[_Union[_session_pb2.Session, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class CancelSessionRequest(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class CancelSessionResponse(_message.Message):
+    __slots__ = ("session",)
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    session: _session_pb2.Session
+    def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ...) -> None: ...
+
+class DeleteSessionRequest(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class DeleteSessionResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListModelsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListModelsResponse(_message.Message):
+    __slots__ = ("models",)
+    MODELS_FIELD_NUMBER: _ClassVar[int]
+    models: _containers.RepeatedCompositeFieldContainer[_engine_pb2.Model]
+    def __init__(self, models: _Optional[_Iterable[_Union[_engine_pb2.Model, _Mapping]]] = ...) -> None: ...

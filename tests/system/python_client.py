@@ -1,0 +1,54 @@
+"""Programs that use the Python client, each a process of its own in a clean virtual environment."""
+import json
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+# What the programs share. `say` tells the test something; `wait` waits until the test says to go on.
+PRELUDE = """
+import asyncio, hashlib, json, resource, sys, threading, time, warnings
+import numpy as np
+import stemwire
+
+SERVER, ARGUMENTS = sys.argv[1], sys.argv[2:]
+
+def say(**said):
+    print(json.dumps(said, default=str), flush=True)
+
+def wait():
+    assert sys.stdin.readline()
+
+def digests(stems):
+    return {name: hashlib.sha256(stem.samples.tobytes()).hexdigest() for name, stem in stems.items()}
+
+def rss():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
+"""
+
+
+class Program:
+    """One that runs. `heard()` answers what it says next, `go()` lets it go on, `end()` what it says last."""
+
+    def __init__(self, python: Path, folder: Path, program: str, *arguments, **variables: str):
+        command = [python, "-W", "error::DeprecationWarning", "-c", PRELUDE + program, *map(str, arguments)]
+        environment = {"PATH": "/usr/bin:/bin"} | variables
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        text=True, cwd=folder, env=environment)
+
+    def heard(self) -> SimpleNamespace:
+        line = self.process.stdout.readline()
+        assert line, f"the program ended: {self.process.communicate()[1]}"
+        return SimpleNamespace(**json.loads(line))
+
+    def go(self) -> None:
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def end(self) -> SimpleNamespace:
+        out, err = self.process.communicate(timeout=120)
+        assert self.process.returncode == 0, err
+        return SimpleNamespace(**json.loads(out.splitlines()[-1]), err=err)
+
+    def kill(self) -> None:
+        with self.process as process:
+            process.kill()
