@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import ROOT, Server, music, wav
-from stemwire_client import api, separate
+from stemwire_client import Config, api, separate
 
 RECIPES = (ROOT / "clients" / "README.md").read_text()
 PYTHON = (ROOT / "clients" / "python" / "README.md").read_text()
@@ -93,6 +94,16 @@ def test_a_shell_separates_a_song(server, shell, tmp_path, tool):
     sessions = server.stub.ListSessions(api.ListSessionsRequest()).sessions
     assert [session.session_id for session in sessions] == [expected.done.session_id]
     server.stub.DeleteSession(api.DeleteSessionRequest(session_id=expected.done.session_id))
+
+
+def test_curl_separates_a_song(server, shell, tmp_path):
+    said = shell(blocks(section(RECIPES, "curl"), "sh"))
+    assert '"session_id"' in said
+    stems = separate(server.stub, (tmp_path / "song.mp3").read_bytes(), Config(stems=["vocals", "accompaniment"])).stems
+    assert soundfile.read(tmp_path / "vocals.wav", dtype="float32")[0].tobytes() == stems["vocals"]
+    assert soundfile.info(tmp_path / "accompaniment.flac").frames == 7 * 44_100
+    with zipfile.ZipFile(tmp_path / "stems.zip") as archive:
+        assert archive.testzip() is None and len(archive.namelist()) == 2
 
 
 def test_the_commands_call_methods_that_there_are():
