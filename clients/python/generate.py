@@ -3,6 +3,7 @@
 The compiler has one fixed version, fetched with pip, so that everybody gets the same files, and so that these run
 with as old a protobuf as they may: generated code asks for a runtime that is at least as new as itself.
 """
+import os
 import shutil
 import subprocess
 import sys
@@ -28,8 +29,8 @@ def generate(folder: Path) -> dict[str, str]:
     protos = sorted(str(path) for path in PROTO.rglob("*.proto"))
     compile = "import sys; from grpc_tools import protoc; sys.exit(protoc.main(['protoc', *sys.argv[1:]]))"
     command = [sys.executable, "-W", "ignore", "-c", compile, f"-I{PROTO}", f"-I{include}", *outputs, *protos]
-    subprocess.run(command, check=True, env={"PYTHONPATH": str(tools)})
-    files = {path.name: path.read_text() for path in (out / "stemwire" / "v1").iterdir()}
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(tools)})
+    files = {path.name: path.read_text("utf-8") for path in (out / "stemwire" / "v1").iterdir()}
     # A file without services has no stubs of them.
     files = {name: text for name, text in files.items() if "_grpc" not in name or "Stub" in text}
     return {"__init__.py": INIT} | files
@@ -41,4 +42,4 @@ if __name__ == "__main__":
     shutil.rmtree(TARGET, ignore_errors=True)
     TARGET.mkdir()
     for name, text in files.items():
-        (TARGET / name).write_text(text)
+        (TARGET / name).write_text(text, "utf-8", newline="\n")

@@ -66,8 +66,8 @@ def test_the_stubs_are_those_that_the_proto_gives(tmp_path):
     spec = importlib.util.spec_from_file_location("generate", CLIENT / "generate.py")
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
-    committed = {path.name: path.read_text() for path in (CLIENT / "src/stemwire/v1").iterdir() if path.is_file()}
-    assert generate.generate(tmp_path) == committed
+    committed = {path.name: path.read_text("utf-8") for path in (CLIENT / "src/stemwire/v1").iterdir() if path.is_file()}
+    assert generate.generate(tmp_path) == committed, "the proto has changed: run clients/python/generate.py"
 
 
 def test_stems_are_byte_for_byte_those_of_the_command_line(server, program, cli, tmp_path):
