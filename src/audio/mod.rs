@@ -2,10 +2,11 @@
 //!
 //! [`units`], [`block`], [`pcm`] and [`stem`] know nothing but numbers; the rooms beside them turn
 //! bytes into blocks ([`decode`]), change the rate ([`resample`]), do both ([`track`]) and write WAV
-//! files that grow (`wav`).
+//! files that grow (`wav`) and FLAC files ([`flac`]).
 
 pub mod block;
 pub mod decode;
+pub mod flac;
 pub mod pcm;
 pub mod resample;
 pub mod stem;

@@ -3,25 +3,28 @@
 //! [`Separations`] is the door: it opens sessions, gives them places, and ends them. Behind it each open
 //! session has a [`pipeline`]: a child process that decodes ([`decoding`]) into the [`track`], segments
 //! at the level that models want ([`normalization`]), the overlap that is not final ([`carry`]), and the
-//! files of the stems ([`stems`]). Engines that do not work are looked after by [`probing`].
+//! files of the stems ([`stems`]). Engines that do not work are looked after by [`probing`]; who counts is told
+//! ([`observer`]).
 
 mod admission;
 mod carry;
 pub mod decoding;
 mod limits;
 mod normalization;
+mod observer;
 mod pipeline;
 mod probing;
 mod stems;
 mod track;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 pub use admission::Counts;
 pub use decoding::DecoderConfig;
 pub use limits::Limits;
+pub use observer::Observer;
 pub use pipeline::reason_of;
 
 use admission::Desk;
@@ -102,7 +105,8 @@ impl Separations {
     pub fn open(store: Store, pool: Pool, config: Config) -> io::Result<Separations> {
         let Config { catalog, chain, decoder, limits } = config;
         let chain = Arc::new(chain);
-        let context = Context { pool, catalog, chain, decoder, max_track: limits.track };
+        let (max_track, observer) = (limits.track, OnceLock::new());
+        let context = Context { pool, catalog, chain, decoder, max_track, observer };
         Ok(Separations { desk: Desk::open(store, context, limits)? })
     }
 
@@ -136,6 +140,17 @@ impl Separations {
         self.desk.counts()
     }
 
+    /// Names who is told what happens from now on. The first that is named stays.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        // Whoever comes second would have to share it.
+        let _ = self.desk.context().observer.set(observer);
+    }
+
+    /// Tells whoever [observes](Separations::observe).
+    pub fn tell(&self, event: impl FnOnce(&dyn Observer)) {
+        self.desk.context().tell(event);
+    }
+
     /// Opens a session; or answers the one that has the same `request_id`, with `false`.
     ///
     /// # Errors
@@ -151,7 +166,7 @@ impl Separations {
         if !new {
             return Ok((session, false));
         }
-        let told = passed_over.map_or(Ok(()), |other| self.tell(&session, &other));
+        let told = passed_over.map_or(Ok(()), |other| self.note(&session, &other));
         if let Err(error) = told.and_then(|()| self.desk.admit(&session)) {
             // Nobody has been told of it.
             self.store().remove(&session).map_err(SessionError::Storage)?;
@@ -161,7 +176,7 @@ impl Separations {
     }
 
     /// Writes down that a session begins with another engine than it should.
-    fn tell(&self, session: &Session, other: &PassedOver) -> Result<(), SeparationError> {
+    fn note(&self, session: &Session, other: &PassedOver) -> Result<(), SeparationError> {
         let context = self.desk.context();
         let name = session.manifest().plan.model.clone();
         let to = context.catalog.find(&name)?;
@@ -174,8 +189,11 @@ impl Separations {
             reason: cause.reason,
             message: format!("{}; {name} begins in its place", cause.message),
         };
+        let told = change.clone();
         let written = session.update(|manifest| manifest.engine_changes.push(change));
-        Ok(written.map_err(SessionError::Storage)?)
+        written.map_err(SessionError::Storage)?;
+        self.tell(|observer| observer.engine_changed(&told));
+        Ok(())
     }
 
     /// What the settings come down to with the models there are, and the model that was passed over for it.
@@ -218,7 +236,11 @@ impl Separations {
         Ok((plan, instead_of))
     }
 
-    fn check_room(&self) -> Result<(), SeparationError> {
+    /// Whether there is room on the disk for more.
+    ///
+    /// # Errors
+    /// [`SeparationError::DiskFull`], [`SeparationError::StorageFull`].
+    pub fn check_room(&self) -> Result<(), SeparationError> {
         let limits = self.limits();
         let free = disk::free_bytes(self.store().folder()).unwrap_or(u64::MAX);
         if free < limits.free_bytes {

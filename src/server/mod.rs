@@ -4,6 +4,7 @@
 //! - [`uploading`], [`reading`], [`ending`], [`paging`]: what both have in common.
 //! - [`status`]: the one place where errors become codes.
 //! - [`guard`]: who may talk to this server. [`cors`]: which pages a browser lets. [`health`]: whether it takes work.
+//! - [`metrics`]: numbers for those who watch over it.
 //!
 //! Asynchronous, but nothing here computes or waits for a disk on the runtime's threads: that goes
 //! through [`blocking`].
@@ -17,6 +18,7 @@ mod ending;
 mod grpc;
 mod guard;
 mod health;
+mod metrics;
 mod paging;
 mod reading;
 mod rest;
@@ -37,7 +39,9 @@ use tower::ServiceBuilder;
 
 pub use config::{ServerConfig, Tls};
 
-use crate::separation::Separations;
+use metrics::{GrpcCalls, HttpCalls, Metrics};
+
+use crate::separation::{Observer, Separations};
 use crate::wire::DESCRIPTORS;
 
 /// Calls that one connection may have open at once.
@@ -143,10 +147,15 @@ pub async fn serve(
     routes.add_service(reflection().build_v1()?);
     routes.add_service(reflection().build_v1alpha()?);
     routes.add_service(grpc::service(Arc::clone(&separations)));
-    let routes = routes.routes().into_axum_router().layer(GrpcWebLayer::new());
-    let routes = routes.merge(rest::router(Arc::clone(&separations))).fallback(rest::unknown);
+    let numbers = Arc::new(Metrics::new());
+    separations.observe(Arc::clone(&numbers) as Arc<dyn Observer>);
+    let calls = routes.routes().into_axum_router();
+    let calls = calls.layer(GrpcCalls::new(Arc::clone(&numbers))).layer(GrpcWebLayer::new());
+    let routes = rest::router(Arc::clone(&separations), Arc::clone(&numbers));
+    let routes = calls.merge(routes).fallback(rest::unknown);
 
     let layers = ServiceBuilder::new()
+        .layer(HttpCalls::new(numbers))
         // Outermost: a browser asks for permission without the token that the call itself carries.
         .layer(cors::layer(&config))
         .layer(guard::layer(&config))

@@ -26,7 +26,11 @@ pub(super) fn add_chunk(
     if session.state() == State::Paused {
         separations.resume(session)?;
     }
-    Ok(session.add_bytes(offset, bytes, separations.limits().upload_bytes)?)
+    let held = session.uploaded();
+    let added = session.add_bytes(offset, bytes, separations.limits().upload_bytes)?;
+    // Bytes that were sent again are not new.
+    separations.tell(|observer| observer.uploaded(added.saturating_sub(held)));
+    Ok(added)
 }
 
 /// Ends a session's upload; one that rests goes on.

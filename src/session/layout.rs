@@ -15,6 +15,7 @@ use crate::audio::StemName;
 /// computing.<n>     there while an engine has segment n
 /// stems/<stem>.wav  `.wav.part` until final
 /// peaks/<stem>      its peaks as far as somebody asked for them
+/// flac/<stem>.flac  its FLAC file, once somebody asked for it
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -93,6 +94,12 @@ impl Layout {
     /// The peaks of a stem.
     pub fn peaks(&self, stem: &StemName) -> PathBuf {
         self.directory.join("peaks").join(stem.as_str())
+    }
+
+    /// The FLAC file of a final stem; `fit` where its samples are lowered so that none clips.
+    pub fn flac(&self, stem: &StemName, fit: bool) -> PathBuf {
+        let ending = if fit { ".fit.flac" } else { ".flac" };
+        self.directory.join("flac").join(format!("{stem}{ending}"))
     }
 
     /// Bytes that the session holds on disk; what cannot be read counts nothing.

@@ -3,7 +3,7 @@
 //! - [`layout`]: which file is which. [`manifest`]: what is known of a session, replaced atomically.
 //! - [`engines`]: who computes which part of it.
 //! - [`spool`]: the upload as received. [`tail`]: reading stems while they grow. [`peaks`]: how loud they
-//!   are, for the eye.
+//!   are, for the eye. [`flac`]: the same, packed.
 //! - [`live`]: a session in memory: its manifest, its upload, its [`signal`].
 //! - [`store`]: all sessions of a data directory. [`retention`]: which of them go.
 //!
@@ -12,6 +12,7 @@
 pub mod disk;
 pub mod engines;
 pub mod failure;
+pub mod flac;
 pub mod id;
 pub mod layout;
 pub mod live;

@@ -1,11 +1,17 @@
-"""Plain HTTP as any script would speak it: the standard library, and curl."""
+"""Plain HTTP as any script would speak it: the standard library, and curl.
+
+Every JSON answer is held against what /openapi.json says of it.
+"""
 import http.client
 import io
 import json
 import os
+import re
 import time
 import uuid
 from dataclasses import dataclass
+
+import jsonschema
 
 
 @dataclass
@@ -26,16 +32,53 @@ class Answer:
         return self.status, told["code"], told["reason"]
 
 
-def call(server, method: str, path: str, body=None, headers: dict = None, timeout: float = 120) -> Answer:
-    """`body` may be bytes, or an iterable of them: then it is sent as it comes, in chunks."""
+def exchange(server, method: str, path: str, body, headers: dict, timeout: float) -> Answer:
     connection = http.client.HTTPConnection(server.address, timeout=timeout)
     try:
         chunked = body is not None and not isinstance(body, bytes)
-        connection.request(method, path, body, headers or {}, encode_chunked=chunked)
+        connection.request(method, path, body, headers, encode_chunked=chunked)
         response = connection.getresponse()
         return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
     finally:
         connection.close()
+
+
+DOCUMENT = {}
+
+
+def described(server, method: str, path: str, answer: Answer) -> None:
+    """Fails where an answer is not what the document says."""
+    if not DOCUMENT:
+        document = exchange(server, "GET", "/openapi.json", None, {}, 30)
+        if document.status == 401:
+            return
+        DOCUMENT.update(json.loads(document.body))
+    parts = path.split("?")[0].split("/")
+    like = lambda template: re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template)), "/".join(parts))
+    # The route with most that is said in so many words.
+    routes = sorted((template for template in DOCUMENT["paths"] if like(template)), key=lambda template: template.count("{"))
+    operations = DOCUMENT["paths"][routes[0]] if routes else {}
+    operation = operations.get("get" if method == "HEAD" else method.lower())
+    if operation is None:
+        # What no route takes is refused as everything is.
+        assert answer.status in (401, 403, 404, 405) or method == "OPTIONS", (method, path, answer.status)
+        responses = {"default": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}}
+    else:
+        responses = operation["responses"]
+    told = responses.get(str(answer.status)) or responses["default"]
+    assert answer.status < 300 or answer.status == 304 or "default" in responses, (method, path, answer.status)
+    kind = answer.headers.get("content-type")
+    if kind != "application/json" or method == "HEAD":
+        return
+    schema = told["content"]["application/json"]["schema"]
+    jsonschema.validate(json.loads(answer.body), schema | {"components": DOCUMENT["components"]}, jsonschema.Draft202012Validator)
+
+
+def call(server, method: str, path: str, body=None, headers: dict = None, timeout: float = 120) -> Answer:
+    """`body` may be bytes, or an iterable of them: then it is sent as it comes, in chunks."""
+    answer = exchange(server, method, path, body, headers or {}, timeout)
+    described(server, method, path, answer)
+    return answer
 
 
 def get(server, path: str, **headers: str) -> Answer:

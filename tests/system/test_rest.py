@@ -2,10 +2,14 @@
 import io
 import json
 import re
+import shutil
 import socket
 import subprocess
+import zipfile
 from pathlib import Path
+from urllib.parse import unquote
 
+import grpc
 import imageio_ffmpeg
 import numpy as np
 import pytest
@@ -13,7 +17,7 @@ import soundfile
 import stemwire_client as client
 from conftest import RATE, ROOT, Server, music, wav
 from http_client import call, environment, form, get, separate, wait_done
-from stemwire_client import Background, api, get_stem
+from stemwire_client import api, get_stem
 from test_resume import wait_for
 
 
@@ -191,6 +195,44 @@ def test_unknown_routes_and_methods_are_told_in_json(server, links):
     assert get(server, "/api/sessions?page_token=x").problem() == (400, "INVALID_ARGUMENT", "PAGE_TOKEN_INVALID")
 
 
+def long_wav(size: int):
+    """A form with so many bytes of a song, piece by piece."""
+    head = wav(np.zeros((0, 2), np.float32))
+    # Sizes of 0xFFFFFFFF mean: read to the end.
+    head = head[:4] + b"\xff" * 4 + head[8:40] + b"\xff" * 4
+    body, headers = form(("file", "long.wav", head + b"SONG"))
+    before, after = body.split(b"SONG")
+
+    def pieces():
+        piece = wav(music(2))[44 : 44 + (1 << 18)]
+        yield before
+        for _ in range(size // len(piece)):
+            yield piece
+        yield after
+
+    return pieces(), headers
+
+
+def memory(server, what: str) -> int:
+    """Such as VmHWM, the most memory that the process ever had, in KiB."""
+    return int(Path(f"/proc/{server.process.pid}/status").read_text().split(f"{what}:")[1].split()[0])
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_an_upload_of_any_length_takes_no_memory(start):
+    """Its session waits for a place, so that nothing but the upload is seen."""
+    server = start("--max-open", "1", "--idle-upload", "10m", "--threads", "1")
+    server.stub.CreateSession(api.CreateSessionRequest())
+    upload = lambda size: call(server, "POST", "/api/separate?async=true", *long_wav(size)).json()["session_id"]
+    upload(8 << 20)
+    before = memory(server, "VmHWM")
+    session_id = upload(256 << 20)
+    assert memory(server, "VmHWM") - before < 24 << 10
+    session = get(server, f"/api/sessions/{session_id}").json()
+    assert session["upload_complete"] and session["uploaded_bytes"] > 255 << 20
+    assert call(server, "DELETE", f"/api/sessions/{session_id}").status == 204
+
+
 def test_whoever_leaves_in_the_middle_leaves_nothing(server, song):
     before = {session["session_id"] for session in sessions(server)}
     body, headers = form(("file", "half.wav", song))
@@ -304,8 +346,6 @@ def test_names_of_uploads_cannot_do_harm(server):
         header = get(server, told["vocals_url"]).headers["content-disposition"]
         assert header.isascii() and not set("\r\n") & set(header)
         plain, encoded = re.fullmatch(r"attachment; filename=\"([^\"\\]*)\"; filename\*=UTF-8''(\S+)", header).groups()
-        from urllib.parse import unquote
-
         assert unquote(encoded, errors="strict") == f"{title} - vocals.wav"
         assert "/" not in plain and ".." not in plain
 
@@ -322,6 +362,99 @@ def test_nothing_clips_where_one_gain_is_asked_for(server):
     for stem, audio in fitted.items():
         assert np.abs(audio * loudest - exact[stem]).max() < 4e-4 * loudest
     assert get(server, told["vocals_url"]).headers["etag"] != get(server, f"{told['vocals_url']}?fit=true").headers["etag"]
+
+
+# Other forms, and all stems at once.
+
+
+@pytest.fixture(scope="module")
+def flac(server, links) -> bytes:
+    return get(server, f"{links['vocals_url']}?format=flac").body
+
+
+def test_flac_is_the_same_samples_as_24_bits(server, links, flac):
+    wav_file = get(server, f"{links['vocals_url']}?format=wav-s24").body
+    decode = lambda content: ffmpeg("-err_detect", "explode", "-i", "-", "-f", "s24le", "-", stdin=content)
+    assert decode(flac) == decode(wav_file)
+    assert soundfile.info(io.BytesIO(flac)).frames == 9 * RATE
+    assert len(flac) < 0.9 * len(wav_file)
+
+
+def test_flac_has_ranges_and_tags_too(server, links, flac):
+    url = f"{links['vocals_url']}?format=flac"
+    part = get(server, url, range="bytes=1000-70000")
+    assert (part.status, part.body) == (206, flac[1000:70_001])
+    assert part.headers["content-range"] == f"bytes 1000-70000/{len(flac)}"
+    assert get(server, url, if_none_match=part.headers["etag"]).status == 304
+    assert int(call(server, "HEAD", url).headers["content-length"]) == len(flac)
+    assert part.headers["content-disposition"].endswith(".flac")
+    seeked = ffmpeg("-ss", 6, "-i", f"http://{server.address}{url}", "-f", "s24le", "-")
+    assert len(seeked) == 3 * RATE * 6
+
+
+def test_the_zip_has_every_stem_and_other_tools_open_it(server, links, flac, tmp_path):
+    answer = get(server, f"/download/{links['session_id']}.zip")
+    assert answer.headers["content-type"] == "application/zip"
+    assert 'filename="my song.zip"' in answer.headers["content-disposition"]
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == [f"{stem['name']}.wav" for stem in get(server, f"/api/sessions/{links['session_id']}").json()["stems"]]
+        for stem, url in links["stems"].items():
+            assert archive.getinfo(f"{stem}.wav").compress_type == zipfile.ZIP_STORED
+            assert archive.read(f"{stem}.wav") == get(server, url).body
+    if shutil.which("unzip"):
+        (tmp_path / "stems.zip").write_bytes(answer.body)
+        subprocess.run(["unzip", "-q", "stems.zip"], cwd=tmp_path, check=True)
+        assert (tmp_path / "vocals.wav").read_bytes() == get(server, links["vocals_url"]).body
+    packed = get(server, f"/download/{links['session_id']}.zip?format=flac")
+    with zipfile.ZipFile(io.BytesIO(packed.body)) as archive:
+        assert archive.read("vocals.flac") == flac
+    assert call(server, "HEAD", f"/download/{links['session_id']}.zip").status == 200
+    assert get(server, f"/download/{links['session_id']}").problem() == (404, "NOT_FOUND", "ROUTE_UNKNOWN")
+
+
+# The document, and numbers.
+
+
+def test_the_document_names_every_route_of_the_readme(server):
+    paths = get(server, "/openapi.json").json()["paths"]
+    named = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    table = (ROOT / "README.md").read_text().split("| route | |")[1].split("###")[0]
+    routes = re.findall(r"`((?:GET|POST|DELETE) /\S*)`", table)
+    assert len(routes) > 8 and set(routes) <= named, set(routes) - named
+
+
+def value(text: str, name: str) -> float:
+    found = [line for line in text.splitlines() if line.startswith(name)]
+    assert len(found) == 1, (name, found)
+    return float(found[0].split()[-1])
+
+
+def test_numbers_count_what_happened(start, song):
+    server = start("--engines", "mini")
+    told = separate(server, song, query="?stems=vocals").json()
+    get(server, told["vocals_url"])
+    get(server, "/api/anything/at/all")
+    get_stem(server.stub, told["session_id"], "vocals")
+    with pytest.raises(grpc.RpcError):
+        server.get("67e55044-10b1-426f-9247-bb680e5fe0c8")
+    answer = get(server, "/metrics")
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    text = answer.body.decode()
+    assert value(text, "stemwire_uploaded_bytes_total") == len(song)
+    assert value(text, 'stemwire_http_requests_total{method="POST",route="/api/separate",status="200"}') == 1
+    assert value(text, 'stemwire_http_requests_total{method="GET",route="/download/{id}/{stem}",status="200"}') == 1
+    assert value(text, 'stemwire_http_requests_total{method="GET",route="other",status="404"}') == 1
+    call_name = "stemwire.v1.SeparationService"
+    assert value(text, f'stemwire_grpc_requests_total{{method="{call_name}/GetStem",code="OK"}}') == 1
+    assert value(text, f'stemwire_grpc_requests_total{{method="{call_name}/GetSession",code="NOT_FOUND"}}') == 1
+    assert value(text, f'stemwire_grpc_request_duration_seconds_count{{method="{call_name}/GetStem"}}') == 1
+    assert value(text, "stemwire_first_stem_latency_seconds_count") == 1
+    # Nine seconds are three segments of four, or four.
+    assert value(text, 'stemwire_segments_total{model="mini"}') in (3, 4)
+    assert value(text, 'stemwire_engine_time_seconds_total{model="mini"}') > 0
+    assert value(text, "stemwire_open_sessions") == value(text, "stemwire_queued_sessions") == 0
+    assert value(text, "stemwire_stored_bytes") > 9 * RATE * 8
 
 
 # Sessions while they run.

@@ -13,16 +13,18 @@ mod player;
 mod takeover;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::decoding::parent::{Decoded, DecodingPlan};
 use super::decoding::{DecoderConfig, Decoding};
 use super::normalization::Level;
+use super::observer::Observer;
 use super::track::TrackReader;
 use crate::audio::{Frames, Stereo};
 use crate::engine::pool::Pool;
 use crate::engine::{Catalog, Chain, EngineError};
+use crate::session::manifest::Timestamp;
 use crate::session::settings::Normalization;
 use crate::session::{Failure, Reason, Session, Stop};
 
@@ -55,6 +57,17 @@ pub(super) struct Context {
     pub(super) decoder: DecoderConfig,
     /// The longest track that is taken.
     pub(super) max_track: Duration,
+    /// Who is told what happens.
+    pub(super) observer: OnceLock<Arc<dyn Observer>>,
+}
+
+impl Context {
+    /// Tells whoever observes.
+    pub(super) fn tell(&self, event: impl FnOnce(&dyn Observer)) {
+        if let Some(observer) = self.observer.get() {
+            event(observer.as_ref());
+        }
+    }
 }
 
 /// How long to sleep when nothing tells of a change: stalls of the decoder are seen that often.
@@ -121,6 +134,8 @@ impl<'a> Run<'a> {
             match self.flight.take(self.next) {
                 Some((sent, Ok(answer))) => {
                     self.context.chain.breakers().succeeded(self.player.name());
+                    let name = self.player.name();
+                    self.context.tell(|observer| observer.separated(name, answer.engine_time));
                     let mix = if self.player.needs_mix() {
                         self.track.read(sent.segment.span.clone()).map_err(storage)?
                     } else {
@@ -131,7 +146,11 @@ impl<'a> Run<'a> {
                     self.output.add(&sent.segment, self.player.weights(), &stems);
                     self.track.sync().map_err(storage)?;
                     self.next += 1;
+                    let had = self.session.progress().finished;
                     self.output.commit(self.session, self.next, next, decoded.frames)?;
+                    if had == Frames::ZERO {
+                        self.tell_first_stem();
+                    }
                 }
                 Some((sent, Err(error))) => self.stumble(sent, &error)?,
                 None if decoded.complete
@@ -145,6 +164,15 @@ impl<'a> Run<'a> {
                     self.session.signal().wait_newer(seen, LOOK_AGAIN);
                 }
             }
+        }
+    }
+
+    /// Tells how long the first frames took, where there are any now.
+    fn tell_first_stem(&self) {
+        if self.session.progress().finished > Frames::ZERO {
+            let created = self.session.manifest().created;
+            let after = Duration::from_millis(Timestamp::now().0.saturating_sub(created.0));
+            self.context.tell(|observer| observer.first_stem(after));
         }
     }
 

@@ -156,9 +156,10 @@ fn hand_on(
         .update(|manifest| {
             vouch(manifest, &successor.engine);
             manifest.begin_turn(successor, position);
-            manifest.engine_changes.push(change);
+            manifest.engine_changes.push(change.clone());
         })
         .map_err(storage)?;
+    context.tell(|observer| observer.engine_changed(&change));
     let found = Player::find(&session.manifest(), context);
     found.map_err(|error| Failure::new(Reason::ModelUnavailable, error.to_string()))
 }

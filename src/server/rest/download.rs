@@ -14,23 +14,58 @@ use super::disposition::{attachment, title};
 use super::format::{FORMATS, Format};
 use super::query::Query;
 use super::range::{Part, part};
-use super::source::{WavSource, body};
+use super::source::{FileSource, Source, WavSource, body};
 use super::{Answer, Refusal, Rest};
+use crate::audio::flac::HIGHEST;
 use crate::audio::{Frames, Hertz, StemName};
-use crate::server::status::{ApiError, respond};
+use crate::server::status::{ApiError, Problem, respond};
 use crate::session::failure::SessionError;
+use crate::session::flac::{self, FlacStem};
 use crate::session::tail::Form;
 use crate::session::{Session, State};
 
 /// A stem that is done, in the form that was asked for.
 pub(super) struct Wanted {
-    pub(super) session: Arc<Session>,
-    pub(super) stem: StemName,
-    pub(super) format: Format,
-    pub(super) form: Form,
-    pub(super) frames: Frames,
-    pub(super) rate: Hertz,
+    session: Arc<Session>,
+    stem: StemName,
+    format: Format,
+    form: Form,
+    fit: bool,
+    frames: Frames,
+    rate: Hertz,
     etag: String,
+}
+
+/// What a stem's file holds.
+pub(super) enum Content {
+    /// Made while it is read.
+    Wav(WavSource),
+    /// Lies there.
+    Flac(FlacStem),
+}
+
+impl Content {
+    /// Its length in bytes.
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Content::Wav(wav) => wav.size(),
+            Content::Flac(flac) => flac.bytes,
+        }
+    }
+
+    /// Its bytes from `first` to before `end`.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub(super) fn part(self, first: u64, end: u64) -> Result<Box<dyn Source>, ApiError> {
+        match self {
+            Content::Wav(wav) => Ok(Box::new(wav.part(first, end))),
+            Content::Flac(flac) => {
+                let file = FileSource::open(&flac.path, first, end);
+                Ok(Box::new(file.map_err(SessionError::Storage)?))
+            }
+        }
+    }
 }
 
 /// How a request wants its stems.
@@ -55,6 +90,22 @@ impl Wish {
 }
 
 /// A stem.
+#[utoipa::path(
+    get,
+    path = "/download/{id}/{stem}",
+    params(
+        ("id" = String, Path, description = "the session's name, a UUID"),
+        ("stem" = String, Path, description = "the stem's name", example = "vocals"),
+        ("format" = Option<String>, Query, description = "wav-f32, wav-s24, wav-s16 (the default) or flac"),
+        ("fit" = Option<bool>, Query, description = "whether one gain for all stems keeps integers from clipping"),
+    ),
+    responses(
+        (status = 200, description = "the stem as a file", content_type = "audio/wav", body = [u8]),
+        (status = 206, description = "the part that `Range` asks for", content_type = "audio/wav", body = [u8]),
+        (status = 304, description = "it is the one that `If-None-Match` names"),
+        (status = "default", description = "refused", body = Problem),
+    ),
+)]
 pub(super) async fn stem(
     Extract(rest): Extract<Rest>,
     Path((id, name)): Path<(String, String)>,
@@ -65,19 +116,16 @@ pub(super) async fn stem(
     let session = rest.find(&id)?;
     check_done(&session)?;
     let wanted = Wanted::of(&session, &name, wish)?;
-    let source = wanted.wav()?;
-    let size = source.size();
+    let content = wanted.content(&rest).await?;
+    let size = content.size();
     let part = match part(&headers, &wanted.etag, size) {
         Ok(part) => part,
         Err(error) => return Err(unsatisfiable(&error, size)),
     };
-    let (first, end) = match part {
-        Part::Whole | Part::NotModified => (0, size),
-        Part::Range { first, last } => (first, last + 1),
-    };
     let body = match part {
         Part::NotModified => Body::empty(),
-        Part::Whole | Part::Range { .. } => body(source.part(first, end)),
+        Part::Whole => body(content.part(0, size)?),
+        Part::Range { first, last } => body(content.part(first, last + 1)?),
     };
     Ok(wanted.answer(part, size, body))
 }
@@ -131,15 +179,35 @@ impl Wanted {
         let frames = manifest.total.unwrap_or(manifest.commit.stems);
         let source = manifest.source.as_ref();
         let rate = source.map_or(manifest.plan.model_rate, |source| source.output_rate);
-        Ok(Wanted { session: Arc::clone(session), stem, format, form, frames, rate, etag })
+        Ok(Wanted { session: Arc::clone(session), stem, format, form, fit, frames, rate, etag })
     }
 
-    /// The bytes of its WAV file.
+    /// What its file holds. A FLAC file is made where it is not there yet, one at a time.
     ///
     /// # Errors
-    /// What opening the stem says.
-    pub(super) fn wav(&self) -> Result<WavSource, ApiError> {
-        Ok(WavSource::open(&self.session, &self.stem, self.frames, self.rate, self.form)?)
+    /// What opening the stem says; `Invalid` where there is no FLAC of this rate.
+    pub(super) async fn content(&self, rest: &Rest) -> Result<Content, ApiError> {
+        if self.format != Format::Flac {
+            let Wanted { session, stem, frames, rate, form, .. } = self;
+            return Ok(Content::Wav(WavSource::open(session, stem, *frames, *rate, *form)?));
+        }
+        if self.rate > HIGHEST {
+            let problem = format!("there is no FLAC of {}; take wav-s24", self.rate);
+            return Err(ApiError::Invalid { field: "format", problem });
+        }
+        let permit = Arc::clone(&rest.flac).acquire_owned().await.map_err(|_| ApiError::Defect)?;
+        let (session, stem) = (Arc::clone(&self.session), self.stem.clone());
+        let (rate, gain, fit) = (self.rate, self.form.gain, self.fit);
+        let make = rest.work(move |separations| {
+            // Held where the work is: it goes on also when its caller has left.
+            let _permit = permit;
+            if let Some(made) = flac::made(&session, &stem, fit) {
+                return Ok(made);
+            }
+            separations.check_room()?;
+            Ok(flac::make(&session, &stem, rate, gain, fit)?)
+        });
+        Ok(Content::Flac(make.await?))
     }
 
     fn answer(&self, part: Part, size: u64, body: Body) -> Response<Body> {

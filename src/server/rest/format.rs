@@ -14,16 +14,18 @@ pub(super) enum Format {
     /// 16-bit integer.
     #[default]
     WavS16,
+    /// The same samples as [`Format::WavS24`], packed without loss.
+    Flac,
 }
 
 /// What the query may say of a form.
-pub(super) const FORMATS: &str = "one of wav-f32, wav-s24, wav-s16";
+pub(super) const FORMATS: &str = "one of wav-f32, wav-s24, wav-s16, flac";
 
 impl FromStr for Format {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Format, ()> {
-        let all = [Format::WavF32, Format::WavS24, Format::WavS16];
+        let all = [Format::WavF32, Format::WavS24, Format::WavS16, Format::Flac];
         all.into_iter().find(|format| format.name() == text).ok_or(())
     }
 }
@@ -35,6 +37,7 @@ impl Format {
             Format::WavF32 => "wav-f32",
             Format::WavS24 => "wav-s24",
             Format::WavS16 => "wav-s16",
+            Format::Flac => "flac",
         }
     }
 
@@ -42,7 +45,7 @@ impl Format {
     pub(super) fn encoding(self) -> Encoding {
         match self {
             Format::WavF32 => Encoding::F32Le,
-            Format::WavS24 => Encoding::S24Le,
+            Format::WavS24 | Format::Flac => Encoding::S24Le,
             Format::WavS16 => Encoding::S16Le,
         }
     }
@@ -51,6 +54,7 @@ impl Format {
     pub(super) fn extension(self) -> &'static str {
         match self {
             Format::WavF32 | Format::WavS24 | Format::WavS16 => "wav",
+            Format::Flac => "flac",
         }
     }
 
@@ -58,6 +62,7 @@ impl Format {
     pub(super) fn media_type(self) -> &'static str {
         match self {
             Format::WavF32 | Format::WavS24 | Format::WavS16 => "audio/wav",
+            Format::Flac => "audio/flac",
         }
     }
 }

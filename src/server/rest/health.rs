@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::{Answer, Rest, json};
 use crate::engine::breaker::Condition;
 use crate::separation::Separations;
+use crate::server::status::Problem;
 
 /// The server's health. It names no path and no session: those who watch over the server may see it
 /// without its token.
@@ -32,7 +33,7 @@ pub(super) struct HealthView {
 
 /// An engine of the chain.
 #[derive(Debug, Serialize, ToSchema)]
-struct EngineHealthView {
+pub(super) struct EngineHealthView {
     /// The model's name.
     model: String,
     /// Its stems.
@@ -45,6 +46,15 @@ struct EngineHealthView {
 }
 
 /// Tells how the server is; 503 where no engine works.
+#[utoipa::path(
+    get,
+    path = "/health",
+    responses(
+        (status = 200, description = "how the server is", body = HealthView),
+        (status = 503, description = "no engine works", body = HealthView),
+        (status = "default", description = "refused", body = Problem),
+    ),
+)]
 pub(super) async fn health(Extract(rest): Extract<Rest>) -> Answer {
     let health = rest.work(|separations| Ok(look(separations))).await?;
     let status = match health.status {

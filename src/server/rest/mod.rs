@@ -2,8 +2,8 @@
 //!
 //! - [`separate`]: a form with a song comes in ([`upload`], [`options`], [`metered`]), links go out.
 //! - [`download`]: stems as files ([`format`], [`source`]), whole or in part ([`range`]), under names that
-//!   are safe ([`disposition`]).
-//! - [`sessions`], [`peaks`], [`health`]: what there is and how far it is.
+//!   are safe ([`disposition`]); [`zip`]: all of them.
+//! - [`sessions`], [`peaks`], [`health`]: what there is and how far it is. [`openapi`]: all of this, for programs.
 //!
 //! Errors become answers in [`status`](super::status), as everywhere.
 
@@ -12,6 +12,7 @@ mod download;
 mod format;
 mod health;
 mod metered;
+mod openapi;
 mod options;
 mod peaks;
 mod query;
@@ -21,12 +22,13 @@ mod sessions;
 mod source;
 mod upload;
 mod view;
+mod zip;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State as Extract};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
@@ -36,6 +38,7 @@ use tokio::sync::Semaphore;
 use tonic::Status;
 
 use super::blocking;
+use super::metrics::{MEDIA_TYPE, Metrics};
 use super::status::{ApiError, respond};
 use crate::separation::Separations;
 use crate::session::Session;
@@ -47,7 +50,9 @@ const COMPUTING_AT_ONCE: usize = 1;
 #[derive(Clone)]
 pub(super) struct Rest {
     separations: Arc<Separations>,
-    /// For finding peaks.
+    metrics: Arc<Metrics>,
+    /// One permit each for making FLAC files and for finding peaks.
+    flac: Arc<Semaphore>,
     peaks: Arc<Semaphore>,
 }
 
@@ -70,18 +75,36 @@ impl IntoResponse for Refusal {
 }
 
 /// The routes.
-pub(super) fn router(separations: Arc<Separations>) -> Router {
-    let rest = Rest { separations, peaks: Arc::new(Semaphore::new(COMPUTING_AT_ONCE)) };
+pub(super) fn router(separations: Arc<Separations>, metrics: Arc<Metrics>) -> Router {
+    let permit = || Arc::new(Semaphore::new(COMPUTING_AT_ONCE));
+    let rest = Rest { separations, metrics, flac: permit(), peaks: permit() };
     Router::new()
         .route("/health", get(health::health))
+        .route("/metrics", get(numbers))
+        .route("/openapi.json", get(openapi::document))
         .route("/api/separate", post(separate::separate))
         .route("/api/sessions", get(sessions::list))
         .route("/api/sessions/{id}", get(sessions::show).delete(sessions::delete))
         .route("/api/sessions/{id}/cancel", post(sessions::cancel))
         .route("/api/sessions/{id}/peaks/{stem}", get(peaks::peaks))
+        .route("/download/{id}", get(zip::all))
         .route("/download/{id}/{stem}", get(download::stem))
         .method_not_allowed_fallback(unsupported)
         .with_state(rest)
+}
+
+/// Numbers for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    responses((status = 200, description = "all numbers", content_type = MEDIA_TYPE, body = String)),
+)]
+async fn numbers(Extract(rest): Extract<Rest>) -> Answer {
+    let numbers = Arc::clone(&rest.metrics);
+    let text = rest.work(move |separations| Ok(numbers.text(separations))).await?;
+    let mut response = Response::new(Body::from(text));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    Ok(response)
 }
 
 /// What is answered where no route leads.

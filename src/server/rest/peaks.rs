@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::query::Query;
 use super::{Answer, Rest, json};
-use crate::server::status::ApiError;
+use crate::server::status::{ApiError, Problem};
 use crate::session::peaks::{self, FRAMES_PER_PEAK};
 
 /// A part of a stem's peaks.
@@ -29,6 +29,19 @@ pub(super) struct PeaksView {
 }
 
 /// The peaks from `from` on that are there, at most 65,536.
+#[utoipa::path(
+    get,
+    path = "/api/sessions/{id}/peaks/{stem}",
+    params(
+        ("id" = String, Path, description = "the session's name, a UUID"),
+        ("stem" = String, Path, description = "the stem's name", example = "vocals"),
+        ("from" = Option<u64>, Query, description = "the number of the first peak; 0 if left out"),
+    ),
+    responses(
+        (status = 200, description = "the peaks that are there", body = PeaksView),
+        (status = "default", description = "refused", body = Problem),
+    ),
+)]
 pub(super) async fn peaks(
     Extract(rest): Extract<Rest>,
     Path((id, stem)): Path<(String, String)>,

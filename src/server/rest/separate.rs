@@ -9,16 +9,30 @@ use axum::extract::{Request, State as Extract};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, Response, StatusCode};
 
+use super::openapi::SeparateForm;
 use super::view::{self, Links};
 use super::{Answer, Refusal, Rest, json, upload};
 use crate::separation::Separations;
 use crate::server::blocking;
 use crate::server::ending::{end_error, forsaken};
-use crate::server::status::{ApiError, respond_of};
+use crate::server::status::{ApiError, Problem, respond_of};
 use crate::session::settings::OnDisconnect;
 use crate::session::{Session, State};
 
 /// Takes a song; answers when its stems are done, or with `?async=true` as soon as the upload is.
+#[utoipa::path(
+    post,
+    path = "/api/separate",
+    params(
+        ("async" = Option<bool>, Query, description = "whether to answer before the stems are made"),
+    ),
+    request_body(content = SeparateForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 200, description = "the stems are made", body = Links),
+        (status = 202, description = "the upload is complete; `status_url` tells of the stems", body = Links),
+        (status = "default", description = "refused", body = Problem),
+    ),
+)]
 pub(super) async fn separate(Extract(rest): Extract<Rest>, request: Request) -> Answer {
     let (session, options) = upload::receive(&rest, request).await?;
     if options.is_async {

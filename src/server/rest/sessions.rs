@@ -10,10 +10,22 @@ use super::query::Query;
 use super::view::{SessionList, SessionView};
 use super::{Answer, Rest, json};
 use crate::server::paging::{PAGE_SIZE, page_size};
-use crate::server::status::ApiError;
+use crate::server::status::{ApiError, Problem};
 use crate::session::store::Cursor;
 
 /// A page of sessions, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/sessions",
+    params(
+        ("page_size" = Option<u32>, Query, description = "at most so many; 50 if left out, never more than 500"),
+        ("page_token" = Option<String>, Query, description = "`next_page_token` of the page before"),
+    ),
+    responses(
+        (status = 200, description = "a page of sessions", body = SessionList),
+        (status = "default", description = "refused", body = Problem),
+    ),
+)]
 pub(super) async fn list(Extract(rest): Extract<Rest>, RawQuery(query): RawQuery) -> Answer {
     let query = Query::parse(query.as_deref(), "page_size, page_token")?;
     let size = query.value("page_size", "a number of sessions")?.unwrap_or(PAGE_SIZE);
@@ -28,11 +40,33 @@ pub(super) async fn list(Extract(rest): Extract<Rest>, RawQuery(query): RawQuery
 }
 
 /// One session.
+#[utoipa::path(
+    get,
+    path = "/api/sessions/{id}",
+    params(
+        ("id" = String, Path, description = "the session's name, a UUID"),
+    ),
+    responses(
+        (status = 200, description = "the session", body = SessionView),
+        (status = "default", description = "refused", body = Problem),
+    ),
+)]
 pub(super) async fn show(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> Answer {
     Ok(json(StatusCode::OK, &SessionView::of(&*rest.find(&id)?)))
 }
 
 /// Ends a session; what is done of its stems can still be read over gRPC.
+#[utoipa::path(
+    post,
+    path = "/api/sessions/{id}/cancel",
+    params(
+        ("id" = String, Path, description = "the session's name, a UUID"),
+    ),
+    responses(
+        (status = 200, description = "the session, which has ended", body = SessionView),
+        (status = "default", description = "refused", body = Problem),
+    ),
+)]
 pub(super) async fn cancel(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> Answer {
     let session = rest.find(&id)?;
     let cancelled = Arc::clone(&session);
@@ -46,6 +80,17 @@ pub(super) async fn cancel(Extract(rest): Extract<Rest>, Path(id): Path<String>)
 }
 
 /// Ends a session and removes all of it.
+#[utoipa::path(
+    delete,
+    path = "/api/sessions/{id}",
+    params(
+        ("id" = String, Path, description = "the session's name, a UUID"),
+    ),
+    responses(
+        (status = 204, description = "it is gone"),
+        (status = "default", description = "refused", body = Problem),
+    ),
+)]
 pub(super) async fn delete(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> Answer {
     let session = rest.find(&id)?;
     rest.work(move |separations| Ok(separations.delete(&session)?)).await?;

@@ -3,7 +3,9 @@
 //! A piece is read when the client has taken the one before the last, so a client that does not read
 //! costs two pieces of memory and no thread.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -23,10 +25,19 @@ const PIECES_AHEAD: usize = 1;
 /// Frames that are read at once: 256 KiB of float32 samples.
 const PIECE_FRAMES: Frames = Frames(32_768);
 
+/// Bytes that are read at once of a file that is sent as it is.
+const PIECE_BYTES: usize = 256 * 1024;
+
 /// Something that gives bytes until it ends.
 pub(super) trait Source: Send + 'static {
     /// The next bytes; `None` at the end.
     fn next(&mut self) -> io::Result<Option<Bytes>>;
+}
+
+impl Source for Box<dyn Source> {
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
+        (**self).next()
+    }
 }
 
 /// A body that reads from `source` as the client takes it.
@@ -132,6 +143,33 @@ impl Source for WavSource {
         };
         bytes.truncate(left);
         self.position += bytes.len() as u64;
+        Ok(Some(bytes.into()))
+    }
+}
+
+/// A part of a file as it is.
+pub(super) struct FileSource {
+    file: File,
+    left: u64,
+}
+
+impl FileSource {
+    /// The bytes from `first` to before `end`.
+    pub(super) fn open(path: &Path, first: u64, end: u64) -> io::Result<FileSource> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(first))?;
+        Ok(FileSource { file, left: end.saturating_sub(first) })
+    }
+}
+
+impl Source for FileSource {
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        let mut bytes = vec![0; self.left.min(PIECE_BYTES as u64) as usize];
+        self.file.read_exact(&mut bytes)?;
+        self.left -= bytes.len() as u64;
         Ok(Some(bytes.into()))
     }
 }

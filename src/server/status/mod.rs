@@ -18,7 +18,7 @@ use crate::session::failure::SessionError;
 use crate::session::{Failure, State};
 use answer::answer;
 
-pub(super) use http::{Problem, respond, respond_of};
+pub(super) use http::{Problem, name as code_name, respond, respond_of};
 pub(super) use remedy::remedy;
 
 /// The `domain` of every `ErrorInfo`.

@@ -1,0 +1,106 @@
+//! The names under which calls are counted: only those that there are, so that nobody makes a server
+//! keep a series for every address that he can think of.
+
+use std::collections::BTreeSet;
+
+use axum::http::Method;
+use prost::Message;
+use prost_types::FileDescriptorSet;
+
+use crate::wire::DESCRIPTORS;
+
+/// What is counted of an address that is none.
+const OTHER: &str = "other";
+
+/// Routes of plain HTTP; a part in braces stands for anything.
+const ROUTES: [&str; 12] = [
+    "/",
+    "/static/{file}",
+    "/health",
+    "/metrics",
+    "/openapi.json",
+    "/api/separate",
+    "/api/sessions",
+    "/api/sessions/{id}",
+    "/api/sessions/{id}/cancel",
+    "/api/sessions/{id}/peaks/{stem}",
+    "/download/{id}",
+    "/download/{id}/{stem}",
+];
+
+/// The route that a path takes.
+pub(super) fn route(path: &str) -> &'static str {
+    let fits = |route: &&str| {
+        let mut parts = path.split('/');
+        let same = route.split('/').all(|wanted| {
+            parts.next().is_some_and(|part| wanted.starts_with('{') || wanted == part)
+        });
+        same && (parts.next().is_none() || route.starts_with("/static/"))
+    };
+    ROUTES.iter().find(|route| fits(route)).copied().unwrap_or(OTHER)
+}
+
+/// The name of a method of HTTP.
+pub(super) fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => OTHER,
+    }
+}
+
+/// The calls that this server has, as `package.Service/Method`.
+pub(super) struct Methods(BTreeSet<String>);
+
+impl Methods {
+    /// Those of the proto and of the health service.
+    pub(super) fn new() -> Methods {
+        let mut names = BTreeSet::new();
+        for descriptors in [DESCRIPTORS, tonic_health::pb::FILE_DESCRIPTOR_SET] {
+            // They are part of the binary; without them all calls are counted together.
+            let files = FileDescriptorSet::decode(descriptors).unwrap_or_default().file;
+            for file in &files {
+                for service in &file.service {
+                    let name = |method: &prost_types::MethodDescriptorProto| {
+                        format!("{}.{}/{}", file.package(), service.name(), method.name())
+                    };
+                    names.extend(service.method.iter().map(name));
+                }
+            }
+        }
+        Methods(names)
+    }
+
+    /// The name of the call at this path.
+    pub(super) fn of(&self, path: &str) -> String {
+        let name = path.trim_start_matches('/');
+        if self.0.contains(name) { name.to_owned() } else { OTHER.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_names_are_counted_apart() {
+        let check = |path, expected| assert_eq!(route(path), expected);
+        check("/", "/");
+        check("/static/app/main.js", "/static/{file}");
+        check("/api/sessions", "/api/sessions");
+        check("/api/sessions/x", "/api/sessions/{id}");
+        check("/api/sessions/x/peaks/vocals", "/api/sessions/{id}/peaks/{stem}");
+        check("/download/x.zip", "/download/{id}");
+        check("/download/x/vocals", "/download/{id}/{stem}");
+        check("/download/x/vocals/y", "other");
+        check("/wp-login.php", "other");
+        let methods = Methods::new();
+        let check = |path, expected| assert_eq!(methods.of(path), expected);
+        check("/stemwire.v1.SeparationService/GetStem", "stemwire.v1.SeparationService/GetStem");
+        check("/grpc.health.v1.Health/Check", "grpc.health.v1.Health/Check");
+        check("/stemwire.v1.SeparationService/Nothing", "other");
+    }
+}

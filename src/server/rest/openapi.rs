@@ -1,0 +1,78 @@
+//! `GET /openapi.json`: all routes of plain HTTP, for programs.
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use serde::Serialize;
+use utoipa::{OpenApi, ToSchema};
+
+use super::{download, health, json, peaks, separate, sessions, view, zip};
+use crate::server::status::Problem;
+
+/// A form with a song. All fields but `file` stand before it, or in the address.
+#[derive(Serialize, ToSchema)]
+#[allow(dead_code, reason = "it is only described, never made: forms are read as they come")]
+pub(super) struct SeparateForm {
+    /// Whether to answer before the stems are made.
+    r#async: Option<bool>,
+    /// The model; the first of the chain that works if left out.
+    model: Option<String>,
+    /// Names of stems with commas between; all of the model's and the accompaniment if left out.
+    stems: Option<String>,
+    /// `streaming` (the default) or `exact`.
+    normalization: Option<String>,
+    /// How much of a segment overlaps the next, 0 to 0.9.
+    overlap: Option<f64>,
+    /// Whether another engine may go on where one fails.
+    allow_fallback: Option<bool>,
+    /// `sum` of the other stems (the default), or the song `minus` its vocals.
+    accompaniment: Option<String>,
+    /// `average` (the default) or `zeros`: what Spleeter's masks are worth above 11 kHz.
+    mask_extension: Option<String>,
+    /// Sample rate of the stems: the `model`'s (the default) or that of the `source`.
+    rate: Option<String>,
+    /// What becomes of the session when its client leaves before the answer: `pause` (the default),
+    /// `continue` or `cancel`.
+    on_disconnect: Option<String>,
+    /// The song.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Stemwire",
+        description = "Music source separation: a song goes in, its stems come out. Plain HTTP for callers \
+                       without gRPC; every refusal is a `Problem`.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    paths(
+        health::health,
+        super::numbers,
+        document,
+        separate::separate,
+        sessions::list,
+        sessions::show,
+        sessions::delete,
+        sessions::cancel,
+        peaks::peaks,
+        zip::all,
+        download::stem,
+    ),
+    components(schemas(
+        Problem,
+        SeparateForm,
+        health::HealthView,
+        peaks::PeaksView,
+        view::Links,
+        view::SessionView,
+        view::SessionList,
+    ))
+)]
+struct Document;
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", responses((status = 200, description = "this document", body = Object)))]
+pub(super) async fn document() -> Response<Body> {
+    json(StatusCode::OK, &Document::openapi())
+}

@@ -1,0 +1,164 @@
+//! `GET /download/{session_id}.zip`: all stems as one file, made while it is read.
+//!
+//! Stems are stored as they are: float samples hardly get shorter, and FLAC files not at all. A file's
+//! checksum stands behind it, so every stem is read once and nothing of it is held.
+
+use std::io::{self, Write};
+use std::mem::take;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, RawQuery, State as Extract};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderValue, Method, Response};
+use zip::write::{SimpleFileOptions, StreamWriter};
+use zip::{CompressionMethod, ZipWriter};
+
+use super::disposition::{attachment, title};
+use super::download::{Wanted, Wish, check_done};
+use super::source::{Source, body};
+use super::{Answer, Rest};
+use crate::server::status::{ApiError, Problem};
+use crate::session::Session;
+
+/// Files from this size on need 64-bit sizes; a little less, for what stands around them.
+const LARGE: u64 = 0xF000_0000;
+
+/// All stems.
+#[utoipa::path(
+    get,
+    path = "/download/{id}.zip",
+    params(
+        ("id" = String, Path, description = "the session's name, a UUID"),
+        ("format" = Option<String>, Query, description = "wav-f32, wav-s24, wav-s16 (the default) or flac"),
+        ("fit" = Option<bool>, Query, description = "whether one gain for all stems keeps integers from clipping"),
+    ),
+    responses(
+        (status = 200, description = "all stems as one file", content_type = "application/zip", body = [u8]),
+        (status = "default", description = "refused", body = Problem),
+    ),
+)]
+pub(super) async fn all(
+    Extract(rest): Extract<Rest>,
+    method: Method,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Answer {
+    let Some(id) = name.strip_suffix(".zip") else {
+        let path = format!("/download/{}", name.chars().take(100).collect::<String>());
+        return Err(ApiError::RouteUnknown { path }.into());
+    };
+    let wish = Wish::parse(query.as_deref())?;
+    let session = rest.find(id)?;
+    check_done(&session)?;
+    let body = if method == Method::HEAD {
+        Body::empty()
+    } else {
+        body(Archive::new(files(&rest, &session, wish).await?))
+    };
+    Ok(answer(&session, body))
+}
+
+/// The stems, each with its name and length.
+async fn files(rest: &Rest, session: &Arc<Session>, wish: Wish) -> Result<Vec<Entry>, ApiError> {
+    let mut entries = Vec::new();
+    for stem in &session.manifest().plan.stems {
+        let wanted = Wanted::of(session, stem.as_str(), wish)?;
+        let content = wanted.content(rest).await?;
+        let size = content.size();
+        let source = content.part(0, size)?;
+        let name = format!("{stem}.{}", wish.format.extension());
+        entries.push(Entry { name, size, source });
+    }
+    // The last of them is sent first.
+    entries.reverse();
+    Ok(entries)
+}
+
+fn answer(session: &Session, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    let name = format!("{}.zip", title(&session.manifest().settings.file_name));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // It is ASCII without control characters.
+    if let Ok(value) = HeaderValue::try_from(attachment(&name)) {
+        headers.insert(CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+/// A file that goes into the archive.
+struct Entry {
+    name: String,
+    size: u64,
+    source: Box<dyn Source>,
+}
+
+/// The archive as far as it is made.
+struct Archive {
+    /// Gone when the end has been written.
+    writer: Option<ZipWriter<StreamWriter<Outlet>>>,
+    outlet: Outlet,
+    current: Option<Box<dyn Source>>,
+    /// The files to come, the last first.
+    entries: Vec<Entry>,
+}
+
+/// Takes what the writer writes, until it is fetched.
+#[derive(Clone, Default)]
+struct Outlet(Arc<Mutex<Vec<u8>>>);
+
+impl Outlet {
+    fn fetch(&self) -> Vec<u8> {
+        take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Write for Outlet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Archive {
+    fn new(entries: Vec<Entry>) -> Archive {
+        let outlet = Outlet::default();
+        let writer = Some(ZipWriter::new_stream(outlet.clone()));
+        Archive { writer, outlet, current: None, entries }
+    }
+}
+
+impl Source for Archive {
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            let written = self.outlet.fetch();
+            if !written.is_empty() {
+                return Ok(Some(written.into()));
+            }
+            let Some(writer) = &mut self.writer else { return Ok(None) };
+            if let Some(source) = &mut self.current {
+                match source.next()? {
+                    Some(bytes) => writer.write_all(&bytes)?,
+                    None => self.current = None,
+                }
+            } else if let Some(entry) = self.entries.pop() {
+                let options = SimpleFileOptions::default()
+                    .compression_method(CompressionMethod::Stored)
+                    .large_file(entry.size >= LARGE);
+                writer.start_file(entry.name, options).map_err(io::Error::other)?;
+                self.current = Some(entry.source);
+            } else if let Some(writer) = self.writer.take() {
+                writer.finish().map_err(io::Error::other)?;
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! FLAC files that are written block by block, read back by other decoders.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use stemwire::audio::flac::{FlacFile, HIGHEST};
+use stemwire::audio::{Encoding, Hertz, Stereo};
+use support::decode;
+use support::ffmpeg::Workshop;
+
+/// Something that every predictor has its trouble with: tones, silence, noise at full scale.
+fn signal(frames: usize) -> Stereo {
+    let mut noise = 1_u32;
+    let mut sample = |i: usize| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        match i / 3000 % 3 {
+            0 => (i as f32 * 0.05).sin() * 0.7,
+            1 => 0.0,
+            _ => (noise >> 8) as f32 / 8_388_608.0 - 1.0,
+        }
+    };
+    let left: Vec<f32> = (0..frames).map(&mut sample).collect();
+    let right = left.iter().map(|sample| -sample).collect();
+    Stereo::from_planes(left, right).unwrap()
+}
+
+#[track_caller]
+fn check(frames: usize, piece: usize, rate: u32) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("stem.flac");
+    let mut bytes = Vec::new();
+    Encoding::S24Le.write(signal(frames).interleaved(), &mut bytes);
+    let mut flac = FlacFile::create(&path, Hertz(rate)).unwrap();
+    for piece in bytes.chunks(piece * 6) {
+        flac.append(piece).unwrap();
+    }
+    flac.finish().unwrap();
+    let file = std::fs::read(&path).unwrap();
+    let expected: Vec<f32> = Encoding::S24Le.read(&bytes).collect();
+    // Symphonia checks every frame's checksum, and says how long the file says it is.
+    let decoded = decode(&file).unwrap();
+    assert!(decoded.report.is_clean(), "{:?}", decoded.report);
+    assert_eq!(decoded.source.rate, Hertz(rate));
+    assert_eq!(decoded.source.frames.unwrap().as_len(), frames);
+    assert_eq!(decoded.only().interleaved().collect::<Vec<_>>(), expected);
+    // FFmpeg ends with an error where the MD5 or a checksum is wrong.
+    let workshop = Workshop::new();
+    workshop.write("stem.flac", &file);
+    let other = workshop.stereo_of(&["-err_detect", "explode+crccheck", "-i", "stem.flac"], 2);
+    assert_eq!(other.interleaved().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn other_decoders_find_every_sample() {
+    check(1, 1, 44_100);
+    check(31, 7, 44_100);
+    check(4096, 4096, 48_000);
+    check(4097, 100, 48_000);
+    check(20_000, 9_999, 22_050);
+    check(20_063, 20_063, 44_100);
+    check(9_000, 1_000, 12_345);
+}
+
+#[test]
+fn rates_beyond_the_encoders_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.flac");
+    assert!(FlacFile::create(&path, Hertz(HIGHEST.0 + 1)).is_err());
+    assert!(FlacFile::create(&path, HIGHEST).is_ok());
+}
