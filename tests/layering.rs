@@ -38,7 +38,7 @@ const OWNERS: [(&str, &[&str]); 34] = [
     ("safetensors", &["engine"]),
     ("half", &["engine"]),
     ("toml", &["engine"]),
-    ("zip", &["engine", "server/rest/zip"]),
+    ("zip", &["engine", "server/rest"]),
     ("flacenc", &["audio/flac"]),
     ("prometheus_client", &["server/metrics"]),
     ("http_body", &["server/metrics"]),

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use flacenc::bitsink::ByteSink;
-use flacenc::component::{BitRepr, Stream, StreamInfo};
+use flacenc::component::{BitRepr, Frame, Residual, Stream, StreamInfo, SubFrame};
 use flacenc::config::Encoder;
 use flacenc::encode_fixed_size_frame;
 use flacenc::error::{Verified, Verify};
@@ -26,6 +26,8 @@ const FRAME_BYTES: usize = Stereo::CHANNELS * Encoding::S24Le.bytes_per_sample()
 pub struct FlacFile {
     file: BufWriter<File>,
     config: Verified<Encoder>,
+    /// Predicts nothing.
+    plain: Verified<Encoder>,
     info: StreamInfo,
     context: Context,
     /// Bytes that do not fill a block yet.
@@ -43,10 +45,14 @@ impl FlacFile {
         let mut info = StreamInfo::new(rate.0 as usize, Stereo::CHANNELS, bits).map_err(invalid)?;
         info.set_block_sizes(BLOCK, BLOCK).map_err(invalid)?;
         let config = Encoder::default().into_verified().map_err(|(_, error)| invalid(error))?;
+        let mut plain = Encoder::default();
+        plain.subframe_coding.use_fixed = false;
+        plain.subframe_coding.use_lpc = false;
+        let plain = plain.into_verified().map_err(|(_, error)| invalid(error))?;
         let context = Context::new(bits, Stereo::CHANNELS);
         let file = BufWriter::new(File::create(path)?);
         let waiting = Vec::with_capacity(BLOCK * FRAME_BYTES);
-        let mut flac = FlacFile { file, config, info, context, waiting, blocks: 0 };
+        let mut flac = FlacFile { file, config, plain, info, context, waiting, blocks: 0 };
         flac.write_head()?;
         Ok(flac)
     }
@@ -91,9 +97,13 @@ impl FlacFile {
         block.fill_le_bytes(&self.waiting, bytes).map_err(invalid)?;
         self.context.fill_le_bytes(&self.waiting, bytes).map_err(invalid)?;
         debug_assert_eq!(block.filled_size(), frames);
-        let frame = encode_fixed_size_frame(&self.config, &block, self.blocks, &self.info);
+        let encode = |config| encode_fixed_size_frame(config, &block, self.blocks, &self.info);
+        let mut frame = encode(&self.config).map_err(invalid)?;
+        if !is_small(&frame, frames) {
+            frame = encode(&self.plain).map_err(invalid)?;
+        }
         let mut sink = ByteSink::new();
-        frame.map_err(invalid)?.write(&mut sink).map_err(invalid)?;
+        frame.write(&mut sink).map_err(invalid)?;
         self.file.write_all(sink.as_slice())?;
         self.blocks += 1;
         self.waiting.clear();
@@ -108,6 +118,30 @@ impl FlacFile {
         Stream::with_stream_info(info).write(&mut sink).map_err(invalid)?;
         self.file.write_all(sink.as_slice())
     }
+}
+
+/// Whether a block's residuals take no more room than its samples do. The encoder adds up their lengths in
+/// 32 bits, so that a block of silence and sudden noise may look short to it and be hundreds of megabytes.
+fn is_small(frame: &Frame, frames: usize) -> bool {
+    let channels = (0..Stereo::CHANNELS).filter_map(|channel| frame.subframe(channel));
+    let residuals = channels.filter_map(|subframe| match subframe {
+        SubFrame::FixedLpc(fixed) => Some(fixed.residual()),
+        SubFrame::Lpc(predicted) => Some(predicted.residual()),
+        SubFrame::Constant(_) | SubFrame::Verbatim(_) => None,
+    });
+    residuals.map(|residual| unary_bits(residual, frames)).sum::<u64>()
+        <= (8 * frames * FRAME_BYTES) as u64
+}
+
+/// The bits that the higher parts of a residual's numbers take, one for each unit.
+fn unary_bits(residual: &Residual, frames: usize) -> u64 {
+    let part = (frames >> residual.partition_order()).max(1);
+    let bits = |index: usize| {
+        let number = residual.residual(index);
+        let folded = ((number << 1) ^ (number >> 31)) as u32;
+        u64::from(folded >> residual.rice_parameter(index / part))
+    };
+    (0..frames).map(bits).sum()
 }
 
 fn invalid(error: impl std::fmt::Display) -> io::Error {

@@ -1,6 +1,6 @@
 //! The one place where errors become codes.
 //!
-//! [`answer`] gives each error its code and reason, [`remedy`] each reason what helps; [`http`] is how
+//! [`mod@answer`] gives each error its code and reason, [`mod@remedy`] each reason what helps; [`http`] is how
 //! that looks to callers without gRPC.
 
 mod answer;

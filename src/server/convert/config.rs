@@ -1,18 +1,13 @@
-//! Wire to domain, checked once, and domain to wire.
+//! What is asked for: parsed and checked once, and told again with what was left open filled in.
 
-use prost_types::Timestamp;
-
-use super::status::{ApiError, of_failure};
-use crate::audio::{self, Frames, Hertz, StemName};
+use super::invalid;
+use crate::audio::{self, Hertz, StemName};
 use crate::dsp::mask::MaskExtension;
-use crate::engine::breaker::{Condition, Health};
-use crate::engine::chain::Fault;
-use crate::engine::{Model, Sha256Hash};
-use crate::separation::reason_of;
+use crate::server::status::ApiError;
+use crate::session::Session;
 use crate::session::manifest;
 use crate::session::settings::{self, Accompaniment, OnDisconnect, OutputRate, RawPcm, Settings};
 use crate::session::tail::Form;
-use crate::session::{self, Session, SessionId, State};
 use crate::wire;
 
 /// The longest label that is kept.
@@ -25,7 +20,7 @@ const MAX_STEMS: usize = 64;
 const MAX_GAIN: f32 = 1000.0;
 
 /// Parses what a client asks for.
-pub(super) fn settings(config: &wire::SeparationConfig) -> Result<Settings, ApiError> {
+pub(in crate::server) fn settings(config: &wire::SeparationConfig) -> Result<Settings, ApiError> {
     let output = config.output.unwrap_or_default();
     check_stem_count(config.stems.len(), "config.stems")?;
     let mut stems: Vec<StemName> = Vec::new();
@@ -82,7 +77,10 @@ pub(super) fn settings(config: &wire::SeparationConfig) -> Result<Settings, ApiE
 }
 
 /// Checked before the names are: comparing a million of them would take minutes.
-pub(super) fn check_stem_count(count: usize, field: &'static str) -> Result<(), ApiError> {
+pub(in crate::server) fn check_stem_count(
+    count: usize,
+    field: &'static str,
+) -> Result<(), ApiError> {
     if count > MAX_STEMS {
         return Err(invalid(field, format!("{count} stems are more than {MAX_STEMS}")));
     }
@@ -104,7 +102,7 @@ fn raw_pcm(input: &wire::RawPcm) -> Result<RawPcm, ApiError> {
 }
 
 /// How a read wants its samples, where it differs from what its session says.
-pub(super) fn form(
+pub(in crate::server) fn form(
     session: &Session,
     wanted_encoding: i32,
     wanted_gain: f32,
@@ -115,20 +113,6 @@ pub(super) fn form(
         encoding: encoding(wanted_encoding, "encoding")?.unwrap_or(own.encoding),
         gain: if wanted_gain == 0.0 { own.gain } else { gain(wanted_gain, "gain")? },
     })
-}
-
-/// Parses a session's name.
-pub(super) fn session_id(text: &str) -> Result<SessionId, ApiError> {
-    text.parse().map_err(|_| ApiError::SessionIdInvalid(text.chars().take(80).collect()))
-}
-
-/// Parses a hash; an empty one is none.
-pub(super) fn sha256(bytes: &[u8]) -> Result<Option<String>, ApiError> {
-    if bytes.is_empty() {
-        return Ok(None);
-    }
-    let hash = <[u8; 32]>::try_from(bytes).map_err(|_| invalid("sha256", "it has 32 bytes"))?;
-    Ok(Some(Sha256Hash(hash).to_string()))
 }
 
 fn gain(gain: f32, field: &'static str) -> Result<f32, ApiError> {
@@ -158,49 +142,8 @@ fn label(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(MAX_FILE_NAME_CHARS).collect()
 }
 
-fn invalid(field: &'static str, problem: impl ToString) -> ApiError {
-    ApiError::Invalid { field, problem: problem.to_string() }
-}
-
-/// A session as clients see it.
-pub(super) fn session(session: &Session) -> wire::Session {
-    let manifest = session.manifest();
-    let ended = manifest.state.is_ended();
-    let stem = |stem: &manifest::Stem| wire::Stem {
-        name: stem.name.to_string(),
-        frames: manifest.commit.stems.0,
-        peak: stem.peak,
-        sha256: stem.sha256.as_deref().map(hash).unwrap_or_default(),
-    };
-    let source = |source: &manifest::Source| wire::Source {
-        container: source.container.clone(),
-        codec: source.codec.clone(),
-        sample_rate: source.rate.0,
-        channels: source.channels,
-        frames: source.frames.filter(|_| manifest.total.is_some() || ended).unwrap_or_default().0,
-        damaged_frames: source.damaged.0,
-        output_sample_rate: source.output_rate.0,
-    };
-    wire::Session {
-        session_id: session.id().to_string(),
-        state: state(manifest.state).into(),
-        config: Some(config(&manifest)),
-        engine: manifest.engine.as_ref().map(engine),
-        engine_changes: manifest.engine_changes.iter().map(engine_change).collect(),
-        committed_bytes: session.uploaded(),
-        upload_complete: manifest.upload_complete(),
-        source: manifest.source.as_ref().map(source),
-        progress: Some(progress(session.progress())),
-        stems: manifest.stems.iter().map(stem).collect(),
-        error: manifest.failure.as_ref().map(failure),
-        notices: manifest.notices.clone(),
-        create_time: Some(timestamp(manifest.created)),
-        update_time: Some(timestamp(manifest.updated)),
-    }
-}
-
 /// What was asked for, with what was left open filled in.
-fn config(manifest: &manifest::Manifest) -> wire::SeparationConfig {
+pub(super) fn config(manifest: &manifest::Manifest) -> wire::SeparationConfig {
     let settings = &manifest.settings;
     let input = settings.input.map(|raw| wire::RawPcm {
         encoding: wire_encoding(raw.encoding).into(),
@@ -251,139 +194,12 @@ fn config(manifest: &manifest::Manifest) -> wire::SeparationConfig {
     }
 }
 
-/// How far a session is.
-pub(super) fn progress(progress: session::Progress) -> wire::Progress {
-    wire::Progress {
-        finished_frames: progress.finished.0,
-        total_frames: progress.total.unwrap_or_default().0,
-        decoded_frames: progress.decoded.0,
-        state: state(progress.state).into(),
-        queue_position: progress.queue_position,
-    }
-}
-
-/// A change of the engine.
-pub(super) fn engine_change(change: &manifest::EngineChange) -> wire::EngineChange {
-    wire::EngineChange {
-        from: Some(engine(&change.from)),
-        to: Some(engine(&change.to)),
-        frame: change.frame.0,
-        reason: change.reason.as_str().to_owned(),
-        message: change.message.clone(),
-    }
-}
-
-/// A model.
-pub(super) fn model(model: &Model, health: &Health) -> wire::Model {
-    let card = model.card();
-    let state = match health.condition {
-        Condition::Open | Condition::Probing => wire::ModelState::Broken,
-        Condition::Closed if model.is_loaded() => wire::ModelState::Loaded,
-        Condition::Closed => wire::ModelState::Available,
-    };
-    let broken = health.error.as_ref().filter(|_| state == wire::ModelState::Broken);
-    wire::Model {
-        name: card.name.to_string(),
-        title: card.title.clone(),
-        stems: card.stems.iter().map(ToString::to_string).collect(),
-        sample_rate: card.sample_rate.0,
-        segment_frames: card.segment.0,
-        weights_sha256: card.weights_hash().0.to_vec(),
-        verified: model.is_verified(),
-        health: Some(engine_health(health)),
-        licence: card.licence.clone(),
-        state: state.into(),
-        message: broken.map(ToString::to_string).unwrap_or_default(),
-    }
-}
-
-/// A name of the chain that has no model.
-pub(super) fn fault(fault: &Fault) -> wire::Model {
-    let message = fault.error.to_string();
-    wire::Model {
-        name: fault.name.clone(),
-        state: wire::ModelState::Broken.into(),
-        message: message.clone(),
-        health: Some(wire::EngineHealth {
-            state: wire::EngineState::Failed.into(),
-            failures: 1,
-            since: None,
-            reason: reason_of(&fault.error).as_str().to_owned(),
-            message,
-        }),
-        ..wire::Model::default()
-    }
-}
-
-fn engine_health(health: &Health) -> wire::EngineHealth {
-    let error = health.error.as_ref();
-    wire::EngineHealth {
-        state: match health.condition {
-            Condition::Closed => wire::EngineState::Working,
-            Condition::Open => wire::EngineState::Failed,
-            Condition::Probing => wire::EngineState::Probed,
-        }
-        .into(),
-        failures: health.failures,
-        since: health.since.map(Timestamp::from),
-        reason: error.map(|error| reason_of(error).as_str().to_owned()).unwrap_or_default(),
-        message: error.map(ToString::to_string).unwrap_or_default(),
-    }
-}
-
-fn engine(engine: &manifest::Engine) -> wire::Engine {
-    wire::Engine {
-        model: engine.model.clone(),
-        weights_sha256: hash(&engine.weights),
-        verified: engine.verified,
-        execution_provider: engine.provider.clone(),
-        runtime: engine.runtime.clone(),
-        threads: engine.threads,
-        precision: engine.precision.clone(),
-    }
-}
-
-fn failure(failure: &session::Failure) -> wire::SessionError {
-    let (code, reason) = of_failure(failure);
-    wire::SessionError {
-        code: code.into(),
-        reason: reason.to_owned(),
-        message: failure.message.clone(),
-        metadata: failure.details.clone().into_iter().collect(),
-    }
-}
-
-fn state(state: State) -> wire::SessionState {
-    match state {
-        State::Uploading => wire::SessionState::Uploading,
-        State::Running => wire::SessionState::Running,
-        State::Paused => wire::SessionState::Paused,
-        State::Done => wire::SessionState::Done,
-        State::Failed => wire::SessionState::Failed,
-        State::Cancelled => wire::SessionState::Cancelled,
-    }
-}
-
 fn wire_encoding(encoding: audio::Encoding) -> wire::Encoding {
     match encoding {
         audio::Encoding::F32Le => wire::Encoding::F32le,
         audio::Encoding::S16Le => wire::Encoding::S16le,
         audio::Encoding::S24Le => wire::Encoding::S24le,
     }
-}
-
-fn hash(text: &str) -> Vec<u8> {
-    text.parse::<Sha256Hash>().map(|hash| hash.0.to_vec()).unwrap_or_default()
-}
-
-fn timestamp(time: manifest::Timestamp) -> Timestamp {
-    let nanos = (time.0 % 1000 * 1_000_000) as i32;
-    Timestamp { seconds: i64::try_from(time.0 / 1000).unwrap_or(i64::MAX), nanos }
-}
-
-/// A position that a client names.
-pub(super) fn frame(frame: u64) -> Frames {
-    Frames(frame)
 }
 
 #[cfg(test)]

@@ -1,0 +1,43 @@
+//! Wire to domain, checked once, and domain to wire.
+//!
+//! [`config`] is what is asked for, [`mod@session`] and [`engine`] what is told. Names and numbers stand here.
+
+mod config;
+mod engine;
+mod session;
+
+pub(super) use config::{check_stem_count, form, settings};
+pub(super) use engine::{engine_change, fault, model};
+pub(super) use session::{progress, session};
+
+use super::status::ApiError;
+use crate::audio::Frames;
+use crate::engine::Sha256Hash;
+use crate::session::SessionId;
+
+/// Parses a session's name.
+pub(super) fn session_id(text: &str) -> Result<SessionId, ApiError> {
+    text.parse().map_err(|_| ApiError::SessionIdInvalid(text.chars().take(80).collect()))
+}
+
+/// Parses a hash; an empty one is none.
+pub(super) fn sha256(bytes: &[u8]) -> Result<Option<String>, ApiError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let hash = <[u8; 32]>::try_from(bytes).map_err(|_| invalid("sha256", "it has 32 bytes"))?;
+    Ok(Some(Sha256Hash(hash).to_string()))
+}
+
+fn invalid(field: &'static str, problem: impl ToString) -> ApiError {
+    ApiError::Invalid { field, problem: problem.to_string() }
+}
+
+fn hash(text: &str) -> Vec<u8> {
+    text.parse::<Sha256Hash>().map(|hash| hash.0.to_vec()).unwrap_or_default()
+}
+
+/// A position that a client names.
+pub(super) fn frame(frame: u64) -> Frames {
+    Frames(frame)
+}

@@ -1,0 +1,84 @@
+//! Sessions as clients see them.
+
+use prost_types::Timestamp;
+
+use super::config::config;
+use super::engine::{engine, engine_change};
+use super::hash;
+use crate::server::status::of_failure;
+use crate::session::{self, Session, State, manifest};
+use crate::wire;
+
+/// A session as clients see it.
+pub(in crate::server) fn session(session: &Session) -> wire::Session {
+    let manifest = session.manifest();
+    let ended = manifest.state.is_ended();
+    let stem = |stem: &manifest::Stem| wire::Stem {
+        name: stem.name.to_string(),
+        frames: manifest.commit.stems.0,
+        peak: stem.peak,
+        sha256: stem.sha256.as_deref().map(hash).unwrap_or_default(),
+    };
+    let source = |source: &manifest::Source| wire::Source {
+        container: source.container.clone(),
+        codec: source.codec.clone(),
+        sample_rate: source.rate.0,
+        channels: source.channels,
+        frames: source.frames.filter(|_| manifest.total.is_some() || ended).unwrap_or_default().0,
+        damaged_frames: source.damaged.0,
+        output_sample_rate: source.output_rate.0,
+    };
+    wire::Session {
+        session_id: session.id().to_string(),
+        state: state(manifest.state).into(),
+        config: Some(config(&manifest)),
+        engine: manifest.engine.as_ref().map(engine),
+        engine_changes: manifest.engine_changes.iter().map(engine_change).collect(),
+        committed_bytes: session.uploaded(),
+        upload_complete: manifest.upload_complete(),
+        source: manifest.source.as_ref().map(source),
+        progress: Some(progress(session.progress())),
+        stems: manifest.stems.iter().map(stem).collect(),
+        error: manifest.failure.as_ref().map(failure),
+        notices: manifest.notices.clone(),
+        create_time: Some(timestamp(manifest.created)),
+        update_time: Some(timestamp(manifest.updated)),
+    }
+}
+
+/// How far a session is.
+pub(in crate::server) fn progress(progress: session::Progress) -> wire::Progress {
+    wire::Progress {
+        finished_frames: progress.finished.0,
+        total_frames: progress.total.unwrap_or_default().0,
+        decoded_frames: progress.decoded.0,
+        state: state(progress.state).into(),
+        queue_position: progress.queue_position,
+    }
+}
+
+fn failure(failure: &session::Failure) -> wire::SessionError {
+    let (code, reason) = of_failure(failure);
+    wire::SessionError {
+        code: code.into(),
+        reason: reason.to_owned(),
+        message: failure.message.clone(),
+        metadata: failure.details.clone().into_iter().collect(),
+    }
+}
+
+fn state(state: State) -> wire::SessionState {
+    match state {
+        State::Uploading => wire::SessionState::Uploading,
+        State::Running => wire::SessionState::Running,
+        State::Paused => wire::SessionState::Paused,
+        State::Done => wire::SessionState::Done,
+        State::Failed => wire::SessionState::Failed,
+        State::Cancelled => wire::SessionState::Cancelled,
+    }
+}
+
+fn timestamp(time: manifest::Timestamp) -> Timestamp {
+    let nanos = (time.0 % 1000 * 1_000_000) as i32;
+    Timestamp { seconds: i64::try_from(time.0 / 1000).unwrap_or(i64::MAX), nanos }
+}
