@@ -245,7 +245,7 @@ def test_whoever_leaves_in_the_middle_leaves_nothing(server, song):
 
 
 def test_whoever_leaves_while_the_stems_are_made_lets_them_rest_or_go_on(start):
-    long = wav(music(60))
+    long = wav(music(30))
     server = start("--threads", "1")
     for wish, state in (("pause", "PAUSED"), ("continue", "DONE"), ("cancel", "CANCELLED")):
         body, headers = form(("on_disconnect", wish), ("stems", "vocals"), ("file", "long.wav", long))
