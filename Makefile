@@ -6,15 +6,16 @@ TOOLS  ?= .venv
 CARGO  ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 SYSTEM := tests/system
+WEB    := clients/web
 
-.PHONY: demo test lint docs rust system tools clean
+.PHONY: demo test lint docs rust page system tools browser clean
 
 # Separates the song that lies here with the model that is part of the binary.
 demo:
 	$(CARGO) run --release --quiet -- separate models/demo/song.mp3 --output stems --force
 
 # Everything: style, lints, documentation, Rust tests, and the service from outside.
-test: lint docs rust system
+test: lint docs page rust system
 
 lint: tools
 	$(CARGO) fmt --check
@@ -28,14 +29,23 @@ rust: tools
 	STEMWIRE_FFMPEG="$$($(TOOLS)/bin/python -c 'import imageio_ffmpeg as f; print(f.get_ffmpeg_exe())')" \
 		$(CARGO) test --quiet
 
-system: tools
+# The page's committed build is what its sources give.
+page: $(WEB)/node_modules/.package-lock.json tools
+	cd $(WEB) && npm run --silent generate && npm run --silent check && node build.js "$(abspath $(TOOLS))/page"
+	diff -r $(WEB)/dist $(TOOLS)/page || { echo "$(WEB)/dist is not what its sources give: npm run build"; exit 1; }
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
+	npm ci --prefix $(WEB) --no-audit --no-fund --loglevel=error
+
+system: tools browser
 	$(CARGO) build --quiet
 	$(TARGET)/debug/stemwire runtime install cpu
 	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" \
 	STEMWIRE_BUF="$(abspath $(TOOLS))/node_modules/.bin/buf" \
+	STEMWIRE_AXE="$(abspath $(TOOLS))/node_modules/axe-core/axe.min.js" \
 		$(TOOLS)/bin/python -m pytest $(SYSTEM) $(PYTEST)
 
-# The independent witnesses: a Python gRPC client, FFmpeg, buf.
+# The independent witnesses: a Python gRPC client, FFmpeg, buf, a browser's driver, axe-core.
 tools: $(TOOLS)/ready
 
 $(TOOLS)/ready: $(SYSTEM)/requirements.txt $(SYSTEM)/package.json
@@ -45,6 +55,11 @@ $(TOOLS)/ready: $(SYSTEM)/requirements.txt $(SYSTEM)/package.json
 	npm install --prefix $(TOOLS) --no-package-lock --no-audit --no-fund --loglevel=error
 	touch $@
 
+# Chromium, where there is none and STEMWIRE_CHROMIUM names none: Debian's.
+browser:
+	@test -n "$$STEMWIRE_CHROMIUM" || command -v chromium chromium-browser google-chrome >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-wqy-microhei >/dev/null; }
+
 clean:
-	rm -rf $(TOOLS) stems
+	rm -rf $(TOOLS) $(WEB)/node_modules $(WEB)/src/generated stems
 	$(CARGO) clean

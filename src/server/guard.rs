@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, Request, Response, Uri};
 use tower::{Layer, Service};
 
 use super::ServerConfig;
 use super::status::{ApiError, respond, to_status};
+use super::web;
 
 /// Refuses calls before anything reads them.
 #[derive(Clone)]
@@ -63,8 +64,8 @@ impl Rules {
         let path = uri.path();
         let health = path == "/health" || path.starts_with("/grpc.health.v1.Health/");
         // The page itself holds no secrets: it asks for the token and sends it with its calls.
-        let open = health || path == "/" || path.starts_with("/static/");
-        (!open && !self.admits(headers)).then_some(ApiError::Unauthenticated)
+        let open = health || web::is_page(path);
+        (!open && !self.admits(path, headers)).then_some(ApiError::Unauthenticated)
     }
 
     fn knows(&self, host: &Authority) -> bool {
@@ -81,11 +82,25 @@ impl Rules {
         own || self.origins.contains(&origin)
     }
 
-    fn admits(&self, headers: &HeaderMap) -> bool {
+    fn admits(&self, path: &str, headers: &HeaderMap) -> bool {
         let Some(token) = &self.token else { return true };
         let given = text(headers, AUTHORIZATION).and_then(|text| text.strip_prefix("Bearer "));
+        // A link on the page carries no header. Its cookie comes from no other site, and changes nothing.
+        let kept = kept_token(headers).filter(|_| path.starts_with("/download/"));
         given.is_some_and(|given| same_text(given, token))
+            || kept.is_some_and(|kept| same_text(kept, &digits(token)))
     }
+}
+
+/// The token that the page has left with the browser, in hexadecimal digits.
+fn kept_token(headers: &HeaderMap) -> Option<&str> {
+    let mut cookies = text(headers, COOKIE)?.split(';').map(str::trim);
+    cookies.find_map(|cookie| cookie.strip_prefix("stemwire_token="))
+}
+
+/// A text as a cookie can hold it.
+fn digits(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Compares in a time that does not tell how much is right.
@@ -144,6 +159,11 @@ mod tests {
 
     #[track_caller]
     fn check(headers: &[(&str, &str)], expected: Option<&str>) {
+        check_at("/x", headers, expected);
+    }
+
+    #[track_caller]
+    fn check_at(path: &str, headers: &[(&str, &str)], expected: Option<&str>) {
         let config = ServerConfig {
             token: headers.iter().any(|(name, _)| *name == "token").then(|| "secret".to_owned()),
             hosts: vec!["Music.example".into()],
@@ -154,7 +174,7 @@ mod tests {
         for (name, value) in headers.iter().filter(|(name, _)| *name != "token") {
             map.insert(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
-        let refusal = layer(&config).rules.refusal(&"/x".parse().unwrap(), &map);
+        let refusal = layer(&config).rules.refusal(&path.parse().unwrap(), &map);
         let reason = refusal.map(|error| format!("{error:?}"));
         match (&reason, expected) {
             (None, None) => {}
@@ -188,5 +208,15 @@ mod tests {
         check(&[local, token, ("authorization", "Bearer secre")], Some("Unauthenticated"));
         check(&[local, token, ("authorization", "Bearer ")], Some("Unauthenticated"));
         check(&[local, token, ("authorization", "secret")], Some("Unauthenticated"));
+    }
+
+    #[test]
+    fn a_download_may_carry_the_token_as_a_cookie() {
+        let (local, token) = (("host", "localhost"), ("token", ""));
+        let cookie = ("cookie", "theme=dark; stemwire_token=736563726574");
+        let wrong = ("cookie", "stemwire_token=736563726575");
+        check_at("/download/x/vocals", &[local, token, cookie], None);
+        check_at("/download/x/vocals", &[local, token, wrong], Some("Unauthenticated"));
+        check_at("/api/sessions", &[local, token, cookie], Some("Unauthenticated"));
     }
 }

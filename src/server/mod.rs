@@ -5,6 +5,7 @@
 //! - [`status`]: the one place where errors become codes.
 //! - [`guard`]: who may talk to this server. [`cors`]: which pages a browser lets. [`health`]: whether it takes work.
 //! - [`metrics`]: numbers for those who watch over it.
+//! - [`web`]: the page at `/`.
 //!
 //! Asynchronous, but nothing here computes or waits for a disk on the runtime's threads: that goes
 //! through [`blocking`].
@@ -24,6 +25,7 @@ mod reading;
 mod rest;
 mod status;
 mod uploading;
+mod web;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -152,7 +154,7 @@ pub async fn serve(
     let calls = routes.routes().into_axum_router();
     let calls = calls.layer(GrpcCalls::new(Arc::clone(&numbers))).layer(GrpcWebLayer::new());
     let routes = rest::router(Arc::clone(&separations), Arc::clone(&numbers));
-    let routes = calls.merge(routes).fallback(rest::unknown);
+    let routes = calls.merge(routes).merge(web::routes()).fallback(rest::unknown);
 
     let layers = ServiceBuilder::new()
         .layer(HttpCalls::new(numbers))

@@ -1,0 +1,17 @@
+/** Addresses of the server's plain HTTP side. */
+
+/** How a download is stored. */
+export const FORMATS = ["wav-s16", "wav-s24", "wav-f32", "flac"] as const;
+export type Format = (typeof FORMATS)[number];
+
+export function stemAddress(sessionId: string, stem: string, format: Format): string {
+  return `/download/${sessionId}/${stem}?format=${format}`;
+}
+
+export function zipAddress(sessionId: string, format: Format): string {
+  return `/download/${sessionId}.zip?format=${format}`;
+}
+
+export function peaksAddress(sessionId: string, stem: string, from: number): string {
+  return `/api/sessions/${sessionId}/peaks/${stem}?from=${from}`;
+}

@@ -1,0 +1,21 @@
+/** The one client of the server that this page came from, over grpc-web. */
+import { createClient, type Interceptor } from "@connectrpc/connect";
+import { createGrpcWebTransport } from "@connectrpc/connect-web";
+import { SeparationService } from "../generated/stemwire/v1/separation_service_pb";
+import { toProblem } from "./problem";
+import { token, tokenWanted } from "./token";
+
+const withToken: Interceptor = (next) => async (request) => {
+  if (token !== "") request.header.set("authorization", `Bearer ${token}`);
+  try {
+    return await next(request);
+  } catch (error) {
+    if (toProblem(error).reason === "TOKEN_MISSING") tokenWanted.value = true;
+    throw error;
+  }
+};
+
+export const client = createClient(
+  SeparationService,
+  createGrpcWebTransport({ baseUrl: location.origin, interceptors: [withToken] }),
+);

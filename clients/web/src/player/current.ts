@@ -1,0 +1,51 @@
+/** The player and the envelopes of the session that is shown; there are none before its rate is known. */
+import { computed, effect, signal } from "@preact/signals";
+import { SessionState } from "../generated/stemwire/v1/session_pb";
+import { volume } from "../preferences";
+import { hasEnded } from "../session/follow";
+import { finished, opened } from "../session/opened";
+import { stemsOf } from "../session/stems";
+import { rateOf } from "../session/timeline";
+import { Peaks } from "../waveform/peaks";
+import { Player, type Song } from "./player";
+
+export const player = signal<Player | null>(null);
+export const peaks = signal<Peaks | null>(null);
+
+/** What the player is made for; the same text as long as it can stay. */
+const song = computed(() => {
+  const session = opened.value;
+  if (!session?.source || session.stems.length === 0) return "";
+  const stems = stemsOf(session);
+  const gain = session.config?.output?.gain || 1;
+  const song: Song = { sessionId: session.sessionId, stems, rate: rateOf(session), gain };
+  return JSON.stringify(song);
+});
+
+/** Whether the stems are as long as they will be. */
+const complete = computed(() => {
+  const state = opened.value?.state ?? SessionState.UNSPECIFIED;
+  return hasEnded(state);
+});
+
+export function start(): void {
+  effect(() => {
+    const text = song.value;
+    if (text === "") return;
+    const of = JSON.parse(text) as Song;
+    const made = new Player(of, volume);
+    const drawn = new Peaks(of.sessionId, of.stems);
+    player.value = made;
+    peaks.value = drawn;
+    return () => {
+      made.close();
+      drawn.stop();
+      player.value = null;
+      peaks.value = null;
+    };
+  });
+  effect(() => {
+    player.value?.grow(finished.value, complete.value);
+    peaks.value?.grow(finished.value, complete.value);
+  });
+}

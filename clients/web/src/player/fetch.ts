@@ -1,0 +1,125 @@
+/** Fetches runs of slices over grpc-web: two calls at a time, since HTTP/1.1 gives the whole page six connections. */
+import { client } from "../calls/client";
+import { Backoff, sleep } from "../calls/backoff";
+import { type Problem, toProblem } from "../calls/problem";
+import { Encoding } from "../generated/stemwire/v1/config_pb";
+import type { Run, Slices } from "./slices";
+
+const CALLS = 2;
+
+/** Stems may be louder than full scale. They come at half their loudness, which 16 bits hold without clipping. */
+export const HEADROOM = 2;
+
+/** Bytes of a stereo frame of 16 bits. */
+const FRAME_BYTES = 4;
+
+export interface Place {
+  readonly sessionId: string;
+  /** Frames of one slice, and per second. */
+  readonly rate: number;
+  /** What multiplies all stems of the session. */
+  readonly gain: number;
+  readonly slices: Slices;
+  /** The slice that is played. */
+  at(): number;
+  /** Frames that can be read. */
+  frames(): number;
+  /** Whether no more frames come. */
+  complete(): boolean;
+  /** How many slices are wanted from there on. */
+  ahead(): number;
+}
+
+export class Fetcher {
+  #running: { run: Run; abort: AbortController }[] = [];
+  #stopped = new AbortController();
+
+  constructor(
+    private readonly place: Place,
+    private readonly arrived: () => void,
+    private readonly told: (problem: Problem | null) => void,
+  ) {}
+
+  /** Something has changed: the position, or what there is to fetch. */
+  turn(): void {
+    const { place } = this;
+    const at = place.at();
+    place.slices.evict(at);
+    // A song that still grows has its last slice only when that is whole.
+    const end = place.complete() ? Math.ceil(place.frames() / place.rate) : Math.floor(place.frames() / place.rate);
+    const stop = Math.min(end, at + place.ahead());
+    this.#cancelUseless(at, stop);
+    while (this.#running.length < CALLS && !this.#stopped.signal.aborted) {
+      const run = place.slices.missing(at, stop, this.#running.map(({ run }) => run));
+      if (!run) return;
+      void this.#fetch(run);
+    }
+  }
+
+  stop(): void {
+    this.#stopped.abort();
+    for (const { abort } of this.#running) abort.abort();
+  }
+
+  /** After a jump, what was on its way for the old place only holds up the new one. */
+  #cancelUseless(at: number, stop: number): void {
+    for (const { run, abort } of this.#running) {
+      if (run.first + run.count <= at || run.first >= stop) abort.abort();
+    }
+  }
+
+  async #fetch(run: Run): Promise<void> {
+    const entry = { run, abort: new AbortController() };
+    this.#running.push(entry);
+    const backoff = new Backoff();
+    const { signal } = entry.abort;
+    try {
+      while (!signal.aborted) {
+        try {
+          await this.#read(run, signal);
+          this.told(null);
+          return;
+        } catch (error) {
+          if (signal.aborted) return;
+          const problem = toProblem(error);
+          this.told(problem);
+          // A session that rests or was deleted is told of elsewhere; its frames may yet come.
+          await sleep(backoff.next(problem.passing ? problem.waitMs : 3000), signal).catch(() => undefined);
+        }
+      }
+    } finally {
+      this.#running = this.#running.filter((other) => other !== entry);
+      if (!this.#stopped.signal.aborted) {
+        this.arrived();
+        this.turn();
+      }
+    }
+  }
+
+  async #read(run: Run, signal: AbortSignal): Promise<void> {
+    const { sessionId, rate, gain, slices } = this.place;
+    const start = run.first * rate;
+    const count = Math.min(run.count * rate, this.place.frames() - start);
+    const samples = new Int16Array(count * 2);
+    const bytes = new Uint8Array(samples.buffer);
+    const request = {
+      sessionId,
+      stem: run.stem,
+      startFrame: BigInt(start),
+      frameCount: BigInt(count),
+      encoding: Encoding.S16LE,
+      gain: gain / HEADROOM,
+    };
+    let filled = 0;
+    for await (const { chunk } of client.getStem(request, { signal })) {
+      if (!chunk) continue;
+      bytes.set(chunk.pcm, (Number(chunk.startFrame) - start) * FRAME_BYTES);
+      filled += chunk.pcm.byteLength;
+    }
+    if (filled !== bytes.byteLength) throw new Error("the stem was cut short");
+    for (let at = 0; at < run.count; at++) {
+      // A copy, so that one slice does not keep the memory of the whole run.
+      slices.put(run.stem, run.first + at, samples.slice(at * rate * 2, (at + 1) * rate * 2));
+    }
+  }
+}

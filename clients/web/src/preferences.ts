@@ -1,0 +1,59 @@
+/** What the user likes: kept by the browser, never sent. */
+import { computed, effect, signal, type Signal } from "@preact/signals";
+
+export type Theme = "auto" | "light" | "dark";
+export type Language = "en" | "zh";
+
+export const theme = kept<Theme>("theme", "auto", ["auto", "light", "dark"]);
+export const language = kept<Language>("language", spoken(), ["en", "zh"]);
+/** The volume of all stems together, 0 to 1. */
+export const volume = signal(1);
+
+const prefersDark = signal(false);
+
+/** Whether the page is dark at the moment. */
+export const darkNow = computed(() => theme.value === "dark" || (theme.value === "auto" && prefersDark.value));
+
+/** Keeps the document in step with what is liked. */
+export function start(): void {
+  const query = matchMedia("(prefers-color-scheme: dark)");
+  const read = () => (prefersDark.value = query.matches);
+  read();
+  query.addEventListener("change", read);
+  effect(() => {
+    document.documentElement.dataset["theme"] = darkNow.value ? "dark" : "light";
+    document.documentElement.lang = language.value === "zh" ? "zh-Hans" : "en";
+  });
+}
+
+function spoken(): Language {
+  const first = navigator.languages.find((tag) => /^(en|zh)\b/i.test(tag));
+  return first?.toLowerCase().startsWith("zh") ? "zh" : "en";
+}
+
+/** A value that outlives the page, where the browser lets it. */
+function kept<T extends string>(name: string, usual: T, allowed: readonly T[]): Signal<T> {
+  const key = `stemwire.${name}`;
+  let held: string | null = null;
+  try {
+    held = localStorage.getItem(key);
+  } catch {
+    // Nothing is kept then.
+  }
+  const value = signal(allowed.find((one) => one === held) ?? usual);
+  let first = true;
+  effect(() => {
+    const now = value.value;
+    if (first) {
+      // What the user has not chosen follows the browser.
+      first = false;
+      return;
+    }
+    try {
+      localStorage.setItem(key, now);
+    } catch {
+      // As above.
+    }
+  });
+  return value;
+}

@@ -1,0 +1,63 @@
+/** The one long stream of this tab: what happens to the session that is shown. */
+import { client } from "../calls/client";
+import { Backoff, sleep } from "../calls/backoff";
+import { type Problem, toProblem } from "../calls/problem";
+import type { WatchSessionResponse } from "../generated/stemwire/v1/separation_service_pb";
+import { SessionState } from "../generated/stemwire/v1/session_pb";
+
+/** The server speaks every five seconds at least; a stream that says nothing for longer is dead. */
+const SILENCE_MS = 15_000;
+
+export type Message = WatchSessionResponse["message"];
+
+export interface Following {
+  message(message: Message): void;
+  /** The stream is broken and is begun anew at that time; `null` when it is there again. */
+  broken(problem: Problem | null): void;
+  /** There is nothing to follow, and will not be. */
+  ended(problem: Problem): void;
+}
+
+export function hasEnded(state: SessionState): boolean {
+  return state === SessionState.DONE || state === SessionState.FAILED || state === SessionState.CANCELLED;
+}
+
+/** Follows a session until it has ended or the signal aborts. */
+export async function follow(sessionId: string, told: Following, signal: AbortSignal): Promise<void> {
+  const backoff = new Backoff();
+  for (;;) {
+    try {
+      if (await listen(sessionId, told, signal, backoff)) return;
+      // A stream that ends without `done` was cut.
+      throw new Error("the stream ended");
+    } catch (error) {
+      if (signal.aborted) return;
+      const problem = toProblem(error);
+      if (!problem.passing) return told.ended(problem);
+      told.broken(problem);
+      await sleep(backoff.next(problem.waitMs), signal).catch(() => undefined);
+      if (signal.aborted) return;
+    }
+  }
+}
+
+/** One stream to its end; answers whether the session has ended. */
+async function listen(sessionId: string, told: Following, signal: AbortSignal, backoff: Backoff): Promise<boolean> {
+  const silence = new AbortController();
+  let timer = setTimeout(() => silence.abort(), SILENCE_MS);
+  const either = AbortSignal.any([signal, silence.signal]);
+  try {
+    for await (const { message } of client.watchSession({ sessionId, progressOnly: true }, { signal: either })) {
+      clearTimeout(timer);
+      timer = setTimeout(() => silence.abort(), SILENCE_MS);
+      backoff.reset();
+      told.broken(null);
+      told.message(message);
+      // What follows is only the error that a failed session's calls end with.
+      if (message.case === "done") return true;
+    }
+    return false;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,148 @@
+/** The session that is shown: named by the address, followed while it runs. */
+import { computed, effect, signal } from "@preact/signals";
+import { clone } from "@bufbuild/protobuf";
+import { client } from "../calls/client";
+import { type Problem, toProblem } from "../calls/problem";
+import { type Session, SessionSchema, SessionState } from "../generated/stemwire/v1/session_pb";
+import { uploadOf } from "../upload/queue";
+import { remembered } from "../upload/remembered";
+import { follow, type Message } from "./follow";
+import { forget, learn, refresh } from "./sessions";
+import { lengthOf, Pace } from "./timeline";
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Which session, from the part of the address after `#`. */
+export const openedId = signal(idOf(location.hash));
+
+/** What is known of it; `null` until the first answer. */
+export const opened = signal<Session | null>(null);
+
+/** The connection is broken and comes back by itself. */
+export const broken = signal<Problem | null>(null);
+
+/** It cannot be shown. */
+export const lost = signal<Problem | null>(null);
+
+/** The bytes of its whole upload, where this browser has sent or chosen it. */
+export const uploadBytes = computed(() => {
+  const id = openedId.value;
+  return id === null ? undefined : (uploadOf(id)?.file.size ?? remembered(id)?.bytes);
+});
+
+/** The song's frames, as far as they are known. */
+export const length = computed(() => (opened.value ? lengthOf(opened.value, uploadBytes.value) : 0));
+
+/** Frames of the stems that can be read. */
+export const finished = computed(() => Number(opened.value?.progress?.finishedFrames ?? 0n));
+
+let pace = new Pace();
+
+/** Seconds until the separation is done, or `null` as long as there is no telling. */
+export const secondsLeft = signal<number | null>(null);
+
+export function open(sessionId: string | null): void {
+  if (sessionId === openedId.peek()) return;
+  history.pushState(null, "", sessionId === null ? location.pathname : `#${sessionId}`);
+  openedId.value = sessionId;
+}
+
+export async function cancel(sessionId: string): Promise<void> {
+  const { session } = await client.cancelSession({ sessionId });
+  if (!session) return;
+  learn(session);
+  if (openedId.peek() === sessionId) opened.value = session;
+}
+
+export async function remove(sessionId: string): Promise<void> {
+  await client.deleteSession({ sessionId });
+  forget(sessionId);
+  if (openedId.peek() === sessionId) open(null);
+}
+
+/** Follows whatever the address names, as long as the page lives. */
+export function start(): void {
+  const read = () => (openedId.value = idOf(location.hash));
+  addEventListener("hashchange", read);
+  addEventListener("popstate", read);
+  effect(() => {
+    const sessionId = openedId.value;
+    opened.value = broken.value = lost.value = secondsLeft.value = null;
+    pace = new Pace();
+    if (sessionId === null) return;
+    const abort = new AbortController();
+    const told = {
+      message,
+      broken: (problem: Problem | null) => (broken.value = problem),
+      ended: (problem: Problem) => {
+        broken.value = null;
+        // What a failed session ends with stands in the session itself.
+        if (opened.peek()?.error === undefined) lost.value = problem;
+      },
+    };
+    void follow(sessionId, told, abort.signal);
+    return () => abort.abort();
+  });
+  setInterval(() => (secondsLeft.value = timeLeft()), 1000);
+}
+
+function message(message: Message): void {
+  switch (message.case) {
+    case "session":
+      show(message.value);
+      break;
+    case "done":
+      show(message.value);
+      void refresh();
+      break;
+    case "progress": {
+      const session = opened.peek();
+      if (!session) return;
+      const changed = message.value.state !== session.state;
+      const untold = message.value.decodedFrames > 0n && session.source === undefined;
+      const upload = uploadOf(session.sessionId);
+      const next = clone(SessionSchema, session);
+      next.progress = message.value;
+      next.state = message.value.state;
+      if (upload) next.committedBytes = BigInt(upload.sentBytes.peek());
+      show(next);
+      if (changed || untold) void ask(session.sessionId);
+      break;
+    }
+    case "engineChange": {
+      const session = opened.peek();
+      if (session) void ask(session.sessionId);
+      break;
+    }
+  }
+}
+
+/** Progress does not say everything. */
+async function ask(sessionId: string): Promise<void> {
+  try {
+    const { session } = await client.getSession({ sessionId });
+    if (session && openedId.peek() === sessionId) show(session);
+  } catch (error) {
+    // The stream meets the same problem, and tells of it.
+    toProblem(error);
+  }
+}
+
+function show(session: Session): void {
+  opened.value = session;
+  learn(session);
+  if (session.state === SessionState.UPLOADING || session.state === SessionState.RUNNING) {
+    pace.reached(Number(session.progress?.finishedFrames ?? 0n));
+  }
+}
+
+function timeLeft(): number | null {
+  const session = opened.peek();
+  const computing = session?.state === SessionState.UPLOADING || session?.state === SessionState.RUNNING;
+  return computing && broken.peek() === null ? pace.left(length.peek()) : null;
+}
+
+function idOf(hash: string): string | null {
+  const id = hash.replace(/^#/, "");
+  return UUID.test(id) ? id.toLowerCase() : null;
+}

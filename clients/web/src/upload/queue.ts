@@ -1,0 +1,172 @@
+/** The files that this tab sends, one after the other. */
+import { signal, type Signal } from "@preact/signals";
+import { create } from "@bufbuild/protobuf";
+import { client } from "../calls/client";
+import { Backoff, sleep } from "../calls/backoff";
+import { type Problem, toProblem } from "../calls/problem";
+import { randomUuid } from "../calls/uuid";
+import { OnDisconnect, SeparationConfigSchema } from "../generated/stemwire/v1/config_pb";
+import type { Session } from "../generated/stemwire/v1/session_pb";
+import { remember } from "./remembered";
+import { send, Stopped } from "./send";
+
+/** What is asked for with every file. */
+export interface Wishes {
+  /** A model's name; empty for the server's own choice. */
+  readonly model: string;
+  /** Empty for all that the model has. */
+  readonly stems: readonly string[];
+}
+
+export type Stage = "waiting" | "sending" | "sent" | "stopped";
+
+/** One file on its way. */
+export interface Upload {
+  /** Also the request id that makes its session's creation repeatable. */
+  readonly id: string;
+  readonly file: File;
+  readonly wishes: Wishes;
+  /** It is the first of those that were chosen together: shown as soon as it has a session. */
+  readonly first: boolean;
+  readonly sessionId: Signal<string | null>;
+  readonly stage: Signal<Stage>;
+  readonly sentBytes: Signal<number>;
+  /** Why it does not go on, or not now. */
+  readonly problem: Signal<Problem | null>;
+  /** When it goes on by itself, in milliseconds since 1970; 0 where it does not wait. */
+  readonly goesOnAt: Signal<number>;
+  readonly abort: AbortController;
+}
+
+export const uploads = signal<readonly Upload[]>([]);
+
+/** Told of every session as it is created. */
+export type Created = (session: Session, upload: Upload) => void;
+
+let working = false;
+let created: Created = () => undefined;
+
+export function onCreated(listener: Created): void {
+  created = listener;
+}
+
+/** Queues files, each for a session of its own. */
+export function enqueue(files: Iterable<File>, wishes: Wishes): void {
+  add([...files].map((file, at) => upload(file, wishes, at === 0, null, 0)));
+}
+
+/** Continues a session's upload with the file that was chosen again. */
+export function continueWith(session: Session, file: File): void {
+  add([upload(file, { model: "", stems: [] }, false, session.sessionId, Number(session.committedBytes))]);
+}
+
+/** The upload of a session, where this tab has it. */
+export function uploadOf(sessionId: string): Upload | undefined {
+  return uploads.value.findLast((upload) => upload.sessionId.value === sessionId);
+}
+
+/** Takes an upload off the queue; what the server holds stays there. */
+export function drop(upload: Upload): void {
+  upload.abort.abort();
+  uploads.value = uploads.value.filter((other) => other !== upload);
+}
+
+/** Tries one again that had stopped. */
+export function again(upload: Upload): void {
+  upload.problem.value = null;
+  upload.stage.value = "waiting";
+  void work();
+}
+
+export function isSending(): boolean {
+  return uploads.value.some(({ stage }) => stage.value === "waiting" || stage.value === "sending");
+}
+
+function upload(file: File, wishes: Wishes, first: boolean, sessionId: string | null, held: number): Upload {
+  return {
+    id: randomUuid(),
+    file,
+    wishes,
+    first,
+    sessionId: signal(sessionId),
+    stage: signal<Stage>("waiting"),
+    sentBytes: signal(held),
+    problem: signal<Problem | null>(null),
+    goesOnAt: signal(0),
+    abort: new AbortController(),
+  };
+}
+
+function add(more: Upload[]): void {
+  // A session has one upload: the one that stopped before makes room for its continuation.
+  const taken = new Set(more.map((upload) => upload.sessionId.value).filter((id) => id !== null));
+  const others = uploads.value.filter(({ sessionId }) => sessionId.value === null || !taken.has(sessionId.value));
+  uploads.value = [...others, ...more];
+  void work();
+}
+
+/** Sends what waits, one at a time: two would share the connection and both be late. */
+async function work(): Promise<void> {
+  if (working) return;
+  working = true;
+  try {
+    for (;;) {
+      const next = uploads.value.find(({ stage }) => stage.value === "waiting");
+      if (!next) return;
+      await sendOne(next);
+    }
+  } finally {
+    working = false;
+  }
+}
+
+async function sendOne(upload: Upload): Promise<void> {
+  const { abort: { signal }, file } = upload;
+  const waiting = (problem: Problem | null, until: number) => {
+    upload.problem.value = problem;
+    upload.goesOnAt.value = until;
+  };
+  const sent = (bytes: number) => (upload.sentBytes.value = bytes);
+  upload.stage.value = "sending";
+  try {
+    const sessionId = await open(upload, waiting);
+    const { session } = await client.getSession({ sessionId }, { signal }).catch(() => ({ session: undefined }));
+    await send(sessionId, file, session ? Number(session.committedBytes) : upload.sentBytes.value, { sent, waiting }, signal);
+    upload.stage.value = "sent";
+  } catch (error) {
+    upload.stage.value = "stopped";
+    if (!signal.aborted) waiting(error instanceof Stopped ? error.problem : toProblem(error), 0);
+  }
+}
+
+/** The upload's session, which is created where it has none. */
+async function open(upload: Upload, waiting: (problem: Problem | null, until: number) => void): Promise<string> {
+  if (upload.sessionId.value !== null) return upload.sessionId.value;
+  const { file, wishes, abort: { signal } } = upload;
+  const config = create(SeparationConfigSchema, {
+    model: wishes.model,
+    stems: [...wishes.stems],
+    fileName: file.name,
+    requestId: upload.id,
+    onDisconnect: OnDisconnect.CONTINUE,
+  });
+  const backoff = new Backoff();
+  for (;;) {
+    try {
+      const { session } = await client.createSession({ config }, { signal });
+      if (!session) throw new Error("the server answered without a session");
+      upload.sessionId.value = session.sessionId;
+      remember({ sessionId: session.sessionId, name: file.name, bytes: file.size });
+      waiting(null, 0);
+      created(session, upload);
+      return session.sessionId;
+    } catch (error) {
+      signal.throwIfAborted();
+      const problem = toProblem(error);
+      if (!problem.passing) throw new Stopped(problem);
+      const wait = backoff.next(problem.waitMs);
+      waiting(problem, Date.now() + wait);
+      await sleep(wait, signal);
+    }
+  }
+}

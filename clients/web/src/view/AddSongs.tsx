@@ -1,0 +1,134 @@
+/** Where songs come from: a button, a place to drop them, and what is wanted of them. */
+import { signal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { client } from "../calls/client";
+import { type Model, ModelState } from "../generated/stemwire/v1/engine_pb";
+import { enqueue, type Wishes } from "../upload/queue";
+import { words } from "../words";
+import { Icon } from "./icons";
+
+const PAIR = ["vocals", "accompaniment"];
+
+/** What a file may end with; what it is, the server sees for itself. */
+const ACCEPTED = "audio/*,.wav,.aif,.aiff,.flac,.mp3,.ogg,.oga,.m4a,.m4b,.mp4,.aac,.w64,.rf64";
+
+const models = signal<readonly Model[]>([]);
+const model = signal("");
+const pair = signal(false);
+
+/** Whether files are being dragged over the page. */
+export const dragging = signal(false);
+
+export async function loadModels(): Promise<void> {
+  try {
+    models.value = (await client.listModels({})).models.filter(({ state }) => state !== ModelState.BROKEN);
+  } catch {
+    // Without the list there is the server's own choice, which is offered first anyway.
+  }
+}
+
+/** Takes songs with what is wanted now. */
+export function take(files: Iterable<File>): void {
+  enqueue(files, wishes());
+}
+
+function wishes(): Wishes {
+  if (pair.value) return { model: model.value, stems: PAIR };
+  const known = models.value.find(({ name }) => name === model.value) ?? (model.value === "" ? models.value[0] : undefined);
+  // All that the model has, and what is wanted most beside them.
+  const stems = known?.stems.includes("vocals") ? [...new Set([...known.stems, "accompaniment"])] : [];
+  // Where the server chooses, it also chooses what there is to choose from.
+  return { model: model.value, stems };
+}
+
+/** Takes files that are dropped anywhere on the page. */
+export function useDrop(): void {
+  useEffect(() => {
+    const carriesFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
+    const over = (event: DragEvent) => {
+      if (!carriesFiles(event)) return;
+      event.preventDefault();
+      dragging.value = true;
+    };
+    const leave = (event: DragEvent) => {
+      if (event.relatedTarget === null) dragging.value = false;
+    };
+    const drop = (event: DragEvent) => {
+      if (!carriesFiles(event)) return;
+      event.preventDefault();
+      dragging.value = false;
+      take(event.dataTransfer?.files ?? []);
+    };
+    addEventListener("dragover", over);
+    addEventListener("dragleave", leave);
+    addEventListener("drop", drop);
+    return () => {
+      removeEventListener("dragover", over);
+      removeEventListener("dragleave", leave);
+      removeEventListener("drop", drop);
+    };
+  }, []);
+}
+
+export function AddSongs({ large }: { readonly large: boolean }) {
+  return (
+    <section class={large ? "add add-large" : "add"} aria-label={words.value.choose}>
+      {large && <h1>{words.value.headline}</h1>}
+      {large && <p class="lead">{words.value.lead}</p>}
+      <div class="add-drop">
+        <Chooser label={large ? words.value.choose : words.value.chooseMore} multiple chosen={take} primary={large} />
+        <p class="muted">{words.value.orDrop}</p>
+        {large && <p class="muted formats">{words.value.formats}</p>}
+        <Options />
+      </div>
+    </section>
+  );
+}
+
+function Options() {
+  return (
+    <div class="options">
+      <label>
+        <span>{words.value.wanted}</span>
+        <select value={pair.value ? "pair" : "all"} onChange={(event) => (pair.value = event.currentTarget.value === "pair")}>
+          <option value="all">{words.value.allStems}</option>
+          <option value="pair">{words.value.pair}</option>
+        </select>
+      </label>
+      <label>
+        <span>{words.value.model}</span>
+        <select value={model.value} onChange={(event) => (model.value = event.currentTarget.value)}>
+          <option value="">{words.value.anyModel}</option>
+          {models.value.map(({ name, title }) => <option key={name} value={name}>{title || name}</option>)}
+        </select>
+      </label>
+    </div>
+  );
+}
+
+interface ChooserProperties {
+  readonly label: string;
+  readonly multiple?: boolean;
+  readonly primary?: boolean;
+  chosen(files: FileList): void;
+}
+
+/** A button that opens the system's own dialogue. */
+export function Chooser({ label, multiple = false, primary = true, chosen }: ChooserProperties) {
+  const input = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <button type="button" class={primary ? "button button-primary" : "button"} onClick={() => input.current?.click()}>
+        <Icon name="upload" />
+        {label}
+      </button>
+      <input ref={input} class="hidden" type="file" accept={ACCEPTED} multiple={multiple} tabIndex={-1} aria-hidden="true"
+        onChange={(event) => {
+          const { files } = event.currentTarget;
+          if (files && files.length > 0) chosen(files);
+          // The same file may be chosen again.
+          event.currentTarget.value = "";
+        }} />
+    </>
+  );
+}

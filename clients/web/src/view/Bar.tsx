@@ -1,0 +1,34 @@
+/** A progress bar with what it says beside it. */
+import { words } from "../words";
+
+interface Properties {
+  readonly label: string;
+  /** 0 to 1; `null` where there is no telling. */
+  readonly share: number | null;
+  readonly detail?: string | undefined;
+  readonly resting?: boolean;
+}
+
+export function Bar({ label, share, detail, resting = false }: Properties) {
+  const percent = share === null ? "" : words.value.percent(share);
+  return (
+    <div class={resting ? "bar bar-resting" : "bar"}>
+      <div class="bar-text">
+        <span>{label}{percent && ` · ${percent}`}</span>
+        {detail && <span class="muted">{detail}</span>}
+      </div>
+      <Track label={label} share={share} />
+    </div>
+  );
+}
+
+/** The bar alone. */
+export function Track({ label, share }: { readonly label: string; readonly share: number | null }) {
+  const now = share === null ? {} : { "aria-valuenow": Math.floor(share * 100) };
+  return (
+    <div class={share === null ? "track track-unknown" : "track"} role="progressbar" aria-label={label}
+      aria-valuemin={0} aria-valuemax={100} {...now}>
+      <div class="track-done" style={{ "--share": String(share ?? 0) }} />
+    </div>
+  );
+}

@@ -1,0 +1,46 @@
+/** What the stems were made of and with: nothing degrades in silence. */
+import type { Session } from "../generated/stemwire/v1/session_pb";
+import { rateOf } from "../session/timeline";
+import { clock, words } from "../words";
+import { list } from "../words/forms";
+
+export function Details({ session }: { readonly session: Session }) {
+  const { engine, source, engineChanges } = session;
+  const rate = rateOf(session);
+  const hash = engine ? Array.from(engine.weightsSha256.slice(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join("") : "";
+  return (
+    <>
+      {engineChanges.map((change) => (
+        <p class="note" key={`${change.frame}/${change.to?.model}`}>
+          {words.value.engineChanged(change.from?.model ?? "?", change.to?.model ?? "?", clock(Number(change.frame) / rate),
+            words.value.changeReason[change.reason] ?? change.message)}
+        </p>
+      ))}
+      {source && source.damagedFrames > 0n && (
+        <p class="note">{words.value.damaged(Number(source.damagedFrames) / source.sampleRate)}</p>
+      )}
+      {session.notices.map((notice) => <p class="note" lang="en" key={notice}>{notice}</p>)}
+      {engine && (
+        <details class="details">
+          <summary>{words.value.details}</summary>
+          <dl>
+            <div>
+              <dt>{words.value.engine}</dt>
+              <dd>{list([engine.model, engine.executionProvider, engine.precision, engine.runtime], " · ")}</dd>
+            </div>
+            <div>
+              <dt>{words.value.weights}</dt>
+              <dd><code>{hash}…</code>{!engine.verified && ` (${words.value.unverified})`}</dd>
+            </div>
+            {source && (
+              <div>
+                <dt>{words.value.source}</dt>
+                <dd>{list([source.container, source.codec, `${source.sampleRate / 1000} kHz`], " · ")}</dd>
+              </div>
+            )}
+          </dl>
+        </details>
+      )}
+    </>
+  );
+}

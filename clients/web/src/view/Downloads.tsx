@@ -1,0 +1,40 @@
+/** The finished files, over plain HTTP: the browser itself writes them to disk, whatever their size. */
+import { signal } from "@preact/signals";
+import { FORMATS, type Format, stemAddress, zipAddress } from "../calls/addresses";
+import { type Session, SessionState } from "../generated/stemwire/v1/session_pb";
+import { words } from "../words";
+import { Icon } from "./icons";
+
+const format = signal<Format>("wav-s16");
+
+export function Downloads({ session }: { readonly session: Session }) {
+  if (session.state !== SessionState.DONE) {
+    return <p class="downloads muted">{words.value.downloadsLater}</p>;
+  }
+  return (
+    <section class="downloads" aria-label={words.value.downloads}>
+      <label>
+        <span>{words.value.format}</span>
+        <select value={format.value} onChange={(event) => (format.value = event.currentTarget.value as Format)}>
+          {FORMATS.map((name) => <option key={name} value={name}>{words.value.formatName[name]}</option>)}
+        </select>
+      </label>
+      <a class="button button-primary" href={zipAddress(session.sessionId, format.value)} download>
+        <Icon name="download" />
+        {words.value.downloadAll}
+      </a>
+    </section>
+  );
+}
+
+/** The link to one stem's file; until it is there, the place for it. */
+export function StemDownload({ session, stem }: { readonly session: Session; readonly stem: string }) {
+  if (session.state !== SessionState.DONE) return <span class="stem-download" />;
+  const label = words.value.downloadStem(words.value.stem(stem));
+  return (
+    <a class="stem-download button button-quiet button-icon" href={stemAddress(session.sessionId, stem, format.value)} download
+      aria-label={label} title={label}>
+      <Icon name="download" />
+    </a>
+  );
+}

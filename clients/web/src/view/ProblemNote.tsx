@@ -1,0 +1,35 @@
+/** What went wrong and what to do about it, with the buttons for that. */
+import type { ComponentChildren } from "preact";
+import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { Problem } from "../calls/problem";
+import { tell, words } from "../words";
+
+interface Properties {
+  readonly problem: Problem;
+  /** When it is tried again by itself, in milliseconds since 1970; 0 where it is not. */
+  readonly goesOnAt?: number;
+  readonly children?: ComponentChildren;
+}
+
+export function ProblemNote({ problem, goesOnAt = 0, children }: Properties) {
+  const told = tell(problem);
+  return (
+    <div class={problem.passing ? "note note-passing" : "note note-problem"} role={problem.passing ? undefined : "alert"}>
+      <p class="note-cause">{told.cause}</p>
+      <p>{told.remedy}</p>
+      {goesOnAt > 0 && <Countdown until={goesOnAt} />}
+      {told.original !== "" && <p class="note-original" lang="en" translate={false}>{told.original}</p>}
+      {children && <div class="note-actions">{children}</div>}
+    </div>
+  );
+}
+
+function Countdown({ until }: { readonly until: number }) {
+  const now = useSignal(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => (now.value = Date.now()), 500);
+    return () => clearInterval(timer);
+  }, []);
+  return <p class="note-original">{words.value.goesOnIn(Math.max(0, Math.round((until - now.value) / 1000)))}</p>;
+}

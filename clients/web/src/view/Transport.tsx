@@ -1,0 +1,82 @@
+/** The one transport, always in reach at the lower edge. */
+import { useEffect } from "preact/hooks";
+import { player } from "../player/current";
+import { volume } from "../preferences";
+import { finished, length, opened } from "../session/opened";
+import { rateOf } from "../session/timeline";
+import { clock, words } from "../words";
+import { Icon } from "./icons";
+import { ProblemNote } from "./ProblemNote";
+
+/** How far the arrow keys jump, in seconds. */
+const JUMP_S = 5;
+
+export function Transport() {
+  useKeys();
+  const [session, now] = [opened.value, player.value];
+  if (!session) return null;
+  const rate = rateOf(session);
+  const [at, whole] = [(now?.position.value ?? 0) / rate, length.value / rate];
+  const playing = now !== null && now.state.value !== "paused";
+  const label = playing ? words.value.pause : words.value.play;
+  const nothingYet = finished.value === 0;
+  return (
+    <section class="transport" aria-label={words.value.player}>
+      {now?.problem.value && playing && <ProblemNote problem={now.problem.value} />}
+      {now?.problem.value && !now.problem.value.passing && !playing && <ProblemNote problem={now.problem.value} />}
+      <div class="transport-row">
+        <button type="button" class={now?.state.value === "waiting" ? "play play-waiting" : "play"} aria-label={label} title={label}
+          disabled={!now || (nothingYet && !playing)} onClick={() => now?.toggle()}>
+          <Icon name={playing ? "pause" : "play"} />
+        </button>
+        <span class="time" aria-hidden="true">{clock(at)}</span>
+        <input class="slider seek" type="range" min={0} max={Math.max(whole, 0.1)} step={0.1} value={at} disabled={!now}
+          aria-label={words.value.position}
+          aria-valuetext={words.value.positionOf(words.value.duration(at), words.value.duration(whole))}
+          style={{ "--share": String(whole > 0 ? at / whole : 0), "--done": String(whole > 0 ? finished.value / rate / whole : 0) }}
+          onInput={(event) => now?.seek(event.currentTarget.valueAsNumber * rate)} />
+        <span class="time" aria-hidden="true">{clock(whole)}</span>
+        <label class="transport-volume">
+          <Icon name="volume" />
+          <input class="slider" type="range" min={0} max={1} step={0.01} value={volume.value} aria-label={words.value.volume}
+            aria-valuetext={words.value.percent(volume.value)} style={{ "--share": String(volume.value) }}
+            onInput={(event) => (volume.value = event.currentTarget.valueAsNumber)} />
+        </label>
+        <details class="keys">
+          <summary aria-label={words.value.keys} title={words.value.keys}><Icon name="keyboard" /></summary>
+          <dl>
+            {words.value.keyList.map(([key, meaning]) => <div key={key}><dt>{key}</dt><dd>{meaning}</dd></div>)}
+          </dl>
+        </details>
+      </div>
+      <p class="visually-hidden" role="status">{now?.state.value === "waiting" ? words.value.waitingForSound : ""}</p>
+    </section>
+  );
+}
+
+/** Keys for the whole page, but where something has the focus that has a use for them itself. */
+function useKeys(): void {
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      const now = player.peek();
+      if (!now || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+      const target = event.target as HTMLElement;
+      if (target.closest("input[type=password], select, dialog, textarea")) return;
+      const onSlider = target.closest("input[type=range]") !== null;
+      const onButton = target.closest("button, a, summary") !== null;
+      const digit = /^Digit([1-9])$/.exec(event.code)?.[1];
+      if (event.code === "Space" && !onButton) now.toggle();
+      else if (event.key === "ArrowLeft" && !onSlider) now.seek(now.position.peek() - JUMP_S * now.song.rate);
+      else if (event.key === "ArrowRight" && !onSlider) now.seek(now.position.peek() + JUMP_S * now.song.rate);
+      else if (digit !== undefined) {
+        const fader = now.faders[Number(digit) - 1];
+        if (!fader) return;
+        const flipped = event.shiftKey ? fader.soloed : fader.muted;
+        flipped.value = !flipped.value;
+      } else return;
+      event.preventDefault();
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  }, []);
+}

@@ -1,0 +1,58 @@
+/** Where a song stands, in a few words and as a share. */
+import { type Session, SessionState } from "../generated/stemwire/v1/session_pb";
+import type { Upload } from "../upload/queue";
+import { words } from "../words";
+
+export type Mood = "busy" | "resting" | "good" | "bad";
+
+export interface Status {
+  readonly text: string;
+  readonly mood: Mood;
+  /** 0 to 1, where there is something to be shown of it. */
+  readonly share: number | null;
+}
+
+/** Where an upload stands. */
+export function uploadStatus(upload: Upload): Status {
+  const { file, sentBytes, stage } = upload;
+  const share = file.size === 0 ? 0 : Math.min(1, sentBytes.value / file.size);
+  switch (stage.value) {
+    case "waiting":
+      return { text: words.value.waitsToBeSent, mood: "resting", share: null };
+    case "sending":
+      return { text: words.value.sending, mood: "busy", share };
+    case "sent":
+      return { text: words.value.sent, mood: "good", share: 1 };
+    case "stopped":
+      return { text: words.value.uploadStopped, mood: "bad", share };
+  }
+}
+
+/** Where a session stands; `length` counts frames of the whole song, where they are known better than the server does. */
+export function sessionStatus(session: Session, length = Number(session.progress?.totalFrames ?? 0n)): Status {
+  const { state, progress } = session;
+  const finished = Number(progress?.finishedFrames ?? 0n);
+  const share = length > 0 ? Math.min(1, finished / length) : null;
+  const before = progress?.queuePosition ?? 0;
+  switch (state) {
+    case SessionState.UPLOADING:
+    case SessionState.RUNNING:
+      if (before > 0) return { text: words.value.inQueue(before), mood: "resting", share };
+      if (finished === 0) return { text: words.value.preparing, mood: "busy", share };
+      return { text: words.value.separating, mood: "busy", share };
+    case SessionState.PAUSED:
+      return { text: session.uploadComplete ? words.value.resting : words.value.uploadStopped, mood: "resting", share };
+    case SessionState.DONE:
+      return { text: words.value.done, mood: "good", share: null };
+    case SessionState.FAILED:
+      return { text: words.value.failed, mood: "bad", share: null };
+    case SessionState.CANCELLED:
+      return { text: words.value.cancelled, mood: "resting", share: null };
+    default:
+      return { text: "", mood: "resting", share: null };
+  }
+}
+
+export function nameOf(session: Session): string {
+  return session.config?.fileName || words.value.untitled;
+}

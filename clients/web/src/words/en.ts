@@ -1,0 +1,137 @@
+import type { Words } from "./words";
+import { bytes, clock, list } from "./forms";
+
+const STEMS: Record<string, string> = {
+  vocals: "Vocals",
+  drums: "Drums",
+  bass: "Bass",
+  other: "Other",
+  accompaniment: "Accompaniment",
+  guitar: "Guitar",
+  piano: "Piano",
+};
+
+export const en: Words = {
+  tagline: "Songs into stems",
+  skipToContent: "Skip to the song",
+  otherLanguage: "中文",
+  theme: { auto: "Colours: as the system", light: "Colours: light", dark: "Colours: dark" },
+
+  headline: "Take a song apart",
+  lead: "Vocals, drums, bass and the rest, each by itself. You hear them while your song is still being sent.",
+  choose: "Choose songs",
+  chooseMore: "Add songs",
+  orDrop: "or drop them anywhere on this page",
+  dropNow: "Drop to separate",
+  formats: "MP3, WAV, FLAC, M4A, AIFF, Ogg Vorbis",
+  wanted: "Stems",
+  allStems: "All, and the accompaniment",
+  pair: "Vocals and accompaniment",
+  model: "Model",
+  anyModel: "The server’s choice",
+
+  songs: "Songs",
+  noSongs: "No songs yet.",
+  moreSongs: "Show older ones",
+  untitled: "Untitled song",
+  openSong: (name) => `Open ${name}`,
+  removeFromQueue: (name) => `Do not send ${name}`,
+  deleteSong: (name) => `Delete ${name}`,
+  deleteQuestion: (name) => `Delete “${name}” and its stems from the server?`,
+  deleteConfirm: "Delete",
+  keep: "Keep",
+  close: "Close",
+
+  waitsToBeSent: "Waits to be sent",
+  sending: "Sending",
+  sent: "Sent",
+  preparing: "Preparing",
+  separating: "Separating",
+  inQueue: (before) => (before === 1 ? "Waits for one other song" : `Waits for ${before} other songs`),
+  resting: "Resting",
+  done: "Done",
+  failed: "Failed",
+  cancelled: "Cancelled",
+  bytesOf: (sent, whole) => `${sent} of ${whole}`,
+  timeLeft: (seconds) =>
+    seconds < 10 ? "a few seconds left"
+    : seconds < 60 ? `about ${Math.ceil(seconds / 10) * 10} seconds left`
+    : seconds < 90 ? "about a minute left"
+    : seconds < 5400 ? `about ${Math.round(seconds / 60)} minutes left`
+    : `about ${Math.round(seconds / 3600)} hours left`,
+  duration: (seconds) => {
+    const whole = Math.floor(seconds);
+    const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+    const part = (count: number, name: string) => (count === 0 ? "" : `${count} ${name}${count === 1 ? "" : "s"}`);
+    return list([part(hours, "hour"), part(minutes, "minute"), part(rest, "second")], " ") || "0 seconds";
+  },
+  percent: (share) => `${Math.floor(share * 100)} %`,
+  bytes: (count) => bytes(count, "en"),
+  when: (date) => date.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "short" }),
+
+  cancel: "Cancel",
+  tryAgain: "Try again",
+  goesOnIn: (seconds) => (seconds < 1 ? "Trying again …" : `Trying again in ${seconds} s`),
+  uploadStopped: "The upload is not complete",
+  uploadStoppedHere: (held, whole, name) =>
+    `The server holds ${whole === null ? held : `${held} of ${whole}`}. Choose ${name === null ? "the same file" : `“${name}”`} ` +
+    "again and it goes on from there; a page may not open a file by itself.",
+  chooseAgain: "Choose the file",
+  elsewhere: "The song is being sent from another place.",
+
+  player: "Player",
+  play: "Play",
+  pause: "Pause",
+  waitingForSound: "Waiting for the next seconds",
+  position: "Position",
+  positionOf: (position, whole) => `${position} of ${whole}`,
+  volume: "Volume",
+  keys: "Keyboard",
+  keyList: [
+    ["Space", "play and pause"],
+    ["← →", "5 seconds back and forth"],
+    ["1 2 3 …", "mute a stem"],
+    ["Shift 1 2 3 …", "hear only that stem"],
+  ],
+
+  stems: "Stems",
+  stem: (name) => STEMS[name] ?? name,
+  sumHint: "all but the vocals",
+  mute: (stem) => `Mute ${stem}`,
+  solo: (stem) => `Hear only ${stem}`,
+  volumeOf: (stem) => `Volume of ${stem}`,
+  downloads: "Download",
+  format: "Format",
+  formatName: { "wav-f32": "WAV, 32-bit float", "wav-s24": "WAV, 24 bits", "wav-s16": "WAV, 16 bits", flac: "FLAC" },
+  downloadStem: (stem) => `Download ${stem}`,
+  downloadAll: "All as ZIP",
+  downloadsLater: "Files can be downloaded when the song is done.",
+
+  details: "How it was made",
+  engine: "Model",
+  source: "Upload",
+  weights: "Weights",
+  unverified: "not known to be its authors’ own",
+  engineChanged: (from, to, at, why) => `${to} took over from ${from} at ${at}: ${why}.`,
+  changeReason: {
+    ENGINE_FAILED: "it failed twice on the same part",
+    ENGINE_NOT_FINITE: "it answered no proper numbers",
+    ENGINE_TIMEOUT: "it took far too long",
+    ENGINE_PANICKED: "it broke down",
+    ENGINE_CRASHED: "it took the server down",
+    MODEL_UNAVAILABLE: "it could not be loaded",
+    BREAKER_OPEN: "it has failed with other songs, too",
+    SERVER_RESTARTED: "the server was started again with another library",
+    MODEL_REPLACED: "the model was replaced",
+  },
+  damaged: (seconds) => `${clock(seconds)} of the upload could not be decoded and are silent.`,
+
+  tokenTitle: "This server asks for a token",
+  tokenLead: "Whoever runs the server can give it to you. It is kept until you close this tab.",
+  tokenLabel: "Token",
+  tokenSend: "Go on",
+
+  licences: "Licences",
+  connectionBack: "The connection is back.",
+  unknownProblem: ["Something went wrong", "Try again; if it stays so, the server’s log says more."],
+};

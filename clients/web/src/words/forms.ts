@@ -1,0 +1,28 @@
+/** Numbers as people read them. */
+import type { Language } from "../preferences";
+
+/** `1:05`, or `1:00:05` from an hour on. */
+export function clock(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds));
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (count: number) => String(count).padStart(2, "0");
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
+/** `3.4 MB`: powers of a thousand, two figures at least. */
+export function bytes(count: number, language: Language): string {
+  const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
+  let [value, unit] = [count, 0];
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  const digits = unit > 0 && value < 10 ? 1 : 0;
+  const style = { style: "unit", unit: units[unit]!, unitDisplay: "short", maximumFractionDigits: digits } as const;
+  return value.toLocaleString(language === "zh" ? "zh-CN" : "en-GB", style);
+}
+
+/** Those that are not empty, joined. */
+export function list(parts: readonly string[], between: string): string {
+  return parts.filter((part) => part !== "").join(between);
+}

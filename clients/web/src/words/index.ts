@@ -1,0 +1,35 @@
+/** The page's words in the language that is chosen now. */
+import { computed } from "@preact/signals";
+import type { Problem } from "../calls/problem";
+import { language } from "../preferences";
+import { en } from "./en";
+import { REASONS } from "./reasons";
+import type { Words } from "./words";
+import { zh } from "./zh";
+
+export { clock } from "./forms";
+
+export const words = computed<Words>(() => (language.value === "zh" ? zh : en));
+
+/** What went wrong, and what to do. */
+export interface Told {
+  readonly cause: string;
+  readonly remedy: string;
+  /** The server's own words, in English: they name the file, the codec, the number. */
+  readonly original: string;
+}
+
+export function tell(problem: Problem): Told {
+  const known = REASONS[problem.reason];
+  if (!known) {
+    const [cause, remedy] = words.value.unknownProblem;
+    return { cause, remedy, original: `${problem.reason}: ${problem.message}` };
+  }
+  const [cause, remedy] = known[language.value];
+  const filled = (text: string) => text.replace(/\{(\w+)(?::(\w+))?\}/g, (_, name: string, form?: string) => {
+    const value = problem.numbers[name] ?? "?";
+    if (form === "bytes" && Number.isFinite(Number(value))) return words.value.bytes(Number(value));
+    return value;
+  });
+  return { cause: filled(cause), remedy: filled(remedy), original: problem.message };
+}

@@ -1,0 +1,101 @@
+/** Everything that the page says, in one language. */
+import type { Theme } from "../preferences";
+
+export interface Words {
+  readonly tagline: string;
+  readonly skipToContent: string;
+  readonly otherLanguage: string;
+  readonly theme: Readonly<Record<Theme, string>>;
+
+  readonly headline: string;
+  readonly lead: string;
+  readonly choose: string;
+  readonly chooseMore: string;
+  readonly orDrop: string;
+  readonly dropNow: string;
+  readonly formats: string;
+  readonly wanted: string;
+  readonly allStems: string;
+  readonly pair: string;
+  readonly model: string;
+  readonly anyModel: string;
+
+  readonly songs: string;
+  readonly noSongs: string;
+  readonly moreSongs: string;
+  readonly untitled: string;
+  readonly openSong: (name: string) => string;
+  readonly removeFromQueue: (name: string) => string;
+  readonly deleteSong: (name: string) => string;
+  readonly deleteQuestion: (name: string) => string;
+  readonly deleteConfirm: string;
+  readonly keep: string;
+  readonly close: string;
+
+  readonly waitsToBeSent: string;
+  readonly sending: string;
+  readonly sent: string;
+  readonly preparing: string;
+  readonly separating: string;
+  readonly inQueue: (before: number) => string;
+  readonly resting: string;
+  readonly done: string;
+  readonly failed: string;
+  readonly cancelled: string;
+  readonly bytesOf: (sent: string, whole: string) => string;
+  readonly timeLeft: (seconds: number) => string;
+  readonly duration: (seconds: number) => string;
+  readonly percent: (share: number) => string;
+  readonly bytes: (count: number) => string;
+  readonly when: (date: Date) => string;
+
+  readonly cancel: string;
+  readonly tryAgain: string;
+  readonly goesOnIn: (seconds: number) => string;
+  readonly uploadStopped: string;
+  readonly uploadStoppedHere: (held: string, whole: string | null, name: string | null) => string;
+  readonly chooseAgain: string;
+  readonly elsewhere: string;
+
+  readonly player: string;
+  readonly play: string;
+  readonly pause: string;
+  readonly waitingForSound: string;
+  readonly position: string;
+  readonly positionOf: (position: string, whole: string) => string;
+  readonly volume: string;
+  readonly keys: string;
+  readonly keyList: readonly (readonly [string, string])[];
+
+  readonly stems: string;
+  readonly stem: (name: string) => string;
+  readonly sumHint: string;
+  readonly mute: (stem: string) => string;
+  readonly solo: (stem: string) => string;
+  readonly volumeOf: (stem: string) => string;
+  readonly downloads: string;
+  readonly format: string;
+  readonly formatName: Readonly<Record<"wav-f32" | "wav-s24" | "wav-s16" | "flac", string>>;
+  readonly downloadStem: (stem: string) => string;
+  readonly downloadAll: string;
+  readonly downloadsLater: string;
+
+  readonly details: string;
+  readonly engine: string;
+  readonly source: string;
+  readonly weights: string;
+  readonly unverified: string;
+  readonly engineChanged: (from: string, to: string, at: string, why: string) => string;
+  readonly changeReason: Readonly<Record<string, string>>;
+  readonly damaged: (seconds: number) => string;
+
+  readonly tokenTitle: string;
+  readonly tokenLead: string;
+  readonly tokenLabel: string;
+  readonly tokenSend: string;
+
+  readonly licences: string;
+  readonly connectionBack: string;
+  /** Cause and remedy of a problem that the table does not know. */
+  readonly unknownProblem: readonly [string, string];
+}

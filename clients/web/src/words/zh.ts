@@ -1,0 +1,136 @@
+import type { Words } from "./words";
+import { bytes, clock, list } from "./forms";
+
+const STEMS: Record<string, string> = {
+  vocals: "人声",
+  drums: "鼓",
+  bass: "贝斯",
+  other: "其他",
+  accompaniment: "伴奏",
+  guitar: "吉他",
+  piano: "钢琴",
+};
+
+export const zh: Words = {
+  tagline: "把歌曲分成音轨",
+  skipToContent: "跳到歌曲",
+  otherLanguage: "English",
+  theme: { auto: "颜色：跟随系统", light: "颜色：浅色", dark: "颜色：深色" },
+
+  headline: "把一首歌拆开来听",
+  lead: "人声、鼓、贝斯和其余部分各成一轨。歌曲还在上传，就可以开始听。",
+  choose: "选择歌曲",
+  chooseMore: "添加歌曲",
+  orDrop: "或拖放到本页任意位置",
+  dropNow: "松手开始分离",
+  formats: "MP3、WAV、FLAC、M4A、AIFF、Ogg Vorbis",
+  wanted: "音轨",
+  allStems: "全部音轨和伴奏",
+  pair: "人声和伴奏",
+  model: "模型",
+  anyModel: "由服务器选择",
+
+  songs: "歌曲",
+  noSongs: "还没有歌曲。",
+  moreSongs: "显示更早的",
+  untitled: "未命名歌曲",
+  openSong: (name) => `打开 ${name}`,
+  removeFromQueue: (name) => `不再上传 ${name}`,
+  deleteSong: (name) => `删除 ${name}`,
+  deleteQuestion: (name) => `要从服务器上删除“${name}”及其音轨吗？`,
+  deleteConfirm: "删除",
+  keep: "保留",
+  close: "关闭",
+
+  waitsToBeSent: "等待上传",
+  sending: "正在上传",
+  sent: "已上传",
+  preparing: "正在准备",
+  separating: "正在分离",
+  inQueue: (before) => `前面还有 ${before} 首歌`,
+  resting: "已暂停",
+  done: "已完成",
+  failed: "失败",
+  cancelled: "已取消",
+  bytesOf: (sent, whole) => `${sent} / ${whole}`,
+  timeLeft: (seconds) =>
+    seconds < 10 ? "还剩几秒"
+    : seconds < 60 ? `约剩 ${Math.ceil(seconds / 10) * 10} 秒`
+    : seconds < 5400 ? `约剩 ${Math.round(seconds / 60)} 分钟`
+    : `约剩 ${Math.round(seconds / 3600)} 小时`,
+  duration: (seconds) => {
+    const whole = Math.floor(seconds);
+    const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+    const part = (count: number, name: string) => (count === 0 ? "" : `${count} ${name}`);
+    return list([part(hours, "小时"), part(minutes, "分"), part(rest, "秒")], " ") || "0 秒";
+  },
+  percent: (share) => `${Math.floor(share * 100)}%`,
+  bytes: (count) => bytes(count, "zh"),
+  when: (date) => date.toLocaleString("zh-CN", { dateStyle: "medium", timeStyle: "short" }),
+
+  cancel: "取消",
+  tryAgain: "重试",
+  goesOnIn: (seconds) => (seconds < 1 ? "正在重试……" : `${seconds} 秒后重试`),
+  uploadStopped: "上传没有完成",
+  uploadStoppedHere: (held, whole, name) =>
+    `服务器已收到 ${whole === null ? held : `${held}（共 ${whole}）`}。请再次选择${name === null ? "同一个文件" : `“${name}”`}，` +
+    "上传会从那里继续；网页不能自行打开文件。",
+  chooseAgain: "选择文件",
+  elsewhere: "这首歌正从别处上传。",
+
+  player: "播放器",
+  play: "播放",
+  pause: "暂停",
+  waitingForSound: "正在等待后面的声音",
+  position: "位置",
+  positionOf: (position, whole) => `${position}，共 ${whole}`,
+  volume: "音量",
+  keys: "键盘",
+  keyList: [
+    ["空格", "播放和暂停"],
+    ["← →", "后退和前进 5 秒"],
+    ["1 2 3 …", "静音某一轨"],
+    ["Shift 1 2 3 …", "只听某一轨"],
+  ],
+
+  stems: "音轨",
+  stem: (name) => STEMS[name] ?? name,
+  sumHint: "人声以外的全部",
+  mute: (stem) => `静音：${stem}`,
+  solo: (stem) => `只听：${stem}`,
+  volumeOf: (stem) => `${stem}的音量`,
+  downloads: "下载",
+  format: "格式",
+  formatName: { "wav-f32": "WAV，32 位浮点", "wav-s24": "WAV，24 位", "wav-s16": "WAV，16 位", flac: "FLAC" },
+  downloadStem: (stem) => `下载${stem}`,
+  downloadAll: "全部下载（ZIP）",
+  downloadsLater: "歌曲完成后可以下载文件。",
+
+  details: "制作信息",
+  engine: "模型",
+  source: "上传文件",
+  weights: "权重",
+  unverified: "未确认为作者原版",
+  engineChanged: (from, to, at, why) => `从 ${at} 起由 ${to} 接替 ${from}：${why}。`,
+  changeReason: {
+    ENGINE_FAILED: "它在同一处失败了两次",
+    ENGINE_NOT_FINITE: "它给出的不是有效数值",
+    ENGINE_TIMEOUT: "它用时过长",
+    ENGINE_PANICKED: "它出错中断",
+    ENGINE_CRASHED: "它使服务器崩溃",
+    MODEL_UNAVAILABLE: "无法加载它",
+    BREAKER_OPEN: "它在别的歌曲上也失败了",
+    SERVER_RESTARTED: "服务器重启后使用了另一个库",
+    MODEL_REPLACED: "模型已被替换",
+  },
+  damaged: (seconds) => `上传文件中有 ${clock(seconds)} 无法解码，已用静音代替。`,
+
+  tokenTitle: "此服务器需要令牌",
+  tokenLead: "可向服务器的管理者索取。令牌会保留到关闭本标签页为止。",
+  tokenLabel: "令牌",
+  tokenSend: "继续",
+
+  licences: "许可证",
+  connectionBack: "连接已恢复。",
+  unknownProblem: ["出了点问题", "请重试；如果问题依旧，服务器日志里有更多信息。"],
+};

@@ -1,0 +1,179 @@
+"""A real browser for the tests of the page: Chromium, driven from outside, with a tap at its loudspeaker.
+
+What the page does wrong anywhere is an error of the test that it happens in: a request to another origin, a violation of
+the server's policy, an exception that nobody catches.
+"""
+import base64
+import os
+import shutil
+import time
+
+import numpy as np
+import pytest
+from playwright.sync_api import sync_playwright
+
+OPTIONS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
+]
+
+# Runs before the page's own script. `ears` hears whatever goes to the loudspeaker; `gate` holds the upload before so many
+# bytes, which is a connection as slow as the test wants it.
+TAPS = """
+(() => {
+  const connect = AudioNode.prototype.connect;
+  AudioNode.prototype.connect = function (target, ...rest) {
+    if (target instanceof AudioDestinationNode) {
+      const analyser = this.context.createAnalyser();
+      analyser.fftSize = 32768;
+      connect.call(this, analyser);
+      window.ears = analyser;
+    }
+    return connect.call(this, target, ...rest);
+  };
+  // What came out last, as often as it is looked at; silence at either end means that it had only begun or has ended.
+  window.heard = [];
+  let since = 0;
+  window.forget = () => {
+    heard.length = 0;
+    since = window.ears?.context.currentTime ?? 0;
+  };
+  setInterval(() => {
+    if (window.ears?.context.state !== "running" || ears.context.currentTime - since < 0.8) return;
+    const sound = new Float32Array(ears.fftSize);
+    ears.getFloatTimeDomainData(sound);
+    heard.push(sound);
+    heard.splice(0, heard.length - 40);
+  }, 200);
+  window.sounding = () => heard.filter((sound) => [0, 1, 2, 3].some((at) => sound[at] !== 0 && sound[sound.length - 1 - at] !== 0));
+  window.take = () => sounding().map((sound) => btoa(String.fromCharCode(...new Uint8Array(sound.buffer.slice(0, 65536))) +
+    String.fromCharCode(...new Uint8Array(sound.buffer.slice(65536)))));
+  const gate = (window.gate = { limit: Infinity, sent: 0, waiting: [] });
+  gate.open = (limit) => { gate.limit = limit; gate.waiting.splice(0).forEach((go) => go()); };
+  const fetch = window.fetch;
+  window.fetch = async (address, options) => {
+    if (String(address?.url ?? address).endsWith("/UploadChunk")) {
+      while (gate.sent + options.body.byteLength > gate.limit) await new Promise((go) => gate.waiting.push(go));
+      gate.sent += options.body.byteLength;
+    }
+    return fetch(address, options);
+  };
+})();
+"""
+
+
+def chromium_path() -> str:
+    named = os.environ.get("STEMWIRE_CHROMIUM")
+    found = named or next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
+    assert found, "no Chromium: `apt-get install chromium`, or name one with STEMWIRE_CHROMIUM"
+    return found
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    # Not longer than a module: while it is open, nothing else in this process can run an event loop.
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=OPTIONS)
+        yield browser
+        browser.close()
+
+
+class Page:
+    """The page of one server in a browser profile of its own."""
+
+    def __init__(self, chromium, address: str, hold: int = None, **profile):
+        self.origin = f"http://{address}"
+        self.faults = []
+        self.context = chromium.new_context(**{"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **profile})
+        self.context.set_default_timeout(90_000)
+        self.context.add_init_script(TAPS)
+        if hold is not None:
+            self.context.add_init_script(f"gate.limit = {hold};")
+        self.tab = self.context.new_page()
+        self.tab.on("pageerror", lambda error: self.faults.append(f"exception: {error}"))
+        self.tab.on("console", self._console)
+        self.tab.on("request", self._request)
+        # Leaving amid an upload is asked about; the tests mean it.
+        self.tab.on("dialog", lambda dialog: dialog.accept())
+
+    def _console(self, message) -> None:
+        # A request that is refused or broken is written there by the browser itself; what becomes of it is the tests' matter.
+        is_network = message.text.startswith("Failed to load resource")
+        if message.type in ("error", "warning") and not is_network:
+            self.faults.append(f"{message.type}: {message.text}")
+
+    def _request(self, request) -> None:
+        if not request.url.startswith((self.origin + "/", "data:")):
+            self.faults.append(f"a request to {request.url}")
+
+    def visit(self, path: str = "/") -> "Page":
+        self.tab.goto(self.origin + path)
+        return self
+
+    def choose(self, *songs: tuple[str, bytes], button: str = "Choose songs") -> None:
+        """Chooses files in the system's dialogue, which `button` opens."""
+        with self.tab.expect_file_chooser() as chooser:
+            self.tab.get_by_role("button", name=button).click()
+        files = [{"name": name, "mimeType": "application/octet-stream", "buffer": content} for name, content in songs]
+        chooser.value.set_files(files)
+
+    def until(self, expression: str, patience: float = 90) -> None:
+        """Waits until something is true in the page, which may not evaluate text by itself: its policy forbids it."""
+        deadline = time.monotonic() + patience
+        while not self.tab.evaluate(expression):
+            assert time.monotonic() < deadline, f"not true in time: {expression}"
+            self.tab.wait_for_timeout(50)
+
+    def session_id(self) -> str:
+        self.until("location.hash.length === 37")
+        return self.tab.evaluate("location.hash.slice(1)")
+
+    def wait_done(self, text: str = "Done") -> None:
+        self.tab.locator(".card-head .mood", has_text=text).wait_for()
+
+    def see_note(self, text: str) -> None:
+        """Waits for a note that says this, seen and not only announced."""
+        self.tab.locator(".note", has_text=text).first.wait_for()
+
+    def button(self, name: str):
+        return self.tab.get_by_role("button", name=name, exact=True)
+
+    def hear(self) -> list[np.ndarray]:
+        """What went to the loudspeaker since `forget`: stretches of 32,768 samples, left and right in equal parts."""
+        return [np.frombuffer(base64.b64decode(text), dtype="<f4") for text in self.tab.evaluate("take()")]
+
+    def forget(self) -> None:
+        self.tab.evaluate("forget()")
+
+    def wait_sound(self) -> None:
+        """Waits until sound has come out of the loudspeaker."""
+        self.until("sounding().length > 0")
+
+    def close(self) -> None:
+        self.context.close()
+        assert not self.faults, "\n".join(self.faults)
+
+
+@pytest.fixture
+def browse(chromium):
+    """browse(server, …) begins a page on a server; all are closed with the test, which fails with their faults."""
+    pages = []
+
+    def browse(server, **options) -> Page:
+        page = Page(chromium, server.address, **options)
+        pages.append(page)
+        return page
+
+    yield browse
+    for page in pages:
+        page.close()
+
+
+def aligned(heard: np.ndarray, song: np.ndarray) -> tuple[int, float]:
+    """Where in `song` (mono) `heard` is from, and how far it is above what differs, in dB."""
+    size = 1 << (len(song) + len(heard)).bit_length()
+    likeness = np.fft.irfft(np.fft.rfft(song, size) * np.conj(np.fft.rfft(heard, size)), size)
+    at = int(np.argmax(likeness[: len(song) - len(heard) + 1]))
+    excerpt = song[at : at + len(heard)]
+    difference = np.sum((heard - excerpt) ** 2) + 1e-20
+    return at, 10 * np.log10(np.sum(excerpt**2) / difference)
