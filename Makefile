@@ -57,7 +57,8 @@ $(TOOLS)/ready: $(SYSTEM)/requirements.txt $(SYSTEM)/package.json
 
 # Chromium, where there is none and STEMWIRE_CHROMIUM names none: Debian's.
 browser:
-	@test -n "$$STEMWIRE_CHROMIUM" || command -v chromium chromium-browser google-chrome >/dev/null || \
+	@test -n "$$STEMWIRE_CHROMIUM" || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+		command -v google-chrome >/dev/null || \
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-wqy-microhei >/dev/null; }
 
 clean:
