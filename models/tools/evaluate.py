@@ -3,8 +3,7 @@
     evaluate.py CHECKPOINT FOLDER [--splits seen unseen]   songs of make_songs.py
     evaluate.py CHECKPOINT --real FOLDER                   FOLDER/*/{drums,bass,other,vocals}.wav, true stems
 
-The baselines: silence (0 dB by definition), the mixture, and the mixture times the one gain that is best for that
-very excerpt, which nobody could know without the true stem.
+The baselines: silence (0 dB by definition) and those of baselines.py.
 """
 
 from __future__ import annotations
@@ -18,8 +17,10 @@ import numpy as np
 import soundfile
 import torch
 from demucs.apply import apply_model
-from demucs.htdemucs import HTDemucs
+from torch import nn
 
+import baselines
+import checkpoints
 import unet
 from residual import share_out
 
@@ -40,15 +41,7 @@ def si_sdr(truth: np.ndarray, estimate: np.ndarray) -> float:
     return sdr(gain * truth, estimate)
 
 
-def load_model(path: Path) -> HTDemucs | unet.Spleeter:
-    """The model of train.py or of train_unet.py, which differ in their arguments."""
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    model = (unet.Spleeter if "filters" in saved["kwargs"] else HTDemucs)(**saved["kwargs"])
-    model.load_state_dict(saved["state"])
-    return model.eval()
-
-
-def estimators(model: HTDemucs | unet.Spleeter) -> dict[str, Estimate]:
+def estimators(model: nn.Module) -> dict[str, Estimate]:
     """Name -> function from (mix (2, frames), truth (4, 2, frames)) to stems (4, 2, frames)."""
 
     def separate(mix: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -58,12 +51,10 @@ def estimators(model: HTDemucs | unet.Spleeter) -> dict[str, Estimate]:
             stems = apply_model(model, torch.from_numpy(mix)[None], overlap=0.25, shifts=0)[0]
         return share_out(torch.from_numpy(mix), stems).numpy()
 
-    def scaled(mix: np.ndarray, truth: np.ndarray) -> np.ndarray:
-        gains = (truth * mix).sum(axis=(1, 2), keepdims=True) / ((mix ** 2).sum() + 1e-9)
-        return gains * mix
-
-    return {"model": separate, "mixture": lambda mix, truth: np.repeat(mix[None], 4, axis=0),
-            "mixture, best gain": scaled}
+    return {"model": separate, "mixture": lambda mix, truth: baselines.mixture(mix),
+            "mixture, best gain": baselines.best_gain,
+            "mid channel": lambda mix, truth: baselines.mid_channel(mix),
+            "REPET-SIM × centre": lambda mix, truth: baselines.repet_centre(mix)}
 
 
 def excerpts(folder: Path, seconds: float, count: int) -> Iterator[tuple[np.ndarray, list[str]]]:
@@ -107,11 +98,12 @@ def table(rows: list[dict[str, object]], title: str) -> str:
         values = [r[key] for r in rows if r["method"] == method and r["stem"] == stem]
         return float(np.median(values)) if values else float("nan")
 
-    for method in dict.fromkeys(r["method"] for r in rows):
+    methods = list(dict.fromkeys(r["method"] for r in rows))
+    for method in methods:
         cells = [f"{median(method, s, 'sdr'):.2f} / {median(method, s, 'si_sdr'):.2f}" for s in STEMS]
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
     lines.append("| silence | " + " | ".join(["0.00 / –"] * len(STEMS)) + " |")
-    best = max(0.0, *(median(m, "vocals", "sdr") for m in ("mixture", "mixture, best gain")))
+    best = max(0.0, *(median(m, "vocals", "sdr") for m in methods if m != "model"))
     voice = [r for r in rows if r["stem"] == "vocals"]
     mean = {m: np.mean([r["sdr"] for r in voice if r["method"] == m]) for m in ("model", "mixture")}
     lines += ["", f"{len({r['excerpt'] for r in rows})} excerpts. Vocals, median: "
@@ -137,7 +129,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="every row, for a closer look")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    methods = estimators(load_model(options.checkpoint))
+    methods = estimators(checkpoints.load(options.checkpoint))
     everything: dict[str, object] = {}
     if options.real:
         everything["real"] = score(real_songs(options.real), methods)

@@ -159,14 +159,15 @@ def save(stems: np.ndarray, about: dict[str, object], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="holds speech-train.npz and speech-test.npz from speech.py")
+    parser.add_argument("folder", type=Path, help="gets a folder for the split")
     parser.add_argument("split", choices=list(SPLITS))
     parser.add_argument("--count", type=int, default=80)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=28)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--speech", type=Path, help="where speech.py wrote its files, if not into the same folder")
     options = parser.parse_args()
-    bank = load_bank(options.folder / f"speech-{SPLITS[options.split][1]}.npz")
+    bank = load_bank((options.speech or options.folder) / f"speech-{SPLITS[options.split][1]}.npz")
     for number in range(options.first, options.first + options.count):
         path = options.folder / options.split / f"{number:05d}.npy"
         if not path.exists():

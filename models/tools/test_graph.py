@@ -9,10 +9,11 @@ import pytest
 import torch
 from demucs.htdemucs import HTDemucs
 
-import export_unet
+import spleeter_names
 import unet
 from graph import Checkpoint, build_graph, spleeter
 from graph.parity import signal_to_noise
+from mini import Mini
 
 FOUR = ["drums", "bass", "other", "vocals"]
 SMALL = {"sources": FOUR, "channels": 8, "t_layers": 2, "t_heads": 4, "dconv_mode": 3, "segment": Fraction(3, 2)}
@@ -45,7 +46,22 @@ def test_graphs_of_unets_compute_what_pytorch_does(stems: list[str], filters: li
     model = random_unets(stems, filters)
     recipe = spleeter.Recipe(tuple(stems), "Elu", "Elu", filters=tuple(filters), frames=64, fourth_root=True)
     graph = spleeter.build_graph(recipe).SerializeToString()
-    assert min(export_unet.signal_to_noise(model, graph, export_unet.tensors(model, len(filters)))) >= 100
+    assert min(spleeter_names.signal_to_noise(model, graph, spleeter_names.tensors(model, len(filters)))) >= 100
+
+
+@pytest.mark.parametrize("segment", [1.5, 2.972154195011338], ids=["65 columns", "128 columns, none to fill up"])
+def test_graphs_with_masks_compute_what_pytorch_does(segment: float) -> None:
+    kwargs = {**SMALL, "segment": segment, "mask_filters": [4, 4, 6, 6, 8, 8]}
+    torch.manual_seed(1)
+    model = Mini(**kwargs).eval()
+    state = {name: tensor for name, tensor in model.state_dict().items() if tensor.is_floating_point()}
+    with torch.no_grad():
+        for name, tensor in state.items():
+            if tensor.dim() == 1 or name == "masks.height":
+                tensor.add_(0.2 * torch.rand_like(tensor))
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    graph = build_graph(Checkpoint(kwargs, shapes)).SerializeToString()
+    assert min(signal_to_noise(model, graph)) >= 100
 
 
 def checkpoint(kwargs: dict) -> Checkpoint:

@@ -53,6 +53,7 @@ class Spleeter(nn.Module):
         super().__init__()
         self.frames = frames
         self.nets = nn.ModuleList(UNet(filters) for _ in stems)
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, magnitudes: Tensor) -> Tensor:
         """Estimated magnitudes (batch, stems, 2, times, bins)."""

@@ -1,10 +1,11 @@
-"""HTDemucs between its transforms: the graph that joins the branches."""
+"""HTDemucs between its transforms: the graph that joins the branches, with the mini model's masks if it has them."""
 from __future__ import annotations
 
 import math
 
 import onnx
 
+from . import masks
 from .builder import GraphBuilder, Value
 from .checkpoint import Checkpoint, metadata
 from .config import Config
@@ -19,7 +20,9 @@ def build_graph(checkpoint: Checkpoint) -> onnx.ModelProto:
     outputs `stems` [1, S, 2, T] and `stem_spectrograms` [1, S, 4, F, N]. A stem is its waveform plus the inverse
     transform of its spectrogram.
     """
-    config = Config.parse(checkpoint.kwargs)
+    kwargs = dict(checkpoint.kwargs)
+    filters = kwargs.pop("mask_filters", None)  # of this project's Mini alone
+    config = Config.parse(kwargs)
     graph = GraphBuilder(checkpoint.shapes)
     mix = graph.input("mix", (1, 2, config.frames))
     mix_spectrogram = graph.input("mix_spectrogram", (1, 4, config.bins, config.columns))
@@ -27,14 +30,31 @@ def build_graph(checkpoint: Checkpoint) -> onnx.ModelProto:
         wave, wave_mean, wave_deviation = _normalise(graph, mix)
     with graph.scope("normalise_frequency"):
         spectrum, mean, deviation = _normalise(graph, mix_spectrogram)
+    mask = masks.masks(graph, spectrum, len(config.sources), len(filters)) if filters else None
     wave, spectrum = _network(graph, wave, spectrum, config)
     with graph.scope("denormalise_stems"):
         stems = _denormalise(graph, wave, mix, wave_mean, wave_deviation, config)
     with graph.scope("denormalise_stem_spectrograms"):
         stem_spectrograms = _denormalise(graph, spectrum, mix_spectrogram, mean, deviation, config)
+    if mask:
+        with graph.scope("masked"):
+            masked = masks.apply(graph, mask, mix_spectrogram)
+            stems, stem_spectrograms = _blend(graph, stems, stem_spectrograms, masked)
     graph.output(stems, "stems")
     graph.output(stem_spectrograms, "stem_spectrograms")
     return graph.model("htdemucs", {"family": "htdemucs", "kwargs": metadata(checkpoint.kwargs)["kwargs"]})
+
+
+def _blend(graph: GraphBuilder, stems: Value, spectrograms: Value, masked: Value) -> tuple[Value, Value]:
+    """HTDemucs' own [1, S, 2, T] and [1, S, 4, F, N] beside the masked spectra, by the share of each stem."""
+    share = graph.parameter("mask_share")
+    rest = graph.subtract(graph.constant(1.0), share)
+
+    def weighted(weight: Value, value: Value) -> Value:
+        return graph.multiply(value, graph.reshape(weight, (1, *weight.shape, *[1] * (len(value.shape) - 2))))
+
+    both = graph.add(weighted(rest, spectrograms), weighted(share, masked))
+    return weighted(rest, stems), both
 
 
 def _network(graph: GraphBuilder, wave: Value, spectrum: Value, config: Config) -> tuple[Value, Value]:

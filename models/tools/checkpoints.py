@@ -1,0 +1,39 @@
+"""From a checkpoint to the network that it is of."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+from demucs.htdemucs import HTDemucs
+from torch import nn
+
+import unet
+from masks import MaskNet
+from mini import Mini
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The checkpoint's dict, with "kwargs" and "state"."""
+    # Tensors and plain values only: a checkpoint from elsewhere must not run code.
+    with torch.serialization.safe_globals([Fraction]):
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def make(kwargs: dict[str, Any]) -> nn.Module:
+    """A network of random weights. The arguments tell which: no two kinds have the same."""
+    if "mask_filters" in kwargs:
+        return Mini(**kwargs)
+    if "sources" in kwargs:
+        return HTDemucs(**kwargs)
+    return (unet.Spleeter if "frames" in kwargs else MaskNet)(**kwargs)
+
+
+def load(path: Path) -> nn.Module:
+    """The network with its weights."""
+    saved = read(path)
+    model = make(saved["kwargs"])
+    model.load_state_dict(saved["state"])
+    return model.eval()

@@ -1,0 +1,131 @@
+"""The training loop that all networks share: schedule, running average, checkpoints, reports."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from dataset import Remixes
+
+RATE = 44100
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What one network is and how it learns."""
+
+    make: Callable[..., nn.Module]
+    kwargs: dict[str, Any]
+    loss: Callable[[nn.Module, Tensor, AbstractContextManager[Any]], Tensor]
+    """Of the network and true stems (batch, 4, 2, frames); the forward pass goes into the given context."""
+    frames: int
+    """Length of an example, in samples."""
+    batch: int
+    rate: float
+    """Peak of the learning rate."""
+    steps: int
+    """In all, over all runs."""
+
+
+class Run:
+    """Network, optimiser and the running average, as one thing to save and load."""
+
+    def __init__(self, lesson: Lesson, device: str, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.model, self.kwargs = lesson.make(**lesson.kwargs).to(device), lesson.kwargs
+        self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=1e-3,
+                                           fused=True)
+        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.step, self.trained_s = 0, 0.0
+
+    def follow(self) -> None:
+        """The running average over about the last tenth of the steps, 300 at most."""
+        decay = 1 - 1 / min(300, 1 + self.step / 10)
+        state = {name: value for name, value in self.model.state_dict().items() if value.is_floating_point()}
+        torch._foreach_lerp_([self.average[name] for name in state], list(state.values()), 1 - decay)
+
+    def save(self, path: Path) -> None:
+        """`kwargs` and `state` (the average) are what export.py and evaluate.py read; the rest is for going on."""
+        scratch = path.with_suffix(".part")
+        torch.save({"kwargs": self.kwargs, "state": self.average, "step": self.step, "trained_s": self.trained_s,
+                    "model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(),
+                    "rng": torch.get_rng_state()}, scratch)
+        os.replace(scratch, path)
+
+    def load(self, path: Path) -> None:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        self.model.load_state_dict(saved["model"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        for group in self.optimiser.param_groups:
+            group["fused"] = True
+        for name, value in saved["state"].items():
+            self.average[name].copy_(value)
+        self.step, self.trained_s = saved["step"], saved["trained_s"]
+        torch.set_rng_state(saved["rng"])
+
+    def start_from(self, weights: Path) -> None:
+        """Begins with the averaged weights of another run, or those of a model, instead of random ones."""
+        state = load_file(weights) if weights.suffix == ".safetensors" else torch.load(weights, weights_only=True)["state"]
+        self.model.load_state_dict(state)
+        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+
+
+def rate_at(progress: float, step: int, peak: float) -> float:
+    """Learning rate: 100 steps of warm-up, a cosine to a fiftieth at progress 1."""
+    return peak * min(1, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, progress))))
+
+
+def train(lesson: Lesson, songs: Path, checkpoint: Path, start: Path | None, seed: int, save_minutes: float) -> None:
+    """Goes on from the checkpoint if it is there, up to the lesson's last step; may be killed at any time."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    fast = device == "cuda" or "avx512_bf16" in flags or "amx_bf16" in flags
+    precision = torch.autocast(device, dtype=torch.bfloat16) if fast else nullcontext()
+    run = Run(lesson, device, seed)
+    if checkpoint.exists():
+        run.load(checkpoint)
+        print(f"goes on from step {run.step}, {run.trained_s / 60:.1f} minutes", flush=True)
+    elif start:
+        run.start_from(start)
+
+    examples = _examples(lesson, songs, seed + 7919 * (run.step + 1))
+    began = saved = reported = time.monotonic()
+    before, running = run.trained_s, []
+    run.model.train()
+    while run.step < lesson.steps:
+        truth = next(examples).to(device)
+        for group in run.optimiser.param_groups:
+            group["lr"] = rate_at(run.step / lesson.steps, run.step, lesson.rate)
+        loss = lesson.loss(run.model, truth, precision)
+        run.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
+        if math.isfinite(loss.item()):
+            run.optimiser.step()
+        run.step += 1
+        run.follow()
+        running.append(loss.item())
+        now = time.monotonic()
+        run.trained_s = before + now - began
+        if now - reported > 30:
+            mean = sum(running) / len(running)
+            print(f"{run.trained_s / 60:6.1f} min  step {run.step:6d}  loss {mean:.4f}", flush=True)
+            reported, running = now, []
+        if now - saved > 60 * save_minutes:
+            run.save(checkpoint)
+            saved = now
+    run.save(checkpoint)
+
+
+def _examples(lesson: Lesson, songs: Path, seed: int) -> Iterator[Tensor]:
+    return iter(DataLoader(Remixes(songs, lesson.frames, seed), batch_size=lesson.batch, num_workers=1, prefetch_factor=4))
