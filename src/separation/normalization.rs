@@ -7,9 +7,9 @@
 //! [`Level::Streaming`] does without the whole track. HTDemucs normalises every segment again by itself,
 //! so the deviation matters only through an epsilon of 1e-5 that it adds; a constant gain keeps that
 //! negligible at any level. The mean matters more: an offset of the recording reaches the lowest bin of
-//! the model's spectrum. The mean of the first window is known when the first segment is computed, and
-//! stands for the track's. Where a segment is padded the track has ended, so its true mean is known, and
-//! the padding is what the reference's zeros are: that mean.
+//! the model's spectrum. The mean of the track up to the end of a segment stands for the track's: it is known
+//! when the segment is computed, and comes nearer with every segment. Where a segment is padded the track has ended, so
+//! that is its true mean, and the padding is what the reference's zeros are.
 
 use super::track::Statistics;
 use crate::audio::Stereo;
@@ -28,10 +28,8 @@ pub(super) enum Level {
     Unchanged,
     /// Known from the track's head on.
     Streaming {
-        /// The mean of the head.
+        /// The mean of the track up to here.
         offset: f32,
-        /// The mean of the track, as known when this was made.
-        mean: f32,
     },
     /// Known when the track is complete.
     Exact {
@@ -43,9 +41,14 @@ pub(super) enum Level {
 }
 
 impl Level {
-    /// As the track's head and what there is of it say.
-    pub(super) fn streaming(statistics: &Statistics) -> Level {
-        Level::Streaming { offset: statistics.head_mean() as f32, mean: statistics.mean() as f32 }
+    /// As the track says up to the end of a segment of a model that sees `length` frames.
+    pub(super) fn streaming(statistics: &Statistics, segment: &Segment, length: usize) -> Level {
+        let shown = segment.zeros_before + (segment.shown.end - segment.shown.start) as usize;
+        let mean = match shown < length {
+            true => statistics.mean(),
+            false => statistics.mean_until(segment.shown.end),
+        };
+        Level::Streaming { offset: mean as f32 }
     }
 
     /// As the complete track says.
@@ -61,13 +64,8 @@ impl Level {
         for sample in shown.planes_mut().into_iter().flatten() {
             *sample = self.apply(*sample);
         }
-        let fill = match *self {
-            Level::Streaming { mean, .. } => self.apply(mean),
-            Level::Unchanged | Level::Exact { .. } => 0.0,
-        };
         let mut input = Stereo::zeros(length);
         for (plane, shown) in input.planes_mut().into_iter().zip(shown.planes()) {
-            plane.fill(fill);
             plane[segment.zeros_before..][..shown.len()].copy_from_slice(shown);
         }
         input
@@ -88,7 +86,7 @@ impl Level {
     fn apply(&self, sample: f32) -> f32 {
         match *self {
             Level::Unchanged => sample,
-            Level::Streaming { offset, .. } => (sample - offset) * STREAMING_GAIN,
+            Level::Streaming { offset } => (sample - offset) * STREAMING_GAIN,
             Level::Exact { mean, deviation } => (sample - mean) / deviation,
         }
     }
@@ -96,7 +94,7 @@ impl Level {
     fn undo(&self, sample: f32, share: f32) -> f32 {
         match *self {
             Level::Unchanged => sample,
-            Level::Streaming { offset, .. } => sample / STREAMING_GAIN + share * offset,
+            Level::Streaming { offset } => sample / STREAMING_GAIN + share * offset,
             Level::Exact { mean, deviation } => sample * deviation + share * mean,
         }
     }
@@ -105,6 +103,13 @@ impl Level {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::Frames;
+
+    fn level(frames: &[f32], segment: &Segment) -> Level {
+        let mut statistics = Statistics::new(Frames(2));
+        frames.iter().for_each(|&sample| statistics.add(sample, sample));
+        Level::streaming(&statistics, segment, 4)
+    }
 
     #[test]
     fn padding_is_where_the_segment_says_and_worth_the_mean() {
@@ -114,14 +119,32 @@ mod tests {
         let exact = Level::Exact { mean: 0.5, deviation: 2.0 };
         let input = exact.input(&segment, shown.clone(), 4);
         assert_eq!(input.left(), [0.0, 0.0, 0.5, 0.0]);
-        let streaming = Level::Streaming { offset: 0.25, mean: 0.5 };
+        let streaming = Level::Streaming { offset: 0.25 };
         let input = streaming.input(&segment, shown.clone(), 4);
-        assert_eq!(input.left(), [128.0, 128.0, 640.0, 128.0]);
+        assert_eq!(input.left(), [0.0, 128.0, 640.0, 0.0]);
         let input = Level::Unchanged.input(&segment, shown.clone(), 4);
         assert_eq!(input.left(), [0.0, 0.5, 1.5, 0.0]);
         for level in [exact, streaming, Level::Unchanged] {
             let input = level.input(&segment, shown.clone(), 4);
             assert_eq!(level.output(&segment, &input, 1.0), shown);
         }
+    }
+
+    #[test]
+    fn the_offset_is_the_mean_up_to_the_segments_end_however_much_is_decoded() {
+        let inside = |start| Segment {
+            index: 0,
+            span: start..start + 4,
+            shown: start..start + 4,
+            zeros_before: 0,
+            trim_before: 0,
+        };
+        let track = [1.0, 1.0, 3.0, 3.0, 7.0, 9.0, 100.0, 100.0];
+        for decoded in 6..8 {
+            assert_eq!(level(&track[..decoded], &inside(0)), Level::Streaming { offset: 2.0 });
+            assert_eq!(level(&track[..decoded], &inside(2)), Level::Streaming { offset: 4.0 });
+        }
+        let last = Segment { shown: 3..6, ..inside(3) };
+        assert_eq!(level(&track[..6], &last), Level::Streaming { offset: 4.0 });
     }
 }

@@ -10,6 +10,9 @@ use crate::audio::{Encoding, Frames, Stereo};
 /// Bytes of one frame: two samples as F32LE.
 const FRAME_BYTES: u64 = 8;
 
+/// How finely beginnings are told apart: marks in the head.
+const MARKS_IN_HEAD: u64 = 4;
+
 /// Writes `track.f32`, interleaved F32LE without a header.
 #[derive(Debug)]
 pub(super) struct TrackWriter {
@@ -25,13 +28,16 @@ pub(super) struct TrackReader {
     file: File,
 }
 
-/// Mean and deviation of the track's mono mix, so far, and the mean of its head.
+/// Mean and deviation of the track's mono mix, so far, and the mean of its beginnings.
 ///
 /// Samples are summed one by one, so that the numbers do not depend on how the track came in blocks.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Statistics {
     head: u64,
-    head_sum: f64,
+    /// Frames between two marks.
+    step: u64,
+    /// The sum of everything up to each mark.
+    marks: Vec<f64>,
     count: u64,
     sum: f64,
     squares: f64,
@@ -76,8 +82,8 @@ impl TrackWriter {
     }
 
     /// The numbers of what has been written.
-    pub(super) fn statistics(&self) -> Statistics {
-        self.statistics
+    pub(super) fn statistics(&self) -> &Statistics {
+        &self.statistics
     }
 }
 
@@ -103,24 +109,35 @@ impl TrackReader {
 }
 
 impl Statistics {
-    /// Of nothing yet; the first `head` frames make the head.
+    /// Of nothing yet. The first `head` frames are the shortest beginning whose mean is asked for.
     pub(super) fn new(head: Frames) -> Statistics {
-        Statistics { head: head.0, head_sum: 0.0, count: 0, sum: 0.0, squares: 0.0 }
+        // Windows that overlap by a quarter, as the default is, end on marks.
+        let step = (head.0 / MARKS_IN_HEAD).max(1);
+        Statistics { head: head.0, step, marks: Vec::new(), count: 0, sum: 0.0, squares: 0.0 }
     }
 
-    fn add(&mut self, left: f32, right: f32) {
+    pub(super) fn add(&mut self, left: f32, right: f32) {
         let mono = (f64::from(left) + f64::from(right)) / 2.0;
         self.count += 1;
         self.sum += mono;
         self.squares += mono * mono;
-        if self.count <= self.head {
-            self.head_sum = self.sum;
+        if self.count.is_multiple_of(self.step) {
+            self.marks.push(self.sum);
         }
     }
 
-    /// The mean of the first frames, as many as make the head or as there are.
-    pub(super) fn head_mean(&self) -> f64 {
-        self.head_sum / self.count.min(self.head).max(1) as f64
+    /// Becomes as `later`, which are the numbers of the same track with more of it.
+    pub(super) fn follow(&mut self, later: &Statistics) {
+        self.marks.extend_from_slice(later.marks.get(self.marks.len()..).unwrap_or_default());
+        (self.count, self.sum, self.squares) = (later.count, later.sum, later.squares);
+    }
+
+    /// The mean up to the last mark before frame `end`, but of the head at least, or of all if that is less. The
+    /// same however much of the track is known beyond.
+    pub(super) fn mean_until(&self, end: u64) -> f64 {
+        let marks = end.max(self.head) / self.step;
+        let sum = marks.checked_sub(1).and_then(|index| self.marks.get(index as usize));
+        sum.map_or_else(|| self.mean(), |sum| sum / (marks * self.step) as f64)
     }
 
     /// The mean of all.
@@ -155,6 +172,9 @@ mod tests {
         assert_eq!(resumed.frames(), Frames(5));
         resumed.append(&ramp(5..10)).unwrap();
         assert_eq!(resumed.statistics(), whole.statistics());
+        let mut followed = Statistics::new(Frames(4));
+        followed.follow(resumed.statistics());
+        assert_eq!(&followed, whole.statistics());
         assert_eq!(TrackReader::open(&path).unwrap().read(2..7).unwrap(), ramp(2..7));
     }
 
@@ -165,7 +185,8 @@ mod tests {
             statistics.add(left, right);
         }
         // Of 2, 0, 4, 2.
-        assert_eq!((statistics.mean(), statistics.head_mean()), (2.0, 1.0));
+        let until = |end| statistics.mean_until(end);
+        assert_eq!((statistics.mean(), until(0), until(2), until(3)), (2.0, 1.0, 1.0, 2.0));
         assert!((statistics.deviation() - (8.0_f64 / 3.0).sqrt()).abs() < 1e-12);
     }
 }

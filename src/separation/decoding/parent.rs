@@ -73,7 +73,7 @@ impl Decoding {
         let decoded = Decoded {
             frames: track.frames(),
             complete: false,
-            statistics: track.statistics(),
+            statistics: track.statistics().clone(),
             failure: None,
         };
         let mut child = command(session, config, plan.rate).spawn()?;
@@ -315,7 +315,7 @@ impl Receiver {
         {
             let mut decoded = self.shared.decoded();
             decoded.frames = frames;
-            decoded.statistics = self.track.statistics();
+            decoded.statistics.follow(self.track.statistics());
             decoded.complete = complete;
         }
         let manifest = session.manifest();

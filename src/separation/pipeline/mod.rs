@@ -188,6 +188,7 @@ impl<'a> Run<'a> {
         }
         // One more than there are workers, so that none waits while an answer is committed.
         let depth = self.context.pool.config().workers as u64 + 1;
+        let length = self.player.windows().length().as_len();
         while self.flight.next() < self.next + depth {
             let index = self.flight.next();
             let windows = self.player.windows();
@@ -197,7 +198,7 @@ impl<'a> Run<'a> {
             let level = match (normalised, exact) {
                 (false, _) => Level::Unchanged,
                 (true, true) => Level::exact(&decoded.statistics),
-                (true, false) => Level::streaming(&decoded.statistics),
+                (true, false) => Level::streaming(&decoded.statistics, &segment, length),
             };
             self.submit(Sent { segment, level, retried: false })?;
         }
