@@ -8,6 +8,7 @@ from torch.nn import functional
 
 BINS = 1024  # the network sees these and no higher ones, up to 11 kHz
 TOP = 128  # of these the highest, whose mean stands for all above
+LOWEST = 2  # an offset of the recording reaches the bins below, which nobody hears, and none from here on
 
 
 class Step(nn.Module):
@@ -44,7 +45,9 @@ class MaskNet(nn.Module):
 
     def forward(self, magnitudes: Tensor) -> Tensor:
         times = magnitudes.shape[-1]
-        x = magnitudes[:, :, :BINS].sqrt().sqrt()
+        x = magnitudes[:, :, LOWEST:BINS].sqrt().sqrt()
+        # A fourth root would make much of the smallest offset, so the lowest bins are not looked at.
+        x = torch.cat([x[:, :, :1]] * LOWEST + [x], dim=2)
         x = functional.pad(x, (0, -times % 2 ** len(self.down))).to(memory_format=torch.channels_last)
         skips: list[Tensor] = []
         for index, step in enumerate(self.down):

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from .builder import GraphBuilder, Value
 
-BINS, TOP = 1024, 128  # as in masks.py
+BINS, TOP, LOWEST = 1024, 128, 2  # as in masks.py
 KERNEL, STRIDE, PAD = 5, 2, 2
 NORM_EPSILON = 1e-5  # PyTorch's default
 SLOPE = 0.2
@@ -51,14 +51,15 @@ def apply(graph: GraphBuilder, masks: Value, spectrum: Value) -> Value:
 
 
 def _fourth_root_of_magnitudes(graph: GraphBuilder, spectrum: Value) -> Value:
-    """[1, 2, BINS, N] from real and imaginary parts [1, 4, F, N]."""
+    """[1, 2, BINS, N] from real and imaginary parts [1, 4, F, N]; the lowest bins are as the first that counts."""
     _, parts, bins, columns = spectrum.shape
-    low = graph.split(spectrum, [BINS, bins - BINS], axis=2)[0]
-    low = graph.reshape(low, (1, parts // 2, 2, BINS, columns))
-    value = graph.reshape(graph.reduce("ReduceSumSquare", low, [2]), (1, parts // 2, BINS, columns))
+    low = graph.split(spectrum, [LOWEST, BINS - LOWEST, bins - BINS], axis=2)[1]
+    low = graph.reshape(low, (1, parts // 2, 2, BINS - LOWEST, columns))
+    value = graph.reshape(graph.reduce("ReduceSumSquare", low, [2]), (1, parts // 2, BINS - LOWEST, columns))
     for _ in range(3):
         value = graph.unary("Sqrt", value)
-    return value
+    first = graph.split(value, [1, BINS - LOWEST - 1], axis=2)[0]
+    return graph.concat([first] * LOWEST + [value], axis=2)
 
 
 def _pad_columns(graph: GraphBuilder, value: Value, surplus: int) -> Value:

@@ -24,7 +24,7 @@ def signal_to_noise(model: HTDemucs, graph: bytes) -> list[float]:
 
 
 def _session(model: HTDemucs, graph: bytes) -> onnxruntime.InferenceSession:
-    tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()
+    tensors = {name: tensor.contiguous().numpy() for name, tensor in model.state_dict().items()
                if tensor.is_floating_point()}
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(tensor) for tensor in tensors.values()]
     options = onnxruntime.SessionOptions()
