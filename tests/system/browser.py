@@ -33,20 +33,21 @@ TAPS = """
   };
   // What came out last, as often as it is looked at; silence at either end means that it had only begun or has ended.
   window.heard = [];
+  // What sounded before `forget`, and gains that were changing then, are out of what is heard after a second.
   let since = 0;
   window.forget = () => {
     heard.length = 0;
     since = window.ears?.context.currentTime ?? 0;
   };
   setInterval(() => {
-    if (window.ears?.context.state !== "running" || ears.context.currentTime - since < 0.8) return;
+    if (window.ears?.context.state !== "running" || ears.context.currentTime - since < 1) return;
     const sound = new Float32Array(ears.fftSize);
     ears.getFloatTimeDomainData(sound);
     heard.push(sound);
     heard.splice(0, heard.length - 40);
   }, 200);
   window.sounding = () => heard.filter((sound) => [0, 1, 2, 3].some((at) => sound[at] !== 0 && sound[sound.length - 1 - at] !== 0));
-  window.take = () => sounding().map((sound) => btoa(String.fromCharCode(...new Uint8Array(sound.buffer.slice(0, 65536))) +
+  window.take = () => sounding().slice(0, 8).map((sound) => btoa(String.fromCharCode(...new Uint8Array(sound.buffer.slice(0, 65536))) +
     String.fromCharCode(...new Uint8Array(sound.buffer.slice(65536)))));
   const gate = (window.gate = { limit: Infinity, sent: 0, waiting: [] });
   gate.open = (limit) => { gate.limit = limit; gate.waiting.splice(0).forEach((go) => go()); };
@@ -139,7 +140,8 @@ class Page:
         return self.tab.get_by_role("button", name=name, exact=True)
 
     def hear(self) -> list[np.ndarray]:
-        """What went to the loudspeaker since `forget`: stretches of 32,768 samples, left and right in equal parts."""
+        """What went first to the loudspeaker since `forget`: at most eight stretches of
+        32,768 samples, left and right in equal parts."""
         return [np.frombuffer(base64.b64decode(text), dtype="<f4") for text in self.tab.evaluate("take()")]
 
     def forget(self) -> None:
