@@ -244,8 +244,9 @@ fn check_pair(first: &str, second: &str, at: usize) {
             sum.iter_mut().zip(stem).for_each(|(sum, sample)| *sum += sample);
         }
     }
-    // The masks lose a little near silence; a seam that is out of tune would lose a tenth.
-    assert!(furthest(&sum, &song) < 5e-3, "{}", furthest(&sum, &song));
+    // The masks lose a little near silence, and each of four stems gets the song's offset back; a seam that is out of
+    // tune would lose a tenth.
+    assert!(furthest(&sum, &song) < 1e-2, "{}", furthest(&sum, &song));
 }
 
 #[test]

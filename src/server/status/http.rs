@@ -19,7 +19,9 @@ pub(in crate::server) struct Problem {
     /// The code that a gRPC call would end with.
     #[schema(example = "NOT_FOUND")]
     pub(in crate::server) code: &'static str,
-    /// What it is, for programs.
+    /// What it is, for programs: a reason of the gRPC protocol, or one that only plain HTTP has: ROUTE_UNKNOWN,
+    /// METHOD_UNSUPPORTED, MULTIPART_MISSING, MULTIPART_MALFORMED, FILE_MISSING, FIELD_UNKNOWN, FIELD_REPEATED,
+    /// FIELD_LATE, FIELD_TOO_LONG, SESSION_NOT_DONE, RANGE_UNSATISFIABLE.
     #[schema(example = "SESSION_NOT_FOUND")]
     pub(in crate::server) reason: &'static str,
     /// What it is, for people.
