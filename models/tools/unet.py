@@ -1,4 +1,4 @@
-"""Spleeter's U-Net in PyTorch, narrow, with the ratio masks of its stems: what train_unet.py trains.
+"""Spleeter's U-Net in PyTorch, narrow, with the ratio masks of its stems: what train.py trains as "spleeter".
 
 Magnitudes are (batch, 2, times, bins) of an STFT 4096/1024, periodic Hann, not scaled. Layers, paddings and their order are
 those of Spleeter (spleeter/model/functions/unet.py); graph/spleeter.py makes the graph of the same network.
