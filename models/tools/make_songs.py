@@ -18,15 +18,16 @@ import numpy as np
 
 from glottal import GlottalSinger
 from music import Song, compose
-from production import (compress, delay, duck, highpass, master, pan, random_eq, reverb, saturate, set_level,
-                        set_width)
+from kits import KITS, render_kit
+from production import (chorus, compress, delay, duck, highpass, master, mp3, pan, random_eq, reverb, saturate, set_level,
+                        set_width, telephone)
 from speech import RATE, Utterance, load_bank
 from synth import render_drum_machine, render_font, render_oscillators
 from voices import Manner, Note, SpeechSinger, phrases, vary
 
 STEMS = ("drums", "bass", "other", "vocals")
 FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
-# seen: unseen songs, the training bank's speakers. unseen: other songs, speakers and languages.
+# Number in the seed, and whose speakers and drum kits play. seen: unseen songs with those of the training. unseen: with others.
 SPLITS = {"train": (0, "train"), "seen": (1, "train"), "unseen": (2, "test"), "voices": (3, "train")}
 
 
@@ -72,6 +73,10 @@ def vocals(song: Song, bank: list[Utterance], rng: np.random.Generator) -> tuple
     lead = random_eq(highpass(lead, float(rng.uniform(60, 160))), rng)
     if rng.random() < 0.2:
         lead = saturate(lead, float(rng.uniform(3, 22)))
+    if rng.random() < 0.06:
+        lead = telephone(lead, rng)
+    if rng.random() < 0.12:
+        lead = chorus(lead, rng)
     lead = lead / (np.abs(lead).max() + 1e-9) * 0.5
     if song.choir:
         back = np.zeros((2, frames), np.float32)
@@ -87,7 +92,7 @@ def vocals(song: Song, bank: list[Utterance], rng: np.random.Generator) -> tuple
     return lead, names
 
 
-def band(song: Song, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def band(song: Song, kits: tuple[str, ...], rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Drums, bass and other, each (2, frames)."""
     frames = int(song.seconds * RATE)
     played = render_font(song.parts, song.seconds, FONT)
@@ -95,7 +100,9 @@ def band(song: Song, rng: np.random.Generator) -> dict[str, np.ndarray]:
     out = {stem: np.zeros((2, frames), np.float32) for stem in STEMS[:3]}
     for part, sound in zip(song.parts, played):
         if part.role == "drums":
-            if rng.random() < 0.35:
+            if rng.random() < 0.4:
+                sound = render_kit(str(rng.choice(kits)), part.notes, song.seconds, rng)
+            elif rng.random() < 0.35:
                 machine = set_level(render_drum_machine(part.notes, song.seconds, rng), -20)
                 sound = machine + (set_level(sound, -24) if rng.random() < 0.4 else 0)
             sound = compress(set_level(sound, -18), float(rng.uniform(-26, -12)), float(rng.uniform(1.5, 5)), 0.02)
@@ -138,14 +145,15 @@ def make_song(split: str, number: int, seed: int, seconds: float,
     if split == "voices":
         voice, names = vocals(song, bank, rng)
         return master(set_level(voice, -17.5)[None], 0.0), {"singers": names, "manner": song.manner}
-    stems = band(song, rng)
+    stems = band(song, KITS[SPLITS[split][1]], rng)
     stems["vocals"], names = vocals(song, bank, rng)
     levels = {"drums": rng.normal(-18, 2.5), "bass": rng.normal(-20, 2.5), "other": rng.normal(-20, 2.5),
               "vocals": rng.normal(-17.5, 2.5)}
     mixed = np.stack([set_level(stems[stem], levels[stem]) for stem in STEMS])
     about = {"singers": names, "manner": song.manner, "seconds": round(song.seconds, 2),
              "parts": [[p.role, p.program] for p in song.parts]}
-    return master(mixed, float(rng.uniform(0, 6))), about
+    made = master(mixed, float(rng.uniform(0, 6)))
+    return mp3(made, rng) if rng.random() < 0.2 else made, about
 
 
 def save(stems: np.ndarray, about: dict[str, object], path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
+import soundfile
 from scipy.ndimage import maximum_filter1d, uniform_filter1d
 from scipy.signal import butter, fftconvolve, lfilter, sosfilt
 
@@ -117,6 +120,35 @@ def duck(x: np.ndarray, trigger_times: list[float], depth: float, seconds: float
         span = gain[a:a + len(dip)]
         np.minimum(span, dip[:len(span)], out=span)
     return x * gain
+
+
+def telephone(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Only what a small speaker passes on."""
+    band = [float(rng.uniform(180, 500)), float(rng.uniform(2500, 5000))]
+    return sosfilt(butter(2, band, "band", fs=RATE, output="sos"), x).astype(np.float32)
+
+
+def chorus(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Adds each side once more, later by some milliseconds that wander; with little wandering a wide double."""
+    at = np.arange(x.shape[1])
+    out = x.copy()
+    for side in (0, 1):
+        late = rng.uniform(0.006, 0.028) + rng.uniform(0, 0.003) * np.sin(2 * np.pi * rng.uniform(0.1, 1.5) * at / RATE)
+        out[side] += rng.uniform(0.2, 0.7) * np.interp(at - late * RATE, at, x[side], left=0)
+    return out.astype(np.float32)
+
+
+def mp3(stems: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Each stem (stems, 2, frames) coded and decoded at one quality, between about 160 and 300 kbit/s."""
+    quality = float(rng.uniform(0.1, 0.5))
+    out = np.empty_like(stems)
+    for coded, stem in zip(out, stems):
+        file = io.BytesIO()
+        soundfile.write(file, stem.T, RATE, format="MP3", subtype="MPEG_LAYER_III", compression_level=quality,
+                        bitrate_mode="CONSTANT")
+        file.seek(0)
+        coded[:] = soundfile.read(file, dtype="float32")[0].T
+    return out
 
 
 def master(stems: np.ndarray, drive_db: float) -> np.ndarray:

@@ -44,12 +44,13 @@ class Manner:
     @staticmethod
     def random(rng: np.random.Generator) -> Manner:
         plain = rng.random() < 0.3
+        tuned = rng.random() < 0.12  # by a machine: from pitch to pitch at once
         return Manner(tract=float(np.exp(rng.uniform(np.log(0.8), np.log(1.28)))),
                       breath=float(rng.beta(1.2, 4)),
                       vibrato_hz=float(rng.uniform(4.3, 6.8)),
-                      vibrato_cents=0.0 if plain else float(rng.uniform(5, 70)),
+                      vibrato_cents=0.0 if plain or tuned else float(rng.uniform(5, 70)),
                       vibrato_delay=float(rng.uniform(0.05, 0.5)),
-                      glide=float(rng.uniform(0.008, 0.07)),
+                      glide=0.002 if tuned else float(rng.uniform(0.008, 0.07)),
                       scoop=float(rng.choice([0, 0, 0.5, 1, 2]) * rng.random()),
                       jitter=float(rng.uniform(0.001, 0.008)),
                       tilt=float(rng.uniform(-3, 3)),
