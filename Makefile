@@ -10,9 +10,10 @@ WEB    := clients/web
 
 .PHONY: demo test lint docs rust page system tools browser clean
 
-# Separates the song that lies here with the model that is part of the binary.
+# Separates the song that lies here with the model that is part of the binary, and holds it against the true stems.
 demo:
 	$(CARGO) run --release --quiet -- separate models/demo/song.mp3 --output stems --force
+	$(CARGO) run --release --quiet -- score stems/song models/demo/stems
 
 # Everything: style, lints, documentation, Rust tests, and the service from outside.
 test: lint docs page rust system

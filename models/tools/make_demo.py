@@ -1,12 +1,16 @@
-"""Makes the demo song: models/demo/song.mp3 and, elsewhere, its true stems. Written by hand, not drawn.
+"""Makes the demo song: models/demo/song.mp3 and its true stems in models/demo/stems. Written by hand, not drawn.
 
 A verse and a chorus in A minor over F, G, A minor and C: kit, electric bass, strummed guitar, electric piano,
 strings, and a sung voice with a second voice in the chorus.
+
+The stems are small files, so the song is the sum of what these files decode to: they are its true stems, whatever
+their coding did to them.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import subprocess
 import tempfile
 from pathlib import Path
@@ -24,6 +28,8 @@ from voices import Manner, Note, SpeechSinger
 BEAT = 60 / 96
 BARS = 11
 SECONDS = 30.0
+# Song and stems take less than 1 MB together.
+QUALITY, KBIT = 1.0, 96
 # One chord a bar: the verse, then the chorus, then the last chord.
 CHORDS = ["Am", "F", "C", "G", "Am", "F", "C", "G", "F", "G", "Am"]
 TONES = {"Am": (57, 60, 64), "F": (57, 60, 65), "C": (55, 60, 64), "G": (55, 59, 62)}
@@ -95,23 +101,35 @@ def stems(folder: Path, seed: int, speaker: str) -> np.ndarray:
     return master(np.stack([set_level(made[s], levels[s]) for s in STEMS]), 1.0)
 
 
+def coded(stem: np.ndarray) -> tuple[bytes, np.ndarray]:
+    """A stem (2, frames) as Ogg Vorbis and what that decodes to; one channel where both sides are the same."""
+    apart = np.abs(stem[0] - stem[1]).max() > 1e-3
+    file = io.BytesIO()
+    soundfile.write(file, stem.T if apart else stem.mean(axis=0), RATE, format="OGG", subtype="VORBIS",
+                    compression_level=QUALITY)
+    file.seek(0)
+    return file.getvalue(), soundfile.read(file, dtype="float32", always_2d=True)[0].T[[0, -1]]
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path, help="holds speech-train.npz; the stems go to FOLDER/demo/song/")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "demo" / "song.mp3")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="holds speech-train.npz")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "demo")
     parser.add_argument("--speaker", default="flite:slt")
     parser.add_argument("--seed", type=int, default=96)
     options = parser.parse_args()
     made = stems(options.folder, options.seed, options.speaker)
-    folder = options.folder / "demo" / "song"
-    folder.mkdir(parents=True, exist_ok=True)
+    (options.out / "stems").mkdir(parents=True, exist_ok=True)
+    song = np.zeros_like(made[0])
     for name, stem in zip(STEMS, made):
-        soundfile.write(folder / f"{name}.wav", stem.T, RATE, subtype="PCM_16")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
+        file, sound = coded(stem)
+        (options.out / "stems" / f"{name}.ogg").write_bytes(file)
+        song += sound
     with tempfile.NamedTemporaryFile(suffix=".wav") as scratch:
-        soundfile.write(scratch.name, made.sum(axis=0).T, RATE, subtype="PCM_16")
-        subprocess.run(["lame", "--quiet", "-b", "128", "--tt", "Eleven Bars", "--ta", "Stemwire", scratch.name,
-                        options.out], check=True)
+        soundfile.write(scratch.name, song.T, RATE, subtype="PCM_24")
+        tags = ["--tt", "Eleven Bars", "--ta", "Stemwire"]
+        subprocess.run(["lame", "--quiet", "-b", str(KBIT), "--resample", "44.1", *tags, scratch.name,
+                        options.out / "song.mp3"], check=True)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::score::ScoreArgs;
 use crate::engine::ModelName;
 use crate::engine::breaker::BreakerConfig;
 use crate::engine::pool::TimeLimits;
@@ -28,6 +29,8 @@ pub(super) enum Command {
     Serve(Serve),
     /// Separate songs into WAV files
     Separate(Separate),
+    /// Compare stems with the true ones
+    Score(ScoreArgs),
     /// Show, download, import and remove models
     Models(Models),
     /// Show or install ONNX Runtime, which runs the models

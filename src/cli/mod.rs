@@ -7,6 +7,7 @@ mod error;
 mod export;
 mod models;
 mod runtime;
+mod score;
 mod separate;
 mod serve;
 mod setup;
@@ -27,6 +28,7 @@ pub fn run() -> ExitCode {
     let result = match &arguments.command {
         Command::Serve(serve) => serve::run(serve),
         Command::Separate(separate) => separate::run(separate),
+        Command::Score(score) => score::run(score),
         Command::Models(models) => models::run(models),
         Command::Runtime(runtime) => runtime::run(runtime),
         Command::Doctor(doctor) => doctor::run(doctor),
