@@ -219,6 +219,19 @@ def test_weights_that_do_not_fit_are_refused_with_the_first_difference(cli, tmp_
     assert names(tmp_path / "models") == []
 
 
+def test_an_archive_that_is_no_spleeter_or_another_is_not_imported(cli, tmp_path):
+    archive = GOLDEN / "spleeter-tiny-2stems" / "2stems.tar.gz"
+    for name, model in (("mine", "spleeter-2stems"), ("spleeter-4stems", "spleeter-4stems")):
+        said = cli("models", "import", name, archive, "--allow-unverified", "--models-dir", "models", code=4)
+        assert re.search(rf"as {model}: tensor batch_normalization.* the graph wants \[16\]", told(said.err)[0]), said.err
+    cut = tmp_path / "2stems.tar.gz"
+    cut.write_bytes(archive.read_bytes()[:3000])
+    for name in ("mine", "spleeter-2stems"):
+        said = cli("models", "import", name, cut, "--allow-unverified", "--models-dir", "models", code=4)
+        assert "damaged" in told(said.err)[0] and ".tar.gz" in told(said.err)[1]
+    assert names(tmp_path / "models") == []
+
+
 @pytest.mark.parametrize("weights, graph", [
     (MINI / "weights.safetensors", []),
     (GOLDEN / "tiny" / "00000000.safetensors", ["--graph", GOLDEN / "tiny" / "graph.onnx"]),

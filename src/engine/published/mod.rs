@@ -11,6 +11,7 @@ mod error;
 mod fetch;
 pub mod import;
 pub mod pull;
+mod spleeter;
 mod table;
 mod unverified;
 

@@ -1,5 +1,5 @@
-//! Files that nothing is known of, made a model: a fine-tune of HTDemucs, or another file in the place of a
-//! published one.
+//! Files that nothing is known of, made a model: a fine-tune of HTDemucs or Spleeter, or another file in the
+//! place of a published one.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::checkpoint::{Arguments, Checkpoint};
 use super::import::{Given, Import, copy};
 use super::pull::Step;
+use super::spleeter::{is_archive, model_of};
 use super::{Published, PublishedError, sync_folder};
 use crate::audio::Frames;
 use crate::dsp::segments::Blend;
@@ -38,6 +39,7 @@ pub(super) fn unverified(
     progress: &mut dyn FnMut(Step<'_>),
 ) -> Result<(), PublishedError> {
     let published = import.published;
+    let is_spleeter = |published: &Published| published.card.family == Family::Spleeter;
     let given = Given::of(import.paths)?;
     let files = in_order(&given, published);
     let Some(first) = files.first() else {
@@ -50,10 +52,16 @@ pub(super) fn unverified(
         reason,
         remedy,
     };
-    let graph = match published {
-        Some(published) if published.card.family != Family::Htdemucs => published.graph.to_vec(),
-        _ => graph_for(first, import.graph, published)?,
+    let spleeter = match published {
+        Some(published) if is_spleeter(published) => Some(model_of(first, Some(published))?),
+        None if is_archive(first) => Some(model_of(first, None)?),
+        _ => None,
     };
+    let graph = match &spleeter {
+        Some(spleeter) => spleeter.graph.to_vec(),
+        None => graph_for(first, import.graph, published)?,
+    };
+    let base = spleeter.as_ref().or(published);
     for path in &files[1..] {
         let checkpoint = Checkpoint::read(path).map_err(|r| unfit(path, r, OTHER_FILE))?;
         fit(&checkpoint, &graph).map_err(|misfit| unfit(path, misfit.reason, OTHER_FILE))?;
@@ -61,14 +69,14 @@ pub(super) fn unverified(
     let scratch = Scratch::new(models, import.name.as_str()).map_err(PublishedError::io(models))?;
     let mut weights = Vec::new();
     for (index, path) in files.iter().enumerate() {
-        let planned = published.and_then(|published| published.card.weights.get(index));
+        let planned = base.and_then(|base| base.card.weights.get(index));
         let file = planned.map_or(WEIGHTS_FILE, |planned| &planned.file).to_owned();
         progress(Step::Verifying { file: &file });
         let sha256 = copy(path, &scratch.path().join(&file))?;
         weights.push(WeightsFile { file, sha256, stem: planned.and_then(|p| p.stem.clone()) });
     }
-    let card =
-        card(import, first, &graph, weights).map_err(|reason| unfit(first, reason, OTHER_FILE))?;
+    let card = card(import, spleeter.as_ref(), first, &graph, weights)
+        .map_err(|reason| unfit(first, reason, OTHER_FILE))?;
     for (file, bytes) in [(GRAPH_FILE, &graph[..]), (CARD_FILE, card.as_bytes())] {
         let path = scratch.path().join(file);
         let written = fs::write(&path, bytes).and_then(|()| File::open(&path)?.sync_all());
@@ -145,20 +153,23 @@ fn fit(checkpoint: &Checkpoint, graph: &[u8]) -> Result<(), Misfit> {
         .map_err(|reason| Misfit { reason, same_network: true })
 }
 
-/// The card of what is imported.
+/// The card of what is imported: that of the published Spleeter whose graph it fills, or one of its own.
 fn card(
     import: &Import<'_>,
+    spleeter: Option<&Published>,
     path: &Path,
     graph: &[u8],
     weights: Vec<WeightsFile>,
 ) -> Result<String, String> {
     let title = format!("{}, imported unverified", import.name);
     let licence = "not known: imported from a file".to_owned();
-    let card = match import.published {
-        Some(published) if published.card.family != Family::Htdemucs => {
-            ModelCard { title, licence, weights, ..published.card.clone() }
+    let card = match spleeter {
+        Some(spleeter) => {
+            let graph = FileReference { file: GRAPH_FILE.into(), ..spleeter.card.graph.clone() };
+            let name = import.name.clone();
+            ModelCard { name, title, licence, weights, graph, ..spleeter.card.clone() }
         }
-        _ => {
+        None => {
             let checkpoint = Checkpoint::read(path)?;
             let shape = onnx::Graph::parse(graph)?.port("mix").unwrap_or_default();
             let segment = shape.last().and_then(|&frames| u64::try_from(frames).ok()).unwrap_or(0);
