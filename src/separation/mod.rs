@@ -9,6 +9,7 @@
 mod admission;
 mod carry;
 pub mod decoding;
+mod error;
 mod limits;
 mod normalization;
 mod observer;
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 
 pub use admission::Counts;
 pub use decoding::DecoderConfig;
+pub use error::SeparationError;
 pub use limits::Limits;
 pub use observer::Observer;
 pub use pipeline::reason_of;
@@ -33,7 +35,7 @@ use pipeline::{Cause, Context, columns_of, engine_of};
 use crate::audio::{Frames, StemName};
 use crate::engine::chain::{Choice, PassedOver};
 use crate::engine::pool::Pool;
-use crate::engine::{Catalog, Chain, EngineError, ModelCard};
+use crate::engine::{Catalog, Chain, ModelCard};
 use crate::session::failure::SessionError;
 use crate::session::manifest::{Engine, EngineChange, Plan};
 use crate::session::{Session, SessionId, Settings, State, Stop, Store, disk};
@@ -53,47 +55,6 @@ pub struct Config {
     pub decoder: DecoderConfig,
     /// What is taken on.
     pub limits: Limits,
-}
-
-/// Why a session is not opened or resumed.
-#[derive(Debug, thiserror::Error)]
-pub enum SeparationError {
-    /// The session itself refuses.
-    #[error(transparent)]
-    Session(#[from] SessionError),
-    /// There is no engine for it.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The overlap makes no sense.
-    #[error("an overlap of {0} is not possible: it must be 0 to {max}", max = ModelCard::MAX_OVERLAP)]
-    Overlap(f64),
-    /// All places are taken, and so is the queue.
-    #[error(
-        "{open} sessions are open and {queued} wait, which is all this server takes; try again later"
-    )]
-    QueueFull {
-        /// Sessions open.
-        open: usize,
-        /// Sessions waiting.
-        queued: usize,
-    },
-    /// The disk is nearly full.
-    #[error("only {free} bytes are free on the server's disk; try again later")]
-    DiskFull {
-        /// Bytes free.
-        free: u64,
-    },
-    /// The sessions hold all that they may.
-    #[error("the sessions hold {held} of {limit} bytes; delete some or try again later")]
-    StorageFull {
-        /// Bytes held.
-        held: u64,
-        /// The limit.
-        limit: u64,
-    },
-    /// The server is ending.
-    #[error("the server is shutting down; try again with the next one")]
-    ShuttingDown,
 }
 
 impl Separations {

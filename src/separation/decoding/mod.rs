@@ -2,12 +2,14 @@
 //!
 //! The child is this same binary, called as `stemwire decode`. It reads the upload as it grows and
 //! writes blocks of PCM at the model's rate; how far the upload has grown it is told on its standard
-//! input ([`protocol`]). [`child`] is what runs in it, [`parent`] what starts and watches it.
+//! input ([`protocol`]). [`child`] is what runs in it, [`parent`] what starts and watches it, and
+//! [`receiver`] takes what it says.
 
 pub mod child;
 mod crash;
 pub(super) mod parent;
 mod protocol;
+mod receiver;
 
 use std::path::PathBuf;
 use std::time::Duration;

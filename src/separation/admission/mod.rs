@@ -1,14 +1,18 @@
-//! Who has a place: sessions are open, wait in a queue, or rest.
+//! Who has a place: sessions are open, wait in a queue, or rest ([`janitor`]); those of the server before
+//! are taken up again ([`recovery`]).
+
+mod janitor;
+mod recovery;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::pipeline::{self, Context, Outcome};
-use super::{Limits, SeparationError, probing};
+use super::{Limits, SeparationError};
 use crate::session::failure::SessionError;
 use crate::session::{Failure, Reason, Session, SessionId, State, Stop, Store};
 
@@ -48,23 +52,15 @@ struct Open {
     again: bool,
 }
 
-/// How often resting sessions are looked after.
-const ROUNDS: Duration = Duration::from_secs(1);
-
-/// How many rounds pass between two looks at the disk.
-const ROUNDS_TO_RETENTION: u32 = 30;
-
-/// A session that was found unfinished so often without having got on is what brings the server down.
-const MOST_RECOVERIES: u32 = 32;
-
 impl Desk {
     pub(super) fn open(store: Store, context: Context, limits: Limits) -> io::Result<Arc<Desk>> {
         let places = Mutex::default();
         let desk = Arc::new(Desk { store, context, limits, places, freed: Condvar::new() });
         desk.recover();
         let weak = Arc::downgrade(&desk);
-        let janitor =
-            std::thread::Builder::new().name("janitor".into()).spawn(move || look_after(&weak))?;
+        let janitor = std::thread::Builder::new()
+            .name("janitor".into())
+            .spawn(move || janitor::look_after(&weak))?;
         desk.lock().janitor = Some(janitor);
         Ok(desk)
     }
@@ -84,42 +80,6 @@ impl Desk {
     pub(super) fn counts(&self) -> Counts {
         let places = self.lock();
         Counts { open: places.open.len(), queued: places.queue.len() }
-    }
-
-    /// Sessions of the server before: complete uploads go on, the others wait for their clients.
-    fn recover(self: &Arc<Desk>) {
-        let mut sessions = self.store.all();
-        sessions.sort_by_key(|session| (session.manifest().created, session.id()));
-        for session in sessions {
-            let had = session.layout().all_computing();
-            // A full disk must not keep the server from starting: what cannot be written now, the next
-            // server finds as this one has.
-            match session.state() {
-                State::Uploading => session.settle(|manifest| {
-                    manifest.deaths += u32::from(!had.is_empty());
-                    manifest.state = State::Paused;
-                }),
-                State::Running => {
-                    session.settle(|manifest| {
-                        manifest.deaths += u32::from(!had.is_empty());
-                        manifest.recoveries += 1;
-                    });
-                    if session.manifest().recoveries > MOST_RECOVERIES {
-                        let text = "the server ended abnormally with this session again and again; \
-                                    convert the file and send it anew";
-                        session.fail(Failure::new(Reason::CrashedTooOften, text));
-                    } else {
-                        self.lock().queue.push_back(session);
-                    }
-                }
-                State::Paused | State::Done | State::Failed | State::Cancelled => {}
-            }
-            for mark in had {
-                // One that stays counts once more, which at worst lets another engine take over early.
-                let _ = std::fs::remove_file(mark);
-            }
-        }
-        self.fill();
     }
 
     /// Gives a session a place, now or when there is one. Does nothing for one that has ended or has
@@ -245,32 +205,6 @@ impl Desk {
         self.fill();
     }
 
-    /// One round of the janitor.
-    fn round(&self, count: u32) {
-        let ended: Vec<_> = self.lock().ended.extract_if(.., |t| t.is_finished()).collect();
-        join(ended);
-        probing::round(&self.context);
-        for session in self.store.all() {
-            let manifest = session.manifest();
-            match manifest.state {
-                State::Uploading if session.idle_upload() > self.limits.idle_upload => {
-                    self.stop(&session, Stop::Pause);
-                }
-                State::Paused if age(&session) > self.limits.resume_window => {
-                    let text = "the session was not resumed in time; send the song again";
-                    session.fail(Failure::new(Reason::ResumeWindowEnded, text));
-                }
-                _ => {}
-            }
-        }
-        if count.is_multiple_of(ROUNDS_TO_RETENTION) {
-            let removed = self.store.apply(self.limits.retention);
-            if removed > 0 {
-                tracing::info!(removed, "sessions were removed by retention");
-            }
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Places> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -329,12 +263,6 @@ fn wake(session: &Session) -> io::Result<()> {
     })
 }
 
-/// How long ago a session last changed.
-fn age(session: &Session) -> Duration {
-    let now = crate::session::manifest::Timestamp::now();
-    Duration::from_millis(now.0.saturating_sub(session.manifest().updated.0))
-}
-
 fn join(threads: Vec<JoinHandle<()>>) {
     for thread in threads {
         if thread.thread().id() == std::thread::current().id() {
@@ -342,17 +270,5 @@ fn join(threads: Vec<JoinHandle<()>>) {
         }
         // A panic has been printed where it happened.
         let _ = thread.join();
-    }
-}
-
-/// The janitor's life: rounds until the desk is gone or closed.
-fn look_after(desk: &Weak<Desk>) {
-    for count in 1.. {
-        // Woken when the desk closes.
-        std::thread::park_timeout(ROUNDS);
-        match desk.upgrade() {
-            Some(desk) if !desk.lock().closed => desk.round(count),
-            _ => return,
-        }
     }
 }

@@ -1,0 +1,61 @@
+//! Looks after sessions that rest or have ended, and after threads that have.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use super::{Desk, join};
+use crate::separation::probing;
+use crate::session::manifest::Timestamp;
+use crate::session::{Failure, Reason, Session, State, Stop};
+
+/// How often resting sessions are looked after.
+const ROUNDS: Duration = Duration::from_secs(1);
+
+/// How many rounds pass between two looks at the disk.
+const ROUNDS_TO_RETENTION: u32 = 30;
+
+/// The janitor's life: rounds until the desk is gone or closed.
+pub(super) fn look_after(desk: &Weak<Desk>) {
+    for count in 1.. {
+        // Woken when the desk closes.
+        std::thread::park_timeout(ROUNDS);
+        match desk.upgrade() {
+            Some(desk) if !desk.lock().closed => desk.round(count),
+            _ => return,
+        }
+    }
+}
+
+impl Desk {
+    /// One round of the janitor.
+    fn round(&self, count: u32) {
+        let ended: Vec<_> = self.lock().ended.extract_if(.., |t| t.is_finished()).collect();
+        join(ended);
+        probing::round(&self.context);
+        for session in self.store.all() {
+            let manifest = session.manifest();
+            match manifest.state {
+                State::Uploading if session.idle_upload() > self.limits.idle_upload => {
+                    self.stop(&session, Stop::Pause);
+                }
+                State::Paused if age(&session) > self.limits.resume_window => {
+                    let text = "the session was not resumed in time; send the song again";
+                    session.fail(Failure::new(Reason::ResumeWindowEnded, text));
+                }
+                _ => {}
+            }
+        }
+        if count.is_multiple_of(ROUNDS_TO_RETENTION) {
+            let removed = self.store.apply(self.limits.retention);
+            if removed > 0 {
+                tracing::info!(removed, "sessions were removed by retention");
+            }
+        }
+    }
+}
+
+/// How long ago a session last changed.
+fn age(session: &Session) -> Duration {
+    let now = Timestamp::now();
+    Duration::from_millis(now.0.saturating_sub(session.manifest().updated.0))
+}

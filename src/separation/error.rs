@@ -1,0 +1,45 @@
+//! What keeps a session from being opened or resumed.
+
+use crate::engine::{EngineError, ModelCard};
+use crate::session::failure::SessionError;
+
+/// Why a session is not opened or resumed.
+#[derive(Debug, thiserror::Error)]
+pub enum SeparationError {
+    /// The session itself refuses.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// There is no engine for it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The overlap makes no sense.
+    #[error("an overlap of {0} is not possible: it must be 0 to {max}", max = ModelCard::MAX_OVERLAP)]
+    Overlap(f64),
+    /// All places are taken, and so is the queue.
+    #[error(
+        "{open} sessions are open and {queued} wait, which is all this server takes; try again later"
+    )]
+    QueueFull {
+        /// Sessions open.
+        open: usize,
+        /// Sessions waiting.
+        queued: usize,
+    },
+    /// The disk is nearly full.
+    #[error("only {free} bytes are free on the server's disk; try again later")]
+    DiskFull {
+        /// Bytes free.
+        free: u64,
+    },
+    /// The sessions hold all that they may.
+    #[error("the sessions hold {held} of {limit} bytes; delete some or try again later")]
+    StorageFull {
+        /// Bytes held.
+        held: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The server is ending.
+    #[error("the server is shutting down; try again with the next one")]
+    ShuttingDown,
+}
