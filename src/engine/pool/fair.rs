@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Items of many owners; the next is always one of the owner that has cost least.
 ///
 /// An owner that comes, or comes back after it had nothing to do, starts level with the cheapest one
-/// present: it may neither claim the time in which it was away nor pay for having been early.
+/// that has: it may neither claim the time in which it was away nor pay for having been early.
 #[derive(Debug)]
 pub(super) struct FairQueue<K, T> {
     owners: BTreeMap<K, Owner<T>>,
@@ -34,8 +34,11 @@ impl<K: Ord + Copy + Hash, T> FairQueue<K, T> {
         let owner = self.owners.entry(owner).or_insert_with(|| Owner {
             waiting: VecDeque::new(),
             running: 0,
-            cost: level,
+            cost: Duration::ZERO,
         });
+        if owner.is_idle() {
+            owner.cost = owner.cost.max(level);
+        }
         owner.waiting.push_back(item);
     }
 
@@ -67,10 +70,17 @@ impl<K: Ord + Copy + Hash, T> FairQueue<K, T> {
         std::mem::take(&mut self.owners).into_values().flat_map(|owner| owner.waiting).collect()
     }
 
-    /// Where somebody new begins.
+    /// Where somebody begins who has had nothing to do. Those who have nothing now do not count: what a slow
+    /// upload has saved is not lent to others either.
     fn level(&self) -> Duration {
-        let cheapest = self.owners.values().map(|owner| owner.cost).min();
-        cheapest.unwrap_or(self.floor)
+        let present = self.owners.values().filter(|owner| !owner.is_idle());
+        present.map(|owner| owner.cost).min().unwrap_or(self.floor)
+    }
+}
+
+impl<T> Owner<T> {
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.running == 0
     }
 }
 
@@ -128,6 +138,37 @@ mod tests {
             queue.finish(owner, Duration::from_secs(1));
         }
         assert_eq!(order.iter().filter(|owner| **owner == "new").count(), 3, "{order:?}");
+    }
+
+    /// Serves two owners until `turns` items are done, each asking again at once; counts by owner.
+    fn share(queue: &mut FairQueue<u32, ()>, owners: [u32; 2], turns: usize) -> [usize; 2] {
+        for owner in owners {
+            queue.push(owner, ());
+        }
+        let mut served = [0, 0];
+        for _ in 0..turns {
+            let (owner, ()) = queue.pop().unwrap();
+            served[usize::from(owner == owners[1])] += 1;
+            queue.push(owner, ());
+            queue.finish(owner, Duration::from_secs(1));
+        }
+        served
+    }
+
+    #[test]
+    fn who_was_away_claims_nothing_for_it() {
+        let mut queue = FairQueue::new();
+        // A slow upload, or the pool's own trial of an engine: one item, then nothing for long.
+        queue.push(7, ());
+        queue.pop();
+        queue.finish(7, Duration::from_secs(1));
+        share(&mut queue, [1, 2], 100);
+        // Neither does somebody new start where that one was left …
+        queue.remove(2);
+        assert_eq!(share(&mut queue, [1, 3], 10), [5, 5]);
+        // … nor has it turns in store.
+        queue.remove(3);
+        assert_eq!(share(&mut queue, [1, 7], 10), [5, 5]);
     }
 
     #[test]
