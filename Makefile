@@ -8,12 +8,23 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 SYSTEM := tests/system
 WEB    := clients/web
 
-.PHONY: demo test lint docs rust page system tools browser clean
+.PHONY: demo test bench lint docs rust page system tools browser clean
 
 # Separates the song that lies here with the model that is part of the binary, and holds it against the true stems.
 demo:
 	$(CARGO) run --release --quiet -- separate models/demo/song.mp3 --output stems --force
 	$(CARGO) run --release --quiet -- score stems/song models/demo/stems
+
+# Measures against PyTorch, TensorFlow and what is promised, or a part of it: make bench BENCH="--only stages".
+bench: $(TOOLS)/bench/python/ready
+	$(CARGO) build --release --quiet
+	$(TARGET)/release/stemwire runtime install cpu
+	$(TOOLS)/bench/python/bin/python tests/bench/bench.py --work $(TOOLS)/bench --stemwire $(TARGET)/release/stemwire $(BENCH)
+
+$(TOOLS)/bench/python/ready: tests/bench/requirements.txt
+	$(PYTHON) -m venv $(TOOLS)/bench/python
+	$(TOOLS)/bench/python/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 # Everything: style, lints, documentation, Rust tests, and the service from outside.
 test: lint docs page rust system

@@ -138,6 +138,18 @@ pub async fn models(server: &Server) -> Result<Vec<wire::Model>, ClientError> {
     Ok(stub.list_models(wire::ListModelsRequest {}).await?.into_inner().models)
 }
 
+/// A stem of a session as its server sends it, from the request's frame on.
+///
+/// # Errors
+/// [`ClientError`].
+pub async fn get_stem(
+    server: &Server,
+    request: wire::GetStemRequest,
+) -> Result<tonic::Streaming<wire::GetStemResponse>, ClientError> {
+    let mut stub = connect(server).await?;
+    Ok(stub.get_stem(request).await?.into_inner())
+}
+
 /// What the last cause of an error says.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;

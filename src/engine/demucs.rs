@@ -4,6 +4,7 @@
 //! goes in and comes out is told at [`Ports`] and [`Spectra`].
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use ort::session::{Session, SessionInputValue, SessionOutputs};
 use ort::value::TensorRef;
@@ -11,7 +12,7 @@ use ort::value::TensorRef;
 use super::graph::{self, Ports};
 use super::residual::share_out;
 use super::spectra::Spectra;
-use super::stop::{Stoppable, Stopper};
+use super::stop::{Stoppable, Stopper, tell_inference};
 use super::weights::Weights;
 use super::{Engine, EngineError, ModelCard, Options, Runtime};
 use crate::audio::Stereo;
@@ -88,7 +89,9 @@ impl Demucs {
             inputs.push(("mix_spectrogram", spectrum.into()));
         }
         let options = self.stoppable.begin().map_err(failed)?;
+        let begun = Instant::now();
         let outputs = self.session.run_with_options(inputs, options).map_err(failed)?;
+        tell_inference(&self.model, begun);
         let channels = self.stems * Stereo::CHANNELS;
         let mut signals = if self.ports.stems {
             let waveforms = numbers(&self.model, &outputs, "stems", channels * self.frames)?;

@@ -7,7 +7,7 @@
 //!   [`spectra`]: the transforms around them; [`residual`]: who gets what the stems leave of the mixture.
 //! - [`published`]: the models that others publish: fetched, imported, verified.
 //! - [`chain`]: the models to try, in order. [`breaker`]: which of them work. [`pool`]: the workers that
-//!   run them, fairly and not for ever. [`stop`]: asking one to end.
+//!   run them, fairly and not for ever. [`stop`]: asking a run to end, and what it took.
 //!
 //! Nothing here knows of sessions, files of a track, or the wire.
 
@@ -28,7 +28,7 @@ pub mod published;
 mod residual;
 pub mod runtime;
 mod scratch;
-mod spectra;
+pub mod spectra;
 mod spleeter;
 pub mod stop;
 mod weights;

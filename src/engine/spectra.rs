@@ -16,7 +16,7 @@ use crate::dsp::stft::{Bin, reflect_pad};
 const TILE: usize = 16;
 
 /// Transforms segments of one length.
-pub(super) struct Spectra {
+pub struct Spectra {
     stft: Stft,
     shape: SpectrumShape,
     /// Frames of a segment.
@@ -25,17 +25,17 @@ pub(super) struct Spectra {
 
 /// The shape of a channel's spectrum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct SpectrumShape {
+pub struct SpectrumShape {
     /// F: bins that the model sees.
-    pub(super) bins: usize,
+    pub bins: usize,
     /// N: spectrum frames of a segment.
-    pub(super) columns: usize,
+    pub columns: usize,
     hop: usize,
 }
 
 impl Spectra {
     /// Spectra of segments of that length.
-    pub(super) fn new(stft: StftShape, segment: Frames) -> Spectra {
+    pub fn new(stft: StftShape, segment: Frames) -> Spectra {
         let (bins, columns) = (stft.size / 2, segment.as_len().div_ceil(stft.hop));
         Spectra {
             stft: Stft::new(stft.size, stft.hop),
@@ -45,12 +45,12 @@ impl Spectra {
     }
 
     /// The shape of a channel's spectrum.
-    pub(super) fn shape(&self) -> SpectrumShape {
+    pub fn shape(&self) -> SpectrumShape {
         self.shape
     }
 
     /// Writes the spectrum of `mix`, [4, F, N], into `spectrum`.
-    pub(super) fn analyse(&mut self, mix: &Stereo, spectrum: &mut [f32]) {
+    pub fn analyse(&mut self, mix: &Stereo, spectrum: &mut [f32]) {
         let shape = self.shape;
         let after = shape.margin() + shape.columns * shape.hop - self.frames;
         let channels = spectrum.chunks_exact_mut(2 * shape.plane());
@@ -75,7 +75,7 @@ impl Spectra {
     }
 
     /// Adds one channel's waveform of `spectrum`, [2, F, N], to `signal`.
-    pub(super) fn synthesise(&mut self, spectrum: &[f32], signal: &mut [f32]) {
+    pub fn synthesise(&mut self, spectrum: &[f32], signal: &mut [f32]) {
         let shape = self.shape;
         let (real, imaginary) = spectrum.split_at(shape.plane());
         let mut sums = vec![0.0; self.stft.samples(shape.columns)];
@@ -107,7 +107,7 @@ impl Spectra {
 
 impl SpectrumShape {
     /// Numbers in one plane.
-    pub(super) fn plane(&self) -> usize {
+    pub fn plane(&self) -> usize {
         self.bins * self.columns
     }
 

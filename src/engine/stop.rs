@@ -1,6 +1,7 @@
-//! Asking a run to stop, from another thread.
+//! Runs of a graph: asking one to stop, from another thread, and telling how long it took.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use ort::session::RunOptions;
 
@@ -44,4 +45,9 @@ impl Stoppable {
             }
         })
     }
+}
+
+/// Tells the log how long a run of the graph took, so that all else can be told from it.
+pub(super) fn tell_inference(model: &str, begun: Instant) {
+    tracing::debug!(model, seconds = begun.elapsed().as_secs_f64(), "inference");
 }

@@ -9,13 +9,14 @@
 mod spectrum;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use ort::session::Session;
 use ort::value::TensorRef;
 
 use super::graph;
 use super::residual::share_out;
-use super::stop::{Stoppable, Stopper};
+use super::stop::{Stoppable, Stopper, tell_inference};
 use super::weights::Weights;
 use super::{Engine, EngineError, ModelCard, Options, Runtime};
 use crate::audio::Stereo;
@@ -79,7 +80,9 @@ impl Engine for Spleeter {
         let shown = TensorRef::from_array_view((shape, &self.magnitudes[..])).map_err(failed)?;
         let run = self.stoppable.begin().map_err(failed)?;
         let inputs = ort::inputs!["magnitudes" => shown];
+        let begun = Instant::now();
         let outputs = self.session.run_with_options(inputs, run).map_err(failed)?;
+        tell_inference(&self.model, begun);
         let (_, estimates) = outputs["estimates"].try_extract_tensor::<f32>().map_err(failed)?;
         let estimates: Vec<&[f32]> = estimates.chunks_exact(self.magnitudes.len()).collect();
         // The shares of what is left depend on every stem.

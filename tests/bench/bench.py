@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""Measures Stemwire against its peers and its promises; README.md tells of it.
+
+    bench.py [--only NAME...] [--seconds S] [--pairs N] [--cores LIST]
+
+Keeps the figures in results.json and makes RESULTS.md and results.svg of them; benchmarks that are not run keep theirs.
+Ends with 1 where a benchmark says that something has got worse, or that figures do not belong together.
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import material
+import results
+from rows import htdemucs, memory, scaling, serving, spleeter, stages
+
+BENCHMARKS = {
+    "htdemucs": htdemucs.against_pytorch,
+    "spleeter": spleeter.against_tensorflow,
+    "first-stem": serving.first_stem,
+    "get-stem": serving.get_stem,
+    "fair": serving.eight_sessions,
+    "linear": scaling.linear,
+    "memory": memory.long_tracks,
+    "stages": stages.shares,
+    "instructions": stages.instructions,
+}
+# Of hours of music; left out unless they are named.
+NIGHTLY = {"linear", "memory"}
+
+
+@dataclass
+class Bench:
+    """What every benchmark is given."""
+
+    options: argparse.Namespace
+
+    @property
+    def cores(self) -> list[int]:
+        return self.options.cores
+
+    @property
+    def work(self) -> Path:
+        return self.options.work
+
+    @property
+    def pairs(self) -> int:
+        return self.options.pairs
+
+    @cached_property
+    def stemwire(self) -> Path:
+        return self.options.stemwire.resolve()
+
+    @cached_property
+    def demucs(self) -> Path:
+        """A Python with PyTorch and Demucs."""
+        requirements = material.PARITY / "requirements.txt"
+        return self.options.demucs_python or material.environment(self.work, "demucs", requirements)
+
+    @cached_property
+    def spleeter(self) -> Path:
+        """A Python with TensorFlow and Spleeter."""
+        requirements = material.PARITY / "requirements-spleeter.txt"
+        return self.options.spleeter_python or material.environment(self.work, "spleeter", requirements)
+
+    @cached_property
+    def seconds(self) -> float:
+        return self.options.seconds
+
+    def music(self, seconds: float, form: str = "wav") -> Path:
+        return material.music(self.work, seconds, form)
+
+    def program(self, name: str) -> Path:
+        """One of Cargo's benches, built."""
+        command = ["cargo", "bench", "--no-run", "--quiet", "--bench", name, "--message-format=json"]
+        said = subprocess.run(command, cwd=material.ROOT, check=True, capture_output=True, text=True).stdout
+        built = [json.loads(line) for line in said.splitlines()]
+        return next(Path(one["executable"]) for one in built if one.get("executable") and one["target"]["name"] == name)
+
+    def separate(self, song: Path, out: Path, *options: object) -> list:
+        """The command line that separates a song into `out`, and tells the log of inferences."""
+        shutil.rmtree(out, ignore_errors=True)
+        models = ["--models-dir", self.work / "models", "--offline"]
+        return [self.stemwire, "separate", song, "--output", out, *models, *options]
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    usual = [name for name in BENCHMARKS if name not in NIGHTLY]
+    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=usual, metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--seconds", type=float, default=180, help="of music, for HTDemucs and Spleeter")
+    parser.add_argument("--long-seconds", type=float, default=10_800, help="of music, for linear and memory")
+    parser.add_argument("--pairs", type=int, default=3, help="how often each is run, in turn with its peer")
+    parser.add_argument("--cores", help="which, such as 0,1; all if left out; each side has as many threads")
+    parser.add_argument("--work", type=Path, default=material.ROOT / ".venv" / "bench", help="folder for all that is made")
+    parser.add_argument("--stemwire", type=Path, default=material.ROOT / "target" / "release" / "stemwire")
+    parser.add_argument("--demucs-python", type=Path, help="one with PyTorch and Demucs; made if left out")
+    parser.add_argument("--spleeter-python", type=Path, help="one with TensorFlow and Spleeter; made if left out")
+    parser.add_argument("--accept", action="store_true", help="take the instructions that are counted as the ones to hold")
+    parser.add_argument("--table", action="store_true", help="only make table and plot anew")
+    options = parser.parse_args()
+    every = sorted(os.sched_getaffinity(0))
+    options.cores = [int(core) for core in options.cores.split(",")] if options.cores else every
+    options.work = options.work.resolve()
+    options.work.mkdir(parents=True, exist_ok=True)
+    return options
+
+
+def main() -> None:
+    bench = Bench(arguments())
+    if bench.options.table:
+        results.write(results.load())
+        return
+    worse = False
+    for name in bench.options.only:
+        bench.say(f"{name} …")
+        result, fault = BENCHMARKS[name](bench)
+        for row in result.rows:
+            bench.say("  " + results.line(row, 0))
+        results.keep(name, result)
+        if fault:
+            bench.say(f"{name}: {fault}")
+            worse = True
+    sys.exit(1 if worse else 0)
+
+
+if __name__ == "__main__":
+    main()

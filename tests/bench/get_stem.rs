@@ -1,0 +1,137 @@
+//! `GetStem` beside a bare stream of the same messages.
+//!
+//! `get_stem bare SERVER SESSION STEM` asks the server for a finished stem, keeps its messages, and serves them from
+//! memory without anything around; it prints its own address. `get_stem measure A B SESSION STEM ROUNDS` asks A and B
+//! in turn, over new connections with the settings of Stemwire's own client, and prints the seconds of both and the
+//! bytes of one, a round a line.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use stemwire::client::{Server, get_stem};
+use stemwire::wire::{GetStemRequest, GetStemResponse};
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::body::Body;
+use tonic::codegen::{BoxFuture, Service, http};
+use tonic::server::{Grpc, NamedService, ServerStreamingService};
+use tonic::{Request, Response, Status};
+use tonic_prost::ProstCodec;
+
+#[tokio::main]
+async fn main() {
+    // Cargo adds `--bench`.
+    let arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    let arguments: Vec<String> = arguments.collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["bare", server, session, stem] => bare(server, &request(session, stem)).await,
+        ["measure", a, b, session, stem, rounds] => {
+            measure(a, b, &request(session, stem), rounds.parse().unwrap()).await;
+        }
+        _ => panic!("bare SERVER SESSION STEM, or measure A B SESSION STEM ROUNDS"),
+    }
+}
+
+fn request(session: &str, stem: &str) -> GetStemRequest {
+    GetStemRequest { session_id: session.into(), stem: stem.into(), ..Default::default() }
+}
+
+fn server(url: &str) -> Server {
+    Server { url: url.into(), token: None, authority: None }
+}
+
+async fn measure(a: &str, b: &str, request: &GetStemRequest, rounds: usize) {
+    // One more, which opens files and warms both up.
+    for round in 0..=rounds {
+        let (first, bytes) = read(a, request).await;
+        let (second, same) = read(b, request).await;
+        assert_eq!(bytes, same, "both have the same messages");
+        if round > 0 {
+            println!("{first:.6} {second:.6} {bytes}");
+        }
+    }
+}
+
+/// Reads all messages; answers the seconds it took, the connection included, and the bytes of PCM.
+async fn read(url: &str, request: &GetStemRequest) -> (f64, usize) {
+    let begun = Instant::now();
+    let mut bytes = 0;
+    let mut messages = get_stem(&server(url), request.clone()).await.unwrap();
+    while let Some(message) = messages.message().await.unwrap() {
+        bytes += message.chunk.map_or(0, |chunk| chunk.pcm.len());
+    }
+    (begun.elapsed().as_secs_f64(), bytes)
+}
+
+/// Serves what the server answers.
+async fn bare(url: &str, request: &GetStemRequest) {
+    let mut answers = get_stem(&server(url), request.clone()).await.unwrap();
+    let mut messages = Vec::new();
+    while let Some(message) = answers.message().await.unwrap() {
+        messages.push(message);
+    }
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    println!("http://{address}");
+    let bare = Bare(messages.into());
+    let connections = TcpListenerStream::new(listener);
+    let server = tonic::transport::Server::builder().tcp_nodelay(true).add_service(bare);
+    server.serve_with_incoming(connections).await.unwrap();
+}
+
+/// Answers every call with the same messages.
+#[derive(Clone)]
+struct Bare(Arc<[GetStemResponse]>);
+
+impl NamedService for Bare {
+    const NAME: &'static str = "stemwire.v1.SeparationService";
+}
+
+impl Service<http::Request<Body>> for Bare {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Self::Response, Self::Error>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let bare = self.clone();
+        Box::pin(async move {
+            let mut grpc = Grpc::new(ProstCodec::default());
+            Ok(grpc.server_streaming(bare, request).await)
+        })
+    }
+}
+
+impl ServerStreamingService<GetStemRequest> for Bare {
+    type Response = GetStemResponse;
+    type ResponseStream = tokio_stream::Iter<Messages>;
+    type Future = Ready<Result<Response<Self::ResponseStream>, Status>>;
+
+    fn call(&mut self, _: Request<GetStemRequest>) -> Self::Future {
+        let messages = Messages { all: Arc::clone(&self.0), at: 0 };
+        ready(Ok(Response::new(tokio_stream::iter(messages))))
+    }
+}
+
+/// The messages, of which only the small parts are copied.
+struct Messages {
+    all: Arc<[GetStemResponse]>,
+    at: usize,
+}
+
+impl Iterator for Messages {
+    type Item = Result<GetStemResponse, Status>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let message = self.all.get(self.at)?;
+        self.at += 1;
+        Some(Ok(message.clone()))
+    }
+}

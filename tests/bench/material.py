@@ -1,0 +1,94 @@
+"""What is measured on: music, checkpoints of the published sizes, and the peers' environments."""
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "golden"
+PARITY = ROOT / "tests" / "parity"
+SONG = ROOT / "models" / "demo" / "song.mp3"
+RATE = 44_100
+BLOCK = 60 * RATE
+
+
+def music(folder: Path, seconds: float, form: str = "wav") -> Path:
+    """The demo's song again and again, without its offset; 32-bit float WAV, or MP3 where it shall be small."""
+    path = folder / f"music-{seconds:g}.{form}"
+    if path.exists():
+        return path
+    song, rate = soundfile.read(SONG, dtype="float32", always_2d=True)
+    assert rate == RATE and song.shape[1] == 2
+    song -= song.mean(axis=0)
+    frames = round(seconds * RATE)
+    part = path.with_suffix(".part")
+    kind = {"wav": ("WAV", "FLOAT"), "mp3": ("MP3", "MPEG_LAYER_III")}[form]
+    with soundfile.SoundFile(part, "w", RATE, 2, format=kind[0], subtype=kind[1]) as file:
+        for start in range(0, frames, BLOCK):
+            file.write(song[np.arange(start, min(frames, start + BLOCK)) % len(song)])
+    return part.rename(path)
+
+
+def environment(folder: Path, name: str, requirements: Path) -> Path:
+    """The Python of a virtual environment with a peer in it, made where there is none."""
+    place = folder / "environments" / name
+    python = place / "bin" / "python"
+    if not (place / "ready").exists():
+        print(f"installing {name} into {place}: some gigabytes, once", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", place], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", requirements], check=True)
+        (place / "ready").touch()
+    return python
+
+
+def htdemucs(folder: Path, demucs: Path, stemwire: Path) -> tuple[Path, Path]:
+    """A checkpoint of the published size with random values, and a models folder that has it as `htdemucs`."""
+    made, models = folder / "htdemucs", folder / "models"
+    checkpoint = made / "955717e8.safetensors"
+    if not checkpoint.exists():
+        tool = [demucs, GOLDEN / "htdemucs_reference.py", "--model", "htdemucs", "--audio", music(folder, 1)]
+        subprocess.run([*tool, "--out", made], check=True, stdout=subprocess.DEVNULL)
+    if not (models / "htdemucs").exists():
+        command = [stemwire, "models", "import", "htdemucs", checkpoint, "--allow-unverified", "--models-dir", models]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return checkpoint, models
+
+
+def spleeter(folder: Path, python: Path) -> tuple[Path, Path]:
+    """A checkpoint of two stems as published, and a models folder that has it as `bench-2stems`."""
+    made, model = folder / "spleeter", folder / "models" / "bench-2stems"
+    archive = made / "2stems.tar.gz"
+    if not archive.exists():
+        tool = [python, GOLDEN / "spleeter_reference.py", "--stems", "2", "--audio", music(folder, 1), "--out", made]
+        subprocess.run(tool, check=True, stdout=subprocess.DEVNULL)
+    if not model.exists():
+        # The published card and graph, with this checkpoint's hash.
+        source = ROOT / "models" / "spleeter-2stems"
+        card, weights = (source / "card.toml").read_text().split("[weights]")
+        digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+        weights = re.sub(r'sha256 = ".*"', f'sha256 = "{digest}"', weights)
+        card = card.replace('name = "spleeter-2stems"', f'name = "{model.name}"')
+        model.mkdir(parents=True)
+        shutil.copy(source / "graph.onnx", model)
+        shutil.copy(archive, model)
+        (model / "card.toml").write_text(f"{card}[weights]{weights}")
+    return archive, folder / "models"
+
+
+def agreement(reference: Path, found: Path, stems: list[str]) -> float:
+    """Decibels of the worst stem; 32-bit float WAV on both sides, read piece by piece."""
+    levels = []
+    for stem in stems:
+        signal = noise = 1e-30
+        expected = soundfile.blocks(reference / f"{stem}.wav", BLOCK, dtype="float64")
+        for one, other in zip(expected, soundfile.blocks(found / f"{stem}.wav", BLOCK, dtype="float64")):
+            signal, noise = signal + (one**2).sum(), noise + ((one - other) ** 2).sum()
+        levels.append(10 * np.log10(signal / noise))
+    return min(levels)

@@ -1,0 +1,39 @@
+"""What longer tracks cost: the same a second of music."""
+from __future__ import annotations
+
+import shutil
+
+from measure import Run, conditions, run, times_faster
+from results import Result, Row
+from measure import Spread
+
+SHORT = 300
+
+
+def linear(bench) -> tuple[Result, str | None]:
+    """`mini` on five minutes, then on hours, then on five minutes again."""
+    seconds = bench.options.long_seconds
+    out = bench.work / "linear"
+
+    def separate(length: float) -> Run:
+        # One stem, as four of three hours would be 15 GB; the model computes all of them anyway.
+        command = bench.separate(bench.music(length, "mp3"), out, "--model", "mini", "--stems", "vocals")
+        found = run(command, bench.cores)
+        shutil.rmtree(out)
+        bench.say(f"  {length:g} s of music: {found.wall:.1f} s, {found.cpu:.1f} s of processor, {found.peak / 1e6:.0f} MB")
+        return found
+
+    separate(10)
+    before, long, after = separate(SHORT), separate(seconds), separate(SHORT)
+    # The peer is the short one: how many times more a second of the long one costs.
+    inverse, clock = times_faster([before, after], [long, long])
+    scale = seconds / SHORT
+    growth = Spread(*(100 * (1 / (ratio * scale) - 1) for ratio in (inverse.median, inverse.most, inverse.least)))
+    memory = 100 * (long.peak / max(before.peak, after.peak) - 1)
+    what = f"mini, {seconds / 3600:g} h against 5 min"
+    rows = [
+        Row.of(f"{what}: a second of music costs more", growth, unit="%", target=5, more_is_better=False, clock=clock),
+        Row(f"{what}: more memory", memory, "%", target=5, more_is_better=False),
+        Row(f"mini, {seconds / 3600:g} h: peak memory", long.peak / 1e9, "GB"),
+    ]
+    return Result(rows, conditions([before, long, after], bench.cores, "one stem, in turn")), None

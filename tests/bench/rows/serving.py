@@ -1,0 +1,191 @@
+"""What clients of a warm server see: the first stem, stems read again, and sessions side by side."""
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import soundfile
+
+import material
+from measure import INFERENCE, Spread, busy
+from results import Result, Row
+
+# The client package has the protocol's stubs, and the system tests a plain client of them.
+sys.path[:0] = [str(material.ROOT / "clients" / "python" / "src"), str(material.ROOT / "tests" / "system")]
+import stemwire_client as client  # noqa: E402  (needs the stubs)
+
+SEGMENT = 343_980  # frames of HTDemucs' segment, 7.8 s
+SESSIONS = 8
+
+
+class Server:
+    """A server on data of its own."""
+
+    def __init__(self, bench, *options: str):
+        self.data = bench.work / "data"
+        shutil.rmtree(self.data, ignore_errors=True)
+        self.log = tempfile.TemporaryFile("w+")
+        command = [bench.stemwire, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.data, "--offline"]
+        command += ["--models-dir", bench.work / "models", "--threads", str(len(bench.cores)), *options]
+        self.process = subprocess.Popen(
+            [str(part) for part in command],
+            env={**os.environ, "STEMWIRE_LOG": "error,stemwire::engine=debug"},
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            preexec_fn=lambda: os.sched_setaffinity(0, bench.cores),
+        )
+        line = self.process.stdout.readline()
+        self.address = line.rsplit("//")[-1].strip()
+        if not line.startswith("listening on"):
+            raise SystemExit(f"the server did not start: {self.said()}")
+        self.channel = client.connect(self.address)
+        self.stub = client.service.SeparationServiceStub(self.channel)
+
+    def said(self) -> str:
+        self.log.seek(0)
+        return self.log.read()
+
+    def inferences(self) -> list[float]:
+        """Seconds of each run of a graph so far."""
+        return [float(seconds) for _, seconds in INFERENCE.findall(self.said())]
+
+    def close(self) -> None:
+        self.channel.close()
+        self.process.terminate()
+        self.process.wait(30)
+        shutil.rmtree(self.data, ignore_errors=True)
+
+
+@contextmanager
+def serving(bench, *options: str):
+    server = Server(bench, *options)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def note(bench, began: tuple[float, float], more: str) -> str:
+    """Conditions of a benchmark whose own share of the cores is not told apart."""
+    share = (busy(bench.cores) - began[1]) / (time.monotonic() - began[0]) / len(bench.cores)
+    return f"{more}; {len(bench.cores)} cores, which were {100 * share:.0f} % busy"
+
+
+def begin(bench) -> tuple[float, float]:
+    return time.monotonic(), busy(bench.cores)
+
+
+def wav(frames: int) -> bytes:
+    song, rate = soundfile.read(material.SONG, dtype="float32", always_2d=True, frames=frames)
+    out = io.BytesIO()
+    soundfile.write(out, song, rate, format="WAV", subtype="PCM_16")
+    return out.getvalue()
+
+
+def first_stem(bench) -> tuple[Result, str | None]:
+    """From the moment when the first 7.8 s are sent to the first stem, over one inference of the same session."""
+    material.htdemucs(bench.work, bench.demucs, bench.stemwire)
+    began, ratios = begin(bench), []
+    # No more than the head of a longer song: 7.8 s, and the song does not end.
+    head = wav(SEGMENT)
+    with serving(bench, "--engines", "htdemucs") as server:
+        client.separate(server.stub, wav(44_100))
+        for _ in range(2 * bench.pairs):
+            before, sent, over = len(server.inferences()), [], threading.Event()
+
+            def requests():
+                yield client.api.SeparateRequest(config=client.Config(stems=["vocals"]))
+                for chunk in client.chunks(head):
+                    yield client.api.SeparateRequest(chunk=chunk)
+                sent.append(time.monotonic())
+                over.wait()
+
+            call = server.stub.Separate(requests(), timeout=300)
+            for message in call:
+                if message.WhichOneof("message") == "stem":
+                    latency = time.monotonic() - sent[0]
+                    break
+            over.set()
+            call.cancel()
+            ratios.append(latency / server.inferences()[before])
+            bench.say(f"  {latency:.2f} s, of which inference {server.inferences()[before]:.2f} s")
+    row = Row.of("first stem after the first 7.8 s: over one inference of HTDemucs", Spread.of(ratios), target=1.1, more_is_better=False)
+    return Result([row], note(bench, began, f"{len(ratios)} sessions one after the other on a warm server")), None
+
+
+def get_stem(bench) -> tuple[Result, str | None]:
+    """The speed of `GetStem` of a finished session, over that of a bare stream of the same messages."""
+    program, began = bench.program("get_stem"), begin(bench)
+    with serving(bench, "--engines", "mini-spleeter") as server:
+        with open(bench.music(bench.seconds, "mp3"), "rb") as song:
+            session = client.separate(server.stub, song.read(), client.Config(stems=["vocals"])).done.session_id
+        url = f"http://{server.address}"
+        bare = subprocess.Popen([program, "bare", url, session, "vocals"], stdout=subprocess.PIPE, text=True)
+        try:
+            other = bare.stdout.readline().strip()
+            rounds = 10 * bench.pairs
+            command = [program, "measure", url, other, session, "vocals", str(rounds)]
+            said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        finally:
+            bare.terminate()
+    times = [[float(number) for number in line.split()] for line in said.splitlines()]
+    ratios = [second / first for first, second, _ in times]
+    own, other = (statistics.median(column) for column in list(zip(*times))[:2])
+    bench.say(f"  {times[0][2] / own / 1e6:.0f} MB/s, bare {times[0][2] / other / 1e6:.0f} MB/s")
+    row = Row.of("GetStem over loopback: its speed over a bare stream's", Spread.of(ratios), target=0.8)
+    more = f"{times[0][2] / 1e6:.0f} MB as float32, {rounds} rounds in turn, client and servers on the same cores"
+    return Result([row], note(bench, began, more)), None
+
+
+def eight_sessions(bench) -> tuple[Result, str | None]:
+    """Eight songs sent at once: what the least served session gets while all compute, over what the best served gets."""
+    began = begin(bench)
+    seconds = max(90, bench.seconds)
+    with open(bench.music(seconds, "mp3"), "rb") as file:
+        song = file.read()
+    with serving(bench, "--engines", "mini") as server:
+        client.separate(server.stub, wav(44_100))
+        shares = [share_of(server, song, seconds) for _ in range(bench.pairs)]
+    row = Row.of("eight sessions at once: frames of the least served over those of the best served", Spread.of(shares), target=0.8)
+    return Result([row], note(bench, began, f"{seconds:g} s of music each, mini, from the first frames of the last to begin on")), None
+
+
+def share_of(server: Server, song: bytes, seconds: float) -> float:
+    """Counted from where all have begun, as they come one after the other, to where the first is nearly done."""
+    ids, lock = [], threading.Lock()
+
+    def separate(_):
+        with client.connect(server.address) as channel:
+            stub = client.service.SeparationServiceStub(channel)
+            for message in stub.Separate(client.requests(song, client.Config(stems=["vocals"]))):
+                if message.WhichOneof("message") == "session":
+                    with lock:
+                        ids.append(message.session.session_id)
+
+    def finished() -> list[int]:
+        get = lambda name: server.stub.GetSession(client.api.GetSessionRequest(session_id=name)).session
+        return [get(name).progress.finished_frames for name in list(ids)]
+
+    with ThreadPoolExecutor(SESSIONS) as pool:
+        calls = [pool.submit(separate, None) for _ in range(SESSIONS)]
+        first, found = None, []
+        while max(found, default=0) < 0.9 * seconds * material.RATE:
+            time.sleep(0.1)
+            found = finished()
+            if first is None and len(found) == SESSIONS and min(found) > 0:
+                first = found
+        [call.result() for call in calls]
+    if first is None:
+        return 0.0
+    gained = [last - begun for begun, last in zip(first, found)]
+    return min(gained) / max(gained)
