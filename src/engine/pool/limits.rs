@@ -40,6 +40,18 @@ impl UsualTimes {
     /// How much a new measurement counts, as one in so many.
     const SLOWNESS: u32 = 8;
 
+    /// What an owner pays at most for a segment, in times of what is usual. A machine that is busy with something
+    /// else must not be held against whose turn it was; a bag's specialists differ by their number, which may be.
+    const DEAREST: u32 = 2;
+
+    /// What a segment costs its owner that took so long.
+    pub(super) fn price(&self, model: &ModelName, taken: Duration) -> Duration {
+        match self.0.get(model) {
+            Some(usual) => taken.min(*usual * Self::DEAREST),
+            None => taken,
+        }
+    }
+
     /// Counts a segment that went well.
     pub(super) fn count(&mut self, model: &ModelName, taken: Duration) {
         match self.0.get_mut(model) {
@@ -64,6 +76,17 @@ impl UsualTimes {
 mod tests {
     use super::*;
     use crate::engine::Catalog;
+
+    #[test]
+    fn a_hiccup_of_the_machine_is_not_charged() {
+        let model = Catalog::open(None).find("mini").unwrap().card().name.clone();
+        let (ms, mut times) = (Duration::from_millis, UsualTimes::default());
+        assert_eq!(times.price(&model, ms(900)), ms(900));
+        times.count(&model, ms(300));
+        assert_eq!(times.price(&model, ms(100)), ms(100));
+        assert_eq!(times.price(&model, ms(500)), ms(500));
+        assert_eq!(times.price(&model, ms(1900)), ms(600));
+    }
 
     #[test]
     fn the_limit_follows_what_is_usual() {

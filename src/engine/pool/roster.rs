@@ -155,20 +155,24 @@ impl Roster {
         true
     }
 
-    /// Says what has come of this worker's job and what it cost. Answers whether the worker may go on: one
+    /// Says what has come of this worker's job and how long it took. Answers whether the worker may go on: one
     /// that was given up may not.
     pub(super) fn answer(
         &self,
         id: WorkerId,
         result: Result<Answer, EngineError>,
-        cost: Duration,
+        taken: Duration,
     ) -> bool {
         let mut state = self.lock();
         let Some(running) = state.running.remove(&id) else {
             state.stuck.remove(&id);
             return false;
         };
-        state.queue.finish(running.owner, cost);
+        let price = match result {
+            Ok(_) => state.usual.price(&running.model, taken),
+            Err(_) => taken,
+        };
+        state.queue.finish(running.owner, price);
         let result = match result {
             Ok(answer) => {
                 state.usual.count(&running.model, answer.engine_time);
