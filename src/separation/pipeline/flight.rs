@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::player::Player;
 use crate::audio::Stereo;
@@ -28,6 +29,8 @@ pub(super) struct Sent {
     pub(super) segment: Segment,
     pub(super) level: Level,
     pub(super) retried: bool,
+    /// It is silence, which no engine was shown.
+    pub(super) silent: bool,
 }
 
 impl Flight {
@@ -75,6 +78,16 @@ impl Flight {
             }),
         };
         pool.submit(session.id().as_u128(), job);
+    }
+
+    /// Answers a segment of silence with `stems` of silence, without an engine.
+    pub(super) fn skip(&mut self, sent: Sent, stems: Vec<Stereo>) {
+        let index = sent.segment.index;
+        self.next = self.next.max(index + 1);
+        self.sent.insert(index, sent);
+        let answer = Answer { stems, engine_time: Duration::ZERO };
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.insert(index, Ok(answer));
     }
 
     /// What has come of a segment, if it has.

@@ -1,0 +1,137 @@
+//! Digital silence: no engine is shown a segment of it, and its stems are silence.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use stemwire::audio::Stereo;
+use stemwire::engine::{Catalog, Options};
+use stemwire::session::settings::Normalization;
+use stemwire::session::{Settings, State};
+
+use support::pipeline::{runtime, separate, stem, wav};
+use support::stage::{Script, Stage, cards};
+
+const STEMS: &str = "drums bass other vocals";
+const SEGMENT: usize = 32_768;
+const STRIDE: usize = 24_576;
+/// Thirteen segments, of which the last is short.
+const SONG: usize = 11 * STRIDE + SEGMENT;
+/// The frames of which there is nothing: all of segments 3 to 6, and half of each neighbour.
+const SILENT: Range<usize> = 3 * STRIDE - STRIDE / 2..6 * STRIDE + SEGMENT + STRIDE / 2;
+
+/// A tone on an offset, with a pause of digital silence.
+fn song() -> Stereo {
+    let sample =
+        |at: usize| if SILENT.contains(&at) { 0.0 } else { (at as f32 * 0.01).sin() * 0.3 + 0.01 };
+    let plane: Vec<f32> = (0..SONG).map(sample).collect();
+    Stereo::from_planes(plane.clone(), plane).unwrap()
+}
+
+/// The calls that the song took, and its bass.
+fn separated(normalization: Normalization, audio: &Stereo) -> (usize, Stereo) {
+    let folder = tempfile::tempdir().unwrap();
+    let models = folder.path().join("models");
+    fs::create_dir(&models).unwrap();
+    cards(&models, &[("a", STEMS, SEGMENT)]);
+    let stage = Stage::new(&[("a", Script { tilt: 0.0, ..Script::default() })]);
+    let separations = stage.separations(&folder.path().join("data"), &models, &["a"]);
+    let settings = Settings { normalization, ..Settings::default() };
+    let bass = stem(&separate(&separations, settings, &wav(audio, 44_100)), "bass");
+    (stage.calls("a"), bass)
+}
+
+#[test]
+fn segments_of_silence_reach_no_engine_and_are_silence() {
+    let (calls, bass) = separated(Normalization::Streaming, &song());
+    assert_eq!(calls, 13 - 4);
+    assert_eq!(bass.len(), SONG);
+    // No neighbour has a say there.
+    let alone = 3 * STRIDE + SEGMENT - STRIDE..6 * STRIDE + STRIDE;
+    assert!(bass.left()[alone].iter().all(|&sample| sample == 0.0));
+    let (all, _) = separated(Normalization::Exact, &song());
+    assert_eq!(all, 13, "exact is what the reference computes");
+}
+
+#[test]
+fn a_song_of_silence_needs_no_engine_at_all() {
+    let (calls, bass) = separated(Normalization::Streaming, &Stereo::zeros(SONG - 5000));
+    assert_eq!(calls, 0);
+    assert_eq!(bass, Stereo::zeros(SONG - 5000));
+}
+
+#[test]
+fn one_sample_that_is_not_zero_is_no_silence() {
+    let mut audio = Stereo::zeros(SONG);
+    audio.planes_mut()[1][SONG / 2] = 1e-9;
+    let (calls, _) = separated(Normalization::Streaming, &audio);
+    assert!((1..=2).contains(&calls), "{calls}");
+}
+
+#[test]
+fn a_pause_in_the_upload_and_a_restart_within_silence_change_no_byte() {
+    let upload = wav(&song(), 44_100);
+    let whole = separated(Normalization::Streaming, &song()).1;
+    let folder = tempfile::tempdir().unwrap();
+    let models = folder.path().join("models");
+    fs::create_dir(&models).unwrap();
+    cards(&models, &[("a", STEMS, SEGMENT)]);
+    let stage = Stage::new(&[("a", Script { tilt: 0.0, ..Script::default() })]);
+    let open = || stage.separations(&folder.path().join("data"), &models, &["a"]);
+    let separations = open();
+    let (session, _) = separations.create(Settings::default()).unwrap();
+    // Two of the silent segments are whole, no later one.
+    let part = upload.len() * (5 * STRIDE + SEGMENT - STRIDE + 2000) / SONG;
+    session.add_bytes(0, &upload[..part], u64::MAX).unwrap();
+    let begun = Instant::now();
+    while session.manifest().commit.segments < 4 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing is committed");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(separations.close(Instant::now() + Duration::from_secs(30)));
+    let committed = session.manifest().commit.segments;
+    assert!((4..=5).contains(&committed), "{committed}");
+    drop(separations);
+    let separations = open();
+    let session = separations.find(session.id()).unwrap();
+    separations.resume(&session).unwrap();
+    session.add_bytes(part as u64, &upload[part..], u64::MAX).unwrap();
+    session.finish_upload(upload.len() as u64, None).unwrap();
+    assert_eq!(separations.wait(&session, Duration::from_secs(60)), State::Done);
+    assert_eq!(stem(&session, "bass"), whole);
+    assert_eq!(stage.calls("a"), 13 - 4);
+}
+
+/// How far the built-in networks' own answers to silence are from silence: below what anybody hears, but
+/// not nothing.
+#[test]
+fn what_networks_make_of_silence_is_noise_far_below_the_music() {
+    let catalog = Catalog::open(None);
+    // The second does not want the track's offset taken away, nor a gain.
+    for (name, gain, offsets, most) in
+        [("mini", 512.0_f32, &[0.0_f32, 0.001][..], -60.0), ("mini-spleeter", 1.0, &[0.0], -120.0)]
+    {
+        let model = catalog.find(name).unwrap();
+        let frames = model.card().segment.as_len();
+        let mut engine = model.load(&runtime(), 2).unwrap();
+        for &offset in offsets {
+            let shown = vec![-offset * gain; frames];
+            let mix = Stereo::from_planes(shown.clone(), shown).unwrap();
+            let stems = engine.separate(&mix, &Options::all(model.card())).unwrap();
+            let mut loudest = 0.0_f32;
+            let shares = model.card().residual_shares.iter().chain(std::iter::repeat(&1.0));
+            for (stem, share) in stems.iter().zip(shares) {
+                for sample in stem.planes().into_iter().flatten() {
+                    loudest = loudest.max((sample / gain + share * offset).abs());
+                }
+            }
+            let decibels = 20.0 * loudest.log10();
+            println!("{name}, offset {offset}: {decibels:.1} dBFS");
+            assert!(decibels < most, "{name} makes {decibels} dBFS of an offset of {offset}");
+        }
+    }
+}
