@@ -1,4 +1,8 @@
 """The page at `/`, in a real browser: songs go in, stems are seen, heard and had."""
+import io
+import re
+import zipfile
+
 import numpy as np
 import pytest
 import soundfile
@@ -89,7 +93,23 @@ def test_every_stem_can_be_had_as_a_file(browse, server, short):
     assert audio.astype("<f4").tobytes() == get_stem(server.stub, session_id, "bass")
     page.tab.get_by_label("Format").select_option("wav-s16")
     assert soundfile.info(download(page, "Download Vocals")).subtype == "PCM_16"
-    assert page.tab.get_by_role("link", name="All as ZIP").get_attribute("href") == f"/download/{session_id}.zip?format=wav-s16"
+    page.tab.get_by_label("Format").select_option("flac")
+    drums, rate = soundfile.read(download(page, "Download Drums"), dtype="int32")
+    floats = np.frombuffer(get_stem(server.stub, session_id, "drums"), "<f4").reshape(-1, 2)
+    assert rate == RATE and np.abs(drums / 2**31 - floats).max() < 2**-22
+    with zipfile.ZipFile(download(page, "All as ZIP")) as archive:
+        assert archive.testzip() is None
+        files = {name.rpartition("/")[2]: archive.read(name) for name in archive.namelist()}
+    assert sorted(files) == [f"{stem}.flac" for stem in ("accompaniment", "bass", "drums", "other", "vocals")]
+    zipped, _ = soundfile.read(io.BytesIO(files["drums.flac"]), dtype="int32")
+    assert (zipped == drums).all()
+
+
+def test_the_server_tells_its_version(browse, server):
+    page = browse(server).visit()
+    version = server.stub.Health(api.HealthRequest()).version
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", version)
+    page.tab.locator("footer").get_by_text(f"Stemwire {version}", exact=True).wait_for()
 
 
 def download(page, name: str) -> str:

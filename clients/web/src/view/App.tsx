@@ -1,5 +1,4 @@
 /** The page: what is always there, and what is there now. */
-import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { tokenWanted } from "../calls/token";
 import { opened, openedId, open } from "../session/opened";
@@ -7,6 +6,7 @@ import { language, theme, type Theme } from "../preferences";
 import { words } from "../words";
 import { AddSongs, dragging, loadModels, useDrop } from "./AddSongs";
 import { Announcer } from "./Announcer";
+import { Footer, loadVersion } from "./Footer";
 import { Icon } from "./icons";
 import { SongList } from "./SongList";
 import { SongView } from "./SongView";
@@ -19,7 +19,10 @@ const THEME_ICONS = { auto: "half", light: "sun", dark: "moon" } as const;
 
 export function App() {
   useDrop();
-  useEffect(() => void loadModels(), []);
+  useEffect(() => {
+    void loadModels();
+    void loadVersion();
+  }, []);
   const name = opened.value ? `${nameOf(opened.value)} · Stemwire` : "Stemwire";
   useEffect(() => void (document.title = name), [name]);
   const isHome = openedId.value === null;
@@ -71,17 +74,5 @@ function Header() {
         </button>
       </div>
     </header>
-  );
-}
-
-/** Version of the server, told by itself. */
-export const serverVersion = signal("");
-
-function Footer() {
-  return (
-    <footer>
-      <span>Stemwire {serverVersion.value}</span>
-      <a href="/static/licences.txt">{words.value.licences}</a>
-    </footer>
   );
 }
