@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN};
+use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, Request, Response, Uri};
 use tower::{Layer, Service};
 
 use super::ServerConfig;
+use super::caller::is_grpc;
 use super::status::{ApiError, respond, to_status};
 use super::web;
 
@@ -149,8 +150,7 @@ where
 
 /// The refusal in the language of the caller: gRPC, or plain HTTP.
 fn refuse(headers: &HeaderMap, error: ApiError) -> Response<Body> {
-    let is_grpc = text(headers, CONTENT_TYPE).is_some_and(|t| t.starts_with("application/grpc"));
-    if is_grpc { to_status(error).into_http() } else { respond(&error) }
+    if is_grpc(headers) { to_status(error).into_http() } else { respond(&error) }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Rung 4: the wire. One port carries gRPC (h2c or TLS), grpc-web, and a little HTTP.
 //!
 //! - [`grpc`]: the calls. [`convert`]: wire to domain and back, checked once. [`rest`]: plain HTTP.
-//! - [`uploading`], [`reading`], [`ending`], [`paging`]: what both have in common.
+//! - [`uploading`], [`reading`], [`ending`], [`paging`], [`caller`], [`deadline`]: what both have in common.
 //! - [`status`]: the one place where errors become codes.
 //! - [`guard`]: who may talk to this server. [`cors`]: which pages a browser lets. [`health`]: whether it takes work.
 //! - [`metrics`]: numbers for those who watch over it.
@@ -11,9 +11,11 @@
 //! through [`blocking`].
 
 mod blocking;
+mod caller;
 mod config;
 mod convert;
 mod cors;
+mod deadline;
 mod details;
 mod ending;
 mod grpc;
@@ -41,7 +43,7 @@ use tower::ServiceBuilder;
 
 pub use config::{ServerConfig, Tls};
 
-use metrics::{GrpcCalls, HttpCalls, Metrics};
+use metrics::{Calls, Codes, Metrics};
 
 use crate::separation::{Observer, Separations};
 use crate::wire::DESCRIPTORS;
@@ -152,13 +154,13 @@ pub async fn serve(
     let numbers = Arc::new(Metrics::new());
     separations.observe(Arc::clone(&numbers) as Arc<dyn Observer>);
     let calls = routes.routes().into_axum_router();
-    let calls = calls.layer(GrpcCalls::new(Arc::clone(&numbers))).layer(GrpcWebLayer::new());
+    let calls = calls.layer(Codes).layer(GrpcWebLayer::new());
     let routes = rest::router(Arc::clone(&separations), Arc::clone(&numbers));
     let routes = calls.merge(routes).merge(web::routes()).fallback(rest::unknown);
 
     let layers = ServiceBuilder::new()
-        .layer(HttpCalls::new(numbers))
-        // Outermost: a browser asks for permission without the token that the call itself carries.
+        .layer(Calls::new(numbers))
+        // Before the guard: a browser asks for permission without the token that the call itself carries.
         .layer(cors::layer(&config))
         .layer(guard::layer(&config))
         .layer(details::layer())

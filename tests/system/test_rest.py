@@ -424,39 +424,6 @@ def test_the_document_names_every_route_of_the_readme(server):
     assert len(routes) > 8 and set(routes) <= named, set(routes) - named
 
 
-def value(text: str, name: str) -> float:
-    found = [line for line in text.splitlines() if line.startswith(name)]
-    assert len(found) == 1, (name, found)
-    return float(found[0].split()[-1])
-
-
-def test_numbers_count_what_happened(start, song):
-    server = start("--engines", "mini")
-    told = separate(server, song, query="?stems=vocals").json()
-    get(server, told["vocals_url"])
-    get(server, "/api/anything/at/all")
-    get_stem(server.stub, told["session_id"], "vocals")
-    with pytest.raises(grpc.RpcError):
-        server.get("67e55044-10b1-426f-9247-bb680e5fe0c8")
-    answer = get(server, "/metrics")
-    assert answer.headers["content-type"].startswith("application/openmetrics-text")
-    text = answer.body.decode()
-    assert value(text, "stemwire_uploaded_bytes_total") == len(song)
-    assert value(text, 'stemwire_http_requests_total{method="POST",route="/api/separate",status="200"}') == 1
-    assert value(text, 'stemwire_http_requests_total{method="GET",route="/download/{id}/{stem}",status="200"}') == 1
-    assert value(text, 'stemwire_http_requests_total{method="GET",route="other",status="404"}') == 1
-    call_name = "stemwire.v1.SeparationService"
-    assert value(text, f'stemwire_grpc_requests_total{{method="{call_name}/GetStem",code="OK"}}') == 1
-    assert value(text, f'stemwire_grpc_requests_total{{method="{call_name}/GetSession",code="NOT_FOUND"}}') == 1
-    assert value(text, f'stemwire_grpc_request_duration_seconds_count{{method="{call_name}/GetStem"}}') == 1
-    assert value(text, "stemwire_first_stem_latency_seconds_count") == 1
-    # Nine seconds are three segments of four, or four.
-    assert value(text, 'stemwire_segments_total{model="mini"}') in (3, 4)
-    assert value(text, 'stemwire_engine_time_seconds_total{model="mini"}') > 0
-    assert value(text, "stemwire_open_sessions") == value(text, "stemwire_queued_sessions") == 0
-    assert value(text, "stemwire_stored_bytes") > 9 * RATE * 8
-
-
 # Sessions while they run.
 
 

@@ -10,8 +10,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::Answers;
-use super::deadline::within;
 use crate::audio::{Encoding, Frames};
+use crate::server::deadline::within;
 use crate::server::ending::{end_error, forsaken};
 use crate::server::reading::open;
 use crate::server::status::{ApiError, to_status};

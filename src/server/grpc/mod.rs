@@ -3,7 +3,6 @@
 //! [`separate`] is the call that streams both ways; [`follow`] is what it shares with `WatchSession`:
 //! telling a client what happens to a session. The other calls are short and stand here.
 
-mod deadline;
 mod follow;
 mod separate;
 mod stem;
@@ -17,7 +16,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::paging::page_size;
 use super::status::{ApiError, to_status};
 use super::uploading::{add_chunk, finish_upload};
-use super::{blocking, convert};
+use super::{blocking, convert, deadline};
 use crate::engine::Model;
 use crate::separation::Separations;
 use crate::session::store::Cursor;

@@ -10,10 +10,10 @@ use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status, Streaming};
 
-use super::deadline::{self, within};
 use super::follow::{Event, Followed, MESSAGES_AHEAD, Sender, all_readers, follow};
 use super::{Answers, MAX_MESSAGE_BYTES};
 use crate::separation::Separations;
+use crate::server::deadline::{self, within};
 use crate::server::status::{ApiError, to_status};
 use crate::server::uploading::{add_chunk, finish_upload};
 use crate::server::{blocking, convert};

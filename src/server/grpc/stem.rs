@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::Answers;
-use super::deadline::within;
 use super::follow::{MESSAGES_AHEAD, Sender, most_frames, next_chunk_of};
 use crate::audio::Frames;
+use crate::server::deadline::within;
 use crate::server::ending::{end_error, forsaken};
 use crate::server::reading::open;
 use crate::server::status::{ApiError, to_status};

@@ -1,4 +1,4 @@
-//! Counting calls: one layer for gRPC, one for plain HTTP.
+//! Counting calls: every request that comes in, as a call of gRPC or as one of plain HTTP, whoever answers it.
 //!
 //! A call has ended when its body has, or when nobody takes the rest: so streams are counted with the
 //! code and the time that their client saw.
@@ -6,148 +6,139 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, Request, Response};
+use axum::http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Frame;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
+use super::codes::Ending;
 use super::labels::{self, Methods};
 use super::{GrpcLabels, GrpcMethod, HttpLabels, HttpRoute, Shared};
+use crate::server::caller::is_grpc;
+use crate::server::deadline;
 use crate::server::status::code_name;
 
-/// Counts calls of gRPC. Below the layer that makes grpc-web of them, so that it sees their codes.
+/// Counts everything. Outermost, so that no layer refuses anything that is not counted; what the transport
+/// itself takes for no request at all is seen by no layer.
 #[derive(Clone)]
-pub(in crate::server) struct GrpcCalls(Shared, Arc<Methods>);
+pub(in crate::server) struct Calls {
+    metrics: Shared,
+    methods: Arc<Methods>,
+}
 
-/// Counts everything else.
-#[derive(Clone)]
-pub(in crate::server) struct HttpCalls(Shared);
-
-impl GrpcCalls {
+impl Calls {
     /// The layer that counts into these numbers.
-    pub(in crate::server) fn new(metrics: Shared) -> GrpcCalls {
-        GrpcCalls(metrics, Arc::new(Methods::new()))
+    pub(in crate::server) fn new(metrics: Shared) -> Calls {
+        Calls { metrics, methods: Arc::new(Methods::new()) }
     }
-}
 
-impl HttpCalls {
-    /// The layer that counts into these numbers.
-    pub(in crate::server) fn new(metrics: Shared) -> HttpCalls {
-        HttpCalls(metrics)
-    }
-}
-
-/// What begins to count a call.
-pub(in crate::server) trait Count: Clone + Send + 'static {
-    /// What ends it; `None` for a call that is not counted here.
-    fn begin<B>(&self, request: &Request<B>) -> Option<Call>;
-}
-
-impl Count for GrpcCalls {
-    fn begin<B>(&self, request: &Request<B>) -> Option<Call> {
-        let what = What::Grpc(self.1.of(request.uri().path()), None);
-        Some(Call { metrics: Arc::clone(&self.0), begun: Instant::now(), what })
-    }
-}
-
-impl Count for HttpCalls {
-    fn begin<B>(&self, request: &Request<B>) -> Option<Call> {
-        let kind = request.headers().get(CONTENT_TYPE).map(|kind| kind.as_bytes());
-        if kind.is_some_and(|kind| kind.starts_with(b"application/grpc")) {
-            return None;
-        }
-        let method = labels::method(request.method());
-        let route = labels::route(request.uri().path());
-        let what = What::Http(HttpRoute { method, route }, 0);
-        Some(Call { metrics: Arc::clone(&self.0), begun: Instant::now(), what })
+    /// Begins to count a call.
+    fn begin<B>(&self, request: &mut Request<B>) -> Call {
+        let path = request.uri().path();
+        let route = labels::route(path);
+        let what = if is_grpc(request.headers()) && route == labels::OTHER {
+            let ending = Ending::default();
+            let method = self.methods.of(path);
+            let timeout = deadline::timeout(request.headers());
+            request.extensions_mut().insert(ending.clone());
+            What::Grpc { method, ending, timeout }
+        } else {
+            What::Http(HttpRoute { method: labels::method(request.method()), route })
+        };
+        Call { metrics: Arc::clone(&self.metrics), begun: Instant::now(), what, status: None }
     }
 }
 
 /// A call that is under way; counted when it is dropped.
-pub(in crate::server) struct Call {
+struct Call {
     metrics: Shared,
     begun: Instant,
     what: What,
+    /// HTTP's status; `None` where nobody waited for one.
+    status: Option<StatusCode>,
 }
 
 enum What {
-    /// The method, and the code once it is known.
-    Grpc(String, Option<Code>),
-    /// The route, and the status; 0 where nobody waited for one.
-    Http(HttpRoute, u16),
+    Grpc { method: String, ending: Ending, timeout: Option<Duration> },
+    Http(HttpRoute),
 }
 
 impl Call {
-    fn see_head<B>(&mut self, response: &Response<B>) {
-        match &mut self.what {
-            What::Grpc(..) => self.see_trailers(response.headers()),
-            What::Http(_, status) => *status = response.status().as_u16(),
-        }
-    }
-
-    fn see_trailers(&mut self, headers: &HeaderMap) {
-        if let What::Grpc(_, code) = &mut self.what
+    fn see_head(&mut self, status: StatusCode, headers: &HeaderMap) {
+        self.status = Some(status);
+        if let What::Grpc { ending, .. } = &self.what
             && let Some(status) = Status::from_header_map(headers)
         {
-            *code = Some(status.code());
+            ending.tell(status.code());
         }
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let seconds = self.begun.elapsed().as_secs_f64();
+        let took = self.begun.elapsed();
         match &self.what {
-            What::Grpc(method, code) => {
-                // Whoever leaves before the end has cancelled the call.
-                let code = code_name(code.unwrap_or(Code::Cancelled));
-                let labels = GrpcLabels { method: method.clone(), code };
+            What::Grpc { method, ending, timeout } => {
+                let late = timeout.is_some_and(|timeout| took >= timeout);
+                let code = ending.told().unwrap_or_else(|| unspoken(self.status, late));
+                let labels = GrpcLabels { method: method.clone(), code: code_name(code) };
                 self.metrics.grpc.get_or_create(&labels).inc();
                 let method = GrpcMethod { method: method.clone() };
-                self.metrics.grpc_seconds.get_or_create(&method).observe(seconds);
+                self.metrics.grpc_seconds.get_or_create(&method).observe(took.as_secs_f64());
             }
-            What::Http(route, status) => {
+            What::Http(route) => {
                 let HttpRoute { method, route: path } = *route;
-                let labels = HttpLabels { method, route: path, status: *status };
+                let status = self.status.map_or(0, |status| status.as_u16());
+                let labels = HttpLabels { method, route: path, status };
                 self.metrics.http.get_or_create(&labels).inc();
-                self.metrics.http_seconds.get_or_create(route).observe(seconds);
+                self.metrics.http_seconds.get_or_create(route).observe(took.as_secs_f64());
             }
         }
     }
 }
 
+/// The code of a call that has told none: what a client makes of a bare status of HTTP (gRPC,
+/// http-grpc-status-mapping.md), or that it has left, or that its time was over.
+fn unspoken(status: Option<StatusCode>, late: bool) -> Code {
+    match status {
+        None | Some(StatusCode::OK) if late => Code::DeadlineExceeded,
+        None | Some(StatusCode::OK) => Code::Cancelled,
+        Some(StatusCode::BAD_REQUEST) => Code::Internal,
+        Some(StatusCode::UNAUTHORIZED) => Code::Unauthenticated,
+        Some(StatusCode::FORBIDDEN) => Code::PermissionDenied,
+        Some(StatusCode::NOT_FOUND) => Code::Unimplemented,
+        Some(
+            StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT,
+        ) => Code::Unavailable,
+        Some(_) => Code::Unknown,
+    }
+}
+
 /// A service whose calls are counted.
 #[derive(Clone)]
-pub(in crate::server) struct Counted<S, C> {
+pub(in crate::server) struct Counted<S> {
     inner: S,
-    count: C,
+    calls: Calls,
 }
 
-impl<S> Layer<S> for GrpcCalls {
-    type Service = Counted<S, GrpcCalls>;
+impl<S> Layer<S> for Calls {
+    type Service = Counted<S>;
 
-    fn layer(&self, inner: S) -> Self::Service {
-        Counted { inner, count: self.clone() }
+    fn layer(&self, inner: S) -> Counted<S> {
+        Counted { inner, calls: self.clone() }
     }
 }
 
-impl<S> Layer<S> for HttpCalls {
-    type Service = Counted<S, HttpCalls>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Counted { inner, count: self.clone() }
-    }
-}
-
-impl<S, C, B, R> Service<Request<B>> for Counted<S, C>
+impl<S, B, R> Service<Request<B>> for Counted<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
-    C: Count,
     R: HttpBody<Data = Bytes> + Send + 'static,
     R::Error: Into<axum::BoxError>,
 {
@@ -159,15 +150,14 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let call = self.count.begin(&request);
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let mut call = self.calls.begin(&mut request);
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = answer.await?;
-            let Some(mut call) = call else { return Ok(response.map(Body::new)) };
-            call.see_head(&response);
-            Ok(response
-                .map(|body| Body::new(CountedBody { inner: Body::new(body), call: Some(call) })))
+            call.see_head(response.status(), response.headers());
+            let counted = |body| CountedBody { inner: Body::new(body), call: Some(call) };
+            Ok(response.map(|body| Body::new(counted(body))))
         })
     }
 }
@@ -187,14 +177,8 @@ impl HttpBody for CountedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
-        match &frame {
-            Some(Ok(frame)) => {
-                if let (Some(call), Some(trailers)) = (&mut self.call, frame.trailers_ref()) {
-                    call.see_trailers(trailers);
-                }
-            }
-            Some(Err(_)) => {}
-            None => drop(self.call.take()),
+        if frame.is_none() {
+            drop(self.call.take());
         }
         Poll::Ready(frame)
     }
@@ -205,5 +189,26 @@ impl HttpBody for CountedBody {
 
     fn size_hint(&self) -> http_body::SizeHint {
         self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_told_no_code_has_that_of_its_status() {
+        let check = |status: Option<u16>, late, expected| {
+            let status = status.map(|status| StatusCode::from_u16(status).unwrap());
+            assert_eq!(unspoken(status, late), expected, "{status:?}");
+        };
+        check(None, false, Code::Cancelled);
+        check(None, true, Code::DeadlineExceeded);
+        check(Some(200), false, Code::Cancelled);
+        check(Some(400), true, Code::Internal);
+        check(Some(403), false, Code::PermissionDenied);
+        check(Some(404), false, Code::Unimplemented);
+        check(Some(503), false, Code::Unavailable);
+        check(Some(405), false, Code::Unknown);
     }
 }

@@ -10,7 +10,7 @@ use prost_types::FileDescriptorSet;
 use crate::wire::DESCRIPTORS;
 
 /// What is counted of an address that is none.
-const OTHER: &str = "other";
+pub(super) const OTHER: &str = "other";
 
 /// Routes of plain HTTP; a part in braces stands for anything.
 const ROUTES: [&str; 12] = [
@@ -56,10 +56,15 @@ pub(super) fn method(method: &Method) -> &'static str {
 pub(super) struct Methods(BTreeSet<String>);
 
 impl Methods {
-    /// Those of the proto and of the health service.
+    /// Those of the proto, and of the services for health and reflection.
     pub(super) fn new() -> Methods {
         let mut names = BTreeSet::new();
-        for descriptors in [DESCRIPTORS, tonic_health::pb::FILE_DESCRIPTOR_SET] {
+        let standard = [
+            tonic_health::pb::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+        ];
+        for descriptors in standard.into_iter().chain([DESCRIPTORS]) {
             // They are part of the binary; without them all calls are counted together.
             let files = FileDescriptorSet::decode(descriptors).unwrap_or_default().file;
             for file in &files {
@@ -76,8 +81,8 @@ impl Methods {
 
     /// The name of the call at this path.
     pub(super) fn of(&self, path: &str) -> String {
-        let name = path.trim_start_matches('/');
-        if self.0.contains(name) { name.to_owned() } else { OTHER.to_owned() }
+        let known = path.strip_prefix('/').and_then(|name| self.0.get(name));
+        known.map_or_else(|| OTHER.to_owned(), String::clone)
     }
 }
 
@@ -98,9 +103,12 @@ mod tests {
         check("/download/x/vocals/y", "other");
         check("/wp-login.php", "other");
         let methods = Methods::new();
-        let check = |path, expected| assert_eq!(methods.of(path), expected);
+        let check = |path: &str, expected: &str| assert_eq!(methods.of(path), expected);
         check("/stemwire.v1.SeparationService/GetStem", "stemwire.v1.SeparationService/GetStem");
         check("/grpc.health.v1.Health/Check", "grpc.health.v1.Health/Check");
+        let reflection = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+        check(&format!("/{reflection}"), reflection);
+        check("//grpc.health.v1.Health/Check", "other");
         check("/stemwire.v1.SeparationService/Nothing", "other");
     }
 }

@@ -1,10 +1,11 @@
 //! Numbers for those who watch over a server, as Prometheus reads them.
 //!
-//! [`calls`] counts calls as they pass; [`labels`] keeps the series few, whatever strangers ask for. What
+//! [`calls`] counts calls as they pass, [`codes`] tells it how those of gRPC end; [`labels`] keeps the series few, whatever strangers ask for. What
 //! sessions and engines do is told by the rooms below through [`Observer`]; what there is at a moment is
 //! looked at when somebody asks.
 
 mod calls;
+mod codes;
 mod labels;
 
 use std::sync::Arc;
@@ -22,7 +23,8 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::separation::{Observer, Separations};
 use crate::session::manifest::EngineChange;
 
-pub(super) use calls::{GrpcCalls, HttpCalls};
+pub(super) use calls::Calls;
+pub(super) use codes::Codes;
 
 /// The media type of the answer.
 pub(super) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

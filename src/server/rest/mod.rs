@@ -38,6 +38,7 @@ use tokio::sync::Semaphore;
 use tonic::Status;
 
 use super::blocking;
+use super::caller::is_grpc;
 use super::metrics::{MEDIA_TYPE, Metrics};
 use super::status::{ApiError, respond};
 use crate::separation::Separations;
@@ -109,8 +110,7 @@ async fn numbers(Extract(rest): Extract<Rest>) -> Answer {
 
 /// What is answered where no route leads.
 pub(super) async fn unknown(request: Request) -> Response<Body> {
-    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    if kind.is_some_and(|kind| kind.starts_with("application/grpc")) {
+    if is_grpc(request.headers()) {
         return Status::unimplemented("").into_http();
     }
     respond(&ApiError::RouteUnknown { path: shown_path(&request) })
