@@ -29,7 +29,7 @@ const RUNGS: [(&str, u32); 18] = [
 ];
 
 /// Crates that only these rooms may name.
-const OWNERS: [(&str, &[&str]); 34] = [
+const OWNERS: [(&str, &[&str]); 35] = [
     ("symphonia", &["audio/decode"]),
     ("rubato", &["audio/resample"]),
     ("hound", &["audio/wav", "cli/export"]),
@@ -42,10 +42,11 @@ const OWNERS: [(&str, &[&str]); 34] = [
     ("flacenc", &["audio/flac"]),
     ("prometheus_client", &["server/metrics"]),
     ("http_body", &["server/metrics"]),
+    ("http_body_util", &["server"]),
     ("flate2", &["engine"]),
     ("tar", &["engine"]),
     ("crc32c", &["engine"]),
-    ("uuid", &["session", "cli/separate"]),
+    ("uuid", &["session", "server/request_id", "cli/separate"]),
     ("serde_json", &["session", "separation", "engine/published", "server/rest", "server/status"]),
     ("multer", &["server/rest"]),
     ("form_urlencoded", &["server/rest"]),

@@ -9,8 +9,9 @@ use tonic::Status;
 pub(super) async fn run<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Status> {
+    let span = tracing::Span::current();
     #[allow(clippy::disallowed_methods, reason = "this is the one place")]
-    let task = tokio::task::spawn_blocking(work);
+    let task = tokio::task::spawn_blocking(move || span.in_scope(work));
     task.await.map_err(|error| {
         tracing::error!(%error, "a call's work panicked");
         Status::internal("the server has a defect; its log tells more")

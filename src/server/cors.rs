@@ -11,7 +11,7 @@ use super::ServerConfig;
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// Headers that grpc-web and downloads in parts send beside the plain ones.
-const SENT: [&str; 9] = [
+const SENT: [&str; 10] = [
     "authorization",
     "content-type",
     "grpc-timeout",
@@ -21,10 +21,11 @@ const SENT: [&str; 9] = [
     "if-none-match",
     "if-range",
     "range",
+    "x-request-id",
 ];
 
 /// Headers in which errors come, and what a download is.
-const READ: [&str; 9] = [
+const READ: [&str; 10] = [
     "grpc-status",
     "grpc-message",
     "grpc-status-details-bin",
@@ -34,6 +35,7 @@ const READ: [&str; 9] = [
     "etag",
     "location",
     "retry-after",
+    "x-request-id",
 ];
 
 /// Permission for the origins of the configuration, and for no other; without any, nothing is said and

@@ -2,7 +2,8 @@
 //!
 //! - [`grpc`]: the calls. [`convert`]: wire to domain and back, checked once. [`rest`]: plain HTTP.
 //! - [`uploading`], [`reading`], [`ending`], [`paging`], [`caller`], [`deadline`]: what both have in common.
-//! - [`status`]: the one place where errors become codes.
+//! - [`status`]: the one place where errors become codes. [`details`]: what errors of the transport lack.
+//! - [`request_id`]: what a request, its answer and its lines in the log have in common.
 //! - [`guard`]: who may talk to this server. [`cors`]: which pages a browser lets. [`health`]: whether it takes work.
 //! - [`metrics`]: numbers for those who watch over it.
 //! - [`web`]: the page at `/`.
@@ -24,6 +25,7 @@ mod health;
 mod metrics;
 mod paging;
 mod reading;
+mod request_id;
 mod rest;
 mod status;
 mod uploading;
@@ -44,6 +46,7 @@ use tower::ServiceBuilder;
 pub use config::{ServerConfig, Tls};
 
 use metrics::{Calls, Codes, Metrics};
+use request_id::RequestIds;
 
 use crate::separation::{Observer, Separations};
 use crate::wire::DESCRIPTORS;
@@ -154,16 +157,17 @@ pub async fn serve(
     let numbers = Arc::new(Metrics::new());
     separations.observe(Arc::clone(&numbers) as Arc<dyn Observer>);
     let calls = routes.routes().into_axum_router();
-    let calls = calls.layer(Codes).layer(GrpcWebLayer::new());
+    let calls = calls.layer(details::layer()).layer(Codes).layer(GrpcWebLayer::new());
     let routes = rest::router(Arc::clone(&separations), Arc::clone(&numbers));
     let routes = calls.merge(routes).merge(web::routes()).fallback(rest::unknown);
 
     let layers = ServiceBuilder::new()
         .layer(Calls::new(numbers))
+        .layer(RequestIds)
         // Before the guard: a browser asks for permission without the token that the call itself carries.
         .layer(cors::layer(&config))
-        .layer(guard::layer(&config))
         .layer(details::layer())
+        .layer(guard::layer(&config))
         .into_inner();
     let server = builder(&config)?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -27,7 +27,8 @@ class Answer:
     def problem(self) -> tuple:
         """(status, code, reason) of a refusal, which has all that the contract says."""
         told = self.json()
-        assert set(told) == {"code", "reason", "message", "remedy", "metadata"}, told
+        assert set(told) == {"code", "reason", "message", "remedy", "metadata", "request_id"}, told
+        assert told["request_id"] == self.headers["x-request-id"]
         assert told["message"] and told["remedy"]
         return self.status, told["code"], told["reason"]
 

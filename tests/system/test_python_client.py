@@ -2,6 +2,7 @@
 import hashlib
 import importlib.util
 import socket
+import uuid
 
 import numpy as np
 import pytest
@@ -220,10 +221,13 @@ try:
     client.separate("short.wav", model="first", allow_fallback=False).wait()
 except stemwire.StemwireError as error:
     refused = error.reason
+    request_id = error.request_id
 say(before=change.before.model, after=change.after.model, frame=change.frame, reason=change.reason,
-    warned=[[w.category.__name__, str(w.message)] for w in warned], saved=len(saved.session.engine_changes), refused=refused)
+    warned=[[w.category.__name__, str(w.message)] for w in warned], saved=len(saved.session.engine_changes), refused=refused,
+    request_id=request_id)
 """, server.address).end()
     assert (said.before, said.after, said.frame, said.reason) == ("first", "mini", 0, "MODEL_UNAVAILABLE")
+    assert str(uuid.UUID(said.request_id)) == said.request_id
     ((category, text),) = said.warned
     assert category == "EngineChangeWarning" and "SHA-256" in text and "mini" in text
     assert (said.saved, said.refused) == (1, "MODEL_UNAVAILABLE")

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
+use tracing::Instrument;
 
 use super::Answers;
 use crate::audio::{Encoding, Frames};
@@ -122,7 +123,7 @@ pub(super) fn watch(
     let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
     // Whoever watches, also without stems, keeps the session from resting when its sender leaves.
     let watching = session.reading();
-    tokio::spawn(async move {
+    let work = async move {
         let _watching = watching;
         let first = Event::Session(convert::session(&session));
         if sender.send(Ok(first.into())).await.is_err() {
@@ -133,7 +134,8 @@ pub(super) fn watch(
             // A client that has gone needs no answer.
             let _ = sender.send(Err(to_status(ApiError::DeadlineExceeded))).await;
         }
-    });
+    };
+    tokio::spawn(work.in_current_span());
     Box::pin(ReceiverStream::new(receiver))
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status, Streaming};
+use tracing::Instrument;
 
 use super::follow::{Event, Followed, MESSAGES_AHEAD, Sender, all_readers, follow};
 use super::{Answers, MAX_MESSAGE_BYTES};
@@ -30,12 +31,13 @@ pub(super) fn start(
     let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
     let deadline = deadline::of(request.metadata());
     let requests = request.into_inner();
-    tokio::spawn(async move {
+    let work = async move {
         if let Err(status) = call(separations, requests, &sender, deadline).await {
             // A client that has gone needs no answer.
             let _ = sender.send(Err(status)).await;
         }
-    });
+    };
+    tokio::spawn(work.in_current_span());
     Box::pin(ReceiverStream::new(receiver))
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
+use tracing::Instrument;
 
 use super::Answers;
 use super::follow::{MESSAGES_AHEAD, Sender, most_frames, next_chunk_of};
@@ -34,13 +35,14 @@ pub(super) fn start(
     };
     let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
     let session = Arc::clone(session);
-    tokio::spawn(async move {
+    let work = async move {
         let result = within(deadline, read(&session, reader, end, &sender)).await;
         if let Err(error) = result.unwrap_or(Err(ApiError::DeadlineExceeded)) {
             // A client that has gone needs no answer.
             let _ = sender.send(Err(to_status(error))).await;
         }
-    });
+    };
+    tokio::spawn(work.in_current_span());
     Ok(Box::pin(ReceiverStream::new(receiver)))
 }
 

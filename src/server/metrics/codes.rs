@@ -5,11 +5,11 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, Request, Response};
-use http_body::Frame;
+use http_body_util::BodyExt;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
@@ -74,39 +74,13 @@ where
             let response = answer.await?;
             let Some(ending) = ending else { return Ok(response.map(Body::new)) };
             ending.see(response.headers());
-            Ok(response.map(|body| Body::new(ToldBody { inner: Body::new(body), ending })))
+            let told = |body: R| {
+                body.map_frame(move |frame| {
+                    frame.trailers_ref().into_iter().for_each(|trailers| ending.see(trailers));
+                    frame
+                })
+            };
+            Ok(response.map(|body| Body::new(told(body))))
         })
-    }
-}
-
-/// A body after which a code may come.
-struct ToldBody {
-    inner: Body,
-    ending: Ending,
-}
-
-impl HttpBody for ToldBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
-        if let Some(Ok(frame)) = &frame
-            && let Some(trailers) = frame.trailers_ref()
-        {
-            self.ending.see(trailers);
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.inner.size_hint()
     }
 }

@@ -43,7 +43,8 @@ pub(super) struct SeparateForm {
     info(
         title = "Stemwire",
         description = "Music source separation: a song goes in, its stems come out. Plain HTTP for callers \
-                       without gRPC; every refusal is a `Problem`.",
+                       without gRPC; every refusal is a `Problem`. Every answer has the header \
+                       `x-request-id`: the request's own, if it brings one, else a fresh UUID.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     paths(

@@ -8,6 +8,7 @@ use axum::body::Body;
 use axum::extract::{Request, State as Extract};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, Response, StatusCode};
+use tracing::Instrument;
 
 use super::openapi::SeparateForm;
 use super::view::{self, Links};
@@ -89,10 +90,11 @@ impl Drop for Waiting {
             return;
         }
         let separations = Arc::clone(&self.separations);
-        tokio::spawn(blocking::run(move || match session.manifest().settings.on_disconnect {
+        let work = blocking::run(move || match session.manifest().settings.on_disconnect {
             OnDisconnect::Pause => separations.pause(&session),
             OnDisconnect::Continue => {}
             OnDisconnect::Cancel => separations.cancel(&session),
-        }));
+        });
+        tokio::spawn(work.in_current_span());
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tracing::Instrument;
 
 use crate::audio::wav::{self, HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName};
@@ -43,7 +44,7 @@ impl Source for Box<dyn Source> {
 /// A body that reads from `source` as the client takes it.
 pub(super) fn body(mut source: impl Source) -> Body {
     let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
-    tokio::spawn(async move {
+    let work = async move {
         loop {
             let read = blocking::run(move || {
                 let piece = source.next();
@@ -67,7 +68,8 @@ pub(super) fn body(mut source: impl Source) -> Body {
                 return;
             }
         }
-    });
+    };
+    tokio::spawn(work.in_current_span());
     Body::from_stream(ReceiverStream::new(receiver))
 }
 

@@ -11,6 +11,7 @@ use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use multer::{Field, Multipart};
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use super::Rest;
 use super::metered::{Meter, metered};
@@ -42,7 +43,7 @@ impl Drop for Unfinished {
     fn drop(&mut self) {
         let Some(session) = self.session.take() else { return };
         let separations = Arc::clone(&self.separations);
-        tokio::spawn(blocking::run(move || {
+        let work = blocking::run(move || {
             if session.state().is_ended() {
                 return;
             }
@@ -50,7 +51,8 @@ impl Drop for Unfinished {
             if let Err(error) = separations.delete(&session) {
                 tracing::warn!(session = %session.id(), %error, "could not be removed");
             }
-        }));
+        });
+        tokio::spawn(work.in_current_span());
     }
 }
 

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::answer::Answer;
 use super::{ApiError, answer, remedy};
+use crate::server::request_id::RequestId;
 use crate::session::Failure;
 
 /// Why a request is refused.
@@ -30,6 +31,9 @@ pub(in crate::server) struct Problem {
     pub(in crate::server) remedy: &'static str,
     /// Numbers and names that the message speaks of, such as `committed_bytes` or `session_id`.
     pub(in crate::server) metadata: BTreeMap<String, String>,
+    /// The refused request's id, as in the header `x-request-id`; a failed session's error has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::server) request_id: Option<String>,
 }
 
 impl Problem {
@@ -45,6 +49,7 @@ impl Problem {
             message,
             remedy: remedy(answer.reason),
             metadata: answer.numbers,
+            request_id: None,
         }
     }
 }
@@ -64,6 +69,7 @@ pub(in crate::server) fn respond_of(
     let retry = answer.retry;
     let mut problem = Problem::new(answer, error.to_string());
     problem.metadata.extend(more);
+    problem.request_id = RequestId::current().map(|id| id.to_string());
     // Text and numbers: nothing that JSON has no form for.
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let mut response = Response::new(Body::from(body));

@@ -18,7 +18,7 @@ class StemwireError(Exception):
     """A call went wrong. All other errors of this package are kinds of it."""
 
     def __init__(self, code: str, reason: str, message: str, metadata: Optional[dict[str, str]] = None,
-                 retry_after: Optional[float] = None, remedy: str = ""):
+                 retry_after: Optional[float] = None, remedy: str = "", request_id: str = ""):
         # The server's words end with the remedy.
         cause, _, told = ("", "", "") if remedy else message.rpartition("; ")
         #: The gRPC code's name, such as "INVALID_ARGUMENT".
@@ -33,6 +33,8 @@ class StemwireError(Exception):
         self.metadata = metadata or {}
         #: When the server says it is worth trying again, in seconds.
         self.retry_after = retry_after
+        #: The id under which the server's log has the call. Empty where no server has spoken.
+        self.request_id = request_id
         super().__init__(f"{self.message}; {self.remedy}")
 
 
@@ -60,10 +62,11 @@ def of_rpc(error: grpc.RpcError, server: str) -> StemwireError:
     """The exception that stands for an error of gRPC."""
     call: Any = error
     code, text = call.code().name, call.details() or ""
-    reason, metadata, retry_after = _details(b"")
+    info, retry_after, request_id = _details(b"")
     for key, value in call.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
-            reason, metadata, retry_after = _details(value)
+            info, retry_after, request_id = _details(value)
+    reason = info.reason
     if not reason and code in _BROKEN:
         remedy = "start it with `stemwire serve`, or see that its address is right: https:// where it speaks TLS"
         return Unreachable(code, "", f"{server} does not answer: {text}", remedy=remedy)
@@ -74,7 +77,7 @@ def of_rpc(error: grpc.RpcError, server: str) -> StemwireError:
         kind = SessionNotFound
     elif reason == "SESSION_CANCELLED":
         kind = SessionCancelled
-    return kind(code, reason, text, metadata, retry_after)
+    return kind(code, reason, text, dict(info.metadata), retry_after, request_id=request_id)
 
 
 def nonsense(problem: str) -> StemwireError:
@@ -83,11 +86,11 @@ def nonsense(problem: str) -> StemwireError:
     return StemwireError("DATA_LOSS", "ANSWER_INVALID", text, remedy="see that both sides are of one version")
 
 
-def _details(value: bytes) -> tuple[str, dict[str, str], Optional[float]]:
-    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
+def _details(value: bytes) -> tuple[error_details_pb2.ErrorInfo, Optional[float], str]:
+    info, retry, request = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo(), error_details_pb2.RequestInfo()
     for detail in status_pb2.Status.FromString(value).details:
-        for known in (info, retry):
+        for known in (info, retry, request):
             if detail.Is(known.DESCRIPTOR):
                 detail.Unpack(known)
     seconds = retry.retry_delay.ToTimedelta().total_seconds() if retry.HasField("retry_delay") else None
-    return info.reason, dict(info.metadata), seconds
+    return info, seconds, request.request_id
