@@ -41,9 +41,9 @@ rust: tools
 	STEMWIRE_FFMPEG="$$($(TOOLS)/bin/python -c 'import imageio_ffmpeg as f; print(f.get_ffmpeg_exe())')" \
 		$(CARGO) test --quiet
 
-# The page's committed build is what its sources give.
+# The page's logic does what it should, and its committed build is what its sources give.
 page: $(WEB)/node_modules/.package-lock.json tools
-	cd $(WEB) && npm run --silent generate && npm run --silent check && node build.js "$(abspath $(TOOLS))/page"
+	cd $(WEB) && npm run --silent generate && npm run --silent check && npm test --silent && node build.js "$(abspath $(TOOLS))/page"
 	diff -r $(WEB)/dist $(TOOLS)/page || { echo "$(WEB)/dist is not what its sources give: npm run build"; exit 1; }
 
 $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json

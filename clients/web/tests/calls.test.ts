@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { peaksAddress, stemAddress, zipAddress } from "../src/calls/addresses";
+import { Backoff, sleep } from "../src/calls/backoff";
+import { isAbort, ofSession, toProblem } from "../src/calls/problem";
+import { randomUuid } from "../src/calls/uuid";
+import { ErrorInfoSchema, RetryInfoSchema } from "../src/generated/google/rpc/error_details_pb";
+import { SessionErrorSchema } from "../src/generated/stemwire/v1/session_pb";
+import { remember, remembered } from "../src/upload/remembered";
+
+function refused(code: Code, reason: string, domain = "stemwire", retry?: { seconds: bigint; nanos: number }): ConnectError {
+  const info = { desc: ErrorInfoSchema, value: create(ErrorInfoSchema, { reason, domain, metadata: { limit_bytes: "5" } }) };
+  const later = retry && { desc: RetryInfoSchema, value: create(RetryInfoSchema, { retryDelay: retry }) };
+  return new ConnectError("in its words", code, undefined, later ? [info, later] : [info]);
+}
+
+test("a problem has the server's reason, words, numbers and patience", () => {
+  const problem = toProblem(refused(Code.ResourceExhausted, "QUEUE_FULL", "stemwire", { seconds: 10n, nanos: 500_000_000 }));
+  assert.deepEqual(problem, { reason: "QUEUE_FULL", message: "in its words", numbers: { limit_bytes: "5" }, passing: true, waitMs: 10_500 });
+});
+
+test("what passes by itself is told from what needs somebody", () => {
+  const passes = (code: Code, reason: string) => toProblem(refused(code, reason)).passing;
+  assert.ok(passes(Code.Unavailable, "SHUTTING_DOWN"));
+  assert.ok(passes(Code.Aborted, "UPLOAD_IDLE"));
+  assert.ok(!passes(Code.Unavailable, "MODEL_UNAVAILABLE"));
+  assert.ok(!passes(Code.NotFound, "SESSION_NOT_FOUND"));
+  assert.ok(!passes(Code.Unauthenticated, "TOKEN_MISSING"));
+});
+
+test("where no server has spoken, the connection is lost", () => {
+  for (const error of [new TypeError("fetch failed"), new ConnectError("502", Code.Unavailable), refused(Code.Internal, "PROXY", "elsewhere.example")]) {
+    const { reason, passing } = toProblem(error);
+    assert.deepEqual([reason, passing], ["CONNECTION_LOST", true]);
+  }
+});
+
+test("a failed session keeps its problem, which does not pass", () => {
+  const error = create(SessionErrorSchema, { reason: "CODEC_UNSUPPORTED", message: "opus", metadata: { codec: "opus" } });
+  assert.deepEqual(ofSession(error), { reason: "CODEC_UNSUPPORTED", message: "opus", numbers: { codec: "opus" }, passing: false, waitMs: 0 });
+});
+
+test("leaving is no problem, and the server's own CANCELLED is", () => {
+  assert.ok(isAbort(new DOMException("gone", "AbortError")));
+  assert.ok(isAbort(new ConnectError("gone", Code.Canceled)));
+  assert.ok(!isAbort(refused(Code.Canceled, "SESSION_CANCELLED")));
+  assert.ok(!isAbort(new TypeError("gone")));
+});
+
+test("waits grow to ten seconds, scattered, and begin anew after a success", () => {
+  const backoff = new Backoff();
+  const check = (wait: number, full: number) => assert.ok(wait >= full * 0.75 && wait <= full * 1.25, `${wait} for ${full}`);
+  for (const full of [500, 1000, 2000, 4000, 8000, 10_000, 10_000]) check(backoff.next(), full);
+  backoff.reset();
+  check(backoff.next(), 500);
+  assert.equal(backoff.next(60_000), 60_000, "never less than the server asks");
+  assert.ok(new Set(Array.from({ length: 20 }, () => new Backoff().next())).size > 10, "never all at the same moment");
+});
+
+test("a wait is ended by the browser's word that it is online, and broken off by its signal", async () => {
+  const never = 1_000_000;
+  const online = sleep(never, new AbortController().signal);
+  dispatchEvent(new Event("online"));
+  await online;
+  const abort = new AbortController();
+  const aborted = sleep(never, abort.signal);
+  abort.abort();
+  await assert.rejects(aborted, { name: "AbortError" });
+  await assert.rejects(sleep(never, abort.signal), { name: "AbortError" });
+});
+
+test("a random id is a UUID of version 4, and never the same", () => {
+  const ids = Array.from({ length: 100 }, randomUuid);
+  for (const id of ids) assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  assert.equal(new Set(ids).size, ids.length);
+});
+
+test("addresses are those of the server's routes", () => {
+  assert.equal(stemAddress("id", "vocals", "flac"), "/download/id/vocals?format=flac");
+  assert.equal(zipAddress("id", "wav-s24"), "/download/id.zip?format=wav-s24");
+  assert.equal(peaksAddress("id", "bass", 100), "/api/sessions/id/peaks/bass?from=100");
+});
+
+test("fifty uploads are remembered, the latest", () => {
+  localStorage.clear();
+  for (let number = 0; number < 60; number++) remember({ sessionId: `s${number}`, name: `${number}.wav`, bytes: number });
+  remember({ sessionId: "s30", name: "again.wav", bytes: 1 });
+  assert.equal(remembered("s5"), undefined);
+  assert.equal(remembered("s59")?.bytes, 59);
+  assert.equal(remembered("s30")?.name, "again.wav");
+});
+
+test("a browser that keeps nothing is no reason to fail", () => {
+  const { setItem } = localStorage;
+  localStorage.setItem = () => {
+    throw new DOMException("full", "QuotaExceededError");
+  };
+  remember({ sessionId: "unkept", name: "x", bytes: 1 });
+  localStorage.setItem = setItem;
+  assert.equal(remembered("unkept"), undefined);
+});

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Session, SessionSchema, SessionState } from "../src/generated/stemwire/v1/session_pb";
+import { hasSum, stemsOf } from "../src/session/stems";
+import { lengthOf, Pace, rateOf } from "../src/session/timeline";
+import { nameOf, sessionStatus } from "../src/view/status";
+import { words } from "../src/words";
+
+const session = (of: MessageInitShape<typeof SessionSchema>): Session => create(SessionSchema, of);
+const named = (...names: string[]) => session({ stems: names.map((name) => ({ name })) });
+
+test("stems come in the order in which people look for them", () => {
+  assert.deepEqual(stemsOf(named("drums", "bass", "other", "vocals", "accompaniment")), ["vocals", "drums", "bass", "other", "accompaniment"]);
+  assert.deepEqual(stemsOf(named("accompaniment", "vocals")), ["vocals", "accompaniment"]);
+  assert.deepEqual(stemsOf(named("choir", "other", "vocals", "accompaniment")), ["vocals", "other", "choir", "accompaniment"]);
+});
+
+test("the accompaniment is a sum only beside what it is the sum of", () => {
+  assert.ok(hasSum(["vocals", "drums", "accompaniment"]));
+  assert.ok(!hasSum(["vocals", "accompaniment"]));
+  assert.ok(!hasSum(["vocals", "drums"]));
+});
+
+test("a song is as long as the server knows, or as its upload's share says", () => {
+  const check = (of: MessageInitShape<typeof SessionSchema>, uploadBytes: number | undefined, expected: number) =>
+    assert.equal(lengthOf(session(of), uploadBytes), expected);
+  check({}, 100, 0);
+  check({ progress: { totalFrames: 500n, decodedFrames: 100n } }, 1000, 500);
+  check({ progress: { decodedFrames: 100n }, committedBytes: 250n }, 1000, 400);
+  check({ progress: { decodedFrames: 100n }, committedBytes: 250n }, undefined, 100);
+  check({ progress: { decodedFrames: 100n }, committedBytes: 0n }, 1000, 100);
+  check({ progress: { decodedFrames: 100n }, committedBytes: 1000n, uploadComplete: true }, 1000, 100);
+  // The page knows of fewer bytes than the server holds: another browser sends.
+  check({ progress: { decodedFrames: 100n }, committedBytes: 2000n }, 1000, 100);
+});
+
+test("the rate is the stems' own", () => {
+  assert.equal(rateOf(session({})), 44_100);
+  assert.equal(rateOf(session({ source: { outputSampleRate: 48_000 } })), 48_000);
+});
+
+test("time left goes by the pace of the last while", () => {
+  const pace = new Pace(20_000);
+  assert.equal(pace.left(1000, 0), null);
+  pace.reached(0, 0);
+  pace.reached(100, 300);
+  assert.equal(pace.left(1000, 300), null, "too little to tell");
+  pace.reached(200, 2_000);
+  assert.equal(pace.left(1000, 2_000), 8);
+  assert.equal(pace.left(1000, 5_000), 5, "the clock goes on between two reports");
+  assert.equal(pace.left(1000, 50_000), 0, "never less than none");
+  // From then on it goes ten times as fast; what is long ago counts no more.
+  for (let second = 3; second <= 60; second++) pace.reached(200 + (second - 2) * 1000, second * 1000);
+  assert.equal(Math.round(pace.left(100_200, 60_000)!), 42);
+});
+
+test("a pace begins anew where the work does, as after a restart", () => {
+  const pace = new Pace();
+  pace.reached(500, 0);
+  pace.reached(900, 4_000);
+  pace.reached(100, 5_000);
+  assert.equal(pace.left(1000, 5_000), null);
+  pace.reached(200, 6_000);
+  assert.equal(pace.left(1000, 6_000), 8);
+});
+
+test("a session's state is told in words, with its share", () => {
+  const check = (of: MessageInitShape<typeof SessionSchema>, text: string, mood: string, share: number | null) =>
+    assert.deepEqual(sessionStatus(session(of)), { text, mood, share });
+  const { RUNNING, UPLOADING, PAUSED, DONE, FAILED, CANCELLED } = SessionState;
+  check({ state: UPLOADING }, words.value.preparing, "busy", null);
+  check({ state: RUNNING, progress: { queuePosition: 2 } }, words.value.inQueue(2), "resting", null);
+  check({ state: RUNNING, progress: { finishedFrames: 25n, totalFrames: 100n } }, words.value.separating, "busy", 0.25);
+  check({ state: RUNNING, progress: { finishedFrames: 101n, totalFrames: 100n } }, words.value.separating, "busy", 1);
+  check({ state: PAUSED, uploadComplete: true }, words.value.resting, "resting", null);
+  check({ state: PAUSED }, words.value.uploadStopped, "resting", null);
+  check({ state: DONE }, words.value.done, "good", null);
+  check({ state: FAILED }, words.value.failed, "bad", null);
+  check({ state: CANCELLED }, words.value.cancelled, "resting", null);
+});
+
+test("a song without a name has one on the page", () => {
+  assert.equal(nameOf(session({})), words.value.untitled);
+  assert.equal(nameOf(session({ config: { fileName: "a.mp3" } })), "a.mp3");
+});

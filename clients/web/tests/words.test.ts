@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { afterEach, test } from "node:test";
+import { ownProblem } from "../src/calls/problem";
+import { language } from "../src/preferences";
+import { en } from "../src/words/en";
+import { bytes, clock, list } from "../src/words/forms";
+import { tell, words } from "../src/words/index";
+import { REASONS } from "../src/words/reasons";
+import { zh } from "../src/words/zh";
+
+afterEach(() => void (language.value = "en"));
+
+type Leaf = [path: string, value: unknown];
+
+function leaves(value: unknown, path = ""): Leaf[] {
+  if (typeof value !== "object" || value === null) return [[path, value]];
+  return Object.entries(value).flatMap(([name, part]) => leaves(part, `${path}.${name}`));
+}
+
+/** What a word says; those that are asked with something are asked with numbers and names of every size. */
+function said(value: unknown): string[] {
+  if (typeof value === "string") return [value];
+  const ask = value as (...of: unknown[]) => unknown;
+  const samples = [0, 1, 2, 45, 75, 3600, 7322.4];
+  const args = (sample: number) => Array.from({ length: 4 }, () => sample);
+  return samples.map((sample) => {
+    try {
+      return String(ask(...args(sample)));
+    } catch {
+      return String(ask(new Date(sample * 1000)));
+    }
+  });
+}
+
+test("both languages say the same things, and leave none empty", () => {
+  const shape = (words: object) => leaves(words).map(([path, value]) => `${path} ${typeof value === "function" ? value.length : typeof value}`);
+  assert.deepEqual(shape(zh), shape(en));
+  assert.ok(shape(en).length > 80);
+  for (const [path, value] of [...leaves(en), ...leaves(zh)]) {
+    for (const text of said(value)) assert.ok(text.trim() !== "" && !/undefined|NaN|\[object/.test(text), `${path}: ${text}`);
+  }
+});
+
+test("what is said in Chinese is Chinese, and what is said in English is not", () => {
+  const han = /\p{Script=Han}/u;
+  // Names, numbers and keys are the same everywhere; each language offers the other in that one's own words.
+  const neutral = /^\.(otherLanguage|stem|formats|percent|bytes|bytesOf|when|formatName\.flac|keyList\.[123]\.0)$/;
+  for (const [path, value] of leaves(zh)) if (!neutral.test(path)) assert.ok(said(value).some((text) => han.test(text)), `${path}: ${said(value)}`);
+  for (const [path, value] of leaves(en)) if (path !== ".otherLanguage") assert.ok(!said(value).some((text) => han.test(text)), path);
+  for (const stem of ["vocals", "drums", "bass", "guitar", "piano", "other", "accompaniment"]) {
+    assert.match(zh.stem(stem), han);
+    assert.equal(en.stem(stem).toLowerCase(), stem);
+  }
+  assert.equal(zh.stem("choir"), "choir", "a stem that nobody knows has its own name");
+});
+
+test("every reason has a cause and a remedy in both languages, with the same numbers in them", () => {
+  const numbers = (texts: readonly string[]) => texts.join(" ").match(/\{\w+(:\w+)?\}/g)?.sort() ?? [];
+  for (const [reason, told] of Object.entries(REASONS)) {
+    for (const text of [...told.en, ...told.zh]) assert.ok(text.trim() !== "" && !/\{[^}]*[^\w:}]/.test(text), `${reason}: ${text}`);
+    assert.deepEqual(numbers(told.zh), numbers(told.en), reason);
+    for (const number of numbers(told.en)) assert.match(number, /^\{\w+(:bytes)?\}$/);
+    assert.match(told.en[1], /[.!?]$/, reason);
+    assert.match(told.zh[1], /[。！？]$/, reason);
+  }
+});
+
+test("a problem is told in the language that is chosen, with its numbers", () => {
+  const problem = { reason: "UPLOAD_TOO_LARGE", message: "in the server's words", numbers: { limit_bytes: "2147483648" }, passing: false, waitMs: 0 };
+  const english = tell(problem);
+  assert.match(`${english.cause} ${english.remedy}`, /2\.1 GB/);
+  assert.equal(english.original, "in the server's words");
+  language.value = "zh";
+  const chinese = tell(problem);
+  assert.match(`${chinese.cause} ${chinese.remedy}`, /2\.1/);
+  assert.notEqual(chinese.cause, english.cause);
+  assert.equal(words.value, zh);
+});
+
+test("a number that the server did not send does not break the sentence", () => {
+  const { cause, remedy } = tell(ownProblem("CONNECTION_LOST"));
+  assert.ok(cause && remedy);
+  const without = tell({ reason: "UPLOAD_TOO_LARGE", message: "", numbers: {}, passing: false, waitMs: 0 });
+  assert.ok(!/undefined|NaN/.test(without.cause + without.remedy));
+});
+
+test("a reason of a later server is shown as it is, with a remedy", () => {
+  const { cause, remedy, original } = tell({ reason: "FROM_LATER", message: "quite new", numbers: {}, passing: false, waitMs: 0 });
+  assert.deepEqual([cause, remedy], [...en.unknownProblem]);
+  assert.match(original, /FROM_LATER.*quite new/);
+});
+
+test("clocks", () => {
+  const check = (seconds: number, expected: string) => assert.equal(clock(seconds), expected);
+  check(0, "0:00");
+  check(-3, "0:00");
+  check(59.99, "0:59");
+  check(60, "1:00");
+  check(65, "1:05");
+  check(3599, "59:59");
+  check(3600, "1:00:00");
+  check(11_338, "3:08:58");
+});
+
+test("sizes in powers of a thousand", () => {
+  const check = (count: number, expected: string) => assert.equal(bytes(count, "en"), expected);
+  check(999, "999 byte");
+  check(1_000, "1 kB");
+  check(1_250, "1.3 kB");
+  check(999_499, "999 kB");
+  check(999_500, "1 MB");
+  check(12_345_678, "12 MB");
+  check(2_000_000_000, "2 GB");
+  check(3e15, "3,000 TB");
+  assert.match(bytes(2_100_000, "zh"), /2\.1/);
+});
+
+test("times left and durations", () => {
+  const check = (seconds: number, expected: string) => assert.equal(en.timeLeft(seconds), `${expected} left`);
+  check(3, "a few seconds");
+  check(10, "about 10 seconds");
+  check(41, "about 50 seconds");
+  check(61, "about a minute");
+  check(89, "about a minute");
+  check(90, "about 2 minutes");
+  check(3_000, "about 50 minutes");
+  check(7_300, "about 2 hours");
+  assert.equal(en.duration(0.4), "0 seconds");
+  assert.equal(en.duration(61), "1 minute 1 second");
+  assert.equal(en.duration(7_322), "2 hours 2 minutes 2 seconds");
+  assert.equal(list(["a", "", "b"], ", "), "a, b");
+});
