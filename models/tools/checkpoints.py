@@ -8,8 +8,10 @@ from typing import Any
 
 import torch
 from demucs.htdemucs import HTDemucs
+from safetensors.torch import load_file
 from torch import nn
 
+import spleeter_names
 import unet
 from masks import MaskNet
 from mini import Mini
@@ -37,3 +39,18 @@ def load(path: Path) -> nn.Module:
     model = make(saved["kwargs"])
     model.load_state_dict(saved["state"])
     return model.eval()
+
+
+def begin_with(model: nn.Module, weights: Path) -> None:
+    """Copies a checkpoint's weights, or those of a model folder's weights.safetensors, into a network of the same kind.
+
+    What the network has and the file has not keeps its first values; KeyError where it is the other way round.
+    """
+    state = load_file(weights) if weights.suffix == ".safetensors" else read(weights)["state"]
+    own = model.state_dict()
+    if isinstance(model, unet.Spleeter) and not own.keys() >= state.keys():
+        own = spleeter_names.tensors(model)
+    with torch.no_grad():
+        for name, tensor in state.items():
+            own[name].copy_(tensor)
+    print(f"{weights}: {len(state)} tensors; {len(own.keys() - state.keys())} others keep their first values")

@@ -75,7 +75,7 @@ def export_spleeter(checkpoint: dict, folder: Path, title: str) -> None:
     kwargs = checkpoint["kwargs"]
     model = unet.Spleeter(**kwargs)
     model.load_state_dict(checkpoint["state"])
-    named = spleeter_names.tensors(model, len(kwargs["filters"]))
+    named = spleeter_names.tensors(model)
     halves = publish.half_precision(named)
     recipe = spleeter.Recipe(tuple(kwargs["stems"]), "Elu", "Elu", filters=tuple(kwargs["filters"]),
                              frames=kwargs["frames"], fourth_root=True)  # fmt: skip

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 BINS = 1024  # the network sees these and no higher ones, up to 11 kHz
 TOP = 128  # of these the highest, whose mean stands for all above
+NARROW = 4  # all frequencies meet in so much fewer
 LOWEST = 2  # an offset of the recording reaches the bins below, which nobody hears, and none from here on
 
 
@@ -23,6 +24,19 @@ class Step(nn.Module):
         return functional.leaky_relu(self.norm(self.convolution(x)), 0.2)
 
 
+class Across(nn.Module):
+    """Adds what all frequencies tell each of them: harmonics lie farther apart than a kernel reaches (Choi et al. 2020)."""
+
+    def __init__(self, bins: int, channels: int) -> None:
+        super().__init__()
+        self.down = nn.Parameter(torch.randn(bins // NARROW, bins) / bins**0.5)
+        self.up = nn.Parameter(torch.zeros(bins, bins // NARROW))
+        self.norm = nn.BatchNorm2d(channels, momentum=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.up @ functional.leaky_relu(self.norm(self.down @ x), 0.2)
+
+
 class MaskNet(nn.Module):
     """Masks (batch, stems, 2, BINS, times), which sum to 1 over the stems, of magnitudes (batch, 2, bins, times).
 
@@ -35,6 +49,7 @@ class MaskNet(nn.Module):
         self.stems = stems
         wide = [2, *filters]
         self.down = nn.ModuleList(Step(nn.Conv2d(a, b, 5, 2, 2), b) for a, b in zip(wide, wide[1:]))
+        self.across = nn.ModuleList(Across(BINS >> (level + 1), n) for level, n in enumerate(filters))
         # Convolutions alone could not tell a bass from a whistle.
         self.height = nn.Parameter(torch.zeros(filters[0], BINS // 2, 1))
         up = [*filters[-2::-1], 2 * stems]
@@ -54,6 +69,7 @@ class MaskNet(nn.Module):
             x = step(x)
             if index == 0:
                 x = x + self.height
+            x = self.across[index](x)
             skips.append(x)
         skips.pop()
         for index, step in enumerate(self.up):

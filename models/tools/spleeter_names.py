@@ -12,7 +12,7 @@ from unet import BINS, Spleeter
 NORM = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var"}
 
 
-def tensors(model: Spleeter, depth: int) -> dict[str, Tensor]:
+def tensors(model: Spleeter) -> dict[str, Tensor]:
     """The parameters under TensorFlow's names, in its order of dimensions."""
     found: dict[str, Tensor] = {}
 
@@ -24,7 +24,7 @@ def tensors(model: Spleeter, depth: int) -> dict[str, Tensor]:
         found.update({f"{name}/{part}": getattr(module, attribute) for part, attribute in NORM.items()})
 
     for index, net in enumerate(model.nets):
-        layers = Layers(index, depth)
+        layers = Layers(index, len(net.convolutions))
         for level, (down, up, up_norm) in enumerate(zip(net.convolutions, net.transposed, net.up_norms)):
             layer(layers.convolution(level), down)
             layer(layers.transposed(level), up)

@@ -47,7 +47,7 @@ def render_font(parts: list[Part], seconds: float, font: Path) -> list[np.ndarra
     frames, stride = int(seconds * RATE), int(pitch * RATE)
     with tempfile.TemporaryDirectory() as scratch:
         midi.save(f"{scratch}/song.mid")
-        subprocess.run(["fluidsynth", "-niq", "-g", "0.3", "-R", "0", "-C", "0", "-r", str(RATE), "-O", "float", "-T",
+        subprocess.run(["fluidsynth", "-niq", "-o", "synth.dynamic-sample-loading=1", "-g", "0.3", "-R", "0", "-C", "0", "-r", str(RATE), "-O", "float", "-T",
                         "wav", "-F", f"{scratch}/song.wav", str(font), f"{scratch}/song.mid"],
                        check=True, capture_output=True)
         audio = soundfile.read(f"{scratch}/song.wav", dtype="float32", always_2d=True)[0].T

@@ -2,9 +2,11 @@
 
     train.py waveform WORK WORK/waveform.pt     the HTDemucs of models/mini
     train.py masks WORK WORK/masks.pt           its mask branch
+    train.py mini WORK WORK/mini.pt             both together; --start with what join.py made of them, or with models/mini
     train.py spleeter WORK WORK/spleeter.pt     the U-Nets of models/mini-spleeter
 
-The schedule follows the steps: `--steps` of training in all, over all its runs, whatever machine runs it.
+The schedule follows the steps: `--steps` of training in all, over all its runs, whatever machine runs it; or, on a
+machine that is lent, the time: `--minutes`.
 """
 
 from __future__ import annotations
@@ -21,15 +23,20 @@ from torch import Tensor, nn
 
 import unet
 from losses import Targets, mask_loss, waveform_loss
-from masks import BINS, MaskNet
+from masks import BINS, MaskNet, widen
+from mini import Mini
 from residual import share_out
-from training import RATE, Lesson, train
+from training import RATE, Lesson, Minutes, train
 
 SEGMENT_S = 4
 STEMS = ["drums", "bass", "other", "vocals"]
 SIZE, HOP = 4096, 1024  # of all transforms here
-# Loop fusion makes these many passes over large tensors a few.
-measure, targets = torch.compile(mask_loss), torch.compile(Targets.of)
+MASKS_COUNT = 0.3  # of the loss of the masks alone, in the loss of both parts together
+# Loop fusion makes these many passes over large tensors a few. A GPU has the bandwidth for them.
+if torch.cuda.is_available():
+    measure, targets = mask_loss, Targets.of
+else:
+    measure, targets = torch.compile(mask_loss), torch.compile(Targets.of)
 
 
 def waveform(model: nn.Module, truth: Tensor, precision: AbstractContextManager[Any]) -> Tensor:
@@ -49,6 +56,22 @@ def masks(model: nn.Module, truth: Tensor, precision: AbstractContextManager[Any
     return measure(found, target)
 
 
+def mini(model: nn.Module, truth: Tensor, precision: AbstractContextManager[Any]) -> Tensor:
+    """The loss of HTDemucs and masks together: of their mean, and a little of the masks by themselves."""
+    mix = truth.sum(dim=1)
+    with precision:
+        made = HTDemucs.forward(model, mix)
+    spectrum = model._spec(mix)
+    with torch.no_grad():
+        target = targets(model._spec(truth.flatten(0, 1)).view(*truth.shape[:3], *spectrum.shape[-2:]), BINS)
+    with precision:
+        masks = model.masks(target.level[:, 0])
+    share = model.mask_share[:, None, None]
+    masked = model._ispec(widen(masks, spectrum.shape[-2]) * spectrum[:, None], mix.shape[-1])
+    stems = (1 - share) * made.float() + share * masked
+    return waveform_loss(share_out(mix, stems), truth) + MASKS_COUNT * measure(masks, target)
+
+
 def spleeter(model: nn.Module, truth: Tensor, precision: AbstractContextManager[Any]) -> Tensor:
     """The loss of Spleeter's U-Nets: of their ratio masks, on magnitudes that are not scaled."""
     with torch.no_grad():
@@ -65,12 +88,14 @@ def frames(columns: int) -> int:
     return (columns - 1) * HOP + SIZE
 
 
+SMALL = {"sources": STEMS, "channels": 16, "growth": 2, "depth": 4, "t_layers": 3, "t_heads": 4, "dconv_mode": 3,
+         "nfft": SIZE, "segment": SEGMENT_S, "samplerate": RATE}
+FILTERS = [16, 24, 48, 64, 96, 128]
 LESSONS = {
-    "waveform": Lesson(HTDemucs, {"sources": STEMS, "channels": 16, "growth": 2, "depth": 4, "t_layers": 3, "t_heads": 4,
-                                  "dconv_mode": 3, "nfft": SIZE, "segment": SEGMENT_S, "samplerate": RATE},
-                       waveform, SEGMENT_S * RATE, 2, 1e-3, 8000),
-    "masks": Lesson(MaskNet, {"stems": len(STEMS), "filters": [16, 24, 48, 64, 96, 128]}, masks,
+    "waveform": Lesson(HTDemucs, SMALL, waveform, SEGMENT_S * RATE, 2, 1e-3, 8000),
+    "masks": Lesson(MaskNet, {"stems": len(STEMS), "filters": FILTERS}, masks,
                     frames(-(-SEGMENT_S * RATE // HOP)), 3, 2e-3, 12000),
+    "mini": Lesson(Mini, {**SMALL, "mask_filters": FILTERS}, mini, SEGMENT_S * RATE, 32, 1.5e-3, 4000),
     "spleeter": Lesson(unet.Spleeter, {"stems": STEMS, "filters": [8, 16, 24, 32, 56, 80], "frames": 256}, spleeter,
                        frames(128), 4, 2e-3, 5000),
 }  # fmt: skip
@@ -83,6 +108,7 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path, help="written every --save-minutes; gone on from if it is there")
     parser.add_argument("--start", type=Path, help="a checkpoint or a weights.safetensors to begin with")
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--minutes", type=float, help="of this run; what ends first, they or the steps, is the schedule's end")
     parser.add_argument("--rate", type=float, help="peak of the learning rate")
     parser.add_argument("--batch", type=int)
     parser.add_argument("--seconds", type=float, help="length of an example")
@@ -95,7 +121,8 @@ def main() -> None:
     changes = {key: getattr(options, key) for key in ("steps", "rate", "batch") if getattr(options, key) is not None}
     if options.seconds:
         changes["frames"] = int(options.seconds * RATE)
-    train(replace(lesson, **changes), options.songs, options.checkpoint, options.start, options.seed, options.save_minutes)
+    train(replace(lesson, **changes), options.songs, options.checkpoint, options.start, options.seed,
+          Minutes(options.minutes, options.save_minutes))
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, NamedTuple
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from checkpoints import begin_with
 from dataset import Remixes
 
 RATE = 44100
@@ -35,6 +35,15 @@ class Lesson:
     """Peak of the learning rate."""
     steps: int
     """In all, over all runs."""
+
+
+class Minutes(NamedTuple):
+    """What a run counts in minutes."""
+
+    all: float | None
+    """After which it ends, wherever it is."""
+    save: float
+    """Between two checkpoints."""
 
 
 class Run:
@@ -75,8 +84,7 @@ class Run:
 
     def start_from(self, weights: Path) -> None:
         """Begins with the averaged weights of another run, or those of a model, instead of random ones."""
-        state = load_file(weights) if weights.suffix == ".safetensors" else torch.load(weights, weights_only=True)["state"]
-        self.model.load_state_dict(state)
+        begin_with(self.model, weights)
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
 
 
@@ -85,7 +93,7 @@ def rate_at(progress: float, step: int, peak: float) -> float:
     return peak * min(1, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, progress))))
 
 
-def train(lesson: Lesson, songs: Path, checkpoint: Path, start: Path | None, seed: int, save_minutes: float) -> None:
+def train(lesson: Lesson, songs: Path, checkpoint: Path, start: Path | None, seed: int, minutes: Minutes) -> None:
     """Goes on from the checkpoint if it is there, up to the lesson's last step; may be killed at any time."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
@@ -98,14 +106,14 @@ def train(lesson: Lesson, songs: Path, checkpoint: Path, start: Path | None, see
     elif start:
         run.start_from(start)
 
-    examples = _examples(lesson, songs, seed + 7919 * (run.step + 1))
+    examples = _examples(lesson, songs, seed + 7919 * (run.step + 1), device)
     began = saved = reported = time.monotonic()
     before, running = run.trained_s, []
     run.model.train()
-    while run.step < lesson.steps:
+    while (progress := max(run.step / lesson.steps, (run.trained_s - before) / 60 / (minutes.all or math.inf))) < 1:
         truth = next(examples).to(device)
         for group in run.optimiser.param_groups:
-            group["lr"] = rate_at(run.step / lesson.steps, run.step, lesson.rate)
+            group["lr"] = rate_at(progress, run.step, lesson.rate)
         loss = lesson.loss(run.model, truth, precision)
         run.optimiser.zero_grad()
         loss.backward()
@@ -121,11 +129,13 @@ def train(lesson: Lesson, songs: Path, checkpoint: Path, start: Path | None, see
             mean = sum(running) / len(running)
             print(f"{run.trained_s / 60:6.1f} min  step {run.step:6d}  loss {mean:.4f}", flush=True)
             reported, running = now, []
-        if now - saved > 60 * save_minutes:
+        if now - saved > 60 * minutes.save:
             run.save(checkpoint)
             saved = now
     run.save(checkpoint)
 
 
-def _examples(lesson: Lesson, songs: Path, seed: int) -> Iterator[Tensor]:
-    return iter(DataLoader(Remixes(songs, lesson.frames, seed), batch_size=lesson.batch, num_workers=1, prefetch_factor=4))
+def _examples(lesson: Lesson, songs: Path, seed: int, device: str) -> Iterator[Tensor]:
+    remixes = Remixes(songs, lesson.frames, lesson.batch, seed, device)
+    # A GPU mixes faster than it could be handed the mixes.
+    return iter(remixes if device == "cuda" else DataLoader(remixes, batch_size=None, num_workers=1, prefetch_factor=4))

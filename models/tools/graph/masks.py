@@ -22,6 +22,8 @@ def masks(graph: GraphBuilder, spectrum: Value, stems: int, depth: int) -> Value
         if index == 0:
             height = graph.parameter("masks.height")
             value = graph.add(value, graph.reshape(height, (1, *height.shape)))
+        with graph.scope(f"masks.across.{index}"):
+            value = _across(graph, value, f"masks.across.{index}")
         skips.append(value)
     skips.pop()
     for index in range(depth):
@@ -71,17 +73,33 @@ def _pad_columns(graph: GraphBuilder, value: Value, surplus: int) -> Value:
 
 def _step(graph: GraphBuilder, value: Value, name: str, turned: bool) -> Value:
     """Half the size, or twice of it (`turned`). The norm is a factor and an addend of the weights: nothing at run time."""
-    norm = {part: graph.parameter(f"{name}.norm.{part}") for part in ("weight", "bias", "running_mean", "running_var")}
-    deviation = graph.unary("Sqrt", graph.add(norm["running_var"], graph.constant(NORM_EPSILON)))
-    factor = graph.divide(norm["weight"], deviation)
+    factor, addend = _norm(graph, f"{name}.norm")
     weight, bias = graph.parameter(f"{name}.convolution.weight"), graph.parameter(f"{name}.convolution.bias")
     outputs = weight.shape[1 if turned else 0]
     across = (1, outputs, 1, 1) if turned else (outputs, 1, 1, 1)
     weight = graph.multiply(weight, graph.reshape(factor, across))
-    bias = graph.add(graph.multiply(graph.subtract(bias, norm["running_mean"]), factor), norm["bias"])
+    bias = graph.add(graph.multiply(bias, factor), addend)
     sizes = [size * STRIDE if turned else size // STRIDE for size in value.shape[2:]]
     # Twice the size: what the kernel spreads beyond it is cut off, one row and column less behind than in front.
     pads = [PAD, PAD, PAD - 1, PAD - 1] if turned else [PAD] * 4
     value = graph.node("ConvTranspose" if turned else "Conv", [value, weight, bias], (1, outputs, *sizes),
                        kernel_shape=[KERNEL] * 2, strides=[STRIDE] * 2, pads=pads)  # fmt: skip
     return graph.unary("LeakyRelu", value, alpha=SLOPE)
+
+
+def _across(graph: GraphBuilder, value: Value, name: str) -> Value:
+    """Adds what all frequencies tell each of them."""
+    factor, addend = (graph.reshape(part, (1, *part.shape, 1, 1)) for part in _norm(graph, f"{name}.norm"))
+    down, up = graph.parameter(f"{name}.down"), graph.parameter(f"{name}.up")
+    _, channels, bins, columns = value.shape
+    narrow = graph.node("MatMul", [down, value], (1, channels, down.shape[0], columns))
+    narrow = graph.unary("LeakyRelu", graph.add(graph.multiply(narrow, factor), addend), alpha=SLOPE)
+    return graph.add(value, graph.node("MatMul", [up, narrow], (1, channels, bins, columns)))
+
+
+def _norm(graph: GraphBuilder, name: str) -> tuple[Value, Value]:
+    """A batch norm as factor and addend, each (channels,)."""
+    weight, bias, mean, variance = (graph.parameter(f"{name}.{part}")
+                                    for part in ("weight", "bias", "running_mean", "running_var"))
+    factor = graph.divide(weight, graph.unary("Sqrt", graph.add(variance, graph.constant(NORM_EPSILON))))
+    return factor, graph.subtract(bias, graph.multiply(mean, factor))
