@@ -46,7 +46,7 @@ def test_graphs_of_unets_compute_what_pytorch_does(stems: list[str], filters: li
     model = random_unets(stems, filters)
     recipe = spleeter.Recipe(tuple(stems), "Elu", "Elu", filters=tuple(filters), frames=64, fourth_root=True)
     graph = spleeter.build_graph(recipe).SerializeToString()
-    assert min(spleeter_names.signal_to_noise(model, graph, spleeter_names.tensors(model)))) >= 100
+    assert min(spleeter_names.signal_to_noise(model, graph, spleeter_names.tensors(model))) >= 100
 
 
 @pytest.mark.parametrize("segment", [1.5, 2.972154195011338], ids=["65 columns", "128 columns, none to fill up"])
