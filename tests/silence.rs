@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use stemwire::audio::Stereo;
-use stemwire::engine::{Catalog, Options};
+use stemwire::engine::{Catalog, Loader, Options};
 use stemwire::session::settings::Normalization;
 use stemwire::session::{Settings, State};
 
@@ -117,7 +117,7 @@ fn what_networks_make_of_silence_is_noise_far_below_the_music() {
     {
         let model = catalog.find(name).unwrap();
         let frames = model.card().segment.as_len();
-        let mut engine = model.load(&runtime(), 2).unwrap();
+        let mut engine = runtime().load(&model, 2).unwrap();
         for &offset in offsets {
             let shown = vec![-offset * gain; frames];
             let mix = Stereo::from_planes(shown.clone(), shown).unwrap();

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use super::args::Doctor;
 use super::error::{CliError, Kind};
 use super::runtime::write;
-use super::setup;
+use super::{computing, setup};
+use crate::engine::compute::Choice;
 use crate::engine::pool::TimeLimits;
-use crate::engine::{Model, Runtime};
+use crate::engine::runtime::locate::Origin;
+use crate::engine::{Catalog, Computing, Model};
 use crate::session::disk;
 
 /// Below this a session of an hour may not fit.
@@ -26,8 +28,9 @@ enum Finding {
 
 pub(super) fn run(arguments: &Doctor) -> Result<(), CliError> {
     let mut findings = Vec::new();
-    let runtime = check_runtime(arguments, &mut findings);
-    check_models(arguments, runtime, &mut findings);
+    let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
+    let computing = check_runtime(arguments, &catalog, &mut findings);
+    check_models(arguments, &catalog, computing, &mut findings);
     check_decoder(&mut findings);
     check_disk(arguments, &mut findings);
     check_port(arguments, &mut findings);
@@ -55,14 +58,24 @@ fn bad(what: impl ToString, remedy: impl Into<String>) -> Finding {
     Finding::Bad { what: what.to_string(), remedy: remedy.into() }
 }
 
-fn check_runtime(arguments: &Doctor, findings: &mut Vec<Finding>) -> Option<Runtime> {
+fn check_runtime(
+    arguments: &Doctor,
+    catalog: &Catalog,
+    findings: &mut Vec<Finding>,
+) -> Option<Computing> {
     let search = setup::search(arguments.engine.runtime.as_deref());
-    let loaded = search.find().and_then(|found| Ok((Runtime::load(&found.path)?, found.origin)));
-    match loaded {
-        Ok((runtime, origin)) => {
-            let place = runtime.path().display();
+    let chosen = match search.libraries() {
+        Ok(libraries) => computing::of(&arguments.engine, &search, libraries, catalog.models()),
+        Err(error) => Err(error),
+    };
+    match chosen {
+        Ok(computing) => {
+            let runtime = computing.runtime();
+            let path = runtime.path();
+            let origin = search.find().map_or(Origin::Cache, |found| found.origin);
+            let place = path.display();
             findings.push(Finding::Good(format!("{} at {place} ({origin})", runtime.name())));
-            Some(runtime)
+            Some(computing)
         }
         Err(error) => {
             findings.push(bad(&error, error.remedy()));
@@ -71,13 +84,17 @@ fn check_runtime(arguments: &Doctor, findings: &mut Vec<Finding>) -> Option<Runt
     }
 }
 
-fn check_models(arguments: &Doctor, runtime: Option<Runtime>, findings: &mut Vec<Finding>) {
-    let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
+fn check_models(
+    arguments: &Doctor,
+    catalog: &Catalog,
+    computing: Option<Computing>,
+    findings: &mut Vec<Finding>,
+) {
     for fault in catalog.faults() {
         findings.push(bad(fault, "mend the card, or remove its folder"));
     }
-    let Some(runtime) = runtime else { return };
-    let pool = match setup::pool(&arguments.engine, TimeLimits::default(), runtime) {
+    let Some(computing) = computing else { return };
+    let pool = match setup::pool(&arguments.engine, TimeLimits::default(), computing) {
         Ok(pool) => pool,
         Err(_) => return findings.push(bad("the system gives no threads", "lower --threads")),
     };
@@ -88,7 +105,9 @@ fn check_models(arguments: &Doctor, runtime: Option<Runtime>, findings: &mut Vec
             Ok(time) => {
                 let audio = card.segment.duration(card.sample_rate).as_secs_f64();
                 let factor = audio * (1.0 - card.overlap) / time.as_secs_f64();
-                Finding::Good(format!("model {} works, {factor:.1}× real time", card.name))
+                let Choice { execution, reason } = pool.computing().of(model);
+                let works = format!("model {} works, {factor:.1}× real time", card.name);
+                Finding::Good(format!("{works}, on {execution}: {reason}"))
             }
             Err(error) => bad(error, "install the model again"),
         }

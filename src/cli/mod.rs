@@ -1,6 +1,7 @@
 //! Rung 5: the command line. What was typed is in [`args`], what it means in each command's file.
 
 mod args;
+mod computing;
 mod decode;
 mod doctor;
 mod error;
@@ -11,6 +12,7 @@ mod score;
 mod separate;
 mod serve;
 mod setup;
+mod trial;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -33,6 +35,7 @@ pub fn run() -> ExitCode {
         Command::Runtime(runtime) => runtime::run(runtime),
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Decode(decode) => decode::run(decode),
+        Command::Trial(trial) => trial::run(trial),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

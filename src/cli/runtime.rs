@@ -32,10 +32,16 @@ fn list() -> Result<(), CliError> {
         };
         text += &format!("{:9} {} {}: {state}\n", wheel.provider, wheel.package, wheel.version);
     }
-    text += &match search.find() {
-        Ok(found) => format!("in use: {} ({})\n", found.path.display(), found.origin),
-        Err(error) => format!("{error}\n"),
-    };
+    match search.libraries() {
+        Ok(libraries) => {
+            // With several --provider decides, or a trial.
+            let state = if libraries.len() == 1 { "in use" } else { "may be used" };
+            for found in libraries {
+                text += &format!("{state}: {} ({})\n", found.path.display(), found.origin);
+            }
+        }
+        Err(error) => text += &format!("{error}\n"),
+    }
     write(&text)
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::args::{FailureArgs, LimitArgs, Serve};
 use super::error::{CliError, Kind};
 use super::runtime::write;
-use super::setup;
+use super::{computing, setup};
 use crate::engine::Chain;
 use crate::engine::breaker::BreakerConfig;
 use crate::engine::pool::{Pool, TimeLimits};
@@ -51,9 +51,9 @@ fn separations(arguments: &Serve) -> Result<Separations, CliError> {
     let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
     let chain =
         Chain::of(&arguments.engines, &catalog)?.with_breakers(breakers(&arguments.failure));
-    let runtime = setup::runtime(&arguments.engine)?;
+    let computing = computing::choose(&arguments.engine, chain.models())?;
     let store = open_store(&data_dir)?;
-    let pool = setup::pool(&arguments.engine, time_limits(&arguments.failure), runtime)?;
+    let pool = setup::pool(&arguments.engine, time_limits(&arguments.failure), computing)?;
     warm_up(&pool, &chain);
     let mut decoder = DecoderConfig::from_here().map_err(|error| {
         CliError::plain(Kind::Other, format!("this binary's path is not known: {error}"))

@@ -8,9 +8,9 @@ use super::args::EngineArgs;
 use super::error::{CliError, Kind};
 use crate::engine::pool::{Pool, PoolConfig, TimeLimits};
 use crate::engine::runtime::install::{Step, install, pinned};
-use crate::engine::runtime::locate::VARIABLE;
-use crate::engine::runtime::{Provider, RuntimeError, Search};
-use crate::engine::{Catalog, Runtime};
+use crate::engine::runtime::locate::{Found, Origin, VARIABLE};
+use crate::engine::runtime::{RuntimeError, Search};
+use crate::engine::{Catalog, Computing, Provider};
 
 /// Where ONNX Runtime is looked for.
 pub(super) fn search(flag: Option<&Path>) -> Search {
@@ -18,19 +18,18 @@ pub(super) fn search(flag: Option<&Path>) -> Search {
     Search::from_here(flag.map(Path::to_owned), environment.map(PathBuf::from))
 }
 
-/// Finds ONNX Runtime and loads it; installs the CPU one where there is none, unless that is not
-/// wanted.
-pub(super) fn runtime(arguments: &EngineArgs) -> Result<Runtime, CliError> {
-    let search = search(arguments.runtime.as_deref());
-    let path = match search.find() {
-        Ok(found) => found.path,
-        Err(error) if arguments.offline || search.is_named() => return Err(error.into()),
+/// The builds of ONNX Runtime to choose from; the CPU one is installed where there is none, unless that is
+/// not wanted.
+pub(super) fn libraries(arguments: &EngineArgs, search: &Search) -> Result<Vec<Found>, CliError> {
+    match search.libraries() {
+        Ok(libraries) => Ok(libraries),
+        Err(error) if arguments.offline || search.is_named() => Err(error.into()),
         Err(_) => {
             eprintln!("ONNX Runtime, which runs the models, is not here yet: installing it once.");
-            install_with_bar(Provider::Cpu, None, &search)?
+            let path = install_with_bar(Provider::Cpu, None, search)?;
+            Ok(vec![Found { path, origin: Origin::Cache }])
         }
-    };
-    Ok(Runtime::load(&path)?)
+    }
 }
 
 /// Installs a runtime into the cache and shows how far it is.
@@ -103,16 +102,20 @@ pub(super) fn models_folder(models_dir: Option<&Path>) -> Result<PathBuf, CliErr
     })
 }
 
+/// How the cores are shared among workers.
+pub(super) fn pool_config(arguments: &EngineArgs) -> PoolConfig {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    PoolConfig::for_threads(arguments.threads.map_or(cores, usize::from))
+}
+
 /// Starts the workers.
 pub(super) fn pool(
     arguments: &EngineArgs,
     limits: TimeLimits,
-    runtime: Runtime,
+    computing: Computing,
 ) -> Result<Pool, CliError> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = arguments.threads.map_or(cores, usize::from);
-    let config = PoolConfig { limits, ..PoolConfig::for_threads(threads) };
-    Pool::start(config, runtime).map_err(|error| {
+    let config = PoolConfig { limits, ..pool_config(arguments) };
+    Pool::start(config, computing).map_err(|error| {
         let cause = format!("the system gives no more threads: {error}");
         CliError::new(Kind::Other, cause, "lower --threads")
     })

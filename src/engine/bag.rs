@@ -7,23 +7,22 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::demucs::Demucs;
-use super::{Engine, EngineError, Model, Options, Runtime, Stopper};
+use super::{Compute, Engine, EngineError, Model, Options, Stopper};
 use crate::audio::Stereo;
 
 /// The specialists that have been wanted so far.
 pub(super) struct Bag {
     model: Arc<Model>,
-    runtime: Runtime,
-    threads: usize,
+    compute: Compute,
     /// In the card's order of stems.
     specialists: Vec<Option<Demucs>>,
 }
 
 impl Bag {
     /// A bag with nothing in it yet.
-    pub(super) fn new(model: Arc<Model>, runtime: Runtime, threads: usize) -> Bag {
+    pub(super) fn new(model: Arc<Model>, compute: Compute) -> Bag {
         let specialists = model.card().stems.iter().map(|_| None).collect();
-        Bag { model, runtime, threads, specialists }
+        Bag { model, compute, specialists }
     }
 }
 
@@ -36,7 +35,7 @@ impl Engine for Bag {
                 continue;
             }
             let start = Instant::now();
-            let specialist = self.model.load_specialist(stem, &self.runtime, self.threads)?;
+            let specialist = self.model.load_specialist(stem, &self.compute)?;
             let seconds = start.elapsed().as_secs_f64();
             tracing::info!(model = %card.name, specialist = %stem, seconds, "loaded");
             self.specialists[index] = Some(specialist);

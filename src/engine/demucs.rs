@@ -14,7 +14,7 @@ use super::residual::share_out;
 use super::spectra::Spectra;
 use super::stop::{Stoppable, Stopper, tell_inference};
 use super::weights::Weights;
-use super::{Engine, EngineError, ModelCard, Options, Runtime};
+use super::{Compute, Engine, EngineError, ModelCard, Options};
 use crate::audio::Stereo;
 
 /// A loaded HTDemucs.
@@ -43,10 +43,9 @@ impl Demucs {
         card: &ModelCard,
         graph: &[u8],
         weights: Option<Arc<Weights>>,
-        runtime: &Runtime,
-        threads: usize,
+        compute: &Compute,
     ) -> Result<Demucs, EngineError> {
-        let session = graph::open(card, graph, weights.as_ref(), runtime, threads)?;
+        let session = graph::open(card, graph, weights.as_ref(), compute)?;
         let spectra = card.stft.map(|stft| Spectra::new(stft, card.segment));
         let shape = spectra.as_ref().map(Spectra::shape);
         let ports = Ports::read(&session, card, shape)

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use ort::ep::CPU;
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::value::TensorElementType;
 
+use super::runtime::execution;
 use super::spectra::SpectrumShape;
 use super::weights::Weights;
-use super::{EngineError, ModelCard, Runtime};
+use super::{Compute, EngineError, ModelCard};
 use crate::audio::Stereo;
 
 /// Loads a graph, filled with `weights` where it does not hold its own.
@@ -20,11 +20,10 @@ pub(super) fn open(
     card: &ModelCard,
     graph: &[u8],
     weights: Option<&Arc<Weights>>,
-    runtime: &Runtime,
-    threads: usize,
+    compute: &Compute,
 ) -> Result<Session, EngineError> {
     let refused = |reason: String| EngineError::Load { model: card.name.to_string(), reason };
-    let builder = builder(card, runtime, threads).map_err(refused)?;
+    let builder = builder(card, compute).map_err(refused)?;
     let mut builder = match weights {
         Some(weights) => weights.offer(builder, graph)?,
         None => builder,
@@ -32,15 +31,15 @@ pub(super) fn open(
     builder.commit_from_memory(graph).map_err(|error| refused(error.to_string()))
 }
 
-fn builder(card: &ModelCard, runtime: &Runtime, threads: usize) -> Result<SessionBuilder, String> {
+fn builder(card: &ModelCard, compute: &Compute) -> Result<SessionBuilder, String> {
     // An arena keeps what a run took, for the next one; the specialists of a bag would each keep their
     // own, though only one of them runs at a time.
     let arena = card.weights.len() < 2;
-    Session::builder(runtime.environment())
+    let builder = Session::builder(compute.runtime.environment())
         .map_err(|e| e.to_string())?
         .with_optimization_level(GraphOptimizationLevel::All)
         .map_err(|e| e.to_string())?
-        .with_intra_threads(threads)
+        .with_intra_threads(compute.threads)
         .map_err(|e| e.to_string())?
         .with_deterministic_compute(true)
         .map_err(|e| e.to_string())?
@@ -48,11 +47,10 @@ fn builder(card: &ModelCard, runtime: &Runtime, threads: usize) -> Result<Sessio
         // first one left in the arena: half as much again for HTDemucs, and no faster.
         .with_memory_pattern(false)
         .map_err(|e| e.to_string())?
-        .with_execution_providers([CPU::default().with_arena_allocator(arena).build()])
-        .map_err(|e| e.to_string())?
         // Between two segments the cores belong to others.
         .with_config_entry("session.force_spinning_stop", "1")
-        .map_err(|e| e.to_string())
+        .map_err(|e| e.to_string())?;
+    execution::set(builder, compute.execution, compute.threads, arena)
 }
 
 /// Which ports a graph has, and the shapes at them.

@@ -1,7 +1,8 @@
 //! Rung 2: models that separate one segment, and what it takes to run them.
 //!
 //! - [`card`]: the TOML that describes a model, by its [`name`]. [`catalog`]: the models that there are.
-//! - [`runtime`]: finds, installs and loads ONNX Runtime.
+//! - [`runtime`]: finds, installs and loads ONNX Runtime. [`provider`]: what runs graphs within it;
+//!   [`trial`]: which of them is the fastest that keeps the numbers; [`compute`]: which is taken for which model.
 //! - [`graph`], [`weights`], [`onnx`]: a graph without weights, the authors' own weights, and whether
 //!   they fit; [`bundle`]: those of TensorFlow. [`demucs`], [`bag`], [`spleeter`]: engines of them;
 //!   [`spectra`]: the transforms around them; [`residual`]: who gets what the stems leave of the mixture.
@@ -17,6 +18,7 @@ mod bundle;
 pub mod card;
 pub mod catalog;
 pub mod chain;
+pub mod compute;
 mod demucs;
 mod graph;
 pub mod hash;
@@ -24,6 +26,7 @@ pub mod model;
 pub mod name;
 mod onnx;
 pub mod pool;
+pub mod provider;
 pub mod published;
 mod residual;
 pub mod runtime;
@@ -31,6 +34,7 @@ mod scratch;
 pub mod spectra;
 mod spleeter;
 pub mod stop;
+pub mod trial;
 mod weights;
 
 use std::sync::Arc;
@@ -42,9 +46,11 @@ use crate::dsp::mask::MaskExtension;
 pub use card::ModelCard;
 pub use catalog::Catalog;
 pub use chain::Chain;
+pub use compute::{Compute, Computing};
 pub use hash::Sha256Hash;
 pub use model::Model;
 pub use name::ModelName;
+pub use provider::{Execution, Precision, PrecisionChoice, Provider, ProviderChoice};
 pub use runtime::Runtime;
 pub use stop::Stopper;
 
@@ -86,12 +92,6 @@ pub trait Loader: Send + Sync {
     fn load(&self, model: &Arc<Model>, threads: usize) -> Result<Box<dyn Engine>, EngineError>;
 }
 
-impl Loader for Runtime {
-    fn load(&self, model: &Arc<Model>, threads: usize) -> Result<Box<dyn Engine>, EngineError> {
-        model.load(self, threads)
-    }
-}
-
 /// What a session asks of an engine, the same for each of its segments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -117,14 +117,14 @@ pub struct Identity {
     pub weights: Sha256Hash,
     /// Whether they are known to be their makers' own: [`Model::is_verified`].
     pub verified: bool,
-    /// Such as `cpu`.
-    pub provider: String,
+    /// What computes.
+    pub provider: Provider,
     /// Such as `onnxruntime 1.31.1`.
     pub runtime: String,
     /// Compute threads of one worker.
     pub threads: usize,
-    /// Such as `f32`.
-    pub precision: String,
+    /// In what it computes.
+    pub precision: Precision,
 }
 
 /// What goes wrong with models and engines.

@@ -11,7 +11,7 @@ use super::demucs::Demucs;
 use super::onnx;
 use super::spleeter::Spleeter;
 use super::weights::Weights;
-use super::{Engine, EngineError, Identity, ModelCard, Runtime, Sha256Hash};
+use super::{Compute, Computing, Engine, EngineError, Execution, Identity, ModelCard, Sha256Hash};
 use crate::audio::StemName;
 
 /// The name of the card in a model's folder.
@@ -136,43 +136,38 @@ impl Model {
         self.weights.iter().any(|weights| lock(weights) > 0)
     }
 
-    /// What its numbers depend on when `runtime` computes them with `threads` threads.
-    pub fn identity(&self, runtime: &Runtime, threads: usize) -> Identity {
+    /// What its numbers depend on when they are computed with this and with `threads` threads.
+    pub fn identity(&self, computing: &Computing, threads: usize) -> Identity {
+        let Execution { provider, precision } = computing.of(self).execution;
         Identity {
             model: self.card.name.clone(),
             weights: self.card.weights_hash(),
             verified: self.is_verified(),
-            provider: "cpu".to_owned(),
-            runtime: runtime.name().to_owned(),
+            provider,
+            runtime: computing.runtime().name().to_owned(),
             threads,
-            precision: "f32".to_owned(),
+            precision,
         }
     }
 
-    /// Loads the model into memory, ready to compute with `threads` threads. A bag loads its specialists
+    /// Loads the model into memory, ready to compute. A bag loads its specialists
     /// when they are wanted.
     ///
     /// # Errors
     /// [`EngineError::File`], [`EngineError::Hash`], [`EngineError::Load`].
-    pub fn load(
-        self: &Arc<Model>,
-        runtime: &Runtime,
-        threads: usize,
-    ) -> Result<Box<dyn Engine>, EngineError> {
+    pub fn load(self: &Arc<Model>, compute: &Compute) -> Result<Box<dyn Engine>, EngineError> {
         match (self.card.family, self.card.weights.len()) {
             (Family::Htdemucs | Family::Onnx, 0) => {
                 let graph = self.graph()?;
-                Ok(Box::new(Demucs::load(&self.card, &graph, None, runtime, threads)?))
+                Ok(Box::new(Demucs::load(&self.card, &graph, None, compute)?))
             }
-            (Family::Htdemucs | Family::Onnx, 1) => {
-                Ok(Box::new(self.load_demucs(0, runtime, threads)?))
-            }
+            (Family::Htdemucs | Family::Onnx, 1) => Ok(Box::new(self.load_demucs(0, compute)?)),
             (Family::Htdemucs | Family::Onnx, _) => {
-                Ok(Box::new(Bag::new(Arc::clone(self), runtime.clone(), threads)))
+                Ok(Box::new(Bag::new(Arc::clone(self), compute.clone())))
             }
             (Family::Spleeter, _) => {
                 let (graph, weights) = self.graph_and_weights(0)?;
-                Ok(Box::new(Spleeter::load(&self.card, &graph, weights, runtime, threads)?))
+                Ok(Box::new(Spleeter::load(&self.card, &graph, weights, compute)?))
             }
         }
     }
@@ -184,24 +179,18 @@ impl Model {
     pub(super) fn load_specialist(
         &self,
         stem: &StemName,
-        runtime: &Runtime,
-        threads: usize,
+        compute: &Compute,
     ) -> Result<Demucs, EngineError> {
         let index = self.card.specialist(stem).ok_or_else(|| EngineError::Load {
             model: self.card.name.to_string(),
             reason: format!("there is no specialist for {stem}"),
         })?;
-        self.load_demucs(index, runtime, threads)
+        self.load_demucs(index, compute)
     }
 
-    fn load_demucs(
-        &self,
-        index: usize,
-        runtime: &Runtime,
-        threads: usize,
-    ) -> Result<Demucs, EngineError> {
+    fn load_demucs(&self, index: usize, compute: &Compute) -> Result<Demucs, EngineError> {
         let (graph, weights) = self.graph_and_weights(index)?;
-        Demucs::load(&self.card, &graph, Some(weights), runtime, threads)
+        Demucs::load(&self.card, &graph, Some(weights), compute)
     }
 
     /// The graph and the weights of the card's file of that index, which fit each other.

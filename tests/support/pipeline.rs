@@ -7,8 +7,8 @@ use std::time::Duration;
 use stemwire::audio::Stereo;
 use stemwire::engine::pool::{Pool, PoolConfig};
 use stemwire::engine::runtime::locate::VARIABLE;
-use stemwire::engine::runtime::{Provider, Search, install};
-use stemwire::engine::{Catalog, Chain, Runtime};
+use stemwire::engine::runtime::{Search, install};
+use stemwire::engine::{Catalog, Chain, Provider, Runtime};
 use stemwire::separation::{Config, DecoderConfig, Limits, Separations};
 use stemwire::session::{Session, Settings, State, Store};
 

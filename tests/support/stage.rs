@@ -151,7 +151,7 @@ impl Loader for Casting {
         if let Some((_, Fault::Load)) = script.fails {
             return Err(EngineError::Load { model: name, reason: "the script says so".into() });
         }
-        let real = if script.real { Some(model.load(&self.runtime, threads)?) } else { None };
+        let real = if script.real { Some(self.runtime.load(model, threads)?) } else { None };
         let (stems, stage) = (model.card().stems.len(), self.stage.clone());
         Ok(Box::new(Actor { name, stems, real, stage, stopped: Arc::default() }))
     }

@@ -48,17 +48,23 @@ def binary() -> str:
     return path
 
 
+def set_variables(environment, variables: dict) -> dict:
+    """The environment with these variables set, or unset where they are None."""
+    return {name: str(value) for name, value in {**environment, **variables}.items() if value is not None}
+
+
 class Server:
     """A server process. `restart` begins another one on the same data."""
 
-    def __init__(self, binary: str, data: Path, *options: str, wrapper=(), listen="127.0.0.1:0"):
+    def __init__(self, binary: str, data: Path, *options: str, wrapper=(), listen="127.0.0.1:0", variables=None):
         self.command = [*wrapper, binary, "serve", "--listen", listen, "--data-dir", str(data), "--offline", *options]
         self.data = data
+        self.environment = set_variables(os.environ, variables or {})
         self.start()
 
     def start(self) -> None:
         self.log = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=self.log, text=True, env=self.environment)
         line = self.process.stdout.readline()
         found = re.match(r"listening on https?://(\S+)", line)
         assert found, f"the server did not start: {line!r}\n{self.said()}"
@@ -130,8 +136,7 @@ def cli(binary, tmp_path):
     """
 
     def cli(*arguments, code: int = 0, stdin: bytes = b"", **variables: str) -> SimpleNamespace:
-        environment = os.environ | {"STEMWIRE_OFFLINE": "1"} | variables
-        environment = {name: str(value) for name, value in environment.items() if value is not None}
+        environment = set_variables(os.environ, {"STEMWIRE_OFFLINE": "1"} | variables)
         command = [binary, *map(str, arguments)]
         ended = subprocess.run(command, input=stdin, capture_output=True, cwd=tmp_path, env=environment, timeout=120)
         out, err = ended.stdout, ended.stderr.decode()

@@ -12,9 +12,10 @@ use crate::audio::{Frames, Hertz, StemName};
 use crate::cli::args::Separate;
 use crate::cli::error::{CliError, Kind};
 use crate::cli::export::{Finished, FinishedStem};
-use crate::cli::setup;
+use crate::cli::{computing, setup};
+use crate::engine::compute::Choice;
 use crate::engine::pool::TimeLimits;
-use crate::engine::{Catalog, Chain, Model};
+use crate::engine::{Catalog, Chain, Execution, Model};
 use crate::separation::{Config, DecoderConfig, Limits, Separations};
 use crate::session::retention::Retention;
 use crate::session::tail::{Form, StemReader};
@@ -62,8 +63,12 @@ pub(super) struct Local {
 
 impl Local {
     pub(super) fn new(arguments: &Separate, models: Models) -> Result<Local, CliError> {
-        let Models { catalog, chain, .. } = models;
-        let runtime = setup::runtime(&arguments.engine)?;
+        let Models { catalog, chain, wanted } = models;
+        let computing = computing::choose(&arguments.engine, &[Arc::clone(&wanted)])?;
+        let Choice { execution, reason } = computing.of(&wanted);
+        if execution != Execution::REFERENCE {
+            eprintln!("{} is computed on {execution}: {reason}", wanted.card().name);
+        }
         // A pipe leaves no files, so its work is not where files were asked for.
         let parent = match arguments.stdout {
             Some(_) => std::env::temp_dir(),
@@ -72,7 +77,7 @@ impl Local {
         let scratch = Scratch::new(&parent)?;
         let disk = |error: std::io::Error| CliError::disk(scratch.path(), &error);
         let store = Store::open(scratch.path()).map_err(disk)?;
-        let pool = setup::pool(&arguments.engine, TimeLimits::default(), runtime)?;
+        let pool = setup::pool(&arguments.engine, TimeLimits::default(), computing)?;
         let decoder = DecoderConfig::from_here().map_err(disk)?;
         let config = Config { catalog, chain, decoder, limits: limits() };
         let separations = Separations::open(store, pool, config).map_err(disk)?;

@@ -17,7 +17,7 @@ use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Answer, EngineError, Loader, Model, Options, Runtime};
+use super::{Answer, Computing, EngineError, Loader, Model, Options};
 use crate::audio::Stereo;
 
 pub use limits::TimeLimits;
@@ -82,7 +82,7 @@ pub type Done = Box<dyn FnOnce(Result<Answer, EngineError>) + Send>;
 /// [`EngineError::ShuttingDown`].
 pub struct Pool {
     roster: Arc<Roster>,
-    runtime: Runtime,
+    computing: Computing,
     watcher: Option<JoinHandle<()>>,
 }
 
@@ -91,9 +91,10 @@ impl Pool {
     ///
     /// # Errors
     /// What the system says when it has no thread left.
-    pub fn start(config: PoolConfig, runtime: Runtime) -> std::io::Result<Pool> {
-        let loader = Box::new(runtime.clone());
-        Pool::with_loader(config, runtime, loader)
+    pub fn start(config: PoolConfig, computing: impl Into<Computing>) -> std::io::Result<Pool> {
+        let computing = computing.into();
+        let loader = Box::new(computing.clone());
+        Pool::with_loader(config, computing, loader)
     }
 
     /// Starts workers that get their engines from `loader`.
@@ -102,11 +103,11 @@ impl Pool {
     /// As [`Pool::start`].
     pub fn with_loader(
         config: PoolConfig,
-        runtime: Runtime,
+        computing: impl Into<Computing>,
         loader: Box<dyn Loader>,
     ) -> std::io::Result<Pool> {
         let roster = Arc::new(Roster::new(config, loader));
-        let mut pool = Pool { roster, runtime, watcher: None };
+        let mut pool = Pool { roster, computing: computing.into(), watcher: None };
         for _ in 0..config.workers {
             pool.roster.hire()?;
         }
@@ -121,9 +122,9 @@ impl Pool {
         self.roster.config()
     }
 
-    /// What runs the models.
-    pub fn runtime(&self) -> &Runtime {
-        &self.runtime
+    /// What computes the models.
+    pub fn computing(&self) -> &Computing {
+        &self.computing
     }
 
     /// Queues a job. Its result comes through `job.done`, in any case.

@@ -15,7 +15,7 @@ use crate::engine::card::{Family, FileReference, WeightsFile};
 use crate::engine::catalog::embedded::MINI_GRAPH;
 use crate::engine::model::CARD_FILE;
 use crate::engine::scratch::Scratch;
-use crate::engine::{ModelCard, Sha256Hash, onnx};
+use crate::engine::{ModelCard, ProviderChoice, Sha256Hash, onnx};
 
 /// What the files of an unverified model are called.
 const GRAPH_FILE: &str = "graph.onnx";
@@ -183,6 +183,7 @@ fn card(
                 overlap: 0.25,
                 blend: Blend::Average,
                 residual_shares: Vec::new(),
+                provider: ProviderChoice::Auto,
                 licence,
                 stft: Some(checkpoint.stft),
                 graph: FileReference { file: GRAPH_FILE.into(), sha256: Sha256Hash::of(graph) },

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use super::RuntimeError;
 use super::locate::library_at;
 use super::wheel::Wheel;
-use super::{Provider, RuntimeError};
-use crate::engine::Sha256Hash;
 use crate::engine::scratch::Scratch;
+use crate::engine::{Provider, Sha256Hash};
 
 /// How far an installation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{Provider, RuntimeError};
+use super::RuntimeError;
+use crate::engine::Provider;
 
 /// The places to look at, in this order.
 #[derive(Debug, Clone, Default)]
@@ -73,6 +74,23 @@ impl Search {
         Err(RuntimeError::NotFound { tried })
     }
 
+    /// The libraries to choose from: what the user named, else what is beside the binary, else the newest
+    /// of each build that is installed.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NotFound`] with every path that was tried.
+    pub fn libraries(&self) -> Result<Vec<Found>, RuntimeError> {
+        let first = self.find()?;
+        let (Origin::Cache, Some(cache)) = (first.origin, &self.cache) else {
+            return Ok(vec![first]);
+        };
+        let newest = |provider| {
+            let path = installed(cache, provider).iter().find_map(|place| library_at(place))?;
+            Some(Found { path, origin: Origin::Cache })
+        };
+        Ok(Provider::ALL.into_iter().filter_map(newest).collect())
+    }
+
     /// Whether the user named a library, so that none may be installed in its place.
     pub fn is_named(&self) -> bool {
         self.flag.is_some() || self.environment.is_some()
@@ -93,6 +111,21 @@ impl Search {
             places.extend(installed.into_iter().map(|path| (Origin::Cache, path)));
         }
         places
+    }
+}
+
+impl Found {
+    /// The providers that the library has: its own kernels, and those that stand beside it as libraries of
+    /// their own.
+    pub fn providers(&self) -> Vec<Provider> {
+        let beside = |provider: Provider| {
+            let name = format!("onnxruntime_providers_{provider}");
+            let names =
+                [format!("lib{name}.so"), format!("lib{name}.dylib"), format!("{name}.dll")];
+            names.into_iter().any(|name| self.path.with_file_name(name).is_file())
+        };
+        let has = |&provider: &Provider| provider == Provider::Cpu || beside(provider);
+        Provider::ALL.into_iter().filter(has).collect()
     }
 }
 
@@ -225,5 +258,26 @@ mod tests {
         let places: Vec<_> = search.places().into_iter().map(|(_, path)| path).collect();
         let names = ["cpu-1.31.1", "cpu-1.9.0", "openvino-1.40.0"];
         assert_eq!(places, names.map(|name| root.path().join(name)));
+    }
+
+    #[test]
+    fn the_newest_of_each_installed_build_may_be_chosen() {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["openvino-1.24.1", "cpu-1.9.0", "cpu-1.31.1"] {
+            library(&root.path().join(folder));
+        }
+        let openvino = root.path().join("openvino-1.24.1/libonnxruntime_providers_openvino.so");
+        std::fs::write(openvino, "").unwrap();
+        let mut search = Search { cache: Some(root.path().to_owned()), ..Search::default() };
+        let found = search.libraries().unwrap();
+        let folders = found.iter().map(|found| found.path.parent().unwrap().to_owned());
+        let folders: Vec<_> = folders.collect();
+        assert_eq!(folders, ["cpu-1.31.1", "openvino-1.24.1"].map(|name| root.path().join(name)));
+        assert_eq!(found[0].providers(), [Provider::Cpu]);
+        assert_eq!(found[1].providers(), [Provider::Cpu, Provider::Openvino]);
+        search.flag = Some(root.path().join("cpu-1.9.0"));
+        let named = search.libraries().unwrap();
+        assert_eq!(named.len(), 1, "what was named is not replaced");
+        assert_eq!(named[0].origin, Origin::Flag);
     }
 }

@@ -1,9 +1,11 @@
-//! ONNX Runtime: found ([`locate`]), installed ([`install`], [`wheel`]) and loaded here.
+//! ONNX Runtime: found ([`locate`]), installed ([`install`], [`wheel`]) and loaded here, and told by what
+//! to compute ([`execution`]).
 //!
 //! The library is not part of the binary. It is looked for where the user said, then beside the
 //! binary, then in the user's cache, into which it can be installed from the wheel that its makers
 //! publish.
 
+pub(super) mod execution;
 pub mod install;
 pub mod locate;
 pub mod wheel;
@@ -13,8 +15,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ort::environment::Environment;
 
+use super::Provider;
+
 pub use locate::Search;
-pub use wheel::Provider;
 
 /// The loaded library. There is one in a process, for good.
 #[derive(Clone)]
@@ -50,6 +53,26 @@ pub enum RuntimeError {
         target: String,
         /// What there is for it.
         known: String,
+    },
+    /// None of the libraries that may be used has the provider that was asked for.
+    #[error("{provider} was asked for, but there is only {}", found.join(", "))]
+    NoProvider {
+        /// The provider.
+        provider: Provider,
+        /// The libraries, each with what it has.
+        found: Vec<String>,
+        /// Whether one was named, so that no other is looked at.
+        named: bool,
+    },
+    /// A provider's library is there, but it does not work here.
+    #[error("{provider} was asked for, but {} cannot use it: {reason}", path.display())]
+    ProviderFails {
+        /// The provider.
+        provider: Provider,
+        /// The library.
+        path: PathBuf,
+        /// What the runtime says.
+        reason: String,
     },
     /// pip is not there or cannot fetch the wheel.
     #[error("cannot fetch {file} with pip: {reason}")]
@@ -105,6 +128,20 @@ impl RuntimeError {
             }
             RuntimeError::NoWheel { .. } => {
                 "install ONNX Runtime 1.24 or later yourself and name it with --runtime FILE".into()
+            }
+            RuntimeError::NoProvider { provider, named: true, .. } => {
+                format!("name a library that has {provider}, or none, after `stemwire runtime install {provider}`")
+            }
+            RuntimeError::NoProvider { provider, .. } => {
+                format!("run `stemwire runtime install {provider}`, or leave the choice to --provider auto")
+            }
+            RuntimeError::ProviderFails { provider: Provider::Cuda, .. } => {
+                "see that the driver works and that CUDA 13 and cuDNN 9 are where libraries are looked for \
+                 (LD_LIBRARY_PATH), or leave the choice to --provider auto"
+                    .into()
+            }
+            RuntimeError::ProviderFails { provider, .. } => {
+                format!("remove it and run `stemwire runtime install {provider}` again, or leave the choice to --provider auto")
             }
             RuntimeError::Fetch { file, .. } => format!(
                 "get {file} from the Python Package Index in another way and run `stemwire runtime \

@@ -4,24 +4,12 @@
 //! taken, whatever Python pip runs on: the library is the same thing in all of them, and one file can
 //! be pinned.
 
-use std::fmt;
-use std::str::FromStr;
-
-/// Which build of ONNX Runtime.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Provider {
-    /// Any CPU; the smallest.
-    Cpu,
-    /// Intel's OpenVINO.
-    Openvino,
-    /// NVIDIA's CUDA; needs its libraries on the system.
-    Cuda,
-}
+use crate::engine::Provider;
 
 /// A published wheel.
 #[derive(Debug, Clone, Copy)]
 pub struct Wheel {
-    /// Which build.
+    /// The provider that the build is made for.
     pub provider: Provider,
     /// The name that it is published under.
     pub package: &'static str,
@@ -88,34 +76,6 @@ impl Wheel {
     /// The name of the folder that it is installed into.
     pub fn folder_name(&self) -> String {
         format!("{}-{}", self.provider, self.version)
-    }
-}
-
-impl Provider {
-    /// All of them, the one to prefer first.
-    pub const ALL: [Provider; 3] = [Provider::Cpu, Provider::Openvino, Provider::Cuda];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Provider::Cpu => "cpu",
-            Provider::Openvino => "openvino",
-            Provider::Cuda => "cuda",
-        }
-    }
-}
-
-impl fmt::Display for Provider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for Provider {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Provider, String> {
-        let found = Provider::ALL.into_iter().find(|provider| provider.as_str() == text);
-        found.ok_or_else(|| format!("{text:?} is no provider: take cpu, openvino or cuda"))
     }
 }
 

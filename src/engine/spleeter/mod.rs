@@ -18,7 +18,7 @@ use super::graph;
 use super::residual::share_out;
 use super::stop::{Stoppable, Stopper, tell_inference};
 use super::weights::Weights;
-use super::{Engine, EngineError, ModelCard, Options, Runtime};
+use super::{Compute, Engine, EngineError, ModelCard, Options};
 use crate::audio::Stereo;
 use crate::dsp::mask::{ratio_mask, total_energy};
 use spectrum::Spectrum;
@@ -44,11 +44,10 @@ impl Spleeter {
         card: &ModelCard,
         graph: &[u8],
         weights: Arc<Weights>,
-        runtime: &Runtime,
-        threads: usize,
+        compute: &Compute,
     ) -> Result<Spleeter, EngineError> {
         let refused = |reason: String| EngineError::Load { model: card.name.to_string(), reason };
-        let session = graph::open(card, graph, Some(&weights), runtime, threads)?;
+        let session = graph::open(card, graph, Some(&weights), compute)?;
         let stft = card.stft.ok_or_else(|| refused("its card has no stft".into()))?;
         let spectrum = Spectrum::new(stft, card.segment.as_len());
         let columns = spectrum.columns();

@@ -118,15 +118,15 @@ pub(in crate::separation) fn columns_of(card: &ModelCard) -> Option<Columns> {
 /// What a model's numbers depend on here, as manifests keep it.
 pub(in crate::separation) fn engine_of(model: &Model, context: &Context) -> Engine {
     let pool = &context.pool;
-    let identity = model.identity(pool.runtime(), pool.config().threads_per_worker);
+    let identity = model.identity(pool.computing(), pool.config().threads_per_worker);
     let Identity { model, weights, verified, provider, runtime, threads, precision } = identity;
     Engine {
         model: model.to_string(),
         weights: weights.to_string(),
         verified,
-        provider,
+        provider: provider.to_string(),
         runtime,
         threads: u32::try_from(threads).unwrap_or(u32::MAX),
-        precision,
+        precision: precision.to_string(),
     }
 }

@@ -227,7 +227,7 @@ fn engines(separations: &Separations) -> Vec<wire::Model> {
 fn health(separations: &Separations) -> wire::HealthResponse {
     let counts = separations.counts();
     let limits = separations.limits();
-    let runtime = separations.pool().runtime();
+    let runtime = separations.pool().computing().runtime();
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let obstacle = separations.obstacle();
     let status = match obstacle {

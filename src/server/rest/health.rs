@@ -95,7 +95,7 @@ fn look(separations: &Separations) -> HealthView {
         },
         message: obstacle.map(|error| error.to_string()).unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION"),
-        runtime: separations.pool().runtime().name().to_owned(),
+        runtime: separations.pool().computing().runtime().name().to_owned(),
         engines: faults.chain(models).collect(),
         open_sessions: counts.open,
         queued_sessions: counts.queued,

@@ -1,0 +1,114 @@
+//! `stemwire separate`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::EngineArgs;
+use crate::cli::decode::parse_raw;
+use crate::session::settings::RawPcm;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Separate {
+    /// Songs; `-` reads standard input
+    #[arg(required = true, value_name = "SONG")]
+    pub(in crate::cli) songs: Vec<PathBuf>,
+    /// Folder for the stems, which go to DIR/SONG/STEM.wav
+    #[arg(short, long, value_name = "DIR", default_value = "stems")]
+    pub(in crate::cli) output: PathBuf,
+    /// Model; the first of the chain if left out
+    #[arg(long, value_name = "NAME", env = "STEMWIRE_MODEL")]
+    pub(in crate::cli) model: Option<String>,
+    /// Stems wanted; all of the model's if left out
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(in crate::cli) stems: Vec<String>,
+    /// Only this stem and everything else
+    #[arg(long, value_name = "STEM", conflicts_with = "stems", value_parser = ["vocals"])]
+    pub(in crate::cli) two_stems: Option<String>,
+    /// Server that computes; this machine does if left out
+    #[arg(long, value_name = "URL", env = "STEMWIRE_SERVER")]
+    pub(in crate::cli) server: Option<String>,
+    /// The server's token
+    #[arg(long, env = "STEMWIRE_TOKEN", hide_env_values = true)]
+    pub(in crate::cli) token: Option<String>,
+    /// Authority that has signed the server's certificate, as PEM
+    #[arg(long, value_name = "FILE", env = "STEMWIRE_TLS_CA")]
+    pub(in crate::cli) tls_ca: Option<PathBuf>,
+    /// How loudness is made fit for the model
+    #[arg(long, value_enum, default_value_t = NormalizationArg::Streaming)]
+    pub(in crate::cli) normalization: NormalizationArg,
+    /// Form of the files
+    #[arg(long, value_enum, default_value_t = FormatArg::WavF32)]
+    pub(in crate::cli) format: FormatArg,
+    /// Sample rate of the stems
+    #[arg(long, value_enum, default_value_t = RateArg::Model)]
+    pub(in crate::cli) rate: RateArg,
+    /// Fail where the model fails, instead of going on with another
+    #[arg(long)]
+    pub(in crate::cli) no_fallback: bool,
+    /// How much of a segment overlaps the next, 0 to 0.9
+    #[arg(long, value_name = "FRACTION")]
+    pub(in crate::cli) overlap: Option<f64>,
+    /// What a mask of Spleeter's kind is worth above 11 kHz, where its model does not look
+    #[arg(long, value_enum, default_value_t = MaskExtensionArg::Average)]
+    pub(in crate::cli) mask_extension: MaskExtensionArg,
+    /// What the accompaniment is made of
+    #[arg(long, value_enum, default_value_t = AccompanimentArg::Sum)]
+    pub(in crate::cli) accompaniment: AccompanimentArg,
+    /// Lower all stems by one gain where integers would clip, so that they still sum
+    #[arg(long)]
+    pub(in crate::cli) fit: bool,
+    /// Form of the input if it is raw PCM: ENCODING:RATE:CHANNELS, such as s16le:48000:2
+    #[arg(long, value_name = "FORM", value_parser = parse_raw)]
+    pub(in crate::cli) raw: Option<RawPcm>,
+    /// Write this stem as raw PCM to standard output as it comes, and no files
+    #[arg(long, value_name = "STEM", conflicts_with_all = ["two_stems", "stems", "fit"])]
+    pub(in crate::cli) stdout: Option<String>,
+    /// Make stems anew that are there
+    #[arg(short, long)]
+    pub(in crate::cli) force: bool,
+    #[command(flatten)]
+    pub(in crate::cli) engine: EngineArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum NormalizationArg {
+    /// At once
+    Streaming,
+    /// By the whole track, as the reference does
+    Exact,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum MaskExtensionArg {
+    /// As much as on average below
+    Average,
+    /// Nothing, as in Spleeter's published configuration
+    Zeros,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum AccompanimentArg {
+    /// Of all stems but the vocals
+    Sum,
+    /// Of the song without the vocals, which no other stem is needed for
+    Minus,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum FormatArg {
+    /// 32-bit float, never clips
+    WavF32,
+    /// 24-bit integer
+    WavS24,
+    /// 16-bit integer
+    WavS16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum RateArg {
+    /// The model's
+    Model,
+    /// The song's own
+    Source,
+}

@@ -1,0 +1,155 @@
+//! What the models are computed with: from what was asked for to a loaded library.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use super::args::EngineArgs;
+use super::error::CliError;
+use super::setup;
+use crate::engine::compute::{Choice, Computing};
+use crate::engine::runtime::locate::Found;
+use crate::engine::runtime::{RuntimeError, Search};
+use crate::engine::trial::{self, Bench, Candidate, Request, Verdict};
+use crate::engine::{Execution, Model, ModelCard, ProviderChoice, Runtime};
+
+/// The file of the verdicts so far, in the cache folder.
+const MEMORY: &str = "trials.toml";
+
+/// Decides how each of `models` is computed, and loads the library for the first of them; the others are
+/// computed with what this library has. Tries what there is to choose from; what is chosen is told.
+pub(super) fn choose(arguments: &EngineArgs, models: &[Arc<Model>]) -> Result<Computing, CliError> {
+    let search = setup::search(arguments.runtime.as_deref());
+    let libraries = setup::libraries(arguments, &search)?;
+    Ok(of(arguments, &search, libraries, models)?)
+}
+
+/// The same with these libraries.
+pub(super) fn of(
+    arguments: &EngineArgs,
+    search: &Search,
+    libraries: Vec<Found>,
+    models: &[Arc<Model>],
+) -> Result<Computing, RuntimeError> {
+    let choosing = Choosing::new(arguments, search);
+    let mut chosen = BTreeMap::new();
+    let Some((first, others)) = models.split_first() else {
+        let runtime = Runtime::load(&libraries[0].path)?;
+        return Ok(Computing::new(runtime, arguments.provider, chosen));
+    };
+    let verdict = choosing.decide(first, &libraries)?;
+    let runtime = Runtime::load(&verdict.chosen.library)?;
+    let loaded = libraries.into_iter().filter(|found| found.path == verdict.chosen.library);
+    let loaded: Vec<Found> = loaded.collect();
+    let verdict = choosing.proved(first.card(), verdict, &runtime)?;
+    chosen.insert(first.card().name.clone(), verdict);
+    for model in others {
+        let card = model.card();
+        let decided = choosing.decide(model, &loaded);
+        match decided.and_then(|verdict| choosing.proved(card, verdict, &runtime)) {
+            Ok(choice) => drop(chosen.insert(card.name.clone(), choice)),
+            Err(error) if arguments.provider != ProviderChoice::Auto => return Err(error),
+            // Its card asks for what is not here: the chain does without it, as with one that does not load.
+            Err(error) => eprintln!("warning: {}: {error}", card.name),
+        }
+    }
+    Ok(Computing::new(runtime, arguments.provider, chosen))
+}
+
+/// What is the same for all models.
+struct Choosing {
+    asked: Request,
+    threads: usize,
+    models_dir: Option<PathBuf>,
+    memory: Option<PathBuf>,
+}
+
+impl Choosing {
+    fn new(arguments: &EngineArgs, search: &Search) -> Choosing {
+        let folder = search.cache.as_ref().and_then(|cache| cache.parent());
+        Choosing {
+            asked: Request { provider: arguments.provider, precision: arguments.precision },
+            threads: setup::pool_config(arguments).threads_per_worker,
+            models_dir: setup::models_folder(arguments.models_dir.as_deref()).ok(),
+            memory: folder.map(|folder| folder.join(MEMORY)),
+        }
+    }
+
+    /// What is asked for with this model: the command line counts before the card.
+    fn request(&self, card: &ModelCard) -> Request {
+        match self.asked.provider {
+            ProviderChoice::Auto => Request { provider: card.provider, ..self.asked },
+            ProviderChoice::Only(_) => self.asked,
+        }
+    }
+
+    fn decide(&self, model: &Model, libraries: &[Found]) -> Result<Verdict, RuntimeError> {
+        let command = |candidate: &Candidate| self.command(model, candidate);
+        let name = &model.card().name;
+        let begun = || eprintln!("trying what computes {name} fastest here; the answer is kept");
+        let bench = Bench {
+            model,
+            threads: self.threads,
+            command: &command,
+            begun: &begun,
+            memory: self.memory.as_deref(),
+        };
+        trial::decide(libraries, self.request(model.card()), &bench)
+    }
+
+    /// The choice that follows from a verdict, once its provider has been woken up; it is told.
+    ///
+    /// A provider that was asked for must wake up. One that won does so unless something has changed since.
+    fn proved(
+        &self,
+        card: &ModelCard,
+        verdict: Verdict,
+        runtime: &Runtime,
+    ) -> Result<Choice, RuntimeError> {
+        let execution = verdict.chosen.execution;
+        let mut choice = Choice { execution, reason: verdict.reason.clone() };
+        if execution != Execution::REFERENCE
+            && let Err(reason) = runtime.probe(execution)
+        {
+            let provider = execution.provider;
+            if self.request(card).provider != ProviderChoice::Auto {
+                let path = runtime.path().to_owned();
+                return Err(RuntimeError::ProviderFails { provider, path, reason });
+            }
+            let told = format!("{provider} fails now: {reason}");
+            eprintln!("warning: {told}");
+            choice = Choice { execution: Execution::REFERENCE, reason: told };
+        }
+        tell(card, &choice, &verdict);
+        Ok(choice)
+    }
+
+    /// `stemwire trial` for a candidate.
+    fn command(&self, model: &Model, candidate: &Candidate) -> Command {
+        let Candidate { library, execution } = candidate;
+        // A binary whose path is not known cannot be started; the trial says so.
+        let mut command = Command::new(std::env::current_exe().unwrap_or_default());
+        command.arg("trial").arg("--library").arg(library);
+        command.args(["--provider", execution.provider.as_str()]);
+        command.args(["--precision", execution.precision.as_str()]);
+        command.args(["--threads", &self.threads.to_string()]);
+        command.args(["--model", model.card().name.as_str()]);
+        if let Some(folder) = &self.models_dir {
+            command.arg("--models-dir").arg(folder);
+        }
+        command
+    }
+}
+
+/// Tells the log what was chosen and why.
+fn tell(card: &ModelCard, choice: &Choice, verdict: &Verdict) {
+    let Choice { execution: Execution { provider, precision }, reason } = choice;
+    for tried in &verdict.tried {
+        if tried.result.is_err() {
+            eprintln!("warning: {tried}");
+        }
+        tracing::info!(model = %card.name, recalled = verdict.recalled, "{tried}");
+    }
+    tracing::info!(model = %card.name, %provider, %precision, reason, "computes");
+}

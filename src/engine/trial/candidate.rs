@@ -1,0 +1,119 @@
+//! What could compute a model here.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::runtime::RuntimeError;
+use crate::engine::runtime::locate::{Found, Origin};
+use crate::engine::{Execution, PrecisionChoice, Provider, ProviderChoice};
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Request {
+    /// By what.
+    pub provider: ProviderChoice,
+    /// How exactly.
+    pub precision: PrecisionChoice,
+}
+
+/// A way to compute, with the library that has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// The library's file.
+    pub library: PathBuf,
+    /// The way.
+    pub execution: Execution,
+}
+
+/// What the libraries offer of what is asked for, the first choice first. A provider is taken from the first
+/// library that has it.
+///
+/// # Errors
+/// [`RuntimeError::NoProvider`].
+pub(super) fn candidates(
+    libraries: &[Found],
+    request: Request,
+) -> Result<Vec<Candidate>, RuntimeError> {
+    let asked = |&provider: &Provider| match request.provider {
+        ProviderChoice::Auto => true,
+        ProviderChoice::Only(only) => provider == only,
+    };
+    let mut candidates = Vec::new();
+    for provider in Provider::ALL.into_iter().filter(asked) {
+        let Some(found) = libraries.iter().find(|found| found.providers().contains(&provider))
+        else {
+            continue;
+        };
+        let reduced = provider.reduced().filter(|_| request.precision == PrecisionChoice::Fast);
+        let reduced = reduced.map(|precision| Execution { provider, precision });
+        candidates.extend(
+            [Some(Execution::exact(provider)), reduced]
+                .into_iter()
+                .flatten()
+                .map(|execution| Candidate { library: found.path.clone(), execution }),
+        );
+    }
+    match request.provider {
+        ProviderChoice::Only(provider) if candidates.is_empty() => {
+            let named = |found: &Found| matches!(found.origin, Origin::Flag | Origin::Environment);
+            Err(RuntimeError::NoProvider {
+                provider,
+                found: libraries.iter().map(tell).collect(),
+                named: libraries.iter().any(named),
+            })
+        }
+        _ => Ok(candidates),
+    }
+}
+
+fn tell(found: &Found) -> String {
+    let providers: Vec<_> = found.providers().iter().map(ToString::to_string).collect();
+    format!("{} with {}", found.path.display(), providers.join(" and "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(folder: &std::path::Path, providers: &[&str]) -> Found {
+        std::fs::create_dir_all(folder).unwrap();
+        for provider in providers {
+            let name = format!("libonnxruntime_providers_{provider}.so");
+            std::fs::write(folder.join(name), "").unwrap();
+        }
+        Found { path: folder.join("libonnxruntime.so"), origin: Origin::Cache }
+    }
+
+    fn names(libraries: &[Found], provider: &str, precision: PrecisionChoice) -> Vec<String> {
+        let request = Request { provider: provider.parse().unwrap(), precision };
+        let candidates = candidates(libraries, request).unwrap();
+        let folder = |path: &PathBuf| path.parent().unwrap().file_name().unwrap().to_owned();
+        let name = |c: &Candidate| format!("{:?} {}", folder(&c.library), c.execution);
+        candidates.iter().map(name).collect()
+    }
+
+    #[test]
+    fn each_provider_is_taken_from_the_first_library_that_has_it() {
+        let root = tempfile::tempdir().unwrap();
+        let libraries =
+            [found(&root.path().join("a"), &[]), found(&root.path().join("b"), &["openvino"])];
+        let exact = PrecisionChoice::Exact;
+        assert_eq!(names(&libraries, "auto", exact), ["\"a\" cpu f32", "\"b\" openvino f32"]);
+        assert_eq!(names(&libraries, "openvino", exact), ["\"b\" openvino f32"]);
+        assert_eq!(names(&libraries, "cpu", exact), ["\"a\" cpu f32"]);
+        let fast = names(&libraries, "openvino", PrecisionChoice::Fast);
+        assert_eq!(fast.len(), if Provider::Openvino.reduced().is_some() { 2 } else { 1 });
+    }
+
+    #[test]
+    fn a_provider_that_is_not_there_is_an_error_that_tells_what_is() {
+        let root = tempfile::tempdir().unwrap();
+        let libraries = [found(root.path(), &["openvino"])];
+        let request =
+            Request { provider: ProviderChoice::Only(Provider::Cuda), ..Request::default() };
+        let error = candidates(&libraries, request).unwrap_err();
+        assert!(error.to_string().contains("with cpu and openvino"), "{error}");
+        assert!(error.remedy().contains("stemwire runtime install cuda"), "{}", error.remedy());
+    }
+}

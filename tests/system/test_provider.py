@@ -1,0 +1,188 @@
+"""Execution providers: the fastest that keeps the numbers is taken, one that was named and nothing else, and it is told."""
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import stemwire_client as client
+from conftest import music, wav
+
+STEMS = ["bass", "drums", "other", "vocals"]
+
+
+@pytest.fixture(scope="module")
+def runtimes(binary, tmp_path_factory) -> Path:
+    """A cache with OpenVINO's build of ONNX Runtime beside the CPU's."""
+    cache = tmp_path_factory.mktemp("cache")
+    # None but the one that is asked for may be found.
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
+    environment.pop("STEMWIRE_RUNTIME", None)
+    listed = subprocess.run([binary, "runtime", "list"], env=environment, capture_output=True, text=True, check=True)
+    if "openvino" not in listed.stdout:
+        pytest.skip("there is no OpenVINO for this machine")
+    for name in ("cpu", "openvino"):
+        subprocess.run([binary, "runtime", "install", name], env=environment, check=True)
+    return cache
+
+
+@pytest.fixture
+def here(runtimes, tmp_path) -> dict:
+    """Variables of somebody who has both and has never tried them."""
+    cache = tmp_path / "cache"
+    shutil.copytree(runtimes, cache, copy_function=os.link)
+    (cache / "stemwire" / "trials.toml").unlink(missing_ok=True)
+    (tmp_path / "song.wav").write_bytes(wav(music(6)))
+    return {"XDG_CACHE_HOME": cache, "STEMWIRE_RUNTIME": None, "STEMWIRE_LOG": "stemwire=info,ort=off"}
+
+
+@pytest.fixture
+def cpu_only(here) -> dict:
+    """Variables of somebody who has the CPU's build alone."""
+    for folder in library_folders(here, "openvino"):
+        shutil.rmtree(folder)
+    return here
+
+
+def library_folders(here: dict, provider: str) -> list:
+    return list((here["XDG_CACHE_HOME"] / "stemwire" / "runtimes").glob(f"{provider}-*"))
+
+
+def stems(tmp_path: Path, folder: str) -> np.ndarray:
+    return np.stack([soundfile.read(tmp_path / folder / "song" / f"{name}.wav")[0] for name in STEMS])
+
+
+def snr_db(truth: np.ndarray, other: np.ndarray) -> float:
+    """The worst stem's."""
+    noise = np.sum((truth - other) ** 2, axis=(1, 2))
+    return float(np.min(10 * np.log10(np.sum(truth**2, axis=(1, 2)) / noise)))
+
+
+def computes(text: str) -> tuple:
+    """Provider, precision and reason, as the log tells them."""
+    return re.search(r'computes model=mini provider=(\w+) precision=(\w+) reason="(.+)"', text).groups()
+
+
+def test_a_provider_by_name_computes_the_same_numbers(cli, here, tmp_path):
+    said = {}
+    for name in ("cpu", "openvino"):
+        said[name] = cli("separate", "song.wav", "-o", name, "--provider", name, **here).err
+        assert computes(said[name]) == (name, "f32", "asked for")
+    assert "mini is computed on openvino f32" in said["openvino"]
+    truth, other = stems(tmp_path, "cpu"), stems(tmp_path, "openvino")
+    assert not np.array_equal(truth, other), "it is another library"
+    assert snr_db(truth, other) >= 75
+
+
+def test_the_choice_is_tried_once_and_told(cli, here, tmp_path):
+    first = cli("separate", "song.wav", "-o", "auto", **here).err
+    again = cli("separate", "song.wav", "-o", "again", **here).err
+    figures = r"openvino f32: ([\d.]+) times as fast as cpu f32, ([\d.]+) dB"
+    speed, db = map(float, re.search(figures, first).groups())
+    assert db >= 75
+    provider, precision, _ = computes(first)
+    # Where the two are about as fast as each other, either is right.
+    assert provider == ("openvino" if speed >= 1.06 else "cpu" if speed < 1.04 else provider)
+    assert precision == "f32"
+    assert "trying what computes mini fastest" in first and "recalled=false" in first
+    assert "trying" not in again and "recalled=true" in again
+    assert re.search(figures, again).groups() == re.search(figures, first).groups()
+    assert computes(again) == computes(first)
+    assert np.array_equal(stems(tmp_path, "auto"), stems(tmp_path, "again"))
+
+
+def test_fast_numbers_stay_near_and_are_named(cli, here, start, tmp_path):
+    server = start("--provider", "openvino", "--precision", "fast", "--engines", "mini", variables=here)
+    engine = client.separate(server.stub, wav(music(6))).done.engine
+    assert engine.execution_provider == "openvino"
+    # Which of the two was faster in the trial is not for this test to say.
+    assert computes(server.said())[:2] == ("openvino", engine.precision)
+    if "avx512_bf16" in Path("/proc/cpuinfo").read_text():
+        tried = re.search(r"openvino bf16: [\d.]+ times as fast as cpu f32, ([\d.]+) dB", server.said())
+        assert 30 <= float(tried[1]) < 75, "it is not computed in 32-bit floats"
+    cli("separate", "song.wav", "-o", "cpu", "--provider", "cpu", **here)
+    fast = cli("separate", "song.wav", "-o", "fast", "--provider", "openvino", "--precision", "fast", **here).err
+    least = {"bf16": 40, "f32": 75}[computes(fast)[1]]
+    assert snr_db(stems(tmp_path, "cpu"), stems(tmp_path, "fast")) >= least
+
+
+def test_a_named_provider_that_is_not_there_is_an_error(cli, cpu_only):
+    for command in (("separate", "song.wav"), ("serve", "--data-dir", "data", "--listen", "127.0.0.1:0")):
+        for name in ("openvino", "cuda"):
+            cause, remedy = cli(*command, "--provider", name, code=4, **cpu_only).err.splitlines()
+            assert f"{name} was asked for, but there is only" in cause and cause.endswith("with cpu")
+            assert f"stemwire runtime install {name}" in remedy
+    wrong = cli("separate", "song.wav", "--provider", "abacus", code=2, **cpu_only).err
+    assert "take auto, cpu, openvino or cuda" in wrong
+    wrong = cli("separate", "song.wav", "--precision", "sloppy", code=2, **cpu_only).err
+    assert "take exact or fast" in wrong
+
+
+def test_with_one_provider_nothing_is_tried(cli, cpu_only):
+    said = cli("separate", "song.wav", "--precision", "fast", **cpu_only).err
+    provider, _, _ = computes(said)
+    assert provider == "cpu" and "trying" not in said
+    assert not (cpu_only["XDG_CACHE_HOME"] / "stemwire" / "trials.toml").exists()
+
+
+@pytest.mark.parametrize("damage", ["empty", "another library"])
+def test_a_provider_that_is_broken_is_left_out_by_auto_and_told_by_name(cli, here, damage):
+    [folder] = library_folders(here, "openvino")
+    library = next(folder.glob("libonnxruntime_providers_openvino.so"))
+    library.unlink()
+    if damage == "empty":
+        library.write_bytes(b"")
+    else:
+        shutil.copy(folder / "libonnxruntime_providers_shared.so", library)
+    for _ in range(2):
+        said = cli("separate", "song.wav", "--force", **here).err
+        assert computes(said)[:2] == ("cpu", "f32")
+        assert "warning: openvino f32 is left out: " in said, "a failure is no verdict for ever"
+    cause, remedy = cli("separate", "song.wav", "--force", "--provider", "openvino", code=4, **here).err.splitlines()
+    assert "openvino was asked for" in cause and "cannot use it" in cause
+    assert "stemwire runtime install openvino" in remedy
+
+
+def test_a_provider_that_has_won_and_broken_since_is_replaced(cli, here, tmp_path):
+    cli("separate", "song.wav", "-o", "before", **here)
+    memory = here["XDG_CACHE_HOME"] / "stemwire" / "trials.toml"
+    # Whoever was faster: OpenVINO has won.
+    text = memory.read_text()
+    [library] = library_folders(here, "openvino")[0].glob("libonnxruntime.so*")
+    head, tail = text.split("[[verdict.tried]]", 1)
+    head = re.sub(r'library = ".*"', f'library = "{library}"', head)
+    head = re.sub(r'provider = ".*"', 'provider = "openvino"', head)
+    memory.write_text(head + "[[verdict.tried]]" + tail)
+    assert computes(cli("separate", "song.wav", "-o", "won", **here).err)[0] == "openvino"
+    # What it needs beside itself is gone; the runtime's own files are as they were.
+    for plugin in library.parent.glob("libopenvino_intel_cpu_plugin*"):
+        plugin.unlink()
+    said = cli("separate", "song.wav", "-o", "after", **here).err
+    provider, _, reason = computes(said)
+    assert provider == "cpu" and reason.startswith("openvino fails now: ")
+    assert "warning: openvino fails now" in said
+
+
+def test_a_card_may_name_its_provider(cli, binary, here, tmp_path):
+    root = Path(__file__).resolve().parents[2]
+    models = tmp_path / "models"
+    shutil.copytree(root / "models" / "mini", models / "own", ignore=shutil.ignore_patterns("*.md"))
+    card = models / "own" / "card.toml"
+    text = re.sub(r'^name = .*$', 'name = "own"\nprovider = "openvino"', card.read_text(), flags=re.MULTILINE)
+    card.write_text(text)
+    asked = ("separate", "song.wav", "--models-dir", "models", "--model", "own", "--force")
+    assert "own is computed on openvino f32: asked for" in cli(*asked, **here).err
+    assert "openvino" not in cli(*asked, "--provider", "cpu", **here).err, "the command line counts before it"
+    for folder in library_folders(here, "openvino"):
+        shutil.rmtree(folder)
+    assert "openvino was asked for" in cli(*asked, code=4, **here).err
+
+
+def test_doctor_tells_what_computes(cli, here, tmp_path):
+    said = cli("doctor", "--provider", "openvino", "--data-dir", tmp_path / "data", "--listen", "127.0.0.1:0", **here)
+    report = said.out.decode()
+    assert re.search(r"^good  onnxruntime [\d.]+ at \S+/openvino-", report, re.MULTILINE)
+    assert re.search(r"^good  model mini works, .*, on openvino f32: asked for$", report, re.MULTILINE)
