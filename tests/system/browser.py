@@ -7,6 +7,7 @@ import base64
 import os
 import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,12 +112,12 @@ class Page:
         self.tab.goto(self.origin + path)
         return self
 
-    def choose(self, *songs: tuple[str, bytes], button: str = "Choose songs") -> None:
-        """Chooses files in the system's dialogue, which `button` opens."""
+    def choose(self, *songs: tuple[str, bytes] | Path, button: str = "Choose songs") -> None:
+        """Chooses files in the system's dialogue, which `button` opens; large ones by their paths."""
         with self.tab.expect_file_chooser() as chooser:
             self.tab.get_by_role("button", name=button).click()
-        files = [{"name": name, "mimeType": "application/octet-stream", "buffer": content} for name, content in songs]
-        chooser.value.set_files(files)
+        held = lambda name, content: {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+        chooser.value.set_files([song if isinstance(song, Path) else held(*song) for song in songs])
 
     def until(self, expression: str, patience: float = 90) -> None:
         """Waits until something is true in the page, which may not evaluate text by itself: its policy forbids it."""
