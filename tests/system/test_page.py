@@ -233,6 +233,8 @@ def test_a_broken_file_is_explained_in_both_languages(browse, server):
     alert.get_by_text("This is no audio file that is understood").wait_for()
     alert.get_by_text("convert it to one of these").wait_for()
     page.wait_done("Failed")
+    # There is nothing to be heard or had, and nothing pretends that there is.
+    assert page.tab.locator(".stem, .transport, .downloads").count() == 0
     page.button("中文").click()
     alert.get_by_text("无法识别这个音频文件").wait_for()
     assert page.tab.locator("html").get_attribute("lang") == "zh-Hans"

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Session, SessionSchema, SessionState } from "../src/generated/stemwire/v1/session_pb";
-import { hasSum, stemsOf } from "../src/session/stems";
-import { lengthOf, Pace, rateOf } from "../src/session/timeline";
+import { hasStems, hasSum, stemsOf } from "../src/session/stems";
+import { lengthOf, marks, Pace, rateOf } from "../src/session/timeline";
 import { nameOf, sessionStatus } from "../src/view/status";
 import { words } from "../src/words";
 
@@ -14,6 +14,14 @@ test("stems come in the order in which people look for them", () => {
   assert.deepEqual(stemsOf(named("drums", "bass", "other", "vocals", "accompaniment")), ["vocals", "drums", "bass", "other", "accompaniment"]);
   assert.deepEqual(stemsOf(named("accompaniment", "vocals")), ["vocals", "accompaniment"]);
   assert.deepEqual(stemsOf(named("choir", "other", "vocals", "accompaniment")), ["vocals", "other", "choir", "accompaniment"]);
+});
+
+test("what failed before its first second has no stems to show; what may yet have some does", () => {
+  const stems = [{ name: "vocals" }];
+  assert.ok(!hasStems(session({ stems, state: SessionState.FAILED })));
+  assert.ok(hasStems(session({ stems, state: SessionState.FAILED, progress: { finishedFrames: 1n } })));
+  assert.ok(hasStems(session({ stems, state: SessionState.UPLOADING })));
+  assert.ok(!hasStems(session({ state: SessionState.RUNNING })));
 });
 
 test("the accompaniment is a sum only beside what it is the sum of", () => {
@@ -33,6 +41,18 @@ test("a song is as long as the server knows, or as its upload's share says", () 
   check({ progress: { decodedFrames: 100n }, committedBytes: 1000n, uploadComplete: true }, 1000, 100);
   // The page knows of fewer bytes than the server holds: another browser sends.
   check({ progress: { decodedFrames: 100n }, committedBytes: 2000n }, 1000, 100);
+});
+
+test("marks are few enough to be read, and none is cut", () => {
+  assert.deepEqual(marks(0), []);
+  assert.deepEqual(marks(29.9), [0, 5, 10, 15, 20, 25]);
+  assert.deepEqual(marks(240), [0, 30, 60, 90, 120, 150, 180]);
+  assert.deepEqual(marks(11_338), [0, 3600, 7200]);
+  for (const seconds of [0.3, 7, 59, 61, 3_599, 3_600, 28_800, 90_000]) {
+    const made = marks(seconds);
+    assert.ok(made[0] === 0 && made.at(-1)! < seconds * 0.9, `${seconds}: ${made}`);
+    if (seconds <= 28_800) assert.ok(made.length <= 8, `${seconds}: ${made}`);
+  }
 });
 
 test("the rate is the stems' own", () => {

@@ -20,6 +20,19 @@ export function lengthOf(session: Session, uploadBytes: number | undefined): num
   return Math.max(decoded, Math.round(decoded * (uploadBytes / held)));
 }
 
+/** Seconds between two marks. */
+const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600];
+
+/** How far along the last mark may stand, for its text not to be cut. */
+const LAST = 0.86;
+
+/** The seconds of a song that are marked: as many as have room for their texts on a phone, hours with longer ones. */
+export function marks(seconds: number): number[] {
+  const most = seconds < 3600 ? 8 : 5;
+  const step = STEPS_S.find((step) => seconds / step <= most) ?? 7200;
+  return Array.from({ length: Math.ceil((seconds * LAST) / step) }, (_, at) => at * step);
+}
+
 /** Looks at how fast something goes over the last while. */
 export class Pace {
   #points: { at: number; done: number }[] = [];

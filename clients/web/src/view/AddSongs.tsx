@@ -77,7 +77,7 @@ export function AddSongs({ large }: { readonly large: boolean }) {
       {large && <p class="lead">{words.value.lead}</p>}
       <div class="add-drop">
         <Chooser label={large ? words.value.choose : words.value.chooseMore} multiple chosen={take} primary={large} />
-        <p class="muted">{words.value.orDrop}</p>
+        <p class="muted or-drop">{words.value.orDrop}</p>
         {large && <p class="muted formats">{words.value.formats}</p>}
         <Options />
       </div>

@@ -35,7 +35,7 @@ export function Details({ session }: { readonly session: Session }) {
             {source && (
               <div>
                 <dt>{words.value.source}</dt>
-                <dd>{list([source.container, source.codec, `${source.sampleRate / 1000} kHz`], " · ")}</dd>
+                <dd>{list([...new Set([source.container, source.codec]), `${source.sampleRate / 1000} kHz`], " · ")}</dd>
               </div>
             )}
           </dl>

@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 import { FORMATS, type Format, stemAddress, zipAddress } from "../calls/addresses";
 import { type Session, SessionState } from "../generated/stemwire/v1/session_pb";
+import { hasEnded } from "../session/follow";
 import { words } from "../words";
 import { Icon } from "./icons";
 
@@ -9,7 +10,8 @@ const format = signal<Format>("wav-s16");
 
 export function Downloads({ session }: { readonly session: Session }) {
   if (session.state !== SessionState.DONE) {
-    return <p class="downloads muted">{words.value.downloadsLater}</p>;
+    // Of what has ended otherwise there are no files, now or later.
+    return hasEnded(session.state) ? null : <p class="downloads muted">{words.value.downloadsLater}</p>;
   }
   return (
     <section class="downloads" aria-label={words.value.downloads}>

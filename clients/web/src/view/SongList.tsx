@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Session } from "../generated/stemwire/v1/session_pb";
+import { hasEnded } from "../session/follow";
 import { open, openedId, remove } from "../session/opened";
 import { more, nextPage, sessions, sessionsKnown, sessionsProblem } from "../session/sessions";
 import { drop, type Upload, uploadOf, uploads } from "../upload/queue";
@@ -59,7 +60,8 @@ function Row({ session }: { readonly session: Session }) {
   const name = nameOf(session);
   const isOpen = openedId.value === session.sessionId;
   const upload = uploadOf(session.sessionId);
-  const sending = upload && upload.stage.value !== "sent" ? uploadStatus(upload) : null;
+  // What has ended needs no more of its upload, whether that is complete or not.
+  const sending = upload && upload.stage.value !== "sent" && !hasEnded(session.state) ? uploadStatus(upload) : null;
   const show = (event: MouseEvent) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();

@@ -4,6 +4,7 @@ import { ofSession, toProblem, type Problem } from "../calls/problem";
 import { type Session, SessionState } from "../generated/stemwire/v1/session_pb";
 import { hasEnded } from "../session/follow";
 import { broken, cancel, length, lost, open, opened, secondsLeft, uploadBytes } from "../session/opened";
+import { hasStems } from "../session/stems";
 import { again, continueWith, drop, uploadOf } from "../upload/queue";
 import { remembered } from "../upload/remembered";
 import { words } from "../words";
@@ -48,8 +49,8 @@ export function SongView() {
       {session.error && <ProblemNote problem={ofSession(session.error)} />}
       <Progress session={session} />
       <Continue session={session} />
-      {session.stems.length > 0 && <StemList session={session} />}
-      {session.stems.length > 0 && <Downloads session={session} />}
+      {hasStems(session) && <StemList session={session} />}
+      {hasStems(session) && <Downloads session={session} />}
       <Details session={session} />
     </article>
   );

@@ -6,7 +6,7 @@ import { peaks, player } from "../player/current";
 import type { Fader } from "../player/mix";
 import { finished, length } from "../session/opened";
 import { ACCOMPANIMENT, hasSum, stemsOf } from "../session/stems";
-import { rateOf } from "../session/timeline";
+import { marks, rateOf } from "../session/timeline";
 import { clock, words } from "../words";
 import { Waveform } from "../waveform/Waveform";
 import { StemDownload } from "./Downloads";
@@ -99,16 +99,10 @@ function Wave({ name }: { readonly name: string }) {
   );
 }
 
-/** Times that are worth a mark. */
-const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600];
-const MARKS = 8;
-
 function Ruler({ seconds }: { readonly seconds: number }) {
-  const step = STEPS_S.find((step) => seconds / step <= MARKS) ?? 7200;
-  const marks = Array.from({ length: Math.ceil(seconds / step) }, (_, at) => at * step);
   return (
     <div class="ruler" aria-hidden="true">
-      {seconds > 0 && marks.map((mark) => (
+      {marks(seconds).map((mark) => (
         <span key={mark} style={{ "--mark": String(mark / seconds) }}>{clock(mark)}</span>
       ))}
     </div>

@@ -3,6 +3,7 @@ import { useEffect } from "preact/hooks";
 import { player } from "../player/current";
 import { volume } from "../preferences";
 import { finished, length, opened } from "../session/opened";
+import { hasStems } from "../session/stems";
 import { rateOf } from "../session/timeline";
 import { clock, words } from "../words";
 import { Icon } from "./icons";
@@ -14,7 +15,7 @@ const JUMP_S = 5;
 export function Transport() {
   useKeys();
   const [session, now] = [opened.value, player.value];
-  if (!session) return null;
+  if (!session || !hasStems(session)) return null;
   const rate = rateOf(session);
   const [at, whole] = [(now?.position.value ?? 0) / rate, length.value / rate];
   const playing = now !== null && now.state.value !== "paused";

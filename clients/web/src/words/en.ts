@@ -25,7 +25,7 @@ export const en: Words = {
   dropNow: "Drop to separate",
   formats: "MP3, WAV, FLAC, M4A, AIFF, Ogg Vorbis",
   wanted: "Stems",
-  allStems: "All, and the accompaniment",
+  allStems: "All and accompaniment",
   pair: "Vocals and accompaniment",
   model: "Model",
   anyModel: "The server’s choice",
