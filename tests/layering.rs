@@ -29,7 +29,7 @@ const RUNGS: [(&str, u32); 18] = [
 ];
 
 /// Crates that only these rooms may name.
-const OWNERS: [(&str, &[&str]); 35] = [
+const OWNERS: [(&str, &[&str]); 36] = [
     ("symphonia", &["audio/decode"]),
     ("rubato", &["audio/resample"]),
     ("hound", &["audio/wav", "cli/export"]),
@@ -64,7 +64,8 @@ const OWNERS: [(&str, &[&str]); 35] = [
     ("indicatif", &["cli"]),
     ("ctrlc", &["cli"]),
     ("tempfile", &["cli"]),
-    ("rustix", &["session", "separation"]),
+    ("rustix", &["separation"]),
+    ("fs4", &["session"]),
 ];
 
 /// Everything from this rung on may be asynchronous.

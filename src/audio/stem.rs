@@ -5,9 +5,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::device_names::is_device_name;
+
 /// A stem's name as models use it: 1 to 32 of `a-z`, `0-9`, `_` and `-`, beginning with a letter.
 ///
-/// Nothing else ever becomes part of a path, so `../etc` is refused here and not further down.
+/// Nothing else ever becomes part of a path, so `../etc` is refused here and not further down; and so is `aux`,
+/// which no file can be called on Windows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StemName(String);
@@ -15,7 +18,8 @@ pub struct StemName(String);
 /// The text is not a stem's name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "{0:?} is not a stem name: it takes 1 to 32 of a-z, 0-9, '_' and '-', beginning with a letter"
+    "{0:?} is not a stem name: it takes 1 to 32 of a-z, 0-9, '_' and '-', beginning with a letter, and is \
+     no device of Windows"
 )]
 pub struct BadStemName(String);
 
@@ -44,7 +48,8 @@ impl FromStr for StemName {
             |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_' || c == b'-';
         let valid = (1..=32).contains(&text.len())
             && text.as_bytes()[0].is_ascii_lowercase()
-            && text.bytes().all(allowed);
+            && text.bytes().all(allowed)
+            && !is_device_name(text);
         if valid {
             Ok(StemName(text.to_owned()))
         } else {
@@ -82,7 +87,9 @@ mod tests {
         for good in ["vocals", "drums", "stem_2", "lead-guitar"] {
             assert_eq!(good.parse::<StemName>().unwrap().as_str(), good);
         }
-        for bad in ["", "../vocals", "a/b", "Vocals", "1st", "vocals.wav", "a\0", &"x".repeat(33)] {
+        for bad in
+            ["", "../vocals", "a/b", "Vocals", "1st", "vocals.wav", "a\0", "aux", &"x".repeat(33)]
+        {
             assert!(bad.parse::<StemName>().is_err(), "{bad:?} passed");
         }
     }

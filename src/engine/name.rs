@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::audio::is_device_name;
+
 /// A model's name: 1 to 64 of `a-z`, `0-9`, `.`, `_` and `-`, beginning with a letter or a digit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -27,7 +29,7 @@ impl fmt::Display for ModelName {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{0:?} is not a model name: it takes 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a \
-     letter or a digit"
+     letter or a digit, and is no device of Windows"
 )]
 pub struct BadModelName(String);
 
@@ -38,7 +40,8 @@ impl FromStr for ModelName {
         let first = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
         let valid = (1..=64).contains(&text.len())
             && first(text.as_bytes()[0])
-            && text.bytes().all(|c| first(c) || matches!(c, b'.' | b'_' | b'-'));
+            && text.bytes().all(|c| first(c) || matches!(c, b'.' | b'_' | b'-'))
+            && !is_device_name(text);
         if valid {
             Ok(ModelName(text.to_owned()))
         } else {
@@ -58,5 +61,20 @@ impl TryFrom<String> for ModelName {
 impl From<ModelName> for String {
     fn from(name: ModelName) -> String {
         name.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_a_folder_everywhere_is_a_model() {
+        for good in ["mini", "htdemucs_ft", "spleeter-2stems", "v2.1", "4stems"] {
+            assert_eq!(good.parse::<ModelName>().unwrap().as_str(), good);
+        }
+        for bad in ["", "../mini", "Mini", ".mini", "a b", "nul", "com1.v2", &"x".repeat(65)] {
+            assert!(bad.parse::<ModelName>().is_err(), "{bad:?} passed");
+        }
     }
 }

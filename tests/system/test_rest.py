@@ -341,6 +341,7 @@ def test_names_of_uploads_cannot_do_harm(server):
         ("C:\\\\Music\\\\x.wav", "x"),
         ("周杰伦 - 晴天.mp3", "周杰伦 - 晴天"),
         ("a\u202etxt.exe", "atxt"),
+        ("nul.mp3", "_nul"),
     ):
         told = separate(server, brief, name).json()
         header = get(server, told["vocals_url"]).headers["content-disposition"]

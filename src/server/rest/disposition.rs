@@ -2,6 +2,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::audio::is_device_name;
+
 /// The longest part of a name that is taken from the upload's: file systems end at 255 bytes.
 const MAX_CHARS: usize = 60;
 
@@ -48,7 +50,11 @@ pub(super) fn title(file_name: &str) -> String {
     };
     let title: String = stem.chars().filter_map(safe).take(MAX_CHARS).collect();
     let title = title.trim_matches([' ', '.']);
-    if title.is_empty() { "song".to_owned() } else { title.to_owned() }
+    match title {
+        "" => "song".to_owned(),
+        device if is_device_name(device) => format!("_{device}"),
+        title => title.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -71,6 +77,10 @@ mod tests {
         check("evil\u{202e}3pm.exe", "evil3pm");
         check(".hidden", ".hidden".trim_start_matches('.'));
         check("...", "song");
+        check("con.mp3", "_con");
+        check("NUL", "_NUL");
+        check("aux.live.mp3", "_aux.live");
+        check("Icon.mp3", "Icon");
         check("", "song");
         check(&"x".repeat(300), &"x".repeat(MAX_CHARS));
     }
