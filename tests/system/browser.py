@@ -175,8 +175,11 @@ def browse(chromium):
 def aligned(heard: np.ndarray, song: np.ndarray) -> tuple[int, float]:
     """Where in `song` (mono) `heard` is from, and how far it is above what differs, in dB."""
     size = 1 << (len(song) + len(heard)).bit_length()
-    likeness = np.fft.irfft(np.fft.rfft(song, size) * np.conj(np.fft.rfft(heard, size)), size)
-    at = int(np.argmax(likeness[: len(song) - len(heard) + 1]))
+    places = len(song) - len(heard) + 1
+    likeness = np.fft.irfft(np.fft.rfft(song, size) * np.conj(np.fft.rfft(heard, size)), size)[:places]
+    energy = np.concatenate([[0.0], np.cumsum(song.astype(np.float64) ** 2)])
+    # The least squared difference: a loud place is like everything, but not near it.
+    at = int(np.argmax(2 * likeness - (energy[len(heard) :] - energy[:-len(heard)])))
     excerpt = song[at : at + len(heard)]
     difference = np.sum((heard - excerpt) ** 2) + 1e-20
     return at, 10 * np.log10(np.sum(excerpt**2) / difference)
