@@ -33,7 +33,7 @@ const OWNERS: [(&str, &[&str]); 36] = [
     ("symphonia", &["audio/decode"]),
     ("rubato", &["audio/resample"]),
     ("hound", &["audio/wav", "cli/export"]),
-    ("realfft", &["dsp"]),
+    ("rustfft", &["dsp"]),
     ("ort", &["engine"]),
     ("safetensors", &["engine"]),
     ("half", &["engine"]),

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::block::Stereo;
+
 /// How one sample is stored.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,6 +47,34 @@ impl Encoding {
         clipped
     }
 
+    /// Appends the frames of `audio`, left and right in turn, as [`write`](Encoding::write) does.
+    pub fn write_frames(self, audio: &Stereo, bytes: &mut Vec<u8>) -> u64 {
+        let mut clipped = 0;
+        match self {
+            Encoding::F32Le => append(audio, bytes, f32::to_le_bytes),
+            Encoding::S16Le => append(audio, bytes, |s| {
+                let [low, high, ..] = quantize(s, 15, &mut clipped).to_le_bytes();
+                [low, high]
+            }),
+            Encoding::S24Le => append(audio, bytes, |s| {
+                let [low, middle, high, _] = quantize(s, 23, &mut clipped).to_le_bytes();
+                [low, middle, high]
+            }),
+        }
+        clipped
+    }
+
+    /// Reads frames, left and right in turn; bytes of an unfinished last frame are left out.
+    pub fn read_frames(self, bytes: &[u8]) -> Stereo {
+        match self {
+            Encoding::F32Le => frames(bytes, f32::from_le_bytes),
+            Encoding::S16Le => frames(bytes, |b| f32::from(i16::from_le_bytes(b)) / 32_768.0),
+            Encoding::S24Le => frames(bytes, |[a, b, c]| {
+                (i32::from_le_bytes([0, a, b, c]) >> 8) as f32 / 8_388_608.0
+            }),
+        }
+    }
+
     /// Reads samples; bytes of an unfinished last sample are left out.
     pub fn read(self, bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
         bytes.chunks_exact(self.bytes_per_sample()).map(move |b| match self {
@@ -57,15 +87,42 @@ impl Encoding {
     }
 }
 
+/// Appends frames, sample by sample as `encode` says.
+fn append<const N: usize>(
+    audio: &Stereo,
+    bytes: &mut Vec<u8>,
+    mut encode: impl FnMut(f32) -> [u8; N],
+) {
+    let start = bytes.len();
+    bytes.resize(start + audio.len() * Stereo::CHANNELS * N, 0);
+    let (samples, _) = bytes[start..].as_chunks_mut::<N>();
+    let (frames, _) = samples.as_chunks_mut::<2>();
+    for ([left, right], (&l, &r)) in frames.iter_mut().zip(audio.left().iter().zip(audio.right())) {
+        (*left, *right) = (encode(l), encode(r));
+    }
+}
+
+/// Frames, sample by sample as `decode` says.
+fn frames<const N: usize>(bytes: &[u8], decode: impl Fn([u8; N]) -> f32) -> Stereo {
+    let (frames, _) = bytes.as_chunks::<N>().0.as_chunks::<2>();
+    let mut audio = Stereo::zeros(frames.len());
+    let [left, right] = audio.planes_mut();
+    for ((left, right), &[l, r]) in left.iter_mut().zip(right).zip(frames) {
+        (*left, *right) = (decode(l), decode(r));
+    }
+    audio
+}
+
 /// `sample` in units of the last of `bits` fractional bits, clamped to what they hold.
 fn quantize(sample: f32, bits: u32, clipped: &mut u64) -> i32 {
     let full_scale = f64::from(1_u32 << bits);
-    let value = (f64::from(sample) * full_scale).round_ties_even();
+    // Of a number so large nothing is left behind the point; what is cut off is rounded to even. It takes two
+    // instructions on every processor, and what is too large for it is clamped all the same.
+    const WHOLE: f64 = 1.5 * (1_u64 << 52) as f64;
+    let value = f64::from(sample) * full_scale + WHOLE - WHOLE;
     let clamped = value.clamp(-full_scale, full_scale - 1.0);
     // Also true for a NaN, which equals nothing.
-    if clamped != value {
-        *clipped += 1;
-    }
+    *clipped += u64::from(clamped != value);
     clamped as i32
 }
 
@@ -86,6 +143,9 @@ mod tests {
         check(Encoding::S16Le, &[1.0, -1.1], &[0xff, 0x7f, 0, 0x80], 2);
         check(Encoding::S24Le, &[0.5, -1.0, 2.0], &[0, 0, 0x40, 0, 0, 0x80, 0xff, 0xff, 0x7f], 1);
         check(Encoding::S16Le, &[f32::NAN], &[0, 0], 1);
+        let half = 0.5 / 32_768.0;
+        check(Encoding::S16Le, &[half, 3.0 * half, -half], &[0, 0, 2, 0, 0, 0], 0);
+        check(Encoding::S16Le, &[f32::MAX, f32::NEG_INFINITY], &[0xff, 0x7f, 0, 0x80], 2);
     }
 
     #[test]
@@ -95,6 +155,11 @@ mod tests {
             let mut bytes = Vec::new();
             assert_eq!(encoding.write(samples.iter().copied(), &mut bytes), 0);
             assert_eq!(encoding.read(&bytes).collect::<Vec<_>>(), samples);
+            let frames = encoding.read_frames(&bytes);
+            assert_eq!(frames.interleaved().collect::<Vec<_>>(), samples);
+            let mut again = vec![9];
+            assert_eq!(encoding.write_frames(&frames, &mut again), 0);
+            assert_eq!(again[1..], bytes);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::CliError;
 use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
-use crate::audio::{Encoding, Frames, Hertz, StemName, Stereo};
+use crate::audio::{Encoding, Frames, Hertz, StemName};
 
 /// A song's stems as F32 files, before they are where they were asked for.
 #[derive(Debug)]
@@ -95,8 +95,9 @@ fn convert(
         let frames = left.min(PIECE);
         let bytes = &mut bytes[..frames * frame_bytes(Encoding::F32Le) as usize];
         source.read_exact(bytes)?;
-        let samples: Vec<f32> = Encoding::F32Le.read(bytes).map(|sample| sample * gain).collect();
-        clipped += wav.append(&Stereo::from_interleaved(&samples))?;
+        let mut audio = Encoding::F32Le.read_frames(bytes);
+        audio.scale(gain);
+        clipped += wav.append(&audio)?;
         left -= frames;
     }
     wav.finish()?;
@@ -124,6 +125,7 @@ pub(super) fn has_all(folder: &Path, stems: &[StemName]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::Stereo;
 
     fn finished(folder: &Path, loudest: f32) -> Finished {
         let file = folder.join("source.wav");

@@ -3,44 +3,60 @@
 //! Frame `i` of a signal covers its samples `i * hop .. i * hop + size`; padding is the caller's
 //! business, because every model family has its own. Spectra are scaled by `1 / sqrt(size)` both ways
 //! (`normalized=True` in PyTorch), so that they have the signal's own magnitude.
+//!
+//! Frames go in pairs: one complex transform has the first as its real and the second as its imaginary
+//! part, which takes half as long as a transform of each. Of a pair's spectrum `z`, bin `k` and its mirror
+//! image, bin `size - k`, hold both frames' bin `k`: [`pack`], [`unpack`].
 
 use std::sync::Arc;
 
-use realfft::num_complex::Complex;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+use rustfft::num_complex::Complex;
+use rustfft::{Fft, FftPlanner};
 
-/// One bin of one frame.
+/// One bin of one frame, or of a pair.
 pub type Bin = Complex<f32>;
 
 /// The transform of one size and hop, with its plans and scratch memory.
+#[derive(Clone)]
 pub struct Stft {
     size: usize,
     hop: usize,
-    window: Vec<f32>,
-    forward: Arc<dyn RealToComplex<f32>>,
-    inverse: Arc<dyn ComplexToReal<f32>>,
-    time: Vec<f32>,
-    spectrum: Vec<Bin>,
+    /// With the scale of the transform.
+    analysis: Vec<f32>,
+    /// The same, over what overlapping squared windows sum to.
+    synthesis: Vec<f32>,
+    forward: Arc<dyn Fft<f32>>,
+    inverse: Arc<dyn Fft<f32>>,
     scratch: Vec<Bin>,
 }
 
 impl Stft {
     /// Frames of `size` samples (even, at least 4), `hop` samples apart.
     pub fn new(size: usize, hop: usize) -> Stft {
-        let mut planner = RealFftPlanner::new();
+        let mut planner = FftPlanner::new();
         let forward = planner.plan_fft_forward(size);
         let inverse = planner.plan_fft_inverse(size);
-        let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
+        let scratch = forward.get_inplace_scratch_len().max(inverse.get_inplace_scratch_len());
+        // Neither direction of the transform scales by itself.
+        let scale = 1.0 / (size as f64).sqrt();
+        let window = periodic_hann(size);
+        // Where `size / hop` frames overlap, the inverse of unchanged frames is the signal times this.
+        let gain: f64 = window.iter().map(|weight| weight * weight).sum::<f64>() / hop as f64;
+        let scaled = |by: f64| window.iter().map(|weight| (weight * by) as f32).collect();
         Stft {
             size,
             hop,
-            window: periodic_hann(size),
-            time: forward.make_input_vec(),
-            spectrum: forward.make_output_vec(),
-            scratch: vec![Bin::default(); scratch],
+            analysis: scaled(scale),
+            synthesis: scaled(scale / gain),
             forward,
             inverse,
+            scratch: vec![Bin::default(); scratch],
         }
+    }
+
+    /// Samples of a frame, and bins of a pair's spectrum.
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// Bins of a frame, from 0 to half the sample rate: `size / 2 + 1`.
@@ -58,69 +74,81 @@ impl Stft {
         if count == 0 { 0 } else { (count - 1) * self.hop + self.size }
     }
 
-    /// What overlapping squared windows sum to where `size / hop` frames overlap: the inverse
-    /// transform of unchanged frames is the signal times this.
-    pub fn gain(&self) -> f32 {
-        let total: f64 = self.window.iter().map(|&w| f64::from(w) * f64::from(w)).sum();
-        (total / self.hop as f64) as f32
+    /// Writes the spectrum of two frames, the `size` samples at the head of each of `signals`, into `pair`.
+    pub fn analyse(&mut self, signals: [&[f32]; 2], pair: &mut [Bin]) {
+        let pair = &mut pair[..self.size];
+        let samples = signals[0].iter().zip(signals[1]);
+        for ((value, (&first, &second)), weight) in pair.iter_mut().zip(samples).zip(&self.analysis)
+        {
+            *value = Bin::new(first * weight, second * weight);
+        }
+        self.forward.process_with_scratch(pair, &mut self.scratch);
     }
 
-    /// The spectrum of the `size` samples at the head of `signal`.
-    pub fn analyse(&mut self, signal: &[f32]) -> &[Bin] {
-        for ((time, &sample), &weight) in self.time.iter_mut().zip(signal).zip(&self.window) {
-            *time = sample * weight;
-        }
-        self.forward
-            .process_with_scratch(&mut self.time, &mut self.spectrum, &mut self.scratch)
-            .expect("the buffers were made by this plan");
-        let scale = self.scale();
-        for bin in &mut self.spectrum {
-            *bin *= scale;
-        }
-        &self.spectrum
+    /// Turns a pair's spectrum into its frames: the first as real parts, the second as imaginary parts, to be
+    /// [added](Stft::add) to the signals.
+    pub fn synthesise(&mut self, pair: &mut [Bin]) {
+        self.inverse.process_with_scratch(&mut pair[..self.size], &mut self.scratch);
     }
 
-    /// Adds the windowed inverse of one spectrum to the `size` samples at the head of `signal`.
-    ///
-    /// `fill` writes the `bins()` of the spectrum. The imaginary parts of the first and the last have
-    /// no meaning for a real signal and are ignored, as PyTorch does.
-    pub fn synthesise(&mut self, fill: impl FnOnce(&mut [Bin]), signal: &mut [f32]) {
-        fill(&mut self.spectrum);
-        let last = self.spectrum.len() - 1;
-        self.spectrum[0].im = 0.0;
-        self.spectrum[last].im = 0.0;
-        self.inverse
-            .process_with_scratch(&mut self.spectrum, &mut self.time, &mut self.scratch)
-            .expect("the buffers were made by this plan, and the outer bins are real");
-        let scale = self.scale();
-        for ((sample, &time), &weight) in signal.iter_mut().zip(&self.time).zip(&self.window) {
-            *sample += time * scale * weight;
+    /// Adds a frame, windowed, to the `size` samples at the head of `signal`; `part` takes it out of its pair.
+    /// Where `size / hop` frames that are unchanged have been added, the signal is what it was.
+    pub fn add(&self, pair: &[Bin], part: impl Fn(&Bin) -> f32, signal: &mut [f32]) {
+        for ((sample, value), weight) in signal.iter_mut().zip(pair).zip(&self.synthesis) {
+            *sample += part(value) * weight;
         }
-    }
-
-    /// Neither direction of the transform scales by itself.
-    fn scale(&self) -> f32 {
-        1.0 / (self.size as f32).sqrt()
     }
 }
 
-/// `signal` with `before` and `after` samples mirrored at its ends, the end samples not repeated.
+/// A pair's bin and its mirror image, of which each frame has this bin.
+///
+/// Where both are the same, the lowest bin and that at half the sample rate, real signals have real bins:
+/// see [`pack_real`].
+#[inline]
+pub fn pack(first: Bin, second: Bin) -> [Bin; 2] {
+    [
+        Bin::new(first.re - second.im, first.im + second.re),
+        Bin::new(first.re + second.im, second.re - first.im),
+    ]
+}
+
+/// A pair's lowest or highest bin. What is imaginary in either has no meaning for a real signal and is
+/// ignored, as PyTorch does.
+#[inline]
+pub fn pack_real(first: Bin, second: Bin) -> Bin {
+    Bin::new(first.re, second.re)
+}
+
+/// The frames' bins of which a pair has this bin and this mirror image.
+#[inline]
+pub fn unpack(bin: Bin, mirrored: Bin) -> [Bin; 2] {
+    [
+        Bin::new(0.5 * (bin.re + mirrored.re), 0.5 * (bin.im - mirrored.im)),
+        Bin::new(0.5 * (bin.im + mirrored.im), 0.5 * (mirrored.re - bin.re)),
+    ]
+}
+
+/// Writes `signal` into `padded`, with `before` samples mirrored at its start and as many at its end as there
+/// is room for, the end samples not repeated.
 ///
 /// A signal shorter than the mirror image is mirrored as far as it reaches, then held at zero.
-pub fn reflect_pad(signal: &[f32], before: usize, after: usize) -> Vec<f32> {
+pub fn reflect_pad(signal: &[f32], before: usize, padded: &mut [f32]) {
     let len = signal.len();
-    let mut padded = Vec::with_capacity(before + len + after);
-    padded.extend((1..=before).rev().map(|i| signal.get(i).copied().unwrap_or(0.0)));
-    padded.extend_from_slice(signal);
-    let mirrored = |i: usize| len.checked_sub(i + 2).map_or(0.0, |at| signal[at]);
-    padded.extend((0..after).map(mirrored));
-    padded
+    let (head, rest) = padded.split_at_mut(before);
+    let (middle, tail) = rest.split_at_mut(len);
+    for (sample, at) in head.iter_mut().rev().zip(1..) {
+        *sample = signal.get(at).copied().unwrap_or(0.0);
+    }
+    middle.copy_from_slice(signal);
+    for (sample, at) in tail.iter_mut().zip(2..) {
+        *sample = len.checked_sub(at).map_or(0.0, |at| signal[at]);
+    }
 }
 
 /// The Hann window whose next sample would be its first.
-fn periodic_hann(size: usize) -> Vec<f32> {
+fn periodic_hann(size: usize) -> Vec<f64> {
     let turn = std::f64::consts::TAU / size as f64;
-    (0..size).map(|i| (0.5 - 0.5 * (turn * i as f64).cos()) as f32).collect()
+    (0..size).map(|i| 0.5 - 0.5 * (turn * i as f64).cos()).collect()
 }
 
 #[cfg(test)]
@@ -131,33 +159,56 @@ mod tests {
     fn analysis_and_synthesis_give_the_signal_back() {
         let mut stft = Stft::new(64, 16);
         let signal: Vec<f32> = (0..320).map(|i| ((i * i) as f32 * 0.01).sin()).collect();
-        let padded = reflect_pad(&signal, 64, 64);
+        let mut padded = vec![0.0; 64 + 320 + 64];
+        reflect_pad(&signal, 64, &mut padded);
         let count = (padded.len() - 64) / 16 + 1;
+        assert_eq!(stft.samples(count), padded.len());
         let mut back = vec![0.0; padded.len()];
-        for frame in 0..count {
-            let spectrum = stft.analyse(&padded[frame * 16..]).to_vec();
-            stft.synthesise(|bins| bins.copy_from_slice(&spectrum), &mut back[frame * 16..]);
+        let mut pair = vec![Bin::default(); 64];
+        for frame in (0..count).step_by(2) {
+            let (first, second) = (frame * 16, (frame + 1).min(count - 1) * 16);
+            stft.analyse([&padded[first..], &padded[second..]], &mut pair);
+            // The spectra of both frames, and from them the pair again.
+            let unpacked: Vec<[Bin; 2]> =
+                (0..33).map(|k| unpack(pair[k], pair[(64 - k) % 64])).collect();
+            pair.fill(Bin::default());
+            for (k, [first, second]) in unpacked.into_iter().enumerate() {
+                if k % 32 == 0 {
+                    pair[k] = pack_real(first, second);
+                } else {
+                    [pair[k], pair[64 - k]] = pack(first, second);
+                }
+            }
+            stft.synthesise(&mut pair);
+            stft.add(&pair, |value| value.re, &mut back[first..]);
+            if second > first {
+                stft.add(&pair, |value| value.im, &mut back[second..]);
+            }
         }
         for (there, back) in signal.iter().zip(&back[64..]) {
-            assert!((there - back / stft.gain()).abs() < 1e-5, "{there} {back}");
+            assert!((there - back).abs() < 1e-5, "{there} {back}");
         }
-        assert_eq!(stft.samples(count), padded.len());
     }
 
     #[test]
-    fn a_sine_has_its_magnitude_in_its_bin() {
+    fn sines_have_their_magnitudes_in_their_bins() {
         let mut stft = Stft::new(64, 16);
-        let sine: Vec<f32> =
-            (0..64).map(|i| (i as f32 * std::f32::consts::TAU * 4.0 / 64.0).cos()).collect();
-        let spectrum = stft.analyse(&sine);
+        let sine = |bin: f32| -> Vec<f32> {
+            (0..64).map(|i| (i as f32 * std::f32::consts::TAU * bin / 64.0).cos()).collect()
+        };
+        let mut pair = vec![Bin::default(); 64];
+        stft.analyse([&sine(4.0), &sine(8.0)], &mut pair);
+        let [four, eight] = [4, 8].map(|k| unpack(pair[k], pair[64 - k]));
         // Half the amplitude, times the window's mean (1/2), times size, over sqrt(size).
-        assert!((spectrum[4].re - 0.25 * 8.0).abs() < 1e-4);
-        assert!(spectrum[8].norm() < 1e-4);
+        assert!((four[0].re - 0.25 * 8.0).abs() < 1e-4 && four[1].norm() < 1e-4);
+        assert!((eight[1].re - 0.25 * 8.0).abs() < 1e-4 && eight[0].norm() < 1e-4);
     }
 
     #[track_caller]
     fn check_reflect(signal: &[f32], before: usize, after: usize, expected: &[f32]) {
-        assert_eq!(reflect_pad(signal, before, after), expected);
+        let mut padded = vec![9.0; before + signal.len() + after];
+        reflect_pad(signal, before, &mut padded);
+        assert_eq!(padded, expected);
     }
 
     #[test]

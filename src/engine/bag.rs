@@ -49,7 +49,9 @@ impl Engine for Bag {
         for (index, specialist) in self.specialists.iter_mut().enumerate() {
             let stem = match specialist {
                 Some(specialist) if options.wanted[index] => {
-                    specialist.separate(mix, options)?.swap_remove(index)
+                    let own = (0..options.wanted.len()).map(|stem| stem == index).collect();
+                    let own = Options { wanted: own, ..options.clone() };
+                    specialist.separate(mix, &own)?.swap_remove(index)
                 }
                 _ => Stereo::zeros(mix.len()),
             };

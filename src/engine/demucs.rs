@@ -24,7 +24,6 @@ pub(super) struct Demucs {
     stoppable: Stoppable,
     ports: Ports,
     spectra: Option<Spectra>,
-    stems: usize,
     /// Frames of a segment.
     frames: usize,
     mix: Vec<f32>,
@@ -46,7 +45,7 @@ impl Demucs {
         compute: &Compute,
     ) -> Result<Demucs, EngineError> {
         let session = graph::open(card, graph, weights.as_ref(), compute)?;
-        let spectra = card.stft.map(|stft| Spectra::new(stft, card.segment));
+        let spectra = card.stft.map(|stft| Spectra::new(stft, card.segment, compute.threads));
         let shape = spectra.as_ref().map(Spectra::shape);
         let ports = Ports::read(&session, card, shape)
             .map_err(|reason| EngineError::Load { model: card.name.to_string(), reason })?;
@@ -59,7 +58,6 @@ impl Demucs {
             stoppable,
             ports,
             spectra,
-            stems: card.stems.len(),
             frames,
             mix: vec![0.0; Stereo::CHANNELS * frames],
             spectrum: vec![0.0; spectrum],
@@ -68,8 +66,8 @@ impl Demucs {
         })
     }
 
-    /// Runs the graph; answers every channel of every stem, one after the other.
-    fn run(&mut self, mix: &Stereo) -> Result<Vec<Vec<f32>>, EngineError> {
+    /// Runs the graph; answers every channel of the wanted stems, one after the other.
+    fn run(&mut self, mix: &Stereo, wanted: &[bool]) -> Result<Vec<Vec<f32>>, EngineError> {
         let failed = |error: ort::Error| failed(&self.model, error.to_string());
         let mut inputs: Vec<(&str, SessionInputValue<'_>)> = Vec::new();
         if self.ports.mix {
@@ -91,35 +89,32 @@ impl Demucs {
         let begun = Instant::now();
         let outputs = self.session.run_with_options(inputs, options).map_err(failed)?;
         tell_inference(&self.model, begun);
-        let channels = self.stems * Stereo::CHANNELS;
-        let mut signals = if self.ports.stems {
-            let waveforms = numbers(&self.model, &outputs, "stems", channels * self.frames)?;
-            waveforms.chunks_exact(self.frames).map(<[f32]>::to_vec).collect()
-        } else {
-            vec![vec![0.0; self.frames]; channels]
+        let output = |name, size| channels(&self.model, &outputs, name, wanted, size);
+        let waveforms = self.ports.stems.then(|| output("stems", self.frames)).transpose()?;
+        let Some(spectra) = self.spectra.as_mut().filter(|_| self.ports.stem_spectrograms) else {
+            return Ok(waveforms.into_iter().flatten().map(<[f32]>::to_vec).collect());
         };
-        if let Some(spectra) = self.spectra.as_mut().filter(|_| self.ports.stem_spectrograms) {
-            let size = 2 * spectra.shape().plane();
-            let spectrograms =
-                numbers(&self.model, &outputs, "stem_spectrograms", channels * size)?;
-            for (signal, spectrum) in signals.iter_mut().zip(spectrograms.chunks_exact(size)) {
-                spectra.synthesise(spectrum, signal);
-            }
-        }
-        Ok(signals)
+        let spectrograms = output("stem_spectrograms", 2 * spectra.shape().plane())?;
+        let waveform = |channel: usize| waveforms.as_ref().map(|waveforms| waveforms[channel]);
+        let both: Vec<_> = spectrograms.into_iter().zip((0..).map(waveform)).collect();
+        Ok(spectra.synthesise(&both))
     }
 }
 
 impl Engine for Demucs {
-    /// One run of the graph yields all stems, so that none can be left out.
-    fn separate(&mut self, mix: &Stereo, _: &Options) -> Result<Vec<Stereo>, EngineError> {
+    /// One run of the graph yields all stems; those that are not wanted are not made waveforms.
+    fn separate(&mut self, mix: &Stereo, options: &Options) -> Result<Vec<Stereo>, EngineError> {
         debug_assert_eq!(mix.len(), self.frames, "the caller shows whole segments");
-        let channels = self.run(mix)?;
-        let mut channels = channels.into_iter();
-        let mut stems = Vec::with_capacity(self.stems);
-        while let (Some(left), Some(right)) = (channels.next(), channels.next()) {
-            stems.extend(Stereo::from_planes(left, right));
-        }
+        // The shares of what is left depend on every stem.
+        let all = !self.residual_shares.is_empty();
+        let wanted: Vec<bool> = options.wanted.iter().map(|&wanted| wanted || all).collect();
+        let mut channels = self.run(mix, &wanted)?.into_iter();
+        let mut stem = |&wanted: &bool| {
+            let planes = if wanted { channels.next().zip(channels.next()) } else { None };
+            let stem = planes.and_then(|(left, right)| Stereo::from_planes(left, right));
+            stem.unwrap_or_else(|| Stereo::zeros(mix.len()))
+        };
+        let mut stems: Vec<Stereo> = wanted.iter().map(&mut stem).collect();
         share_out(mix, &mut stems, &self.residual_shares);
         Ok(stems)
     }
@@ -129,20 +124,25 @@ impl Engine for Demucs {
     }
 }
 
-/// An output's numbers, which must be so many: a graph may leave dimensions open.
-fn numbers<'a>(
+/// An output's numbers, `size` of them for each channel of the wanted stems. There must be so many for every
+/// stem: a graph may leave dimensions open.
+fn channels<'a>(
     model: &str,
     outputs: &'a SessionOutputs<'_>,
     name: &str,
-    count: usize,
-) -> Result<&'a [f32], EngineError> {
+    wanted: &[bool],
+    size: usize,
+) -> Result<Vec<&'a [f32]>, EngineError> {
     let (_, numbers) = outputs[name]
         .try_extract_tensor::<f32>()
         .map_err(|error| failed(model, error.to_string()))?;
-    if numbers.len() != count {
+    let stem = Stereo::CHANNELS * size;
+    if numbers.len() != wanted.len() * stem {
+        let count = wanted.len() * stem;
         return Err(failed(model, format!("{name} has {} numbers, not {count}", numbers.len())));
     }
-    Ok(numbers)
+    let stems = numbers.chunks_exact(stem).zip(wanted).filter(|(_, wanted)| **wanted);
+    Ok(stems.flat_map(|(stem, _)| stem.chunks_exact(size)).collect())
 }
 
 fn failed(model: &str, reason: String) -> EngineError {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 use ort::session::builder::SessionBuilder;
 use ort::value::{DynValue, Tensor};
 use safetensors::tensor::TensorView;
@@ -96,8 +97,16 @@ fn widened(view: &TensorView<'_>) -> Option<Vec<f32>> {
     let bytes = view.data();
     match view.dtype() {
         Dtype::F16 => {
-            let value = |b: &[u8]| f16::from_le_bytes([b[0], b[1]]).to_f32();
-            Some(bytes.chunks_exact(2).map(value).collect())
+            let (halves, _) = bytes.as_chunks::<2>();
+            let mut values = vec![0.0; halves.len()];
+            // The processor widens several at once, of those that lie in a row as numbers.
+            let mut row = [f16::ZERO; 1024];
+            for (values, halves) in values.chunks_mut(row.len()).zip(halves.chunks(row.len())) {
+                let row = &mut row[..values.len()];
+                row.iter_mut().zip(halves).for_each(|(value, &b)| *value = f16::from_le_bytes(b));
+                row.convert_to_f32_slice(values);
+            }
+            Some(values)
         }
         Dtype::F32 => {
             let value = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);

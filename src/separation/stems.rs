@@ -50,12 +50,7 @@ pub(super) fn picks(
 /// Which of a model's `count` stems are needed for `picks`.
 pub(super) fn wanted(picks: &[Pick], count: usize) -> Vec<bool> {
     let mut wanted = vec![false; count];
-    for pick in picks {
-        match pick {
-            Pick::Own(index) | Pick::Minus(index) => wanted[*index] = true,
-            Pick::Sum(indexes) => indexes.iter().for_each(|&index| wanted[index] = true),
-        }
-    }
+    picks.iter().flat_map(Pick::of).for_each(|&index| wanted[index] = true);
     wanted
 }
 
@@ -64,18 +59,41 @@ pub(super) fn needs_mix(picks: &[Pick]) -> bool {
     picks.iter().any(|pick| matches!(pick, Pick::Minus(_)))
 }
 
+impl Pick {
+    /// The model's stems that it is made of.
+    fn of(&self) -> &[usize] {
+        match self {
+            Pick::Own(index) | Pick::Minus(index) => std::slice::from_ref(index),
+            Pick::Sum(indexes) => indexes,
+        }
+    }
+}
+
 /// The wanted stems of one answer to `mix`, which may be empty where it is not needed.
-pub(super) fn pick(picks: &[Pick], answer: &[Stereo], mix: &Stereo) -> Vec<Stereo> {
+pub(super) fn pick(picks: &[Pick], mut answer: Vec<Stereo>, mix: &Stereo) -> Vec<Stereo> {
+    let mut stems: Vec<Stereo> = picks.iter().map(|pick| combine(pick, &answer, mix)).collect();
+    // What is left are stems as they are, which are moved: they are the bulk.
+    for (at, pick) in picks.iter().enumerate() {
+        let Pick::Own(index) = pick else { continue };
+        stems[at] = match picks[..at].iter().position(|before| before == pick) {
+            Some(before) => stems[before].clone(),
+            None => answer.get_mut(*index).map(std::mem::take).unwrap_or_default(),
+        };
+    }
+    stems
+}
+
+/// A stem that is made of others; nothing for one that is one of them.
+fn combine(pick: &Pick, answer: &[Stereo], mix: &Stereo) -> Stereo {
     let own = |index: usize| answer.get(index).cloned().unwrap_or_default();
-    let one = |pick: &Pick| match pick {
-        Pick::Own(index) => own(*index),
+    match pick {
+        Pick::Own(_) => Stereo::new(),
         Pick::Sum(indexes) => {
             let others = indexes[1..].iter().filter_map(|&index| answer.get(index));
             others.fold(own(indexes[0]), |total, other| combined(total, other, |a, b| a + b))
         }
         Pick::Minus(index) => combined(mix.clone(), &own(*index), |a, b| a - b),
-    };
-    picks.iter().map(one).collect()
+    }
 }
 
 fn combined(mut one: Stereo, other: &Stereo, operation: impl Fn(f32, f32) -> f32) -> Stereo {
@@ -215,7 +233,7 @@ impl StemFile {
         let samples = audio.planes().into_iter().flatten();
         self.peak = samples.fold(self.peak, |peak, sample| peak.max(sample.abs()));
         let mut bytes = Vec::with_capacity(audio.len() * 8);
-        Encoding::F32Le.write(audio.interleaved(), &mut bytes);
+        Encoding::F32Le.write_frames(audio, &mut bytes);
         self.hash.update(&bytes);
         self.wav.append_encoded(&bytes)
     }
@@ -290,7 +308,9 @@ mod tests {
     fn sums_and_differences_are_taken_sample_by_sample() {
         let stem = |value: f32| Stereo::from_planes(vec![value, 1.0], vec![0.0, value]).unwrap();
         let answer = [stem(1.0), stem(9.0), stem(2.0)];
-        let picked = pick(&[Pick::Sum(vec![0, 2]), Pick::Minus(1)], &answer, &stem(4.0));
+        let picks = [Pick::Own(2), Pick::Sum(vec![0, 2]), Pick::Minus(1), Pick::Own(2)];
+        let mut picked = pick(&picks, answer.to_vec(), &stem(4.0));
+        assert_eq!((picked.remove(0), picked.pop()), (stem(2.0), Some(stem(2.0))));
         assert_eq!(picked[0], Stereo::from_planes(vec![3.0, 2.0], vec![0.0, 3.0]).unwrap());
         assert_eq!(picked[1], Stereo::from_planes(vec![-5.0, 0.0], vec![0.0, -5.0]).unwrap());
     }

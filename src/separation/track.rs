@@ -67,7 +67,7 @@ impl TrackWriter {
     /// Adds frames.
     pub(super) fn append(&mut self, audio: &Stereo) -> io::Result<()> {
         self.scratch.clear();
-        Encoding::F32Le.write(audio.interleaved(), &mut self.scratch);
+        Encoding::F32Le.write_frames(audio, &mut self.scratch);
         self.file.write_all(&self.scratch)?;
         self.frames += audio.frames();
         for (&left, &right) in audio.left().iter().zip(audio.right()) {
@@ -98,8 +98,7 @@ impl TrackReader {
         let mut bytes = vec![0; ((range.end - range.start) * FRAME_BYTES) as usize];
         self.file.seek(SeekFrom::Start(range.start * FRAME_BYTES))?;
         self.file.read_exact(&mut bytes)?;
-        let samples: Vec<f32> = Encoding::F32Le.read(&bytes).collect();
-        Ok(Stereo::from_interleaved(&samples))
+        Ok(Encoding::F32Le.read_frames(&bytes))
     }
 
     /// Waits until all that has been written is safely on the disk.

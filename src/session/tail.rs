@@ -114,8 +114,9 @@ impl StemReader {
         if self.form == (Form { encoding: Encoding::F32Le, gain: 1.0 }) {
             piece.bytes = stored;
         } else {
-            let samples = Encoding::F32Le.read(&stored).map(|sample| sample * self.form.gain);
-            piece.clipped = self.form.encoding.write(samples, &mut piece.bytes);
+            let mut audio = Encoding::F32Le.read_frames(&stored);
+            audio.scale(self.form.gain);
+            piece.clipped = self.form.encoding.write_frames(&audio, &mut piece.bytes);
         }
         Ok(piece)
     }

@@ -110,7 +110,7 @@ fn resample() -> Stage {
 }
 
 fn spectra() -> Spectra {
-    Spectra::new(StftShape { size: 4096, hop: 1024 }, SEGMENT)
+    Spectra::new(StftShape { size: 4096, hop: 1024 }, SEGMENT, 1)
 }
 
 fn spectrum() -> Stage {
@@ -124,15 +124,15 @@ fn spectrum() -> Stage {
 
 fn inverse_spectrum() -> Stage {
     let (mut spectra, mix) = (spectra(), noise(SEGMENT.as_len()));
-    let channel = 2 * spectra.shape().plane();
-    let mut spectrum = vec![0.0; Stereo::CHANNELS * channel];
+    let mut spectrum = vec![0.0; 2 * Stereo::CHANNELS * spectra.shape().plane()];
     spectra.analyse(&mix, &mut spectrum);
-    let mut signal = vec![0.0; SEGMENT.as_len()];
+    let spectrum = spectrum.repeat(STEMS);
+    let waveforms = vec![0.5; STEMS * Stereo::CHANNELS * SEGMENT.as_len()];
     Box::new(move || {
-        for _ in 0..STEMS * Stereo::CHANNELS {
-            spectra.synthesise(&spectrum[..channel], &mut signal);
-        }
-        black_box(&signal);
+        let spectrograms = spectrum.chunks_exact(2 * spectra.shape().plane());
+        let waveforms = waveforms.chunks_exact(SEGMENT.as_len()).map(Some);
+        let channels: Vec<_> = spectrograms.zip(waveforms).collect();
+        black_box(spectra.synthesise(&channels));
     })
 }
 
@@ -153,7 +153,7 @@ fn encode(encoding: Encoding) -> Stage {
     Box::new(move || {
         for stem in &stems {
             let mut bytes = Vec::with_capacity(stem.len() * 8);
-            black_box(encoding.write(stem.interleaved(), &mut bytes));
+            black_box(encoding.write_frames(stem, &mut bytes));
             black_box(bytes);
         }
     })
@@ -161,8 +161,8 @@ fn encode(encoding: Encoding) -> Stage {
 
 fn read_pcm() -> Stage {
     let mut bytes = Vec::new();
-    Encoding::S16Le.write(noise(SEGMENT.as_len()).interleaved(), &mut bytes);
+    Encoding::S16Le.write_frames(&noise(SEGMENT.as_len()), &mut bytes);
     Box::new(move || {
-        black_box(Encoding::S16Le.read(&bytes).collect::<Vec<f32>>());
+        black_box(Encoding::S16Le.read_frames(&bytes));
     })
 }

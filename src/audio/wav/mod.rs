@@ -68,7 +68,7 @@ impl GrowingWav {
     /// Adds frames; answers how many samples had to be clipped.
     pub fn append(&mut self, audio: &Stereo) -> io::Result<u64> {
         self.scratch.clear();
-        let clipped = self.encoding.write(audio.interleaved(), &mut self.scratch);
+        let clipped = self.encoding.write_frames(audio, &mut self.scratch);
         self.file.write_all(&self.scratch)?;
         self.frames += audio.frames();
         Ok(clipped)

@@ -2,7 +2,7 @@
 
 use crate::audio::Stereo;
 use crate::dsp::Stft;
-use crate::dsp::stft::Bin;
+use crate::dsp::stft::{Bin, pack, pack_real, unpack};
 use crate::engine::card::StftShape;
 
 /// The columns of both channels of one segment.
@@ -13,6 +13,8 @@ pub(super) struct Spectrum {
     scale: f32,
     /// [2, T, all bins].
     values: Vec<Bin>,
+    /// One column of both.
+    pair: Vec<Bin>,
 }
 
 impl Spectrum {
@@ -24,6 +26,7 @@ impl Spectrum {
             columns,
             scale: (shape.size as f32).sqrt(),
             values: vec![Bin::default(); Stereo::CHANNELS * columns * stft.bins()],
+            pair: vec![Bin::default(); stft.size()],
             stft,
         }
     }
@@ -40,12 +43,14 @@ impl Spectrum {
 
     /// Takes in the spectrum of `mix`.
     pub(super) fn analyse(&mut self, mix: &Stereo) {
-        let bins = self.stft.bins();
-        let hop = self.stft.hop();
-        let channels = self.values.chunks_exact_mut(self.columns * bins);
-        for (signal, columns) in mix.planes().into_iter().zip(channels) {
-            for (index, column) in columns.chunks_exact_mut(bins).enumerate() {
-                column.copy_from_slice(self.stft.analyse(&signal[index * hop..]));
+        let (size, bins, hop) = (self.stft.size(), self.stft.bins(), self.stft.hop());
+        let (left, right) = self.values.split_at_mut(self.columns * bins);
+        let columns = left.chunks_exact_mut(bins).zip(right.chunks_exact_mut(bins));
+        for (index, (left, right)) in columns.enumerate() {
+            let frames = mix.planes().map(|signal| &signal[index * hop..]);
+            self.stft.analyse(frames, &mut self.pair);
+            for (bin, (left, right)) in left.iter_mut().zip(right).enumerate() {
+                [*left, *right] = unpack(self.pair[bin], self.pair[(size - bin) % size]);
             }
         }
     }
@@ -63,26 +68,29 @@ impl Spectrum {
     /// The waveform of the masked spectrum. `fill` writes the mask of a column, which counts through the
     /// left channel's and then the right's.
     pub(super) fn synthesise(&mut self, fill: impl Fn(usize, &mut [f32])) -> Stereo {
-        let (bins, hop) = (self.stft.bins(), self.stft.hop());
-        let gain = self.stft.gain();
-        let mut mask = vec![0.0; bins];
-        let mut channel = |channel: usize| {
-            let mut sums = vec![0.0; self.stft.samples(self.columns)];
-            for index in 0..self.columns {
-                let at = channel * self.columns + index;
-                fill(at, &mut mask);
-                let column = &self.values[at * bins..][..bins];
-                let masked = |into: &mut [Bin]| {
-                    for ((into, bin), mask) in into.iter_mut().zip(column).zip(&mask) {
-                        *into = bin * mask;
-                    }
-                };
-                self.stft.synthesise(masked, &mut sums[index * hop..]);
+        let (size, bins, hop) = (self.stft.size(), self.stft.bins(), self.stft.hop());
+        let mut masks = [vec![0.0; bins], vec![0.0; bins]];
+        let mut stem = Stereo::zeros(self.stft.samples(self.columns));
+        for index in 0..self.columns {
+            let places = [index, self.columns + index];
+            for (mask, place) in masks.iter_mut().zip(places) {
+                fill(place, mask);
             }
-            sums.iter_mut().for_each(|sample| *sample /= gain);
-            sums
-        };
-        let (left, right) = (channel(0), channel(1));
-        Stereo::from_planes(left, right).unwrap_or_default()
+            let [left, right] = places.map(|place| &self.values[place * bins..][..bins]);
+            let masked = |bin: usize| [left[bin] * masks[0][bin], right[bin] * masks[1][bin]];
+            for bin in 1..size / 2 {
+                let [left, right] = masked(bin);
+                [self.pair[bin], self.pair[size - bin]] = pack(left, right);
+            }
+            for bin in [0, size / 2] {
+                let [left, right] = masked(bin);
+                self.pair[bin] = pack_real(left, right);
+            }
+            self.stft.synthesise(&mut self.pair);
+            let [left, right] = stem.planes_mut();
+            self.stft.add(&self.pair, |value| value.re, &mut left[index * hop..]);
+            self.stft.add(&self.pair, |value| value.im, &mut right[index * hop..]);
+        }
+        stem
     }
 }

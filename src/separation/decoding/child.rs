@@ -69,7 +69,7 @@ fn decode(task: &Task<'_>, upload: GrowingFile, out: &Output) -> Result<End, Tra
     }))?;
     while let Some(block) = track.next_block()? {
         let mut bytes = Vec::with_capacity(block.len() * 8);
-        Encoding::F32Le.write(block.interleaved(), &mut bytes);
+        Encoding::F32Le.write_frames(&block, &mut bytes);
         for piece in bytes.chunks(PIECE_BYTES) {
             send(Message::Pcm(piece.to_vec()))?;
         }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::crash::crash;
 use super::parent::Shared;
 use super::protocol::{End, Message};
-use crate::audio::{Encoding, Frames, Stereo};
+use crate::audio::{Encoding, Frames};
 use crate::separation::track::TrackWriter;
 use crate::session::manifest::Source;
 use crate::session::settings::OutputRate;
@@ -79,8 +79,7 @@ impl Receiver {
     }
 
     fn take_pcm(&mut self, bytes: &[u8]) -> bool {
-        let samples: Vec<f32> = Encoding::F32Le.read(bytes).collect();
-        let mut audio = Stereo::from_interleaved(&samples);
+        let mut audio = Encoding::F32Le.read_frames(bytes);
         let skipped = audio.take_front(self.skip.as_len().min(audio.len()));
         self.skip = self.skip - skipped.frames();
         let room = self.limit.saturating_sub(self.track.frames());

@@ -143,7 +143,7 @@ impl<'a> Run<'a> {
                     } else {
                         Stereo::new()
                     };
-                    let stems = self.player.stems(&answer, &sent, mix);
+                    let stems = self.player.stems(answer, &sent, mix);
                     let next = self.player.windows().start(self.next + 1);
                     self.output.add(&sent.segment, self.player.weights(), &stems);
                     self.track.sync().map_err(storage)?;

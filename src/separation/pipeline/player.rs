@@ -83,17 +83,19 @@ impl Player {
 
     /// The wanted stems of an answer, at the track's level, where the segment has a say; `mix` is the track
     /// there, and may be empty where it is not needed.
-    pub(super) fn stems(&self, answer: &Answer, sent: &Sent, mut mix: Stereo) -> Vec<Stereo> {
+    pub(super) fn stems(&self, answer: Answer, sent: &Sent, mut mix: Stereo) -> Vec<Stereo> {
         let offsets = self.model.card().residual_shares.iter().copied();
         let offsets = offsets.chain(std::iter::repeat(1.0));
         let shares = self.mix_shares.iter().skip(sent.segment.trim_before);
         for plane in mix.planes_mut() {
             plane.iter_mut().zip(shares.clone()).for_each(|(sample, share)| *sample *= share);
         }
-        let stems = answer.stems.iter().zip(offsets);
-        let stems = stems.map(|(stem, share)| sent.level.output(&sent.segment, stem, share));
-        let stems: Vec<Stereo> = stems.collect();
-        pick(&self.picks, &stems, &mix)
+        let stems = answer.stems.into_iter().zip(offsets).zip(&self.options.wanted);
+        let stems = stems.map(|((stem, share), &wanted)| match wanted {
+            true => sent.level.output(&sent.segment, stem, share),
+            false => Stereo::new(),
+        });
+        pick(&self.picks, stems.collect(), &mix)
     }
 }
 

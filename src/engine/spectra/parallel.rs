@@ -1,0 +1,25 @@
+//! Work on several threads at once.
+
+use std::panic::resume_unwind;
+use std::thread;
+
+/// Does the work for each of `shares`, each on a thread of its own but the first, which is done on this one;
+/// answers in order.
+///
+/// A panic of one is passed on when all have ended.
+pub(super) fn in_parallel<T: Send, A: Send>(
+    shares: impl IntoIterator<Item = T>,
+    work: impl Fn(T) -> A + Sync,
+) -> Vec<A> {
+    let mut shares = shares.into_iter();
+    let Some(first) = shares.next() else { return Vec::new() };
+    let work = &work;
+    thread::scope(|scope| {
+        let others: Vec<_> = shares.map(|share| scope.spawn(move || work(share))).collect();
+        let mut answers = vec![work(first)];
+        for other in others {
+            answers.push(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        answers
+    })
+}
