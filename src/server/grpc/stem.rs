@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
 use tracing::Instrument;
 
 use super::Answers;
@@ -19,6 +20,9 @@ use crate::server::{blocking, convert};
 use crate::session::tail::StemReader;
 use crate::session::{Session, State};
 use crate::wire;
+
+/// Messages that one visit to the disk brings: a visit to another thread costs as much as reading one.
+const MESSAGES_AT_ONCE: usize = 4;
 
 /// Starts reading.
 pub(super) fn start(
@@ -57,39 +61,31 @@ async fn read(
         let seen = session.signal().version();
         // Looked at before reading: what is there then is all that there will be.
         let state = session.state();
-        let most = end.saturating_sub(reader.position()).min(most_frames());
-        if most == Frames::ZERO {
+        if reader.position() >= end {
             return Ok(());
         }
         let read = blocking::run(move || {
-            let chunk = next_chunk_of(&mut reader, most);
-            (reader, chunk)
+            let chunks = next_chunks(&mut reader, end);
+            (reader, chunks)
         });
-        let chunk = match read.await {
-            Ok((returned, chunk)) => {
-                reader = returned;
-                chunk
-            }
+        let chunks;
+        (reader, chunks) = match read.await.and_then(|(reader, chunks)| Ok((reader, chunks?))) {
+            Ok(read) => read,
             Err(status) => {
                 // A client that has gone needs no answer.
                 let _ = sender.send(Err(status)).await;
                 return Ok(());
             }
         };
-        match chunk {
-            Ok(Some(chunk)) => {
-                let response = wire::GetStemResponse { chunk: Some(chunk) };
-                if sender.send(Ok(response)).await.is_err() {
-                    return Ok(());
-                }
-                continue;
-            }
-            Ok(None) => {}
-            Err(status) => {
-                // As above.
-                let _ = sender.send(Err(status)).await;
+        let sent = !chunks.is_empty();
+        for chunk in chunks {
+            let response = wire::GetStemResponse { chunk: Some(chunk) };
+            if sender.send(Ok(response)).await.is_err() {
                 return Ok(());
             }
+        }
+        if sent {
+            continue;
         }
         match state {
             State::Done => return Ok(()),
@@ -107,4 +103,20 @@ async fn read(
             () = sender.closed() => return Ok(()),
         }
     }
+}
+
+/// The next messages before `end` that there are frames for, some at once.
+fn next_chunks(reader: &mut StemReader, end: Frames) -> Result<Vec<wire::StemChunk>, Status> {
+    let mut chunks = Vec::new();
+    while chunks.len() < MESSAGES_AT_ONCE && reader.position() < end {
+        let most = end.saturating_sub(reader.position()).min(most_frames());
+        match next_chunk_of(reader, most) {
+            Ok(Some(chunk)) => chunks.push(chunk),
+            Ok(None) => break,
+            Err(status) if chunks.is_empty() => return Err(status),
+            // It comes again when those before it have been sent.
+            Err(_) => break,
+        }
+    }
+    Ok(chunks)
 }
