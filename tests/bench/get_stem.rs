@@ -1,9 +1,10 @@
 //! `GetStem` beside a bare stream of the same messages.
 //!
 //! `get_stem bare SERVER SESSION STEM` asks the server for a finished stem, keeps its messages, and serves them from
-//! memory without anything around; it prints its own address. `get_stem measure A B SESSION STEM ROUNDS` asks A and B
-//! in turn, over new connections with the settings of Stemwire's own client, and prints the seconds of both and the
-//! bytes of one, a round a line.
+//! memory without anything around; it prints its own address. `get_stem measure A PID B PID SESSION STEM ROUNDS` asks A
+//! and B in turn, over new connections with the settings of Stemwire's own client, A first in one round and B first in
+//! the next. It prints a line a round: of A the seconds and the seconds of processor, those of client and server
+//! together; the same of B; and the bytes of one.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
@@ -29,10 +30,11 @@ async fn main() {
     let arguments: Vec<String> = arguments.collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["bare", server, session, stem] => bare(server, &request(session, stem)).await,
-        ["measure", a, b, session, stem, rounds] => {
-            measure(a, b, &request(session, stem), rounds.parse().unwrap()).await;
+        ["measure", a, a_process, b, b_process, session, stem, rounds] => {
+            let peers = [(a, a_process), (b, b_process)];
+            measure(peers, &request(session, stem), rounds.parse().unwrap()).await;
         }
-        _ => panic!("bare SERVER SESSION STEM, or measure A B SESSION STEM ROUNDS"),
+        _ => panic!("bare SERVER SESSION STEM, or measure A PID B PID SESSION STEM ROUNDS"),
     }
 }
 
@@ -44,27 +46,59 @@ fn server(url: &str) -> Server {
     Server { url: url.into(), token: None, authority: None }
 }
 
-async fn measure(a: &str, b: &str, request: &GetStemRequest, rounds: usize) {
+async fn measure(peers: [(&str, &str); 2], request: &GetStemRequest, rounds: usize) {
     // One more, which opens files and warms both up.
     for round in 0..=rounds {
-        let (first, bytes) = read(a, request).await;
-        let (second, same) = read(b, request).await;
-        assert_eq!(bytes, same, "both have the same messages");
+        let [a, b] = peers;
+        let (a, b) = if round % 2 == 0 {
+            let a = read(a, request).await;
+            (a, read(b, request).await)
+        } else {
+            let b = read(b, request).await;
+            (read(a, request).await, b)
+        };
+        assert_eq!(a.bytes, b.bytes, "both have the same messages");
         if round > 0 {
-            println!("{first:.6} {second:.6} {bytes}");
+            println!(
+                "{:.6} {:.6} {:.6} {:.6} {}",
+                a.wall, a.processor, b.wall, b.processor, a.bytes
+            );
         }
     }
 }
 
-/// Reads all messages; answers the seconds it took, the connection included, and the bytes of PCM.
-async fn read(url: &str, request: &GetStemRequest) -> (f64, usize) {
-    let begun = Instant::now();
+/// What reading a stem took.
+struct Reading {
+    /// Seconds, the connection included.
+    wall: f64,
+    /// Seconds of processor, of client and server.
+    processor: f64,
+    /// Of PCM.
+    bytes: usize,
+}
+
+/// Reads all messages.
+async fn read((url, process): (&str, &str), request: &GetStemRequest) -> Reading {
+    let spent = || processor("self") + processor(process);
+    let (begun, before) = (Instant::now(), spent());
     let mut bytes = 0;
     let mut messages = get_stem(&server(url), request.clone()).await.unwrap();
     while let Some(message) = messages.message().await.unwrap() {
         bytes += message.chunk.map_or(0, |chunk| chunk.pcm.len());
     }
-    (begun.elapsed().as_secs_f64(), bytes)
+    let wall = begun.elapsed().as_secs_f64();
+    Reading { wall, processor: spent() - before, bytes }
+}
+
+/// Seconds of processor that the living threads of a process have had.
+fn processor(process: &str) -> f64 {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let spent = threads.flatten().filter_map(|thread| {
+        // A thread that ends at this moment has no file any more.
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<f64>().ok()
+    });
+    spent.sum::<f64>() / 1e9
 }
 
 /// Serves what the server answers.

@@ -48,6 +48,12 @@ def busy(cores: list[int]) -> float:
     return total / os.sysconf("SC_CLK_TCK")
 
 
+def spent(process: int) -> float:
+    """Seconds of processor that a living process has had."""
+    user, system = Path(f"/proc/{process}/stat").read_text().rsplit(")")[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def run(command: list, cores: list[int], env: dict | None = None) -> Run:
     """Runs a command to its end on these cores alone; a failure ends the benchmark with its last words."""
     with tempfile.TemporaryFile("w+") as log, tempfile.TemporaryFile("w+") as out:
