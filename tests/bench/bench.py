@@ -88,10 +88,11 @@ class Bench:
         return next(Path(one["executable"]) for one in built if one.get("executable") and one["target"]["name"] == name)
 
     def separate(self, song: Path, out: Path, *options: object) -> list:
-        """The command line that separates a song into `out`, and tells the log of inferences."""
+        """The command line that separates a song into `out`, and tells the log of inferences; on the CPU's own kernels, or as named."""
         shutil.rmtree(out, ignore_errors=True)
         models = ["--models-dir", self.work / "models", "--offline"]
-        return [self.stemwire, "separate", song, "--output", out, *models, *options]
+        provider = [] if "--provider" in options else ["--provider", "cpu"]
+        return [self.stemwire, "separate", song, "--output", out, *models, *provider, *options]
 
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import platform
+import textwrap
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -11,6 +12,7 @@ from measure import Spread
 
 HERE = Path(__file__).resolve().parent
 KEPT = HERE / "results.json"
+LABEL = 62  # letters a line beside a bar
 
 
 @dataclass
@@ -127,9 +129,9 @@ def plot(results: dict[str, Result]) -> None:
         return
     rows.reverse()
     attained = [row.attained() for row in rows]
-    figure, axes = pyplot.subplots(figsize=(9, 0.6 + 0.32 * len(rows)), layout="constrained")
+    figure, axes = pyplot.subplots(figsize=(11, 0.6 + 0.36 * len(rows)), layout="constrained")
     axes.barh(range(len(rows)), attained, color=["#2a7f62" if value >= 1 else "#c8553d" for value in attained])
-    axes.set_yticks(range(len(rows)), [row.what for row in rows], fontsize=8)
+    axes.set_yticks(range(len(rows)), [textwrap.fill(row.what, LABEL) for row in rows], fontsize=7)
     for place, (row, value) in enumerate(zip(rows, attained)):
         axes.text(value, place, f" {number(row.figure, row.unit)}", va="center", fontsize=8)
     axes.axvline(1, color="black", linewidth=1)

@@ -2,14 +2,17 @@
 
     spleeter_run.py 2stems.tar.gz MIX.wav OUT
 """
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import json
+import os
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Spleeter reads where its models are when it is imported.
+MODELS = tempfile.TemporaryDirectory()
+os.environ["MODEL_PATH"] = MODELS.name
 
 import numpy as np
 import soundfile
@@ -20,18 +23,16 @@ from spleeter.utils.configuration import load_configuration
 def main() -> None:
     archive, mix, out = sys.argv[1:]
     parameters = load_configuration("spleeter:2stems")
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name) / parameters["model_dir"]
-        directory.mkdir()
-        with tarfile.open(archive) as files:
-            files.extractall(directory)
-        (directory / ".probe").write_text("OK")  # tells spleeter that the model is there: no download
-        os.environ["MODEL_PATH"] = name
-        description = Path(name) / "configuration.json"
-        description.write_text(json.dumps(parameters))
-        separator = Separator(str(description), multiprocess=False)
-        audio, rate = soundfile.read(mix, dtype="float32", always_2d=True)
-        stems = separator.separate(audio)
+    directory = Path(MODELS.name) / parameters["model_dir"]
+    directory.mkdir()
+    with tarfile.open(archive) as files:
+        files.extractall(directory)
+    (directory / ".probe").write_text("OK")  # tells spleeter that the model is there: no download
+    description = Path(MODELS.name) / "configuration.json"
+    description.write_text(json.dumps(parameters))
+    separator = Separator(str(description), multiprocess=False)
+    audio, rate = soundfile.read(mix, dtype="float32", always_2d=True)
+    stems = separator.separate(audio)
     Path(out).mkdir(parents=True, exist_ok=True)
     for stem, sound in stems.items():
         soundfile.write(Path(out) / f"{stem}.wav", np.asarray(sound, dtype="float32"), rate, subtype="FLOAT")

@@ -34,7 +34,7 @@ class Server:
         self.data = bench.work / "data"
         shutil.rmtree(self.data, ignore_errors=True)
         self.log = tempfile.TemporaryFile("w+")
-        command = [bench.stemwire, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.data, "--offline"]
+        command = [bench.stemwire, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.data, "--offline", "--provider", "cpu"]
         command += ["--models-dir", bench.work / "models", "--threads", str(len(bench.cores)), *options]
         self.process = subprocess.Popen(
             [str(part) for part in command],
