@@ -13,6 +13,7 @@ from measure import Spread
 HERE = Path(__file__).resolve().parent
 KEPT = HERE / "results.json"
 LABEL = 62  # letters a line beside a bar
+WIDEST = 3  # times the target; longer bars are cut off
 
 
 @dataclass
@@ -132,10 +133,11 @@ def plot(results: dict[str, Result]) -> None:
     figure, axes = pyplot.subplots(figsize=(11, 0.6 + 0.36 * len(rows)), layout="constrained")
     axes.barh(range(len(rows)), attained, color=["#2a7f62" if value >= 1 else "#c8553d" for value in attained])
     axes.set_yticks(range(len(rows)), [textwrap.fill(row.what, LABEL) for row in rows], fontsize=7)
+    right = min(WIDEST, 1.15 * max(attained))
     for place, (row, value) in enumerate(zip(rows, attained)):
-        axes.text(value, place, f" {number(row.figure, row.unit)}", va="center", fontsize=8)
+        axes.text(min(value, right), place, f" {number(row.figure, row.unit)}", va="center", fontsize=8)
     axes.axvline(1, color="black", linewidth=1)
-    axes.set_xlim(0, min(3, 1.15 * max(attained)))
+    axes.set_xlim(0, right)
     axes.set_xlabel("in units of the target; right of the line is better")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(HERE / "results.svg", metadata={"Date": None})

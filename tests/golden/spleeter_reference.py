@@ -65,6 +65,8 @@ def save_random_checkpoint(parameters: dict, seed: int, directory: Path) -> None
                 elif "moving_mean" in variable.name or "beta" in variable.name or "bias" in variable.name:
                     variable.load(draw.normal(0, 0.05, shape).astype("float32"), session)
             v1.train.Saver(variables).save(session, str(directory / "model"))
+    # As published: found wherever it is unpacked.
+    (directory / "checkpoint").write_text('model_checkpoint_path: "model"\nall_model_checkpoint_paths: "model"\n')
 
 
 def main() -> None:

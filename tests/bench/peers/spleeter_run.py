@@ -16,6 +16,7 @@ os.environ["MODEL_PATH"] = MODELS.name
 
 import numpy as np
 import soundfile
+import tensorflow
 from spleeter.separator import Separator
 from spleeter.utils.configuration import load_configuration
 
@@ -27,6 +28,8 @@ def main() -> None:
     directory.mkdir()
     with tarfile.open(archive) as files:
         files.extractall(directory)
+    # TensorFlow would go on with random weights.
+    assert tensorflow.train.latest_checkpoint(directory), f"{archive} holds no checkpoint"
     (directory / ".probe").write_text("OK")  # tells spleeter that the model is there: no download
     description = Path(MODELS.name) / "configuration.json"
     description.write_text(json.dumps(parameters))
