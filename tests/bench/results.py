@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import textwrap
 from dataclasses import asdict, dataclass, field
@@ -38,7 +39,10 @@ class Row:
         """The figure in units of its target: 1 and above keeps the promise."""
         if self.target is None:
             return None
-        return self.figure / self.target if self.more_is_better else self.target / self.figure
+        if self.more_is_better:
+            return self.figure / self.target
+        # What is not more at all, where a little more is allowed, is as good as can be.
+        return self.target / self.figure if self.figure > 0 else math.inf
 
 
 @dataclass
@@ -131,9 +135,9 @@ def plot(results: dict[str, Result]) -> None:
     rows.reverse()
     attained = [row.attained() for row in rows]
     figure, axes = pyplot.subplots(figsize=(11, 0.6 + 0.36 * len(rows)), layout="constrained")
-    axes.barh(range(len(rows)), attained, color=["#2a7f62" if value >= 1 else "#c8553d" for value in attained])
+    axes.barh(range(len(rows)), [min(value, 2 * WIDEST) for value in attained], color=["#2a7f62" if value >= 1 else "#c8553d" for value in attained])
     axes.set_yticks(range(len(rows)), [textwrap.fill(row.what, LABEL) for row in rows], fontsize=7)
-    right = min(WIDEST, 1.15 * max(attained))
+    right = min(WIDEST, 1.15 * max(attained))  # no text beyond, or there is no room left for the bars
     for place, (row, value) in enumerate(zip(rows, attained)):
         axes.text(min(value, right), place, f" {number(row.figure, row.unit)}", va="center", fontsize=8)
     axes.axvline(1, color="black", linewidth=1)

@@ -28,7 +28,13 @@ def test_the_table_is_made_of_the_figures_that_are_kept():
 
 @pytest.mark.parametrize(
     "figure, target, more_is_better, attained, met",
-    [(1.5, 1.5, True, 1.0, "yes"), (1.2, 1.5, True, 0.8, "**no**"), (4.0, 5.0, False, 1.25, "yes"), (6.0, 5.0, False, 5 / 6, "**no**")],
+    [
+        (1.5, 1.5, True, 1.0, "yes"),
+        (1.2, 1.5, True, 0.8, "**no**"),
+        (4.0, 5.0, False, 1.25, "yes"),
+        (6.0, 5.0, False, 5 / 6, "**no**"),
+        (-0.1, 5.0, False, float("inf"), "yes"),
+    ],
 )
 def test_a_promise_is_kept_from_its_target_on(figure, target, more_is_better, attained, met):
     row = results.Row("what", figure, target=target, more_is_better=more_is_better)
