@@ -5,8 +5,8 @@
     train.py mini WORK WORK/mini.pt             both together; --start with what join.py made of them, or with models/mini
     train.py spleeter WORK WORK/spleeter.pt     the U-Nets of models/mini-spleeter
 
-The schedule follows the steps: `--steps` of training in all, over all its runs, whatever machine runs it; or, on a
-machine that is lent, the time: `--minutes`.
+The schedule follows the steps: `--steps` of training in all, over all its runs, whatever machine runs it; or the
+time, where that is what there is: `--minutes`.
 """
 
 from __future__ import annotations
