@@ -36,7 +36,8 @@ def here(runtimes, tmp_path) -> dict:
     shutil.copytree(runtimes, cache, copy_function=os.link)
     (cache / "stemwire" / "trials.toml").unlink(missing_ok=True)
     (tmp_path / "song.wav").write_bytes(wav(music(6)))
-    return {"XDG_CACHE_HOME": cache, "STEMWIRE_RUNTIME": None, "STEMWIRE_LOG": "stemwire=info,ort=off"}
+    unset = {"STEMWIRE_RUNTIME": None, "STEMWIRE_PROVIDER": None}
+    return {"XDG_CACHE_HOME": cache, "STEMWIRE_LOG": "stemwire=info,ort=off", **unset}
 
 
 @pytest.fixture
