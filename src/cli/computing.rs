@@ -11,7 +11,7 @@ use super::setup;
 use crate::engine::compute::{Choice, Computing};
 use crate::engine::runtime::locate::Found;
 use crate::engine::runtime::{RuntimeError, Search};
-use crate::engine::trial::{self, Bench, Candidate, Request, Verdict};
+use crate::engine::trial::{self, Bench, Candidate, Request, Tried, Verdict};
 use crate::engine::{Execution, Model, ModelCard, ProviderChoice, Runtime};
 
 /// The file of the verdicts so far, in the cache folder.
@@ -107,21 +107,24 @@ impl Choosing {
         verdict: Verdict,
         runtime: &Runtime,
     ) -> Result<Choice, RuntimeError> {
-        let execution = verdict.chosen.execution;
-        let mut choice = Choice { execution, reason: verdict.reason.clone() };
+        let Verdict { chosen, mut reason, mut tried, recalled } = verdict;
+        let mut execution = chosen.execution;
         if execution != Execution::REFERENCE
-            && let Err(reason) = runtime.probe(execution)
+            && let Err(failure) = runtime.probe(execution)
         {
             let provider = execution.provider;
             if self.request(card).provider != ProviderChoice::Auto {
                 let path = runtime.path().to_owned();
-                return Err(RuntimeError::ProviderFails { provider, path, reason });
+                return Err(RuntimeError::ProviderFails { provider, path, reason: failure });
             }
-            let told = format!("{provider} fails now: {reason}");
-            eprintln!("warning: {told}");
-            choice = Choice { execution: Execution::REFERENCE, reason: told };
+            tried.retain(|tried| tried.candidate != chosen);
+            tried.push(Tried { candidate: chosen, result: Err(failure) });
+            (execution, reason) = (Execution::REFERENCE, format!("{provider} fails now"));
         }
-        tell(card, &choice, &verdict);
+        // What all others are measured by was not tried itself.
+        tried.retain(|tried| tried.candidate.execution != Execution::REFERENCE);
+        let choice = Choice { execution, reason, tried };
+        tell(card, &choice, recalled);
         Ok(choice)
     }
 
@@ -143,13 +146,13 @@ impl Choosing {
 }
 
 /// Tells the log what was chosen and why.
-fn tell(card: &ModelCard, choice: &Choice, verdict: &Verdict) {
-    let Choice { execution: Execution { provider, precision }, reason } = choice;
-    for tried in &verdict.tried {
+fn tell(card: &ModelCard, choice: &Choice, recalled: bool) {
+    let Choice { execution: Execution { provider, precision }, reason, tried } = choice;
+    for tried in tried {
         if tried.result.is_err() {
             eprintln!("warning: {tried}");
         }
-        tracing::info!(model = %card.name, recalled = verdict.recalled, "{tried}");
+        tracing::info!(model = %card.name, recalled, "{tried}");
     }
     tracing::info!(model = %card.name, %provider, %precision, reason, "computes");
 }

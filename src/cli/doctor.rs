@@ -105,9 +105,11 @@ fn check_models(
             Ok(time) => {
                 let audio = card.segment.duration(card.sample_rate).as_secs_f64();
                 let factor = audio * (1.0 - card.overlap) / time.as_secs_f64();
-                let Choice { execution, reason } = pool.computing().of(model);
+                let Choice { execution, reason, tried } = pool.computing().of(model);
                 let works = format!("model {} works, {factor:.1}× real time", card.name);
-                Finding::Good(format!("{works}, on {execution}: {reason}"))
+                let tried: String =
+                    tried.iter().map(|tried| format!("\n      tried {tried}")).collect();
+                Finding::Good(format!("{works}, on {execution}: {reason}{tried}"))
             }
             Err(error) => bad(error, "install the model again"),
         }

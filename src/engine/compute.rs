@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::provider::{Execution, ProviderChoice};
+use super::trial::Tried;
 use super::{Engine, EngineError, Loader, Model, ModelName, Runtime};
 
 /// What one engine is opened with.
@@ -18,12 +19,14 @@ pub struct Compute {
 }
 
 /// How a model is computed, and why so.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     /// How.
     pub execution: Execution,
     /// Why, in words.
     pub reason: String,
+    /// What was tried against [`Execution::REFERENCE`].
+    pub tried: Vec<Tried>,
 }
 
 /// The loaded library, and how each model is computed with it.
@@ -65,7 +68,7 @@ impl Computing {
             // Nothing else is known to give its numbers.
             ProviderChoice::Auto => (Execution::REFERENCE, "no other was tried for this model"),
         };
-        Choice { execution, reason: reason.to_owned() }
+        Choice { execution, reason: reason.to_owned(), tried: Vec::new() }
     }
 }
 

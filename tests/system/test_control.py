@@ -146,6 +146,7 @@ def test_health_is_told_in_the_standard_way_too(start):
     assert [engine.name for engine in health.engines] == ["mini", "mini-spleeter"]
     assert health.free_disk_bytes > 0
     models = server.stub.ListModels(api.ListModelsRequest()).models
+    assert [model.execution for model in models[:2]] == [engine.execution for engine in health.engines]
     assert list(models[0].stems) == ["drums", "bass", "other", "vocals"]
     assert models[0].sample_rate == 44_100
 

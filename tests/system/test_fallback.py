@@ -83,7 +83,9 @@ def test_a_broken_card_leaves_its_place_to_the_next(start, tmp_path, song):
     folder.mkdir(parents=True)
     (folder / "card.toml").write_text("name = 1")
     server = start("--models-dir", str(folder.parent), "--engines", "first,mini")
-    assert [(engine.name, engine.state) for engine in health(server).engines][0] == ("first", engine_pb2.MODEL_STATE_BROKEN)
+    first, second = health(server).engines
+    assert (first.name, first.state) == ("first", engine_pb2.MODEL_STATE_BROKEN)
+    assert not first.HasField("execution") and second.execution.execution_provider == "cpu"
     (change,) = separate(server.stub, song).changes
     assert (change.reason, getattr(change, "from").model, change.to.model) == ("MODEL_UNAVAILABLE", "first", "mini")
 

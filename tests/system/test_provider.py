@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 import stemwire_client as client
+from browser import browse, chromium  # noqa: F401  (fixtures)
 from conftest import music, wav
+from http_client import get
+from stemwire_client import api
 
 STEMS = ["bass", "drums", "other", "vocals"]
 
@@ -95,6 +98,47 @@ def test_the_choice_is_tried_once_and_told(cli, here, tmp_path):
     assert np.array_equal(stems(tmp_path, "auto"), stems(tmp_path, "again"))
 
 
+def executions(server) -> dict:
+    """What computes each model and why, as `ListModels` tells it."""
+    return {model.name: model.execution for model in server.stub.ListModels(api.ListModelsRequest()).models}
+
+
+def way(told) -> tuple:
+    return (told.execution_provider, told.precision)
+
+
+def test_the_wire_tells_what_computes_and_what_was_tried(here, start, browse):
+    server = start("--engines", "mini", variables=here)
+    told = executions(server)["mini"]
+    [engine] = server.stub.Health(api.HealthRequest()).engines
+    assert engine.execution == told
+    assert (*way(told), told.reason) == computes(server.said())
+    [openvino] = told.trials
+    assert way(openvino) == ("openvino", "f32") and openvino.snr_db >= 75 and not openvino.message
+    # The log's figures are rounded.
+    figures = f"openvino f32: {openvino.speed:.2f} times as fast as cpu f32, {openvino.snr_db:.1f} dB model=mini "
+    assert figures in server.said()
+    assert told.execution_provider == ("openvino" if openvino.speed >= 1.05 else "cpu")
+    done = client.separate(server.stub, wav(music(6))).done
+    assert way(done.engine) == way(told)
+    # Plain HTTP.
+    [plain] = get(server, "/health").json()["engines"]
+    assert plain["execution"] == {
+        "execution_provider": told.execution_provider, "precision": "f32", "reason": told.reason, "trials": [
+            {"execution_provider": "openvino", "precision": "f32", "speed": openvino.speed, "snr_db": openvino.snr_db},
+        ],
+    }
+    # The page.
+    page = browse(server).visit(f"/#{done.session_id}")
+    page.tab.locator("details.details summary").click()
+    won = f"{openvino.speed:.2f} times as fast as cpu · f32"
+    page.tab.get_by_text(won if told.execution_provider == "openvino" else "nothing else on the server is faster").wait_for()
+    # A verdict that is kept says as much.
+    server.terminate()
+    server.restart()
+    assert executions(server)["mini"] == told
+
+
 def test_fast_numbers_stay_near_and_are_named(cli, here, start, tmp_path):
     server = start("--provider", "openvino", "--precision", "fast", "--engines", "mini", variables=here)
     engine = client.separate(server.stub, wav(music(6))).done.engine
@@ -122,7 +166,28 @@ def test_a_named_provider_that_is_not_there_is_an_error(cli, cpu_only):
     assert "take exact or fast" in wrong
 
 
-def test_with_one_provider_nothing_is_tried(cli, cpu_only):
+def test_the_wire_tells_why_a_provider_is_left_out(here, start):
+    [folder] = library_folders(here, "openvino")
+    library = next(folder.glob("libonnxruntime_providers_openvino.so"))
+    library.unlink()
+    library.write_bytes(b"")
+    server = start("--engines", "mini", variables=here)
+    told = executions(server)["mini"]
+    [openvino] = told.trials
+    assert way(told) == ("cpu", "f32")
+    assert way(openvino) == ("openvino", "f32") and "OpenVINO" in openvino.message
+    assert not openvino.HasField("speed") and not openvino.HasField("snr_db")
+    assert f"openvino f32 is left out: {openvino.message}" in server.said()
+    # What needs no token has no words of libraries, which name paths.
+    assert get(server, "/health").json()["engines"][0]["execution"]["trials"] == [
+        {"execution_provider": "openvino", "precision": "f32", "speed": None, "snr_db": None},
+    ]
+
+
+def test_with_one_provider_nothing_is_tried(cli, cpu_only, start):
+    server = start(variables=cpu_only)
+    for told in executions(server).values():
+        assert (*way(told), told.reason, len(told.trials)) == ("cpu", "f32", "there is no other here", 0)
     said = cli("separate", "song.wav", "--precision", "fast", **cpu_only).err
     provider, _, _ = computes(said)
     assert provider == "cpu" and "trying" not in said
@@ -163,8 +228,8 @@ def test_a_provider_that_has_won_and_broken_since_is_replaced(cli, here, tmp_pat
         plugin.unlink()
     said = cli("separate", "song.wav", "-o", "after", **here).err
     provider, _, reason = computes(said)
-    assert provider == "cpu" and reason.startswith("openvino fails now: ")
-    assert "warning: openvino fails now" in said
+    assert (provider, reason) == ("cpu", "openvino fails now")
+    assert re.search("^warning: openvino f32 is left out: .*OpenVINO", said, re.MULTILINE), "what it says itself"
 
 
 def test_a_card_may_name_its_provider(cli, binary, here, tmp_path):
@@ -187,3 +252,7 @@ def test_doctor_tells_what_computes(cli, here, tmp_path):
     report = said.out.decode()
     assert re.search(r"^good  onnxruntime [\d.]+ at \S+/openvino-", report, re.MULTILINE)
     assert re.search(r"^good  model mini works, .*, on openvino f32: asked for$", report, re.MULTILINE)
+    assert "tried" not in report
+    report = cli("doctor", "--data-dir", tmp_path / "data", "--listen", "127.0.0.1:0", **here).out.decode()
+    figures = r"^good  model mini works, .*\n      tried openvino f32: [\d.]+ times as fast as cpu f32, [\d.]+ dB$"
+    assert re.search(figures, report, re.MULTILINE)

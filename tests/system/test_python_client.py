@@ -487,11 +487,12 @@ client.delete(made[1])
 health, (model, *_) = client.health(), client.models()
 say(listed=listed, ended=ended.state.name, left=[s.session_id for s in client.sessions()], made=made, serving=health.serving,
     version=health.version, runtime=health.runtime, model=model.name, stems=model.stems, rate=model.sample_rate,
-    usable=model.usable, open=health.open_sessions, created=client.session(made[2]).create_time.isoformat())
+    usable=model.usable, execution=vars(model.execution), same=model.execution == health.engines[0].execution, open=health.open_sessions, created=client.session(made[2]).create_time.isoformat())
 """, server.address).end()
     assert said.listed == ["2.wav", "1.wav", "0.wav"] and said.ended == "CANCELLED"
     assert said.left == [said.made[2], said.made[0]]
     assert (said.serving, said.model, said.usable, said.rate) == (True, "mini", True, RATE)
+    assert said.execution == {"execution_provider": "cpu", "precision": "f32", "reason": "asked for", "trials": []} and said.same
     assert "onnxruntime" in said.runtime and said.stems == ["drums", "bass", "other", "vocals"]
     assert said.created == server.get(said.made[2]).create_time.ToJsonString().replace("Z", "000+00:00")
 

@@ -118,6 +118,9 @@ def test_health_needs_nothing_to_be_known(server):
     assert told["status"] == "ok" and told["version"]
     assert [engine["state"] for engine in told["engines"]] == ["working"] * len(told["engines"])
     assert "mini" in [engine["model"] for engine in told["engines"]]
+    # The tests ask for the CPU by name, and nothing else may be tried then.
+    for engine in told["engines"]:
+        assert engine["execution"] == {"execution_provider": "cpu", "precision": "f32", "reason": "asked for", "trials": []}
 
 
 # Refusals.

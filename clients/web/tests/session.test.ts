@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { EngineSchema, ExecutionSchema, ModelSchema } from "../src/generated/stemwire/v1/engine_pb";
 import { type Session, SessionSchema, SessionState } from "../src/generated/stemwire/v1/session_pb";
+import { trialOf } from "../src/session/models";
 import { hasStems, hasSum, stemsOf } from "../src/session/stems";
 import { lengthOf, marks, Pace, rateOf } from "../src/session/timeline";
 import { nameOf, sessionStatus } from "../src/view/status";
@@ -103,4 +105,22 @@ test("a session's state is told in words, with its share", () => {
 test("a song without a name has one on the page", () => {
   assert.equal(nameOf(session({})), words.value.untitled);
   assert.equal(nameOf(session({ config: { fileName: "a.mp3" } })), "a.mp3");
+});
+
+test("what was tried is told of the engine that computed, and of no other", () => {
+  const cpu = { executionProvider: "cpu", precision: "f32" };
+  const openvino = { executionProvider: "openvino", precision: "f32" };
+  const bf16 = { executionProvider: "openvino", precision: "bf16" };
+  const trials = [{ ...openvino, speed: 1.3, snrDb: 98 }, { ...bf16, message: "it is not there" }];
+  const check = (engine: typeof cpu, execution: MessageInitShape<typeof ExecutionSchema> | undefined, expected: unknown) =>
+    assert.deepEqual(trialOf(create(EngineSchema, { model: "mini", ...engine }), [create(ModelSchema, { name: "mini", execution })]), expected);
+  check(openvino, { ...openvino, trials }, { speed: 1.3, snrDb: 98 });
+  check(cpu, { ...cpu, trials }, "reference");
+  check(cpu, { ...cpu, trials: [] }, null);
+  check(bf16, { ...bf16, trials }, null);
+  // The server has been started again since.
+  check(cpu, { ...openvino, trials }, null);
+  check(openvino, { ...cpu, trials }, null);
+  check(cpu, undefined, null);
+  assert.equal(trialOf(create(EngineSchema, { model: "gone", ...cpu }), []), null);
 });

@@ -65,7 +65,7 @@ impl Local {
     pub(super) fn new(arguments: &Separate, models: Models) -> Result<Local, CliError> {
         let Models { catalog, chain, wanted } = models;
         let computing = computing::choose(&arguments.engine, &[Arc::clone(&wanted)])?;
-        let Choice { execution, reason } = computing.of(&wanted);
+        let Choice { execution, reason, .. } = computing.of(&wanted);
         if execution != Execution::REFERENCE {
             eprintln!("{} is computed on {execution}: {reason}", wanted.card().name);
         }

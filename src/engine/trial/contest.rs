@@ -73,7 +73,11 @@ fn worst_snr(
         // Not f64::min, which passes NaN over.
         if snr < worst || snr.is_nan() { snr } else { worst }
     });
-    Ok(worst)
+    if worst > f64::NEG_INFINITY {
+        Ok(worst)
+    } else {
+        Err("its stems are not finite, or not silent where they must be".into())
+    }
 }
 
 #[cfg(test)]
@@ -92,7 +96,8 @@ mod tests {
         // 4 · 0.5² over 0.01²: 40 dB.
         assert!((snr - 40.0).abs() < 1e-4, "{snr}");
         near[7] = f32::NAN;
-        assert!(worst_snr(&reference, &near, 4, 2).unwrap().is_nan());
+        assert!(worst_snr(&reference, &near, 4, 2).is_err());
         assert!(worst_snr(&reference, &near[..6], 4, 2).is_err());
+        assert!(worst_snr(&[0.0; 4], &[0.0, 0.0, 0.0, 0.1], 2, 2).is_err());
     }
 }

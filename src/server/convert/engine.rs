@@ -6,12 +6,14 @@ use super::hash;
 use crate::engine::Model;
 use crate::engine::breaker::{Condition, Health};
 use crate::engine::chain::Fault;
+use crate::engine::compute::Choice;
+use crate::engine::trial::Tried;
 use crate::separation::reason_of;
 use crate::session::manifest;
 use crate::wire;
 
-/// A model.
-pub(in crate::server) fn model(model: &Model, health: &Health) -> wire::Model {
+/// A model, and how it is computed.
+pub(in crate::server) fn model(model: &Model, health: &Health, choice: &Choice) -> wire::Model {
     let card = model.card();
     let state = match health.condition {
         Condition::Open | Condition::Probing => wire::ModelState::Broken,
@@ -31,6 +33,28 @@ pub(in crate::server) fn model(model: &Model, health: &Health) -> wire::Model {
         licence: card.licence.clone(),
         state: state.into(),
         message: broken.map(ToString::to_string).unwrap_or_default(),
+        execution: Some(execution(choice)),
+    }
+}
+
+fn execution(choice: &Choice) -> wire::Execution {
+    wire::Execution {
+        execution_provider: choice.execution.provider.to_string(),
+        precision: choice.execution.precision.to_string(),
+        reason: choice.reason.clone(),
+        trials: choice.tried.iter().map(trial).collect(),
+    }
+}
+
+fn trial(tried: &Tried) -> wire::Trial {
+    let execution = tried.candidate.execution;
+    let figures = tried.result.as_ref().ok();
+    wire::Trial {
+        execution_provider: execution.provider.to_string(),
+        precision: execution.precision.to_string(),
+        speed: figures.map(|figures| figures.speed),
+        snr_db: figures.map(|figures| figures.snr_db),
+        message: tried.result.as_ref().err().cloned().unwrap_or_default(),
     }
 }
 

@@ -201,13 +201,12 @@ impl SeparationService for Calls {
 /// The models, those of the chain first, then what should be one but is broken.
 fn models(separations: &Separations) -> Vec<wire::Model> {
     let chain = separations.chain();
-    let breakers = chain.breakers();
-    let told = |model: &Model| convert::model(model, &breakers.health(model.card().name.as_str()));
+    let told = |model: &Arc<Model>| told(separations, model);
     let chain = chain.models();
     let in_chain = |name: &str| chain.iter().any(|model| model.card().name.as_str() == name);
     let catalog = separations.catalog();
     let others = catalog.models().iter().filter(|model| !in_chain(model.card().name.as_str()));
-    let mut models: Vec<_> = chain.iter().chain(others).map(|model| told(model)).collect();
+    let mut models: Vec<_> = chain.iter().chain(others).map(told).collect();
     models.extend(catalog.faults().iter().map(|fault| wire::Model {
         state: wire::ModelState::Broken.into(),
         message: fault.to_string(),
@@ -220,8 +219,13 @@ fn models(separations: &Separations) -> Vec<wire::Model> {
 fn engines(separations: &Separations) -> Vec<wire::Model> {
     let chain = separations.chain();
     let faults = chain.faults().iter().map(convert::fault);
-    let models = chain.models().iter().map(|model| convert::model(model, &chain.health(model)));
+    let models = chain.models().iter().map(|model| told(separations, model));
     faults.chain(models).collect()
+}
+
+fn told(separations: &Separations, model: &Arc<Model>) -> wire::Model {
+    let health = separations.chain().health(model);
+    convert::model(model, &health, &separations.pool().computing().of(model))
 }
 
 fn health(separations: &Separations) -> wire::HealthResponse {

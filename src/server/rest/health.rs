@@ -7,6 +7,8 @@ use utoipa::ToSchema;
 
 use super::{Answer, Rest, json};
 use crate::engine::breaker::Condition;
+use crate::engine::compute::Choice;
+use crate::engine::trial::Tried;
 use crate::separation::Separations;
 use crate::server::status::Problem;
 
@@ -43,6 +45,37 @@ pub(super) struct EngineHealthView {
     state: &'static str,
     /// Why it does not work; empty where it does.
     message: String,
+    /// What computes it; null where its model is not there.
+    execution: Option<ExecutionView>,
+}
+
+/// What computes a model on this machine, and why.
+#[derive(Debug, Serialize, ToSchema)]
+struct ExecutionView {
+    /// Such as `cpu`, `openvino`, `cuda`.
+    #[schema(example = "cpu")]
+    execution_provider: &'static str,
+    /// Such as `f32`.
+    #[schema(example = "f32")]
+    precision: &'static str,
+    /// Why, in words.
+    reason: String,
+    /// What was tried, at this start of the server or at an earlier one.
+    trials: Vec<TrialView>,
+}
+
+/// What was tried for a model, against the CPU in 32-bit floats. Why something is left out may name paths: the log
+/// and the gRPC call `Health` tell it.
+#[derive(Debug, Serialize, ToSchema)]
+struct TrialView {
+    /// Such as `openvino`.
+    execution_provider: &'static str,
+    /// Such as `f32`.
+    precision: &'static str,
+    /// How many times as fast; null where it is left out.
+    speed: Option<f64>,
+    /// Signal-to-noise ratio of the stem that has the worst, in dB; null where no sample differs or it is left out.
+    snr_db: Option<f64>,
 }
 
 /// Tells how the server is; 503 where no engine works.
@@ -71,7 +104,9 @@ fn look(separations: &Separations) -> HealthView {
         stems: Vec::new(),
         state: "failed",
         message: fault.error.to_string(),
+        execution: None,
     });
+    let computing = separations.pool().computing();
     let models = chain.models().iter().map(|model| {
         let health = chain.health(model);
         EngineHealthView {
@@ -83,6 +118,7 @@ fn look(separations: &Separations) -> HealthView {
                 Condition::Probing => "probed",
             },
             message: health.error.as_ref().map(ToString::to_string).unwrap_or_default(),
+            execution: Some(execution(computing.of(model))),
         }
     });
     let obstacle = separations.obstacle();
@@ -95,9 +131,30 @@ fn look(separations: &Separations) -> HealthView {
         },
         message: obstacle.map(|error| error.to_string()).unwrap_or_default(),
         version: env!("CARGO_PKG_VERSION"),
-        runtime: separations.pool().computing().runtime().name().to_owned(),
+        runtime: computing.runtime().name().to_owned(),
         engines: faults.chain(models).collect(),
         open_sessions: counts.open,
         queued_sessions: counts.queued,
+    }
+}
+
+fn execution(choice: Choice) -> ExecutionView {
+    ExecutionView {
+        execution_provider: choice.execution.provider.as_str(),
+        precision: choice.execution.precision.as_str(),
+        reason: choice.reason,
+        trials: choice.tried.iter().map(trial).collect(),
+    }
+}
+
+fn trial(tried: &Tried) -> TrialView {
+    let execution = tried.candidate.execution;
+    let figures = tried.result.as_ref().ok();
+    TrialView {
+        execution_provider: execution.provider.as_str(),
+        precision: execution.precision.as_str(),
+        speed: figures.map(|figures| figures.speed),
+        // JSON has no infinity.
+        snr_db: figures.map(|figures| figures.snr_db).filter(|snr_db| snr_db.is_finite()),
     }
 }

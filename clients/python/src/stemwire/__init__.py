@@ -18,15 +18,17 @@ from .errors import EngineChangeWarning, SessionCancelled, SessionNotFound, Song
 from .options import Callbacks, Options, SeparateOptions
 from .retry import Retry
 from .separation import Saved, Separation
-from .types import Engine, EngineChange, Failure, Health, Model, Progress, Session, Source, State, StemInfo
+from .types import (
+    Engine, EngineChange, Execution, Failure, Health, Model, Progress, Session, Source, State, StemInfo, Trial,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 __all__ = [
-    "Callbacks", "Chunk", "Client", "Engine", "EngineChange", "EngineChangeWarning", "Failure", "Health", "Model",
-    "Options", "Progress", "Raw", "Retry", "Saved", "SeparateOptions", "Separation", "Session", "SessionCancelled",
-    "SessionNotFound", "SongError", "Source", "State", "Stem", "StemInfo", "StemwireError", "Unreachable", "separate",
+    "Callbacks", "Chunk", "Client", "Engine", "EngineChange", "EngineChangeWarning", "Execution", "Failure", "Health",
+    "Model", "Options", "Progress", "Raw", "Retry", "Saved", "SeparateOptions", "Separation", "Session", "SessionCancelled",
+    "SessionNotFound", "SongError", "Source", "State", "Stem", "StemInfo", "StemwireError", "Trial", "Unreachable", "separate",
     "separate_to",
 ]
 

@@ -209,6 +209,44 @@ class Session:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """What was tried for a model, against the CPU in 32-bit floats."""
+
+    execution_provider: str
+    precision: str
+    #: How many times as fast; None where it is left out.
+    speed: Optional[float]
+    #: Of the stem that has the worst, in dB; infinite where no sample differs, None where it is left out.
+    snr_db: Optional[float]
+    #: Why it is left out; empty where it is not.
+    message: str
+
+    @classmethod
+    def _of(cls, said: engine_pb2.Trial) -> "Trial":
+        speed = said.speed if said.HasField("speed") else None
+        snr_db = said.snr_db if said.HasField("snr_db") else None
+        return cls(said.execution_provider, said.precision, speed, snr_db, said.message)
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What computes a model at the server, and why."""
+
+    #: Such as "cpu", "openvino", "cuda".
+    execution_provider: str
+    #: Such as "f32".
+    precision: str
+    #: Why, in words.
+    reason: str
+    #: What was tried; empty where there was nothing to try.
+    trials: tuple[Trial, ...]
+
+    @classmethod
+    def _of(cls, said: engine_pb2.Execution) -> "Execution":
+        return cls(said.execution_provider, said.precision, said.reason, tuple(map(Trial._of, said.trials)))
+
+
+@dataclass(frozen=True)
 class Model:
     """A model that a session may name."""
 
@@ -224,12 +262,16 @@ class Model:
     usable: bool
     message: str
     verified: bool
+    #: What computes it; None where its card cannot be read, or from an older server.
+    execution: Optional[Execution]
 
     @classmethod
     def _of(cls, said: engine_pb2.Model) -> "Model":
+        execution = Execution._of(said.execution) if said.HasField("execution") else None
         usable = said.state in (engine_pb2.MODEL_STATE_AVAILABLE, engine_pb2.MODEL_STATE_LOADED)
         names = (said.name, said.title, tuple(said.stems), said.sample_rate)
-        return cls(*names, said.weights_sha256.hex(), said.licence, usable, said.message, said.verified)
+        words = (said.weights_sha256.hex(), said.licence, usable, said.message, said.verified)
+        return cls(*names, *words, execution)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,7 @@
 /** Where songs come from: a button, a place to drop them, and what is wanted of them. */
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { client } from "../calls/client";
-import { type Model, ModelState } from "../generated/stemwire/v1/engine_pb";
+import { models } from "../session/models";
 import { enqueue, type Wishes } from "../upload/queue";
 import { words } from "../words";
 import { Icon } from "./icons";
@@ -12,20 +11,11 @@ const PAIR = ["vocals", "accompaniment"];
 /** What a file may end with; what it is, the server sees for itself. */
 const ACCEPTED = "audio/*,.wav,.aif,.aiff,.flac,.mp3,.ogg,.oga,.m4a,.m4b,.mp4,.aac,.w64,.rf64";
 
-const models = signal<readonly Model[]>([]);
 const model = signal("");
 const pair = signal(false);
 
 /** Whether files are being dragged over the page. */
 export const dragging = signal(false);
-
-export async function loadModels(): Promise<void> {
-  try {
-    models.value = (await client.listModels({})).models.filter(({ state }) => state !== ModelState.BROKEN);
-  } catch {
-    // Without the list there is the server's own choice, which is offered first anyway.
-  }
-}
 
 /** Takes songs with what is wanted now. */
 export function take(files: Iterable<File>): void {

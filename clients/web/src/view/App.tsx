@@ -1,10 +1,11 @@
 /** The page: what is always there, and what is there now. */
 import { useEffect } from "preact/hooks";
 import { tokenWanted } from "../calls/token";
+import { loadModels } from "../session/models";
 import { opened, openedId, open } from "../session/opened";
 import { language, theme, type Theme } from "../preferences";
 import { words } from "../words";
-import { AddSongs, dragging, loadModels, useDrop } from "./AddSongs";
+import { AddSongs, dragging, useDrop } from "./AddSongs";
 import { Announcer } from "./Announcer";
 import { Footer, loadVersion } from "./Footer";
 import { Icon } from "./icons";

@@ -1,5 +1,7 @@
 /** What the stems were made of and with: nothing degrades in silence. */
+import type { Engine } from "../generated/stemwire/v1/engine_pb";
 import type { Session } from "../generated/stemwire/v1/session_pb";
+import { models, trialOf } from "../session/models";
 import { rateOf } from "../session/timeline";
 import { clock, words } from "../words";
 import { list } from "../words/forms";
@@ -26,7 +28,10 @@ export function Details({ session }: { readonly session: Session }) {
           <dl>
             <div>
               <dt>{words.value.engine}</dt>
-              <dd>{list([engine.model, engine.executionProvider, engine.precision, engine.runtime], " · ")}</dd>
+              <dd>
+                {list([engine.model, engine.executionProvider, engine.precision, engine.runtime], " · ")}
+                <Trial engine={engine} />
+              </dd>
             </div>
             <div>
               <dt>{words.value.weights}</dt>
@@ -43,4 +48,12 @@ export function Details({ session }: { readonly session: Session }) {
       )}
     </>
   );
+}
+
+/** Why it was computed so, where the server had tried. */
+function Trial({ engine }: { readonly engine: Engine }) {
+  const trial = trialOf(engine, models.value);
+  if (trial === null) return null;
+  const { isReference, comparison } = words.value;
+  return <div class="muted">{trial === "reference" ? isReference : comparison(trial.speed, trial.snrDb)}</div>;
 }

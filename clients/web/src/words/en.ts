@@ -112,6 +112,8 @@ export const en: Words = {
   source: "Upload",
   weights: "Weights",
   unverified: "not known to be its authors’ own",
+  isReference: "tried: nothing else on the server is faster and near enough",
+  comparison: (speed, snrDb) => `tried: ${speed.toFixed(2)} times as fast as cpu · f32, the same to ${snrDb.toFixed(0)} dB`,
   engineChanged: (from, to, at, why) => `${to} took over from ${from} at ${at}: ${why}.`,
   changeReason: {
     ENGINE_FAILED: "it failed twice on the same part",

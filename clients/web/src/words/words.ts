@@ -85,6 +85,8 @@ export interface Words {
   readonly source: string;
   readonly weights: string;
   readonly unverified: string;
+  readonly isReference: string;
+  readonly comparison: (speed: number, snrDb: number) => string;
   readonly engineChanged: (from: string, to: string, at: string, why: string) => string;
   readonly changeReason: Readonly<Record<string, string>>;
   readonly damaged: (seconds: number) => string;

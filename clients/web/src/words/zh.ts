@@ -111,6 +111,8 @@ export const zh: Words = {
   source: "上传文件",
   weights: "权重",
   unverified: "未确认为作者原版",
+  isReference: "试验结果：服务器上没有更快且足够接近的方式",
+  comparison: (speed, snrDb) => `试验结果：速度是 cpu · f32 的 ${speed.toFixed(2)} 倍，一致程度 ${snrDb.toFixed(0)} dB`,
   engineChanged: (from, to, at, why) => `从 ${at} 起由 ${to} 接替 ${from}：${why}。`,
   changeReason: {
     ENGINE_FAILED: "它在同一处失败了两次",

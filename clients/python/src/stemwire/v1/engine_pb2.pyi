@@ -72,7 +72,7 @@ class Runtime(_message.Message):
     def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "title", "stems", "sample_rate", "segment_frames", "weights_sha256", "licence", "state", "message", "verified", "health")
+    __slots__ = ("name", "title", "stems", "sample_rate", "segment_frames", "weights_sha256", "licence", "state", "message", "verified", "health", "execution")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     STEMS_FIELD_NUMBER: _ClassVar[int]
@@ -84,6 +84,7 @@ class Model(_message.Message):
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     VERIFIED_FIELD_NUMBER: _ClassVar[int]
     HEALTH_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
     name: str
     title: str
     stems: _containers.RepeatedScalarFieldContainer[str]
@@ -95,7 +96,34 @@ class Model(_message.Message):
     message: str
     verified: bool
     health: EngineHealth
-    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., stems: _Optional[_Iterable[str]] = ..., sample_rate: _Optional[int] = ..., segment_frames: _Optional[int] = ..., weights_sha256: _Optional[bytes] = ..., licence: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., message: _Optional[str] = ..., verified: bool = ..., health: _Optional[_Union[EngineHealth, _Mapping]] = ...) -> None: ...
+    execution: Execution
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., stems: _Optional[_Iterable[str]] = ..., sample_rate: _Optional[int] = ..., segment_frames: _Optional[int] = ..., weights_sha256: _Optional[bytes] = ..., licence: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., message: _Optional[str] = ..., verified: bool = ..., health: _Optional[_Union[EngineHealth, _Mapping]] = ..., execution: _Optional[_Union[Execution, _Mapping]] = ...) -> None: ...
+
+class Execution(_message.Message):
+    __slots__ = ("execution_provider", "precision", "reason", "trials")
+    EXECUTION_PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    TRIALS_FIELD_NUMBER: _ClassVar[int]
+    execution_provider: str
+    precision: str
+    reason: str
+    trials: _containers.RepeatedCompositeFieldContainer[Trial]
+    def __init__(self, execution_provider: _Optional[str] = ..., precision: _Optional[str] = ..., reason: _Optional[str] = ..., trials: _Optional[_Iterable[_Union[Trial, _Mapping]]] = ...) -> None: ...
+
+class Trial(_message.Message):
+    __slots__ = ("execution_provider", "precision", "speed", "snr_db", "message")
+    EXECUTION_PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    SPEED_FIELD_NUMBER: _ClassVar[int]
+    SNR_DB_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    execution_provider: str
+    precision: str
+    speed: float
+    snr_db: float
+    message: str
+    def __init__(self, execution_provider: _Optional[str] = ..., precision: _Optional[str] = ..., speed: _Optional[float] = ..., snr_db: _Optional[float] = ..., message: _Optional[str] = ...) -> None: ...
 
 class EngineHealth(_message.Message):
     __slots__ = ("state", "failures", "since", "reason", "message")
