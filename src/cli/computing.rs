@@ -9,6 +9,7 @@ use super::args::EngineArgs;
 use super::error::CliError;
 use super::setup;
 use crate::engine::compute::{Choice, Computing};
+use crate::engine::pool::TimeLimits;
 use crate::engine::runtime::locate::Found;
 use crate::engine::runtime::{RuntimeError, Search};
 use crate::engine::trial::{self, Bench, Candidate, Request, Tried, Verdict};
@@ -19,20 +20,25 @@ const MEMORY: &str = "trials.toml";
 
 /// Decides how each of `models` is computed, and loads the library for the first of them; the others are
 /// computed with what this library has. Tries what there is to choose from; what is chosen is told.
-pub(super) fn choose(arguments: &EngineArgs, models: &[Arc<Model>]) -> Result<Computing, CliError> {
+pub(super) fn choose(
+    arguments: &EngineArgs,
+    limits: TimeLimits,
+    models: &[Arc<Model>],
+) -> Result<Computing, CliError> {
     let search = setup::search(arguments.runtime.as_deref());
     let libraries = setup::libraries(arguments, &search)?;
-    Ok(of(arguments, &search, libraries, models)?)
+    Ok(of(arguments, limits, &search, libraries, models)?)
 }
 
 /// The same with these libraries.
 pub(super) fn of(
     arguments: &EngineArgs,
+    limits: TimeLimits,
     search: &Search,
     libraries: Vec<Found>,
     models: &[Arc<Model>],
 ) -> Result<Computing, RuntimeError> {
-    let choosing = Choosing::new(arguments, search);
+    let choosing = Choosing::new(arguments, limits, search);
     let mut chosen = BTreeMap::new();
     let Some((first, others)) = models.split_first() else {
         let runtime = Runtime::load(&libraries[0].path)?;
@@ -60,16 +66,18 @@ pub(super) fn of(
 /// What is the same for all models.
 struct Choosing {
     asked: Request,
+    limits: TimeLimits,
     threads: usize,
     models_dir: Option<PathBuf>,
     memory: Option<PathBuf>,
 }
 
 impl Choosing {
-    fn new(arguments: &EngineArgs, search: &Search) -> Choosing {
+    fn new(arguments: &EngineArgs, limits: TimeLimits, search: &Search) -> Choosing {
         let folder = search.cache.as_ref().and_then(|cache| cache.parent());
         Choosing {
             asked: Request { provider: arguments.provider, precision: arguments.precision },
+            limits,
             threads: setup::pool_config(arguments).threads_per_worker,
             models_dir: setup::models_folder(arguments.models_dir.as_deref()).ok(),
             memory: folder.map(|folder| folder.join(MEMORY)),
@@ -91,6 +99,7 @@ impl Choosing {
         let bench = Bench {
             model,
             threads: self.threads,
+            limits: self.limits,
             command: &command,
             begun: &begun,
             memory: self.memory.as_deref(),

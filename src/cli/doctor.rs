@@ -65,7 +65,10 @@ fn check_runtime(
 ) -> Option<Computing> {
     let search = setup::search(arguments.engine.runtime.as_deref());
     let chosen = match search.libraries() {
-        Ok(libraries) => computing::of(&arguments.engine, &search, libraries, catalog.models()),
+        Ok(libraries) => {
+            let (limits, models) = (TimeLimits::default(), catalog.models());
+            computing::of(&arguments.engine, limits, &search, libraries, models)
+        }
         Err(error) => Err(error),
     };
     match chosen {

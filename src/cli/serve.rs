@@ -51,9 +51,10 @@ fn separations(arguments: &Serve) -> Result<Separations, CliError> {
     let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
     let chain =
         Chain::of(&arguments.engines, &catalog)?.with_breakers(breakers(&arguments.failure));
-    let computing = computing::choose(&arguments.engine, chain.models())?;
+    let time_limits = time_limits(&arguments.failure);
+    let computing = computing::choose(&arguments.engine, time_limits, chain.models())?;
     let store = open_store(&data_dir)?;
-    let pool = setup::pool(&arguments.engine, time_limits(&arguments.failure), computing)?;
+    let pool = setup::pool(&arguments.engine, time_limits, computing)?;
     warm_up(&pool, &chain);
     let mut decoder = DecoderConfig::from_here().map_err(|error| {
         CliError::plain(Kind::Other, format!("this binary's path is not known: {error}"))

@@ -184,6 +184,12 @@ def test_the_wire_tells_why_a_provider_is_left_out(here, start):
     ]
 
 
+def test_a_trial_has_the_time_that_engines_have(here, start):
+    server = start("--engines", "mini", "--engine-load-time", "1ms", variables=here)
+    [openvino] = executions(server)["mini"].trials
+    assert openvino.message == "it did not load within 0.001 s"
+
+
 def test_with_one_provider_nothing_is_tried(cli, cpu_only, start):
     server = start(variables=cpu_only)
     for told in executions(server).values():

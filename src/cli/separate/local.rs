@@ -64,7 +64,8 @@ pub(super) struct Local {
 impl Local {
     pub(super) fn new(arguments: &Separate, models: Models) -> Result<Local, CliError> {
         let Models { catalog, chain, wanted } = models;
-        let computing = computing::choose(&arguments.engine, &[Arc::clone(&wanted)])?;
+        let limits = TimeLimits::default();
+        let computing = computing::choose(&arguments.engine, limits, &[Arc::clone(&wanted)])?;
         let Choice { execution, reason, .. } = computing.of(&wanted);
         if execution != Execution::REFERENCE {
             eprintln!("{} is computed on {execution}: {reason}", wanted.card().name);
@@ -77,9 +78,9 @@ impl Local {
         let scratch = Scratch::new(&parent)?;
         let disk = |error: std::io::Error| CliError::disk(scratch.path(), &error);
         let store = Store::open(scratch.path()).map_err(disk)?;
-        let pool = setup::pool(&arguments.engine, TimeLimits::default(), computing)?;
+        let pool = setup::pool(&arguments.engine, limits, computing)?;
         let decoder = DecoderConfig::from_here().map_err(disk)?;
-        let config = Config { catalog, chain, decoder, limits: limits() };
+        let config = Config { catalog, chain, decoder, limits: no_limits() };
         let separations = Separations::open(store, pool, config).map_err(disk)?;
         Ok(Local { separations, _scratch: scratch })
     }
@@ -131,7 +132,7 @@ impl Local {
 }
 
 /// What is computed here is limited by this machine and by nothing else.
-fn limits() -> Limits {
+fn no_limits() -> Limits {
     const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
     Limits {
         upload_bytes: u64::MAX,

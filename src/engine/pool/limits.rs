@@ -29,14 +29,25 @@ impl Default for TimeLimits {
     }
 }
 
+impl TimeLimits {
+    /// Until a model has been measured it counts as this much slower than real time.
+    const UNMEASURED: u32 = 3;
+
+    /// What a segment may take of a model that has not been measured yet.
+    pub fn unmeasured(&self, card: &ModelCard) -> Duration {
+        self.of_usual(card.segment.duration(card.sample_rate) * Self::UNMEASURED)
+    }
+
+    fn of_usual(&self, usual: Duration) -> Duration {
+        usual.saturating_mul(self.factor).max(self.least)
+    }
+}
+
 /// What the models usually take for a segment.
 #[derive(Debug, Default)]
 pub(super) struct UsualTimes(HashMap<ModelName, Duration>);
 
 impl UsualTimes {
-    /// Until a model has been measured it counts as this much slower than real time.
-    const UNMEASURED: u32 = 3;
-
     /// How much a new measurement counts, as one in so many.
     const SLOWNESS: u32 = 8;
 
@@ -66,9 +77,10 @@ impl UsualTimes {
 
     /// How long the next segment may take.
     pub(super) fn limit(&self, card: &ModelCard, limits: &TimeLimits) -> Duration {
-        let unmeasured = || card.segment.duration(card.sample_rate) * Self::UNMEASURED;
-        let usual = self.0.get(&card.name).copied().unwrap_or_else(unmeasured);
-        usual.saturating_mul(limits.factor).max(limits.least)
+        match self.0.get(&card.name) {
+            Some(&usual) => limits.of_usual(usual),
+            None => limits.unmeasured(card),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! A candidate's process: it separates the fixed segment whenever it is told to.
 //!
-//! It says `ready BYTES` and the stems, float32 little-endian, once it has done so for the first time; then
-//! `took NANOSECONDS` for each line it reads; `failed REASON` when it cannot. The end of its input ends it.
+//! It says `loaded` when it has the model; `ready BYTES` and the stems, float32 little-endian, once it has separated for
+//! the first time; then `took NANOSECONDS` for each line it reads; `failed REASON` when it cannot. The end of its input
+//! ends it.
 //! Lines that begin otherwise are the libraries' own.
 
 use std::io::{self, BufRead, Write};
@@ -22,9 +23,16 @@ pub fn perform(
     input: impl BufRead,
     mut output: impl Write,
 ) -> io::Result<()> {
-    let performed = ready(model, compute);
-    let (mut engine, mix, stems) = match performed {
-        Ok(ready) => ready,
+    let options = Options::all(model.card());
+    let mut engine = match load(model, compute, &options) {
+        Ok(engine) => engine,
+        Err(error) => return failed(&mut output, &error.to_string()),
+    };
+    writeln!(output, "loaded")?;
+    output.flush()?;
+    let mix = segment::fixed(model.card().segment, model.card().sample_rate);
+    let stems = match engine.separate(&mix, &options) {
+        Ok(stems) => stems,
         Err(error) => return failed(&mut output, &error.to_string()),
     };
     let planes = stems.iter().flat_map(Stereo::planes);
@@ -32,7 +40,6 @@ pub fn perform(
     writeln!(output, "ready {}", bytes.len())?;
     output.write_all(&bytes)?;
     output.flush()?;
-    let options = Options::all(model.card());
     for line in input.lines() {
         line?;
         let begun = Instant::now();
@@ -54,12 +61,12 @@ pub fn failed(mut output: impl Write, reason: &str) -> io::Result<()> {
     output.flush()
 }
 
-type Ready = (Box<dyn Engine>, Stereo, Vec<Stereo>);
-
-fn ready(model: &Arc<Model>, compute: &Compute) -> Result<Ready, EngineError> {
-    let card = model.card();
-    let mix = segment::fixed(card.segment, card.sample_rate);
+fn load(
+    model: &Arc<Model>,
+    compute: &Compute,
+    options: &Options,
+) -> Result<Box<dyn Engine>, EngineError> {
     let mut engine = model.load(compute)?;
-    let stems = engine.separate(&mix, &Options::all(card))?;
-    Ok((engine, mix, stems))
+    engine.prepare(options)?;
+    Ok(engine)
 }

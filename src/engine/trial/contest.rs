@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::contestant::Contestant;
+use super::contestant::{Contestant, Limits};
 use super::{Bench, Candidate, Figures, Tried};
 
 /// Turns of each pair. What else runs on the machine hits both of a pair, and the median of three ratios
@@ -15,20 +15,21 @@ pub(super) fn hold(
     candidates: &[Candidate],
     bench: &Bench<'_>,
 ) -> Vec<Tried> {
+    let card = bench.model.card();
+    let limits = Limits { load: bench.limits.load, segment: bench.limits.unmeasured(card) };
+    let start = |candidate: &Candidate| Contestant::start(&mut (bench.command)(candidate), limits);
     let mut standard: Option<Result<Contestant, String>> = None;
     let mut trial = |candidate: &Candidate| -> Result<Figures, String> {
         if candidate == reference {
             return Ok(Figures::REFERENCE);
         }
-        let mut contestant = Contestant::start(&mut (bench.command)(candidate))?;
+        let mut contestant = start(candidate)?;
         // It starts only once there is somebody to run against, and stays for the next.
-        let standard =
-            standard.get_or_insert_with(|| Contestant::start(&mut (bench.command)(reference)));
-        let standard = match standard {
+        let standard = match standard.get_or_insert_with(|| start(reference)) {
             Ok(standard) => standard,
             Err(reason) => return Err(format!("{} fails: {reason}", reference.execution)),
         };
-        let (planes, frames) = (2 * bench.model.card().stems.len(), bench.model.card().segment);
+        let (planes, frames) = (2 * card.stems.len(), card.segment);
         let snr_db = worst_snr(&standard.stems, &contestant.stems, planes, frames.as_len())?;
         let mut ratios = Vec::with_capacity(PAIRS);
         for _ in 0..PAIRS {

@@ -6,19 +6,22 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// What loading and the first segment may take: OpenVINO and CUDA prepare a graph for seconds, on a busy machine
-/// for minutes.
-const LOAD_LIMIT: Duration = Duration::from_secs(300);
-
-/// What one segment may take; one that takes longer wins nothing.
-const RUN_LIMIT: Duration = Duration::from_secs(60);
-
 /// The most that is believed of the size of all stems: 64 stems of the longest segment that is used.
 const MOST_BYTES: usize = 1 << 30;
+
+/// What a process may take, as an engine in the service.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// To be loaded. OpenVINO and CUDA prepare a graph for seconds, on a busy machine for minutes.
+    pub(super) load: Duration,
+    /// For one segment.
+    pub(super) segment: Duration,
+}
 
 /// A process that has separated the fixed segment and can do so again.
 pub(super) struct Contestant {
     process: Process,
+    limit: Duration,
     /// The stems' samples, one plane after the other.
     pub(super) stems: Vec<f32>,
 }
@@ -31,6 +34,7 @@ struct Process {
 }
 
 enum Said {
+    Loaded,
     Ready(Vec<f32>),
     Took(Duration),
     Failed(String),
@@ -41,12 +45,12 @@ impl Contestant {
     ///
     /// # Errors
     /// In words, why it has not.
-    pub(super) fn start(command: &mut Command) -> Result<Contestant, String> {
+    pub(super) fn start(command: &mut Command, limits: Limits) -> Result<Contestant, String> {
         let mut process = Process::start(command).map_err(|e| format!("it does not start: {e}"))?;
-        match process.hear(LOAD_LIMIT)? {
-            Said::Ready(stems) => Ok(Contestant { process, stems }),
-            Said::Took(_) => Err("it answered out of turn".into()),
-            Said::Failed(reason) => Err(reason),
+        let Said::Loaded = process.hear("load", limits.load)? else { return Err(out_of_turn()) };
+        match process.hear("answer", limits.segment)? {
+            Said::Ready(stems) => Ok(Contestant { process, limit: limits.segment, stems }),
+            _ => Err(out_of_turn()),
         }
     }
 
@@ -59,12 +63,15 @@ impl Contestant {
         let told = input.map_or(Ok(()), |input| input.write_all(b"run\n"));
         // Where it has gone, that is heard.
         let _ = told.and_then(|()| self.process.input.as_mut().map_or(Ok(()), Write::flush));
-        match self.process.hear(RUN_LIMIT)? {
+        match self.process.hear("answer", self.limit)? {
             Said::Took(time) => Ok(time),
-            Said::Ready(_) => Err("it answered out of turn".into()),
-            Said::Failed(reason) => Err(reason),
+            _ => Err(out_of_turn()),
         }
     }
+}
+
+fn out_of_turn() -> String {
+    "it answered out of turn".to_owned()
 }
 
 impl Process {
@@ -81,11 +88,13 @@ impl Process {
         Ok(process)
     }
 
-    fn hear(&mut self, limit: Duration) -> Result<Said, String> {
+    /// What it says next, which it has to within `limit`: that it has done `what`.
+    fn hear(&mut self, what: &str, limit: Duration) -> Result<Said, String> {
         match self.said.recv_timeout(limit) {
+            Ok(Said::Failed(reason)) => Err(reason),
             Ok(said) => Ok(said),
             Err(RecvTimeoutError::Timeout) => {
-                Err(format!("it did not answer within {} s", limit.as_secs()))
+                Err(format!("it did not {what} within {} s", limit.as_secs_f32()))
             }
             Err(RecvTimeoutError::Disconnected) => Err(match self.child.wait() {
                 Ok(status) => format!("its process ended with {status}"),
@@ -101,7 +110,7 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         // The listener may be handing over what nobody hears any more.
-        while self.said.recv_timeout(LOAD_LIMIT).is_ok() {}
+        while self.said.recv().is_ok() {}
         if let Some(listener) = self.listener.take() {
             // Its panic would have been printed.
             let _ = listener.join();
@@ -120,8 +129,10 @@ fn listen(output: ChildStdout, sender: &SyncSender<Said>) {
             Ok(_) => {}
         }
         let text = String::from_utf8_lossy(&line);
-        let Some((word, rest)) = text.trim_end().split_once(' ') else { continue };
+        let text = text.trim_end();
+        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
         let said = match word {
+            "loaded" => Said::Loaded,
             "ready" => {
                 let Some(stems) = rest.parse().ok().and_then(|count| stems(&mut output, count))
                 else {
@@ -156,13 +167,20 @@ fn stems(output: &mut impl Read, count: usize) -> Option<Vec<f32>> {
 mod tests {
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(600);
+    const SHORT: Duration = Duration::from_millis(50);
+
+    fn shell_within(limits: Limits, script: &str) -> Result<Contestant, String> {
+        Contestant::start(Command::new("sh").args(["-c", script]), limits)
+    }
+
     fn shell(script: &str) -> Result<Contestant, String> {
-        Contestant::start(Command::new("sh").args(["-c", script]))
+        shell_within(Limits { load: LONG, segment: LONG }, script)
     }
 
     #[test]
     fn what_it_says_is_heard() {
-        let script = "echo a library greets; printf 'ready 8\\n\\0\\0\\200\\77\\0\\0\\0\\300'; \
+        let script = "echo a library greets; echo loaded; printf 'ready 8\\n\\0\\0\\200\\77\\0\\0\\0\\300'; \
                       read line; echo took 1500; read line; echo failed no more; read line";
         let mut contestant = shell(script).unwrap();
         assert_eq!(contestant.stems, [1.0, -2.0]);
@@ -174,9 +192,28 @@ mod tests {
     fn one_that_fails_or_dies_is_told() {
         assert_eq!(shell("echo failed no such device").err().unwrap(), "no such device");
         assert!(shell("kill -SEGV $$").err().unwrap().contains("signal: 11"));
-        assert!(shell("echo ready 8; printf 1234").err().unwrap().contains("exit status: 0"));
+        let broken_off = shell("echo loaded; echo ready 8; printf 1234").err().unwrap();
+        assert!(broken_off.contains("exit status: 0"), "{broken_off}");
+        assert_eq!(shell("echo took 5").err().unwrap(), out_of_turn());
         assert!(shell("exit 3").err().unwrap().contains("exit status: 3"));
-        let missing = Contestant::start(&mut Command::new("/no/such/program"));
+        let limits = Limits { load: LONG, segment: LONG };
+        let missing = Contestant::start(&mut Command::new("/no/such/program"), limits);
         assert!(missing.err().unwrap().contains("does not start"));
+    }
+
+    #[test]
+    fn one_that_hangs_is_ended_when_its_time_is_over() {
+        let error = |limits, script| shell_within(limits, script).err().unwrap();
+        let loads = error(Limits { load: SHORT, segment: LONG }, "exec sleep 600");
+        assert_eq!(loads, "it did not load within 0.05 s");
+        let limits = Limits { load: LONG, segment: SHORT };
+        assert_eq!(error(limits, "echo loaded; exec sleep 600"), "it did not answer within 0.05 s");
+        let mut contestant = shell("echo loaded; echo ready 0; read line; exec sleep 600").unwrap();
+        contestant.limit = SHORT;
+        assert_eq!(contestant.run(), Err("it did not answer within 0.05 s".to_owned()));
+        let process = contestant.process.child.id().to_string();
+        drop(contestant);
+        let found = Command::new("kill").args(["-0", &process]).stderr(Stdio::null()).status();
+        assert!(!found.unwrap().success(), "it goes on");
     }
 }

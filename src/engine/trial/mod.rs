@@ -16,6 +16,7 @@ pub mod verdict;
 use std::path::Path;
 use std::process::Command;
 
+use super::pool::TimeLimits;
 use super::runtime::RuntimeError;
 use super::runtime::locate::Found;
 use super::{Execution, Model, PrecisionChoice, ProviderChoice};
@@ -29,6 +30,8 @@ pub struct Bench<'a> {
     pub model: &'a Model,
     /// Compute threads of one worker.
     pub threads: usize,
+    /// What loading and a segment may take.
+    pub limits: TimeLimits,
     /// The command whose process is a [`child`] for a candidate.
     pub command: &'a dyn Fn(&Candidate) -> Command,
     /// Is told that trying begins, which takes a while.
