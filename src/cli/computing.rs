@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::args::EngineArgs;
 use super::error::CliError;
@@ -18,45 +19,71 @@ use crate::engine::{Execution, Model, ModelCard, ProviderChoice, Runtime};
 /// The file of the verdicts so far, in the cache folder.
 const MEMORY: &str = "trials.toml";
 
+/// How long trying may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// What an engine that is tried may take.
+    pub(super) limits: TimeLimits,
+    /// No trial begins later than this.
+    pub(super) total: Duration,
+}
+
+impl Default for Patience {
+    /// Until everything has been tried.
+    fn default() -> Patience {
+        Patience { limits: TimeLimits::default(), total: Duration::MAX }
+    }
+}
+
 /// Decides how each of `models` is computed, and loads the library for the first of them; the others are
-/// computed with what this library has. Tries what there is to choose from; what is chosen is told.
+/// computed with what this library has. Tries what there is to choose from, one model after the other; what is
+/// chosen is told.
 pub(super) fn choose(
     arguments: &EngineArgs,
-    limits: TimeLimits,
+    patience: Patience,
     models: &[Arc<Model>],
 ) -> Result<Computing, CliError> {
     let search = setup::search(arguments.runtime.as_deref());
     let libraries = setup::libraries(arguments, &search)?;
-    Ok(of(arguments, limits, &search, libraries, models)?)
+    Ok(of(arguments, patience, &search, libraries, models)?)
 }
 
 /// The same with these libraries.
 pub(super) fn of(
     arguments: &EngineArgs,
-    limits: TimeLimits,
+    patience: Patience,
     search: &Search,
     libraries: Vec<Found>,
     models: &[Arc<Model>],
 ) -> Result<Computing, RuntimeError> {
-    let choosing = Choosing::new(arguments, limits, search);
+    let choosing = Choosing::new(arguments, patience, models.len(), search);
     let mut chosen = BTreeMap::new();
     let Some((first, others)) = models.split_first() else {
         let runtime = Runtime::load(&libraries[0].path)?;
         return Ok(Computing::new(runtime, arguments.provider, chosen));
     };
-    let verdict = choosing.decide(first, &libraries)?;
+    let verdict = choosing.decide(1, first, &libraries)?;
     let runtime = Runtime::load(&verdict.chosen.library)?;
-    let loaded = libraries.into_iter().filter(|found| found.path == verdict.chosen.library);
-    let loaded: Vec<Found> = loaded.collect();
-    let verdict = choosing.proved(first.card(), verdict, &runtime)?;
-    chosen.insert(first.card().name.clone(), verdict);
-    for model in others {
+    let (loaded, left): (Vec<Found>, Vec<Found>) =
+        libraries.into_iter().partition(|found| found.path == verdict.chosen.library);
+    let is_bound = !left.is_empty() && loaded.iter().all(|found| found.providers().len() == 1);
+    let choice = choosing.proved(first.card(), verdict, &runtime)?;
+    chosen.insert(first.card().name.clone(), choice);
+    for (number, model) in (2..).zip(others) {
         let card = model.card();
-        let decided = choosing.decide(model, &loaded);
+        let mut decided = choosing.decide(number, model, &loaded);
+        if let Ok(verdict) = &mut decided
+            && is_bound
+            && verdict.tried.is_empty()
+            && choosing.request(card).provider == ProviderChoice::Auto
+        {
+            let library = format!("the library that computes {}", first.card().name);
+            verdict.reason = format!("{library} has nothing else, and only one can be loaded");
+        }
         match decided.and_then(|verdict| choosing.proved(card, verdict, &runtime)) {
             Ok(choice) => drop(chosen.insert(card.name.clone(), choice)),
             Err(error) if arguments.provider != ProviderChoice::Auto => return Err(error),
-            // Its card asks for what is not here: the chain does without it, as with one that does not load.
+            // Its card asks for what is not here: the others do without it, as with one that does not load.
             Err(error) => eprintln!("warning: {}: {error}", card.name),
         }
     }
@@ -66,18 +93,23 @@ pub(super) fn of(
 /// What is the same for all models.
 struct Choosing {
     asked: Request,
-    limits: TimeLimits,
+    patience: Patience,
+    begun: Instant,
+    /// How many there are.
+    models: usize,
     threads: usize,
     models_dir: Option<PathBuf>,
     memory: Option<PathBuf>,
 }
 
 impl Choosing {
-    fn new(arguments: &EngineArgs, limits: TimeLimits, search: &Search) -> Choosing {
+    fn new(arguments: &EngineArgs, patience: Patience, models: usize, search: &Search) -> Choosing {
         let folder = search.cache.as_ref().and_then(|cache| cache.parent());
         Choosing {
             asked: Request { provider: arguments.provider, precision: arguments.precision },
-            limits,
+            patience,
+            begun: Instant::now(),
+            models,
             threads: setup::pool_config(arguments).threads_per_worker,
             models_dir: setup::models_folder(arguments.models_dir.as_deref()).ok(),
             memory: folder.map(|folder| folder.join(MEMORY)),
@@ -92,16 +124,31 @@ impl Choosing {
         }
     }
 
-    fn decide(&self, model: &Model, libraries: &[Found]) -> Result<Verdict, RuntimeError> {
+    fn decide(
+        &self,
+        number: usize,
+        model: &Model,
+        libraries: &[Found],
+    ) -> Result<Verdict, RuntimeError> {
         let command = |candidate: &Candidate| self.command(model, candidate);
         let name = &model.card().name;
-        let begun = || eprintln!("trying what computes {name} fastest here; the answer is kept");
+        let begin = || {
+            let in_time = self.begun.elapsed() < self.patience.total;
+            if in_time {
+                let place = match self.models {
+                    1 => String::new(),
+                    models => format!(", model {number} of {models}"),
+                };
+                eprintln!("trying what computes {name} fastest here{place}; the answer is kept");
+            }
+            in_time
+        };
         let bench = Bench {
             model,
             threads: self.threads,
-            limits: self.limits,
+            limits: self.patience.limits,
             command: &command,
-            begun: &begun,
+            begin: &begin,
             memory: self.memory.as_deref(),
         };
         trial::decide(libraries, self.request(model.card()), &bench)

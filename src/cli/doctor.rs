@@ -8,9 +8,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use super::args::Doctor;
+use super::computing::{self, Patience};
 use super::error::{CliError, Kind};
 use super::runtime::write;
-use super::{computing, setup};
+use super::setup;
 use crate::engine::compute::Choice;
 use crate::engine::pool::TimeLimits;
 use crate::engine::runtime::locate::Origin;
@@ -66,8 +67,8 @@ fn check_runtime(
     let search = setup::search(arguments.engine.runtime.as_deref());
     let chosen = match search.libraries() {
         Ok(libraries) => {
-            let (limits, models) = (TimeLimits::default(), catalog.models());
-            computing::of(&arguments.engine, limits, &search, libraries, models)
+            let (patience, models) = (Patience::default(), catalog.models());
+            computing::of(&arguments.engine, patience, &search, libraries, models)
         }
         Err(error) => Err(error),
     };

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::{FailureArgs, LimitArgs, Serve};
+use super::computing::{self, Patience};
 use super::error::{CliError, Kind};
 use super::runtime::write;
-use super::{computing, setup};
-use crate::engine::Chain;
+use super::setup;
 use crate::engine::breaker::BreakerConfig;
 use crate::engine::pool::{Pool, TimeLimits};
+use crate::engine::{Catalog, Chain, Model};
 use crate::separation::{Config, DecoderConfig, Limits, Separations};
 use crate::server::{self, ServerConfig, Tls};
 use crate::session::Store;
@@ -52,7 +53,8 @@ fn separations(arguments: &Serve) -> Result<Separations, CliError> {
     let chain =
         Chain::of(&arguments.engines, &catalog)?.with_breakers(breakers(&arguments.failure));
     let time_limits = time_limits(&arguments.failure);
-    let computing = computing::choose(&arguments.engine, time_limits, chain.models())?;
+    let patience = Patience { limits: time_limits, total: arguments.trial_time };
+    let computing = computing::choose(&arguments.engine, patience, &named(&catalog, &chain))?;
     let store = open_store(&data_dir)?;
     let pool = setup::pool(&arguments.engine, time_limits, computing)?;
     warm_up(&pool, &chain);
@@ -64,6 +66,14 @@ fn separations(arguments: &Serve) -> Result<Separations, CliError> {
     decoder.stall = arguments.limits.decoder_stall;
     let config = Config { catalog, chain, decoder, limits: limits(&arguments.limits) };
     Separations::open(store, pool, config).map_err(|error| CliError::disk(&data_dir, &error))
+}
+
+/// The models that a session may come to: those of the chain first.
+fn named(catalog: &Catalog, chain: &Chain) -> Vec<Arc<Model>> {
+    let in_chain =
+        |model: &&Arc<Model>| chain.models().iter().any(|other| Arc::ptr_eq(other, model));
+    let others = catalog.models().iter().filter(|model| !in_chain(model));
+    chain.models().iter().chain(others).cloned().collect()
 }
 
 /// Readies the first engine that works: faults show now, and the first client does not wait. A server

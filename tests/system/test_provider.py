@@ -65,6 +65,17 @@ def snr_db(truth: np.ndarray, other: np.ndarray) -> float:
     return float(np.min(10 * np.log10(np.sum(truth**2, axis=(1, 2)) / noise)))
 
 
+def let_win(here: dict, provider: str) -> Path:
+    """Whoever was faster in the one trial so far: this one has won. Answers its library."""
+    memory = here["XDG_CACHE_HOME"] / "stemwire" / "trials.toml"
+    [library] = library_folders(here, provider)[0].glob("libonnxruntime.so*")
+    head, tail = memory.read_text().split("[[verdict.tried]]", 1)
+    head = re.sub(r'library = ".*"', f'library = "{library}"', head)
+    head = re.sub(r'provider = ".*"', f'provider = "{provider}"', head)
+    memory.write_text(head + "[[verdict.tried]]" + tail)
+    return library
+
+
 def computes(text: str) -> tuple:
     """Provider, precision and reason, as the log tells them."""
     return re.search(r'computes model=mini provider=(\w+) precision=(\w+) reason="(.+)"', text).groups()
@@ -184,6 +195,43 @@ def test_the_wire_tells_why_a_provider_is_left_out(here, start):
     ]
 
 
+def test_every_model_that_can_be_named_is_tried_and_by_separate_only_the_one_that_it_uses(cli, here, start, tmp_path):
+    shutil.copytree(Path(__file__).resolve().parents[2] / "models" / "mini-spleeter", tmp_path / "models" / "own")
+    card = tmp_path / "models" / "own" / "card.toml"
+    card.write_text(card.read_text().replace('name = "mini-spleeter"', 'name = "own"'))
+    said = cli("separate", "song.wav", "--models-dir", "models", **here).err
+    assert said.count("trying") == 1 and "trying what computes mini fastest here; " in said
+    # The chain's first model has the choice of the library.
+    options = ("--engines", "mini", "--models-dir", str(tmp_path / "models"))
+    let_win(here, "cpu")
+    server = start(*options, variables=here)
+    told = executions(server)
+    assert told["own"].reason == "the library that computes mini has nothing else, and only one can be loaded"
+    assert not told["own"].trials and "trying" not in server.said()
+    let_win(here, "openvino")
+    server = start(*options, variables=here)
+    # What separate found out for mini holds here, too; of two models that are the same but for their names one is tried.
+    assert re.findall(r"trying what computes (.*) fastest here, (model . of 3)", server.said()) == [("mini-spleeter", "model 2 of 3")]
+    told = executions(server)
+    assert list(told) == ["mini", "mini-spleeter", "own"]
+    for name, execution in told.items():
+        assert [way(trial) for trial in execution.trials] == [("openvino", "f32")]
+        done = client.separate(server.stub, wav(music(6)), client.Config(model=name)).done
+        assert way(done.engine) == way(execution)
+    server.terminate()
+    server.restart()
+    assert "trying" not in server.said() and executions(server) == told
+
+
+def test_without_time_for_trials_the_cpu_computes(here, start):
+    server = start("--trial-time", "0s", variables=here)
+    told = executions(server)
+    assert "no time left" in told["mini"].reason
+    for execution in told.values():
+        assert (*way(execution), len(execution.trials)) == ("cpu", "f32", 0)
+    assert not (here["XDG_CACHE_HOME"] / "stemwire" / "trials.toml").exists()
+
+
 def test_a_trial_has_the_time_that_engines_have(here, start):
     server = start("--engines", "mini", "--engine-load-time", "1ms", variables=here)
     [openvino] = executions(server)["mini"].trials
@@ -220,14 +268,7 @@ def test_a_provider_that_is_broken_is_left_out_by_auto_and_told_by_name(cli, her
 
 def test_a_provider_that_has_won_and_broken_since_is_replaced(cli, here, tmp_path):
     cli("separate", "song.wav", "-o", "before", **here)
-    memory = here["XDG_CACHE_HOME"] / "stemwire" / "trials.toml"
-    # Whoever was faster: OpenVINO has won.
-    text = memory.read_text()
-    [library] = library_folders(here, "openvino")[0].glob("libonnxruntime.so*")
-    head, tail = text.split("[[verdict.tried]]", 1)
-    head = re.sub(r'library = ".*"', f'library = "{library}"', head)
-    head = re.sub(r'provider = ".*"', 'provider = "openvino"', head)
-    memory.write_text(head + "[[verdict.tried]]" + tail)
+    library = let_win(here, "openvino")
     assert computes(cli("separate", "song.wav", "-o", "won", **here).err)[0] == "openvino"
     # What it needs beside itself is gone; the runtime's own files are as they were.
     for plugin in library.parent.glob("libopenvino_intel_cpu_plugin*"):

@@ -26,6 +26,9 @@ pub(in crate::cli) struct Serve {
     pub(in crate::cli) engines: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) engine: EngineArgs,
+    /// Time after which no more providers are tried at a start; what is left is computed by cpu until the next
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration, env = "STEMWIRE_TRIAL_TIME")]
+    pub(in crate::cli) trial_time: Duration,
     /// Token that every call must carry
     #[arg(long, env = "STEMWIRE_TOKEN", hide_env_values = true)]
     pub(in crate::cli) token: Option<String>,

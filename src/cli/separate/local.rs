@@ -10,11 +10,11 @@ use super::scratch::Scratch;
 use super::{Pipe, Song, Task, write_pcm};
 use crate::audio::{Frames, Hertz, StemName};
 use crate::cli::args::Separate;
+use crate::cli::computing::{self, Patience};
 use crate::cli::error::{CliError, Kind};
 use crate::cli::export::{Finished, FinishedStem};
-use crate::cli::{computing, setup};
+use crate::cli::setup;
 use crate::engine::compute::Choice;
-use crate::engine::pool::TimeLimits;
 use crate::engine::{Catalog, Chain, Execution, Model};
 use crate::separation::{Config, DecoderConfig, Limits, Separations};
 use crate::session::retention::Retention;
@@ -64,8 +64,9 @@ pub(super) struct Local {
 impl Local {
     pub(super) fn new(arguments: &Separate, models: Models) -> Result<Local, CliError> {
         let Models { catalog, chain, wanted } = models;
-        let limits = TimeLimits::default();
-        let computing = computing::choose(&arguments.engine, limits, &[Arc::clone(&wanted)])?;
+        let patience = Patience::default();
+        let models = [Arc::clone(&wanted)];
+        let computing = computing::choose(&arguments.engine, patience, &models)?;
         let Choice { execution, reason, .. } = computing.of(&wanted);
         if execution != Execution::REFERENCE {
             eprintln!("{} is computed on {execution}: {reason}", wanted.card().name);
@@ -78,7 +79,7 @@ impl Local {
         let scratch = Scratch::new(&parent)?;
         let disk = |error: std::io::Error| CliError::disk(scratch.path(), &error);
         let store = Store::open(scratch.path()).map_err(disk)?;
-        let pool = setup::pool(&arguments.engine, limits, computing)?;
+        let pool = setup::pool(&arguments.engine, patience.limits, computing)?;
         let decoder = DecoderConfig::from_here().map_err(disk)?;
         let config = Config { catalog, chain, decoder, limits: no_limits() };
         let separations = Separations::open(store, pool, config).map_err(disk)?;

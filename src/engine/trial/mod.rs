@@ -34,8 +34,8 @@ pub struct Bench<'a> {
     pub limits: TimeLimits,
     /// The command whose process is a [`child`] for a candidate.
     pub command: &'a dyn Fn(&Candidate) -> Command,
-    /// Is told that trying begins, which takes a while.
-    pub begun: &'a dyn Fn(),
+    /// Is told that trying is about to begin, which takes a while; answers whether there is time for it.
+    pub begin: &'a dyn Fn() -> bool,
     /// The file of the verdicts so far, where they are kept.
     pub memory: Option<&'a Path>,
 }
@@ -60,7 +60,10 @@ pub fn decide(
     if let Some(verdict) = bench.memory.and_then(|file| memory::recall(file, &key)) {
         return Ok(verdict);
     }
-    (bench.begun)();
+    if !(bench.begin)() {
+        let reason = "there was no time left to try others; the next start may";
+        return Ok(Verdict::untried(candidates[0].clone(), reason.to_owned()));
+    }
     let tried = contest::hold(&reference, &candidates, bench);
     let verdict = Verdict::of(tried, &candidates, request);
     // What failed today may work tomorrow: a library was missing, or memory.
