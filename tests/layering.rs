@@ -29,7 +29,7 @@ const RUNGS: [(&str, u32); 18] = [
 ];
 
 /// Crates that only these rooms may name.
-const OWNERS: [(&str, &[&str]); 36] = [
+const OWNERS: [(&str, &[&str]); 35] = [
     ("symphonia", &["audio/decode"]),
     ("rubato", &["audio/resample"]),
     ("hound", &["audio/wav", "cli/export"]),
@@ -41,7 +41,6 @@ const OWNERS: [(&str, &[&str]); 36] = [
     ("zip", &["engine", "server/rest"]),
     ("flacenc", &["audio/flac"]),
     ("prometheus_client", &["server/metrics"]),
-    ("http_body", &["server/metrics"]),
     ("http_body_util", &["server"]),
     ("flate2", &["engine"]),
     ("tar", &["engine"]),

@@ -1,82 +1,31 @@
 //! Gives errors of gRPC what they lack: the request's id to all, and an `ErrorInfo` to those that come from the
 //! transport and not from a call's own code.
 //!
-//! Errors stand in the head of an answer, or after its last message. What is after it is part of the body once
-//! grpc-web is made of it, so this layer is needed on both sides of that one. What it has given it gives once.
+//! This layer is needed on both sides of the one that makes grpc-web, as [`trailers`] tells. What it has given it
+//! gives once.
 
 use std::collections::HashMap;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{HeaderMap, Request, Response};
-use http_body_util::BodyExt;
+use axum::extract::Request;
+use axum::http::HeaderMap;
+use axum::middleware::Next;
+use axum::response::Response;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
-use tower::{Layer, Service};
 
 use super::caller::is_grpc;
 use super::request_id::RequestId;
 use super::status::DOMAIN;
+use super::trailers;
 
-/// A service whose errors have all their details.
-#[derive(Debug, Clone)]
-pub(super) struct Details<S> {
-    inner: S,
-}
-
-/// Makes [`Details`].
-#[derive(Debug, Clone)]
-pub(super) struct DetailsLayer;
-
-/// The layer that adds them.
-pub(super) fn layer() -> DetailsLayer {
-    DetailsLayer
-}
-
-impl<S> Layer<S> for DetailsLayer {
-    type Service = Details<S>;
-
-    fn layer(&self, inner: S) -> Details<S> {
-        Details { inner }
+/// Adds them.
+pub(super) async fn add(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
+    let response = next.run(request).await;
+    if !is_grpc(response.headers()) {
+        return response;
     }
-}
-
-impl<S, B, R> Service<Request<B>> for Details<S>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    S::Future: Send + 'static,
-    R: HttpBody<Data = Bytes> + Send + 'static,
-    R::Error: Into<axum::BoxError>,
-{
-    type Response = Response<Body>;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send + 'static>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let id = request.extensions().get::<RequestId>().cloned();
-        let answer = self.inner.call(request);
-        Box::pin(async move {
-            let mut response = answer.await?;
-            if !is_grpc(response.headers()) {
-                return Ok(response.map(Body::new));
-            }
-            complete(response.headers_mut(), id.as_ref());
-            let body = |body: R| {
-                body.map_frame(move |mut frame| {
-                    if let Some(trailers) = frame.trailers_mut() {
-                        complete(trailers, id.as_ref());
-                    }
-                    frame
-                })
-            };
-            Ok(response.map(|inner| Body::new(body(inner))))
-        })
-    }
+    trailers::show(response, move |headers| complete(headers, id.as_ref()))
 }
 
 fn complete(headers: &mut HeaderMap, id: Option<&RequestId>) {

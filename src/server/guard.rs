@@ -6,13 +6,13 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, HeaderName, Request, Response, Uri};
-use tower::{Layer, Service};
+use axum::http::{HeaderMap, HeaderName, Uri};
+use axum::middleware::Next;
+use axum::response::Response;
 
 use super::ServerConfig;
 use super::caller::is_grpc;
@@ -20,36 +20,37 @@ use super::status::{ApiError, respond, to_status};
 use super::web;
 
 /// Refuses calls before anything reads them.
-#[derive(Clone)]
-pub(super) struct Guard<S> {
-    rules: Arc<Rules>,
-    inner: S,
+pub(super) async fn check(
+    State(rules): State<Arc<Rules>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match rules.refusal(request.uri(), request.headers()) {
+        // In the language of the caller.
+        Some(error) if is_grpc(request.headers()) => to_status(error).into_http(),
+        Some(error) => respond(&error),
+        None => next.run(request).await,
+    }
 }
 
-/// Makes [`Guard`]s.
-#[derive(Clone)]
-pub(super) struct GuardLayer {
-    rules: Arc<Rules>,
-}
-
-struct Rules {
+/// Who is served.
+pub(super) struct Rules {
     token: Option<String>,
     hosts: Vec<String>,
     origins: Vec<String>,
 }
 
-/// The guard that this configuration asks for.
-pub(super) fn layer(config: &ServerConfig) -> GuardLayer {
-    let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
-    let rules = Rules {
-        token: config.token.clone(),
-        hosts: lower(&config.hosts),
-        origins: lower(&config.origins),
-    };
-    GuardLayer { rules: Arc::new(rules) }
-}
-
 impl Rules {
+    /// Those that this configuration asks for.
+    pub(super) fn of(config: &ServerConfig) -> Rules {
+        let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        Rules {
+            token: config.token.clone(),
+            hosts: lower(&config.hosts),
+            origins: lower(&config.origins),
+        }
+    }
+
     fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Option<ApiError> {
         let host = uri.authority().cloned().or_else(|| text(headers, HOST)?.parse().ok());
         if !host.as_ref().is_some_and(|host| self.knows(host)) {
@@ -114,45 +115,6 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-impl<S> Layer<S> for GuardLayer {
-    type Service = Guard<S>;
-
-    fn layer(&self, inner: S) -> Guard<S> {
-        Guard { rules: Arc::clone(&self.rules), inner }
-    }
-}
-
-impl<S, B, R> Service<Request<B>> for Guard<S>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    S::Future: Send + 'static,
-    R: axum::body::HttpBody<Data = axum::body::Bytes> + Send + 'static,
-    R::Error: Into<axum::BoxError>,
-{
-    type Response = Response<Body>;
-    type Error = S::Error;
-    type Future =
-        std::pin::Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send + 'static>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        if let Some(error) = self.rules.refusal(request.uri(), request.headers()) {
-            let response = refuse(request.headers(), error);
-            return Box::pin(async move { Ok(response) });
-        }
-        let answer = self.inner.call(request);
-        Box::pin(async move { Ok(answer.await?.map(Body::new)) })
-    }
-}
-
-/// The refusal in the language of the caller: gRPC, or plain HTTP.
-fn refuse(headers: &HeaderMap, error: ApiError) -> Response<Body> {
-    if is_grpc(headers) { to_status(error).into_http() } else { respond(&error) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,7 +136,7 @@ mod tests {
         for (name, value) in headers.iter().filter(|(name, _)| *name != "token") {
             map.insert(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
-        let refusal = layer(&config).rules.refusal(&path.parse().unwrap(), &map);
+        let refusal = Rules::of(&config).refusal(&path.parse().unwrap(), &map);
         let reason = refusal.map(|error| format!("{error:?}"));
         match (&reason, expected) {
             (None, None) => {}

@@ -3,6 +3,7 @@
 //! - [`grpc`]: the calls. [`convert`]: wire to domain and back, checked once. [`rest`]: plain HTTP.
 //! - [`uploading`], [`reading`], [`ending`], [`paging`], [`caller`], [`deadline`]: what both have in common.
 //! - [`status`]: the one place where errors become codes. [`details`]: what errors of the transport lack.
+//!   [`trailers`]: where gRPC puts either.
 //! - [`request_id`]: what a request, its answer and its lines in the log have in common.
 //! - [`guard`]: who may talk to this server. [`cors`]: which pages a browser lets. [`health`]: whether it takes work.
 //! - [`metrics`]: numbers for those who watch over it.
@@ -28,6 +29,7 @@ mod reading;
 mod request_id;
 mod rest;
 mod status;
+mod trailers;
 mod uploading;
 mod web;
 
@@ -36,17 +38,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
+use axum::middleware::{from_fn, from_fn_with_state};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_web::GrpcWebLayer;
 use tower::ServiceBuilder;
+use tower_http::map_request_body::MapRequestBodyLayer;
 
 pub use config::{ServerConfig, Tls};
 
-use metrics::{Calls, Codes, Metrics};
-use request_id::RequestIds;
+use guard::Rules;
+use metrics::{Calls, Metrics};
 
 use crate::separation::{Observer, Separations};
 use crate::wire::DESCRIPTORS;
@@ -157,17 +162,20 @@ pub async fn serve(
     let numbers = Arc::new(Metrics::new());
     separations.observe(Arc::clone(&numbers) as Arc<dyn Observer>);
     let calls = routes.routes().into_axum_router();
-    let calls = calls.layer(details::layer()).layer(Codes).layer(GrpcWebLayer::new());
+    let calls =
+        calls.layer(from_fn(details::add)).layer(from_fn(metrics::tell)).layer(GrpcWebLayer::new());
     let routes = rest::router(Arc::clone(&separations), Arc::clone(&numbers));
     let routes = calls.merge(routes).merge(web::routes()).fallback(rest::unknown);
 
     let layers = ServiceBuilder::new()
-        .layer(Calls::new(numbers))
-        .layer(RequestIds)
+        // The transport's own body is not what axum's functions take.
+        .layer(MapRequestBodyLayer::new(Body::new))
+        .layer(from_fn_with_state(Calls::new(numbers), metrics::count))
+        .layer(from_fn(request_id::give))
         // Before the guard: a browser asks for permission without the token that the call itself carries.
         .layer(cors::layer(&config))
-        .layer(details::layer())
-        .layer(guard::layer(&config))
+        .layer(from_fn(details::add))
+        .layer(from_fn_with_state(Arc::new(Rules::of(&config)), guard::check))
         .into_inner();
     let server = builder(&config)?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -4,11 +4,11 @@
 //! nothing to do with the `request_id` of a session's config, which makes creating a session repeatable.
 
 use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use tower::{Layer, Service};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -57,53 +57,21 @@ fn is_fit(given: &str) -> bool {
 }
 
 /// Gives requests their ids.
-#[derive(Debug, Clone)]
-pub(super) struct RequestIds;
-
-/// A service whose requests have ids.
-#[derive(Debug, Clone)]
-pub(super) struct Identified<S>(S);
-
-impl<S> Layer<S> for RequestIds {
-    type Service = Identified<S>;
-
-    fn layer(&self, inner: S) -> Identified<S> {
-        Identified(inner)
-    }
-}
-
-impl<S, B, R> Service<Request<B>> for Identified<S>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    S::Future: Send + 'static,
-{
-    type Response = Response<R>;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<R>, S::Error>> + Send + 'static>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let id = RequestId::of(request.headers());
-        let (method, path) = (request.method(), request.uri().path());
-        let span = tracing::info_span!("request", %id, %method, path);
-        request.extensions_mut().insert(id.clone());
-        // Some layers answer at once, some in the future that they return.
-        let call = || span.in_scope(|| self.0.call(request));
-        let answer = CURRENT.scope(id.clone(), CURRENT.sync_scope(id.clone(), call));
-        let answer = async move {
-            let mut response = answer.await?;
-            tracing::debug!(status = response.status().as_u16(), "answered");
-            // It is visible ASCII.
-            if let Ok(id) = HeaderValue::from_str(&id.0) {
-                response.headers_mut().insert(HEADER, id);
-            }
-            Ok(response)
-        };
-        Box::pin(answer.instrument(span))
-    }
+pub(super) async fn give(mut request: Request, next: Next) -> Response {
+    let id = RequestId::of(request.headers());
+    let (method, path) = (request.method(), request.uri().path());
+    let span = tracing::info_span!("request", %id, %method, path);
+    request.extensions_mut().insert(id.clone());
+    let answer = async {
+        let mut response = next.run(request).await;
+        tracing::debug!(status = response.status().as_u16(), "answered");
+        // It is visible ASCII.
+        if let Ok(id) = HeaderValue::from_str(&id.0) {
+            response.headers_mut().insert(HEADER, id);
+        }
+        response
+    };
+    CURRENT.scope(id.clone(), answer).instrument(span).await
 }
 
 #[cfg(test)]

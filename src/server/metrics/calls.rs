@@ -3,16 +3,16 @@
 //! A call has ended when its body has, or when nobody takes the rest: so streams are counted with the
 //! code and the time that their client saw.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{HeaderMap, Request, Response, StatusCode};
-use http_body::Frame;
-use tonic::{Code, Status};
-use tower::{Layer, Service};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::Response;
+use http_body_util::BodyExt;
+use tonic::Code;
 
 use super::codes::Ending;
 use super::labels::{self, Methods};
@@ -23,6 +23,24 @@ use crate::server::status::code_name;
 
 /// Counts everything. Outermost, so that no layer refuses anything that is not counted; what the transport
 /// itself takes for no request at all is seen by no layer.
+pub(in crate::server) async fn count(
+    State(calls): State<Calls>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let mut call = calls.begin(&mut request);
+    let response = next.run(request).await;
+    call.see_head(&response);
+    response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            // Who holds the body holds the call.
+            let _held = &call;
+            frame
+        }))
+    })
+}
+
+/// Where calls are counted.
 #[derive(Clone)]
 pub(in crate::server) struct Calls {
     metrics: Shared,
@@ -30,13 +48,13 @@ pub(in crate::server) struct Calls {
 }
 
 impl Calls {
-    /// The layer that counts into these numbers.
+    /// In these numbers.
     pub(in crate::server) fn new(metrics: Shared) -> Calls {
         Calls { metrics, methods: Arc::new(Methods::new()) }
     }
 
     /// Begins to count a call.
-    fn begin<B>(&self, request: &mut Request<B>) -> Call {
+    fn begin(&self, request: &mut Request) -> Call {
         let path = request.uri().path();
         let route = labels::route(path);
         let what = if is_grpc(request.headers()) && route == labels::OTHER {
@@ -67,12 +85,10 @@ enum What {
 }
 
 impl Call {
-    fn see_head(&mut self, status: StatusCode, headers: &HeaderMap) {
-        self.status = Some(status);
-        if let What::Grpc { ending, .. } = &self.what
-            && let Some(status) = Status::from_header_map(headers)
-        {
-            ending.tell(status.code());
+    fn see_head(&mut self, response: &Response) {
+        self.status = Some(response.status());
+        if let What::Grpc { ending, .. } = &self.what {
+            ending.see(response.headers());
         }
     }
 }
@@ -117,78 +133,6 @@ fn unspoken(status: Option<StatusCode>, late: bool) -> Code {
             | StatusCode::GATEWAY_TIMEOUT,
         ) => Code::Unavailable,
         Some(_) => Code::Unknown,
-    }
-}
-
-/// A service whose calls are counted.
-#[derive(Clone)]
-pub(in crate::server) struct Counted<S> {
-    inner: S,
-    calls: Calls,
-}
-
-impl<S> Layer<S> for Calls {
-    type Service = Counted<S>;
-
-    fn layer(&self, inner: S) -> Counted<S> {
-        Counted { inner, calls: self.clone() }
-    }
-}
-
-impl<S, B, R> Service<Request<B>> for Counted<S>
-where
-    S: Service<Request<B>, Response = Response<R>>,
-    S::Future: Send + 'static,
-    R: HttpBody<Data = Bytes> + Send + 'static,
-    R::Error: Into<axum::BoxError>,
-{
-    type Response = Response<Body>;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, S::Error>> + Send + 'static>>;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let mut call = self.calls.begin(&mut request);
-        let answer = self.inner.call(request);
-        Box::pin(async move {
-            let response = answer.await?;
-            call.see_head(response.status(), response.headers());
-            let counted = |body| CountedBody { inner: Body::new(body), call: Some(call) };
-            Ok(response.map(|body| Body::new(counted(body))))
-        })
-    }
-}
-
-/// A body with which its call ends.
-struct CountedBody {
-    inner: Body,
-    call: Option<Call>,
-}
-
-impl HttpBody for CountedBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = ready!(Pin::new(&mut self.inner).poll_frame(context));
-        if frame.is_none() {
-            drop(self.call.take());
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.inner.size_hint()
     }
 }
 

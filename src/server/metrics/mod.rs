@@ -23,8 +23,8 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::separation::{Observer, Separations};
 use crate::session::manifest::EngineChange;
 
-pub(super) use calls::Calls;
-pub(super) use codes::Codes;
+pub(super) use calls::{Calls, count};
+pub(super) use codes::tell;
 
 /// The media type of the answer.
 pub(super) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
