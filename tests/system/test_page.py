@@ -233,8 +233,8 @@ def test_a_broken_file_is_explained_in_both_languages(browse, server):
     alert.get_by_text("This is no audio file that is understood").wait_for()
     alert.get_by_text("convert it to one of these").wait_for()
     page.wait_done("Failed")
-    # There is nothing to be heard or had, and nothing pretends that there is.
-    assert page.tab.locator(".stem, .transport, .downloads").count() == 0
+    # There is nothing to be heard or had, and nothing pretends that there is; no call was refused.
+    assert page.tab.locator(".stem, .transport, .downloads, .note-request").count() == 0
     page.button("中文").click()
     alert.get_by_text("无法识别这个音频文件").wait_for()
     assert page.tab.locator("html").get_attribute("lang") == "zh-Hans"
@@ -245,6 +245,15 @@ def test_an_address_without_a_song_says_so(browse, server):
     page.see_note("This song is no longer on the server")
     page.button("Close").click()
     page.tab.get_by_role("heading", name="Take a song apart").wait_for()
+
+
+def test_a_refused_call_is_named_so_that_it_can_be_copied(browse, server):
+    page = browse(server)
+    with page.tab.expect_response(re.compile("/WatchSession$")) as refused:
+        page.visit("/#00000000-0000-4000-8000-000000000000")
+    page.see_note("Request")
+    page.tab.locator(".note-request code").click()
+    assert page.tab.evaluate("getSelection().toString()") == refused.value.header_value("x-request-id")
 
 
 def test_the_keyboard_is_enough(browse, server, short):

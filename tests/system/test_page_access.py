@@ -46,6 +46,8 @@ def test_axe_finds_no_fault(browse, server, scheme, locale):
     page.choose(("notes.txt", b"no song " * 9000), button=add)
     page.tab.get_by_role("alert").wait_for()
     check(page, "an error")
+    page.visit("/#00000000-0000-4000-8000-000000000000").tab.locator(".note-request").wait_for()
+    check(page, "a refusal")
 
 
 def test_axe_finds_no_fault_at_a_phones_width(browse, server):

@@ -18,7 +18,7 @@ function refused(code: Code, reason: string, domain = "stemwire", retry?: { seco
 
 test("a problem has the server's reason, words, numbers and patience", () => {
   const problem = toProblem(refused(Code.ResourceExhausted, "QUEUE_FULL", "stemwire", { seconds: 10n, nanos: 500_000_000 }));
-  assert.deepEqual(problem, { reason: "QUEUE_FULL", message: "in its words", numbers: { limit_bytes: "5" }, passing: true, waitMs: 10_500 });
+  assert.deepEqual(problem, { reason: "QUEUE_FULL", message: "in its words", numbers: { limit_bytes: "5" }, passing: true, waitMs: 10_500, requestId: "" });
 });
 
 test("what passes by itself is told from what needs somebody", () => {
@@ -39,7 +39,7 @@ test("where no server has spoken, the connection is lost", () => {
 
 test("a failed session keeps its problem, which does not pass", () => {
   const error = create(SessionErrorSchema, { reason: "CODEC_UNSUPPORTED", message: "opus", metadata: { codec: "opus" } });
-  assert.deepEqual(ofSession(error), { reason: "CODEC_UNSUPPORTED", message: "opus", numbers: { codec: "opus" }, passing: false, waitMs: 0 });
+  assert.deepEqual(ofSession(error), { reason: "CODEC_UNSUPPORTED", message: "opus", numbers: { codec: "opus" }, passing: false, waitMs: 0, requestId: "" });
 });
 
 test("leaving is no problem, and the server's own CANCELLED is", () => {

@@ -137,6 +137,7 @@ test("what does not pass by itself stops the upload with the server's reason and
   const problem = await stopped(0);
   assert.equal(problem.reason, "UPLOAD_TOO_LARGE");
   assert.equal(problem.numbers["limit_bytes"], "200000");
+  assert.equal(problem.requestId, "UploadChunk 1");
   assert.equal(server.calls.length, 2);
 });
 

@@ -6,7 +6,7 @@ import { create, type DescMessage, fromBinary, type MessageInitShape, type Messa
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { anyPack, AnySchema } from "@bufbuild/protobuf/wkt";
 import { Code, encodeBinaryHeader } from "@connectrpc/connect";
-import { ErrorInfoSchema, RetryInfoSchema } from "../src/generated/google/rpc/error_details_pb";
+import { ErrorInfoSchema, RequestInfoSchema, RetryInfoSchema } from "../src/generated/google/rpc/error_details_pb";
 import * as service from "../src/generated/stemwire/v1/separation_service_pb";
 
 /** What a call ends with that goes wrong. */
@@ -61,7 +61,8 @@ export class FakeServer {
     const body = (options.body as Uint8Array).subarray(5);
     const number = this.#counts.get(name) ?? 0;
     this.#counts.set(name, number + 1);
-    const fault = this.faults.get(`${name} ${number}`);
+    const id = `${name} ${number}`;
+    const fault = this.faults.get(id);
     const { request, response, serve } = this.#method(name);
     const call = { name, message: fromBinary(request, body) };
     this.calls.push(call);
@@ -69,13 +70,13 @@ export class FakeServer {
     await new Promise((later) => setImmediate(later));
     options.signal?.throwIfAborted();
     if (fault === "lost") throw new TypeError("fetch failed");
-    if (fault instanceof Refusal) return refused(fault);
+    if (fault instanceof Refusal) return refused(fault, id);
     try {
       const answer = toBinary(response, create(response, serve(call.message)));
       if (fault === "answer lost") throw new TypeError("fetch failed");
       return answered(answer);
     } catch (error) {
-      if (error instanceof Refusal) return refused(error);
+      if (error instanceof Refusal) return refused(error, id);
       throw error;
     }
   }
@@ -147,8 +148,9 @@ function frame(flags: number, content: Uint8Array): Uint8Array<ArrayBuffer> {
   return framed;
 }
 
-function refused({ code, reason, numbers, retryS }: Refusal): Response {
+function refused({ code, reason, numbers, retryS }: Refusal, requestId: string): Response {
   const details = [anyPack(ErrorInfoSchema, create(ErrorInfoSchema, { reason, domain: "stemwire", metadata: { ...numbers } }))];
+  details.push(anyPack(RequestInfoSchema, create(RequestInfoSchema, { requestId })));
   if (retryS > 0) details.push(anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: { seconds: BigInt(retryS), nanos: 0 } })));
   // google.rpc.Status, of which the page needs no message of its own.
   const status = new BinaryWriter();

@@ -66,7 +66,7 @@ test("every reason has a cause and a remedy in both languages, with the same num
 });
 
 test("a problem is told in the language that is chosen, with its numbers", () => {
-  const problem = { reason: "UPLOAD_TOO_LARGE", message: "in the server's words", numbers: { limit_bytes: "2147483648" }, passing: false, waitMs: 0 };
+  const problem = { reason: "UPLOAD_TOO_LARGE", message: "in the server's words", numbers: { limit_bytes: "2147483648" }, passing: false, waitMs: 0, requestId: "" };
   const english = tell(problem);
   assert.match(`${english.cause} ${english.remedy}`, /2\.1 GB/);
   assert.equal(english.original, "in the server's words");
@@ -80,12 +80,12 @@ test("a problem is told in the language that is chosen, with its numbers", () =>
 test("a number that the server did not send does not break the sentence", () => {
   const { cause, remedy } = tell(ownProblem("CONNECTION_LOST"));
   assert.ok(cause && remedy);
-  const without = tell({ reason: "UPLOAD_TOO_LARGE", message: "", numbers: {}, passing: false, waitMs: 0 });
+  const without = tell({ reason: "UPLOAD_TOO_LARGE", message: "", numbers: {}, passing: false, waitMs: 0, requestId: "" });
   assert.ok(!/undefined|NaN/.test(without.cause + without.remedy));
 });
 
 test("a reason of a later server is shown as it is, with a remedy", () => {
-  const { cause, remedy, original } = tell({ reason: "FROM_LATER", message: "quite new", numbers: {}, passing: false, waitMs: 0 });
+  const { cause, remedy, original } = tell({ reason: "FROM_LATER", message: "quite new", numbers: {}, passing: false, waitMs: 0, requestId: "" });
   assert.deepEqual([cause, remedy], [...en.unknownProblem]);
   assert.match(original, /FROM_LATER.*quite new/);
 });

@@ -21,6 +21,7 @@ export function ProblemNote({ problem, goesOnAt = 0, children }: Properties) {
       {goesOnAt > 0 && <Countdown until={goesOnAt} />}
       {told.original !== "" && <p class="note-original" lang="en" translate={false}>{told.original}</p>}
       {children && <div class="note-actions">{children}</div>}
+      {problem.requestId !== "" && <p class="note-request">{words.value.request} <code translate={false}>{problem.requestId}</code></p>}
     </div>
   );
 }

@@ -24,6 +24,7 @@ export function SongView() {
   if (lost.value) {
     return (
       <article class="card">
+        <Nameless />
         <ProblemNote problem={lost.value}>
           <button type="button" class="button" onClick={() => open(null)}>{words.value.close}</button>
         </ProblemNote>
@@ -31,7 +32,12 @@ export function SongView() {
     );
   }
   if (!session) {
-    return <article class="card card-empty">{broken.value ? <ProblemNote problem={broken.value} /> : <p class="muted">…</p>}</article>;
+    return (
+      <article class="card card-empty">
+        <Nameless />
+        {broken.value ? <ProblemNote problem={broken.value} /> : <p class="muted">…</p>}
+      </article>
+    );
   }
   return (
     <article class="card" aria-labelledby="song-title">
@@ -54,6 +60,11 @@ export function SongView() {
       <Details session={session} />
     </article>
   );
+}
+
+/** The heading where no song gives one. */
+function Nameless() {
+  return <h1 class="visually-hidden">Stemwire</h1>;
 }
 
 async function stop(session: Session): Promise<void> {

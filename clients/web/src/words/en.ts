@@ -135,5 +135,6 @@ export const en: Words = {
 
   licences: "Licences",
   connectionBack: "The connection is back.",
+  request: "Request",
   unknownProblem: ["Something went wrong", "Try again; if it stays so, the server’s log says more."],
 };

@@ -98,6 +98,8 @@ export interface Words {
 
   readonly licences: string;
   readonly connectionBack: string;
+  /** Before the id of a call that was refused. */
+  readonly request: string;
   /** Cause and remedy of a problem that the table does not know. */
   readonly unknownProblem: readonly [string, string];
 }

@@ -134,5 +134,6 @@ export const zh: Words = {
 
   licences: "许可证",
   connectionBack: "连接已恢复。",
+  request: "请求编号",
   unknownProblem: ["出了点问题", "请重试；如果问题依旧，服务器日志里有更多信息。"],
 };
