@@ -22,7 +22,7 @@ pub(super) struct CliError {
 /// What kind of error it is; its number is the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Something else, or a part of several songs.
+    /// Something else, or several songs for different reasons.
     Other = 1,
     /// What was typed makes no sense.
     Usage = 2,
