@@ -212,10 +212,10 @@ def test_names_of_sessions_and_stems_are_checked(server):
 
 
 def test_uploads_and_tracks_have_their_limits(start):
-    server = start("--max-upload", "1MB", "--max-track", "3s")
+    server = start("--max-upload", "1MB", "--max-track", "9s")
     for what, song, expected in [
         ("upload beyond its limit", wav(music(8)), ("RESOURCE_EXHAUSTED", "UPLOAD_TOO_LARGE")),
-        ("track beyond its limit", encode(music(4), "-b:a", "64k"), ("RESOURCE_EXHAUSTED", "TRACK_TOO_LONG")),
+        ("track beyond its limit", encode(music(10), "-b:a", "64k"), ("RESOURCE_EXHAUSTED", "TRACK_TOO_LONG")),
     ]:
         result = separate(server.stub, song)
         assert row(what, result.error) == expected
