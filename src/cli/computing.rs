@@ -45,18 +45,20 @@ pub(super) fn choose(
 ) -> Result<Computing, CliError> {
     let search = setup::search(arguments.runtime.as_deref());
     let libraries = setup::libraries(arguments, &search)?;
-    Ok(of(arguments, patience, &search, libraries, models)?)
+    let threads = setup::pool_config(arguments)?.threads_per_worker;
+    Ok(of(arguments, threads, patience, &search, libraries, models)?)
 }
 
-/// The same with these libraries.
+/// The same with these libraries, by so many threads of one worker.
 pub(super) fn of(
     arguments: &EngineArgs,
+    threads: usize,
     patience: Patience,
     search: &Search,
     libraries: Vec<Found>,
     models: &[Arc<Model>],
 ) -> Result<Computing, RuntimeError> {
-    let choosing = Choosing::new(arguments, patience, models.len(), search);
+    let choosing = Choosing::new(arguments, threads, patience, models.len(), search);
     let mut chosen = BTreeMap::new();
     let Some((first, others)) = models.split_first() else {
         let runtime = Runtime::load(&libraries[0].path)?;
@@ -103,14 +105,20 @@ struct Choosing {
 }
 
 impl Choosing {
-    fn new(arguments: &EngineArgs, patience: Patience, models: usize, search: &Search) -> Choosing {
+    fn new(
+        arguments: &EngineArgs,
+        threads: usize,
+        patience: Patience,
+        models: usize,
+        search: &Search,
+    ) -> Choosing {
         let folder = search.cache.as_ref().and_then(|cache| cache.parent());
         Choosing {
             asked: Request { provider: arguments.provider, precision: arguments.precision },
             patience,
             begun: Instant::now(),
             models,
-            threads: setup::pool_config(arguments).threads_per_worker,
+            threads,
             models_dir: setup::models_folder(arguments.models_dir.as_deref()).ok(),
             memory: folder.map(|folder| folder.join(MEMORY)),
         }

@@ -29,8 +29,9 @@ enum Finding {
 
 pub(super) fn run(arguments: &Doctor) -> Result<(), CliError> {
     let mut findings = Vec::new();
+    let threads = setup::pool_config(&arguments.engine)?.threads_per_worker;
     let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
-    let computing = check_runtime(arguments, &catalog, &mut findings);
+    let computing = check_runtime(arguments, threads, &catalog, &mut findings);
     check_models(arguments, &catalog, computing, &mut findings);
     check_decoder(&mut findings);
     check_disk(arguments, &mut findings);
@@ -61,6 +62,7 @@ fn bad(what: impl ToString, remedy: impl Into<String>) -> Finding {
 
 fn check_runtime(
     arguments: &Doctor,
+    threads: usize,
     catalog: &Catalog,
     findings: &mut Vec<Finding>,
 ) -> Option<Computing> {
@@ -68,7 +70,7 @@ fn check_runtime(
     let chosen = match search.libraries() {
         Ok(libraries) => {
             let (patience, models) = (Patience::default(), catalog.models());
-            computing::of(&arguments.engine, patience, &search, libraries, models)
+            computing::of(&arguments.engine, threads, patience, &search, libraries, models)
         }
         Err(error) => Err(error),
     };

@@ -103,9 +103,17 @@ pub(super) fn models_folder(models_dir: Option<&Path>) -> Result<PathBuf, CliErr
 }
 
 /// How the cores are shared among workers.
-pub(super) fn pool_config(arguments: &EngineArgs) -> PoolConfig {
+pub(super) fn pool_config(arguments: &EngineArgs) -> Result<PoolConfig, CliError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    PoolConfig::for_threads(arguments.threads.map_or(cores, usize::from))
+    let threads = arguments.threads.map_or(cores, usize::from);
+    match arguments.workers.map(usize::from) {
+        None => Ok(PoolConfig::for_threads(threads)),
+        Some(workers) if workers <= threads => Ok(PoolConfig::for_workers(threads, workers)),
+        Some(workers) => {
+            let cause = format!("{workers} workers cannot share {threads} compute threads");
+            Err(CliError::new(Kind::Usage, cause, "lower --workers, or raise --threads"))
+        }
+    }
 }
 
 /// Starts the workers.
@@ -114,7 +122,7 @@ pub(super) fn pool(
     limits: TimeLimits,
     computing: Computing,
 ) -> Result<Pool, CliError> {
-    let config = PoolConfig { limits, ..pool_config(arguments) };
+    let config = PoolConfig { limits, ..pool_config(arguments)? };
     Pool::start(config, computing).map_err(|error| {
         let cause = format!("the system gives no more threads: {error}");
         CliError::new(Kind::Other, cause, "lower --threads")

@@ -203,3 +203,10 @@ def test_two_modes_agree(server, reference, mp3):
         assert np.abs(np.fft.irfft(apart * deep[:, None], len(a), axis=0)).max() < 1e-3
         level, apart = level[~deep], apart[~deep]
         assert 10 * np.log10(np.sum(np.abs(level) ** 2) / np.sum(np.abs(apart) ** 2)) > 70
+
+
+def test_more_workers_change_nothing_but_who_computes(start, mp3):
+    alone, three = start("--threads", "1"), start("--threads", "3", "--workers", "3")
+    results = [separate(server.stub, mp3) for server in (alone, three)]
+    assert [result.done.engine.threads for result in results] == [1, 1]
+    assert results[0].stems == results[1].stems

@@ -44,9 +44,18 @@ impl PoolConfig {
     /// Divides `threads` cores among workers.
     pub fn for_threads(threads: usize) -> PoolConfig {
         let threads = threads.max(1);
-        let workers = threads.div_ceil(Self::THREADS_THAT_HELP);
-        let limits = TimeLimits::default();
-        PoolConfig { workers, threads_per_worker: threads / workers, models_per_worker: 2, limits }
+        PoolConfig::for_workers(threads, threads.div_ceil(Self::THREADS_THAT_HELP))
+    }
+
+    /// Divides `threads` cores among so many workers; each has one at least.
+    pub fn for_workers(threads: usize, workers: usize) -> PoolConfig {
+        let workers = workers.max(1);
+        PoolConfig {
+            workers,
+            threads_per_worker: (threads / workers).max(1),
+            models_per_worker: 2,
+            limits: TimeLimits::default(),
+        }
     }
 }
 
