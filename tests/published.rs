@@ -15,11 +15,10 @@ use stemwire::engine::published::pull::pull;
 use stemwire::engine::published::{Published, PublishedError, verify};
 use stemwire::engine::{Catalog, EngineError, Model, ModelCard, Options, Sha256Hash};
 
+use support::golden::{GRAPH, WEIGHTS, model_of};
 use support::http::{Behaviour, FileServer};
 use support::pipeline::{golden, read_wav, runtime};
 
-const GRAPH: &[u8] = include_bytes!("golden/tiny/graph.onnx");
-const WEIGHTS: &[u8] = include_bytes!("golden/tiny/00000000.safetensors");
 const FILE: &str = "00000000.safetensors";
 
 /// The golden model as if its authors published it at `address`.
@@ -170,23 +169,6 @@ fn answer(
     };
     pool.submit(1, job);
     receiver.recv().unwrap().map(|answer| answer.stems)
-}
-
-/// A model in a folder of its own: the golden graph with weights by file and stem.
-fn model_of(folder: &Path, name: &str, weights: &[(&str, Option<&str>, &[u8])]) -> Arc<Model> {
-    let card = include_str!("golden/tiny/card.toml").replace("\"tiny\"", &format!("\"{name}\""));
-    let mut card = card.split("[weights]").next().unwrap().to_owned();
-    let folder = folder.join(name);
-    fs::create_dir(&folder).unwrap();
-    fs::write(folder.join("graph.onnx"), GRAPH).unwrap();
-    for (file, stem, bytes) in weights {
-        fs::write(folder.join(file), bytes).unwrap();
-        let sha256 = Sha256Hash::of(bytes);
-        card += &format!("[[weights]]\nfile = \"{file}\"\nsha256 = \"{sha256}\"\n");
-        card += &stem.map(|stem| format!("stem = \"{stem}\"\n")).unwrap_or_default();
-    }
-    fs::write(folder.join("card.toml"), card).unwrap();
-    Arc::new(Model::in_folder(&folder).unwrap())
 }
 
 #[test]

@@ -60,9 +60,10 @@ impl Engine for Bag {
         Ok(stems)
     }
 
-    fn stopper(&self) -> Option<Stopper> {
-        let all: Vec<_> = self.specialists.iter().flatten().filter_map(Engine::stopper).collect();
-        // Only one of them runs at a time, and whichever does is reached.
+    fn stopper(&mut self) -> Option<Stopper> {
+        let all = self.specialists.iter_mut().flatten();
+        let all: Vec<_> = all.filter_map(Engine::stopper).collect();
+        // They run one after the other: the one that does is reached, and those that have yet to.
         Some(Arc::new(move || all.iter().for_each(|stop| stop())))
     }
 }

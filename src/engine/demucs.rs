@@ -85,7 +85,7 @@ impl Demucs {
             let spectrum = TensorRef::from_array_view(spectrum).map_err(failed)?;
             inputs.push(("mix_spectrogram", spectrum.into()));
         }
-        let options = self.stoppable.begin().map_err(failed)?;
+        let options = self.stoppable.options();
         let begun = Instant::now();
         let outputs = self.session.run_with_options(inputs, options).map_err(failed)?;
         tell_inference(&self.model, begun);
@@ -119,7 +119,7 @@ impl Engine for Demucs {
         Ok(stems)
     }
 
-    fn stopper(&self) -> Option<Stopper> {
+    fn stopper(&mut self) -> Option<Stopper> {
         Some(self.stoppable.stopper())
     }
 }

@@ -77,8 +77,10 @@ pub trait Engine: Send {
     /// infinity.
     fn separate(&mut self, mix: &Stereo, options: &Options) -> Result<Vec<Stereo>, EngineError>;
 
-    /// Asks the run that is under way to stop; `None` where an engine cannot be asked.
-    fn stopper(&self) -> Option<Stopper> {
+    /// Gives out what stops the next segment: it is asked for once the engine is [prepared](Engine::prepare), and
+    /// reaches the segment from then on until that has ended. What was asked of those before is forgotten.
+    /// `None` where an engine cannot be asked.
+    fn stopper(&mut self) -> Option<Stopper> {
         None
     }
 }

@@ -7,8 +7,8 @@ use ort::session::RunOptions;
 
 use super::{EngineError, ModelCard};
 
-/// Asks what an engine computes now to end soon, with an error. Returns at once; where nothing is computed
-/// it has no effect on what comes later.
+/// Asks the segment for which an engine has given it out to end soon, with an error, whether its graph runs already
+/// or has yet to. Returns at once.
 pub type Stopper = Arc<dyn Fn() + Send + Sync>;
 
 /// An engine's way of running its graph so that a [`Stopper`] reaches it: between two nodes of the graph.
@@ -29,14 +29,18 @@ impl Stoppable {
         Ok(Stoppable { options: Arc::new(options) })
     }
 
-    /// What a new run takes; what was asked of the runs before it is forgotten.
-    pub(super) fn begin(&self) -> ort::Result<&RunOptions> {
-        self.options.unterminate()?;
-        Ok(&self.options)
+    /// What a run takes.
+    pub(super) fn options(&self) -> &RunOptions {
+        &self.options
     }
 
-    /// Stops the run that is under way.
-    pub(super) fn stopper(&self) -> Stopper {
+    /// Stops the next run, from now on. What was asked of the runs before is forgotten here and nowhere later: by
+    /// the time the graph runs, this one may have been asked.
+    pub(super) fn stopper(&mut self) -> Stopper {
+        if let Err(error) = self.options.unterminate() {
+            // Then the next run ends as the one before was asked to, and the engine is loaded anew.
+            tracing::warn!(%error, "a run that was asked to stop cannot be forgotten");
+        }
         let options = Arc::clone(&self.options);
         Arc::new(move || {
             if let Err(error) = options.terminate() {

@@ -208,7 +208,8 @@ impl Engine for Actor {
         Ok(stems)
     }
 
-    fn stopper(&self) -> Option<Stopper> {
+    fn stopper(&mut self) -> Option<Stopper> {
+        self.stopped = Arc::default();
         let stopped = Arc::clone(&self.stopped);
         Some(Arc::new(move || stopped.store(true, Ordering::Release)))
     }

@@ -77,10 +77,10 @@ impl Engine for Spleeter {
         let columns = self.spectrum.columns();
         let shape = [1, Stereo::CHANNELS, columns, self.bins];
         let shown = TensorRef::from_array_view((shape, &self.magnitudes[..])).map_err(failed)?;
-        let run = self.stoppable.begin().map_err(failed)?;
         let inputs = ort::inputs!["magnitudes" => shown];
         let begun = Instant::now();
-        let outputs = self.session.run_with_options(inputs, run).map_err(failed)?;
+        let outputs =
+            self.session.run_with_options(inputs, self.stoppable.options()).map_err(failed)?;
         tell_inference(&self.model, begun);
         let (_, estimates) = outputs["estimates"].try_extract_tensor::<f32>().map_err(failed)?;
         let estimates: Vec<&[f32]> = estimates.chunks_exact(self.magnitudes.len()).collect();
@@ -107,7 +107,7 @@ impl Engine for Spleeter {
         Ok(stems)
     }
 
-    fn stopper(&self) -> Option<Stopper> {
+    fn stopper(&mut self) -> Option<Stopper> {
         Some(self.stoppable.stopper())
     }
 }
