@@ -49,9 +49,9 @@ def busy(cores: list[int]) -> float:
 
 
 def spent(process: int) -> float:
-    """Seconds of processor that a living process has had."""
-    user, system = Path(f"/proc/{process}/stat").read_text().rsplit(")")[1].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    """Seconds of processor that a living process has had, and those of its children that have ended."""
+    times = Path(f"/proc/{process}/stat").read_text().rsplit(")")[1].split()[11:15]
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
 
 
 def run(command: list, cores: list[int], env: dict | None = None) -> Run:
@@ -80,7 +80,7 @@ def run(command: list, cores: list[int], env: dict | None = None) -> Run:
 def threads(count: int) -> dict:
     """Variables that give every peer as many threads as it has cores."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "STEMWIRE_THREADS")
-    return {**{name: str(count) for name in names}, "TF_NUM_INTEROP_THREADS": "1"}
+    return {name: str(count) for name in names}
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,8 @@ def _transposed_convolution(graph: GraphBuilder, value: Value, name: str, config
     weight, bias = weight_and_bias(graph, name)
     rank, crop = len(value.shape) - 2, config.kernel_size // 4
     surplus = (value.shape[2] - 1) * config.stride + weight.shape[2] - length
+    if rank == 1 and weight.shape[2] == 2 * config.stride and config.stride % 2 == 0:
+        return _interleaved_convolution(graph, value, weight, bias, config.stride, length)
     still = [0] * (rank - 1)
     return graph.node(
         "ConvTranspose",
@@ -172,3 +174,26 @@ def _transposed_convolution(graph: GraphBuilder, value: Value, name: str, config
         strides=[config.stride, *[1] * (rank - 1)],
         pads=[crop, *still, surplus - crop, *still],
     )
+
+
+def _interleaved_convolution(
+    graph: GraphBuilder, value: Value, weight: Value, bias: Value, stride: int, length: int
+) -> Value:
+    """[1, C', length] from [1, C, L]: the transposed convolution whose kernel is two strides, cropped by half a stride.
+
+    Of every `stride` outputs the first half comes from an input and the one before it, the other half from it and the
+    one after it. So one convolution of three taps yields them as channels, which are then put in a row. OpenVINO has no
+    fast kernel for transposed convolutions of waveforms in bf16: they take an eighth of its time, this a quarter of that.
+    """
+    channels, outputs, _ = weight.shape
+    half, steps = stride // 2, value.shape[2]
+    quarters = [graph.transpose(part, [2, 1, 0]) for part in graph.split(weight, [half] * 4, axis=2)]
+    first, second, third, fourth = (graph.reshape(part, (half * outputs, channels, 1)) for part in quarters)
+    nothing = graph.multiply(first, graph.constant(0.0))
+    taps = [graph.concat(three, axis=2) for three in ([fourth, second, nothing], [nothing, third, first])]
+    biases = graph.concat([bias] * stride, axis=0)
+    value = convolution(graph, value, graph.concat(taps, axis=0), biases)
+    value = graph.reshape(graph.transpose(value, [0, 2, 1]), (1, stride * steps, outputs))
+    value = graph.transpose(value, [0, 2, 1])
+    surplus = stride * steps - length
+    return graph.split(value, [length, surplus], axis=2)[0] if surplus else value

@@ -75,14 +75,20 @@ def serving(bench, *options: str):
         server.close()
 
 
-def note(bench, began: tuple[float, float], more: str) -> str:
-    """Conditions of a benchmark whose own share of the cores is not told apart."""
-    share = (busy(bench.cores) - began[1]) / (time.monotonic() - began[0]) / len(bench.cores)
-    return f"{more}; {len(bench.cores)} cores, which were {100 * share:.0f} % busy"
+class Company:
+    """What the cores had to do beside a server and this client of it."""
 
+    def __init__(self, bench, server: Server):
+        self.bench, self.server, self.begun, self.before = bench, server, time.monotonic(), self._worked(bench, server)
 
-def begin(bench) -> tuple[float, float]:
-    return time.monotonic(), busy(bench.cores)
+    @staticmethod
+    def _worked(bench, server: Server) -> float:
+        return busy(bench.cores) - spent(server.process.pid) - spent(os.getpid())
+
+    def told(self, more: str) -> str:
+        cores, seconds = len(self.bench.cores), time.monotonic() - self.begun
+        others = (self._worked(self.bench, self.server) - self.before) / seconds / cores
+        return f"{more}; client and server on the same {cores} cores; others had {100 * max(0.0, others):.0f} % of them"
 
 
 def wav(frames: int) -> bytes:
@@ -95,11 +101,12 @@ def wav(frames: int) -> bytes:
 def first_stem(bench) -> tuple[Result, str | None]:
     """From the moment when the first 7.8 s are sent to the first stem, over one inference of the same session."""
     material.htdemucs(bench.work, bench.demucs, bench.stemwire)
-    began, ratios = begin(bench), []
+    ratios = []
     # No more than the head of a longer song: 7.8 s, and the song does not end.
     head = wav(SEGMENT)
     with serving(bench, "--engines", "htdemucs") as server:
         client.separate(server.stub, wav(44_100))
+        company = Company(bench, server)
         for _ in range(2 * bench.pairs):
             before, sent, over = len(server.inferences()), [], threading.Event()
 
@@ -119,13 +126,14 @@ def first_stem(bench) -> tuple[Result, str | None]:
             call.cancel()
             ratios.append(latency / server.inferences()[before])
             bench.say(f"  {latency:.2f} s, of which inference {server.inferences()[before]:.2f} s")
+        told = company.told(f"{len(ratios)} sessions one after the other on a warm server")
     row = Row.of("first stem after the first 7.8 s: over one inference of HTDemucs", Spread.of(ratios), target=1.1, more_is_better=False)
-    return Result([row], note(bench, began, f"{len(ratios)} sessions one after the other on a warm server")), None
+    return Result([row], told), None
 
 
 def get_stem(bench) -> tuple[Result, str | None]:
     """The speed of `GetStem` of a finished session, over that of a bare stream of the same messages."""
-    program, rounds = bench.program("get_stem"), 5 * bench.pairs
+    program, rounds = bench.program("get_stem"), 20 * bench.pairs
     with serving(bench, "--engines", "mini-spleeter") as server:
         with open(bench.music(bench.seconds, "mp3"), "rb") as song:
             session = client.separate(server.stub, song.read(), client.Config(stems=["vocals"])).done.session_id
@@ -161,15 +169,16 @@ def get_stem(bench) -> tuple[Result, str | None]:
 
 def eight_sessions(bench) -> tuple[Result, str | None]:
     """Eight songs sent at once: what the least served session gets while all compute, over what the best served gets."""
-    began = begin(bench)
     seconds = max(90, bench.seconds)
     with open(bench.music(seconds, "mp3"), "rb") as file:
         song = file.read()
     with serving(bench, "--engines", "mini") as server:
         client.separate(server.stub, wav(44_100))
+        company = Company(bench, server)
         shares = [share_of(server, song, seconds) for _ in range(bench.pairs)]
+        told = company.told(f"{bench.pairs} rounds, {seconds:g} s of music each, mini, from the first frames of the last to begin on")
     row = Row.of("eight sessions at once: frames of the least served over those of the best served", Spread.of(shares), target=0.8)
-    return Result([row], note(bench, began, f"{seconds:g} s of music each, mini, from the first frames of the last to begin on")), None
+    return Result([row], told), None
 
 
 def share_of(server: Server, song: bytes, seconds: float) -> float:
