@@ -3,7 +3,7 @@
 //! It says `loaded` when it has the model; `ready BYTES` and the stems, float32 little-endian, once it has separated for
 //! the first time; then `took NANOSECONDS` for each line it reads; `failed REASON` when it cannot. The end of its input
 //! ends it.
-//! Lines that begin otherwise are the libraries' own.
+//! Its lines begin with [`MARK`]; all others are the libraries' own.
 
 use std::io::{self, BufRead, Write};
 use std::sync::Arc;
@@ -12,6 +12,9 @@ use std::time::Instant;
 use super::segment;
 use crate::audio::Stereo;
 use crate::engine::{Compute, Engine, EngineError, Model, Options};
+
+/// What no library begins a line with.
+pub(super) const MARK: &str = "stemwire-trial ";
 
 /// Performs until `input` ends.
 ///
@@ -28,8 +31,7 @@ pub fn perform(
         Ok(engine) => engine,
         Err(error) => return failed(&mut output, &error.to_string()),
     };
-    writeln!(output, "loaded")?;
-    output.flush()?;
+    say(&mut output, "loaded")?;
     let mix = segment::fixed(model.card().segment, model.card().sample_rate);
     let stems = match engine.separate(&mix, &options) {
         Ok(stems) => stems,
@@ -37,7 +39,7 @@ pub fn perform(
     };
     let planes = stems.iter().flat_map(Stereo::planes);
     let bytes: Vec<u8> = planes.flatten().flat_map(|sample| sample.to_le_bytes()).collect();
-    writeln!(output, "ready {}", bytes.len())?;
+    say(&mut output, &format!("ready {}", bytes.len()))?;
     output.write_all(&bytes)?;
     output.flush()?;
     for line in input.lines() {
@@ -46,8 +48,7 @@ pub fn perform(
         if let Err(error) = engine.separate(&mix, &options) {
             return failed(&mut output, &error.to_string());
         }
-        writeln!(output, "took {}", begun.elapsed().as_nanos())?;
-        output.flush()?;
+        say(&mut output, &format!("took {}", begun.elapsed().as_nanos()))?;
     }
     Ok(())
 }
@@ -57,7 +58,12 @@ pub fn perform(
 /// # Errors
 /// Those of writing.
 pub fn failed(mut output: impl Write, reason: &str) -> io::Result<()> {
-    writeln!(output, "failed {}", reason.replace('\n', " "))?;
+    say(&mut output, &format!("failed {}", reason.replace('\n', " ")))
+}
+
+fn say(output: &mut impl Write, text: &str) -> io::Result<()> {
+    // A library may have left a line of its own unfinished.
+    write!(output, "\n{MARK}{text}\n")?;
     output.flush()
 }
 

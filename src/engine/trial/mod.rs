@@ -10,6 +10,7 @@ pub mod child;
 mod contest;
 mod contestant;
 mod memory;
+mod process;
 mod segment;
 pub mod verdict;
 
