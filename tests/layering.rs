@@ -62,7 +62,7 @@ const OWNERS: [(&str, &[&str]); 35] = [
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("ctrlc", &["cli"]),
-    ("tempfile", &["cli"]),
+    ("tempfile", &["cli", "engine/trial"]),
     ("rustix", &["separation"]),
     ("fs4", &["session"]),
 ];

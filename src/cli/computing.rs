@@ -1,6 +1,8 @@
 //! What the models are computed with: from what was asked for to a loaded library.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -14,9 +16,9 @@ use crate::engine::pool::TimeLimits;
 use crate::engine::runtime::locate::Found;
 use crate::engine::runtime::{RuntimeError, Search};
 use crate::engine::trial::{self, Bench, Candidate, Request, Tried, Verdict};
-use crate::engine::{Execution, Model, ModelCard, ProviderChoice, Runtime};
+use crate::engine::{Execution, Model, ModelCard, ModelName, ProviderChoice, Runtime};
 
-/// The file of the verdicts so far, in the cache folder.
+/// The file of the figures so far, in the cache folder.
 const MEMORY: &str = "trials.toml";
 
 /// How long trying may take.
@@ -89,6 +91,7 @@ pub(super) fn of(
             Err(error) => eprintln!("warning: {}: {error}", card.name),
         }
     }
+    choosing.warn();
     Ok(Computing::new(runtime, arguments.provider, chosen))
 }
 
@@ -102,6 +105,8 @@ struct Choosing {
     threads: usize,
     models_dir: Option<PathBuf>,
     memory: Option<PathBuf>,
+    /// Why nothing is kept there.
+    unkept: OnceCell<String>,
 }
 
 impl Choosing {
@@ -121,6 +126,17 @@ impl Choosing {
             threads,
             models_dir: setup::models_folder(arguments.models_dir.as_deref()).ok(),
             memory: folder.map(|folder| folder.join(MEMORY)),
+            unkept: OnceCell::new(),
+        }
+    }
+
+    /// Says what the next start has to do again.
+    fn warn(&self) {
+        if let (Some(file), Some(reason)) = (&self.memory, self.unkept.get()) {
+            let file = file.display();
+            eprintln!(
+                "warning: the next start tries it all again: {file} cannot be written: {reason}"
+            );
         }
     }
 
@@ -143,13 +159,14 @@ impl Choosing {
         let begin = || {
             let in_time = self.begun.elapsed() < self.patience.total;
             if in_time {
-                let place = match self.models {
-                    1 => String::new(),
-                    models => format!(", model {number} of {models}"),
-                };
-                eprintln!("trying what computes {name} fastest here{place}; the answer is kept");
+                let models = (number, self.models);
+                eprintln!("{}", announcement(name, models, self.memory.is_some()));
             }
             in_time
+        };
+        let unkept = |error: &io::Error| {
+            // The next would say the same.
+            let _ = self.unkept.set(error.to_string());
         };
         let bench = Bench {
             model,
@@ -158,6 +175,7 @@ impl Choosing {
             command: &command,
             begin: &begin,
             memory: self.memory.as_deref(),
+            unkept: &unkept,
         };
         trial::decide(libraries, self.request(model.card()), &bench)
     }
@@ -171,7 +189,7 @@ impl Choosing {
         verdict: Verdict,
         runtime: &Runtime,
     ) -> Result<Choice, RuntimeError> {
-        let Verdict { chosen, mut reason, mut tried, recalled } = verdict;
+        let Verdict { chosen, mut reason, mut tried } = verdict;
         let mut execution = chosen.execution;
         if execution != Execution::REFERENCE
             && let Err(failure) = runtime.probe(execution)
@@ -182,13 +200,13 @@ impl Choosing {
                 return Err(RuntimeError::ProviderFails { provider, path, reason: failure });
             }
             tried.retain(|tried| tried.candidate != chosen);
-            tried.push(Tried { candidate: chosen, result: Err(failure) });
+            tried.push(Tried { candidate: chosen, result: Err(failure), recalled: false });
             (execution, reason) = (Execution::REFERENCE, format!("{provider} fails now"));
         }
         // What all others are measured by was not tried itself.
         tried.retain(|tried| tried.candidate.execution != Execution::REFERENCE);
         let choice = Choice { execution, reason, tried };
-        tell(card, &choice, recalled);
+        tell(card, &choice);
         Ok(choice)
     }
 
@@ -210,13 +228,38 @@ impl Choosing {
 }
 
 /// Tells the log what was chosen and why.
-fn tell(card: &ModelCard, choice: &Choice, recalled: bool) {
+fn tell(card: &ModelCard, choice: &Choice) {
     let Choice { execution: Execution { provider, precision }, reason, tried } = choice;
     for tried in tried {
         if tried.result.is_err() {
             eprintln!("warning: {tried}");
         }
-        tracing::info!(model = %card.name, recalled, "{tried}");
+        tracing::info!(model = %card.name, recalled = tried.recalled, "{tried}");
     }
     tracing::info!(model = %card.name, %provider, %precision, reason, "computes");
+}
+
+/// What is told before a trial of the model of this number, of so many.
+fn announcement(name: &ModelName, (number, models): (usize, usize), is_kept: bool) -> String {
+    let place = match models {
+        1 => String::new(),
+        models => format!(", model {number} of {models}"),
+    };
+    let kept = if is_kept { "; the answer is kept" } else { "" };
+    format!("trying what computes {name} fastest here{place}{kept}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_promised_where_nothing_can_be_kept() {
+        let told = |models, is_kept| announcement(&"mini".parse().unwrap(), models, is_kept);
+        assert_eq!(
+            told((1, 1), true),
+            "trying what computes mini fastest here; the answer is kept"
+        );
+        assert_eq!(told((2, 3), false), "trying what computes mini fastest here, model 2 of 3");
+    }
 }

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
-
 use crate::engine::runtime::RuntimeError;
 use crate::engine::runtime::locate::{Found, Origin};
 use crate::engine::{Execution, PrecisionChoice, Provider, ProviderChoice};
@@ -18,7 +16,7 @@ pub struct Request {
 }
 
 /// A way to compute, with the library that has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The library's file.
     pub library: PathBuf,

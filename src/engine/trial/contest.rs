@@ -3,46 +3,62 @@
 use std::time::Duration;
 
 use super::contestant::{Contestant, Limits};
-use super::{Bench, Candidate, Figures, Tried};
+use super::{Bench, Candidate, Figures};
+use crate::engine::Execution;
 
 /// Turns of each pair. What else runs on the machine hits both of a pair, and the median of three ratios
 /// leaves one of them out.
 const PAIRS: usize = 3;
 
-/// Tries every candidate; the reference itself needs no trial.
+/// Tries every candidate; in words, why one has failed.
 pub(super) fn hold(
     reference: &Candidate,
-    candidates: &[Candidate],
+    candidates: &[&Candidate],
     bench: &Bench<'_>,
-) -> Vec<Tried> {
+) -> Vec<Result<Figures, String>> {
     let card = bench.model.card();
     let limits = Limits { load: bench.limits.load, segment: bench.limits.unmeasured(card) };
+    let (planes, frames) = (2 * card.stems.len(), card.segment.as_len());
     let start = |candidate: &Candidate| Contestant::start(&mut (bench.command)(candidate), limits);
-    let mut standard: Option<Result<Contestant, String>> = None;
-    let mut trial = |candidate: &Candidate| -> Result<Figures, String> {
-        if candidate == reference {
-            return Ok(Figures::REFERENCE);
-        }
+    let mut standard = Standard { start: &|| start(reference), contestant: None };
+    let trial = |&candidate: &&Candidate| {
         let mut contestant = start(candidate)?;
-        // It starts only once there is somebody to run against, and stays for the next.
-        let standard = match standard.get_or_insert_with(|| start(reference)) {
-            Ok(standard) => standard,
-            Err(reason) => return Err(format!("{} fails: {reason}", reference.execution)),
-        };
-        let (planes, frames) = (2 * card.stems.len(), card.segment);
-        let snr_db = worst_snr(&standard.stems, &contestant.stems, planes, frames.as_len())?;
+        let snr_db = standard
+            .with(|standard| Ok(worst_snr(&standard.stems, &contestant.stems, planes, frames)))??;
         let mut ratios = Vec::with_capacity(PAIRS);
         for _ in 0..PAIRS {
-            let usual =
-                standard.run().map_err(|e| format!("{} fails: {e}", reference.execution))?;
+            let usual = standard.with(Contestant::run)?;
             ratios.push(ratio(usual, contestant.run()?));
         }
         ratios.sort_by(f64::total_cmp);
         Ok(Figures { speed: ratios[PAIRS / 2], snr_db })
     };
-    let tried =
-        |candidate: &Candidate| Tried { candidate: candidate.clone(), result: trial(candidate) };
-    candidates.iter().map(tried).collect()
+    candidates.iter().map(trial).collect()
+}
+
+/// The reference's process. It starts only once there is somebody to run against, and stays for the next.
+struct Standard<'a> {
+    start: &'a dyn Fn() -> Result<Contestant, String>,
+    contestant: Option<Result<Contestant, String>>,
+}
+
+impl Standard<'_> {
+    /// Once it has failed it is not asked again: its late answer would be taken for one to the next candidate.
+    fn with<T>(
+        &mut self,
+        act: impl FnOnce(&mut Contestant) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let contestant = self.contestant.get_or_insert_with(self.start);
+        let result = match contestant {
+            Ok(running) => act(running),
+            Err(reason) => Err(reason.clone()),
+        };
+        result.map_err(|reason| {
+            let told = format!("{} fails: {reason}", Execution::REFERENCE);
+            *contestant = Err(reason);
+            told
+        })
+    }
 }
 
 fn ratio(usual: Duration, taken: Duration) -> f64 {
@@ -84,6 +100,33 @@ fn worst_snr(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_reference_that_has_failed_is_not_asked_again() {
+        use std::process::Command;
+        let long = Duration::from_secs(600);
+        // It waits for the file and then answers late.
+        let folder = tempfile::tempdir().unwrap();
+        let script = "say() { echo stemwire-trial $*; }; say loaded; say ready 0; read line; \
+                      while [ ! -e now ]; do sleep 0.01; done; say took 5; read line; say took 6";
+        let start = || {
+            let mut command = Command::new("sh");
+            let limits = Limits { load: long, segment: long };
+            Contestant::start(command.args(["-c", script]).current_dir(folder.path()), limits)
+        };
+        let mut standard = Standard { start: &start, contestant: None };
+        let late = standard.with(|running| {
+            running.limit = Duration::from_millis(50);
+            let late = running.run();
+            running.limit = long;
+            std::fs::write(folder.path().join("now"), "").unwrap();
+            late
+        });
+        let reason = "cpu f32 fails: it did not answer within 0.05 s";
+        assert_eq!(late, Err(reason.to_owned()));
+        assert_eq!(standard.with(Contestant::run), Err(reason.to_owned()));
+    }
 
     #[test]
     fn the_worst_stem_counts() {

@@ -1,140 +1,106 @@
-//! The verdicts so far, in a file.
+//! The figures so far, in a file.
 //!
-//! A verdict holds as long as all that it depends on is the same: the libraries, the model, the processor,
-//! the GPUs, the threads, and what was asked for.
+//! Each candidate's are kept by themselves, under a key of all that they depend on. What other versions have
+//! written there is left as it is.
 
 use std::fs;
+use std::io;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
 
-use super::{Bench, Candidate, Figures, Tried, Verdict};
-use crate::engine::Sha256Hash;
+use super::{Candidate, Figures};
+use crate::engine::{ModelName, Sha256Hash};
 
-/// Rises when trials change, so that older verdicts are forgotten.
-const FORM: u32 = 1;
+/// Entries that are kept; the oldest goes first.
+const MOST: usize = 256;
 
-/// Verdicts that are kept; the oldest goes first.
-const MOST: usize = 64;
+/// The entries' name in the file.
+const ENTRIES: &str = "trial";
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Memory {
-    #[serde(default)]
-    verdict: Vec<Kept>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Kept {
+/// An entry, as it is written: with what people want to read.
+#[derive(Serialize)]
+struct Entry<'a> {
     key: Sha256Hash,
-    reason: String,
-    chosen: Candidate,
-    tried: Vec<KeptTrial>,
+    model: &'a str,
+    execution: String,
+    library: String,
+    speed: f64,
+    snr_db: f64,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct KeptTrial {
-    candidate: Candidate,
-    figures: Figures,
+/// An entry, as it is understood.
+#[derive(Deserialize)]
+struct Known {
+    key: Sha256Hash,
+    speed: f64,
+    snr_db: f64,
 }
 
-/// What a verdict depends on.
-pub(super) fn key(
-    reference: &Candidate,
-    candidates: &[Candidate],
-    bench: &Bench<'_>,
-) -> Sha256Hash {
-    let card = bench.model.card();
-    let mut text =
-        format!("{FORM}\n{}\n{}\n{}\n", card.graph.sha256, card.weights_hash(), bench.threads);
-    for Candidate { library, execution } in [reference].into_iter().chain(candidates) {
-        text += &format!("{execution} {}\n", library.display());
-        // Its neighbours are the providers' libraries.
-        let folder = library.parent().and_then(|folder| fs::read_dir(folder).ok());
-        let mut files: Vec<String> = folder
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter(|entry| entry.file_name().to_string_lossy().contains("onnxruntime"))
-            .filter_map(|entry| {
-                let data = entry.metadata().ok()?;
-                let time = data.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-                Some(format!("{:?} {} {time:?}\n", entry.file_name(), data.len()))
-            })
-            .collect();
-        files.sort();
-        text += &files.concat();
-    }
-    text += &processor();
-    text += &gpus();
-    Sha256Hash::of(text.as_bytes())
-}
-
-/// The processor's name, where the system tells it in a file, and how many of it there are.
-fn processor() -> String {
-    let table = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let name = table.lines().find(|line| line.starts_with("model name")).unwrap_or_default();
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    format!("{} {name} {cores}\n", std::env::consts::ARCH)
-}
-
-/// NVIDIA's GPUs and their driver, where the system tells of them in files.
-fn gpus() -> String {
-    let driver = Path::new("/proc/driver/nvidia");
-    let mut text = fs::read_to_string(driver.join("version")).unwrap_or_default();
-    for entry in fs::read_dir(driver.join("gpus")).into_iter().flatten().flatten() {
-        let information = fs::read_to_string(entry.path().join("information")).unwrap_or_default();
-        text.extend(information.lines().filter(|line| line.starts_with("Model")));
-    }
-    text
-}
-
-/// The verdict of that key, if it is known and its library is still there.
-pub(super) fn recall(file: &Path, key: &Sha256Hash) -> Option<Verdict> {
-    let kept = read(file).verdict.into_iter().find(|kept| kept.key == *key)?;
-    let tried = |KeptTrial { candidate, figures }| Tried { candidate, result: Ok(figures) };
-    kept.chosen.library.is_file().then(|| Verdict {
-        chosen: kept.chosen,
-        reason: kept.reason,
-        tried: kept.tried.into_iter().map(tried).collect(),
-        recalled: true,
-    })
-}
-
-/// Keeps a verdict. What cannot be written is found out again next time.
-pub(super) fn keep(file: &Path, key: &Sha256Hash, verdict: &Verdict) {
-    let mut memory = read(file);
-    memory.verdict.retain(|kept| kept.key != *key);
-    let tried = |tried: &Tried| {
-        let figures = *tried.result.as_ref().ok()?;
-        Some(KeptTrial { candidate: tried.candidate.clone(), figures })
-    };
-    memory.verdict.push(Kept {
-        key: *key,
-        reason: verdict.reason.clone(),
-        chosen: verdict.chosen.clone(),
-        tried: verdict.tried.iter().filter_map(tried).collect(),
-    });
-    let surplus = memory.verdict.len().saturating_sub(MOST);
-    memory.verdict.drain(..surplus);
-    if let Err(error) = write(file, &memory) {
-        tracing::debug!(%error, file = %file.display(), "a verdict on providers is not kept");
+impl Known {
+    fn of(entry: &Value) -> Option<Known> {
+        entry.clone().try_into().ok()
     }
 }
 
-fn read(file: &Path) -> Memory {
-    fs::read_to_string(file).ok().and_then(|text| toml::from_str(&text).ok()).unwrap_or_default()
+/// The figures under that key.
+pub(super) fn recall(file: &Path, key: &Sha256Hash) -> Option<Figures> {
+    let known =
+        entries(&read(file)).iter().filter_map(Known::of).find(|known| known.key == *key)?;
+    Some(Figures { speed: known.speed, snr_db: known.snr_db })
 }
 
-/// Replaces the file as a whole: another process may be reading it.
-fn write(file: &Path, memory: &Memory) -> std::io::Result<()> {
-    let text = toml::to_string(memory).map_err(std::io::Error::other)?;
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder)?;
+/// Keeps what `candidates` have done with `model`.
+///
+/// # Errors
+/// The file cannot be written; what it would hold is then found out again.
+pub(super) fn keep(
+    file: &Path,
+    model: &ModelName,
+    candidates: &[(Sha256Hash, &Candidate, Figures)],
+) -> io::Result<()> {
+    let mut table = read(file);
+    let mut entries = entries(&table);
+    for (key, Candidate { library, execution }, Figures { speed, snr_db }) in candidates {
+        entries.retain(|entry| Known::of(entry).is_none_or(|known| known.key != *key));
+        let entry = Entry {
+            key: *key,
+            model: model.as_str(),
+            execution: execution.to_string(),
+            library: library.display().to_string(),
+            speed: *speed,
+            snr_db: *snr_db,
+        };
+        entries.push(Value::try_from(entry).map_err(io::Error::other)?);
     }
-    let part = file.with_extension(format!("{}.part", std::process::id()));
-    fs::write(&part, text)?;
-    fs::rename(&part, file)
+    let surplus = entries.len().saturating_sub(MOST);
+    entries.drain(..surplus);
+    table.insert(ENTRIES.to_owned(), Value::Array(entries));
+    write(file, &toml::to_string(&table).map_err(io::Error::other)?)
+}
+
+fn entries(table: &Table) -> Vec<Value> {
+    table.get(ENTRIES).and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+/// What is there; nothing where that is no TOML.
+fn read(file: &Path) -> Table {
+    fs::read_to_string(file).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// Replaces the file as a whole: another process may be reading it, or replacing it as well.
+fn write(file: &Path, text: &str) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut part = tempfile::Builder::new();
+    part.prefix(".trials.").suffix(".part");
+    // As any other file, whose readers are for the umask to choose.
+    #[cfg(unix)]
+    part.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut part = part.tempfile_in(folder)?;
+    io::Write::write_all(&mut part, text.as_bytes())?;
+    part.persist(file).map(drop).map_err(|error| error.error)
 }
 
 #[cfg(test)]
@@ -142,32 +108,95 @@ mod tests {
     use super::*;
     use crate::engine::Execution;
 
+    const FIGURES: Figures = Figures { speed: 1.5, snr_db: 98.25 };
+
+    fn key(number: usize) -> Sha256Hash {
+        Sha256Hash::of(&number.to_le_bytes())
+    }
+
+    fn keep(file: &Path, number: usize, figures: Figures) -> io::Result<()> {
+        let candidate =
+            Candidate { library: "libonnxruntime.so".into(), execution: Execution::REFERENCE };
+        super::keep(file, &"mini".parse().unwrap(), &[(key(number), &candidate, figures)])
+    }
+
     #[test]
-    fn verdicts_are_recalled_by_their_key_and_the_oldest_goes() {
+    fn figures_are_recalled_by_their_key_and_the_oldest_go() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("cache/trials.toml");
-        let library = folder.path().join("library");
-        fs::write(&library, "").unwrap();
-        let key = |number: usize| Sha256Hash::of(&number.to_le_bytes());
         assert_eq!(recall(&file, &key(0)), None);
-        let candidate = Candidate { library: library.clone(), execution: Execution::REFERENCE };
-        let verdict = |number: usize| Verdict {
-            chosen: candidate.clone(),
-            reason: number.to_string(),
-            tried: vec![Tried { candidate: candidate.clone(), result: Ok(Figures::REFERENCE) }],
-            recalled: true,
-        };
         for number in 0..=MOST {
-            keep(&file, &key(number), &verdict(number));
+            keep(&file, number, Figures { speed: number as f64, ..FIGURES }).unwrap();
         }
         assert_eq!(recall(&file, &key(0)), None);
-        assert_eq!(recall(&file, &key(MOST)), Some(verdict(MOST)));
-        fs::remove_file(&library).unwrap();
-        assert_eq!(recall(&file, &key(MOST)), None, "its library has gone");
+        assert_eq!(recall(&file, &key(MOST)), Some(Figures { speed: MOST as f64, ..FIGURES }));
+        let silent = Figures { snr_db: f64::INFINITY, ..FIGURES };
+        keep(&file, 1, silent).unwrap();
+        assert_eq!(recall(&file, &key(1)), Some(silent));
+        assert!(recall(&file, &key(2)).is_some(), "it has replaced its older self alone");
         fs::write(&file, "no memory").unwrap();
-        fs::write(&library, "").unwrap();
-        assert_eq!(recall(&file, &key(MOST)), None);
-        keep(&file, &key(1), &verdict(1));
-        assert_eq!(recall(&file, &key(1)), Some(verdict(1)));
+        assert_eq!(recall(&file, &key(1)), None);
+        keep(&file, 1, FIGURES).unwrap();
+        assert_eq!(recall(&file, &key(1)), Some(FIGURES));
+        let names: Vec<_> = fs::read_dir(file.parent().unwrap()).unwrap().flatten().collect();
+        assert_eq!(names.len(), 1, "parts are left: {names:?}");
+    }
+
+    #[test]
+    fn what_another_version_has_written_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("trials.toml");
+        keep(&file, 1, FIGURES).unwrap();
+        let theirs = "[[trial]]\nkey = \"a song\"\nexecution = { provider = \"abacus\" }\n";
+        let mine = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("order = \"alphabetical\"\n{theirs}{mine}[later]\nx = 1\n"))
+            .unwrap();
+        assert_eq!(recall(&file, &key(1)), Some(FIGURES));
+        keep(&file, 2, FIGURES).unwrap();
+        assert_eq!(recall(&file, &key(1)), Some(FIGURES));
+        assert_eq!(recall(&file, &key(2)), Some(FIGURES));
+        let table: Table = fs::read_to_string(&file).unwrap().parse().unwrap();
+        assert_eq!(table["trial"][0]["execution"]["provider"].as_str(), Some("abacus"));
+        assert_eq!(table["order"].as_str(), Some("alphabetical"));
+        assert_eq!(table["later"]["x"].as_integer(), Some(1));
+    }
+
+    /// As two containers do, whose processes have the same number.
+    #[test]
+    fn writers_at_the_same_time_leave_a_whole_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("trials.toml");
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let file = &file;
+                scope.spawn(move || {
+                    for turn in 0..50 {
+                        keep(file, 4 * turn + writer, FIGURES).unwrap();
+                        let text = fs::read_to_string(file).unwrap();
+                        assert!(text.parse::<Table>().is_ok_and(|table| !table.is_empty()));
+                    }
+                });
+            }
+        });
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn others_may_read_it_as_far_as_they_may_read_any_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (file, any) = (folder.path().join("trials.toml"), folder.path().join("any"));
+        keep(&file, 1, FIGURES).unwrap();
+        fs::write(&any, "").unwrap();
+        let mode = |path| fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&file), mode(&any));
+    }
+
+    #[test]
+    fn what_cannot_be_kept_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let blocked = folder.path().join("stemwire");
+        fs::write(&blocked, "a file").unwrap();
+        assert!(keep(&blocked.join("trials.toml"), 1, FIGURES).is_err());
     }
 }

@@ -2,25 +2,31 @@
 //!
 //! Only one build of ONNX Runtime can be loaded in a process, and a provider that does not fit the machine
 //! may take the process down: so each [`candidate`] is tried in a [`child`] process, which separates the same
-//! fixed [`segment`] as the reference, turn by turn ([`contest`]). The [`verdict`] compares numbers and times,
-//! and is kept in a [`memory`], so that only the first start waits for it.
+//! fixed [`segment`] as the reference, turn by turn ([`contest`]). The [`verdict`] compares numbers and times.
+//! They are kept in a [`memory`] as long as what they depend on, the [`key`], is the same, so that only the first
+//! start waits for them; a candidate that fails is tried again at the next.
 
 pub mod candidate;
 pub mod child;
 mod contest;
 mod contestant;
+mod key;
 mod memory;
 mod process;
 mod segment;
+#[cfg(all(test, unix))]
+mod tests;
 pub mod verdict;
 
+use std::io;
 use std::path::Path;
 use std::process::Command;
 
 use super::pool::TimeLimits;
 use super::runtime::RuntimeError;
 use super::runtime::locate::Found;
-use super::{Execution, Model, PrecisionChoice, ProviderChoice};
+use super::{Execution, Model, PrecisionChoice, ProviderChoice, Sha256Hash};
+use key::Machine;
 
 pub use candidate::{Candidate, Request};
 pub use verdict::{Figures, Tried, Verdict};
@@ -37,11 +43,14 @@ pub struct Bench<'a> {
     pub command: &'a dyn Fn(&Candidate) -> Command,
     /// Is told that trying is about to begin, which takes a while; answers whether there is time for it.
     pub begin: &'a dyn Fn() -> bool,
-    /// The file of the verdicts so far, where they are kept.
+    /// The file of the figures so far, where they are kept.
     pub memory: Option<&'a Path>,
+    /// Is told why they cannot be.
+    pub unkept: &'a dyn Fn(&io::Error),
 }
 
-/// Decides how a model is computed. Trying is done only where there is a choice, and only once.
+/// Decides how a model is computed. Trying is done only where there is a choice, and of each candidate only until
+/// it has succeeded once.
 ///
 /// # Errors
 /// [`RuntimeError::NoProvider`] where none of the libraries, of which there is one at least, has the provider
@@ -57,23 +66,49 @@ pub fn decide(
     }
     let reference =
         Candidate { library: libraries[0].path.clone(), execution: Execution::REFERENCE };
-    let key = memory::key(&reference, &candidates, bench);
-    if let Some(verdict) = bench.memory.and_then(|file| memory::recall(file, &key)) {
-        return Ok(verdict);
-    }
-    if !(bench.begin)() {
+    let machine = Machine::this();
+    let key = |candidate: &Candidate| key::key(&reference, candidate, bench, &machine);
+    let recall = |candidate: &Candidate| match bench.memory {
+        // It needs no trial.
+        _ if *candidate == reference => Some(Figures::REFERENCE),
+        Some(file) => memory::recall(file, &key(candidate)),
+        None => None,
+    };
+    let known: Vec<Option<Figures>> = candidates.iter().map(recall).collect();
+    let pairs = || candidates.iter().zip(&known);
+    let left: Vec<&Candidate> =
+        pairs().filter(|(_, known)| known.is_none()).map(|(candidate, _)| candidate).collect();
+    let results = if left.is_empty() {
+        Vec::new()
+    } else if (bench.begin)() {
+        contest::hold(&reference, &left, bench)
+    } else if pairs().all(|(candidate, known)| known.is_none() || *candidate == reference) {
         let reason = "there was no time left to try others; the next start may";
         return Ok(Verdict::untried(candidates[0].clone(), reason.to_owned()));
-    }
-    let tried = contest::hold(&reference, &candidates, bench);
-    let verdict = Verdict::of(tried, &candidates, request);
+    } else {
+        let reason = "there was no time left to try it; the next start may";
+        vec![Err(reason.to_owned()); left.len()]
+    };
     // What failed today may work tomorrow: a library was missing, or memory.
+    let succeeded = left.iter().zip(&results).filter_map(|(&candidate, result)| {
+        result.as_ref().ok().map(|&figures| (key(candidate), candidate, figures))
+    });
+    keep(&succeeded.collect::<Vec<_>>(), bench);
+    let mut results = results.into_iter();
+    let tried = pairs().filter_map(|(candidate, known)| {
+        let result = known.map(Ok).or_else(|| results.next())?;
+        Some(Tried { candidate: candidate.clone(), result, recalled: known.is_some() })
+    });
+    Ok(Verdict::of(tried.collect(), &candidates, request))
+}
+
+fn keep(succeeded: &[(Sha256Hash, &Candidate, Figures)], bench: &Bench<'_>) {
     if let Some(file) = bench.memory
-        && verdict.tried.iter().all(|tried| tried.result.is_ok())
+        && !succeeded.is_empty()
+        && let Err(error) = memory::keep(file, &bench.model.card().name, succeeded)
     {
-        memory::keep(file, &key, &verdict);
+        (bench.unkept)(&error);
     }
-    Ok(verdict)
 }
 
 /// Why there is one candidate only.

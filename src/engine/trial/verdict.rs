@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Candidate, Request};
 use crate::engine::{Execution, Precision, PrecisionChoice, ProviderChoice};
 
@@ -20,7 +18,7 @@ pub const FAST_DB: f64 = 40.0;
 pub const WORTH_IT: f64 = 1.05;
 
 /// How a candidate has done.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figures {
     /// How many times as fast as the reference.
     pub speed: f64,
@@ -40,6 +38,8 @@ pub struct Tried {
     pub candidate: Candidate,
     /// How it has done; in words, why it has not.
     pub result: Result<Figures, String>,
+    /// Whether that was at an earlier start.
+    pub recalled: bool,
 }
 
 /// What is computed with, and why.
@@ -51,14 +51,12 @@ pub struct Verdict {
     pub reason: String,
     /// Everybody that was tried.
     pub tried: Vec<Tried>,
-    /// Whether that was at an earlier start.
-    pub recalled: bool,
 }
 
 impl Verdict {
     /// The one that there is.
     pub(super) fn untried(chosen: Candidate, reason: String) -> Verdict {
-        Verdict { chosen, reason, tried: Vec::new(), recalled: false }
+        Verdict { chosen, reason, tried: Vec::new() }
     }
 
     /// The fastest that keeps the numbers.
@@ -93,7 +91,7 @@ impl Verdict {
             // Only where one is asked for by name; what opens it next will say what is wrong.
             None => (candidates[0].clone(), "asked for".to_owned()),
         };
-        Verdict { chosen, reason, tried, recalled: false }
+        Verdict { chosen, reason, tried }
     }
 }
 
@@ -133,6 +131,7 @@ mod tests {
             } else {
                 Err("it does not start".into())
             },
+            recalled: false,
         });
         let candidates: Vec<_> = results.iter().map(|result| candidate(&result.0)).collect();
         let precision = PrecisionChoice::Exact;
