@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import soundfile
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 RATE = 44_100
-# Whatever else is installed on this machine: the numbers are those of one library. test_provider.py tries others.
+# Whatever else is installed on this machine: the numbers are those of one library. test_provider.py and test_trials.py try others.
 os.environ["STEMWIRE_PROVIDER"] = "cpu"
 
 
@@ -146,6 +147,45 @@ def cli(binary, tmp_path):
         return SimpleNamespace(out=out, err=err)
 
     return cli
+
+
+@pytest.fixture(scope="session")
+def runtimes(binary, tmp_path_factory) -> Path:
+    """A cache with OpenVINO's build of ONNX Runtime beside the CPU's."""
+    cache = tmp_path_factory.mktemp("cache")
+    # None but the one that is asked for may be found.
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
+    environment.pop("STEMWIRE_RUNTIME", None)
+    listed = subprocess.run([binary, "runtime", "list"], env=environment, capture_output=True, text=True, check=True)
+    if "openvino" not in listed.stdout:
+        pytest.skip("there is no OpenVINO for this machine")
+    for name in ("cpu", "openvino"):
+        subprocess.run([binary, "runtime", "install", name], env=environment, check=True)
+    return cache
+
+
+@pytest.fixture
+def here(runtimes, tmp_path) -> dict:
+    """Variables of somebody who has both and has never tried them."""
+    cache = tmp_path / "cache"
+    shutil.copytree(runtimes, cache, copy_function=os.link)
+    (cache / "stemwire" / "trials.toml").unlink(missing_ok=True)
+    (tmp_path / "song.wav").write_bytes(wav(music(6)))
+    unset = {"STEMWIRE_RUNTIME": None, "STEMWIRE_PROVIDER": None}
+    return {"XDG_CACHE_HOME": cache, "STEMWIRE_LOG": "stemwire=info,ort=off", **unset}
+
+
+@pytest.fixture
+def cpu_only(here) -> dict:
+    """Variables of somebody who has the CPU's build alone."""
+    for folder in library_folders(here, "openvino"):
+        shutil.rmtree(folder)
+    return here
+
+
+def library_folders(here: dict, provider: str) -> list:
+    """Where `runtimes` has its builds of this provider."""
+    return list((here["XDG_CACHE_HOME"] / "stemwire" / "runtimes").glob(f"{provider}-*"))
 
 
 @pytest.fixture(scope="session")

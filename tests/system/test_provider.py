@@ -1,8 +1,6 @@
-"""Execution providers: the fastest that keeps the numbers is taken, one that was named and nothing else, and it is told."""
-import os
+"""Execution providers: one that was named computes and nothing else, and what computes is told."""
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,49 +8,12 @@ import pytest
 import soundfile
 import stemwire_client as client
 from browser import browse, chromium  # noqa: F401  (fixtures)
-from conftest import music, wav
+from conftest import library_folders, music, wav
 from http_client import get
+from providers import computes, executions, way
 from stemwire_client import api
 
 STEMS = ["bass", "drums", "other", "vocals"]
-
-
-@pytest.fixture(scope="module")
-def runtimes(binary, tmp_path_factory) -> Path:
-    """A cache with OpenVINO's build of ONNX Runtime beside the CPU's."""
-    cache = tmp_path_factory.mktemp("cache")
-    # None but the one that is asked for may be found.
-    environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
-    environment.pop("STEMWIRE_RUNTIME", None)
-    listed = subprocess.run([binary, "runtime", "list"], env=environment, capture_output=True, text=True, check=True)
-    if "openvino" not in listed.stdout:
-        pytest.skip("there is no OpenVINO for this machine")
-    for name in ("cpu", "openvino"):
-        subprocess.run([binary, "runtime", "install", name], env=environment, check=True)
-    return cache
-
-
-@pytest.fixture
-def here(runtimes, tmp_path) -> dict:
-    """Variables of somebody who has both and has never tried them."""
-    cache = tmp_path / "cache"
-    shutil.copytree(runtimes, cache, copy_function=os.link)
-    (cache / "stemwire" / "trials.toml").unlink(missing_ok=True)
-    (tmp_path / "song.wav").write_bytes(wav(music(6)))
-    unset = {"STEMWIRE_RUNTIME": None, "STEMWIRE_PROVIDER": None}
-    return {"XDG_CACHE_HOME": cache, "STEMWIRE_LOG": "stemwire=info,ort=off", **unset}
-
-
-@pytest.fixture
-def cpu_only(here) -> dict:
-    """Variables of somebody who has the CPU's build alone."""
-    for folder in library_folders(here, "openvino"):
-        shutil.rmtree(folder)
-    return here
-
-
-def library_folders(here: dict, provider: str) -> list:
-    return list((here["XDG_CACHE_HOME"] / "stemwire" / "runtimes").glob(f"{provider}-*"))
 
 
 def stems(tmp_path: Path, folder: str) -> np.ndarray:
@@ -65,22 +26,6 @@ def snr_db(truth: np.ndarray, other: np.ndarray) -> float:
     return float(np.min(10 * np.log10(np.sum(truth**2, axis=(1, 2)) / noise)))
 
 
-def let_win(here: dict, provider: str) -> Path:
-    """Whoever was faster in the one trial so far: this one has won. Answers its library."""
-    memory = here["XDG_CACHE_HOME"] / "stemwire" / "trials.toml"
-    [library] = library_folders(here, provider)[0].glob("libonnxruntime.so*")
-    head, tail = memory.read_text().split("[[verdict.tried]]", 1)
-    head = re.sub(r'library = ".*"', f'library = "{library}"', head)
-    head = re.sub(r'provider = ".*"', f'provider = "{provider}"', head)
-    memory.write_text(head + "[[verdict.tried]]" + tail)
-    return library
-
-
-def computes(text: str) -> tuple:
-    """Provider, precision and reason, as the log tells them."""
-    return re.search(r'computes model=mini provider=(\w+) precision=(\w+) reason="(.+)"', text).groups()
-
-
 def test_a_provider_by_name_computes_the_same_numbers(cli, here, tmp_path):
     said = {}
     for name in ("cpu", "openvino"):
@@ -90,32 +35,6 @@ def test_a_provider_by_name_computes_the_same_numbers(cli, here, tmp_path):
     truth, other = stems(tmp_path, "cpu"), stems(tmp_path, "openvino")
     assert not np.array_equal(truth, other), "it is another library"
     assert snr_db(truth, other) >= 75
-
-
-def test_the_choice_is_tried_once_and_told(cli, here, tmp_path):
-    first = cli("separate", "song.wav", "-o", "auto", **here).err
-    again = cli("separate", "song.wav", "-o", "again", **here).err
-    figures = r"openvino f32: ([\d.]+) times as fast as cpu f32, ([\d.]+) dB"
-    speed, db = map(float, re.search(figures, first).groups())
-    assert db >= 75
-    provider, precision, _ = computes(first)
-    # Where the two are about as fast as each other, either is right.
-    assert provider == ("openvino" if speed >= 1.06 else "cpu" if speed < 1.04 else provider)
-    assert precision == "f32"
-    assert "trying what computes mini fastest" in first and "recalled=false" in first
-    assert "trying" not in again and "recalled=true" in again
-    assert re.search(figures, again).groups() == re.search(figures, first).groups()
-    assert computes(again) == computes(first)
-    assert np.array_equal(stems(tmp_path, "auto"), stems(tmp_path, "again"))
-
-
-def executions(server) -> dict:
-    """What computes each model and why, as `ListModels` tells it."""
-    return {model.name: model.execution for model in server.stub.ListModels(api.ListModelsRequest()).models}
-
-
-def way(told) -> tuple:
-    return (told.execution_provider, told.precision)
 
 
 def test_the_wire_tells_what_computes_and_what_was_tried(here, start, browse):
@@ -177,108 +96,6 @@ def test_a_named_provider_that_is_not_there_is_an_error(cli, cpu_only):
     assert "take exact or fast" in wrong
 
 
-def test_the_wire_tells_why_a_provider_is_left_out(here, start):
-    [folder] = library_folders(here, "openvino")
-    library = next(folder.glob("libonnxruntime_providers_openvino.so"))
-    library.unlink()
-    library.write_bytes(b"")
-    server = start("--engines", "mini", variables=here)
-    told = executions(server)["mini"]
-    [openvino] = told.trials
-    assert way(told) == ("cpu", "f32")
-    assert way(openvino) == ("openvino", "f32") and "OpenVINO" in openvino.message
-    assert not openvino.HasField("speed") and not openvino.HasField("snr_db")
-    assert f"openvino f32 is left out: {openvino.message}" in server.said()
-    # What needs no token has no words of libraries, which name paths.
-    assert get(server, "/health").json()["engines"][0]["execution"]["trials"] == [
-        {"execution_provider": "openvino", "precision": "f32", "speed": None, "snr_db": None},
-    ]
-
-
-def test_every_model_that_can_be_named_is_tried_and_by_separate_only_the_one_that_it_uses(cli, here, start, tmp_path):
-    shutil.copytree(Path(__file__).resolve().parents[2] / "models" / "mini-spleeter", tmp_path / "models" / "own")
-    card = tmp_path / "models" / "own" / "card.toml"
-    card.write_text(card.read_text().replace('name = "mini-spleeter"', 'name = "own"'))
-    said = cli("separate", "song.wav", "--models-dir", "models", **here).err
-    assert said.count("trying") == 1 and "trying what computes mini fastest here; " in said
-    # The chain's first model has the choice of the library.
-    options = ("--engines", "mini", "--models-dir", str(tmp_path / "models"))
-    let_win(here, "cpu")
-    server = start(*options, variables=here)
-    told = executions(server)
-    assert told["own"].reason == "the library that computes mini has nothing else, and only one can be loaded"
-    assert not told["own"].trials and "trying" not in server.said()
-    let_win(here, "openvino")
-    server = start(*options, variables=here)
-    # What separate found out for mini holds here, too; of two models that are the same but for their names one is tried.
-    assert re.findall(r"trying what computes (.*) fastest here, (model . of 3)", server.said()) == [("mini-spleeter", "model 2 of 3")]
-    told = executions(server)
-    assert list(told) == ["mini", "mini-spleeter", "own"]
-    for name, execution in told.items():
-        assert [way(trial) for trial in execution.trials] == [("openvino", "f32")]
-        done = client.separate(server.stub, wav(music(6)), client.Config(model=name)).done
-        assert way(done.engine) == way(execution)
-    server.terminate()
-    server.restart()
-    assert "trying" not in server.said() and executions(server) == told
-
-
-def test_without_time_for_trials_the_cpu_computes(here, start):
-    server = start("--trial-time", "0s", variables=here)
-    told = executions(server)
-    assert "no time left" in told["mini"].reason
-    for execution in told.values():
-        assert (*way(execution), len(execution.trials)) == ("cpu", "f32", 0)
-    assert not (here["XDG_CACHE_HOME"] / "stemwire" / "trials.toml").exists()
-
-
-def test_a_trial_has_the_time_that_engines_have(here, start):
-    server = start("--engines", "mini", "--engine-load-time", "1ms", variables=here)
-    [openvino] = executions(server)["mini"].trials
-    assert openvino.message == "it did not load within 0.001 s"
-
-
-def test_with_one_provider_nothing_is_tried(cli, cpu_only, start):
-    server = start(variables=cpu_only)
-    for told in executions(server).values():
-        assert (*way(told), told.reason, len(told.trials)) == ("cpu", "f32", "there is no other here", 0)
-    said = cli("separate", "song.wav", "--precision", "fast", **cpu_only).err
-    provider, _, _ = computes(said)
-    assert provider == "cpu" and "trying" not in said
-    assert not (cpu_only["XDG_CACHE_HOME"] / "stemwire" / "trials.toml").exists()
-
-
-@pytest.mark.parametrize("damage", ["empty", "another library"])
-def test_a_provider_that_is_broken_is_left_out_by_auto_and_told_by_name(cli, here, damage):
-    [folder] = library_folders(here, "openvino")
-    library = next(folder.glob("libonnxruntime_providers_openvino.so"))
-    library.unlink()
-    if damage == "empty":
-        library.write_bytes(b"")
-    else:
-        shutil.copy(folder / "libonnxruntime_providers_shared.so", library)
-    for _ in range(2):
-        said = cli("separate", "song.wav", "--force", **here).err
-        assert computes(said)[:2] == ("cpu", "f32")
-        assert "warning: openvino f32 is left out: " in said, "a failure is no verdict for ever"
-    cause, remedy = cli("separate", "song.wav", "--force", "--provider", "openvino", code=4, **here).err.splitlines()
-    assert "openvino was asked for" in cause and "cannot use it" in cause
-    assert "stemwire runtime install openvino" in remedy
-
-
-def test_a_provider_that_has_won_and_broken_since_is_replaced(cli, here, tmp_path):
-    cli("separate", "song.wav", "-o", "before", **here)
-    library = let_win(here, "openvino")
-    assert computes(cli("separate", "song.wav", "-o", "won", **here).err)[0] == "openvino"
-    # What it needs beside itself is gone; the runtime's own files are as they were.
-    for plugin in library.parent.glob("libopenvino_intel_cpu_plugin*"):
-        plugin.unlink()
-    said = cli("separate", "song.wav", "-o", "after", **here).err
-    provider, _, reason = computes(said)
-    assert (provider, reason) == ("cpu", "openvino fails now")
-    assert re.search("^warning: openvino f32 is left out: .*OpenVINO", said, re.MULTILINE), "what it says itself"
-
-
 def test_a_card_may_name_its_provider(cli, binary, here, tmp_path):
     root = Path(__file__).resolve().parents[2]
     models = tmp_path / "models"
@@ -303,3 +120,21 @@ def test_doctor_tells_what_computes(cli, here, tmp_path):
     report = cli("doctor", "--data-dir", tmp_path / "data", "--listen", "127.0.0.1:0", **here).out.decode()
     figures = r"^good  model mini works, .*\n      tried openvino f32: [\d.]+ times as fast as cpu f32, [\d.]+ dB$"
     assert re.search(figures, report, re.MULTILINE)
+
+
+@pytest.mark.parametrize("precision", ["exact", "fast"])
+def test_cuda_that_cannot_work_here_is_left_out_by_auto_and_told_by_name(cli, cpu_only, precision):
+    [folder] = library_folders(cpu_only, "cpu")
+    # As in a build for CUDA; this one has no GPU to find.
+    shutil.copy(folder / "libonnxruntime_providers_shared.so", folder / "libonnxruntime_providers_cuda.so")
+    asked = ("separate", "song.wav", "--force", "--precision", precision)
+    said = cli(*asked, **cpu_only).err
+    assert computes(said)[0] == "cpu"
+    left_out = re.findall("^warning: (cuda .*) is left out: .*CUDA", said, re.MULTILINE)
+    assert left_out == {"exact": ["cuda f32"], "fast": ["cuda f32", "cuda tf32"]}[precision]
+    *_, cause, remedy = cli(*asked, "--provider", "cuda", code=4, **cpu_only).err.splitlines()
+    assert re.match(f"error: .*cuda was asked for, but {folder}/.* cannot use it: .*CUDA", cause)
+    assert remedy == (
+        "remedy: see that the driver works and that CUDA 13 and cuDNN 9 are where libraries are looked for (LD_LIBRARY_PATH), "
+        "or leave the choice to --provider auto"
+    )
