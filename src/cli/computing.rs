@@ -45,9 +45,9 @@ pub(super) fn choose(
     patience: Patience,
     models: &[Arc<Model>],
 ) -> Result<Computing, CliError> {
+    let threads = setup::pool_config(arguments)?.threads_per_worker;
     let search = setup::search(arguments.runtime.as_deref());
     let libraries = setup::libraries(arguments, &search)?;
-    let threads = setup::pool_config(arguments)?.threads_per_worker;
     Ok(of(arguments, threads, patience, &search, libraries, models)?)
 }
 

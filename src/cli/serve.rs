@@ -1,7 +1,7 @@
 //! `stemwire serve`.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::{FailureArgs, LimitArgs, Serve};
@@ -22,8 +22,12 @@ const DISK_THREADS: usize = 64;
 
 /// Serves until the process is asked to end.
 pub(super) fn run(arguments: &Serve) -> Result<(), CliError> {
+    // What can be refused at once comes first: to install, try and load what computes may take minutes.
     let config = server_config(arguments)?;
-    let separations = Arc::new(separations(arguments)?);
+    server::check(&config)?;
+    let ground = Ground::prepare(arguments)?;
+    let address = server::reserve(arguments.listen)?;
+    let separations = Arc::new(ground.separations(arguments)?);
     let async_runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(DISK_THREADS)
@@ -31,8 +35,7 @@ pub(super) fn run(arguments: &Serve) -> Result<(), CliError> {
         .map_err(|error| CliError::plain(Kind::Other, format!("no threads: {error}")))?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let served = async_runtime.block_on(async {
-        server::check(&config)?;
-        let listener = server::listen(arguments.listen).await?;
+        let listener = address.listen()?;
         let address = listener.local_addr().unwrap_or(arguments.listen);
         write(&format!("listening on {scheme}://{address}\n"))?;
         server::serve(listener, Arc::clone(&separations), config, asked_to_end()).await?;
@@ -43,29 +46,46 @@ pub(super) fn run(arguments: &Serve) -> Result<(), CliError> {
     served
 }
 
-fn separations(arguments: &Serve) -> Result<Separations, CliError> {
-    let data_dir =
-        arguments.data_dir.clone().or_else(setup::default_data_dir).ok_or_else(|| {
-            let cause = "this system names no data folder";
-            CliError::new(Kind::Usage, cause, "name one with --data-dir DIR")
+/// What sessions need beside engines. The data folder is locked.
+struct Ground {
+    data_dir: PathBuf,
+    store: Store,
+    catalog: Catalog,
+    chain: Chain,
+    decoder: DecoderConfig,
+}
+
+impl Ground {
+    fn prepare(arguments: &Serve) -> Result<Ground, CliError> {
+        let data_dir =
+            arguments.data_dir.clone().or_else(setup::default_data_dir).ok_or_else(|| {
+                let cause = "this system names no data folder";
+                CliError::new(Kind::Usage, cause, "name one with --data-dir DIR")
+            })?;
+        let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
+        let chain =
+            Chain::of(&arguments.engines, &catalog)?.with_breakers(breakers(&arguments.failure));
+        let mut decoder = DecoderConfig::from_here().map_err(|error| {
+            CliError::plain(Kind::Other, format!("this binary's path is not known: {error}"))
         })?;
-    let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
-    let chain =
-        Chain::of(&arguments.engines, &catalog)?.with_breakers(breakers(&arguments.failure));
-    let time_limits = time_limits(&arguments.failure);
-    let patience = Patience { limits: time_limits, total: arguments.trial_time };
-    let computing = computing::choose(&arguments.engine, patience, &named(&catalog, &chain))?;
-    let store = open_store(&data_dir)?;
-    let pool = setup::pool(&arguments.engine, time_limits, computing)?;
-    warm_up(&pool, &chain);
-    let mut decoder = DecoderConfig::from_here().map_err(|error| {
-        CliError::plain(Kind::Other, format!("this binary's path is not known: {error}"))
-    })?;
-    decoder.memory = arguments.limits.decoder_memory.as_u64();
-    decoder.processor_time = arguments.limits.decoder_time;
-    decoder.stall = arguments.limits.decoder_stall;
-    let config = Config { catalog, chain, decoder, limits: limits(&arguments.limits) };
-    Separations::open(store, pool, config).map_err(|error| CliError::disk(&data_dir, &error))
+        decoder.memory = arguments.limits.decoder_memory.as_u64();
+        decoder.processor_time = arguments.limits.decoder_time;
+        decoder.stall = arguments.limits.decoder_stall;
+        let store = open_store(&data_dir)?;
+        Ok(Ground { data_dir, store, catalog, chain, decoder })
+    }
+
+    /// Adds the engines, and takes up the sessions of the server before.
+    fn separations(self, arguments: &Serve) -> Result<Separations, CliError> {
+        let Ground { data_dir, store, catalog, chain, decoder } = self;
+        let time_limits = time_limits(&arguments.failure);
+        let patience = Patience { limits: time_limits, total: arguments.trial_time };
+        let computing = computing::choose(&arguments.engine, patience, &named(&catalog, &chain))?;
+        let pool = setup::pool(&arguments.engine, time_limits, computing)?;
+        warm_up(&pool, &chain);
+        let config = Config { catalog, chain, decoder, limits: limits(&arguments.limits) };
+        Separations::open(store, pool, config).map_err(|error| CliError::disk(&data_dir, &error))
+    }
 }
 
 /// The models that a session may come to: those of the chain first.

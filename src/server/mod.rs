@@ -1,6 +1,7 @@
 //! Rung 4: the wire. One port carries gRPC (h2c or TLS), grpc-web, and a little HTTP.
 //!
 //! - [`grpc`]: the calls. [`convert`]: wire to domain and back, checked once. [`rest`]: plain HTTP.
+//! - [`address`]: where it listens, and from when on.
 //! - [`uploading`], [`reading`], [`ending`], [`paging`], [`caller`], [`deadline`]: what both have in common.
 //! - [`status`]: the one place where errors become codes. [`details`]: what errors of the transport lack.
 //!   [`trailers`]: where gRPC puts either.
@@ -12,6 +13,7 @@
 //! Asynchronous, but nothing here computes or waits for a disk on the runtime's threads: that goes
 //! through [`blocking`].
 
+mod address;
 mod blocking;
 mod caller;
 mod config;
@@ -48,6 +50,7 @@ use tonic_web::GrpcWebLayer;
 use tower::ServiceBuilder;
 use tower_http::map_request_body::MapRequestBodyLayer;
 
+pub use address::{Reserved, reserve};
 pub use config::{ServerConfig, Tls};
 
 use guard::Rules;
@@ -110,14 +113,6 @@ fn innermost(error: &dyn std::error::Error) -> String {
 /// [`ServerError::Tls`].
 pub fn check(config: &ServerConfig) -> Result<(), ServerError> {
     builder(config).map(|_| ())
-}
-
-/// Takes the address, so that whoever asked for port 0 can be told the port.
-///
-/// # Errors
-/// [`ServerError::Listen`].
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, ServerError> {
-    TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })
 }
 
 /// The transport with its limits and its certificate.

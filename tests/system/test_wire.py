@@ -252,16 +252,17 @@ def test_an_authority_that_is_none_is_told(cli, certificates, tmp_path, name):
     ("key", "cert", 2, "key.pem holds no CERTIFICATE"),
     ("cert", "other-key", 5, "KeyMismatch"),
 ])
-def test_a_certificate_of_no_use_is_told_before_anything_is_served(cli, certificates, tmp_path, certificate, key, code, cause):
+def test_a_certificate_of_no_use_is_told_before_all_else(cli, certificates, tmp_path, certificate, key, code, cause):
     options = ["--tls-cert", certificates[certificate], "--tls-key", certificates[key]]
-    said = cli("serve", "--listen", "127.0.0.1:0", "--data-dir", "data", *options, code=code, STEMWIRE_LOG="error")
+    said = cli("serve", "--listen", "127.0.0.1:0", "--data-dir", "data", *options, code=code, STEMWIRE_LOG="error",
+               STEMWIRE_RUNTIME="/no/library.so")
     check_refused(said.err, cause, "PEM")
     assert said.out == b"", "it does not say that it listens"
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0"])
 def test_other_machines_are_not_served_by_accident(cli, listen):
-    said = cli("serve", "--listen", listen, "--data-dir", "data", code=2)
+    said = cli("serve", "--listen", listen, "--data-dir", "data", code=2, STEMWIRE_RUNTIME="/no/library.so")
     check_refused(said.err, "other machines", "--token.*--insecure")
     assert said.out == b""
 
