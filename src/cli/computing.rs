@@ -37,18 +37,43 @@ impl Default for Patience {
     }
 }
 
-/// Decides how each of `models` is computed, and loads the library for the first of them; the others are
+/// The models to decide for.
+pub(super) struct Wanted {
+    /// Those of which one is needed, the first choice first.
+    pub(super) first: Vec<Arc<Model>>,
+    /// Others, which do with the library that is loaded for one of the first.
+    pub(super) others: Vec<Arc<Model>>,
+}
+
+/// What came of it.
+pub(super) struct Decided {
+    /// The loaded library, and how models are computed with it.
+    pub(super) computing: Computing,
+    /// Models that nothing here computes.
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+/// A model that nothing here computes.
+pub(super) struct LeftOut {
+    pub(super) model: ModelName,
+    pub(super) error: RuntimeError,
+}
+
+/// Decides how each of `models` is computed, and loads the library for the first that can be; the others are
 /// computed with what this library has. Tries what there is to choose from, one model after the other; what is
 /// chosen is told.
+///
+/// Where a provider is asked for on the command line, it must be there. One that only a card asks for may be missing
+/// as long as another of the first models can be computed.
 pub(super) fn choose(
     arguments: &EngineArgs,
     patience: Patience,
-    models: &[Arc<Model>],
-) -> Result<Computing, CliError> {
+    models: &Wanted,
+) -> Result<Decided, CliError> {
     let threads = setup::pool_config(arguments)?.threads_per_worker;
     let search = setup::search(arguments.runtime.as_deref());
     let libraries = setup::libraries(arguments, &search)?;
-    Ok(of(arguments, threads, patience, &search, libraries, models)?)
+    Ok(of(arguments, threads, patience, &search, &libraries, models)?)
 }
 
 /// The same with these libraries, by so many threads of one worker.
@@ -57,42 +82,64 @@ pub(super) fn of(
     threads: usize,
     patience: Patience,
     search: &Search,
-    libraries: Vec<Found>,
-    models: &[Arc<Model>],
-) -> Result<Computing, RuntimeError> {
-    let choosing = Choosing::new(arguments, threads, patience, models.len(), search);
-    let mut chosen = BTreeMap::new();
-    let Some((first, others)) = models.split_first() else {
-        let runtime = Runtime::load(&libraries[0].path)?;
-        return Ok(Computing::new(runtime, arguments.provider, chosen));
-    };
-    let verdict = choosing.decide(1, first, &libraries)?;
-    let runtime = Runtime::load(&verdict.chosen.library)?;
-    let (loaded, left): (Vec<Found>, Vec<Found>) =
-        libraries.into_iter().partition(|found| found.path == verdict.chosen.library);
-    let is_bound = !left.is_empty() && loaded.iter().all(|found| found.providers().len() == 1);
-    let choice = choosing.proved(first.card(), verdict, &runtime)?;
-    chosen.insert(first.card().name.clone(), choice);
-    for (number, model) in (2..).zip(others) {
-        let card = model.card();
-        let mut decided = choosing.decide(number, model, &loaded);
-        if let Ok(verdict) = &mut decided
-            && is_bound
-            && verdict.tried.is_empty()
-            && choosing.request(card).provider == ProviderChoice::Auto
-        {
-            let library = format!("the library that computes {}", first.card().name);
-            verdict.reason = format!("{library} has nothing else, and only one can be loaded");
+    libraries: &[Found],
+    models: &Wanted,
+) -> Result<Decided, RuntimeError> {
+    let Wanted { first, others } = models;
+    let all = first.len() + others.len();
+    let choosing = Choosing::new(arguments, threads, patience, all, search);
+    let (mut chosen, mut left_out, mut library) = (BTreeMap::new(), Vec::new(), None);
+    for (index, model) in first.iter().chain(others).enumerate() {
+        if index == first.len() && index > 0 && chosen.is_empty() {
+            break;
         }
-        match decided.and_then(|verdict| choosing.proved(card, verdict, &runtime)) {
-            Ok(choice) => drop(chosen.insert(card.name.clone(), choice)),
+        let name = model.card().name.clone();
+        match choosing.choose(index + 1, model, libraries, &mut library) {
+            Ok(choice) => drop(chosen.insert(name, choice)),
             Err(error) if arguments.provider != ProviderChoice::Auto => return Err(error),
-            // Its card asks for what is not here: the others do without it, as with one that does not load.
-            Err(error) => eprintln!("warning: {}: {error}", card.name),
+            Err(error) => left_out.push(LeftOut { model: name, error }),
         }
     }
+    if chosen.is_empty() && !left_out.is_empty() {
+        return Err(left_out.swap_remove(0).error);
+    }
     choosing.warn();
-    Ok(Computing::new(runtime, arguments.provider, chosen))
+    for LeftOut { model, error } in &left_out {
+        eprintln!("warning: {model} is left out: {error}");
+    }
+    let runtime = match library {
+        Some(library) => library.runtime,
+        None => Runtime::load(&libraries[0].path)?,
+    };
+    Ok(Decided { computing: Computing::new(runtime, arguments.provider, chosen), left_out })
+}
+
+/// The library that is loaded.
+struct Library {
+    runtime: Runtime,
+    /// Where it was found.
+    found: Vec<Found>,
+    /// Why there is nothing to choose from, where it has only one provider and other libraries have more.
+    bound: Option<String>,
+}
+
+impl Library {
+    /// Loads the one that has won with `model`.
+    fn load(
+        verdict: &Verdict,
+        model: &ModelCard,
+        libraries: &[Found],
+    ) -> Result<Library, RuntimeError> {
+        let runtime = Runtime::load(&verdict.chosen.library)?;
+        let (found, left): (Vec<Found>, Vec<Found>) =
+            libraries.iter().cloned().partition(|found| found.path == verdict.chosen.library);
+        let is_bound = !left.is_empty() && found.iter().all(|found| found.providers().len() == 1);
+        let why = format!(
+            "the library that computes {} has nothing else, and only one can be loaded",
+            model.name
+        );
+        Ok(Library { runtime, found, bound: is_bound.then_some(why) })
+    }
 }
 
 /// What is the same for all models.
@@ -146,6 +193,35 @@ impl Choosing {
             ProviderChoice::Auto => Request { provider: card.provider, ..self.asked },
             ProviderChoice::Only(_) => self.asked,
         }
+    }
+
+    /// How a model is computed. The first that can be computed chooses the library.
+    fn choose(
+        &self,
+        number: usize,
+        model: &Model,
+        libraries: &[Found],
+        library: &mut Option<Library>,
+    ) -> Result<Choice, RuntimeError> {
+        let card = model.card();
+        let (verdict, library) = match library {
+            Some(library) => {
+                let mut verdict = self.decide(number, model, &library.found)?;
+                if let Some(why) = &library.bound
+                    && verdict.tried.is_empty()
+                    && self.request(card).provider == ProviderChoice::Auto
+                {
+                    verdict.reason.clone_from(why);
+                }
+                (verdict, library)
+            }
+            None => {
+                let verdict = self.decide(number, model, libraries)?;
+                let loaded = Library::load(&verdict, card, libraries)?;
+                (verdict, library.insert(loaded))
+            }
+        };
+        self.proved(card, verdict, &library.runtime)
     }
 
     fn decide(

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use super::args::Doctor;
-use super::computing::{self, Patience};
+use super::computing::{self, Decided, Patience, Wanted};
 use super::error::{CliError, Kind};
 use super::runtime::write;
 use super::setup;
@@ -69,13 +69,14 @@ fn check_runtime(
     let search = setup::search(arguments.engine.runtime.as_deref());
     let chosen = match search.libraries() {
         Ok(libraries) => {
-            let (patience, models) = (Patience::default(), catalog.models());
-            computing::of(&arguments.engine, threads, patience, &search, libraries, models)
+            let models = Wanted { first: catalog.models().to_vec(), others: Vec::new() };
+            let patience = Patience::default();
+            computing::of(&arguments.engine, threads, patience, &search, &libraries, &models)
         }
         Err(error) => Err(error),
     };
     match chosen {
-        Ok(computing) => {
+        Ok(Decided { computing, .. }) => {
             let runtime = computing.runtime();
             let path = runtime.path();
             let origin = search.find().map_or(Origin::Cache, |found| found.origin);

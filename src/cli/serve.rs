@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::{FailureArgs, LimitArgs, Serve};
-use super::computing::{self, Patience};
+use super::computing::{self, Decided, LeftOut, Patience, Wanted};
 use super::error::{CliError, Kind};
 use super::runtime::write;
 use super::setup;
@@ -80,20 +80,24 @@ impl Ground {
         let Ground { data_dir, store, catalog, chain, decoder } = self;
         let time_limits = time_limits(&arguments.failure);
         let patience = Patience { limits: time_limits, total: arguments.trial_time };
-        let computing = computing::choose(&arguments.engine, patience, &named(&catalog, &chain))?;
+        let Decided { computing, left_out } =
+            computing::choose(&arguments.engine, patience, &wanted(&catalog, &chain))?;
         let pool = setup::pool(&arguments.engine, time_limits, computing)?;
+        for LeftOut { model, error } in left_out {
+            chain.breakers().failed_to_start(model.as_str(), &error.of_model(&model));
+        }
         warm_up(&pool, &chain);
         let config = Config { catalog, chain, decoder, limits: limits(&arguments.limits) };
         Separations::open(store, pool, config).map_err(|error| CliError::disk(&data_dir, &error))
     }
 }
 
-/// The models that a session may come to: those of the chain first.
-fn named(catalog: &Catalog, chain: &Chain) -> Vec<Arc<Model>> {
+/// The models that a session may come to.
+fn wanted(catalog: &Catalog, chain: &Chain) -> Wanted {
     let in_chain =
         |model: &&Arc<Model>| chain.models().iter().any(|other| Arc::ptr_eq(other, model));
     let others = catalog.models().iter().filter(|model| !in_chain(model));
-    chain.models().iter().chain(others).cloned().collect()
+    Wanted { first: chain.models().to_vec(), others: others.cloned().collect() }
 }
 
 /// Readies the first engine that works: faults show now, and the first client does not wait. A server
@@ -104,6 +108,10 @@ fn warm_up(pool: &Pool, chain: &Chain) {
     }
     for model in chain.models() {
         let name = model.card().name.as_str();
+        if !chain.breakers().is_closed(name) {
+            // Nothing here computes it.
+            continue;
+        }
         match pool.warm_up(model) {
             Ok(time) => {
                 tracing::info!(model = name, seconds = time.as_secs_f64(), "ready");

@@ -1,5 +1,7 @@
 """An engine that does not work is told of, and another does its work."""
+import re
 import shutil
+import subprocess
 import time
 
 import grpc
@@ -8,6 +10,8 @@ from conftest import ROOT, music, wav
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from stemwire.v1 import engine_pb2
 from stemwire_client import Config, api, collect, reason, separate
+from test_cli import check_refused
+from test_resume import wait_for
 
 
 def installed(folder, name: str, damaged: bool):
@@ -88,6 +92,55 @@ def test_a_broken_card_leaves_its_place_to_the_next(start, tmp_path, song):
     assert not first.HasField("execution") and second.execution.execution_provider == "cpu"
     (change,) = separate(server.stub, song).changes
     assert (change.reason, getattr(change, "from").model, change.to.model) == ("MODEL_UNAVAILABLE", "first", "mini")
+
+
+@pytest.fixture
+def asking(binary, tmp_path):
+    """A folder with a model whose card asks for OpenVINO, and variables of somebody who has the CPU's library alone."""
+    folder, _, _ = installed(tmp_path / "models", "asking", damaged=False)
+    card = folder / "asking" / "card.toml"
+    card.write_text(card.read_text().replace('name = "asking"\n', 'name = "asking"\nprovider = "openvino"\n'))
+    listed = subprocess.run([binary, "runtime", "list"], capture_output=True, text=True, check=True).stdout
+    library = re.search(r"^(?:in use|may be used): (\S+) ", listed, re.MULTILINE)[1]
+    return folder, {"STEMWIRE_PROVIDER": None, "STEMWIRE_RUNTIME": library}
+
+
+@pytest.mark.parametrize("engines", [["asking", "mini"], ["mini", "asking"]])
+def test_a_card_that_asks_for_what_is_not_here_leaves_its_place_to_the_next(start, asking, song, engines):
+    models, variables = asking
+    server = start("--models-dir", str(models), "--engines", ",".join(engines), variables=variables)
+    assert "warning: asking is left out: openvino was asked for" in server.said()
+    told = {engine.name: engine for engine in health(server).engines}
+    assert list(told) == engines
+    assert told["mini"].health.state == engine_pb2.ENGINE_STATE_WORKING
+    broken = told["asking"].health
+    assert (broken.state, broken.reason) == (engine_pb2.ENGINE_STATE_FAILED, "MODEL_UNAVAILABLE")
+    assert "its card asks for openvino, which is not here" in broken.message
+    assert health(server).status == api.SERVING_STATUS_SERVING
+    result = separate(server.stub, song, Config(model="asking"))
+    (change,) = result.changes
+    assert (change.reason, getattr(change, "from").model, change.to.model) == ("MODEL_UNAVAILABLE", "asking", "mini")
+    assert separate(server.stub, song).done.engine.model == "mini"
+    refused = separate(server.stub, song, Config(model="asking", allow_fallback=False))
+    assert reason(refused.error)[:2] == ("UNAVAILABLE", "MODEL_UNAVAILABLE")
+
+
+def test_a_card_that_asks_for_what_is_not_here_is_an_error_where_there_is_no_next(cli, asking, tmp_path):
+    models, variables = asking
+    (tmp_path / "song.wav").write_bytes(wav(music(6)))
+    serve = ["serve", "--listen", "127.0.0.1:0", "--data-dir", "data", "--engines", "asking"]
+    for command in (serve, ["separate", "song.wav", "--model", "asking"]):
+        said = cli(*command, "--models-dir", models, code=4, **variables).err
+        check_refused(said, "openvino was asked for, but there is only", "install openvino|name a library that has openvino")
+
+
+def test_a_card_that_asks_for_what_is_not_here_is_tried_again_and_stays_out(start, asking, song):
+    models, variables = asking
+    server = start("--models-dir", str(models), "--engines", "asking,mini", "--engine-probe", "200ms", variables=variables)
+    wait_for(lambda: health(server).engines[0].health.failures >= 3)
+    first = health(server).engines[0]
+    assert first.health.state != engine_pb2.ENGINE_STATE_WORKING and "OpenVINO" in first.health.message
+    assert separate(server.stub, song).done.engine.model == "mini"
 
 
 def test_the_command_line_says_who_took_over(cli, start, models, tmp_path):

@@ -10,7 +10,7 @@ use super::scratch::Scratch;
 use super::{Pipe, Song, Task, write_pcm};
 use crate::audio::{Frames, Hertz, StemName};
 use crate::cli::args::Separate;
-use crate::cli::computing::{self, Patience};
+use crate::cli::computing::{self, Decided, Patience, Wanted};
 use crate::cli::error::{CliError, Kind};
 use crate::cli::export::{Finished, FinishedStem};
 use crate::cli::setup;
@@ -65,8 +65,8 @@ impl Local {
     pub(super) fn new(arguments: &Separate, models: Models) -> Result<Local, CliError> {
         let Models { catalog, chain, wanted } = models;
         let patience = Patience::default();
-        let models = [Arc::clone(&wanted)];
-        let computing = computing::choose(&arguments.engine, patience, &models)?;
+        let models = Wanted { first: vec![Arc::clone(&wanted)], others: Vec::new() };
+        let Decided { computing, .. } = computing::choose(&arguments.engine, patience, &models)?;
         let Choice { execution, reason, .. } = computing.of(&wanted);
         if execution != Execution::REFERENCE {
             eprintln!("{} is computed on {execution}: {reason}", wanted.card().name);

@@ -15,7 +15,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ort::environment::Environment;
 
-use super::Provider;
+use super::{EngineError, ModelName, Provider};
 
 pub use locate::Search;
 
@@ -115,6 +115,21 @@ pub enum RuntimeError {
 impl RuntimeError {
     pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> RuntimeError + '_ {
         |source| RuntimeError::Io { path: path.to_owned(), source }
+    }
+
+    /// What it is for a model whose card asks for what is not here. It names no library: those who only watch over a
+    /// server may read it.
+    pub fn of_model(&self, model: &ModelName) -> EngineError {
+        let reason = match self {
+            RuntimeError::NoProvider { provider, .. } => {
+                format!("its card asks for {provider}, which is not here")
+            }
+            RuntimeError::ProviderFails { provider, reason, .. } => {
+                format!("its card asks for {provider}, which cannot be used here: {reason}")
+            }
+            other => other.to_string(),
+        };
+        EngineError::Load { model: model.to_string(), reason }
     }
 
     /// What the user can do about it, in one line.
