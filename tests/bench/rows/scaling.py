@@ -14,11 +14,7 @@ ROUNDS = 3
 
 
 def linear(bench) -> tuple[Result, str | None]:
-    """`mini` on five minutes, then on hours, then on five minutes again; on less where that is asked for.
-
-    Whole runs tell of the machine, too, which is not the same all the time; so the hours are also looked at by
-    themselves, their first part against their last.
-    """
+    """`mini` on five minutes, then on hours, then on five minutes again; on less where that is asked for."""
     seconds = bench.options.long_seconds
     short = min(SHORT, seconds / 3)
     out = bench.work / "linear"
@@ -39,15 +35,11 @@ def linear(bench) -> tuple[Result, str | None]:
     inverse, clock = times_faster(shorts, [long] * len(shorts))
     scale = seconds / short
     growth = Spread(*(100 * (1 / (ratio * scale) - 1) for ratio in (inverse.median, inverse.most, inverse.least)))
-    steps = [later - sooner for (sooner, _), (later, _) in pairwise(long.inferences())]
-    part = max(1, round(len(steps) * short / seconds))
-    drift = 100 * (statistics.median(steps[-part:]) / statistics.median(steps[:part]) - 1)
     memory = 100 * (long.peak / max(run.peak for run in shorts) - 1)
     what, name = f"mini, {length(seconds)} against {length(short)}", f"mini, {length(seconds)}"
     pauses = [begin - end for (_, end), (begin, _) in pairwise(long.inferences())]
     rows = [
         Row.of(f"{what}: a second of music costs more", growth, unit="%", target=5, more_is_better=False, clock=clock),
-        Row(f"{name}: a segment costs more in the last {length(short)} than in the first", drift, "%", target=5, more_is_better=False),
         Row(f"{what}: more memory", memory, "%", target=5, more_is_better=False),
         Row(f"{name}: peak memory", long.peak / 1e9, "GB", target=1.5, aim=1.2, more_is_better=False),
         Row(f"{name}: seconds of music in a second", seconds / long.wall),
