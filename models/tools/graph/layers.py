@@ -183,7 +183,7 @@ def _interleaved_convolution(
 
     Of every `stride` outputs the first half comes from an input and the one before it, the other half from it and the
     one after it. So one convolution of three taps yields them as channels, which are then put in a row. OpenVINO has no
-    fast kernel for transposed convolutions of waveforms in bf16: they take an eighth of its time, this a quarter of that.
+    fast kernel for transposed convolutions of waveforms in bf16: they take an eighth of its time, this a sixth of that.
     """
     channels, outputs, _ = weight.shape
     half, steps = stride // 2, value.shape[2]
