@@ -20,7 +20,7 @@ const MAX_PLAIN_BYTES: u64 = u32::MAX as u64;
 const UNKNOWN: u32 = u32::MAX;
 
 /// Bytes of one stereo frame.
-pub fn frame_bytes(encoding: Encoding) -> u64 {
+pub const fn frame_bytes(encoding: Encoding) -> u64 {
     (Stereo::CHANNELS * encoding.bytes_per_sample()) as u64
 }
 

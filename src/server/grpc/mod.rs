@@ -3,6 +3,7 @@
 //! [`separate`] is the call that streams both ways; [`follow`] is what it shares with `WatchSession`:
 //! telling a client what happens to a session. The other calls are short and stand here.
 
+mod chunk;
 mod follow;
 mod separate;
 mod stem;

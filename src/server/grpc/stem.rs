@@ -10,7 +10,8 @@ use tonic::Status;
 use tracing::Instrument;
 
 use super::Answers;
-use super::follow::{MESSAGES_AHEAD, Sender, most_frames, next_chunk_of};
+use super::chunk::next_chunk;
+use super::follow::{MESSAGES_AHEAD, Sender};
 use crate::audio::Frames;
 use crate::server::deadline::within;
 use crate::server::ending::{end_error, forsaken};
@@ -109,8 +110,7 @@ async fn read(
 fn next_chunks(reader: &mut StemReader, end: Frames) -> Result<Vec<wire::StemChunk>, Status> {
     let mut chunks = Vec::new();
     while chunks.len() < MESSAGES_AT_ONCE && reader.position() < end {
-        let most = end.saturating_sub(reader.position()).min(most_frames());
-        match next_chunk_of(reader, most) {
+        match next_chunk(reader, end) {
             Ok(Some(chunk)) => chunks.push(chunk),
             Ok(None) => break,
             Err(status) if chunks.is_empty() => return Err(status),

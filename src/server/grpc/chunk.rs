@@ -1,0 +1,30 @@
+//! Pieces of stems as messages.
+
+use tonic::Status;
+
+use crate::audio::wav::frame_bytes;
+use crate::audio::{Encoding, Frames};
+use crate::server::status::to_status;
+use crate::session::failure::SessionError;
+use crate::session::tail::StemReader;
+use crate::wire;
+
+/// Frames of one message at most: 256 KiB of stereo samples as they are stored. As many for every
+/// encoding, so that stems of any form advance together.
+const FRAMES: Frames = Frames(256 * 1024 / frame_bytes(Encoding::F32Le));
+
+/// The next message of a stem with frames before `end`, where there are any.
+pub(super) fn next_chunk(
+    reader: &mut StemReader,
+    end: Frames,
+) -> Result<Option<wire::StemChunk>, Status> {
+    let most = end.saturating_sub(reader.position()).min(FRAMES);
+    let piece =
+        reader.read(most).map_err(|error| to_status(SessionError::Storage(error).into()))?;
+    Ok((piece.frames > Frames::ZERO).then(|| wire::StemChunk {
+        stem: reader.stem().to_string(),
+        start_frame: piece.start.0,
+        pcm: piece.bytes.into(),
+        clipped_samples: piece.clipped,
+    }))
+}

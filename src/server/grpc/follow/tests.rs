@@ -1,0 +1,114 @@
+use std::fs::File;
+
+use tokio::task::yield_now;
+
+use super::*;
+use crate::audio::wav::HEADER_BYTES;
+use crate::audio::{Encoding, Hertz};
+use crate::session::manifest::{ChangeReason, Engine, EngineChange, Plan};
+use crate::session::{Settings, Store};
+use crate::wire::SeparateResponse;
+use crate::wire::separate_response::Message;
+
+/// A stem's name, or words; a frame; how many frames.
+type Told = (String, u64, usize);
+
+/// Four stems of 100,000 frames of silence, of which none is finished.
+fn growing(store: &Store) -> Arc<Session> {
+    let plan = Plan {
+        model: "mini".into(),
+        model_rate: Hertz(44_100),
+        segment: Frames(176_400),
+        stems: ["drums", "bass", "other", "vocals"].map(|name| name.parse().unwrap()).to_vec(),
+        overlap: 0.25,
+        columns: None,
+    };
+    let (session, _) = store.create(Settings::default(), plan).unwrap();
+    for stem in &session.manifest().plan.stems {
+        let file = File::create(session.layout().growing_stem(stem)).unwrap();
+        file.set_len(HEADER_BYTES + 100_000 * 8).unwrap();
+    }
+    session
+}
+
+fn finish(session: &Session, frames: u64) {
+    session.update(|manifest| manifest.commit.stems = Frames(frames)).unwrap();
+}
+
+fn change(session: &Session, frame: u64, message: &str) {
+    let change = EngineChange {
+        from: Engine::unknown("a"),
+        to: Engine::unknown("b"),
+        frame: Frames(frame),
+        reason: ChangeReason::EngineFailed,
+        message: message.to_owned(),
+    };
+    session.update(|manifest| manifest.engine_changes.push(change)).unwrap();
+}
+
+/// Follows the session for a client that has room for one message.
+fn followed(session: &Arc<Session>) -> mpsc::Receiver<Result<SeparateResponse, Status>> {
+    let form = Form { encoding: Encoding::F32Le, gain: 1.0 };
+    let readers = all_readers(session, Frames::ZERO, form).unwrap();
+    let (sender, receiver) = mpsc::channel(1);
+    let session = Arc::clone(session);
+    tokio::spawn(async move { follow(&session, readers, &sender, None).await });
+    receiver
+}
+
+/// Frames and engine changes as they come, to the end of a session that is cancelled.
+async fn told(mut receiver: mpsc::Receiver<Result<SeparateResponse, Status>>) -> Vec<Told> {
+    let mut told = Vec::new();
+    while let Some(Ok(response)) = receiver.recv().await {
+        match response.message {
+            Some(Message::Stem(chunk)) => {
+                told.push((chunk.stem, chunk.start_frame, chunk.pcm.len() / 8));
+            }
+            Some(Message::EngineChange(change)) => told.push((change.message, change.frame, 0)),
+            _ => {}
+        }
+    }
+    told
+}
+
+/// One piece of each stem from the frame `start` on.
+fn round(start: u64, frames: usize) -> Vec<Told> {
+    ["drums", "bass", "other", "vocals"].map(|stem| (stem.to_owned(), start, frames)).to_vec()
+}
+
+#[tokio::test]
+async fn what_gets_finished_amid_a_round_waits_for_the_next() {
+    let data = tempfile::tempdir().unwrap();
+    let session = growing(&Store::open(data.path()).unwrap());
+    finish(&session, 1_000);
+    let receiver = followed(&session);
+    // The round stands still until the client takes its first stem.
+    while receiver.is_empty() {
+        yield_now().await;
+    }
+    finish(&session, 41_000);
+    session.cancel();
+    // A message has 256 KiB at most.
+    let rounds = [round(0, 1_000), round(1_000, 32_768), round(33_768, 7_232)].concat();
+    assert_eq!(told(receiver).await, rounds);
+}
+
+#[tokio::test]
+async fn an_engine_is_told_before_the_frames_that_it_has_a_part_in() {
+    let data = tempfile::tempdir().unwrap();
+    let session = growing(&Store::open(data.path()).unwrap());
+    for words in ["first", "second"] {
+        change(&session, 0, words);
+    }
+    let receiver = followed(&session);
+    // The first fills the room that the client has, so that the second stands still.
+    while receiver.is_empty() {
+        yield_now().await;
+    }
+    change(&session, 500, "third");
+    finish(&session, 1_000);
+    session.cancel();
+    let changes = [("first", 0), ("second", 0), ("third", 500)];
+    let changes = changes.map(|(words, frame)| (words.to_owned(), frame, 0)).to_vec();
+    assert_eq!(told(receiver).await, [changes, round(0, 1_000)].concat());
+}
