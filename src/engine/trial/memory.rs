@@ -3,9 +3,11 @@
 //! Each candidate's are kept by themselves, under a key of all that they depend on. What other versions have
 //! written there is left as it is.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
@@ -60,6 +62,9 @@ pub(super) fn keep(
     model: &ModelName,
     candidates: &[(Sha256Hash, &Candidate, Figures)],
 ) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let _turn = take_turn(folder);
     let mut table = read(file);
     let mut entries = entries(&table);
     for (key, Candidate { library, execution }, Figures { speed, snr_db }) in candidates {
@@ -77,7 +82,23 @@ pub(super) fn keep(
     let surplus = entries.len().saturating_sub(MOST);
     entries.drain(..surplus);
     table.insert(ENTRIES.to_owned(), Value::Array(entries));
-    write(file, &toml::to_string(&table).map_err(io::Error::other)?)
+    write(folder, file, &toml::to_string(&table).map_err(io::Error::other)?)
+}
+
+/// Waits until no other process is between reading the file and replacing it, so that neither loses what the other
+/// has found out. Not for long: one that stands still there costs an entry at most, which is found out again.
+fn take_turn(folder: &Path) -> Option<File> {
+    const PAUSE: Duration = Duration::from_millis(20);
+    const PAUSES: usize = 500;
+    let lock = File::create(folder.join(".trials.lock")).ok()?;
+    for _ in 0..PAUSES {
+        match lock.try_lock() {
+            Ok(()) => return Some(lock),
+            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
+            Err(TryLockError::Error(_)) => break,
+        }
+    }
+    None
 }
 
 fn entries(table: &Table) -> Vec<Value> {
@@ -89,10 +110,8 @@ fn read(file: &Path) -> Table {
     fs::read_to_string(file).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
-/// Replaces the file as a whole: another process may be reading it, or replacing it as well.
-fn write(file: &Path, text: &str) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+/// Replaces the file as a whole: another process may be reading it.
+fn write(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
     let mut part = tempfile::Builder::new();
     part.prefix(".trials.").suffix(".part");
     // As any other file, whose readers are for the umask to choose.
@@ -138,8 +157,11 @@ mod tests {
         assert_eq!(recall(&file, &key(1)), None);
         keep(&file, 1, FIGURES).unwrap();
         assert_eq!(recall(&file, &key(1)), Some(FIGURES));
-        let names: Vec<_> = fs::read_dir(file.parent().unwrap()).unwrap().flatten().collect();
-        assert_eq!(names.len(), 1, "parts are left: {names:?}");
+        let names =
+            fs::read_dir(file.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        assert_eq!(names, [".trials.lock", "trials.toml"], "parts are left");
     }
 
     #[test]
@@ -163,7 +185,7 @@ mod tests {
 
     /// As two containers do, whose processes have the same number.
     #[test]
-    fn writers_at_the_same_time_leave_a_whole_file() {
+    fn writers_at_the_same_time_lose_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("trials.toml");
         std::thread::scope(|scope| {
@@ -178,6 +200,9 @@ mod tests {
                 });
             }
         });
+        let lost: Vec<_> =
+            (0..200).filter(|&number| recall(&file, &key(number)).is_none()).collect();
+        assert!(lost.is_empty(), "{lost:?}");
     }
 
     #[cfg(unix)]
