@@ -261,6 +261,27 @@ impl EngineError {
             | EngineError::ShuttingDown => false,
         }
     }
+
+    /// What those may read who only watch over a server: it names no place, nor says what a library or the system
+    /// says, which may name one.
+    pub fn in_public(&self) -> String {
+        match self {
+            EngineError::Card { .. } => "a model card is not valid".into(),
+            EngineError::File { model, .. } => format!("a file of model {model} cannot be read"),
+            EngineError::Hash { model, .. } => {
+                format!(
+                    "a file of model {model} is damaged or another one; install the model again"
+                )
+            }
+            EngineError::Load { model, .. } => format!("model {model} cannot be loaded"),
+            EngineError::Run { model, .. } => format!("model {model} failed on a segment"),
+            EngineError::Panicked { model, .. } => format!("model {model} panicked"),
+            EngineError::NoneWorks { .. } => {
+                "no engine works; see `stemwire doctor` on the server".into()
+            }
+            other => other.to_string(),
+        }
+    }
 }
 
 /// One segment's answer.

@@ -8,6 +8,7 @@ import grpc
 import pytest
 from conftest import ROOT, music, wav
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from http_client import get
 from stemwire.v1 import engine_pb2
 from stemwire_client import Config, api, collect, reason, separate
 from test_cli import check_refused
@@ -74,6 +75,11 @@ def test_a_server_without_an_engine_says_so_until_it_has_one(start, tmp_path, so
     assert reason(refused.error)[:2] == ("UNAVAILABLE", "MODEL_UNAVAILABLE")
     assert "SHA-256" in refused.error.details() and "stemwire doctor" in refused.error.details()
     assert health(server).status == api.SERVING_STATUS_NOT_SERVING and "SHA-256" in health(server).message
+    # Whoever has no token learns what is wrong, and no place of a file.
+    public = get(server, "/health")
+    assert (public.status, public.json()["status"]) == (503, "unavailable")
+    assert "stemwire doctor" in public.json()["message"] and "damaged" in public.json()["engines"][0]["message"]
+    assert str(tmp_path) in health(server).message and str(tmp_path) not in public.body.decode()
     weights.write_bytes(good)
     deadline = time.monotonic() + 60
     while health(server).status != api.SERVING_STATUS_SERVING or status() != health_pb2.HealthCheckResponse.SERVING:

@@ -117,8 +117,7 @@ impl RuntimeError {
         |source| RuntimeError::Io { path: path.to_owned(), source }
     }
 
-    /// What it is for a model whose card asks for what is not here. It names no library: those who only watch over a
-    /// server may read it.
+    /// What it is for a model whose card asks for what is not here.
     pub fn of_model(&self, model: &ModelName) -> EngineError {
         let reason = match self {
             RuntimeError::NoProvider { provider, .. } => {

@@ -6,10 +6,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Answer, Rest, json};
+use crate::engine::EngineError;
 use crate::engine::breaker::Condition;
 use crate::engine::compute::Choice;
 use crate::engine::trial::Tried;
-use crate::separation::Separations;
+use crate::separation::{SeparationError, Separations};
 use crate::server::status::Problem;
 
 /// The server's health. It names no path and no session: those who watch over the server may see it
@@ -43,7 +44,7 @@ pub(super) struct EngineHealthView {
     /// `working`, `failed` or `probed`.
     #[schema(example = "working")]
     state: &'static str,
-    /// Why it does not work; empty where it does.
+    /// Why it does not work, in short: the log and the gRPC call `Health` tell all. Empty where it does.
     message: String,
     /// What computes it; null where its model is not there.
     execution: Option<ExecutionView>,
@@ -103,7 +104,7 @@ fn look(separations: &Separations) -> HealthView {
         model: fault.name.clone(),
         stems: Vec::new(),
         state: "failed",
-        message: fault.error.to_string(),
+        message: fault.error.in_public(),
         execution: None,
     });
     let computing = separations.pool().computing();
@@ -117,19 +118,19 @@ fn look(separations: &Separations) -> HealthView {
                 Condition::Open => "failed",
                 Condition::Probing => "probed",
             },
-            message: health.error.as_ref().map(ToString::to_string).unwrap_or_default(),
+            message: health.error.as_ref().map(EngineError::in_public).unwrap_or_default(),
             execution: Some(execution(computing.of(model))),
         }
     });
-    let obstacle = separations.obstacle();
+    let (status, message) = match separations.obstacle() {
+        None => ("ok", String::new()),
+        Some(SeparationError::Engine(error)) => ("unavailable", error.in_public()),
+        Some(error) => ("busy", error.to_string()),
+    };
     let counts = separations.counts();
     HealthView {
-        status: match &obstacle {
-            None => "ok",
-            Some(_) if chain.fault().is_some() => "unavailable",
-            Some(_) => "busy",
-        },
-        message: obstacle.map(|error| error.to_string()).unwrap_or_default(),
+        status,
+        message,
         version: env!("CARGO_PKG_VERSION"),
         runtime: computing.runtime().name().to_owned(),
         engines: faults.chain(models).collect(),
