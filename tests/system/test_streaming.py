@@ -1,6 +1,11 @@
 """The promise: stems come back while the song is still being sent."""
+import contextlib
+import os
+import sys
 import threading
+from pathlib import Path
 
+import psutil
 import pytest
 from conftest import RATE, encode, music
 from stemwire_client import Background, Config, api, collect, config_pb2, requests, separate, session_pb2
@@ -38,6 +43,27 @@ def test_stems_come_before_the_rest_of_the_song_is_sent(server, container, optio
     assert result.error is None
     assert gate.opened.is_set()
     assert result.digests() == separate(server.stub, song).digests()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have ranks of their own on Linux")
+def test_decoding_comes_after_inference(start, song):
+    """However long a song is, and whoever sends it: what decodes it does not take the engines' cores."""
+    server = start()
+    gate, ranks = Gate(song), {}
+    for message in server.stub.Separate(requests(song, pause=gate.pause)):
+        # The second half is not there yet, so that the decoder is at work.
+        if message.WhichOneof("message") == "stem" and not ranks:
+            decoder, = psutil.Process(server.process.pid).children()
+            ranks["decoder"] = decoder.nice()
+            for thread in Path(f"/proc/{server.process.pid}/task").iterdir():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+                    ranks[(thread / "comm").read_text().strip()] = os.getpriority(os.PRIO_PROCESS, int(thread.name))
+            gate.opened.set()
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    lower = min(own + 10, 19)
+    assert ranks.pop("decoder") == lower and ranks.pop("track-write") == lower
+    assert any("worker" in name for name in ranks), ranks
+    assert set(ranks.values()) == {own}, ranks
 
 
 def test_an_mp4_with_its_index_last_starts_when_it_is_complete(server):

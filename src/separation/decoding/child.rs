@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::protocol::{COMPLETE, End, Message};
+use super::rank::lower_process;
 use crate::audio::decode::{DecodeError, Input, Limits, Report, Upload};
 use crate::audio::track::{TrackError, TrackReader};
 use crate::audio::{Encoding, Frames, Hertz};
@@ -33,6 +34,7 @@ pub struct Task<'a> {
 /// Where the parent is gone. What is wrong with the upload is told to the parent instead.
 pub fn run(task: &Task<'_>) -> io::Result<()> {
     restrict(task)?;
+    lower_process();
     let out = Arc::new(Mutex::new(BufWriter::with_capacity(256 * 1024, io::stdout())));
     let upload = GrowingFile {
         file: File::open(task.upload)?,

@@ -2,13 +2,14 @@
 //!
 //! The child is this same binary, called as `stemwire decode`. It reads the upload as it grows and
 //! writes blocks of PCM at the model's rate; how far the upload has grown it is told on its standard
-//! input ([`protocol`]). [`child`] is what runs in it, [`parent`] what starts and watches it, and
-//! [`receiver`] takes what it says.
+//! input ([`protocol`]). [`child`] is what runs in it, [`parent`] what starts and watches it,
+//! [`receiver`] takes what it says, and [`rank`] has it all come after inference.
 
 pub mod child;
 mod crash;
 pub(super) mod parent;
 mod protocol;
+mod rank;
 mod receiver;
 
 use std::path::PathBuf;

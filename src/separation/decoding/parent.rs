@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::DecoderConfig;
 use super::protocol::COMPLETE;
+use super::rank::lower_thread;
 use super::receiver::Receiver;
 use crate::audio::{Encoding, Frames, Hertz};
 use crate::separation::track::{Statistics, TrackWriter};
@@ -93,7 +94,10 @@ impl Decoding {
         decoding.spawn("upload-feed", move || feed(&shared, stdin))?;
         let shared = Arc::clone(&decoding.shared);
         let receiver = Receiver { shared, track, limit: plan.limit, skip: plan.safe };
-        decoding.spawn("track-write", move || receiver.run(stdout, stderr))?;
+        decoding.spawn("track-write", move || {
+            lower_thread();
+            receiver.run(stdout, stderr);
+        })?;
         Ok(decoding)
     }
 
