@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::audio::{Encoding, Frames, Stereo};
 use crate::dsp::segments::Blend;
 use crate::dsp::{FadeOut, OverlapAdd};
-use crate::session::manifest::replace;
+use crate::session::disk::replace;
 
 /// What has to be known to go on after a commit.
 #[derive(Debug, Clone, PartialEq)]

@@ -13,6 +13,7 @@ mod error;
 mod limits;
 mod normalization;
 mod observer;
+mod picks;
 mod pipeline;
 mod probing;
 mod stems;

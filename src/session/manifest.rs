@@ -1,7 +1,7 @@
 //! What is known of a session, as a file that is replaced atomically.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::engines::{ChangeReason, Columns, Engine, EngineChange, Successor, Turn};
 
-use super::{Failure, SessionId, Settings};
+use super::{Failure, SessionId, Settings, disk};
 use crate::audio::{Frames, Hertz, StemName};
 
 /// The manifest, `session.json`.
@@ -199,7 +199,7 @@ impl Manifest {
     /// Replaces the manifest at `path`: after a crash at any moment there is the old one or this one.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let bytes = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
-        replace(path, &bytes)
+        disk::replace(path, &bytes)
     }
 
     /// Whether the upload has been finished.
@@ -236,31 +236,6 @@ impl Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
-}
-
-/// Replaces a file so that after a crash it has the old contents or the new ones.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let new = path.with_file_name(name);
-    let written = write_synced(&new, bytes).and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        // It would only take room that may be what is missing.
-        let _ = fs::remove_file(&new);
-    }
-    written?;
-    sync_directory(path.parent().unwrap_or(path))
-}
-
-/// Waits until the names in a directory are safely on the disk, where the system can do that.
-pub fn sync_directory(path: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
-}
-
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::dsp::Segmentation;
 use crate::dsp::fade::window_shares;
 use crate::dsp::segments::Blend;
 use crate::engine::{Answer, EngineError, Identity, Model, ModelCard, Options};
-use crate::separation::stems::{Pick, needs_mix, pick, picks, wanted};
+use crate::separation::picks::{Pick, needs_mix, pick, picks, wanted};
 use crate::session::manifest::{Columns, Engine, Manifest, Turn};
 
 /// An engine that computes a session's segments.

@@ -8,8 +8,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use uuid::Uuid;
 
+use super::disk::sync_directory;
 use super::failure::SessionError;
-use super::manifest::{Plan, Timestamp, sync_directory};
+use super::manifest::{Plan, Timestamp};
 use super::retention::{Candidate, Retention, expired};
 use super::{Layout, Manifest, Session, SessionId, Settings};
 
