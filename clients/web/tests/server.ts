@@ -40,6 +40,8 @@ export class FakeServer {
   readonly faults = new Map<string, Fault>();
   /** Told of each call before anything is done about it. */
   onCall: (call: Call) => void = () => undefined;
+  /** Told of each call when its answer is made and not yet on its way. */
+  onAnswer: (call: Call) => void = () => undefined;
   readonly #counts = new Map<string, number>();
 
   constructor() {
@@ -73,6 +75,7 @@ export class FakeServer {
     if (fault instanceof Refusal) return refused(fault, id);
     try {
       const answer = toBinary(response, create(response, serve(call.message)));
+      this.onAnswer(call);
       if (fault === "answer lost") throw new TypeError("fetch failed");
       return answered(answer);
     } catch (error) {
@@ -96,6 +99,9 @@ export class FakeServer {
       case "GetSession":
         return method(service.GetSessionRequestSchema, service.GetSessionResponseSchema, ({ sessionId }) =>
           ({ session: this.#session(sessionId) }));
+      case "ListSessions":
+        return method(service.ListSessionsRequestSchema, service.ListSessionsResponseSchema, () =>
+          ({ sessions: [...this.sessions.keys()].reverse().map((sessionId) => this.#session(sessionId)) }));
       case "UploadChunk":
         return method(service.UploadChunkRequestSchema, service.UploadChunkResponseSchema, ({ sessionId, offset, data }) =>
           ({ committedBytes: BigInt(this.#add(this.#held(sessionId), Number(offset), data)) }));

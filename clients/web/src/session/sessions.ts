@@ -20,9 +20,17 @@ export const nextPage = signal("");
 let pages = 1;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
+/** What is learned of sessions, `null` where one is gone. */
+type Learned = Map<string, Session | null>;
+
+/** For each list that is being asked for, what was learned since: its answer may be older. */
+const asking = new Set<Learned>();
+
 /** Asks now, and then again and again while the page is seen. */
 export async function refresh(): Promise<void> {
   clearTimeout(timer);
+  const since: Learned = new Map();
+  asking.add(since);
   try {
     const found: Session[] = [];
     let pageToken = "";
@@ -32,12 +40,14 @@ export async function refresh(): Promise<void> {
       pageToken = answer.nextPageToken;
       if (pageToken === "") break;
     }
-    sessions.value = found;
+    sessions.value = merged(found, since);
     nextPage.value = pageToken;
     sessionsKnown.value = true;
     sessionsProblem.value = null;
   } catch (error) {
     sessionsProblem.value = toProblem(error);
+  } finally {
+    asking.delete(since);
   }
   clearTimeout(timer);
   timer = setTimeout(() => void (document.hidden ? later() : refresh()), isBusy() ? BUSY_MS : QUIET_MS);
@@ -50,12 +60,21 @@ export function more(): void {
 
 /** Puts what is known now of a session into the list. */
 export function learn(session: Session): void {
-  const at = sessions.value.findIndex((other) => other.sessionId === session.sessionId);
-  sessions.value = at < 0 ? [session, ...sessions.value] : sessions.value.with(at, session);
+  for (const since of asking) since.set(session.sessionId, session);
+  sessions.value = merged(sessions.value, new Map([[session.sessionId, session]]));
 }
 
 export function forget(sessionId: string): void {
-  sessions.value = sessions.value.filter((other) => other.sessionId !== sessionId);
+  for (const since of asking) since.set(sessionId, null);
+  sessions.value = merged(sessions.value, new Map([[sessionId, null]]));
+}
+
+/** A list with what was learned since: what it does not have is newer than all of it. */
+function merged(list: readonly Session[], since: Learned): Session[] {
+  const kept = list.flatMap((session) => since.get(session.sessionId) ?? (since.has(session.sessionId) ? [] : [session]));
+  const fresh = [...since.values()].filter((session) => session !== null)
+    .filter(({ sessionId }) => list.every((other) => other.sessionId !== sessionId));
+  return [...fresh.reverse(), ...kept];
 }
 
 function isBusy(): boolean {
