@@ -39,7 +39,7 @@ use crate::engine::pool::Pool;
 use crate::engine::{Catalog, Chain, ModelCard};
 use crate::session::failure::SessionError;
 use crate::session::manifest::{Engine, EngineChange, Plan};
-use crate::session::{Session, SessionId, Settings, State, Stop, Store, disk};
+use crate::session::{Added, Session, SessionId, Settings, State, Stop, Store, disk};
 
 /// All separations of a data directory.
 pub struct Separations {
@@ -131,7 +131,7 @@ impl Separations {
         let told = passed_over.map_or(Ok(()), |other| self.note(&session, &other));
         if let Err(error) = told.and_then(|()| self.desk.admit(&session)) {
             // Nobody has been told of it.
-            self.store().remove(&session).map_err(SessionError::Storage)?;
+            self.store().remove(&session)?;
             return Err(error);
         }
         Ok((session, true))
@@ -231,9 +231,48 @@ impl Separations {
         self.desk.admit(session)
     }
 
-    /// Lets a session rest; it stops within a segment.
-    pub fn pause(&self, session: &Arc<Session>) {
-        self.desk.stop(session, Stop::Pause);
+    /// Lets a session rest that its client has left; it stops within a segment. Not where nothing more is wanted of
+    /// that client and others read: whoever is about to wait for the rest reads first, then
+    /// [resumes](Separations::resume) it. Nor where it was the server that left: the next one goes on.
+    pub fn leave(&self, session: &Arc<Session>) {
+        let is_wanted = || session.manifest().upload_complete() && session.is_read();
+        self.desk.stop_where(session, Stop::Pause, || !session.is_shut_down() && !is_wanted());
+    }
+
+    /// Adds bytes to a session's upload; one that rests goes on.
+    ///
+    /// # Errors
+    /// Those of [`Session::add_bytes`]; one that is refused has ended and left its place. Those of
+    /// [`Separations::resume`].
+    pub fn add_bytes(
+        &self,
+        session: &Arc<Session>,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<u64, SeparationError> {
+        if session.rests() {
+            self.resume(session)?;
+        }
+        let added = session.add_bytes(offset, bytes, self.limits().upload_bytes);
+        let Added { length, new } = added.inspect_err(|_| self.desk.end_refused(session))?;
+        self.tell(|observer| observer.uploaded(new));
+        Ok(length)
+    }
+
+    /// Ends a session's upload; one that rests, or is about to, goes on.
+    ///
+    /// # Errors
+    /// Those of [`Session::finish_upload`]; one that is refused has ended and left its place. Those of
+    /// [`Separations::resume`].
+    pub fn finish_upload(
+        &self,
+        session: &Arc<Session>,
+        total: u64,
+        sha256: Option<&str>,
+    ) -> Result<(), SeparationError> {
+        session.finish_upload(total, sha256).inspect_err(|_| self.desk.end_refused(session))?;
+        // In any case: who lets it rest at this moment either sees that it is complete or is seen.
+        self.resume(session)
     }
 
     /// Ends a session; it stops within a segment.
@@ -248,10 +287,7 @@ impl Separations {
     pub fn delete(&self, session: &Arc<Session>) -> Result<(), SessionError> {
         self.cancel(session);
         self.desk.wait_closed(session);
-        if session.is_removed() {
-            return Err(SessionError::NotFound(session.id()));
-        }
-        self.store().remove(session).map_err(SessionError::Storage)
+        self.store().remove(session)
     }
 
     /// Waits until a session that was ended has left its place.

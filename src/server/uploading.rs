@@ -7,7 +7,7 @@ use prost::bytes::Bytes;
 use super::convert;
 use super::status::ApiError;
 use crate::separation::Separations;
-use crate::session::{Session, State};
+use crate::session::Session;
 use crate::wire;
 
 /// Bytes of one chunk at most.
@@ -23,14 +23,7 @@ pub(super) fn add_chunk(
     if bytes.len() > MAX_CHUNK_BYTES {
         return Err(ApiError::ChunkTooLarge { bytes: bytes.len(), limit: MAX_CHUNK_BYTES });
     }
-    if session.state() == State::Paused {
-        separations.resume(session)?;
-    }
-    let held = session.uploaded();
-    let added = session.add_bytes(offset, bytes, separations.limits().upload_bytes)?;
-    // Bytes that were sent again are not new.
-    separations.tell(|observer| observer.uploaded(added.saturating_sub(held)));
-    Ok(added)
+    Ok(separations.add_bytes(session, offset, bytes)?)
 }
 
 /// Ends a session's upload; one that rests goes on.
@@ -40,9 +33,6 @@ pub(super) fn finish_upload(
     finish: &wire::Finish,
 ) -> Result<Arc<Session>, ApiError> {
     let sha256 = convert::sha256(&finish.sha256)?;
-    session.finish_upload(finish.total_bytes, sha256.as_deref())?;
-    if session.state() == State::Paused {
-        separations.resume(session)?;
-    }
+    separations.finish_upload(session, finish.total_bytes, sha256.as_deref())?;
     Ok(Arc::clone(session))
 }

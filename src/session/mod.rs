@@ -28,7 +28,7 @@ pub mod tail;
 pub use failure::{Failure, Reason};
 pub use id::SessionId;
 pub use layout::Layout;
-pub use live::{Progress, Session, Stop};
+pub use live::{Added, Progress, Session, Stop};
 pub use manifest::{Manifest, State};
 pub use settings::Settings;
 pub use signal::Signal;

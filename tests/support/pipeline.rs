@@ -36,10 +36,24 @@ pub fn separations(data: &Path, models: Option<&Path>, threads: usize) -> Separa
     open(data, pool, catalog, chain)
 }
 
+/// What decodes, unless a test has another.
+pub const DECODER: &str = env!("CARGO_BIN_EXE_stemwire");
+
 /// Separations in `data` with these workers and models.
 pub fn open(data: &Path, pool: Pool, catalog: Catalog, chain: Chain) -> Separations {
+    open_by(Path::new(DECODER), data, pool, catalog, chain)
+}
+
+/// The same with another decoder.
+pub fn open_by(
+    decoder: &Path,
+    data: &Path,
+    pool: Pool,
+    catalog: Catalog,
+    chain: Chain,
+) -> Separations {
     let decoder = DecoderConfig {
-        program: env!("CARGO_BIN_EXE_stemwire").into(),
+        program: decoder.into(),
         memory: 1 << 30,
         processor_time: Duration::from_secs(600),
         stall: Duration::from_secs(60),

@@ -15,7 +15,10 @@ use stemwire::engine::{
 };
 use stemwire::separation::Separations;
 
-use super::pipeline::{open, runtime};
+use super::pipeline::{DECODER, open_by, runtime};
+
+/// What an engine may take where a test does not say.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How an engine fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +64,7 @@ impl Default for Script {
 #[derive(Clone, Default)]
 pub struct Stage {
     shared: Arc<Shared>,
+    patience: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -74,6 +78,12 @@ impl Stage {
         let stage = Stage::default();
         scripts.iter().for_each(|(model, script)| stage.set(model, *script));
         stage
+    }
+
+    /// With engines that count as hanging after so long; else a busy machine makes none hang.
+    pub fn with_patience(mut self, patience: Duration) -> Stage {
+        self.patience = Some(patience);
+        self
     }
 
     /// Gives a model another script and counts its calls anew.
@@ -93,6 +103,17 @@ impl Stage {
 
     /// Separations in `data` with the models in `models`, tried in the order `engines`, by these engines.
     pub fn separations(&self, data: &Path, models: &Path, engines: &[&str]) -> Separations {
+        self.separations_by(Path::new(DECODER), data, models, engines)
+    }
+
+    /// The same with another decoder.
+    pub fn separations_by(
+        &self,
+        decoder: &Path,
+        data: &Path,
+        models: &Path,
+        engines: &[&str],
+    ) -> Separations {
         let catalog = Catalog::open(Some(models));
         assert!(catalog.faults().is_empty(), "{:?}", catalog.faults());
         let engines: Vec<String> = engines.iter().map(|&name| name.to_owned()).collect();
@@ -100,14 +121,14 @@ impl Stage {
         let chain = Chain::of(&engines, &catalog).unwrap().with_breakers(breakers);
         let limits = TimeLimits {
             factor: 2,
-            least: Duration::from_millis(300),
+            least: self.patience.unwrap_or(PATIENCE),
             load: Duration::from_secs(60),
             grace: Duration::from_millis(300),
         };
         let config = PoolConfig { limits, ..PoolConfig::for_threads(1) };
         let loader = Box::new(Casting { stage: self.clone(), runtime: runtime() });
         let pool = Pool::with_loader(config, runtime(), loader).unwrap();
-        open(data, pool, catalog, chain)
+        open_by(decoder, data, pool, catalog, chain)
     }
 
     /// The script of a model's next call, and whether that fails.

@@ -5,9 +5,11 @@ The binary under test is named by STEMWIRE_BIN; `make test` sets it.
 import contextlib
 import io
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -54,6 +56,17 @@ def binary() -> str:
 def set_variables(environment, variables: dict) -> dict:
     """The environment with these variables set, or unset where they are None."""
     return {name: str(value) for name, value in {**environment, **variables}.items() if value is not None}
+
+
+def free_address() -> str:
+    """An address of this machine for who comes back to it. Nobody gets it by chance meanwhile who wants any port, as
+    every connection does for its own end."""
+    given = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    lowest = int(given.read_text().split()[0]) if given.exists() else 32_768
+    for port in random.sample(range(lowest - 12_000, lowest), 100):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return f"127.0.0.1:{port}"
+    raise AssertionError("a hundred ports are all taken")
 
 
 class Server:
@@ -126,6 +139,15 @@ def start(binary, tmp_path):
 def server(binary, tmp_path_factory):
     """One server for all tests of a file that do not end it."""
     server = Server(binary, tmp_path_factory.mktemp("data"))
+    yield server
+    server.close()
+    assert "panicked" not in server.said()
+
+
+@pytest.fixture(scope="module")
+def slow_server(binary, tmp_path_factory):
+    """A server with one thread, for whom a minute of music lasts seconds on any machine."""
+    server = Server(binary, tmp_path_factory.mktemp("slow"), "--threads", "1")
     yield server
     server.close()
     assert "panicked" not in server.said()

@@ -1,5 +1,5 @@
 """Many clients on one server: places, fairness, cancelling, slow readers, and what tells of them."""
-import time
+import threading
 
 import grpc
 import pytest
@@ -16,14 +16,16 @@ SERVICE = "stemwire.v1.SeparationService"
 
 
 def test_a_cancelled_session_gives_its_worker_to_the_next(server, song):
-    long = wav(music(120))
-    call = server.stub.Separate(requests(long))
+    long, cancelled = wav(music(60)), threading.Event()
+    # The upload is in the middle, and goes on after the end: that is told all the same as what it is.
+    call = server.stub.Separate(requests(long, pause=lambda so_far: so_far < len(long) // 2 or cancelled.wait(60)))
     session_id = next(call).session.session_id
     wait_for(lambda: server.get(session_id).progress.finished_frames > 0)
     server.stub.CancelSession(api.CancelSessionRequest(session_id=session_id))
+    cancelled.set()
     session = server.get(session_id)
     assert session.state == State.SESSION_STATE_CANCELLED
-    assert 0 < session.progress.finished_frames < 120 * RATE
+    assert 0 < session.progress.finished_frames < 60 * RATE
     result = collect(call)
     assert reason(result.error)[:2] == ("CANCELLED", "SESSION_CANCELLED")
     assert result.done.state == State.SESSION_STATE_CANCELLED
@@ -55,24 +57,29 @@ def test_a_client_that_reads_nothing_costs_no_memory_and_no_time(server, song):
     assert {len(pcm) for pcm in result.stems.values()} == {60 * RATE * 8}
 
 
-def test_sessions_share_the_workers(server):
+def test_sessions_share_the_workers(slow_server):
     """Two long sessions advance together; a short one that comes later is done before them."""
-    calls = [Background(lambda: separate(server.stub, wav(music(60, seed)))) for seed in (1, 2)]
-    wait_for(lambda: server.stub.Health(api.HealthRequest()).open_sessions == 2)
-    short = separate(server.stub, wav(music(5)))
-    assert short.error is None
-    newest = server.stub.ListSessions(api.ListSessionsRequest(page_size=3)).sessions[1:]
-    finished = [session.progress.finished_frames for session in newest]
-    assert all(frames < 60 * RATE for frames in finished), "the short one came first"
-    assert max(finished) - min(finished) <= 3 * 176_128, finished
-    for call in calls:
-        assert call.result().error is None
+    server, brief, songs = slow_server, wav(music(5)), [wav(music(60, seed)) for seed in (1, 2)]
+    calls = [server.stub.Separate(requests(song)) for song in songs]
+    long = [next(call).session.session_id for call in calls]
+    following = [Background(lambda call=call: collect(call)) for call in calls]
+    finished = lambda: [server.get(session_id).progress.finished_frames for session_id in long]
+    wait_for(lambda: min(finished()) > 0)
+    before = finished()
+    assert separate(server.stub, brief).error is None
+    after = finished()
+    assert all(frames < 60 * RATE for frames in after), "the short one came first"
+    advanced = [now - then for now, then in zip(after, before)]
+    assert min(advanced) > 0 and max(advanced) - min(advanced) <= 3 * 176_128, advanced
+    for session_id, following in zip(long, following):
+        server.stub.CancelSession(api.CancelSessionRequest(session_id=session_id))
+        assert reason(following.result().error)[1] == "SESSION_CANCELLED"
 
 
 def test_places_are_counted_and_the_queue_has_an_end(start, song):
-    server = start("--max-open", "1", "--max-queued", "1")
-    long = wav(music(60))
-    first = server.stub.Separate(requests(long))
+    server, ended = start("--max-open", "1", "--max-queued", "1"), threading.Event()
+    # It has its place for as long as its upload lasts.
+    first = server.stub.Separate(requests(song, pause=lambda so_far: so_far and ended.wait(60)))
     next(first)
     second = server.stub.Separate(requests(song))
     session_id = next(second).session.session_id
@@ -85,6 +92,7 @@ def test_places_are_counted_and_the_queue_has_an_end(start, song):
     assert len(server.stub.ListSessions(api.ListSessionsRequest()).sessions) == 2, "nothing is left of it"
     first.cancel()
     assert collect(second).error is None
+    ended.set()
 
 
 def test_an_upload_that_stops_makes_room(start, song):
@@ -92,11 +100,9 @@ def test_an_upload_that_stops_makes_room(start, song):
     by_chunks = server.stub.CreateSession(api.CreateSessionRequest()).session.session_id
     wait_for(lambda: server.get(by_chunks).state == State.SESSION_STATE_PAUSED)
 
-    def stalls(so_far):
-        if so_far:
-            time.sleep(4)
-
-    result = collect(server.stub.Separate(requests(song, pause=stalls)))
+    ended = threading.Event()
+    result = collect(server.stub.Separate(requests(song, pause=lambda so_far: so_far and ended.wait(60))))
+    ended.set()
     assert reason(result.error)[:2] == ("ABORTED", "UPLOAD_IDLE")
     wait_for(lambda: server.get(result.session.session_id).state == State.SESSION_STATE_PAUSED)
     assert separate(server.stub, song).error is None

@@ -179,8 +179,8 @@ def test_what_breaks_the_protocol_is_told(server, what, messages, expected):
 def test_a_name_that_leads_elsewhere_is_only_a_label(server, tmp_path):
     result = separate(server.stub, wav(music(1)), Config(file_name="../../../etc/passwd"))
     assert result.done.config.file_name == "../../../etc/passwd"
-    found = lambda: sorted(path.name for path in server.directory(result.done.session_id).iterdir())
-    wait_for(lambda: found() == ["session.json", "stems", "upload"])
+    found = sorted(path.name for path in server.directory(result.done.session_id).iterdir())
+    assert found == ["session.json", "stems", "upload"]
 
 
 def test_names_of_sessions_and_stems_are_checked(server):

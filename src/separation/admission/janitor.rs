@@ -33,16 +33,16 @@ impl Desk {
         join(ended);
         probing::round(&self.context);
         for session in self.store.all() {
-            let manifest = session.manifest();
-            match manifest.state {
-                State::Uploading if session.idle_upload() > self.limits.idle_upload => {
-                    self.stop(&session, Stop::Pause);
-                }
-                State::Paused if age(&session) > self.limits.resume_window => {
+            if self.is_idle(&session) {
+                self.stop_where(&session, Stop::Pause, || self.is_idle(&session));
+            }
+            if self.is_forgotten(&session) {
+                // Nobody wakes it meanwhile.
+                let _places = self.lock();
+                if self.is_forgotten(&session) {
                     let text = "the session was not resumed in time; send the song again";
                     session.fail(Failure::new(Reason::ResumeWindowEnded, text));
                 }
-                _ => {}
             }
         }
         if count.is_multiple_of(ROUNDS_TO_RETENTION) {
@@ -51,6 +51,16 @@ impl Desk {
                 tracing::info!(removed, "sessions were removed by retention");
             }
         }
+    }
+
+    /// Whether a session has waited for bytes for too long.
+    fn is_idle(&self, session: &Session) -> bool {
+        session.state() == State::Uploading && session.idle_upload() > self.limits.idle_upload
+    }
+
+    /// Whether a session has rested for too long.
+    fn is_forgotten(&self, session: &Session) -> bool {
+        session.state() == State::Paused && age(session) > self.limits.resume_window
     }
 }
 

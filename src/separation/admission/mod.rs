@@ -111,15 +111,41 @@ impl Desk {
 
     /// Stops a session: within a segment where it is open, at once where it is not.
     pub(super) fn stop(&self, session: &Arc<Session>, stop: Stop) {
+        self.stop_where(session, stop, || true);
+    }
+
+    /// The same where `condition` holds. It is looked at under the lock that whoever lets a session go on takes
+    /// too, so that neither misses the other.
+    pub(super) fn stop_where(
+        &self,
+        session: &Arc<Session>,
+        stop: Stop,
+        condition: impl FnOnce() -> bool,
+    ) {
         let mut places = self.lock();
+        if !condition() {
+            return;
+        }
         if let Some(open) = places.open.get_mut(&session.id()) {
             open.again = false;
             session.request_stop(stop);
             return;
         }
-        places.queue.retain(|queued| queued.id() != session.id());
-        places.tell_positions();
+        places.leave_queue(session.id());
         conclude(session, &Outcome::Stopped(stop));
+    }
+
+    /// Ends a session whose upload was refused, and waits until it has left its place.
+    pub(super) fn end_refused(&self, session: &Session) {
+        let Some(failure) = session.refusal() else { return };
+        let mut places = self.lock();
+        if !places.open.contains_key(&session.id()) {
+            places.leave_queue(session.id());
+            conclude(session, &Outcome::Failed(failure));
+            return;
+        }
+        drop(places);
+        self.wait_closed(session);
     }
 
     /// Waits until a session that was stopped has left its place.
@@ -194,6 +220,7 @@ impl Desk {
         });
         let mut places = self.lock();
         let Some(mut open) = places.open.remove(&session.id()) else { return };
+        let outcome = latest(session, outcome);
         if open.again && outcome == Outcome::Stopped(Stop::Pause) {
             places.queue.push_back(Arc::clone(session));
         } else {
@@ -227,6 +254,11 @@ impl Places {
         self.queue.iter().any(|session| session.id() == id)
     }
 
+    fn leave_queue(&mut self, id: SessionId) {
+        self.queue.retain(|queued| queued.id() != id);
+        self.tell_positions();
+    }
+
     fn tell_positions(&self) {
         for (position, session) in (1..).zip(&self.queue) {
             session.set_queue_position(position);
@@ -234,10 +266,26 @@ impl Places {
     }
 }
 
-/// Writes down how a run ended.
+/// How a run has ended by all that is known now: more may have been asked of it while it was ending.
+fn latest(session: &Session, outcome: Outcome) -> Outcome {
+    match (session.refusal(), outcome) {
+        (Some(failure), _) => Outcome::Failed(failure),
+        (None, Outcome::Stopped(stop)) => {
+            Outcome::Stopped(session.stop_requested().unwrap_or(stop))
+        }
+        (None, outcome) => outcome,
+    }
+}
+
+/// Writes down how a run ended. Under the lock, with the place given back: whoever sees the end of a session finds
+/// its place free.
 fn conclude(session: &Session, outcome: &Outcome) {
     match outcome {
-        Outcome::Done => {}
+        Outcome::Done(complete) => {
+            if let Err(error) = session.complete(|manifest| complete.note(manifest)) {
+                session.fail(Failure::of_storage(&error));
+            }
+        }
         // It was still writing when that came.
         Outcome::Ended => session.remove_scratch(),
         Outcome::Failed(failure) => session.fail(failure.clone()),

@@ -32,6 +32,7 @@ use flight::{Flight, Sent};
 use output::Output;
 use player::Player;
 
+pub(super) use output::Complete;
 pub(super) use player::{columns_of, engine_of};
 pub(super) use takeover::Cause;
 pub use takeover::reason_of;
@@ -39,11 +40,11 @@ pub use takeover::reason_of;
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Outcome {
-    /// The stems are complete.
-    Done,
+    /// The stems are complete, which is not written down yet.
+    Done(Complete),
     /// It was asked to.
     Stopped(Stop),
-    /// The session had been ended meanwhile: its upload was refused.
+    /// The session had been ended meanwhile.
     Ended,
     /// It cannot go on.
     Failed(Failure),
@@ -123,6 +124,9 @@ impl<'a> Run<'a> {
             if let Some(stop) = self.session.stop_requested() {
                 return Ok(Outcome::Stopped(stop));
             }
+            if let Some(failure) = self.session.refusal() {
+                return Err(failure);
+            }
             if self.session.state().is_ended() {
                 return Ok(Outcome::Ended);
             }
@@ -158,8 +162,7 @@ impl<'a> Run<'a> {
                 None if decoded.complete
                     && self.next >= self.player.windows().count(decoded.frames) =>
                 {
-                    self.output.finish(self.session)?;
-                    return Ok(Outcome::Done);
+                    return Ok(Outcome::Done(self.output.finish(self.session)?));
                 }
                 None => {
                     self.decoding.check_stall(self.context.decoder.stall);

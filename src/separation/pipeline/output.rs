@@ -11,10 +11,26 @@ use crate::dsp::{FadeOut, OverlapAdd, Segment};
 use crate::separation::carry::Carry;
 use crate::separation::stems::{StemFiles, StemRecord};
 use crate::session::manifest::{Columns, Manifest, Stem};
-use crate::session::{Failure, Reason, Session, State};
+use crate::session::{Failure, Reason, Session};
 
 /// The least that is held back undelivered, so that another engine can fade in over it.
 const LEAST_FADE: Duration = Duration::from_millis(100);
+
+/// Stems that are whole and have their names; only the manifest does not say so yet.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::separation) struct Complete {
+    frames: Frames,
+    records: Vec<StemRecord>,
+}
+
+impl Complete {
+    /// Writes them down.
+    pub(in crate::separation) fn note(&self, manifest: &mut Manifest) {
+        manifest.total = Some(self.frames);
+        manifest.commit.stems = self.frames;
+        keep(&mut manifest.stems, &self.records);
+    }
+}
 
 /// Stems on their way from answers to files.
 pub(super) struct Output {
@@ -127,26 +143,16 @@ impl Output {
     }
 
     /// Gives the stems their last frames, sizes and names.
-    pub(super) fn finish(&mut self, session: &Session) -> Result<(), Failure> {
+    pub(super) fn finish(&mut self, session: &Session) -> Result<Complete, Failure> {
         let total = session.manifest().total.unwrap_or_default();
         let consumed = self.position();
         self.open_files(session, consumed)?;
-        let Some(mut files) = self.files.take() else { return Ok(()) };
+        let mut files = self.files.take().ok_or_else(nothing_open)?;
         let finals = self.take_final(Frames(u64::MAX));
         files.append(&finals).map_err(storage)?;
         let frames = files.end(total).map_err(storage)?;
         let records = files.publish().map_err(storage)?;
-        session
-            .update(|manifest| {
-                manifest.state = State::Done;
-                manifest.total = Some(frames);
-                manifest.commit.stems = frames;
-                manifest.commit.carry = false;
-                keep(&mut manifest.stems, &records);
-            })
-            .map_err(storage)?;
-        session.remove_scratch();
-        Ok(())
+        Ok(Complete { frames, records })
     }
 
     fn take_final(&mut self, until: Frames) -> Vec<Stereo> {
@@ -168,8 +174,12 @@ impl Output {
             let files = StemFiles::open(session.layout(), &manifest, rate, consumed, &self.tails);
             self.files = Some(files.map_err(storage)?);
         }
-        self.files.as_mut().ok_or_else(|| Failure::new(Reason::Internal, "no stem is open"))
+        self.files.as_mut().ok_or_else(nothing_open)
     }
+}
+
+fn nothing_open() -> Failure {
+    Failure::new(Reason::Internal, "no stem is open")
 }
 
 fn keep(stems: &mut [Stem], records: &[StemRecord]) {

@@ -8,7 +8,7 @@ mod session;
 
 pub(super) use config::{check_stem_count, form, settings};
 pub(super) use engine::{engine_change, fault, model};
-pub(super) use session::{progress, session};
+pub(super) use session::{progress, session, session_by};
 
 use super::status::ApiError;
 use crate::audio::Frames;

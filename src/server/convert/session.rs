@@ -6,12 +6,16 @@ use super::config::config;
 use super::engine::{engine, engine_change};
 use super::hash;
 use crate::server::status::of_failure;
-use crate::session::{self, Session, State, manifest};
+use crate::session::{self, Manifest, Session, State, manifest};
 use crate::wire;
 
 /// A session as clients see it.
 pub(in crate::server) fn session(session: &Session) -> wire::Session {
-    let manifest = session.manifest();
+    session_by(session, &session.manifest())
+}
+
+/// The same by a manifest that was looked at.
+pub(in crate::server) fn session_by(session: &Session, manifest: &Manifest) -> wire::Session {
     let ended = manifest.state.is_ended();
     let stem = |stem: &manifest::Stem| wire::Stem {
         name: stem.name.to_string(),
@@ -31,13 +35,13 @@ pub(in crate::server) fn session(session: &Session) -> wire::Session {
     wire::Session {
         session_id: session.id().to_string(),
         state: state(manifest.state).into(),
-        config: Some(config(&manifest)),
+        config: Some(config(manifest)),
         engine: manifest.engine.as_ref().map(engine),
         engine_changes: manifest.engine_changes.iter().map(engine_change).collect(),
         committed_bytes: session.uploaded(),
         upload_complete: manifest.upload_complete(),
         source: manifest.source.as_ref().map(source),
-        progress: Some(progress(session.progress())),
+        progress: Some(progress(session.progress_by(manifest))),
         stems: manifest.stems.iter().map(stem).collect(),
         error: manifest.failure.as_ref().map(failure),
         notices: manifest.notices.clone(),

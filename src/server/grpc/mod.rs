@@ -21,7 +21,7 @@ use super::{blocking, convert, deadline};
 use crate::engine::Model;
 use crate::separation::Separations;
 use crate::session::store::Cursor;
-use crate::session::{Session, State, disk};
+use crate::session::{Session, disk};
 use crate::wire;
 use crate::wire::separation_service_server::{SeparationService, SeparationServiceServer};
 
@@ -90,12 +90,14 @@ impl SeparationService for Calls {
         let request = request.into_inner();
         let session = self.find(&request.session_id)?;
         let readers = follow::readers(&session, &request).map_err(to_status)?;
-        let resting = session.state() == State::Paused && session.manifest().upload_complete();
-        if resting {
+        // Whoever watches, also without stems, keeps the session from resting when its sender leaves; and one
+        // that rests all the same, or is about to, goes on.
+        let watching = session.reading();
+        if session.manifest().upload_complete() {
             let session = Arc::clone(&session);
             self.work(move |separations| Ok(separations.resume(&session)?)).await?;
         }
-        Ok(Response::new(follow::watch(session, readers, deadline)))
+        Ok(Response::new(follow::watch(session, watching, readers, deadline)))
     }
 
     async fn create_session(

@@ -11,7 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status, Streaming};
 use tracing::Instrument;
 
-use super::follow::{Event, Followed, MESSAGES_AHEAD, Sender, all_readers, follow};
+use super::follow::{Followed, MESSAGES_AHEAD, Sender, Told, all_readers, first_frame, follow};
 use super::{Answers, MAX_MESSAGE_BYTES};
 use crate::separation::Separations;
 use crate::server::deadline::{self, within};
@@ -68,14 +68,14 @@ async fn call(
     let form = convert::form(&session, 0, 0.0).map_err(to_status)?;
     let readers =
         all_readers(&session, convert::frame(config.start_frame), form).map_err(to_status)?;
-    let first = Event::Session(convert::session(&session));
+    let (first, told) = Told::begin(&session, first_frame(&readers));
     let upload = Upload { separations: &separations, session: &session, call: number, patience };
     let work = async {
         if sender.send(Ok(first.into())).await.is_err() {
             return Err(Broken::ClientGone);
         }
         let following = async {
-            match follow(&session, readers, sender, Some(number)).await {
+            match follow(&session, readers, told, sender, Some(number)).await {
                 Followed::ToTheEnd => Ok(()),
                 Followed::ClientGone => Err(Broken::ClientGone),
                 Followed::TakenOver => Err(Broken::TakenOver),
@@ -131,13 +131,11 @@ fn open(
 
 /// Does what the client asked for in case it leaves.
 fn leave(separations: &Separations, session: &Arc<Session>, call: u64) {
-    if !session.is_held_by(call) || session.state().is_ended() {
+    if !session.is_held_by(call) || session.state().is_ended() || session.is_shut_down() {
         return;
     }
     match session.manifest().settings.on_disconnect {
-        // Nothing more is wanted of the client that left, and others wait for the rest.
-        OnDisconnect::Pause if session.manifest().upload_complete() && session.is_read() => {}
-        OnDisconnect::Pause => separations.pause(session),
+        OnDisconnect::Pause => separations.leave(session),
         OnDisconnect::Continue => {}
         OnDisconnect::Cancel => separations.cancel(session),
     }
@@ -182,6 +180,10 @@ impl Upload<'_> {
                 Message::Finish(finish) => self.finish(finish).await,
             };
             if let Err(error) = taken {
+                if self.session.state().is_ended() || self.session.is_removed() {
+                    // Whoever follows it tells how it has ended, which says more than what comes of that here.
+                    return pending().await;
+                }
                 return broken(error);
             }
         }

@@ -91,7 +91,7 @@ impl Drop for Waiting {
         }
         let separations = Arc::clone(&self.separations);
         let work = blocking::run(move || match session.manifest().settings.on_disconnect {
-            OnDisconnect::Pause => separations.pause(&session),
+            OnDisconnect::Pause => separations.leave(&session),
             OnDisconnect::Continue => {}
             OnDisconnect::Cancel => separations.cancel(&session),
         });

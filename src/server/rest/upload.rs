@@ -11,6 +11,7 @@ use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use multer::{Field, Multipart};
 use tokio::time::timeout;
+use tonic::Status;
 use tracing::Instrument;
 
 use super::Rest;
@@ -20,8 +21,8 @@ use crate::separation::Separations;
 use crate::server::blocking;
 use crate::server::status::ApiError;
 use crate::server::uploading::{MAX_CHUNK_BYTES, add_chunk, finish_upload};
-use crate::session::Session;
 use crate::session::failure::SessionError;
+use crate::session::{Session, Settings};
 use crate::wire;
 
 /// Bytes of an option at most.
@@ -33,17 +34,31 @@ const FORM_BYTES: u64 = 1 << 20;
 /// How long what a refused client still sends is read, so that it reads the refusal and not a reset.
 const LINGERING: Duration = Duration::from_secs(2);
 
-/// Removes a session that was not completed, unless it has ended by itself and can tell why.
+/// The session that a form fills; removed unless it is completed, or has ended by itself and can tell why.
 struct Unfinished {
     separations: Arc<Separations>,
     session: Option<Arc<Session>>,
 }
 
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        let Some(session) = self.session.take() else { return };
+impl Unfinished {
+    /// Opens a session.
+    fn open(separations: Arc<Separations>, settings: Settings) -> Result<Unfinished, ApiError> {
+        let (session, _) = separations.create(settings)?;
+        Ok(Unfinished { separations, session: Some(session) })
+    }
+
+    /// Removes it before anybody is told that it is refused.
+    async fn remove(mut self) {
+        if let Some(removal) = self.removal() {
+            // A panic has been logged.
+            let _ = removal.await;
+        }
+    }
+
+    fn removal(&mut self) -> Option<impl Future<Output = Result<(), Status>> + use<>> {
+        let session = self.session.take()?;
         let separations = Arc::clone(&self.separations);
-        let work = blocking::run(move || {
+        Some(blocking::run(move || {
             if session.state().is_ended() {
                 return;
             }
@@ -51,8 +66,15 @@ impl Drop for Unfinished {
             if let Err(error) = separations.delete(&session) {
                 tracing::warn!(session = %session.id(), %error, "could not be removed");
             }
-        });
-        tokio::spawn(work.in_current_span());
+        }))
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(removal) = self.removal() {
+            tokio::spawn(removal.in_current_span());
+        }
     }
 }
 
@@ -73,12 +95,14 @@ pub(super) async fn receive(
     let asks = request.headers().contains_key(EXPECT);
     let (body, meter) = metered(request.into_body());
     let mut form = Form { multipart: Multipart::new(body, boundary), meter, rest };
+    let mut unfinished = Unfinished { separations: Arc::clone(&rest.separations), session: None };
     let received = match announced {
-        Ok(()) => form.read(&mut options).await,
+        Ok(()) => form.read(&mut options, &mut unfinished).await,
         Err(error) if asks => return Err(error),
         Err(error) => Err(error),
     };
     if received.is_err() {
+        unfinished.remove().await;
         // What comes of it does not matter any more.
         let _ = timeout(LINGERING, form.discard()).await;
     }
@@ -104,19 +128,23 @@ struct Form<'a> {
 }
 
 impl Form<'_> {
-    async fn read(&mut self, options: &mut Options) -> Result<Arc<Session>, ApiError> {
-        let separations = Arc::clone(&self.rest.separations);
-        let mut unfinished = Unfinished { separations, session: None };
-        while let Some(mut field) = self.next_field(&unfinished).await? {
+    async fn read(
+        &mut self,
+        options: &mut Options,
+        unfinished: &mut Unfinished,
+    ) -> Result<Arc<Session>, ApiError> {
+        while let Some(mut field) = self.next_field(unfinished).await? {
             let name = field.name().unwrap_or_default().chars().take(64).collect::<String>();
             match (name.as_str(), &unfinished.session) {
                 ("file", Some(_)) => return Err(ApiError::FieldRepeated(name)),
                 (_, Some(_)) => return Err(ApiError::FieldLate(name)),
                 ("file", None) => {
                     let settings = options.settings(field.file_name().unwrap_or_default())?;
-                    let (session, _) = self.rest.work(|all| Ok(all.create(settings)?)).await?;
-                    unfinished.session = Some(Arc::clone(&session));
-                    self.take_song(&mut field, &session).await?;
+                    let separations = Arc::clone(&self.rest.separations);
+                    // Where nobody waits any more for what is opened, it is dropped, and so removed.
+                    let opened = self.rest.work(|_| Unfinished::open(separations, settings));
+                    *unfinished = opened.await?;
+                    self.take_song(&mut field, unfinished).await?;
                 }
                 _ => {
                     let text = self.take_option(&name, &mut field).await?;
@@ -149,8 +177,9 @@ impl Form<'_> {
     async fn take_song(
         &self,
         field: &mut Field<'static>,
-        session: &Arc<Session>,
+        unfinished: &Unfinished,
     ) -> Result<(), ApiError> {
+        let Some(session) = &unfinished.session else { return Ok(()) };
         let mut offset = 0;
         while let Some(mut bytes) = self.next_piece(field, offset).await? {
             while !bytes.is_empty() {

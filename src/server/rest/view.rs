@@ -160,7 +160,7 @@ impl SessionView {
     /// A session as it is now.
     pub(super) fn of(session: &Session) -> SessionView {
         let manifest = session.manifest();
-        let progress = session.progress();
+        let progress = session.progress_by(&manifest);
         let id = session.id();
         let stem = |stem: &manifest::Stem| StemView {
             name: stem.name.to_string(),

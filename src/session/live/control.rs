@@ -3,11 +3,14 @@
 use std::time::Instant;
 
 use super::{Session, lock};
+use crate::session::{Failure, State};
 
 /// What is asked of a session.
 #[derive(Debug)]
 pub(super) struct Control {
     stop: Option<Stop>,
+    /// What it is to fail with: its upload was refused.
+    refusal: Option<Failure>,
     /// The server ends; nobody need wait for the session here any more.
     shut_down: bool,
     /// Counts the calls that have held the session; the last one holds it.
@@ -29,7 +32,8 @@ pub enum Stop {
 impl Control {
     /// Nobody holds it, and nothing is asked.
     pub(super) fn new() -> Control {
-        Control { stop: None, shut_down: false, call: 0, last_byte: Instant::now() }
+        let last_byte = Instant::now();
+        Control { stop: None, refusal: None, shut_down: false, call: 0, last_byte }
     }
 }
 
@@ -63,6 +67,22 @@ impl Session {
         let mut control = lock(&self.control);
         control.stop = None;
         control.last_byte = Instant::now();
+    }
+
+    /// Whether it rests, or is about to.
+    pub fn rests(&self) -> bool {
+        self.state() == State::Paused || self.stop_requested() == Some(Stop::Pause)
+    }
+
+    /// Refuses the upload: who runs the session, or keeps it, ends it with this.
+    pub(super) fn refuse(&self, failure: Failure) {
+        lock(&self.control).refusal.get_or_insert(failure);
+        self.signal.notify();
+    }
+
+    /// What the upload was refused with.
+    pub fn refusal(&self) -> Option<Failure> {
+        lock(&self.control).refusal.clone()
     }
 
     /// Gives the session to a new call; answers the call's number. The call before sees that it no

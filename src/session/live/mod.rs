@@ -16,6 +16,7 @@ use crate::audio::Frames;
 use control::Control;
 
 pub use control::Stop;
+pub use upload::Added;
 
 /// A session. Shared by everybody who has to do with it; every change is told by its [`Signal`].
 #[derive(Debug)]
@@ -103,7 +104,11 @@ impl Session {
 
     /// How far it is.
     pub fn progress(&self) -> Progress {
-        let manifest = self.manifest();
+        self.progress_by(&self.manifest())
+    }
+
+    /// How far it is by a manifest that was looked at: what else is told of that agrees.
+    pub fn progress_by(&self, manifest: &Manifest) -> Progress {
         Progress {
             finished: manifest.commit.stems,
             total: manifest.total,
@@ -151,6 +156,20 @@ impl Session {
         Ok(())
     }
 
+    /// Ends the session DONE, unless it has ended; `change` writes down what its stems have become. Whoever
+    /// sees that finds no file any more that was of use only before.
+    ///
+    /// # Errors
+    /// What the disk says; then nothing has changed.
+    pub fn complete(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
+        let done = |manifest: &mut Manifest| {
+            manifest.state = State::Done;
+            manifest.commit.carry = false;
+            change(manifest);
+        };
+        self.change(done, |written| written.inspect(|()| self.remove_scratch()))
+    }
+
     /// Ends the session FAILED, unless it has ended. What is done of its stems stays.
     pub fn fail(&self, failure: Failure) {
         tracing::warn!(session = %self.id, %failure, "failed");
@@ -175,12 +194,14 @@ impl Session {
         });
     }
 
-    /// Says that its files go now, and waits for whoever is writing to them.
-    pub fn retire(&self) {
+    /// Says that its files go now, and waits for whoever is writing to them. Answers whether nobody has said so
+    /// before.
+    pub fn retire(&self) -> bool {
         let _no_bytes_come = lock(&self.spool);
         let _no_change_is_written = lock(&self.writing);
-        self.removed.store(true, Ordering::Release);
+        let first = !self.removed.swap(true, Ordering::AcqRel);
         self.signal.notify();
+        first
     }
 
     /// Whether its files are going or gone.

@@ -9,18 +9,27 @@ use crate::session::failure::{SessionError, too_large};
 use crate::session::tail::sha256_of_file;
 use crate::session::{Failure, Reason, State};
 
+/// What bytes that came have made of an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Added {
+    /// Its length now.
+    pub length: u64,
+    /// Bytes of it that were not held before.
+    pub new: u64,
+}
+
 impl Session {
     /// Bytes of the upload that are held.
     pub fn uploaded(&self) -> u64 {
         self.uploaded.load(Ordering::Acquire)
     }
 
-    /// Adds bytes to the upload; answers its length then.
+    /// Adds bytes to the upload.
     ///
     /// # Errors
-    /// Those of [`Spool::add`](crate::session::spool::Spool::add); `UploadFinished`, `Ended`. A full disk and too many bytes end the session
-    /// with `Failed`.
-    pub fn add_bytes(&self, offset: u64, bytes: &[u8], limit: u64) -> Result<u64, SessionError> {
+    /// Those of [`Spool::add`](crate::session::spool::Spool::add); `UploadFinished`, `Ended`; `Failed` for a full disk and too many bytes,
+    /// with which the session is to end (see [`Session::refusal`]).
+    pub fn add_bytes(&self, offset: u64, bytes: &[u8], limit: u64) -> Result<Added, SessionError> {
         let mut spool = lock(&self.spool);
         let end = offset.saturating_add(bytes.len() as u64);
         // A request that is made again for a finished session repeats what is held.
@@ -31,17 +40,18 @@ impl Session {
         if let Some(total) = self.manifest().upload.total.filter(|&total| end > total) {
             return Err(SessionError::UploadFinished { total });
         }
+        let held = spool.len();
         let added = spool.add(offset, bytes, limit);
-        if let Ok(len) = added {
+        if let Ok(length) = added {
             // Under the lock: of two chunks at the same moment, the shorter length must not come last.
-            self.uploaded.store(len, Ordering::Release);
+            self.uploaded.store(length, Ordering::Release);
         }
         drop(spool);
         lock(&self.control).last_byte = Instant::now();
         match added {
-            Ok(len) => {
+            Ok(length) => {
                 self.signal.notify();
-                Ok(len)
+                Ok(Added { length, new: length - held })
             }
             Err(error) => {
                 let failure = match &error {
@@ -49,7 +59,7 @@ impl Session {
                     SessionError::UploadTooLarge { limit } => too_large(*limit),
                     _ => return Err(error),
                 };
-                self.fail(failure.clone());
+                self.refuse(failure.clone());
                 Err(SessionError::Failed(failure))
             }
         }
@@ -60,7 +70,7 @@ impl Session {
     ///
     /// # Errors
     /// `UploadIncomplete`, `UploadSizeMismatch`, `Ended`; `Failed` for an empty upload or a wrong hash,
-    /// which end the session.
+    /// with which the session is to end (see [`Session::refusal`]).
     pub fn finish_upload(&self, total: u64, sha256: Option<&str>) -> Result<(), SessionError> {
         let spool = lock(&self.spool);
         if self.manifest().upload.total == Some(total) {
@@ -83,7 +93,7 @@ impl Session {
             sha256.map(|expected| self.check_hash(expected)).transpose()?.flatten()
         };
         if let Some(failure) = refusal {
-            self.fail(failure.clone());
+            self.refuse(failure.clone());
             return Err(SessionError::Failed(failure));
         }
         spool.sync()?;
@@ -115,8 +125,8 @@ impl Session {
             return Err(SessionError::NotFound(self.id));
         }
         let manifest = self.manifest();
-        match (&manifest.failure, manifest.state) {
-            (Some(failure), _) => Err(SessionError::Failed(failure.clone())),
+        match (manifest.failure.clone().or_else(|| self.refusal()), manifest.state) {
+            (Some(failure), _) => Err(SessionError::Failed(failure)),
             (None, state) if state.is_ended() => Err(SessionError::Ended(state)),
             _ => Ok(()),
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use uuid::Uuid;
 
@@ -25,6 +25,8 @@ pub struct Store {
 
 #[derive(Debug, Default)]
 struct Index {
+    /// The last moment at which a session was opened.
+    newest: Timestamp,
     by_id: HashMap<SessionId, Arc<Session>>,
     by_age: BTreeMap<(Timestamp, SessionId), Arc<Session>>,
     by_request: HashMap<Uuid, SessionId>,
@@ -105,23 +107,27 @@ impl Store {
         }
         let id = SessionId::random();
         let layout = Layout::new(&self.sessions_folder, id);
-        let session =
-            make(&layout, Manifest::new(id, settings.clone(), plan)).inspect_err(|_| {
-                // It has no manifest and would be removed at the next start.
-                let _ = fs::remove_dir_all(layout.directory());
-            })?;
+        let created = self.write().moment();
+        let manifest =
+            Manifest { created, updated: created, ..Manifest::new(id, settings.clone(), plan) };
+        let session = make(&layout, manifest).inspect_err(|_| {
+            // It has no manifest and would be removed at the next start.
+            let _ = fs::remove_dir_all(layout.directory());
+        })?;
         // Of two requests at the same moment, the first that comes here makes the session.
         let session = Arc::new(session);
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(other) = settings.request_id.and_then(|request| index.by_request.get(&request))
-        {
-            let other = index.by_id.get(other).cloned();
-            drop(index);
-            let _ = fs::remove_dir_all(session.layout().directory());
-            return other.map(|other| (other, false)).ok_or(SessionError::NotFound(id));
+        let mut index = self.write();
+        match index.of_request(&settings) {
+            Ok(None) => {
+                index.insert(Arc::clone(&session));
+                Ok((session, true))
+            }
+            other => {
+                drop(index);
+                let _ = fs::remove_dir_all(session.layout().directory());
+                Ok((other?.unwrap_or(session), false))
+            }
         }
-        index.insert(Arc::clone(&session));
-        Ok((session, true))
     }
 
     /// The session that a request with these settings has opened before.
@@ -129,18 +135,7 @@ impl Store {
     /// # Errors
     /// `RequestConflict`.
     pub fn by_request(&self, settings: &Settings) -> Result<Option<Arc<Session>>, SessionError> {
-        let Some(request) = settings.request_id else { return Ok(None) };
-        let index = self.read();
-        let found = index.by_request.get(&request).and_then(|id| index.by_id.get(id)).cloned();
-        match found {
-            Some(session) if session.manifest().settings != *settings => {
-                Err(SessionError::RequestConflict {
-                    request_id: request.to_string(),
-                    session: session.id(),
-                })
-            }
-            found => Ok(found),
-        }
+        self.read().of_request(settings)
     }
 
     /// The session of that name.
@@ -178,11 +173,13 @@ impl Store {
     /// opened.
     ///
     /// # Errors
-    /// What the disk says. The session is not found any more in any case.
-    pub fn remove(&self, session: &Session) -> io::Result<()> {
-        session.retire();
+    /// `NotFound` where somebody else removes it; `Storage`. The session is not found any more in any case.
+    pub fn remove(&self, session: &Session) -> Result<(), SessionError> {
+        if !session.retire() {
+            return Err(SessionError::NotFound(session.id()));
+        }
         {
-            let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+            let mut index = self.write();
             let manifest = session.manifest();
             index.by_id.remove(&session.id());
             index.by_age.remove(&(manifest.created, session.id()));
@@ -192,7 +189,7 @@ impl Store {
         }
         // Without its manifest a half removed session is removed at the next start.
         fs::remove_file(session.layout().manifest())?;
-        fs::remove_dir_all(session.layout().directory())
+        Ok(fs::remove_dir_all(session.layout().directory())?)
     }
 
     /// Removes the sessions that the policy lets go; answers how many.
@@ -207,6 +204,10 @@ impl Store {
         let mut removed = 0;
         for id in expired(candidates, policy, Timestamp::now()) {
             let Ok(session) = self.find(id) else { continue };
+            // Somebody may have begun while the others were looked at.
+            if session.is_read() {
+                continue;
+            }
             match self.remove(&session) {
                 Ok(()) => removed += 1,
                 Err(error) => tracing::error!(session = %id, %error, "could not be removed"),
@@ -221,17 +222,43 @@ impl Store {
     }
 
     fn insert(&self, session: Arc<Session>) {
-        self.index.write().unwrap_or_else(PoisonError::into_inner).insert(session);
+        self.write().insert(session);
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, Index> {
+    fn write(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Index {
+    /// This moment; later than that of every other session, so that their order is told apart also within a
+    /// millisecond.
+    fn moment(&mut self) -> Timestamp {
+        self.newest = Timestamp::now().max(Timestamp(self.newest.0 + 1));
+        self.newest
+    }
+
+    fn of_request(&self, settings: &Settings) -> Result<Option<Arc<Session>>, SessionError> {
+        let Some(request) = settings.request_id else { return Ok(None) };
+        let found = self.by_request.get(&request).and_then(|id| self.by_id.get(id)).cloned();
+        match found {
+            Some(session) if session.manifest().settings != *settings => {
+                Err(SessionError::RequestConflict {
+                    request_id: request.to_string(),
+                    session: session.id(),
+                })
+            }
+            found => Ok(found),
+        }
+    }
+
     fn insert(&mut self, session: Arc<Session>) {
         let manifest = session.manifest();
+        self.newest = self.newest.max(manifest.created);
         if let Some(request) = manifest.settings.request_id {
             self.by_request.insert(request, session.id());
         }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::audio::{Frames, Hertz};
-use crate::session::State;
+use crate::session::{Reason, State};
 
 fn plan() -> Plan {
     let stems = vec!["vocals".parse().unwrap()];
@@ -53,9 +53,8 @@ fn one_request_is_one_session() {
 fn pages_follow_each_other_without_gap_or_repetition() {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(data.path()).unwrap();
-    for _ in 0..7 {
-        store.create(Settings::default(), plan()).unwrap();
-    }
+    let make = |_| store.create(Settings::default(), plan()).unwrap().0.id();
+    let mut made: Vec<_> = (0..7).map(make).collect();
     let mut seen = Vec::new();
     let mut cursor = None;
     loop {
@@ -67,6 +66,8 @@ fn pages_follow_each_other_without_gap_or_repetition() {
     }
     assert_eq!(seen.len(), 7);
     assert!(seen.windows(2).all(|pair| pair[0] > pair[1]), "{seen:?}");
+    made.reverse();
+    assert_eq!(seen.iter().map(|(_, id)| *id).collect::<Vec<_>>(), made, "the newest is the first");
     assert_eq!(Cursor::from_token("nonsense"), None);
 }
 
@@ -82,6 +83,7 @@ fn retention_spares_what_runs_and_what_is_read() {
     assert_eq!(store.apply(policy), 0);
     drop(reading);
     assert_eq!(store.apply(policy), 1);
+    assert!(matches!(store.remove(&session), Err(SessionError::NotFound(_))), "it is gone once");
     assert!(matches!(store.find(session.id()), Err(SessionError::NotFound(_))));
     assert!(!session.layout().directory().exists());
 }
@@ -103,8 +105,13 @@ fn an_upload_is_finished_once_and_checked() {
 
     let (damaged, _) = store.create(Settings::default(), plan()).unwrap();
     damaged.add_bytes(0, b"abd", 100).unwrap();
-    assert!(matches!(damaged.finish_upload(3, Some(abc)), Err(SessionError::Failed(_))));
-    assert_eq!(damaged.state(), State::Failed);
+    for _ in 0..2 {
+        assert!(matches!(damaged.finish_upload(3, Some(abc)), Err(SessionError::Failed(_))));
+        assert!(matches!(damaged.add_bytes(3, b"d", 100), Err(SessionError::Failed(_))));
+    }
+    assert_eq!(damaged.refusal().unwrap().reason, Reason::UploadHashMismatch);
+    // Whoever gives places ends it.
+    assert_eq!(damaged.state(), State::Uploading);
     let (empty, _) = store.create(Settings::default(), plan()).unwrap();
     assert!(matches!(empty.finish_upload(0, None), Err(SessionError::Failed(_))));
 }

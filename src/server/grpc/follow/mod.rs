@@ -12,8 +12,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tracing::Instrument;
 
-pub(super) use event::Event;
-use told::Told;
+use event::Event;
+pub(super) use told::Told;
 
 use super::Answers;
 use super::chunk::next_chunk;
@@ -24,6 +24,7 @@ use crate::server::reading::open;
 use crate::server::status::{ApiError, to_status};
 use crate::server::{blocking, convert};
 use crate::session::Session;
+use crate::session::live::Reading;
 use crate::session::tail::{Form, StemReader};
 use crate::wire;
 
@@ -78,19 +79,18 @@ pub(super) fn all_readers(
 /// Follows a session for a client that only watches.
 pub(super) fn watch(
     session: Arc<Session>,
+    watching: Reading,
     readers: Vec<StemReader>,
     deadline: Option<Instant>,
 ) -> Answers<wire::WatchSessionResponse> {
     let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
-    // Whoever watches, also without stems, keeps the session from resting when its sender leaves.
-    let watching = session.reading();
     let work = async move {
         let _watching = watching;
-        let first = Event::Session(convert::session(&session));
+        let (first, told) = Told::begin(&session, first_frame(&readers));
         if sender.send(Ok(first.into())).await.is_err() {
             return;
         }
-        let following = follow(&session, readers, &sender, None);
+        let following = follow(&session, readers, told, &sender, None);
         if within(deadline, following).await.is_none() {
             // A client that has gone needs no answer.
             let _ = sender.send(Err(to_status(ApiError::DeadlineExceeded))).await;
@@ -100,17 +100,20 @@ pub(super) fn watch(
     Box::pin(ReceiverStream::new(receiver))
 }
 
-/// Tells a client everything until the session has ended. A call that holds the session by the number
-/// `call` stops when another takes it.
+/// The frame from which on there is something to be read.
+pub(super) fn first_frame(readers: &[StemReader]) -> Frames {
+    readers.iter().map(StemReader::position).min().unwrap_or_default()
+}
+
+/// Tells a client everything that it has not been told until the session has ended. A call that holds the session by
+/// the number `call` stops when another takes it.
 pub(super) async fn follow<T: From<Event>>(
     session: &Arc<Session>,
     mut readers: Vec<StemReader>,
+    mut told: Told,
     sender: &Sender<T>,
     call: Option<u64>,
 ) -> Followed {
-    // Whoever begins amid the stems has what was told before, in the session that came first.
-    let start = readers.iter().map(StemReader::position).min().unwrap_or_default();
-    let mut told = Told::new(session, start);
     loop {
         let seen = session.signal().version();
         if call.is_some_and(|call| !session.is_held_by(call)) {

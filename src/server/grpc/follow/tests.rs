@@ -11,7 +11,7 @@ use crate::wire::SeparateResponse;
 use crate::wire::separate_response::Message;
 
 /// A stem's name, or words; a frame; how many frames.
-type Told = (String, u64, usize);
+type Heard = (String, u64, usize);
 
 /// Four stems of 100,000 frames of silence, of which none is finished.
 fn growing(store: &Store) -> Arc<Session> {
@@ -46,18 +46,28 @@ fn change(session: &Session, frame: u64, message: &str) {
     session.update(|manifest| manifest.engine_changes.push(change)).unwrap();
 }
 
-/// Follows the session for a client that has room for one message.
+/// Follows the session from its beginning for a client that has room for one message.
 fn followed(session: &Arc<Session>) -> mpsc::Receiver<Result<SeparateResponse, Status>> {
+    let told = Told::begin(session, Frames::ZERO).1;
+    followed_from(session, Frames::ZERO, told)
+}
+
+/// The same from a frame on, for a client that was told something before.
+fn followed_from(
+    session: &Arc<Session>,
+    start: Frames,
+    told: Told,
+) -> mpsc::Receiver<Result<SeparateResponse, Status>> {
     let form = Form { encoding: Encoding::F32Le, gain: 1.0 };
-    let readers = all_readers(session, Frames::ZERO, form).unwrap();
+    let readers = all_readers(session, start, form).unwrap();
     let (sender, receiver) = mpsc::channel(1);
     let session = Arc::clone(session);
-    tokio::spawn(async move { follow(&session, readers, &sender, None).await });
+    tokio::spawn(async move { follow(&session, readers, told, &sender, None).await });
     receiver
 }
 
 /// Frames and engine changes as they come, to the end of a session that is cancelled.
-async fn told(mut receiver: mpsc::Receiver<Result<SeparateResponse, Status>>) -> Vec<Told> {
+async fn told(mut receiver: mpsc::Receiver<Result<SeparateResponse, Status>>) -> Vec<Heard> {
     let mut told = Vec::new();
     while let Some(Ok(response)) = receiver.recv().await {
         match response.message {
@@ -72,7 +82,7 @@ async fn told(mut receiver: mpsc::Receiver<Result<SeparateResponse, Status>>) ->
 }
 
 /// One piece of each stem from the frame `start` on.
-fn round(start: u64, frames: usize) -> Vec<Told> {
+fn round(start: u64, frames: usize) -> Vec<Heard> {
     ["drums", "bass", "other", "vocals"].map(|stem| (stem.to_owned(), start, frames)).to_vec()
 }
 
@@ -111,4 +121,21 @@ async fn an_engine_is_told_before_the_frames_that_it_has_a_part_in() {
     let changes = [("first", 0), ("second", 0), ("third", 500)];
     let changes = changes.map(|(words, frame)| (words.to_owned(), frame, 0)).to_vec();
     assert_eq!(told(receiver).await, [changes, round(0, 1_000)].concat());
+}
+
+#[tokio::test]
+async fn what_changes_after_the_session_was_told_is_news() {
+    let data = tempfile::tempdir().unwrap();
+    let session = growing(&Store::open(data.path()).unwrap());
+    change(&session, 100, "before");
+    finish(&session, 1_000);
+    let (first, told_then) = Told::begin(&session, Frames(900));
+    let Event::Session(first) = first else { panic!("it comes first") };
+    assert_eq!(first.engine_changes.len(), 1);
+    // Also where it concerns frames that are not asked for.
+    change(&session, 500, "after");
+    session.cancel();
+    let receiver = followed_from(&session, Frames(900), told_then);
+    let after = [("after".to_owned(), 500, 0)];
+    assert_eq!(told(receiver).await, [&after[..], &round(900, 100)[..]].concat());
 }

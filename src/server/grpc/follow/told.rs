@@ -16,21 +16,24 @@ const PROGRESS_AT_LEAST: Duration = Duration::from_secs(4);
 const PROGRESS_AT_MOST: Duration = Duration::from_millis(200);
 
 /// What a client has been told.
-pub(super) struct Told {
+pub(in crate::server::grpc) struct Told {
     progress: wire::Progress,
     at: Instant,
     engine_changes: usize,
 }
 
 impl Told {
-    /// The client has the session as it is now, and knows of the changes before frame `start`.
-    pub(super) fn new(session: &Session, start: Frames) -> Told {
+    /// Tells a client the session as it is now, and with it the engine changes before the frame `start`.
+    pub(in crate::server::grpc) fn begin(session: &Session, start: Frames) -> (Event, Told) {
+        // Looked at once: what changes from here on is news.
+        let manifest = session.manifest();
         let before = |change: &&EngineChange| change.frame < start;
-        Told {
-            progress: convert::progress(session.progress()),
+        let told = Told {
+            progress: convert::progress(session.progress_by(&manifest)),
             at: Instant::now(),
-            engine_changes: session.manifest().engine_changes.iter().take_while(before).count(),
-        }
+            engine_changes: manifest.engine_changes.iter().take_while(before).count(),
+        };
+        (Event::Session(convert::session_by(session, &manifest)), told)
     }
 
     pub(super) fn engine_changes(&mut self, session: &Session) -> Vec<Event> {
