@@ -1,12 +1,12 @@
 //! Counting calls: every request that comes in, as a call of gRPC or as one of plain HTTP, whoever answers it.
 //!
 //! A call has ended when its body has, or when nobody takes the rest: so streams are counted with the
-//! code and the time that their client saw.
+//! code and the time that their client saw, and whoever has seen a call end finds it counted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::Next;
@@ -32,9 +32,13 @@ pub(in crate::server) async fn count(
     let response = next.run(request).await;
     call.see_head(&response);
     response.map(|body| {
+        // Who holds the body holds the call.
+        let mut held = Some(call).filter(|_| !body.is_end_stream());
         Body::new(body.map_frame(move |frame| {
-            // Who holds the body holds the call.
-            let _held = &call;
+            // With its last words, before its caller can have heard them.
+            if frame.is_trailers() {
+                drop(held.take());
+            }
             frame
         }))
     })
@@ -138,7 +142,44 @@ fn unspoken(status: Option<StatusCode>, late: bool) -> Code {
 
 #[cfg(test)]
 mod tests {
+    use axum::Router;
+    use axum::body::Bytes;
+    use axum::http::header::CONTENT_TYPE;
+    use axum::http::{HeaderMap, HeaderName, HeaderValue};
+    use axum::middleware::{from_fn, from_fn_with_state};
+    use http_body_util::Full;
+    use tower::Service;
+
+    use super::super::{Metrics, tell};
     use super::*;
+
+    #[tokio::test]
+    async fn a_call_is_counted_with_its_last_words() {
+        let metrics = Arc::new(Metrics::new());
+        let answer = || async {
+            let status = (HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"));
+            let trailers = HeaderMap::from_iter([status]);
+            Body::new(Full::new(Bytes::from("answer")).with_trailers(async { Some(Ok(trailers)) }))
+        };
+        let calls = Calls::new(Arc::clone(&metrics));
+        let mut routes = Router::new()
+            .fallback(answer)
+            .layer(from_fn(tell))
+            .layer(from_fn_with_state(calls, count));
+        let request = Request::builder().uri("/a.B/C").header(CONTENT_TYPE, "application/grpc");
+        let response = routes.call(request.body(Body::empty()).unwrap()).await.unwrap();
+        let counted = || {
+            let labels = GrpcLabels { method: labels::OTHER.to_owned(), code: "OK" };
+            metrics.grpc.get_or_create(&labels).get()
+        };
+        let mut body = response.into_body();
+        assert!(body.frame().await.unwrap().unwrap().is_data());
+        assert_eq!(counted(), 0);
+        assert!(body.frame().await.unwrap().unwrap().is_trailers());
+        assert_eq!(counted(), 1);
+        drop(body);
+        assert_eq!(counted(), 1);
+    }
 
     #[test]
     fn a_call_that_told_no_code_has_that_of_its_status() {
