@@ -86,7 +86,7 @@ impl Growing {
     pub fn wait_until_starved(&self) {
         let mut grown = self.0.0.lock().unwrap();
         while grown.wanted < grown.bytes.len() {
-            let (next, timeout) = self.0.1.wait_timeout(grown, Duration::from_secs(20)).unwrap();
+            let (next, timeout) = self.0.1.wait_timeout(grown, Duration::from_secs(60)).unwrap();
             assert!(!timeout.timed_out(), "the reader has stopped");
             grown = next;
         }

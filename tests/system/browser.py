@@ -121,9 +121,13 @@ class Page:
 
     def until(self, expression: str, patience: float = 90) -> None:
         """Waits until something is true in the page, which may not evaluate text by itself: its policy forbids it."""
+        self.wait(lambda: self.tab.evaluate(expression), expression, patience)
+
+    def wait(self, condition, what: str, patience: float = 90) -> None:
+        """Waits until something is so, while the page goes on."""
         deadline = time.monotonic() + patience
-        while not self.tab.evaluate(expression):
-            assert time.monotonic() < deadline, f"not true in time: {expression}"
+        while not condition():
+            assert time.monotonic() < deadline, f"not true in time: {what}"
             self.tab.wait_for_timeout(50)
 
     def session_id(self) -> str:

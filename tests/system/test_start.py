@@ -7,7 +7,7 @@ import socket
 import subprocess
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, free_address
 from stemwire_client import api, connect, service
 from test_cli import check_refused
 from test_resume import wait_for
@@ -78,9 +78,8 @@ def opened(pipe) -> int:
 
 def test_until_it_serves_connections_are_refused_and_data_and_address_are_its_own(cli, binary, slow, tmp_path):
     models, pipe, good = slow
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    address = f"127.0.0.1:{port}"
+    address = free_address()
+    port = int(address.split(":")[1])
     command = [binary, *serve("data", address, "--offline", "--models-dir", models, "--engines", "slow")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path, text=True)
     try:

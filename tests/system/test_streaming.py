@@ -1,5 +1,6 @@
 """The promise: stems come back while the song is still being sent."""
 import contextlib
+import itertools
 import os
 import sys
 import threading
@@ -92,13 +93,17 @@ def test_get_stem_follows_a_session_that_is_still_received(server, song):
 def test_many_may_watch_and_each_from_its_own_frame(server, song):
     created = server.stub.CreateSession(api.CreateSessionRequest(config=Config())).session
     cursors = [api.StemCursor(stem="bass", start_frame=5), api.StemCursor(stem="vocals", start_frame=300_000)]
-    watching = [
-        Background(lambda: collect(server.stub.WatchSession(api.WatchSessionRequest(session_id=created.session_id)))),
-        Background(lambda: collect(server.stub.WatchSession(
-            api.WatchSessionRequest(session_id=created.session_id, stems=cursors)))),
-        Background(lambda: collect(server.stub.WatchSession(
-            api.WatchSessionRequest(session_id=created.session_id, progress_only=True)))),
-    ]
+    begun = threading.Barrier(4)
+
+    def watch(**wishes):
+        call = server.stub.WatchSession(api.WatchSessionRequest(session_id=created.session_id, **wishes))
+        first = next(call)
+        begun.wait(60)
+        return collect(itertools.chain([first], call))
+
+    watching = [Background(lambda wishes=wishes: watch(**wishes)) for wishes in ({}, {"stems": cursors}, {"progress_only": True})]
+    # All of them see it from its beginning.
+    begun.wait(60)
     server.stub.UploadChunk(api.UploadChunkRequest(session_id=created.session_id, data=song[: 1 << 20]))
     server.stub.UploadChunk(api.UploadChunkRequest(session_id=created.session_id, offset=1 << 20, data=song[1 << 20 :]))
     server.stub.FinishUpload(api.FinishUploadRequest(
