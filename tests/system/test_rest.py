@@ -153,6 +153,20 @@ def test_broken_files_are_told_with_code_reason_and_session(server, name, conten
         assert session["error"]["reason"] == problem[2] and session["error"]["remedy"]
 
 
+def test_a_song_that_is_none_names_its_session_also_where_that_is_found_out_while_it_comes(server):
+    body, headers = form(("file", "early.mp3", b"no music " * 99_999))
+    failed = lambda: [session for session in sessions(server) if (session["file_name"], session["state"]) == ("early.mp3", "FAILED")]
+
+    def pieces():
+        yield body[:300_000]
+        wait_for(failed)
+        yield body[300_000:]
+
+    answer = call(server, "POST", "/api/separate", pieces(), headers)
+    assert answer.problem() == (400, "INVALID_ARGUMENT", "FORMAT_UNKNOWN")
+    assert [answer.json()["metadata"]["session_id"]] == [session["session_id"] for session in failed()]
+
+
 def test_forms_that_are_wrong_leave_no_session(server):
     before = len(sessions(server))
     brief = ("file", "a.wav", wav(music(1)))

@@ -24,6 +24,7 @@ mod upload;
 mod view;
 mod zip;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -40,7 +41,7 @@ use tonic::Status;
 use super::blocking;
 use super::caller::is_grpc;
 use super::metrics::{MEDIA_TYPE, Metrics};
-use super::status::{ApiError, respond};
+use super::status::{ApiError, respond, respond_of};
 use crate::separation::Separations;
 use crate::session::Session;
 
@@ -66,6 +67,14 @@ struct Refusal(Box<Response<Body>>);
 impl<E: Into<ApiError>> From<E> for Refusal {
     fn from(error: E) -> Refusal {
         Refusal(Box::new(respond(&error.into())))
+    }
+}
+
+impl Refusal {
+    /// One that names the session, which stays and tells why it failed.
+    fn of(error: &ApiError, session: &Session) -> Refusal {
+        let more = BTreeMap::from([("session_id".to_owned(), session.id().to_string())]);
+        Refusal(Box::new(respond_of(error, more)))
     }
 }
 

@@ -1,6 +1,5 @@
 //! `POST /api/separate`: a song in a form, links to its stems.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use super::{Answer, Refusal, Rest, json, upload};
 use crate::separation::Separations;
 use crate::server::blocking;
 use crate::server::ending::{end_error, forsaken};
-use crate::server::status::{ApiError, Problem, respond_of};
+use crate::server::status::{ApiError, Problem};
 use crate::session::settings::OnDisconnect;
 use crate::session::{Session, State};
 
@@ -40,7 +39,7 @@ pub(super) async fn separate(Extract(rest): Extract<Rest>, request: Request) -> 
         return Ok(accepted(&session));
     }
     let waiting = Waiting { separations: Arc::clone(&rest.separations), session };
-    wait(&waiting.session).await.map_err(|error| refusal(&error, &waiting.session))?;
+    wait(&waiting.session).await.map_err(|error| Refusal::of(&error, &waiting.session))?;
     Ok(json(StatusCode::OK, &Links::of(&waiting.session)))
 }
 
@@ -51,12 +50,6 @@ fn accepted(session: &Session) -> Response<Body> {
         response.headers_mut().insert(LOCATION, location);
     }
     response
-}
-
-/// The refusal names the session: it stays, and tells why it failed.
-fn refusal(error: &ApiError, session: &Session) -> Refusal {
-    let more = BTreeMap::from([("session_id".to_owned(), session.id().to_string())]);
-    Refusal(Box::new(respond_of(error, more)))
 }
 
 /// Waits until the session has ended well.

@@ -14,9 +14,9 @@ use tokio::time::timeout;
 use tonic::Status;
 use tracing::Instrument;
 
-use super::Rest;
 use super::metered::{Meter, metered};
 use super::options::Options;
+use super::{Refusal, Rest};
 use crate::separation::Separations;
 use crate::server::blocking;
 use crate::server::status::ApiError;
@@ -47,12 +47,14 @@ impl Unfinished {
         Ok(Unfinished { separations, session: Some(session) })
     }
 
-    /// Removes it before anybody is told that it is refused.
-    async fn remove(mut self) {
+    /// Removes it before anybody is told that it is refused; answers one that stays.
+    async fn remove(mut self) -> Option<Arc<Session>> {
+        let session = self.session.clone();
         if let Some(removal) = self.removal() {
             // A panic has been logged.
             let _ = removal.await;
         }
+        session.filter(|session| !session.is_removed())
     }
 
     fn removal(&mut self) -> Option<impl Future<Output = Result<(), Status>> + use<>> {
@@ -81,11 +83,11 @@ impl Drop for Unfinished {
 /// Takes a form; answers its session, whose upload is complete.
 ///
 /// # Errors
-/// What is wrong with the form, the song or the server.
+/// What is wrong with the form, the song or the server; with the session, where that stays and tells why.
 pub(super) async fn receive(
     rest: &Rest,
     request: Request,
-) -> Result<(Arc<Session>, Options), ApiError> {
+) -> Result<(Arc<Session>, Options), Refusal> {
     let mut options = Options::of_query(request.uri().query())?;
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let boundary = kind.and_then(|kind| multer::parse_boundary(kind).ok());
@@ -98,15 +100,22 @@ pub(super) async fn receive(
     let mut unfinished = Unfinished { separations: Arc::clone(&rest.separations), session: None };
     let received = match announced {
         Ok(()) => form.read(&mut options, &mut unfinished).await,
-        Err(error) if asks => return Err(error),
+        Err(error) if asks => return Err(error.into()),
         Err(error) => Err(error),
     };
-    if received.is_err() {
-        unfinished.remove().await;
-        // What comes of it does not matter any more.
-        let _ = timeout(LINGERING, form.discard()).await;
+    match received {
+        Ok(session) => Ok((session, options)),
+        Err(error) => {
+            let kept = unfinished.remove().await;
+            // What comes of it does not matter any more.
+            let _ = timeout(LINGERING, form.discard()).await;
+            // Whether a song that is none is found out while it comes or after that makes no difference.
+            Err(match kept {
+                Some(session) => Refusal::of(&error, &session),
+                None => error.into(),
+            })
+        }
     }
-    received.map(|session| (session, options))
 }
 
 /// Refuses what is too long before it comes.
