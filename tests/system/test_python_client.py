@@ -202,7 +202,7 @@ def song():
         assert amid.wait(60)
         yield file.read()
 
-separation = stemwire.Client(SERVER).separate(song(), on_progress=take)
+separation = stemwire.Client(SERVER).separate(song(), model="mini", on_progress=take)
 separation.wait()
 say(finished=[p.finished_frames for p in told], last=told[-1].__dict__, fraction=told[-1].fraction,
     kept=separation.progress == told[-1])
