@@ -25,7 +25,7 @@ pub struct Store {
 
 #[derive(Debug, Default)]
 struct Index {
-    /// The last moment at which a session was opened.
+    /// The moment at which the last session was opened.
     newest: Timestamp,
     by_id: HashMap<SessionId, Arc<Session>>,
     by_age: BTreeMap<(Timestamp, SessionId), Arc<Session>>,
@@ -235,10 +235,14 @@ impl Store {
 }
 
 impl Index {
-    /// This moment; later than that of every other session, so that their order is told apart also within a
-    /// millisecond.
+    /// This moment; a little later than that of the session before where both are within a millisecond, so that their
+    /// order is told apart. A clock that was set back is believed.
     fn moment(&mut self) -> Timestamp {
-        self.newest = Timestamp::now().max(Timestamp(self.newest.0 + 1));
+        const A_LITTLE: u64 = 1_000;
+        let now = Timestamp::now();
+        let next = Timestamp(self.newest.0.saturating_add(1));
+        let is_near = next.0.saturating_sub(now.0) < A_LITTLE;
+        self.newest = if is_near { now.max(next) } else { now };
         self.newest
     }
 

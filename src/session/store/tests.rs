@@ -72,6 +72,18 @@ fn pages_follow_each_other_without_gap_or_repetition() {
 }
 
 #[test]
+fn a_clock_that_was_set_back_is_believed() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(data.path()).unwrap();
+    let (session, _) = store.create(Settings::default(), plan()).unwrap();
+    session.update(|manifest| manifest.created = Timestamp(u64::MAX)).unwrap();
+    drop((session, store));
+    let store = Store::open(data.path()).unwrap();
+    let (session, _) = store.create(Settings::default(), plan()).unwrap();
+    assert!(session.manifest().created <= Timestamp::now());
+}
+
+#[test]
 fn retention_spares_what_runs_and_what_is_read() {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(data.path()).unwrap();
