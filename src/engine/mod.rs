@@ -133,7 +133,7 @@ pub struct Identity {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EngineError {
     /// There is no model of that name.
-    #[error("there is no model {name:?}; there are: {known}")]
+    #[error("there is no model {name:?}: there are {known}")]
     UnknownModel {
         /// The name asked for.
         name: String,
@@ -147,7 +147,7 @@ pub enum EngineError {
         model: String,
     },
     /// No model of the chain yields these stems.
-    #[error("no model of the chain yields {wanted}; {available}")]
+    #[error("no model of the chain yields {wanted}: {available}")]
     NoModelForStems {
         /// The stems wanted.
         wanted: String,

@@ -13,7 +13,7 @@ pub enum SeparationError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The overlap makes no sense.
-    #[error("an overlap of {0} is not possible: it must be 0 to {max}", max = ModelCard::MAX_OVERLAP)]
+    #[error("an overlap of {0:?} is not possible: it must be 0 to {max}", max = ModelCard::MAX_OVERLAP)]
     Overlap(f64),
     /// All places are taken, and so is the queue.
     #[error(

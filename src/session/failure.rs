@@ -135,7 +135,7 @@ impl fmt::Display for Failure {
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// There is no such session.
-    #[error("there is no session {0}; it may have been deleted or have expired")]
+    #[error("there is no session {0}: it may have been deleted or have expired")]
     NotFound(SessionId),
     /// A chunk begins after the end of what is held.
     #[error(
@@ -148,7 +148,7 @@ pub enum SessionError {
         committed: u64,
     },
     /// A chunk repeats bytes, but others.
-    #[error("the bytes from {offset} on differ from those that are held; this is another file")]
+    #[error("the bytes from {offset} on differ from those that are held: this is another file")]
     Conflict {
         /// Where the chunk begins.
         offset: u64,
@@ -198,7 +198,7 @@ pub enum SessionError {
         session: SessionId,
     },
     /// The session has no such stem.
-    #[error("the session has no stem {stem:?}; it has {known}")]
+    #[error("the session has no stem {stem:?}: it has {known}")]
     StemUnknown {
         /// The stem asked for.
         stem: String,

@@ -212,6 +212,15 @@ def test_an_error_has_its_code_a_line_of_cause_and_a_line_of_remedy(cli, short, 
     assert names(tmp_path / "stems") == []
 
 
+@pytest.mark.parametrize("arguments, cause, remedy", [
+    (["--overlap", "2"], "an overlap of 2", "correct the field"),
+    (["--stems", "kazoo"], "kazoo.*drums, bass, other, vocals", "take one of the stems"),
+    (["--model", "nosuch"], '"nosuch".*mini', "name one of the models"),
+])
+def test_a_servers_refusal_has_the_servers_remedy(cli, server, short, arguments, cause, remedy):
+    check_refused(cli("separate", short, *arguments, "--server", f"http://{server.address}", code=2).err, cause, remedy)
+
+
 @pytest.mark.parametrize("arguments, code", [
     (["text.txt"], 3), (["short.wav", "--model", "nosuch"], 2), (["short.wav", "--stems", "kazoo"], 2),
 ])

@@ -286,10 +286,10 @@ say(**found)
 
     check("text", "SongError", "INVALID_ARGUMENT", "FORMAT_UNKNOWN", "text", "FLAC")
     check("empty", "SongError", "INVALID_ARGUMENT", "UPLOAD_EMPTY", "", "")
-    check("model", "StemwireError", "INVALID_ARGUMENT", "MODEL_UNKNOWN", "nosuch", "")
-    check("stem", "StemwireError", "INVALID_ARGUMENT", "STEM_UNKNOWN", "kazoo", "")
+    check("model", "StemwireError", "INVALID_ARGUMENT", "MODEL_UNKNOWN", "nosuch", "name one of the models")
+    check("stem", "StemwireError", "INVALID_ARGUMENT", "STEM_UNKNOWN", "kazoo", "take one of the stems")
     for name in ("session", "watch"):
-        check(name, "SessionNotFound", "NOT_FOUND", "SESSION_NOT_FOUND", "00000000", "expired")
+        check(name, "SessionNotFound", "NOT_FOUND", "SESSION_NOT_FOUND", "00000000", "send the song again")
     assert check("gap", "StemwireError", "OUT_OF_RANGE", "UPLOAD_GAP", "byte 5", "continue")["committed_bytes"] == "0"
     check("reads", "StemwireError", "NOT_FOUND", "STEM_UNKNOWN", "kazoo", "")
     for name in ("nobody", "nobody_there"):

@@ -246,7 +246,7 @@ fn what_each_yields(models: &[Arc<Model>]) -> String {
         let card = model.card();
         format!("{} yields {} at {}", card.name, list(&card.stems), card.sample_rate)
     };
-    models.iter().map(yields).collect::<Vec<_>>().join("; ")
+    models.iter().map(yields).collect::<Vec<_>>().join(", ")
 }
 
 fn list(stems: &[StemName]) -> String {

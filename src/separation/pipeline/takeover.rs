@@ -116,8 +116,11 @@ fn hand_on(
 ) -> Result<Player, Failure> {
     let manifest = session.manifest();
     if !manifest.settings.allow_fallback {
-        let text =
-            format!("{}; no other engine was to take over, as the request says", cause.message);
+        let text = format!(
+            "{}, and no other engine was to take over, as the request says; try again, name another \
+             model, or allow fallback",
+            cause.message
+        );
         return Err(failure(&manifest, cause, text));
     }
     let model = successor(&manifest, context, from).map_err(|none| match none {

@@ -62,11 +62,11 @@ pub(in crate::server) fn progress(progress: session::Progress) -> wire::Progress
 }
 
 fn failure(failure: &session::Failure) -> wire::SessionError {
-    let (code, reason) = of_failure(failure);
+    let (code, reason, message) = of_failure(failure);
     wire::SessionError {
         code: code.into(),
         reason: reason.to_owned(),
-        message: failure.message.clone(),
+        message,
         metadata: failure.details.clone().into_iter().collect(),
     }
 }

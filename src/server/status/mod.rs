@@ -111,31 +111,57 @@ impl From<Failure> for ApiError {
 
 /// The status that a call ends with.
 pub(super) fn to_status(error: ApiError) -> Status {
-    let message = error.to_string();
+    let cause = error.to_string();
     let answer = answer(&error);
+    let message = with_remedy(&cause, answer.reason);
     let metadata: HashMap<String, String> = answer.numbers.into_iter().collect();
     let mut details = ErrorDetails::with_error_info(answer.reason, DOMAIN, metadata);
     if let Some(field) = answer.field {
-        details.add_bad_request_violation(field, message.clone());
+        details.add_bad_request_violation(field, cause.clone());
     }
     if answer.retry.is_some() {
         details.set_retry_info(answer.retry);
     }
     if answer.quota {
-        details.add_quota_failure_violation("server", message.clone());
+        details.add_quota_failure_violation("server", cause);
     }
     Status::with_error_details(answer.code, message, details)
 }
 
-/// The code and the reason that a failed session's calls end with.
-pub(super) fn of_failure(failure: &Failure) -> (Code, &'static str) {
+/// The code, the reason and the message that a failed session's calls end with.
+pub(super) fn of_failure(failure: &Failure) -> (Code, &'static str, String) {
     let answer = answer::failed(failure);
-    (answer.code, answer.reason)
+    (answer.code, answer.reason, with_remedy(&failure.message, answer.reason))
+}
+
+/// Cause and remedy in one line, the remedy after the last semicolon: for people whose client shows the message alone.
+fn with_remedy(cause: &str, reason: &str) -> String {
+    // What knows a better remedy than its reason does says so itself.
+    if cause.contains("; ") { cause.to_owned() } else { format!("{cause}; {}", remedy(reason)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_message_ends_with_a_remedy() {
+        let check = |error: ApiError, expected: &str| {
+            let told = to_status(error).message().to_owned();
+            assert_eq!(told.rsplit_once("; ").unwrap().1, expected, "{told}");
+        };
+        check(SessionError::Gap { offset: 9, committed: 4 }.into(), "continue there");
+        check(SeparationError::Overlap(2.0).into(), remedy("CONFIG_INVALID"));
+        check(SessionError::Conflict { offset: 1 }.into(), remedy("UPLOAD_CONFLICT"));
+        check(
+            SessionError::NotFound(crate::session::SessionId::random()).into(),
+            remedy("SESSION_NOT_FOUND"),
+        );
+        let stem = SessionError::StemUnknown { stem: "kazoo".into(), known: "drums, bass".into() };
+        check(stem.into(), remedy("STEM_UNKNOWN"));
+        let failed = Failure::new(crate::session::Reason::StorageFailed, "the server's disk fails");
+        assert_eq!(of_failure(&failed).2, to_status(failed.into()).message());
+    }
 
     #[test]
     fn every_error_carries_its_reason_and_numbers() {

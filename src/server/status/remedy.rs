@@ -21,7 +21,7 @@ const REMEDIES: [(&str, &str); 64] = [
     ("ENGINE_FAILED", "try again, name another model, or allow fallback"),
     ("FIELD_LATE", "put the field before `file`, or into the query of the address"),
     ("FIELD_REPEATED", "send each field once, and one file a request"),
-    ("FIELD_TOO_LONG", "send a shorter value; the song goes into the field `file`"),
+    ("FIELD_TOO_LONG", "send a shorter value, and the song in the field `file`"),
     ("FIELD_UNKNOWN", "take one of the names in the message, or leave it out"),
     ("FILE_MISSING", "send the song as the field `file`: curl -F \"file=@song.mp3\" …"),
     ("FORMAT_UNKNOWN", "send WAV, AIFF, FLAC, MP3, Ogg Vorbis or M4A"),
@@ -32,7 +32,7 @@ const REMEDIES: [(&str, &str); 64] = [
     ("MESSAGE_TOO_LARGE", "send chunks of 64 to 256 KiB"),
     (
         "METHOD_UNSUPPORTED",
-        "take one of the methods in the header Allow; /openapi.json has all routes",
+        "take one of the methods in the header Allow, or see /openapi.json for all routes",
     ),
     ("MODEL_NOT_INSTALLED", "install it with `stemwire models pull`, or name another model"),
     ("MODEL_UNAVAILABLE", "try again later, or name another model"),
@@ -40,10 +40,7 @@ const REMEDIES: [(&str, &str); 64] = [
     ("MULTIPART_MALFORMED", "send the form again, as curl -F or a browser's form makes it"),
     ("MULTIPART_MISSING", "send a form with the song as `file`: curl -F \"file=@song.mp3\" …"),
     ("NOTHING_DECODED", "check that the file plays, convert it to WAV or FLAC and send that"),
-    (
-        "NO_FALLBACK_FOR_STEM",
-        "ask for fewer stems or another model; what was finished can still be read",
-    ),
+    ("NO_FALLBACK_FOR_STEM", "ask for fewer stems or another model, or read what was finished"),
     ("ORIGIN_FORBIDDEN", "start the server with --allow-origin for that page"),
     ("PAGE_TOKEN_INVALID", "begin with no page_token"),
     ("PCM_LENGTH_ODD", "send whole frames"),
@@ -57,8 +54,8 @@ const REMEDIES: [(&str, &str); 64] = [
     ("SESSION_CANCELLED", "send the song again if its stems are still wanted"),
     ("SESSION_ENDED", "send the song again"),
     ("SESSION_ID_INVALID", "take the session_id as it was answered"),
-    ("SESSION_NOT_DONE", "wait until the session is DONE; /api/sessions/{id} tells how far it is"),
-    ("SESSION_NOT_FOUND", "see /api/sessions for those there are, or send the song again"),
+    ("SESSION_NOT_DONE", "wait until the session is DONE: /api/sessions/{id} tells how far it is"),
+    ("SESSION_NOT_FOUND", "list the sessions that there are, or send the song again"),
     ("SESSION_PAUSED", "continue the upload or watch the session, so that it goes on"),
     ("SHUTTING_DOWN", "try again in a moment"),
     ("STEM_NAME_INVALID", "take one of the session's stems"),
@@ -103,5 +100,7 @@ mod tests {
         let without = |reason: &&&str| !REMEDIES.iter().any(|(known, _)| known == *reason);
         let without: Vec<_> = named.iter().filter(without).collect();
         assert!(without.is_empty(), "{without:?}");
+        // What stands after the last semicolon of a message is the remedy.
+        assert!(REMEDIES.iter().all(|(_, remedy)| !remedy.contains(';')));
     }
 }
