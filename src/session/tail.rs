@@ -65,18 +65,30 @@ impl StemReader {
             let stem = stem.chars().take(64).collect();
             return Err(SessionError::StemUnknown { stem, known: known.join(", ") });
         };
-        if let Some(frames) = manifest.total.filter(|&total| start > total) {
-            let stem = name.clone();
-            return Err(SessionError::FrameOutOfRange { stem, frame: start, frames });
-        }
-        Ok(StemReader {
+        let reader = StemReader {
             session: Arc::clone(session),
             stem: name.clone(),
             file: None,
             position: start,
             form,
             _reading: session.reading(),
-        })
+        };
+        reader.check_start()?;
+        Ok(reader)
+    }
+
+    /// Whether the position can be one of the stem: its length may become known only after it was opened.
+    ///
+    /// # Errors
+    /// `FrameOutOfRange` where the length is known and the position is beyond it.
+    pub fn check_start(&self) -> Result<(), SessionError> {
+        match self.session.manifest().total {
+            Some(frames) if self.position > frames => {
+                let (stem, frame) = (self.stem.clone(), self.position);
+                Err(SessionError::FrameOutOfRange { stem, frame, frames })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The stem.

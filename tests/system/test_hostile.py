@@ -195,6 +195,9 @@ def test_names_of_sessions_and_stems_are_checked(server):
          ("NOT_FOUND", "STEM_UNKNOWN")),
         ("frame beyond the end", lambda: get_stem(server.stub, done.session_id, "vocals", start_frame=10**9),
          ("OUT_OF_RANGE", "FRAME_OUT_OF_RANGE")),
+        ("stem that is watched twice", lambda: list(server.stub.WatchSession(api.WatchSessionRequest(
+            session_id=done.session_id, stems=[api.StemCursor(stem="vocals"), api.StemCursor(stem="vocals", start_frame=5)]))),
+         ("INVALID_ARGUMENT", "CONFIG_INVALID")),
         ("unknown session to delete",
          lambda: server.stub.DeleteSession(api.DeleteSessionRequest(session_id=unknown)), ("NOT_FOUND", "SESSION_NOT_FOUND")),
         ("UploadChunk of 5 MiB",

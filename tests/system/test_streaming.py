@@ -6,10 +6,11 @@ import sys
 import threading
 from pathlib import Path
 
+import grpc
 import psutil
 import pytest
-from conftest import RATE, encode, music
-from stemwire_client import Background, Config, api, collect, config_pb2, requests, separate, session_pb2
+from conftest import RATE, encode, music, wav
+from stemwire_client import Background, Config, api, collect, config_pb2, reason, requests, separate, session_pb2
 
 
 class Gate:
@@ -88,6 +89,34 @@ def test_get_stem_follows_a_session_that_is_still_received(server, song):
     pcm = reading.result()
     assert len(pcm) == (10 * RATE - 1000) * 8
     assert pcm == bytes(separate(server.stub, song).stems["vocals"])[8000:]
+
+
+def test_a_frame_beyond_an_end_that_is_known_later_is_told_then(server):
+    song = wav(music(2))
+    beyond = 2 * RATE + 1
+    created = server.stub.CreateSession(api.CreateSessionRequest(config=Config())).session
+    named = dict(session_id=created.session_id)
+    cursors = [api.StemCursor(stem="bass"), api.StemCursor(stem="vocals", start_frame=beyond)]
+    calls = [
+        server.stub.Separate(requests(song, Config(start_frame=beyond))),
+        server.stub.WatchSession(api.WatchSessionRequest(**named, stems=cursors)),
+        server.stub.GetStem(api.GetStemRequest(**named, stem="vocals", start_frame=beyond)),
+        server.stub.GetStem(api.GetStemRequest(**named, stem="vocals", start_frame=beyond - 1)),
+    ]
+    reading = [Background(lambda call=call: reason_of(call)) for call in calls]
+    server.stub.UploadChunk(api.UploadChunkRequest(**named, data=song))
+    server.stub.FinishUpload(api.FinishUploadRequest(**named, finish=api.Finish(total_bytes=len(song))))
+    expected = ("OUT_OF_RANGE", "FRAME_OUT_OF_RANGE", {"frames": str(2 * RATE)})
+    assert [read.result() for read in reading] == [expected, expected, expected, None], "the end itself is no error"
+
+
+def reason_of(call):
+    """What a stream ends with; nothing where that is no error."""
+    try:
+        for _ in call:
+            pass
+    except grpc.RpcError as error:
+        return reason(error)
 
 
 def test_many_may_watch_and_each_from_its_own_frame(server, song):

@@ -89,7 +89,7 @@ async fn read(
             continue;
         }
         match state {
-            State::Done => return Ok(()),
+            State::Done => return Ok(reader.check_start()?),
             State::Failed | State::Cancelled => {
                 return end_error(session).map_or(Ok(()), Err);
             }

@@ -61,7 +61,16 @@ pub(super) fn readers(
     let open = |cursor: &wire::StemCursor| {
         open(session, &cursor.stem, convert::frame(cursor.start_frame), form)
     };
-    request.stems.iter().map(open).collect()
+    let mut readers: Vec<StemReader> = Vec::with_capacity(request.stems.len());
+    for cursor in &request.stems {
+        let reader = open(cursor)?;
+        if readers.iter().any(|other| other.stem() == reader.stem()) {
+            let problem = format!("{} stands there twice", reader.stem());
+            return Err(ApiError::Invalid { field: "stems", problem });
+        }
+        readers.push(reader);
+    }
+    Ok(readers)
 }
 
 /// Opens all stems of a session from one frame on.
@@ -151,7 +160,8 @@ pub(super) async fn follow<T: From<Event>>(
             continue;
         }
         if state.is_ended() {
-            if let Some(error) = end_error(session) {
+            let beyond = || readers.iter().find_map(|reader| reader.check_start().err());
+            if let Some(error) = end_error(session).or_else(|| beyond().map(ApiError::from)) {
                 // A client that has gone needs no answer.
                 let _ = sender.send(Err(to_status(error))).await;
             }
