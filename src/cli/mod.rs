@@ -49,8 +49,9 @@ pub fn run() -> ExitCode {
 /// Logs to standard error: what `STEMWIRE_LOG` says, else this level.
 fn log(default: &str) {
     let filter = EnvFilter::try_from_env("STEMWIRE_LOG").unwrap_or_else(|_| {
-        // The inference library's own messages are of use to its developers.
-        EnvFilter::new(format!("{default},ort=error"))
+        // The inference library's own messages are of use to its developers: what fails is told by who asked for
+        // it, and an engine that was asked to stop has not failed.
+        EnvFilter::new(format!("{default},ort=off"))
     });
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()

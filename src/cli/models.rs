@@ -165,7 +165,7 @@ fn verify(folder: &ModelsFolder) -> Result<(), CliError> {
 
 fn remove(name: &str, folder: &ModelsFolder) -> Result<(), CliError> {
     let models = folder.path()?;
-    let catalog = setup::catalog(Some(&models));
+    let catalog = setup::catalog(folder.models_dir.as_deref());
     let removed = published::remove(name, &catalog, &models)?;
     write(&format!("{name} is removed: {}\n", removed.display()))
 }

@@ -153,7 +153,7 @@ fn limits(arguments: &LimitArgs) -> Limits {
     Limits {
         upload_bytes: arguments.max_upload.as_u64(),
         track: arguments.max_track,
-        open_sessions: arguments.max_open.max(1),
+        open_sessions: arguments.max_open,
         queued_sessions: arguments.max_queued,
         idle_upload: arguments.idle_upload,
         resume_window: arguments.resume_window,
@@ -164,6 +164,7 @@ fn limits(arguments: &LimitArgs) -> Limits {
 
 fn server_config(arguments: &Serve) -> Result<ServerConfig, CliError> {
     check_exposure(arguments.listen, arguments.token.as_deref(), arguments.insecure)?;
+    check_names(&arguments.allow_host, &arguments.allow_origin)?;
     let tls = match (&arguments.tls_cert, &arguments.tls_key) {
         (Some(certificate), Some(key)) => Some(Tls {
             certificate: setup::pem(certificate, "CERTIFICATE")?,
@@ -192,6 +193,32 @@ fn check_exposure(listen: SocketAddr, token: Option<&str>, insecure: bool) -> Re
     let cause = format!("{listen} can be reached by other machines");
     let remedy = "set a token with --token, or say --insecure if everybody there may use it";
     Err(CliError::new(Kind::Usage, cause, remedy))
+}
+
+/// Refuses what no call could ever match. Empty ones are those of a variable that is set to nothing.
+fn check_names(hosts: &[String], origins: &[String]) -> Result<(), CliError> {
+    let odd =
+        |text: &str, signs: &[char]| text.contains(signs) || text.contains(char::is_whitespace);
+    if let Some(host) = hosts.iter().find(|host| odd(host, &['/', ':'])) {
+        let cause = format!("{host:?} is no host name");
+        let remedy =
+            "write --allow-host as a name alone, such as music.example: it holds for every port";
+        return Err(CliError::new(Kind::Usage, cause, remedy));
+    }
+    let is_origin = |origin: &str| match origin.split_once("://") {
+        Some((scheme, place)) => {
+            !scheme.is_empty() && !place.is_empty() && !odd(place, &['/', '?', '#'])
+        }
+        // What pages from files have.
+        None => origin.is_empty() || origin == "null",
+    };
+    if let Some(origin) = origins.iter().find(|origin| !is_origin(origin)) {
+        let cause = format!("{origin:?} is no origin of web pages");
+        let remedy =
+            "write --allow-origin as https://HOST or https://HOST:PORT, with nothing behind it";
+        return Err(CliError::new(Kind::Usage, cause, remedy));
+    }
+    Ok(())
 }
 
 /// Ready when the process is asked to end, by a signal or by Ctrl-C.

@@ -87,6 +87,11 @@ pub(super) fn pem(path: &Path, what: &str) -> Result<Vec<u8>, CliError> {
 /// The models there are; broken ones are told.
 pub(super) fn catalog(models_dir: Option<&Path>) -> Catalog {
     let folder = models_dir.map(Path::to_owned).or_else(default_models_dir);
+    // Whoever has named a folder does not want the built-in models in silence where it cannot be read.
+    if let Some(Err(error)) = models_dir.map(std::fs::read_dir) {
+        let folder = models_dir.unwrap_or(Path::new("")).display();
+        eprintln!("warning: cannot read the folder of models {folder}: {error}");
+    }
     let catalog = Catalog::open(folder.as_deref());
     for fault in catalog.faults() {
         eprintln!("warning: {fault}");

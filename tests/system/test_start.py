@@ -41,9 +41,16 @@ def test_a_data_folder_that_is_taken_is_told_first(cli, start, tmp_path):
 @pytest.mark.parametrize("options, cause, remedy", [
     (("--engines", "nosuch"), "nosuch", "models list"),
     (("--threads", "2", "--workers", "3"), "3 workers", "--workers"),
+    (("--allow-host", "localhost,music.example:8000"), '"music.example:8000"', "--allow-host as a name alone"),
+    (("--allow-origin", "page.example"), '"page.example"', "https://HOST"),
+    (("--allow-origin", "https://page.example/"), '"https://page.example/"', "nothing behind it"),
 ])
 def test_options_that_make_no_sense_are_told_first(cli, options, cause, remedy):
     check_refused(cli(*serve("data", "127.0.0.1:0", *options), code=2, **NOTHING_COMPUTES).err, cause, remedy)
+
+
+def test_a_server_without_a_place_is_none(cli):
+    assert "--max-open" in cli(*serve("data", "127.0.0.1:0", "--max-open", "0"), code=2, **NOTHING_COMPUTES).err
 
 
 @pytest.fixture

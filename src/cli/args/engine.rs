@@ -14,10 +14,10 @@ pub(in crate::cli) struct EngineArgs {
     #[arg(long, value_name = "DIR", env = "STEMWIRE_MODELS_DIR")]
     pub(in crate::cli) models_dir: Option<PathBuf>,
     /// Compute threads in all; as many as there are cores if left out
-    #[arg(long, value_name = "N", env = "STEMWIRE_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", env = "STEMWIRE_THREADS", value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true)]
     pub(in crate::cli) threads: Option<u16>,
     /// Segments computed at once, which share the threads; one for every four threads if left out
-    #[arg(long, value_name = "N", env = "STEMWIRE_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", env = "STEMWIRE_WORKERS", value_parser = clap::value_parser!(u16).range(1..=1024), allow_negative_numbers = true)]
     pub(in crate::cli) workers: Option<u16>,
     /// What computes: auto, cpu, openvino or cuda. auto is the fastest that is installed and keeps the numbers
     #[arg(long, value_name = "NAME", default_value_t = ProviderChoice::Auto, env = "STEMWIRE_PROVIDER")]

@@ -47,7 +47,7 @@ pub(in crate::cli) struct Separate {
     #[arg(long)]
     pub(in crate::cli) no_fallback: bool,
     /// How much of a segment overlaps the next, 0 to 0.9
-    #[arg(long, value_name = "FRACTION")]
+    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
     pub(in crate::cli) overlap: Option<f64>,
     /// What a mask of Spleeter's kind is worth above 11 kHz, where its model does not look
     #[arg(long, value_enum, default_value_t = MaskExtensionArg::Average)]
@@ -62,7 +62,7 @@ pub(in crate::cli) struct Separate {
     #[arg(long, value_name = "FORM", value_parser = parse_raw)]
     pub(in crate::cli) raw: Option<RawPcm>,
     /// Write this stem as raw PCM to standard output as it comes, and no files
-    #[arg(long, value_name = "STEM", conflicts_with_all = ["two_stems", "stems", "fit"])]
+    #[arg(long, value_name = "STEM", conflicts_with_all = ["two_stems", "stems", "fit", "output", "force"])]
     pub(in crate::cli) stdout: Option<String>,
     /// Make stems anew that are there
     #[arg(short, long)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::Args;
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, RangedU64ValueParser};
 
 use super::EngineArgs;
 use crate::engine::breaker::BreakerConfig;
@@ -59,7 +59,7 @@ pub(in crate::cli) struct Serve {
 #[command(next_help_heading = "Engines that fail")]
 pub(in crate::cli) struct FailureArgs {
     /// How many times its usual time an engine may take for a segment
-    #[arg(long, value_name = "N", default_value_t = TimeLimits::default().factor, value_parser = clap::value_parser!(u32).range(2..=10_000), env = "STEMWIRE_ENGINE_TIME_FACTOR")]
+    #[arg(long, value_name = "N", default_value_t = TimeLimits::default().factor, value_parser = clap::value_parser!(u32).range(2..=10_000), allow_negative_numbers = true, env = "STEMWIRE_ENGINE_TIME_FACTOR")]
     pub(in crate::cli) engine_time_factor: u32,
     /// What an engine may take for a segment in any case
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration, env = "STEMWIRE_ENGINE_LEAST_TIME")]
@@ -68,7 +68,7 @@ pub(in crate::cli) struct FailureArgs {
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration, env = "STEMWIRE_ENGINE_LOAD_TIME")]
     pub(in crate::cli) engine_load_time: Duration,
     /// Failures in a row after which new songs go to the next engine
-    #[arg(long, value_name = "N", default_value_t = BreakerConfig::default().failures, value_parser = clap::value_parser!(u32).range(1..), env = "STEMWIRE_ENGINE_FAILURES")]
+    #[arg(long, value_name = "N", default_value_t = BreakerConfig::default().failures, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true, env = "STEMWIRE_ENGINE_FAILURES")]
     pub(in crate::cli) engine_failures: u32,
     /// How soon such an engine is tried again; doubled each time up to 32 times this
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration, env = "STEMWIRE_ENGINE_PROBE")]
@@ -86,10 +86,10 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(long, value_name = "TIME", default_value = "8h", value_parser = humantime::parse_duration, env = "STEMWIRE_MAX_TRACK")]
     pub(in crate::cli) max_track: Duration,
     /// Sessions that receive and compute at once
-    #[arg(long, value_name = "N", default_value_t = Limits::default().open_sessions, env = "STEMWIRE_MAX_OPEN")]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().open_sessions, value_parser = RangedU64ValueParser::<usize>::new().range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_OPEN")]
     pub(in crate::cli) max_open: usize,
     /// Sessions that wait for a place
-    #[arg(long, value_name = "N", default_value_t = Limits::default().queued_sessions, env = "STEMWIRE_MAX_QUEUED")]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().queued_sessions, allow_negative_numbers = true, env = "STEMWIRE_MAX_QUEUED")]
     pub(in crate::cli) max_queued: usize,
     /// How long an upload may pause before its session rests
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration, env = "STEMWIRE_IDLE_UPLOAD")]
