@@ -12,9 +12,9 @@ import numpy as np
 import psutil
 import pytest
 import soundfile
+from common import check_refused, stems, wait_for
 from conftest import RATE, ROOT, music, wav
 from stemwire_client import api, reason, separate
-from test_resume import wait_for
 
 STEMS = {"drums", "bass", "other", "vocals"}
 GOLDEN = ROOT / "tests" / "golden"
@@ -36,11 +36,6 @@ def short(tmp_path) -> Path:
     return path
 
 
-def stems(folder: Path) -> dict:
-    """What a song's folder has, read by somebody else's reader."""
-    return {path.stem: soundfile.read(path, dtype="float32") for path in folder.iterdir()}
-
-
 def names(folder: Path) -> list:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
@@ -51,13 +46,6 @@ def scratch(out: Path) -> list:
 
 def stamps(out: Path) -> dict:
     return {str(path.relative_to(out)): path.stat().st_ino for path in out.glob("*/*")}
-
-
-def check_refused(err: str, cause: str, remedy: str) -> None:
-    """An error is one line of cause and one of remedy."""
-    lines = err.splitlines()
-    assert [line.split(": ")[0] for line in lines] == ["error", "remedy"], err
-    assert re.search(cause, lines[0]) and re.search(remedy, lines[1]), err
 
 
 def test_each_song_becomes_a_folder_of_stems_as_long_as_it_is(cli, short, whole, tmp_path):

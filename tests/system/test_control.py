@@ -3,13 +3,11 @@ import threading
 
 import grpc
 import pytest
+from common import wait_for
 from conftest import RATE, music, wav
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
-from stemwire_client import (
-    Background, Config, api, collect, get_stem, reason, request_id, requests, separate, session_pb2,
-)
-from test_resume import wait_for
+from stemwire_client import Background, api, collect, reason, requests, separate, session_pb2
 
 State = session_pb2
 SERVICE = "stemwire.v1.SeparationService"

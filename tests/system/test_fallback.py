@@ -1,31 +1,15 @@
 """An engine that does not work is told of, and another does its work."""
 import re
-import shutil
 import subprocess
 import time
 
-import grpc
 import pytest
-from conftest import ROOT, music, wav
+from common import check_refused, installed, wait_for
+from conftest import music, wav
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from http_client import get
 from stemwire.v1 import engine_pb2
 from stemwire_client import Config, api, collect, reason, separate
-from test_cli import check_refused
-from test_resume import wait_for
-
-
-def installed(folder, name: str, damaged: bool):
-    """The built-in model under another name, one byte of its weights another where it is damaged."""
-    model = folder / name
-    shutil.copytree(ROOT / "models" / "mini", model)
-    card = model / "card.toml"
-    card.write_text(card.read_text().replace('"mini"', f'"{name}"'))
-    weights = model / "weights.safetensors"
-    good = weights.read_bytes()
-    if damaged:
-        weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-    return folder, weights, good
 
 
 @pytest.fixture

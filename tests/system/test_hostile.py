@@ -2,7 +2,6 @@
 
 `table()` at the end prints what was tried and answered, for whoever wants to read it (`pytest -s`).
 """
-import os
 import random
 import shutil
 import struct
@@ -10,11 +9,9 @@ import subprocess
 
 import grpc
 import pytest
+from common import wait_for
 from conftest import RATE, Server, encode, music, wav
-from stemwire_client import (
-    Config, api, collect, config_pb2, get_stem, reason, request_id, requests, separate, session_pb2,
-)
-from test_resume import wait_for
+from stemwire_client import Config, api, collect, config_pb2, get_stem, reason, request_id, separate, session_pb2
 
 ROWS = []
 INPUT_REASONS = {

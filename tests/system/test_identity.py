@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import RATE, encode, music, wav
-from stemwire_client import Config, api, config_pb2, get_stem, requests, separate, session_pb2
+from stemwire_client import Config, api, collect, config_pb2, get_stem, separate, session_pb2
 
 STEMS = ["drums", "bass", "other", "vocals"]
 HEADER = 94
@@ -101,8 +101,6 @@ def test_random_chunk_sizes_change_nothing(server, reference, mp3):
             yield api.SeparateRequest(chunk=mp3[offset : offset + size])
             offset += size
         yield api.SeparateRequest(finish=api.Finish(total_bytes=len(mp3)))
-
-    from stemwire_client import collect
 
     assert collect(server.stub.Separate(messages())).digests() == reference.digests()
 

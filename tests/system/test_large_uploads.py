@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from browser import browse, chromium  # noqa: F401  (fixtures)
+from common import peak
 from conftest import RATE, music, wav
 from http_client import environment
-from test_memory import peak
 
 # What a server may take more for an upload ten times as large, in KiB: less than half of what is sent.
 MARGIN = 24 * 1024

@@ -1,24 +1,17 @@
 """What a server holds: memory that does not grow with the track, and nothing of what has ended."""
 import threading
-from pathlib import Path
 
 import grpc
 import psutil
 import pytest
 import stemwire_client as client
+from common import finish, peak, wait_for
 from conftest import ROOT, Server, encode, music, wav
 from stemwire_client import Background, Config, api, collect, reason, requests, separate, session_pb2
-from test_resume import finish, wait_for
 
 # Random weights: what it computes is of no use, and soon done. Four more minutes of one stem, in memory,
 # would be more than a tenth of what it takes.
 TINY = ["--models-dir", str(ROOT / "tests" / "golden"), "--engines", "tiny", "--threads", "1"]
-
-
-def peak(server) -> int:
-    """The most memory that the process ever had, its decoders apart, in KiB."""
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0])
 
 
 def test_a_track_of_five_minutes_takes_the_memory_of_one_minute(start):

@@ -6,13 +6,12 @@ from collections import Counter
 
 import grpc
 import pytest
-import stemwire_client as client
+from common import wait_for
 from conftest import RATE, music, wav
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from http_client import get, separate
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from stemwire_client import api, get_stem, service
-from test_resume import wait_for
 
 SERVICE = "stemwire.v1.SeparationService"
 TOKEN = "a token that nobody guesses"

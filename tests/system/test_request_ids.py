@@ -5,11 +5,11 @@ import uuid
 
 import grpc
 import pytest
+from common import wait_for
 from conftest import Server, music, wav
 from google.rpc import error_details_pb2, status_pb2
 from http_client import call, form
 from stemwire_client import api
-from test_resume import wait_for
 
 SERVICE = "stemwire.v1.SeparationService"
 GRPC_WEB = {"Content-Type": "application/grpc-web+proto", "X-Grpc-Web": "1"}

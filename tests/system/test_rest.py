@@ -9,16 +9,15 @@ import zipfile
 from pathlib import Path
 from urllib.parse import unquote
 
-import grpc
 import imageio_ffmpeg
 import numpy as np
 import pytest
 import soundfile
 import stemwire_client as client
+from common import wait_for
 from conftest import RATE, ROOT, Server, music, wav
 from http_client import call, environment, form, get, separate, wait_done
 from stemwire_client import api, get_stem
-from test_resume import wait_for
 
 
 @pytest.fixture(scope="module")

@@ -6,25 +6,13 @@ import time
 
 import grpc
 import pytest
+from common import finish, wait_for
 from conftest import encode, music, wav
 from stemwire_client import (
     Background, Config, api, collect, config_pb2, get_stem, reason, request_id, requests, separate, session_pb2,
 )
 
 State = session_pb2
-
-
-def finish(server, session_id, song):
-    return server.stub.FinishUpload(api.FinishUploadRequest(
-        session_id=session_id, finish=api.Finish(total_bytes=len(song), sha256=hashlib.sha256(song).digest())))
-
-
-def wait_for(condition, patience=60):
-    """Waits for something that happens elsewhere; fails where it does not."""
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

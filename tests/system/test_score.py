@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 import soundfile
+from common import check_refused
 from conftest import RATE, ROOT, music
-from test_cli import check_refused
 
 
 def write(folder, **stems) -> None:

@@ -7,10 +7,9 @@ import socket
 import subprocess
 
 import pytest
+from common import check_refused, wait_for
 from conftest import ROOT, free_address
 from stemwire_client import api, connect, service
-from test_cli import check_refused
-from test_resume import wait_for
 
 # What computes is looked for last, and this is not there.
 NOTHING_COMPUTES = {"STEMWIRE_RUNTIME": "/no/library.so"}

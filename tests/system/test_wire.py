@@ -12,9 +12,9 @@ import subprocess
 import grpc
 import pytest
 import trustme
+from common import check_refused, stems
 from conftest import ROOT, Server, music, wav
 from stemwire_client import api, collect, separate, service, session_pb2
-from test_cli import check_refused, stems
 
 SERVICE = "stemwire.v1.SeparationService"
 PAGE = "https://page.example"

@@ -1,0 +1,54 @@
+"""What tests of several files look at."""
+import hashlib
+import re
+import shutil
+import time
+from pathlib import Path
+
+import soundfile
+from conftest import ROOT
+from stemwire_client import api
+
+
+def wait_for(condition, patience=60):
+    """Waits for something that happens elsewhere; fails where it does not."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+
+
+def finish(server, session_id, song):
+    return server.stub.FinishUpload(api.FinishUploadRequest(
+        session_id=session_id, finish=api.Finish(total_bytes=len(song), sha256=hashlib.sha256(song).digest())))
+
+
+def check_refused(err: str, cause: str, remedy: str) -> None:
+    """An error is one line of cause and one of remedy."""
+    lines = err.splitlines()
+    assert [line.split(": ")[0] for line in lines] == ["error", "remedy"], err
+    assert re.search(cause, lines[0]) and re.search(remedy, lines[1]), err
+
+
+def stems(folder: Path) -> dict:
+    """What a song's folder has, read by somebody else's reader."""
+    return {path.stem: soundfile.read(path, dtype="float32") for path in folder.iterdir()}
+
+
+def installed(folder, name: str, damaged: bool):
+    """The built-in model under another name, one byte of its weights another where it is damaged."""
+    model = folder / name
+    shutil.copytree(ROOT / "models" / "mini", model)
+    card = model / "card.toml"
+    card.write_text(card.read_text().replace('"mini"', f'"{name}"'))
+    weights = model / "weights.safetensors"
+    good = weights.read_bytes()
+    if damaged:
+        weights.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    return folder, weights, good
+
+
+def peak(server) -> int:
+    """The most memory that the process ever had, its decoders apart, in KiB."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0])
