@@ -1,15 +1,10 @@
-"""Plain HTTP: a song goes in by a form, links come out, stems are files that are downloaded."""
-import io
+"""Plain HTTP: a song goes in by a form, links come out, sessions are looked at; what is wrong is told."""
 import json
 import re
-import shutil
 import socket
 import subprocess
-import zipfile
 from pathlib import Path
-from urllib.parse import unquote
 
-import imageio_ffmpeg
 import numpy as np
 import pytest
 import soundfile
@@ -17,43 +12,8 @@ import stemwire_client as client
 from common import wait_for
 from conftest import RATE, ROOT, Server, music, wav
 from http_client import call, environment, form, get, separate, wait_done
-from stemwire_client import api, get_stem
-
-
-@pytest.fixture(scope="module")
-def song() -> bytes:
-    return wav(music(9))
-
-
-@pytest.fixture(scope="module")
-def links(server, song) -> dict:
-    """A session that is done, opened with everything left out that can be."""
-    answer = separate(server, song, "my song.wav")
-    assert answer.status == 200, answer
-    return answer.json()
-
-
-def samples(content: bytes) -> np.ndarray:
-    audio, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
-    assert rate == RATE
-    return audio
-
-
-def pcm(server, session_id: str, stem: str) -> np.ndarray:
-    """The same stem over gRPC: float32 [frames, 2]."""
-    return np.frombuffer(get_stem(server.stub, session_id, stem), "<f4").reshape(-1, 2)
-
-
-def ffmpeg(*arguments, stdin: bytes = None) -> bytes:
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *map(str, arguments)]
-    return subprocess.run(command, input=stdin, capture_output=True, check=True, env=environment()).stdout
-
-
-def curl(*arguments, cwd: Path) -> bytes:
-    return subprocess.run(["curl", "-sS", *map(str, arguments)], capture_output=True, check=True, cwd=cwd, env=environment()).stdout
-
-
-# The contract.
+from rest_fixtures import links, pcm, samples, song  # noqa: F401
+from stemwire_client import api
 
 
 def test_the_three_lines_that_users_know_work_as_they_stand(binary, tmp_path, song):
@@ -122,9 +82,6 @@ def test_health_needs_nothing_to_be_known(server):
     # The tests ask for the CPU by name, and nothing else may be tried then.
     for engine in told["engines"]:
         assert engine["execution"] == {"execution_provider": "cpu", "precision": "f32", "reason": "asked for", "trials": []}
-
-
-# Refusals.
 
 
 def refused(server, *fields, query: str = "", headers: dict = None) -> tuple:
@@ -296,154 +253,12 @@ def test_the_guard_covers_every_route(start, song):
     assert "DELETE" in preflight.headers["access-control-allow-methods"]
 
 
-# Downloads.
-
-
-def test_a_stem_is_the_same_as_over_grpc_in_every_form(server, links):
-    url, expected = links["vocals_url"], pcm(server, links["session_id"], "vocals")
-    assert np.array_equal(samples(get(server, f"{url}?format=wav-f32").body), expected)
-    for form_name, steps, subtype in (("wav-s24", 1 << 23, "PCM_24"), ("wav-s16", 1 << 15, "PCM_16")):
-        body = get(server, f"{url}?format={form_name}").body
-        assert soundfile.info(io.BytesIO(body)).subtype == subtype
-        assert np.abs(samples(body) - expected).max() <= 0.5 / steps
-    assert get(server, url).body == get(server, f"{url}?format=wav-s16").body
-
-
-@pytest.mark.parametrize("form_name", ["wav-f32", "wav-s24", "wav-s16"])
-def test_every_range_is_that_part_of_the_whole(server, links, form_name):
-    url = f"{links['vocals_url']}?format={form_name}"
-    whole = get(server, url)
-    size, etag = len(whole.body), whole.headers["etag"]
-    assert whole.headers["accept-ranges"] == "bytes" and int(whole.headers["content-length"]) == size
-    for first, last in ((0, 0), (0, 93), (90, 99), (94, 94), (95, 700_001), (size - 1, size - 1), (size - 300_000, size - 1)):
-        part = get(server, url, range=f"bytes={first}-{last}")
-        assert part.status == 206
-        assert part.headers["content-range"] == f"bytes {first}-{last}/{size}"
-        assert part.body == whole.body[first : last + 1], (first, last)
-    assert get(server, url, range="bytes=-10").body == whole.body[-10:]
-    assert get(server, url, range=f"bytes={size - 5}-").body == whole.body[-5:]
-    beyond = get(server, url, range=f"bytes={size}-")
-    assert beyond.problem() == (416, "OUT_OF_RANGE", "RANGE_UNSATISFIABLE")
-    assert beyond.headers["content-range"] == f"bytes */{size}"
-    assert get(server, url, range="bytes=0-1,4-5").status == 200
-    assert get(server, url, range="bytes=0-9", if_range=etag).status == 206
-    assert get(server, url, range="bytes=0-9", if_range='"another"').status == 200
-    assert get(server, url, if_none_match=etag).status == 304
-    assert not etag.startswith("W/")
-    head = call(server, "HEAD", url)
-    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(size))
-
-
-def test_curl_goes_on_with_a_download_that_broke_off(server, links, tmp_path):
-    whole = get(server, links["vocals_url"]).body
-    (tmp_path / "vocals").write_bytes(whole[:100_001])
-    curl("-C", "-", "-O", f"http://{server.address}{links['vocals_url']}", cwd=tmp_path)
-    assert (tmp_path / "vocals").read_bytes() == whole
-
-
-def test_ffmpeg_plays_and_seeks_from_the_address(server, links):
-    url = f"http://{server.address}{links['vocals_url']}"
-    expected = pcm(server, links["session_id"], "vocals")
-    for start in (0, 6):
-        decoded = ffmpeg("-ss", start, "-i", url, "-f", "f32le", "-")
-        audio = np.frombuffer(decoded, "<f4").reshape(-1, 2)
-        assert len(audio) == (9 - start) * RATE
-        assert np.abs(audio - np.clip(expected[start * RATE :], -1, 1)).max() <= 1 / (1 << 15)
-
-
-def test_names_of_uploads_cannot_do_harm(server):
-    brief = wav(music(1))
-    for name, title in (
-        ('a%22b.mp3', 'a%22b'),
-        ("../../etc/passwd.wav", "passwd"),
-        ("C:\\\\Music\\\\x.wav", "x"),
-        ("周杰伦 - 晴天.mp3", "周杰伦 - 晴天"),
-        ("a\u202etxt.exe", "atxt"),
-        ("nul.mp3", "_nul"),
-    ):
-        told = separate(server, brief, name).json()
-        header = get(server, told["vocals_url"]).headers["content-disposition"]
-        assert header.isascii() and not set("\r\n") & set(header)
-        plain, encoded = re.fullmatch(r"attachment; filename=\"([^\"\\]*)\"; filename\*=UTF-8''(\S+)", header).groups()
-        assert unquote(encoded, errors="strict") == f"{title} - vocals.wav"
-        assert "/" not in plain and ".." not in plain
-
-
-def test_nothing_clips_where_one_gain_is_asked_for(server):
-    loud = wav(np.clip(music(5) * 40, -8, 8), subtype="FLOAT")
-    told = separate(server, loud).json()
-    assert max(stem["peak"] for stem in get(server, f"/api/sessions/{told['session_id']}").json()["stems"]) > 1
-    plain = {stem: samples(get(server, url).body) for stem, url in told["stems"].items()}
-    fitted = {stem: samples(get(server, f"{url}?fit=true").body) for stem, url in told["stems"].items()}
-    exact = {stem: pcm(server, told["session_id"], stem) for stem in told["stems"]}
-    assert any(np.abs(audio - exact[stem]).max() > 0.01 for stem, audio in plain.items())
-    loudest = max(np.abs(audio).max() for audio in exact.values())
-    for stem, audio in fitted.items():
-        assert np.abs(audio * loudest - exact[stem]).max() < 4e-4 * loudest
-    assert get(server, told["vocals_url"]).headers["etag"] != get(server, f"{told['vocals_url']}?fit=true").headers["etag"]
-
-
-# Other forms, and all stems at once.
-
-
-@pytest.fixture(scope="module")
-def flac(server, links) -> bytes:
-    return get(server, f"{links['vocals_url']}?format=flac").body
-
-
-def test_flac_is_the_same_samples_as_24_bits(server, links, flac):
-    wav_file = get(server, f"{links['vocals_url']}?format=wav-s24").body
-    decode = lambda content: ffmpeg("-err_detect", "explode", "-i", "-", "-f", "s24le", "-", stdin=content)
-    assert decode(flac) == decode(wav_file)
-    assert soundfile.info(io.BytesIO(flac)).frames == 9 * RATE
-    assert len(flac) < 0.9 * len(wav_file)
-
-
-def test_flac_has_ranges_and_tags_too(server, links, flac):
-    url = f"{links['vocals_url']}?format=flac"
-    part = get(server, url, range="bytes=1000-70000")
-    assert (part.status, part.body) == (206, flac[1000:70_001])
-    assert part.headers["content-range"] == f"bytes 1000-70000/{len(flac)}"
-    assert get(server, url, if_none_match=part.headers["etag"]).status == 304
-    assert int(call(server, "HEAD", url).headers["content-length"]) == len(flac)
-    assert part.headers["content-disposition"].endswith(".flac")
-    seeked = ffmpeg("-ss", 6, "-i", f"http://{server.address}{url}", "-f", "s24le", "-")
-    assert len(seeked) == 3 * RATE * 6
-
-
-def test_the_zip_has_every_stem_and_other_tools_open_it(server, links, flac, tmp_path):
-    answer = get(server, f"/download/{links['session_id']}.zip")
-    assert answer.headers["content-type"] == "application/zip"
-    assert 'filename="my song.zip"' in answer.headers["content-disposition"]
-    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
-        assert archive.testzip() is None
-        assert archive.namelist() == [f"{stem['name']}.wav" for stem in get(server, f"/api/sessions/{links['session_id']}").json()["stems"]]
-        for stem, url in links["stems"].items():
-            assert archive.getinfo(f"{stem}.wav").compress_type == zipfile.ZIP_STORED
-            assert archive.read(f"{stem}.wav") == get(server, url).body
-    if shutil.which("unzip"):
-        (tmp_path / "stems.zip").write_bytes(answer.body)
-        subprocess.run(["unzip", "-q", "stems.zip"], cwd=tmp_path, check=True)
-        assert (tmp_path / "vocals.wav").read_bytes() == get(server, links["vocals_url"]).body
-    packed = get(server, f"/download/{links['session_id']}.zip?format=flac")
-    with zipfile.ZipFile(io.BytesIO(packed.body)) as archive:
-        assert archive.read("vocals.flac") == flac
-    assert call(server, "HEAD", f"/download/{links['session_id']}.zip").status == 200
-    assert get(server, f"/download/{links['session_id']}").problem() == (404, "NOT_FOUND", "ROUTE_UNKNOWN")
-
-
-# The document, and numbers.
-
-
 def test_the_document_names_every_route_of_the_readme(server):
     paths = get(server, "/openapi.json").json()["paths"]
     named = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     table = (ROOT / "README.md").read_text().split("| route | |")[1].split("###")[0]
     routes = re.findall(r"`((?:GET|POST|DELETE) /\S*)`", table)
     assert len(routes) > 8 and set(routes) <= named, set(routes) - named
-
-
-# Sessions while they run.
 
 
 def open_session(server, song: bytes, sent: int) -> str:
