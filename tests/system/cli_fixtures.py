@@ -33,4 +33,6 @@ def scratch(out: Path) -> list:
 
 
 def stamps(out: Path) -> dict:
-    return {str(path.relative_to(out)): path.stat().st_ino for path in out.glob("*/*")}
+    """What tells a file from one that takes its place: also its time, as a file system gives numbers out again."""
+    seen = {path: path.stat() for path in out.glob("*/*")}
+    return {str(path.relative_to(out)): (found.st_ino, found.st_mtime_ns) for path, found in seen.items()}
