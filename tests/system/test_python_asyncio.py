@@ -3,7 +3,7 @@ import hashlib
 
 import soundfile
 from common import wait_for
-from python_fixtures import lasting, newest, server, sessions, short, whole  # noqa: F401
+from python_fixtures import die, lasting, server, sessions, short, whole  # noqa: F401
 from stemwire.v1 import session_pb2
 
 
@@ -104,11 +104,7 @@ asyncio.run(main())
 """, lasting.address, lasting.song)
     for moment in ("upload", "stems"):
         assert running.heard().amid == moment
-        session_id = newest(lasting)
-        wait_for(lambda: lasting.get(session_id).committed_bytes >= 900_000)
-        lasting.kill()
-        lasting.restart()
-        running.go()
+        session_id = die(lasting, running)
     said = running.end()
     assert said.digests == lasting.whole and said.again >= 2
     assert said.id == session_id and len(sessions(lasting)) == 2

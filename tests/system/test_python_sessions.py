@@ -2,7 +2,7 @@
 import pytest
 from common import wait_for
 from conftest import RATE, music, wav
-from python_fixtures import lasting, newest, server, sessions, short, whole  # noqa: F401
+from python_fixtures import die, lasting, newest, server, sessions, short, whole  # noqa: F401
 from stemwire.v1 import session_pb2
 from stemwire_client import request_id
 
@@ -40,11 +40,7 @@ stems = separation.stems
 say(digests=digests(stems), again=len(again), id=separation.session_id)
 """, lasting.address, lasting.song, song)
     assert running.heard().waits
-    session_id = newest(lasting)
-    wait_for(lambda: lasting.get(session_id).committed_bytes >= 900_000)
-    lasting.kill()
-    lasting.restart()
-    running.go()
+    session_id = die(lasting, running)
     said = running.end()
     assert said.digests == lasting.whole and said.again >= 1
     assert said.id == session_id and len(sessions(lasting)) == 2, "it is one session"
