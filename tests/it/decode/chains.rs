@@ -1,13 +1,9 @@
 //! Several files one behind the other.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::decode;
+use crate::support::ffmpeg::{Workshop, signal};
 use stemwire::audio::Hertz;
 use stemwire::audio::decode::DecodeError;
-use support::decode;
-use support::ffmpeg::{Workshop, signal};
 
 /// A file of 44.1 kHz stereo, the same again, and one of 22.05 kHz mono.
 const FORMATS: [(&str, &str); 6] = [

@@ -1,14 +1,10 @@
 //! What is not decoded, and what is said about it.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::ffmpeg::{Workshop, signal};
+use crate::support::mutate::mend_ogg;
+use crate::support::{decode, decode_upload, uploads};
 use stemwire::audio::decode::{DecodeError, Input};
 use stemwire::audio::{Encoding, Hertz};
-use support::ffmpeg::{Workshop, signal};
-use support::mutate::mend_ogg;
-use support::{decode, decode_upload, uploads};
 
 #[track_caller]
 fn check(bytes: &[u8], expected: &str) {

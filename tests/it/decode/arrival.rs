@@ -1,20 +1,16 @@
 //! Uploads that are still arriving: decoding follows them, and how they arrive does not matter.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::ffmpeg::{Workshop, signal};
+use crate::support::mutate::Random;
+use crate::support::uploads::{Growing, Pieces};
+use crate::support::{decode, decode_upload};
 use stemwire::audio::decode::{Decoder, Input, Limits};
 use stemwire::audio::{Encoding, Hertz};
-use support::ffmpeg::{Workshop, signal};
-use support::mutate::Random;
-use support::uploads::{Growing, Pieces};
-use support::{decode, decode_upload};
 
 const RATE: u32 = 32_000;
 const SECONDS: f64 = 4.0;

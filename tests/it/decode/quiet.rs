@@ -2,19 +2,16 @@
 //! is printed. The pipe that a decoding process prints to is emptied when it has ended; if every
 //! packet of a broken upload printed something, it would fill up and the decoding would never end.
 //!
-//! Hooks of panics belong to the whole process, so this is a test of its own.
-
-#![allow(clippy::unwrap_used)]
-
-mod support;
+//! Panic hooks belong to the whole process, so this test runs in a process of its own.
 
 use std::panic::{self, PanicHookInfo};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use support::decode;
-use support::ffmpeg::{Workshop, signal};
-use support::mutate::mend_ogg;
+use crate::support::decode;
+use crate::support::ffmpeg::{Workshop, signal};
+use crate::support::mutate::mend_ogg;
+use crate::support::process::in_own_process;
 
 /// Counts panics, and hands them on.
 fn count_panics(hand_on: impl Fn(&PanicHookInfo<'_>) + Send + Sync + 'static) -> Arc<AtomicU64> {
@@ -29,6 +26,10 @@ fn count_panics(hand_on: impl Fn(&PanicHookInfo<'_>) + Send + Sync + 'static) ->
 
 #[test]
 fn a_codec_that_panics_prints_nothing() {
+    in_own_process(module_path!(), "a_codec_that_panics_prints_nothing", count_what_is_printed);
+}
+
+fn count_what_is_printed() {
     let workshop = Workshop::new();
     let bytes = workshop.make(&signal(22_050, 1, 0.4), "-c:a libvorbis -q:a 9", "a.ogg");
     // What would be printed comes here.

@@ -1,14 +1,10 @@
 //! Every format that is decoded, with FFmpeg as the witness.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::compare::stereo_snr_db;
+use crate::support::ffmpeg::{Workshop, signal};
+use crate::support::{decode, decode_upload, uploads};
 use stemwire::audio::decode::{CodecName, Container, Input};
 use stemwire::audio::{Encoding, Hertz, Stereo};
-use support::compare::stereo_snr_db;
-use support::ffmpeg::{Workshop, signal};
-use support::{decode, decode_upload, uploads};
 
 /// Length of the signals: no whole number of packets of any codec.
 const SECONDS: f64 = 0.9;

@@ -1,10 +1,5 @@
 //! What is told of a session's end and of its rest is so when it is told, and what comes amid a change is not lost.
 
-#![cfg(unix)]
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,8 +10,8 @@ use stemwire::separation::Separations;
 use stemwire::session::failure::SessionError;
 use stemwire::session::{Reason, Session, Settings, State, Stop};
 
-use support::pipeline::{DECODER, begin, wav};
-use support::stage::{Script, Stage, cards};
+use crate::support::pipeline::{DECODER, begin, wav};
+use crate::support::stage::{Script, Stage, cards};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -37,7 +32,8 @@ impl Place {
         }
         cards(&models, &[("a", "drums bass other vocals", 32_768)]);
         std::os::unix::fs::symlink(DECODER, data.join("decoder")).unwrap();
-        let decoder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/held_decoder.sh");
+        let decoder =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/held_decoder.sh");
         let stage = Stage::new(&[("a", Script::default())]);
         let separations = stage.separations_by(&decoder, &data, &models, &["a"]);
         let samples: Vec<f32> = (0..100_000).map(|at| (at as f32 * 0.01).sin() * 0.5).collect();

@@ -1,9 +1,5 @@
 //! Thousands of broken uploads of every format: no panic, no endless loop, no endless output.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::panic;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
@@ -11,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::support::ffmpeg::{Workshop, signal};
+use crate::support::mutate::{Random, mend_ogg, mutate};
+use crate::support::uploads;
 use stemwire::audio::decode::{Decoder, Input, Limits};
-use support::ffmpeg::{Workshop, signal};
-use support::mutate::{Random, mend_ogg, mutate};
-use support::uploads;
 
 /// Broken uploads of each format; `STEMWIRE_MUTATIONS` asks for more.
 const MUTATIONS: u64 = 400;

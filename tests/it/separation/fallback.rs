@@ -1,9 +1,5 @@
 //! An engine that fails gives its place to the next, and the stems show no trace of it but what was told.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,8 +12,8 @@ use stemwire::session::manifest::ChangeReason;
 use stemwire::session::settings::Normalization;
 use stemwire::session::{Reason, Session, Settings, State};
 
-use support::pipeline::{begin, separate, stem, wav};
-use support::stage::{Fault, Script, Stage, cards};
+use crate::support::pipeline::{begin, separate, stem, wav};
+use crate::support::stage::{Fault, Script, Stage, cards};
 
 const FOUR: &str = "drums bass other vocals";
 

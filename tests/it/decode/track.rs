@@ -1,14 +1,10 @@
 //! The track: an upload at one rate.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::ffmpeg::{Workshop, signal};
+use crate::support::{decode, uploads};
 use stemwire::audio::decode::{Input, Limits};
 use stemwire::audio::track::TrackReader;
 use stemwire::audio::{Frames, Hertz, Stereo};
-use support::ffmpeg::{Workshop, signal};
-use support::{decode, uploads};
 
 fn track(bytes: &[u8], rate: Hertz) -> (Stereo, TrackReader) {
     let (upload, limits) = (uploads::complete(bytes), Limits::default());

@@ -2,10 +2,6 @@
 //!
 //! `tests/golden/make_spleeter_golden.py` tells how the golden files were made.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -14,8 +10,8 @@ use stemwire::audio::{Encoding, Frames, Stereo};
 use stemwire::dsp::mask::MaskExtension;
 use stemwire::session::Settings;
 
-use support::golden::{mixture, snr};
-use support::pipeline::{golden, read_wav, separate, separations, stem, wav};
+use crate::support::golden::{mixture, snr};
+use crate::support::pipeline::{golden, read_wav, separate, separations, stem, wav};
 
 /// What the golden files are held to, in decibels.
 const LEAST_SNR: f64 = 75.0;

@@ -1,8 +1,7 @@
 //! What the tests share: files made by FFmpeg, FFmpeg's own decoding of them as the independent
 //! witness, uploads that arrive in pieces, and whole separations.
 
-// Every test binary takes what it needs of this, and a test may fail by panicking.
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+#![allow(unreachable_pub)]
 
 pub mod compare;
 pub mod ffmpeg;
@@ -10,6 +9,7 @@ pub mod golden;
 pub mod http;
 pub mod mutate;
 pub mod pipeline;
+pub mod process;
 pub mod stage;
 pub mod uploads;
 

@@ -1,16 +1,12 @@
 //! Resampling, held against what can be calculated and against the SoX resampler.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::f64::consts::TAU;
 
+use crate::support::compare::stereo_snr_db;
+use crate::support::ffmpeg::Workshop;
+use crate::support::mutate::Random;
 use stemwire::audio::resample::Resampler;
 use stemwire::audio::{Frames, Hertz, Stereo};
-use support::compare::stereo_snr_db;
-use support::ffmpeg::Workshop;
-use support::mutate::Random;
 
 const CD: Hertz = Hertz(44_100);
 /// Rates that are met with, and one that has no factor in common with any of them.

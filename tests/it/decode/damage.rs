@@ -1,12 +1,8 @@
 //! Damaged uploads: what is lost becomes silence, is told, and nothing else suffers.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::ffmpeg::{Workshop, signal};
+use crate::support::{Decoded, decode};
 use stemwire::audio::Stereo;
-use support::ffmpeg::{Workshop, signal};
-use support::{Decoded, decode};
 
 const RATE: u32 = 44_100;
 

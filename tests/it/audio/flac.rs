@@ -1,13 +1,9 @@
 //! FLAC files that are written block by block, read back by other decoders.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::decode;
+use crate::support::ffmpeg::Workshop;
 use stemwire::audio::flac::{FlacFile, HIGHEST};
 use stemwire::audio::{Encoding, Hertz, Stereo};
-use support::decode;
-use support::ffmpeg::Workshop;
 
 /// Something that every predictor has its trouble with: tones, silence, noise at full scale.
 fn signal(frames: usize) -> Stereo {

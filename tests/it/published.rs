@@ -1,9 +1,5 @@
 //! Models that others publish: downloaded over bad connections, imported, and run as published.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,15 +11,15 @@ use stemwire::engine::published::pull::pull;
 use stemwire::engine::published::{Published, PublishedError, verify};
 use stemwire::engine::{Catalog, EngineError, Model, ModelCard, Options, Sha256Hash};
 
-use support::golden::{GRAPH, WEIGHTS, model_of};
-use support::http::{Behaviour, FileServer};
-use support::pipeline::{golden, read_wav, runtime};
+use crate::support::golden::{GRAPH, WEIGHTS, model_of};
+use crate::support::http::{Behaviour, FileServer};
+use crate::support::pipeline::{golden, read_wav, runtime};
 
 const FILE: &str = "00000000.safetensors";
 
 /// The golden model as if its authors published it at `address`.
 fn tiny(address: &str) -> Published {
-    let card = ModelCard::parse(include_str!("golden/tiny/card.toml"), "card.toml").unwrap();
+    let card = ModelCard::parse(include_str!("../golden/tiny/card.toml"), "card.toml").unwrap();
     let file_bytes = WEIGHTS.len() as u64;
     Published { card, graph: GRAPH, address: address.to_owned().leak(), file_bytes }
 }

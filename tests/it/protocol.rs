@@ -1,7 +1,5 @@
 //! The protocol's own text against the code: whoever has only the proto, or the OpenAPI document, knows every reason.
 
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

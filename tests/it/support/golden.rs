@@ -8,8 +8,8 @@ use stemwire::audio::Stereo;
 use stemwire::engine::{Model, Sha256Hash};
 
 /// The golden model's files.
-pub const GRAPH: &[u8] = include_bytes!("../golden/tiny/graph.onnx");
-pub const WEIGHTS: &[u8] = include_bytes!("../golden/tiny/00000000.safetensors");
+pub const GRAPH: &[u8] = include_bytes!("../../golden/tiny/graph.onnx");
+pub const WEIGHTS: &[u8] = include_bytes!("../../golden/tiny/00000000.safetensors");
 
 /// Gains at which the clip is repeated, as in `make_golden.py`.
 const GAINS: [f32; 5] = [1.0, 0.5, 0.25, 0.75, 0.125];
@@ -35,7 +35,8 @@ pub fn snr<'a>(pairs: impl Iterator<Item = (&'a f32, &'a f32)>) -> f64 {
 
 /// A model in a folder of its own: the golden graph with weights by file and stem.
 pub fn model_of(folder: &Path, name: &str, weights: &[(&str, Option<&str>, &[u8])]) -> Arc<Model> {
-    let card = include_str!("../golden/tiny/card.toml").replace("\"tiny\"", &format!("\"{name}\""));
+    let card =
+        include_str!("../../golden/tiny/card.toml").replace("\"tiny\"", &format!("\"{name}\""));
     let mut card = card.split("[weights]").next().unwrap().to_owned();
     let folder = folder.join(name);
     fs::create_dir(&folder).unwrap();

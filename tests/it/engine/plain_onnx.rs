@@ -2,18 +2,14 @@
 //!
 //! `tests/golden/make_plain.py` made them: each stem is a known share of the mixture.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::f32::consts::TAU;
 use std::time::Duration;
 
 use stemwire::audio::Stereo;
 use stemwire::session::{Settings, State};
 
-use support::compare::snr_db;
-use support::pipeline::{golden, separate, separations, stem, wav};
+use crate::support::compare::snr_db;
+use crate::support::pipeline::{golden, separate, separations, stem, wav};
 
 /// Two seconds of tones, left and right apart, none near half the sample rate, which spectra leave out.
 fn tones() -> Stereo {

@@ -1,7 +1,5 @@
 //! Holds the architecture: who may know whom, and which room knows which crate.
 
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

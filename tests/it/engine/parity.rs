@@ -2,10 +2,6 @@
 //!
 //! `tests/golden/make_golden.py` tells how the golden files were made.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -14,8 +10,8 @@ use stemwire::audio::{Encoding, Frames};
 use stemwire::session::Settings;
 use stemwire::session::settings::Normalization;
 
-use support::golden::{mixture, snr};
-use support::pipeline::{golden, read_wav, separate, separations, stem, wav};
+use crate::support::golden::{mixture, snr};
+use crate::support::pipeline::{golden, read_wav, separate, separations, stem, wav};
 
 const STEMS: [&str; 4] = ["drums", "bass", "other", "vocals"];
 

@@ -1,9 +1,5 @@
 //! An engine that is asked to stop does, from the moment on in which the pool can ask it.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
@@ -14,8 +10,8 @@ use stemwire::engine::{
     Answer, Catalog, Engine, EngineError, Loader, Model, Options, Runtime, Stopper,
 };
 
-use support::golden::{WEIGHTS, model_of};
-use support::pipeline::runtime;
+use crate::support::golden::{WEIGHTS, model_of};
+use crate::support::pipeline::runtime;
 
 /// One model of each kind of engine; a bag among them, whose specialists run one after the other.
 fn check_all(check: impl Fn(&Arc<Model>)) {

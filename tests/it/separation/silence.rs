@@ -1,9 +1,5 @@
 //! Digital silence: no engine is shown a segment of it, and its stems are silence.
 
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
 use std::fs;
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -13,8 +9,8 @@ use stemwire::engine::{Catalog, Loader, Options};
 use stemwire::session::settings::Normalization;
 use stemwire::session::{Settings, State};
 
-use support::pipeline::{runtime, separate, stem, wav};
-use support::stage::{Script, Stage, cards};
+use crate::support::pipeline::{runtime, separate, stem, wav};
+use crate::support::stage::{Script, Stage, cards};
 
 const STEMS: &str = "drums bass other vocals";
 const SEGMENT: usize = 32_768;

@@ -1,13 +1,11 @@
 //! Hours of audio take the memory of seconds.
+//!
+//! Memory is that of the whole process, so this test runs in a process of its own.
 
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used)]
-
-mod support;
-
+use crate::support::ffmpeg::{Workshop, signal};
+use crate::support::process::in_own_process;
+use crate::support::uploads::Repeating;
 use stemwire::audio::decode::{Decoder, Input, Limits};
-use support::ffmpeg::{Workshop, signal};
-use support::uploads::Repeating;
 
 /// Two seconds so often are half an hour.
 const TIMES: u64 = 900;
@@ -23,6 +21,11 @@ fn resident() -> u64 {
 
 #[test]
 fn half_an_hour_takes_no_more_memory_than_a_minute() {
+    let name = "half_an_hour_takes_no_more_memory_than_a_minute";
+    in_own_process(module_path!(), name, decode_half_hours);
+}
+
+fn decode_half_hours() {
     let workshop = Workshop::new();
     for (arguments, name, repeated) in [
         ("-c:a pcm_s16le", "a.wav", &b"RIFF"[..]),

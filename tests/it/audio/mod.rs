@@ -1,0 +1,4 @@
+//! Resampling and writing audio files.
+
+mod flac;
+mod resample;

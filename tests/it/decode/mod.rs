@@ -1,0 +1,12 @@
+//! Decoding uploads, from their bytes to a track at one rate.
+
+mod arrival;
+mod chains;
+mod damage;
+mod formats;
+mod hostile;
+#[cfg(target_os = "linux")]
+mod memory;
+mod quiet;
+mod refusals;
+mod track;
