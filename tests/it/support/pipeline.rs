@@ -1,7 +1,7 @@
 //! Whole separations: the pipeline in this process, with decoders that are the real binary.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use stemwire::audio::Stereo;
@@ -19,13 +19,17 @@ pub fn golden() -> PathBuf {
 
 /// ONNX Runtime; installed where it is not there.
 pub fn runtime() -> Runtime {
+    Runtime::load(&LIBRARY).unwrap()
+}
+
+/// Where it is. Behind a lock: two tests of one process cannot install it at once.
+static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     let search = Search::from_here(None, std::env::var_os(VARIABLE).map(PathBuf::from));
-    let path = search.find().map(|found| found.path).unwrap_or_else(|_| {
+    search.find().map(|found| found.path).unwrap_or_else(|_| {
         let cache = search.cache.clone().expect("the system names a cache folder");
         install::install(Provider::Cpu, None, &cache, &mut |_| {}).unwrap()
-    });
-    Runtime::load(&path).unwrap()
-}
+    })
+});
 
 /// Separations in `data` with the models in `models`, decoding in children of the real binary.
 pub fn separations(data: &Path, models: Option<&Path>, threads: usize) -> Separations {
