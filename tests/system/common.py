@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 import soundfile
-from conftest import ROOT
-from stemwire_client import api
+
+from .repository import ROOT
+from .stemwire_client import api
 
 
 def wait_for(condition, patience=60):

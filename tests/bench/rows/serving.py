@@ -20,8 +20,8 @@ from measure import BUSY, INFERENCE, Spread, busy, run, spent
 from results import Result, Row
 
 # The client package has the protocol's stubs, and the system tests a plain client of them.
-sys.path[:0] = [str(material.ROOT / "clients" / "python" / "src"), str(material.ROOT / "tests" / "system")]
-import stemwire_client as client  # noqa: E402  (needs the stubs)
+sys.path[:0] = [str(material.ROOT / "clients" / "python" / "src"), str(material.ROOT / "tests")]
+from system import stemwire_client as client  # noqa: E402  (needs the stubs)
 
 SEGMENT = 343_980  # frames of HTDemucs' segment, 7.8 s
 SESSIONS = 8

@@ -1,0 +1,61 @@
+"""Songs of the tests of the command line, and caches with builds of ONNX Runtime."""
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ..audio import music, wav
+from ..stemwire_client import separate
+from .providers import library_folders
+
+
+@pytest.fixture(scope="module")
+def whole(server):
+    """The stems of `short` as the server has them: float32 [frames, 2]."""
+    stems = separate(server.stub, wav(music(2))).stems
+    return {name: np.frombuffer(pcm, "<f4").reshape(-1, 2) for name, pcm in stems.items()}
+
+
+@pytest.fixture
+def short(tmp_path) -> Path:
+    """Two seconds, in a file."""
+    path = tmp_path / "short.wav"
+    path.write_bytes(wav(music(2)))
+    return path
+
+
+@pytest.fixture(scope="session")
+def runtimes(binary, tmp_path_factory) -> Path:
+    """A cache with OpenVINO's build of ONNX Runtime beside the CPU's."""
+    cache = tmp_path_factory.mktemp("cache")
+    # None but the one that is asked for may be found.
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
+    environment.pop("STEMWIRE_RUNTIME", None)
+    listed = subprocess.run([binary, "runtime", "list"], env=environment, capture_output=True, text=True, check=True)
+    if "openvino" not in listed.stdout:
+        pytest.skip("there is no OpenVINO for this machine")
+    for name in ("cpu", "openvino"):
+        subprocess.run([binary, "runtime", "install", name], env=environment, check=True)
+    return cache
+
+
+@pytest.fixture
+def here(runtimes, tmp_path) -> dict:
+    """Variables of somebody who has both and has never tried them."""
+    cache = tmp_path / "cache"
+    shutil.copytree(runtimes, cache, copy_function=os.link)
+    (cache / "stemwire" / "trials.toml").unlink(missing_ok=True)
+    (tmp_path / "song.wav").write_bytes(wav(music(6)))
+    unset = {"STEMWIRE_RUNTIME": None, "STEMWIRE_PROVIDER": None}
+    return {"XDG_CACHE_HOME": cache, "STEMWIRE_LOG": "stemwire=info,ort=off", **unset}
+
+
+@pytest.fixture
+def cpu_only(here) -> dict:
+    """Variables of somebody who has the CPU's build alone."""
+    for folder in library_folders(here, "openvino"):
+        shutil.rmtree(folder)
+    return here

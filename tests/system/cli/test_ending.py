@@ -1,0 +1,112 @@
+"""The command line: runs that are asked to end, killed or left."""
+import contextlib
+import re
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ..audio import music, wav
+from ..common import wait_for
+from ..stemwire_client import api
+from .folders import names, scratch
+
+
+def size(path: Path) -> int:
+    """Of a file that may be gone at this moment."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
+
+
+class Running:
+    """`stemwire separate` of a minute of music, seen amid its work."""
+
+    def __init__(self, binary, folder: Path, *options):
+        self.out = folder / "out"
+        (folder / "long.wav").write_bytes(wav(music(60)))
+        command = [binary, "separate", folder / "long.wav", "-o", self.out, "--offline", "--threads", "1", *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: any(size(path) > 10**6 for path in self.out.glob(".*/**/*.wav*")))
+        self.children = psutil.Process(self.process.pid).children(recursive=True)
+
+    def end(self) -> str:
+        _, err = self.process.communicate(timeout=60)
+        wait_for(lambda: all(map(is_gone, self.children)), 20)
+        return err
+
+
+def is_gone(process: psutil.Process) -> bool:
+    """Also one that has ended and that nobody has asked for its result."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_a_session_that_somebody_cancels_is_an_error_and_leaves_no_stems(binary, slow_server, tmp_path):
+    server = slow_server
+    running = Running(binary, tmp_path, "--server", f"http://{server.address}")
+    session = server.stub.ListSessions(api.ListSessionsRequest(page_size=1)).sessions[0]
+    assert session.config.file_name == "long.wav"
+    server.stub.CancelSession(api.CancelSessionRequest(session_id=session.session_id))
+    err = running.end()
+    assert running.process.returncode == 5, err
+    assert re.search("^error: .*long.wav: .*cancel", err, re.MULTILINE), err
+    assert names(running.out) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_run_that_is_asked_to_end_leaves_nothing(binary, slow_server, tmp_path, number, remote):
+    running = Running(binary, tmp_path, *(["--server", f"http://{slow_server.address}"] if remote else []))
+    running.process.send_signal(number)
+    said = running.end()
+    assert running.process.returncode == 130
+    assert names(running.out) == []
+    assert "ERROR" not in said, "what was asked to stop has not failed"
+
+
+def test_what_a_killed_run_leaves_is_removed_by_the_next(binary, cli, short, tmp_path):
+    running = Running(binary, tmp_path)
+    running.process.kill()
+    running.end()
+    assert scratch(running.out) != [], "nobody could remove it"
+    cli("separate", short, "-o", running.out)
+    assert names(running.out) == ["short"]
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_several_songs_do_not_pile_up_their_scratch(cli, server, tmp_path, remote):
+    songs = [tmp_path / f"{number}.wav" for number in range(4)]
+    for song in songs:
+        song.write_bytes(wav(music(1)))
+    seen, ended = set(), threading.Event()
+
+    def watch():
+        # The songs under way: a folder of stems is made for each.
+        while not ended.wait(0.005):
+            pattern = ".stemwire-*/.tmp*" if remote else ".stemwire-*/sessions/*"
+            # A folder may go while it is looked at.
+            with contextlib.suppress(FileNotFoundError):
+                seen.add(len(list((tmp_path / "out").glob(pattern))))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    cli("separate", *songs, "-o", "out", *(["--server", f"http://{server.address}"] if remote else []))
+    ended.set()
+    watcher.join()
+    assert max(seen) == 1
+    assert names(tmp_path / "out") == ["0", "1", "2", "3"]
+
+
+def test_a_reader_that_leaves_a_pipe_ends_the_run(binary, short):
+    command = [binary, "separate", short, "--stdout", "vocals", "--offline"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    err = process.stderr.read().decode()
+    assert process.wait(60) != 0
+    assert "panicked" not in err

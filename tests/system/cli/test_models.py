@@ -1,0 +1,300 @@
+"""Models that others publish, as somebody at a terminal gets them: pulled, imported, verified, removed, and told of.
+
+The published files cannot be had here, so a server has other bytes under their names. That they are refused with the hash
+of exactly those bytes shows that all of them came, in order; `tests/it/published.rs` has the way to the end.
+"""
+import hashlib
+import json
+import os
+import random
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ..audio import RATE, music, wav
+from ..repository import ROOT
+from ..stemwire_client import Config, api, separate
+
+GOLDEN, MINI = ROOT / "tests" / "golden", ROOT / "models" / "mini"
+PUBLISHED = {
+    "htdemucs": "adefossez/HTDemucs/resolve/bf35a81b663819a8255c8fefee17f9d812b786b5/955717e8.safetensors",
+    "htdemucs_6s": "adefossez/HTDemucs-6s/resolve/3c5ee475be622df764938de97e4281a7b07ffa58/5c90dfd2.safetensors",
+}
+HASH = "d9fa14133cfcc034a6758923bb3a8ca9f8dfd0b582134643bbf83f72c17576dd"
+ONLINE = {"STEMWIRE_OFFLINE": None}
+
+
+class Publisher(ThreadingHTTPServer):
+    """Serves `files` by path, with ranges, after a redirect as the real one; the first answers break off after `cuts` bytes."""
+
+    def __init__(self, files: dict, cuts=(), status: int = 0):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files, self.cuts, self.status = files, list(cuts), status
+        self.asked, self.ranges = [], []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        self.address = f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:  # noqa: N802 (the name is the library's)
+        server = self.server
+        path = self.path.removeprefix("/").removeprefix("elsewhere/")
+        if path == self.path.removeprefix("/") and path in server.files and not server.status:
+            self.answer(302, {"Location": f"/elsewhere/{path}"}, b"")
+            return
+        server.asked.append(path)
+        if server.status or path not in server.files:
+            self.answer(server.status or 404, {}, b"")
+            return
+        content, given = server.files[path], self.headers.get("Range")
+        server.ranges.append(given)
+        start = int(given.removeprefix("bytes=").rstrip("-")) if given else 0
+        extent = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if given else {}
+        cut = server.cuts.pop(0) if server.cuts else None
+        self.answer(206 if given else 200, {"ETag": '"it"', **extent}, content[start:], cut)
+
+    def answer(self, status: int, headers: dict, body: bytes, cut: int = None) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body[:cut])
+        self.close_connection = cut is not None
+
+    def log_message(self, *_) -> None:
+        pass
+
+
+@pytest.fixture
+def publish():
+    """publish(files, …) starts a publisher; all end with the test."""
+    servers = []
+
+    def publish(*arguments, **more) -> Publisher:
+        servers.append(Publisher(*arguments, **more))
+        return servers[-1]
+
+    yield publish
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def names(folder: Path) -> list:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def told(err: str) -> tuple:
+    """The cause and the remedy that an error ends with."""
+    cause, remedy = err.splitlines()[-2:]
+    assert cause.startswith("error: ") and remedy.startswith("remedy: "), err
+    return cause, remedy
+
+
+def test_a_download_cut_at_random_is_resumed_and_held_against_the_published_hash(cli, publish, tmp_path):
+    content = random.Random(3).randbytes(300_000)
+    cuts = sorted(random.sample(range(1, 100_000), 3))
+    server = publish({PUBLISHED["htdemucs"]: content}, cuts)
+    said = cli("models", "pull", "htdemucs", "--mirror", server.address, "--models-dir", "models", code=4, **ONLINE)
+    assert "not stated clearly" in said.err, "the licence is shown"
+    cause, remedy = told(said.err)
+    assert HASH in cause and hashlib.sha256(content).hexdigest() in cause and "again" in remedy
+    starts = [0, cuts[0], cuts[0] + cuts[1], sum(cuts)]
+    assert server.ranges == [f"bytes={start}-" if start else None for start in starts]
+    assert names(tmp_path / "models") == [], "what is not the published file is not kept"
+    assert b"not installed" in cli("models", "list", "--models-dir", "models").out
+
+
+def test_a_process_that_was_killed_leaves_what_the_next_goes_on_from(cli, publish, tmp_path):
+    content = random.Random(4).randbytes(200_000)
+    part = tmp_path / "models" / "htdemucs" / "955717e8.safetensors.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(content[:123_456])
+    listed = cli("models", "list", "--models-dir", "models").out.decode()
+    assert re.search(r"^htdemucs +not installed, 120\.\d+ KiB of 80\.\d+ MiB downloaded", listed, re.MULTILINE), listed
+    (tmp_path / "song.wav").write_bytes(wav(music(1)))
+    said = cli("separate", "song.wav", "--model", "htdemucs", "--models-dir", "models", code=4)
+    assert "not installed" in told(said.err)[0] and "stemwire models pull htdemucs" in told(said.err)[1]
+    server = publish({PUBLISHED["htdemucs"]: content})
+    said = cli("models", "pull", "htdemucs", "--models-dir", "models", code=4,
+               **ONLINE, STEMWIRE_MODELS_MIRROR=server.address)
+    assert hashlib.sha256(content).hexdigest() in said.err
+    # Its beginning might have been another server's, so it was fetched once more from the start.
+    assert server.ranges == ["bytes=123456-", None]
+
+
+@pytest.mark.parametrize("arguments, code, cause, remedy", [
+    (["--mirror", "http://127.0.0.1:1"], 5, "127.0.0.1:1/adefossez/.*refused", "HTTPS_PROXY.*--mirror.*import"),
+    (["--mirror", "http://no.such.host.invalid"], 5, "no.such.host.invalid", "import"),
+    (["--offline"], 2, "--offline forbids", "models import"),
+])
+def test_without_a_network_the_cause_and_a_way_are_told(cli, tmp_path, arguments, code, cause, remedy):
+    said = cli("models", "pull", "htdemucs", *arguments, "--models-dir", "models", code=code, **ONLINE)
+    assert re.search(cause, told(said.err)[0]) and re.search(remedy, told(said.err)[1]), said.err
+    assert names(tmp_path / "models") in ([], ["htdemucs/955717e8.safetensors.part"])
+
+
+def test_a_missing_file_is_asked_for_once(cli, publish, tmp_path):
+    server = publish({})
+    said = cli("models", "pull", "htdemucs_6s", "--mirror", server.address, "--models-dir", "models", code=5, **ONLINE)
+    cause, remedy = told(said.err)
+    assert "404" in cause and PUBLISHED["htdemucs_6s"] in cause and "--mirror" in remedy
+    assert server.asked == [PUBLISHED["htdemucs_6s"]]
+    assert "htdemucs_ft" in told(cli("models", "pull", "nosuch", code=2, **ONLINE).err)[0]
+
+
+def test_a_proxy_is_used_but_for_the_hosts_that_need_none(cli, publish, tmp_path):
+    server = publish({})
+    variables = ONLINE | {"HTTP_PROXY": "http://127.0.0.1:1", "HTTPS_PROXY": None, "ALL_PROXY": None, "https_proxy": None,
+                          "http_proxy": None, "all_proxy": None, "no_proxy": None, "NO_PROXY": None}
+    command = ["models", "pull", "htdemucs", "--mirror", server.address, "--models-dir", "models"]
+    assert "404" not in cli(*command, code=5, **variables).err and server.asked == []
+    assert "404" in cli(*command, code=5, **variables | {"NO_PROXY": "127.0.0.1"}).err and len(server.asked) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="a small disk is mounted by root")
+def test_a_full_disk_is_told_and_what_came_is_kept(cli, publish, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("this machine does not mount")
+    try:
+        server = publish({PUBLISHED["htdemucs"]: bytes(1_000_000)})
+        said = cli("models", "pull", "htdemucs", "--mirror", server.address, "--models-dir", disk, code=6, **ONLINE)
+        cause, remedy = told(said.err)
+        assert "No space left" in cause and "make room" in remedy and "--models-dir" in remedy
+        assert names(disk) == ["htdemucs/955717e8.safetensors.part"]
+        assert b"not installed" in cli("models", "list", "--models-dir", disk).out
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def rewritten(source: Path, target: Path, change) -> Path:
+    """A copy of a safetensors file whose header `change` has altered."""
+    content = source.read_bytes()
+    length = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8 : 8 + length])
+    change(header)
+    text = json.dumps(header).encode()
+    target.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
+    return target
+
+
+def test_a_wrong_file_is_not_imported(cli, tmp_path):
+    wrong = tmp_path / "955717e8.safetensors"
+    shutil.copy(MINI / "weights.safetensors", wrong)
+    found = hashlib.sha256(wrong.read_bytes()).hexdigest()
+    cause, remedy = told(cli("models", "import", "htdemucs", wrong, "--models-dir", "models", code=4).err)
+    assert HASH in cause and found in cause and "--allow-unverified" in remedy
+    # It is of another network.
+    cause, remedy = told(cli("models", "import", "htdemucs", wrong, "--allow-unverified", "--models-dir", "models", code=4).err)
+    assert "network" in cause and "make_graph.py" in remedy and "--graph" in remedy
+    cause, remedy = told(cli("models", "import", "mytune", wrong, "--models-dir", "models", code=2).err)
+    assert "mytune" in cause and "--allow-unverified" in remedy
+    wrong.write_text("PyTorch")
+    assert "no safetensors" in cli("models", "import", "m", wrong, "--allow-unverified", "--models-dir", "models", code=4).err
+    assert names(tmp_path / "models") == []
+
+
+@pytest.mark.parametrize("change, expected", [
+    (lambda header: header.update({"DECODER": header.pop("decoder.0.conv_tr.bias")}), "no place for tensor DECODER"),
+    (lambda header: header["decoder.0.conv_tr.bias"].update(shape=[1, *header["decoder.0.conv_tr.bias"]["shape"]]),
+     r"tensor decoder\.0\.conv_tr\.bias has the shape \[1, "),
+    (lambda header: header["__metadata__"].update(klass="demucs.hdemucs.HDemucs"), "it is a demucs.hdemucs.HDemucs"),
+    (lambda header: header["__metadata__"].update(kwargs='{"sources": ["vocals"]}'), "no built-in graph.*1 sources, not 4"),
+])
+def test_weights_that_do_not_fit_are_refused_with_the_first_difference(cli, tmp_path, change, expected):
+    path = rewritten(MINI / "weights.safetensors", tmp_path / "tune.safetensors", change)
+    said = cli("models", "import", "tune", path, "--allow-unverified", "--models-dir", "models", code=4)
+    assert re.search(expected, told(said.err)[0]), said.err
+    assert names(tmp_path / "models") == []
+
+
+def test_an_archive_that_is_no_spleeter_or_another_is_not_imported(cli, tmp_path):
+    archive = GOLDEN / "spleeter-tiny-2stems" / "2stems.tar.gz"
+    for name, model in (("mine", "spleeter-2stems"), ("spleeter-4stems", "spleeter-4stems")):
+        said = cli("models", "import", name, archive, "--allow-unverified", "--models-dir", "models", code=4)
+        assert re.search(rf"as {model}: tensor batch_normalization.* the graph wants \[16\]", told(said.err)[0]), said.err
+    cut = tmp_path / "2stems.tar.gz"
+    cut.write_bytes(archive.read_bytes()[:3000])
+    for name in ("mine", "spleeter-2stems"):
+        said = cli("models", "import", name, cut, "--allow-unverified", "--models-dir", "models", code=4)
+        assert "damaged" in told(said.err)[0] and ".tar.gz" in told(said.err)[1]
+    assert names(tmp_path / "models") == []
+
+
+@pytest.mark.parametrize("weights, graph", [
+    (MINI / "weights.safetensors", []),
+    (GOLDEN / "tiny" / "00000000.safetensors", ["--graph", GOLDEN / "tiny" / "graph.onnx"]),
+])
+def test_a_fine_tune_is_used_by_its_name_and_every_answer_says_that_it_is_not_verified(
+        cli, start, song, tmp_path, weights, graph):
+    models = tmp_path / "models"
+    said = cli("models", "import", "mytune", weights, "--allow-unverified", *graph, "--models-dir", models)
+    assert "WARNING" in said.err and b"NOT VERIFIED" in said.out
+    assert names(models) == ["mytune/card.toml", "mytune/graph.onnx", "mytune/weights.safetensors"]
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    listed = cli("models", "list", "--models-dir", models).out.decode()
+    assert re.search(rf"^mytune +installed, NOT VERIFIED(.*\n)+.*{digest}", listed, re.MULTILINE), listed
+    # The command line.
+    (tmp_path / "song.wav").write_bytes(wav(music(1)))
+    said = cli("separate", "song.wav", "--model", "mytune", "--models-dir", models)
+    assert "not verified" in said.err and digest in said.err
+    assert "not verified" not in cli("separate", "song.wav", "-o", "own").err
+    # The wire.
+    server = start("--models-dir", str(models))
+    done = separate(server.stub, wav(music(1)), config=Config(model="mytune")).done
+    assert not done.engine.verified and done.engine.weights_sha256.hex() == digest
+    assert any("not verified" in notice for notice in done.notices)
+    own = separate(server.stub, wav(music(1)), config=Config(model="mini")).done
+    assert own.engine.verified and not own.notices
+    verified = {model.name: model.verified for model in server.stub.ListModels(api.ListModelsRequest()).models}
+    assert verified == {"mini": True, "mytune": False} | {name: True for name in verified if name.startswith("mini")}
+    # It is there, and goes.
+    cause, remedy = told(cli("models", "import", "mytune", weights, "--allow-unverified", "--models-dir", models, code=2).err)
+    assert "there already" in cause and "models remove mytune" in remedy
+    assert b"mytune" in cli("models", "verify", "--models-dir", models).out
+    content = bytearray((models / "mytune" / "weights.safetensors").read_bytes())
+    content[-1] ^= 1
+    (models / "mytune" / "weights.safetensors").write_bytes(content)
+    said = cli("models", "verify", "--models-dir", models, code=4)
+    assert digest in said.err and hashlib.sha256(content).hexdigest() in said.err and b"BAD" in said.out
+    cli("models", "remove", "mytune", "--models-dir", models)
+    assert names(models) == [] and b"mytune" not in cli("models", "list", "--models-dir", models).out
+    for name in ("mytune", "mini", "..", "../song.wav"):
+        told(cli("models", "remove", name, "--models-dir", models, code=2).err)
+
+
+def test_vocals_and_the_rest_of_the_mixture_run_one_specialist(cli, tmp_path):
+    """The other specialists' files are not even there."""
+    folder = tmp_path / "models" / "bag"
+    folder.mkdir(parents=True)
+    card = (GOLDEN / "tiny" / "card.toml").read_text().split("[weights]")[0].replace('"tiny"', '"bag"')
+    shutil.copy(GOLDEN / "tiny" / "graph.onnx", folder)
+    shutil.copy(GOLDEN / "tiny" / "00000000.safetensors", folder / "vocals.safetensors")
+    digest = hashlib.sha256((folder / "vocals.safetensors").read_bytes()).hexdigest()
+    for stem in ("drums", "bass", "other", "vocals"):
+        card += f'[[weights]]\nfile = "{stem}.safetensors"\nsha256 = "{digest}"\nstem = "{stem}"\n'
+    (folder / "card.toml").write_text(card)
+    audio = music(9)
+    (tmp_path / "song.wav").write_bytes(wav(audio, subtype="FLOAT"))
+    command = ["separate", "song.wav", "--model", "bag", "--models-dir", "models", "--two-stems", "vocals"]
+    said = cli(*command, "--accompaniment", "minus", "--threads", "1", STEMWIRE_LOG="info")
+    assert re.findall(r"specialist=(\w+)", re.sub(r"\x1b\[\d*m", "", said.err)) == ["vocals"]
+    found = {path.stem: soundfile.read(path, dtype="float32") for path in (tmp_path / "stems" / "song").iterdir()}
+    assert found.keys() == {"vocals", "accompaniment"} and all(rate == RATE for _, rate in found.values())
+    assert np.abs(found["vocals"][0] + found["accompaniment"][0] - audio).max() < 1e-5
+    assert np.abs(found["vocals"][0]).max() > 1e-3
+    # The sum of the others needs the others.
+    assert re.search("(drums|bass|other).safetensors", cli(*command, "--force", "--no-fallback", code=4).err)

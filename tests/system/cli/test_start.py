@@ -1,0 +1,111 @@
+"""How a server starts: what it can refuse it refuses at once, and until it serves nobody waits for it."""
+import os
+import re
+import select
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+from ..common import check_refused, wait_for
+from ..repository import ROOT
+from ..server import free_address
+from ..stemwire_client import api, connect, service
+
+# What computes is looked for last, and this is not there.
+NOTHING_COMPUTES = {"STEMWIRE_RUNTIME": "/no/library.so"}
+
+
+def serve(data="data", listen="127.0.0.1:0", *options):
+    return ("serve", "--listen", listen, "--data-dir", data, *options)
+
+
+def test_what_computes_is_looked_for_last(cli):
+    assert "/no/library.so" in cli(*serve(), code=4, **NOTHING_COMPUTES).err
+
+
+def test_an_address_that_is_taken_is_told_first(cli):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "{}:{}".format(*taken.getsockname())
+        said = cli(*serve(listen=address), code=5, **NOTHING_COMPUTES)
+        check_refused(said.err, f"cannot listen on {address}", "--listen")
+
+
+def test_a_data_folder_that_is_taken_is_told_first(cli, start, tmp_path):
+    start(data=tmp_path / "data")
+    check_refused(cli(*serve(), code=6, **NOTHING_COMPUTES).err, "data is in use", "--data-dir")
+    (tmp_path / "file").touch()
+    check_refused(cli(*serve("file"), code=6, **NOTHING_COMPUTES).err, "cannot write file", "folder")
+
+
+@pytest.mark.parametrize("options, cause, remedy", [
+    (("--engines", "nosuch"), "nosuch", "models list"),
+    (("--threads", "2", "--workers", "3"), "3 workers", "--workers"),
+    (("--allow-host", "localhost,music.example:8000"), '"music.example:8000"', "--allow-host as a name alone"),
+    (("--allow-origin", "page.example"), '"page.example"', "https://HOST"),
+    (("--allow-origin", "https://page.example/"), '"https://page.example/"', "nothing behind it"),
+])
+def test_options_that_make_no_sense_are_told_first(cli, options, cause, remedy):
+    check_refused(cli(*serve("data", "127.0.0.1:0", *options), code=2, **NOTHING_COMPUTES).err, cause, remedy)
+
+
+def test_a_server_without_a_place_is_none(cli):
+    assert "--max-open" in cli(*serve("data", "127.0.0.1:0", "--max-open", "0"), code=2, **NOTHING_COMPUTES).err
+
+
+@pytest.fixture
+def slow(tmp_path):
+    """A folder with a model that takes as long to load as its weights are not written into a pipe; and these weights."""
+    folder = tmp_path / "models" / "slow"
+    shutil.copytree(ROOT / "models" / "mini", folder)
+    card = folder / "card.toml"
+    card.write_text(card.read_text().replace('"mini"', '"slow"'))
+    weights = folder / "weights.safetensors"
+    good = weights.read_bytes()
+    weights.unlink()
+    os.mkfifo(weights)
+    return folder.parent, weights, good
+
+
+def opened(pipe) -> int:
+    """The pipe to write to, once somebody reads it."""
+    found = []
+
+    def somebody_reads():
+        try:
+            found.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+        except OSError:
+            return False
+        return True
+
+    wait_for(somebody_reads)
+    os.set_blocking(found[0], True)
+    return found[0]
+
+
+def test_until_it_serves_connections_are_refused_and_data_and_address_are_its_own(cli, binary, slow, tmp_path):
+    models, pipe, good = slow
+    address = free_address()
+    port = int(address.split(":")[1])
+    command = [binary, *serve("data", address, "--offline", "--models-dir", models, "--engines", "slow")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path, text=True)
+    try:
+        writer = opened(pipe)
+        # It loads its model now.
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+        check_refused(cli(*serve(), code=6).err, "data is in use", "--data-dir")
+        with pytest.raises(OSError, match="in use"), socket.socket() as other:
+            other.bind(("127.0.0.1", port))
+        assert not select.select([process.stdout], [], [], 0)[0], "it does not say that it listens"
+        with open(writer, "wb") as file:
+            file.write(good)
+        assert re.fullmatch(f"listening on http://{address}\n", process.stdout.readline())
+        with connect(address) as channel:
+            stub = service.SeparationServiceStub(channel)
+            assert stub.Health(api.HealthRequest()).status == api.SERVING_STATUS_SERVING
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()

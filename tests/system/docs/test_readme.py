@@ -1,0 +1,57 @@
+"""What the README says is run as it stands there."""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from ..audio import RATE, music, wav
+from ..repository import ROOT
+from ..stemwire_client import api
+
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_the_python_client_prints_stems_until_the_session_is_done(server, tmp_path):
+    song = tmp_path / "song.wav"
+    song.write_bytes(wav(music(10)))
+    (program,) = blocks("python")
+    stubs = Path(api.__file__).parents[2]
+    environment = {"PYTHONPATH": str(stubs)}
+    command = [sys.executable, "-c", program, song, server.address]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True).stdout
+    lines = [line.split() for line in said.splitlines()]
+    for stem in ("vocals", "accompaniment"):
+        chunks = [(int(start), int(count)) for name, start, count in (l for l in lines if l[0] == stem)]
+        assert sum(count for _, count in chunks) == 10 * RATE
+        assert chunks[0][0] == 0
+    assert lines[-1][0] == "session" and lines[-1][2:] == ["is", "done"]
+
+
+def test_every_option_that_the_table_names_is_one(binary):
+    help_text = subprocess.run([binary, "serve", "--help"], capture_output=True, text=True, check=True).stdout
+    table = README.split("### Settings")[1].split("##")[0]
+    named = set(re.findall(r"`(--[a-z-]+)`", table))
+    there = set(re.findall(r"^ +(?:-., )?(--[a-z-]+)", help_text, re.MULTILINE))
+    assert named <= there, named - there
+    # And it leaves out none that shapes a server.
+    assert there - named <= {"--help", "--runtime", "--offline", "--insecure"}, there - named
+
+
+def test_every_option_is_a_variable_too(binary):
+    help_text = subprocess.run([binary, "serve", "--help"], capture_output=True, text=True, check=True).stdout
+    options = re.split(r"^ +(?=--[a-z])", help_text, flags=re.MULTILINE)[1:]
+    without = [text.split()[0] for text in options if "[env: STEMWIRE_" not in " ".join(text.split())]
+    assert without == []
+
+
+def test_the_commands_call_services_that_there_are(server):
+    named = set(re.findall(r"/(stemwire\.v1\.\w+/\w+)", README))
+    proto = (ROOT / "proto/stemwire/v1/separation_service.proto").read_text()
+    calls = {f"stemwire.v1.SeparationService/{name}" for name in re.findall(r"^  rpc (\w+)\(", proto, re.MULTILINE)}
+    assert named and named <= calls
+    table = README.split("| call |")[1].split("### Settings")[0]
+    assert {f"stemwire.v1.SeparationService/{name}" for name in re.findall(r"`([A-Z]\w+)`", table)} == calls

@@ -1,0 +1,174 @@
+"""What clients/README.md and clients/python/README.md say is run as it stands there."""
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import pytest
+import soundfile
+
+from ..audio import music, wav
+from ..repository import ROOT
+from ..server import Server
+from ..stemwire_client import Config, api, separate
+
+RECIPES = (ROOT / "clients" / "README.md").read_text()
+PYTHON = (ROOT / "clients" / "python" / "README.md").read_text()
+
+# Where there is no grpcurl: its commands, said to buf, which asks the same server by the same reflection.
+GRPCURL = """#!{python}
+import os, sys
+words, options = sys.argv[1:], []
+assert words.pop(0) == "-plaintext"
+if words[0] == "-d":
+    options = ["-d", {{"@": "@-"}}.get(words[1], words[1])]
+    words = words[2:]
+address, *call = words
+url = f"http://{{address}}"
+if call[0] == "list":
+    options, call = ["--list-services"], []
+elif call[0] == "describe":
+    # buf lists what there is, and describes nothing.
+    options, call = ["--list-methods"], []
+buf = [{buf!r}, "curl", "--http2-prior-knowledge", "--protocol", "grpc", *options, "/".join([url, *call])]
+os.execv(buf[0], buf)
+"""
+
+
+def section(text: str, title: str) -> str:
+    """A chapter; up to the next of its rank."""
+    return re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)[1]
+
+
+def blocks(text: str, language: str) -> str:
+    """All that is to be run of a text, in its order."""
+    return "\n".join(re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+
+
+@pytest.fixture(scope="module")
+def server(binary, tmp_path_factory):
+    """A server whose own choice is the quicker model."""
+    server = Server(binary, tmp_path_factory.mktemp("data"), "--engines", "mini-spleeter,mini")
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def shell(python, server, tmp_path):
+    """shell(commands) runs them in bash, with the tools that they name and a song to send."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    buf = os.environ.get("STEMWIRE_BUF") or shutil.which("buf")
+    (tools / "buf").symlink_to(buf)
+    (tools / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+    (tools / "python").symlink_to(python)
+    if not shutil.which("grpcurl"):
+        (tools / "grpcurl").write_text(GRPCURL.format(python=sys.executable, buf=str(buf)))
+        (tools / "grpcurl").chmod(0o755)
+    # Longer than one chunk may be.
+    (tmp_path / "song.mp3").write_bytes(wav(music(7)))
+
+    def shell(commands: str) -> str:
+        commands = "set -euo pipefail\n" + commands.replace("127.0.0.1:8000", server.address)
+        environment = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "STEMWIRE_SERVER": server.address}
+        ended = subprocess.run(["bash", "-c", commands], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    return shell
+
+
+@pytest.mark.parametrize("tool", ["buf curl", "grpcurl"])
+def test_a_shell_separates_a_song(server, shell, tmp_path, tool):
+    said = shell(blocks(section(RECIPES, tool), "sh"))
+    for word in ("SERVING_STATUS_SERVING", '"SERVING"', "grpc.health.v1.Health", '"mini-spleeter"', "SESSION_STATE_DONE"):
+        assert word in said
+    expected = separate(server.stub, (tmp_path / "song.mp3").read_bytes())
+    assert (tmp_path / "vocals.f32").read_bytes() == expected.stems["vocals"]
+    audio = np.frombuffer(expected.stems["vocals"], "<f4").reshape(-1, 2)
+    assert np.abs(soundfile.read(tmp_path / "vocals.flac", dtype="float32")[0] - np.clip(audio, -1, 1)).max() < 2**-15
+    # It has taken away what it made.
+    sessions = server.stub.ListSessions(api.ListSessionsRequest()).sessions
+    assert [session.session_id for session in sessions] == [expected.done.session_id]
+    server.stub.DeleteSession(api.DeleteSessionRequest(session_id=expected.done.session_id))
+
+
+def test_curl_separates_a_song(server, shell, tmp_path):
+    said = shell(blocks(section(RECIPES, "curl"), "sh"))
+    assert '"session_id"' in said
+    stems = separate(server.stub, (tmp_path / "song.mp3").read_bytes(), Config(stems=["vocals", "accompaniment"])).stems
+    assert soundfile.read(tmp_path / "vocals.wav", dtype="float32")[0].tobytes() == stems["vocals"]
+    assert soundfile.info(tmp_path / "accompaniment.flac").frames == 7 * 44_100
+    with zipfile.ZipFile(tmp_path / "stems.zip") as archive:
+        assert archive.testzip() is None and len(archive.namelist()) == 2
+
+
+def test_the_commands_call_methods_that_there_are():
+    proto = (ROOT / "proto/stemwire/v1/separation_service.proto").read_text()
+    calls = set(re.findall(r"^  rpc (\w+)\(", proto, re.MULTILINE))
+    named = set(re.findall(r"(?:\$service|SeparationService)/(\w+)", RECIPES))
+    assert named <= calls and {"Health", "UploadChunk", "GetStem"} <= named
+    for tool in ("buf curl", "grpcurl"):
+        assert set(re.findall(r"(?:\$service|SeparationService)/(\w+)", section(RECIPES, tool))) == named
+
+
+@pytest.fixture
+def songs(tmp_path):
+    """What the Python texts talk of, and a file that is no song."""
+    (tmp_path / "song.mp3").write_bytes(wav(music(2)))
+    (tmp_path / "songs").mkdir()
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / "songs" / name).write_bytes(wav(music(1, seed=ord(name[0]))))
+    (tmp_path / "songs" / "cover.jpg").write_text("This is no song. " * 100)
+
+
+def run(python: Path, folder: Path, server, *command) -> subprocess.CompletedProcess:
+    environment = {"STEMWIRE_SERVER": server.address, "PATH": "/usr/bin:/bin"}
+    ended = subprocess.run([python, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
+    assert ended.returncode == 0, ended.stderr
+    return ended
+
+
+def test_the_python_programs_run(python, server, songs, tmp_path):
+    program = blocks(PYTHON, "python").replace('"http://127.0.0.1:8000"', f'"{server.address}"')
+    said = run(python, tmp_path, server, "-c", program + "\n" + blocks(section(RECIPES, "Python"), "python")).stdout
+    assert "vocals 0.0 (" in said and "FORMAT_UNKNOWN" in said and "State.DONE" in said
+    for folder in ("song", "1", "2", ""):
+        assert soundfile.info(tmp_path / "stems" / folder / "vocals.wav").frames == 2 * 44_100
+    assert soundfile.info(tmp_path / "stems" / "song" / "vocals.wav").subtype == "PCM_24"
+
+
+def test_every_option_of_the_package_stands_in_its_text(python, server, tmp_path):
+    said = run(python, tmp_path, server, "-c", "import stemwire; print(*stemwire.SeparateOptions.__annotations__)")
+    table = section(PYTHON, "Options")
+    assert set(said.stdout.split()) == set(re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE))))
+
+
+def test_karaoke_leaves_the_voice_out(python, server, songs, tmp_path):
+    example = ROOT / "clients" / "python" / "examples" / "karaoke.py"
+    said = run(python, tmp_path, server, example, "song.mp3", "karaoke.wav")
+    assert "100%" in said.stderr and "mini" in said.stderr
+    audio, rate = soundfile.read(tmp_path / "karaoke.wav", dtype="int16")
+    stems = separate(server.stub, (tmp_path / "song.mp3").read_bytes()).stems
+    rest = sum(np.frombuffer(pcm, "<f4").reshape(-1, 2) for name, pcm in stems.items() if name != "vocals")
+    assert rate == 44_100 and np.abs(audio / 32_768 - rest).max() < 2**-15
+
+
+def test_a_data_set_goes_on_where_it_was(python, server, songs, tmp_path):
+    example = ROOT / "clients" / "python" / "examples" / "dataset.py"
+    said = run(python, tmp_path, server, example, "songs", "dataset")
+    assert sorted(said.stdout.split()) == ["a.wav", "b.wav"] and "cover.jpg" in said.stderr
+    lines = [json.loads(line) for line in (tmp_path / "dataset" / "index.jsonl").read_text().splitlines()]
+    assert sorted(line["song"] for line in lines) == ["a.wav", "b.wav"]
+    for line in lines:
+        for name, stem in line["stems"].items():
+            assert soundfile.info(tmp_path / "dataset" / line["song"] / f"{name}.wav").frames == stem["frames"] == 44_100
+        assert line["engine"]["model"] == "mini-spleeter" and not line["engine_changes"]
+    (tmp_path / "songs" / "c.wav").write_bytes(wav(music(1, seed=3)))
+    assert run(python, tmp_path, server, example, "songs", "dataset").stdout.split() == ["c.wav"]

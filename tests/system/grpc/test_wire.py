@@ -1,0 +1,281 @@
+"""What strangers to this code find on its port: reflection, grpc-web, CORS, TLS."""
+import base64
+import hashlib
+import http.client
+import io
+import json
+import os
+import shutil
+import struct
+import subprocess
+
+import pytest
+import trustme
+
+import grpc
+
+from ..audio import music, wav
+from ..common import check_refused, stems
+from ..repository import ROOT
+from ..server import Server
+from ..stemwire_client import api, collect, separate, service, session_pb2
+
+SERVICE = "stemwire.v1.SeparationService"
+PAGE = "https://page.example"
+TOKEN = "a-very-secret-token"
+
+
+@pytest.fixture(scope="session")
+def buf():
+    """buf(*arguments) runs buf, which must succeed, and answers what it printed."""
+    program = os.environ.get("STEMWIRE_BUF") or shutil.which("buf")
+    assert program, "buf is not there: name it with STEMWIRE_BUF, as `make test` does"
+
+    def buf(*arguments: str) -> str:
+        ended = subprocess.run([program, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    return buf
+
+
+def test_the_proto_is_clean(buf):
+    assert buf("lint", "proto") == ""
+
+
+@pytest.mark.parametrize("protocol, schema", [("grpc", []), ("grpcweb", ["--schema", "proto"])])
+def test_a_stranger_calls_by_reflection_or_from_the_proto(buf, server, protocol, schema):
+    def call(method: str) -> dict:
+        url = f"http://{server.address}/{SERVICE}/{method}"
+        return json.loads(buf("curl", "--http2-prior-knowledge", "--protocol", protocol, *schema, url))
+
+    assert call("Health")["status"] == "SERVING_STATUS_SERVING"
+    assert call("ListModels")["models"][0]["stems"] == ["drums", "bass", "other", "vocals"]
+
+
+@pytest.mark.parametrize("version", ["grpc-v1", "grpc-v1alpha"])
+def test_both_versions_of_reflection_name_every_service(buf, server, version):
+    listed = buf("curl", "--protocol", "grpc", "--list-services", "--reflect-protocol", version, f"http://{server.address}").split()
+    assert {SERVICE, "grpc.health.v1.Health"} <= set(listed)
+
+
+class Page:
+    """A page in a browser: grpc-web over one connection of HTTP/1.1."""
+
+    def __init__(self, address: str, form: str = "application/grpc-web+proto", **headers: str):
+        self.connection = http.client.HTTPConnection(address, timeout=60)
+        self.headers = {"Content-Type": form, "Accept": form, "X-Grpc-Web": "1"} | headers
+        self.is_text = "text" in form
+
+    def open(self, method: str, request) -> http.client.HTTPResponse:
+        message = request.SerializeToString()
+        body = struct.pack(">BI", 0, len(message)) + message
+        body = base64.b64encode(body) if self.is_text else body
+        self.connection.request("POST", f"/{SERVICE}/{method}", body, self.headers)
+        response = self.connection.getresponse()
+        assert (response.status, response.version) == (200, 11)
+        assert response.getheader("Content-Type") == self.headers["Content-Type"]
+        return response
+
+    def frames(self, response):
+        """(flags, payload) of each frame as it comes."""
+        if self.is_text:
+            whole = response.read()
+            quads = (whole[at : at + 4] for at in range(0, len(whole), 4))
+            response = io.BytesIO(b"".join(map(base64.b64decode, quads)))
+        while head := response.read(5):
+            flags, length = struct.unpack(">BI", head)
+            payload = response.read(length)
+            assert len(payload) == length
+            yield flags, payload
+
+    def messages(self, method: str, request, answer):
+        """The answers of a call; its trailers come last, in a frame, and are held to be OK."""
+        ended = False
+        for flags, payload in self.frames(self.open(method, request)):
+            assert not ended, "the trailers are the last"
+            if flags == 0:
+                yield answer.FromString(payload)
+                continue
+            ended = True
+            assert flags == 0x80
+            trailers = dict(line.split(":", 1) for line in payload.decode().splitlines())
+            assert trailers["grpc-status"].strip() == "0"
+        assert ended
+
+    def call(self, method: str, request, answer):
+        (message,) = self.messages(method, request, answer)
+        return message
+
+
+@pytest.mark.parametrize("form", ["application/grpc-web+proto", "application/grpc-web-text+proto"])
+def test_a_page_uploads_in_steps_and_watches_its_stems_come(server, song, form):
+    page = Page(server.address, form)
+    session = page.call("CreateSession", api.CreateSessionRequest(), api.CreateSessionResponse).session
+    for offset in range(0, len(song), 1 << 20):
+        chunk = api.UploadChunkRequest(session_id=session.session_id, offset=offset, data=song[offset : offset + (1 << 20)])
+        held = page.call("UploadChunk", chunk, api.UploadChunkResponse).committed_bytes
+        assert held == offset + len(chunk.data)
+    finish = api.Finish(total_bytes=len(song), sha256=hashlib.sha256(song).digest())
+    page.call("FinishUpload", api.FinishUploadRequest(session_id=session.session_id, finish=finish), api.FinishUploadResponse)
+    request = api.WatchSessionRequest(session_id=session.session_id)
+    watched = collect(page.messages("WatchSession", request, api.WatchSessionResponse))
+    assert watched.session.session_id == session.session_id
+    assert watched.done.state == session_pb2.SESSION_STATE_DONE
+    assert watched.digests() == separate(server.stub, song).digests()
+
+
+def test_a_page_sees_stems_before_its_upload_has_ended(server, song):
+    """Two connections, as a browser makes them: one that watches, one that sends."""
+    sender, watcher = Page(server.address), Page(server.address)
+    session_id = sender.call("CreateSession", api.CreateSessionRequest(), api.CreateSessionResponse).session.session_id
+    chunk = api.UploadChunkRequest(session_id=session_id, data=song[: 1 << 20])
+    sender.call("UploadChunk", chunk, api.UploadChunkResponse)
+    watched = watcher.messages("WatchSession", api.WatchSessionRequest(session_id=session_id), api.WatchSessionResponse)
+    assert any(message.WhichOneof("message") == "stem" for message in watched)
+    state = sender.call("GetSession", api.GetSessionRequest(session_id=session_id), api.GetSessionResponse).session
+    assert state.state == session_pb2.SESSION_STATE_UPLOADING
+    sender.call("CancelSession", api.CancelSessionRequest(session_id=session_id), api.CancelSessionResponse)
+    watcher.connection.close()
+
+
+def test_a_page_reads_the_code_and_reason_of_an_error(server):
+    page = Page(server.address)
+    response = page.open("GetSession", api.GetSessionRequest(session_id="0" * 8))
+    trailers = dict(response.getheaders())
+    for flags, payload in page.frames(response):
+        assert flags == 0x80
+        trailers |= dict(line.split(":", 1) for line in payload.decode().splitlines())
+    assert trailers["grpc-status"].strip() == str(grpc.StatusCode.INVALID_ARGUMENT.value[0])
+    details = trailers["grpc-status-details-bin"].strip()
+    assert b"SESSION_ID_INVALID" in base64.b64decode(details + "=" * (-len(details) % 4))
+
+
+@pytest.fixture(scope="module")
+def guarded(binary, tmp_path_factory):
+    """A server with a token that lets one page of another origin call."""
+    server = Server(binary, tmp_path_factory.mktemp("guarded"), "--token", TOKEN, "--allow-origin", PAGE)
+    yield server
+    server.close()
+
+
+def ask(address: str, method: str, **headers: str) -> dict:
+    connection = http.client.HTTPConnection(address, timeout=10)
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, f"/{SERVICE}/Health", b"\0\0\0\0\0" if method == "POST" else None, headers)
+    response = connection.getresponse()
+    answer = {name.lower(): value for name, value in response.getheaders()} | {"status": response.status}
+    answer["body"] = response.read()
+    connection.close()
+    return answer
+
+
+def test_a_browser_is_told_that_an_allowed_page_may_call(guarded):
+    wanted = "authorization,content-type,x-grpc-web,x-user-agent,grpc-timeout"
+    permission = ask(guarded.address, "OPTIONS", Origin=PAGE, Access_Control_Request_Method="POST",
+                     Access_Control_Request_Headers=wanted)
+    assert permission["status"] == 200
+    assert permission["access-control-allow-origin"] == PAGE
+    assert "POST" in permission["access-control-allow-methods"]
+    assert set(wanted.split(",")) <= set(permission["access-control-allow-headers"].lower().split(","))
+    form = {"Content_Type": "application/grpc-web+proto", "X_Grpc_Web": "1", "Origin": PAGE}
+    for token, serves in [(TOKEN, True), ("another token of length", False)]:
+        answer = ask(guarded.address, "POST", Authorization=f"Bearer {token}", **form)
+        assert (b"grpc-status:0" in answer["body"]) == serves
+        # Without these a page could not even read why it was refused.
+        assert answer["access-control-allow-origin"] == PAGE
+        exposed = answer["access-control-expose-headers"].lower().split(",")
+        assert {"grpc-status", "grpc-message", "grpc-status-details-bin"} <= {name.strip() for name in exposed}
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://page.example", "https://page.example.evil.example", "null"])
+def test_a_browser_lets_no_other_page_call(guarded, origin):
+    permission = ask(guarded.address, "OPTIONS", Origin=origin, Access_Control_Request_Method="POST")
+    answer = ask(guarded.address, "POST", Origin=origin, Authorization=f"Bearer {TOKEN}", Content_Type="application/grpc-web+proto")
+    for response in (permission, answer):
+        assert response.get("access-control-allow-origin") not in (origin, "*")
+    assert b"grpc-status:0" not in answer["body"]
+
+
+class Certificates:
+    """An authority, a server's certificate, and files that are of no use, all as PEM."""
+
+    def __init__(self, folder):
+        self.folder, authority = folder, trustme.CA()
+        own, other = (authority.issue_cert("localhost", "127.0.0.1") for _ in range(2))
+        for name, blob in [("key", own.private_key_pem), ("other-key", other.private_key_pem), ("ca", authority.cert_pem),
+                           ("other-ca", trustme.CA().cert_pem)]:
+            blob.write_to_path(self[name])
+        self["cert"].write_bytes(b"".join(blob.bytes() for blob in own.cert_chain_pems))
+        self["text"].write_text("Dear server,\nplease trust me.\n")
+        self["empty"].touch()
+
+    def __getitem__(self, name: str):
+        return self.folder / f"{name}.pem"
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+def test_tls_serves_clients_that_trust_the_authority(start, cli, certificates, tmp_path):
+    server = start("--tls-cert", str(certificates["cert"]), "--tls-key", str(certificates["key"]))
+    trusted = grpc.ssl_channel_credentials(certificates["ca"].read_bytes())
+    song = wav(music(1))
+    with grpc.secure_channel(server.address, trusted) as channel:
+        result = separate(service.SeparationServiceStub(channel), song)
+        assert result.error is None
+    (tmp_path / "song.wav").write_bytes(song)
+    command = ["separate", "song.wav", "-o", "out", "--server", f"https://localhost:{server.address.split(':')[1]}"]
+    cli(*command, "--tls-ca", certificates["ca"])
+    for name, (audio, _) in stems(tmp_path / "out" / "song").items():
+        assert audio.tobytes() == bytes(result.stems[name])
+    # An authority that has not signed it; and no TLS where there must be.
+    said = cli(*command, "--force", "--tls-ca", certificates["other-ca"], code=5)
+    assert "certificate" in said.err.splitlines()[-2]
+    with grpc.insecure_channel(server.address) as channel:
+        with pytest.raises(grpc.RpcError) as refused:
+            service.SeparationServiceStub(channel).Health(api.HealthRequest(), timeout=10)
+        assert refused.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize("name", ["nosuch", "text", "empty"])
+def test_an_authority_that_is_none_is_told(cli, certificates, tmp_path, name):
+    (tmp_path / "song.wav").write_bytes(wav(music(1)))
+    said = cli("separate", "song.wav", "--server", "https://127.0.0.1:1", "--tls-ca", certificates[name], code=2)
+    check_refused(said.err, f"{name}.pem", "PEM")
+
+
+@pytest.mark.parametrize("certificate, key, code, cause", [
+    ("nosuch", "key", 2, "nosuch.pem: No such file"),
+    ("cert", "nosuch", 2, "nosuch.pem: No such file"),
+    ("text", "key", 2, "text.pem holds no CERTIFICATE"),
+    ("cert", "text", 2, "text.pem holds no PRIVATE KEY"),
+    ("empty", "empty", 2, "empty.pem holds no CERTIFICATE"),
+    ("key", "cert", 2, "key.pem holds no CERTIFICATE"),
+    ("cert", "other-key", 5, "KeyMismatch"),
+])
+def test_a_certificate_of_no_use_is_told_before_all_else(cli, certificates, tmp_path, certificate, key, code, cause):
+    options = ["--tls-cert", certificates[certificate], "--tls-key", certificates[key]]
+    said = cli("serve", "--listen", "127.0.0.1:0", "--data-dir", "data", *options, code=code, STEMWIRE_LOG="error",
+               STEMWIRE_RUNTIME="/no/library.so")
+    check_refused(said.err, cause, "PEM")
+    assert said.out == b"", "it does not say that it listens"
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0"])
+def test_other_machines_are_not_served_by_accident(cli, listen):
+    said = cli("serve", "--listen", listen, "--data-dir", "data", code=2, STEMWIRE_RUNTIME="/no/library.so")
+    check_refused(said.err, "other machines", "--token.*--insecure")
+    assert said.out == b""
+
+
+@pytest.mark.parametrize("options", [["--token", TOKEN], ["--insecure"]])
+def test_other_machines_are_served_where_that_is_said(start, options):
+    server = start(*options, listen="0.0.0.0:0")
+    port = server.address.split(":")[1]
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        metadata = [("authorization", f"Bearer {TOKEN}")] if "--token" in options else []
+        health = service.SeparationServiceStub(channel).Health(api.HealthRequest(), metadata=metadata, timeout=10)
+        assert health.status == api.SERVING_STATUS_SERVING

@@ -1,0 +1,54 @@
+"""Servers and songs of the tests of the Python client, and programs that use it."""
+import contextlib
+
+import pytest
+
+from ..audio import music, wav
+from ..server import Server, free_address
+from ..stemwire_client import separate
+from .programs import Program
+
+
+@pytest.fixture(scope="module")
+def server(binary, tmp_path_factory):
+    """A server whose own choice is the quicker model."""
+    server = Server(binary, tmp_path_factory.mktemp("data"), "--engines", "mini-spleeter,mini")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def short() -> bytes:
+    """Two seconds."""
+    return wav(music(2))
+
+
+@pytest.fixture(scope="module")
+def whole(server, short) -> dict:
+    """What another client gets for it."""
+    return separate(server.stub, short).digests()
+
+
+@pytest.fixture
+def lasting(binary, tmp_path):
+    """A server that has one address for all its lives, and a song of several segments with its digests."""
+    # One engine: two deaths at one segment would be laid to it, and another would go on.
+    server = Server(binary, tmp_path / "data", "--engines", "mini", listen=free_address())
+    server.song = tmp_path / "lasting.wav"
+    server.song.write_bytes(wav(music(8)))
+    server.whole = separate(server.stub, server.song.read_bytes()).digests()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def program(python, tmp_path):
+    """program(code, server, …) runs code that uses the Python client; all are ended with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def program(code: str, *arguments, **variables: str) -> Program:
+            started = Program(python, tmp_path, code, *arguments, **variables)
+            stack.callback(started.kill)
+            return started
+
+        yield program

@@ -1,0 +1,228 @@
+"""The Python client, installed into a clean environment, against a running server: songs in, stems out."""
+import hashlib
+import importlib.util
+
+import numpy as np
+import pytest
+import soundfile
+from stemwire.v1 import config_pb2, session_pb2
+
+from ..audio import RATE, music, wav
+from ..common import wait_for
+from ..repository import ROOT
+from ..stemwire_client import request_id
+from .lasting import sessions
+
+CLIENT = ROOT / "clients" / "python"
+
+
+def test_the_stubs_are_those_that_the_proto_gives(tmp_path):
+    spec = importlib.util.spec_from_file_location("generate", CLIENT / "generate.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    committed = {path.name: path.read_text("utf-8") for path in (CLIENT / "src/stemwire/v1").iterdir() if path.is_file()}
+    assert generate.generate(tmp_path) == committed, "the proto has changed: run clients/python/generate.py"
+
+
+def test_stems_are_byte_for_byte_those_of_the_command_line(server, program, cli, tmp_path):
+    (tmp_path / "song.wav").write_bytes(wav(music(5)))
+    cli("separate", "song.wav", "-o", "cli", "--format", "wav-f32", "--model", "mini-spleeter")
+    cli("separate", "song.wav", "-o", "cli24", "--format", "wav-s24", "--model", "mini-spleeter")
+    said = program("""
+client = stemwire.Client(SERVER)
+saved = client.separate_to("song.wav", "files")
+client.separate_to("song.wav", "files24", encoding="s24")
+pieces = {}
+for chunk in client.separate("song.wav"):
+    assert chunk.start_frame == sum(map(len, pieces.get(chunk.stem, [])))
+    assert (chunk.sample_rate, chunk.samples.dtype, chunk.samples.shape) == (44100, np.float32, (chunk.frames, 2))
+    pieces.setdefault(chunk.stem, []).append(chunk.samples)
+stems = stemwire.separate("song.wav", server=SERVER).stems
+assert all(np.array_equal(np.concatenate(pieces[name]), stem.samples) for name, stem in stems.items())
+say(files=sorted(map(str, saved.files.values())), names=list(stems), digests=digests(stems), rate=stems["vocals"].sample_rate,
+    model=saved.session.engine.model, state=saved.session.state.name, seconds=len(stems["vocals"].samples) / saved.sample_rate)
+""", server.address).end()
+    for theirs, ours in [("cli", "files"), ("cli24", "files24")]:
+        written = {path.name: path.read_bytes() for path in (tmp_path / theirs / "song").iterdir()}
+        assert {path.name: path.read_bytes() for path in (tmp_path / ours).iterdir()} == written
+    assert said.files == [f"files/{name}" for name in sorted(p.name for p in (tmp_path / "files").iterdir())]
+    for name in said.names:
+        audio, rate = soundfile.read(tmp_path / "files" / f"{name}.wav", dtype="float32")
+        assert hashlib.sha256(audio.tobytes()).hexdigest() == said.digests[name] and rate == said.rate
+    assert (said.names, said.model, said.state, said.seconds) == (["drums", "bass", "other", "vocals"], "mini-spleeter", "DONE", 5)
+
+
+def test_chunks_come_while_the_song_is_still_being_sent(server, program, tmp_path):
+    (tmp_path / "song.wav").write_bytes(wav(music(8)))
+    said = program("""
+heard = threading.Event()
+
+def song():
+    whole = open("song.wav", "rb").read()
+    yield whole[:1_000_000]
+    # The rest is sent only once something has come back.
+    assert heard.wait(60)
+    yield whole[1_000_000:]
+
+sent = stemwire.Client(SERVER).separate(song(), file_name="live", model="mini")
+for chunk in sent:
+    heard.set()
+say(frames=chunk.start_frame + chunk.frames, state=sent.session.state.name, name=sent.session.file_name)
+""", server.address).end()
+    assert (said.frames, said.state, said.name) == (8 * RATE, "DONE", "live")
+
+
+def test_a_song_may_be_anything_that_holds_one(server, program, short, whole, tmp_path):
+    (tmp_path / "short.wav").write_bytes(short)
+    np.save(tmp_path / "short.npy", soundfile.read(tmp_path / "short.wav", dtype="int16")[0])
+    said = program("""
+import io, pathlib, subprocess
+whole = pathlib.Path("short.wav").read_bytes()
+ints = np.load("short.npy")
+behind = io.BytesIO(b"something else" + whole)
+behind.seek(14)
+pipe = subprocess.Popen(["cat", "short.wav"], stdout=subprocess.PIPE).stdout
+songs = dict(
+    text="short.wav", path=pathlib.Path("short.wav"), bytes=whole, view=memoryview(whole), file=open("short.wav", "rb"),
+    behind=behind, pipe=pipe, iterator=(whole[at:at + 999_999] for at in range(0, len(whole), 999_999)),
+)
+client = stemwire.Client(SERVER)
+found = {name: digests(client.separate(song).stems) for name, song in songs.items()}
+found["ints"] = digests(client.separate(ints, sample_rate=44100).stems)
+found["floats"] = digests(client.separate(ints / 32768, sample_rate=44100).stems)
+raw = stemwire.Raw("s16", 44100)
+found["raw"] = digests(client.separate(ints.tobytes(), raw=raw).stems)
+found["mono"] = digests(client.separate(ints[:, 0], sample_rate=44100).stems)
+found["mono as stereo"] = digests(client.separate(ints[:, [0, 0]], sample_rate=44100).stems)
+say(**{name: value for name, value in found.items()})
+""", server.address).end()
+    found = dict(vars(said))
+    del found["err"]
+    mono = found.pop("mono")
+    assert mono == found.pop("mono as stereo") != whole
+    assert len(found) == 11 and all(digests == whole for digests in found.values())
+    # A path and a file say what they are called.
+    assert [session.config.file_name for session in sessions(server)].count("short.wav") == 3
+
+
+def test_every_option_reaches_the_server(server, program, short, tmp_path):
+    (tmp_path / "short.wav").write_bytes(short)
+    name = request_id()
+    said = program("""
+separation = stemwire.Client(SERVER).separate(
+    "short.wav", model="mini", stems=["accompaniment", "bass"], normalization="exact", allow_fallback=False, overlap=0.5,
+    accompaniment="minus", mask_extension="zeros", encoding="s16", rate="source", gain=0.5, file_name="label",
+    request_id=ARGUMENTS[0], on_disconnect="continue")
+say(id=separation.session_id, stems=list(separation.stems), frames=len(separation.stems["bass"].samples))
+""", server.address, name).end()
+    config = server.get(said.id).config
+    assert (said.stems, said.frames) == (["accompaniment", "bass"], 2 * RATE)
+    assert config == config_pb2.SeparationConfig(
+        model="mini", stems=["accompaniment", "bass"], normalization=config_pb2.NORMALIZATION_EXACT, allow_fallback=False,
+        overlap=0.5, accompaniment=config_pb2.ACCOMPANIMENT_MINUS, mask_extension=config_pb2.MASK_EXTENSION_ZEROS,
+        output=config_pb2.OutputFormat(encoding=config_pb2.ENCODING_S16LE, rate=config_pb2.OUTPUT_RATE_SOURCE, gain=0.5),
+        file_name="label", request_id=name, on_disconnect=config_pb2.ON_DISCONNECT_CONTINUE)
+
+
+def test_integers_are_the_same_numbers_rounded(server, program, short, tmp_path):
+    (tmp_path / "short.wav").write_bytes(short)
+    said = program("""
+client = stemwire.Client(SERVER)
+floats = client.separate("short.wav").stems
+far = {}
+for encoding, step in [("s16", 2.0**-15), ("s24", 2.0**-23)]:
+    stems = client.separate("short.wav", encoding=encoding).stems
+    far[encoding] = max(float(np.abs(stems[name].samples - floats[name].samples).max()) / step for name in floats)
+loud = client.separate("short.wav", encoding="s16", gain=100)
+peak = max(float(np.abs(stem.samples).max()) for stem in loud.stems.values())
+say(**far, clipped=loud.clipped_samples, peak=peak)
+""", server.address).end()
+    # Half a step is the rounding; floats near full scale have 24 bits themselves.
+    assert 0 < said.s16 <= 0.51 and 0 < said.s24 <= 1
+    assert said.clipped > 0 and said.peak == 1
+
+
+def test_progress_is_told_until_all_is_done(server, program, tmp_path):
+    (tmp_path / "song.wav").write_bytes(wav(music(14)))
+    said = program("""
+told, amid = [], threading.Event()
+
+def take(progress):
+    told.append(progress)
+    if progress.finished_frames:
+        amid.set()
+
+def song():
+    with open("song.wav", "rb") as file:
+        yield file.read(1_000_000)
+        # The rest is sent only once it has been told that something is finished.
+        assert amid.wait(60)
+        yield file.read()
+
+separation = stemwire.Client(SERVER).separate(song(), model="mini", on_progress=take)
+separation.wait()
+say(finished=[p.finished_frames for p in told], last=told[-1].__dict__, fraction=told[-1].fraction,
+    kept=separation.progress == told[-1])
+""", server.address).end()
+    assert said.finished == sorted(said.finished) and any(0 < frames < 14 * RATE for frames in said.finished)
+    assert said.last["finished_frames"] == said.last["total_frames"] == said.last["decoded_frames"] == 14 * RATE
+    assert said.last["state"] == "State.DONE" and said.fraction == 1 and said.kept
+
+
+def test_a_slow_consumer_costs_no_memory(server, program, tmp_path):
+    (tmp_path / "song.wav").write_bytes(wav(music(60)))
+    running = program("""
+client = stemwire.Client(SERVER)
+client.separate_to(np.zeros((44100, 2), np.float32), "warm", sample_rate=44100)
+before = rss()
+separation = client.separate("song.wav", model="mini-spleeter", stems=["vocals", "accompaniment", "drums", "bass", "other"])
+next(separation)
+say(id=separation.session_id)
+wait()
+after = rss()
+total = 0
+for chunk in separation:
+    total += len(chunk.pcm)
+say(grew=after - before, total=total)
+""", server.address)
+    session_id = running.heard().id
+    wait_for(lambda: server.get(session_id).state == session_pb2.SESSION_STATE_DONE, 120)
+    running.go()
+    said = running.end()
+    # What waits for a consumer waits at the server.
+    assert said.total > 100e6 and said.grew < 40e6, said
+
+
+def test_what_is_kept_of_a_song_that_comes_once_is_bounded(program):
+    said = program("""
+from stemwire import _song
+stream = _song.Stream(bytes([number]) * 1_000_000 for number in range(40))
+offset = 0
+while piece := stream.read(offset):
+    offset += len(piece)
+kept = [at for at in range(0, 40_000_000, 1_000_000) if any(start <= at < start + len(p) for start, p in stream._kept)]
+again = stream.read(offset - 16_000_000)[:1]
+try:
+    stream.read(5)
+except OSError as error:
+    lost = str(error)
+whole = hashlib.sha256(b"".join(bytes([number]) * 1_000_000 for number in range(40))).hexdigest()
+say(kept=len(kept), again=again[0], lost=lost, hash=stream.sha256(offset).hex() == whole)
+""", "").end()
+    assert 16 < said.kept <= 18 and said.again == 24 and said.hash
+    assert "byte 5" in said.lost and "send it anew" in said.lost
+
+
+@pytest.mark.parametrize("encoding, frame", [("f32", 8), ("s24", 6), ("s16", 4)])
+def test_files_beyond_4_gib_are_read_by_others(program, tmp_path, encoding, frame):
+    frames = (5 << 30) // frame
+    program("""
+from stemwire import _wav
+encoding, size = ARGUMENTS
+with open("long.wav", "wb") as file:
+    file.write(_wav.header(encoding, 48_000, int(size)))
+    file.truncate(file.tell() + int(size))
+say()
+""", "", encoding, frames * frame).end()
+    found = soundfile.info(tmp_path / "long.wav")
+    assert (found.format, found.frames, found.samplerate, found.channels) == ("RF64", frames, 48_000, 2)

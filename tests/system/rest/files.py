@@ -1,0 +1,32 @@
+"""Stems that were downloaded, as other programs read them."""
+import io
+import subprocess
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import soundfile
+
+from ..audio import RATE
+from ..http_client import environment
+from ..stemwire_client import get_stem
+
+
+def samples(content: bytes) -> np.ndarray:
+    audio, rate = soundfile.read(io.BytesIO(content), dtype="float32", always_2d=True)
+    assert rate == RATE
+    return audio
+
+
+def pcm(server, session_id: str, stem: str) -> np.ndarray:
+    """The same stem over gRPC: float32 [frames, 2]."""
+    return np.frombuffer(get_stem(server.stub, session_id, stem), "<f4").reshape(-1, 2)
+
+
+def ffmpeg(*arguments, stdin: bytes = None) -> bytes:
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *map(str, arguments)]
+    return subprocess.run(command, input=stdin, capture_output=True, check=True, env=environment()).stdout
+
+
+def curl(*arguments, cwd: Path) -> bytes:
+    return subprocess.run(["curl", "-sS", *map(str, arguments)], capture_output=True, check=True, cwd=cwd, env=environment()).stdout

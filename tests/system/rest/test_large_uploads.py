@@ -1,0 +1,55 @@
+"""Uploads that are large: by a form and by the page they go to the disk, and the server's memory stays as it was."""
+import json
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ..audio import RATE, music, wav
+from ..common import peak
+from ..http_client import environment
+
+# What a server may take more for an upload ten times as large, in KiB: less than half of what is sent.
+MARGIN = 24 * 1024
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory) -> dict:
+    """Two seconds of music and then silence, which no engine computes: 6 and 60 MB of WAV, most of it a hole in the file."""
+    folder = tmp_path_factory.mktemp("songs")
+    sound = wav(music(2))[44:]
+    made = {}
+    for megabytes in (6, 60):
+        size = megabytes * 1_000_000
+        form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, RATE, 4 * RATE, 4, 16)
+        head = struct.pack("<4sI4s", b"RIFF", size - 8, b"WAVE") + form + struct.pack("<4sI", b"data", size - 44)
+        made[megabytes] = folder / f"{megabytes}.wav"
+        with made[megabytes].open("wb") as file:
+            file.write(head + sound)
+            file.truncate(size)
+    return made
+
+
+def by_form(server, song: Path, browse) -> str:
+    command = ["curl", "-sS", "-F", f"file=@{song}", f"http://{server.address}/api/separate"]
+    return json.loads(subprocess.run(command, capture_output=True, check=True, env=environment()).stdout)["session_id"]
+
+
+def by_page(server, song: Path, browse) -> str:
+    page = browse(server).visit()
+    page.choose(song)
+    page.wait_done()
+    return page.session_id()
+
+
+@pytest.mark.parametrize("send", [by_form, by_page])
+def test_a_large_upload_takes_the_memory_of_a_small_one(start, songs, browse, send):
+    server, peaks = start("--engines", "mini"), {}
+    for megabytes, song in songs.items():
+        session = server.get(send(server, song, browse))
+        assert session.committed_bytes == song.stat().st_size
+        assert session.progress.finished_frames == (megabytes * 1_000_000 - 44) // 4
+        peaks[megabytes] = peak(server)
+    print(f"peak RSS in KiB by megabytes of the upload: {peaks}")
+    assert peaks[60] < peaks[6] + MARGIN, peaks
