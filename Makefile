@@ -33,6 +33,7 @@ lint: tools
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --quiet -- -D warnings
 	$(TOOLS)/node_modules/.bin/buf lint proto
+	$(PYTHON) clients/python/generate_sync.py --check
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items --quiet

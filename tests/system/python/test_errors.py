@@ -93,7 +93,7 @@ say(**found)
     kinds = {name: getattr(said, name)["kind"] for name in ("missing", "choice", "option", "array", "rate", "address", "broken_song")}
     assert kinds == dict(missing="FileNotFoundError", choice="ValueError", option="TypeError", array="ValueError",
                          rate="TypeError", address="ValueError", broken_song="ZeroDivisionError")
-    assert "f32, s16, s24" in said.choice["text"] and "stem;" in said.option["text"] and "http://" in said.address["text"]
+    assert "f32, s16, s24" in said.choice["text"] and "option stem." in said.option["text"] and "http://" in said.address["text"]
     assert not (tmp_path / "out").exists(), "nothing is left of a song that was none"
 
 
@@ -128,16 +128,16 @@ say(digests=digests(stems), errors=errors)
 
 def test_pauses_double_up_to_a_limit_and_heed_the_server(program):
     said = program("""
-from stemwire.retry import Patience
+from stemwire.retry import Backoff
 lost = stemwire.Unreachable("UNAVAILABLE", "", "lost")
 full = stemwire.StemwireError("RESOURCE_EXHAUSTED", "QUEUE_FULL", "full", retry_after=10)
 wrong = stemwire.SongError("INVALID_ARGUMENT", "FORMAT_UNKNOWN", "text")
 retry = stemwire.Retry(attempts=6, first_pause=1, longest_pause=8)
-patience = Patience(retry)
+backoff = Backoff(retry)
 # The third time it has got on, which begins anew.
 marks = [(0, 0), (0, 0), (5, 0), (5, 0), (5, 0), (5, 0), (5, 0), (5, 0), (5, 0)]
-say(pauses=[patience.pause(lost, mark, True) for mark in marks], full=retry.pause(full, 1), wrong=retry.pause(wrong, 1),
-    never=Patience(retry).pause(lost, (0, 0), False), none=stemwire.Retry(attempts=0).pause(lost, 1))
+say(pauses=[backoff.pause(lost, mark, True) for mark in marks], full=retry.pause(full, 1), wrong=retry.pause(wrong, 1),
+    never=Backoff(retry).pause(lost, (0, 0), False), none=stemwire.Retry(attempts=0).pause(lost, 1))
 """, "").end()
     for pause, longest in zip(said.pauses, [1, 2, 1, 2, 4, 8, 8, 8]):
         assert 0.75 * longest <= pause <= longest

@@ -1,10 +1,11 @@
-"""Audio as it goes in and comes out."""
+"""Audio values that go in and come out, and their PCM encodings."""
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 #: Bytes of one stereo frame.
 FRAME_BYTES = {"f32": 8, "s16": 4, "s24": 6}
@@ -12,7 +13,7 @@ FRAME_BYTES = {"f32": 8, "s16": 4, "s24": 6}
 
 @dataclass(frozen=True)
 class Raw:
-    """The form of an upload that is PCM without any header: interleaved, little-endian."""
+    """The format of an upload that is PCM without a header: interleaved, little-endian."""
 
     #: "f32", "s16" or "s24".
     encoding: str
@@ -24,29 +25,29 @@ class Raw:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Some frames of one stem. Those of a stem follow each other without a gap."""
+    """Consecutive frames of one stem. The chunks of a stem follow each other without a gap."""
 
     stem: str
     #: The position of the first frame.
     start_frame: int
     #: Frames per second.
     sample_rate: int
-    #: Interleaved stereo samples as they came.
+    #: Interleaved stereo samples, as received.
     pcm: bytes
-    #: How `pcm` is stored: "f32", "s16" or "s24".
+    #: The encoding of `pcm`: "f32", "s16" or "s24".
     encoding: str = "f32"
-    #: Samples that an integer encoding had to clip.
+    #: Samples clipped by an integer encoding.
     clipped_samples: int = 0
 
     @property
     def frames(self) -> int:
-        """How many frames there are."""
+        """The number of frames."""
         return len(self.pcm) // FRAME_BYTES[self.encoding]
 
     @property
-    def samples(self) -> np.ndarray:
+    def samples(self) -> npt.NDArray[np.float32]:
         """float32 [frames, 2], full scale 1."""
-        return decoded(self.pcm, self.encoding)
+        return decode_pcm(self.pcm, self.encoding)
 
     @property
     def time(self) -> float:
@@ -60,33 +61,33 @@ class Stem:
 
     name: str
     #: float32 [frames, 2], full scale 1.
-    samples: np.ndarray
+    samples: npt.NDArray[np.float32]
     #: Frames per second.
     sample_rate: int
 
 
-def decoded(pcm: Any, encoding: str) -> np.ndarray:
-    """float32 [frames, 2] of interleaved stereo; a view where the bytes are floats already."""
+def decode_pcm(pcm: bytes | bytearray, encoding: str) -> npt.NDArray[np.float32]:
+    """Converts interleaved stereo PCM to float32 [frames, 2]; a view of `pcm` for "f32"."""
     if encoding == "f32":
         return np.frombuffer(pcm, "<f4").reshape(-1, 2)
     if encoding == "s16":
-        return (np.frombuffer(pcm, "<i2").astype(np.float32) / 32_768).reshape(-1, 2)
-    # Three bytes at the top of four have the sign, and are 256 times as loud.
+        return (np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32_768)).reshape(-1, 2)
+    # In the upper three bytes of an int32 the sign is right and the value 256 times as large.
     wide = np.zeros((len(pcm) // 3, 4), np.uint8)
     wide[:, 1:] = np.frombuffer(pcm, np.uint8).reshape(-1, 3)
     return (wide.view("<i4").astype(np.float64) / 2**31).astype(np.float32).reshape(-1, 2)
 
 
-def encoded(audio: np.ndarray) -> tuple[str, int, memoryview]:
-    """(encoding, channels, bytes) of an array [frames] or [frames, channels]."""
-    if audio.ndim not in (1, 2) or (audio.ndim == 2 and audio.shape[1] not in (1, 2)):
-        raise ValueError(f"an array of shape {audio.shape} came; give one of [frames] or [frames, 1 or 2]")
-    if audio.dtype == np.int16:
-        encoding, kind = "s16", "<i2"
-    elif np.issubdtype(audio.dtype, np.floating):
-        encoding, kind = "f32", "<f4"
+def encode_array(array: npt.NDArray[Any]) -> tuple[str, int, memoryview]:
+    """Returns (encoding, channels, bytes) of an array [frames] or [frames, channels]."""
+    if array.ndim not in (1, 2) or (array.ndim == 2 and array.shape[1] not in (1, 2)):
+        raise ValueError(f"the array has shape {array.shape}, not [frames] or [frames, 1 or 2]")
+    if array.dtype == np.int16:
+        encoding, dtype = "s16", "<i2"
+    elif np.issubdtype(array.dtype, np.floating):
+        encoding, dtype = "f32", "<f4"
     else:
-        raise ValueError(f"an array of {audio.dtype} came; give floats of full scale 1, or int16")
-    channels = 1 if audio.ndim == 1 else audio.shape[1]
-    plain = np.ascontiguousarray(audio, dtype=kind).reshape(-1)
+        raise ValueError(f"the array has dtype {array.dtype}. Pass floats of full scale 1, or int16.")
+    channels = 1 if array.ndim == 1 else array.shape[1]
+    plain = np.ascontiguousarray(array, dtype=dtype).reshape(-1)
     return encoding, channels, plain.view(np.uint8).data

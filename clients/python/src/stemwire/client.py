@@ -1,299 +1,219 @@
-"""The client for programs that wait: `with Client(…) as client: client.separate("song.mp3")`."""
+# Generated from aio/client.py by generate_sync.py. Do not edit.
+# ruff: noqa: I001, UP028
+"""The client: `with Client(…) as client: separation = client.separate("song.mp3")`."""
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Optional, TypeVar
+from typing import TYPE_CHECKING, Literal
 
-import grpc
-
-from . import _song, errors, options as _options
-from ._channel import OPTIONS, Address, Authority, address
-from ._reception import Reception
+from . import options as _options
+from ._channel import Authority
+from ._receiver import Receiver
+from ._results import Saved
 from .audio import Chunk
-from .retry import Patience, Retry
-from .separation import Saved, Separation
+from .retry import Retry
 from .types import Health, Model, Session
-from .v1 import separation_service_pb2 as api, separation_service_pb2_grpc as service
+from .v1 import separation_service_pb2 as api
+from . import _follow, _io
+from ._connection import Connection
+from .separation import Separation
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from .options import Callbacks, Options, SeparateOptions
-
-T = TypeVar("T")
-
 
 class Client:
-    """A connection to one server, made when it is first needed. Any number of threads may use it.
+    """A connection to one server, opened by the first call. Any number of threads may use a client.
 
-    `server` is http://HOST:PORT or https://HOST:PORT, by default the variable STEMWIRE_SERVER or
-    http://127.0.0.1:8000; `token` (STEMWIRE_TOKEN) is sent as bearer token; `ca` (STEMWIRE_TLS_CA) is the
-    authority that has signed the server's certificate, a path or PEM as bytes. `timeout` is how many seconds one
-    short call may take; streams have no limit.
+    `server` is http://HOST:PORT or https://HOST:PORT; the default is STEMWIRE_SERVER, then http://127.0.0.1:8000.
+    `token` (STEMWIRE_TOKEN) is sent as a bearer token. `ca` (STEMWIRE_TLS_CA) is the certificate authority of the
+    server, as a path or as PEM in bytes. `timeout` limits unary calls, in seconds; streams have no limit.
     """
 
-    def __init__(self, server: Optional[str] = None, *, token: Optional[str] = None, ca: Optional[Authority] = None,
-                 retry: Retry = Retry(), timeout: float = 30.0):
-        self._address: Address = address(server, token, ca)
-        self._retry, self._timeout = retry, timeout
-        target, credentials = self._address.target, self._address.credentials
-        self._channel = (grpc.secure_channel(target, credentials, OPTIONS) if credentials
-                         else grpc.insecure_channel(target, OPTIONS))
-        self._stub: Any = service.SeparationServiceStub(self._channel)
-        self._answered = False
+    def __init__(
+        self,
+        server: str | None = None,
+        *,
+        token: str | None = None,
+        ca: Authority | None = None,
+        retry: Retry | None = None,
+        timeout: float = 30.0,
+    ):
+        self._connection = Connection(server, token, ca, retry or Retry(), timeout)
 
-    def separate(self, song: _song.Song, **arguments: "Unpack[SeparateOptions]") -> Separation:
-        """Sends a song, and answers once the server has taken it.
+    def separate(self, song: _io.AudioInput, **arguments: Unpack[_options.SeparateOptions]) -> Separation:
+        """Uploads a song, and returns once the server has accepted it.
 
-        A song is a path, bytes, a file, an iterator of bytes, or an array of samples with `sample_rate`. The stems
-        come while the song is still being sent: iterate over what this answers, or take `.stems`, or `.save(…)`.
+        `song` is a path, bytes, a file, an array of samples with `sample_rate`, or an iterable
+        of bytes. Stems arrive while the song is still being uploaded.
         """
-        given, callbacks = _options.split(dict(arguments))
-        source = _song.source(song, given.get("sample_rate"))
+        options, callbacks = _options.split_arguments(arguments)
+        upload = _io.open_upload(song, options.get("sample_rate"))
         try:
-            config = _options.config(given, source.label, source.raw)
-            encoding, gain = given.get("encoding", "f32"), given.get("gain", 1.0)
-            reception = Reception(encoding, gain=gain, callbacks=callbacks)
-            # Only who chose the name may have used it before.
-            known = "request_id" in given
-            return Separation(self, reception, self._separate(config, source, reception, known))
+            config = _options.build_config(options, upload.file_name, upload.raw)
+            encoding, gain = options.get("encoding", "f32"), options.get("gain", 1.0)
+            receiver = Receiver(encoding, gain=gain, callbacks=callbacks)
+            # Only a session with the caller's own `request_id` can exist already.
+            may_exist = "request_id" in options
+            events = _follow.separate(self._connection, config, upload, receiver, may_exist)
+            return Separation._start(self, receiver, events)
         except BaseException:
-            source.close()
+            upload.close()
             raise
 
-    def separate_to(self, song: _song.Song, directory: "os.PathLike[str] | str",
-                    **arguments: "Unpack[SeparateOptions]") -> Saved:
-        """Separates a song into `directory`/STEM.wav, however long it is, with little memory.
+    def separate_to(
+        self, song: _io.AudioInput, directory: str | os.PathLike[str], **arguments: Unpack[_options.SeparateOptions]
+    ) -> Saved:
+        """Separates a song of any length into `directory`/STEM.wav; memory does not grow with the length.
 
-        The files appear when all are whole; those of the same names are replaced.
+        The files appear once all stems are complete, and replace files of the same names.
         """
         with self.separate(song, **arguments) as separation:
             return separation.save(directory)
 
-    def watch(self, session_id: str, *, stems: Sequence[str] = (), start_frame: int = 0,
-              encoding: Literal["f32", "s16", "s24"] = "f32", gain: float = 1.0,
-              **callbacks: "Unpack[Callbacks]") -> Separation:
-        """Follows a session that is there already: its stems from `start_frame` on, and its progress.
+    def watch(
+        self,
+        session_id: str,
+        *,
+        stems: Sequence[str] = (),
+        start_frame: int = 0,
+        encoding: Literal["f32", "s16", "s24"] = "f32",
+        gain: float = 1.0,
+        **callbacks: Unpack[_options.Callbacks],
+    ) -> Separation:
+        """Follows an existing session: the stems from `start_frame` on, and its progress.
 
-        A session that rests goes on if its upload is complete; else it waits for the rest (see `upload`).
+        A paused session is resumed if its upload is complete; otherwise it waits for the rest of it (see `upload`).
         """
-        told = _options.callbacks(dict(callbacks))
-        reception = Reception(encoding, stems=stems, start_frame=start_frame, gain=gain, callbacks=told)
-        return Separation(self, reception, self._watch(session_id, reception, gain))
+        receiver = Receiver(
+            encoding, stems=stems, start_frame=start_frame, gain=gain, callbacks=_options.callbacks_only(callbacks)
+        )
+        return Separation._start(self, receiver, _follow.watch(self._connection, session_id, receiver, gain))
 
-    def stem(self, session_id: str, name: str, *, start_frame: int = 0, frame_count: int = 0,
-             encoding: Literal["f32", "s16", "s24"] = "f32", gain: float = 1.0) -> Iterator[Chunk]:
-        """Reads one stem from any frame on, waiting for frames that are not done yet.
+    def stem(
+        self,
+        session_id: str,
+        name: str,
+        *,
+        start_frame: int = 0,
+        frame_count: int = 0,
+        encoding: Literal["f32", "s16", "s24"] = "f32",
+        gain: float = 1.0,
+    ) -> Generator[Chunk, None]:
+        """Reads one stem from any frame on, and waits for frames that are not finished yet.
 
-        `frame_count` 0 reads to the end. A session that failed ends this with its error, after what it has.
+        `frame_count` 0 reads to the end. If the session failed, its error is raised after its last finished frame.
         """
         rate = self._sample_rate(session_id)
         position, end = start_frame, start_frame + frame_count
 
-        def attempt() -> Iterator[Chunk]:
+        def attempt() -> Generator[Chunk, None]:
             nonlocal position, rate
             if frame_count and position >= end:
                 return
-            left = end - position if frame_count else 0
-            request = api.GetStemRequest(session_id=session_id, stem=name, start_frame=position, frame_count=left,
-                                         encoding=_options.ENCODINGS[encoding], gain=gain)
-            for answer in self._stream(self._stub.GetStem, request):
-                # Nothing is decoded where nothing is known of the rate, so it is known by now.
-                rate = rate or self._sample_rate(session_id)
-                said = answer.chunk
-                chunk = Chunk(name, said.start_frame, rate, said.pcm, encoding, said.clipped_samples)
-                position = said.start_frame + chunk.frames
+            request = api.GetStemRequest(
+                session_id=session_id,
+                stem=name,
+                start_frame=position,
+                frame_count=end - position if frame_count else 0,
+                encoding=_options.ENCODINGS[encoding],
+                gain=gain,
+            )
+            with closing(self._connection.stream("GetStem", request)) as answers:
+                for answer in answers:
+                    # There is a chunk, so the upload is decoded by now and the rate is known.
+                    rate = rate or self._sample_rate(session_id)
+                    message = answer.chunk
+                    chunk = Chunk(name, message.start_frame, rate, message.pcm, encoding, message.clipped_samples)
+                    position = chunk.start_frame + chunk.frames
+                    yield chunk
+
+        with closing(self._connection.repeat(attempt, lambda: (0, position))) as chunks:
+            for chunk in chunks:
                 yield chunk
 
-        return self._persist(attempt, lambda: (0, position))
-
     def session(self, session_id: str) -> Session:
-        """A session as it is now."""
-        return Session._of(self._call("GetSession", api.GetSessionRequest(session_id=session_id)).session)
+        """The current state of a session."""
+        answer = self._connection.call("GetSession", api.GetSessionRequest(session_id=session_id))
+        return Session._of(answer.session)
 
-    def sessions(self, page_size: int = 50) -> Iterator[Session]:
+    def sessions(self, page_size: int = 50) -> Generator[Session, None]:
         """All sessions, newest first."""
         token = ""
         while True:
-            page = self._call("ListSessions", api.ListSessionsRequest(page_size=page_size, page_token=token))
-            yield from map(Session._of, page.sessions)
+            request = api.ListSessionsRequest(page_size=page_size, page_token=token)
+            page = self._connection.call("ListSessions", request)
+            for session in page.sessions:
+                yield Session._of(session)
             token = page.next_page_token
             if not token:
                 return
 
     def cancel(self, session_id: str) -> Session:
-        """Ends a session; what is done of its stems stays readable."""
-        return Session._of(self._call("CancelSession", api.CancelSessionRequest(session_id=session_id)).session)
+        """Cancels a session; the finished part of its stems stays readable."""
+        answer = self._connection.call("CancelSession", api.CancelSessionRequest(session_id=session_id))
+        return Session._of(answer.session)
 
     def delete(self, session_id: str) -> None:
-        """Removes a session and its files; a running one is cancelled first."""
-        self._call("DeleteSession", api.DeleteSessionRequest(session_id=session_id))
+        """Deletes a session and its files; a running session is cancelled first."""
+        self._connection.call("DeleteSession", api.DeleteSessionRequest(session_id=session_id))
 
     def models(self) -> list[Model]:
-        """The models that a session may name, those that the server takes by itself first."""
-        return [Model._of(model) for model in self._call("ListModels", api.ListModelsRequest()).models]
+        """The models of the server, those of its fallback chain first."""
+        answer = self._connection.call("ListModels", api.ListModelsRequest())
+        return [Model._of(model) for model in answer.models]
 
     def health(self) -> Health:
-        """Whether the server takes work, and how much of it there is."""
-        return Health._of(self._call("Health", api.HealthRequest()))
+        """Whether the server accepts sessions, and its load."""
+        return Health._of(self._connection.call("Health", api.HealthRequest()))
 
-    def create_session(self, **options: "Unpack[Options]") -> Session:
-        """Opens a session that is to be filled with `upload` and followed with `watch`."""
-        given, _ = _options.split(dict(options))
-        request = api.CreateSessionRequest(config=_options.config(given))
-        return Session._of(self._call("CreateSession", request).session)
+    def create_session(self, **options: Unpack[_options.Options]) -> Session:
+        """Creates a session, to be filled with `upload` and followed with `watch`."""
+        accepted, _ = _options.split_arguments(options)
+        request = api.CreateSessionRequest(config=_options.build_config(accepted))
+        answer = self._connection.call("CreateSession", request)
+        return Session._of(answer.session)
 
-    def upload(self, session_id: str, song: _song.Song, *, sample_rate: Optional[int] = None) -> Session:
-        """Sends what a session lacks of its song, in steps, and says that it is complete.
+    def upload(self, session_id: str, song: _io.AudioInput, *, sample_rate: int | None = None) -> Session:
+        """Uploads the part of a song that the session lacks, and completes the upload.
 
-        The same song may be sent again after anything that went wrong, by any process: what the server holds is
-        not sent twice. Answers when all is sent; `watch` may run meanwhile, in another thread.
+        After an interruption any process may upload the same song again: only the missing bytes are sent. Returns
+        when the upload is complete; `watch` may run at the same time.
         """
-        source = _song.source(song, sample_rate)
+        upload = _io.open_upload(song, sample_rate)
         try:
-            offset = self.session(session_id).committed_bytes
-            while piece := source.read(offset):
+            session = self.session(session_id)
+            offset = session.committed_bytes
+            while piece := _io.read(upload, offset):
                 offset = self.upload_chunk(session_id, offset, piece)
-            finish = api.Finish(total_bytes=offset, sha256=source.sha256(offset))
+            finish = api.Finish(total_bytes=offset, sha256=upload.sha256(offset))
             request = api.FinishUploadRequest(session_id=session_id, finish=finish)
-            return Session._of(self._call("FinishUpload", request).session)
+            answer = self._connection.call("FinishUpload", request)
+            return Session._of(answer.session)
         finally:
-            source.close()
+            upload.close()
 
     def upload_chunk(self, session_id: str, offset: int, data: bytes) -> int:
-        """Adds bytes to an upload, 1 MiB at most; answers how many it has now."""
+        """Adds at most 1 MiB to an upload; returns the length of the upload so far."""
         request = api.UploadChunkRequest(session_id=session_id, offset=offset, data=data)
-        return int(self._call("UploadChunk", request).committed_bytes)
+        answer = self._connection.call("UploadChunk", request)
+        return int(answer.committed_bytes)
 
     def close(self) -> None:
-        """Ends all calls and the connection."""
-        self._channel.close()
+        """Ends all calls and closes the connection."""
+        self._connection.close()
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Client:
         return self
 
-    def __exit__(self, kind: Optional[type], error: Optional[BaseException], trace: Optional[TracebackType]) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
-    def _separate(self, config: Any, source: _song.Source, reception: Reception,
-                  known: bool) -> Generator[Optional[Chunk], None, None]:
-        """What `Separate` brings, from one call or several."""
-
-        def attempt() -> Iterator[Optional[Chunk]]:
-            if known or reception.session_id:
-                held = self._once("CreateSession", api.CreateSessionRequest(config=config)).session
-                reception.take_session(held)
-                config.upload_offset, config.start_frame = held.committed_bytes, reception.frames
-            call = self._stream(self._stub.Separate, _requests(config, source))
-            yield from self._receive(call, reception)
-
-        try:
-            yield from self._persist(attempt, lambda: reception.mark, reception, source)
-        finally:
-            source.close()
-
-    def _watch(self, session_id: str, reception: Reception, gain: float) -> Generator[Optional[Chunk], None, None]:
-        """What `WatchSession` brings, from one call or several."""
-
-        def attempt() -> Iterator[Optional[Chunk]]:
-            if not reception.stems:
-                reception.take_session(self._once("GetSession", api.GetSessionRequest(session_id=session_id)).session)
-            cursors = [api.StemCursor(stem=name, start_frame=reception.held(name)) for name in reception.stems]
-            request = api.WatchSessionRequest(session_id=session_id, stems=cursors, gain=gain,
-                                              encoding=_options.ENCODINGS[reception.encoding])
-            yield from self._receive(self._stream(self._stub.WatchSession, request), reception)
-
-        return self._persist(attempt, lambda: reception.mark, reception)
-
-    def _receive(self, call: Iterator[Any], reception: Reception) -> Iterator[Optional[Chunk]]:
-        """The chunks of a call, and None where it says something else."""
-        for message in call:
-            said = reception.take(message)
-            if said is None:
-                yield None
-                continue
-            if not reception.sample_rate:
-                # It was not known when the session was told; it is since something was decoded.
-                request = api.GetSessionRequest(session_id=reception.session_id)
-                reception.take_session(self._once("GetSession", request).session)
-            yield reception.chunk(said)
-        if not reception.is_done:
-            raise errors.nonsense("it ends without a result")
-
-    def _stream(self, method: Callable[..., Any], request: Any) -> Iterator[Any]:
-        """The answers of a streaming call, which ends with this iterator."""
-        call = method(request, metadata=self._address.metadata)
-        try:
-            for answer in call:
-                self._answered = True
-                yield answer
-        finally:
-            call.cancel()
-
-    def _persist(self, attempt: Callable[[], Iterator[T]], mark: Callable[[], tuple[int, int]],
-                 reception: Optional[Reception] = None, source: Optional[_song.Source] = None) -> Generator[T, None, None]:
-        """Attempts again what broke, as long as `mark` advances or patience lasts."""
-        patience = Patience(self._retry)
-        while True:
-            try:
-                yield from attempt()
-                return
-            except (grpc.RpcError, errors.StemwireError) as broken:
-                # A song that cannot be read breaks its upload off: what reading said is the cause.
-                if source and source.failure:
-                    raise source.failure from None
-                error = self._error(broken)
-            pause = patience.pause(error, mark(), self._answered)
-            if pause is None:
-                raise error
-            if reception:
-                reception.reconnecting(error, pause)
-            time.sleep(pause)
-
-    def _call(self, method: str, request: Any) -> Any:
-        """A short call, again where it broke: all of them may be repeated."""
-        patience = Patience(self._retry)
-        while True:
-            try:
-                return self._once(method, request)
-            except errors.StemwireError as error:
-                pause = patience.pause(error, (0, 0), self._answered)
-                if pause is None:
-                    raise
-            time.sleep(pause)
-
-    def _once(self, method: str, request: Any) -> Any:
-        try:
-            answer = getattr(self._stub, method)(request, timeout=self._timeout, metadata=self._address.metadata)
-        except grpc.RpcError as broken:
-            raise self._error(broken) from None
-        self._answered = True
-        return answer
-
-    def _error(self, broken: Exception) -> errors.StemwireError:
-        error = errors.of_rpc(broken, self._address.url) if isinstance(broken, grpc.RpcError) else broken
-        assert isinstance(error, errors.StemwireError), "these two are all that is caught"
-        self._answered = self._answered or bool(error.reason)
-        return error
-
     def _sample_rate(self, session_id: str) -> int:
-        source = self.session(session_id).source
-        return source.output_sample_rate if source else 0
-
-
-def _requests(config: Any, source: _song.Source) -> Iterator[Any]:
-    """The request stream of `Separate`, from the byte that its config names."""
-    offset = config.upload_offset
-    yield api.SeparateRequest(config=config)
-    try:
-        while piece := source.read(offset):
-            offset += len(piece)
-            yield api.SeparateRequest(chunk=piece)
-    except Exception:
-        # The upload counts as broken off, and `source.failure` says why to whoever waits for its stems.
-        return
-    if not source.closed:
-        yield api.SeparateRequest(finish=api.Finish(total_bytes=offset, sha256=source.sha256(offset)))
+        session = self.session(session_id)
+        return session.source.output_sample_rate if session.source else 0

@@ -1,9 +1,9 @@
-"""What to do with a song, as keyword arguments and as the message that they make."""
+"""The options of a separation: keyword arguments, and the message made of them."""
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Optional, TypedDict
+from typing import Any, Literal, TypedDict
 
 from .audio import Raw
 from .errors import StemwireError
@@ -23,48 +23,48 @@ _DISCONNECTS = {
 
 
 class Options(TypedDict, total=False):
-    """What to do with a song. All may be left out."""
+    """The options of a session. All are optional."""
 
     #: The model's name; by default the server chooses.
     model: str
-    #: The stems wanted, such as ["vocals", "accompaniment"]; by default all that the model has.
+    #: The stems to make, such as ["vocals", "accompaniment"]; by default all of the model.
     stems: Sequence[str]
-    #: "exact" waits for the whole upload and computes as the reference does; "streaming" starts at once.
+    #: "streaming" (the default) starts at once; "exact" waits for the whole upload, as the reference does.
     normalization: Literal["streaming", "exact"]
-    #: Whether another engine may go on where one fails; True by default, and told each time it happens.
+    #: Whether another engine may continue when one fails; True by default. Every change is reported.
     allow_fallback: bool
-    #: How much of a segment overlaps the next, 0 to 0.9.
+    #: The overlap of neighbouring segments as a share of a segment, 0 to 0.9; by default the model's.
     overlap: float
-    #: What "accompaniment" is: the sum of the other stems, or the mixture minus the vocals.
+    #: What "accompaniment" is: the sum of the other stems (the default), or the mixture minus the vocals.
     accompaniment: Literal["sum", "minus"]
-    #: What masks of Spleeter's kind are worth above 11 kHz.
+    #: Spleeter's masks above 11 kHz: their average below (the default), or zero.
     mask_extension: Literal["average", "zeros"]
-    #: How samples are sent: "f32" by default; the others are smaller and may clip.
+    #: The encoding of samples in transit, "f32" by default; the integer encodings are smaller and may clip.
     encoding: Literal["f32", "s16", "s24"]
-    #: Whether stems have the model's sample rate or the song's.
+    #: Whether stems have the model's sample rate (the default) or the song's.
     rate: Literal["model", "source"]
-    #: Multiplies every sample, the same for all stems.
+    #: A factor for every sample, the same for all stems.
     gain: float
-    #: The form of an upload without a header. An array needs `sample_rate` instead.
+    #: The format of an upload without a header. For an array, pass `sample_rate` instead.
     raw: Raw
     #: Frames per second of a song that is an array.
     sample_rate: int
-    #: The song's name, to be shown to people.
+    #: The song's name, for display.
     file_name: str
-    #: A UUID that names the session, so that a later call with it and the same options goes on with it.
+    #: A UUID that identifies the session: a later call with it and the same options continues the session.
     request_id: str
-    #: What becomes of the session when this client goes away: "pause" by default.
+    #: What the server does with the session when this client disconnects; "pause" by default.
     on_disconnect: Literal["pause", "continue", "cancel"]
 
 
 class Callbacks(TypedDict, total=False):
-    """Who is told what happens. They are called where the stems are read, between two chunks."""
+    """The callbacks of a separation. They run between two chunks, in the code that reads them."""
 
     #: Called with each `Progress`, at least every five seconds.
     on_progress: Callable[[Progress], object]
-    #: Called when another engine takes over; without it that is a warning.
+    #: Called when another engine continues the session. Without it, that is an `EngineChangeWarning`.
     on_engine_change: Callable[[EngineChange], object]
-    #: Called with the error and the seconds until the next try when a connection broke.
+    #: Called with the error and the seconds until the next attempt, after a call failed.
     on_reconnect: Callable[[StemwireError, float], object]
 
 
@@ -72,27 +72,29 @@ class SeparateOptions(Options, Callbacks, total=False):
     """All keyword arguments of a separation."""
 
 
-def split(arguments: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(options, callbacks) of keyword arguments."""
+def split_arguments(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns (options, callbacks)."""
     unknown = arguments.keys() - SeparateOptions.__annotations__.keys()
     if unknown:
-        raise TypeError(f"there is no option {', '.join(sorted(unknown))}; see stemwire.Options")
+        raise TypeError(f"unknown option {', '.join(sorted(unknown))}. See stemwire.SeparateOptions.")
     callbacks = {name: value for name, value in arguments.items() if name in Callbacks.__annotations__}
     return {name: value for name, value in arguments.items() if name not in callbacks}, callbacks
 
 
-def callbacks(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Callbacks, where nothing else may be given."""
-    given, callbacks = split(arguments)
-    if given:
-        raise TypeError(f"{', '.join(sorted(given))} cannot be chosen for a session that is there already")
+def callbacks_only(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The callbacks, where the session exists already and takes no options."""
+    options, callbacks = split_arguments(arguments)
+    if options:
+        raise TypeError(f"{', '.join(sorted(options))} cannot be changed for an existing session")
     return callbacks
 
 
-def config(options: dict[str, Any], label: str = "", raw: Optional[Raw] = None) -> config_pb2.SeparationConfig:
-    """The message that options make; `label` and `raw` are what the song itself says."""
+def build_config(
+    options: Mapping[str, Any], file_name: str = "", raw: Raw | None = None
+) -> config_pb2.SeparationConfig:
+    """Converts options to the message; `file_name` and `raw` are those of the upload itself."""
     raw = options.get("raw") or raw
-    made = config_pb2.SeparationConfig(
+    config = config_pb2.SeparationConfig(
         model=options.get("model", ""),
         stems=_names(options.get("stems", ())),
         normalization=_choice(_NORMALIZATIONS, options, "normalization", "streaming"),
@@ -101,7 +103,7 @@ def config(options: dict[str, Any], label: str = "", raw: Optional[Raw] = None) 
         on_disconnect=_choice(_DISCONNECTS, options, "on_disconnect", "pause"),
         allow_fallback=options.get("allow_fallback", True),
         request_id=options.get("request_id") or str(uuid.uuid4()),
-        file_name=options.get("file_name", label),
+        file_name=options.get("file_name", file_name),
         output=config_pb2.OutputFormat(
             encoding=_choice(ENCODINGS, options, "encoding", "f32"),
             rate=_choice(_RATES, options, "rate", "model"),
@@ -109,21 +111,21 @@ def config(options: dict[str, Any], label: str = "", raw: Optional[Raw] = None) 
         ),
     )
     if "overlap" in options:
-        made.overlap = options["overlap"]
+        config.overlap = options["overlap"]
     if raw is not None:
         encoding = _choice(ENCODINGS, {"raw.encoding": raw.encoding}, "raw.encoding", "")
-        form = config_pb2.RawPcm(encoding=encoding, sample_rate=raw.sample_rate, channels=raw.channels)
-        made.input.CopyFrom(form)
-    return made
+        pcm = config_pb2.RawPcm(encoding=encoding, sample_rate=raw.sample_rate, channels=raw.channels)
+        config.input.CopyFrom(pcm)
+    return config
 
 
-def _names(stems: Any) -> list[str]:
+def _names(stems: str | Sequence[str]) -> list[str]:
     # A string is a sequence of strings, too.
     return [stems] if isinstance(stems, str) else list(stems)
 
 
-def _choice(table: Mapping[str, Any], options: dict[str, Any], name: str, default: str) -> Any:
+def _choice(values: Mapping[str, Any], options: Mapping[str, Any], name: str, default: str) -> Any:
     value = options.get(name, default)
-    if value not in table:
-        raise ValueError(f"{name} is {value!r}; it must be one of {', '.join(table)}")
-    return table[value]
+    if value not in values:
+        raise ValueError(f"{name} is {value!r}, not one of {', '.join(values)}")
+    return values[value]

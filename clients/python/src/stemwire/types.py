@@ -1,19 +1,20 @@
-"""What a server says, as plain values: sessions, progress, engines, models, health.
+"""Plain values for sessions, progress, engines, models and health.
 
-Each says the same as the message of its name in the proto, where every field is explained at length.
+Each class mirrors the message of the same name in the proto, which documents every field.
 """
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any, Optional
+from typing import Any
 
-from .v1 import engine_pb2, separation_service_pb2 as api, session_pb2
+from .v1 import engine_pb2, session_pb2
+from .v1 import separation_service_pb2 as api
 
 
 class State(enum.Enum):
-    """Where a session stands."""
+    """The state of a session."""
 
     UNKNOWN = 0
     UPLOADING = 1
@@ -24,38 +25,40 @@ class State(enum.Enum):
     CANCELLED = 6
 
     @classmethod
-    def _missing_(cls, value: object) -> "State":
+    def _missing_(cls, value: object) -> State:
         return cls.UNKNOWN
 
     @property
     def is_ended(self) -> bool:
-        """Whether nothing more happens."""
+        """Whether the state is final."""
         return self in (State.DONE, State.FAILED, State.CANCELLED)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a session is, in frames of its stems."""
+    """The progress of a session, in frames of its stems."""
 
-    #: Frames of every stem that are done.
+    #: Frames that are finished in every stem.
     finished_frames: int
-    #: Frames that the stems will have; 0 until known.
+    #: Frames of the complete stems; 0 until known.
     total_frames: int
     #: Frames decoded from the upload so far.
     decoded_frames: int
     state: State
-    #: Sessions that are before this one in the queue; 0 when it has its place.
+    #: Sessions ahead of this one in the queue; 0 once it has a slot.
     queue_position: int
 
     @property
-    def fraction(self) -> Optional[float]:
-        """What is done of the whole, 0 to 1; None until the length is known."""
+    def fraction(self) -> float | None:
+        """The finished share, 0 to 1; None until the length is known."""
         return self.finished_frames / self.total_frames if self.total_frames else None
 
     @classmethod
-    def _of(cls, said: session_pb2.Progress) -> "Progress":
-        numbers = (said.finished_frames, said.total_frames, said.decoded_frames)
-        return cls(*numbers, State(said.state), said.queue_position)
+    def _of(cls, message: session_pb2.Progress) -> Progress:
+        return cls(
+            finished_frames=message.finished_frames, total_frames=message.total_frames,
+            decoded_frames=message.decoded_frames, state=State(message.state), queue_position=message.queue_position,
+        )
 
 
 @dataclass(frozen=True)
@@ -72,37 +75,42 @@ class Engine:
     threads: int
     #: Such as "f32".
     precision: str
-    #: Whether the weights are known to be their makers' own.
+    #: Whether the weights are part of the server, or exactly as the model's authors published them.
     verified: bool
 
     @classmethod
-    def _of(cls, said: engine_pb2.Engine) -> "Engine":
-        names = (said.model, said.weights_sha256.hex(), said.execution_provider, said.runtime)
-        return cls(*names, said.threads, said.precision, said.verified)
+    def _of(cls, message: engine_pb2.Engine) -> Engine:
+        return cls(
+            model=message.model, weights_sha256=message.weights_sha256.hex(),
+            execution_provider=message.execution_provider, runtime=message.runtime, threads=message.threads,
+            precision=message.precision, verified=message.verified,
+        )
 
 
 @dataclass(frozen=True)
 class EngineChange:
-    """Another engine took a session over."""
+    """Another engine continued a session."""
 
     before: Engine
     after: Engine
-    #: The first frame that `after` has a part in.
+    #: The first frame that `after` contributes to.
     frame: int
-    #: Such as "ENGINE_FAILED"; all are at `EngineChange` in the proto.
+    #: Such as "ENGINE_FAILED"; `EngineChange` in the proto lists all.
     reason: str
-    #: The same in words.
+    #: The reason, for people.
     message: str
 
     @classmethod
-    def _of(cls, said: engine_pb2.EngineChange) -> "EngineChange":
-        engines = (Engine._of(getattr(said, "from")), Engine._of(said.to))
-        return cls(*engines, said.frame, said.reason, said.message)
+    def _of(cls, message: engine_pb2.EngineChange) -> EngineChange:
+        return cls(
+            before=Engine._of(getattr(message, "from")), after=Engine._of(message.to), frame=message.frame,
+            reason=message.reason, message=message.message,
+        )
 
 
 @dataclass(frozen=True)
 class Source:
-    """What an upload was found to be."""
+    """The detected format of an upload."""
 
     #: Such as "mp3", "flac", "raw".
     container: str
@@ -118,9 +126,12 @@ class Source:
     output_sample_rate: int
 
     @classmethod
-    def _of(cls, said: session_pb2.Source) -> "Source":
-        form = (said.container, said.codec, said.sample_rate, said.channels)
-        return cls(*form, said.frames, said.damaged_frames, said.output_sample_rate)
+    def _of(cls, message: session_pb2.Source) -> Source:
+        return cls(
+            container=message.container, codec=message.codec, sample_rate=message.sample_rate,
+            channels=message.channels, frames=message.frames, damaged_frames=message.damaged_frames,
+            output_sample_rate=message.output_sample_rate,
+        )
 
 
 @dataclass(frozen=True)
@@ -132,12 +143,12 @@ class StemInfo:
     frames: int
     #: The largest absolute sample so far; full scale is 1.
     peak: float
-    #: Of all its samples as float32, in hexadecimal; empty until the session is done.
+    #: SHA-256 of all its samples as float32, in hexadecimal; empty until the session is done.
     sha256: str
 
     @classmethod
-    def _of(cls, said: session_pb2.Stem) -> "StemInfo":
-        return cls(said.name, said.frames, said.peak, said.sha256.hex())
+    def _of(cls, message: session_pb2.Stem) -> StemInfo:
+        return cls(message.name, message.frames, message.peak, message.sha256.hex())
 
 
 @dataclass(frozen=True)
@@ -146,9 +157,9 @@ class Failure:
 
     #: Such as "CODEC_UNSUPPORTED".
     reason: str
-    #: Cause and remedy, in words.
+    #: Cause and remedy, for people.
     message: str
-    #: The numbers behind it.
+    #: The values and limits behind the message.
     metadata: dict[str, str]
 
 
@@ -158,133 +169,141 @@ class Session:
 
     session_id: str
     state: State
-    #: The song's name, as it was given.
+    #: The song's name, as given by the client.
     file_name: str
-    #: The id that its client gave it.
+    #: The client's id for the session.
     request_id: str
-    #: The engine that computes, or computed last.
-    engine: Optional[Engine]
-    #: Every change of engine, in order.
+    #: The current or last engine.
+    engine: Engine | None
+    #: All engine changes, in order.
     engine_changes: tuple[EngineChange, ...]
-    #: Bytes of the upload that are safely held.
+    #: Bytes of the upload stored by the server.
     committed_bytes: int
     upload_complete: bool
     #: None until the first bytes are decoded.
-    source: Optional[Source]
+    source: Source | None
     progress: Progress
     stems: tuple[StemInfo, ...]
     #: None unless `state` is FAILED.
-    failure: Optional[Failure]
-    #: What the user should know of, in words.
+    failure: Failure | None
+    #: Notices for the user, such as a limit that ended a live upload.
     notices: tuple[str, ...]
-    create_time: Optional[datetime]
-    update_time: Optional[datetime]
+    create_time: datetime | None
+    update_time: datetime | None
 
     @classmethod
-    def _of(cls, said: session_pb2.Session) -> "Session":
+    def _of(cls, message: session_pb2.Session) -> Session:
         failure, source, engine = None, None, None
-        if said.HasField("error"):
-            failure = Failure(said.error.reason, said.error.message, dict(said.error.metadata))
-        if said.HasField("source"):
-            source = Source._of(said.source)
-        if said.HasField("engine"):
-            engine = Engine._of(said.engine)
+        if message.HasField("error"):
+            failure = Failure(message.error.reason, message.error.message, dict(message.error.metadata))
+        if message.HasField("source"):
+            source = Source._of(message.source)
+        if message.HasField("engine"):
+            engine = Engine._of(message.engine)
         return cls(
-            session_id=said.session_id,
-            state=State(said.state),
-            file_name=said.config.file_name,
-            request_id=said.config.request_id,
+            session_id=message.session_id,
+            state=State(message.state),
+            file_name=message.config.file_name,
+            request_id=message.config.request_id,
             engine=engine,
-            engine_changes=tuple(map(EngineChange._of, said.engine_changes)),
-            committed_bytes=said.committed_bytes,
-            upload_complete=said.upload_complete,
+            engine_changes=tuple(map(EngineChange._of, message.engine_changes)),
+            committed_bytes=message.committed_bytes,
+            upload_complete=message.upload_complete,
             source=source,
-            progress=Progress._of(said.progress),
-            stems=tuple(map(StemInfo._of, said.stems)),
+            progress=Progress._of(message.progress),
+            stems=tuple(map(StemInfo._of, message.stems)),
             failure=failure,
-            notices=tuple(said.notices),
-            create_time=_time(said, "create_time"),
-            update_time=_time(said, "update_time"),
+            notices=tuple(message.notices),
+            create_time=_time(message, "create_time"),
+            update_time=_time(message, "update_time"),
         )
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What was tried for a model, against the CPU in 32-bit floats."""
+    """The benchmark of one candidate provider for a model. The baseline is the CPU in 32-bit floats."""
 
     execution_provider: str
     precision: str
-    #: How many times as fast; None where it is left out.
-    speed: Optional[float]
-    #: Of the stem that has the worst, in dB; infinite where no sample differs, None where it is left out.
-    snr_db: Optional[float]
-    #: Why it is left out; empty where it is not.
+    #: Speed relative to the baseline; None if rejected.
+    speed: float | None
+    #: SNR of the worst stem against the baseline, in dB; infinite if all samples are equal, None if rejected.
+    snr_db: float | None
+    #: Why the candidate was rejected; empty if it was not.
     message: str
 
     @classmethod
-    def _of(cls, said: engine_pb2.Trial) -> "Trial":
-        speed = said.speed if said.HasField("speed") else None
-        snr_db = said.snr_db if said.HasField("snr_db") else None
-        return cls(said.execution_provider, said.precision, speed, snr_db, said.message)
+    def _of(cls, message: engine_pb2.Trial) -> Trial:
+        speed = message.speed if message.HasField("speed") else None
+        snr_db = message.snr_db if message.HasField("snr_db") else None
+        return cls(
+            execution_provider=message.execution_provider, precision=message.precision, speed=speed, snr_db=snr_db,
+            message=message.message,
+        )
 
 
 @dataclass(frozen=True)
 class Execution:
-    """What computes a model at the server, and why."""
+    """The execution provider of a model on the server, and why it was selected."""
 
     #: Such as "cpu", "openvino", "cuda".
     execution_provider: str
     #: Such as "f32".
     precision: str
-    #: Why, in words.
+    #: Why it was selected, for people.
     reason: str
-    #: What was tried; empty where there was nothing to try.
+    #: The candidates; empty if there was nothing to compare.
     trials: tuple[Trial, ...]
 
     @classmethod
-    def _of(cls, said: engine_pb2.Execution) -> "Execution":
-        return cls(said.execution_provider, said.precision, said.reason, tuple(map(Trial._of, said.trials)))
+    def _of(cls, message: engine_pb2.Execution) -> Execution:
+        return cls(
+            execution_provider=message.execution_provider, precision=message.precision, reason=message.reason,
+            trials=tuple(map(Trial._of, message.trials)),
+        )
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model that a session may name."""
+    """A model of the server."""
 
     name: str
     title: str
-    #: The stems that it yields; "accompaniment" can be had of each that has vocals.
+    #: The stems of the model; "accompaniment" is available from every model with vocals.
     stems: tuple[str, ...]
     sample_rate: int
     #: In hexadecimal.
     weights_sha256: str
     licence: str
-    #: Whether it can be used; `message` says why not.
+    #: Whether it can be used; if not, `message` has the reason.
     usable: bool
     message: str
     verified: bool
-    #: What computes it; None where its card cannot be read, or from an older server.
-    execution: Optional[Execution]
+    #: None if its card cannot be read, or from an older server.
+    execution: Execution | None
 
     @classmethod
-    def _of(cls, said: engine_pb2.Model) -> "Model":
-        execution = Execution._of(said.execution) if said.HasField("execution") else None
-        usable = said.state in (engine_pb2.MODEL_STATE_AVAILABLE, engine_pb2.MODEL_STATE_LOADED)
-        names = (said.name, said.title, tuple(said.stems), said.sample_rate)
-        words = (said.weights_sha256.hex(), said.licence, usable, said.message, said.verified)
-        return cls(*names, *words, execution)
+    def _of(cls, message: engine_pb2.Model) -> Model:
+        execution = Execution._of(message.execution) if message.HasField("execution") else None
+        usable = message.state in (engine_pb2.MODEL_STATE_AVAILABLE, engine_pb2.MODEL_STATE_LOADED)
+        return cls(
+            name=message.name, title=message.title, stems=tuple(message.stems), sample_rate=message.sample_rate,
+            weights_sha256=message.weights_sha256.hex(), licence=message.licence, usable=usable,
+            message=message.message, verified=message.verified, execution=execution,
+        )
 
 
 @dataclass(frozen=True)
 class Health:
-    """Whether a server takes work, and how much of it there is."""
+    """Whether a server accepts sessions, and its load."""
 
     serving: bool
-    #: What keeps it from serving; empty when it serves.
+    #: Why it does not serve; empty while it serves.
     message: str
     version: str
-    #: The inference library, such as "onnxruntime 1.31.1"; empty when none is loaded.
+    #: The inference library, such as "onnxruntime 1.31.1"; empty if none is loaded.
     runtime: str
-    #: The models that are tried in this order when a request names none, or when one fails.
+    #: The fallback chain: the models in the order in which they are tried.
     engines: tuple[Model, ...]
     open_sessions: int
     queued_sessions: int
@@ -294,13 +313,15 @@ class Health:
     free_disk_bytes: int
 
     @classmethod
-    def _of(cls, said: api.HealthResponse) -> "Health":
-        serving = said.status == api.SERVING_STATUS_SERVING
-        sessions = (said.open_sessions, said.queued_sessions, said.max_open_sessions, said.max_queued_sessions)
-        engines = tuple(map(Model._of, said.engines))
-        words = (said.message, said.version, said.runtime.name)
-        return cls(serving, *words, engines, *sessions, said.stored_bytes, said.free_disk_bytes)
+    def _of(cls, message: api.HealthResponse) -> Health:
+        return cls(
+            serving=message.status == api.SERVING_STATUS_SERVING, message=message.message, version=message.version,
+            runtime=message.runtime.name, engines=tuple(map(Model._of, message.engines)),
+            open_sessions=message.open_sessions, queued_sessions=message.queued_sessions,
+            max_open_sessions=message.max_open_sessions, max_queued_sessions=message.max_queued_sessions,
+            stored_bytes=message.stored_bytes, free_disk_bytes=message.free_disk_bytes,
+        )
 
 
-def _time(said: Any, field: str) -> Optional[datetime]:
-    return getattr(said, field).ToDatetime(tzinfo=timezone.utc) if said.HasField(field) else None
+def _time(message: Any, field: str) -> datetime | None:
+    return getattr(message, field).ToDatetime(tzinfo=timezone.utc) if message.HasField(field) else None

@@ -1,6 +1,6 @@
-"""The client for asyncio: `async with Client(…) as client: separation = await client.separate("song.mp3")`.
+"""The asyncio client: `async with Client(…) as client: separation = await client.separate("song.mp3")`.
 
-It is `stemwire.Client` with `await` where that waits; what is said there holds here.
+It has the methods of `stemwire.Client`; those that wait are awaited.
 """
 from .client import Client
 from .separation import Separation

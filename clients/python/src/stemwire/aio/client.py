@@ -1,79 +1,110 @@
-"""A connection to one server."""
+"""The client: `async with Client(…) as client: separation = await client.separate("song.mp3")`."""
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Optional, TypeVar
+from typing import TYPE_CHECKING, Literal
 
-import grpc
-import grpc.aio
-
-from .. import _song, errors, options as _options
-from .._channel import OPTIONS, Address, Authority, address
-from .._reception import Reception
+from .. import options as _options
+from .._channel import Authority
+from .._receiver import Receiver
+from .._results import Saved
 from ..audio import Chunk
-from ..retry import Patience, Retry
-from ..separation import Saved
+from ..retry import Retry
 from ..types import Health, Model, Session
-from ..v1 import separation_service_pb2 as api, separation_service_pb2_grpc as service
-from ._source import Song, read, requests, source as source_of
+from ..v1 import separation_service_pb2 as api
+from . import _follow, _io
+from ._connection import Connection
 from .separation import Separation
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ..options import Callbacks, Options, SeparateOptions
-
-T = TypeVar("T")
-
 
 class Client:
-    """A connection to one server, for one event loop; the arguments are those of `stemwire.Client`."""
+    """A connection to one server, opened by the first call. A client belongs to one event loop.
 
-    def __init__(self, server: Optional[str] = None, *, token: Optional[str] = None, ca: Optional[Authority] = None,
-                 retry: Retry = Retry(), timeout: float = 30.0):
-        self._address: Address = address(server, token, ca)
-        self._retry, self._timeout = retry, timeout
-        target, credentials = self._address.target, self._address.credentials
-        self._channel = (grpc.aio.secure_channel(target, credentials, OPTIONS) if credentials
-                         else grpc.aio.insecure_channel(target, OPTIONS))
-        self._stub: Any = service.SeparationServiceStub(self._channel)
-        self._answered = False
+    `server` is http://HOST:PORT or https://HOST:PORT; the default is STEMWIRE_SERVER, then http://127.0.0.1:8000.
+    `token` (STEMWIRE_TOKEN) is sent as a bearer token. `ca` (STEMWIRE_TLS_CA) is the certificate authority of the
+    server, as a path or as PEM in bytes. `timeout` limits unary calls, in seconds; streams have no limit.
+    """
 
-    async def separate(self, song: Song, **arguments: "Unpack[SeparateOptions]") -> "Separation":
-        """Sends a song, which may also be an asynchronous iterator; answers once the server has taken it."""
-        given, callbacks = _options.split(dict(arguments))
-        source = source_of(song, given.get("sample_rate"))
+    def __init__(
+        self,
+        server: str | None = None,
+        *,
+        token: str | None = None,
+        ca: Authority | None = None,
+        retry: Retry | None = None,
+        timeout: float = 30.0,
+    ):
+        self._connection = Connection(server, token, ca, retry or Retry(), timeout)
+
+    async def separate(self, song: _io.AudioInput, **arguments: Unpack[_options.SeparateOptions]) -> Separation:
+        """Uploads a song, and returns once the server has accepted it.
+
+        `song` is a path, bytes, a file, an array of samples with `sample_rate`, or an iterable or async iterable
+        of bytes. Stems arrive while the song is still being uploaded.
+        """
+        options, callbacks = _options.split_arguments(arguments)
+        upload = _io.open_upload(song, options.get("sample_rate"))
         try:
-            config = _options.config(given, source.label, source.raw)
-            encoding, gain = given.get("encoding", "f32"), given.get("gain", 1.0)
-            reception = Reception(encoding, gain=gain, callbacks=callbacks)
-            events = self._separate(config, source, reception, "request_id" in given)
-            return await Separation._begun_with(self, reception, events)
+            config = _options.build_config(options, upload.file_name, upload.raw)
+            encoding, gain = options.get("encoding", "f32"), options.get("gain", 1.0)
+            receiver = Receiver(encoding, gain=gain, callbacks=callbacks)
+            # Only a session with the caller's own `request_id` can exist already.
+            may_exist = "request_id" in options
+            events = _follow.separate(self._connection, config, upload, receiver, may_exist)
+            return await Separation._start(self, receiver, events)
         except BaseException:
-            source.close()
+            upload.close()
             raise
 
-    async def separate_to(self, song: Song, directory: "os.PathLike[str] | str",
-                          **arguments: "Unpack[SeparateOptions]") -> Saved:
-        """Separates a song into `directory`/STEM.wav, however long it is, with little memory."""
+    async def separate_to(
+        self, song: _io.AudioInput, directory: str | os.PathLike[str], **arguments: Unpack[_options.SeparateOptions]
+    ) -> Saved:
+        """Separates a song of any length into `directory`/STEM.wav; memory does not grow with the length.
+
+        The files appear once all stems are complete, and replace files of the same names.
+        """
         async with await self.separate(song, **arguments) as separation:
             return await separation.save(directory)
 
-    async def watch(self, session_id: str, *, stems: Sequence[str] = (), start_frame: int = 0,
-                    encoding: Literal["f32", "s16", "s24"] = "f32", gain: float = 1.0,
-                    **callbacks: "Unpack[Callbacks]") -> "Separation":
-        """Follows a session that is there already: its stems from `start_frame` on, and its progress."""
-        told = _options.callbacks(dict(callbacks))
-        reception = Reception(encoding, stems=stems, start_frame=start_frame, gain=gain, callbacks=told)
-        return await Separation._begun_with(self, reception, self._watch(session_id, reception, gain))
+    async def watch(
+        self,
+        session_id: str,
+        *,
+        stems: Sequence[str] = (),
+        start_frame: int = 0,
+        encoding: Literal["f32", "s16", "s24"] = "f32",
+        gain: float = 1.0,
+        **callbacks: Unpack[_options.Callbacks],
+    ) -> Separation:
+        """Follows an existing session: the stems from `start_frame` on, and its progress.
 
-    async def stem(self, session_id: str, name: str, *, start_frame: int = 0, frame_count: int = 0,
-                   encoding: Literal["f32", "s16", "s24"] = "f32", gain: float = 1.0) -> AsyncIterator[Chunk]:
-        """Reads one stem from any frame on, waiting for frames that are not done yet."""
+        A paused session is resumed if its upload is complete; otherwise it waits for the rest of it (see `upload`).
+        """
+        receiver = Receiver(
+            encoding, stems=stems, start_frame=start_frame, gain=gain, callbacks=_options.callbacks_only(callbacks)
+        )
+        return await Separation._start(self, receiver, _follow.watch(self._connection, session_id, receiver, gain))
+
+    async def stem(
+        self,
+        session_id: str,
+        name: str,
+        *,
+        start_frame: int = 0,
+        frame_count: int = 0,
+        encoding: Literal["f32", "s16", "s24"] = "f32",
+        gain: float = 1.0,
+    ) -> AsyncGenerator[Chunk, None]:
+        """Reads one stem from any frame on, and waits for frames that are not finished yet.
+
+        `frame_count` 0 reads to the end. If the session failed, its error is raised after its last finished frame.
+        """
         rate = await self._sample_rate(session_id)
         position, end = start_frame, start_frame + frame_count
 
@@ -81,31 +112,38 @@ class Client:
             nonlocal position, rate
             if frame_count and position >= end:
                 return
-            left = end - position if frame_count else 0
-            request = api.GetStemRequest(session_id=session_id, stem=name, start_frame=position, frame_count=left,
-                                         encoding=_options.ENCODINGS[encoding], gain=gain)
-            async with aclosing(self._stream(self._stub.GetStem, request)) as answers:
+            request = api.GetStemRequest(
+                session_id=session_id,
+                stem=name,
+                start_frame=position,
+                frame_count=end - position if frame_count else 0,
+                encoding=_options.ENCODINGS[encoding],
+                gain=gain,
+            )
+            async with aclosing(self._connection.stream("GetStem", request)) as answers:
                 async for answer in answers:
-                    # Nothing is decoded where nothing is known of the rate, so it is known by now.
+                    # There is a chunk, so the upload is decoded by now and the rate is known.
                     rate = rate or await self._sample_rate(session_id)
-                    said = answer.chunk
-                    chunk = Chunk(name, said.start_frame, rate, said.pcm, encoding, said.clipped_samples)
-                    position = said.start_frame + chunk.frames
+                    message = answer.chunk
+                    chunk = Chunk(name, message.start_frame, rate, message.pcm, encoding, message.clipped_samples)
+                    position = chunk.start_frame + chunk.frames
                     yield chunk
 
-        async with aclosing(self._persist(attempt, lambda: (0, position))) as chunks:
+        async with aclosing(self._connection.repeat(attempt, lambda: (0, position))) as chunks:
             async for chunk in chunks:
                 yield chunk
 
     async def session(self, session_id: str) -> Session:
-        """A session as it is now."""
-        return Session._of((await self._call("GetSession", api.GetSessionRequest(session_id=session_id))).session)
+        """The current state of a session."""
+        answer = await self._connection.call("GetSession", api.GetSessionRequest(session_id=session_id))
+        return Session._of(answer.session)
 
-    async def sessions(self, page_size: int = 50) -> AsyncIterator[Session]:
+    async def sessions(self, page_size: int = 50) -> AsyncGenerator[Session, None]:
         """All sessions, newest first."""
         token = ""
         while True:
-            page = await self._call("ListSessions", api.ListSessionsRequest(page_size=page_size, page_token=token))
+            request = api.ListSessionsRequest(page_size=page_size, page_token=token)
+            page = await self._connection.call("ListSessions", request)
             for session in page.sessions:
                 yield Session._of(session)
             token = page.next_page_token
@@ -113,162 +151,67 @@ class Client:
                 return
 
     async def cancel(self, session_id: str) -> Session:
-        """Ends a session; what is done of its stems stays readable."""
-        return Session._of((await self._call("CancelSession", api.CancelSessionRequest(session_id=session_id))).session)
+        """Cancels a session; the finished part of its stems stays readable."""
+        answer = await self._connection.call("CancelSession", api.CancelSessionRequest(session_id=session_id))
+        return Session._of(answer.session)
 
     async def delete(self, session_id: str) -> None:
-        """Removes a session and its files; a running one is cancelled first."""
-        await self._call("DeleteSession", api.DeleteSessionRequest(session_id=session_id))
+        """Deletes a session and its files; a running session is cancelled first."""
+        await self._connection.call("DeleteSession", api.DeleteSessionRequest(session_id=session_id))
 
     async def models(self) -> list[Model]:
-        """The models that a session may name, those that the server takes by itself first."""
-        return [Model._of(model) for model in (await self._call("ListModels", api.ListModelsRequest())).models]
+        """The models of the server, those of its fallback chain first."""
+        answer = await self._connection.call("ListModels", api.ListModelsRequest())
+        return [Model._of(model) for model in answer.models]
 
     async def health(self) -> Health:
-        """Whether the server takes work, and how much of it there is."""
-        return Health._of(await self._call("Health", api.HealthRequest()))
+        """Whether the server accepts sessions, and its load."""
+        return Health._of(await self._connection.call("Health", api.HealthRequest()))
 
-    async def create_session(self, **options: "Unpack[Options]") -> Session:
-        """Opens a session that is to be filled with `upload` and followed with `watch`."""
-        given, _ = _options.split(dict(options))
-        request = api.CreateSessionRequest(config=_options.config(given))
-        return Session._of((await self._call("CreateSession", request)).session)
+    async def create_session(self, **options: Unpack[_options.Options]) -> Session:
+        """Creates a session, to be filled with `upload` and followed with `watch`."""
+        accepted, _ = _options.split_arguments(options)
+        request = api.CreateSessionRequest(config=_options.build_config(accepted))
+        answer = await self._connection.call("CreateSession", request)
+        return Session._of(answer.session)
 
-    async def upload(self, session_id: str, song: Song, *, sample_rate: Optional[int] = None) -> Session:
-        """Sends what a session lacks of its song, in steps, and says that it is complete."""
-        source = source_of(song, sample_rate)
+    async def upload(self, session_id: str, song: _io.AudioInput, *, sample_rate: int | None = None) -> Session:
+        """Uploads the part of a song that the session lacks, and completes the upload.
+
+        After an interruption any process may upload the same song again: only the missing bytes are sent. Returns
+        when the upload is complete; `watch` may run at the same time.
+        """
+        upload = _io.open_upload(song, sample_rate)
         try:
-            offset = (await self.session(session_id)).committed_bytes
-            while piece := await read(source, offset):
+            session = await self.session(session_id)
+            offset = session.committed_bytes
+            while piece := await _io.read(upload, offset):
                 offset = await self.upload_chunk(session_id, offset, piece)
-            finish = api.Finish(total_bytes=offset, sha256=source.sha256(offset))
+            finish = api.Finish(total_bytes=offset, sha256=upload.sha256(offset))
             request = api.FinishUploadRequest(session_id=session_id, finish=finish)
-            return Session._of((await self._call("FinishUpload", request)).session)
+            answer = await self._connection.call("FinishUpload", request)
+            return Session._of(answer.session)
         finally:
-            source.close()
+            upload.close()
 
     async def upload_chunk(self, session_id: str, offset: int, data: bytes) -> int:
-        """Adds bytes to an upload, 1 MiB at most; answers how many it has now."""
+        """Adds at most 1 MiB to an upload; returns the length of the upload so far."""
         request = api.UploadChunkRequest(session_id=session_id, offset=offset, data=data)
-        return int((await self._call("UploadChunk", request)).committed_bytes)
+        answer = await self._connection.call("UploadChunk", request)
+        return int(answer.committed_bytes)
 
     async def close(self) -> None:
-        """Ends all calls and the connection."""
-        await self._channel.close()
+        """Ends all calls and closes the connection."""
+        await self._connection.close()
 
-    async def __aenter__(self) -> "Client":
+    async def __aenter__(self) -> Client:
         return self
 
-    async def __aexit__(self, kind: Optional[type], error: Optional[BaseException],
-                        trace: Optional[TracebackType]) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.close()
 
-    async def _separate(self, config: Any, source: _song.Source, reception: Reception,
-                        known: bool) -> AsyncGenerator[Optional[Chunk], None]:
-        async def attempt() -> AsyncGenerator[Optional[Chunk], None]:
-            if known or reception.session_id:
-                held = (await self._once("CreateSession", api.CreateSessionRequest(config=config))).session
-                reception.take_session(held)
-                config.upload_offset, config.start_frame = held.committed_bytes, reception.frames
-            call = self._stream(self._stub.Separate, requests(config, source))
-            async with aclosing(self._receive(call, reception)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-
-        try:
-            async with aclosing(self._persist(attempt, lambda: reception.mark, reception, source)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-        finally:
-            source.close()
-
-    def _watch(self, session_id: str, reception: Reception, gain: float) -> AsyncGenerator[Optional[Chunk], None]:
-        async def attempt() -> AsyncGenerator[Optional[Chunk], None]:
-            if not reception.stems:
-                request = api.GetSessionRequest(session_id=session_id)
-                reception.take_session((await self._once("GetSession", request)).session)
-            cursors = [api.StemCursor(stem=name, start_frame=reception.held(name)) for name in reception.stems]
-            request = api.WatchSessionRequest(session_id=session_id, stems=cursors, gain=gain,
-                                              encoding=_options.ENCODINGS[reception.encoding])
-            async with aclosing(self._receive(self._stream(self._stub.WatchSession, request), reception)) as chunks:
-                async for chunk in chunks:
-                    yield chunk
-
-        return self._persist(attempt, lambda: reception.mark, reception)
-
-    async def _receive(self, call: AsyncGenerator[Any, None],
-                       reception: Reception) -> AsyncGenerator[Optional[Chunk], None]:
-        async with aclosing(call) as messages:
-            async for message in messages:
-                said = reception.take(message)
-                if said is None:
-                    yield None
-                    continue
-                if not reception.sample_rate:
-                    # It was not known when the session was told; it is since something was decoded.
-                    request = api.GetSessionRequest(session_id=reception.session_id)
-                    reception.take_session((await self._once("GetSession", request)).session)
-                yield reception.chunk(said)
-        if not reception.is_done:
-            raise errors.nonsense("it ends without a result")
-
-    async def _stream(self, method: Callable[..., Any], request: Any) -> AsyncGenerator[Any, None]:
-        call = method(request, metadata=self._address.metadata)
-        try:
-            async for answer in call:
-                self._answered = True
-                yield answer
-        finally:
-            call.cancel()
-
-    async def _persist(self, attempt: Callable[[], AsyncGenerator[T, None]], mark: Callable[[], tuple[int, int]],
-                       reception: Optional[Reception] = None,
-                       source: Optional[_song.Source] = None) -> AsyncGenerator[T, None]:
-        patience = Patience(self._retry)
-        while True:
-            try:
-                async with aclosing(attempt()) as items:
-                    async for item in items:
-                        yield item
-                return
-            except (grpc.RpcError, errors.StemwireError) as broken:
-                # A song that cannot be read breaks its upload off: what reading said is the cause.
-                if source and source.failure:
-                    raise source.failure from None
-                error = self._error(broken)
-            pause = patience.pause(error, mark(), self._answered)
-            if pause is None:
-                raise error
-            if reception:
-                reception.reconnecting(error, pause)
-            await asyncio.sleep(pause)
-
-    async def _call(self, method: str, request: Any) -> Any:
-        patience = Patience(self._retry)
-        while True:
-            try:
-                return await self._once(method, request)
-            except errors.StemwireError as error:
-                pause = patience.pause(error, (0, 0), self._answered)
-                if pause is None:
-                    raise
-            await asyncio.sleep(pause)
-
-    async def _once(self, method: str, request: Any) -> Any:
-        call = getattr(self._stub, method)
-        try:
-            answer = await call(request, timeout=self._timeout, metadata=self._address.metadata)
-        except grpc.RpcError as broken:
-            raise self._error(broken) from None
-        self._answered = True
-        return answer
-
-    def _error(self, broken: Exception) -> errors.StemwireError:
-        error = errors.of_rpc(broken, self._address.url) if isinstance(broken, grpc.RpcError) else broken
-        assert isinstance(error, errors.StemwireError), "these two are all that is caught"
-        self._answered = self._answered or bool(error.reason)
-        return error
-
     async def _sample_rate(self, session_id: str) -> int:
-        source = (await self.session(session_id)).source
-        return source.output_sample_rate if source else 0
+        session = await self.session(session_id)
+        return session.source.output_sample_rate if session.source else 0

@@ -1,0 +1,97 @@
+"""Follows a session over any number of calls, as a stream of chunks with None for every other message."""
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from .. import errors
+from .._receiver import Receiver
+from .._upload import Upload
+from ..audio import Chunk
+from ..options import ENCODINGS
+from ..v1 import config_pb2
+from ..v1 import separation_service_pb2 as api
+from . import _io
+from ._connection import Connection
+
+
+async def separate(
+    connection: Connection, config: config_pb2.SeparationConfig, upload: Upload, receiver: Receiver, may_exist: bool
+) -> AsyncGenerator[Chunk | None, None]:
+    """Uploads a song and receives its stems; closes `upload` at the end."""
+
+    async def attempt() -> AsyncGenerator[Chunk | None, None]:
+        if may_exist or receiver.session_id:
+            # Idempotent by `request_id`: returns the session, with the number of bytes that it holds.
+            answer = await connection.call_once("CreateSession", api.CreateSessionRequest(config=config))
+            receiver.update(answer.session)
+            config.upload_offset, config.start_frame = answer.session.committed_bytes, receiver.resume_frame
+        call = connection.stream("Separate", _requests(config, upload))
+        async with aclosing(_receive(connection, call, receiver)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    try:
+        events = connection.repeat(attempt, lambda: receiver.position, receiver, upload)
+        async with aclosing(events) as chunks:
+            async for chunk in chunks:
+                yield chunk
+    finally:
+        upload.close()
+
+
+def watch(
+    connection: Connection, session_id: str, receiver: Receiver, gain: float
+) -> AsyncGenerator[Chunk | None, None]:
+    """Receives the stems of an existing session."""
+
+    async def attempt() -> AsyncGenerator[Chunk | None, None]:
+        if not receiver.stems:
+            await _update(connection, session_id, receiver)
+        cursors = [api.StemCursor(stem=name, start_frame=receiver.next_frame(name)) for name in receiver.stems]
+        request = api.WatchSessionRequest(
+            session_id=session_id, stems=cursors, gain=gain, encoding=ENCODINGS[receiver.encoding]
+        )
+        async with aclosing(_receive(connection, connection.stream("WatchSession", request), receiver)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    return connection.repeat(attempt, lambda: receiver.position, receiver)
+
+
+async def _receive(
+    connection: Connection, call: AsyncGenerator[Any, None], receiver: Receiver
+) -> AsyncGenerator[Chunk | None, None]:
+    async with aclosing(call) as messages:
+        async for message in messages:
+            stem_chunk = receiver.handle(message)
+            if stem_chunk is None:
+                yield None
+                continue
+            if not receiver.sample_rate:
+                # The session was received before its upload was decoded; by now the rate is known.
+                await _update(connection, receiver.session_id, receiver)
+            yield receiver.new_frames(stem_chunk)
+    if not receiver.is_done:
+        raise errors.invalid_answer("the stream ended without a final state")
+
+
+async def _update(connection: Connection, session_id: str, receiver: Receiver) -> None:
+    answer = await connection.call_once("GetSession", api.GetSessionRequest(session_id=session_id))
+    receiver.update(answer.session)
+
+
+async def _requests(config: config_pb2.SeparationConfig, upload: Upload) -> AsyncIterator[api.SeparateRequest]:
+    """The request stream of `Separate`, from `config.upload_offset` on."""
+    offset = config.upload_offset
+    yield api.SeparateRequest(config=config)
+    try:
+        while piece := await _io.read(upload, offset):
+            offset += len(piece)
+            yield api.SeparateRequest(chunk=piece)
+    except Exception:
+        # Without `finish` the server treats the upload as interrupted; `upload.failure` is raised to the caller.
+        return
+    if not upload.closed:
+        yield api.SeparateRequest(finish=api.Finish(total_bytes=offset, sha256=upload.sha256(offset)))
