@@ -1,7 +1,7 @@
-"""Writes src/stemwire/v1, the package's stubs, from ../../proto: run it when the proto has changed.
+"""Writes src/stemwire/v1, the generated messages and stubs, from ../../proto: run it after a change of the proto.
 
-The compiler has one fixed version, fetched with pip, so that everybody gets the same files, and so that these run
-with as old a protobuf as they may: generated code asks for a runtime that is at least as new as itself.
+The version of the compiler is pinned and fetched with pip: the output is reproducible, and it runs with protobuf
+releases as old as the pinned one, because generated code needs a runtime at least as new as its compiler.
 """
 import os
 import shutil
@@ -14,14 +14,14 @@ COMPILER = "grpcio-tools==1.76.0"
 HERE = Path(__file__).resolve().parent
 PROTO = HERE.parent.parent / "proto"
 TARGET = HERE / "src" / "stemwire" / "v1"
-INIT = '"""The stubs that the proto gives, and the place to read what each field means."""\n'
+INIT = '"""The messages and stubs generated from the proto, which documents every field."""\n'
 
 
 def generate(folder: Path) -> dict[str, str]:
-    """Compiles the proto; answers the files of the stubs by name. `folder` takes what that needs."""
+    """Compiles the proto and returns the generated files by name; `folder` holds the compiler and its output."""
     tools, out = folder / "tools", folder / "out"
     out.mkdir(parents=True)
-    # Without its dependencies: the compiler needs nothing but itself.
+    # The compiler runs without its dependencies.
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     subprocess.run([*pip, "--root-user-action=ignore", "--target", tools, COMPILER], check=True)
     include = tools / "grpc_tools" / "_proto"
@@ -31,7 +31,7 @@ def generate(folder: Path) -> dict[str, str]:
     command = [sys.executable, "-W", "ignore", "-c", compile, f"-I{PROTO}", f"-I{include}", *outputs, *protos]
     subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(tools)})
     files = {path.name: path.read_text("utf-8") for path in (out / "stemwire" / "v1").iterdir()}
-    # A file without services has no stubs of them.
+    # The plugin writes an empty stub file for a proto without services.
     files = {name: text for name, text in files.items() if "_grpc" not in name or "Stub" in text}
     return {"__init__.py": INIT} | files
 

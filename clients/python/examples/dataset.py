@@ -1,11 +1,10 @@
 """Separates all songs of a folder into a data set: `python dataset.py songs out`.
 
-    out/SONG/STEM.wav     one folder a song, 16 bits, at the model's rate
-    out/index.jsonl       one line a song: its stems with frames, peaks and hashes, and the engine that made them
+    out/SONG/STEM.wav     one folder per song, 16 bits, at the model's sample rate
+    out/index.jsonl       one line per song: its stems with frames, peaks and hashes, and the engine that made them
 
-A few songs are under way at once, so that one is sent while another is computed. What is in the index is not made
-again: run it anew after any interruption. A song that is none is told of and left out; whatever else goes wrong
-ends it.
+A few songs are separated at once, so that one is uploaded while another is computed. Songs in the index are skipped:
+after an interruption, run it again. Files that are not audio are reported and skipped; any other error ends the run.
 """
 import asyncio
 import json
@@ -23,9 +22,11 @@ def line(song: Path, saved: stemwire.Saved) -> dict:
     return {
         "song": song.name,
         "sample_rate": saved.sample_rate,
-        "stems": {stem.name: {"frames": stem.frames, "peak": stem.peak, "sha256": stem.sha256} for stem in session.stems},
+        "stems": {
+            stem.name: {"frames": stem.frames, "peak": stem.peak, "sha256": stem.sha256} for stem in session.stems
+        },
         "engine": {"model": engine.model, "weights_sha256": engine.weights_sha256, "precision": engine.precision},
-        # A set whose songs were not all made by one engine should know which.
+        # For data sets that must come from one engine.
         "engine_changes": [change.message for change in session.engine_changes],
         "notices": session.notices,
         "clipped_samples": saved.clipped_samples,
@@ -38,7 +39,7 @@ async def main(songs: Path, out: Path) -> None:
     made = {json.loads(entry)["song"] for entry in index.read_text().splitlines()} if index.exists() else set()
     wanted = [song for song in sorted(songs.iterdir()) if song.is_file() and song.name not in made]
     at_once = asyncio.Semaphore(AT_ONCE)
-    # With a full queue it is worth waiting long: the songs before need their time.
+    # A full queue may take long to drain.
     patient = stemwire.Retry(attempts=100, longest_pause=30)
 
     async with aio.Client(retry=patient) as client:
@@ -49,11 +50,11 @@ async def main(songs: Path, out: Path) -> None:
                     # One engine for all songs, or an error.
                     saved = await client.separate_to(song, out / song.name, encoding="s16", allow_fallback=False)
                 except stemwire.SongError as error:
-                    print(f"{song.name}: {error.message}; left out", file=sys.stderr)
+                    print(f"{song.name}: skipped: {error.message}", file=sys.stderr)
                     return
                 with index.open("a") as file:
                     file.write(json.dumps(line(song, saved)) + "\n")
-                # The server keeps what was separated for days; nobody needs it there.
+                # The server would keep the stems for days.
                 await client.delete(saved.session.session_id)
                 print(song.name)
 

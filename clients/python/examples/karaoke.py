@@ -1,6 +1,6 @@
-"""Writes the accompaniment of a song, to sing to: `python karaoke.py song.mp3 song-karaoke.wav`.
+"""Writes the accompaniment of a song: `python karaoke.py song.mp3 song-karaoke.wav`.
 
-It is written while the song is still being sent; an hour takes no more memory than a minute.
+The file is written while the song is still being uploaded; memory does not grow with its length.
 """
 import shutil
 import sys
@@ -20,9 +20,9 @@ def main(song: str, output: str) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         saved = stemwire.separate_to(song, folder, stems=["accompaniment"], encoding="s16", on_progress=show)
         shutil.move(saved.files["accompaniment"], target)
-    print(f"\r{target}, made by {saved.session.engine.model}", file=sys.stderr)
+    print(f"\r{target}, separated by {saved.session.engine.model}", file=sys.stderr)
     if saved.clipped_samples:
-        print(f"{saved.clipped_samples} samples were clipped; encoding=\"f32\" clips none", file=sys.stderr)
+        print(f"{saved.clipped_samples} samples were clipped. Use encoding=\"f32\" to avoid it.", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The stubs that the proto gives, and the place to read what each field means."""
+"""The messages and stubs generated from the proto, which documents every field."""
