@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms and their rungs. A room imports only from rungs below its own, or from itself.
 /// The longest matching path counts.
-const RUNGS: [(&str, u32); 18] = [
+const RUNGS: [(&str, u32); 19] = [
     ("audio", 0),
     ("audio/decode", 1),
     ("audio/flac", 1),
@@ -17,6 +17,7 @@ const RUNGS: [(&str, u32); 18] = [
     ("session", 3),
     ("separation", 4),
     ("wire", 4),
+    ("proto/reason", 0),
     ("server", 5),
     ("client", 6),
     ("cli", 7),

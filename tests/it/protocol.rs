@@ -1,49 +1,143 @@
-//! The protocol's own text against the code: whoever has only the proto, or the OpenAPI document, knows every reason.
+//! The error reasons as the protocol declares them: the descriptors that reflection serves, the Rust table, the docs.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// Where reasons are made.
-const SOURCES: [&str; 5] = [
+use prost_reflect::{DescriptorPool, EnumDescriptor, EnumValueDescriptor, Kind, Value};
+use stemwire::wire::DESCRIPTORS;
+use stemwire::wire::reason::{ChangeReason, ErrorReason};
+
+const DOCS: &str = "docs/errors.md";
+const BEGIN: &str = "<!-- errors:begin -->\n";
+const END: &str = "<!-- errors:end -->\n";
+
+/// Writes the tables of the docs instead of comparing them, where it is set.
+const UPDATE: &str = "STEMWIRE_UPDATE";
+
+fn pool() -> DescriptorPool {
+    DescriptorPool::decode(DESCRIPTORS).unwrap()
+}
+
+fn values(pool: &DescriptorPool, name: &str) -> Vec<EnumValueDescriptor> {
+    let descriptor = pool.get_enum_by_name(&format!("stemwire.v1.{name}")).unwrap();
+    descriptor.values().filter(|value| value.number() != 0).collect()
+}
+
+/// What a value is called without the name of its enum: what stands after `prefix`.
+fn name(value: &EnumValueDescriptor, prefix: &str) -> String {
+    value.name().strip_prefix(prefix).unwrap().to_owned()
+}
+
+/// The option `error` of a value, as text, by the names of its fields.
+fn options(pool: &DescriptorPool, value: &EnumValueDescriptor) -> BTreeMap<String, String> {
+    let extension = pool.get_extension_by_name("stemwire.v1.error").unwrap();
+    let options = value.options();
+    let options = options.get_extension(&extension);
+    let fields = options.as_message().unwrap().fields();
+    let text = |kind: &Kind, value: &Value| match (kind, value) {
+        (Kind::Enum(of), Value::EnumNumber(number)) => constant(of, *number),
+        (_, value) => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+    };
+    fields.map(|(field, value)| (field.name().to_owned(), text(&field.kind(), value))).collect()
+}
+
+fn constant(of: &EnumDescriptor, number: i32) -> String {
+    let prefix = format!("{}_", of.name().to_ascii_uppercase());
+    name(&of.get_value(number).unwrap(), &prefix)
+}
+
+/// The comment above a value.
+fn comment(value: &EnumValueDescriptor) -> String {
+    let file = value.parent_enum().parent_file();
+    let info = file.file_descriptor_proto().source_code_info.as_ref().unwrap();
+    let location = info.location.iter().find(|location| location.path == value.path()).unwrap();
+    location.leading_comments().trim().replace("\n ", " ")
+}
+
+#[test]
+fn the_table_in_rust_is_what_reflection_serves() {
+    let pool = pool();
+    let declared = values(&pool, "ErrorReason");
+    assert_eq!(declared.len(), ErrorReason::ALL.len());
+    for value in declared {
+        let reason = ErrorReason::from_name(&name(&value, "ERROR_REASON_")).unwrap();
+        let options = options(&pool, &value);
+        assert_eq!(options["http_status"], reason.http_status().to_string(), "{reason}");
+        assert_eq!(options["remedy"], reason.remedy(), "{reason}");
+        assert_eq!(options["category"], format!("{:?}", reason.category()).to_uppercase());
+        let retry = options.get("retry_after_s").map(|seconds| seconds.parse::<u64>().unwrap());
+        assert_eq!(retry, reason.retry_after().map(|retry| retry.as_secs()), "{reason}");
+        let code = tonic::Code::from_i32(reason.code());
+        assert_eq!(options["code"].replace('_', ""), format!("{code:?}").to_uppercase());
+    }
+    let changes = values(&pool, "ChangeReason");
+    let changes = changes.iter().map(|value| name(value, "CHANGE_REASON_"));
+    assert!(changes.eq(ChangeReason::ALL.iter().map(|reason| reason.as_str())));
+}
+
+/// The table of all reasons, in Markdown.
+fn table() -> String {
+    let pool = pool();
+    let mut table = "| reason | when | gRPC code | HTTP | retry after | exit code | remedy |\n\
+                     |---|---|---|---|---|---|---|\n"
+        .to_owned();
+    for value in values(&pool, "ErrorReason") {
+        let options = options(&pool, &value);
+        let reason = ErrorReason::from_name(&name(&value, "ERROR_REASON_")).unwrap();
+        let retry = options.get("retry_after_s").map_or_else(String::new, |s| format!("{s} s"));
+        table += &format!(
+            "| `{reason}` | {} | `{}` | {} | {retry} | {} {} | {} |\n",
+            comment(&value),
+            options["code"],
+            options["http_status"],
+            reason.category() as u8,
+            options["category"].to_lowercase(),
+            options["remedy"],
+        );
+    }
+    table += "\n| reason of an engine change | when |\n|---|---|\n";
+    for value in values(&pool, "ChangeReason") {
+        table += &format!("| `{}` | {} |\n", name(&value, "CHANGE_REASON_"), comment(&value));
+    }
+    table
+}
+
+#[test]
+fn the_tables_in_the_docs_are_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(DOCS);
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(BEGIN).unwrap();
+    let (_, after) = rest.split_once(END).unwrap();
+    let current = format!("{before}{BEGIN}{}{END}{after}", table());
+    if std::env::var_os(UPDATE).is_some() {
+        fs::write(&path, current).unwrap();
+    } else {
+        let how = format!("run `{UPDATE}=1 cargo test --test it protocol`");
+        assert!(text == current, "{DOCS} is not what the proto gives: {how}");
+    }
+}
+
+/// Where reasons are still written as text.
+const SOURCES: [&str; 4] = [
     "src/server/status/answer.rs",
-    "src/server/status/mod.rs",
     "src/server/details.rs",
     "src/session/failure.rs",
     "src/session/engines.rs",
 ];
 
-fn read(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
-}
-
-/// What plain HTTP has of its own stands where the OpenAPI document gets its words from.
-const PROBLEM: &str = "src/server/status/http.rs";
-
-/// What is `UPPER_SNAKE` in `text`, of three letters or more.
-fn names(text: &str) -> BTreeSet<&str> {
-    let in_name = |c: char| c.is_ascii_uppercase() || c == '_';
-    text.split(|c: char| !in_name(c)).filter(|word| word.len() > 2).collect()
-}
-
 #[test]
-fn every_reason_stands_in_the_proto_or_in_openapi() {
-    let proto = ["separation_service", "session", "config", "engine"]
-        .map(|name| read(&format!("proto/stemwire/v1/{name}.proto")))
-        .concat();
-    let problem = read(PROBLEM);
-    let comments: Vec<&str> = problem.lines().filter(|line| line.contains("///")).collect();
-    let comments = comments.join("\n");
-    let told = &names(&proto) | &names(&comments);
+fn every_reason_in_the_code_is_declared() {
     let mut made = 0;
     for source in SOURCES {
-        let text = read(source);
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(source)).unwrap();
+        let in_name = |c: char| c.is_ascii_uppercase() || c == '_';
         let literals = text.split('"').skip(1).step_by(2);
-        let reasons = literals
-            .filter(|text| *text != "SCREAMING_SNAKE_CASE" && names(text).first() == Some(text));
-        for reason in reasons {
+        let literals = literals.filter(|text| text.len() > 3 && text.chars().all(in_name));
+        for name in literals.filter(|text| *text != "SCREAMING_SNAKE_CASE") {
             made += 1;
-            assert!(told.contains(reason), "{reason} of {source} is not told");
+            let is_change = ChangeReason::ALL.iter().any(|reason| reason.as_str() == name);
+            assert!(is_change || ErrorReason::from_name(name).is_some(), "{name} of {source}");
         }
     }
     assert!(made > 60, "only {made} reasons were found");

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { ownProblem } from "../src/calls/problem";
+import { ChangeReasonSchema, ErrorReasonSchema } from "../src/generated/stemwire/v1/error_reason_pb";
 import { language } from "../src/preferences";
 import { en } from "../src/words/en";
 import { bytes, clock, list } from "../src/words/forms";
@@ -52,6 +53,15 @@ test("what is said in Chinese is Chinese, and what is said in English is not", (
     assert.equal(en.stem(stem).toLowerCase(), stem);
   }
   assert.equal(zh.stem("choir"), "choir", "a stem that nobody knows has its own name");
+});
+
+test("every reason of the protocol has words", () => {
+  // From 80 on they occur over plain HTTP only, which the page does not use for its calls.
+  const reasons = ErrorReasonSchema.values.filter(({ number }) => number > 0 && number < 80);
+  assert.ok(reasons.length > 50);
+  assert.deepEqual(reasons.map(({ name }) => name.replace(/^ERROR_REASON_/, "")).filter((reason) => !(reason in REASONS)), []);
+  const changes = ChangeReasonSchema.values.filter(({ number }) => number > 0).map(({ name }) => name.replace(/^CHANGE_REASON_/, ""));
+  for (const words of [en, zh]) assert.deepEqual(Object.keys(words.changeReason).sort(), changes.sort());
 });
 
 test("every reason has a cause and a remedy in both languages, with the same numbers in them", () => {

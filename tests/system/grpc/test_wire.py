@@ -11,6 +11,8 @@ import subprocess
 
 import pytest
 import trustme
+from google.protobuf import descriptor_pool, message_factory
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 import grpc
 
@@ -57,6 +59,16 @@ def test_a_stranger_calls_by_reflection_or_from_the_proto(buf, server, protocol,
 def test_both_versions_of_reflection_name_every_service(buf, server, version):
     listed = buf("curl", "--protocol", "grpc", "--list-services", "--reflect-protocol", version, f"http://{server.address}").split()
     assert {SERVICE, "grpc.health.v1.Health"} <= set(listed)
+
+
+def test_reflection_serves_the_options_of_reasons(server):
+    pool = descriptor_pool.DescriptorPool(ProtoReflectionDescriptorDatabase(server.channel))
+    value = pool.FindEnumTypeByName("stemwire.v1.ErrorReason").values_by_name["ERROR_REASON_QUEUE_FULL"]
+    # The options as bytes, read with the descriptors that reflection serves.
+    known = message_factory.GetMessageClass(pool.FindMessageTypeByName("google.protobuf.EnumValueOptions"))
+    options = known.FromString(value.GetOptions().SerializeToString())
+    told = options.Extensions[pool.FindExtensionByName("stemwire.v1.error")]
+    assert (told.code, told.http_status, told.retry_after_s) == (8, 429, 10) and "--max-queued" in told.remedy
 
 
 class Page:
