@@ -1,0 +1,235 @@
+from google.protobuf import descriptor_pb2 as _descriptor_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ERROR_REASON_UNSPECIFIED: _ClassVar[ErrorReason]
+    ERROR_REASON_METHOD_UNKNOWN: _ClassVar[ErrorReason]
+    ERROR_REASON_MESSAGE_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_MESSAGE_MALFORMED: _ClassVar[ErrorReason]
+    ERROR_REASON_MESSAGE_EMPTY: _ClassVar[ErrorReason]
+    ERROR_REASON_SESSION_ID_INVALID: _ClassVar[ErrorReason]
+    ERROR_REASON_STEM_NAME_INVALID: _ClassVar[ErrorReason]
+    ERROR_REASON_PAGE_TOKEN_INVALID: _ClassVar[ErrorReason]
+    ERROR_REASON_TOKEN_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_HOST_FORBIDDEN: _ClassVar[ErrorReason]
+    ERROR_REASON_ORIGIN_FORBIDDEN: _ClassVar[ErrorReason]
+    ERROR_REASON_DEADLINE_EXCEEDED: _ClassVar[ErrorReason]
+    ERROR_REASON_SHUTTING_DOWN: _ClassVar[ErrorReason]
+    ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
+    ERROR_REASON_STORAGE_FAILED: _ClassVar[ErrorReason]
+    ERROR_REASON_QUEUE_FULL: _ClassVar[ErrorReason]
+    ERROR_REASON_DISK_FULL: _ClassVar[ErrorReason]
+    ERROR_REASON_STORAGE_FULL: _ClassVar[ErrorReason]
+    ERROR_REASON_CONFIG_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_CONFIG_REPEATED: _ClassVar[ErrorReason]
+    ERROR_REASON_CONFIG_INVALID: _ClassVar[ErrorReason]
+    ERROR_REASON_MODEL_UNKNOWN: _ClassVar[ErrorReason]
+    ERROR_REASON_MODEL_NOT_INSTALLED: _ClassVar[ErrorReason]
+    ERROR_REASON_MODEL_UNAVAILABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_STEM_UNKNOWN: _ClassVar[ErrorReason]
+    ERROR_REASON_REQUEST_CONFLICT: _ClassVar[ErrorReason]
+    ERROR_REASON_REQUEST_TAKEN_OVER: _ClassVar[ErrorReason]
+    ERROR_REASON_CHUNK_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_UPLOAD_GAP: _ClassVar[ErrorReason]
+    ERROR_REASON_UPLOAD_CONFLICT: _ClassVar[ErrorReason]
+    ERROR_REASON_UPLOAD_FINISHED: _ClassVar[ErrorReason]
+    ERROR_REASON_UPLOAD_INCOMPLETE: _ClassVar[ErrorReason]
+    ERROR_REASON_UPLOAD_SIZE_MISMATCH: _ClassVar[ErrorReason]
+    ERROR_REASON_UPLOAD_UNFINISHED: _ClassVar[ErrorReason]
+    ERROR_REASON_UPLOAD_IDLE: _ClassVar[ErrorReason]
+    ERROR_REASON_UPLOAD_EMPTY: _ClassVar[ErrorReason]
+    ERROR_REASON_UPLOAD_HASH_MISMATCH: _ClassVar[ErrorReason]
+    ERROR_REASON_UPLOAD_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_FORMAT_UNKNOWN: _ClassVar[ErrorReason]
+    ERROR_REASON_CODEC_UNSUPPORTED: _ClassVar[ErrorReason]
+    ERROR_REASON_SAMPLE_RATE_UNSUPPORTED: _ClassVar[ErrorReason]
+    ERROR_REASON_CHANNELS_UNSUPPORTED: _ClassVar[ErrorReason]
+    ERROR_REASON_PCM_LENGTH_ODD: _ClassVar[ErrorReason]
+    ERROR_REASON_NOTHING_DECODED: _ClassVar[ErrorReason]
+    ERROR_REASON_DECODER_CRASHED: _ClassVar[ErrorReason]
+    ERROR_REASON_DECODER_LIMIT: _ClassVar[ErrorReason]
+    ERROR_REASON_TRACK_TOO_LONG: _ClassVar[ErrorReason]
+    ERROR_REASON_ENGINE_FAILED: _ClassVar[ErrorReason]
+    ERROR_REASON_NO_FALLBACK_FOR_STEM: _ClassVar[ErrorReason]
+    ERROR_REASON_CRASHED_TOO_OFTEN: _ClassVar[ErrorReason]
+    ERROR_REASON_RESUME_WINDOW_ENDED: _ClassVar[ErrorReason]
+    ERROR_REASON_SESSION_NOT_FOUND: _ClassVar[ErrorReason]
+    ERROR_REASON_SESSION_ENDED: _ClassVar[ErrorReason]
+    ERROR_REASON_SESSION_CANCELLED: _ClassVar[ErrorReason]
+    ERROR_REASON_SESSION_PAUSED: _ClassVar[ErrorReason]
+    ERROR_REASON_FRAME_OUT_OF_RANGE: _ClassVar[ErrorReason]
+    ERROR_REASON_ROUTE_UNKNOWN: _ClassVar[ErrorReason]
+    ERROR_REASON_METHOD_UNSUPPORTED: _ClassVar[ErrorReason]
+    ERROR_REASON_MULTIPART_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_MULTIPART_MALFORMED: _ClassVar[ErrorReason]
+    ERROR_REASON_FILE_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_FIELD_UNKNOWN: _ClassVar[ErrorReason]
+    ERROR_REASON_FIELD_REPEATED: _ClassVar[ErrorReason]
+    ERROR_REASON_FIELD_LATE: _ClassVar[ErrorReason]
+    ERROR_REASON_FIELD_TOO_LONG: _ClassVar[ErrorReason]
+    ERROR_REASON_SESSION_NOT_DONE: _ClassVar[ErrorReason]
+    ERROR_REASON_RANGE_UNSATISFIABLE: _ClassVar[ErrorReason]
+
+class ChangeReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CHANGE_REASON_UNSPECIFIED: _ClassVar[ChangeReason]
+    CHANGE_REASON_ENGINE_FAILED: _ClassVar[ChangeReason]
+    CHANGE_REASON_ENGINE_NOT_FINITE: _ClassVar[ChangeReason]
+    CHANGE_REASON_ENGINE_TIMEOUT: _ClassVar[ChangeReason]
+    CHANGE_REASON_ENGINE_PANICKED: _ClassVar[ChangeReason]
+    CHANGE_REASON_ENGINE_CRASHED: _ClassVar[ChangeReason]
+    CHANGE_REASON_MODEL_UNAVAILABLE: _ClassVar[ChangeReason]
+    CHANGE_REASON_BREAKER_OPEN: _ClassVar[ChangeReason]
+    CHANGE_REASON_SERVER_RESTARTED: _ClassVar[ChangeReason]
+    CHANGE_REASON_MODEL_REPLACED: _ClassVar[ChangeReason]
+ERROR_REASON_UNSPECIFIED: ErrorReason
+ERROR_REASON_METHOD_UNKNOWN: ErrorReason
+ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason
+ERROR_REASON_MESSAGE_MALFORMED: ErrorReason
+ERROR_REASON_MESSAGE_EMPTY: ErrorReason
+ERROR_REASON_SESSION_ID_INVALID: ErrorReason
+ERROR_REASON_STEM_NAME_INVALID: ErrorReason
+ERROR_REASON_PAGE_TOKEN_INVALID: ErrorReason
+ERROR_REASON_TOKEN_MISSING: ErrorReason
+ERROR_REASON_HOST_FORBIDDEN: ErrorReason
+ERROR_REASON_ORIGIN_FORBIDDEN: ErrorReason
+ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason
+ERROR_REASON_SHUTTING_DOWN: ErrorReason
+ERROR_REASON_INTERNAL: ErrorReason
+ERROR_REASON_STORAGE_FAILED: ErrorReason
+ERROR_REASON_QUEUE_FULL: ErrorReason
+ERROR_REASON_DISK_FULL: ErrorReason
+ERROR_REASON_STORAGE_FULL: ErrorReason
+ERROR_REASON_CONFIG_MISSING: ErrorReason
+ERROR_REASON_CONFIG_REPEATED: ErrorReason
+ERROR_REASON_CONFIG_INVALID: ErrorReason
+ERROR_REASON_MODEL_UNKNOWN: ErrorReason
+ERROR_REASON_MODEL_NOT_INSTALLED: ErrorReason
+ERROR_REASON_MODEL_UNAVAILABLE: ErrorReason
+ERROR_REASON_STEM_UNKNOWN: ErrorReason
+ERROR_REASON_REQUEST_CONFLICT: ErrorReason
+ERROR_REASON_REQUEST_TAKEN_OVER: ErrorReason
+ERROR_REASON_CHUNK_TOO_LARGE: ErrorReason
+ERROR_REASON_UPLOAD_GAP: ErrorReason
+ERROR_REASON_UPLOAD_CONFLICT: ErrorReason
+ERROR_REASON_UPLOAD_FINISHED: ErrorReason
+ERROR_REASON_UPLOAD_INCOMPLETE: ErrorReason
+ERROR_REASON_UPLOAD_SIZE_MISMATCH: ErrorReason
+ERROR_REASON_UPLOAD_UNFINISHED: ErrorReason
+ERROR_REASON_UPLOAD_IDLE: ErrorReason
+ERROR_REASON_UPLOAD_EMPTY: ErrorReason
+ERROR_REASON_UPLOAD_HASH_MISMATCH: ErrorReason
+ERROR_REASON_UPLOAD_TOO_LARGE: ErrorReason
+ERROR_REASON_FORMAT_UNKNOWN: ErrorReason
+ERROR_REASON_CODEC_UNSUPPORTED: ErrorReason
+ERROR_REASON_SAMPLE_RATE_UNSUPPORTED: ErrorReason
+ERROR_REASON_CHANNELS_UNSUPPORTED: ErrorReason
+ERROR_REASON_PCM_LENGTH_ODD: ErrorReason
+ERROR_REASON_NOTHING_DECODED: ErrorReason
+ERROR_REASON_DECODER_CRASHED: ErrorReason
+ERROR_REASON_DECODER_LIMIT: ErrorReason
+ERROR_REASON_TRACK_TOO_LONG: ErrorReason
+ERROR_REASON_ENGINE_FAILED: ErrorReason
+ERROR_REASON_NO_FALLBACK_FOR_STEM: ErrorReason
+ERROR_REASON_CRASHED_TOO_OFTEN: ErrorReason
+ERROR_REASON_RESUME_WINDOW_ENDED: ErrorReason
+ERROR_REASON_SESSION_NOT_FOUND: ErrorReason
+ERROR_REASON_SESSION_ENDED: ErrorReason
+ERROR_REASON_SESSION_CANCELLED: ErrorReason
+ERROR_REASON_SESSION_PAUSED: ErrorReason
+ERROR_REASON_FRAME_OUT_OF_RANGE: ErrorReason
+ERROR_REASON_ROUTE_UNKNOWN: ErrorReason
+ERROR_REASON_METHOD_UNSUPPORTED: ErrorReason
+ERROR_REASON_MULTIPART_MISSING: ErrorReason
+ERROR_REASON_MULTIPART_MALFORMED: ErrorReason
+ERROR_REASON_FILE_MISSING: ErrorReason
+ERROR_REASON_FIELD_UNKNOWN: ErrorReason
+ERROR_REASON_FIELD_REPEATED: ErrorReason
+ERROR_REASON_FIELD_LATE: ErrorReason
+ERROR_REASON_FIELD_TOO_LONG: ErrorReason
+ERROR_REASON_SESSION_NOT_DONE: ErrorReason
+ERROR_REASON_RANGE_UNSATISFIABLE: ErrorReason
+CHANGE_REASON_UNSPECIFIED: ChangeReason
+CHANGE_REASON_ENGINE_FAILED: ChangeReason
+CHANGE_REASON_ENGINE_NOT_FINITE: ChangeReason
+CHANGE_REASON_ENGINE_TIMEOUT: ChangeReason
+CHANGE_REASON_ENGINE_PANICKED: ChangeReason
+CHANGE_REASON_ENGINE_CRASHED: ChangeReason
+CHANGE_REASON_MODEL_UNAVAILABLE: ChangeReason
+CHANGE_REASON_BREAKER_OPEN: ChangeReason
+CHANGE_REASON_SERVER_RESTARTED: ChangeReason
+CHANGE_REASON_MODEL_REPLACED: ChangeReason
+ERROR_FIELD_NUMBER: _ClassVar[int]
+error: _descriptor.FieldDescriptor
+
+class ErrorOptions(_message.Message):
+    __slots__ = ("code", "http_status", "retry_after_s", "category", "remedy")
+    class Code(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        CODE_UNSPECIFIED: _ClassVar[ErrorOptions.Code]
+        CODE_CANCELLED: _ClassVar[ErrorOptions.Code]
+        CODE_UNKNOWN: _ClassVar[ErrorOptions.Code]
+        CODE_INVALID_ARGUMENT: _ClassVar[ErrorOptions.Code]
+        CODE_DEADLINE_EXCEEDED: _ClassVar[ErrorOptions.Code]
+        CODE_NOT_FOUND: _ClassVar[ErrorOptions.Code]
+        CODE_ALREADY_EXISTS: _ClassVar[ErrorOptions.Code]
+        CODE_PERMISSION_DENIED: _ClassVar[ErrorOptions.Code]
+        CODE_RESOURCE_EXHAUSTED: _ClassVar[ErrorOptions.Code]
+        CODE_FAILED_PRECONDITION: _ClassVar[ErrorOptions.Code]
+        CODE_ABORTED: _ClassVar[ErrorOptions.Code]
+        CODE_OUT_OF_RANGE: _ClassVar[ErrorOptions.Code]
+        CODE_UNIMPLEMENTED: _ClassVar[ErrorOptions.Code]
+        CODE_INTERNAL: _ClassVar[ErrorOptions.Code]
+        CODE_UNAVAILABLE: _ClassVar[ErrorOptions.Code]
+        CODE_DATA_LOSS: _ClassVar[ErrorOptions.Code]
+        CODE_UNAUTHENTICATED: _ClassVar[ErrorOptions.Code]
+    CODE_UNSPECIFIED: ErrorOptions.Code
+    CODE_CANCELLED: ErrorOptions.Code
+    CODE_UNKNOWN: ErrorOptions.Code
+    CODE_INVALID_ARGUMENT: ErrorOptions.Code
+    CODE_DEADLINE_EXCEEDED: ErrorOptions.Code
+    CODE_NOT_FOUND: ErrorOptions.Code
+    CODE_ALREADY_EXISTS: ErrorOptions.Code
+    CODE_PERMISSION_DENIED: ErrorOptions.Code
+    CODE_RESOURCE_EXHAUSTED: ErrorOptions.Code
+    CODE_FAILED_PRECONDITION: ErrorOptions.Code
+    CODE_ABORTED: ErrorOptions.Code
+    CODE_OUT_OF_RANGE: ErrorOptions.Code
+    CODE_UNIMPLEMENTED: ErrorOptions.Code
+    CODE_INTERNAL: ErrorOptions.Code
+    CODE_UNAVAILABLE: ErrorOptions.Code
+    CODE_DATA_LOSS: ErrorOptions.Code
+    CODE_UNAUTHENTICATED: ErrorOptions.Code
+    class Category(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        CATEGORY_UNSPECIFIED: _ClassVar[ErrorOptions.Category]
+        CATEGORY_OTHER: _ClassVar[ErrorOptions.Category]
+        CATEGORY_USAGE: _ClassVar[ErrorOptions.Category]
+        CATEGORY_INPUT: _ClassVar[ErrorOptions.Category]
+        CATEGORY_ENGINE: _ClassVar[ErrorOptions.Category]
+        CATEGORY_SERVER: _ClassVar[ErrorOptions.Category]
+        CATEGORY_DISK: _ClassVar[ErrorOptions.Category]
+    CATEGORY_UNSPECIFIED: ErrorOptions.Category
+    CATEGORY_OTHER: ErrorOptions.Category
+    CATEGORY_USAGE: ErrorOptions.Category
+    CATEGORY_INPUT: ErrorOptions.Category
+    CATEGORY_ENGINE: ErrorOptions.Category
+    CATEGORY_SERVER: ErrorOptions.Category
+    CATEGORY_DISK: ErrorOptions.Category
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    HTTP_STATUS_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_S_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    REMEDY_FIELD_NUMBER: _ClassVar[int]
+    code: ErrorOptions.Code
+    http_status: int
+    retry_after_s: int
+    category: ErrorOptions.Category
+    remedy: str
+    def __init__(self, code: _Optional[_Union[ErrorOptions.Code, str]] = ..., http_status: _Optional[int] = ..., retry_after_s: _Optional[int] = ..., category: _Optional[_Union[ErrorOptions.Category, str]] = ..., remedy: _Optional[str] = ...) -> None: ...
