@@ -1,0 +1,106 @@
+"""Sessions that an earlier version left on disk: where they are, and the server that opens them.
+
+Shared by the test, which opens them with this version, and by tests/compat/make_sessions.py, which makes them with that one.
+"""
+import hashlib
+import json
+import platform
+import shutil
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from google.protobuf import json_format
+
+from ..repository import ROOT
+from ..server import Server
+from ..stemwire_client import Config, Result, api, collect
+
+COMPAT = ROOT / "tests" / "compat"
+# Frozen models beside the embedded ones. Those of `portable` sessions give the same bits on every processor.
+MODELS = {"waveform": "plain/waveform", "spleeter-tiny-2stems": "spleeter-tiny-2stems"}
+# One thread, as an engine's identity has their number. The sessions grow old: nothing may expire.
+OPTIONS = (
+    "--threads", "1", "--workers", "1", "--provider", "cpu", "--engines", "waveform,mini,mini-spleeter",
+    "--keep", "100years", "--resume-window", "100years",
+)
+
+
+@dataclass
+class Kept:
+    """A session in `tests/compat/<version>/sessions/<name>`."""
+
+    folder: Path
+    about: dict  # its entry in sessions.json
+
+    @property
+    def id(self) -> str:
+        return self.about["session_id"]
+
+    @property
+    def config(self) -> Config:
+        return json_format.ParseDict(self.about["config"], Config())
+
+    @property
+    def manifest(self) -> dict:
+        return json.loads((self.folder / "session.json").read_text())
+
+    def unpack(self, data: Path) -> Path:
+        """Puts the session into a data directory, as the earlier version left it."""
+        target = data / "sessions" / self.id
+        target.mkdir(parents=True)
+        shutil.copy(self.folder / "session.json", target)
+        with tarfile.open(self.folder / "files.tar.xz") as files:
+            files.extractall(target, filter="data")
+        return target
+
+
+def load(version: str) -> tuple:
+    """What `sessions.json` has beside the sessions, and the sessions by name."""
+    folder = COMPAT / version
+    index = json.loads((folder / "sessions.json").read_text())
+    kept = {name: Kept(folder / "sessions" / name, about) for name, about in index.pop("sessions").items()}
+    return index, kept
+
+
+def song(version: str) -> bytes:
+    """What the sessions with an unfinished upload are a part of."""
+    return (COMPAT / version / "song.wav").read_bytes()
+
+
+def models(folder: Path) -> Path:
+    for name, path in MODELS.items():
+        shutil.copytree(ROOT / "tests" / "golden" / path, folder / name)
+    return folder
+
+
+def serve(binary: str, data: Path, models: Path) -> Server:
+    return Server(binary, data, "--models-dir", str(models), *OPTIONS)
+
+
+def upload(server, session_id: str, song: bytes, start: int = 0, end: int = None) -> None:
+    """Sends a part of the song, and the end of the upload where no `end` is given."""
+    server.stub.UploadChunk(api.UploadChunkRequest(session_id=session_id, offset=start, data=song[start:end]))
+    if end is None:
+        finish = api.Finish(total_bytes=len(song), sha256=hashlib.sha256(song).digest())
+        server.stub.FinishUpload(api.FinishUploadRequest(session_id=session_id, finish=finish))
+
+
+def resume(server, session_id: str, song: bytes) -> Result:
+    """Does what the session waits for, and watches it to its end; answers its stems and its last state."""
+    session = server.get(session_id)
+    if not session.upload_complete:
+        upload(server, session_id, song, session.committed_bytes)
+    return collect(server.stub.WatchSession(api.WatchSessionRequest(session_id=session_id)))
+
+
+def as_json(message) -> dict:
+    return json_format.MessageToDict(message, preserving_proto_field_name=True)
+
+
+def processor() -> list:
+    """What the CPU's kernels are chosen by: only on equal processors are results equal to the last bit."""
+    known = Path("/proc/cpuinfo")
+    words = set(known.read_text().split()) if known.exists() else set()
+    kernels = ("avx", "fma", "f16c", "amx", "asimd", "sve", "bf16", "i8mm")
+    return [platform.machine(), *sorted(word for word in words if word.startswith(kernels))]
