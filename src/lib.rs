@@ -3,9 +3,12 @@
 pub mod audio;
 pub mod cli;
 pub mod client;
+pub mod decode;
 pub mod dsp;
 pub mod engine;
+pub mod files;
+pub mod model;
+pub mod proto;
 pub mod separation;
 pub mod server;
 pub mod session;
-pub mod wire;

@@ -2,9 +2,10 @@
 
 use super::args::Decode;
 use super::error::{CliError, Kind};
-use crate::audio::decode::Input;
 use crate::audio::{Encoding, Hertz};
-use crate::separation::decoding::child::{self, Task};
+use crate::decode::Input;
+use crate::separation::decoder::child;
+use crate::separation::decoder::child::Task;
 use crate::session::settings::RawPcm;
 
 /// Decodes until the upload ends.

@@ -12,11 +12,12 @@ use super::computing::{self, Decided, Patience, Wanted};
 use super::error::{CliError, Kind};
 use super::runtime::write;
 use super::setup;
-use crate::engine::compute::Choice;
+use crate::engine::Computing;
 use crate::engine::pool::TimeLimits;
+use crate::engine::provider::selection::Choice;
 use crate::engine::runtime::locate::Origin;
-use crate::engine::{Catalog, Computing, Model};
-use crate::session::disk;
+use crate::files;
+use crate::model::{Catalog, Model};
 
 /// Below this a session of an hour may not fit.
 const LITTLE_DISK: u64 = 4 << 30;
@@ -146,7 +147,7 @@ fn check_disk(arguments: &Doctor, findings: &mut Vec<Finding>) {
         return findings.push(bad(what, "name another folder with --data-dir"));
     }
     let place = folder.display();
-    findings.push(match disk::free_bytes(&folder) {
+    findings.push(match files::free_bytes(&folder) {
         Some(free) if free < LITTLE_DISK => {
             bad(format!("only {} MB are free at {place}", free >> 20), "make room")
         }

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use crate::client::ClientError;
 use crate::engine::EngineError;
-use crate::engine::published::PublishedError;
 use crate::engine::runtime::RuntimeError;
+use crate::model::registry::PublishedError;
 use crate::separation::SeparationError;
 use crate::server::ServerError;
 use crate::session::failure::SessionError;

@@ -10,10 +10,11 @@ use super::error::{CliError, Kind};
 use super::runtime::write;
 use super::setup;
 use crate::audio::StemName;
-use crate::engine::published::import::{Import, Imported, import};
-use crate::engine::published::pull::{Step, pull};
-use crate::engine::published::{self, Published};
-use crate::engine::{Model, ModelCard, ModelName};
+use crate::model::registry;
+use crate::model::registry::Published;
+use crate::model::registry::import::{Import, Imported, import};
+use crate::model::registry::pull::{Step, pull};
+use crate::model::{Model, ModelCard, ModelName};
 
 pub(super) fn run(arguments: &Models) -> Result<(), CliError> {
     match &arguments.command {
@@ -141,7 +142,7 @@ fn verify(folder: &ModelsFolder) -> Result<(), CliError> {
     let mut bad: Vec<CliError> = Vec::new();
     for model in catalog.models() {
         let name = &model.card().name;
-        match published::verify(model) {
+        match registry::verify(model) {
             Ok(()) => {
                 let hash = model.card().weights_hash();
                 let what = if model.is_verified() { "good" } else { "good, NOT VERIFIED" };
@@ -166,7 +167,7 @@ fn verify(folder: &ModelsFolder) -> Result<(), CliError> {
 fn remove(name: &str, folder: &ModelsFolder) -> Result<(), CliError> {
     let models = folder.path()?;
     let catalog = setup::catalog(folder.models_dir.as_deref());
-    let removed = published::remove(name, &catalog, &models)?;
+    let removed = registry::remove(name, &catalog, &models)?;
     write(&format!("{name} is removed: {}\n", removed.display()))
 }
 

@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::error::{CliError, Kind};
 use super::runtime::write;
-use crate::audio::decode::{Complete, Input, Limits};
-use crate::audio::track::{TrackError, TrackReader};
 use crate::audio::{Hertz, StemName, Stereo};
+use crate::decode::track::{TrackError, TrackReader};
+use crate::decode::{Complete, Input, Limits};
 use crate::dsp::Score;
 
 /// What was typed.

@@ -10,7 +10,8 @@ use crate::engine::pool::{Pool, PoolConfig, TimeLimits};
 use crate::engine::runtime::install::{Step, install, pinned};
 use crate::engine::runtime::locate::{Found, Origin, VARIABLE};
 use crate::engine::runtime::{RuntimeError, Search};
-use crate::engine::{Catalog, Computing, Provider};
+use crate::engine::{Computing, Provider};
+use crate::model::Catalog;
 
 /// Where ONNX Runtime is looked for.
 pub(super) fn search(flag: Option<&Path>) -> Search {

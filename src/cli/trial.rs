@@ -2,8 +2,9 @@
 
 use super::args::Trial;
 use super::error::{CliError, Kind};
-use crate::engine::trial::child;
-use crate::engine::{Catalog, Compute, Execution, Runtime};
+use crate::engine::autotune::child;
+use crate::engine::{Compute, Execution, Runtime};
+use crate::model::Catalog;
 
 pub(super) fn run(arguments: &Trial) -> Result<(), CliError> {
     let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
@@ -14,7 +15,7 @@ pub(super) fn run(arguments: &Trial) -> Result<(), CliError> {
     performed.map_err(|error| CliError::plain(Kind::Other, error.to_string()))
 }
 
-type Ready = (std::sync::Arc<crate::engine::Model>, Compute);
+type Ready = (std::sync::Arc<crate::model::Model>, Compute);
 
 fn ready(arguments: &Trial) -> Result<Ready, Box<dyn std::error::Error>> {
     let model = Catalog::open(arguments.models_dir.as_deref()).find(&arguments.model)?;

@@ -13,8 +13,8 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 pub use separate::{Request, Sink, Song, separate};
 
-use crate::wire;
-use crate::wire::separation_service_client::SeparationServiceClient;
+use crate::proto;
+use crate::proto::separation_service_client::SeparationServiceClient;
 
 /// How long a server may take to answer to a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -133,9 +133,9 @@ async fn connect(server: &Server) -> Result<Stub, ClientError> {
 ///
 /// # Errors
 /// [`ClientError`].
-pub async fn models(server: &Server) -> Result<Vec<wire::Model>, ClientError> {
+pub async fn models(server: &Server) -> Result<Vec<proto::Model>, ClientError> {
     let mut stub = connect(server).await?;
-    Ok(stub.list_models(wire::ListModelsRequest {}).await?.into_inner().models)
+    Ok(stub.list_models(proto::ListModelsRequest {}).await?.into_inner().models)
 }
 
 /// A stem of a session as its server sends it, from the request's frame on.
@@ -144,8 +144,8 @@ pub async fn models(server: &Server) -> Result<Vec<wire::Model>, ClientError> {
 /// [`ClientError`].
 pub async fn get_stem(
     server: &Server,
-    request: wire::GetStemRequest,
-) -> Result<tonic::Streaming<wire::GetStemResponse>, ClientError> {
+    request: proto::GetStemRequest,
+) -> Result<tonic::Streaming<proto::GetStemResponse>, ClientError> {
     let mut stub = connect(server).await?;
     Ok(stub.get_stem(request).await?.into_inner())
 }

@@ -9,14 +9,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{ClientError, Server, Stub, connect};
-use crate::wire::separate_request::Message as Sent;
-use crate::wire::separate_response::Message as Received;
-use crate::wire::{self, SeparateRequest};
+use crate::proto;
+use crate::proto::SeparateRequest;
+use crate::proto::separate_request::Message as Sent;
+use crate::proto::separate_response::Message as Received;
 
 /// A song to be separated.
 pub struct Request {
     /// What to do with it. `request_id` must be set, so that the call can be made again.
-    pub config: wire::SeparationConfig,
+    pub config: proto::SeparationConfig,
     /// Its bytes; gone once they have been read from a pipe.
     pub song: Option<Box<dyn Song>>,
     /// Whether `song` can be read again from any position, so that a broken call can be mended.
@@ -34,16 +35,16 @@ pub trait Sink {
     ///
     /// # Errors
     /// Ends the call.
-    fn session(&mut self, session: &wire::Session) -> std::io::Result<()>;
+    fn session(&mut self, session: &proto::Session) -> std::io::Result<()>;
     /// How far it is.
-    fn progress(&mut self, progress: &wire::Progress);
+    fn progress(&mut self, progress: &proto::Progress);
     /// The next frames of a stem, each exactly once and in order.
     ///
     /// # Errors
     /// Ends the call.
-    fn stem(&mut self, chunk: &wire::StemChunk) -> std::io::Result<()>;
+    fn stem(&mut self, chunk: &proto::StemChunk) -> std::io::Result<()>;
     /// Another engine took over.
-    fn engine_change(&mut self, change: &wire::EngineChange);
+    fn engine_change(&mut self, change: &proto::EngineChange);
     /// The connection broke and is made again.
     fn reconnecting(&mut self, error: &ClientError);
     /// Frames that every stem has, to go on from after a broken connection.
@@ -68,7 +69,7 @@ pub async fn separate(
     server: &Server,
     mut request: Request,
     sink: &mut dyn Sink,
-) -> Result<wire::Session, ClientError> {
+) -> Result<proto::Session, ClientError> {
     let mut failures = 0;
     let mut held = (0, 0);
     // A server that never answered need not be asked again: its address may be wrong.
@@ -103,7 +104,7 @@ async fn attempt(
     request: &mut Request,
     committed: u64,
     sink: &mut dyn Sink,
-) -> Result<wire::Session, Broken> {
+) -> Result<proto::Session, Broken> {
     let mut progress = committed;
     let result = async {
         let mut stub = connect(server).await?;
@@ -118,7 +119,7 @@ async fn attempt(
 /// How much of the upload the server holds.
 async fn held(stub: &mut Stub, request: &Request) -> Result<u64, ClientError> {
     let config = Some(request.config.clone());
-    let created = stub.create_session(wire::CreateSessionRequest { config }).await?.into_inner();
+    let created = stub.create_session(proto::CreateSessionRequest { config }).await?.into_inner();
     Ok(created.session.map(|session| session.committed_bytes).unwrap_or_default())
 }
 
@@ -129,7 +130,7 @@ async fn exchange(
     offset: u64,
     sink: &mut dyn Sink,
     committed: &mut u64,
-) -> Result<wire::Session, ClientError> {
+) -> Result<proto::Session, ClientError> {
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     let mut config = request.config.clone();
     config.upload_offset = offset;
@@ -160,7 +161,7 @@ async fn receive(
     requests: mpsc::Receiver<SeparateRequest>,
     sink: &mut dyn Sink,
     committed: &mut u64,
-) -> Result<wire::Session, ClientError> {
+) -> Result<proto::Session, ClientError> {
     let call = stub.separate(ReceiverStream::new(requests)).await;
     let mut answers = call.map_err(|status| ClientError::before_answer(url, status))?.into_inner();
     loop {
@@ -173,7 +174,7 @@ async fn receive(
             Some(Received::Progress(progress)) => sink.progress(&progress),
             Some(Received::Stem(chunk)) => sink.stem(&chunk)?,
             Some(Received::EngineChange(change)) => sink.engine_change(&change),
-            Some(Received::Done(session)) if session.state() == wire::SessionState::Done => {
+            Some(Received::Done(session)) if session.state() == proto::SessionState::Done => {
                 return Ok(session);
             }
             // It has failed or was cancelled: the status that follows says it all.
@@ -238,7 +239,7 @@ fn send_song(
         } else {
             // The hash is of the whole upload, of which a continued one has only the rest.
             let sha256 = if offset == 0 { hash.finalize_reset().to_vec() } else { Vec::new() };
-            Sent::Finish(wire::Finish { total_bytes: total, sha256 })
+            Sent::Finish(proto::Finish { total_bytes: total, sha256 })
         };
         let sent = sender.blocking_send(SeparateRequest { message: Some(message) });
         // The call may have ended; its answer says why.

@@ -1,41 +1,21 @@
-//! Rung 2: models that separate one segment, and what it takes to run them.
+//! Engines: loaded models that separate one segment, and what it takes to run them.
 //!
-//! - [`card`]: the TOML that describes a model, by its [`name`]. [`catalog`]: the models that there are.
-//! - [`runtime`]: finds, installs and loads ONNX Runtime. [`provider`]: what runs graphs within it;
-//!   [`trial`]: which of them is the fastest that keeps the numbers; [`compute`]: which is taken for which model.
-//! - [`graph`], [`weights`], [`onnx`]: a graph without weights, the authors' own weights, and whether
-//!   they fit; [`bundle`]: those of TensorFlow. [`demucs`], [`bag`], [`spleeter`]: engines of them;
-//!   [`spectra`]: the transforms around them; [`residual`]: who gets what the stems leave of the mixture.
-//! - [`published`]: the models that others publish: fetched, imported, verified.
-//! - [`chain`]: the models to try, in order. [`breaker`]: which of them work. [`pool`]: the workers that
-//!   run them, fairly and not for ever. [`stop`]: asking a run to end, and what it took.
+//! - [`runtime`]: finds, installs and loads ONNX Runtime.
+//! - [`provider`]: execution providers and precisions, and which one a model runs on; [`autotune`]: which of them is
+//!   the fastest above the SNR threshold.
+//! - [`inference`]: one module per model family, and the spectra around the graphs.
+//! - [`fallback`]: the chain of models to try, and circuit breakers.
+//! - [`pool`]: worker threads that run segments fairly and within time limits. [`stop`]: ending a run early.
 //!
-//! Nothing here knows of sessions, files of a track, or the wire.
+//! Knows nothing of sessions, track files or the wire.
 
-mod bag;
-pub mod breaker;
-mod bundle;
-pub mod card;
-pub mod catalog;
-pub mod chain;
-pub mod compute;
-mod demucs;
-mod graph;
-pub mod hash;
-pub mod model;
-pub mod name;
-mod onnx;
+pub mod autotune;
+pub mod fallback;
+pub mod inference;
 pub mod pool;
 pub mod provider;
-pub mod published;
-mod residual;
 pub mod runtime;
-mod scratch;
-pub mod spectra;
-mod spleeter;
 pub mod stop;
-pub mod trial;
-mod weights;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,16 +23,13 @@ use std::time::Duration;
 use crate::audio::Stereo;
 use crate::dsp::mask::MaskExtension;
 
-pub use card::ModelCard;
-pub use catalog::Catalog;
-pub use chain::Chain;
-pub use compute::{Compute, Computing};
-pub use hash::Sha256Hash;
-pub use model::Model;
-pub use name::ModelName;
+pub use fallback::chain::Chain;
+pub use provider::selection::{Compute, Computing};
 pub use provider::{Execution, Precision, PrecisionChoice, Provider, ProviderChoice};
 pub use runtime::Runtime;
 pub use stop::Stopper;
+
+use crate::model::{Model, ModelCard, ModelName, Sha256Hash};
 
 /// A loaded model: separates one segment at a time.
 pub trait Engine: Send {

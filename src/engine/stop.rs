@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use ort::session::RunOptions;
 
-use super::{EngineError, ModelCard};
+use super::EngineError;
+use crate::model::ModelCard;
 
 /// Asks the segment for which an engine has given it out to end soon, with an error, whether its graph runs already
 /// or has yet to. Returns at once.

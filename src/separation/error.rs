@@ -1,6 +1,7 @@
 //! What keeps a session from being opened or resumed.
 
-use crate::engine::{EngineError, ModelCard};
+use crate::engine::EngineError;
+use crate::model::ModelCard;
 use crate::session::failure::SessionError;
 
 /// Why a session is not opened or resumed.

@@ -1,45 +1,46 @@
-//! Rung 3: sessions and engines together make stems. Synchronous: it knows threads, not tasks.
+//! Separation: the door to sessions, and the pipeline that makes stems of them. Synchronous: threads, no tasks.
 //!
-//! [`Separations`] is the door: it opens sessions, gives them places, and ends them. Behind it each open
-//! session has a [`pipeline`]: a child process that decodes ([`decoding`]) into the [`track`], segments
-//! at the level that models want ([`normalization`]), the overlap that is not final ([`carry`]), and the
-//! files of the stems ([`stems`]). Engines that do not work are looked after by [`probing`]; who counts is told
-//! ([`observer`]).
+//! [`Separations`] opens, resumes and ends sessions through the [`scheduler`]. Each open session has a [`pipeline`]:
+//! a child process that decodes ([`decoder`]) into the [`track_file`], segments at the level that models expect
+//! ([`normalization`]), the [`overlap_state`], and the [`stem_files`]. Failed engines are probed by [`engine_probe`];
+//! events are counted through an [`observer`].
 
-mod admission;
-mod carry;
-pub mod decoding;
+pub mod decoder;
+mod engine_probe;
 mod error;
 mod limits;
 mod normalization;
 mod observer;
-mod picks;
+mod overlap_state;
 mod pipeline;
-mod probing;
-mod stems;
-mod track;
+mod scheduler;
+mod stem_files;
+mod stem_recipe;
+mod track_file;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-pub use admission::Counts;
-pub use decoding::DecoderConfig;
+pub use decoder::DecoderConfig;
 pub use error::SeparationError;
 pub use limits::Limits;
 pub use observer::Observer;
 pub use pipeline::reason_of;
+pub use scheduler::Counts;
 
-use admission::Desk;
 use pipeline::{Cause, Context, columns_of, engine_of};
+use scheduler::Desk;
 
 use crate::audio::{Frames, StemName};
-use crate::engine::chain::{Choice, PassedOver};
+use crate::engine::Chain;
+use crate::engine::fallback::chain::{Choice, PassedOver};
 use crate::engine::pool::Pool;
-use crate::engine::{Catalog, Chain, ModelCard};
+use crate::files;
+use crate::model::{Catalog, ModelCard};
 use crate::session::failure::SessionError;
 use crate::session::manifest::{Engine, EngineChange, Plan};
-use crate::session::{Added, Session, SessionId, Settings, State, Stop, Store, disk};
+use crate::session::{Added, Session, SessionId, Settings, State, Stop, Store};
 
 /// All separations of a data directory.
 pub struct Separations {
@@ -204,7 +205,7 @@ impl Separations {
     /// [`SeparationError::DiskFull`], [`SeparationError::StorageFull`].
     pub fn check_room(&self) -> Result<(), SeparationError> {
         let limits = self.limits();
-        let free = disk::free_bytes(self.store().folder()).unwrap_or(u64::MAX);
+        let free = files::free_bytes(self.store().folder()).unwrap_or(u64::MAX);
         if free < limits.free_bytes {
             return Err(SeparationError::DiskFull { free });
         }

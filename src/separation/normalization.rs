@@ -11,9 +11,9 @@
 //! when the segment is computed, and comes nearer with every segment. Where a segment is padded the track has ended, so
 //! that is its true mean, and the padding is what the reference's zeros are.
 
-use super::track::Statistics;
 use crate::audio::Stereo;
 use crate::dsp::Segment;
+use crate::separation::track_file::Statistics;
 
 /// What the model's input is multiplied by. A power of two is undone without a rounding error.
 const STREAMING_GAIN: f32 = 512.0;

@@ -1,37 +1,22 @@
-//! Rung 4: the wire. One port carries gRPC (h2c or TLS), grpc-web, and a little HTTP.
+//! The server: one port for gRPC (h2c or TLS), grpc-web, plain HTTP and the page.
 //!
-//! - [`grpc`]: the calls. [`convert`]: wire to domain and back, checked once. [`rest`]: plain HTTP.
-//! - [`address`]: where it listens, and from when on.
-//! - [`uploading`], [`reading`], [`ending`], [`paging`], [`caller`], [`deadline`]: what both have in common.
-//! - [`status`]: the one place where errors become codes. [`details`]: what errors of the transport lack.
-//!   [`trailers`]: where gRPC puts either.
-//! - [`request_id`]: what a request, its answer and its lines in the log have in common.
-//! - [`guard`]: who may talk to this server. [`cors`]: which pages a browser lets. [`health`]: whether it takes work.
-//! - [`metrics`]: numbers for those who watch over it.
-//! - [`web`]: the page at `/`.
-//!
-//! Asynchronous, but nothing here computes or waits for a disk on the runtime's threads: that goes
-//! through [`blocking`].
+//! - [`grpc`]: the calls. [`rest`]: plain HTTP. [`web`]: the page. [`convert`]: wire types to domain types and back.
+//! - [`middleware`]: access, CORS, request ids, metrics, error details.
+//! - [`status`]: the one place where errors become codes. [`outcome`], [`stem_reader`], [`uploading`]: shared by
+//!   gRPC and REST.
+//! - [`address`]: the listening socket. [`blocking`]: disk work off the runtime's threads; nothing else here
+//!   computes or waits for a disk.
 
 mod address;
 mod blocking;
-mod caller;
 mod config;
 mod convert;
-mod cors;
-mod deadline;
-mod details;
-mod ending;
 mod grpc;
-mod guard;
-mod health;
-mod metrics;
-mod paging;
-mod reading;
-mod request_id;
+mod middleware;
+mod outcome;
 mod rest;
 mod status;
-mod trailers;
+mod stem_reader;
 mod uploading;
 mod web;
 
@@ -53,11 +38,12 @@ use tower_http::map_request_body::MapRequestBodyLayer;
 pub use address::{Reserved, reserve};
 pub use config::{ServerConfig, Tls};
 
-use guard::Rules;
-use metrics::{Calls, Metrics};
+use middleware::auth::Rules;
+use middleware::metrics::{Calls, Metrics};
+use middleware::{auth, cors, error_details, metrics, request_id};
 
+use crate::proto::DESCRIPTORS;
 use crate::separation::{Observer, Separations};
-use crate::wire::DESCRIPTORS;
 
 /// Calls that one connection may have open at once.
 const MAX_STREAMS: u32 = 128;
@@ -142,7 +128,7 @@ pub async fn serve(
     config: ServerConfig,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServerError> {
-    let (health, health_service) = health::service().await;
+    let (health, health_service) = grpc::health_service::service().await;
     let following = tokio::spawn(health.clone().follow(Arc::clone(&separations)));
     let mut routes = Routes::builder();
     routes.add_service(health_service);
@@ -157,8 +143,10 @@ pub async fn serve(
     let numbers = Arc::new(Metrics::new());
     separations.observe(Arc::clone(&numbers) as Arc<dyn Observer>);
     let calls = routes.routes().into_axum_router();
-    let calls =
-        calls.layer(from_fn(details::add)).layer(from_fn(metrics::tell)).layer(GrpcWebLayer::new());
+    let calls = calls
+        .layer(from_fn(error_details::add))
+        .layer(from_fn(metrics::tell))
+        .layer(GrpcWebLayer::new());
     let routes = rest::router(Arc::clone(&separations), Arc::clone(&numbers));
     let routes = calls.merge(routes).merge(web::routes()).fallback(rest::unknown);
 
@@ -169,8 +157,8 @@ pub async fn serve(
         .layer(from_fn(request_id::give))
         // Before the guard: a browser asks for permission without the token that the call itself carries.
         .layer(cors::layer(&config))
-        .layer(from_fn(details::add))
-        .layer(from_fn_with_state(Arc::new(Rules::of(&config)), guard::check))
+        .layer(from_fn(error_details::add))
+        .layer(from_fn_with_state(Arc::new(Rules::of(&config)), auth::check))
         .into_inner();
     let server = builder(&config)?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

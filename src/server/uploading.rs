@@ -6,9 +6,9 @@ use prost::bytes::Bytes;
 
 use super::convert;
 use super::status::ApiError;
+use crate::proto;
 use crate::separation::Separations;
 use crate::session::Session;
-use crate::wire;
 
 /// Bytes of one chunk at most.
 pub(super) const MAX_CHUNK_BYTES: usize = 1 << 20;
@@ -30,7 +30,7 @@ pub(super) fn add_chunk(
 pub(super) fn finish_upload(
     separations: &Separations,
     session: &Arc<Session>,
-    finish: &wire::Finish,
+    finish: &proto::Finish,
 ) -> Result<Arc<Session>, ApiError> {
     let sha256 = convert::sha256(&finish.sha256)?;
     separations.finish_upload(session, finish.total_bytes, sha256.as_deref())?;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::Session;
 use super::failure::SessionError;
-use super::tail::{Form, StemReader};
 use crate::audio::flac::FlacFile;
 use crate::audio::{Encoding, Frames, Hertz, StemName};
+use crate::session::stem_reader::{Form, StemReader};
 
 /// Frames that are encoded at once.
 const PIECE: Frames = Frames(65_536);

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 pub use super::engines::{ChangeReason, Columns, Engine, EngineChange, Successor, Turn};
 
-use super::{Failure, SessionId, Settings, disk};
+use super::{Failure, SessionId, Settings};
 use crate::audio::{Frames, Hertz, StemName};
+use crate::files;
 
 /// The manifest, `session.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -199,7 +200,7 @@ impl Manifest {
     /// Replaces the manifest at `path`: after a crash at any moment there is the old one or this one.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let bytes = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
-        disk::replace(path, &bytes)
+        files::replace(path, &bytes)
     }
 
     /// Whether the upload has been finished.

@@ -8,9 +8,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use super::failure::SessionError;
-use super::tail::{Form, StemReader};
 use super::{Session, State};
 use crate::audio::{Encoding, Frames, StemName};
+use crate::session::stem_reader::{Form, StemReader};
 
 /// Frames under one peak.
 pub const FRAMES_PER_PEAK: Frames = Frames(1024);

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use stemwire::client::{Server, get_stem};
-use stemwire::wire::{GetStemRequest, GetStemResponse};
+use stemwire::proto::{GetStemRequest, GetStemResponse};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};

@@ -10,13 +10,13 @@ use std::hint::black_box;
 use std::io::{Cursor, Write};
 use std::time::Instant;
 
-use stemwire::audio::decode::{Complete, Decoder, Input, Limits};
 use stemwire::audio::resample::Resampler;
 use stemwire::audio::{Encoding, Frames, Hertz, Stereo};
+use stemwire::decode::{Complete, Decoder, Input, Limits};
 use stemwire::dsp::segments::Blend;
 use stemwire::dsp::{OverlapAdd, Segmentation};
-use stemwire::engine::card::StftShape;
-use stemwire::engine::spectra::Spectra;
+use stemwire::engine::inference::spectra::Spectra;
+use stemwire::model::card::StftShape;
 
 /// Frames of HTDemucs' segment.
 const SEGMENT: Frames = Frames(343_980);

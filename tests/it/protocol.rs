@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use prost_reflect::{DescriptorPool, EnumDescriptor, EnumValueDescriptor, Kind, Value};
-use stemwire::wire::DESCRIPTORS;
-use stemwire::wire::reason::{ChangeReason, ErrorReason};
+use stemwire::proto::DESCRIPTORS;
+use stemwire::proto::reason::{ChangeReason, ErrorReason};
 
 const DOCS: &str = "docs/errors.md";
 const BEGIN: &str = "<!-- errors:begin -->\n";
@@ -121,7 +121,7 @@ fn the_tables_in_the_docs_are_current() {
 /// Where reasons are still written as text.
 const SOURCES: [&str; 4] = [
     "src/server/status/answer.rs",
-    "src/server/details.rs",
+    "src/server/middleware/error_details.rs",
     "src/session/failure.rs",
     "src/session/engines.rs",
 ];

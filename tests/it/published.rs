@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use stemwire::audio::Stereo;
 use stemwire::engine::pool::{Job, Pool, PoolConfig};
-use stemwire::engine::published::import::{Import, Imported, import};
-use stemwire::engine::published::pull::pull;
-use stemwire::engine::published::{Published, PublishedError, verify};
-use stemwire::engine::{Catalog, EngineError, Model, ModelCard, Options, Sha256Hash};
+use stemwire::engine::{EngineError, Options};
+use stemwire::model::registry::import::{Import, Imported, import};
+use stemwire::model::registry::pull::pull;
+use stemwire::model::registry::{Published, PublishedError, verify};
+use stemwire::model::{Catalog, Model, ModelCard, Sha256Hash};
 
 use crate::support::golden::{GRAPH, WEIGHTS, model_of};
 use crate::support::http::{Behaviour, FileServer};

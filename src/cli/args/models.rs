@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 
-use crate::engine::ModelName;
+use crate::model::ModelName;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Models {

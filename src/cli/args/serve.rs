@@ -9,7 +9,7 @@ use clap::Args;
 use clap::builder::{FalseyValueParser, RangedU64ValueParser};
 
 use super::EngineArgs;
-use crate::engine::breaker::BreakerConfig;
+use crate::engine::fallback::circuit_breaker::BreakerConfig;
 use crate::engine::pool::TimeLimits;
 use crate::separation::Limits;
 

@@ -9,11 +9,13 @@ use std::time::Instant;
 use super::Patience;
 use crate::cli::args::EngineArgs;
 use crate::cli::setup;
-use crate::engine::compute::Choice;
+use crate::engine::autotune;
+use crate::engine::autotune::{Bench, Candidate, Request, Tried, Verdict};
+use crate::engine::provider::selection::Choice;
 use crate::engine::runtime::locate::Found;
 use crate::engine::runtime::{RuntimeError, Search};
-use crate::engine::trial::{self, Bench, Candidate, Request, Tried, Verdict};
-use crate::engine::{Execution, Model, ModelCard, ModelName, ProviderChoice, Runtime};
+use crate::engine::{Execution, ProviderChoice, Runtime};
+use crate::model::{Model, ModelCard, ModelName};
 
 /// The file of the figures so far, in the cache folder.
 const MEMORY: &str = "trials.toml";
@@ -157,7 +159,7 @@ impl Choosing {
             memory: self.memory.as_deref(),
             unkept: &unkept,
         };
-        trial::decide(libraries, self.request(model.card()), &bench)
+        autotune::decide(libraries, self.request(model.card()), &bench)
     }
 
     /// The choice that follows from a verdict, once its provider has been woken up; it is told.

@@ -11,11 +11,12 @@ use std::time::Duration;
 use super::args::EngineArgs;
 use super::error::CliError;
 use super::setup;
-use crate::engine::compute::Computing;
 use crate::engine::pool::TimeLimits;
+use crate::engine::provider::selection::Computing;
 use crate::engine::runtime::locate::Found;
 use crate::engine::runtime::{RuntimeError, Search};
-use crate::engine::{Model, ModelName, ProviderChoice, Runtime};
+use crate::engine::{ProviderChoice, Runtime};
+use crate::model::{Model, ModelName};
 
 use choosing::Choosing;
 

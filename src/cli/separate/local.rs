@@ -14,11 +14,12 @@ use crate::cli::computing::{self, Decided, Patience, Wanted};
 use crate::cli::error::{CliError, Kind};
 use crate::cli::export::{Finished, FinishedStem};
 use crate::cli::setup;
-use crate::engine::compute::Choice;
-use crate::engine::{Catalog, Chain, Execution, Model};
+use crate::engine::provider::selection::Choice;
+use crate::engine::{Chain, Execution};
+use crate::model::{Catalog, Model};
 use crate::separation::{Config, DecoderConfig, Limits, Separations};
 use crate::session::retention::Retention;
-use crate::session::tail::{Form, StemReader};
+use crate::session::stem_reader::{Form, StemReader};
 use crate::session::{Session, Settings, State, Store};
 
 /// Bytes that are handed over at once.

@@ -14,9 +14,9 @@ use crate::cli::export::{Finished, FinishedStem};
 use crate::cli::setup;
 use crate::client::{self, ClientError, Request, Server, Sink};
 use crate::dsp::mask::MaskExtension;
+use crate::proto;
 use crate::session::Settings;
 use crate::session::settings::{Accompaniment, Normalization, OutputRate};
-use crate::wire;
 
 /// A server and a folder for what comes from it.
 pub(super) struct Remote {
@@ -92,55 +92,55 @@ impl Remote {
     }
 }
 
-fn config(settings: &Settings, pipe: Option<&Pipe>) -> wire::SeparationConfig {
-    let input = settings.input.map(|raw| wire::RawPcm {
+fn config(settings: &Settings, pipe: Option<&Pipe>) -> proto::SeparationConfig {
+    let input = settings.input.map(|raw| proto::RawPcm {
         encoding: encoding(raw.encoding).into(),
         sample_rate: raw.rate.0,
         channels: raw.channels.into(),
     });
-    let output = wire::OutputFormat {
+    let output = proto::OutputFormat {
         // Files are made of floats, so that all forms are made in one way; a pipe takes what comes.
         encoding: encoding(pipe.map_or(Encoding::F32Le, |pipe| pipe.encoding)).into(),
         rate: match settings.rate {
-            OutputRate::Model => wire::OutputRate::Model,
-            OutputRate::Source => wire::OutputRate::Source,
+            OutputRate::Model => proto::OutputRate::Model,
+            OutputRate::Source => proto::OutputRate::Source,
         }
         .into(),
         gain: 1.0,
     };
-    wire::SeparationConfig {
+    proto::SeparationConfig {
         model: settings.model.clone().unwrap_or_default(),
         stems: settings.stems.iter().map(ToString::to_string).collect(),
         input,
         output: Some(output),
         normalization: match settings.normalization {
-            Normalization::Streaming => wire::Normalization::Streaming,
-            Normalization::Exact => wire::Normalization::Exact,
+            Normalization::Streaming => proto::Normalization::Streaming,
+            Normalization::Exact => proto::Normalization::Exact,
         }
         .into(),
         accompaniment: match settings.accompaniment {
-            Accompaniment::Sum => wire::Accompaniment::Sum,
-            Accompaniment::Minus => wire::Accompaniment::Minus,
+            Accompaniment::Sum => proto::Accompaniment::Sum,
+            Accompaniment::Minus => proto::Accompaniment::Minus,
         }
         .into(),
         allow_fallback: Some(settings.allow_fallback),
         overlap: settings.overlap,
         mask_extension: match settings.mask_extension {
-            MaskExtension::Average => wire::MaskExtension::Average,
-            MaskExtension::Zeros => wire::MaskExtension::Zeros,
+            MaskExtension::Average => proto::MaskExtension::Average,
+            MaskExtension::Zeros => proto::MaskExtension::Zeros,
         }
         .into(),
         request_id: uuid::Uuid::new_v4().to_string(),
         file_name: settings.file_name.clone(),
-        ..wire::SeparationConfig::default()
+        ..proto::SeparationConfig::default()
     }
 }
 
-fn encoding(encoding: Encoding) -> wire::Encoding {
+fn encoding(encoding: Encoding) -> proto::Encoding {
     match encoding {
-        Encoding::F32Le => wire::Encoding::F32le,
-        Encoding::S16Le => wire::Encoding::S16le,
-        Encoding::S24Le => wire::Encoding::S24le,
+        Encoding::F32Le => proto::Encoding::F32le,
+        Encoding::S16Le => proto::Encoding::S16le,
+        Encoding::S24Le => proto::Encoding::S24le,
     }
 }
 
@@ -164,12 +164,12 @@ struct Kept {
 }
 
 impl Sink for Keeper<'_> {
-    fn session(&mut self, session: &wire::Session) -> io::Result<()> {
+    fn session(&mut self, session: &proto::Session) -> io::Result<()> {
         self.take_rate(session);
         Ok(())
     }
 
-    fn progress(&mut self, progress: &wire::Progress) {
+    fn progress(&mut self, progress: &proto::Progress) {
         let total = Some(Frames(progress.total_frames)).filter(|&total| total > Frames::ZERO);
         self.display.show(Shown {
             finished: Frames(progress.finished_frames),
@@ -180,7 +180,7 @@ impl Sink for Keeper<'_> {
         });
     }
 
-    fn stem(&mut self, chunk: &wire::StemChunk) -> io::Result<()> {
+    fn stem(&mut self, chunk: &proto::StemChunk) -> io::Result<()> {
         if let Some(pipe) = self.pipe {
             write_pcm(&chunk.pcm).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
             self.piped += chunk.pcm.len() as u64 / frame_bytes(pipe.encoding);
@@ -198,7 +198,7 @@ impl Sink for Keeper<'_> {
         kept.wav.append_encoded(new)
     }
 
-    fn engine_change(&mut self, change: &wire::EngineChange) {
+    fn engine_change(&mut self, change: &proto::EngineChange) {
         // A broken connection that is made again may tell of one once more.
         let known = (change.frame, change.message.clone());
         if !self.changes.contains(&known) {
@@ -219,7 +219,7 @@ impl Sink for Keeper<'_> {
 }
 
 impl Keeper<'_> {
-    fn take_rate(&mut self, session: &wire::Session) {
+    fn take_rate(&mut self, session: &proto::Session) {
         if let Some(source) = &session.source {
             self.rate = Hertz(source.output_sample_rate);
         }
@@ -244,7 +244,7 @@ impl Keeper<'_> {
     }
 
     /// Finishes the files.
-    fn end(mut self, done: &wire::Session) -> Result<Finished, CliError> {
+    fn end(mut self, done: &proto::Session) -> Result<Finished, CliError> {
         self.take_rate(done);
         let frames = done.progress.unwrap_or_default().finished_frames;
         let mut stems = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::engine::{ModelCard, ModelName};
+use crate::model::{ModelCard, ModelName};
 
 /// When an engine counts as hanging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,7 @@ impl UsualTimes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Catalog;
+    use crate::model::Catalog;
 
     #[test]
     fn a_hiccup_of_the_machine_is_not_charged() {

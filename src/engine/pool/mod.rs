@@ -1,15 +1,12 @@
-//! The workers: threads that run engines, shared fairly by all sessions.
+//! The worker threads that run segments on engines.
 //!
-//! Compute threads are one number for the whole process, however many models there are: each worker
-//! has its share of them. A worker keeps the engines that it used last.
-//!
-//! [`worker`] is a worker's life, [`roster`] who works on what, [`watch`] sees that nobody works on it for
-//! too long, which [`limits`] says.
+//! The [`dispatcher`] holds the queue, which is fair between sessions ([`fairness`]). Each [`worker`] keeps the engines
+//! that it has loaded. The [`watchdog`] enforces the time [`limits`].
 
-mod fair;
+mod dispatcher;
+mod fairness;
 mod limits;
-mod roster;
-mod watch;
+mod watchdog;
 mod worker;
 
 use std::sync::Arc;
@@ -17,12 +14,13 @@ use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Answer, Computing, EngineError, Loader, Model, Options};
+use super::{Answer, Computing, EngineError, Loader, Options};
 use crate::audio::Stereo;
+use crate::model::Model;
 
 pub use limits::TimeLimits;
 
-use roster::Roster;
+use dispatcher::Roster;
 
 /// How the cores are shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +120,7 @@ impl Pool {
         }
         let roster = Arc::clone(&pool.roster);
         let watcher = std::thread::Builder::new().name("worker-watch".into());
-        pool.watcher = Some(watcher.spawn(move || watch::run(&roster))?);
+        pool.watcher = Some(watcher.spawn(move || watchdog::run(&roster))?);
         Ok(pool)
     }
 

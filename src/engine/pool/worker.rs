@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::roster::{Roster, Task, WorkerId};
 use crate::audio::Stereo;
-use crate::engine::{Answer, Engine, EngineError, Model, ModelCard};
+use crate::engine::pool::dispatcher::{Roster, Task, WorkerId};
+use crate::engine::{Answer, Engine, EngineError};
+use crate::model::{Model, ModelCard};
 
 /// Takes jobs until the pool closes, or until this worker is given up.
 pub(super) fn run(roster: &Roster, id: WorkerId) {

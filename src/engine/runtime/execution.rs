@@ -91,7 +91,7 @@ fn without_place(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::onnx::Graph;
+    use crate::model::onnx::Graph;
 
     #[test]
     fn the_cause_is_told_without_its_place() {

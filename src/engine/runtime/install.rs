@@ -10,8 +10,9 @@ use std::time::Duration;
 use super::RuntimeError;
 use super::locate::library_at;
 use super::wheel::Wheel;
-use crate::engine::scratch::Scratch;
-use crate::engine::{Provider, Sha256Hash};
+use crate::engine::Provider;
+use crate::files::scratch::Scratch;
+use crate::model::Sha256Hash;
 
 /// How far an installation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use ort::environment::Environment;
 
-use super::{EngineError, ModelName, Provider};
+use super::{EngineError, Provider};
+use crate::model::ModelName;
 
 pub use locate::Search;
 

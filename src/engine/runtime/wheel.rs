@@ -82,7 +82,7 @@ impl Wheel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Sha256Hash;
+    use crate::model::Sha256Hash;
 
     #[test]
     fn every_pin_is_a_hash_and_every_wheel_is_there_once() {

@@ -1,41 +1,42 @@
-//! One session's way from its upload to its stems.
+//! The pipeline of one session: from its upload to its stems.
 //!
-//! A thread of its own runs [`run`] for each open session. It hands segments to the workers as soon as
-//! their frames are decoded ([`flight`]), takes the answers in order, and commits each before it goes on
-//! ([`output`]): stems, then the carry, then the manifest that names both. Whatever happens between two
-//! commits, the next server goes on from the last one and gives the same bytes.
+//! Each open session has a thread that executes [`run`]. It submits segments to the worker threads as soon as their
+//! frames are decoded ([`in_flight`]), takes the results in order, and commits each before the next ([`output`]): stem
+//! frames, then overlap state, then the manifest that names both. After a crash between two commits the next server
+//! continues from the last one and produces the same bytes.
 //!
-//! Who computes is the [`player`]; where one fails again and again, the next takes over ([`takeover`]).
+//! The [`active_engine`] computes; after repeated errors the next one of the chain takes over ([`fallback`]).
 
-mod flight;
+mod active_engine;
+mod fallback;
+mod in_flight;
 mod output;
-mod player;
-mod takeover;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::decoding::parent::{Decoded, DecodingPlan};
-use super::decoding::{DecoderConfig, Decoding};
 use super::normalization::Level;
 use super::observer::Observer;
-use super::track::TrackReader;
 use crate::audio::{Frames, Stereo};
 use crate::engine::pool::Pool;
-use crate::engine::{Catalog, Chain, EngineError};
+use crate::engine::{Chain, EngineError};
+use crate::model::Catalog;
+use crate::separation::decoder::parent::{Decoded, DecodingPlan};
+use crate::separation::decoder::{DecoderConfig, Decoding};
+use crate::separation::track_file::TrackReader;
 use crate::session::manifest::Timestamp;
 use crate::session::settings::Normalization;
 use crate::session::{Failure, Reason, Session, Stop};
 
-use flight::{Flight, Sent};
+use active_engine::Player;
+use in_flight::{Flight, Sent};
 use output::Output;
-use player::Player;
 
+pub(super) use active_engine::{columns_of, engine_of};
+pub(super) use fallback::Cause;
+pub use fallback::reason_of;
 pub(super) use output::Complete;
-pub(super) use player::{columns_of, engine_of};
-pub(super) use takeover::Cause;
-pub use takeover::reason_of;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,7 +101,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn open(session: &'a Arc<Session>, context: &'a Context) -> Result<Run<'a>, Failure> {
         let output = Output::open(session).map_err(storage)?;
-        let player = takeover::player(session, context, output.position())?;
+        let player = fallback::player(session, context, output.position())?;
         let manifest = session.manifest();
         let next = manifest.commit.segments;
         let output = output.at_turn(&manifest);
@@ -248,7 +249,7 @@ impl<'a> Run<'a> {
         }
         let cause = Cause::of(error);
         let position = self.output.position();
-        self.player = takeover::next(self.session, self.context, &self.player, &cause, position)?;
+        self.player = fallback::next(self.session, self.context, &self.player, &cause, position)?;
         // What the engine before still computes is of no use.
         self.context.pool.remove(self.session.id().as_u128());
         self.flight = Flight::from(self.next);

@@ -3,13 +3,13 @@
 use std::io;
 use std::time::Duration;
 
-use super::player::windows;
 use super::storage;
 use crate::audio::{Frames, Stereo};
 use crate::dsp::fade::{column_shares, linear_shares, natural_shares};
 use crate::dsp::{FadeOut, OverlapAdd, Segment};
-use crate::separation::carry::Carry;
-use crate::separation::stems::{StemFiles, StemRecord};
+use crate::separation::overlap_state::Carry;
+use crate::separation::pipeline::active_engine::windows;
+use crate::separation::stem_files::{StemFiles, StemRecord};
 use crate::session::manifest::{Columns, Manifest, Stem};
 use crate::session::{Failure, Reason, Session};
 

@@ -3,12 +3,12 @@
 use super::invalid;
 use crate::audio::{self, Hertz, StemName};
 use crate::dsp::mask::MaskExtension;
+use crate::proto;
 use crate::server::status::ApiError;
 use crate::session::Session;
 use crate::session::manifest;
 use crate::session::settings::{self, Accompaniment, OnDisconnect, OutputRate, RawPcm, Settings};
-use crate::session::tail::Form;
-use crate::wire;
+use crate::session::stem_reader::Form;
 
 /// The longest label that is kept.
 const MAX_FILE_NAME_CHARS: usize = 255;
@@ -20,7 +20,7 @@ const MAX_STEMS: usize = 64;
 const MAX_GAIN: f32 = 1000.0;
 
 /// Parses what a client asks for.
-pub(in crate::server) fn settings(config: &wire::SeparationConfig) -> Result<Settings, ApiError> {
+pub(in crate::server) fn settings(config: &proto::SeparationConfig) -> Result<Settings, ApiError> {
     let output = config.output.unwrap_or_default();
     check_stem_count(config.stems.len(), "config.stems")?;
     let mut stems: Vec<StemName> = Vec::new();
@@ -44,34 +44,34 @@ pub(in crate::server) fn settings(config: &wire::SeparationConfig) -> Result<Set
         encoding: encoding(output.encoding, "config.output.encoding")?.unwrap_or_default(),
         gain: gain(output.gain, "config.output.gain")?,
         rate: match known(output.rate, "config.output.rate")? {
-            wire::OutputRate::Unspecified | wire::OutputRate::Model => OutputRate::Model,
-            wire::OutputRate::Source => OutputRate::Source,
+            proto::OutputRate::Unspecified | proto::OutputRate::Model => OutputRate::Model,
+            proto::OutputRate::Source => OutputRate::Source,
         },
         normalization: match known(config.normalization, "config.normalization")? {
-            wire::Normalization::Unspecified | wire::Normalization::Streaming => {
+            proto::Normalization::Unspecified | proto::Normalization::Streaming => {
                 settings::Normalization::Streaming
             }
-            wire::Normalization::Exact => settings::Normalization::Exact,
+            proto::Normalization::Exact => settings::Normalization::Exact,
         },
         accompaniment: match known(config.accompaniment, "config.accompaniment")? {
-            wire::Accompaniment::Unspecified | wire::Accompaniment::Sum => Accompaniment::Sum,
-            wire::Accompaniment::Minus => Accompaniment::Minus,
+            proto::Accompaniment::Unspecified | proto::Accompaniment::Sum => Accompaniment::Sum,
+            proto::Accompaniment::Minus => Accompaniment::Minus,
         },
         with_accompaniment: false,
         allow_fallback: config.allow_fallback.unwrap_or(true),
         overlap: config.overlap,
         mask_extension: match known(config.mask_extension, "config.mask_extension")? {
-            wire::MaskExtension::Unspecified | wire::MaskExtension::Average => {
+            proto::MaskExtension::Unspecified | proto::MaskExtension::Average => {
                 MaskExtension::Average
             }
-            wire::MaskExtension::Zeros => MaskExtension::Zeros,
+            proto::MaskExtension::Zeros => MaskExtension::Zeros,
         },
         request_id,
         file_name: label(&config.file_name),
         on_disconnect: match known(config.on_disconnect, "config.on_disconnect")? {
-            wire::OnDisconnect::Unspecified | wire::OnDisconnect::Pause => OnDisconnect::Pause,
-            wire::OnDisconnect::Continue => OnDisconnect::Continue,
-            wire::OnDisconnect::Cancel => OnDisconnect::Cancel,
+            proto::OnDisconnect::Unspecified | proto::OnDisconnect::Pause => OnDisconnect::Pause,
+            proto::OnDisconnect::Continue => OnDisconnect::Continue,
+            proto::OnDisconnect::Cancel => OnDisconnect::Cancel,
         },
     })
 }
@@ -87,7 +87,7 @@ pub(in crate::server) fn check_stem_count(
     Ok(())
 }
 
-fn raw_pcm(input: &wire::RawPcm) -> Result<RawPcm, ApiError> {
+fn raw_pcm(input: &proto::RawPcm) -> Result<RawPcm, ApiError> {
     let encoding = encoding(input.encoding, "config.input.encoding")?
         .ok_or_else(|| invalid("config.input.encoding", "it must be set"))?;
     let rate = Hertz(input.sample_rate);
@@ -125,10 +125,10 @@ fn gain(gain: f32, field: &'static str) -> Result<f32, ApiError> {
 
 fn encoding(value: i32, field: &'static str) -> Result<Option<audio::Encoding>, ApiError> {
     Ok(match known(value, field)? {
-        wire::Encoding::Unspecified => None,
-        wire::Encoding::F32le => Some(audio::Encoding::F32Le),
-        wire::Encoding::S16le => Some(audio::Encoding::S16Le),
-        wire::Encoding::S24le => Some(audio::Encoding::S24Le),
+        proto::Encoding::Unspecified => None,
+        proto::Encoding::F32le => Some(audio::Encoding::F32Le),
+        proto::Encoding::S16le => Some(audio::Encoding::S16Le),
+        proto::Encoding::S24le => Some(audio::Encoding::S24Le),
     })
 }
 
@@ -143,35 +143,35 @@ fn label(text: &str) -> String {
 }
 
 /// What was asked for, with what was left open filled in.
-pub(super) fn config(manifest: &manifest::Manifest) -> wire::SeparationConfig {
+pub(super) fn config(manifest: &manifest::Manifest) -> proto::SeparationConfig {
     let settings = &manifest.settings;
-    let input = settings.input.map(|raw| wire::RawPcm {
+    let input = settings.input.map(|raw| proto::RawPcm {
         encoding: wire_encoding(raw.encoding).into(),
         sample_rate: raw.rate.0,
         channels: raw.channels.into(),
     });
-    let output = wire::OutputFormat {
+    let output = proto::OutputFormat {
         encoding: wire_encoding(settings.encoding).into(),
         rate: match settings.rate {
-            OutputRate::Model => wire::OutputRate::Model,
-            OutputRate::Source => wire::OutputRate::Source,
+            OutputRate::Model => proto::OutputRate::Model,
+            OutputRate::Source => proto::OutputRate::Source,
         }
         .into(),
         gain: settings.gain,
     };
-    wire::SeparationConfig {
+    proto::SeparationConfig {
         model: manifest.plan.model.clone(),
         stems: manifest.plan.stems.iter().map(ToString::to_string).collect(),
         input,
         output: Some(output),
         normalization: match settings.normalization {
-            settings::Normalization::Streaming => wire::Normalization::Streaming,
-            settings::Normalization::Exact => wire::Normalization::Exact,
+            settings::Normalization::Streaming => proto::Normalization::Streaming,
+            settings::Normalization::Exact => proto::Normalization::Exact,
         }
         .into(),
         accompaniment: match settings.accompaniment {
-            Accompaniment::Sum => wire::Accompaniment::Sum,
-            Accompaniment::Minus => wire::Accompaniment::Minus,
+            Accompaniment::Sum => proto::Accompaniment::Sum,
+            Accompaniment::Minus => proto::Accompaniment::Minus,
         }
         .into(),
         allow_fallback: Some(settings.allow_fallback),
@@ -180,25 +180,25 @@ pub(super) fn config(manifest: &manifest::Manifest) -> wire::SeparationConfig {
         upload_offset: 0,
         file_name: settings.file_name.clone(),
         on_disconnect: match settings.on_disconnect {
-            OnDisconnect::Pause => wire::OnDisconnect::Pause,
-            OnDisconnect::Continue => wire::OnDisconnect::Continue,
-            OnDisconnect::Cancel => wire::OnDisconnect::Cancel,
+            OnDisconnect::Pause => proto::OnDisconnect::Pause,
+            OnDisconnect::Continue => proto::OnDisconnect::Continue,
+            OnDisconnect::Cancel => proto::OnDisconnect::Cancel,
         }
         .into(),
         start_frame: 0,
         mask_extension: match settings.mask_extension {
-            MaskExtension::Average => wire::MaskExtension::Average,
-            MaskExtension::Zeros => wire::MaskExtension::Zeros,
+            MaskExtension::Average => proto::MaskExtension::Average,
+            MaskExtension::Zeros => proto::MaskExtension::Zeros,
         }
         .into(),
     }
 }
 
-fn wire_encoding(encoding: audio::Encoding) -> wire::Encoding {
+fn wire_encoding(encoding: audio::Encoding) -> proto::Encoding {
     match encoding {
-        audio::Encoding::F32Le => wire::Encoding::F32le,
-        audio::Encoding::S16Le => wire::Encoding::S16le,
-        audio::Encoding::S24Le => wire::Encoding::S24le,
+        audio::Encoding::F32Le => proto::Encoding::F32le,
+        audio::Encoding::S16Le => proto::Encoding::S16le,
+        audio::Encoding::S24Le => proto::Encoding::S24le,
     }
 }
 
@@ -207,8 +207,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(change: impl FnOnce(&mut wire::SeparationConfig), expected: Result<(), &str>) {
-        let mut config = wire::SeparationConfig::default();
+    fn check(change: impl FnOnce(&mut proto::SeparationConfig), expected: Result<(), &str>) {
+        let mut config = proto::SeparationConfig::default();
         change(&mut config);
         match (settings(&config), expected) {
             (Ok(_), Ok(())) => {}
@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn configs_are_checked() {
         let raw = |encoding: i32, sample_rate, channels| {
-            Some(wire::RawPcm { encoding, sample_rate, channels })
+            Some(proto::RawPcm { encoding, sample_rate, channels })
         };
         check(|_| {}, Ok(()));
         check(|c| c.input = raw(2, 48_000, 1), Ok(()));
@@ -235,7 +235,7 @@ mod tests {
         check(|c| c.mask_extension = 3, Err("config.mask_extension"));
         check(|c| c.accompaniment = 2, Ok(()));
         check(|c| c.accompaniment = 3, Err("config.accompaniment"));
-        let gain = |gain| Some(wire::OutputFormat { gain, ..wire::OutputFormat::default() });
+        let gain = |gain| Some(proto::OutputFormat { gain, ..proto::OutputFormat::default() });
         check(|c| c.output = gain(2.0), Ok(()));
         check(|c| c.output = gain(f32::NAN), Err("config.output.gain"));
         check(|c| c.output = gain(-1.0), Err("config.output.gain"));

@@ -3,25 +3,25 @@
 use prost_types::Timestamp;
 
 use super::hash;
-use crate::engine::Model;
-use crate::engine::breaker::{Condition, Health};
-use crate::engine::chain::Fault;
-use crate::engine::compute::Choice;
-use crate::engine::trial::Tried;
+use crate::engine::autotune::Tried;
+use crate::engine::fallback::chain::Fault;
+use crate::engine::fallback::circuit_breaker::{Condition, Health};
+use crate::engine::provider::selection::Choice;
+use crate::model::Model;
+use crate::proto;
 use crate::separation::reason_of;
 use crate::session::manifest;
-use crate::wire;
 
 /// A model, and how it is computed.
-pub(in crate::server) fn model(model: &Model, health: &Health, choice: &Choice) -> wire::Model {
+pub(in crate::server) fn model(model: &Model, health: &Health, choice: &Choice) -> proto::Model {
     let card = model.card();
     let state = match health.condition {
-        Condition::Open | Condition::Probing => wire::ModelState::Broken,
-        Condition::Closed if model.is_loaded() => wire::ModelState::Loaded,
-        Condition::Closed => wire::ModelState::Available,
+        Condition::Open | Condition::Probing => proto::ModelState::Broken,
+        Condition::Closed if model.is_loaded() => proto::ModelState::Loaded,
+        Condition::Closed => proto::ModelState::Available,
     };
-    let broken = health.error.as_ref().filter(|_| state == wire::ModelState::Broken);
-    wire::Model {
+    let broken = health.error.as_ref().filter(|_| state == proto::ModelState::Broken);
+    proto::Model {
         name: card.name.to_string(),
         title: card.title.clone(),
         stems: card.stems.iter().map(ToString::to_string).collect(),
@@ -37,8 +37,8 @@ pub(in crate::server) fn model(model: &Model, health: &Health, choice: &Choice) 
     }
 }
 
-fn execution(choice: &Choice) -> wire::Execution {
-    wire::Execution {
+fn execution(choice: &Choice) -> proto::Execution {
+    proto::Execution {
         execution_provider: choice.execution.provider.to_string(),
         precision: choice.execution.precision.to_string(),
         reason: choice.reason.clone(),
@@ -46,10 +46,10 @@ fn execution(choice: &Choice) -> wire::Execution {
     }
 }
 
-fn trial(tried: &Tried) -> wire::Trial {
+fn trial(tried: &Tried) -> proto::Trial {
     let execution = tried.candidate.execution;
     let figures = tried.result.as_ref().ok();
-    wire::Trial {
+    proto::Trial {
         execution_provider: execution.provider.to_string(),
         precision: execution.precision.to_string(),
         speed: figures.map(|figures| figures.speed),
@@ -59,30 +59,30 @@ fn trial(tried: &Tried) -> wire::Trial {
 }
 
 /// A name of the chain that has no model.
-pub(in crate::server) fn fault(fault: &Fault) -> wire::Model {
+pub(in crate::server) fn fault(fault: &Fault) -> proto::Model {
     let message = fault.error.to_string();
-    wire::Model {
+    proto::Model {
         name: fault.name.clone(),
-        state: wire::ModelState::Broken.into(),
+        state: proto::ModelState::Broken.into(),
         message: message.clone(),
-        health: Some(wire::EngineHealth {
-            state: wire::EngineState::Failed.into(),
+        health: Some(proto::EngineHealth {
+            state: proto::EngineState::Failed.into(),
             failures: 1,
             since: None,
             reason: reason_of(&fault.error).as_str().to_owned(),
             message,
         }),
-        ..wire::Model::default()
+        ..proto::Model::default()
     }
 }
 
-fn engine_health(health: &Health) -> wire::EngineHealth {
+fn engine_health(health: &Health) -> proto::EngineHealth {
     let error = health.error.as_ref();
-    wire::EngineHealth {
+    proto::EngineHealth {
         state: match health.condition {
-            Condition::Closed => wire::EngineState::Working,
-            Condition::Open => wire::EngineState::Failed,
-            Condition::Probing => wire::EngineState::Probed,
+            Condition::Closed => proto::EngineState::Working,
+            Condition::Open => proto::EngineState::Failed,
+            Condition::Probing => proto::EngineState::Probed,
         }
         .into(),
         failures: health.failures,
@@ -92,8 +92,8 @@ fn engine_health(health: &Health) -> wire::EngineHealth {
     }
 }
 
-pub(super) fn engine(engine: &manifest::Engine) -> wire::Engine {
-    wire::Engine {
+pub(super) fn engine(engine: &manifest::Engine) -> proto::Engine {
+    proto::Engine {
         model: engine.model.clone(),
         weights_sha256: hash(&engine.weights),
         verified: engine.verified,
@@ -105,8 +105,8 @@ pub(super) fn engine(engine: &manifest::Engine) -> wire::Engine {
 }
 
 /// A change of the engine.
-pub(in crate::server) fn engine_change(change: &manifest::EngineChange) -> wire::EngineChange {
-    wire::EngineChange {
+pub(in crate::server) fn engine_change(change: &manifest::EngineChange) -> proto::EngineChange {
+    proto::EngineChange {
         from: Some(engine(&change.from)),
         to: Some(engine(&change.to)),
         frame: change.frame.0,

@@ -4,6 +4,7 @@
 
 mod config;
 mod engine;
+pub(super) mod paging;
 mod session;
 
 pub(super) use config::{check_stem_count, form, settings};
@@ -12,7 +13,7 @@ pub(super) use session::{progress, session, session_by};
 
 use super::status::ApiError;
 use crate::audio::Frames;
-use crate::engine::Sha256Hash;
+use crate::model::Sha256Hash;
 use crate::session::SessionId;
 
 /// Parses a session's name.

@@ -5,25 +5,25 @@ use prost_types::Timestamp;
 use super::config::config;
 use super::engine::{engine, engine_change};
 use super::hash;
+use crate::proto;
 use crate::server::status::of_failure;
 use crate::session::{self, Manifest, Session, State, manifest};
-use crate::wire;
 
 /// A session as clients see it.
-pub(in crate::server) fn session(session: &Session) -> wire::Session {
+pub(in crate::server) fn session(session: &Session) -> proto::Session {
     session_by(session, &session.manifest())
 }
 
 /// The same by a manifest that was looked at.
-pub(in crate::server) fn session_by(session: &Session, manifest: &Manifest) -> wire::Session {
+pub(in crate::server) fn session_by(session: &Session, manifest: &Manifest) -> proto::Session {
     let ended = manifest.state.is_ended();
-    let stem = |stem: &manifest::Stem| wire::Stem {
+    let stem = |stem: &manifest::Stem| proto::Stem {
         name: stem.name.to_string(),
         frames: manifest.commit.stems.0,
         peak: stem.peak,
         sha256: stem.sha256.as_deref().map(hash).unwrap_or_default(),
     };
-    let source = |source: &manifest::Source| wire::Source {
+    let source = |source: &manifest::Source| proto::Source {
         container: source.container.clone(),
         codec: source.codec.clone(),
         sample_rate: source.rate.0,
@@ -32,7 +32,7 @@ pub(in crate::server) fn session_by(session: &Session, manifest: &Manifest) -> w
         damaged_frames: source.damaged.0,
         output_sample_rate: source.output_rate.0,
     };
-    wire::Session {
+    proto::Session {
         session_id: session.id().to_string(),
         state: state(manifest.state).into(),
         config: Some(config(manifest)),
@@ -51,8 +51,8 @@ pub(in crate::server) fn session_by(session: &Session, manifest: &Manifest) -> w
 }
 
 /// How far a session is.
-pub(in crate::server) fn progress(progress: session::Progress) -> wire::Progress {
-    wire::Progress {
+pub(in crate::server) fn progress(progress: session::Progress) -> proto::Progress {
+    proto::Progress {
         finished_frames: progress.finished.0,
         total_frames: progress.total.unwrap_or_default().0,
         decoded_frames: progress.decoded.0,
@@ -61,9 +61,9 @@ pub(in crate::server) fn progress(progress: session::Progress) -> wire::Progress
     }
 }
 
-fn failure(failure: &session::Failure) -> wire::SessionError {
+fn failure(failure: &session::Failure) -> proto::SessionError {
     let (code, reason, message) = of_failure(failure);
-    wire::SessionError {
+    proto::SessionError {
         code: code.into(),
         reason: reason.to_owned(),
         message,
@@ -71,14 +71,14 @@ fn failure(failure: &session::Failure) -> wire::SessionError {
     }
 }
 
-fn state(state: State) -> wire::SessionState {
+fn state(state: State) -> proto::SessionState {
     match state {
-        State::Uploading => wire::SessionState::Uploading,
-        State::Running => wire::SessionState::Running,
-        State::Paused => wire::SessionState::Paused,
-        State::Done => wire::SessionState::Done,
-        State::Failed => wire::SessionState::Failed,
-        State::Cancelled => wire::SessionState::Cancelled,
+        State::Uploading => proto::SessionState::Uploading,
+        State::Running => proto::SessionState::Running,
+        State::Paused => proto::SessionState::Paused,
+        State::Done => proto::SessionState::Done,
+        State::Failed => proto::SessionState::Failed,
+        State::Cancelled => proto::SessionState::Cancelled,
     }
 }
 

@@ -4,10 +4,10 @@ use tonic::Status;
 
 use crate::audio::wav::frame_bytes;
 use crate::audio::{Encoding, Frames};
+use crate::proto;
 use crate::server::status::to_status;
 use crate::session::failure::SessionError;
-use crate::session::tail::StemReader;
-use crate::wire;
+use crate::session::stem_reader::StemReader;
 
 /// Frames of one message at most: 256 KiB of stereo samples as they are stored. As many for every
 /// encoding, so that stems of any form advance together.
@@ -17,11 +17,11 @@ const FRAMES: Frames = Frames(256 * 1024 / frame_bytes(Encoding::F32Le));
 pub(super) fn next_chunk(
     reader: &mut StemReader,
     end: Frames,
-) -> Result<Option<wire::StemChunk>, Status> {
+) -> Result<Option<proto::StemChunk>, Status> {
     let most = end.saturating_sub(reader.position()).min(FRAMES);
     let piece =
         reader.read(most).map_err(|error| to_status(SessionError::Storage(error).into()))?;
-    Ok((piece.frames > Frames::ZERO).then(|| wire::StemChunk {
+    Ok((piece.frames > Frames::ZERO).then(|| proto::StemChunk {
         stem: reader.stem().to_string(),
         start_frame: piece.start.0,
         pcm: piece.bytes.into(),

@@ -4,7 +4,9 @@
 //! telling a client what happens to a session. The other calls are short and stand here.
 
 mod chunk;
+pub(crate) mod deadline;
 mod follow;
+pub(crate) mod health_service;
 mod separate;
 mod stem;
 
@@ -14,16 +16,17 @@ use std::sync::Arc;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::paging::page_size;
 use super::status::{ApiError, to_status};
 use super::uploading::{add_chunk, finish_upload};
-use super::{blocking, convert, deadline};
-use crate::engine::Model;
+use super::{blocking, convert};
+use crate::files;
+use crate::model::Model;
+use crate::proto;
+use crate::proto::separation_service_server::{SeparationService, SeparationServiceServer};
 use crate::separation::Separations;
+use crate::server::convert::paging::page_size;
+use crate::session::Session;
 use crate::session::store::Cursor;
-use crate::session::{Session, disk};
-use crate::wire;
-use crate::wire::separation_service_server::{SeparationService, SeparationServiceServer};
 
 /// Bytes of one message at most; also what a five-byte header can make the server reserve.
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
@@ -61,20 +64,20 @@ impl Calls {
 
 #[tonic::async_trait]
 impl SeparationService for Calls {
-    type SeparateStream = Answers<wire::SeparateResponse>;
-    type GetStemStream = Answers<wire::GetStemResponse>;
-    type WatchSessionStream = Answers<wire::WatchSessionResponse>;
+    type SeparateStream = Answers<proto::SeparateResponse>;
+    type GetStemStream = Answers<proto::GetStemResponse>;
+    type WatchSessionStream = Answers<proto::WatchSessionResponse>;
 
     async fn separate(
         &self,
-        request: Request<Streaming<wire::SeparateRequest>>,
+        request: Request<Streaming<proto::SeparateRequest>>,
     ) -> Result<Response<Self::SeparateStream>, Status> {
         Ok(Response::new(separate::start(Arc::clone(&self.separations), request)))
     }
 
     async fn get_stem(
         &self,
-        request: Request<wire::GetStemRequest>,
+        request: Request<proto::GetStemRequest>,
     ) -> Result<Response<Self::GetStemStream>, Status> {
         let deadline = deadline::of(request.metadata());
         let request = request.into_inner();
@@ -84,7 +87,7 @@ impl SeparationService for Calls {
 
     async fn watch_session(
         &self,
-        request: Request<wire::WatchSessionRequest>,
+        request: Request<proto::WatchSessionRequest>,
     ) -> Result<Response<Self::WatchSessionStream>, Status> {
         let deadline = deadline::of(request.metadata());
         let request = request.into_inner();
@@ -102,51 +105,51 @@ impl SeparationService for Calls {
 
     async fn create_session(
         &self,
-        request: Request<wire::CreateSessionRequest>,
-    ) -> Result<Response<wire::CreateSessionResponse>, Status> {
+        request: Request<proto::CreateSessionRequest>,
+    ) -> Result<Response<proto::CreateSessionResponse>, Status> {
         let config = request.into_inner().config.unwrap_or_default();
         let settings = convert::settings(&config).map_err(to_status)?;
         let (session, _) = self.work(move |all| Ok(all.create(settings)?)).await?;
         let session = Some(convert::session(&session));
-        Ok(Response::new(wire::CreateSessionResponse { session }))
+        Ok(Response::new(proto::CreateSessionResponse { session }))
     }
 
     async fn upload_chunk(
         &self,
-        request: Request<wire::UploadChunkRequest>,
-    ) -> Result<Response<wire::UploadChunkResponse>, Status> {
+        request: Request<proto::UploadChunkRequest>,
+    ) -> Result<Response<proto::UploadChunkResponse>, Status> {
         let request = request.into_inner();
         let session = self.find(&request.session_id)?;
         let committed_bytes =
             self.work(move |all| add_chunk(all, &session, request.offset, &request.data)).await?;
-        Ok(Response::new(wire::UploadChunkResponse { committed_bytes }))
+        Ok(Response::new(proto::UploadChunkResponse { committed_bytes }))
     }
 
     async fn finish_upload(
         &self,
-        request: Request<wire::FinishUploadRequest>,
-    ) -> Result<Response<wire::FinishUploadResponse>, Status> {
+        request: Request<proto::FinishUploadRequest>,
+    ) -> Result<Response<proto::FinishUploadResponse>, Status> {
         let request = request.into_inner();
         let session = self.find(&request.session_id)?;
         let finish = request.finish.unwrap_or_default();
         let session = self.work(move |all| finish_upload(all, &session, &finish)).await?;
         let session = Some(convert::session(&session));
-        Ok(Response::new(wire::FinishUploadResponse { session }))
+        Ok(Response::new(proto::FinishUploadResponse { session }))
     }
 
     async fn get_session(
         &self,
-        request: Request<wire::GetSessionRequest>,
-    ) -> Result<Response<wire::GetSessionResponse>, Status> {
+        request: Request<proto::GetSessionRequest>,
+    ) -> Result<Response<proto::GetSessionResponse>, Status> {
         let session = self.find(&request.into_inner().session_id)?;
         let session = Some(convert::session(&session));
-        Ok(Response::new(wire::GetSessionResponse { session }))
+        Ok(Response::new(proto::GetSessionResponse { session }))
     }
 
     async fn list_sessions(
         &self,
-        request: Request<wire::ListSessionsRequest>,
-    ) -> Result<Response<wire::ListSessionsResponse>, Status> {
+        request: Request<proto::ListSessionsRequest>,
+    ) -> Result<Response<proto::ListSessionsResponse>, Status> {
         let request = request.into_inner();
         let cursor = match request.page_token.as_str() {
             "" => None,
@@ -155,7 +158,7 @@ impl SeparationService for Calls {
             ),
         };
         let (page, next) = self.separations.store().page(cursor, page_size(request.page_size));
-        Ok(Response::new(wire::ListSessionsResponse {
+        Ok(Response::new(proto::ListSessionsResponse {
             sessions: page.iter().map(|session| convert::session(session)).collect(),
             next_page_token: next.map(Cursor::to_token).unwrap_or_default(),
         }))
@@ -163,8 +166,8 @@ impl SeparationService for Calls {
 
     async fn cancel_session(
         &self,
-        request: Request<wire::CancelSessionRequest>,
-    ) -> Result<Response<wire::CancelSessionResponse>, Status> {
+        request: Request<proto::CancelSessionRequest>,
+    ) -> Result<Response<proto::CancelSessionResponse>, Status> {
         let session = self.find(&request.into_inner().session_id)?;
         let cancelled = Arc::clone(&session);
         self.work(move |separations| {
@@ -174,35 +177,35 @@ impl SeparationService for Calls {
         })
         .await?;
         let session = Some(convert::session(&session));
-        Ok(Response::new(wire::CancelSessionResponse { session }))
+        Ok(Response::new(proto::CancelSessionResponse { session }))
     }
 
     async fn delete_session(
         &self,
-        request: Request<wire::DeleteSessionRequest>,
-    ) -> Result<Response<wire::DeleteSessionResponse>, Status> {
+        request: Request<proto::DeleteSessionRequest>,
+    ) -> Result<Response<proto::DeleteSessionResponse>, Status> {
         let session = self.find(&request.into_inner().session_id)?;
         self.work(move |separations| Ok(separations.delete(&session)?)).await?;
-        Ok(Response::new(wire::DeleteSessionResponse {}))
+        Ok(Response::new(proto::DeleteSessionResponse {}))
     }
 
     async fn list_models(
         &self,
-        _: Request<wire::ListModelsRequest>,
-    ) -> Result<Response<wire::ListModelsResponse>, Status> {
-        Ok(Response::new(wire::ListModelsResponse { models: models(&self.separations) }))
+        _: Request<proto::ListModelsRequest>,
+    ) -> Result<Response<proto::ListModelsResponse>, Status> {
+        Ok(Response::new(proto::ListModelsResponse { models: models(&self.separations) }))
     }
 
     async fn health(
         &self,
-        _: Request<wire::HealthRequest>,
-    ) -> Result<Response<wire::HealthResponse>, Status> {
+        _: Request<proto::HealthRequest>,
+    ) -> Result<Response<proto::HealthResponse>, Status> {
         self.work(|separations| Ok(health(separations))).await.map(Response::new)
     }
 }
 
 /// The models, those of the chain first, then what should be one but is broken.
-fn models(separations: &Separations) -> Vec<wire::Model> {
+fn models(separations: &Separations) -> Vec<proto::Model> {
     let chain = separations.chain();
     let told = |model: &Arc<Model>| told(separations, model);
     let chain = chain.models();
@@ -210,41 +213,41 @@ fn models(separations: &Separations) -> Vec<wire::Model> {
     let catalog = separations.catalog();
     let others = catalog.models().iter().filter(|model| !in_chain(model.card().name.as_str()));
     let mut models: Vec<_> = chain.iter().chain(others).map(told).collect();
-    models.extend(catalog.faults().iter().map(|fault| wire::Model {
-        state: wire::ModelState::Broken.into(),
+    models.extend(catalog.faults().iter().map(|fault| proto::Model {
+        state: proto::ModelState::Broken.into(),
         message: fault.to_string(),
-        ..wire::Model::default()
+        ..proto::Model::default()
     }));
     models
 }
 
 /// The chain, with what is left out of it.
-fn engines(separations: &Separations) -> Vec<wire::Model> {
+fn engines(separations: &Separations) -> Vec<proto::Model> {
     let chain = separations.chain();
     let faults = chain.faults().iter().map(convert::fault);
     let models = chain.models().iter().map(|model| told(separations, model));
     faults.chain(models).collect()
 }
 
-fn told(separations: &Separations, model: &Arc<Model>) -> wire::Model {
+fn told(separations: &Separations, model: &Arc<Model>) -> proto::Model {
     let health = separations.chain().health(model);
     convert::model(model, &health, &separations.pool().computing().of(model))
 }
 
-fn health(separations: &Separations) -> wire::HealthResponse {
+fn health(separations: &Separations) -> proto::HealthResponse {
     let counts = separations.counts();
     let limits = separations.limits();
     let runtime = separations.pool().computing().runtime();
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let obstacle = separations.obstacle();
     let status = match obstacle {
-        None => wire::ServingStatus::Serving,
-        Some(_) => wire::ServingStatus::NotServing,
+        None => proto::ServingStatus::Serving,
+        Some(_) => proto::ServingStatus::NotServing,
     };
-    wire::HealthResponse {
+    proto::HealthResponse {
         status: status.into(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        runtime: Some(wire::Runtime {
+        runtime: Some(proto::Runtime {
             name: runtime.name().to_owned(),
             path: runtime.path().display().to_string(),
         }),
@@ -254,7 +257,7 @@ fn health(separations: &Separations) -> wire::HealthResponse {
         max_open_sessions: count(limits.open_sessions),
         max_queued_sessions: count(limits.queued_sessions),
         stored_bytes: separations.store().stored_bytes(),
-        free_disk_bytes: disk::free_bytes(separations.store().folder()).unwrap_or_default(),
+        free_disk_bytes: files::free_bytes(separations.store().folder()).unwrap_or_default(),
         message: obstacle.map(|error| error.to_string()).unwrap_or_default(),
     }
 }

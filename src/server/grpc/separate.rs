@@ -13,21 +13,22 @@ use tracing::Instrument;
 
 use super::follow::{Followed, MESSAGES_AHEAD, Sender, Told, all_readers, first_frame, follow};
 use super::{Answers, MAX_MESSAGE_BYTES};
+use crate::proto;
+use crate::proto::separate_request::Message;
 use crate::separation::Separations;
-use crate::server::deadline::{self, within};
+use crate::server::grpc::deadline;
+use crate::server::grpc::deadline::within;
 use crate::server::status::{ApiError, to_status};
 use crate::server::uploading::{add_chunk, finish_upload};
 use crate::server::{blocking, convert};
 use crate::session::Session;
 use crate::session::settings::OnDisconnect;
-use crate::wire;
-use crate::wire::separate_request::Message;
 
 /// Answers at once and works in a task: a client may wait for the answer before it sends anything.
 pub(super) fn start(
     separations: Arc<Separations>,
-    request: Request<Streaming<wire::SeparateRequest>>,
-) -> Answers<wire::SeparateResponse> {
+    request: Request<Streaming<proto::SeparateRequest>>,
+) -> Answers<proto::SeparateResponse> {
     let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
     let deadline = deadline::of(request.metadata());
     let requests = request.into_inner();
@@ -55,8 +56,8 @@ enum Broken {
 
 async fn call(
     separations: Arc<Separations>,
-    mut requests: Streaming<wire::SeparateRequest>,
-    sender: &Sender<wire::SeparateResponse>,
+    mut requests: Streaming<proto::SeparateRequest>,
+    sender: &Sender<proto::SeparateResponse>,
     deadline: Option<Instant>,
 ) -> Result<(), Status> {
     let patience = separations.limits().idle_upload;
@@ -106,9 +107,9 @@ async fn call(
 
 /// The config, which comes first.
 async fn first_message(
-    requests: &mut Streaming<wire::SeparateRequest>,
+    requests: &mut Streaming<proto::SeparateRequest>,
     patience: Duration,
-) -> Result<wire::SeparationConfig, Status> {
+) -> Result<proto::SeparationConfig, Status> {
     let idle = || ApiError::UploadIdle { seconds: patience.as_secs(), committed: 0 };
     let first = timeout(patience, requests.message()).await.map_err(|_| to_status(idle()))?;
     match first.map_err(transport)?.and_then(|request| request.message) {
@@ -160,7 +161,7 @@ impl Upload<'_> {
     /// Takes the song, then watches that nothing follows it. Ends only when something is wrong.
     async fn run(
         &self,
-        requests: &mut Streaming<wire::SeparateRequest>,
+        requests: &mut Streaming<proto::SeparateRequest>,
         mut offset: u64,
     ) -> Broken {
         loop {
@@ -191,7 +192,7 @@ impl Upload<'_> {
 
     async fn next(
         &self,
-        requests: &mut Streaming<wire::SeparateRequest>,
+        requests: &mut Streaming<proto::SeparateRequest>,
     ) -> Result<Option<Message>, Broken> {
         let complete = self.session.manifest().upload_complete();
         let message = if complete {
@@ -233,7 +234,7 @@ impl Upload<'_> {
         added.await.unwrap_or(Ok(()))
     }
 
-    async fn finish(&self, finish: wire::Finish) -> Result<(), ApiError> {
+    async fn finish(&self, finish: proto::Finish) -> Result<(), ApiError> {
         let (separations, session) = (Arc::clone(self.separations), Arc::clone(self.session));
         let finished =
             blocking::run(move || finish_upload(&separations, &session, &finish).map(|_| ()));

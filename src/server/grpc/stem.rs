@@ -13,14 +13,14 @@ use super::Answers;
 use super::chunk::next_chunk;
 use super::follow::{MESSAGES_AHEAD, Sender};
 use crate::audio::Frames;
-use crate::server::deadline::within;
-use crate::server::ending::{end_error, forsaken};
-use crate::server::reading::open;
+use crate::proto;
+use crate::server::grpc::deadline::within;
+use crate::server::outcome::{end_error, forsaken};
 use crate::server::status::{ApiError, to_status};
+use crate::server::stem_reader::open;
 use crate::server::{blocking, convert};
-use crate::session::tail::StemReader;
+use crate::session::stem_reader::StemReader;
 use crate::session::{Session, State};
-use crate::wire;
 
 /// Messages that one visit to the disk brings: a visit to another thread costs as much as reading one.
 const MESSAGES_AT_ONCE: usize = 4;
@@ -28,9 +28,9 @@ const MESSAGES_AT_ONCE: usize = 4;
 /// Starts reading.
 pub(super) fn start(
     session: &Arc<Session>,
-    request: &wire::GetStemRequest,
+    request: &proto::GetStemRequest,
     deadline: Option<Instant>,
-) -> Result<Answers<wire::GetStemResponse>, ApiError> {
+) -> Result<Answers<proto::GetStemResponse>, ApiError> {
     let form = convert::form(session, request.encoding, request.gain)?;
     let start = convert::frame(request.start_frame);
     let reader = open(session, &request.stem, start, form)?;
@@ -56,7 +56,7 @@ async fn read(
     session: &Arc<Session>,
     mut reader: StemReader,
     end: Frames,
-    sender: &Sender<wire::GetStemResponse>,
+    sender: &Sender<proto::GetStemResponse>,
 ) -> Result<(), ApiError> {
     loop {
         let seen = session.signal().version();
@@ -80,7 +80,7 @@ async fn read(
         };
         let sent = !chunks.is_empty();
         for chunk in chunks {
-            let response = wire::GetStemResponse { chunk: Some(chunk) };
+            let response = proto::GetStemResponse { chunk: Some(chunk) };
             if sender.send(Ok(response)).await.is_err() {
                 return Ok(());
             }
@@ -107,7 +107,7 @@ async fn read(
 }
 
 /// The next messages before `end` that there are frames for, some at once.
-fn next_chunks(reader: &mut StemReader, end: Frames) -> Result<Vec<wire::StemChunk>, Status> {
+fn next_chunks(reader: &mut StemReader, end: Frames) -> Result<Vec<proto::StemChunk>, Status> {
     let mut chunks = Vec::new();
     while chunks.len() < MESSAGES_AT_ONCE && reader.position() < end {
         match next_chunk(reader, end) {

@@ -21,7 +21,7 @@ use crate::audio::{Frames, Hertz, StemName};
 use crate::server::status::{ApiError, Problem, respond};
 use crate::session::failure::SessionError;
 use crate::session::flac::{self, FlacStem};
-use crate::session::tail::Form;
+use crate::session::stem_reader::Form;
 use crate::session::{Session, State};
 
 /// A stem that is done, in the form that was asked for.
@@ -169,7 +169,7 @@ impl Wanted {
         let fit = fit && format != Format::WavF32 && fitting < 1.0;
         let gain = if fit { gain * fitting } else { gain };
         let form = Form { encoding: format.encoding(), gain };
-        let reader = crate::server::reading::open(session, name, Frames::ZERO, form)?;
+        let reader = crate::server::stem_reader::open(session, name, Frames::ZERO, form)?;
         let stem = reader.stem().clone();
         let record = manifest.stems.iter().find(|record| record.name == stem);
         let hash = record.and_then(|record| record.sha256.as_deref()).unwrap_or_default();

@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 
 use super::{Answer, Rest, json};
 use crate::engine::EngineError;
-use crate::engine::breaker::Condition;
-use crate::engine::compute::Choice;
-use crate::engine::trial::Tried;
+use crate::engine::autotune::Tried;
+use crate::engine::fallback::circuit_breaker::Condition;
+use crate::engine::provider::selection::Choice;
 use crate::separation::{SeparationError, Separations};
 use crate::server::status::Problem;
 

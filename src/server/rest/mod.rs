@@ -39,10 +39,10 @@ use tokio::sync::Semaphore;
 use tonic::Status;
 
 use super::blocking;
-use super::caller::is_grpc;
-use super::metrics::{MEDIA_TYPE, Metrics};
 use super::status::{ApiError, respond, respond_of};
 use crate::separation::Separations;
+use crate::server::middleware::caller::is_grpc;
+use crate::server::middleware::metrics::{MEDIA_TYPE, Metrics};
 use crate::session::Session;
 
 /// Stems that are encoded or scanned at once, for all callers together: engines need the cores more.

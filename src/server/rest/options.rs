@@ -1,10 +1,10 @@
 //! What a form or an address may say beside the song itself.
 
 use super::query::value;
+use crate::proto;
 use crate::server::convert;
 use crate::server::status::ApiError;
 use crate::session::Settings;
-use crate::wire;
 
 /// The names of all options; the proto's `SeparationConfig` explains them.
 const KNOWN: &str = "file, async, model, stems, normalization, overlap, allow_fallback, \
@@ -13,7 +13,7 @@ const KNOWN: &str = "file, async, model, stems, normalization, overlap, allow_fa
 /// What a request asks for. Each option may stand in the address or in a field before `file`.
 #[derive(Debug, Default)]
 pub(super) struct Options {
-    config: wire::SeparationConfig,
+    config: proto::SeparationConfig,
     /// Whether the answer shall come before the stems do.
     pub(super) is_async: bool,
     seen: Vec<String>,
@@ -49,29 +49,29 @@ impl Options {
                 config.stems = names.map(str::to_owned).collect();
             }
             "normalization" => {
-                use wire::Normalization::{Exact, Streaming};
+                use proto::Normalization::{Exact, Streaming};
                 let known = [("streaming", Streaming), ("exact", Exact)];
                 config.normalization = choice("normalization", text, known)?.into();
             }
             "overlap" => config.overlap = Some(value("overlap", text, "a number such as 0.25")?),
             "allow_fallback" => config.allow_fallback = Some(flag("allow_fallback", text)?),
             "accompaniment" => {
-                use wire::Accompaniment::{Minus, Sum};
+                use proto::Accompaniment::{Minus, Sum};
                 let known = [("sum", Sum), ("minus", Minus)];
                 config.accompaniment = choice("accompaniment", text, known)?.into();
             }
             "mask_extension" => {
-                use wire::MaskExtension::{Average, Zeros};
+                use proto::MaskExtension::{Average, Zeros};
                 let known = [("average", Average), ("zeros", Zeros)];
                 config.mask_extension = choice("mask_extension", text, known)?.into();
             }
             "rate" => {
-                use wire::OutputRate::{Model, Source};
+                use proto::OutputRate::{Model, Source};
                 let rate = choice("rate", text, [("model", Model), ("source", Source)])?.into();
                 config.output.get_or_insert_default().rate = rate;
             }
             "on_disconnect" => {
-                use wire::OnDisconnect::{Cancel, Continue, Pause};
+                use proto::OnDisconnect::{Cancel, Continue, Pause};
                 let known = [("pause", Pause), ("continue", Continue), ("cancel", Cancel)];
                 config.on_disconnect = choice("on_disconnect", text, known)?.into();
             }
@@ -91,7 +91,7 @@ impl Options {
     /// `Invalid`.
     pub(super) fn settings(&self, file_name: &str) -> Result<Settings, ApiError> {
         let config =
-            wire::SeparationConfig { file_name: file_name.to_owned(), ..self.config.clone() };
+            proto::SeparationConfig { file_name: file_name.to_owned(), ..self.config.clone() };
         let settings = convert::settings(&config)?;
         Ok(Settings { with_accompaniment: config.stems.is_empty(), ..settings })
     }

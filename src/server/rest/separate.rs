@@ -14,7 +14,7 @@ use super::view::{self, Links};
 use super::{Answer, Refusal, Rest, json, upload};
 use crate::separation::Separations;
 use crate::server::blocking;
-use crate::server::ending::{end_error, forsaken};
+use crate::server::outcome::{end_error, forsaken};
 use crate::server::status::{ApiError, Problem};
 use crate::session::settings::OnDisconnect;
 use crate::session::{Session, State};

@@ -9,7 +9,7 @@ use axum::http::{Response, StatusCode};
 use super::query::Query;
 use super::view::{SessionList, SessionView};
 use super::{Answer, Rest, json};
-use crate::server::paging::{PAGE_SIZE, page_size};
+use crate::server::convert::paging::{PAGE_SIZE, page_size};
 use crate::server::status::{ApiError, Problem};
 use crate::session::store::Cursor;
 

@@ -18,7 +18,7 @@ use crate::audio::{Encoding, Frames, Hertz, StemName};
 use crate::server::blocking;
 use crate::session::Session;
 use crate::session::failure::SessionError;
-use crate::session::tail::{Form, StemReader};
+use crate::session::stem_reader::{Form, StemReader};
 
 /// Pieces that are ready and not taken.
 const PIECES_AHEAD: usize = 1;

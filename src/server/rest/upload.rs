@@ -17,13 +17,13 @@ use tracing::Instrument;
 use super::metered::{Meter, metered};
 use super::options::Options;
 use super::{Refusal, Rest};
+use crate::proto;
 use crate::separation::Separations;
 use crate::server::blocking;
 use crate::server::status::ApiError;
 use crate::server::uploading::{MAX_CHUNK_BYTES, add_chunk, finish_upload};
 use crate::session::failure::SessionError;
 use crate::session::{Session, Settings};
-use crate::wire;
 
 /// Bytes of an option at most.
 const MAX_OPTION_BYTES: usize = 4096;
@@ -163,7 +163,7 @@ impl Form<'_> {
         }
         let session = unfinished.session.as_ref().map(Arc::clone).ok_or(ApiError::FileMissing)?;
         let total_bytes = session.uploaded();
-        let finish = wire::Finish { total_bytes, ..wire::Finish::default() };
+        let finish = proto::Finish { total_bytes, ..proto::Finish::default() };
         let finished = Arc::clone(&session);
         self.rest.work(move |all| finish_upload(all, &finished, &finish)).await?;
         // From here on it is the server's to finish.

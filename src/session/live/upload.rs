@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Session, lock};
 use crate::session::failure::{SessionError, too_large};
-use crate::session::tail::sha256_of_file;
+use crate::session::stem_reader::sha256_of_file;
 use crate::session::{Failure, Reason, State};
 
 /// What bytes that came have made of an upload.

@@ -8,11 +8,11 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use uuid::Uuid;
 
-use super::disk::sync_directory;
 use super::failure::SessionError;
 use super::manifest::{Plan, Timestamp};
 use super::retention::{Candidate, Retention, expired};
 use super::{Layout, Manifest, Session, SessionId, Settings};
+use crate::files::sync_directory;
 
 /// The sessions of a data directory, which belongs to one process at a time.
 #[derive(Debug)]

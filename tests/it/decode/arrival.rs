@@ -9,8 +9,8 @@ use crate::support::ffmpeg::{Workshop, signal};
 use crate::support::mutate::Random;
 use crate::support::uploads::{Growing, Pieces};
 use crate::support::{decode, decode_upload};
-use stemwire::audio::decode::{Decoder, Input, Limits};
 use stemwire::audio::{Encoding, Hertz};
+use stemwire::decode::{Decoder, Input, Limits};
 
 const RATE: u32 = 32_000;
 const SECONDS: f64 = 4.0;
@@ -117,7 +117,7 @@ fn a_microphone_is_heard_at_once() {
 #[test]
 fn an_upload_that_is_called_off_ends_the_decoding() {
     struct Broken;
-    impl stemwire::audio::decode::Upload for Broken {
+    impl stemwire::decode::Upload for Broken {
         fn read_at(&mut self, offset: u64, into: &mut [u8]) -> std::io::Result<usize> {
             let count = into.len().min(100_000_usize.saturating_sub(offset as usize));
             into[..count].fill(0x11);

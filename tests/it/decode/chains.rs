@@ -3,7 +3,7 @@
 use crate::support::decode;
 use crate::support::ffmpeg::{Workshop, signal};
 use stemwire::audio::Hertz;
-use stemwire::audio::decode::DecodeError;
+use stemwire::decode::DecodeError;
 
 /// A file of 44.1 kHz stereo, the same again, and one of 22.05 kHz mono.
 const FORMATS: [(&str, &str); 6] = [

@@ -3,8 +3,8 @@
 use crate::support::compare::stereo_snr_db;
 use crate::support::ffmpeg::{Workshop, signal};
 use crate::support::{decode, decode_upload, uploads};
-use stemwire::audio::decode::{CodecName, Container, Input};
 use stemwire::audio::{Encoding, Hertz, Stereo};
+use stemwire::decode::{CodecName, Container, Input};
 
 /// Length of the signals: no whole number of packets of any codec.
 const SECONDS: f64 = 0.9;

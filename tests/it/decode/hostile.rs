@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::support::ffmpeg::{Workshop, signal};
 use crate::support::mutate::{Random, mend_ogg, mutate};
 use crate::support::uploads;
-use stemwire::audio::decode::{Decoder, Input, Limits};
+use stemwire::decode::{Decoder, Input, Limits};
 
 /// Broken uploads of each format; `STEMWIRE_MUTATIONS` asks for more.
 const MUTATIONS: u64 = 400;

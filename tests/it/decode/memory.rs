@@ -5,7 +5,7 @@
 use crate::support::ffmpeg::{Workshop, signal};
 use crate::support::process::in_own_process;
 use crate::support::uploads::Repeating;
-use stemwire::audio::decode::{Decoder, Input, Limits};
+use stemwire::decode::{Decoder, Input, Limits};
 
 /// Two seconds so often are half an hour.
 const TIMES: u64 = 900;

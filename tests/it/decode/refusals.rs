@@ -3,8 +3,8 @@
 use crate::support::ffmpeg::{Workshop, signal};
 use crate::support::mutate::mend_ogg;
 use crate::support::{decode, decode_upload, uploads};
-use stemwire::audio::decode::{DecodeError, Input};
 use stemwire::audio::{Encoding, Hertz};
+use stemwire::decode::{DecodeError, Input};
 
 #[track_caller]
 fn check(bytes: &[u8], expected: &str) {

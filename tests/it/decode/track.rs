@@ -2,9 +2,9 @@
 
 use crate::support::ffmpeg::{Workshop, signal};
 use crate::support::{decode, uploads};
-use stemwire::audio::decode::{Input, Limits};
-use stemwire::audio::track::TrackReader;
 use stemwire::audio::{Frames, Hertz, Stereo};
+use stemwire::decode::track::TrackReader;
+use stemwire::decode::{Input, Limits};
 
 fn track(bytes: &[u8], rate: Hertz) -> (Stereo, TrackReader) {
     let (upload, limits) = (uploads::complete(bytes), Limits::default());

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use stemwire::audio::Stereo;
 use stemwire::engine::pool::{Job, Pool, PoolConfig, TimeLimits};
-use stemwire::engine::{
-    Answer, Catalog, Engine, EngineError, Loader, Model, Options, Runtime, Stopper,
-};
+use stemwire::engine::{Answer, Engine, EngineError, Loader, Options, Runtime, Stopper};
+use stemwire::model::{Catalog, Model};
 
 use crate::support::golden::{WEIGHTS, model_of};
 use crate::support::pipeline::runtime;

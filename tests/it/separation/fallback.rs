@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use stemwire::audio::{Frames, Stereo};
-use stemwire::engine::breaker::Condition;
+use stemwire::engine::fallback::circuit_breaker::Condition;
 use stemwire::separation::Separations;
 use stemwire::session::manifest::ChangeReason;
 use stemwire::session::settings::Normalization;

@@ -5,7 +5,8 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use stemwire::audio::Stereo;
-use stemwire::engine::{Catalog, Loader, Options};
+use stemwire::engine::{Loader, Options};
+use stemwire::model::Catalog;
 use stemwire::session::settings::Normalization;
 use stemwire::session::{Settings, State};
 

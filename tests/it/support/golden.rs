@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use stemwire::audio::Stereo;
-use stemwire::engine::{Model, Sha256Hash};
+use stemwire::model::{Model, Sha256Hash};
 
 /// The golden model's files.
 pub const GRAPH: &[u8] = include_bytes!("../../golden/tiny/graph.onnx");

@@ -13,8 +13,8 @@ pub mod process;
 pub mod stage;
 pub mod uploads;
 
-use stemwire::audio::decode::{DecodeError, Decoder, Input, Limits, Report, SourceInfo, Upload};
 use stemwire::audio::{Hertz, Stereo};
+use stemwire::decode::{DecodeError, Decoder, Input, Limits, Report, SourceInfo, Upload};
 
 /// All that comes of an upload.
 #[derive(Debug, Clone, PartialEq)]

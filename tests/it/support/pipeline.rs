@@ -8,7 +8,8 @@ use stemwire::audio::Stereo;
 use stemwire::engine::pool::{Pool, PoolConfig};
 use stemwire::engine::runtime::locate::VARIABLE;
 use stemwire::engine::runtime::{Search, install};
-use stemwire::engine::{Catalog, Chain, Provider, Runtime};
+use stemwire::engine::{Chain, Provider, Runtime};
+use stemwire::model::Catalog;
 use stemwire::separation::{Config, DecoderConfig, Limits, Separations};
 use stemwire::session::{Session, Settings, State, Store};
 

@@ -8,11 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use stemwire::audio::Stereo;
-use stemwire::engine::breaker::BreakerConfig;
+use stemwire::engine::fallback::circuit_breaker::BreakerConfig;
 use stemwire::engine::pool::{Pool, PoolConfig, TimeLimits};
-use stemwire::engine::{
-    Catalog, Chain, Engine, EngineError, Loader, Model, Options, Runtime, Stopper,
-};
+use stemwire::engine::{Chain, Engine, EngineError, Loader, Options, Runtime, Stopper};
+use stemwire::model::{Catalog, Model};
 use stemwire::separation::Separations;
 
 use super::pipeline::{DECODER, open_by, runtime};

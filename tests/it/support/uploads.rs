@@ -4,7 +4,7 @@ use std::io::{self, Cursor};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use stemwire::audio::decode::{Complete, Upload};
+use stemwire::decode::{Complete, Upload};
 
 use super::mutate::Random;
 

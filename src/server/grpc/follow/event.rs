@@ -1,20 +1,20 @@
 //! What happens to a session, as the two calls that follow one tell it.
 
-use crate::wire;
-use crate::wire::separate_response::Message as SeparateMessage;
-use crate::wire::watch_session_response::Message as WatchMessage;
+use crate::proto;
+use crate::proto::separate_response::Message as SeparateMessage;
+use crate::proto::watch_session_response::Message as WatchMessage;
 
 /// Something that happened to a session.
 pub(in crate::server::grpc) enum Event {
-    Session(wire::Session),
-    Progress(wire::Progress),
-    Stem(wire::StemChunk),
-    EngineChange(wire::EngineChange),
-    Done(wire::Session),
+    Session(proto::Session),
+    Progress(proto::Progress),
+    Stem(proto::StemChunk),
+    EngineChange(proto::EngineChange),
+    Done(proto::Session),
 }
 
-impl From<Event> for wire::SeparateResponse {
-    fn from(event: Event) -> wire::SeparateResponse {
+impl From<Event> for proto::SeparateResponse {
+    fn from(event: Event) -> proto::SeparateResponse {
         let message = match event {
             Event::Session(session) => SeparateMessage::Session(session),
             Event::Progress(progress) => SeparateMessage::Progress(progress),
@@ -22,12 +22,12 @@ impl From<Event> for wire::SeparateResponse {
             Event::EngineChange(change) => SeparateMessage::EngineChange(change),
             Event::Done(session) => SeparateMessage::Done(session),
         };
-        wire::SeparateResponse { message: Some(message) }
+        proto::SeparateResponse { message: Some(message) }
     }
 }
 
-impl From<Event> for wire::WatchSessionResponse {
-    fn from(event: Event) -> wire::WatchSessionResponse {
+impl From<Event> for proto::WatchSessionResponse {
+    fn from(event: Event) -> proto::WatchSessionResponse {
         let message = match event {
             Event::Session(session) => WatchMessage::Session(session),
             Event::Progress(progress) => WatchMessage::Progress(progress),
@@ -35,6 +35,6 @@ impl From<Event> for wire::WatchSessionResponse {
             Event::EngineChange(change) => WatchMessage::EngineChange(change),
             Event::Done(session) => WatchMessage::Done(session),
         };
-        wire::WatchSessionResponse { message: Some(message) }
+        proto::WatchSessionResponse { message: Some(message) }
     }
 }

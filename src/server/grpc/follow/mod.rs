@@ -1,7 +1,7 @@
 //! Telling a client what happens to a session: its stems as they grow, its progress, its end.
 
+mod cursor;
 mod event;
-mod told;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tracing::Instrument;
 
+pub(super) use cursor::Told;
 use event::Event;
-pub(super) use told::Told;
 
 use super::Answers;
 use super::chunk::next_chunk;
 use crate::audio::Frames;
-use crate::server::deadline::within;
-use crate::server::ending::{end_error, forsaken};
-use crate::server::reading::open;
+use crate::proto;
+use crate::server::grpc::deadline::within;
+use crate::server::outcome::{end_error, forsaken};
 use crate::server::status::{ApiError, to_status};
+use crate::server::stem_reader::open;
 use crate::server::{blocking, convert};
 use crate::session::Session;
 use crate::session::live::Reading;
-use crate::session::tail::{Form, StemReader};
-use crate::wire;
+use crate::session::stem_reader::{Form, StemReader};
 
 /// Messages that are ready and not taken: what a client that does not read costs.
 pub(super) const MESSAGES_AHEAD: usize = 2;
@@ -48,7 +48,7 @@ pub(super) enum Followed {
 /// Opens the stems that a watcher wants.
 pub(super) fn readers(
     session: &Arc<Session>,
-    request: &wire::WatchSessionRequest,
+    request: &proto::WatchSessionRequest,
 ) -> Result<Vec<StemReader>, ApiError> {
     if request.progress_only {
         return Ok(Vec::new());
@@ -58,7 +58,7 @@ pub(super) fn readers(
     if request.stems.is_empty() {
         return all_readers(session, Frames::ZERO, form);
     }
-    let open = |cursor: &wire::StemCursor| {
+    let open = |cursor: &proto::StemCursor| {
         open(session, &cursor.stem, convert::frame(cursor.start_frame), form)
     };
     let mut readers: Vec<StemReader> = Vec::with_capacity(request.stems.len());
@@ -91,7 +91,7 @@ pub(super) fn watch(
     watching: Reading,
     readers: Vec<StemReader>,
     deadline: Option<Instant>,
-) -> Answers<wire::WatchSessionResponse> {
+) -> Answers<proto::WatchSessionResponse> {
     let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
     let work = async move {
         let _watching = watching;

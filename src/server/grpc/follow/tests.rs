@@ -5,10 +5,10 @@ use tokio::task::yield_now;
 use super::*;
 use crate::audio::wav::HEADER_BYTES;
 use crate::audio::{Encoding, Hertz};
+use crate::proto::SeparateResponse;
+use crate::proto::separate_response::Message;
 use crate::session::manifest::{ChangeReason, Engine, EngineChange, Plan};
 use crate::session::{Settings, Store};
-use crate::wire::SeparateResponse;
-use crate::wire::separate_response::Message;
 
 /// A stem's name, or words; a frame; how many frames.
 type Heard = (String, u64, usize);

@@ -1,0 +1,70 @@
+//! Tags in front of, between and behind audio: they are left out, whatever they hold.
+
+use std::io;
+
+use crate::decode::bytes::Bytes;
+
+/// Goes behind the tag that begins here and returns whether there was one.
+///
+/// ID3v2 (<https://id3.org/id3v2.4.0-structure>), ID3v1 with its extension, and APEv1/2
+/// (<https://wiki.hydrogenaud.io/index.php?title=APEv2_specification>), the latter from its header
+/// or its footer on.
+pub(crate) fn skip(bytes: &mut Bytes) -> io::Result<bool> {
+    let head = bytes.peek(32)?;
+    let length = match head {
+        [b'I', b'D', b'3', major, _, flags, size @ ..]
+            if *major != 0xff && size.len() >= 4 && size[..4].iter().all(|byte| byte >> 7 == 0) =>
+        {
+            let body = size[..4].iter().fold(0, |sum, &byte| sum << 7 | u64::from(byte));
+            let footer = if flags & 0x10 != 0 { 10 } else { 0 };
+            10 + body + footer
+        }
+        [b'A', b'P', b'E', b'T', b'A', b'G', b'E', b'X', _, _, _, _, rest @ ..]
+            if rest.len() >= 12 =>
+        {
+            let number = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|i| rest[at + i]));
+            let is_header = number(8) >> 29 & 1 == 1;
+            if is_header { 32 + u64::from(number(0)) } else { 32 }
+        }
+        [b'T', b'A', b'G', b'+', ..] => 227,
+        [b'T', b'A', b'G', ..] => 128,
+        _ => return Ok(false),
+    };
+    bytes.skip(length);
+    Ok(true)
+}
+
+/// Goes behind all tags that follow one another here.
+pub(crate) fn skip_all(bytes: &mut Bytes) -> io::Result<()> {
+    while skip(bytes)? {}
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::decode::upload::Complete;
+
+    #[track_caller]
+    fn check(head: &[u8], skipped: u64) {
+        let mut padded = head.to_vec();
+        padded.resize(head.len() + 32, 0);
+        let mut bytes = Bytes::new(Box::new(Complete(Cursor::new(padded))));
+        assert_eq!(skip(&mut bytes).unwrap(), skipped > 0);
+        assert_eq!(bytes.position(), skipped);
+    }
+
+    #[test]
+    fn tags_are_as_long_as_they_say() {
+        check(b"ID3\x04\0\0\0\0\x02\x01", 10 + 257);
+        check(b"ID3\x04\0\x10\0\0\0\x01", 21);
+        check(b"ID3\x04\0\0\x80\0\0\x01", 0);
+        check(b"APETAGEX\xd0\x07\0\0\x40\0\0\0\x01\0\0\0\0\0\0\xa0", 32 + 64);
+        check(b"APETAGEX\xd0\x07\0\0\x40\0\0\0\x01\0\0\0\0\0\0\x80", 32);
+        check(b"TAGtitle", 128);
+        check(b"TAG+title", 227);
+        check(b"RIFF", 0);
+    }
+}

@@ -1,0 +1,245 @@
+//! Which engines work: a breaker for each model.
+//!
+//! Closed, an engine is used. After some failures in a row, or at once where it cannot even be loaded, its
+//! breaker opens: new sessions begin with the next engine of the chain. It is probed after a while, less and
+//! less often, and closed again when that goes well.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::engine::EngineError;
+
+/// When breakers open and how soon they are probed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerConfig {
+    /// Failures in a row that open one.
+    pub failures: u32,
+    /// How long after that it is probed for the first time; doubled with each probe that fails.
+    pub probe: Duration,
+}
+
+impl Default for BreakerConfig {
+    fn default() -> BreakerConfig {
+        BreakerConfig { failures: 3, probe: Duration::from_secs(30) }
+    }
+}
+
+/// The breakers of all models.
+#[derive(Debug, Default)]
+pub struct Breakers {
+    config: BreakerConfig,
+    breakers: Mutex<HashMap<String, Breaker>>,
+}
+
+/// How it is with an engine.
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    /// Whether it is used.
+    pub condition: Condition,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Since when it is in this condition; `None` where it never failed.
+    pub since: Option<SystemTime>,
+    /// The last failure, until something goes well.
+    pub error: Option<EngineError>,
+}
+
+/// Whether an engine is used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Condition {
+    /// It is.
+    #[default]
+    Closed,
+    /// New sessions begin with the next one.
+    Open,
+    /// The same, and it is being tried now.
+    Probing,
+}
+
+#[derive(Debug, Default)]
+struct Breaker {
+    health: Health,
+    /// When it is probed next, and how long that was waited for; meaningful while it is not closed.
+    probe: Option<(Instant, Duration)>,
+}
+
+impl Breakers {
+    /// The pause between probes is doubled so often at most.
+    const LONGEST_PAUSE: u32 = 32;
+
+    /// All closed.
+    pub fn new(config: BreakerConfig) -> Breakers {
+        Breakers { config, breakers: Mutex::default() }
+    }
+
+    /// How it is with a model's engine.
+    pub fn health(&self, model: &str) -> Health {
+        self.lock().get(model).map(|breaker| breaker.health.clone()).unwrap_or_default()
+    }
+
+    /// Whether a session may begin with it.
+    pub fn is_closed(&self, model: &str) -> bool {
+        self.health(model).condition == Condition::Closed
+    }
+
+    /// Counts something that went well.
+    pub fn succeeded(&self, model: &str) {
+        let mut breakers = self.lock();
+        let Some(breaker) = breakers.get_mut(model) else { return };
+        let health = &mut breaker.health;
+        if health.failures == 0 {
+            return;
+        }
+        if health.condition != Condition::Closed {
+            tracing::info!(model, "works again");
+        }
+        *health = Health { since: Some(SystemTime::now()), ..Health::default() };
+        breaker.probe = None;
+    }
+
+    /// Counts a failure.
+    pub fn failed(&self, model: &str, error: &EngineError) {
+        self.count(model, error, error.is_of_the_model());
+    }
+
+    /// Counts a failure that is enough by itself: not even silence can be separated.
+    pub fn failed_to_start(&self, model: &str, error: &EngineError) {
+        self.count(model, error, true);
+    }
+
+    fn count(&self, model: &str, error: &EngineError, enough: bool) {
+        let mut breakers = self.lock();
+        let breaker = breakers.entry(model.to_owned()).or_default();
+        breaker.health.failures = breaker.health.failures.saturating_add(1);
+        breaker.health.error = Some(error.clone());
+        let enough = enough || breaker.health.failures >= self.config.failures;
+        match breaker.health.condition {
+            Condition::Closed if enough => {
+                tracing::error!(model, %error, "is taken out until it works again");
+                breaker.change(Condition::Open);
+                breaker.wait(self.config.probe);
+            }
+            Condition::Closed if breaker.health.failures == 1 => breaker.change(Condition::Closed),
+            // Who was on the way when it opened says nothing new.
+            Condition::Closed | Condition::Open | Condition::Probing => {}
+        }
+    }
+
+    /// The models whose time for a probe has come; they count as being probed.
+    pub fn due(&self) -> Vec<String> {
+        let now = Instant::now();
+        let mut due = Vec::new();
+        for (model, breaker) in self.lock().iter_mut() {
+            let open = breaker.health.condition == Condition::Open;
+            if open && breaker.probe.is_some_and(|(at, _)| at <= now) {
+                breaker.health.condition = Condition::Probing;
+                due.push(model.clone());
+            }
+        }
+        due
+    }
+
+    /// Says that a probe failed: the next one comes later.
+    pub fn probe_failed(&self, model: &str, error: EngineError) {
+        let longest = self.config.probe.saturating_mul(Self::LONGEST_PAUSE);
+        if let Some(breaker) = self.lock().get_mut(model)
+            && breaker.health.condition == Condition::Probing
+        {
+            breaker.health.condition = Condition::Open;
+            breaker.health.failures = breaker.health.failures.saturating_add(1);
+            breaker.health.error = Some(error);
+            let pause = breaker.probe.map_or(self.config.probe, |(_, pause)| pause);
+            breaker.wait(pause.saturating_mul(2).min(longest));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Breaker>> {
+        self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Breaker {
+    fn change(&mut self, condition: Condition) {
+        self.health.condition = condition;
+        self.health.since = Some(SystemTime::now());
+    }
+
+    fn wait(&mut self, pause: Duration) {
+        self.probe = Some((Instant::now() + pause, pause));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn breakers(failures: u32, probe: Duration) -> Breakers {
+        Breakers::new(BreakerConfig { failures, probe })
+    }
+
+    fn nan() -> EngineError {
+        EngineError::NotFinite { model: "m".into() }
+    }
+
+    #[track_caller]
+    fn check(breakers: &Breakers, condition: Condition, failures: u32) {
+        let health = breakers.health("m");
+        assert_eq!((health.condition, health.failures), (condition, failures));
+        assert_eq!(health.error.is_some(), failures > 0);
+    }
+
+    #[test]
+    fn failures_in_a_row_open_and_one_success_closes() {
+        let breakers = breakers(3, Duration::from_secs(60));
+        check(&breakers, Condition::Closed, 0);
+        assert!(breakers.health("m").since.is_none());
+        for failures in 1..=2 {
+            breakers.failed("m", &nan());
+            check(&breakers, Condition::Closed, failures);
+        }
+        breakers.succeeded("m");
+        check(&breakers, Condition::Closed, 0);
+        for _ in 0..4 {
+            breakers.failed("m", &nan());
+        }
+        check(&breakers, Condition::Open, 4);
+        assert!(!breakers.is_closed("m") && breakers.is_closed("other"));
+        assert!(breakers.due().is_empty(), "its time has not come");
+        breakers.succeeded("m");
+        check(&breakers, Condition::Closed, 0);
+    }
+
+    #[test]
+    fn a_model_that_cannot_be_loaded_is_out_at_once() {
+        let breakers = breakers(3, Duration::from_secs(60));
+        let error = EngineError::Load { model: "m".into(), reason: "no graph".into() };
+        breakers.failed("m", &error);
+        check(&breakers, Condition::Open, 1);
+        breakers.succeeded("m");
+        breakers.failed_to_start("m", &nan());
+        check(&breakers, Condition::Open, 1);
+    }
+
+    #[test]
+    fn an_open_one_is_probed_less_and_less_often() {
+        let breakers = breakers(1, Duration::ZERO);
+        breakers.failed("m", &nan());
+        assert_eq!(breakers.due(), ["m"]);
+        check(&breakers, Condition::Probing, 1);
+        assert!(breakers.due().is_empty(), "one at a time");
+        breakers.probe_failed("m", nan());
+        check(&breakers, Condition::Open, 2);
+        assert_eq!(breakers.due(), ["m"]);
+        breakers.succeeded("m");
+        check(&breakers, Condition::Closed, 0);
+        let slow = Breakers::new(BreakerConfig { failures: 1, probe: Duration::from_secs(1) });
+        slow.failed("m", &nan());
+        for expected in [2, 4, 8, 16, 32, 32] {
+            slow.lock().get_mut("m").unwrap().health.condition = Condition::Probing;
+            slow.probe_failed("m", nan());
+            let (_, pause) = slow.lock()["m"].probe.unwrap();
+            assert_eq!(pause, Duration::from_secs(expected));
+        }
+    }
+}

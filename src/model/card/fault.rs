@@ -1,0 +1,88 @@
+//! What makes a card contradict itself.
+
+use super::{Family, ModelCard, StftShape};
+use crate::dsp::segments::Blend;
+use crate::engine::inference::residual;
+
+impl ModelCard {
+    /// The first thing that is wrong, if anything is.
+    pub(super) fn fault(&self) -> Option<String> {
+        if self.stems.is_empty() || self.stems.len() > 64 {
+            return Some("it needs 1 to 64 stems".into());
+        }
+        if (1..self.stems.len()).any(|i| self.stems[..i].contains(&self.stems[i])) {
+            return Some("a stem is named twice".into());
+        }
+        if !self.sample_rate.is_supported() {
+            return Some(format!("a sample rate of {} is not supported", self.sample_rate));
+        }
+        if !(0.0..=Self::MAX_OVERLAP).contains(&self.overlap) {
+            return Some(format!("overlap must be 0 to {}", Self::MAX_OVERLAP));
+        }
+        if let Some(StftShape { size, hop }) = self.stft
+            && (!size.is_power_of_two() || !(16..=65_536).contains(&size) || hop != size / 4)
+        {
+            return Some("stft.size must be a power of two up to 65536, and hop a quarter".into());
+        }
+        // The spectrum is padded by mirroring up to 2.5 hops of the segment at its ends.
+        let shortest = self.stft.map_or(1, |stft| 3 * stft.hop as u64);
+        if self.segment.0 < shortest || self.segment.0 > 1 << 26 {
+            return Some(format!("a segment of {} frames is too short or too long", self.segment));
+        }
+        if let Some(fault) = self.columns_fault() {
+            return Some(fault);
+        }
+        if let Some(fault) = residual::fault(&self.residual_shares, self.stems.len()) {
+            return Some(fault);
+        }
+        let plain = |file: &str| !file.is_empty() && !file.contains(['/', '\\']) && file != "..";
+        let mut files = self.weights.iter().map(|weights| &weights.file).chain([&self.graph.file]);
+        if let Some(file) = files.find(|file| !plain(file)) {
+            return Some(format!("{file:?} is not a plain file name"));
+        }
+        self.weights_fault()
+    }
+
+    /// What is wrong with the weights for this family, if anything is.
+    fn weights_fault(&self) -> Option<String> {
+        let named: Vec<_> = self.weights.iter().filter_map(|file| file.stem.as_ref()).collect();
+        match (self.family, self.weights.len()) {
+            (Family::Onnx, 0) => None,
+            (Family::Onnx, _) => Some("a graph of family onnx holds its own weights".into()),
+            (Family::Htdemucs, _) if self.stft.is_none() => Some("stft is missing".into()),
+            (Family::Spleeter, 1) if named.is_empty() => None,
+            (Family::Spleeter, _) => Some("spleeter has one file of weights, for all stems".into()),
+            (Family::Htdemucs, 1) if named.is_empty() => None,
+            (Family::Htdemucs, _) => {
+                let each_once = self.weights.len() == self.stems.len()
+                    && self.stems.iter().all(|stem| named.contains(&stem));
+                let fault = "it needs one file of weights, or one for each stem that names it";
+                (!each_once || !self.residual_shares.is_empty()).then(|| fault.to_owned())
+            }
+        }
+    }
+
+    /// What is wrong with a spectrum in whole columns, if the model has one and anything is.
+    fn columns_fault(&self) -> Option<String> {
+        match (self.family, self.blend) {
+            (Family::Spleeter, Blend::Average) => {
+                return Some("spleeter's blend is \"sum\"".into());
+            }
+            (Family::Htdemucs | Family::Onnx, Blend::Sum) => {
+                return Some("only spleeter's blend is \"sum\"".into());
+            }
+            (Family::Htdemucs | Family::Onnx, Blend::Average) => return None,
+            (Family::Spleeter, Blend::Sum) => {}
+        }
+        let Some(StftShape { size, hop }) = self.stft else {
+            return Some("stft is missing".into());
+        };
+        if self.overlap != 0.0 {
+            return Some("summed segments overlap by their columns only: overlap must be 0".into());
+        }
+        let behind = self.segment.as_len().checked_sub(size);
+        let whole = behind.is_some_and(|behind| behind > 0 && behind % hop == 0);
+        let fault = || format!("a segment of {} frames is not two or more columns", self.segment);
+        (!whole).then(fault)
+    }
+}

@@ -1,0 +1,3 @@
+//! Weight files as their authors publish them.
+
+pub(crate) mod tensorflow;

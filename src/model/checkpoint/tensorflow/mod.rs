@@ -1,0 +1,147 @@
+//! TensorFlow's checkpoints: the "tensor bundle" in the `.tar.gz` in which Spleeter's are published.
+//!
+//! The archive ([`archive`]) holds `model.index`, a sorted table ([`table`]) from each variable's name to
+//! where its values lie (tensorflow/core/protobuf/tensor_bundle.proto), and the values themselves,
+//! little-endian, in `model.data-00000-of-00001`. Every block of the table and every tensor has a
+//! checksum, and each is verified.
+
+mod archive;
+mod table;
+
+use prost::Message;
+
+/// A tensor of a checkpoint.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Tensor {
+    /// The variable's name, such as `conv2d_3/kernel`.
+    pub(crate) name: String,
+    /// Its dimensions; none for a single number.
+    pub(crate) shape: Vec<usize>,
+    /// Its values in row-major order.
+    pub(crate) values: Vec<f32>,
+}
+
+/// The float tensors of a checkpoint, by name. Others, such as the count of training steps, are verified
+/// and left out.
+///
+/// # Errors
+/// The first thing that is wrong, in words.
+pub(crate) fn read(archive: &[u8]) -> Result<Vec<Tensor>, String> {
+    let files = archive::read(archive)?;
+    let mut entries = table::read(&files.index)
+        .map_err(|reason| format!("{} is damaged: {reason}", archive::INDEX))?
+        .into_iter();
+    match entries.next() {
+        // The header's key is empty, so that it comes first.
+        Some((key, value)) if key.is_empty() => check_header(&value)?,
+        _ => return Err(format!("{} has no header", archive::INDEX)),
+    }
+    // Tensors do not share values, so all of them are no larger than the file.
+    let mut left = files.values.len();
+    let mut tensors = Vec::new();
+    for (key, value) in entries {
+        let name = String::from_utf8(key).map_err(|_| "a tensor's name is no UTF-8".to_owned())?;
+        let told = |reason: &str| format!("tensor {name}: {reason}");
+        let entry = Entry::decode(&value[..]).map_err(|_| told("its entry is damaged"))?;
+        let bytes = entry.bytes(&files.values).map_err(told)?;
+        left =
+            left.checked_sub(bytes.len()).ok_or_else(|| told("it shares another one's values"))?;
+        if masked_crc(bytes) != entry.crc32c {
+            return Err(told("its checksum is wrong, the file is damaged"));
+        }
+        if entry.dtype == DT_FLOAT {
+            let shape = entry.shape(bytes.len()).map_err(told)?;
+            let value = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+            let values = bytes.chunks_exact(4).map(value).collect();
+            tensors.push(Tensor { name, shape, values });
+        }
+    }
+    Ok(tensors)
+}
+
+/// Of tensorflow/core/framework/types.proto.
+const DT_FLOAT: i32 = 1;
+
+/// The checksum that TensorFlow and LevelDB store: CRC-32C, rotated and shifted, so that a checksum of
+/// data that holds checksums is as good as any.
+fn masked_crc(bytes: &[u8]) -> u32 {
+    crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+fn check_header(bytes: &[u8]) -> Result<(), String> {
+    let header = Header::decode(bytes).map_err(|_| "the checkpoint's header is damaged")?;
+    match (header.num_shards, header.endianness) {
+        (1, 0) => Ok(()),
+        (1, _) => Err("the checkpoint is big-endian".into()),
+        (shards, _) => Err(format!("the checkpoint lies in {shards} files, not in one")),
+    }
+}
+
+/// `BundleHeaderProto`.
+#[derive(Clone, PartialEq, Message)]
+struct Header {
+    #[prost(int32, tag = "1")]
+    num_shards: i32,
+    /// 0 for little.
+    #[prost(int32, tag = "2")]
+    endianness: i32,
+}
+
+/// `BundleEntryProto`.
+#[derive(Clone, PartialEq, Message)]
+struct Entry {
+    #[prost(int32, tag = "1")]
+    dtype: i32,
+    #[prost(message, optional, tag = "2")]
+    shape: Option<Shape>,
+    #[prost(int32, tag = "3")]
+    shard_id: i32,
+    #[prost(int64, tag = "4")]
+    offset: i64,
+    #[prost(int64, tag = "5")]
+    size: i64,
+    #[prost(fixed32, tag = "6")]
+    crc32c: u32,
+    /// Messages that need no closer look: a tensor in slices is not read.
+    #[prost(bytes = "vec", repeated, tag = "7")]
+    slices: Vec<Vec<u8>>,
+}
+
+/// `TensorShapeProto`.
+#[derive(Clone, PartialEq, Message)]
+struct Shape {
+    #[prost(message, repeated, tag = "2")]
+    dim: Vec<Dimension>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Dimension {
+    #[prost(int64, tag = "1")]
+    size: i64,
+}
+
+impl Entry {
+    /// The tensor's bytes in the file of `values`.
+    fn bytes<'a>(&self, values: &'a [u8]) -> Result<&'a [u8], &'static str> {
+        if self.shard_id != 0 || !self.slices.is_empty() {
+            return Err("it lies in pieces");
+        }
+        let outside = "its values lie outside of the file";
+        let start = usize::try_from(self.offset).map_err(|_| outside)?;
+        let size = usize::try_from(self.size).map_err(|_| outside)?;
+        let end = start.checked_add(size).ok_or(outside)?;
+        values.get(start..end).ok_or(outside)
+    }
+
+    /// The shape, which is that of `size` bytes of floats.
+    fn shape(&self, size: usize) -> Result<Vec<usize>, &'static str> {
+        let dimensions = self.shape.as_ref().map_or(&[][..], |shape| &shape.dim);
+        let lengths = dimensions.iter().map(|dimension| usize::try_from(dimension.size));
+        let shape = lengths.collect::<Result<Vec<_>, _>>().map_err(|_| "its shape is open")?;
+        let length = shape.iter().try_fold(4usize, |product, &n| product.checked_mul(n));
+        if length == Some(size) { Ok(shape) } else { Err("its shape does not fit its size") }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! What there is to know of an ONNX file without running it: its ports, its initialisers, its metadata.
+//!
+//! The messages are the part of `onnx.proto` (github.com/onnx/onnx) that is looked at; all else in a file
+//! is passed over.
+
+use std::collections::BTreeMap;
+
+use prost::Message;
+
+/// Tensors' shapes by name.
+pub(crate) type Shapes = BTreeMap<String, Vec<usize>>;
+
+/// A graph, as its file describes it.
+#[derive(Debug)]
+pub(crate) struct Graph {
+    model: ModelProto,
+}
+
+impl Graph {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// In words, why it is none.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Graph, String> {
+        let model = ModelProto::decode(bytes).map_err(|error| format!("no ONNX graph: {error}"))?;
+        if model.graph.is_none() {
+            return Err("no ONNX graph: there is none in the file".into());
+        }
+        Ok(Graph { model })
+    }
+
+    /// The initialisers that have no values in the file, to be given by name.
+    pub(crate) fn open_initialisers(&self) -> Shapes {
+        let initialisers = self.model.graph.iter().flat_map(|graph| &graph.initializer);
+        let open = initialisers.filter(|tensor| tensor.data_location == TensorProto::EXTERNAL);
+        let shape = |tensor: &TensorProto| {
+            tensor.dims.iter().map(|&size| usize::try_from(size).unwrap_or(0)).collect()
+        };
+        open.map(|tensor| (tensor.name.clone(), shape(tensor))).collect()
+    }
+
+    /// The dimensions of an input or output; -1 for one that is left open.
+    pub(crate) fn port(&self, name: &str) -> Option<Vec<i64>> {
+        let graph = self.model.graph.as_ref()?;
+        let port = graph.input.iter().chain(&graph.output).find(|port| port.name == name)?;
+        let shape = port.r#type.as_ref()?.tensor_type.as_ref()?.shape.as_ref()?;
+        Some(shape.dim.iter().map(|size| size.dim_value.unwrap_or(-1)).collect())
+    }
+
+    /// An entry of the metadata.
+    pub(crate) fn metadata(&self, key: &str) -> Option<&str> {
+        let entry = self.model.metadata_props.iter().find(|entry| entry.key == key)?;
+        Some(&entry.value)
+    }
+}
+
+/// Whether the tensors in a file are those that a graph wants.
+///
+/// # Errors
+/// The first difference by name, in words.
+pub(crate) fn compare(wanted: &Shapes, found: &Shapes) -> Result<(), String> {
+    let mut names: Vec<&String> = wanted.keys().chain(found.keys()).collect();
+    names.sort();
+    for name in names {
+        match (wanted.get(name), found.get(name)) {
+            (Some(wanted), Some(found)) if wanted != found => {
+                return Err(format!(
+                    "tensor {name} has the shape {found:?}, the graph wants {wanted:?}"
+                ));
+            }
+            (Some(wanted), None) => {
+                return Err(format!("tensor {name} {wanted:?} is missing"));
+            }
+            (None, Some(found)) => {
+                return Err(format!("the graph has no place for tensor {name} {found:?}"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ModelProto {
+    #[prost(message, optional, tag = "7")]
+    graph: Option<GraphProto>,
+    #[prost(message, repeated, tag = "14")]
+    metadata_props: Vec<StringStringEntryProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct GraphProto {
+    #[prost(message, repeated, tag = "5")]
+    initializer: Vec<TensorProto>,
+    #[prost(message, repeated, tag = "11")]
+    input: Vec<ValueInfoProto>,
+    #[prost(message, repeated, tag = "12")]
+    output: Vec<ValueInfoProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorProto {
+    #[prost(int64, repeated, tag = "1")]
+    dims: Vec<i64>,
+    #[prost(string, tag = "8")]
+    name: String,
+    #[prost(int32, tag = "14")]
+    data_location: i32,
+}
+
+impl TensorProto {
+    /// The value of `data_location` for values that are elsewhere.
+    const EXTERNAL: i32 = 1;
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ValueInfoProto {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(message, optional, tag = "2")]
+    r#type: Option<TypeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TypeProto {
+    #[prost(message, optional, tag = "1")]
+    tensor_type: Option<TensorTypeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorTypeProto {
+    #[prost(message, optional, tag = "2")]
+    shape: Option<TensorShapeProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TensorShapeProto {
+    #[prost(message, repeated, tag = "1")]
+    dim: Vec<DimensionProto>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct DimensionProto {
+    #[prost(int64, optional, tag = "1")]
+    dim_value: Option<i64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct StringStringEntryProto {
+    #[prost(string, tag = "1")]
+    key: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_weightless_graph_tells_its_tensors_ports_and_arguments() {
+        let graph = Graph::parse(include_bytes!("../../models/mini/graph.onnx")).unwrap();
+        let open = graph.open_initialisers();
+        assert_eq!(open["decoder.0.conv_tr.bias"].len(), 1);
+        assert_eq!(graph.port("mix"), Some(vec![1, 2, 176_400]));
+        assert_eq!(graph.port("stems"), Some(vec![1, 4, 2, 176_400]));
+        assert!(graph.metadata("kwargs").unwrap().contains("sources"));
+        assert!(graph.port("nosuch").is_none() && graph.metadata("nosuch").is_none());
+        assert!(Graph::parse(b"no graph").is_err() && Graph::parse(b"").is_err());
+    }
+
+    #[test]
+    fn the_first_difference_is_named() {
+        let shapes = |list: &[(&str, &[usize])]| -> Shapes {
+            list.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec())).collect()
+        };
+        let wanted = shapes(&[("a", &[2, 3]), ("b", &[4])]);
+        assert_eq!(compare(&wanted, &wanted), Ok(()));
+        for (found, expected) in [
+            (shapes(&[("b", &[4])]), "tensor a [2, 3] is missing"),
+            (shapes(&[("a", &[2, 3]), ("b", &[5])]), "tensor b has the shape [5]"),
+            (shapes(&[("a", &[2, 3]), ("b", &[4]), ("c", &[1])]), "no place for tensor c [1]"),
+        ] {
+            let error = compare(&wanted, &found).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}

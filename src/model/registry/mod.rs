@@ -1,0 +1,87 @@
+//! The model registry: published models ([`catalogue`]), downloaded ([`pull`], [`download`]), imported from the user's
+//! files ([`import`], [`unverified`], [`checkpoint`]), verified and removed.
+//!
+//! The models folder has a folder for each model. The folder of a published model holds its authors' files and
+//! nothing else, so that they can be verified against the published hashes; one that was imported unverified has a
+//! card and a graph of its own. A file is written under a name that ends in `.part` and is renamed when it has been
+//! verified, so that a partial file is never taken for a model.
+
+mod catalogue;
+mod checkpoint;
+mod download;
+mod error;
+pub mod import;
+pub mod pull;
+mod spleeter;
+mod unverified;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+pub use catalogue::Published;
+pub use error::PublishedError;
+
+use super::{Catalog, Model, Sha256Hash};
+
+/// What a file is called until it is whole and verified.
+fn part(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    path.with_file_name(name)
+}
+
+/// Gives a verified file its own name.
+fn publish(part: &Path, path: &Path) -> Result<(), PublishedError> {
+    fs::rename(part, path).map_err(PublishedError::io(path))?;
+    sync_folder(path.parent().unwrap_or(path))
+}
+
+/// Waits until the names in a folder are safely on the disk, where the system can do that.
+fn sync_folder(folder: &Path) -> Result<(), PublishedError> {
+    if cfg!(unix) {
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(PublishedError::io(folder))?;
+    }
+    Ok(())
+}
+
+fn hash_of(path: &Path) -> Result<Sha256Hash, PublishedError> {
+    let found = File::open(path).and_then(Sha256Hash::of_reader);
+    found.map_err(PublishedError::io(path))
+}
+
+/// Checks that the files of an installed model are those that its card names.
+///
+/// # Errors
+/// [`PublishedError::Hash`] for the first that is not; `Io`.
+pub fn verify(model: &Model) -> Result<(), PublishedError> {
+    let Some(folder) = model.folder() else { return Ok(()) };
+    for (file, expected) in model.files() {
+        let path = folder.join(file);
+        let found = hash_of(&path)?;
+        if found != expected {
+            let (place, file) = (path.display().to_string(), file.to_owned());
+            return Err(PublishedError::Damaged { place, file, expected, found });
+        }
+    }
+    Ok(())
+}
+
+/// Removes a model's folder, unfinished downloads included.
+///
+/// # Errors
+/// [`PublishedError::NotInstalled`], [`PublishedError::Embedded`], `Io`.
+pub fn remove(name: &str, catalog: &Catalog, models: &Path) -> Result<PathBuf, PublishedError> {
+    let installed = catalog.find(name).ok();
+    let folder = match installed.as_ref().map(|model| model.folder()) {
+        Some(Some(folder)) => folder.to_owned(),
+        Some(None) => return Err(PublishedError::Embedded { name: name.to_owned() }),
+        // The rest of a download, or what has a broken card. A name is never a path.
+        None => match name.parse::<super::ModelName>() {
+            Ok(name) if models.join(name.as_str()).is_dir() => models.join(name.as_str()),
+            _ => return Err(PublishedError::NotInstalled { name: name.to_owned() }),
+        },
+    };
+    fs::remove_dir_all(&folder).map_err(PublishedError::io(&folder))?;
+    Ok(folder)
+}

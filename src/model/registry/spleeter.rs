@@ -1,0 +1,92 @@
+//! Archives of Spleeter that nothing is known of: a fine-tune, or another file in the place of a published one.
+
+use std::cmp::Reverse;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+
+use super::{Published, PublishedError};
+use crate::model::card::Family;
+use crate::model::checkpoint::tensorflow;
+use crate::model::onnx;
+
+/// What helps where the archive is another one.
+const OTHER_ARCHIVE: &str =
+    "give a .tar.gz with a checkpoint of Spleeter's, as its authors publish theirs";
+
+/// Whether a file is compressed as an archive of Spleeter is: it begins as gzip does.
+pub(super) fn is_archive(path: &Path) -> bool {
+    let mut magic = [0; 2];
+    File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
+        && magic == [0x1f, 0x8b]
+}
+
+/// The published model whose graph the archive fills: `wanted`, or else the one with the most stems, since the
+/// tensors of those with fewer are among its own.
+///
+/// # Errors
+/// [`PublishedError::Unfit`] with the first difference; `Io`.
+pub(super) fn model_of(
+    path: &Path,
+    wanted: Option<&Published>,
+) -> Result<Published, PublishedError> {
+    let unfit = |reason: String| PublishedError::Unfit {
+        path: path.to_owned(),
+        reason,
+        remedy: OTHER_ARCHIVE,
+    };
+    let bytes = fs::read(path).map_err(PublishedError::io(path))?;
+    let tensors = tensorflow::read(&bytes).map_err(unfit)?;
+    let candidates = match wanted {
+        Some(wanted) => vec![wanted.clone()],
+        None => most_stems_first(),
+    };
+    let found = tensors.into_iter().map(|tensor| (tensor.name, tensor.shape)).collect();
+    fitting(&found, candidates).map_err(unfit)
+}
+
+fn most_stems_first() -> Vec<Published> {
+    let all = Published::all().filter(|published| published.card.family == Family::Spleeter);
+    let mut all: Vec<Published> = all.collect();
+    all.sort_by_key(|published| Reverse(published.card.stems.len()));
+    all
+}
+
+/// The first whose graph the tensors fill, of which an archive has more: what only training needs.
+fn fitting(found: &onnx::Shapes, candidates: Vec<Published>) -> Result<Published, String> {
+    let mut reason = String::new();
+    for candidate in candidates {
+        let open = onnx::Graph::parse(candidate.graph)?.open_initialisers();
+        let mut used = found.clone();
+        used.retain(|name, _| open.contains_key(name));
+        match onnx::compare(&open, &used) {
+            Ok(()) => return Ok(candidate),
+            Err(difference) => reason = format!("as {}: {difference}", candidate.card.name),
+        }
+    }
+    Err(reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_is_of_the_model_whose_stems_it_has_weights_for() {
+        for name in ["spleeter-2stems", "spleeter-4stems", "spleeter-5stems"] {
+            let published = Published::find(name).unwrap();
+            let graph = onnx::Graph::parse(published.graph).unwrap();
+            let mut tensors = graph.open_initialisers();
+            tensors.insert("beta1_power".to_owned(), vec![]);
+            assert_eq!(
+                fitting(&tensors, most_stems_first()).unwrap().card.name,
+                published.card.name
+            );
+            tensors.remove("conv2d/kernel");
+            let reason = fitting(&tensors, most_stems_first()).unwrap_err();
+            assert!(reason.contains("tensor"), "{reason}");
+            let reason = fitting(&tensors, vec![published]).unwrap_err();
+            assert!(reason.contains(name) && reason.contains("conv2d/kernel"), "{reason}");
+        }
+    }
+}

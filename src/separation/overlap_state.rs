@@ -1,0 +1,152 @@
+//! The overlap that is not final yet, as a file: `carry.<segments>`.
+//!
+//! One line of JSON says how long what follows is; then come the weights, the sums of each stem (left,
+//! then right), for each stem the tail that its resampler needs to go on, and, where the engine before fades
+//! out, the shares and each stem's frames of that, all F32LE.
+
+use std::io::{self, BufRead, Read};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::audio::{Encoding, Frames, Stereo};
+use crate::dsp::segments::Blend;
+use crate::dsp::{FadeOut, OverlapAdd};
+use crate::files::replace;
+
+/// What has to be known to go on after a commit.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Carry {
+    /// The sums that are not final.
+    pub(super) overlap: OverlapAdd,
+    /// What the engine before has left, from the same frame on.
+    pub(super) fade: FadeOut,
+    /// For each stem the frames at the model's rate that its resampler sees again; empty without one.
+    pub(super) tails: Vec<Stereo>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    format: u32,
+    position: Frames,
+    overlap: usize,
+    stems: usize,
+    tail: usize,
+    #[serde(default)]
+    fade: usize,
+}
+
+const FORMAT: u32 = 1;
+
+impl Carry {
+    /// What there is before the first commit.
+    pub(super) fn none(stems: usize, blend: Blend) -> Carry {
+        Carry {
+            overlap: OverlapAdd::new(stems, Frames::ZERO, blend),
+            fade: FadeOut::none(stems, Frames::ZERO),
+            tails: Vec::new(),
+        }
+    }
+
+    /// Writes the file and waits until it is safely on the disk.
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+        let head = Head {
+            format: FORMAT,
+            position: self.overlap.position(),
+            overlap: self.overlap.weights().len(),
+            stems: self.overlap.sums().len(),
+            tail: self.tails.first().map_or(0, Stereo::len),
+            fade: self.fade.shares().len(),
+        };
+        let mut bytes = serde_json::to_vec(&head).map_err(io::Error::other)?;
+        bytes.push(b'\n');
+        let mut add = |samples: &[f32]| {
+            Encoding::F32Le.write(samples.iter().copied(), &mut bytes);
+        };
+        add(self.overlap.weights());
+        for stereo in self.overlap.sums().iter().chain(&self.tails) {
+            stereo.planes().into_iter().for_each(&mut add);
+        }
+        add(self.fade.shares());
+        for stereo in self.fade.stems() {
+            stereo.planes().into_iter().for_each(&mut add);
+        }
+        replace(path, &bytes)
+    }
+
+    /// Reads what [`Carry::write`] has written; `blend` is that of the windows.
+    ///
+    /// # Errors
+    /// `InvalidData` for anything else.
+    pub(super) fn read(path: &Path, blend: Blend) -> io::Result<Carry> {
+        let invalid = || {
+            let text = format!("{} is damaged", path.display());
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        };
+        let mut reader = io::BufReader::new(std::fs::File::open(path)?);
+        let mut line = Vec::new();
+        reader.by_ref().take(4096).read_until(b'\n', &mut line)?;
+        let head: Head = serde_json::from_slice(&line).map_err(|_| invalid())?;
+        if head.format != FORMAT {
+            return Err(invalid());
+        }
+        let mut samples = |count: usize| -> io::Result<Vec<f32>> {
+            let mut bytes = Vec::new();
+            let wanted = count as u64 * 4;
+            reader.by_ref().take(wanted).read_to_end(&mut bytes)?;
+            let whole = bytes.len() as u64 == wanted;
+            if whole { Ok(Encoding::F32Le.read(&bytes).collect()) } else { Err(invalid()) }
+        };
+        let weights = samples(head.overlap)?;
+        let sums = stems(head.stems, head.overlap, &mut samples)?;
+        let tails = stems(head.stems, head.tail, &mut samples)?;
+        let shares = samples(head.fade)?;
+        let fading = stems(head.stems, head.fade, &mut samples)?;
+        let overlap = OverlapAdd::restore(head.position, weights, sums, blend);
+        let overlap = overlap.ok_or_else(invalid)?;
+        let fade = FadeOut::restore(head.position, shares, fading).ok_or_else(invalid)?;
+        Ok(Carry { overlap, fade, tails })
+    }
+}
+
+/// So many stems of so many frames each.
+fn stems(
+    count: usize,
+    frames: usize,
+    samples: &mut impl FnMut(usize) -> io::Result<Vec<f32>>,
+) -> io::Result<Vec<Stereo>> {
+    let mut stem = || -> io::Result<Stereo> {
+        let (left, right) = (samples(frames)?, samples(frames)?);
+        Ok(Stereo::from_planes(left, right).unwrap_or_default())
+    };
+    (0..count).map(|_| stem()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_carry_comes_back_bit_for_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("carry.3");
+        let answer = |k: f32| Stereo::from_planes(vec![k, 0.1, 0.3], vec![-k, 1e-30, 7.0]).unwrap();
+        let mut overlap = OverlapAdd::new(2, Frames(5), Blend::Sum);
+        overlap.add(Frames(6), &[0.1, 0.7, 0.3], &[answer(1.0), answer(2.0)]);
+        let fading =
+            FadeOut::restore(Frames(5), vec![0.9, 0.5, 0.1], vec![answer(5.0), answer(6.0)]);
+        for (tails, fade) in [
+            (vec![Stereo::new(); 2], FadeOut::none(2, Frames(5))),
+            (vec![answer(3.0), answer(4.0)], fading.unwrap()),
+        ] {
+            let carry = Carry { overlap: overlap.clone(), fade, tails };
+            carry.write(&path).unwrap();
+            assert_eq!(Carry::read(&path, Blend::Sum).unwrap(), carry);
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+        assert_eq!(Carry::read(&path, Blend::Sum).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        std::fs::write(&path, "{}").unwrap();
+        assert_eq!(Carry::read(&path, Blend::Sum).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+}

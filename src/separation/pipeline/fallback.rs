@@ -1,0 +1,240 @@
+//! When an engine cannot go on: which is the next, and who is told.
+
+use std::sync::Arc;
+
+use super::{Context, storage};
+use crate::audio::Frames;
+use crate::engine::EngineError;
+use crate::engine::fallback::chain::NoSuccessor;
+use crate::model::Model;
+use crate::separation::pipeline::active_engine::{Player, columns_of, engine_of};
+use crate::session::manifest::{ChangeReason, Engine, EngineChange, Manifest, Successor};
+use crate::session::{Failure, Reason, Session};
+
+/// A process that has died so often while an engine had a session's next segment is taken to have died of it.
+const MOST_DEATHS: u32 = 2;
+
+/// Why an engine cannot go on.
+pub(in crate::separation) struct Cause {
+    pub(in crate::separation) reason: ChangeReason,
+    pub(in crate::separation) message: String,
+}
+
+impl Cause {
+    /// An error that came again.
+    pub(super) fn of(error: &EngineError) -> Cause {
+        Cause { reason: reason_of(error), message: error.to_string() }
+    }
+
+    /// An engine that a session should begin with, but that does not work.
+    pub(in crate::separation) fn of_health(error: &EngineError) -> Cause {
+        match Cause::of(error) {
+            cause if cause.reason == ChangeReason::ModelUnavailable => cause,
+            cause => Cause { reason: ChangeReason::BreakerOpen, ..cause },
+        }
+    }
+
+    fn of_death(model: &str) -> Cause {
+        let message =
+            format!("the server ended abnormally while model {model} had a segment, and again");
+        Cause { reason: ChangeReason::EngineCrashed, message }
+    }
+}
+
+/// What an error is called where it lets another engine take over.
+pub fn reason_of(error: &EngineError) -> ChangeReason {
+    match error {
+        EngineError::NotFinite { .. } => ChangeReason::EngineNotFinite,
+        EngineError::TimedOut { .. } => ChangeReason::EngineTimeout,
+        EngineError::Panicked { .. } => ChangeReason::EnginePanicked,
+        EngineError::Run { .. } | EngineError::Cancelled | EngineError::ShuttingDown => {
+            ChangeReason::EngineFailed
+        }
+        EngineError::UnknownModel { .. }
+        | EngineError::NotInstalled { .. }
+        | EngineError::NoModelForStems { .. }
+        | EngineError::Card { .. }
+        | EngineError::File { .. }
+        | EngineError::Hash { .. }
+        | EngineError::Load { .. }
+        | EngineError::NoneWorks { .. } => ChangeReason::ModelUnavailable,
+    }
+}
+
+/// The engine whose turn it is; the next one, where that one cannot be had, and where it does not work and
+/// another does.
+pub(super) fn player(
+    session: &Session,
+    context: &Context,
+    position: Frames,
+) -> Result<Player, Failure> {
+    let manifest = session.manifest();
+    let player = match Player::find(&manifest, context) {
+        Ok(player) => player,
+        Err(error) => {
+            let from = manifest.turn().model;
+            return hand_on(session, context, &from, &Cause::of(&error), position);
+        }
+    };
+    let health = context.chain.health(player.model());
+    let cause = if manifest.deaths >= MOST_DEATHS {
+        Some(Cause::of_death(player.name()))
+    } else if context.chain.breakers().is_closed(player.name()) {
+        None
+    } else {
+        health.error.as_ref().map(Cause::of_health)
+    };
+    if let Some(cause) = cause
+        && manifest.settings.allow_fallback
+        && successor(&manifest, context, player.name()).is_ok()
+    {
+        return next(session, context, &player, &cause, position);
+    }
+    identify(session, engine_of(player.model(), context))?;
+    Ok(player)
+}
+
+/// Gives the session to the next engine, which begins at `position`, and tells of it.
+///
+/// # Errors
+/// Why there is none.
+pub(super) fn next(
+    session: &Session,
+    context: &Context,
+    player: &Player,
+    cause: &Cause,
+    position: Frames,
+) -> Result<Player, Failure> {
+    hand_on(session, context, player.name(), cause, position)
+}
+
+fn hand_on(
+    session: &Session,
+    context: &Context,
+    from: &str,
+    cause: &Cause,
+    position: Frames,
+) -> Result<Player, Failure> {
+    let manifest = session.manifest();
+    if !manifest.settings.allow_fallback {
+        let text = format!(
+            "{}, and no other engine was to take over, as the request says; try again, name another \
+             model, or allow fallback",
+            cause.message
+        );
+        return Err(failure(&manifest, cause, text));
+    }
+    let model = successor(&manifest, context, from).map_err(|none| match none {
+        NoSuccessor::LacksStem(yields) => {
+            let text = format!(
+                "{}, and no other engine yields what is wanted: {yields}; ask for fewer stems, or name \
+                 another model",
+                cause.message
+            );
+            Failure::new(Reason::NoFallbackForStem, text).with("segment", manifest.commit.segments)
+        }
+        NoSuccessor::NoneWorks(faults) => {
+            let text = format!(
+                "{}, and no other engine can take over: {faults}; see `stemwire doctor` on the server",
+                cause.message
+            );
+            failure(&manifest, cause, text)
+        }
+    })?;
+    let card = model.card();
+    let to = engine_of(&model, context);
+    let message = format!("{}; {} goes on", cause.message, card.name);
+    tracing::warn!(session = %session.id(), reason = cause.reason.as_str(), %message, "another engine");
+    let change = EngineChange {
+        from: before(&manifest, context, from),
+        to: to.clone(),
+        frame: manifest.commit.stems,
+        reason: cause.reason,
+        message,
+    };
+    let columns = columns_of(card);
+    let asked = manifest.settings.overlap.filter(|_| columns.is_none());
+    let (segment, overlap) = (card.segment, asked.unwrap_or(card.overlap));
+    let successor = Successor { engine: to, segment, overlap, columns };
+    session
+        .update(|manifest| {
+            vouch(manifest, &successor.engine);
+            manifest.begin_turn(successor, position);
+            manifest.engine_changes.push(change.clone());
+        })
+        .map_err(storage)?;
+    context.tell(|observer| observer.engine_changed(&change));
+    let found = Player::find(&session.manifest(), context);
+    found.map_err(|error| Failure::new(Reason::ModelUnavailable, error.to_string()))
+}
+
+fn successor(
+    manifest: &Manifest,
+    context: &Context,
+    from: &str,
+) -> Result<Arc<Model>, NoSuccessor> {
+    let tried: Vec<String> =
+        manifest.engine_changes.iter().map(|change| change.from.model.clone()).collect();
+    context.chain.successor(from, &tried, &manifest.plan.stems, manifest.plan.model_rate)
+}
+
+/// The engine that gives its place up.
+fn before(manifest: &Manifest, context: &Context, from: &str) -> Engine {
+    let known = manifest.engine.clone().filter(|engine| engine.model == from);
+    let found = || context.catalog.find(from).ok().map(|model| engine_of(&model, context));
+    known.or_else(found).unwrap_or_else(|| Engine::unknown(from))
+}
+
+/// Why a session fails whose engine nobody follows.
+fn failure(manifest: &Manifest, cause: &Cause, text: String) -> Failure {
+    let begun = manifest.commit.segments > 0;
+    let reason = match cause.reason {
+        ChangeReason::ModelUnavailable if !begun => Reason::ModelUnavailable,
+        _ => Reason::EngineFailed,
+    };
+    Failure::new(reason, text).with("segment", manifest.commit.segments)
+}
+
+/// Pins what computes; tells where another server computed before.
+fn identify(session: &Session, engine: Engine) -> Result<(), Failure> {
+    let manifest = session.manifest();
+    if manifest.engine.as_ref() == Some(&engine) {
+        return Ok(());
+    }
+    session
+        .update(|manifest| {
+            vouch(manifest, &engine);
+            let before = manifest.engine.replace(engine.clone());
+            let Some(from) = before.filter(|_| manifest.commit.segments > 0) else { return };
+            let (reason, message) = if from.weights == engine.weights {
+                (
+                    ChangeReason::ServerRestarted,
+                    "the server was started again with another library or number of threads; the \
+                     rest may differ in the last bits",
+                )
+            } else {
+                (
+                    ChangeReason::ModelReplaced,
+                    "the model's weights were replaced; the rest sounds as they do",
+                )
+            };
+            let (to, frame) = (engine, manifest.commit.stems);
+            let message = message.into();
+            manifest.engine_changes.push(EngineChange { from, to, frame, reason, message });
+        })
+        .map_err(storage)
+}
+
+/// Tells of weights that nobody vouches for.
+fn vouch(manifest: &mut Manifest, engine: &Engine) {
+    if engine.verified {
+        return;
+    }
+    let text = format!(
+        "nobody vouches for the weights of {} (SHA-256 {}): they are not verified",
+        engine.model, engine.weights
+    );
+    if !manifest.notices.contains(&text) {
+        manifest.notices.push(text);
+    }
+}

@@ -1,0 +1,170 @@
+//! The files of the stems that were asked for.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::audio::resample::Resampler;
+use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
+use crate::audio::{Encoding, Frames, Hertz, StemName, Stereo};
+use crate::session::{Layout, Manifest};
+
+/// The files of a session's stems, growing together.
+pub(super) struct StemFiles {
+    stems: Vec<StemFile>,
+    layout: Layout,
+}
+
+struct StemFile {
+    name: StemName,
+    wav: GrowingWav,
+    /// Gone when the stems have been ended.
+    resampler: Option<Resampler>,
+    hash: Sha256,
+    peak: f32,
+}
+
+/// What is known of a stem.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct StemRecord {
+    pub(super) peak: f32,
+    pub(super) sha256: Option<String>,
+}
+
+impl StemFiles {
+    /// Opens the files after their committed frames, which are of `rate`. `consumed` frames of the
+    /// model's have gone into them, and `tails` are what the resamplers have to see again.
+    ///
+    /// # Errors
+    /// What the disk says; `InvalidData` where a file or a tail is not what the manifest says.
+    pub(super) fn open(
+        layout: &Layout,
+        manifest: &Manifest,
+        rate: Hertz,
+        consumed: Frames,
+        tails: &[Stereo],
+    ) -> io::Result<StemFiles> {
+        let frames = manifest.commit.stems;
+        let none = Stereo::new();
+        let open = |(index, stem): (usize, &crate::session::manifest::Stem)| {
+            let path = layout.growing_stem(&stem.name);
+            let last = layout.stem(&stem.name);
+            // A crash between the last rename and the last manifest.
+            if last.exists() {
+                fs::rename(&last, &path)?;
+            }
+            let wav = if frames == Frames::ZERO {
+                // A crash before the first commit may have left one.
+                remove_if_there(&path)?;
+                GrowingWav::create(&path, Encoding::F32Le, rate)?
+            } else {
+                GrowingWav::resume(&path, Encoding::F32Le, rate, frames)?
+            };
+            let tail = tails.get(index).unwrap_or(&none);
+            let resampler = Resampler::resume(manifest.plan.model_rate, rate, consumed, tail)
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            let hash = hash_of(&path, frames)?;
+            let (name, resampler) = (stem.name.clone(), Some(resampler));
+            Ok(StemFile { name, wav, resampler, hash, peak: stem.peak })
+        };
+        let stems = manifest.stems.iter().enumerate().map(open).collect::<io::Result<_>>()?;
+        Ok(StemFiles { stems, layout: layout.clone() })
+    }
+
+    /// Adds final frames at the model's rate to each stem; answers the frames that the files then have.
+    pub(super) fn append(&mut self, finals: &[Stereo]) -> io::Result<Frames> {
+        for (stem, audio) in self.stems.iter_mut().zip(finals) {
+            let mut resampled = Stereo::new();
+            if let Some(resampler) = &mut stem.resampler {
+                resampler.push(audio, &mut resampled);
+            }
+            stem.write(&resampled)?;
+        }
+        Ok(self.frames())
+    }
+
+    /// Ends the stems, which have `total` frames then; the files are not renamed yet.
+    pub(super) fn end(&mut self, total: Frames) -> io::Result<Frames> {
+        for stem in &mut self.stems {
+            let mut rest = Stereo::new();
+            if let Some(resampler) = stem.resampler.take() {
+                resampler.finish(&mut rest);
+            }
+            // Rounding up on the way to the model's rate may have made a frame more than the source
+            // has.
+            rest.resize(total.saturating_sub(stem.wav.frames()).as_len());
+            stem.write(&rest)?;
+        }
+        Ok(self.frames())
+    }
+
+    /// Waits until everything that was added is safely on the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.stems.iter().try_for_each(|stem| stem.wav.sync())
+    }
+
+    /// What the resamplers have to see again to go on from here.
+    pub(super) fn tails(&self) -> Vec<Stereo> {
+        let context = |stem: &StemFile| stem.resampler.as_ref().map(Resampler::context);
+        self.stems.iter().map(|stem| context(stem).unwrap_or_default()).collect()
+    }
+
+    /// What is known of the stems so far.
+    pub(super) fn records(&self) -> Vec<StemRecord> {
+        self.stems.iter().map(|stem| StemRecord { peak: stem.peak, sha256: None }).collect()
+    }
+
+    /// Writes the final sizes, gives the files their final names, and answers what is known of them.
+    pub(super) fn publish(self) -> io::Result<Vec<StemRecord>> {
+        let publish = |stem: StemFile| {
+            stem.wav.finish()?;
+            fs::rename(self.layout.growing_stem(&stem.name), self.layout.stem(&stem.name))?;
+            let hash = stem.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+            Ok(StemRecord { peak: stem.peak, sha256: Some(hash) })
+        };
+        let records = self.stems.into_iter().map(publish).collect::<io::Result<_>>()?;
+        crate::files::sync_directory(&self.layout.stems())?;
+        Ok(records)
+    }
+
+    fn frames(&self) -> Frames {
+        self.stems.first().map_or(Frames::ZERO, |stem| stem.wav.frames())
+    }
+}
+
+impl StemFile {
+    fn write(&mut self, audio: &Stereo) -> io::Result<()> {
+        let samples = audio.planes().into_iter().flatten();
+        self.peak = samples.fold(self.peak, |peak, sample| peak.max(sample.abs()));
+        let mut bytes = Vec::with_capacity(audio.len() * 8);
+        Encoding::F32Le.write_frames(audio, &mut bytes);
+        self.hash.update(&bytes);
+        self.wav.append_encoded(&bytes)
+    }
+}
+
+/// The hash of a growing stem's first frames, to be continued.
+fn hash_of(path: &Path, frames: Frames) -> io::Result<Sha256> {
+    let mut file = fs::File::open(path)?;
+    file.seek(SeekFrom::Start(HEADER_BYTES))?;
+    let mut samples = BufReader::new(file.take(frames.0 * frame_bytes(Encoding::F32Le)));
+    let mut hash = Sha256::new();
+    loop {
+        let bytes = samples.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(hash);
+        }
+        hash.update(bytes);
+        let count = bytes.len();
+        samples.consume(count);
+    }
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,66 @@
+//! Deadlines of calls.
+
+use std::future::pending;
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use tokio::time::{Instant, sleep_until};
+use tonic::metadata::MetadataMap;
+
+/// When a call must have ended, by its `grpc-timeout`; the transport itself heeds that only until the
+/// answer begins.
+pub(crate) fn of(metadata: &MetadataMap) -> Option<Instant> {
+    Some(Instant::now() + timeout(metadata.as_ref())?)
+}
+
+/// How long the caller of gRPC waits, if it says so.
+pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+    parse(headers.get("grpc-timeout")?.to_str().ok()?)
+}
+
+/// Parses the value of `grpc-timeout`: at most eight digits and a unit.
+fn parse(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let count: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
+    match unit {
+        "H" => Some(Duration::from_secs(count * 3600)),
+        "M" => Some(Duration::from_secs(count * 60)),
+        "S" => Some(Duration::from_secs(count)),
+        "m" => Some(Duration::from_millis(count)),
+        "u" => Some(Duration::from_micros(count)),
+        "n" => Some(Duration::from_nanos(count)),
+        _ => None,
+    }
+}
+
+/// Runs `work` until the deadline; `None` where that comes first.
+pub(crate) async fn within<T>(
+    deadline: Option<Instant>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    let alarm = async {
+        match deadline {
+            Some(deadline) => sleep_until(deadline).await,
+            None => pending().await,
+        }
+    };
+    tokio::select! {
+        result = work => Some(result),
+        () = alarm => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_read_as_grpc_writes_them() {
+        assert_eq!(parse("90S"), Some(Duration::from_secs(90)));
+        assert_eq!(parse("5m"), Some(Duration::from_millis(5)));
+        assert_eq!(parse("2H"), Some(Duration::from_secs(7200)));
+        for bad in ["", "S", "5", "5x", "-1S", "123456789S", "5é"] {
+            assert_eq!(parse(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What a client has been told, and what is due.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Event;
+use crate::audio::Frames;
+use crate::proto;
+use crate::server::convert;
+use crate::session::Session;
+use crate::session::manifest::EngineChange;
+
+/// `Progress` comes at least this often, and at most that often.
+const PROGRESS_AT_LEAST: Duration = Duration::from_secs(4);
+const PROGRESS_AT_MOST: Duration = Duration::from_millis(200);
+
+/// What a client has been told.
+pub(in crate::server::grpc) struct Told {
+    progress: proto::Progress,
+    at: Instant,
+    engine_changes: usize,
+}
+
+impl Told {
+    /// Tells a client the session as it is now, and with it the engine changes before the frame `start`.
+    pub(in crate::server::grpc) fn begin(session: &Session, start: Frames) -> (Event, Told) {
+        // Looked at once: what changes from here on is news.
+        let manifest = session.manifest();
+        let before = |change: &&EngineChange| change.frame < start;
+        let told = Told {
+            progress: convert::progress(session.progress_by(&manifest)),
+            at: Instant::now(),
+            engine_changes: manifest.engine_changes.iter().take_while(before).count(),
+        };
+        (Event::Session(convert::session_by(session, &manifest)), told)
+    }
+
+    pub(super) fn engine_changes(&mut self, session: &Session) -> Vec<Event> {
+        let manifest = session.manifest();
+        let new: &[EngineChange] =
+            manifest.engine_changes.get(self.engine_changes..).unwrap_or(&[]);
+        self.engine_changes += new.len();
+        new.iter().map(|change| Event::EngineChange(convert::engine_change(change))).collect()
+    }
+
+    /// The progress, where it is news or due.
+    pub(super) fn progress(&mut self, session: &Session, pumped: bool) -> Option<Event> {
+        let progress = convert::progress(session.progress());
+        let waited = self.at.elapsed();
+        let news = progress.finished_frames != self.progress.finished_frames
+            || progress.state != self.progress.state
+            || progress.queue_position != self.progress.queue_position
+            || waited > PROGRESS_AT_MOST && progress != self.progress;
+        let due = waited >= PROGRESS_AT_LEAST || (news && (!pumped || waited > PROGRESS_AT_MOST));
+        due.then(|| {
+            self.progress = progress;
+            self.at = Instant::now();
+            Event::Progress(progress)
+        })
+    }
+
+    pub(super) fn next_progress(&self) -> Instant {
+        self.at + PROGRESS_AT_LEAST
+    }
+}

@@ -1,0 +1,54 @@
+//! `grpc.health.v1`: whether the server takes work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_health::server::HealthReporter;
+
+use crate::proto::separation_service_server::SeparationServiceServer;
+use crate::separation::Separations;
+
+/// How often it is seen whether any engine works.
+const ROUNDS: Duration = Duration::from_secs(1);
+
+/// Tells the health service where the server stands.
+#[derive(Clone)]
+pub(crate) struct Reporter {
+    inner: HealthReporter,
+}
+
+type Service = SeparationServiceServer<super::Calls>;
+
+/// The health service, which says SERVING of the server and of its service.
+pub(crate) async fn service() -> (Reporter, HealthServer<impl Health>) {
+    let (inner, service) = tonic_health::server::health_reporter();
+    inner.set_serving::<Service>().await;
+    inner.set_service_status("", ServingStatus::Serving).await;
+    (Reporter { inner }, service)
+}
+
+impl Reporter {
+    /// Says SERVING of both while any engine works, and else NOT_SERVING, as long as it is let.
+    pub(crate) async fn follow(self, separations: Arc<Separations>) {
+        let mut told = true;
+        loop {
+            let works = separations.chain().fault().is_none();
+            if works && !told {
+                self.inner.set_serving::<Service>().await;
+                self.inner.set_service_status("", ServingStatus::Serving).await;
+            } else if !works && told {
+                self.not_serving().await;
+            }
+            told = works;
+            tokio::time::sleep(ROUNDS).await;
+        }
+    }
+
+    /// Says NOT_SERVING of both.
+    pub(crate) async fn not_serving(&self) {
+        self.inner.set_not_serving::<Service>().await;
+        self.inner.set_service_status("", ServingStatus::NotServing).await;
+    }
+}

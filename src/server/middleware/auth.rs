@@ -1,0 +1,184 @@
+//! Who may talk to this server.
+//!
+//! A page from elsewhere, open in a browser on this machine, must not be able to fill its disk: it would
+//! come with its own `Origin`, or, with a name that it lets point here, under its own `Host`. Programs
+//! send no `Origin`, and an IP address as `Host` cannot be made to point elsewhere.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, Uri};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use super::caller::is_grpc;
+use crate::server::ServerConfig;
+use crate::server::status::{ApiError, respond, to_status};
+use crate::server::web;
+
+/// Refuses calls before anything reads them.
+pub(crate) async fn check(
+    State(rules): State<Arc<Rules>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match rules.refusal(request.uri(), request.headers()) {
+        // In the language of the caller.
+        Some(error) if is_grpc(request.headers()) => to_status(error).into_http(),
+        Some(error) => respond(&error),
+        None => next.run(request).await,
+    }
+}
+
+/// Who is served.
+pub(crate) struct Rules {
+    token: Option<String>,
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+impl Rules {
+    /// Those that this configuration asks for.
+    pub(crate) fn of(config: &ServerConfig) -> Rules {
+        let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
+        Rules {
+            token: config.token.clone(),
+            hosts: lower(&config.hosts),
+            origins: lower(&config.origins),
+        }
+    }
+
+    fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Option<ApiError> {
+        let host = uri.authority().cloned().or_else(|| text(headers, HOST)?.parse().ok());
+        if !host.as_ref().is_some_and(|host| self.knows(host)) {
+            let host = host.map(|host| host.to_string()).unwrap_or_default();
+            return Some(ApiError::HostForbidden { host });
+        }
+        if let Some(origin) = text(headers, ORIGIN)
+            && !self.trusts(origin, host.as_ref())
+        {
+            return Some(ApiError::OriginForbidden { origin: origin.to_owned() });
+        }
+        // Whoever watches over the server asks for its health without knowing its secrets.
+        let path = uri.path();
+        let health = path == "/health" || path.starts_with("/grpc.health.v1.Health/");
+        // The page itself holds no secrets: it asks for the token and sends it with its calls.
+        let open = health || web::is_page(path);
+        (!open && !self.admits(path, headers)).then_some(ApiError::Unauthenticated)
+    }
+
+    fn knows(&self, host: &Authority) -> bool {
+        let name = host.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        name == "localhost" || name.parse::<IpAddr>().is_ok() || self.hosts.contains(&name)
+    }
+
+    fn trusts(&self, origin: &str, host: Option<&Authority>) -> bool {
+        let origin = origin.to_ascii_lowercase();
+        let own = host.is_some_and(|host| {
+            let host = host.as_str().to_ascii_lowercase();
+            origin == format!("http://{host}") || origin == format!("https://{host}")
+        });
+        own || self.origins.contains(&origin)
+    }
+
+    fn admits(&self, path: &str, headers: &HeaderMap) -> bool {
+        let Some(token) = &self.token else { return true };
+        let given = text(headers, AUTHORIZATION).and_then(|text| text.strip_prefix("Bearer "));
+        // A link on the page carries no header. Its cookie comes from no other site, and changes nothing.
+        let kept = kept_token(headers).filter(|_| path.starts_with("/download/"));
+        given.is_some_and(|given| same_text(given, token))
+            || kept.is_some_and(|kept| same_text(kept, &digits(token)))
+    }
+}
+
+/// The token that the page has left with the browser, in hexadecimal digits.
+fn kept_token(headers: &HeaderMap) -> Option<&str> {
+    let mut cookies = text(headers, COOKIE)?.split(';').map(str::trim);
+    cookies.find_map(|cookie| cookie.strip_prefix("stemwire_token="))
+}
+
+/// A text as a cookie can hold it.
+fn digits(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Compares in a time that does not tell how much is right.
+fn same_text(given: &str, expected: &str) -> bool {
+    let differences = given.bytes().zip(expected.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
+    differences == 0 && given.len() == expected.len()
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(headers: &[(&str, &str)], expected: Option<&str>) {
+        check_at("/x", headers, expected);
+    }
+
+    #[track_caller]
+    fn check_at(path: &str, headers: &[(&str, &str)], expected: Option<&str>) {
+        let config = ServerConfig {
+            token: headers.iter().any(|(name, _)| *name == "token").then(|| "secret".to_owned()),
+            hosts: vec!["Music.example".into()],
+            origins: vec!["https://page.example".into()],
+            ..ServerConfig::default()
+        };
+        let mut map = HeaderMap::new();
+        for (name, value) in headers.iter().filter(|(name, _)| *name != "token") {
+            map.insert(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        let refusal = Rules::of(&config).refusal(&path.parse().unwrap(), &map);
+        let reason = refusal.map(|error| format!("{error:?}"));
+        match (&reason, expected) {
+            (None, None) => {}
+            (Some(reason), Some(part)) => assert!(reason.contains(part), "{reason}"),
+            _ => panic!("{headers:?} gave {reason:?}"),
+        }
+    }
+
+    #[test]
+    fn only_known_hosts_and_origins_are_served() {
+        check(&[("host", "localhost:8000")], None);
+        check(&[("host", "127.0.0.1:8000")], None);
+        check(&[("host", "[::1]:8000")], None);
+        check(&[("host", "MUSIC.example")], None);
+        check(&[("host", "evil.example:8000")], Some("HostForbidden"));
+        check(&[("host", "localhost.evil.example")], Some("HostForbidden"));
+        check(&[], Some("HostForbidden"));
+        let local = ("host", "localhost:8000");
+        check(&[local, ("origin", "http://localhost:8000")], None);
+        check(&[local, ("origin", "http://localhost:3000")], Some("OriginForbidden"));
+        check(&[local, ("origin", "https://page.example")], None);
+        check(&[local, ("origin", "null")], Some("OriginForbidden"));
+    }
+
+    #[test]
+    fn the_token_must_be_right() {
+        let local = ("host", "localhost");
+        let token = ("token", "");
+        check(&[local, token], Some("Unauthenticated"));
+        check(&[local, token, ("authorization", "Bearer secret")], None);
+        check(&[local, token, ("authorization", "Bearer secre")], Some("Unauthenticated"));
+        check(&[local, token, ("authorization", "Bearer ")], Some("Unauthenticated"));
+        check(&[local, token, ("authorization", "secret")], Some("Unauthenticated"));
+    }
+
+    #[test]
+    fn a_download_may_carry_the_token_as_a_cookie() {
+        let (local, token) = (("host", "localhost"), ("token", ""));
+        let cookie = ("cookie", "theme=dark; stemwire_token=736563726574");
+        let wrong = ("cookie", "stemwire_token=736563726575");
+        check_at("/download/x/vocals", &[local, token, cookie], None);
+        check_at("/download/x/vocals", &[local, token, wrong], Some("Unauthenticated"));
+        check_at("/api/sessions", &[local, token, cookie], Some("Unauthenticated"));
+    }
+}

@@ -1,0 +1,187 @@
+//! Numbers for those who watch over a server, as Prometheus reads them.
+//!
+//! [`calls`] counts calls as they pass, [`codes`] tells it how those of gRPC end; [`labels`] keeps the series few, whatever strangers ask for. What
+//! sessions and engines do is told by the rooms below through [`Observer`]; what there is at a moment is
+//! looked at when somebody asks.
+
+mod calls;
+mod codes;
+mod labels;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::separation::{Observer, Separations};
+use crate::session::manifest::EngineChange;
+
+pub(crate) use calls::{Calls, count};
+pub(crate) use codes::tell;
+
+/// The media type of the answer.
+pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Seconds that calls take: from a look at a session to a long song.
+const CALL_SECONDS: [f64; 12] =
+    [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
+
+/// Seconds from a session's beginning to its first stem.
+const FIRST_STEM_SECONDS: [f64; 9] = [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 300.0];
+
+/// All numbers of a server.
+pub(crate) struct Metrics {
+    registry: Registry,
+    grpc: Family<GrpcLabels, Counter>,
+    grpc_seconds: Family<GrpcMethod, Histogram>,
+    http: Family<HttpLabels, Counter>,
+    http_seconds: Family<HttpRoute, Histogram>,
+    uploaded: Counter,
+    segments: Family<ModelLabel, Counter>,
+    engine_seconds: Family<ModelLabel, Counter<f64, AtomicU64>>,
+    first_stem: Histogram,
+    fallbacks: Family<FallbackLabels, Counter>,
+    open_sessions: Gauge,
+    queued_sessions: Gauge,
+    stored: Gauge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GrpcLabels {
+    method: String,
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GrpcMethod {
+    method: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HttpLabels {
+    method: &'static str,
+    route: &'static str,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HttpRoute {
+    method: &'static str,
+    route: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ModelLabel {
+    model: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FallbackLabels {
+    from: String,
+    to: String,
+    reason: &'static str,
+}
+
+impl Metrics {
+    /// All numbers, at zero.
+    pub(crate) fn new() -> Metrics {
+        let calls = || Histogram::new(CALL_SECONDS);
+        let mut metrics = Metrics {
+            registry: Registry::with_prefix("stemwire"),
+            grpc: Family::default(),
+            grpc_seconds: Family::new_with_constructor(calls as fn() -> Histogram),
+            http: Family::default(),
+            http_seconds: Family::new_with_constructor(calls as fn() -> Histogram),
+            uploaded: Counter::default(),
+            segments: Family::default(),
+            engine_seconds: Family::default(),
+            first_stem: Histogram::new(FIRST_STEM_SECONDS),
+            fallbacks: Family::default(),
+            open_sessions: Gauge::default(),
+            queued_sessions: Gauge::default(),
+            stored: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("grpc_requests", "Calls that have ended, by code", self.grpc.clone());
+        let (help, all) = ("How long calls took, to their last message", &self.grpc_seconds);
+        registry.register_with_unit("grpc_request_duration", help, Unit::Seconds, all.clone());
+        registry.register(
+            "http_requests",
+            "Requests that have ended, by status",
+            self.http.clone(),
+        );
+        let (help, all) = ("How long requests took, to their last byte", &self.http_seconds);
+        registry.register_with_unit("http_request_duration", help, Unit::Seconds, all.clone());
+        let (help, all) = ("Bytes of songs that were taken", &self.uploaded);
+        registry.register_with_unit("uploaded", help, Unit::Bytes, all.clone());
+        registry.register(
+            "segments",
+            "Segments that engines have separated",
+            self.segments.clone(),
+        );
+        let (help, all) = ("Time that engines have worked", &self.engine_seconds);
+        registry.register_with_unit("engine_time", help, Unit::Seconds, all.clone());
+        let (help, all) = ("From a session's beginning to its first stem", &self.first_stem);
+        registry.register_with_unit("first_stem_latency", help, Unit::Seconds, all.clone());
+        let help = "How often another engine took over";
+        registry.register("fallbacks", help, self.fallbacks.clone());
+        let help = "Sessions that receive and compute";
+        registry.register("open_sessions", help, self.open_sessions.clone());
+        registry.register("queued_sessions", "Sessions that wait", self.queued_sessions.clone());
+        let (help, all) = ("Bytes that all sessions hold on the disk", &self.stored);
+        registry.register_with_unit("stored", help, Unit::Bytes, all.clone());
+    }
+
+    /// All numbers as text; what there is now is looked at now.
+    pub(crate) fn text(&self, separations: &Separations) -> String {
+        let counts = separations.counts();
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.open_sessions.set(number(counts.open as u64));
+        self.queued_sessions.set(number(counts.queued as u64));
+        self.stored.set(number(separations.store().stored_bytes()));
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Observer for Metrics {
+    fn uploaded(&self, bytes: u64) {
+        self.uploaded.inc_by(bytes);
+    }
+
+    fn separated(&self, model: &str, engine_time: Duration) {
+        let label = ModelLabel { model: model.to_owned() };
+        self.segments.get_or_create(&label).inc();
+        self.engine_seconds.get_or_create(&label).inc_by(engine_time.as_secs_f64());
+    }
+
+    fn first_stem(&self, after: Duration) {
+        self.first_stem.observe(after.as_secs_f64());
+    }
+
+    fn engine_changed(&self, change: &EngineChange) {
+        let labels = FallbackLabels {
+            from: change.from.model.clone(),
+            to: change.to.model.clone(),
+            reason: change.reason.as_str(),
+        };
+        self.fallbacks.get_or_create(&labels).inc();
+    }
+}
+
+/// What every layer that counts has.
+type Shared = Arc<Metrics>;
