@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 SYSTEM := tests/system
 WEB    := clients/web
 
-.PHONY: demo test bench lint docs rust page system tools browser clean
+.PHONY: demo test test-models bench lint docs rust page system tools browser clean
 
 # Separates the song that lies here with the model that is part of the binary, and holds it against the true stems.
 demo:
@@ -35,6 +35,9 @@ lint: tools
 	$(TOOLS)/node_modules/.bin/buf lint proto
 	$(TOOLS)/node_modules/.bin/buf breaking proto --against tests/compat/0.1.0/proto
 	$(PYTHON) clients/python/generate_sync.py --check
+	$(TOOLS)/bin/ruff check --quiet
+	$(TOOLS)/bin/mypy --no-error-summary
+	cd clients/python && "$(abspath $(TOOLS))/bin/mypy" --no-error-summary
 
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items --quiet
@@ -58,6 +61,15 @@ system: tools browser
 	STEMWIRE_BUF="$(abspath $(TOOLS))/node_modules/.bin/buf" \
 	STEMWIRE_AXE="$(abspath $(TOOLS))/node_modules/axe-core/axe.min.js" \
 		$(TOOLS)/bin/python -m pytest $(SYSTEM) $(PYTEST)
+
+# The tests of models/tools. They need PyTorch, which takes gigabytes, so `make test` leaves them out.
+test-models: $(TOOLS)/models/ready
+	cd models/tools && "$(abspath $(TOOLS))/models/bin/python" -m pytest -q -p no:cacheprovider $(PYTEST)
+
+$(TOOLS)/models/ready: models/tools/requirements-test.txt
+	$(PYTHON) -m venv $(TOOLS)/models
+	$(TOOLS)/models/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 # The independent witnesses: a Python gRPC client, FFmpeg, buf, a browser's driver, axe-core.
 tools: $(TOOLS)/ready

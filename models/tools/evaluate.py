@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -76,9 +77,9 @@ def real_songs(folder: Path) -> Iterator[tuple[np.ndarray, list[str]]]:
                         for stem in STEMS]), [song.name]
 
 
-def score(songs: Iterator[tuple[np.ndarray, list[str]]], methods: dict[str, Estimate]) -> list[dict[str, object]]:
+def score(songs: Iterator[tuple[np.ndarray, list[str]]], methods: dict[str, Estimate]) -> list[dict[str, Any]]:
     """One row for every excerpt, method and sounding stem."""
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for number, (truth, singers) in enumerate(songs):
         mix = truth.sum(axis=0)
         for method, estimate in methods.items():
@@ -90,7 +91,7 @@ def score(songs: Iterator[tuple[np.ndarray, list[str]]], methods: dict[str, Esti
     return rows
 
 
-def table(rows: list[dict[str, object]], title: str) -> str:
+def table(rows: list[dict[str, Any]], title: str) -> str:
     """Medians as Markdown; SDR / SI-SDR in dB."""
     lines = [f"### {title}", "", "| method | " + " | ".join(STEMS) + " |", "|---|" + "---|" * len(STEMS)]
 
@@ -130,7 +131,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     methods = estimators(checkpoints.load(options.checkpoint))
-    everything: dict[str, object] = {}
+    everything: dict[str, list[dict[str, Any]]] = {}
     if options.real:
         everything["real"] = score(real_songs(options.real), methods)
     for split in options.splits if options.folder else ():

@@ -96,7 +96,7 @@ def stems(folder: Path, seed: int, speaker: str) -> np.ndarray:
     voice = compress(highpass(pan(lead, 0.0) + 0.35 * pan(second, 0.35), 100), -22, 3)
     voice = reverb(delay(voice, 0.75 * BEAT, 0.1, rng), rng, 0.12, 1.6)
     levels = {"drums": -19, "bass": -20, "other": -20.5, "vocals": -17}
-    made = {"drums": set_width(drums, -12), "bass": set_width(saturate(bass, 3), -40), "other": set_width(other, -8),
+    made = {"drums": set_width(drums, -12), "bass": set_width(saturate(bass, 3), -40), "other": set_width(other, -8),  # type: ignore[arg-type]
             "vocals": voice}
     return master(np.stack([set_level(made[s], levels[s]) for s in STEMS]), 1.0)
 

@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="graph to write, .onnx")
     options = parser.parse_args()
     try:
-        if options.spleeter:
+        if options.spleeter:  # noqa: SIM108
             model = spleeter.build_graph(PUBLISHED[options.spleeter])
         else:
             model = build_graph(Checkpoint.read(options.weights))

@@ -10,17 +10,30 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from pathlib import Path
 
 import numpy as np
 
 from glottal import GlottalSinger
-from music import Song, compose
 from kits import KITS, render_kit
-from production import (chorus, compress, delay, duck, highpass, master, mp3, pan, random_eq, reverb, saturate, set_level,
-                        set_width, telephone)
+from music import Song, compose
+from production import (
+    chorus,
+    compress,
+    delay,
+    duck,
+    highpass,
+    master,
+    mp3,
+    pan,
+    random_eq,
+    reverb,
+    saturate,
+    set_level,
+    set_width,
+    telephone,
+)
 from speech import RATE, Utterance, load_bank
 from synth import render_drum_machine, render_font, render_oscillators
 from voices import Manner, Note, SpeechSinger, phrases, vary
@@ -31,7 +44,7 @@ FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 SPLITS = {"train": (0, "train"), "seen": (1, "train"), "unseen": (2, "test"), "voices": (3, "train")}
 
 
-def cast_singer(bank: list[Utterance], rng: np.random.Generator) -> tuple[object, str]:
+def cast_singer(bank: list[Utterance], rng: np.random.Generator) -> tuple[GlottalSinger | SpeechSinger, str]:
     """A new singer and who it is: half of them from speech, half glottal inventions."""
     manner = Manner.random(rng)
     if rng.random() < 0.5:
@@ -42,7 +55,7 @@ def cast_singer(bank: list[Utterance], rng: np.random.Generator) -> tuple[object
     return SpeechSinger(chosen, manner, rng), speaker
 
 
-def sing(singer: object, line: list[Note], frames: int) -> np.ndarray:
+def sing(singer: GlottalSinger | SpeechSinger, line: list[Note], frames: int) -> np.ndarray:
     """A whole line, mono (frames,)."""
     out = np.zeros(frames, np.float32)
     for phrase in phrases(line):
@@ -162,7 +175,7 @@ def save(stems: np.ndarray, about: dict[str, object], path: Path) -> None:
     path.with_suffix(".json").write_text(json.dumps(about) + "\n")
     scratch = path.with_suffix(".part.npy")
     np.save(scratch, np.round(stems * 32767).astype(np.int16))
-    os.replace(scratch, path)
+    scratch.replace(path)
 
 
 def main() -> None:

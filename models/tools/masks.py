@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -48,7 +50,7 @@ class MaskNet(nn.Module):
         super().__init__()
         self.stems = stems
         wide = [2, *filters]
-        self.down = nn.ModuleList(Step(nn.Conv2d(a, b, 5, 2, 2), b) for a, b in zip(wide, wide[1:]))
+        self.down = nn.ModuleList(Step(nn.Conv2d(a, b, 5, 2, 2), b) for a, b in itertools.pairwise(wide))
         self.across = nn.ModuleList(Across(BINS >> (level + 1), n) for level, n in enumerate(filters))
         # Convolutions alone could not tell a bass from a whistle.
         self.height = nn.Parameter(torch.zeros(filters[0], BINS // 2, 1))

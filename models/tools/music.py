@@ -128,7 +128,7 @@ def bass_part(c: Composer) -> list[Note]:
         base = c.degree(root, 3)
         low = base - 12 if base > 46 else base
 
-        def play(k: float, length: float, pitch: float, velocity: float = 100) -> None:
+        def play(k: float, length: float, pitch: float, velocity: float = 100, at: int = at) -> None:
             notes.append(c.note(at + k, length * legato, pitch, velocity))
 
         if style == "long":
@@ -185,7 +185,7 @@ def guitar_part(c: Composer) -> list[tuple[int, list[Note]]]:
     for _ in range(copies):
         notes = []
         for bar in bars:
-            tones = c.chord(bar, 4) + [c.chord(bar, 5)[0], c.chord(bar, 5)[1]]
+            tones = [*c.chord(bar, 4), c.chord(bar, 5)[0], c.chord(bar, 5)[1]]
             root = c.degree(c.chords[bar], 3)
             for index, k in enumerate([2, 6, 10, 14] if style == "skank" else pattern):
                 end = 16 * bar + k
@@ -265,7 +265,7 @@ def rap_line(c: Composer) -> list[Note]:
     for bar in range(c.bars - 1):
         if rng.random() < 0.15:
             continue
-        slots = [k for k in range(0, 15) if k % 4 == 0 or rng.random() < 0.5]
+        slots = [k for k in range(15) if k % 4 == 0 or rng.random() < 0.5]
         for k, end in zip(slots, [*slots[1:], 16]):
             pitch = register + rng.normal(0, 2) + (2 if k % 4 == 0 else 0) - 3 * (k > 11)
             notes.append(c.note(16 * bar + k, min(end - k, 3), pitch, 92, 0.012))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from torch import Tensor
@@ -33,5 +32,5 @@ def write(folder: Path, graph: bytes, weights: bytes, card: str) -> None:
     for name, content in {"graph.onnx": graph, "weights.safetensors": weights, "card.toml": card.encode()}.items():
         part = folder / f"{name}.part"
         part.write_bytes(content)
-        os.replace(part, folder / name)
+        part.replace(folder / name)
         print(f"{folder / name}: {len(content):,} bytes")

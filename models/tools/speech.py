@@ -72,7 +72,7 @@ def invented_text(rng: np.random.Generator, syllables: int) -> str:
         if rng.random() < 0.5:
             words.append(word)
             word = ""
-    return " ".join(words + [word]).strip()
+    return " ".join([*words, word]).strip()
 
 
 def _speak(speaker: str, text: str, rng: np.random.Generator, out: Path) -> None:

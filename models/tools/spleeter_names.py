@@ -41,7 +41,7 @@ def signal_to_noise(model: Spleeter, graph: bytes, weights: dict[str, Tensor]) -
     magnitudes = torch.rand((1, 2, model.frames, BINS), generator=draw) ** 4 * 100
     with torch.inference_mode():
         expected = model.eval()(magnitudes)[0].double()
-    names = [name for name in weights]
+    names = list(weights)
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(weights[name].float().contiguous().numpy()) for name in names]
     options = onnxruntime.SessionOptions()
     options.add_external_initializers(names, values)

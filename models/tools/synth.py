@@ -47,8 +47,8 @@ def render_font(parts: list[Part], seconds: float, font: Path) -> list[np.ndarra
     frames, stride = int(seconds * RATE), int(pitch * RATE)
     with tempfile.TemporaryDirectory() as scratch:
         midi.save(f"{scratch}/song.mid")
-        subprocess.run(["fluidsynth", "-niq", "-o", "synth.dynamic-sample-loading=1", "-g", "0.3", "-R", "0", "-C", "0", "-r", str(RATE), "-O", "float", "-T",
-                        "wav", "-F", f"{scratch}/song.wav", str(font), f"{scratch}/song.mid"],
+        subprocess.run(["fluidsynth", "-niq", "-o", "synth.dynamic-sample-loading=1", "-g", "0.3", "-R", "0", "-C", "0",
+                        "-r", str(RATE), "-O", "float", "-T", "wav", "-F", f"{scratch}/song.wav", str(font), f"{scratch}/song.mid"],
                        check=True, capture_output=True)
         audio = soundfile.read(f"{scratch}/song.wav", dtype="float32", always_2d=True)[0].T
     audio = np.pad(audio, ((0, 0), (0, max(0, len(parts) * stride + RATE - audio.shape[1]))))
@@ -116,7 +116,7 @@ def _drum(key: int, rng: np.random.Generator) -> np.ndarray:
         sound = rng.uniform(0.2, 0.8) * tone(rng.uniform(150, 260), 0.6, 0.02, rng.uniform(0.04, 0.15))
         sound += 1.5 * band(rng.uniform(300, 1500), 12000, rng.uniform(0.05, 0.2))
     elif key == CLAP:
-        sound = sum(np.roll(band(700, 5000, 0.01 if k < 3 else 0.12), int(k * 0.011 * RATE)) for k in range(4)) * 1.2
+        sound = sum(np.roll(band(700, 5000, 0.01 if k < 3 else 0.12), int(k * 0.011 * RATE)) for k in range(4)) * 1.2  # type: ignore[assignment]
     elif key in TOMS:
         sound = tone(70 + 12 * (key - 41), 0.7, 0.05, rng.uniform(0.1, 0.35))
     else:

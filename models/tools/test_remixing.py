@@ -1,9 +1,9 @@
 """Training examples are what they are said to be, and losses and masks what they promise: held against numpy.
 
-    pip install numpy torch pytest
-    pytest models/tools/test_remixing.py
+    make test-models
 """
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -128,18 +128,18 @@ def test_distortion_keeps_length_loudness_and_signs() -> None:
 class Middle:
     """Draws whatever is in the middle, and of a normal distribution its deviation."""
 
-    def uniform(self, low: float, high: float, size: object) -> np.ndarray:
+    def uniform(self, low: float, high: float, size: tuple[int, ...]) -> np.ndarray:
         return np.full(size, (low + high) / 2)
 
-    def normal(self, mean: float, deviation: float, size: object) -> np.ndarray:
+    def normal(self, mean: float, deviation: float, size: tuple[int, ...]) -> np.ndarray:
         return np.full(size, mean + deviation)
 
-    def random(self, size: object) -> np.ndarray:
+    def random(self, size: tuple[int, ...]) -> np.ndarray:
         return np.full(size, 0.5)
 
 
 def test_an_equaliser_is_bells_over_octaves() -> None:
-    factors = equalise(np.array([[True, False]]), 2049, Middle(), CPU).numpy()[0]
+    factors = equalise(np.array([[True, False]]), 2049, cast(np.random.Generator, Middle()), CPU).numpy()[0]
     heights = np.linspace(0, RATE / 2, 2049)
     octaves_away = np.log2(np.maximum(heights, 40) / np.sqrt(100 * 12000))
     bells = 3 * 4 * np.exp(-0.5 * (octaves_away / 0.9) ** 2)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -69,7 +69,7 @@ class Run:
         torch.save({"kwargs": self.kwargs, "state": self.average, "step": self.step, "trained_s": self.trained_s,
                     "model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(),
                     "rng": torch.get_rng_state()}, scratch)
-        os.replace(scratch, path)
+        scratch.replace(path)
 
     def load(self, path: Path) -> None:
         saved = torch.load(path, map_location="cpu", weights_only=True)

@@ -6,6 +6,8 @@ those of Spleeter (spleeter/model/functions/unet.py); graph/spleeter.py makes th
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,7 +23,7 @@ class UNet(nn.Module):
     def __init__(self, filters: list[int]) -> None:
         super().__init__()
         wide = [2, *filters]
-        self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 5, 2) for a, b in zip(wide, wide[1:]))
+        self.convolutions = nn.ModuleList(nn.Conv2d(a, b, 5, 2) for a, b in itertools.pairwise(wide))
         self.norms = nn.ModuleList(nn.BatchNorm2d(n, eps=1e-3, momentum=0.01) for n in filters[:-1])
         up = [*filters[-2::-1], 1]
         sources = [filters[-1], *[2 * n for n in up[:-1]]]

@@ -6,6 +6,7 @@ A singer is drawn at random for each use, so that one utterance never comes back
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,7 +78,7 @@ def phrases(notes: list[Note], gap: float = 0.25) -> list[list[Note]]:
 def pitch_contour(phrase: list[Note], manner: Manner, step: float, rng: np.random.Generator) -> np.ndarray:
     """f0 in Hz every `step` seconds from the phrase's start to its end: glides, scoop, vibrato, drift, jitter."""
     begin, end = phrase[0].start, phrase[-1].start + phrase[-1].duration
-    frames = max(2, int(round((end - begin) / step)))
+    frames = max(2, round((end - begin) / step))
     times = begin + np.arange(frames) * step
     starts = np.array([n.start for n in phrase])
     which = np.clip(np.searchsorted(starts, times, side="right") - 1, 0, len(phrase) - 1)
@@ -119,9 +120,9 @@ class SpeechSinger:
         aperiodicity = np.zeros((frames, len(AP_BANDS)), np.float32)
         voiced = np.zeros(frames, bool)
         ceiling = NYQUIST
-        for note, following in zip(phrase, phrase[1:] + [None]):
-            a = int(round((note.start - begin) / FRAME_S))
-            b = frames if following is None else int(round((following.start - begin) / FRAME_S))
+        for note, following in zip(phrase, [*phrase[1:], None]):
+            a = round((note.start - begin) / FRAME_S)
+            b = frames if following is None else round((following.start - begin) / FRAME_S)
             if b - a < 2:
                 continue
             utterance, first, peak, last = self.syllables[self.next % len(self.syllables)]
@@ -177,7 +178,7 @@ def _syllables(utterance: Utterance) -> list[tuple[Utterance, int, int, int]]:
         if all(abs(frame - p) >= 20 for p in peaks):
             peaks.append(int(frame))
     peaks.sort()
-    edges = [0] + [p + int(np.argmin(loud[p:q])) for p, q in zip(peaks, peaks[1:])] + [len(loud) - 1]
+    edges = [0] + [p + int(np.argmin(loud[p:q])) for p, q in itertools.pairwise(peaks)] + [len(loud) - 1]
     out = [(utterance, a, p, b) for a, p, b in zip(edges, peaks, edges[1:]) if b - a >= 6]
     return out or [(utterance, 0, len(loud) // 2, len(loud) - 1)]
 

@@ -53,10 +53,10 @@ def htdemucs(folder: Path, demucs: Path, stemwire: Path) -> tuple[Path, Path]:
     made, models = folder / "htdemucs", folder / "models"
     checkpoint = made / "955717e8.safetensors"
     if not checkpoint.exists():
-        tool = [demucs, GOLDEN / "htdemucs_reference.py", "--model", "htdemucs", "--audio", music(folder, 1)]
+        tool: list = [demucs, GOLDEN / "htdemucs_reference.py", "--model", "htdemucs", "--audio", music(folder, 1)]
         subprocess.run([*tool, "--out", made], check=True, stdout=subprocess.DEVNULL)
     if not (models / "htdemucs").exists():
-        command = [stemwire, "models", "import", "htdemucs", checkpoint, "--allow-unverified", "--models-dir", models]
+        command: list = [stemwire, "models", "import", "htdemucs", checkpoint, "--allow-unverified", "--models-dir", models]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return checkpoint, models
 
@@ -66,7 +66,7 @@ def spleeter(folder: Path, python: Path) -> tuple[Path, Path]:
     made, model = folder / "spleeter", folder / "models" / "bench-2stems"
     archive = made / "2stems.tar.gz"
     if not archive.exists():
-        tool = [python, GOLDEN / "spleeter_reference.py", "--stems", "2", "--audio", music(folder, 1), "--out", made]
+        tool: list = [python, GOLDEN / "spleeter_reference.py", "--stems", "2", "--audio", music(folder, 1), "--out", made]
         subprocess.run(tool, check=True, stdout=subprocess.DEVNULL)
     if not model.exists():
         # The published card and graph, with this checkpoint's hash.

@@ -92,7 +92,7 @@ class Spread:
     most: float
 
     @staticmethod
-    def of(values: list[float]) -> "Spread":
+    def of(values: list[float]) -> Spread:
         return Spread(statistics.median(values), min(values), max(values))
 
 

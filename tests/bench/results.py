@@ -6,7 +6,7 @@ import math
 import platform
 import textwrap
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 from measure import Spread
@@ -32,7 +32,7 @@ class Row:
     clock: str = ""  # by which time was taken
 
     @staticmethod
-    def of(what: str, spread: Spread, **more) -> "Row":
+    def of(what: str, spread: Spread, **more) -> Row:
         return Row(what, spread.median, least=spread.least, most=spread.most, **more)
 
     def attained(self) -> float | None:
@@ -51,7 +51,7 @@ class Result:
 
     rows: list[Row]
     conditions: str
-    date: str = field(default_factory=lambda: datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"))
+    date: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"))
     machine: str = field(default_factory=lambda: machine())
 
 
@@ -133,9 +133,10 @@ def plot(results: dict[str, Result]) -> None:
     if not rows:
         return
     rows.reverse()
-    attained = [row.attained() for row in rows]
+    attained = [row.attained() or 0.0 for row in rows]
     figure, axes = pyplot.subplots(figsize=(11, 0.6 + 0.36 * len(rows)), layout="constrained")
-    axes.barh(range(len(rows)), [min(value, 2 * WIDEST) for value in attained], color=["#2a7f62" if value >= 1 else "#c8553d" for value in attained])
+    colours = ["#2a7f62" if value >= 1 else "#c8553d" for value in attained]
+    axes.barh(range(len(rows)), [min(value, 2 * WIDEST) for value in attained], color=colours)
     axes.set_yticks(range(len(rows)), [textwrap.fill(row.what, LABEL) for row in rows], fontsize=7)
     right = min(WIDEST, 1.15 * max(attained))  # no text beyond, or there is no room left for the bars
     for place, (row, value) in enumerate(zip(rows, attained)):

@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent
 TOOLS = HERE.parent.parent / "models" / "tools"
 RATE, SEGMENT, STRIDE, EXCERPT = 44_100, 343_980, 257_985, 192
 STEMS = ["drums", "bass", "other", "vocals"]
-GAINS = np.float32([1.0, 0.5, 0.25, 0.75, 0.125])
+GAINS = np.array([1.0, 0.5, 0.25, 0.75, 0.125], np.float32)
 # name: (frames, level)
 CASES = {
     "five-seconds": (220_500, 1.0),
@@ -78,7 +78,7 @@ def positions(frames: int) -> list:
 def run_reference(audio: np.ndarray, folder: Path) -> np.ndarray:
     """Reference stems, float32 [stems, 2, frames]."""
     soundfile.write(folder / "mix.wav", audio, RATE, subtype="FLOAT")
-    command = [sys.executable, HERE / "htdemucs_reference.py", "--model", "tiny", "--audio", folder / "mix.wav"]
+    command: list = [sys.executable, HERE / "htdemucs_reference.py", "--model", "tiny", "--audio", folder / "mix.wav"]
     subprocess.run([*command, "--out", folder], check=True)
     stems = [soundfile.read(folder / f"{name}.f32.wav", dtype="float32")[0].T for name in STEMS]
     return np.stack(stems)

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 HERE = Path(__file__).resolve().parent / "plain"
 SEGMENT, SIZE, HOP = 32_768, 1024, 256
 WAVE, SPECTRUM = (1, 2, SEGMENT), (1, 4, SIZE // 2, SEGMENT // HOP)
-SHARES = np.float32([0.25, 0.75])
+SHARES = np.array([0.25, 0.75], np.float32)
 
 CARD = """name = "{name}"
 title = "Constant shares, for tests"
@@ -37,7 +37,7 @@ sha256 = "{sha256}"
 def shares(source: str, target: str, shape: tuple, factor: float) -> tuple:
     """`target` [1, 2, *shape[1:]] from `source`, each stem its share."""
     values = (factor * SHARES).reshape(1, 2, *[1] * (len(shape) - 1))
-    axis = numpy_helper.from_array(np.int64([1]), f"{target}_axis")
+    axis = numpy_helper.from_array(np.array([1], np.int64), f"{target}_axis")
     constant = numpy_helper.from_array(values, f"{target}_shares")
     nodes = [
         helper.make_node("Unsqueeze", [source, axis.name], [f"{target}_mix"]),
@@ -47,7 +47,9 @@ def shares(source: str, target: str, shape: tuple, factor: float) -> tuple:
 
 
 def write(name: str, wave: bool, spectrum: bool, length: object = SEGMENT, cut: int = 0) -> None:
-    nodes, initializers, inputs, outputs = [], [], [], []
+    nodes: list = []
+    initializers: list = []
+    inputs, outputs = [], []
     for used, source, target, shape in [
         (wave, "mix", "stems", WAVE), (spectrum, "mix_spectrogram", "stem_spectrograms", SPECTRUM),
     ]:
@@ -56,7 +58,7 @@ def write(name: str, wave: bool, spectrum: bool, length: object = SEGMENT, cut: 
         inner = f"{target}_whole" if cut else target
         more, constants = shares(source, inner, shape, 0.5 if wave and spectrum else 1.0)
         if cut:
-            ends = [numpy_helper.from_array(np.int64([end]), f"end_{end}") for end in (0, SEGMENT - cut, 3)]
+            ends = [numpy_helper.from_array(np.array([end], np.int64), f"end_{end}") for end in (0, SEGMENT - cut, 3)]
             more.append(helper.make_node("Slice", [inner, *[end.name for end in ends]], [target]))
             constants += ends
         nodes, initializers = nodes + more, initializers + constants

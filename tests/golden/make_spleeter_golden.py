@@ -20,12 +20,13 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from make_golden import HERE, RATE, TOOLS, mixture
 from safetensors.numpy import save_file
 
+from make_golden import HERE, RATE, TOOLS, mixture
+
 sys.path.insert(0, str(TOOLS))
-from graph.spleeter import PUBLISHED  # noqa: E402
-from make_spleeter import write  # noqa: E402
+from graph.spleeter import PUBLISHED
+from make_spleeter import write
 
 SIZE, HOP, COLUMNS, EXCERPT = 4096, 1024, 64, 96
 FILTERS = (2, 2, 3, 3, 4, 4)

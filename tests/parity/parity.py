@@ -22,6 +22,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -45,7 +46,7 @@ def mixtures(song: Path, folder: Path, lengths: list[str]) -> dict[str, Path]:
     found = {}
     for name in lengths:
         index = np.arange(LENGTHS[name])
-        gains = np.float32(GAINS)[index // len(sound) % len(GAINS)]
+        gains = np.array(GAINS, np.float32)[index // len(sound) % len(GAINS)]
         found[name] = folder / f"{name.replace(' ', '')}.wav"
         offset = sound.mean(axis=0) if name.endswith("centred") else 0
         samples = (sound - offset)[index % len(sound)] * gains[:, None]
@@ -110,7 +111,7 @@ def worst(reference: Path, found: Path) -> float:
     return min(levels)
 
 
-def check(options: argparse.Namespace, name: str, mixes: dict[str, Path]) -> list[list[str | float]]:
+def check(options: argparse.Namespace, name: str, mixes: dict[str, Path]) -> list[list[Any]]:
     """Rows of model, mode and a figure for each length."""
     out = options.work / name
     out.mkdir(exist_ok=True)
@@ -124,7 +125,7 @@ def check(options: argparse.Namespace, name: str, mixes: dict[str, Path]) -> lis
         modes = {mode: ["--normalization", mode] for mode in ("exact", "streaming")}
     rows = []
     for mode, arguments in modes.items():
-        row: list[str | float] = [name, mode]
+        row: list[Any] = [name, mode]
         for length, mix in mixes.items():
             stems = out / "stems" / mode
             stemwire(options, "separate", mix, "--model", model, "--output", stems, "--force", *arguments)

@@ -83,9 +83,9 @@ def chromium():
 class Page:
     """The page of one server in a browser profile of its own."""
 
-    def __init__(self, chromium, address: str, hold: int = None, **profile):
+    def __init__(self, chromium, address: str, hold: int | None = None, **profile):
         self.origin = f"http://{address}"
-        self.faults = []
+        self.faults: list[str] = []
         self.context = chromium.new_context(**{"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **profile})
         self.context.set_default_timeout(90_000)
         self.context.add_init_script(TAPS)

@@ -21,8 +21,8 @@ os.environ["STEMWIRE_PROVIDER"] = "cpu"
 
 sys.path.insert(0, generate_stubs())
 
-from .browser import browse, chromium  # noqa: E402, F401  (fixtures)
-from .server import Server, set_variables  # noqa: E402  (needs the stubs)
+from .browser import browse, chromium  # noqa: F401  (fixtures)
+from .server import Server, set_variables
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +37,7 @@ def start(binary, tmp_path):
     """start(*options) begins a server on data of its own; all are ended with the test."""
     with contextlib.ExitStack() as stack:
 
-        def start(*options: str, data: Path = None, **more) -> Server:
+        def start(*options: str, data: Path | None = None, **more) -> Server:
             data = data or tmp_path / f"data-{len(list(tmp_path.iterdir()))}"
             server = Server(binary, data, *options, **more)
             stack.callback(server.close)
@@ -74,7 +74,7 @@ def cli(binary, tmp_path):
     def cli(*arguments, code: int = 0, stdin: bytes = b"", **variables: str) -> SimpleNamespace:
         environment = set_variables(os.environ, {"STEMWIRE_OFFLINE": "1"} | variables)
         command = [binary, *map(str, arguments)]
-        ended = subprocess.run(command, input=stdin, capture_output=True, cwd=tmp_path, env=environment, timeout=120)
+        ended = subprocess.run(command, input=stdin, capture_output=True, cwd=tmp_path, env=environment, timeout=120, check=False)
         out, err = ended.stdout, ended.stderr.decode()
         assert ended.returncode == code, f"ended with {ended.returncode}: {err}"
         return SimpleNamespace(out=out, err=err)

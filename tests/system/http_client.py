@@ -44,7 +44,7 @@ def exchange(server, method: str, path: str, body, headers: dict, timeout: float
         connection.close()
 
 
-DOCUMENT = {}
+DOCUMENT: dict = {}
 
 
 def learn(server) -> None:
@@ -78,7 +78,7 @@ def described(method: str, path: str, answer: Answer) -> None:
     jsonschema.validate(json.loads(answer.body), schema | {"components": DOCUMENT["components"]}, jsonschema.Draft202012Validator)
 
 
-def call(server, method: str, path: str, body=None, headers: dict = None, timeout: float = 120) -> Answer:
+def call(server, method: str, path: str, body=None, headers: dict | None = None, timeout: float = 120) -> Answer:
     """`body` may be bytes, or an iterable of them: then it is sent as it comes, in chunks."""
     learn(server)
     answer = exchange(server, method, path, body, headers or {}, timeout)

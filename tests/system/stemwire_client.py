@@ -4,12 +4,13 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
-from stemwire.v1 import config_pb2, separation_service_pb2 as api, separation_service_pb2_grpc as service, session_pb2
+from stemwire.v1 import config_pb2, separation_service_pb2 as api, separation_service_pb2_grpc as service, session_pb2  # noqa: F401
 
-Config = config_pb2.SeparationConfig
+Config: TypeAlias = config_pb2.SeparationConfig
 CHUNK = 64 * 1024
 
 
@@ -24,8 +25,8 @@ class Result:
     progress: list = field(default_factory=list)
     changes: list = field(default_factory=list)
     clipped: int = 0
-    first_stem_at: float = None  # time.monotonic()
-    error: grpc.RpcError = None
+    first_stem_at: float | None = None  # time.monotonic()
+    error: grpc.RpcError | None = None
 
     def take(self, message) -> None:
         kind = message.WhichOneof("message")

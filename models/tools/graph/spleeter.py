@@ -6,6 +6,7 @@ which the runtime computes once, at load.
 """
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import onnx
@@ -54,7 +55,7 @@ def shapes(recipe: Recipe) -> dict[str, tuple[int, ...]]:
     ups = [*recipe.filters[-2::-1], 1]
     sources = [recipe.filters[-1], *(2 * width for width in ups[:-1])]
     for layers in map(Layers, range(len(recipe.stems)), [len(recipe.filters)] * len(recipe.stems)):
-        for depth, (inputs, outputs) in enumerate(zip(widths, widths[1:])):
+        for depth, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
             found |= _layer(layers.convolution(depth), (KERNEL, KERNEL, inputs, outputs), outputs)
             if depth < len(recipe.filters) - 1:
                 found |= {f"{layers.norm(depth)}/{part}": (outputs,) for part in NORM_PARTS}

@@ -24,7 +24,8 @@ def transformer(graph: GraphBuilder, spectrum: Value, wave: Value, config: Confi
         raise ValueError(f"t_heads={config.t_heads}: {channels} channels divide neither into these nor into four parts")
     name = "crosstransformer"
     with graph.scope(f"{name}.embedding"):
-        positions = _spectrum_positions(graph, channels, *spectrum.shape[2:], config)
+        bins, columns = spectrum.shape[2:]
+        positions = _spectrum_positions(graph, channels, bins, columns, config)
         frequency = _tokens(graph, spectrum, f"{name}.norm_in", positions, config)
         positions = _wave_positions(graph, channels, wave.shape[2], config)
         time = _tokens(graph, wave, f"{name}.norm_in_t", positions, config)

@@ -16,12 +16,12 @@ SECONDS = 1.5
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 rates = {}
 for precision in (torch.float32, torch.bfloat16):
-    best = {}
+    best: dict[str, float] = {}
     for m, k, n in SHAPES:
         a, b = torch.randn(m, k).to(precision), torch.randn(k, n).to(precision)
         work = 2 * m * k * n / 1e9
         out = a @ b
-        found = {"wall": [], "cpu": []}
+        found: dict[str, list[float]] = {"wall": [], "cpu": []}
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
             wall, cpu = time.perf_counter(), time.process_time()

@@ -1,6 +1,7 @@
 """HTDemucs, the whole command line against the whole of PyTorch Demucs on the same checkpoint, and what it spends time on."""
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 from pathlib import Path
@@ -48,8 +49,9 @@ def against_pytorch(bench) -> tuple[Result, str | None]:
     peer(warm)
     for name in ours:
         own(name, warm)
-    peers, tuned, ceilings, runs = [], [], [], {name: [] for name in ours}
-    for pair in range(bench.pairs):
+    peers, tuned, ceilings = [], [], []
+    runs: dict[str, list[Run]] = {name: [] for name in ours}
+    for _ in range(bench.pairs):
         peers.append(peer(song))
         tuned.append(peer(song, KEPT))
         for name, one in (("as it comes", peers[-1]), ("that keeps its memory", tuned[-1])):
@@ -111,7 +113,7 @@ def rows_of(
 def pauses(one: Run) -> list[float]:
     """Seconds in which no graph ran, between one segment and the next."""
     times = one.inferences()
-    return [begin - end for (_, end), (begin, _) in zip(times, times[1:])]
+    return [begin - end for (_, end), (begin, _) in itertools.pairwise(times)]
 
 
 def products(own: list[Run], ceilings: list[Run], precision: str, threads: int) -> Spread:

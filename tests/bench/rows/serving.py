@@ -21,7 +21,7 @@ from results import Result, Row
 
 # The client package has the protocol's stubs, and the system tests a plain client of them.
 sys.path[:0] = [str(material.ROOT / "clients" / "python" / "src"), str(material.ROOT / "tests")]
-from system import stemwire_client as client  # noqa: E402  (needs the stubs)
+import system.stemwire_client as client  # noqa: E402  (needs the stubs)
 
 SEGMENT = 343_980  # frames of HTDemucs' segment, 7.8 s
 SESSIONS = 8
@@ -135,8 +135,8 @@ def get_stem(bench) -> tuple[Result, str | None]:
     """The speed of `GetStem` of a finished session, over that of a bare stream of the same messages."""
     program, rounds = bench.program("get_stem"), 20 * bench.pairs
     with serving(bench, "--engines", "mini-spleeter") as server:
-        with open(bench.music(bench.seconds, "mp3"), "rb") as song:
-            session = client.separate(server.stub, song.read(), client.Config(stems=["vocals"])).done.session_id
+        song = bench.music(bench.seconds, "mp3").read_bytes()
+        session = client.separate(server.stub, song, client.Config(stems=["vocals"])).done.session_id
         url = f"http://{server.address}"
         bare = subprocess.Popen(
             [program, "bare", url, session, "vocals"],
@@ -170,8 +170,7 @@ def get_stem(bench) -> tuple[Result, str | None]:
 def eight_sessions(bench) -> tuple[Result, str | None]:
     """Eight songs sent at once: what the least served session gets while all compute, over what the best served gets."""
     seconds = max(90, bench.seconds)
-    with open(bench.music(seconds, "mp3"), "rb") as file:
-        song = file.read()
+    song = bench.music(seconds, "mp3").read_bytes()
     with serving(bench, "--engines", "mini") as server:
         client.separate(server.stub, wav(44_100))
         company = Company(bench, server)
@@ -199,7 +198,8 @@ def share_of(server: Server, song: bytes, seconds: float) -> float:
 
     with ThreadPoolExecutor(SESSIONS) as pool:
         calls = [pool.submit(separate, None) for _ in range(SESSIONS)]
-        first, found = None, []
+        first: list[int] | None = None
+        found: list[int] = []
         while max(found, default=0) < 0.9 * seconds * material.RATE:
             time.sleep(0.1)
             found = finished()

@@ -3,13 +3,11 @@ from __future__ import annotations
 
 import json
 import re
-import statistics
 import subprocess
 from pathlib import Path
 
-from measure import conditions, run
+from measure import Spread, conditions, run
 from results import Result, Row
-from measure import Spread
 from rows.htdemucs import GFLOP
 
 HERE = Path(__file__).resolve().parents[1]
@@ -52,7 +50,7 @@ def instructions(bench) -> tuple[Result, str | None]:
     most = 100 * TOLERANCE
     change = {name: 100 * (count / held["instructions"].get(name, count) - 1) for name, count in counted.items()}
     rows = [Row(f"{name}: millions of instructions", count / 1e6, "") for name, count in counted.items()]
-    worst = max(change, key=change.get)
+    worst = max(change, key=lambda name: change[name])
     rows.append(Row(f"instructions, most growth over those kept ({worst})", change[worst], "%"))
     grown = [f"{name} takes {percent:.1f} % more instructions" for name, percent in change.items() if percent > most]
     other = "" if compiler == held["compiler"] else f"; kept by {held['compiler']}, counted by {compiler}"

@@ -60,7 +60,7 @@ def test_the_list_says_what_there_is_and_what_is_installed(cli, wheel, fresh, tm
 
 def test_the_published_wheel_is_installed_and_used(cli, wheel, library, fresh, tmp_path):
     (tmp_path / "song.wav").write_bytes(wav(music(1)))
-    for again in (False, True):
+    for _ in range(2):
         said = cli("runtime", "install", "cpu", "--from", wheel, **fresh).out.decode()
         installed = Path(re.fullmatch(r"onnxruntime ([\d.]+) loads from (.+)\n", said)[2])
         assert installed.read_bytes() == library.read_bytes()
@@ -139,7 +139,7 @@ def test_a_runtime_is_taken_from_flag_environment_beside_the_binary_and_cache(bi
         variables = {name: str(value) for name, value in variables.items() if value is not None}
         without = {name: value for name, value in os.environ.items() if name != "STEMWIRE_RUNTIME"}
         command = [own, "doctor", *data, *(["--runtime", places["flag"] / library.name] if flag else [])]
-        said = subprocess.run(command, env=without | variables, capture_output=True, text=True, timeout=60).stdout
+        said = subprocess.run(command, env=without | variables, capture_output=True, text=True, timeout=60, check=False).stdout
         return re.search(r"onnxruntime [\d.]+ at (\S+)", said)[1]
 
     assert used(True, True) == str(places["flag"] / library.name)

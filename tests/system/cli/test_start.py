@@ -99,7 +99,7 @@ def test_until_it_serves_connections_are_refused_and_data_and_address_are_its_ow
         with pytest.raises(OSError, match="in use"), socket.socket() as other:
             other.bind(("127.0.0.1", port))
         assert not select.select([process.stdout], [], [], 0)[0], "it does not say that it listens"
-        with open(writer, "wb") as file:
+        with open(writer, "wb") as file:  # noqa: PTH123  (a descriptor)
             file.write(good)
         assert re.fullmatch(f"listening on http://{address}\n", process.stdout.readline())
         with connect(address) as channel:

@@ -25,7 +25,7 @@ def test_the_python_client_prints_stems_until_the_session_is_done(server, tmp_pa
     said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True).stdout
     lines = [line.split() for line in said.splitlines()]
     for stem in ("vocals", "accompaniment"):
-        chunks = [(int(start), int(count)) for name, start, count in (l for l in lines if l[0] == stem)]
+        chunks = [(int(start), int(count)) for name, start, count in (line for line in lines if line[0] == stem)]
         assert sum(count for _, count in chunks) == 10 * RATE
         assert chunks[0][0] == 0
     assert lines[-1][0] == "session" and lines[-1][2:] == ["is", "done"]

@@ -77,7 +77,8 @@ def shell(python, server, tmp_path):
     def shell(commands: str) -> str:
         commands = "set -euo pipefail\n" + commands.replace("127.0.0.1:8000", server.address)
         environment = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "STEMWIRE_SERVER": server.address}
-        ended = subprocess.run(["bash", "-c", commands], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240)
+        command = ["bash", "-c", commands]
+        ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
 
@@ -130,7 +131,7 @@ def songs(tmp_path):
 
 def run(python: Path, folder: Path, server, *command) -> subprocess.CompletedProcess:
     environment = {"STEMWIRE_SERVER": server.address, "PATH": "/usr/bin:/bin"}
-    ended = subprocess.run([python, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
+    ended = subprocess.run([python, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=240, check=False)
     assert ended.returncode == 0, ended.stderr
     return ended
 

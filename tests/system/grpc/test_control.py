@@ -1,11 +1,10 @@
 """Many clients on one server: places, fairness, cancelling, slow readers, and what tells of them."""
 import threading
 
+import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
-
-import grpc
 
 from ..audio import RATE, music, wav
 from ..common import wait_for
@@ -71,9 +70,9 @@ def test_sessions_share_the_workers(slow_server):
     assert all(frames < 60 * RATE for frames in after), "the short one came first"
     advanced = [now - then for now, then in zip(after, before)]
     assert min(advanced) > 0 and max(advanced) - min(advanced) <= 3 * 176_128, advanced
-    for session_id, following in zip(long, following):
+    for session_id, follower in zip(long, following):
         server.stub.CancelSession(api.CancelSessionRequest(session_id=session_id))
-        assert reason(following.result().error)[1] == "SESSION_CANCELLED"
+        assert reason(follower.result().error)[1] == "SESSION_CANCELLED"
 
 
 def test_places_are_counted_and_the_queue_has_an_end(start, song):

@@ -1,10 +1,9 @@
 """What a server holds: memory that does not grow with the track, and nothing of what has ended."""
 import threading
 
+import grpc
 import psutil
 import pytest
-
-import grpc
 
 from .. import stemwire_client as client
 from ..audio import encode, music, wav

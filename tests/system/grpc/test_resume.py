@@ -4,9 +4,8 @@ import random
 import threading
 import time
 
-import pytest
-
 import grpc
+import pytest
 
 from ..audio import encode, music, wav
 from ..common import finish, wait_for

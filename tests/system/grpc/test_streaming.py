@@ -6,10 +6,9 @@ import sys
 import threading
 from pathlib import Path
 
+import grpc
 import psutil
 import pytest
-
-import grpc
 
 from ..audio import RATE, encode, music, wav
 from ..stemwire_client import Background, Config, api, collect, config_pb2, reason, requests, separate, session_pb2
@@ -97,7 +96,7 @@ def test_a_frame_beyond_an_end_that_is_known_later_is_told_then(server):
     song = wav(music(2))
     beyond = 2 * RATE + 1
     created = server.stub.CreateSession(api.CreateSessionRequest(config=Config())).session
-    named = dict(session_id=created.session_id)
+    named = {"session_id": created.session_id}
     cursors = [api.StemCursor(stem="bass"), api.StemCursor(stem="vocals", start_frame=beyond)]
     calls = [
         server.stub.Separate(requests(song, Config(start_frame=beyond))),

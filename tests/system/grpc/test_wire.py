@@ -9,12 +9,11 @@ import shutil
 import struct
 import subprocess
 
+import grpc
 import pytest
 import trustme
 from google.protobuf import descriptor_pool, message_factory
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
-
-import grpc
 
 from ..audio import music, wav
 from ..common import check_refused, stems
@@ -34,7 +33,7 @@ def buf():
     assert program, "buf is not there: name it with STEMWIRE_BUF, as `make test` does"
 
     def buf(*arguments: str) -> str:
-        ended = subprocess.run([program, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60)
+        ended = subprocess.run([program, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
         assert ended.returncode == 0, ended.stdout + ended.stderr
         return ended.stdout
 
@@ -176,7 +175,7 @@ def ask(address: str, method: str, **headers: str) -> dict:
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, f"/{SERVICE}/Health", b"\0\0\0\0\0" if method == "POST" else None, headers)
     response = connection.getresponse()
-    answer = {name.lower(): value for name, value in response.getheaders()} | {"status": response.status}
+    answer: dict = {name.lower(): value for name, value in response.getheaders()} | {"status": response.status}
     answer["body"] = response.read()
     connection.close()
     return answer

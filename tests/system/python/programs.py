@@ -30,7 +30,7 @@ class Program:
     """One that runs. `heard()` answers what it says next, `go()` lets it go on, `end()` what it says last."""
 
     def __init__(self, python: Path, folder: Path, program: str, *arguments, **variables: str):
-        command = [python, "-W", "error::DeprecationWarning", "-c", PRELUDE + program, *map(str, arguments)]
+        command: list = [python, "-W", "error::DeprecationWarning", "-c", PRELUDE + program, *map(str, arguments)]
         environment = {"PATH": "/usr/bin:/bin"} | variables
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                         text=True, cwd=folder, env=environment)

@@ -170,7 +170,8 @@ client.delete(made[1])
 health, (model, *_) = client.health(), client.models()
 say(listed=listed, ended=ended.state.name, left=[s.session_id for s in client.sessions()], made=made, serving=health.serving,
     version=health.version, runtime=health.runtime, model=model.name, stems=model.stems, rate=model.sample_rate,
-    usable=model.usable, execution=vars(model.execution), same=model.execution == health.engines[0].execution, open=health.open_sessions, created=client.session(made[2]).create_time.isoformat())
+    usable=model.usable, execution=vars(model.execution), same=model.execution == health.engines[0].execution,
+    open=health.open_sessions, created=client.session(made[2]).create_time.isoformat())
 """, server.address).end()
     assert said.listed == ["2.wav", "1.wav", "0.wav"] and said.ended == "CANCELLED"
     assert said.left == [said.made[2], said.made[0]]

@@ -23,7 +23,7 @@ def pcm(server, session_id: str, stem: str) -> np.ndarray:
     return np.frombuffer(get_stem(server.stub, session_id, stem), "<f4").reshape(-1, 2)
 
 
-def ffmpeg(*arguments, stdin: bytes = None) -> bytes:
+def ffmpeg(*arguments, stdin: bytes | None = None) -> bytes:
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *map(str, arguments)]
     return subprocess.run(command, input=stdin, capture_output=True, check=True, env=environment()).stdout
 

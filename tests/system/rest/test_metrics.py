@@ -4,11 +4,10 @@ import socket
 import struct
 from collections import Counter
 
+import grpc
 import pytest
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-
-import grpc
 
 from ..audio import RATE, music, wav
 from ..common import wait_for
@@ -75,7 +74,7 @@ class Watched:
         assert self.counted() == wanted
 
 
-def ask(server, method: str, path: str, body: bytes = None, **headers: str) -> http.client.HTTPResponse:
+def ask(server, method: str, path: str, body: bytes | None = None, **headers: str) -> http.client.HTTPResponse:
     connection = http.client.HTTPConnection(server.address, timeout=10)
     try:
         connection.request(method, path, body, headers)

@@ -3,10 +3,9 @@ import http.client
 import struct
 import uuid
 
+import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
-
-import grpc
 
 from ..audio import music, wav
 from ..common import wait_for
@@ -19,13 +18,13 @@ GRPC_WEB = {"Content-Type": "application/grpc-web+proto", "X-Grpc-Web": "1"}
 UNKNOWN = "67e55044-10b1-426f-9247-bb680e5fe0c8"
 
 
-def ask(server, method: str, path: str, body: bytes = None, **headers: str) -> tuple:
+def ask(server, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple:
     """(status, x-request-id, body) of an answer, whatever it is."""
     connection = http.client.HTTPConnection(server.address, timeout=30)
     try:
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()
-        (told,) = response.headers.get_all("x-request-id")
+        (told,) = response.headers.get_all("x-request-id", [])
         return response.status, told, response.read()
     finally:
         connection.close()
@@ -122,7 +121,8 @@ def test_an_error_of_grpc_names_its_request(server, name, begin):
         begin(server)()
     (fresh,) = info(refused.value)
     assert is_fresh(fresh)
-    heads = dict(refused.value.initial_metadata() or refused.value.trailing_metadata()) if hasattr(refused.value, "initial_metadata") else {}
+    error = refused.value
+    heads = dict(error.initial_metadata() or error.trailing_metadata()) if hasattr(error, "initial_metadata") else {}
     assert heads.get("x-request-id", fresh) == fresh
 
 
@@ -170,7 +170,7 @@ def test_the_log_has_it(binary, tmp_path, monkeypatch):
     server = Server(binary, tmp_path / "data")
     try:
         ask(server, "GET", "/health", X_Request_Id="find-me-http")
-        _, called = server.stub.Health.with_call(api.HealthRequest(), metadata=[("x-request-id", "find-me-grpc")])
+        server.stub.Health.with_call(api.HealthRequest(), metadata=[("x-request-id", "find-me-grpc")])
         # A form whose sender leaves: what is done about it is done later, and elsewhere.
         body, headers = form(("file", "song.wav", wav(music(20))))
         leaving = http.client.HTTPConnection(server.address, timeout=30)

@@ -87,7 +87,7 @@ def test_health_needs_nothing_to_be_known(server):
         assert engine["execution"] == {"execution_provider": "cpu", "precision": "f32", "reason": "asked for", "trials": []}
 
 
-def refused(server, *fields, query: str = "", headers: dict = None) -> tuple:
+def refused(server, *fields, query: str = "", headers: dict | None = None) -> tuple:
     body, usual = form(*fields)
     return call(server, "POST", f"/api/separate{query}", body, usual | (headers or {})).problem()
 
@@ -105,7 +105,7 @@ def test_broken_files_are_told_with_code_reason_and_session(server, name, conten
     body, headers = form(("file", "broken.mp3", content))
     answer = call(server, "POST", "/api/separate", body, headers)
     problem = answer.problem()
-    assert problem == expected or expected is None and problem[0] == 400
+    assert problem == expected or (expected is None and problem[0] == 400)
     if "session_id" in answer.json()["metadata"]:
         session = get(server, f"/api/sessions/{answer.json()['metadata']['session_id']}").json()
         assert session["state"] == "FAILED"
@@ -140,7 +140,8 @@ def test_forms_that_are_wrong_leave_no_session(server):
     assert refused(server, ("model", "x" * 5000), brief) == invalid("FIELD_TOO_LONG")
     assert refused(server, brief, headers={"Content-Type": "text/plain"}) == (415, "INVALID_ARGUMENT", "MULTIPART_MISSING")
     endless = b"--x\r\n" + b"A: b\r\n" * 800_000
-    assert call(server, "POST", "/api/separate", endless, {"Content-Type": "multipart/form-data; boundary=x"}).problem() == invalid("MULTIPART_MALFORMED")
+    answer = call(server, "POST", "/api/separate", endless, {"Content-Type": "multipart/form-data; boundary=x"})
+    assert answer.problem() == invalid("MULTIPART_MALFORMED")
     assert len(sessions(server)) == before, "what a refused form has begun is gone before its sender knows"
 
 
@@ -251,7 +252,8 @@ def test_the_guard_covers_every_route(start, song):
     page = token | {"Origin": "https://page.example"}
     answer = call(server, "GET", "/api/sessions", headers=page)
     assert answer.headers["access-control-allow-origin"] == "https://page.example"
-    asked = {"Origin": "https://page.example", "Access-Control-Request-Method": "DELETE", "Access-Control-Request-Headers": "authorization,range"}
+    asked = {"Origin": "https://page.example", "Access-Control-Request-Method": "DELETE",
+             "Access-Control-Request-Headers": "authorization,range"}
     preflight = call(server, "OPTIONS", "/api/sessions/x", headers=asked)
     assert "DELETE" in preflight.headers["access-control-allow-methods"]
 
