@@ -30,7 +30,7 @@ pub use pipeline::reason_of;
 pub use scheduler::Counts;
 
 use pipeline::{Cause, Context, columns_of, engine_of};
-use scheduler::Desk;
+use scheduler::Scheduler;
 
 use crate::audio::{Frames, StemName};
 use crate::engine::Chain;
@@ -39,12 +39,12 @@ use crate::engine::pool::Pool;
 use crate::files;
 use crate::model::{Catalog, ModelCard};
 use crate::session::failure::SessionError;
-use crate::session::manifest::{Engine, EngineChange, Plan};
-use crate::session::{Added, Session, SessionId, Settings, State, Stop, Store};
+use crate::session::manifest::{EngineChange, EngineRecord, Plan};
+use crate::session::{Added, Session, SessionId, SessionState, Settings, Stop, Store};
 
 /// All separations of a data directory.
 pub struct Separations {
-    desk: Arc<Desk>,
+    scheduler: Arc<Scheduler>,
 }
 
 /// What separations are made with.
@@ -70,48 +70,48 @@ impl Separations {
         let chain = Arc::new(chain);
         let (max_track, observer) = (limits.track, OnceLock::new());
         let context = Context { pool, catalog, chain, decoder, max_track, observer };
-        Ok(Separations { desk: Desk::open(store, context, limits)? })
+        Ok(Separations { scheduler: Scheduler::open(store, context, limits)? })
     }
 
     /// The models there are.
     pub fn catalog(&self) -> &Catalog {
-        &self.desk.context().catalog
+        &self.scheduler.context().catalog
     }
 
     /// The models that are tried when a request names none.
     pub fn chain(&self) -> &Chain {
-        &self.desk.context().chain
+        &self.scheduler.context().chain
     }
 
     /// The workers.
     pub fn pool(&self) -> &Pool {
-        &self.desk.context().pool
+        &self.scheduler.context().pool
     }
 
     /// The sessions.
     pub fn store(&self) -> &Store {
-        self.desk.store()
+        self.scheduler.store()
     }
 
     /// What is taken on.
     pub fn limits(&self) -> &Limits {
-        self.desk.limits()
+        self.scheduler.limits()
     }
 
     /// How many sessions are open and waiting.
     pub fn counts(&self) -> Counts {
-        self.desk.counts()
+        self.scheduler.counts()
     }
 
     /// Names who is told what happens from now on. The first that is named stays.
     pub fn observe(&self, observer: Arc<dyn Observer>) {
         // Whoever comes second would have to share it.
-        let _ = self.desk.context().observer.set(observer);
+        let _ = self.scheduler.context().observer.set(observer);
     }
 
     /// Tells whoever [observes](Separations::observe).
     pub fn tell(&self, event: impl FnOnce(&dyn Observer)) {
-        self.desk.context().tell(event);
+        self.scheduler.context().tell(event);
     }
 
     /// Opens a session; or answers the one that has the same `request_id`, with `false`.
@@ -123,14 +123,14 @@ impl Separations {
             return Ok((session, false));
         }
         let (plan, passed_over) = self.plan(&settings)?;
-        self.desk.check_place()?;
+        self.scheduler.check_slot()?;
         self.check_room()?;
         let (session, new) = self.store().create(settings, plan)?;
         if !new {
             return Ok((session, false));
         }
         let told = passed_over.map_or(Ok(()), |other| self.note(&session, &other));
-        if let Err(error) = told.and_then(|()| self.desk.admit(&session)) {
+        if let Err(error) = told.and_then(|()| self.scheduler.admit(&session)) {
             // Nobody has been told of it.
             self.store().remove(&session)?;
             return Err(error);
@@ -140,13 +140,13 @@ impl Separations {
 
     /// Writes down that a session begins with another engine than it should.
     fn note(&self, session: &Session, other: &PassedOver) -> Result<(), SeparationError> {
-        let context = self.desk.context();
+        let context = self.scheduler.context();
         let name = session.manifest().plan.model.clone();
         let to = context.catalog.find(&name)?;
         let cause = Cause::of_health(&other.error);
         let from = other.model.as_ref().map(|model| engine_of(model, context));
         let change = EngineChange {
-            from: from.unwrap_or_else(|| Engine::unknown(&other.name)),
+            from: from.unwrap_or_else(|| EngineRecord::unknown(&other.name)),
             to: engine_of(&to, context),
             frame: Frames::ZERO,
             reason: cause.reason,
@@ -229,15 +229,15 @@ impl Separations {
     /// # Errors
     /// [`SeparationError::QueueFull`], [`SeparationError::ShuttingDown`], `Storage`.
     pub fn resume(&self, session: &Arc<Session>) -> Result<(), SeparationError> {
-        self.desk.admit(session)
+        self.scheduler.admit(session)
     }
 
     /// Lets a session rest that its client has left; it stops within a segment. Not where nothing more is wanted of
     /// that client and others read: whoever is about to wait for the rest reads first, then
     /// [resumes](Separations::resume) it. Nor where it was the server that left: the next one goes on.
     pub fn leave(&self, session: &Arc<Session>) {
-        let is_wanted = || session.manifest().upload_complete() && session.is_read();
-        self.desk.stop_where(session, Stop::Pause, || !session.is_shut_down() && !is_wanted());
+        let is_wanted = || session.manifest().upload_complete() && session.has_readers();
+        self.scheduler.stop_where(session, Stop::Pause, || !session.is_shut_down() && !is_wanted());
     }
 
     /// Adds bytes to a session's upload; one that rests goes on.
@@ -251,11 +251,11 @@ impl Separations {
         offset: u64,
         bytes: &[u8],
     ) -> Result<u64, SeparationError> {
-        if session.rests() {
+        if session.is_pausing() {
             self.resume(session)?;
         }
         let added = session.add_bytes(offset, bytes, self.limits().upload_bytes);
-        let Added { length, new } = added.inspect_err(|_| self.desk.end_refused(session))?;
+        let Added { length, new } = added.inspect_err(|_| self.scheduler.end_refused(session))?;
         self.tell(|observer| observer.uploaded(new));
         Ok(length)
     }
@@ -271,14 +271,16 @@ impl Separations {
         total: u64,
         sha256: Option<&str>,
     ) -> Result<(), SeparationError> {
-        session.finish_upload(total, sha256).inspect_err(|_| self.desk.end_refused(session))?;
+        session
+            .finish_upload(total, sha256)
+            .inspect_err(|_| self.scheduler.end_refused(session))?;
         // In any case: who lets it rest at this moment either sees that it is complete or is seen.
         self.resume(session)
     }
 
     /// Ends a session; it stops within a segment.
     pub fn cancel(&self, session: &Arc<Session>) {
-        self.desk.stop(session, Stop::Cancel);
+        self.scheduler.stop(session, Stop::Cancel);
     }
 
     /// Ends a session and removes it, after it has stopped.
@@ -287,40 +289,40 @@ impl Separations {
     /// [`SessionError::NotFound`] where another call has removed it; `Storage`.
     pub fn delete(&self, session: &Arc<Session>) -> Result<(), SessionError> {
         self.cancel(session);
-        self.desk.wait_closed(session);
+        self.scheduler.wait_closed(session);
         self.store().remove(session)
     }
 
     /// Waits until a session that was ended has left its place.
     pub fn wait_stopped(&self, session: &Session) {
-        self.desk.wait_closed(session);
+        self.scheduler.wait_closed(session);
     }
 
     /// What keeps new sessions from being opened, if anything does.
     pub fn obstacle(&self) -> Option<SeparationError> {
         match self.chain().fault() {
             Some(fault) => Some(fault.into()),
-            None => self.desk.check_place().and_then(|()| self.check_room()).err(),
+            None => self.scheduler.check_slot().and_then(|()| self.check_room()).err(),
         }
     }
 
     /// Takes nothing new and lets every open session rest where it is committed; answers whether all
     /// did before the deadline.
     pub fn close(&self, deadline: Instant) -> bool {
-        self.desk.close(deadline)
+        self.scheduler.close(deadline)
     }
 
     /// Waits until the session has ended or `limit` has passed; answers where it stands.
-    pub fn wait(&self, session: &Session, limit: Duration) -> State {
+    pub fn wait(&self, session: &Session, limit: Duration) -> SessionState {
         let deadline = Instant::now() + limit;
         loop {
-            let seen = session.signal().version();
+            let seen = session.notifier().version();
             let state = session.state();
             let left = deadline.saturating_duration_since(Instant::now());
             if state.is_ended() || left.is_zero() {
                 return state;
             }
-            session.signal().wait_newer(seen, left);
+            session.notifier().wait_newer(seen, left);
         }
     }
 }

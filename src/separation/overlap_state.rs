@@ -16,7 +16,7 @@ use crate::files::replace;
 
 /// What has to be known to go on after a commit.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Carry {
+pub(super) struct OverlapState {
     /// The sums that are not final.
     pub(super) overlap: OverlapAdd,
     /// What the engine before has left, from the same frame on.
@@ -38,10 +38,10 @@ struct Head {
 
 const FORMAT: u32 = 1;
 
-impl Carry {
+impl OverlapState {
     /// What there is before the first commit.
-    pub(super) fn none(stems: usize, blend: Blend) -> Carry {
-        Carry {
+    pub(super) fn none(stems: usize, blend: Blend) -> OverlapState {
+        OverlapState {
             overlap: OverlapAdd::new(stems, Frames::ZERO, blend),
             fade: FadeOut::none(stems, Frames::ZERO),
             tails: Vec::new(),
@@ -74,11 +74,11 @@ impl Carry {
         replace(path, &bytes)
     }
 
-    /// Reads what [`Carry::write`] has written; `blend` is that of the windows.
+    /// Reads what [`OverlapState::write`] has written; `blend` is that of the windows.
     ///
     /// # Errors
     /// `InvalidData` for anything else.
-    pub(super) fn read(path: &Path, blend: Blend) -> io::Result<Carry> {
+    pub(super) fn read(path: &Path, blend: Blend) -> io::Result<OverlapState> {
         let invalid = || {
             let text = format!("{} is damaged", path.display());
             io::Error::new(io::ErrorKind::InvalidData, text)
@@ -105,7 +105,7 @@ impl Carry {
         let overlap = OverlapAdd::restore(head.position, weights, sums, blend);
         let overlap = overlap.ok_or_else(invalid)?;
         let fade = FadeOut::restore(head.position, shares, fading).ok_or_else(invalid)?;
-        Ok(Carry { overlap, fade, tails })
+        Ok(OverlapState { overlap, fade, tails })
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_carry_comes_back_bit_for_bit() {
+    fn an_overlap_state_comes_back_bit_for_bit() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("carry.3");
         let answer = |k: f32| Stereo::from_planes(vec![k, 0.1, 0.3], vec![-k, 1e-30, 7.0]).unwrap();
@@ -139,14 +139,20 @@ mod tests {
             (vec![Stereo::new(); 2], FadeOut::none(2, Frames(5))),
             (vec![answer(3.0), answer(4.0)], fading.unwrap()),
         ] {
-            let carry = Carry { overlap: overlap.clone(), fade, tails };
-            carry.write(&path).unwrap();
-            assert_eq!(Carry::read(&path, Blend::Sum).unwrap(), carry);
+            let state = OverlapState { overlap: overlap.clone(), fade, tails };
+            state.write(&path).unwrap();
+            assert_eq!(OverlapState::read(&path, Blend::Sum).unwrap(), state);
         }
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
-        assert_eq!(Carry::read(&path, Blend::Sum).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(
+            OverlapState::read(&path, Blend::Sum).unwrap_err().kind(),
+            io::ErrorKind::InvalidData
+        );
         std::fs::write(&path, "{}").unwrap();
-        assert_eq!(Carry::read(&path, Blend::Sum).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(
+            OverlapState::read(&path, Blend::Sum).unwrap_err().kind(),
+            io::ErrorKind::InvalidData
+        );
     }
 }

@@ -5,7 +5,7 @@ use crate::session::settings::Accompaniment;
 
 /// How a wanted stem is made of the model's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Pick {
+pub(super) enum StemRecipe {
     /// It is one of them.
     Own(usize),
     /// It is the sum of these.
@@ -15,58 +15,59 @@ pub(super) enum Pick {
 }
 
 /// How each of `wanted` is made of a model's stems; `None` where one cannot be.
-pub(super) fn picks(
+pub(super) fn recipes(
     wanted: &[StemName],
     own: &[StemName],
     accompaniment: Accompaniment,
-) -> Option<Vec<Pick>> {
+) -> Option<Vec<StemRecipe>> {
     let index_of = |name: &str| own.iter().position(|stem| stem.as_str() == name);
     let vocals = index_of(StemName::VOCALS);
-    let pick = |name: &StemName| {
+    let recipe = |name: &StemName| {
         let is_accompaniment = name.as_str() == StemName::ACCOMPANIMENT;
         if let (true, Accompaniment::Minus, Some(vocals)) =
             (is_accompaniment, accompaniment, vocals)
         {
-            return Some(Pick::Minus(vocals));
+            return Some(StemRecipe::Minus(vocals));
         }
         if let Some(index) = index_of(name.as_str()) {
-            return Some(Pick::Own(index));
+            return Some(StemRecipe::Own(index));
         }
         let vocals = vocals.filter(|_| is_accompaniment)?;
-        Some(Pick::Sum((0..own.len()).filter(|&index| index != vocals).collect()))
+        Some(StemRecipe::Sum((0..own.len()).filter(|&index| index != vocals).collect()))
     };
-    wanted.iter().map(pick).collect()
+    wanted.iter().map(recipe).collect()
 }
 
-/// Which of a model's `count` stems are needed for `picks`.
-pub(super) fn wanted(picks: &[Pick], count: usize) -> Vec<bool> {
+/// Which of a model's `count` stems are needed for `recipes`.
+pub(super) fn wanted(recipes: &[StemRecipe], count: usize) -> Vec<bool> {
     let mut wanted = vec![false; count];
-    picks.iter().flat_map(Pick::of).for_each(|&index| wanted[index] = true);
+    recipes.iter().flat_map(StemRecipe::of).for_each(|&index| wanted[index] = true);
     wanted
 }
 
-/// Whether one of `picks` is made of the mixture.
-pub(super) fn needs_mix(picks: &[Pick]) -> bool {
-    picks.iter().any(|pick| matches!(pick, Pick::Minus(_)))
+/// Whether one of `recipes` is made of the mixture.
+pub(super) fn needs_mix(recipes: &[StemRecipe]) -> bool {
+    recipes.iter().any(|recipe| matches!(recipe, StemRecipe::Minus(_)))
 }
 
-impl Pick {
+impl StemRecipe {
     /// The model's stems that it is made of.
     fn of(&self) -> &[usize] {
         match self {
-            Pick::Own(index) | Pick::Minus(index) => std::slice::from_ref(index),
-            Pick::Sum(indexes) => indexes,
+            StemRecipe::Own(index) | StemRecipe::Minus(index) => std::slice::from_ref(index),
+            StemRecipe::Sum(indexes) => indexes,
         }
     }
 }
 
 /// The wanted stems of one answer to `mix`, which may be empty where it is not needed.
-pub(super) fn pick(picks: &[Pick], mut answer: Vec<Stereo>, mix: &Stereo) -> Vec<Stereo> {
-    let mut stems: Vec<Stereo> = picks.iter().map(|pick| combine(pick, &answer, mix)).collect();
+pub(super) fn apply(recipes: &[StemRecipe], mut answer: Vec<Stereo>, mix: &Stereo) -> Vec<Stereo> {
+    let mut stems: Vec<Stereo> =
+        recipes.iter().map(|recipe| combine(recipe, &answer, mix)).collect();
     // What is left are stems as they are, which are moved: they are the bulk.
-    for (at, pick) in picks.iter().enumerate() {
-        let Pick::Own(index) = pick else { continue };
-        stems[at] = match picks[..at].iter().position(|before| before == pick) {
+    for (at, recipe) in recipes.iter().enumerate() {
+        let StemRecipe::Own(index) = recipe else { continue };
+        stems[at] = match recipes[..at].iter().position(|before| before == recipe) {
             Some(before) => stems[before].clone(),
             None => answer.get_mut(*index).map(std::mem::take).unwrap_or_default(),
         };
@@ -75,15 +76,15 @@ pub(super) fn pick(picks: &[Pick], mut answer: Vec<Stereo>, mix: &Stereo) -> Vec
 }
 
 /// A stem that is made of others; nothing for one that is one of them.
-fn combine(pick: &Pick, answer: &[Stereo], mix: &Stereo) -> Stereo {
+fn combine(recipe: &StemRecipe, answer: &[Stereo], mix: &Stereo) -> Stereo {
     let own = |index: usize| answer.get(index).cloned().unwrap_or_default();
-    match pick {
-        Pick::Own(_) => Stereo::new(),
-        Pick::Sum(indexes) => {
+    match recipe {
+        StemRecipe::Own(_) => Stereo::new(),
+        StemRecipe::Sum(indexes) => {
             let others = indexes[1..].iter().filter_map(|&index| answer.get(index));
             others.fold(own(indexes[0]), |total, other| combined(total, other, |a, b| a + b))
         }
-        Pick::Minus(index) => combined(mix.clone(), &own(*index), |a, b| a - b),
+        StemRecipe::Minus(index) => combined(mix.clone(), &own(*index), |a, b| a - b),
     }
 }
 
@@ -109,9 +110,9 @@ mod tests {
         wanted: &[&str],
         own: &[&str],
         accompaniment: Accompaniment,
-        expected: Option<&[Pick]>,
+        expected: Option<&[StemRecipe]>,
     ) {
-        let found = picks(&names(wanted), &names(own), accompaniment);
+        let found = recipes(&names(wanted), &names(own), accompaniment);
         assert_eq!(found.as_deref(), expected);
     }
 
@@ -119,12 +120,22 @@ mod tests {
     fn accompaniment_is_all_but_the_vocals() {
         use Accompaniment::{Minus, Sum};
         let four = ["drums", "bass", "other", "vocals"];
-        check(&["vocals", "drums"], &four, Sum, Some(&[Pick::Own(3), Pick::Own(0)]));
-        check(&["accompaniment"], &four, Sum, Some(&[Pick::Sum(vec![0, 1, 2])]));
-        check(&["accompaniment", "vocals"], &four, Minus, Some(&[Pick::Minus(3), Pick::Own(3)]));
-        check(&["accompaniment"], &["vocals", "accompaniment"], Sum, Some(&[Pick::Own(1)]));
-        check(&["accompaniment"], &["vocals", "accompaniment"], Minus, Some(&[Pick::Minus(0)]));
-        check(&["accompaniment"], &["accompaniment"], Minus, Some(&[Pick::Own(0)]));
+        check(&["vocals", "drums"], &four, Sum, Some(&[StemRecipe::Own(3), StemRecipe::Own(0)]));
+        check(&["accompaniment"], &four, Sum, Some(&[StemRecipe::Sum(vec![0, 1, 2])]));
+        check(
+            &["accompaniment", "vocals"],
+            &four,
+            Minus,
+            Some(&[StemRecipe::Minus(3), StemRecipe::Own(3)]),
+        );
+        check(&["accompaniment"], &["vocals", "accompaniment"], Sum, Some(&[StemRecipe::Own(1)]));
+        check(
+            &["accompaniment"],
+            &["vocals", "accompaniment"],
+            Minus,
+            Some(&[StemRecipe::Minus(0)]),
+        );
+        check(&["accompaniment"], &["accompaniment"], Minus, Some(&[StemRecipe::Own(0)]));
         check(&["accompaniment"], &["drums"], Sum, None);
         check(&["accompaniment"], &["drums"], Minus, None);
         check(&["piano"], &four, Minus, None);
@@ -132,19 +143,27 @@ mod tests {
 
     #[test]
     fn only_what_the_picks_need_is_wanted() {
-        assert_eq!(wanted(&[Pick::Own(3)], 4), [false, false, false, true]);
-        assert_eq!(wanted(&[Pick::Minus(1)], 4), [false, true, false, false]);
-        assert_eq!(wanted(&[Pick::Sum(vec![0, 2]), Pick::Own(2)], 4), [true, false, true, false]);
+        assert_eq!(wanted(&[StemRecipe::Own(3)], 4), [false, false, false, true]);
+        assert_eq!(wanted(&[StemRecipe::Minus(1)], 4), [false, true, false, false]);
+        assert_eq!(
+            wanted(&[StemRecipe::Sum(vec![0, 2]), StemRecipe::Own(2)], 4),
+            [true, false, true, false]
+        );
     }
 
     #[test]
     fn sums_and_differences_are_taken_sample_by_sample() {
         let stem = |value: f32| Stereo::from_planes(vec![value, 1.0], vec![0.0, value]).unwrap();
         let answer = [stem(1.0), stem(9.0), stem(2.0)];
-        let picks = [Pick::Own(2), Pick::Sum(vec![0, 2]), Pick::Minus(1), Pick::Own(2)];
-        let mut picked = pick(&picks, answer.to_vec(), &stem(4.0));
-        assert_eq!((picked.remove(0), picked.pop()), (stem(2.0), Some(stem(2.0))));
-        assert_eq!(picked[0], Stereo::from_planes(vec![3.0, 2.0], vec![0.0, 3.0]).unwrap());
-        assert_eq!(picked[1], Stereo::from_planes(vec![-5.0, 0.0], vec![0.0, -5.0]).unwrap());
+        let recipes = [
+            StemRecipe::Own(2),
+            StemRecipe::Sum(vec![0, 2]),
+            StemRecipe::Minus(1),
+            StemRecipe::Own(2),
+        ];
+        let mut stems = apply(&recipes, answer.to_vec(), &stem(4.0));
+        assert_eq!((stems.remove(0), stems.pop()), (stem(2.0), Some(stem(2.0))));
+        assert_eq!(stems[0], Stereo::from_planes(vec![3.0, 2.0], vec![0.0, 3.0]).unwrap());
+        assert_eq!(stems[1], Stereo::from_planes(vec![-5.0, 0.0], vec![0.0, -5.0]).unwrap());
     }
 }

@@ -15,7 +15,7 @@ const MARKS_IN_HEAD: u64 = 4;
 
 /// Writes `track.f32`, interleaved F32LE without a header.
 #[derive(Debug)]
-pub(super) struct TrackWriter {
+pub(super) struct TrackFileWriter {
     file: File,
     frames: Frames,
     statistics: Statistics,
@@ -24,7 +24,7 @@ pub(super) struct TrackWriter {
 
 /// Reads windows of `track.f32`.
 #[derive(Debug)]
-pub(super) struct TrackReader {
+pub(super) struct TrackFileReader {
     file: File,
 }
 
@@ -43,10 +43,10 @@ pub(super) struct Statistics {
     squares: f64,
 }
 
-impl TrackWriter {
+impl TrackFileWriter {
     /// Opens the file after its first `frames` frames; what follows them is cut off. The first `head`
     /// frames of the track make the statistics' head.
-    pub(super) fn open(path: &Path, frames: Frames, head: Frames) -> io::Result<TrackWriter> {
+    pub(super) fn open(path: &Path, frames: Frames, head: Frames) -> io::Result<TrackFileWriter> {
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         let frames = frames.min(Frames(file.metadata()?.len() / FRAME_BYTES));
@@ -61,7 +61,7 @@ impl TrackWriter {
             statistics.add(samples.next().unwrap_or(0.0), samples.next().unwrap_or(0.0));
         }
         file.seek(SeekFrom::End(0))?;
-        Ok(TrackWriter { file, frames, statistics, scratch: Vec::new() })
+        Ok(TrackFileWriter { file, frames, statistics, scratch: Vec::new() })
     }
 
     /// Adds frames.
@@ -87,10 +87,10 @@ impl TrackWriter {
     }
 }
 
-impl TrackReader {
+impl TrackFileReader {
     /// Opens a track that is being written.
-    pub(super) fn open(path: &Path) -> io::Result<TrackReader> {
-        Ok(TrackReader { file: OpenOptions::new().read(true).write(true).open(path)? })
+    pub(super) fn open(path: &Path) -> io::Result<TrackFileReader> {
+        Ok(TrackFileReader { file: OpenOptions::new().read(true).write(true).open(path)? })
     }
 
     /// The frames of `range`, all of which have been written.
@@ -164,17 +164,17 @@ mod tests {
     fn a_track_goes_on_where_it_was_safe() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("track.f32");
-        let mut whole = TrackWriter::open(&path, Frames::ZERO, Frames(4)).unwrap();
+        let mut whole = TrackFileWriter::open(&path, Frames::ZERO, Frames(4)).unwrap();
         whole.append(&ramp(0..3)).unwrap();
         whole.append(&ramp(3..10)).unwrap();
-        let mut resumed = TrackWriter::open(&path, Frames(5), Frames(4)).unwrap();
+        let mut resumed = TrackFileWriter::open(&path, Frames(5), Frames(4)).unwrap();
         assert_eq!(resumed.frames(), Frames(5));
         resumed.append(&ramp(5..10)).unwrap();
         assert_eq!(resumed.statistics(), whole.statistics());
         let mut followed = Statistics::new(Frames(4));
         followed.follow(resumed.statistics());
         assert_eq!(&followed, whole.statistics());
-        assert_eq!(TrackReader::open(&path).unwrap().read(2..7).unwrap(), ramp(2..7));
+        assert_eq!(TrackFileReader::open(&path).unwrap().read(2..7).unwrap(), ramp(2..7));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::status::ApiError;
 use crate::separation::SeparationError;
-use crate::session::{Session, State};
+use crate::session::{Session, SessionState};
 
 /// Why it makes no sense to wait for a session that has not ended.
 pub(super) fn forsaken(session: &Session) -> Option<ApiError> {
@@ -17,8 +17,8 @@ pub(super) fn forsaken(session: &Session) -> Option<ApiError> {
 pub(super) fn end_error(session: &Session) -> Option<ApiError> {
     let manifest = session.manifest();
     match (manifest.state, &manifest.failure) {
-        (State::Failed, Some(failure)) => Some(failure.clone().into()),
-        (State::Cancelled, _) => Some(ApiError::SessionCancelled),
+        (SessionState::Failed, Some(failure)) => Some(failure.clone().into()),
+        (SessionState::Cancelled, _) => Some(ApiError::SessionCancelled),
         _ => None,
     }
 }

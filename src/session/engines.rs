@@ -7,7 +7,7 @@ use crate::audio::Frames;
 
 /// An engine by all that its numbers depend on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Engine {
+pub struct EngineRecord {
     /// The model's name.
     pub model: String,
     /// SHA-256 of its weights in hexadecimal digits.
@@ -29,9 +29,9 @@ pub struct Engine {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineChange {
     /// The engine before.
-    pub from: Engine,
+    pub from: EngineRecord,
     /// The engine after.
-    pub to: Engine,
+    pub to: EngineRecord,
     /// The first frame that it has a part in.
     pub frame: Frames,
     /// Why.
@@ -64,9 +64,9 @@ pub enum ChangeReason {
     ModelReplaced,
 }
 
-/// The part of a track that one engine computes; fixed when its turn comes.
+/// The part of a track that one engine computes; fixed when its span comes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Turn {
+pub struct EngineSpan {
     /// The model.
     pub model: String,
     /// Frames that it sees at once.
@@ -78,7 +78,7 @@ pub struct Turn {
     pub columns: Option<Columns>,
     /// The frame of the track, at the model's rate, with which its first segment begins.
     pub origin: Frames,
-    /// The segments of the turns before, all together.
+    /// The segments of the engine_spans before, all together.
     pub first: u64,
 }
 
@@ -91,11 +91,11 @@ pub struct Columns {
     pub hop: Frames,
 }
 
-/// What an engine brings with it to its turn.
+/// What an engine brings with it to its span.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Successor {
     /// The engine.
-    pub engine: Engine,
+    pub engine: EngineRecord,
     /// Frames that its model sees at once.
     pub segment: Frames,
     /// How much of a segment overlaps the next.
@@ -121,10 +121,10 @@ impl ChangeReason {
     }
 }
 
-impl Engine {
+impl EngineRecord {
     /// An engine of which nothing is known but its model's name.
-    pub fn unknown(model: &str) -> Engine {
-        Engine {
+    pub fn unknown(model: &str) -> EngineRecord {
+        EngineRecord {
             model: model.to_owned(),
             weights: String::new(),
             verified: false,
@@ -136,10 +136,10 @@ impl Engine {
     }
 }
 
-impl Turn {
-    /// The first turn of a session.
-    pub fn of_plan(plan: &Plan) -> Turn {
-        Turn {
+impl EngineSpan {
+    /// The first span of a session.
+    pub fn of_plan(plan: &Plan) -> EngineSpan {
+        EngineSpan {
             model: plan.model.clone(),
             segment: plan.segment,
             overlap: plan.overlap,
@@ -151,25 +151,25 @@ impl Turn {
 }
 
 impl Manifest {
-    /// Whose turn it is.
-    pub fn turn(&self) -> Turn {
-        self.turns.last().cloned().unwrap_or_else(|| Turn::of_plan(&self.plan))
+    /// Whose span it is.
+    pub fn engine_span(&self) -> EngineSpan {
+        self.engine_spans.last().cloned().unwrap_or_else(|| EngineSpan::of_plan(&self.plan))
     }
 
-    /// Who has computed what is committed: the turn before, where the present one has committed nothing.
-    pub fn committed_turn(&self) -> Turn {
-        let begun = |turn: &&Turn| turn.first < self.commit.segments;
-        let found = self.turns.iter().rev().find(begun).cloned();
-        found.unwrap_or_else(|| Turn::of_plan(&self.plan))
+    /// Who has computed what is committed: the span before, where the present one has committed nothing.
+    pub fn committed_span(&self) -> EngineSpan {
+        let begun = |span: &&EngineSpan| span.first < self.commit.segments;
+        let found = self.engine_spans.iter().rev().find(begun).cloned();
+        found.unwrap_or_else(|| EngineSpan::of_plan(&self.plan))
     }
 
-    /// Gives the turn to another engine, from the first frame that is not final: `origin`.
-    pub fn begin_turn(&mut self, successor: Successor, origin: Frames) {
+    /// Gives the span to another engine, from the first frame that is not final: `origin`.
+    pub fn begin_span(&mut self, successor: Successor, origin: Frames) {
         let Successor { engine, segment, overlap, columns } = successor;
         let (model, first) = (engine.model.clone(), self.commit.segments);
         // One that has committed nothing leaves no trace but the change.
-        self.turns.retain(|turn| turn.first < first);
-        self.turns.push(Turn { model, segment, overlap, columns, origin, first });
+        self.engine_spans.retain(|span| span.first < first);
+        self.engine_spans.push(EngineSpan { model, segment, overlap, columns, origin, first });
         self.engine = Some(engine);
         self.recoveries = 0;
         self.deaths = 0;
@@ -183,7 +183,7 @@ mod tests {
     use crate::session::{SessionId, Settings};
 
     #[test]
-    fn a_turn_that_has_committed_nothing_is_replaced() {
+    fn a_span_that_has_committed_nothing_is_replaced() {
         let (model_rate, segment) = (Hertz(44_100), Frames(8));
         let plan = Plan {
             model: "a".into(),
@@ -194,26 +194,26 @@ mod tests {
             columns: None,
         };
         let successor = |model: &str| Successor {
-            engine: Engine::unknown(model),
+            engine: EngineRecord::unknown(model),
             segment: Frames(4),
             overlap: 0.5,
             columns: None,
         };
         let mut manifest = Manifest::new(SessionId::random(), Settings::default(), plan);
-        let model = |turn: Turn| turn.model;
+        let model = |span: EngineSpan| span.model;
         assert_eq!(
-            (model(manifest.turn()), model(manifest.committed_turn())),
+            (model(manifest.engine_span()), model(manifest.committed_span())),
             ("a".into(), "a".into())
         );
         manifest.commit.segments = 3;
-        manifest.begin_turn(successor("b"), Frames(18));
-        manifest.begin_turn(successor("c"), Frames(18));
+        manifest.begin_span(successor("b"), Frames(18));
+        manifest.begin_span(successor("c"), Frames(18));
         assert_eq!(
-            (model(manifest.turn()), model(manifest.committed_turn())),
+            (model(manifest.engine_span()), model(manifest.committed_span())),
             ("c".into(), "a".into())
         );
-        assert_eq!(manifest.turns.len(), 1);
+        assert_eq!(manifest.engine_spans.len(), 1);
         manifest.commit.segments = 4;
-        assert_eq!(model(manifest.committed_turn()), "c");
+        assert_eq!(model(manifest.committed_span()), "c");
     }
 }

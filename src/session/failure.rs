@@ -6,7 +6,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SessionId, State};
+use super::{SessionId, SessionState};
 use crate::audio::{Frames, StemName};
 
 /// Why a session ended FAILED; kept in its manifest.
@@ -186,7 +186,7 @@ pub enum SessionError {
     Failed(Failure),
     /// The session has ended and takes nothing more.
     #[error("the session has ended {0:?}")]
-    Ended(State),
+    Ended(SessionState),
     /// The request id names a session of another config.
     #[error(
         "request_id {request_id} names session {session}, which has another config; take a new id"

@@ -9,7 +9,7 @@ use super::Session;
 use super::failure::SessionError;
 use crate::audio::flac::FlacFile;
 use crate::audio::{Encoding, Frames, Hertz, StemName};
-use crate::session::stem_reader::{Form, StemReader};
+use crate::session::stem_reader::{SampleFormat, StemReader};
 
 /// Frames that are encoded at once.
 const PIECE: Frames = Frames(65_536);
@@ -54,7 +54,7 @@ pub fn make(
             _ => {}
         }
     }
-    let form = Form { encoding: Encoding::S24Le, gain };
+    let form = SampleFormat { encoding: Encoding::S24Le, gain };
     let mut reader = StemReader::open(session, stem.as_str(), Frames::ZERO, form)?;
     let written = write(&mut reader, &part, rate);
     if let Err(error) = written {

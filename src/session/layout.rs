@@ -49,13 +49,13 @@ impl Layout {
     }
 
     /// The overlap after so many segments.
-    pub fn carry(&self, segments: u64) -> PathBuf {
-        self.directory.join(format!("{CARRY_PREFIX}{segments}"))
+    pub fn overlap_state(&self, segments: u64) -> PathBuf {
+        self.directory.join(format!("{OVERLAP_STATE_PREFIX}{segments}"))
     }
 
     /// Every overlap that is there, also those that no manifest names.
-    pub fn carries(&self) -> Vec<PathBuf> {
-        self.files(CARRY_PREFIX)
+    pub fn overlap_states(&self) -> Vec<PathBuf> {
+        self.files(OVERLAP_STATE_PREFIX)
     }
 
     /// What is there while an engine has this segment.
@@ -117,5 +117,5 @@ impl Layout {
     }
 }
 
-const CARRY_PREFIX: &str = "carry.";
+const OVERLAP_STATE_PREFIX: &str = "carry.";
 const COMPUTING_PREFIX: &str = "computing.";

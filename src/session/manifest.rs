@@ -7,7 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-pub use super::engines::{ChangeReason, Columns, Engine, EngineChange, Successor, Turn};
+pub use super::engines::{
+    ChangeReason, Columns, EngineChange, EngineRecord, EngineSpan, Successor,
+};
 
 use super::{Failure, SessionId, Settings};
 use crate::audio::{Frames, Hertz, StemName};
@@ -29,11 +31,11 @@ pub struct Manifest {
     /// What that was resolved to.
     pub plan: Plan,
     /// Where it stands.
-    pub state: State,
+    pub state: SessionState,
     /// The upload.
     pub upload: Upload,
     /// What the upload turned out to be.
-    pub source: Option<Source>,
+    pub source: Option<SourceRecord>,
     /// What has been computed and is safely on disk.
     pub commit: Commit,
     /// Frames that each stem will have, once that is known.
@@ -41,12 +43,12 @@ pub struct Manifest {
     /// The stems, in the plan's order.
     pub stems: Vec<Stem>,
     /// What computes, or computed last.
-    pub engine: Option<Engine>,
+    pub engine: Option<EngineRecord>,
     /// Changes of the engine, in order.
     pub engine_changes: Vec<EngineChange>,
     /// Who has computed which part since another engine took over; empty where none did.
-    #[serde(default)]
-    pub turns: Vec<Turn>,
+    #[serde(default, rename = "turns")]
+    pub engine_spans: Vec<EngineSpan>,
     /// Why it failed.
     pub failure: Option<Failure>,
     /// What the user should know of.
@@ -66,7 +68,7 @@ pub struct Timestamp(pub u64);
 /// Where a session stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum State {
+pub enum SessionState {
     /// The upload is not complete; what there is, is separated.
     Uploading,
     /// The upload is complete and is separated.
@@ -110,7 +112,7 @@ pub struct Upload {
 
 /// What the upload turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Source {
+pub struct SourceRecord {
     /// Such as `mp3`.
     pub container: String,
     /// Such as `aac`.
@@ -136,8 +138,9 @@ pub struct Commit {
     pub track: Frames,
     /// Frames of each stem that are.
     pub stems: Frames,
-    /// Whether there is a `carry.<segments>`.
-    pub carry: bool,
+    /// Whether there is an overlap state, `carry.<segments>`.
+    #[serde(rename = "carry")]
+    pub overlap_state: bool,
 }
 
 /// One stem.
@@ -167,14 +170,14 @@ impl Manifest {
             settings,
             stems: plan.stems.iter().map(stem).collect(),
             plan,
-            state: State::Uploading,
+            state: SessionState::Uploading,
             upload: Upload::default(),
             source: None,
             commit: Commit::default(),
             total: None,
             engine: None,
             engine_changes: Vec::new(),
-            turns: Vec::new(),
+            engine_spans: Vec::new(),
             failure: None,
             notices: Vec::new(),
             recoveries: 0,
@@ -209,24 +212,24 @@ impl Manifest {
     }
 }
 
-impl State {
+impl SessionState {
     /// Whether nothing more will happen.
     pub fn is_ended(self) -> bool {
         match self {
-            State::Done | State::Failed | State::Cancelled => true,
-            State::Uploading | State::Running | State::Paused => false,
+            SessionState::Done | SessionState::Failed | SessionState::Cancelled => true,
+            SessionState::Uploading | SessionState::Running | SessionState::Paused => false,
         }
     }
 
     /// The name on the wire, in `UPPER_SNAKE`.
     pub fn as_str(self) -> &'static str {
         match self {
-            State::Uploading => "UPLOADING",
-            State::Running => "RUNNING",
-            State::Paused => "PAUSED",
-            State::Done => "DONE",
-            State::Failed => "FAILED",
-            State::Cancelled => "CANCELLED",
+            SessionState::Uploading => "UPLOADING",
+            SessionState::Running => "RUNNING",
+            SessionState::Paused => "PAUSED",
+            SessionState::Done => "DONE",
+            SessionState::Failed => "FAILED",
+            SessionState::Cancelled => "CANCELLED",
         }
     }
 }
@@ -257,7 +260,7 @@ mod tests {
         let path = folder.path().join("session.json");
         let mut written = manifest();
         written.write(&path).unwrap();
-        written.state = State::Failed;
+        written.state = SessionState::Failed;
         written.failure =
             Some(Failure::new(super::super::Reason::DiskFull, "full").with("free", 0));
         written.write(&path).unwrap();

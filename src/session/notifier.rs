@@ -1,7 +1,7 @@
 //! "Something has changed": one counter that threads and tasks can wait for.
 //!
-//! Waiters look at the state themselves; the signal only says that it is worth looking again. A thread
-//! waits with [`Signal::wait_newer`], an asynchronous task with [`Signal::poll_newer`], so that the
+//! Waiters look at the state themselves; the notifier only says that it is worth looking again. A thread
+//! waits with [`Notifier::wait_newer`], an asynchronous task with [`Notifier::poll_newer`], so that the
 //! rooms below the server need no runtime.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,24 +10,24 @@ use std::time::{Duration, Instant};
 
 /// Counts changes and wakes who waits for one.
 #[derive(Debug, Default)]
-pub struct Signal {
-    state: Mutex<State>,
+pub struct Notifier {
+    waiters: Mutex<Waiters>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Waiters {
     version: u64,
     wakers: Vec<Waker>,
 }
 
-impl Signal {
+impl Notifier {
     /// Says that something has changed.
     pub fn notify(&self) {
         let wakers = {
-            let mut state = self.lock();
-            state.version += 1;
-            std::mem::take(&mut state.wakers)
+            let mut waiters = self.lock();
+            waiters.version += 1;
+            std::mem::take(&mut waiters.wakers)
         };
         self.changed.notify_all();
         wakers.into_iter().for_each(Waker::wake);
@@ -42,32 +42,32 @@ impl Signal {
     /// Waits until there have been more changes than `seen`, or until `limit` has passed.
     pub fn wait_newer(&self, seen: u64, limit: Duration) -> u64 {
         let deadline = Instant::now() + limit;
-        let mut state = self.lock();
-        while state.version <= seen {
+        let mut waiters = self.lock();
+        while waiters.version <= seen {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
-            let waited = self.changed.wait_timeout(state, left);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.changed.wait_timeout(waiters, left);
+            waiters = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        state.version
+        waiters.version
     }
 
     /// Ready once there have been more changes than `seen`.
     pub fn poll_newer(&self, context: &mut Context<'_>, seen: u64) -> Poll<u64> {
-        let mut state = self.lock();
-        if state.version > seen {
-            return Poll::Ready(state.version);
+        let mut waiters = self.lock();
+        if waiters.version > seen {
+            return Poll::Ready(waiters.version);
         }
-        if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
-            state.wakers.push(context.waker().clone());
+        if !waiters.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+            waiters.wakers.push(context.waker().clone());
         }
         Poll::Pending
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Waiters> {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -79,30 +79,30 @@ mod tests {
 
     #[test]
     fn a_waiting_thread_sees_the_change() {
-        let signal = Arc::new(Signal::default());
-        let seen = signal.version();
+        let notifier = Arc::new(Notifier::default());
+        let seen = notifier.version();
         let waiter = std::thread::spawn({
-            let signal = Arc::clone(&signal);
-            move || signal.wait_newer(seen, Duration::from_secs(60))
+            let notifier = Arc::clone(&notifier);
+            move || notifier.wait_newer(seen, Duration::from_secs(60))
         });
-        signal.notify();
+        notifier.notify();
         assert_eq!(waiter.join().unwrap(), seen + 1);
     }
 
     #[test]
     fn a_change_before_waiting_is_not_missed() {
-        let signal = Signal::default();
-        let seen = signal.version();
-        signal.notify();
-        assert_eq!(signal.wait_newer(seen, Duration::ZERO), seen + 1);
+        let notifier = Notifier::default();
+        let seen = notifier.version();
+        notifier.notify();
+        assert_eq!(notifier.wait_newer(seen, Duration::ZERO), seen + 1);
         let mut context = Context::from_waker(Waker::noop());
-        assert_eq!(signal.poll_newer(&mut context, seen), Poll::Ready(seen + 1));
-        assert_eq!(signal.poll_newer(&mut context, seen + 1), Poll::Pending);
+        assert_eq!(notifier.poll_newer(&mut context, seen), Poll::Ready(seen + 1));
+        assert_eq!(notifier.poll_newer(&mut context, seen + 1), Poll::Pending);
     }
 
     #[test]
     fn waiting_ends_at_its_limit() {
-        let signal = Signal::default();
-        assert_eq!(signal.wait_newer(0, Duration::from_millis(5)), 0);
+        let notifier = Notifier::default();
+        assert_eq!(notifier.wait_newer(0, Duration::from_millis(5)), 0);
     }
 }

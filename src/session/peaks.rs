@@ -8,9 +8,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
 use super::failure::SessionError;
-use super::{Session, State};
+use super::{Session, SessionState};
 use crate::audio::{Encoding, Frames, StemName};
-use crate::session::stem_reader::{Form, StemReader};
+use crate::session::stem_reader::{SampleFormat, StemReader};
 
 /// Frames under one peak.
 pub const FRAMES_PER_PEAK: Frames = Frames(1024);
@@ -39,10 +39,10 @@ pub struct Peaks {
 /// # Errors
 /// `StemUnknown`, `Storage`.
 pub fn peaks(session: &Arc<Session>, stem: &str, from: u64) -> Result<Peaks, SessionError> {
-    let form = Form { encoding: Encoding::F32Le, gain: 1.0 };
+    let form = SampleFormat { encoding: Encoding::F32Le, gain: 1.0 };
     let mut reader = StemReader::open(session, stem, Frames::ZERO, form)?;
     // The state first: what is committed then is all that there will be.
-    let done = session.state() == State::Done;
+    let done = session.state() == SessionState::Done;
     let frames = session.progress().finished;
     let there =
         if done { frames.0.div_ceil(FRAMES_PER_PEAK.0) } else { frames.0 / FRAMES_PER_PEAK.0 };
@@ -156,7 +156,7 @@ mod tests {
             check(0, &expected(frames)[..frames / 1024], false);
         }
         check(90, &expected(200_000)[90..195], false);
-        session.update(|manifest| manifest.state = State::Done).unwrap();
+        session.update(|manifest| manifest.state = SessionState::Done).unwrap();
         // 200,000 frames are 195 peaks and a third.
         check(190, &expected(200_000)[190..], true);
         check(500, &[], true);

@@ -16,7 +16,7 @@ pub struct Retention {
 
 /// What the decision needs of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Candidate {
+pub struct RetentionCandidate {
     /// The session.
     pub id: SessionId,
     /// When it last changed.
@@ -28,7 +28,11 @@ pub struct Candidate {
 }
 
 /// The sessions to remove at the moment `now`.
-pub fn expired(mut sessions: Vec<Candidate>, policy: Retention, now: Timestamp) -> Vec<SessionId> {
+pub fn expired(
+    mut sessions: Vec<RetentionCandidate>,
+    policy: Retention,
+    now: Timestamp,
+) -> Vec<SessionId> {
     sessions.sort_by_key(|session| (session.updated, session.id));
     let mut held: u64 = sessions.iter().map(|session| session.bytes).sum();
     let age = u64::try_from(policy.age.as_millis()).unwrap_or(u64::MAX);
@@ -54,7 +58,7 @@ mod tests {
         let now = Timestamp(1_000_000);
         let candidates: Vec<_> = sessions
             .iter()
-            .map(|&(age, bytes, removable)| Candidate {
+            .map(|&(age, bytes, removable)| RetentionCandidate {
                 id: SessionId::random(),
                 updated: Timestamp(now.0 - age * 1000),
                 bytes,

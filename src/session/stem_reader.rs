@@ -8,14 +8,14 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::failure::SessionError;
-use super::live::Reading;
-use super::{Session, State};
+use super::live::ReadLease;
+use super::{Session, SessionState};
 use crate::audio::wav::{HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, StemName};
 
 /// How a reader wants its samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Form {
+pub struct SampleFormat {
     /// How they are stored.
     pub encoding: Encoding,
     /// What multiplies them before that.
@@ -24,7 +24,7 @@ pub struct Form {
 
 /// Frames as they are sent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Piece {
+pub struct StemFrames {
     /// The first frame's position.
     pub start: Frames,
     /// How many frames.
@@ -43,8 +43,8 @@ pub struct StemReader {
     /// Opened when there is something to read.
     file: Option<File>,
     position: Frames,
-    form: Form,
-    _reading: Reading,
+    format: SampleFormat,
+    _lease: ReadLease,
 }
 
 impl StemReader {
@@ -56,7 +56,7 @@ impl StemReader {
         session: &Arc<Session>,
         stem: &str,
         start: Frames,
-        form: Form,
+        format: SampleFormat,
     ) -> Result<StemReader, SessionError> {
         let manifest = session.manifest();
         let names = &manifest.plan.stems;
@@ -70,8 +70,8 @@ impl StemReader {
             stem: name.clone(),
             file: None,
             position: start,
-            form,
-            _reading: session.reading(),
+            format,
+            _lease: session.read_lease(),
         };
         reader.check_start()?;
         Ok(reader)
@@ -107,30 +107,30 @@ impl StemReader {
     }
 
     /// The next frames that are there, at most `most`; empty where there are none yet.
-    pub fn read(&mut self, most: Frames) -> io::Result<Piece> {
+    pub fn read(&mut self, most: Frames) -> io::Result<StemFrames> {
         let start = self.position;
-        let there = self.session.progress().finished.saturating_sub(start).min(most);
-        let mut piece = Piece { start, frames: there, bytes: Vec::new(), clipped: 0 };
-        if there == Frames::ZERO {
-            return Ok(piece);
+        let count = self.session.progress().finished.saturating_sub(start).min(most);
+        let mut frames = StemFrames { start, frames: count, bytes: Vec::new(), clipped: 0 };
+        if count == Frames::ZERO {
+            return Ok(frames);
         }
         let file = match &mut self.file {
             Some(file) => file,
             None => self.file.insert(open_stem(&self.session, &self.stem)?),
         };
         let frame = frame_bytes(Encoding::F32Le);
-        let mut stored = vec![0; (there.0 * frame) as usize];
+        let mut stored = vec![0; (count.0 * frame) as usize];
         file.seek(SeekFrom::Start(HEADER_BYTES + start.0 * frame))?;
         file.read_exact(&mut stored)?;
-        self.position += there;
-        if self.form == (Form { encoding: Encoding::F32Le, gain: 1.0 }) {
-            piece.bytes = stored;
+        self.position += count;
+        if self.format == (SampleFormat { encoding: Encoding::F32Le, gain: 1.0 }) {
+            frames.bytes = stored;
         } else {
             let mut audio = Encoding::F32Le.read_frames(&stored);
-            audio.scale(self.form.gain);
-            piece.clipped = self.form.encoding.write_frames(&audio, &mut piece.bytes);
+            audio.scale(self.format.gain);
+            frames.clipped = self.format.encoding.write_frames(&audio, &mut frames.bytes);
         }
-        Ok(piece)
+        Ok(frames)
     }
 }
 
@@ -138,7 +138,7 @@ impl StemReader {
 fn open_stem(session: &Session, stem: &StemName) -> io::Result<File> {
     let (growing, last) = (session.layout().growing_stem(stem), session.layout().stem(stem));
     let (first, second) = match session.state() {
-        State::Done => (last, growing),
+        SessionState::Done => (last, growing),
         _ => (growing, last),
     };
     File::open(first).or_else(|_| File::open(second))

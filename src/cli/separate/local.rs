@@ -19,8 +19,8 @@ use crate::engine::{Chain, Execution};
 use crate::model::{Catalog, Model};
 use crate::separation::{Config, DecoderConfig, Limits, Separations};
 use crate::session::retention::Retention;
-use crate::session::stem_reader::{Form, StemReader};
-use crate::session::{Session, Settings, State, Store};
+use crate::session::stem_reader::{SampleFormat, StemReader};
+use crate::session::{Session, SessionState, Settings, Store};
 
 /// Bytes that are handed over at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -118,7 +118,7 @@ impl Local {
                 .map_err(|error| CliError::plain(Kind::Other, error.to_string()))?
         };
         let followed = follow(&session, pipe, display);
-        if followed.is_err() || session.state() != State::Done {
+        if followed.is_err() || session.state() != SessionState::Done {
             self.separations.cancel(&session);
         }
         // A pipe that nobody writes to cannot be left; then the session has not ended either.
@@ -179,13 +179,13 @@ fn follow(session: &Arc<Session>, pipe: Option<&Pipe>, display: &Display) -> Res
     let mut reader = match pipe {
         None => None,
         Some(pipe) => {
-            let form = Form { encoding: pipe.encoding, gain: 1.0 };
+            let form = SampleFormat { encoding: pipe.encoding, gain: 1.0 };
             Some(StemReader::open(session, pipe.stem.as_str(), Frames::ZERO, form)?)
         }
     };
     let mut told = 0;
     loop {
-        let seen = session.signal().version();
+        let seen = session.notifier().version();
         let state = session.state();
         show(session, display);
         let changes = &session.manifest().engine_changes;
@@ -207,7 +207,7 @@ fn follow(session: &Arc<Session>, pipe: Option<&Pipe>, display: &Display) -> Res
         if state.is_ended() {
             return Ok(());
         }
-        session.signal().wait_newer(seen, LOOK_AGAIN);
+        session.notifier().wait_newer(seen, LOOK_AGAIN);
     }
 }
 
@@ -229,7 +229,7 @@ fn finished(session: &Session) -> Result<Finished, CliError> {
     if let Some(failure) = &manifest.failure {
         return Err(failure.clone().into());
     }
-    if manifest.state != State::Done {
+    if manifest.state != SessionState::Done {
         return Err(CliError::plain(Kind::Other, "the separation was ended before its time"));
     }
     let file = |name| -> PathBuf { session.layout().stem(name) };

@@ -10,7 +10,7 @@ use super::rank::lower_process;
 use crate::audio::{Encoding, Frames, Hertz};
 use crate::decode::track::{TrackError, TrackReader};
 use crate::decode::{DecodeError, Input, Limits, Report, Upload};
-use crate::session::manifest::Source;
+use crate::session::manifest::SourceRecord;
 use crate::session::{Failure, Reason};
 
 /// What the child is called with.
@@ -60,7 +60,7 @@ fn decode(task: &Task<'_>, upload: GrowingFile, out: &Output) -> Result<End, Tra
     let mut track =
         TrackReader::open(Box::new(upload), &task.input, &Limits::default(), task.rate)?;
     let info = track.source();
-    send(Message::Source(Source {
+    send(Message::Source(SourceRecord {
         container: info.container.to_string(),
         codec: info.codec.to_string(),
         rate: info.rate,

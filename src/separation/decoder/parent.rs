@@ -12,7 +12,7 @@ use super::protocol::COMPLETE;
 use super::rank::lower_thread;
 use super::receiver::Receiver;
 use crate::audio::{Encoding, Frames, Hertz};
-use crate::separation::track_file::{Statistics, TrackWriter};
+use crate::separation::track_file::{Statistics, TrackFileWriter};
 use crate::session::{Failure, Reason, Session};
 
 /// A decoder at work on a session. Dropping it ends the child and both threads.
@@ -69,7 +69,7 @@ impl Decoding {
         config: &DecoderConfig,
         plan: DecodingPlan,
     ) -> io::Result<Decoding> {
-        let track = TrackWriter::open(&session.layout().track(), plan.safe, plan.head)?;
+        let track = TrackFileWriter::open(&session.layout().track(), plan.safe, plan.head)?;
         let decoded = Decoded {
             frames: track.frames(),
             complete: false,
@@ -130,7 +130,7 @@ impl Drop for Decoding {
         self.shared.ended.store(true, Ordering::Release);
         // It may have ended by itself; then its pipes are closed, and the threads end too.
         let _ = self.shared.child().kill();
-        self.shared.session.signal().notify();
+        self.shared.session.notifier().notify();
         for thread in self.threads.drain(..) {
             // Its panic would have been printed; the session then fails by the missing end.
             let _ = thread.join();
@@ -166,7 +166,7 @@ fn command(session: &Session, config: &DecoderConfig, rate: Hertz) -> Command {
 fn feed(shared: &Shared, mut stdin: ChildStdin) {
     let session = &shared.session;
     loop {
-        let seen = session.signal().version();
+        let seen = session.notifier().version();
         if shared.ended.load(Ordering::Acquire) {
             return;
         }
@@ -181,7 +181,7 @@ fn feed(shared: &Shared, mut stdin: ChildStdin) {
                 return;
             }
         }
-        session.signal().wait_newer(seen, Duration::from_secs(5));
+        session.notifier().wait_newer(seen, Duration::from_secs(5));
     }
 }
 
@@ -214,6 +214,6 @@ impl Shared {
     /// Tells the first failure; what comes after it follows from it.
     pub(super) fn fail(&self, failure: Failure) {
         self.decoded().failure.get_or_insert(failure);
-        self.session.signal().notify();
+        self.session.notifier().notify();
     }
 }

@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::audio::Frames;
-use crate::session::{Failure, manifest::Source};
+use crate::session::{Failure, manifest::SourceRecord};
 
 /// Set in a length that is final.
 pub(super) const COMPLETE: u64 = 1 << 63;
@@ -25,7 +25,7 @@ const MAX_JSON_BYTES: u32 = 64 << 10;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Message {
     /// What the upload turned out to be; before any PCM.
-    Source(Source),
+    Source(SourceRecord),
     /// Frames of the track, interleaved F32LE.
     Pcm(Vec<u8>),
     /// It waits for the upload to grow; says the word that it was told last.
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn messages_come_as_they_were_sent() {
-        let source = Source {
+        let source = SourceRecord {
             container: "wav".into(),
             codec: "pcm".into(),
             rate: Hertz(8_000),

@@ -10,15 +10,15 @@ use super::crash::crash;
 use super::parent::Shared;
 use super::protocol::{End, Message};
 use crate::audio::{Encoding, Frames};
-use crate::separation::track_file::TrackWriter;
-use crate::session::manifest::Source;
+use crate::separation::track_file::TrackFileWriter;
+use crate::session::manifest::SourceRecord;
 use crate::session::settings::OutputRate;
 use crate::session::{Failure, Reason};
 
 /// Takes the child's messages.
 pub(super) struct Receiver {
     pub(super) shared: Arc<Shared>,
-    pub(super) track: TrackWriter,
+    pub(super) track: TrackFileWriter,
     /// The longest track that is taken.
     pub(super) limit: Frames,
     /// Frames that come again and are in the track already.
@@ -66,7 +66,7 @@ impl Receiver {
         false
     }
 
-    fn take_source(&mut self, mut source: Source) -> bool {
+    fn take_source(&mut self, mut source: SourceRecord) -> bool {
         let session = &self.shared.session;
         if session.manifest().settings.rate == OutputRate::Source {
             source.output_rate = source.rate;

@@ -1,4 +1,4 @@
-//! The engine whose turn it is, and how it cuts the track.
+//! The engine whose span it is, and how it cuts the track.
 
 use std::sync::Arc;
 
@@ -10,50 +10,60 @@ use crate::dsp::segments::Blend;
 use crate::engine::{Answer, EngineError, Identity, Options};
 use crate::model::{Model, ModelCard};
 use crate::separation::pipeline::in_flight::Sent;
-use crate::separation::stem_recipe::{Pick, needs_mix, pick, picks, wanted};
-use crate::session::manifest::{Columns, Engine, Manifest, Turn};
+use crate::separation::stem_recipe::{StemRecipe, apply, needs_mix, recipes, wanted};
+use crate::session::manifest::{Columns, EngineRecord, EngineSpan, Manifest};
 
 /// An engine that computes a session's segments.
-pub(super) struct Player {
+pub(super) struct ActiveEngine {
     model: Arc<Model>,
     windows: Segmentation,
     weights: Vec<f32>,
     /// What each frame of a window counts of the mixture, where windows are summed; empty where each
     /// counts all of it, as their mean does too.
     mix_shares: Vec<f32>,
-    picks: Vec<Pick>,
+    recipes: Vec<StemRecipe>,
     options: Options,
 }
 
-impl Player {
-    /// The engine of the session's present turn.
+impl ActiveEngine {
+    /// The engine of the session's present span.
     ///
     /// # Errors
     /// [`EngineError::UnknownModel`], [`EngineError::Card`] or [`EngineError::Load`] where the model is no
     /// longer there or no longer what it was.
-    pub(super) fn find(manifest: &Manifest, context: &Context) -> Result<Player, EngineError> {
-        let turn = manifest.turn();
-        let model = context.catalog.find(&turn.model)?;
+    pub(super) fn find(
+        manifest: &Manifest,
+        context: &Context,
+    ) -> Result<ActiveEngine, EngineError> {
+        let span = manifest.engine_span();
+        let model = context.catalog.find(&span.model)?;
         let card = model.card();
         let other = |reason: String| EngineError::Load { model: card.name.to_string(), reason };
-        let picks = picks(&manifest.plan.stems, &card.stems, manifest.settings.accompaniment)
+        let recipes = recipes(&manifest.plan.stems, &card.stems, manifest.settings.accompaniment)
             .ok_or_else(|| other("it no longer yields the session's stems".into()))?;
-        let same = turn.segment == card.segment && turn.columns == columns_of(card);
+        let same = span.segment == card.segment && span.columns == columns_of(card);
         if !same || manifest.plan.model_rate != card.sample_rate {
             return Err(other(format!(
                 "it sees {} frames at {} at once now, but the session was begun with {} at {}; send the \
                  song again",
-                card.segment, card.sample_rate, turn.segment, manifest.plan.model_rate
+                card.segment, card.sample_rate, span.segment, manifest.plan.model_rate
             )));
         }
-        let windows = windows(&turn);
+        let windows = windows(&span);
         let options = Options {
-            wanted: wanted(&picks, card.stems.len()),
+            wanted: wanted(&recipes, card.stems.len()),
             mask_extension: manifest.settings.mask_extension,
         };
-        let mix_shares = turn.columns.map(|c| window_shares(turn.segment, c.size, c.hop));
+        let mix_shares = span.columns.map(|c| window_shares(span.segment, c.size, c.hop));
         let mix_shares = mix_shares.unwrap_or_default();
-        Ok(Player { windows, weights: windows.weights(), mix_shares, options, picks, model })
+        Ok(ActiveEngine {
+            windows,
+            weights: windows.weights(),
+            mix_shares,
+            options,
+            recipes,
+            model,
+        })
     }
 
     pub(super) fn model(&self) -> &Arc<Model> {
@@ -79,7 +89,7 @@ impl Player {
 
     /// Whether a wanted stem is made of the mixture.
     pub(super) fn needs_mix(&self) -> bool {
-        needs_mix(&self.picks)
+        needs_mix(&self.recipes)
     }
 
     /// The wanted stems of an answer, at the track's level, where the segment has a say; `mix` is the track
@@ -96,17 +106,17 @@ impl Player {
             true => sent.level.output(&sent.segment, stem, share),
             false => Stereo::new(),
         });
-        pick(&self.picks, stems.collect(), &mix)
+        apply(&self.recipes, stems.collect(), &mix)
     }
 }
 
-/// How a turn cuts the track.
-pub(super) fn windows(turn: &Turn) -> Segmentation {
-    let windows = match turn.columns {
-        None => Segmentation::new(turn.segment, turn.overlap),
-        Some(Columns { size, hop }) => Segmentation::of_spectrum(turn.segment, size, hop),
+/// How a span cuts the track.
+pub(super) fn windows(span: &EngineSpan) -> Segmentation {
+    let windows = match span.columns {
+        None => Segmentation::new(span.segment, span.overlap),
+        Some(Columns { size, hop }) => Segmentation::of_spectrum(span.segment, size, hop),
     };
-    windows.from(turn.origin, turn.first)
+    windows.from(span.origin, span.first)
 }
 
 /// The columns of a model whose segments are summed.
@@ -119,11 +129,11 @@ pub(in crate::separation) fn columns_of(card: &ModelCard) -> Option<Columns> {
 }
 
 /// What a model's numbers depend on here, as manifests keep it.
-pub(in crate::separation) fn engine_of(model: &Model, context: &Context) -> Engine {
+pub(in crate::separation) fn engine_of(model: &Model, context: &Context) -> EngineRecord {
     let pool = &context.pool;
     let identity = model.identity(pool.computing(), pool.config().threads_per_worker);
     let Identity { model, weights, verified, provider, runtime, threads, precision } = identity;
-    Engine {
+    EngineRecord {
         model: model.to_string(),
         weights: weights.to_string(),
         verified,

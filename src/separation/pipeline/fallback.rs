@@ -7,8 +7,8 @@ use crate::audio::Frames;
 use crate::engine::EngineError;
 use crate::engine::fallback::chain::NoSuccessor;
 use crate::model::Model;
-use crate::separation::pipeline::active_engine::{Player, columns_of, engine_of};
-use crate::session::manifest::{ChangeReason, Engine, EngineChange, Manifest, Successor};
+use crate::separation::pipeline::active_engine::{ActiveEngine, columns_of, engine_of};
+use crate::session::manifest::{ChangeReason, EngineChange, EngineRecord, Manifest, Successor};
 use crate::session::{Failure, Reason, Session};
 
 /// A process that has died so often while an engine had a session's next segment is taken to have died of it.
@@ -63,58 +63,48 @@ pub fn reason_of(error: &EngineError) -> ChangeReason {
 
 /// The engine whose turn it is; the next one, where that one cannot be had, and where it does not work and
 /// another does.
-pub(super) fn player(
+pub(super) fn active_engine(
     session: &Session,
     context: &Context,
     position: Frames,
-) -> Result<Player, Failure> {
+) -> Result<ActiveEngine, Failure> {
     let manifest = session.manifest();
-    let player = match Player::find(&manifest, context) {
-        Ok(player) => player,
+    let engine = match ActiveEngine::find(&manifest, context) {
+        Ok(engine) => engine,
         Err(error) => {
-            let from = manifest.turn().model;
-            return hand_on(session, context, &from, &Cause::of(&error), position);
+            let from = manifest.engine_span().model;
+            return switch_engine(session, context, &from, &Cause::of(&error), position);
         }
     };
-    let health = context.chain.health(player.model());
+    let health = context.chain.health(engine.model());
     let cause = if manifest.deaths >= MOST_DEATHS {
-        Some(Cause::of_death(player.name()))
-    } else if context.chain.breakers().is_closed(player.name()) {
+        Some(Cause::of_death(engine.name()))
+    } else if context.chain.breakers().is_closed(engine.name()) {
         None
     } else {
         health.error.as_ref().map(Cause::of_health)
     };
     if let Some(cause) = cause
         && manifest.settings.allow_fallback
-        && successor(&manifest, context, player.name()).is_ok()
+        && successor(&manifest, context, engine.name()).is_ok()
     {
-        return next(session, context, &player, &cause, position);
+        return switch_engine(session, context, engine.name(), &cause, position);
     }
-    identify(session, engine_of(player.model(), context))?;
-    Ok(player)
+    identify(session, engine_of(engine.model(), context))?;
+    Ok(engine)
 }
 
 /// Gives the session to the next engine, which begins at `position`, and tells of it.
 ///
 /// # Errors
 /// Why there is none.
-pub(super) fn next(
-    session: &Session,
-    context: &Context,
-    player: &Player,
-    cause: &Cause,
-    position: Frames,
-) -> Result<Player, Failure> {
-    hand_on(session, context, player.name(), cause, position)
-}
-
-fn hand_on(
+pub(super) fn switch_engine(
     session: &Session,
     context: &Context,
     from: &str,
     cause: &Cause,
     position: Frames,
-) -> Result<Player, Failure> {
+) -> Result<ActiveEngine, Failure> {
     let manifest = session.manifest();
     if !manifest.settings.allow_fallback {
         let text = format!(
@@ -159,12 +149,12 @@ fn hand_on(
     session
         .update(|manifest| {
             vouch(manifest, &successor.engine);
-            manifest.begin_turn(successor, position);
+            manifest.begin_span(successor, position);
             manifest.engine_changes.push(change.clone());
         })
         .map_err(storage)?;
     context.tell(|observer| observer.engine_changed(&change));
-    let found = Player::find(&session.manifest(), context);
+    let found = ActiveEngine::find(&session.manifest(), context);
     found.map_err(|error| Failure::new(Reason::ModelUnavailable, error.to_string()))
 }
 
@@ -179,10 +169,10 @@ fn successor(
 }
 
 /// The engine that gives its place up.
-fn before(manifest: &Manifest, context: &Context, from: &str) -> Engine {
+fn before(manifest: &Manifest, context: &Context, from: &str) -> EngineRecord {
     let known = manifest.engine.clone().filter(|engine| engine.model == from);
     let found = || context.catalog.find(from).ok().map(|model| engine_of(&model, context));
-    known.or_else(found).unwrap_or_else(|| Engine::unknown(from))
+    known.or_else(found).unwrap_or_else(|| EngineRecord::unknown(from))
 }
 
 /// Why a session fails whose engine nobody follows.
@@ -196,7 +186,7 @@ fn failure(manifest: &Manifest, cause: &Cause, text: String) -> Failure {
 }
 
 /// Pins what computes; tells where another server computed before.
-fn identify(session: &Session, engine: Engine) -> Result<(), Failure> {
+fn identify(session: &Session, engine: EngineRecord) -> Result<(), Failure> {
     let manifest = session.manifest();
     if manifest.engine.as_ref() == Some(&engine) {
         return Ok(());
@@ -226,7 +216,7 @@ fn identify(session: &Session, engine: Engine) -> Result<(), Failure> {
 }
 
 /// Tells of weights that nobody vouches for.
-fn vouch(manifest: &mut Manifest, engine: &Engine) {
+fn vouch(manifest: &mut Manifest, engine: &EngineRecord) {
     if engine.verified {
         return;
     }

@@ -11,12 +11,12 @@ use crate::dsp::Segment;
 use crate::engine::pool::{Job, Pool};
 use crate::engine::{Answer, EngineError};
 use crate::separation::normalization::Level;
-use crate::separation::pipeline::active_engine::Player;
+use crate::separation::pipeline::active_engine::ActiveEngine;
 use crate::session::Session;
 
 /// What one engine has been given of a session. Dropping it calls off what has not begun; what comes of the
 /// rest goes nowhere.
-pub(super) struct Flight {
+pub(super) struct InFlight {
     next: u64,
     /// What each was made of, until its answer is taken.
     sent: BTreeMap<u64, Sent>,
@@ -33,11 +33,11 @@ pub(super) struct Sent {
     pub(super) silent: bool,
 }
 
-impl Flight {
+impl InFlight {
     /// Nothing yet; `next` is handed out first.
-    pub(super) fn from(next: u64) -> Flight {
+    pub(super) fn from(next: u64) -> InFlight {
         let (answers, cancelled) = (Arc::default(), Arc::default());
-        Flight { next, sent: BTreeMap::new(), answers, cancelled }
+        InFlight { next, sent: BTreeMap::new(), answers, cancelled }
     }
 
     /// The next segment to be handed out.
@@ -50,7 +50,7 @@ impl Flight {
         &mut self,
         sent: Sent,
         mix: Stereo,
-        player: &Player,
+        engine: &ActiveEngine,
         session: &Arc<Session>,
         pool: &Pool,
     ) {
@@ -59,11 +59,11 @@ impl Flight {
         self.sent.insert(index, sent);
         let answers = Arc::clone(&self.answers);
         let mark = session.layout().computing(index);
-        let signal = Arc::clone(session);
+        let notified = Arc::clone(session);
         let job = Job {
-            model: Arc::clone(player.model()),
+            model: Arc::clone(engine.model()),
             mix,
-            options: player.options().clone(),
+            options: engine.options().clone(),
             cancelled: Arc::clone(&self.cancelled),
             begun: {
                 let mark = mark.clone();
@@ -74,7 +74,7 @@ impl Flight {
                 // It is not there where the job has not begun.
                 let _ = fs::remove_file(mark);
                 answers.lock().unwrap_or_else(PoisonError::into_inner).insert(index, result);
-                signal.signal().notify();
+                notified.notifier().notify();
             }),
         };
         pool.submit(session.id().as_u128(), job);
@@ -97,7 +97,7 @@ impl Flight {
     }
 }
 
-impl Drop for Flight {
+impl Drop for InFlight {
     fn drop(&mut self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }

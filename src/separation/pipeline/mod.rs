@@ -24,25 +24,25 @@ use crate::engine::{Chain, EngineError};
 use crate::model::Catalog;
 use crate::separation::decoder::parent::{Decoded, DecodingPlan};
 use crate::separation::decoder::{DecoderConfig, Decoding};
-use crate::separation::track_file::TrackReader;
+use crate::separation::track_file::TrackFileReader;
 use crate::session::manifest::Timestamp;
 use crate::session::settings::Normalization;
 use crate::session::{Failure, Reason, Session, Stop};
 
-use active_engine::Player;
-use in_flight::{Flight, Sent};
-use output::Output;
+use active_engine::ActiveEngine;
+use in_flight::{InFlight, Sent};
+use output::StemOutput;
 
 pub(super) use active_engine::{columns_of, engine_of};
 pub(super) use fallback::Cause;
 pub use fallback::reason_of;
-pub(super) use output::Complete;
+pub(super) use output::CompleteStems;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Outcome {
     /// The stems are complete, which is not written down yet.
-    Done(Complete),
+    Done(CompleteStems),
     /// It was asked to.
     Stopped(Stop),
     /// The session had been ended meanwhile.
@@ -90,21 +90,21 @@ struct Run<'a> {
     session: &'a Arc<Session>,
     context: &'a Context,
     decoding: Decoding,
-    track: TrackReader,
-    player: Player,
-    output: Output,
+    track: TrackFileReader,
+    engine: ActiveEngine,
+    output: StemOutput,
     /// The next segment to be committed.
     next: u64,
-    flight: Flight,
+    in_flight: InFlight,
 }
 
 impl<'a> Run<'a> {
     fn open(session: &'a Arc<Session>, context: &'a Context) -> Result<Run<'a>, Failure> {
-        let output = Output::open(session).map_err(storage)?;
-        let player = fallback::player(session, context, output.position())?;
+        let output = StemOutput::open(session).map_err(storage)?;
+        let engine = fallback::active_engine(session, context, output.position())?;
         let manifest = session.manifest();
         let next = manifest.commit.segments;
-        let output = output.at_turn(&manifest);
+        let output = output.at_span(&manifest);
         let plan = DecodingPlan {
             rate: manifest.plan.model_rate,
             head: manifest.plan.segment,
@@ -114,14 +114,14 @@ impl<'a> Run<'a> {
         let decoding = Decoding::start(session, &context.decoder, plan).map_err(|error| {
             Failure::new(Reason::Internal, format!("the decoder could not be started: {error}"))
         })?;
-        let track = TrackReader::open(&session.layout().track()).map_err(storage)?;
-        let flight = Flight::from(next);
-        Ok(Run { session, context, decoding, track, player, output, next, flight })
+        let track = TrackFileReader::open(&session.layout().track()).map_err(storage)?;
+        let in_flight = InFlight::from(next);
+        Ok(Run { session, context, decoding, track, engine, output, next, in_flight })
     }
 
     fn work(&mut self) -> Result<Outcome, Failure> {
         loop {
-            let seen = self.session.signal().version();
+            let seen = self.session.notifier().version();
             if let Some(stop) = self.session.stop_requested() {
                 return Ok(Outcome::Stopped(stop));
             }
@@ -136,21 +136,21 @@ impl<'a> Run<'a> {
                 return Err(failure);
             }
             self.send(&decoded)?;
-            match self.flight.take(self.next) {
+            match self.in_flight.take(self.next) {
                 Some((sent, Ok(answer))) => {
                     if !sent.silent {
-                        let name = self.player.name();
+                        let name = self.engine.name();
                         self.context.chain.breakers().succeeded(name);
                         self.context.tell(|observer| observer.separated(name, answer.engine_time));
                     }
-                    let mix = if self.player.needs_mix() {
+                    let mix = if self.engine.needs_mix() {
                         self.track.read(sent.segment.span.clone()).map_err(storage)?
                     } else {
                         Stereo::new()
                     };
-                    let stems = self.player.stems(answer, &sent, mix);
-                    let next = self.player.windows().start(self.next + 1);
-                    self.output.add(&sent.segment, self.player.weights(), &stems);
+                    let stems = self.engine.stems(answer, &sent, mix);
+                    let next = self.engine.windows().start(self.next + 1);
+                    self.output.add(&sent.segment, self.engine.weights(), &stems);
                     self.track.sync().map_err(storage)?;
                     self.next += 1;
                     let had = self.session.progress().finished;
@@ -159,15 +159,15 @@ impl<'a> Run<'a> {
                         self.tell_first_stem();
                     }
                 }
-                Some((sent, Err(error))) => self.stumble(sent, &error)?,
+                Some((sent, Err(error))) => self.retry_or_switch(sent, &error)?,
                 None if decoded.complete
-                    && self.next >= self.player.windows().count(decoded.frames) =>
+                    && self.next >= self.engine.windows().count(decoded.frames) =>
                 {
                     return Ok(Outcome::Done(self.output.finish(self.session)?));
                 }
                 None => {
                     self.decoding.check_stall(self.context.decoder.stall);
-                    self.session.signal().wait_newer(seen, LOOK_AGAIN);
+                    self.session.notifier().wait_newer(seen, LOOK_AGAIN);
                 }
             }
         }
@@ -185,7 +185,7 @@ impl<'a> Run<'a> {
     /// Hands out segments whose frames are there, as many as keep the workers busy.
     fn send(&mut self, decoded: &Decoded) -> Result<(), Failure> {
         let manifest = self.session.manifest();
-        let normalised = self.player.model().card().family.is_normalised();
+        let normalised = self.engine.model().card().family.is_normalised();
         let exact = manifest.settings.normalization == Normalization::Exact;
         // The head sets the level, also of an engine that sees less at once.
         let enough = decoded.complete || !exact && decoded.frames >= manifest.plan.segment;
@@ -194,10 +194,10 @@ impl<'a> Run<'a> {
         }
         // One more than there are workers, so that none waits while an answer is committed.
         let depth = self.context.pool.config().workers as u64 + 1;
-        let length = self.player.windows().length().as_len();
-        while self.flight.next() < self.next + depth {
-            let index = self.flight.next();
-            let windows = self.player.windows();
+        let length = self.engine.windows().length().as_len();
+        while self.in_flight.next() < self.next + depth {
+            let index = self.in_flight.next();
+            let windows = self.engine.windows();
             let Some(segment) = windows.segment(index, decoded.frames, decoded.complete) else {
                 break;
             };
@@ -220,28 +220,28 @@ impl<'a> Run<'a> {
     /// every road there gives the same bytes. `EXACT` promises what the reference computes, noise included.
     fn submit(&mut self, sent: Sent, skip_silence: bool) -> Result<(), Failure> {
         let shown = self.track.read(sent.segment.shown.clone()).map_err(storage)?;
-        let length = self.player.windows().length().as_len();
+        let length = self.engine.windows().length().as_len();
         if skip_silence && shown.planes().into_iter().flatten().all(|&sample| sample == 0.0) {
-            let stems = self.player.model().card().stems.iter();
+            let stems = self.engine.model().card().stems.iter();
             let stems = stems.map(|_| Stereo::zeros(length)).collect();
             // At the track's own level silence is zeros, whatever its offset.
             let sent = Sent { level: Level::Unchanged, silent: true, ..sent };
-            self.flight.skip(sent, stems);
+            self.in_flight.skip(sent, stems);
             return Ok(());
         }
         let mix = sent.level.input(&sent.segment, shown, length);
-        self.flight.submit(sent, mix, &self.player, self.session, &self.context.pool);
+        self.in_flight.submit(sent, mix, &self.engine, self.session, &self.context.pool);
         Ok(())
     }
 
     /// Tries a segment again that failed; after that the next engine takes over.
-    fn stumble(&mut self, sent: Sent, error: &EngineError) -> Result<(), Failure> {
+    fn retry_or_switch(&mut self, sent: Sent, error: &EngineError) -> Result<(), Failure> {
         if let EngineError::Cancelled | EngineError::ShuttingDown = error {
             self.session.request_stop(Stop::Shutdown);
             return Ok(());
         }
         if !self.is_the_songs_fault(&sent, error)? {
-            self.context.chain.breakers().failed(self.player.name(), error);
+            self.context.chain.breakers().failed(self.engine.name(), error);
         }
         if !sent.retried {
             tracing::warn!(session = %self.session.id(), %error, "trying the segment again");
@@ -249,10 +249,11 @@ impl<'a> Run<'a> {
         }
         let cause = Cause::of(error);
         let position = self.output.position();
-        self.player = fallback::next(self.session, self.context, &self.player, &cause, position)?;
+        let from = self.engine.name().to_owned();
+        self.engine = fallback::switch_engine(self.session, self.context, &from, &cause, position)?;
         // What the engine before still computes is of no use.
         self.context.pool.remove(self.session.id().as_u128());
-        self.flight = Flight::from(self.next);
+        self.in_flight = InFlight::from(self.next);
         self.output.hand_over(&self.session.manifest());
         Ok(())
     }

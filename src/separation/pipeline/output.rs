@@ -7,7 +7,7 @@ use super::storage;
 use crate::audio::{Frames, Stereo};
 use crate::dsp::fade::{column_shares, linear_shares, natural_shares};
 use crate::dsp::{FadeOut, OverlapAdd, Segment};
-use crate::separation::overlap_state::Carry;
+use crate::separation::overlap_state::OverlapState;
 use crate::separation::pipeline::active_engine::windows;
 use crate::separation::stem_files::{StemFiles, StemRecord};
 use crate::session::manifest::{Columns, Manifest, Stem};
@@ -18,12 +18,12 @@ const LEAST_FADE: Duration = Duration::from_millis(100);
 
 /// Stems that are whole and have their names; only the manifest does not say so yet.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::separation) struct Complete {
+pub(in crate::separation) struct CompleteStems {
     frames: Frames,
     records: Vec<StemRecord>,
 }
 
-impl Complete {
+impl CompleteStems {
     /// Writes them down.
     pub(in crate::separation) fn note(&self, manifest: &mut Manifest) {
         manifest.total = Some(self.frames);
@@ -33,7 +33,7 @@ impl Complete {
 }
 
 /// Stems on their way from answers to files.
-pub(super) struct Output {
+pub(super) struct StemOutput {
     overlap: OverlapAdd,
     /// What the engine before has left.
     fade: FadeOut,
@@ -44,19 +44,19 @@ pub(super) struct Output {
     least_fade: Frames,
 }
 
-impl Output {
+impl StemOutput {
     /// Goes on where the session is committed.
-    pub(super) fn open(session: &Session) -> io::Result<Output> {
+    pub(super) fn open(session: &Session) -> io::Result<StemOutput> {
         let manifest = session.manifest();
         // What is committed is of the engine that has committed last, whoever goes on.
-        let blend = windows(&manifest.committed_turn()).blend();
-        let Carry { overlap, fade, tails } = if manifest.commit.carry {
-            Carry::read(&session.layout().carry(manifest.commit.segments), blend)?
+        let blend = windows(&manifest.committed_span()).blend();
+        let OverlapState { overlap, fade, tails } = if manifest.commit.overlap_state {
+            OverlapState::read(&session.layout().overlap_state(manifest.commit.segments), blend)?
         } else {
-            Carry::none(manifest.plan.stems.len(), blend)
+            OverlapState::none(manifest.plan.stems.len(), blend)
         };
         let least_fade = Frames::covering(LEAST_FADE, manifest.plan.model_rate);
-        Ok(Output { overlap, fade, tails, files: None, least_fade })
+        Ok(StemOutput { overlap, fade, tails, files: None, least_fade })
     }
 
     /// The first frame that is not final.
@@ -65,8 +65,10 @@ impl Output {
     }
 
     /// The same, ready for the present turn: where that has committed nothing, the engine before fades out.
-    pub(super) fn at_turn(mut self, manifest: &Manifest) -> Output {
-        if !manifest.turns.is_empty() && manifest.turn().first == manifest.commit.segments {
+    pub(super) fn at_span(mut self, manifest: &Manifest) -> StemOutput {
+        if !manifest.engine_spans.is_empty()
+            && manifest.engine_span().first == manifest.commit.segments
+        {
             self.hand_over(manifest);
         }
         self
@@ -77,7 +79,7 @@ impl Output {
     /// All of this follows from what is committed: the next server would do the same.
     pub(super) fn hand_over(&mut self, manifest: &Manifest) {
         let (stems, position) = (manifest.plan.stems.len(), self.position());
-        let before = manifest.committed_turn();
+        let before = manifest.committed_span();
         let windows = windows(&before);
         let frames = self.overlap.weights().len();
         let next = windows.start(manifest.commit.segments);
@@ -92,7 +94,7 @@ impl Output {
             }
             None => (vec![1.0; frames], linear_shares(frames)),
         };
-        let blend = self::windows(&manifest.turn()).blend();
+        let blend = self::windows(&manifest.engine_span()).blend();
         let empty = OverlapAdd::new(stems, position, blend);
         let overlap = std::mem::replace(&mut self.overlap, empty);
         // Of an engine that has left no frame, nothing fades but what faded before.
@@ -123,27 +125,27 @@ impl Output {
         let frames = files.append(&finals).map_err(storage)?;
         files.sync().map_err(storage)?;
         let (tails, records) = (files.tails(), files.records());
-        let carry = Carry { overlap: self.overlap.clone(), fade: self.fade.clone(), tails };
+        let state = OverlapState { overlap: self.overlap.clone(), fade: self.fade.clone(), tails };
         let layout = session.layout();
-        carry.write(&layout.carry(segments)).map_err(storage)?;
+        state.write(&layout.overlap_state(segments)).map_err(storage)?;
         session
             .update(|manifest| {
                 manifest.commit.segments = segments;
                 manifest.commit.stems = frames;
                 manifest.commit.track = track;
-                manifest.commit.carry = true;
+                manifest.commit.overlap_state = true;
                 manifest.recoveries = 0;
                 manifest.deaths = 0;
                 keep(&mut manifest.stems, &records);
             })
             .map_err(storage)?;
         // A leftover is removed with the session's other scratch files.
-        let _ = std::fs::remove_file(layout.carry(segments - 1));
+        let _ = std::fs::remove_file(layout.overlap_state(segments - 1));
         Ok(())
     }
 
     /// Gives the stems their last frames, sizes and names.
-    pub(super) fn finish(&mut self, session: &Session) -> Result<Complete, Failure> {
+    pub(super) fn finish(&mut self, session: &Session) -> Result<CompleteStems, Failure> {
         let total = session.manifest().total.unwrap_or_default();
         let consumed = self.position();
         self.open_files(session, consumed)?;
@@ -152,7 +154,7 @@ impl Output {
         files.append(&finals).map_err(storage)?;
         let frames = files.end(total).map_err(storage)?;
         let records = files.publish().map_err(storage)?;
-        Ok(Complete { frames, records })
+        Ok(CompleteStems { frames, records })
     }
 
     fn take_final(&mut self, until: Frames) -> Vec<Stereo> {

@@ -3,10 +3,10 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use super::{Desk, join};
+use super::{Scheduler, join};
 use crate::separation::engine_probe;
 use crate::session::manifest::Timestamp;
-use crate::session::{Failure, Reason, Session, State, Stop};
+use crate::session::{Failure, Reason, Session, SessionState, Stop};
 
 /// How often resting sessions are looked after.
 const ROUNDS: Duration = Duration::from_secs(1);
@@ -14,20 +14,20 @@ const ROUNDS: Duration = Duration::from_secs(1);
 /// How many rounds pass between two looks at the disk.
 const ROUNDS_TO_RETENTION: u32 = 30;
 
-/// The janitor's life: rounds until the desk is gone or closed.
-pub(super) fn look_after(desk: &Weak<Desk>) {
+/// The maintenance's life: rounds until the scheduler is gone or closed.
+pub(super) fn maintain(scheduler: &Weak<Scheduler>) {
     for count in 1.. {
-        // Woken when the desk closes.
+        // Woken when the scheduler closes.
         std::thread::park_timeout(ROUNDS);
-        match desk.upgrade() {
-            Some(desk) if !desk.lock().closed => desk.round(count),
+        match scheduler.upgrade() {
+            Some(scheduler) if !scheduler.lock().closed => scheduler.round(count),
             _ => return,
         }
     }
 }
 
-impl Desk {
-    /// One round of the janitor.
+impl Scheduler {
+    /// One round of the maintenance.
     fn round(&self, count: u32) {
         let ended: Vec<_> = self.lock().ended.extract_if(.., |t| t.is_finished()).collect();
         join(ended);
@@ -55,12 +55,13 @@ impl Desk {
 
     /// Whether a session has waited for bytes for too long.
     fn is_idle(&self, session: &Session) -> bool {
-        session.state() == State::Uploading && session.idle_upload() > self.limits.idle_upload
+        session.state() == SessionState::Uploading
+            && session.idle_upload() > self.limits.idle_upload
     }
 
     /// Whether a session has rested for too long.
     fn is_forgotten(&self, session: &Session) -> bool {
-        session.state() == State::Paused && age(session) > self.limits.resume_window
+        session.state() == SessionState::Paused && age(session) > self.limits.resume_window
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Instant;
 use super::pipeline::{self, Context, Outcome};
 use super::{Limits, SeparationError};
 use crate::session::failure::SessionError;
-use crate::session::{Failure, Reason, Session, SessionId, State, Stop, Store};
+use crate::session::{Failure, Reason, Session, SessionId, SessionState, Stop, Store};
 
 /// How many sessions there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,44 +25,49 @@ pub struct Counts {
     pub queued: usize,
 }
 
-/// Gives places to sessions and looks after those that rest.
-pub(super) struct Desk {
+/// Gives slots to sessions and looks after those that rest.
+pub(super) struct Scheduler {
     store: Store,
     context: Context,
     limits: Limits,
-    places: Mutex<Places>,
+    slots: Mutex<Slots>,
     /// Tells that a place has become free.
     freed: Condvar,
 }
 
 #[derive(Default)]
-struct Places {
+struct Slots {
     closed: bool,
-    open: HashMap<SessionId, Open>,
+    open: HashMap<SessionId, OpenSession>,
     queue: VecDeque<Arc<Session>>,
     /// Threads that have ended or are about to.
     ended: Vec<JoinHandle<()>>,
-    janitor: Option<JoinHandle<()>>,
+    maintenance: Option<JoinHandle<()>>,
 }
 
-struct Open {
+struct OpenSession {
     session: Arc<Session>,
     thread: Option<JoinHandle<()>>,
     /// It shall go on when it has stopped.
     again: bool,
 }
 
-impl Desk {
-    pub(super) fn open(store: Store, context: Context, limits: Limits) -> io::Result<Arc<Desk>> {
-        let places = Mutex::default();
-        let desk = Arc::new(Desk { store, context, limits, places, freed: Condvar::new() });
-        desk.recover();
-        let weak = Arc::downgrade(&desk);
-        let janitor = std::thread::Builder::new()
-            .name("janitor".into())
-            .spawn(move || maintenance::look_after(&weak))?;
-        desk.lock().janitor = Some(janitor);
-        Ok(desk)
+impl Scheduler {
+    pub(super) fn open(
+        store: Store,
+        context: Context,
+        limits: Limits,
+    ) -> io::Result<Arc<Scheduler>> {
+        let slots = Mutex::default();
+        let scheduler =
+            Arc::new(Scheduler { store, context, limits, slots, freed: Condvar::new() });
+        scheduler.recover();
+        let weak = Arc::downgrade(&scheduler);
+        let maintenance = std::thread::Builder::new()
+            .name("maintenance".into())
+            .spawn(move || maintenance::maintain(&weak))?;
+        scheduler.lock().maintenance = Some(maintenance);
+        Ok(scheduler)
     }
 
     pub(super) fn store(&self) -> &Store {
@@ -78,34 +83,37 @@ impl Desk {
     }
 
     pub(super) fn counts(&self) -> Counts {
-        let places = self.lock();
-        Counts { open: places.open.len(), queued: places.queue.len() }
+        let slots = self.lock();
+        Counts { open: slots.open.len(), queued: slots.queue.len() }
     }
 
     /// Gives a session a place, now or when there is one. Does nothing for one that has ended or has
     /// its place.
-    pub(super) fn admit(self: &Arc<Desk>, session: &Arc<Session>) -> Result<(), SeparationError> {
+    pub(super) fn admit(
+        self: &Arc<Scheduler>,
+        session: &Arc<Session>,
+    ) -> Result<(), SeparationError> {
         {
-            let mut places = self.lock();
-            if session.state().is_ended() || places.is_queued(session.id()) {
+            let mut slots = self.lock();
+            if session.state().is_ended() || slots.is_queued(session.id()) {
                 return Ok(());
             }
-            if let Some(open) = places.open.get_mut(&session.id()) {
+            if let Some(open) = slots.open.get_mut(&session.id()) {
                 open.again = session.stop_requested() == Some(Stop::Pause);
                 return Ok(());
             }
-            places.check(&self.limits)?;
-            if session.state() == State::Paused {
+            slots.check(&self.limits)?;
+            if session.state() == SessionState::Paused {
                 wake(session).map_err(SessionError::Storage)?;
             }
-            places.queue.push_back(Arc::clone(session));
+            slots.queue.push_back(Arc::clone(session));
         }
         self.fill();
         Ok(())
     }
 
     /// Whether one more session would get a place or a place in the queue.
-    pub(super) fn check_place(&self) -> Result<(), SeparationError> {
+    pub(super) fn check_slot(&self) -> Result<(), SeparationError> {
         self.lock().check(&self.limits)
     }
 
@@ -122,84 +130,84 @@ impl Desk {
         stop: Stop,
         condition: impl FnOnce() -> bool,
     ) {
-        let mut places = self.lock();
+        let mut slots = self.lock();
         if !condition() {
             return;
         }
-        if let Some(open) = places.open.get_mut(&session.id()) {
+        if let Some(open) = slots.open.get_mut(&session.id()) {
             open.again = false;
             session.request_stop(stop);
             return;
         }
-        places.leave_queue(session.id());
+        slots.leave_queue(session.id());
         conclude(session, &Outcome::Stopped(stop));
     }
 
     /// Ends a session whose upload was refused, and waits until it has left its place.
     pub(super) fn end_refused(&self, session: &Session) {
         let Some(failure) = session.refusal() else { return };
-        let mut places = self.lock();
-        if !places.open.contains_key(&session.id()) {
-            places.leave_queue(session.id());
+        let mut slots = self.lock();
+        if !slots.open.contains_key(&session.id()) {
+            slots.leave_queue(session.id());
             conclude(session, &Outcome::Failed(failure));
             return;
         }
-        drop(places);
+        drop(slots);
         self.wait_closed(session);
     }
 
     /// Waits until a session that was stopped has left its place.
     pub(super) fn wait_closed(&self, session: &Session) {
-        let mut places = self.lock();
-        while places.open.contains_key(&session.id()) {
-            places = self.freed.wait(places).unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.lock();
+        while slots.open.contains_key(&session.id()) {
+            slots = self.freed.wait(slots).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     pub(super) fn close(&self, deadline: Instant) -> bool {
-        let mut places = self.lock();
-        places.closed = true;
-        places.queue.clear();
-        if let Some(janitor) = &places.janitor {
-            janitor.thread().unpark();
+        let mut slots = self.lock();
+        slots.closed = true;
+        slots.queue.clear();
+        if let Some(maintenance) = &slots.maintenance {
+            maintenance.thread().unpark();
         }
         // Also those that rest: somebody may wait for them to go on.
         for session in self.store.all() {
             session.shut_down();
         }
-        while !places.open.is_empty() {
+        while !slots.open.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
             }
-            let waited = self.freed.wait_timeout(places, left);
-            places = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.freed.wait_timeout(slots, left);
+            slots = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let mut threads = std::mem::take(&mut places.ended);
-        threads.extend(places.janitor.take());
-        drop(places);
+        let mut threads = std::mem::take(&mut slots.ended);
+        threads.extend(slots.maintenance.take());
+        drop(slots);
         join(threads);
         true
     }
 
-    /// Opens waiting sessions while there are places.
-    fn fill(self: &Arc<Desk>) {
-        let mut places = self.lock();
-        while !places.closed && places.open.len() < self.limits.open_sessions {
-            let Some(session) = places.queue.pop_front() else { break };
+    /// Opens waiting sessions while there are slots.
+    fn fill(self: &Arc<Scheduler>) {
+        let mut slots = self.lock();
+        while !slots.closed && slots.open.len() < self.limits.open_sessions {
+            let Some(session) = slots.queue.pop_front() else { break };
             if session.state().is_ended() {
                 continue;
             }
             session.clear_stop();
             session.set_queue_position(0);
-            let desk = Arc::clone(self);
+            let scheduler = Arc::clone(self);
             let running = Arc::clone(&session);
             let thread = std::thread::Builder::new().name("session".into());
             // The new thread waits for this lock before it ends, so the entry is there by then.
-            match thread.spawn(move || desk.run(&running)) {
+            match thread.spawn(move || scheduler.run(&running)) {
                 Ok(thread) => {
-                    let open = Open { session, thread: Some(thread), again: false };
-                    places.open.insert(open.session.id(), open);
+                    let open = OpenSession { session, thread: Some(thread), again: false };
+                    slots.open.insert(open.session.id(), open);
                 }
                 Err(error) => {
                     let text = format!("the server has no thread left: {error}; try again later");
@@ -207,37 +215,37 @@ impl Desk {
                 }
             }
         }
-        places.tell_positions();
+        slots.update_positions();
     }
 
-    /// Runs a session in its own thread, then makes its place free.
-    fn run(self: Arc<Desk>, session: &Arc<Session>) {
+    /// Runs a session in its own thread, then makes its slot free.
+    fn run(self: Arc<Scheduler>, session: &Arc<Session>) {
         let work = || pipeline::run(session, &self.context);
-        // A defect in the pipeline ends one session; its place must not stay taken.
+        // A defect in the pipeline ends one session; its slot must not stay taken.
         let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
             let text = "the server has a defect, which its log shows; this song met it";
             Outcome::Failed(Failure::new(Reason::Internal, text))
         });
-        let mut places = self.lock();
-        let Some(mut open) = places.open.remove(&session.id()) else { return };
+        let mut slots = self.lock();
+        let Some(mut open) = slots.open.remove(&session.id()) else { return };
         let outcome = latest(session, outcome);
         if open.again && outcome == Outcome::Stopped(Stop::Pause) {
-            places.queue.push_back(Arc::clone(session));
+            slots.queue.push_back(Arc::clone(session));
         } else {
             conclude(session, &outcome);
         }
-        places.ended.extend(open.thread.take());
-        drop(places);
+        slots.ended.extend(open.thread.take());
+        drop(slots);
         self.freed.notify_all();
         self.fill();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Places> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Places {
+impl Slots {
     /// Whether one more may come.
     fn check(&self, limits: &Limits) -> Result<(), SeparationError> {
         if self.closed {
@@ -256,10 +264,10 @@ impl Places {
 
     fn leave_queue(&mut self, id: SessionId) {
         self.queue.retain(|queued| queued.id() != id);
-        self.tell_positions();
+        self.update_positions();
     }
 
-    fn tell_positions(&self) {
+    fn update_positions(&self) {
         for (position, session) in (1..).zip(&self.queue) {
             session.set_queue_position(position);
         }
@@ -278,7 +286,7 @@ fn latest(session: &Session, outcome: Outcome) -> Outcome {
 }
 
 /// Writes down how a run ended. Under the lock, with the place given back: whoever sees the end of a session finds
-/// its place free.
+/// its slot free.
 fn conclude(session: &Session, outcome: &Outcome) {
     match outcome {
         Outcome::Done(complete) => {
@@ -291,12 +299,12 @@ fn conclude(session: &Session, outcome: &Outcome) {
         Outcome::Failed(failure) => session.fail(failure.clone()),
         Outcome::Stopped(Stop::Cancel) => session.cancel(),
         // It stays what it is: the next server knows what to do with it.
-        Outcome::Stopped(Stop::Shutdown) => session.signal().notify(),
+        Outcome::Stopped(Stop::Shutdown) => session.notifier().notify(),
         Outcome::Stopped(Stop::Pause) => {
             // Where it cannot be written, the next server finds a session that nobody has finished, and
             // does the same.
-            if session.state() != State::Paused {
-                session.settle(|manifest| manifest.state = State::Paused);
+            if session.state() != SessionState::Paused {
+                session.settle(|manifest| manifest.state = SessionState::Paused);
             }
         }
     }
@@ -307,7 +315,7 @@ fn wake(session: &Session) -> io::Result<()> {
     session.clear_stop();
     session.update(|manifest| {
         let complete = manifest.upload_complete();
-        manifest.state = if complete { State::Running } else { State::Uploading };
+        manifest.state = if complete { SessionState::Running } else { SessionState::Uploading };
     })
 }
 

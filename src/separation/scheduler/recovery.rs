@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::Desk;
-use crate::session::{Failure, Reason, State};
+use super::Scheduler;
+use crate::session::{Failure, Reason, SessionState};
 
 /// A session that was found unfinished so often without having got on is what brings the server down.
 const MOST_RECOVERIES: u32 = 32;
 
-impl Desk {
+impl Scheduler {
     /// Sessions of the server before: complete uploads go on, the others wait for their clients.
-    pub(super) fn recover(self: &Arc<Desk>) {
+    pub(super) fn recover(self: &Arc<Scheduler>) {
         let mut sessions = self.store.all();
         sessions.sort_by_key(|session| (session.manifest().created, session.id()));
         for session in sessions {
@@ -18,11 +18,11 @@ impl Desk {
             // A full disk must not keep the server from starting: what cannot be written now, the next
             // server finds as this one has.
             match session.state() {
-                State::Uploading => session.settle(|manifest| {
+                SessionState::Uploading => session.settle(|manifest| {
                     manifest.deaths += u32::from(!had.is_empty());
-                    manifest.state = State::Paused;
+                    manifest.state = SessionState::Paused;
                 }),
-                State::Running => {
+                SessionState::Running => {
                     session.settle(|manifest| {
                         manifest.deaths += u32::from(!had.is_empty());
                         manifest.recoveries += 1;
@@ -35,7 +35,10 @@ impl Desk {
                         self.lock().queue.push_back(session);
                     }
                 }
-                State::Paused | State::Done | State::Failed | State::Cancelled => {}
+                SessionState::Paused
+                | SessionState::Done
+                | SessionState::Failed
+                | SessionState::Cancelled => {}
             }
             for mark in had {
                 // One that stays counts once more, which at worst lets another engine take over early.

@@ -8,7 +8,7 @@ use crate::server::status::ApiError;
 use crate::session::Session;
 use crate::session::manifest;
 use crate::session::settings::{self, Accompaniment, OnDisconnect, OutputRate, RawPcm, Settings};
-use crate::session::stem_reader::Form;
+use crate::session::stem_reader::SampleFormat;
 
 /// The longest label that is kept.
 const MAX_FILE_NAME_CHARS: usize = 255;
@@ -106,10 +106,10 @@ pub(in crate::server) fn form(
     session: &Session,
     wanted_encoding: i32,
     wanted_gain: f32,
-) -> Result<Form, ApiError> {
+) -> Result<SampleFormat, ApiError> {
     let manifest = session.manifest();
     let own = &manifest.settings;
-    Ok(Form {
+    Ok(SampleFormat {
         encoding: encoding(wanted_encoding, "encoding")?.unwrap_or(own.encoding),
         gain: if wanted_gain == 0.0 { own.gain } else { gain(wanted_gain, "gain")? },
     })

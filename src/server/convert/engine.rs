@@ -92,7 +92,7 @@ fn engine_health(health: &Health) -> proto::EngineHealth {
     }
 }
 
-pub(super) fn engine(engine: &manifest::Engine) -> proto::Engine {
+pub(super) fn engine(engine: &manifest::EngineRecord) -> proto::Engine {
     proto::Engine {
         model: engine.model.clone(),
         weights_sha256: hash(&engine.weights),

@@ -7,7 +7,7 @@ use super::engine::{engine, engine_change};
 use super::hash;
 use crate::proto;
 use crate::server::status::of_failure;
-use crate::session::{self, Manifest, Session, State, manifest};
+use crate::session::{self, Manifest, Session, SessionState, manifest};
 
 /// A session as clients see it.
 pub(in crate::server) fn session(session: &Session) -> proto::Session {
@@ -23,7 +23,7 @@ pub(in crate::server) fn session_by(session: &Session, manifest: &Manifest) -> p
         peak: stem.peak,
         sha256: stem.sha256.as_deref().map(hash).unwrap_or_default(),
     };
-    let source = |source: &manifest::Source| proto::Source {
+    let source = |source: &manifest::SourceRecord| proto::Source {
         container: source.container.clone(),
         codec: source.codec.clone(),
         sample_rate: source.rate.0,
@@ -71,14 +71,14 @@ fn failure(failure: &session::Failure) -> proto::SessionError {
     }
 }
 
-fn state(state: State) -> proto::SessionState {
+fn state(state: SessionState) -> proto::SessionState {
     match state {
-        State::Uploading => proto::SessionState::Uploading,
-        State::Running => proto::SessionState::Running,
-        State::Paused => proto::SessionState::Paused,
-        State::Done => proto::SessionState::Done,
-        State::Failed => proto::SessionState::Failed,
-        State::Cancelled => proto::SessionState::Cancelled,
+        SessionState::Uploading => proto::SessionState::Uploading,
+        SessionState::Running => proto::SessionState::Running,
+        SessionState::Paused => proto::SessionState::Paused,
+        SessionState::Done => proto::SessionState::Done,
+        SessionState::Failed => proto::SessionState::Failed,
+        SessionState::Cancelled => proto::SessionState::Cancelled,
     }
 }
 

@@ -26,7 +26,7 @@ use crate::proto::separation_service_server::{SeparationService, SeparationServi
 use crate::separation::Separations;
 use crate::server::convert::paging::page_size;
 use crate::session::Session;
-use crate::session::store::Cursor;
+use crate::session::store::PageCursor;
 
 /// Bytes of one message at most; also what a five-byte header can make the server reserve.
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
@@ -95,7 +95,7 @@ impl SeparationService for Calls {
         let readers = follow::readers(&session, &request).map_err(to_status)?;
         // Whoever watches, also without stems, keeps the session from resting when its sender leaves; and one
         // that rests all the same, or is about to, goes on.
-        let watching = session.reading();
+        let watching = session.read_lease();
         if session.manifest().upload_complete() {
             let session = Arc::clone(&session);
             self.work(move |separations| Ok(separations.resume(&session)?)).await?;
@@ -154,13 +154,14 @@ impl SeparationService for Calls {
         let cursor = match request.page_token.as_str() {
             "" => None,
             token => Some(
-                Cursor::from_token(token).ok_or_else(|| to_status(ApiError::PageTokenInvalid))?,
+                PageCursor::from_token(token)
+                    .ok_or_else(|| to_status(ApiError::PageTokenInvalid))?,
             ),
         };
         let (page, next) = self.separations.store().page(cursor, page_size(request.page_size));
         Ok(Response::new(proto::ListSessionsResponse {
             sessions: page.iter().map(|session| convert::session(session)).collect(),
-            next_page_token: next.map(Cursor::to_token).unwrap_or_default(),
+            next_page_token: next.map(PageCursor::to_token).unwrap_or_default(),
         }))
     }
 

@@ -20,7 +20,7 @@ use crate::server::status::{ApiError, to_status};
 use crate::server::stem_reader::open;
 use crate::server::{blocking, convert};
 use crate::session::stem_reader::StemReader;
-use crate::session::{Session, State};
+use crate::session::{Session, SessionState};
 
 /// Messages that one visit to the disk brings: a visit to another thread costs as much as reading one.
 const MESSAGES_AT_ONCE: usize = 4;
@@ -59,7 +59,7 @@ async fn read(
     sender: &Sender<proto::GetStemResponse>,
 ) -> Result<(), ApiError> {
     loop {
-        let seen = session.signal().version();
+        let seen = session.notifier().version();
         // Looked at before reading: what is there then is all that there will be.
         let state = session.state();
         if reader.position() >= end {
@@ -89,18 +89,18 @@ async fn read(
             continue;
         }
         match state {
-            State::Done => return Ok(reader.check_start()?),
-            State::Failed | State::Cancelled => {
+            SessionState::Done => return Ok(reader.check_start()?),
+            SessionState::Failed | SessionState::Cancelled => {
                 return end_error(session).map_or(Ok(()), Err);
             }
-            State::Paused => return Err(ApiError::SessionPaused),
-            State::Uploading | State::Running => {}
+            SessionState::Paused => return Err(ApiError::SessionPaused),
+            SessionState::Uploading | SessionState::Running => {}
         }
         if let Some(error) = forsaken(session) {
             return Err(error);
         }
         tokio::select! {
-            _ = poll_fn(|context| session.signal().poll_newer(context, seen)) => {}
+            _ = poll_fn(|context| session.notifier().poll_newer(context, seen)) => {}
             () = sender.closed() => return Ok(()),
         }
     }

@@ -21,15 +21,15 @@ use crate::audio::{Frames, Hertz, StemName};
 use crate::server::status::{ApiError, Problem, respond};
 use crate::session::failure::SessionError;
 use crate::session::flac::{self, FlacStem};
-use crate::session::stem_reader::Form;
-use crate::session::{Session, State};
+use crate::session::stem_reader::SampleFormat;
+use crate::session::{Session, SessionState};
 
 /// A stem that is done, in the form that was asked for.
 pub(super) struct Wanted {
     session: Arc<Session>,
     stem: StemName,
     format: Format,
-    form: Form,
+    form: SampleFormat,
     fit: bool,
     frames: Frames,
     rate: Hertz,
@@ -137,13 +137,17 @@ pub(super) async fn stem(
 pub(super) fn check_done(session: &Session) -> Result<(), ApiError> {
     let progress = session.progress();
     match progress.state {
-        State::Done => Ok(()),
-        State::Failed | State::Cancelled => Err(SessionError::Ended(progress.state).into()),
-        State::Uploading | State::Running | State::Paused => Err(ApiError::SessionNotDone {
-            state: progress.state,
-            finished: progress.finished,
-            total: progress.total,
-        }),
+        SessionState::Done => Ok(()),
+        SessionState::Failed | SessionState::Cancelled => {
+            Err(SessionError::Ended(progress.state).into())
+        }
+        SessionState::Uploading | SessionState::Running | SessionState::Paused => {
+            Err(ApiError::SessionNotDone {
+                state: progress.state,
+                finished: progress.finished,
+                total: progress.total,
+            })
+        }
     }
 }
 
@@ -168,7 +172,7 @@ impl Wanted {
         let fitting = fitting_gain(loudest * gain);
         let fit = fit && format != Format::WavF32 && fitting < 1.0;
         let gain = if fit { gain * fitting } else { gain };
-        let form = Form { encoding: format.encoding(), gain };
+        let form = SampleFormat { encoding: format.encoding(), gain };
         let reader = crate::server::stem_reader::open(session, name, Frames::ZERO, form)?;
         let stem = reader.stem().clone();
         let record = manifest.stems.iter().find(|record| record.name == stem);

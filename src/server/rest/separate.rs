@@ -17,7 +17,7 @@ use crate::server::blocking;
 use crate::server::outcome::{end_error, forsaken};
 use crate::server::status::{ApiError, Problem};
 use crate::session::settings::OnDisconnect;
-use crate::session::{Session, State};
+use crate::session::{Session, SessionState};
 
 /// Takes a song; answers when its stems are done, or with `?async=true` as soon as the upload is.
 #[utoipa::path(
@@ -55,17 +55,19 @@ fn accepted(session: &Session) -> Response<Body> {
 /// Waits until the session has ended well.
 async fn wait(session: &Session) -> Result<(), ApiError> {
     loop {
-        let seen = session.signal().version();
+        let seen = session.notifier().version();
         match session.state() {
-            State::Done => return Ok(()),
-            State::Failed | State::Cancelled => return end_error(session).map_or(Ok(()), Err),
-            State::Paused => return Err(ApiError::SessionPaused),
-            State::Uploading | State::Running => {}
+            SessionState::Done => return Ok(()),
+            SessionState::Failed | SessionState::Cancelled => {
+                return end_error(session).map_or(Ok(()), Err);
+            }
+            SessionState::Paused => return Err(ApiError::SessionPaused),
+            SessionState::Uploading | SessionState::Running => {}
         }
         if let Some(error) = forsaken(session) {
             return Err(error);
         }
-        poll_fn(|context| session.signal().poll_newer(context, seen)).await;
+        poll_fn(|context| session.notifier().poll_newer(context, seen)).await;
     }
 }
 
@@ -79,7 +81,7 @@ impl Drop for Waiting {
     fn drop(&mut self) {
         let session = Arc::clone(&self.session);
         // Others that read or watch it want it to go on.
-        if session.state().is_ended() || session.is_shut_down() || session.is_read() {
+        if session.state().is_ended() || session.is_shut_down() || session.has_readers() {
             return;
         }
         let separations = Arc::clone(&self.separations);

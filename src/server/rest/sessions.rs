@@ -11,7 +11,7 @@ use super::view::{SessionList, SessionView};
 use super::{Answer, Rest, json};
 use crate::server::convert::paging::{PAGE_SIZE, page_size};
 use crate::server::status::{ApiError, Problem};
-use crate::session::store::Cursor;
+use crate::session::store::PageCursor;
 
 /// A page of sessions, newest first.
 #[utoipa::path(
@@ -31,11 +31,11 @@ pub(super) async fn list(Extract(rest): Extract<Rest>, RawQuery(query): RawQuery
     let size = query.value("page_size", "a number of sessions")?.unwrap_or(PAGE_SIZE);
     let cursor = match query.text("page_token") {
         None | Some("") => None,
-        Some(token) => Some(Cursor::from_token(token).ok_or(ApiError::PageTokenInvalid)?),
+        Some(token) => Some(PageCursor::from_token(token).ok_or(ApiError::PageTokenInvalid)?),
     };
     let (page, next) = rest.separations.store().page(cursor, page_size(size));
     let sessions = page.iter().map(|session| SessionView::of(session)).collect();
-    let list = SessionList { sessions, next_page_token: next.map(Cursor::to_token) };
+    let list = SessionList { sessions, next_page_token: next.map(PageCursor::to_token) };
     Ok(json(StatusCode::OK, &list))
 }
 

@@ -18,7 +18,7 @@ use crate::audio::{Encoding, Frames, Hertz, StemName};
 use crate::server::blocking;
 use crate::session::Session;
 use crate::session::failure::SessionError;
-use crate::session::stem_reader::{Form, StemReader};
+use crate::session::stem_reader::{SampleFormat, StemReader};
 
 /// Pieces that are ready and not taken.
 const PIECES_AHEAD: usize = 1;
@@ -94,7 +94,7 @@ impl WavSource {
         stem: &StemName,
         frames: Frames,
         rate: Hertz,
-        form: Form,
+        form: SampleFormat,
     ) -> Result<WavSource, SessionError> {
         let reader = StemReader::open(session, stem.as_str(), Frames::ZERO, form)?;
         let header = wav::header(form.encoding, rate, Some(frames));

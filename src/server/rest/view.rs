@@ -193,7 +193,7 @@ impl SessionView {
     }
 }
 
-fn engine(engine: &manifest::Engine) -> EngineView {
+fn engine(engine: &manifest::EngineRecord) -> EngineView {
     EngineView {
         model: engine.model.clone(),
         weights_sha256: engine.weights.clone(),

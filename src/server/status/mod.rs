@@ -15,7 +15,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::audio::Frames;
 use crate::separation::SeparationError;
 use crate::session::failure::SessionError;
-use crate::session::{Failure, State};
+use crate::session::{Failure, SessionState};
 use answer::answer;
 
 pub(super) use http::{Problem, name as code_name, respond, respond_of};
@@ -86,7 +86,7 @@ pub(super) enum ApiError {
     #[error("{name}: its value is longer than {limit} bytes")]
     FieldTooLong { name: String, limit: usize },
     #[error("the session is not done: {finished} of {} frames are", known(*.total))]
-    SessionNotDone { state: State, finished: Frames, total: Option<Frames> },
+    SessionNotDone { state: SessionState, finished: Frames, total: Option<Frames> },
     #[error("the range begins after the end of the file, which has {size} bytes")]
     RangeUnsatisfiable { size: u64 },
     #[error("the server has a defect; its log tells more")]

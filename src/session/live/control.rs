@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Session, lock};
-use crate::session::{Failure, State};
+use crate::session::{Failure, SessionState};
 
 /// What is asked of a session.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Session {
         let mut control = lock(&self.control);
         control.stop = control.stop.max(Some(stop));
         drop(control);
-        self.signal.notify();
+        self.notifier.notify();
     }
 
     /// Says that the server ends: a running session stops, and who waits for it is told.
@@ -70,14 +70,14 @@ impl Session {
     }
 
     /// Whether it rests, or is about to.
-    pub fn rests(&self) -> bool {
-        self.state() == State::Paused || self.stop_requested() == Some(Stop::Pause)
+    pub fn is_pausing(&self) -> bool {
+        self.state() == SessionState::Paused || self.stop_requested() == Some(Stop::Pause)
     }
 
     /// Refuses the upload: who runs the session, or keeps it, ends it with this.
     pub(super) fn refuse(&self, failure: Failure) {
         lock(&self.control).refusal.get_or_insert(failure);
-        self.signal.notify();
+        self.notifier.notify();
     }
 
     /// What the upload was refused with.
@@ -92,7 +92,7 @@ impl Session {
         control.call += 1;
         let call = control.call;
         drop(control);
-        self.signal.notify();
+        self.notifier.notify();
         call
     }
 

@@ -9,16 +9,16 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use super::manifest::{Manifest, State, Timestamp};
+use super::manifest::{Manifest, SessionState, Timestamp};
 use super::spool::Spool;
-use super::{Failure, Layout, SessionId, Signal};
+use super::{Failure, Layout, Notifier, SessionId};
 use crate::audio::Frames;
 use control::Control;
 
 pub use control::Stop;
 pub use upload::Added;
 
-/// A session. Shared by everybody who has to do with it; every change is told by its [`Signal`].
+/// A session. Shared by everybody who has to do with it; every change is told by its [`Notifier`].
 #[derive(Debug)]
 pub struct Session {
     id: SessionId,
@@ -35,7 +35,7 @@ pub struct Session {
     /// Its files are going or gone; nothing is written any more.
     removed: AtomicBool,
     control: Mutex<Control>,
-    signal: Signal,
+    notifier: Notifier,
 }
 
 /// How far a session is.
@@ -48,14 +48,14 @@ pub struct Progress {
     /// Frames decoded, at the stems' rate.
     pub decoded: Frames,
     /// Where it stands.
-    pub state: State,
+    pub state: SessionState,
     /// Sessions before it in the queue.
     pub queue_position: u32,
 }
 
 /// Keeps a session's files from being removed.
 #[derive(Debug)]
-pub struct Reading(Arc<Session>);
+pub struct ReadLease(Arc<Session>);
 
 impl Session {
     /// Takes a session whose directory exists.
@@ -73,7 +73,7 @@ impl Session {
             readers: AtomicUsize::new(0),
             removed: AtomicBool::new(false),
             control: Mutex::new(Control::new()),
-            signal: Signal::default(),
+            notifier: Notifier::default(),
         })
     }
 
@@ -88,8 +88,8 @@ impl Session {
     }
 
     /// Tells of every change.
-    pub fn signal(&self) -> &Signal {
-        &self.signal
+    pub fn notifier(&self) -> &Notifier {
+        &self.notifier
     }
 
     /// What is known of it and safely on disk.
@@ -98,7 +98,7 @@ impl Session {
     }
 
     /// Where it stands.
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> SessionState {
         self.manifest().state
     }
 
@@ -163,8 +163,8 @@ impl Session {
     /// What the disk says; then nothing has changed.
     pub fn complete(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
         let done = |manifest: &mut Manifest| {
-            manifest.state = State::Done;
-            manifest.commit.carry = false;
+            manifest.state = SessionState::Done;
+            manifest.commit.overlap_state = false;
             change(manifest);
         };
         self.change(done, |written| written.inspect(|()| self.remove_scratch()))
@@ -174,14 +174,14 @@ impl Session {
     pub fn fail(&self, failure: Failure) {
         tracing::warn!(session = %self.id, %failure, "failed");
         self.end(move |manifest| {
-            manifest.state = State::Failed;
+            manifest.state = SessionState::Failed;
             manifest.failure = Some(failure);
         });
     }
 
     /// Ends the session CANCELLED, unless it has ended. What is done of its stems stays.
     pub fn cancel(&self) {
-        self.end(|manifest| manifest.state = State::Cancelled);
+        self.end(|manifest| manifest.state = SessionState::Cancelled);
     }
 
     /// Ends the session even where the disk is full: the files that nobody can use any more make room
@@ -189,7 +189,7 @@ impl Session {
     fn end(&self, change: impl FnOnce(&mut Manifest)) {
         self.settle(|manifest| {
             change(manifest);
-            manifest.commit.carry = false;
+            manifest.commit.overlap_state = false;
             self.remove_scratch();
         });
     }
@@ -200,7 +200,7 @@ impl Session {
         let _no_bytes_come = lock(&self.spool);
         let _no_change_is_written = lock(&self.writing);
         let first = !self.removed.swap(true, Ordering::AcqRel);
-        self.signal.notify();
+        self.notifier.notify();
         first
     }
 
@@ -213,42 +213,42 @@ impl Session {
     pub fn remove_scratch(&self) {
         // What is left over costs room until the session is deleted, nothing else.
         let _ = std::fs::remove_file(self.layout.track());
-        for file in self.layout.carries().into_iter().chain(self.layout.all_computing()) {
+        for file in self.layout.overlap_states().into_iter().chain(self.layout.all_computing()) {
             let _ = std::fs::remove_file(file);
         }
     }
 
     fn publish(&self, manifest: Manifest) {
         *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(manifest);
-        self.signal.notify();
+        self.notifier.notify();
     }
 
     /// Counts frames that have been decoded, at the stems' rate.
     pub fn set_decoded(&self, frames: Frames) {
         self.decoded.store(frames.0, Ordering::Release);
-        self.signal.notify();
+        self.notifier.notify();
     }
 
     /// Tells how many sessions are before this one in the queue.
     pub fn set_queue_position(&self, position: u32) {
         if self.queue_position.swap(position, Ordering::AcqRel) != position {
-            self.signal.notify();
+            self.notifier.notify();
         }
     }
 
     /// Keeps the files of a session from being removed while the guard lives.
-    pub fn reading(self: &Arc<Session>) -> Reading {
+    pub fn read_lease(self: &Arc<Session>) -> ReadLease {
         self.readers.fetch_add(1, Ordering::AcqRel);
-        Reading(Arc::clone(self))
+        ReadLease(Arc::clone(self))
     }
 
     /// Whether somebody reads.
-    pub fn is_read(&self) -> bool {
+    pub fn has_readers(&self) -> bool {
         self.readers.load(Ordering::Acquire) > 0
     }
 }
 
-impl Drop for Reading {
+impl Drop for ReadLease {
     fn drop(&mut self) {
         self.0.readers.fetch_sub(1, Ordering::AcqRel);
     }

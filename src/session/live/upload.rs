@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Session, lock};
 use crate::session::failure::{SessionError, too_large};
 use crate::session::stem_reader::sha256_of_file;
-use crate::session::{Failure, Reason, State};
+use crate::session::{Failure, Reason, SessionState};
 
 /// What bytes that came have made of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,8 @@ impl Session {
         let mut spool = lock(&self.spool);
         let end = offset.saturating_add(bytes.len() as u64);
         // A request that is made again for a finished session repeats what is held.
-        let repeats = end <= spool.len() && self.state() == State::Done && !self.is_removed();
+        let repeats =
+            end <= spool.len() && self.state() == SessionState::Done && !self.is_removed();
         if !repeats {
             self.check_open()?;
         }
@@ -50,7 +51,7 @@ impl Session {
         lock(&self.control).last_byte = Instant::now();
         match added {
             Ok(length) => {
-                self.signal.notify();
+                self.notifier.notify();
                 Ok(Added { length, new: length - held })
             }
             Err(error) => {
@@ -100,8 +101,8 @@ impl Session {
         self.update(|manifest| {
             manifest.upload.total = Some(total);
             manifest.upload.sha256 = sha256.map(str::to_owned);
-            if manifest.state == State::Uploading {
-                manifest.state = State::Running;
+            if manifest.state == SessionState::Uploading {
+                manifest.state = SessionState::Running;
             }
         })?;
         // It may have ended at this very moment, and then nothing has changed.

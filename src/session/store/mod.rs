@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::failure::SessionError;
 use super::manifest::{Plan, Timestamp};
-use super::retention::{Candidate, Retention, expired};
+use super::retention::{Retention, RetentionCandidate, expired};
 use super::{Layout, Manifest, Session, SessionId, Settings};
 use crate::files::sync_directory;
 
@@ -34,7 +34,7 @@ struct Index {
 
 /// A place in the list of sessions, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
+pub struct PageCursor {
     created: Timestamp,
     id: SessionId,
 }
@@ -154,18 +154,18 @@ impl Store {
     /// At most `count` sessions after `cursor`, newest first, and where the next page begins.
     pub fn page(
         &self,
-        cursor: Option<Cursor>,
+        cursor: Option<PageCursor>,
         count: usize,
-    ) -> (Vec<Arc<Session>>, Option<Cursor>) {
+    ) -> (Vec<Arc<Session>>, Option<PageCursor>) {
         let index = self.read();
         let older: Box<dyn Iterator<Item = _>> = match cursor {
             None => Box::new(index.by_age.iter().rev()),
-            Some(Cursor { created, id }) => Box::new(index.by_age.range(..(created, id)).rev()),
+            Some(PageCursor { created, id }) => Box::new(index.by_age.range(..(created, id)).rev()),
         };
         let mut page: Vec<_> = older.take(count + 1).collect();
         let more = page.len() > count;
         page.truncate(count);
-        let last = page.last().map(|((created, id), _)| Cursor { created: *created, id: *id });
+        let last = page.last().map(|((created, id), _)| PageCursor { created: *created, id: *id });
         (page.into_iter().map(|(_, session)| Arc::clone(session)).collect(), last.filter(|_| more))
     }
 
@@ -194,18 +194,18 @@ impl Store {
 
     /// Removes the sessions that the policy lets go; answers how many.
     pub fn apply(&self, policy: Retention) -> usize {
-        let candidate = |session: Arc<Session>| Candidate {
+        let candidate = |session: Arc<Session>| RetentionCandidate {
             id: session.id(),
             updated: session.manifest().updated,
             bytes: session.layout().stored_bytes(),
-            removable: session.state().is_ended() && !session.is_read(),
+            removable: session.state().is_ended() && !session.has_readers(),
         };
         let candidates = self.all().into_iter().map(candidate).collect();
         let mut removed = 0;
         for id in expired(candidates, policy, Timestamp::now()) {
             let Ok(session) = self.find(id) else { continue };
             // Somebody may have begun while the others were looked at.
-            if session.is_read() {
+            if session.has_readers() {
                 continue;
             }
             match self.remove(&session) {
@@ -282,17 +282,17 @@ fn make(layout: &Layout, manifest: Manifest) -> io::Result<Session> {
     Session::open(layout.clone(), manifest)
 }
 
-impl Cursor {
+impl PageCursor {
     /// As text that a client gives back.
     pub fn to_token(self) -> String {
         format!("{:x}.{}", self.created.0, self.id)
     }
 
-    /// Reads what [`Cursor::to_token`] has written; `None` for anything else.
-    pub fn from_token(token: &str) -> Option<Cursor> {
+    /// Reads what [`PageCursor::to_token`] has written; `None` for anything else.
+    pub fn from_token(token: &str) -> Option<PageCursor> {
         let (created, id) = token.split_once('.')?;
         let created = Timestamp(u64::from_str_radix(created, 16).ok()?);
-        Some(Cursor { created, id: id.parse().ok()? })
+        Some(PageCursor { created, id: id.parse().ok()? })
     }
 }
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::audio::{Frames, Hertz};
-use crate::session::{Reason, State};
+use crate::session::{Reason, SessionState};
 
 fn plan() -> Plan {
     let stems = vec!["vocals".parse().unwrap()];
@@ -61,14 +61,14 @@ fn pages_follow_each_other_without_gap_or_repetition() {
         let (page, next) = store.page(cursor, 3);
         seen.extend(page.iter().map(|session| (session.manifest().created, session.id())));
         let Some(next) = next else { break };
-        assert_eq!(Cursor::from_token(&next.to_token()), Some(next));
+        assert_eq!(PageCursor::from_token(&next.to_token()), Some(next));
         cursor = Some(next);
     }
     assert_eq!(seen.len(), 7);
     assert!(seen.windows(2).all(|pair| pair[0] > pair[1]), "{seen:?}");
     made.reverse();
     assert_eq!(seen.iter().map(|(_, id)| *id).collect::<Vec<_>>(), made, "the newest is the first");
-    assert_eq!(Cursor::from_token("nonsense"), None);
+    assert_eq!(PageCursor::from_token("nonsense"), None);
 }
 
 #[test]
@@ -91,9 +91,9 @@ fn retention_spares_what_runs_and_what_is_read() {
     let (session, _) = store.create(Settings::default(), plan()).unwrap();
     assert_eq!(store.apply(policy), 0);
     session.cancel();
-    let reading = session.reading();
+    let lease = session.read_lease();
     assert_eq!(store.apply(policy), 0);
-    drop(reading);
+    drop(lease);
     assert_eq!(store.apply(policy), 1);
     assert!(matches!(store.remove(&session), Err(SessionError::NotFound(_))), "it is gone once");
     assert!(matches!(store.find(session.id()), Err(SessionError::NotFound(_))));
@@ -111,7 +111,7 @@ fn an_upload_is_finished_once_and_checked() {
     let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     session.finish_upload(3, Some(abc)).unwrap();
     session.finish_upload(3, None).unwrap();
-    assert_eq!(session.state(), State::Running);
+    assert_eq!(session.state(), SessionState::Running);
     assert!(matches!(session.add_bytes(3, b"d", 100), Err(SessionError::UploadFinished { .. })));
     session.add_bytes(0, b"abc", 100).unwrap();
 
@@ -123,7 +123,7 @@ fn an_upload_is_finished_once_and_checked() {
     }
     assert_eq!(damaged.refusal().unwrap().reason, Reason::UploadHashMismatch);
     // Whoever gives places ends it.
-    assert_eq!(damaged.state(), State::Uploading);
+    assert_eq!(damaged.state(), SessionState::Uploading);
     let (empty, _) = store.create(Settings::default(), plan()).unwrap();
     assert!(matches!(empty.finish_upload(0, None), Err(SessionError::Failed(_))));
 }

@@ -6,7 +6,7 @@ use std::f32::consts::TAU;
 use std::time::Duration;
 
 use stemwire::audio::Stereo;
-use stemwire::session::{Settings, State};
+use stemwire::session::{SessionState, Settings};
 
 use crate::support::compare::snr_db;
 use crate::support::pipeline::{golden, separate, separations, stem, wav};
@@ -68,7 +68,7 @@ fn a_graph_that_answers_too_little_fails_and_says_how_much() {
     let upload = wav(&tones(), 44_100);
     session.add_bytes(0, &upload, u64::MAX).unwrap();
     session.finish_upload(upload.len() as u64, None).unwrap();
-    assert_eq!(separations.wait(&session, Duration::from_secs(60)), State::Failed);
+    assert_eq!(separations.wait(&session, Duration::from_secs(60)), SessionState::Failed);
     let failure = session.manifest().failure.clone().unwrap();
     assert!(failure.message.contains("not 131072"), "{}", failure.message);
 }

@@ -10,7 +10,7 @@ use stemwire::engine::fallback::circuit_breaker::Condition;
 use stemwire::separation::Separations;
 use stemwire::session::manifest::ChangeReason;
 use stemwire::session::settings::Normalization;
-use stemwire::session::{Reason, Session, Settings, State};
+use stemwire::session::{Reason, Session, SessionState, Settings};
 
 use crate::support::pipeline::{begin, separate, stem, wav};
 use crate::support::stage::{Fault, Script, Stage, cards};
@@ -261,7 +261,7 @@ fn windows_that_are_summed_follow_those_that_are_averaged_and_the_other_way_roun
 fn check_failure(place: &Place, engines: &[&str], settings: Settings, reason: Reason) {
     let separations = place.open(engines);
     let session = begin(&separations, settings, &wav(&song(SONG), 44_100));
-    assert_eq!(separations.wait(&session, Duration::from_secs(60)), State::Failed);
+    assert_eq!(separations.wait(&session, Duration::from_secs(60)), SessionState::Failed);
     let manifest = session.manifest();
     let failure = manifest.failure.as_ref().unwrap();
     assert_eq!(failure.reason, reason, "{failure}");
@@ -360,7 +360,7 @@ fn check_restarts(moments: &[u64]) {
         separations = place.open(&["a", "b"]);
         session = again(&separations, &session);
     }
-    assert_eq!(separations.wait(&session, Duration::from_secs(60)), State::Done);
+    assert_eq!(separations.wait(&session, Duration::from_secs(60)), SessionState::Done);
     assert_eq!(session.manifest().engine_changes.len(), 1);
     assert_eq!(stem(&session, "bass"), whole);
 }
@@ -392,7 +392,7 @@ fn a_segment_that_killed_the_process_twice_goes_to_the_next_engine() {
             assert!(session.manifest().engine_changes.is_empty(), "once is nothing");
         }
     }
-    assert_eq!(separations.wait(&session, Duration::from_secs(60)), State::Done);
+    assert_eq!(separations.wait(&session, Duration::from_secs(60)), SessionState::Done);
     let manifest = session.manifest();
     assert_eq!(manifest.engine_changes.len(), 1);
     assert_eq!(manifest.engine_changes[0].reason, ChangeReason::EngineCrashed);
@@ -436,7 +436,7 @@ fn nothing_waits_for_an_engine_that_hangs() {
     place.stage = place.stage.clone().with_patience(HANGS);
     let separations = place.open(&["a"]);
     let session = begin(&separations, Settings::default(), &wav(&song(SONG), 44_100));
-    assert_eq!(separations.wait(&session, Duration::from_secs(60)), State::Failed);
+    assert_eq!(separations.wait(&session, Duration::from_secs(60)), SessionState::Failed);
     // Other sessions have a worker.
     let settings = Settings { model: Some("b".into()), ..Settings::default() };
     separate(&separations, settings, &wav(&song(SONG), 44_100));

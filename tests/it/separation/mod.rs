@@ -1,6 +1,6 @@
 //! Whole separations, by engines that are scripted.
 
 mod fallback;
-#[cfg(unix)]
-mod places;
 mod silence;
+#[cfg(unix)]
+mod slots;

@@ -8,7 +8,7 @@ use stemwire::audio::Stereo;
 use stemwire::engine::{Loader, Options};
 use stemwire::model::Catalog;
 use stemwire::session::settings::Normalization;
-use stemwire::session::{Settings, State};
+use stemwire::session::{SessionState, Settings};
 
 use crate::support::pipeline::{runtime, separate, stem, wav};
 use crate::support::stage::{Script, Stage, cards};
@@ -98,7 +98,7 @@ fn a_pause_in_the_upload_and_a_restart_within_silence_change_no_byte() {
     separations.resume(&session).unwrap();
     session.add_bytes(part as u64, &upload[part..], u64::MAX).unwrap();
     session.finish_upload(upload.len() as u64, None).unwrap();
-    assert_eq!(separations.wait(&session, Duration::from_secs(60)), State::Done);
+    assert_eq!(separations.wait(&session, Duration::from_secs(60)), SessionState::Done);
     assert_eq!(stem(&session, "bass"), whole);
     assert_eq!(stage.calls("a"), 13 - 4);
 }

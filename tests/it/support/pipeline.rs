@@ -11,7 +11,7 @@ use stemwire::engine::runtime::{Search, install};
 use stemwire::engine::{Chain, Provider, Runtime};
 use stemwire::model::Catalog;
 use stemwire::separation::{Config, DecoderConfig, Limits, Separations};
-use stemwire::session::{Session, Settings, State, Store};
+use stemwire::session::{Session, SessionState, Settings, Store};
 
 /// The folder of the golden files.
 pub fn golden() -> PathBuf {
@@ -80,7 +80,7 @@ pub fn begin(separations: &Separations, settings: Settings, upload: &[u8]) -> Ar
 pub fn separate(separations: &Separations, settings: Settings, upload: &[u8]) -> Arc<Session> {
     let session = begin(separations, settings, upload);
     let state = separations.wait(&session, Duration::from_secs(600));
-    assert_eq!(state, State::Done, "{:?}", session.manifest().failure);
+    assert_eq!(state, SessionState::Done, "{:?}", session.manifest().failure);
     session
 }
 

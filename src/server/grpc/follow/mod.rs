@@ -25,8 +25,8 @@ use crate::server::status::{ApiError, to_status};
 use crate::server::stem_reader::open;
 use crate::server::{blocking, convert};
 use crate::session::Session;
-use crate::session::live::Reading;
-use crate::session::stem_reader::{Form, StemReader};
+use crate::session::live::ReadLease;
+use crate::session::stem_reader::{SampleFormat, StemReader};
 
 /// Messages that are ready and not taken: what a client that does not read costs.
 pub(super) const MESSAGES_AHEAD: usize = 2;
@@ -77,7 +77,7 @@ pub(super) fn readers(
 pub(super) fn all_readers(
     session: &Arc<Session>,
     start: Frames,
-    form: Form,
+    form: SampleFormat,
 ) -> Result<Vec<StemReader>, ApiError> {
     let manifest = session.manifest();
     let open =
@@ -88,7 +88,7 @@ pub(super) fn all_readers(
 /// Follows a session for a client that only watches.
 pub(super) fn watch(
     session: Arc<Session>,
-    watching: Reading,
+    watching: ReadLease,
     readers: Vec<StemReader>,
     deadline: Option<Instant>,
 ) -> Answers<proto::WatchSessionResponse> {
@@ -124,7 +124,7 @@ pub(super) async fn follow<T: From<Event>>(
     call: Option<u64>,
 ) -> Followed {
     loop {
-        let seen = session.signal().version();
+        let seen = session.notifier().version();
         if call.is_some_and(|call| !session.is_held_by(call)) {
             return Followed::TakenOver;
         }
@@ -173,7 +173,7 @@ pub(super) async fn follow<T: From<Event>>(
             return Followed::ToTheEnd;
         }
         tokio::select! {
-            _ = poll_fn(|context| session.signal().poll_newer(context, seen)) => {}
+            _ = poll_fn(|context| session.notifier().poll_newer(context, seen)) => {}
             () = sleep_until(told.next_progress()) => {}
             () = sender.closed() => return Followed::ClientGone,
         }

@@ -7,7 +7,7 @@ use crate::audio::wav::HEADER_BYTES;
 use crate::audio::{Encoding, Hertz};
 use crate::proto::SeparateResponse;
 use crate::proto::separate_response::Message;
-use crate::session::manifest::{ChangeReason, Engine, EngineChange, Plan};
+use crate::session::manifest::{ChangeReason, EngineChange, EngineRecord, Plan};
 use crate::session::{Settings, Store};
 
 /// A stem's name, or words; a frame; how many frames.
@@ -37,8 +37,8 @@ fn finish(session: &Session, frames: u64) {
 
 fn change(session: &Session, frame: u64, message: &str) {
     let change = EngineChange {
-        from: Engine::unknown("a"),
-        to: Engine::unknown("b"),
+        from: EngineRecord::unknown("a"),
+        to: EngineRecord::unknown("b"),
         frame: Frames(frame),
         reason: ChangeReason::EngineFailed,
         message: message.to_owned(),
@@ -58,7 +58,7 @@ fn followed_from(
     start: Frames,
     told: Told,
 ) -> mpsc::Receiver<Result<SeparateResponse, Status>> {
-    let form = Form { encoding: Encoding::F32Le, gain: 1.0 };
+    let form = SampleFormat { encoding: Encoding::F32Le, gain: 1.0 };
     let readers = all_readers(session, start, form).unwrap();
     let (sender, receiver) = mpsc::channel(1);
     let session = Arc::clone(session);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use stemwire::audio::Stereo;
 use stemwire::separation::Separations;
 use stemwire::session::failure::SessionError;
-use stemwire::session::{Reason, Session, Settings, State, Stop};
+use stemwire::session::{Reason, Session, SessionState, Settings, Stop};
 
 use crate::support::pipeline::{DECODER, begin, wav};
 use crate::support::stage::{Script, Stage, cards};
@@ -64,7 +64,7 @@ impl Place {
         self.wait_until("held");
         self.separations.leave(&session);
         self.wait_until("left");
-        assert!(session.rests());
+        assert!(session.is_pausing());
         session
     }
 
@@ -73,8 +73,8 @@ impl Place {
     }
 
     /// Lets it leave its place; answers where it stands in the end.
-    fn let_go(&self, session: &Session) -> State {
-        assert_ne!(session.state(), State::Paused, "it was held");
+    fn let_go(&self, session: &Session) -> SessionState {
+        assert_ne!(session.state(), SessionState::Paused, "it was held");
         fs::remove_file(self.hold()).unwrap();
         self.separations.wait(session, PATIENCE)
     }
@@ -100,7 +100,7 @@ fn a_session_that_is_done_has_left_its_place_and_nothing_but_its_results() {
     let place = Place::new();
     for _ in 0..5 {
         let session = begin(&place.separations, Settings::default(), &place.upload);
-        assert_eq!(place.separations.wait(&session, PATIENCE), State::Done);
+        assert_eq!(place.separations.wait(&session, PATIENCE), SessionState::Done);
         assert_eq!(place.separations.counts().open, 0);
         let entries = fs::read_dir(session.layout().directory()).unwrap();
         let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
@@ -118,7 +118,7 @@ fn a_session_whose_upload_is_refused_has_left_its_place() {
     let refused =
         place.separations.finish_upload(&session, place.upload.len() as u64, Some(&wrong));
     assert!(refused.is_err());
-    assert_eq!((session.state(), place.separations.counts().open), (State::Failed, 0));
+    assert_eq!((session.state(), place.separations.counts().open), (SessionState::Failed, 0));
     assert_eq!(session.manifest().failure.as_ref().unwrap().reason, Reason::UploadHashMismatch);
 }
 
@@ -127,7 +127,7 @@ fn who_cancels_what_is_about_to_rest_is_heard() {
     let place = Place::new();
     let session = place.about_to_rest(false);
     place.separations.cancel(&session);
-    assert_eq!(place.let_go(&session), State::Cancelled);
+    assert_eq!(place.let_go(&session), SessionState::Cancelled);
 }
 
 #[test]
@@ -135,34 +135,34 @@ fn what_is_about_to_rest_goes_on_where_its_upload_does() {
     let place = Place::new();
     let session = place.about_to_rest(false);
     place.finish(&session);
-    assert_eq!(place.let_go(&session), State::Done);
+    assert_eq!(place.let_go(&session), SessionState::Done);
 
     let session = place.about_to_rest(false);
     // Nothing new, but somebody is there again.
     place.separations.add_bytes(&session, 0, &place.upload[..10]).unwrap();
     fs::remove_file(place.hold()).unwrap();
-    wait_for(|| session.state() == State::Paused || !session.rests());
-    assert_eq!(session.state(), State::Uploading);
+    wait_for(|| session.state() == SessionState::Paused || !session.is_pausing());
+    assert_eq!(session.state(), SessionState::Uploading);
     place.finish(&session);
-    assert_eq!(place.separations.wait(&session, PATIENCE), State::Done);
+    assert_eq!(place.separations.wait(&session, PATIENCE), SessionState::Done);
 }
 
 #[test]
 fn who_waits_for_what_is_about_to_rest_gets_it() {
     let place = Place::new();
     let session = place.about_to_rest(true);
-    let _reading = session.reading();
+    let _reading = session.read_lease();
     place.separations.resume(&session).unwrap();
-    assert_eq!(place.let_go(&session), State::Done);
+    assert_eq!(place.let_go(&session), SessionState::Done);
 
     // And who was there before keeps it from resting.
     fs::write(place.hold(), []).unwrap();
     let session = begin(&place.separations, Settings::default(), &place.upload);
     place.wait_until("held");
-    let _reading = session.reading();
+    let _reading = session.read_lease();
     place.separations.leave(&session);
-    assert!(!session.rests());
-    assert_eq!(place.let_go(&session), State::Done);
+    assert!(!session.is_pausing());
+    assert_eq!(place.let_go(&session), SessionState::Done);
 }
 
 #[test]
