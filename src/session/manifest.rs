@@ -16,10 +16,15 @@ use crate::audio::{Frames, Hertz, StemName};
 use crate::files;
 
 /// The manifest, `session.json`.
+///
+/// It stays readable for every later version: keys keep their names or get an alias, and new ones a default. What an
+/// earlier version would misread gets a higher [`Manifest::VERSION`], which that version then refuses without touching
+/// the session. So a later version, too, keeps `session.json` with `format` in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`Manifest::FORMAT`]; a server that finds another one leaves the session alone.
-    pub format: u32,
+    /// The version of what is stored in the session's directory: [`Manifest::VERSION`].
+    #[serde(rename = "format")]
+    pub version: u32,
     /// The session.
     pub id: SessionId,
     /// When it was opened.
@@ -58,6 +63,26 @@ pub struct Manifest {
     /// How often the process died while an engine had a segment of it, since it last got on.
     #[serde(default)]
     pub deaths: u32,
+}
+
+/// Why a manifest cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// A later version of this program has written it.
+    #[error(
+        "the manifest has version {version}; this server reads up to version {}",
+        Manifest::VERSION
+    )]
+    Newer {
+        /// Its version.
+        version: u32,
+    },
+    /// It is not a manifest.
+    #[error("the manifest is not readable: {0}")]
+    Invalid(#[from] serde_json::Error),
+    /// Its file cannot be read.
+    #[error(transparent)]
+    Storage(#[from] io::Error),
 }
 
 /// A moment, in milliseconds since 1970.
@@ -155,15 +180,15 @@ pub struct Stem {
 }
 
 impl Manifest {
-    /// The version of the format.
-    pub const FORMAT: u32 = 1;
+    /// The version that is written, and the latest that is understood.
+    pub const VERSION: u32 = 1;
 
     /// A new session's manifest.
     pub fn new(id: SessionId, settings: Settings, plan: Plan) -> Manifest {
         let now = Timestamp::now();
         let stem = |name: &StemName| Stem { name: name.clone(), peak: 0.0, sha256: None };
         Manifest {
-            format: Self::FORMAT,
+            version: Self::VERSION,
             id,
             created: now,
             updated: now,
@@ -188,16 +213,19 @@ impl Manifest {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// `InvalidData` where it is none, or of another format.
-    pub fn read(path: &Path) -> io::Result<Manifest> {
-        let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
-        let bytes = fs::read(path)?;
-        let manifest: Manifest =
-            serde_json::from_slice(&bytes).map_err(|error| invalid(error.to_string()))?;
-        if manifest.format != Self::FORMAT {
-            return Err(invalid(format!("format {} is not understood", manifest.format)));
+    /// [`ManifestError::Newer`] whatever else is in the file; [`ManifestError::Invalid`]; I/O errors of the file.
+    pub fn read(path: &Path) -> Result<Manifest, ManifestError> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: u32,
         }
-        Ok(manifest)
+        let bytes = fs::read(path)?;
+        let Head { format: version } = serde_json::from_slice(&bytes)?;
+        if version > Self::VERSION {
+            return Err(ManifestError::Newer { version });
+        }
+        // It is written back in this version.
+        Ok(Manifest { version: Self::VERSION, ..serde_json::from_slice(&bytes)? })
     }
 
     /// Replaces the manifest at `path`: after a crash at any moment there is the old one or this one.
@@ -272,13 +300,46 @@ mod tests {
     fn what_is_no_manifest_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("session.json");
-        for text in ["", "{}", "[1]", "{\"format\": 1}"] {
+        for text in ["", "{}", "[1]", "{\"format\": 1}", "{\"format\": -1}"] {
             fs::write(&path, text).unwrap();
-            assert_eq!(Manifest::read(&path).unwrap_err().kind(), io::ErrorKind::InvalidData);
+            assert!(matches!(Manifest::read(&path), Err(ManifestError::Invalid(_))), "{text}");
         }
-        let mut other = manifest();
-        other.format = 2;
-        other.write(&path).unwrap();
-        assert!(Manifest::read(&path).unwrap_err().to_string().contains("format 2"));
+    }
+
+    #[test]
+    fn a_newer_manifest_is_refused_by_its_version_whatever_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("session.json");
+        let text = r#"{"state": {"kind": "LATER"}, "format": 2}"#;
+        fs::write(&path, text).unwrap();
+        let error = Manifest::read(&path).unwrap_err();
+        assert!(matches!(error, ManifestError::Newer { version: 2 }), "{error}");
+        let mut same = manifest();
+        same.version = 3;
+        same.write(&path).unwrap();
+        let error = Manifest::read(&path).unwrap_err();
+        assert!(error.to_string().contains("version 3; this server reads up to version 1"));
+    }
+
+    /// Nothing is lost of a manifest that an earlier version has written.
+    #[test]
+    fn manifests_of_earlier_versions_are_read() {
+        let compat = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compat");
+        let folders = |path: &Path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+        let versions = folders(&compat).map(|version| version.join("sessions"));
+        let mut read = 0;
+        for session in versions.filter(|path| path.is_dir()).flat_map(|path| folders(&path)) {
+            let path = session.join("session.json");
+            let written: serde_json::Value =
+                serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            let manifest = Manifest::read(&path).unwrap();
+            let again = serde_json::to_vec(&manifest).unwrap();
+            let found: serde_json::Value = serde_json::from_slice(&again).unwrap();
+            for (key, value) in written.as_object().unwrap() {
+                assert_eq!(&found[key], value, "{key} of {}", session.display());
+            }
+            read += 1;
+        }
+        assert!(read >= 13, "{read} manifests");
     }
 }

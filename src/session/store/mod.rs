@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use uuid::Uuid;
 
 use super::failure::SessionError;
-use super::manifest::{Plan, Timestamp};
+use super::manifest::{ManifestError, Plan, Timestamp};
 use super::retention::{Retention, RetentionCandidate, expired};
 use super::{Layout, Manifest, Session, SessionId, Settings};
 use crate::files::sync_directory;
@@ -80,13 +80,17 @@ impl Store {
                 Ok(manifest) => {
                     tracing::error!(session = %id, says = %manifest.id, "another's manifest; left alone");
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(ManifestError::Storage(error)) if error.kind() == io::ErrorKind::NotFound => {
                     // A crash before its first manifest: nobody has been told of it. What cannot be
                     // removed is tried again by the next server.
                     let _ = fs::remove_dir_all(layout.directory());
                 }
+                Err(error @ ManifestError::Newer { .. }) => {
+                    let remedy = "Start the version of Stemwire that wrote it, or a later one.";
+                    tracing::error!(session = %id, %error, remedy, "the session is left alone");
+                }
                 Err(error) => {
-                    tracing::error!(session = %id, %error, "its manifest is not readable; left alone");
+                    tracing::error!(session = %id, %error, "the session is left alone");
                 }
             }
         }

@@ -101,6 +101,31 @@ fn retention_spares_what_runs_and_what_is_read() {
 }
 
 #[test]
+fn a_session_of_a_newer_version_stays_as_it_is() {
+    let data = tempfile::tempdir().unwrap();
+    let request = Uuid::new_v4();
+    let store = Store::open(data.path()).unwrap();
+    let (session, _) = store.create(named(request), plan()).unwrap();
+    session.add_bytes(0, b"abc", 100).unwrap();
+    session.cancel();
+    let (id, layout) = (session.id(), session.layout().clone());
+    drop((session, store));
+    let path = layout.manifest();
+    let newer = fs::read_to_string(&path).unwrap().replace("\"format\": 1", "\"format\": 2");
+    fs::write(&path, &newer).unwrap();
+
+    let store = Store::open(data.path()).unwrap();
+    assert!(store.find(id).is_err() && store.all().is_empty() && store.stored_bytes() == 0);
+    let (again, new) = store.create(named(request), plan()).unwrap();
+    assert!(new && again.id() != id);
+    assert_eq!(store.apply(Retention { age: Duration::ZERO, bytes: 0 }), 0);
+    drop((again, store));
+    drop(Store::open(data.path()).unwrap());
+    assert_eq!(fs::read_to_string(&path).unwrap(), newer);
+    assert_eq!(fs::read(layout.upload()).unwrap(), b"abc");
+}
+
+#[test]
 fn an_upload_is_finished_once_and_checked() {
     let data = tempfile::tempdir().unwrap();
     let store = Store::open(data.path()).unwrap();

@@ -17,6 +17,7 @@ from ..server import Server
 from ..stemwire_client import Config, Result, api, collect
 
 COMPAT = ROOT / "tests" / "compat"
+VERSIONS = sorted(path.parent.name for path in COMPAT.glob("*/sessions.json"))
 # Frozen models beside the embedded ones. Those of `portable` sessions give the same bits on every processor.
 MODELS = {"waveform": "plain/waveform", "spleeter-tiny-2stems": "spleeter-tiny-2stems"}
 # One thread, as an engine's identity has their number. The sessions grow old: nothing may expire.

@@ -1,0 +1,41 @@
+"""A session that a later version left on disk is refused by name and stays as it is."""
+import json
+
+from ..common import wait_for
+from ..stemwire_client import api
+from . import sessions
+
+LATEST = sessions.load(sessions.VERSIONS[-1])[1]
+
+
+def files(folder) -> dict:
+    """Every file by its path, with its bytes and the moment of its last change."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
+
+
+def test_a_session_of_a_later_version_outlives_start_retention_and_shutdown(start, tmp_path):
+    data = tmp_path / "data"
+    ended = LATEST["cancelled"].unpack(data)
+    newer = [LATEST[name].unpack(data) for name in ("done", "paused", "uploading", "running")]
+    for folder in newer:
+        manifest = json.loads((folder / "session.json").read_text()) | {"format": 2}
+        # What a later version stores differently must not matter.
+        manifest["state"] = {"kind": manifest["state"]}
+        manifest.pop("plan")
+        (folder / "session.json").write_text(json.dumps(manifest))
+    before = [files(folder) for folder in newer]
+
+    server = start("--keep", "0s", "--resume-window", "0s", data=data)
+    log = server.said().splitlines()
+    for folder in newer:
+        (line,) = (line for line in log if folder.name in line)
+        assert "version 2" in line and "up to version 1" in line and "Start the version of Stemwire that wrote it" in line
+    assert not [session for session in server.stub.ListSessions(api.ListSessionsRequest()).sessions if session.session_id != ended.name]
+    config = LATEST["paused"].config
+    config.model = ""
+    made = server.stub.CreateSession(api.CreateSessionRequest(config=config)).session.session_id
+    assert made not in [folder.name for folder in newer]
+    wait_for(lambda: not ended.exists())
+    assert server.terminate() == 0
+    assert [files(folder) for folder in newer] == before
