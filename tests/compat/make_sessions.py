@@ -8,7 +8,6 @@ The proto is that of the working tree, so run it in a checkout of the version th
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 import grpc
 from maker import Maker, fetch
 from states import MAKERS, SONG, cached
+
 from system.compat import sessions
 from system.compat.sessions import COMPAT, ROOT, as_json, resume, serve
 from system.stemwire_client import api, config_pb2, separate, session_pb2
@@ -125,4 +125,4 @@ def read(server, session_id: str, stem: str) -> bytes:
 
 
 if __name__ == "__main__":
-    main(os.path.abspath(sys.argv[1]))
+    main(str(Path(sys.argv[1]).resolve()))

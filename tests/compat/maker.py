@@ -10,10 +10,10 @@ from pathlib import Path
 import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import system.conftest  # noqa: E402, F401  (generates the stubs)
-from system.compat.sessions import models, serve  # noqa: E402
-from system.http_client import exchange  # noqa: E402
-from system.stemwire_client import Config, api, session_pb2  # noqa: E402
+import system.conftest  # noqa: F401  (generates the stubs)
+from system.compat.sessions import models, serve
+from system.http_client import exchange
+from system.stemwire_client import Config, api, session_pb2
 
 
 class Maker:

@@ -13,6 +13,7 @@ import imageio_ffmpeg
 import numpy as np
 import soundfile
 from maker import Maker, fetch, until
+
 from system.compat.sessions import ROOT, upload
 from system.stemwire_client import Config, api, collect, config_pb2, requests
 

@@ -79,7 +79,7 @@ def serve(binary: str, data: Path, models: Path) -> Server:
     return Server(binary, data, "--models-dir", str(models), *OPTIONS)
 
 
-def upload(server, session_id: str, song: bytes, start: int = 0, end: int = None) -> None:
+def upload(server, session_id: str, song: bytes, start: int = 0, end: int | None = None) -> None:
     """Sends a part of the song, and the end of the upload where no `end` is given."""
     server.stub.UploadChunk(api.UploadChunkRequest(session_id=session_id, offset=start, data=song[start:end]))
     if end is None:

@@ -2,10 +2,9 @@
 import hashlib
 from types import SimpleNamespace
 
+import grpc
 import numpy as np
 import pytest
-
-import grpc
 
 from ..common import wait_for
 from ..http_client import get
