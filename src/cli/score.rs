@@ -10,7 +10,7 @@ use super::error::{CliError, Kind};
 use super::runtime::write;
 use crate::audio::{Hertz, StemName, Stereo};
 use crate::decode::track::{TrackError, TrackReader};
-use crate::decode::{Complete, Input, Limits};
+use crate::decode::{Complete, DecodeLimits, Input};
 use crate::dsp::Score;
 
 /// What was typed.
@@ -123,8 +123,13 @@ fn open(path: &Path, rate: Option<Hertz>) -> Result<TrackReader, CliError> {
             let cause = format!("cannot read {}: {error}", path.display());
             CliError::new(Kind::Input, cause, "see that the file is there and may be read")
         })?;
-        TrackReader::open(Box::new(Complete(file)), &Input::Container, &Limits::default(), rate)
-            .map_err(|error| undecoded(path, &error))
+        TrackReader::open(
+            Box::new(Complete(file)),
+            &Input::Container,
+            &DecodeLimits::default(),
+            rate,
+        )
+        .map_err(|error| undecoded(path, &error))
     };
     match rate {
         Some(rate) => open(rate),
@@ -136,5 +141,11 @@ fn open(path: &Path, rate: Option<Hertz>) -> Result<TrackReader, CliError> {
 }
 
 fn undecoded(path: &Path, error: &TrackError) -> CliError {
-    CliError::plain(Kind::Input, format!("{}: {error}", path.display()))
+    let cause = format!("{}: {error}", path.display());
+    match error {
+        TrackError::Decode(error) if let Some(remedy) = error.remedy() => {
+            CliError::new(Kind::Input, cause, remedy)
+        }
+        _ => CliError::plain(Kind::Input, cause),
+    }
 }

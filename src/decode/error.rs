@@ -1,90 +1,80 @@
-//! Why an upload is not decoded.
+//! Errors of decoding.
 
 use std::io;
 
 use super::report::Container;
 use crate::audio::Hertz;
 
-/// Why an upload is not decoded, or no further.
+/// Why an upload is not decoded, or not further.
+///
+/// The text is the cause; [`remedy`](DecodeError::remedy) is what the user can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// The bytes could not be had.
+    /// I/O errors of the upload.
     #[error("the upload cannot be read")]
     Io(#[from] io::Error),
-    /// There is not one byte.
-    #[error("the upload is empty; send the bytes of an audio file")]
+    /// The upload has no bytes.
+    #[error("the upload is empty")]
     Empty,
-    /// No audio format is recognised in the content.
-    #[error(
-        "the upload is {looks_like}; send WAV (also RF64, Wave64), AIFF, FLAC, MP3, Ogg Vorbis, \
-         Ogg FLAC or MP4/M4A with AAC-LC or ALAC"
-    )]
+    /// No supported format is recognised in the content.
+    #[error("the upload is {looks_like}")]
     UnknownFormat {
-        /// What the first bytes look like: "text", "a ZIP archive", "of no format that is known".
+        /// What the first bytes look like: "text", "a ZIP archive", "of an unknown format".
         looks_like: &'static str,
     },
-    /// The container is read, but not what is in it.
-    #[error(
-        "{codec} in {container} is not decoded here; convert it, for example to WAV, or to FLAC of \
-         24 bits, and send that"
-    )]
+    /// The container is supported, its codec is not.
+    #[error("{codec} in {container} is not supported")]
     UnsupportedCodec {
         /// Where it was found.
         container: Container,
-        /// What it is, as far as the header names it.
+        /// Its name, as far as the headers state it.
         codec: String,
     },
-    /// The container holds pictures or text, but no sound.
-    #[error("the {container} file has no audio track; send one that has")]
+    /// The container holds pictures or text, but no audio.
+    #[error("the {container} file has no audio track")]
     NoAudioTrack {
         /// What was searched.
         container: Container,
     },
-    /// The rate is beyond what is resampled.
+    /// The sample rate is out of range.
     #[error(
-        "a sample rate of {rate} is not taken; it must be {lowest} to {highest}",
+        "a sample rate of {rate} is not supported: it must be {lowest} to {highest}",
         lowest = Hertz::LOWEST,
         highest = Hertz::HIGHEST
     )]
     UnsupportedRate {
-        /// What the header says.
+        /// The rate in the header.
         rate: Hertz,
     },
-    /// No rule says how so many channels become two.
-    #[error("{channels} channels are not taken: it must be 1 to {most}; send a stereo mix")]
+    /// The channel count is out of range.
+    #[error("{channels} channels are not supported: it must be 1 to {max}")]
     UnsupportedChannels {
-        /// What the header says.
+        /// The count in the header.
         channels: u32,
-        /// [`Limits::channels`](super::Limits::channels), or 2 for raw PCM.
-        most: u32,
+        /// [`DecodeLimits::channels`](super::DecodeLimits::channels), or 2 for raw PCM.
+        max: u32,
     },
     /// A header contradicts itself or ends early, so that nothing behind it can be read.
-    #[error(
-        "the {container} header is broken: {what}; convert the file, for example to WAV, and send that"
-    )]
+    #[error("the {container} header is broken: {what}")]
     Malformed {
-        /// What it claims to be.
+        /// The format that it claims.
         container: Container,
         /// What is wrong with it.
         what: &'static str,
     },
-    /// A header wants more than a limit allows.
-    #[error(
-        "the {container} file is beyond a limit: {what} takes more than {limit}; convert the file, for \
-         example to WAV, and send that"
-    )]
+    /// A header asks for more than a limit allows.
+    #[error("the {container} file has more than {limit} {what}")]
     TooLarge {
-        /// What it claims to be.
+        /// The format that it claims.
         container: Container,
-        /// What is too large.
+        /// What is limited, in the plural: "streams", "bytes in one packet".
         what: &'static str,
         /// The limit, in the unit that `what` names.
         limit: u64,
     },
-    /// Raw PCM that ends within a frame was cut, or is of another encoding than was said.
+    /// Raw PCM ends within a frame: it was cut, or its encoding differs from the stated one.
     #[error(
-        "the raw PCM is {bytes} bytes long, which is no multiple of its {frame_bytes} bytes a \
-         frame; check encoding and channels"
+        "the raw PCM is {bytes} bytes long, which is no multiple of its {frame_bytes} bytes a frame"
     )]
     OddPcmLength {
         /// The length of the upload.
@@ -92,15 +82,42 @@ pub enum DecodeError {
         /// Bytes of one sample of every channel.
         frame_bytes: u64,
     },
-    /// The header was read, but not one packet behind it could be decoded.
-    #[error(
-        "the {container} file holds no audio that can be decoded ({damaged} damaged packets); see that \
-         it plays elsewhere, and send it again"
-    )]
+    /// The headers are valid, but no packet could be decoded.
+    #[error("the {container} file holds no audio that can be decoded ({damaged} damaged packets)")]
     NothingDecoded {
         /// What was read.
         container: Container,
-        /// How many packets were tried.
+        /// Packets that could not be decoded, and gaps.
         damaged: u64,
     },
+}
+
+impl DecodeError {
+    /// What the user can do about it, one sentence; `None` for I/O errors, which have no remedy of
+    /// their own.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            DecodeError::Io(_) => None,
+            DecodeError::Empty => Some("Send the bytes of an audio file."),
+            DecodeError::UnknownFormat { .. } => Some(
+                "Send WAV (also RF64, Wave64), AIFF, FLAC, MP3, Ogg Vorbis, Ogg FLAC or MP4/M4A \
+                 with AAC-LC or ALAC.",
+            ),
+            DecodeError::UnsupportedCodec { .. } => {
+                Some("Convert the file, for example to WAV or to FLAC of 24 bits, and send that.")
+            }
+            DecodeError::NoAudioTrack { .. } => Some("Send a file that has an audio track."),
+            DecodeError::UnsupportedRate { .. } => {
+                Some("Resample the file, for example to 44.1 kHz, and send that.")
+            }
+            DecodeError::UnsupportedChannels { .. } => Some("Send a stereo mix."),
+            DecodeError::Malformed { .. } | DecodeError::TooLarge { .. } => {
+                Some("Convert the file, for example to WAV, and send that.")
+            }
+            DecodeError::OddPcmLength { .. } => Some("Check the encoding and the channel count."),
+            DecodeError::NothingDecoded { .. } => {
+                Some("Check that the file plays elsewhere, and send it again.")
+            }
+        }
+    }
 }

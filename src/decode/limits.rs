@@ -1,35 +1,36 @@
-//! What decoding may cost.
+//! Limits of what decoding may cost.
 
-use crate::decode::downmix::MOST_CHANNELS;
+use super::downmix::MAX_CHANNELS;
 
-/// What decoding may cost; each is checked before it is paid.
+/// What decoding may cost. Each limit is checked before the cost is paid.
 ///
-/// Time and the length of the output have no limit here: silence compresses without bound in FLAC,
-/// so whoever keeps the frames limits them.
+/// Decoding time and the length of the output are not limited here: FLAC compresses silence without
+/// bound, so the caller that stores the frames limits them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct DecodeLimits {
     /// Bytes searched for the first MP3 frame, behind tags.
     pub probe_bytes: usize,
-    /// Channels of a source: no matrix is known for more.
+    /// Channels of a source. There is no downmix matrix for more.
     pub channels: u32,
-    /// Bytes of a header that must be held whole: a Vorbis set-up, one table of an MP4.
+    /// Bytes of a header that is held in memory as a whole: a Vorbis set-up, one table of an MP4.
     pub header_bytes: usize,
-    /// Bytes of one packet. The largest that make sense are uncompressed FLAC frames, 2 MiB.
+    /// Bytes of one packet. The largest realistic ones are uncompressed FLAC frames of 2 MiB.
     pub packet_bytes: usize,
-    /// Frames of silence put in for missing packets, in all: a header may claim years.
+    /// Frames of silence inserted for missing packets, over the whole upload: a header may state
+    /// years.
     pub gap_frames: u64,
-    /// Streams one behind the other. Each may have a rate of its own, which takes a resampler of its
-    /// own, and that is tenths of a second for 48 bytes; this is days of internet radio.
+    /// Streams in a chain. Each may need a resampler of its own, tenths of a second of computing for
+    /// 48 bytes of upload; 1000 are days of internet radio.
     pub links: u64,
-    /// Numbers in the codebooks of one Vorbis stream; real ones stay below 200,000.
+    /// Values in the codebooks of one Vorbis stream. Real streams stay below 200,000.
     pub codebook_values: u64,
 }
 
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
+impl Default for DecodeLimits {
+    fn default() -> DecodeLimits {
+        DecodeLimits {
             probe_bytes: 64 * 1024,
-            channels: MOST_CHANNELS,
+            channels: MAX_CHANNELS,
             header_bytes: 32 * 1024 * 1024,
             packet_bytes: 4 * 1024 * 1024,
             gap_frames: 10 * 60 * 48_000,

@@ -1,30 +1,28 @@
-//! What an upload is, told from its content and never from its name.
+//! Recognises the format of an upload by its content, never by its name.
 
-use super::bytes::Bytes;
+use super::containers::aiff::AiffDemuxer;
+use super::containers::flac::FlacDemuxer;
+use super::containers::mp3::header::Header;
+use super::containers::mp3::{self, Mp3Demuxer};
+use super::containers::mp4::Mp4Demuxer;
+use super::containers::ogg::OggDemuxer;
+use super::containers::tags;
+use super::containers::wav::{self, WavDemuxer};
+use super::demux::Demuxer;
 use super::error::DecodeError;
-use super::limits::Limits;
-use super::packet::Demux;
+use super::limits::DecodeLimits;
+use super::reader::ByteReader;
 use super::report::Container;
-use crate::decode::containers::aiff::Aiff;
-use crate::decode::containers::flac::Flac;
-use crate::decode::containers::mp4::Mp4;
-use crate::decode::containers::mpeg;
-use crate::decode::containers::mpeg::Mpeg;
-use crate::decode::containers::mpeg::header::Header;
-use crate::decode::containers::ogg::Ogg;
-use crate::decode::containers::riff;
-use crate::decode::containers::riff::Riff;
-use crate::decode::containers::tags;
 
-/// As many bytes as tell every format but MP3, and text from the rest.
+/// Enough bytes to recognise every format but MP3, and to tell text from binary data.
 const HEAD_BYTES: usize = 512;
 
-/// What an MP4 or a QuickTime film may begin with.
+/// Kinds of the first box of an MP4 or QuickTime file.
 const FIRST_BOXES: [&[u8; 4]; 8] =
     [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"];
 
-/// Formats that are known, if only to be named: what they begin with, and what they are.
-const NAMED: [(&[u8], &str); 24] = [
+/// Unsupported formats that the error names: first bytes, name.
+const KNOWN_UNSUPPORTED: [(&[u8], &str); 24] = [
     (b"RIFX", "a big-endian WAV file"),
     (b"caff", "a Core Audio file"),
     (b".snd", "a Sun audio file"),
@@ -51,39 +49,48 @@ const NAMED: [(&[u8], &str); 24] = [
     (b"\xff\xd8\xff", "a JPEG picture"),
 ];
 
-/// The reader for what the upload turns out to be; its first bytes decide, tags left out.
-pub(super) fn open(bytes: &mut Bytes, limits: &Limits) -> Result<Box<dyn Demux>, DecodeError> {
+/// The demuxer for the format of the upload, positioned behind leading tags.
+///
+/// # Errors
+/// [`DecodeError::UnknownFormat`] with the name of the format where it is known, and what the
+/// demuxer finds in the headers.
+pub(super) fn open(
+    bytes: &mut ByteReader,
+    limits: &DecodeLimits,
+) -> Result<Box<dyn Demuxer>, DecodeError> {
     if bytes.at_end()? {
         return Err(DecodeError::Empty);
     }
     tags::skip_all(bytes)?;
     let head = bytes.peek(12)?;
-    if riff::is_magic(head) {
-        return Ok(Box::new(Riff::open(bytes)));
+    if wav::is_magic(head) {
+        return Ok(Box::new(WavDemuxer::open(bytes)));
     }
     match (head.get(..4), head.get(4..8), head.get(8..12)) {
-        (Some(b"FORM"), _, Some(b"AIFF" | b"AIFC")) => return Ok(Box::new(Aiff::open(bytes)?)),
-        (Some(b"fLaC"), ..) => return Ok(Box::new(Flac::open(limits))),
-        (Some(b"OggS"), ..) => return Ok(Box::new(Ogg::open(limits))),
+        (Some(b"FORM"), _, Some(b"AIFF" | b"AIFC")) => {
+            return Ok(Box::new(AiffDemuxer::open(bytes)?));
+        }
+        (Some(b"fLaC"), ..) => return Ok(Box::new(FlacDemuxer::open(limits))),
+        (Some(b"OggS"), ..) => return Ok(Box::new(OggDemuxer::open(limits))),
         (_, Some(kind), _) if FIRST_BOXES.iter().any(|first| *first == kind) => {
-            return Ok(Box::new(Mp4::open(bytes, limits)?));
+            return Ok(Box::new(Mp4Demuxer::open(bytes, limits)?));
         }
         _ => {}
     }
     let head = bytes.peek(HEAD_BYTES)?.to_vec();
-    let named = NAMED.iter().find(|(magic, _)| head.starts_with(magic));
+    let named = KNOWN_UNSUPPORTED.iter().find(|(magic, _)| head.starts_with(magic));
     if let Some(&(_, looks_like)) = named {
         return Err(DecodeError::UnknownFormat { looks_like });
     }
     if is_adts(&head) {
         return Err(DecodeError::UnknownFormat { looks_like: "AAC without a container (ADTS)" });
     }
-    if Header::is_free_format(bytes.peek(mpeg::WINDOW_BYTES)?) {
+    if Header::is_free_format(bytes.peek(mp3::WINDOW_BYTES)?) {
         let codec = "MP3 of free format".to_owned();
         return Err(DecodeError::UnsupportedCodec { container: Container::Mp3, codec });
     }
-    match mpeg::find_first(bytes, limits)? {
-        Some(mpeg::LAYER_3) => Ok(Box::new(Mpeg::open())),
+    match mp3::find_first(bytes, limits)? {
+        Some(mp3::LAYER_3) => Ok(Box::new(Mp3Demuxer::open())),
         Some(_) => {
             Err(DecodeError::UnknownFormat { looks_like: "MPEG audio of layer I or II, not MP3" })
         }
@@ -91,8 +98,8 @@ pub(super) fn open(bytes: &mut Bytes, limits: &Limits) -> Result<Box<dyn Demux>,
     }
 }
 
-/// Whether this is an ADTS header and another one follows the frame: its sync word is that of MP3
-/// with the layer that MP3 does not have.
+/// Whether this is an ADTS header and another one follows the frame. Its sync word is that of MPEG
+/// audio with the reserved layer number.
 fn is_adts(head: &[u8]) -> bool {
     let header = |at: usize| match head.get(at..at + 7) {
         Some(&[0xff, second, _, c, d, e, _]) if second & 0xf6 == 0xf0 => {
@@ -103,11 +110,11 @@ fn is_adts(head: &[u8]) -> bool {
     header(0).is_some_and(|length| length >= head.len() || header(length).is_some())
 }
 
-/// What bytes are that are no audio.
+/// Names bytes that are not audio.
 fn looks_like(head: &[u8]) -> &'static str {
     let text = match std::str::from_utf8(head) {
         Ok(text) => Some(text),
-        // A character may be cut where the look ends.
+        // The last character may be cut.
         Err(error) if error.valid_up_to() + 4 > head.len() => {
             std::str::from_utf8(&head[..error.valid_up_to()]).ok()
         }
@@ -120,7 +127,7 @@ fn looks_like(head: &[u8]) -> &'static str {
         }
         Some(text) if text.starts_with('{') || text.starts_with('[') => "text, perhaps JSON",
         Some(_) => "text",
-        None => "of no format that is known",
+        None => "of an unknown format",
     }
 }
 
@@ -138,12 +145,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_audio_is_named() {
+    fn text_and_pages_are_named() {
         check(b"Dear Sir or Madam,\r\n", "text");
         check("l'été à la c\u{f4}te".as_bytes(), "text");
-        check(&"\u{f4}".as_bytes()[..1], "of no format that is known");
+        check(&"\u{f4}".as_bytes()[..1], "of an unknown format");
         check(b"{\"error\": 404}", "text, perhaps JSON");
         check(b"\n<!DOCTYPE html><title>", "an HTML page");
-        check(b"\x00\x01\x02\x03", "of no format that is known");
+        check(b"\x00\x01\x02\x03", "of an unknown format");
     }
 }

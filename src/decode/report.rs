@@ -1,4 +1,4 @@
-//! What the source was, and what became of it.
+//! What the headers of an upload state, and what decoding found.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::audio::{Frames, Hertz};
 
-/// How the audio was wrapped up.
+/// File format of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Container {
-    /// Nothing around the samples.
+    /// Samples without a header.
     Raw,
     /// RIFF, RF64, BW64 or Sony Wave64.
     Wav,
@@ -18,7 +18,7 @@ pub enum Container {
     Aiff,
     /// Native FLAC.
     Flac,
-    /// A run of MPEG audio frames, with or without tags.
+    /// A sequence of MPEG audio frames, with or without tags.
     Mp3,
     /// Ogg.
     Ogg,
@@ -40,7 +40,7 @@ impl fmt::Display for Container {
     }
 }
 
-/// How the audio was coded.
+/// Codec of an upload's audio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CodecName {
@@ -71,50 +71,49 @@ impl fmt::Display for CodecName {
     }
 }
 
-/// What the first stream of an upload says of itself.
+/// What the headers of an upload's first link state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceInfo {
-    /// How it is wrapped up.
+    /// File format.
     pub container: Container,
-    /// How it is coded.
+    /// Codec.
     pub codec: CodecName,
-    /// Its own sample rate.
+    /// Sample rate before resampling.
     pub rate: Hertz,
-    /// Its own channels, before they became two.
+    /// Channels before the downmix.
     pub channels: u32,
-    /// Its length where the header tells it to the frame, delay and padding left out.
+    /// Exact length without delay and padding, where the headers state it.
     pub frames: Option<Frames>,
 }
 
-/// What became of an upload so far; complete once the end has been read.
+/// Counts of what was decoded, repaired and skipped so far; complete once decoding has ended.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// Streams one behind the other: 1 for an ordinary file, more for a chained Ogg.
+pub struct DecodeReport {
+    /// Streams in the chain: 1 for an ordinary file.
     pub links: u64,
-    /// Packets that were decoded; of uncompressed audio, pieces of 4096 frames.
+    /// Packets decoded; of PCM, pieces of 4096 frames.
     pub packets: u64,
-    /// Packets that could not be decoded; each became silence of its length.
+    /// Packets that could not be decoded. Each became silence of its length.
     pub damaged_packets: u64,
-    /// Places where the container shows that packets are missing; each became silence of the
-    /// length that is missing, as far as [`Limits::gap_frames`](super::Limits::gap_frames) goes.
+    /// Positions at which packets are missing. Each became silence of the missing length, within
+    /// [`DecodeLimits::gap_frames`](super::DecodeLimits::gap_frames).
     pub gaps: u64,
-    /// Frames of silence that stand for damaged and missing packets, at the rates of their links.
+    /// Frames of silence that replace damaged and missing packets, at the rates of their links.
     pub silenced_frames: Frames,
-    /// Samples that were NaN, infinite or absurdly large; each became silence.
-    pub wild_samples: u64,
-    /// Bytes that are neither audio nor a tag that is known, between packets and behind the last.
+    /// Samples that were NaN, infinite or absurdly large. Each became silence.
+    pub invalid_samples: u64,
+    /// Bytes between packets and behind the last that are neither audio nor a known tag.
     pub skipped_bytes: u64,
-    /// Links behind the first whose headers are broken: nothing of them was decoded, and nothing
-    /// behind them. At most 1.
+    /// Links after the first whose headers are broken. Decoding ends there, so at most 1.
     pub broken_links: u64,
-    /// Frames that headers promised and that are not there: the upload was cut.
+    /// Frames that headers state but the upload does not hold: it was cut.
     pub missing_frames: Frames,
 }
 
-impl Report {
-    /// Whether the audio is all that the upload promised, without a repair.
+impl DecodeReport {
+    /// Whether the upload was decoded completely and without repairs.
     pub fn is_clean(&self) -> bool {
-        let Report { links, packets, .. } = *self;
-        *self == Report { links, packets, ..Report::default() }
+        let DecodeReport { links, packets, .. } = *self;
+        *self == DecodeReport { links, packets, ..DecodeReport::default() }
     }
 }

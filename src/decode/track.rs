@@ -1,42 +1,44 @@
-//! The track: an upload as stereo at one rate.
+//! An upload as one track: stereo at one sample rate.
 
 use crate::audio::resample::{ResampleError, Resampler};
 use crate::audio::{Frames, Hertz, Stereo};
-use crate::decode::{DecodeError, Decoder, Input, Limits, Report, SourceInfo, Upload};
+use crate::decode::{DecodeError, DecodeLimits, DecodeReport, Decoder, Input, ReadAt, SourceInfo};
 
-/// Why there is no track, or no more of it.
+/// Why a track cannot be read, or not further.
 #[derive(Debug, thiserror::Error)]
 pub enum TrackError {
-    /// The upload is not decoded.
+    /// The upload cannot be decoded.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// The wanted rate is none.
+    /// The requested rate is not supported.
     #[error(transparent)]
     Resample(#[from] ResampleError),
 }
 
-/// Decodes an upload and brings it to one rate.
+/// Decodes an upload and resamples it to one rate.
 ///
-/// A link of another rate has a resampler of its own: the one before ends with its link, so that
-/// every link is [`Frames::resampled`] frames long, and nothing of one is heard in the other.
+/// Each run of links with the same source rate has a resampler of its own, so that every run is
+/// [`Frames::resampled`] frames long and none leaks into the next.
 pub struct TrackReader {
     decoder: Decoder,
     rate: Hertz,
-    /// The rate of the current link, and what brings it to that of the track; `None` behind the
-    /// last frame.
+    /// Source rate and resampler of the current run; `None` after the last frame.
     current: Option<(Hertz, Resampler)>,
-    /// The length of the links before, at the rate of the first.
+    /// Length of the previous runs, at the rate of the first link.
     source_frames: Frames,
-    /// The length of the current run of one rate, at its own.
+    /// Length of the current run, at its source rate.
     run_frames: Frames,
 }
 
 impl TrackReader {
-    /// Reads as much as it takes to know what the upload is, waiting for it.
+    /// Opens an upload as [`Decoder::open`] does; `rate` is the rate of the track.
+    ///
+    /// # Errors
+    /// Those of [`Decoder::open`], and [`ResampleError::UnsupportedRate`] for `rate`.
     pub fn open(
-        upload: Box<dyn Upload>,
+        upload: Box<dyn ReadAt>,
         input: &Input,
-        limits: &Limits,
+        limits: &DecodeLimits,
         rate: Hertz,
     ) -> Result<TrackReader, TrackError> {
         let decoder = Decoder::open(upload, input, limits)?;
@@ -50,17 +52,17 @@ impl TrackReader {
         })
     }
 
-    /// What the first stream says of itself.
+    /// What the headers of the first link state.
     pub fn source(&self) -> &SourceInfo {
         self.decoder.source()
     }
 
-    /// What became of the upload so far.
-    pub fn report(&self) -> Report {
+    /// What has been decoded, repaired and skipped so far.
+    pub fn report(&self) -> DecodeReport {
         self.decoder.report()
     }
 
-    /// Frames decoded so far, at the rate of the first link: [`SourceInfo::rate`].
+    /// Frames decoded so far, at the rate of the first link ([`SourceInfo::rate`]).
     pub fn source_frames(&self) -> Frames {
         let run = self
             .current
@@ -69,8 +71,11 @@ impl TrackReader {
         self.source_frames + run
     }
 
-    /// The next frames, at least one, waiting for the bytes that they are in; `None` behind the
-    /// last, and after an error.
+    /// The next frames, at least one; blocks until their bytes have arrived. `None` after the last
+    /// frame and after an error.
+    ///
+    /// # Errors
+    /// Those of [`Decoder::next_block`].
     pub fn next_block(&mut self) -> Result<Option<Stereo>, TrackError> {
         let mut out = Stereo::new();
         while out.is_empty() {
@@ -95,7 +100,7 @@ impl TrackReader {
         Ok((!out.is_empty()).then_some(out))
     }
 
-    /// Adds what is left of the frames of one rate.
+    /// Appends what the resampler of the current run still holds.
     fn end_run(&mut self, out: &mut Stereo) {
         self.source_frames = self.source_frames();
         if let Some((_, resampler)) = self.current.take() {

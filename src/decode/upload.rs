@@ -1,28 +1,29 @@
-//! What is decoded: bytes that may still be arriving.
+//! Access to the bytes of an upload that may still be arriving.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// Bytes of an upload that may still be growing.
+/// Random access to the bytes of an upload that may still be growing.
 ///
-/// Decoding reads where it has to: mostly onwards, and to and fro in an MP4. It never asks whether
-/// the upload is complete already, so what it makes of the bytes cannot depend on when they came.
-pub trait Upload: Send {
-    /// Reads into `into` what lies at byte `offset`, waiting until at least one byte is there;
-    /// 0 once the upload is complete and ends at or before `offset`.
+/// Decoding reads mostly forwards; in an MP4 it jumps. There is no way to ask whether the upload is
+/// complete, so that the result cannot depend on when the bytes arrived.
+pub trait ReadAt: Send {
+    /// Reads bytes from `offset` on into `into` and returns how many. Blocks until at least one byte
+    /// is available; 0 means that the upload is complete and ends at or before `offset`.
     ///
-    /// Any error ends the decoding with [`DecodeError::Io`](super::DecodeError::Io); that is also
-    /// how whoever waits here is called off.
+    /// # Errors
+    /// Any error ends the decoding with [`DecodeError::Io`](super::DecodeError::Io); returning one
+    /// is also how a blocked decoder is cancelled.
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
 }
 
-/// An upload that is all there: a file or a cursor.
+/// An upload that has arrived completely: a file or a cursor.
 #[derive(Debug)]
 pub struct Complete<R>(pub R);
 
-impl<R: Read + Seek + Send> Upload for Complete<R> {
+impl<R: Read + Seek + Send> ReadAt for Complete<R> {
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         match self.0.seek(SeekFrom::Start(offset)) {
-            // Headers name any place, and a file system knows how long files can be.
+            // Headers may name any offset, and file systems refuse those beyond their limit.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(0),
             result => result?,
         };
@@ -37,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_lies_beyond_any_end() {
+    fn reading_beyond_the_end_returns_nothing() {
         let file = File::open(std::env::current_exe().unwrap()).unwrap();
         let mut upload = Complete(file);
         let mut byte = [0];

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use stemwire::audio::resample::Resampler;
 use stemwire::audio::{Encoding, Frames, Hertz, Stereo};
-use stemwire::decode::{Complete, Decoder, Input, Limits};
+use stemwire::decode::{Complete, DecodeLimits, Decoder, Input};
 use stemwire::dsp::segments::Blend;
 use stemwire::dsp::{OverlapAdd, Segmentation};
 use stemwire::engine::inference::spectra::Spectra;
@@ -90,7 +90,8 @@ fn decode() -> Stage {
     Box::new(|| {
         let song = Cursor::new(include_bytes!("../../models/demo/song.mp3"));
         let upload = Box::new(Complete(song));
-        let mut decoder = Decoder::open(upload, &Input::Container, &Limits::default()).unwrap();
+        let mut decoder =
+            Decoder::open(upload, &Input::Container, &DecodeLimits::default()).unwrap();
         while let Some(block) = decoder.next_block().unwrap() {
             black_box(block);
         }

@@ -1,20 +1,19 @@
-//! What is in an AAC packet, as far as can be told without decoding it (ISO/IEC 14496-3, 4.4.2.1).
+//! The elements of an AAC packet, without decoding it (ISO/IEC 14496-3, 4.4.2.1).
 
 use symphonia::core::io::{BitReaderLtr, ReadBitsLtr};
 
-/// Elements that are no channel: data, and filling.
+/// Identifiers of elements without audio: data, fill, end.
 const DATA_STREAM: u32 = 4;
 const FILL: u32 = 6;
 const END: u32 = 7;
 
-/// Whether a packet holds a channel at all. Symphonia 0.6.1 decodes one that does not to whatever
-/// the packet before has left behind.
+/// Whether a packet holds at least one channel. Symphonia 0.6.1 decodes a packet without one to what
+/// the previous packet has left in its buffers.
 pub(crate) fn has_channel(packet: &[u8]) -> bool {
     first_element(packet).is_some_and(|element| element != END)
 }
 
-/// The first element but data and filling, which may stand before it; `None` if the packet ends
-/// there.
+/// The first element that is neither data nor fill; `None` if the packet ends before it.
 fn first_element(packet: &[u8]) -> Option<u32> {
     let mut bits = BitReaderLtr::new(packet);
     loop {
@@ -52,15 +51,15 @@ mod tests {
     }
 
     #[test]
-    fn data_and_filling_are_no_channel() {
+    fn data_and_fill_elements_are_not_channels() {
         check(&[0b0010_0000], Some(1));
         check(&[0b1110_0000], Some(7));
         check(&[], None);
-        // Filling of one byte, then a single channel, the end, or nothing.
+        // A fill element of one byte, then a single channel, the end, or nothing.
         check(&[0b1100_0010, 0, 0b0000_0000], Some(0));
         check(&[0b1100_0010, 1, 0b1100_0000], Some(7));
         check(&[0b1100_0010, 0], None);
-        // Fifteen bytes of filling, counted the long way, and a pair of channels.
+        // A fill element of 15 bytes with an escaped count, and a channel pair.
         check(&[&[0b1101_1110, 0b0000_0010][..], &[0; 15], &[0b0100_0000]].concat(), Some(1));
         // Two bytes of data, aligned.
         check(&[0b1000_0001, 0b0000_0010, 9, 9, 0b0010_0000], Some(1));

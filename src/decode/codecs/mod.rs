@@ -1,7 +1,7 @@
-//! Packets to samples: the one file that knows the decoders of Symphonia.
+//! Codecs: from packets to samples. Alone creates and calls Symphonia's decoders.
 
 mod aac_packet;
-pub(crate) mod linear;
+pub(crate) mod pcm;
 
 use symphonia::core::audio::{Audio, GenericAudioBufferRef};
 use symphonia::core::codecs::audio::well_known::{
@@ -13,30 +13,30 @@ use symphonia::core::codecs::audio::{
 use symphonia::core::packet::PacketRef;
 use symphonia::core::units::{Duration, Timestamp};
 
-use super::guard::guard;
+use super::panics::catch_panic;
 use super::report::CodecName;
 use crate::decode::codecs::aac_packet::has_channel;
-use crate::decode::codecs::linear::Linear;
-use crate::decode::downmix::{Layout, Mix};
+use crate::decode::codecs::pcm::PcmFormat;
+use crate::decode::downmix::{ChannelLayout, Downmix};
 
-/// A codec and what it must know before the first packet.
+/// A codec with the parameters that it needs before the first packet.
 pub(super) enum Codec {
-    /// Uncompressed.
-    Pcm { linear: Linear, layout: Layout },
-    /// The 34 bytes of STREAMINFO.
-    Flac { stream_info: Vec<u8>, channels: u32, layout: Layout },
-    /// Nothing: every frame says it all.
+    /// Uncompressed samples.
+    Pcm { pcm: PcmFormat, layout: ChannelLayout },
+    /// `stream_info`: the 34 bytes of STREAMINFO.
+    Flac { stream_info: Vec<u8>, channels: u32, layout: ChannelLayout },
+    /// Needs no parameters: every frame has a header.
     Mp3 { channels: u32 },
-    /// Identification and set-up header, one behind the other.
+    /// `headers`: identification and set-up header, concatenated.
     Vorbis { headers: Vec<u8>, channels: u32 },
-    /// The AudioSpecificConfig.
+    /// `config`: the AudioSpecificConfig.
     Aac { config: Vec<u8>, channels: u32 },
-    /// The magic cookie, 24 bytes.
+    /// `cookie`: the magic cookie, 24 bytes.
     Alac { cookie: Vec<u8>, channels: u32 },
 }
 
 impl Codec {
-    /// Which codec it is.
+    /// The codec's name.
     pub(super) fn name(&self) -> CodecName {
         match self {
             Codec::Pcm { .. } => CodecName::Pcm,
@@ -48,10 +48,10 @@ impl Codec {
         }
     }
 
-    /// The channels of the source.
+    /// Channels of the source.
     pub(super) fn channels(&self) -> u32 {
         match self {
-            Codec::Pcm { linear, .. } => linear.channels as u32,
+            Codec::Pcm { pcm, .. } => pcm.channels as u32,
             Codec::Flac { channels, .. }
             | Codec::Mp3 { channels }
             | Codec::Vorbis { channels, .. }
@@ -60,19 +60,20 @@ impl Codec {
         }
     }
 
-    /// How its channels become two.
-    pub(super) fn mix(&self) -> Mix {
+    /// The downmix of its channels to stereo.
+    pub(super) fn downmix(&self) -> Downmix {
         let layout = match self {
             Codec::Pcm { layout, .. } | Codec::Flac { layout, .. } => *layout,
-            // Symphonia calls two of the ALAC 7.1 channels by the names of two others.
-            Codec::Alac { channels, .. } => Layout::of_alac(*channels),
+            // Symphonia 0.6.1 swaps the names of two ALAC 7.1 channels with those of two others.
+            Codec::Alac { channels, .. } => ChannelLayout::of_alac(*channels),
             Codec::Mp3 { channels }
             | Codec::Vorbis { channels, .. }
-            | Codec::Aac { channels, .. } => Layout::of_count(*channels),
+            | Codec::Aac { channels, .. } => ChannelLayout::of_count(*channels),
         };
-        Mix::new(self.channels(), layout)
+        Downmix::new(self.channels(), layout)
     }
 
+    /// Symphonia's codec and extra data; `None` for PCM.
     fn symphonia(&self) -> Option<(AudioCodecId, &[u8])> {
         match self {
             Codec::Pcm { .. } => None,
@@ -85,35 +86,38 @@ impl Codec {
     }
 }
 
-/// The packet is not decoded.
+/// The packet cannot be decoded.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Damaged;
 
 /// Decodes the packets of one link.
 pub(super) struct PacketDecoder {
     codec: Codec,
-    /// `None` for uncompressed audio, and after a panic that could not be recovered from.
+    /// `None` for PCM, and if a decoder that panicked could not be replaced.
     decoder: Option<Box<dyn AudioDecoder>>,
 }
 
 impl PacketDecoder {
-    /// `Err` with the reason if the codec refuses its headers.
+    /// Creates the decoder.
+    ///
+    /// # Errors
+    /// The reason why the codec rejects its headers, in words.
     pub(super) fn new(codec: Codec) -> Result<PacketDecoder, String> {
         let decoder = make(&codec)?;
         Ok(PacketDecoder { codec, decoder })
     }
 
-    /// Fills one plane a channel with what the packet holds.
+    /// Decodes a packet of `frames` frames into one plane per channel.
     ///
-    /// A decoder that panics is replaced: what it held may be anything.
+    /// A decoder that panics is replaced, because its state is undefined.
     pub(super) fn decode(
         &mut self,
         bytes: &[u8],
         frames: u32,
         planes: &mut Vec<Vec<f32>>,
     ) -> Result<(), Damaged> {
-        if let Codec::Pcm { linear, .. } = &self.codec {
-            linear.decode(bytes, planes);
+        if let Codec::Pcm { pcm, .. } = &self.codec {
+            pcm.decode(bytes, planes);
             return Ok(());
         }
         let decoder = self.decoder.as_mut().ok_or(Damaged)?;
@@ -121,7 +125,7 @@ impl PacketDecoder {
             return Err(Damaged);
         }
         let packet = PacketRef::new(0, Timestamp::ZERO, Duration::from(u64::from(frames)), bytes);
-        let decoded = guard(|| match decoder.decode_ref(&packet) {
+        let decoded = catch_panic(|| match decoder.decode_ref(&packet) {
             Ok(audio) => copy(audio, planes),
             Err(_) => Err(Damaged),
         });
@@ -131,16 +135,16 @@ impl PacketDecoder {
         })
     }
 
-    /// Forgets the packets before: the next one does not follow them.
-    pub(super) fn forget(&mut self) {
+    /// Discards the state of previous packets: the next one does not follow them.
+    pub(super) fn reset(&mut self) {
         let Some(decoder) = self.decoder.as_mut() else { return };
-        if guard(|| decoder.reset()).is_none() {
+        if catch_panic(|| decoder.reset()).is_none() {
             self.decoder = make(&self.codec).ok().flatten();
         }
     }
 }
 
-/// The decoder for a codec, where it needs one.
+/// Creates Symphonia's decoder for a codec; `None` for PCM.
 fn make(codec: &Codec) -> Result<Option<Box<dyn AudioDecoder>>, String> {
     let Some((id, extra)) = codec.symphonia() else { return Ok(None) };
     let mut parameters = AudioCodecParameters::new();
@@ -148,7 +152,7 @@ fn make(codec: &Codec) -> Result<Option<Box<dyn AudioDecoder>>, String> {
     if !extra.is_empty() {
         parameters.with_extra_data(extra.into());
     }
-    guard(|| {
+    catch_panic(|| {
         symphonia::default::get_codecs()
             .make_audio_decoder(&parameters, &AudioDecoderOptions::default())
     })
@@ -157,7 +161,7 @@ fn make(codec: &Codec) -> Result<Option<Box<dyn AudioDecoder>>, String> {
     .map_err(|error| error.to_string())
 }
 
-/// Copies what was decoded; integers have 32 bits, whatever the source had.
+/// Copies decoded samples. Symphonia's integers have 32 bits, whatever the source had.
 fn copy(audio: GenericAudioBufferRef<'_>, planes: &mut Vec<Vec<f32>>) -> Result<(), Damaged> {
     planes.resize_with(audio.num_planes(), Vec::new);
     planes.iter_mut().for_each(Vec::clear);
@@ -173,7 +177,7 @@ fn copy(audio: GenericAudioBufferRef<'_>, planes: &mut Vec<Vec<f32>>) -> Result<
                 plane.extend(samples.iter().map(|&sample| sample as f32 / 2_147_483_648.0));
             }
         }
-        // No codec that is named here yields anything else.
+        // None of these codecs yields another sample format.
         _ => return Err(Damaged),
     }
     Ok(())

@@ -1,42 +1,44 @@
 //! AIFF and AIFF-C, uncompressed (Apple, *Audio Interchange File Format*, 1989 and 1991).
 //!
-//! A sound chunk of no bytes, in a file of no frames, means "to the end of the upload": that is what
-//! is written to pipes.
+//! A sound chunk of 0 bytes in a file of 0 frames extends to the end of the upload: programs write
+//! this to pipes, where the length is not known.
 
+use super::pcm::next_packet;
 use crate::audio::Hertz;
-use crate::decode::bytes::Bytes;
 use crate::decode::codecs::Codec;
-use crate::decode::codecs::linear::{Linear, Sample};
-use crate::decode::downmix::{Layout, MOST_CHANNELS};
+use crate::decode::codecs::pcm::{PcmFormat, SampleFormat};
+use crate::decode::demux::{DemuxEvent, Demuxer, Link};
+use crate::decode::downmix::{ChannelLayout, MAX_CHANNELS};
 use crate::decode::error::DecodeError;
-use crate::decode::packet::{Demux, Event, Link};
-use crate::decode::report::{Container, Report};
+use crate::decode::reader::ByteReader;
+use crate::decode::report::{Container, DecodeReport};
 
-/// An AIFF file.
-pub(crate) struct Aiff {
+/// Demuxer of an AIFF file.
+pub(crate) struct AiffDemuxer {
     link: Option<Link>,
-    linear: Linear,
-    /// Bytes of samples to come, if that is known.
+    pcm: PcmFormat,
+    /// Bytes of samples that remain, if known.
     left: Option<u64>,
 }
 
-/// What the COMM chunk says.
-struct Common {
-    linear: Linear,
+/// The COMM chunk.
+struct CommonChunk {
+    pcm: PcmFormat,
     rate: Hertz,
     frames: u64,
 }
 
-impl Aiff {
-    /// Reads headers up to the samples; the position is at the magic bytes.
-    pub(crate) fn open(bytes: &mut Bytes) -> Result<Aiff, DecodeError> {
+impl AiffDemuxer {
+    /// Reads the headers; the position must be at the magic bytes and is then at the samples.
+    pub(crate) fn open(bytes: &mut ByteReader) -> Result<AiffDemuxer, DecodeError> {
         bytes.skip(12);
-        // The sound may come first: then what describes it is looked for behind it.
+        // The chunks may come in either order.
         let (mut common, mut sound) = (None, None);
         while common.is_none() || sound.is_none() {
             let (Some(id), Some(size)) = (bytes.array::<4>()?, bytes.array::<4>()?) else {
-                let what = if common.is_none() { "it has no COMM chunk" } else { "it has no SSND" };
-                return Err(broken(what));
+                let what =
+                    if common.is_none() { "it has no COMM chunk" } else { "it has no SSND chunk" };
+                return Err(malformed(what));
             };
             let (size, start) = (u64::from(u32::from_be_bytes(size)), bytes.position());
             match &id {
@@ -51,61 +53,61 @@ impl Aiff {
             bytes.seek(start + size + size % 2);
         }
         let (Some(common), Some((start, held, size))) = (common, sound) else {
-            return Err(broken("it has no sound"));
+            return Err(malformed("it has no SSND chunk"));
         };
-        let Common { linear, rate, frames } = common;
-        let claimed = frames * linear.frame_bytes() as u64;
+        let CommonChunk { pcm, rate, frames } = common;
+        let stated = frames * pcm.frame_bytes() as u64;
         let left = match (size, frames) {
             (0 | 8 | 0xffff_ffff, 0) => None,
-            (0 | 0xffff_ffff, _) => Some(claimed),
+            (0 | 0xffff_ffff, _) => Some(stated),
             (_, 0) => Some(held),
-            _ => Some(held.min(claimed)),
+            _ => Some(held.min(stated)),
         };
         bytes.seek(start);
-        let layout = Layout::of_count(linear.channels as u32);
+        let layout = ChannelLayout::of_count(pcm.channels as u32);
         let link = Link {
             container: Container::Aiff,
-            codec: Codec::Pcm { linear, layout },
+            codec: Codec::Pcm { pcm, layout },
             rate,
-            frames: left.map(|left| left / linear.frame_bytes() as u64),
+            frames: left.map(|left| left / pcm.frame_bytes() as u64),
         };
-        Ok(Aiff { link: Some(link), linear, left })
+        Ok(AiffDemuxer { link: Some(link), pcm, left })
     }
 }
 
-impl Demux for Aiff {
+impl Demuxer for AiffDemuxer {
     fn next(
         &mut self,
-        bytes: &mut Bytes,
-        report: &mut Report,
-    ) -> Result<Option<Event>, DecodeError> {
+        bytes: &mut ByteReader,
+        report: &mut DecodeReport,
+    ) -> Result<Option<DemuxEvent>, DecodeError> {
         if let Some(link) = self.link.take() {
-            return Ok(Some(Event::Link(link)));
+            return Ok(Some(DemuxEvent::Link(link)));
         }
-        Ok(self.linear.packet(&mut self.left, bytes, report)?.map(Event::Packet))
+        Ok(next_packet(self.pcm, &mut self.left, bytes, report)?.map(DemuxEvent::Packet))
     }
 }
 
-fn read_common(size: u64, bytes: &mut Bytes) -> Result<Common, DecodeError> {
+fn read_common(size: u64, bytes: &mut ByteReader) -> Result<CommonChunk, DecodeError> {
     let body = bytes.take(size.min(22) as usize)?;
     let Some((head, compression)) = body.split_at_checked(18) else {
-        return Err(broken("its COMM chunk is too short"));
+        return Err(malformed("its COMM chunk is too short"));
     };
     let channels = u16::from_be_bytes([head[0], head[1]]);
     let frames = u32::from_be_bytes([head[2], head[3], head[4], head[5]]);
     let width = usize::from(u16::from_be_bytes([head[6], head[7]]).div_ceil(8));
     if channels == 0 {
-        return Err(DecodeError::UnsupportedChannels { channels: 0, most: MOST_CHANNELS });
+        return Err(DecodeError::UnsupportedChannels { channels: 0, max: MAX_CHANNELS });
     }
-    // Plain AIFF has no compression type.
+    // AIFF, unlike AIFF-C, has no compression type.
     let (sample, big_endian) = match (compression, width) {
-        (b"" | b"NONE" | b"twos", 1..=4) => (Sample::Signed(width), true),
-        (b"sowt", 1..=4) => (Sample::Signed(width), false),
-        (b"in24", _) => (Sample::Signed(3), true),
-        (b"in32", _) => (Sample::Signed(4), true),
-        (b"raw ", 1) => (Sample::Unsigned8, true),
-        (b"fl32" | b"FL32", _) => (Sample::Float32, true),
-        (b"fl64" | b"FL64", _) => (Sample::Float64, true),
+        (b"" | b"NONE" | b"twos", 1..=4) => (SampleFormat::Signed(width), true),
+        (b"sowt", 1..=4) => (SampleFormat::Signed(width), false),
+        (b"in24", _) => (SampleFormat::Signed(3), true),
+        (b"in32", _) => (SampleFormat::Signed(4), true),
+        (b"raw ", 1) => (SampleFormat::Unsigned8, true),
+        (b"fl32" | b"FL32", _) => (SampleFormat::Float32, true),
+        (b"fl64" | b"FL64", _) => (SampleFormat::Float64, true),
         (b"" | b"NONE" | b"twos" | b"sowt" | b"raw ", _) => {
             let codec = format!("PCM of {} bits", width * 8);
             return Err(DecodeError::UnsupportedCodec { container: Container::Aiff, codec });
@@ -116,15 +118,15 @@ fn read_common(size: u64, bytes: &mut Bytes) -> Result<Common, DecodeError> {
         }
     };
     let rate = Hertz(read_extended([0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map(|i| head[8 + i])));
-    let linear = Linear { sample, big_endian, channels: channels.into() };
-    Ok(Common { linear, rate, frames: frames.into() })
+    let pcm = PcmFormat { sample, big_endian, channels: channels.into() };
+    Ok(CommonChunk { pcm, rate, frames: frames.into() })
 }
 
-/// A rate in the 80-bit extended format of the 68881, rounded; 0 where it is out of range.
+/// A rate in Hz from an 80-bit IEEE 754 extended number, rounded; 0 if out of range.
 fn read_extended(bytes: [u8; 10]) -> u32 {
     let exponent = i32::from(u16::from_be_bytes([bytes[0], bytes[1]]) & 0x7fff);
     let mantissa = bytes[2..].iter().fold(0_u64, |sum, &byte| sum << 8 | u64::from(byte));
-    // The point is behind the first of 64 bits, and the exponent is biased by 16383.
+    // The binary point is behind the first of 64 bits, and the exponent is biased by 16383.
     match 16_383 + 63 - exponent {
         shift @ 1..=63 => {
             let rounded = (mantissa >> (shift - 1)).div_ceil(2);
@@ -134,7 +136,7 @@ fn read_extended(bytes: [u8; 10]) -> u32 {
     }
 }
 
-fn broken(what: &'static str) -> DecodeError {
+fn malformed(what: &'static str) -> DecodeError {
     DecodeError::Malformed { container: Container::Aiff, what }
 }
 

@@ -1,15 +1,15 @@
-//! Tags in front of, between and behind audio: they are left out, whatever they hold.
+//! Skips tags in front of, between and behind audio.
 
 use std::io;
 
-use crate::decode::bytes::Bytes;
+use crate::decode::reader::ByteReader;
 
-/// Goes behind the tag that begins here and returns whether there was one.
+/// Advances behind a tag that begins at the position; returns whether there is one.
 ///
-/// ID3v2 (<https://id3.org/id3v2.4.0-structure>), ID3v1 with its extension, and APEv1/2
-/// (<https://wiki.hydrogenaud.io/index.php?title=APEv2_specification>), the latter from its header
-/// or its footer on.
-pub(crate) fn skip(bytes: &mut Bytes) -> io::Result<bool> {
+/// Recognises ID3v2 (<https://id3.org/id3v2.4.0-structure>), ID3v1 with its extension, and APEv1 and
+/// APEv2 (<https://wiki.hydrogenaud.io/index.php?title=APEv2_specification>), which may begin with
+/// its header or its footer.
+pub(crate) fn skip(bytes: &mut ByteReader) -> io::Result<bool> {
     let head = bytes.peek(32)?;
     let length = match head {
         [b'I', b'D', b'3', major, _, flags, size @ ..]
@@ -34,8 +34,8 @@ pub(crate) fn skip(bytes: &mut Bytes) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Goes behind all tags that follow one another here.
-pub(crate) fn skip_all(bytes: &mut Bytes) -> io::Result<()> {
+/// Advances behind all consecutive tags at the position.
+pub(crate) fn skip_all(bytes: &mut ByteReader) -> io::Result<()> {
     while skip(bytes)? {}
     Ok(())
 }
@@ -51,13 +51,13 @@ mod tests {
     fn check(head: &[u8], skipped: u64) {
         let mut padded = head.to_vec();
         padded.resize(head.len() + 32, 0);
-        let mut bytes = Bytes::new(Box::new(Complete(Cursor::new(padded))));
+        let mut bytes = ByteReader::new(Box::new(Complete(Cursor::new(padded))));
         assert_eq!(skip(&mut bytes).unwrap(), skipped > 0);
         assert_eq!(bytes.position(), skipped);
     }
 
     #[test]
-    fn tags_are_as_long_as_they_say() {
+    fn tags_have_the_stated_length() {
         check(b"ID3\x04\0\0\0\0\x02\x01", 10 + 257);
         check(b"ID3\x04\0\x10\0\0\0\x01", 21);
         check(b"ID3\x04\0\0\x80\0\0\x01", 0);

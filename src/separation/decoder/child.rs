@@ -9,7 +9,7 @@ use super::protocol::{COMPLETE, End, Message};
 use super::rank::lower_process;
 use crate::audio::{Encoding, Frames, Hertz};
 use crate::decode::track::{TrackError, TrackReader};
-use crate::decode::{DecodeError, Input, Limits, Report, Upload};
+use crate::decode::{DecodeError, DecodeLimits, DecodeReport, Input, ReadAt};
 use crate::session::manifest::SourceRecord;
 use crate::session::{Failure, Reason};
 
@@ -58,7 +58,7 @@ fn decode(task: &Task<'_>, upload: GrowingFile, out: &Output) -> Result<End, Tra
         message.write(&mut *out).map_err(|error| TrackError::Decode(DecodeError::Io(error)))
     };
     let mut track =
-        TrackReader::open(Box::new(upload), &task.input, &Limits::default(), task.rate)?;
+        TrackReader::open(Box::new(upload), &task.input, &DecodeLimits::default(), task.rate)?;
     let info = track.source();
     send(Message::Source(SourceRecord {
         container: info.container.to_string(),
@@ -97,7 +97,7 @@ struct GrowingFile {
     out: Arc<Output>,
 }
 
-impl Upload for GrowingFile {
+impl ReadAt for GrowingFile {
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         while offset >= self.told && !self.complete {
             self.wait()?;
@@ -129,7 +129,7 @@ impl GrowingFile {
     }
 }
 
-fn notices(report: &Report) -> Vec<String> {
+fn notices(report: &DecodeReport) -> Vec<String> {
     let mut notices = Vec::new();
     let mut tell = |count: u64, text: &str| {
         if count > 0 {
@@ -138,7 +138,7 @@ fn notices(report: &Report) -> Vec<String> {
     };
     tell(report.damaged_packets, "damaged packets became silence of their length");
     tell(report.gaps, "gaps in the stream became silence of their length");
-    tell(report.wild_samples, "samples were no numbers and became silence");
+    tell(report.invalid_samples, "samples were no numbers and became silence");
     tell(report.skipped_bytes, "bytes are neither audio nor a known tag and were left out");
     tell(report.broken_links, "further stream begins with a broken header and was left out");
     tell(report.missing_frames.0, "frames that the header promises are not there");
@@ -165,7 +165,12 @@ fn failure(error: &TrackError) -> Failure {
             DecodeError::OddPcmLength { .. } => Reason::PcmLengthOdd,
         },
     };
-    Failure::new(reason, error.to_string())
+    let remedy = match error {
+        TrackError::Decode(error) => error.remedy(),
+        TrackError::Resample(_) => None,
+    };
+    let message = remedy.map_or_else(|| error.to_string(), |remedy| format!("{error}; {remedy}"));
+    Failure::new(reason, message)
 }
 
 /// Gives this process the limits that it was called with, where the system has them. The parent

@@ -10,7 +10,7 @@ use crate::support::mutate::Random;
 use crate::support::uploads::{Growing, Pieces};
 use crate::support::{decode, decode_upload};
 use stemwire::audio::{Encoding, Hertz};
-use stemwire::decode::{Decoder, Input, Limits};
+use stemwire::decode::{DecodeLimits, Decoder, Input};
 
 const RATE: u32 = 32_000;
 const SECONDS: f64 = 4.0;
@@ -70,7 +70,8 @@ fn follow(bytes: &[u8], part: f64, input: Input) -> f64 {
     let frames = Arc::new(AtomicU64::new(0));
     let counter = frames.clone();
     let reader = thread::spawn(move || {
-        let mut decoder = Decoder::open(Box::new(upload), &input, &Limits::default()).unwrap();
+        let mut decoder =
+            Decoder::open(Box::new(upload), &input, &DecodeLimits::default()).unwrap();
         while let Some(block) = decoder.next_block().unwrap() {
             counter.fetch_add(block.audio.frames().0, Ordering::SeqCst);
         }
@@ -117,7 +118,7 @@ fn a_microphone_is_heard_at_once() {
 #[test]
 fn an_upload_that_is_called_off_ends_the_decoding() {
     struct Broken;
-    impl stemwire::decode::Upload for Broken {
+    impl stemwire::decode::ReadAt for Broken {
         fn read_at(&mut self, offset: u64, into: &mut [u8]) -> std::io::Result<usize> {
             let count = into.len().min(100_000_usize.saturating_sub(offset as usize));
             into[..count].fill(0x11);

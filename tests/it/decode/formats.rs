@@ -302,5 +302,5 @@ fn samples_that_are_no_numbers_become_silence() {
     let decoded = decode_upload(uploads::complete(&bytes), &input).unwrap();
     assert_eq!(decoded.only().left(), [0.5, -0.5, 0.0, 0.25]);
     assert_eq!(decoded.only().right(), [0.0, 0.0, 0.0, 0.125]);
-    assert_eq!(decoded.report.wild_samples, 4);
+    assert_eq!(decoded.report.invalid_samples, 4);
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::support::ffmpeg::{Workshop, signal};
 use crate::support::mutate::{Random, mend_ogg, mutate};
 use crate::support::uploads;
-use stemwire::decode::{Decoder, Input, Limits};
+use stemwire::decode::{DecodeLimits, Decoder, Input};
 
 /// Broken uploads of each format; `STEMWIRE_MUTATIONS` asks for more.
 const MUTATIONS: u64 = 400;
@@ -39,7 +39,7 @@ const FILES: [(&str, &str); 15] = [
 
 /// Decodes and returns how many frames came out.
 fn count(bytes: &[u8]) -> u64 {
-    let limits = Limits::default();
+    let limits = DecodeLimits::default();
     let mut frames = 0;
     let Ok(mut decoder) = Decoder::open(uploads::complete(bytes), &Input::Container, &limits)
     else {

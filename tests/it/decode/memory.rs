@@ -5,7 +5,7 @@
 use crate::support::ffmpeg::{Workshop, signal};
 use crate::support::process::in_own_process;
 use crate::support::uploads::Repeating;
-use stemwire::decode::{Decoder, Input, Limits};
+use stemwire::decode::{DecodeLimits, Decoder, Input};
 
 /// Two seconds so often are half an hour.
 const TIMES: u64 = 900;
@@ -42,7 +42,8 @@ fn decode_half_hours() {
             body.truncate(index - 4);
         }
         let upload = Box::new(Repeating { head, body, times: TIMES });
-        let mut decoder = Decoder::open(upload, &Input::Container, &Limits::default()).unwrap();
+        let mut decoder =
+            Decoder::open(upload, &Input::Container, &DecodeLimits::default()).unwrap();
         let (mut frames, mut early) = (0, None);
         while let Some(block) = decoder.next_block().unwrap() {
             frames += block.audio.frames().0;

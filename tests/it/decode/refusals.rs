@@ -30,24 +30,27 @@ fn wav(tag: u16, channels: u16, rate: u32, bits: u16, frames: u32) -> Vec<u8> {
 
 #[test]
 fn what_is_no_audio_is_named() {
-    check(b"", "the upload is empty; send the bytes of an audio file");
-    check(b"Once upon a time", "the upload is text; send WAV");
-    check(b"<!DOCTYPE html><p>404", "the upload is an HTML page; send WAV");
-    check(b"PK\x03\x04\x14\0", "the upload is a ZIP archive; send WAV");
-    check(&[0; 1000], "the upload is of no format that is known; send WAV");
+    check(b"", "the upload is empty");
+    check(b"Once upon a time", "the upload is text");
+    check(b"<!DOCTYPE html><p>404", "the upload is an HTML page");
+    check(b"PK\x03\x04\x14\0", "the upload is a ZIP archive");
+    check(&[0; 1000], "the upload is of an unknown format");
     check(b"\x1a\x45\xdf\xa3", "the upload is a Matroska or WebM file");
-    check(b"ID3\x04\0\0\0\0\0\0", "the upload is of no format that is known");
+    check(b"ID3\x04\0\0\0\0\0\0", "the upload is of an unknown format");
 }
 
 #[test]
 fn headers_that_promise_too_much_are_refused() {
     assert!(decode(&wav(1, 2, 44_100, 16, 1000)).is_ok());
-    check(&wav(1, 2, 7_999, 16, 1000), "a sample rate of 7999 Hz is not taken; it must be 8000 Hz");
-    check(&wav(1, 2, 0, 16, 1000), "a sample rate of 0 Hz is not taken");
-    check(&wav(1, 2, 384_000, 16, 1000), "a sample rate of 384000 Hz is not taken");
-    check(&wav(1, 0, 44_100, 16, 0), "0 channels are not taken: it must be 1 to 8");
-    check(&wav(1, 255, 44_100, 16, 10), "255 channels are not taken: it must be 1 to 8");
-    check(&wav(3, 2, 44_100, 16, 10), "floating-point PCM of 16 bits in WAV is not decoded here");
+    check(
+        &wav(1, 2, 7_999, 16, 1000),
+        "a sample rate of 7999 Hz is not supported: it must be 8000 Hz",
+    );
+    check(&wav(1, 2, 0, 16, 1000), "a sample rate of 0 Hz is not supported");
+    check(&wav(1, 2, 384_000, 16, 1000), "a sample rate of 384000 Hz is not supported");
+    check(&wav(1, 0, 44_100, 16, 0), "0 channels are not supported: it must be 1 to 8");
+    check(&wav(1, 255, 44_100, 16, 10), "255 channels are not supported: it must be 1 to 8");
+    check(&wav(3, 2, 44_100, 16, 10), "floating-point PCM of 16 bits in WAV is not supported");
     check(&wav(1, 2, 44_100, 16, 0), "the WAV file holds no audio that can be decoded");
     check(&wav(1, 2, 44_100, 16, 9)[..30], "the WAV header is broken");
     check(b"fLaC", "the FLAC header is broken: it ends before the first frame");
@@ -61,7 +64,7 @@ fn headers_that_promise_too_much_are_refused() {
 fn a_chain_without_end_is_refused() {
     let links = |count| wav(1, 2, 44_100, 16, 1).repeat(count);
     assert_eq!(decode(&links(1000)).unwrap().report.links, 1000);
-    let told = "the WAV file is beyond a limit: the count of streams in it takes more than 1000";
+    let told = "the WAV file has more than 1000 streams";
     check(&links(1001), told);
 }
 
@@ -69,32 +72,32 @@ fn a_chain_without_end_is_refused() {
 fn codecs_that_are_not_decoded_are_named() {
     let workshop = Workshop::new();
     for (arguments, name, expected) in [
-        ("-c:a libopus -ar 48000", "a.ogg", "Opus in Ogg is not decoded here; convert it"),
-        ("-c:a libopus -ar 48000", "a.mp4", "Opus in MP4 is not"),
-        ("-c:a libvorbis -ac 6", "wide.ogg", "Vorbis with 6 channels in Ogg is not"),
-        ("-c:a aac -ac 6", "wide.m4a", "AAC with 6 channels in MP4 is not"),
-        ("-c:a ac3", "ac3.mp4", "AC-3 in MP4 is not"),
-        ("-c:a libmp3lame", "mp3.mp4", "MP3 in MP4 is not"),
-        ("-c:a pcm_s16le", "a.mov", "PCM in MP4 is not"),
-        ("-c:a pcm_alaw", "alaw.wav", "A-law in WAV is not"),
-        ("-c:a adpcm_ms", "adpcm.wav", "Microsoft ADPCM in WAV is not"),
-        ("-c:a adpcm_ima_qt", "ima.aiff", "the compression \"ima4\" in AIFF is not"),
-        ("-c:a aac", "a.aac", "the upload is AAC without a container (ADTS); send"),
-        ("-c:a mp2", "a.mp2", "the upload is MPEG audio of layer I or II, not MP3; send"),
-        ("-c:a ac3", "a.ac3", "the upload is an AC-3 file; send"),
-        ("-c:a wmav2", "a.wma", "the upload is a Windows Media file; send"),
-        ("-c:a wavpack", "a.wv", "the upload is a WavPack file; send"),
+        ("-c:a libopus -ar 48000", "a.ogg", "Opus in Ogg is not supported"),
+        ("-c:a libopus -ar 48000", "a.mp4", "Opus in MP4 is not supported"),
+        ("-c:a libvorbis -ac 6", "wide.ogg", "Vorbis with 6 channels in Ogg is not supported"),
+        ("-c:a aac -ac 6", "wide.m4a", "AAC with 6 channels in MP4 is not supported"),
+        ("-c:a ac3", "ac3.mp4", "AC-3 in MP4 is not supported"),
+        ("-c:a libmp3lame", "mp3.mp4", "MP3 in MP4 is not supported"),
+        ("-c:a pcm_s16le", "a.mov", "PCM in MP4 is not supported"),
+        ("-c:a pcm_alaw", "alaw.wav", "A-law in WAV is not supported"),
+        ("-c:a adpcm_ms", "adpcm.wav", "Microsoft ADPCM in WAV is not supported"),
+        ("-c:a adpcm_ima_qt", "ima.aiff", "the compression \"ima4\" in AIFF is not supported"),
+        ("-c:a aac", "a.aac", "the upload is AAC without a container (ADTS)"),
+        ("-c:a mp2", "a.mp2", "the upload is MPEG audio of layer I or II, not MP3"),
+        ("-c:a ac3", "a.ac3", "the upload is an AC-3 file"),
+        ("-c:a wmav2", "a.wma", "the upload is a Windows Media file"),
+        ("-c:a wavpack", "a.wv", "the upload is a WavPack file"),
     ] {
         check(&workshop.make(&signal(44_100, 2, 0.3), arguments, name), expected);
     }
     // FFmpeg cannot write it: frames whose headers name no bit rate.
     let frame = [&[0xff, 0xfb, 0x00, 0x64][..], &[0; 1300]].concat();
-    check(&frame.repeat(5), "MP3 of free format in MP3 is not decoded here; convert it");
+    check(&frame.repeat(5), "MP3 of free format in MP3 is not supported");
     // Few builds of FFmpeg can write it; its first page is told by what it begins with.
     let mut bytes = workshop.make(&signal(44_100, 2, 0.3), "-c:a libopus -ar 48000", "b.ogg");
     bytes[28..36].copy_from_slice(b"Speex   ");
     mend_ogg(&mut bytes);
-    check(&bytes, "Speex in Ogg is not decoded here; convert it");
+    check(&bytes, "Speex in Ogg is not supported");
     let video = "testsrc=d=0.2:s=64x64";
     check(&workshop.make(video, "-c:v mpeg4", "v.mp4"), "the MP4 file has no audio track");
     check(&workshop.make(video, "-c:v libtheora", "v.ogg"), "the Ogg file has no audio track");
@@ -119,8 +122,7 @@ fn flac_of_more_than_24_bits_is_refused_wherever_it_lies() {
             check(
                 &bytes,
                 &format!(
-                    "FLAC of {bits} bits a sample (beyond 24) in {container} is not decoded here; \
-                     convert it, for example to WAV, or to FLAC of 24 bits, and send that"
+                    "FLAC of {bits} bits a sample (beyond 24) in {container} is not supported"
                 ),
             );
         }
@@ -136,10 +138,10 @@ fn high_efficiency_aac_is_refused_and_not_decoded_by_half() {
     let told = [0x12, 0x10, 0x56, 0xe5, 0x00];
     let at = bytes.windows(5).position(|window| window == told).unwrap();
     bytes[at + 4] = 0x80;
-    check(&bytes, "high-efficiency AAC (HE-AAC) in MP4 is not decoded here");
+    check(&bytes, "high-efficiency AAC (HE-AAC) in MP4 is not supported");
     // Half the rate of the container, and no word about why.
     bytes[at..at + 5].copy_from_slice(&[0x13, 0x90, 0, 0, 0]);
-    check(&bytes, "high-efficiency AAC (HE-AAC) in MP4 is not decoded here");
+    check(&bytes, "high-efficiency AAC (HE-AAC) in MP4 is not supported");
 }
 
 #[test]
@@ -152,7 +154,7 @@ fn raw_pcm_that_does_not_add_up_is_refused() {
     assert!(matches!(error, DecodeError::OddPcmLength { bytes: 1001, frame_bytes: 6 }), "{error}");
     assert!(matches!(decode_raw(&[], Encoding::S16Le, 48_000, 2), DecodeError::Empty));
     let error = decode_raw(&[0; 1000], Encoding::F32Le, 48_000, 3);
-    assert!(matches!(error, DecodeError::UnsupportedChannels { channels: 3, most: 2 }), "{error}");
+    assert!(matches!(error, DecodeError::UnsupportedChannels { channels: 3, max: 2 }), "{error}");
     let error = decode_raw(&[0; 1000], Encoding::F32Le, 4_000, 1);
     assert!(matches!(error, DecodeError::UnsupportedRate { rate: Hertz(4_000) }), "{error}");
 }

@@ -4,10 +4,10 @@ use crate::support::ffmpeg::{Workshop, signal};
 use crate::support::{decode, uploads};
 use stemwire::audio::{Frames, Hertz, Stereo};
 use stemwire::decode::track::TrackReader;
-use stemwire::decode::{Input, Limits};
+use stemwire::decode::{DecodeLimits, Input};
 
 fn track(bytes: &[u8], rate: Hertz) -> (Stereo, TrackReader) {
-    let (upload, limits) = (uploads::complete(bytes), Limits::default());
+    let (upload, limits) = (uploads::complete(bytes), DecodeLimits::default());
     let mut reader = TrackReader::open(upload, &Input::Container, &limits, rate).unwrap();
     let mut track = Stereo::new();
     while let Some(block) = reader.next_block().unwrap() {
@@ -58,7 +58,7 @@ fn a_track_reader_moves_to_its_thread() {
 fn a_rate_that_no_track_has_is_refused() {
     let workshop = Workshop::new();
     let bytes = workshop.make(&signal(44_100, 2, 0.2), "-c:a pcm_s16le", "1.wav");
-    let (upload, limits) = (uploads::complete(&bytes), Limits::default());
+    let (upload, limits) = (uploads::complete(&bytes), DecodeLimits::default());
     let error = TrackReader::open(upload, &Input::Container, &limits, Hertz(100)).err().unwrap();
     assert!(error.to_string().starts_with("100 Hz cannot be resampled"), "{error}");
 }

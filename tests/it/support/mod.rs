@@ -14,7 +14,9 @@ pub mod stage;
 pub mod uploads;
 
 use stemwire::audio::{Hertz, Stereo};
-use stemwire::decode::{DecodeError, Decoder, Input, Limits, Report, SourceInfo, Upload};
+use stemwire::decode::{
+    DecodeError, DecodeLimits, DecodeReport, Decoder, Input, ReadAt, SourceInfo,
+};
 
 /// All that comes of an upload.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +24,7 @@ pub struct Decoded {
     pub source: SourceInfo,
     /// Runs of one rate.
     pub runs: Vec<(Hertz, Stereo)>,
-    pub report: Report,
+    pub report: DecodeReport,
 }
 
 impl Decoded {
@@ -35,8 +37,8 @@ impl Decoded {
 }
 
 /// Decodes to the end.
-pub fn decode_upload(upload: Box<dyn Upload>, input: &Input) -> Result<Decoded, DecodeError> {
-    let mut decoder = Decoder::open(upload, input, &Limits::default())?;
+pub fn decode_upload(upload: Box<dyn ReadAt>, input: &Input) -> Result<Decoded, DecodeError> {
+    let mut decoder = Decoder::open(upload, input, &DecodeLimits::default())?;
     let mut runs: Vec<(Hertz, Stereo)> = Vec::new();
     while let Some(block) = decoder.next_block()? {
         assert!(!block.audio.is_empty(), "an empty block");

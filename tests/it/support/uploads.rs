@@ -4,12 +4,12 @@ use std::io::{self, Cursor};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use stemwire::decode::{Complete, Upload};
+use stemwire::decode::{Complete, ReadAt};
 
 use super::mutate::Random;
 
 /// All there.
-pub fn complete(bytes: &[u8]) -> Box<dyn Upload> {
+pub fn complete(bytes: &[u8]) -> Box<dyn ReadAt> {
     Box::new(Complete(Cursor::new(bytes.to_vec())))
 }
 
@@ -26,7 +26,7 @@ impl Pieces {
     }
 }
 
-impl Upload for Pieces {
+impl ReadAt for Pieces {
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let count = 1 + self.random.below(self.most) as usize;
         let rest = self.bytes.get(offset as usize..).unwrap_or_default();
@@ -43,7 +43,7 @@ pub struct Repeating {
     pub times: u64,
 }
 
-impl Upload for Repeating {
+impl ReadAt for Repeating {
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let (head, body) = (self.head.len() as u64, self.body.len() as u64);
         let rest = match offset.checked_sub(head) {
@@ -93,7 +93,7 @@ impl Growing {
     }
 }
 
-impl Upload for Growing {
+impl ReadAt for Growing {
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let mut grown = self.0.0.lock().unwrap();
         loop {

@@ -1,69 +1,76 @@
-//! The headers of FLAC (RFC 9639): STREAMINFO and what every frame begins with.
+//! The headers of FLAC (RFC 9639): STREAMINFO and frame headers.
 
 use symphonia::core::checksum::{Crc8Ccitt, Crc16Ansi};
 use symphonia::core::io::Monitor;
 
 use crate::decode::codecs::Codec;
-use crate::decode::downmix::Layout;
+use crate::decode::downmix::ChannelLayout;
 use crate::decode::error::DecodeError;
 use crate::decode::report::Container;
 
 /// Bytes of a STREAMINFO block.
 pub(crate) const STREAM_INFO_BYTES: usize = 34;
-/// The longest frame header: 2 of sync, 2 of codes, 7 of number, 2 of size, 2 of rate, the CRC.
+/// The longest frame header: 2 bytes of sync, 2 of codes, 7 of number, 2 of size, 2 of rate, a CRC.
 pub(crate) const MAX_HEADER_BYTES: usize = 16;
-/// The widest samples that are decoded. Symphonia 0.6.1 computes in 32 bits: the difference of two
-/// channels of 32 bits panics, and predictions run over, which is heard as noise without an error.
-const MOST_BITS: u32 = 24;
+/// The widest supported samples. Symphonia 0.6.1 computes in 32 bits: wider samples panic in the
+/// channel difference, or overflow in the prediction, which is noise without an error.
+const MAX_BITS: u32 = 24;
 
-/// What STREAMINFO says.
+/// A parsed STREAMINFO block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StreamInfo {
-    /// As it lies in the file; the codec wants it so.
+    /// The block as stored, for the codec.
     bytes: Vec<u8>,
     pub(crate) rate: u32,
     pub(crate) channels: u32,
-    /// The length in frames; `None` where the encoder did not know it.
+    /// Length in frames; `None` if the encoder did not know it.
     pub(crate) frames: Option<u64>,
     max_block: u32,
     bits: u32,
 }
 
-/// What a frame header says.
+/// Position and length of a FLAC frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FrameHeader {
-    /// Where the frame lies in the stream.
+    /// First audio frame of the stream that it holds.
     pub(crate) position: u64,
-    /// How long it is in frames of sound.
+    /// Audio frames that it holds.
     pub(crate) frames: u32,
 }
 
-/// What else tells of the stream: the comments, where they name the speakers that the channels are
-/// for (<https://xiph.org/flac/format.html>, `WAVEFORMATEXTENSIBLE_CHANNEL_MASK=0x...`).
-pub(crate) fn layout(comments: &[u8], channels: u32) -> Layout {
+/// The channel layout from the comments, which may name it as
+/// `WAVEFORMATEXTENSIBLE_CHANNEL_MASK=0x...` (RFC 9639, 8.6.2), else the default layout.
+pub(crate) fn layout(comments: &[u8], channels: u32) -> ChannelLayout {
     const KEY: &[u8] = b"waveformatextensible_channel_mask=0x";
     let found = comments.windows(KEY.len()).position(|key| key.eq_ignore_ascii_case(KEY));
     let digits = found.map_or(&[][..], |at| &comments[at + KEY.len()..]);
     let digits = digits.iter().map_while(|&digit| char::from(digit).to_digit(16)).take(8);
-    Layout::of_mask(digits.fold(0, |mask, digit| mask << 4 | digit), channels)
+    ChannelLayout::of_mask(digits.fold(0, |mask, digit| mask << 4 | digit), channels)
 }
 
 impl StreamInfo {
-    /// The codec of this stream, found in a container; an error if its samples are too wide.
-    pub(crate) fn codec(&self, container: Container, layout: Layout) -> Result<Codec, DecodeError> {
-        if self.bits > MOST_BITS {
-            let codec = format!("FLAC of {} bits a sample (beyond {MOST_BITS})", self.bits);
+    /// The codec of this stream.
+    ///
+    /// # Errors
+    /// [`DecodeError::UnsupportedCodec`] if its samples have more than [`MAX_BITS`] bits.
+    pub(crate) fn codec(
+        &self,
+        container: Container,
+        layout: ChannelLayout,
+    ) -> Result<Codec, DecodeError> {
+        if self.bits > MAX_BITS {
+            let codec = format!("FLAC of {} bits a sample (beyond {MAX_BITS})", self.bits);
             return Err(DecodeError::UnsupportedCodec { container, codec });
         }
         let stream_info = self.bytes.clone();
         Ok(Codec::Flac { stream_info, channels: self.channels, layout })
     }
 
-    /// Parses the body of the block.
+    /// Parses the body of the block; `None` if it is too short or its block sizes are invalid.
     pub(crate) fn parse(bytes: &[u8]) -> Option<StreamInfo> {
         let block: &[u8; STREAM_INFO_BYTES] = bytes.first_chunk()?;
         let short = |at: usize| u32::from(u16::from_be_bytes([block[at], block[at + 1]]));
-        // 20 bits of rate, 3 of channels, 5 of bits, 36 of length.
+        // 20 bits of sample rate, 3 of channels, 5 of sample width, 36 of length.
         let packed = block[10..18].iter().fold(0_u64, |sum, &byte| sum << 8 | u64::from(byte));
         let frames = packed & 0xf_ffff_ffff;
         let info = StreamInfo {
@@ -77,15 +84,14 @@ impl StreamInfo {
         (short(0) >= 16 && short(2) >= short(0)).then_some(info)
     }
 
-    /// More bytes than any frame of the stream has: uncompressed, a header, and room for encoders
-    /// that do worse.
+    /// Upper bound of the bytes of a frame: uncompressed samples, headers, and a margin for
+    /// encoders that exceed it.
     pub(crate) fn max_frame_bytes(&self) -> usize {
         let samples = self.max_block as usize * self.channels as usize;
         samples * (self.bits as usize + 1).div_ceil(8) + 1024
     }
 
-    /// Parses the header that a frame of this stream begins with; `None` if this is none, by its
-    /// checksum or because the stream has no such frames.
+    /// Parses a frame header; `None` if its checksum is wrong or it does not fit this stream.
     pub(crate) fn frame(&self, bytes: &[u8]) -> Option<FrameHeader> {
         let &[0xff, sync @ (0xf8 | 0xf9), sizes, kinds, ref rest @ ..] = bytes else {
             return None;
@@ -128,26 +134,26 @@ impl StreamInfo {
         if kinds & 1 != 0 || !fits || frames > self.max_block || rest.get(at) != Some(&crc.crc()) {
             return None;
         }
-        // With blocks of one size, frames are numbered; else their first sample is.
+        // With a fixed block size the number counts FLAC frames, else audio frames.
         let scale = if sync == 0xf9 { 1 } else { u64::from(self.max_block) };
         Some(FrameHeader { position: number * scale, frames })
     }
 }
 
-/// Whether the checksum at the end of a frame is right. Containers that cut frames out have none of
-/// their own, or one that says nothing of what was put into them.
+/// Whether the checksum at the end of a frame is right. MP4 has no checksums, and those of Ogg pages
+/// do not cover damage from before the muxing.
 pub(crate) fn is_whole(frame: &[u8]) -> bool {
     let mut crc = Crc16Ansi::new(0);
-    // Over a whole frame with its CRC the CRC is 0.
+    // The CRC over a whole frame including its CRC is 0.
     crc.process_buf_bytes(frame);
     crc.crc() == 0
 }
 
-/// Rates by their code, from 1 on.
+/// Sample rates in Hz by code, which counts from 1.
 const RATES: [u32; 11] =
     [88_200, 176_400, 192_000, 8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000];
 
-/// A number coded as UTF-8 codes characters, up to 36 bits, and its bytes.
+/// A number of up to 36 bits in the coding of UTF-8, and the count of its bytes.
 fn read_number(bytes: &[u8]) -> Option<(u64, usize)> {
     let first = *bytes.first()?;
     let length = match first.leading_ones() {
@@ -167,11 +173,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comments_may_name_the_speakers() {
+    fn comments_may_state_the_channel_layout() {
         let comments = b"....WaveFormatExtensible_Channel_Mask=0x107....";
-        assert_eq!(layout(comments, 4), Layout::of_mask(0x107, 4));
-        assert_eq!(layout(comments, 3), Layout::of_count(3));
-        assert_eq!(layout(b"", 4), Layout::of_count(4));
+        assert_eq!(layout(comments, 4), ChannelLayout::of_mask(0x107, 4));
+        assert_eq!(layout(comments, 3), ChannelLayout::of_count(3));
+        assert_eq!(layout(b"", 4), ChannelLayout::of_count(4));
     }
 
     #[track_caller]
@@ -180,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_coded_like_characters() {
+    fn numbers_are_coded_as_utf_8() {
         check_number(&[0x24], Some((36, 1)));
         check_number("é".as_bytes(), Some((0xe9, 2)));
         check_number("€".as_bytes(), Some((0x20ac, 3)));

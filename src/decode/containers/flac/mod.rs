@@ -1,7 +1,7 @@
-//! Native FLAC: frames that do not say how long they are, but carry checksums.
+//! Native FLAC (RFC 9639): frames that do not state their size, but end with a checksum.
 //!
 //! - A frame ends where its CRC-16 is right and the next frame, file or tag begins, or the upload
-//!   ends. Every frame knows its place, so what is missing becomes silence of that length.
+//!   ends. Frames carry their position, so that missing ones become silence of their length.
 //! - Another `fLaC` header begins the next link of a chain.
 
 pub(crate) mod frame;
@@ -11,55 +11,56 @@ use symphonia::core::io::Monitor;
 
 use super::tags;
 use crate::audio::Hertz;
-use crate::decode::bytes::Bytes;
 use crate::decode::containers::flac::frame::{
     FrameHeader, MAX_HEADER_BYTES, STREAM_INFO_BYTES, StreamInfo,
 };
+use crate::decode::demux::{DemuxEvent, Demuxer, Link, Packet};
 use crate::decode::error::DecodeError;
-use crate::decode::limits::Limits;
-use crate::decode::packet::{Demux, Event, Link, Packet};
-use crate::decode::report::{Container, Report};
+use crate::decode::limits::DecodeLimits;
+use crate::decode::reader::ByteReader;
+use crate::decode::report::{Container, DecodeReport};
 
 const MAGIC: &[u8; 4] = b"fLaC";
-/// Reads for the end of a frame come in these steps, so that a frame is not waited for longer than
-/// until a little behind its end.
+/// The end of a frame is searched in steps, so that the demuxer waits only for a little more than
+/// the frame.
 const STEP_BYTES: usize = 1024;
 /// The shortest frame: header, one constant subframe, CRC.
 const MIN_FRAME_BYTES: usize = 10;
-/// Comments are searched for the layout of the channels no further than this.
+/// Bytes of comments that are searched for the channel layout.
 const MAX_COMMENT_BYTES: usize = 64 * 1024;
 
-/// A FLAC file, or several.
-pub(crate) struct Flac {
+/// Demuxer of a FLAC file or a chain of them.
+pub(crate) struct FlacDemuxer {
     packet_bytes: usize,
     /// `None` before the first header.
     info: Option<StreamInfo>,
-    /// Where the next frame should lie in the stream, if that can be said.
+    /// Expected position of the next frame in the stream; `None` if unknown.
     position: Option<u64>,
 }
 
-/// How a frame ends.
-enum End {
-    /// So many bytes are a frame by their checksum.
+/// Where a frame ends, in bytes from its start.
+enum FrameEnd {
+    /// The checksum is right.
     Whole(usize),
-    /// The next frame begins after so many bytes, but the checksum says otherwise.
+    /// The next frame begins here, but the checksum is wrong.
     Damaged(usize),
-    /// No end within so many bytes.
-    Lost(usize),
+    /// No end up to here.
+    NotFound(usize),
 }
 
-impl Flac {
-    pub(crate) fn open(limits: &Limits) -> Flac {
-        Flac { packet_bytes: limits.packet_bytes, info: None, position: None }
+impl FlacDemuxer {
+    pub(crate) fn open(limits: &DecodeLimits) -> FlacDemuxer {
+        FlacDemuxer { packet_bytes: limits.packet_bytes, info: None, position: None }
     }
 
-    /// Reads the header blocks; the position is at the magic bytes.
-    fn link(&mut self, bytes: &mut Bytes) -> Result<Link, DecodeError> {
+    /// Reads the metadata blocks; the position must be at the magic bytes and is then at the first
+    /// frame.
+    fn link(&mut self, bytes: &mut ByteReader) -> Result<Link, DecodeError> {
         bytes.skip(MAGIC.len() as u64);
         let (mut info, mut comments) = (None, Vec::new());
         loop {
             let Some([kind, a, b, c]) = bytes.array()? else {
-                return Err(broken("it ends before the first frame"));
+                return Err(malformed("it ends before the first frame"));
             };
             let length = u32::from_be_bytes([0, a, b, c]);
             let start = bytes.position();
@@ -73,25 +74,25 @@ impl Flac {
                 break;
             }
         }
-        let info = info.ok_or(broken("it has no valid STREAMINFO"))?;
+        let info = info.ok_or(malformed("it has no valid STREAMINFO"))?;
         let codec = info.codec(Container::Flac, frame::layout(&comments, info.channels))?;
         let (rate, frames) = (Hertz(info.rate), info.frames);
-        // A file of known length begins at its beginning; a stream may have been joined later.
+        // A file of known length begins at position 0; a live stream may begin at any.
         self.position = info.frames.map(|_| 0);
         self.info = Some(info);
         Ok(Link { container: Container::Flac, codec, rate, frames })
     }
 
-    /// Finds the end of the frame that begins here.
+    /// Finds the end of the frame that begins at the position.
     fn end(
         &self,
         info: &StreamInfo,
         header: &FrameHeader,
-        bytes: &mut Bytes,
-    ) -> Result<End, DecodeError> {
+        bytes: &mut ByteReader,
+    ) -> Result<FrameEnd, DecodeError> {
         let most = info.max_frame_bytes().min(self.packet_bytes);
         let mut crc = Crc16Ansi::new(0);
-        // Over a whole frame with its CRC the CRC is 0.
+        // The CRC over a whole frame including its CRC is 0.
         let (mut at, mut last_zero) = (0, None);
         while at < most {
             let window = bytes.peek(at + STEP_BYTES + MAX_HEADER_BYTES)?;
@@ -105,34 +106,34 @@ impl Flac {
                     last_zero = Some(at);
                 }
                 if is_zero && (next.is_some() || rest.starts_with(MAGIC) || is_tag(rest)) {
-                    return Ok(End::Whole(at));
+                    return Ok(FrameEnd::Whole(at));
                 }
                 if next.is_some_and(|next| is_sequel(header, &next)) {
-                    return Ok(End::Damaged(at));
+                    return Ok(FrameEnd::Damaged(at));
                 }
                 crc.process_byte(rest[0]);
                 at += 1;
             }
             if is_end {
                 let whole = (crc.crc() == 0 && at >= MIN_FRAME_BYTES).then_some(at).or(last_zero);
-                return Ok(whole.map_or(End::Lost(at), End::Whole));
+                return Ok(whole.map_or(FrameEnd::NotFound(at), FrameEnd::Whole));
             }
         }
-        Ok(End::Lost(at))
+        Ok(FrameEnd::NotFound(at))
     }
 }
 
-impl Demux for Flac {
+impl Demuxer for FlacDemuxer {
     fn next(
         &mut self,
-        bytes: &mut Bytes,
-        report: &mut Report,
-    ) -> Result<Option<Event>, DecodeError> {
+        bytes: &mut ByteReader,
+        report: &mut DecodeReport,
+    ) -> Result<Option<DemuxEvent>, DecodeError> {
         let Some(info) = &self.info else {
-            return self.link(bytes).map(|link| Some(Event::Link(link)));
+            return self.link(bytes).map(|link| Some(DemuxEvent::Link(link)));
         };
-        // Tags are looked for only where a frame has ended: chance makes them, too, and they are
-        // left out as far as they say.
+        // Tags are recognised only where a frame has ended: elsewhere their magic bytes occur by
+        // chance, and the stated length would skip audio.
         let mut is_border = true;
         loop {
             let head = bytes.peek(MAX_HEADER_BYTES)?;
@@ -140,7 +141,7 @@ impl Demux for Flac {
                 return Ok(None);
             }
             if head.starts_with(MAGIC) {
-                return self.link(bytes).map(|link| Some(Event::Link(link)));
+                return self.link(bytes).map(|link| Some(DemuxEvent::Link(link)));
             }
             let Some(header) = info.frame(head) else {
                 if !(is_border && is_tag(head) && tags::skip(bytes)?) {
@@ -151,40 +152,40 @@ impl Demux for Flac {
                 continue;
             };
             let (length, damaged) = match self.end(info, &header, bytes)? {
-                End::Whole(length) => (length, false),
-                End::Damaged(length) => (length, true),
-                // Whatever was searched is left out, so that no byte is searched twice.
-                End::Lost(length) => {
+                FrameEnd::Whole(length) => (length, false),
+                FrameEnd::Damaged(length) => (length, true),
+                // Skips all that was searched, so that no byte is searched twice.
+                FrameEnd::NotFound(length) => {
                     bytes.skip(length as u64);
                     report.skipped_bytes += length as u64;
                     is_border = false;
                     continue;
                 }
             };
-            // Only now it is known to be a frame, and no chance that lies about its place.
+            // Only a frame with a known end is trusted to state its position: headers occur by chance.
             let expected = self.position.unwrap_or(header.position);
             if header.position > expected {
                 self.position = Some(header.position);
-                return Ok(Some(Event::Gap(header.position - expected)));
+                return Ok(Some(DemuxEvent::Gap(header.position - expected)));
             }
             self.position = Some(header.position + u64::from(header.frames));
             let packet = Packet::whole(bytes.take(length)?, header.frames);
-            return Ok(Some(Event::Packet(Packet { damaged, ..packet })));
+            return Ok(Some(DemuxEvent::Packet(Packet { damaged, ..packet })));
         }
     }
 }
 
-/// Whether a frame may follow another, with at most a few missing in between.
+/// Whether a frame may follow another with fewer than 64 missing in between.
 fn is_sequel(frame: &FrameHeader, next: &FrameHeader) -> bool {
     let end = frame.position + u64::from(frame.frames);
     (end..end + 64 * u64::from(frame.frames)).contains(&next.position)
 }
 
-/// Whether one of the tags begins here that are found behind FLAC files.
+/// Whether these bytes begin a tag of the kinds found behind FLAC files.
 fn is_tag(bytes: &[u8]) -> bool {
     bytes.starts_with(b"TAG") || bytes.starts_with(b"ID3") || bytes.starts_with(b"APETAGEX")
 }
 
-fn broken(what: &'static str) -> DecodeError {
+fn malformed(what: &'static str) -> DecodeError {
     DecodeError::Malformed { container: Container::Flac, what }
 }

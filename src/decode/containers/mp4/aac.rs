@@ -1,29 +1,30 @@
-//! The AudioSpecificConfig of AAC (ISO/IEC 14496-3, 1.6.2.1), and what of it is not decoded.
+//! The AudioSpecificConfig of AAC (ISO/IEC 14496-3, 1.6.2.1), and which of them are supported.
 
 use symphonia::core::io::{BitReaderLtr, ReadBitsLtr};
 
-/// Object types by name.
+/// Audio object types.
 const LOW_COMPLEXITY: u32 = 2;
 const SPECTRAL_BAND_REPLICATION: u32 = 5;
 const PARAMETRIC_STEREO: u32 = 29;
 
+/// Sample rates in Hz by index.
 const RATES: [u32; 13] = [
     96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
     7_350,
 ];
 
-/// What an AAC stream says of itself.
+/// A parsed AudioSpecificConfig.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AacConfig {
-    /// As it lies in the file; the codec wants it so.
+    /// The configuration as stored, for the codec.
     pub(super) bytes: Vec<u8>,
-    /// The rate of the core in Hz.
+    /// Sample rate of the core in Hz.
     pub(super) rate: u32,
     pub(super) channels: u32,
-    /// What kind of codec the descriptor names: MPEG-4 or MPEG-2 AAC, or another one.
+    /// Object type indication of the descriptor: MPEG-4 or MPEG-2 AAC, or another codec.
     kind: u32,
     object_type: u32,
-    /// High-efficiency AAC that says so.
+    /// High-efficiency AAC, signalled explicitly.
     is_high_efficiency: bool,
     has_short_frames: bool,
 }
@@ -44,7 +45,7 @@ impl AacConfig {
                 }
             }
             rest = match tag {
-                // The stream's descriptor: number, flags, and what the flags announce.
+                // ES descriptor: identifier, flags, and the fields that the flags announce.
                 3 => {
                     let flags = *behind.get(2)?;
                     let depends = if flags & 0x80 != 0 { 2 } else { 0 };
@@ -63,7 +64,7 @@ impl AacConfig {
                 5 => return AacConfig::parse(behind.get(..length)?, kind?),
                 _ => behind.get(length..)?,
             };
-            // MP3 and others need no configuration.
+            // Other codecs, such as MP3, have no configuration.
             if let Some(kind) = kind.filter(|&kind| !is_aac(kind)) {
                 return Some(AacConfig { kind, ..AacConfig::parse(&[0x12, 0x10], kind)? });
             }
@@ -88,7 +89,7 @@ impl AacConfig {
                 take(14)?;
             }
             take(1)?;
-            // What an old decoder does not see: an extension behind the configuration.
+            // A backward-compatible extension behind the configuration.
             if take(11) == Some(0x2b7)
                 && take_object_type(&mut take) == Some(SPECTRAL_BAND_REPLICATION)
             {
@@ -108,10 +109,11 @@ impl AacConfig {
         })
     }
 
-    /// What of it is not decoded, if anything; `stated` are the rates that the container states.
+    /// The name of the codec if it is not supported; `stated` are the sample rates in Hz that the
+    /// container states.
     ///
-    /// High-efficiency AAC need not say so. Then it decodes to half the rate that its container
-    /// states, without an error.
+    /// High-efficiency AAC may be signalled implicitly. It would then decode without an error to half
+    /// the rate that the container states.
     pub(super) fn unsupported(&self, stated: [u32; 2]) -> Option<String> {
         let is_half = self.rate <= 24_000 && stated.contains(&(self.rate * 2));
         let name = match self.object_type {
@@ -139,7 +141,7 @@ impl AacConfig {
     }
 }
 
-/// Whether an object type indication means AAC: that of MPEG-4, or one of the profiles of MPEG-2.
+/// Whether an object type indication means AAC: MPEG-4, or a profile of MPEG-2.
 fn is_aac(kind: u32) -> bool {
     matches!(kind, 0x40 | 0x66..=0x68)
 }
@@ -169,13 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn only_low_complexity_is_decoded() {
+    fn only_low_complexity_is_supported() {
         // LC, 44.1 kHz, stereo.
         check(&[0x12, 0x10], 44_100, None);
-        // LC, 22.05 kHz, stereo, as it says, and in a container of twice the rate.
+        // LC, 22.05 kHz, stereo, in a container of the same and of twice the rate.
         check(&[0x13, 0x90], 22_050, None);
         check(&[0x13, 0x90], 44_100, Some("high-efficiency AAC (HE-AAC)"));
-        // SBR over LC at 22.05 kHz, told openly and behind a configuration for old decoders.
+        // SBR over LC at 22.05 kHz, signalled explicitly and by a backward-compatible extension.
         check(&[0x2b, 0x92, 0x08, 0x00], 44_100, Some("high-efficiency AAC (HE-AAC)"));
         check(&[0x13, 0x90, 0x56, 0xe5, 0xa0], 22_050, Some("high-efficiency AAC (HE-AAC)"));
         // LC with 6 channels; Main; ELD.

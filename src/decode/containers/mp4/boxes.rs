@@ -1,29 +1,30 @@
-//! The boxes that an MP4 is made of (ISO/IEC 14496-12, section 4.2).
+//! The boxes of an MP4 (ISO/IEC 14496-12, 4.2).
 
 use std::io;
 use std::ops::Range;
 
-use crate::decode::bytes::Bytes;
+use crate::decode::reader::ByteReader;
 
-/// Boxes looked at in one parent. Real ones hold a few dozen.
+/// Boxes that are read in one parent. Real ones hold a few dozen.
 const MAX_SIBLINGS: usize = 4096;
 
-/// A box: its kind, and where its content lies in the upload.
+/// Kind and extent of a box.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mp4Box {
     pub(super) kind: [u8; 4],
-    /// Where its header begins.
+    /// Offset of its header in the upload.
     pub(super) start: u64,
+    /// Offsets of its content in the upload.
     pub(super) content: Range<u64>,
 }
 
 impl Mp4Box {
-    /// The box that begins at a byte; `None` where the upload ends or there is none.
-    pub(super) fn at(bytes: &mut Bytes, start: u64) -> io::Result<Option<Mp4Box>> {
+    /// The box at offset `start`; `None` if the upload ends or the size is invalid.
+    pub(super) fn at(bytes: &mut ByteReader, start: u64) -> io::Result<Option<Mp4Box>> {
         bytes.seek(start);
         let (Some(size), Some(kind)) = (bytes.array()?, bytes.array()?) else { return Ok(None) };
         let (head, size) = match u32::from_be_bytes(size) {
-            // The last box may go on to the end.
+            // The last box may extend to the end of the file.
             0 => (8, u64::MAX),
             1 => match bytes.array()? {
                 Some(size) => (16, u64::from_be_bytes(size)),
@@ -35,8 +36,8 @@ impl Mp4Box {
         Ok((size >= head).then_some(Mp4Box { kind, start, content }))
     }
 
-    /// The boxes in a range of bytes.
-    pub(super) fn all(bytes: &mut Bytes, range: Range<u64>) -> io::Result<Vec<Mp4Box>> {
+    /// The consecutive boxes in a range of bytes.
+    pub(super) fn all(bytes: &mut ByteReader, range: Range<u64>) -> io::Result<Vec<Mp4Box>> {
         let mut found = Vec::new();
         let mut at = range.start;
         while at < range.end && found.len() < MAX_SIBLINGS {
@@ -48,15 +49,15 @@ impl Mp4Box {
         Ok(found)
     }
 
-    /// The boxes in this one, behind `skip` bytes of its own.
-    pub(super) fn children(&self, bytes: &mut Bytes, skip: u64) -> io::Result<Vec<Mp4Box>> {
+    /// The child boxes, behind `skip` bytes of fields.
+    pub(super) fn children(&self, bytes: &mut ByteReader, skip: u64) -> io::Result<Vec<Mp4Box>> {
         Mp4Box::all(bytes, self.content.start.saturating_add(skip)..self.content.end)
     }
 
-    /// The first box at the end of a path of kinds.
+    /// The descendant at the end of a path of kinds, taking the first child of each kind.
     pub(super) fn descend(
         &self,
-        bytes: &mut Bytes,
+        bytes: &mut ByteReader,
         path: &[&[u8; 4]],
     ) -> io::Result<Option<Mp4Box>> {
         let mut found = self.clone();
@@ -70,15 +71,15 @@ impl Mp4Box {
         Ok(Some(found))
     }
 
-    /// The first `most` bytes of the content, or all where it is shorter.
-    pub(super) fn read(&self, bytes: &mut Bytes, most: usize) -> io::Result<Vec<u8>> {
+    /// The first `max` bytes of the content, or all of it if it is shorter.
+    pub(super) fn read(&self, bytes: &mut ByteReader, max: usize) -> io::Result<Vec<u8>> {
         bytes.seek(self.content.start);
         let length = self.content.end.saturating_sub(self.content.start);
-        bytes.take(usize::try_from(length).unwrap_or(most).min(most))
+        bytes.take(usize::try_from(length).unwrap_or(max).min(max))
     }
 }
 
-/// The big-endian number in `count` bytes at a place; `None` where they are not all there.
+/// The big-endian number of `count` bytes at index `at`; `None` if the content ends before.
 pub(super) fn number(content: &[u8], at: usize, count: usize) -> Option<u64> {
     let bytes = content.get(at..at.checked_add(count)?)?;
     Some(bytes.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte)))

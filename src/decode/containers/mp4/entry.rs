@@ -1,37 +1,40 @@
-//! Sample entries: which codec a track has, and its set-up (ISO/IEC 14496-12 and -14, QTFF).
+//! Sample entries: a track's codec and its parameters (ISO/IEC 14496-12 and -14, QTFF).
 
 use std::io;
 
 use super::aac::AacConfig;
 use super::boxes::{Mp4Box, number};
-use crate::decode::bytes::Bytes;
 use crate::decode::codecs::Codec;
 use crate::decode::containers::flac::frame::StreamInfo;
-use crate::decode::downmix::Layout;
+use crate::decode::downmix::ChannelLayout;
 use crate::decode::error::DecodeError;
+use crate::decode::reader::ByteReader;
 use crate::decode::report::Container;
 
 /// A track's codec.
-pub(super) struct Entry {
-    /// Taken when the link begins.
+pub(super) struct SampleEntry {
+    /// Taken out when the link begins.
     pub(super) codec: Option<Codec>,
-    /// Sample rate in Hz, as the codec says.
+    /// Sample rate in Hz, from the codec's parameters.
     pub(super) rate: u32,
-    /// Frames that every packet but the last decodes to; `None` where each says it itself.
+    /// Frames that every packet but the last decodes to; `None` if packets have headers of their own.
     pub(super) frames: Option<u32>,
-    /// What their headers are read by then.
+    /// STREAMINFO of a FLAC track, to read the headers of its packets.
     pub(super) info: Option<StreamInfo>,
 }
 
-impl Entry {
+impl SampleEntry {
     /// Reads the first entry of an `stsd` box; `timescale` is that of the track.
+    ///
+    /// # Errors
+    /// [`DecodeError::UnsupportedCodec`] with the name of the codec.
     pub(super) fn read(
         stsd: &Mp4Box,
         timescale: u32,
-        bytes: &mut Bytes,
-    ) -> Result<Entry, DecodeError> {
+        bytes: &mut ByteReader,
+    ) -> Result<SampleEntry, DecodeError> {
         let entry = stsd.children(bytes, 8)?.into_iter().next();
-        let entry = entry.ok_or(broken("a track has no sample entry"))?;
+        let entry = entry.ok_or(malformed("a track has no sample entry"))?;
         match &entry.kind {
             b"mp4a" => aac(&entry, timescale, bytes),
             b"alac" => alac(&entry, bytes),
@@ -41,47 +44,48 @@ impl Entry {
     }
 }
 
-fn aac(entry: &Mp4Box, timescale: u32, bytes: &mut Bytes) -> Result<Entry, DecodeError> {
-    let esds = find(entry, b"esds", bytes)?.ok_or(broken("an AAC track has no esds box"))?;
+fn aac(entry: &Mp4Box, timescale: u32, bytes: &mut ByteReader) -> Result<SampleEntry, DecodeError> {
+    let esds = find(entry, b"esds", bytes)?.ok_or(malformed("an AAC track has no esds box"))?;
     let content = esds.read(bytes, 4096)?;
-    let config = AacConfig::find(&content).ok_or(broken("its AAC configuration cannot be read"))?;
+    let config =
+        AacConfig::find(&content).ok_or(malformed("its AAC configuration cannot be read"))?;
     let stated = number(&entry.read(bytes, 28)?, 24, 2).unwrap_or(0) as u32;
     if let Some(reason) = config.unsupported([stated, timescale]) {
         return Err(unsupported(reason));
     }
     let AacConfig { rate, channels, bytes: config, .. } = config;
     let codec = Some(Codec::Aac { config, channels });
-    Ok(Entry { codec, rate, frames: Some(1024), info: None })
+    Ok(SampleEntry { codec, rate, frames: Some(1024), info: None })
 }
 
-fn alac(entry: &Mp4Box, bytes: &mut Bytes) -> Result<Entry, DecodeError> {
-    let cookie = find(entry, b"alac", bytes)?.ok_or(broken("an ALAC track has no cookie"))?;
-    // Behind version and flags.
+fn alac(entry: &Mp4Box, bytes: &mut ByteReader) -> Result<SampleEntry, DecodeError> {
+    let cookie = find(entry, b"alac", bytes)?.ok_or(malformed("an ALAC track has no cookie"))?;
+    // The cookie follows version and flags.
     let cookie = cookie.read(bytes, 28)?.get(4..).unwrap_or_default().to_vec();
     let (Some(frames), Some(channels), Some(rate)) =
         (number(&cookie, 0, 4), number(&cookie, 9, 1), number(&cookie, 20, 4))
     else {
-        return Err(broken("its ALAC cookie is too short"));
+        return Err(malformed("its ALAC cookie is too short"));
     };
     let channels = channels as u32;
     let codec = Some(Codec::Alac { cookie, channels });
-    Ok(Entry { codec, rate: rate as u32, frames: Some(frames as u32), info: None })
+    Ok(SampleEntry { codec, rate: rate as u32, frames: Some(frames as u32), info: None })
 }
 
-fn flac(entry: &Mp4Box, bytes: &mut Bytes) -> Result<Entry, DecodeError> {
+fn flac(entry: &Mp4Box, bytes: &mut ByteReader) -> Result<SampleEntry, DecodeError> {
     let info = match find(entry, b"dfLa", bytes)? {
-        // Behind version, flags and the header of the first block.
+        // STREAMINFO follows version, flags and the header of the first block.
         Some(dfla) => dfla.read(bytes, 8 + 34)?.get(8..).and_then(StreamInfo::parse),
         None => None,
     };
-    let info = info.ok_or(broken("its FLAC header cannot be read"))?;
-    let codec = Some(info.codec(Container::Mp4, Layout::of_count(info.channels))?);
-    Ok(Entry { codec, rate: info.rate, frames: None, info: Some(info) })
+    let info = info.ok_or(malformed("its FLAC header cannot be read"))?;
+    let codec = Some(info.codec(Container::Mp4, ChannelLayout::of_count(info.channels))?);
+    Ok(SampleEntry { codec, rate: info.rate, frames: None, info: Some(info) })
 }
 
-/// A box of the set-up in an audio sample entry. QuickTime puts it into a `wave` box, and has
-/// longer entries by their version.
-fn find(entry: &Mp4Box, kind: &[u8; 4], bytes: &mut Bytes) -> io::Result<Option<Mp4Box>> {
+/// A box with codec parameters in an audio sample entry. QuickTime wraps it in a `wave` box, and
+/// entries of its versions 1 and 2 have more fields.
+fn find(entry: &Mp4Box, kind: &[u8; 4], bytes: &mut ByteReader) -> io::Result<Option<Mp4Box>> {
     let own = match number(&entry.read(bytes, 10)?, 8, 2) {
         Some(1) => 28 + 16,
         Some(2) => 28 + 36,
@@ -121,6 +125,6 @@ pub(super) fn unsupported(codec: String) -> DecodeError {
     DecodeError::UnsupportedCodec { container: Container::Mp4, codec }
 }
 
-pub(super) fn broken(what: &'static str) -> DecodeError {
+pub(super) fn malformed(what: &'static str) -> DecodeError {
     DecodeError::Malformed { container: Container::Mp4, what }
 }

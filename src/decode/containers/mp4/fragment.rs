@@ -1,49 +1,52 @@
-//! Fragments: `moof` boxes, each with the places of a few packets (ISO/IEC 14496-12, 8.8).
+//! Fragments: `moof` boxes with the locations of some packets each (ISO/IEC 14496-12, 8.8).
 
 use std::collections::VecDeque;
 
 use super::boxes::{Mp4Box, number};
-use super::table::Place;
-use crate::decode::bytes::Bytes;
+use super::table::PacketLocation;
 use crate::decode::error::DecodeError;
-use crate::decode::limits::Limits;
+use crate::decode::limits::DecodeLimits;
+use crate::decode::reader::ByteReader;
 use crate::decode::report::Container;
 
-/// What packets are unless a fragment says otherwise, from the `trex` box of the track.
+/// Default duration and size of packets in fragments, from the `trex` box of the track.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Defaults {
+pub(super) struct PacketDefaults {
     duration: u64,
     bytes: u64,
 }
 
-impl Defaults {
-    /// Those of one track of a `moov` box; `None` if the file has no fragments.
+impl PacketDefaults {
+    /// The defaults of a track in a `moov` box; `None` if the file has no fragments.
     pub(super) fn read(
         moov: &Mp4Box,
         track: u32,
-        bytes: &mut Bytes,
-    ) -> Result<Option<Defaults>, DecodeError> {
+        bytes: &mut ByteReader,
+    ) -> Result<Option<PacketDefaults>, DecodeError> {
         let Some(mvex) = moov.descend(bytes, &[b"mvex"])? else { return Ok(None) };
         for trex in mvex.children(bytes, 0)?.iter().filter(|child| child.kind == *b"trex") {
             let content = trex.read(bytes, 24)?;
             let word = |at: usize| number(&content, at, 4).unwrap_or(0);
             if word(4) == u64::from(track) {
-                return Ok(Some(Defaults { duration: word(12), bytes: word(16) }));
+                return Ok(Some(PacketDefaults { duration: word(12), bytes: word(16) }));
             }
         }
-        Ok(Some(Defaults::default()))
+        Ok(Some(PacketDefaults::default()))
     }
 }
 
-/// The packets of one track in a `moof` box.
+/// The packets of a track in a `moof` box.
+///
+/// # Errors
+/// [`DecodeError::TooLarge`] if they exceed [`DecodeLimits::header_bytes`].
 pub(super) fn read(
     moof: &Mp4Box,
     track: u32,
-    defaults: Defaults,
-    bytes: &mut Bytes,
-    limits: &Limits,
-) -> Result<VecDeque<Place>, DecodeError> {
-    let mut places = VecDeque::new();
+    defaults: PacketDefaults,
+    bytes: &mut ByteReader,
+    limits: &DecodeLimits,
+) -> Result<VecDeque<PacketLocation>, DecodeError> {
+    let mut locations = VecDeque::new();
     for traf in moof.children(bytes, 0)?.iter().filter(|child| child.kind == *b"traf") {
         let children = traf.children(bytes, 0)?;
         let Some(header) = children.iter().find(|child| child.kind == *b"tfhd") else { continue };
@@ -54,36 +57,36 @@ pub(super) fn read(
         }
         let base = fields.flagged(0x1, 8).unwrap_or(moof.start);
         fields.flagged(0x2, 4);
-        let defaults = Defaults {
+        let defaults = PacketDefaults {
             duration: fields.flagged(0x8, 4).unwrap_or(defaults.duration),
             bytes: fields.flagged(0x10, 4).unwrap_or(defaults.bytes),
         };
         let mut start = base;
         for run in children.iter().filter(|child| child.kind == *b"trun") {
             let content = run.read(bytes, limits.header_bytes)?;
-            start = read_run(&content, base, start, defaults, &mut places)
-                .filter(|_| places.len() <= limits.header_bytes / size_of::<Place>())
+            start = read_run(&content, base, start, defaults, &mut locations)
+                .filter(|_| locations.len() <= limits.header_bytes / size_of::<PacketLocation>())
                 .ok_or(DecodeError::TooLarge {
                     container: Container::Mp4,
-                    what: "one fragment in bytes",
+                    what: "bytes in one fragment",
                     limit: limits.header_bytes as u64,
                 })?;
         }
     }
-    if let Some(last) = places.back_mut() {
+    if let Some(last) = locations.back_mut() {
         last.is_last = true;
     }
-    Ok(places)
+    Ok(locations)
 }
 
-/// Adds the packets of a `trun` box and returns where the next run begins; `None` where there are
-/// more than its bytes tell of.
+/// Appends the packets of a `trun` box and returns the offset of the next run; `None` if there are
+/// more than [`MAX_RUN`].
 fn read_run(
     content: &[u8],
     base: u64,
     mut start: u64,
-    defaults: Defaults,
-    places: &mut VecDeque<Place>,
+    defaults: PacketDefaults,
+    locations: &mut VecDeque<PacketLocation>,
 ) -> Option<u64> {
     let mut fields = Fields::new(content);
     let count = fields.take(4).unwrap_or(0);
@@ -91,11 +94,11 @@ fn read_run(
         start = base.wrapping_add_signed(i64::from(offset as u32 as i32));
     }
     fields.flagged(0x4, 4);
-    // Packets that are all alike take no bytes, so that their number is not limited by the box.
+    // Packets of equal size and duration take no bytes, so that the box does not limit their count.
     if count > MAX_RUN {
         return None;
     }
-    // Packets without a byte hold nothing.
+    // Packets of 0 bytes hold nothing.
     if fields.flags & 0x200 == 0 && defaults.bytes == 0 {
         return Some(start);
     }
@@ -107,21 +110,21 @@ fn read_run(
         if fields.is_short {
             break;
         }
-        places.push_back(Place { start, bytes, duration, is_last: false });
+        locations.push_back(PacketLocation { start, bytes, duration, is_last: false });
         start = start.saturating_add(bytes);
     }
     Some(start)
 }
 
-/// Packets of one run: a fragment is seconds long, and this is an hour.
+/// Packets of one run: fragments last seconds, and this is more than an hour.
 const MAX_RUN: u64 = 1 << 18;
 
-/// Fields of a full box, some of which are there only if a flag says so.
+/// Reads the fields of a full box, some of which are present only if a flag is set.
 struct Fields<'a> {
     content: &'a [u8],
     flags: u64,
     at: usize,
-    /// A field was wanted that is not there.
+    /// A field was read beyond the end of the content.
     is_short: bool,
 }
 
@@ -146,22 +149,28 @@ impl Fields<'_> {
 mod tests {
     use super::*;
 
-    /// Packets found in a `trun` box of so many flags and numbers behind the count.
-    fn run(flags: u32, count: u32, numbers: &[u32], bytes: u64) -> Option<VecDeque<Place>> {
+    /// The packets of a `trun` box with these flags, this count, and these numbers behind it.
+    fn run(
+        flags: u32,
+        count: u32,
+        numbers: &[u32],
+        bytes: u64,
+    ) -> Option<VecDeque<PacketLocation>> {
         let content = [&[flags, count], numbers].concat();
         let content: Vec<u8> = content.into_iter().flat_map(u32::to_be_bytes).collect();
-        let mut places = VecDeque::new();
-        let defaults = Defaults { duration: 1024, bytes };
-        read_run(&content, 100, 100, defaults, &mut places).map(|_| places)
+        let mut locations = VecDeque::new();
+        let defaults = PacketDefaults { duration: 1024, bytes };
+        read_run(&content, 100, 100, defaults, &mut locations).map(|_| locations)
     }
 
     #[test]
-    fn a_run_holds_no_more_than_it_tells_of() {
-        let place = |start, bytes| Place { start, bytes, duration: 1024, is_last: false };
-        assert_eq!(run(0x200, 2, &[30, 40], 0).unwrap(), [place(100, 30), place(130, 40)]);
-        assert_eq!(run(0x201, 3, &[8, 30], 0).unwrap(), [place(108, 30)]);
-        assert_eq!(run(0, 2, &[], 50).unwrap(), [place(100, 50), place(150, 50)]);
-        // Packets without a byte would cost time and memory for nothing.
+    fn a_run_holds_no_more_packets_than_its_bytes() {
+        let location =
+            |start, bytes| PacketLocation { start, bytes, duration: 1024, is_last: false };
+        assert_eq!(run(0x200, 2, &[30, 40], 0).unwrap(), [location(100, 30), location(130, 40)]);
+        assert_eq!(run(0x201, 3, &[8, 30], 0).unwrap(), [location(108, 30)]);
+        assert_eq!(run(0, 2, &[], 50).unwrap(), [location(100, 50), location(150, 50)]);
+        // Packets of 0 bytes would cost time and memory for nothing.
         assert!(run(0, 1 << 18, &[], 0).unwrap().is_empty());
         assert!(run(0, u32::MAX, &[], 1).is_none());
     }

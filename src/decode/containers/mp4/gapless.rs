@@ -1,17 +1,17 @@
-//! What an encoder added in front and behind: the edit list, and what iTunes writes instead.
+//! Delay and length of a track: from the edit list (ISO/IEC 14496-12, 8.6.6) or iTunes' comment.
 
 use std::io;
 
 use super::boxes::{Mp4Box, number};
-use crate::decode::bytes::Bytes;
+use crate::decode::reader::ByteReader;
 
-/// What the file says of delay and length.
+/// Delay and length as the file states them.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Gapless {
-    /// The first edit that is no pause: where it begins, in units of the track, and how long it
-    /// is, in units of the movie.
+    /// Start of the first edit that is not a pause, in units of the track, and its length, in units
+    /// of the movie.
     edit: Option<(u64, u64)>,
-    /// Other edits follow, so that the length of the first says nothing.
+    /// More edits follow, so that the length of the first is not that of the audio.
     has_more_edits: bool,
     movie_timescale: u32,
     track_timescale: u32,
@@ -20,19 +20,20 @@ pub(super) struct Gapless {
 }
 
 impl Gapless {
-    /// Reads what a `moov` box and its `trak` box say; edits beyond the 64th are left out.
+    /// Reads the edit list of a `trak` box and the comments of its `moov` box; edits beyond the 64th
+    /// are ignored.
     pub(super) fn read(
         moov: &Mp4Box,
         trak: &Mp4Box,
         [movie_timescale, track_timescale]: [u32; 2],
-        bytes: &mut Bytes,
+        bytes: &mut ByteReader,
     ) -> io::Result<Gapless> {
         let mut gapless = Gapless { movie_timescale, track_timescale, ..Gapless::default() };
         if let Some(list) = trak.descend(bytes, &[b"edts", b"elst"])? {
             gapless.read_edits(&list.read(bytes, 8 + 64 * 20)?);
         }
         if let Some(list) = moov.descend(bytes, &[b"udta", b"meta"])? {
-            // Behind version and flags.
+            // The children follow version and flags.
             let children = list.children(bytes, 4)?;
             if let Some(list) = children.into_iter().find(|child| child.kind == *b"ilst") {
                 gapless.itunes = read_itunes(&list, bytes)?;
@@ -41,7 +42,7 @@ impl Gapless {
         Ok(gapless)
     }
 
-    /// Frames before the audio begins.
+    /// Frames in front of the audio.
     pub(super) fn delay(&self, rate: u32) -> u64 {
         match (self.itunes, self.edit) {
             (Some((delay, _)), _) => delay,
@@ -50,16 +51,16 @@ impl Gapless {
         }
     }
 
-    /// Frames from the first packet to the end of the audio, if the file ends it before the last of
-    /// `all` frames.
+    /// Frames from the first packet to the end of the audio; `None` if it ends with the last of `all`
+    /// frames.
     pub(super) fn end(&self, rate: u32, all: Option<u64>) -> Option<u64> {
         if let Some((delay, length)) = self.itunes {
             return Some(delay + length);
         }
         let (_, length) = self.edit.filter(|&(_, length)| length > 0 && !self.has_more_edits)?;
         let end = self.delay(rate) + scale(length, self.movie_timescale, rate);
-        // Edits are as exact as the clock of the movie, often a millisecond. One that ends where
-        // the packets do, but for that, means their end.
+        // Edits are rounded to the unit of the movie, often a millisecond. One that ends within one
+        // unit of the packets means their end.
         let tick = scale(1, self.movie_timescale, rate) + 1;
         all.is_none_or(|all| end + tick < all).then_some(end)
     }
@@ -69,29 +70,29 @@ impl Gapless {
         let width = if is_long { 8 } else { 4 };
         let count = number(list, 4, 4).unwrap_or(0) as usize;
         let edits = list.get(8..).unwrap_or_default().chunks_exact(2 * width + 4).take(count);
-        let mut sounding = edits.filter_map(|edit| {
+        let mut audible = edits.filter_map(|edit| {
             let (length, start) = (number(edit, 0, width)?, number(edit, width, width)?);
-            // A start of -1 is a pause.
+            // A start of -1 marks a pause.
             let is_pause = start == if is_long { u64::MAX } else { u32::MAX.into() };
             (!is_pause).then_some((start, length))
         });
-        self.edit = sounding.next();
-        self.has_more_edits = sounding.next().is_some();
+        self.edit = audible.next();
+        self.has_more_edits = audible.next().is_some();
     }
 }
 
-/// Longer than any audio, and short enough to be added up.
-const LONGEST: u64 = 1 << 48;
+/// Longer than any audio, and small enough that sums do not overflow.
+const MAX_TIME: u64 = 1 << 48;
 
-/// A time in another unit, rounded.
+/// Converts a time between units per second, rounding to nearest.
 fn scale(time: u64, from: u32, to: u32) -> u64 {
     let from = u128::from(from.max(1));
     let scaled = (u128::from(time) * u128::from(to) + from / 2) / from;
-    u64::try_from(scaled).unwrap_or(LONGEST).min(LONGEST)
+    u64::try_from(scaled).unwrap_or(MAX_TIME).min(MAX_TIME)
 }
 
-/// Finds ` 00000000 <delay> <padding> <length> ...` among the comments of iTunes.
-fn read_itunes(list: &Mp4Box, bytes: &mut Bytes) -> io::Result<Option<(u64, u64)>> {
+/// Delay and length from the `iTunSMPB` comment: ` 00000000 <delay> <padding> <length> ...`.
+fn read_itunes(list: &Mp4Box, bytes: &mut ByteReader) -> io::Result<Option<(u64, u64)>> {
     for item in list.children(bytes, 0)?.iter().filter(|item| item.kind == *b"----") {
         let (mut is_gapless, mut found) = (false, None);
         for part in item.children(bytes, 0)? {
@@ -113,7 +114,7 @@ fn parse_itunes(text: &[u8]) -> Option<(u64, u64)> {
     let text = std::str::from_utf8(text).ok()?;
     let mut numbers = text.split_ascii_whitespace().map(|word| u64::from_str_radix(word, 16));
     let (delay, length) = (numbers.nth(1)?.ok()?, numbers.nth(1)?.ok()?);
-    (length > 0 && delay < 1 << 20 && length < LONGEST).then_some((delay, length))
+    (length > 0 && delay < 1 << 20 && length < MAX_TIME).then_some((delay, length))
 }
 
 #[cfg(test)]
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn itunes_tells_delay_and_length() {
+    fn itunes_comment_has_delay_and_length() {
         let text = b" 00000000 00000840 000001CA 00000000003F31F6 00000000 00000000";
         assert_eq!(parse_itunes(text), Some((0x840, 0x3f_31f6)));
         assert_eq!(parse_itunes(b" 00000000 00000840"), None);
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_ends_the_audio_only_if_it_means_it() {
+    fn an_edit_that_ends_with_the_packets_trims_nothing() {
         let mut gapless =
             Gapless { movie_timescale: 1000, track_timescale: 44_100, ..Gapless::default() };
         // Version 0, one edit of 1000 ms from unit 1024 on.

@@ -1,37 +1,37 @@
-//! Where the packets of a track lie: the tables of an `stbl` box (ISO/IEC 14496-12, 8.6 and 8.7).
+//! The sample tables of an `stbl` box: locations of a track's packets (ISO/IEC 14496-12, 8.6 and 8.7).
 
 use std::io;
 use std::ops::Range;
 
 use super::boxes::{Mp4Box, number};
-use super::entry::broken;
-use crate::decode::bytes::Bytes;
+use super::entry::malformed;
 use crate::decode::error::DecodeError;
-use crate::decode::limits::Limits;
+use crate::decode::limits::DecodeLimits;
+use crate::decode::reader::ByteReader;
 use crate::decode::report::Container;
 
-/// A packet of a track.
+/// Where a packet lies, and its duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    /// Where it begins in the upload.
+pub(super) struct PacketLocation {
+    /// Its offset in the upload.
     pub(super) start: u64,
     /// Its length in bytes.
     pub(super) bytes: u64,
-    /// How long it sounds, in the units of its track.
+    /// Its duration in the units of its track.
     pub(super) duration: u64,
-    /// No packet of this table follows.
+    /// The last packet of this table or fragment.
     pub(super) is_last: bool,
 }
 
-/// The packets of a track in the order in which they are heard.
+/// The packets of a track in decoding order.
 #[derive(Debug, Default)]
-pub(super) struct Table {
-    /// Runs of packets that sound equally long: how many, how long.
+pub(super) struct SampleTable {
+    /// Runs of packets of equal duration: count, duration.
     durations: Vec<[u32; 2]>,
     sizes: Sizes,
-    /// Runs of chunks that hold equally many packets: the first chunk, counted from 1, how many.
+    /// Runs of chunks with equally many packets: the first chunk, counted from 1, and the count.
     chunks: Vec<[u32; 2]>,
-    /// Where each chunk begins.
+    /// Offset of each chunk.
     offsets: Vec<u64>,
     /// The next packet.
     at: Cursor,
@@ -48,7 +48,7 @@ enum Sizes {
     Each(Vec<u32>),
 }
 
-/// Where a walk through the tables is.
+/// Position of an iteration over the tables.
 #[derive(Debug, Default)]
 struct Cursor {
     packet: usize,
@@ -60,14 +60,17 @@ struct Cursor {
     packet_in_run: u32,
 }
 
-impl Table {
-    /// Reads the tables, each as far as a limit allows.
+impl SampleTable {
+    /// Reads the tables.
+    ///
+    /// # Errors
+    /// [`DecodeError::TooLarge`] if one of them exceeds [`DecodeLimits::header_bytes`].
     pub(super) fn read(
         stbl: &Mp4Box,
-        bytes: &mut Bytes,
-        limits: &Limits,
-    ) -> Result<Table, DecodeError> {
-        let mut table = Table::default();
+        bytes: &mut ByteReader,
+        limits: &DecodeLimits,
+    ) -> Result<SampleTable, DecodeError> {
+        let mut table = SampleTable::default();
         for child in stbl.children(bytes, 0)? {
             match &child.kind {
                 b"stts" => {
@@ -85,7 +88,7 @@ impl Table {
                         (Some(size), Some(count)) => {
                             Sizes::Equal { bytes: size as u32, count: count as u32 }
                         }
-                        _ => return Err(broken("a table of sizes is too short")),
+                        _ => return Err(malformed("a table of sizes is too short")),
                     };
                 }
                 b"stco" => {
@@ -97,37 +100,37 @@ impl Table {
                     let long = |pair: &[u32]| u64::from(pair[0]) << 32 | u64::from(pair[1]);
                     table.offsets = words.chunks_exact(2).map(long).collect();
                 }
-                b"stz2" => return Err(broken("its table of sizes is of the compact kind")),
+                b"stz2" => return Err(malformed("its table of sizes is of the compact kind")),
                 _ => {}
             }
         }
         Ok(table)
     }
 
-    /// How many packets the tables tell of.
+    /// Count of packets.
     pub(super) fn len(&self) -> usize {
         match &self.sizes {
             Sizes::None => 0,
-            // Packets without a byte hold nothing, and there may be four thousand million of them.
+            // Packets of 0 bytes hold nothing, and a header may state 2^32 of them.
             Sizes::Equal { bytes: 0, .. } => 0,
             Sizes::Equal { count, .. } => *count as usize,
             Sizes::Each(sizes) => sizes.len(),
         }
     }
 
-    /// How long all packets sound, in the units of the track.
+    /// Sum of the durations in the units of the track.
     pub(super) fn duration(&self) -> u64 {
         let runs = self.durations.iter().map(|&[count, each]| u64::from(count) * u64::from(each));
         runs.fold(0, u64::saturating_add)
     }
 
-    /// How long the last packet sounds.
+    /// Duration of the last packet.
     pub(super) fn last_duration(&self) -> Option<u64> {
         self.durations.iter().rev().find(|[count, _]| *count > 0).map(|&[_, each]| each.into())
     }
 
-    /// The next packet; `None` behind the last or where a table ends early.
-    pub(super) fn next(&mut self) -> Option<Place> {
+    /// The next packet; `None` after the last or if a table ends early.
+    pub(super) fn next(&mut self) -> Option<PacketLocation> {
         let count = self.len();
         let at = &mut self.at;
         let size = match &self.sizes {
@@ -135,7 +138,7 @@ impl Table {
             Sizes::Each(sizes) => *sizes.get(at.packet)?,
             _ => return None,
         };
-        // Chunks are counted from 1, and a run goes on until the next one begins.
+        // Runs count chunks from 1, and each extends to the next run.
         let mut held = self.chunks.get(at.chunk_run)?[1];
         while at.packet_in_chunk >= held {
             (at.packet_in_chunk, at.bytes_in_chunk) = (0, 0);
@@ -157,24 +160,24 @@ impl Table {
         at.packet_in_chunk += 1;
         at.packet_in_run += 1;
         at.bytes_in_chunk += u64::from(size);
-        Some(Place { start, bytes: size.into(), duration, is_last: at.packet == count })
+        Some(PacketLocation { start, bytes: size.into(), duration, is_last: at.packet == count })
     }
 }
 
-/// The 32-bit words of a table whose count of entries lies at byte `at` and whose entries have
-/// `entry` bytes; no more of them than the box holds.
+/// The entries of a table as 32-bit words, at most as many as the box holds. The count of entries is
+/// at byte `at`; an entry has `entry` bytes.
 fn words(
     table: &Mp4Box,
     at: u64,
     entry: u64,
-    bytes: &mut Bytes,
-    limits: &Limits,
+    bytes: &mut ByteReader,
+    limits: &DecodeLimits,
 ) -> Result<Vec<u32>, DecodeError> {
     let entries = span(table, at, entry, bytes)?;
     if entries.end - entries.start > limits.header_bytes as u64 {
         return Err(DecodeError::TooLarge {
             container: Container::Mp4,
-            what: "one table in bytes",
+            what: "bytes in one table",
             limit: limits.header_bytes as u64,
         });
     }
@@ -184,8 +187,8 @@ fn words(
     Ok(held.chunks_exact(4).map(word).collect())
 }
 
-/// Where the entries of a table lie.
-fn span(table: &Mp4Box, at: u64, entry: u64, bytes: &mut Bytes) -> io::Result<Range<u64>> {
+/// Offsets of the entries of a table in the upload.
+fn span(table: &Mp4Box, at: u64, entry: u64, bytes: &mut ByteReader) -> io::Result<Range<u64>> {
     bytes.seek(table.content.start.saturating_add(at));
     let count = bytes.array()?.map_or(0, u32::from_be_bytes);
     let start = bytes.position().min(table.content.end);
@@ -198,42 +201,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn packets_lie_in_chunks() {
-        let mut table = Table {
+    fn packets_are_located_in_chunks() {
+        let mut table = SampleTable {
             durations: vec![[3, 1024], [2, 100]],
             sizes: Sizes::Each(vec![10, 20, 30, 40, 50]),
             chunks: vec![[1, 2], [3, 1]],
             offsets: vec![1000, 2000, 3000],
             at: Cursor::default(),
         };
-        let mut place = |start, bytes, duration, is_last| {
-            assert_eq!(table.next(), Some(Place { start, bytes, duration, is_last }));
+        let mut location = |start, bytes, duration, is_last| {
+            assert_eq!(table.next(), Some(PacketLocation { start, bytes, duration, is_last }));
         };
-        place(1000, 10, 1024, false);
-        place(1010, 20, 1024, false);
-        place(2000, 30, 1024, false);
-        place(2030, 40, 100, false);
-        place(3000, 50, 100, true);
+        location(1000, 10, 1024, false);
+        location(1010, 20, 1024, false);
+        location(2000, 30, 1024, false);
+        location(2030, 40, 100, false);
+        location(3000, 50, 100, true);
         assert_eq!(table.next(), None);
         assert_eq!(table.duration(), 3272);
         assert_eq!(table.last_duration(), Some(100));
     }
 
     #[test]
-    fn tables_that_contradict_each_other_end() {
-        let empty_chunks = Table {
+    fn inconsistent_tables_end() {
+        let empty_chunks = SampleTable {
             sizes: Sizes::Equal { bytes: 1, count: u32::MAX },
             chunks: vec![[1, 0]],
             offsets: vec![0; 100],
-            ..Table::default()
+            ..SampleTable::default()
         };
-        let no_bytes = Table {
+        let no_bytes = SampleTable {
             sizes: Sizes::Equal { bytes: 0, count: u32::MAX },
             chunks: vec![[1, u32::MAX]],
             offsets: vec![0],
-            ..Table::default()
+            ..SampleTable::default()
         };
-        for mut table in [empty_chunks, no_bytes, Table::default()] {
+        for mut table in [empty_chunks, no_bytes, SampleTable::default()] {
             assert_eq!(table.next(), None);
         }
     }

@@ -1,9 +1,9 @@
-//! Ogg: pages of several streams, one of which is heard.
+//! Ogg (RFC 3533): pages of several streams, one of which is decoded.
 //!
-//! - The first Vorbis or FLAC stream is decoded; pictures and other streams beside it are left out.
+//! - The first Vorbis or FLAC stream is decoded; pictures and other streams beside it are skipped.
 //! - A new group of first pages begins the next link of a chain, whatever its rate and channels.
-//! - Pages whose checksum is wrong are left out; what the positions on the pages around show to be
-//!   missing becomes silence of that length.
+//! - Pages with a wrong checksum are skipped; what is missing according to the positions of the pages
+//!   around becomes silence.
 
 mod flac;
 mod page;
@@ -16,21 +16,21 @@ use self::flac::OggFlac;
 use self::page::Page;
 use self::vorbis::Vorbis;
 use crate::audio::Hertz;
-use crate::decode::bytes::Bytes;
 use crate::decode::codecs::Codec;
+use crate::decode::demux::{DemuxEvent, Demuxer, Link};
 use crate::decode::error::DecodeError;
-use crate::decode::limits::Limits;
-use crate::decode::packet::{Demux, Event, Link};
-use crate::decode::report::{Container, Report};
+use crate::decode::limits::DecodeLimits;
+use crate::decode::reader::ByteReader;
+use crate::decode::report::{Container, DecodeReport};
 
-/// An Ogg file, or a chain of them.
-pub(crate) struct Ogg {
-    limits: Limits,
-    /// What the first pages of the current group announced; `None` once another page was read.
+/// Demuxer of an Ogg file or a chain of them.
+pub(crate) struct OggDemuxer {
+    limits: DecodeLimits,
+    /// The streams announced by the first pages read last; `None` once another page was read.
     group: Option<Group>,
-    /// The stream that is heard.
+    /// The stream that is decoded.
     stream: Option<Stream>,
-    events: VecDeque<Event>,
+    events: VecDeque<DemuxEvent>,
     /// The first link was found.
     has_begun: bool,
 }
@@ -38,39 +38,44 @@ pub(crate) struct Ogg {
 /// Streams that begin together.
 #[derive(Default)]
 struct Group {
-    heard: Option<Stream>,
-    /// The name of an audio codec that is not decoded.
+    /// The first stream of a supported codec.
+    selected: Option<Stream>,
+    /// Name of an unsupported audio codec.
     unsupported: Option<&'static str>,
 }
 
-/// The stream that is heard.
+/// The stream that is decoded.
 struct Stream {
     serial: u32,
     mapping: Box<dyn Mapping>,
-    /// The beginning of a packet that goes on on the next page, if it is to be had.
+    /// Beginning of a packet that continues on the next page.
     partial: Option<Vec<u8>>,
-    /// The number of the next page.
+    /// Number of the next page.
     sequence: Option<u32>,
 }
 
-/// How a codec lies in Ogg.
+/// Mapping of a codec to Ogg packets.
 trait Mapping: Send {
-    /// Takes all packets that end on a page.
-    fn page(&mut self, page: PagePackets, events: &mut VecDeque<Event>) -> Result<(), DecodeError>;
+    /// Turns the packets that end on a page into events.
+    fn page(
+        &mut self,
+        page: PagePackets,
+        events: &mut VecDeque<DemuxEvent>,
+    ) -> Result<(), DecodeError>;
 }
 
-/// What a page brings to an end.
+/// The packets that end on a page.
 struct PagePackets {
     packets: Vec<Vec<u8>>,
     granule: Option<u64>,
-    /// Something is missing between the page before and this one.
+    /// A page or part of a packet is missing in front of these packets.
     is_after_loss: bool,
     is_last: bool,
 }
 
-impl Ogg {
-    pub(crate) fn open(limits: &Limits) -> Ogg {
-        Ogg {
+impl OggDemuxer {
+    pub(crate) fn open(limits: &DecodeLimits) -> OggDemuxer {
+        OggDemuxer {
             limits: limits.clone(),
             group: None,
             stream: None,
@@ -79,7 +84,7 @@ impl Ogg {
         }
     }
 
-    /// Sees what a first page announces.
+    /// Adds the stream of a first page to the current group.
     fn announce(&mut self, page: &Page) {
         let group = self.group.get_or_insert_default();
         self.stream = None;
@@ -94,7 +99,7 @@ impl Ogg {
                 return;
             }
         };
-        group.heard.get_or_insert(Stream {
+        group.selected.get_or_insert(Stream {
             serial: page.serial,
             mapping,
             partial: None,
@@ -103,12 +108,12 @@ impl Ogg {
     }
 }
 
-impl Demux for Ogg {
+impl Demuxer for OggDemuxer {
     fn next(
         &mut self,
-        bytes: &mut Bytes,
-        report: &mut Report,
-    ) -> Result<Option<Event>, DecodeError> {
+        bytes: &mut ByteReader,
+        report: &mut DecodeReport,
+    ) -> Result<Option<DemuxEvent>, DecodeError> {
         loop {
             if let Some(event) = self.events.pop_front() {
                 self.has_begun = true;
@@ -117,12 +122,12 @@ impl Demux for Ogg {
             let (page, skipped) = Page::next(bytes)?;
             report.skipped_bytes += skipped;
             let Some(page) = page else {
-                return if self.has_begun { Ok(None) } else { Err(broken("it ends too early")) };
+                return if self.has_begun { Ok(None) } else { Err(malformed("it ends too early")) };
             };
             if page.is_first {
                 self.announce(&page);
-                // The first packet of the stream that is heard goes to its codec, too.
-                if let Some(stream) = self.group.as_mut().and_then(|group| group.heard.as_mut())
+                // The first packet of the selected stream is its codec's first header.
+                if let Some(stream) = self.group.as_mut().and_then(|group| group.selected.as_mut())
                     && stream.serial == page.serial
                 {
                     stream.page(&page, &self.limits, &mut self.events)?;
@@ -130,11 +135,11 @@ impl Demux for Ogg {
                 continue;
             }
             if let Some(group) = self.group.take() {
-                // Behind the first link, a group without sound is no more than left out.
-                self.stream = match (group.heard, group.unsupported) {
+                // After the first link, a group without audio is skipped.
+                self.stream = match (group.selected, group.unsupported) {
                     (Some(stream), _) => Some(stream),
                     (None, None) if self.has_begun => None,
-                    (None, unsupported) => return Err(nothing_heard(unsupported)),
+                    (None, unsupported) => return Err(no_supported_audio(unsupported)),
                 };
             }
             if let Some(stream) = self.stream.as_mut().filter(|s| s.serial == page.serial) {
@@ -145,12 +150,12 @@ impl Demux for Ogg {
 }
 
 impl Stream {
-    /// Puts packets together and hands them on.
+    /// Assembles packets from the pieces on a page and passes them to the codec's mapping.
     fn page(
         &mut self,
         page: &Page,
-        limits: &Limits,
-        events: &mut VecDeque<Event>,
+        limits: &DecodeLimits,
+        events: &mut VecDeque<DemuxEvent>,
     ) -> Result<(), DecodeError> {
         let mut is_after_loss = self.sequence.is_some_and(|expected| expected != page.sequence);
         self.sequence = Some(page.sequence.wrapping_add(1));
@@ -172,7 +177,7 @@ impl Stream {
             if packet.len() + piece.len() > limits.header_bytes {
                 return Err(DecodeError::TooLarge {
                     container: Container::Ogg,
-                    what: "one packet in bytes",
+                    what: "bytes in one packet",
                     limit: limits.header_bytes as u64,
                 });
             }
@@ -184,7 +189,7 @@ impl Stream {
     }
 }
 
-/// Audio codecs by what their first packet begins with.
+/// The name of an unsupported audio codec, by the first bytes of its first packet.
 fn name(packet: &[u8]) -> Option<&'static str> {
     let names: [(&[u8], &str); 6] = [
         (b"OpusHead", "Opus"),
@@ -197,7 +202,7 @@ fn name(packet: &[u8]) -> Option<&'static str> {
     names.iter().find(|(magic, _)| packet.starts_with(magic)).map(|&(_, name)| name)
 }
 
-fn nothing_heard(unsupported: Option<&'static str>) -> DecodeError {
+fn no_supported_audio(unsupported: Option<&'static str>) -> DecodeError {
     let container = Container::Ogg;
     match unsupported {
         Some(name) => DecodeError::UnsupportedCodec { container, codec: name.to_owned() },
@@ -205,10 +210,10 @@ fn nothing_heard(unsupported: Option<&'static str>) -> DecodeError {
     }
 }
 
-fn broken(what: &'static str) -> DecodeError {
+fn malformed(what: &'static str) -> DecodeError {
     DecodeError::Malformed { container: Container::Ogg, what }
 }
 
-fn link(codec: Codec, rate: u32, frames: Option<u64>) -> Event {
-    Event::Link(Link { container: Container::Ogg, codec, rate: Hertz(rate), frames })
+fn link(codec: Codec, rate: u32, frames: Option<u64>) -> DemuxEvent {
+    DemuxEvent::Link(Link { container: Container::Ogg, codec, rate: Hertz(rate), frames })
 }

@@ -5,35 +5,35 @@ use std::io;
 use symphonia::core::checksum::Crc32;
 use symphonia::core::io::Monitor;
 
-use crate::decode::bytes::Bytes;
+use crate::decode::reader::ByteReader;
 
 const MAGIC: &[u8; 4] = b"OggS";
 const HEADER_BYTES: usize = 27;
-/// The longest page: its header, 255 lengths, and so many bytes each.
+/// The longest page: its header, 255 lengths, and 255 bytes for each.
 const MAX_PAGE_BYTES: usize = HEADER_BYTES + 255 + 255 * 255;
-/// After so many wrong pages in a row whole pages are left out, so that bytes full of page headers
-/// are not summed up a thousand times each.
-const PATIENCE: u32 = 64;
+/// After this many wrong checksums in a row whole pages are skipped, so that data full of page
+/// headers is not checksummed over and over.
+const MAX_CHECKSUM_FAILURES: u32 = 64;
 
-/// A page whose checksum is right.
+/// A page with a correct checksum.
 pub(super) struct Page {
     pub(super) serial: u32,
     pub(super) sequence: u32,
-    /// Where the last packet that ends on this page ends, in the codec's unit; `None` if none does.
+    /// End of the last packet that ends on this page, in the codec's unit; `None` if none does.
     pub(super) granule: Option<u64>,
     /// The first packet began on an earlier page.
     pub(super) is_continued: bool,
     /// The first page of a logical stream.
     pub(super) is_first: bool,
-    /// The last one.
+    /// The last page of a logical stream.
     pub(super) is_last: bool,
     lengths: Vec<u8>,
     body: Vec<u8>,
 }
 
 impl Page {
-    /// The next page, and how many bytes were left out before it; `None` at the end.
-    pub(super) fn next(bytes: &mut Bytes) -> io::Result<(Option<Page>, u64)> {
+    /// The next page and the count of bytes skipped before it; `None` at the end of the upload.
+    pub(super) fn next(bytes: &mut ByteReader) -> io::Result<(Option<Page>, u64)> {
         let from = bytes.position();
         let mut failures = 0;
         loop {
@@ -60,14 +60,16 @@ impl Page {
                 return Ok((Some(page), position - from));
             }
             failures += 1;
-            bytes.skip(if failures > PATIENCE { length.max(1) } else { MAGIC.len() } as u64);
+            bytes
+                .skip(if failures > MAX_CHECKSUM_FAILURES { length.max(1) } else { MAGIC.len() }
+                    as u64);
         }
     }
 
-    /// The pieces of packets on this page, and whether each ends here.
+    /// The pieces of packets on this page, and whether the packet ends with the piece.
     pub(super) fn pieces(&self) -> impl Iterator<Item = (&[u8], bool)> {
         let mut rest = self.body.as_slice();
-        // A piece ends with a length below 255, and the last one with the page.
+        // A length below 255 ends a packet.
         self.lengths.split_inclusive(|&length| length < 255).map(move |lengths| {
             let length: usize = lengths.iter().map(|&length| usize::from(length)).sum();
             let (piece, behind) = rest.split_at(length.min(rest.len()));
@@ -77,15 +79,15 @@ impl Page {
     }
 }
 
-/// How long the page is that begins here.
-fn page_bytes(bytes: &mut Bytes) -> io::Result<usize> {
+/// Bytes of the page at the position, by its header.
+fn page_bytes(bytes: &mut ByteReader) -> io::Result<usize> {
     let count = bytes.peek(HEADER_BYTES)?.last().map_or(0, |&count| usize::from(count));
     let lengths = bytes.peek(HEADER_BYTES + count)?.iter().skip(HEADER_BYTES);
     let body: usize = lengths.map(|&length| usize::from(length)).sum();
     Ok((HEADER_BYTES + count + body).min(MAX_PAGE_BYTES))
 }
 
-/// A whole page; `None` if its version or its checksum is wrong.
+/// Parses a whole page; `None` if its version or checksum is wrong.
 fn parse(page: &[u8]) -> Option<Page> {
     let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|i| page[at + i]));
     let mut crc = Crc32::new(0);

@@ -1,52 +1,52 @@
-//! The Vorbis headers (Vorbis I specification, sections 4.2 and 3.2.1), as far as is needed to know
-//! how long packets are and that the codebooks are not absurd.
+//! The Vorbis headers (Vorbis I specification, 4.2 and 3.2.1), as far as needed for the length of
+//! packets and the size of the codebooks.
 
 use symphonia::core::io::{BitReaderRtl, ReadBitsRtl};
 
-/// What the headers of a Vorbis stream say.
+/// The parsed headers of a Vorbis stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct VorbisSetup {
     pub(super) channels: u32,
     pub(super) rate: u32,
     /// Frames of a short and of a long window.
     windows: [u32; 2],
-    /// Which window each mode has.
+    /// Whether each mode has the long window.
     modes: Vec<bool>,
 }
 
-/// Why the headers are not taken.
+/// Why the headers are rejected.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum BadSetup {
+pub(super) enum SetupError {
     /// They contradict the specification or end early.
     Broken,
-    /// The codebooks hold more numbers than the limit.
+    /// The codebooks hold more values than the limit.
     TooLarge,
 }
 
 impl VorbisSetup {
-    /// Parses the identification and the set-up header, each with its seven bytes of magic.
+    /// Parses the identification and the set-up header, each with its seven magic bytes.
     pub(super) fn parse(
         identification: &[u8],
         setup: &[u8],
         codebook_values: u64,
-    ) -> Result<VorbisSetup, BadSetup> {
+    ) -> Result<VorbisSetup, SetupError> {
         let &[0, 0, 0, 0, channels, a, b, c, d, ref rest @ ..] =
-            identification.strip_prefix(b"\x01vorbis").ok_or(BadSetup::Broken)?
+            identification.strip_prefix(b"\x01vorbis").ok_or(SetupError::Broken)?
         else {
-            return Err(BadSetup::Broken);
+            return Err(SetupError::Broken);
         };
-        let sizes = *rest.get(12).ok_or(BadSetup::Broken)?;
+        let sizes = *rest.get(12).ok_or(SetupError::Broken)?;
         let windows = [sizes & 15, sizes >> 4].map(|exponent| 1 << exponent);
-        let body = setup.strip_prefix(b"\x05vorbis").ok_or(BadSetup::Broken)?;
-        if count_values(body).ok_or(BadSetup::Broken)? > codebook_values {
-            return Err(BadSetup::TooLarge);
+        let body = setup.strip_prefix(b"\x05vorbis").ok_or(SetupError::Broken)?;
+        if count_values(body).ok_or(SetupError::Broken)? > codebook_values {
+            return Err(SetupError::TooLarge);
         }
-        let modes = read_modes(body).ok_or(BadSetup::Broken)?;
+        let modes = read_modes(body).ok_or(SetupError::Broken)?;
         let rate = u32::from_le_bytes([a, b, c, d]);
         Ok(VorbisSetup { channels: channels.into(), rate, windows, modes })
     }
 
-    /// Frames of the window that a packet fills; `None` if it is no audio packet.
+    /// Frames of a packet's window; `None` if it is not an audio packet.
     pub(super) fn window(&self, packet: &[u8]) -> Option<u32> {
         let first = *packet.first()?;
         let mode_bits = usize::BITS - (self.modes.len() - 1).leading_zeros();
@@ -56,7 +56,7 @@ impl VorbisSetup {
     }
 }
 
-/// How many numbers the codebooks unfold to; `None` where they are cut or of an unknown kind.
+/// Values that the codebooks expand to; `None` if they are cut or of an unknown kind.
 fn count_values(body: &[u8]) -> Option<u64> {
     let mut bits = BitReaderRtl::new(body);
     let mut take = |count: u32| bits.read_bits_leq32(count).ok();
@@ -101,21 +101,21 @@ fn count_values(body: &[u8]) -> Option<u64> {
     Some(values)
 }
 
-/// The largest number whose power by `dimensions` is no more than `entries`.
+/// The largest number whose `dimensions`th power is at most `entries`.
 fn lookup_values(entries: u32, dimensions: u32) -> u64 {
     let entries = u64::from(entries);
     let fits = |value: u64| value.checked_pow(dimensions).is_some_and(|power| power <= entries);
-    // From two dimensions on there are at most 4096, the root of 2^24.
+    // From two dimensions on at most 4096, the square root of 2^24.
     if dimensions < 2 {
         return entries;
     }
     (1..=entries).take_while(|&value| fits(value)).count() as u64
 }
 
-/// Which window each mode has. The modes are the last thing in the header, but what is before them
-/// is long and of many kinds; so they are read from the end, as FFmpeg and liboggz do: each has 16
-/// zero bits for the window's kind, 16 for the transform's, 8 of a mapping below 64, and one that
-/// matters; 6 bits in front of them all count them.
+/// Whether each mode has the long window. The modes are the last part of the header and are read
+/// from its end, as FFmpeg and liboggz do, because the parts before them are long and varied. A mode
+/// is one bit for the window, 16 zero bits for its type, 16 for the transform's type, and 8 bits of a
+/// mapping below 64; 6 bits in front of the modes are their count.
 fn read_modes(body: &[u8]) -> Option<Vec<bool>> {
     let bit = |at: usize| body[at / 8] >> (at % 8) & 1;
     let number = |at: usize, count: usize| {
@@ -132,7 +132,7 @@ fn read_modes(body: &[u8]) -> Option<Vec<bool>> {
             break;
         }
         modes.push(bit(at) == 1);
-        // The longest run is meant: shorter ones agree by chance.
+        // The longest match counts: shorter ones may agree by chance.
         if number(at - 6, 6) as usize + 1 == modes.len() {
             found = Some(modes.len());
         }
@@ -160,7 +160,7 @@ mod tests {
         check_lookup(100_000, 65_535, 1);
     }
 
-    /// Numbers of so many bits, the lowest bit first.
+    /// Packs (number, width in bits) pairs, the lowest bit first.
     fn pack(numbers: &[(u64, usize)]) -> Vec<u8> {
         let bits: Vec<u8> = numbers
             .iter()
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn modes_are_found_from_the_end() {
-        // Behind something, two modes: a short window, and a long one with mapping 1.
+        // Behind other data, two modes: a short window, and a long one with mapping 1.
         let body = pack(&[(0x3fff_ffff, 30), (1, 6), (0, 41), (1 | 1 << 33, 41), (1, 1)]);
         assert_eq!(read_modes(&body), Some(vec![false, true]));
         assert_eq!(read_modes(&[0; 32]), None);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_codebooks_are_seen_before_they_are_unfolded() {
+    fn huge_codebooks_are_rejected_before_they_are_expanded() {
         // 256 books of 131,072 entries of the same length in 32 dimensions, 12 bytes each.
         let book =
             [(0x56_4342, 24), (32, 16), (1 << 17, 24), (1, 1), (16, 5), (1 << 17, 18), (0, 4)];
@@ -191,7 +191,7 @@ mod tests {
             [&b"\x01vorbis\0\0\0\0\x02\x44\xac\0\0"[..], &[0; 12], &[0xb8, 1]].concat();
         let setup = [&b"\x05vorbis"[..], &body].concat();
         let parse = |most| VorbisSetup::parse(&identification, &setup, most);
-        assert_eq!(parse(1 << 22), Err(BadSetup::TooLarge));
+        assert_eq!(parse(1 << 22), Err(SetupError::TooLarge));
         assert_eq!(parse(1 << 40).map(|setup| setup.windows), Ok([256, 2048]));
     }
 }

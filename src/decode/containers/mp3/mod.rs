@@ -1,71 +1,72 @@
-//! MP3: a run of frames with tags around it.
+//! MP3: a sequence of MPEG audio frames with tags around it.
 //!
-//! - The encoder's delay and padding are left out where a LAME or Lavc information tag tells them,
-//!   as FFmpeg does; without one nothing is left out.
-//! - An information tag in the middle, a change of rate or of channels begins the next link of a
-//!   chain: files that were put one behind the other play on, each trimmed by its own tag.
-//! - Where a frame is not followed by another one, the next two frames of the same kind are looked
-//!   for, and the bytes in between become as many frames of silence as would have fitted there.
+//! - The encoder's delay and padding are removed if a LAME or Lavc information tag states them, as
+//!   FFmpeg does.
+//! - An information tag between frames, or a change of rate or channels, begins the next link of a
+//!   chain: concatenated files are each trimmed by their own tag.
+//! - Where no frame follows a frame, the next two frames of the same kind are searched, and the bytes
+//!   in between become as many frames of silence as would have fitted there.
 
 pub(crate) mod header;
 mod info;
 
 use super::tags;
 use crate::audio::Hertz;
-use crate::decode::bytes::Bytes;
 use crate::decode::codecs::Codec;
-use crate::decode::containers::mpeg::header::Header;
-use crate::decode::containers::mpeg::info::Info;
+use crate::decode::containers::mp3::header::Header;
+use crate::decode::containers::mp3::info::Info;
+use crate::decode::demux::{DemuxEvent, Demuxer, Link, Packet, Trim};
 use crate::decode::error::DecodeError;
-use crate::decode::limits::Limits;
-use crate::decode::packet::{Demux, Event, Link, Packet, Trim};
-use crate::decode::report::{Container, Report};
+use crate::decode::limits::DecodeLimits;
+use crate::decode::reader::ByteReader;
+use crate::decode::report::{Container, DecodeReport};
 
-/// The layer that is decoded.
+/// The supported layer.
 pub(crate) const LAYER_3: u32 = 3;
-/// More than two frames of any kind, so that two headers behind the first can be looked at.
+/// More than two frames of any kind, so that the two headers behind a frame can be checked.
 pub(crate) const WINDOW_BYTES: usize = 8192;
-/// How much of a window is searched: from every byte of it two frames fit in the rest.
+/// Bytes of a window that are searched: behind each of them two frames fit into the rest.
 const SEARCH_BYTES: usize = WINDOW_BYTES - 2 * 1732 - 4;
 
-/// A run of MP3 frames.
-pub(crate) struct Mpeg {
-    /// The last frame's header; `None` before the first.
+/// Demuxer of MP3 frames.
+pub(crate) struct Mp3Demuxer {
+    /// Header of the last frame; `None` before the first.
     last: Option<Header>,
     trim: Trim,
-    /// Bytes left out since the last frame.
+    /// Bytes skipped since the last frame.
     junk: u64,
-    /// The frame that began a link and is still to be handed on.
+    /// The first packet of a link whose event was returned.
     pending: Option<Packet>,
 }
 
-impl Mpeg {
-    /// Begins at the first frame.
-    pub(crate) fn open() -> Mpeg {
-        Mpeg { last: None, trim: Trim::none(), junk: 0, pending: None }
+impl Mp3Demuxer {
+    /// Begins at the position, which must be that of a frame.
+    pub(crate) fn open() -> Mp3Demuxer {
+        Mp3Demuxer { last: None, trim: Trim::none(), junk: 0, pending: None }
     }
 
-    /// Begins the next link with a whole frame of it.
-    fn begin(&mut self, header: Header, frame: Vec<u8>) -> Event {
+    /// Begins a link with its first frame, which may be an information tag.
+    fn begin(&mut self, header: Header, frame: Vec<u8>) -> DemuxEvent {
         self.last = Some(header);
         let info = Info::parse(&frame, &header);
         self.trim = info.as_ref().map_or_else(Trim::none, |info| info.trim(header.frames));
-        let frames = info.as_ref().and_then(|info| info.heard(header.frames));
+        let frames = info.as_ref().and_then(|info| info.kept_frames(header.frames));
         if info.is_none() {
             self.pending = Some(self.packet(&header, frame));
         }
         let codec = Codec::Mp3 { channels: header.channels };
         let rate = Hertz(header.rate);
-        Event::Link(Link { container: Container::Mp3, codec, rate, frames })
+        DemuxEvent::Link(Link { container: Container::Mp3, codec, rate, frames })
     }
 
     fn packet(&mut self, header: &Header, frame: Vec<u8>) -> Packet {
-        let heard = self.trim.next(header.frames);
-        Packet { bytes: frame, frames: header.frames, heard, damaged: false }
+        let kept = self.trim.next(header.frames);
+        Packet { bytes: frame, frames: header.frames, kept, damaged: false }
     }
 
-    /// How many frames the bytes that were left out must have been.
-    fn lost_frames(&mut self, report: &mut Report) -> Option<u64> {
+    /// Audio frames that the skipped bytes stand for, by the size of the last MP3 frame; `None` if
+    /// they are less than half of one.
+    fn lost_frames(&mut self, report: &mut DecodeReport) -> Option<u64> {
         let junk = std::mem::take(&mut self.junk);
         report.skipped_bytes += junk;
         let last = self.last?;
@@ -74,14 +75,14 @@ impl Mpeg {
     }
 }
 
-impl Demux for Mpeg {
+impl Demuxer for Mp3Demuxer {
     fn next(
         &mut self,
-        bytes: &mut Bytes,
-        report: &mut Report,
-    ) -> Result<Option<Event>, DecodeError> {
+        bytes: &mut ByteReader,
+        report: &mut DecodeReport,
+    ) -> Result<Option<DemuxEvent>, DecodeError> {
         if let Some(packet) = self.pending.take() {
-            return Ok(Some(Event::Packet(packet)));
+            return Ok(Some(DemuxEvent::Packet(packet)));
         }
         loop {
             let head = bytes.peek(4)?;
@@ -103,8 +104,8 @@ impl Demux for Mpeg {
                 continue;
             }
             if is_next && let Some(frames) = self.lost_frames(report) {
-                let heard = self.trim.next(u32::try_from(frames).unwrap_or(u32::MAX));
-                return Ok(Some(Event::Gap(heard.len() as u64)));
+                let kept = self.trim.next(u32::try_from(frames).unwrap_or(u32::MAX));
+                return Ok(Some(DemuxEvent::Gap(kept.len() as u64)));
             }
             let frame = bytes.take(header.bytes)?;
             if frame.len() < header.bytes {
@@ -116,19 +117,22 @@ impl Demux for Mpeg {
                 return Ok(Some(self.begin(header, frame)));
             }
             self.last = Some(header);
-            return Ok(Some(Event::Packet(self.packet(&header, frame))));
+            return Ok(Some(DemuxEvent::Packet(self.packet(&header, frame))));
         }
     }
 }
 
-/// Goes to the first frame, searching as far as the limit, and returns its layer.
-pub(crate) fn find_first(bytes: &mut Bytes, limits: &Limits) -> Result<Option<u32>, DecodeError> {
+/// Advances to the first frame within [`DecodeLimits::probe_bytes`] and returns its layer.
+pub(crate) fn find_first(
+    bytes: &mut ByteReader,
+    limits: &DecodeLimits,
+) -> Result<Option<u32>, DecodeError> {
     let start = bytes.position();
     loop {
         let window = bytes.peek(WINDOW_BYTES)?;
         let found = (0..SEARCH_BYTES.min(window.len())).find_map(|at| {
             let header = Header::parse(&window[at..])?;
-            // A header alone is enough only where it is the very first thing: they are short.
+            // Headers are short and occur by chance: one alone is enough only at the first byte.
             let is_alone = at > 0 && !matches!(follows(&window[at..], &header), Some(Some(_)));
             (!is_alone && is_confirmed(&window[at..], &header)).then_some((at, header.layer))
         });
@@ -144,10 +148,10 @@ pub(crate) fn find_first(bytes: &mut Bytes, limits: &Limits) -> Result<Option<u3
     }
 }
 
-/// Goes to the next byte where a frame or a tag may begin, or to the end, and returns how far.
+/// Advances to the next frame, or to the end of the upload; returns by how many bytes.
 ///
-/// Two frames of the kind that was last are a frame, and so are three of any kind.
-fn resync(bytes: &mut Bytes, last: Option<&Header>) -> Result<u64, DecodeError> {
+/// A frame counts if one more of the last kind follows, or two more of another kind.
+fn resync(bytes: &mut ByteReader, last: Option<&Header>) -> Result<u64, DecodeError> {
     let from = bytes.position();
     loop {
         let window = bytes.peek(WINDOW_BYTES)?;
@@ -168,7 +172,7 @@ fn resync(bytes: &mut Bytes, last: Option<&Header>) -> Result<u64, DecodeError> 
     }
 }
 
-/// Whether two more frames of its kind follow a frame, or as many as the upload still holds.
+/// Whether two more frames of its kind follow a frame, or fewer up to the end of the upload.
 fn is_confirmed(window: &[u8], header: &Header) -> bool {
     match follows(window, header) {
         Some(Some(next)) => follows(&window[header.bytes..], &next).is_some(),
@@ -177,8 +181,8 @@ fn is_confirmed(window: &[u8], header: &Header) -> bool {
     }
 }
 
-/// The header behind a frame if it is of the same kind; `Some(None)` where the upload ends behind the
-/// frame, or a tag follows.
+/// The header behind a frame if it is of the same kind; `Some(None)` if a tag follows or the upload
+/// ends.
 fn follows(window: &[u8], header: &Header) -> Option<Option<Header>> {
     let rest = window.get(header.bytes..)?;
     if rest.len() < 4 {

@@ -1,52 +1,52 @@
-//! A place in an upload to read from, buffered.
+//! Buffered reading from a position in an upload.
 
 use std::io;
 
-use super::upload::Upload;
+use super::upload::ReadAt;
 
-/// How much is asked for at once where more than the wanted bytes may be there already.
+/// Smallest read: more than the requested bytes may have arrived already.
 const READ_BYTES: usize = 16 * 1024;
-/// How much the buffer grows before any of it has arrived: sizes in headers may lie.
+/// Largest growth of the buffer before the bytes have arrived: sizes in headers may be wrong.
 const GROWTH_BYTES: usize = 256 * 1024;
 
-/// A position in an upload and the bytes around it.
+/// A position in an upload and the buffered bytes around it.
 ///
-/// Every read waits for exactly the bytes it names, no more, so that decoding follows the upload
-/// closely; and it gives fewer only at the end of the upload, so that nothing depends on the sizes
-/// in which the bytes came.
-pub(super) struct Bytes {
-    upload: Box<dyn Upload>,
-    /// What was read last, from byte `start` of the upload on.
+/// A read blocks for exactly the bytes it requests, so that decoding follows the upload closely. It
+/// returns fewer only at the end of the upload, so that nothing depends on the sizes in which the
+/// bytes arrived.
+pub(super) struct ByteReader {
+    upload: Box<dyn ReadAt>,
+    /// The bytes read last, from byte `start` of the upload on.
     buffer: Vec<u8>,
     start: u64,
     position: u64,
 }
 
-impl Bytes {
-    pub(super) fn new(upload: Box<dyn Upload>) -> Bytes {
-        Bytes { upload, buffer: Vec::new(), start: 0, position: 0 }
+impl ByteReader {
+    pub(super) fn new(upload: Box<dyn ReadAt>) -> ByteReader {
+        ByteReader { upload, buffer: Vec::new(), start: 0, position: 0 }
     }
 
-    /// Where the next byte is read, counted from the start of the upload.
+    /// Offset of the next byte from the start of the upload.
     pub(super) fn position(&self) -> u64 {
         self.position
     }
 
-    /// Goes to a byte, also beyond the end: nothing is there then.
+    /// Sets the position. Beyond the end of the upload there are no bytes.
     pub(super) fn seek(&mut self, position: u64) {
         self.position = position;
     }
 
-    /// Leaves `count` bytes out without waiting for them.
+    /// Advances by `count` bytes without waiting for them.
     pub(super) fn skip(&mut self, count: u64) {
         self.position = self.position.saturating_add(count);
     }
 
-    /// The next `count` bytes, or fewer where the upload ends, without going on.
+    /// The next `count` bytes, or fewer at the end of the upload, without advancing.
     pub(super) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
         let buffered = self.start..=self.start + self.buffer.len() as u64;
         if !buffered.contains(&self.position) {
-            // Not just cleared: it may have held a whole table.
+            // Not just cleared: it may have grown to the size of a whole table.
             self.buffer = Vec::new();
             self.start = self.position;
         }
@@ -67,14 +67,15 @@ impl Bytes {
         Ok(&ahead[..count.min(ahead.len())])
     }
 
-    /// The next `count` bytes, or fewer where the upload ends.
+    /// The next `count` bytes, or fewer at the end of the upload; advances behind them.
     pub(super) fn take(&mut self, count: usize) -> io::Result<Vec<u8>> {
         let taken = self.peek(count)?.to_vec();
         self.skip(taken.len() as u64);
         Ok(taken)
     }
 
-    /// The next `N` bytes; `None`, and no step on, where the upload ends before.
+    /// The next `N` bytes; advances behind them. `None`, without advancing, if the upload ends
+    /// before.
     pub(super) fn array<const N: usize>(&mut self) -> io::Result<Option<[u8; N]>> {
         let array = self.peek(N)?.first_chunk::<N>().copied();
         if array.is_some() {
@@ -83,12 +84,12 @@ impl Bytes {
         Ok(array)
     }
 
-    /// Whether the upload ends here.
+    /// Whether the position is at the end of the upload.
     pub(super) fn at_end(&mut self) -> io::Result<bool> {
         Ok(self.peek(1)?.is_empty())
     }
 
-    /// Goes to the end of the upload and returns how many bytes that was.
+    /// Advances to the end of the upload and returns by how many bytes.
     pub(super) fn drain(&mut self) -> io::Result<u64> {
         let from = self.position;
         loop {
@@ -106,7 +107,7 @@ impl Bytes {
         self.buffer.get(passed..).unwrap_or_default()
     }
 
-    /// Reads behind the `held` bytes of the buffer.
+    /// Reads from the upload into the buffer behind its first `held` bytes.
     fn read_upload(&mut self, held: usize) -> io::Result<usize> {
         let offset = self.start.saturating_add(held as u64);
         loop {
@@ -125,7 +126,7 @@ mod tests {
     /// Bytes 0, 1, 2, ... up to 200, three at a time at most.
     struct Dribble;
 
-    impl Upload for Dribble {
+    impl ReadAt for Dribble {
         fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
             let count = into.len().min(3).min(200_u64.saturating_sub(offset) as usize);
             for (index, byte) in into[..count].iter_mut().enumerate() {
@@ -136,8 +137,8 @@ mod tests {
     }
 
     #[test]
-    fn reads_are_as_long_as_asked_until_the_end() {
-        let mut bytes = Bytes::new(Box::new(Dribble));
+    fn reads_are_as_long_as_requested_until_the_end() {
+        let mut bytes = ByteReader::new(Box::new(Dribble));
         assert_eq!(bytes.peek(8).unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
         assert_eq!(bytes.array().unwrap(), Some([0, 1]));
         assert_eq!(bytes.take(3).unwrap(), [2, 3, 4]);

@@ -1,71 +1,76 @@
 //! WAV: RIFF, RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088) and Sony Wave64.
 //!
-//! Sizes that pipes write because they cannot know better mean "to the end of the upload": a `data`
-//! chunk of 0xFFFFFFFF bytes, and one of 0 bytes in a file that claims to end there too. Another
-//! RIFF header behind the first file is the next link of a chain.
+//! A `data` chunk extends to the end of the upload if its size is 0xFFFFFFFF, or if it is 0 and the
+//! file ends there too by its header: programs write these to pipes, where the length is not known.
+//! Another RIFF header behind the file begins the next link of a chain.
 
-use super::wave_format::{FORMAT_BYTES, WaveFormat};
-use crate::decode::bytes::Bytes;
+mod format;
+
+use self::format::{FORMAT_BYTES, WaveFormat};
+use super::pcm::next_packet;
 use crate::decode::codecs::Codec;
-use crate::decode::codecs::linear::Linear;
+use crate::decode::codecs::pcm::PcmFormat;
+use crate::decode::demux::{DemuxEvent, Demuxer, Link};
 use crate::decode::error::DecodeError;
-use crate::decode::packet::{Demux, Event, Link};
-use crate::decode::report::{Container, Report};
+use crate::decode::reader::ByteReader;
+use crate::decode::report::{Container, DecodeReport};
 
-/// What a Wave64 file begins with: the first half of a GUID.
+/// First bytes of a Wave64 file: the first half of a GUID.
 const WAVE64_MAGIC: [u8; 8] = *b"riff\x2e\x91\xcf\x11";
-/// What the GUIDs of Wave64 chunks end with.
+/// Last bytes of the GUIDs of Wave64 chunks.
 const WAVE64_TAIL: [u8; 12] = *b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a";
-/// Pipes write the largest signed or unsigned number where they do not know the size.
-const ABSURD: u64 = 1 << 62;
+/// Larger sizes mean an unknown length: programs write the largest signed or unsigned number to pipes.
+const MAX_PLAUSIBLE_BYTES: u64 = 1 << 62;
 
-/// A WAV file, or several.
-pub(crate) struct Riff {
+/// Demuxer of a WAV file or a chain of them.
+pub(crate) struct WavDemuxer {
     form: Form,
-    /// The samples being read, and how many bytes of them are left if that is known.
-    data: Option<(Linear, Option<u64>)>,
-    /// Where the chunk behind them begins.
+    /// Format of the current samples, and how many bytes of them remain, if known.
+    data: Option<(PcmFormat, Option<u64>)>,
+    /// Offset of the chunk behind the samples.
     next_chunk: u64,
 }
 
-/// How chunks are laid out.
+/// Layout of chunks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// Names of four characters, sizes of 32 bits, content padded to 2 bytes.
     Riff,
-    /// Names that are GUIDs, sizes of 64 bits that count the header, content padded to 8 bytes.
+    /// Names that are GUIDs, sizes of 64 bits that include the header, content padded to 8 bytes.
     Wave64,
 }
 
-/// A chunk's name, and where its content lies.
+/// Name and extent of a chunk, as its header states them.
 struct Chunk {
     name: [u8; 4],
+    /// Offset of the content.
     start: u64,
-    /// As the header says, which may be a lie.
+    /// Bytes of the content.
     length: u64,
-    /// Where the next one begins.
+    /// Offset of the next chunk.
     next: u64,
 }
 
-/// Whether a WAV file begins with these 12 bytes.
+/// Whether these 12 bytes begin a WAV file.
 pub(crate) fn is_magic(head: &[u8]) -> bool {
     let is_riff = matches!(head.get(..4), Some(b"RIFF" | b"RF64" | b"BW64"));
     is_riff && head.get(8..12) == Some(b"WAVE") || head.starts_with(&WAVE64_MAGIC)
 }
 
-impl Riff {
-    /// Begins where the magic bytes are.
-    pub(crate) fn open(bytes: &mut Bytes) -> Riff {
-        Riff { form: Form::Riff, data: None, next_chunk: bytes.position() }
+impl WavDemuxer {
+    /// Begins at the position, which must be that of the magic bytes.
+    pub(crate) fn open(bytes: &mut ByteReader) -> WavDemuxer {
+        WavDemuxer { form: Form::Riff, data: None, next_chunk: bytes.position() }
     }
 
-    /// Reads headers up to the samples; the position is at the magic bytes.
-    fn link(&mut self, bytes: &mut Bytes) -> Result<Link, DecodeError> {
+    /// Reads the headers of a file; the position must be at its magic bytes and is then at the
+    /// samples.
+    fn link(&mut self, bytes: &mut ByteReader) -> Result<Link, DecodeError> {
         let start = bytes.position();
         let is_wave64 = bytes.peek(8)?.starts_with(&WAVE64_MAGIC);
         self.form = if is_wave64 { Form::Wave64 } else { Form::Riff };
         bytes.skip(4);
-        // Where the whole file claims to end.
+        // End of the file by its header.
         let end = match bytes.array()?.map_or(0, u32::from_le_bytes) {
             0 | u32::MAX => None,
             size => Some(start + 8 + u64::from(size)),
@@ -78,14 +83,14 @@ impl Riff {
                     let content = bytes.take(chunk.length.min(FORMAT_BYTES) as usize)?;
                     format = Some(WaveFormat::parse(&content)?);
                 }
-                // RF64 keeps true sizes here, that of the samples second.
+                // RF64 has the actual sizes here, the second one being that of the samples.
                 b"ds64" => {
                     bytes.skip(8);
                     data_bytes = bytes.array()?.map(u64::from_le_bytes);
                 }
                 b"data" => {
-                    let format = format.ok_or(broken("it has no fmt chunk before the data"))?;
-                    let frame_bytes = format.linear.frame_bytes() as u64;
+                    let format = format.ok_or(malformed("it has no fmt chunk before the data"))?;
+                    let frame_bytes = format.pcm.frame_bytes() as u64;
                     let length = self.form.data_length(&chunk, end, data_bytes, frame_bytes);
                     bytes.seek(chunk.start);
                     return Ok(self.begin(format, &chunk, length));
@@ -94,24 +99,28 @@ impl Riff {
             }
             bytes.seek(chunk.next);
         }
-        Err(broken("it has no data chunk"))
+        Err(malformed("it has no data chunk"))
     }
 
     fn begin(&mut self, format: WaveFormat, chunk: &Chunk, length: Option<u64>) -> Link {
-        let WaveFormat { linear, rate, layout } = format;
+        let WaveFormat { pcm, rate, layout } = format;
         self.next_chunk = match (length, self.form) {
             (None, _) => u64::MAX,
             (Some(_), Form::Wave64) => chunk.next,
             (Some(length), Form::Riff) => chunk.start + length + length % 2,
         };
-        self.data = Some((linear, length));
-        let frames = length.map(|length| length / linear.frame_bytes() as u64);
-        Link { container: Container::Wav, codec: Codec::Pcm { linear, layout }, rate, frames }
+        self.data = Some((pcm, length));
+        let frames = length.map(|length| length / pcm.frame_bytes() as u64);
+        Link { container: Container::Wav, codec: Codec::Pcm { pcm, layout }, rate, frames }
     }
 
-    /// Goes to the next file behind the samples and returns whether there is one; all other chunks
-    /// are left out.
-    fn find_next(&mut self, bytes: &mut Bytes, report: &mut Report) -> Result<bool, DecodeError> {
+    /// Advances to the next file behind the samples, skipping other chunks; returns whether there is
+    /// one.
+    fn find_next(
+        &mut self,
+        bytes: &mut ByteReader,
+        report: &mut DecodeReport,
+    ) -> Result<bool, DecodeError> {
         bytes.seek(self.next_chunk);
         loop {
             let head = bytes.peek(12)?;
@@ -131,27 +140,27 @@ impl Riff {
     }
 }
 
-impl Demux for Riff {
+impl Demuxer for WavDemuxer {
     fn next(
         &mut self,
-        bytes: &mut Bytes,
-        report: &mut Report,
-    ) -> Result<Option<Event>, DecodeError> {
-        if let Some((linear, left)) = &mut self.data {
-            if let Some(packet) = linear.packet(left, bytes, report)? {
-                return Ok(Some(Event::Packet(packet)));
+        bytes: &mut ByteReader,
+        report: &mut DecodeReport,
+    ) -> Result<Option<DemuxEvent>, DecodeError> {
+        if let Some((pcm, left)) = &mut self.data {
+            if let Some(packet) = next_packet(*pcm, left, bytes, report)? {
+                return Ok(Some(DemuxEvent::Packet(packet)));
             }
             if !self.find_next(bytes, report)? {
                 return Ok(None);
             }
         }
-        self.link(bytes).map(|link| Some(Event::Link(link)))
+        self.link(bytes).map(|link| Some(DemuxEvent::Link(link)))
     }
 }
 
 impl Form {
-    /// The chunk that begins here, the position being that of its content; `None` at the end.
-    fn chunk(self, bytes: &mut Bytes) -> Result<Option<Chunk>, DecodeError> {
+    /// Reads the header of the chunk at the position; `None` at the end of the upload.
+    fn chunk(self, bytes: &mut ByteReader) -> Result<Option<Chunk>, DecodeError> {
         let at = bytes.position();
         if self == Form::Riff {
             let (Some(name), Some(size)) = (bytes.array()?, bytes.array()?) else {
@@ -167,12 +176,12 @@ impl Form {
         let name = if tail == WAVE64_TAIL { name } else { *b"????" };
         let length = u64::from_le_bytes(size).saturating_sub(24);
         let start = at + 24;
-        let next = start.saturating_add(length.min(ABSURD).next_multiple_of(8));
+        let next = start.saturating_add(length.min(MAX_PLAUSIBLE_BYTES).next_multiple_of(8));
         Ok(Some(Chunk { name, start, length, next }))
     }
 
-    /// How many bytes of samples there are, where that can be known: from the chunk, where the file
-    /// claims to end, and what RF64 says.
+    /// Bytes of samples in the `data` chunk; `None` if unknown. `end` is the end of the file by its
+    /// header, `long` the size in a `ds64` chunk.
     fn data_length(
         self,
         chunk: &Chunk,
@@ -183,14 +192,16 @@ impl Form {
         const UNKNOWN: u64 = u32::MAX as u64;
         match (self, chunk.length) {
             (_, 0) if end.is_none_or(|end| end <= chunk.start) || self == Form::Wave64 => None,
-            (Form::Riff, UNKNOWN) => long.filter(|long| (1..ABSURD).contains(long)),
+            (Form::Riff, UNKNOWN) => long.filter(|long| (1..MAX_PLAUSIBLE_BYTES).contains(long)),
             (Form::Riff, length) => Some(length),
-            // FFmpeg counts the padding, too: what is no whole frame is left out.
-            (Form::Wave64, length) => (length < ABSURD).then(|| length - length % frame_bytes),
+            // FFmpeg counts the padding too; an incomplete frame is dropped.
+            (Form::Wave64, length) => {
+                (length < MAX_PLAUSIBLE_BYTES).then(|| length - length % frame_bytes)
+            }
         }
     }
 }
 
-fn broken(what: &'static str) -> DecodeError {
+fn malformed(what: &'static str) -> DecodeError {
     DecodeError::Malformed { container: Container::Wav, what }
 }

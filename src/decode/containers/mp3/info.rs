@@ -1,25 +1,25 @@
-//! The information tag that stands in for the first frame of many MP3 files.
+//! The information tag in place of the first frame of many MP3 files.
 //!
-//! Xing (<http://gabriel.mp3-tech.org/mp3infotag.html>) counts the frames, LAME adds the encoder's
-//! delay and padding to it, and VBRI is what Fraunhofer's encoders write instead.
+//! Xing's tag (<http://gabriel.mp3-tech.org/mp3infotag.html>) has the frame count, LAME's extension
+//! of it the encoder's delay and padding. Fraunhofer's encoders write a VBRI tag instead.
 
-use crate::decode::containers::mpeg::header::Header;
-use crate::decode::packet::Trim;
+use crate::decode::containers::mp3::header::Header;
+use crate::decode::demux::Trim;
 
-/// The delay of every MP3 decoder in frames, which the encoder's own adds to.
+/// Delay of every MP3 decoder in audio frames, on top of the encoder's.
 const DECODER_DELAY: u64 = 528 + 1;
 
-/// What the tag says.
+/// A parsed information tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Info {
-    /// MP3 frames in the file, this one not counted.
+    /// MP3 frames in the file without this one.
     mp3_frames: Option<u64>,
-    /// Frames that the encoder put in front and behind.
+    /// Audio frames that the encoder added in front and behind.
     delay_padding: Option<(u64, u64)>,
 }
 
 impl Info {
-    /// Reads the tag; `None` if this is a frame with sound.
+    /// Parses the tag; `None` if this is an ordinary frame.
     pub(crate) fn parse(frame: &[u8], header: &Header) -> Option<Info> {
         let number = |bytes: &[u8]| bytes.first_chunk().map(|&b| u64::from(u32::from_be_bytes(b)));
         if let Some(vbri) = frame.get(36..).and_then(|rest| rest.strip_prefix(b"VBRI")) {
@@ -41,17 +41,17 @@ impl Info {
         Some(Info { mp3_frames, delay_padding })
     }
 
-    /// What is left out when every MP3 frame decodes to `frames`.
+    /// The trim of a stream whose MP3 frames decode to `frames` audio frames each.
     pub(crate) fn trim(&self, frames: u32) -> Trim {
         let Some((delay, padding)) = self.delay_padding else { return Trim::none() };
         let end = self.mp3_frames.map_or(u64::MAX, |count| count * u64::from(frames));
-        // The last frames are still in the decoder when the encoder's padding begins.
+        // The decoder's delay shifts the audio into the encoder's padding.
         let padding = if end == u64::MAX { 0 } else { padding.saturating_sub(DECODER_DELAY) };
         Trim::new(delay + DECODER_DELAY, end.saturating_sub(padding)..end)
     }
 
-    /// The frames that are heard, if the tag counts them.
-    pub(crate) fn heard(&self, frames: u32) -> Option<u64> {
+    /// Length of the trimmed stream in audio frames; `None` if the tag has no frame count.
+    pub(crate) fn kept_frames(&self, frames: u32) -> Option<u64> {
         let all = self.mp3_frames? * u64::from(frames);
         let (delay, padding) = self.delay_padding.unwrap_or_default();
         let trimmed = match self.delay_padding {
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lame_tag_tells_length_delay_and_padding() {
+    fn lame_tag_has_length_delay_and_padding() {
         let header = Header::parse(&[0xff, 0xfb, 0x90, 0x64]).unwrap();
         let mut frame = vec![0; 417];
         frame[36..48].copy_from_slice(b"Info\0\0\0\x0f\0\0\x01\0");
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(info, Info { mp3_frames: Some(256), delay_padding: Some((576, 1104)) });
         let all = 256 * 1152;
         assert_eq!(info.trim(1152), Trim::new(1105, all - 575..all));
-        assert_eq!(info.heard(1152), Some(all - 1105 - 575));
+        assert_eq!(info.kept_frames(1152), Some(all - 1105 - 575));
         frame[36] = b'X';
         assert_eq!(Info::parse(&frame, &header), None);
     }

@@ -1,6 +1,6 @@
 //! The header of an MPEG audio frame (ISO/IEC 11172-3, 2.4.1.3, and 13818-3).
 
-/// What the four bytes say.
+/// A parsed frame header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     /// 1, 2 or 3.
@@ -8,32 +8,34 @@ pub(crate) struct Header {
     /// Sample rate in Hz.
     pub(crate) rate: u32,
     pub(crate) channels: u32,
-    /// Bytes of the frame, this header among them.
+    /// Bytes of the frame including this header.
     pub(crate) bytes: usize,
-    /// Frames that it decodes to.
+    /// Audio frames that it decodes to.
     pub(crate) frames: u32,
-    /// Where the side information ends: an information tag begins there.
+    /// End of the side information, where an information tag begins.
     pub(crate) side_info_end: usize,
 }
 
+/// Bit rates of MPEG-1 in kbit/s, by layer and code.
 const BITRATES_1: [[u32; 14]; 3] = [
     [32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448],
     [32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384],
     [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320],
 ];
+/// Bit rates of MPEG-2 and MPEG-2.5 in kbit/s, of layer I and of layers II and III.
 const BITRATES_2: [[u32; 14]; 2] = [
     [32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256],
     [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160],
 ];
 
 impl Header {
-    /// Parses the first four bytes; `None` if they are no header, or one of free format.
+    /// Parses the first four bytes; `None` if they are not a header, or one of free format.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Header> {
         let word = u32::from_be_bytes(*bytes.first_chunk()?);
         if word >> 21 != 0x7ff {
             return None;
         }
-        // The version halves the rate once or twice.
+        // MPEG-2 halves the sample rates of MPEG-1, MPEG-2.5 halves them again.
         let halvings = match word >> 19 & 3 {
             0 => 2,
             2 => 1,
@@ -70,10 +72,10 @@ impl Header {
         })
     }
 
-    /// Whether frames of free format begin here: their header has no bit rate, so that they are as
-    /// long as it takes to the next one. `window` holds more than two of any length.
+    /// Whether frames of free format begin here. Their headers state no bit rate: only the distance
+    /// between headers shows their length. `window` must hold more than two frames.
     pub(crate) fn is_free_format(window: &[u8]) -> bool {
-        // Rate, version and layer stay as they are, padding comes and goes.
+        // Sample rate, version and layer are constant; the padding bit is not.
         let kind = |at: usize| match window.get(at..at + 4) {
             Some(&[0xff, second, third, _])
                 if third >> 4 == 0
@@ -85,13 +87,13 @@ impl Header {
             _ => None,
         };
         let is_next = |at: usize| kind(at).is_some() && kind(at) == kind(0);
-        // A frame holds its side information at least.
+        // A frame is at least as long as its side information.
         kind(0).is_some()
             && (21..window.len() / 2)
                 .any(|length| is_next(length) && (2 * length - 1..=2 * length + 1).any(is_next))
     }
 
-    /// Whether both belong to one stream.
+    /// Whether both may belong to one stream.
     pub(crate) fn is_like(&self, other: &Header) -> bool {
         let kind = |header: &Header| (header.layer, header.rate, header.channels, header.frames);
         kind(self) == kind(other)
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn free_format_is_told_by_its_rhythm() {
+    fn free_format_is_recognised_by_equal_distances() {
         let frame = |padding: u8| {
             let mut frame = vec![0xff, 0xfb, padding << 1, 0x64];
             frame.resize(1306 + usize::from(padding), 0x55);

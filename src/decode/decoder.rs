@@ -1,0 +1,203 @@
+//! Decodes one upload: events of a demuxer become blocks of stereo.
+
+use super::containers::raw::RawDemuxer;
+use super::demux::{DemuxEvent, Demuxer};
+use super::error::DecodeError;
+use super::limits::DecodeLimits;
+use super::link::LinkDecoder;
+use super::probe;
+use super::reader::ByteReader;
+use super::report::{DecodeReport, SourceInfo};
+use super::upload::ReadAt;
+use crate::audio::{Encoding, Frames, Hertz, Stereo};
+
+/// Frames of one block of silence.
+const SILENT_BLOCK_FRAMES: u64 = 65_536;
+
+/// What the bytes of an upload are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// A file of any supported format, recognised by its content.
+    Container,
+    /// Interleaved samples without a header, for example from a microphone.
+    Raw {
+        /// How a sample is stored.
+        encoding: Encoding,
+        /// Sample rate.
+        rate: Hertz,
+        /// 1 or 2.
+        channels: u8,
+    },
+}
+
+/// A run of decoded audio.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Block {
+    /// Sample rate of its link; it changes where a link of another rate begins.
+    pub rate: Hertz,
+    /// At least one frame. Every sample is finite; full scale is 1.0, which lossy codecs exceed.
+    pub audio: Stereo,
+}
+
+/// Decodes one upload.
+pub struct Decoder {
+    bytes: ByteReader,
+    demuxer: Box<dyn Demuxer>,
+    limits: DecodeLimits,
+    source: SourceInfo,
+    link: LinkDecoder,
+    report: DecodeReport,
+    /// Frames of silence that are inserted but not returned yet.
+    pending_silence: u64,
+    /// Frames of silence inserted for missing packets so far.
+    inserted_silence: u64,
+    /// At least one frame came from a packet.
+    has_audio: bool,
+    has_ended: bool,
+}
+
+impl Decoder {
+    /// Reads as much as it takes to recognise the format and read its headers; blocks until these
+    /// bytes have arrived.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for uploads that are empty, unreadable or of an unsupported format.
+    pub fn open(
+        upload: Box<dyn ReadAt>,
+        input: &Input,
+        limits: &DecodeLimits,
+    ) -> Result<Decoder, DecodeError> {
+        let mut bytes = ByteReader::new(upload);
+        if bytes.at_end()? {
+            return Err(DecodeError::Empty);
+        }
+        let mut demuxer: Box<dyn Demuxer> = match *input {
+            Input::Container => probe::open(&mut bytes, limits)?,
+            Input::Raw { encoding, rate, channels } => {
+                Box::new(RawDemuxer::open(encoding, rate, channels)?)
+            }
+        };
+        let mut report = DecodeReport { links: 1, ..DecodeReport::default() };
+        let Some(DemuxEvent::Link(link)) = demuxer.next(&mut bytes, &mut report)? else {
+            return Err(DecodeError::UnknownFormat { looks_like: "cut before its audio begins" });
+        };
+        let source = SourceInfo {
+            container: link.container,
+            codec: link.codec.name(),
+            rate: link.rate,
+            channels: link.codec.channels(),
+            frames: link.frames.map(Frames),
+        };
+        Ok(Decoder {
+            bytes,
+            demuxer,
+            limits: limits.clone(),
+            source,
+            link: LinkDecoder::open(link, limits)?,
+            report,
+            pending_silence: 0,
+            inserted_silence: 0,
+            has_audio: false,
+            has_ended: false,
+        })
+    }
+
+    /// What the headers of the first link state.
+    pub fn source(&self) -> &SourceInfo {
+        &self.source
+    }
+
+    /// The next block; blocks until its bytes have arrived. `None` after the last block and after an
+    /// error.
+    ///
+    /// # Errors
+    /// [`DecodeError`]; the blocks returned before it are valid.
+    pub fn next_block(&mut self) -> Result<Option<Block>, DecodeError> {
+        if self.has_ended {
+            return Ok(None);
+        }
+        let next = self.advance();
+        self.has_ended = !matches!(next, Ok(Some(_)));
+        next
+    }
+
+    /// What has been decoded, repaired and skipped so far.
+    pub fn report(&self) -> DecodeReport {
+        self.report
+    }
+
+    fn advance(&mut self) -> Result<Option<Block>, DecodeError> {
+        loop {
+            if self.pending_silence > 0 {
+                let frames = self.pending_silence.min(SILENT_BLOCK_FRAMES);
+                self.pending_silence -= frames;
+                return Ok(self.block(Stereo::zeros(Frames(frames).as_len())));
+            }
+            let event = match self.demuxer.next(&mut self.bytes, &mut self.report) {
+                // The audio in front of a broken header is worth keeping.
+                Err(DecodeError::Malformed { .. }) if self.has_audio => {
+                    self.report.broken_links += 1;
+                    None
+                }
+                event => event?,
+            };
+            match event {
+                Some(DemuxEvent::Packet(packet)) => {
+                    let decoded = self.link.decode(&packet, &mut self.report);
+                    self.has_audio |= decoded.has_audio;
+                    if let Some(block) = self.block(decoded.audio) {
+                        return Ok(Some(block));
+                    }
+                }
+                Some(DemuxEvent::Gap(frames)) => self.insert_silence(frames),
+                Some(DemuxEvent::Link(link)) => {
+                    self.count_missing_frames();
+                    if self.report.links >= self.limits.links {
+                        return Err(self.too_many_links());
+                    }
+                    self.link = LinkDecoder::open(link, &self.limits)?;
+                    self.report.links += 1;
+                }
+                None => {
+                    self.count_missing_frames();
+                    return if self.has_audio { Ok(None) } else { Err(self.nothing_decoded()) };
+                }
+            }
+        }
+    }
+
+    /// Inserts silence for missing frames, at most [`DecodeLimits::gap_frames`] in all.
+    fn insert_silence(&mut self, frames: u64) {
+        self.link.reset();
+        let inserted = frames.min(self.limits.gap_frames - self.inserted_silence);
+        self.inserted_silence += inserted;
+        self.pending_silence += inserted;
+        self.report.gaps += 1;
+        self.report.silenced_frames += Frames(inserted);
+    }
+
+    fn block(&mut self, audio: Stereo) -> Option<Block> {
+        self.link.returned_frames += audio.frames().0;
+        (!audio.is_empty()).then_some(Block { rate: self.link.rate, audio })
+    }
+
+    /// Counts the frames that the headers of the link that ends here stated but that did not come.
+    fn count_missing_frames(&mut self) {
+        let stated = self.link.stated_frames.take().unwrap_or(0);
+        let missing = stated.saturating_sub(self.link.returned_frames);
+        // A header may state any length.
+        let Frames(before) = self.report.missing_frames;
+        self.report.missing_frames = Frames(before.saturating_add(missing));
+    }
+
+    fn too_many_links(&self) -> DecodeError {
+        let (container, limit) = (self.source.container, self.limits.links);
+        DecodeError::TooLarge { container, what: "streams", limit }
+    }
+
+    fn nothing_decoded(&self) -> DecodeError {
+        let DecodeReport { damaged_packets, gaps, .. } = self.report;
+        let container = self.source.container;
+        DecodeError::NothingDecoded { container, damaged: damaged_packets + gaps }
+    }
+}
