@@ -1,12 +1,12 @@
-//! Names that no file can have everywhere.
+//! File names that Windows reserves for devices.
 
-/// What Windows takes for a device in any folder, whatever ends it and in any case: `aux.wav` is no file there.
+/// Reserved in any folder, in any case and with any extension: `aux.wav` is not a file on Windows.
 const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
-/// Those that have a digit after them.
+/// Reserved with one digit behind them.
 const PORTS: [&str; 2] = ["com", "lpt"];
 
-/// Whether a file or folder of this name would be a device on Windows.
+/// Whether a file or folder name is a device on Windows.
 pub fn is_device_name(name: &str) -> bool {
     let name = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
     let is_port = |port: &str| {
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_are_known_in_any_case_and_with_any_ending() {
+    fn devices_match_in_any_case_and_with_any_extension() {
         for device in ["con", "CON", "nul.wav", "Aux.tar.gz", "prn ", "com1", "LPT9.txt"] {
             assert!(is_device_name(device), "{device:?}");
         }

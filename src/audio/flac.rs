@@ -1,4 +1,4 @@
-//! FLAC files, written block by block: nothing of a long stem is held.
+//! Writes FLAC files block by block, in constant memory.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -13,33 +13,33 @@ use flacenc::source::{Context, Fill, FrameBuf};
 
 use super::{Encoding, Hertz, Stereo};
 
-/// The highest rate that the encoder takes.
+/// Highest sample rate that the encoder supports.
 pub const HIGHEST: Hertz = Hertz(96_000);
 
-/// Frames of a block, all but the last.
+/// Frames of every block but the last.
 const BLOCK: usize = 4096;
 
-/// Bytes of one frame of the samples that are packed: 24-bit stereo.
+/// Bytes of one frame of 24-bit stereo.
 const FRAME_BYTES: usize = Stereo::CHANNELS * Encoding::S24Le.bytes_per_sample();
 
-/// A stereo FLAC file of 24 bits that is being written.
+/// A stereo FLAC file of 24 bits that is being written. [`finish`](FlacFile::finish) completes it.
 pub struct FlacFile {
     file: BufWriter<File>,
     config: Verified<Encoder>,
-    /// Predicts nothing.
+    /// Settings without prediction.
     plain: Verified<Encoder>,
     info: StreamInfo,
     context: Context,
-    /// Bytes that do not fill a block yet.
-    waiting: Vec<u8>,
+    /// Frames that do not fill a block yet.
+    pending: Vec<u8>,
     blocks: usize,
 }
 
 impl FlacFile {
-    /// Starts a file; one that is there is replaced.
+    /// Creates a file, replacing an existing one.
     ///
     /// # Errors
-    /// What the disk says; `InvalidInput` for a rate above [`HIGHEST`].
+    /// I/O errors; `InvalidInput` for a rate above [`HIGHEST`].
     pub fn create(path: &Path, rate: Hertz) -> io::Result<FlacFile> {
         let bits = 8 * Encoding::S24Le.bytes_per_sample();
         let mut info = StreamInfo::new(rate.0 as usize, Stereo::CHANNELS, bits).map_err(invalid)?;
@@ -51,51 +51,52 @@ impl FlacFile {
         let plain = plain.into_verified().map_err(|(_, error)| invalid(error))?;
         let context = Context::new(bits, Stereo::CHANNELS);
         let file = BufWriter::new(File::create(path)?);
-        let waiting = Vec::with_capacity(BLOCK * FRAME_BYTES);
-        let mut flac = FlacFile { file, config, plain, info, context, waiting, blocks: 0 };
-        flac.write_head()?;
+        let pending = Vec::with_capacity(BLOCK * FRAME_BYTES);
+        let mut flac = FlacFile { file, config, plain, info, context, pending, blocks: 0 };
+        flac.write_header()?;
         Ok(flac)
     }
 
-    /// Adds whole frames of [`Encoding::S24Le`].
+    /// Appends whole frames of [`Encoding::S24Le`].
     ///
     /// # Errors
-    /// What the disk says.
+    /// I/O errors.
     pub fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         debug_assert_eq!(bytes.len() % FRAME_BYTES, 0);
         while !bytes.is_empty() {
-            let room = BLOCK * FRAME_BYTES - self.waiting.len();
-            let (taken, rest) = bytes.split_at(room.min(bytes.len()));
-            self.waiting.extend_from_slice(taken);
+            let missing = BLOCK * FRAME_BYTES - self.pending.len();
+            let (taken, rest) = bytes.split_at(missing.min(bytes.len()));
+            self.pending.extend_from_slice(taken);
             bytes = rest;
-            if self.waiting.len() == BLOCK * FRAME_BYTES {
+            if self.pending.len() == BLOCK * FRAME_BYTES {
                 self.write_block()?;
             }
         }
         Ok(())
     }
 
-    /// Writes what is left, and in front what is known only now: lengths and the samples' MD5.
+    /// Writes the last block, then the header with the length and the MD5 of the samples, and
+    /// syncs the file.
     ///
     /// # Errors
-    /// What the disk says.
+    /// I/O errors.
     pub fn finish(mut self) -> io::Result<()> {
-        if !self.waiting.is_empty() {
+        if !self.pending.is_empty() {
             self.write_block()?;
         }
         self.info.set_total_samples(self.context.total_samples());
         self.info.set_md5_digest(&self.context.md5_digest());
         self.file.seek(SeekFrom::Start(0))?;
-        self.write_head()?;
+        self.write_header()?;
         self.file.into_inner()?.sync_all()
     }
 
     fn write_block(&mut self) -> io::Result<()> {
         let bytes = Encoding::S24Le.bytes_per_sample();
-        let frames = self.waiting.len() / FRAME_BYTES;
+        let frames = self.pending.len() / FRAME_BYTES;
         let mut block = FrameBuf::with_size(Stereo::CHANNELS, BLOCK).map_err(invalid)?;
-        block.fill_le_bytes(&self.waiting, bytes).map_err(invalid)?;
-        self.context.fill_le_bytes(&self.waiting, bytes).map_err(invalid)?;
+        block.fill_le_bytes(&self.pending, bytes).map_err(invalid)?;
+        self.context.fill_le_bytes(&self.pending, bytes).map_err(invalid)?;
         debug_assert_eq!(block.filled_size(), frames);
         let encode = |config| encode_fixed_size_frame(config, &block, self.blocks, &self.info);
         let mut frame = encode(&self.config).map_err(invalid)?;
@@ -106,13 +107,13 @@ impl FlacFile {
         frame.write(&mut sink).map_err(invalid)?;
         self.file.write_all(sink.as_slice())?;
         self.blocks += 1;
-        self.waiting.clear();
+        self.pending.clear();
         Ok(())
     }
 
-    fn write_head(&mut self) -> io::Result<()> {
+    fn write_header(&mut self) -> io::Result<()> {
         let mut info = self.info.clone();
-        // How long the shortest and the longest block are is not told: 0 means unknown.
+        // Sizes of the smallest and largest frame: 0 means unknown.
         info.set_frame_sizes(0, 0).map_err(invalid)?;
         let mut sink = ByteSink::new();
         Stream::with_stream_info(info).write(&mut sink).map_err(invalid)?;
@@ -120,8 +121,9 @@ impl FlacFile {
     }
 }
 
-/// Whether a block's residuals take no more room than its samples do. The encoder adds up their lengths in
-/// 32 bits, so that a block of silence and sudden noise may look short to it and be hundreds of megabytes.
+/// Whether a block's residuals take at most as many bits as its samples. The encoder sums their
+/// lengths in 32 bits: a block of silence and sudden noise can overflow it and take hundreds of
+/// megabytes.
 fn is_small(frame: &Frame, frames: usize) -> bool {
     let channels = (0..Stereo::CHANNELS).filter_map(|channel| frame.subframe(channel));
     let residuals = channels.filter_map(|subframe| match subframe {
@@ -133,7 +135,7 @@ fn is_small(frame: &Frame, frames: usize) -> bool {
         <= (8 * frames * FRAME_BYTES) as u64
 }
 
-/// The bits that the higher parts of a residual's numbers take, one for each unit.
+/// Bits of the unary parts of a residual's Rice codes.
 fn unary_bits(residual: &Residual, frames: usize) -> u64 {
     let part = (frames >> residual.partition_order()).max(1);
     let bits = |index: usize| {

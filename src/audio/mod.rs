@@ -1,5 +1,6 @@
-//! Audio as values and files: [`units`], [`stereo`] buffers, [`pcm`] encodings, [`stem`] names, and, above these,
-//! [`wav`] and [`flac`] files and [`resample`]. [`device_names`]: file names that Windows reserves.
+//! Audio as values and files: [`units`], [`stereo`] buffers, [`pcm`] encodings, [`stem`] names, and,
+//! above these, [`wav`] and [`flac`] files and [`resample`]. [`device_names`] are the file names that
+//! Windows reserves.
 
 pub mod device_names;
 pub mod flac;

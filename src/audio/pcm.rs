@@ -1,4 +1,4 @@
-//! PCM encodings: samples to bytes and back, little-endian, interleaved stereo.
+//! PCM encodings: conversion between samples and little-endian bytes.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,10 +27,10 @@ impl Encoding {
         }
     }
 
-    /// Appends `samples` to `bytes` and returns how many had to be clipped to full scale.
+    /// Appends `samples` to `bytes` and returns how many were clipped to full scale.
     ///
-    /// Integers are rounded to nearest, and 1.0 is 2^(bits-1), as decoders read them back; a
-    /// sample that is no number becomes silence and counts as clipped.
+    /// Integers are rounded to nearest, half to even, and 1.0 is 2^(bits-1), as decoders read them
+    /// back. A NaN becomes silence and counts as clipped.
     pub fn write(self, samples: impl Iterator<Item = f32>, bytes: &mut Vec<u8>) -> u64 {
         let mut clipped = 0;
         match self {
@@ -47,7 +47,7 @@ impl Encoding {
         clipped
     }
 
-    /// Appends the frames of `audio`, left and right in turn, as [`write`](Encoding::write) does.
+    /// Appends the frames of `audio`, interleaved, as [`write`](Encoding::write) does.
     pub fn write_frames(self, audio: &Stereo, bytes: &mut Vec<u8>) -> u64 {
         let mut clipped = 0;
         match self {
@@ -64,7 +64,7 @@ impl Encoding {
         clipped
     }
 
-    /// Reads frames, left and right in turn; bytes of an unfinished last frame are left out.
+    /// Reads interleaved frames; an incomplete last frame is dropped.
     pub fn read_frames(self, bytes: &[u8]) -> Stereo {
         match self {
             Encoding::F32Le => frames(bytes, f32::from_le_bytes),
@@ -75,7 +75,7 @@ impl Encoding {
         }
     }
 
-    /// Reads samples; bytes of an unfinished last sample are left out.
+    /// Reads samples; an incomplete last sample is dropped.
     pub fn read(self, bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
         bytes.chunks_exact(self.bytes_per_sample()).map(move |b| match self {
             Encoding::F32Le => f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
@@ -87,7 +87,7 @@ impl Encoding {
     }
 }
 
-/// Appends frames, sample by sample as `encode` says.
+/// Appends frames, encoding each sample with `encode`.
 fn append<const N: usize>(
     audio: &Stereo,
     bytes: &mut Vec<u8>,
@@ -102,7 +102,7 @@ fn append<const N: usize>(
     }
 }
 
-/// Frames, sample by sample as `decode` says.
+/// Reads frames, decoding each sample with `decode`.
 fn frames<const N: usize>(bytes: &[u8], decode: impl Fn([u8; N]) -> f32) -> Stereo {
     let (frames, _) = bytes.as_chunks::<N>().0.as_chunks::<2>();
     let mut audio = Stereo::zeros(frames.len());
@@ -113,13 +113,13 @@ fn frames<const N: usize>(bytes: &[u8], decode: impl Fn([u8; N]) -> f32) -> Ster
     audio
 }
 
-/// `sample` in units of the last of `bits` fractional bits, clamped to what they hold.
+/// `sample` times 2^`bits`, rounded and clamped to a signed integer of `bits + 1` bits.
 fn quantize(sample: f32, bits: u32, clipped: &mut u64) -> i32 {
     let full_scale = f64::from(1_u32 << bits);
-    // Of a number so large nothing is left behind the point; what is cut off is rounded to even. It takes two
-    // instructions on every processor, and what is too large for it is clamped all the same.
-    const WHOLE: f64 = 1.5 * (1_u64 << 52) as f64;
-    let value = f64::from(sample) * full_scale + WHOLE - WHOLE;
+    // An `f64` of this size has no fractional bits, so that the addition rounds, half to even. Two
+    // instructions on every processor; larger values are clamped anyway.
+    const ROUNDING: f64 = 1.5 * (1_u64 << 52) as f64;
+    let value = f64::from(sample) * full_scale + ROUNDING - ROUNDING;
     let clamped = value.clamp(-full_scale, full_scale - 1.0);
     // Also true for a NaN, which equals nothing.
     *clipped += u64::from(clamped != value);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn integers_come_back_as_they_went() {
+    fn samples_survive_a_round_trip() {
         for encoding in [Encoding::S16Le, Encoding::S24Le, Encoding::F32Le] {
             let samples: Vec<f32> = (-100..100).map(|i| i as f32 / 128.0).collect();
             let mut bytes = Vec::new();

@@ -7,29 +7,29 @@ use serde::{Deserialize, Serialize};
 
 use super::device_names::is_device_name;
 
-/// A stem's name as models use it: 1 to 32 of `a-z`, `0-9`, `_` and `-`, beginning with a letter.
+/// A stem's name as in model cards: 1 to 32 of `a-z`, `0-9`, `_` and `-`, beginning with a letter.
 ///
-/// Nothing else ever becomes part of a path, so `../etc` is refused here and not further down; and so is `aux`,
-/// which no file can be called on Windows.
+/// Stem names become file names. Paths such as `../etc` are rejected here, and so are names that
+/// Windows reserves, such as `aux`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StemName(String);
 
-/// The text is not a stem's name.
+/// The text is not a stem name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "{0:?} is not a stem name: it takes 1 to 32 of a-z, 0-9, '_' and '-', beginning with a letter, and is \
-     no device of Windows"
+    "{0:?} is not a stem name: it must be 1 to 32 of a-z, 0-9, '_' and '-', begin with a letter, and not \
+     be reserved by Windows"
 )]
 pub struct BadStemName(String);
 
 impl StemName {
-    /// Everything but the vocals; available beside every model's own stems.
+    /// Everything but the vocals; available in addition to a model's own stems.
     pub const ACCOMPANIMENT: &'static str = "accompaniment";
     /// The sung or spoken voice.
     pub const VOCALS: &'static str = "vocals";
 
-    /// `accompaniment`, as a name.
+    /// The name `accompaniment`.
     pub fn accompaniment() -> StemName {
         StemName(Self::ACCOMPANIMENT.to_owned())
     }
@@ -83,14 +83,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_plain_names_are_stems() {
+    fn only_safe_names_are_accepted() {
         for good in ["vocals", "drums", "stem_2", "lead-guitar"] {
             assert_eq!(good.parse::<StemName>().unwrap().as_str(), good);
         }
         for bad in
             ["", "../vocals", "a/b", "Vocals", "1st", "vocals.wav", "a\0", "aux", &"x".repeat(33)]
         {
-            assert!(bad.parse::<StemName>().is_err(), "{bad:?} passed");
+            assert!(bad.parse::<StemName>().is_err(), "{bad:?} was accepted");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Units as types: a count of frames is not a rate, and neither is a byte count.
+//! Units as types, so that counts of frames, sample rates and byte counts are not confused.
 
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub};
@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 pub struct Hertz(pub u32);
 
 impl Hertz {
-    /// The lowest rate that is resampled: telephone speech.
+    /// Lowest supported rate: telephone speech.
     pub const LOWEST: Hertz = Hertz(8_000);
-    /// The highest rate that is resampled: four times DAT.
+    /// Highest supported rate: four times that of DAT.
     pub const HIGHEST: Hertz = Hertz(192_000);
 
-    /// Whether Stemwire takes audio at this rate.
+    /// Whether audio at this rate is supported.
     pub fn is_supported(self) -> bool {
         (Self::LOWEST..=Self::HIGHEST).contains(&self)
     }
@@ -29,7 +29,7 @@ impl fmt::Display for Hertz {
     }
 }
 
-/// A position or a length in frames: one sample per channel.
+/// A position or a length in frames. A frame is one sample per channel.
 #[derive(
     Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -37,38 +37,38 @@ impl fmt::Display for Hertz {
 pub struct Frames(pub u64);
 
 impl Frames {
-    /// No frames; the start of a track.
+    /// Length 0, or the start of a track.
     pub const ZERO: Frames = Frames(0);
 
-    /// A length that is held in memory.
+    /// From a length in memory.
     pub fn from_len(len: usize) -> Frames {
         Frames(len as u64)
     }
 
-    /// This length as an index into memory; saturates, so that a length that no memory holds
-    /// fails at the allocation and not silently.
+    /// As a length in memory. Saturates, so that an impossible length fails at the allocation instead
+    /// of wrapping silently.
     pub fn as_len(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 
-    /// How long this many frames sound at `rate`.
+    /// Duration of this many frames at `rate`.
     pub fn duration(self, rate: Hertz) -> Duration {
         Duration::from_secs_f64(self.0 as f64 / f64::from(rate.0.max(1)))
     }
 
-    /// How many frames cover `duration` at `rate`, rounded up.
+    /// Frames in `duration` at `rate`, rounded up.
     pub fn covering(duration: Duration, rate: Hertz) -> Frames {
         Frames((duration.as_secs_f64() * f64::from(rate.0)).ceil() as u64)
     }
 
-    /// The length after resampling from rate `from` to rate `to`: rounded up, so that the last
-    /// frame is covered. Exact for any length that fits a file.
+    /// Length after resampling from rate `from` to rate `to`, rounded up so that the last frame is
+    /// covered. Saturates; exact for any length that fits a file.
     pub fn resampled(self, from: Hertz, to: Hertz) -> Frames {
         let frames = (u128::from(self.0) * u128::from(to.0)).div_ceil(u128::from(from.0.max(1)));
         Frames(u64::try_from(frames).unwrap_or(u64::MAX))
     }
 
-    /// `self - other`, or zero where `other` is larger.
+    /// `self - other`, or zero if `other` is larger.
     pub fn saturating_sub(self, other: Frames) -> Frames {
         Frames(self.0.saturating_sub(other.0))
     }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn there_and_back_never_loses_a_frame() {
+    fn resampling_there_and_back_loses_no_frame() {
         for frames in [0, 1, 146, 147, 148, 44_099, 1_000_003] {
             let there = Frames(frames).resampled(Hertz(48_000), Hertz(44_100));
             assert!(there.resampled(Hertz(44_100), Hertz(48_000)) >= Frames(frames));

@@ -1,8 +1,8 @@
-//! WAV files that grow while they can be read.
+//! Writes WAV files that can be read while they grow.
 //!
-//! The header has one fixed length, so that a frame's place never moves: a `JUNK` chunk keeps the room
-//! that RF64 needs for its 64-bit sizes (EBU Tech 3306). While the file grows, its sizes are 0xFFFFFFFF,
-//! which readers take for "unknown, read to the end"; they are set when it is finished.
+//! The header has a fixed length, so that the offset of a frame never changes: a `JUNK` chunk reserves
+//! the bytes that RF64 needs for its 64-bit sizes (EBU Tech 3306). While the file grows, its sizes are
+//! 0xFFFFFFFF, which readers take for "unknown, read to the end"; they are set when it is finished.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -13,10 +13,10 @@ use super::{Encoding, Frames, Hertz, Stereo};
 /// Bytes before the first frame.
 pub const HEADER_BYTES: u64 = 94;
 
-/// The largest file whose sizes fit a plain WAV.
+/// Sizes from this on need RF64.
 const MAX_PLAIN_BYTES: u64 = u32::MAX as u64;
 
-/// What a size says while it is not known.
+/// A size that is not known yet.
 const UNKNOWN: u32 = u32::MAX;
 
 /// Bytes of one stereo frame.
@@ -35,18 +35,21 @@ pub struct GrowingWav {
 }
 
 impl GrowingWav {
-    /// Starts a file, which must not exist.
+    /// Creates a file, which must not exist.
+    ///
+    /// # Errors
+    /// I/O errors; `AlreadyExists` if the file exists.
     pub fn create(path: &Path, encoding: Encoding, rate: Hertz) -> io::Result<GrowingWav> {
         let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         file.write_all(&header(encoding, rate, None))?;
         Ok(GrowingWav { file, encoding, rate, frames: Frames::ZERO, scratch: Vec::new() })
     }
 
-    /// Goes on with a file of the same form after its first `frames` frames; what follows them is cut
-    /// off.
+    /// Continues a file of the same encoding and rate behind its first `frames` frames; the rest is
+    /// truncated.
     ///
     /// # Errors
-    /// `InvalidData` where the file holds fewer frames.
+    /// I/O errors; `InvalidData` if the file holds fewer frames.
     pub fn resume(
         path: &Path,
         encoding: Encoding,
@@ -65,7 +68,10 @@ impl GrowingWav {
         Ok(GrowingWav { file, encoding, rate, frames, scratch: Vec::new() })
     }
 
-    /// Adds frames; answers how many samples had to be clipped.
+    /// Appends frames and returns how many samples were clipped.
+    ///
+    /// # Errors
+    /// I/O errors.
     pub fn append(&mut self, audio: &Stereo) -> io::Result<u64> {
         self.scratch.clear();
         let clipped = self.encoding.write_frames(audio, &mut self.scratch);
@@ -74,7 +80,10 @@ impl GrowingWav {
         Ok(clipped)
     }
 
-    /// Adds whole frames that are encoded already.
+    /// Appends whole frames that are already encoded.
+    ///
+    /// # Errors
+    /// I/O errors.
     pub fn append_encoded(&mut self, bytes: &[u8]) -> io::Result<()> {
         debug_assert_eq!(bytes.len() as u64 % frame_bytes(self.encoding), 0);
         self.file.write_all(bytes)?;
@@ -87,17 +96,23 @@ impl GrowingWav {
         self.frames
     }
 
-    /// Says the rate that the finished file has, where it was not known before.
+    /// Sets the sample rate that [`finish`](GrowingWav::finish) writes, if it was unknown before.
     pub fn set_rate(&mut self, rate: Hertz) {
         self.rate = rate;
     }
 
-    /// Waits until all frames are safely on the disk.
+    /// Syncs all frames to the disk.
+    ///
+    /// # Errors
+    /// I/O errors.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 
-    /// Writes the final sizes and waits until all is safely on the disk.
+    /// Writes the final header and syncs the file to the disk.
+    ///
+    /// # Errors
+    /// I/O errors.
     pub fn finish(mut self) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(&header(self.encoding, self.rate, Some(self.frames)))?;
@@ -105,11 +120,11 @@ impl GrowingWav {
     }
 }
 
-/// The header of a stereo file of so many frames, `None` while it grows; [`HEADER_BYTES`] long.
+/// The header of a stereo file of `frames` frames, `None` while it grows; [`HEADER_BYTES`] long.
 pub fn header(encoding: Encoding, rate: Hertz, frames: Option<Frames>) -> Vec<u8> {
     let frame = frame_bytes(encoding);
     let data = frames.map(|frames| frames.0 * frame);
-    // Chunks have even lengths; a stereo frame always has.
+    // No padding: stereo frames have an even length.
     let riff = data.map(|data| HEADER_BYTES - 8 + data);
     let fits =
         |size: Option<u64>| size.filter(|&s| s < MAX_PLAIN_BYTES).map_or(UNKNOWN, |s| s as u32);
@@ -184,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn another_reader_finds_every_frame() {
+    fn hound_reads_every_frame() {
         let open = |path: &Path| hound::WavReader::open(path).unwrap();
         check(Encoding::F32Le, 32, |path| {
             open(path).samples::<f32>().map(Result::unwrap).collect()
@@ -198,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn resuming_after_more_than_there_is_is_refused() {
+    fn resuming_beyond_the_end_is_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("stem.wav");
         GrowingWav::create(&path, Encoding::F32Le, Hertz(44_100))
@@ -210,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn large_files_say_so_in_64_bits() {
+    fn large_files_become_rf64() {
         let frames = Frames(u64::from(u32::MAX) / 8 + 1);
         let bytes = header(Encoding::F32Le, Hertz(44_100), Some(frames));
         assert_eq!((&bytes[..4], &bytes[12..16]), (&b"RF64"[..], &b"ds64"[..]));
