@@ -1,12 +1,13 @@
-//! What an engine that gives up its place leaves: the frames that were not final yet, fading out while the
-//! next engine's come in.
+//! Cross-fade between two engines: the frames of the previous engine that were not final yet fade out
+//! while those of the next one fade in.
 
 use std::f32::consts::TAU;
 
 use crate::audio::{Frames, Stereo};
 use crate::dsp::OverlapAdd;
 
-/// Several stems from `position` on, each frame multiplied by its share of what is heard, and these shares.
+/// Several stems of the previous engine from frame `position` on, each frame multiplied by its share
+/// of the result, and these shares (0 to 1).
 #[derive(Debug, Clone, PartialEq)]
 pub struct FadeOut {
     position: Frames,
@@ -15,34 +16,34 @@ pub struct FadeOut {
 }
 
 impl FadeOut {
-    /// Nothing that fades.
+    /// An empty fade.
     pub fn none(stems: usize, position: Frames) -> FadeOut {
         FadeOut { position, shares: Vec::new(), stems: vec![Stereo::new(); stems] }
     }
 
-    /// What was stored: `shares` and every one of `stems` must be equally long, else `None`.
+    /// A stored fade; `None` unless `shares` and every one of `stems` have the same length.
     pub fn restore(position: Frames, shares: Vec<f32>, stems: Vec<Stereo>) -> Option<FadeOut> {
         let fits = stems.iter().all(|stem| stem.len() == shares.len());
         fits.then_some(FadeOut { position, shares, stems })
     }
 
-    /// The share of each frame from `position` on.
+    /// Share of each frame from `position` on.
     pub fn shares(&self) -> &[f32] {
         &self.shares
     }
 
-    /// Each stem from `position` on, multiplied by the shares.
+    /// Each stem from `position` on, already multiplied by the shares.
     pub fn stems(&self) -> &[Stereo] {
         &self.stems
     }
 
-    /// Lets `overlap` fade out, too: each of its frames, of which the share `there` is there already and the
-    /// rest was still to be added, is multiplied by its factor. `self` is what faded before.
+    /// Fades out `overlap` too, the overlap state of the engine that followed this fade's. Of each of
+    /// its frames the share `present` has been added, and it is multiplied by its factor.
     #[must_use]
     pub fn followed_by(
         mut self,
         mut overlap: OverlapAdd,
-        there: &[f32],
+        present: &[f32],
         factors: &[f32],
     ) -> FadeOut {
         let position = overlap.position();
@@ -53,13 +54,13 @@ impl FadeOut {
             plane.iter_mut().zip(factors).for_each(|(sample, factor)| *sample *= factor);
         }
         let before = before.into_iter().chain(std::iter::repeat(0.0));
-        let shares = before.zip(there).zip(factors);
+        let shares = before.zip(present).zip(factors);
         let shares =
-            shares.map(|((before, there), factor)| (before + (1.0 - before) * there) * factor);
+            shares.map(|((before, present), factor)| (before + (1.0 - before) * present) * factor);
         FadeOut { position, shares: shares.collect(), stems }
     }
 
-    /// Mixes the new engine's final frames, which begin at this one's position, with the frames that fade.
+    /// Mixes the frames that fade into the next engine's final frames, which must begin at `position`.
     pub fn mix_into(&mut self, finals: &mut [Stereo]) {
         let frames = finals.first().map_or(0, Stereo::len);
         let count = frames.min(self.shares.len());
@@ -76,9 +77,8 @@ impl FadeOut {
     }
 }
 
-/// The share that an engine's frames would have had beside those of its own next windows, had it gone on:
-/// `weights` are what its frames have, `window` the weights of each of the next ones, one every `stride`
-/// frames.
+/// The shares that an engine's frames would have had beside its own next windows: `weights` are the
+/// sums of weights of its frames, `window` the weights of each next window, one every `stride` frames.
 pub fn natural_shares(weights: &[f32], window: &[f32], stride: Frames) -> Vec<f32> {
     let stride = stride.as_len().max(1);
     let following = |at: usize| -> f32 {
@@ -88,8 +88,9 @@ pub fn natural_shares(weights: &[f32], window: &[f32], stride: Frames) -> Vec<f3
     weights.iter().enumerate().map(share).collect()
 }
 
-/// The share of each frame that an engine's columns have given already, where the next column would have begun
-/// after `whole` of `frames` frames: the squares of the windows that reach so far, of all there would be.
+/// The share of each of `frames` frames that an engine's columns have contributed, if the next column
+/// would have begun after `whole` frames: the sum of the squared windows of these columns over that of
+/// all columns. Columns have `size` frames, one every `hop` frames.
 pub fn column_shares(whole: usize, frames: usize, size: Frames, hop: Frames) -> Vec<f32> {
     let (size, hop) = (size.as_len(), hop.as_len().max(1));
     let squares = |at: usize| -> f32 {
@@ -98,14 +99,14 @@ pub fn column_shares(whole: usize, frames: usize, size: Frames, hop: Frames) -> 
     };
     let share = |at: usize| match at.checked_sub(whole) {
         None => 1.0,
-        // Column `k` hops before the next one has this frame at `after + k * hop`.
+        // The column `k` hops before the next one has this frame at `after + k * hop`.
         Some(after) => squares(after + hop) / squares(after % hop),
     };
     (0..frames).map(share).collect()
 }
 
-/// The share of each of a summed window's `length` frames that its own columns have, beside those of the windows
-/// before and after it; the shares of all windows in a frame sum to 1.
+/// The share of each of a summed window's `length` frames that its own columns contribute, beside
+/// those of the neighbouring windows. The shares of all windows in a frame sum to 1.
 pub fn window_shares(length: Frames, size: Frames, hop: Frames) -> Vec<f32> {
     let length = length.as_len();
     let overlap = size.as_len().saturating_sub(hop.as_len());
@@ -131,7 +132,7 @@ mod tests {
         Stereo::from_planes(samples.clone(), samples).unwrap()
     }
 
-    /// Answers that differ from segment to segment, as those of real models do.
+    /// Stems that differ from segment to segment, as those of real models do.
     fn answer(index: u64, length: usize) -> [Stereo; 1] {
         [mono((0..length).map(|i| ((i * 7 + 3) as f32 * (index + 1) as f32).sin()).collect())]
     }
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_follows_itself_leaves_no_trace() {
+    fn an_engine_that_follows_itself_changes_nothing() {
         for at in [0, 1, 3, 5] {
             check_identical(8, 0.25, at);
             check_identical(9, 0.5, at);
@@ -175,28 +176,28 @@ mod tests {
     }
 
     #[test]
-    fn columns_that_are_missing_are_the_next_engines() {
-        // Eight frames a column, two from one to the next: six frames have only some of theirs.
+    fn missing_columns_are_filled_by_the_next_engine() {
+        // Eight frames a column, one every two frames: six frames have only some of their columns.
         let (size, hop) = (Frames(8), Frames(2));
         let shares = column_shares(3, 9, size, hop);
         assert_eq!(shares[..3], [1.0; 3]);
         assert!(shares.windows(2).all(|pair| pair[0] >= pair[1]), "{shares:?}");
         assert!(shares[8] < 0.05, "{shares:?}");
-        // What was summed of a constant, with what is missing of it, is the constant.
+        // The partial sum of a constant plus the missing part is the constant.
         let hann = |at: usize| (0.5 - 0.5 * (TAU * at as f32 / 8.0).cos()).powi(2) / 1.5;
         let part = |at: usize| (1..4).map(|k| at + 2 * k).filter(|&n| n < 8).map(hann).sum::<f32>();
         let summed: Vec<f32> = (0..6).map(part).collect();
         let mut sums = OverlapAdd::new(1, Frames(0), Blend::Sum);
         sums.add(Frames(0), &[1.0; 6], &[mono(summed)]);
-        let there = column_shares(0, 6, size, hop);
-        let fade = FadeOut::none(1, Frames(0)).followed_by(sums, &there, &[1.0; 6]);
+        let present = column_shares(0, 6, size, hop);
+        let fade = FadeOut::none(1, Frames(0)).followed_by(sums, &present, &[1.0; 6]);
         let mut finals = [mono(vec![1.0; 6])];
         fade.clone().mix_into(&mut finals);
         assert!(finals[0].left().iter().all(|sample| (sample - 1.0).abs() < 1e-5), "{finals:?}");
     }
 
     #[test]
-    fn what_fades_twice_falls_to_nothing() {
+    fn two_consecutive_fades_multiply() {
         let mut sums = OverlapAdd::new(1, Frames(10), Blend::Average);
         sums.add(Frames(10), &[1.0; 3], &[mono(vec![1.0; 3])]);
         let fade = FadeOut::none(1, Frames(10)).followed_by(sums, &[1.0; 3], &linear_shares(3));
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shares_of_summed_windows_are_one_in_all() {
+    fn shares_of_summed_windows_sum_to_one() {
         for (length, size, hop) in [(1024 * 9 + 3072, 4096, 1024), (8, 8, 2), (10, 8, 2)] {
             let frames = Frames::from_len;
             let shares = window_shares(frames(length), frames(size), frames(hop));

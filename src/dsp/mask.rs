@@ -2,21 +2,22 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a mask is worth in bins that the model does not see.
+/// Value of a mask in bins above the model's frequency range.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MaskExtension {
-    /// As much as it is worth on average in the bins that the model sees.
+    /// The mean over the bins in the model's range.
     #[default]
     Average,
-    /// Nothing: the stems end where the model does, as in Spleeter's published configuration.
+    /// Zero, as in Spleeter's published configuration: the stems have no higher frequencies.
     Zeros,
 }
 
-/// Spleeter's (`EstimatorSpecBuilder.EPSILON`): in silence every stem gets the same share.
+/// Spleeter's `EstimatorSpecBuilder.EPSILON`: in silence all stems have the same share.
 const EPSILON: f32 = 1e-10;
 
-/// The energy of all `estimates`, bin by bin, which are as long as `total`.
+/// Writes the sum of the energies of all `estimates` into `total`, bin by bin. All have the length of
+/// `total` and hold magnitudes.
 pub fn total_energy<'a>(estimates: impl IntoIterator<Item = &'a [f32]>, total: &mut [f32]) {
     total.fill(0.0);
     for estimate in estimates {
@@ -26,8 +27,8 @@ pub fn total_energy<'a>(estimates: impl IntoIterator<Item = &'a [f32]>, total: &
     }
 }
 
-/// Writes into `mask` one stem's share of one column: of the bins of its `estimate` by its energy in the
-/// `total` energy of all `stems` stems, and of those above by `extension`.
+/// Writes one stem's mask of one column into `mask`: in the bins of `estimate` its energy over the
+/// `total` energy of all `stems` stems, in those above by `extension`.
 pub fn ratio_mask(
     estimate: &[f32],
     total: &[f32],
@@ -64,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn stems_share_by_energy_and_silence_equally() {
+    fn stems_share_by_energy_and_equally_in_silence() {
         let estimates = [[1.0, 0.0], [3.0, 0.0]];
         check(&estimates, MaskExtension::Zeros, &[[0.1, 0.5, 0.0, 0.0], [0.9, 0.5, 0.0, 0.0]]);
         check(&estimates, MaskExtension::Average, &[[0.1, 0.5, 0.3, 0.3], [0.9, 0.5, 0.7, 0.7]]);

@@ -1,9 +1,9 @@
-//! Rung 1: the arithmetic between a track and a model.
+//! The signal processing between a track and a model, independent of any model.
 //!
-//! Models see spectrograms and fixed windows of a track; what they say about each window is added up
-//! to stems. None of this knows what a model is: windows are data ([`segments`]), spectra are slices
-//! ([`stft`]), shares of them are masks ([`mask`]), and overlapping answers are sums with weights ([`overlap`]),
-//! of which one fades out where another model goes on ([`fade`]). What came out is held against the truth by [`score`].
+//! A track is cut into overlapping [`segments`]; models see their samples or spectra ([`stft`]) and
+//! return stems or [`mask`]s; the stems of overlapping segments are summed with weights
+//! ([`overlap`]), and cross-faded where another model continues ([`fade`]). [`score`] compares stems
+//! with the true ones.
 
 pub mod fade;
 pub mod mask;

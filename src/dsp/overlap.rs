@@ -1,13 +1,14 @@
-//! Overlap-add of overlapping answers, with what is not final yet as a value that can be stored.
+//! Overlap-add of the outputs of overlapping windows. What is not final yet is a value that can be
+//! stored and restored.
 
 use super::segments::Blend;
 use crate::audio::{Frames, Stereo};
 
-/// Weighted sums of several stems from `position` on.
+/// Weighted sums of several stems from frame `position` on: the overlap state.
 ///
-/// Everything before `position` has been taken out as final. The sums are kept unnormalised, as in
-/// the reference (`out += weight * chunk`, then `out /= sum_weight`), so that the result is the same
-/// whenever it is taken.
+/// All frames before `position` have been taken out as final. The sums are not normalised, as in
+/// Demucs (`out += weight * chunk`, then `out /= sum_weight`), so that the result does not depend on
+/// when frames are taken out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OverlapAdd {
     position: Frames,
@@ -17,12 +18,12 @@ pub struct OverlapAdd {
 }
 
 impl OverlapAdd {
-    /// Empty sums of `stems` stems from `position` on.
+    /// Empty sums of `stems` stems from frame `position` on.
     pub fn new(stems: usize, position: Frames, blend: Blend) -> OverlapAdd {
         OverlapAdd { position, weights: Vec::new(), sums: vec![Stereo::new(); stems], blend }
     }
 
-    /// Sums that were stored: `weights` and every one of `sums` must be equally long, else `None`.
+    /// Stored sums; `None` unless `weights` and every one of `sums` have the same length.
     pub fn restore(
         position: Frames,
         weights: Vec<f32>,
@@ -33,26 +34,26 @@ impl OverlapAdd {
         fits.then_some(OverlapAdd { position, weights, sums, blend })
     }
 
-    /// The first frame that is not final.
+    /// First frame that is not final.
     pub fn position(&self) -> Frames {
         self.position
     }
 
-    /// The sum of weights of each frame from `position` on.
+    /// Sum of weights of each frame from `position` on.
     pub fn weights(&self) -> &[f32] {
         &self.weights
     }
 
-    /// The weighted sum of each stem from `position` on.
+    /// Weighted sum of each stem from `position` on.
     pub fn sums(&self) -> &[Stereo] {
         &self.sums
     }
 
-    /// Adds an answer: every stem of `answer` from frame `start` (not before `position`) on, its frame
-    /// `i` weighted with `weights[i]`. The answer may be shorter than `weights`.
-    pub fn add(&mut self, start: Frames, weights: &[f32], answer: &[Stereo]) {
+    /// Adds the stems of one window from frame `start` on, which must not be before `position`. Frame
+    /// `i` has weight `weights[i]`; the stems may be shorter than `weights`.
+    pub fn add(&mut self, start: Frames, weights: &[f32], stems: &[Stereo]) {
         let at = start.saturating_sub(self.position).as_len();
-        let frames = answer.first().map_or(0, Stereo::len).min(weights.len());
+        let frames = stems.first().map_or(0, Stereo::len).min(weights.len());
         if self.weights.len() < at + frames {
             self.weights.resize(at + frames, 0.0);
             for sum in &mut self.sums {
@@ -62,7 +63,7 @@ impl OverlapAdd {
         for (total, weight) in self.weights[at..].iter_mut().zip(&weights[..frames]) {
             *total += weight;
         }
-        for (sum, stem) in self.sums.iter_mut().zip(answer) {
+        for (sum, stem) in self.sums.iter_mut().zip(stems) {
             for (sum, stem) in sum.planes_mut().into_iter().zip(stem.planes()) {
                 for ((sum, weight), sample) in sum[at..].iter_mut().zip(weights).zip(stem) {
                     *sum += weight * sample;
@@ -71,8 +72,8 @@ impl OverlapAdd {
         }
     }
 
-    /// Takes out the frames before `until`, which no later answer may reach; where answers are averaged,
-    /// divided by their weights. Fewer, where fewer have been added.
+    /// Removes and returns the frames before `until`, or fewer if fewer have been added; no later
+    /// window may contribute to them. With [`Blend::Average`] they are divided by their weights.
     pub fn take_final(&mut self, until: Frames) -> Vec<Stereo> {
         let count = until.saturating_sub(self.position).as_len().min(self.weights.len());
         let weights: Vec<f32> = self.weights.drain(..count).collect();
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn overlapping_answers_are_averaged_by_weight() {
+    fn overlapping_windows_are_averaged_by_weight() {
         let mut sums = OverlapAdd::new(1, Frames(10), Blend::Average);
         sums.add(Frames(10), &[1.0, 1.0, 3.0], &[mono(&[2.0, 4.0, 8.0])]);
         sums.add(Frames(12), &[1.0, 1.0, 1.0], &[mono(&[4.0, 6.0])]);
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn stored_sums_go_on_as_if_nothing_had_happened() {
+    fn restored_sums_equal_the_stored_ones() {
         let mut sums = OverlapAdd::new(1, Frames::ZERO, Blend::Average);
         sums.add(Frames(0), &[0.5, 1.0, 0.5], &[mono(&[1.0, 2.0, 3.0])]);
         sums.take_final(Frames(1));
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_to_windows_of_a_spectrum_are_summed() {
+    fn windows_of_a_spectrum_are_summed() {
         let mut sums = OverlapAdd::new(1, Frames::ZERO, Blend::Sum);
         sums.add(Frames(0), &[1.0; 3], &[mono(&[1.0, 2.0, 3.0])]);
         sums.add(Frames(1), &[1.0; 3], &[mono(&[4.0, 5.0])]);

@@ -1,8 +1,8 @@
-//! How near an estimate of a stem comes to the true one, in decibels.
+//! Compares an estimated stem with the true one: SDR and SI-SDR in dB.
 
 use crate::audio::Stereo;
 
-/// Sums over what was compared so far; both channels together, over the whole track.
+/// Sums over the frames compared so far, both channels together.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub struct Score {
     truth: f64,
@@ -12,7 +12,7 @@ pub struct Score {
 }
 
 impl Score {
-    /// Takes in the next frames of both. Where one is shorter, silence stands for the rest of it.
+    /// Adds the next frames of both. The shorter one is padded with silence.
     pub fn add(&mut self, truth: &Stereo, estimate: &Stereo) {
         for (truth, estimate) in truth.planes().into_iter().zip(estimate.planes()) {
             let length = truth.len().max(estimate.len());
@@ -27,20 +27,20 @@ impl Score {
         }
     }
 
-    /// Whether the true stem is digital silence, of which no ratio can be told.
+    /// Whether the true stem is digital silence, for which no ratio is defined.
     pub fn is_silent(&self) -> bool {
         self.truth == 0.0
     }
 
-    /// The true stem's energy over that of the error, dB: infinite where there is no error. It is
-    /// what MUSDB's tables call SDR since 2021 (Mitsufuji et al., "Music Demixing Challenge 2021"),
-    /// over the whole track.
+    /// Energy of the true stem over that of the error, in dB; infinite without an error. This is the
+    /// SDR of MUSDB's tables since 2021 (Mitsufuji et al., "Music Demixing Challenge 2021"), over the
+    /// whole track.
     pub fn sdr(&self) -> f64 {
         decibels(self.truth, self.error)
     }
 
-    /// The same once the true stem has the gain at which it comes nearest (Le Roux et al. 2019,
-    /// "SDR – half-baked or well done?"), dB: what the estimate's own loudness does not change.
+    /// The same with the true stem scaled to fit the estimate best, in dB: independent of the
+    /// estimate's loudness (Le Roux et al. 2019, "SDR – half-baked or well done?").
     pub fn si_sdr(&self) -> f64 {
         let nearest = self.product * self.product / self.truth;
         decibels(nearest, (self.estimate - nearest).max(0.0))
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_those_worked_out_by_hand() {
+    fn ratios_equal_those_computed_by_hand() {
         let truth = stereo(&[1.0, 0.0], &[0.0, 1.0]);
         check(&truth, &truth, f64::INFINITY, f64::INFINITY);
         // Half as loud: a quarter of the energy is missing, the shape is the same.
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_in_pieces_counts_as_one_and_a_missing_end_as_silence() {
+    fn pieces_equal_the_whole_and_a_missing_end_is_silence() {
         let (truth, estimate) =
             (stereo(&[0.3, -0.2, 0.9], &[0.1; 3]), stereo(&[0.2; 2], &[0.1; 2]));
         let mut whole = Score::default();

@@ -1,12 +1,12 @@
 //! Short-time Fourier transform and its inverse, periodic Hann window, real signals.
 //!
-//! Frame `i` of a signal covers its samples `i * hop .. i * hop + size`; padding is the caller's
-//! business, because every model family has its own. Spectra are scaled by `1 / sqrt(size)` both ways
-//! (`normalized=True` in PyTorch), so that they have the signal's own magnitude.
+//! Frame `i` of a signal covers its samples `i * hop .. i * hop + size`. The caller pads, because
+//! every model family does it differently. Spectra are scaled by `1 / sqrt(size)` in both directions
+//! (`normalized=True` in PyTorch), which preserves the signal's energy.
 //!
-//! Frames go in pairs: one complex transform has the first as its real and the second as its imaginary
-//! part, which takes half as long as a transform of each. Of a pair's spectrum `z`, bin `k` and its mirror
-//! image, bin `size - k`, hold both frames' bin `k`: [`pack`], [`unpack`].
+//! Frames are transformed in pairs: one complex transform with the first frame as its real and the
+//! second as its imaginary part takes half the time of two. In a pair's spectrum, bin `k` and its
+//! mirror, bin `size - k`, together hold bin `k` of both frames: [`pack`], [`unpack`].
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use rustfft::{Fft, FftPlanner};
 /// One bin of one frame, or of a pair.
 pub type Bin = Complex<f32>;
 
-/// The transform of one size and hop, with its plans and scratch memory.
+/// The transform of one size and hop, with its FFT plans and scratch memory.
 #[derive(Clone)]
 pub struct Stft {
     size: usize,
     hop: usize,
-    /// With the scale of the transform.
+    /// Window times the scale of the transform.
     analysis: Vec<f32>,
-    /// The same, over what overlapping squared windows sum to.
+    /// The same, divided by the sum of the overlapping squared windows.
     synthesis: Vec<f32>,
     forward: Arc<dyn Fft<f32>>,
     inverse: Arc<dyn Fft<f32>>,
@@ -37,10 +37,10 @@ impl Stft {
         let forward = planner.plan_fft_forward(size);
         let inverse = planner.plan_fft_inverse(size);
         let scratch = forward.get_inplace_scratch_len().max(inverse.get_inplace_scratch_len());
-        // Neither direction of the transform scales by itself.
+        // rustfft does not scale in either direction.
         let scale = 1.0 / (size as f64).sqrt();
         let window = periodic_hann(size);
-        // Where `size / hop` frames overlap, the inverse of unchanged frames is the signal times this.
+        // Where `size / hop` frames overlap, the squared windows sum to this.
         let gain: f64 = window.iter().map(|weight| weight * weight).sum::<f64>() / hop as f64;
         let scaled = |by: f64| window.iter().map(|weight| (weight * by) as f32).collect();
         Stft {
@@ -64,17 +64,18 @@ impl Stft {
         self.size / 2 + 1
     }
 
-    /// Samples from one frame's start to the next one's.
+    /// Samples between the starts of consecutive frames.
     pub fn hop(&self) -> usize {
         self.hop
     }
 
-    /// Samples under `count` frames.
+    /// Samples that `count` frames cover.
     pub fn samples(&self, count: usize) -> usize {
         if count == 0 { 0 } else { (count - 1) * self.hop + self.size }
     }
 
-    /// Writes the spectrum of two frames, the `size` samples at the head of each of `signals`, into `pair`.
+    /// Writes the spectrum of two frames, the first `size` samples of each of `signals`, into the first
+    /// `size` bins of `pair`.
     pub fn analyse(&mut self, signals: [&[f32]; 2], pair: &mut [Bin]) {
         let pair = &mut pair[..self.size];
         let samples = signals[0].iter().zip(signals[1]);
@@ -85,14 +86,14 @@ impl Stft {
         self.forward.process_with_scratch(pair, &mut self.scratch);
     }
 
-    /// Turns a pair's spectrum into its frames: the first as real parts, the second as imaginary parts, to be
-    /// [added](Stft::add) to the signals.
+    /// Transforms a pair's spectrum back to its frames in place: the real parts are the first frame, the
+    /// imaginary parts the second. [`add`](Stft::add) adds them to the signals.
     pub fn synthesise(&mut self, pair: &mut [Bin]) {
         self.inverse.process_with_scratch(&mut pair[..self.size], &mut self.scratch);
     }
 
-    /// Adds a frame, windowed, to the `size` samples at the head of `signal`; `part` takes it out of its pair.
-    /// Where `size / hop` frames that are unchanged have been added, the signal is what it was.
+    /// Adds a windowed frame to the first `size` samples of `signal`; `part` selects it from its pair.
+    /// Where `size / hop` unchanged frames have been added, the original signal is restored.
     pub fn add(&self, pair: &[Bin], part: impl Fn(&Bin) -> f32, signal: &mut [f32]) {
         for ((sample, value), weight) in signal.iter_mut().zip(pair).zip(&self.synthesis) {
             *sample += part(value) * weight;
@@ -100,10 +101,9 @@ impl Stft {
     }
 }
 
-/// A pair's bin and its mirror image, of which each frame has this bin.
+/// A pair's bin and its mirror from the corresponding bins of its two frames.
 ///
-/// Where both are the same, the lowest bin and that at half the sample rate, real signals have real bins:
-/// see [`pack_real`].
+/// Where both are the same bin, at 0 and at half the sample rate, use [`pack_real`].
 #[inline]
 pub fn pack(first: Bin, second: Bin) -> [Bin; 2] {
     [
@@ -112,14 +112,14 @@ pub fn pack(first: Bin, second: Bin) -> [Bin; 2] {
     ]
 }
 
-/// A pair's lowest or highest bin. What is imaginary in either has no meaning for a real signal and is
+/// A pair's bin at 0 or half the sample rate. These are real for real signals: imaginary parts are
 /// ignored, as PyTorch does.
 #[inline]
 pub fn pack_real(first: Bin, second: Bin) -> Bin {
     Bin::new(first.re, second.re)
 }
 
-/// The frames' bins of which a pair has this bin and this mirror image.
+/// The bins of both frames from a pair's bin and its mirror.
 #[inline]
 pub fn unpack(bin: Bin, mirrored: Bin) -> [Bin; 2] {
     [
@@ -128,10 +128,10 @@ pub fn unpack(bin: Bin, mirrored: Bin) -> [Bin; 2] {
     ]
 }
 
-/// Writes `signal` into `padded`, with `before` samples mirrored at its start and as many at its end as there
-/// is room for, the end samples not repeated.
+/// Writes `signal` into `padded`, with `before` samples mirrored at its start and mirrored samples at
+/// its end up to the length of `padded`; the end samples are not repeated.
 ///
-/// A signal shorter than the mirror image is mirrored as far as it reaches, then held at zero.
+/// Where the signal is shorter than its mirror image, the rest is zero.
 pub fn reflect_pad(signal: &[f32], before: usize, padded: &mut [f32]) {
     let len = signal.len();
     let (head, rest) = padded.split_at_mut(before);
@@ -145,7 +145,7 @@ pub fn reflect_pad(signal: &[f32], before: usize, padded: &mut [f32]) {
     }
 }
 
-/// The Hann window whose next sample would be its first.
+/// The periodic Hann window: sample `size` would equal sample 0.
 fn periodic_hann(size: usize) -> Vec<f64> {
     let turn = std::f64::consts::TAU / size as f64;
     (0..size).map(|i| 0.5 - 0.5 * (turn * i as f64).cos()).collect()
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn analysis_and_synthesis_give_the_signal_back() {
+    fn synthesis_inverts_analysis() {
         let mut stft = Stft::new(64, 16);
         let signal: Vec<f32> = (0..320).map(|i| ((i * i) as f32 * 0.01).sin()).collect();
         let mut padded = vec![0.0; 64 + 320 + 64];

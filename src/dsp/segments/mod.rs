@@ -1,13 +1,13 @@
-//! Which frames a model sees for which frames of the track, as data.
+//! Cuts a track into overlapping segments: which frames a model sees for which frames of the track.
 //!
 //! There are two rules. [`Blend::Average`] is that of `apply_model` and `TensorChunk.padded` in Demucs:
-//! windows start every `stride` frames; a window that would reach beyond the end of the track is cut
-//! short, and the short window is then padded *centred* to the model's length, with the track's own
-//! earlier frames on the left where there are any, and zeros elsewhere.
+//! windows start every `stride` frames. A window that would reach beyond the end of the track is cut
+//! short and padded *centred* to the model's length, with earlier frames of the track on the left
+//! where there are any, and zeros elsewhere.
 //!
-//! [`Blend::Sum`] is that of Spleeter, which cuts the track's spectrum and not the track: the columns of
-//! one window follow those of the one before. Neighbours share the frames under the columns at their
-//! seam, and the sum of what each of them says is what one transform of the whole spectrum would say.
+//! [`Blend::Sum`] is that of Spleeter, which cuts the track's spectrum instead of the track: the
+//! columns of one window follow those of the previous one. Neighbouring windows share the frames under
+//! the columns at their seam, and the sum of their outputs equals one transform of the whole spectrum.
 
 use std::ops::Range;
 
@@ -15,52 +15,51 @@ use serde::{Deserialize, Serialize};
 
 use crate::audio::Frames;
 
-/// What becomes of the frames on which several windows have a say.
+/// How the outputs of several windows for the same frame are combined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Blend {
-    /// Their mean, in which the middle of a window counts most.
+    /// Weighted mean; the middle of a window has the largest weight.
     #[default]
     Average,
-    /// Their sum.
+    /// Sum.
     Sum,
 }
 
-/// How a track is cut for a model that sees `length` frames at once.
+/// How a track is cut for a model with an input of `length` frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segmentation {
     length: u64,
     stride: u64,
-    /// The frame of the track that window `first` is the first to have a say in.
+    /// First frame of the track that window `first` contributes to.
     origin: u64,
     first: u64,
-    /// How far before the origin the first window starts.
+    /// Frames by which the first window starts before the origin.
     lead: u64,
-    /// The track's windows end where a multiple of this many frames does; they are whole columns.
+    /// The windows of a track cover a multiple of this many frames: whole columns.
     hop: u64,
     blend: Blend,
 }
 
-/// One window: what the model is shown, and which part of its answer counts.
+/// One window: the model's input, and the part of its output that is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {
-    /// Counts from 0, or on from the windows before the segmentation's origin.
+    /// Number of the window in the track, from 0.
     pub index: u64,
-    /// Frames of the track that this segment has a say in.
+    /// Frames of the track that the output contributes to.
     pub span: Range<u64>,
-    /// Frames of the track that the model is shown; contains `span`.
+    /// Frames of the track in the model's input; contains `span`.
     pub shown: Range<u64>,
-    /// Zeros in front of `shown`; the rest of the model's length is filled up behind it.
+    /// Zeros in front of `shown`; zeros behind it fill up the model's length.
     pub zeros_before: usize,
-    /// Where `span` begins in the model's answer.
+    /// Frames of the model's output in front of `span`.
     pub trim_before: usize,
 }
 
 impl Segmentation {
-    /// Windows of `length` frames of which the fraction `overlap` (0 to below 1) is seen twice, to be
-    /// averaged.
+    /// Windows of `length` frames that overlap by the fraction `overlap` (0 to below 1), averaged.
     ///
-    /// The stride is rounded down as in the reference, but never to zero.
+    /// The stride is rounded down as in Demucs, but is at least 1.
     pub fn new(length: Frames, overlap: f64) -> Segmentation {
         let stride = ((1.0 - overlap) * length.0 as f64) as u64;
         let length = length.0.max(1);
@@ -69,8 +68,8 @@ impl Segmentation {
         Segmentation { length, stride, origin: 0, first: 0, lead: 0, hop: 1, blend }
     }
 
-    /// Windows of `length` frames under whole columns of a spectrum, to be summed: a column covers `size`
-    /// frames, the next starts `hop` frames later, and the first ends where the track begins.
+    /// Windows of `length` frames under whole columns of a spectrum, summed. A column covers `size`
+    /// frames, the next one starts `hop` frames later, and the first one ends where the track begins.
     pub fn of_spectrum(length: Frames, size: Frames, hop: Frames) -> Segmentation {
         let (length, hop) = (length.0.max(1), hop.0.max(1));
         let stride = (length + hop).saturating_sub(size.0).max(1);
@@ -78,14 +77,14 @@ impl Segmentation {
         Segmentation { length, stride, origin: 0, first: 0, lead, hop, blend }
     }
 
-    /// The same windows, counted from `first` on and beginning at frame `origin` of the track. They are shown
-    /// real earlier audio.
+    /// The same windows, beginning at frame `origin` of the track with number `first`. Their input
+    /// includes the track's earlier frames.
     #[must_use]
     pub fn from(self, origin: Frames, first: u64) -> Segmentation {
         Segmentation { origin: origin.0, first, ..self }
     }
 
-    /// Frames that the model sees at once.
+    /// Frames of the model's input.
     pub fn length(&self) -> Frames {
         Frames(self.length)
     }
@@ -95,12 +94,12 @@ impl Segmentation {
         Frames(self.stride)
     }
 
-    /// What becomes of frames in several windows.
+    /// How overlapping windows are combined.
     pub fn blend(&self) -> Blend {
         self.blend
     }
 
-    /// How much each frame of a window's span counts.
+    /// Weight of each frame of a window's span.
     pub fn weights(&self) -> Vec<f32> {
         match self.blend {
             Blend::Average => triangle(self.length()),
@@ -108,7 +107,7 @@ impl Segmentation {
         }
     }
 
-    /// With which window a track of `total` frames ends: its number, plus one.
+    /// Number of the last window of a track of `total` frames, plus one.
     pub fn count(&self, total: Frames) -> u64 {
         let windows = match total.0.saturating_sub(self.origin) {
             0 => 0,
@@ -119,21 +118,21 @@ impl Segmentation {
         self.first.saturating_add(windows)
     }
 
-    /// The first frame that window `index` has a say in; no later window reaches the frames before.
+    /// First frame that window `index` contributes to; later windows contribute only to later frames.
     pub fn start(&self, index: u64) -> Frames {
         Frames(self.origin.saturating_add(self.since(index).saturating_sub(self.lead)))
     }
 
-    /// From the start of window `first` to that of window `index`.
+    /// Frames from the start of window `first` to that of window `index`.
     fn since(&self, index: u64) -> u64 {
         index.saturating_sub(self.first).saturating_mul(self.stride)
     }
 
-    /// The window `index` of a track of which `decoded` frames are there; `complete` tells that there
-    /// will be no more. `None` while too little is there to know it, or when there is no such window.
+    /// Window `index` of a track of which `decoded` frames are available; `complete` means that there
+    /// will be no more. `None` if more frames are needed, or if there is no such window.
     pub fn segment(&self, index: u64, decoded: Frames, complete: bool) -> Option<Segment> {
         let (start, decoded) = (self.start(index).0, decoded.0);
-        // Frames before the origin are the window's too, but others have had their say in them.
+        // The window covers frames before the origin too, but they are final already.
         let before = self.lead.saturating_sub(self.since(index));
         let end = start.saturating_add(self.length.saturating_sub(before));
         if end <= decoded {
@@ -149,14 +148,15 @@ impl Segmentation {
     }
 }
 
-/// A window that is shown `before` frames in front of its span: real ones where there are any, else zeros.
+/// A window whose input begins `before` frames in front of its span: those of the track where there
+/// are any, else zeros.
 fn at_left(index: u64, span: Range<u64>, before: u64) -> Segment {
     let shown = span.start.saturating_sub(before)..span.end;
     let zeros_before = (before - (span.start - shown.start)) as usize;
     Segment { index, span, shown, zeros_before, trim_before: before as usize }
 }
 
-/// A window that would be `whole`, of a track that ends at `decoded` in it.
+/// A window cut short: it would cover `whole`, but the track ends at `decoded`.
 fn centred(index: u64, whole: Range<u64>, decoded: u64) -> Segment {
     let (start, end) = (whole.start, whole.end);
     let before = (end - decoded) / 2;
@@ -170,7 +170,7 @@ fn centred(index: u64, whole: Range<u64>, decoded: u64) -> Segment {
     }
 }
 
-/// The weights of a window's frames in the overlap-add: a triangle with its maximum, 1, in the middle.
+/// Weights of a window's frames in the overlap-add: a triangle with its maximum of 1 in the middle.
 fn triangle(length: Frames) -> Vec<f32> {
     let half = length.0 / 2;
     let rise = 1..=half;
