@@ -14,7 +14,7 @@ opened.start();
 sound.start();
 onCreated((session, upload) => {
   learn(session);
-  // Whoever listens goes on listening.
+  // Playback continues.
   const isListening = sound.player.peek()?.state.peek() === "playing";
   if (upload.first && !isListening) opened.open(session.sessionId);
 });

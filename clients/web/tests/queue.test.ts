@@ -11,13 +11,13 @@ import { FakeServer, impatient, Refusal, song } from "./server";
 const ALL = { model: "", stems: [] };
 
 let server: FakeServer;
-let patience: () => void;
+let restoreTimers: () => void;
 beforeEach(() => {
   server = new FakeServer();
-  patience = impatient();
+  restoreTimers = impatient();
 });
 afterEach(() => {
-  patience();
+  restoreTimers();
   for (const upload of uploads.value) drop(upload);
   onCreated(() => undefined);
 });
@@ -60,7 +60,7 @@ test("a session whose answer is lost is not created twice", async () => {
   assert.deepEqual(ids, [at(0).id, at(0).id]);
 });
 
-test("one that stops lets the next go, says why, and goes on when it is told to", async () => {
+test("a stopped upload lets the next one start, reports why, and continues on request", async () => {
   server.faults.set("UploadChunk 0", new Refusal(Code.ResourceExhausted, "UPLOAD_TOO_LARGE", { limit_bytes: "5" }));
   enqueue([file("one.wav"), file("two.wav")], ALL);
   await until(() => uploads.value.every(ended));
@@ -73,8 +73,8 @@ test("one that stops lets the next go, says why, and goes on when it is told to"
   assert.equal(server.sessions.size, 2, "into the session that it had");
 });
 
-test("a full queue is waited for, and the time of the next try told", async () => {
-  patience();
+test("a full queue is waited for, and the time of the next try is shown", async () => {
+  restoreTimers();
   server.faults.set("CreateSession 0", new Refusal(Code.ResourceExhausted, "QUEUE_FULL", {}, 10));
   const before = Date.now();
   enqueue([file("one.wav")], ALL);
@@ -82,7 +82,7 @@ test("a full queue is waited for, and the time of the next try told", async () =
   assert.equal(at(0).problem.value?.reason, "QUEUE_FULL");
   assert.ok(at(0).goesOnAt.value >= before + 10_000);
   assert.equal(at(0).stage.value, "sending");
-  patience = impatient();
+  restoreTimers = impatient();
   await until(() => ended(at(0)));
   assert.deepEqual([at(0).stage.value, at(0).problem.value, at(0).goesOnAt.value], ["sent", null, 0]);
 });

@@ -11,27 +11,27 @@ const ID = "a-session";
 const FILE = song(3_000_000);
 
 let server: FakeServer;
-let patience: () => void;
+let restoreTimers: () => void;
 beforeEach(() => {
   server = new FakeServer();
-  patience = impatient();
+  restoreTimers = impatient();
 });
-afterEach(() => patience());
+afterEach(() => restoreTimers());
 
-interface Told {
+interface Calls {
   readonly sent: number[];
   readonly waits: { problem: Problem; until: number }[];
 }
 
 /** Sends the file to its end. */
-async function sent(held = 0, file: Blob = new Blob([FILE]), abort = new AbortController()): Promise<Told> {
-  const told: Told = { sent: [], waits: [] };
+async function sent(held = 0, file: Blob = new Blob([FILE]), abort = new AbortController()): Promise<Calls> {
+  const calls: Calls = { sent: [], waits: [] };
   const sending = {
-    sent: (bytes: number) => void told.sent.push(bytes),
-    waiting: (problem: Problem | null, until: number) => void (problem && told.waits.push({ problem, until })),
+    sent: (bytes: number) => void calls.sent.push(bytes),
+    waiting: (problem: Problem | null, until: number) => void (problem && calls.waits.push({ problem, until })),
   };
   await send(ID, file, held, sending, abort.signal);
-  return told;
+  return calls;
 }
 
 async function stopped(held: number, file?: Blob): Promise<Problem> {
@@ -54,10 +54,10 @@ const chunks = () => server.called("UploadChunk", Chunk).map(({ offset, data }) 
 
 test("a file is sent from its first byte to its last, each once", async () => {
   server.open(ID);
-  const { sent: told } = await sent();
+  const { sent: positions } = await sent();
   checkWhole();
-  assert.deepEqual(told, [...told].sort((a, b) => a - b));
-  assert.equal(told.at(-1), FILE.length);
+  assert.deepEqual(positions, [...positions].sort((a, b) => a - b));
+  assert.equal(positions.at(-1), FILE.length);
   let next = 0;
   for (const { from, to } of chunks()) {
     assert.equal(from, next);
@@ -66,14 +66,14 @@ test("a file is sent from its first byte to its last, each once", async () => {
   }
 });
 
-test("an empty file is told of by the server, not kept back", async () => {
+test("an empty file is sent, and refused by the server", async () => {
   server.open(ID);
   await sent(0, new Blob([]));
   assert.deepEqual(server.calls.map(({ name }) => name), ["FinishUpload"]);
 });
 
 for (const fault of ["lost", "answer lost"] as const) {
-  test(`a chunk that is ${fault} is sent again, and told of until it is there`, async () => {
+  test(`a chunk that is ${fault} is sent again, and reported until it is accepted`, async () => {
     server.open(ID);
     server.faults.set("UploadChunk 1", fault).set("UploadChunk 2", fault);
     const { waits } = await sent();
@@ -100,9 +100,9 @@ test("a server that holds less than it said is sent what it lacks", async () => 
     // It lost its last bytes with its power.
     server.sessions.get(ID)!.bytes = FILE.slice(0, 70_000);
   };
-  const { sent: told } = await sent();
+  const { sent: positions } = await sent();
   checkWhole();
-  assert.ok(told.includes(70_000));
+  assert.ok(positions.includes(70_000));
 });
 
 test("an upload goes on where it was, after both ends of what is held were compared", async () => {
@@ -151,7 +151,7 @@ test("what passes is waited for as long as the server asks", async () => {
   assert.ok(waits[0]!.until - before >= 60_000);
 });
 
-test("a file that cannot be read any more is told of as such", async () => {
+test("a file that cannot be read any more is reported as such", async () => {
   server.open(ID);
   const gone = new DOMException("it was changed", "NotReadableError");
   const file = { size: 100, slice: () => ({ arrayBuffer: () => Promise.reject(gone) }) } as unknown as Blob;
@@ -163,7 +163,7 @@ test("a file that cannot be read any more is told of as such", async () => {
 for (const [when, fault] of [["sends", undefined], ["waits", "lost"]] as const) {
   test(`an upload ends at once that is taken back while it ${when}`, async () => {
     server.open(ID);
-    patience();
+    restoreTimers();
     if (fault) server.faults.set("UploadChunk 1", fault);
     const abort = new AbortController();
     server.onCall = () => {

@@ -1,6 +1,5 @@
 /**
- * A server that speaks grpc-web as far as uploads go: it holds what it is sent, compares what comes twice, and fails
- * where it is told to.
+ * A grpc-web server for uploads: it keeps what it receives, compares repeated bytes, and fails on request.
  */
 import { create, type DescMessage, fromBinary, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
@@ -38,9 +37,9 @@ export class FakeServer {
   readonly calls: Call[] = [];
   /** By the call's name and its number among those of the name, from 0: `UploadChunk 2`. */
   readonly faults = new Map<string, Fault>();
-  /** Told of each call before anything is done about it. */
+  /** Called with each call before it is handled. */
   onCall: (call: Call) => void = () => undefined;
-  /** Told of each call when its answer is made and not yet on its way. */
+  /** Called with each call when its answer is made and not yet sent. */
   onAnswer: (call: Call) => void = () => undefined;
   readonly #counts = new Map<string, number>();
 

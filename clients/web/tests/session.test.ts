@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { EngineSchema, ExecutionSchema, ModelSchema } from "../src/generated/stemwire/v1/engine_pb";
 import { type Session, SessionSchema, SessionState } from "../src/generated/stemwire/v1/session_pb";
-import { trialOf } from "../src/session/models";
+import { measurementOf } from "../src/session/models";
 import { hasStems, hasSum, stemsOf } from "../src/session/stems";
 import { lengthOf, marks, Pace, rateOf } from "../src/session/timeline";
 import { nameOf, sessionStatus } from "../src/view/status";
@@ -87,19 +87,19 @@ test("a pace begins anew where the work does, as after a restart", () => {
   assert.equal(pace.left(1000, 6_000), 8);
 });
 
-test("a session's state is told in words, with its share", () => {
+test("a session's state has a text and a share", () => {
   const check = (of: MessageInitShape<typeof SessionSchema>, text: string, mood: string, share: number | null) =>
     assert.deepEqual(sessionStatus(session(of)), { text, mood, share });
   const { RUNNING, UPLOADING, PAUSED, DONE, FAILED, CANCELLED } = SessionState;
   check({ state: UPLOADING }, words.value.preparing, "busy", null);
-  check({ state: RUNNING, progress: { queuePosition: 2 } }, words.value.inQueue(2), "resting", null);
+  check({ state: RUNNING, progress: { queuePosition: 2 } }, words.value.inQueue(2), "paused", null);
   check({ state: RUNNING, progress: { finishedFrames: 25n, totalFrames: 100n } }, words.value.separating, "busy", 0.25);
   check({ state: RUNNING, progress: { finishedFrames: 101n, totalFrames: 100n } }, words.value.separating, "busy", 1);
-  check({ state: PAUSED, uploadComplete: true }, words.value.resting, "resting", null);
-  check({ state: PAUSED }, words.value.uploadStopped, "resting", null);
+  check({ state: PAUSED, uploadComplete: true }, words.value.paused, "paused", null);
+  check({ state: PAUSED }, words.value.uploadStopped, "paused", null);
   check({ state: DONE }, words.value.done, "good", null);
   check({ state: FAILED }, words.value.failed, "bad", null);
-  check({ state: CANCELLED }, words.value.cancelled, "resting", null);
+  check({ state: CANCELLED }, words.value.cancelled, "paused", null);
 });
 
 test("a song without a name has one on the page", () => {
@@ -107,13 +107,13 @@ test("a song without a name has one on the page", () => {
   assert.equal(nameOf(session({ config: { fileName: "a.mp3" } })), "a.mp3");
 });
 
-test("what was tried is told of the engine that computed, and of no other", () => {
+test("a measurement is shown for the engine that computed, and for no other", () => {
   const cpu = { executionProvider: "cpu", precision: "f32" };
   const openvino = { executionProvider: "openvino", precision: "f32" };
   const bf16 = { executionProvider: "openvino", precision: "bf16" };
   const trials = [{ ...openvino, speed: 1.3, snrDb: 98 }, { ...bf16, message: "it is not there" }];
   const check = (engine: typeof cpu, execution: MessageInitShape<typeof ExecutionSchema> | undefined, expected: unknown) =>
-    assert.deepEqual(trialOf(create(EngineSchema, { model: "mini", ...engine }), [create(ModelSchema, { name: "mini", execution })]), expected);
+    assert.deepEqual(measurementOf(create(EngineSchema, { model: "mini", ...engine }), [create(ModelSchema, { name: "mini", execution })]), expected);
   check(openvino, { ...openvino, trials }, { speed: 1.3, snrDb: 98 });
   check(cpu, { ...cpu, trials }, "reference");
   check(cpu, { ...cpu, trials: [] }, null);
@@ -122,5 +122,5 @@ test("what was tried is told of the engine that computed, and of no other", () =
   check(cpu, { ...openvino, trials }, null);
   check(openvino, { ...cpu, trials }, null);
   check(cpu, undefined, null);
-  assert.equal(trialOf(create(EngineSchema, { model: "gone", ...cpu }), []), null);
+  assert.equal(measurementOf(create(EngineSchema, { model: "gone", ...cpu }), []), null);
 });

@@ -5,7 +5,7 @@ import { ChangeReasonSchema, ErrorReasonSchema } from "../src/generated/stemwire
 import { language } from "../src/preferences";
 import { en } from "../src/words/en";
 import { bytes, clock, list } from "../src/words/forms";
-import { tell, words } from "../src/words/index";
+import { describe, words } from "../src/words/index";
 import { REASONS } from "../src/words/reasons";
 import { zh } from "../src/words/zh";
 
@@ -52,7 +52,7 @@ test("what is said in Chinese is Chinese, and what is said in English is not", (
     assert.match(zh.stem(stem), han);
     assert.equal(en.stem(stem).toLowerCase(), stem);
   }
-  assert.equal(zh.stem("choir"), "choir", "a stem that nobody knows has its own name");
+  assert.equal(zh.stem("choir"), "choir", "an unknown stem has its own name");
 });
 
 test("every reason of the protocol has words", () => {
@@ -66,36 +66,36 @@ test("every reason of the protocol has words", () => {
 
 test("every reason has a cause and a remedy in both languages, with the same numbers in them", () => {
   const numbers = (texts: readonly string[]) => texts.join(" ").match(/\{\w+(:\w+)?\}/g)?.sort() ?? [];
-  for (const [reason, told] of Object.entries(REASONS)) {
-    for (const text of [...told.en, ...told.zh]) assert.ok(text.trim() !== "" && !/\{[^}]*[^\w:}]/.test(text), `${reason}: ${text}`);
-    assert.deepEqual(numbers(told.zh), numbers(told.en), reason);
-    for (const number of numbers(told.en)) assert.match(number, /^\{\w+(:bytes)?\}$/);
-    assert.match(told.en[1], /[.!?]$/, reason);
-    assert.match(told.zh[1], /[。！？]$/, reason);
+  for (const [reason, texts] of Object.entries(REASONS)) {
+    for (const text of [...texts.en, ...texts.zh]) assert.ok(text.trim() !== "" && !/\{[^}]*[^\w:}]/.test(text), `${reason}: ${text}`);
+    assert.deepEqual(numbers(texts.zh), numbers(texts.en), reason);
+    for (const number of numbers(texts.en)) assert.match(number, /^\{\w+(:bytes)?\}$/);
+    assert.match(texts.en[1], /[.!?]$/, reason);
+    assert.match(texts.zh[1], /[。！？]$/, reason);
   }
 });
 
-test("a problem is told in the language that is chosen, with its numbers", () => {
+test("a problem is described in the chosen language, with its numbers", () => {
   const problem = { reason: "UPLOAD_TOO_LARGE", message: "in the server's words", numbers: { limit_bytes: "2147483648" }, passing: false, waitMs: 0, requestId: "" };
-  const english = tell(problem);
+  const english = describe(problem);
   assert.match(`${english.cause} ${english.remedy}`, /2\.1 GB/);
   assert.equal(english.original, "in the server's words");
   language.value = "zh";
-  const chinese = tell(problem);
+  const chinese = describe(problem);
   assert.match(`${chinese.cause} ${chinese.remedy}`, /2\.1/);
   assert.notEqual(chinese.cause, english.cause);
   assert.equal(words.value, zh);
 });
 
 test("a number that the server did not send does not break the sentence", () => {
-  const { cause, remedy } = tell(ownProblem("CONNECTION_LOST"));
+  const { cause, remedy } = describe(ownProblem("CONNECTION_LOST"));
   assert.ok(cause && remedy);
-  const without = tell({ reason: "UPLOAD_TOO_LARGE", message: "", numbers: {}, passing: false, waitMs: 0, requestId: "" });
+  const without = describe({ reason: "UPLOAD_TOO_LARGE", message: "", numbers: {}, passing: false, waitMs: 0, requestId: "" });
   assert.ok(!/undefined|NaN/.test(without.cause + without.remedy));
 });
 
 test("a reason of a later server is shown as it is, with a remedy", () => {
-  const { cause, remedy, original } = tell({ reason: "FROM_LATER", message: "quite new", numbers: {}, passing: false, waitMs: 0, requestId: "" });
+  const { cause, remedy, original } = describe({ reason: "FROM_LATER", message: "quite new", numbers: {}, passing: false, waitMs: 0, requestId: "" });
   assert.deepEqual([cause, remedy], [...en.unknownProblem]);
   assert.match(original, /FROM_LATER.*quite new/);
 });

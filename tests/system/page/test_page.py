@@ -132,7 +132,7 @@ def test_stems_are_heard_before_the_upload_ends(browse, server, song):
     page.wait(clear, "what is heard is the song")
     now = server.get(session_id)
     assert not now.upload_complete and now.committed_bytes < len(song)
-    sending = page.tab.get_by_role("progressbar", name="Sending").first
+    sending = page.tab.get_by_role("progressbar", name="Uploading").first
     assert 0 < int(sending.get_attribute("aria-valuenow")) < 100
     page.tab.evaluate("gate.open(Infinity)")
     page.wait_done()
@@ -300,10 +300,10 @@ def test_a_token_is_asked_for_once(browse, start, short):
     page = browse(server).visit()
     page.tab.get_by_role("heading", name="This server asks for a token").wait_for()
     page.tab.get_by_role("textbox", name="Token").fill("the-wrong-token-of-some-length")
-    page.button("Go on").click()
+    page.button("Continue").click()
     page.tab.get_by_role("dialog").get_by_text("Enter the one that you were given").wait_for()
     page.tab.get_by_role("textbox", name="Token").fill(token)
-    page.button("Go on").click()
+    page.button("Continue").click()
     page.tab.get_by_text("No songs yet").wait_for()
     page.choose(("song.wav", short))
     page.wait_done()

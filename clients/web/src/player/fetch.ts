@@ -37,7 +37,7 @@ export class Fetcher {
   constructor(
     private readonly place: Place,
     private readonly arrived: () => void,
-    private readonly told: (problem: Problem | null) => void,
+    private readonly reported: (problem: Problem | null) => void,
   ) {}
 
   /** Something has changed: the position, or what there is to fetch. */
@@ -77,13 +77,13 @@ export class Fetcher {
       while (!signal.aborted) {
         try {
           await this.#read(run, signal);
-          this.told(null);
+          this.reported(null);
           return;
         } catch (error) {
           if (signal.aborted) return;
           const problem = toProblem(error);
-          this.told(problem);
-          // A session that rests or was deleted is told of elsewhere; its frames may yet come.
+          this.reported(problem);
+          // A paused or deleted session is reported elsewhere; its frames may still come.
           await sleep(backoff.next(problem.passing ? problem.waitMs : 3000), signal).catch(() => undefined);
         }
       }

@@ -44,7 +44,7 @@ export class Output {
     await this.#context.resume();
   }
 
-  /** Silences all at once and rests. */
+  /** Silences everything at once and suspends the output. */
   halt(): void {
     for (const source of this.#playing) {
       source.onended = null;

@@ -1,11 +1,11 @@
 /**
  * The samples around the play position: slices of one second for each stem, as they came (16 bits, interleaved
- * stereo). What lies far from the position is let go, so that the longest song takes the memory of a short one.
+ * stereo). Slices far from the position are dropped, so that memory does not grow with the song.
  */
 
 /** Seconds that are kept behind the position, for a short way back. */
 export const BEHIND_S = 10;
-/** Seconds that are fetched ahead of it: once somebody listens, and before, so that it then begins at once. */
+/** Seconds that are fetched ahead: while playing, and before, so that playback starts at once. */
 export const AHEAD_S = 30;
 export const AHEAD_UNPLAYED_S = 3;
 /** Slices that one call fetches at most. */

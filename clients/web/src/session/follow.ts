@@ -5,16 +5,16 @@ import { type Problem, toProblem } from "../calls/problem";
 import type { WatchSessionResponse } from "../generated/stemwire/v1/separation_service_pb";
 import { SessionState } from "../generated/stemwire/v1/session_pb";
 
-/** The server speaks every five seconds at least; a stream that says nothing for longer is dead. */
+/** The server sends a message at least every five seconds; a stream that is silent for longer is dead. */
 const SILENCE_MS = 15_000;
 
 export type Message = WatchSessionResponse["message"];
 
 export interface Following {
   message(message: Message): void;
-  /** The stream is broken and is begun anew at that time; `null` when it is there again. */
+  /** The stream broke and is being reopened; `null` when it is open again. */
   broken(problem: Problem | null): void;
-  /** There is nothing to follow, and will not be. */
+  /** The session cannot be followed. */
   ended(problem: Problem): void;
 }
 
@@ -23,26 +23,26 @@ export function hasEnded(state: SessionState): boolean {
 }
 
 /** Follows a session until it has ended or the signal aborts. */
-export async function follow(sessionId: string, told: Following, signal: AbortSignal): Promise<void> {
+export async function follow(sessionId: string, listener: Following, signal: AbortSignal): Promise<void> {
   const backoff = new Backoff();
   for (;;) {
     try {
-      if (await listen(sessionId, told, signal, backoff)) return;
+      if (await listen(sessionId, listener, signal, backoff)) return;
       // A stream that ends without `done` was cut.
       throw new Error("the stream ended");
     } catch (error) {
       if (signal.aborted) return;
       const problem = toProblem(error);
-      if (!problem.passing) return told.ended(problem);
-      told.broken(problem);
+      if (!problem.passing) return listener.ended(problem);
+      listener.broken(problem);
       await sleep(backoff.next(problem.waitMs), signal).catch(() => undefined);
       if (signal.aborted) return;
     }
   }
 }
 
-/** One stream to its end; answers whether the session has ended. */
-async function listen(sessionId: string, told: Following, signal: AbortSignal, backoff: Backoff): Promise<boolean> {
+/** One stream to its end; returns whether the session has ended. */
+async function listen(sessionId: string, listener: Following, signal: AbortSignal, backoff: Backoff): Promise<boolean> {
   const silence = new AbortController();
   let timer = setTimeout(() => silence.abort(), SILENCE_MS);
   const either = AbortSignal.any([signal, silence.signal]);
@@ -51,8 +51,8 @@ async function listen(sessionId: string, told: Following, signal: AbortSignal, b
       clearTimeout(timer);
       timer = setTimeout(() => silence.abort(), SILENCE_MS);
       backoff.reset();
-      told.broken(null);
-      told.message(message);
+      listener.broken(null);
+      listener.message(message);
       // What follows is only the error that a failed session's calls end with.
       if (message.case === "done") return true;
     }

@@ -21,10 +21,10 @@ export interface Comparison {
 }
 
 /**
- * What the server's trial says for this engine: how it compares with the CPU in 32-bit floats, or `"reference"` where it is
+ * The server's measurement of this engine: how it compares with the CPU in 32-bit floats, or `"reference"` where it is
  * that and nothing else was better. `null` where nothing was tried, or where the session was computed in another way.
  */
-export function trialOf(engine: Engine, known: readonly Model[]): Comparison | "reference" | null {
+export function measurementOf(engine: Engine, known: readonly Model[]): Comparison | "reference" | null {
   const execution = known.find(({ name }) => name === engine.model)?.execution;
   const isIt = (of: { executionProvider: string; precision: string }) =>
     of.executionProvider === engine.executionProvider && of.precision === engine.precision;

@@ -71,7 +71,7 @@ export function start(): void {
     pace = new Pace();
     if (sessionId === null) return;
     const abort = new AbortController();
-    const told = {
+    const listener = {
       message,
       broken: (problem: Problem | null) => (broken.value = problem),
       ended: (problem: Problem) => {
@@ -80,7 +80,7 @@ export function start(): void {
         if (opened.peek()?.error === undefined) lost.value = problem;
       },
     };
-    void follow(sessionId, told, abort.signal);
+    void follow(sessionId, listener, abort.signal);
     return () => abort.abort();
   });
   setInterval(() => (secondsLeft.value = timeLeft()), 1000);

@@ -10,26 +10,26 @@ import type { Session } from "../generated/stemwire/v1/session_pb";
 import { remember } from "./remembered";
 import { send, Stopped } from "./send";
 
-/** What is asked for with every file. */
-export interface Wishes {
+/** The settings of an upload. */
+export interface UploadSettings {
   /** A model's name; empty for the server's own choice. */
   readonly model: string;
   /** Empty for all that the model has. */
   readonly stems: readonly string[];
 }
 
-export type Stage = "waiting" | "sending" | "sent" | "stopped";
+export type UploadStage = "waiting" | "sending" | "sent" | "stopped";
 
 /** One file on its way. */
 export interface Upload {
   /** Also the request id that makes its session's creation repeatable. */
   readonly id: string;
   readonly file: File;
-  readonly wishes: Wishes;
+  readonly settings: UploadSettings;
   /** It is the first of those that were chosen together: shown as soon as it has a session. */
   readonly first: boolean;
   readonly sessionId: Signal<string | null>;
-  readonly stage: Signal<Stage>;
+  readonly stage: Signal<UploadStage>;
   readonly sentBytes: Signal<number>;
   /** Why it does not go on, or not now. */
   readonly problem: Signal<Problem | null>;
@@ -40,7 +40,7 @@ export interface Upload {
 
 export const uploads = signal<readonly Upload[]>([]);
 
-/** Told of every session as it is created. */
+/** Called with every session as it is created. */
 export type Created = (session: Session, upload: Upload) => void;
 
 let working = false;
@@ -51,8 +51,8 @@ export function onCreated(listener: Created): void {
 }
 
 /** Queues files, each for a session of its own. */
-export function enqueue(files: Iterable<File>, wishes: Wishes): void {
-  add([...files].map((file, at) => upload(file, wishes, at === 0, null, 0)));
+export function enqueue(files: Iterable<File>, settings: UploadSettings): void {
+  add([...files].map((file, at) => upload(file, settings, at === 0, null, 0)));
 }
 
 /** Continues a session's upload with the file that was chosen again. */
@@ -82,14 +82,14 @@ export function isSending(): boolean {
   return uploads.value.some(({ stage }) => stage.value === "waiting" || stage.value === "sending");
 }
 
-function upload(file: File, wishes: Wishes, first: boolean, sessionId: string | null, held: number): Upload {
+function upload(file: File, settings: UploadSettings, first: boolean, sessionId: string | null, held: number): Upload {
   return {
     id: randomUuid(),
     file,
-    wishes,
+    settings,
     first,
     sessionId: signal(sessionId),
-    stage: signal<Stage>("waiting"),
+    stage: signal<UploadStage>("waiting"),
     sentBytes: signal(held),
     problem: signal<Problem | null>(null),
     goesOnAt: signal(0),
@@ -142,10 +142,10 @@ async function sendOne(upload: Upload): Promise<void> {
 /** The upload's session, which is created where it has none. */
 async function open(upload: Upload, waiting: (problem: Problem | null, until: number) => void): Promise<string> {
   if (upload.sessionId.value !== null) return upload.sessionId.value;
-  const { file, wishes, abort: { signal } } = upload;
+  const { file, settings, abort: { signal } } = upload;
   const config = create(SeparationConfigSchema, {
-    model: wishes.model,
-    stems: [...wishes.stems],
+    model: settings.model,
+    stems: [...settings.stems],
     fileName: file.name,
     requestId: upload.id,
     onDisconnect: OnDisconnect.CONTINUE,

@@ -1,4 +1,4 @@
-/** Sends one file into one session, however often the connection or the server goes away. */
+/** Uploads one file to one session, across lost connections and restarts of the server. */
 import { client } from "../calls/client";
 import { Backoff, sleep } from "../calls/backoff";
 import { isAbort, ownProblem, type Problem, toProblem } from "../calls/problem";
@@ -13,11 +13,11 @@ const CALL_MS = 60_000;
 export interface Sending {
   /** Bytes that the server holds. */
   sent(bytes: number): void;
-  /** It goes on after a while by itself, or `null`: it goes on now. */
+  /** The upload waits and retries at that time; with `null` it continues. */
   waiting(problem: Problem | null, untilMs: number): void;
 }
 
-/** Thrown where it does not go on without somebody's help. */
+/** Thrown when the upload cannot continue without the user. */
 export class Stopped extends Error {
   constructor(readonly problem: Problem) {
     super(problem.reason);
@@ -25,11 +25,11 @@ export class Stopped extends Error {
 }
 
 /**
- * Sends the bytes from `held` on and says that the upload is complete.
+ * Sends the bytes from `held` on and finishes the upload.
  *
  * @throws Stopped; the signal's reason where it was aborted.
  */
-export async function send(sessionId: string, file: Blob, held: number, told: Sending, signal: AbortSignal): Promise<void> {
+export async function send(sessionId: string, file: Blob, held: number, listener: Sending, signal: AbortSignal): Promise<void> {
   if (held > file.size) throw new Stopped(ownProblem("FILE_DIFFERS"));
   const backoff = new Backoff();
   const size = new ChunkSize();
@@ -37,7 +37,7 @@ export async function send(sessionId: string, file: Blob, held: number, told: Se
     await persist(() => sendChunk(0, Math.min(held, COMPARED_BYTES)));
     await persist(() => sendChunk(Math.max(0, held - COMPARED_BYTES), held));
   }
-  told.sent(held);
+  listener.sent(held);
   while (held < file.size) {
     await persist(async () => {
       const end = Math.min(file.size, held + size.bytes);
@@ -45,7 +45,7 @@ export async function send(sessionId: string, file: Blob, held: number, told: Se
       held = await sendChunk(held, end);
       size.took(size.bytes, performance.now() - began);
     });
-    told.sent(held);
+    listener.sent(held);
   }
   await persist(async () => {
     const finish = { totalBytes: BigInt(file.size) };
@@ -58,13 +58,13 @@ export async function send(sessionId: string, file: Blob, held: number, told: Se
     return Number(answer.committedBytes);
   }
 
-  /** Does a step until it goes well. */
+  /** Repeats a step until it succeeds. */
   async function persist(step: () => Promise<void | number>): Promise<void> {
     for (;;) {
       try {
         await step();
         backoff.reset();
-        told.waiting(null, 0);
+        listener.waiting(null, 0);
         return;
       } catch (error) {
         if (error instanceof Stopped) throw error;
@@ -74,13 +74,13 @@ export async function send(sessionId: string, file: Blob, held: number, told: Se
         if (problem.reason === "UPLOAD_GAP" && committed !== undefined) {
           // The server lost its last bytes with its power, or another tab sends the same file.
           held = Number(committed);
-          told.sent(held);
+          listener.sent(held);
           continue;
         }
         if (!problem.passing) throw new Stopped(problem.reason === "UPLOAD_CONFLICT" ? ownProblem("FILE_DIFFERS") : problem);
         size.failed();
         const wait = backoff.next(problem.waitMs);
-        told.waiting(problem, Date.now() + wait);
+        listener.waiting(problem, Date.now() + wait);
         await sleep(wait, signal);
       }
     }

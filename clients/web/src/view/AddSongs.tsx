@@ -1,8 +1,8 @@
-/** Where songs come from: a button, a place to drop them, and what is wanted of them. */
+/** Adding songs: a button, a drop target, and the settings of the separation. */
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { models } from "../session/models";
-import { enqueue, type Wishes } from "../upload/queue";
+import { enqueue, type UploadSettings } from "../upload/queue";
 import { words } from "../words";
 import { Icon } from "./icons";
 
@@ -17,15 +17,15 @@ const pair = signal(false);
 /** Whether files are being dragged over the page. */
 export const dragging = signal(false);
 
-/** Takes songs with what is wanted now. */
+/** Adds songs with the current settings. */
 export function take(files: Iterable<File>): void {
-  enqueue(files, wishes());
+  enqueue(files, settings());
 }
 
-function wishes(): Wishes {
+function settings(): UploadSettings {
   if (pair.value) return { model: model.value, stems: PAIR };
   const known = models.value.find(({ name }) => name === model.value) ?? (model.value === "" ? models.value[0] : undefined);
-  // All that the model has, and what is wanted most beside them.
+  // All stems of the model, and the usual pairs.
   const stems = known?.stems.includes("vocals") ? [...new Set([...known.stems, "accompaniment"])] : [];
   // Where the server chooses, it also chooses what there is to choose from.
   return { model: model.value, stems };
@@ -79,7 +79,7 @@ function Options() {
   return (
     <div class="options">
       <label>
-        <span>{words.value.wanted}</span>
+        <span>{words.value.stemsWanted}</span>
         <select value={pair.value ? "pair" : "all"} onChange={(event) => (pair.value = event.currentTarget.value === "pair")}>
           <option value="all">{words.value.allStems}</option>
           <option value="pair">{words.value.pair}</option>

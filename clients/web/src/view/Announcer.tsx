@@ -1,9 +1,9 @@
-/** Says to screen readers what has changed, once and in words; progress bars say the rest when they are asked. */
+/** Announces changes to screen readers, once and in words; progress bars report the rest on request. */
 import { broken, lost, opened } from "../session/opened";
 import { ofSession } from "../calls/problem";
 import { uploadOf } from "../upload/queue";
 import { list } from "../words/forms";
-import { tell } from "../words";
+import { describe } from "../words";
 import { nameOf, sessionStatus, uploadStatus } from "./status";
 
 export function Announcer() {
@@ -11,15 +11,15 @@ export function Announcer() {
 }
 
 function said(): string {
-  if (lost.value) return tell(lost.value).cause;
+  if (lost.value) return describe(lost.value).cause;
   const session = opened.value;
   if (!session) return "";
-  if (broken.value) return tell(broken.value).cause;
+  if (broken.value) return describe(broken.value).cause;
   const upload = uploadOf(session.sessionId);
   const waits = upload?.problem.value;
   return list([
     nameOf(session),
-    waits ? tell(waits).cause : upload ? uploadStatus(upload).text : "",
-    session.error ? tell(ofSession(session.error)).cause : sessionStatus(session).text,
+    waits ? describe(waits).cause : upload ? uploadStatus(upload).text : "",
+    session.error ? describe(ofSession(session.error)).cause : sessionStatus(session).text,
   ], ". ");
 }

@@ -6,13 +6,13 @@ interface Properties {
   /** 0 to 1; `null` where there is no telling. */
   readonly share: number | null;
   readonly detail?: string | undefined;
-  readonly resting?: boolean;
+  readonly paused?: boolean;
 }
 
-export function Bar({ label, share, detail, resting = false }: Properties) {
+export function Bar({ label, share, detail, paused = false }: Properties) {
   const percent = share === null ? "" : words.value.percent(share);
   return (
-    <div class={resting ? "bar bar-resting" : "bar"}>
+    <div class={paused ? "bar bar-paused" : "bar"}>
       <div class="bar-text">
         <span>{label}{percent && ` · ${percent}`}</span>
         {detail && <span class="muted">{detail}</span>}

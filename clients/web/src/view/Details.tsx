@@ -1,7 +1,7 @@
 /** What the stems were made of and with: nothing degrades in silence. */
 import type { Engine } from "../generated/stemwire/v1/engine_pb";
 import type { Session } from "../generated/stemwire/v1/session_pb";
-import { models, trialOf } from "../session/models";
+import { models, measurementOf } from "../session/models";
 import { rateOf } from "../session/timeline";
 import { clock, words } from "../words";
 import { list } from "../words/forms";
@@ -30,7 +30,7 @@ export function Details({ session }: { readonly session: Session }) {
               <dt>{words.value.engine}</dt>
               <dd>
                 {list([engine.model, engine.executionProvider, engine.precision, engine.runtime], " · ")}
-                <Trial engine={engine} />
+                <Measurement engine={engine} />
               </dd>
             </div>
             <div>
@@ -50,10 +50,10 @@ export function Details({ session }: { readonly session: Session }) {
   );
 }
 
-/** Why it was computed so, where the server had tried. */
-function Trial({ engine }: { readonly engine: Engine }) {
-  const trial = trialOf(engine, models.value);
-  if (trial === null) return null;
+/** The measurement behind the choice of provider, where there is one. */
+function Measurement({ engine }: { readonly engine: Engine }) {
+  const measurement = measurementOf(engine, models.value);
+  if (measurement === null) return null;
   const { isReference, comparison } = words.value;
-  return <div class="muted">{trial === "reference" ? isReference : comparison(trial.speed, trial.snrDb)}</div>;
+  return <div class="muted">{measurement === "reference" ? isReference : comparison(measurement.speed, measurement.snrDb)}</div>;
 }

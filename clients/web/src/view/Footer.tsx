@@ -1,4 +1,4 @@
-/** What made the page: the server's version, told by itself, and the licences of what it is built with. */
+/** The server's version, and the licences of the page's dependencies. */
 import { signal } from "@preact/signals";
 import { client } from "../calls/client";
 import { words } from "../words";
@@ -9,7 +9,7 @@ export async function loadVersion(): Promise<void> {
   try {
     version.value = (await client.health({})).version;
   } catch {
-    // Whatever keeps the server from answering is told where it matters.
+    // An unreachable server is reported where it matters.
   }
 }
 

@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Problem } from "../calls/problem";
-import { tell, words } from "../words";
+import { describe, words } from "../words";
 
 interface Properties {
   readonly problem: Problem;
@@ -13,13 +13,13 @@ interface Properties {
 }
 
 export function ProblemNote({ problem, goesOnAt = 0, children }: Properties) {
-  const told = tell(problem);
+  const text = describe(problem);
   return (
     <div class={problem.passing ? "note note-passing" : "note note-problem"} role={problem.passing ? undefined : "alert"}>
-      <p class="note-cause">{told.cause}</p>
-      <p>{told.remedy}</p>
+      <p class="note-cause">{text.cause}</p>
+      <p>{text.remedy}</p>
       {goesOnAt > 0 && <Countdown until={goesOnAt} />}
-      {told.original !== "" && <p class="note-original" lang="en" translate={false}>{told.original}</p>}
+      {text.original !== "" && <p class="note-original" lang="en" translate={false}>{text.original}</p>}
       {children && <div class="note-actions">{children}</div>}
       {problem.requestId !== "" && <p class="note-request">{words.value.request} <code translate={false}>{problem.requestId}</code></p>}
     </div>

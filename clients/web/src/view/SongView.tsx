@@ -94,10 +94,10 @@ function Progress({ session }: { readonly session: Session }) {
   return (
     <div class="progress">
       {!session.uploadComplete && whole !== undefined && upload?.stage.value !== "sent" && (
-        <Bar label={words.value.sending} share={whole === 0 ? 0 : held / whole} resting={!upload}
+        <Bar label={words.value.sending} share={whole === 0 ? 0 : held / whole} paused={!upload}
           detail={words.value.bytesOf(words.value.bytes(held), words.value.bytes(whole))} />
       )}
-      <Bar label={text} share={share} resting={mood === "resting"}
+      <Bar label={text} share={share} paused={mood === "paused"}
         detail={left === null ? undefined : words.value.timeLeft(left)} />
     </div>
   );

@@ -1,7 +1,7 @@
 /** Asks for the server's token. */
 import { useEffect, useRef } from "preact/hooks";
 import { enterToken, token } from "../calls/token";
-import { tell, words } from "../words";
+import { describe, words } from "../words";
 
 export function TokenDialog() {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -19,7 +19,7 @@ export function TokenDialog() {
     <dialog ref={dialog} aria-labelledby="token-title" onCancel={(event) => event.preventDefault()}>
       <form class="dialog-form" onSubmit={send}>
         <h2 id="token-title">{words.value.tokenTitle}</h2>
-        <p>{token === "" ? words.value.tokenLead : tell({ reason: "TOKEN_MISSING", message: "", numbers: {}, passing: false, waitMs: 0, requestId: "" }).remedy}</p>
+        <p>{token === "" ? words.value.tokenLead : describe({ reason: "TOKEN_MISSING", message: "", numbers: {}, passing: false, waitMs: 0, requestId: "" }).remedy}</p>
         <label>
           <span>{words.value.tokenLabel}</span>
           <input ref={input} type="password" autocomplete="current-password" required />

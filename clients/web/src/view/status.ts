@@ -3,7 +3,7 @@ import { type Session, SessionState } from "../generated/stemwire/v1/session_pb"
 import type { Upload } from "../upload/queue";
 import { words } from "../words";
 
-export type Mood = "busy" | "resting" | "good" | "bad";
+export type Mood = "busy" | "paused" | "good" | "bad";
 
 export interface Status {
   readonly text: string;
@@ -18,7 +18,7 @@ export function uploadStatus(upload: Upload): Status {
   const share = file.size === 0 ? 0 : Math.min(1, sentBytes.value / file.size);
   switch (stage.value) {
     case "waiting":
-      return { text: words.value.waitsToBeSent, mood: "resting", share: null };
+      return { text: words.value.waitsToBeSent, mood: "paused", share: null };
     case "sending":
       return { text: words.value.sending, mood: "busy", share };
     case "sent":
@@ -37,19 +37,19 @@ export function sessionStatus(session: Session, length = Number(session.progress
   switch (state) {
     case SessionState.UPLOADING:
     case SessionState.RUNNING:
-      if (before > 0) return { text: words.value.inQueue(before), mood: "resting", share };
+      if (before > 0) return { text: words.value.inQueue(before), mood: "paused", share };
       if (finished === 0) return { text: words.value.preparing, mood: "busy", share };
       return { text: words.value.separating, mood: "busy", share };
     case SessionState.PAUSED:
-      return { text: session.uploadComplete ? words.value.resting : words.value.uploadStopped, mood: "resting", share };
+      return { text: session.uploadComplete ? words.value.paused : words.value.uploadStopped, mood: "paused", share };
     case SessionState.DONE:
       return { text: words.value.done, mood: "good", share: null };
     case SessionState.FAILED:
       return { text: words.value.failed, mood: "bad", share: null };
     case SessionState.CANCELLED:
-      return { text: words.value.cancelled, mood: "resting", share: null };
+      return { text: words.value.cancelled, mood: "paused", share: null };
     default:
-      return { text: "", mood: "resting", share: null };
+      return { text: "", mood: "paused", share: null };
   }
 }
 

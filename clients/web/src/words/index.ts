@@ -12,14 +12,14 @@ export { clock } from "./forms";
 export const words = computed<Words>(() => (language.value === "zh" ? zh : en));
 
 /** What went wrong, and what to do. */
-export interface Told {
+export interface ProblemText {
   readonly cause: string;
   readonly remedy: string;
-  /** The server's own words, in English: they name the file, the codec, the number. */
+  /** The server's message, in English: they name the file, the codec, the number. */
   readonly original: string;
 }
 
-export function tell(problem: Problem): Told {
+export function describe(problem: Problem): ProblemText {
   const known = REASONS[problem.reason];
   if (!known) {
     const [cause, remedy] = words.value.unknownProblem;

@@ -14,7 +14,7 @@ export interface Words {
   readonly orDrop: string;
   readonly dropNow: string;
   readonly formats: string;
-  readonly wanted: string;
+  readonly stemsWanted: string;
   readonly allStems: string;
   readonly pair: string;
   readonly model: string;
@@ -38,7 +38,7 @@ export interface Words {
   readonly preparing: string;
   readonly separating: string;
   readonly inQueue: (before: number) => string;
-  readonly resting: string;
+  readonly paused: string;
   readonly done: string;
   readonly failed: string;
   readonly cancelled: string;
