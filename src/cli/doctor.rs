@@ -8,14 +8,14 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use super::args::Doctor;
-use super::computing::{self, Decided, Patience, Wanted};
 use super::error::{CliError, Kind};
+use super::providers::{SelectionLimits, select_from};
 use super::runtime::write;
 use super::setup;
-use crate::engine::Computing;
-use crate::engine::pool::TimeLimits;
-use crate::engine::provider::selection::Choice;
-use crate::engine::runtime::locate::Origin;
+use crate::engine::ProviderSelection;
+use crate::engine::limits::TimeLimits;
+use crate::engine::provider::selection::{ModelsToSelect, SelectedExecution, SelectionOutcome};
+use crate::engine::runtime::locate::LibraryOrigin;
 use crate::files;
 use crate::model::{Catalog, Model};
 
@@ -32,8 +32,8 @@ pub(super) fn run(arguments: &Doctor) -> Result<(), CliError> {
     let mut findings = Vec::new();
     let threads = setup::pool_config(&arguments.engine)?.threads_per_worker;
     let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
-    let computing = check_runtime(arguments, threads, &catalog, &mut findings);
-    check_models(arguments, &catalog, computing, &mut findings);
+    let providers = check_runtime(arguments, threads, &catalog, &mut findings);
+    check_models(arguments, &catalog, providers, &mut findings);
     check_decoder(&mut findings);
     check_disk(arguments, &mut findings);
     check_port(arguments, &mut findings);
@@ -66,24 +66,25 @@ fn check_runtime(
     threads: usize,
     catalog: &Catalog,
     findings: &mut Vec<Finding>,
-) -> Option<Computing> {
+) -> Option<ProviderSelection> {
     let search = setup::search(arguments.engine.runtime.as_deref());
     let chosen = match search.libraries() {
         Ok(libraries) => {
-            let models = Wanted { first: catalog.models().to_vec(), others: Vec::new() };
-            let patience = Patience::default();
-            computing::of(&arguments.engine, threads, patience, &search, &libraries, &models)
+            let models =
+                ModelsToSelect { preferred: catalog.models().to_vec(), others: Vec::new() };
+            let limits = SelectionLimits::default();
+            select_from(&arguments.engine, threads, limits, &search, &libraries, &models)
         }
         Err(error) => Err(error),
     };
     match chosen {
-        Ok(Decided { computing, .. }) => {
-            let runtime = computing.runtime();
+        Ok(SelectionOutcome { providers, .. }) => {
+            let runtime = providers.runtime();
             let path = runtime.path();
-            let origin = search.find().map_or(Origin::Cache, |found| found.origin);
+            let origin = search.find().map_or(LibraryOrigin::Cache, |found| found.origin);
             let place = path.display();
             findings.push(Finding::Good(format!("{} at {place} ({origin})", runtime.name())));
-            Some(computing)
+            Some(providers)
         }
         Err(error) => {
             findings.push(bad(&error, error.remedy()));
@@ -95,14 +96,14 @@ fn check_runtime(
 fn check_models(
     arguments: &Doctor,
     catalog: &Catalog,
-    computing: Option<Computing>,
+    providers: Option<ProviderSelection>,
     findings: &mut Vec<Finding>,
 ) {
     for fault in catalog.faults() {
         findings.push(bad(fault, "mend the card, or remove its folder"));
     }
-    let Some(computing) = computing else { return };
-    let pool = match setup::pool(&arguments.engine, TimeLimits::default(), computing) {
+    let Some(providers) = providers else { return };
+    let pool = match setup::pool(&arguments.engine, TimeLimits::default(), providers) {
         Ok(pool) => pool,
         Err(_) => return findings.push(bad("the system gives no threads", "lower --threads")),
     };
@@ -113,11 +114,12 @@ fn check_models(
             Ok(time) => {
                 let audio = card.segment.duration(card.sample_rate).as_secs_f64();
                 let factor = audio * (1.0 - card.overlap) / time.as_secs_f64();
-                let Choice { execution, reason, tried } = pool.computing().of(model);
+                let SelectedExecution { execution, reason, results } =
+                    pool.providers().for_model(model);
                 let works = format!("model {} works, {factor:.1}× real time", card.name);
-                let tried: String =
-                    tried.iter().map(|tried| format!("\n      tried {tried}")).collect();
-                Finding::Good(format!("{works}, on {execution}: {reason}{tried}"))
+                let measured: String =
+                    results.iter().map(|result| format!("\n      measured {result}")).collect();
+                Finding::Good(format!("{works}, on {execution}: {reason}{measured}"))
             }
             Err(error) => bad(error, "install the model again"),
         }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use crate::client::ClientError;
 use crate::engine::EngineError;
 use crate::engine::runtime::RuntimeError;
-use crate::model::registry::PublishedError;
+use crate::model::registry::RegistryError;
 use crate::separation::SeparationError;
 use crate::server::ServerError;
 use crate::session::failure::SessionError;
@@ -100,21 +100,21 @@ impl From<RuntimeError> for CliError {
     }
 }
 
-impl From<PublishedError> for CliError {
-    fn from(error: PublishedError) -> CliError {
+impl From<RegistryError> for CliError {
+    fn from(error: RegistryError) -> CliError {
         let kind = match &error {
-            PublishedError::Unknown { .. }
-            | PublishedError::Exists { .. }
-            | PublishedError::NotInstalled { .. }
-            | PublishedError::Embedded { .. }
-            | PublishedError::Missing { .. }
-            | PublishedError::Unverifiable { .. } => Kind::Usage,
-            PublishedError::Network { .. } | PublishedError::Status { .. } => Kind::Server,
-            PublishedError::Hash { .. }
-            | PublishedError::Damaged { .. }
-            | PublishedError::Unfit { .. } => Kind::Engine,
-            PublishedError::Busy { .. } => Kind::Other,
-            PublishedError::Io { .. } => Kind::Disk,
+            RegistryError::Unknown { .. }
+            | RegistryError::Exists { .. }
+            | RegistryError::NotInstalled { .. }
+            | RegistryError::Embedded { .. }
+            | RegistryError::Missing { .. }
+            | RegistryError::Unverifiable { .. } => Kind::Usage,
+            RegistryError::Network { .. } | RegistryError::Status { .. } => Kind::Server,
+            RegistryError::Hash { .. }
+            | RegistryError::Damaged { .. }
+            | RegistryError::Unfit { .. } => Kind::Engine,
+            RegistryError::Busy { .. } => Kind::Other,
+            RegistryError::Io { .. } => Kind::Disk,
         };
         CliError::new(kind, error.to_string(), error.remedy())
     }

@@ -1,18 +1,18 @@
 //! Rung 5: the command line. What was typed is in [`args`], what it means in each command's file.
 
 mod args;
-mod computing;
+mod autotune;
 mod decode;
 mod doctor;
 mod error;
 mod export;
 mod models;
+mod providers;
 mod runtime;
 mod score;
 mod separate;
 mod serve;
 mod setup;
-mod trial;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -35,7 +35,7 @@ pub fn run() -> ExitCode {
         Command::Runtime(runtime) => runtime::run(runtime),
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Decode(decode) => decode::run(decode),
-        Command::Trial(trial) => trial::run(trial),
+        Command::Autotune(autotune) => autotune::run(autotune),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,9 +11,9 @@ use super::runtime::write;
 use super::setup;
 use crate::audio::StemName;
 use crate::model::registry;
-use crate::model::registry::Published;
-use crate::model::registry::import::{Import, Imported, import};
-use crate::model::registry::pull::{Step, pull};
+use crate::model::registry::PublishedModel;
+use crate::model::registry::import::{ImportOutcome, ImportRequest, import};
+use crate::model::registry::pull::{DownloadStep, pull};
 use crate::model::{Model, ModelCard, ModelName};
 
 pub(super) fn run(arguments: &Models) -> Result<(), CliError> {
@@ -23,8 +23,8 @@ pub(super) fn run(arguments: &Models) -> Result<(), CliError> {
             download(name, mirror.as_deref(), *offline, folder)
         }
         ModelsCommand::Import { name, paths, allow_unverified, graph, folder } => {
-            let published = Published::find(name.as_str()).ok();
-            let how = Import {
+            let published = PublishedModel::find(name.as_str()).ok();
+            let how = ImportRequest {
                 name,
                 published: published.as_ref(),
                 paths,
@@ -51,7 +51,7 @@ fn list(folder: &ModelsFolder) -> Result<(), CliError> {
         text += &described(model.card(), &state(model));
     }
     let models = folder.path().ok();
-    for published in Published::all() {
+    for published in PublishedModel::all() {
         if catalog.models().iter().all(|model| model.card().name != published.card.name) {
             text += &described(&published.card, &missing(&published, models.as_deref()));
         }
@@ -87,7 +87,7 @@ fn state(model: &Model) -> String {
     }
 }
 
-fn missing(published: &Published, models: Option<&Path>) -> String {
+fn missing(published: &PublishedModel, models: Option<&Path>) -> String {
     let bytes = HumanBytes(published.bytes());
     match models.map_or(0, |models| published.bytes_here(models)) {
         0 => format!("not installed, {bytes} to download"),
@@ -101,7 +101,7 @@ fn download(
     offline: bool,
     folder: &ModelsFolder,
 ) -> Result<(), CliError> {
-    let published = Published::find(name)?;
+    let published = PublishedModel::find(name)?;
     if offline {
         let cause = format!("model {name} is not downloaded: --offline forbids it");
         let remedy = "leave --offline and STEMWIRE_OFFLINE out, or use `stemwire models import`";
@@ -113,17 +113,17 @@ fn download(
     write(&format!("{name} is installed in {}\n", published.folder(&models).display()))
 }
 
-fn take(how: &Import<'_>, folder: &ModelsFolder) -> Result<(), CliError> {
+fn take(how: &ImportRequest<'_>, folder: &ModelsFolder) -> Result<(), CliError> {
     let models = folder.path()?;
     let imported = with_bar(|progress| import(how, &models, progress))?;
     let place = models.join(how.name.as_str());
     let place = place.display();
     match imported {
-        Imported::Verified => {
+        ImportOutcome::Verified => {
             let text = "its files are those that its authors publish";
             write(&format!("{} is installed in {place}: {text}\n", how.name))
         }
-        Imported::Unverified => {
+        ImportOutcome::Unverified => {
             warn_unverified(how.name);
             write(&format!("{} is installed in {place}, NOT VERIFIED\n", how.name))
         }
@@ -172,19 +172,21 @@ fn remove(name: &str, folder: &ModelsFolder) -> Result<(), CliError> {
 }
 
 /// Shows how far `work` is.
-fn with_bar<T, E>(work: impl FnOnce(&mut dyn FnMut(Step<'_>)) -> Result<T, E>) -> Result<T, E> {
+fn with_bar<T, E>(
+    work: impl FnOnce(&mut dyn FnMut(DownloadStep<'_>)) -> Result<T, E>,
+) -> Result<T, E> {
     let bar = ProgressBar::new(0);
     let style = "{msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec}";
     bar.set_style(
         ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let result = work(&mut |step| match step {
-        Step::Fetching { file, bytes, total } => {
+        DownloadStep::Fetching { file, bytes, total } => {
             bar.set_message(file.to_owned());
             bar.set_length(total);
             bar.set_position(bytes);
         }
-        Step::Verifying { file } => bar.set_message(format!("{file}: verifying")),
+        DownloadStep::Verifying { file } => bar.set_message(format!("{file}: verifying")),
     });
     bar.finish_and_clear();
     result

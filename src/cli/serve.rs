@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::{FailureArgs, LimitArgs, Serve};
-use super::computing::{self, Decided, LeftOut, Patience, Wanted};
 use super::error::{CliError, Kind};
+use super::providers::{self, SelectionLimits};
 use super::runtime::write;
 use super::setup;
 use crate::engine::Chain;
-use crate::engine::fallback::circuit_breaker::BreakerConfig;
-use crate::engine::pool::{Pool, TimeLimits};
+use crate::engine::fallback::circuit_breaker::CircuitBreakerConfig;
+use crate::engine::limits::TimeLimits;
+use crate::engine::pool::Pool;
+use crate::engine::provider::selection::{ModelsToSelect, SelectionOutcome};
 use crate::model::{Catalog, Model};
 use crate::separation::{Config, DecoderConfig, Limits, Separations};
 use crate::server::{self, ServerConfig, Tls};
@@ -64,8 +66,8 @@ impl Ground {
                 CliError::new(Kind::Usage, cause, "name one with --data-dir DIR")
             })?;
         let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
-        let chain =
-            Chain::of(&arguments.engines, &catalog)?.with_breakers(breakers(&arguments.failure));
+        let chain = Chain::of(&arguments.engines, &catalog)?
+            .with_circuit_breakers(breakers(&arguments.failure));
         let mut decoder = DecoderConfig::from_here().map_err(|error| {
             CliError::plain(Kind::Other, format!("this binary's path is not known: {error}"))
         })?;
@@ -80,36 +82,38 @@ impl Ground {
     fn separations(self, arguments: &Serve) -> Result<Separations, CliError> {
         let Ground { data_dir, store, catalog, chain, decoder } = self;
         let time_limits = time_limits(&arguments.failure);
-        let patience = Patience { limits: time_limits, total: arguments.trial_time };
-        let Decided { computing, left_out } =
-            computing::choose(&arguments.engine, patience, &wanted(&catalog, &chain))?;
-        let pool = setup::pool(&arguments.engine, time_limits, computing)?;
-        for LeftOut { model, error } in left_out {
-            chain.breakers().failed_to_start(model.as_str(), &error.of_model(&model));
+        let limits = SelectionLimits { engine: time_limits, autotune: arguments.autotune_time() };
+        let SelectionOutcome { providers, without_provider } =
+            providers::select(&arguments.engine, limits, &models_to_select(&catalog, &chain))?;
+        let pool = setup::pool(&arguments.engine, time_limits, providers)?;
+        for skipped in without_provider {
+            let error = skipped.error.for_model(&skipped.model);
+            chain.circuit_breakers().failed_to_start(skipped.model.as_str(), &error);
         }
         warm_up(&pool, &chain);
-        let config = Config { catalog, chain, decoder, limits: limits(&arguments.limits) };
+        let config =
+            Config { catalog, chain, decoder, limits: separation_limits(&arguments.limits) };
         Separations::open(store, pool, config).map_err(|error| CliError::disk(&data_dir, &error))
     }
 }
 
-/// The models that a session may come to.
-fn wanted(catalog: &Catalog, chain: &Chain) -> Wanted {
+/// The models that a session may use: those of the chain first.
+fn models_to_select(catalog: &Catalog, chain: &Chain) -> ModelsToSelect {
     let in_chain =
         |model: &&Arc<Model>| chain.models().iter().any(|other| Arc::ptr_eq(other, model));
     let others = catalog.models().iter().filter(|model| !in_chain(model));
-    Wanted { first: chain.models().to_vec(), others: others.cloned().collect() }
+    ModelsToSelect { preferred: chain.models().to_vec(), others: others.cloned().collect() }
 }
 
 /// Readies the first engine that works: faults show now, and the first client does not wait. A server
 /// without any starts all the same; it says so, and tries them again.
 fn warm_up(pool: &Pool, chain: &Chain) {
     for fault in chain.faults() {
-        eprintln!("warning: {} is left out: {}", fault.name, fault.error);
+        eprintln!("warning: {} is skipped: {}", fault.name, fault.error);
     }
     for model in chain.models() {
         let name = model.card().name.as_str();
-        if !chain.breakers().is_closed(name) {
+        if !chain.circuit_breakers().is_closed(name) {
             // Nothing here computes it.
             continue;
         }
@@ -120,7 +124,7 @@ fn warm_up(pool: &Pool, chain: &Chain) {
             }
             Err(error) => {
                 eprintln!("warning: {error}");
-                chain.breakers().failed_to_start(name, &error);
+                chain.circuit_breakers().failed_to_start(name, &error);
             }
         }
     }
@@ -137,20 +141,20 @@ fn open_store(data_dir: &Path) -> Result<Store, CliError> {
     })
 }
 
-fn breakers(arguments: &FailureArgs) -> BreakerConfig {
-    BreakerConfig { failures: arguments.engine_failures, probe: arguments.engine_probe }
+fn breakers(arguments: &FailureArgs) -> CircuitBreakerConfig {
+    CircuitBreakerConfig { failures: arguments.engine_failures, probe: arguments.engine_probe }
 }
 
 fn time_limits(arguments: &FailureArgs) -> TimeLimits {
     TimeLimits {
         factor: arguments.engine_time_factor,
-        least: arguments.engine_least_time,
+        minimum: arguments.engine_least_time,
         load: arguments.engine_load_time,
         ..TimeLimits::default()
     }
 }
 
-fn limits(arguments: &LimitArgs) -> Limits {
+fn separation_limits(arguments: &LimitArgs) -> Limits {
     Limits {
         upload_bytes: arguments.max_upload.as_u64(),
         track: arguments.max_track,

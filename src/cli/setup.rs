@@ -6,29 +6,33 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::EngineArgs;
 use super::error::{CliError, Kind};
-use crate::engine::pool::{Pool, PoolConfig, TimeLimits};
-use crate::engine::runtime::install::{Step, install, pinned};
-use crate::engine::runtime::locate::{Found, Origin, VARIABLE};
-use crate::engine::runtime::{RuntimeError, Search};
-use crate::engine::{Computing, Provider};
+use crate::engine::limits::TimeLimits;
+use crate::engine::pool::{Pool, PoolConfig};
+use crate::engine::runtime::install::{InstallStep, install, pinned};
+use crate::engine::runtime::locate::{FoundLibrary, LibraryOrigin, RUNTIME_VARIABLE};
+use crate::engine::runtime::{LibrarySearch, RuntimeError};
+use crate::engine::{Provider, ProviderSelection};
 use crate::model::Catalog;
 
 /// Where ONNX Runtime is looked for.
-pub(super) fn search(flag: Option<&Path>) -> Search {
-    let environment = std::env::var_os(VARIABLE).filter(|value| !value.is_empty());
-    Search::from_here(flag.map(Path::to_owned), environment.map(PathBuf::from))
+pub(super) fn search(flag: Option<&Path>) -> LibrarySearch {
+    let environment = std::env::var_os(RUNTIME_VARIABLE).filter(|value| !value.is_empty());
+    LibrarySearch::from_here(flag.map(Path::to_owned), environment.map(PathBuf::from))
 }
 
 /// The builds of ONNX Runtime to choose from; the CPU one is installed where there is none, unless that is
 /// not wanted.
-pub(super) fn libraries(arguments: &EngineArgs, search: &Search) -> Result<Vec<Found>, CliError> {
+pub(super) fn libraries(
+    arguments: &EngineArgs,
+    search: &LibrarySearch,
+) -> Result<Vec<FoundLibrary>, CliError> {
     match search.libraries() {
         Ok(libraries) => Ok(libraries),
         Err(error) if arguments.offline || search.is_named() => Err(error.into()),
         Err(_) => {
             eprintln!("ONNX Runtime, which runs the models, is not here yet: installing it once.");
             let path = install_with_bar(Provider::Cpu, None, search)?;
-            Ok(vec![Found { path, origin: Origin::Cache }])
+            Ok(vec![FoundLibrary { path, origin: LibraryOrigin::Cache }])
         }
     }
 }
@@ -37,7 +41,7 @@ pub(super) fn libraries(arguments: &EngineArgs, search: &Search) -> Result<Vec<F
 pub(super) fn install_with_bar(
     provider: Provider,
     from: Option<&Path>,
-    search: &Search,
+    search: &LibrarySearch,
 ) -> Result<PathBuf, CliError> {
     let cache = search.cache.as_ref().ok_or_else(|| {
         let cause = "this system names no cache folder";
@@ -50,15 +54,15 @@ pub(super) fn install_with_bar(
         ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let result = install(provider, from, cache, &mut |step| match step {
-        Step::Fetching { bytes, .. } => {
+        InstallStep::Fetching { bytes, .. } => {
             bar.set_message("fetching");
             bar.set_position(bytes);
         }
-        Step::Verifying => {
+        InstallStep::Verifying => {
             bar.set_message("verifying");
             bar.set_position(wheel.bytes);
         }
-        Step::Unpacking => bar.set_message("unpacking"),
+        InstallStep::Unpacking => bar.set_message("unpacking"),
     });
     bar.finish_and_clear();
     let path = result.map_err(|error: RuntimeError| CliError::from(error))?;
@@ -126,10 +130,10 @@ pub(super) fn pool_config(arguments: &EngineArgs) -> Result<PoolConfig, CliError
 pub(super) fn pool(
     arguments: &EngineArgs,
     limits: TimeLimits,
-    computing: Computing,
+    providers: ProviderSelection,
 ) -> Result<Pool, CliError> {
     let config = PoolConfig { limits, ..pool_config(arguments)? };
-    Pool::start(config, computing).map_err(|error| {
+    Pool::start(config, providers).map_err(|error| {
         let cause = format!("the system gives no more threads: {error}");
         CliError::new(Kind::Other, cause, "lower --threads")
     })

@@ -12,6 +12,7 @@
 pub mod autotune;
 pub mod fallback;
 pub mod inference;
+pub mod limits;
 pub mod pool;
 pub mod provider;
 pub mod runtime;
@@ -24,9 +25,9 @@ use crate::audio::Stereo;
 use crate::dsp::mask::MaskExtension;
 
 pub use fallback::chain::Chain;
-pub use provider::selection::{Compute, Computing};
+pub use provider::selection::ProviderSelection;
 pub use provider::{Execution, Precision, PrecisionChoice, Provider, ProviderChoice};
-pub use runtime::Runtime;
+pub use runtime::{ExecutionConfig, Runtime};
 pub use stop::Stopper;
 
 use crate::model::{Model, ModelCard, ModelName, Sha256Hash};
@@ -37,7 +38,7 @@ pub trait Engine: Send {
     ///
     /// # Errors
     /// Those of loading a model.
-    fn prepare(&mut self, options: &Options) -> Result<(), EngineError> {
+    fn prepare(&mut self, options: &EngineOptions) -> Result<(), EngineError> {
         // Most engines are ready for everything once they are loaded.
         let _ = options;
         Ok(())
@@ -52,7 +53,11 @@ pub trait Engine: Send {
     /// # Errors
     /// [`EngineError::Run`] when the model fails, [`EngineError::NotFinite`] when it answers NaN or
     /// infinity.
-    fn separate(&mut self, mix: &Stereo, options: &Options) -> Result<Vec<Stereo>, EngineError>;
+    fn separate(
+        &mut self,
+        mix: &Stereo,
+        options: &EngineOptions,
+    ) -> Result<Vec<Stereo>, EngineError>;
 
     /// Gives out what stops the next segment: it is asked for once the engine is [prepared](Engine::prepare), and
     /// reaches the segment from then on until that has ended. What was asked of those before is forgotten.
@@ -73,23 +78,26 @@ pub trait Loader: Send + Sync {
 
 /// What a session asks of an engine, the same for each of its segments.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
+pub struct EngineOptions {
     /// Whether each of the card's stems, in its order, is looked at.
     pub wanted: Vec<bool>,
     /// What a mask is worth above the bins that a model sees; for those that mask.
     pub mask_extension: MaskExtension,
 }
 
-impl Options {
+impl EngineOptions {
     /// All of a model's stems.
-    pub fn all(card: &ModelCard) -> Options {
-        Options { wanted: vec![true; card.stems.len()], mask_extension: MaskExtension::default() }
+    pub fn all(card: &ModelCard) -> EngineOptions {
+        EngineOptions {
+            wanted: vec![true; card.stems.len()],
+            mask_extension: MaskExtension::default(),
+        }
     }
 }
 
 /// An engine by all that its numbers depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub struct EngineIdentity {
     /// The model's name.
     pub model: ModelName,
     /// What tells the weights from all others: [`ModelCard::weights_hash`].
@@ -220,7 +228,7 @@ pub enum EngineError {
 
 impl EngineError {
     /// Whether the model itself is of no use, so that no segment will fare better.
-    pub fn is_of_the_model(&self) -> bool {
+    pub fn is_model_unusable(&self) -> bool {
         match self {
             EngineError::UnknownModel { .. }
             | EngineError::NotInstalled { .. }
@@ -241,7 +249,7 @@ impl EngineError {
 
     /// What those may read who only watch over a server: it names no place, nor says what a library or the system
     /// says, which may name one.
-    pub fn in_public(&self) -> String {
+    pub fn public_message(&self) -> String {
         match self {
             EngineError::Card { .. } => "a model card is not valid".into(),
             EngineError::File { model, .. } => format!("a file of model {model} cannot be read"),
@@ -263,7 +271,7 @@ impl EngineError {
 
 /// One segment's answer.
 #[derive(Debug)]
-pub struct Answer {
+pub struct SeparatedSegment {
     /// The card's stems, in its order.
     pub stems: Vec<Stereo>,
     /// How long the engine took, loading left out.

@@ -13,21 +13,21 @@ use crate::model::ModelCard;
 pub type Stopper = Arc<dyn Fn() + Send + Sync>;
 
 /// An engine's way of running its graph so that a [`Stopper`] reaches it: between two nodes of the graph.
-pub(super) struct Stoppable {
+pub(super) struct StoppableRun {
     options: Arc<RunOptions>,
 }
 
-impl Stoppable {
+impl StoppableRun {
     /// Nobody has asked it to stop.
     ///
     /// # Errors
     /// [`EngineError::Load`] where the runtime has no memory left.
-    pub(super) fn new(card: &ModelCard) -> Result<Stoppable, EngineError> {
+    pub(super) fn new(card: &ModelCard) -> Result<StoppableRun, EngineError> {
         let options = RunOptions::new().map_err(|error| EngineError::Load {
             model: card.name.to_string(),
             reason: error.to_string(),
         })?;
-        Ok(Stoppable { options: Arc::new(options) })
+        Ok(StoppableRun { options: Arc::new(options) })
     }
 
     /// What a run takes.
@@ -53,6 +53,6 @@ impl Stoppable {
 }
 
 /// Tells the log how long a run of the graph took, so that all else can be told from it.
-pub(super) fn tell_inference(model: &str, begun: Instant) {
+pub(super) fn log_inference(model: &str, begun: Instant) {
     tracing::debug!(model, seconds = begun.elapsed().as_secs_f64(), "inference");
 }

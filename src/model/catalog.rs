@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ModelName;
 use crate::engine::EngineError;
 use crate::model::files::{CARD_FILE, Model};
-use crate::model::registry::Published;
+use crate::model::registry::PublishedModel;
 
 /// The embedded models' files, as they lie in the repository's `models/`.
 pub(crate) mod embedded {
@@ -47,7 +47,7 @@ impl Catalog {
             embedded::MINI_SPLEETER_WEIGHTS,
         ));
         if let Some(folder) = folder {
-            for model in Published::all().filter_map(|published| published.installed(folder)) {
+            for model in PublishedModel::all().filter_map(|published| published.installed(folder)) {
                 catalog.take(Ok(model));
             }
             let mut subfolders: Vec<_> = std::fs::read_dir(folder)
@@ -92,7 +92,7 @@ impl Catalog {
             if let Some(fault) = self.faults.iter().find(is_in_folder) {
                 return fault.clone();
             }
-            if Published::find(name).is_ok() {
+            if PublishedModel::find(name).is_ok() {
                 return EngineError::NotInstalled { model: name.to_owned() };
             }
             let names: Vec<&str> = self.models.iter().map(|m| m.card().name.as_str()).collect();

@@ -13,7 +13,9 @@ use crate::engine::inference::bag::Bag;
 use crate::engine::inference::htdemucs::Demucs;
 use crate::engine::inference::spleeter::Spleeter;
 use crate::engine::inference::weights::Weights;
-use crate::engine::{Compute, Computing, Engine, EngineError, Execution, Identity};
+use crate::engine::{
+    Engine, EngineError, EngineIdentity, Execution, ExecutionConfig, ProviderSelection,
+};
 
 /// The name of the card in a model's folder.
 pub const CARD_FILE: &str = "card.toml";
@@ -21,14 +23,14 @@ pub const CARD_FILE: &str = "card.toml";
 /// A model that can be loaded.
 pub struct Model {
     card: ModelCard,
-    files: Files,
+    files: ModelFiles,
     /// For each of the card's files of weights: shared by the workers' engines, gone with the last of
     /// them.
     weights: Vec<Mutex<Weak<Weights>>>,
 }
 
 /// Where a model's files are.
-enum Files {
+enum ModelFiles {
     Embedded {
         graph: &'static [u8],
         weights: &'static [u8],
@@ -52,12 +54,12 @@ impl Model {
         weights: &'static [u8],
     ) -> Result<Model, EngineError> {
         let card = ModelCard::parse(card, "(embedded)")?;
-        Ok(Model::new(card, Files::Embedded { graph, weights }))
+        Ok(Model::new(card, ModelFiles::Embedded { graph, weights }))
     }
 
     /// A model whose card and graph are part of the binary and whose weights are in `folder`.
     pub fn published(card: ModelCard, graph: &'static [u8], folder: &Path) -> Model {
-        Model::new(card, Files::Published { graph, folder: folder.to_owned() })
+        Model::new(card, ModelFiles::Published { graph, folder: folder.to_owned() })
     }
 
     /// A model in a folder of its own: a card, and the files that it names.
@@ -71,10 +73,10 @@ impl Model {
             reason: error.to_string(),
         })?;
         let card = ModelCard::parse(&text, &path.display().to_string())?;
-        Ok(Model::new(card, Files::Folder(folder.to_owned())))
+        Ok(Model::new(card, ModelFiles::Folder(folder.to_owned())))
     }
 
-    fn new(card: ModelCard, files: Files) -> Model {
+    fn new(card: ModelCard, files: ModelFiles) -> Model {
         let weights = card.weights.iter().map(|_| Mutex::default()).collect();
         Model { card, files, weights }
     }
@@ -86,23 +88,23 @@ impl Model {
 
     /// Whether it is part of the binary.
     pub fn is_embedded(&self) -> bool {
-        matches!(self.files, Files::Embedded { .. })
+        matches!(self.files, ModelFiles::Embedded { .. })
     }
 
     /// Whether its weights are known to be their makers' own: part of the binary, or as published. A
     /// model with a card of its own in the models folder is what whoever put it there says it is.
     pub fn is_verified(&self) -> bool {
         match self.files {
-            Files::Embedded { .. } | Files::Published { .. } => true,
-            Files::Folder(_) => false,
+            ModelFiles::Embedded { .. } | ModelFiles::Published { .. } => true,
+            ModelFiles::Folder(_) => false,
         }
     }
 
     /// The folder of its files, unless all of it is part of the binary.
     pub fn folder(&self) -> Option<&Path> {
         match &self.files {
-            Files::Embedded { .. } => None,
-            Files::Published { folder, .. } | Files::Folder(folder) => Some(folder),
+            ModelFiles::Embedded { .. } => None,
+            ModelFiles::Published { folder, .. } | ModelFiles::Folder(folder) => Some(folder),
         }
     }
 
@@ -110,9 +112,9 @@ impl Model {
     pub fn files(&self) -> Vec<(&str, Sha256Hash)> {
         let weights = self.card.weights.iter().map(|weights| (&*weights.file, weights.sha256));
         match self.files {
-            Files::Embedded { .. } => Vec::new(),
-            Files::Published { .. } => weights.collect(),
-            Files::Folder(_) => {
+            ModelFiles::Embedded { .. } => Vec::new(),
+            ModelFiles::Published { .. } => weights.collect(),
+            ModelFiles::Folder(_) => {
                 weights.chain([(&*self.card.graph.file, self.card.graph.sha256)]).collect()
             }
         }
@@ -121,8 +123,8 @@ impl Model {
     /// Bytes of its files of weights, and of its graph where that is not part of the binary.
     pub fn stored_bytes(&self) -> u64 {
         match &self.files {
-            Files::Embedded { weights, .. } => weights.len() as u64,
-            Files::Published { folder, .. } | Files::Folder(folder) => {
+            ModelFiles::Embedded { weights, .. } => weights.len() as u64,
+            ModelFiles::Published { folder, .. } | ModelFiles::Folder(folder) => {
                 let bytes = |(file, _)| folder.join(file).metadata().map_or(0, |data| data.len());
                 self.files().into_iter().map(bytes).sum()
             }
@@ -138,14 +140,14 @@ impl Model {
     }
 
     /// What its numbers depend on when they are computed with this and with `threads` threads.
-    pub fn identity(&self, computing: &Computing, threads: usize) -> Identity {
-        let Execution { provider, precision } = computing.of(self).execution;
-        Identity {
+    pub fn identity(&self, providers: &ProviderSelection, threads: usize) -> EngineIdentity {
+        let Execution { provider, precision } = providers.for_model(self).execution;
+        EngineIdentity {
             model: self.card.name.clone(),
             weights: self.card.weights_hash(),
             verified: self.is_verified(),
             provider,
-            runtime: computing.runtime().name().to_owned(),
+            runtime: providers.runtime().name().to_owned(),
             threads,
             precision,
         }
@@ -156,7 +158,10 @@ impl Model {
     ///
     /// # Errors
     /// [`EngineError::File`], [`EngineError::Hash`], [`EngineError::Load`].
-    pub fn load(self: &Arc<Model>, compute: &Compute) -> Result<Box<dyn Engine>, EngineError> {
+    pub fn load(
+        self: &Arc<Model>,
+        compute: &ExecutionConfig,
+    ) -> Result<Box<dyn Engine>, EngineError> {
         match (self.card.family, self.card.weights.len()) {
             (Family::Htdemucs | Family::Onnx, 0) => {
                 let graph = self.graph()?;
@@ -180,7 +185,7 @@ impl Model {
     pub(crate) fn load_specialist(
         &self,
         stem: &StemName,
-        compute: &Compute,
+        compute: &ExecutionConfig,
     ) -> Result<Demucs, EngineError> {
         let index = self.card.specialist(stem).ok_or_else(|| EngineError::Load {
             model: self.card.name.to_string(),
@@ -189,7 +194,7 @@ impl Model {
         self.load_demucs(index, compute)
     }
 
-    fn load_demucs(&self, index: usize, compute: &Compute) -> Result<Demucs, EngineError> {
+    fn load_demucs(&self, index: usize, compute: &ExecutionConfig) -> Result<Demucs, EngineError> {
         let (graph, weights) = self.graph_and_weights(index)?;
         Demucs::load(&self.card, &graph, Some(weights), compute)
     }
@@ -235,11 +240,13 @@ impl Model {
         let model = || self.card.name.to_string();
         let is_graph = file == self.card.graph.file;
         let (bytes, path) = match &self.files {
-            Files::Embedded { graph, .. } | Files::Published { graph, .. } if is_graph => {
+            ModelFiles::Embedded { graph, .. } | ModelFiles::Published { graph, .. }
+                if is_graph =>
+            {
                 (Cow::Borrowed(*graph), file.to_owned())
             }
-            Files::Embedded { weights, .. } => (Cow::Borrowed(*weights), file.to_owned()),
-            Files::Published { folder, .. } | Files::Folder(folder) => {
+            ModelFiles::Embedded { weights, .. } => (Cow::Borrowed(*weights), file.to_owned()),
+            ModelFiles::Published { folder, .. } | ModelFiles::Folder(folder) => {
                 let path = folder.join(file);
                 let bytes = std::fs::read(&path).map_err(|error| EngineError::File {
                     model: model(),

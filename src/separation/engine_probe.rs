@@ -7,17 +7,17 @@ use crate::engine::{Chain, EngineError};
 
 /// Lets the workers try every engine whose time has come. They tell its breaker; nobody waits here.
 pub(super) fn round(context: &Context) {
-    let breakers = context.chain.breakers();
+    let breakers = context.chain.circuit_breakers();
     for name in breakers.due() {
         match context.catalog.find(&name) {
-            Ok(model) if context.pool.is_stuck(&model) => {
+            Ok(model) if context.pool.has_abandoned_worker(&model) => {
                 let reason = "an earlier run of it still hangs".into();
                 breakers.probe_failed(&name, EngineError::Run { model: name.clone(), reason });
             }
             Ok(model) => {
                 let chain = Arc::clone(&context.chain);
                 let told = move |result: Result<_, EngineError>| tell(&chain, &name, result.err());
-                context.pool.try_out(&model, Box::new(told));
+                context.pool.probe(&model, Box::new(told));
             }
             Err(error) => breakers.probe_failed(&name, error),
         }
@@ -26,10 +26,10 @@ pub(super) fn round(context: &Context) {
 
 fn tell(chain: &Chain, name: &str, error: Option<EngineError>) {
     match error {
-        None => chain.breakers().succeeded(name),
+        None => chain.circuit_breakers().succeeded(name),
         Some(error) => {
             tracing::info!(model = name, %error, "still does not work");
-            chain.breakers().probe_failed(name, error);
+            chain.circuit_breakers().probe_failed(name, error);
         }
     }
 }

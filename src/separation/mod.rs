@@ -34,7 +34,7 @@ use scheduler::Scheduler;
 
 use crate::audio::{Frames, StemName};
 use crate::engine::Chain;
-use crate::engine::fallback::chain::{Choice, PassedOver};
+use crate::engine::fallback::chain::{ModelChoice, SkippedModel};
 use crate::engine::pool::Pool;
 use crate::files;
 use crate::model::{Catalog, ModelCard};
@@ -139,7 +139,7 @@ impl Separations {
     }
 
     /// Writes down that a session begins with another engine than it should.
-    fn note(&self, session: &Session, other: &PassedOver) -> Result<(), SeparationError> {
+    fn note(&self, session: &Session, other: &SkippedModel) -> Result<(), SeparationError> {
         let context = self.scheduler.context();
         let name = session.manifest().plan.model.clone();
         let to = context.catalog.find(&name)?;
@@ -160,9 +160,9 @@ impl Separations {
     }
 
     /// What the settings come down to with the models there are, and the model that was passed over for it.
-    fn plan(&self, settings: &Settings) -> Result<(Plan, Option<PassedOver>), SeparationError> {
+    fn plan(&self, settings: &Settings) -> Result<(Plan, Option<SkippedModel>), SeparationError> {
         let (chain, stems) = (self.chain(), &settings.stems);
-        let Choice { model, instead_of } = match &settings.model {
+        let ModelChoice { model, skipped } = match &settings.model {
             Some(name) => {
                 chain.named(self.catalog().find(name)?, stems, settings.allow_fallback)?
             }
@@ -178,7 +178,7 @@ impl Separations {
         let overlap = if columns.is_some() { card.overlap } else { overlap };
         let mut stems = settings.stems.clone();
         if stems.is_empty() {
-            let named = settings.model.as_ref().and(instead_of.as_ref());
+            let named = settings.model.as_ref().and(skipped.as_ref());
             let named = named.and_then(|other| other.model.as_ref());
             // What stands in for a model that was named yields what that would have.
             stems.clone_from(named.map_or(&card.stems, |named| &named.card().stems));
@@ -196,7 +196,7 @@ impl Separations {
             overlap,
             columns,
         };
-        Ok((plan, instead_of))
+        Ok((plan, skipped))
     }
 
     /// Whether there is room on the disk for more.

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use stemwire::audio::Stereo;
-use stemwire::engine::pool::{Job, Pool, PoolConfig};
-use stemwire::engine::{EngineError, Options};
-use stemwire::model::registry::import::{Import, Imported, import};
+use stemwire::engine::pool::{Pool, PoolConfig, Task};
+use stemwire::engine::{EngineError, EngineOptions};
+use stemwire::model::registry::import::{ImportOutcome, ImportRequest, import};
 use stemwire::model::registry::pull::pull;
-use stemwire::model::registry::{Published, PublishedError, verify};
+use stemwire::model::registry::{PublishedModel, RegistryError, verify};
 use stemwire::model::{Catalog, Model, ModelCard, Sha256Hash};
 
 use crate::support::golden::{GRAPH, WEIGHTS, model_of};
@@ -19,10 +19,10 @@ use crate::support::pipeline::{golden, read_wav, runtime};
 const FILE: &str = "00000000.safetensors";
 
 /// The golden model as if its authors published it at `address`.
-fn tiny(address: &str) -> Published {
+fn tiny(address: &str) -> PublishedModel {
     let card = ModelCard::parse(include_str!("../golden/tiny/card.toml"), "card.toml").unwrap();
     let file_bytes = WEIGHTS.len() as u64;
-    Published { card, graph: GRAPH, address: address.to_owned().leak(), file_bytes }
+    PublishedModel { card, graph: GRAPH, address: address.to_owned().leak(), file_bytes }
 }
 
 /// What is in a folder, sorted; empty where it is not there.
@@ -33,7 +33,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-fn pull_from(address: &str, models: &Path) -> Result<(), PublishedError> {
+fn pull_from(address: &str, models: &Path) -> Result<(), RegistryError> {
     pull(&tiny(address), None, models, &mut |_| {})
 }
 
@@ -88,7 +88,7 @@ fn a_half_file_is_no_model_and_is_kept_to_go_on_from() {
     let behaviour = Behaviour { cuts: vec![4096, 0, 0, 0, 0], ..Behaviour::default() };
     let server = FileServer::start(WEIGHTS, &behaviour);
     let error = pull_from(&server.address, models.path()).unwrap_err();
-    assert!(matches!(error, PublishedError::Network { kept: 4096, .. }), "{error}");
+    assert!(matches!(error, RegistryError::Network { kept: 4096, .. }), "{error}");
     assert!(error.remedy().contains("4096"), "{}", error.remedy());
     assert_eq!(names(&models.path().join("tiny")), [format!("{FILE}.part")]);
     assert!(tiny("").installed(models.path()).is_none());
@@ -115,10 +115,10 @@ fn a_server_that_refuses_is_not_asked_again() {
     let behaviour = Behaviour { status: Some(404), ..Behaviour::default() };
     let server = FileServer::start(WEIGHTS, &behaviour);
     let error = pull_from(&server.address, models.path()).unwrap_err();
-    assert!(matches!(error, PublishedError::Status { status: 404, .. }), "{error}");
+    assert!(matches!(error, RegistryError::Status { status: 404, .. }), "{error}");
     assert_eq!(server.ranges().len(), 1);
     let error = pull_from("http://127.0.0.1:1", models.path()).unwrap_err();
-    assert!(matches!(error, PublishedError::Network { kept: 0, .. }), "{error}");
+    assert!(matches!(error, RegistryError::Network { kept: 0, .. }), "{error}");
 }
 
 #[test]
@@ -131,11 +131,12 @@ fn files_are_imported_whatever_they_are_called_and_verified() {
     let take = |paths: &[&Path]| {
         let paths: Vec<_> = paths.iter().map(|path| path.to_path_buf()).collect();
         let published = Some(&published);
-        let what = Import { name, published, paths: &paths, allow_unverified: false, graph: None };
+        let what =
+            ImportRequest { name, published, paths: &paths, allow_unverified: false, graph: None };
         import(&what, &models, &mut |_| {})
     };
     let error = take(&[&given]).unwrap_err();
-    assert!(matches!(error, PublishedError::Missing { .. }), "{error}");
+    assert!(matches!(error, RegistryError::Missing { .. }), "{error}");
     fs::write(given.join("a.safetensors"), b"of another kind").unwrap();
     let error = take(&[&given.join("a.safetensors")]).unwrap_err().to_string();
     let found = Sha256Hash::of(b"of another kind").to_string();
@@ -144,7 +145,7 @@ fn files_are_imported_whatever_they_are_called_and_verified() {
     );
     assert!(!models.exists());
     fs::write(given.join("b.safetensors"), WEIGHTS).unwrap();
-    assert_eq!(take(&[&given]).unwrap(), Imported::Verified);
+    assert_eq!(take(&[&given]).unwrap(), ImportOutcome::Verified);
     assert_eq!(names(&models.join("tiny")), [FILE]);
 }
 
@@ -156,15 +157,15 @@ fn answer(
     wanted: [bool; 4],
 ) -> Result<Vec<Stereo>, EngineError> {
     let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-    let job = Job {
+    let task = Task {
         model: Arc::clone(model),
         mix: mix.clone(),
-        options: Options { wanted: wanted.to_vec(), ..Options::all(model.card()) },
+        options: EngineOptions { wanted: wanted.to_vec(), ..EngineOptions::all(model.card()) },
         cancelled: Arc::default(),
-        begun: Box::new(|| {}),
-        done: Box::new(move |result| sender.send(result).unwrap()),
+        on_start: Box::new(|| {}),
+        on_done: Box::new(move |result| sender.send(result).unwrap()),
     };
-    pool.submit(1, job);
+    pool.submit(1, task);
     receiver.recv().unwrap().map(|answer| answer.stems)
 }
 

@@ -1,4 +1,4 @@
-//! Commands that the binary gives to itself: what may crash or grow does so in a process of its own.
+//! Hidden commands: work that may crash or use much memory runs in a process of its own.
 
 use std::path::PathBuf;
 
@@ -28,14 +28,14 @@ pub(in crate::cli) struct Decode {
 }
 
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Trial {
+pub(in crate::cli) struct Autotune {
     /// The library
     #[arg(long)]
     pub(in crate::cli) library: PathBuf,
-    /// What computes
+    /// Execution provider
     #[arg(long)]
     pub(in crate::cli) provider: Provider,
-    /// In what
+    /// Precision
     #[arg(long)]
     pub(in crate::cli) precision: Precision,
     /// Compute threads
@@ -44,7 +44,7 @@ pub(in crate::cli) struct Trial {
     /// The model
     #[arg(long)]
     pub(in crate::cli) model: String,
-    /// Folder with models beside the built-in ones
+    /// Folder of installed models
     #[arg(long)]
     pub(in crate::cli) models_dir: Option<PathBuf>,
 }

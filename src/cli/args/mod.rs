@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 use super::score::ScoreArgs;
 
 pub(super) use engine::EngineArgs;
-pub(super) use hidden::{Decode, Trial};
+pub(super) use hidden::{Autotune, Decode};
 pub(super) use models::{Models, ModelsCommand, ModelsFolder};
 pub(super) use runtime::{Doctor, RuntimeAction, RuntimeCommand};
 pub(super) use separate::{
@@ -45,7 +45,7 @@ pub(in crate::cli) enum Command {
     /// Decode an upload while it grows
     #[command(hide = true)]
     Decode(Decode),
-    /// Separate a fixed segment again and again, to be timed
+    /// Separate a fixed segment repeatedly to measure a provider
     #[command(hide = true)]
-    Trial(Trial),
+    Autotune(Autotune),
 }

@@ -9,8 +9,8 @@ use clap::Args;
 use clap::builder::{FalseyValueParser, RangedU64ValueParser};
 
 use super::EngineArgs;
-use crate::engine::fallback::circuit_breaker::BreakerConfig;
-use crate::engine::pool::TimeLimits;
+use crate::engine::fallback::circuit_breaker::CircuitBreakerConfig;
+use crate::engine::limits::TimeLimits;
 use crate::separation::Limits;
 
 #[derive(Debug, Args)]
@@ -26,9 +26,12 @@ pub(in crate::cli) struct Serve {
     pub(in crate::cli) engines: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) engine: EngineArgs,
-    /// Time after which no more providers are tried at a start; what is left is computed by cpu until the next
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration, env = "STEMWIRE_TRIAL_TIME")]
-    pub(in crate::cli) trial_time: Duration,
+    /// Time limit for measuring providers at start-up; models not measured by then run on cpu until the next start
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration, env = "STEMWIRE_AUTOTUNE_TIME")]
+    autotune_time: Duration,
+    /// Name of --autotune-time in 0.1.0
+    #[arg(long, value_name = "TIME", hide = true, value_parser = humantime::parse_duration, env = "STEMWIRE_TRIAL_TIME")]
+    trial_time: Option<Duration>,
     /// Token that every call must carry
     #[arg(long, env = "STEMWIRE_TOKEN", hide_env_values = true)]
     pub(in crate::cli) token: Option<String>,
@@ -38,7 +41,7 @@ pub(in crate::cli) struct Serve {
     /// Host name under which the server may be called, beside localhost and IP addresses
     #[arg(long, value_name = "HOST", value_delimiter = ',', env = "STEMWIRE_ALLOW_HOST")]
     pub(in crate::cli) allow_host: Vec<String>,
-    /// Origin of web pages that may call the server, beside its own
+    /// LibraryOrigin of web pages that may call the server, beside its own
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',', env = "STEMWIRE_ALLOW_ORIGIN")]
     pub(in crate::cli) allow_origin: Vec<String>,
     /// Certificate chain as PEM, to serve TLS
@@ -54,7 +57,14 @@ pub(in crate::cli) struct Serve {
     pub(in crate::cli) limits: LimitArgs,
 }
 
-/// [`TimeLimits`] and [`BreakerConfig`], as typed.
+impl Serve {
+    /// Time limit for measuring providers, under its present or its former name.
+    pub(in crate::cli) fn autotune_time(&self) -> Duration {
+        self.trial_time.unwrap_or(self.autotune_time)
+    }
+}
+
+/// [`TimeLimits`] and [`CircuitBreakerConfig`] from the command line.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Engines that fail")]
 pub(in crate::cli) struct FailureArgs {
@@ -68,7 +78,7 @@ pub(in crate::cli) struct FailureArgs {
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration, env = "STEMWIRE_ENGINE_LOAD_TIME")]
     pub(in crate::cli) engine_load_time: Duration,
     /// Failures in a row after which new songs go to the next engine
-    #[arg(long, value_name = "N", default_value_t = BreakerConfig::default().failures, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true, env = "STEMWIRE_ENGINE_FAILURES")]
+    #[arg(long, value_name = "N", default_value_t = CircuitBreakerConfig::default().failures, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true, env = "STEMWIRE_ENGINE_FAILURES")]
     pub(in crate::cli) engine_failures: u32,
     /// How soon such an engine is tried again; doubled each time up to 32 times this
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration, env = "STEMWIRE_ENGINE_PROBE")]

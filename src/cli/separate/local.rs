@@ -10,11 +10,11 @@ use super::scratch::Scratch;
 use super::{Pipe, Song, Task, write_pcm};
 use crate::audio::{Frames, Hertz, StemName};
 use crate::cli::args::Separate;
-use crate::cli::computing::{self, Decided, Patience, Wanted};
 use crate::cli::error::{CliError, Kind};
 use crate::cli::export::{Finished, FinishedStem};
+use crate::cli::providers::{self, SelectionLimits};
 use crate::cli::setup;
-use crate::engine::provider::selection::Choice;
+use crate::engine::provider::selection::{SelectedExecution, SelectionOutcome};
 use crate::engine::{Chain, Execution};
 use crate::model::{Catalog, Model};
 use crate::separation::{Config, DecoderConfig, Limits, Separations};
@@ -65,12 +65,12 @@ pub(super) struct Local {
 impl Local {
     pub(super) fn new(arguments: &Separate, models: Models) -> Result<Local, CliError> {
         let Models { catalog, chain, wanted } = models;
-        let patience = Patience::default();
-        let models = Wanted { first: vec![Arc::clone(&wanted)], others: Vec::new() };
-        let Decided { computing, .. } = computing::choose(&arguments.engine, patience, &models)?;
-        let Choice { execution, reason, .. } = computing.of(&wanted);
-        if execution != Execution::REFERENCE {
-            eprintln!("{} is computed on {execution}: {reason}", wanted.card().name);
+        let limits = SelectionLimits::default();
+        let SelectionOutcome { providers, .. } =
+            providers::select(&arguments.engine, limits, &providers::only(&wanted))?;
+        let SelectedExecution { execution, reason, .. } = providers.for_model(&wanted);
+        if execution != Execution::BASELINE {
+            eprintln!("{} runs on {execution}: {reason}", wanted.card().name);
         }
         // A pipe leaves no files, so its work is not where files were asked for.
         let parent = match arguments.stdout {
@@ -80,7 +80,7 @@ impl Local {
         let scratch = Scratch::new(&parent)?;
         let disk = |error: std::io::Error| CliError::disk(scratch.path(), &error);
         let store = Store::open(scratch.path()).map_err(disk)?;
-        let pool = setup::pool(&arguments.engine, patience.limits, computing)?;
+        let pool = setup::pool(&arguments.engine, limits.engine, providers)?;
         let decoder = DecoderConfig::from_here().map_err(disk)?;
         let config = Config { catalog, chain, decoder, limits: no_limits() };
         let separations = Separations::open(store, pool, config).map_err(disk)?;

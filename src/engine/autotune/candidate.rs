@@ -1,44 +1,43 @@
-//! What could compute a model here.
+//! The candidates: providers and precisions that the installed libraries offer.
 
 use std::path::PathBuf;
 
 use crate::engine::runtime::RuntimeError;
-use crate::engine::runtime::locate::{Found, Origin};
+use crate::engine::runtime::locate::{FoundLibrary, LibraryOrigin};
 use crate::engine::{Execution, PrecisionChoice, Provider, ProviderChoice};
 
-/// What is asked for.
+/// The requested provider and precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Request {
-    /// By what.
+pub struct ProviderRequest {
+    /// The provider.
     pub provider: ProviderChoice,
-    /// How exactly.
+    /// The precision.
     pub precision: PrecisionChoice,
 }
 
-/// A way to compute, with the library that has it.
+/// A provider in a precision, with the library that has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     /// The library's file.
     pub library: PathBuf,
-    /// The way.
+    /// The provider and its precision.
     pub execution: Execution,
 }
 
-/// What the libraries offer of what is asked for, the first choice first. A provider is taken from the first
-/// library that has it.
+/// The candidates for a request, in order of preference. Each provider is taken from the first library that has it.
 ///
 /// # Errors
 /// [`RuntimeError::NoProvider`].
 pub(super) fn candidates(
-    libraries: &[Found],
-    request: Request,
+    libraries: &[FoundLibrary],
+    request: ProviderRequest,
 ) -> Result<Vec<Candidate>, RuntimeError> {
-    let asked = |&provider: &Provider| match request.provider {
+    let requested = |&provider: &Provider| match request.provider {
         ProviderChoice::Auto => true,
         ProviderChoice::Only(only) => provider == only,
     };
     let mut candidates = Vec::new();
-    for provider in Provider::ALL.into_iter().filter(asked) {
+    for provider in Provider::ALL.into_iter().filter(requested) {
         let Some(found) = libraries.iter().find(|found| found.providers().contains(&provider))
         else {
             continue;
@@ -54,10 +53,12 @@ pub(super) fn candidates(
     }
     match request.provider {
         ProviderChoice::Only(provider) if candidates.is_empty() => {
-            let named = |found: &Found| matches!(found.origin, Origin::Flag | Origin::Environment);
+            let named = |found: &FoundLibrary| {
+                matches!(found.origin, LibraryOrigin::Flag | LibraryOrigin::Environment)
+            };
             Err(RuntimeError::NoProvider {
                 provider,
-                found: libraries.iter().map(tell).collect(),
+                found: libraries.iter().map(describe).collect(),
                 named: libraries.iter().any(named),
             })
         }
@@ -65,7 +66,7 @@ pub(super) fn candidates(
     }
 }
 
-fn tell(found: &Found) -> String {
+fn describe(found: &FoundLibrary) -> String {
     let providers: Vec<_> = found.providers().iter().map(ToString::to_string).collect();
     format!("{} with {}", found.path.display(), providers.join(" and "))
 }
@@ -74,17 +75,21 @@ fn tell(found: &Found) -> String {
 mod tests {
     use super::*;
 
-    fn found(folder: &std::path::Path, providers: &[&str]) -> Found {
+    fn found(folder: &std::path::Path, providers: &[&str]) -> FoundLibrary {
         std::fs::create_dir_all(folder).unwrap();
         for provider in providers {
             let name = format!("libonnxruntime_providers_{provider}.so");
             std::fs::write(folder.join(name), "").unwrap();
         }
-        Found { path: folder.join("libonnxruntime.so"), origin: Origin::Cache }
+        FoundLibrary { path: folder.join("libonnxruntime.so"), origin: LibraryOrigin::Cache }
     }
 
-    fn names(libraries: &[Found], provider: &str, precision: PrecisionChoice) -> Vec<String> {
-        let request = Request { provider: provider.parse().unwrap(), precision };
+    fn names(
+        libraries: &[FoundLibrary],
+        provider: &str,
+        precision: PrecisionChoice,
+    ) -> Vec<String> {
+        let request = ProviderRequest { provider: provider.parse().unwrap(), precision };
         let candidates = candidates(libraries, request).unwrap();
         let folder = |path: &PathBuf| path.parent().unwrap().file_name().unwrap().to_owned();
         let name = |c: &Candidate| format!("{:?} {}", folder(&c.library), c.execution);
@@ -105,11 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_that_is_not_there_is_an_error_that_tells_what_is() {
+    fn a_missing_provider_is_an_error_that_lists_the_others() {
         let root = tempfile::tempdir().unwrap();
         let libraries = [found(root.path(), &["openvino"])];
-        let request =
-            Request { provider: ProviderChoice::Only(Provider::Cuda), ..Request::default() };
+        let request = ProviderRequest {
+            provider: ProviderChoice::Only(Provider::Cuda),
+            ..ProviderRequest::default()
+        };
         let error = candidates(&libraries, request).unwrap_err();
         assert!(error.to_string().contains("with cpu and openvino"), "{error}");
         assert!(error.remedy().contains("stemwire runtime install cuda"), "{}", error.remedy());

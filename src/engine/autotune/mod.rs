@@ -22,101 +22,103 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use super::pool::TimeLimits;
+use super::limits::TimeLimits;
 use super::runtime::RuntimeError;
-use super::runtime::locate::Found;
+use super::runtime::locate::FoundLibrary;
 use super::{Execution, PrecisionChoice, ProviderChoice};
 use crate::model::{Model, Sha256Hash};
 use fingerprint::Machine;
 
-pub use candidate::{Candidate, Request};
-pub use decision::{Figures, Tried, Verdict};
+pub use candidate::{Candidate, ProviderRequest};
+pub use decision::{BenchmarkResult, Decision, Figures};
 
-/// What a trial is made with.
-pub struct Bench<'a> {
-    /// The model that is tried.
+/// Why a candidate was not measured although it could be.
+const OUT_OF_TIME: &str = "the time limit for autotuning was reached";
+
+/// Inputs of [`decide`] for one model.
+pub struct AutotuneConfig<'a> {
+    /// The model to measure with.
     pub model: &'a Model,
     /// Compute threads of one worker.
     pub threads: usize,
-    /// What loading and a segment may take.
+    /// Time limits for loading and for a segment.
     pub limits: TimeLimits,
-    /// The command whose process is a [`child`] for a candidate.
+    /// Builds the command whose process is the [`child`] of a candidate.
     pub command: &'a dyn Fn(&Candidate) -> Command,
-    /// Is told that trying is about to begin, which takes a while; answers whether there is time for it.
-    pub begin: &'a dyn Fn() -> bool,
-    /// The file of the figures so far, where they are kept.
-    pub memory: Option<&'a Path>,
-    /// Is told why they cannot be.
-    pub unkept: &'a dyn Fn(&io::Error),
+    /// Called before measuring, which takes a while. Returns whether there is time for it.
+    pub may_start: &'a dyn Fn() -> bool,
+    /// The cache file, if results are cached.
+    pub cache_file: Option<&'a Path>,
+    /// Called when the cache file cannot be written.
+    pub on_cache_error: &'a dyn Fn(&io::Error),
 }
 
-/// Decides how a model is computed. Trying is done only where there is a choice, and of each candidate only until
-/// it has succeeded once.
+/// Decides which provider runs a model. Measures only if there is a choice, and only candidates without a cached
+/// result.
 ///
 /// # Errors
-/// [`RuntimeError::NoProvider`] where none of the libraries, of which there is one at least, has the provider
-/// that is asked for. What fails in a trial is no error: the candidate is then left out.
+/// [`RuntimeError::NoProvider`] if none of `libraries`, which must not be empty, has the requested provider. A failed
+/// measurement is no error: the candidate is skipped.
 pub fn decide(
-    libraries: &[Found],
-    request: Request,
-    bench: &Bench<'_>,
-) -> Result<Verdict, RuntimeError> {
+    libraries: &[FoundLibrary],
+    request: ProviderRequest,
+    config: &AutotuneConfig<'_>,
+) -> Result<Decision, RuntimeError> {
     let candidates = candidate::candidates(libraries, request)?;
     if let [only] = &candidates[..] {
-        return Ok(Verdict::untried(only.clone(), why_alone(request)));
+        return Ok(Decision::unmeasured(only.clone(), single_candidate_reason(request)));
     }
-    let reference =
-        Candidate { library: libraries[0].path.clone(), execution: Execution::REFERENCE };
+    let baseline = Candidate { library: libraries[0].path.clone(), execution: Execution::BASELINE };
     let machine = Machine::this();
-    let key = |candidate: &Candidate| fingerprint::key(&reference, candidate, bench, &machine);
-    let recall = |candidate: &Candidate| match bench.memory {
-        // It needs no trial.
-        _ if *candidate == reference => Some(Figures::REFERENCE),
-        Some(file) => cache::recall(file, &key(candidate)),
+    let fingerprint =
+        |candidate: &Candidate| fingerprint::of(&baseline, candidate, config, &machine);
+    let cached = |candidate: &Candidate| match config.cache_file {
+        // The baseline is compared with itself.
+        _ if *candidate == baseline => Some(Figures::BASELINE),
+        Some(file) => cache::load(file, &fingerprint(candidate)),
         None => None,
     };
-    let known: Vec<Option<Figures>> = candidates.iter().map(recall).collect();
-    let pairs = || candidates.iter().zip(&known);
-    let left: Vec<&Candidate> =
-        pairs().filter(|(_, known)| known.is_none()).map(|(candidate, _)| candidate).collect();
-    let results = if left.is_empty() {
+    let cached: Vec<Option<Figures>> = candidates.iter().map(cached).collect();
+    let pairs = || candidates.iter().zip(&cached);
+    let unmeasured: Vec<&Candidate> =
+        pairs().filter(|(_, cached)| cached.is_none()).map(|(candidate, _)| candidate).collect();
+    let results = if unmeasured.is_empty() {
         Vec::new()
-    } else if (bench.begin)() {
-        benchmark::hold(&reference, &left, bench)
-    } else if pairs().all(|(candidate, known)| known.is_none() || *candidate == reference) {
-        let reason = "there was no time left to try others; the next start may";
-        return Ok(Verdict::untried(candidates[0].clone(), reason.to_owned()));
+    } else if (config.may_start)() {
+        benchmark::run(&baseline, &unmeasured, config)
+    } else if pairs().all(|(candidate, cached)| cached.is_none() || *candidate == baseline) {
+        return Ok(Decision::unmeasured(candidates[0].clone(), OUT_OF_TIME.to_owned()));
     } else {
-        let reason = "there was no time left to try it; the next start may";
-        vec![Err(reason.to_owned()); left.len()]
+        vec![Err(OUT_OF_TIME.to_owned()); unmeasured.len()]
     };
-    // What failed today may work tomorrow: a library was missing, or memory.
-    let succeeded = left.iter().zip(&results).filter_map(|(&candidate, result)| {
-        result.as_ref().ok().map(|&figures| (key(candidate), candidate, figures))
+    // Failures are not cached: a missing library may be there at the next start, and so may memory.
+    let measured = unmeasured.iter().zip(&results).filter_map(|(&candidate, result)| {
+        result.as_ref().ok().map(|&figures| (fingerprint(candidate), candidate, figures))
     });
-    keep(&succeeded.collect::<Vec<_>>(), bench);
+    store(&measured.collect::<Vec<_>>(), config);
     let mut results = results.into_iter();
-    let tried = pairs().filter_map(|(candidate, known)| {
-        let result = known.map(Ok).or_else(|| results.next())?;
-        Some(Tried { candidate: candidate.clone(), result, recalled: known.is_some() })
+    let results = pairs().filter_map(|(candidate, cached)| {
+        let result = cached.map(Ok).or_else(|| results.next())?;
+        Some(BenchmarkResult { candidate: candidate.clone(), result, cached: cached.is_some() })
     });
-    Ok(Verdict::of(tried.collect(), &candidates, request))
+    Ok(Decision::of(results.collect(), &candidates, request))
 }
 
-fn keep(succeeded: &[(Sha256Hash, &Candidate, Figures)], bench: &Bench<'_>) {
-    if let Some(file) = bench.memory
-        && !succeeded.is_empty()
-        && let Err(error) = cache::keep(file, &bench.model.card().name, succeeded)
+fn store(measured: &[(Sha256Hash, &Candidate, Figures)], config: &AutotuneConfig<'_>) {
+    if let Some(file) = config.cache_file
+        && !measured.is_empty()
+        && let Err(error) = cache::store(file, &config.model.card().name, measured)
     {
-        (bench.unkept)(&error);
+        (config.on_cache_error)(&error);
     }
 }
 
-/// Why there is one candidate only.
-fn why_alone(request: Request) -> String {
+fn single_candidate_reason(request: ProviderRequest) -> String {
     match (request.provider, request.precision) {
-        (ProviderChoice::Auto, PrecisionChoice::Exact) => "there is no other here".to_owned(),
-        (ProviderChoice::Only(_), PrecisionChoice::Exact) => "asked for".to_owned(),
-        (_, PrecisionChoice::Fast) => "nothing faster is known on this processor".to_owned(),
+        (ProviderChoice::Auto, PrecisionChoice::Exact) => {
+            "no other provider is installed".to_owned()
+        }
+        (ProviderChoice::Only(_), PrecisionChoice::Exact) => "requested".to_owned(),
+        (_, PrecisionChoice::Fast) => "no faster precision is known for this processor".to_owned(),
     }
 }

@@ -1,46 +1,47 @@
-//! A candidate that takes part.
+//! A running candidate.
 
 use std::process::Command;
 use std::time::Duration;
 
 use super::process::{Process, Said};
 
-/// What a process may take, as an engine in the service.
+/// Time limits of a candidate, the same as those of an engine in the pool.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    /// To be loaded. OpenVINO and CUDA prepare a graph for seconds, on a busy machine for minutes.
+pub(super) struct RunLimits {
+    /// For loading. OpenVINO and CUDA prepare a graph for seconds, on a busy machine for minutes.
     pub(super) load: Duration,
     /// For one segment.
     pub(super) segment: Duration,
 }
 
-/// A process that has separated the fixed segment and can do so again.
-pub(super) struct Contestant {
+/// A candidate whose process has separated the fixed segment and can repeat it.
+pub(super) struct CandidateRun {
     process: Process,
     pub(super) limit: Duration,
-    /// The stems' samples, one plane after the other.
+    /// The stems, one plane after the other.
     pub(super) stems: Vec<f32>,
 }
 
-impl Contestant {
-    /// Starts a process and waits until it has separated the fixed segment.
+impl CandidateRun {
+    /// Starts the process and waits until it has separated the fixed segment.
     ///
     /// # Errors
-    /// In words, why it has not.
-    pub(super) fn start(command: &mut Command, limits: Limits) -> Result<Contestant, String> {
+    /// The reason of the failure, in words.
+    pub(super) fn start(command: &mut Command, limits: RunLimits) -> Result<CandidateRun, String> {
         let mut process = Process::start(command).map_err(|e| format!("it does not start: {e}"))?;
         let Said::Loaded = process.hear("load", limits.load)? else { return Err(out_of_turn()) };
         match process.hear("answer", limits.segment)? {
-            Said::Ready(stems) => Ok(Contestant { process, limit: limits.segment, stems }),
+            Said::Ready(stems) => Ok(CandidateRun { process, limit: limits.segment, stems }),
             _ => Err(out_of_turn()),
         }
     }
 
-    /// Lets it separate the fixed segment once more; answers how long that took.
+    /// Separates the fixed segment again and returns the time it took.
     ///
     /// # Errors
-    /// In words, why it has not. It is not to be run again: what it says late is no answer.
-    pub(super) fn run(&mut self) -> Result<Duration, String> {
+    /// The reason of the failure, in words. Must not be called again after a failure: a late answer would be taken for
+    /// the next one.
+    pub(super) fn repeat(&mut self) -> Result<Duration, String> {
         self.process.tell();
         match self.process.hear("answer", self.limit)? {
             Said::Took(time) => Ok(time),
@@ -63,13 +64,13 @@ mod tests {
     const SHORT: Duration = Duration::from_millis(50);
 
     /// `say` in a script is what a child says.
-    fn shell_within(limits: Limits, script: &str) -> Result<Contestant, String> {
+    fn shell_within(limits: RunLimits, script: &str) -> Result<CandidateRun, String> {
         let say = r#"say() { printf '\nstemwire-trial %s\n' "$*"; }; "#;
-        Contestant::start(Command::new("sh").args(["-c", &format!("{say}{script}")]), limits)
+        CandidateRun::start(Command::new("sh").args(["-c", &format!("{say}{script}")]), limits)
     }
 
-    fn shell(script: &str) -> Result<Contestant, String> {
-        shell_within(Limits { load: LONG, segment: LONG }, script)
+    fn shell(script: &str) -> Result<CandidateRun, String> {
+        shell_within(RunLimits { load: LONG, segment: LONG }, script)
     }
 
     #[test]
@@ -77,10 +78,10 @@ mod tests {
         let script = "echo failed to greet; say loaded; printf unfinished; \
                       say ready 8; printf '\\0\\0\\200\\77\\0\\0\\0\\300'; echo took note of it; \
                       read line; say took 1500; read line; say failed no more; read line";
-        let mut contestant = shell(script).unwrap();
-        assert_eq!(contestant.stems, [1.0, -2.0]);
-        assert_eq!(contestant.run(), Ok(Duration::from_nanos(1500)));
-        assert_eq!(contestant.run(), Err("no more".to_owned()));
+        let mut run = shell(script).unwrap();
+        assert_eq!(run.stems, [1.0, -2.0]);
+        assert_eq!(run.repeat(), Ok(Duration::from_nanos(1500)));
+        assert_eq!(run.repeat(), Err("no more".to_owned()));
     }
 
     #[test]
@@ -91,8 +92,8 @@ mod tests {
         assert!(broken_off.contains("exit status: 0"), "{broken_off}");
         assert_eq!(shell("say took 5").err().unwrap(), out_of_turn());
         assert!(shell("exit 3").err().unwrap().contains("exit status: 3"));
-        let limits = Limits { load: LONG, segment: LONG };
-        let missing = Contestant::start(&mut Command::new("/no/such/program"), limits);
+        let limits = RunLimits { load: LONG, segment: LONG };
+        let missing = CandidateRun::start(&mut Command::new("/no/such/program"), limits);
         assert!(missing.err().unwrap().contains("does not start"));
     }
 
@@ -115,22 +116,23 @@ mod tests {
         let stuck = shell("say loaded; exec sleep 600 >&-").err().unwrap();
         assert_eq!(stuck, "its process closed its output and did not end");
         // What it has started holds its pipes.
-        let left = shell_within(Limits { load: LONG, segment: SHORT }, "say loaded; sleep 20; :");
+        let left =
+            shell_within(RunLimits { load: LONG, segment: SHORT }, "say loaded; sleep 20; :");
         assert_eq!(left.err().unwrap(), "it did not answer within 0.05 s");
     }
 
     #[test]
     fn one_that_hangs_is_ended_when_its_time_is_over() {
         let error = |limits, script| shell_within(limits, script).err().unwrap();
-        let loads = error(Limits { load: SHORT, segment: LONG }, "exec sleep 600");
+        let loads = error(RunLimits { load: SHORT, segment: LONG }, "exec sleep 600");
         assert_eq!(loads, "it did not load within 0.05 s");
-        let limits = Limits { load: LONG, segment: SHORT };
+        let limits = RunLimits { load: LONG, segment: SHORT };
         assert_eq!(error(limits, "say loaded; exec sleep 600"), "it did not answer within 0.05 s");
-        let mut contestant = shell("say loaded; say ready 0; read line; exec sleep 600").unwrap();
-        contestant.limit = SHORT;
-        assert_eq!(contestant.run(), Err("it did not answer within 0.05 s".to_owned()));
-        let process = contestant.process.id().to_string();
-        drop(contestant);
+        let mut run = shell("say loaded; say ready 0; read line; exec sleep 600").unwrap();
+        run.limit = SHORT;
+        assert_eq!(run.repeat(), Err("it did not answer within 0.05 s".to_owned()));
+        let process = run.process.id().to_string();
+        drop(run);
         let found = Command::new("kill").args(["-0", &process]).stderr(Stdio::null()).status();
         assert!(!found.unwrap().success(), "it goes on");
     }

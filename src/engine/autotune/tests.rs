@@ -1,4 +1,4 @@
-//! Decisions, with scripts for processes.
+//! Decisions, with shell scripts as candidates.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,40 +10,40 @@ use std::sync::Arc;
 
 use super::*;
 use crate::engine::Provider;
-use crate::engine::runtime::locate::Origin;
+use crate::engine::runtime::locate::LibraryOrigin;
 use crate::model::Catalog;
 
 const CUDA_FAILS: &str = "echo no CUDA-capable device >&2; exit 1";
 
-/// A folder with a library of three providers, and what the processes of each do.
-struct Stage {
+/// A folder with a library of three providers, and a script for each.
+struct TestEnvironment {
     folder: tempfile::TempDir,
     model: Arc<Model>,
     in_time: bool,
-    asked: Cell<usize>,
-    unkept: Cell<usize>,
+    starts: Cell<usize>,
+    cache_errors: Cell<usize>,
 }
 
-impl Stage {
-    fn new() -> Stage {
+impl TestEnvironment {
+    fn new() -> TestEnvironment {
         let folder = tempfile::tempdir().unwrap();
         for name in ["", "_providers_openvino", "_providers_cuda"] {
             fs::write(folder.path().join(format!("libonnxruntime{name}.so")), "").unwrap();
         }
         let model = Catalog::open(None).find("mini").unwrap();
-        let (asked, unkept) = (Cell::new(0), Cell::new(0));
-        let stage = Stage { folder, model, in_time: true, asked, unkept };
-        stage.play("cpu", &stage.answers(1000));
-        stage.play("openvino", &stage.answers(500));
-        stage.play("cuda", CUDA_FAILS);
-        stage
+        let (starts, cache_errors) = (Cell::new(0), Cell::new(0));
+        let environment = TestEnvironment { folder, model, in_time: true, starts, cache_errors };
+        environment.script("cpu", &environment.answers(1000));
+        environment.script("openvino", &environment.answers(500));
+        environment.script("cuda", CUDA_FAILS);
+        environment
     }
 
     fn at(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
-    fn play(&self, provider: &str, script: &str) {
+    fn script(&self, provider: &str, script: &str) {
         fs::write(self.at(provider), script).unwrap();
     }
 
@@ -57,7 +57,7 @@ impl Stage {
         )
     }
 
-    fn decide_in(&self, memory: Option<&Path>, request: Request) -> Verdict {
+    fn decide_in(&self, cache_file: Option<&Path>, request: ProviderRequest) -> Decision {
         let command = |candidate: &Candidate| {
             let provider = candidate.execution.provider.as_str();
             let mut command = Command::new("sh");
@@ -65,28 +65,29 @@ impl Stage {
             command.current_dir(self.folder.path());
             command
         };
-        let begin = || {
-            self.asked.set(self.asked.get() + 1);
+        let may_start = || {
+            self.starts.set(self.starts.get() + 1);
             self.in_time
         };
-        let bench = Bench {
+        let autotune = AutotuneConfig {
             model: &self.model,
             threads: 1,
             limits: TimeLimits::default(),
             command: &command,
-            begin: &begin,
-            memory,
-            unkept: &|_| self.unkept.set(self.unkept.get() + 1),
+            may_start: &may_start,
+            cache_file,
+            on_cache_error: &|_| self.cache_errors.set(self.cache_errors.get() + 1),
         };
-        let library = Found { path: self.at("libonnxruntime.so"), origin: Origin::Beside };
-        decide(&[library], request, &bench).unwrap()
+        let library =
+            FoundLibrary { path: self.at("libonnxruntime.so"), origin: LibraryOrigin::Beside };
+        decide(&[library], request, &autotune).unwrap()
     }
 
-    fn decide(&self) -> Verdict {
-        self.decide_in(Some(&self.at("cache/trials.toml")), Request::default())
+    fn decide(&self) -> Decision {
+        self.decide_in(Some(&self.at("cache/trials.toml")), ProviderRequest::default())
     }
 
-    /// Whose processes have been started since this was asked before, in their order.
+    /// The providers whose processes were started since the last call, in order.
     fn started(&self) -> Vec<String> {
         let text = fs::read_to_string(self.at("started")).unwrap_or_default();
         fs::write(self.at("started"), "").unwrap();
@@ -94,80 +95,88 @@ impl Stage {
     }
 }
 
-/// Provider, speed or reason, and whether that is recalled.
-fn told(verdict: &Verdict) -> Vec<(&str, String, bool)> {
-    let told = |tried: &'_ Tried| {
-        let result = match &tried.result {
+/// Provider, speed or reason, and whether that is cached.
+fn results_of(decision: &Decision) -> Vec<(&str, String, bool)> {
+    let result = |measured: &'_ BenchmarkResult| {
+        let outcome = match &measured.result {
             Ok(figures) => figures.speed.to_string(),
             Err(reason) => reason.clone(),
         };
-        (tried.candidate.execution.provider.as_str(), result, tried.recalled)
+        (measured.candidate.execution.provider.as_str(), outcome, measured.cached)
     };
-    verdict.tried.iter().map(told).collect()
+    decision.results.iter().map(result).collect()
 }
 
 #[test]
-fn only_what_has_failed_is_tried_again() {
-    let stage = Stage::new();
+fn only_failed_candidates_are_measured_again() {
+    let environment = TestEnvironment::new();
     let cpu = ("cpu", "1".to_owned(), true);
     let no_device = "its process ended with exit status: 1: no CUDA-capable device".to_owned();
-    let first = stage.decide();
+    let first = environment.decide();
     assert_eq!(first.chosen.execution.provider, Provider::Openvino);
     let openvino = ("openvino", "2".to_owned(), false);
-    assert_eq!(told(&first), [cpu.clone(), openvino, ("cuda", no_device.clone(), false)]);
-    assert_eq!(stage.started(), ["openvino", "cpu", "cuda"]);
+    assert_eq!(results_of(&first), [cpu.clone(), openvino, ("cuda", no_device.clone(), false)]);
+    assert_eq!(environment.started(), ["openvino", "cpu", "cuda"]);
 
-    let again = stage.decide();
+    let again = environment.decide();
     assert_eq!(again.chosen, first.chosen);
     let openvino = ("openvino", "2".to_owned(), true);
-    assert_eq!(told(&again), [cpu.clone(), openvino.clone(), ("cuda", no_device, false)]);
-    assert_eq!(stage.started(), ["cuda"], "a failure is no verdict for ever, a success is");
+    assert_eq!(results_of(&again), [cpu.clone(), openvino.clone(), ("cuda", no_device, false)]);
+    assert_eq!(environment.started(), ["cuda"], "figures are cached, failures are not");
 
-    stage.play("cuda", &stage.answers(100));
-    let mended = stage.decide();
+    environment.script("cuda", &environment.answers(100));
+    let mended = environment.decide();
     assert_eq!(mended.chosen.execution.provider, Provider::Cuda);
-    assert_eq!(told(&mended), [cpu.clone(), openvino, ("cuda", "10".to_owned(), false)]);
-    assert_eq!(stage.started(), ["cuda", "cpu"]);
+    assert_eq!(results_of(&mended), [cpu.clone(), openvino, ("cuda", "10".to_owned(), false)]);
+    assert_eq!(environment.started(), ["cuda", "cpu"]);
 
-    assert_eq!(stage.asked.get(), 3);
-    let recalled = stage.decide();
-    assert_eq!((&recalled.chosen, &recalled.reason), (&mended.chosen, &mended.reason));
-    assert!(recalled.tried.iter().all(|tried| tried.recalled));
-    assert!(stage.started().is_empty() && stage.asked.get() == 3);
-    // Nor has anybody to run again to whom another question is put.
+    assert_eq!(environment.starts.get(), 3);
+    let cached = environment.decide();
+    assert_eq!((&cached.chosen, &cached.reason), (&mended.chosen, &mended.reason));
+    assert!(cached.results.iter().all(|result| result.cached));
+    assert!(environment.started().is_empty() && environment.starts.get() == 3);
+    // A request for another precision measures only the new candidates.
     let provider = ProviderChoice::Auto;
-    let fast = Request { provider, precision: PrecisionChoice::Fast };
-    stage.decide_in(Some(&stage.at("cache/trials.toml")), fast);
-    assert_eq!(stage.started().iter().filter(|name| *name == "cuda").count(), 1, "that is TF32");
-    assert_eq!(stage.unkept.get(), 0);
+    let fast = ProviderRequest { provider, precision: PrecisionChoice::Fast };
+    environment.decide_in(Some(&environment.at("cache/trials.toml")), fast);
+    assert_eq!(
+        environment.started().iter().filter(|name| *name == "cuda").count(),
+        1,
+        "that is TF32"
+    );
+    assert_eq!(environment.cache_errors.get(), 0);
 }
 
 #[test]
-fn without_time_what_is_known_decides() {
-    let mut stage = Stage::new();
-    stage.in_time = false;
-    let untried = stage.decide();
-    assert_eq!((untried.chosen.execution, untried.tried.len()), (Execution::REFERENCE, 0));
-    assert!(untried.reason.contains("no time left"), "{}", untried.reason);
-    stage.in_time = true;
-    stage.decide();
-    stage.started();
-    stage.in_time = false;
-    let verdict = stage.decide();
-    assert_eq!(verdict.chosen.execution.provider, Provider::Openvino);
-    assert!(verdict.tried[2].to_string().contains("cuda f32 is left out: there was no time left"));
-    assert!(stage.started().is_empty());
+fn without_time_the_cached_figures_decide() {
+    let mut environment = TestEnvironment::new();
+    environment.in_time = false;
+    let unmeasured = environment.decide();
+    assert_eq!((unmeasured.chosen.execution, unmeasured.results.len()), (Execution::BASELINE, 0));
+    assert!(unmeasured.reason.contains("time limit"), "{}", unmeasured.reason);
+    environment.in_time = true;
+    environment.decide();
+    environment.started();
+    environment.in_time = false;
+    let decision = environment.decide();
+    assert_eq!(decision.chosen.execution.provider, Provider::Openvino);
+    assert!(decision.results[2].to_string().contains("cuda f32 is skipped: the time limit"));
+    assert!(environment.started().is_empty());
 }
 
 #[test]
-fn what_cannot_be_kept_is_told() {
-    let stage = Stage::new();
-    let blocked = stage.at("libonnxruntime.so").join("trials.toml");
+fn a_cache_error_is_reported() {
+    let environment = TestEnvironment::new();
+    let blocked = environment.at("libonnxruntime.so").join("trials.toml");
     for count in 1..=2 {
-        let verdict = stage.decide_in(Some(&blocked), Request::default());
-        assert_eq!(verdict.chosen.execution.provider, Provider::Openvino);
-        assert_eq!((stage.unkept.get(), stage.started().len()), (count, 3));
+        let decision = environment.decide_in(Some(&blocked), ProviderRequest::default());
+        assert_eq!(decision.chosen.execution.provider, Provider::Openvino);
+        assert_eq!((environment.cache_errors.get(), environment.started().len()), (count, 3));
     }
-    stage.decide_in(None, Request::default());
-    assert_eq!((stage.unkept.get(), stage.started().len()), (2, 3), "nobody has asked to keep it");
+    environment.decide_in(None, ProviderRequest::default());
+    assert_eq!(
+        (environment.cache_errors.get(), environment.started().len()),
+        (2, 3),
+        "there is no cache file"
+    );
 }

@@ -12,34 +12,34 @@ use crate::engine::EngineError;
 
 /// When breakers open and how soon they are probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BreakerConfig {
+pub struct CircuitBreakerConfig {
     /// Failures in a row that open one.
     pub failures: u32,
     /// How long after that it is probed for the first time; doubled with each probe that fails.
     pub probe: Duration,
 }
 
-impl Default for BreakerConfig {
-    fn default() -> BreakerConfig {
-        BreakerConfig { failures: 3, probe: Duration::from_secs(30) }
+impl Default for CircuitBreakerConfig {
+    fn default() -> CircuitBreakerConfig {
+        CircuitBreakerConfig { failures: 3, probe: Duration::from_secs(30) }
     }
 }
 
 /// The breakers of all models.
 #[derive(Debug, Default)]
-pub struct Breakers {
-    config: BreakerConfig,
-    breakers: Mutex<HashMap<String, Breaker>>,
+pub struct CircuitBreakers {
+    config: CircuitBreakerConfig,
+    breakers: Mutex<HashMap<String, CircuitBreaker>>,
 }
 
 /// How it is with an engine.
 #[derive(Debug, Clone, Default)]
-pub struct Health {
+pub struct EngineHealth {
     /// Whether it is used.
-    pub condition: Condition,
+    pub circuit: CircuitState,
     /// Failures in a row.
     pub failures: u32,
-    /// Since when it is in this condition; `None` where it never failed.
+    /// Since when it is in this circuit; `None` where it never failed.
     pub since: Option<SystemTime>,
     /// The last failure, until something goes well.
     pub error: Option<EngineError>,
@@ -47,7 +47,7 @@ pub struct Health {
 
 /// Whether an engine is used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Condition {
+pub enum CircuitState {
     /// It is.
     #[default]
     Closed,
@@ -58,29 +58,29 @@ pub enum Condition {
 }
 
 #[derive(Debug, Default)]
-struct Breaker {
-    health: Health,
+struct CircuitBreaker {
+    health: EngineHealth,
     /// When it is probed next, and how long that was waited for; meaningful while it is not closed.
     probe: Option<(Instant, Duration)>,
 }
 
-impl Breakers {
+impl CircuitBreakers {
     /// The pause between probes is doubled so often at most.
     const LONGEST_PAUSE: u32 = 32;
 
     /// All closed.
-    pub fn new(config: BreakerConfig) -> Breakers {
-        Breakers { config, breakers: Mutex::default() }
+    pub fn new(config: CircuitBreakerConfig) -> CircuitBreakers {
+        CircuitBreakers { config, breakers: Mutex::default() }
     }
 
     /// How it is with a model's engine.
-    pub fn health(&self, model: &str) -> Health {
+    pub fn health(&self, model: &str) -> EngineHealth {
         self.lock().get(model).map(|breaker| breaker.health.clone()).unwrap_or_default()
     }
 
     /// Whether a session may begin with it.
     pub fn is_closed(&self, model: &str) -> bool {
-        self.health(model).condition == Condition::Closed
+        self.health(model).circuit == CircuitState::Closed
     }
 
     /// Counts something that went well.
@@ -91,16 +91,16 @@ impl Breakers {
         if health.failures == 0 {
             return;
         }
-        if health.condition != Condition::Closed {
+        if health.circuit != CircuitState::Closed {
             tracing::info!(model, "works again");
         }
-        *health = Health { since: Some(SystemTime::now()), ..Health::default() };
+        *health = EngineHealth { since: Some(SystemTime::now()), ..EngineHealth::default() };
         breaker.probe = None;
     }
 
     /// Counts a failure.
     pub fn failed(&self, model: &str, error: &EngineError) {
-        self.count(model, error, error.is_of_the_model());
+        self.count(model, error, error.is_model_unusable());
     }
 
     /// Counts a failure that is enough by itself: not even silence can be separated.
@@ -114,15 +114,17 @@ impl Breakers {
         breaker.health.failures = breaker.health.failures.saturating_add(1);
         breaker.health.error = Some(error.clone());
         let enough = enough || breaker.health.failures >= self.config.failures;
-        match breaker.health.condition {
-            Condition::Closed if enough => {
+        match breaker.health.circuit {
+            CircuitState::Closed if enough => {
                 tracing::error!(model, %error, "is taken out until it works again");
-                breaker.change(Condition::Open);
+                breaker.change(CircuitState::Open);
                 breaker.wait(self.config.probe);
             }
-            Condition::Closed if breaker.health.failures == 1 => breaker.change(Condition::Closed),
+            CircuitState::Closed if breaker.health.failures == 1 => {
+                breaker.change(CircuitState::Closed)
+            }
             // Who was on the way when it opened says nothing new.
-            Condition::Closed | Condition::Open | Condition::Probing => {}
+            CircuitState::Closed | CircuitState::Open | CircuitState::Probing => {}
         }
     }
 
@@ -131,9 +133,9 @@ impl Breakers {
         let now = Instant::now();
         let mut due = Vec::new();
         for (model, breaker) in self.lock().iter_mut() {
-            let open = breaker.health.condition == Condition::Open;
+            let open = breaker.health.circuit == CircuitState::Open;
             if open && breaker.probe.is_some_and(|(at, _)| at <= now) {
-                breaker.health.condition = Condition::Probing;
+                breaker.health.circuit = CircuitState::Probing;
                 due.push(model.clone());
             }
         }
@@ -144,9 +146,9 @@ impl Breakers {
     pub fn probe_failed(&self, model: &str, error: EngineError) {
         let longest = self.config.probe.saturating_mul(Self::LONGEST_PAUSE);
         if let Some(breaker) = self.lock().get_mut(model)
-            && breaker.health.condition == Condition::Probing
+            && breaker.health.circuit == CircuitState::Probing
         {
-            breaker.health.condition = Condition::Open;
+            breaker.health.circuit = CircuitState::Open;
             breaker.health.failures = breaker.health.failures.saturating_add(1);
             breaker.health.error = Some(error);
             let pause = breaker.probe.map_or(self.config.probe, |(_, pause)| pause);
@@ -154,14 +156,14 @@ impl Breakers {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Breaker>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, CircuitBreaker>> {
         self.breakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Breaker {
-    fn change(&mut self, condition: Condition) {
-        self.health.condition = condition;
+impl CircuitBreaker {
+    fn change(&mut self, circuit: CircuitState) {
+        self.health.circuit = circuit;
         self.health.since = Some(SystemTime::now());
     }
 
@@ -174,8 +176,8 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    fn breakers(failures: u32, probe: Duration) -> Breakers {
-        Breakers::new(BreakerConfig { failures, probe })
+    fn breakers(failures: u32, probe: Duration) -> CircuitBreakers {
+        CircuitBreakers::new(CircuitBreakerConfig { failures, probe })
     }
 
     fn nan() -> EngineError {
@@ -183,31 +185,31 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(breakers: &Breakers, condition: Condition, failures: u32) {
+    fn check(breakers: &CircuitBreakers, circuit: CircuitState, failures: u32) {
         let health = breakers.health("m");
-        assert_eq!((health.condition, health.failures), (condition, failures));
+        assert_eq!((health.circuit, health.failures), (circuit, failures));
         assert_eq!(health.error.is_some(), failures > 0);
     }
 
     #[test]
     fn failures_in_a_row_open_and_one_success_closes() {
         let breakers = breakers(3, Duration::from_secs(60));
-        check(&breakers, Condition::Closed, 0);
+        check(&breakers, CircuitState::Closed, 0);
         assert!(breakers.health("m").since.is_none());
         for failures in 1..=2 {
             breakers.failed("m", &nan());
-            check(&breakers, Condition::Closed, failures);
+            check(&breakers, CircuitState::Closed, failures);
         }
         breakers.succeeded("m");
-        check(&breakers, Condition::Closed, 0);
+        check(&breakers, CircuitState::Closed, 0);
         for _ in 0..4 {
             breakers.failed("m", &nan());
         }
-        check(&breakers, Condition::Open, 4);
+        check(&breakers, CircuitState::Open, 4);
         assert!(!breakers.is_closed("m") && breakers.is_closed("other"));
         assert!(breakers.due().is_empty(), "its time has not come");
         breakers.succeeded("m");
-        check(&breakers, Condition::Closed, 0);
+        check(&breakers, CircuitState::Closed, 0);
     }
 
     #[test]
@@ -215,10 +217,10 @@ mod tests {
         let breakers = breakers(3, Duration::from_secs(60));
         let error = EngineError::Load { model: "m".into(), reason: "no graph".into() };
         breakers.failed("m", &error);
-        check(&breakers, Condition::Open, 1);
+        check(&breakers, CircuitState::Open, 1);
         breakers.succeeded("m");
         breakers.failed_to_start("m", &nan());
-        check(&breakers, Condition::Open, 1);
+        check(&breakers, CircuitState::Open, 1);
     }
 
     #[test]
@@ -226,17 +228,20 @@ mod tests {
         let breakers = breakers(1, Duration::ZERO);
         breakers.failed("m", &nan());
         assert_eq!(breakers.due(), ["m"]);
-        check(&breakers, Condition::Probing, 1);
+        check(&breakers, CircuitState::Probing, 1);
         assert!(breakers.due().is_empty(), "one at a time");
         breakers.probe_failed("m", nan());
-        check(&breakers, Condition::Open, 2);
+        check(&breakers, CircuitState::Open, 2);
         assert_eq!(breakers.due(), ["m"]);
         breakers.succeeded("m");
-        check(&breakers, Condition::Closed, 0);
-        let slow = Breakers::new(BreakerConfig { failures: 1, probe: Duration::from_secs(1) });
+        check(&breakers, CircuitState::Closed, 0);
+        let slow = CircuitBreakers::new(CircuitBreakerConfig {
+            failures: 1,
+            probe: Duration::from_secs(1),
+        });
         slow.failed("m", &nan());
         for expected in [2, 4, 8, 16, 32, 32] {
-            slow.lock().get_mut("m").unwrap().health.condition = Condition::Probing;
+            slow.lock().get_mut("m").unwrap().health.circuit = CircuitState::Probing;
             slow.probe_failed("m", nan());
             let (_, pause) = slow.lock()["m"].probe.unwrap();
             assert_eq!(pause, Duration::from_secs(expected));

@@ -8,20 +8,20 @@ use std::time::Instant;
 
 use crate::audio::Stereo;
 use crate::engine::inference::htdemucs::Demucs;
-use crate::engine::{Compute, Engine, EngineError, Options, Stopper};
+use crate::engine::{Engine, EngineError, EngineOptions, ExecutionConfig, Stopper};
 use crate::model::Model;
 
 /// The specialists that have been wanted so far.
 pub(crate) struct Bag {
     model: Arc<Model>,
-    compute: Compute,
+    compute: ExecutionConfig,
     /// In the card's order of stems.
     specialists: Vec<Option<Demucs>>,
 }
 
 impl Bag {
     /// A bag with nothing in it yet.
-    pub(crate) fn new(model: Arc<Model>, compute: Compute) -> Bag {
+    pub(crate) fn new(model: Arc<Model>, compute: ExecutionConfig) -> Bag {
         let specialists = model.card().stems.iter().map(|_| None).collect();
         Bag { model, compute, specialists }
     }
@@ -29,7 +29,7 @@ impl Bag {
 
 impl Engine for Bag {
     /// Loads the specialists of the wanted stems.
-    fn prepare(&mut self, options: &Options) -> Result<(), EngineError> {
+    fn prepare(&mut self, options: &EngineOptions) -> Result<(), EngineError> {
         let card = self.model.card();
         for (index, stem) in card.stems.iter().enumerate() {
             if !options.wanted[index] || self.specialists[index].is_some() {
@@ -44,14 +44,18 @@ impl Engine for Bag {
         Ok(())
     }
 
-    fn separate(&mut self, mix: &Stereo, options: &Options) -> Result<Vec<Stereo>, EngineError> {
+    fn separate(
+        &mut self,
+        mix: &Stereo,
+        options: &EngineOptions,
+    ) -> Result<Vec<Stereo>, EngineError> {
         self.prepare(options)?;
         let mut stems = Vec::with_capacity(self.specialists.len());
         for (index, specialist) in self.specialists.iter_mut().enumerate() {
             let stem = match specialist {
                 Some(specialist) if options.wanted[index] => {
                     let own = (0..options.wanted.len()).map(|stem| stem == index).collect();
-                    let own = Options { wanted: own, ..options.clone() };
+                    let own = EngineOptions { wanted: own, ..options.clone() };
                     specialist.separate(mix, &own)?.swap_remove(index)
                 }
                 _ => Stereo::zeros(mix.len()),

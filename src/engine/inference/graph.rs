@@ -10,7 +10,7 @@ use super::spectra::SpectrumShape;
 use super::weights::Weights;
 use crate::audio::Stereo;
 use crate::engine::runtime::execution;
-use crate::engine::{Compute, EngineError};
+use crate::engine::{EngineError, ExecutionConfig};
 use crate::model::ModelCard;
 
 /// Loads a graph, filled with `weights` where it does not hold its own.
@@ -21,7 +21,7 @@ pub(crate) fn open(
     card: &ModelCard,
     graph: &[u8],
     weights: Option<&Arc<Weights>>,
-    compute: &Compute,
+    compute: &ExecutionConfig,
 ) -> Result<Session, EngineError> {
     let refused = |reason: String| EngineError::Load { model: card.name.to_string(), reason };
     let builder = builder(card, compute).map_err(refused)?;
@@ -32,7 +32,7 @@ pub(crate) fn open(
     builder.commit_from_memory(graph).map_err(|error| refused(error.to_string()))
 }
 
-fn builder(card: &ModelCard, compute: &Compute) -> Result<SessionBuilder, String> {
+fn builder(card: &ModelCard, compute: &ExecutionConfig) -> Result<SessionBuilder, String> {
     // An arena keeps what a run took, for the next one; the specialists of a bag would each keep their
     // own, though only one of them runs at a time.
     let arena = card.weights.len() < 2;

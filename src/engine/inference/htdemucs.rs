@@ -14,15 +14,15 @@ use super::residual::share_out;
 use super::spectra::Spectra;
 use super::weights::Weights;
 use crate::audio::Stereo;
-use crate::engine::stop::{Stoppable, Stopper, tell_inference};
-use crate::engine::{Compute, Engine, EngineError, Options};
+use crate::engine::stop::{StoppableRun, Stopper, log_inference};
+use crate::engine::{Engine, EngineError, EngineOptions, ExecutionConfig};
 use crate::model::ModelCard;
 
 /// A loaded HTDemucs.
 pub(crate) struct Demucs {
     model: String,
     session: Session,
-    stoppable: Stoppable,
+    stoppable: StoppableRun,
     ports: Ports,
     spectra: Option<Spectra>,
     /// Frames of a segment.
@@ -43,14 +43,14 @@ impl Demucs {
         card: &ModelCard,
         graph: &[u8],
         weights: Option<Arc<Weights>>,
-        compute: &Compute,
+        compute: &ExecutionConfig,
     ) -> Result<Demucs, EngineError> {
         let session = graph::open(card, graph, weights.as_ref(), compute)?;
         let spectra = card.stft.map(|stft| Spectra::new(stft, card.segment, compute.threads));
         let shape = spectra.as_ref().map(Spectra::shape);
         let ports = Ports::read(&session, card, shape)
             .map_err(|reason| EngineError::Load { model: card.name.to_string(), reason })?;
-        let stoppable = Stoppable::new(card)?;
+        let stoppable = StoppableRun::new(card)?;
         let frames = card.segment.as_len();
         let spectrum = shape.filter(|_| ports.mix_spectrogram).map_or(0, |s| 4 * s.plane());
         Ok(Demucs {
@@ -89,7 +89,7 @@ impl Demucs {
         let options = self.stoppable.options();
         let begun = Instant::now();
         let outputs = self.session.run_with_options(inputs, options).map_err(failed)?;
-        tell_inference(&self.model, begun);
+        log_inference(&self.model, begun);
         let output = |name, size| channels(&self.model, &outputs, name, wanted, size);
         let waveforms = self.ports.stems.then(|| output("stems", self.frames)).transpose()?;
         let Some(spectra) = self.spectra.as_mut().filter(|_| self.ports.stem_spectrograms) else {
@@ -104,7 +104,11 @@ impl Demucs {
 
 impl Engine for Demucs {
     /// One run of the graph yields all stems; those that are not wanted are not made waveforms.
-    fn separate(&mut self, mix: &Stereo, options: &Options) -> Result<Vec<Stereo>, EngineError> {
+    fn separate(
+        &mut self,
+        mix: &Stereo,
+        options: &EngineOptions,
+    ) -> Result<Vec<Stereo>, EngineError> {
         debug_assert_eq!(mix.len(), self.frames, "the caller shows whole segments");
         // The shares of what is left depend on every stem.
         let all = !self.residual_shares.is_empty();

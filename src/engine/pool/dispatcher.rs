@@ -1,4 +1,4 @@
-//! Who works on what: the queue, the workers, and the jobs that are under way.
+//! The dispatcher: the task queue, the worker threads, and the tasks that are running.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -7,68 +7,67 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::limits::UsualTimes;
-use super::{Begun, Done, Job, Owner, PoolConfig, worker};
+use super::typical::TypicalTimes;
+use super::{OnDone, OnStart, OwnerId, PoolConfig, Task, worker};
 use crate::audio::Stereo;
 use crate::engine::pool::fairness::FairQueue;
 use crate::engine::stop::Stopper;
-use crate::engine::{Answer, EngineError, Loader, Options};
+use crate::engine::{EngineError, EngineOptions, Loader, SeparatedSegment};
 use crate::model::{Model, ModelCard, ModelName};
 
-/// A worker's number; one that is replaced is not used again.
+/// Number of a worker thread. A replacement gets a new number.
 pub(super) type WorkerId = u64;
 
-/// What all threads of the pool share.
-pub(super) struct Roster {
+/// State shared by all threads of the pool.
+pub(super) struct Dispatcher {
     config: PoolConfig,
     loader: Box<dyn Loader>,
-    state: Mutex<State>,
-    /// Tells workers of jobs.
-    work: Condvar,
-    /// Tells the watcher that a job has begun or ended.
-    watch: Condvar,
+    state: Mutex<DispatcherState>,
+    /// Wakes a worker when a task is queued.
+    task_queued: Condvar,
+    /// Wakes the watchdog when a task starts or ends.
+    tasks_changed: Condvar,
 }
 
 #[derive(Default)]
-pub(super) struct State {
-    queue: FairQueue<Owner, Job>,
+pub(super) struct DispatcherState {
+    queue: FairQueue<OwnerId, Task>,
     pub(super) closed: bool,
-    hired: WorkerId,
+    next_worker: WorkerId,
     workers: BTreeMap<WorkerId, JoinHandle<()>>,
-    pub(super) running: BTreeMap<WorkerId, Running>,
-    /// Threads that were given up and have not come back.
-    stuck: HashMap<WorkerId, ModelName>,
-    usual: UsualTimes,
+    pub(super) running: BTreeMap<WorkerId, RunningTask>,
+    /// Abandoned threads that are still inside an engine, with its model.
+    abandoned: HashMap<WorkerId, ModelName>,
+    typical: TypicalTimes,
 }
 
-/// A job that a worker has.
-pub(super) struct Running {
-    owner: Owner,
+/// A task that a worker has taken.
+pub(super) struct RunningTask {
+    owner: OwnerId,
     model: ModelName,
-    done: Done,
-    begun: Instant,
-    /// What it may take, and until when.
+    on_done: OnDone,
+    started: Instant,
+    /// Time limit of the current step: loading, then running.
     limit: Duration,
     pub(super) deadline: Instant,
-    /// There once the engine runs.
+    /// Set once the engine is about to run.
     stopper: Option<Stopper>,
-    /// It was asked to stop, or need not be.
-    asked: bool,
+    stop_requested: bool,
 }
 
-/// What a worker needs of its job.
-pub(super) struct Task {
+/// The part of a task that its worker needs.
+pub(super) struct Assignment {
     pub(super) model: Arc<Model>,
     pub(super) mix: Stereo,
-    pub(super) options: Options,
+    pub(super) options: EngineOptions,
     pub(super) cancelled: Arc<AtomicBool>,
-    pub(super) begun: Begun,
+    pub(super) on_start: OnStart,
 }
 
-impl Roster {
-    pub(super) fn new(config: PoolConfig, loader: Box<dyn Loader>) -> Roster {
-        let (work, watch) = (Condvar::new(), Condvar::new());
-        Roster { config, loader, state: Mutex::default(), work, watch }
+impl Dispatcher {
+    pub(super) fn new(config: PoolConfig, loader: Box<dyn Loader>) -> Dispatcher {
+        let (task_queued, tasks_changed) = (Condvar::new(), Condvar::new());
+        Dispatcher { config, loader, state: Mutex::default(), task_queued, tasks_changed }
     }
 
     pub(super) fn config(&self) -> PoolConfig {
@@ -79,174 +78,183 @@ impl Roster {
         self.loader.as_ref()
     }
 
-    /// Starts one more worker.
-    pub(super) fn hire(self: &Arc<Roster>) -> io::Result<()> {
+    /// Starts one more worker thread.
+    pub(super) fn spawn_worker(self: &Arc<Dispatcher>) -> io::Result<()> {
         let mut state = self.lock();
-        let id = state.hired;
-        state.hired += 1;
-        let roster = Arc::clone(self);
+        let id = state.next_worker;
+        state.next_worker += 1;
+        let dispatcher = Arc::clone(self);
         let thread = std::thread::Builder::new().name(format!("worker-{id}"));
-        let thread = thread.spawn(move || worker::run(&roster, id))?;
+        let thread = thread.spawn(move || worker::run(&dispatcher, id))?;
         state.workers.insert(id, thread);
         Ok(())
     }
 
-    /// Queues a job; gives it back when the pool has closed.
-    pub(super) fn push(&self, owner: Owner, job: Job) -> Option<Job> {
+    /// Queues a task. Returns it if the pool is closed.
+    pub(super) fn push(&self, owner: OwnerId, task: Task) -> Option<Task> {
         let mut state = self.lock();
         if state.closed {
-            return Some(job);
+            return Some(task);
         }
-        state.queue.push(owner, job);
-        self.work.notify_one();
+        state.queue.push(owner, task);
+        self.task_queued.notify_one();
         None
     }
 
-    /// Forgets an owner; answers its jobs that wait.
-    pub(super) fn remove(&self, owner: Owner) -> Vec<Job> {
+    /// Removes an owner and returns its queued tasks.
+    pub(super) fn remove(&self, owner: OwnerId) -> Vec<Task> {
         self.lock().queue.remove(owner)
     }
 
-    pub(super) fn is_stuck(&self, model: &ModelName) -> bool {
-        self.lock().stuck.values().any(|stuck| stuck == model)
+    pub(super) fn has_abandoned_worker(&self, model: &ModelName) -> bool {
+        self.lock().abandoned.values().any(|abandoned| abandoned == model)
     }
 
-    /// The next job of this worker; `None` when the pool has closed.
-    pub(super) fn next(&self, id: WorkerId) -> Option<Task> {
+    /// Waits for the next task and assigns it to this worker. `None` once the pool is closed.
+    pub(super) fn next(&self, id: WorkerId) -> Option<Assignment> {
         let mut state = self.lock();
         loop {
             if state.closed {
                 return None;
             }
-            if let Some((owner, job)) = state.queue.pop() {
-                let Job { model, mix, options, cancelled, begun, done } = job;
+            if let Some((owner, task)) = state.queue.pop() {
+                let Task { model, mix, options, cancelled, on_start, on_done } = task;
                 let (now, limit) = (Instant::now(), self.config.limits.load);
-                let running = Running {
+                let running = RunningTask {
                     owner,
                     model: model.card().name.clone(),
-                    done,
-                    begun: now,
+                    on_done,
+                    started: now,
                     limit,
                     deadline: now + limit,
+                    // Loading cannot be stopped.
                     stopper: None,
-                    // What loads cannot be asked.
-                    asked: false,
+                    stop_requested: false,
                 };
                 state.running.insert(id, running);
-                self.watch.notify_one();
-                return Some(Task { model, mix, options, cancelled, begun });
+                self.tasks_changed.notify_one();
+                return Some(Assignment { model, mix, options, cancelled, on_start });
             }
-            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.task_queued.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Says that this worker's engine is loaded and is about to run; its time counts from now on. Answers
-    /// whether it may: not where nobody waits for it any more.
-    pub(super) fn begin(&self, id: WorkerId, card: &ModelCard, stopper: Option<Stopper>) -> bool {
+    /// Starts the time limit of this worker's segment, whose engine is loaded. Returns `false` if the task has been
+    /// abandoned or the pool is closed; the engine must then not run.
+    pub(super) fn start_segment(
+        &self,
+        id: WorkerId,
+        card: &ModelCard,
+        stopper: Option<Stopper>,
+    ) -> bool {
         let mut state = self.lock();
-        let limit = state.usual.limit(card, &self.config.limits);
+        let limit = state.typical.limit(card, &self.config.limits);
         if state.closed {
             return false;
         }
         let Some(running) = state.running.get_mut(&id) else { return false };
-        running.begun = Instant::now();
-        (running.limit, running.deadline) = (limit, running.begun + limit);
+        running.started = Instant::now();
+        (running.limit, running.deadline) = (limit, running.started + limit);
         running.stopper = stopper;
-        self.watch.notify_one();
+        self.tasks_changed.notify_one();
         true
     }
 
-    /// Says what has come of this worker's job and how long it took. Answers whether the worker may go on: one
-    /// that was given up may not.
-    pub(super) fn answer(
+    /// Reports the result of this worker's task and the time it took. Returns `false` if the worker was abandoned and
+    /// must end.
+    pub(super) fn finish(
         &self,
         id: WorkerId,
-        result: Result<Answer, EngineError>,
+        result: Result<SeparatedSegment, EngineError>,
         taken: Duration,
     ) -> bool {
         let mut state = self.lock();
         let Some(running) = state.running.remove(&id) else {
-            state.stuck.remove(&id);
+            state.abandoned.remove(&id);
             return false;
         };
-        let price = match result {
-            Ok(_) => state.usual.price(&running.model, taken),
+        let cost = match result {
+            Ok(_) => state.typical.cost(&running.model, taken),
             Err(_) => taken,
         };
-        state.queue.finish(running.owner, price);
+        state.queue.finish(running.owner, cost);
         let result = match result {
-            Ok(answer) => {
-                state.usual.count(&running.model, answer.engine_time);
-                Ok(answer)
+            Ok(segment) => {
+                state.typical.record(&running.model, segment.engine_time);
+                Ok(segment)
             }
             Err(_) if state.closed => Err(EngineError::ShuttingDown),
-            Err(_) if running.asked => Err(running.timed_out()),
+            Err(_) if running.stop_requested => Err(running.timed_out()),
             Err(error) => Err(error),
         };
-        self.watch.notify_one();
+        self.tasks_changed.notify_one();
         drop(state);
-        (running.done)(result);
+        (running.on_done)(result);
         true
     }
 
-    /// Gives a worker up that does not come back; answers whom to tell what.
-    pub(super) fn give_up(&self, state: &mut State, id: WorkerId) -> Option<(Done, EngineError)> {
+    /// Abandons a worker that does not return. Returns the callback of its task and the error for it.
+    pub(super) fn abandon(
+        &self,
+        state: &mut DispatcherState,
+        id: WorkerId,
+    ) -> Option<(OnDone, EngineError)> {
         let running = state.running.remove(&id)?;
-        // Nobody joins it: it ends when its call comes back, or with the process.
+        // The thread is never joined: it ends when its call returns, or with the process.
         drop(state.workers.remove(&id));
-        state.queue.finish(running.owner, running.begun.elapsed());
-        state.stuck.insert(id, running.model.clone());
+        state.queue.finish(running.owner, running.started.elapsed());
+        state.abandoned.insert(id, running.model.clone());
         let error = if state.closed { EngineError::ShuttingDown } else { running.timed_out() };
-        Some((running.done, error))
+        Some((running.on_done, error))
     }
 
-    /// Takes nothing new and asks what runs to stop; answers the jobs that wait.
-    pub(super) fn close(&self) -> Vec<Job> {
+    /// Closes the pool and requests running tasks to stop. Returns the queued tasks.
+    pub(super) fn close(&self) -> Vec<Task> {
         let mut state = self.lock();
         state.closed = true;
         for running in state.running.values_mut() {
-            running.ask(self.config.limits.grace);
+            running.request_stop(self.config.limits.grace);
         }
-        self.work.notify_all();
-        self.watch.notify_one();
+        self.task_queued.notify_all();
+        self.tasks_changed.notify_one();
         state.queue.drain()
     }
 
-    /// The workers that have ended or are about to, when the pool has closed and nothing runs.
-    pub(super) fn dismissed(&self) -> Vec<JoinHandle<()>> {
+    /// Takes the worker threads out for joining. The pool must be closed and idle.
+    pub(super) fn take_workers(&self) -> Vec<JoinHandle<()>> {
         std::mem::take(&mut self.lock().workers).into_values().collect()
     }
 
-    /// Waits until something has begun or ended, or until `deadline`.
+    /// Waits until a task starts or ends, or until `deadline`.
     pub(super) fn wait<'a>(
         &self,
-        state: MutexGuard<'a, State>,
+        state: MutexGuard<'a, DispatcherState>,
         deadline: Option<Instant>,
-    ) -> MutexGuard<'a, State> {
+    ) -> MutexGuard<'a, DispatcherState> {
         match deadline {
-            None => self.watch.wait(state).unwrap_or_else(PoisonError::into_inner),
+            None => self.tasks_changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             Some(deadline) => {
                 let left = deadline.saturating_duration_since(Instant::now());
-                let waited = self.watch.wait_timeout(state, left);
+                let waited = self.tasks_changed.wait_timeout(state, left);
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
         }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, DispatcherState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Running {
-    /// Asks it to stop, once; answers whether that could be done.
-    pub(super) fn ask(&mut self, grace: Duration) -> bool {
-        if self.asked {
+impl RunningTask {
+    /// Requests a stop, once, and allows `grace` for it. Returns whether the engine could be asked.
+    pub(super) fn request_stop(&mut self, grace: Duration) -> bool {
+        if self.stop_requested {
             return false;
         }
-        self.asked = true;
+        self.stop_requested = true;
         self.deadline = Instant::now() + grace;
-        // Under the roster's lock, so that it reaches this run and no later one.
+        // Called under the dispatcher's lock, so that it stops this run and not a later one.
         let stopper = self.stopper.take();
         stopper.is_some_and(|stop| {
             stop();

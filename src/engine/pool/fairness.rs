@@ -1,37 +1,37 @@
-//! A queue that is fair between owners by what they have cost, not by how much they ask.
+//! A queue that shares engine time, not turns, between owners.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hash;
 use std::time::Duration;
 
-/// Items of many owners; the next is always one of the owner that has cost least.
+/// Items of several owners; the next item belongs to the owner with the lowest cost so far.
 ///
-/// An owner that comes, or comes back after it had nothing to do, starts level with the cheapest one
-/// that has: it may neither claim the time in which it was away nor pay for having been early.
+/// An owner that is new, or that was idle, starts level with the cheapest active owner: it gets no credit for the time
+/// it was idle and pays nothing for having started early.
 #[derive(Debug)]
 pub(super) struct FairQueue<K, T> {
-    owners: BTreeMap<K, Owner<T>>,
-    /// What the owner served last had cost; nobody starts below.
+    owners: BTreeMap<K, OwnerQueue<T>>,
+    /// Cost of the owner served last; no owner starts below it.
     floor: Duration,
 }
 
 #[derive(Debug)]
-struct Owner<T> {
+struct OwnerQueue<T> {
     waiting: VecDeque<T>,
     running: usize,
     cost: Duration,
 }
 
 impl<K: Ord + Copy + Hash, T> FairQueue<K, T> {
-    /// No items.
+    /// An empty queue.
     pub(super) fn new() -> FairQueue<K, T> {
         FairQueue { owners: BTreeMap::new(), floor: Duration::ZERO }
     }
 
-    /// Adds an item at the end of its owner's line.
+    /// Adds an item at the end of its owner's queue.
     pub(super) fn push(&mut self, owner: K, item: T) {
         let level = self.level();
-        let owner = self.owners.entry(owner).or_insert_with(|| Owner {
+        let owner = self.owners.entry(owner).or_insert_with(|| OwnerQueue {
             waiting: VecDeque::new(),
             running: 0,
             cost: Duration::ZERO,
@@ -42,8 +42,8 @@ impl<K: Ord + Copy + Hash, T> FairQueue<K, T> {
         owner.waiting.push_back(item);
     }
 
-    /// Takes the next item: of the owners with one, that which has cost least, then that which has
-    /// fewest running.
+    /// Takes the next item: of the owners with items, the one with the lowest cost, then the one with the fewest
+    /// running items.
     pub(super) fn pop(&mut self) -> Option<(K, T)> {
         let waiting = self.owners.iter_mut().filter(|(_, owner)| !owner.waiting.is_empty());
         let (key, owner) = waiting.min_by_key(|(_, owner)| (owner.cost, owner.running))?;
@@ -52,7 +52,7 @@ impl<K: Ord + Copy + Hash, T> FairQueue<K, T> {
         Some((*key, owner.waiting.pop_front()?))
     }
 
-    /// Says that an item that was taken is finished and what it has cost.
+    /// Marks a taken item as finished and adds its cost to its owner.
     pub(super) fn finish(&mut self, key: K, cost: Duration) {
         if let Some(owner) = self.owners.get_mut(&key) {
             owner.running = owner.running.saturating_sub(1);
@@ -60,25 +60,25 @@ impl<K: Ord + Copy + Hash, T> FairQueue<K, T> {
         }
     }
 
-    /// Forgets an owner; answers its items that have not been taken.
+    /// Removes an owner and returns its queued items.
     pub(super) fn remove(&mut self, key: K) -> Vec<T> {
         self.owners.remove(&key).map(|owner| owner.waiting.into()).unwrap_or_default()
     }
 
-    /// Takes out all items.
+    /// Takes all items out.
     pub(super) fn drain(&mut self) -> Vec<T> {
         std::mem::take(&mut self.owners).into_values().flat_map(|owner| owner.waiting).collect()
     }
 
-    /// Where somebody begins who has had nothing to do. Those who have nothing now do not count: what a slow
-    /// upload has saved is not lent to others either.
+    /// Cost at which an idle owner starts. Idle owners do not count: the low cost of a slow upload is not passed on to
+    /// others either.
     fn level(&self) -> Duration {
-        let present = self.owners.values().filter(|owner| !owner.is_idle());
-        present.map(|owner| owner.cost).min().unwrap_or(self.floor)
+        let active = self.owners.values().filter(|owner| !owner.is_idle());
+        active.map(|owner| owner.cost).min().unwrap_or(self.floor)
     }
 }
 
-impl<T> Owner<T> {
+impl<T> OwnerQueue<T> {
     fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.running == 0
     }
@@ -94,7 +94,7 @@ impl<K: Ord + Copy + Hash, T> Default for FairQueue<K, T> {
 mod tests {
     use super::*;
 
-    /// Serves `turns` items, each owner asking for two at a time, and counts by owner.
+    /// Serves `turns` items, each owner keeping two queued; returns the count per owner.
     fn serve(costs: &[u64], turns: usize) -> Vec<usize> {
         let mut queue = FairQueue::new();
         let mut served = vec![0; costs.len()];
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(order.iter().filter(|owner| **owner == "new").count(), 3, "{order:?}");
     }
 
-    /// Serves two owners until `turns` items are done, each asking again at once; counts by owner.
+    /// Serves `turns` items of two owners, each queueing again at once; returns the count per owner.
     fn share(queue: &mut FairQueue<u32, ()>, owners: [u32; 2], turns: usize) -> [usize; 2] {
         for owner in owners {
             queue.push(owner, ());
@@ -156,17 +156,17 @@ mod tests {
     }
 
     #[test]
-    fn who_was_away_claims_nothing_for_it() {
+    fn an_owner_that_was_idle_gets_no_credit() {
         let mut queue = FairQueue::new();
-        // A slow upload, or the pool's own trial of an engine: one item, then nothing for long.
+        // A slow upload, or the pool's own probe of an engine: one item, then idle for long.
         queue.push(7, ());
         queue.pop();
         queue.finish(7, Duration::from_secs(1));
         share(&mut queue, [1, 2], 100);
-        // Neither does somebody new start where that one was left …
+        // A new owner does not start at the cost of the idle one …
         queue.remove(2);
         assert_eq!(share(&mut queue, [1, 3], 10), [5, 5]);
-        // … nor has it turns in store.
+        // … and the idle one gets no turns in advance.
         queue.remove(3);
         assert_eq!(share(&mut queue, [1, 7], 10), [5, 5]);
     }

@@ -1,11 +1,12 @@
-//! The worker threads that run segments on engines.
+//! The worker pool: threads that run segments on engines.
 //!
 //! The [`dispatcher`] holds the queue, which is fair between sessions ([`fairness`]). Each [`worker`] keeps the engines
-//! that it has loaded. The [`watchdog`] enforces the time [`limits`].
+//! that it has loaded. The [`watchdog`] enforces time limits, which follow the [`typical`] time of a
+//! model.
 
 mod dispatcher;
 mod fairness;
-mod limits;
+mod typical;
 mod watchdog;
 mod worker;
 
@@ -14,38 +15,37 @@ use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Answer, Computing, EngineError, Loader, Options};
+use super::{EngineError, EngineOptions, Loader, ProviderSelection, SeparatedSegment};
 use crate::audio::Stereo;
+use crate::engine::limits::TimeLimits;
 use crate::model::Model;
 
-pub use limits::TimeLimits;
+use dispatcher::Dispatcher;
 
-use dispatcher::Roster;
-
-/// How the cores are shared.
+/// How the cores are divided among workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolConfig {
-    /// Threads that run engines.
+    /// Worker threads.
     pub workers: usize,
-    /// Compute threads that each engine uses.
+    /// Compute threads of each engine.
     pub threads_per_worker: usize,
-    /// Models that a worker keeps loaded; the least recently used goes first.
+    /// Models that a worker keeps loaded; the least recently used is unloaded first.
     pub models_per_worker: usize,
     /// When an engine counts as hanging.
     pub limits: TimeLimits,
 }
 
 impl PoolConfig {
-    /// Beyond this many threads one segment hardly gets faster, and a second worker does more.
-    const THREADS_THAT_HELP: usize = 4;
+    /// Beyond this many threads one segment hardly gets faster, and a second worker gains more.
+    const USEFUL_THREADS: usize = 4;
 
-    /// Divides `threads` cores among workers.
+    /// Divides `threads` cores among as many workers as are useful.
     pub fn for_threads(threads: usize) -> PoolConfig {
         let threads = threads.max(1);
-        PoolConfig::for_workers(threads, threads.div_ceil(Self::THREADS_THAT_HELP))
+        PoolConfig::for_workers(threads, threads.div_ceil(Self::USEFUL_THREADS))
     }
 
-    /// Divides `threads` cores among so many workers; each has one at least.
+    /// Divides `threads` cores among `workers` workers, at least one core each.
     pub fn for_workers(threads: usize, workers: usize) -> PoolConfig {
         let workers = workers.max(1);
         PoolConfig {
@@ -57,142 +57,145 @@ impl PoolConfig {
     }
 }
 
-/// Who a job belongs to; time is shared between owners.
-pub type Owner = u128;
+/// Owner of tasks; engine time is shared between owners. A session uses its id.
+pub type OwnerId = u128;
 
-/// Who segments of silence belong to; no session has this number.
-const NOBODY: Owner = 0;
+/// Owner of warm-ups and probes; no session has this id.
+const POOL_ITSELF: OwnerId = 0;
 
-/// One segment to be separated.
-pub struct Job {
+/// One segment to separate.
+pub struct Task {
     /// The model to use.
     pub model: Arc<Model>,
-    /// The segment, as long as the model's card says.
+    /// The segment, as long as the model's card specifies.
     pub mix: Stereo,
-    /// What is asked of the engine.
-    pub options: Options,
-    /// When this is set before the job is taken, it is not run.
+    /// Options for the engine.
+    pub options: EngineOptions,
+    /// Set to skip the task if no worker has taken it yet.
     pub cancelled: Arc<AtomicBool>,
-    /// Called when an engine is about to have the segment, on the worker's thread; must be quick.
-    pub begun: Begun,
-    /// Gets the result, on a thread of the pool; must be quick.
-    pub done: Done,
+    /// Called on the worker's thread before an engine gets the segment; must be quick.
+    pub on_start: OnStart,
+    /// Called with the result, exactly once, on a thread of the pool; must be quick.
+    pub on_done: OnDone,
 }
 
-/// Is told that a job begins.
-pub type Begun = Box<dyn FnOnce() + Send>;
+/// Callback for the start of a task.
+pub type OnStart = Box<dyn FnOnce() + Send>;
 
-/// Gets a job's result.
-pub type Done = Box<dyn FnOnce(Result<Answer, EngineError>) + Send>;
+/// Callback for the result of a task.
+pub type OnDone = Box<dyn FnOnce(Result<SeparatedSegment, EngineError>) + Send>;
 
-/// The workers. Dropping it ends them: what runs is asked to stop, what waits is answered
-/// [`EngineError::ShuttingDown`].
+/// The worker pool. Dropping it requests running tasks to stop, answers queued ones with
+/// [`EngineError::ShuttingDown`], and joins the threads.
 pub struct Pool {
-    roster: Arc<Roster>,
-    computing: Computing,
-    watcher: Option<JoinHandle<()>>,
+    dispatcher: Arc<Dispatcher>,
+    providers: ProviderSelection,
+    watchdog: Option<JoinHandle<()>>,
 }
 
 impl Pool {
     /// Starts the workers.
     ///
     /// # Errors
-    /// What the system says when it has no thread left.
-    pub fn start(config: PoolConfig, computing: impl Into<Computing>) -> std::io::Result<Pool> {
-        let computing = computing.into();
-        let loader = Box::new(computing.clone());
-        Pool::with_loader(config, computing, loader)
+    /// The system's error when no thread can be started.
+    pub fn start(
+        config: PoolConfig,
+        providers: impl Into<ProviderSelection>,
+    ) -> std::io::Result<Pool> {
+        let providers = providers.into();
+        let loader = Box::new(providers.clone());
+        Pool::with_loader(config, providers, loader)
     }
 
-    /// Starts workers that get their engines from `loader`.
+    /// Starts workers that load their engines with `loader`.
     ///
     /// # Errors
     /// As [`Pool::start`].
     pub fn with_loader(
         config: PoolConfig,
-        computing: impl Into<Computing>,
+        providers: impl Into<ProviderSelection>,
         loader: Box<dyn Loader>,
     ) -> std::io::Result<Pool> {
-        let roster = Arc::new(Roster::new(config, loader));
-        let mut pool = Pool { roster, computing: computing.into(), watcher: None };
+        let dispatcher = Arc::new(Dispatcher::new(config, loader));
+        let mut pool = Pool { dispatcher, providers: providers.into(), watchdog: None };
         for _ in 0..config.workers {
-            pool.roster.hire()?;
+            pool.dispatcher.spawn_worker()?;
         }
-        let roster = Arc::clone(&pool.roster);
-        let watcher = std::thread::Builder::new().name("worker-watch".into());
-        pool.watcher = Some(watcher.spawn(move || watchdog::run(&roster))?);
+        let dispatcher = Arc::clone(&pool.dispatcher);
+        let watchdog = std::thread::Builder::new().name("watchdog".into());
+        pool.watchdog = Some(watchdog.spawn(move || watchdog::run(&dispatcher))?);
         Ok(pool)
     }
 
-    /// How the cores are shared.
+    /// How the cores are divided.
     pub fn config(&self) -> PoolConfig {
-        self.roster.config()
+        self.dispatcher.config()
     }
 
-    /// What computes the models.
-    pub fn computing(&self) -> &Computing {
-        &self.computing
+    /// The loaded library and the provider of each model.
+    pub fn providers(&self) -> &ProviderSelection {
+        &self.providers
     }
 
-    /// Queues a job. Its result comes through `job.done`, in any case.
-    pub fn submit(&self, owner: Owner, job: Job) {
-        if let Some(job) = self.roster.push(owner, job) {
-            (job.done)(Err(EngineError::ShuttingDown));
+    /// Queues a task. Its result is always delivered through `task.on_done`.
+    pub fn submit(&self, owner: OwnerId, task: Task) {
+        if let Some(task) = self.dispatcher.push(owner, task) {
+            (task.on_done)(Err(EngineError::ShuttingDown));
         }
     }
 
-    /// Forgets an owner; its jobs that wait are answered [`EngineError::Cancelled`].
-    pub fn remove(&self, owner: Owner) {
-        for job in self.roster.remove(owner) {
-            (job.done)(Err(EngineError::Cancelled));
+    /// Removes an owner; its queued tasks are answered with [`EngineError::Cancelled`].
+    pub fn remove(&self, owner: OwnerId) {
+        for task in self.dispatcher.remove(owner) {
+            (task.on_done)(Err(EngineError::Cancelled));
         }
     }
 
-    /// Whether a thread that was given up still hangs in an engine of this model.
-    pub fn is_stuck(&self, model: &Model) -> bool {
-        self.roster.is_stuck(&model.card().name)
+    /// Whether an abandoned thread is still inside an engine of this model.
+    pub fn has_abandoned_worker(&self, model: &Model) -> bool {
+        self.dispatcher.has_abandoned_worker(&model.card().name)
     }
 
-    /// Loads `model` in one worker and separates a segment of silence with it, so that faults show
-    /// and memory is touched before anybody waits for it.
+    /// Loads `model` in one worker and separates a segment of silence, so that faults show and memory is touched before
+    /// the first session. Returns the engine time.
     ///
     /// # Errors
-    /// All that loading and running can give.
+    /// All errors of loading and running.
     pub fn warm_up(&self, model: &Arc<Model>) -> Result<Duration, EngineError> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-        let done = move |result| {
-            // Nobody waits any more only if this thread has panicked.
+        let on_done = move |result| {
+            // The receiver is gone only if this thread has panicked.
             let _ = sender.send(result);
         };
-        self.try_out(model, Box::new(done));
-        let answer = receiver.recv().unwrap_or(Err(EngineError::ShuttingDown));
-        answer.map(|answer| answer.engine_time)
+        self.probe(model, Box::new(on_done));
+        let result = receiver.recv().unwrap_or(Err(EngineError::ShuttingDown));
+        result.map(|segment| segment.engine_time)
     }
 
-    /// The same without waiting for it.
-    pub fn try_out(&self, model: &Arc<Model>, done: Done) {
-        let job = Job {
+    /// Separates a segment of silence with `model`, without waiting for the result.
+    pub fn probe(&self, model: &Arc<Model>, on_done: OnDone) {
+        let task = Task {
             model: Arc::clone(model),
             mix: Stereo::zeros(model.card().segment.as_len()),
-            options: Options::all(model.card()),
+            options: EngineOptions::all(model.card()),
             cancelled: Arc::default(),
-            begun: Box::new(|| {}),
-            done,
+            on_start: Box::new(|| {}),
+            on_done,
         };
-        self.submit(NOBODY, job);
+        self.submit(POOL_ITSELF, task);
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        for job in self.roster.close() {
-            (job.done)(Err(EngineError::ShuttingDown));
+        for task in self.dispatcher.close() {
+            (task.on_done)(Err(EngineError::ShuttingDown));
         }
-        if let Some(watcher) = self.watcher.take() {
-            // It ends when nothing runs any more; its panic would have been printed.
-            let _ = watcher.join();
+        if let Some(watchdog) = self.watchdog.take() {
+            // It ends when nothing is running; its panic would have been printed.
+            let _ = watchdog.join();
         }
-        for worker in self.roster.dismissed() {
+        for worker in self.dispatcher.take_workers() {
             // A worker catches the panics of its engines; its own would have been printed.
             let _ = worker.join();
         }

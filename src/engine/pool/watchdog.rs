@@ -1,16 +1,16 @@
-//! Sees that no engine works on a segment for too long.
+//! Enforces the time limits of running tasks.
 //!
-//! One that does is asked to stop. One that does not listen is given up: its job is answered, another
-//! worker takes its place, and the thread is left to itself, because nothing can end it.
+//! An engine past its deadline is asked to stop. If it does not stop within the grace period, its worker is abandoned:
+//! the task is answered, a new worker is started, and the old thread is left alone, because a thread cannot be killed.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::engine::pool::dispatcher::{Roster, WorkerId};
+use crate::engine::pool::dispatcher::{Dispatcher, WorkerId};
 
-/// Watches until the pool has closed and nothing runs any more.
-pub(super) fn run(roster: &Arc<Roster>) {
-    let mut state = roster.lock();
+/// Runs until the pool is closed and idle.
+pub(super) fn run(dispatcher: &Arc<Dispatcher>) {
+    let mut state = dispatcher.lock();
     while !(state.closed && state.running.is_empty()) {
         let now = Instant::now();
         let late: Vec<WorkerId> = state
@@ -19,27 +19,27 @@ pub(super) fn run(roster: &Arc<Roster>) {
             .filter(|(_, running)| running.deadline <= now)
             .map(|(&id, _)| id)
             .collect();
-        let mut given_up = Vec::new();
+        let mut abandoned = Vec::new();
         for id in late {
-            let grace = roster.config().limits.grace;
-            if !state.running.get_mut(&id).is_some_and(|running| running.ask(grace)) {
-                given_up.extend(roster.give_up(&mut state, id));
+            let grace = dispatcher.config().limits.grace;
+            if !state.running.get_mut(&id).is_some_and(|running| running.request_stop(grace)) {
+                abandoned.extend(dispatcher.abandon(&mut state, id));
             }
         }
-        if given_up.is_empty() {
+        if abandoned.is_empty() {
             let next = state.running.values().map(|running| running.deadline).min();
-            state = roster.wait(state, next);
+            state = dispatcher.wait(state, next);
             continue;
         }
         let closed = state.closed;
         drop(state);
-        for (done, error) in given_up {
-            tracing::error!(%error, "a worker hangs; its thread is given up");
-            if !closed && let Err(error) = roster.hire() {
-                tracing::error!(%error, "and nobody can take its place");
+        for (on_done, error) in abandoned {
+            tracing::error!(%error, "worker thread hangs and is abandoned");
+            if !closed && let Err(error) = dispatcher.spawn_worker() {
+                tracing::error!(%error, "cannot start a replacement worker");
             }
-            done(Err(error));
+            on_done(Err(error));
         }
-        state = roster.lock();
+        state = dispatcher.lock();
     }
 }

@@ -1,4 +1,4 @@
-//! One worker's life.
+//! The loop of one worker thread and the engines it keeps loaded.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -6,57 +6,61 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::audio::Stereo;
-use crate::engine::pool::dispatcher::{Roster, Task, WorkerId};
-use crate::engine::{Answer, Engine, EngineError};
+use crate::engine::pool::dispatcher::{Assignment, Dispatcher, WorkerId};
+use crate::engine::{Engine, EngineError, SeparatedSegment};
 use crate::model::{Model, ModelCard};
 
-/// Takes jobs until the pool closes, or until this worker is given up.
-pub(super) fn run(roster: &Roster, id: WorkerId) {
-    let mut engines = Engines { loaded: Vec::new(), roster, id };
-    while let Some(task) = roster.next(id) {
-        let (result, cost) = engines.separate(task);
-        if !roster.answer(id, result, cost) {
+/// Runs tasks until the pool is closed or this worker is abandoned.
+pub(super) fn run(dispatcher: &Dispatcher, id: WorkerId) {
+    let mut engines = LoadedEngines { loaded: Vec::new(), dispatcher, id };
+    while let Some(assignment) = dispatcher.next(id) {
+        let (result, taken) = engines.separate(assignment);
+        if !dispatcher.finish(id, result, taken) {
             return;
         }
     }
 }
 
-/// The engines that this worker has loaded, the most recently used last.
-struct Engines<'a> {
+/// The engines that a worker has loaded, the most recently used last.
+struct LoadedEngines<'a> {
     loaded: Vec<(Arc<Model>, Box<dyn Engine>)>,
-    roster: &'a Roster,
+    dispatcher: &'a Dispatcher,
     id: WorkerId,
 }
 
-impl Engines<'_> {
-    /// Separates one segment; answers also what it cost its owner.
-    fn separate(&mut self, task: Task) -> (Result<Answer, EngineError>, Duration) {
-        if task.cancelled.load(Ordering::Relaxed) {
+impl LoadedEngines<'_> {
+    /// Separates one segment. Also returns the engine time, which its owner pays for.
+    fn separate(
+        &mut self,
+        assignment: Assignment,
+    ) -> (Result<SeparatedSegment, EngineError>, Duration) {
+        if assignment.cancelled.load(Ordering::Relaxed) {
             return (Err(EngineError::Cancelled), Duration::ZERO);
         }
-        (task.begun)();
-        let model = &task.model;
+        (assignment.on_start)();
+        let model = &assignment.model;
         let mut engine = match self.take(model) {
             Ok(engine) => engine,
             Err(error) => return (Err(error), Duration::ZERO),
         };
-        if let Err(error) = guarded(model, || engine.prepare(&task.options)) {
+        if let Err(error) = guarded(model, || engine.prepare(&assignment.options)) {
             return (Err(error), Duration::ZERO);
         }
-        if !self.roster.begin(self.id, model.card(), engine.stopper()) {
+        if !self.dispatcher.start_segment(self.id, model.card(), engine.stopper()) {
             return (Err(EngineError::ShuttingDown), Duration::ZERO);
         }
         let start = Instant::now();
-        let result = guarded(model, || engine.separate(&task.mix, &task.options));
+        let result = guarded(model, || engine.separate(&assignment.mix, &assignment.options));
         let engine_time = start.elapsed();
-        let result = result.and_then(|stems| checked(stems, task.mix.len(), model.card()));
+        let result = result.and_then(|stems| checked(stems, assignment.mix.len(), model.card()));
         match result {
             Ok(stems) => {
-                self.loaded.push((task.model, engine));
-                (Ok(Answer { stems, engine_time }), engine_time)
+                self.loaded.push((assignment.model, engine));
+                (Ok(SeparatedSegment { stems, engine_time }), engine_time)
             }
             Err(error) => {
-                // One that has failed may be in any state; it is loaded anew. Its end may fail, too.
+                // A failed engine may be in any state, so it is dropped and loaded again. Dropping may panic too; the
+                // error of the segment is what counts.
                 let _ = guarded(model, move || {
                     drop(engine);
                     Ok(())
@@ -66,28 +70,28 @@ impl Engines<'_> {
         }
     }
 
-    /// The engine of `model`, taken out of the list or loaded.
+    /// Takes the engine of `model` out of the list, or loads it.
     fn take(&mut self, model: &Arc<Model>) -> Result<Box<dyn Engine>, EngineError> {
         let loaded = self.loaded.iter().position(|(other, _)| Arc::ptr_eq(other, model));
         if let Some(index) = loaded {
             return Ok(self.loaded.remove(index).1);
         }
-        let config = self.roster.config();
+        let config = self.dispatcher.config();
         let keep = config.models_per_worker.saturating_sub(1);
         while self.loaded.len() > keep {
             let (model, _) = self.loaded.remove(0);
-            tracing::info!(model = %model.card().name, "unloaded to make room");
+            tracing::info!(model = %model.card().name, "model unloaded");
         }
         let start = Instant::now();
-        let loader = self.roster.loader();
+        let loader = self.dispatcher.loader();
         let engine = guarded(model, || loader.load(model, config.threads_per_worker))?;
         let seconds = start.elapsed().as_secs_f64();
-        tracing::info!(model = %model.card().name, seconds, "loaded");
+        tracing::info!(model = %model.card().name, seconds, "model loaded");
         Ok(engine)
     }
 }
 
-/// Holds an engine to what it promises.
+/// Checks that an engine returned finite stems of the expected shape.
 fn checked(
     stems: Vec<Stereo>,
     frames: usize,
@@ -95,10 +99,10 @@ fn checked(
 ) -> Result<Vec<Stereo>, EngineError> {
     let model = || card.name.to_string();
     if stems.len() != card.stems.len() || stems.iter().any(|stem| stem.len() != frames) {
-        let reason = format!("it answered {} stems of another shape", stems.len());
+        let reason = format!("it returned {} stems of another shape", stems.len());
         return Err(EngineError::Run { model: model(), reason });
     }
-    // Whole runs are looked at, of which none ends early: several samples at once.
+    // Without an early exit inside a chunk the compiler checks several samples at once.
     let finite = |run: &[f32]| run.iter().fold(true, |all, sample| all & sample.is_finite());
     if !stems.iter().flat_map(Stereo::planes).flat_map(|plane| plane.chunks(1024)).all(finite) {
         return Err(EngineError::NotFinite { model: model() });
@@ -106,7 +110,7 @@ fn checked(
     Ok(stems)
 }
 
-/// Runs `work`, and makes a panic of it an error of `model`.
+/// Runs `work` and turns a panic into an error of `model`.
 fn guarded<T>(
     model: &Model,
     work: impl FnOnce() -> Result<T, EngineError>,

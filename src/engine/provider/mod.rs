@@ -111,7 +111,7 @@ impl Precision {
 
 impl Execution {
     /// What every build of the library can do, and what all others are measured by.
-    pub const REFERENCE: Execution = Execution::exact(Provider::Cpu);
+    pub const BASELINE: Execution = Execution::exact(Provider::Cpu);
 
     /// In 32-bit floats.
     pub const fn exact(provider: Provider) -> Execution {
@@ -231,6 +231,6 @@ mod tests {
         for choice in [PrecisionChoice::Exact, PrecisionChoice::Fast] {
             assert_eq!(choice.to_string().parse(), Ok(choice));
         }
-        assert_eq!(Execution::REFERENCE.to_string(), "cpu f32");
+        assert_eq!(Execution::BASELINE.to_string(), "cpu f32");
     }
 }

@@ -10,6 +10,17 @@ use ort::session::builder::SessionBuilder;
 use super::Runtime;
 use crate::engine::{Execution, Precision, Provider};
 
+/// What one engine is opened with.
+#[derive(Clone)]
+pub struct ExecutionConfig {
+    /// The loaded library.
+    pub runtime: Runtime,
+    /// The provider and its precision.
+    pub execution: Execution,
+    /// Compute threads.
+    pub threads: usize,
+}
+
 /// A graph of one node, `y = Relu(x)` for one number: opening it wakes a provider up.
 const SMALLEST_GRAPH: &[u8] =
     b"\x08\x08:3\n\x0c\n\x01x\x12\x01y\"\x04Relu\x12\x01pZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\

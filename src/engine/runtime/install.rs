@@ -16,7 +16,7 @@ use crate::model::Sha256Hash;
 
 /// How far an installation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum InstallStep {
     /// Bytes fetched so far, of so many.
     Fetching {
         /// So far.
@@ -41,7 +41,7 @@ pub fn install(
     provider: Provider,
     from: Option<&Path>,
     cache: &Path,
-    progress: &mut dyn FnMut(Step),
+    progress: &mut dyn FnMut(InstallStep),
 ) -> Result<PathBuf, RuntimeError> {
     let wheel = pinned(provider)?;
     let target = cache.join(wheel.folder_name());
@@ -57,9 +57,9 @@ pub fn install(
         Some(file) => file.to_owned(),
         None => fetch(wheel, scratch.path(), progress)?,
     };
-    progress(Step::Verifying);
+    progress(InstallStep::Verifying);
     verify(&file, wheel)?;
-    progress(Step::Unpacking);
+    progress(InstallStep::Unpacking);
     let unpacked = scratch.path().join("unpacked");
     unpack(&file, &unpacked)?;
     if library_at(&target).is_none() {
@@ -141,7 +141,7 @@ fn is_wanted(path: &Path) -> bool {
 fn fetch(
     wheel: &Wheel,
     folder: &Path,
-    progress: &mut dyn FnMut(Step),
+    progress: &mut dyn FnMut(InstallStep),
 ) -> Result<PathBuf, RuntimeError> {
     let failed = |reason: String| RuntimeError::Fetch { file: wheel.file_name(), reason };
     let log_path = folder.join("pip.log");
@@ -210,7 +210,7 @@ fn wait(
     mut child: Child,
     folder: &Path,
     wheel: &Wheel,
-    progress: &mut dyn FnMut(Step),
+    progress: &mut dyn FnMut(InstallStep),
 ) -> io::Result<bool> {
     const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
     loop {
@@ -218,7 +218,7 @@ fn wait(
             return Ok(status.success());
         }
         let bytes = largest_file(folder, 2).min(wheel.bytes);
-        progress(Step::Fetching { bytes, total: wheel.bytes });
+        progress(InstallStep::Fetching { bytes, total: wheel.bytes });
         std::thread::sleep(BETWEEN_LOOKS);
     }
 }

@@ -8,7 +8,7 @@ use crate::engine::Provider;
 
 /// The places to look at, in this order.
 #[derive(Debug, Clone, Default)]
-pub struct Search {
+pub struct LibrarySearch {
     /// A library or a folder with one, named on the command line.
     pub flag: Option<PathBuf>,
     /// The same, named in the environment.
@@ -21,16 +21,16 @@ pub struct Search {
 
 /// A library that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundLibrary {
     /// The library's file.
     pub path: PathBuf,
     /// Why it was looked at.
-    pub origin: Origin,
+    pub origin: LibraryOrigin,
 }
 
 /// Why a path is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum LibraryOrigin {
     /// The command line names it.
     Flag,
     /// The environment names it.
@@ -42,13 +42,13 @@ pub enum Origin {
 }
 
 /// The environment variable that names the library.
-pub const VARIABLE: &str = "STEMWIRE_RUNTIME";
+pub const RUNTIME_VARIABLE: &str = "STEMWIRE_RUNTIME";
 
-impl Search {
+impl LibrarySearch {
     /// Looks from the place of the running binary and the user's cache.
-    pub fn from_here(flag: Option<PathBuf>, environment: Option<PathBuf>) -> Search {
+    pub fn from_here(flag: Option<PathBuf>, environment: Option<PathBuf>) -> LibrarySearch {
         let binary = std::env::current_exe().ok();
-        Search {
+        LibrarySearch {
             flag,
             environment,
             beside: binary.and_then(|path| path.parent().map(Path::to_owned)),
@@ -60,14 +60,14 @@ impl Search {
     ///
     /// # Errors
     /// [`RuntimeError::NotFound`] with every path that was tried.
-    pub fn find(&self) -> Result<Found, RuntimeError> {
+    pub fn find(&self) -> Result<FoundLibrary, RuntimeError> {
         let mut tried = Vec::new();
         for (origin, place) in self.places() {
             match library_at(&place) {
-                Some(path) => return Ok(Found { path, origin }),
+                Some(path) => return Ok(FoundLibrary { path, origin }),
                 None => tried.push(format!("  {} ({origin})", place.display())),
             }
-            if matches!(origin, Origin::Flag | Origin::Environment) {
+            if matches!(origin, LibraryOrigin::Flag | LibraryOrigin::Environment) {
                 break;
             }
         }
@@ -79,14 +79,14 @@ impl Search {
     ///
     /// # Errors
     /// [`RuntimeError::NotFound`] with every path that was tried.
-    pub fn libraries(&self) -> Result<Vec<Found>, RuntimeError> {
+    pub fn libraries(&self) -> Result<Vec<FoundLibrary>, RuntimeError> {
         let first = self.find()?;
-        let (Origin::Cache, Some(cache)) = (first.origin, &self.cache) else {
+        let (LibraryOrigin::Cache, Some(cache)) = (first.origin, &self.cache) else {
             return Ok(vec![first]);
         };
         let newest = |provider| {
             let path = installed(cache, provider).iter().find_map(|place| library_at(place))?;
-            Some(Found { path, origin: Origin::Cache })
+            Some(FoundLibrary { path, origin: LibraryOrigin::Cache })
         };
         Ok(Provider::ALL.into_iter().filter_map(newest).collect())
     }
@@ -97,24 +97,24 @@ impl Search {
     }
 
     /// Every path that may hold a library, in the order of preference.
-    pub fn places(&self) -> Vec<(Origin, PathBuf)> {
+    pub fn places(&self) -> Vec<(LibraryOrigin, PathBuf)> {
         let mut places = Vec::new();
-        places.extend(self.flag.clone().map(|path| (Origin::Flag, path)));
-        places.extend(self.environment.clone().map(|path| (Origin::Environment, path)));
-        places.extend(self.beside.clone().map(|path| (Origin::Beside, path)));
+        places.extend(self.flag.clone().map(|path| (LibraryOrigin::Flag, path)));
+        places.extend(self.environment.clone().map(|path| (LibraryOrigin::Environment, path)));
+        places.extend(self.beside.clone().map(|path| (LibraryOrigin::Beside, path)));
         if let Some(cache) = &self.cache {
             let installed: Vec<PathBuf> =
                 Provider::ALL.into_iter().flat_map(|provider| installed(cache, provider)).collect();
             if installed.is_empty() {
-                places.push((Origin::Cache, cache.clone()));
+                places.push((LibraryOrigin::Cache, cache.clone()));
             }
-            places.extend(installed.into_iter().map(|path| (Origin::Cache, path)));
+            places.extend(installed.into_iter().map(|path| (LibraryOrigin::Cache, path)));
         }
         places
     }
 }
 
-impl Found {
+impl FoundLibrary {
     /// The providers that the library has: its own kernels, and those that stand beside it as libraries of
     /// their own.
     pub fn providers(&self) -> Vec<Provider> {
@@ -175,13 +175,13 @@ fn has_library_name(path: &Path) -> bool {
         || name == "onnxruntime.dll"
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for LibraryOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Origin::Flag => "named by --runtime",
-            Origin::Environment => "named by STEMWIRE_RUNTIME",
-            Origin::Beside => "beside the binary",
-            Origin::Cache => "installed by `stemwire runtime install`",
+            LibraryOrigin::Flag => "named by --runtime",
+            LibraryOrigin::Environment => "named by STEMWIRE_RUNTIME",
+            LibraryOrigin::Beside => "beside the binary",
+            LibraryOrigin::Cache => "installed by `stemwire runtime install`",
         })
     }
 }
@@ -202,7 +202,7 @@ mod tests {
     fn the_order_is_flag_environment_beside_cache() {
         let root = tempfile::tempdir().unwrap();
         let at = |name: &str| root.path().join(name);
-        let mut search = Search {
+        let mut search = LibrarySearch {
             flag: Some(library(&at("flag"))),
             environment: Some(at("environment")),
             beside: Some(at("beside")),
@@ -212,18 +212,18 @@ mod tests {
         library(&at("beside"));
         library(&at("cache/cpu-1.31.1"));
         for (origin, folder) in [
-            (Origin::Flag, "flag"),
-            (Origin::Environment, "environment"),
-            (Origin::Beside, "beside"),
-            (Origin::Cache, "cache/cpu-1.31.1"),
+            (LibraryOrigin::Flag, "flag"),
+            (LibraryOrigin::Environment, "environment"),
+            (LibraryOrigin::Beside, "beside"),
+            (LibraryOrigin::Cache, "cache/cpu-1.31.1"),
         ] {
             let path = at(folder).join("libonnxruntime.so.1.31.1");
-            assert_eq!(search.find().unwrap(), Found { path, origin });
+            assert_eq!(search.find().unwrap(), FoundLibrary { path, origin });
             match origin {
-                Origin::Flag => search.flag = None,
-                Origin::Environment => search.environment = None,
-                Origin::Beside => search.beside = None,
-                Origin::Cache => search.cache = None,
+                LibraryOrigin::Flag => search.flag = None,
+                LibraryOrigin::Environment => search.environment = None,
+                LibraryOrigin::Beside => search.beside = None,
+                LibraryOrigin::Cache => search.cache = None,
             }
         }
     }
@@ -232,17 +232,17 @@ mod tests {
     fn what_was_named_is_not_replaced_and_every_path_is_told() {
         let root = tempfile::tempdir().unwrap();
         library(&root.path().join("beside"));
-        let mut search = Search {
+        let mut search = LibrarySearch {
             flag: Some(root.path().join("nowhere.so")),
             beside: Some(root.path().join("beside")),
-            ..Search::default()
+            ..LibrarySearch::default()
         };
         let error = search.find().unwrap_err().to_string();
         assert!(error.contains("nowhere.so") && error.contains("--runtime"), "{error}");
-        search = Search {
+        search = LibrarySearch {
             beside: Some(root.path().join("empty")),
             cache: Some(root.path().join("cache")),
-            ..Search::default()
+            ..LibrarySearch::default()
         };
         let error = search.find().unwrap_err().to_string();
         assert!(error.contains("empty") && error.contains("cache"), "{error}");
@@ -254,7 +254,8 @@ mod tests {
         for folder in ["openvino-1.40.0", "cpu-1.9.0", "cpu-1.31.1", "cpu-part"] {
             library(&root.path().join(folder));
         }
-        let search = Search { cache: Some(root.path().to_owned()), ..Search::default() };
+        let search =
+            LibrarySearch { cache: Some(root.path().to_owned()), ..LibrarySearch::default() };
         let places: Vec<_> = search.places().into_iter().map(|(_, path)| path).collect();
         let names = ["cpu-1.31.1", "cpu-1.9.0", "openvino-1.40.0"];
         assert_eq!(places, names.map(|name| root.path().join(name)));
@@ -268,7 +269,8 @@ mod tests {
         }
         let openvino = root.path().join("openvino-1.24.1/libonnxruntime_providers_openvino.so");
         std::fs::write(openvino, "").unwrap();
-        let mut search = Search { cache: Some(root.path().to_owned()), ..Search::default() };
+        let mut search =
+            LibrarySearch { cache: Some(root.path().to_owned()), ..LibrarySearch::default() };
         let found = search.libraries().unwrap();
         let folders = found.iter().map(|found| found.path.parent().unwrap().to_owned());
         let folders: Vec<_> = folders.collect();
@@ -278,6 +280,6 @@ mod tests {
         search.flag = Some(root.path().join("cpu-1.9.0"));
         let named = search.libraries().unwrap();
         assert_eq!(named.len(), 1, "what was named is not replaced");
-        assert_eq!(named[0].origin, Origin::Flag);
+        assert_eq!(named[0].origin, LibraryOrigin::Flag);
     }
 }

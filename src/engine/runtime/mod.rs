@@ -18,7 +18,8 @@ use ort::environment::Environment;
 use super::{EngineError, Provider};
 use crate::model::ModelName;
 
-pub use locate::Search;
+pub use execution::ExecutionConfig;
+pub use locate::LibrarySearch;
 
 /// The loaded library. There is one in a process, for good.
 #[derive(Clone)]
@@ -55,8 +56,8 @@ pub enum RuntimeError {
         /// What there is for it.
         known: String,
     },
-    /// None of the libraries that may be used has the provider that was asked for.
-    #[error("{provider} was asked for, but there is only {}", found.join(", "))]
+    /// None of the usable libraries has the requested provider.
+    #[error("provider {provider} is not available: found only {}", found.join(", "))]
     NoProvider {
         /// The provider.
         provider: Provider,
@@ -66,7 +67,7 @@ pub enum RuntimeError {
         named: bool,
     },
     /// A provider's library is there, but it does not work here.
-    #[error("{provider} was asked for, but {} cannot use it: {reason}", path.display())]
+    #[error("provider {provider} fails in {}: {reason}", path.display())]
     ProviderFails {
         /// The provider.
         provider: Provider,
@@ -119,13 +120,13 @@ impl RuntimeError {
     }
 
     /// What it is for a model whose card asks for what is not here.
-    pub fn of_model(&self, model: &ModelName) -> EngineError {
+    pub fn for_model(&self, model: &ModelName) -> EngineError {
         let reason = match self {
             RuntimeError::NoProvider { provider, .. } => {
-                format!("its card asks for {provider}, which is not here")
+                format!("its card requires provider {provider}, which is not available")
             }
             RuntimeError::ProviderFails { provider, reason, .. } => {
-                format!("its card asks for {provider}, which cannot be used here: {reason}")
+                format!("its card requires provider {provider}, which fails: {reason}")
             }
             other => other.to_string(),
         };

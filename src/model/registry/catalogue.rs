@@ -5,13 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{PublishedError, part};
+use super::{RegistryError, part};
 use crate::model::card::WeightsFile;
 use crate::model::{Model, ModelCard};
 
 /// A model that its authors publish.
 #[derive(Debug, Clone)]
-pub struct Published {
+pub struct PublishedModel {
     /// Its card; the files of weights are named and hashed as they are published.
     pub card: ModelCard,
     /// The graph that they fill.
@@ -73,26 +73,29 @@ const TABLE: [Entry; 6] = [
     },
 ];
 
-impl Published {
+impl PublishedModel {
     /// All of them.
-    pub fn all() -> impl Iterator<Item = Published> {
+    pub fn all() -> impl Iterator<Item = PublishedModel> {
         // A test reads every card, so that none is left out here.
         TABLE.iter().filter_map(|entry| {
             let card = ModelCard::parse(entry.card, "(embedded)").ok()?;
             let Entry { graph, address, file_bytes, .. } = *entry;
-            Some(Published { card, graph, address, file_bytes })
+            Some(PublishedModel { card, graph, address, file_bytes })
         })
     }
 
     /// The one of that name.
     ///
     /// # Errors
-    /// [`PublishedError::Unknown`] with the names there are.
-    pub fn find(name: &str) -> Result<Published, PublishedError> {
-        Published::all().find(|published| published.card.name.as_str() == name).ok_or_else(|| {
-            let known: Vec<_> = Published::all().map(|p| p.card.name.to_string()).collect();
-            PublishedError::Unknown { name: name.to_owned(), known: known.join(", ") }
-        })
+    /// [`RegistryError::Unknown`] with the names there are.
+    pub fn find(name: &str) -> Result<PublishedModel, RegistryError> {
+        PublishedModel::all().find(|published| published.card.name.as_str() == name).ok_or_else(
+            || {
+                let known: Vec<_> =
+                    PublishedModel::all().map(|p| p.card.name.to_string()).collect();
+                RegistryError::Unknown { name: name.to_owned(), known: known.join(", ") }
+            },
+        )
     }
 
     /// Bytes of all its files.
@@ -142,8 +145,8 @@ mod tests {
 
     #[test]
     fn every_card_is_read_and_names_the_graph_that_goes_with_it() {
-        assert_eq!(Published::all().count(), TABLE.len());
-        for published in Published::all() {
+        assert_eq!(PublishedModel::all().count(), TABLE.len());
+        for published in PublishedModel::all() {
             assert_eq!(Sha256Hash::of(published.graph), published.card.graph.sha256);
             assert!(published.address.starts_with("https://"));
         }
@@ -151,13 +154,13 @@ mod tests {
 
     #[test]
     fn a_mirror_has_the_same_paths() {
-        let published = Published::find("htdemucs_6s").unwrap();
+        let published = PublishedModel::find("htdemucs_6s").unwrap();
         let file = &published.card.weights[0];
         let path = "adefossez/HTDemucs-6s/resolve/3c5ee475be622df764938de97e4281a7b07ffa58/5c90dfd2.safetensors";
         let address = |mirror| published.address_of(file, mirror);
         assert_eq!(address(None), format!("https://huggingface.co/{path}"));
         assert_eq!(address(Some("http://here:8/models/")), format!("http://here:8/models/{path}"));
-        let error = Published::find("htdemucs_v9").unwrap_err().to_string();
+        let error = PublishedModel::find("htdemucs_v9").unwrap_err().to_string();
         assert!(error.contains("htdemucs_v9") && error.contains("htdemucs_ft"), "{error}");
     }
 }

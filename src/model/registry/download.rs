@@ -13,7 +13,7 @@ use ureq::http::{Response, StatusCode};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
-use super::PublishedError;
+use super::RegistryError;
 
 /// A server that has not answered by then will not.
 const CONNECT: Duration = Duration::from_secs(20);
@@ -32,13 +32,13 @@ const MOST: u64 = 4;
 /// there are; `progress` gets those that are here and those there will be.
 ///
 /// # Errors
-/// [`PublishedError::Network`], [`PublishedError::Status`], [`PublishedError::Io`], [`PublishedError::Busy`].
+/// [`RegistryError::Network`], [`RegistryError::Status`], [`RegistryError::Io`], [`RegistryError::Busy`].
 pub(super) fn fetch(
     address: &str,
     part: &Path,
     expected: u64,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<(), PublishedError> {
+) -> Result<(), RegistryError> {
     let mut file = open(part)?;
     let mut download = Download {
         agent: agent(),
@@ -50,19 +50,18 @@ pub(super) fn fetch(
     let mut answered = false;
     let mut failures = 0;
     loop {
-        let before = file.seek(SeekFrom::End(0)).map_err(PublishedError::io(part))?;
+        let before = file.seek(SeekFrom::End(0)).map_err(RegistryError::io(part))?;
         let broken = match download.attempt(&mut file, before, progress) {
-            Ok(()) => return file.sync_all().map_err(PublishedError::io(part)),
+            Ok(()) => return file.sync_all().map_err(RegistryError::io(part)),
             Err(broken) => broken,
         };
-        let kept = file.metadata().map_err(PublishedError::io(part))?.len();
-        let network =
-            |reason| PublishedError::Network { address: address.to_owned(), reason, kept };
+        let kept = file.metadata().map_err(RegistryError::io(part))?.len();
+        let network = |reason| RegistryError::Network { address: address.to_owned(), reason, kept };
         let (reason, passing) = match broken {
-            Broken::Disk(error) => return Err(PublishedError::io(part)(error)),
+            Broken::Disk(error) => return Err(RegistryError::io(part)(error)),
             Broken::Refused(status) => {
                 let status = status.as_u16();
-                return Err(PublishedError::Status { address: address.to_owned(), status });
+                return Err(RegistryError::Status { address: address.to_owned(), status });
             }
             Broken::Connection(reason) => (reason, answered),
             Broken::Stream(reason) => (reason, true),
@@ -79,13 +78,13 @@ pub(super) fn fetch(
 }
 
 /// Opens the unfinished file for this process alone.
-fn open(part: &Path) -> Result<File, PublishedError> {
+fn open(part: &Path) -> Result<File, RegistryError> {
     let file = File::options().create(true).truncate(false).read(true).write(true).open(part);
-    let file = file.map_err(PublishedError::io(part))?;
+    let file = file.map_err(RegistryError::io(part))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => {
-            Err(PublishedError::Busy { path: part.to_owned() })
+            Err(RegistryError::Busy { path: part.to_owned() })
         }
         // Some file systems have no locks; then two processes at once would only spoil the hash.
         Err(std::fs::TryLockError::Error(_)) => Ok(file),

@@ -7,7 +7,7 @@ use crate::model::Sha256Hash;
 
 /// Why a model is not installed.
 #[derive(Debug, thiserror::Error)]
-pub enum PublishedError {
+pub enum RegistryError {
     /// Nobody publishes a model of that name, as far as is known here.
     #[error("no published model is called {name:?}; there are: {known}")]
     Unknown {
@@ -118,55 +118,55 @@ pub enum PublishedError {
     },
 }
 
-impl PublishedError {
-    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> PublishedError + '_ {
-        |source| PublishedError::Io { path: path.to_owned(), source }
+impl RegistryError {
+    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> RegistryError + '_ {
+        |source| RegistryError::Io { path: path.to_owned(), source }
     }
 
     /// What the user can do about it, in one line.
     pub fn remedy(&self) -> String {
         match self {
-            PublishedError::Unknown { .. } => "see `stemwire models list`".into(),
-            PublishedError::Exists { name, .. } => {
+            RegistryError::Unknown { .. } => "see `stemwire models list`".into(),
+            RegistryError::Exists { name, .. } => {
                 format!("use it, or remove it first with `stemwire models remove {name}`")
             }
-            PublishedError::NotInstalled { .. } => "see `stemwire models list`".into(),
-            PublishedError::Embedded { .. } => "name another model, or leave it".into(),
-            PublishedError::Busy { .. } => "wait until it has finished".into(),
-            PublishedError::Network { kept: 0, .. } => {
+            RegistryError::NotInstalled { .. } => "see `stemwire models list`".into(),
+            RegistryError::Embedded { .. } => "name another model, or leave it".into(),
+            RegistryError::Busy { .. } => "wait until it has finished".into(),
+            RegistryError::Network { kept: 0, .. } => {
                 "see that this machine reaches it (HTTPS_PROXY names a proxy, --mirror another \
                  server), or fetch the file elsewhere and use `stemwire models import`"
                     .into()
             }
-            PublishedError::Network { kept, .. } => {
+            RegistryError::Network { kept, .. } => {
                 format!("run the same command again: it goes on after {kept} bytes")
             }
-            PublishedError::Status { .. } => {
+            RegistryError::Status { .. } => {
                 "see that --mirror is right where it is given, or fetch the file elsewhere and use \
                  `stemwire models import`"
                     .into()
             }
-            PublishedError::Hash { .. } => {
+            RegistryError::Hash { .. } => {
                 "fetch the file again, from its authors; --allow-unverified imports another file \
                  and says so in every answer"
                     .into()
             }
-            PublishedError::Damaged { .. } => {
+            RegistryError::Damaged { .. } => {
                 "fetch a published model again with `stemwire models pull`; remove another with \
                  `stemwire models remove` and import it again"
                     .into()
             }
-            PublishedError::Missing { .. } => "name all its files, or a folder with them".into(),
-            PublishedError::Unverifiable { .. } => {
+            RegistryError::Missing { .. } => "name all its files, or a folder with them".into(),
+            RegistryError::Unverifiable { .. } => {
                 "give --allow-unverified to import it all the same; every answer will say so".into()
             }
-            PublishedError::Unfit { remedy, .. } => (*remedy).into(),
-            PublishedError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+            RegistryError::Unfit { remedy, .. } => (*remedy).into(),
+            RegistryError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "make room on that disk and run the same command again, or name another folder with \
                  --models-dir"
                     .into()
             }
-            PublishedError::Io { .. } => {
+            RegistryError::Io { .. } => {
                 "see that the file may be read and the folder written, or name another with \
                  --models-dir"
                     .into()

@@ -4,20 +4,20 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use super::pull::Step;
+use super::pull::DownloadStep;
 use super::unverified::unverified;
-use super::{Published, PublishedError, hash_of, part, publish};
+use super::{PublishedModel, RegistryError, hash_of, part, publish};
 use crate::model::card::WeightsFile;
 use crate::model::files::CARD_FILE;
 use crate::model::{ModelName, Sha256Hash};
 
 /// What is to be imported.
 #[derive(Debug, Clone)]
-pub struct Import<'a> {
+pub struct ImportRequest<'a> {
     /// The name that the model gets.
     pub name: &'a ModelName,
     /// What is published under that name.
-    pub published: Option<&'a Published>,
+    pub published: Option<&'a PublishedModel>,
     /// Its files, or folders with them.
     pub paths: &'a [PathBuf],
     /// Whether files that nothing is known of are taken.
@@ -28,7 +28,7 @@ pub struct Import<'a> {
 
 /// How a model was imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Imported {
+pub enum ImportOutcome {
     /// Its files are those that its authors publish.
     Verified,
     /// They are not known; every answer says so.
@@ -39,57 +39,56 @@ pub enum Imported {
 /// published; others make a folder with a card and a graph of its own.
 ///
 /// # Errors
-/// [`PublishedError::Exists`], `Hash`, `Missing`, `Unverifiable`, `Unfit`, `Io`.
+/// [`RegistryError::Exists`], `Hash`, `Missing`, `Unverifiable`, `Unfit`, `Io`.
 pub fn import(
-    import: &Import<'_>,
+    import: &ImportRequest<'_>,
     models: &Path,
-    progress: &mut dyn FnMut(Step<'_>),
-) -> Result<Imported, PublishedError> {
+    progress: &mut dyn FnMut(DownloadStep<'_>),
+) -> Result<ImportOutcome, RegistryError> {
     let folder = models.join(import.name.as_str());
-    let exists =
-        || PublishedError::Exists { name: import.name.to_string(), folder: folder.clone() };
+    let exists = || RegistryError::Exists { name: import.name.to_string(), folder: folder.clone() };
     if folder.join(CARD_FILE).exists() {
         return Err(exists());
     }
     if let Some(published) = import.published.filter(|_| import.graph.is_none()) {
-        match verified(published, Given::of(import.paths)?, &folder, progress) {
-            Err(PublishedError::Hash { .. } | PublishedError::Missing { .. })
+        match verified(published, GivenFiles::of(import.paths)?, &folder, progress) {
+            Err(RegistryError::Hash { .. } | RegistryError::Missing { .. })
                 if import.allow_unverified => {}
-            result => return result.map(|()| Imported::Verified),
+            result => return result.map(|()| ImportOutcome::Verified),
         }
     }
     if !import.allow_unverified {
-        return Err(PublishedError::Unverifiable { name: import.name.to_string() });
+        return Err(RegistryError::Unverifiable { name: import.name.to_string() });
     }
     if folder.exists() {
         return Err(exists());
     }
     unverified(import, models, progress)?;
-    Ok(Imported::Unverified)
+    Ok(ImportOutcome::Unverified)
 }
 
 /// The files that were given.
-pub(super) struct Given {
+pub(super) struct GivenFiles {
     pub(super) files: Vec<PathBuf>,
     hashes: HashMap<PathBuf, Sha256Hash>,
 }
 
-impl Given {
+impl GivenFiles {
     /// Folders stand for the files in them.
-    pub(super) fn of(paths: &[PathBuf]) -> Result<Given, PublishedError> {
+    pub(super) fn of(paths: &[PathBuf]) -> Result<GivenFiles, RegistryError> {
         let mut files = Vec::new();
         for path in paths {
             if !path.is_dir() {
                 files.push(path.clone());
                 continue;
             }
-            let entries = fs::read_dir(path).map_err(PublishedError::io(path))?;
+            let entries = fs::read_dir(path).map_err(RegistryError::io(path))?;
             let inside = entries.flatten().map(|entry| entry.path());
             let mut inside: Vec<_> = inside.filter(|path| path.is_file()).collect();
             inside.sort();
             files.append(&mut inside);
         }
-        Ok(Given { files, hashes: HashMap::new() })
+        Ok(GivenFiles { files, hashes: HashMap::new() })
     }
 
     /// The first file of that name.
@@ -103,31 +102,31 @@ impl Given {
         &mut self,
         weights: &WeightsFile,
         model: &ModelName,
-        progress: &mut dyn FnMut(Step<'_>),
-    ) -> Result<PathBuf, PublishedError> {
+        progress: &mut dyn FnMut(DownloadStep<'_>),
+    ) -> Result<PathBuf, RegistryError> {
         let file = weights.file.as_str();
         let kind = Path::new(file).extension();
         let named = self.named(file).cloned();
         let others = self.files.iter().filter(|path| path.extension() == kind).cloned();
         let candidates: Vec<PathBuf> = named.iter().cloned().chain(others).collect();
         for path in &candidates {
-            progress(Step::Verifying { file });
+            progress(DownloadStep::Verifying { file });
             if self.hash(path)? == weights.sha256 {
                 return Ok(path.clone());
             }
         }
         match named.or(candidates.first().filter(|_| self.files.len() == 1).cloned()) {
-            Some(path) => Err(PublishedError::Hash {
+            Some(path) => Err(RegistryError::Hash {
                 found: self.hash(&path)?,
                 place: path.display().to_string(),
                 file: file.to_owned(),
                 expected: weights.sha256,
             }),
-            None => Err(PublishedError::Missing { name: model.to_string(), file: file.to_owned() }),
+            None => Err(RegistryError::Missing { name: model.to_string(), file: file.to_owned() }),
         }
     }
 
-    fn hash(&mut self, path: &Path) -> Result<Sha256Hash, PublishedError> {
+    fn hash(&mut self, path: &Path) -> Result<Sha256Hash, RegistryError> {
         if let Some(hash) = self.hashes.get(path) {
             return Ok(*hash);
         }
@@ -139,22 +138,22 @@ impl Given {
 
 /// Takes the published files of a model.
 fn verified(
-    published: &Published,
-    mut given: Given,
+    published: &PublishedModel,
+    mut given: GivenFiles,
     folder: &Path,
-    progress: &mut dyn FnMut(Step<'_>),
-) -> Result<(), PublishedError> {
+    progress: &mut dyn FnMut(DownloadStep<'_>),
+) -> Result<(), RegistryError> {
     let find = |weights| given.find(weights, &published.card.name, progress);
     let files: Vec<PathBuf> = published.card.weights.iter().map(find).collect::<Result<_, _>>()?;
-    fs::create_dir_all(folder).map_err(PublishedError::io(folder))?;
+    fs::create_dir_all(folder).map_err(RegistryError::io(folder))?;
     for (from, weights) in files.iter().zip(&published.card.weights) {
         let path = folder.join(&weights.file);
         let part = part(&path);
         // What was copied is what counts.
         let found = copy(from, &part)?;
         if found != weights.sha256 {
-            fs::remove_file(&part).map_err(PublishedError::io(&part))?;
-            return Err(PublishedError::Hash {
+            fs::remove_file(&part).map_err(RegistryError::io(&part))?;
+            return Err(RegistryError::Hash {
                 place: from.display().to_string(),
                 file: weights.file.clone(),
                 expected: weights.sha256,
@@ -167,13 +166,13 @@ fn verified(
 }
 
 /// Copies a file; answers the copy's hash.
-pub(super) fn copy(from: &Path, to: &Path) -> Result<Sha256Hash, PublishedError> {
-    File::open(from).map_err(PublishedError::io(from))?;
+pub(super) fn copy(from: &Path, to: &Path) -> Result<Sha256Hash, RegistryError> {
+    File::open(from).map_err(RegistryError::io(from))?;
     let copied = fs::copy(from, to).and_then(|_| File::open(to)?.sync_all());
     if let Err(error) = copied {
         // It would only take room that may be what is missing.
         let _ = fs::remove_file(to);
-        return Err(PublishedError::io(to)(error));
+        return Err(RegistryError::io(to)(error));
     }
     hash_of(to)
 }

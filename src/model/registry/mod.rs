@@ -18,8 +18,8 @@ mod unverified;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-pub use catalogue::Published;
-pub use error::PublishedError;
+pub use catalogue::PublishedModel;
+pub use error::RegistryError;
 
 use super::{Catalog, Model, Sha256Hash};
 
@@ -31,37 +31,37 @@ fn part(path: &Path) -> PathBuf {
 }
 
 /// Gives a verified file its own name.
-fn publish(part: &Path, path: &Path) -> Result<(), PublishedError> {
-    fs::rename(part, path).map_err(PublishedError::io(path))?;
+fn publish(part: &Path, path: &Path) -> Result<(), RegistryError> {
+    fs::rename(part, path).map_err(RegistryError::io(path))?;
     sync_folder(path.parent().unwrap_or(path))
 }
 
 /// Waits until the names in a folder are safely on the disk, where the system can do that.
-fn sync_folder(folder: &Path) -> Result<(), PublishedError> {
+fn sync_folder(folder: &Path) -> Result<(), RegistryError> {
     if cfg!(unix) {
         let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(PublishedError::io(folder))?;
+        synced.map_err(RegistryError::io(folder))?;
     }
     Ok(())
 }
 
-fn hash_of(path: &Path) -> Result<Sha256Hash, PublishedError> {
+fn hash_of(path: &Path) -> Result<Sha256Hash, RegistryError> {
     let found = File::open(path).and_then(Sha256Hash::of_reader);
-    found.map_err(PublishedError::io(path))
+    found.map_err(RegistryError::io(path))
 }
 
 /// Checks that the files of an installed model are those that its card names.
 ///
 /// # Errors
-/// [`PublishedError::Hash`] for the first that is not; `Io`.
-pub fn verify(model: &Model) -> Result<(), PublishedError> {
+/// [`RegistryError::Hash`] for the first that is not; `Io`.
+pub fn verify(model: &Model) -> Result<(), RegistryError> {
     let Some(folder) = model.folder() else { return Ok(()) };
     for (file, expected) in model.files() {
         let path = folder.join(file);
         let found = hash_of(&path)?;
         if found != expected {
             let (place, file) = (path.display().to_string(), file.to_owned());
-            return Err(PublishedError::Damaged { place, file, expected, found });
+            return Err(RegistryError::Damaged { place, file, expected, found });
         }
     }
     Ok(())
@@ -70,18 +70,18 @@ pub fn verify(model: &Model) -> Result<(), PublishedError> {
 /// Removes a model's folder, unfinished downloads included.
 ///
 /// # Errors
-/// [`PublishedError::NotInstalled`], [`PublishedError::Embedded`], `Io`.
-pub fn remove(name: &str, catalog: &Catalog, models: &Path) -> Result<PathBuf, PublishedError> {
+/// [`RegistryError::NotInstalled`], [`RegistryError::Embedded`], `Io`.
+pub fn remove(name: &str, catalog: &Catalog, models: &Path) -> Result<PathBuf, RegistryError> {
     let installed = catalog.find(name).ok();
     let folder = match installed.as_ref().map(|model| model.folder()) {
         Some(Some(folder)) => folder.to_owned(),
-        Some(None) => return Err(PublishedError::Embedded { name: name.to_owned() }),
+        Some(None) => return Err(RegistryError::Embedded { name: name.to_owned() }),
         // The rest of a download, or what has a broken card. A name is never a path.
         None => match name.parse::<super::ModelName>() {
             Ok(name) if models.join(name.as_str()).is_dir() => models.join(name.as_str()),
-            _ => return Err(PublishedError::NotInstalled { name: name.to_owned() }),
+            _ => return Err(RegistryError::NotInstalled { name: name.to_owned() }),
         },
     };
-    fs::remove_dir_all(&folder).map_err(PublishedError::io(&folder))?;
+    fs::remove_dir_all(&folder).map_err(RegistryError::io(&folder))?;
     Ok(folder)
 }

@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Published, PublishedError, hash_of, part, publish};
+use super::{PublishedModel, RegistryError, hash_of, part, publish};
 use crate::model::card::WeightsFile;
 use crate::model::files::CARD_FILE;
 use crate::model::registry::download::fetch;
 
 /// How far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step<'a> {
+pub enum DownloadStep<'a> {
     /// A file is fetched.
     Fetching {
         /// Its name.
@@ -31,19 +31,19 @@ pub enum Step<'a> {
 /// and whole stay as they are. `mirror` stands for the authors' server where one is named.
 ///
 /// # Errors
-/// [`PublishedError::Exists`] where a model with a card of its own has the name, `Network`, `Status`,
+/// [`RegistryError::Exists`] where a model with a card of its own has the name, `Network`, `Status`,
 /// `Hash`, `Busy`, `Io`.
 pub fn pull(
-    published: &Published,
+    published: &PublishedModel,
     mirror: Option<&str>,
     models: &Path,
-    progress: &mut dyn FnMut(Step<'_>),
-) -> Result<(), PublishedError> {
+    progress: &mut dyn FnMut(DownloadStep<'_>),
+) -> Result<(), RegistryError> {
     let folder = published.folder(models);
     if folder.join(CARD_FILE).exists() {
-        return Err(PublishedError::Exists { name: published.card.name.to_string(), folder });
+        return Err(RegistryError::Exists { name: published.card.name.to_string(), folder });
     }
-    fs::create_dir_all(&folder).map_err(PublishedError::io(&folder))?;
+    fs::create_dir_all(&folder).map_err(RegistryError::io(&folder))?;
     for weights in &published.card.weights {
         let address = published.address_of(weights, mirror);
         pull_file(&folder, weights, &address, published.file_bytes, progress)?;
@@ -56,12 +56,12 @@ fn pull_file(
     weights: &WeightsFile,
     address: &str,
     expected: u64,
-    progress: &mut dyn FnMut(Step<'_>),
-) -> Result<(), PublishedError> {
+    progress: &mut dyn FnMut(DownloadStep<'_>),
+) -> Result<(), RegistryError> {
     let file = weights.file.as_str();
     let path = folder.join(file);
     if path.is_file() {
-        progress(Step::Verifying { file });
+        progress(DownloadStep::Verifying { file });
         if hash_of(&path)? == weights.sha256 {
             return Ok(());
         }
@@ -70,17 +70,17 @@ fn pull_file(
     let mut resumed = part.metadata().is_ok_and(|data| data.len() > 0);
     loop {
         fetch(address, &part, expected, &mut |bytes, total| {
-            progress(Step::Fetching { file, bytes, total });
+            progress(DownloadStep::Fetching { file, bytes, total });
         })?;
-        progress(Step::Verifying { file });
+        progress(DownloadStep::Verifying { file });
         let found = hash_of(&part)?;
         if found == weights.sha256 {
             return publish(&part, &path);
         }
-        fs::remove_file(&part).map_err(PublishedError::io(&part))?;
+        fs::remove_file(&part).map_err(RegistryError::io(&part))?;
         // The beginning may have been another server's, or have been damaged since.
         if !std::mem::take(&mut resumed) {
-            return Err(PublishedError::Hash {
+            return Err(RegistryError::Hash {
                 place: address.to_owned(),
                 file: file.to_owned(),
                 expected: weights.sha256,

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use super::{Published, PublishedError};
+use super::{PublishedModel, RegistryError};
 use crate::model::card::Family;
 use crate::model::checkpoint::tensorflow;
 use crate::model::onnx;
@@ -25,17 +25,17 @@ pub(super) fn is_archive(path: &Path) -> bool {
 /// tensors of those with fewer are among its own.
 ///
 /// # Errors
-/// [`PublishedError::Unfit`] with the first difference; `Io`.
+/// [`RegistryError::Unfit`] with the first difference; `Io`.
 pub(super) fn model_of(
     path: &Path,
-    wanted: Option<&Published>,
-) -> Result<Published, PublishedError> {
-    let unfit = |reason: String| PublishedError::Unfit {
+    wanted: Option<&PublishedModel>,
+) -> Result<PublishedModel, RegistryError> {
+    let unfit = |reason: String| RegistryError::Unfit {
         path: path.to_owned(),
         reason,
         remedy: OTHER_ARCHIVE,
     };
-    let bytes = fs::read(path).map_err(PublishedError::io(path))?;
+    let bytes = fs::read(path).map_err(RegistryError::io(path))?;
     let tensors = tensorflow::read(&bytes).map_err(unfit)?;
     let candidates = match wanted {
         Some(wanted) => vec![wanted.clone()],
@@ -45,15 +45,18 @@ pub(super) fn model_of(
     fitting(&found, candidates).map_err(unfit)
 }
 
-fn most_stems_first() -> Vec<Published> {
-    let all = Published::all().filter(|published| published.card.family == Family::Spleeter);
-    let mut all: Vec<Published> = all.collect();
+fn most_stems_first() -> Vec<PublishedModel> {
+    let all = PublishedModel::all().filter(|published| published.card.family == Family::Spleeter);
+    let mut all: Vec<PublishedModel> = all.collect();
     all.sort_by_key(|published| Reverse(published.card.stems.len()));
     all
 }
 
 /// The first whose graph the tensors fill, of which an archive has more: what only training needs.
-fn fitting(found: &onnx::Shapes, candidates: Vec<Published>) -> Result<Published, String> {
+fn fitting(
+    found: &onnx::Shapes,
+    candidates: Vec<PublishedModel>,
+) -> Result<PublishedModel, String> {
     let mut reason = String::new();
     for candidate in candidates {
         let open = onnx::Graph::parse(candidate.graph)?.open_initialisers();
@@ -74,7 +77,7 @@ mod tests {
     #[test]
     fn an_archive_is_of_the_model_whose_stems_it_has_weights_for() {
         for name in ["spleeter-2stems", "spleeter-4stems", "spleeter-5stems"] {
-            let published = Published::find(name).unwrap();
+            let published = PublishedModel::find(name).unwrap();
             let graph = onnx::Graph::parse(published.graph).unwrap();
             let mut tensors = graph.open_initialisers();
             tensors.insert("beta1_power".to_owned(), vec![]);

@@ -5,10 +5,10 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::{Arguments, Checkpoint};
-use super::import::{Given, Import, copy};
-use super::pull::Step;
+use super::import::{GivenFiles, ImportRequest, copy};
+use super::pull::DownloadStep;
 use super::spleeter::{is_archive, model_of};
-use super::{Published, PublishedError, sync_folder};
+use super::{PublishedModel, RegistryError, sync_folder};
 use crate::audio::Frames;
 use crate::dsp::segments::Blend;
 use crate::engine::ProviderChoice;
@@ -33,22 +33,22 @@ const OTHER_FILE: &str =
 /// Makes a folder with a card of its own from files that nothing is known of.
 ///
 /// # Errors
-/// [`PublishedError::Unfit`], `Io`.
+/// [`RegistryError::Unfit`], `Io`.
 pub(super) fn unverified(
-    import: &Import<'_>,
+    import: &ImportRequest<'_>,
     models: &Path,
-    progress: &mut dyn FnMut(Step<'_>),
-) -> Result<(), PublishedError> {
+    progress: &mut dyn FnMut(DownloadStep<'_>),
+) -> Result<(), RegistryError> {
     let published = import.published;
-    let is_spleeter = |published: &Published| published.card.family == Family::Spleeter;
-    let given = Given::of(import.paths)?;
+    let is_spleeter = |published: &PublishedModel| published.card.family == Family::Spleeter;
+    let given = GivenFiles::of(import.paths)?;
     let files = in_order(&given, published);
     let Some(first) = files.first() else {
         let path = import.paths.first().cloned().unwrap_or_default();
         let reason = "it takes one file, or the files of a published bag under their names".into();
-        return Err(PublishedError::Unfit { path, reason, remedy: OTHER_FILE });
+        return Err(RegistryError::Unfit { path, reason, remedy: OTHER_FILE });
     };
-    let unfit = |path: &Path, reason, remedy| PublishedError::Unfit {
+    let unfit = |path: &Path, reason, remedy| RegistryError::Unfit {
         path: path.to_owned(),
         reason,
         remedy,
@@ -67,12 +67,12 @@ pub(super) fn unverified(
         let checkpoint = Checkpoint::read(path).map_err(|r| unfit(path, r, OTHER_FILE))?;
         fit(&checkpoint, &graph).map_err(|misfit| unfit(path, misfit.reason, OTHER_FILE))?;
     }
-    let scratch = Scratch::new(models, import.name.as_str()).map_err(PublishedError::io(models))?;
+    let scratch = Scratch::new(models, import.name.as_str()).map_err(RegistryError::io(models))?;
     let mut weights = Vec::new();
     for (index, path) in files.iter().enumerate() {
         let planned = base.and_then(|base| base.card.weights.get(index));
         let file = planned.map_or(WEIGHTS_FILE, |planned| &planned.file).to_owned();
-        progress(Step::Verifying { file: &file });
+        progress(DownloadStep::Verifying { file: &file });
         let sha256 = copy(path, &scratch.path().join(&file))?;
         weights.push(WeightsFile { file, sha256, stem: planned.and_then(|p| p.stem.clone()) });
     }
@@ -81,15 +81,15 @@ pub(super) fn unverified(
     for (file, bytes) in [(GRAPH_FILE, &graph[..]), (CARD_FILE, card.as_bytes())] {
         let path = scratch.path().join(file);
         let written = fs::write(&path, bytes).and_then(|()| File::open(&path)?.sync_all());
-        written.map_err(PublishedError::io(&path))?;
+        written.map_err(RegistryError::io(&path))?;
     }
     let folder = models.join(import.name.as_str());
-    fs::rename(scratch.path(), &folder).map_err(PublishedError::io(&folder))?;
+    fs::rename(scratch.path(), &folder).map_err(RegistryError::io(&folder))?;
     sync_folder(models)
 }
 
 /// The given files in the order of the published model's, by their names; one file needs no name.
-fn in_order(given: &Given, published: Option<&Published>) -> Vec<PathBuf> {
+fn in_order(given: &GivenFiles, published: Option<&PublishedModel>) -> Vec<PathBuf> {
     let wanted = published.map_or(1, |published| published.card.weights.len());
     if wanted == 1 && given.files.len() == 1 {
         return given.files.clone();
@@ -103,12 +103,12 @@ fn in_order(given: &Given, published: Option<&Published>) -> Vec<PathBuf> {
 fn graph_for(
     path: &Path,
     named: Option<&Path>,
-    published: Option<&Published>,
-) -> Result<Vec<u8>, PublishedError> {
-    let unfit = |reason, remedy| PublishedError::Unfit { path: path.to_owned(), reason, remedy };
+    published: Option<&PublishedModel>,
+) -> Result<Vec<u8>, RegistryError> {
+    let unfit = |reason, remedy| RegistryError::Unfit { path: path.to_owned(), reason, remedy };
     let checkpoint = Checkpoint::read(path).map_err(|reason| unfit(reason, OTHER_FILE))?;
     if let Some(named) = named {
-        let graph = fs::read(named).map_err(PublishedError::io(named))?;
+        let graph = fs::read(named).map_err(RegistryError::io(named))?;
         return match fit(&checkpoint, &graph) {
             Ok(()) => Ok(graph),
             Err(misfit) => Err(unfit(misfit.reason, MAKE_GRAPH)),
@@ -117,7 +117,7 @@ fn graph_for(
     let graphs: Vec<&'static [u8]> = match published {
         Some(published) => vec![published.graph],
         None => {
-            let all = Published::all().filter(|other| other.card.family == Family::Htdemucs);
+            let all = PublishedModel::all().filter(|other| other.card.family == Family::Htdemucs);
             all.map(|published| published.graph).chain([MINI_GRAPH]).collect()
         }
     };
@@ -156,8 +156,8 @@ fn fit(checkpoint: &Checkpoint, graph: &[u8]) -> Result<(), Misfit> {
 
 /// The card of what is imported: that of the published Spleeter whose graph it fills, or one of its own.
 fn card(
-    import: &Import<'_>,
-    spleeter: Option<&Published>,
+    import: &ImportRequest<'_>,
+    spleeter: Option<&PublishedModel>,
     path: &Path,
     graph: &[u8],
     weights: Vec<WeightsFile>,

@@ -7,7 +7,7 @@ use crate::audio::{Frames, Stereo};
 use crate::dsp::Segmentation;
 use crate::dsp::fade::window_shares;
 use crate::dsp::segments::Blend;
-use crate::engine::{Answer, EngineError, Identity, Options};
+use crate::engine::{EngineError, EngineIdentity, EngineOptions, SeparatedSegment};
 use crate::model::{Model, ModelCard};
 use crate::separation::pipeline::in_flight::Sent;
 use crate::separation::stem_recipe::{StemRecipe, apply, needs_mix, recipes, wanted};
@@ -22,7 +22,7 @@ pub(super) struct ActiveEngine {
     /// counts all of it, as their mean does too.
     mix_shares: Vec<f32>,
     recipes: Vec<StemRecipe>,
-    options: Options,
+    options: EngineOptions,
 }
 
 impl ActiveEngine {
@@ -50,7 +50,7 @@ impl ActiveEngine {
             )));
         }
         let windows = windows(&span);
-        let options = Options {
+        let options = EngineOptions {
             wanted: wanted(&recipes, card.stems.len()),
             mask_extension: manifest.settings.mask_extension,
         };
@@ -83,7 +83,7 @@ impl ActiveEngine {
         &self.weights
     }
 
-    pub(super) fn options(&self) -> &Options {
+    pub(super) fn options(&self) -> &EngineOptions {
         &self.options
     }
 
@@ -94,7 +94,12 @@ impl ActiveEngine {
 
     /// The wanted stems of an answer, at the track's level, where the segment has a say; `mix` is the track
     /// there, and may be empty where it is not needed.
-    pub(super) fn stems(&self, answer: Answer, sent: &Sent, mut mix: Stereo) -> Vec<Stereo> {
+    pub(super) fn stems(
+        &self,
+        answer: SeparatedSegment,
+        sent: &Sent,
+        mut mix: Stereo,
+    ) -> Vec<Stereo> {
         let offsets = self.model.card().residual_shares.iter().copied();
         let offsets = offsets.chain(std::iter::repeat(1.0));
         let shares = self.mix_shares.iter().skip(sent.segment.trim_before);
@@ -131,8 +136,9 @@ pub(in crate::separation) fn columns_of(card: &ModelCard) -> Option<Columns> {
 /// What a model's numbers depend on here, as manifests keep it.
 pub(in crate::separation) fn engine_of(model: &Model, context: &Context) -> EngineRecord {
     let pool = &context.pool;
-    let identity = model.identity(pool.computing(), pool.config().threads_per_worker);
-    let Identity { model, weights, verified, provider, runtime, threads, precision } = identity;
+    let identity = model.identity(pool.providers(), pool.config().threads_per_worker);
+    let EngineIdentity { model, weights, verified, provider, runtime, threads, precision } =
+        identity;
     EngineRecord {
         model: model.to_string(),
         weights: weights.to_string(),

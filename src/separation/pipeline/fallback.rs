@@ -79,7 +79,7 @@ pub(super) fn active_engine(
     let health = context.chain.health(engine.model());
     let cause = if manifest.deaths >= MOST_DEATHS {
         Some(Cause::of_death(engine.name()))
-    } else if context.chain.breakers().is_closed(engine.name()) {
+    } else if context.chain.circuit_breakers().is_closed(engine.name()) {
         None
     } else {
         health.error.as_ref().map(Cause::of_health)

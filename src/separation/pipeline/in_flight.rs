@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::audio::Stereo;
 use crate::dsp::Segment;
-use crate::engine::pool::{Job, Pool};
-use crate::engine::{Answer, EngineError};
+use crate::engine::pool::{Pool, Task};
+use crate::engine::{EngineError, SeparatedSegment};
 use crate::separation::normalization::Level;
 use crate::separation::pipeline::active_engine::ActiveEngine;
 use crate::session::Session;
@@ -20,7 +20,7 @@ pub(super) struct InFlight {
     next: u64,
     /// What each was made of, until its answer is taken.
     sent: BTreeMap<u64, Sent>,
-    answers: Arc<Mutex<BTreeMap<u64, Result<Answer, EngineError>>>>,
+    answers: Arc<Mutex<BTreeMap<u64, Result<SeparatedSegment, EngineError>>>>,
     cancelled: Arc<AtomicBool>,
 }
 
@@ -60,24 +60,24 @@ impl InFlight {
         let answers = Arc::clone(&self.answers);
         let mark = session.layout().computing(index);
         let notified = Arc::clone(session);
-        let job = Job {
+        let task = Task {
             model: Arc::clone(engine.model()),
             mix,
             options: engine.options().clone(),
             cancelled: Arc::clone(&self.cancelled),
-            begun: {
+            on_start: {
                 let mark = mark.clone();
                 // Without it nobody would know which segment killed the process, if one does.
                 Box::new(move || drop(fs::write(mark, [])))
             },
-            done: Box::new(move |result| {
-                // It is not there where the job has not begun.
+            on_done: Box::new(move |result| {
+                // It is not there where the task has not begun.
                 let _ = fs::remove_file(mark);
                 answers.lock().unwrap_or_else(PoisonError::into_inner).insert(index, result);
                 notified.notifier().notify();
             }),
         };
-        pool.submit(session.id().as_u128(), job);
+        pool.submit(session.id().as_u128(), task);
     }
 
     /// Answers a segment of silence with `stems` of silence, without an engine.
@@ -85,13 +85,16 @@ impl InFlight {
         let index = sent.segment.index;
         self.next = self.next.max(index + 1);
         self.sent.insert(index, sent);
-        let answer = Answer { stems, engine_time: Duration::ZERO };
+        let answer = SeparatedSegment { stems, engine_time: Duration::ZERO };
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.insert(index, Ok(answer));
     }
 
     /// What has come of a segment, if it has.
-    pub(super) fn take(&mut self, index: u64) -> Option<(Sent, Result<Answer, EngineError>)> {
+    pub(super) fn take(
+        &mut self,
+        index: u64,
+    ) -> Option<(Sent, Result<SeparatedSegment, EngineError>)> {
         let answer = self.answers.lock().unwrap_or_else(PoisonError::into_inner).remove(&index)?;
         Some((self.sent.remove(&index)?, answer))
     }

@@ -140,7 +140,7 @@ impl<'a> Run<'a> {
                 Some((sent, Ok(answer))) => {
                     if !sent.silent {
                         let name = self.engine.name();
-                        self.context.chain.breakers().succeeded(name);
+                        self.context.chain.circuit_breakers().succeeded(name);
                         self.context.tell(|observer| observer.separated(name, answer.engine_time));
                     }
                     let mix = if self.engine.needs_mix() {
@@ -241,7 +241,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         if !self.is_the_songs_fault(&sent, error)? {
-            self.context.chain.breakers().failed(self.engine.name(), error);
+            self.context.chain.circuit_breakers().failed(self.engine.name(), error);
         }
         if !sent.retried {
             tracing::warn!(session = %self.session.id(), %error, "trying the segment again");

@@ -3,22 +3,26 @@
 use prost_types::Timestamp;
 
 use super::hash;
-use crate::engine::autotune::Tried;
-use crate::engine::fallback::chain::Fault;
-use crate::engine::fallback::circuit_breaker::{Condition, Health};
-use crate::engine::provider::selection::Choice;
+use crate::engine::autotune::BenchmarkResult;
+use crate::engine::fallback::chain::UnavailableModel;
+use crate::engine::fallback::circuit_breaker::{CircuitState, EngineHealth};
+use crate::engine::provider::selection::SelectedExecution;
 use crate::model::Model;
 use crate::proto;
 use crate::separation::reason_of;
 use crate::session::manifest;
 
 /// A model, and how it is computed.
-pub(in crate::server) fn model(model: &Model, health: &Health, choice: &Choice) -> proto::Model {
+pub(in crate::server) fn model(
+    model: &Model,
+    health: &EngineHealth,
+    choice: &SelectedExecution,
+) -> proto::Model {
     let card = model.card();
-    let state = match health.condition {
-        Condition::Open | Condition::Probing => proto::ModelState::Broken,
-        Condition::Closed if model.is_loaded() => proto::ModelState::Loaded,
-        Condition::Closed => proto::ModelState::Available,
+    let state = match health.circuit {
+        CircuitState::Open | CircuitState::Probing => proto::ModelState::Broken,
+        CircuitState::Closed if model.is_loaded() => proto::ModelState::Loaded,
+        CircuitState::Closed => proto::ModelState::Available,
     };
     let broken = health.error.as_ref().filter(|_| state == proto::ModelState::Broken);
     proto::Model {
@@ -37,16 +41,16 @@ pub(in crate::server) fn model(model: &Model, health: &Health, choice: &Choice) 
     }
 }
 
-fn execution(choice: &Choice) -> proto::Execution {
+fn execution(choice: &SelectedExecution) -> proto::Execution {
     proto::Execution {
         execution_provider: choice.execution.provider.to_string(),
         precision: choice.execution.precision.to_string(),
         reason: choice.reason.clone(),
-        trials: choice.tried.iter().map(trial).collect(),
+        trials: choice.results.iter().map(trial).collect(),
     }
 }
 
-fn trial(tried: &Tried) -> proto::Trial {
+fn trial(tried: &BenchmarkResult) -> proto::Trial {
     let execution = tried.candidate.execution;
     let figures = tried.result.as_ref().ok();
     proto::Trial {
@@ -59,7 +63,7 @@ fn trial(tried: &Tried) -> proto::Trial {
 }
 
 /// A name of the chain that has no model.
-pub(in crate::server) fn fault(fault: &Fault) -> proto::Model {
+pub(in crate::server) fn fault(fault: &UnavailableModel) -> proto::Model {
     let message = fault.error.to_string();
     proto::Model {
         name: fault.name.clone(),
@@ -76,13 +80,13 @@ pub(in crate::server) fn fault(fault: &Fault) -> proto::Model {
     }
 }
 
-fn engine_health(health: &Health) -> proto::EngineHealth {
+fn engine_health(health: &EngineHealth) -> proto::EngineHealth {
     let error = health.error.as_ref();
     proto::EngineHealth {
-        state: match health.condition {
-            Condition::Closed => proto::EngineState::Working,
-            Condition::Open => proto::EngineState::Failed,
-            Condition::Probing => proto::EngineState::Probed,
+        state: match health.circuit {
+            CircuitState::Closed => proto::EngineState::Working,
+            CircuitState::Open => proto::EngineState::Failed,
+            CircuitState::Probing => proto::EngineState::Probed,
         }
         .into(),
         failures: health.failures,

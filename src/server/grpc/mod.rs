@@ -232,13 +232,13 @@ fn engines(separations: &Separations) -> Vec<proto::Model> {
 
 fn told(separations: &Separations, model: &Arc<Model>) -> proto::Model {
     let health = separations.chain().health(model);
-    convert::model(model, &health, &separations.pool().computing().of(model))
+    convert::model(model, &health, &separations.pool().providers().for_model(model))
 }
 
 fn health(separations: &Separations) -> proto::HealthResponse {
     let counts = separations.counts();
     let limits = separations.limits();
-    let runtime = separations.pool().computing().runtime();
+    let runtime = separations.pool().providers().runtime();
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let obstacle = separations.obstacle();
     let status = match obstacle {

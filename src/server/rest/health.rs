@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 
 use super::{Answer, Rest, json};
 use crate::engine::EngineError;
-use crate::engine::autotune::Tried;
-use crate::engine::fallback::circuit_breaker::Condition;
-use crate::engine::provider::selection::Choice;
+use crate::engine::autotune::BenchmarkResult;
+use crate::engine::fallback::circuit_breaker::CircuitState;
+use crate::engine::provider::selection::SelectedExecution;
 use crate::separation::{SeparationError, Separations};
 use crate::server::status::Problem;
 
@@ -104,27 +104,27 @@ fn look(separations: &Separations) -> HealthView {
         model: fault.name.clone(),
         stems: Vec::new(),
         state: "failed",
-        message: fault.error.in_public(),
+        message: fault.error.public_message(),
         execution: None,
     });
-    let computing = separations.pool().computing();
+    let providers = separations.pool().providers();
     let models = chain.models().iter().map(|model| {
         let health = chain.health(model);
         EngineHealthView {
             model: model.card().name.to_string(),
             stems: model.card().stems.iter().map(ToString::to_string).collect(),
-            state: match health.condition {
-                Condition::Closed => "working",
-                Condition::Open => "failed",
-                Condition::Probing => "probed",
+            state: match health.circuit {
+                CircuitState::Closed => "working",
+                CircuitState::Open => "failed",
+                CircuitState::Probing => "probed",
             },
-            message: health.error.as_ref().map(EngineError::in_public).unwrap_or_default(),
-            execution: Some(execution(computing.of(model))),
+            message: health.error.as_ref().map(EngineError::public_message).unwrap_or_default(),
+            execution: Some(execution(providers.for_model(model))),
         }
     });
     let (status, message) = match separations.obstacle() {
         None => ("ok", String::new()),
-        Some(SeparationError::Engine(error)) => ("unavailable", error.in_public()),
+        Some(SeparationError::Engine(error)) => ("unavailable", error.public_message()),
         Some(error) => ("busy", error.to_string()),
     };
     let counts = separations.counts();
@@ -132,23 +132,23 @@ fn look(separations: &Separations) -> HealthView {
         status,
         message,
         version: env!("CARGO_PKG_VERSION"),
-        runtime: computing.runtime().name().to_owned(),
+        runtime: providers.runtime().name().to_owned(),
         engines: faults.chain(models).collect(),
         open_sessions: counts.open,
         queued_sessions: counts.queued,
     }
 }
 
-fn execution(choice: Choice) -> ExecutionView {
+fn execution(choice: SelectedExecution) -> ExecutionView {
     ExecutionView {
         execution_provider: choice.execution.provider.as_str(),
         precision: choice.execution.precision.as_str(),
         reason: choice.reason,
-        trials: choice.tried.iter().map(trial).collect(),
+        trials: choice.results.iter().map(trial).collect(),
     }
 }
 
-fn trial(tried: &Tried) -> TrialView {
+fn trial(tried: &BenchmarkResult) -> TrialView {
     let execution = tried.candidate.execution;
     let figures = tried.result.as_ref().ok();
     TrialView {

@@ -5,8 +5,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use stemwire::audio::Stereo;
-use stemwire::engine::pool::{Job, Pool, PoolConfig, TimeLimits};
-use stemwire::engine::{Answer, Engine, EngineError, Loader, Options, Runtime, Stopper};
+use stemwire::engine::limits::TimeLimits;
+use stemwire::engine::pool::{Pool, PoolConfig, Task};
+use stemwire::engine::{
+    Engine, EngineError, EngineOptions, Loader, Runtime, SeparatedSegment, Stopper,
+};
 use stemwire::model::{Catalog, Model};
 
 use crate::support::golden::{WEIGHTS, model_of};
@@ -35,7 +38,7 @@ fn segment(model: &Model) -> Stereo {
 #[test]
 fn a_stop_before_the_graph_runs_counts_and_is_forgotten_with_its_segment() {
     check_all(|model| {
-        let options = Options::all(model.card());
+        let options = EngineOptions::all(model.card());
         let mut engine = runtime().load(model, 1).unwrap();
         engine.prepare(&options).unwrap();
         let stop = engine.stopper().unwrap();
@@ -67,11 +70,15 @@ impl Loader for Late {
 }
 
 impl Engine for LateEngine {
-    fn prepare(&mut self, options: &Options) -> Result<(), EngineError> {
+    fn prepare(&mut self, options: &EngineOptions) -> Result<(), EngineError> {
         self.real.prepare(options)
     }
 
-    fn separate(&mut self, mix: &Stereo, options: &Options) -> Result<Vec<Stereo>, EngineError> {
+    fn separate(
+        &mut self,
+        mix: &Stereo,
+        options: &EngineOptions,
+    ) -> Result<Vec<Stereo>, EngineError> {
         self.begun.send(()).unwrap();
         self.asked.take().unwrap().recv().unwrap();
         self.real.separate(mix, options)
@@ -90,23 +97,27 @@ impl Engine for LateEngine {
 
 /// What comes of a segment whose engine the pool asks to stop before it computes: because of these limits, or, where
 /// `leave` says so, because it ends.
-fn asked_early(model: &Arc<Model>, least: Duration, leave: bool) -> Result<Answer, EngineError> {
+fn asked_early(
+    model: &Arc<Model>,
+    minimum: Duration,
+    leave: bool,
+) -> Result<SeparatedSegment, EngineError> {
     let grace = Duration::from_secs(300);
-    let limits = TimeLimits { factor: 0, least, grace, ..TimeLimits::default() };
+    let limits = TimeLimits { factor: 0, minimum, grace, ..TimeLimits::default() };
     let (begun, begins) = sync_channel(1);
     let loader = Box::new(Late { runtime: runtime(), begun });
     let config = PoolConfig { limits, ..PoolConfig::for_threads(1) };
     let pool = Pool::with_loader(config, runtime(), loader).unwrap();
     let (sender, receiver) = sync_channel(1);
-    let job = Job {
+    let task = Task {
         model: Arc::clone(model),
         mix: segment(model),
-        options: Options::all(model.card()),
+        options: EngineOptions::all(model.card()),
         cancelled: Arc::default(),
-        begun: Box::new(|| {}),
-        done: Box::new(move |result| sender.send(result).unwrap()),
+        on_start: Box::new(|| {}),
+        on_done: Box::new(move |result| sender.send(result).unwrap()),
     };
-    pool.submit(1, job);
+    pool.submit(1, task);
     begins.recv().unwrap();
     if leave {
         drop(pool);

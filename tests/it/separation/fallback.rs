@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use stemwire::audio::{Frames, Stereo};
-use stemwire::engine::fallback::circuit_breaker::Condition;
+use stemwire::engine::fallback::circuit_breaker::CircuitState;
 use stemwire::separation::Separations;
 use stemwire::session::manifest::ChangeReason;
 use stemwire::session::settings::Normalization;
@@ -403,13 +403,13 @@ fn an_engine_that_fails_again_and_again_is_left_out_until_it_works() {
     let place = Place::of_two(fails(0, Fault::Error), Script::default());
     let separations = place.open(&["a", "b"]);
     let upload = wav(&song(SONG), 44_100);
-    let breakers = separations.chain().breakers();
+    let breakers = separations.chain().circuit_breakers();
     for failures in [2, 4] {
         let session = separate(&separations, Settings::default(), &upload);
         assert_eq!(session.manifest().engine_changes[0].reason, ChangeReason::EngineFailed);
         assert!(breakers.health("a").failures >= failures);
     }
-    assert_ne!(breakers.health("a").condition, Condition::Closed);
+    assert_ne!(breakers.health("a").circuit, CircuitState::Closed);
     for model in [None, Some("a".to_owned())] {
         let session = separate(&separations, Settings { model, ..Settings::default() }, &upload);
         let manifest = session.manifest();

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use stemwire::audio::Stereo;
-use stemwire::engine::{Loader, Options};
+use stemwire::engine::{EngineOptions, Loader};
 use stemwire::model::Catalog;
 use stemwire::session::settings::Normalization;
 use stemwire::session::{SessionState, Settings};
@@ -118,7 +118,7 @@ fn what_networks_make_of_silence_is_noise_far_below_the_music() {
         for &offset in offsets {
             let shown = vec![-offset * gain; frames];
             let mix = Stereo::from_planes(shown.clone(), shown).unwrap();
-            let stems = engine.separate(&mix, &Options::all(model.card())).unwrap();
+            let stems = engine.separate(&mix, &EngineOptions::all(model.card())).unwrap();
             let mut loudest = 0.0_f32;
             let shares = model.card().residual_shares.iter().chain(std::iter::repeat(&1.0));
             for (stem, share) in stems.iter().zip(shares) {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use stemwire::audio::Stereo;
 use stemwire::engine::pool::{Pool, PoolConfig};
-use stemwire::engine::runtime::locate::VARIABLE;
-use stemwire::engine::runtime::{Search, install};
+use stemwire::engine::runtime::locate::RUNTIME_VARIABLE;
+use stemwire::engine::runtime::{LibrarySearch, install};
 use stemwire::engine::{Chain, Provider, Runtime};
 use stemwire::model::Catalog;
 use stemwire::separation::{Config, DecoderConfig, Limits, Separations};
@@ -25,7 +25,8 @@ pub fn runtime() -> Runtime {
 
 /// Where it is. Behind a lock: two tests of one process cannot install it at once.
 static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
-    let search = Search::from_here(None, std::env::var_os(VARIABLE).map(PathBuf::from));
+    let search =
+        LibrarySearch::from_here(None, std::env::var_os(RUNTIME_VARIABLE).map(PathBuf::from));
     search.find().map(|found| found.path).unwrap_or_else(|_| {
         let cache = search.cache.clone().expect("the system names a cache folder");
         install::install(Provider::Cpu, None, &cache, &mut |_| {}).unwrap()

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use stemwire::audio::Stereo;
-use stemwire::engine::fallback::circuit_breaker::BreakerConfig;
-use stemwire::engine::pool::{Pool, PoolConfig, TimeLimits};
-use stemwire::engine::{Chain, Engine, EngineError, Loader, Options, Runtime, Stopper};
+use stemwire::engine::fallback::circuit_breaker::CircuitBreakerConfig;
+use stemwire::engine::limits::TimeLimits;
+use stemwire::engine::pool::{Pool, PoolConfig};
+use stemwire::engine::{Chain, Engine, EngineError, EngineOptions, Loader, Runtime, Stopper};
 use stemwire::model::{Catalog, Model};
 use stemwire::separation::Separations;
 
@@ -116,11 +117,11 @@ impl Stage {
         let catalog = Catalog::open(Some(models));
         assert!(catalog.faults().is_empty(), "{:?}", catalog.faults());
         let engines: Vec<String> = engines.iter().map(|&name| name.to_owned()).collect();
-        let breakers = BreakerConfig { failures: 4, probe: Duration::from_millis(100) };
-        let chain = Chain::of(&engines, &catalog).unwrap().with_breakers(breakers);
+        let breakers = CircuitBreakerConfig { failures: 4, probe: Duration::from_millis(100) };
+        let chain = Chain::of(&engines, &catalog).unwrap().with_circuit_breakers(breakers);
         let limits = TimeLimits {
             factor: 2,
-            least: self.patience.unwrap_or(PATIENCE),
+            minimum: self.patience.unwrap_or(PATIENCE),
             load: Duration::from_secs(60),
             grace: Duration::from_millis(300),
         };
@@ -187,7 +188,11 @@ struct Actor {
 }
 
 impl Engine for Actor {
-    fn separate(&mut self, mix: &Stereo, options: &Options) -> Result<Vec<Stereo>, EngineError> {
+    fn separate(
+        &mut self,
+        mix: &Stereo,
+        options: &EngineOptions,
+    ) -> Result<Vec<Stereo>, EngineError> {
         let (script, fault) = self.stage.call(&self.name);
         std::thread::sleep(script.pause);
         let reason = "the script says so".to_owned();

@@ -1,21 +1,22 @@
-"""What the server and the log tell of execution providers."""
+"""Execution providers in the log and on the wire."""
 import re
 
 from ..stemwire_client import api
 
 
-def computes(text: str) -> tuple:
-    """Provider, precision and reason, as the log tells them."""
-    return re.search(r'computes model=mini provider=(\w+) precision=(\w+) reason="(.+)"', text).groups()
+def selected(text: str) -> tuple:
+    """Provider, precision and reason of mini in the log."""
+    return re.search(r'provider selected model=mini provider=(\w+) precision=(\w+) reason="(.+)"', text).groups()
 
 
 def executions(server) -> dict:
-    """What computes each model and why, as `ListModels` tells it."""
+    """The execution of each model in `ListModels`."""
     return {model.name: model.execution for model in server.stub.ListModels(api.ListModelsRequest()).models}
 
 
-def way(told) -> tuple:
-    return (told.execution_provider, told.precision)
+def execution_of(message) -> tuple:
+    """Provider and precision of an `Execution`, a `Trial` or an `Engine`."""
+    return (message.execution_provider, message.precision)
 
 
 def library_folders(here: dict, provider: str) -> list:

@@ -100,13 +100,13 @@ def asking(binary, tmp_path):
 def test_a_card_that_asks_for_what_is_not_here_leaves_its_place_to_the_next(start, asking, song, engines):
     models, variables = asking
     server = start("--models-dir", str(models), "--engines", ",".join(engines), variables=variables)
-    assert "warning: asking is left out: openvino was asked for" in server.said()
+    assert "warning: asking is skipped: provider openvino is not available" in server.said()
     told = {engine.name: engine for engine in health(server).engines}
     assert list(told) == engines
     assert told["mini"].health.state == engine_pb2.ENGINE_STATE_WORKING
     broken = told["asking"].health
     assert (broken.state, broken.reason) == (engine_pb2.ENGINE_STATE_FAILED, "MODEL_UNAVAILABLE")
-    assert "its card asks for openvino, which is not here" in broken.message
+    assert "its card requires provider openvino, which is not available" in broken.message
     assert health(server).status == api.SERVING_STATUS_SERVING
     result = separate(server.stub, song, Config(model="asking"))
     (change,) = result.changes
@@ -122,7 +122,7 @@ def test_a_card_that_asks_for_what_is_not_here_is_an_error_where_there_is_no_nex
     serve = ["serve", "--listen", "127.0.0.1:0", "--data-dir", "data", "--engines", "asking"]
     for command in (serve, ["separate", "song.wav", "--model", "asking"]):
         said = cli(*command, "--models-dir", models, code=4, **variables).err
-        check_refused(said, "openvino was asked for, but there is only", "install openvino|name a library that has openvino")
+        check_refused(said, "provider openvino is not available: found only", "install openvino|name a library that has openvino")
 
 
 def test_a_card_that_asks_for_what_is_not_here_is_tried_again_and_stays_out(start, asking, song):

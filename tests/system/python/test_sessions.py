@@ -176,6 +176,6 @@ say(listed=listed, ended=ended.state.name, left=[s.session_id for s in client.se
     assert said.listed == ["2.wav", "1.wav", "0.wav"] and said.ended == "CANCELLED"
     assert said.left == [said.made[2], said.made[0]]
     assert (said.serving, said.model, said.usable, said.rate) == (True, "mini", True, RATE)
-    assert said.execution == {"execution_provider": "cpu", "precision": "f32", "reason": "asked for", "trials": []} and said.same
+    assert said.execution == {"execution_provider": "cpu", "precision": "f32", "reason": "requested", "trials": []} and said.same
     assert "onnxruntime" in said.runtime and said.stems == ["drums", "bass", "other", "vocals"]
     assert said.created == server.get(said.made[2]).create_time.ToJsonString().replace("Z", "000+00:00")

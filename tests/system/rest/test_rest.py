@@ -84,7 +84,7 @@ def test_health_needs_nothing_to_be_known(server):
     assert "mini" in [engine["model"] for engine in told["engines"]]
     # The tests ask for the CPU by name, and nothing else may be tried then.
     for engine in told["engines"]:
-        assert engine["execution"] == {"execution_provider": "cpu", "precision": "f32", "reason": "asked for", "trials": []}
+        assert engine["execution"] == {"execution_provider": "cpu", "precision": "f32", "reason": "requested", "trials": []}
 
 
 def refused(server, *fields, query: str = "", headers: dict | None = None) -> tuple:

@@ -4,20 +4,22 @@ use std::sync::Arc;
 
 use crate::audio::{Hertz, StemName};
 use crate::engine::EngineError;
-use crate::engine::fallback::circuit_breaker::{BreakerConfig, Breakers, Health};
+use crate::engine::fallback::circuit_breaker::{
+    CircuitBreakerConfig, CircuitBreakers, EngineHealth,
+};
 use crate::model::{Catalog, Model};
 
 /// Models in the order in which they are tried, and which of them work.
 #[derive(Debug, Default)]
 pub struct Chain {
     models: Vec<Arc<Model>>,
-    faults: Vec<Fault>,
-    breakers: Breakers,
+    faults: Vec<UnavailableModel>,
+    breakers: CircuitBreakers,
 }
 
 /// A name of the chain that has no model, because its card is broken or it is not installed.
 #[derive(Debug)]
-pub struct Fault {
+pub struct UnavailableModel {
     /// The name.
     pub name: String,
     /// What is wrong.
@@ -26,16 +28,16 @@ pub struct Fault {
 
 /// The model that a session begins with.
 #[derive(Debug)]
-pub struct Choice {
+pub struct ModelChoice {
     /// The model.
     pub model: Arc<Model>,
     /// What should have been it, where that does not work.
-    pub instead_of: Option<PassedOver>,
+    pub skipped: Option<SkippedModel>,
 }
 
 /// A model that a session does not begin with although it comes first.
 #[derive(Debug)]
-pub struct PassedOver {
+pub struct SkippedModel {
     /// Its name.
     pub name: String,
     /// The model, where its card is readable.
@@ -73,7 +75,7 @@ impl Chain {
                 Ok(model) if chain.models.iter().any(|other| Arc::ptr_eq(other, &model)) => {}
                 Ok(model) => chain.models.push(model),
                 Err(error @ EngineError::UnknownModel { .. }) => return Err(error),
-                Err(error) => chain.faults.push(Fault { name: name.clone(), error }),
+                Err(error) => chain.faults.push(UnavailableModel { name: name.clone(), error }),
             }
         }
         Ok(chain)
@@ -93,8 +95,8 @@ impl Chain {
 
     /// The same chain with breakers of this kind, all closed.
     #[must_use]
-    pub fn with_breakers(self, config: BreakerConfig) -> Chain {
-        Chain { breakers: Breakers::new(config), ..self }
+    pub fn with_circuit_breakers(self, config: CircuitBreakerConfig) -> Chain {
+        Chain { breakers: CircuitBreakers::new(config), ..self }
     }
 
     /// The models, first choice first.
@@ -103,17 +105,17 @@ impl Chain {
     }
 
     /// The names without a model.
-    pub fn faults(&self) -> &[Fault] {
+    pub fn faults(&self) -> &[UnavailableModel] {
         &self.faults
     }
 
     /// Which engines work, also of models that are not in the chain.
-    pub fn breakers(&self) -> &Breakers {
+    pub fn circuit_breakers(&self) -> &CircuitBreakers {
         &self.breakers
     }
 
     /// How it is with a model's engine.
-    pub fn health(&self, model: &Model) -> Health {
+    pub fn health(&self, model: &Model) -> EngineHealth {
         self.breakers.health(model.card().name.as_str())
     }
 
@@ -128,7 +130,7 @@ impl Chain {
     ///
     /// # Errors
     /// [`EngineError::NoModelForStems`], [`EngineError::NoneWorks`].
-    pub fn first_for(&self, wanted: &[StemName]) -> Result<Choice, EngineError> {
+    pub fn first_for(&self, wanted: &[StemName]) -> Result<ModelChoice, EngineError> {
         let able: Vec<_> =
             self.models.iter().filter(|model| yields_all(model, wanted)).cloned().collect();
         let Some(first) = able.first() else {
@@ -140,8 +142,8 @@ impl Chain {
         let Some(model) = able.iter().find(|model| self.works(model)) else {
             return Err(EngineError::NoneWorks { faults: self.tell(&able) });
         };
-        let instead_of = if Arc::ptr_eq(model, first) {
-            self.faults.first().map(|fault| PassedOver {
+        let skipped = if Arc::ptr_eq(model, first) {
+            self.faults.first().map(|fault| SkippedModel {
                 name: fault.name.clone(),
                 model: None,
                 error: fault.error.clone(),
@@ -149,7 +151,7 @@ impl Chain {
         } else {
             Some(self.passed_over(first))
         };
-        Ok(Choice { model: Arc::clone(model), instead_of })
+        Ok(ModelChoice { model: Arc::clone(model), skipped })
     }
 
     /// The model to begin with when `named` was asked for: it, where it works or where nothing else may
@@ -162,12 +164,12 @@ impl Chain {
         named: Arc<Model>,
         wanted: &[StemName],
         allow_fallback: bool,
-    ) -> Result<Choice, EngineError> {
+    ) -> Result<ModelChoice, EngineError> {
         if !yields_all(&named, wanted) {
             return Err(no_model(wanted, std::slice::from_ref(&named)));
         }
         if self.works(&named) {
-            return Ok(Choice { model: named, instead_of: None });
+            return Ok(ModelChoice { model: named, skipped: None });
         }
         let broken = || EngineError::NoneWorks { faults: self.tell(std::slice::from_ref(&named)) };
         if !allow_fallback {
@@ -177,7 +179,7 @@ impl Chain {
         let stems = if wanted.is_empty() { &card.stems } else { wanted };
         let successor = self.successor(card.name.as_str(), &[], stems, card.sample_rate);
         let model = successor.map_err(|_| broken())?;
-        Ok(Choice { model, instead_of: Some(self.passed_over(&named)) })
+        Ok(ModelChoice { model, skipped: Some(self.passed_over(&named)) })
     }
 
     /// The next model after `current`, round and round, that works, was not `tried`, and yields all of
@@ -217,12 +219,12 @@ impl Chain {
         self.breakers.is_closed(model.card().name.as_str())
     }
 
-    fn passed_over(&self, model: &Arc<Model>) -> PassedOver {
+    fn passed_over(&self, model: &Arc<Model>) -> SkippedModel {
         let name = model.card().name.to_string();
         let error = self.health(model).error;
         // It may have closed at this very moment.
         let error = error.unwrap_or_else(|| EngineError::NoneWorks { faults: name.clone() });
-        PassedOver { name, model: Some(Arc::clone(model)), error }
+        SkippedModel { name, model: Some(Arc::clone(model)), error }
     }
 
     /// What is wrong with each.

@@ -65,7 +65,7 @@ fn a_broken_card_leaves_its_place_to_the_next() {
     let catalog = Catalog::open(Some(folder.path()));
     let both = chain(&["broken", "mini"], &catalog).first_for(&[]).unwrap();
     assert_eq!(both.model.card().name.as_str(), "mini");
-    assert_eq!(both.instead_of.unwrap().name, "broken");
+    assert_eq!(both.skipped.unwrap().name, "broken");
     let alone = chain(&["broken"], &catalog);
     assert!(alone.fault().unwrap().to_string().contains("broken/card.toml"));
     assert!(matches!(alone.first_for(&[]), Err(EngineError::NoneWorks { .. })));
@@ -77,16 +77,16 @@ fn a_model_that_does_not_work_is_passed_over() {
     let folder = models(&[("a", four, "44100"), ("b", four, "44100")]);
     let catalog = Catalog::open(Some(folder.path()));
     let chain = chain(&["a", "b"], &catalog);
-    chain.breakers().failed("a", &broken("a"));
+    chain.circuit_breakers().failed("a", &broken("a"));
     let choice = chain.first_for(&[]).unwrap();
     assert_eq!(choice.model.card().name.as_str(), "b");
-    assert_eq!(choice.instead_of.unwrap().name, "a");
+    assert_eq!(choice.skipped.unwrap().name, "a");
     let a = catalog.find("a").unwrap();
     let named = chain.named(Arc::clone(&a), &[], true).unwrap();
     assert_eq!(named.model.card().name.as_str(), "b");
     assert!(matches!(chain.named(a, &[], false), Err(EngineError::NoneWorks { .. })));
     assert!(chain.fault().is_none());
-    chain.breakers().failed("b", &broken("b"));
+    chain.circuit_breakers().failed("b", &broken("b"));
     let error = chain.first_for(&[]).unwrap_err().to_string();
     assert!(error.contains("model a") && error.contains("model b"), "{error}");
     assert!(chain.fault().is_some());
@@ -127,7 +127,7 @@ fn only_a_model_with_every_stem_at_the_same_rate_takes_over() {
     check_successor(&all, ("mini", &[]), "drums", Ok("a"));
     check_successor(&all, ("b", &["a"]), "drums", Err("lacks"));
     check_successor(&all, ("b", &["a", "two", "slow"]), "drums", Err("none"));
-    all.breakers().failed("b", &broken("b"));
+    all.circuit_breakers().failed("b", &broken("b"));
     check_successor(&all, ("a", &[]), "drums", Err("none"));
     check_successor(&chain(&["a"], &catalog), ("a", &[]), "drums", Err("none"));
     check_successor(&chain(&["a", "two"], &catalog), ("a", &[]), "drums", Err("lacks"));

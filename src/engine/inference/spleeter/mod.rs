@@ -19,8 +19,8 @@ use super::residual::share_out;
 use super::weights::Weights;
 use crate::audio::Stereo;
 use crate::dsp::mask::{ratio_mask, total_energy};
-use crate::engine::stop::{Stoppable, Stopper, tell_inference};
-use crate::engine::{Compute, Engine, EngineError, Options};
+use crate::engine::stop::{StoppableRun, Stopper, log_inference};
+use crate::engine::{Engine, EngineError, EngineOptions, ExecutionConfig};
 use crate::model::ModelCard;
 use spectrum::Spectrum;
 
@@ -28,7 +28,7 @@ use spectrum::Spectrum;
 pub(crate) struct Spleeter {
     model: String,
     session: Session,
-    stoppable: Stoppable,
+    stoppable: StoppableRun,
     spectrum: Spectrum,
     stems: usize,
     bins: usize,
@@ -45,7 +45,7 @@ impl Spleeter {
         card: &ModelCard,
         graph: &[u8],
         weights: Arc<Weights>,
-        compute: &Compute,
+        compute: &ExecutionConfig,
     ) -> Result<Spleeter, EngineError> {
         let refused = |reason: String| EngineError::Load { model: card.name.to_string(), reason };
         let session = graph::open(card, graph, Some(&weights), compute)?;
@@ -57,7 +57,7 @@ impl Spleeter {
             magnitudes: vec![0.0; Stereo::CHANNELS * columns * bins],
             model: card.name.to_string(),
             session,
-            stoppable: Stoppable::new(card)?,
+            stoppable: StoppableRun::new(card)?,
             spectrum,
             stems: card.stems.len(),
             bins,
@@ -68,7 +68,11 @@ impl Spleeter {
 }
 
 impl Engine for Spleeter {
-    fn separate(&mut self, mix: &Stereo, options: &Options) -> Result<Vec<Stereo>, EngineError> {
+    fn separate(
+        &mut self,
+        mix: &Stereo,
+        options: &EngineOptions,
+    ) -> Result<Vec<Stereo>, EngineError> {
         self.spectrum.analyse(mix);
         self.spectrum.magnitudes(self.bins, &mut self.magnitudes);
         let failed = |error: ort::Error| EngineError::Run {
@@ -82,7 +86,7 @@ impl Engine for Spleeter {
         let begun = Instant::now();
         let outputs =
             self.session.run_with_options(inputs, self.stoppable.options()).map_err(failed)?;
-        tell_inference(&self.model, begun);
+        log_inference(&self.model, begun);
         let (_, estimates) = outputs["estimates"].try_extract_tensor::<f32>().map_err(failed)?;
         let estimates: Vec<&[f32]> = estimates.chunks_exact(self.magnitudes.len()).collect();
         // The shares of what is left depend on every stem.

@@ -16,11 +16,11 @@ const MAX_INDEX: u64 = 1 << 20;
 const MAX_VALUES: u64 = 1 << 29;
 /// What an archive may unpack to in all: the published ones also hold the training graph.
 const MAX_UNPACKED: u64 = 1 << 30;
-/// Published archives hold four or five files.
+/// PublishedModel archives hold four or five files.
 const MAX_FILES: usize = 64;
 
 /// The two files of a checkpoint that matter.
-pub(super) struct Files {
+pub(super) struct CheckpointFiles {
     pub(super) index: Vec<u8>,
     pub(super) values: Vec<u8>,
 }
@@ -29,7 +29,7 @@ pub(super) struct Files {
 ///
 /// # Errors
 /// What is wrong with the archive, in words.
-pub(super) fn read(archive: &[u8]) -> Result<Files, String> {
+pub(super) fn read(archive: &[u8]) -> Result<CheckpointFiles, String> {
     let damaged = |error: io::Error| format!("the archive is damaged: {error}");
     let mut index = None;
     let mut values = None;
@@ -61,7 +61,7 @@ pub(super) fn read(archive: &[u8]) -> Result<Files, String> {
     // The checksum of the whole stands at its end.
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
     let lacking = |name| format!("the archive holds no {name}");
-    Ok(Files {
+    Ok(CheckpointFiles {
         index: index.ok_or_else(|| lacking(INDEX))?,
         values: values.ok_or_else(|| lacking(VALUES))?,
     })

@@ -1,0 +1,93 @@
+//! Provider selection: which provider and precision each model runs on.
+//!
+//! [`select`] autotunes the models one after the other and loads the library of the first.
+
+mod selector;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::engine::autotune::BenchmarkResult;
+use crate::engine::provider::{Execution, ProviderChoice};
+use crate::engine::runtime::ExecutionConfig;
+use crate::engine::{Engine, EngineError, Loader, Runtime};
+use crate::model::{Model, ModelName};
+
+pub use selector::{
+    ModelWithoutProvider, ModelsToSelect, SelectionConfig, SelectionEvent, SelectionOutcome, select,
+};
+
+/// The execution of one model, and why it was selected.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SelectedExecution {
+    /// The provider and its precision.
+    pub execution: Execution,
+    /// The reason, in words.
+    pub reason: String,
+    /// Results of the candidates that were measured against [`Execution::BASELINE`].
+    pub results: Vec<BenchmarkResult>,
+}
+
+/// The loaded library, and the execution of each model on it.
+#[derive(Clone)]
+pub struct ProviderSelection {
+    runtime: Runtime,
+    /// The choice of the command line.
+    requested: ProviderChoice,
+    selected: Arc<BTreeMap<ModelName, SelectedExecution>>,
+}
+
+impl ProviderSelection {
+    /// Models that are not in `selected` run on the requested provider.
+    pub fn new(
+        runtime: Runtime,
+        requested: ProviderChoice,
+        selected: BTreeMap<ModelName, SelectedExecution>,
+    ) -> ProviderSelection {
+        ProviderSelection { runtime, requested, selected: Arc::new(selected) }
+    }
+
+    /// The loaded library.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// The execution of `model`.
+    pub fn for_model(&self, model: &Model) -> SelectedExecution {
+        let card = model.card();
+        if let Some(selected) = self.selected.get(&card.name) {
+            return selected.clone();
+        }
+        let requested = match self.requested {
+            ProviderChoice::Auto => card.provider,
+            only @ ProviderChoice::Only(_) => only,
+        };
+        let (execution, reason) = match requested {
+            ProviderChoice::Only(provider) => (Execution::exact(provider), "requested"),
+            // No other provider was measured, so none is known to give the same results.
+            ProviderChoice::Auto => (Execution::BASELINE, "not autotuned"),
+        };
+        SelectedExecution { execution, reason: reason.to_owned(), results: Vec::new() }
+    }
+}
+
+impl From<Runtime> for ProviderSelection {
+    /// Every model on the CPU in 32-bit floats, unless its card names a provider.
+    fn from(runtime: Runtime) -> ProviderSelection {
+        ProviderSelection::new(runtime, ProviderChoice::Auto, BTreeMap::new())
+    }
+}
+
+impl Loader for ProviderSelection {
+    fn load(&self, model: &Arc<Model>, threads: usize) -> Result<Box<dyn Engine>, EngineError> {
+        let execution = self.for_model(model).execution;
+        let runtime = self.runtime.clone();
+        model.load(&ExecutionConfig { runtime, execution, threads })
+    }
+}
+
+impl Loader for Runtime {
+    fn load(&self, model: &Arc<Model>, threads: usize) -> Result<Box<dyn Engine>, EngineError> {
+        ProviderSelection::from(self.clone()).load(model, threads)
+    }
+}
