@@ -8,6 +8,7 @@ pub mod dsp;
 pub mod engine;
 pub mod files;
 pub mod model;
+mod process;
 pub mod proto;
 pub mod separation;
 pub mod server;

@@ -1,5 +1,8 @@
 //! PCM encodings: conversion between samples and little-endian bytes.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::audio::stereo::Stereo;
@@ -18,6 +21,18 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// All encodings.
+    pub const ALL: [Encoding; 3] = [Encoding::F32Le, Encoding::S16Le, Encoding::S24Le];
+
+    /// The name in options and file formats.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Encoding::F32Le => "f32le",
+            Encoding::S16Le => "s16le",
+            Encoding::S24Le => "s24le",
+        }
+    }
+
     /// Bytes of one sample of one channel.
     pub const fn bytes_per_sample(self) -> usize {
         match self {
@@ -87,6 +102,26 @@ impl Encoding {
     }
 }
 
+impl fmt::Display for Encoding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The text is not the name of an encoding.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not an encoding: use f32le, s16le or s24le")]
+pub struct UnknownEncoding(String);
+
+impl FromStr for Encoding {
+    type Err = UnknownEncoding;
+
+    fn from_str(text: &str) -> Result<Encoding, UnknownEncoding> {
+        let found = Encoding::ALL.into_iter().find(|encoding| encoding.name() == text);
+        found.ok_or_else(|| UnknownEncoding(text.to_owned()))
+    }
+}
+
 /// Appends frames, encoding each sample with `encode`.
 fn append<const N: usize>(
     audio: &Stereo,
@@ -150,7 +185,7 @@ mod tests {
 
     #[test]
     fn samples_survive_a_round_trip() {
-        for encoding in [Encoding::S16Le, Encoding::S24Le, Encoding::F32Le] {
+        for encoding in Encoding::ALL {
             let samples: Vec<f32> = (-100..100).map(|i| i as f32 / 128.0).collect();
             let mut bytes = Vec::new();
             assert_eq!(encoding.write(samples.iter().copied(), &mut bytes), 0);

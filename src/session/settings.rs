@@ -1,8 +1,12 @@
 //! What was asked for when a session was opened.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::audio::pcm::UnknownEncoding;
 use crate::audio::{Encoding, Hertz, StemName};
 use crate::dsp::mask::MaskExtension;
 
@@ -51,6 +55,43 @@ pub struct RawPcm {
     pub rate: Hertz,
     /// 1 or 2.
     pub channels: u8,
+}
+
+impl fmt::Display for RawPcm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.encoding, self.rate.0, self.channels)
+    }
+}
+
+/// The text is not `ENCODING:RATE:CHANNELS`, such as `s16le:48000:2`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidRawPcm(String);
+
+impl FromStr for RawPcm {
+    type Err = InvalidRawPcm;
+
+    fn from_str(text: &str) -> Result<RawPcm, InvalidRawPcm> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let [encoding, rate, channels] = parts[..] else {
+            let usage = "use ENCODING:RATE:CHANNELS, such as s16le:48000:2";
+            return Err(InvalidRawPcm(usage.into()));
+        };
+        let encoding: Encoding =
+            encoding.parse().map_err(|error: UnknownEncoding| InvalidRawPcm(error.to_string()))?;
+        let rate = match rate.parse().map(Hertz) {
+            Ok(rate) if rate.is_supported() => rate,
+            _ => {
+                let (lowest, highest) = (Hertz::LOWEST, Hertz::HIGHEST);
+                let cause = format!("the rate {rate:?} is not between {lowest} and {highest}");
+                return Err(InvalidRawPcm(cause));
+            }
+        };
+        match channels.parse() {
+            Ok(channels @ 1..=2) => Ok(RawPcm { encoding, rate, channels }),
+            _ => Err(InvalidRawPcm(format!("{channels:?} channels are not 1 or 2"))),
+        }
+    }
 }
 
 /// The rate of the stems.
@@ -117,6 +158,21 @@ impl Default for Settings {
             request_id: None,
             file_name: String::new(),
             on_disconnect: OnDisconnect::default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_of_raw_pcm_is_checked() {
+        let raw: RawPcm = "s24le:96000:1".parse().unwrap();
+        assert_eq!((raw.encoding, raw.rate, raw.channels), (Encoding::S24Le, Hertz(96_000), 1));
+        assert_eq!(raw.to_string(), "s24le:96000:1");
+        for bad in ["", "s16le", "s16le:48000", "u8:48000:2", "s16le:0:2", "s16le:48000:3"] {
+            assert!(bad.parse::<RawPcm>().is_err(), "{bad:?} passed");
         }
     }
 }

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 /// The rooms and their rungs. A room imports only from rungs below its own, or from itself.
 /// The longest matching path counts.
-const RUNGS: [(&str, u32); 23] = [
+const RUNGS: [(&str, u32); 24] = [
     ("audio", 0),
     ("audio/flac", 1),
     ("audio/resample", 1),
     ("audio/wav", 1),
     ("files", 1),
+    ("process", 1),
     ("decode", 2),
     ("dsp", 2),
     ("model", 3),
@@ -66,7 +67,7 @@ const OWNERS: [(&str, &[&str]); 35] = [
     ("indicatif", &["cli"]),
     ("ctrlc", &["cli"]),
     ("tempfile", &["cli", "engine/autotune"]),
-    ("rustix", &["separation"]),
+    ("rustix", &["process"]),
     ("fs4", &["files"]),
 ];
 

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::decode::parse_raw;
 use crate::engine::{Precision, Provider};
 use crate::session::settings::RawPcm;
 
@@ -23,7 +22,7 @@ pub(in crate::cli) struct Decode {
     #[arg(long)]
     pub(in crate::cli) processor_time: u64,
     /// Its form if it is raw PCM
-    #[arg(long, value_parser = parse_raw)]
+    #[arg(long)]
     pub(in crate::cli) raw: Option<RawPcm>,
 }
 

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::EngineArgs;
-use crate::cli::decode::parse_raw;
 use crate::session::settings::RawPcm;
 
 #[derive(Debug, Args)]
@@ -59,7 +58,7 @@ pub(in crate::cli) struct Separate {
     #[arg(long)]
     pub(in crate::cli) fit: bool,
     /// Form of the input if it is raw PCM: ENCODING:RATE:CHANNELS, such as s16le:48000:2
-    #[arg(long, value_name = "FORM", value_parser = parse_raw)]
+    #[arg(long, value_name = "FORM")]
     pub(in crate::cli) raw: Option<RawPcm>,
     /// Write this stem as raw PCM to standard output as it comes, and no files
     #[arg(long, value_name = "STEM", conflicts_with_all = ["two_stems", "stems", "fit", "output", "force"])]

@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn one_that_makes_no_sense_and_lives_is_ended() {
         let error = shell("say loaded; say ready soon; read line").err().unwrap();
-        assert_eq!(error, "it said \"ready soon\", which is no answer");
+        assert_eq!(error, "its process wrote \"ready soon\", which is no message");
         let closed = shell("say loaded; exec >&-; read line; exit 4").err().unwrap();
         assert_eq!(closed, "its process ended with exit status: 4", "the end of its input ends it");
         let stuck = shell("say loaded; exec sleep 600 >&-").err().unwrap();

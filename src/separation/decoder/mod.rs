@@ -1,32 +1,32 @@
-//! Decoding in a child process, so that a file can at worst take its own session down.
+//! Decoding in a child process, so that a malformed file can fail its own session only.
 //!
-//! The child is this same binary, called as `stemwire decode`. It reads the upload as it grows and
-//! writes blocks of PCM at the model's rate; how far the upload has grown it is told on its standard
-//! input ([`protocol`]). [`child`] is what runs in it, [`parent`] what starts and watches it,
-//! [`receiver`] takes what it says, and [`rank`] has it all come after inference.
+//! The child is this same binary, called as `stemwire decode`. It reads the upload as it grows and writes blocks of PCM
+//! at the model's rate; on its standard input it receives how far the upload has grown ([`protocol`]). [`child`] is the
+//! code that runs in it, [`parent`] starts it and watches for stalls, [`receiver`] writes its output to the track.
 
 pub mod child;
-mod crash;
+mod failure;
 pub(super) mod parent;
 mod protocol;
-mod rank;
 mod receiver;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(super) use parent::Decoding;
+use crate::process;
 
-/// How decoders run.
+pub(super) use parent::DecoderProcess;
+
+/// The program that decodes, and its limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecoderConfig {
     /// The program to call as `PROGRAM decode …`: this binary.
     pub program: PathBuf,
-    /// Address space that the child may have, in bytes.
+    /// Address space of the child, in bytes.
     pub memory: u64,
-    /// Processor time that the child may use.
+    /// Processor time of the child.
     pub processor_time: Duration,
-    /// How long the child may be silent while it has bytes to work on.
+    /// How long the child may make no progress while it has bytes to decode.
     pub stall: Duration,
 }
 
@@ -34,16 +34,10 @@ impl DecoderConfig {
     /// The running binary, with the default limits.
     ///
     /// # Errors
-    /// Where the system does not tell the binary's path.
+    /// The system does not report the binary's path.
     pub fn from_here() -> std::io::Result<DecoderConfig> {
-        // Linux keeps the running binary under this name even when another version takes its place on the
-        // disk: parent and child must be of one version.
-        let program = match PathBuf::from("/proc/self/exe") {
-            own if cfg!(target_os = "linux") && own.exists() => own,
-            _ => std::env::current_exe()?,
-        };
         Ok(DecoderConfig {
-            program,
+            program: process::own_binary()?,
             // The largest header that is held whole takes a few per cent of it.
             memory: 1 << 30,
             // Eight hours of FLAC take a few minutes.

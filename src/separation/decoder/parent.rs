@@ -1,104 +1,100 @@
-//! What starts a decoder, tells it how the upload grows, and watches it.
+//! Starts a decoder, feeds it the growing length of the upload, and watches for stalls.
 
 use std::io::{self, Write};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, Command};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::DecoderConfig;
-use super::protocol::COMPLETE;
-use super::rank::lower_thread;
-use super::receiver::Receiver;
-use crate::audio::{Encoding, Frames, Hertz};
+use super::protocol::UploadLength;
+use super::receiver::TrackReceiver;
+use super::{DecoderConfig, failure};
+use crate::audio::{Frames, Hertz};
+use crate::process::{ChildProcess, StallTimer, priority};
 use crate::separation::track_file::{Statistics, TrackFileWriter};
-use crate::session::{Failure, Reason, Session};
+use crate::session::{Failure, Session};
 
-/// A decoder at work on a session. Dropping it ends the child and both threads.
-pub(crate) struct Decoding {
+/// A running decoder of a session's upload. Dropping it kills the child and joins both threads.
+pub(crate) struct DecoderProcess {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
 
 /// How far a decoder is.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Decoded {
+pub(crate) struct DecodeProgress {
     /// Frames of the track that can be read.
     pub(crate) frames: Frames,
     /// Whether those are all.
     pub(crate) complete: bool,
-    /// The numbers of these frames.
+    /// Statistics of these frames.
     pub(crate) statistics: Statistics,
-    /// Why there will be no more.
+    /// Why there will be no more frames.
     pub(crate) failure: Option<Failure>,
 }
 
-/// How a decoder works for a session.
-pub(crate) struct DecodingPlan {
-    /// The model's rate, which is the track's.
+/// The parameters of decoding one session's upload.
+pub(crate) struct DecodePlan {
+    /// The rate of the model, and so of the track.
     pub(crate) rate: Hertz,
-    /// Frames that make the statistics' head.
+    /// Frames that make the head of the statistics.
     pub(crate) head: Frames,
     /// Frames of the track that are safely on disk.
     pub(crate) safe: Frames,
-    /// The longest track that is taken.
+    /// The longest track that is accepted.
     pub(crate) limit: Frames,
 }
 
-/// What the threads of a decoder share.
+/// State that the threads of a decoder share.
 pub(super) struct Shared {
     pub(super) session: Arc<Session>,
-    decoded: Mutex<Decoded>,
-    child: Mutex<Child>,
-    /// Set when nobody wants more.
+    pub(super) child: ChildProcess,
+    /// Runs while the child has bytes to decode.
+    pub(super) stall: StallTimer,
+    progress: Mutex<DecodeProgress>,
+    /// Set when the decoder is dropped.
     ended: AtomicBool,
-    /// Since when the child has had bytes and said nothing; `None` while it waits for bytes.
-    busy_since: Mutex<Option<Instant>>,
-    /// The last word that the child was told.
-    pub(super) told: AtomicU64,
+    /// The last length sent to the child, as a word of the protocol.
+    sent: AtomicU64,
 }
 
-impl Decoding {
-    /// Starts a child for the session's upload.
+impl DecoderProcess {
+    /// Starts a child that decodes the session's upload.
     ///
     /// # Errors
-    /// What the system says about the track's file or the process.
+    /// The track's file cannot be opened, or the process or a thread cannot be started.
     pub(crate) fn start(
         session: &Arc<Session>,
         config: &DecoderConfig,
-        plan: DecodingPlan,
-    ) -> io::Result<Decoding> {
+        plan: DecodePlan,
+    ) -> io::Result<DecoderProcess> {
         let track = TrackFileWriter::open(&session.layout().track(), plan.safe, plan.head)?;
-        let decoded = Decoded {
+        let progress = DecodeProgress {
             frames: track.frames(),
             complete: false,
             statistics: track.statistics().clone(),
             failure: None,
         };
-        let mut child = command(session, config, plan.rate).spawn()?;
-        let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (child, stdin, stdout) = ChildProcess::start(&mut command(session, config, plan.rate))?;
         let shared = Arc::new(Shared {
             session: Arc::clone(session),
-            decoded: Mutex::new(decoded),
-            child: Mutex::new(child),
+            child,
+            stall: StallTimer::start(),
+            progress: Mutex::new(progress),
             ended: AtomicBool::new(false),
-            busy_since: Mutex::new(Some(Instant::now())),
-            told: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
         });
-        let mut decoding = Decoding { shared, threads: Vec::new() };
-        let (Some(stdin), Some(stdout), Some(stderr)) = streams else {
-            return Err(io::Error::other("the decoder has no standard streams"));
-        };
-        let shared = Arc::clone(&decoding.shared);
-        decoding.spawn("upload-feed", move || feed(&shared, stdin))?;
-        let shared = Arc::clone(&decoding.shared);
-        let receiver = Receiver { shared, track, limit: plan.limit, skip: plan.safe };
-        decoding.spawn("track-write", move || {
-            lower_thread();
-            receiver.run(stdout, stderr);
+        let mut decoder = DecoderProcess { shared, threads: Vec::new() };
+        let shared = Arc::clone(&decoder.shared);
+        decoder.spawn("upload-feed", move || feed(&shared, stdin))?;
+        let shared = Arc::clone(&decoder.shared);
+        let receiver = TrackReceiver { shared, track, limit: plan.limit, skip: plan.safe };
+        decoder.spawn("track-write", move || {
+            priority::lower_thread();
+            receiver.run(stdout);
         })?;
-        Ok(decoding)
+        Ok(decoder)
     }
 
     fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
@@ -107,35 +103,29 @@ impl Decoding {
     }
 
     /// How far it is.
-    pub(crate) fn decoded(&self) -> Decoded {
-        self.shared.decoded().clone()
+    pub(crate) fn progress(&self) -> DecodeProgress {
+        self.shared.progress().clone()
     }
 
-    /// Ends a child that has had bytes and said nothing for too long.
+    /// Fails the session and kills the child if it has had bytes and made no progress for longer than `limit`.
     pub(crate) fn check_stall(&mut self, limit: Duration) {
-        let busy = *self.shared.busy_since();
-        if busy.is_some_and(|since| since.elapsed() > limit) {
-            let text = "the decoder made no progress on this file; it may be damaged: convert it and \
-                        send it again";
-            let stall = limit.as_secs();
-            self.shared.fail(Failure::new(Reason::DecoderLimit, text).with("limit_seconds", stall));
-            // It may have ended by itself at this moment.
-            let _ = self.shared.child().kill();
+        if self.shared.stall.exceeds(limit) {
+            self.shared.fail(failure::stalled(limit));
+            self.shared.child.kill();
         }
     }
 }
 
-impl Drop for Decoding {
+impl Drop for DecoderProcess {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::Release);
-        // It may have ended by itself; then its pipes are closed, and the threads end too.
-        let _ = self.shared.child().kill();
+        // Its pipes close, which ends the thread that reads them.
+        self.shared.child.kill();
         self.shared.session.notifier().notify();
         for thread in self.threads.drain(..) {
             // Its panic would have been printed; the session then fails by the missing end.
             let _ = thread.join();
         }
-        let _ = self.shared.child().wait();
     }
 }
 
@@ -148,21 +138,14 @@ fn command(session: &Session, config: &DecoderConfig, rate: Hertz) -> Command {
     command.args(["--memory", &config.memory.to_string()]);
     command.args(["--processor-time", &config.processor_time.as_secs().to_string()]);
     if let Some(raw) = session.manifest().settings.input {
-        let encoding = match raw.encoding {
-            Encoding::F32Le => "f32le",
-            Encoding::S16Le => "s16le",
-            Encoding::S24Le => "s24le",
-        };
-        command.args(["--raw", &format!("{encoding}:{}:{}", raw.rate.0, raw.channels)]);
+        command.args(["--raw", &raw.to_string()]);
     }
-    // What it says when it crashes is told to the client: one line is enough. Nobody empties that pipe
-    // before it ends, so it must not say more.
+    // The last line of a crash is reported to the client; a backtrace would hide it.
     command.env("RUST_BACKTRACE", "0").env("STEMWIRE_LOG", "off");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-/// Tells the child how the upload grows, until it is complete or nobody wants more.
+/// Sends the child the length of the upload each time it grows, until the upload is complete or the decoder ends.
 fn feed(shared: &Shared, mut stdin: ChildStdin) {
     let session = &shared.session;
     loop {
@@ -172,11 +155,10 @@ fn feed(shared: &Shared, mut stdin: ChildStdin) {
         }
         // Read in this order: the length is final once the upload is complete.
         let complete = session.manifest().upload_complete();
-        let length = session.uploaded();
-        let word = if complete { length | COMPLETE } else { length };
-        if shared.told.swap(word, Ordering::AcqRel) != word {
-            *shared.busy_since() = Some(Instant::now());
-            // The child has ended when it does not listen; its last message says why.
+        let word = UploadLength { bytes: session.uploaded(), complete }.to_word();
+        if shared.sent.swap(word, Ordering::AcqRel) != word {
+            shared.stall.restart();
+            // A child that has closed its input has ended; its last message has the reason.
             if stdin.write_all(&word.to_le_bytes()).is_err() || complete {
                 return;
             }
@@ -186,34 +168,20 @@ fn feed(shared: &Shared, mut stdin: ChildStdin) {
 }
 
 impl Shared {
-    fn child(&self) -> MutexGuard<'_, Child> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    /// How far the decoder is.
+    pub(super) fn progress(&self) -> MutexGuard<'_, DecodeProgress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How the child ended, whose pipes are closed; `None` where it lives on all the same.
-    pub(super) fn exit_status(&self) -> Option<ExitStatus> {
-        for _ in 0..200 {
-            if let Ok(Some(status)) = self.child().try_wait() {
-                return Some(status);
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        None
+    /// Stops the stall timer if `length` is the last one sent. Otherwise a newer one is on its way to the child, which
+    /// therefore does not wait.
+    pub(super) fn waits_after(&self, length: UploadLength) {
+        self.stall.stop_if(|| self.sent.load(Ordering::Acquire) == length.to_word());
     }
 
-    /// How far it is.
-    pub(super) fn decoded(&self) -> MutexGuard<'_, Decoded> {
-        self.decoded.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Since when the child has been busy.
-    pub(super) fn busy_since(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.busy_since.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tells the first failure; what comes after it follows from it.
+    /// Records the first failure; later ones follow from it.
     pub(super) fn fail(&self, failure: Failure) {
-        self.decoded().failure.get_or_insert(failure);
+        self.progress().failure.get_or_insert(failure);
         self.session.notifier().notify();
     }
 }

@@ -1,9 +1,8 @@
-//! What parent and child say to each other.
+//! The protocol between parent and child.
 //!
-//! On the child's standard input: the length of the upload so far, as a `u64` in little-endian order,
-//! each time it grows, with the highest bit set once the upload is complete. On its standard output:
-//! messages of one byte of kind, four bytes of length, and so many bytes. Messages other than PCM are
-//! JSON.
+//! On the child's standard input: the length of the upload so far, as a `u64` in little-endian order, each time it
+//! grows, with the highest bit set once the upload is complete. On its standard output: messages of one byte of kind,
+//! four bytes of length, and that many bytes. Messages other than PCM are JSON.
 
 use std::io::{self, Read, Write};
 
@@ -12,38 +11,59 @@ use serde::{Deserialize, Serialize};
 use crate::audio::Frames;
 use crate::session::{Failure, manifest::SourceRecord};
 
-/// Set in a length that is final.
-pub(super) const COMPLETE: u64 = 1 << 63;
+/// Set in the word of a length that is final.
+const COMPLETE: u64 = 1 << 63;
 
-/// PCM of one message at most, in bytes.
+/// PCM in one message at most, in bytes.
 const MAX_PCM_BYTES: u32 = 8 << 20;
 
-/// JSON of one message at most, in bytes.
+/// JSON in one message at most, in bytes.
 const MAX_JSON_BYTES: u32 = 64 << 10;
 
-/// A message of the child.
+/// How far the upload has grown.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct UploadLength {
+    /// Bytes that can be read.
+    pub(super) bytes: u64,
+    /// Whether those are all.
+    pub(super) complete: bool,
+}
+
+impl UploadLength {
+    /// The word that stands for it.
+    pub(super) fn to_word(self) -> u64 {
+        self.bytes | if self.complete { COMPLETE } else { 0 }
+    }
+
+    /// The length that a word stands for.
+    pub(super) fn from_word(word: u64) -> UploadLength {
+        UploadLength { bytes: word & !COMPLETE, complete: word & COMPLETE != 0 }
+    }
+}
+
+/// A message from the child.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Message {
-    /// What the upload turned out to be; before any PCM.
+    /// The format of the upload; before any PCM.
     Source(SourceRecord),
     /// Frames of the track, interleaved F32LE.
     Pcm(Vec<u8>),
-    /// It waits for the upload to grow; says the word that it was told last.
-    Waiting(u64),
+    /// The child waits for the upload to grow beyond this length.
+    Waiting(UploadLength),
     /// The track has ended.
     End(End),
     /// The upload cannot be decoded (further).
     Failed(Failure),
 }
 
-/// What became of the upload.
+/// The result of decoding a whole upload.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct End {
-    /// Its length at its own rate.
+    /// Length of the upload at its own rate.
     pub(super) source_frames: Frames,
-    /// Frames replaced by silence, at its own rate.
+    /// Frames replaced by silence, at the upload's rate.
     pub(super) damaged: Frames,
-    /// What the user should know of.
+    /// Notices for the user.
     pub(super) notices: Vec<String>,
 }
 
@@ -53,7 +73,7 @@ impl Message {
         let (kind, body) = match self {
             Message::Source(source) => (b'S', serde_json::to_vec(source)?),
             Message::Pcm(bytes) => return write_message(out, b'P', bytes),
-            Message::Waiting(told) => (b'W', told.to_le_bytes().to_vec()),
+            Message::Waiting(length) => (b'W', length.to_word().to_le_bytes().to_vec()),
             Message::End(end) => (b'E', serde_json::to_vec(end)?),
             Message::Failed(failure) => (b'F', serde_json::to_vec(failure)?),
         };
@@ -63,7 +83,7 @@ impl Message {
     /// Reads a message; `None` at the end of the stream.
     ///
     /// # Errors
-    /// `InvalidData` for anything that is no message, `UnexpectedEof` for half a one.
+    /// `InvalidData` for bytes that are no message, `UnexpectedEof` for half a message.
     pub(super) fn read(input: &mut impl Read) -> io::Result<Option<Message>> {
         let mut kind = [0; 1];
         if input.read(&mut kind)? == 0 {
@@ -82,9 +102,10 @@ impl Message {
         let message = match kind[0] {
             b'S' => Message::Source(serde_json::from_slice(&body)?),
             b'P' if body.len().is_multiple_of(8) => Message::Pcm(body),
-            b'W' => Message::Waiting(u64::from_le_bytes(
-                body.try_into().map_err(|_| invalid("no length"))?,
-            )),
+            b'W' => {
+                let word = body.try_into().map_err(|_| invalid("the length is not of 8 bytes"))?;
+                Message::Waiting(UploadLength::from_word(u64::from_le_bytes(word)))
+            }
             b'E' => Message::End(serde_json::from_slice(&body)?),
             b'F' => Message::Failed(serde_json::from_slice(&body)?),
             _ => return Err(invalid("the message is of no known kind")),
@@ -106,7 +127,7 @@ mod tests {
     use crate::session::Reason;
 
     #[test]
-    fn messages_come_as_they_were_sent() {
+    fn a_message_is_read_as_it_was_written() {
         let source = SourceRecord {
             container: "wav".into(),
             codec: "pcm".into(),
@@ -119,7 +140,7 @@ mod tests {
         let messages = [
             Message::Source(source),
             Message::Pcm(vec![0; 16]),
-            Message::Waiting(7 | COMPLETE),
+            Message::Waiting(UploadLength { bytes: 7, complete: true }),
             Message::End(End { source_frames: Frames(2), ..End::default() }),
             Message::Failed(Failure::new(Reason::NothingDecoded, "silence").with("packets", 3)),
         ];
@@ -135,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn malformed_messages_are_refused() {
         for bytes in
             [&b"X\0\0\0\0"[..], b"P\x01\0\0\0x", b"P\xff\xff\xff\xff", b"S\x02\0\0\0{}", b"P"]
         {

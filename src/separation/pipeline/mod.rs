@@ -22,8 +22,8 @@ use crate::audio::{Frames, Stereo};
 use crate::engine::pool::Pool;
 use crate::engine::{Chain, EngineError};
 use crate::model::Catalog;
-use crate::separation::decoder::parent::{Decoded, DecodingPlan};
-use crate::separation::decoder::{DecoderConfig, Decoding};
+use crate::separation::decoder::parent::{DecodePlan, DecodeProgress};
+use crate::separation::decoder::{DecoderConfig, DecoderProcess};
 use crate::separation::track_file::TrackFileReader;
 use crate::session::manifest::Timestamp;
 use crate::session::settings::Normalization;
@@ -89,7 +89,7 @@ pub(super) fn run(session: &Arc<Session>, context: &Context) -> Outcome {
 struct Run<'a> {
     session: &'a Arc<Session>,
     context: &'a Context,
-    decoding: Decoding,
+    decoder: DecoderProcess,
     track: TrackFileReader,
     engine: ActiveEngine,
     output: StemOutput,
@@ -105,18 +105,18 @@ impl<'a> Run<'a> {
         let manifest = session.manifest();
         let next = manifest.commit.segments;
         let output = output.at_span(&manifest);
-        let plan = DecodingPlan {
+        let plan = DecodePlan {
             rate: manifest.plan.model_rate,
             head: manifest.plan.segment,
             safe: manifest.commit.track,
             limit: Frames::covering(context.max_track, manifest.plan.model_rate),
         };
-        let decoding = Decoding::start(session, &context.decoder, plan).map_err(|error| {
+        let decoder = DecoderProcess::start(session, &context.decoder, plan).map_err(|error| {
             Failure::new(Reason::Internal, format!("the decoder could not be started: {error}"))
         })?;
         let track = TrackFileReader::open(&session.layout().track()).map_err(storage)?;
         let in_flight = InFlight::from(next);
-        Ok(Run { session, context, decoding, track, engine, output, next, in_flight })
+        Ok(Run { session, context, decoder, track, engine, output, next, in_flight })
     }
 
     fn work(&mut self) -> Result<Outcome, Failure> {
@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
             if self.session.state().is_ended() {
                 return Ok(Outcome::Ended);
             }
-            let decoded = self.decoding.decoded();
+            let decoded = self.decoder.progress();
             if let Some(failure) = decoded.failure {
                 return Err(failure);
             }
@@ -166,7 +166,7 @@ impl<'a> Run<'a> {
                     return Ok(Outcome::Done(self.output.finish(self.session)?));
                 }
                 None => {
-                    self.decoding.check_stall(self.context.decoder.stall);
+                    self.decoder.check_stall(self.context.decoder.stall);
                     self.session.notifier().wait_newer(seen, LOOK_AGAIN);
                 }
             }
@@ -183,7 +183,7 @@ impl<'a> Run<'a> {
     }
 
     /// Hands out segments whose frames are there, as many as keep the workers busy.
-    fn send(&mut self, decoded: &Decoded) -> Result<(), Failure> {
+    fn send(&mut self, decoded: &DecodeProgress) -> Result<(), Failure> {
         let manifest = self.session.manifest();
         let normalised = self.engine.model().card().family.is_normalised();
         let exact = manifest.settings.normalization == Normalization::Exact;

@@ -1,0 +1,65 @@
+//! Supervised child processes.
+//!
+//! Work that may crash, hang or grow without bound runs in a child process: decoding an upload, and measuring an
+//! execution provider. [`ChildProcess`] starts it with piped standard streams, keeps the end of its standard error,
+//! reports how it ended ([`Ending`]), and kills it when dropped. [`Messages`] reads its output in a thread, and
+//! [`StallTimer`] measures how long it has made no progress. The child sets [`ResourceLimits`] and lowers its
+//! [`priority`] itself, before it reads untrusted input.
+
+mod child;
+mod ending;
+mod limits;
+mod messages;
+pub(crate) mod priority;
+mod stall;
+mod stderr;
+
+use std::io;
+use std::path::PathBuf;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+pub(crate) use child::ChildProcess;
+pub(crate) use ending::{Ending, Limit};
+pub(crate) use limits::ResourceLimits;
+pub(crate) use messages::Messages;
+pub(crate) use stall::StallTimer;
+
+/// The time that a child gets to end after its output has closed or it was killed, and its threads after it.
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
+
+/// The path under which this binary can be started again.
+///
+/// # Errors
+/// The system does not report the binary's path.
+pub(crate) fn own_binary() -> io::Result<PathBuf> {
+    // Linux keeps the running binary under this name even when an upgrade has replaced it on the disk: parent and
+    // child must be of one version.
+    match PathBuf::from("/proc/self/exe") {
+        own if cfg!(target_os = "linux") && own.exists() => Ok(own),
+        _ => std::env::current_exe(),
+    }
+}
+
+/// Calls `ready` until it returns a value or `limit` has passed. The standard library can wait for a child or a
+/// thread only without a limit.
+fn poll<T>(limit: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    let begun = Instant::now();
+    loop {
+        let value = ready();
+        if value.is_some() || begun.elapsed() >= limit {
+            return value;
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// Joins a thread that is about to end. One that has not ended within [`GRACE`] is left behind: it waits for a pipe
+/// that another process holds open.
+fn join_within_grace(thread: JoinHandle<()>) {
+    if poll(GRACE, || thread.is_finished().then_some(())).is_some() {
+        // The panic of a thread has been printed already.
+        let _ = thread.join();
+    }
+}
