@@ -1,6 +1,7 @@
 //! Separation: the door to sessions, and the pipeline that makes stems of them. Synchronous: threads, no tasks.
 //!
-//! [`Separations`] opens, resumes and ends sessions through the [`scheduler`]. Each open session has a [`pipeline`]:
+//! [`Separations`] reports what clients do with sessions to the [`scheduler`], which alone changes their states. A
+//! [`plan`] resolves what a client asked for. Each open session has a [`pipeline`]:
 //! a child process that decodes ([`decoder`]) into the [`track_file`], segments at the level that models expect
 //! ([`normalization`]), the [`overlap_state`], and the [`stem_files`]. Failed engines are probed by [`engine_probe`];
 //! events are counted through an [`observer`].
@@ -13,6 +14,7 @@ mod normalization;
 mod observer;
 mod overlap_state;
 mod pipeline;
+mod plan;
 mod scheduler;
 mod stem_files;
 mod stem_recipe;
@@ -29,18 +31,18 @@ pub use observer::Observer;
 pub use pipeline::reason_of;
 pub use scheduler::Counts;
 
-use pipeline::{Cause, Context, columns_of, engine_of};
+use pipeline::Context;
+use plan::Planned;
 use scheduler::Scheduler;
 
-use crate::audio::{Frames, StemName};
 use crate::engine::Chain;
-use crate::engine::fallback::chain::{ModelChoice, SkippedModel};
 use crate::engine::pool::Pool;
 use crate::files;
-use crate::model::{Catalog, ModelCard};
+use crate::model::Catalog;
 use crate::session::failure::SessionError;
-use crate::session::manifest::{EngineChange, EngineRecord, Plan};
-use crate::session::{Added, Session, SessionId, SessionState, Settings, Stop, Store};
+use crate::session::lifecycle::Event;
+use crate::session::live::ReadLease;
+use crate::session::{Added, Session, SessionId, SessionState, Settings, Store};
 
 /// All separations of a data directory.
 pub struct Separations {
@@ -114,7 +116,7 @@ impl Separations {
         self.scheduler.context().tell(event);
     }
 
-    /// Opens a session; or answers the one that has the same `request_id`, with `false`.
+    /// Creates a session and schedules it; or returns the one that has the same `request_id`, with `false`.
     ///
     /// # Errors
     /// All of [`SeparationError`].
@@ -122,81 +124,22 @@ impl Separations {
         if let Some(session) = self.store().by_request(&settings)? {
             return Ok((session, false));
         }
-        let (plan, passed_over) = self.plan(&settings)?;
-        self.scheduler.check_slot()?;
+        let Planned { plan, skipped } = plan::plan(&settings, self.scheduler.context())?;
+        self.scheduler.check_capacity()?;
         self.check_room()?;
         let (session, new) = self.store().create(settings, plan)?;
         if !new {
             return Ok((session, false));
         }
-        let told = passed_over.map_or(Ok(()), |other| self.note(&session, &other));
-        if let Err(error) = told.and_then(|()| self.scheduler.admit(&session)) {
-            // Nobody has been told of it.
-            self.store().remove(&session)?;
+        let noted =
+            skipped.map_or(Ok(()), |model| plan::note(&session, &model, self.scheduler.context()));
+        let admitted = noted.and_then(|()| self.scheduler.admit(&session, Event::Created));
+        if let Err(error) = admitted {
+            // No client knows its id.
+            self.delete(&session)?;
             return Err(error);
         }
         Ok((session, true))
-    }
-
-    /// Writes down that a session begins with another engine than it should.
-    fn note(&self, session: &Session, other: &SkippedModel) -> Result<(), SeparationError> {
-        let context = self.scheduler.context();
-        let name = session.manifest().plan.model.clone();
-        let to = context.catalog.find(&name)?;
-        let cause = Cause::of_health(&other.error);
-        let from = other.model.as_ref().map(|model| engine_of(model, context));
-        let change = EngineChange {
-            from: from.unwrap_or_else(|| EngineRecord::unknown(&other.name)),
-            to: engine_of(&to, context),
-            frame: Frames::ZERO,
-            reason: cause.reason,
-            message: format!("{}; {name} begins in its place", cause.message),
-        };
-        let told = change.clone();
-        let written = session.update(|manifest| manifest.engine_changes.push(change));
-        written.map_err(SessionError::Storage)?;
-        self.tell(|observer| observer.engine_changed(&told));
-        Ok(())
-    }
-
-    /// What the settings come down to with the models there are, and the model that was passed over for it.
-    fn plan(&self, settings: &Settings) -> Result<(Plan, Option<SkippedModel>), SeparationError> {
-        let (chain, stems) = (self.chain(), &settings.stems);
-        let ModelChoice { model, skipped } = match &settings.model {
-            Some(name) => {
-                chain.named(self.catalog().find(name)?, stems, settings.allow_fallback)?
-            }
-            None => chain.first_for(stems)?,
-        };
-        let card = model.card();
-        let overlap = settings.overlap.unwrap_or(card.overlap);
-        if !(0.0..=ModelCard::MAX_OVERLAP).contains(&overlap) {
-            return Err(SeparationError::Overlap(overlap));
-        }
-        // Windows that are summed are as they are.
-        let columns = columns_of(card);
-        let overlap = if columns.is_some() { card.overlap } else { overlap };
-        let mut stems = settings.stems.clone();
-        if stems.is_empty() {
-            let named = settings.model.as_ref().and(skipped.as_ref());
-            let named = named.and_then(|other| other.model.as_ref());
-            // What stands in for a model that was named yields what that would have.
-            stems.clone_from(named.map_or(&card.stems, |named| &named.card().stems));
-            let has = |name: &str| stems.iter().any(|stem| stem.as_str() == name);
-            if settings.with_accompaniment && has(StemName::VOCALS) && !has(StemName::ACCOMPANIMENT)
-            {
-                stems.push(StemName::accompaniment());
-            }
-        }
-        let plan = Plan {
-            model: card.name.to_string(),
-            model_rate: card.sample_rate,
-            segment: card.segment,
-            stems,
-            overlap,
-            columns,
-        };
-        Ok((plan, skipped))
     }
 
     /// Whether there is room on the disk for more.
@@ -224,26 +167,63 @@ impl Separations {
         self.store().find(id)
     }
 
-    /// Lets a paused session go on; does nothing for one that is open, waits or has ended.
+    /// Resumes a paused session; changes nothing for one that is scheduled or has ended.
     ///
     /// # Errors
     /// [`SeparationError::QueueFull`], [`SeparationError::ShuttingDown`], `Storage`.
     pub fn resume(&self, session: &Arc<Session>) -> Result<(), SeparationError> {
-        self.scheduler.admit(session)
+        self.scheduler.admit(session, Event::ResumeRequested)
     }
 
-    /// Lets a session rest that its client has left; it stops within a segment. Not where nothing more is wanted of
-    /// that client and others read: whoever is about to wait for the rest reads first, then
-    /// [resumes](Separations::resume) it. Nor where it was the server that left: the next one goes on.
-    pub fn leave(&self, session: &Arc<Session>) {
-        let is_wanted = || session.manifest().upload_complete() && session.has_readers();
-        self.scheduler.stop_where(session, Stop::Pause, || !session.is_shut_down() && !is_wanted());
-    }
-
-    /// Adds bytes to a session's upload; one that rests goes on.
+    /// Gives a session to a new call and resumes it. Returns the call's number, with which the call reports that its
+    /// [client has left](Separations::client_left); earlier calls no longer [hold](Session::is_held_by) the session.
     ///
     /// # Errors
-    /// Those of [`Session::add_bytes`]; one that is refused has ended and left its place. Those of
+    /// Those of [`Separations::resume`]; the session is given to the call in any case.
+    pub fn take_over(&self, session: &Arc<Session>) -> Result<u64, SeparationError> {
+        self.scheduler.take_over(session)
+    }
+
+    /// Registers a client that watches a session, which is resumed if its upload is complete and is not paused while
+    /// the lease lives.
+    ///
+    /// # Errors
+    /// Those of [`Separations::resume`].
+    pub fn watch(&self, session: &Arc<Session>) -> Result<ReadLease, SeparationError> {
+        let lease = session.read_lease();
+        self.scheduler.admit(session, Event::WatcherJoined)?;
+        Ok(lease)
+    }
+
+    /// The call with this number broke off: what the session's settings want in this case happens, unless another call
+    /// holds the session.
+    pub fn client_left(&self, session: &Arc<Session>, call: u64) {
+        let policy = session.manifest().settings.on_disconnect;
+        self.report(session, || {
+            let left = Event::ClientLeft { policy, watched: session.has_readers() };
+            session.is_held_by(call).then_some(left)
+        });
+    }
+
+    /// A call that only waited for the result broke off.
+    pub fn waiter_left(&self, session: &Arc<Session>) {
+        let policy = session.manifest().settings.on_disconnect;
+        self.report(session, || Some(Event::WaiterLeft { policy, watched: session.has_readers() }));
+    }
+
+    /// An upload form broke off before it was complete: the session is removed, unless it has ended by itself. Returns
+    /// whether it was removed.
+    ///
+    /// # Errors
+    /// Those of [`Separations::delete`].
+    pub fn form_abandoned(&self, session: &Arc<Session>) -> Result<bool, SessionError> {
+        self.scheduler.remove(session, Event::FormAbandoned)
+    }
+
+    /// Adds bytes to a session's upload, and resumes it if it is paused.
+    ///
+    /// # Errors
+    /// Those of [`Session::add_bytes`], where a refused upload has failed and released its slot. Those of
     /// [`Separations::resume`].
     pub fn add_bytes(
         &self,
@@ -251,19 +231,20 @@ impl Separations {
         offset: u64,
         bytes: &[u8],
     ) -> Result<u64, SeparationError> {
-        if session.is_pausing() {
-            self.resume(session)?;
+        // Most bytes find it running, and need no lock.
+        if session.lifecycle().is_pausing() {
+            self.scheduler.admit(session, Event::BytesArrived)?;
         }
         let added = session.add_bytes(offset, bytes, self.limits().upload_bytes);
-        let Added { length, new } = added.inspect_err(|_| self.scheduler.end_refused(session))?;
+        let Added { length, new } = added.inspect_err(|_| self.refuse(session))?;
         self.tell(|observer| observer.uploaded(new));
         Ok(length)
     }
 
-    /// Ends a session's upload; one that rests, or is about to, goes on.
+    /// Finishes a session's upload, and resumes it if it is paused.
     ///
     /// # Errors
-    /// Those of [`Session::finish_upload`]; one that is refused has ended and left its place. Those of
+    /// Those of [`Session::finish_upload`], where a refused upload has failed and released its slot. Those of
     /// [`Separations::resume`].
     pub fn finish_upload(
         &self,
@@ -271,29 +252,40 @@ impl Separations {
         total: u64,
         sha256: Option<&str>,
     ) -> Result<(), SeparationError> {
-        session
-            .finish_upload(total, sha256)
-            .inspect_err(|_| self.scheduler.end_refused(session))?;
-        // In any case: who lets it rest at this moment either sees that it is complete or is seen.
+        let store = |upload| self.scheduler.finish_upload(session, &upload);
+        session.finish_upload(total, sha256, store).inspect_err(|_| self.refuse(session))?;
         self.resume(session)
     }
 
-    /// Ends a session; it stops within a segment.
-    pub fn cancel(&self, session: &Arc<Session>) {
-        self.scheduler.stop(session, Stop::Cancel);
+    /// Fails a session if its upload was refused, and waits until it has released its slot.
+    fn refuse(&self, session: &Arc<Session>) {
+        if session.refusal().is_some() {
+            self.report(session, || Some(Event::UploadRefused));
+            self.scheduler.wait_closed(session);
+        }
     }
 
-    /// Ends a session and removes it, after it has stopped.
+    /// Cancels a session; one that runs stops within a segment.
+    pub fn cancel(&self, session: &Arc<Session>) {
+        self.report(session, || Some(Event::CancelRequested));
+    }
+
+    /// Cancels a session if it has not ended, and removes it once it has stopped.
     ///
     /// # Errors
-    /// [`SessionError::NotFound`] where another call has removed it; `Storage`.
+    /// [`SessionError::NotFound`] if another call has removed it; `Storage`.
     pub fn delete(&self, session: &Arc<Session>) -> Result<(), SessionError> {
-        self.cancel(session);
-        self.scheduler.wait_closed(session);
-        self.store().remove(session)
+        self.scheduler.remove(session, Event::DeleteRequested).map(|_| ())
     }
 
-    /// Waits until a session that was ended has left its place.
+    /// Reports an event after which the new state need not be written.
+    fn report(&self, session: &Arc<Session>, event: impl FnOnce() -> Option<Event>) {
+        if let Err(error) = self.scheduler.report_with(session, event) {
+            tracing::error!(session = %session.id(), %error, "cannot write the state");
+        }
+    }
+
+    /// Waits until a session that was cancelled has released its slot.
     pub fn wait_stopped(&self, session: &Session) {
         self.scheduler.wait_closed(session);
     }
@@ -302,12 +294,12 @@ impl Separations {
     pub fn obstacle(&self) -> Option<SeparationError> {
         match self.chain().fault() {
             Some(fault) => Some(fault.into()),
-            None => self.scheduler.check_slot().and_then(|()| self.check_room()).err(),
+            None => self.scheduler.check_capacity().and_then(|()| self.check_room()).err(),
         }
     }
 
-    /// Takes nothing new and lets every open session rest where it is committed; answers whether all
-    /// did before the deadline.
+    /// Schedules nothing more and stops every open session at its last commit. Returns whether all stopped before the
+    /// deadline.
     pub fn close(&self, deadline: Instant) -> bool {
         self.scheduler.close(deadline)
     }

@@ -16,7 +16,7 @@ pub(super) fn forsaken(session: &Session) -> Option<ApiError> {
 /// The error that a session's calls end with, where it has not ended well.
 pub(super) fn end_error(session: &Session) -> Option<ApiError> {
     let manifest = session.manifest();
-    match (manifest.state, &manifest.failure) {
+    match (manifest.state(), &manifest.failure) {
         (SessionState::Failed, Some(failure)) => Some(failure.clone().into()),
         (SessionState::Cancelled, _) => Some(ApiError::SessionCancelled),
         _ => None,

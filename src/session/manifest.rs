@@ -35,8 +35,8 @@ pub struct Manifest {
     pub settings: Settings,
     /// What that was resolved to.
     pub plan: Plan,
-    /// Where it stands.
-    pub state: SessionState,
+    /// Its state; only the lifecycle changes it.
+    pub(super) state: SessionState,
     /// The upload.
     pub upload: Upload,
     /// What the upload turned out to be.
@@ -232,6 +232,11 @@ impl Manifest {
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let bytes = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
         files::replace(path, &bytes)
+    }
+
+    /// The session's state.
+    pub fn state(&self) -> SessionState {
+        self.state
     }
 
     /// Whether the upload has been finished.

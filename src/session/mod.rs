@@ -4,6 +4,7 @@
 //! - [`engines`]: which engine computes which part of it.
 //! - [`spool`]: the upload as received. [`stem_reader`]: reads stems while they grow. [`peaks`]: waveform peaks.
 //!   [`flac`]: stems as FLAC files.
+//! - [`lifecycle`]: states, events and actions, as one pure function.
 //! - [`live`]: a session in memory: manifest, upload, and the [`notifier`] of its changes.
 //! - [`store`]: all sessions of a data directory. [`retention`]: which of them are removed.
 //!
@@ -14,6 +15,7 @@ pub mod failure;
 pub mod flac;
 pub mod id;
 pub mod layout;
+pub mod lifecycle;
 pub mod live;
 pub mod manifest;
 pub mod notifier;
@@ -27,7 +29,7 @@ pub mod store;
 pub use failure::{Failure, Reason};
 pub use id::SessionId;
 pub use layout::Layout;
-pub use live::{Added, Progress, Session, Stop};
+pub use live::{Added, Progress, Session};
 pub use manifest::{Manifest, SessionState};
 pub use notifier::Notifier;
 pub use settings::Settings;

@@ -128,7 +128,7 @@ pub enum Accompaniment {
 }
 
 /// What becomes of a session when its call breaks off.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnDisconnect {
     /// It rests, resumable.

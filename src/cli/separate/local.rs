@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::progress::{Display, State as Shown, change_text};
@@ -58,7 +58,7 @@ impl Models {
 /// Workers and a folder for sessions.
 pub(super) struct Local {
     // Dropped in this order: the sessions before their folder.
-    separations: Separations,
+    separations: Arc<Separations>,
     _scratch: Scratch,
 }
 
@@ -84,7 +84,7 @@ impl Local {
         let decoder = DecoderConfig::from_here().map_err(disk)?;
         let config = Config { catalog, chain, decoder, limits: no_limits() };
         let separations = Separations::open(store, pool, config).map_err(disk)?;
-        Ok(Local { separations, _scratch: scratch })
+        Ok(Local { separations: Arc::new(separations), _scratch: scratch })
     }
 
     /// Removes the files of the songs that are finished with.
@@ -111,10 +111,10 @@ impl Local {
         let (session, _) = self.separations.create(settings)?;
         let song = task.song.open().map_err(|error| unreadable(&task.song, &error))?;
         let feeder = {
-            let session = Arc::clone(&session);
+            let (separations, session) = (Arc::downgrade(&self.separations), Arc::clone(&session));
             std::thread::Builder::new()
                 .name("song-read".into())
-                .spawn(move || feed(&session, song))
+                .spawn(move || feed(&separations, &session, song))
                 .map_err(|error| CliError::plain(Kind::Other, error.to_string()))?
         };
         let followed = follow(&session, pipe, display);
@@ -148,25 +148,31 @@ fn no_limits() -> Limits {
     }
 }
 
-/// Hands the song over until it or the session ends.
-fn feed(session: &Session, mut song: Box<dyn Read + Send>) -> std::io::Result<()> {
+/// Uploads the song until it or the session ends. Does not keep the separations open while it waits for the song.
+fn feed(
+    separations: &Weak<Separations>,
+    session: &Arc<Session>,
+    mut song: Box<dyn Read + Send>,
+) -> std::io::Result<()> {
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut offset = 0;
     loop {
-        let count = match song.read(&mut buffer) {
+        let read = song.read(&mut buffer);
+        let Some(separations) = separations.upgrade() else { return Ok(()) };
+        let count = match read {
             Ok(count) => count,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(error) => {
-                session.cancel();
+                separations.cancel(session);
                 return Err(error);
             }
         };
         if count == 0 {
             // The session keeps the reason where this is refused.
-            let _ = session.finish_upload(offset, None);
+            let _ = separations.finish_upload(session, offset, None);
             return Ok(());
         }
-        match session.add_bytes(offset, &buffer[..count], u64::MAX) {
+        match separations.add_bytes(session, offset, &buffer[..count]) {
             Ok(_) => offset += count as u64,
             // As above.
             Err(_) => return Ok(()),
@@ -229,7 +235,7 @@ fn finished(session: &Session) -> Result<Finished, CliError> {
     if let Some(failure) = &manifest.failure {
         return Err(failure.clone().into());
     }
-    if manifest.state != SessionState::Done {
+    if manifest.state() != SessionState::Done {
         return Err(CliError::plain(Kind::Other, "the separation was ended before its time"));
     }
     let file = |name| -> PathBuf { session.layout().stem(name) };

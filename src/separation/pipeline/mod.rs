@@ -27,7 +27,7 @@ use crate::separation::decoder::{DecoderConfig, DecoderProcess};
 use crate::separation::track_file::TrackFileReader;
 use crate::session::manifest::Timestamp;
 use crate::session::settings::Normalization;
-use crate::session::{Failure, Reason, Session, Stop};
+use crate::session::{Failure, Reason, Session};
 
 use active_engine::ActiveEngine;
 use in_flight::{InFlight, Sent};
@@ -43,10 +43,8 @@ pub(super) use output::CompleteStems;
 pub(super) enum Outcome {
     /// The stems are complete, which is not written down yet.
     Done(CompleteStems),
-    /// It was asked to.
-    Stopped(Stop),
-    /// The session had been ended meanwhile.
-    Ended,
+    /// It was asked to stop, or the engines are shutting down.
+    Stopped,
     /// It cannot go on.
     Failed(Failure),
 }
@@ -122,14 +120,8 @@ impl<'a> Run<'a> {
     fn work(&mut self) -> Result<Outcome, Failure> {
         loop {
             let seen = self.session.notifier().version();
-            if let Some(stop) = self.session.stop_requested() {
-                return Ok(Outcome::Stopped(stop));
-            }
-            if let Some(failure) = self.session.refusal() {
-                return Err(failure);
-            }
-            if self.session.state().is_ended() {
-                return Ok(Outcome::Ended);
+            if self.session.stop_requested() {
+                return Ok(Outcome::Stopped);
             }
             let decoded = self.decoder.progress();
             if let Some(failure) = decoded.failure {
@@ -158,6 +150,9 @@ impl<'a> Run<'a> {
                     if had == Frames::ZERO {
                         self.tell_first_stem();
                     }
+                }
+                Some((_, Err(EngineError::Cancelled | EngineError::ShuttingDown))) => {
+                    return Ok(Outcome::Stopped);
                 }
                 Some((sent, Err(error))) => self.retry_or_switch(sent, &error)?,
                 None if decoded.complete
@@ -236,10 +231,6 @@ impl<'a> Run<'a> {
 
     /// Tries a segment again that failed; after that the next engine takes over.
     fn retry_or_switch(&mut self, sent: Sent, error: &EngineError) -> Result<(), Failure> {
-        if let EngineError::Cancelled | EngineError::ShuttingDown = error {
-            self.session.request_stop(Stop::Shutdown);
-            return Ok(());
-        }
         if !self.is_the_songs_fault(&sent, error)? {
             self.context.chain.circuit_breakers().failed(self.engine.name(), error);
         }

@@ -1,24 +1,25 @@
-//! Looks after sessions that rest or have ended, and after threads that have.
+//! Reports what time brings: uploads that are idle, resume windows and retention that pass; and joins ended threads.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::{Scheduler, join};
 use crate::separation::engine_probe;
+use crate::session::lifecycle::Event;
 use crate::session::manifest::Timestamp;
-use crate::session::{Failure, Reason, Session, SessionState, Stop};
+use crate::session::{Session, SessionState};
 
-/// How often resting sessions are looked after.
-const ROUNDS: Duration = Duration::from_secs(1);
+/// The time between two rounds.
+const ROUND: Duration = Duration::from_secs(1);
 
-/// How many rounds pass between two looks at the disk.
+/// Retention is applied every so many rounds.
 const ROUNDS_TO_RETENTION: u32 = 30;
 
-/// The maintenance's life: rounds until the scheduler is gone or closed.
+/// The maintenance thread: one round after the other until the scheduler is closed or gone.
 pub(super) fn maintain(scheduler: &Weak<Scheduler>) {
     for count in 1.. {
-        // Woken when the scheduler closes.
-        std::thread::park_timeout(ROUNDS);
+        // Unparked when the scheduler closes.
+        std::thread::park_timeout(ROUND);
         match scheduler.upgrade() {
             Some(scheduler) if !scheduler.lock().closed => scheduler.round(count),
             _ => return,
@@ -27,39 +28,61 @@ pub(super) fn maintain(scheduler: &Weak<Scheduler>) {
 }
 
 impl Scheduler {
-    /// One round of the maintenance.
-    fn round(&self, count: u32) {
+    fn round(self: &Arc<Scheduler>, count: u32) {
         let ended: Vec<_> = self.lock().ended.extract_if(.., |t| t.is_finished()).collect();
         join(ended);
         engine_probe::round(&self.context);
         for session in self.store.all() {
             if self.is_idle(&session) {
-                self.stop_where(&session, Stop::Pause, || self.is_idle(&session));
+                self.report_late(&session, Event::UploadIdle, || self.is_idle(&session));
             }
             if self.is_forgotten(&session) {
-                // Nobody wakes it meanwhile.
-                let _places = self.lock();
-                if self.is_forgotten(&session) {
-                    let text = "the session was not resumed in time; send the song again";
-                    session.fail(Failure::new(Reason::ResumeWindowEnded, text));
-                }
+                let event = Event::ResumeWindowPassed;
+                self.report_late(&session, event, || self.is_forgotten(&session));
             }
         }
         if count.is_multiple_of(ROUNDS_TO_RETENTION) {
-            let removed = self.store.apply(self.limits.retention);
-            if removed > 0 {
-                tracing::info!(removed, "sessions were removed by retention");
-            }
+            self.apply_retention();
         }
     }
 
-    /// Whether a session has waited for bytes for too long.
+    fn apply_retention(self: &Arc<Scheduler>) {
+        let mut removed = 0;
+        for session in self.store.expired(self.limits.retention) {
+            let unread = || !session.has_readers();
+            if !self.report_late(&session, Event::RetentionExpired, unread) {
+                continue;
+            }
+            match self.store.remove(&session) {
+                Ok(()) => removed += 1,
+                Err(error) => {
+                    tracing::error!(session = %session.id(), %error, "cannot remove the session");
+                }
+            }
+        }
+        if removed > 0 {
+            tracing::info!(removed, "retention removed sessions");
+        }
+    }
+
+    /// Reports an event if `condition` still holds under the lock. Returns whether its files are to be removed.
+    fn report_late(
+        self: &Arc<Scheduler>,
+        session: &Arc<Session>,
+        event: Event,
+        condition: impl FnOnce() -> bool,
+    ) -> bool {
+        let reported = self.report_with(session, || condition().then_some(event));
+        reported.is_ok_and(|reported| reported.removes_files)
+    }
+
+    /// Whether an upload has waited for bytes for too long.
     fn is_idle(&self, session: &Session) -> bool {
         session.state() == SessionState::Uploading
             && session.idle_upload() > self.limits.idle_upload
     }
 
-    /// Whether a session has rested for too long.
+    /// Whether a session has been paused for too long.
     fn is_forgotten(&self, session: &Session) -> bool {
         session.state() == SessionState::Paused && age(session) > self.limits.resume_window
     }

@@ -1,6 +1,12 @@
-//! The scheduler: admits sessions, limits how many are open, and queues the others. Paused and ended sessions are
-//! handled by [`maintenance`]; sessions of an earlier server by [`recovery`].
+//! The scheduler: admits sessions, limits how many are open, and reports to their lifecycle what happens to them.
+//!
+//! Every change of a session's state happens here, under one lock: an event is reported, [`lifecycle::step`] decides,
+//! and the [`executor`] carries out the actions. So two events never miss each other, and a session whose end is visible
+//! has released its slot. [`maintenance`] reports what time brings, [`recovery`] what the previous process left.
+//!
+//! [`lifecycle::step`]: crate::session::lifecycle::step
 
+mod executor;
 mod maintenance;
 mod recovery;
 
@@ -14,29 +20,34 @@ use std::time::Instant;
 use super::pipeline::{self, Context, Outcome};
 use super::{Limits, SeparationError};
 use crate::session::failure::SessionError;
-use crate::session::{Failure, Reason, Session, SessionId, SessionState, Stop, Store};
+use crate::session::lifecycle::{Action, Event, RunEnd, State, StateWriter, step};
+use crate::session::manifest::Upload;
+use crate::session::{Failure, Reason, Session, SessionId, Store};
+use executor::Payload;
 
 /// How many sessions there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
-    /// Sessions that receive and compute.
+    /// Sessions in slots.
     pub open: usize,
-    /// Sessions that wait for a place.
+    /// Sessions in the queue.
     pub queued: usize,
 }
 
-/// Gives slots to sessions and looks after those that rest.
+/// Schedules the sessions of a store.
 pub(super) struct Scheduler {
     store: Store,
     context: Context,
     limits: Limits,
     slots: Mutex<Slots>,
-    /// Tells that a place has become free.
+    /// Notified whenever a slot is released.
     freed: Condvar,
 }
 
-#[derive(Default)]
+/// What the lock protects.
 struct Slots {
+    /// Whoever holds the lock may change states.
+    writer: StateWriter,
     closed: bool,
     open: HashMap<SessionId, OpenSession>,
     queue: VecDeque<Arc<Session>>,
@@ -45,11 +56,10 @@ struct Slots {
     maintenance: Option<JoinHandle<()>>,
 }
 
+/// A session in a slot.
 struct OpenSession {
-    session: Arc<Session>,
-    thread: Option<JoinHandle<()>>,
-    /// It shall go on when it has stopped.
-    again: bool,
+    /// The thread that runs its pipeline, or why there is none.
+    thread: io::Result<JoinHandle<()>>,
 }
 
 impl Scheduler {
@@ -58,7 +68,15 @@ impl Scheduler {
         context: Context,
         limits: Limits,
     ) -> io::Result<Arc<Scheduler>> {
-        let slots = Mutex::default();
+        let taken = || io::Error::other("the store has a scheduler already");
+        let slots = Mutex::new(Slots {
+            writer: store.take_state_writer().ok_or_else(taken)?,
+            closed: false,
+            open: HashMap::new(),
+            queue: VecDeque::new(),
+            ended: Vec::new(),
+            maintenance: None,
+        });
         let scheduler =
             Arc::new(Scheduler { store, context, limits, slots, freed: Condvar::new() });
         scheduler.recover();
@@ -87,76 +105,93 @@ impl Scheduler {
         Counts { open: slots.open.len(), queued: slots.queue.len() }
     }
 
-    /// Gives a session a place, now or when there is one. Does nothing for one that has ended or has
-    /// its place.
+    /// Whether one more session would get a slot or a place in the queue.
+    pub(super) fn check_capacity(&self) -> Result<(), SeparationError> {
+        self.lock().check_capacity(&self.limits)
+    }
+
+    /// Reports an event that may put the session into the queue.
+    ///
+    /// # Errors
+    /// `QueueFull`, `ShuttingDown`; `Storage` if the new state cannot be written. Then nothing has changed.
     pub(super) fn admit(
         self: &Arc<Scheduler>,
         session: &Arc<Session>,
+        event: Event,
     ) -> Result<(), SeparationError> {
-        {
-            let mut slots = self.lock();
-            if session.state().is_ended() || slots.is_queued(session.id()) {
-                return Ok(());
-            }
-            if let Some(open) = slots.open.get_mut(&session.id()) {
-                open.again = session.stop_requested() == Some(Stop::Pause);
-                return Ok(());
-            }
-            slots.check(&self.limits)?;
-            if session.state() == SessionState::Paused {
-                wake(session).map_err(SessionError::Storage)?;
-            }
-            slots.queue.push_back(Arc::clone(session));
+        self.admit_locked(&mut self.lock(), session, event)
+    }
+
+    fn admit_locked(
+        self: &Arc<Scheduler>,
+        slots: &mut Slots,
+        session: &Arc<Session>,
+        event: Event,
+    ) -> Result<(), SeparationError> {
+        if step(session.lifecycle(), event).1.contains(&Action::Enqueue) {
+            slots.check_capacity(&self.limits)?;
         }
-        self.fill();
+        self.apply(slots, session, event, Payload::Nothing).map_err(SessionError::Storage)?;
+        self.fill(slots);
         Ok(())
     }
 
-    /// Whether one more session would get a place or a place in the queue.
-    pub(super) fn check_slot(&self) -> Result<(), SeparationError> {
-        self.lock().check(&self.limits)
-    }
-
-    /// Stops a session: within a segment where it is open, at once where it is not.
-    pub(super) fn stop(&self, session: &Arc<Session>, stop: Stop) {
-        self.stop_where(session, stop, || true);
-    }
-
-    /// The same where `condition` holds. It is looked at under the lock that whoever lets a session go on takes
-    /// too, so that neither misses the other.
-    pub(super) fn stop_where(
-        &self,
+    /// Gives a session to a new call and resumes it. Both or neither are seen by a call that leaves at this moment.
+    ///
+    /// # Errors
+    /// Those of [`Scheduler::admit`]; the previous call is out in any case.
+    pub(super) fn take_over(
+        self: &Arc<Scheduler>,
         session: &Arc<Session>,
-        stop: Stop,
-        condition: impl FnOnce() -> bool,
-    ) {
+    ) -> Result<u64, SeparationError> {
         let mut slots = self.lock();
-        if !condition() {
-            return;
-        }
-        if let Some(open) = slots.open.get_mut(&session.id()) {
-            open.again = false;
-            session.request_stop(stop);
-            return;
-        }
-        slots.leave_queue(session.id());
-        conclude(session, &Outcome::Stopped(stop));
+        let call = session.take_over(&slots.writer);
+        self.admit_locked(&mut slots, session, Event::TakenOver)?;
+        Ok(call)
     }
 
-    /// Ends a session whose upload was refused, and waits until it has left its place.
-    pub(super) fn end_refused(&self, session: &Session) {
-        let Some(failure) = session.refusal() else { return };
+    /// Stores the end of an upload.
+    pub(super) fn finish_upload(
+        self: &Arc<Scheduler>,
+        session: &Arc<Session>,
+        upload: &Upload,
+    ) -> io::Result<()> {
+        let note = |manifest: &mut crate::session::Manifest| manifest.upload = upload.clone();
         let mut slots = self.lock();
-        if !slots.open.contains_key(&session.id()) {
-            slots.leave_queue(session.id());
-            conclude(session, &Outcome::Failed(failure));
-            return;
-        }
-        drop(slots);
-        self.wait_closed(session);
+        self.apply(&mut slots, session, Event::UploadFinished, Payload::Note(&note))?;
+        Ok(())
     }
 
-    /// Waits until a session that was stopped has left its place.
+    /// Removes a session: at once if it has no slot, else once it has released it. Returns `false` if `event`, which is
+    /// `DeleteRequested` or `FormAbandoned`, leaves it as it is.
+    ///
+    /// # Errors
+    /// `NotFound` if another call removes it; `Storage`.
+    pub(super) fn remove(
+        self: &Arc<Scheduler>,
+        session: &Arc<Session>,
+        mut event: Event,
+    ) -> Result<bool, SessionError> {
+        loop {
+            let reported = self.report(session, event)?;
+            if reported.removes_files {
+                self.store.remove(session)?;
+                return Ok(true);
+            }
+            match reported.after {
+                State::Removed => return Err(SessionError::NotFound(session.id())),
+                State::Done | State::Failed | State::Cancelled => return Ok(false),
+                State::Unscheduled { .. }
+                | State::Queued(_)
+                | State::Open(_)
+                | State::Stopping(..)
+                | State::Paused(_) => self.wait_closed(session),
+            }
+            event = Event::DeleteRequested;
+        }
+    }
+
+    /// Waits until a session that is to stop has released its slot.
     pub(super) fn wait_closed(&self, session: &Session) {
         let mut slots = self.lock();
         while slots.open.contains_key(&session.id()) {
@@ -164,16 +199,14 @@ impl Scheduler {
         }
     }
 
-    pub(super) fn close(&self, deadline: Instant) -> bool {
+    pub(super) fn close(self: &Arc<Scheduler>, deadline: Instant) -> bool {
         let mut slots = self.lock();
         slots.closed = true;
-        slots.queue.clear();
         if let Some(maintenance) = &slots.maintenance {
             maintenance.thread().unpark();
         }
-        // Also those that rest: somebody may wait for them to go on.
         for session in self.store.all() {
-            session.shut_down();
+            self.apply_or_log(&mut slots, &session, Event::ServerStopping, Payload::Nothing);
         }
         while !slots.open.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -190,54 +223,36 @@ impl Scheduler {
         true
     }
 
-    /// Opens waiting sessions while there are slots.
-    fn fill(self: &Arc<Scheduler>) {
-        let mut slots = self.lock();
-        while !slots.closed && slots.open.len() < self.limits.open_sessions {
-            let Some(session) = slots.queue.pop_front() else { break };
-            if session.state().is_ended() {
-                continue;
-            }
-            session.clear_stop();
-            session.set_queue_position(0);
-            let scheduler = Arc::clone(self);
-            let running = Arc::clone(&session);
-            let thread = std::thread::Builder::new().name("session".into());
-            // The new thread waits for this lock before it ends, so the entry is there by then.
-            match thread.spawn(move || scheduler.run(&running)) {
-                Ok(thread) => {
-                    let open = OpenSession { session, thread: Some(thread), again: false };
-                    slots.open.insert(open.session.id(), open);
-                }
-                Err(error) => {
-                    let text = format!("the server has no thread left: {error}; try again later");
-                    session.fail(Failure::new(Reason::Internal, text));
-                }
-            }
-        }
-        slots.update_positions();
-    }
-
-    /// Runs a session in its own thread, then makes its slot free.
+    /// Runs a session's pipeline in its own thread and reports how it ended.
     fn run(self: Arc<Scheduler>, session: &Arc<Session>) {
         let work = || pipeline::run(session, &self.context);
-        // A defect in the pipeline ends one session; its slot must not stay taken.
+        // A panic ends one session, and its slot is released.
         let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
             let text = "the server has a defect, which its log shows; this song met it";
             Outcome::Failed(Failure::new(Reason::Internal, text))
         });
         let mut slots = self.lock();
-        let Some(mut open) = slots.open.remove(&session.id()) else { return };
-        let outcome = latest(session, outcome);
-        if open.again && outcome == Outcome::Stopped(Stop::Pause) {
-            slots.queue.push_back(Arc::clone(session));
-        } else {
-            conclude(session, &outcome);
+        let event = Event::RunEnded(match &outcome {
+            Outcome::Done(_) => RunEnd::Done,
+            Outcome::Stopped => RunEnd::Stopped,
+            Outcome::Failed(_) => RunEnd::Failed,
+        });
+        let reported = match outcome {
+            Outcome::Done(stems) => {
+                let note = |manifest: &mut crate::session::Manifest| stems.note(manifest);
+                self.apply(&mut slots, session, event, Payload::Note(&note))
+            }
+            Outcome::Stopped => self.apply(&mut slots, session, event, Payload::Nothing),
+            Outcome::Failed(failure) => {
+                self.apply(&mut slots, session, event, Payload::Failure(failure))
+            }
+        };
+        if let Err(error) = reported {
+            let failure = Failure::of_storage(&error);
+            let event = Event::RunEnded(RunEnd::Failed);
+            self.apply_or_log(&mut slots, session, event, Payload::Failure(failure));
         }
-        slots.ended.extend(open.thread.take());
-        drop(slots);
-        self.freed.notify_all();
-        self.fill();
+        self.fill(&mut slots);
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {
@@ -245,9 +260,18 @@ impl Scheduler {
     }
 }
 
+impl OpenSession {
+    /// Starts the thread, which waits for the scheduler's lock before it ends.
+    fn start(scheduler: &Arc<Scheduler>, session: &Arc<Session>) -> OpenSession {
+        let (scheduler, session) = (Arc::clone(scheduler), Arc::clone(session));
+        let thread = std::thread::Builder::new().name("session".into());
+        OpenSession { thread: thread.spawn(move || scheduler.run(&session)) }
+    }
+}
+
 impl Slots {
-    /// Whether one more may come.
-    fn check(&self, limits: &Limits) -> Result<(), SeparationError> {
+    /// Whether one more session may come.
+    fn check_capacity(&self, limits: &Limits) -> Result<(), SeparationError> {
         if self.closed {
             return Err(SeparationError::ShuttingDown);
         }
@@ -258,65 +282,11 @@ impl Slots {
         Ok(())
     }
 
-    fn is_queued(&self, id: SessionId) -> bool {
-        self.queue.iter().any(|session| session.id() == id)
-    }
-
-    fn leave_queue(&mut self, id: SessionId) {
-        self.queue.retain(|queued| queued.id() != id);
-        self.update_positions();
-    }
-
     fn update_positions(&self) {
         for (position, session) in (1..).zip(&self.queue) {
             session.set_queue_position(position);
         }
     }
-}
-
-/// How a run has ended by all that is known now: more may have been asked of it while it was ending.
-fn latest(session: &Session, outcome: Outcome) -> Outcome {
-    match (session.refusal(), outcome) {
-        (Some(failure), _) => Outcome::Failed(failure),
-        (None, Outcome::Stopped(stop)) => {
-            Outcome::Stopped(session.stop_requested().unwrap_or(stop))
-        }
-        (None, outcome) => outcome,
-    }
-}
-
-/// Writes down how a run ended. Under the lock, with the place given back: whoever sees the end of a session finds
-/// its slot free.
-fn conclude(session: &Session, outcome: &Outcome) {
-    match outcome {
-        Outcome::Done(complete) => {
-            if let Err(error) = session.complete(|manifest| complete.note(manifest)) {
-                session.fail(Failure::of_storage(&error));
-            }
-        }
-        // It was still writing when that came.
-        Outcome::Ended => session.remove_scratch(),
-        Outcome::Failed(failure) => session.fail(failure.clone()),
-        Outcome::Stopped(Stop::Cancel) => session.cancel(),
-        // It stays what it is: the next server knows what to do with it.
-        Outcome::Stopped(Stop::Shutdown) => session.notifier().notify(),
-        Outcome::Stopped(Stop::Pause) => {
-            // Where it cannot be written, the next server finds a session that nobody has finished, and
-            // does the same.
-            if session.state() != SessionState::Paused {
-                session.settle(|manifest| manifest.state = SessionState::Paused);
-            }
-        }
-    }
-}
-
-/// Makes a paused session one that runs.
-fn wake(session: &Session) -> io::Result<()> {
-    session.clear_stop();
-    session.update(|manifest| {
-        let complete = manifest.upload_complete();
-        manifest.state = if complete { SessionState::Running } else { SessionState::Uploading };
-    })
 }
 
 fn join(threads: Vec<JoinHandle<()>>) {

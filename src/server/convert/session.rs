@@ -16,7 +16,7 @@ pub(in crate::server) fn session(session: &Session) -> proto::Session {
 
 /// The same by a manifest that was looked at.
 pub(in crate::server) fn session_by(session: &Session, manifest: &Manifest) -> proto::Session {
-    let ended = manifest.state.is_ended();
+    let ended = manifest.state().is_ended();
     let stem = |stem: &manifest::Stem| proto::Stem {
         name: stem.name.to_string(),
         frames: manifest.commit.stems.0,
@@ -34,7 +34,7 @@ pub(in crate::server) fn session_by(session: &Session, manifest: &Manifest) -> p
     };
     proto::Session {
         session_id: session.id().to_string(),
-        state: state(manifest.state).into(),
+        state: state(manifest.state()).into(),
         config: Some(config(manifest)),
         engine: manifest.engine.as_ref().map(engine),
         engine_changes: manifest.engine_changes.iter().map(engine_change).collect(),

@@ -93,13 +93,8 @@ impl SeparationService for Calls {
         let request = request.into_inner();
         let session = self.find(&request.session_id)?;
         let readers = follow::readers(&session, &request).map_err(to_status)?;
-        // Whoever watches, also without stems, keeps the session from resting when its sender leaves; and one
-        // that rests all the same, or is about to, goes on.
-        let watching = session.read_lease();
-        if session.manifest().upload_complete() {
-            let session = Arc::clone(&session);
-            self.work(move |separations| Ok(separations.resume(&session)?)).await?;
-        }
+        let watched = Arc::clone(&session);
+        let watching = self.work(move |separations| Ok(separations.watch(&watched)?)).await?;
         Ok(Response::new(follow::watch(session, watching, readers, deadline)))
     }
 

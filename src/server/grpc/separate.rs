@@ -22,7 +22,6 @@ use crate::server::status::{ApiError, to_status};
 use crate::server::uploading::{add_chunk, finish_upload};
 use crate::server::{blocking, convert};
 use crate::session::Session;
-use crate::session::settings::OnDisconnect;
 
 /// Answers at once and works in a task: a client may wait for the answer before it sends anything.
 pub(super) fn start(
@@ -97,7 +96,7 @@ async fn call(
         return Err(to_status(ApiError::TakenOver));
     }
     let leaving = (Arc::clone(&separations), Arc::clone(&session));
-    blocking::run(move || leave(&leaving.0, &leaving.1, number)).await?;
+    blocking::run(move || leaving.0.client_left(&leaving.1, number)).await?;
     match broken {
         Broken::Upload(status) => Err(status),
         Broken::Deadline => Err(to_status(ApiError::DeadlineExceeded)),
@@ -118,34 +117,14 @@ async fn first_message(
     }
 }
 
-/// Opens the session, or takes it over; answers also the number by which this call holds it.
+/// Creates the session, or takes it over; also returns the number by which this call holds it.
 fn open(
     separations: &Separations,
     settings: crate::session::Settings,
 ) -> Result<(Arc<Session>, u64), ApiError> {
     let (session, _) = separations.create(settings)?;
-    // Before it is resumed: an earlier call of the same request must not pause it afterwards.
-    let call = session.hold();
-    separations.resume(&session)?;
+    let call = separations.take_over(&session)?;
     Ok((session, call))
-}
-
-/// Does what the client asked for in case it leaves.
-fn leave(separations: &Separations, session: &Arc<Session>, call: u64) {
-    if !session.is_held_by(call) || session.state().is_ended() || session.is_shut_down() {
-        return;
-    }
-    match session.manifest().settings.on_disconnect {
-        OnDisconnect::Pause => separations.leave(session),
-        OnDisconnect::Continue => {}
-        OnDisconnect::Cancel => separations.cancel(session),
-    }
-    if !session.is_held_by(call)
-        && let Err(error) = separations.resume(session)
-    {
-        // Another call took it at this very moment; it resumes the session with its next chunk.
-        tracing::warn!(session = %session.id(), %error, "a session that was taken over rests");
-    }
 }
 
 /// The direction from the client.

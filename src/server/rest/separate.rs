@@ -16,7 +16,6 @@ use crate::separation::Separations;
 use crate::server::blocking;
 use crate::server::outcome::{end_error, forsaken};
 use crate::server::status::{ApiError, Problem};
-use crate::session::settings::OnDisconnect;
 use crate::session::{Session, SessionState};
 
 /// Takes a song; answers when its stems are done, or with `?async=true` as soon as the upload is.
@@ -71,7 +70,7 @@ async fn wait(session: &Session) -> Result<(), ApiError> {
     }
 }
 
-/// A client that waits for the answer; when it leaves, what it asked for in that case is done.
+/// A client that waits for the answer; dropped when the client leaves.
 struct Waiting {
     separations: Arc<Separations>,
     session: Arc<Session>,
@@ -79,17 +78,11 @@ struct Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let session = Arc::clone(&self.session);
-        // Others that read or watch it want it to go on.
-        if session.state().is_ended() || session.is_shut_down() || session.has_readers() {
+        if self.session.state().is_ended() {
             return;
         }
-        let separations = Arc::clone(&self.separations);
-        let work = blocking::run(move || match session.manifest().settings.on_disconnect {
-            OnDisconnect::Pause => separations.leave(&session),
-            OnDisconnect::Continue => {}
-            OnDisconnect::Cancel => separations.cancel(&session),
-        });
+        let (separations, session) = (Arc::clone(&self.separations), Arc::clone(&self.session));
+        let work = blocking::run(move || separations.waiter_left(&session));
         tokio::spawn(work.in_current_span());
     }
 }

@@ -60,13 +60,13 @@ impl Unfinished {
     fn removal(&mut self) -> Option<impl Future<Output = Result<(), Status>> + use<>> {
         let session = self.session.take()?;
         let separations = Arc::clone(&self.separations);
-        Some(blocking::run(move || {
-            if session.state().is_ended() {
-                return;
+        Some(blocking::run(move || match separations.form_abandoned(&session) {
+            Ok(true) => {
+                tracing::info!(session = %session.id(), "upload broke off; session removed")
             }
-            tracing::info!(session = %session.id(), "its upload broke off; it is removed");
-            if let Err(error) = separations.delete(&session) {
-                tracing::warn!(session = %session.id(), %error, "could not be removed");
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(session = %session.id(), %error, "cannot remove the session");
             }
         }))
     }

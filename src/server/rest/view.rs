@@ -171,7 +171,7 @@ impl SessionView {
         };
         SessionView {
             session_id: id.to_string(),
-            state: manifest.state.as_str(),
+            state: manifest.state().as_str(),
             file_name: manifest.settings.file_name.clone(),
             model: manifest.plan.model.clone(),
             uploaded_bytes: session.uploaded(),

@@ -1,7 +1,8 @@
-//! A session in memory: what its directory says, and what only matters while the server runs.
+//! A session in memory: its manifest, and what exists only while the server runs.
 //!
-//! [`upload`] is how its bytes come, [`control`] who holds it and whether it shall stop.
+//! [`upload`] stores its bytes; [`control`] has its lifecycle state, which [`change`] changes.
 
+mod change;
 mod control;
 mod upload;
 
@@ -9,13 +10,14 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use super::lifecycle::{State, UploadState};
 use super::manifest::{Manifest, SessionState, Timestamp};
 use super::spool::Spool;
-use super::{Failure, Layout, Notifier, SessionId};
+use super::{Layout, Notifier, SessionId};
 use crate::audio::Frames;
 use control::Control;
 
-pub use control::Stop;
+pub use change::StateChange;
 pub use upload::Added;
 
 /// A session. Shared by everybody who has to do with it; every change is told by its [`Notifier`].
@@ -61,6 +63,7 @@ impl Session {
     /// Takes a session whose directory exists.
     pub fn open(layout: Layout, manifest: Manifest) -> io::Result<Session> {
         let spool = Spool::open(layout.upload())?;
+        let state = State::loaded(manifest.state, UploadState::of(manifest.upload_complete()));
         Ok(Session {
             id: manifest.id,
             layout,
@@ -72,7 +75,7 @@ impl Session {
             queue_position: AtomicU32::new(0),
             readers: AtomicUsize::new(0),
             removed: AtomicBool::new(false),
-            control: Mutex::new(Control::new()),
+            control: Mutex::new(Control::new(state)),
             notifier: Notifier::default(),
         })
     }
@@ -99,7 +102,7 @@ impl Session {
 
     /// Where it stands.
     pub fn state(&self) -> SessionState {
-        self.manifest().state
+        self.manifest().state()
     }
 
     /// How far it is.
@@ -118,90 +121,31 @@ impl Session {
         }
     }
 
-    /// Changes the manifest, on disk first. A session that has ended stays as it is.
+    /// Changes the manifest, on disk first. A session that has ended or is removed stays as it is.
     ///
     /// # Errors
-    /// What the disk says; then nothing has changed.
+    /// I/O errors from the session directory; then nothing has changed.
     pub fn update(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
-        self.change(change, |written| written)
-    }
-
-    /// Changes the manifest also where it cannot be written: for what the next server would find out by
-    /// itself, and for what must be told even though the disk is full.
-    pub fn settle(&self, change: impl FnOnce(&mut Manifest)) {
-        let told = self.change(change, |written| {
-            if let Err(error) = written {
-                tracing::error!(session = %self.id, %error, "its manifest could not be written");
-            }
-            Ok(())
-        });
-        debug_assert!(told.is_ok(), "nothing else can fail");
-    }
-
-    fn change(
-        &self,
-        change: impl FnOnce(&mut Manifest),
-        judge: impl FnOnce(io::Result<()>) -> io::Result<()>,
-    ) -> io::Result<()> {
         let _one_at_a_time = lock(&self.writing);
         let before = self.manifest();
-        if before.state.is_ended() || self.is_removed() {
+        if before.state().is_ended() || self.is_removed() {
             return Ok(());
         }
         let mut manifest = Manifest::clone(&before);
         change(&mut manifest);
         manifest.updated = Timestamp::now();
-        judge(manifest.write(&self.layout.manifest()))?;
-        self.publish(manifest);
+        manifest.write(&self.layout.manifest())?;
+        self.set_manifest(manifest);
+        self.notifier.notify();
         Ok(())
     }
 
-    /// Ends the session DONE, unless it has ended; `change` writes down what its stems have become. Whoever
-    /// sees that finds no file any more that was of use only before.
-    ///
-    /// # Errors
-    /// What the disk says; then nothing has changed.
-    pub fn complete(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
-        let done = |manifest: &mut Manifest| {
-            manifest.state = SessionState::Done;
-            manifest.commit.overlap_state = false;
-            change(manifest);
-        };
-        self.change(done, |written| written.inspect(|()| self.remove_scratch()))
-    }
-
-    /// Ends the session FAILED, unless it has ended. What is done of its stems stays.
-    pub fn fail(&self, failure: Failure) {
-        tracing::warn!(session = %self.id, %failure, "failed");
-        self.end(move |manifest| {
-            manifest.state = SessionState::Failed;
-            manifest.failure = Some(failure);
-        });
-    }
-
-    /// Ends the session CANCELLED, unless it has ended. What is done of its stems stays.
-    pub fn cancel(&self) {
-        self.end(|manifest| manifest.state = SessionState::Cancelled);
-    }
-
-    /// Ends the session even where the disk is full: the files that nobody can use any more make room
-    /// first, and what cannot be written is at least told while the server runs.
-    fn end(&self, change: impl FnOnce(&mut Manifest)) {
-        self.settle(|manifest| {
-            change(manifest);
-            manifest.commit.overlap_state = false;
-            self.remove_scratch();
-        });
-    }
-
-    /// Says that its files go now, and waits for whoever is writing to them. Answers whether nobody has said so
-    /// before.
-    pub fn retire(&self) -> bool {
+    /// Waits for those that write to its files, then keeps everything from writing to them.
+    pub(super) fn retire(&self) {
         let _no_bytes_come = lock(&self.spool);
         let _no_change_is_written = lock(&self.writing);
-        let first = !self.removed.swap(true, Ordering::AcqRel);
+        self.removed.store(true, Ordering::Release);
         self.notifier.notify();
-        first
     }
 
     /// Whether its files are going or gone.
@@ -209,18 +153,8 @@ impl Session {
         self.removed.load(Ordering::Acquire)
     }
 
-    /// Removes what is of use only while the session computes.
-    pub fn remove_scratch(&self) {
-        // What is left over costs room until the session is deleted, nothing else.
-        let _ = std::fs::remove_file(self.layout.track());
-        for file in self.layout.overlap_states().into_iter().chain(self.layout.all_computing()) {
-            let _ = std::fs::remove_file(file);
-        }
-    }
-
-    fn publish(&self, manifest: Manifest) {
+    fn set_manifest(&self, manifest: Manifest) {
         *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(manifest);
-        self.notifier.notify();
     }
 
     /// Counts frames that have been decoded, at the stems' rate.

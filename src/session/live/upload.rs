@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::{Session, lock};
 use crate::session::failure::{SessionError, too_large};
+use crate::session::manifest::Upload;
 use crate::session::stem_reader::sha256_of_file;
 use crate::session::{Failure, Reason, SessionState};
 
@@ -72,7 +73,12 @@ impl Session {
     /// # Errors
     /// `UploadIncomplete`, `UploadSizeMismatch`, `Ended`; `Failed` for an empty upload or a wrong hash,
     /// with which the session is to end (see [`Session::refusal`]).
-    pub fn finish_upload(&self, total: u64, sha256: Option<&str>) -> Result<(), SessionError> {
+    pub fn finish_upload(
+        &self,
+        total: u64,
+        sha256: Option<&str>,
+        store: impl FnOnce(Upload) -> io::Result<()>,
+    ) -> Result<(), SessionError> {
         let spool = lock(&self.spool);
         if self.manifest().upload.total == Some(total) {
             return Ok(());
@@ -98,13 +104,7 @@ impl Session {
             return Err(SessionError::Failed(failure));
         }
         spool.sync()?;
-        self.update(|manifest| {
-            manifest.upload.total = Some(total);
-            manifest.upload.sha256 = sha256.map(str::to_owned);
-            if manifest.state == SessionState::Uploading {
-                manifest.state = SessionState::Running;
-            }
-        })?;
+        store(Upload { total: Some(total), sha256: sha256.map(str::to_owned) })?;
         // It may have ended at this very moment, and then nothing has changed.
         if self.manifest().upload_complete() { Ok(()) } else { self.check_open() }
     }
@@ -126,7 +126,7 @@ impl Session {
             return Err(SessionError::NotFound(self.id));
         }
         let manifest = self.manifest();
-        match (manifest.failure.clone().or_else(|| self.refusal()), manifest.state) {
+        match (manifest.failure.clone().or_else(|| self.refusal()), manifest.state()) {
             (Some(failure), _) => Err(SessionError::Failed(failure)),
             (None, state) if state.is_ended() => Err(SessionError::Ended(state)),
             _ => Ok(()),

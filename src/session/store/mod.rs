@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use uuid::Uuid;
 
 use super::failure::SessionError;
+use super::lifecycle::{State, StateWriter};
 use super::manifest::{ManifestError, Plan, Timestamp};
 use super::retention::{Retention, RetentionCandidate, expired};
 use super::{Layout, Manifest, Session, SessionId, Settings};
@@ -19,6 +20,7 @@ use crate::files::sync_directory;
 pub struct Store {
     sessions_folder: PathBuf,
     index: RwLock<Index>,
+    state_writer: Mutex<Option<StateWriter>>,
     /// Locked as long as the store lives.
     _lock: File,
 }
@@ -55,7 +57,9 @@ impl Store {
             ),
             fs::TryLockError::Error(error) => error,
         })?;
-        let store = Store { sessions_folder, index: RwLock::default(), _lock: lock };
+        let state_writer = Mutex::new(Some(StateWriter::new()));
+        let index = RwLock::default();
+        let store = Store { sessions_folder, index, state_writer, _lock: lock };
         store.recover()?;
         Ok(store)
     }
@@ -63,6 +67,11 @@ impl Store {
     /// The folder that holds the sessions' directories.
     pub fn folder(&self) -> &Path {
         &self.sessions_folder
+    }
+
+    /// The permission to change the sessions' states; the first caller gets it.
+    pub fn take_state_writer(&self) -> Option<StateWriter> {
+        self.state_writer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn recover(&self) -> io::Result<()> {
@@ -173,15 +182,13 @@ impl Store {
         (page.into_iter().map(|(_, session)| Arc::clone(session)).collect(), last.filter(|_| more))
     }
 
-    /// Removes a session, which must not be computing, and its files; readers keep what they have
-    /// opened.
+    /// Removes the files of a session whose state is [`State::Removed`]. Readers keep the files that they have opened.
     ///
     /// # Errors
-    /// `NotFound` where somebody else removes it; `Storage`. The session is not found any more in any case.
+    /// I/O errors from the session directory. The session is no longer found in any case.
     pub fn remove(&self, session: &Session) -> Result<(), SessionError> {
-        if !session.retire() {
-            return Err(SessionError::NotFound(session.id()));
-        }
+        debug_assert_eq!(session.lifecycle(), State::Removed);
+        session.retire();
         {
             let mut index = self.write();
             let manifest = session.manifest();
@@ -196,8 +203,8 @@ impl Store {
         Ok(fs::remove_dir_all(session.layout().directory())?)
     }
 
-    /// Removes the sessions that the policy lets go; answers how many.
-    pub fn apply(&self, policy: Retention) -> usize {
+    /// The sessions that retention removes now: ended ones that nobody reads.
+    pub fn expired(&self, policy: Retention) -> Vec<Arc<Session>> {
         let candidate = |session: Arc<Session>| RetentionCandidate {
             id: session.id(),
             updated: session.manifest().updated,
@@ -205,19 +212,8 @@ impl Store {
             removable: session.state().is_ended() && !session.has_readers(),
         };
         let candidates = self.all().into_iter().map(candidate).collect();
-        let mut removed = 0;
-        for id in expired(candidates, policy, Timestamp::now()) {
-            let Ok(session) = self.find(id) else { continue };
-            // Somebody may have begun while the others were looked at.
-            if session.has_readers() {
-                continue;
-            }
-            match self.remove(&session) {
-                Ok(()) => removed += 1,
-                Err(error) => tracing::error!(session = %id, %error, "could not be removed"),
-            }
-        }
-        removed
+        let expired = expired(candidates, policy, Timestamp::now());
+        expired.into_iter().filter_map(|id| self.find(id).ok()).collect()
     }
 
     /// Bytes that all sessions hold.

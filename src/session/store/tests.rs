@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::audio::{Frames, Hertz};
+use crate::session::lifecycle::State;
 use crate::session::{Reason, SessionState};
 
 fn plan() -> Plan {
@@ -89,13 +90,14 @@ fn retention_spares_what_runs_and_what_is_read() {
     let store = Store::open(data.path()).unwrap();
     let policy = Retention { age: Duration::ZERO, bytes: 0 };
     let (session, _) = store.create(Settings::default(), plan()).unwrap();
-    assert_eq!(store.apply(policy), 0);
-    session.cancel();
+    assert!(store.expired(policy).is_empty());
+    session.end_for_test(State::Cancelled);
     let lease = session.read_lease();
-    assert_eq!(store.apply(policy), 0);
+    assert!(store.expired(policy).is_empty());
     drop(lease);
-    assert_eq!(store.apply(policy), 1);
-    assert!(matches!(store.remove(&session), Err(SessionError::NotFound(_))), "it is gone once");
+    assert_eq!(store.expired(policy)[0].id(), session.id());
+    session.end_for_test(State::Removed);
+    store.remove(&session).unwrap();
     assert!(matches!(store.find(session.id()), Err(SessionError::NotFound(_))));
     assert!(!session.layout().directory().exists());
 }
@@ -107,7 +109,7 @@ fn a_session_of_a_newer_version_stays_as_it_is() {
     let store = Store::open(data.path()).unwrap();
     let (session, _) = store.create(named(request), plan()).unwrap();
     session.add_bytes(0, b"abc", 100).unwrap();
-    session.cancel();
+    session.end_for_test(State::Cancelled);
     let (id, layout) = (session.id(), session.layout().clone());
     drop((session, store));
     let path = layout.manifest();
@@ -118,11 +120,17 @@ fn a_session_of_a_newer_version_stays_as_it_is() {
     assert!(store.find(id).is_err() && store.all().is_empty() && store.stored_bytes() == 0);
     let (again, new) = store.create(named(request), plan()).unwrap();
     assert!(new && again.id() != id);
-    assert_eq!(store.apply(Retention { age: Duration::ZERO, bytes: 0 }), 0);
+    assert!(store.expired(Retention { age: Duration::ZERO, bytes: 0 }).is_empty());
     drop((again, store));
     drop(Store::open(data.path()).unwrap());
     assert_eq!(fs::read_to_string(&path).unwrap(), newer);
     assert_eq!(fs::read(layout.upload()).unwrap(), b"abc");
+}
+
+/// Finishes an upload as the scheduler does.
+fn finish(session: &Session, total: u64, sha256: Option<&str>) -> Result<(), SessionError> {
+    session
+        .finish_upload(total, sha256, |upload| session.update(|manifest| manifest.upload = upload))
 }
 
 #[test]
@@ -131,24 +139,24 @@ fn an_upload_is_finished_once_and_checked() {
     let store = Store::open(data.path()).unwrap();
     let (session, _) = store.create(Settings::default(), plan()).unwrap();
     session.add_bytes(0, b"abc", 100).unwrap();
-    assert!(matches!(session.finish_upload(4, None), Err(SessionError::UploadIncomplete { .. })));
-    assert!(matches!(session.finish_upload(2, None), Err(SessionError::UploadSizeMismatch { .. })));
+    assert!(matches!(finish(&session, 4, None), Err(SessionError::UploadIncomplete { .. })));
+    assert!(matches!(finish(&session, 2, None), Err(SessionError::UploadSizeMismatch { .. })));
     let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-    session.finish_upload(3, Some(abc)).unwrap();
-    session.finish_upload(3, None).unwrap();
-    assert_eq!(session.state(), SessionState::Running);
+    finish(&session, 3, Some(abc)).unwrap();
+    finish(&session, 3, None).unwrap();
+    assert!(session.manifest().upload_complete());
     assert!(matches!(session.add_bytes(3, b"d", 100), Err(SessionError::UploadFinished { .. })));
     session.add_bytes(0, b"abc", 100).unwrap();
 
     let (damaged, _) = store.create(Settings::default(), plan()).unwrap();
     damaged.add_bytes(0, b"abd", 100).unwrap();
     for _ in 0..2 {
-        assert!(matches!(damaged.finish_upload(3, Some(abc)), Err(SessionError::Failed(_))));
+        assert!(matches!(finish(&damaged, 3, Some(abc)), Err(SessionError::Failed(_))));
         assert!(matches!(damaged.add_bytes(3, b"d", 100), Err(SessionError::Failed(_))));
     }
     assert_eq!(damaged.refusal().unwrap().reason, Reason::UploadHashMismatch);
-    // Whoever gives places ends it.
+    // The scheduler ends it.
     assert_eq!(damaged.state(), SessionState::Uploading);
     let (empty, _) = store.create(Settings::default(), plan()).unwrap();
-    assert!(matches!(empty.finish_upload(0, None), Err(SessionError::Failed(_))));
+    assert!(matches!(finish(&empty, 0, None), Err(SessionError::Failed(_))));
 }

@@ -66,8 +66,8 @@ fn a_graph_that_answers_too_little_fails_and_says_how_much() {
         Settings { model: Some("wrong".into()), allow_fallback: false, ..Settings::default() };
     let (session, _) = separations.create(settings).unwrap();
     let upload = wav(&tones(), 44_100);
-    session.add_bytes(0, &upload, u64::MAX).unwrap();
-    session.finish_upload(upload.len() as u64, None).unwrap();
+    separations.add_bytes(&session, 0, &upload).unwrap();
+    separations.finish_upload(&session, upload.len() as u64, None).unwrap();
     assert_eq!(separations.wait(&session, Duration::from_secs(60)), SessionState::Failed);
     let failure = session.manifest().failure.clone().unwrap();
     assert!(failure.message.contains("not 131072"), "{}", failure.message);

@@ -83,7 +83,7 @@ fn a_pause_in_the_upload_and_a_restart_within_silence_change_no_byte() {
     let (session, _) = separations.create(Settings::default()).unwrap();
     // Two of the silent segments are whole, no later one.
     let part = upload.len() * (5 * STRIDE + SEGMENT - STRIDE + 2000) / SONG;
-    session.add_bytes(0, &upload[..part], u64::MAX).unwrap();
+    separations.add_bytes(&session, 0, &upload[..part]).unwrap();
     let begun = Instant::now();
     while session.manifest().commit.segments < 4 {
         assert!(begun.elapsed() < Duration::from_secs(60), "nothing is committed");
@@ -96,8 +96,8 @@ fn a_pause_in_the_upload_and_a_restart_within_silence_change_no_byte() {
     let separations = open();
     let session = separations.find(session.id()).unwrap();
     separations.resume(&session).unwrap();
-    session.add_bytes(part as u64, &upload[part..], u64::MAX).unwrap();
-    session.finish_upload(upload.len() as u64, None).unwrap();
+    separations.add_bytes(&session, part as u64, &upload[part..]).unwrap();
+    separations.finish_upload(&session, upload.len() as u64, None).unwrap();
     assert_eq!(separations.wait(&session, Duration::from_secs(60)), SessionState::Done);
     assert_eq!(stem(&session, "bass"), whole);
     assert_eq!(stage.calls("a"), 13 - 4);

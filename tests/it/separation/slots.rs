@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use stemwire::audio::Stereo;
 use stemwire::separation::Separations;
 use stemwire::session::failure::SessionError;
-use stemwire::session::{Reason, Session, SessionState, Settings, Stop};
+use stemwire::session::lifecycle::{State, StopReason, UploadState};
+use stemwire::session::{Reason, Session, SessionState, Settings};
 
 use crate::support::pipeline::{DECODER, begin, wav};
 use crate::support::stage::{Script, Stage, cards};
@@ -62,10 +63,16 @@ impl Place {
             self.finish(&session);
         }
         self.wait_until("held");
-        self.separations.leave(&session);
+        self.leave(&session);
         self.wait_until("left");
-        assert!(session.is_pausing());
+        assert!(session.lifecycle().is_pausing());
         session
+    }
+
+    /// The client of the session leaves.
+    fn leave(&self, session: &Arc<Session>) {
+        let call = self.separations.take_over(session).unwrap();
+        self.separations.client_left(session, call);
     }
 
     fn finish(&self, session: &Arc<Session>) {
@@ -141,7 +148,7 @@ fn what_is_about_to_rest_goes_on_where_its_upload_does() {
     // Nothing new, but somebody is there again.
     place.separations.add_bytes(&session, 0, &place.upload[..10]).unwrap();
     fs::remove_file(place.hold()).unwrap();
-    wait_for(|| session.state() == SessionState::Paused || !session.is_pausing());
+    wait_for(|| session.state() == SessionState::Paused || !session.lifecycle().is_pausing());
     assert_eq!(session.state(), SessionState::Uploading);
     place.finish(&session);
     assert_eq!(place.separations.wait(&session, PATIENCE), SessionState::Done);
@@ -151,29 +158,30 @@ fn what_is_about_to_rest_goes_on_where_its_upload_does() {
 fn who_waits_for_what_is_about_to_rest_gets_it() {
     let place = Place::new();
     let session = place.about_to_rest(true);
-    let _reading = session.read_lease();
-    place.separations.resume(&session).unwrap();
+    let _watching = place.separations.watch(&session).unwrap();
     assert_eq!(place.let_go(&session), SessionState::Done);
 
     // And who was there before keeps it from resting.
     fs::write(place.hold(), []).unwrap();
     let session = begin(&place.separations, Settings::default(), &place.upload);
     place.wait_until("held");
-    let _reading = session.read_lease();
-    place.separations.leave(&session);
-    assert!(!session.is_pausing());
+    let _watching = place.separations.watch(&session).unwrap();
+    place.leave(&session);
+    assert!(!session.lifecycle().is_pausing());
     assert_eq!(place.let_go(&session), SessionState::Done);
 }
 
 #[test]
-fn who_is_left_by_the_server_has_not_left() {
+fn a_client_that_the_server_leaves_has_not_left() {
     let place = Place::new();
     fs::write(place.hold(), []).unwrap();
     let session = begin(&place.separations, Settings::default(), &place.upload);
     place.wait_until("held");
-    session.shut_down();
-    place.separations.leave(&session);
-    assert_eq!(session.stop_requested(), Some(Stop::Shutdown), "the next server goes on with it");
+    let call = place.separations.take_over(&session).unwrap();
+    assert!(!place.separations.close(Instant::now()), "it is held");
+    place.separations.client_left(&session, call);
+    let stopping = State::Stopping(UploadState::Complete, StopReason::Shutdown);
+    assert_eq!(session.lifecycle(), stopping, "the next server continues with it");
 }
 
 #[test]

@@ -72,8 +72,8 @@ pub fn open_by(
 /// Begins to separate `upload`, which is all there.
 pub fn begin(separations: &Separations, settings: Settings, upload: &[u8]) -> Arc<Session> {
     let (session, _) = separations.create(settings).unwrap();
-    session.add_bytes(0, upload, u64::MAX).unwrap();
-    session.finish_upload(upload.len() as u64, None).unwrap();
+    separations.add_bytes(&session, 0, upload).unwrap();
+    separations.finish_upload(&session, upload.len() as u64, None).unwrap();
     session
 }
 

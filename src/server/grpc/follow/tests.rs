@@ -7,6 +7,7 @@ use crate::audio::wav::HEADER_BYTES;
 use crate::audio::{Encoding, Hertz};
 use crate::proto::SeparateResponse;
 use crate::proto::separate_response::Message;
+use crate::session::lifecycle::State;
 use crate::session::manifest::{ChangeReason, EngineChange, EngineRecord, Plan};
 use crate::session::{Settings, Store};
 
@@ -97,7 +98,7 @@ async fn what_gets_finished_amid_a_round_waits_for_the_next() {
         yield_now().await;
     }
     finish(&session, 41_000);
-    session.cancel();
+    session.end_for_test(State::Cancelled);
     // A message has 256 KiB at most.
     let rounds = [round(0, 1_000), round(1_000, 32_768), round(33_768, 7_232)].concat();
     assert_eq!(told(receiver).await, rounds);
@@ -117,7 +118,7 @@ async fn an_engine_is_told_before_the_frames_that_it_has_a_part_in() {
     }
     change(&session, 500, "third");
     finish(&session, 1_000);
-    session.cancel();
+    session.end_for_test(State::Cancelled);
     let changes = [("first", 0), ("second", 0), ("third", 500)];
     let changes = changes.map(|(words, frame)| (words.to_owned(), frame, 0)).to_vec();
     assert_eq!(told(receiver).await, [changes, round(0, 1_000)].concat());
@@ -134,7 +135,7 @@ async fn what_changes_after_the_session_was_told_is_news() {
     assert_eq!(first.engine_changes.len(), 1);
     // Also where it concerns frames that are not asked for.
     change(&session, 500, "after");
-    session.cancel();
+    session.end_for_test(State::Cancelled);
     let receiver = followed_from(&session, Frames(900), told_then);
     let after = [("after".to_owned(), 500, 0)];
     assert_eq!(told(receiver).await, [&after[..], &round(900, 100)[..]].concat());

@@ -1,0 +1,85 @@
+//! Resolves what a client asked for to a model and stems.
+
+use super::SeparationError;
+use super::pipeline::{Cause, Context, columns_of, engine_of};
+use crate::audio::{Frames, StemName};
+use crate::engine::fallback::chain::{ModelChoice, SkippedModel};
+use crate::model::ModelCard;
+use crate::session::failure::SessionError;
+use crate::session::manifest::{EngineChange, EngineRecord, Plan};
+use crate::session::{Session, Settings};
+
+/// What settings are resolved to.
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    /// The model that would have been chosen if it worked.
+    pub(super) skipped: Option<SkippedModel>,
+}
+
+/// Resolves settings with the models that are installed and work.
+///
+/// # Errors
+/// `Engine` if no model fits; `Overlap`.
+pub(super) fn plan(settings: &Settings, context: &Context) -> Result<Planned, SeparationError> {
+    let (chain, stems) = (&context.chain, &settings.stems);
+    let ModelChoice { model, skipped } = match &settings.model {
+        Some(name) => chain.named(context.catalog.find(name)?, stems, settings.allow_fallback)?,
+        None => chain.first_for(stems)?,
+    };
+    let card = model.card();
+    let overlap = settings.overlap.unwrap_or(card.overlap);
+    if !(0.0..=ModelCard::MAX_OVERLAP).contains(&overlap) {
+        return Err(SeparationError::Overlap(overlap));
+    }
+    // Windows that are summed are as they are.
+    let columns = columns_of(card);
+    let overlap = if columns.is_some() { card.overlap } else { overlap };
+    let mut stems = settings.stems.clone();
+    if stems.is_empty() {
+        let named = settings.model.as_ref().and(skipped.as_ref());
+        let named = named.and_then(|other| other.model.as_ref());
+        // What stands in for a model that was named yields what that would have.
+        stems.clone_from(named.map_or(&card.stems, |named| &named.card().stems));
+        let has = |name: &str| stems.iter().any(|stem| stem.as_str() == name);
+        if settings.with_accompaniment && has(StemName::VOCALS) && !has(StemName::ACCOMPANIMENT) {
+            stems.push(StemName::accompaniment());
+        }
+    }
+    let plan = Plan {
+        model: card.name.to_string(),
+        model_rate: card.sample_rate,
+        segment: card.segment,
+        stems,
+        overlap,
+        columns,
+    };
+    Ok(Planned { plan, skipped })
+}
+
+/// Records in the manifest that a session begins with another engine than the one that was passed over.
+///
+/// # Errors
+/// `Engine` if the model is no longer installed; `Storage`.
+pub(super) fn note(
+    session: &Session,
+    skipped: &SkippedModel,
+    context: &Context,
+) -> Result<(), SeparationError> {
+    let name = session.manifest().plan.model.clone();
+    let to = context.catalog.find(&name)?;
+    let cause = Cause::of_health(&skipped.error);
+    let from = skipped.model.as_ref().map(|model| engine_of(model, context));
+    let change = EngineChange {
+        from: from.unwrap_or_else(|| EngineRecord::unknown(&skipped.name)),
+        to: engine_of(&to, context),
+        frame: Frames::ZERO,
+        reason: cause.reason,
+        message: format!("{}; {name} begins in its place", cause.message),
+    };
+    let noted = change.clone();
+    session
+        .update(|manifest| manifest.engine_changes.push(change))
+        .map_err(SessionError::Storage)?;
+    context.tell(|observer| observer.engine_changed(&noted));
+    Ok(())
+}

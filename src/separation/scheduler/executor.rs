@@ -1,0 +1,162 @@
+//! Carries out the actions of the lifecycle, under the scheduler's lock.
+
+use std::io;
+use std::sync::Arc;
+
+use super::{OpenSession, Scheduler, Slots};
+use crate::session::lifecycle::{Action, Event, FailureCause, RunEnd, State, step};
+use crate::session::{Failure, Manifest, Reason, Session};
+
+/// What comes with an event.
+pub(super) enum Payload<'a> {
+    Nothing,
+    /// The failure of a run.
+    Failure(Failure),
+    /// What is to be written with the new state.
+    Note(&'a dyn Fn(&mut Manifest)),
+}
+
+/// What an event has done.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::separation) struct Reported {
+    pub(in crate::separation) after: State,
+    /// The caller is to remove the session's files, without the lock.
+    pub(in crate::separation) removes_files: bool,
+}
+
+impl Scheduler {
+    /// Reports an event and fills free slots.
+    ///
+    /// # Errors
+    /// I/O errors where the new state must be written; then nothing has changed.
+    pub(in crate::separation) fn report(
+        self: &Arc<Scheduler>,
+        session: &Arc<Session>,
+        event: Event,
+    ) -> io::Result<Reported> {
+        self.report_with(session, || Some(event))
+    }
+
+    /// Reports the event that `event` returns under the lock, if any.
+    pub(in crate::separation) fn report_with(
+        self: &Arc<Scheduler>,
+        session: &Arc<Session>,
+        event: impl FnOnce() -> Option<Event>,
+    ) -> io::Result<Reported> {
+        let mut slots = self.lock();
+        let Some(event) = event() else {
+            return Ok(Reported { after: session.lifecycle(), removes_files: false });
+        };
+        let reported = self.apply(&mut slots, session, event, Payload::Nothing)?;
+        self.fill(&mut slots);
+        Ok(reported)
+    }
+
+    /// Steps a session's state and carries out the actions.
+    pub(super) fn apply(
+        self: &Arc<Scheduler>,
+        slots: &mut Slots,
+        session: &Arc<Session>,
+        event: Event,
+        payload: Payload<'_>,
+    ) -> io::Result<Reported> {
+        let before = session.lifecycle();
+        let (after, actions) = step(before, event);
+        let mut reported = Reported { after, removes_files: false };
+        if after == before && actions.is_empty() {
+            return Ok(reported);
+        }
+        let note = |manifest: &mut Manifest| {
+            if let Payload::Note(note) = &payload {
+                note(manifest);
+            }
+        };
+        let mut change = session.change_state(&slots.writer, after);
+        for action in actions {
+            match action {
+                Action::Persist => change.persist(note)?,
+                Action::Settle => change.settle(note),
+                Action::Fail(cause) => {
+                    let failure = failure_of(*cause, session, &payload);
+                    tracing::warn!(session = %session.id(), %failure, "session failed");
+                    change.settle(|manifest| {
+                        note(manifest);
+                        manifest.failure = Some(failure);
+                    });
+                }
+                Action::RemoveScratch => change.remove_scratch(),
+                Action::RemoveFiles => reported.removes_files = true,
+                Action::Enqueue => slots.queue.push_back(Arc::clone(session)),
+                Action::LeaveQueue => slots.queue.retain(|queued| queued.id() != session.id()),
+                Action::StartRun => {
+                    session.set_queue_position(0);
+                    slots.open.insert(session.id(), OpenSession::start(self, session));
+                }
+                // Publishing the new state wakes it.
+                Action::RequestStop => {}
+                Action::FreeSlot => {
+                    let open = slots.open.remove(&session.id());
+                    slots.ended.extend(open.and_then(|open| open.thread.ok()));
+                    self.freed.notify_all();
+                }
+                Action::RestartIdleClock => change.restart_idle_clock(),
+                Action::AnnounceShutdown => change.announce_shutdown(),
+            }
+        }
+        change.publish();
+        Ok(reported)
+    }
+
+    /// Grants free slots to the first sessions of the queue.
+    pub(super) fn fill(self: &Arc<Scheduler>, slots: &mut Slots) {
+        while !slots.closed && slots.open.len() < self.limits.open_sessions {
+            let Some(session) = slots.queue.pop_front() else { break };
+            self.apply_or_log(slots, &session, Event::SlotGranted, Payload::Nothing);
+            let started = slots.open.get(&session.id()).map(|open| &open.thread);
+            if let Some(Err(error)) = started {
+                let text = format!("the server has no thread left: {error}; try again later");
+                let failure = Failure::new(Reason::Internal, text);
+                let event = Event::RunEnded(RunEnd::Failed);
+                self.apply_or_log(slots, &session, event, Payload::Failure(failure));
+            }
+        }
+        slots.update_positions();
+    }
+
+    /// The same for an event whose new state need not be written.
+    pub(super) fn apply_or_log(
+        self: &Arc<Scheduler>,
+        slots: &mut Slots,
+        session: &Arc<Session>,
+        event: Event,
+        payload: Payload<'_>,
+    ) -> Reported {
+        match self.apply(slots, session, event, payload) {
+            Ok(reported) => reported,
+            Err(error) => {
+                tracing::error!(session = %session.id(), ?event, %error, "cannot write the state");
+                Reported { after: session.lifecycle(), removes_files: false }
+            }
+        }
+    }
+}
+
+fn failure_of(cause: FailureCause, session: &Session, payload: &Payload<'_>) -> Failure {
+    let given = match cause {
+        FailureCause::UploadRefused => session.refusal(),
+        FailureCause::RunFailed => match payload {
+            Payload::Failure(failure) => Some(failure.clone()),
+            Payload::Nothing | Payload::Note(_) => None,
+        },
+        FailureCause::ResumeWindowPassed => Some(Failure::new(
+            Reason::ResumeWindowEnded,
+            "the session was not resumed in time; send the song again",
+        )),
+        FailureCause::CrashedTooOften => Some(Failure::new(
+            Reason::CrashedTooOften,
+            "the server ended abnormally with this session again and again; convert the file and send it \
+             anew",
+        )),
+    };
+    given.unwrap_or_else(|| Failure::new(Reason::Internal, "the session failed without a reason"))
+}

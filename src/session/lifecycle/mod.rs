@@ -1,0 +1,267 @@
+//! The lifecycle of a session: its states, the events that change them, and the actions that follow.
+//!
+//! [`step`] is a pure function and the only place that decides what happens when a client leaves, an upload ends, a
+//! limit passes, or the server stops. The scheduler reports events and carries out the actions under its lock; it owns
+//! the [`StateWriter`] without which no state can be changed.
+//!
+//! ```text
+//!   Unscheduled --> Queued --> Open --> Done | Failed
+//!                     ^ |       |
+//!                     | v       v
+//!                   Paused <-- Stopping --> Cancelled | Failed | Queued | Unscheduled
+//!
+//!   Paused --> Failed (resume window)       Done | Failed | Cancelled --> Removed
+//! ```
+
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use step::step;
+
+use super::SessionState;
+use super::settings::OnDisconnect;
+
+/// The state of a session: where it is scheduled, and what its manifest says of it ([`State::saved`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Not scheduled: just created, just loaded from disk, or left for the next server.
+    Unscheduled {
+        /// Whether the upload is complete.
+        upload: UploadState,
+        /// Whether it is paused on disk.
+        paused: bool,
+    },
+    /// In the queue.
+    Queued(UploadState),
+    /// In a slot; its pipeline runs.
+    Open(UploadState),
+    /// In a slot; its pipeline has been asked to stop and has not yet stopped.
+    Stopping(UploadState, StopReason),
+    /// Nothing is computed; it can be resumed until the resume window has passed.
+    Paused(UploadState),
+    /// All stems are complete.
+    Done,
+    /// It ended with a failure.
+    Failed,
+    /// A client ended it.
+    Cancelled,
+    /// Its files are being removed or are gone.
+    Removed,
+}
+
+/// Whether all bytes of an upload have arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UploadState {
+    /// More bytes may come.
+    Receiving,
+    /// Finished by the client, with the number of bytes that are stored.
+    Complete,
+}
+
+/// Why a pipeline has been asked to stop, and so what follows when it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StopReason {
+    /// The server stops. The next one resumes the session.
+    Shutdown,
+    /// The session is to be paused.
+    Pause,
+    /// It was to be paused and is wanted again: it goes back to the queue.
+    Requeue,
+    /// A client ends it.
+    Cancel,
+    /// Its upload was refused: it fails.
+    Refuse,
+}
+
+/// What can happen to a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// It was created.
+    Created,
+    /// A client, or the server after a restart, wants it to continue.
+    ResumeRequested,
+    /// A new call holds the session; the call before is out.
+    TakenOver,
+    /// A client watches it.
+    WatcherJoined,
+    /// A slot is free, and it is first in the queue.
+    SlotGranted,
+    /// A client sends bytes of the upload.
+    BytesArrived,
+    /// The client has finished the upload, and what it sent is valid.
+    UploadFinished,
+    /// The upload is invalid, too long, or cannot be stored because the disk is full.
+    UploadRefused,
+    /// No bytes of an incomplete upload have come for too long.
+    UploadIdle,
+    /// The call that holds the session broke off.
+    ClientLeft {
+        /// What the session's settings want in this case.
+        policy: OnDisconnect,
+        /// Whether other clients read the session.
+        watched: bool,
+    },
+    /// A call that only waits for the result of a complete upload broke off.
+    WaiterLeft {
+        /// What the session's settings want in this case.
+        policy: OnDisconnect,
+        /// Whether other clients read the session.
+        watched: bool,
+    },
+    /// An upload form broke off before it was complete. Its client never received the session's id.
+    FormAbandoned,
+    /// A client cancels it.
+    CancelRequested,
+    /// A client deletes it. Reported again once its slot is free.
+    DeleteRequested,
+    /// The pipeline has returned. A full disk makes it fail.
+    RunEnded(RunEnd),
+    /// It has been paused for longer than the resume window.
+    ResumeWindowPassed,
+    /// This server stops.
+    ServerStopping,
+    /// This server has loaded it from disk.
+    ServerRestarted {
+        /// Whether it has been recovered too often without progress.
+        exhausted: bool,
+    },
+    /// It has ended, nobody reads it, and retention removes it.
+    RetentionExpired,
+}
+
+/// How a pipeline returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RunEnd {
+    /// All stems are complete.
+    Done,
+    /// It stopped as it was asked to, or because the engines are shutting down.
+    Stopped,
+    /// It cannot continue.
+    Failed,
+}
+
+/// What the scheduler does after a step, in the order listed. Every change of state also notifies the session's waiters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Write the new state. If that fails, the event is refused and the old state stays; always the first action.
+    Persist,
+    /// Write the new state; it holds in memory even if that fails.
+    Settle,
+    /// Settle FAILED with this failure.
+    Fail(FailureCause),
+    /// Remove the files that only a running session needs. Before a write, it frees space for it.
+    RemoveScratch,
+    /// Remove the session's directory, once the lock is released.
+    RemoveFiles,
+    /// Append it to the queue.
+    Enqueue,
+    /// Take it out of the queue.
+    LeaveQueue,
+    /// Take a slot and run the pipeline in a thread of its own.
+    StartRun,
+    /// Wake the pipeline, which then finds that it is to stop.
+    RequestStop,
+    /// Release the slot.
+    FreeSlot,
+    /// Start to measure idle time anew.
+    RestartIdleClock,
+    /// Make calls that wait for the session return with SHUTTING_DOWN.
+    AnnounceShutdown,
+}
+
+/// Where the failure of a FAILED session comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureCause {
+    /// The upload was refused; the session keeps the failure.
+    UploadRefused,
+    /// The pipeline returned the failure.
+    RunFailed,
+    /// It was not resumed in time.
+    ResumeWindowPassed,
+    /// The server ended abnormally with it too often.
+    CrashedTooOften,
+}
+
+/// The permission to change the states of a store's sessions. There is one; the scheduler holds it under its lock.
+#[derive(Debug)]
+pub struct StateWriter(());
+
+impl StateWriter {
+    /// For the store that owns the sessions.
+    pub(in crate::session) fn new() -> StateWriter {
+        StateWriter(())
+    }
+}
+
+impl State {
+    /// The state of a session whose manifest has this state.
+    pub fn loaded(saved: SessionState, upload: UploadState) -> State {
+        match saved {
+            SessionState::Uploading => {
+                State::Unscheduled { upload: UploadState::Receiving, paused: false }
+            }
+            SessionState::Running => {
+                State::Unscheduled { upload: UploadState::Complete, paused: false }
+            }
+            SessionState::Paused => State::Unscheduled { upload, paused: true },
+            SessionState::Done => State::Done,
+            SessionState::Failed => State::Failed,
+            SessionState::Cancelled => State::Cancelled,
+        }
+    }
+
+    /// The state in the manifest, which is the one on the wire. A session that is removed before it has ended is
+    /// CANCELLED to those who still read it.
+    pub fn saved(self) -> SessionState {
+        match self {
+            State::Unscheduled { paused: true, .. } | State::Paused(_) => SessionState::Paused,
+            State::Unscheduled { upload, paused: false }
+            | State::Queued(upload)
+            | State::Open(upload)
+            | State::Stopping(upload, _) => match upload {
+                UploadState::Receiving => SessionState::Uploading,
+                UploadState::Complete => SessionState::Running,
+            },
+            State::Done => SessionState::Done,
+            State::Failed => SessionState::Failed,
+            State::Cancelled | State::Removed => SessionState::Cancelled,
+        }
+    }
+
+    /// Whether it occupies a slot.
+    pub fn has_slot(self) -> bool {
+        match self {
+            State::Open(_) | State::Stopping(..) => true,
+            State::Unscheduled { .. }
+            | State::Queued(_)
+            | State::Paused(_)
+            | State::Done
+            | State::Failed
+            | State::Cancelled
+            | State::Removed => false,
+        }
+    }
+
+    /// Whether its pipeline is to stop.
+    pub fn is_stopping(self) -> bool {
+        matches!(self, State::Stopping(..))
+    }
+
+    /// Whether it is paused or about to be: it needs to be resumed to continue.
+    pub fn is_pausing(self) -> bool {
+        matches!(
+            self,
+            State::Paused(_)
+                | State::Stopping(_, StopReason::Pause)
+                | State::Unscheduled { paused: true, .. }
+        )
+    }
+}
+
+impl UploadState {
+    /// `Complete` if the upload has been finished.
+    pub fn of(complete: bool) -> UploadState {
+        if complete { UploadState::Complete } else { UploadState::Receiving }
+    }
+}

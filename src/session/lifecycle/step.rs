@@ -1,0 +1,240 @@
+//! The table of the lifecycle: one section per event, one line per group of states that it treats alike.
+
+use super::Action::*;
+use super::FailureCause::*;
+use super::RunEnd;
+use super::State::{self, *};
+use super::StopReason::*;
+use super::UploadState::*;
+use super::{Action, Event};
+use crate::session::settings::OnDisconnect;
+
+/// The state after an event, and the actions that lead there, in order.
+///
+/// Pairs that change nothing are listed with [`unchanged`]; among them are those that cannot occur, such as the end of a
+/// run without a slot.
+pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
+    match event {
+        // Somebody wants the session: it is scheduled, unless it is or has ended.
+        Event::Created | Event::ResumeRequested | Event::TakenOver => match state {
+            Unscheduled { upload, paused: false } => (Queued(upload), &[RestartIdleClock, Enqueue]),
+            Unscheduled { upload, paused: true } | Paused(upload) => resumed(upload),
+            Stopping(upload, Pause) => (Stopping(upload, Requeue), &[]),
+            Queued(_) | Open(_) | Stopping(_, Shutdown | Requeue | Cancel | Refuse) => {
+                unchanged(state)
+            }
+            Done | Failed | Cancelled | Removed => unchanged(state),
+        },
+
+        // A watcher wants what can be computed without more bytes; an incomplete upload waits for its sender.
+        Event::WatcherJoined => match state {
+            Unscheduled { upload: Complete, paused: false } => {
+                (Queued(Complete), &[RestartIdleClock, Enqueue])
+            }
+            Unscheduled { upload: Complete, paused: true } | Paused(Complete) => resumed(Complete),
+            Stopping(Complete, Pause) => (Stopping(Complete, Requeue), &[]),
+            Unscheduled { upload: Receiving, paused: true | false } => unchanged(state),
+            Paused(Receiving) | Stopping(Receiving, Pause) => unchanged(state),
+            Queued(_) | Open(_) | Stopping(_, Shutdown | Requeue | Cancel | Refuse) => {
+                unchanged(state)
+            }
+            Done | Failed | Cancelled | Removed => unchanged(state),
+        },
+
+        Event::SlotGranted => match state {
+            Queued(upload) => (Open(upload), &[RestartIdleClock, StartRun]),
+            Unscheduled { .. } | Open(_) | Stopping(..) | Paused(_) => unchanged(state),
+            Done | Failed | Cancelled | Removed => unchanged(state),
+        },
+
+        // Bytes resume what is paused, also those that repeat stored ones: the sender is back.
+        Event::BytesArrived => match state {
+            Unscheduled { upload, paused: true } | Paused(upload) => resumed(upload),
+            Stopping(upload, Pause) => (Stopping(upload, Requeue), &[]),
+            Unscheduled { upload: _, paused: false } | Queued(_) | Open(_) => unchanged(state),
+            Stopping(_, Shutdown | Requeue | Cancel | Refuse) => unchanged(state),
+            Done | Failed | Cancelled | Removed => unchanged(state),
+        },
+
+        // Resuming is an event of its own, since the queue may be full.
+        Event::UploadFinished => match state {
+            Unscheduled { upload: Receiving, paused } => {
+                (Unscheduled { upload: Complete, paused }, &[Persist])
+            }
+            Queued(Receiving) => (Queued(Complete), &[Persist]),
+            Open(Receiving) => (Open(Complete), &[Persist]),
+            Stopping(Receiving, reason) => (Stopping(Complete, reason), &[Persist]),
+            Paused(Receiving) => (Paused(Complete), &[Persist]),
+            Unscheduled { upload: Complete, paused: true | false } => unchanged(state),
+            Queued(Complete) | Open(Complete) | Stopping(Complete, _) | Paused(Complete) => {
+                unchanged(state)
+            }
+            Done | Failed | Cancelled | Removed => unchanged(state),
+        },
+
+        // A refused upload fails the session, whatever else it was to stop for.
+        Event::UploadRefused => match state {
+            Unscheduled { .. } | Paused(_) => (Failed, &[RemoveScratch, Fail(UploadRefused)]),
+            Queued(_) => (Failed, &[LeaveQueue, RemoveScratch, Fail(UploadRefused)]),
+            Open(upload) => (Stopping(upload, Refuse), &[RequestStop]),
+            Stopping(upload, Shutdown | Pause | Requeue | Cancel) => {
+                (Stopping(upload, Refuse), &[])
+            }
+            Stopping(_, Refuse) => unchanged(state),
+            Done | Failed | Cancelled | Removed => unchanged(state),
+        },
+
+        // Watchers cannot keep an incomplete upload going; a complete one is computed for them.
+        Event::UploadIdle | Event::ClientLeft { policy: OnDisconnect::Pause, watched: true } => {
+            match state {
+                Queued(Receiving) => (Paused(Receiving), &[LeaveQueue, Settle]),
+                Open(Receiving) => (Stopping(Receiving, Pause), &[RequestStop]),
+                Stopping(Receiving, Requeue) => (Stopping(Receiving, Pause), &[]),
+                Queued(Complete) | Open(Complete) | Stopping(Complete, Requeue) => unchanged(state),
+                // When the server stops, it is the server that left.
+                Unscheduled { .. } | Stopping(_, Shutdown) => unchanged(state),
+                Stopping(_, Pause | Cancel | Refuse) | Paused(_) => unchanged(state),
+                Done | Failed | Cancelled | Removed => unchanged(state),
+            }
+        }
+        Event::ClientLeft { policy: OnDisconnect::Pause, watched: false }
+        | Event::WaiterLeft { policy: OnDisconnect::Pause, watched: false } => match state {
+            Queued(upload) => (Paused(upload), &[LeaveQueue, Settle]),
+            Open(upload) => (Stopping(upload, Pause), &[RequestStop]),
+            Stopping(upload, Requeue) => (Stopping(upload, Pause), &[]),
+            Unscheduled { .. } | Stopping(_, Shutdown) => unchanged(state),
+            Stopping(_, Pause | Cancel | Refuse) | Paused(_) => unchanged(state),
+            Done | Failed | Cancelled | Removed => unchanged(state),
+        },
+        Event::ClientLeft { policy: OnDisconnect::Cancel, watched: true | false }
+        | Event::WaiterLeft { policy: OnDisconnect::Cancel, watched: false } => match state {
+            Queued(_) => (Cancelled, &[LeaveQueue, RemoveScratch, Settle]),
+            Open(upload) => (Stopping(upload, Cancel), &[RequestStop]),
+            Stopping(upload, Pause | Requeue) => (Stopping(upload, Cancel), &[]),
+            Paused(_) => (Cancelled, &[RemoveScratch, Settle]),
+            Unscheduled { .. } | Stopping(_, Shutdown) => unchanged(state),
+            Stopping(_, Cancel | Refuse) => unchanged(state),
+            Done | Failed | Cancelled | Removed => unchanged(state),
+        },
+        // Of a call that only waits, nothing more is needed: it may go while others read.
+        Event::WaiterLeft { policy: OnDisconnect::Pause | OnDisconnect::Cancel, watched: true } => {
+            unchanged(state)
+        }
+        Event::ClientLeft { policy: OnDisconnect::Continue, watched: true | false }
+        | Event::WaiterLeft { policy: OnDisconnect::Continue, watched: true | false } => {
+            unchanged(state)
+        }
+
+        // A session that has ended by itself stays and tells why.
+        Event::FormAbandoned => match state {
+            Done | Failed | Cancelled => unchanged(state),
+            Unscheduled { .. } | Queued(_) | Open(_) | Stopping(..) | Paused(_) | Removed => {
+                step(state, Event::DeleteRequested)
+            }
+        },
+
+        Event::CancelRequested => match state {
+            Unscheduled { .. } | Paused(_) => (Cancelled, &[RemoveScratch, Settle]),
+            Queued(_) => (Cancelled, &[LeaveQueue, RemoveScratch, Settle]),
+            Open(upload) => (Stopping(upload, Cancel), &[RequestStop]),
+            Stopping(upload, Shutdown | Pause | Requeue) => (Stopping(upload, Cancel), &[]),
+            Stopping(_, Cancel | Refuse) => unchanged(state),
+            Done | Failed | Cancelled | Removed => unchanged(state),
+        },
+
+        // What occupies a slot is cancelled first. Watchers see CANCELLED before the files go.
+        Event::DeleteRequested => match state {
+            Unscheduled { .. } | Paused(_) => (Removed, &[RemoveScratch, Settle, RemoveFiles]),
+            Queued(_) => (Removed, &[LeaveQueue, RemoveScratch, Settle, RemoveFiles]),
+            Open(upload) => (Stopping(upload, Cancel), &[RequestStop]),
+            Stopping(upload, Shutdown | Pause | Requeue) => (Stopping(upload, Cancel), &[]),
+            Stopping(_, Cancel | Refuse) => unchanged(state),
+            Done | Failed | Cancelled => (Removed, &[RemoveFiles]),
+            Removed => unchanged(state),
+        },
+
+        // Completion counts even if it came while the run was to stop.
+        Event::RunEnded(RunEnd::Done) => match state {
+            Open(_) | Stopping(_, Shutdown | Pause | Requeue | Cancel) => {
+                (Done, &[Persist, RemoveScratch, FreeSlot])
+            }
+            Stopping(_, Refuse) => refused(),
+            Unscheduled { .. } | Queued(_) | Paused(_) => unchanged(state),
+            Done | Failed | Cancelled | Removed => unchanged(state),
+        },
+        Event::RunEnded(RunEnd::Failed) => match state {
+            Open(_) | Stopping(_, Shutdown | Pause | Requeue | Cancel) => {
+                (Failed, &[RemoveScratch, Fail(RunFailed), FreeSlot])
+            }
+            Stopping(_, Refuse) => refused(),
+            Unscheduled { .. } | Queued(_) | Paused(_) => unchanged(state),
+            Done | Failed | Cancelled | Removed => unchanged(state),
+        },
+        // The state on disk stays where the next server is to continue.
+        Event::RunEnded(RunEnd::Stopped) => match state {
+            Open(upload) | Stopping(upload, Shutdown) => {
+                (Unscheduled { upload, paused: false }, &[FreeSlot])
+            }
+            Stopping(upload, Pause) => (Paused(upload), &[Settle, FreeSlot]),
+            Stopping(upload, Requeue) => (Queued(upload), &[FreeSlot, Enqueue]),
+            Stopping(_, Cancel) => (Cancelled, &[RemoveScratch, Settle, FreeSlot]),
+            Stopping(_, Refuse) => refused(),
+            Unscheduled { .. } | Queued(_) | Paused(_) => unchanged(state),
+            Done | Failed | Cancelled | Removed => unchanged(state),
+        },
+
+        Event::ResumeWindowPassed => match state {
+            Paused(_) => (Failed, &[RemoveScratch, Fail(ResumeWindowPassed)]),
+            Unscheduled { .. } | Queued(_) | Open(_) | Stopping(..) => unchanged(state),
+            Done | Failed | Cancelled | Removed => unchanged(state),
+        },
+
+        Event::ServerStopping => match state {
+            Queued(upload) => {
+                (Unscheduled { upload, paused: false }, &[LeaveQueue, AnnounceShutdown])
+            }
+            Open(upload) => (Stopping(upload, Shutdown), &[RequestStop, AnnounceShutdown]),
+            Stopping(upload, Requeue) => (Stopping(upload, Shutdown), &[AnnounceShutdown]),
+            Stopping(_, Shutdown | Pause | Cancel | Refuse) => (state, &[AnnounceShutdown]),
+            Paused(upload) => (Unscheduled { upload, paused: true }, &[AnnounceShutdown]),
+            Unscheduled { .. } => (state, &[AnnounceShutdown]),
+            Done | Failed | Cancelled | Removed => unchanged(state),
+        },
+
+        // Complete uploads are resumed by the server, oldest first, once all are loaded; the others wait for their senders.
+        Event::ServerRestarted { exhausted } => match (state, exhausted) {
+            (Unscheduled { upload: Complete, paused: false }, false) => (state, &[Settle]),
+            (Unscheduled { upload: Complete, paused: false }, true) => {
+                (Failed, &[RemoveScratch, Fail(CrashedTooOften)])
+            }
+            (Unscheduled { upload: Receiving, paused: false }, true | false) => {
+                (Paused(Receiving), &[Settle])
+            }
+            (Unscheduled { upload, paused: true }, true | false) => (Paused(upload), &[]),
+            (Queued(_) | Open(_) | Stopping(..) | Paused(_), true | false) => unchanged(state),
+            (Done | Failed | Cancelled | Removed, true | false) => unchanged(state),
+        },
+
+        Event::RetentionExpired => match state {
+            Done | Failed | Cancelled => (Removed, &[RemoveFiles]),
+            Unscheduled { .. } | Queued(_) | Open(_) | Stopping(..) | Paused(_) | Removed => {
+                unchanged(state)
+            }
+        },
+    }
+}
+
+/// A pair that is ignored or cannot occur.
+fn unchanged(state: State) -> (State, &'static [Action]) {
+    (state, &[])
+}
+
+/// A paused session goes to the queue, and is UPLOADING or RUNNING again.
+fn resumed(upload: super::UploadState) -> (State, &'static [Action]) {
+    (Queued(upload), &[Persist, RestartIdleClock, Enqueue])
+}
+
+/// A run whose upload was refused meanwhile, however it ended.
+fn refused() -> (State, &'static [Action]) {
+    (Failed, &[RemoveScratch, Fail(UploadRefused), FreeSlot])
+}

@@ -1,0 +1,133 @@
+//! The lifecycle against a table that was written independently of the code, and under random events.
+
+mod properties;
+mod table;
+
+use super::*;
+
+/// Every state, with the name that the tables use: a letter, and `-` or `+` for an incomplete or complete upload.
+pub(super) const STATES: [(&str, State); 24] = {
+    use StopReason::{Cancel, Pause, Refuse, Requeue, Shutdown};
+    use UploadState::{Complete, Receiving};
+    [
+        ("u-", State::Unscheduled { upload: Receiving, paused: false }),
+        ("u+", State::Unscheduled { upload: Complete, paused: false }),
+        ("z-", State::Unscheduled { upload: Receiving, paused: true }),
+        ("z+", State::Unscheduled { upload: Complete, paused: true }),
+        ("q-", State::Queued(Receiving)),
+        ("q+", State::Queued(Complete)),
+        ("o-", State::Open(Receiving)),
+        ("o+", State::Open(Complete)),
+        ("s-", State::Stopping(Receiving, Shutdown)),
+        ("s+", State::Stopping(Complete, Shutdown)),
+        ("p-", State::Stopping(Receiving, Pause)),
+        ("p+", State::Stopping(Complete, Pause)),
+        ("r-", State::Stopping(Receiving, Requeue)),
+        ("r+", State::Stopping(Complete, Requeue)),
+        ("c-", State::Stopping(Receiving, Cancel)),
+        ("c+", State::Stopping(Complete, Cancel)),
+        ("f-", State::Stopping(Receiving, Refuse)),
+        ("f+", State::Stopping(Complete, Refuse)),
+        ("w-", State::Paused(Receiving)),
+        ("w+", State::Paused(Complete)),
+        ("D", State::Done),
+        ("F", State::Failed),
+        ("C", State::Cancelled),
+        ("X", State::Removed),
+    ]
+};
+
+/// Every event, with the name that the tables use. Of a call that left: its policy, and `+` if others read the session.
+pub(super) const EVENTS: [(&str, Event); 32] = {
+    use Event::*;
+    use OnDisconnect::{Cancel, Continue, Pause};
+    [
+        ("created", Created),
+        ("resume", ResumeRequested),
+        ("take-over", TakenOver),
+        ("watcher", WatcherJoined),
+        ("slot", SlotGranted),
+        ("bytes", BytesArrived),
+        ("finished", UploadFinished),
+        ("refused", UploadRefused),
+        ("idle", UploadIdle),
+        ("left-pause", ClientLeft { policy: Pause, watched: false }),
+        ("left-pause+", ClientLeft { policy: Pause, watched: true }),
+        ("left-continue", ClientLeft { policy: Continue, watched: false }),
+        ("left-continue+", ClientLeft { policy: Continue, watched: true }),
+        ("left-cancel", ClientLeft { policy: Cancel, watched: false }),
+        ("left-cancel+", ClientLeft { policy: Cancel, watched: true }),
+        ("wait-pause", WaiterLeft { policy: Pause, watched: false }),
+        ("wait-pause+", WaiterLeft { policy: Pause, watched: true }),
+        ("wait-continue", WaiterLeft { policy: Continue, watched: false }),
+        ("wait-continue+", WaiterLeft { policy: Continue, watched: true }),
+        ("wait-cancel", WaiterLeft { policy: Cancel, watched: false }),
+        ("wait-cancel+", WaiterLeft { policy: Cancel, watched: true }),
+        ("abandoned", FormAbandoned),
+        ("cancel", CancelRequested),
+        ("delete", DeleteRequested),
+        ("run-done", RunEnded(RunEnd::Done)),
+        ("run-stopped", RunEnded(RunEnd::Stopped)),
+        ("run-failed", RunEnded(RunEnd::Failed)),
+        ("window", ResumeWindowPassed),
+        ("stopping", ServerStopping),
+        ("restarted", ServerRestarted { exhausted: false }),
+        ("exhausted", ServerRestarted { exhausted: true }),
+        ("retention", RetentionExpired),
+    ]
+};
+
+/// The name of a state in the tables.
+pub(super) fn name(state: State) -> &'static str {
+    STATES.iter().find(|(_, known)| *known == state).map_or("?", |(name, _)| name)
+}
+
+/// The names here are a list by hand: this fails to compile when a variant is added, and the constants above need it.
+#[allow(dead_code)]
+fn every_variant_is_listed(state: State, event: Event, end: RunEnd, reason: StopReason) {
+    match state {
+        State::Unscheduled {
+            upload: UploadState::Receiving | UploadState::Complete,
+            paused: _,
+        }
+        | State::Queued(_)
+        | State::Open(_)
+        | State::Stopping(..)
+        | State::Paused(_)
+        | State::Done
+        | State::Failed
+        | State::Cancelled
+        | State::Removed => {}
+    }
+    match event {
+        Event::Created
+        | Event::ResumeRequested
+        | Event::TakenOver
+        | Event::WatcherJoined
+        | Event::SlotGranted
+        | Event::BytesArrived
+        | Event::UploadFinished
+        | Event::UploadRefused
+        | Event::UploadIdle
+        | Event::ClientLeft { policy: _, watched: _ }
+        | Event::WaiterLeft { policy: _, watched: _ }
+        | Event::FormAbandoned
+        | Event::CancelRequested
+        | Event::DeleteRequested
+        | Event::RunEnded(_)
+        | Event::ResumeWindowPassed
+        | Event::ServerStopping
+        | Event::ServerRestarted { exhausted: _ }
+        | Event::RetentionExpired => {}
+    }
+    match end {
+        RunEnd::Done | RunEnd::Stopped | RunEnd::Failed => {}
+    }
+    match reason {
+        StopReason::Shutdown
+        | StopReason::Pause
+        | StopReason::Requeue
+        | StopReason::Cancel
+        | StopReason::Refuse => {}
+    }
+}

@@ -1,0 +1,164 @@
+//! Every pair of a state and an event.
+
+use std::collections::{HashMap, HashSet};
+
+use super::*;
+
+/// The state after each event (rows) in each state (columns); `.` where nothing happens.
+const NEXT: &str = "
+                u- u+ z- z+ q- q+ o- o+ s- s+ p- p+ r- r+ c- c+ f- f+ w- w+ D  F  C  X
+created         q- q+ q- q+ .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .
+resume          q- q+ q- q+ .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .
+take-over       q- q+ q- q+ .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .
+watcher         .  q+ .  q+ .  .  .  .  .  .  .  r+ .  .  .  .  .  .  .  q+ .  .  .  .
+slot            .  .  .  .  o- o+ .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+bytes           .  .  q- q+ .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .
+finished        u+ .  z+ .  q+ .  o+ .  s+ .  p+ .  r+ .  c+ .  f+ .  w+ .  .  .  .  .
+refused         F  F  F  F  F  F  f- f+ f- f+ f- f+ f- f+ f- f+ .  .  F  F  .  .  .  .
+idle            .  .  .  .  w- .  p- .  .  .  .  .  p- .  .  .  .  .  .  .  .  .  .  .
+left-pause      .  .  .  .  w- w+ p- p+ .  .  .  .  p- p+ .  .  .  .  .  .  .  .  .  .
+left-pause+     .  .  .  .  w- .  p- .  .  .  .  .  p- .  .  .  .  .  .  .  .  .  .  .
+left-continue   .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+left-continue+  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+left-cancel     .  .  .  .  C  C  c- c+ .  .  c- c+ c- c+ .  .  .  .  C  C  .  .  .  .
+left-cancel+    .  .  .  .  C  C  c- c+ .  .  c- c+ c- c+ .  .  .  .  C  C  .  .  .  .
+wait-pause      .  .  .  .  w- w+ p- p+ .  .  .  .  p- p+ .  .  .  .  .  .  .  .  .  .
+wait-pause+     .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+wait-continue   .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+wait-continue+  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+wait-cancel     .  .  .  .  C  C  c- c+ .  .  c- c+ c- c+ .  .  .  .  C  C  .  .  .  .
+wait-cancel+    .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+abandoned       X  X  X  X  X  X  c- c+ c- c+ c- c+ c- c+ .  .  .  .  X  X  .  .  .  .
+cancel          C  C  C  C  C  C  c- c+ c- c+ c- c+ c- c+ .  .  .  .  C  C  .  .  .  .
+delete          X  X  X  X  X  X  c- c+ c- c+ c- c+ c- c+ .  .  .  .  X  X  X  X  X  .
+run-done        .  .  .  .  .  .  D  D  D  D  D  D  D  D  D  D  F  F  .  .  .  .  .  .
+run-stopped     .  .  .  .  .  .  u- u+ u- u+ w- w+ q- q+ C  C  F  F  .  .  .  .  .  .
+run-failed      .  .  .  .  .  .  F  F  F  F  F  F  F  F  F  F  F  F  .  .  .  .  .  .
+window          .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  F  F  .  .  .  .
+stopping        u- u+ z- z+ u- u+ s- s+ s- s+ p- p+ s- s+ c- c+ f- f+ z- z+ .  .  .  .
+restarted       w- u+ w- w+ .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+exhausted       w- F  w- w+ .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+retention       .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  X  X  X  .
+";
+
+/// The actions of each change between kinds of states: from, to, the events (`*` for any), the actions.
+const ACTIONS: &str = "
+u q created,resume,take-over,watcher: RestartIdleClock Enqueue
+u u restarted: Settle
+z q *: Persist RestartIdleClock Enqueue
+w q *: Persist RestartIdleClock Enqueue
+p r *:
+q o slot: RestartIdleClock StartRun
+u u finished: Persist
+z z finished: Persist
+q q finished: Persist
+o o finished: Persist
+s s finished: Persist
+p p finished: Persist
+r r finished: Persist
+c c finished: Persist
+f f finished: Persist
+w w finished: Persist
+u F refused: RemoveScratch Fail(UploadRefused)
+z F refused: RemoveScratch Fail(UploadRefused)
+w F refused: RemoveScratch Fail(UploadRefused)
+q F refused: LeaveQueue RemoveScratch Fail(UploadRefused)
+o f refused: RequestStop
+s f refused:
+p f refused:
+r f refused:
+c f refused:
+q w *: LeaveQueue Settle
+o p *: RequestStop
+r p *:
+q C *: LeaveQueue RemoveScratch Settle
+o c *: RequestStop
+s c *:
+p c *:
+r c *:
+u C cancel: RemoveScratch Settle
+z C cancel: RemoveScratch Settle
+w C *: RemoveScratch Settle
+u X *: RemoveScratch Settle RemoveFiles
+z X *: RemoveScratch Settle RemoveFiles
+w X *: RemoveScratch Settle RemoveFiles
+q X *: LeaveQueue RemoveScratch Settle RemoveFiles
+D X *: RemoveFiles
+F X *: RemoveFiles
+C X *: RemoveFiles
+o D run-done: Persist RemoveScratch FreeSlot
+s D run-done: Persist RemoveScratch FreeSlot
+p D run-done: Persist RemoveScratch FreeSlot
+r D run-done: Persist RemoveScratch FreeSlot
+c D run-done: Persist RemoveScratch FreeSlot
+o F run-failed: RemoveScratch Fail(RunFailed) FreeSlot
+s F run-failed: RemoveScratch Fail(RunFailed) FreeSlot
+p F run-failed: RemoveScratch Fail(RunFailed) FreeSlot
+r F run-failed: RemoveScratch Fail(RunFailed) FreeSlot
+c F run-failed: RemoveScratch Fail(RunFailed) FreeSlot
+f F *: RemoveScratch Fail(UploadRefused) FreeSlot
+o u run-stopped: FreeSlot
+s u run-stopped: FreeSlot
+p w run-stopped: Settle FreeSlot
+r q run-stopped: FreeSlot Enqueue
+c C run-stopped: RemoveScratch Settle FreeSlot
+w F window: RemoveScratch Fail(ResumeWindowPassed)
+q u stopping: LeaveQueue AnnounceShutdown
+o s stopping: RequestStop AnnounceShutdown
+r s stopping: AnnounceShutdown
+u u stopping: AnnounceShutdown
+z z stopping: AnnounceShutdown
+s s stopping: AnnounceShutdown
+p p stopping: AnnounceShutdown
+c c stopping: AnnounceShutdown
+f f stopping: AnnounceShutdown
+w z stopping: AnnounceShutdown
+u w restarted,exhausted: Settle
+z w restarted,exhausted:
+u F exhausted: RemoveScratch Fail(CrashedTooOften)
+";
+
+fn kind(name: &str) -> &str {
+    name.trim_end_matches(['-', '+'])
+}
+
+/// The actions that the table lists for a change.
+fn actions(from: &str, to: &str, event: &str) -> Vec<String> {
+    let (from, to) = (kind(from), kind(to));
+    let lines = ACTIONS.lines().filter_map(|line| line.split_once(':'));
+    let found = lines.filter(|(change, _)| {
+        let words: Vec<_> = change.split(' ').collect();
+        words[..2] == [from, to] && (words[2] == "*" || words[2].split(',').any(|e| e == event))
+    });
+    let found: Vec<_> = found.collect();
+    let [(_, actions)] = found[..] else { panic!("{event}: {from} to {to}: {found:?}") };
+    actions.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn every_event_does_in_every_state_what_the_table_lists() {
+    let mut lines = NEXT.lines().filter(|line| !line.is_empty());
+    let columns: Vec<_> = lines.next().unwrap().split_whitespace().collect();
+    assert_eq!(columns, STATES.map(|(name, _)| name));
+    let events: HashMap<_, _> = EVENTS.into_iter().collect();
+    let states: HashMap<_, _> = STATES.into_iter().collect();
+    let mut visited = HashSet::new();
+    for line in lines {
+        let mut cells = line.split_whitespace();
+        let word = cells.next().unwrap();
+        let event = *events.get(word).unwrap_or_else(|| panic!("unknown event {word}"));
+        for (from, to) in columns.iter().zip(cells) {
+            let (after, found) = step(states[from], event);
+            let expected = if to == "." { *from } else { to };
+            assert_eq!(name(after), expected, "{word} in {from}");
+            let listed = match to {
+                "." => vec![],
+                to => actions(from, to, word),
+            };
+            let found: Vec<_> = found.iter().map(|action| format!("{action:?}")).collect();
+            assert_eq!(found, listed, "{word} in {from}");
+            assert!(visited.insert((states[from], event)), "{word} in {from} stands there twice");
+        }
+    }
+    assert_eq!(visited.len(), STATES.len() * EVENTS.len());
+}

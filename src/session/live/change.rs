@@ -1,0 +1,114 @@
+//! A change of a session's state, which only the holder of the [`StateWriter`] can make.
+
+use std::io;
+use std::sync::MutexGuard;
+use std::time::Instant;
+
+use super::{Session, lock};
+use crate::session::lifecycle::{State, StateWriter};
+use crate::session::manifest::{Manifest, Timestamp};
+
+/// A change of state that is being made. Dropping it before [`StateChange::publish`] leaves the old state.
+#[derive(Debug)]
+pub struct StateChange<'a> {
+    session: &'a Session,
+    next: State,
+    manifest: Option<Manifest>,
+    /// Held once the manifest is being changed.
+    writing: Option<MutexGuard<'a, ()>>,
+}
+
+impl Session {
+    /// Begins to change the state to `next`.
+    pub fn change_state(&self, _: &StateWriter, next: State) -> StateChange<'_> {
+        StateChange { session: self, next, manifest: None, writing: None }
+    }
+
+    /// Gives the session to a new call and returns the call's number. The previous call no longer
+    /// [holds](Session::is_held_by) it.
+    pub fn take_over(&self, _: &StateWriter) -> u64 {
+        let call = {
+            let mut control = lock(&self.control);
+            control.call += 1;
+            control.call
+        };
+        self.notifier.notify();
+        call
+    }
+}
+
+#[cfg(test)]
+impl Session {
+    /// Puts a session, which no scheduler knows, into a state.
+    pub(crate) fn end_for_test(&self, state: State) {
+        let mut change = self.change_state(&StateWriter::new(), state);
+        change.remove_scratch();
+        change.settle(|_| {});
+        change.publish();
+    }
+}
+
+impl StateChange<'_> {
+    /// Writes the manifest with the new state and what `note` adds.
+    ///
+    /// # Errors
+    /// I/O errors from the session directory.
+    pub fn persist(&mut self, note: impl FnOnce(&mut Manifest)) -> io::Result<()> {
+        let manifest = self.prepare(note);
+        let written = manifest.write(&self.session.layout.manifest());
+        if written.is_ok() {
+            self.manifest = Some(manifest);
+        }
+        written
+    }
+
+    /// The same; the new state holds even if it cannot be written, and is lost if the process ends then.
+    pub fn settle(&mut self, note: impl FnOnce(&mut Manifest)) {
+        let manifest = self.prepare(note);
+        if let Err(error) = manifest.write(&self.session.layout.manifest()) {
+            tracing::error!(session = %self.session.id, %error, "cannot write the manifest");
+        }
+        self.manifest = Some(manifest);
+    }
+
+    fn prepare(&mut self, note: impl FnOnce(&mut Manifest)) -> Manifest {
+        self.writing.get_or_insert_with(|| lock(&self.session.writing));
+        let mut manifest = Manifest::clone(&self.session.manifest());
+        manifest.state = self.next.saved();
+        if manifest.state.is_ended() {
+            manifest.commit.overlap_state = false;
+        }
+        note(&mut manifest);
+        manifest.updated = Timestamp::now();
+        manifest
+    }
+
+    /// Removes the files that only a running session needs.
+    pub fn remove_scratch(&mut self) {
+        let layout = &self.session.layout;
+        // What cannot be removed stays until the session is deleted.
+        let _ = std::fs::remove_file(layout.track());
+        for file in layout.overlap_states().into_iter().chain(layout.all_computing()) {
+            let _ = std::fs::remove_file(file);
+        }
+    }
+
+    /// Measures idle time from now on.
+    pub fn restart_idle_clock(&mut self) {
+        lock(&self.session.control).last_byte = Instant::now();
+    }
+
+    /// Makes calls that wait for the session return: the server stops.
+    pub fn announce_shutdown(&mut self) {
+        lock(&self.session.control).shut_down = true;
+    }
+
+    /// Makes the new state visible and wakes everything that waits for a change.
+    pub fn publish(self) {
+        lock(&self.session.control).state = self.next;
+        if let Some(manifest) = self.manifest {
+            self.session.set_manifest(manifest);
+        }
+        self.session.notifier.notify();
+    }
+}
