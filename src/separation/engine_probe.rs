@@ -1,11 +1,11 @@
-//! Engines that do not work are tried again, so that they are used again once they do.
+//! Probes failed engines, so that they are used again once they work.
 
 use std::sync::Arc;
 
 use super::pipeline::Context;
 use crate::engine::{Chain, EngineError};
 
-/// Lets the workers try every engine whose time has come. They tell its breaker; nobody waits here.
+/// Submits a probe for each engine that is due. The result goes to its circuit breaker; this does not wait.
 pub(super) fn round(context: &Context) {
     let breakers = context.chain.circuit_breakers();
     for name in breakers.due() {
@@ -28,7 +28,7 @@ fn tell(chain: &Chain, name: &str, error: Option<EngineError>) {
     match error {
         None => chain.circuit_breakers().succeeded(name),
         Some(error) => {
-            tracing::info!(model = name, %error, "still does not work");
+            tracing::info!(model = name, %error, "probe failed");
             chain.circuit_breakers().probe_failed(name, error);
         }
     }

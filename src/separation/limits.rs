@@ -1,27 +1,27 @@
-//! What a server takes on.
+//! Limits of sessions.
 
 use std::time::Duration;
 
 use crate::session::retention::Retention;
 
-/// Limits of all sessions together and of each. Each is checked before the cost is paid.
+/// Limits per session and for all sessions. Each is checked before the cost is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of one upload.
     pub upload_bytes: u64,
-    /// Duration of one track. A live source ends well at it, a longer file is refused.
+    /// Duration of one track. A raw PCM stream ends there; a longer file is refused.
     pub track: Duration,
-    /// Sessions that may receive and compute at once.
+    /// Sessions that receive and compute at the same time: the number of slots.
     pub open_sessions: usize,
-    /// Sessions that may wait for a place.
+    /// Sessions in the queue.
     pub queued_sessions: usize,
-    /// How long an upload may pause before its session is paused.
+    /// Time without new bytes after which an incomplete upload is paused.
     pub idle_upload: Duration,
-    /// How long a paused session can be resumed.
+    /// Time after which a paused session fails.
     pub resume_window: Duration,
-    /// How long ended sessions are kept, and how much all may hold; beyond that, new ones are refused.
+    /// When ended sessions are removed. New sessions are refused while all together exceed its limit of bytes.
     pub retention: Retention,
-    /// Bytes that stay free on the disk; below that, new sessions are refused.
+    /// Free bytes on the disk below which new sessions are refused.
     pub free_bytes: u64,
 }
 

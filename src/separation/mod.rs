@@ -44,29 +44,28 @@ use crate::session::lifecycle::Event;
 use crate::session::live::ReadLease;
 use crate::session::{Added, Session, SessionId, SessionState, Settings, Store};
 
-/// All separations of a data directory.
+/// The sessions of a data directory and the engines that separate them.
 pub struct Separations {
     scheduler: Arc<Scheduler>,
 }
 
-/// What separations are made with.
+/// The parts of [`Separations`].
 pub struct Config {
-    /// The models there are.
+    /// The installed models.
     pub catalog: Catalog,
-    /// Those to try when a request names none.
+    /// The models that are tried if a request names none.
     pub chain: Chain,
-    /// How decoders run.
+    /// Configuration of decoder processes.
     pub decoder: DecoderConfig,
-    /// What is taken on.
+    /// The limits.
     pub limits: Limits,
 }
 
 impl Separations {
-    /// Takes up the sessions of `store`: those whose upload is complete go on, others wait for their
-    /// clients.
+    /// Opens the sessions of `store`. Those with a complete upload continue, the others wait for their clients.
     ///
     /// # Errors
-    /// What the disk or the system say.
+    /// I/O errors; errors of the operating system when a thread is started.
     pub fn open(store: Store, pool: Pool, config: Config) -> io::Result<Separations> {
         let Config { catalog, chain, decoder, limits } = config;
         let chain = Arc::new(chain);
@@ -75,17 +74,17 @@ impl Separations {
         Ok(Separations { scheduler: Scheduler::open(store, context, limits)? })
     }
 
-    /// The models there are.
+    /// The installed models.
     pub fn catalog(&self) -> &Catalog {
         &self.scheduler.context().catalog
     }
 
-    /// The models that are tried when a request names none.
+    /// The models that are tried if a request names none.
     pub fn chain(&self) -> &Chain {
         &self.scheduler.context().chain
     }
 
-    /// The workers.
+    /// The worker threads.
     pub fn pool(&self) -> &Pool {
         &self.scheduler.context().pool
     }
@@ -95,23 +94,23 @@ impl Separations {
         self.scheduler.store()
     }
 
-    /// What is taken on.
+    /// The limits.
     pub fn limits(&self) -> &Limits {
         self.scheduler.limits()
     }
 
-    /// How many sessions are open and waiting.
+    /// Numbers of open and queued sessions.
     pub fn counts(&self) -> Counts {
         self.scheduler.counts()
     }
 
-    /// Names who is told what happens from now on. The first that is named stays.
+    /// Sets the observer of events; the first one stays.
     pub fn observe(&self, observer: Arc<dyn Observer>) {
-        // Whoever comes second would have to share it.
+        // A second observer is ignored: each server has one.
         let _ = self.scheduler.context().observer.set(observer);
     }
 
-    /// Tells whoever [observes](Separations::observe).
+    /// Reports an event to the [observer](Separations::observe).
     pub fn tell(&self, event: impl FnOnce(&dyn Observer)) {
         self.scheduler.context().tell(event);
     }
@@ -142,7 +141,7 @@ impl Separations {
         Ok((session, true))
     }
 
-    /// Whether there is room on the disk for more.
+    /// Checks the free disk space and the bytes that all sessions occupy.
     ///
     /// # Errors
     /// [`SeparationError::DiskFull`], [`SeparationError::StorageFull`].
@@ -159,7 +158,7 @@ impl Separations {
         Ok(())
     }
 
-    /// The session of that name.
+    /// The session with this id.
     ///
     /// # Errors
     /// [`SessionError::NotFound`].
@@ -290,7 +289,7 @@ impl Separations {
         self.scheduler.wait_closed(session);
     }
 
-    /// What keeps new sessions from being opened, if anything does.
+    /// The error that a new session would be refused with now, if any.
     pub fn obstacle(&self) -> Option<SeparationError> {
         match self.chain().fault() {
             Some(fault) => Some(fault.into()),
@@ -304,7 +303,7 @@ impl Separations {
         self.scheduler.close(deadline)
     }
 
-    /// Waits until the session has ended or `limit` has passed; answers where it stands.
+    /// Waits until the session has ended or `limit` has passed; returns its state.
     pub fn wait(&self, session: &Session, limit: Duration) -> SessionState {
         let deadline = Instant::now() + limit;
         loop {
@@ -321,7 +320,7 @@ impl Separations {
 
 impl Drop for Separations {
     fn drop(&mut self) {
-        /// Long enough for a segment of the largest model on a slow machine.
+        /// Enough for a segment of the largest model on a slow machine.
         const PATIENCE: Duration = Duration::from_secs(60);
         self.close(Instant::now() + PATIENCE);
     }

@@ -1,47 +1,46 @@
-//! Loudness made fit for the model, and back.
+//! Normalizes the input of a model, and scales its output back.
 //!
 //! The reference (demucs/api.py) takes the mean and the deviation of the whole track's mono mix,
-//! shows the model `(mix - mean) / deviation` and gives each stem as `answer * deviation + mean`.
-//! [`Level::Exact`] is that.
+//! feeds the model `(mix - mean) / deviation` and scales each stem back as `output * deviation + mean`.
+//! [`Level::Exact`] does the same.
 //!
-//! [`Level::Streaming`] does without the whole track. HTDemucs normalises every segment again by itself,
-//! so the deviation matters only through an epsilon of 1e-5 that it adds; a constant gain keeps that
-//! negligible at any level. The mean matters more: an offset of the recording reaches the lowest bin of
-//! the model's spectrum. The mean of the track up to the end of a segment stands for the track's: it is known
-//! when the segment is computed, and comes nearer with every segment. Where a segment is padded the track has ended, so
-//! that is its true mean, and the padding is what the reference's zeros are.
+//! [`Level::Streaming`] does not need the whole track. HTDemucs normalizes every segment itself, so the deviation matters
+//! only through the epsilon of 1e-5 that it adds; a constant gain keeps that negligible at any level. The mean matters
+//! more: a DC offset reaches the lowest bin of the model's spectrum. The mean of the track up to the end of a segment
+//! replaces that of the whole track: it is known when the segment is computed, and converges. A segment is padded only at
+//! the end of the track, where it is the true mean, so that the padding equals the reference's zeros.
 
 use crate::audio::Stereo;
 use crate::dsp::Segment;
 use crate::separation::track_file::Statistics;
 
-/// What the model's input is multiplied by. A power of two is undone without a rounding error.
+/// Gain of the model's input. A power of two, which is undone without rounding.
 const STREAMING_GAIN: f32 = 512.0;
 
-/// What the reference adds to the deviation, so that silence can be divided by it.
+/// Added to the deviation by the reference, against division by zero.
 const REFERENCE_EPSILON: f64 = 1e-8;
 
-/// A map of samples to what the model sees, and back.
+/// A linear map from the track to the model's input, and back.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Level {
-    /// As it is: what models want that were trained on music as loud as it is released.
+    /// No change, for models that were trained without normalization.
     Unchanged,
-    /// Known from the track's head on.
+    /// Known once the head of the track is decoded.
     Streaming {
-        /// The mean of the track up to here.
+        /// Mean of the track so far.
         offset: f32,
     },
     /// Known when the track is complete.
     Exact {
-        /// Its mean.
+        /// Mean of the track.
         mean: f32,
-        /// Its deviation.
+        /// Standard deviation of the track.
         deviation: f32,
     },
 }
 
 impl Level {
-    /// As the track says up to the end of a segment of a model that sees `length` frames.
+    /// The level for a segment of a model with segments of `length` frames, from the track up to its end.
     pub(super) fn streaming(statistics: &Statistics, segment: &Segment, length: usize) -> Level {
         let shown = segment.zeros_before + (segment.shown.end - segment.shown.start) as usize;
         let mean = match shown < length {
@@ -51,7 +50,7 @@ impl Level {
         Level::Streaming { offset: mean as f32 }
     }
 
-    /// As the complete track says.
+    /// The level from the complete track.
     pub(super) fn exact(statistics: &Statistics) -> Level {
         Level::Exact {
             mean: statistics.mean() as f32,
@@ -59,7 +58,7 @@ impl Level {
         }
     }
 
-    /// What the model is shown of `segment`, `length` frames; `shown` are the track's frames of it.
+    /// The model's input for `segment`, of `length` frames; `shown` are the frames of the track in it.
     pub(super) fn input(&self, segment: &Segment, mut shown: Stereo, length: usize) -> Stereo {
         for sample in shown.planes_mut().into_iter().flatten() {
             *sample = self.apply(*sample);
@@ -71,16 +70,16 @@ impl Level {
         input
     }
 
-    /// The part of a stem's answer that counts, at the track's level. The stem gets `share` of the offset that was
-    /// taken away: all of it in the reference, less where the stems of a model sum to the mixture.
-    pub(super) fn output(&self, segment: &Segment, mut answer: Stereo, share: f32) -> Stereo {
+    /// The frames of the segment's span in a stem of the output, at the level of the track. The stem gets `share` of the
+    /// offset that was removed: all of it in the reference, less for models whose stems sum to the mixture.
+    pub(super) fn output(&self, segment: &Segment, mut output: Stereo, share: f32) -> Stereo {
         let span = (segment.span.end - segment.span.start) as usize;
-        answer.take_front(segment.trim_before);
-        answer.resize(span.min(answer.len()));
-        for sample in answer.planes_mut().into_iter().flatten() {
+        output.take_front(segment.trim_before);
+        output.resize(span.min(output.len()));
+        for sample in output.planes_mut().into_iter().flatten() {
             *sample = self.undo(*sample, share);
         }
-        answer
+        output
     }
 
     fn apply(&self, sample: f32) -> f32 {

@@ -1,17 +1,17 @@
-//! Telling somebody who counts what happens.
+//! Events for metrics.
 
 use std::time::Duration;
 
 use crate::session::manifest::EngineChange;
 
-/// Is told what happens. Must be quick: it is called where the work is done.
+/// Receives events. Called on the threads that do the work, so it must be quick.
 pub trait Observer: Send + Sync {
-    /// So many bytes of a song were taken.
+    /// Bytes of an upload were stored.
     fn uploaded(&self, bytes: u64);
-    /// An engine has separated a segment.
+    /// An engine separated a segment in this time.
     fn separated(&self, model: &str, engine_time: Duration);
-    /// The first frames of a session's stems are there, so long after it was opened.
+    /// The first frames of a session's stems can be read, this long after it was created.
     fn first_stem(&self, after: Duration);
-    /// Another engine took over.
+    /// A session switched to another engine.
     fn engine_changed(&self, change: &EngineChange);
 }

@@ -1,8 +1,8 @@
-//! The overlap that is not final yet, as a file: `carry.<segments>`.
+//! The overlap state: what a session needs, beside its stems, to continue after a commit. Stored as `carry.<segments>`.
 //!
-//! One line of JSON says how long what follows is; then come the weights, the sums of each stem (left,
-//! then right), for each stem the tail that its resampler needs to go on, and, where the engine before fades
-//! out, the shares and each stem's frames of that, all F32LE.
+//! The file is one line of JSON with the lengths, followed by F32LE samples: the weights; for each stem the sums, left then
+//! right; for each stem the context of its resampler; and, while the previous engine fades out, the shares and the frames
+//! of each stem.
 
 use std::io::{self, BufRead, Read};
 use std::path::Path;
@@ -14,14 +14,14 @@ use crate::dsp::segments::Blend;
 use crate::dsp::{FadeOut, OverlapAdd};
 use crate::files::replace;
 
-/// What has to be known to go on after a commit.
+/// The frames that are not final after a commit.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct OverlapState {
-    /// The sums that are not final.
+    /// The weighted sums that are not final.
     pub(super) overlap: OverlapAdd,
-    /// What the engine before has left, from the same frame on.
+    /// The remaining frames of the previous engine, from the same position.
     pub(super) fade: FadeOut,
-    /// For each stem the frames at the model's rate that its resampler sees again; empty without one.
+    /// Context of each stem's resampler, at the model's rate; empty without resampling.
     pub(super) tails: Vec<Stereo>,
 }
 
@@ -39,7 +39,7 @@ struct Head {
 const FORMAT: u32 = 1;
 
 impl OverlapState {
-    /// What there is before the first commit.
+    /// The state before the first commit.
     pub(super) fn none(stems: usize, blend: Blend) -> OverlapState {
         OverlapState {
             overlap: OverlapAdd::new(stems, Frames::ZERO, blend),
@@ -48,7 +48,7 @@ impl OverlapState {
         }
     }
 
-    /// Writes the file and waits until it is safely on the disk.
+    /// Atomically replaces the file, synced to disk.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         let head = Head {
             format: FORMAT,
@@ -74,13 +74,13 @@ impl OverlapState {
         replace(path, &bytes)
     }
 
-    /// Reads what [`OverlapState::write`] has written; `blend` is that of the windows.
+    /// Reads a file of [`OverlapState::write`]. `blend` is that of the engine that computed it.
     ///
     /// # Errors
     /// `InvalidData` for anything else.
     pub(super) fn read(path: &Path, blend: Blend) -> io::Result<OverlapState> {
         let invalid = || {
-            let text = format!("{} is damaged", path.display());
+            let text = format!("{} is not a valid overlap state", path.display());
             io::Error::new(io::ErrorKind::InvalidData, text)
         };
         let mut reader = io::BufReader::new(std::fs::File::open(path)?);
@@ -109,7 +109,7 @@ impl OverlapState {
     }
 }
 
-/// So many stems of so many frames each.
+/// Reads `count` stems of `frames` frames each.
 fn stems(
     count: usize,
     frames: usize,

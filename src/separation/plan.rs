@@ -31,14 +31,14 @@ pub(super) fn plan(settings: &Settings, context: &Context) -> Result<Planned, Se
     if !(0.0..=ModelCard::MAX_OVERLAP).contains(&overlap) {
         return Err(SeparationError::Overlap(overlap));
     }
-    // Windows that are summed are as they are.
+    // The overlap of summed windows is fixed by the model.
     let columns = columns_of(card);
     let overlap = if columns.is_some() { card.overlap } else { overlap };
     let mut stems = settings.stems.clone();
     if stems.is_empty() {
         let named = settings.model.as_ref().and(skipped.as_ref());
         let named = named.and_then(|other| other.model.as_ref());
-        // What stands in for a model that was named yields what that would have.
+        // A substitute for a named model yields the stems of that model.
         stems.clone_from(named.map_or(&card.stems, |named| &named.card().stems));
         let has = |name: &str| stems.iter().any(|stem| stem.as_str() == name);
         if settings.with_accompaniment && has(StemName::VOCALS) && !has(StemName::ACCOMPANIMENT) {
@@ -56,7 +56,7 @@ pub(super) fn plan(settings: &Settings, context: &Context) -> Result<Planned, Se
     Ok(Planned { plan, skipped })
 }
 
-/// Records in the manifest that a session begins with another engine than the one that was passed over.
+/// Records in the manifest that a session begins with another engine than the one that was skipped.
 ///
 /// # Errors
 /// `Engine` if the model is no longer installed; `Storage`.
@@ -74,7 +74,7 @@ pub(super) fn note(
         to: engine_of(&to, context),
         frame: Frames::ZERO,
         reason: cause.reason,
-        message: format!("{}; {name} begins in its place", cause.message),
+        message: format!("{}; starting with {name} instead", cause.message),
     };
     let noted = change.clone();
     session

@@ -1,4 +1,4 @@
-//! The files of the stems that were asked for.
+//! The WAV files of a session's stems.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -11,7 +11,7 @@ use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName, Stereo};
 use crate::session::{Layout, Manifest};
 
-/// The files of a session's stems, growing together.
+/// The stem files of a session, which grow together.
 pub(super) struct StemFiles {
     stems: Vec<StemFile>,
     layout: Layout,
@@ -20,13 +20,13 @@ pub(super) struct StemFiles {
 struct StemFile {
     name: StemName,
     wav: GrowingWav,
-    /// Gone when the stems have been ended.
+    /// `None` once the last frames are written.
     resampler: Option<Resampler>,
     hash: Sha256,
     peak: f32,
 }
 
-/// What is known of a stem.
+/// Peak and hash of a stem, for the manifest.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct StemRecord {
     pub(super) peak: f32,
@@ -34,11 +34,11 @@ pub(super) struct StemRecord {
 }
 
 impl StemFiles {
-    /// Opens the files after their committed frames, which are of `rate`. `consumed` frames of the
-    /// model's have gone into them, and `tails` are what the resamplers have to see again.
+    /// Opens the files, of sample rate `rate`, after their committed frames. These were made of `consumed` frames at the
+    /// model's rate; `tails` are the contexts of the resamplers.
     ///
     /// # Errors
-    /// What the disk says; `InvalidData` where a file or a tail is not what the manifest says.
+    /// I/O errors from the session directory; `InvalidData` if a file or a context does not match the manifest.
     pub(super) fn open(
         layout: &Layout,
         manifest: &Manifest,
@@ -51,12 +51,12 @@ impl StemFiles {
         let open = |(index, stem): (usize, &crate::session::manifest::Stem)| {
             let path = layout.growing_stem(&stem.name);
             let last = layout.stem(&stem.name);
-            // A crash between the last rename and the last manifest.
+            // Left by a crash after the last rename and before the last manifest.
             if last.exists() {
                 fs::rename(&last, &path)?;
             }
             let wav = if frames == Frames::ZERO {
-                // A crash before the first commit may have left one.
+                // A crash before the first commit may have left a file.
                 remove_if_there(&path)?;
                 GrowingWav::create(&path, Encoding::F32Le, rate)?
             } else {
@@ -73,7 +73,7 @@ impl StemFiles {
         Ok(StemFiles { stems, layout: layout.clone() })
     }
 
-    /// Adds final frames at the model's rate to each stem; answers the frames that the files then have.
+    /// Appends final frames, at the model's rate, to each stem. Returns the new length of the files.
     pub(super) fn append(&mut self, finals: &[Stereo]) -> io::Result<Frames> {
         for (stem, audio) in self.stems.iter_mut().zip(finals) {
             let mut resampled = Stereo::new();
@@ -85,38 +85,37 @@ impl StemFiles {
         Ok(self.frames())
     }
 
-    /// Ends the stems, which have `total` frames then; the files are not renamed yet.
+    /// Appends the last frames up to `total`. The files are not renamed yet.
     pub(super) fn end(&mut self, total: Frames) -> io::Result<Frames> {
         for stem in &mut self.stems {
             let mut rest = Stereo::new();
             if let Some(resampler) = stem.resampler.take() {
                 resampler.finish(&mut rest);
             }
-            // Rounding up on the way to the model's rate may have made a frame more than the source
-            // has.
+            // Resampling to the model's rate rounds up, so there may be one frame more than in the source.
             rest.resize(total.saturating_sub(stem.wav.frames()).as_len());
             stem.write(&rest)?;
         }
         Ok(self.frames())
     }
 
-    /// Waits until everything that was added is safely on the disk.
+    /// Syncs all files to disk.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.stems.iter().try_for_each(|stem| stem.wav.sync())
     }
 
-    /// What the resamplers have to see again to go on from here.
+    /// The contexts that the resamplers need to continue from here.
     pub(super) fn tails(&self) -> Vec<Stereo> {
         let context = |stem: &StemFile| stem.resampler.as_ref().map(Resampler::context);
         self.stems.iter().map(|stem| context(stem).unwrap_or_default()).collect()
     }
 
-    /// What is known of the stems so far.
+    /// Peaks so far.
     pub(super) fn records(&self) -> Vec<StemRecord> {
         self.stems.iter().map(|stem| StemRecord { peak: stem.peak, sha256: None }).collect()
     }
 
-    /// Writes the final sizes, gives the files their final names, and answers what is known of them.
+    /// Writes the final headers and renames the files to their final names. Returns peaks and hashes.
     pub(super) fn publish(self) -> io::Result<Vec<StemRecord>> {
         let publish = |stem: StemFile| {
             stem.wav.finish()?;
@@ -145,7 +144,7 @@ impl StemFile {
     }
 }
 
-/// The hash of a growing stem's first frames, to be continued.
+/// The hash of the first `frames` frames of a growing stem, to be continued.
 fn hash_of(path: &Path, frames: Frames) -> io::Result<Sha256> {
     let mut file = fs::File::open(path)?;
     file.seek(SeekFrom::Start(HEADER_BYTES))?;

@@ -1,20 +1,20 @@
-//! From a model's stems to those that were asked for.
+//! Makes the wanted stems of a model's own stems.
 
 use crate::audio::{StemName, Stereo};
 use crate::session::settings::Accompaniment;
 
-/// How a wanted stem is made of the model's own.
+/// How one wanted stem is made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum StemRecipe {
-    /// It is one of them.
+    /// It is this stem of the model.
     Own(usize),
-    /// It is the sum of these.
+    /// It is the sum of these stems of the model.
     Sum(Vec<usize>),
-    /// It is the mixture without this one.
+    /// It is the mixture minus this stem of the model.
     Minus(usize),
 }
 
-/// How each of `wanted` is made of a model's stems; `None` where one cannot be.
+/// The recipes of the `wanted` stems for a model with the stems `own`; `None` if one cannot be made.
 pub(super) fn recipes(
     wanted: &[StemName],
     own: &[StemName],
@@ -38,20 +38,20 @@ pub(super) fn recipes(
     wanted.iter().map(recipe).collect()
 }
 
-/// Which of a model's `count` stems are needed for `recipes`.
+/// Which of a model's `count` stems `recipes` need.
 pub(super) fn wanted(recipes: &[StemRecipe], count: usize) -> Vec<bool> {
     let mut wanted = vec![false; count];
     recipes.iter().flat_map(StemRecipe::of).for_each(|&index| wanted[index] = true);
     wanted
 }
 
-/// Whether one of `recipes` is made of the mixture.
+/// Whether any recipe needs the mixture.
 pub(super) fn needs_mix(recipes: &[StemRecipe]) -> bool {
     recipes.iter().any(|recipe| matches!(recipe, StemRecipe::Minus(_)))
 }
 
 impl StemRecipe {
-    /// The model's stems that it is made of.
+    /// Indices of the model's stems that it needs.
     fn of(&self) -> &[usize] {
         match self {
             StemRecipe::Own(index) | StemRecipe::Minus(index) => std::slice::from_ref(index),
@@ -60,31 +60,30 @@ impl StemRecipe {
     }
 }
 
-/// The wanted stems of one answer to `mix`, which may be empty where it is not needed.
-pub(super) fn apply(recipes: &[StemRecipe], mut answer: Vec<Stereo>, mix: &Stereo) -> Vec<Stereo> {
-    let mut stems: Vec<Stereo> =
-        recipes.iter().map(|recipe| combine(recipe, &answer, mix)).collect();
-    // What is left are stems as they are, which are moved: they are the bulk.
+/// The wanted stems, from the model's stems and the mixture, which may be empty if no recipe needs it.
+pub(super) fn apply(recipes: &[StemRecipe], mut own: Vec<Stereo>, mix: &Stereo) -> Vec<Stereo> {
+    let mut stems: Vec<Stereo> = recipes.iter().map(|recipe| combine(recipe, &own, mix)).collect();
+    // Stems of the model are moved, not copied.
     for (at, recipe) in recipes.iter().enumerate() {
         let StemRecipe::Own(index) = recipe else { continue };
         stems[at] = match recipes[..at].iter().position(|before| before == recipe) {
             Some(before) => stems[before].clone(),
-            None => answer.get_mut(*index).map(std::mem::take).unwrap_or_default(),
+            None => own.get_mut(*index).map(std::mem::take).unwrap_or_default(),
         };
     }
     stems
 }
 
-/// A stem that is made of others; nothing for one that is one of them.
-fn combine(recipe: &StemRecipe, answer: &[Stereo], mix: &Stereo) -> Stereo {
-    let own = |index: usize| answer.get(index).cloned().unwrap_or_default();
+/// A stem that is computed of others; empty for a stem of the model.
+fn combine(recipe: &StemRecipe, own: &[Stereo], mix: &Stereo) -> Stereo {
+    let stem = |index: usize| own.get(index).cloned().unwrap_or_default();
     match recipe {
         StemRecipe::Own(_) => Stereo::new(),
         StemRecipe::Sum(indexes) => {
-            let others = indexes[1..].iter().filter_map(|&index| answer.get(index));
-            others.fold(own(indexes[0]), |total, other| combined(total, other, |a, b| a + b))
+            let others = indexes[1..].iter().filter_map(|&index| own.get(index));
+            others.fold(stem(indexes[0]), |total, other| combined(total, other, |a, b| a + b))
         }
-        StemRecipe::Minus(index) => combined(mix.clone(), &own(*index), |a, b| a - b),
+        StemRecipe::Minus(index) => combined(mix.clone(), &stem(*index), |a, b| a - b),
     }
 }
 
@@ -154,14 +153,14 @@ mod tests {
     #[test]
     fn sums_and_differences_are_taken_sample_by_sample() {
         let stem = |value: f32| Stereo::from_planes(vec![value, 1.0], vec![0.0, value]).unwrap();
-        let answer = [stem(1.0), stem(9.0), stem(2.0)];
+        let own = [stem(1.0), stem(9.0), stem(2.0)];
         let recipes = [
             StemRecipe::Own(2),
             StemRecipe::Sum(vec![0, 2]),
             StemRecipe::Minus(1),
             StemRecipe::Own(2),
         ];
-        let mut stems = apply(&recipes, answer.to_vec(), &stem(4.0));
+        let mut stems = apply(&recipes, own.to_vec(), &stem(4.0));
         assert_eq!((stems.remove(0), stems.pop()), (stem(2.0), Some(stem(2.0))));
         assert_eq!(stems[0], Stereo::from_planes(vec![3.0, 2.0], vec![0.0, 3.0]).unwrap());
         assert_eq!(stems[1], Stereo::from_planes(vec![-5.0, 0.0], vec![0.0, -5.0]).unwrap());

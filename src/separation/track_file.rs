@@ -1,4 +1,4 @@
-//! The decoded track on disk, and the few numbers that the models' loudness needs of it.
+//! The decoded track on disk, and the statistics that normalization needs.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -10,7 +10,7 @@ use crate::audio::{Encoding, Frames, Stereo};
 /// Bytes of one frame: two samples as F32LE.
 const FRAME_BYTES: u64 = 8;
 
-/// How finely beginnings are told apart: marks in the head.
+/// Number of marks in the head: the resolution of [`Statistics::mean_until`].
 const MARKS_IN_HEAD: u64 = 4;
 
 /// Writes `track.f32`, interleaved F32LE without a header.
@@ -28,15 +28,15 @@ pub(super) struct TrackFileReader {
     file: File,
 }
 
-/// Mean and deviation of the track's mono mix, so far, and the mean of its beginnings.
+/// Mean and standard deviation of the track's mono mix so far, and the mean up to earlier frames.
 ///
-/// Samples are summed one by one, so that the numbers do not depend on how the track came in blocks.
+/// Samples are summed one by one, so the results do not depend on the block size.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Statistics {
     head: u64,
-    /// Frames between two marks.
+    /// Frames from one mark to the next.
     step: u64,
-    /// The sum of everything up to each mark.
+    /// The sum of all samples before each mark.
     marks: Vec<f64>,
     count: u64,
     sum: f64,
@@ -44,8 +44,7 @@ pub(super) struct Statistics {
 }
 
 impl TrackFileWriter {
-    /// Opens the file after its first `frames` frames; what follows them is cut off. The first `head`
-    /// frames of the track make the statistics' head.
+    /// Opens the file and truncates it to `frames` frames. `head` is the length of the head of the statistics.
     pub(super) fn open(path: &Path, frames: Frames, head: Frames) -> io::Result<TrackFileWriter> {
         let mut file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
@@ -64,7 +63,7 @@ impl TrackFileWriter {
         Ok(TrackFileWriter { file, frames, statistics, scratch: Vec::new() })
     }
 
-    /// Adds frames.
+    /// Appends frames.
     pub(super) fn append(&mut self, audio: &Stereo) -> io::Result<()> {
         self.scratch.clear();
         Encoding::F32Le.write_frames(audio, &mut self.scratch);
@@ -81,19 +80,19 @@ impl TrackFileWriter {
         self.frames
     }
 
-    /// The numbers of what has been written.
+    /// Statistics of the frames written.
     pub(super) fn statistics(&self) -> &Statistics {
         &self.statistics
     }
 }
 
 impl TrackFileReader {
-    /// Opens a track that is being written.
+    /// Opens a track while it is written.
     pub(super) fn open(path: &Path) -> io::Result<TrackFileReader> {
         Ok(TrackFileReader { file: OpenOptions::new().read(true).write(true).open(path)? })
     }
 
-    /// The frames of `range`, all of which have been written.
+    /// Reads the frames of `range`, which must have been written.
     pub(super) fn read(&mut self, range: Range<u64>) -> io::Result<Stereo> {
         let mut bytes = vec![0; ((range.end - range.start) * FRAME_BYTES) as usize];
         self.file.seek(SeekFrom::Start(range.start * FRAME_BYTES))?;
@@ -101,16 +100,16 @@ impl TrackFileReader {
         Ok(Encoding::F32Le.read_frames(&bytes))
     }
 
-    /// Waits until all that has been written is safely on the disk.
+    /// Syncs everything that has been written to disk.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }
 }
 
 impl Statistics {
-    /// Of nothing yet. The first `head` frames are the shortest beginning whose mean is asked for.
+    /// Statistics of an empty track. `head` is the shortest beginning whose mean is used.
     pub(super) fn new(head: Frames) -> Statistics {
-        // Windows that overlap by a quarter, as the default is, end on marks.
+        // Windows with the default overlap of a quarter end on marks.
         let step = (head.0 / MARKS_IN_HEAD).max(1);
         Statistics { head: head.0, step, marks: Vec::new(), count: 0, sum: 0.0, squares: 0.0 }
     }
@@ -125,26 +124,26 @@ impl Statistics {
         }
     }
 
-    /// Becomes as `later`, which are the numbers of the same track with more of it.
+    /// Updates to `later`, the statistics of more of the same track.
     pub(super) fn follow(&mut self, later: &Statistics) {
         self.marks.extend_from_slice(later.marks.get(self.marks.len()..).unwrap_or_default());
         (self.count, self.sum, self.squares) = (later.count, later.sum, later.squares);
     }
 
-    /// The mean up to the last mark before frame `end`, but of the head at least, or of all if that is less. The
-    /// same however much of the track is known beyond.
+    /// The mean up to the last mark before frame `end`, but at least of the head, or of all frames if there are fewer.
+    /// Independent of how much of the track is known beyond `end`.
     pub(super) fn mean_until(&self, end: u64) -> f64 {
         let marks = end.max(self.head) / self.step;
         let sum = marks.checked_sub(1).and_then(|index| self.marks.get(index as usize));
         sum.map_or_else(|| self.mean(), |sum| sum / (marks * self.step) as f64)
     }
 
-    /// The mean of all.
+    /// The mean of all frames.
     pub(super) fn mean(&self) -> f64 {
         self.sum / self.count.max(1) as f64
     }
 
-    /// The standard deviation of all, with Bessel's correction as PyTorch has it.
+    /// The standard deviation of all frames, with Bessel's correction as in PyTorch.
     pub(super) fn deviation(&self) -> f64 {
         let spread = self.squares - self.sum * self.mean();
         (spread.max(0.0) / (self.count.max(2) - 1) as f64).sqrt()

@@ -1,4 +1,4 @@
-//! How bytes get into a session, whoever sends them.
+//! Adds bytes to uploads, for gRPC and REST.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::proto;
 use crate::separation::Separations;
 use crate::session::Session;
 
-/// Bytes of one chunk at most.
+/// Limit of one chunk, in bytes.
 pub(super) const MAX_CHUNK_BYTES: usize = 1 << 20;
 
-/// Adds bytes to a session's upload; one that rests goes on.
+/// Adds bytes to a session's upload, and resumes it if it is paused.
 pub(super) fn add_chunk(
     separations: &Separations,
     session: &Arc<Session>,
@@ -26,7 +26,7 @@ pub(super) fn add_chunk(
     Ok(separations.add_bytes(session, offset, bytes)?)
 }
 
-/// Ends a session's upload; one that rests goes on.
+/// Finishes a session's upload, and resumes it if it is paused.
 pub(super) fn finish_upload(
     separations: &Separations,
     session: &Arc<Session>,

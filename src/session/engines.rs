@@ -1,106 +1,106 @@
-//! Which engine computes which part of a session, as its manifest keeps it.
+//! The engines that compute a session, as recorded in its manifest.
 
 use serde::{Deserialize, Serialize};
 
 use super::manifest::{Manifest, Plan};
 use crate::audio::Frames;
 
-/// An engine by all that its numbers depend on.
+/// An engine, identified by everything that its output depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineRecord {
-    /// The model's name.
+    /// Name of the model.
     pub model: String,
-    /// SHA-256 of its weights in hexadecimal digits.
+    /// SHA-256 of the weights, in hexadecimal.
     pub weights: String,
-    /// Whether they are known to be their makers' own.
+    /// Whether the hash is that of the weights that the authors published.
     #[serde(default)]
     pub verified: bool,
-    /// Such as `cpu`.
+    /// Execution provider, such as `cpu`.
     pub provider: String,
-    /// Such as `onnxruntime 1.31.1`.
+    /// Library and version, such as `onnxruntime 1.31.1`.
     pub runtime: String,
-    /// Compute threads of one worker.
+    /// Compute threads per worker thread.
     pub threads: u32,
-    /// Such as `f32`.
+    /// Precision, such as `f32`.
     pub precision: String,
 }
 
-/// Another engine took over.
+/// A change from one engine to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineChange {
     /// The engine before.
     pub from: EngineRecord,
     /// The engine after.
     pub to: EngineRecord,
-    /// The first frame that it has a part in.
+    /// First frame of the stems that the engine after contributes to.
     pub frame: Frames,
-    /// Why.
+    /// The kind of cause.
     pub reason: ChangeReason,
-    /// Why, in words.
+    /// The cause, as text.
     pub message: String,
 }
 
-/// Why another engine took over.
+/// Why the engine changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ChangeReason {
-    /// The model failed on a segment, and again.
+    /// The engine failed twice on one segment.
     EngineFailed,
-    /// It answered NaN or infinity, and again.
+    /// The engine returned NaN or infinity twice for one segment.
     EngineNotFinite,
-    /// It took too long, and again.
+    /// The engine exceeded the time limit twice on one segment.
     EngineTimeout,
-    /// Its code panicked, and again.
+    /// The engine panicked twice on one segment.
     EnginePanicked,
-    /// The process died with a segment, and again.
+    /// The process ended abnormally twice while the engine computed one segment.
     EngineCrashed,
     /// The model cannot be loaded.
     ModelUnavailable,
-    /// It has failed so often in other sessions that it is not used now.
+    /// The engine's circuit breaker is open after failures in other sessions.
     BreakerOpen,
-    /// The server was started again with another library or number of threads.
+    /// The server was restarted with another library or number of threads.
     ServerRestarted,
     /// The model's weights were replaced.
     ModelReplaced,
 }
 
-/// The part of a track that one engine computes; fixed when its span comes.
+/// The part of a track that one engine computes; fixed when the engine begins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EngineSpan {
     /// The model.
     pub model: String,
-    /// Frames that it sees at once.
+    /// Segment length of the model, in frames.
     pub segment: Frames,
-    /// How much of a segment overlaps the next.
+    /// Fraction of a segment that overlaps the next.
     pub overlap: f64,
-    /// The columns that segments are made of, where they are summed.
+    /// Columns that a segment consists of, for models whose segments are summed.
     #[serde(default)]
     pub columns: Option<Columns>,
-    /// The frame of the track, at the model's rate, with which its first segment begins.
+    /// First frame of its first segment, at the model's rate.
     pub origin: Frames,
-    /// The segments of the engine_spans before, all together.
+    /// Number of segments in all spans before it.
     pub first: u64,
 }
 
 /// The columns of a spectrum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Columns {
-    /// The frames under one.
+    /// Frames per column.
     pub size: Frames,
-    /// From one to the next.
+    /// Frames from one column to the next.
     pub hop: Frames,
 }
 
-/// What an engine brings with it to its span.
+/// An engine that takes over, and how it cuts the track.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Successor {
     /// The engine.
     pub engine: EngineRecord,
-    /// Frames that its model sees at once.
+    /// Segment length of the model, in frames.
     pub segment: Frames,
-    /// How much of a segment overlaps the next.
+    /// Fraction of a segment that overlaps the next.
     pub overlap: f64,
-    /// The columns that segments are made of, where they are summed.
+    /// Columns that a segment consists of, for models whose segments are summed.
     pub columns: Option<Columns>,
 }
 
@@ -122,7 +122,7 @@ impl ChangeReason {
 }
 
 impl EngineRecord {
-    /// An engine of which nothing is known but its model's name.
+    /// An engine of which only the model's name is known.
     pub fn unknown(model: &str) -> EngineRecord {
         EngineRecord {
             model: model.to_owned(),
@@ -151,23 +151,23 @@ impl EngineSpan {
 }
 
 impl Manifest {
-    /// Whose span it is.
+    /// The current span.
     pub fn engine_span(&self) -> EngineSpan {
         self.engine_spans.last().cloned().unwrap_or_else(|| EngineSpan::of_plan(&self.plan))
     }
 
-    /// Who has computed what is committed: the span before, where the present one has committed nothing.
+    /// The span of the last commit: the previous one if the current one has committed nothing yet.
     pub fn committed_span(&self) -> EngineSpan {
         let begun = |span: &&EngineSpan| span.first < self.commit.segments;
         let found = self.engine_spans.iter().rev().find(begun).cloned();
         found.unwrap_or_else(|| EngineSpan::of_plan(&self.plan))
     }
 
-    /// Gives the span to another engine, from the first frame that is not final: `origin`.
+    /// Begins the span of another engine at `origin`, the first frame that is not final.
     pub fn begin_span(&mut self, successor: Successor, origin: Frames) {
         let Successor { engine, segment, overlap, columns } = successor;
         let (model, first) = (engine.model.clone(), self.commit.segments);
-        // One that has committed nothing leaves no trace but the change.
+        // A span without a commit is only visible in the list of engine changes.
         self.engine_spans.retain(|span| span.first < first);
         self.engine_spans.push(EngineSpan { model, segment, overlap, columns, origin, first });
         self.engine = Some(engine);

@@ -1,4 +1,4 @@
-//! A final stem as a FLAC file, made once and kept beside the session.
+//! A final stem as a FLAC file, encoded once and kept in the session's directory.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,27 +11,27 @@ use crate::audio::flac::FlacFile;
 use crate::audio::{Encoding, Frames, Hertz, StemName};
 use crate::session::stem_reader::{SampleFormat, StemReader};
 
-/// Frames that are encoded at once.
-const PIECE: Frames = Frames(65_536);
+/// Frames read and encoded at once.
+const FRAMES_AT_ONCE: Frames = Frames(65_536);
 
 /// A FLAC file and its length in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FlacStem {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Its length.
+    /// Its length in bytes.
     pub bytes: u64,
 }
 
-/// The FLAC file of a final stem, where it has been made: of its samples times `gain`, which is one
-/// number for `fit` and one without.
+/// The FLAC file of a final stem if it has been encoded, with the gain for `fit` or without.
 pub fn made(session: &Session, stem: &StemName, fit: bool) -> Option<FlacStem> {
     let path = session.layout().flac(stem, fit);
     let bytes = fs::metadata(&path).ok()?.len();
     Some(FlacStem { path, bytes })
 }
 
-/// Makes it. Two of these must not run at once for one session.
+/// Encodes the FLAC file of a final stem with `gain` applied, unless it exists. Calls for one session must not run at the
+/// same time.
 ///
 /// # Errors
 /// `StemUnknown`, `Storage`.
@@ -48,7 +48,7 @@ pub fn make(
     let path = session.layout().flac(stem, fit);
     let part = path.with_extension("part");
     if let Some(folder) = path.parent() {
-        // Not all of its parents: a session that is being removed must not come back.
+        // Not the parents: a session that is being removed must not reappear.
         match fs::create_dir(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
             _ => {}
@@ -58,7 +58,7 @@ pub fn make(
     let mut reader = StemReader::open(session, stem.as_str(), Frames::ZERO, form)?;
     let written = write(&mut reader, &part, rate);
     if let Err(error) = written {
-        // It is of no use and would only cost room.
+        // An incomplete file is of no use.
         let _ = fs::remove_file(&part);
         return Err(error.into());
     }
@@ -70,10 +70,10 @@ pub fn make(
 fn write(reader: &mut StemReader, part: &std::path::Path, rate: Hertz) -> io::Result<()> {
     let mut flac = FlacFile::create(part, rate)?;
     loop {
-        let piece = reader.read(PIECE)?;
-        if piece.frames == Frames::ZERO {
+        let block = reader.read(FRAMES_AT_ONCE)?;
+        if block.frames == Frames::ZERO {
             return flac.finish();
         }
-        flac.append(&piece.bytes)?;
+        flac.append(&block.bytes)?;
     }
 }

@@ -1,4 +1,4 @@
-//! A session's name.
+//! Session ids.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,12 +6,12 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A UUID; in text always lower case with hyphens, so that it can name a directory.
+/// A UUID. As text it is lower case with hyphens, so that it can name a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(Uuid);
 
-/// The text is no UUID.
+/// The text is not a UUID.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{0:?} is not a session id: it must be a UUID such as 67e55044-10b1-426f-9247-bb680e5fe0c8"
@@ -19,12 +19,12 @@ pub struct SessionId(Uuid);
 pub struct BadSessionId(String);
 
 impl SessionId {
-    /// A new one that nobody can guess.
+    /// A new random id, which cannot be guessed.
     pub fn random() -> SessionId {
         SessionId(Uuid::new_v4())
     }
 
-    /// As a number, for maps of other rooms.
+    /// As a number, for modules that do not depend on this one.
     pub fn as_u128(self) -> u128 {
         self.0.as_u128()
     }
@@ -35,7 +35,7 @@ impl FromStr for SessionId {
 
     fn from_str(text: &str) -> Result<SessionId, BadSessionId> {
         let bad = || BadSessionId(text.chars().take(80).collect());
-        // Only the usual form: others (braces, urn:, no hyphens) would be second names of one session.
+        // Only the hyphenated form: others (braces, urn:, no hyphens) would give one session several ids.
         let usual = text.len() == 36;
         let id = Uuid::try_parse(text).ok().filter(|id| usual && !id.is_nil());
         id.map(SessionId).ok_or_else(bad)

@@ -1,4 +1,4 @@
-//! Which file of a session's directory is which. Nothing else makes paths.
+//! The files of a session's directory. No other module builds their paths.
 
 use std::path::{Path, PathBuf};
 
@@ -11,11 +11,11 @@ use crate::audio::StemName;
 /// session.json      the manifest
 /// upload            the bytes as received
 /// track.f32         the decoded PCM at the model's rate, interleaved; gone when done
-/// carry.<n>         the overlap that is not final after n segments; gone when done
-/// computing.<n>     there while an engine has segment n
+/// carry.<n>         the overlap state after n segments; gone when done
+/// computing.<n>     exists while an engine computes segment n
 /// stems/<stem>.wav  `.wav.part` until final
-/// peaks/<stem>      its peaks as far as somebody asked for them
-/// flac/<stem>.flac  its FLAC file, once somebody asked for it
+/// peaks/<stem>      its waveform peaks, as far as requested
+/// flac/<stem>.flac  its FLAC file, once requested
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -23,7 +23,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// The session `id` among the directories in `sessions`.
+    /// The directory of session `id` below `sessions`.
     pub fn new(sessions: &Path, id: SessionId) -> Layout {
         Layout { directory: sessions.join(id.to_string()) }
     }
@@ -48,22 +48,22 @@ impl Layout {
         self.directory.join("track.f32")
     }
 
-    /// The overlap after so many segments.
+    /// The overlap state after this many segments.
     pub fn overlap_state(&self, segments: u64) -> PathBuf {
         self.directory.join(format!("{OVERLAP_STATE_PREFIX}{segments}"))
     }
 
-    /// Every overlap that is there, also those that no manifest names.
+    /// All overlap states on disk, including those that the manifest does not name.
     pub fn overlap_states(&self) -> Vec<PathBuf> {
         self.files(OVERLAP_STATE_PREFIX)
     }
 
-    /// What is there while an engine has this segment.
+    /// The marker that exists while an engine computes this segment.
     pub fn computing(&self, segment: u64) -> PathBuf {
         self.directory.join(format!("{COMPUTING_PREFIX}{segment}"))
     }
 
-    /// Every one that is there: the segments that engines have, or had when the process died.
+    /// All markers on disk: segments that engines compute, or computed when the process ended abnormally.
     pub fn all_computing(&self) -> Vec<PathBuf> {
         self.files(COMPUTING_PREFIX)
     }
@@ -86,7 +86,7 @@ impl Layout {
         self.stems().join(format!("{stem}.wav"))
     }
 
-    /// A stem that grows.
+    /// A growing stem.
     pub fn growing_stem(&self, stem: &StemName) -> PathBuf {
         self.stems().join(format!("{stem}.wav.part"))
     }
@@ -96,7 +96,7 @@ impl Layout {
         self.directory.join("peaks").join(stem.as_str())
     }
 
-    /// The FLAC file of a final stem; `fit` where its samples are lowered so that none clips.
+    /// The FLAC file of a final stem; with `fit`, of the samples scaled so that none clips.
     pub fn flac(&self, stem: &StemName, fit: bool) -> PathBuf {
         let ending = if fit { ".fit.flac" } else { ".flac" };
         self.directory.join("flac").join(format!("{stem}{ending}"))

@@ -1,4 +1,4 @@
-//! What is known of a session, as a file that is replaced atomically.
+//! The persistent state of a session: one JSON file that is replaced atomically.
 
 use std::fs;
 use std::io;
@@ -27,40 +27,40 @@ pub struct Manifest {
     pub version: u32,
     /// The session.
     pub id: SessionId,
-    /// When it was opened.
+    /// When it was created.
     pub created: Timestamp,
     /// When it last changed.
     pub updated: Timestamp,
-    /// What was asked for.
+    /// What the client asked for.
     pub settings: Settings,
-    /// What that was resolved to.
+    /// What the settings were resolved to.
     pub plan: Plan,
     /// Its state; only the lifecycle changes it.
     pub(super) state: SessionState,
     /// The upload.
     pub upload: Upload,
-    /// What the upload turned out to be.
+    /// The decoded format, once known.
     pub source: Option<SourceRecord>,
-    /// What has been computed and is safely on disk.
+    /// What has been computed and synced to disk.
     pub commit: Commit,
-    /// Frames that each stem will have, once that is known.
+    /// Final length of each stem, once known.
     pub total: Option<Frames>,
     /// The stems, in the plan's order.
     pub stems: Vec<Stem>,
-    /// What computes, or computed last.
+    /// The engine that computes, or computed last.
     pub engine: Option<EngineRecord>,
     /// Changes of the engine, in order.
     pub engine_changes: Vec<EngineChange>,
-    /// Who has computed which part since another engine took over; empty where none did.
+    /// The parts that engines have computed; empty while the engine has not changed.
     #[serde(default, rename = "turns")]
     pub engine_spans: Vec<EngineSpan>,
-    /// Why it failed.
+    /// Why it failed, if it did.
     pub failure: Option<Failure>,
-    /// What the user should know of.
+    /// Texts for the user.
     pub notices: Vec<String>,
-    /// How often a server found it unfinished since it last got on.
+    /// Server starts that found it unfinished since its last commit.
     pub recoveries: u32,
-    /// How often the process died while an engine had a segment of it, since it last got on.
+    /// Abnormal ends of the process while an engine computed a segment of it, since its last commit.
     #[serde(default)]
     pub deaths: u32,
 }
@@ -85,18 +85,18 @@ pub enum ManifestError {
     Storage(#[from] io::Error),
 }
 
-/// A moment, in milliseconds since 1970.
+/// A point in time, in milliseconds since 1970 (UTC).
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
 
-/// Where a session stands.
+/// The state of a session, as stored and as on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SessionState {
-    /// The upload is not complete; what there is, is separated.
+    /// The upload is incomplete; the bytes that have arrived are separated.
     Uploading,
-    /// The upload is complete and is separated.
+    /// The upload is complete and being separated.
     Running,
     /// Nothing is computed; it can be resumed.
     Paused,
@@ -104,66 +104,66 @@ pub enum SessionState {
     Done,
     /// It ended with a failure.
     Failed,
-    /// A client ended it.
+    /// A client cancelled it.
     Cancelled,
 }
 
-/// What a request was resolved to; fixed when the session is opened.
+/// What settings are resolved to when the session is created; fixed from then on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
-    /// The model.
+    /// Name of the model.
     pub model: String,
-    /// Its rate.
+    /// Sample rate of the model.
     pub model_rate: Hertz,
-    /// Frames that it sees at once.
+    /// Segment length of the model, in frames.
     pub segment: Frames,
-    /// The stems, in the order in which they are sent.
+    /// The stems, in sending order.
     pub stems: Vec<StemName>,
-    /// How much of a segment overlaps the next.
+    /// Fraction of a segment that overlaps the next.
     pub overlap: f64,
-    /// The columns that segments are made of, where they are summed.
+    /// Columns that a segment consists of, for models whose segments are summed.
     #[serde(default)]
     pub columns: Option<Columns>,
 }
 
-/// The upload. Its length is that of the file.
+/// The end of an upload. Until it is finished, its length is that of the file.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upload {
-    /// Its length, once it has been finished.
+    /// Its length in bytes, once finished.
     pub total: Option<u64>,
-    /// Its SHA-256 in hexadecimal digits, where the client gave it and it was right.
+    /// Its SHA-256 in hexadecimal, if the client sent one; it has been verified.
     pub sha256: Option<String>,
 }
 
-/// What the upload turned out to be.
+/// The format of the decoded upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRecord {
-    /// Such as `mp3`.
+    /// Container, such as `mp3`.
     pub container: String,
-    /// Such as `aac`.
+    /// Codec, such as `aac`.
     pub codec: String,
-    /// Its rate.
+    /// Sample rate.
     pub rate: Hertz,
-    /// Its channels.
+    /// Number of channels.
     pub channels: u32,
-    /// Its length at its rate, once decoded.
+    /// Length at this sample rate, once decoded.
     pub frames: Option<Frames>,
-    /// Frames replaced by silence.
+    /// Damaged frames that were replaced by silence.
     pub damaged: Frames,
-    /// The rate of the stems.
+    /// Sample rate of the stems.
     pub output_rate: Hertz,
 }
 
-/// What has been computed and is safely on disk.
+/// What has been computed and synced to disk.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commit {
-    /// Segments whose part is done.
+    /// Number of finished segments.
     pub segments: u64,
-    /// Frames of the track that are safely on disk.
+    /// Frames of the decoded track that are synced to disk.
     pub track: Frames,
-    /// Frames of each stem that are.
+    /// Frames of each stem that are synced to disk.
     pub stems: Frames,
-    /// Whether there is an overlap state, `carry.<segments>`.
+    /// Whether the overlap state `carry.<segments>` exists.
     #[serde(rename = "carry")]
     pub overlap_state: bool,
 }
@@ -173,9 +173,9 @@ pub struct Commit {
 pub struct Stem {
     /// Its name.
     pub name: StemName,
-    /// Its largest absolute sample so far.
+    /// Largest absolute sample so far.
     pub peak: f32,
-    /// SHA-256 of its samples in hexadecimal digits, once it is final.
+    /// SHA-256 of its samples in hexadecimal, once final.
     pub sha256: Option<String>,
 }
 
@@ -228,7 +228,7 @@ impl Manifest {
         Ok(Manifest { version: Self::VERSION, ..serde_json::from_slice(&bytes)? })
     }
 
-    /// Replaces the manifest at `path`: after a crash at any moment there is the old one or this one.
+    /// Atomically replaces the manifest at `path`.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let bytes = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
         files::replace(path, &bytes)
@@ -246,7 +246,7 @@ impl Manifest {
 }
 
 impl SessionState {
-    /// Whether nothing more will happen.
+    /// Whether it is DONE, FAILED or CANCELLED.
     pub fn is_ended(self) -> bool {
         match self {
             SessionState::Done | SessionState::Failed | SessionState::Cancelled => true,
@@ -268,7 +268,7 @@ impl SessionState {
 }
 
 impl Timestamp {
-    /// This moment.
+    /// The current time.
     pub fn now() -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))

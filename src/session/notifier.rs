@@ -1,14 +1,13 @@
-//! "Something has changed": one counter that threads and tasks can wait for.
+//! A change counter that threads and tasks can wait for.
 //!
-//! Waiters look at the state themselves; the notifier only says that it is worth looking again. A thread
-//! waits with [`Notifier::wait_newer`], an asynchronous task with [`Notifier::poll_newer`], so that the
-//! rooms below the server need no runtime.
+//! It carries no state: waiters read the state again after each change. A thread waits with
+//! [`Notifier::wait_newer`], an asynchronous task with [`Notifier::poll_newer`], so this module needs no runtime.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-/// Counts changes and wakes who waits for one.
+/// Counts changes and wakes waiters.
 #[derive(Debug, Default)]
 pub struct Notifier {
     waiters: Mutex<Waiters>,
@@ -22,7 +21,7 @@ struct Waiters {
 }
 
 impl Notifier {
-    /// Says that something has changed.
+    /// Counts a change and wakes all waiters.
     pub fn notify(&self) {
         let wakers = {
             let mut waiters = self.lock();
@@ -33,8 +32,7 @@ impl Notifier {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// The count of changes so far. Take it *before* looking at the state, so that no change between
-    /// looking and waiting is missed.
+    /// The number of changes so far. Read it *before* the state, so that no change in between is missed.
     pub fn version(&self) -> u64 {
         self.lock().version
     }

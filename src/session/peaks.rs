@@ -1,7 +1,7 @@
-//! A stem's peaks: the least and the largest sample of every 1024 frames, for waveforms.
+//! Waveform peaks: the smallest and the largest sample of every 1024 frames of a stem.
 //!
-//! They are kept in a file beside the session, which grows with the stem: each frame is looked at once,
-//! whoever asks how often. Committed frames never change, so neither do their peaks.
+//! They are cached in a file that grows with the stem, so each frame is read once. Committed frames never change, so
+//! neither do their peaks.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,48 +12,48 @@ use super::{Session, SessionState};
 use crate::audio::{Encoding, Frames, StemName};
 use crate::session::stem_reader::{SampleFormat, StemReader};
 
-/// Frames under one peak.
+/// Frames per peak.
 pub const FRAMES_PER_PEAK: Frames = Frames(1024);
 
-/// Peaks of one answer at most: 25 minutes at 44.1 kHz. What is found for one answer is limited by it, too.
+/// Limit of peaks per call, which also bounds the work: 25 minutes at 44.1 kHz.
 pub const MAX_PEAKS: u64 = 65_536;
 
 /// Bytes of a peak in the file: two little-endian f32.
 const PEAK_BYTES: u64 = 8;
 
-/// Frames that are read at once.
-const PIECE: Frames = Frames(64 * FRAMES_PER_PEAK.0);
+/// Frames read at once.
+const FRAMES_AT_ONCE: Frames = Frames(64 * FRAMES_PER_PEAK.0);
 
-/// Some of a stem's peaks.
+/// Consecutive peaks of a stem.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Peaks {
-    /// The least and the largest sample of both channels.
+    /// Smallest and largest sample of both channels.
     pub peaks: Vec<[f32; 2]>,
-    /// Whether these reach the end of a stem that will not grow any more.
+    /// Whether they reach the end of a final stem.
     pub complete: bool,
 }
 
-/// The peaks of `stem` from number `from` on that are complete, at most [`MAX_PEAKS`]. The last of a
-/// stem that is done may have fewer frames under it. Two of these must not run at once for one session.
+/// The complete peaks of `stem` from index `from`, at most [`MAX_PEAKS`]. The last peak of a final stem may cover fewer
+/// frames. Calls for one session must not run at the same time.
 ///
 /// # Errors
 /// `StemUnknown`, `Storage`.
 pub fn peaks(session: &Arc<Session>, stem: &str, from: u64) -> Result<Peaks, SessionError> {
     let form = SampleFormat { encoding: Encoding::F32Le, gain: 1.0 };
     let mut reader = StemReader::open(session, stem, Frames::ZERO, form)?;
-    // The state first: what is committed then is all that there will be.
+    // The state first: if it is DONE, the frames read after it are all.
     let done = session.state() == SessionState::Done;
     let frames = session.progress().finished;
-    let there =
+    let available =
         if done { frames.0.div_ceil(FRAMES_PER_PEAK.0) } else { frames.0 / FRAMES_PER_PEAK.0 };
-    let end = from.saturating_add(MAX_PEAKS).min(there);
+    let end = from.saturating_add(MAX_PEAKS).min(available);
     if from >= end {
-        return Ok(Peaks { peaks: Vec::new(), complete: done && from >= there });
+        return Ok(Peaks { peaks: Vec::new(), complete: done && from >= available });
     }
     let mut file = open(session, reader.stem())?;
     let known = file.metadata()?.len() / PEAK_BYTES;
     if known < end {
-        // What a crash left of a peak is written over.
+        // A partial peak that a crash left is overwritten.
         file.seek(SeekFrom::Start(known * PEAK_BYTES))?;
         reader.seek(Frames(known * FRAMES_PER_PEAK.0));
         find(&mut reader, &mut file, end)?;
@@ -63,13 +63,13 @@ pub fn peaks(session: &Arc<Session>, stem: &str, from: u64) -> Result<Peaks, Ses
     file.read_exact(&mut bytes)?;
     let samples: Vec<f32> = Encoding::F32Le.read(&bytes).collect();
     let peaks = samples.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
-    Ok(Peaks { peaks, complete: done && end == there })
+    Ok(Peaks { peaks, complete: done && end == available })
 }
 
 fn open(session: &Session, stem: &StemName) -> io::Result<File> {
     let path = session.layout().peaks(stem);
     if let Some(folder) = path.parent() {
-        // Not its parents: a session that is being removed must not come back.
+        // Not the parents: a session that is being removed must not reappear.
         match fs::create_dir(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
@@ -82,13 +82,13 @@ fn open(session: &Session, stem: &StemName) -> io::Result<File> {
 fn find(reader: &mut StemReader, file: &mut File, end: u64) -> io::Result<()> {
     let last = Frames(end * FRAMES_PER_PEAK.0);
     while reader.position() < last {
-        let most = last.saturating_sub(reader.position()).min(PIECE);
-        let piece = reader.read(most)?;
-        if piece.frames == Frames::ZERO {
-            // The stem ends within its last peak.
+        let most = last.saturating_sub(reader.position()).min(FRAMES_AT_ONCE);
+        let block = reader.read(most)?;
+        if block.frames == Frames::ZERO {
+            // The stem ends within the last peak.
             return Ok(());
         }
-        let samples: Vec<f32> = Encoding::F32Le.read(&piece.bytes).collect();
+        let samples: Vec<f32> = Encoding::F32Le.read(&block.bytes).collect();
         let peaks = samples.chunks(2 * FRAMES_PER_PEAK.0 as usize).flat_map(extremes);
         let mut bytes = Vec::new();
         Encoding::F32Le.write(peaks, &mut bytes);
@@ -97,7 +97,7 @@ fn find(reader: &mut StemReader, file: &mut File, end: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// The least and the largest of the samples; a sample that is no number counts as silence.
+/// Smallest and largest of the samples; NaN counts as 0.
 fn extremes(samples: &[f32]) -> [f32; 2] {
     let number = |sample: &f32| if sample.is_nan() { 0.0 } else { *sample };
     let all = || samples.iter().map(number);

@@ -1,4 +1,4 @@
-//! Which sessions go when, as a decision about data.
+//! Decides which ended sessions are removed.
 
 use std::time::Duration;
 
@@ -8,26 +8,26 @@ use super::manifest::Timestamp;
 /// How long ended sessions are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// An ended session older than this goes.
+    /// Ended sessions older than this are removed.
     pub age: Duration,
-    /// When all sessions together hold more than this, ended ones go, the oldest first.
+    /// While all sessions together occupy more than this, ended ones are removed, the oldest first.
     pub bytes: u64,
 }
 
-/// What the decision needs of a session.
+/// What the decision depends on, per session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionCandidate {
     /// The session.
     pub id: SessionId,
     /// When it last changed.
     pub updated: Timestamp,
-    /// Bytes that it holds.
+    /// Bytes that its files occupy.
     pub bytes: u64,
-    /// Whether it may go: it has ended, and nobody reads it.
+    /// Whether it has ended and has no readers.
     pub removable: bool,
 }
 
-/// The sessions to remove at the moment `now`.
+/// The sessions to remove at the time `now`.
 pub fn expired(
     mut sessions: Vec<RetentionCandidate>,
     policy: Retention,
@@ -52,7 +52,7 @@ mod tests {
 
     const POLICY: Retention = Retention { age: Duration::from_secs(100), bytes: 1_000 };
 
-    /// Sessions as (age in seconds, bytes, removable) -> which of them go.
+    /// Sessions as (age in seconds, bytes, removable) -> those that are removed.
     #[track_caller]
     fn check(sessions: &[(u64, u64, bool)], expected: &[usize]) {
         let now = Timestamp(1_000_000);

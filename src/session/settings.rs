@@ -1,4 +1,4 @@
-//! What was asked for when a session was opened.
+//! What a client asked for when it created a session.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,42 +14,42 @@ use crate::dsp::mask::MaskExtension;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// The model's name; `None` takes the first of the chain.
+    /// Name of the model; `None` for the first that works of the chain.
     pub model: Option<String>,
-    /// The stems wanted; empty for all of the model's.
+    /// The wanted stems; empty for all stems of the model.
     pub stems: Vec<StemName>,
-    /// The form of a raw upload; `None` for a file of any container.
+    /// Format of a raw PCM upload; `None` for a file in any container.
     pub input: Option<RawPcm>,
-    /// How stems are sent, unless a read asks otherwise.
+    /// Default encoding of the stems for reads.
     pub encoding: Encoding,
-    /// Multiplies every sample that is sent, unless a read asks otherwise.
+    /// Default gain for reads, as a factor.
     pub gain: f32,
-    /// The rate of the stems.
+    /// Sample rate of the stems.
     pub rate: OutputRate,
-    /// How loudness is made fit for the model.
+    /// How the input is normalized for the model.
     pub normalization: Normalization,
-    /// What the accompaniment is made of.
+    /// How the accompaniment is made.
     pub accompaniment: Accompaniment,
-    /// Whether the accompaniment is wanted beside all of the model's stems, where none are named.
+    /// Whether to add the accompaniment to the stems of the model, if no stems are named.
     pub with_accompaniment: bool,
-    /// Whether another engine may take over.
+    /// Whether another engine may take over after errors.
     pub allow_fallback: bool,
-    /// How much of a segment overlaps the next; `None` for the model's own.
+    /// Fraction of a segment that overlaps the next; `None` for the model's default.
     pub overlap: Option<f64>,
-    /// What a mask is worth above the bins that a model sees.
+    /// How masks are extended above the highest bin that the model sees.
     pub mask_extension: MaskExtension,
-    /// Names the request.
+    /// Identifies the request, so that repeating it returns the same session.
     pub request_id: Option<Uuid>,
-    /// The song's name, for people.
+    /// Display name of the song.
     pub file_name: String,
-    /// What becomes of the session when its call breaks off.
+    /// What happens when the client disconnects.
     pub on_disconnect: OnDisconnect,
 }
 
-/// The form of a raw upload: interleaved samples without a header.
+/// Format of a raw PCM upload: interleaved samples without a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RawPcm {
-    /// How one sample is stored.
+    /// Encoding of one sample.
     pub encoding: Encoding,
     /// Frames per second.
     pub rate: Hertz,
@@ -94,49 +94,49 @@ impl FromStr for RawPcm {
     }
 }
 
-/// The rate of the stems.
+/// Sample rate of the stems.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutputRate {
-    /// The model's.
+    /// That of the model.
     #[default]
     Model,
-    /// The upload's own.
+    /// That of the upload.
     Source,
 }
 
-/// How loudness is made fit for the model.
+/// How the input is normalized for the model.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Normalization {
-    /// At once, without knowing the whole track.
+    /// Without waiting for the whole track.
     #[default]
     Streaming,
-    /// By the whole track's mean and deviation, as the reference does.
+    /// By mean and deviation of the whole track, as the reference implementation does.
     Exact,
 }
 
-/// What the accompaniment is made of.
+/// How the accompaniment is made.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Accompaniment {
-    /// Of all other stems than the vocals, or of the model's own accompaniment.
+    /// The sum of all stems but the vocals, or the model's own accompaniment.
     #[default]
     Sum,
-    /// Of the mixture, without the vocals.
+    /// The mixture minus the vocals.
     Minus,
 }
 
-/// What becomes of a session when its call breaks off.
+/// What happens to a session when its client disconnects.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnDisconnect {
-    /// It rests, resumable.
+    /// It is paused and can be resumed.
     #[default]
     Pause,
-    /// It goes on as far as its upload reaches.
+    /// It continues with the bytes that have arrived.
     Continue,
-    /// It ends.
+    /// It is cancelled.
     Cancel,
 }
 

@@ -1,4 +1,4 @@
-//! The upload as received: bytes are added at the end, and repeated ones are compared.
+//! The upload as received: new bytes are appended, repeated ones compared.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use super::failure::SessionError;
 
-/// A session's upload. The file is opened for each addition: a store may hold more sessions than a
-/// process may have open files.
+/// The upload of a session. The file is opened for each write: a store may have more sessions than a process may have
+/// open files.
 #[derive(Debug)]
 pub struct Spool {
     path: PathBuf,
@@ -15,7 +15,7 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// Takes the file at `path`, or makes it.
+    /// Opens the file at `path`, which is created if it does not exist.
     pub fn open(path: PathBuf) -> io::Result<Spool> {
         let len = match std::fs::metadata(&path) {
             Ok(metadata) => metadata.len(),
@@ -28,18 +28,18 @@ impl Spool {
         Ok(Spool { path, len })
     }
 
-    /// Bytes held.
+    /// Number of bytes stored.
     pub fn len(&self) -> u64 {
         self.len
     }
 
-    /// Whether no byte is held.
+    /// Whether no byte is stored.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Adds `bytes` at `offset`; those that are held already must be the same. Answers the length
-    /// then. Nothing is added where an error is answered.
+    /// Writes `bytes` at `offset` and returns the new length. Bytes that are stored already must be equal. On an error
+    /// nothing is added.
     ///
     /// # Errors
     /// `Gap`, `Conflict`, `UploadTooLarge` beyond `limit` bytes, `Storage`.
@@ -61,7 +61,7 @@ impl Spool {
         }
         file.seek(SeekFrom::Start(self.len))?;
         if let Err(error) = file.write_all(new) {
-            // What was written of it is not held: the client sends it again.
+            // A part may have been written; the client sends the whole chunk again.
             file.set_len(self.len)?;
             return Err(error.into());
         }
@@ -69,13 +69,13 @@ impl Spool {
         Ok(self.len)
     }
 
-    /// Waits until all is safely on the disk.
+    /// Syncs the file to disk.
     pub fn sync(&self) -> io::Result<()> {
         OpenOptions::new().write(true).open(&self.path)?.sync_data()
     }
 }
 
-/// Whether the file has these bytes there.
+/// Whether the file has these bytes at `offset`.
 fn holds(file: &mut File, offset: u64, bytes: &[u8]) -> io::Result<bool> {
     file.seek(SeekFrom::Start(offset))?;
     let mut buffer = [0; 16 * 1024];

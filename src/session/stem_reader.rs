@@ -1,4 +1,4 @@
-//! Reading a stem from any frame on, while it grows or after it.
+//! Reads a stem from any frame, while it grows and after.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -13,34 +13,34 @@ use super::{Session, SessionState};
 use crate::audio::wav::{HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, StemName};
 
-/// How a reader wants its samples.
+/// The format in which a reader delivers samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SampleFormat {
-    /// How they are stored.
+    /// Encoding.
     pub encoding: Encoding,
-    /// What multiplies them before that.
+    /// Factor applied before encoding.
     pub gain: f32,
 }
 
-/// Frames as they are sent.
+/// Encoded frames of a stem.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StemFrames {
-    /// The first frame's position.
+    /// Position of the first frame.
     pub start: Frames,
-    /// How many frames.
+    /// Number of frames.
     pub frames: Frames,
-    /// The samples, interleaved.
+    /// Interleaved samples.
     pub bytes: Vec<u8>,
-    /// Samples that an integer encoding had to clip.
+    /// Samples clipped by an integer encoding.
     pub clipped: u64,
 }
 
-/// An open stem and a position in it.
+/// A stem and a position in it. While it lives, the session is not removed by retention.
 #[derive(Debug)]
 pub struct StemReader {
     session: Arc<Session>,
     stem: StemName,
-    /// Opened when there is something to read.
+    /// Opened at the first read that finds frames.
     file: Option<File>,
     position: Frames,
     format: SampleFormat,
@@ -48,10 +48,10 @@ pub struct StemReader {
 }
 
 impl StemReader {
-    /// Reads `stem` of `session` from the frame `start` on.
+    /// Opens `stem` of `session` at the frame `start`.
     ///
     /// # Errors
-    /// `StemUnknown`; `FrameOutOfRange` where the length is known and `start` is beyond it.
+    /// `StemUnknown`; `FrameOutOfRange` if the length is known and `start` is beyond it.
     pub fn open(
         session: &Arc<Session>,
         stem: &str,
@@ -77,10 +77,10 @@ impl StemReader {
         Ok(reader)
     }
 
-    /// Whether the position can be one of the stem: its length may become known only after it was opened.
+    /// Checks the position again: the length may become known after the stem was opened.
     ///
     /// # Errors
-    /// `FrameOutOfRange` where the length is known and the position is beyond it.
+    /// `FrameOutOfRange` if the length is known and the position is beyond it.
     pub fn check_start(&self) -> Result<(), SessionError> {
         match self.session.manifest().total {
             Some(frames) if self.position > frames => {
@@ -96,17 +96,17 @@ impl StemReader {
         &self.stem
     }
 
-    /// The next frame to be read.
+    /// The next frame to read.
     pub fn position(&self) -> Frames {
         self.position
     }
 
-    /// Goes on from the frame `position`.
+    /// Moves to the frame `position`.
     pub fn seek(&mut self, position: Frames) {
         self.position = position;
     }
 
-    /// The next frames that are there, at most `most`; empty where there are none yet.
+    /// Reads at most `most` of the next committed frames; none if there are none yet.
     pub fn read(&mut self, most: Frames) -> io::Result<StemFrames> {
         let start = self.position;
         let count = self.session.progress().finished.saturating_sub(start).min(most);
@@ -134,7 +134,7 @@ impl StemReader {
     }
 }
 
-/// Opens a stem's file, which is renamed at some moment.
+/// Opens the file of a stem, which is renamed when the stem becomes final.
 fn open_stem(session: &Session, stem: &StemName) -> io::Result<File> {
     let (growing, last) = (session.layout().growing_stem(stem), session.layout().stem(stem));
     let (first, second) = match session.state() {
@@ -144,12 +144,12 @@ fn open_stem(session: &Session, stem: &StemName) -> io::Result<File> {
     File::open(first).or_else(|_| File::open(second))
 }
 
-/// The SHA-256 of a whole file, in hexadecimal digits.
+/// SHA-256 of a whole file, in hexadecimal.
 pub fn sha256_of_file(path: &Path) -> io::Result<String> {
     sha256_of(File::open(path)?)
 }
 
-/// The SHA-256 of a stem's samples, in hexadecimal digits.
+/// SHA-256 of a stem's samples, in hexadecimal.
 pub fn sha256_of_stem(path: &Path, frames: Frames) -> io::Result<String> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(HEADER_BYTES))?;

@@ -1,4 +1,4 @@
-//! The engine whose span it is, and how it cuts the track.
+//! The engine that computes a session, and how it cuts the track.
 
 use std::sync::Arc;
 
@@ -18,19 +18,19 @@ pub(super) struct ActiveEngine {
     model: Arc<Model>,
     windows: Segmentation,
     weights: Vec<f32>,
-    /// What each frame of a window counts of the mixture, where windows are summed; empty where each
-    /// counts all of it, as their mean does too.
+    /// Share of the mixture that each frame of a window contributes, for models whose windows are summed. Empty for models
+    /// whose windows are averaged: each frame contributes all of it.
     mix_shares: Vec<f32>,
     recipes: Vec<StemRecipe>,
     options: EngineOptions,
 }
 
 impl ActiveEngine {
-    /// The engine of the session's present span.
+    /// The engine of the session's current span.
     ///
     /// # Errors
-    /// [`EngineError::UnknownModel`], [`EngineError::Card`] or [`EngineError::Load`] where the model is no
-    /// longer there or no longer what it was.
+    /// [`EngineError::UnknownModel`], [`EngineError::Card`] or [`EngineError::Load`] if the model has been removed or
+    /// replaced by an incompatible one.
     pub(super) fn find(
         manifest: &Manifest,
         context: &Context,
@@ -78,7 +78,7 @@ impl ActiveEngine {
         self.windows
     }
 
-    /// How much each frame of a window counts.
+    /// Weight of each frame of a window in the overlap-add.
     pub(super) fn weights(&self) -> &[f32] {
         &self.weights
     }
@@ -87,13 +87,13 @@ impl ActiveEngine {
         &self.options
     }
 
-    /// Whether a wanted stem is made of the mixture.
+    /// Whether a wanted stem needs the mixture.
     pub(super) fn needs_mix(&self) -> bool {
         needs_mix(&self.recipes)
     }
 
-    /// The wanted stems of an answer, at the track's level, where the segment has a say; `mix` is the track
-    /// there, and may be empty where it is not needed.
+    /// The wanted stems of a separated segment, at the level of the track, for the frames of its span. `mix` is the track
+    /// there, and may be empty if it is not needed.
     pub(super) fn stems(
         &self,
         answer: SeparatedSegment,
@@ -115,7 +115,7 @@ impl ActiveEngine {
     }
 }
 
-/// How a span cuts the track.
+/// How an engine span cuts the track.
 pub(super) fn windows(span: &EngineSpan) -> Segmentation {
     let windows = match span.columns {
         None => Segmentation::new(span.segment, span.overlap),
@@ -124,7 +124,7 @@ pub(super) fn windows(span: &EngineSpan) -> Segmentation {
     windows.from(span.origin, span.first)
 }
 
-/// The columns of a model whose segments are summed.
+/// The spectral columns of a model whose segments are summed.
 pub(in crate::separation) fn columns_of(card: &ModelCard) -> Option<Columns> {
     let frames = Frames::from_len;
     match card.blend {
@@ -133,7 +133,7 @@ pub(in crate::separation) fn columns_of(card: &ModelCard) -> Option<Columns> {
     }
 }
 
-/// What a model's numbers depend on here, as manifests keep it.
+/// A model with everything else that its output depends on here, for the manifest.
 pub(in crate::separation) fn engine_of(model: &Model, context: &Context) -> EngineRecord {
     let pool = &context.pool;
     let identity = model.identity(pool.providers(), pool.config().threads_per_worker);

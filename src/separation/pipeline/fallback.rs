@@ -1,4 +1,4 @@
-//! When an engine cannot go on: which is the next, and who is told.
+//! Switches a session to the next engine of the chain when the current one cannot continue.
 
 use std::sync::Arc;
 
@@ -11,22 +11,22 @@ use crate::separation::pipeline::active_engine::{ActiveEngine, columns_of, engin
 use crate::session::manifest::{ChangeReason, EngineChange, EngineRecord, Manifest, Successor};
 use crate::session::{Failure, Reason, Session};
 
-/// A process that has died so often while an engine had a session's next segment is taken to have died of it.
+/// Abnormal ends of the process while the next segment was computed, after which the engine is taken to be the cause.
 const MOST_DEATHS: u32 = 2;
 
-/// Why an engine cannot go on.
+/// Why an engine cannot continue.
 pub(in crate::separation) struct Cause {
     pub(in crate::separation) reason: ChangeReason,
     pub(in crate::separation) message: String,
 }
 
 impl Cause {
-    /// An error that came again.
+    /// An error that occurred twice.
     pub(super) fn of(error: &EngineError) -> Cause {
         Cause { reason: reason_of(error), message: error.to_string() }
     }
 
-    /// An engine that a session should begin with, but that does not work.
+    /// The health of an engine that a session was to begin with.
     pub(in crate::separation) fn of_health(error: &EngineError) -> Cause {
         match Cause::of(error) {
             cause if cause.reason == ChangeReason::ModelUnavailable => cause,
@@ -36,12 +36,12 @@ impl Cause {
 
     fn of_death(model: &str) -> Cause {
         let message =
-            format!("the server ended abnormally while model {model} had a segment, and again");
+            format!("the server ended abnormally twice while model {model} computed a segment");
         Cause { reason: ChangeReason::EngineCrashed, message }
     }
 }
 
-/// What an error is called where it lets another engine take over.
+/// The change reason of an engine error.
 pub fn reason_of(error: &EngineError) -> ChangeReason {
     match error {
         EngineError::NotFinite { .. } => ChangeReason::EngineNotFinite,
@@ -61,8 +61,8 @@ pub fn reason_of(error: &EngineError) -> ChangeReason {
     }
 }
 
-/// The engine whose turn it is; the next one, where that one cannot be had, and where it does not work and
-/// another does.
+/// The engine of the current span. The next one of the chain if it cannot be loaded, or if it is unhealthy and another is
+/// not.
 pub(super) fn active_engine(
     session: &Session,
     context: &Context,
@@ -94,10 +94,10 @@ pub(super) fn active_engine(
     Ok(engine)
 }
 
-/// Gives the session to the next engine, which begins at `position`, and tells of it.
+/// Switches the session to the next engine of the chain, which begins at `position`, and records the change.
 ///
 /// # Errors
-/// Why there is none.
+/// The failure of the session if there is no next engine.
 pub(super) fn switch_engine(
     session: &Session,
     context: &Context,
@@ -133,8 +133,8 @@ pub(super) fn switch_engine(
     })?;
     let card = model.card();
     let to = engine_of(&model, context);
-    let message = format!("{}; {} goes on", cause.message, card.name);
-    tracing::warn!(session = %session.id(), reason = cause.reason.as_str(), %message, "another engine");
+    let message = format!("{}; continuing with {}", cause.message, card.name);
+    tracing::warn!(session = %session.id(), reason = cause.reason.as_str(), %message, "switching to another engine");
     let change = EngineChange {
         from: before(&manifest, context, from),
         to: to.clone(),
@@ -148,7 +148,7 @@ pub(super) fn switch_engine(
     let successor = Successor { engine: to, segment, overlap, columns };
     session
         .update(|manifest| {
-            vouch(manifest, &successor.engine);
+            note_unverified(manifest, &successor.engine);
             manifest.begin_span(successor, position);
             manifest.engine_changes.push(change.clone());
         })
@@ -168,14 +168,14 @@ fn successor(
     context.chain.successor(from, &tried, &manifest.plan.stems, manifest.plan.model_rate)
 }
 
-/// The engine that gives its place up.
+/// The engine that is replaced, as recorded.
 fn before(manifest: &Manifest, context: &Context, from: &str) -> EngineRecord {
     let known = manifest.engine.clone().filter(|engine| engine.model == from);
     let found = || context.catalog.find(from).ok().map(|model| engine_of(&model, context));
     known.or_else(found).unwrap_or_else(|| EngineRecord::unknown(from))
 }
 
-/// Why a session fails whose engine nobody follows.
+/// The failure of a session without a next engine.
 fn failure(manifest: &Manifest, cause: &Cause, text: String) -> Failure {
     let begun = manifest.commit.segments > 0;
     let reason = match cause.reason {
@@ -185,7 +185,7 @@ fn failure(manifest: &Manifest, cause: &Cause, text: String) -> Failure {
     Failure::new(reason, text).with("segment", manifest.commit.segments)
 }
 
-/// Pins what computes; tells where another server computed before.
+/// Records the engine that computes, and a change if another one has computed before.
 fn identify(session: &Session, engine: EngineRecord) -> Result<(), Failure> {
     let manifest = session.manifest();
     if manifest.engine.as_ref() == Some(&engine) {
@@ -193,19 +193,19 @@ fn identify(session: &Session, engine: EngineRecord) -> Result<(), Failure> {
     }
     session
         .update(|manifest| {
-            vouch(manifest, &engine);
+            note_unverified(manifest, &engine);
             let before = manifest.engine.replace(engine.clone());
             let Some(from) = before.filter(|_| manifest.commit.segments > 0) else { return };
             let (reason, message) = if from.weights == engine.weights {
                 (
                     ChangeReason::ServerRestarted,
-                    "the server was started again with another library or number of threads; the \
-                     rest may differ in the last bits",
+                    "the server was restarted with another library or number of threads; the \
+                     remaining frames may differ in the last bits",
                 )
             } else {
                 (
                     ChangeReason::ModelReplaced,
-                    "the model's weights were replaced; the rest sounds as they do",
+                    "the model's weights were replaced; the remaining frames are computed with the new ones",
                 )
             };
             let (to, frame) = (engine, manifest.commit.stems);
@@ -215,16 +215,15 @@ fn identify(session: &Session, engine: EngineRecord) -> Result<(), Failure> {
         .map_err(storage)
 }
 
-/// Tells of weights that nobody vouches for.
-fn vouch(manifest: &mut Manifest, engine: &EngineRecord) {
+/// Adds a notice if the weights of an engine are not verified.
+fn note_unverified(manifest: &mut Manifest, engine: &EngineRecord) {
     if engine.verified {
         return;
     }
-    let text = format!(
-        "nobody vouches for the weights of {} (SHA-256 {}): they are not verified",
-        engine.model, engine.weights
-    );
-    if !manifest.notices.contains(&text) {
+    let text =
+        format!("the weights of {} (SHA-256 {}) are not verified", engine.model, engine.weights);
+    // By the hash: earlier versions wrote another text.
+    if !manifest.notices.iter().any(|notice| notice.contains(&engine.weights)) {
         manifest.notices.push(text);
     }
 }

@@ -1,4 +1,4 @@
-//! Segments that are with the workers.
+//! Segments that worker threads compute.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,38 +14,38 @@ use crate::separation::normalization::Level;
 use crate::separation::pipeline::active_engine::ActiveEngine;
 use crate::session::Session;
 
-/// What one engine has been given of a session. Dropping it calls off what has not begun; what comes of the
-/// rest goes nowhere.
+/// The segments of a session that one engine has been given. Dropping it cancels those that have not begun and discards
+/// the results of the others.
 pub(super) struct InFlight {
     next: u64,
-    /// What each was made of, until its answer is taken.
+    /// The submitted segments whose result has not been taken.
     sent: BTreeMap<u64, Sent>,
     answers: Arc<Mutex<BTreeMap<u64, Result<SeparatedSegment, EngineError>>>>,
     cancelled: Arc<AtomicBool>,
 }
 
-/// A segment as it was handed out.
+/// A submitted segment.
 pub(super) struct Sent {
     pub(super) segment: Segment,
     pub(super) level: Level,
     pub(super) retried: bool,
-    /// It is silence, which no engine was shown.
+    /// Whether it is digital silence, for which no engine runs.
     pub(super) silent: bool,
 }
 
 impl InFlight {
-    /// Nothing yet; `next` is handed out first.
+    /// No segments yet; `next` is the first to submit.
     pub(super) fn from(next: u64) -> InFlight {
         let (answers, cancelled) = (Arc::default(), Arc::default());
         InFlight { next, sent: BTreeMap::new(), answers, cancelled }
     }
 
-    /// The next segment to be handed out.
+    /// The next segment to submit.
     pub(super) fn next(&self) -> u64 {
         self.next
     }
 
-    /// Hands out a segment, `mix` being what the engine is shown of it.
+    /// Submits a segment with the input `mix`.
     pub(super) fn submit(
         &mut self,
         sent: Sent,
@@ -67,11 +67,11 @@ impl InFlight {
             cancelled: Arc::clone(&self.cancelled),
             on_start: {
                 let mark = mark.clone();
-                // Without it nobody would know which segment killed the process, if one does.
+                // Shows the next server which segment was computed when the process ended abnormally.
                 Box::new(move || drop(fs::write(mark, [])))
             },
             on_done: Box::new(move |result| {
-                // It is not there where the task has not begun.
+                // It does not exist if the task has not begun.
                 let _ = fs::remove_file(mark);
                 answers.lock().unwrap_or_else(PoisonError::into_inner).insert(index, result);
                 notified.notifier().notify();
@@ -80,7 +80,7 @@ impl InFlight {
         pool.submit(session.id().as_u128(), task);
     }
 
-    /// Answers a segment of silence with `stems` of silence, without an engine.
+    /// Records the silent `stems` of a silent segment, without an engine.
     pub(super) fn skip(&mut self, sent: Sent, stems: Vec<Stereo>) {
         let index = sent.segment.index;
         self.next = self.next.max(index + 1);
@@ -90,7 +90,7 @@ impl InFlight {
         answers.insert(index, Ok(answer));
     }
 
-    /// What has come of a segment, if it has.
+    /// Takes the result of a segment, if there is one.
     pub(super) fn take(
         &mut self,
         index: u64,

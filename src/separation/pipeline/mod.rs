@@ -41,28 +41,28 @@ pub(super) use output::CompleteStems;
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Outcome {
-    /// The stems are complete, which is not written down yet.
+    /// The stems are complete; the manifest does not record it yet.
     Done(CompleteStems),
     /// It was asked to stop, or the engines are shutting down.
     Stopped,
-    /// It cannot go on.
+    /// It cannot continue.
     Failed(Failure),
 }
 
-/// What every run needs.
+/// What every pipeline uses.
 pub(super) struct Context {
     pub(super) pool: Pool,
     pub(super) catalog: Catalog,
     pub(super) chain: Arc<Chain>,
     pub(super) decoder: DecoderConfig,
-    /// The longest track that is taken.
+    /// Limit of the track's duration.
     pub(super) max_track: Duration,
-    /// Who is told what happens.
+    /// Receives events for metrics.
     pub(super) observer: OnceLock<Arc<dyn Observer>>,
 }
 
 impl Context {
-    /// Tells whoever observes.
+    /// Reports an event to the observer, if there is one.
     pub(super) fn tell(&self, event: impl FnOnce(&dyn Observer)) {
         if let Some(observer) = self.observer.get() {
             event(observer.as_ref());
@@ -70,13 +70,13 @@ impl Context {
     }
 }
 
-/// How long to sleep when nothing tells of a change: stalls of the decoder are seen that often.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Longest wait for a change; also how often a stalled decoder is looked for.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Runs a session until it is done, fails, or is asked to stop.
+/// Runs a session's pipeline until it is done, fails, or is to stop.
 pub(super) fn run(session: &Arc<Session>, context: &Context) -> Outcome {
     let result = Run::open(session, context).and_then(|mut run| run.work());
-    // Jobs that nobody waits for any more must not keep a worker.
+    // Tasks whose results are no longer needed must not occupy worker threads.
     context.pool.remove(session.id().as_u128());
     match result {
         Ok(outcome) => outcome,
@@ -91,7 +91,7 @@ struct Run<'a> {
     track: TrackFileReader,
     engine: ActiveEngine,
     output: StemOutput,
-    /// The next segment to be committed.
+    /// The next segment to commit.
     next: u64,
     in_flight: InFlight,
 }
@@ -148,7 +148,7 @@ impl<'a> Run<'a> {
                     let had = self.session.progress().finished;
                     self.output.commit(self.session, self.next, next, decoded.frames)?;
                     if had == Frames::ZERO {
-                        self.tell_first_stem();
+                        self.report_first_stem();
                     }
                 }
                 Some((_, Err(EngineError::Cancelled | EngineError::ShuttingDown))) => {
@@ -162,14 +162,14 @@ impl<'a> Run<'a> {
                 }
                 None => {
                     self.decoder.check_stall(self.context.decoder.stall);
-                    self.session.notifier().wait_newer(seen, LOOK_AGAIN);
+                    self.session.notifier().wait_newer(seen, POLL_INTERVAL);
                 }
             }
         }
     }
 
-    /// Tells how long the first frames took, where there are any now.
-    fn tell_first_stem(&self) {
+    /// Reports how long the first frames took, if there are any now.
+    fn report_first_stem(&self) {
         if self.session.progress().finished > Frames::ZERO {
             let created = self.session.manifest().created;
             let after = Duration::from_millis(Timestamp::now().0.saturating_sub(created.0));
@@ -177,17 +177,17 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Hands out segments whose frames are there, as many as keep the workers busy.
+    /// Submits segments whose frames are decoded, as many as keep the worker threads busy.
     fn send(&mut self, decoded: &DecodeProgress) -> Result<(), Failure> {
         let manifest = self.session.manifest();
         let normalised = self.engine.model().card().family.is_normalised();
         let exact = manifest.settings.normalization == Normalization::Exact;
-        // The head sets the level, also of an engine that sees less at once.
+        // The head sets the level, also for an engine with shorter segments.
         let enough = decoded.complete || !exact && decoded.frames >= manifest.plan.segment;
         if normalised && !enough {
             return Ok(());
         }
-        // One more than there are workers, so that none waits while an answer is committed.
+        // One more than there are worker threads, so that none waits during a commit.
         let depth = self.context.pool.config().workers as u64 + 1;
         let length = self.engine.windows().length().as_len();
         while self.in_flight.next() < self.next + depth {
@@ -206,20 +206,19 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Hands a segment to the workers; or, where `skip_silence` allows it and every frame that the engine would
-    /// be shown is zero, takes silence for each of its stems.
+    /// Submits a segment. With `skip_silence`, a segment whose input is digital silence gets silent stems without an
+    /// engine.
     ///
-    /// What an engine makes of digital silence is its own noise, and that of the offset that was taken away:
-    /// little, but not nothing, and of no stem. A stem of a track that is silent for a whole segment is silent
-    /// there, and sums to the track as all stems do. It costs nothing, and it rests on the track alone, so that
-    /// every road there gives the same bytes. `EXACT` promises what the reference computes, noise included.
+    /// An engine adds low noise to digital silence, which belongs to no stem. Silent stems cost nothing and depend on the
+    /// track alone, so that every way to them gives the same bytes. With `EXACT` the output is that of the reference,
+    /// noise included.
     fn submit(&mut self, sent: Sent, skip_silence: bool) -> Result<(), Failure> {
         let shown = self.track.read(sent.segment.shown.clone()).map_err(storage)?;
         let length = self.engine.windows().length().as_len();
         if skip_silence && shown.planes().into_iter().flatten().all(|&sample| sample == 0.0) {
             let stems = self.engine.model().card().stems.iter();
             let stems = stems.map(|_| Stereo::zeros(length)).collect();
-            // At the track's own level silence is zeros, whatever its offset.
+            // At the level of the track, silence is zeros whatever the offset.
             let sent = Sent { level: Level::Unchanged, silent: true, ..sent };
             self.in_flight.skip(sent, stems);
             return Ok(());
@@ -229,30 +228,29 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Tries a segment again that failed; after that the next engine takes over.
+    /// Retries a failed segment once; then switches to the next engine.
     fn retry_or_switch(&mut self, sent: Sent, error: &EngineError) -> Result<(), Failure> {
-        if !self.is_the_songs_fault(&sent, error)? {
+        if !self.is_input_extreme(&sent, error)? {
             self.context.chain.circuit_breakers().failed(self.engine.name(), error);
         }
         if !sent.retried {
-            tracing::warn!(session = %self.session.id(), %error, "trying the segment again");
+            tracing::warn!(session = %self.session.id(), %error, "retrying the segment");
             return self.submit(Sent { retried: true, ..sent }, false);
         }
         let cause = Cause::of(error);
         let position = self.output.position();
         let from = self.engine.name().to_owned();
         self.engine = fallback::switch_engine(self.session, self.context, &from, &cause, position)?;
-        // What the engine before still computes is of no use.
+        // Results of the previous engine are no longer needed.
         self.context.pool.remove(self.session.id().as_u128());
         self.in_flight = InFlight::from(self.next);
         self.output.hand_over(&self.session.manifest());
         Ok(())
     }
 
-    /// Whether an answer is not finite because the song is beyond all measure, which says nothing about the
-    /// engine.
-    fn is_the_songs_fault(&mut self, sent: &Sent, error: &EngineError) -> Result<bool, Failure> {
-        /// A hundred decibels above full scale.
+    /// Whether an output is not finite because the input is extremely loud, which is no fault of the engine.
+    fn is_input_extreme(&mut self, sent: &Sent, error: &EngineError) -> Result<bool, Failure> {
+        /// 100 dB above full scale.
         const LOUDEST: f32 = 1e5;
         if !matches!(error, EngineError::NotFinite { .. }) {
             return Ok(false);

@@ -1,4 +1,4 @@
-//! What has come of a session's segments: the overlap that is not final, and the files of its stems.
+//! Overlap-add of the separated segments, and their commit to the stem files.
 
 use std::io;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::separation::stem_files::{StemFiles, StemRecord};
 use crate::session::manifest::{Columns, Manifest, Stem};
 use crate::session::{Failure, Reason, Session};
 
-/// The least that is held back undelivered, so that another engine can fade in over it.
+/// Duration that is at least held back from delivery, so that another engine can fade in over it.
 const LEAST_FADE: Duration = Duration::from_millis(100);
 
-/// Stems that are whole and have their names; only the manifest does not say so yet.
+/// Stems whose files are final; the manifest does not record it yet.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::separation) struct CompleteStems {
     frames: Frames,
@@ -24,7 +24,7 @@ pub(in crate::separation) struct CompleteStems {
 }
 
 impl CompleteStems {
-    /// Writes them down.
+    /// Records them in the manifest.
     pub(in crate::separation) fn note(&self, manifest: &mut Manifest) {
         manifest.total = Some(self.frames);
         manifest.commit.stems = self.frames;
@@ -32,23 +32,23 @@ impl CompleteStems {
     }
 }
 
-/// Stems on their way from answers to files.
+/// The stems between the engine and their files.
 pub(super) struct StemOutput {
     overlap: OverlapAdd,
-    /// What the engine before has left.
+    /// The remaining frames of the previous engine, fading out.
     fade: FadeOut,
-    /// What the resamplers have to see again, until the files are open.
+    /// Context of the resamplers, used when the files are opened.
     tails: Vec<Stereo>,
-    /// Opened with the first commit, when the stems' rate is known.
+    /// Opened by the first commit, when the sample rate of the stems is known.
     files: Option<StemFiles>,
     least_fade: Frames,
 }
 
 impl StemOutput {
-    /// Goes on where the session is committed.
+    /// Continues from the last commit.
     pub(super) fn open(session: &Session) -> io::Result<StemOutput> {
         let manifest = session.manifest();
-        // What is committed is of the engine that has committed last, whoever goes on.
+        // The overlap state is that of the engine of the last commit, which may not be the current one.
         let blend = windows(&manifest.committed_span()).blend();
         let OverlapState { overlap, fade, tails } = if manifest.commit.overlap_state {
             OverlapState::read(&session.layout().overlap_state(manifest.commit.segments), blend)?
@@ -64,7 +64,7 @@ impl StemOutput {
         self.overlap.position()
     }
 
-    /// The same, ready for the present turn: where that has committed nothing, the engine before fades out.
+    /// Prepares for the current span: if it has committed nothing, the previous engine fades out.
     pub(super) fn at_span(mut self, manifest: &Manifest) -> StemOutput {
         if !manifest.engine_spans.is_empty()
             && manifest.engine_span().first == manifest.commit.segments
@@ -74,9 +74,9 @@ impl StemOutput {
         self
     }
 
-    /// Lets what is not final fade out, whoever has computed it, and begins anew at the same frame.
+    /// Fades out all frames that are not final and begins a new overlap-add at the same position.
     ///
-    /// All of this follows from what is committed: the next server would do the same.
+    /// The result depends only on committed state, so the next server would produce the same.
     pub(super) fn hand_over(&mut self, manifest: &Manifest) {
         let (stems, position) = (manifest.plan.stems.len(), self.position());
         let before = manifest.committed_span();
@@ -97,20 +97,20 @@ impl StemOutput {
         let blend = self::windows(&manifest.engine_span()).blend();
         let empty = OverlapAdd::new(stems, position, blend);
         let overlap = std::mem::replace(&mut self.overlap, empty);
-        // Of an engine that has left no frame, nothing fades but what faded before.
+        // Without such frames, only an earlier fade continues.
         if frames > 0 {
             let fade = std::mem::replace(&mut self.fade, FadeOut::none(stems, position));
             self.fade = fade.followed_by(overlap, &there, &factors);
         }
     }
 
-    /// Adds an answer.
+    /// Adds the stems of a segment.
     pub(super) fn add(&mut self, segment: &Segment, weights: &[f32], stems: &[Stereo]) {
         self.overlap.add(Frames(segment.span.start), weights, stems);
     }
 
-    /// Gives the stems the frames before `next`, which no later segment reaches, and makes all safe:
-    /// `segments` segments then are, and `track` frames of the track.
+    /// Appends the frames before `next`, which no later segment reaches, to the stems and commits: `segments` segments and
+    /// `track` frames of the track.
     pub(super) fn commit(
         &mut self,
         session: &Session,
@@ -139,12 +139,12 @@ impl StemOutput {
                 keep(&mut manifest.stems, &records);
             })
             .map_err(storage)?;
-        // A leftover is removed with the session's other scratch files.
+        // If this fails, it is removed with the other scratch files.
         let _ = std::fs::remove_file(layout.overlap_state(segments - 1));
         Ok(())
     }
 
-    /// Gives the stems their last frames, sizes and names.
+    /// Appends the last frames and publishes the stem files.
     pub(super) fn finish(&mut self, session: &Session) -> Result<CompleteStems, Failure> {
         let total = session.manifest().total.unwrap_or_default();
         let consumed = self.position();
@@ -163,7 +163,7 @@ impl StemOutput {
         finals
     }
 
-    /// The stems' files, which hold what `consumed` frames of the model's have given.
+    /// The stem files, opened after `consumed` frames at the model's rate.
     fn open_files(
         &mut self,
         session: &Session,

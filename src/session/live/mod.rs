@@ -20,12 +20,12 @@ use control::Control;
 pub use change::StateChange;
 pub use upload::Added;
 
-/// A session. Shared by everybody who has to do with it; every change is told by its [`Notifier`].
+/// A session in memory, shared between threads. Every change wakes the waiters of its [`Notifier`].
 #[derive(Debug)]
 pub struct Session {
     id: SessionId,
     layout: Layout,
-    /// What the file says; replaced only after the file has been.
+    /// The manifest as on disk; replaced after the file.
     manifest: RwLock<Arc<Manifest>>,
     /// Held while the manifest is changed and written.
     writing: Mutex<()>,
@@ -40,22 +40,22 @@ pub struct Session {
     notifier: Notifier,
 }
 
-/// How far a session is.
+/// The progress of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Frames of every stem that can be read.
+    /// Frames that can be read of every stem.
     pub finished: Frames,
-    /// Frames that they will have, once known.
+    /// Final length of the stems, once known.
     pub total: Option<Frames>,
-    /// Frames decoded, at the stems' rate.
+    /// Decoded frames, at the sample rate of the stems.
     pub decoded: Frames,
-    /// Where it stands.
+    /// Its state.
     pub state: SessionState,
-    /// Sessions before it in the queue.
+    /// Position in the queue, from 1; 0 if it has a slot.
     pub queue_position: u32,
 }
 
-/// Keeps a session's files from being removed.
+/// While it lives, retention does not remove the session, and the session counts as read.
 #[derive(Debug)]
 pub struct ReadLease(Arc<Session>);
 
@@ -80,37 +80,37 @@ impl Session {
         })
     }
 
-    /// Its name.
+    /// Its id.
     pub fn id(&self) -> SessionId {
         self.id
     }
 
-    /// Its files.
+    /// The paths of its files.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// Tells of every change.
+    /// Notified of every change.
     pub fn notifier(&self) -> &Notifier {
         &self.notifier
     }
 
-    /// What is known of it and safely on disk.
+    /// Its manifest, as on disk.
     pub fn manifest(&self) -> Arc<Manifest> {
         Arc::clone(&self.manifest.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Where it stands.
+    /// Its state, as in the manifest.
     pub fn state(&self) -> SessionState {
         self.manifest().state()
     }
 
-    /// How far it is.
+    /// Its progress.
     pub fn progress(&self) -> Progress {
         self.progress_by(&self.manifest())
     }
 
-    /// How far it is by a manifest that was looked at: what else is told of that agrees.
+    /// Its progress as of `manifest`, consistent with what else is read of that.
     pub fn progress_by(&self, manifest: &Manifest) -> Progress {
         Progress {
             finished: manifest.commit.stems,
@@ -157,26 +157,26 @@ impl Session {
         *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(manifest);
     }
 
-    /// Counts frames that have been decoded, at the stems' rate.
+    /// Sets the number of decoded frames, at the sample rate of the stems.
     pub fn set_decoded(&self, frames: Frames) {
         self.decoded.store(frames.0, Ordering::Release);
         self.notifier.notify();
     }
 
-    /// Tells how many sessions are before this one in the queue.
+    /// Sets the position in the queue.
     pub fn set_queue_position(&self, position: u32) {
         if self.queue_position.swap(position, Ordering::AcqRel) != position {
             self.notifier.notify();
         }
     }
 
-    /// Keeps the files of a session from being removed while the guard lives.
+    /// Registers a reader while the lease lives.
     pub fn read_lease(self: &Arc<Session>) -> ReadLease {
         self.readers.fetch_add(1, Ordering::AcqRel);
         ReadLease(Arc::clone(self))
     }
 
-    /// Whether somebody reads.
+    /// Whether there are readers.
     pub fn has_readers(&self) -> bool {
         self.readers.load(Ordering::Acquire) > 0
     }
@@ -188,7 +188,7 @@ impl Drop for ReadLease {
     }
 }
 
-/// Every value behind these locks is whole at any time, so a panic elsewhere does not spoil it.
+/// Every value behind these locks is consistent at any time, so a panic elsewhere does not matter.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

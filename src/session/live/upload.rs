@@ -1,4 +1,4 @@
-//! How the bytes of an upload come to a session, and how it ends.
+//! Stores the bytes of an upload and checks its end.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -10,17 +10,17 @@ use crate::session::manifest::Upload;
 use crate::session::stem_reader::sha256_of_file;
 use crate::session::{Failure, Reason, SessionState};
 
-/// What bytes that came have made of an upload.
+/// The result of adding bytes to an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Added {
-    /// Its length now.
+    /// Length of the upload now.
     pub length: u64,
-    /// Bytes of it that were not held before.
+    /// Bytes that were not stored before.
     pub new: u64,
 }
 
 impl Session {
-    /// Bytes of the upload that are held.
+    /// Stored bytes of the upload.
     pub fn uploaded(&self) -> u64 {
         self.uploaded.load(Ordering::Acquire)
     }
@@ -28,12 +28,12 @@ impl Session {
     /// Adds bytes to the upload.
     ///
     /// # Errors
-    /// Those of [`Spool::add`](crate::session::spool::Spool::add); `UploadFinished`, `Ended`; `Failed` for a full disk and too many bytes,
-    /// with which the session is to end (see [`Session::refusal`]).
+    /// Those of [`Spool::add`](crate::session::spool::Spool::add); `UploadFinished`, `Ended`; `Failed` for a full disk and
+    /// too many bytes, which refuses the upload: see [`Session::refusal`].
     pub fn add_bytes(&self, offset: u64, bytes: &[u8], limit: u64) -> Result<Added, SessionError> {
         let mut spool = lock(&self.spool);
         let end = offset.saturating_add(bytes.len() as u64);
-        // A request that is made again for a finished session repeats what is held.
+        // A repeated request for a finished session repeats stored bytes.
         let repeats =
             end <= spool.len() && self.state() == SessionState::Done && !self.is_removed();
         if !repeats {
@@ -45,7 +45,7 @@ impl Session {
         let held = spool.len();
         let added = spool.add(offset, bytes, limit);
         if let Ok(length) = added {
-            // Under the lock: of two chunks at the same moment, the shorter length must not come last.
+            // Under the lock: of two concurrent chunks, the larger length must be stored last.
             self.uploaded.store(length, Ordering::Release);
         }
         drop(spool);
@@ -67,12 +67,12 @@ impl Session {
         }
     }
 
-    /// Says that the upload is complete with `total` bytes, of the hash `sha256` where the client
-    /// gave one. Saying the same again changes nothing.
+    /// Checks that the upload is complete with `total` bytes and, if given, the hash `sha256`; then calls `store`, which
+    /// reports it to the lifecycle. Repeating the call changes nothing.
     ///
     /// # Errors
-    /// `UploadIncomplete`, `UploadSizeMismatch`, `Ended`; `Failed` for an empty upload or a wrong hash,
-    /// with which the session is to end (see [`Session::refusal`]).
+    /// `UploadIncomplete`, `UploadSizeMismatch`, `Ended`; `Failed` for an empty upload or a wrong hash, which refuses the
+    /// upload: see [`Session::refusal`]. Those of `store`.
     pub fn finish_upload(
         &self,
         total: u64,
@@ -105,7 +105,7 @@ impl Session {
         }
         spool.sync()?;
         store(Upload { total: Some(total), sha256: sha256.map(str::to_owned) })?;
-        // It may have ended at this very moment, and then nothing has changed.
+        // If it has ended at the same time, nothing was stored.
         if self.manifest().upload_complete() { Ok(()) } else { self.check_open() }
     }
 
@@ -133,7 +133,7 @@ impl Session {
         }
     }
 
-    /// How long ago the last byte came, or the session was opened.
+    /// Time since the last bytes arrived, or since the session was resumed or opened.
     pub fn idle_upload(&self) -> Duration {
         lock(&self.control).last_byte.elapsed()
     }
