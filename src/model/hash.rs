@@ -33,7 +33,7 @@ impl Sha256Hash {
 
 impl fmt::Display for Sha256Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&base16ct::lower::encode_string(&self.0))
     }
 }
 
@@ -52,16 +52,11 @@ impl FromStr for Sha256Hash {
     type Err = BadHash;
 
     fn from_str(text: &str) -> Result<Sha256Hash, BadHash> {
-        let bad = || BadHash(text.chars().take(80).collect());
-        if text.len() != 64 || !text.is_ascii() {
-            return Err(bad());
-        }
         let mut hash = [0; 32];
-        for (byte, digits) in hash.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            let digits = std::str::from_utf8(digits).map_err(|_| bad())?;
-            *byte = u8::from_str_radix(digits, 16).map_err(|_| bad())?;
+        match base16ct::mixed::decode(text, &mut hash) {
+            Ok(bytes) if bytes.len() == 32 => Ok(Sha256Hash(hash)),
+            _ => Err(BadHash(text.chars().take(80).collect())),
         }
-        Ok(Sha256Hash(hash))
     }
 }
 
@@ -88,7 +83,8 @@ mod tests {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(Sha256Hash::of(b"").to_string(), empty);
         assert_eq!(Sha256Hash::of_reader(&b""[..]).unwrap(), empty.parse().unwrap());
-        for bad in ["", "e3b0", &"g".repeat(64), &"é".repeat(32)] {
+        for bad in ["", "e3b0", &"g".repeat(64), &"+f".repeat(32), &"é".repeat(32), &"0".repeat(66)]
+        {
             assert!(bad.parse::<Sha256Hash>().is_err(), "{bad:?} passed");
         }
     }

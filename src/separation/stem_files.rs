@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::audio::resample::Resampler;
 use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName, Stereo};
+use crate::model::Sha256Hash;
 use crate::session::{Layout, Manifest};
 
 /// The stem files of a session, which grow together.
@@ -120,7 +121,7 @@ impl StemFiles {
         let publish = |stem: StemFile| {
             stem.wav.finish()?;
             fs::rename(self.layout.growing_stem(&stem.name), self.layout.stem(&stem.name))?;
-            let hash = stem.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+            let hash = Sha256Hash(stem.hash.finalize().into()).to_string();
             Ok(StemRecord { peak: stem.peak, sha256: Some(hash) })
         };
         let records = self.stems.into_iter().map(publish).collect::<io::Result<_>>()?;

@@ -5,13 +5,12 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::failure::SessionError;
 use super::live::ReadLease;
 use super::{Session, SessionState};
 use crate::audio::wav::{HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, StemName};
+use crate::model::Sha256Hash;
 
 /// The format in which a reader delivers samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -146,24 +145,13 @@ fn open_stem(session: &Session, stem: &StemName) -> io::Result<File> {
 
 /// SHA-256 of a whole file, in hexadecimal.
 pub fn sha256_of_file(path: &Path) -> io::Result<String> {
-    sha256_of(File::open(path)?)
+    Ok(Sha256Hash::of_reader(File::open(path)?)?.to_string())
 }
 
 /// SHA-256 of a stem's samples, in hexadecimal.
 pub fn sha256_of_stem(path: &Path, frames: Frames) -> io::Result<String> {
     let mut file = File::open(path)?;
     file.seek(SeekFrom::Start(HEADER_BYTES))?;
-    sha256_of(file.take(frames.0 * frame_bytes(Encoding::F32Le)))
-}
-
-fn sha256_of(mut reader: impl Read) -> io::Result<String> {
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
-    loop {
-        match reader.read(&mut buffer)? {
-            0 => break,
-            count => hasher.update(&buffer[..count]),
-        }
-    }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let samples = file.take(frames.0 * frame_bytes(Encoding::F32Le));
+    Ok(Sha256Hash::of_reader(samples)?.to_string())
 }

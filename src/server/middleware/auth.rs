@@ -102,7 +102,7 @@ fn kept_token(headers: &HeaderMap) -> Option<&str> {
 
 /// A text as a cookie can hold it.
 fn digits(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+    base16ct::lower::encode_string(text.as_bytes())
 }
 
 /// Compares in a time that does not tell how much is right.

@@ -14,7 +14,8 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use axum::routing::get;
-use sha2::{Digest, Sha256};
+
+use crate::model::Sha256Hash;
 
 /// What the page may do: load its own files and call its own server, whatever name and port that has. The
 /// hash is that of the one style sheet that wavesurfer.js writes into its own shadow tree; a release of it with
@@ -123,9 +124,9 @@ fn holds(asked: &HeaderMap, tag: &str) -> bool {
 }
 
 fn tag(file: &File) -> String {
-    let digest = Sha256::digest(file.bytes);
-    let digits: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{digits}\"")
+    let hash = Sha256Hash::of(file.bytes).to_string();
+    // Half of it tells apart all versions of a file.
+    format!("\"{}\"", &hash[..32])
 }
 
 #[cfg(test)]
