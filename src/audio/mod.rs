@@ -3,6 +3,7 @@
 //! Windows reserves.
 
 pub mod device_names;
+pub mod file_format;
 pub mod flac;
 pub mod pcm;
 pub mod resample;
@@ -12,6 +13,7 @@ pub mod units;
 pub mod wav;
 
 pub use device_names::is_device_name;
+pub use file_format::FileFormat;
 pub use pcm::Encoding;
 pub use stem::StemName;
 pub use stereo::Stereo;

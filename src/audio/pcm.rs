@@ -33,6 +33,15 @@ impl Encoding {
         }
     }
 
+    /// The gain, at most 1, at which a sample of this magnitude does not clip; 1 for floats, which never clip.
+    pub fn fitting_gain(self, peak: f32) -> f32 {
+        if self == Encoding::F32Le || peak <= 0.0 {
+            return 1.0;
+        }
+        // A step of 16 bits below full scale, which the positive side of integers lacks.
+        (32_767.0 / 32_768.0 / peak).min(1.0)
+    }
+
     /// Bytes of one sample of one channel.
     pub const fn bytes_per_sample(self) -> usize {
         match self {
@@ -181,6 +190,18 @@ mod tests {
         let half = 0.5 / 32_768.0;
         check(Encoding::S16Le, &[half, 3.0 * half, -half], &[0, 0, 2, 0, 0, 0], 0);
         check(Encoding::S16Le, &[f32::MAX, f32::NEG_INFINITY], &[0xff, 0x7f, 0, 0x80], 2);
+    }
+
+    #[test]
+    fn nothing_clips_at_the_fitting_gain() {
+        for encoding in Encoding::ALL {
+            for peak in [0.0, 0.5, 1.0, 1.5, 100.0] {
+                let gain = encoding.fitting_gain(peak);
+                assert_eq!(gain < 1.0, encoding != Encoding::F32Le && peak >= 1.0, "{encoding}");
+                let samples = [peak * gain, -peak * gain];
+                assert_eq!(encoding.write(samples.into_iter(), &mut Vec::new()), 0, "{encoding}");
+            }
+        }
     }
 
     #[test]

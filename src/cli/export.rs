@@ -41,7 +41,8 @@ pub(super) fn publish(
     fit: bool,
 ) -> Result<(), CliError> {
     fs::create_dir_all(folder).map_err(|error| CliError::disk(folder, &error))?;
-    let gain = if fit && encoding != Encoding::F32Le { fitting_gain(finished) } else { 1.0 };
+    let peak = finished.stems.iter().fold(0.0_f32, |peak, stem| peak.max(stem.peak));
+    let gain = if fit { encoding.fitting_gain(peak) } else { 1.0 };
     if gain < 1.0 {
         let decibels = 20.0 * f64::from(gain).log10();
         eprintln!("note: all stems are {decibels:.2} dB, so that none clips");
@@ -65,13 +66,6 @@ pub(super) fn publish(
         fs::rename(&part, &target).map_err(|error| CliError::disk(&target, &error))?;
     }
     Ok(())
-}
-
-/// The gain at which the loudest sample of all stems is just below full scale.
-fn fitting_gain(finished: &Finished) -> f32 {
-    let peak = finished.stems.iter().fold(0.0_f32, |peak, stem| peak.max(stem.peak));
-    // A step of 16 bits below full scale, which the positive side of integers lacks.
-    if peak > 0.0 { (32_767.0 / 32_768.0 / peak).min(1.0) } else { 1.0 }
 }
 
 /// Writes the F32 file `from` in another encoding; answers how many samples were clipped.

@@ -7,4 +7,5 @@ tonic::include_proto!("stemwire.v1");
 /// The protocol's descriptors, for reflection.
 pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("stemwire.v1");
 
+mod config;
 pub mod reason;

@@ -1,5 +1,6 @@
 //! Exactly what was typed.
 
+mod choices;
 mod engine;
 mod hidden;
 mod models;
@@ -15,9 +16,7 @@ pub(super) use engine::EngineArgs;
 pub(super) use hidden::{Autotune, Decode};
 pub(super) use models::{Models, ModelsCommand, ModelsFolder};
 pub(super) use runtime::{Doctor, RuntimeAction, RuntimeCommand};
-pub(super) use separate::{
-    AccompanimentArg, FormatArg, MaskExtensionArg, NormalizationArg, RateArg, Separate,
-};
+pub(super) use separate::Separate;
 pub(super) use serve::{FailureArgs, LimitArgs, Serve};
 
 /// Separates music into stems: vocals, drums, bass, other, accompaniment.

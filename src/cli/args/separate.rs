@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use super::EngineArgs;
-use crate::session::settings::RawPcm;
+use crate::audio::FileFormat;
+use crate::dsp::mask::MaskExtension;
+use crate::session::settings::{Accompaniment, Normalization, OutputRate, RawPcm};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Separate {
@@ -34,14 +36,14 @@ pub(in crate::cli) struct Separate {
     #[arg(long, value_name = "FILE", env = "STEMWIRE_TLS_CA")]
     pub(in crate::cli) tls_ca: Option<PathBuf>,
     /// How loudness is made fit for the model
-    #[arg(long, value_enum, default_value_t = NormalizationArg::Streaming)]
-    pub(in crate::cli) normalization: NormalizationArg,
+    #[arg(long, value_enum, default_value_t = Normalization::Streaming)]
+    pub(in crate::cli) normalization: Normalization,
     /// Form of the files
-    #[arg(long, value_enum, default_value_t = FormatArg::WavF32)]
-    pub(in crate::cli) format: FormatArg,
+    #[arg(long, value_enum, default_value_t = FileFormat::WavF32)]
+    pub(in crate::cli) format: FileFormat,
     /// Sample rate of the stems
-    #[arg(long, value_enum, default_value_t = RateArg::Model)]
-    pub(in crate::cli) rate: RateArg,
+    #[arg(long, value_enum, default_value_t = OutputRate::Model)]
+    pub(in crate::cli) rate: OutputRate,
     /// Fail where the model fails, instead of going on with another
     #[arg(long)]
     pub(in crate::cli) no_fallback: bool,
@@ -49,11 +51,11 @@ pub(in crate::cli) struct Separate {
     #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
     pub(in crate::cli) overlap: Option<f64>,
     /// What a mask of Spleeter's kind is worth above 11 kHz, where its model does not look
-    #[arg(long, value_enum, default_value_t = MaskExtensionArg::Average)]
-    pub(in crate::cli) mask_extension: MaskExtensionArg,
+    #[arg(long, value_enum, default_value_t = MaskExtension::Average)]
+    pub(in crate::cli) mask_extension: MaskExtension,
     /// What the accompaniment is made of
-    #[arg(long, value_enum, default_value_t = AccompanimentArg::Sum)]
-    pub(in crate::cli) accompaniment: AccompanimentArg,
+    #[arg(long, value_enum, default_value_t = Accompaniment::Sum)]
+    pub(in crate::cli) accompaniment: Accompaniment,
     /// Lower all stems by one gain where integers would clip, so that they still sum
     #[arg(long)]
     pub(in crate::cli) fit: bool,
@@ -68,46 +70,4 @@ pub(in crate::cli) struct Separate {
     pub(in crate::cli) force: bool,
     #[command(flatten)]
     pub(in crate::cli) engine: EngineArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum NormalizationArg {
-    /// At once
-    Streaming,
-    /// By the whole track, as the reference does
-    Exact,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum MaskExtensionArg {
-    /// As much as on average below
-    Average,
-    /// Nothing, as in Spleeter's published configuration
-    Zeros,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum AccompanimentArg {
-    /// Of all stems but the vocals
-    Sum,
-    /// Of the song without the vocals, which no other stem is needed for
-    Minus,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum FormatArg {
-    /// 32-bit float, never clips
-    WavF32,
-    /// 24-bit integer
-    WavS24,
-    /// 16-bit integer
-    WavS16,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(in crate::cli) enum RateArg {
-    /// The model's
-    Model,
-    /// The song's own
-    Source,
 }

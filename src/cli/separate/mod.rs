@@ -12,16 +12,13 @@ use std::path::{Path, PathBuf};
 use self::local::{Local, Models};
 use self::progress::Display;
 use self::remote::Remote;
-use super::args::{
-    AccompanimentArg, FormatArg, MaskExtensionArg, NormalizationArg, RateArg, Separate,
-};
+use super::args::Separate;
 use super::error::{CliError, Kind};
 use super::export;
 use super::runtime::write;
 use crate::audio::{Encoding, StemName};
-use crate::dsp::mask::MaskExtension;
 use crate::session::Settings;
-use crate::session::settings::{Accompaniment, Normalization, OnDisconnect, OutputRate};
+use crate::session::settings::OnDisconnect;
 
 /// A song and where its stems go.
 struct Task {
@@ -59,7 +56,7 @@ enum Backend {
 pub(super) fn run(arguments: &Separate) -> Result<(), CliError> {
     let settings = settings(arguments)?;
     let tasks = tasks(arguments)?;
-    let encoding = encoding(arguments.format);
+    let encoding = arguments.format.encoding();
     let pipe = pipe(arguments, encoding, tasks.len())?;
     let source = match &arguments.server {
         Some(url) => Source::Remote(Box::new(Remote::new(arguments, url)?)),
@@ -157,24 +154,12 @@ fn settings(arguments: &Separate) -> Result<Settings, CliError> {
         model: arguments.model.clone(),
         stems,
         input: arguments.raw,
-        rate: match arguments.rate {
-            RateArg::Model => OutputRate::Model,
-            RateArg::Source => OutputRate::Source,
-        },
-        normalization: match arguments.normalization {
-            NormalizationArg::Streaming => Normalization::Streaming,
-            NormalizationArg::Exact => Normalization::Exact,
-        },
+        rate: arguments.rate,
+        normalization: arguments.normalization,
         allow_fallback: !arguments.no_fallback,
         overlap: arguments.overlap,
-        mask_extension: match arguments.mask_extension {
-            MaskExtensionArg::Average => MaskExtension::Average,
-            MaskExtensionArg::Zeros => MaskExtension::Zeros,
-        },
-        accompaniment: match arguments.accompaniment {
-            AccompanimentArg::Sum => Accompaniment::Sum,
-            AccompanimentArg::Minus => Accompaniment::Minus,
-        },
+        mask_extension: arguments.mask_extension,
+        accompaniment: arguments.accompaniment,
         // A call that breaks is made again within moments; one that is given up wants nothing more.
         on_disconnect: OnDisconnect::Pause,
         ..Settings::default()
@@ -241,14 +226,6 @@ fn is_there(
         Source::Remote(remote) => remote.stems(arguments.model.as_deref())?,
     };
     Ok(export::has_all(&task.folder, &all))
-}
-
-fn encoding(format: FormatArg) -> Encoding {
-    match format {
-        FormatArg::WavF32 => Encoding::F32Le,
-        FormatArg::WavS24 => Encoding::S24Le,
-        FormatArg::WavS16 => Encoding::S16Le,
-    }
 }
 
 impl Song {

@@ -142,63 +142,13 @@ fn label(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(MAX_FILE_NAME_CHARS).collect()
 }
 
-/// What was asked for, with what was left open filled in.
+/// The config of a session, with the values in effect for what the request left open.
 pub(super) fn config(manifest: &manifest::Manifest) -> proto::SeparationConfig {
-    let settings = &manifest.settings;
-    let input = settings.input.map(|raw| proto::RawPcm {
-        encoding: wire_encoding(raw.encoding).into(),
-        sample_rate: raw.rate.0,
-        channels: raw.channels.into(),
-    });
-    let output = proto::OutputFormat {
-        encoding: wire_encoding(settings.encoding).into(),
-        rate: match settings.rate {
-            OutputRate::Model => proto::OutputRate::Model,
-            OutputRate::Source => proto::OutputRate::Source,
-        }
-        .into(),
-        gain: settings.gain,
-    };
     proto::SeparationConfig {
         model: manifest.plan.model.clone(),
         stems: manifest.plan.stems.iter().map(ToString::to_string).collect(),
-        input,
-        output: Some(output),
-        normalization: match settings.normalization {
-            settings::Normalization::Streaming => proto::Normalization::Streaming,
-            settings::Normalization::Exact => proto::Normalization::Exact,
-        }
-        .into(),
-        accompaniment: match settings.accompaniment {
-            Accompaniment::Sum => proto::Accompaniment::Sum,
-            Accompaniment::Minus => proto::Accompaniment::Minus,
-        }
-        .into(),
-        allow_fallback: Some(settings.allow_fallback),
         overlap: Some(manifest.plan.overlap),
-        request_id: settings.request_id.map(|id| id.to_string()).unwrap_or_default(),
-        upload_offset: 0,
-        file_name: settings.file_name.clone(),
-        on_disconnect: match settings.on_disconnect {
-            OnDisconnect::Pause => proto::OnDisconnect::Pause,
-            OnDisconnect::Continue => proto::OnDisconnect::Continue,
-            OnDisconnect::Cancel => proto::OnDisconnect::Cancel,
-        }
-        .into(),
-        start_frame: 0,
-        mask_extension: match settings.mask_extension {
-            MaskExtension::Average => proto::MaskExtension::Average,
-            MaskExtension::Zeros => proto::MaskExtension::Zeros,
-        }
-        .into(),
-    }
-}
-
-fn wire_encoding(encoding: audio::Encoding) -> proto::Encoding {
-    match encoding {
-        audio::Encoding::F32Le => proto::Encoding::F32le,
-        audio::Encoding::S16Le => proto::Encoding::S16le,
-        audio::Encoding::S24Le => proto::Encoding::S24le,
+        ..proto::SeparationConfig::from(&manifest.settings)
     }
 }
 

@@ -11,13 +11,12 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::disposition::{attachment, title};
-use super::format::{FORMATS, Format};
 use super::query::Query;
 use super::range::{Part, part};
 use super::source::{FileSource, Source, WavSource, body};
 use super::{Answer, Refusal, Rest};
 use crate::audio::flac::HIGHEST;
-use crate::audio::{Frames, Hertz, StemName};
+use crate::audio::{FileFormat, Frames, Hertz, StemName};
 use crate::server::status::{ApiError, Problem, respond};
 use crate::session::failure::SessionError;
 use crate::session::flac::{self, FlacStem};
@@ -28,7 +27,7 @@ use crate::session::{Session, SessionState};
 pub(super) struct Wanted {
     session: Arc<Session>,
     stem: StemName,
-    format: Format,
+    format: FileFormat,
     form: SampleFormat,
     fit: bool,
     frames: Frames,
@@ -71,7 +70,7 @@ impl Content {
 /// How a request wants its stems.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Wish {
-    pub(super) format: Format,
+    pub(super) format: FileFormat,
     /// Whether one gain for all stems shall keep integers from clipping.
     pub(super) fit: bool,
 }
@@ -83,7 +82,8 @@ impl Wish {
     /// `FieldUnknown`, `Invalid`.
     pub(super) fn parse(query: Option<&str>) -> Result<Wish, ApiError> {
         let query = Query::parse(query, "format, fit")?;
-        let format = query.value("format", FORMATS)?.unwrap_or_default();
+        let format =
+            query.value("format", "one of wav-f32, wav-s24, wav-s16, flac")?.unwrap_or_default();
         let fit = query.value("fit", "true or false")?.unwrap_or_default();
         Ok(Wish { format, fit })
     }
@@ -169,8 +169,8 @@ impl Wanted {
         let manifest = session.manifest();
         let gain = manifest.settings.gain;
         let loudest = manifest.stems.iter().fold(0.0_f32, |peak, stem| peak.max(stem.peak));
-        let fitting = fitting_gain(loudest * gain);
-        let fit = fit && format != Format::WavF32 && fitting < 1.0;
+        let fitting = format.encoding().fitting_gain(loudest * gain);
+        let fit = fit && fitting < 1.0;
         let gain = if fit { gain * fitting } else { gain };
         let form = SampleFormat { encoding: format.encoding(), gain };
         let reader = crate::server::stem_reader::open(session, name, Frames::ZERO, form)?;
@@ -191,7 +191,7 @@ impl Wanted {
     /// # Errors
     /// What opening the stem says; `Invalid` where there is no FLAC of this rate.
     pub(super) async fn content(&self, rest: &Rest) -> Result<Content, ApiError> {
-        if self.format != Format::Flac {
+        if self.format != FileFormat::Flac {
             let Wanted { session, stem, frames, rate, form, .. } = self;
             return Ok(Content::Wav(WavSource::open(session, stem, *frames, *rate, *form)?));
         }
@@ -247,10 +247,4 @@ impl Wanted {
         *response.status_mut() = status;
         response
     }
-}
-
-/// The gain at which a peak is just below full scale; 1 where it is anyway.
-fn fitting_gain(peak: f32) -> f32 {
-    // A step of 16 bits below full scale, which the positive side of integers lacks.
-    if peak > 0.0 { (32_767.0 / 32_768.0 / peak).min(1.0) } else { 1.0 }
 }

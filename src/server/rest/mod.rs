@@ -9,7 +9,6 @@
 
 mod disposition;
 mod download;
-mod format;
 mod health;
 mod metered;
 mod openapi;
