@@ -1,34 +1,79 @@
-//! A folder for what is being made, beside where it shall be.
+//! Scratch directories, beside the place that their contents are for.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A folder on the same file system as the final one; removed with what is left in it.
-pub(crate) struct Scratch {
-    folder: PathBuf,
+use tempfile::TempDir;
+
+/// A directory on the file system of its destination, so that complete files need only be renamed. Dropping it removes
+/// it with everything left in it.
+pub(crate) struct ScratchDir {
+    folder: TempDir,
+    /// Locked as long as the process runs that has the directory.
+    _lock: File,
 }
 
-impl Scratch {
-    /// An empty folder in `parent` for the making of `name`. Its own name begins with a dot and ends in
-    /// `.part`, and is never taken for a finished thing.
-    pub(crate) fn new(parent: &Path, name: &str) -> io::Result<Scratch> {
-        let folder = parent.join(format!(".{name}.{}.part", std::process::id()));
-        // The rest of an earlier process with this number.
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder)?;
-        Ok(Scratch { folder })
+/// The file that is locked.
+const LOCK: &str = "in-use";
+
+impl ScratchDir {
+    /// Creates the directory `.NAME-RANDOM` in `parent`, which is created if it is missing. Removes those of the same
+    /// name that killed processes have left there.
+    ///
+    /// # Errors
+    /// I/O errors of `parent`.
+    pub(crate) fn new(parent: &Path, name: &str) -> io::Result<ScratchDir> {
+        let prefix = format!(".{name}-");
+        fs::create_dir_all(parent)?;
+        remove_abandoned(parent, &prefix);
+        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?;
+        // Locked before it has its name: a directory whose lock is free counts as abandoned.
+        let unnamed = folder.path().join("new");
+        let lock = File::create(&unnamed)?;
+        // A file system without locks: then nothing counts as abandoned.
+        let _ = lock.try_lock();
+        fs::rename(&unnamed, folder.path().join(LOCK))?;
+        Ok(ScratchDir { folder, _lock: lock })
     }
 
-    /// The folder.
+    /// The directory.
     pub(crate) fn path(&self) -> &Path {
-        &self.folder
+        self.folder.path()
     }
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // It may have got its final name; and what cannot be removed is taken for nothing.
-        let _ = fs::remove_dir_all(&self.folder);
+fn remove_abandoned(parent: &Path, prefix: &str) {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(prefix);
+    let folders: Vec<PathBuf> = entries.filter(ours).map(|entry| entry.path()).collect();
+    for folder in folders {
+        let is_abandoned = File::open(folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
+        if is_abandoned {
+            // On failure the next run tries again.
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_abandoned_directories_are_removed() {
+        let parent = tempfile::tempdir().unwrap();
+        let scratch = || ScratchDir::new(parent.path(), "stemwire").unwrap();
+        let running = scratch();
+        let killed = parent.path().join(".stemwire-killed");
+        fs::create_dir(&killed).unwrap();
+        File::create(killed.join(LOCK)).unwrap();
+        fs::create_dir(parent.path().join("song")).unwrap();
+        let second = scratch();
+        assert!(running.path().exists() && second.path().exists());
+        assert!(!killed.exists() && parent.path().join("song").exists());
+        let path = second.path().to_owned();
+        drop(second);
+        assert!(!path.exists());
     }
 }

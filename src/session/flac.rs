@@ -9,6 +9,7 @@ use super::Session;
 use super::failure::SessionError;
 use crate::audio::flac::FlacFile;
 use crate::audio::{Encoding, Frames, Hertz, StemName};
+use crate::files;
 use crate::session::stem_reader::{SampleFormat, StemReader};
 
 /// Frames read and encoded at once.
@@ -62,7 +63,7 @@ pub fn make(
         let _ = fs::remove_file(&part);
         return Err(error.into());
     }
-    fs::rename(&part, &path).map_err(SessionError::Storage)?;
+    files::publish(&part, &path)?;
     let bytes = File::open(&path)?.metadata()?.len();
     Ok(FlacStem { path, bytes })
 }

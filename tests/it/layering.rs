@@ -66,7 +66,7 @@ const OWNERS: [(&str, &[&str]); 35] = [
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("ctrlc", &["cli"]),
-    ("tempfile", &["cli", "engine/autotune"]),
+    ("tempfile", &["cli", "files"]),
     ("rustix", &["process"]),
     ("fs4", &["files"]),
 ];

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::progress::{Display, State as Shown, change_text};
-use super::scratch::Scratch;
+use super::scratch::scratch_dir;
 use super::{Pipe, Song, Task, write_pcm};
 use crate::audio::{Frames, Hertz, StemName};
 use crate::cli::args::Separate;
@@ -16,6 +16,7 @@ use crate::cli::providers::{self, SelectionLimits};
 use crate::cli::setup;
 use crate::engine::provider::selection::{SelectedExecution, SelectionOutcome};
 use crate::engine::{Chain, Execution};
+use crate::files::ScratchDir;
 use crate::model::{Catalog, Model};
 use crate::separation::{Config, DecoderConfig, Limits, Separations};
 use crate::session::retention::Retention;
@@ -59,7 +60,7 @@ impl Models {
 pub(super) struct Local {
     // Dropped in this order: the sessions before their folder.
     separations: Arc<Separations>,
-    _scratch: Scratch,
+    _scratch: ScratchDir,
 }
 
 impl Local {
@@ -72,12 +73,7 @@ impl Local {
         if execution != Execution::BASELINE {
             eprintln!("{} runs on {execution}: {reason}", wanted.card().name);
         }
-        // A pipe leaves no files, so its work is not where files were asked for.
-        let parent = match arguments.stdout {
-            Some(_) => std::env::temp_dir(),
-            None => arguments.output.clone(),
-        };
-        let scratch = Scratch::new(&parent)?;
+        let scratch = scratch_dir(arguments)?;
         let disk = |error: std::io::Error| CliError::disk(scratch.path(), &error);
         let store = Store::open(scratch.path()).map_err(disk)?;
         let pool = setup::pool(&arguments.engine, limits.engine, providers)?;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::progress::{Display, State as Shown, change_text};
-use super::scratch::Scratch;
+use super::scratch::scratch_dir;
 use super::{Pipe, Song, Task, write_pcm};
 use crate::audio::wav::{GrowingWav, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName};
@@ -13,15 +13,14 @@ use crate::cli::error::{CliError, Kind};
 use crate::cli::export::{Finished, FinishedStem};
 use crate::cli::setup;
 use crate::client::{self, ClientError, Request, Server, Sink};
-use crate::dsp::mask::MaskExtension;
+use crate::files::ScratchDir;
 use crate::proto;
 use crate::session::Settings;
-use crate::session::settings::{Accompaniment, Normalization, OutputRate};
 
 /// A server and a folder for what comes from it.
 pub(super) struct Remote {
     server: Server,
-    scratch: Scratch,
+    scratch: ScratchDir,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -30,10 +29,6 @@ impl Remote {
         let authority = match &arguments.tls_ca {
             None => None,
             Some(path) => Some(setup::pem(path, "CERTIFICATE")?),
-        };
-        let parent = match arguments.stdout {
-            Some(_) => std::env::temp_dir(),
-            None => arguments.output.clone(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -44,7 +39,7 @@ impl Remote {
             })?;
         Ok(Remote {
             server: Server { url: url.to_owned(), token: arguments.token.clone(), authority },
-            scratch: Scratch::new(&parent)?,
+            scratch: scratch_dir(arguments)?,
             runtime,
         })
     }
@@ -93,55 +88,11 @@ impl Remote {
 }
 
 fn config(settings: &Settings, pipe: Option<&Pipe>) -> proto::SeparationConfig {
-    let input = settings.input.map(|raw| proto::RawPcm {
-        encoding: encoding(raw.encoding).into(),
-        sample_rate: raw.rate.0,
-        channels: raw.channels.into(),
-    });
-    let output = proto::OutputFormat {
-        // Files are made of floats, so that all forms are made in one way; a pipe takes what comes.
-        encoding: encoding(pipe.map_or(Encoding::F32Le, |pipe| pipe.encoding)).into(),
-        rate: match settings.rate {
-            OutputRate::Model => proto::OutputRate::Model,
-            OutputRate::Source => proto::OutputRate::Source,
-        }
-        .into(),
-        gain: 1.0,
-    };
-    proto::SeparationConfig {
-        model: settings.model.clone().unwrap_or_default(),
-        stems: settings.stems.iter().map(ToString::to_string).collect(),
-        input,
-        output: Some(output),
-        normalization: match settings.normalization {
-            Normalization::Streaming => proto::Normalization::Streaming,
-            Normalization::Exact => proto::Normalization::Exact,
-        }
-        .into(),
-        accompaniment: match settings.accompaniment {
-            Accompaniment::Sum => proto::Accompaniment::Sum,
-            Accompaniment::Minus => proto::Accompaniment::Minus,
-        }
-        .into(),
-        allow_fallback: Some(settings.allow_fallback),
-        overlap: settings.overlap,
-        mask_extension: match settings.mask_extension {
-            MaskExtension::Average => proto::MaskExtension::Average,
-            MaskExtension::Zeros => proto::MaskExtension::Zeros,
-        }
-        .into(),
-        request_id: uuid::Uuid::new_v4().to_string(),
-        file_name: settings.file_name.clone(),
-        ..proto::SeparationConfig::default()
-    }
-}
-
-fn encoding(encoding: Encoding) -> proto::Encoding {
-    match encoding {
-        Encoding::F32Le => proto::Encoding::F32le,
-        Encoding::S16Le => proto::Encoding::S16le,
-        Encoding::S24Le => proto::Encoding::S24le,
-    }
+    // Files are converted from floats here, in the same way as those of a local run; a pipe takes what comes.
+    let encoding = pipe.map_or(Encoding::F32Le, |pipe| pipe.encoding);
+    let request_id = Some(uuid::Uuid::new_v4());
+    let settings = Settings { encoding, gain: 1.0, request_id, ..settings.clone() };
+    proto::SeparationConfig::from(&settings)
 }
 
 /// Keeps what the server sends: in files, or in a pipe.

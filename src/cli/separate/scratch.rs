@@ -1,48 +1,33 @@
-//! A folder for unfinished work, beside the output, so that finished files need only be renamed.
+//! The scratch directory of a run.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 
-use tempfile::TempDir;
-
+use crate::cli::args::Separate;
 use crate::cli::error::CliError;
+use crate::files::ScratchDir;
 
-/// The folder; removed when dropped.
-pub(super) struct Scratch {
-    folder: TempDir,
-    _lock: File,
+/// Creates the scratch directory: beside the output, so that finished files need only be renamed. It is also removed
+/// when the process is interrupted.
+pub(super) fn scratch_dir(arguments: &Separate) -> Result<ScratchDir, CliError> {
+    // With --stdout the run writes no files, so it must not create the output folder.
+    let parent = match arguments.stdout {
+        Some(_) => std::env::temp_dir(),
+        None => arguments.output.clone(),
+    };
+    let scratch = ScratchDir::new(&parent, "stemwire");
+    let scratch = scratch.map_err(|error| CliError::disk(&parent, &error))?;
+    remove_on_interrupt(scratch.path().to_owned());
+    Ok(scratch)
 }
 
-const PREFIX: &str = ".stemwire-";
-const LOCK: &str = "in-use";
-
-impl Scratch {
-    /// Makes the folder in `parent`, and removes those that killed runs have left there.
-    pub(super) fn new(parent: &Path) -> Result<Scratch, CliError> {
-        let failed = |error: std::io::Error| CliError::disk(parent, &error);
-        fs::create_dir_all(parent).map_err(failed)?;
-        remove_abandoned(parent);
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent).map_err(failed)?;
-        let lock = File::create(folder.path().join(LOCK)).map_err(failed)?;
-        // Nobody else knows the folder yet.
-        let _ = lock.try_lock();
-        remove_on_interrupt(folder.path().to_owned());
-        Ok(Scratch { folder, _lock: lock })
-    }
-
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        self.folder.path()
-    }
-}
-
-/// What a process ends with that was interrupted, as shells have it.
+/// The exit code of a process that was interrupted, as in shells.
 const INTERRUPTED: i32 = 130;
 
-/// Takes the folder along when the process is asked to end. Whoever asks wants it to end now, not when
-/// the segment is done.
+/// Removes the directory and ends the process on SIGINT, SIGTERM and SIGHUP: at once, not after the segment that is
+/// being computed.
 fn remove_on_interrupt(folder: PathBuf) {
-    /// Threads may still be making files while others go.
+    /// Other threads may still create files while these are removed.
     const TRIES: u32 = 20;
     let set = ctrlc::set_handler(move || {
         for _ in 0..TRIES {
@@ -53,41 +38,7 @@ fn remove_on_interrupt(folder: PathBuf) {
         std::process::exit(INTERRUPTED);
     });
     if let Err(error) = set {
-        // Then the next run removes it.
+        // The next run removes the directory.
         tracing::debug!(%error, "interrupts are not handled");
-    }
-}
-
-fn remove_abandoned(parent: &Path) {
-    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    let ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
-    let folders: Vec<PathBuf> = entries.filter(ours).map(|entry| entry.path()).collect();
-    for folder in folders {
-        let abandoned = File::open(folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
-        if abandoned {
-            // What cannot be removed is tried again by the next run.
-            let _ = fs::remove_dir_all(folder);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_killed_runs_have_left_is_removed_and_nothing_else() {
-        let parent = tempfile::tempdir().unwrap();
-        let running = Scratch::new(parent.path()).unwrap();
-        let killed = parent.path().join(".stemwire-killed");
-        fs::create_dir(&killed).unwrap();
-        File::create(killed.join(LOCK)).unwrap();
-        fs::create_dir(parent.path().join("song")).unwrap();
-        let second = Scratch::new(parent.path()).unwrap();
-        assert!(running.path().exists() && second.path().exists());
-        assert!(!killed.exists() && parent.path().join("song").exists());
-        let path = second.path().to_owned();
-        drop(second);
-        assert!(!path.exists());
     }
 }

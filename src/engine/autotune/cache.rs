@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 use super::{Candidate, Figures};
+use crate::files;
 use crate::model::{ModelName, Sha256Hash};
 
 /// Most entries in the file; the oldest are removed first.
@@ -88,7 +89,8 @@ pub(super) fn store(
     let surplus = entries.len().saturating_sub(MAX_ENTRIES);
     entries.drain(..surplus);
     table.insert(ENTRIES.to_owned(), Value::Array(entries));
-    write(folder, file, &toml::to_string(&table).map_err(io::Error::other)?)
+    let text = toml::to_string(&table).map_err(io::Error::other)?;
+    files::replace(file, text.as_bytes())
 }
 
 /// Waits for the lock that serialises reading and replacing the file, so that concurrent processes do not lose each
@@ -114,18 +116,6 @@ fn entries(table: &Table) -> Vec<Value> {
 /// The content of the file; empty if it is missing or no TOML.
 fn read(file: &Path) -> Table {
     fs::read_to_string(file).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
-}
-
-/// Replaces the file atomically: another process may be reading it.
-fn write(folder: &Path, file: &Path, text: &str) -> io::Result<()> {
-    let mut part = tempfile::Builder::new();
-    part.prefix(".trials.").suffix(".part");
-    // Let the umask decide who may read it, as for any other file.
-    #[cfg(unix)]
-    part.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut part = part.tempfile_in(folder)?;
-    io::Write::write_all(&mut part, text.as_bytes())?;
-    part.persist(file).map(drop).map_err(|error| error.error)
 }
 
 #[cfg(test)]
@@ -215,18 +205,6 @@ mod tests {
         let lost: Vec<_> =
             (0..200).filter(|&number| load(&file, &fingerprint(number)).is_none()).collect();
         assert!(lost.is_empty(), "{lost:?}");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_file_has_the_permissions_of_any_file() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let (file, any) = (folder.path().join("trials.toml"), folder.path().join("any"));
-        store(&file, 1, FIGURES).unwrap();
-        fs::write(&any, "").unwrap();
-        let mode = |path| fs::metadata(path).unwrap().permissions().mode();
-        assert_eq!(mode(&file), mode(&any));
     }
 
     #[test]

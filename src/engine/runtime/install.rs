@@ -11,7 +11,7 @@ use super::RuntimeError;
 use super::locate::library_at;
 use super::wheel::Wheel;
 use crate::engine::Provider;
-use crate::files::scratch::Scratch;
+use crate::files::ScratchDir;
 use crate::model::Sha256Hash;
 
 /// How far an installation is.
@@ -52,7 +52,7 @@ pub fn install(
         return Ok(library);
     }
     fs::create_dir_all(cache).map_err(RuntimeError::io(cache))?;
-    let scratch = Scratch::new(cache, &wheel.folder_name()).map_err(RuntimeError::io(cache))?;
+    let scratch = ScratchDir::new(cache, &wheel.folder_name()).map_err(RuntimeError::io(cache))?;
     let file = match from {
         Some(file) => file.to_owned(),
         None => fetch(wheel, scratch.path(), progress)?,

@@ -5,7 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{RegistryError, part};
+use super::RegistryError;
+use crate::files::part_path;
 use crate::model::card::WeightsFile;
 use crate::model::{Model, ModelCard};
 
@@ -108,7 +109,7 @@ impl PublishedModel {
         let bytes = |path: &Path| path.metadata().map_or(0, |data| data.len());
         let here = |weights: &WeightsFile| {
             let path = self.folder(models).join(&weights.file);
-            bytes(&path) + bytes(&part(&path))
+            bytes(&path) + bytes(&part_path(&path))
         };
         self.card.weights.iter().map(here).sum()
     }

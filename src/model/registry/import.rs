@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::pull::DownloadStep;
 use super::unverified::unverified;
-use super::{PublishedModel, RegistryError, hash_of, part, publish};
+use super::{PublishedModel, RegistryError, hash_of, publish};
+use crate::files::part_path;
 use crate::model::card::WeightsFile;
 use crate::model::files::CARD_FILE;
 use crate::model::{ModelName, Sha256Hash};
@@ -148,7 +149,7 @@ fn verified(
     fs::create_dir_all(folder).map_err(RegistryError::io(folder))?;
     for (from, weights) in files.iter().zip(&published.card.weights) {
         let path = folder.join(&weights.file);
-        let part = part(&path);
+        let part = part_path(&path);
         // What was copied is what counts.
         let found = copy(from, &part)?;
         if found != weights.sha256 {

@@ -22,27 +22,11 @@ pub use catalogue::PublishedModel;
 pub use error::RegistryError;
 
 use super::{Catalog, Model, Sha256Hash};
+use crate::files;
 
-/// What a file is called until it is whole and verified.
-fn part(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    path.with_file_name(name)
-}
-
-/// Gives a verified file its own name.
+/// Gives a verified file or folder its own name.
 fn publish(part: &Path, path: &Path) -> Result<(), RegistryError> {
-    fs::rename(part, path).map_err(RegistryError::io(path))?;
-    sync_folder(path.parent().unwrap_or(path))
-}
-
-/// Waits until the names in a folder are safely on the disk, where the system can do that.
-fn sync_folder(folder: &Path) -> Result<(), RegistryError> {
-    if cfg!(unix) {
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(RegistryError::io(folder))?;
-    }
-    Ok(())
+    files::publish(part, path).map_err(RegistryError::io(path))
 }
 
 fn hash_of(path: &Path) -> Result<Sha256Hash, RegistryError> {

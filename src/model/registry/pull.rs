@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::{PublishedModel, RegistryError, hash_of, part, publish};
+use super::{PublishedModel, RegistryError, hash_of, publish};
+use crate::files::part_path;
 use crate::model::card::WeightsFile;
 use crate::model::files::CARD_FILE;
 use crate::model::registry::download::fetch;
@@ -66,7 +67,7 @@ fn pull_file(
             return Ok(());
         }
     }
-    let part = part(&path);
+    let part = part_path(&path);
     let mut resumed = part.metadata().is_ok_and(|data| data.len() > 0);
     loop {
         fetch(address, &part, expected, &mut |bytes, total| {

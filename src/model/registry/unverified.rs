@@ -1,18 +1,18 @@
 //! Files that nothing is known of, made a model: a fine-tune of HTDemucs or Spleeter, or another file in the
 //! place of a published one.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::{Arguments, Checkpoint};
 use super::import::{GivenFiles, ImportRequest, copy};
 use super::pull::DownloadStep;
 use super::spleeter::{is_archive, model_of};
-use super::{PublishedModel, RegistryError, sync_folder};
+use super::{PublishedModel, RegistryError, publish};
 use crate::audio::Frames;
 use crate::dsp::segments::Blend;
 use crate::engine::ProviderChoice;
-use crate::files::scratch::Scratch;
+use crate::files::{ScratchDir, write_synced};
 use crate::model::card::{Family, FileReference, WeightsFile};
 use crate::model::catalog::embedded::MINI_GRAPH;
 use crate::model::files::CARD_FILE;
@@ -67,25 +67,25 @@ pub(super) fn unverified(
         let checkpoint = Checkpoint::read(path).map_err(|r| unfit(path, r, OTHER_FILE))?;
         fit(&checkpoint, &graph).map_err(|misfit| unfit(path, misfit.reason, OTHER_FILE))?;
     }
-    let scratch = Scratch::new(models, import.name.as_str()).map_err(RegistryError::io(models))?;
+    let scratch =
+        ScratchDir::new(models, import.name.as_str()).map_err(RegistryError::io(models))?;
+    let part = scratch.path().join("model");
+    fs::create_dir(&part).map_err(RegistryError::io(&part))?;
     let mut weights = Vec::new();
     for (index, path) in files.iter().enumerate() {
         let planned = base.and_then(|base| base.card.weights.get(index));
         let file = planned.map_or(WEIGHTS_FILE, |planned| &planned.file).to_owned();
         progress(DownloadStep::Verifying { file: &file });
-        let sha256 = copy(path, &scratch.path().join(&file))?;
+        let sha256 = copy(path, &part.join(&file))?;
         weights.push(WeightsFile { file, sha256, stem: planned.and_then(|p| p.stem.clone()) });
     }
     let card = card(import, spleeter.as_ref(), first, &graph, weights)
         .map_err(|reason| unfit(first, reason, OTHER_FILE))?;
     for (file, bytes) in [(GRAPH_FILE, &graph[..]), (CARD_FILE, card.as_bytes())] {
-        let path = scratch.path().join(file);
-        let written = fs::write(&path, bytes).and_then(|()| File::open(&path)?.sync_all());
-        written.map_err(RegistryError::io(&path))?;
+        let path = part.join(file);
+        write_synced(&path, bytes).map_err(RegistryError::io(&path))?;
     }
-    let folder = models.join(import.name.as_str());
-    fs::rename(scratch.path(), &folder).map_err(RegistryError::io(&folder))?;
-    sync_folder(models)
+    publish(&part, &models.join(import.name.as_str()))
 }
 
 /// The given files in the order of the published model's, by their names; one file needs no name.
