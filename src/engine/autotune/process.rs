@@ -15,16 +15,16 @@ const MAX_STEMS_BYTES: usize = 1 << 30;
 const MAX_LINE_BYTES: u64 = 64 << 10;
 
 /// A process that measures a candidate. Dropping it kills the process.
-pub(super) struct Process {
+pub(super) struct CandidateProcess {
     // Dropped in this order: the process before the thread that reads its output.
     child: ChildProcess,
     input: Option<ChildStdin>,
-    messages: Messages<Said>,
+    messages: Messages<Message>,
 }
 
 /// A message from the process.
 #[derive(Debug)]
-pub(super) enum Said {
+pub(super) enum Message {
     /// It has loaded the model.
     Loaded,
     /// It has separated the segment for the first time: the samples, one plane after the other.
@@ -35,21 +35,21 @@ pub(super) enum Said {
     Failed(String),
 }
 
-impl Process {
+impl CandidateProcess {
     /// Starts the process.
     ///
     /// # Errors
     /// The process or its threads cannot be started.
-    pub(super) fn start(command: &mut Command) -> io::Result<Process> {
+    pub(super) fn start(command: &mut Command) -> io::Result<CandidateProcess> {
         let (child, input, output) = ChildProcess::start(command)?;
         let messages = Messages::start("autotune", output, next)?;
-        Ok(Process { child, input: Some(input), messages })
+        Ok(CandidateProcess { child, input: Some(input), messages })
     }
 
     /// Requests another separation of the segment.
-    pub(super) fn tell(&mut self) {
+    pub(super) fn request(&mut self) {
         if let Some(input) = &mut self.input {
-            // If the process has ended, `hear` reports it.
+            // If the process has ended, `receive` reports it.
             let _ = input.write_all(b"run\n").and_then(|()| input.flush());
         }
     }
@@ -59,9 +59,9 @@ impl Process {
     /// # Errors
     /// The reason, in words, why there is none within `limit`. The process is of no use after an error: a late
     /// message answers nothing.
-    pub(super) fn hear(&mut self, what: &str, limit: Duration) -> Result<Said, String> {
+    pub(super) fn receive(&mut self, what: &str, limit: Duration) -> Result<Message, String> {
         match self.messages.receive(limit) {
-            Ok(Said::Failed(reason)) => Err(reason),
+            Ok(Message::Failed(reason)) => Err(reason),
             Ok(message) => Ok(message),
             Err(RecvTimeoutError::Timeout) => {
                 Err(format!("it did not {what} within {} s", limit.as_secs_f32()))
@@ -81,7 +81,7 @@ impl Process {
 
 /// Reads the next message; `None` at the end of the output. Lines that do not begin with [`MARK`] are the libraries'
 /// own and are skipped.
-fn next(output: &mut impl BufRead) -> Option<Said> {
+fn next(output: &mut impl BufRead) -> Option<Message> {
     let mut line = Vec::new();
     let text = loop {
         line.clear();
@@ -96,13 +96,13 @@ fn next(output: &mut impl BufRead) -> Option<Said> {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     let number = rest.parse::<u64>();
     Some(match (word, number) {
-        ("loaded", _) => Said::Loaded,
+        ("loaded", _) => Message::Loaded,
         ("ready", Ok(count)) if count <= MAX_STEMS_BYTES as u64 => {
-            Said::Ready(read_samples(output, count as usize)?)
+            Message::Ready(read_samples(output, count as usize)?)
         }
-        ("took", Ok(nanoseconds)) => Said::Took(Duration::from_nanos(nanoseconds)),
-        ("failed", _) => Said::Failed(rest.to_owned()),
-        _ => Said::Failed(format!("its process wrote {text:?}, which is no message")),
+        ("took", Ok(nanoseconds)) => Message::Took(Duration::from_nanos(nanoseconds)),
+        ("failed", _) => Message::Failed(rest.to_owned()),
+        _ => Message::Failed(format!("its process wrote {text:?}, which is no message")),
     })
 }
 
@@ -128,13 +128,13 @@ mod tests {
         text.extend(1.5f32.to_le_bytes());
         text.extend(format!("{MARK}took long\n{MARK}ready {}\n", MAX_STEMS_BYTES + 1).into_bytes());
         let mut output = &text[..];
-        assert!(matches!(next(&mut output), Some(Said::Loaded)));
-        assert!(matches!(next(&mut output), Some(Said::Took(time)) if time.as_nanos() == 7));
-        assert!(matches!(next(&mut output), Some(Said::Ready(stems)) if stems == [1.5]));
+        assert!(matches!(next(&mut output), Some(Message::Loaded)));
+        assert!(matches!(next(&mut output), Some(Message::Took(time)) if time.as_nanos() == 7));
+        assert!(matches!(next(&mut output), Some(Message::Ready(stems)) if stems == [1.5]));
         for word in ["took long", "ready 1073741825"] {
             let message = next(&mut output);
             assert!(
-                matches!(&message, Some(Said::Failed(reason)) if reason.contains(word)),
+                matches!(&message, Some(Message::Failed(reason)) if reason.contains(word)),
                 "{message:?}"
             );
         }

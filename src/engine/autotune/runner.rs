@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::process::{Process, Said};
+use super::process::{CandidateProcess, Message};
 
 /// Time limits of a candidate, the same as those of an engine in the pool.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,7 @@ pub(super) struct RunLimits {
 
 /// A candidate whose process has separated the fixed segment and can repeat it.
 pub(super) struct CandidateRun {
-    process: Process,
+    process: CandidateProcess,
     pub(super) limit: Duration,
     /// The stems, one plane after the other.
     pub(super) stems: Vec<f32>,
@@ -28,10 +28,13 @@ impl CandidateRun {
     /// # Errors
     /// The reason of the failure, in words.
     pub(super) fn start(command: &mut Command, limits: RunLimits) -> Result<CandidateRun, String> {
-        let mut process = Process::start(command).map_err(|e| format!("it does not start: {e}"))?;
-        let Said::Loaded = process.hear("load", limits.load)? else { return Err(out_of_turn()) };
-        match process.hear("answer", limits.segment)? {
-            Said::Ready(stems) => Ok(CandidateRun { process, limit: limits.segment, stems }),
+        let mut process =
+            CandidateProcess::start(command).map_err(|e| format!("it does not start: {e}"))?;
+        let Message::Loaded = process.receive("load", limits.load)? else {
+            return Err(out_of_turn());
+        };
+        match process.receive("answer", limits.segment)? {
+            Message::Ready(stems) => Ok(CandidateRun { process, limit: limits.segment, stems }),
             _ => Err(out_of_turn()),
         }
     }
@@ -42,9 +45,9 @@ impl CandidateRun {
     /// The reason of the failure, in words. Must not be called again after a failure: a late answer would be taken for
     /// the next one.
     pub(super) fn repeat(&mut self) -> Result<Duration, String> {
-        self.process.tell();
-        match self.process.hear("answer", self.limit)? {
-            Said::Took(time) => Ok(time),
+        self.process.request();
+        match self.process.receive("answer", self.limit)? {
+            Message::Took(time) => Ok(time),
             _ => Err(out_of_turn()),
         }
     }
