@@ -5,10 +5,11 @@ use std::process::Command;
 use std::sync::Arc;
 
 use super::args::Autotune;
-use super::error::{CliError, Kind};
+use super::error::CliError;
 use crate::engine::autotune::{Candidate, child};
 use crate::engine::{Execution, ExecutionConfig, Runtime};
 use crate::model::{Catalog, Model};
+use crate::proto::reason::Category;
 
 /// Measures until standard input ends.
 pub(super) fn run(arguments: &Autotune) -> Result<(), CliError> {
@@ -17,7 +18,7 @@ pub(super) fn run(arguments: &Autotune) -> Result<(), CliError> {
         Ok((model, config)) => child::run(&model, &config, input, output),
         Err(error) => child::report_failure(output, &error.to_string()),
     };
-    done.map_err(|error| CliError::plain(Kind::Other, error.to_string()))
+    done.map_err(|error| CliError::plain(Category::Other, error.to_string()))
 }
 
 /// The command line of [`run`] for a candidate.

@@ -1,9 +1,10 @@
 //! `stemwire decode`: the child process that decodes an upload.
 
 use super::args::Decode;
-use super::error::{CliError, Kind};
+use super::error::CliError;
 use crate::audio::Hertz;
 use crate::decode::Input;
+use crate::proto::reason::Category;
 use crate::separation::decoder::child;
 use crate::separation::decoder::child::DecodeJob;
 use crate::session::settings::RawPcm;
@@ -21,5 +22,5 @@ pub(super) fn run(arguments: &Decode) -> Result<(), CliError> {
         memory: arguments.memory,
         processor_time_s: arguments.processor_time,
     };
-    child::run(&job).map_err(|error| CliError::plain(Kind::Other, error.to_string()))
+    child::run(&job).map_err(|error| CliError::plain(Category::Other, error.to_string()))
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use super::args::Doctor;
-use super::error::{CliError, Kind};
+use super::error::CliError;
 use super::providers::{SelectionLimits, select_from};
 use super::runtime::write;
 use super::setup;
@@ -18,6 +18,7 @@ use crate::engine::provider::selection::{ModelsToSelect, SelectedExecution, Sele
 use crate::engine::runtime::locate::LibraryOrigin;
 use crate::files;
 use crate::model::{Catalog, Model};
+use crate::proto::reason::Category;
 
 /// Below this a session of an hour may not fit.
 const LITTLE_DISK: u64 = 4 << 30;
@@ -47,13 +48,13 @@ pub(super) fn run(arguments: &Doctor) -> Result<(), CliError> {
                 writeln!(report, "BAD   {what}\n      remedy: {remedy}")
             }
         };
-        written.map_err(|error| CliError::plain(Kind::Other, error.to_string()))?;
+        written.map_err(|error| CliError::plain(Category::Other, error.to_string()))?;
     }
     write(&report)?;
     match faults {
         0 => Ok(()),
-        1 => Err(CliError::plain(Kind::Other, "one thing is not in place")),
-        _ => Err(CliError::plain(Kind::Other, format!("{faults} things are not in place"))),
+        1 => Err(CliError::plain(Category::Other, "one thing is not in place")),
+        _ => Err(CliError::plain(Category::Other, format!("{faults} things are not in place"))),
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
 use super::args::{Models, ModelsCommand, ModelsFolder};
-use super::error::{CliError, Kind};
+use super::error::CliError;
 use super::runtime::write;
 use super::setup;
 use crate::audio::StemName;
@@ -15,6 +15,7 @@ use crate::model::registry::PublishedModel;
 use crate::model::registry::import::{ImportOutcome, ImportRequest, import};
 use crate::model::registry::pull::{DownloadStep, pull};
 use crate::model::{Model, ModelCard, ModelName};
+use crate::proto::reason::Category;
 
 pub(super) fn run(arguments: &Models) -> Result<(), CliError> {
     match &arguments.command {
@@ -105,7 +106,7 @@ fn download(
     if offline {
         let cause = format!("model {name} is not downloaded: --offline forbids it");
         let remedy = "leave --offline and STEMWIRE_OFFLINE out, or use `stemwire models import`";
-        return Err(CliError::new(Kind::Usage, cause, remedy));
+        return Err(CliError::new(Category::Usage, cause, remedy));
     }
     let models = folder.path()?;
     eprintln!("{name}: licence of the weights: {}", published.card.licence);
@@ -159,7 +160,7 @@ fn verify(folder: &ModelsFolder) -> Result<(), CliError> {
         (1, 0) => Err(bad.remove(0)),
         (bad, faults) => {
             let cause = format!("{} models are not what they must be", bad + faults);
-            Err(CliError::new(Kind::Engine, cause, "remove them and install them again"))
+            Err(CliError::new(Category::Engine, cause, "remove them and install them again"))
         }
     }
 }

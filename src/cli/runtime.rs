@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use super::args::{RuntimeAction, RuntimeCommand};
-use super::error::{CliError, Kind};
+use super::error::CliError;
 use super::setup;
 use crate::engine::Runtime;
 use crate::engine::runtime::locate::installed;
 use crate::engine::runtime::wheel::Wheel;
+use crate::proto::reason::Category;
 
 pub(super) fn run(arguments: &RuntimeCommand) -> Result<(), CliError> {
     match &arguments.command {
@@ -49,5 +50,5 @@ fn list() -> Result<(), CliError> {
 pub(super) fn write(text: &str) -> Result<(), CliError> {
     std::io::stdout()
         .write_all(text.as_bytes())
-        .map_err(|error| CliError::plain(Kind::Disk, format!("standard output: {error}")))
+        .map_err(|error| CliError::plain(Category::Disk, format!("standard output: {error}")))
 }

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::error::{CliError, Kind};
+use super::error::CliError;
 use super::runtime::write;
 use crate::audio::{Hertz, StemName, Stereo};
 use crate::decode::track::{TrackError, TrackReader};
 use crate::decode::{Complete, DecodeLimits, Input};
 use crate::dsp::Score;
+use crate::proto::reason::Category;
 
 /// What was typed.
 #[derive(Debug, Args)]
@@ -41,7 +42,7 @@ pub(super) fn run(arguments: &ScoreArgs) -> Result<(), CliError> {
             format!("{name:<14} {:>8.2} {:>8.2}", score.sdr(), score.si_sdr())
         };
         writeln!(report, "{line}")
-            .map_err(|error| CliError::plain(Kind::Other, error.to_string()))?;
+            .map_err(|error| CliError::plain(Category::Other, error.to_string()))?;
         compared += 1;
     }
     if compared == 0 {
@@ -51,7 +52,7 @@ pub(super) fn run(arguments: &ScoreArgs) -> Result<(), CliError> {
             arguments.truth.display()
         );
         return Err(CliError::new(
-            Kind::Input,
+            Category::Input,
             cause,
             "give folders with files named after their stems, such as vocals.wav",
         ));
@@ -63,7 +64,7 @@ pub(super) fn run(arguments: &ScoreArgs) -> Result<(), CliError> {
 fn files(folder: &Path) -> Result<Vec<(StemName, PathBuf)>, CliError> {
     let unreadable = |error: std::io::Error| {
         let cause = format!("cannot read {}: {error}", folder.display());
-        CliError::new(Kind::Input, cause, "name a folder with one audio file a stem")
+        CliError::new(Category::Input, cause, "name a folder with one audio file a stem")
     };
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
@@ -121,7 +122,7 @@ fn open(path: &Path, rate: Option<Hertz>) -> Result<TrackReader, CliError> {
     let open = |rate| {
         let file = File::open(path).map_err(|error| {
             let cause = format!("cannot read {}: {error}", path.display());
-            CliError::new(Kind::Input, cause, "see that the file is there and may be read")
+            CliError::new(Category::Input, cause, "see that the file is there and may be read")
         })?;
         TrackReader::open(
             Box::new(Complete(file)),
@@ -142,10 +143,8 @@ fn open(path: &Path, rate: Option<Hertz>) -> Result<TrackReader, CliError> {
 
 fn undecoded(path: &Path, error: &TrackError) -> CliError {
     let cause = format!("{}: {error}", path.display());
-    match error {
-        TrackError::Decode(error) if let Some(remedy) = error.remedy() => {
-            CliError::new(Kind::Input, cause, remedy)
-        }
-        _ => CliError::plain(Kind::Input, cause),
+    match error.remedy() {
+        Some(remedy) => CliError::new(Category::Input, cause, remedy),
+        None => CliError::plain(Category::Input, cause),
     }
 }

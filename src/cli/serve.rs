@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::{FailureArgs, LimitArgs, Serve};
-use super::error::{CliError, Kind};
+use super::error::CliError;
 use super::providers::{self, SelectionLimits};
 use super::runtime::write;
 use super::setup;
@@ -15,6 +15,7 @@ use crate::engine::limits::TimeLimits;
 use crate::engine::pool::Pool;
 use crate::engine::provider::selection::{ModelsToSelect, SelectionOutcome};
 use crate::model::{Catalog, Model};
+use crate::proto::reason::Category;
 use crate::separation::{Config, DecoderConfig, Limits, Separations};
 use crate::server::{self, ServerConfig, Tls};
 use crate::session::Store;
@@ -35,7 +36,7 @@ pub(super) fn run(arguments: &Serve) -> Result<(), CliError> {
         .enable_all()
         .max_blocking_threads(DISK_THREADS)
         .build()
-        .map_err(|error| CliError::plain(Kind::Other, format!("no threads: {error}")))?;
+        .map_err(|error| CliError::plain(Category::Other, format!("no threads: {error}")))?;
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let served = async_runtime.block_on(async {
         let listener = address.listen()?;
@@ -63,13 +64,13 @@ impl Ground {
         let data_dir =
             arguments.data_dir.clone().or_else(setup::default_data_dir).ok_or_else(|| {
                 let cause = "this system names no data folder";
-                CliError::new(Kind::Usage, cause, "name one with --data-dir DIR")
+                CliError::new(Category::Usage, cause, "name one with --data-dir DIR")
             })?;
         let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
         let chain = Chain::of(&arguments.engines, &catalog)?
             .with_circuit_breakers(breakers(&arguments.failure));
         let mut decoder = DecoderConfig::from_here().map_err(|error| {
-            CliError::plain(Kind::Other, format!("this binary's path is not known: {error}"))
+            CliError::plain(Category::Other, format!("this binary's path is not known: {error}"))
         })?;
         decoder.memory = arguments.limits.decoder_memory.as_u64();
         decoder.processor_time = arguments.limits.decoder_time;
@@ -135,7 +136,7 @@ fn open_store(data_dir: &Path) -> Result<Store, CliError> {
     Store::open(data_dir).map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock => {
             let remedy = "end the other server, or take another folder with --data-dir DIR";
-            CliError::new(Kind::Disk, error.to_string(), remedy)
+            CliError::new(Category::Disk, error.to_string(), remedy)
         }
         _ => CliError::disk(data_dir, &error),
     })
@@ -190,14 +191,14 @@ fn server_config(arguments: &Serve) -> Result<ServerConfig, CliError> {
 fn check_exposure(listen: SocketAddr, token: Option<&str>, insecure: bool) -> Result<(), CliError> {
     if token.is_some_and(|token| token.len() < 16) {
         let cause = "the token is shorter than 16 characters and could be guessed";
-        return Err(CliError::new(Kind::Usage, cause, "take a longer one"));
+        return Err(CliError::new(Category::Usage, cause, "take a longer one"));
     }
     if listen.ip().is_loopback() || token.is_some() || insecure {
         return Ok(());
     }
     let cause = format!("{listen} can be reached by other machines");
     let remedy = "set a token with --token, or say --insecure if everybody there may use it";
-    Err(CliError::new(Kind::Usage, cause, remedy))
+    Err(CliError::new(Category::Usage, cause, remedy))
 }
 
 /// Refuses what no call could ever match. Empty ones are those of a variable that is set to nothing.
@@ -208,7 +209,7 @@ fn check_names(hosts: &[String], origins: &[String]) -> Result<(), CliError> {
         let cause = format!("{host:?} is no host name");
         let remedy =
             "write --allow-host as a name alone, such as music.example: it holds for every port";
-        return Err(CliError::new(Kind::Usage, cause, remedy));
+        return Err(CliError::new(Category::Usage, cause, remedy));
     }
     let is_origin = |origin: &str| match origin.split_once("://") {
         Some((scheme, place)) => {
@@ -221,7 +222,7 @@ fn check_names(hosts: &[String], origins: &[String]) -> Result<(), CliError> {
         let cause = format!("{origin:?} is no origin of web pages");
         let remedy =
             "write --allow-origin as https://HOST or https://HOST:PORT, with nothing behind it";
-        return Err(CliError::new(Kind::Usage, cause, remedy));
+        return Err(CliError::new(Category::Usage, cause, remedy));
     }
     Ok(())
 }

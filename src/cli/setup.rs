@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::EngineArgs;
-use super::error::{CliError, Kind};
+use super::error::CliError;
 use crate::engine::limits::TimeLimits;
 use crate::engine::pool::{Pool, PoolConfig};
 use crate::engine::runtime::install::{InstallStep, install, pinned};
@@ -13,6 +13,7 @@ use crate::engine::runtime::locate::{FoundLibrary, LibraryOrigin, RUNTIME_VARIAB
 use crate::engine::runtime::{LibrarySearch, RuntimeError};
 use crate::engine::{Provider, ProviderSelection};
 use crate::model::Catalog;
+use crate::proto::reason::Category;
 
 /// Where ONNX Runtime is looked for.
 pub(super) fn search(flag: Option<&Path>) -> LibrarySearch {
@@ -45,7 +46,7 @@ pub(super) fn install_with_bar(
 ) -> Result<PathBuf, CliError> {
     let cache = search.cache.as_ref().ok_or_else(|| {
         let cause = "this system names no cache folder";
-        CliError::new(Kind::Engine, cause, "set HOME, or name the library with --runtime FILE")
+        CliError::new(Category::Engine, cause, "set HOME, or name the library with --runtime FILE")
     })?;
     let wheel = pinned(provider)?;
     let bar = ProgressBar::new(wheel.bytes);
@@ -74,7 +75,7 @@ pub(super) fn install_with_bar(
 pub(super) fn pem(path: &Path, what: &str) -> Result<Vec<u8>, CliError> {
     let bytes = std::fs::read(path).map_err(|error| {
         let cause = format!("cannot read {}: {error}", path.display());
-        CliError::new(Kind::Usage, cause, "give a PEM file that this user may read")
+        CliError::new(Category::Usage, cause, "give a PEM file that this user may read")
     })?;
     let text = String::from_utf8_lossy(&bytes);
     let begins = |line: &str| line.starts_with("-----BEGIN ") && line.contains(what);
@@ -83,7 +84,7 @@ pub(super) fn pem(path: &Path, what: &str) -> Result<Vec<u8>, CliError> {
     }
     let cause = format!("{} holds no {what} in PEM form", path.display());
     Err(CliError::new(
-        Kind::Usage,
+        Category::Usage,
         cause,
         format!("give a PEM file with a line `-----BEGIN {what}-----`"),
     ))
@@ -108,7 +109,7 @@ pub(super) fn catalog(models_dir: Option<&Path>) -> Catalog {
 pub(super) fn models_folder(models_dir: Option<&Path>) -> Result<PathBuf, CliError> {
     models_dir.map(Path::to_owned).or_else(default_models_dir).ok_or_else(|| {
         let cause = "this system names no data folder";
-        CliError::new(Kind::Disk, cause, "name a folder for models with --models-dir")
+        CliError::new(Category::Disk, cause, "name a folder for models with --models-dir")
     })
 }
 
@@ -121,7 +122,7 @@ pub(super) fn pool_config(arguments: &EngineArgs) -> Result<PoolConfig, CliError
         Some(workers) if workers <= threads => Ok(PoolConfig::for_workers(threads, workers)),
         Some(workers) => {
             let cause = format!("{workers} workers cannot share {threads} compute threads");
-            Err(CliError::new(Kind::Usage, cause, "lower --workers, or raise --threads"))
+            Err(CliError::new(Category::Usage, cause, "lower --workers, or raise --threads"))
         }
     }
 }
@@ -135,7 +136,7 @@ pub(super) fn pool(
     let config = PoolConfig { limits, ..pool_config(arguments)? };
     Pool::start(config, providers).map_err(|error| {
         let cause = format!("the system gives no more threads: {error}");
-        CliError::new(Kind::Other, cause, "lower --threads")
+        CliError::new(Category::Other, cause, "lower --threads")
     })
 }
 

@@ -10,10 +10,12 @@ use std::time::Duration;
 use tonic::Code;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic_types::StatusExt;
 
 pub use separate::{Request, Sink, Song, separate};
 
 use crate::proto;
+use crate::proto::reason::{Category, DOMAIN, ErrorReason};
 use crate::proto::separation_service_client::SeparationServiceClient;
 
 /// How long a server may take to answer to a connection.
@@ -55,15 +57,19 @@ pub enum ClientError {
         /// The innermost cause.
         problem: String,
     },
-    /// The server refuses.
+    /// The server refuses, or the connection broke during a call.
     #[error("{message}")]
     Refused {
         /// The code.
         code: Code,
-        /// The reason, in `UPPER_SNAKE`; empty where the server gives none.
+        /// The reason, in `UPPER_SNAKE`; empty where it was not the server that answered.
         reason: String,
-        /// Cause and remedy, as the server says them.
+        /// The cause, for people.
         message: String,
+        /// What to do about it, for people.
+        remedy: String,
+        /// When the same call can succeed; `None` where the server offers no retry.
+        retry_after: Option<Duration>,
     },
     /// The server says something that makes no sense.
     #[error("the server's answer is not understood: {0}")]
@@ -161,9 +167,21 @@ fn innermost(error: &dyn std::error::Error) -> String {
 
 impl From<tonic::Status> for ClientError {
     fn from(status: tonic::Status) -> ClientError {
-        use tonic_types::StatusExt;
-        let reason = status.get_details_error_info().map(|info| info.reason).unwrap_or_default();
-        ClientError::Refused { code: status.code(), reason, message: status.message().to_owned() }
+        let details = status.get_error_details();
+        // Whatever is between this client and the server has other domains.
+        let info = details.error_info().filter(|info| info.domain == DOMAIN);
+        let reason = info.map(|info| info.reason.clone()).unwrap_or_default();
+        let known = ErrorReason::from_name(&reason);
+        let given = info.and_then(|info| info.metadata.get("remedy").cloned());
+        let remedy = given.or(known.map(|reason| reason.remedy().to_owned()));
+        let retry = details.retry_info().filter(|_| info.is_some());
+        ClientError::Refused {
+            code: status.code(),
+            reason,
+            message: status.message().to_owned(),
+            remedy: remedy.unwrap_or_else(|| "See the server log, or try again later.".to_owned()),
+            retry_after: retry.map(|retry| retry.retry_delay.unwrap_or_default()),
+        }
     }
 }
 
@@ -177,6 +195,7 @@ impl ClientError {
                 code: Code::Unknown | Code::Internal | Code::Cancelled | Code::Unavailable,
                 reason,
                 message,
+                ..
             } if reason.is_empty() => {
                 ClientError::Connect { url: url.to_owned(), problem: message }
             }
@@ -184,17 +203,95 @@ impl ClientError {
         }
     }
 
-    /// Whether the same may go well when it is tried again.
-    fn is_passing(&self) -> bool {
+    /// What the error is about.
+    pub fn category(&self) -> Category {
         match self {
-            ClientError::Connect { .. } => true,
-            ClientError::Refused { code, reason, .. } => match code {
-                Code::Unavailable => reason != "MODEL_UNAVAILABLE",
-                // The connection broke in the middle of a stream.
-                Code::Unknown | Code::Internal | Code::Cancelled => reason.is_empty(),
-                _ => false,
-            },
-            ClientError::Url { .. } | ClientError::Nonsense(_) | ClientError::Io(_) => false,
+            ClientError::Url { .. } => Category::Usage,
+            ClientError::Refused { reason, .. } => {
+                ErrorReason::from_name(reason).map_or(Category::Server, ErrorReason::category)
+            }
+            ClientError::Connect { .. } | ClientError::Nonsense(_) => Category::Server,
+            ClientError::Io(_) => Category::Disk,
         }
+    }
+
+    /// What to do about it: one sentence.
+    pub fn remedy(&self) -> String {
+        match self {
+            ClientError::Url { .. } => "Write it as http://HOST:PORT.".into(),
+            ClientError::Connect { url, .. } if url.starts_with("https://") => {
+                "Check that the server uses TLS there; if its certificate is signed by an authority \
+                 that this system does not know, name it with --tls-ca."
+                    .into()
+            }
+            ClientError::Connect { url, .. } => format!(
+                "Start it with `stemwire serve`, or check that {url} is right: https:// with TLS."
+            ),
+            ClientError::Refused { remedy, .. } => remedy.clone(),
+            ClientError::Nonsense(_) => "Use the same version of client and server.".into(),
+            ClientError::Io(_) => {
+                "Check that the song can be read, and that the folder can be written and has space."
+                    .into()
+            }
+        }
+    }
+
+    /// The least time to wait before the same call can be sent again; `None` where it must not be: the server
+    /// has answered without offering a retry, or the error is on this side.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            ClientError::Connect { .. } => Some(Duration::ZERO),
+            ClientError::Refused { code, reason, retry_after, .. } => {
+                // The connection broke during a call.
+                let is_broken = matches!(
+                    code,
+                    Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled
+                );
+                retry_after.or((is_broken && reason.is_empty()).then_some(Duration::ZERO))
+            }
+            ClientError::Url { .. } | ClientError::Nonsense(_) | ClientError::Io(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Status;
+    use tonic_types::ErrorDetails;
+
+    use super::*;
+
+    fn retry(
+        code: Code,
+        reason: &str,
+        domain: &str,
+        offered: Option<Duration>,
+    ) -> Option<Duration> {
+        let mut details = ErrorDetails::with_error_info(reason, domain, []);
+        if offered.is_some() {
+            details.set_retry_info(offered);
+        }
+        ClientError::from(Status::with_error_details(code, "cause", details)).retry_after()
+    }
+
+    #[test]
+    fn a_call_is_repeated_where_its_answer_has_retry_info_whatever_the_reason() {
+        for reason in ErrorReason::ALL.iter().copied() {
+            let code = Code::from_i32(reason.code());
+            let found = retry(code, reason.as_str(), DOMAIN, reason.retry_after());
+            assert_eq!(found, reason.retry_after(), "{reason}");
+            assert_eq!(retry(code, reason.as_str(), DOMAIN, None), None, "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_broken_connection_is_made_again() {
+        for code in [Code::Unavailable, Code::Unknown, Code::Internal, Code::Cancelled] {
+            let broken = ClientError::from(Status::new(code, "h2 protocol error"));
+            assert_eq!(broken.retry_after(), Some(Duration::ZERO), "{code:?}");
+            let proxy = retry(code, "UPSTREAM_DOWN", "proxy.example", None);
+            assert_eq!(proxy, Some(Duration::ZERO), "{code:?}");
+        }
+        assert_eq!(ClientError::from(Status::deadline_exceeded("late")).retry_after(), None);
     }
 }

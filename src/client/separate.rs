@@ -45,8 +45,8 @@ pub trait Sink {
     fn stem(&mut self, chunk: &proto::StemChunk) -> std::io::Result<()>;
     /// Another engine took over.
     fn engine_change(&mut self, change: &proto::EngineChange);
-    /// The connection broke and is made again.
-    fn reconnecting(&mut self, error: &ClientError);
+    /// The call failed and is made again after `pause`.
+    fn reconnecting(&mut self, error: &ClientError, pause: Duration);
     /// Frames that every stem has, to go on from after a broken connection.
     fn frames(&self) -> u64;
 }
@@ -85,11 +85,13 @@ pub async fn separate(
             }
         };
         answered |= !matches!(error, ClientError::Connect { .. });
-        if !error.is_passing() || !answered || !request.seekable || failures >= ATTEMPTS {
+        let Some(least) = error.retry_after() else { return Err(error) };
+        if !answered || !request.seekable || failures >= ATTEMPTS {
             return Err(error);
         }
-        sink.reconnecting(&error);
-        tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(failures)).await;
+        let pause = least.max(FIRST_PAUSE * 2_u32.pow(failures));
+        sink.reconnecting(&error, pause);
+        tokio::time::sleep(pause).await;
     }
 }
 

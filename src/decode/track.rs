@@ -15,6 +15,16 @@ pub enum TrackError {
     Resample(#[from] ResampleError),
 }
 
+impl TrackError {
+    /// What the user can do about it, one sentence; `None` where nothing more specific than its reason is known.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            TrackError::Decode(error) => error.remedy(),
+            TrackError::Resample(_) => None,
+        }
+    }
+}
+
 /// Decodes an upload and resamples it to one rate.
 ///
 /// Each run of links with the same source rate has a resampler of its own, so that every run is

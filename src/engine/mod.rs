@@ -31,6 +31,7 @@ pub use runtime::{ExecutionConfig, Runtime};
 pub use stop::Stopper;
 
 use crate::model::{Model, ModelCard, ModelName, Sha256Hash};
+use crate::proto::reason::ErrorReason;
 
 /// A loaded model: separates one segment at a time.
 pub trait Engine: Send {
@@ -126,7 +127,7 @@ pub enum EngineError {
         known: String,
     },
     /// There would be such a model, but it has not been downloaded.
-    #[error("model {model} is not installed; run `stemwire models pull {model}`")]
+    #[error("model {model} is not installed")]
     NotInstalled {
         /// The model.
         model: String,
@@ -160,7 +161,7 @@ pub enum EngineError {
     /// A model's file is not the one that its card names.
     #[error(
         "{path} of model {model} has SHA-256 {found}, but its card says {expected}: the file is \
-         damaged or another one; install the model again"
+         damaged or another one"
     )]
     Hash {
         /// The model.
@@ -211,12 +212,12 @@ pub enum EngineError {
         limit: Duration,
     },
     /// No engine of the chain works.
-    #[error(
-        "no engine works: {faults}; see `stemwire doctor` on the server, and mend or replace the model"
-    )]
+    #[error("no engine works: {faults}")]
     NoneWorks {
         /// What is wrong with each.
         faults: String,
+        /// Whether one of them failed on segments only: it is probed, and may return to service.
+        may_recover: bool,
     },
     /// The job was cancelled before it ran.
     #[error("the segment was cancelled")]
@@ -247,6 +248,43 @@ impl EngineError {
         }
     }
 
+    /// The reason on the wire.
+    pub fn reason(&self) -> ErrorReason {
+        match self {
+            EngineError::UnknownModel { .. } => ErrorReason::ModelUnknown,
+            EngineError::NotInstalled { .. } => ErrorReason::ModelNotInstalled,
+            EngineError::NoModelForStems { .. } => ErrorReason::StemUnknown,
+            EngineError::Card { .. }
+            | EngineError::File { .. }
+            | EngineError::Hash { .. }
+            | EngineError::Load { .. }
+            | EngineError::NoneWorks { .. } => ErrorReason::ModelUnavailable,
+            EngineError::Run { .. }
+            | EngineError::NotFinite { .. }
+            | EngineError::Panicked { .. }
+            | EngineError::TimedOut { .. } => ErrorReason::EngineFailed,
+            EngineError::Cancelled => ErrorReason::SessionCancelled,
+            EngineError::ShuttingDown => ErrorReason::ShuttingDown,
+        }
+    }
+
+    /// What to do about it: one sentence.
+    pub fn remedy(&self) -> String {
+        match self {
+            EngineError::NotInstalled { model } => {
+                format!("Run `stemwire models pull {model}`, or name another model.")
+            }
+            EngineError::NoModelForStems { .. } => {
+                "Ask for stems that the model yields, or name another model.".into()
+            }
+            EngineError::Hash { .. } => "Install the model again.".into(),
+            EngineError::NoneWorks { .. } => {
+                "Run `stemwire doctor` on the server, and repair or replace the model.".into()
+            }
+            other => other.reason().remedy().to_owned(),
+        }
+    }
+
     /// What those may read who only watch over a server: it names no place, nor says what a library or the system
     /// says, which may name one.
     pub fn public_message(&self) -> String {
@@ -254,16 +292,12 @@ impl EngineError {
             EngineError::Card { .. } => "a model card is not valid".into(),
             EngineError::File { model, .. } => format!("a file of model {model} cannot be read"),
             EngineError::Hash { model, .. } => {
-                format!(
-                    "a file of model {model} is damaged or another one; install the model again"
-                )
+                format!("a file of model {model} is damaged or another one")
             }
             EngineError::Load { model, .. } => format!("model {model} cannot be loaded"),
             EngineError::Run { model, .. } => format!("model {model} failed on a segment"),
             EngineError::Panicked { model, .. } => format!("model {model} panicked"),
-            EngineError::NoneWorks { .. } => {
-                "no engine works; see `stemwire doctor` on the server".into()
-            }
+            EngineError::NoneWorks { .. } => "no engine works".into(),
             other => other.to_string(),
         }
     }

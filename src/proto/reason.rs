@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+/// The `domain` of a `google.rpc.ErrorInfo` with one of these reasons.
+pub const DOMAIN: &str = "stemwire";
+
 include!(concat!(env!("OUT_DIR"), "/reasons.rs"));
 
 /// The option `error` of a reason.

@@ -2,6 +2,7 @@
 
 use crate::engine::EngineError;
 use crate::model::ModelCard;
+use crate::proto::reason::ErrorReason;
 use crate::session::failure::SessionError;
 
 /// Why a session is not opened or resumed.
@@ -17,9 +18,7 @@ pub enum SeparationError {
     #[error("an overlap of {0:?} is not possible: it must be 0 to {max}", max = ModelCard::MAX_OVERLAP)]
     Overlap(f64),
     /// All places are taken, and so is the queue.
-    #[error(
-        "{open} sessions are open and {queued} wait, which is all this server takes; try again later"
-    )]
+    #[error("{open} sessions are open and {queued} wait, which is all this server takes")]
     QueueFull {
         /// Sessions open.
         open: usize,
@@ -27,13 +26,13 @@ pub enum SeparationError {
         queued: usize,
     },
     /// The disk is nearly full.
-    #[error("only {free} bytes are free on the server's disk; try again later")]
+    #[error("only {free} bytes are free on the disk")]
     DiskFull {
         /// Bytes free.
         free: u64,
     },
     /// The sessions hold all that they may.
-    #[error("the sessions hold {held} of {limit} bytes; delete some or try again later")]
+    #[error("the sessions hold {held} of {limit} bytes")]
     StorageFull {
         /// Bytes held.
         held: u64,
@@ -41,6 +40,30 @@ pub enum SeparationError {
         limit: u64,
     },
     /// The server is ending.
-    #[error("the server is shutting down; try again with the next one")]
+    #[error("the server is shutting down")]
     ShuttingDown,
+}
+
+impl SeparationError {
+    /// The reason on the wire.
+    pub fn reason(&self) -> ErrorReason {
+        match self {
+            SeparationError::Session(error) => error.reason(),
+            SeparationError::Engine(error) => error.reason(),
+            SeparationError::Overlap(_) => ErrorReason::ConfigInvalid,
+            SeparationError::QueueFull { .. } => ErrorReason::QueueFull,
+            SeparationError::DiskFull { .. } => ErrorReason::DiskFull,
+            SeparationError::StorageFull { .. } => ErrorReason::StorageFull,
+            SeparationError::ShuttingDown => ErrorReason::ShuttingDown,
+        }
+    }
+
+    /// What to do about it: one sentence.
+    pub fn remedy(&self) -> String {
+        match self {
+            SeparationError::Session(error) => error.remedy(),
+            SeparationError::Engine(error) => error.remedy(),
+            other => other.reason().remedy().to_owned(),
+        }
+    }
 }

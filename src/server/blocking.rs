@@ -2,6 +2,8 @@
 
 use tonic::Status;
 
+use super::status::{ApiError, to_status};
+
 /// Runs `work` on a thread where it may wait for the disk.
 ///
 /// # Errors
@@ -14,6 +16,6 @@ pub(super) async fn run<T: Send + 'static>(
     let task = tokio::task::spawn_blocking(move || span.in_scope(work));
     task.await.map_err(|error| {
         tracing::error!(%error, "a call's work panicked");
-        Status::internal("the server has a defect; its log tells more")
+        to_status(ApiError::Defect)
     })
 }

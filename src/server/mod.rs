@@ -83,6 +83,19 @@ pub enum ServerError {
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
+impl ServerError {
+    /// What to do about it: one sentence.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            ServerError::Listen { .. } => {
+                "Choose another --listen address, or stop the process that uses it."
+            }
+            ServerError::Tls(_) => "Give a certificate chain and its own key, both as PEM.",
+            ServerError::Transport(_) | ServerError::Reflection(_) => "See the log above.",
+        }
+    }
+}
+
 /// What the last cause of an error says; the transport's own text is only that there is one.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;

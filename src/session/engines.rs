@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::manifest::{Manifest, Plan};
 use crate::audio::Frames;
+use crate::proto::reason::ChangeReason;
 
 /// An engine, identified by everything that its output depends on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,30 +39,6 @@ pub struct EngineChange {
     pub reason: ChangeReason,
     /// The cause, as text.
     pub message: String,
-}
-
-/// Why the engine changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ChangeReason {
-    /// The engine failed twice on one segment.
-    EngineFailed,
-    /// The engine returned NaN or infinity twice for one segment.
-    EngineNotFinite,
-    /// The engine exceeded the time limit twice on one segment.
-    EngineTimeout,
-    /// The engine panicked twice on one segment.
-    EnginePanicked,
-    /// The process ended abnormally twice while the engine computed one segment.
-    EngineCrashed,
-    /// The model cannot be loaded.
-    ModelUnavailable,
-    /// The engine's circuit breaker is open after failures in other sessions.
-    BreakerOpen,
-    /// The server was restarted with another library or number of threads.
-    ServerRestarted,
-    /// The model's weights were replaced.
-    ModelReplaced,
 }
 
 /// The part of a track that one engine computes; fixed when the engine begins.
@@ -102,23 +79,6 @@ pub struct Successor {
     pub overlap: f64,
     /// Columns that a segment consists of, for models whose segments are summed.
     pub columns: Option<Columns>,
-}
-
-impl ChangeReason {
-    /// The name on the wire, in `UPPER_SNAKE`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ChangeReason::EngineFailed => "ENGINE_FAILED",
-            ChangeReason::EngineNotFinite => "ENGINE_NOT_FINITE",
-            ChangeReason::EngineTimeout => "ENGINE_TIMEOUT",
-            ChangeReason::EnginePanicked => "ENGINE_PANICKED",
-            ChangeReason::EngineCrashed => "ENGINE_CRASHED",
-            ChangeReason::ModelUnavailable => "MODEL_UNAVAILABLE",
-            ChangeReason::BreakerOpen => "BREAKER_OPEN",
-            ChangeReason::ServerRestarted => "SERVER_RESTARTED",
-            ChangeReason::ModelReplaced => "MODEL_REPLACED",
-        }
-    }
 }
 
 impl EngineRecord {

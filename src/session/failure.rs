@@ -8,97 +8,27 @@ use serde::{Deserialize, Serialize};
 
 use super::{SessionId, SessionState};
 use crate::audio::{Frames, StemName};
+use crate::proto::reason::ErrorReason;
 
 /// Why a session ended FAILED; kept in its manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// The kind.
-    pub reason: Reason,
-    /// Cause and remedy, in words; the remedy stands after the last `; `.
+    /// The reason.
+    pub reason: ErrorReason,
+    /// The cause, for people. Failures that version 0.1.0 wrote have the remedy in it, too.
     pub message: String,
+    /// What to do about it, where that is more specific than the remedy of the reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
     /// The numbers behind it.
     #[serde(default)]
     pub details: BTreeMap<String, String>,
 }
 
-/// Kinds of failures of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Reason {
-    /// The upload has no bytes.
-    UploadEmpty,
-    /// The upload's hash is not the one that the client gave.
-    UploadHashMismatch,
-    /// The upload is longer than is allowed.
-    UploadTooLarge,
-    /// The upload is in no format that is understood.
-    FormatUnknown,
-    /// The format is understood, its codec is not.
-    CodecUnsupported,
-    /// The sample rate cannot be resampled.
-    SampleRateUnsupported,
-    /// The channel count cannot be mixed down.
-    ChannelsUnsupported,
-    /// Raw PCM ends in the middle of a frame.
-    PcmLengthOdd,
-    /// Nothing in the upload could be decoded.
-    NothingDecoded,
-    /// The decoder crashed.
-    DecoderCrashed,
-    /// The decoder made no progress, or wanted more than it may have.
-    DecoderLimit,
-    /// The track is longer than is allowed.
-    TrackTooLong,
-    /// The disk is full.
-    DiskFull,
-    /// The disk fails otherwise.
-    StorageFailed,
-    /// The model cannot be loaded.
-    ModelUnavailable,
-    /// The model failed on a segment, and again, and no other took over.
-    EngineFailed,
-    /// The same, and those that are left do not yield every wanted stem.
-    NoFallbackForStem,
-    /// It was not resumed in time.
-    ResumeWindowEnded,
-    /// The server ended abnormally with it too often.
-    CrashedTooOften,
-    /// A defect of the server.
-    Internal,
-}
-
-impl Reason {
-    /// The name on the wire, in `UPPER_SNAKE`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Reason::UploadEmpty => "UPLOAD_EMPTY",
-            Reason::UploadHashMismatch => "UPLOAD_HASH_MISMATCH",
-            Reason::UploadTooLarge => "UPLOAD_TOO_LARGE",
-            Reason::FormatUnknown => "FORMAT_UNKNOWN",
-            Reason::CodecUnsupported => "CODEC_UNSUPPORTED",
-            Reason::SampleRateUnsupported => "SAMPLE_RATE_UNSUPPORTED",
-            Reason::ChannelsUnsupported => "CHANNELS_UNSUPPORTED",
-            Reason::PcmLengthOdd => "PCM_LENGTH_ODD",
-            Reason::NothingDecoded => "NOTHING_DECODED",
-            Reason::DecoderCrashed => "DECODER_CRASHED",
-            Reason::DecoderLimit => "DECODER_LIMIT",
-            Reason::TrackTooLong => "TRACK_TOO_LONG",
-            Reason::DiskFull => "DISK_FULL",
-            Reason::StorageFailed => "STORAGE_FAILED",
-            Reason::ModelUnavailable => "MODEL_UNAVAILABLE",
-            Reason::EngineFailed => "ENGINE_FAILED",
-            Reason::NoFallbackForStem => "NO_FALLBACK_FOR_STEM",
-            Reason::ResumeWindowEnded => "RESUME_WINDOW_ENDED",
-            Reason::CrashedTooOften => "CRASHED_TOO_OFTEN",
-            Reason::Internal => "INTERNAL",
-        }
-    }
-}
-
 impl Failure {
-    /// A failure without numbers.
-    pub fn new(reason: Reason, message: impl Into<String>) -> Failure {
-        Failure { reason, message: message.into(), details: BTreeMap::new() }
+    /// A failure without numbers, with the remedy of its reason.
+    pub fn new(reason: ErrorReason, message: impl Into<String>) -> Failure {
+        Failure { reason, message: message.into(), remedy: None, details: BTreeMap::new() }
     }
 
     /// Adds a number.
@@ -107,27 +37,45 @@ impl Failure {
         self
     }
 
-    /// The failure that an error of the disk is.
+    /// Sets a remedy that is more specific than that of the reason: one sentence.
+    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Failure {
+        self.remedy = Some(remedy.into());
+        self
+    }
+
+    /// What to do about it: one sentence.
+    pub fn remedy(&self) -> &str {
+        self.remedy.as_deref().unwrap_or(self.reason.remedy())
+    }
+
+    /// The failure for an I/O error of the session directory.
     pub fn of_storage(error: &io::Error) -> Failure {
-        if error.kind() == io::ErrorKind::StorageFull {
-            Failure::new(Reason::DiskFull, "the server's disk is full; try again when it has room")
-        } else {
-            Failure::new(Reason::StorageFailed, format!("the server's disk fails: {error}"))
-        }
+        Failure::new(storage_reason(error), storage_cause(error))
     }
 }
 
-/// The failure of an upload that is longer than is allowed.
+/// DISK_FULL or STORAGE_FAILED.
+fn storage_reason(error: &io::Error) -> ErrorReason {
+    if error.kind() == io::ErrorKind::StorageFull {
+        ErrorReason::DiskFull
+    } else {
+        ErrorReason::StorageFailed
+    }
+}
+
+fn storage_cause(error: &io::Error) -> String {
+    format!("the session's files cannot be read or written: {error}")
+}
+
+/// The failure of an upload that exceeds the limit.
 pub(super) fn too_large(limit: u64) -> Failure {
-    let text = format!(
-        "the upload exceeds the limit of {limit} bytes; send a shorter or a compressed file"
-    );
-    Failure::new(Reason::UploadTooLarge, text).with("limit_bytes", limit)
+    let cause = format!("the upload exceeds the limit of {limit} bytes");
+    Failure::new(ErrorReason::UploadTooLarge, cause).with("limit_bytes", limit)
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.reason.as_str(), self.message)
+        write!(f, "{}: {}", self.reason, self.message)
     }
 }
 
@@ -137,64 +85,60 @@ pub enum SessionError {
     /// There is no such session.
     #[error("there is no session {0}: it may have been deleted or have expired")]
     NotFound(SessionId),
-    /// A chunk begins after the end of what is held.
-    #[error(
-        "the chunk begins at byte {offset}, but only {committed} bytes are held; continue there"
-    )]
+    /// A chunk starts after the end of the bytes held.
+    #[error("the chunk starts at byte {offset}, but only {committed} bytes are held")]
     Gap {
-        /// Where the chunk begins.
+        /// Where the chunk starts.
         offset: u64,
         /// Bytes held.
         committed: u64,
     },
-    /// A chunk repeats bytes, but others.
+    /// A chunk repeats bytes with other values.
     #[error("the bytes from {offset} on differ from those that are held: this is another file")]
     Conflict {
-        /// Where the chunk begins.
+        /// Where the chunk starts.
         offset: u64,
     },
-    /// More bytes came after the end was told.
+    /// More bytes were sent after the end of the upload.
     #[error("the upload has been finished with {total} bytes and takes no more")]
     UploadFinished {
         /// Its length.
         total: u64,
     },
-    /// The upload is longer than is allowed.
+    /// The upload is longer than allowed.
     #[error("{}", too_large(*limit).message)]
     UploadTooLarge {
         /// The limit.
         limit: u64,
     },
-    /// The end was told before all bytes came.
-    #[error("the upload should have {total} bytes, but only {committed} are held; send the rest")]
+    /// The upload was finished before all its bytes were received.
+    #[error("the upload should have {total} bytes, but only {committed} are held")]
     UploadIncomplete {
-        /// The length told.
+        /// The length given.
         total: u64,
         /// Bytes held.
         committed: u64,
     },
-    /// More bytes came than the end says.
+    /// More bytes were received than the upload should have.
     #[error("the upload should have {total} bytes, but {committed} are held")]
     UploadSizeMismatch {
-        /// The length told.
+        /// The length given.
         total: u64,
         /// Bytes held.
         committed: u64,
     },
-    /// The session has failed, perhaps just now.
+    /// The session has failed.
     #[error("{}", .0.message)]
     Failed(Failure),
     /// The session has ended and takes nothing more.
     #[error("the session has ended {0:?}")]
     Ended(SessionState),
-    /// The request id names a session of another config.
-    #[error(
-        "request_id {request_id} names session {session}, which has another config; take a new id"
-    )]
+    /// The request id belongs to a session with another config.
+    #[error("request_id {request_id} belongs to session {session}, which has another config")]
     RequestConflict {
         /// The request's id.
         request_id: String,
-        /// The session that it names.
+        /// The session that has it.
         session: SessionId,
     },
     /// The session has no such stem.
@@ -202,20 +146,75 @@ pub enum SessionError {
     StemUnknown {
         /// The stem asked for.
         stem: String,
-        /// The stems there are.
+        /// The stems of the session.
         known: String,
     },
-    /// A read begins after the end.
+    /// A read starts after the end of the stem.
     #[error("frame {frame} is beyond the end of {stem}, which has {frames} frames")]
     FrameOutOfRange {
         /// The stem.
         stem: StemName,
-        /// Where the read begins.
+        /// Where the read starts.
         frame: Frames,
         /// The stem's length.
         frames: Frames,
     },
-    /// The disk fails.
-    #[error("the server's disk fails: {0}")]
+    /// An I/O error of the session directory.
+    #[error("{}", storage_cause(.0))]
     Storage(#[from] io::Error),
+}
+
+impl SessionError {
+    /// The reason on the wire.
+    pub fn reason(&self) -> ErrorReason {
+        match self {
+            SessionError::NotFound(_) => ErrorReason::SessionNotFound,
+            SessionError::Gap { .. } => ErrorReason::UploadGap,
+            SessionError::Conflict { .. } => ErrorReason::UploadConflict,
+            SessionError::UploadFinished { .. } => ErrorReason::UploadFinished,
+            SessionError::UploadTooLarge { .. } => ErrorReason::UploadTooLarge,
+            SessionError::UploadIncomplete { .. } => ErrorReason::UploadIncomplete,
+            SessionError::UploadSizeMismatch { .. } => ErrorReason::UploadSizeMismatch,
+            SessionError::Failed(failure) => failure.reason,
+            SessionError::Ended(_) => ErrorReason::SessionEnded,
+            SessionError::RequestConflict { .. } => ErrorReason::RequestConflict,
+            SessionError::StemUnknown { .. } => ErrorReason::StemUnknown,
+            SessionError::FrameOutOfRange { .. } => ErrorReason::FrameOutOfRange,
+            SessionError::Storage(error) => storage_reason(error),
+        }
+    }
+
+    /// What to do about it: one sentence.
+    pub fn remedy(&self) -> String {
+        match self {
+            SessionError::Gap { committed, .. }
+            | SessionError::UploadIncomplete { committed, .. } => {
+                format!("Continue at byte {committed}.")
+            }
+            SessionError::Failed(failure) => failure.remedy().to_owned(),
+            other => other.reason().remedy().to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_of_version_0_1_0_opens_with_the_remedy_of_its_reason() {
+        let written = r#"{"reason": "UPLOAD_EMPTY", "message": "the upload has no bytes; send an audio file"}"#;
+        let failure: Failure = serde_json::from_str(written).unwrap();
+        assert_eq!(failure.message, "the upload has no bytes; send an audio file");
+        assert_eq!(failure.remedy(), ErrorReason::UploadEmpty.remedy());
+    }
+
+    #[test]
+    fn a_remedy_is_kept() {
+        let failure = Failure::new(ErrorReason::Internal, "cause").with_remedy("Wait.");
+        let kept = serde_json::to_string(&failure).unwrap();
+        assert_eq!(serde_json::from_str::<Failure>(&kept).unwrap().remedy(), "Wait.");
+        let usual = serde_json::to_string(&Failure::new(ErrorReason::Internal, "cause")).unwrap();
+        assert!(!usual.contains("remedy"), "{usual}");
+    }
 }

@@ -7,9 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-pub use super::engines::{
-    ChangeReason, Columns, EngineChange, EngineRecord, EngineSpan, Successor,
-};
+pub use super::engines::{Columns, EngineChange, EngineRecord, EngineSpan, Successor};
 
 use super::{Failure, SessionId, Settings};
 use crate::audio::{Frames, Hertz, StemName};
@@ -295,7 +293,7 @@ mod tests {
         written.write(&path).unwrap();
         written.state = SessionState::Failed;
         written.failure =
-            Some(Failure::new(super::super::Reason::DiskFull, "full").with("free", 0));
+            Some(Failure::new(crate::proto::reason::ErrorReason::DiskFull, "full").with("free", 0));
         written.write(&path).unwrap();
         assert_eq!(Manifest::read(&path).unwrap(), written);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);

@@ -26,7 +26,7 @@ pub mod spool;
 pub mod stem_reader;
 pub mod store;
 
-pub use failure::{Failure, Reason};
+pub use failure::Failure;
 pub use id::SessionId;
 pub use layout::Layout;
 pub use live::{Added, Progress, Session};

@@ -117,28 +117,3 @@ fn the_tables_in_the_docs_are_current() {
         assert!(text == current, "{DOCS} is not what the proto gives: {how}");
     }
 }
-
-/// Where reasons are still written as text.
-const SOURCES: [&str; 4] = [
-    "src/server/status/answer.rs",
-    "src/server/middleware/error_details.rs",
-    "src/session/failure.rs",
-    "src/session/engines.rs",
-];
-
-#[test]
-fn every_reason_in_the_code_is_declared() {
-    let mut made = 0;
-    for source in SOURCES {
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(source)).unwrap();
-        let in_name = |c: char| c.is_ascii_uppercase() || c == '_';
-        let literals = text.split('"').skip(1).step_by(2);
-        let literals = literals.filter(|text| text.len() > 3 && text.chars().all(in_name));
-        for name in literals.filter(|text| *text != "SCREAMING_SNAKE_CASE") {
-            made += 1;
-            let is_change = ChangeReason::ALL.iter().any(|reason| reason.as_str() == name);
-            assert!(is_change || ErrorReason::from_name(name).is_some(), "{name} of {source}");
-        }
-    }
-    assert!(made > 60, "only {made} reasons were found");
-}

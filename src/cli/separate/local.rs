@@ -10,7 +10,7 @@ use super::scratch::scratch_dir;
 use super::{Pipe, Song, Task, write_pcm};
 use crate::audio::{Frames, Hertz, StemName};
 use crate::cli::args::Separate;
-use crate::cli::error::{CliError, Kind};
+use crate::cli::error::CliError;
 use crate::cli::export::{Finished, FinishedStem};
 use crate::cli::providers::{self, SelectionLimits};
 use crate::cli::setup;
@@ -18,6 +18,7 @@ use crate::engine::provider::selection::{SelectedExecution, SelectionOutcome};
 use crate::engine::{Chain, Execution};
 use crate::files::ScratchDir;
 use crate::model::{Catalog, Model};
+use crate::proto::reason::Category;
 use crate::separation::{Config, DecoderConfig, Limits, Separations};
 use crate::session::retention::Retention;
 use crate::session::stem_reader::{SampleFormat, StemReader};
@@ -111,7 +112,7 @@ impl Local {
             std::thread::Builder::new()
                 .name("song-read".into())
                 .spawn(move || feed(&separations, &session, song))
-                .map_err(|error| CliError::plain(Kind::Other, error.to_string()))?
+                .map_err(|error| CliError::plain(Category::Other, error.to_string()))?
         };
         let followed = follow(&session, pipe, display);
         if followed.is_err() || session.state() != SessionState::Done {
@@ -198,7 +199,7 @@ fn follow(session: &Arc<Session>, pipe: Option<&Pipe>, display: &Display) -> Res
         if let Some(reader) = &mut reader {
             loop {
                 let piece = reader.read(PIECE).map_err(|error| {
-                    CliError::plain(Kind::Disk, format!("a stem cannot be read: {error}"))
+                    CliError::plain(Category::Disk, format!("a stem cannot be read: {error}"))
                 })?;
                 if piece.frames == Frames::ZERO {
                     break;
@@ -232,7 +233,7 @@ fn finished(session: &Session) -> Result<Finished, CliError> {
         return Err(failure.clone().into());
     }
     if manifest.state() != SessionState::Done {
-        return Err(CliError::plain(Kind::Other, "the separation was ended before its time"));
+        return Err(CliError::plain(Category::Other, "the separation was ended before its time"));
     }
     let file = |name| -> PathBuf { session.layout().stem(name) };
     let stems = manifest.stems.iter().map(|stem| FinishedStem {
@@ -254,5 +255,5 @@ fn unreadable(song: &Song, error: &std::io::Error) -> CliError {
         Song::File(path) => path.display().to_string(),
         Song::StandardInput => "standard input".into(),
     };
-    CliError::plain(Kind::Input, format!("cannot read {name}: {error}"))
+    CliError::plain(Category::Input, format!("cannot read {name}: {error}"))
 }

@@ -13,10 +13,11 @@ use self::local::{Local, Models};
 use self::progress::Display;
 use self::remote::Remote;
 use super::args::Separate;
-use super::error::{CliError, Kind};
+use super::error::CliError;
 use super::export;
 use super::runtime::write;
 use crate::audio::{Encoding, StemName};
+use crate::proto::reason::Category;
 use crate::session::Settings;
 use crate::session::settings::OnDisconnect;
 
@@ -96,9 +97,10 @@ pub(super) fn run(arguments: &Separate) -> Result<(), CliError> {
         (0, _) => Ok(()),
         (1, 1) => Err(failures.remove(0)),
         (failed, all) => {
-            let first = failures[0].kind();
-            let kind = if failures.iter().all(|e| e.kind() == first) { first } else { Kind::Other };
-            Err(CliError::plain(kind, format!("{failed} of {all} songs were not separated")))
+            let first = failures[0].category();
+            let all_same = failures.iter().all(|error| error.category() == first);
+            let category = if all_same { first } else { Category::Other };
+            Err(CliError::plain(category, format!("{failed} of {all} songs were not separated")))
         }
     }
 }
@@ -135,7 +137,7 @@ fn one(
 
 /// What the arguments mean for the separation.
 fn settings(arguments: &Separate) -> Result<Settings, CliError> {
-    let usage = |error: &dyn std::error::Error| CliError::plain(Kind::Usage, error.to_string());
+    let usage = |error: &dyn std::error::Error| CliError::plain(Category::Usage, error.to_string());
     let mut names = arguments.stems.clone();
     if let Some(stem) = &arguments.two_stems {
         names = vec![stem.clone(), StemName::ACCOMPANIMENT.into()];
@@ -180,7 +182,11 @@ fn tasks(arguments: &Separate) -> Result<Vec<Task>, CliError> {
         let folder = arguments.output.join(stem);
         if let Some(other) = tasks.iter().find(|task| task.folder == folder) {
             let cause = format!("{} and {name} would both go to {}", other.name, folder.display());
-            return Err(CliError::new(Kind::Usage, cause, "separate them into different folders"));
+            return Err(CliError::new(
+                Category::Usage,
+                cause,
+                "separate them into different folders",
+            ));
         }
         if let Song::File(path) = &song
             && let Err(error) = File::open(path).and_then(|file| file.metadata()).and_then(|data| {
@@ -188,7 +194,7 @@ fn tasks(arguments: &Separate) -> Result<Vec<Task>, CliError> {
             })
         {
             let cause = format!("cannot read {}: {error}", path.display());
-            return Err(CliError::new(Kind::Input, cause, "name an audio file"));
+            return Err(CliError::new(Category::Input, cause, "name an audio file"));
         }
         tasks.push(Task { song, name, folder });
     }
@@ -200,10 +206,10 @@ fn pipe(arguments: &Separate, encoding: Encoding, songs: usize) -> Result<Option
     let Some(name) = &arguments.stdout else { return Ok(None) };
     if songs != 1 {
         let cause = "--stdout takes one song";
-        return Err(CliError::new(Kind::Usage, cause, "give one, or write files"));
+        return Err(CliError::new(Category::Usage, cause, "give one, or write files"));
     }
     let stem = name.parse().map_err(|error: crate::audio::stem::BadStemName| {
-        CliError::plain(Kind::Usage, error.to_string())
+        CliError::plain(Category::Usage, error.to_string())
     })?;
     Ok(Some(Pipe { stem, encoding }))
 }
@@ -243,6 +249,6 @@ impl Song {
 fn write_pcm(bytes: &[u8]) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| {
-        CliError::plain(Kind::Disk, format!("standard output takes no more: {error}"))
+        CliError::plain(Category::Disk, format!("standard output takes no more: {error}"))
     })
 }

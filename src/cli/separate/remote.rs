@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::progress::{Display, State as Shown, change_text};
 use super::scratch::scratch_dir;
@@ -9,12 +10,13 @@ use super::{Pipe, Song, Task, write_pcm};
 use crate::audio::wav::{GrowingWav, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName};
 use crate::cli::args::Separate;
-use crate::cli::error::{CliError, Kind};
+use crate::cli::error::CliError;
 use crate::cli::export::{Finished, FinishedStem};
 use crate::cli::setup;
 use crate::client::{self, ClientError, Request, Server, Sink};
 use crate::files::ScratchDir;
 use crate::proto;
+use crate::proto::reason::Category;
 use crate::session::Settings;
 
 /// A server and a folder for what comes from it.
@@ -35,7 +37,7 @@ impl Remote {
             .enable_all()
             .build()
             .map_err(|error| {
-                CliError::plain(Kind::Other, format!("the system gives no threads: {error}"))
+                CliError::plain(Category::Other, format!("the system gives no threads: {error}"))
             })?;
         Ok(Remote {
             server: Server { url: url.to_owned(), token: arguments.token.clone(), authority },
@@ -54,7 +56,7 @@ impl Remote {
     ) -> Result<Finished, CliError> {
         let song: Box<dyn client::Song> = match &task.song {
             Song::File(path) => Box::new(std::fs::File::open(path).map_err(|error| {
-                CliError::plain(Kind::Input, format!("cannot read {}: {error}", path.display()))
+                CliError::plain(Category::Input, format!("cannot read {}: {error}", path.display()))
             })?),
             Song::StandardInput => Box::new(Unseekable(io::stdin())),
         };
@@ -159,8 +161,13 @@ impl Sink for Keeper<'_> {
         }
     }
 
-    fn reconnecting(&mut self, error: &ClientError) {
-        self.display.say(&format!("the connection broke ({error}); connecting again"));
+    fn reconnecting(&mut self, error: &ClientError, pause: Duration) {
+        let seconds = pause.as_secs_f32().ceil();
+        let cause = match error {
+            ClientError::Refused { reason, .. } if !reason.is_empty() => error.to_string(),
+            _ => format!("the connection broke ({error})"),
+        };
+        self.display.say(&format!("{cause}: trying again in {seconds} s"));
     }
 
     fn frames(&self) -> u64 {
@@ -202,7 +209,7 @@ impl Keeper<'_> {
         for mut kept in self.stems {
             if kept.wav.frames().0 != frames {
                 let cause = format!("the server sent {} of {frames} frames", kept.wav.frames());
-                return Err(CliError::plain(Kind::Server, cause));
+                return Err(CliError::plain(Category::Server, cause));
             }
             let file = self.folder.join(format!("{}.wav", kept.name));
             kept.wav.set_rate(self.rate);

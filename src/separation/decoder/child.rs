@@ -10,8 +10,9 @@ use crate::audio::{Encoding, Frames, Hertz};
 use crate::decode::track::{TrackError, TrackReader};
 use crate::decode::{DecodeError, DecodeLimits, DecodeReport, Input, ReadAt};
 use crate::process::{ResourceLimits, priority};
+use crate::proto::reason::ErrorReason;
+use crate::session::Failure;
 use crate::session::manifest::SourceRecord;
-use crate::session::{Failure, Reason};
 
 /// The child's arguments.
 #[derive(Debug, Clone)]
@@ -158,22 +159,26 @@ fn notices(report: &DecodeReport) -> Vec<String> {
 /// The failure of the session for a decoding error.
 fn failure(error: &TrackError) -> Failure {
     let reason = match error {
-        TrackError::Resample(_) => Reason::SampleRateUnsupported,
+        TrackError::Resample(_) => ErrorReason::SampleRateUnsupported,
         TrackError::Decode(error) => match error {
-            DecodeError::Io(_) => Reason::StorageFailed,
-            DecodeError::Empty => Reason::UploadEmpty,
-            DecodeError::UnknownFormat { .. } => Reason::FormatUnknown,
+            DecodeError::Io(_) => ErrorReason::StorageFailed,
+            DecodeError::Empty => ErrorReason::UploadEmpty,
+            DecodeError::UnknownFormat { .. } => ErrorReason::FormatUnknown,
             DecodeError::UnsupportedCodec { .. } | DecodeError::NoAudioTrack { .. } => {
-                Reason::CodecUnsupported
+                ErrorReason::CodecUnsupported
             }
-            DecodeError::UnsupportedRate { .. } => Reason::SampleRateUnsupported,
-            DecodeError::UnsupportedChannels { .. } => Reason::ChannelsUnsupported,
+            DecodeError::UnsupportedRate { .. } => ErrorReason::SampleRateUnsupported,
+            DecodeError::UnsupportedChannels { .. } => ErrorReason::ChannelsUnsupported,
             DecodeError::Malformed { .. } | DecodeError::NothingDecoded { .. } => {
-                Reason::NothingDecoded
+                ErrorReason::NothingDecoded
             }
-            DecodeError::TooLarge { .. } => Reason::DecoderLimit,
-            DecodeError::OddPcmLength { .. } => Reason::PcmLengthOdd,
+            DecodeError::TooLarge { .. } => ErrorReason::DecoderLimit,
+            DecodeError::OddPcmLength { .. } => ErrorReason::PcmLengthOdd,
         },
     };
-    Failure::new(reason, error.to_string())
+    let failure = Failure::new(reason, error.to_string());
+    match error.remedy() {
+        Some(remedy) => failure.with_remedy(remedy),
+        None => failure,
+    }
 }

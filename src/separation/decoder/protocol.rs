@@ -124,7 +124,7 @@ fn write_message(out: &mut impl Write, kind: u8, body: &[u8]) -> io::Result<()> 
 mod tests {
     use super::*;
     use crate::audio::Hertz;
-    use crate::session::Reason;
+    use crate::proto::reason::ErrorReason;
 
     #[test]
     fn a_message_is_read_as_it_was_written() {
@@ -142,7 +142,9 @@ mod tests {
             Message::Pcm(vec![0; 16]),
             Message::Waiting(UploadLength { bytes: 7, complete: true }),
             Message::End(End { source_frames: Frames(2), ..End::default() }),
-            Message::Failed(Failure::new(Reason::NothingDecoded, "silence").with("packets", 3)),
+            Message::Failed(
+                Failure::new(ErrorReason::NothingDecoded, "silence").with("packets", 3),
+            ),
         ];
         let mut bytes = Vec::new();
         for message in &messages {

@@ -8,10 +8,11 @@ use super::failure;
 use super::parent::Shared;
 use super::protocol::{End, Message};
 use crate::audio::{Encoding, Frames};
+use crate::proto::reason::ErrorReason;
 use crate::separation::track_file::TrackFileWriter;
+use crate::session::Failure;
 use crate::session::manifest::SourceRecord;
 use crate::session::settings::OutputRate;
-use crate::session::{Failure, Reason};
 
 /// Writes a decoder's output to the track and the manifest.
 pub(super) struct TrackReceiver {
@@ -99,9 +100,9 @@ impl TrackReceiver {
         let rate = manifest.plan.model_rate;
         let seconds = self.limit.duration(rate).as_secs();
         if manifest.settings.input.is_none() {
-            let text = format!("the track is longer than the limit of {seconds} s; cut it");
+            let text = format!("the track is longer than the limit of {seconds} s");
             self.shared
-                .fail(Failure::new(Reason::TrackTooLong, text).with("limit_seconds", seconds));
+                .fail(Failure::new(ErrorReason::TrackTooLong, text).with("limit_seconds", seconds));
             return;
         }
         let source_rate = manifest.source.as_ref().map_or(rate, |source| source.rate);

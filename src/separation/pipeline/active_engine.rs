@@ -44,8 +44,7 @@ impl ActiveEngine {
         let same = span.segment == card.segment && span.columns == columns_of(card);
         if !same || manifest.plan.model_rate != card.sample_rate {
             return Err(other(format!(
-                "it sees {} frames at {} at once now, but the session was begun with {} at {}; send the \
-                 song again",
+                "it sees {} frames at {} at once now, but the session was begun with {} at {}",
                 card.segment, card.sample_rate, span.segment, manifest.plan.model_rate
             )));
         }

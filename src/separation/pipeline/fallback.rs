@@ -7,9 +7,10 @@ use crate::audio::Frames;
 use crate::engine::EngineError;
 use crate::engine::fallback::chain::NoSuccessor;
 use crate::model::Model;
+use crate::proto::reason::{ChangeReason, ErrorReason};
 use crate::separation::pipeline::active_engine::{ActiveEngine, columns_of, engine_of};
-use crate::session::manifest::{ChangeReason, EngineChange, EngineRecord, Manifest, Successor};
-use crate::session::{Failure, Reason, Session};
+use crate::session::manifest::{EngineChange, EngineRecord, Manifest, Successor};
+use crate::session::{Failure, Session};
 
 /// Abnormal ends of the process while the next segment was computed, after which the engine is taken to be the cause.
 const MOST_DEATHS: u32 = 2;
@@ -107,28 +108,23 @@ pub(super) fn switch_engine(
 ) -> Result<ActiveEngine, Failure> {
     let manifest = session.manifest();
     if !manifest.settings.allow_fallback {
-        let text = format!(
-            "{}, and no other engine was to take over, as the request says; try again, name another \
-             model, or allow fallback",
-            cause.message
+        let text = format!("{}, and the request allows no fallback", cause.message);
+        return Err(
+            failure(&manifest, cause, text).with_remedy("Allow fallback, or name another model.")
         );
-        return Err(failure(&manifest, cause, text));
     }
     let model = successor(&manifest, context, from).map_err(|none| match none {
         NoSuccessor::LacksStem(yields) => {
             let text = format!(
-                "{}, and no other engine yields what is wanted: {yields}; ask for fewer stems, or name \
-                 another model",
+                "{}, and no other engine yields every wanted stem: {yields}",
                 cause.message
             );
-            Failure::new(Reason::NoFallbackForStem, text).with("segment", manifest.commit.segments)
+            Failure::new(ErrorReason::NoFallbackForStem, text)
+                .with("segment", manifest.commit.segments)
         }
         NoSuccessor::NoneWorks(faults) => {
-            let text = format!(
-                "{}, and no other engine can take over: {faults}; see `stemwire doctor` on the server",
-                cause.message
-            );
-            failure(&manifest, cause, text)
+            let text = format!("{}, and no other engine works: {faults}", cause.message);
+            failure(&manifest, cause, text).with_remedy("Run `stemwire doctor` on the server.")
         }
     })?;
     let card = model.card();
@@ -155,7 +151,7 @@ pub(super) fn switch_engine(
         .map_err(storage)?;
     context.tell(|observer| observer.engine_changed(&change));
     let found = ActiveEngine::find(&session.manifest(), context);
-    found.map_err(|error| Failure::new(Reason::ModelUnavailable, error.to_string()))
+    found.map_err(|error| Failure::new(ErrorReason::ModelUnavailable, error.to_string()))
 }
 
 fn successor(
@@ -179,8 +175,8 @@ fn before(manifest: &Manifest, context: &Context, from: &str) -> EngineRecord {
 fn failure(manifest: &Manifest, cause: &Cause, text: String) -> Failure {
     let begun = manifest.commit.segments > 0;
     let reason = match cause.reason {
-        ChangeReason::ModelUnavailable if !begun => Reason::ModelUnavailable,
-        _ => Reason::EngineFailed,
+        ChangeReason::ModelUnavailable if !begun => ErrorReason::ModelUnavailable,
+        _ => ErrorReason::EngineFailed,
     };
     Failure::new(reason, text).with("segment", manifest.commit.segments)
 }

@@ -22,12 +22,13 @@ use crate::audio::{Frames, Stereo};
 use crate::engine::pool::Pool;
 use crate::engine::{Chain, EngineError};
 use crate::model::Catalog;
+use crate::proto::reason::ErrorReason;
 use crate::separation::decoder::parent::{DecodePlan, DecodeProgress};
 use crate::separation::decoder::{DecoderConfig, DecoderProcess};
 use crate::separation::track_file::TrackFileReader;
 use crate::session::manifest::Timestamp;
 use crate::session::settings::Normalization;
-use crate::session::{Failure, Reason, Session};
+use crate::session::{Failure, Session};
 
 use active_engine::ActiveEngine;
 use in_flight::{InFlight, Sent};
@@ -110,7 +111,10 @@ impl<'a> Run<'a> {
             limit: Frames::covering(context.max_track, manifest.plan.model_rate),
         };
         let decoder = DecoderProcess::start(session, &context.decoder, plan).map_err(|error| {
-            Failure::new(Reason::Internal, format!("the decoder could not be started: {error}"))
+            Failure::new(
+                ErrorReason::Internal,
+                format!("the decoder could not be started: {error}"),
+            )
         })?;
         let track = TrackFileReader::open(&session.layout().track()).map_err(storage)?;
         let in_flight = InFlight::from(next);

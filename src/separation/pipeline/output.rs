@@ -7,11 +7,12 @@ use super::storage;
 use crate::audio::{Frames, Stereo};
 use crate::dsp::fade::{column_shares, linear_shares, natural_shares};
 use crate::dsp::{FadeOut, OverlapAdd, Segment};
+use crate::proto::reason::ErrorReason;
 use crate::separation::overlap_state::OverlapState;
 use crate::separation::pipeline::active_engine::windows;
 use crate::separation::stem_files::{StemFiles, StemRecord};
 use crate::session::manifest::{Columns, Manifest, Stem};
-use crate::session::{Failure, Reason, Session};
+use crate::session::{Failure, Session};
 
 /// Duration that is at least held back from delivery, so that another engine can fade in over it.
 const LEAST_FADE: Duration = Duration::from_millis(100);
@@ -181,7 +182,7 @@ impl StemOutput {
 }
 
 fn nothing_open() -> Failure {
-    Failure::new(Reason::Internal, "no stem is open")
+    Failure::new(ErrorReason::Internal, "no stem is open")
 }
 
 fn keep(stems: &mut [Stem], records: &[StemRecord]) {

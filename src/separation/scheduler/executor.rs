@@ -4,8 +4,9 @@ use std::io;
 use std::sync::Arc;
 
 use super::{OpenSession, Scheduler, Slots};
+use crate::proto::reason::ErrorReason;
 use crate::session::lifecycle::{Action, Event, FailureCause, RunEnd, State, step};
-use crate::session::{Failure, Manifest, Reason, Session};
+use crate::session::{Failure, Manifest, Session};
 
 /// What comes with an event.
 pub(super) enum Payload<'a> {
@@ -114,8 +115,9 @@ impl Scheduler {
             self.apply_or_log(slots, &session, Event::SlotGranted, Payload::Nothing);
             let started = slots.open.get(&session.id()).map(|open| &open.thread);
             if let Some(Err(error)) = started {
-                let text = format!("the server has no thread left: {error}; try again later");
-                let failure = Failure::new(Reason::Internal, text);
+                let text = format!("no thread can be started for the session: {error}");
+                let failure = Failure::new(ErrorReason::Internal, text)
+                    .with_remedy("Send the song again later.");
                 let event = Event::RunEnded(RunEnd::Failed);
                 self.apply_or_log(slots, &session, event, Payload::Failure(failure));
             }
@@ -149,14 +151,15 @@ fn failure_of(cause: FailureCause, session: &Session, payload: &Payload<'_>) -> 
             Payload::Nothing | Payload::Note(_) => None,
         },
         FailureCause::ResumeWindowPassed => Some(Failure::new(
-            Reason::ResumeWindowEnded,
-            "the session was not resumed in time; send the song again",
+            ErrorReason::ResumeWindowEnded,
+            "the session was not resumed within the resume window",
         )),
         FailureCause::CrashedTooOften => Some(Failure::new(
-            Reason::CrashedTooOften,
-            "the server ended abnormally with this session again and again; convert the file and send it \
-             anew",
+            ErrorReason::CrashedTooOften,
+            "the server ended abnormally too often while it computed this session",
         )),
     };
-    given.unwrap_or_else(|| Failure::new(Reason::Internal, "the session failed without a reason"))
+    given.unwrap_or_else(|| {
+        Failure::new(ErrorReason::Internal, "the session failed without a reason")
+    })
 }

@@ -19,10 +19,11 @@ use std::time::Instant;
 
 use super::pipeline::{self, Context, Outcome};
 use super::{Limits, SeparationError};
+use crate::proto::reason::ErrorReason;
 use crate::session::failure::SessionError;
 use crate::session::lifecycle::{Action, Event, RunEnd, State, StateWriter, step};
 use crate::session::manifest::Upload;
-use crate::session::{Failure, Reason, Session, SessionId, Store};
+use crate::session::{Failure, Session, SessionId, Store};
 use executor::Payload;
 
 /// How many sessions there are.
@@ -228,8 +229,8 @@ impl Scheduler {
         let work = || pipeline::run(session, &self.context);
         // A panic ends one session, and its slot is released.
         let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-            let text = "the server has a defect, which its log shows; this song met it";
-            Outcome::Failed(Failure::new(Reason::Internal, text))
+            let text = "internal error while processing this song";
+            Outcome::Failed(Failure::new(ErrorReason::Internal, text))
         });
         let mut slots = self.lock();
         let event = Event::RunEnded(match &outcome {

@@ -6,7 +6,6 @@ use super::config::config;
 use super::engine::{engine, engine_change};
 use super::hash;
 use crate::proto;
-use crate::server::status::of_failure;
 use crate::session::{self, Manifest, Session, SessionState, manifest};
 
 /// A session as clients see it.
@@ -62,12 +61,12 @@ pub(in crate::server) fn progress(progress: session::Progress) -> proto::Progres
 }
 
 fn failure(failure: &session::Failure) -> proto::SessionError {
-    let (code, reason, message) = of_failure(failure);
     proto::SessionError {
-        code: code.into(),
-        reason: reason.to_owned(),
-        message,
+        code: failure.reason.code(),
+        reason: failure.reason.as_str().to_owned(),
+        message: failure.message.clone(),
         metadata: failure.details.clone().into_iter().collect(),
+        remedy: failure.remedy().to_owned(),
     }
 }
 

@@ -236,7 +236,7 @@ fn health(separations: &Separations) -> proto::HealthResponse {
     let runtime = separations.pool().providers().runtime();
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let obstacle = separations.obstacle();
-    let status = match obstacle {
+    let status = match &obstacle {
         None => proto::ServingStatus::Serving,
         Some(_) => proto::ServingStatus::NotServing,
     };
@@ -254,6 +254,7 @@ fn health(separations: &Separations) -> proto::HealthResponse {
         max_queued_sessions: count(limits.queued_sessions),
         stored_bytes: separations.store().stored_bytes(),
         free_disk_bytes: files::free_bytes(separations.store().folder()).unwrap_or_default(),
-        message: obstacle.map(|error| error.to_string()).unwrap_or_default(),
+        message: obstacle.as_ref().map(ToString::to_string).unwrap_or_default(),
+        remedy: obstacle.map(|error| error.remedy()).unwrap_or_default(),
     }
 }

@@ -4,8 +4,6 @@
 //! This layer is needed on both sides of the one that makes grpc-web, as [`trailers`] tells. What it has given it
 //! gives once.
 
-use std::collections::HashMap;
-
 use axum::extract::Request;
 use axum::http::HeaderMap;
 use axum::middleware::Next;
@@ -16,7 +14,8 @@ use tonic_types::StatusExt;
 use super::caller::is_grpc;
 use super::request_id::RequestId;
 use super::trailers;
-use crate::server::status::DOMAIN;
+use crate::proto::reason::ErrorReason;
+use crate::server::status::add_reason;
 
 /// Adds them.
 pub(crate) async fn add(request: Request, next: Next) -> Response {
@@ -39,7 +38,7 @@ fn complete(headers: &mut HeaderMap, id: Option<&RequestId>) {
         return;
     }
     if let Some(reason) = reason {
-        details.set_error_info(reason, DOMAIN, HashMap::new());
+        add_reason(&mut details, reason);
     }
     if let Some(id) = id {
         details.set_request_info(id.to_string(), "");
@@ -50,12 +49,12 @@ fn complete(headers: &mut HeaderMap, id: Option<&RequestId>) {
 }
 
 /// What the transport means by a code.
-fn reason(status: &Status) -> Option<&'static str> {
+fn reason(status: &Status) -> Option<ErrorReason> {
     match status.code() {
-        Code::Unimplemented => Some("METHOD_UNKNOWN"),
-        Code::OutOfRange => Some("MESSAGE_TOO_LARGE"),
-        Code::Internal | Code::InvalidArgument => Some("MESSAGE_MALFORMED"),
-        Code::DeadlineExceeded | Code::Cancelled => Some("DEADLINE_EXCEEDED"),
+        Code::Unimplemented => Some(ErrorReason::MethodUnknown),
+        Code::OutOfRange => Some(ErrorReason::MessageTooLarge),
+        Code::Internal | Code::InvalidArgument => Some(ErrorReason::MessageMalformed),
+        Code::DeadlineExceeded | Code::Cancelled => Some(ErrorReason::DeadlineExceeded),
         _ => None,
     }
 }

@@ -196,7 +196,8 @@ impl Wanted {
             return Ok(Content::Wav(WavSource::open(session, stem, *frames, *rate, *form)?));
         }
         if self.rate > HIGHEST {
-            let problem = format!("there is no FLAC of {}; take wav-s24", self.rate);
+            let problem =
+                format!("FLAC has no sample rate of {}: only the WAV formats do", self.rate);
             return Err(ApiError::Invalid { field: "format", problem });
         }
         let permit = Arc::clone(&rest.flac).acquire_owned().await.map_err(|_| ApiError::Defect)?;

@@ -22,6 +22,8 @@ pub(super) struct HealthView {
     status: &'static str,
     /// What stands in the way; empty where nothing does.
     message: String,
+    /// What to do about it: one sentence; empty where nothing stands in the way.
+    remedy: String,
     /// The server's version.
     version: &'static str,
     /// Such as `onnxruntime 1.31.1`.
@@ -122,7 +124,9 @@ fn look(separations: &Separations) -> HealthView {
             execution: Some(execution(providers.for_model(model))),
         }
     });
-    let (status, message) = match separations.obstacle() {
+    let obstacle = separations.obstacle();
+    let remedy = obstacle.as_ref().map(SeparationError::remedy).unwrap_or_default();
+    let (status, message) = match obstacle {
         None => ("ok", String::new()),
         Some(SeparationError::Engine(error)) => ("unavailable", error.public_message()),
         Some(error) => ("busy", error.to_string()),
@@ -131,6 +135,7 @@ fn look(separations: &Separations) -> HealthView {
     HealthView {
         status,
         message,
+        remedy,
         version: env!("CARGO_PKG_VERSION"),
         runtime: providers.runtime().name().to_owned(),
         engines: faults.chain(models).collect(),

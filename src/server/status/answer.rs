@@ -1,107 +1,116 @@
-//! Which code, reason and numbers an error has.
+//! What an error is on the wire.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use tonic::Code;
 
 use super::ApiError;
 use crate::engine::EngineError;
+use crate::proto::reason::ErrorReason;
 use crate::separation::SeparationError;
+use crate::session::Failure;
 use crate::session::failure::SessionError;
-use crate::session::{Failure, Reason};
 
 /// What an error is on the wire.
 pub(super) struct Answer {
+    pub(super) reason: ErrorReason,
     pub(super) code: Code,
-    pub(super) reason: &'static str,
-    pub(super) numbers: BTreeMap<String, String>,
+    pub(super) http_status: StatusCode,
+    /// The numbers behind the error.
+    pub(super) metadata: BTreeMap<String, String>,
     /// The field of the request that is wrong.
     pub(super) field: Option<&'static str>,
-    /// When it is worth trying again.
+    /// When the same call can succeed; `None` where a retry cannot help.
     pub(super) retry: Option<Duration>,
-    /// It is a limit that stands in the way.
-    pub(super) quota: bool,
-}
-
-fn plain(code: Code, reason: &'static str) -> Answer {
-    Answer { code, reason, numbers: BTreeMap::new(), field: None, retry: None, quota: false }
+    /// What to do about it: one sentence.
+    pub(super) remedy: String,
 }
 
 impl Answer {
+    /// What the proto declares for a reason.
+    pub(super) fn of(reason: ErrorReason) -> Answer {
+        let status = StatusCode::from_u16(reason.http_status());
+        Answer {
+            reason,
+            code: Code::from_i32(reason.code()),
+            http_status: status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            metadata: BTreeMap::new(),
+            field: None,
+            retry: reason.retry_after(),
+            remedy: reason.remedy().to_owned(),
+        }
+    }
+
     fn with(mut self, name: &str, value: impl ToString) -> Answer {
-        self.numbers.insert(name.to_owned(), value.to_string());
+        self.metadata.insert(name.to_owned(), value.to_string());
         self
     }
 
-    fn field(mut self, field: &'static str) -> Answer {
-        self.field = Some(field);
-        self
+    fn field(self, field: &'static str) -> Answer {
+        Answer { field: Some(field), ..self }
     }
 
-    fn retry(mut self, seconds: u64) -> Answer {
-        self.retry = Some(Duration::from_secs(seconds));
-        self
+    fn remedy(self, remedy: impl Into<String>) -> Answer {
+        Answer { remedy: remedy.into(), ..self }
     }
 
-    fn quota(mut self) -> Answer {
-        self.quota = true;
-        self
+    /// Where the same call could only end the same way.
+    fn without_retry(self) -> Answer {
+        Answer { retry: None, ..self }
+    }
+
+    /// Where the request is wrong, although the reason usually has another code.
+    fn invalid_argument(self) -> Answer {
+        Answer { code: Code::InvalidArgument, http_status: StatusCode::BAD_REQUEST, ..self }
     }
 }
 
 pub(super) fn answer(error: &ApiError) -> Answer {
+    use ErrorReason as R;
     match error {
         ApiError::Separation(error) => of_separation(error),
-        ApiError::ConfigMissing => plain(Code::InvalidArgument, "CONFIG_MISSING").field("config"),
-        ApiError::ConfigRepeated => plain(Code::InvalidArgument, "CONFIG_REPEATED").field("config"),
-        ApiError::MessageEmpty => plain(Code::InvalidArgument, "MESSAGE_EMPTY").field("message"),
-        ApiError::ChunkTooLarge { limit, .. } => plain(Code::InvalidArgument, "CHUNK_TOO_LARGE")
-            .field("chunk")
-            .with("limit_bytes", limit),
+        ApiError::ConfigMissing => Answer::of(R::ConfigMissing).field("config"),
+        ApiError::ConfigRepeated => Answer::of(R::ConfigRepeated).field("config"),
+        ApiError::MessageEmpty => Answer::of(R::MessageEmpty).field("message"),
+        ApiError::ChunkTooLarge { limit, .. } => {
+            Answer::of(R::ChunkTooLarge).field("chunk").with("limit_bytes", limit)
+        }
         ApiError::MessageTooLarge { limit } => {
-            plain(Code::OutOfRange, "MESSAGE_TOO_LARGE").field("message").with("limit_bytes", limit)
+            Answer::of(R::MessageTooLarge).field("message").with("limit_bytes", limit)
         }
-        ApiError::Invalid { field, .. } => {
-            plain(Code::InvalidArgument, "CONFIG_INVALID").field(field)
-        }
-        ApiError::SessionIdInvalid(_) => {
-            plain(Code::InvalidArgument, "SESSION_ID_INVALID").field("session_id")
-        }
-        ApiError::StemNameInvalid(_) => {
-            plain(Code::InvalidArgument, "STEM_NAME_INVALID").field("stem")
-        }
-        ApiError::PageTokenInvalid => {
-            plain(Code::InvalidArgument, "PAGE_TOKEN_INVALID").field("page_token")
-        }
-        ApiError::UploadUnfinished { committed } => {
-            plain(Code::Aborted, "UPLOAD_UNFINISHED").with("committed_bytes", committed)
-        }
+        ApiError::Invalid { field, .. } => Answer::of(R::ConfigInvalid).field(field),
+        ApiError::SessionIdInvalid(_) => Answer::of(R::SessionIdInvalid).field("session_id"),
+        ApiError::StemNameInvalid(_) => Answer::of(R::StemNameInvalid).field("stem"),
+        ApiError::PageTokenInvalid => Answer::of(R::PageTokenInvalid).field("page_token"),
+        ApiError::UploadUnfinished { committed } => Answer::of(R::UploadUnfinished)
+            .with("committed_bytes", committed)
+            .remedy(format!("Continue at byte {committed}, then send `finish`.")),
         ApiError::UploadIdle { committed, .. } => {
-            plain(Code::Aborted, "UPLOAD_IDLE").with("committed_bytes", committed)
+            Answer::of(R::UploadIdle).with("committed_bytes", committed)
         }
-        ApiError::TakenOver => plain(Code::Aborted, "REQUEST_TAKEN_OVER"),
-        ApiError::DeadlineExceeded => plain(Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
-        ApiError::SessionPaused => plain(Code::FailedPrecondition, "SESSION_PAUSED"),
-        ApiError::SessionCancelled => plain(Code::Cancelled, "SESSION_CANCELLED"),
-        ApiError::SessionDeleted => plain(Code::NotFound, "SESSION_NOT_FOUND"),
-        ApiError::Unauthenticated => plain(Code::Unauthenticated, "TOKEN_MISSING"),
-        ApiError::HostForbidden { .. } => plain(Code::PermissionDenied, "HOST_FORBIDDEN"),
-        ApiError::OriginForbidden { .. } => plain(Code::PermissionDenied, "ORIGIN_FORBIDDEN"),
-        ApiError::RouteUnknown { .. } => plain(Code::NotFound, "ROUTE_UNKNOWN"),
-        ApiError::MethodUnsupported { .. } => plain(Code::Unimplemented, "METHOD_UNSUPPORTED"),
-        ApiError::MultipartMissing => plain(Code::InvalidArgument, "MULTIPART_MISSING"),
-        ApiError::MultipartMalformed(_) => plain(Code::InvalidArgument, "MULTIPART_MALFORMED"),
-        ApiError::FileMissing => plain(Code::InvalidArgument, "FILE_MISSING"),
-        ApiError::FieldUnknown { .. } => plain(Code::InvalidArgument, "FIELD_UNKNOWN"),
-        ApiError::FieldRepeated(_) => plain(Code::InvalidArgument, "FIELD_REPEATED"),
-        ApiError::FieldLate(_) => plain(Code::InvalidArgument, "FIELD_LATE"),
+        ApiError::TakenOver => Answer::of(R::RequestTakenOver),
+        ApiError::DeadlineExceeded => Answer::of(R::DeadlineExceeded),
+        ApiError::SessionPaused => Answer::of(R::SessionPaused),
+        ApiError::SessionCancelled => Answer::of(R::SessionCancelled),
+        ApiError::SessionDeleted => Answer::of(R::SessionNotFound),
+        ApiError::Unauthenticated => Answer::of(R::TokenMissing),
+        ApiError::HostForbidden { .. } => Answer::of(R::HostForbidden),
+        ApiError::OriginForbidden { .. } => Answer::of(R::OriginForbidden),
+        ApiError::RouteUnknown { .. } => Answer::of(R::RouteUnknown),
+        ApiError::MethodUnsupported { .. } => Answer::of(R::MethodUnsupported),
+        ApiError::MultipartMissing => Answer::of(R::MultipartMissing),
+        ApiError::MultipartMalformed(_) => Answer::of(R::MultipartMalformed),
+        ApiError::FileMissing => Answer::of(R::FileMissing),
+        ApiError::FieldUnknown { .. } => Answer::of(R::FieldUnknown),
+        ApiError::FieldRepeated(_) => Answer::of(R::FieldRepeated),
+        ApiError::FieldLate(_) => Answer::of(R::FieldLate),
         ApiError::FieldTooLong { limit, .. } => {
-            plain(Code::InvalidArgument, "FIELD_TOO_LONG").with("limit_bytes", limit)
+            Answer::of(R::FieldTooLong).with("limit_bytes", limit)
         }
         ApiError::SessionNotDone { state, finished, total } => {
-            let answer = plain(Code::FailedPrecondition, "SESSION_NOT_DONE")
+            let answer = Answer::of(R::SessionNotDone)
                 .with("state", state.as_str())
                 .with("finished_frames", finished.0);
             match total {
@@ -110,127 +119,74 @@ pub(super) fn answer(error: &ApiError) -> Answer {
             }
         }
         ApiError::RangeUnsatisfiable { size } => {
-            plain(Code::OutOfRange, "RANGE_UNSATISFIABLE").with("size_bytes", size)
+            Answer::of(R::RangeUnsatisfiable).with("size_bytes", size)
         }
-        ApiError::Defect => plain(Code::Internal, "INTERNAL"),
+        ApiError::Defect => Answer::of(R::Internal),
     }
 }
 
 fn of_separation(error: &SeparationError) -> Answer {
+    let answer = Answer::of(error.reason()).remedy(error.remedy());
     match error {
         SeparationError::Session(error) => of_session(error),
         SeparationError::Engine(error) => of_engine(error),
-        SeparationError::Overlap(_) => {
-            plain(Code::InvalidArgument, "CONFIG_INVALID").field("config.overlap")
+        SeparationError::Overlap(_) => answer.field("config.overlap"),
+        SeparationError::QueueFull { open, queued } => {
+            answer.with("open_sessions", open).with("queued_sessions", queued)
         }
-        SeparationError::QueueFull { open, queued } => plain(Code::ResourceExhausted, "QUEUE_FULL")
-            .with("open_sessions", open)
-            .with("queued_sessions", queued)
-            .retry(10)
-            .quota(),
-        SeparationError::DiskFull { free } => {
-            plain(Code::ResourceExhausted, "DISK_FULL").with("free_bytes", free).retry(60).quota()
-        }
+        SeparationError::DiskFull { free } => answer.with("free_bytes", free),
         SeparationError::StorageFull { held, limit } => {
-            plain(Code::ResourceExhausted, "STORAGE_FULL")
-                .with("held_bytes", held)
-                .with("limit_bytes", limit)
-                .retry(60)
-                .quota()
+            answer.with("held_bytes", held).with("limit_bytes", limit)
         }
-        SeparationError::ShuttingDown => plain(Code::Unavailable, "SHUTTING_DOWN").retry(5),
+        SeparationError::ShuttingDown => answer,
     }
 }
 
 fn of_session(error: &SessionError) -> Answer {
+    let answer = Answer::of(error.reason()).remedy(error.remedy());
     match error {
-        SessionError::NotFound(_) => plain(Code::NotFound, "SESSION_NOT_FOUND"),
-        SessionError::Gap { committed, .. } => {
-            plain(Code::OutOfRange, "UPLOAD_GAP").with("committed_bytes", committed)
+        SessionError::NotFound(_) | SessionError::Storage(_) => answer,
+        SessionError::Gap { committed, .. }
+        | SessionError::UploadIncomplete { committed, .. }
+        | SessionError::UploadSizeMismatch { committed, .. } => {
+            answer.with("committed_bytes", committed)
         }
-        SessionError::Conflict { offset } => {
-            plain(Code::InvalidArgument, "UPLOAD_CONFLICT").with("offset", offset)
-        }
-        SessionError::UploadFinished { total } => {
-            plain(Code::FailedPrecondition, "UPLOAD_FINISHED").with("total_bytes", total)
-        }
-        SessionError::UploadTooLarge { limit } => {
-            plain(Code::ResourceExhausted, "UPLOAD_TOO_LARGE").with("limit_bytes", limit).quota()
-        }
-        SessionError::UploadIncomplete { committed, .. } => {
-            plain(Code::OutOfRange, "UPLOAD_INCOMPLETE").with("committed_bytes", committed)
-        }
-        SessionError::UploadSizeMismatch { committed, .. } => {
-            plain(Code::InvalidArgument, "UPLOAD_SIZE_MISMATCH").with("committed_bytes", committed)
-        }
+        SessionError::Conflict { offset } => answer.with("offset", offset),
+        SessionError::UploadFinished { total } => answer.with("total_bytes", total),
+        SessionError::UploadTooLarge { limit } => answer.with("limit_bytes", limit),
         SessionError::Failed(failure) => failed(failure),
-        SessionError::Ended(state) => {
-            plain(Code::FailedPrecondition, "SESSION_ENDED").with("state", format!("{state:?}"))
-        }
-        SessionError::RequestConflict { session, .. } => {
-            plain(Code::AlreadyExists, "REQUEST_CONFLICT").with("session_id", session)
-        }
-        SessionError::StemUnknown { known, .. } => {
-            plain(Code::NotFound, "STEM_UNKNOWN").with("stems", known)
-        }
-        SessionError::FrameOutOfRange { frames, .. } => {
-            plain(Code::OutOfRange, "FRAME_OUT_OF_RANGE").with("frames", frames)
-        }
-        SessionError::Storage(error) if error.kind() == io::ErrorKind::StorageFull => {
-            plain(Code::ResourceExhausted, "DISK_FULL").retry(60).quota()
-        }
-        SessionError::Storage(_) => plain(Code::Internal, "STORAGE_FAILED"),
+        SessionError::Ended(state) => answer.with("state", format!("{state:?}")),
+        SessionError::RequestConflict { session, .. } => answer.with("session_id", session),
+        SessionError::StemUnknown { known, .. } => answer.with("stems", known),
+        SessionError::FrameOutOfRange { frames, .. } => answer.with("frames", frames),
     }
 }
 
 fn of_engine(error: &EngineError) -> Answer {
+    let answer = Answer::of(error.reason()).remedy(error.remedy());
     match error {
-        EngineError::UnknownModel { .. } => {
-            plain(Code::InvalidArgument, "MODEL_UNKNOWN").field("config.model")
+        EngineError::UnknownModel { .. } | EngineError::NotInstalled { .. } => {
+            answer.field("config.model")
         }
-        EngineError::NotInstalled { .. } => {
-            plain(Code::FailedPrecondition, "MODEL_NOT_INSTALLED").field("config.model")
-        }
-        EngineError::NoModelForStems { .. } => {
-            plain(Code::InvalidArgument, "STEM_UNKNOWN").field("config.stems")
-        }
+        EngineError::NoModelForStems { .. } => answer.invalid_argument().field("config.stems"),
+        EngineError::NoneWorks { may_recover: true, .. } => answer,
         EngineError::Card { .. }
         | EngineError::File { .. }
         | EngineError::Hash { .. }
-        | EngineError::Load { .. } => plain(Code::Unavailable, "MODEL_UNAVAILABLE"),
-        EngineError::NoneWorks { .. } => plain(Code::Unavailable, "MODEL_UNAVAILABLE").retry(30),
+        | EngineError::Load { .. }
+        | EngineError::NoneWorks { may_recover: false, .. } => answer.without_retry(),
         EngineError::Run { .. }
         | EngineError::NotFinite { .. }
         | EngineError::Panicked { .. }
-        | EngineError::TimedOut { .. } => plain(Code::Internal, "ENGINE_FAILED"),
-        EngineError::Cancelled => plain(Code::Cancelled, "SESSION_CANCELLED"),
-        EngineError::ShuttingDown => plain(Code::Unavailable, "SHUTTING_DOWN").retry(5),
+        | EngineError::TimedOut { .. }
+        | EngineError::Cancelled
+        | EngineError::ShuttingDown => answer,
     }
 }
 
+/// What a session failed with. It has ended, so that no retry of a call on it can help.
 pub(super) fn failed(failure: &Failure) -> Answer {
-    let code = match failure.reason {
-        Reason::UploadEmpty
-        | Reason::UploadHashMismatch
-        | Reason::FormatUnknown
-        | Reason::CodecUnsupported
-        | Reason::SampleRateUnsupported
-        | Reason::ChannelsUnsupported
-        | Reason::PcmLengthOdd
-        | Reason::NothingDecoded
-        | Reason::DecoderCrashed
-        | Reason::DecoderLimit => Code::InvalidArgument,
-        Reason::UploadTooLarge | Reason::TrackTooLong | Reason::DiskFull => Code::ResourceExhausted,
-        Reason::ModelUnavailable => Code::Unavailable,
-        Reason::ResumeWindowEnded => Code::FailedPrecondition,
-        Reason::StorageFailed
-        | Reason::EngineFailed
-        | Reason::NoFallbackForStem
-        | Reason::CrashedTooOften
-        | Reason::Internal => Code::Internal,
-    };
-    let mut answer = plain(code, failure.reason.as_str());
-    answer.numbers.clone_from(&failure.details);
-    answer.quota = code == Code::ResourceExhausted;
-    if failure.reason == Reason::DiskFull { answer.retry(60) } else { answer }
+    let metadata = failure.details.clone();
+    let answer = Answer::of(failure.reason).remedy(failure.remedy()).without_retry();
+    Answer { metadata, ..answer }
 }

@@ -10,7 +10,7 @@ use tonic::Code;
 use utoipa::ToSchema;
 
 use super::answer::Answer;
-use super::{ApiError, answer, remedy};
+use super::{ApiError, answer};
 use crate::server::middleware::request_id::RequestId;
 use crate::session::Failure;
 
@@ -20,16 +20,14 @@ pub(in crate::server) struct Problem {
     /// The code that a gRPC call would end with.
     #[schema(example = "NOT_FOUND")]
     pub(in crate::server) code: &'static str,
-    /// What it is, for programs: a reason of the gRPC protocol, or one that only plain HTTP has: ROUTE_UNKNOWN,
-    /// METHOD_UNSUPPORTED, MULTIPART_MISSING, MULTIPART_MALFORMED, FILE_MISSING, FIELD_UNKNOWN, FIELD_REPEATED,
-    /// FIELD_LATE, FIELD_TOO_LONG, SESSION_NOT_DONE, RANGE_UNSATISFIABLE.
+    /// What it is, for programs: one of the reasons that the gRPC protocol declares (`ErrorReason`).
     #[schema(example = "SESSION_NOT_FOUND")]
     pub(in crate::server) reason: &'static str,
-    /// What it is, for people.
+    /// The cause, for people.
     pub(in crate::server) message: String,
-    /// What helps.
-    pub(in crate::server) remedy: &'static str,
-    /// Numbers and names that the message speaks of, such as `committed_bytes` or `session_id`.
+    /// What to do about it: one sentence.
+    pub(in crate::server) remedy: String,
+    /// The numbers and names behind the message, such as `committed_bytes` or `session_id`.
     pub(in crate::server) metadata: BTreeMap<String, String>,
     /// The refused request's id, as in the header `x-request-id`; a failed session's error has none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,10 +43,10 @@ impl Problem {
     fn new(answer: Answer, message: String) -> Problem {
         Problem {
             code: name(answer.code),
-            reason: answer.reason,
+            reason: answer.reason.as_str(),
             message,
-            remedy: remedy(answer.reason),
-            metadata: answer.numbers,
+            remedy: answer.remedy,
+            metadata: answer.metadata,
             request_id: None,
         }
     }
@@ -65,8 +63,7 @@ pub(in crate::server) fn respond_of(
     more: BTreeMap<String, String>,
 ) -> Response<Body> {
     let answer = answer(error);
-    let status = status(answer.code, answer.reason);
-    let retry = answer.retry;
+    let (status, retry) = (answer.http_status, answer.retry);
     let mut problem = Problem::new(answer, error.to_string());
     problem.metadata.extend(more);
     problem.request_id = RequestId::current().map(|id| id.to_string());
@@ -83,34 +80,6 @@ pub(in crate::server) fn respond_of(
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
-}
-
-/// What HTTP says for a code; for some reasons it has a better word.
-fn status(code: Code, reason: &str) -> StatusCode {
-    match reason {
-        "UPLOAD_TOO_LARGE" | "TRACK_TOO_LONG" => return StatusCode::PAYLOAD_TOO_LARGE,
-        "DISK_FULL" | "STORAGE_FULL" => return StatusCode::INSUFFICIENT_STORAGE,
-        "UPLOAD_IDLE" => return StatusCode::REQUEST_TIMEOUT,
-        "METHOD_UNSUPPORTED" => return StatusCode::METHOD_NOT_ALLOWED,
-        "MULTIPART_MISSING" => return StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "RANGE_UNSATISFIABLE" => return StatusCode::RANGE_NOT_SATISFIABLE,
-        _ => {}
-    }
-    match code {
-        Code::Ok => StatusCode::OK,
-        Code::InvalidArgument | Code::OutOfRange => StatusCode::BAD_REQUEST,
-        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::PermissionDenied => StatusCode::FORBIDDEN,
-        Code::NotFound => StatusCode::NOT_FOUND,
-        Code::AlreadyExists | Code::FailedPrecondition | Code::Aborted | Code::Cancelled => {
-            StatusCode::CONFLICT
-        }
-        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
-        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
-        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-        Code::Internal | Code::Unknown | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
-    }
 }
 
 /// A code's name as gRPC writes it.

@@ -1,11 +1,10 @@
 //! The one place where errors become codes.
 //!
-//! [`mod@answer`] gives each error its code and reason, [`mod@remedy`] each reason what helps; [`http`] is how
-//! that looks to callers without gRPC.
+//! [`mod@answer`] gives each error its reason, whose code and meaning the proto declares; [`http`] is how that
+//! looks to callers without gRPC.
 
 mod answer;
 mod http;
-mod remedy;
 
 use std::collections::HashMap;
 
@@ -13,16 +12,13 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::audio::Frames;
+use crate::proto::reason::{DOMAIN, ErrorReason};
 use crate::separation::SeparationError;
 use crate::session::failure::SessionError;
 use crate::session::{Failure, SessionState};
-use answer::answer;
+use answer::{Answer, answer};
 
 pub(super) use http::{Problem, name as code_name, respond, respond_of};
-pub(super) use remedy::remedy;
-
-/// The `domain` of every `ErrorInfo`.
-pub(super) const DOMAIN: &str = "stemwire";
 
 /// Why a call is refused or ends.
 #[derive(Debug, thiserror::Error)]
@@ -31,13 +27,13 @@ pub(super) enum ApiError {
     Separation(#[from] SeparationError),
     #[error("the first message must be `config`")]
     ConfigMissing,
-    #[error("`config` came again; it is sent once")]
+    #[error("`config` was sent a second time")]
     ConfigRepeated,
-    #[error("a message without content came; send `chunk` or `finish`")]
+    #[error("a message without content was sent")]
     MessageEmpty,
-    #[error("a chunk of {bytes} bytes came; send {limit} bytes at most")]
+    #[error("a chunk of {bytes} bytes exceeds the limit of {limit} bytes")]
     ChunkTooLarge { bytes: usize, limit: usize },
-    #[error("a message of more than {limit} bytes came; send chunks of 64 to 256 KiB")]
+    #[error("a message exceeds the limit of {limit} bytes")]
     MessageTooLarge { limit: usize },
     #[error("{field}: {problem}")]
     Invalid { field: &'static str, problem: String },
@@ -45,27 +41,27 @@ pub(super) enum ApiError {
     SessionIdInvalid(String),
     #[error("{0:?} is not a stem name")]
     StemNameInvalid(String),
-    #[error("the page token is not one that this server gave; begin with an empty one")]
+    #[error("the page token was not issued by this server")]
     PageTokenInvalid,
-    #[error("the request stream ended without `finish` after {committed} bytes; continue there")]
+    #[error("the request stream ended without `finish` after {committed} bytes")]
     UploadUnfinished { committed: u64 },
-    #[error("no byte came for {seconds} s; continue at byte {committed}")]
+    #[error("no byte was received for {seconds} s")]
     UploadIdle { seconds: u64, committed: u64 },
     #[error("another call with the same request_id has taken the session over")]
     TakenOver,
-    #[error("the call's deadline has passed; the session can be continued or watched")]
+    #[error("the call's deadline has passed")]
     DeadlineExceeded,
-    #[error("the session rests; continue its upload or watch it to make it go on")]
+    #[error("the session is paused")]
     SessionPaused,
     #[error("the session was cancelled")]
     SessionCancelled,
     #[error("the session was deleted")]
     SessionDeleted,
-    #[error("the call needs a token: send `authorization: Bearer TOKEN`")]
+    #[error("the call has no valid token")]
     Unauthenticated,
-    #[error("this server is not {host:?}; call it by its address, or start it with --allow-host")]
+    #[error("{host:?} is not a name of this server")]
     HostForbidden { host: String },
-    #[error("pages of {origin:?} may not call this server; start it with --allow-origin")]
+    #[error("pages of {origin:?} may not call this server")]
     OriginForbidden { origin: String },
     #[error("there is nothing at {path:?}")]
     RouteUnknown { path: String },
@@ -77,7 +73,7 @@ pub(super) enum ApiError {
     MultipartMalformed(String),
     #[error("the multipart body has no field `file`")]
     FileMissing,
-    #[error("{name:?} is not known here; there are {known}")]
+    #[error("{name:?} is not known here: there are {known}")]
     FieldUnknown { name: String, known: &'static str },
     #[error("the field {0:?} came twice")]
     FieldRepeated(String),
@@ -89,7 +85,7 @@ pub(super) enum ApiError {
     SessionNotDone { state: SessionState, finished: Frames, total: Option<Frames> },
     #[error("the range begins after the end of the file, which has {size} bytes")]
     RangeUnsatisfiable { size: u64 },
-    #[error("the server has a defect; its log tells more")]
+    #[error("internal error in the server")]
     Defect,
 }
 
@@ -109,58 +105,77 @@ impl From<Failure> for ApiError {
     }
 }
 
-/// The status that a call ends with.
+/// The status that a call ends with: the cause as its message, everything else as its details.
 pub(super) fn to_status(error: ApiError) -> Status {
     let cause = error.to_string();
     let answer = answer(&error);
-    let message = with_remedy(&cause, answer.reason);
-    let metadata: HashMap<String, String> = answer.numbers.into_iter().collect();
-    let mut details = ErrorDetails::with_error_info(answer.reason, DOMAIN, metadata);
+    let code = answer.code;
+    let mut details = ErrorDetails::new();
     if let Some(field) = answer.field {
         details.add_bad_request_violation(field, cause.clone());
     }
+    if code == Code::ResourceExhausted {
+        details.add_quota_failure_violation("server", cause.clone());
+    }
+    add_answer(&mut details, answer);
+    Status::with_error_details(code, cause, details)
+}
+
+/// Adds what the proto declares for a reason.
+pub(super) fn add_reason(details: &mut ErrorDetails, reason: ErrorReason) {
+    add_answer(details, Answer::of(reason));
+}
+
+fn add_answer(details: &mut ErrorDetails, answer: Answer) {
+    let mut metadata: HashMap<String, String> = answer.metadata.into_iter().collect();
+    metadata.insert("remedy".to_owned(), answer.remedy);
+    details.set_error_info(answer.reason.as_str(), DOMAIN, metadata);
     if answer.retry.is_some() {
         details.set_retry_info(answer.retry);
     }
-    if answer.quota {
-        details.add_quota_failure_violation("server", cause);
-    }
-    Status::with_error_details(answer.code, message, details)
-}
-
-/// The code, the reason and the message that a failed session's calls end with.
-pub(super) fn of_failure(failure: &Failure) -> (Code, &'static str, String) {
-    let answer = answer::failed(failure);
-    (answer.code, answer.reason, with_remedy(&failure.message, answer.reason))
-}
-
-/// Cause and remedy in one line, the remedy after the last semicolon: for people whose client shows the message alone.
-fn with_remedy(cause: &str, reason: &str) -> String {
-    // What knows a better remedy than its reason does says so itself.
-    if cause.contains("; ") { cause.to_owned() } else { format!("{cause}; {}", remedy(reason)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::EngineError;
+
+    /// The remedy and the delay of a retry that an error's status carries.
+    fn carried(error: ApiError) -> (String, Option<u64>) {
+        let details = to_status(error).get_error_details();
+        let retry = details.retry_info().and_then(|retry| retry.retry_delay);
+        let remedy = details.error_info().unwrap().metadata["remedy"].clone();
+        (remedy, retry.map(|retry| retry.as_secs()))
+    }
 
     #[test]
-    fn every_message_ends_with_a_remedy() {
-        let check = |error: ApiError, expected: &str| {
-            let told = to_status(error).message().to_owned();
-            assert_eq!(told.rsplit_once("; ").unwrap().1, expected, "{told}");
+    fn an_error_carries_its_own_remedy_or_that_of_its_reason() {
+        let check = |error: ApiError, expected: &str| assert_eq!(carried(error).0, expected);
+        check(SessionError::Gap { offset: 9, committed: 4 }.into(), "Continue at byte 4.");
+        check(SeparationError::Overlap(2.0).into(), ErrorReason::ConfigInvalid.remedy());
+        let failure = Failure::new(ErrorReason::StorageFailed, "cause");
+        check(failure.clone().into(), ErrorReason::StorageFailed.remedy());
+        check(failure.with_remedy("Replace the disk.").into(), "Replace the disk.");
+    }
+
+    #[test]
+    fn the_message_of_a_status_is_the_cause() {
+        let failure = Failure::new(ErrorReason::UploadEmpty, "the upload has no bytes");
+        assert_eq!(to_status(failure.into()).message(), "the upload has no bytes");
+    }
+
+    #[test]
+    fn a_retry_is_offered_where_the_same_call_can_succeed() {
+        let none_works = |may_recover| {
+            let error = EngineError::NoneWorks { faults: "a".into(), may_recover };
+            carried(SeparationError::Engine(error).into()).1
         };
-        check(SessionError::Gap { offset: 9, committed: 4 }.into(), "continue there");
-        check(SeparationError::Overlap(2.0).into(), remedy("CONFIG_INVALID"));
-        check(SessionError::Conflict { offset: 1 }.into(), remedy("UPLOAD_CONFLICT"));
-        check(
-            SessionError::NotFound(crate::session::SessionId::random()).into(),
-            remedy("SESSION_NOT_FOUND"),
-        );
-        let stem = SessionError::StemUnknown { stem: "kazoo".into(), known: "drums, bass".into() };
-        check(stem.into(), remedy("STEM_UNKNOWN"));
-        let failed = Failure::new(crate::session::Reason::StorageFailed, "the server's disk fails");
-        assert_eq!(of_failure(&failed).2, to_status(failed.into()).message());
+        let full = SeparationError::DiskFull { free: 1 };
+        assert_eq!(carried(full.into()).1, Some(60));
+        assert_eq!(carried(Failure::new(ErrorReason::DiskFull, "full").into()).1, None);
+        assert_eq!((none_works(true), none_works(false)), (Some(30), None));
+        assert_eq!(carried(ApiError::UploadIdle { seconds: 60, committed: 1 }).1, Some(1));
+        assert_eq!(carried(ApiError::TakenOver).1, None);
     }
 
     #[test]
@@ -179,5 +194,12 @@ mod tests {
         let field = ApiError::Invalid { field: "config.gain", problem: "not finite".into() };
         let details = to_status(field).get_error_details();
         assert_eq!(details.bad_request().unwrap().field_violations[0].field, "config.gain");
+    }
+
+    #[test]
+    fn stems_that_no_model_yields_are_an_invalid_argument() {
+        let error = EngineError::NoModelForStems { wanted: "kazoo".into(), available: "a".into() };
+        let status = to_status(SeparationError::Engine(error).into());
+        assert_eq!(status.code(), Code::InvalidArgument);
     }
 }

@@ -5,10 +5,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Session, lock};
+use crate::proto::reason::ErrorReason;
 use crate::session::failure::{SessionError, too_large};
 use crate::session::manifest::Upload;
 use crate::session::stem_reader::sha256_of_file;
-use crate::session::{Failure, Reason, SessionState};
+use crate::session::{Failure, SessionState};
 
 /// The result of adding bytes to an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +96,7 @@ impl Session {
             return Err(SessionError::UploadSizeMismatch { total, committed });
         }
         let refusal = if total == 0 {
-            Some(Failure::new(Reason::UploadEmpty, "the upload has no bytes; send an audio file"))
+            Some(Failure::new(ErrorReason::UploadEmpty, "the upload has no bytes"))
         } else {
             sha256.map(|expected| self.check_hash(expected)).transpose()?.flatten()
         };
@@ -111,11 +112,10 @@ impl Session {
 
     fn check_hash(&self, expected: &str) -> io::Result<Option<Failure>> {
         let found = sha256_of_file(&self.layout.upload())?;
-        let text =
-            "the upload was damaged on its way: its SHA-256 is not the one given; send it again";
+        let text = "the SHA-256 of the upload is not the one given: it was damaged in transit";
         let differs = !found.eq_ignore_ascii_case(expected);
         Ok(differs.then(|| {
-            Failure::new(Reason::UploadHashMismatch, text)
+            Failure::new(ErrorReason::UploadHashMismatch, text)
                 .with("expected_sha256", expected)
                 .with("found_sha256", found)
         }))

@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use super::*;
 use crate::audio::{Frames, Hertz};
+use crate::proto::reason::ErrorReason;
+use crate::session::SessionState;
 use crate::session::lifecycle::State;
-use crate::session::{Reason, SessionState};
 
 fn plan() -> Plan {
     let stems = vec!["vocals".parse().unwrap()];
@@ -154,7 +155,7 @@ fn an_upload_is_finished_once_and_checked() {
         assert!(matches!(finish(&damaged, 3, Some(abc)), Err(SessionError::Failed(_))));
         assert!(matches!(damaged.add_bytes(3, b"d", 100), Err(SessionError::Failed(_))));
     }
-    assert_eq!(damaged.refusal().unwrap().reason, Reason::UploadHashMismatch);
+    assert_eq!(damaged.refusal().unwrap().reason, ErrorReason::UploadHashMismatch);
     // The scheduler ends it.
     assert_eq!(damaged.state(), SessionState::Uploading);
     let (empty, _) = store.create(Settings::default(), plan()).unwrap();

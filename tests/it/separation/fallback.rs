@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use stemwire::audio::{Frames, Stereo};
 use stemwire::engine::fallback::circuit_breaker::CircuitState;
+use stemwire::proto::reason::{ChangeReason, ErrorReason};
 use stemwire::separation::Separations;
-use stemwire::session::manifest::ChangeReason;
 use stemwire::session::settings::Normalization;
-use stemwire::session::{Reason, Session, SessionState, Settings};
+use stemwire::session::{Session, SessionState, Settings};
 
 use crate::support::pipeline::{begin, separate, stem, wav};
 use crate::support::stage::{Fault, Script, Stage, cards};
@@ -258,14 +258,15 @@ fn windows_that_are_summed_follow_those_that_are_averaged_and_the_other_way_roun
 }
 
 #[track_caller]
-fn check_failure(place: &Place, engines: &[&str], settings: Settings, reason: Reason) {
+fn check_failure(place: &Place, engines: &[&str], settings: Settings, reason: ErrorReason) {
     let separations = place.open(engines);
     let session = begin(&separations, settings, &wav(&song(SONG), 44_100));
     assert_eq!(separations.wait(&session, Duration::from_secs(60)), SessionState::Failed);
     let manifest = session.manifest();
     let failure = manifest.failure.as_ref().unwrap();
     assert_eq!(failure.reason, reason, "{failure}");
-    assert!(failure.message.contains("model ") && failure.message.contains("; "), "{failure}");
+    assert!(failure.message.contains("model "), "{failure}");
+    assert!(failure.remedy().ends_with('.') && !failure.message.ends_with('.'), "{failure}");
     // What it has, it keeps.
     assert_eq!(manifest.commit.stems, Frames(4 * STRIDE));
     let kept = fs::metadata(session.layout().growing_stem(&"bass".parse().unwrap())).unwrap();
@@ -275,15 +276,15 @@ fn check_failure(place: &Place, engines: &[&str], settings: Settings, reason: Re
 #[test]
 fn where_nobody_can_take_over_the_session_fails_with_what_it_has() {
     let both = Place::of_two(fails(4, Fault::Error), fails(0, Fault::Panic));
-    check_failure(&both, &["a", "b"], Settings::default(), Reason::EngineFailed);
+    check_failure(&both, &["a", "b"], Settings::default(), ErrorReason::EngineFailed);
     assert!(both.stage.calls("b") >= 2, "it was tried again");
 
     let alone = Place::of_two(fails(4, Fault::Error), Script::default());
-    check_failure(&alone, &["a"], Settings::default(), Reason::EngineFailed);
+    check_failure(&alone, &["a"], Settings::default(), ErrorReason::EngineFailed);
 
     let forbidden = Place::of_two(fails(4, Fault::Error), Script::default());
     let settings = Settings { allow_fallback: false, ..Settings::default() };
-    check_failure(&forbidden, &["a", "b"], settings, Reason::EngineFailed);
+    check_failure(&forbidden, &["a", "b"], settings, ErrorReason::EngineFailed);
     assert_eq!(forbidden.stage.calls("b"), 0);
 }
 
@@ -292,7 +293,7 @@ fn an_engine_that_lacks_a_wanted_stem_does_not_take_over() {
     let place = Place::new(&[("a", fails(4, Fault::Error))]);
     let models = [("a", FOUR, SEGMENT), ("two", "vocals accompaniment", SEGMENT)];
     cards(&place.models(), &models);
-    check_failure(&place, &["a", "two"], Settings::default(), Reason::NoFallbackForStem);
+    check_failure(&place, &["a", "two"], Settings::default(), ErrorReason::NoFallbackForStem);
     assert_eq!(place.stage.calls("two"), 0);
 
     // It does where what is wanted is what it has.

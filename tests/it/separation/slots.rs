@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use stemwire::audio::Stereo;
+use stemwire::proto::reason::ErrorReason;
 use stemwire::separation::Separations;
 use stemwire::session::failure::SessionError;
 use stemwire::session::lifecycle::{State, StopReason, UploadState};
-use stemwire::session::{Reason, Session, SessionState, Settings};
+use stemwire::session::{Session, SessionState, Settings};
 
 use crate::support::pipeline::{DECODER, begin, wav};
 use crate::support::stage::{Script, Stage, cards};
@@ -126,7 +127,10 @@ fn a_session_whose_upload_is_refused_has_left_its_place() {
         place.separations.finish_upload(&session, place.upload.len() as u64, Some(&wrong));
     assert!(refused.is_err());
     assert_eq!((session.state(), place.separations.counts().open), (SessionState::Failed, 0));
-    assert_eq!(session.manifest().failure.as_ref().unwrap().reason, Reason::UploadHashMismatch);
+    assert_eq!(
+        session.manifest().failure.as_ref().unwrap().reason,
+        ErrorReason::UploadHashMismatch
+    );
 }
 
 #[test]

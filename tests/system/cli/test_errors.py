@@ -50,9 +50,9 @@ def test_a_folder_of_models_that_cannot_be_read_is_told(cli, short, folder):
 
 
 @pytest.mark.parametrize("arguments, cause, remedy", [
-    (["--overlap", "2"], "an overlap of 2", "correct the field"),
-    (["--stems", "kazoo"], "kazoo.*drums, bass, other, vocals", "take one of the stems"),
-    (["--model", "nosuch"], '"nosuch".*mini', "name one of the models"),
+    (["--overlap", "2"], "an overlap of 2", "Correct the field"),
+    (["--stems", "kazoo"], "kazoo.*drums, bass, other, vocals", "Ask for stems that the model yields"),
+    (["--model", "nosuch"], '"nosuch".*mini', "Name one of the listed models"),
 ])
 def test_a_servers_refusal_has_the_servers_remedy(cli, server, short, arguments, cause, remedy):
     check_refused(cli("separate", short, *arguments, "--server", f"http://{server.address}", code=2).err, cause, remedy)

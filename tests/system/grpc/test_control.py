@@ -85,7 +85,7 @@ def test_places_are_counted_and_the_queue_has_an_end(start, song):
     wait_for(lambda: server.get(session_id).progress.queue_position == 1)
     health = server.stub.Health(api.HealthRequest())
     assert (health.open_sessions, health.queued_sessions) == (1, 1)
-    assert health.status == api.SERVING_STATUS_NOT_SERVING and "try again" in health.message
+    assert health.status == api.SERVING_STATUS_NOT_SERVING and "--max-queued" in health.remedy
     refused = separate(server.stub, song)
     assert reason(refused.error)[:2] == ("RESOURCE_EXHAUSTED", "QUEUE_FULL")
     assert len(server.stub.ListSessions(api.ListSessionsRequest()).sessions) == 2, "nothing is left of it"

@@ -58,12 +58,12 @@ def test_a_server_without_an_engine_says_so_until_it_has_one(start, tmp_path, so
 
     refused = separate(server.stub, song)
     assert reason(refused.error)[:2] == ("UNAVAILABLE", "MODEL_UNAVAILABLE")
-    assert "SHA-256" in refused.error.details() and "stemwire doctor" in refused.error.details()
+    assert "SHA-256" in refused.error.details() and "stemwire doctor" in reason(refused.error)[2]["remedy"]
     assert health(server).status == api.SERVING_STATUS_NOT_SERVING and "SHA-256" in health(server).message
     # Whoever has no token learns what is wrong, and no place of a file.
     public = get(server, "/health")
     assert (public.status, public.json()["status"]) == (503, "unavailable")
-    assert "stemwire doctor" in public.json()["message"] and "damaged" in public.json()["engines"][0]["message"]
+    assert "stemwire doctor" in public.json()["remedy"] and "damaged" in public.json()["engines"][0]["message"]
     assert str(tmp_path) in health(server).message and str(tmp_path) not in public.body.decode()
     weights.write_bytes(good)
     deadline = time.monotonic() + 60

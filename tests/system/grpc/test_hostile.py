@@ -81,6 +81,7 @@ def test_what_is_no_audio_is_told(server, what, song, expected):
     session = server.get(result.session.session_id)
     assert session.state == session_pb2.SESSION_STATE_FAILED
     assert session.error.reason == why and session.error.message == result.error.details()
+    assert session.error.remedy == reason(result.error)[2]["remedy"] and session.error.remedy.endswith(".")
 
 
 @pytest.mark.parametrize("what, song", [

@@ -77,16 +77,16 @@ say(**found)
         error = getattr(said, name)
         assert (error["kind"], error["code"], error["reason"]) == (kind, code, reason)
         assert cause in error["message"] and remedy in error["remedy"], error
-        assert error["text"] == f"{error['message']}; {error['remedy']}"
+        assert error["text"] == f"{error['message']}. {error['remedy']}"
         return error["metadata"]
 
     check("text", "SongError", "INVALID_ARGUMENT", "FORMAT_UNKNOWN", "text", "FLAC")
     check("empty", "SongError", "INVALID_ARGUMENT", "UPLOAD_EMPTY", "", "")
-    check("model", "StemwireError", "INVALID_ARGUMENT", "MODEL_UNKNOWN", "nosuch", "name one of the models")
-    check("stem", "StemwireError", "INVALID_ARGUMENT", "STEM_UNKNOWN", "kazoo", "take one of the stems")
+    check("model", "StemwireError", "INVALID_ARGUMENT", "MODEL_UNKNOWN", "nosuch", "Name one of the listed models")
+    check("stem", "StemwireError", "INVALID_ARGUMENT", "STEM_UNKNOWN", "kazoo", "Ask for stems that the model yields")
     for name in ("session", "watch"):
         check(name, "SessionNotFound", "NOT_FOUND", "SESSION_NOT_FOUND", "00000000", "send the song again")
-    assert check("gap", "StemwireError", "OUT_OF_RANGE", "UPLOAD_GAP", "byte 5", "continue")["committed_bytes"] == "0"
+    assert check("gap", "StemwireError", "OUT_OF_RANGE", "UPLOAD_GAP", "byte 5", "Continue at byte 0.")["committed_bytes"] == "0"
     check("reads", "StemwireError", "NOT_FOUND", "STEM_UNKNOWN", "kazoo", "")
     for name in ("nobody", "nobody_there"):
         check(name, "Unreachable", "UNAVAILABLE", "", "127.0.0.1:1", "stemwire serve")
@@ -142,3 +142,40 @@ say(pauses=[backoff.pause(lost, mark, True) for mark in marks], full=retry.pause
     for pause, longest in zip(said.pauses, [1, 2, 1, 2, 4, 8, 8, 8]):
         assert 0.75 * longest <= pause <= longest
     assert said.pauses[8] is None and (said.full, said.wrong, said.never, said.none) == (10, None, None, None)
+
+
+def test_a_call_is_repeated_where_its_answer_has_retry_info_whatever_the_reason(program):
+    said = program("""
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2 as details, status_pb2
+from stemwire._reasons import REASONS
+from stemwire.errors import from_rpc_error
+from stemwire.retry import is_transient
+from stemwire.v1.error_reason_pb2 import ErrorOptions
+
+class Refused(grpc.RpcError):
+    def __init__(self, reason, retry, domain="stemwire"):
+        self.name = ErrorOptions.Code.Name(REASONS[reason].code).removeprefix("CODE_")
+        packed = [any_pb2.Any(), any_pb2.Any()]
+        packed[0].Pack(details.ErrorInfo(reason=reason, domain=domain))
+        packed[1].Pack(details.RetryInfo(retry_delay=duration_pb2.Duration(seconds=retry)))
+        self.status = status_pb2.Status(details=packed[: 2 if retry else 1])
+
+    def code(self):
+        return grpc.StatusCode[self.name]
+
+    def details(self):
+        return "cause"
+
+    def trailing_metadata(self):
+        return [("grpc-status-details-bin", self.status.SerializeToString())]
+
+known = {reason: options.retry_after_s for reason, options in REASONS.items()}
+errors = {reason: from_rpc_error(Refused(reason, retry), "server") for reason, retry in known.items()}
+say(known=known, found={reason: error.retry_after or 0 for reason, error in errors.items() if is_transient(error)},
+    without=[reason for reason in known if is_transient(from_rpc_error(Refused(reason, 0), "server"))],
+    proxy=type(from_rpc_error(Refused("SHUTTING_DOWN", 0, "proxy.example"), "server")).__name__)
+""", "").end()
+    assert len(said.known) > 60 and said.found == {reason: retry for reason, retry in said.known.items() if retry}
+    assert said.without == [] and said.proxy == "Unreachable"

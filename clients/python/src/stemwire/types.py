@@ -157,8 +157,10 @@ class Failure:
 
     #: Such as "CODEC_UNSUPPORTED".
     reason: str
-    #: Cause and remedy, for people.
+    #: The cause, for people.
     message: str
+    #: What to do about it, for people.
+    remedy: str
     #: The values and limits behind the message.
     metadata: dict[str, str]
 
@@ -195,7 +197,8 @@ class Session:
     def _of(cls, message: session_pb2.Session) -> Session:
         failure, source, engine = None, None, None
         if message.HasField("error"):
-            failure = Failure(message.error.reason, message.error.message, dict(message.error.metadata))
+            error = message.error
+            failure = Failure(error.reason, error.message, error.remedy, dict(error.metadata))
         if message.HasField("source"):
             source = Source._of(message.source)
         if message.HasField("engine"):
@@ -300,6 +303,8 @@ class Health:
     serving: bool
     #: Why it does not serve; empty while it serves.
     message: str
+    #: What to do about it; empty while it serves.
+    remedy: str
     version: str
     #: The inference library, such as "onnxruntime 1.31.1"; empty if none is loaded.
     runtime: str
@@ -315,8 +320,8 @@ class Health:
     @classmethod
     def _of(cls, message: api.HealthResponse) -> Health:
         return cls(
-            serving=message.status == api.SERVING_STATUS_SERVING, message=message.message, version=message.version,
-            runtime=message.runtime.name, engines=tuple(map(Model._of, message.engines)),
+            serving=message.status == api.SERVING_STATUS_SERVING, message=message.message, remedy=message.remedy,
+            version=message.version, runtime=message.runtime.name, engines=tuple(map(Model._of, message.engines)),
             open_sessions=message.open_sessions, queued_sessions=message.queued_sessions,
             max_open_sessions=message.max_open_sessions, max_queued_sessions=message.max_queued_sessions,
             stored_bytes=message.stored_bytes, free_disk_bytes=message.free_disk_bytes,

@@ -122,7 +122,7 @@ impl Chain {
     /// Why no session can begin, where no model of the chain works.
     pub fn fault(&self) -> Option<EngineError> {
         let works = self.models.iter().any(|model| self.works(model));
-        (!works).then(|| EngineError::NoneWorks { faults: self.tell(&self.models) })
+        (!works).then(|| self.none_works(&self.models))
     }
 
     /// The first model that works and yields all of `wanted` (any, where nothing is wanted in
@@ -140,7 +140,7 @@ impl Chain {
             });
         };
         let Some(model) = able.iter().find(|model| self.works(model)) else {
-            return Err(EngineError::NoneWorks { faults: self.tell(&able) });
+            return Err(self.none_works(&able));
         };
         let skipped = if Arc::ptr_eq(model, first) {
             self.faults.first().map(|fault| SkippedModel {
@@ -171,7 +171,7 @@ impl Chain {
         if self.works(&named) {
             return Ok(ModelChoice { model: named, skipped: None });
         }
-        let broken = || EngineError::NoneWorks { faults: self.tell(std::slice::from_ref(&named)) };
+        let broken = || self.none_works(std::slice::from_ref(&named));
         if !allow_fallback {
             return Err(broken());
         }
@@ -223,8 +223,16 @@ impl Chain {
         let name = model.card().name.to_string();
         let error = self.health(model).error;
         // It may have closed at this very moment.
-        let error = error.unwrap_or_else(|| EngineError::NoneWorks { faults: name.clone() });
+        let error = error
+            .unwrap_or_else(|| EngineError::NoneWorks { faults: name.clone(), may_recover: true });
         SkippedModel { name, model: Some(Arc::clone(model)), error }
+    }
+
+    /// The error where none of `models` works.
+    fn none_works(&self, models: &[Arc<Model>]) -> EngineError {
+        let errors = models.iter().filter_map(|model| self.health(model).error);
+        let may_recover = errors.into_iter().any(|error| !error.is_model_unusable());
+        EngineError::NoneWorks { faults: self.tell(models), may_recover }
     }
 
     /// What is wrong with each.

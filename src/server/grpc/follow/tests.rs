@@ -6,9 +6,10 @@ use super::*;
 use crate::audio::wav::HEADER_BYTES;
 use crate::audio::{Encoding, Hertz};
 use crate::proto::SeparateResponse;
+use crate::proto::reason::ChangeReason;
 use crate::proto::separate_response::Message;
 use crate::session::lifecycle::State;
-use crate::session::manifest::{ChangeReason, EngineChange, EngineRecord, Plan};
+use crate::session::manifest::{EngineChange, EngineRecord, Plan};
 use crate::session::{Settings, Store};
 
 /// A stem's name, or words; a frame; how many frames.

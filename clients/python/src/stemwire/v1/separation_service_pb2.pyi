@@ -90,7 +90,7 @@ class HealthRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class HealthResponse(_message.Message):
-    __slots__ = ("status", "version", "runtime", "engines", "open_sessions", "queued_sessions", "max_open_sessions", "max_queued_sessions", "stored_bytes", "free_disk_bytes", "message")
+    __slots__ = ("status", "version", "runtime", "engines", "open_sessions", "queued_sessions", "max_open_sessions", "max_queued_sessions", "stored_bytes", "free_disk_bytes", "message", "remedy")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     RUNTIME_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +102,7 @@ class HealthResponse(_message.Message):
     STORED_BYTES_FIELD_NUMBER: _ClassVar[int]
     FREE_DISK_BYTES_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REMEDY_FIELD_NUMBER: _ClassVar[int]
     status: ServingStatus
     version: str
     runtime: _engine_pb2.Runtime
@@ -113,7 +114,8 @@ class HealthResponse(_message.Message):
     stored_bytes: int
     free_disk_bytes: int
     message: str
-    def __init__(self, status: _Optional[_Union[ServingStatus, str]] = ..., version: _Optional[str] = ..., runtime: _Optional[_Union[_engine_pb2.Runtime, _Mapping]] = ..., engines: _Optional[_Iterable[_Union[_engine_pb2.Model, _Mapping]]] = ..., open_sessions: _Optional[int] = ..., queued_sessions: _Optional[int] = ..., max_open_sessions: _Optional[int] = ..., max_queued_sessions: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., free_disk_bytes: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+    remedy: str
+    def __init__(self, status: _Optional[_Union[ServingStatus, str]] = ..., version: _Optional[str] = ..., runtime: _Optional[_Union[_engine_pb2.Runtime, _Mapping]] = ..., engines: _Optional[_Iterable[_Union[_engine_pb2.Model, _Mapping]]] = ..., open_sessions: _Optional[int] = ..., queued_sessions: _Optional[int] = ..., max_open_sessions: _Optional[int] = ..., max_queued_sessions: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., free_disk_bytes: _Optional[int] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ...) -> None: ...
 
 class CreateSessionRequest(_message.Message):
     __slots__ = ("config",)

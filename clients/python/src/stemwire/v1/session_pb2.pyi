@@ -106,7 +106,7 @@ class Source(_message.Message):
     def __init__(self, container: _Optional[str] = ..., codec: _Optional[str] = ..., sample_rate: _Optional[int] = ..., channels: _Optional[int] = ..., frames: _Optional[int] = ..., damaged_frames: _Optional[int] = ..., output_sample_rate: _Optional[int] = ...) -> None: ...
 
 class SessionError(_message.Message):
-    __slots__ = ("code", "reason", "message", "metadata")
+    __slots__ = ("code", "reason", "message", "metadata", "remedy")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -118,8 +118,10 @@ class SessionError(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    REMEDY_FIELD_NUMBER: _ClassVar[int]
     code: int
     reason: str
     message: str
     metadata: _containers.ScalarMap[str, str]
-    def __init__(self, code: _Optional[int] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    remedy: str
+    def __init__(self, code: _Optional[int] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., remedy: _Optional[str] = ...) -> None: ...
