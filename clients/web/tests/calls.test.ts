@@ -1,17 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
+import { create, getExtension } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { peaksAddress, stemAddress, zipAddress } from "../src/calls/addresses";
 import { Backoff, sleep } from "../src/calls/backoff";
 import { isAbort, ofSession, toProblem } from "../src/calls/problem";
 import { randomUuid } from "../src/calls/uuid";
 import { ErrorInfoSchema, RetryInfoSchema } from "../src/generated/google/rpc/error_details_pb";
+import { error as errorOptions, ErrorReasonSchema } from "../src/generated/stemwire/v1/error_reason_pb";
 import { SessionErrorSchema } from "../src/generated/stemwire/v1/session_pb";
 import { remember, remembered } from "../src/upload/remembered";
 
 function refused(code: Code, reason: string, domain = "stemwire", retry?: { seconds: bigint; nanos: number }): ConnectError {
-  const info = { desc: ErrorInfoSchema, value: create(ErrorInfoSchema, { reason, domain, metadata: { limit_bytes: "5" } }) };
+  const info = { desc: ErrorInfoSchema, value: create(ErrorInfoSchema, { reason, domain, metadata: { limit_bytes: "5", remedy: "Wait." } }) };
   const later = retry && { desc: RetryInfoSchema, value: create(RetryInfoSchema, { retryDelay: retry }) };
   return new ConnectError("in its words", code, undefined, later ? [info, later] : [info]);
 }
@@ -21,13 +22,17 @@ test("a problem has the server's reason, words, numbers and patience", () => {
   assert.deepEqual(problem, { reason: "QUEUE_FULL", message: "in its words", numbers: { limit_bytes: "5" }, passing: true, waitMs: 10_500, requestId: "" });
 });
 
-test("what passes by itself is told from what needs somebody", () => {
-  const passes = (code: Code, reason: string) => toProblem(refused(code, reason)).passing;
-  assert.ok(passes(Code.Unavailable, "SHUTTING_DOWN"));
-  assert.ok(passes(Code.Aborted, "UPLOAD_IDLE"));
-  assert.ok(!passes(Code.Unavailable, "MODEL_UNAVAILABLE"));
-  assert.ok(!passes(Code.NotFound, "SESSION_NOT_FOUND"));
-  assert.ok(!passes(Code.Unauthenticated, "TOKEN_MISSING"));
+test("a call is repeated where its answer has RetryInfo, whatever the reason and the code", () => {
+  const reasons = ErrorReasonSchema.values.filter(({ number }) => number > 0);
+  assert.ok(reasons.length > 60);
+  for (const { name, proto } of reasons) {
+    const { code, retryAfterS } = getExtension(proto.options!, errorOptions);
+    const reason = name.replace(/^ERROR_REASON_/, "");
+    const retry = retryAfterS > 0 ? { seconds: BigInt(retryAfterS), nanos: 0 } : undefined;
+    const problem = toProblem(refused(code as number as Code, reason, "stemwire", retry));
+    assert.deepEqual([problem.passing, problem.waitMs], [retryAfterS > 0, retryAfterS * 1000], reason);
+    assert.ok(!toProblem(refused(code as number as Code, reason)).passing, `${reason} without RetryInfo`);
+  }
 });
 
 test("where no server has spoken, the connection is lost", () => {

@@ -6,9 +6,11 @@ from typing import Any
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
-#: Prefixes of the reasons that lie in the song.
-_SONG = ("UPLOAD_EMPTY", "UPLOAD_TOO_LARGE", "UPLOAD_HASH", "FORMAT_", "CODEC_", "SAMPLE_RATE_", "CHANNELS_",
-         "PCM_LENGTH_", "NOTHING_DECODED", "DECODER_", "TRACK_TOO_LONG")
+from ._reasons import REASONS
+from .v1 import error_reason_pb2
+
+#: The `domain` of the server's own errors; those of a proxy have another.
+_DOMAIN = "stemwire"
 
 #: Codes of calls whose connection broke or was never established.
 _BROKEN = ("UNAVAILABLE", "UNKNOWN", "INTERNAL", "CANCELLED")
@@ -27,23 +29,21 @@ class StemwireError(Exception):
         remedy: str = "",
         request_id: str = "",
     ):
-        # The server's message ends with the remedy.
-        cause, _, told = ("", "", "") if remedy else message.rpartition("; ")
         #: The name of the gRPC code, such as "INVALID_ARGUMENT".
         self.code = code
         #: The reason, such as "CODEC_UNSUPPORTED"; the proto lists all. Empty if no server answered.
         self.reason = reason
         #: The cause, for people.
-        self.message = cause or message
+        self.message = message
         #: What to do about it, for people.
-        self.remedy = remedy or (told if cause else "see the server's log, or try again later")
+        self.remedy = remedy or (REASONS[reason].remedy if reason in REASONS else "See the server log.")
         #: The values and limits behind the message.
         self.metadata = metadata or {}
-        #: Seconds after which the server suggests a retry.
+        #: Seconds after which the same call can succeed; None if a retry cannot help.
         self.retry_after = retry_after
         #: The id of the call in the server's log. Empty if no server answered.
         self.request_id = request_id
-        super().__init__(f"{self.message}; {self.remedy}")
+        super().__init__(f"{self.message}. {self.remedy}")
 
 
 class Unreachable(StemwireError):
@@ -74,24 +74,27 @@ def from_rpc_error(error: grpc.RpcError, server: str) -> StemwireError:
     for key, value in call.trailing_metadata() or ():
         if key == "grpc-status-details-bin":
             info, retry_after, request_id = _parse_details(value)
-    reason = info.reason
+    reason, metadata = info.reason, dict(info.metadata)
     if not reason and code in _BROKEN:
-        remedy = "start it with `stemwire serve`, or check its address: https:// with TLS"
+        remedy = "Start it with `stemwire serve`, or check its address: https:// with TLS."
         return Unreachable(code, "", f"{server} does not answer: {text}", remedy=remedy)
-    kind = StemwireError
-    if reason.startswith(_SONG):
-        kind = SongError
-    elif reason == "SESSION_NOT_FOUND":
-        kind = SessionNotFound
-    elif reason == "SESSION_CANCELLED":
-        kind = SessionCancelled
-    return kind(code, reason, text, dict(info.metadata), retry_after, request_id=request_id)
+    remedy = metadata.pop("remedy", "")
+    return _kind(reason)(code, reason, text, metadata, retry_after, remedy, request_id)
+
+
+def _kind(reason: str) -> type[StemwireError]:
+    if reason == "SESSION_NOT_FOUND":
+        return SessionNotFound
+    if reason == "SESSION_CANCELLED":
+        return SessionCancelled
+    is_input = reason in REASONS and REASONS[reason].category == error_reason_pb2.ErrorOptions.CATEGORY_INPUT
+    return SongError if is_input else StemwireError
 
 
 def invalid_answer(problem: str) -> StemwireError:
     """The error for an answer that contradicts the protocol or an earlier answer."""
     text = f"the server's answer is invalid: {problem}"
-    return StemwireError("DATA_LOSS", "ANSWER_INVALID", text, remedy="use the same version of client and server")
+    return StemwireError("DATA_LOSS", "ANSWER_INVALID", text, remedy="Use the same version of client and server.")
 
 
 def _parse_details(value: bytes) -> tuple[error_details_pb2.ErrorInfo, float | None, str]:
@@ -100,5 +103,7 @@ def _parse_details(value: bytes) -> tuple[error_details_pb2.ErrorInfo, float | N
         for known in (info, retry, request):
             if detail.Is(known.DESCRIPTOR):
                 detail.Unpack(known)
+    if info.domain != _DOMAIN:
+        return error_details_pb2.ErrorInfo(), None, request.request_id
     seconds = retry.retry_delay.ToTimedelta().total_seconds() if retry.HasField("retry_delay") else None
     return info, seconds, request.request_id

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 from .errors import StemwireError, Unreachable
 
-#: Reasons for which the same call can succeed later.
-_TRANSIENT = ("SHUTTING_DOWN", "QUEUE_FULL", "UPLOAD_IDLE")
-
 
 @dataclass(frozen=True)
 class Retry:
@@ -34,8 +31,8 @@ class Retry:
 
 
 def is_transient(error: StemwireError) -> bool:
-    """Whether the same call can succeed later."""
-    return isinstance(error, Unreachable) or error.reason in _TRANSIENT
+    """Whether the same call can succeed later: the connection failed, or the server's answer has RetryInfo."""
+    return isinstance(error, Unreachable) or error.retry_after is not None
 
 
 class Backoff:

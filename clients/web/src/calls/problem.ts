@@ -10,7 +10,7 @@ export interface Problem {
   readonly message: string;
   /** The numbers behind it. */
   readonly numbers: Readonly<Record<string, string>>;
-  /** Whether the same again may go well, with nothing changed by anybody. */
+  /** Whether the same call can succeed later: the server's answer has RetryInfo, or the connection failed. */
   readonly passing: boolean;
   /** How long the server asks to wait, in milliseconds. */
   readonly waitMs: number;
@@ -25,19 +25,16 @@ export function ownProblem(reason: OwnReason, message = ""): Problem {
   return { reason, message, numbers: {}, passing: reason === "CONNECTION_LOST", waitMs: 0, requestId: "" };
 }
 
-/** Problems of the server that go away by themselves. */
-const PASSING = new Set(["SHUTTING_DOWN", "QUEUE_FULL", "DISK_FULL", "STORAGE_FULL", "DEADLINE_EXCEEDED"]);
-
 export function toProblem(error: unknown): Problem {
   const failure = ConnectError.from(error);
   const info = failure.findDetails(ErrorInfoSchema).find((info) => info.domain === "stemwire");
-  // Without the server's own reason it was not the server that answered, or nobody did.
+  // Without an ErrorInfo of the server the connection failed, or something between answered.
   if (!info) return ownProblem("CONNECTION_LOST", failure.rawMessage);
-  const delay = failure.findDetails(RetryInfoSchema)[0]?.retryDelay;
-  const waitMs = delay ? Number(delay.seconds) * 1000 + delay.nanos / 1e6 : 0;
-  const passing = PASSING.has(info.reason) || failure.code === Code.Aborted;
+  const retry = failure.findDetails(RetryInfoSchema)[0];
+  const waitMs = Number(retry?.retryDelay?.seconds ?? 0) * 1000 + (retry?.retryDelay?.nanos ?? 0) / 1e6;
   const requestId = failure.findDetails(RequestInfoSchema)[0]?.requestId ?? "";
-  return { reason: info.reason, message: failure.rawMessage, numbers: info.metadata, passing, waitMs, requestId };
+  const { remedy: _, ...numbers } = info.metadata;
+  return { reason: info.reason, message: failure.rawMessage, numbers, passing: retry !== undefined, waitMs, requestId };
 }
 
 /** The problem that a failed session keeps. */
