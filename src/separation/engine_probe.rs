@@ -16,15 +16,17 @@ pub(super) fn round(context: &Context) {
             }
             Ok(model) => {
                 let chain = Arc::clone(&context.chain);
-                let told = move |result: Result<_, EngineError>| tell(&chain, &name, result.err());
-                context.pool.probe(&model, Box::new(told));
+                let report = move |result: Result<_, EngineError>| {
+                    report_to_breaker(&chain, &name, result.err())
+                };
+                context.pool.probe(&model, Box::new(report));
             }
             Err(error) => breakers.probe_failed(&name, error),
         }
     }
 }
 
-fn tell(chain: &Chain, name: &str, error: Option<EngineError>) {
+fn report_to_breaker(chain: &Chain, name: &str, error: Option<EngineError>) {
     match error {
         None => chain.circuit_breakers().succeeded(name),
         Some(error) => {

@@ -80,6 +80,6 @@ pub(super) fn note(
     session
         .update(|manifest| manifest.engine_changes.push(change))
         .map_err(SessionError::Storage)?;
-    context.tell(|observer| observer.engine_changed(&noted));
+    context.emit(|observer| observer.engine_changed(&noted));
     Ok(())
 }

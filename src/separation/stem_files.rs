@@ -89,13 +89,13 @@ impl StemFiles {
     /// Appends the last frames up to `total`. The files are not renamed yet.
     pub(super) fn end(&mut self, total: Frames) -> io::Result<Frames> {
         for stem in &mut self.stems {
-            let mut rest = Stereo::new();
+            let mut last = Stereo::new();
             if let Some(resampler) = stem.resampler.take() {
-                resampler.finish(&mut rest);
+                resampler.finish(&mut last);
             }
             // Resampling to the model's rate rounds up, so there may be one frame more than in the source.
-            rest.resize(total.saturating_sub(stem.wav.frames()).as_len());
-            stem.write(&rest)?;
+            last.resize(total.saturating_sub(stem.wav.frames()).as_len());
+            stem.write(&last)?;
         }
         Ok(self.frames())
     }

@@ -189,6 +189,25 @@ fn every_heavy_crate_is_named_in_its_room_only() {
 }
 
 #[test]
+fn only_separation_changes_sessions() {
+    // The methods of `Session` that write, by what they are called on: `Separations` has its own of the same names.
+    let writes = ["session.add_bytes(", "session.finish_upload(", "session.update("];
+    let permissions = ["change_state(", "take_state_writer(", "StateWriter"];
+    for (path, code) in sources() {
+        let owns = |module: &str| is_in(&path, module);
+        let found = |names: &[&str]| names.iter().any(|name| code.contains(name));
+        assert!(
+            owns("session") || owns("separation") || !found(&writes),
+            "{path} changes a session past `Separations`"
+        );
+        assert!(
+            owns("session") || owns("separation/scheduler") || !found(&permissions),
+            "{path} changes the state of a session past the scheduler"
+        );
+    }
+}
+
+#[test]
 fn the_core_is_synchronous() {
     for (path, code) in sources() {
         if room(&path).1 < ASYNC_FROM {

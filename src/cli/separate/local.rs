@@ -1,4 +1,4 @@
-//! Separating on this machine, in this process: the same pipeline that the server runs.
+//! Local separation: the pipeline of the server, in this process.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -24,16 +24,16 @@ use crate::session::retention::Retention;
 use crate::session::stem_reader::{SampleFormat, StemReader};
 use crate::session::{Session, SessionState, Settings, Store};
 
-/// Bytes that are handed over at once.
+/// Bytes per chunk of the upload.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Frames that go to a pipe at once.
-const PIECE: Frames = Frames(32_768);
+/// Frames written to a pipe at once.
+const FRAMES_AT_ONCE: Frames = Frames(32_768);
 
-/// How often the bar is brought up to date when nothing happens.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// Longest time between two updates of the progress bar.
+const REFRESH: Duration = Duration::from_millis(500);
 
-/// The models there are, and the one that is asked for.
+/// The installed models, and the one that was requested.
 pub(super) struct Models {
     catalog: Catalog,
     chain: Chain,
@@ -51,13 +51,13 @@ impl Models {
         Ok(Models { catalog, chain, wanted })
     }
 
-    /// The stems that the model yields.
+    /// The stems of the requested model.
     pub(super) fn stems(&self) -> Vec<StemName> {
         self.wanted.card().stems.clone()
     }
 }
 
-/// Workers and a folder for sessions.
+/// Engines, and a scratch folder for sessions.
 pub(super) struct Local {
     // Dropped in this order: the sessions before their folder.
     separations: Arc<Separations>,
@@ -84,20 +84,19 @@ impl Local {
         Ok(Local { separations: Arc::new(separations), _scratch: scratch })
     }
 
-    /// Removes the files of the songs that are finished with.
+    /// Deletes ended sessions.
     pub(super) fn forget_ended(&self) {
         for session in self.separations.store().all() {
             if session.state().is_ended()
                 && let Err(error) = self.separations.delete(&session)
             {
-                // It goes with the scratch folder.
-                tracing::debug!(%error, "a song's scratch files stay until the end");
+                // It is removed with the scratch folder.
+                tracing::debug!(%error, "cannot delete an ended session");
             }
         }
     }
 
-    /// Separates one song; its stems stay in the scratch folder until they are
-    /// [forgotten](Local::forget_ended).
+    /// Separates one song. Its stems stay in the scratch folder until [`Local::forget_ended`].
     pub(super) fn separate(
         &self,
         task: &Task,
@@ -118,7 +117,7 @@ impl Local {
         if followed.is_err() || session.state() != SessionState::Done {
             self.separations.cancel(&session);
         }
-        // A pipe that nobody writes to cannot be left; then the session has not ended either.
+        // A read from an idle pipe cannot be interrupted, so this does not wait for the feeder then.
         let fed = if task.song == Song::StandardInput && !feeder.is_finished() {
             Ok(())
         } else {
@@ -130,7 +129,7 @@ impl Local {
     }
 }
 
-/// What is computed here is limited by this machine and by nothing else.
+/// No limits: the machine belongs to the user.
 fn no_limits() -> Limits {
     const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
     Limits {
@@ -165,7 +164,7 @@ fn feed(
             }
         };
         if count == 0 {
-            // The session keeps the reason where this is refused.
+            // If this is refused, the session fails with the reason.
             let _ = separations.finish_upload(session, offset, None);
             return Ok(());
         }
@@ -177,7 +176,7 @@ fn feed(
     }
 }
 
-/// Shows how far the session is and feeds the pipe, until it has ended.
+/// Shows the progress and writes to the pipe until the session has ended.
 fn follow(session: &Arc<Session>, pipe: Option<&Pipe>, display: &Display) -> Result<(), CliError> {
     let mut reader = match pipe {
         None => None,
@@ -186,31 +185,31 @@ fn follow(session: &Arc<Session>, pipe: Option<&Pipe>, display: &Display) -> Res
             Some(StemReader::open(session, pipe.stem.as_str(), Frames::ZERO, form)?)
         }
     };
-    let mut told = 0;
+    let mut shown_changes = 0;
     loop {
         let seen = session.notifier().version();
         let state = session.state();
         show(session, display);
         let changes = &session.manifest().engine_changes;
-        for change in &changes[told.min(changes.len())..] {
+        for change in &changes[shown_changes.min(changes.len())..] {
             display.say(&change_text(&change.message, change.frame, rate(session)));
         }
-        told = changes.len();
+        shown_changes = changes.len();
         if let Some(reader) = &mut reader {
             loop {
-                let piece = reader.read(PIECE).map_err(|error| {
+                let block = reader.read(FRAMES_AT_ONCE).map_err(|error| {
                     CliError::plain(Category::Disk, format!("a stem cannot be read: {error}"))
                 })?;
-                if piece.frames == Frames::ZERO {
+                if block.frames == Frames::ZERO {
                     break;
                 }
-                write_pcm(&piece.bytes)?;
+                write_pcm(&block.bytes)?;
             }
         }
         if state.is_ended() {
             return Ok(());
         }
-        session.notifier().wait_newer(seen, LOOK_AGAIN);
+        session.notifier().wait_newer(seen, REFRESH);
     }
 }
 
@@ -220,13 +219,13 @@ fn show(session: &Session, display: &Display) {
     display.show(Shown { finished, total, decoded, rate: rate(session), queued: 0 });
 }
 
-/// The rate of a session's stems.
+/// Sample rate of a session's stems.
 fn rate(session: &Session) -> Hertz {
     let manifest = session.manifest();
     manifest.source.as_ref().map_or(manifest.plan.model_rate, |source| source.output_rate)
 }
 
-/// What has come of a session that has ended.
+/// The stems of an ended session, or why there are none.
 fn finished(session: &Session) -> Result<Finished, CliError> {
     let manifest = session.manifest();
     if let Some(failure) = &manifest.failure {

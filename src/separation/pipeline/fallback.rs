@@ -149,7 +149,7 @@ pub(super) fn switch_engine(
             manifest.engine_changes.push(change.clone());
         })
         .map_err(storage)?;
-    context.tell(|observer| observer.engine_changed(&change));
+    context.emit(|observer| observer.engine_changed(&change));
     let found = ActiveEngine::find(&session.manifest(), context);
     found.map_err(|error| Failure::new(ErrorReason::ModelUnavailable, error.to_string()))
 }

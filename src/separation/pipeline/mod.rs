@@ -64,7 +64,7 @@ pub(super) struct Context {
 
 impl Context {
     /// Reports an event to the observer, if there is one.
-    pub(super) fn tell(&self, event: impl FnOnce(&dyn Observer)) {
+    pub(super) fn emit(&self, event: impl FnOnce(&dyn Observer)) {
         if let Some(observer) = self.observer.get() {
             event(observer.as_ref());
         }
@@ -137,7 +137,7 @@ impl<'a> Run<'a> {
                     if !sent.silent {
                         let name = self.engine.name();
                         self.context.chain.circuit_breakers().succeeded(name);
-                        self.context.tell(|observer| observer.separated(name, answer.engine_time));
+                        self.context.emit(|observer| observer.separated(name, answer.engine_time));
                     }
                     let mix = if self.engine.needs_mix() {
                         self.track.read(sent.segment.span.clone()).map_err(storage)?
@@ -177,7 +177,7 @@ impl<'a> Run<'a> {
         if self.session.progress().finished > Frames::ZERO {
             let created = self.session.manifest().created;
             let after = Duration::from_millis(Timestamp::now().0.saturating_sub(created.0));
-            self.context.tell(|observer| observer.first_stem(after));
+            self.context.emit(|observer| observer.first_stem(after));
         }
     }
 

@@ -47,7 +47,7 @@ pub(super) struct Scheduler {
 
 /// What the lock protects.
 struct Slots {
-    /// Whoever holds the lock may change states.
+    /// Holding the lock is the permission to change states.
     writer: StateWriter,
     closed: bool,
     open: HashMap<SessionId, OpenSession>,

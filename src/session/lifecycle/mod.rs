@@ -126,7 +126,7 @@ pub enum Event {
         /// Whether it has been recovered too often without progress.
         exhausted: bool,
     },
-    /// It has ended, nobody reads it, and retention removes it.
+    /// It has ended, has no readers, and retention removes it.
     RetentionExpired,
 }
 

@@ -15,7 +15,7 @@ use crate::session::settings::OnDisconnect;
 /// run without a slot.
 pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
     match event {
-        // Somebody wants the session: it is scheduled, unless it is or has ended.
+        // The session is wanted: it is scheduled, unless it is already or has ended.
         Event::Created | Event::ResumeRequested | Event::TakenOver => match state {
             Unscheduled { upload, paused: false } => (Queued(upload), &[RestartIdleClock, Enqueue]),
             Unscheduled { upload, paused: true } | Paused(upload) => resumed(upload),

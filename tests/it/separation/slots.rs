@@ -1,4 +1,4 @@
-//! What is told of a session's end and of its rest is so when it is told, and what comes amid a change is not lost.
+//! Events that come while a session stops are not lost, and a session whose end is visible has released its slot.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::support::stage::{Script, Stage, cards};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Data, and engines that answer at once. The first decoder keeps its session in its place until it is let go.
+/// Data, and engines that return at once. A decoder keeps its session in its slot while it is held.
 struct Place {
     separations: Separations,
     upload: Vec<u8>,
@@ -43,20 +43,20 @@ impl Place {
         Place { separations, upload, folder }
     }
 
-    /// The file that lets a decoder hold its session's place.
+    /// The file that makes a decoder hold its session's slot.
     fn hold(&self) -> PathBuf {
         self.folder.path().join("data/hold")
     }
 
-    /// Waits until the decoder says so.
+    /// Waits until the decoder has written the file `word`.
     fn wait_until(&self, word: &str) {
         let said = self.hold().with_file_name(word);
         wait_for(|| said.exists());
         fs::remove_file(said).unwrap();
     }
 
-    /// A session that holds all bytes of its upload and has been asked to rest, but cannot yet.
-    fn about_to_rest(&self, complete: bool) -> Arc<Session> {
+    /// A session that has all bytes of its upload and has been asked to pause, but is held in its slot.
+    fn pausing(&self, complete: bool) -> Arc<Session> {
         fs::write(self.hold(), "rest").unwrap();
         let (session, _) = self.separations.create(Settings::default()).unwrap();
         self.separations.add_bytes(&session, 0, &self.upload).unwrap();
@@ -80,8 +80,8 @@ impl Place {
         self.separations.finish_upload(session, self.upload.len() as u64, None).unwrap();
     }
 
-    /// Lets it leave its place; answers where it stands in the end.
-    fn let_go(&self, session: &Session) -> SessionState {
+    /// Releases it and returns the state in which it ends.
+    fn release(&self, session: &Session) -> SessionState {
         assert_ne!(session.state(), SessionState::Paused, "it was held");
         fs::remove_file(self.hold()).unwrap();
         self.separations.wait(session, PATIENCE)
@@ -90,7 +90,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        // Whatever is held ends.
+        // Decoders that are held end.
         let _ = fs::remove_file(self.hold());
     }
 }
@@ -104,7 +104,7 @@ fn wait_for(condition: impl Fn() -> bool) {
 }
 
 #[test]
-fn a_session_that_is_done_has_left_its_place_and_nothing_but_its_results() {
+fn a_session_that_is_done_has_released_its_slot_and_left_only_its_results() {
     let place = Place::new();
     for _ in 0..5 {
         let session = begin(&place.separations, Settings::default(), &place.upload);
@@ -118,7 +118,7 @@ fn a_session_that_is_done_has_left_its_place_and_nothing_but_its_results() {
 }
 
 #[test]
-fn a_session_whose_upload_is_refused_has_left_its_place() {
+fn a_session_whose_upload_is_refused_has_released_its_slot() {
     let place = Place::new();
     let (session, _) = place.separations.create(Settings::default()).unwrap();
     place.separations.add_bytes(&session, 0, &place.upload).unwrap();
@@ -134,22 +134,22 @@ fn a_session_whose_upload_is_refused_has_left_its_place() {
 }
 
 #[test]
-fn who_cancels_what_is_about_to_rest_is_heard() {
+fn a_session_can_be_cancelled_while_it_pauses() {
     let place = Place::new();
-    let session = place.about_to_rest(false);
+    let session = place.pausing(false);
     place.separations.cancel(&session);
-    assert_eq!(place.let_go(&session), SessionState::Cancelled);
+    assert_eq!(place.release(&session), SessionState::Cancelled);
 }
 
 #[test]
-fn what_is_about_to_rest_goes_on_where_its_upload_does() {
+fn bytes_or_the_end_of_the_upload_resume_a_session_that_pauses() {
     let place = Place::new();
-    let session = place.about_to_rest(false);
+    let session = place.pausing(false);
     place.finish(&session);
-    assert_eq!(place.let_go(&session), SessionState::Done);
+    assert_eq!(place.release(&session), SessionState::Done);
 
-    let session = place.about_to_rest(false);
-    // Nothing new, but somebody is there again.
+    let session = place.pausing(false);
+    // Repeated bytes: the client is back.
     place.separations.add_bytes(&session, 0, &place.upload[..10]).unwrap();
     fs::remove_file(place.hold()).unwrap();
     wait_for(|| session.state() == SessionState::Paused || !session.lifecycle().is_pausing());
@@ -159,24 +159,24 @@ fn what_is_about_to_rest_goes_on_where_its_upload_does() {
 }
 
 #[test]
-fn who_waits_for_what_is_about_to_rest_gets_it() {
+fn a_watcher_resumes_a_session_that_pauses_and_keeps_one_from_pausing() {
     let place = Place::new();
-    let session = place.about_to_rest(true);
+    let session = place.pausing(true);
     let _watching = place.separations.watch(&session).unwrap();
-    assert_eq!(place.let_go(&session), SessionState::Done);
+    assert_eq!(place.release(&session), SessionState::Done);
 
-    // And who was there before keeps it from resting.
+    // A watcher that was there before the client left.
     fs::write(place.hold(), []).unwrap();
     let session = begin(&place.separations, Settings::default(), &place.upload);
     place.wait_until("held");
     let _watching = place.separations.watch(&session).unwrap();
     place.leave(&session);
     assert!(!session.lifecycle().is_pausing());
-    assert_eq!(place.let_go(&session), SessionState::Done);
+    assert_eq!(place.release(&session), SessionState::Done);
 }
 
 #[test]
-fn a_client_that_the_server_leaves_has_not_left() {
+fn a_call_that_breaks_off_because_the_server_stops_does_not_pause_its_session() {
     let place = Place::new();
     fs::write(place.hold(), []).unwrap();
     let session = begin(&place.separations, Settings::default(), &place.upload);
@@ -194,4 +194,42 @@ fn a_session_is_removed_once() {
     let session = begin(&place.separations, Settings::default(), &place.upload);
     place.separations.delete(&session).unwrap();
     assert!(matches!(place.separations.delete(&session), Err(SessionError::NotFound(_))));
+}
+
+#[test]
+fn a_call_that_lost_its_session_to_another_cannot_pause_it() {
+    let place = Place::new();
+    fs::write(place.hold(), []).unwrap();
+    let session = begin(&place.separations, Settings::default(), &place.upload);
+    place.wait_until("held");
+    let [first, second] = [(); 2].map(|()| place.separations.take_over(&session).unwrap());
+    place.separations.client_left(&session, first);
+    assert_eq!(session.lifecycle(), State::Open(UploadState::Complete));
+    place.separations.client_left(&session, second);
+    assert!(session.lifecycle().is_pausing());
+    // Taken over while it pauses, it goes back to the queue.
+    place.separations.take_over(&session).unwrap();
+    assert_eq!(place.release(&session), SessionState::Done);
+}
+
+#[test]
+fn an_abandoned_form_leaves_nothing_unless_its_session_has_ended() {
+    let place = Place::new();
+    fs::write(place.hold(), []).unwrap();
+    let (session, _) = place.separations.create(Settings::default()).unwrap();
+    place.separations.add_bytes(&session, 0, &place.upload).unwrap();
+    place.wait_until("held");
+    std::thread::scope(|scope| {
+        let removed = scope.spawn(|| place.separations.form_abandoned(&session).unwrap());
+        wait_for(|| session.stop_requested());
+        fs::remove_file(place.hold()).unwrap();
+        assert!(removed.join().unwrap());
+    });
+    assert_eq!(place.separations.counts().open, 0);
+    assert!(!session.layout().directory().exists());
+
+    let (session, _) = place.separations.create(Settings::default()).unwrap();
+    assert!(place.separations.finish_upload(&session, 0, None).is_err());
+    assert!(!place.separations.form_abandoned(&session).unwrap());
+    assert_eq!(session.state(), SessionState::Failed, "it can tell why");
 }

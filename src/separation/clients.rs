@@ -1,0 +1,134 @@
+//! What clients do with sessions, reported as events to the scheduler.
+
+use std::sync::Arc;
+
+use super::{SeparationError, Separations};
+use crate::session::failure::SessionError;
+use crate::session::lifecycle::Event;
+use crate::session::live::ReadLease;
+use crate::session::{Added, Session};
+
+impl Separations {
+    /// Resumes a paused session; changes nothing for one that is scheduled or has ended.
+    ///
+    /// # Errors
+    /// [`SeparationError::QueueFull`], [`SeparationError::ShuttingDown`], `Storage`.
+    pub fn resume(&self, session: &Arc<Session>) -> Result<(), SeparationError> {
+        self.scheduler.admit(session, Event::ResumeRequested)
+    }
+
+    /// Gives a session to a new call and resumes it. Returns the call's number, with which the call reports that its
+    /// [client has left](Separations::client_left); earlier calls no longer [hold](Session::is_held_by) the session.
+    ///
+    /// # Errors
+    /// Those of [`Separations::resume`]; the session is given to the call in any case.
+    pub fn take_over(&self, session: &Arc<Session>) -> Result<u64, SeparationError> {
+        self.scheduler.take_over(session)
+    }
+
+    /// Registers a client that watches a session, which is resumed if its upload is complete and is not paused while
+    /// the lease lives.
+    ///
+    /// # Errors
+    /// Those of [`Separations::resume`].
+    pub fn watch(&self, session: &Arc<Session>) -> Result<ReadLease, SeparationError> {
+        let lease = session.read_lease();
+        self.scheduler.admit(session, Event::WatcherJoined)?;
+        Ok(lease)
+    }
+
+    /// The call with this number broke off: what the session's settings want in this case happens, unless another call
+    /// holds the session.
+    pub fn client_left(&self, session: &Arc<Session>, call: u64) {
+        let policy = session.manifest().settings.on_disconnect;
+        self.report(session, || {
+            let left = Event::ClientLeft { policy, watched: session.has_readers() };
+            session.is_held_by(call).then_some(left)
+        });
+    }
+
+    /// A call that only waited for the result broke off.
+    pub fn waiter_left(&self, session: &Arc<Session>) {
+        let policy = session.manifest().settings.on_disconnect;
+        self.report(session, || Some(Event::WaiterLeft { policy, watched: session.has_readers() }));
+    }
+
+    /// An upload form broke off before it was complete: the session is removed, unless it has ended by itself. Returns
+    /// whether it was removed.
+    ///
+    /// # Errors
+    /// Those of [`Separations::delete`].
+    pub fn form_abandoned(&self, session: &Arc<Session>) -> Result<bool, SessionError> {
+        self.scheduler.remove(session, Event::FormAbandoned)
+    }
+
+    /// Adds bytes to a session's upload, and resumes it if it is paused.
+    ///
+    /// # Errors
+    /// Those of [`Session::add_bytes`], where a refused upload has failed and released its slot. Those of
+    /// [`Separations::resume`].
+    pub fn add_bytes(
+        &self,
+        session: &Arc<Session>,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<u64, SeparationError> {
+        // Most bytes find it running, and need no lock.
+        if session.lifecycle().is_pausing() {
+            self.scheduler.admit(session, Event::BytesArrived)?;
+        }
+        let added = session.add_bytes(offset, bytes, self.limits().upload_bytes);
+        let Added { length, new } = added.inspect_err(|_| self.refuse(session))?;
+        self.emit(|observer| observer.uploaded(new));
+        Ok(length)
+    }
+
+    /// Finishes a session's upload, and resumes it if it is paused.
+    ///
+    /// # Errors
+    /// Those of [`Session::finish_upload`], where a refused upload has failed and released its slot. Those of
+    /// [`Separations::resume`].
+    pub fn finish_upload(
+        &self,
+        session: &Arc<Session>,
+        total: u64,
+        sha256: Option<&str>,
+    ) -> Result<(), SeparationError> {
+        let store = |upload| self.scheduler.finish_upload(session, &upload);
+        session.finish_upload(total, sha256, store).inspect_err(|_| self.refuse(session))?;
+        self.resume(session)
+    }
+
+    /// Fails a session if its upload was refused, and waits until it has released its slot.
+    fn refuse(&self, session: &Arc<Session>) {
+        if session.refusal().is_some() {
+            self.report(session, || Some(Event::UploadRefused));
+            self.scheduler.wait_closed(session);
+        }
+    }
+
+    /// Cancels a session; one that runs stops within a segment.
+    pub fn cancel(&self, session: &Arc<Session>) {
+        self.report(session, || Some(Event::CancelRequested));
+    }
+
+    /// Cancels a session if it has not ended, and removes it once it has stopped.
+    ///
+    /// # Errors
+    /// [`SessionError::NotFound`] if another call has removed it; `Storage`.
+    pub fn delete(&self, session: &Arc<Session>) -> Result<(), SessionError> {
+        self.scheduler.remove(session, Event::DeleteRequested).map(|_| ())
+    }
+
+    /// Reports an event after which the new state need not be written.
+    fn report(&self, session: &Arc<Session>, event: impl FnOnce() -> Option<Event>) {
+        if let Err(error) = self.scheduler.report_with(session, event) {
+            tracing::error!(session = %session.id(), %error, "cannot write the state");
+        }
+    }
+
+    /// Waits until a session that was cancelled has released its slot.
+    pub fn wait_stopped(&self, session: &Session) {
+        self.scheduler.wait_closed(session);
+    }
+}

@@ -1,0 +1,69 @@
+use super::*;
+
+fn manifest() -> Manifest {
+    let stems = vec!["vocals".parse().unwrap()];
+    let (model_rate, segment) = (Hertz(44_100), Frames(176_400));
+    let (model, columns) = ("mini".into(), None);
+    let plan = Plan { model, model_rate, segment, stems, overlap: 0.25, columns };
+    Manifest::new(SessionId::random(), Settings::default(), plan)
+}
+
+#[test]
+fn a_manifest_comes_back_as_it_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("session.json");
+    let mut written = manifest();
+    written.write(&path).unwrap();
+    written.state = SessionState::Failed;
+    written.failure =
+        Some(Failure::new(crate::proto::reason::ErrorReason::DiskFull, "full").with("free", 0));
+    written.write(&path).unwrap();
+    assert_eq!(Manifest::read(&path).unwrap(), written);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_is_no_manifest_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("session.json");
+    for text in ["", "{}", "[1]", "{\"format\": 1}", "{\"format\": -1}"] {
+        fs::write(&path, text).unwrap();
+        assert!(matches!(Manifest::read(&path), Err(ManifestError::Invalid(_))), "{text}");
+    }
+}
+
+#[test]
+fn a_newer_manifest_is_refused_by_its_version_whatever_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("session.json");
+    let text = r#"{"state": {"kind": "LATER"}, "format": 2}"#;
+    fs::write(&path, text).unwrap();
+    let error = Manifest::read(&path).unwrap_err();
+    assert!(matches!(error, ManifestError::Newer { version: 2 }), "{error}");
+    let mut same = manifest();
+    same.version = 3;
+    same.write(&path).unwrap();
+    let error = Manifest::read(&path).unwrap_err();
+    assert!(error.to_string().contains("version 3; this server reads up to version 1"));
+}
+
+/// Nothing is lost of a manifest that an earlier version has written.
+#[test]
+fn manifests_of_earlier_versions_are_read() {
+    let compat = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compat");
+    let folders = |path: &Path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    let versions = folders(&compat).map(|version| version.join("sessions"));
+    let mut read = 0;
+    for session in versions.filter(|path| path.is_dir()).flat_map(|path| folders(&path)) {
+        let path = session.join("session.json");
+        let written: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let manifest = Manifest::read(&path).unwrap();
+        let again = serde_json::to_vec(&manifest).unwrap();
+        let found: serde_json::Value = serde_json::from_slice(&again).unwrap();
+        for (key, value) in written.as_object().unwrap() {
+            assert_eq!(&found[key], value, "{key} of {}", session.display());
+        }
+        read += 1;
+    }
+    assert!(read >= 13, "{read} manifests");
+}
