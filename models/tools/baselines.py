@@ -18,7 +18,7 @@ def mixture(mix: np.ndarray) -> np.ndarray:
 
 
 def best_gain(mix: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """The mixture at the one gain that is best for this very excerpt and stem, which nobody could know."""
+    """The mixture at the one gain that is best for this very excerpt and stem, which is unknown in practice."""
     gains = (truth * mix).sum(axis=(1, 2), keepdims=True) / ((mix ** 2).sum() + 1e-9)
     return gains * mix
 

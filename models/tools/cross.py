@@ -3,9 +3,9 @@
     cross.py CHECKPOINT FOLDER [--splits seen unseen] [--count 26]
 
 A row is whose voices, a column whose accompaniments. In each cell are medians in dB: SDR of the vocals; the voice's energy
-that is missed where the voice is the louder one; the energy of what is taken for voice where it is not. Both are told
+that is missed where the voice is the louder one; the energy of what is taken for voice where it is not. Both are reported
 against the energy of the whole voice: the lower the better. The last column has no accompaniment, the last row no voice:
-there a leak is told against the mixture.
+there a leak is reported against the mixture.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from torch.nn import functional
 BINS = 1024  # the network sees these and no higher ones, up to 11 kHz
 TOP = 128  # of these the highest, whose mean stands for all above
 NARROW = 4  # all frequencies meet in so much fewer
-LOWEST = 2  # an offset of the recording reaches the bins below, which nobody hears, and none from here on
+LOWEST = 2  # an offset of the recording reaches the bins below, which are inaudible, and none from here on
 
 
 class Step(nn.Module):

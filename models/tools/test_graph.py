@@ -95,7 +95,7 @@ def test_graphs_compute_what_pytorch_does(changes: dict) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"multi_freqs": [0.5]}, "multi_freqs"),
         ({"t_emb": "cape", "cac": False}, "cac=False.*t_emb='cape'|t_emb='cape'.*cac=False"),
@@ -107,8 +107,8 @@ def test_graphs_compute_what_pytorch_does(changes: dict) -> None:
     ],
     ids=str,
 )
-def test_arguments_that_cannot_be_honoured_are_named(changes: dict, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_arguments_that_cannot_be_honoured_are_named(changes: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         build_graph(Checkpoint({**SMALL, **changes}, {}))
 
 

@@ -74,7 +74,7 @@ def spleeter_model(name: str, archive: Path, models: Path) -> str:
 
 
 def demucs_model(options: argparse.Namespace, name: str, files: list[Path]) -> str:
-    """Imports checkpoints that nobody published; answers the model's name."""
+    """Imports unpublished checkpoints; returns the model's name."""
     folder = options.work / "models" / name
     shutil.rmtree(folder, ignore_errors=True)
     stemwire(options, "models", "import", name, *files, "--allow-unverified")

@@ -85,7 +85,7 @@ class Company:
     def _worked(bench, server: Server) -> float:
         return busy(bench.cores) - spent(server.process.pid) - spent(os.getpid())
 
-    def told(self, more: str) -> str:
+    def note(self, more: str) -> str:
         cores, seconds = len(self.bench.cores), time.monotonic() - self.begun
         others = (self._worked(self.bench, self.server) - self.before) / seconds / cores
         return f"{more}; client and server on the same {cores} cores; others had {100 * max(0.0, others):.0f} % of them"
@@ -126,9 +126,9 @@ def first_stem(bench) -> tuple[Result, str | None]:
             call.cancel()
             ratios.append(latency / server.inferences()[before])
             bench.say(f"  {latency:.2f} s, of which inference {server.inferences()[before]:.2f} s")
-        told = company.told(f"{len(ratios)} sessions one after the other on a warm server")
+        note = company.note(f"{len(ratios)} sessions one after the other on a warm server")
     row = Row.of("first stem after the first 7.8 s: over one inference of HTDemucs", Spread.of(ratios), target=1.1, more_is_better=False)
-    return Result([row], told), None
+    return Result([row], note), None
 
 
 def get_stem(bench) -> tuple[Result, str | None]:
@@ -146,7 +146,7 @@ def get_stem(bench) -> tuple[Result, str | None]:
         )
         try:
             other = bare.stdout.readline().strip()
-            # Nobody else works on these cores meanwhile but the two servers and the client.
+            # Only the two servers and the client use these cores meanwhile.
             servers = [url, server.process.pid, other, bare.pid]
             before = spent(server.process.pid) + spent(bare.pid)
             measured = run([program, "measure", *servers, session, "vocals", rounds], bench.cores)
@@ -175,9 +175,9 @@ def eight_sessions(bench) -> tuple[Result, str | None]:
         client.separate(server.stub, wav(44_100))
         company = Company(bench, server)
         shares = [share_of(server, song, seconds) for _ in range(bench.pairs)]
-        told = company.told(f"{bench.pairs} rounds, {seconds:g} s of music each, mini, from the first frames of the last to begin on")
+        note = company.note(f"{bench.pairs} rounds, {seconds:g} s of music each, mini, from the first frames of the last to begin on")
     row = Row.of("eight sessions at once: frames of the least served over those of the best served", Spread.of(shares), target=0.8)
-    return Result([row], told), None
+    return Result([row], note), None
 
 
 def share_of(server: Server, song: bytes, seconds: float) -> float:

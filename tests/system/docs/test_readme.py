@@ -1,4 +1,4 @@
-"""What the README says is run as it stands there."""
+"""Programs, options and calls in README.md and docs/ work as documented."""
 import re
 import subprocess
 import sys
@@ -9,6 +9,8 @@ from ..repository import ROOT
 from ..stemwire_client import api
 
 README = (ROOT / "README.md").read_text()
+API = (ROOT / "docs" / "API.md").read_text()
+OPERATIONS = (ROOT / "docs" / "OPERATIONS.md").read_text()
 
 
 def blocks(language: str) -> list:
@@ -33,7 +35,7 @@ def test_the_python_client_prints_stems_until_the_session_is_done(server, tmp_pa
 
 def test_every_option_that_the_table_names_is_one(binary):
     help_text = subprocess.run([binary, "serve", "--help"], capture_output=True, text=True, check=True).stdout
-    table = README.split("### Settings")[1].split("##")[0]
+    table = OPERATIONS.split("## Options")[1].split("\n## ")[0]
     named = set(re.findall(r"`(--[a-z-]+)`", table))
     there = set(re.findall(r"^ +(?:-., )?(--[a-z-]+)", help_text, re.MULTILINE))
     assert named <= there, named - there
@@ -49,9 +51,25 @@ def test_every_option_is_a_variable_too(binary):
 
 
 def test_the_commands_call_services_that_there_are(server):
-    named = set(re.findall(r"/(stemwire\.v1\.\w+/\w+)", README))
+    named = set(re.findall(r"/(stemwire\.v1\.\w+/\w+)", README + API))
     proto = (ROOT / "proto/stemwire/v1/separation_service.proto").read_text()
     calls = {f"stemwire.v1.SeparationService/{name}" for name in re.findall(r"^  rpc (\w+)\(", proto, re.MULTILINE)}
     assert named and named <= calls
-    table = README.split("| call |")[1].split("### Settings")[0]
+    table = API.split("| call |")[1].split("###")[0]
     assert {f"stemwire.v1.SeparationService/{name}" for name in re.findall(r"`([A-Z]\w+)`", table)} == calls
+
+
+def test_every_link_of_the_documentation_leads_somewhere():
+    pages = [ROOT / "README.md", ROOT / "clients" / "README.md", ROOT / "models" / "README.md", *(ROOT / "docs").glob("*.md")]
+    for page in pages:
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", page.read_text()):
+            file = page.parent / target if target else page
+            assert file.exists(), f"{page.name}: {target}"
+            if anchor and file.suffix == ".md":
+                titles = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
+                anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+                assert anchor in anchors, f"{page.name}: {target}#{anchor}"
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150
