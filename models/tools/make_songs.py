@@ -3,7 +3,7 @@
 The split "voices" is the vocal stem alone, (1, 2, frames): four times as many singers for the same time.
 
 Song number n of a split depends on the seed, the split and n alone; songs already there are kept, so that the
-command can be stopped and started again, and run beside the training, which picks up new songs as they come.
+command can be stopped and started again, and run beside the training, which uses new songs as they are made.
 """
 
 from __future__ import annotations

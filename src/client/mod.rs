@@ -49,7 +49,7 @@ pub enum ClientError {
         /// What is wrong with it.
         problem: String,
     },
-    /// Nobody answers there.
+    /// No server answers there.
     #[error("cannot connect to {url}: {problem}")]
     Connect {
         /// The address.

@@ -23,10 +23,10 @@ const SEGMENT: Frames = Frames(343_980);
 const STEMS: usize = 4;
 
 /// Work that can be done again and again.
-type Stage = Box<dyn FnMut()>;
+type Step = Box<dyn FnMut()>;
 
 /// Makes a stage with all that it needs.
-type Prepare = fn() -> Stage;
+type Prepare = fn() -> Step;
 
 const STAGES: [(&str, Prepare); 9] = [
     ("decode mp3", decode),
@@ -64,7 +64,7 @@ fn main() {
 
 /// What callgrind counts, by this name.
 #[inline(never)]
-fn measured(stage: &mut Stage) {
+fn measured(stage: &mut Step) {
     stage();
 }
 
@@ -86,7 +86,7 @@ fn stems() -> Vec<Stereo> {
     vec![noise(SEGMENT.as_len()); STEMS]
 }
 
-fn decode() -> Stage {
+fn decode() -> Step {
     Box::new(|| {
         let song = Cursor::new(include_bytes!("../../models/demo/song.mp3"));
         let upload = Box::new(Complete(song));
@@ -98,7 +98,7 @@ fn decode() -> Stage {
     })
 }
 
-fn resample() -> Stage {
+fn resample() -> Step {
     let (from, to) = (Hertz(48_000), Hertz(44_100));
     let input = noise(Frames::resampled(SEGMENT, to, from).as_len());
     Box::new(move || {
@@ -114,7 +114,7 @@ fn spectra() -> Spectra {
     Spectra::new(StftShape { size: 4096, hop: 1024 }, SEGMENT, 1)
 }
 
-fn spectrum() -> Stage {
+fn spectrum() -> Step {
     let (mut spectra, mix) = (spectra(), noise(SEGMENT.as_len()));
     let mut spectrum = vec![0.0; 2 * Stereo::CHANNELS * spectra.shape().plane()];
     Box::new(move || {
@@ -123,7 +123,7 @@ fn spectrum() -> Stage {
     })
 }
 
-fn inverse_spectrum() -> Stage {
+fn inverse_spectrum() -> Step {
     let (mut spectra, mix) = (spectra(), noise(SEGMENT.as_len()));
     let mut spectrum = vec![0.0; 2 * Stereo::CHANNELS * spectra.shape().plane()];
     spectra.analyse(&mix, &mut spectrum);
@@ -137,7 +137,7 @@ fn inverse_spectrum() -> Stage {
     })
 }
 
-fn overlap_add() -> Stage {
+fn overlap_add() -> Step {
     let windows = Segmentation::new(SEGMENT, 0.25);
     let (weights, stems) = (windows.weights(), stems());
     let mut sums = OverlapAdd::new(STEMS, Frames::ZERO, Blend::Average);
@@ -149,7 +149,7 @@ fn overlap_add() -> Stage {
     })
 }
 
-fn encode(encoding: Encoding) -> Stage {
+fn encode(encoding: Encoding) -> Step {
     let stems = stems();
     Box::new(move || {
         for stem in &stems {
@@ -160,7 +160,7 @@ fn encode(encoding: Encoding) -> Stage {
     })
 }
 
-fn read_pcm() -> Stage {
+fn read_pcm() -> Step {
     let mut bytes = Vec::new();
     Encoding::S16Le.write_frames(&noise(SEGMENT.as_len()), &mut bytes);
     Box::new(move || {

@@ -1,7 +1,7 @@
 """A real browser for the tests of the page: Chromium, driven from outside, with a tap at its loudspeaker.
 
 What the page does wrong anywhere is an error of the test that it happens in: a request to another origin, a violation of
-the server's policy, an exception that nobody catches.
+the server's policy, an uncaught exception.
 """
 import base64
 import os

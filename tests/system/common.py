@@ -32,7 +32,7 @@ def check_refused(err: str, cause: str, remedy: str) -> None:
 
 
 def stems(folder: Path) -> dict:
-    """What a song's folder has, read by somebody else's reader."""
+    """The contents of a song's folder, read by an independent reader."""
     return {path.stem: soundfile.read(path, dtype="float32") for path in folder.iterdir()}
 
 

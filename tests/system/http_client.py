@@ -26,11 +26,11 @@ class Answer:
 
     def problem(self) -> tuple:
         """(status, code, reason) of a refusal, which has all that the contract says."""
-        told = self.json()
-        assert set(told) == {"code", "reason", "message", "remedy", "metadata", "request_id"}, told
-        assert told["request_id"] == self.headers["x-request-id"]
-        assert told["message"] and told["remedy"]
-        return self.status, told["code"], told["reason"]
+        reported = self.json()
+        assert set(reported) == {"code", "reason", "message", "remedy", "metadata", "request_id"}, reported
+        assert reported["request_id"] == self.headers["x-request-id"]
+        assert reported["message"] and reported["remedy"]
+        return self.status, reported["code"], reported["reason"]
 
 
 def exchange(server, method: str, path: str, body, headers: dict, timeout: float) -> Answer:
@@ -48,7 +48,7 @@ DOCUMENT: dict = {}
 
 
 def learn(server) -> None:
-    """Reads the document where nobody has; a server that wants a token for it need not be asked."""
+    """Reads the document once; a server that needs a token for it is not asked."""
     if not DOCUMENT and "--token" not in server.command:
         DOCUMENT.update(json.loads(exchange(server, "GET", "/openapi.json", None, {}, 30).body))
 
@@ -69,12 +69,12 @@ def described(method: str, path: str, answer: Answer) -> None:
         responses = {"default": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}}
     else:
         responses = operation["responses"]
-    told = responses.get(str(answer.status)) or responses["default"]
+    reported = responses.get(str(answer.status)) or responses["default"]
     assert answer.status < 300 or answer.status == 304 or "default" in responses, (method, path, answer.status)
     kind = answer.headers.get("content-type")
     if kind != "application/json" or method == "HEAD":
         return
-    schema = told["content"]["application/json"]["schema"]
+    schema = reported["content"]["application/json"]["schema"]
     jsonschema.validate(json.loads(answer.body), schema | {"components": DOCUMENT["components"]}, jsonschema.Draft202012Validator)
 
 
@@ -118,5 +118,5 @@ def wait_done(server, session_id: str, timeout: float = 60) -> dict:
 
 
 def environment() -> dict:
-    """For curl: no proxy and no settings of whoever runs the tests."""
+    """For curl: no proxy and no settings of the user who runs the tests."""
     return {name: value for name, value in os.environ.items() if "proxy" not in name.lower()} | {"HOME": "/nonexistent"}

@@ -20,7 +20,7 @@ def set_variables(environment, variables: dict) -> dict:
 
 
 def free_address() -> str:
-    """An address of this machine for who comes back to it. Nobody gets it by chance meanwhile who wants any port, as
+    """An address of this machine for clients that return to it. No other process gets it by chance meanwhile, as
     every connection does for its own end."""
     given = Path("/proc/sys/net/ipv4/ip_local_port_range")
     lowest = int(given.read_text().split()[0]) if given.exists() else 32_768

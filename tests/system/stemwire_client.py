@@ -124,7 +124,7 @@ class Background(threading.Thread):
     def run(self):
         try:
             self.value = self.work()
-        except BaseException as error:  # told where the result is asked for
+        except BaseException as error:  # raised where the result is used
             self.failure = error
 
     def result(self, timeout: float = 120):

@@ -102,7 +102,7 @@ test("a browser that keeps nothing is no reason to fail", () => {
   localStorage.setItem = () => {
     throw new DOMException("full", "QuotaExceededError");
   };
-  remember({ sessionId: "unkept", name: "x", bytes: 1 });
+  remember({ sessionId: "forgotten", name: "x", bytes: 1 });
   localStorage.setItem = setItem;
-  assert.equal(remembered("unkept"), undefined);
+  assert.equal(remembered("forgotten"), undefined);
 });

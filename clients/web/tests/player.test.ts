@@ -40,7 +40,7 @@ test("however long the song, a minute of it is kept", () => {
   assert.equal(held.length, BEHIND_S + 1);
   slices.put("vocals", 9_999 + AHEAD_S, slice());
   slices.evict(100);
-  assert.equal(slices.all(9_999), null, "after a jump the old place is let go");
+  assert.equal(slices.all(9_999), null, "after a jump the old slices are dropped");
 });
 
 const gains = (made: ReturnType<typeof faders>) => Object.fromEntries(made.map(({ stem, gain }) => [stem, gain.value]));

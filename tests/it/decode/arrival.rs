@@ -15,7 +15,7 @@ use stemwire::decode::{DecodeLimits, Decoder, Input};
 const RATE: u32 = 32_000;
 const SECONDS: f64 = 4.0;
 
-/// Every container with every codec: what FFmpeg is told, the name, and whether the packets can be
+/// Every container with every codec: FFmpeg's arguments, the name, and whether the packets can be
 /// found before the end has arrived.
 const FILES: [(&str, &str, bool); 13] = [
     ("-c:a pcm_s16le", "a.wav", true),

@@ -1,4 +1,4 @@
-//! Damaged uploads: what is lost becomes silence, is told, and nothing else suffers.
+//! Damaged uploads: lost audio becomes silence and is reported, and nothing else changes.
 
 use crate::support::ffmpeg::{Workshop, signal};
 use crate::support::{Decoded, decode};

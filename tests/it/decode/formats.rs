@@ -167,7 +167,7 @@ fn fragments_are_trimmed_by_their_edit_list() {
     let bytes = workshop.make(&signal(44_100, 2, SECONDS), arguments, "fragments.mp4");
     let decoded = decode(&bytes).unwrap();
     assert_eq!(decoded.only().len(), (SECONDS * 44_100.0) as usize);
-    // Whether FFmpeg heeds the list of a file in fragments depends on its version. Told not to, it
+    // Whether FFmpeg heeds the list of a file in fragments depends on its version. Without it, it
     // gives the packets as they are: a delay of 1024 frames in front, and the last one whole.
     let packets = workshop.stereo_of(&["-ignore_editlist", "1", "-i", "fragments.mp4"], 2);
     assert_eq!(packets.len(), 40 * 1024);

@@ -14,12 +14,12 @@ use crate::support::mutate::mend_ogg;
 use crate::support::process::in_own_process;
 
 /// Counts panics, and hands them on.
-fn count_panics(hand_on: impl Fn(&PanicHookInfo<'_>) + Send + Sync + 'static) -> Arc<AtomicU64> {
+fn count_panics(next_hook: impl Fn(&PanicHookInfo<'_>) + Send + Sync + 'static) -> Arc<AtomicU64> {
     let counted = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&counted);
     panic::set_hook(Box::new(move |info| {
         counter.fetch_add(1, Ordering::SeqCst);
-        hand_on(info);
+        next_hook(info);
     }));
     counted
 }

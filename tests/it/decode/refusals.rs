@@ -64,8 +64,8 @@ fn headers_that_promise_too_much_are_refused() {
 fn a_chain_without_end_is_refused() {
     let links = |count| wav(1, 2, 44_100, 16, 1).repeat(count);
     assert_eq!(decode(&links(1000)).unwrap().report.links, 1000);
-    let told = "the WAV file has more than 1000 streams";
-    check(&links(1001), told);
+    let message = "the WAV file has more than 1000 streams";
+    check(&links(1001), message);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn codecs_that_are_not_decoded_are_named() {
     // FFmpeg cannot write it: frames whose headers name no bit rate.
     let frame = [&[0xff, 0xfb, 0x00, 0x64][..], &[0; 1300]].concat();
     check(&frame.repeat(5), "MP3 of free format in MP3 is not supported");
-    // Few builds of FFmpeg can write it; its first page is told by what it begins with.
+    // Few builds of FFmpeg can write it; its first page is recognised by its first bytes.
     let mut bytes = workshop.make(&signal(44_100, 2, 0.3), "-c:a libopus -ar 48000", "b.ogg");
     bytes[28..36].copy_from_slice(b"Speex   ");
     mend_ogg(&mut bytes);
@@ -135,8 +135,8 @@ fn high_efficiency_aac_is_refused_and_not_decoded_by_half() {
     let mut bytes = workshop.make(&signal(44_100, 2, 0.3), "-c:a aac", "a.m4a");
     assert!(decode(&bytes).is_ok());
     // LC at 44.1 kHz with two channels, and behind it: an extension, SBR, of which there is none.
-    let told = [0x12, 0x10, 0x56, 0xe5, 0x00];
-    let at = bytes.windows(5).position(|window| window == told).unwrap();
+    let message = [0x12, 0x10, 0x56, 0xe5, 0x00];
+    let at = bytes.windows(5).position(|window| window == message).unwrap();
     bytes[at + 4] = 0x80;
     check(&bytes, "high-efficiency AAC (HE-AAC) in MP4 is not supported");
     // Half the rate of the container, and no word about why.

@@ -86,11 +86,11 @@ impl Engine for LateEngine {
 
     fn stopper(&mut self) -> Option<Stopper> {
         let stop = self.real.stopper()?;
-        let (told, asked) = sync_channel(1);
+        let (started, asked) = sync_channel(1);
         self.asked = Some(asked);
         Some(Arc::new(move || {
             stop();
-            told.send(()).unwrap();
+            started.send(()).unwrap();
         }))
     }
 }

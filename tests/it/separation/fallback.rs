@@ -1,4 +1,4 @@
-//! An engine that fails gives its place to the next, and the stems show no trace of it but what was told.
+//! A failing engine is replaced by the next, and only the reported change shows it in the stems.
 
 use std::fs;
 use std::path::Path;
@@ -12,8 +12,8 @@ use stemwire::separation::Separations;
 use stemwire::session::settings::Normalization;
 use stemwire::session::{Session, SessionState, Settings};
 
+use crate::support::environment::{FakeEngine, Fault, TestEnvironment, cards};
 use crate::support::pipeline::{begin, separate, stem, wav};
-use crate::support::stage::{Fault, Script, Stage, cards};
 
 const FOUR: &str = "drums bass other vocals";
 
@@ -38,21 +38,21 @@ fn song(frames: usize) -> Stereo {
 }
 
 /// Data, models and engines of one test.
-struct Place {
+struct Fixture {
     folder: tempfile::TempDir,
-    stage: Stage,
+    stage: TestEnvironment,
 }
 
-impl Place {
-    fn new(scripts: &[(&str, Script)]) -> Place {
+impl Fixture {
+    fn new(scripts: &[(&str, FakeEngine)]) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("models")).unwrap();
-        Place { folder, stage: Stage::new(scripts) }
+        Fixture { folder, stage: TestEnvironment::new(scripts) }
     }
 
     /// Models `a` and `b` with the same stems and segments.
-    fn of_two(a: Script, b: Script) -> Place {
-        let place = Place::new(&[("a", a), ("b", b)]);
+    fn of_two(a: FakeEngine, b: FakeEngine) -> Fixture {
+        let place = Fixture::new(&[("a", a), ("b", b)]);
         cards(&place.models(), &[("a", FOUR, SEGMENT), ("b", FOUR, SEGMENT)]);
         place
     }
@@ -70,19 +70,19 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Fixture {
     fn drop(&mut self) {
         self.stage.release();
     }
 }
 
-fn fails(at: usize, fault: Fault) -> Script {
-    Script { fails: Some((at, fault)), ..Script::default() }
+fn fails(at: usize, fault: Fault) -> FakeEngine {
+    FakeEngine { fails: Some((at, fault)), ..FakeEngine::default() }
 }
 
 /// What the stem is when nothing fails.
-fn undisturbed(script: Script, settings: Settings, frames: usize) -> Stereo {
-    let place = Place::of_two(script, Script::default());
+fn undisturbed(script: FakeEngine, settings: Settings, frames: usize) -> Stereo {
+    let place = Fixture::of_two(script, FakeEngine::default());
     let separations = place.open(&["a"]);
     stem(&separate(&separations, settings, &wav(&song(frames), 44_100)), "bass")
 }
@@ -102,9 +102,9 @@ fn steepest(stem: &Stereo) -> f32 {
 
 #[track_caller]
 fn check_takeover(at: usize, fault: Fault, reason: ChangeReason) {
-    let mut place = Place::of_two(fails(at, fault), Script::default());
+    let mut place = Fixture::of_two(fails(at, fault), FakeEngine::default());
     if let Fault::Slow | Fault::Hang = fault {
-        place.stage = place.stage.clone().with_patience(HANGS);
+        place.stage = place.stage.clone().with_time_limit(HANGS);
     }
     let separations = place.open(&["a", "b"]);
     let session = separate(&separations, Settings::default(), &wav(&song(SONG), 44_100));
@@ -114,7 +114,7 @@ fn check_takeover(at: usize, fault: Fault, reason: ChangeReason) {
     assert_eq!((change.reason, change.frame), (reason, Frames(at as u64 * STRIDE)));
     assert_eq!(manifest.engine.as_ref().unwrap().model, "b");
     assert!(change.message.contains("model a"), "{}", change.message);
-    let whole = undisturbed(Script::default(), Settings::default(), SONG);
+    let whole = undisturbed(FakeEngine::default(), Settings::default(), SONG);
     assert!(furthest(&stem(&session, "bass"), &whole) < 1e-6);
 }
 
@@ -140,26 +140,26 @@ fn an_engine_that_takes_too_long_is_stopped_or_given_up() {
 
 #[test]
 fn one_failure_is_only_tried_again() {
-    let once = Script { times: 1, ..fails(4, Fault::Error) };
-    let place = Place::of_two(once, Script::default());
+    let once = FakeEngine { times: 1, ..fails(4, Fault::Error) };
+    let place = Fixture::of_two(once, FakeEngine::default());
     let separations = place.open(&["a", "b"]);
     let session = separate(&separations, Settings::default(), &wav(&song(SONG), 44_100));
     assert!(session.manifest().engine_changes.is_empty());
     assert_eq!(place.stage.calls("b"), 0);
-    let whole = undisturbed(Script::default(), Settings::default(), SONG);
+    let whole = undisturbed(FakeEngine::default(), Settings::default(), SONG);
     assert_eq!(stem(&session, "bass"), whole);
 }
 
 #[track_caller]
 fn check_seam(at: usize, settings: Settings, segment: usize) {
-    let quiet = Script { gain: 0.5, ..Script::default() };
-    let place = Place::new(&[("a", fails(at, Fault::Error)), ("b", quiet)]);
+    let quiet = FakeEngine { gain: 0.5, ..FakeEngine::default() };
+    let place = Fixture::new(&[("a", fails(at, Fault::Error)), ("b", quiet)]);
     cards(&place.models(), &[("a", FOUR, SEGMENT), ("b", FOUR, segment)]);
     let separations = place.open(&["a", "b"]);
     let session = separate(&separations, settings.clone(), &wav(&song(SONG), 44_100));
     let found = stem(&session, "bass");
     assert_eq!(found.len(), SONG);
-    let before = steepest(&undisturbed(Script::default(), settings, SONG));
+    let before = steepest(&undisturbed(FakeEngine::default(), settings, SONG));
     assert!(steepest(&found) < before + 1e-4, "{} instead of {before}", steepest(&found));
     let frame = session.manifest().engine_changes[0].frame.as_len();
     let power = |range: std::ops::Range<usize>| -> f32 {
@@ -185,8 +185,8 @@ fn different_engines_leave_no_step_at_the_seam() {
 #[test]
 fn even_without_an_overlap_a_tenth_of_a_second_fades() {
     let cut = Settings { overlap: Some(0.0), ..Settings::default() };
-    let quiet = Script { gain: 0.5, ..Script::default() };
-    let place = Place::of_two(fails(3, Fault::Error), quiet);
+    let quiet = FakeEngine { gain: 0.5, ..FakeEngine::default() };
+    let place = Fixture::of_two(fails(3, Fault::Error), quiet);
     let separations = place.open(&["a", "b"]);
     let session = separate(&separations, cut, &wav(&song(SONG), 44_100));
     let frame = session.manifest().engine_changes[0].frame;
@@ -200,8 +200,8 @@ fn even_without_an_overlap_a_tenth_of_a_second_fades() {
 
 #[test]
 fn the_real_engine_again_leaves_no_trace() {
-    let real = Script { real: true, ..Script::default() };
-    let place = Place::new(&[("a", real), ("mini", real)]);
+    let real = FakeEngine { real: true, ..FakeEngine::default() };
+    let place = Fixture::new(&[("a", real), ("mini", real)]);
     let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mini");
     let copy = place.models().join("a");
     fs::create_dir(&copy).unwrap();
@@ -213,7 +213,7 @@ fn the_real_engine_again_leaves_no_trace() {
     let upload = wav(&song(11 * 44_100 + 77), 44_100);
     let separations = place.open(&["a", "mini"]);
     let whole = separate(&separations, Settings::default(), &upload);
-    place.stage.set("a", Script { fails: Some((2, Fault::Error)), ..real });
+    place.stage.set("a", FakeEngine { fails: Some((2, Fault::Error)), ..real });
     let session = separate(&separations, Settings::default(), &upload);
     assert_eq!(session.manifest().engine_changes.len(), 1);
     assert!(place.stage.calls("mini") > 0);
@@ -227,10 +227,10 @@ fn the_real_engine_again_leaves_no_trace() {
 /// those of the two together must, also where one fades out.
 #[track_caller]
 fn check_pair(first: &str, second: &str, at: usize) {
-    let quarter = Script { gain: 0.25, tilt: 0.0, ..Script::default() };
-    let script = |name: &str| Script { real: name != "a", ..quarter };
-    let failing = Script { fails: Some((at, Fault::Error)), ..script(first) };
-    let place = Place::new(&[(first, failing), (second, script(second))]);
+    let quarter = FakeEngine { gain: 0.25, tilt: 0.0, ..FakeEngine::default() };
+    let script = |name: &str| FakeEngine { real: name != "a", ..quarter };
+    let failing = FakeEngine { fails: Some((at, Fault::Error)), ..script(first) };
+    let place = Fixture::new(&[(first, failing), (second, script(second))]);
     cards(&place.models(), &[("a", FOUR, SEGMENT)]);
     let separations = place.open(&[first, second]);
     let song = song(14 * 44_100 + 77);
@@ -258,7 +258,7 @@ fn windows_that_are_summed_follow_those_that_are_averaged_and_the_other_way_roun
 }
 
 #[track_caller]
-fn check_failure(place: &Place, engines: &[&str], settings: Settings, reason: ErrorReason) {
+fn check_failure(place: &Fixture, engines: &[&str], settings: Settings, reason: ErrorReason) {
     let separations = place.open(engines);
     let session = begin(&separations, settings, &wav(&song(SONG), 44_100));
     assert_eq!(separations.wait(&session, Duration::from_secs(60)), SessionState::Failed);
@@ -275,14 +275,14 @@ fn check_failure(place: &Place, engines: &[&str], settings: Settings, reason: Er
 
 #[test]
 fn where_nobody_can_take_over_the_session_fails_with_what_it_has() {
-    let both = Place::of_two(fails(4, Fault::Error), fails(0, Fault::Panic));
+    let both = Fixture::of_two(fails(4, Fault::Error), fails(0, Fault::Panic));
     check_failure(&both, &["a", "b"], Settings::default(), ErrorReason::EngineFailed);
     assert!(both.stage.calls("b") >= 2, "it was tried again");
 
-    let alone = Place::of_two(fails(4, Fault::Error), Script::default());
+    let alone = Fixture::of_two(fails(4, Fault::Error), FakeEngine::default());
     check_failure(&alone, &["a"], Settings::default(), ErrorReason::EngineFailed);
 
-    let forbidden = Place::of_two(fails(4, Fault::Error), Script::default());
+    let forbidden = Fixture::of_two(fails(4, Fault::Error), FakeEngine::default());
     let settings = Settings { allow_fallback: false, ..Settings::default() };
     check_failure(&forbidden, &["a", "b"], settings, ErrorReason::EngineFailed);
     assert_eq!(forbidden.stage.calls("b"), 0);
@@ -290,7 +290,7 @@ fn where_nobody_can_take_over_the_session_fails_with_what_it_has() {
 
 #[test]
 fn an_engine_that_lacks_a_wanted_stem_does_not_take_over() {
-    let place = Place::new(&[("a", fails(4, Fault::Error))]);
+    let place = Fixture::new(&[("a", fails(4, Fault::Error))]);
     let models = [("a", FOUR, SEGMENT), ("two", "vocals accompaniment", SEGMENT)];
     cards(&place.models(), &models);
     check_failure(&place, &["a", "two"], Settings::default(), ErrorReason::NoFallbackForStem);
@@ -307,7 +307,7 @@ fn an_engine_that_lacks_a_wanted_stem_does_not_take_over() {
 
 #[test]
 fn a_session_that_names_a_model_may_fall_back_too() {
-    let place = Place::of_two(Script::default(), fails(4, Fault::Error));
+    let place = Fixture::of_two(FakeEngine::default(), fails(4, Fault::Error));
     let separations = place.open(&["a", "b"]);
     let settings = Settings { model: Some("b".into()), ..Settings::default() };
     let session = separate(&separations, settings, &wav(&song(SONG), 44_100));
@@ -331,17 +331,17 @@ fn again(separations: &Separations, session: &Arc<Session>) -> Arc<Session> {
 /// Ends the server when so many segments are committed, each time, and goes on with another.
 #[track_caller]
 fn check_restarts(moments: &[u64]) {
-    let quiet = Script { gain: 0.5, ..Script::default() };
+    let quiet = FakeEngine { gain: 0.5, ..FakeEngine::default() };
     let upload = wav(&song(SONG), 44_100);
     let whole = {
-        let place = Place::of_two(fails(3, Fault::Error), quiet);
+        let place = Fixture::of_two(fails(3, Fault::Error), quiet);
         let separations = place.open(&["a", "b"]);
         stem(&separate(&separations, Settings::default(), &upload), "bass")
     };
-    let place = Place::of_two(fails(3, Fault::Error), quiet);
+    let place = Fixture::of_two(fails(3, Fault::Error), quiet);
     // It goes no further until the server ends.
     let stops_after = |segments: u64| {
-        place.stage.set("b", Script { fails: Some((segments as usize, Fault::Slow)), ..quiet });
+        place.stage.set("b", FakeEngine { fails: Some((segments as usize, Fault::Slow)), ..quiet });
     };
     stops_after(moments[0] - 3);
     let mut separations = place.open(&["a", "b"]);
@@ -376,7 +376,7 @@ fn a_restart_after_the_takeover_gives_the_same_bytes() {
 #[test]
 fn a_segment_that_killed_the_process_twice_goes_to_the_next_engine() {
     // It goes no further until the server ends.
-    let place = Place::of_two(fails(2, Fault::Slow), Script::default());
+    let place = Fixture::of_two(fails(2, Fault::Slow), FakeEngine::default());
     let mut separations = place.open(&["a", "b"]);
     let mut session = begin(&separations, Settings::default(), &wav(&song(SONG), 44_100));
     wait_for("a commit", || session.manifest().commit.segments >= 2);
@@ -401,7 +401,7 @@ fn a_segment_that_killed_the_process_twice_goes_to_the_next_engine() {
 
 #[test]
 fn an_engine_that_fails_again_and_again_is_left_out_until_it_works() {
-    let place = Place::of_two(fails(0, Fault::Error), Script::default());
+    let place = Fixture::of_two(fails(0, Fault::Error), FakeEngine::default());
     let separations = place.open(&["a", "b"]);
     let upload = wav(&song(SONG), 44_100);
     let breakers = separations.chain().circuit_breakers();
@@ -424,7 +424,7 @@ fn an_engine_that_fails_again_and_again_is_left_out_until_it_works() {
     let refused = separations.create(stubborn).unwrap_err().to_string();
     assert!(refused.contains("model a"), "{refused}");
 
-    place.stage.set("a", Script::default());
+    place.stage.set("a", FakeEngine::default());
     wait_for("a probe", || breakers.is_closed("a"));
     let session = separate(&separations, Settings::default(), &upload);
     assert_eq!(session.manifest().plan.model, "a");
@@ -433,8 +433,8 @@ fn an_engine_that_fails_again_and_again_is_left_out_until_it_works() {
 
 #[test]
 fn nothing_waits_for_an_engine_that_hangs() {
-    let mut place = Place::of_two(fails(2, Fault::Hang), Script::default());
-    place.stage = place.stage.clone().with_patience(HANGS);
+    let mut place = Fixture::of_two(fails(2, Fault::Hang), FakeEngine::default());
+    place.stage = place.stage.clone().with_time_limit(HANGS);
     let separations = place.open(&["a"]);
     let session = begin(&separations, Settings::default(), &wav(&song(SONG), 44_100));
     assert_eq!(separations.wait(&session, Duration::from_secs(60)), SessionState::Failed);

@@ -10,8 +10,8 @@ use stemwire::model::Catalog;
 use stemwire::session::settings::Normalization;
 use stemwire::session::{SessionState, Settings};
 
+use crate::support::environment::{FakeEngine, TestEnvironment, cards};
 use crate::support::pipeline::{runtime, separate, stem, wav};
-use crate::support::stage::{Script, Stage, cards};
 
 const STEMS: &str = "drums bass other vocals";
 const SEGMENT: usize = 32_768;
@@ -35,7 +35,7 @@ fn separated(normalization: Normalization, audio: &Stereo) -> (usize, Stereo) {
     let models = folder.path().join("models");
     fs::create_dir(&models).unwrap();
     cards(&models, &[("a", STEMS, SEGMENT)]);
-    let stage = Stage::new(&[("a", Script { tilt: 0.0, ..Script::default() })]);
+    let stage = TestEnvironment::new(&[("a", FakeEngine { tilt: 0.0, ..FakeEngine::default() })]);
     let separations = stage.separations(&folder.path().join("data"), &models, &["a"]);
     let settings = Settings { normalization, ..Settings::default() };
     let bass = stem(&separate(&separations, settings, &wav(audio, 44_100)), "bass");
@@ -77,7 +77,7 @@ fn a_pause_in_the_upload_and_a_restart_within_silence_change_no_byte() {
     let models = folder.path().join("models");
     fs::create_dir(&models).unwrap();
     cards(&models, &[("a", STEMS, SEGMENT)]);
-    let stage = Stage::new(&[("a", Script { tilt: 0.0, ..Script::default() })]);
+    let stage = TestEnvironment::new(&[("a", FakeEngine { tilt: 0.0, ..FakeEngine::default() })]);
     let open = || stage.separations(&folder.path().join("data"), &models, &["a"]);
     let separations = open();
     let (session, _) = separations.create(Settings::default()).unwrap();

@@ -12,21 +12,21 @@ use stemwire::session::failure::SessionError;
 use stemwire::session::lifecycle::{State, StopReason, UploadState};
 use stemwire::session::{Session, SessionState, Settings};
 
+use crate::support::environment::{FakeEngine, TestEnvironment, cards};
 use crate::support::pipeline::{DECODER, begin, wav};
-use crate::support::stage::{Script, Stage, cards};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Data, and engines that return at once. A decoder keeps its session in its slot while it is held.
-struct Place {
+struct Fixture {
     separations: Separations,
     upload: Vec<u8>,
     // Goes last.
     folder: tempfile::TempDir,
 }
 
-impl Place {
-    fn new() -> Place {
+impl Fixture {
+    fn new() -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         let [data, models] = ["data", "models"].map(|name| folder.path().join(name));
         for folder in [&data, &models] {
@@ -36,11 +36,11 @@ impl Place {
         std::os::unix::fs::symlink(DECODER, data.join("decoder")).unwrap();
         let decoder =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/held_decoder.sh");
-        let stage = Stage::new(&[("a", Script::default())]);
+        let stage = TestEnvironment::new(&[("a", FakeEngine::default())]);
         let separations = stage.separations_by(&decoder, &data, &models, &["a"]);
         let samples: Vec<f32> = (0..100_000).map(|at| (at as f32 * 0.01).sin() * 0.5).collect();
         let upload = wav(&Stereo::from_planes(samples.clone(), samples).unwrap(), 44_100);
-        Place { separations, upload, folder }
+        Fixture { separations, upload, folder }
     }
 
     /// The file that makes a decoder hold its session's slot.
@@ -88,7 +88,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Fixture {
     fn drop(&mut self) {
         // Decoders that are held end.
         let _ = fs::remove_file(self.hold());
@@ -105,7 +105,7 @@ fn wait_for(condition: impl Fn() -> bool) {
 
 #[test]
 fn a_session_that_is_done_has_released_its_slot_and_left_only_its_results() {
-    let place = Place::new();
+    let place = Fixture::new();
     for _ in 0..5 {
         let session = begin(&place.separations, Settings::default(), &place.upload);
         assert_eq!(place.separations.wait(&session, PATIENCE), SessionState::Done);
@@ -119,7 +119,7 @@ fn a_session_that_is_done_has_released_its_slot_and_left_only_its_results() {
 
 #[test]
 fn a_session_whose_upload_is_refused_has_released_its_slot() {
-    let place = Place::new();
+    let place = Fixture::new();
     let (session, _) = place.separations.create(Settings::default()).unwrap();
     place.separations.add_bytes(&session, 0, &place.upload).unwrap();
     let wrong = "00".repeat(32);
@@ -135,7 +135,7 @@ fn a_session_whose_upload_is_refused_has_released_its_slot() {
 
 #[test]
 fn a_session_can_be_cancelled_while_it_pauses() {
-    let place = Place::new();
+    let place = Fixture::new();
     let session = place.pausing(false);
     place.separations.cancel(&session);
     assert_eq!(place.release(&session), SessionState::Cancelled);
@@ -143,7 +143,7 @@ fn a_session_can_be_cancelled_while_it_pauses() {
 
 #[test]
 fn bytes_or_the_end_of_the_upload_resume_a_session_that_pauses() {
-    let place = Place::new();
+    let place = Fixture::new();
     let session = place.pausing(false);
     place.finish(&session);
     assert_eq!(place.release(&session), SessionState::Done);
@@ -160,7 +160,7 @@ fn bytes_or_the_end_of_the_upload_resume_a_session_that_pauses() {
 
 #[test]
 fn a_watcher_resumes_a_session_that_pauses_and_keeps_one_from_pausing() {
-    let place = Place::new();
+    let place = Fixture::new();
     let session = place.pausing(true);
     let _watching = place.separations.watch(&session).unwrap();
     assert_eq!(place.release(&session), SessionState::Done);
@@ -177,7 +177,7 @@ fn a_watcher_resumes_a_session_that_pauses_and_keeps_one_from_pausing() {
 
 #[test]
 fn a_call_that_breaks_off_because_the_server_stops_does_not_pause_its_session() {
-    let place = Place::new();
+    let place = Fixture::new();
     fs::write(place.hold(), []).unwrap();
     let session = begin(&place.separations, Settings::default(), &place.upload);
     place.wait_until("held");
@@ -190,7 +190,7 @@ fn a_call_that_breaks_off_because_the_server_stops_does_not_pause_its_session() 
 
 #[test]
 fn a_session_is_removed_once() {
-    let place = Place::new();
+    let place = Fixture::new();
     let session = begin(&place.separations, Settings::default(), &place.upload);
     place.separations.delete(&session).unwrap();
     assert!(matches!(place.separations.delete(&session), Err(SessionError::NotFound(_))));
@@ -198,7 +198,7 @@ fn a_session_is_removed_once() {
 
 #[test]
 fn a_call_that_lost_its_session_to_another_cannot_pause_it() {
-    let place = Place::new();
+    let place = Fixture::new();
     fs::write(place.hold(), []).unwrap();
     let session = begin(&place.separations, Settings::default(), &place.upload);
     place.wait_until("held");
@@ -214,7 +214,7 @@ fn a_call_that_lost_its_session_to_another_cannot_pause_it() {
 
 #[test]
 fn an_abandoned_form_leaves_nothing_unless_its_session_has_ended() {
-    let place = Place::new();
+    let place = Fixture::new();
     fs::write(place.hold(), []).unwrap();
     let (session, _) = place.separations.create(Settings::default()).unwrap();
     place.separations.add_bytes(&session, 0, &place.upload).unwrap();

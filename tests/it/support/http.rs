@@ -1,4 +1,4 @@
-//! An HTTP server of one file that breaks off, lacks ranges, or refuses, as told.
+//! An HTTP server of one file that breaks off, lacks ranges, or refuses, on request.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

@@ -4,13 +4,13 @@
 #![allow(unreachable_pub)]
 
 pub mod compare;
+pub mod environment;
 pub mod ffmpeg;
 pub mod golden;
 pub mod http;
 pub mod mutate;
 pub mod pipeline;
 pub mod process;
-pub mod stage;
 pub mod uploads;
 
 use stemwire::audio::{Hertz, Stereo};

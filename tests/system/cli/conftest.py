@@ -44,7 +44,7 @@ def runtimes(binary, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def here(runtimes, tmp_path) -> dict:
-    """Variables of somebody who has both and has never tried them."""
+    """The environment of a user who has both and has never measured them."""
     cache = tmp_path / "cache"
     shutil.copytree(runtimes, cache, copy_function=os.link)
     (cache / "stemwire" / "trials.toml").unlink(missing_ok=True)
@@ -55,7 +55,7 @@ def here(runtimes, tmp_path) -> dict:
 
 @pytest.fixture
 def cpu_only(here) -> dict:
-    """Variables of somebody who has the CPU's build alone."""
+    """The environment of a user who has the CPU build alone."""
     for folder in library_folders(here, "openvino"):
         shutil.rmtree(folder)
     return here

@@ -53,30 +53,30 @@ def test_serve_measures_every_model_and_separate_only_the_one_that_it_uses(cli, 
     options = ("--engines", "mini", "--models-dir", str(tmp_path / "models"))
     make_fastest(here, "cpu")
     server = start(*options, variables=here)
-    told = executions(server)
-    assert told["own"].reason == "the library selected for mini has no other provider, and only one library can be loaded"
-    assert not told["own"].trials and "measuring" not in server.said()
+    reported = executions(server)
+    assert reported["own"].reason == "the library selected for mini has no other provider, and only one library can be loaded"
+    assert not reported["own"].trials and "measuring" not in server.said()
     make_fastest(here, "openvino")
     server = start(*options, variables=here)
     # The result of separate for mini is used; of two models that differ only in their names one is measured.
     assert re.findall(r"measuring the fastest provider for (.*), (model . of 3)", server.said()) == [("mini-spleeter", "model 2 of 3")]
-    told = executions(server)
-    assert list(told) == ["mini", "mini-spleeter", "own"]
-    for name, execution in told.items():
+    reported = executions(server)
+    assert list(reported) == ["mini", "mini-spleeter", "own"]
+    for name, execution in reported.items():
         assert [execution_of(trial) for trial in execution.trials] == [("openvino", "f32")]
         done = client.separate(server.stub, wav(music(6)), client.Config(model=name)).done
         assert execution_of(done.engine) == execution_of(execution)
     server.terminate()
     server.restart()
-    assert "measuring" not in server.said() and executions(server) == told
+    assert "measuring" not in server.said() and executions(server) == reported
 
 
 @pytest.mark.parametrize("option", ["--autotune-time", "--trial-time"])
 def test_without_time_for_autotune_the_cpu_is_selected(here, start, option):
     server = start(option, "0s", variables=here)
-    told = executions(server)
-    assert "time limit" in told["mini"].reason
-    for execution in told.values():
+    reported = executions(server)
+    assert "time limit" in reported["mini"].reason
+    for execution in reported.values():
         assert (*execution_of(execution), len(execution.trials)) == ("cpu", "f32", 0)
     assert not (here["XDG_CACHE_HOME"] / "stemwire" / "trials.toml").exists()
 
@@ -89,8 +89,8 @@ def test_autotune_has_the_time_limits_of_engines(here, start):
 
 def test_with_one_provider_nothing_is_measured(cli, cpu_only, start):
     server = start(variables=cpu_only)
-    for told in executions(server).values():
-        assert (*execution_of(told), told.reason, len(told.trials)) == ("cpu", "f32", "no other provider is installed", 0)
+    for reported in executions(server).values():
+        assert (*execution_of(reported), reported.reason, len(reported.trials)) == ("cpu", "f32", "no other provider is installed", 0)
     said = cli("separate", "song.wav", "--precision", "fast", **cpu_only).err
     provider, _, _ = selected(said)
     assert provider == "cpu" and "measuring" not in said
@@ -103,9 +103,9 @@ def test_the_wire_has_the_reason_why_a_provider_is_skipped(here, start):
     library.unlink()
     library.write_bytes(b"")
     server = start("--engines", "mini", variables=here)
-    told = executions(server)["mini"]
-    [openvino] = told.trials
-    assert execution_of(told) == ("cpu", "f32")
+    reported = executions(server)["mini"]
+    [openvino] = reported.trials
+    assert execution_of(reported) == ("cpu", "f32")
     assert execution_of(openvino) == ("openvino", "f32") and "OpenVINO" in openvino.message
     assert not openvino.HasField("speed") and not openvino.HasField("snr_db")
     assert f"openvino f32 is skipped: {openvino.message}" in server.said()

@@ -40,7 +40,7 @@ class Running:
 
 
 def is_gone(process: psutil.Process) -> bool:
-    """Also one that has ended and that nobody has asked for its result."""
+    """Also one that has ended and was never waited for."""
     try:
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -74,7 +74,7 @@ def test_what_a_killed_run_leaves_is_removed_by_the_next(binary, cli, short, tmp
     running = Running(binary, tmp_path)
     running.process.kill()
     running.end()
-    assert scratch(running.out) != [], "nobody could remove it"
+    assert scratch(running.out) != [], "it could not be removed"
     cli("separate", short, "-o", running.out)
     assert names(running.out) == ["short"]
 

@@ -1,4 +1,4 @@
-"""The command line: what goes wrong is told in a line of cause and one of remedy, with a code."""
+"""The command line: an error is a line of cause, a line of remedy and an exit code."""
 import re
 import socket
 from pathlib import Path
@@ -31,15 +31,15 @@ def test_an_error_has_its_code_a_line_of_cause_and_a_line_of_remedy(cli, short, 
     assert names(tmp_path / "stems") == []
 
 
-@pytest.mark.parametrize("arguments, told", [
+@pytest.mark.parametrize("arguments, reported", [
     (["--overlap", "-1"], "an overlap of -1.0"),
     (["--threads", "-1"], "'-1' for '--threads <N>'"),
     (["--stdout", "vocals", "--output", "out"], "'--stdout <STEM>' cannot be used with"),
     (["--stdout", "vocals", "--force"], "cannot be used with"),
 ])
-def test_an_option_that_makes_no_sense_is_named(cli, short, arguments, told):
+def test_an_option_that_makes_no_sense_is_named(cli, short, arguments, reported):
     said = cli("separate", short, *arguments, code=2)
-    assert told in said.err and said.out == b"", said.err
+    assert reported in said.err and said.out == b"", said.err
 
 
 @pytest.mark.parametrize("folder", ["nosuch", "short.wav"])

@@ -1,4 +1,4 @@
-"""Models that others publish, as somebody at a terminal gets them: pulled, imported, verified, removed, and told of.
+"""Published models on the command line: pulled, imported, verified, removed, listed.
 
 The published files cannot be had here, so a server has other bytes under their names. That they are refused with the hash
 of exactly those bytes shows that all of them came, in order; `tests/it/published.rs` has the way to the end.
@@ -97,7 +97,7 @@ def names(folder: Path) -> list:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def told(err: str) -> tuple:
+def reported(err: str) -> tuple:
     """The cause and the remedy that an error ends with."""
     cause, remedy = err.splitlines()[-2:]
     assert cause.startswith("error: ") and remedy.startswith("remedy: "), err
@@ -110,7 +110,7 @@ def test_a_download_cut_at_random_is_resumed_and_held_against_the_published_hash
     server = publish({PUBLISHED["htdemucs"]: content}, cuts)
     said = cli("models", "pull", "htdemucs", "--mirror", server.address, "--models-dir", "models", code=4, **ONLINE)
     assert "not stated clearly" in said.err, "the licence is shown"
-    cause, remedy = told(said.err)
+    cause, remedy = reported(said.err)
     assert HASH in cause and hashlib.sha256(content).hexdigest() in cause and "again" in remedy
     starts = [0, cuts[0], cuts[0] + cuts[1], sum(cuts)]
     assert server.ranges == [f"bytes={start}-" if start else None for start in starts]
@@ -127,7 +127,7 @@ def test_a_process_that_was_killed_leaves_what_the_next_goes_on_from(cli, publis
     assert re.search(r"^htdemucs +not installed, 120\.\d+ KiB of 80\.\d+ MiB downloaded", listed, re.MULTILINE), listed
     (tmp_path / "song.wav").write_bytes(wav(music(1)))
     said = cli("separate", "song.wav", "--model", "htdemucs", "--models-dir", "models", code=4)
-    assert "not installed" in told(said.err)[0] and "stemwire models pull htdemucs" in told(said.err)[1]
+    assert "not installed" in reported(said.err)[0] and "stemwire models pull htdemucs" in reported(said.err)[1]
     server = publish({PUBLISHED["htdemucs"]: content})
     said = cli("models", "pull", "htdemucs", "--models-dir", "models", code=4,
                **ONLINE, STEMWIRE_MODELS_MIRROR=server.address)
@@ -143,17 +143,17 @@ def test_a_process_that_was_killed_leaves_what_the_next_goes_on_from(cli, publis
 ])
 def test_without_a_network_the_cause_and_a_way_are_told(cli, tmp_path, arguments, code, cause, remedy):
     said = cli("models", "pull", "htdemucs", *arguments, "--models-dir", "models", code=code, **ONLINE)
-    assert re.search(cause, told(said.err)[0]) and re.search(remedy, told(said.err)[1]), said.err
+    assert re.search(cause, reported(said.err)[0]) and re.search(remedy, reported(said.err)[1]), said.err
     assert names(tmp_path / "models") in ([], ["htdemucs/955717e8.safetensors.part"])
 
 
 def test_a_missing_file_is_asked_for_once(cli, publish, tmp_path):
     server = publish({})
     said = cli("models", "pull", "htdemucs_6s", "--mirror", server.address, "--models-dir", "models", code=5, **ONLINE)
-    cause, remedy = told(said.err)
+    cause, remedy = reported(said.err)
     assert "404" in cause and PUBLISHED["htdemucs_6s"] in cause and "--mirror" in remedy
     assert server.asked == [PUBLISHED["htdemucs_6s"]]
-    assert "htdemucs_ft" in told(cli("models", "pull", "nosuch", code=2, **ONLINE).err)[0]
+    assert "htdemucs_ft" in reported(cli("models", "pull", "nosuch", code=2, **ONLINE).err)[0]
 
 
 def test_a_proxy_is_used_but_for_the_hosts_that_need_none(cli, publish, tmp_path):
@@ -174,7 +174,7 @@ def test_a_full_disk_is_told_and_what_came_is_kept(cli, publish, tmp_path):
     try:
         server = publish({PUBLISHED["htdemucs"]: bytes(1_000_000)})
         said = cli("models", "pull", "htdemucs", "--mirror", server.address, "--models-dir", disk, code=6, **ONLINE)
-        cause, remedy = told(said.err)
+        cause, remedy = reported(said.err)
         assert "No space left" in cause and "make room" in remedy and "--models-dir" in remedy
         assert names(disk) == ["htdemucs/955717e8.safetensors.part"]
         assert b"not installed" in cli("models", "list", "--models-dir", disk).out
@@ -197,12 +197,12 @@ def test_a_wrong_file_is_not_imported(cli, tmp_path):
     wrong = tmp_path / "955717e8.safetensors"
     shutil.copy(MINI / "weights.safetensors", wrong)
     found = hashlib.sha256(wrong.read_bytes()).hexdigest()
-    cause, remedy = told(cli("models", "import", "htdemucs", wrong, "--models-dir", "models", code=4).err)
+    cause, remedy = reported(cli("models", "import", "htdemucs", wrong, "--models-dir", "models", code=4).err)
     assert HASH in cause and found in cause and "--allow-unverified" in remedy
     # It is of another network.
-    cause, remedy = told(cli("models", "import", "htdemucs", wrong, "--allow-unverified", "--models-dir", "models", code=4).err)
+    cause, remedy = reported(cli("models", "import", "htdemucs", wrong, "--allow-unverified", "--models-dir", "models", code=4).err)
     assert "network" in cause and "make_graph.py" in remedy and "--graph" in remedy
-    cause, remedy = told(cli("models", "import", "mytune", wrong, "--models-dir", "models", code=2).err)
+    cause, remedy = reported(cli("models", "import", "mytune", wrong, "--models-dir", "models", code=2).err)
     assert "mytune" in cause and "--allow-unverified" in remedy
     wrong.write_text("PyTorch")
     assert "no safetensors" in cli("models", "import", "m", wrong, "--allow-unverified", "--models-dir", "models", code=4).err
@@ -219,7 +219,7 @@ def test_a_wrong_file_is_not_imported(cli, tmp_path):
 def test_weights_that_do_not_fit_are_refused_with_the_first_difference(cli, tmp_path, change, expected):
     path = rewritten(MINI / "weights.safetensors", tmp_path / "tune.safetensors", change)
     said = cli("models", "import", "tune", path, "--allow-unverified", "--models-dir", "models", code=4)
-    assert re.search(expected, told(said.err)[0]), said.err
+    assert re.search(expected, reported(said.err)[0]), said.err
     assert names(tmp_path / "models") == []
 
 
@@ -227,12 +227,12 @@ def test_an_archive_that_is_no_spleeter_or_another_is_not_imported(cli, tmp_path
     archive = GOLDEN / "spleeter-tiny-2stems" / "2stems.tar.gz"
     for name, model in (("mine", "spleeter-2stems"), ("spleeter-4stems", "spleeter-4stems")):
         said = cli("models", "import", name, archive, "--allow-unverified", "--models-dir", "models", code=4)
-        assert re.search(rf"as {model}: tensor batch_normalization.* the graph wants \[16\]", told(said.err)[0]), said.err
+        assert re.search(rf"as {model}: tensor batch_normalization.* the graph wants \[16\]", reported(said.err)[0]), said.err
     cut = tmp_path / "2stems.tar.gz"
     cut.write_bytes(archive.read_bytes()[:3000])
     for name in ("mine", "spleeter-2stems"):
         said = cli("models", "import", name, cut, "--allow-unverified", "--models-dir", "models", code=4)
-        assert "damaged" in told(said.err)[0] and ".tar.gz" in told(said.err)[1]
+        assert "damaged" in reported(said.err)[0] and ".tar.gz" in reported(said.err)[1]
     assert names(tmp_path / "models") == []
 
 
@@ -264,7 +264,7 @@ def test_a_fine_tune_is_used_by_its_name_and_every_answer_says_that_it_is_not_ve
     verified = {model.name: model.verified for model in server.stub.ListModels(api.ListModelsRequest()).models}
     assert verified == {"mini": True, "mytune": False} | {name: True for name in verified if name.startswith("mini")}
     # It is there, and goes.
-    cause, remedy = told(cli("models", "import", "mytune", weights, "--allow-unverified", "--models-dir", models, code=2).err)
+    cause, remedy = reported(cli("models", "import", "mytune", weights, "--allow-unverified", "--models-dir", models, code=2).err)
     assert "there already" in cause and "models remove mytune" in remedy
     assert b"mytune" in cli("models", "verify", "--models-dir", models).out
     content = bytearray((models / "mytune" / "weights.safetensors").read_bytes())
@@ -275,7 +275,7 @@ def test_a_fine_tune_is_used_by_its_name_and_every_answer_says_that_it_is_not_ve
     cli("models", "remove", "mytune", "--models-dir", models)
     assert names(models) == [] and b"mytune" not in cli("models", "list", "--models-dir", models).out
     for name in ("mytune", "mini", "..", "../song.wav"):
-        told(cli("models", "remove", name, "--models-dir", models, code=2).err)
+        reported(cli("models", "remove", name, "--models-dir", models, code=2).err)
 
 
 def test_vocals_and_the_rest_of_the_mixture_run_one_specialist(cli, tmp_path):

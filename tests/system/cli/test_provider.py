@@ -40,22 +40,22 @@ def test_a_provider_by_name_computes_the_same_numbers(cli, here, tmp_path):
 
 def test_the_wire_has_the_selected_provider_and_the_measured_ones(here, start, browse):
     server = start("--engines", "mini", variables=here)
-    told = executions(server)["mini"]
+    received = executions(server)["mini"]
     [engine] = server.stub.Health(api.HealthRequest()).engines
-    assert engine.execution == told
-    assert (*execution_of(told), told.reason) == selected(server.said())
-    [openvino] = told.trials
+    assert engine.execution == received
+    assert (*execution_of(received), received.reason) == selected(server.said())
+    [openvino] = received.trials
     assert execution_of(openvino) == ("openvino", "f32") and openvino.snr_db >= 75 and not openvino.message
     # The log's figures are rounded.
     figures = f"autotune: openvino f32: {openvino.speed:.2f} times as fast as cpu f32, {openvino.snr_db:.1f} dB model=mini "
     assert figures in server.said()
-    assert told.execution_provider == ("openvino" if openvino.speed >= 1.05 else "cpu")
+    assert received.execution_provider == ("openvino" if openvino.speed >= 1.05 else "cpu")
     done = client.separate(server.stub, wav(music(6))).done
-    assert execution_of(done.engine) == execution_of(told)
+    assert execution_of(done.engine) == execution_of(received)
     # Plain HTTP.
     [plain] = get(server, "/health").json()["engines"]
     assert plain["execution"] == {
-        "execution_provider": told.execution_provider, "precision": "f32", "reason": told.reason, "trials": [
+        "execution_provider": received.execution_provider, "precision": "f32", "reason": received.reason, "trials": [
             {"execution_provider": "openvino", "precision": "f32", "speed": openvino.speed, "snr_db": openvino.snr_db},
         ],
     }
@@ -63,11 +63,11 @@ def test_the_wire_has_the_selected_provider_and_the_measured_ones(here, start, b
     page = browse(server).visit(f"/#{done.session_id}")
     page.tab.locator("details.details summary").click()
     won = f"{openvino.speed:.2f} times as fast as cpu · f32"
-    page.tab.get_by_text(won if told.execution_provider == "openvino" else "nothing else on the server is faster").wait_for()
+    page.tab.get_by_text(won if received.execution_provider == "openvino" else "nothing else on the server is faster").wait_for()
     # So has a cached decision.
     server.terminate()
     server.restart()
-    assert executions(server)["mini"] == told
+    assert executions(server)["mini"] == received
 
 
 def test_fast_numbers_stay_near_and_are_named(cli, here, start, tmp_path):

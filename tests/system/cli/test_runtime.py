@@ -28,7 +28,7 @@ def wheel(binary, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def library(wheel, tmp_path_factory) -> Path:
-    """The library of that wheel, unpacked by somebody else."""
+    """The library of that wheel, unpacked independently."""
     folder = tmp_path_factory.mktemp("library")
     shutil.unpack_archive(wheel, folder, "zip")
     return next(folder.glob("onnxruntime/capi/libonnxruntime.so.*"))
@@ -36,7 +36,7 @@ def library(wheel, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def fresh(tmp_path) -> dict:
-    """Variables of somebody who never had a runtime."""
+    """The environment of a user who never had a runtime."""
     return {"XDG_CACHE_HOME": tmp_path / "cache", "STEMWIRE_RUNTIME": None}
 
 

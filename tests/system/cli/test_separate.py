@@ -1,4 +1,4 @@
-"""The command line, as somebody at a terminal meets it: songs in, stems out."""
+"""The command line: songs in, stems out."""
 import re
 import subprocess
 from pathlib import Path

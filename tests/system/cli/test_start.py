@@ -1,4 +1,4 @@
-"""How a server starts: what it can refuse it refuses at once, and until it serves nobody waits for it."""
+"""Start of the server: what it can refuse it refuses at once, and until it serves it refuses connections."""
 import os
 import re
 import select
@@ -69,7 +69,7 @@ def slow(tmp_path):
 
 
 def opened(pipe) -> int:
-    """The pipe to write to, once somebody reads it."""
+    """The pipe to write to, once it has a reader."""
     found = []
 
     def somebody_reads():

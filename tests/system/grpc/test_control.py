@@ -16,7 +16,7 @@ SERVICE = "stemwire.v1.SeparationService"
 
 def test_a_cancelled_session_gives_its_worker_to_the_next(server, song):
     long, cancelled = wav(music(60)), threading.Event()
-    # The upload is in the middle, and goes on after the end: that is told all the same as what it is.
+    # The upload is in the middle, and continues after the end: the reported end stays the same.
     call = server.stub.Separate(requests(long, pause=lambda so_far: so_far < len(long) // 2 or cancelled.wait(60)))
     session_id = next(call).session.session_id
     wait_for(lambda: server.get(session_id).progress.finished_frames > 0)
@@ -29,7 +29,7 @@ def test_a_cancelled_session_gives_its_worker_to_the_next(server, song):
     assert reason(result.error)[:2] == ("CANCELLED", "SESSION_CANCELLED")
     assert result.done.state == State.SESSION_STATE_CANCELLED
     assert separate(server.stub, song).error is None
-    # What was done stays readable, and the end is told.
+    # What was done stays readable, and the end is reported.
     pcm = bytearray()
     with pytest.raises(grpc.RpcError) as ended:
         for response in server.stub.GetStem(api.GetStemRequest(session_id=session_id, stem="bass")):

@@ -1,4 +1,4 @@
-"""An engine that does not work is told of, and another does its work."""
+"""A failing engine is reported, and another takes over."""
 import re
 import subprocess
 import time
@@ -60,7 +60,7 @@ def test_a_server_without_an_engine_says_so_until_it_has_one(start, tmp_path, so
     assert reason(refused.error)[:2] == ("UNAVAILABLE", "MODEL_UNAVAILABLE")
     assert "SHA-256" in refused.error.details() and "stemwire doctor" in reason(refused.error)[2]["remedy"]
     assert health(server).status == api.SERVING_STATUS_NOT_SERVING and "SHA-256" in health(server).message
-    # Whoever has no token learns what is wrong, and no place of a file.
+    # Without a token, the answer names the fault but no file.
     public = get(server, "/health")
     assert (public.status, public.json()["status"]) == (503, "unavailable")
     assert "stemwire doctor" in public.json()["remedy"] and "damaged" in public.json()["engines"][0]["message"]
@@ -68,7 +68,7 @@ def test_a_server_without_an_engine_says_so_until_it_has_one(start, tmp_path, so
     weights.write_bytes(good)
     deadline = time.monotonic() + 60
     while health(server).status != api.SERVING_STATUS_SERVING or status() != health_pb2.HealthCheckResponse.SERVING:
-        assert time.monotonic() < deadline, "the model was mended, and nobody noticed"
+        assert time.monotonic() < deadline, "the repaired model was not detected"
         time.sleep(0.1)
     assert separate(server.stub, song).error is None
 
@@ -87,7 +87,7 @@ def test_a_broken_card_leaves_its_place_to_the_next(start, tmp_path, song):
 
 @pytest.fixture
 def asking(binary, tmp_path):
-    """A folder with a model whose card asks for OpenVINO, and variables of somebody who has the CPU's library alone."""
+    """A folder with a model whose card asks for OpenVINO, and the environment of a user who has the CPU library alone."""
     folder, _, _ = installed(tmp_path / "models", "asking", damaged=False)
     card = folder / "asking" / "card.toml"
     card.write_text(card.read_text().replace('name = "asking"\n', 'name = "asking"\nprovider = "openvino"\n'))
@@ -101,10 +101,10 @@ def test_a_card_that_asks_for_what_is_not_here_leaves_its_place_to_the_next(star
     models, variables = asking
     server = start("--models-dir", str(models), "--engines", ",".join(engines), variables=variables)
     assert "warning: asking is skipped: provider openvino is not available" in server.said()
-    told = {engine.name: engine for engine in health(server).engines}
-    assert list(told) == engines
-    assert told["mini"].health.state == engine_pb2.ENGINE_STATE_WORKING
-    broken = told["asking"].health
+    received = {engine.name: engine for engine in health(server).engines}
+    assert list(received) == engines
+    assert received["mini"].health.state == engine_pb2.ENGINE_STATE_WORKING
+    broken = received["asking"].health
     assert (broken.state, broken.reason) == (engine_pb2.ENGINE_STATE_FAILED, "MODEL_UNAVAILABLE")
     assert "its card requires provider openvino, which is not available" in broken.message
     assert health(server).status == api.SERVING_STATUS_SERVING

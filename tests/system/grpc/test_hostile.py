@@ -1,6 +1,6 @@
 """Input that is wrong, broken or meant badly: each gets its code and reason, and the server goes on.
 
-`table()` at the end prints what was tried and answered, for whoever wants to read it (`pytest -s`).
+`table()` at the end prints what was tried and answered, to be read (`pytest -s`).
 """
 import random
 import shutil
@@ -244,7 +244,7 @@ def mounts_are_allowed() -> bool:
     return shutil.which("unshare") is not None and subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.skipif(not mounts_are_allowed(), reason="this machine lets nobody mount a small disk")
+@pytest.mark.skipif(not mounts_are_allowed(), reason="this machine does not allow mounting a small disk")
 def test_a_full_disk_ends_the_session_that_hits_it(binary, tmp_path, request):
     """A disk of 12 MiB: ten seconds of stems need 14."""
     data = tmp_path / "small"

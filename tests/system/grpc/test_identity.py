@@ -1,4 +1,4 @@
-"""One song, one result: whoever asks, however the song is sent, however the stems are read."""
+"""One song, one result: for any client, however the song is sent and the stems are read."""
 import hashlib
 import random
 import subprocess

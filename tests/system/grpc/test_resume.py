@@ -129,7 +129,7 @@ def test_what_becomes_of_a_session_whose_client_leaves(slow_server, wish, expect
 
 
 def test_kill_9_at_any_moment_loses_nothing(start, song):
-    """A complete upload ends by itself after ten kills, with the bytes of a run that nobody disturbed."""
+    """A complete upload ends by itself after ten kills, with the bytes of an undisturbed run."""
     song = encode(music(24), container="flac")
     # One engine: two deaths at one segment would be laid to it, and another would go on.
     server = start("--engines", "mini")

@@ -50,7 +50,7 @@ def test_stems_come_before_the_rest_of_the_song_is_sent(server, container, optio
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have ranks of their own on Linux")
 def test_decoding_comes_after_inference(start, song):
-    """However long a song is, and whoever sends it: what decodes it does not take the engines' cores."""
+    """Decoding a song of any length does not take the engines' cores."""
     server = start()
     gate, ranks = Gate(song), {}
     for message in server.stub.Separate(requests(song, pause=gate.pause)):

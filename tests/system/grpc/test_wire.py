@@ -66,8 +66,8 @@ def test_reflection_serves_the_options_of_reasons(server):
     # The options as bytes, read with the descriptors that reflection serves.
     known = message_factory.GetMessageClass(pool.FindMessageTypeByName("google.protobuf.EnumValueOptions"))
     options = known.FromString(value.GetOptions().SerializeToString())
-    told = options.Extensions[pool.FindExtensionByName("stemwire.v1.error")]
-    assert (told.code, told.http_status, told.retry_after_s) == (8, 429, 10) and "--max-queued" in told.remedy
+    reported = options.Extensions[pool.FindExtensionByName("stemwire.v1.error")]
+    assert (reported.code, reported.http_status, reported.retry_after_s) == (8, 429, 10) and "--max-queued" in reported.remedy
 
 
 class Page:

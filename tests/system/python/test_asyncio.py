@@ -25,14 +25,14 @@ async def main():
         # Several at once, of which one is iterated.
         iterated, collected, saved = await asyncio.gather(
             client.separate(pieces(), file_name="pieces"), client.separate("short.wav"), client.separate_to("short.wav", "out"))
-        parts, told = {}, []
+        parts, reported = {}, []
         async for chunk in iterated:
             parts.setdefault(chunk.stem, []).append(chunk.samples)
         found = dict(
             iterated={name: stemwire.Stem(name, np.concatenate(part), 44100) for name, part in parts.items()},
             collected=await collected.stems(),
-            watched=await (await client.watch(saved.session.session_id, on_progress=told.append)).stems())
-        assert told and iterated.session.state is stemwire.State.DONE
+            watched=await (await client.watch(saved.session.session_id, on_progress=reported.append)).stems())
+        assert reported and iterated.session.state is stemwire.State.DONE
         created = await client.create_session()
         uploaded = await client.upload(created.session_id, io.BytesIO(open("short.wav", "rb").read()))
         found["uploaded"] = await (await client.watch(created.session_id)).stems()

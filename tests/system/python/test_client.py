@@ -145,24 +145,24 @@ say(**far, clipped=loud.clipped_samples, peak=peak)
 def test_progress_is_told_until_all_is_done(server, program, tmp_path):
     (tmp_path / "song.wav").write_bytes(wav(music(14)))
     said = program("""
-told, amid = [], threading.Event()
+received, amid = [], threading.Event()
 
 def take(progress):
-    told.append(progress)
+    received.append(progress)
     if progress.finished_frames:
         amid.set()
 
 def song():
     with open("song.wav", "rb") as file:
         yield file.read(1_000_000)
-        # The rest is sent only once it has been told that something is finished.
+        # The rest is sent only once finished frames have been reported.
         assert amid.wait(60)
         yield file.read()
 
 separation = stemwire.Client(SERVER).separate(song(), model="mini", on_progress=take)
 separation.wait()
-say(finished=[p.finished_frames for p in told], last=told[-1].__dict__, fraction=told[-1].fraction,
-    kept=separation.progress == told[-1])
+say(finished=[p.finished_frames for p in received], last=received[-1].__dict__, fraction=received[-1].fraction,
+    kept=separation.progress == received[-1])
 """, server.address).end()
     assert said.finished == sorted(said.finished) and any(0 < frames < 14 * RATE for frames in said.finished)
     assert said.last["finished_frames"] == said.last["total_frames"] == said.last["decoded_frames"] == 14 * RATE

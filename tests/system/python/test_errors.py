@@ -1,4 +1,4 @@
-"""The Python client: what goes wrong is told with code, reason and remedy, and waited for with patience."""
+"""The Python client: errors have code, reason and remedy, and are retried where that can help."""
 import uuid
 
 import trustme
@@ -13,15 +13,15 @@ def test_another_engine_is_never_silent(start, program, short, tmp_path):
     server = start("--models-dir", str(installed(tmp_path / "models", "first", damaged=True)[0]), "--engines", "first,mini")
     said = program("""
 client = stemwire.Client(SERVER)
-told = []
+reported = []
 with warnings.catch_warnings(record=True) as warned:
     warnings.simplefilter("always")
-    quiet = client.separate("short.wav", on_engine_change=told.append)
+    quiet = client.separate("short.wav", on_engine_change=reported.append)
     quiet.wait()
     assert not warned
     saved = client.separate_to("short.wav", "out")
-(change,) = told
-assert quiet.engine_changes == told and list(quiet.session.engine_changes) == told
+(change,) = reported
+assert quiet.engine_changes == reported and list(quiet.session.engine_changes) == reported
 try:
     client.separate("short.wav", model="first", allow_fallback=False).wait()
 except stemwire.StemwireError as error:
@@ -61,7 +61,7 @@ tries = dict(
     rate=lambda: client.separate(np.zeros(5, np.float32)),
     address=lambda: stemwire.Client("ftp://nowhere"),
     broken_song=lambda: client.separate(1 / 0 for _ in range(1)).stems,
-    nobody=lambda: stemwire.Client("127.0.0.1:1").health(),
+    unreachable=lambda: stemwire.Client("127.0.0.1:1").health(),
     nobody_there=lambda: stemwire.Client("127.0.0.1:1").separate("text.mp3"),
 )
 found = {}
@@ -88,7 +88,7 @@ say(**found)
         check(name, "SessionNotFound", "NOT_FOUND", "SESSION_NOT_FOUND", "00000000", "send the song again")
     assert check("gap", "StemwireError", "OUT_OF_RANGE", "UPLOAD_GAP", "byte 5", "Continue at byte 0.")["committed_bytes"] == "0"
     check("reads", "StemwireError", "NOT_FOUND", "STEM_UNKNOWN", "kazoo", "")
-    for name in ("nobody", "nobody_there"):
+    for name in ("unreachable", "unreachable_too"):
         check(name, "Unreachable", "UNAVAILABLE", "", "127.0.0.1:1", "stemwire serve")
     kinds = {name: getattr(said, name)["kind"] for name in ("missing", "choice", "option", "array", "rate", "address", "broken_song")}
     assert kinds == dict(missing="FileNotFoundError", choice="ValueError", option="TypeError", array="ValueError",

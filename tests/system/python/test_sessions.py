@@ -15,7 +15,7 @@ path, kind = ARGUMENTS
 whole = open(path, "rb").read()
 
 class Slow:
-    \"\"\"A file that stops after two thirds until it is let go.\"\"\"
+    \"\"\"A file that stops after two thirds until it is released.\"\"\"
     def __init__(self):
         self.file, self.held = open(path, "rb"), False
     def seekable(self): return True

@@ -77,8 +77,8 @@ def test_names_of_uploads_cannot_do_harm(server):
         ("a\u202etxt.exe", "atxt"),
         ("nul.mp3", "_nul"),
     ):
-        told = separate(server, brief, name).json()
-        header = get(server, told["vocals_url"]).headers["content-disposition"]
+        reported = separate(server, brief, name).json()
+        header = get(server, reported["vocals_url"]).headers["content-disposition"]
         assert header.isascii() and not set("\r\n") & set(header)
         plain, encoded = re.fullmatch(r"attachment; filename=\"([^\"\\]*)\"; filename\*=UTF-8''(\S+)", header).groups()
         assert unquote(encoded, errors="strict") == f"{title} - vocals.wav"
@@ -87,16 +87,16 @@ def test_names_of_uploads_cannot_do_harm(server):
 
 def test_nothing_clips_where_one_gain_is_asked_for(server):
     loud = wav(np.clip(music(5) * 40, -8, 8), subtype="FLOAT")
-    told = separate(server, loud).json()
-    assert max(stem["peak"] for stem in get(server, f"/api/sessions/{told['session_id']}").json()["stems"]) > 1
-    plain = {stem: samples(get(server, url).body) for stem, url in told["stems"].items()}
-    fitted = {stem: samples(get(server, f"{url}?fit=true").body) for stem, url in told["stems"].items()}
-    exact = {stem: pcm(server, told["session_id"], stem) for stem in told["stems"]}
+    reported = separate(server, loud).json()
+    assert max(stem["peak"] for stem in get(server, f"/api/sessions/{reported['session_id']}").json()["stems"]) > 1
+    plain = {stem: samples(get(server, url).body) for stem, url in reported["stems"].items()}
+    fitted = {stem: samples(get(server, f"{url}?fit=true").body) for stem, url in reported["stems"].items()}
+    exact = {stem: pcm(server, reported["session_id"], stem) for stem in reported["stems"]}
     assert any(np.abs(audio - exact[stem]).max() > 0.01 for stem, audio in plain.items())
     loudest = max(np.abs(audio).max() for audio in exact.values())
     for stem, audio in fitted.items():
         assert np.abs(audio * loudest - exact[stem]).max() < 4e-4 * loudest
-    assert get(server, told["vocals_url"]).headers["etag"] != get(server, f"{told['vocals_url']}?fit=true").headers["etag"]
+    assert get(server, reported["vocals_url"]).headers["etag"] != get(server, f"{reported['vocals_url']}?fit=true").headers["etag"]
 
 
 @pytest.fixture(scope="module")

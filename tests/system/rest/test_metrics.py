@@ -1,4 +1,4 @@
-"""/metrics: every request counts once, under a name that the server has given it, whoever answers or refuses it."""
+"""/metrics: every request counts once, under a name given by the server, also when it is refused."""
 import http.client
 import socket
 import struct
@@ -15,7 +15,7 @@ from ..http_client import get, separate
 from ..stemwire_client import api, get_stem, service
 
 SERVICE = "stemwire.v1.SeparationService"
-TOKEN = "a token that nobody guesses"
+TOKEN = "a token that is not guessed"
 GRPC_WEB = {"Content-Type": "application/grpc-web+proto", "X-Grpc-Web": "1"}
 
 
@@ -94,10 +94,10 @@ def refusal(call, *arguments, **options) -> str:
 def test_numbers_count_what_happened(start):
     server = start("--engines", "mini")
     song = wav(music(9))
-    told = separate(server, song, query="?stems=vocals").json()
-    get(server, told["vocals_url"])
+    reported = separate(server, song, query="?stems=vocals").json()
+    get(server, reported["vocals_url"])
     get(server, "/api/anything/at/all")
-    get_stem(server.stub, told["session_id"], "vocals")
+    get_stem(server.stub, reported["session_id"], "vocals")
     with pytest.raises(grpc.RpcError):
         server.get("67e55044-10b1-426f-9247-bb680e5fe0c8")
     counted = requests_of(server, 5)
@@ -209,7 +209,7 @@ def test_nothing_that_a_stranger_says_becomes_a_name(server):
         refusal(unary, b"", metadata=[("x-name", word)])
     after = requests_of(server, requests(before).total() + 80)
     assert requests(after - before).total() == 80
-    told = {value.lower() for key in after for _, value in key[1:]}
-    assert not any("stranger" in value for value in told)
+    reported = {value.lower() for key in after for _, value in key[1:]}
+    assert not any("stranger" in value for value in reported)
     # A route, a method and a status each: whatever the numbers above.
     assert len(requests(after).keys() - requests(before).keys()) <= 4

@@ -24,14 +24,14 @@ def ask(server, method: str, path: str, body: bytes | None = None, **headers: st
     try:
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()
-        (told,) = response.headers.get_all("x-request-id", [])
-        return response.status, told, response.read()
+        (reported,) = response.headers.get_all("x-request-id", [])
+        return response.status, reported, response.read()
     finally:
         connection.close()
 
 
-def is_fresh(told: str) -> bool:
-    return str(uuid.UUID(told)) == told and uuid.UUID(told).version == 4
+def is_fresh(reported: str) -> bool:
+    return str(uuid.UUID(reported)) == reported and uuid.UUID(reported).version == 4
 
 
 def info(error: grpc.RpcError) -> list:
@@ -93,9 +93,9 @@ def broken_song(id: dict) -> tuple:
 
 
 def test_a_failed_session_is_no_request(server):
-    told = call(server, "POST", "/api/separate", *broken_song({})).json()
-    error = call(server, "GET", f"/api/sessions/{told['metadata']['session_id']}").json()["error"]
-    assert error["reason"] == told["reason"] and "request_id" not in error
+    reported = call(server, "POST", "/api/separate", *broken_song({})).json()
+    error = call(server, "GET", f"/api/sessions/{reported['metadata']['session_id']}").json()["error"]
+    assert error["reason"] == reported["reason"] and "request_id" not in error
 
 
 # gRPC.
@@ -138,16 +138,16 @@ def test_calls_that_go_well_tell_their_id_in_the_head(server):
     assert dict(called.initial_metadata())["x-request-id"] == "mine"
     _, called = server.stub.Health.with_call(api.HealthRequest())
     assert is_fresh(dict(called.initial_metadata())["x-request-id"])
-    status, told, body = ask(server, "POST", f"/{SERVICE}/Health", b"\0\0\0\0\0", X_Request_Id="mine", **GRPC_WEB)
-    assert (status, told) == (200, "mine") and b"grpc-status:0" in body
+    status, reported, body = ask(server, "POST", f"/{SERVICE}/Health", b"\0\0\0\0\0", X_Request_Id="mine", **GRPC_WEB)
+    assert (status, reported) == (200, "mine") and b"grpc-status:0" in body
 
 
 def test_a_page_reads_the_id_of_an_error(server):
     """Over grpc-web, in a stream's trailers, which are part of the body."""
     message = api.GetSessionRequest(session_id=UNKNOWN).SerializeToString()
     body = struct.pack(">BI", 0, len(message)) + message
-    status, told, _ = ask(server, "POST", f"/{SERVICE}/GetSession", body, **GRPC_WEB)
-    assert status == 200 and is_fresh(told)
+    status, reported, _ = ask(server, "POST", f"/{SERVICE}/GetSession", body, **GRPC_WEB)
+    assert status == 200 and is_fresh(reported)
 
 
 def test_other_pages_that_may_call_may_send_and_read_it(start):

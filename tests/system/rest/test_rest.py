@@ -1,4 +1,4 @@
-"""Plain HTTP: a song goes in by a form, links come out, sessions are looked at; what is wrong is told."""
+"""Plain HTTP: a song goes in by a form, links come out, sessions are listed; errors name what is wrong."""
 import json
 import re
 import socket
@@ -64,10 +64,10 @@ def test_the_accompaniment_is_everything_but_the_vocals(server, links):
 def test_async_answers_at_once_with_where_to_look(server, song):
     answer = separate(server, song, query="?async=true")
     assert answer.status == 202
-    told = answer.json()
-    assert answer.headers["location"] == told["status_url"] == f"/api/sessions/{told['session_id']}"
-    assert wait_done(server, told["session_id"])["state"] == "DONE"
-    assert get(server, told["vocals_url"]).status == 200
+    reported = answer.json()
+    assert answer.headers["location"] == reported["status_url"] == f"/api/sessions/{reported['session_id']}"
+    assert wait_done(server, reported["session_id"])["state"] == "DONE"
+    assert get(server, reported["vocals_url"]).status == 200
 
 
 def test_options_are_fields_or_stand_in_the_address(server, song):
@@ -78,12 +78,12 @@ def test_options_are_fields_or_stand_in_the_address(server, song):
 
 
 def test_health_needs_nothing_to_be_known(server):
-    told = get(server, "/health").json()
-    assert told["status"] == "ok" and told["version"]
-    assert [engine["state"] for engine in told["engines"]] == ["working"] * len(told["engines"])
-    assert "mini" in [engine["model"] for engine in told["engines"]]
+    reported = get(server, "/health").json()
+    assert reported["status"] == "ok" and reported["version"]
+    assert [engine["state"] for engine in reported["engines"]] == ["working"] * len(reported["engines"])
+    assert "mini" in [engine["model"] for engine in reported["engines"]]
     # The tests ask for the CPU by name, and nothing else may be tried then.
-    for engine in told["engines"]:
+    for engine in reported["engines"]:
         assert engine["execution"] == {"execution_provider": "cpu", "precision": "f32", "reason": "requested", "trials": []}
 
 

@@ -225,7 +225,7 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   STORAGE_FAILED: {
     en: [
       "The server’s disk fails",
-      "Whoever runs the server finds more in its log.",
+      "The server's log has the details.",
     ],
     zh: ["服务器磁盘出错", "服务器的管理者可在日志中找到更多信息。"],
   },
@@ -239,7 +239,7 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   MODEL_UNAVAILABLE: {
     en: [
       "The model cannot be loaded",
-      "Choose another model, or let whoever runs the server look with “stemwire doctor”.",
+      "Choose another model, or ask the operator of the server to run “stemwire doctor”.",
     ],
     zh: ["无法加载模型", "请选择其他模型，或请服务器管理者运行 “stemwire doctor” 检查。"],
   },

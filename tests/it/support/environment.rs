@@ -1,4 +1,4 @@
-//! Engines that do as they are told: they compute something simple, and fail where a script says so.
+//! Fake engines: they compute something simple and fail where they are configured to.
 
 use std::collections::HashMap;
 use std::fs;
@@ -39,7 +39,7 @@ pub enum Fault {
 
 /// What the engines of one model do.
 #[derive(Debug, Clone, Copy)]
-pub struct Script {
+pub struct FakeEngine {
     /// Computes what the model itself does; else `gain` times the mix, by `tilt` louder at the end of each
     /// segment.
     pub real: bool,
@@ -53,41 +53,41 @@ pub struct Script {
     pub times: usize,
 }
 
-impl Default for Script {
-    fn default() -> Script {
+impl Default for FakeEngine {
+    fn default() -> FakeEngine {
         let pause = Duration::ZERO;
-        Script { real: false, gain: 1.0, tilt: 0.1, pause, fails: None, times: usize::MAX }
+        FakeEngine { real: false, gain: 1.0, tilt: 0.1, pause, fails: None, times: usize::MAX }
     }
 }
 
 /// The engines of all models by their scripts. Those that hang are released when it is dropped.
 #[derive(Clone, Default)]
-pub struct Stage {
+pub struct TestEnvironment {
     shared: Arc<Shared>,
     patience: Option<Duration>,
 }
 
 #[derive(Default)]
 struct Shared {
-    scripts: Mutex<HashMap<String, (Script, usize)>>,
+    scripts: Mutex<HashMap<String, (FakeEngine, usize)>>,
     released: AtomicBool,
 }
 
-impl Stage {
-    pub fn new(scripts: &[(&str, Script)]) -> Stage {
-        let stage = Stage::default();
+impl TestEnvironment {
+    pub fn new(scripts: &[(&str, FakeEngine)]) -> TestEnvironment {
+        let stage = TestEnvironment::default();
         scripts.iter().for_each(|(model, script)| stage.set(model, *script));
         stage
     }
 
     /// With engines that count as hanging after so long; else a busy machine makes none hang.
-    pub fn with_patience(mut self, patience: Duration) -> Stage {
+    pub fn with_time_limit(mut self, patience: Duration) -> TestEnvironment {
         self.patience = Some(patience);
         self
     }
 
     /// Gives a model another script and counts its calls anew.
-    pub fn set(&self, model: &str, script: Script) {
+    pub fn set(&self, model: &str, script: FakeEngine) {
         self.shared.scripts.lock().unwrap().insert(model.to_owned(), (script, 0));
     }
 
@@ -132,7 +132,7 @@ impl Stage {
     }
 
     /// The script of a model's next call, and whether that fails.
-    fn call(&self, model: &str) -> (Script, Option<Fault>) {
+    fn call(&self, model: &str) -> (FakeEngine, Option<Fault>) {
         let mut scripts = self.shared.scripts.lock().unwrap();
         let (script, calls) = scripts.entry(model.to_owned()).or_default();
         let call = *calls;
@@ -158,7 +158,7 @@ pub fn cards(folder: &Path, models: &[(&str, &str, usize)]) {
 }
 
 struct Casting {
-    stage: Stage,
+    stage: TestEnvironment,
     runtime: Runtime,
 }
 
@@ -183,7 +183,7 @@ struct Actor {
     name: String,
     stems: usize,
     real: Option<Box<dyn Engine>>,
-    stage: Stage,
+    stage: TestEnvironment,
     stopped: Arc<AtomicBool>,
 }
 
