@@ -1,12 +1,25 @@
-//! Free space, files that a crash leaves whole, and scratch directories.
+//! Free and allocated space, files that a crash leaves whole, and scratch directories.
 
 mod atomic;
 mod scratch;
 
+use std::fs::Metadata;
 use std::path::Path;
 
 pub use atomic::{part_path, publish, replace, sync_directory, write_synced};
 pub(crate) use scratch::ScratchDir;
+
+/// Bytes that a file takes on the disk; its length where the system does not count blocks.
+pub fn allocated_bytes(metadata: &Metadata) -> u64 {
+    #[cfg(unix)]
+    {
+        /// The unit of `st_blocks`, whatever the file system's own.
+        const BLOCK: u64 = 512;
+        std::os::unix::fs::MetadataExt::blocks(metadata) * BLOCK
+    }
+    #[cfg(not(unix))]
+    metadata.len()
+}
 
 /// Bytes free for this process on the disk that holds `path`; `None` where the system does not report them.
 pub fn free_bytes(path: &Path) -> Option<u64> {

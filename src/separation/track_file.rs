@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::audio::{Encoding, Frames, Stereo};
 
 /// Bytes of one frame: two samples as F32LE.
-const FRAME_BYTES: u64 = 8;
+pub(super) const FRAME_BYTES: u64 = 8;
 
 /// Number of marks in the head: the resolution of [`Statistics::mean_until`].
 const MARKS_IN_HEAD: u64 = 4;

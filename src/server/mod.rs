@@ -2,8 +2,8 @@
 //!
 //! - [`grpc`]: the calls. [`rest`]: plain HTTP. [`web`]: the page. [`convert`]: wire types to domain types and back.
 //! - [`middleware`]: access, CORS, request ids, metrics, error details.
-//! - [`status`]: the one place where errors become codes. [`outcome`], [`stem_reader`], [`uploading`]: shared by
-//!   gRPC and REST.
+//! - [`status`]: the one place where errors become codes. [`lookup`], [`outcome`], [`stem_reader`],
+//!   [`uploading`]: shared by gRPC and REST.
 //! - [`address`]: the listening socket. [`blocking`]: disk work off the runtime's threads; nothing else here
 //!   computes or waits for a disk.
 
@@ -12,6 +12,7 @@ mod blocking;
 mod config;
 mod convert;
 mod grpc;
+mod lookup;
 mod middleware;
 mod outcome;
 mod rest;

@@ -64,6 +64,7 @@ pub fn make(
         return Err(error.into());
     }
     files::publish(&part, &path)?;
+    session.measure();
     let bytes = File::open(&path)?.metadata()?.len();
     Ok(FlacStem { path, bytes })
 }

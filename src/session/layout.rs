@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::SessionId;
 use crate::audio::StemName;
+use crate::files;
 
 /// A session's directory:
 ///
@@ -102,13 +103,13 @@ impl Layout {
         self.directory.join("flac").join(format!("{stem}{ending}"))
     }
 
-    /// Bytes that the session holds on disk; what cannot be read counts nothing.
-    pub fn stored_bytes(&self) -> u64 {
+    /// Bytes that the session's files take on the disk, found by looking at each; what cannot be read counts nothing.
+    pub fn allocated_bytes(&self) -> u64 {
         fn size(path: &Path) -> u64 {
             let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
             let one = |entry: std::fs::DirEntry| match entry.metadata() {
                 Ok(data) if data.is_dir() => size(&entry.path()),
-                Ok(data) => data.len(),
+                Ok(data) => files::allocated_bytes(&data),
                 Err(_) => 0,
             };
             entries.map(one).sum()

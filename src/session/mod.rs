@@ -6,7 +6,7 @@
 //!   [`flac`]: stems as FLAC files.
 //! - [`lifecycle`]: states, events and actions, as one pure function.
 //! - [`live`]: a session in memory: manifest, upload, and the [`notifier`] of its changes.
-//! - [`store`]: all sessions of a data directory. [`retention`]: which of them are removed.
+//! - [`store`]: all sessions of a data directory. [`stored_size`]: bytes on disk. [`retention`]: which sessions are removed.
 //!
 //! Nothing here computes: engines are names and hashes, audio is bytes.
 
@@ -25,6 +25,7 @@ pub mod settings;
 pub mod spool;
 pub mod stem_reader;
 pub mod store;
+mod stored_size;
 
 pub use failure::Failure;
 pub use id::SessionId;

@@ -56,7 +56,9 @@ pub fn peaks(session: &Arc<Session>, stem: &str, from: u64) -> Result<Peaks, Ses
         // A partial peak that a crash left is overwritten.
         file.seek(SeekFrom::Start(known * PEAK_BYTES))?;
         reader.seek(Frames(known * FRAMES_PER_PEAK.0));
-        find(&mut reader, &mut file, end)?;
+        let found = find(&mut reader, &mut file, end);
+        session.measure();
+        found?;
     }
     let mut bytes = vec![0; ((end - from) * PEAK_BYTES) as usize];
     file.seek(SeekFrom::Start(from * PEAK_BYTES))?;

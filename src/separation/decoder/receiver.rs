@@ -9,7 +9,7 @@ use super::parent::Shared;
 use super::protocol::{End, Message};
 use crate::audio::{Encoding, Frames};
 use crate::proto::reason::ErrorReason;
-use crate::separation::track_file::TrackFileWriter;
+use crate::separation::track_file::{FRAME_BYTES, TrackFileWriter};
 use crate::session::Failure;
 use crate::session::manifest::SourceRecord;
 use crate::session::settings::OutputRate;
@@ -85,6 +85,7 @@ impl TrackReceiver {
             if !self.stored(written) {
                 return false;
             }
+            self.shared.session.count_written(audio.len() as u64 * FRAME_BYTES);
             self.publish(false);
         }
         if too_long {

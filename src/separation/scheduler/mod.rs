@@ -55,6 +55,7 @@ struct Slots {
     /// Threads that have ended or are about to.
     ended: Vec<JoinHandle<()>>,
     maintenance: Option<JoinHandle<()>>,
+    recovery: Option<JoinHandle<()>>,
 }
 
 /// A session in a slot.
@@ -77,10 +78,22 @@ impl Scheduler {
             queue: VecDeque::new(),
             ended: Vec::new(),
             maintenance: None,
+            recovery: None,
         });
         let scheduler =
             Arc::new(Scheduler { store, context, limits, slots, freed: Condvar::new() });
-        scheduler.recover();
+        let weak = Arc::downgrade(&scheduler);
+        let recover = move |session: &Arc<Session>| {
+            if let Some(scheduler) = weak.upgrade() {
+                scheduler.recover(session);
+            }
+        };
+        scheduler.store.recover_with(Box::new(recover));
+        let recovering = Arc::clone(&scheduler);
+        let recovery = std::thread::Builder::new()
+            .name("recovery".into())
+            .spawn(move || recovering.load_sessions())?;
+        scheduler.lock().recovery = Some(recovery);
         let weak = Arc::downgrade(&scheduler);
         let maintenance = std::thread::Builder::new()
             .name("maintenance".into())
@@ -219,6 +232,7 @@ impl Scheduler {
         }
         let mut threads = std::mem::take(&mut slots.ended);
         threads.extend(slots.maintenance.take());
+        threads.extend(slots.recovery.take());
         drop(slots);
         join(threads);
         true

@@ -4,38 +4,62 @@ use std::sync::Arc;
 
 use super::Scheduler;
 use super::executor::Payload;
-use crate::session::Manifest;
 use crate::session::lifecycle::{Event, State, UploadState};
+use crate::session::{Manifest, Session};
 
 /// Recoveries without progress after which a session is taken to be what ends the server.
 const MAX_RECOVERIES: u32 = 32;
 
+/// A recovered session that continues by itself.
+const RUNNING: State = State::Unscheduled { upload: UploadState::Complete, paused: false };
+
 impl Scheduler {
-    /// Queues sessions whose upload is complete, the oldest first; the others wait for their clients.
-    pub(super) fn recover(self: &Arc<Scheduler>) {
+    /// Recovers a session that was read from disk: one with a complete upload continues, others wait for their clients.
+    pub(super) fn recover(self: &Arc<Scheduler>, session: &Arc<Session>) {
+        if session.state().is_ended() {
+            return;
+        }
+        let computing = session.layout().all_computing();
+        let count = |manifest: &mut Manifest| {
+            manifest.deaths += u32::from(!computing.is_empty());
+            manifest.recoveries += u32::from(session.lifecycle() == RUNNING);
+        };
+        let exhausted = session.manifest().recoveries >= MAX_RECOVERIES;
+        let restarted = Event::ServerRestarted { exhausted };
+        let mut slots = self.lock();
+        // A full disk must not keep the server from starting. What cannot be written, the next server finds as this
+        // one has.
+        self.apply_or_log(&mut slots, session, restarted, Payload::Note(&count));
+        if slots.closed {
+            self.apply_or_log(&mut slots, session, Event::ServerStopping, Payload::Nothing);
+        }
+        drop(slots);
+        for mark in computing {
+            // One that stays counts once more, which at worst switches the engine early.
+            let _ = std::fs::remove_file(mark);
+        }
+    }
+
+    /// Reads all sessions, queues those whose upload is complete, the oldest first, and then measures what all of them
+    /// store. It takes time in proportion to their number, so it has a thread of its own.
+    pub(super) fn load_sessions(self: &Arc<Scheduler>) {
+        let is_open = || !self.lock().closed;
+        if !self.store.load_while(is_open) {
+            return;
+        }
         let mut sessions = self.store.all();
+        sessions.retain(|session| session.lifecycle() == RUNNING);
         sessions.sort_by_key(|session| (session.manifest().created, session.id()));
         let mut slots = self.lock();
         for session in sessions {
-            let computing = session.layout().all_computing();
-            let running = State::Unscheduled { upload: UploadState::Complete, paused: false };
-            let count = |manifest: &mut Manifest| {
-                manifest.deaths += u32::from(!computing.is_empty());
-                manifest.recoveries += u32::from(session.lifecycle() == running);
-            };
-            let exhausted = session.manifest().recoveries >= MAX_RECOVERIES;
-            let restarted = Event::ServerRestarted { exhausted };
-            // A full disk must not keep the server from starting. What cannot be written, the next server finds as this
-            // one has.
-            let payload = Payload::Note(&count);
-            if self.apply_or_log(&mut slots, &session, restarted, payload).after == running {
-                self.apply_or_log(&mut slots, &session, Event::ResumeRequested, Payload::Nothing);
-            }
-            for mark in computing {
-                // One that stays counts once more, which at worst switches the engine early.
-                let _ = std::fs::remove_file(mark);
+            // A client may have resumed or ended it in the meantime.
+            if session.lifecycle() == RUNNING && !slots.closed {
+                let event = Event::ResumeRequested;
+                self.apply_or_log(&mut slots, &session, event, Payload::Nothing);
             }
         }
         self.fill(&mut slots);
+        drop(slots);
+        self.store.measure_while(is_open);
     }
 }

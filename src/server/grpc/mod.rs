@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::status::{ApiError, to_status};
 use super::uploading::{add_chunk, finish_upload};
-use super::{blocking, convert};
+use super::{blocking, convert, lookup};
 use crate::files;
 use crate::model::Model;
 use crate::proto;
@@ -56,9 +56,8 @@ impl Calls {
         blocking::run(move || work(&separations)).await?.map_err(to_status)
     }
 
-    fn find(&self, session_id: &str) -> Result<Arc<Session>, Status> {
-        let find = || Ok(self.separations.find(convert::session_id(session_id)?)?);
-        find().map_err(to_status)
+    async fn find(&self, session_id: &str) -> Result<Arc<Session>, Status> {
+        lookup::find(&self.separations, session_id).await.map_err(to_status)
     }
 }
 
@@ -81,7 +80,7 @@ impl SeparationService for Calls {
     ) -> Result<Response<Self::GetStemStream>, Status> {
         let deadline = deadline::of(request.metadata());
         let request = request.into_inner();
-        let session = self.find(&request.session_id)?;
+        let session = self.find(&request.session_id).await?;
         Ok(Response::new(stem::start(&session, &request, deadline).map_err(to_status)?))
     }
 
@@ -91,7 +90,7 @@ impl SeparationService for Calls {
     ) -> Result<Response<Self::WatchSessionStream>, Status> {
         let deadline = deadline::of(request.metadata());
         let request = request.into_inner();
-        let session = self.find(&request.session_id)?;
+        let session = self.find(&request.session_id).await?;
         let readers = follow::readers(&session, &request).map_err(to_status)?;
         let watched = Arc::clone(&session);
         let watching = self.work(move |separations| Ok(separations.watch(&watched)?)).await?;
@@ -114,7 +113,7 @@ impl SeparationService for Calls {
         request: Request<proto::UploadChunkRequest>,
     ) -> Result<Response<proto::UploadChunkResponse>, Status> {
         let request = request.into_inner();
-        let session = self.find(&request.session_id)?;
+        let session = self.find(&request.session_id).await?;
         let committed_bytes =
             self.work(move |all| add_chunk(all, &session, request.offset, &request.data)).await?;
         Ok(Response::new(proto::UploadChunkResponse { committed_bytes }))
@@ -125,7 +124,7 @@ impl SeparationService for Calls {
         request: Request<proto::FinishUploadRequest>,
     ) -> Result<Response<proto::FinishUploadResponse>, Status> {
         let request = request.into_inner();
-        let session = self.find(&request.session_id)?;
+        let session = self.find(&request.session_id).await?;
         let finish = request.finish.unwrap_or_default();
         let session = self.work(move |all| finish_upload(all, &session, &finish)).await?;
         let session = Some(convert::session(&session));
@@ -136,7 +135,7 @@ impl SeparationService for Calls {
         &self,
         request: Request<proto::GetSessionRequest>,
     ) -> Result<Response<proto::GetSessionResponse>, Status> {
-        let session = self.find(&request.into_inner().session_id)?;
+        let session = self.find(&request.into_inner().session_id).await?;
         let session = Some(convert::session(&session));
         Ok(Response::new(proto::GetSessionResponse { session }))
     }
@@ -153,7 +152,8 @@ impl SeparationService for Calls {
                     .ok_or_else(|| to_status(ApiError::PageTokenInvalid))?,
             ),
         };
-        let (page, next) = self.separations.store().page(cursor, page_size(request.page_size));
+        let size = page_size(request.page_size);
+        let (page, next) = self.work(move |all| Ok(all.store().page(cursor, size))).await?;
         Ok(Response::new(proto::ListSessionsResponse {
             sessions: page.iter().map(|session| convert::session(session)).collect(),
             next_page_token: next.map(PageCursor::to_token).unwrap_or_default(),
@@ -164,7 +164,7 @@ impl SeparationService for Calls {
         &self,
         request: Request<proto::CancelSessionRequest>,
     ) -> Result<Response<proto::CancelSessionResponse>, Status> {
-        let session = self.find(&request.into_inner().session_id)?;
+        let session = self.find(&request.into_inner().session_id).await?;
         let cancelled = Arc::clone(&session);
         self.work(move |separations| {
             separations.cancel(&cancelled);
@@ -180,7 +180,7 @@ impl SeparationService for Calls {
         &self,
         request: Request<proto::DeleteSessionRequest>,
     ) -> Result<Response<proto::DeleteSessionResponse>, Status> {
-        let session = self.find(&request.into_inner().session_id)?;
+        let session = self.find(&request.into_inner().session_id).await?;
         self.work(move |separations| Ok(separations.delete(&session)?)).await?;
         Ok(Response::new(proto::DeleteSessionResponse {}))
     }

@@ -113,7 +113,7 @@ pub(super) async fn stem(
     headers: HeaderMap,
 ) -> Answer {
     let wish = Wish::parse(query.as_deref())?;
-    let session = rest.find(&id)?;
+    let session = rest.find(&id).await?;
     check_done(&session)?;
     let wanted = Wanted::of(&session, &name, wish)?;
     let content = wanted.content(&rest).await?;

@@ -37,8 +37,8 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 use tonic::Status;
 
-use super::blocking;
 use super::status::{ApiError, respond, respond_of};
+use super::{blocking, lookup};
 use crate::separation::Separations;
 use crate::server::middleware::caller::is_grpc;
 use crate::server::middleware::metrics::{MEDIA_TYPE, Metrics};
@@ -143,8 +143,8 @@ impl Rest {
         blocking::run(move || work(&separations)).await.map_err(|_| ApiError::Defect)?
     }
 
-    fn find(&self, id: &str) -> Result<Arc<Session>, ApiError> {
-        Ok(self.separations.find(super::convert::session_id(id)?)?)
+    async fn find(&self, id: &str) -> Result<Arc<Session>, ApiError> {
+        lookup::find(&self.separations, id).await
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn peaks(
     Path((id, stem)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Answer {
-    let session = rest.find(&id)?;
+    let session = rest.find(&id).await?;
     let query = Query::parse(query.as_deref(), "from")?;
     let first = query.value("from", "the number of a peak")?.unwrap_or_default();
     let permit = Arc::clone(&rest.peaks).acquire_owned().await.map_err(|_| ApiError::Defect)?;

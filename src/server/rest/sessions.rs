@@ -33,7 +33,9 @@ pub(super) async fn list(Extract(rest): Extract<Rest>, RawQuery(query): RawQuery
         None | Some("") => None,
         Some(token) => Some(PageCursor::from_token(token).ok_or(ApiError::PageTokenInvalid)?),
     };
-    let (page, next) = rest.separations.store().page(cursor, page_size(size));
+    let size = page_size(size);
+    let (page, next) =
+        rest.work(move |separations| Ok(separations.store().page(cursor, size))).await?;
     let sessions = page.iter().map(|session| SessionView::of(session)).collect();
     let list = SessionList { sessions, next_page_token: next.map(PageCursor::to_token) };
     Ok(json(StatusCode::OK, &list))
@@ -52,7 +54,7 @@ pub(super) async fn list(Extract(rest): Extract<Rest>, RawQuery(query): RawQuery
     ),
 )]
 pub(super) async fn show(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> Answer {
-    Ok(json(StatusCode::OK, &SessionView::of(&*rest.find(&id)?)))
+    Ok(json(StatusCode::OK, &SessionView::of(&*rest.find(&id).await?)))
 }
 
 /// Ends a session; what is done of its stems can still be read over gRPC.
@@ -68,7 +70,7 @@ pub(super) async fn show(Extract(rest): Extract<Rest>, Path(id): Path<String>) -
     ),
 )]
 pub(super) async fn cancel(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> Answer {
-    let session = rest.find(&id)?;
+    let session = rest.find(&id).await?;
     let cancelled = Arc::clone(&session);
     rest.work(move |separations| {
         separations.cancel(&cancelled);
@@ -92,7 +94,7 @@ pub(super) async fn cancel(Extract(rest): Extract<Rest>, Path(id): Path<String>)
     ),
 )]
 pub(super) async fn delete(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> Answer {
-    let session = rest.find(&id)?;
+    let session = rest.find(&id).await?;
     rest.work(move |separations| Ok(separations.delete(&session)?)).await?;
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;

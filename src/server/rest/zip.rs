@@ -51,7 +51,7 @@ pub(super) async fn all(
         return Err(ApiError::RouteUnknown { path }.into());
     };
     let wish = Wish::parse(query.as_deref())?;
-    let session = rest.find(id)?;
+    let session = rest.find(id).await?;
     check_done(&session)?;
     let body = if method == Method::HEAD {
         Body::empty()

@@ -57,6 +57,7 @@ impl StateChange<'_> {
         let manifest = self.prepare(note);
         let written = manifest.write(&self.session.layout.manifest());
         if written.is_ok() {
+            self.session.measure();
             self.manifest = Some(manifest);
         }
         written
@@ -68,6 +69,7 @@ impl StateChange<'_> {
         if let Err(error) = manifest.write(&self.session.layout.manifest()) {
             tracing::error!(session = %self.session.id, %error, "cannot write the manifest");
         }
+        self.session.measure();
         self.manifest = Some(manifest);
     }
 
@@ -91,6 +93,7 @@ impl StateChange<'_> {
         for file in layout.overlap_states().into_iter().chain(layout.all_computing()) {
             let _ = std::fs::remove_file(file);
         }
+        self.session.measure();
     }
 
     /// Measures idle time from now on.

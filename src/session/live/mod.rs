@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use super::lifecycle::{State, UploadState};
 use super::manifest::{Manifest, SessionState, Timestamp};
 use super::spool::Spool;
+use super::stored_size::{StoredSize, TotalSize};
 use super::{Layout, Notifier, SessionId};
 use crate::audio::Frames;
 use control::Control;
@@ -34,6 +35,7 @@ pub struct Session {
     decoded: AtomicU64,
     queue_position: AtomicU32,
     readers: AtomicUsize,
+    size: StoredSize,
     /// Its files are going or gone; nothing is written any more.
     removed: AtomicBool,
     control: Mutex<Control>,
@@ -60,8 +62,12 @@ pub struct Progress {
 pub struct ReadLease(Arc<Session>);
 
 impl Session {
-    /// Takes a session whose directory exists.
-    pub fn open(layout: Layout, manifest: Manifest) -> io::Result<Session> {
+    /// Takes a session whose directory exists; its size counts towards `total` once it is measured.
+    pub(super) fn open(
+        layout: Layout,
+        manifest: Manifest,
+        total: TotalSize,
+    ) -> io::Result<Session> {
         let spool = Spool::open(layout.upload())?;
         let state = State::loaded(manifest.state, UploadState::of(manifest.upload_complete()));
         Ok(Session {
@@ -74,6 +80,7 @@ impl Session {
             spool: Mutex::new(spool),
             queue_position: AtomicU32::new(0),
             readers: AtomicUsize::new(0),
+            size: StoredSize::new(total),
             removed: AtomicBool::new(false),
             control: Mutex::new(Control::new(state)),
             notifier: Notifier::default(),
@@ -135,9 +142,25 @@ impl Session {
         change(&mut manifest);
         manifest.updated = Timestamp::now();
         manifest.write(&self.layout.manifest())?;
+        self.measure();
         self.set_manifest(manifest);
         self.notifier.notify();
         Ok(())
+    }
+
+    /// Bytes that its files take on the disk. What was written since the last commit may be missing.
+    pub fn stored_bytes(&self) -> u64 {
+        self.size.get()
+    }
+
+    /// Adds bytes that were written to its files to [`Session::stored_bytes`]. The next commit corrects it.
+    pub fn count_written(&self, bytes: u64) {
+        self.size.add(bytes);
+    }
+
+    /// Corrects [`Session::stored_bytes`] by looking at every file.
+    pub fn measure(&self) {
+        self.size.measure(|| self.layout.allocated_bytes());
     }
 
     /// Waits for those that write to its files, then keeps everything from writing to them.
@@ -145,6 +168,7 @@ impl Session {
         let _no_bytes_come = lock(&self.spool);
         let _no_change_is_written = lock(&self.writing);
         self.removed.store(true, Ordering::Release);
+        self.size.end();
         self.notifier.notify();
     }
 

@@ -48,6 +48,7 @@ impl Session {
         if let Ok(length) = added {
             // Under the lock: of two concurrent chunks, the larger length must be stored last.
             self.uploaded.store(length, Ordering::Release);
+            self.size.add(length - held);
         }
         drop(spool);
         lock(&self.control).last_byte = Instant::now();

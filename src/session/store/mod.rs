@@ -1,17 +1,25 @@
 //! All sessions of a data directory.
 
-use std::collections::{BTreeMap, HashMap};
+mod cursor;
+mod existing;
+mod index;
+
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use uuid::Uuid;
+pub use cursor::PageCursor;
+pub use existing::Recover;
+
+use existing::Existing;
+use index::Index;
 
 use super::failure::SessionError;
 use super::lifecycle::{State, StateWriter};
-use super::manifest::{ManifestError, Plan, Timestamp};
+use super::manifest::{Plan, Timestamp};
 use super::retention::{Retention, RetentionCandidate, expired};
+use super::stored_size::TotalSize;
 use super::{Layout, Manifest, Session, SessionId, Settings};
 use crate::files::sync_directory;
 
@@ -20,32 +28,19 @@ use crate::files::sync_directory;
 pub struct Store {
     sessions_folder: PathBuf,
     index: RwLock<Index>,
+    existing: Existing,
+    total: TotalSize,
     state_writer: Mutex<Option<StateWriter>>,
     /// Locked as long as the store lives.
     _lock: File,
 }
 
-#[derive(Debug, Default)]
-struct Index {
-    /// The moment at which the last session was opened.
-    newest: Timestamp,
-    by_id: HashMap<SessionId, Arc<Session>>,
-    by_age: BTreeMap<(Timestamp, SessionId), Arc<Session>>,
-    by_request: HashMap<Uuid, SessionId>,
-}
-
-/// A place in the list of sessions, newest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageCursor {
-    created: Timestamp,
-    id: SessionId,
-}
-
 impl Store {
-    /// Opens a data directory, makes it where it is not there, and finds its sessions.
+    /// Opens a data directory, which is created if it does not exist. Its sessions are only listed: each is read when it is
+    /// asked for, all of them by [`Store::load`].
     ///
     /// # Errors
-    /// `WouldBlock` where another process has it; what the disk says.
+    /// `WouldBlock` if another process uses the directory; other I/O errors.
     pub fn open(data: &Path) -> io::Result<Store> {
         let sessions_folder = data.join("sessions");
         fs::create_dir_all(&sessions_folder)?;
@@ -57,11 +52,16 @@ impl Store {
             ),
             fs::TryLockError::Error(error) => error,
         })?;
-        let state_writer = Mutex::new(Some(StateWriter::new()));
-        let index = RwLock::default();
-        let store = Store { sessions_folder, index, state_writer, _lock: lock };
-        store.recover()?;
-        Ok(store)
+        // Before any session is created: a directory without a manifest is then the rest of a crash.
+        let unread = existing::session_ids(&sessions_folder)?;
+        Ok(Store {
+            sessions_folder,
+            index: RwLock::new(Index { unread, ..Index::default() }),
+            existing: Existing::default(),
+            total: TotalSize::default(),
+            state_writer: Mutex::new(Some(StateWriter::new())),
+            _lock: lock,
+        })
     }
 
     /// The folder that holds the sessions' directories.
@@ -72,38 +72,6 @@ impl Store {
     /// The permission to change the sessions' states; the first caller gets it.
     pub fn take_state_writer(&self) -> Option<StateWriter> {
         self.state_writer.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    fn recover(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.sessions_folder)? {
-            let entry = entry?;
-            let Ok(id) = entry.file_name().to_string_lossy().parse::<SessionId>() else { continue };
-            let layout = Layout::new(&self.sessions_folder, id);
-            match Manifest::read(&layout.manifest()) {
-                Ok(manifest) if manifest.id == id => match Session::open(layout, manifest) {
-                    Ok(session) => self.insert(Arc::new(session)),
-                    Err(error) => {
-                        tracing::error!(session = %id, %error, "cannot be opened; left alone");
-                    }
-                },
-                Ok(manifest) => {
-                    tracing::error!(session = %id, says = %manifest.id, "another's manifest; left alone");
-                }
-                Err(ManifestError::Storage(error)) if error.kind() == io::ErrorKind::NotFound => {
-                    // A crash before its first manifest: nobody has been told of it. What cannot be
-                    // removed is tried again by the next server.
-                    let _ = fs::remove_dir_all(layout.directory());
-                }
-                Err(error @ ManifestError::Newer { .. }) => {
-                    let remedy = "Start the version of Stemwire that wrote it, or a later one.";
-                    tracing::error!(session = %id, %error, remedy, "the session is left alone");
-                }
-                Err(error) => {
-                    tracing::error!(session = %id, %error, "the session is left alone");
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Opens a new session; or answers the one that has this `request_id`, with `false`.
@@ -123,7 +91,7 @@ impl Store {
         let created = self.write().moment();
         let manifest =
             Manifest { created, updated: created, ..Manifest::new(id, settings.clone(), plan) };
-        let session = make(&layout, manifest).inspect_err(|_| {
+        let session = make(&layout, manifest, self.total.clone()).inspect_err(|_| {
             // It has no manifest and would be removed at the next start.
             let _ = fs::remove_dir_all(layout.directory());
         })?;
@@ -133,6 +101,8 @@ impl Store {
         match index.of_request(&settings) {
             Ok(None) => {
                 index.insert(Arc::clone(&session));
+                drop(index);
+                session.measure();
                 Ok((session, true))
             }
             other => {
@@ -143,33 +113,46 @@ impl Store {
         }
     }
 
-    /// The session that a request with these settings has opened before.
+    /// The session that a request with these settings has opened before. Reads all sessions first if it may be among
+    /// those that have not been read.
     ///
     /// # Errors
     /// `RequestConflict`.
     pub fn by_request(&self, settings: &Settings) -> Result<Option<Arc<Session>>, SessionError> {
+        let found = self.read().of_request(settings)?;
+        if found.is_some() || settings.request_id.is_none() {
+            return Ok(found);
+        }
+        self.load();
         self.read().of_request(settings)
     }
 
-    /// The session of that name.
+    /// The session with this id, from disk if it has not been read.
     ///
     /// # Errors
     /// `NotFound`.
     pub fn find(&self, id: SessionId) -> Result<Arc<Session>, SessionError> {
-        self.read().by_id.get(&id).cloned().ok_or(SessionError::NotFound(id))
+        self.read_existing(id);
+        self.find_loaded(id).ok_or(SessionError::NotFound(id))
     }
 
-    /// All sessions, in no order.
+    /// The session with this id, if it is in memory; touches no file.
+    pub fn find_loaded(&self, id: SessionId) -> Option<Arc<Session>> {
+        self.read().by_id.get(&id).cloned()
+    }
+
+    /// The sessions in memory, in no order. They are all sessions once [`Store::load`] has returned.
     pub fn all(&self) -> Vec<Arc<Session>> {
         self.read().by_id.values().cloned().collect()
     }
 
-    /// At most `count` sessions after `cursor`, newest first, and where the next page begins.
+    /// At most `count` sessions after `cursor`, newest first, and where the next page begins. Reads all sessions first.
     pub fn page(
         &self,
         cursor: Option<PageCursor>,
         count: usize,
     ) -> (Vec<Arc<Session>>, Option<PageCursor>) {
+        self.load();
         let index = self.read();
         let older: Box<dyn Iterator<Item = _>> = match cursor {
             None => Box::new(index.by_age.iter().rev()),
@@ -189,26 +172,22 @@ impl Store {
     pub fn remove(&self, session: &Session) -> Result<(), SessionError> {
         debug_assert_eq!(session.lifecycle(), State::Removed);
         session.retire();
-        {
-            let mut index = self.write();
-            let manifest = session.manifest();
-            index.by_id.remove(&session.id());
-            index.by_age.remove(&(manifest.created, session.id()));
-            if let Some(request) = manifest.settings.request_id {
-                index.by_request.remove(&request);
-            }
-        }
+        self.write().remove(session);
         // Without its manifest a half removed session is removed at the next start.
         fs::remove_file(session.layout().manifest())?;
         Ok(fs::remove_dir_all(session.layout().directory())?)
     }
 
-    /// The sessions that retention removes now: ended ones that nobody reads.
+    /// The sessions that retention removes now: ended ones that nobody reads. None before all sessions have been read, as
+    /// the oldest go first.
     pub fn expired(&self, policy: Retention) -> Vec<Arc<Session>> {
+        if !self.is_loaded() {
+            return Vec::new();
+        }
         let candidate = |session: Arc<Session>| RetentionCandidate {
             id: session.id(),
             updated: session.manifest().updated,
-            bytes: session.layout().stored_bytes(),
+            bytes: session.stored_bytes(),
             removable: session.state().is_ended() && !session.has_readers(),
         };
         let candidates = self.all().into_iter().map(candidate).collect();
@@ -216,13 +195,10 @@ impl Store {
         expired.into_iter().filter_map(|id| self.find(id).ok()).collect()
     }
 
-    /// Bytes that all sessions hold.
+    /// Bytes that all sessions take on the disk, as counted: no file is looked at. Sessions of an earlier process count
+    /// once they have been measured.
     pub fn stored_bytes(&self) -> u64 {
-        self.all().iter().map(|session| session.layout().stored_bytes()).sum()
-    }
-
-    fn insert(&self, session: Arc<Session>) {
-        self.write().insert(session);
+        self.total.get()
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Index> {
@@ -234,66 +210,15 @@ impl Store {
     }
 }
 
-impl Index {
-    /// This moment; a little later than that of the session before where both are within a millisecond, so that their
-    /// order is told apart. A clock that was set back is believed.
-    fn moment(&mut self) -> Timestamp {
-        const A_LITTLE: u64 = 1_000;
-        let now = Timestamp::now();
-        let next = Timestamp(self.newest.0.saturating_add(1));
-        let is_near = next.0.saturating_sub(now.0) < A_LITTLE;
-        self.newest = if is_near { now.max(next) } else { now };
-        self.newest
-    }
-
-    fn of_request(&self, settings: &Settings) -> Result<Option<Arc<Session>>, SessionError> {
-        let Some(request) = settings.request_id else { return Ok(None) };
-        let found = self.by_request.get(&request).and_then(|id| self.by_id.get(id)).cloned();
-        match found {
-            Some(session) if session.manifest().settings != *settings => {
-                Err(SessionError::RequestConflict {
-                    request_id: request.to_string(),
-                    session: session.id(),
-                })
-            }
-            found => Ok(found),
-        }
-    }
-
-    fn insert(&mut self, session: Arc<Session>) {
-        let manifest = session.manifest();
-        self.newest = self.newest.max(manifest.created);
-        if let Some(request) = manifest.settings.request_id {
-            self.by_request.insert(request, session.id());
-        }
-        self.by_age.insert((manifest.created, session.id()), Arc::clone(&session));
-        self.by_id.insert(session.id(), session);
-    }
-}
-
 /// Makes a session's directory.
-fn make(layout: &Layout, manifest: Manifest) -> io::Result<Session> {
+fn make(layout: &Layout, manifest: Manifest, total: TotalSize) -> io::Result<Session> {
     fs::create_dir(layout.directory())?;
     fs::create_dir(layout.stems())?;
     manifest.write(&layout.manifest())?;
     if let Some(folder) = layout.directory().parent() {
         sync_directory(folder)?;
     }
-    Session::open(layout.clone(), manifest)
-}
-
-impl PageCursor {
-    /// As text that a client gives back.
-    pub fn to_token(self) -> String {
-        format!("{:x}.{}", self.created.0, self.id)
-    }
-
-    /// Reads what [`PageCursor::to_token`] has written; `None` for anything else.
-    pub fn from_token(token: &str) -> Option<PageCursor> {
-        let (created, id) = token.split_once('.')?;
-        let created = Timestamp(u64::from_str_radix(created, 16).ok()?);
-        Some(PageCursor { created, id: id.parse().ok()? })
-    }
+    Session::open(layout.clone(), manifest, total)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::*;
 use crate::audio::{Frames, Hertz};
 use crate::proto::reason::ErrorReason;
@@ -31,8 +33,10 @@ fn sessions_are_found_again_after_a_restart() {
     fs::create_dir(data.path().join("sessions").join(SessionId::random().to_string())).unwrap();
     let store = Store::open(data.path()).unwrap();
     assert_eq!(store.find(id).unwrap().uploaded(), 3);
+    assert!(!store.is_loaded(), "only the session that was asked for has been read");
     let (again, new) = store.create(named(request), plan()).unwrap();
     assert_eq!((again.id(), new), (id, false));
+    store.load();
     assert_eq!(fs::read_dir(store.folder()).unwrap().count(), 1);
 }
 
@@ -160,4 +164,112 @@ fn an_upload_is_finished_once_and_checked() {
     assert_eq!(damaged.state(), SessionState::Uploading);
     let (empty, _) = store.create(Settings::default(), plan()).unwrap();
     assert!(matches!(finish(&empty, 0, None), Err(SessionError::Failed(_))));
+}
+
+/// Sessions of an earlier process, one for each settings.
+fn earlier(data: &Path, all: &[Settings]) -> Vec<SessionId> {
+    let store = Store::open(data).unwrap();
+    all.iter().map(|settings| store.create(settings.clone(), plan()).unwrap().0.id()).collect()
+}
+
+#[test]
+fn a_request_finds_the_session_that_has_not_been_read() {
+    let data = tempfile::tempdir().unwrap();
+    let request = Uuid::new_v4();
+    let ids = earlier(data.path(), &[Settings::default(), named(request), Settings::default()]);
+    let store = Store::open(data.path()).unwrap();
+    let (unnamed, new) = store.create(Settings::default(), plan()).unwrap();
+    assert!(new && !ids.contains(&unnamed.id()));
+    assert!(store.all().len() == 1, "nothing had to be read for it");
+    let other = Settings { file_name: "other".into(), ..named(request) };
+    let error = store.create(other, plan()).unwrap_err();
+    assert!(matches!(error, SessionError::RequestConflict { session, .. } if session == ids[1]));
+    let (again, new) = store.create(named(request), plan()).unwrap();
+    assert_eq!((again.id(), new), (ids[1], false));
+    assert_eq!(store.page(None, 10).0.len(), 4);
+}
+
+#[test]
+fn a_session_is_recovered_once_before_anyone_finds_it() {
+    let recover = |session: &Arc<Session>| {
+        session.update(|manifest| manifest.recoveries += 1).unwrap();
+    };
+    let data = tempfile::tempdir().unwrap();
+    let ids = earlier(data.path(), &vec![Settings::default(); 20]);
+    let store = Store::open(data.path()).unwrap();
+    store.recover_with(Box::new(recover));
+    let recoveries = |id| store.find(id).unwrap().manifest().recoveries;
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| store.load());
+        }
+        assert!(ids.iter().all(|id| recoveries(*id) == 1));
+    });
+    assert!(store.is_loaded() && ids.iter().all(|id| recoveries(*id) == 1));
+    let removed = store.find(ids[0]).unwrap();
+    removed.end_for_test(State::Removed);
+    store.remove(&removed).unwrap();
+    assert!(matches!(store.find(ids[0]), Err(SessionError::NotFound(_))));
+}
+
+#[test]
+fn nothing_is_removed_before_all_sessions_have_been_read() {
+    let data = tempfile::tempdir().unwrap();
+    let ids = earlier(data.path(), &[Settings::default(), Settings::default()]);
+    let store = Store::open(data.path()).unwrap();
+    store.find(ids[0]).unwrap().end_for_test(State::Cancelled);
+    let policy = Retention { age: Duration::ZERO, bytes: 0 };
+    assert!(store.expired(policy).is_empty());
+    store.load();
+    store.measure_while(|| true);
+    assert_eq!(store.expired(policy).len(), 1);
+}
+
+/// What `du` would say, without directories.
+fn allocated(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let size = |path: PathBuf| match path.is_dir() {
+        true => allocated(&path),
+        false => crate::files::allocated_bytes(&path.metadata().unwrap()),
+    };
+    entries.map(size).sum()
+}
+
+#[test]
+fn stored_bytes_are_those_on_disk_whenever_a_session_commits_or_ends() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(data.path()).unwrap();
+    let (session, _) = store.create(Settings::default(), plan()).unwrap();
+    let (other, _) = store.create(Settings::default(), plan()).unwrap();
+    session.add_bytes(0, &[1; 100_000], 1_000_000).unwrap();
+    assert!(store.stored_bytes() >= 100_000);
+    fs::write(session.layout().track(), [1; 300_000]).unwrap();
+    session.count_written(300_000);
+    assert!(store.stored_bytes() >= 400_000);
+    session.update(|manifest| manifest.commit.segments = 1).unwrap();
+    assert_eq!(store.stored_bytes(), allocated(store.folder()));
+    session.end_for_test(State::Cancelled);
+    assert_eq!(store.stored_bytes(), allocated(store.folder()));
+    assert!(store.stored_bytes() < 300_000, "the track is gone");
+    session.end_for_test(State::Removed);
+    store.remove(&session).unwrap();
+    session.measure();
+    assert_eq!(store.stored_bytes(), allocated(store.folder()));
+    drop((session, other, store));
+
+    let store = Store::open(data.path()).unwrap();
+    store.load();
+    store.measure_while(|| true);
+    assert_eq!(store.stored_bytes(), allocated(store.folder()));
+}
+
+#[test]
+fn counting_stored_bytes_touches_no_file() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(data.path()).unwrap();
+    let (session, _) = store.create(Settings::default(), plan()).unwrap();
+    let counted = store.stored_bytes();
+    assert!(counted > 0);
+    fs::remove_dir_all(session.layout().directory()).unwrap();
+    assert_eq!(store.stored_bytes(), counted);
 }

@@ -1,0 +1,71 @@
+//! The sessions of a store by id, age and request.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::session::failure::SessionError;
+use crate::session::manifest::Timestamp;
+use crate::session::{Session, SessionId, Settings};
+
+/// The sessions in memory, and the ids of those that are only on disk yet.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// The moment at which the last session was opened.
+    pub(super) newest: Timestamp,
+    pub(super) by_id: HashMap<SessionId, Arc<Session>>,
+    pub(super) by_age: BTreeMap<(Timestamp, SessionId), Arc<Session>>,
+    pub(super) by_request: HashMap<Uuid, SessionId>,
+    /// Directories that were there when the store was opened and have not been read.
+    pub(super) unread: BTreeSet<SessionId>,
+}
+
+impl Index {
+    /// This moment; a little later than that of the session before where both are within a millisecond, so that their
+    /// order is told apart. A clock that was set back is believed.
+    pub(super) fn moment(&mut self) -> Timestamp {
+        const A_LITTLE: u64 = 1_000;
+        let now = Timestamp::now();
+        let next = Timestamp(self.newest.0.saturating_add(1));
+        let is_near = next.0.saturating_sub(now.0) < A_LITTLE;
+        self.newest = if is_near { now.max(next) } else { now };
+        self.newest
+    }
+
+    pub(super) fn of_request(
+        &self,
+        settings: &Settings,
+    ) -> Result<Option<Arc<Session>>, SessionError> {
+        let Some(request) = settings.request_id else { return Ok(None) };
+        let found = self.by_request.get(&request).and_then(|id| self.by_id.get(id)).cloned();
+        match found {
+            Some(session) if session.manifest().settings != *settings => {
+                Err(SessionError::RequestConflict {
+                    request_id: request.to_string(),
+                    session: session.id(),
+                })
+            }
+            found => Ok(found),
+        }
+    }
+
+    pub(super) fn insert(&mut self, session: Arc<Session>) {
+        let manifest = session.manifest();
+        self.newest = self.newest.max(manifest.created);
+        if let Some(request) = manifest.settings.request_id {
+            self.by_request.insert(request, session.id());
+        }
+        self.by_age.insert((manifest.created, session.id()), Arc::clone(&session));
+        self.by_id.insert(session.id(), session);
+    }
+
+    pub(super) fn remove(&mut self, session: &Session) {
+        let manifest = session.manifest();
+        self.by_id.remove(&session.id());
+        self.by_age.remove(&(manifest.created, session.id()));
+        if let Some(request) = manifest.settings.request_id {
+            self.by_request.remove(&request);
+        }
+    }
+}
