@@ -29,8 +29,8 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::middleware::{from_fn, from_fn_with_state};
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
+use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_web::GrpcWebLayer;
 use tower::ServiceBuilder;
@@ -124,8 +124,7 @@ fn builder(config: &ServerConfig) -> Result<Server, ServerError> {
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-        .tcp_nodelay(true);
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT));
     let Some(tls) = &config.tls else { return Ok(server) };
     let identity = Identity::from_pem(&tls.certificate, &tls.key);
     server.tls_config(ServerTlsConfig::new().identity(identity)).map_err(ServerError::Tls)
@@ -177,13 +176,13 @@ pub async fn serve(
     let server = builder(&config)?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let mut server = server.layer(layers);
-    let serving = server.add_routes(Routes::from(routes)).serve_with_incoming_shutdown(
-        TcpListenerStream::new(listener),
-        async {
+    // An answer is several small writes: without this the last would wait for the client's acknowledgement.
+    let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let serving =
+        server.add_routes(Routes::from(routes)).serve_with_incoming_shutdown(connections, async {
             // The sender is dropped only with this function.
             let _ = stopped.await;
-        },
-    );
+        });
     tokio::pin!(serving);
     tokio::select! {
         result = &mut serving => return Ok(result?),
