@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::client::ClientError;
 use crate::engine::EngineError;
 use crate::engine::runtime::RuntimeError;
+use crate::model::ModelError;
 use crate::model::registry::RegistryError;
 use crate::proto::reason::{Category, ErrorReason};
 use crate::separation::SeparationError;
@@ -101,10 +102,16 @@ impl From<RegistryError> for CliError {
     }
 }
 
+impl From<ModelError> for CliError {
+    fn from(error: ModelError) -> CliError {
+        EngineError::from(error).into()
+    }
+}
+
 impl From<EngineError> for CliError {
     fn from(error: EngineError) -> CliError {
         let remedy = match &error {
-            EngineError::UnknownModel { .. } => {
+            EngineError::Model(ModelError::Unknown { .. }) => {
                 "See `stemwire models list`, or name a folder with more models with --models-dir."
                     .to_owned()
             }

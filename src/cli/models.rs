@@ -168,7 +168,7 @@ fn verify(folder: &ModelsFolder) -> Result<(), CliError> {
 fn remove(name: &str, folder: &ModelsFolder) -> Result<(), CliError> {
     let models = folder.path()?;
     let catalog = setup::catalog(folder.models_dir.as_deref());
-    let removed = registry::remove(name, &catalog, &models)?;
+    let removed = registry::remove(name, catalog.find(name).ok().as_deref(), &models)?;
     write(&format!("{name} is removed: {}\n", removed.display()))
 }
 

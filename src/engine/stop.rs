@@ -1,4 +1,4 @@
-//! Runs of a graph: asking one to stop, from another thread, and telling how long it took.
+//! Stopping the run of a graph from another thread, and logging its time.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,20 +8,20 @@ use ort::session::RunOptions;
 use super::EngineError;
 use crate::model::ModelCard;
 
-/// Asks the segment for which an engine has given it out to end soon, with an error, whether its graph runs already
-/// or has yet to. Returns at once.
+/// Requests the segment that it was handed out for to end soon, with an error, whether its graph is running or has yet to
+/// start. Returns at once.
 pub type Stopper = Arc<dyn Fn() + Send + Sync>;
 
-/// An engine's way of running its graph so that a [`Stopper`] reaches it: between two nodes of the graph.
+/// Options of a graph's runs, through which a [`Stopper`] ends one between two nodes of the graph.
 pub(super) struct StoppableRun {
     options: Arc<RunOptions>,
 }
 
 impl StoppableRun {
-    /// Nobody has asked it to stop.
+    /// Without a stop request.
     ///
     /// # Errors
-    /// [`EngineError::Load`] where the runtime has no memory left.
+    /// [`EngineError::Load`] if the runtime is out of memory.
     pub(super) fn new(card: &ModelCard) -> Result<StoppableRun, EngineError> {
         let options = RunOptions::new().map_err(|error| EngineError::Load {
             model: card.name.to_string(),
@@ -30,29 +30,29 @@ impl StoppableRun {
         Ok(StoppableRun { options: Arc::new(options) })
     }
 
-    /// What a run takes.
+    /// The options for a run.
     pub(super) fn options(&self) -> &RunOptions {
         &self.options
     }
 
-    /// Stops the next run, from now on. What was asked of the runs before is forgotten here and nowhere later: by
-    /// the time the graph runs, this one may have been asked.
+    /// A stopper for the next run. Requests for earlier runs are cleared here and not when the graph starts, because by
+    /// then a stop may have been requested for this run.
     pub(super) fn stopper(&mut self) -> Stopper {
         if let Err(error) = self.options.unterminate() {
-            // Then the next run ends as the one before was asked to, and the engine is loaded anew.
-            tracing::warn!(%error, "a run that was asked to stop cannot be forgotten");
+            // The next run then ends as the last one was requested to, and the engine is loaded again.
+            tracing::warn!(%error, "cannot clear the stop request of an earlier run");
         }
         let options = Arc::clone(&self.options);
         Arc::new(move || {
             if let Err(error) = options.terminate() {
-                // Then it is given up when its time is over, as one is that does not listen.
-                tracing::warn!(%error, "a run cannot be asked to stop");
+                // The watchdog then abandons the worker after the grace period.
+                tracing::warn!(%error, "cannot request a run to stop");
             }
         })
     }
 }
 
-/// Tells the log how long a run of the graph took, so that all else can be told from it.
-pub(super) fn log_inference(model: &str, begun: Instant) {
-    tracing::debug!(model, seconds = begun.elapsed().as_secs_f64(), "inference");
+/// Logs the time of a graph's run, from which benchmarks derive all other time.
+pub(super) fn log_inference(model: &str, started: Instant) {
+    tracing::debug!(model, seconds = started.elapsed().as_secs_f64(), "inference");
 }

@@ -1,54 +1,41 @@
-//! The models that there are: those in the binary and those in the models folder.
+//! The models on this machine: those of the binary and those in the models folder.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use super::ModelName;
-use crate::engine::EngineError;
-use crate::model::files::{CARD_FILE, Model};
-use crate::model::registry::PublishedModel;
+use super::embedded;
+use super::files::{CARD_FILE, Model};
+use super::registry::PublishedModel;
+use super::{ModelError, ModelName};
 
-/// The embedded models' files, as they lie in the repository's `models/`.
-pub(crate) mod embedded {
-    pub(crate) const MINI_CARD: &str = include_str!("../../models/mini/card.toml");
-    pub(crate) const MINI_GRAPH: &[u8] = include_bytes!("../../models/mini/graph.onnx");
-    pub(crate) const MINI_WEIGHTS: &[u8] = include_bytes!("../../models/mini/weights.safetensors");
-    pub(crate) const MINI_SPLEETER_CARD: &str =
-        include_str!("../../models/mini-spleeter/card.toml");
-    pub(crate) const MINI_SPLEETER_GRAPH: &[u8] =
-        include_bytes!("../../models/mini-spleeter/graph.onnx");
-    pub(crate) const MINI_SPLEETER_WEIGHTS: &[u8] =
-        include_bytes!("../../models/mini-spleeter/weights.safetensors");
-}
-
-/// Models by name, and what stood where a model should be but is none.
+/// Models by name, and the cards that are not valid.
 #[derive(Debug)]
 pub struct Catalog {
     models: Vec<Arc<Model>>,
-    faults: Vec<EngineError>,
+    faults: Vec<ModelError>,
 }
 
 impl Catalog {
-    /// The name of the model that is part of the binary.
+    /// Name of the default model, which is part of the binary.
     pub const DEFAULT_MODEL: &'static str = "mini";
 
-    /// The embedded models, then those of `folder`: published ones whose files are all there, and every
-    /// subfolder with a card. A model with a card of its own takes the place of another of its name.
+    /// Opens the embedded models, then those of `folder`: published ones with all of their files, and every subfolder with
+    /// a card. A model with a card of its own replaces another of the same name.
     pub fn open(folder: Option<&Path>) -> Catalog {
         let mut catalog = Catalog { models: Vec::new(), faults: Vec::new() };
-        catalog.take(Model::embedded(
+        catalog.add(Model::embedded(
             embedded::MINI_CARD,
             embedded::MINI_GRAPH,
             embedded::MINI_WEIGHTS,
         ));
-        catalog.take(Model::embedded(
+        catalog.add(Model::embedded(
             embedded::MINI_SPLEETER_CARD,
             embedded::MINI_SPLEETER_GRAPH,
             embedded::MINI_SPLEETER_WEIGHTS,
         ));
         if let Some(folder) = folder {
             for model in PublishedModel::all().filter_map(|published| published.installed(folder)) {
-                catalog.take(Ok(model));
+                catalog.add(Ok(model));
             }
             let mut subfolders: Vec<_> = std::fs::read_dir(folder)
                 .into_iter()
@@ -59,7 +46,7 @@ impl Catalog {
                 .collect();
             subfolders.sort();
             for subfolder in subfolders {
-                catalog.take(Model::in_folder(&subfolder));
+                catalog.add(Model::in_folder(&subfolder));
             }
         }
         catalog
@@ -70,21 +57,21 @@ impl Catalog {
         &self.models
     }
 
-    /// Cards that are not valid.
-    pub fn faults(&self) -> &[EngineError] {
+    /// Errors of the cards that are not valid.
+    pub fn faults(&self) -> &[ModelError] {
         &self.faults
     }
 
-    /// The model of that name.
+    /// Finds the model of that name.
     ///
     /// # Errors
-    /// [`EngineError::NotInstalled`] for a published one; the card's own fault where the card in a folder
-    /// of that name is broken; [`EngineError::UnknownModel`] with the names there are.
-    pub fn find(&self, name: &str) -> Result<Arc<Model>, EngineError> {
+    /// [`ModelError::NotInstalled`] for a published model; [`ModelError::Card`] if the card in the folder of that name is
+    /// not valid; [`ModelError::Unknown`] with the known names.
+    pub fn find(&self, name: &str) -> Result<Arc<Model>, ModelError> {
         let found = self.models.iter().find(|model| model.card().name.as_str() == name);
         found.cloned().ok_or_else(|| {
-            let is_in_folder = |fault: &&EngineError| match fault {
-                EngineError::Card { card, .. } => {
+            let is_in_folder = |fault: &&ModelError| match fault {
+                ModelError::Card { card, .. } => {
                     Path::new(card).parent().and_then(Path::file_name) == Some(name.as_ref())
                 }
                 _ => false,
@@ -93,17 +80,14 @@ impl Catalog {
                 return fault.clone();
             }
             if PublishedModel::find(name).is_ok() {
-                return EngineError::NotInstalled { model: name.to_owned() };
+                return ModelError::NotInstalled { model: name.to_owned() };
             }
             let names: Vec<&str> = self.models.iter().map(|m| m.card().name.as_str()).collect();
-            EngineError::UnknownModel {
-                name: name.chars().take(80).collect(),
-                known: names.join(", "),
-            }
+            ModelError::Unknown { name: name.chars().take(80).collect(), known: names.join(", ") }
         })
     }
 
-    fn take(&mut self, model: Result<Model, EngineError>) {
+    fn add(&mut self, model: Result<Model, ModelError>) {
         match model {
             Ok(model) => {
                 let name: ModelName = model.card().name.clone();
@@ -115,7 +99,7 @@ impl Catalog {
     }
 }
 
-/// Whether it is somebody's scratch folder.
+/// Whether it is a hidden folder, such as a scratch folder.
 fn is_hidden(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
@@ -134,13 +118,13 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_card_is_told_and_hides_nothing() {
+    fn a_broken_card_is_reported_and_hides_no_other_model() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("broken")).unwrap();
         std::fs::write(folder.path().join("broken/card.toml"), "name = 1").unwrap();
         let catalog = Catalog::open(Some(folder.path()));
         assert_eq!((catalog.models().len(), catalog.faults().len()), (2, 1));
         assert!(catalog.faults()[0].to_string().contains("broken"));
-        assert!(matches!(catalog.find("broken"), Err(EngineError::Card { .. })));
+        assert!(matches!(catalog.find("broken"), Err(ModelError::Card { .. })));
     }
 }

@@ -1,35 +1,35 @@
-//! What there is to know of an ONNX file without running it: its ports, its initialisers, its metadata.
+//! Reads ONNX files without running them: inputs and outputs, initialisers, metadata.
 //!
-//! The messages are the part of `onnx.proto` (github.com/onnx/onnx) that is looked at; all else in a file
-//! is passed over.
+//! The messages are the part of `onnx.proto` (github.com/onnx/onnx) that is used; the rest of a file is skipped.
 
 use std::collections::BTreeMap;
 
 use prost::Message;
 
-/// Tensors' shapes by name.
+/// Shapes of tensors by name.
 pub(crate) type Shapes = BTreeMap<String, Vec<usize>>;
 
-/// A graph, as its file describes it.
+/// A parsed graph.
 #[derive(Debug)]
 pub(crate) struct Graph {
     model: ModelProto,
 }
 
 impl Graph {
-    /// Reads a file.
+    /// Parses a file.
     ///
     /// # Errors
-    /// In words, why it is none.
+    /// The fault, in words.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Graph, String> {
-        let model = ModelProto::decode(bytes).map_err(|error| format!("no ONNX graph: {error}"))?;
+        let model =
+            ModelProto::decode(bytes).map_err(|error| format!("not an ONNX graph: {error}"))?;
         if model.graph.is_none() {
-            return Err("no ONNX graph: there is none in the file".into());
+            return Err("not an ONNX graph: the file has no graph".into());
         }
         Ok(Graph { model })
     }
 
-    /// The initialisers that have no values in the file, to be given by name.
+    /// The initialisers without values in the file, which are filled by name.
     pub(crate) fn open_initialisers(&self) -> Shapes {
         let initialisers = self.model.graph.iter().flat_map(|graph| &graph.initializer);
         let open = initialisers.filter(|tensor| tensor.data_location == TensorProto::EXTERNAL);
@@ -39,7 +39,7 @@ impl Graph {
         open.map(|tensor| (tensor.name.clone(), shape(tensor))).collect()
     }
 
-    /// The dimensions of an input or output; -1 for one that is left open.
+    /// The dimensions of an input or output; -1 for an open one.
     pub(crate) fn port(&self, name: &str) -> Option<Vec<i64>> {
         let graph = self.model.graph.as_ref()?;
         let port = graph.input.iter().chain(&graph.output).find(|port| port.name == name)?;
@@ -54,7 +54,7 @@ impl Graph {
     }
 }
 
-/// Whether the tensors in a file are those that a graph wants.
+/// Compares the tensors of a weight file with those of a graph.
 ///
 /// # Errors
 /// The first difference by name, in words.
@@ -65,14 +65,14 @@ pub(crate) fn compare(wanted: &Shapes, found: &Shapes) -> Result<(), String> {
         match (wanted.get(name), found.get(name)) {
             (Some(wanted), Some(found)) if wanted != found => {
                 return Err(format!(
-                    "tensor {name} has the shape {found:?}, the graph wants {wanted:?}"
+                    "tensor {name} has the shape {found:?}, the graph requires {wanted:?}"
                 ));
             }
             (Some(wanted), None) => {
                 return Err(format!("tensor {name} {wanted:?} is missing"));
             }
             (None, Some(found)) => {
-                return Err(format!("the graph has no place for tensor {name} {found:?}"));
+                return Err(format!("the graph has no tensor {name} {found:?}"));
             }
             _ => {}
         }
@@ -109,7 +109,7 @@ struct TensorProto {
 }
 
 impl TensorProto {
-    /// The value of `data_location` for values that are elsewhere.
+    /// Value of `data_location` for values outside of the file.
     const EXTERNAL: i32 = 1;
 }
 
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_weightless_graph_tells_its_tensors_ports_and_arguments() {
+    fn a_graph_without_weights_has_tensors_ports_and_arguments() {
         let graph = Graph::parse(include_bytes!("../../models/mini/graph.onnx")).unwrap();
         let open = graph.open_initialisers();
         assert_eq!(open["decoder.0.conv_tr.bias"].len(), 1);
@@ -179,7 +179,7 @@ mod tests {
         for (found, expected) in [
             (shapes(&[("b", &[4])]), "tensor a [2, 3] is missing"),
             (shapes(&[("a", &[2, 3]), ("b", &[5])]), "tensor b has the shape [5]"),
-            (shapes(&[("a", &[2, 3]), ("b", &[4]), ("c", &[1])]), "no place for tensor c [1]"),
+            (shapes(&[("a", &[2, 3]), ("b", &[4]), ("c", &[1])]), "no tensor c [1]"),
         ] {
             let error = compare(&wanted, &found).unwrap_err();
             assert!(error.contains(expected), "{error}");

@@ -21,7 +21,7 @@ pub(super) fn round(context: &Context) {
                 };
                 context.pool.probe(&model, Box::new(report));
             }
-            Err(error) => breakers.probe_failed(&name, error),
+            Err(error) => breakers.probe_failed(&name, error.into()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What keeps a session from being opened or resumed.
 
 use crate::engine::EngineError;
-use crate::model::ModelCard;
+use crate::model::{ModelCard, ModelError};
 use crate::proto::reason::ErrorReason;
 use crate::session::failure::SessionError;
 
@@ -65,5 +65,11 @@ impl SeparationError {
             SeparationError::Engine(error) => error.remedy(),
             other => other.reason().remedy().to_owned(),
         }
+    }
+}
+
+impl From<ModelError> for SeparationError {
+    fn from(error: ModelError) -> SeparationError {
+        SeparationError::Engine(error.into())
     }
 }

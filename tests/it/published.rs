@@ -10,7 +10,7 @@ use stemwire::engine::{EngineError, EngineOptions};
 use stemwire::model::registry::import::{ImportOutcome, ImportRequest, import};
 use stemwire::model::registry::pull::pull;
 use stemwire::model::registry::{PublishedModel, RegistryError, verify};
-use stemwire::model::{Catalog, Model, ModelCard, Sha256Hash};
+use stemwire::model::{Catalog, Model, ModelCard, ModelError, Sha256Hash};
 
 use crate::support::golden::{GRAPH, WEIGHTS, model_of};
 use crate::support::http::{Behaviour, FileServer};
@@ -198,7 +198,7 @@ fn a_bag_answers_as_the_specialists_that_are_wanted_and_needs_no_others() {
     assert!(expected[0][3] != expected[1][3], "the specialists differ");
     assert!(found[1] == Stereo::zeros(mix.len()) && found[2] == found[1]);
     let error = answer(&pool, &bag, &mix, [false, true, false, false]).unwrap_err();
-    assert!(matches!(error, EngineError::File { .. }), "{error}");
+    assert!(matches!(error, EngineError::Model(ModelError::File { .. })), "{error}");
 }
 
 #[test]
@@ -211,5 +211,5 @@ fn weights_that_do_not_fit_are_told_by_the_first_difference() {
     let model = model_of(root.path(), "wrong", &[("weights", None, &text)]);
     let pool = Pool::start(PoolConfig::for_threads(1), runtime()).unwrap();
     let error = pool.warm_up(&model).unwrap_err().to_string();
-    assert!(error.contains("no place for tensor DECODER.0.conv_tr.bias"), "{error}");
+    assert!(error.contains("the graph has no tensor DECODER.0.conv_tr.bias"), "{error}");
 }

@@ -14,7 +14,7 @@ import pytest
 from .audio import encode, music, wav
 from .repository import ROOT, generate_stubs
 
-# Whatever else is installed on this machine: the numbers are those of one library. test_provider.py and test_trials.py in cli
+# Whatever else is installed on this machine: the numbers are those of one library. test_provider.py and test_autotune.py in cli
 # try others.
 os.environ["STEMWIRE_PROVIDER"] = "cpu"
 

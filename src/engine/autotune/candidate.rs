@@ -42,8 +42,10 @@ pub(super) fn candidates(
         else {
             continue;
         };
-        let reduced = provider.reduced().filter(|_| request.precision == PrecisionChoice::Fast);
-        let reduced = reduced.map(|precision| Execution { provider, precision });
+        let reduced = match request.precision {
+            PrecisionChoice::Exact => None,
+            PrecisionChoice::Fast => Execution::reduced(provider),
+        };
         candidates.extend(
             [Some(Execution::exact(provider)), reduced]
                 .into_iter()
@@ -106,7 +108,10 @@ mod tests {
         assert_eq!(names(&libraries, "openvino", exact), ["\"b\" openvino f32"]);
         assert_eq!(names(&libraries, "cpu", exact), ["\"a\" cpu f32"]);
         let fast = names(&libraries, "openvino", PrecisionChoice::Fast);
-        assert_eq!(fast.len(), if Provider::Openvino.reduced().is_some() { 2 } else { 1 });
+        assert_eq!(
+            fast.len(),
+            if Execution::reduced(Provider::Openvino).is_some() { 2 } else { 1 }
+        );
     }
 
     #[test]

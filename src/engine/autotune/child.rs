@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use super::segment;
 use crate::audio::Stereo;
+use crate::engine::inference;
 use crate::engine::{Engine, EngineError, EngineOptions, ExecutionConfig};
 use crate::model::Model;
 
@@ -22,12 +23,12 @@ pub(super) const MARK: &str = "stemwire-trial ";
 /// I/O errors of `input` and `output`.
 pub fn run(
     model: &Arc<Model>,
-    compute: &ExecutionConfig,
+    config: &ExecutionConfig,
     input: impl BufRead,
     mut output: impl Write,
 ) -> io::Result<()> {
     let options = EngineOptions::all(model.card());
-    let mut engine = match load(model, compute, &options) {
+    let mut engine = match load(model, config, &options) {
         Ok(engine) => engine,
         Err(error) => return report_failure(&mut output, &error.to_string()),
     };
@@ -69,10 +70,10 @@ fn send(output: &mut impl Write, text: &str) -> io::Result<()> {
 
 fn load(
     model: &Arc<Model>,
-    compute: &ExecutionConfig,
+    config: &ExecutionConfig,
     options: &EngineOptions,
 ) -> Result<Box<dyn Engine>, EngineError> {
-    let mut engine = model.load(compute)?;
+    let mut engine = inference::load(model, config)?;
     engine.prepare(options)?;
     Ok(engine)
 }

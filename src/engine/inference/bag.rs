@@ -1,29 +1,29 @@
-//! A bag of specialists: one set of weights for each stem, all for the same graph.
+//! A bag of specialists: one file of weights per stem, all for the same graph.
 //!
-//! The reference runs all of them and weighs each stem's answers one-hot; here a specialist runs only
-//! when its stem is wanted, and is loaded when it is wanted for the first time.
+//! The reference runs all of them and takes each stem from one (one-hot weights). Here a specialist runs only when its stem
+//! is wanted, and is loaded when it is wanted for the first time.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::htdemucs::Htdemucs;
 use crate::audio::Stereo;
-use crate::engine::inference::htdemucs::Demucs;
 use crate::engine::{Engine, EngineError, EngineOptions, ExecutionConfig, Stopper};
-use crate::model::Model;
+use crate::model::{Model, ModelError};
 
-/// The specialists that have been wanted so far.
+/// The specialists loaded so far.
 pub(crate) struct Bag {
     model: Arc<Model>,
-    compute: ExecutionConfig,
-    /// In the card's order of stems.
-    specialists: Vec<Option<Demucs>>,
+    config: ExecutionConfig,
+    /// In the order of the card's stems.
+    specialists: Vec<Option<Htdemucs>>,
 }
 
 impl Bag {
-    /// A bag with nothing in it yet.
-    pub(crate) fn new(model: Arc<Model>, compute: ExecutionConfig) -> Bag {
+    /// A bag without loaded specialists.
+    pub(crate) fn new(model: Arc<Model>, config: ExecutionConfig) -> Bag {
         let specialists = model.card().stems.iter().map(|_| None).collect();
-        Bag { model, compute, specialists }
+        Bag { model, config, specialists }
     }
 }
 
@@ -36,9 +36,13 @@ impl Engine for Bag {
                 continue;
             }
             let start = Instant::now();
-            let specialist = self.model.load_specialist(stem, &self.compute)?;
+            let weights = card.specialist(stem).ok_or_else(|| ModelError::Unfit {
+                model: card.name.to_string(),
+                reason: format!("there is no specialist for {stem}"),
+            })?;
+            let specialist = Htdemucs::load(&self.model, weights, &self.config)?;
             let seconds = start.elapsed().as_secs_f64();
-            tracing::info!(model = %card.name, specialist = %stem, seconds, "loaded");
+            tracing::info!(model = %card.name, specialist = %stem, seconds, "specialist loaded");
             self.specialists[index] = Some(specialist);
         }
         Ok(())
@@ -68,7 +72,7 @@ impl Engine for Bag {
     fn stopper(&mut self) -> Option<Stopper> {
         let all = self.specialists.iter_mut().flatten();
         let all: Vec<_> = all.filter_map(Engine::stopper).collect();
-        // They run one after the other: the one that does is reached, and those that have yet to.
+        // The specialists run one after the other: this stops the one that runs and those after it.
         Some(Arc::new(move || all.iter().for_each(|stop| stop())))
     }
 }

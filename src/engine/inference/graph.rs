@@ -1,5 +1,6 @@
-//! A graph in ONNX Runtime, and the ports by which waveforms and spectra go in and out.
+//! Opens graphs in ONNX Runtime and reads their ports, the inputs and outputs.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ort::session::Session;
@@ -11,53 +12,70 @@ use super::weights::Weights;
 use crate::audio::Stereo;
 use crate::engine::runtime::execution;
 use crate::engine::{EngineError, ExecutionConfig};
-use crate::model::ModelCard;
+use crate::model::onnx::Graph;
+use crate::model::{Model, ModelCard, ModelError};
 
-/// Loads a graph, filled with `weights` where it does not hold its own.
+/// Reads the graph of a model and its file of weights with that index, and checks that they fit each other.
 ///
 /// # Errors
-/// [`EngineError::Load`] with what the runtime says.
+/// [`EngineError::Model`], [`EngineError::Load`].
+pub(crate) fn with_weights(
+    model: &Model,
+    index: usize,
+) -> Result<(Cow<'static, [u8]>, Arc<Weights>), EngineError> {
+    let graph = model.graph()?;
+    let weights = Weights::shared(model, index)?;
+    Graph::parse(&graph).and_then(|graph| weights.check(&graph)).map_err(|reason| {
+        let card = model.card();
+        let reason = format!("{}: {reason}", card.weights[index].file);
+        ModelError::Unfit { model: card.name.to_string(), reason }
+    })?;
+    Ok((graph, weights))
+}
+
+/// Opens a graph, with `weights` unless it contains its own.
+///
+/// # Errors
+/// [`EngineError::Load`] with the error of the runtime.
 pub(crate) fn open(
     card: &ModelCard,
     graph: &[u8],
-    weights: Option<&Arc<Weights>>,
-    compute: &ExecutionConfig,
+    weights: Option<&Weights>,
+    config: &ExecutionConfig,
 ) -> Result<Session, EngineError> {
     let refused = |reason: String| EngineError::Load { model: card.name.to_string(), reason };
-    let builder = builder(card, compute).map_err(refused)?;
+    let builder = builder(card, config).map_err(refused)?;
     let mut builder = match weights {
-        Some(weights) => weights.offer(builder, graph)?,
+        Some(weights) => weights.add_to(builder, graph).map_err(refused)?,
         None => builder,
     };
     builder.commit_from_memory(graph).map_err(|error| refused(error.to_string()))
 }
 
-fn builder(card: &ModelCard, compute: &ExecutionConfig) -> Result<SessionBuilder, String> {
-    // An arena keeps what a run took, for the next one; the specialists of a bag would each keep their
-    // own, though only one of them runs at a time.
+fn builder(card: &ModelCard, config: &ExecutionConfig) -> Result<SessionBuilder, String> {
+    // An arena keeps the memory of a run for the next one. The specialists of a bag would each keep an arena, although only
+    // one of them runs at a time.
     let arena = card.weights.len() < 2;
-    let builder = Session::builder(compute.runtime.environment())
+    let builder = Session::builder(config.runtime.environment())
         .map_err(|e| e.to_string())?
         .with_optimization_level(GraphOptimizationLevel::All)
         .map_err(|e| e.to_string())?
-        .with_intra_threads(compute.threads)
+        .with_intra_threads(config.threads)
         .map_err(|e| e.to_string())?
         .with_deterministic_compute(true)
         .map_err(|e| e.to_string())?
-        // With a pattern the second run takes all its memory in one piece, beside the pieces that the
-        // first one left in the arena: half as much again for HTDemucs, and no faster.
+        // With a memory pattern the second run allocates all its memory in one piece, in addition to the pieces of the first
+        // run in the arena: for HTDemucs 50 % more memory, and no faster.
         .with_memory_pattern(false)
         .map_err(|e| e.to_string())?
-        // Between two segments the cores belong to others.
+        // Threads must not spin between two segments: the cores are used by other work.
         .with_config_entry("session.force_spinning_stop", "1")
         .map_err(|e| e.to_string())?;
-    execution::set(builder, compute.execution, compute.threads, arena)
+    execution::set(builder, config.execution, config.threads, arena)
 }
 
-/// Which ports a graph has, and the shapes at them.
-///
-/// Inputs are `mix` [1, 2, T] and `mix_spectrogram` [1, 4, F, N], outputs `stems` [1, S, 2, T] and
-/// `stem_spectrograms` [1, S, 4, F, N]; of each kind there is one at least.
+/// The ports of a graph: inputs `mix` [1, 2, T] and `mix_spectrogram` [1, 4, F, N], outputs `stems` [1, S, 2, T] and
+/// `stem_spectrograms` [1, S, 4, F, N]; at least one input and one output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ports {
     pub(crate) mix: bool,
@@ -67,10 +85,10 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    /// Reads the ports of a graph, which must be as the card says.
+    /// Reads the ports of a graph and checks them against the card.
     ///
     /// # Errors
-    /// What does not fit, in words.
+    /// The first difference, in words.
     pub(crate) fn read(
         session: &Session,
         card: &ModelCard,
@@ -93,14 +111,14 @@ impl Ports {
             let Some((name, expected)) = names.iter().find(|(name, _)| *name == port.name()) else {
                 if is_input {
                     return Err(format!(
-                        "the graph wants an input {:?}; known are mix and mix_spectrogram",
+                        "the graph has an unknown input {:?}, not mix or mix_spectrogram",
                         port.name()
                     ));
                 }
                 continue;
             };
             let shape = port.dtype().tensor_shape().map(|shape| shape.to_vec()).unwrap_or_default();
-            // A dimension that the graph leaves open is -1.
+            // An open dimension is -1.
             let fits = shape.len() == expected.len()
                 && shape
                     .iter()
@@ -110,10 +128,12 @@ impl Ports {
                 return Err(format!("the graph has {name}, but the card has no stft"));
             }
             if !fits {
-                return Err(format!("{name} has the shape {shape:?}, the card says {expected:?}"));
+                return Err(format!(
+                    "{name} has the shape {shape:?}, the card requires {expected:?}"
+                ));
             }
             if port.dtype().tensor_type() != Some(TensorElementType::Float32) {
-                return Err(format!("{name} is not of 32-bit floats"));
+                return Err(format!("{name} is not a tensor of 32-bit floats"));
             }
             found.push(*name);
         }

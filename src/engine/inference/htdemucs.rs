@@ -1,7 +1,7 @@
-//! Hybrid Transformer Demucs, and every graph that has some of its ports.
+//! Hybrid Transformer Demucs, and every graph with some of its ports.
 //!
-//! A stem is its waveform plus the inverse transform of its spectrum, where the graph yields both. What
-//! goes in and comes out is told at [`Ports`] and [`Spectra`].
+//! If the graph yields both, a stem is the sum of its waveform and the inverse transform of its spectrum. [`Ports`] has the
+//! shapes, [`Spectra`] the transform.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,16 +10,16 @@ use ort::session::{Session, SessionInputValue, SessionOutputs};
 use ort::value::TensorRef;
 
 use super::graph::{self, Ports};
-use super::residual::share_out;
+use super::residual::distribute_residual;
 use super::spectra::Spectra;
 use super::weights::Weights;
 use crate::audio::Stereo;
 use crate::engine::stop::{StoppableRun, Stopper, log_inference};
 use crate::engine::{Engine, EngineError, EngineOptions, ExecutionConfig};
-use crate::model::ModelCard;
+use crate::model::Model;
 
-/// A loaded HTDemucs.
-pub(crate) struct Demucs {
+/// A loaded HTDemucs model.
+pub(crate) struct Htdemucs {
     model: String,
     session: Session,
     stoppable: StoppableRun,
@@ -30,30 +30,37 @@ pub(crate) struct Demucs {
     mix: Vec<f32>,
     spectrum: Vec<f32>,
     residual_shares: Vec<f32>,
-    /// Kept so that the next worker that loads the model finds them.
+    /// Kept alive for the next worker that loads the model.
     _weights: Option<Arc<Weights>>,
 }
 
-impl Demucs {
-    /// Loads the graph and fills it with the weights, where it does not hold its own.
+impl Htdemucs {
+    /// Loads the graph of `model`, with the card's file of weights of that index unless the graph contains its own.
     ///
     /// # Errors
-    /// [`EngineError::Load`].
+    /// [`EngineError::Model`], [`EngineError::Load`].
     pub(crate) fn load(
-        card: &ModelCard,
-        graph: &[u8],
-        weights: Option<Arc<Weights>>,
-        compute: &ExecutionConfig,
-    ) -> Result<Demucs, EngineError> {
-        let session = graph::open(card, graph, weights.as_ref(), compute)?;
-        let spectra = card.stft.map(|stft| Spectra::new(stft, card.segment, compute.threads));
+        model: &Model,
+        index: usize,
+        config: &ExecutionConfig,
+    ) -> Result<Htdemucs, EngineError> {
+        let card = model.card();
+        let (graph, weights) = match card.weights.len() {
+            0 => (model.graph()?, None),
+            _ => {
+                let (graph, weights) = graph::with_weights(model, index)?;
+                (graph, Some(weights))
+            }
+        };
+        let session = graph::open(card, &graph, weights.as_deref(), config)?;
+        let spectra = card.stft.map(|stft| Spectra::new(stft, card.segment, config.threads));
         let shape = spectra.as_ref().map(Spectra::shape);
         let ports = Ports::read(&session, card, shape)
             .map_err(|reason| EngineError::Load { model: card.name.to_string(), reason })?;
         let stoppable = StoppableRun::new(card)?;
         let frames = card.segment.as_len();
         let spectrum = shape.filter(|_| ports.mix_spectrogram).map_or(0, |s| 4 * s.plane());
-        Ok(Demucs {
+        Ok(Htdemucs {
             model: card.name.to_string(),
             session,
             stoppable,
@@ -67,7 +74,7 @@ impl Demucs {
         })
     }
 
-    /// Runs the graph; answers every channel of the wanted stems, one after the other.
+    /// Runs the graph and returns the channels of the wanted stems, one after the other.
     fn run(&mut self, mix: &Stereo, wanted: &[bool]) -> Result<Vec<Vec<f32>>, EngineError> {
         let failed = |error: ort::Error| failed(&self.model, error.to_string());
         let mut inputs: Vec<(&str, SessionInputValue<'_>)> = Vec::new();
@@ -102,15 +109,15 @@ impl Demucs {
     }
 }
 
-impl Engine for Demucs {
-    /// One run of the graph yields all stems; those that are not wanted are not made waveforms.
+impl Engine for Htdemucs {
+    /// One run of the graph yields all stems; only the wanted ones are transformed to waveforms.
     fn separate(
         &mut self,
         mix: &Stereo,
         options: &EngineOptions,
     ) -> Result<Vec<Stereo>, EngineError> {
-        debug_assert_eq!(mix.len(), self.frames, "the caller shows whole segments");
-        // The shares of what is left depend on every stem.
+        debug_assert_eq!(mix.len(), self.frames, "callers pass whole segments");
+        // The residual depends on every stem.
         let all = !self.residual_shares.is_empty();
         let wanted: Vec<bool> = options.wanted.iter().map(|&wanted| wanted || all).collect();
         let mut channels = self.run(mix, &wanted)?.into_iter();
@@ -120,7 +127,7 @@ impl Engine for Demucs {
             stem.unwrap_or_else(|| Stereo::zeros(mix.len()))
         };
         let mut stems: Vec<Stereo> = wanted.iter().map(&mut stem).collect();
-        share_out(mix, &mut stems, &self.residual_shares);
+        distribute_residual(mix, &mut stems, &self.residual_shares);
         Ok(stems)
     }
 
@@ -129,8 +136,8 @@ impl Engine for Demucs {
     }
 }
 
-/// An output's numbers, `size` of them for each channel of the wanted stems. There must be so many for every
-/// stem: a graph may leave dimensions open.
+/// The values of an output, `size` per channel of the wanted stems. Their number is checked, because a graph may have open
+/// dimensions.
 fn channels<'a>(
     model: &str,
     outputs: &'a SessionOutputs<'_>,

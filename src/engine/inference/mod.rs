@@ -1,9 +1,16 @@
-//! Inference per model family: graphs in ONNX Runtime, and the spectra around them.
+//! Inference: one module per model family, around a graph in ONNX Runtime.
+//!
+//! [`load`] opens a model. [`htdemucs`] and [`spleeter`] are families, [`bag`] a set of specialists of one family. They
+//! share [`graph`], [`weights`], [`spectra`] and [`residual`].
 
-pub(crate) mod bag;
-pub(crate) mod graph;
-pub(crate) mod htdemucs;
-pub(crate) mod residual;
+mod bag;
+mod graph;
+mod htdemucs;
+mod load;
+mod residual;
 pub mod spectra;
-pub(crate) mod spleeter;
-pub(crate) mod weights;
+mod spleeter;
+mod weights;
+
+pub use load::load;
+pub use weights::is_loaded;

@@ -1,118 +1,104 @@
-//! Weights in the authors' own file, computed with as F32: safetensors of F16 or F32, or a checkpoint of
-//! TensorFlow's in a `.tar.gz`.
+//! Weights in memory, shared by all engines of a process.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
 use ort::session::builder::SessionBuilder;
 use ort::value::{DynValue, Tensor};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 
 use crate::engine::EngineError;
-use crate::model::checkpoint::tensorflow;
-use crate::model::onnx::{Graph, Shapes, compare};
+use crate::model::checkpoint::{self, NamedTensor};
+use crate::model::onnx::{Graph, Shapes};
+use crate::model::{Model, ModelError, Sha256Hash};
 
-/// How the name of a checkpoint of TensorFlow's ends.
-const BUNDLE: &str = ".tar.gz";
-
-/// Named tensors, ready to fill the initialisers of a graph.
+/// The weights of one file, as tensors of the runtime that fill the initialisers of a graph.
 pub(crate) struct Weights {
-    model: String,
     tensors: Vec<(String, Arc<DynValue>)>,
     shapes: Shapes,
-    /// Whether the file also holds what only training needs, so that a graph need not know all of it.
-    with_surplus: bool,
+    has_training_tensors: bool,
+}
+
+/// The weights in memory by the hash of their file. An entry's lock is held while its file is loaded, so that it is
+/// loaded once; the weights are freed with the last engine that uses them.
+static SHARED: LazyLock<Mutex<HashMap<Sha256Hash, Entry>>> = LazyLock::new(Mutex::default);
+
+type Entry = Arc<Mutex<Weak<Weights>>>;
+
+/// Whether any file of weights of `model` is in memory.
+pub fn is_loaded(model: &Model) -> bool {
+    let shared = lock(&SHARED);
+    let entries = model.card().weights.iter().filter_map(|file| shared.get(&file.sha256));
+    // An entry that is locked is being loaded.
+    let mut counts =
+        entries.map(|entry| entry.try_lock().map_or(0, |weights| weights.strong_count()));
+    counts.any(|count| count > 0)
 }
 
 impl Weights {
-    /// Reads a file of weights, whose name tells its form.
+    /// The weights of the file with that index in the card of `model`, read unless they are in memory.
     ///
     /// # Errors
-    /// [`EngineError::Load`] naming the first thing that is wrong.
-    pub(crate) fn parse(bytes: &[u8], model: &str, name: &str) -> Result<Weights, EngineError> {
-        let refused = |reason: String| EngineError::Load { model: model.to_owned(), reason };
-        let with_surplus = name.ends_with(BUNDLE);
-        let found = if with_surplus { tensorflow::read(bytes) } else { safetensors(bytes) };
-        let found = found.map_err(|reason| refused(format!("{name}: {reason}")))?;
-        let mut tensors = Vec::with_capacity(found.len());
+    /// [`ModelError::File`], [`ModelError::Hash`], [`ModelError::Unfit`], as [`EngineError::Model`];
+    /// [`EngineError::Load`].
+    pub(crate) fn shared(model: &Model, index: usize) -> Result<Arc<Weights>, EngineError> {
+        let file = &model.card().weights[index];
+        let entry = Arc::clone(lock(&SHARED).entry(file.sha256).or_default());
+        let mut entry = lock(&entry);
+        if let Some(weights) = entry.upgrade() {
+            return Ok(weights);
+        }
+        let bytes = model.weights(index)?;
+        let weights = Arc::new(Weights::parse(&bytes, model.card().name.as_str(), &file.file)?);
+        *entry = Arc::downgrade(&weights);
+        Ok(weights)
+    }
+
+    fn parse(bytes: &[u8], model: &str, file: &str) -> Result<Weights, EngineError> {
+        let checkpoint = checkpoint::read(bytes, file).map_err(|reason| ModelError::Unfit {
+            model: model.to_owned(),
+            reason: format!("{file}: {reason}"),
+        })?;
+        let mut tensors = Vec::with_capacity(checkpoint.tensors.len());
         let mut shapes = Shapes::new();
-        for tensorflow::Tensor { name, shape, values } in found {
-            let tensor = Tensor::from_array((shape.clone(), values))
-                .map_err(|error| refused(format!("tensor {name}: {error}")))?;
+        for NamedTensor { name, shape, values } in checkpoint.tensors {
+            let tensor = Tensor::from_array((shape.clone(), values)).map_err(|error| {
+                let reason = format!("tensor {name}: {error}");
+                EngineError::Load { model: model.to_owned(), reason }
+            })?;
             shapes.insert(name.clone(), shape);
             tensors.push((name, Arc::new(tensor.into_dyn())));
         }
-        Ok(Weights { model: model.to_owned(), tensors, shapes, with_surplus })
+        let has_training_tensors = checkpoint.has_training_tensors;
+        Ok(Weights { tensors, shapes, has_training_tensors })
     }
 
-    /// Whether the tensors are those that a graph wants to be given.
+    /// Checks that the tensors are those that a graph requires.
     ///
     /// # Errors
     /// The first difference by name, in words.
     pub(crate) fn check(&self, graph: &Graph) -> Result<(), String> {
-        let wanted = graph.open_initialisers();
-        let mut found = self.shapes.clone();
-        if self.with_surplus {
-            found.retain(|name, _| wanted.contains_key(name));
-        }
-        compare(&wanted, &found)
+        checkpoint::check(graph, &self.shapes, self.has_training_tensors)
     }
 
-    /// Offers the tensors that it wants to the graph that `builder` is about to load. They stay shared.
-    pub(crate) fn offer(
+    /// Adds the tensors that `graph` requires to the builder of its session. They are shared, not copied.
+    ///
+    /// # Errors
+    /// The fault, in words.
+    pub(crate) fn add_to(
         &self,
         mut builder: SessionBuilder,
         graph: &[u8],
-    ) -> Result<SessionBuilder, EngineError> {
-        let refused = |reason| EngineError::Load { model: self.model.clone(), reason };
-        let wanted = Graph::parse(graph).map_err(refused)?.open_initialisers();
-        for (name, value) in self.tensors.iter().filter(|(name, _)| wanted.contains_key(name)) {
-            builder =
-                builder.with_external_initializer(name, Arc::clone(value)).map_err(|error| {
-                    EngineError::Load {
-                        model: self.model.clone(),
-                        reason: format!("tensor {name}: {error}"),
-                    }
-                })?;
+    ) -> Result<SessionBuilder, String> {
+        let required = Graph::parse(graph)?.open_initialisers();
+        for (name, value) in self.tensors.iter().filter(|(name, _)| required.contains_key(name)) {
+            builder = builder
+                .with_external_initializer(name, Arc::clone(value))
+                .map_err(|error| format!("tensor {name}: {error}"))?;
         }
         Ok(builder)
     }
 }
 
-/// The tensors of a safetensors file.
-fn safetensors(bytes: &[u8]) -> Result<Vec<tensorflow::Tensor>, String> {
-    let file = SafeTensors::deserialize(bytes).map_err(|e| format!("no safetensors file: {e}"))?;
-    let tensor = |(name, view): (&str, TensorView<'_>)| {
-        let values = widened(&view).ok_or_else(|| {
-            format!("tensor {name} is stored as {:?}, not as F16 or F32", view.dtype())
-        })?;
-        Ok(tensorflow::Tensor { name: name.to_owned(), shape: view.shape().to_vec(), values })
-    };
-    file.iter().map(tensor).collect()
-}
-
-/// The tensor's values as F32, exactly; `None` for other types.
-fn widened(view: &TensorView<'_>) -> Option<Vec<f32>> {
-    let bytes = view.data();
-    match view.dtype() {
-        Dtype::F16 => {
-            let (halves, _) = bytes.as_chunks::<2>();
-            let mut values = vec![0.0; halves.len()];
-            // The processor widens several at once, of those that lie in a row as numbers.
-            let mut row = [f16::ZERO; 1024];
-            for (values, halves) in values.chunks_mut(row.len()).zip(halves.chunks(row.len())) {
-                let row = &mut row[..values.len()];
-                row.iter_mut().zip(halves).for_each(|(value, &b)| *value = f16::from_le_bytes(b));
-                row.convert_to_f32_slice(values);
-            }
-            Some(values)
-        }
-        Dtype::F32 => {
-            let value = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-            Some(bytes.chunks_exact(4).map(value).collect())
-        }
-        _ => None,
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::typical::TypicalTimes;
-use super::{OnDone, OnStart, OwnerId, PoolConfig, Task, worker};
+use super::{OnDone, OnStart, OwnerId, PoolConfig, Task};
 use crate::audio::Stereo;
 use crate::engine::pool::fairness::FairQueue;
 use crate::engine::stop::Stopper;
@@ -78,14 +78,15 @@ impl Dispatcher {
         self.loader.as_ref()
     }
 
-    /// Starts one more worker thread.
-    pub(super) fn spawn_worker(self: &Arc<Dispatcher>) -> io::Result<()> {
+    /// Adds the worker thread that `spawn` starts.
+    pub(super) fn add_worker(
+        &self,
+        spawn: impl FnOnce(WorkerId) -> io::Result<JoinHandle<()>>,
+    ) -> io::Result<()> {
         let mut state = self.lock();
         let id = state.next_worker;
         state.next_worker += 1;
-        let dispatcher = Arc::clone(self);
-        let thread = std::thread::Builder::new().name(format!("worker-{id}"));
-        let thread = thread.spawn(move || worker::run(&dispatcher, id))?;
+        let thread = spawn(id)?;
         state.workers.insert(id, thread);
         Ok(())
     }

@@ -119,7 +119,7 @@ impl Pool {
         let dispatcher = Arc::new(Dispatcher::new(config, loader));
         let mut pool = Pool { dispatcher, providers: providers.into(), watchdog: None };
         for _ in 0..config.workers {
-            pool.dispatcher.spawn_worker()?;
+            worker::spawn(&pool.dispatcher)?;
         }
         let dispatcher = Arc::clone(&pool.dispatcher);
         let watchdog = std::thread::Builder::new().name("watchdog".into());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::engine::pool::dispatcher::{Dispatcher, WorkerId};
+use crate::engine::pool::worker;
 
 /// Runs until the pool is closed and idle.
 pub(super) fn run(dispatcher: &Arc<Dispatcher>) {
@@ -35,7 +36,7 @@ pub(super) fn run(dispatcher: &Arc<Dispatcher>) {
         drop(state);
         for (on_done, error) in abandoned {
             tracing::error!(%error, "worker thread hangs and is abandoned");
-            if !closed && let Err(error) = dispatcher.spawn_worker() {
+            if !closed && let Err(error) = worker::spawn(dispatcher) {
                 tracing::error!(%error, "cannot start a replacement worker");
             }
             on_done(Err(error));

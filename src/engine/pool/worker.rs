@@ -1,5 +1,6 @@
 //! The loop of one worker thread and the engines it keeps loaded.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,8 +11,20 @@ use crate::engine::pool::dispatcher::{Assignment, Dispatcher, WorkerId};
 use crate::engine::{Engine, EngineError, SeparatedSegment};
 use crate::model::{Model, ModelCard};
 
+/// Starts one more worker thread.
+///
+/// # Errors
+/// The system's error when no thread can be started.
+pub(super) fn spawn(dispatcher: &Arc<Dispatcher>) -> io::Result<()> {
+    dispatcher.add_worker(|id| {
+        let dispatcher = Arc::clone(dispatcher);
+        let thread = std::thread::Builder::new().name(format!("worker-{id}"));
+        thread.spawn(move || run(&dispatcher, id))
+    })
+}
+
 /// Runs tasks until the pool is closed or this worker is abandoned.
-pub(super) fn run(dispatcher: &Dispatcher, id: WorkerId) {
+fn run(dispatcher: &Dispatcher, id: WorkerId) {
     let mut engines = LoadedEngines { loaded: Vec::new(), dispatcher, id };
     while let Some(assignment) = dispatcher.next(id) {
         let (result, taken) = engines.separate(assignment);

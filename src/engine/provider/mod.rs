@@ -1,4 +1,4 @@
-//! Execution providers and precisions: what may be asked for, and what is then computed with.
+//! Execution providers and precisions. Which of them a model runs on is decided in [`selection`].
 
 pub mod selection;
 
@@ -7,40 +7,19 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What runs a graph within ONNX Runtime; also the build of the library that has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Provider {
-    /// ONNX Runtime's own kernels; in every build.
-    Cpu,
-    /// Intel's OpenVINO, on the CPU.
-    Openvino,
-    /// NVIDIA's CUDA; needs its libraries on the system.
-    Cuda,
-}
+pub use crate::model::provider::{Provider, ProviderChoice};
 
-/// Which provider is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum ProviderChoice {
-    /// The fastest of those that are here, as long as the numbers stay.
-    #[default]
-    Auto,
-    /// This one and no other.
-    Only(Provider),
-}
-
-/// How exact the numbers shall be.
+/// The requested precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PrecisionChoice {
-    /// Those of 32-bit floats.
+    /// 32-bit floats.
     #[default]
     Exact,
-    /// Shorter ones within, where that is faster and near enough.
+    /// Also shorter floats inside the graph, if they are faster and above the SNR threshold.
     Fast,
 }
 
-/// In what a graph is computed; what goes in and comes out are 32-bit floats.
+/// Precision inside the graph. Inputs and outputs are 32-bit floats in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -52,39 +31,36 @@ pub enum Precision {
     Tf32,
 }
 
-/// How a model is computed.
+/// A provider in a precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Execution {
-    /// By what.
+    /// The provider.
     pub provider: Provider,
-    /// In what.
+    /// The precision.
     pub precision: Precision,
 }
 
-impl Provider {
-    /// All of them; where nothing else counts, the first that is there is used.
-    pub const ALL: [Provider; 3] = [Provider::Cpu, Provider::Openvino, Provider::Cuda];
+impl Execution {
+    /// The CPU in 32-bit floats: every build of the library has it, and all others are measured against it.
+    pub const BASELINE: Execution = Execution::exact(Provider::Cpu);
 
-    /// Its name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Provider::Cpu => "cpu",
-            Provider::Openvino => "openvino",
-            Provider::Cuda => "cuda",
-        }
+    /// A provider in 32-bit floats.
+    pub const fn exact(provider: Provider) -> Execution {
+        Execution { provider, precision: Precision::F32 }
     }
 
-    /// The reduced precision that it has on this processor.
-    pub fn reduced(self) -> Option<Precision> {
-        match self {
+    /// A provider in the reduced precision that it has on this processor, if any.
+    pub fn reduced(provider: Provider) -> Option<Execution> {
+        let precision = match provider {
             // ONNX Runtime's kernels multiply bfloat16 on ARM only.
             Provider::Cpu => {
                 (cfg!(target_arch = "aarch64") && has_bf16()).then_some(Precision::Bf16)
             }
             Provider::Openvino => has_bf16().then_some(Precision::Bf16),
-            // A GPU without it computes as ever.
+            // A GPU without it computes in 32-bit floats.
             Provider::Cuda => Some(Precision::Tf32),
-        }
+        };
+        precision.map(|precision| Execution { provider, precision })
     }
 }
 
@@ -99,29 +75,13 @@ fn has_bf16() -> bool {
 }
 
 impl Precision {
-    /// Its name.
+    /// The precision's name.
     pub fn as_str(self) -> &'static str {
         match self {
             Precision::F32 => "f32",
             Precision::Bf16 => "bf16",
             Precision::Tf32 => "tf32",
         }
-    }
-}
-
-impl Execution {
-    /// What every build of the library can do, and what all others are measured by.
-    pub const BASELINE: Execution = Execution::exact(Provider::Cpu);
-
-    /// In 32-bit floats.
-    pub const fn exact(provider: Provider) -> Execution {
-        Execution { provider, precision: Precision::F32 }
-    }
-}
-
-impl fmt::Display for Provider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
     }
 }
 
@@ -137,42 +97,12 @@ impl fmt::Display for Execution {
     }
 }
 
-impl fmt::Display for ProviderChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ProviderChoice::Auto => f.pad("auto"),
-            ProviderChoice::Only(provider) => provider.fmt(f),
-        }
-    }
-}
-
 impl fmt::Display for PrecisionChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             PrecisionChoice::Exact => "exact",
             PrecisionChoice::Fast => "fast",
         })
-    }
-}
-
-impl FromStr for Provider {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Provider, String> {
-        let found = Provider::ALL.into_iter().find(|provider| provider.as_str() == text);
-        found.ok_or_else(|| format!("{text:?} is no provider: take cpu, openvino or cuda"))
-    }
-}
-
-impl FromStr for ProviderChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<ProviderChoice, String> {
-        if text == "auto" {
-            return Ok(ProviderChoice::Auto);
-        }
-        let unknown = |_| format!("{text:?} is no provider: take auto, cpu, openvino or cuda");
-        text.parse().map(ProviderChoice::Only).map_err(unknown)
     }
 }
 
@@ -183,7 +113,7 @@ impl FromStr for PrecisionChoice {
         match text {
             "exact" => Ok(PrecisionChoice::Exact),
             "fast" => Ok(PrecisionChoice::Fast),
-            _ => Err(format!("{text:?} is no precision: take exact or fast")),
+            _ => Err(format!("{text:?} is not a precision: choose exact or fast")),
         }
     }
 }
@@ -194,21 +124,7 @@ impl FromStr for Precision {
     fn from_str(text: &str) -> Result<Precision, String> {
         let all = [Precision::F32, Precision::Bf16, Precision::Tf32];
         let found = all.into_iter().find(|precision| precision.as_str() == text);
-        found.ok_or_else(|| format!("{text:?} is no precision: take f32, bf16 or tf32"))
-    }
-}
-
-impl TryFrom<String> for ProviderChoice {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<ProviderChoice, String> {
-        text.parse()
-    }
-}
-
-impl From<ProviderChoice> for String {
-    fn from(choice: ProviderChoice) -> String {
-        choice.to_string()
+        found.ok_or_else(|| format!("{text:?} is not a precision: choose f32, bf16 or tf32"))
     }
 }
 
@@ -217,14 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_as_they_are_written() {
-        for provider in Provider::ALL {
-            assert_eq!(provider.to_string().parse(), Ok(provider));
-            let choice = ProviderChoice::Only(provider);
-            assert_eq!(choice.to_string().parse(), Ok(choice));
-        }
-        assert_eq!("auto".parse(), Ok(ProviderChoice::Auto));
-        assert!("AUTO".parse::<ProviderChoice>().unwrap_err().contains("take auto, cpu"));
+    fn precision_names_round_trip() {
         for precision in [Precision::F32, Precision::Bf16, Precision::Tf32] {
             assert_eq!(precision.to_string().parse(), Ok(precision));
         }

@@ -1,54 +1,53 @@
 //! The card: the TOML that describes a model. Parsed and checked once, then trusted.
 
-mod fault;
-mod list;
+mod one_or_more;
+mod validation;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ModelName, Sha256Hash};
+use super::provider::ProviderChoice;
+use super::{ModelError, ModelName, Sha256Hash};
 use crate::audio::{Frames, Hertz, StemName};
 use crate::dsp::Segmentation;
 use crate::dsp::segments::Blend;
-use crate::engine::{EngineError, ProviderChoice};
 
-/// A model, as its author describes it.
+/// The description of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelCard {
     /// The name that requests use.
     pub name: ModelName,
-    /// The name for people.
+    /// Display name.
     pub title: String,
-    /// What kind of model it is, which decides what stands around the graph.
+    /// The model family, which determines the processing around the graph.
     pub family: Family,
-    /// The stems in the order in which the model yields them.
+    /// The stems, in the order of the model's output.
     pub stems: Vec<StemName>,
-    /// The rate that the model works at.
+    /// Sample rate of input and output.
     pub sample_rate: Hertz,
-    /// Frames that the model sees at once.
+    /// Frames of a segment.
     pub segment: Frames,
-    /// How much of a segment overlaps the next, 0 to 0.9; 0 where segments are summed.
+    /// Fraction of a segment that overlaps the next, 0 to 0.9; 0 if segments are summed.
     pub overlap: f64,
-    /// What becomes of frames in several segments.
+    /// How overlapping segments are combined.
     #[serde(default)]
     pub blend: Blend,
-    /// What each stem gets of what all of them leave of the mixture, in the stems' order, 1 in all; empty
-    /// where that stays left over, as in the reference.
+    /// Share of the residual (mixture minus stems) that each stem gets, in the order of the stems; sums to 1. Empty: the
+    /// residual is dropped, as in the reference implementations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub residual_shares: Vec<f32>,
-    /// What computes it where the command line leaves that open: `auto`, or the one provider that its author
-    /// knows to be right for it.
+    /// Execution provider, unless the command line names one: `auto`, or a provider that this model requires.
     #[serde(default, skip_serializing_if = "is_auto")]
     pub provider: ProviderChoice,
-    /// The licence of the weights, for people.
+    /// Licence of the weights, for display.
     pub licence: String,
-    /// The spectrum that the graph takes or yields; left out where it knows waveforms only.
+    /// Shape of the spectrum that the graph takes or yields; `None` if it has waveforms only.
     pub stft: Option<StftShape>,
     /// The ONNX graph.
     pub graph: FileReference,
-    /// What fills the graph's initialisers: one file; in a bag one for each stem; none where the graph
-    /// holds its own.
-    #[serde(default, deserialize_with = "list::one_or_more")]
+    /// Files of weights for the graph's initialisers: one; one per stem in a bag of specialists; none if the graph
+    /// contains its weights.
+    #[serde(default, deserialize_with = "one_or_more::one_or_more")]
     pub weights: Vec<WeightsFile>,
 }
 
@@ -56,20 +55,20 @@ fn is_auto(choice: &ProviderChoice) -> bool {
     *choice == ProviderChoice::Auto
 }
 
-/// Kinds of models.
+/// Model families.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
-    /// Hybrid Transformer Demucs: waveform and complex spectrum in, both out, to be added.
+    /// Hybrid Transformer Demucs: waveform and complex spectrum in, both out; a stem is their sum.
     Htdemucs,
-    /// Any graph with some of the same inputs and outputs, self-contained: `models/README.md` tells.
+    /// Any self-contained graph with some of the same inputs and outputs, see `models/README.md`.
     Onnx,
-    /// Spleeter: magnitudes in, the stems' magnitudes out, which share the mixture's spectrum.
+    /// Spleeter: magnitudes in, magnitudes per stem out, from which ratio masks are made.
     Spleeter,
 }
 
 impl Family {
-    /// Whether the model wants a loudness that does not depend on the track's.
+    /// Whether the input is normalised to a loudness independent of the track's.
     pub fn is_normalised(self) -> bool {
         match self {
             Family::Htdemucs => true,
@@ -82,9 +81,9 @@ impl Family {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StftShape {
-    /// Samples of a frame.
+    /// Samples of a column.
     pub size: usize,
-    /// Samples from one frame's start to the next one's.
+    /// Samples between the starts of two columns.
     pub hop: usize,
 }
 
@@ -94,7 +93,7 @@ pub struct StftShape {
 pub struct FileReference {
     /// A plain file name.
     pub file: String,
-    /// What the file must hash to.
+    /// Expected SHA-256.
     pub sha256: Sha256Hash,
 }
 
@@ -104,22 +103,22 @@ pub struct FileReference {
 pub struct WeightsFile {
     /// A plain file name.
     pub file: String,
-    /// What the file must hash to.
+    /// Expected SHA-256.
     pub sha256: Sha256Hash,
-    /// In a bag the stem that is taken from these weights' answer.
+    /// In a bag of specialists: the stem that these weights yield.
     pub stem: Option<StemName>,
 }
 
 impl ModelCard {
-    /// The largest overlap that makes sense: each frame is then computed ten times.
+    /// Largest overlap: each frame is then computed ten times.
     pub const MAX_OVERLAP: f64 = 0.9;
 
-    /// Reads a card; `path` is for the error.
+    /// Parses and checks a card; `path` is for the error.
     ///
     /// # Errors
-    /// [`EngineError::Card`] naming what is wrong.
-    pub fn parse(text: &str, path: &str) -> Result<ModelCard, EngineError> {
-        let invalid = |reason: String| EngineError::Card { card: path.to_owned(), reason };
+    /// [`ModelError::Card`] with the first fault.
+    pub fn parse(text: &str, path: &str) -> Result<ModelCard, ModelError> {
+        let invalid = |reason: String| ModelError::Card { card: path.to_owned(), reason };
         let card: ModelCard = toml::from_str(text).map_err(|e| invalid(e.to_string()))?;
         match card.fault() {
             None => Ok(card),
@@ -130,20 +129,20 @@ impl ModelCard {
     /// The card as TOML.
     ///
     /// # Errors
-    /// In words, what cannot be written so.
+    /// What cannot be written as TOML, in words.
     pub fn to_toml(&self) -> Result<String, String> {
         toml::to_string(self).map_err(|error| error.to_string())
     }
 
-    /// Whether sessions may ask for `stem`: one of its own, or the accompaniment to its vocals.
+    /// Whether sessions may request `stem`: one of the model's, or the accompaniment if it yields vocals.
     pub fn yields(&self, stem: &StemName) -> bool {
         self.stems.contains(stem)
             || (stem.as_str() == StemName::ACCOMPANIMENT
                 && self.stems.iter().any(|own| own.as_str() == StemName::VOCALS))
     }
 
-    /// What tells these weights from all others: their file's hash, that of a bag's hashes in the
-    /// card's order, or that of the graph that holds them.
+    /// Identifies the weights: the hash of their file, of a bag's hashes in the order of the card, or of the graph that
+    /// contains them.
     pub fn weights_hash(&self) -> Sha256Hash {
         match &self.weights[..] {
             [] => self.graph.sha256,
@@ -152,12 +151,12 @@ impl ModelCard {
         }
     }
 
-    /// The weights that yield `stem` alone, in a bag of specialists.
+    /// Index of the weights of the specialist for `stem`, in a bag.
     pub fn specialist(&self, stem: &StemName) -> Option<usize> {
         self.weights.iter().position(|file| file.stem.as_ref() == Some(stem))
     }
 
-    /// How a track is cut; `overlap` counts where segments are averaged.
+    /// How a track is cut into segments. `overlap` applies if segments are averaged.
     pub fn segmentation(&self, overlap: f64) -> Segmentation {
         match (self.blend, self.stft) {
             (Blend::Sum, Some(StftShape { size, hop })) => {

@@ -42,7 +42,7 @@ fn cards_are_checked_when_read() {
     check("licence", "residual_shares = [1.0]\nlicence", Err("residual_shares"));
     check("licence", "provider = \"auto\"\nlicence", Ok(()));
     check("licence", "provider = \"openvino\"\nlicence", Ok(()));
-    check("licence", "provider = \"abacus\"\nlicence", Err("take auto, cpu, openvino or cuda"));
+    check("licence", "provider = \"abacus\"\nlicence", Err("choose auto, cpu, openvino or cuda"));
     check("\"htdemucs\"", "\"wavenet\"", Err("wavenet"));
     check("\"htdemucs\"", "\"onnx\"", Err("its own weights"));
     check("stft = ", "# ", Err("stft"));

@@ -1,7 +1,7 @@
-//! The models that their authors publish, pinned by hash.
+//! The catalogue of published models, pinned by hash.
 //!
-//! Card and graph are part of the binary; the hashes are in the cards. The weights never are: their
-//! licence is not ours to give.
+//! Cards, with the hashes, and graphs are part of the binary. The weights are not: their licences do not allow
+//! redistribution by others.
 
 use std::path::{Path, PathBuf};
 
@@ -10,20 +10,20 @@ use crate::files::part_path;
 use crate::model::card::WeightsFile;
 use crate::model::{Model, ModelCard};
 
-/// A model that its authors publish.
+/// A published model.
 #[derive(Debug, Clone)]
 pub struct PublishedModel {
-    /// Its card; the files of weights are named and hashed as they are published.
+    /// Its card, with names and hashes of the published files.
     pub card: ModelCard,
-    /// The graph that they fill.
+    /// The graph for the weights.
     pub graph: &'static [u8],
-    /// The address of the folder in which they lie.
+    /// Address of the folder of the files.
     pub address: &'static str,
-    /// Bytes of each file, to the megabyte at least: how far a download is. The hash decides.
+    /// Size of each file, for the progress of a download; exact to the megabyte.
     pub file_bytes: u64,
 }
 
-struct Entry {
+struct CatalogueEntry {
     card: &'static str,
     graph: &'static [u8],
     address: &'static str,
@@ -34,39 +34,39 @@ const HTDEMUCS_GRAPH: &[u8] = include_bytes!("../../../models/htdemucs/graph.onn
 
 const SPLEETER: &str = "https://github.com/deezer/spleeter/releases/download/v1.4.0";
 
-const TABLE: [Entry; 6] = [
-    Entry {
+const TABLE: [CatalogueEntry; 6] = [
+    CatalogueEntry {
         card: include_str!("../../../models/htdemucs/card.toml"),
         graph: HTDEMUCS_GRAPH,
         address: "https://huggingface.co/adefossez/HTDemucs/resolve/bf35a81b663819a8255c8fefee17f9d812b786b5",
         file_bytes: 84_025_440,
     },
-    Entry {
+    CatalogueEntry {
         card: include_str!("../../../models/htdemucs_ft/card.toml"),
         graph: HTDEMUCS_GRAPH,
         address: "https://huggingface.co/adefossez/HTDemucs-ft/resolve/478be8a68f85418addd6f7baefd4be76522a4034",
         file_bytes: 84_025_440,
     },
-    Entry {
+    CatalogueEntry {
         card: include_str!("../../../models/htdemucs_6s/card.toml"),
         graph: include_bytes!("../../../models/htdemucs_6s/graph.onnx"),
         address: "https://huggingface.co/adefossez/HTDemucs-6s/resolve/3c5ee475be622df764938de97e4281a7b07ffa58",
         file_bytes: 54_885_744,
     },
-    Entry {
+    CatalogueEntry {
         card: include_str!("../../../models/spleeter-2stems/card.toml"),
         graph: include_bytes!("../../../models/spleeter-2stems/graph.onnx"),
         address: SPLEETER,
         file_bytes: 73_109_797,
     },
-    // Twice and two and a half times as many networks.
-    Entry {
+    // Two and two and a half times as many networks as spleeter-2stems.
+    CatalogueEntry {
         card: include_str!("../../../models/spleeter-4stems/card.toml"),
         graph: include_bytes!("../../../models/spleeter-4stems/graph.onnx"),
         address: SPLEETER,
         file_bytes: 146_000_000,
     },
-    Entry {
+    CatalogueEntry {
         card: include_str!("../../../models/spleeter-5stems/card.toml"),
         graph: include_bytes!("../../../models/spleeter-5stems/graph.onnx"),
         address: SPLEETER,
@@ -75,20 +75,20 @@ const TABLE: [Entry; 6] = [
 ];
 
 impl PublishedModel {
-    /// All of them.
+    /// All published models.
     pub fn all() -> impl Iterator<Item = PublishedModel> {
-        // A test reads every card, so that none is left out here.
+        // A test parses every card, so none is skipped here.
         TABLE.iter().filter_map(|entry| {
             let card = ModelCard::parse(entry.card, "(embedded)").ok()?;
-            let Entry { graph, address, file_bytes, .. } = *entry;
+            let CatalogueEntry { graph, address, file_bytes, .. } = *entry;
             Some(PublishedModel { card, graph, address, file_bytes })
         })
     }
 
-    /// The one of that name.
+    /// Finds the published model of that name.
     ///
     /// # Errors
-    /// [`RegistryError::Unknown`] with the names there are.
+    /// [`RegistryError::Unknown`] with the known names.
     pub fn find(name: &str) -> Result<PublishedModel, RegistryError> {
         PublishedModel::all().find(|published| published.card.name.as_str() == name).ok_or_else(
             || {
@@ -99,12 +99,12 @@ impl PublishedModel {
         )
     }
 
-    /// Bytes of all its files.
+    /// Bytes of all files.
     pub fn bytes(&self) -> u64 {
         self.file_bytes * self.card.weights.len() as u64
     }
 
-    /// Bytes of its files that are in its folder, finished or not.
+    /// Bytes of the files in its folder, unfinished downloads included.
     pub fn bytes_here(&self, models: &Path) -> u64 {
         let bytes = |path: &Path| path.metadata().map_or(0, |data| data.len());
         let here = |weights: &WeightsFile| {
@@ -114,7 +114,7 @@ impl PublishedModel {
         self.card.weights.iter().map(here).sum()
     }
 
-    /// Where one of its files is published; below `mirror`, where one is named, the path is the same.
+    /// The address of a file. A `mirror` replaces the server; the path stays the same.
     pub fn address_of(&self, file: &WeightsFile, mirror: Option<&str>) -> String {
         let folder = match mirror {
             None => self.address.to_owned(),
@@ -126,12 +126,12 @@ impl PublishedModel {
         format!("{folder}/{}", file.file)
     }
 
-    /// Its folder in the folder of models.
+    /// Its folder in the models folder.
     pub fn folder(&self, models: &Path) -> PathBuf {
         models.join(self.card.name.as_str())
     }
 
-    /// The model, where all its files are in its folder.
+    /// The model, if all of its files are in its folder.
     pub fn installed(&self, models: &Path) -> Option<Model> {
         let folder = self.folder(models);
         let here = self.card.weights.iter().all(|weights| folder.join(&weights.file).is_file());
@@ -145,7 +145,7 @@ mod tests {
     use crate::model::Sha256Hash;
 
     #[test]
-    fn every_card_is_read_and_names_the_graph_that_goes_with_it() {
+    fn every_card_is_valid_and_has_the_hash_of_its_graph() {
         assert_eq!(PublishedModel::all().count(), TABLE.len());
         for published in PublishedModel::all() {
             assert_eq!(Sha256Hash::of(published.graph), published.card.graph.sha256);

@@ -1,7 +1,6 @@
-//! One file by HTTP, going on where an earlier attempt broke off.
+//! Downloads one file over HTTP, continuing an earlier attempt.
 //!
-//! Proxies are taken from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, authorities from the
-//! system.
+//! Proxies come from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, certificate authorities from the system.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -15,78 +14,78 @@ use ureq::{Agent, Body};
 
 use super::RegistryError;
 
-/// A server that has not answered by then will not.
-const CONNECT: Duration = Duration::from_secs(20);
+/// Time limit for connecting.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A connection on which nothing comes for so long is broken.
-const SILENCE: Duration = Duration::from_secs(30);
+/// A connection without data for this long counts as broken.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often a broken connection is made again without having got on, and how long to wait first.
-const ATTEMPTS: u32 = 4;
+/// Attempts without progress before giving up, and the pause before the first retry.
+const MAX_ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// A server that sends so many times what is expected does not have the file.
-const MOST: u64 = 4;
+/// A download is refused beyond this multiple of the expected size.
+const MAX_SIZE_FACTOR: u64 = 4;
 
-/// Fetches `address` into `part`, after what that holds already. `expected` bytes are about how many
-/// there are; `progress` gets those that are here and those there will be.
+/// Downloads `address` into `partial`, continuing after the bytes in it. `expected` is the approximate size; `progress` gets
+/// the bytes received and the bytes in all.
 ///
 /// # Errors
 /// [`RegistryError::Network`], [`RegistryError::Status`], [`RegistryError::Io`], [`RegistryError::Busy`].
 pub(super) fn fetch(
     address: &str,
-    part: &Path,
+    partial: &Path,
     expected: u64,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), RegistryError> {
-    let mut file = open(part)?;
+    let mut file = open(partial)?;
     let mut download = Download {
         agent: agent(),
         address,
         validator: None,
         total: expected,
-        most: expected.saturating_mul(MOST),
+        max: expected.saturating_mul(MAX_SIZE_FACTOR),
     };
     let mut answered = false;
     let mut failures = 0;
     loop {
-        let before = file.seek(SeekFrom::End(0)).map_err(RegistryError::io(part))?;
-        let broken = match download.attempt(&mut file, before, progress) {
-            Ok(()) => return file.sync_all().map_err(RegistryError::io(part)),
-            Err(broken) => broken,
+        let before = file.seek(SeekFrom::End(0)).map_err(RegistryError::io(partial))?;
+        let error = match download.attempt(&mut file, before, progress) {
+            Ok(()) => return file.sync_all().map_err(RegistryError::io(partial)),
+            Err(error) => error,
         };
-        let kept = file.metadata().map_err(RegistryError::io(part))?.len();
+        let kept = file.metadata().map_err(RegistryError::io(partial))?.len();
         let network = |reason| RegistryError::Network { address: address.to_owned(), reason, kept };
-        let (reason, passing) = match broken {
-            Broken::Disk(error) => return Err(RegistryError::io(part)(error)),
-            Broken::Refused(status) => {
+        let (reason, passing) = match error {
+            AttemptError::Disk(error) => return Err(RegistryError::io(partial)(error)),
+            AttemptError::Refused(status) => {
                 let status = status.as_u16();
                 return Err(RegistryError::Status { address: address.to_owned(), status });
             }
-            Broken::Connection(reason) => (reason, answered),
-            Broken::Stream(reason) => (reason, true),
+            AttemptError::Connection(reason) => (reason, answered),
+            AttemptError::Stream(reason) => (reason, true),
         };
         answered |= passing;
         failures = if kept > before { 0 } else { failures + 1 };
-        // A server that never answered need not be asked again: its address may be wrong.
-        if !passing || failures >= ATTEMPTS {
+        // Without any answer so far the address may be wrong, so there is no retry.
+        if !passing || failures >= MAX_ATTEMPTS {
             return Err(network(reason));
         }
-        tracing::info!(%address, %reason, kept, "the connection broke; connecting again");
+        tracing::info!(%address, %reason, kept, "connection lost, retrying");
         std::thread::sleep(FIRST_PAUSE * 2_u32.pow(failures));
     }
 }
 
-/// Opens the unfinished file for this process alone.
-fn open(part: &Path) -> Result<File, RegistryError> {
-    let file = File::options().create(true).truncate(false).read(true).write(true).open(part);
-    let file = file.map_err(RegistryError::io(part))?;
+/// Opens the partial file and locks it.
+fn open(partial: &Path) -> Result<File, RegistryError> {
+    let file = File::options().create(true).truncate(false).read(true).write(true).open(partial);
+    let file = file.map_err(RegistryError::io(partial))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => {
-            Err(RegistryError::Busy { path: part.to_owned() })
+            Err(RegistryError::Busy { path: partial.to_owned() })
         }
-        // Some file systems have no locks; then two processes at once would only spoil the hash.
+        // Some file systems have no locks. Two processes at once then fail the verification.
         Err(std::fs::TryLockError::Error(_)) => Ok(file),
     }
 }
@@ -95,9 +94,9 @@ fn agent() -> Agent {
     let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
     Agent::config_builder()
         .http_status_as_error(false)
-        .timeout_connect(Some(CONNECT))
-        .timeout_recv_response(Some(SILENCE))
-        .timeout_per_read(Some(SILENCE))
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        .timeout_recv_response(Some(IDLE_TIMEOUT))
+        .timeout_per_read(Some(IDLE_TIMEOUT))
         .user_agent(concat!("stemwire/", env!("CARGO_PKG_VERSION")))
         .tls_config(tls)
         .build()
@@ -107,30 +106,30 @@ fn agent() -> Agent {
 struct Download<'a> {
     agent: Agent,
     address: &'a str,
-    /// What names the file that the first answer was of.
+    /// The strong entity tag of the first answer.
     validator: Option<String>,
     total: u64,
-    most: u64,
+    max: u64,
 }
 
-/// Why an attempt ended.
-enum Broken {
-    /// There was no answer.
+/// Why an attempt failed.
+enum AttemptError {
+    /// No answer.
     Connection(String),
-    /// The answer makes no sense or broke off.
+    /// The answer is invalid or incomplete.
     Stream(String),
     Refused(StatusCode),
     Disk(io::Error),
 }
 
 impl Download<'_> {
-    /// Asks once for what comes after `have` bytes, and adds it to the file.
+    /// Requests the bytes after the first `have` and appends them to the file.
     fn attempt(
         &mut self,
         file: &mut File,
         have: u64,
         progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<(), Broken> {
+    ) -> Result<(), AttemptError> {
         let mut request = self.agent.get(self.address).header(ACCEPT_ENCODING, "identity");
         if have > 0 {
             request = request.header(RANGE, format!("bytes={have}-"));
@@ -138,47 +137,54 @@ impl Download<'_> {
                 request = request.header(IF_RANGE, validator);
             }
         }
-        let answer = request.call().map_err(|error| Broken::Connection(error.to_string()))?;
+        let answer = request.call().map_err(|error| AttemptError::Connection(error.to_string()))?;
         let start = match answer.status() {
             StatusCode::OK => 0,
             StatusCode::PARTIAL_CONTENT => have,
             StatusCode::RANGE_NOT_SATISFIABLE if content_range(&answer).1 == Some(have) => {
-                // All of it is here; it was not verified yet.
+                // The file is complete, but not verified yet.
                 return Ok(());
             }
             StatusCode::RANGE_NOT_SATISFIABLE => {
-                file.set_len(0).map_err(Broken::Disk)?;
-                return Err(Broken::Stream("the server has less than what is here".into()));
+                file.set_len(0).map_err(AttemptError::Disk)?;
+                return Err(AttemptError::Stream(
+                    "the server has fewer bytes than were received".into(),
+                ));
             }
             StatusCode::TOO_MANY_REQUESTS => {
-                return Err(Broken::Stream("it is asked too often".into()));
+                return Err(AttemptError::Stream("the server returned status 429".into()));
             }
             status if status.is_server_error() => {
-                return Err(Broken::Stream(format!("the server answers {}", status.as_u16())));
+                return Err(AttemptError::Stream(format!(
+                    "the server returned status {}",
+                    status.as_u16()
+                )));
             }
-            status => return Err(Broken::Refused(status)),
+            status => return Err(AttemptError::Refused(status)),
         };
         let end = self.end(&answer, start)?;
         self.validator = strong_validator(&answer);
         file.set_len(start)
             .and_then(|()| file.seek(SeekFrom::Start(start)))
-            .map_err(Broken::Disk)?;
+            .map_err(AttemptError::Disk)?;
         self.copy(answer.into_body(), file, start, end, progress)
     }
 
-    /// Where the answer ends, if it says so.
-    fn end(&mut self, answer: &Response<Body>, start: u64) -> Result<Option<u64>, Broken> {
+    /// The size of the file according to the answer, if it has one.
+    fn end(&mut self, answer: &Response<Body>, start: u64) -> Result<Option<u64>, AttemptError> {
         let end = if answer.status() == StatusCode::PARTIAL_CONTENT {
             let (first, total) = content_range(answer);
             if first != Some(start) {
-                return Err(Broken::Stream("the server sends another range than asked for".into()));
+                return Err(AttemptError::Stream(
+                    "the server sent another range than requested".into(),
+                ));
             }
             total
         } else {
             number(answer, CONTENT_LENGTH.as_str())
         };
-        if end.is_some_and(|end| end > self.most) {
-            return Err(Broken::Stream(format!("the server's file has {end:?} bytes")));
+        if end.is_some_and(|end| end > self.max) {
+            return Err(AttemptError::Stream(format!("the file on the server has {end:?} bytes")));
         }
         self.total = end.unwrap_or(self.total);
         Ok(end)
@@ -191,7 +197,7 @@ impl Download<'_> {
         start: u64,
         end: Option<u64>,
         progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<(), Broken> {
+    ) -> Result<(), AttemptError> {
         let mut reader = body.into_reader();
         let mut buffer = vec![0; 128 * 1024];
         let mut have = start;
@@ -200,25 +206,29 @@ impl Download<'_> {
             let count = match reader.read(&mut buffer) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Broken::Stream(error.to_string())),
+                Err(error) => return Err(AttemptError::Stream(error.to_string())),
             };
             if count == 0 {
                 break;
             }
-            file.write_all(&buffer[..count]).map_err(Broken::Disk)?;
+            file.write_all(&buffer[..count]).map_err(AttemptError::Disk)?;
             have += count as u64;
-            if have > self.most {
-                return Err(Broken::Stream(format!("the server sent more than {have} bytes")));
+            if have > self.max {
+                return Err(AttemptError::Stream(format!(
+                    "the server sent more than {have} bytes"
+                )));
             }
         }
         match end {
-            Some(end) if have != end => Err(Broken::Stream(format!("{have} of {end} bytes came"))),
+            Some(end) if have != end => {
+                Err(AttemptError::Stream(format!("{have} of {end} bytes received")))
+            }
             _ => Ok(()),
         }
     }
 }
 
-/// A validator that names these very bytes; a weak one does not.
+/// The entity tag, unless it is weak: a weak one does not identify the bytes.
 fn strong_validator(answer: &Response<Body>) -> Option<String> {
     let tag = answer.headers().get(ETAG)?.to_str().ok()?;
     (!tag.starts_with("W/")).then(|| tag.to_owned())

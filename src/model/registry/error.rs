@@ -1,67 +1,67 @@
-//! What goes wrong with getting models.
+//! Errors of downloading, importing and removing models.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::model::Sha256Hash;
 
-/// Why a model is not installed.
+/// Why a registry operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// Nobody publishes a model of that name, as far as is known here.
-    #[error("no published model is called {name:?}; there are: {known}")]
+    /// The catalogue has no model of this name.
+    #[error("there is no published model {name:?}: there are {known}")]
     Unknown {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The names there are, comma-separated.
+        /// The known names, comma-separated.
         known: String,
     },
-    /// Something of that name is there already.
-    #[error("model {name} is there already, in {}", folder.display())]
+    /// A model of this name is already installed.
+    #[error("model {name} is already installed in {}", folder.display())]
     Exists {
         /// The model.
         name: String,
         /// Its folder.
         folder: PathBuf,
     },
-    /// There is no model of that name to be removed or verified.
+    /// No model of this name is installed.
     #[error("model {name} is not installed")]
     NotInstalled {
-        /// The name asked for.
+        /// The requested name.
         name: String,
     },
-    /// It cannot be removed.
+    /// The model is part of the binary and cannot be removed.
     #[error("model {name} is part of the binary")]
     Embedded {
         /// The model.
         name: String,
     },
-    /// Another process fetches it.
+    /// Another process is downloading the file.
     #[error("{} is being written by another process", path.display())]
     Busy {
         /// The unfinished file.
         path: PathBuf,
     },
-    /// The server cannot be reached, or the connection breaks again and again.
-    #[error("cannot fetch {address}: {reason}")]
+    /// The server cannot be reached, or the connection keeps breaking.
+    #[error("cannot download {address}: {reason}")]
     Network {
-        /// What was asked for.
+        /// The address.
         address: String,
-        /// What the system says.
+        /// The error of the system.
         reason: String,
-        /// Bytes that are kept, to go on from.
+        /// Bytes received so far, which the next attempt continues from.
         kept: u64,
     },
-    /// The server has no such file, or does not give it.
-    #[error("cannot fetch {address}: the server answers {status}")]
+    /// The server refuses the file.
+    #[error("cannot download {address}: the server returned status {status}")]
     Status {
-        /// What was asked for.
+        /// The address.
         address: String,
         /// The HTTP status.
         status: u16,
     },
-    /// A file is not the published one.
-    #[error("{place} has SHA-256 {found}, the published {file} has {expected}: not installed")]
+    /// A file differs from the published one.
+    #[error("{place} has SHA-256 {found}, but the published {file} has {expected}")]
     Hash {
         /// The file or address.
         place: String,
@@ -72,40 +72,40 @@ pub enum RegistryError {
         /// The file's hash.
         found: Sha256Hash,
     },
-    /// A file of an installed model is not the one that its card names.
+    /// A file of an installed model has another hash than its card names.
     #[error("{place} has SHA-256 {found}, but {file} must have {expected}")]
     Damaged {
         /// The file.
         place: String,
         /// Its name.
         file: String,
-        /// The hash that it must have.
+        /// The hash in the card.
         expected: Sha256Hash,
-        /// The hash that it has.
+        /// The hash of the file.
         found: Sha256Hash,
     },
-    /// What was given to import lacks a file of the model.
-    #[error("{file} of model {name} is not among what was given")]
+    /// A file of the model is not among the given ones.
+    #[error("{file} of model {name} is not among the given files")]
     Missing {
         /// The model.
         name: String,
         /// The published file's name.
         file: String,
     },
-    /// Nothing is known that the file could be held against.
-    #[error("nothing is published as {name:?}, so nothing says what its weights must be")]
+    /// The files cannot be verified, because nothing is published under this name.
+    #[error("the files cannot be verified: there is no published model {name:?}")]
     Unverifiable {
-        /// The name asked for.
+        /// The requested name.
         name: String,
     },
-    /// The weights are of no kind that is understood, or for another graph.
-    #[error("{} is not imported: {reason}", path.display())]
+    /// The weights have an unknown format or do not fit the graph.
+    #[error("cannot import {}: {reason}", path.display())]
     Unfit {
         /// The file.
         path: PathBuf,
         /// What does not fit.
         reason: String,
-        /// What helps.
+        /// The remedy.
         remedy: &'static str,
     },
     /// A file cannot be read or written.
@@ -113,7 +113,7 @@ pub enum RegistryError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
 }
@@ -123,52 +123,51 @@ impl RegistryError {
         |source| RegistryError::Io { path: path.to_owned(), source }
     }
 
-    /// What the user can do about it, in one line.
+    /// What to do about it: one sentence.
     pub fn remedy(&self) -> String {
         match self {
-            RegistryError::Unknown { .. } => "see `stemwire models list`".into(),
-            RegistryError::Exists { name, .. } => {
-                format!("use it, or remove it first with `stemwire models remove {name}`")
+            RegistryError::Unknown { .. } | RegistryError::NotInstalled { .. } => {
+                "Run `stemwire models list` to see the models.".into()
             }
-            RegistryError::NotInstalled { .. } => "see `stemwire models list`".into(),
-            RegistryError::Embedded { .. } => "name another model, or leave it".into(),
-            RegistryError::Busy { .. } => "wait until it has finished".into(),
+            RegistryError::Exists { name, .. } => {
+                format!("Use it, or remove it first with `stemwire models remove {name}`.")
+            }
+            RegistryError::Embedded { .. } => "Name another model.".into(),
+            RegistryError::Busy { .. } => "Wait until it has finished.".into(),
             RegistryError::Network { kept: 0, .. } => {
-                "see that this machine reaches it (HTTPS_PROXY names a proxy, --mirror another \
-                 server), or fetch the file elsewhere and use `stemwire models import`"
+                "Check that this machine reaches the server (HTTPS_PROXY names a proxy, --mirror another \
+                 server), or download the file elsewhere and use `stemwire models import`."
                     .into()
             }
             RegistryError::Network { kept, .. } => {
-                format!("run the same command again: it goes on after {kept} bytes")
+                format!("Run the command again to continue after {kept} bytes.")
             }
             RegistryError::Status { .. } => {
-                "see that --mirror is right where it is given, or fetch the file elsewhere and use \
-                 `stemwire models import`"
+                "Check --mirror, or download the file elsewhere and use `stemwire models import`."
                     .into()
             }
             RegistryError::Hash { .. } => {
-                "fetch the file again, from its authors; --allow-unverified imports another file \
-                 and says so in every answer"
+                "Download the file again from its authors, or import it with --allow-unverified, which every \
+                 result reports."
                     .into()
             }
             RegistryError::Damaged { .. } => {
-                "fetch a published model again with `stemwire models pull`; remove another with \
-                 `stemwire models remove` and import it again"
+                "Download a published model again with `stemwire models pull`, or remove the model with \
+                 `stemwire models remove` and import it again."
                     .into()
             }
-            RegistryError::Missing { .. } => "name all its files, or a folder with them".into(),
+            RegistryError::Missing { .. } => "Give all of its files, or a folder with them.".into(),
             RegistryError::Unverifiable { .. } => {
-                "give --allow-unverified to import it all the same; every answer will say so".into()
+                "Give --allow-unverified to import it anyway, which every result reports.".into()
             }
             RegistryError::Unfit { remedy, .. } => (*remedy).into(),
             RegistryError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "make room on that disk and run the same command again, or name another folder with \
-                 --models-dir"
+                "Free space on that disk and run the command again, or name another folder with --models-dir."
                     .into()
             }
             RegistryError::Io { .. } => {
-                "see that the file may be read and the folder written, or name another with \
-                 --models-dir"
+                "Check that the file can be read and the folder written, or name another folder with \
+                 --models-dir."
                     .into()
             }
         }

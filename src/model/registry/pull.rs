@@ -1,39 +1,39 @@
-//! A published model, downloaded.
+//! Downloads published models.
 
 use std::fs;
 use std::path::Path;
 
-use super::{PublishedModel, RegistryError, hash_of, publish};
+use super::download::fetch;
+use super::file::{hash_of, publish};
+use super::{PublishedModel, RegistryError};
 use crate::files::part_path;
 use crate::model::card::WeightsFile;
 use crate::model::files::CARD_FILE;
-use crate::model::registry::download::fetch;
 
-/// How far it is.
+/// Progress of a download or an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DownloadStep<'a> {
-    /// A file is fetched.
+    /// A file is being downloaded.
     Fetching {
         /// Its name.
         file: &'a str,
-        /// Bytes that are here.
+        /// Bytes received so far.
         bytes: u64,
         /// Bytes in all.
         total: u64,
     },
-    /// A file's hash is computed.
+    /// The hash of a file is being computed.
     Verifying {
         /// Its name.
         file: &'a str,
     },
 }
 
-/// Downloads what is not there of a published model into its folder in `models`; files that are there
-/// and whole stay as they are. `mirror` stands for the authors' server where one is named.
+/// Downloads the missing files of a published model into its folder in `models`. Complete files are kept. `mirror` replaces
+/// the authors' server.
 ///
 /// # Errors
-/// [`RegistryError::Exists`] where a model with a card of its own has the name, `Network`, `Status`,
-/// `Hash`, `Busy`, `Io`.
+/// [`RegistryError::Exists`] if a model with a card of its own has the name; `Network`, `Status`, `Hash`, `Busy`, `Io`.
 pub fn pull(
     published: &PublishedModel,
     mirror: Option<&str>,
@@ -67,19 +67,19 @@ fn pull_file(
             return Ok(());
         }
     }
-    let part = part_path(&path);
-    let mut resumed = part.metadata().is_ok_and(|data| data.len() > 0);
+    let partial = part_path(&path);
+    let mut resumed = partial.metadata().is_ok_and(|data| data.len() > 0);
     loop {
-        fetch(address, &part, expected, &mut |bytes, total| {
+        fetch(address, &partial, expected, &mut |bytes, total| {
             progress(DownloadStep::Fetching { file, bytes, total });
         })?;
         progress(DownloadStep::Verifying { file });
-        let found = hash_of(&part)?;
+        let found = hash_of(&partial)?;
         if found == weights.sha256 {
-            return publish(&part, &path);
+            return publish(&partial, &path);
         }
-        fs::remove_file(&part).map_err(RegistryError::io(&part))?;
-        // The beginning may have been another server's, or have been damaged since.
+        fs::remove_file(&partial).map_err(RegistryError::io(&partial))?;
+        // After a resumed download the earlier part may be wrong, so one complete download is tried.
         if !std::mem::take(&mut resumed) {
             return Err(RegistryError::Hash {
                 place: address.to_owned(),

@@ -29,7 +29,7 @@ impl ActiveEngine {
     /// The engine of the session's current span.
     ///
     /// # Errors
-    /// [`EngineError::UnknownModel`], [`EngineError::Card`] or [`EngineError::Load`] if the model has been removed or
+    /// [`EngineError::Model`] or [`EngineError::Load`] if the model has been removed or
     /// replaced by an incompatible one.
     pub(super) fn find(
         manifest: &Manifest,
@@ -135,7 +135,7 @@ pub(in crate::separation) fn columns_of(card: &ModelCard) -> Option<Columns> {
 /// A model with everything else that its output depends on here, for the manifest.
 pub(in crate::separation) fn engine_of(model: &Model, context: &Context) -> EngineRecord {
     let pool = &context.pool;
-    let identity = model.identity(pool.providers(), pool.config().threads_per_worker);
+    let identity = pool.providers().identity(model, pool.config().threads_per_worker);
     let EngineIdentity { model, weights, verified, provider, runtime, threads, precision } =
         identity;
     EngineRecord {

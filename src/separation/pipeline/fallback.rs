@@ -51,12 +51,8 @@ pub fn reason_of(error: &EngineError) -> ChangeReason {
         EngineError::Run { .. } | EngineError::Cancelled | EngineError::ShuttingDown => {
             ChangeReason::EngineFailed
         }
-        EngineError::UnknownModel { .. }
-        | EngineError::NotInstalled { .. }
+        EngineError::Model(_)
         | EngineError::NoModelForStems { .. }
-        | EngineError::Card { .. }
-        | EngineError::File { .. }
-        | EngineError::Hash { .. }
         | EngineError::Load { .. }
         | EngineError::NoneWorks { .. } => ChangeReason::ModelUnavailable,
     }

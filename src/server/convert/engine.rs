@@ -6,6 +6,7 @@ use super::hash;
 use crate::engine::autotune::BenchmarkResult;
 use crate::engine::fallback::chain::UnavailableModel;
 use crate::engine::fallback::circuit_breaker::{CircuitState, EngineHealth};
+use crate::engine::inference;
 use crate::engine::provider::selection::SelectedExecution;
 use crate::model::Model;
 use crate::proto;
@@ -21,7 +22,7 @@ pub(in crate::server) fn model(
     let card = model.card();
     let state = match health.circuit {
         CircuitState::Open | CircuitState::Probing => proto::ModelState::Broken,
-        CircuitState::Closed if model.is_loaded() => proto::ModelState::Loaded,
+        CircuitState::Closed if inference::is_loaded(model) => proto::ModelState::Loaded,
         CircuitState::Closed => proto::ModelState::Available,
     };
     let broken = health.error.as_ref().filter(|_| state == proto::ModelState::Broken);

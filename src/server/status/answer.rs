@@ -8,6 +8,7 @@ use tonic::Code;
 
 use super::ApiError;
 use crate::engine::EngineError;
+use crate::model::ModelError;
 use crate::proto::reason::ErrorReason;
 use crate::separation::SeparationError;
 use crate::session::Failure;
@@ -165,14 +166,17 @@ fn of_session(error: &SessionError) -> Answer {
 fn of_engine(error: &EngineError) -> Answer {
     let answer = Answer::of(error.reason()).remedy(error.remedy());
     match error {
-        EngineError::UnknownModel { .. } | EngineError::NotInstalled { .. } => {
+        EngineError::Model(ModelError::Unknown { .. } | ModelError::NotInstalled { .. }) => {
             answer.field("config.model")
         }
         EngineError::NoModelForStems { .. } => answer.invalid_argument().field("config.stems"),
         EngineError::NoneWorks { may_recover: true, .. } => answer,
-        EngineError::Card { .. }
-        | EngineError::File { .. }
-        | EngineError::Hash { .. }
+        EngineError::Model(
+            ModelError::Card { .. }
+            | ModelError::File { .. }
+            | ModelError::Hash { .. }
+            | ModelError::Unfit { .. },
+        )
         | EngineError::Load { .. }
         | EngineError::NoneWorks { may_recover: false, .. } => answer.without_retry(),
         EngineError::Run { .. }

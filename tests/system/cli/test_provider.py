@@ -92,9 +92,9 @@ def test_a_missing_provider_requested_by_name_is_an_error(cli, cpu_only):
             assert f"provider {name} is not available: found only" in cause and cause.endswith("with cpu")
             assert f"stemwire runtime install {name}" in remedy
     wrong = cli("separate", "song.wav", "--provider", "abacus", code=2, **cpu_only).err
-    assert "take auto, cpu, openvino or cuda" in wrong
+    assert "choose auto, cpu, openvino or cuda" in wrong
     wrong = cli("separate", "song.wav", "--precision", "sloppy", code=2, **cpu_only).err
-    assert "take exact or fast" in wrong
+    assert "choose exact or fast" in wrong
 
 
 def test_a_card_may_name_its_provider(cli, binary, here, tmp_path):

@@ -7,7 +7,7 @@ use crate::engine::EngineError;
 use crate::engine::fallback::circuit_breaker::{
     CircuitBreakerConfig, CircuitBreakers, EngineHealth,
 };
-use crate::model::{Catalog, Model};
+use crate::model::{Catalog, Model, ModelError};
 
 /// Models in the order in which they are tried, and which of them work.
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ impl Chain {
     /// is not installed, leaves its place to the next.
     ///
     /// # Errors
-    /// [`EngineError::UnknownModel`].
+    /// [`ModelError::Unknown`], as [`EngineError::Model`].
     pub fn of(names: &[String], catalog: &Catalog) -> Result<Chain, EngineError> {
         if names.is_empty() {
             return Ok(Chain::standard(catalog));
@@ -74,8 +74,10 @@ impl Chain {
             match catalog.find(name) {
                 Ok(model) if chain.models.iter().any(|other| Arc::ptr_eq(other, &model)) => {}
                 Ok(model) => chain.models.push(model),
-                Err(error @ EngineError::UnknownModel { .. }) => return Err(error),
-                Err(error) => chain.faults.push(UnavailableModel { name: name.clone(), error }),
+                Err(error @ ModelError::Unknown { .. }) => return Err(error.into()),
+                Err(error) => {
+                    chain.faults.push(UnavailableModel { name: name.clone(), error: error.into() })
+                }
             }
         }
         Ok(chain)

@@ -1,10 +1,9 @@
-//! Spleeter: a U-Net a stem on magnitudes, and ratio masks on the mixture's spectrum.
+//! Spleeter: a U-Net per stem on magnitudes, and ratio masks on the spectrum of the mixture.
 //!
-//! The graph takes `magnitudes` [1, 2, T, F] and yields `estimates` [1, S, 2, T, F]: T columns of the
-//! F lowest bins of each channel. A segment is T columns, the whole ones under its frames, and a stem's
-//! answer is the inverse transform of these columns alone: neighbouring segments share the frames at
-//! their seam and are summed ([`crate::dsp::segments::Blend::Sum`]). So the stems are those of the
-//! reference (spleeter/model/__init__.py), which transforms the track as a whole.
+//! The graph takes `magnitudes` [1, 2, T, F] and yields `estimates` [1, S, 2, T, F]: T columns of the F lowest bins of each
+//! channel. A segment is T whole columns, and a stem is the inverse transform of these columns alone; neighbouring
+//! segments overlap at their seams and are summed ([`crate::dsp::segments::Blend::Sum`]). So the stems equal those of the
+//! reference (spleeter/model/__init__.py), which transforms the whole track.
 
 mod spectrum;
 
@@ -15,16 +14,16 @@ use ort::session::Session;
 use ort::value::TensorRef;
 
 use super::graph;
-use super::residual::share_out;
+use super::residual::distribute_residual;
 use super::weights::Weights;
 use crate::audio::Stereo;
 use crate::dsp::mask::{ratio_mask, total_energy};
 use crate::engine::stop::{StoppableRun, Stopper, log_inference};
 use crate::engine::{Engine, EngineError, EngineOptions, ExecutionConfig};
-use crate::model::ModelCard;
+use crate::model::{Model, ModelCard};
 use spectrum::Spectrum;
 
-/// A loaded Spleeter.
+/// A loaded Spleeter model.
 pub(crate) struct Spleeter {
     model: String,
     session: Session,
@@ -32,23 +31,23 @@ pub(crate) struct Spleeter {
     spectrum: Spectrum,
     stems: usize,
     bins: usize,
-    /// [2, T, F], what the graph is shown.
+    /// Input of the graph, [2, T, F].
     magnitudes: Vec<f32>,
     residual_shares: Vec<f32>,
-    /// Kept so that the next worker that loads the model finds them.
+    /// Kept alive for the next worker that loads the model.
     _weights: Arc<Weights>,
 }
 
 impl Spleeter {
-    /// Loads the graph and fills it with the weights.
-    pub(crate) fn load(
-        card: &ModelCard,
-        graph: &[u8],
-        weights: Arc<Weights>,
-        compute: &ExecutionConfig,
-    ) -> Result<Spleeter, EngineError> {
+    /// Loads the graph and the weights of `model`.
+    ///
+    /// # Errors
+    /// [`EngineError::Model`], [`EngineError::Load`].
+    pub(crate) fn load(model: &Model, config: &ExecutionConfig) -> Result<Spleeter, EngineError> {
+        let card = model.card();
+        let (graph, weights) = graph::with_weights(model, 0)?;
         let refused = |reason: String| EngineError::Load { model: card.name.to_string(), reason };
-        let session = graph::open(card, graph, Some(&weights), compute)?;
+        let session = graph::open(card, &graph, Some(&weights), config)?;
         let stft = card.stft.ok_or_else(|| refused("its card has no stft".into()))?;
         let spectrum = Spectrum::new(stft, card.segment.as_len());
         let columns = spectrum.columns();
@@ -89,7 +88,7 @@ impl Engine for Spleeter {
         log_inference(&self.model, begun);
         let (_, estimates) = outputs["estimates"].try_extract_tensor::<f32>().map_err(failed)?;
         let estimates: Vec<&[f32]> = estimates.chunks_exact(self.magnitudes.len()).collect();
-        // The shares of what is left depend on every stem.
+        // The residual depends on every stem.
         let all = !self.residual_shares.is_empty();
         let mut total = vec![0.0; self.magnitudes.len()];
         total_energy(estimates.iter().copied(), &mut total);
@@ -108,7 +107,7 @@ impl Engine for Spleeter {
                 ratio_mask(estimate, total, self.stems, options.mask_extension, mask);
             }));
         }
-        share_out(mix, &mut stems, &self.residual_shares);
+        distribute_residual(mix, &mut stems, &self.residual_shares);
         Ok(stems)
     }
 
@@ -117,7 +116,7 @@ impl Engine for Spleeter {
     }
 }
 
-/// F, read off the graph, whose ports must otherwise be as the card says.
+/// F, the bins of the graph's input; checks the other dimensions against the card.
 fn seen_bins(
     session: &Session,
     card: &ModelCard,
@@ -142,7 +141,7 @@ fn seen_bins(
         ("estimates", output, vec![1, s, channels, t, f]),
     ] {
         if found != expected {
-            return Err(format!("{name} has the shape {found:?}, the card says {expected:?}"));
+            return Err(format!("{name} has the shape {found:?}, the card requires {expected:?}"));
         }
     }
     Ok(seen)

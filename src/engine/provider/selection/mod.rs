@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::engine::autotune::BenchmarkResult;
+use crate::engine::inference;
 use crate::engine::provider::{Execution, ProviderChoice};
 use crate::engine::runtime::ExecutionConfig;
-use crate::engine::{Engine, EngineError, Loader, Runtime};
+use crate::engine::{Engine, EngineError, EngineIdentity, Loader, Runtime};
 use crate::model::{Model, ModelName};
 
 pub use selector::{
@@ -69,6 +70,20 @@ impl ProviderSelection {
         };
         SelectedExecution { execution, reason: reason.to_owned(), results: Vec::new() }
     }
+
+    /// The identity of an engine of `model` with `threads` compute threads.
+    pub fn identity(&self, model: &Model, threads: usize) -> EngineIdentity {
+        let Execution { provider, precision } = self.for_model(model).execution;
+        EngineIdentity {
+            model: model.card().name.clone(),
+            weights: model.card().weights_hash(),
+            verified: model.is_verified(),
+            provider,
+            runtime: self.runtime.name().to_owned(),
+            threads,
+            precision,
+        }
+    }
 }
 
 impl From<Runtime> for ProviderSelection {
@@ -82,7 +97,7 @@ impl Loader for ProviderSelection {
     fn load(&self, model: &Arc<Model>, threads: usize) -> Result<Box<dyn Engine>, EngineError> {
         let execution = self.for_model(model).execution;
         let runtime = self.runtime.clone();
-        model.load(&ExecutionConfig { runtime, execution, threads })
+        inference::load(model, &ExecutionConfig { runtime, execution, threads })
     }
 }
 

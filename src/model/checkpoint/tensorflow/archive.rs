@@ -1,34 +1,34 @@
-//! The `.tar.gz` in which a checkpoint is published.
+//! The `.tar.gz` of a published checkpoint.
 
 use std::io::{self, Read};
 
 use flate2::read::GzDecoder;
 use tar::Archive;
 
-/// The file with the tensors' names.
+/// File with the table of tensors.
 pub(super) const INDEX: &str = "model.index";
-/// The file with the tensors' values.
+/// File with the values of the tensors.
 pub(super) const VALUES: &str = "model.data-00000-of-00001";
 
-/// The largest published index has 13 kB.
+/// Largest index that is read; the largest published one has 13 kB.
 const MAX_INDEX: u64 = 1 << 20;
-/// The largest published file of values has 197 MB.
+/// Largest file of values that is read; the largest published one has 197 MB.
 const MAX_VALUES: u64 = 1 << 29;
-/// What an archive may unpack to in all: the published ones also hold the training graph.
+/// Most bytes that an archive may unpack to; published ones also hold the training graph.
 const MAX_UNPACKED: u64 = 1 << 30;
-/// PublishedModel archives hold four or five files.
+/// Most files of an archive; published ones have four or five.
 const MAX_FILES: usize = 64;
 
-/// The two files of a checkpoint that matter.
+/// The two files of a checkpoint that are read.
 pub(super) struct CheckpointFiles {
     pub(super) index: Vec<u8>,
     pub(super) values: Vec<u8>,
 }
 
-/// Unpacks them. Nothing is written anywhere, so the names in the archive can do no harm.
+/// Unpacks the two files in memory. Nothing is written, so paths in the archive can do no harm.
 ///
 /// # Errors
-/// What is wrong with the archive, in words.
+/// The first fault, in words.
 pub(super) fn read(archive: &[u8]) -> Result<CheckpointFiles, String> {
     let damaged = |error: io::Error| format!("the archive is damaged: {error}");
     let mut index = None;
@@ -58,7 +58,7 @@ pub(super) fn read(archive: &[u8]) -> Result<CheckpointFiles, String> {
             return Err(format!("the archive holds {name} twice"));
         }
     }
-    // The checksum of the whole stands at its end.
+    // Reading to the end verifies the checksum of the archive.
     io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(damaged)?;
     let lacking = |name| format!("the archive holds no {name}");
     Ok(CheckpointFiles {

@@ -1,38 +1,38 @@
-//! LevelDB's sorted table, as far as TensorFlow writes it (leveldb/doc/table_format.md).
+//! The sorted table of LevelDB, as far as TensorFlow writes it (leveldb/doc/table_format.md).
 //!
-//! The file ends with 48 bytes that say where the index lies: a block whose values say where the other
-//! blocks lie. A block is entries, a list of restart points that only a search needs, and five bytes
-//! more: how it is compressed, and its checksum. Read here by hand because the published reader of such
-//! tables skips damaged blocks silently and panics on others; a checkpoint must be whole or refused.
+//! The last 48 bytes of the file hold the position of the index: a block whose values are the positions of the other
+//! blocks. A block is entries, a list of restart points that only searches need, and five bytes: the compression and a
+//! checksum. The crate `sstable` is not used because it skips some damaged blocks silently and panics on others; a damaged
+//! checkpoint must be refused.
 
 use super::masked_crc;
 
 /// The last eight bytes of every table.
 const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
 const FOOTER: usize = 48;
-/// Compression byte and checksum.
+/// Bytes of compression and checksum behind a block.
 const TRAILER: usize = 5;
-/// More entries than any checkpoint of this kind has.
+/// Most entries; published checkpoints have a few hundred.
 const MAX_ENTRIES: usize = 65_536;
 
-/// Keys with their values.
+/// Keys and values.
 pub(super) type Entries = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// Longer than any variable's name.
+/// Longest key, in bytes.
 const MAX_KEY: usize = 1024;
 
-/// All entries, in the order of their keys, which are strictly ascending.
+/// Reads all entries, in strictly ascending order of their keys.
 ///
 /// # Errors
-/// What is wrong, in words.
+/// The first fault, in words.
 pub(super) fn read(file: &[u8]) -> Result<Entries, String> {
     let footer = file.len().checked_sub(FOOTER).map(|at| &file[at..]).ok_or("it is too short")?;
     let (mut handles, magic) = footer.split_at(FOOTER - 8);
     if magic != MAGIC.to_le_bytes() {
-        return Err("it is no table".into());
+        return Err("it is not a table".into());
     }
     let (meta_index, index) = (Handle::read(&mut handles)?, Handle::read(&mut handles)?);
-    // Filters, of which TensorFlow writes none; looked at because damage is damage.
+    // The block of filters. TensorFlow writes none, but a damaged block is damage.
     block(file, meta_index)?;
     let mut entries: Entries = Vec::new();
     for (_, value) in block(file, index)? {
@@ -49,7 +49,7 @@ pub(super) fn read(file: &[u8]) -> Result<Entries, String> {
     Ok(entries)
 }
 
-/// Where a block lies.
+/// Position of a block.
 #[derive(Clone, Copy)]
 struct Handle {
     offset: usize,
@@ -62,9 +62,9 @@ impl Handle {
     }
 }
 
-/// The entries of one block, its checksum verified.
+/// Reads the entries of one block and verifies its checksum.
 fn block(file: &[u8], at: Handle) -> Result<Entries, String> {
-    let outside = "a block lies outside of the file";
+    let outside = "a block is outside of the file";
     let end = at.offset.checked_add(at.size).ok_or(outside)?;
     let whole = file.get(at.offset..end.checked_add(TRAILER).ok_or(outside)?).ok_or(outside)?;
     let (checked, stored) = whole.split_at(at.size + 1);
@@ -73,7 +73,7 @@ fn block(file: &[u8], at: Handle) -> Result<Entries, String> {
     }
     let (content, compression) = checked.split_at(at.size);
     if compression != [0] {
-        return Err("a block is compressed, which TensorFlow does not do".into());
+        return Err("a block is compressed, which is not supported".into());
     }
     // The restart points and their count, four bytes each.
     let count =
@@ -104,7 +104,7 @@ fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8], String> {
     Ok(head)
 }
 
-/// A number of seven bits a byte, the lowest first.
+/// Reads a number in base 128, lowest digit first.
 fn varint(bytes: &mut &[u8]) -> Result<usize, String> {
     let number = prost::decode_length_delimiter(&mut *bytes);
     number.map_err(|_| "a number is damaged".into())

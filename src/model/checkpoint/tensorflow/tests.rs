@@ -5,7 +5,7 @@ use flate2::write::GzEncoder;
 
 use super::*;
 
-/// A checkpoint that TensorFlow has written, with 148 tensors and the count of steps.
+/// A checkpoint written by TensorFlow, with 148 tensors and the number of steps.
 const CHECKPOINT: &[u8] =
     include_bytes!("../../../../tests/golden/spleeter-tiny-2stems/2stems.tar.gz");
 
@@ -25,9 +25,9 @@ fn with(index: &[u8], values: &[u8]) -> Vec<u8> {
 }
 
 #[track_caller]
-fn check_refused(archive: &[u8], told: &str) {
+fn check_refused(archive: &[u8], expected: &str) {
     let reason = read(archive).unwrap_err();
-    assert!(reason.contains(told), "{reason:?} lacks {told:?}");
+    assert!(reason.contains(expected), "{reason:?} lacks {expected:?}");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn no_changed_byte_of_the_index_passes() {
         for change in [0x01, 0x80, 0xff] {
             let mut index = files.index.clone();
             index[at] ^= change;
-            // Nobody reads the footer's padding.
+            // The padding of the footer is not read.
             if let Ok(entries) = table::read(&index) {
                 assert!(at >= index.len() - 48, "a change at {at} passed");
                 assert_eq!(entries, sound);
@@ -74,7 +74,7 @@ fn a_tensor_with_a_changed_byte_is_named() {
 }
 
 #[test]
-fn archives_that_are_not_whole_are_refused() {
+fn incomplete_archives_are_refused() {
     let files = archive::read(CHECKPOINT).unwrap();
     for length in (0..CHECKPOINT.len()).step_by(97) {
         assert!(read(&CHECKPOINT[..length]).is_err(), "{length} bytes passed");
@@ -125,13 +125,13 @@ fn check_table(content: &[u8], expected: Result<Pairs<'_>, &str>) {
             let found: Vec<_> = found.iter().map(|(key, value)| (&key[..], &value[..])).collect();
             assert_eq!(found, expected);
         }
-        (Err(reason), Err(told)) => assert!(reason.contains(told), "{reason:?} lacks {told:?}"),
+        (Err(reason), Err(part)) => assert!(reason.contains(part), "{reason:?} lacks {part:?}"),
         (found, _) => panic!("{found:?}"),
     }
 }
 
 #[test]
-fn tables_that_lie_are_refused() {
+fn inconsistent_tables_are_refused() {
     check_table(&[0, 1, 1, b'a', 1, 1, 1, 0, b'b'], Ok(&[(b"a", &[1]), (b"ab", &[])]));
     check_table(&[0, 1, 0, b'a', 0, 1, 0, b'a'], Err("not in order"));
     check_table(&[1, 1, 0, b'a'], Err("continues none"));

@@ -1,28 +1,28 @@
-//! Archives of Spleeter that nothing is known of: a fine-tune, or another file in the place of a published one.
+//! Unknown Spleeter archives: fine-tunes, or replacements of a published one.
 
 use std::cmp::Reverse;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use super::{PublishedModel, RegistryError};
 use crate::model::card::Family;
-use crate::model::checkpoint::tensorflow;
+use crate::model::checkpoint::{self, tensorflow};
 use crate::model::onnx;
+use crate::model::registry::{PublishedModel, RegistryError};
 
-/// What helps where the archive is another one.
+/// Remedy for other archives.
 const OTHER_ARCHIVE: &str =
-    "give a .tar.gz with a checkpoint of Spleeter's, as its authors publish theirs";
+    "Give a .tar.gz with a Spleeter checkpoint, in the form its authors publish.";
 
-/// Whether a file is compressed as an archive of Spleeter is: it begins as gzip does.
+/// Whether a file is compressed with gzip, as Spleeter archives are.
 pub(super) fn is_archive(path: &Path) -> bool {
     let mut magic = [0; 2];
     File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
         && magic == [0x1f, 0x8b]
 }
 
-/// The published model whose graph the archive fills: `wanted`, or else the one with the most stems, since the
-/// tensors of those with fewer are among its own.
+/// Finds the published model whose graph the archive fits: `wanted`, or the one with the most stems, because it also has
+/// the tensors of those with fewer.
 ///
 /// # Errors
 /// [`RegistryError::Unfit`] with the first difference; `Io`.
@@ -52,17 +52,15 @@ fn most_stems_first() -> Vec<PublishedModel> {
     all
 }
 
-/// The first whose graph the tensors fill, of which an archive has more: what only training needs.
+/// Finds the first model whose graph the tensors fit. An archive also has tensors that only training needs.
 fn fitting(
     found: &onnx::Shapes,
     candidates: Vec<PublishedModel>,
 ) -> Result<PublishedModel, String> {
     let mut reason = String::new();
     for candidate in candidates {
-        let open = onnx::Graph::parse(candidate.graph)?.open_initialisers();
-        let mut used = found.clone();
-        used.retain(|name, _| open.contains_key(name));
-        match onnx::compare(&open, &used) {
+        let graph = onnx::Graph::parse(candidate.graph)?;
+        match checkpoint::check(&graph, found, true) {
             Ok(()) => return Ok(candidate),
             Err(difference) => reason = format!("as {}: {difference}", candidate.card.name),
         }

@@ -1,10 +1,9 @@
-//! What an HTDemucs checkpoint says of itself, and whether a graph is of the same network.
+//! The metadata of HTDemucs checkpoints, and whether a graph is of the same network.
 //!
-//! The published safetensors files carry `klass`, `args` and `kwargs` of the model's class as JSON strings
-//! in their metadata (a fraction is `{"_type": "fraction", "numerator": 39, "denominator": 5}`). The graph
-//! maker writes the `kwargs` that it was given into the graph. Two networks are the same when their
-//! `kwargs` are, apart from those that change no number and from the stems' names; what the kwargs leave
-//! open are the defaults of demucs 4.1.
+//! The metadata of the published safetensors files hold `klass`, `args` and `kwargs` of the model's class as JSON strings
+//! (a fraction is `{"_type": "fraction", "numerator": 39, "denominator": 5}`). `make_graph.py` writes the `kwargs` into the
+//! graph. Two networks are the same if their `kwargs` are equal, apart from arguments without effect on the network and
+//! the names of the stems. Missing arguments have the defaults of demucs 4.1.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,94 +18,94 @@ use crate::model::onnx::Shapes;
 
 const KLASS: &str = "demucs.htdemucs.HTDemucs";
 
-/// The longest file that is read, into memory; the published ones have 84 MB.
-const MOST_BYTES: u64 = 2 << 30;
+/// Largest file that is read; the published ones have 84 MB.
+const MAX_BYTES: u64 = 2 << 30;
 
-/// What a checkpoint says of itself.
+/// The metadata of a checkpoint.
 #[derive(Debug)]
-pub(super) struct Checkpoint {
-    /// The model's stems, in its order.
-    pub(super) stems: Vec<StemName>,
-    pub(super) sample_rate: Hertz,
-    pub(super) stft: StftShape,
-    /// What shapes the network.
-    pub(super) arguments: Arguments,
-    pub(super) tensors: Shapes,
+pub(crate) struct HtdemucsMetadata {
+    /// The stems, in the order of the model's output.
+    pub(crate) stems: Vec<StemName>,
+    pub(crate) sample_rate: Hertz,
+    pub(crate) stft: StftShape,
+    /// The arguments that determine the network.
+    pub(crate) arguments: NetworkArguments,
+    pub(crate) tensors: Shapes,
 }
 
-/// The arguments that shape a network, with the number of its sources.
+/// The arguments that determine a network, and the number of its sources.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Arguments {
+pub(crate) struct NetworkArguments {
     sources: usize,
-    /// Only those that differ from the default.
+    /// Those that differ from the default.
     others: BTreeMap<String, Value>,
 }
 
-impl Checkpoint {
-    /// Reads what a safetensors file says of itself.
+impl HtdemucsMetadata {
+    /// Reads the metadata and the shapes of a safetensors file.
     ///
     /// # Errors
-    /// In words, why it is no HTDemucs.
-    pub(super) fn read(path: &Path) -> Result<Checkpoint, String> {
+    /// Why it is not an HTDemucs checkpoint, in words.
+    pub(crate) fn read(path: &Path) -> Result<HtdemucsMetadata, String> {
         let length = path.metadata().map_err(|error| error.to_string())?.len();
-        if length > MOST_BYTES {
-            return Err(format!("{length} bytes are more than any HTDemucs has"));
+        if length > MAX_BYTES {
+            return Err(format!("{length} bytes are more than the limit of {MAX_BYTES}"));
         }
         let bytes = fs::read(path).map_err(|error| error.to_string())?;
         let (_, metadata) = SafeTensors::read_metadata(&bytes)
-            .map_err(|error| format!("it is no safetensors file: {error}"))?;
+            .map_err(|error| format!("not a safetensors file: {error}"))?;
         let strings = metadata.metadata().as_ref();
         let text = |key: &str| strings.and_then(|strings| strings.get(key)).map(String::as_str);
         match text("klass") {
             Some(KLASS) => {}
             Some(other) => return Err(format!("it is a {other}, not a {KLASS}")),
-            None => return Err(format!("its metadata do not say that it is a {KLASS}")),
+            None => return Err(format!("its metadata do not name the class {KLASS}")),
         }
         let kwargs = object(text("kwargs").unwrap_or_default())?;
         let tensors = metadata.tensors().into_iter();
-        Ok(Checkpoint {
+        Ok(HtdemucsMetadata {
             stems: stems(&kwargs)?,
             sample_rate: Hertz(whole(&kwargs, "samplerate", 44_100)?),
             stft: {
                 let size = whole(&kwargs, "nfft", 4096)? as usize;
                 StftShape { size, hop: size / 4 }
             },
-            arguments: Arguments::of(&kwargs)?,
+            arguments: NetworkArguments::of(&kwargs)?,
             tensors: tensors.map(|(name, tensor)| (name, tensor.shape.clone())).collect(),
         })
     }
 }
 
-impl Arguments {
-    /// The arguments of `kwargs` as JSON.
+impl NetworkArguments {
+    /// Parses `kwargs`, given as JSON.
     ///
     /// # Errors
-    /// In words, what is not understood.
-    pub(super) fn parse(kwargs: &str) -> Result<Arguments, String> {
-        Arguments::of(&object(kwargs)?)
+    /// What is not understood, in words.
+    pub(crate) fn parse(kwargs: &str) -> Result<NetworkArguments, String> {
+        NetworkArguments::of(&object(kwargs)?)
     }
 
-    fn of(kwargs: &Map<String, Value>) -> Result<Arguments, String> {
+    fn of(kwargs: &Map<String, Value>) -> Result<NetworkArguments, String> {
         let defaults = defaults();
         let mut others = BTreeMap::new();
         for (name, value) in kwargs {
-            let value = plain(value);
+            let value = normalised(value);
             let is_default = defaults.get(name.as_str()).is_some_and(|default| *default == value);
             if name != "sources" && !WITHOUT_EFFECT.contains(&name.as_str()) && !is_default {
                 others.insert(name.clone(), value);
             }
         }
-        Ok(Arguments { sources: stems(kwargs)?.len(), others })
+        Ok(NetworkArguments { sources: stems(kwargs)?.len(), others })
     }
 
-    /// In words, where these differ from `graph`; `None` where they do not.
-    pub(super) fn difference(&self, graph: &Arguments) -> Option<String> {
+    /// The first difference from the arguments of a graph, in words; `None` if there is none.
+    pub(crate) fn difference(&self, graph: &NetworkArguments) -> Option<String> {
         if self.sources != graph.sources {
             return Some(format!("{} sources, not {}", self.sources, graph.sources));
         }
         let defaults = defaults();
         let names = self.others.keys().chain(graph.others.keys());
-        let value = |arguments: &Arguments, name: &str| {
+        let value = |arguments: &NetworkArguments, name: &str| {
             let own = arguments.others.get(name).or_else(|| defaults.get(name));
             own.map_or("the default".to_owned(), ToString::to_string)
         };
@@ -118,8 +117,7 @@ impl Arguments {
     }
 }
 
-/// Arguments that the weights show the effect of, or that matter only in training: as in
-/// `models/tools/graph/config.py`.
+/// NetworkArguments whose effect shows in the weights, or that matter only in training, as in `models/tools/graph/config.py`.
 const WITHOUT_EFFECT: [&str; 29] = [
     "channels",
     "growth",
@@ -152,7 +150,7 @@ const WITHOUT_EFFECT: [&str; 29] = [
     "use_train_segment",
 ];
 
-/// The defaults of demucs 4.1 for all that shapes a network.
+/// The defaults of demucs 4.1 for the arguments that determine a network.
 const DEFAULTS: &str = r#"{
     "nfft": 4096, "depth": 4, "rewrite": true, "freq_emb": 0.2, "emb_scale": 10, "kernel_size": 8,
     "stride": 4, "norm_starts": 4, "dconv_mode": 1, "dconv_depth": 2, "bottom_channels": 0,
@@ -166,11 +164,11 @@ const DEFAULTS: &str = r#"{
 
 fn defaults() -> BTreeMap<String, Value> {
     let object: Map<String, Value> = serde_json::from_str(DEFAULTS).unwrap_or_default();
-    object.into_iter().map(|(name, value)| (name, plain(&value))).collect()
+    object.into_iter().map(|(name, value)| (name, normalised(&value))).collect()
 }
 
-/// A value in the one form that can be compared: numbers and fractions as floats, no list as null.
-fn plain(value: &Value) -> Value {
+/// Normalises a value for comparison: numbers and fractions become floats, empty lists null.
+fn normalised(value: &Value) -> Value {
     let fraction = |part: &str| value.get(part).and_then(Value::as_f64);
     if let (Some(numerator), Some(denominator)) = (fraction("numerator"), fraction("denominator")) {
         return Value::from(numerator / denominator);
@@ -202,7 +200,7 @@ fn whole(kwargs: &Map<String, Value>, name: &str, default: u32) -> Result<u32, S
         Some(value) => value
             .as_u64()
             .and_then(|value| u32::try_from(value).ok())
-            .ok_or_else(|| format!("{name} is {value}, which is no number of that kind")),
+            .ok_or_else(|| format!("{name} is {value}, which is not a whole number")),
     }
 }
 
@@ -212,7 +210,7 @@ mod tests {
 
     #[track_caller]
     fn check(one: &str, other: &str, expected: Option<&str>) {
-        let [one, other] = [one, other].map(|text| Arguments::parse(text).unwrap());
+        let [one, other] = [one, other].map(|text| NetworkArguments::parse(text).unwrap());
         let found = one.difference(&other);
         match expected {
             None => assert_eq!(found, None),
@@ -221,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_compared_by_what_shapes_them() {
+    fn networks_are_compared_by_the_arguments_that_determine_them() {
         let published = r#"{"sources": ["drums", "vocals"], "bottom_channels": 512,
             "segment": {"_type": "fraction", "numerator": 39, "denominator": 5}}"#;
         check(published, published, None);
@@ -254,18 +252,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_checkpoint_is_told() {
+    fn other_files_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.safetensors");
         for (bytes, expected) in [
-            (&b"PK"[..], "no safetensors"),
-            (&[255; 100], "no safetensors"),
-            (b"\x02\0\0\0\0\0\0\0{}", "do not say"),
+            (&b"PK"[..], "not a safetensors"),
+            (&[255; 100], "not a safetensors"),
+            (b"\x02\0\0\0\0\0\0\0{}", "do not name"),
         ] {
             std::fs::write(&path, bytes).unwrap();
-            let error = Checkpoint::read(&path).unwrap_err();
+            let error = HtdemucsMetadata::read(&path).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
-        assert!(Arguments::parse("{}").is_err() && Arguments::parse("[").is_err());
+        assert!(NetworkArguments::parse("{}").is_err() && NetworkArguments::parse("[").is_err());
     }
 }

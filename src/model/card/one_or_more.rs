@@ -1,4 +1,4 @@
-//! A table, or an array of such tables.
+//! Deserialises a table, or an array of such tables.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::WeightsFile;
 
-/// Reads a table as a list of one.
+/// Deserialises a table as a list of one.
 pub(super) fn one_or_more<'de, D: Deserializer<'de>>(
     source: D,
 ) -> Result<Vec<WeightsFile>, D::Error> {

@@ -1,11 +1,13 @@
-//! What makes a card contradict itself.
+//! Checks of a parsed card.
 
 use super::{Family, ModelCard, StftShape};
 use crate::dsp::segments::Blend;
-use crate::engine::inference::residual;
+
+/// How far the residual shares may sum from 1.
+const SHARES_TOLERANCE: f32 = 1e-3;
 
 impl ModelCard {
-    /// The first thing that is wrong, if anything is.
+    /// The first contradiction in the card, in words.
     pub(super) fn fault(&self) -> Option<String> {
         if self.stems.is_empty() || self.stems.len() > 64 {
             return Some("it needs 1 to 64 stems".into());
@@ -24,7 +26,7 @@ impl ModelCard {
         {
             return Some("stft.size must be a power of two up to 65536, and hop a quarter".into());
         }
-        // The spectrum is padded by mirroring up to 2.5 hops of the segment at its ends.
+        // The spectrum is padded by mirroring up to 2.5 hops at the ends of the segment.
         let shortest = self.stft.map_or(1, |stft| 3 * stft.hop as u64);
         if self.segment.0 < shortest || self.segment.0 > 1 << 26 {
             return Some(format!("a segment of {} frames is too short or too long", self.segment));
@@ -32,7 +34,7 @@ impl ModelCard {
         if let Some(fault) = self.columns_fault() {
             return Some(fault);
         }
-        if let Some(fault) = residual::fault(&self.residual_shares, self.stems.len()) {
+        if let Some(fault) = shares_fault(&self.residual_shares, self.stems.len()) {
             return Some(fault);
         }
         let plain = |file: &str| !file.is_empty() && !file.contains(['/', '\\']) && file != "..";
@@ -43,7 +45,7 @@ impl ModelCard {
         self.weights_fault()
     }
 
-    /// What is wrong with the weights for this family, if anything is.
+    /// Checks the files of weights for this family.
     fn weights_fault(&self) -> Option<String> {
         let named: Vec<_> = self.weights.iter().filter_map(|file| file.stem.as_ref()).collect();
         match (self.family, self.weights.len()) {
@@ -62,7 +64,7 @@ impl ModelCard {
         }
     }
 
-    /// What is wrong with a spectrum in whole columns, if the model has one and anything is.
+    /// Checks the blend, and for summed segments that a segment is whole spectrum columns.
     fn columns_fault(&self) -> Option<String> {
         match (self.family, self.blend) {
             (Family::Spleeter, Blend::Average) => {
@@ -84,5 +86,33 @@ impl ModelCard {
         let whole = behind.is_some_and(|behind| behind > 0 && behind % hop == 0);
         let fault = || format!("a segment of {} frames is not two or more columns", self.segment);
         (!whole).then(fault)
+    }
+}
+
+fn shares_fault(shares: &[f32], stems: usize) -> Option<String> {
+    if shares.is_empty() {
+        return None;
+    }
+    if shares.len() != stems {
+        return Some(format!("there are {} residual_shares for {stems} stems", shares.len()));
+    }
+    let valid = shares.iter().all(|share| (0.0..=1.0).contains(share));
+    let sum: f32 = shares.iter().sum();
+    (!valid || (sum - 1.0).abs() > SHARES_TOLERANCE)
+        .then(|| "residual_shares must be 0 to 1 each and sum to 1".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn residual_shares_are_fractions_that_sum_to_one() {
+        assert_eq!(shares_fault(&[], 4), None);
+        assert_eq!(shares_fault(&[0.3, 0.05, 0.2, 0.45], 4), None);
+        for wrong in [&[1.0][..], &[0.5, 0.25, 0.25, 0.25], &[1.5, -0.5, 0.0, 0.0], &[f32::NAN; 4]]
+        {
+            assert!(shares_fault(wrong, 4).is_some(), "{wrong:?} passed");
+        }
     }
 }

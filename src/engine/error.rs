@@ -1,0 +1,136 @@
+//! What goes wrong with engines.
+
+use std::time::Duration;
+
+use crate::model::ModelError;
+use crate::proto::reason::ErrorReason;
+
+/// Why a segment is not separated.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EngineError {
+    /// The model cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// No model of the chain yields the wanted stems.
+    #[error("no model of the chain yields {wanted}: {available}")]
+    NoModelForStems {
+        /// The wanted stems.
+        wanted: String,
+        /// The stems of each model.
+        available: String,
+    },
+    /// The runtime refuses the model.
+    #[error("model {model} cannot be loaded: {reason}")]
+    Load {
+        /// The model.
+        model: String,
+        /// The error of the runtime.
+        reason: String,
+    },
+    /// The model failed on a segment.
+    #[error("model {model} failed on a segment: {reason}")]
+    Run {
+        /// The model.
+        model: String,
+        /// The error of the runtime.
+        reason: String,
+    },
+    /// The model returned NaN or infinity.
+    #[error("model {model} returned numbers that are not finite")]
+    NotFinite {
+        /// The model.
+        model: String,
+    },
+    /// The engine's code panicked. The engine is loaded again for the next segment.
+    #[error("model {model} panicked: {reason}")]
+    Panicked {
+        /// The model.
+        model: String,
+        /// The panic's message.
+        reason: String,
+    },
+    /// The engine exceeded its time limit.
+    #[error("model {model} did not answer within {} s", limit.as_secs_f32())]
+    TimedOut {
+        /// The model.
+        model: String,
+        /// The limit.
+        limit: Duration,
+    },
+    /// No engine of the chain works.
+    #[error("no engine works: {faults}")]
+    NoneWorks {
+        /// The error of each.
+        faults: String,
+        /// Whether one of them failed on segments only: it is probed, and may return to service.
+        may_recover: bool,
+    },
+    /// The task was cancelled before it ran.
+    #[error("the segment was cancelled")]
+    Cancelled,
+    /// The pool is shutting down.
+    #[error("the workers are shutting down")]
+    ShuttingDown,
+}
+
+impl EngineError {
+    /// Whether the model itself is unusable, so that every segment will fail.
+    pub fn is_model_unusable(&self) -> bool {
+        match self {
+            EngineError::Model(_)
+            | EngineError::NoModelForStems { .. }
+            | EngineError::Load { .. }
+            | EngineError::NoneWorks { .. } => true,
+            EngineError::Run { .. }
+            | EngineError::NotFinite { .. }
+            | EngineError::Panicked { .. }
+            | EngineError::TimedOut { .. }
+            | EngineError::Cancelled
+            | EngineError::ShuttingDown => false,
+        }
+    }
+
+    /// The reason on the wire.
+    pub fn reason(&self) -> ErrorReason {
+        match self {
+            EngineError::Model(error) => error.reason(),
+            EngineError::NoModelForStems { .. } => ErrorReason::StemUnknown,
+            EngineError::Load { .. } | EngineError::NoneWorks { .. } => {
+                ErrorReason::ModelUnavailable
+            }
+            EngineError::Run { .. }
+            | EngineError::NotFinite { .. }
+            | EngineError::Panicked { .. }
+            | EngineError::TimedOut { .. } => ErrorReason::EngineFailed,
+            EngineError::Cancelled => ErrorReason::SessionCancelled,
+            EngineError::ShuttingDown => ErrorReason::ShuttingDown,
+        }
+    }
+
+    /// What to do about it: one sentence.
+    pub fn remedy(&self) -> String {
+        match self {
+            EngineError::Model(error) => error.remedy(),
+            EngineError::NoModelForStems { .. } => {
+                "Ask for stems that the model yields, or name another model.".into()
+            }
+            EngineError::NoneWorks { .. } => {
+                "Run `stemwire doctor` on the server, and repair or replace the model.".into()
+            }
+            other => other.reason().remedy().to_owned(),
+        }
+    }
+
+    /// The message for readers without a token: without paths and without messages of libraries or the system, which may
+    /// contain paths.
+    pub fn public_message(&self) -> String {
+        match self {
+            EngineError::Model(error) => error.public_message(),
+            EngineError::Load { model, .. } => format!("model {model} cannot be loaded"),
+            EngineError::Run { model, .. } => format!("model {model} failed on a segment"),
+            EngineError::Panicked { model, .. } => format!("model {model} panicked"),
+            EngineError::NoneWorks { .. } => "no engine works".into(),
+            other => other.to_string(),
+        }
+    }
+}

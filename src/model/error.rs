@@ -1,0 +1,103 @@
+//! What is wrong with a model: it is unknown, not installed, or its files do not fit together.
+
+use super::Sha256Hash;
+use crate::proto::reason::ErrorReason;
+
+/// Why a model cannot be used.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ModelError {
+    /// No model has this name.
+    #[error("there is no model {name:?}: there are {known}")]
+    Unknown {
+        /// The requested name.
+        name: String,
+        /// The known names, comma-separated.
+        known: String,
+    },
+    /// The model is published, but has not been downloaded.
+    #[error("model {model} is not installed")]
+    NotInstalled {
+        /// The model.
+        model: String,
+    },
+    /// A card does not parse or contradicts itself.
+    #[error("the model card {card} is not valid: {reason}")]
+    Card {
+        /// The card's path.
+        card: String,
+        /// What is wrong in it.
+        reason: String,
+    },
+    /// A model's file cannot be read.
+    #[error("cannot read {path} of model {model}: {reason}")]
+    File {
+        /// The model.
+        model: String,
+        /// The file.
+        path: String,
+        /// The system's error.
+        reason: String,
+    },
+    /// A model's file has another hash than its card names.
+    #[error(
+        "{path} of model {model} has SHA-256 {found}, but its card names {expected}: the file is \
+         damaged or another one"
+    )]
+    Hash {
+        /// The model.
+        model: String,
+        /// The file.
+        path: String,
+        /// The hash in the card.
+        expected: Sha256Hash,
+        /// The hash of the file.
+        found: Sha256Hash,
+    },
+    /// A file of weights cannot be parsed, or does not fit the graph.
+    #[error("model {model} cannot be loaded: {reason}")]
+    Unfit {
+        /// The model.
+        model: String,
+        /// What does not fit.
+        reason: String,
+    },
+}
+
+impl ModelError {
+    /// The reason on the wire.
+    pub fn reason(&self) -> ErrorReason {
+        match self {
+            ModelError::Unknown { .. } => ErrorReason::ModelUnknown,
+            ModelError::NotInstalled { .. } => ErrorReason::ModelNotInstalled,
+            ModelError::Card { .. }
+            | ModelError::File { .. }
+            | ModelError::Hash { .. }
+            | ModelError::Unfit { .. } => ErrorReason::ModelUnavailable,
+        }
+    }
+
+    /// What to do about it: one sentence.
+    pub fn remedy(&self) -> String {
+        match self {
+            ModelError::NotInstalled { model } => {
+                format!("Run `stemwire models pull {model}`, or name another model.")
+            }
+            ModelError::Hash { .. } => "Install the model again.".into(),
+            other => other.reason().remedy().to_owned(),
+        }
+    }
+
+    /// The message for readers without a token: without paths and without messages of libraries or the system, which may
+    /// contain paths.
+    pub fn public_message(&self) -> String {
+        match self {
+            ModelError::Unknown { .. } | ModelError::NotInstalled { .. } => self.to_string(),
+            ModelError::Card { .. } => "a model card is not valid".into(),
+            ModelError::File { model, .. } => format!("a file of model {model} cannot be read"),
+            ModelError::Hash { model, .. } => {
+                format!("a file of model {model} is damaged or another one")
+            }
+            ModelError::Unfit { model, .. } => format!("model {model} cannot be loaded"),
+        }
+    }
+}

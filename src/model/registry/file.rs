@@ -1,0 +1,19 @@
+//! Files in the models folder: hashing, and publication by renaming.
+
+use std::fs::File;
+use std::path::Path;
+
+use super::RegistryError;
+use crate::files;
+use crate::model::Sha256Hash;
+
+/// Renames a verified file or folder to its final name.
+pub(super) fn publish(partial: &Path, path: &Path) -> Result<(), RegistryError> {
+    files::publish(partial, path).map_err(RegistryError::io(path))
+}
+
+/// Computes the hash of a file.
+pub(super) fn hash_of(path: &Path) -> Result<Sha256Hash, RegistryError> {
+    let found = File::open(path).and_then(Sha256Hash::of_reader);
+    found.map_err(RegistryError::io(path))
+}
