@@ -30,7 +30,7 @@ pub(in crate::cli) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
     /// Serve separation over gRPC
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Separate songs into WAV files
     Separate(Separate),
     /// Compare stems with the true ones
