@@ -55,7 +55,8 @@ $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
 	npm ci --prefix $(WEB) --no-audit --no-fund --loglevel=error
 
 system: tools browser
-	$(CARGO) build --quiet
+	# As `rust` has built it: `cargo build` would compile everything again with other features of the dependencies.
+	$(CARGO) test --no-run --quiet
 	$(TARGET)/debug/stemwire runtime install cpu
 	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" \
 	STEMWIRE_BUF="$(abspath $(TOOLS))/node_modules/.bin/buf" \
