@@ -6,7 +6,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::{SessionId, SessionState};
+use super::{Manifest, SessionId, SessionState};
 use crate::audio::{Frames, StemName};
 use crate::proto::reason::ErrorReason;
 
@@ -85,6 +85,17 @@ pub enum SessionError {
     /// There is no such session.
     #[error("there is no session {0}: it may have been deleted or have expired")]
     NotFound(SessionId),
+    /// A later version of this program has written the session.
+    #[error(
+        "session {session} has version {version}; this server reads up to version {}",
+        Manifest::VERSION
+    )]
+    VersionUnsupported {
+        /// The session.
+        session: SessionId,
+        /// Its version.
+        version: u32,
+    },
     /// A chunk starts after the end of the bytes held.
     #[error("the chunk starts at byte {offset}, but only {committed} bytes are held")]
     Gap {
@@ -169,6 +180,7 @@ impl SessionError {
     pub fn reason(&self) -> ErrorReason {
         match self {
             SessionError::NotFound(_) => ErrorReason::SessionNotFound,
+            SessionError::VersionUnsupported { .. } => ErrorReason::SessionVersionUnsupported,
             SessionError::Gap { .. } => ErrorReason::UploadGap,
             SessionError::Conflict { .. } => ErrorReason::UploadConflict,
             SessionError::UploadFinished { .. } => ErrorReason::UploadFinished,

@@ -11,8 +11,8 @@ use crate::engine::EngineError;
 use crate::model::ModelError;
 use crate::proto::reason::ErrorReason;
 use crate::separation::SeparationError;
-use crate::session::Failure;
 use crate::session::failure::SessionError;
+use crate::session::{Failure, Manifest};
 
 /// What an error is on the wire.
 pub(super) struct Answer {
@@ -147,6 +147,9 @@ fn of_session(error: &SessionError) -> Answer {
     let answer = Answer::of(error.reason()).remedy(error.remedy());
     match error {
         SessionError::NotFound(_) | SessionError::Storage(_) => answer,
+        SessionError::VersionUnsupported { version, .. } => {
+            answer.with("version", version).with("supported_version", Manifest::VERSION)
+        }
         SessionError::Gap { committed, .. }
         | SessionError::UploadIncomplete { committed, .. }
         | SessionError::UploadSizeMismatch { committed, .. } => {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::Store;
+use crate::session::failure::SessionError;
 use crate::session::manifest::ManifestError;
 use crate::session::{Layout, Manifest, Session, SessionId};
 
@@ -113,9 +114,11 @@ impl Store {
                 // removed is tried again by the next server.
                 let _ = fs::remove_dir_all(layout.directory());
             }
-            Err(error @ ManifestError::Newer { .. }) => {
-                let remedy = "Start the version of Stemwire that wrote it, or a later one.";
+            Err(ManifestError::Newer { version }) => {
+                let error = SessionError::VersionUnsupported { session: id, version };
+                let remedy = error.remedy();
                 tracing::error!(session = %id, %error, remedy, "the session is left alone");
+                self.write().newer.insert(id, version);
             }
             Err(error) => {
                 tracing::error!(session = %id, %error, "the session is left alone");

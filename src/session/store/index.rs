@@ -19,6 +19,8 @@ pub(super) struct Index {
     pub(super) by_request: HashMap<Uuid, SessionId>,
     /// Directories that were there when the store was opened and have not been read.
     pub(super) unread: BTreeSet<SessionId>,
+    /// The versions of the sessions that later versions of this program have written.
+    pub(super) newer: HashMap<SessionId, u32>,
 }
 
 impl Index {
@@ -48,6 +50,13 @@ impl Index {
             }
             found => Ok(found),
         }
+    }
+
+    pub(super) fn find(&self, id: SessionId) -> Result<Arc<Session>, SessionError> {
+        self.by_id.get(&id).cloned().ok_or_else(|| match self.newer.get(&id) {
+            Some(&version) => SessionError::VersionUnsupported { session: id, version },
+            None => SessionError::NotFound(id),
+        })
     }
 
     pub(super) fn insert(&mut self, session: Arc<Session>) {

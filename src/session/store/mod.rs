@@ -130,10 +130,10 @@ impl Store {
     /// The session with this id, from disk if it has not been read.
     ///
     /// # Errors
-    /// `NotFound`.
+    /// `NotFound`; `VersionUnsupported`.
     pub fn find(&self, id: SessionId) -> Result<Arc<Session>, SessionError> {
         self.read_existing(id);
-        self.find_loaded(id).ok_or(SessionError::NotFound(id))
+        self.read().find(id)
     }
 
     /// The session with this id, if it is in memory; touches no file.

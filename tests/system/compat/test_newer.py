@@ -1,8 +1,12 @@
 """A session that a later version left on disk is refused by name and stays as it is."""
 import json
 
+import grpc
+import pytest
+
 from ..common import wait_for
-from ..stemwire_client import api
+from ..http_client import call
+from ..stemwire_client import api, reason
 from . import sessions
 
 LATEST = sessions.load(sessions.VERSIONS[-1])[1]
@@ -12,6 +16,28 @@ def files(folder) -> dict:
     """Every file by its path, with its bytes and the moment of its last change."""
     found = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
+
+
+def check_refused(server, session_id: str) -> None:
+    """Every call on the session ends with the versions and what to do."""
+    stub = server.stub
+    for refused in (
+        lambda: stub.GetSession(api.GetSessionRequest(session_id=session_id)),
+        lambda: stub.UploadChunk(api.UploadChunkRequest(session_id=session_id, data=b"more")),
+        lambda: stub.CancelSession(api.CancelSessionRequest(session_id=session_id)),
+        lambda: stub.DeleteSession(api.DeleteSessionRequest(session_id=session_id)),
+        lambda: list(stub.GetStem(api.GetStemRequest(session_id=session_id, stem="vocals"))),
+        lambda: list(stub.WatchSession(api.WatchSessionRequest(session_id=session_id))),
+    ):
+        with pytest.raises(grpc.RpcError) as error:
+            refused()
+        code, name, metadata = reason(error.value)
+        assert (code, name) == ("FAILED_PRECONDITION", "SESSION_VERSION_UNSUPPORTED")
+        assert (metadata["version"], metadata["supported_version"]) == ("2", "1")
+        assert "Start the server version that wrote the session" in metadata["remedy"]
+    for method, path in (("GET", "/api/sessions/{}"), ("DELETE", "/api/sessions/{}"), ("GET", "/download/{}/vocals")):
+        answer = call(server, method, path.format(session_id))
+        assert answer.problem() == (409, "FAILED_PRECONDITION", "SESSION_VERSION_UNSUPPORTED")
 
 
 def test_a_session_of_a_later_version_outlives_start_retention_and_shutdown(start, tmp_path):
@@ -27,11 +53,14 @@ def test_a_session_of_a_later_version_outlives_start_retention_and_shutdown(star
     before = [files(folder) for folder in newer]
 
     server = start("--keep", "0s", "--resume-window", "0s", data=data)
+    wait_for(lambda: all(folder.name in server.said() for folder in newer))
     log = server.said().splitlines()
     for folder in newer:
         (line,) = (line for line in log if folder.name in line)
-        assert "version 2" in line and "up to version 1" in line and "Start the version of Stemwire that wrote it" in line
+        assert "has version 2" in line and "up to version 1" in line and "Start the server version that wrote" in line
     assert not [session for session in server.stub.ListSessions(api.ListSessionsRequest()).sessions if session.session_id != ended.name]
+    for folder in newer:
+        check_refused(server, folder.name)
     config = LATEST["paused"].config
     config.model = ""
     made = server.stub.CreateSession(api.CreateSessionRequest(config=config)).session.session_id

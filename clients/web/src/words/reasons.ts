@@ -301,6 +301,13 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
     ],
     zh: ["服务器上已没有这首歌", "它已被删除或超过了保存期限。请重新上传。"],
   },
+  SESSION_VERSION_UNSUPPORTED: {
+    en: [
+      "A newer server has made this song",
+      "This server cannot read it. Start the version that made it, or a later one.",
+    ],
+    zh: ["这首歌由更新版本的服务器创建", "当前服务器无法读取它。请启动创建它的版本或更新的版本。"],
+  },
   SESSION_ENDED: {
     en: [
       "This song has ended and takes nothing more",
