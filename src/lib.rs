@@ -7,6 +7,9 @@ pub mod decode;
 pub mod dsp;
 pub mod engine;
 pub mod files;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod model;
 mod process;
 pub mod proto;

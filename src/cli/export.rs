@@ -100,12 +100,17 @@ fn convert(
 
 /// Whether there is a finished WAV file.
 fn is_complete(path: &Path) -> bool {
-    match hound::WavReader::open(path) {
+    File::open(path).is_ok_and(|file| is_finished(BufReader::new(file)))
+}
+
+/// Whether this is a WAV file whose header states its length.
+pub(crate) fn is_finished(mut wav: impl Read + Seek) -> bool {
+    match hound::WavReader::new(&mut wav) {
         Ok(reader) => reader.duration() > 0,
         // Beyond 4 GiB; our own files have their final name only when they are finished.
         Err(_) => {
             let mut magic = [0; 4];
-            let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+            let read = wav.rewind().and_then(|()| wav.read_exact(&mut magic));
             read.is_ok() && magic == *b"RF64"
         }
     }

@@ -21,6 +21,8 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use args::{Arguments, Command};
+#[cfg(feature = "fuzzing")]
+pub(crate) use export::is_finished;
 
 /// Runs the command that was typed.
 pub fn run() -> ExitCode {

@@ -28,6 +28,8 @@ mod decoder;
 mod demux;
 mod downmix;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod limits;
 mod link;
 mod panics;

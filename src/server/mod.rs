@@ -38,6 +38,8 @@ use tower_http::map_request_body::MapRequestBodyLayer;
 
 pub use address::{Reserved, reserve};
 pub use config::{ServerConfig, Tls};
+#[cfg(feature = "fuzzing")]
+pub(crate) use rest::fuzzing;
 
 use middleware::auth::Rules;
 use middleware::metrics::{Calls, Metrics};

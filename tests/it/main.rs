@@ -10,6 +10,7 @@ mod support;
 mod audio;
 mod decode;
 mod engine;
+mod fuzz;
 mod layering;
 mod protocol;
 mod published;

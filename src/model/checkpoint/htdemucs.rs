@@ -51,8 +51,15 @@ impl HtdemucsMetadata {
         if length > MAX_BYTES {
             return Err(format!("{length} bytes are more than the limit of {MAX_BYTES}"));
         }
-        let bytes = fs::read(path).map_err(|error| error.to_string())?;
-        let (_, metadata) = SafeTensors::read_metadata(&bytes)
+        HtdemucsMetadata::parse(&fs::read(path).map_err(|error| error.to_string())?)
+    }
+
+    /// Reads the same from a file in memory.
+    ///
+    /// # Errors
+    /// Why it is not an HTDemucs checkpoint, in words.
+    pub(super) fn parse(bytes: &[u8]) -> Result<HtdemucsMetadata, String> {
+        let (_, metadata) = SafeTensors::read_metadata(bytes)
             .map_err(|error| format!("not a safetensors file: {error}"))?;
         let strings = metadata.metadata().as_ref();
         let text = |key: &str| strings.and_then(|strings| strings.get(key)).map(String::as_str);

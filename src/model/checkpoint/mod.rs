@@ -3,6 +3,8 @@
 //! [`read`] reads the tensors of a file: [`safetensors`], or a [`tensorflow`] checkpoint in a `.tar.gz`. [`htdemucs`]
 //! reads what an HTDemucs file says about its network.
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 pub(crate) mod htdemucs;
 mod safetensors;
 pub(crate) mod tensorflow;

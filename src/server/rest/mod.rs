@@ -9,6 +9,8 @@
 
 mod disposition;
 mod download;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod health;
 mod metered;
 mod openapi;

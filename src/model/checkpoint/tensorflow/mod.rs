@@ -5,6 +5,8 @@
 //! little-endian. The checksums of all blocks of the table and of all tensors are verified.
 
 mod archive;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod table;
 
 use prost::Message;
@@ -17,7 +19,11 @@ use super::NamedTensor;
 /// # Errors
 /// The first fault, in words.
 pub(crate) fn read(archive: &[u8]) -> Result<Vec<NamedTensor>, String> {
-    let files = archive::read(archive)?;
+    tensors(&archive::read(archive)?)
+}
+
+/// Reads the float tensors in the files of a checkpoint.
+fn tensors(files: &archive::CheckpointFiles) -> Result<Vec<NamedTensor>, String> {
     let mut entries = table::read(&files.index)
         .map_err(|reason| format!("{} is damaged: {reason}", archive::INDEX))?
         .into_iter();

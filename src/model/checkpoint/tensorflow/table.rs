@@ -8,10 +8,10 @@
 use super::masked_crc;
 
 /// The last eight bytes of every table.
-const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
-const FOOTER: usize = 48;
+pub(super) const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
+pub(super) const FOOTER: usize = 48;
 /// Bytes of compression and checksum behind a block.
-const TRAILER: usize = 5;
+pub(super) const TRAILER: usize = 5;
 /// Most entries; published checkpoints have a few hundred.
 const MAX_ENTRIES: usize = 65_536;
 
@@ -51,13 +51,13 @@ pub(super) fn read(file: &[u8]) -> Result<Entries, String> {
 
 /// Position of a block.
 #[derive(Clone, Copy)]
-struct Handle {
-    offset: usize,
-    size: usize,
+pub(super) struct Handle {
+    pub(super) offset: usize,
+    pub(super) size: usize,
 }
 
 impl Handle {
-    fn read(bytes: &mut &[u8]) -> Result<Handle, String> {
+    pub(super) fn read(bytes: &mut &[u8]) -> Result<Handle, String> {
         Ok(Handle { offset: varint(bytes)?, size: varint(bytes)? })
     }
 }
@@ -75,6 +75,11 @@ fn block(file: &[u8], at: Handle) -> Result<Entries, String> {
     if compression != [0] {
         return Err("a block is compressed, which is not supported".into());
     }
+    entries(content)
+}
+
+/// Reads the entries in the content of one block.
+pub(super) fn entries(content: &[u8]) -> Result<Entries, String> {
     // The restart points and their count, four bytes each.
     let count =
         content.last_chunk().map(|count| u32::from_le_bytes(*count)).ok_or("a block is empty")?;

@@ -1,0 +1,50 @@
+//! Entry points of the fuzz targets in `tests/fuzz`.
+//!
+//! Each takes any bytes and passes them to one reader of untrusted input. Rejecting them is correct;
+//! a panic, a hang or an allocation beyond the limits is a bug. `tests/it/fuzz.rs` passes the stored
+//! inputs to the same functions.
+
+use std::io::Cursor;
+
+use crate::cli::is_finished;
+use crate::decode::Container;
+use crate::decode::fuzzing as decode;
+use crate::model::checkpoint::fuzzing as model;
+use crate::model::checkpoint::tensorflow::fuzzing as checkpoint;
+use crate::server::fuzzing as rest;
+
+/// Name and entry point of a target.
+type Target = (&'static str, fn(&[u8]));
+
+/// All targets.
+pub const TARGETS: [Target; 14] = [
+    ("decode_wav", |bytes| decode::container(Container::Wav, bytes)),
+    ("decode_aiff", |bytes| decode::container(Container::Aiff, bytes)),
+    ("decode_flac", |bytes| decode::container(Container::Flac, bytes)),
+    ("decode_mp3", |bytes| decode::container(Container::Mp3, bytes)),
+    ("decode_ogg", |bytes| decode::container(Container::Ogg, bytes)),
+    ("decode_mp4", |bytes| decode::container(Container::Mp4, bytes)),
+    ("decode_raw", decode::raw),
+    ("wav_header", wav_header),
+    ("checkpoint_archive", checkpoint::archive),
+    ("checkpoint_table", checkpoint::table),
+    ("safetensors", model::safetensors),
+    ("onnx", model::onnx),
+    ("form", rest::form),
+    ("query", rest::query),
+];
+
+/// Runs the target of this name.
+///
+/// # Panics
+/// If there is none of this name, and on a bug in the reader.
+pub fn run(name: &str, bytes: &[u8]) {
+    let target = TARGETS.iter().find(|(known, _)| *known == name);
+    let (_, entry) = target.unwrap_or_else(|| panic!("no fuzz target is named {name}"));
+    entry(bytes);
+}
+
+/// The header of a WAV file that may be a finished stem.
+fn wav_header(bytes: &[u8]) {
+    let _ = is_finished(Cursor::new(bytes));
+}

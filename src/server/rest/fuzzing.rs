@@ -1,0 +1,102 @@
+//! Fuzz targets of what an HTTP request states.
+
+use std::io;
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{IF_NONE_MATCH, IF_RANGE, RANGE};
+use axum::http::{HeaderMap, HeaderValue};
+use multer::Multipart;
+
+use super::disposition::{attachment, title};
+use super::metered::metered;
+use super::options::Options;
+use super::query::Query;
+use super::range::{Part, part};
+use crate::session::SessionId;
+use crate::session::store::PageCursor;
+
+/// The boundary of every form.
+const BOUNDARY: &str = "b";
+
+/// The body of a form, whose first byte is the length of the pieces in which the rest arrives.
+pub(crate) fn form(bytes: &[u8]) {
+    let Some((&length, body)) = bytes.split_first() else { return };
+    let pieces = body.chunks(usize::from(length).max(1)).map(Bytes::copy_from_slice);
+    let pieces: Vec<io::Result<Bytes>> = pieces.map(Ok).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime without drivers can be built");
+    // Most bodies are refused.
+    let _ = runtime.block_on(read(Body::from_stream(tokio_stream::iter(pieces))));
+}
+
+/// Reads options up to the song, then the song.
+async fn read(body: Body) -> Result<(), ()> {
+    let (body, meter) = metered(body);
+    let mut form = Multipart::new(body, BOUNDARY);
+    let mut options = Options::default();
+    while let Some(mut field) = form.next_field().await.map_err(drop)? {
+        meter.reset();
+        let name = field.name().unwrap_or_default().to_owned();
+        if name == "file" {
+            options.settings(field.file_name().unwrap_or_default()).map_err(drop)?;
+        }
+        let mut value = Vec::new();
+        while let Some(piece) = field.chunk().await.map_err(drop)? {
+            meter.reset();
+            value.extend(piece);
+        }
+        if name != "file" {
+            options.set(&name, &String::from_utf8(value).map_err(drop)?).map_err(drop)?;
+        }
+    }
+    Ok(())
+}
+
+/// A header or a part of an address; the first byte selects which.
+pub(crate) fn query(bytes: &[u8]) {
+    let Some((&kind, bytes)) = bytes.split_first() else { return };
+    let text = String::from_utf8_lossy(bytes);
+    match kind % 5 {
+        0 => range(bytes),
+        1 => drop(Options::of_query(Some(&text)).and_then(|options| options.settings("song.mp3"))),
+        2 => page(&text),
+        3 => {
+            if let Ok(id) = text.parse::<SessionId>() {
+                assert_eq!(id.to_string(), text.to_ascii_lowercase());
+            }
+        }
+        _ => {
+            let name = title(&text);
+            assert!(!name.is_empty() && !name.contains(['/', '\\']), "{name:?} is a path");
+            HeaderValue::from_str(&attachment(&name)).expect("a name is a header value");
+        }
+    }
+}
+
+/// The lines of the input: Range, If-Range, If-None-Match.
+fn range(bytes: &[u8]) {
+    let mut headers = HeaderMap::new();
+    for (name, value) in
+        [RANGE, IF_RANGE, IF_NONE_MATCH].into_iter().zip(bytes.split(|&b| b == b'\n'))
+    {
+        if let Ok(value) = HeaderValue::from_bytes(value) {
+            headers.insert(name, value);
+        }
+    }
+    for size in [0, 1, 100, u64::MAX] {
+        if let Ok(Part::Range { first, last }) = part(&headers, "\"tag\"", size) {
+            assert!(first <= last && last < size, "{first}-{last} of {size}");
+        }
+    }
+}
+
+fn page(text: &str) {
+    let query = Query::parse(Some(text), "page_size, page_token").ok();
+    let token = query.as_ref().and_then(|query| query.text("page_token")).unwrap_or(text);
+    if let Some(cursor) = PageCursor::from_token(token) {
+        assert!(PageCursor::from_token(&cursor.to_token()).is_some());
+    }
+    if let Some(query) = query {
+        drop(query.value::<u32>("page_size", "a number"));
+    }
+}

@@ -1,0 +1,89 @@
+//! Every stored input of the fuzz targets (tests/fuzz/seeds, tests/fuzz/regressions) does no harm.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use stemwire::fuzzing::{TARGETS, run};
+
+use crate::support::process::in_own_process;
+
+/// No stored input takes as long as this, on any machine: a longer time is a hang.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Address space of the process. The targets take less than a tenth of it.
+#[cfg(target_os = "linux")]
+const MAX_BYTES: u64 = 4 << 30;
+
+#[test]
+fn stored_fuzz_inputs_do_no_harm() {
+    in_own_process(module_path!(), "stored_fuzz_inputs_do_no_harm", replay);
+}
+
+#[test]
+fn every_fuzz_target_has_seeds_and_a_binary() {
+    let folder = folder();
+    for (target, _) in TARGETS {
+        assert!(!files(&folder.join("seeds").join(target)).is_empty(), "{target} has no seeds");
+        let source = folder.join("fuzz_targets").join(format!("{target}.rs"));
+        let source = fs::read_to_string(source).unwrap();
+        assert!(source.contains(&format!("run(\"{target}\"")), "{target} runs another target");
+    }
+    for kind in ["seeds", "regressions"] {
+        for path in files(&folder.join(kind)) {
+            let name = path.file_name().unwrap();
+            assert!(TARGETS.iter().any(|(target, _)| name == *target), "{name:?} is no target");
+        }
+    }
+}
+
+fn replay() {
+    limit_memory();
+    let (started, inputs) = channel();
+    let replaying = thread::spawn(move || {
+        for (target, _) in TARGETS {
+            for kind in ["seeds", "regressions"] {
+                for path in files(&folder().join(kind).join(target)) {
+                    started.send(path.clone()).unwrap();
+                    run(target, &fs::read(&path).unwrap());
+                }
+            }
+        }
+    });
+    let mut last = PathBuf::new();
+    loop {
+        match inputs.recv_timeout(PATIENCE) {
+            // Printed before it runs: an allocation that fails ends the process.
+            Ok(path) => {
+                println!("{}", path.display());
+                last = path;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => panic!("{} does not end", last.display()),
+        }
+    }
+    assert!(replaying.join().is_ok(), "{} makes its reader panic", last.display());
+}
+
+/// Makes an allocation beyond the limit fail, so that it ends the process.
+fn limit_memory() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Resource, Rlimit, setrlimit};
+        let limit = Rlimit { current: Some(MAX_BYTES), maximum: Some(MAX_BYTES) };
+        setrlimit(Resource::As, limit).unwrap();
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz")
+}
+
+/// What a folder holds, by name; nothing if there is no folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
