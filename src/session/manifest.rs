@@ -36,7 +36,7 @@ pub struct Manifest {
     /// Its state; only the lifecycle changes it.
     pub(super) state: SessionState,
     /// The upload.
-    pub upload: Upload,
+    pub upload: UploadRecord,
     /// The decoded format, once known.
     pub source: Option<SourceRecord>,
     /// What has been computed and synced to disk.
@@ -126,7 +126,7 @@ pub struct Plan {
 
 /// The end of an upload. Until it is finished, its length is that of the file.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Upload {
+pub struct UploadRecord {
     /// Its length in bytes, once finished.
     pub total: Option<u64>,
     /// Its SHA-256 in hexadecimal, if the client sent one; it has been verified.
@@ -194,7 +194,7 @@ impl Manifest {
             stems: plan.stems.iter().map(stem).collect(),
             plan,
             state: SessionState::Uploading,
-            upload: Upload::default(),
+            upload: UploadRecord::default(),
             source: None,
             commit: Commit::default(),
             total: None,

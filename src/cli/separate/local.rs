@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::progress::{Display, State as Shown, change_text};
+use super::progress::{Display, Shown, change_text};
 use super::scratch::scratch_dir;
 use super::{Pipe, Song, Task, write_pcm};
 use crate::audio::{Frames, Hertz, StemName};

@@ -15,13 +15,13 @@ pub(super) struct Display {
 
 /// How far a song is.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct State {
+pub(super) struct Shown {
     pub(super) finished: Frames,
     /// Known when the song has been decoded to its end.
     pub(super) total: Option<Frames>,
     pub(super) decoded: Frames,
     pub(super) rate: Hertz,
-    /// Sessions before it in the server's queue.
+    /// Position in the server's queue; 0 if it is not queued.
     pub(super) queued: u32,
 }
 
@@ -37,17 +37,17 @@ impl Display {
     }
 
     /// Shows how far it is.
-    pub(super) fn show(&self, state: State) {
-        self.finished.set(state.finished.duration(state.rate));
-        let known = state.total.unwrap_or(state.decoded).max(state.finished);
+    pub(super) fn show(&self, shown: Shown) {
+        self.finished.set(shown.finished.duration(shown.rate));
+        let known = shown.total.unwrap_or(shown.decoded).max(shown.finished);
         self.bar.set_length(known.0);
-        self.bar.set_position(state.finished.0);
-        let left = known.saturating_sub(state.finished).duration(state.rate);
+        self.bar.set_position(shown.finished.0);
+        let left = known.saturating_sub(shown.finished).duration(shown.rate);
         let factor = self.factor();
-        self.bar.set_message(if state.queued > 0 {
-            format!("{} before it in the queue", state.queued)
+        self.bar.set_message(if shown.queued > 0 {
+            format!("{} before it in the queue", shown.queued)
         } else if factor > 0.0 {
-            let more = if state.total.is_some() { "" } else { "+" };
+            let more = if shown.total.is_some() { "" } else { "+" };
             let left = clock(left.div_f64(factor));
             format!("{factor:.1}× real time, {left}{more} left")
         } else {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::progress::{Display, State as Shown, change_text};
+use super::progress::{Display, Shown, change_text};
 use super::scratch::scratch_dir;
 use super::{Pipe, Song, Task, write_pcm};
 use crate::audio::wav::{GrowingWav, frame_bytes};

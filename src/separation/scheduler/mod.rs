@@ -4,7 +4,7 @@
 //! and the [`executor`] carries out the actions. So two events never miss each other, and a session whose end is visible
 //! has released its slot. [`maintenance`] reports what time brings, [`recovery`] what the previous process left.
 //!
-//! [`lifecycle::step`]: crate::session::lifecycle::step
+//! [`lifecycle::step`]: fn@crate::session::lifecycle::step
 
 mod executor;
 mod maintenance;
@@ -22,7 +22,7 @@ use super::{Limits, SeparationError};
 use crate::proto::reason::ErrorReason;
 use crate::session::failure::SessionError;
 use crate::session::lifecycle::{Action, Event, RunEnd, State, StateWriter, step};
-use crate::session::manifest::Upload;
+use crate::session::manifest::UploadRecord;
 use crate::session::{Failure, Session, SessionId, Store};
 use executor::Payload;
 
@@ -168,7 +168,7 @@ impl Scheduler {
     pub(super) fn finish_upload(
         self: &Arc<Scheduler>,
         session: &Arc<Session>,
-        upload: &Upload,
+        upload: &UploadRecord,
     ) -> io::Result<()> {
         let note = |manifest: &mut crate::session::Manifest| manifest.upload = upload.clone();
         let mut slots = self.lock();

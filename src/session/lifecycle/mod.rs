@@ -1,6 +1,6 @@
 //! The lifecycle of a session: its states, the events that change them, and the actions that follow.
 //!
-//! [`step`] is a pure function and the only place that decides what happens when a client leaves, an upload ends, a
+//! [`step()`] is a pure function and the only place that decides what happens when a client leaves, an upload ends, a
 //! limit passes, or the server stops. The scheduler reports events and carries out the actions under its lock; it owns
 //! the [`StateWriter`] without which no state can be changed.
 //!

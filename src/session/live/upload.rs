@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Session, lock};
 use crate::proto::reason::ErrorReason;
 use crate::session::failure::{SessionError, too_large};
-use crate::session::manifest::Upload;
+use crate::session::manifest::UploadRecord;
 use crate::session::stem_reader::sha256_of_file;
 use crate::session::{Failure, SessionState};
 
@@ -79,7 +79,7 @@ impl Session {
         &self,
         total: u64,
         sha256: Option<&str>,
-        store: impl FnOnce(Upload) -> io::Result<()>,
+        store: impl FnOnce(UploadRecord) -> io::Result<()>,
     ) -> Result<(), SessionError> {
         let spool = lock(&self.spool);
         if self.manifest().upload.total == Some(total) {
@@ -106,7 +106,7 @@ impl Session {
             return Err(SessionError::Failed(failure));
         }
         spool.sync()?;
-        store(Upload { total: Some(total), sha256: sha256.map(str::to_owned) })?;
+        store(UploadRecord { total: Some(total), sha256: sha256.map(str::to_owned) })?;
         // If it has ended at the same time, nothing was stored.
         if self.manifest().upload_complete() { Ok(()) } else { self.check_open() }
     }

@@ -3,7 +3,7 @@
 use crate::session::SessionId;
 use crate::session::manifest::Timestamp;
 
-/// A place in the list of sessions, newest first.
+/// A position in the list of sessions, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageCursor {
     pub(super) created: Timestamp,
@@ -11,12 +11,12 @@ pub struct PageCursor {
 }
 
 impl PageCursor {
-    /// As text that a client gives back.
+    /// The token that a client sends back.
     pub fn to_token(self) -> String {
         format!("{:x}.{}", self.created.0, self.id)
     }
 
-    /// Reads what [`PageCursor::to_token`] has written; `None` for anything else.
+    /// Parses a token of [`PageCursor::to_token`]; `None` for any other text.
     pub fn from_token(token: &str) -> Option<PageCursor> {
         let (created, id) = token.split_once('.')?;
         let created = Timestamp(u64::from_str_radix(created, 16).ok()?);

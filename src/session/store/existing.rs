@@ -110,8 +110,8 @@ impl Store {
                 tracing::error!(session = %id, says = %manifest.id, "another's manifest; left alone");
             }
             Err(ManifestError::Storage(error)) if error.kind() == io::ErrorKind::NotFound => {
-                // A crash before its first manifest: nobody has been told of it. What cannot be
-                // removed is tried again by the next server.
+                // Left by a crash before the first manifest: no client knows its id. If removing it fails, the next server
+                // tries again.
                 let _ = fs::remove_dir_all(layout.directory());
             }
             Err(ManifestError::Newer { version }) => {

@@ -12,7 +12,7 @@ use crate::session::{Session, SessionId, Settings};
 /// The sessions in memory, and the ids of those that are only on disk yet.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// The moment at which the last session was opened.
+    /// When the last session was created.
     pub(super) newest: Timestamp,
     pub(super) by_id: HashMap<SessionId, Arc<Session>>,
     pub(super) by_age: BTreeMap<(Timestamp, SessionId), Arc<Session>>,
@@ -24,8 +24,8 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// This moment; a little later than that of the session before where both are within a millisecond, so that their
-    /// order is told apart. A clock that was set back is believed.
+    /// The current time as a creation time: later than that of the previous session, so that the order is unambiguous. Not
+    /// if the clock was set back by more than a second.
     pub(super) fn moment(&mut self) -> Timestamp {
         const A_LITTLE: u64 = 1_000;
         let now = Timestamp::now();

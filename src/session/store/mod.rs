@@ -31,7 +31,7 @@ pub struct Store {
     existing: Existing,
     total: TotalSize,
     state_writer: Mutex<Option<StateWriter>>,
-    /// Locked as long as the store lives.
+    /// Locked while the store lives.
     _lock: File,
 }
 
@@ -52,7 +52,7 @@ impl Store {
             ),
             fs::TryLockError::Error(error) => error,
         })?;
-        // Before any session is created: a directory without a manifest is then the rest of a crash.
+        // Before any session is created: a directory without a manifest is then left by a crash.
         let unread = existing::session_ids(&sessions_folder)?;
         Ok(Store {
             sessions_folder,
@@ -74,10 +74,10 @@ impl Store {
         self.state_writer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Opens a new session; or answers the one that has this `request_id`, with `false`.
+    /// Creates a session; or returns the one that has this `request_id`, with `false`.
     ///
     /// # Errors
-    /// `RequestConflict` where that session has other settings; `Storage`.
+    /// `RequestConflict` if that session has other settings; `Storage`.
     pub fn create(
         &self,
         settings: Settings,
@@ -92,10 +92,10 @@ impl Store {
         let manifest =
             Manifest { created, updated: created, ..Manifest::new(id, settings.clone(), plan) };
         let session = make(&layout, manifest, self.total.clone()).inspect_err(|_| {
-            // It has no manifest and would be removed at the next start.
+            // Without a manifest it would be removed at the next start.
             let _ = fs::remove_dir_all(layout.directory());
         })?;
-        // Of two requests at the same moment, the first that comes here makes the session.
+        // Of two concurrent requests, the first to get here creates the session.
         let session = Arc::new(session);
         let mut index = self.write();
         match index.of_request(&settings) {
@@ -113,7 +113,7 @@ impl Store {
         }
     }
 
-    /// The session that a request with these settings has opened before. Reads all sessions first if it may be among
+    /// The session that a request with these settings has created before. Reads all sessions first if it may be among
     /// those that have not been read.
     ///
     /// # Errors
@@ -173,12 +173,12 @@ impl Store {
         debug_assert_eq!(session.lifecycle(), State::Removed);
         session.retire();
         self.write().remove(session);
-        // Without its manifest a half removed session is removed at the next start.
+        // The manifest first: a partly removed session is then removed at the next start.
         fs::remove_file(session.layout().manifest())?;
         Ok(fs::remove_dir_all(session.layout().directory())?)
     }
 
-    /// The sessions that retention removes now: ended ones that nobody reads. None before all sessions have been read, as
+    /// The sessions that retention removes now: ended ones without readers. None before all sessions have been read, as
     /// the oldest go first.
     pub fn expired(&self, policy: Retention) -> Vec<Arc<Session>> {
         if !self.is_loaded() {
@@ -210,7 +210,7 @@ impl Store {
     }
 }
 
-/// Makes a session's directory.
+/// Creates a session's directory.
 fn make(layout: &Layout, manifest: Manifest, total: TotalSize) -> io::Result<Session> {
     fs::create_dir(layout.directory())?;
     fs::create_dir(layout.stems())?;
