@@ -35,7 +35,7 @@ fn list() -> Result<(), CliError> {
     }
     match search.libraries() {
         Ok(libraries) => {
-            // With several --provider decides, or a trial.
+            // Of several, --provider or autotune selects one.
             let state = if libraries.len() == 1 { "in use" } else { "may be used" };
             for found in libraries {
                 text += &format!("{state}: {} ({})\n", found.path.display(), found.origin);

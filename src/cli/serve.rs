@@ -109,7 +109,7 @@ fn models_to_select(catalog: &Catalog, chain: &Chain) -> ModelsToSelect {
 /// Readies the first engine that works: faults show now, and the first client does not wait. A server
 /// without any starts all the same; it says so, and tries them again.
 fn warm_up(pool: &Pool, chain: &Chain) {
-    for fault in chain.faults() {
+    for fault in chain.unavailable() {
         eprintln!("warning: {} is skipped: {}", fault.name, fault.error);
     }
     for model in chain.models() {

@@ -1,4 +1,4 @@
-//! SHA-256 as a value.
+//! SHA-256 hashes.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -18,7 +18,10 @@ impl Sha256Hash {
         Sha256Hash(Sha256::digest(bytes).into())
     }
 
-    /// The hash of all that `reader` yields.
+    /// The hash of everything that `reader` yields.
+    ///
+    /// # Errors
+    /// I/O errors of `reader`.
     pub fn of_reader(mut reader: impl Read) -> io::Result<Sha256Hash> {
         let mut hasher = Sha256::new();
         let mut buffer = vec![0; 256 * 1024];

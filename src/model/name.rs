@@ -1,4 +1,4 @@
-//! Models' names.
+//! Names of models.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,11 +25,11 @@ impl fmt::Display for ModelName {
     }
 }
 
-/// The text is not a model's name.
+/// The text is not a valid model name.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{0:?} is not a model name: it takes 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a \
-     letter or a digit, and is no device of Windows"
+     letter or a digit, and is not a device name of Windows"
 )]
 pub struct BadModelName(String);
 
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_can_be_a_folder_everywhere_is_a_model() {
+    fn a_model_name_is_a_valid_folder_name_on_every_system() {
         for good in ["mini", "htdemucs_ft", "spleeter-2stems", "v2.1", "4stems"] {
             assert_eq!(good.parse::<ModelName>().unwrap().as_str(), good);
         }

@@ -111,7 +111,7 @@ mod tests {
         let long = Duration::from_secs(600);
         // Answers late: once the file is there.
         let folder = tempfile::tempdir().unwrap();
-        let script = "say() { echo stemwire-trial $*; }; say loaded; say ready 0; read line; \
+        let script = "say() { echo stemwire-autotune $*; }; say loaded; say ready 0; read line; \
                       while [ ! -e now ]; do sleep 0.01; done; say took 5; read line; say took 6";
         let start = || {
             let mut command = Command::new("sh");

@@ -15,7 +15,7 @@ use crate::engine::{Engine, EngineError, EngineOptions, ExecutionConfig};
 use crate::model::Model;
 
 /// Prefix of the lines of this protocol.
-pub(super) const MARK: &str = "stemwire-trial ";
+pub(super) const MARK: &str = "stemwire-autotune ";
 
 /// Separates the fixed segment for each line of `input`, until it ends.
 ///

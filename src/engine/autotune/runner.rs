@@ -68,7 +68,7 @@ mod tests {
 
     /// `say` in a script is what a child says.
     fn shell_within(limits: RunLimits, script: &str) -> Result<CandidateRun, String> {
-        let say = r#"say() { printf '\nstemwire-trial %s\n' "$*"; }; "#;
+        let say = r#"say() { printf '\nstemwire-autotune %s\n' "$*"; }; "#;
         CandidateRun::start(Command::new("sh").args(["-c", &format!("{say}{script}")]), limits)
     }
 

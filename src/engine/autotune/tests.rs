@@ -52,8 +52,8 @@ impl TestEnvironment {
         let card = self.model.card();
         let bytes = 4 * 2 * card.stems.len() * card.segment.as_len();
         format!(
-            "echo stemwire-trial loaded; echo stemwire-trial ready {bytes}; head -c {bytes} /dev/zero
-             while read line; do echo stemwire-trial took {nanoseconds}; done"
+            "echo stemwire-autotune loaded; echo stemwire-autotune ready {bytes}; head -c {bytes} /dev/zero
+             while read line; do echo stemwire-autotune took {nanoseconds}; done"
         )
     }
 

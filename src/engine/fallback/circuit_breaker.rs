@@ -1,8 +1,8 @@
-//! Which engines work: a breaker for each model.
+//! Circuit breakers: take a failing engine out of use, one breaker per model.
 //!
-//! Closed, an engine is used. After some failures in a row, or at once where it cannot even be loaded, its
-//! breaker opens: new sessions begin with the next engine of the chain. It is probed after a while, less and
-//! less often, and closed again when that goes well.
+//! A closed circuit means that the engine is used. After some failures in a row, or at once if the model is unusable, the
+//! circuit opens: new sessions start with the next engine of the chain. The engine is probed at growing intervals, and
+//! a successful probe closes the circuit.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,12 +10,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::engine::EngineError;
 
-/// When breakers open and how soon they are probed.
+/// When circuits open and how soon engines are probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CircuitBreakerConfig {
-    /// Failures in a row that open one.
+    /// Failures in a row that open a circuit.
     pub failures: u32,
-    /// How long after that it is probed for the first time; doubled with each probe that fails.
+    /// Delay of the first probe; doubled with each failed one.
     pub probe: Duration,
 }
 
@@ -25,65 +25,65 @@ impl Default for CircuitBreakerConfig {
     }
 }
 
-/// The breakers of all models.
+/// The circuit breakers of all models.
 #[derive(Debug, Default)]
 pub struct CircuitBreakers {
     config: CircuitBreakerConfig,
     breakers: Mutex<HashMap<String, CircuitBreaker>>,
 }
 
-/// How it is with an engine.
+/// The health of an engine.
 #[derive(Debug, Clone, Default)]
 pub struct EngineHealth {
-    /// Whether it is used.
+    /// Whether the engine is in use.
     pub circuit: CircuitState,
     /// Failures in a row.
     pub failures: u32,
-    /// Since when it is in this circuit; `None` where it never failed.
+    /// When the circuit last changed; `None` if the engine has never failed.
     pub since: Option<SystemTime>,
-    /// The last failure, until something goes well.
+    /// The last failure since the last success.
     pub error: Option<EngineError>,
 }
 
-/// Whether an engine is used.
+/// Whether an engine is in use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum CircuitState {
-    /// It is.
+    /// It is in use.
     #[default]
     Closed,
-    /// New sessions begin with the next one.
+    /// New sessions start with the next engine.
     Open,
-    /// The same, and it is being tried now.
+    /// As open, while the engine is being probed.
     Probing,
 }
 
 #[derive(Debug, Default)]
 struct CircuitBreaker {
     health: EngineHealth,
-    /// When it is probed next, and how long that was waited for; meaningful while it is not closed.
+    /// When the engine is probed next, and the delay before that; unused while the circuit is closed.
     probe: Option<(Instant, Duration)>,
 }
 
 impl CircuitBreakers {
-    /// The pause between probes is doubled so often at most.
-    const LONGEST_PAUSE: u32 = 32;
+    /// Longest delay between probes, as a multiple of the first.
+    const MAX_DELAY_FACTOR: u32 = 32;
 
-    /// All closed.
+    /// Closed circuits.
     pub fn new(config: CircuitBreakerConfig) -> CircuitBreakers {
         CircuitBreakers { config, breakers: Mutex::default() }
     }
 
-    /// How it is with a model's engine.
+    /// The health of a model's engine.
     pub fn health(&self, model: &str) -> EngineHealth {
         self.lock().get(model).map(|breaker| breaker.health.clone()).unwrap_or_default()
     }
 
-    /// Whether a session may begin with it.
+    /// Whether a session may start with this model.
     pub fn is_closed(&self, model: &str) -> bool {
         self.health(model).circuit == CircuitState::Closed
     }
 
-    /// Counts something that went well.
+    /// Records a success.
     pub fn succeeded(&self, model: &str) {
         let mut breakers = self.lock();
         let Some(breaker) = breakers.get_mut(model) else { return };
@@ -92,43 +92,43 @@ impl CircuitBreakers {
             return;
         }
         if health.circuit != CircuitState::Closed {
-            tracing::info!(model, "works again");
+            tracing::info!(model, "engine works again");
         }
         *health = EngineHealth { since: Some(SystemTime::now()), ..EngineHealth::default() };
         breaker.probe = None;
     }
 
-    /// Counts a failure.
+    /// Records a failure.
     pub fn failed(&self, model: &str, error: &EngineError) {
-        self.count(model, error, error.is_model_unusable());
+        self.record(model, error, error.is_model_unusable());
     }
 
-    /// Counts a failure that is enough by itself: not even silence can be separated.
+    /// Records a failure that opens the circuit at once: the engine cannot separate silence.
     pub fn failed_to_start(&self, model: &str, error: &EngineError) {
-        self.count(model, error, true);
+        self.record(model, error, true);
     }
 
-    fn count(&self, model: &str, error: &EngineError, enough: bool) {
+    fn record(&self, model: &str, error: &EngineError, opens: bool) {
         let mut breakers = self.lock();
         let breaker = breakers.entry(model.to_owned()).or_default();
         breaker.health.failures = breaker.health.failures.saturating_add(1);
         breaker.health.error = Some(error.clone());
-        let enough = enough || breaker.health.failures >= self.config.failures;
+        let opens = opens || breaker.health.failures >= self.config.failures;
         match breaker.health.circuit {
-            CircuitState::Closed if enough => {
-                tracing::error!(model, %error, "is taken out until it works again");
+            CircuitState::Closed if opens => {
+                tracing::error!(model, %error, "engine out of use until a probe succeeds");
                 breaker.change(CircuitState::Open);
                 breaker.wait(self.config.probe);
             }
             CircuitState::Closed if breaker.health.failures == 1 => {
                 breaker.change(CircuitState::Closed)
             }
-            // Who was on the way when it opened says nothing new.
+            // Segments that were running when the circuit opened add no information.
             CircuitState::Closed | CircuitState::Open | CircuitState::Probing => {}
         }
     }
 
-    /// The models whose time for a probe has come; they count as being probed.
+    /// Takes the models that are due for a probe; their circuits become [`CircuitState::Probing`].
     pub fn due(&self) -> Vec<String> {
         let now = Instant::now();
         let mut due = Vec::new();
@@ -142,9 +142,9 @@ impl CircuitBreakers {
         due
     }
 
-    /// Says that a probe failed: the next one comes later.
+    /// Records a failed probe and schedules the next one.
     pub fn probe_failed(&self, model: &str, error: EngineError) {
-        let longest = self.config.probe.saturating_mul(Self::LONGEST_PAUSE);
+        let longest = self.config.probe.saturating_mul(Self::MAX_DELAY_FACTOR);
         if let Some(breaker) = self.lock().get_mut(model)
             && breaker.health.circuit == CircuitState::Probing
         {
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_model_that_cannot_be_loaded_is_out_at_once() {
+    fn a_model_that_cannot_be_loaded_opens_the_circuit_at_once() {
         let breakers = breakers(3, Duration::from_secs(60));
         let error = EngineError::Load { model: "m".into(), reason: "no graph".into() };
         breakers.failed("m", &error);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_open_one_is_probed_less_and_less_often() {
+    fn an_open_circuit_is_probed_at_growing_intervals() {
         let breakers = breakers(1, Duration::ZERO);
         breakers.failed("m", &nan());
         assert_eq!(breakers.due(), ["m"]);

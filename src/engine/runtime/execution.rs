@@ -1,4 +1,4 @@
-//! Execution providers: how each is set, and whether it is there.
+//! Configures execution providers and probes whether they work.
 
 use ort::ep::{
     ArbitrarilyConfigurableExecutionProvider, ArenaExtendStrategy, CPU, CUDA,
@@ -10,7 +10,7 @@ use ort::session::builder::SessionBuilder;
 use super::Runtime;
 use crate::engine::{Execution, Precision, Provider};
 
-/// What one engine is opened with.
+/// Configuration of an engine's session.
 #[derive(Clone)]
 pub struct ExecutionConfig {
     /// The loaded library.
@@ -21,15 +21,15 @@ pub struct ExecutionConfig {
     pub threads: usize,
 }
 
-/// A graph of one node, `y = Relu(x)` for one number: opening it wakes a provider up.
+/// A graph of one node, `y = Relu(x)` for one number: opening it loads a provider.
 const SMALLEST_GRAPH: &[u8] =
     b"\x08\x08:3\n\x0c\n\x01x\x12\x01y\"\x04Relu\x12\x01pZ\x0f\n\x01x\x12\n\n\x08\x08\x01\x12\x04\
       \n\x02\x08\x01b\x0f\n\x01y\x12\n\n\x08\x08\x01\x12\x04\n\x02\x08\x01B\x04\n\x00\x10\r";
 
-/// Sets what computes a graph. Nodes that the provider does not know are left to the CPU's kernels.
+/// Sets the execution provider of a session. Nodes that the provider does not support run on the CPU.
 ///
 /// # Errors
-/// What the runtime says where the provider is not there or cannot be woken up.
+/// The error of the runtime if the provider is missing or fails to load.
 pub(in crate::engine) fn set(
     builder: SessionBuilder,
     execution: Execution,
@@ -53,8 +53,7 @@ pub(in crate::engine) fn set(
 }
 
 fn openvino(precision: Precision, threads: usize) -> ExecutionProviderDispatch {
-    // Left to itself it takes bf16 wherever the processor has it, and binds its threads to cores, the
-    // same ones for every worker.
+    // By default OpenVINO uses bf16 if the processor has it, and binds its threads to cores, the same ones for every worker.
     let config = format!(
         r#"{{"CPU":{{"INFERENCE_PRECISION_HINT":"{precision}","INFERENCE_NUM_THREADS":"{threads}","NUM_STREAMS":"1","ENABLE_CPU_PINNING":"NO"}}}}"#
     );
@@ -68,7 +67,7 @@ fn openvino(precision: Precision, threads: usize) -> ExecutionProviderDispatch {
 fn cuda(precision: Precision) -> ExecutionProviderDispatch {
     CUDA::default()
         .with_tf32(precision == Precision::Tf32)
-        // An exhaustive search may end differently from one start to the next, and so may the bits.
+        // An exhaustive search may select another algorithm at the next start, with other bits.
         .with_conv_algorithm_search(cuda::ConvAlgorithmSearch::Heuristic)
         .with_arena_extend_strategy(ArenaExtendStrategy::SameAsRequested)
         .build()
@@ -76,10 +75,10 @@ fn cuda(precision: Precision) -> ExecutionProviderDispatch {
 }
 
 impl Runtime {
-    /// Wakes a provider up, which shows whether its libraries and its device are there.
+    /// Loads a provider, to check its libraries and its device.
     ///
     /// # Errors
-    /// What the runtime says.
+    /// The error of the runtime.
     pub fn probe(&self, execution: Execution) -> Result<(), String> {
         let builder = Session::builder(self.environment()).map_err(|e| e.to_string())?;
         let builder = builder.with_intra_threads(1).map_err(|e| e.to_string())?;
@@ -88,13 +87,13 @@ impl Runtime {
     }
 }
 
-/// What an error of the runtime says is wrong, without the place in its source that noticed it.
+/// The message of an error of the runtime, without its source location.
 fn cause<T>(error: ort::Error<T>) -> String {
-    without_place(&error.to_string()).to_owned()
+    without_location(&error.to_string()).to_owned()
 }
 
-fn without_place(text: &str) -> &str {
-    // Then comes something like `1 : FAIL : `.
+fn without_location(text: &str) -> &str {
+    // The rest begins with a code, such as `1 : FAIL : `.
     let rest = text.split_once("[ONNXRuntimeError] : ").map(|(_, rest)| rest);
     rest.and_then(|rest| rest.splitn(3, " : ").nth(2)).unwrap_or(text).trim()
 }
@@ -105,16 +104,16 @@ mod tests {
     use crate::model::onnx::Graph;
 
     #[test]
-    fn the_cause_is_told_without_its_place() {
+    fn the_cause_has_no_source_location() {
         let text = "/src/bridge.cc:2043 Provider& Get() [ONNXRuntimeError] : 1 : FAIL : \
                     Failed to load library x.so with error: y.so.13: cannot open : really";
         let expected = "Failed to load library x.so with error: y.so.13: cannot open : really";
-        assert_eq!(without_place(text), expected);
-        assert_eq!(without_place("no device"), "no device");
+        assert_eq!(without_location(text), expected);
+        assert_eq!(without_location("no device"), "no device");
     }
 
     #[test]
-    fn the_smallest_graph_is_one() {
+    fn the_smallest_graph_is_valid() {
         let graph = Graph::parse(SMALLEST_GRAPH).unwrap();
         assert_eq!((graph.port("x"), graph.port("y")), (Some(vec![1]), Some(vec![1])));
     }

@@ -1,4 +1,4 @@
-//! Installs a published wheel's library into the user's cache.
+//! Installs the library of a published wheel into the user's cache.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -14,14 +14,14 @@ use crate::engine::Provider;
 use crate::files::ScratchDir;
 use crate::model::Sha256Hash;
 
-/// How far an installation is.
+/// Progress of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstallStep {
-    /// Bytes fetched so far, of so many.
+    /// The wheel is being downloaded.
     Fetching {
-        /// So far.
+        /// Bytes received so far.
         bytes: u64,
-        /// In all.
+        /// Bytes in all.
         total: u64,
     },
     /// The hash is being computed.
@@ -30,10 +30,10 @@ pub enum InstallStep {
     Unpacking,
 }
 
-/// Installs the provider's wheel for this machine into a folder in `cache` and answers the library.
+/// Installs the provider's wheel for this machine into a folder in `cache` and returns the library.
 ///
-/// The wheel comes from pip, or from the file `from`; either way its hash must be the pinned one. The
-/// folder appears whole or not at all.
+/// The wheel is downloaded with pip, or read from the file `from`; its hash must be the pinned one. The folder appears
+/// complete or not at all.
 ///
 /// # Errors
 /// All of [`RuntimeError`] but `NotFound` and `NotLoadable`.
@@ -48,7 +48,7 @@ pub fn install(
     if from.is_none()
         && let Some(library) = library_at(&target)
     {
-        // It was verified when it came, and appears whole or not at all.
+        // It was verified when it was installed.
         return Ok(library);
     }
     fs::create_dir_all(cache).map_err(RuntimeError::io(cache))?;
@@ -63,8 +63,7 @@ pub fn install(
     let unpacked = scratch.path().join("unpacked");
     unpack(&file, &unpacked)?;
     if library_at(&target).is_none() {
-        // What is there has no library: the rest of a removal. A second installer that was faster is
-        // as good as this one, so its result is kept.
+        // A folder without a library is left over from a removal. The result of a concurrent installation is kept.
         let _ = fs::remove_dir_all(&target);
         match fs::rename(&unpacked, &target) {
             Err(error) if library_at(&target).is_none() => {
@@ -75,11 +74,11 @@ pub fn install(
     }
     library_at(&target).ok_or_else(|| RuntimeError::Unpack {
         path: file,
-        reason: "there is no ONNX Runtime library in it".into(),
+        reason: "it has no ONNX Runtime library".into(),
     })
 }
 
-/// The wheel of this provider for this machine.
+/// Finds the wheel of this provider for this machine.
 ///
 /// # Errors
 /// [`RuntimeError::NoWheel`].
@@ -108,7 +107,7 @@ fn verify(file: &Path, wheel: &Wheel) -> Result<(), RuntimeError> {
     })
 }
 
-/// Writes the native libraries and licences of a wheel into `folder`, flat.
+/// Unpacks the native libraries and licences of a wheel into `folder`, without subfolders.
 fn unpack(file: &Path, folder: &Path) -> Result<(), RuntimeError> {
     let broken = |reason: String| RuntimeError::Unpack { path: file.to_owned(), reason };
     fs::create_dir_all(folder).map_err(RuntimeError::io(folder))?;
@@ -128,7 +127,7 @@ fn unpack(file: &Path, folder: &Path) -> Result<(), RuntimeError> {
     Ok(())
 }
 
-/// Libraries of the runtime, without Python's own, and the texts that must go with them.
+/// Whether a file of the wheel is needed: libraries without the Python bindings, and licences.
 fn is_wanted(path: &Path) -> bool {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let library = name.ends_with(".dll") || name.contains(".so") || name.ends_with(".dylib");
@@ -137,7 +136,7 @@ fn is_wanted(path: &Path) -> bool {
         || matches!(name, "LICENSE" | "ThirdPartyNotices.txt")
 }
 
-/// Fetches the wheel with pip into `folder`.
+/// Downloads the wheel with pip into `folder`.
 fn fetch(
     wheel: &Wheel,
     folder: &Path,
@@ -162,7 +161,7 @@ fn fetch(
         "--dest",
     ];
     let requirement = format!("{}=={}", wheel.package, wheel.version);
-    // pip builds the file up in its temporary folder, where its growth can be seen.
+    // pip downloads into its temporary folder, where the progress can be measured.
     let start = |program: &str, before: &[&str]| {
         Command::new(program)
             .args(before)
@@ -184,7 +183,7 @@ fn fetch(
         ("pip3", &[]),
         ("pip", &[]),
     ];
-    let mut reason = "neither Python with pip nor pip itself is on the PATH".to_owned();
+    let mut reason = "neither Python with pip nor pip is on the PATH".to_owned();
     for (program, before) in ways {
         let Ok(child) = start(program, before) else { continue };
         if wait(child, folder, wheel, progress).map_err(RuntimeError::io(folder))? {
@@ -194,10 +193,10 @@ fn fetch(
             }
         }
         let text = fs::read_to_string(&log_path).unwrap_or_default();
-        let said: Vec<&str> = text.lines().filter(|line| line.contains("rror")).collect();
-        let last = said.last().copied().or(text.lines().last()).unwrap_or("it said nothing");
+        let errors: Vec<&str> = text.lines().filter(|line| line.contains("rror")).collect();
+        let last = errors.last().copied().or(text.lines().last()).unwrap_or("no output");
         reason = format!("{program}: {}", last.trim());
-        // A Python without pip may stand before one with it; another failure will not get better.
+        // Another Python may have pip. Other failures would repeat.
         if !text.contains("No module named pip") {
             break;
         }
@@ -205,21 +204,21 @@ fn fetch(
     Err(failed(reason))
 }
 
-/// Waits for pip and tells how much of the wheel is there.
+/// Waits for pip and reports the progress of the download.
 fn wait(
     mut child: Child,
     folder: &Path,
     wheel: &Wheel,
     progress: &mut dyn FnMut(InstallStep),
 ) -> io::Result<bool> {
-    const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+    const POLL_INTERVAL: Duration = Duration::from_millis(100);
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(status.success());
         }
         let bytes = largest_file(folder, 2).min(wheel.bytes);
         progress(InstallStep::Fetching { bytes, total: wheel.bytes });
-        std::thread::sleep(BETWEEN_LOOKS);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }
 
@@ -238,7 +237,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_runtimes_own_files_are_unpacked() {
+    fn only_libraries_and_licences_are_unpacked() {
         for wanted in [
             "onnxruntime/capi/libonnxruntime.so.1.31.1",
             "onnxruntime/capi/libopenvino_c.so.2541",
@@ -257,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn another_file_than_the_published_one_is_refused_and_leaves_nothing() {
+    fn a_file_with_another_hash_is_refused_and_leaves_nothing() {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("wheel.whl");
         fs::write(&file, "not a wheel").unwrap();

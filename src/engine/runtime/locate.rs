@@ -1,4 +1,4 @@
-//! Where the library is looked for.
+//! Where the library is searched for.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::RuntimeError;
 use crate::engine::Provider;
 
-/// The places to look at, in this order.
+/// The places to search, in this order.
 #[derive(Debug, Clone, Default)]
 pub struct LibrarySearch {
-    /// A library or a folder with one, named on the command line.
+    /// A library, or a folder with one, named on the command line.
     pub flag: Option<PathBuf>,
     /// The same, named in the environment.
     pub environment: Option<PathBuf>,
@@ -19,25 +19,25 @@ pub struct LibrarySearch {
     pub cache: Option<PathBuf>,
 }
 
-/// A library that was found.
+/// A library and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundLibrary {
     /// The library's file.
     pub path: PathBuf,
-    /// Why it was looked at.
+    /// Where it was found.
     pub origin: LibraryOrigin,
 }
 
-/// Why a path is looked at.
+/// Where a library was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LibraryOrigin {
-    /// The command line names it.
+    /// On the command line.
     Flag,
-    /// The environment names it.
+    /// In the environment.
     Environment,
-    /// It is the binary's folder.
+    /// In the folder of the binary.
     Beside,
-    /// It is installed there.
+    /// In the cache.
     Cache,
 }
 
@@ -45,7 +45,7 @@ pub enum LibraryOrigin {
 pub const RUNTIME_VARIABLE: &str = "STEMWIRE_RUNTIME";
 
 impl LibrarySearch {
-    /// Looks from the place of the running binary and the user's cache.
+    /// Searches beside the running binary and in the user's cache, after the named paths.
     pub fn from_here(flag: Option<PathBuf>, environment: Option<PathBuf>) -> LibrarySearch {
         let binary = std::env::current_exe().ok();
         LibrarySearch {
@@ -56,10 +56,10 @@ impl LibrarySearch {
         }
     }
 
-    /// The first library there is. What the user named must be there: nothing else is taken instead.
+    /// Finds the first library. A path that the user names must exist; no other is used instead.
     ///
     /// # Errors
-    /// [`RuntimeError::NotFound`] with every path that was tried.
+    /// [`RuntimeError::NotFound`] with every searched path.
     pub fn find(&self) -> Result<FoundLibrary, RuntimeError> {
         let mut tried = Vec::new();
         for (origin, place) in self.places() {
@@ -74,11 +74,11 @@ impl LibrarySearch {
         Err(RuntimeError::NotFound { tried })
     }
 
-    /// The libraries to choose from: what the user named, else what is beside the binary, else the newest
-    /// of each build that is installed.
+    /// Finds the libraries to choose from: the one that the user names, or the one beside the binary, or the newest of each
+    /// installed build.
     ///
     /// # Errors
-    /// [`RuntimeError::NotFound`] with every path that was tried.
+    /// [`RuntimeError::NotFound`] with every searched path.
     pub fn libraries(&self) -> Result<Vec<FoundLibrary>, RuntimeError> {
         let first = self.find()?;
         let (LibraryOrigin::Cache, Some(cache)) = (first.origin, &self.cache) else {
@@ -91,12 +91,12 @@ impl LibrarySearch {
         Ok(Provider::ALL.into_iter().filter_map(newest).collect())
     }
 
-    /// Whether the user named a library, so that none may be installed in its place.
+    /// Whether the user names a library, so that none may be installed instead.
     pub fn is_named(&self) -> bool {
         self.flag.is_some() || self.environment.is_some()
     }
 
-    /// Every path that may hold a library, in the order of preference.
+    /// All paths that may hold a library, in order of preference.
     pub fn places(&self) -> Vec<(LibraryOrigin, PathBuf)> {
         let mut places = Vec::new();
         places.extend(self.flag.clone().map(|path| (LibraryOrigin::Flag, path)));
@@ -115,8 +115,7 @@ impl LibrarySearch {
 }
 
 impl FoundLibrary {
-    /// The providers that the library has: its own kernels, and those that stand beside it as libraries of
-    /// their own.
+    /// The providers of the library: the CPU, and those that are libraries of their own beside it.
     pub fn providers(&self) -> Vec<Provider> {
         let beside = |provider: Provider| {
             let name = format!("onnxruntime_providers_{provider}");
@@ -129,7 +128,7 @@ impl FoundLibrary {
     }
 }
 
-/// The folders in `cache` with a runtime of this provider, newest version first.
+/// The folders in `cache` with a runtime for this provider, newest version first.
 pub fn installed(cache: &Path, provider: Provider) -> Vec<PathBuf> {
     let prefix = format!("{provider}-");
     let mut folders: Vec<(Vec<u32>, PathBuf)> = std::fs::read_dir(cache)
@@ -147,7 +146,7 @@ pub fn installed(cache: &Path, provider: Provider) -> Vec<PathBuf> {
     folders.into_iter().rev().map(|(_, path)| path).collect()
 }
 
-/// The library that `place` is or holds.
+/// Finds the library that `place` is or contains.
 pub fn library_at(place: &Path) -> Option<PathBuf> {
     if place.is_file() {
         return Some(place.to_owned());
@@ -162,7 +161,7 @@ pub fn library_at(place: &Path) -> Option<PathBuf> {
     libraries.into_iter().next()
 }
 
-/// Whether a file is called as ONNX Runtime's library is on some system: `libonnxruntime.so.1.31.1`,
+/// Whether a file has the name of ONNX Runtime's library on any system: `libonnxruntime.so.1.31.1`,
 /// `libonnxruntime.1.31.1.dylib`, `onnxruntime.dll`.
 fn has_library_name(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return false };
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_named_is_not_replaced_and_every_path_is_told() {
+    fn a_named_library_is_not_replaced_and_every_path_is_reported() {
         let root = tempfile::tempdir().unwrap();
         library(&root.path().join("beside"));
         let mut search = LibrarySearch {
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn newer_versions_and_smaller_runtimes_come_first() {
+    fn newer_versions_and_the_cpu_runtime_come_first() {
         let root = tempfile::tempdir().unwrap();
         for folder in ["openvino-1.40.0", "cpu-1.9.0", "cpu-1.31.1", "cpu-part"] {
             library(&root.path().join(folder));
@@ -262,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_of_each_installed_build_may_be_chosen() {
+    fn the_newest_of_each_installed_build_is_found() {
         let root = tempfile::tempdir().unwrap();
         for folder in ["openvino-1.24.1", "cpu-1.9.0", "cpu-1.31.1"] {
             library(&root.path().join(folder));
@@ -279,7 +278,7 @@ mod tests {
         assert_eq!(found[1].providers(), [Provider::Cpu, Provider::Openvino]);
         search.flag = Some(root.path().join("cpu-1.9.0"));
         let named = search.libraries().unwrap();
-        assert_eq!(named.len(), 1, "what was named is not replaced");
+        assert_eq!(named.len(), 1, "a named library is not replaced");
         assert_eq!(named[0].origin, LibraryOrigin::Flag);
     }
 }

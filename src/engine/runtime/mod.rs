@@ -1,9 +1,8 @@
-//! ONNX Runtime: found ([`locate`]), installed ([`install`], [`wheel`]) and loaded here, and told by what
-//! to compute ([`execution`]).
+//! ONNX Runtime: finding ([`locate`]), installing ([`install`], [`wheel`]) and loading the library, and setting its
+//! execution providers ([`execution`]).
 //!
-//! The library is not part of the binary. It is looked for where the user said, then beside the
-//! binary, then in the user's cache, into which it can be installed from the wheel that its makers
-//! publish.
+//! The library is not part of the binary. It is searched for at the path that the user names, beside the binary, and in the
+//! user's cache, into which it can be installed from the wheel published on the Python Package Index.
 
 pub(super) mod execution;
 pub mod install;
@@ -21,7 +20,7 @@ use crate::model::ModelName;
 pub use execution::ExecutionConfig;
 pub use locate::LibrarySearch;
 
-/// The loaded library. There is one in a process, for good.
+/// The loaded library. A process loads one library, once.
 #[derive(Clone)]
 pub struct Runtime {
     environment: Environment,
@@ -29,31 +28,31 @@ pub struct Runtime {
     path: PathBuf,
 }
 
-/// What goes wrong with finding, installing and loading the library.
+/// Errors of finding, installing and loading the library.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
-    /// It is nowhere.
-    #[error("ONNX Runtime was not found. Looked at:\n{}", tried.join("\n"))]
+    /// The library was not found.
+    #[error("ONNX Runtime was not found. Searched:\n{}", tried.join("\n"))]
     NotFound {
-        /// Every path that was tried, with the reason why it was.
+        /// Every searched path, with its origin.
         tried: Vec<String>,
     },
-    /// It is there but does not load.
+    /// The library does not load.
     #[error("{} does not load as ONNX Runtime: {reason}", path.display())]
     NotLoadable {
         /// The library.
         path: PathBuf,
-        /// What the system's loader says.
+        /// The error of the loader.
         reason: String,
     },
-    /// No wheel is known for this provider on this kind of machine.
-    #[error("there is no {provider} runtime for {target}; there are: {known}")]
+    /// No wheel is known for this provider on this platform.
+    #[error("there is no {provider} runtime for {target}, only {known}")]
     NoWheel {
         /// The provider.
         provider: Provider,
-        /// This machine.
+        /// This platform.
         target: String,
-        /// What there is for it.
+        /// The providers with a wheel.
         known: String,
     },
     /// None of the usable libraries has the requested provider.
@@ -61,31 +60,31 @@ pub enum RuntimeError {
     NoProvider {
         /// The provider.
         provider: Provider,
-        /// The libraries, each with what it has.
+        /// The libraries with their providers.
         found: Vec<String>,
-        /// Whether one was named, so that no other is looked at.
+        /// Whether the user named a library, so that no other is considered.
         named: bool,
     },
-    /// A provider's library is there, but it does not work here.
+    /// A provider does not work on this machine.
     #[error("provider {provider} fails in {}: {reason}", path.display())]
     ProviderFails {
         /// The provider.
         provider: Provider,
         /// The library.
         path: PathBuf,
-        /// What the runtime says.
+        /// The error of the runtime.
         reason: String,
     },
-    /// pip is not there or cannot fetch the wheel.
-    #[error("cannot fetch {file} with pip: {reason}")]
+    /// pip is missing or cannot download the wheel.
+    #[error("cannot download {file} with pip: {reason}")]
     Fetch {
         /// The wheel's file name.
         file: String,
-        /// What pip says, or why it did not start.
+        /// The error of pip, or why it did not start.
         reason: String,
     },
-    /// The wheel is not the published one.
-    #[error("{} has SHA-256 {found}, the published {file} has {expected}: not installed", path.display())]
+    /// The wheel differs from the published one.
+    #[error("{} has SHA-256 {found}, but the published {file} has {expected}", path.display())]
     Hash {
         /// The file.
         path: PathBuf,
@@ -101,7 +100,7 @@ pub enum RuntimeError {
     Unpack {
         /// The wheel.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         reason: String,
     },
     /// A file cannot be read or written.
@@ -109,7 +108,7 @@ pub enum RuntimeError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
 }
@@ -119,7 +118,7 @@ impl RuntimeError {
         |source| RuntimeError::Io { path: path.to_owned(), source }
     }
 
-    /// What it is for a model whose card asks for what is not here.
+    /// The error of a model whose card requires a provider that is missing or fails.
     pub fn for_model(&self, model: &ModelName) -> EngineError {
         let reason = match self {
             RuntimeError::NoProvider { provider, .. } => {
@@ -133,49 +132,57 @@ impl RuntimeError {
         EngineError::Load { model: model.to_string(), reason }
     }
 
-    /// What the user can do about it, in one line.
+    /// What to do about it: one sentence.
     pub fn remedy(&self) -> String {
         match self {
             RuntimeError::NotFound { .. } => {
-                "run `stemwire runtime install cpu`, or name the library with --runtime FILE".into()
+                "Run `stemwire runtime install cpu`, or name the library with --runtime FILE."
+                    .into()
             }
             RuntimeError::NotLoadable { .. } => {
-                "install a version that is known to work with `stemwire runtime install cpu`".into()
+                "Install a version that is known to work with `stemwire runtime install cpu`."
+                    .into()
             }
             RuntimeError::NoWheel { .. } => {
-                "install ONNX Runtime 1.24 or later yourself and name it with --runtime FILE".into()
+                "Install ONNX Runtime 1.24 or later yourself and name it with --runtime FILE."
+                    .into()
             }
             RuntimeError::NoProvider { provider, named: true, .. } => {
-                format!("name a library that has {provider}, or none, after `stemwire runtime install {provider}`")
+                format!(
+                    "Name a library that has {provider}, or run `stemwire runtime install {provider}` and name \
+                     none."
+                )
             }
             RuntimeError::NoProvider { provider, .. } => {
-                format!("run `stemwire runtime install {provider}`, or leave the choice to --provider auto")
+                format!("Run `stemwire runtime install {provider}`, or use --provider auto.")
             }
             RuntimeError::ProviderFails { provider: Provider::Cuda, .. } => {
-                "see that the driver works and that CUDA 13 and cuDNN 9 are where libraries are looked for \
-                 (LD_LIBRARY_PATH), or leave the choice to --provider auto"
+                "Check that the driver works and that CUDA 13 and cuDNN 9 are in the library path \
+                 (LD_LIBRARY_PATH), or use --provider auto."
                     .into()
             }
             RuntimeError::ProviderFails { provider, .. } => {
-                format!("remove it and run `stemwire runtime install {provider}` again, or leave the choice to --provider auto")
+                format!(
+                    "Remove it and run `stemwire runtime install {provider}` again, or use --provider auto."
+                )
             }
             RuntimeError::Fetch { file, .. } => format!(
-                "get {file} from the Python Package Index in another way and run `stemwire runtime \
-                 install PROVIDER --from FILE`"
+                "Download {file} from the Python Package Index in another way and run `stemwire runtime \
+                 install PROVIDER --from FILE`."
             ),
-            RuntimeError::Hash { .. } => "fetch the file again".into(),
+            RuntimeError::Hash { .. } => "Download the file again.".into(),
             RuntimeError::Unpack { .. } => {
-                "fetch the file again, and see that the disk has room".into()
+                "Download the file again, and check that the disk has space.".into()
             }
             RuntimeError::Io { .. } => {
-                "see that the folder may be written and the disk has room".into()
+                "Check that the folder can be written and the disk has space.".into()
             }
         }
     }
 }
 
 impl Runtime {
-    /// Loads the library at `path`, or answers the one that is loaded if it is the same file.
+    /// Loads the library at `path`, or returns the loaded one if it is the same file.
     ///
     /// # Errors
     /// [`RuntimeError::NotLoadable`], also for a second, different library.
@@ -190,7 +197,7 @@ impl Runtime {
             if loaded.path == path {
                 return Ok(loaded.clone());
             }
-            return Err(unloadable(format!("{} is loaded already", loaded.path.display())));
+            return Err(unloadable(format!("{} is already loaded", loaded.path.display())));
         }
         let environment = ort::init_from(&path)
             .map_err(|error| unloadable(error.to_string()))?
@@ -202,12 +209,12 @@ impl Runtime {
         Ok(LOADED.get_or_init(|| Runtime { environment, name, path }).clone())
     }
 
-    /// Such as `onnxruntime 1.31.1`.
+    /// Name and version, such as `onnxruntime 1.31.1`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The library's file.
+    /// The file of the library.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -217,7 +224,7 @@ impl Runtime {
     }
 }
 
-/// The version of the loaded library: from its build information, else from its file name.
+/// The version of the loaded library, from its build information or else from its file name.
 fn version(path: &Path) -> String {
     let numbers = |text: &str| {
         let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());

@@ -1,23 +1,22 @@
-//! The wheels that ONNX Runtime's makers publish, pinned by hash.
+//! The wheels of ONNX Runtime on the Python Package Index, pinned by hash.
 //!
-//! A wheel is a zip file; the library in it needs no Python. Always the wheel for CPython 3.12 is
-//! taken, whatever Python pip runs on: the library is the same thing in all of them, and one file can
-//! be pinned.
+//! A wheel is a zip file; the library in it needs no Python. The wheel for CPython 3.12 is used whatever Python runs pip:
+//! the library is the same in all of them, and one file can be pinned.
 
 use crate::engine::Provider;
 
 /// A published wheel.
 #[derive(Debug, Clone, Copy)]
 pub struct Wheel {
-    /// The provider that the build is made for.
+    /// The provider of this build.
     pub provider: Provider,
-    /// The name that it is published under.
+    /// Name of the package.
     pub package: &'static str,
     /// Its version.
     pub version: &'static str,
-    /// Such as `linux`, as in [`std::env::consts::OS`].
+    /// Operating system, such as `linux`, as in [`std::env::consts::OS`].
     pub os: &'static str,
-    /// Such as `x86_64`, as in [`std::env::consts::ARCH`].
+    /// Architecture, such as `x86_64`, as in [`std::env::consts::ARCH`].
     pub arch: &'static str,
     /// The platform tag of its file name.
     pub platform: &'static str,
@@ -37,7 +36,7 @@ const MAC_ARM: (&str, &str, &str) = ("macos", "aarch64", "macosx_14_0_arm64");
 const WINDOWS_X64: (&str, &str, &str) = ("windows", "x86_64", "win_amd64");
 const WINDOWS_ARM: (&str, &str, &str) = ("windows", "aarch64", "win_arm64");
 
-/// Every wheel that is known. OpenVINO's for Windows is left out: its libraries are in another wheel.
+/// All known wheels. OpenVINO for Windows is missing, because its libraries are in another wheel.
 #[rustfmt::skip]
 const WHEELS: [Wheel; 8] = [
     wheel(Provider::Cpu, CPU, LINUX_X64, 23_760_988, "1f3dea47f2f0e5117c2404cea7d21fd253ae7836a3bf167a501cdfbb2600d536"),
@@ -67,13 +66,13 @@ impl Wheel {
         WHEELS.iter().filter(move |wheel| wheel.os == os && wheel.arch == arch)
     }
 
-    /// The file name under which it is published.
+    /// The published file name.
     pub fn file_name(&self) -> String {
         let package = self.package.replace('-', "_");
         format!("{package}-{}-cp312-cp312-{}.whl", self.version, self.platform)
     }
 
-    /// The name of the folder that it is installed into.
+    /// The name of the folder for the installation.
     pub fn folder_name(&self) -> String {
         format!("{}-{}", self.provider, self.version)
     }
@@ -85,7 +84,7 @@ mod tests {
     use crate::model::Sha256Hash;
 
     #[test]
-    fn every_pin_is_a_hash_and_every_wheel_is_there_once() {
+    fn every_pin_is_a_hash_and_every_wheel_is_listed_once() {
         for (index, wheel) in WHEELS.iter().enumerate() {
             assert!(wheel.sha256.parse::<Sha256Hash>().is_ok(), "{}", wheel.file_name());
             assert!(WHEELS[..index].iter().all(|other| other.file_name() != wheel.file_name()));

@@ -220,7 +220,7 @@ fn models(separations: &Separations) -> Vec<proto::Model> {
 /// The chain, with what is left out of it.
 fn engines(separations: &Separations) -> Vec<proto::Model> {
     let chain = separations.chain();
-    let faults = chain.faults().iter().map(convert::fault);
+    let faults = chain.unavailable().iter().map(convert::fault);
     let models = chain.models().iter().map(|model| told(separations, model));
     faults.chain(models).collect()
 }

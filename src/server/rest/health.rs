@@ -102,7 +102,7 @@ pub(super) async fn health(Extract(rest): Extract<Rest>) -> Answer {
 
 fn look(separations: &Separations) -> HealthView {
     let chain = separations.chain();
-    let faults = chain.faults().iter().map(|fault| EngineHealthView {
+    let faults = chain.unavailable().iter().map(|fault| EngineHealthView {
         model: fault.name.clone(),
         stems: Vec::new(),
         state: "failed",

@@ -135,6 +135,6 @@ def test_cuda_without_a_gpu_is_skipped_by_auto_and_an_error_by_name(cli, cpu_onl
     *_, cause, remedy = cli(*command, "--provider", "cuda", code=4, **cpu_only).err.splitlines()
     assert re.match(f"error: .*provider cuda fails in {folder}/.*: .*CUDA", cause)
     assert remedy == (
-        "remedy: see that the driver works and that CUDA 13 and cuDNN 9 are where libraries are looked for (LD_LIBRARY_PATH), "
-        "or leave the choice to --provider auto"
+        "remedy: Check that the driver works and that CUDA 13 and cuDNN 9 are in the library path (LD_LIBRARY_PATH), "
+        "or use --provider auto."
     )

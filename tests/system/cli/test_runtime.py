@@ -76,7 +76,7 @@ def test_a_damaged_wheel_is_refused_and_leaves_nothing(cli, wheel, fresh, tmp_pa
         (tmp_path / wheel.name).write_bytes(broken)
         said = cli("runtime", "install", "--from", tmp_path / wheel.name, code=4, **fresh)
         cause, remedy = said.err.splitlines()
-        assert str(tmp_path / wheel.name) in cause and "remedy: fetch the file again" in remedy
+        assert str(tmp_path / wheel.name) in cause and "remedy: Download the file again" in remedy
         for content in (bytes(broken), wheel.read_bytes()):
             assert hashlib.sha256(content).hexdigest() in cause
         assert runtimes(tmp_path) == []

@@ -1,4 +1,4 @@
-//! The chain: the models to try, in order, when a request names none or when one fails.
+//! The chain: the models to try, in order, when a request names none or when a model fails.
 
 use std::sync::Arc;
 
@@ -9,59 +9,59 @@ use crate::engine::fallback::circuit_breaker::{
 };
 use crate::model::{Catalog, Model, ModelError};
 
-/// Models in the order in which they are tried, and which of them work.
+/// Models in the order in which they are tried, with their circuit breakers.
 #[derive(Debug, Default)]
 pub struct Chain {
     models: Vec<Arc<Model>>,
-    faults: Vec<UnavailableModel>,
+    unavailable: Vec<UnavailableModel>,
     breakers: CircuitBreakers,
 }
 
-/// A name of the chain that has no model, because its card is broken or it is not installed.
+/// A name in the chain without a model: the card is not valid, or the model is not installed.
 #[derive(Debug)]
 pub struct UnavailableModel {
     /// The name.
     pub name: String,
-    /// What is wrong.
+    /// The fault.
     pub error: EngineError,
 }
 
-/// The model that a session begins with.
+/// The first model of a session.
 #[derive(Debug)]
 pub struct ModelChoice {
     /// The model.
     pub model: Arc<Model>,
-    /// What should have been it, where that does not work.
+    /// The preferred model, if it does not work.
     pub skipped: Option<SkippedModel>,
 }
 
-/// A model that a session does not begin with although it comes first.
+/// A preferred model that does not work.
 #[derive(Debug)]
 pub struct SkippedModel {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// The model, where its card is readable.
+    /// The model, if its card is valid.
     pub model: Option<Arc<Model>>,
-    /// Why it is passed over.
+    /// Why it is skipped.
     pub error: EngineError,
 }
 
-/// Why no model can take a session over.
+/// Why no model can continue a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoSuccessor {
-    /// Those that are left do not yield every wanted stem at the session's rate: which yields what.
+    /// The remaining models do not yield every wanted stem at the session's rate. Lists what each yields.
     LacksStem(String),
-    /// None is left that works: what is wrong with them.
+    /// None of the remaining models works. Lists their faults.
     NoneWorks(String),
 }
 
-/// The models of the default chain: those that the user installs, then those that are built in.
-const PUBLISHED: [&str; 2] = ["htdemucs", "spleeter-4stems"];
-const BUILT_IN: [&str; 2] = ["mini", "mini-spleeter"];
+/// The models of the default chain: installable ones, then embedded ones.
+const DEFAULT_PUBLISHED: [&str; 2] = ["htdemucs", "spleeter-4stems"];
+const DEFAULT_EMBEDDED: [&str; 2] = ["mini", "mini-spleeter"];
 
 impl Chain {
-    /// The chain of these names; the default one where none is given. A model whose card is broken, or that
-    /// is not installed, leaves its place to the next.
+    /// The chain of these names, or the default chain if there are none. Models with an invalid card and models that are
+    /// not installed are skipped.
     ///
     /// # Errors
     /// [`ModelError::Unknown`], as [`EngineError::Model`].
@@ -75,60 +75,59 @@ impl Chain {
                 Ok(model) if chain.models.iter().any(|other| Arc::ptr_eq(other, &model)) => {}
                 Ok(model) => chain.models.push(model),
                 Err(error @ ModelError::Unknown { .. }) => return Err(error.into()),
-                Err(error) => {
-                    chain.faults.push(UnavailableModel { name: name.clone(), error: error.into() })
-                }
+                Err(error) => chain
+                    .unavailable
+                    .push(UnavailableModel { name: name.clone(), error: error.into() }),
             }
         }
         Ok(chain)
     }
 
-    /// The published models that are installed; with fewer than two, the built-in ones after them.
+    /// The default chain: the installed published models, followed by the embedded ones if there are fewer than two.
     fn standard(catalog: &Catalog) -> Chain {
         let find = |names: &[&str]| -> Vec<Arc<Model>> {
             names.iter().filter_map(|name| catalog.find(name).ok()).collect()
         };
-        let mut models = find(&PUBLISHED);
+        let mut models = find(&DEFAULT_PUBLISHED);
         if models.len() < 2 {
-            models.extend(find(&BUILT_IN));
+            models.extend(find(&DEFAULT_EMBEDDED));
         }
         Chain { models, ..Chain::default() }
     }
 
-    /// The same chain with breakers of this kind, all closed.
+    /// The same chain with this configuration of circuit breakers, all closed.
     #[must_use]
     pub fn with_circuit_breakers(self, config: CircuitBreakerConfig) -> Chain {
         Chain { breakers: CircuitBreakers::new(config), ..self }
     }
 
-    /// The models, first choice first.
+    /// The models in order of preference.
     pub fn models(&self) -> &[Arc<Model>] {
         &self.models
     }
 
     /// The names without a model.
-    pub fn faults(&self) -> &[UnavailableModel] {
-        &self.faults
+    pub fn unavailable(&self) -> &[UnavailableModel] {
+        &self.unavailable
     }
 
-    /// Which engines work, also of models that are not in the chain.
+    /// The circuit breakers, also those of models outside the chain.
     pub fn circuit_breakers(&self) -> &CircuitBreakers {
         &self.breakers
     }
 
-    /// How it is with a model's engine.
+    /// The health of a model's engine.
     pub fn health(&self, model: &Model) -> EngineHealth {
         self.breakers.health(model.card().name.as_str())
     }
 
-    /// Why no session can begin, where no model of the chain works.
+    /// The error that every new session gets if no model of the chain works.
     pub fn fault(&self) -> Option<EngineError> {
         let works = self.models.iter().any(|model| self.works(model));
         (!works).then(|| self.none_works(&self.models))
     }
 
-    /// The first model that works and yields all of `wanted` (any, where nothing is wanted in
-    /// particular).
+    /// The first model that works and yields all of `wanted`; any model if `wanted` is empty.
     ///
     /// # Errors
     /// [`EngineError::NoModelForStems`], [`EngineError::NoneWorks`].
@@ -145,7 +144,7 @@ impl Chain {
             return Err(self.none_works(&able));
         };
         let skipped = if Arc::ptr_eq(model, first) {
-            self.faults.first().map(|fault| SkippedModel {
+            self.unavailable.first().map(|fault| SkippedModel {
                 name: fault.name.clone(),
                 model: None,
                 error: fault.error.clone(),
@@ -156,11 +155,10 @@ impl Chain {
         Ok(ModelChoice { model: Arc::clone(model), skipped })
     }
 
-    /// The model to begin with when `named` was asked for: it, where it works or where nothing else may
-    /// stand in for it.
+    /// The model for a request that names one: `named` if it works, else its successor if `allow_fallback`.
     ///
     /// # Errors
-    /// [`EngineError::NoModelForStems`] where it does not yield `wanted`; [`EngineError::NoneWorks`].
+    /// [`EngineError::NoModelForStems`] if `named` does not yield `wanted`; [`EngineError::NoneWorks`].
     pub fn named(
         &self,
         named: Arc<Model>,
@@ -184,8 +182,7 @@ impl Chain {
         Ok(ModelChoice { model, skipped: Some(self.passed_over(&named)) })
     }
 
-    /// The next model after `current`, round and round, that works, was not `tried`, and yields all of
-    /// `wanted` at `rate`.
+    /// The next model after `current`, wrapping around, that works, was not `tried`, and yields all of `wanted` at `rate`.
     ///
     /// # Errors
     /// [`NoSuccessor`].
@@ -213,7 +210,7 @@ impl Chain {
             None if able.is_empty() && !left.is_empty() => {
                 Err(NoSuccessor::LacksStem(what_each_yields(&left)))
             }
-            None => Err(NoSuccessor::NoneWorks(self.tell(&able))),
+            None => Err(NoSuccessor::NoneWorks(self.describe_faults(&able))),
         }
     }
 
@@ -224,25 +221,25 @@ impl Chain {
     fn passed_over(&self, model: &Arc<Model>) -> SkippedModel {
         let name = model.card().name.to_string();
         let error = self.health(model).error;
-        // It may have closed at this very moment.
+        // The circuit may have closed since it was checked.
         let error = error
             .unwrap_or_else(|| EngineError::NoneWorks { faults: name.clone(), may_recover: true });
         SkippedModel { name, model: Some(Arc::clone(model)), error }
     }
 
-    /// The error where none of `models` works.
+    /// The error if none of `models` works.
     fn none_works(&self, models: &[Arc<Model>]) -> EngineError {
         let errors = models.iter().filter_map(|model| self.health(model).error);
         let may_recover = errors.into_iter().any(|error| !error.is_model_unusable());
-        EngineError::NoneWorks { faults: self.tell(models), may_recover }
+        EngineError::NoneWorks { faults: self.describe_faults(models), may_recover }
     }
 
-    /// What is wrong with each.
-    fn tell(&self, models: &[Arc<Model>]) -> String {
+    /// The faults of `models` and of the unavailable ones.
+    fn describe_faults(&self, models: &[Arc<Model>]) -> String {
         let errors = models.iter().filter_map(|model| self.health(model).error);
-        let faults = self.faults.iter().map(|fault| fault.error.clone());
-        let told: Vec<_> = errors.chain(faults).map(|error| error.to_string()).collect();
-        if told.is_empty() { "there is no other engine".to_owned() } else { told.join("; ") }
+        let unavailable = self.unavailable.iter().map(|fault| fault.error.clone());
+        let texts: Vec<_> = errors.chain(unavailable).map(|error| error.to_string()).collect();
+        if texts.is_empty() { "there is no other engine".to_owned() } else { texts.join("; ") }
     }
 }
 

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use super::*;
 
-/// A folder with models that have these stems, of which only the cards are looked at.
+/// A folder with models of which only the cards exist: name, stems, sample rate.
 fn models(cards: &[(&str, &str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mini/card.toml");
@@ -34,7 +34,7 @@ fn broken(name: &str) -> EngineError {
 }
 
 #[test]
-fn a_chain_gives_the_first_model_with_the_stems() {
+fn the_first_model_with_the_stems_is_chosen() {
     let catalog = Catalog::open(None);
     let chain = Chain::of(&[], &catalog).unwrap();
     assert!(chain.first_for(&[]).is_ok());
@@ -45,7 +45,7 @@ fn a_chain_gives_the_first_model_with_the_stems() {
 }
 
 #[test]
-fn the_default_chain_is_what_is_installed_else_what_is_built_in() {
+fn the_default_chain_prefers_installed_models() {
     let first = |folder: Option<&Path>| -> Vec<String> {
         let chain = Chain::of(&[], &Catalog::open(folder)).unwrap();
         chain.models().iter().map(|model| model.card().name.to_string()).collect()
@@ -59,7 +59,7 @@ fn the_default_chain_is_what_is_installed_else_what_is_built_in() {
 }
 
 #[test]
-fn a_broken_card_leaves_its_place_to_the_next() {
+fn a_model_with_a_broken_card_is_skipped() {
     let folder = models(&[("broken", "vocals", "44100")]);
     fs::write(folder.path().join("broken/card.toml"), "name = 1").unwrap();
     let catalog = Catalog::open(Some(folder.path()));
@@ -72,7 +72,7 @@ fn a_broken_card_leaves_its_place_to_the_next() {
 }
 
 #[test]
-fn a_model_that_does_not_work_is_passed_over() {
+fn a_model_that_does_not_work_is_skipped() {
     let four = "drums bass other vocals";
     let folder = models(&[("a", four, "44100"), ("b", four, "44100")]);
     let catalog = Catalog::open(Some(folder.path()));
@@ -111,7 +111,7 @@ fn check_successor(
 }
 
 #[test]
-fn only_a_model_with_every_stem_at_the_same_rate_takes_over() {
+fn only_a_model_with_every_stem_at_the_same_rate_is_a_successor() {
     let four = "drums bass other vocals";
     let folder = models(&[
         ("a", four, "44100"),

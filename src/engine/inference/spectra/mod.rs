@@ -1,12 +1,11 @@
-//! The spectra around a graph, as HTDemucs has them.
+//! The spectra around a graph, as in HTDemucs.
 //!
-//! A spectrum is [4, F, N]: the complex numbers as channels (left real, left imaginary, right real,
-//! right imaginary), F bins, N frames. Padding and trimming are `_spec` and `_ispec` of the reference
-//! (demucs/htdemucs.py): the signal is mirrored by one and a half hops, so that frame `i` is centred
-//! on the middle of hop `i`, and the bin at half the sample rate is left out.
+//! A spectrum is [4, F, N]: complex numbers as channels (left real, left imaginary, right real, right imaginary), F bins, N
+//! columns. Padding and trimming are `_spec` and `_ispec` of the reference (demucs/htdemucs.py): the signal is mirrored by
+//! one and a half hops, so that column `i` is centred on the middle of hop `i`, and the Nyquist bin is dropped.
 //!
-//! While a graph is not running its threads rest, so that as many share the channels here. Each channel is
-//! the work of one thread: the numbers are the same however many there are.
+//! The threads of the graph are idle meanwhile, so the channels are distributed over as many threads. Each channel is
+//! computed by one thread, so the results do not depend on their number.
 
 mod parallel;
 mod tile;
@@ -25,25 +24,25 @@ pub struct Spectra {
     shape: SpectrumShape,
     /// Frames of a segment.
     frames: usize,
-    /// One a thread.
+    /// One per thread.
     transforms: Vec<Transform>,
 }
 
-/// A channel's spectrum, [2, F, N], and what its waveform is added to, T samples, where there is such.
+/// A channel's spectrum, [2, F, N], and the T samples that its waveform is added to, if any.
 pub type Channel<'a> = (&'a [f32], Option<&'a [f32]>);
 
 /// The shape of a channel's spectrum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpectrumShape {
-    /// F: bins that the model sees.
+    /// F: bins of the model.
     pub bins: usize,
-    /// N: spectrum frames of a segment.
+    /// N: columns of a segment.
     pub columns: usize,
     hop: usize,
 }
 
 impl Spectra {
-    /// Spectra of segments of that length, by so many threads.
+    /// For segments of that length, computed with that many threads.
     pub fn new(stft: StftShape, segment: Frames, threads: usize) -> Spectra {
         let (bins, columns) = (stft.size / 2, segment.as_len().div_ceil(stft.hop));
         let shape = SpectrumShape { bins, columns, hop: stft.hop };
@@ -70,7 +69,7 @@ impl Spectra {
         });
     }
 
-    /// The waveform of each channel.
+    /// Computes the waveform of each channel.
     pub fn synthesise(&mut self, channels: &[Channel<'_>]) -> Vec<Vec<f32>> {
         let (shape, frames) = (self.shape, self.frames);
         let each = channels.len().div_ceil(self.transforms.len()).max(1);
@@ -85,12 +84,12 @@ impl Spectra {
     }
 }
 
-/// What one thread needs.
+/// The buffers of one thread.
 #[derive(Clone)]
 struct Transform {
     stft: Stft,
     tile: Tile,
-    /// The samples under all frames.
+    /// The samples under all columns.
     samples: Vec<f32>,
 }
 
@@ -104,7 +103,7 @@ impl Transform {
         reflect_pad(signal, shape.margin(), &mut self.samples);
         for columns in shape.tiles() {
             for (pair, first, second) in self.tile.pairs(columns.clone()) {
-                // Where there is no second one, what is in its place is not looked at.
+                // Without a second column the second half of the pair is not used.
                 let frames = [first, second.unwrap_or(first)];
                 let frames = frames.map(|column| &self.samples[column * shape.hop..]);
                 self.stft.analyse(frames, pair);
@@ -113,7 +112,7 @@ impl Transform {
         }
     }
 
-    /// A channel's waveform of `spectrum`, [2, F, N], added to `waveform` where there is one.
+    /// The waveform of a channel's `spectrum`, [2, F, N], plus `waveform` if there is one.
     fn synthesise(
         &mut self,
         shape: SpectrumShape,
@@ -132,8 +131,8 @@ impl Transform {
                 }
             }
         }
-        // The frames that the reference adds at both ends are zero, so every sample that is kept lies
-        // under as many windows as any other, and their squares sum to the same.
+        // The columns that the reference adds at both ends are zero, so every kept sample has the same number of windows,
+        // whose squares have the same sum.
         let samples = &self.samples[shape.margin()..][..frames];
         match waveform {
             Some(waveform) => {
@@ -145,12 +144,12 @@ impl Transform {
 }
 
 impl SpectrumShape {
-    /// Numbers in one plane.
+    /// Values in one plane.
     pub fn plane(&self) -> usize {
         self.bins * self.columns
     }
 
-    /// How far the signal is mirrored at its start.
+    /// Samples by which the signal is mirrored at its start.
     fn margin(&self) -> usize {
         self.hop / 2 * 3
     }

@@ -1,12 +1,12 @@
-//! Work on several threads at once.
+//! Distributes work over threads.
 
 use std::panic::resume_unwind;
 use std::thread;
 
-/// Does the work for each of `shares`, each on a thread of its own but the first, which is done on this one;
-/// answers in order.
+/// Runs `work` for each of `shares` and returns the results in order. The first share runs on this thread, each other one on
+/// a thread of its own.
 ///
-/// A panic of one is passed on when all have ended.
+/// A panic is propagated once all threads have ended.
 pub(super) fn in_parallel<T: Send, A: Send>(
     shares: impl IntoIterator<Item = T>,
     work: impl Fn(T) -> A + Sync,

@@ -1,39 +1,39 @@
-//! Between the planes of a spectrum, [F, N], where a bin's neighbours are those of other frames, and the
-//! transform's pairs of frames, where they are the frame's other bins.
+//! Transposes between the planes of a spectrum, [F, N], in which the columns of a bin are contiguous, and the pairs of
+//! columns of the transform, in which the bins of a column are contiguous.
 
 use std::ops::Range;
 
 use super::SpectrumShape;
 use crate::dsp::stft::{Bin, pack, pack_real, unpack};
 
-/// Pairs of frames that are turned at once.
+/// Pairs of columns that are transposed at once.
 const PAIRS: usize = 8;
 
-/// Frames of a tile: as many of a bin as fill a cache line. Frame `i` makes a pair with frame `i + PAIRS`.
+/// Columns of a tile: one bin of them fills a cache line. Column `i` is paired with column `i + PAIRS`.
 pub(super) const TILE: usize = 2 * PAIRS;
 
-/// Bins that are turned at once: they stay in the registers or near them.
+/// Bins that are transposed at once: they fit the registers or the first cache.
 const BLOCK: usize = 16;
 
-/// How much farther apart two rows are than they are long: rows that are a power of two apart would all compete
-/// for the same cache lines. The first of it holds the mirror image of the lowest bin.
+/// Bins of padding between two rows: rows at a distance of a power of two would compete for the same cache lines. The first
+/// one holds the mirror image of the lowest bin.
 const GAP: usize = 8;
 
-/// Some frames of one channel, in pairs.
+/// Some columns of one channel, in pairs.
 #[derive(Clone)]
 pub(super) struct Tile {
-    /// Bins of a pair.
+    /// Bins of a row.
     size: usize,
     rows: Vec<Bin>,
 }
 
 impl Tile {
-    /// A tile of pairs of frames of `size` samples.
+    /// A tile of pairs of columns of `size` samples.
     pub(super) fn new(size: usize) -> Tile {
         Tile { size, rows: vec![Bin::default(); PAIRS * (size + GAP)] }
     }
 
-    /// The spectra of the pairs, and which of `columns` they are of; the last may have no second one.
+    /// The spectra of the pairs, with their two columns of `columns`; the last pairs may have no second one.
     pub(super) fn pairs(
         &mut self,
         columns: Range<usize>,
@@ -46,7 +46,7 @@ impl Tile {
         })
     }
 
-    /// Writes `columns` of a channel's `spectrum`, [2, F, N].
+    /// Writes the tile to `columns` of a channel's `spectrum`, [2, F, N].
     pub(super) fn store(
         &mut self,
         shape: SpectrumShape,
@@ -76,7 +76,7 @@ impl Tile {
         }
     }
 
-    /// Takes in `columns` of a channel's `spectrum`, [2, F, N].
+    /// Reads the tile from `columns` of a channel's `spectrum`, [2, F, N].
     pub(super) fn load(&mut self, shape: SpectrumShape, columns: Range<usize>, spectrum: &[f32]) {
         let (real, imaginary) = spectrum.split_at(shape.plane());
         let at = |bin: usize| bin * shape.columns + columns.start;
@@ -112,12 +112,12 @@ impl Tile {
     }
 }
 
-/// All bins, some at a time.
+/// The bins in blocks.
 fn blocks(bins: usize) -> impl Iterator<Item = Range<usize>> {
     (0..bins).step_by(BLOCK).map(move |start| start..bins.min(start + BLOCK))
 }
 
-/// The numbers of a row of a tile, and zeros where it has fewer.
+/// A row of a tile, padded with zeros.
 fn taken(numbers: &[f32]) -> [f32; TILE] {
     numbers.try_into().unwrap_or_else(|_| {
         let mut row = [0.0; TILE];
@@ -126,7 +126,7 @@ fn taken(numbers: &[f32]) -> [f32; TILE] {
     })
 }
 
-/// Writes as many numbers of a row as there is room for.
+/// Writes as much of a row as `numbers` holds.
 fn put(row: &[f32; TILE], numbers: &mut [f32]) {
     match <&mut [f32; TILE]>::try_from(&mut *numbers) {
         Ok(whole) => *whole = *row,

@@ -1,4 +1,4 @@
-//! The spectrum of a segment as Spleeter has it: whole columns only, nothing mirrored.
+//! The spectrum of a segment, as in Spleeter: whole columns only, without padding.
 
 use crate::audio::Stereo;
 use crate::dsp::Stft;
@@ -9,16 +9,16 @@ use crate::model::card::StftShape;
 pub(super) struct Spectrum {
     stft: Stft,
     columns: usize,
-    /// TensorFlow's transform is not scaled forwards.
+    /// TensorFlow's forward transform is not scaled, ours is.
     scale: f32,
     /// [2, T, all bins].
     values: Vec<Bin>,
-    /// One column of both.
+    /// One column of both channels.
     pair: Vec<Bin>,
 }
 
 impl Spectrum {
-    /// Room for the whole columns under `frames` frames.
+    /// Buffers for the whole columns of `frames` frames.
     pub(super) fn new(shape: StftShape, frames: usize) -> Spectrum {
         let stft = Stft::new(shape.size, shape.hop);
         let columns = (frames + shape.hop).saturating_sub(shape.size) / shape.hop;
@@ -31,17 +31,17 @@ impl Spectrum {
         }
     }
 
-    /// T: columns of a segment.
+    /// T: the columns of a segment.
     pub(super) fn columns(&self) -> usize {
         self.columns
     }
 
-    /// Bins of a column, from 0 to half the sample rate.
+    /// Bins of a column, up to the Nyquist frequency.
     pub(super) fn bins(&self) -> usize {
         self.stft.bins()
     }
 
-    /// Takes in the spectrum of `mix`.
+    /// Computes the spectrum of `mix`.
     pub(super) fn analyse(&mut self, mix: &Stereo) {
         let (size, bins, hop) = (self.stft.size(), self.stft.bins(), self.stft.hop());
         let (left, right) = self.values.split_at_mut(self.columns * bins);
@@ -65,8 +65,8 @@ impl Spectrum {
         }
     }
 
-    /// The waveform of the masked spectrum. `fill` writes the mask of a column, which counts through the
-    /// left channel's and then the right's.
+    /// Computes the waveform of the masked spectrum. `fill` writes the mask of a column; columns of the right channel follow
+    /// those of the left.
     pub(super) fn synthesise(&mut self, fill: impl Fn(usize, &mut [f32])) -> Stereo {
         let (size, bins, hop) = (self.stft.size(), self.stft.bins(), self.stft.hop());
         let mut masks = [vec![0.0; bins], vec![0.0; bins]];
