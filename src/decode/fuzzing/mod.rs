@@ -12,6 +12,9 @@ use crate::audio::{Encoding, Hertz};
 /// Decoding stops after so many frames, half a minute of them: silence compresses without bound.
 const MAX_FRAMES: u64 = 30 * 48_000;
 
+/// Pieces are shorter than small files and yet not so short that reading them takes most of the time.
+const MAX_PIECE_BYTES: usize = 997;
+
 /// An upload of one container: its magic bytes are written over the first bytes if they are missing.
 pub(crate) fn container(container: Container, bytes: &[u8]) {
     let mut bytes = bytes.to_vec();
@@ -75,7 +78,7 @@ struct Outcome {
 fn check(bytes: &[u8], input: &Input) {
     let bytes: Arc<[u8]> = bytes.into();
     let whole = decode(Upload { bytes: Arc::clone(&bytes), most: usize::MAX }, input);
-    let pieces = decode(Upload { bytes, most: 61 }, input);
+    let pieces = decode(Upload { bytes, most: MAX_PIECE_BYTES }, input);
     assert!(whole == pieces, "decoding depends on the pieces in which the bytes arrive");
 }
 
@@ -116,7 +119,7 @@ impl ReadAt for Upload {
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let rest = self.bytes.get(start..).unwrap_or_default();
-        // Reads of other lengths at other offsets.
+        // The length depends on the offset, so that it varies.
         let most = if self.most == usize::MAX { usize::MAX } else { 1 + start % self.most };
         let count = rest.len().min(into.len()).min(most);
         into[..count].copy_from_slice(&rest[..count]);
