@@ -1,4 +1,4 @@
-//! Rung 5: the command line. What was typed is in [`args`], what it means in each command's file.
+//! The command line. What was typed is in [`args`], what it means in each command's file.
 
 mod args;
 mod autotune;

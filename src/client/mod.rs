@@ -1,4 +1,4 @@
-//! Rung 5: a client of the protocol, for `stemwire separate --server`.
+//! A client of the protocol, for `stemwire separate --server`.
 //!
 //! [`separate()`] sends one song and hands out its stems as they come; a connection that breaks is made
 //! again and goes on where both sides are.

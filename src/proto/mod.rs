@@ -1,4 +1,4 @@
-//! Rung 3: the protocol's messages, as generated from `proto/stemwire/v1`.
+//! The protocol's messages, as generated from `proto/stemwire/v1`.
 
 #![allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used)]
 
