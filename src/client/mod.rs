@@ -187,7 +187,7 @@ impl From<tonic::Status> for ClientError {
 
 impl ClientError {
     /// What a call ended with before the server had said a word: its own refusal, or that there is
-    /// nobody who speaks the protocol.
+    /// no server of this protocol.
     fn before_answer(url: &str, status: tonic::Status) -> ClientError {
         let error = ClientError::from(status);
         match error {

@@ -200,12 +200,12 @@ impl Reader {
         sender: mpsc::Sender<SeparateRequest>,
     ) -> io::Result<Reader> {
         let (tell, ended) = oneshot::channel();
-        // Nobody joins it: reading a pipe cannot be called off. It ends with the song, with the call
+        // Not joined: reading a pipe cannot be cancelled. It ends with the song, with the call
         // after its next chunk, or with the process.
         std::thread::Builder::new().name("song-read".into()).spawn(move || {
             let read = send_song(song.as_mut(), seek, offset, &sender);
             drop(sender);
-            // Nobody wants it back once the call is over.
+            // Not needed any more once the call is over.
             let _ = tell.send((song, read));
         })?;
         Ok(Reader { ended })

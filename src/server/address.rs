@@ -9,7 +9,7 @@ use super::ServerError;
 /// Connections that may wait until they are accepted.
 const BACKLOG: u32 = 1024;
 
-/// An address at which nobody listens yet. Who connects is refused at once, as where there is no server: a
+/// An address that is bound and not yet listened on. Connections are refused at once, as without a server: a
 /// connection that waited until one is ready would look like one that hangs, and to those who only connect like
 /// one that serves.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct Reserved {
     socket: TcpSocket,
 }
 
-/// Takes an address, so that one that somebody else listens at is known early. Of two servers that both start there
+/// Takes an address, so that an address in use is known early. Of two servers that both start there
 /// at this moment the later one only finds out when it [listens](Reserved::listen).
 ///
 /// # Errors

@@ -72,7 +72,7 @@ pub enum ServerError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What the system says.
+        /// The system error.
         source: std::io::Error,
     },
     /// The transport fails.
@@ -108,7 +108,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// Checks what would keep a server of this configuration from running, before anybody is told that it
+/// Checks what would keep a server of this configuration from running, before it is announced that it
 /// does.
 ///
 /// # Errors

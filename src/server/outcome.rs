@@ -1,11 +1,11 @@
-//! How a session's end looks to those who wait for it.
+//! The outcome of a session for calls that wait for it.
 
 use super::status::ApiError;
 use crate::separation::SeparationError;
 use crate::session::{Session, SessionState};
 
-/// Why it makes no sense to wait for a session that has not ended.
-pub(super) fn forsaken(session: &Session) -> Option<ApiError> {
+/// The error of a call that waits for a session which will not end here: it is deleted, or the server stops.
+pub(super) fn interruption(session: &Session) -> Option<ApiError> {
     if session.is_removed() {
         Some(ApiError::SessionDeleted)
     } else {

@@ -74,14 +74,14 @@ fn spleeters_segments_are_whole_columns() {
     };
     let card = spleeter("segment = 527360", "overlap = 0\nblend = \"sum\"").unwrap();
     assert_eq!(card.segmentation(0.5).stride(), Frames(512 * 1024));
-    for (segment, rest, told) in [
+    for (segment, rest, expected) in [
         ("segment = 527361", "overlap = 0\nblend = \"sum\"", "or more columns"),
         ("segment = 4096", "overlap = 0\nblend = \"sum\"", "or more columns"),
         ("segment = 527360", "overlap = 0.25\nblend = \"sum\"", "must be 0"),
         ("segment = 527360", "overlap = 0.25", "blend"),
     ] {
         let error = spleeter(segment, rest).unwrap_err();
-        assert!(error.contains(told), "{error} lacks {told:?}");
+        assert!(error.contains(expected), "{error} lacks {expected:?}");
     }
 }
 

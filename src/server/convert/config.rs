@@ -1,4 +1,4 @@
-//! What is asked for: parsed and checked once, and told again with what was left open filled in.
+//! `SeparationConfig` to settings: parsed and checked once; and back, with defaults filled in.
 
 use super::invalid;
 use crate::audio::{self, Hertz, StemName};

@@ -1,6 +1,6 @@
 //! Wire to domain, checked once, and domain to wire.
 //!
-//! [`config`] is what is asked for, [`mod@session`] and [`engine`] what is told. Names and numbers stand here.
+//! [`config`] converts requests, [`mod@session`] and [`engine`] responses. Names and numbers are here.
 
 mod config;
 mod engine;

@@ -30,18 +30,18 @@ pub(crate) async fn service() -> (Reporter, HealthServer<impl Health>) {
 }
 
 impl Reporter {
-    /// Says SERVING of both while any engine works, and else NOT_SERVING, as long as it is let.
+    /// Reports SERVING while at least one engine is healthy, else NOT_SERVING, until the task is aborted.
     pub(crate) async fn follow(self, separations: Arc<Separations>) {
-        let mut told = true;
+        let mut reported = true;
         loop {
             let works = separations.chain().fault().is_none();
-            if works && !told {
+            if works && !reported {
                 self.inner.set_serving::<Service>().await;
                 self.inner.set_service_status("", ServingStatus::Serving).await;
-            } else if !works && told {
+            } else if !works && reported {
                 self.not_serving().await;
             }
-            told = works;
+            reported = works;
             tokio::time::sleep(ROUNDS).await;
         }
     }

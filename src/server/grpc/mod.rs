@@ -203,12 +203,12 @@ impl SeparationService for Calls {
 /// The models, those of the chain first, then what should be one but is broken.
 fn models(separations: &Separations) -> Vec<proto::Model> {
     let chain = separations.chain();
-    let told = |model: &Arc<Model>| told(separations, model);
+    let to_wire = |model: &Arc<Model>| model_to_wire(separations, model);
     let chain = chain.models();
     let in_chain = |name: &str| chain.iter().any(|model| model.card().name.as_str() == name);
     let catalog = separations.catalog();
     let others = catalog.models().iter().filter(|model| !in_chain(model.card().name.as_str()));
-    let mut models: Vec<_> = chain.iter().chain(others).map(told).collect();
+    let mut models: Vec<_> = chain.iter().chain(others).map(to_wire).collect();
     models.extend(catalog.faults().iter().map(|fault| proto::Model {
         state: proto::ModelState::Broken.into(),
         message: fault.to_string(),
@@ -221,11 +221,11 @@ fn models(separations: &Separations) -> Vec<proto::Model> {
 fn engines(separations: &Separations) -> Vec<proto::Model> {
     let chain = separations.chain();
     let faults = chain.unavailable().iter().map(convert::fault);
-    let models = chain.models().iter().map(|model| told(separations, model));
+    let models = chain.models().iter().map(|model| model_to_wire(separations, model));
     faults.chain(models).collect()
 }
 
-fn told(separations: &Separations, model: &Arc<Model>) -> proto::Model {
+fn model_to_wire(separations: &Separations, model: &Arc<Model>) -> proto::Model {
     let health = separations.chain().health(model);
     convert::model(model, &health, &separations.pool().providers().for_model(model))
 }

@@ -11,7 +11,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status, Streaming};
 use tracing::Instrument;
 
-use super::follow::{Followed, MESSAGES_AHEAD, Sender, Told, all_readers, first_frame, follow};
+use super::follow::{
+    EventCursor, Followed, MESSAGES_AHEAD, Sender, all_readers, first_frame, follow,
+};
 use super::{Answers, MAX_MESSAGE_BYTES};
 use crate::proto;
 use crate::proto::separate_request::Message;
@@ -45,7 +47,7 @@ pub(super) fn start(
 enum Broken {
     /// The upload broke off, or the client did something that it may not.
     Upload(Status),
-    /// Nobody listens any more.
+    /// The client is gone.
     ClientGone,
     /// Another call has the session.
     TakenOver,
@@ -68,14 +70,14 @@ async fn call(
     let form = convert::form(&session, 0, 0.0).map_err(to_status)?;
     let readers =
         all_readers(&session, convert::frame(config.start_frame), form).map_err(to_status)?;
-    let (first, told) = Told::begin(&session, first_frame(&readers));
+    let (first, cursor) = EventCursor::begin(&session, first_frame(&readers));
     let upload = Upload { separations: &separations, session: &session, call: number, patience };
     let work = async {
         if sender.send(Ok(first.into())).await.is_err() {
             return Err(Broken::ClientGone);
         }
         let following = async {
-            match follow(&session, readers, told, sender, Some(number)).await {
+            match follow(&session, readers, cursor, sender, Some(number)).await {
                 Followed::ToTheEnd => Ok(()),
                 Followed::ClientGone => Err(Broken::ClientGone),
                 Followed::TakenOver => Err(Broken::TakenOver),
@@ -161,7 +163,7 @@ impl Upload<'_> {
             };
             if let Err(error) = taken {
                 if self.session.state().is_ended() || self.session.is_removed() {
-                    // Whoever follows it tells how it has ended, which says more than what comes of that here.
+                    // The response stream reports how it ended, which is more precise than the error here.
                     return pending().await;
                 }
                 return broken(error);
@@ -191,7 +193,7 @@ impl Upload<'_> {
                 Some(message) => Ok(Some(message)),
                 None => Err(broken(ApiError::MessageEmpty)),
             },
-            // The connection broke: nobody is there to be answered.
+            // The connection broke: there is no client to answer.
             Err(status) if matches!(status.code(), Code::Cancelled | Code::Unknown) => {
                 Err(Broken::ClientGone)
             }

@@ -15,7 +15,7 @@ use super::follow::{MESSAGES_AHEAD, Sender};
 use crate::audio::Frames;
 use crate::proto;
 use crate::server::grpc::deadline::within;
-use crate::server::outcome::{end_error, forsaken};
+use crate::server::outcome::{end_error, interruption};
 use crate::server::status::{ApiError, to_status};
 use crate::server::stem_reader::open;
 use crate::server::{blocking, convert};
@@ -96,7 +96,7 @@ async fn read(
             SessionState::Paused => return Err(ApiError::SessionPaused),
             SessionState::Uploading | SessionState::Running => {}
         }
-        if let Some(error) = forsaken(session) {
+        if let Some(error) = interruption(session) {
             return Err(error);
         }
         tokio::select! {

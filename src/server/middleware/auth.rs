@@ -62,7 +62,7 @@ impl Rules {
         {
             return Some(ApiError::OriginForbidden { origin: origin.to_owned() });
         }
-        // Whoever watches over the server asks for its health without knowing its secrets.
+        // Probes ask for the health without a token.
         let path = uri.path();
         let health = path == "/health" || path.starts_with("/grpc.health.v1.Health/");
         // The page itself holds no secrets: it asks for the token and sends it with its calls.

@@ -1,4 +1,4 @@
-//! What a browser is told about pages of other origins: those that are allowed may call.
+//! CORS: pages of allowed origins may call the server.
 
 use std::time::Duration;
 

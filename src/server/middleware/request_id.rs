@@ -34,7 +34,7 @@ impl RequestId {
         fit.map_or_else(RequestId::fresh, RequestId)
     }
 
-    /// One that nobody else has.
+    /// A new, unique id.
     pub(crate) fn fresh() -> RequestId {
         RequestId(Uuid::new_v4().to_string())
     }

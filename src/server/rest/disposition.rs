@@ -33,7 +33,7 @@ pub(super) fn attachment(name: &str) -> String {
     format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
 }
 
-/// What an upload is called, without folders, its ending, and what file systems or eyes stumble over.
+/// What an upload is called, without folders, its ending, and characters that file systems or readers cannot handle.
 pub(super) fn title(file_name: &str) -> String {
     let last = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
     let stem = last.rsplit_once('.').map_or(last, |(stem, _)| stem);

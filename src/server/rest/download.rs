@@ -24,7 +24,7 @@ use crate::session::stem_reader::SampleFormat;
 use crate::session::{Session, SessionState};
 
 /// A stem that is done, in the form that was asked for.
-pub(super) struct Wanted {
+pub(super) struct Download {
     session: Arc<Session>,
     stem: StemName,
     format: FileFormat,
@@ -55,7 +55,7 @@ impl Content {
     /// Its bytes from `first` to before `end`.
     ///
     /// # Errors
-    /// What the disk says.
+    /// I/O errors.
     pub(super) fn part(self, first: u64, end: u64) -> Result<Box<dyn Source>, ApiError> {
         match self {
             Content::Wav(wav) => Ok(Box::new(wav.part(first, end))),
@@ -69,23 +69,23 @@ impl Content {
 
 /// How a request wants its stems.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Wish {
+pub(super) struct DownloadOptions {
     pub(super) format: FileFormat,
     /// Whether one gain for all stems shall keep integers from clipping.
     pub(super) fit: bool,
 }
 
-impl Wish {
+impl DownloadOptions {
     /// Reads the part of an address after `?`.
     ///
     /// # Errors
     /// `FieldUnknown`, `Invalid`.
-    pub(super) fn parse(query: Option<&str>) -> Result<Wish, ApiError> {
+    pub(super) fn parse(query: Option<&str>) -> Result<DownloadOptions, ApiError> {
         let query = Query::parse(query, "format, fit")?;
         let format =
             query.value("format", "one of wav-f32, wav-s24, wav-s16, flac")?.unwrap_or_default();
         let fit = query.value("fit", "true or false")?.unwrap_or_default();
-        Ok(Wish { format, fit })
+        Ok(DownloadOptions { format, fit })
     }
 }
 
@@ -112,13 +112,13 @@ pub(super) async fn stem(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Answer {
-    let wish = Wish::parse(query.as_deref())?;
+    let options = DownloadOptions::parse(query.as_deref())?;
     let session = rest.find(&id).await?;
     check_done(&session)?;
-    let wanted = Wanted::of(&session, &name, wish)?;
-    let content = wanted.content(&rest).await?;
+    let download = Download::of(&session, &name, options)?;
+    let content = download.content(&rest).await?;
     let size = content.size();
-    let part = match part(&headers, &wanted.etag, size) {
+    let part = match part(&headers, &download.etag, size) {
         Ok(part) => part,
         Err(error) => return Err(unsatisfiable(&error, size)),
     };
@@ -127,7 +127,7 @@ pub(super) async fn stem(
         Part::Whole => body(content.part(0, size)?),
         Part::Range { first, last } => body(content.part(first, last + 1)?),
     };
-    Ok(wanted.answer(part, size, body))
+    Ok(download.answer(part, size, body))
 }
 
 /// Refuses what is not done.
@@ -159,13 +159,17 @@ fn unsatisfiable(error: &ApiError, size: u64) -> Refusal {
     Refusal(Box::new(response))
 }
 
-impl Wanted {
+impl Download {
     /// A stem of a session that is done.
     ///
     /// # Errors
     /// `StemNameInvalid`, `StemUnknown`.
-    pub(super) fn of(session: &Arc<Session>, name: &str, wish: Wish) -> Result<Wanted, ApiError> {
-        let Wish { format, fit } = wish;
+    pub(super) fn of(
+        session: &Arc<Session>,
+        name: &str,
+        options: DownloadOptions,
+    ) -> Result<Download, ApiError> {
+        let DownloadOptions { format, fit } = options;
         let manifest = session.manifest();
         let gain = manifest.settings.gain;
         let loudest = manifest.stems.iter().fold(0.0_f32, |peak, stem| peak.max(stem.peak));
@@ -183,7 +187,7 @@ impl Wanted {
         let frames = manifest.total.unwrap_or(manifest.commit.stems);
         let source = manifest.source.as_ref();
         let rate = source.map_or(manifest.plan.model_rate, |source| source.output_rate);
-        Ok(Wanted { session: Arc::clone(session), stem, format, form, fit, frames, rate, etag })
+        Ok(Download { session: Arc::clone(session), stem, format, form, fit, frames, rate, etag })
     }
 
     /// What its file holds. A FLAC file is made where it is not there yet, one at a time.
@@ -192,7 +196,7 @@ impl Wanted {
     /// What opening the stem says; `Invalid` where there is no FLAC of this rate.
     pub(super) async fn content(&self, rest: &Rest) -> Result<Content, ApiError> {
         if self.format != FileFormat::Flac {
-            let Wanted { session, stem, frames, rate, form, .. } = self;
+            let Download { session, stem, frames, rate, form, .. } = self;
             return Ok(Content::Wav(WavSource::open(session, stem, *frames, *rate, *form)?));
         }
         if self.rate > HIGHEST {

@@ -14,7 +14,7 @@ use super::view::{self, Links};
 use super::{Answer, Refusal, Rest, json, upload};
 use crate::separation::Separations;
 use crate::server::blocking;
-use crate::server::outcome::{end_error, forsaken};
+use crate::server::outcome::{end_error, interruption};
 use crate::server::status::{ApiError, Problem};
 use crate::session::{Session, SessionState};
 
@@ -63,7 +63,7 @@ async fn wait(session: &Session) -> Result<(), ApiError> {
             SessionState::Paused => return Err(ApiError::SessionPaused),
             SessionState::Uploading | SessionState::Running => {}
         }
-        if let Some(error) = forsaken(session) {
+        if let Some(error) = interruption(session) {
             return Err(error);
         }
         poll_fn(|context| session.notifier().poll_newer(context, seen)).await;

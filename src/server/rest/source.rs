@@ -63,7 +63,7 @@ pub(super) fn body(mut source: impl Source) -> Body {
             };
             let Some(piece) = piece.transpose() else { return };
             let failed = piece.is_err();
-            // The connection is cut after an error, so that nobody takes what came for the whole.
+            // The connection is cut after an error, so that no client takes a partial body for the whole.
             if sender.send(piece).await.is_err() || failed {
                 return;
             }

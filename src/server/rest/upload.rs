@@ -1,7 +1,7 @@
 //! A form with a song, on its way into a session.
 //!
-//! A session is opened when the field `file` begins, and gets its bytes as they come. Whoever goes away
-//! before the form is complete has no session's name to come back with, so nothing stays of it.
+//! A session is opened when the field `file` begins, and gets its bytes as they come. If the client disconnects
+//! before the form is complete, the upload is discarded: it never received the id of its session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +47,7 @@ impl Unfinished {
         Ok(Unfinished { separations, session: Some(session) })
     }
 
-    /// Removes it before anybody is told that it is refused; answers one that stays.
+    /// Removes it before the refusal is sent; returns a session that stays.
     async fn remove(mut self) -> Option<Arc<Session>> {
         let session = self.session.clone();
         if let Some(removal) = self.removal() {
@@ -93,7 +93,7 @@ pub(super) async fn receive(
     let boundary = kind.and_then(|kind| multer::parse_boundary(kind).ok());
     let boundary = boundary.ok_or(ApiError::MultipartMissing)?;
     let announced = check_announced(rest, &request);
-    // Whoever asks first sends nothing when he is refused, and reads the refusal in any case.
+    // A client that sent `Expect` sends no body after a refusal, and reads it.
     let asks = request.headers().contains_key(EXPECT);
     let (body, meter) = metered(request.into_body());
     let mut form = Form { multipart: Multipart::new(body, boundary), meter, rest };
@@ -150,7 +150,7 @@ impl Form<'_> {
                 ("file", None) => {
                     let settings = options.settings(field.file_name().unwrap_or_default())?;
                     let separations = Arc::clone(&self.rest.separations);
-                    // Where nobody waits any more for what is opened, it is dropped, and so removed.
+                    // If the request was dropped meanwhile, the new session is dropped and so removed.
                     let opened = self.rest.work(|_| Unfinished::open(separations, settings));
                     *unfinished = opened.await?;
                     self.take_song(&mut field, unfinished).await?;

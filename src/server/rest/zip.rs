@@ -17,7 +17,7 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use super::disposition::{attachment, title};
-use super::download::{Wanted, Wish, check_done};
+use super::download::{Download, DownloadOptions, check_done};
 use super::source::{Source, body};
 use super::{Answer, Rest};
 use crate::server::status::{ApiError, Problem};
@@ -50,26 +50,30 @@ pub(super) async fn all(
         let path = format!("/download/{}", name.chars().take(100).collect::<String>());
         return Err(ApiError::RouteUnknown { path }.into());
     };
-    let wish = Wish::parse(query.as_deref())?;
+    let options = DownloadOptions::parse(query.as_deref())?;
     let session = rest.find(id).await?;
     check_done(&session)?;
     let body = if method == Method::HEAD {
         Body::empty()
     } else {
-        body(Archive::new(files(&rest, &session, wish).await?))
+        body(Archive::new(files(&rest, &session, options).await?))
     };
     Ok(answer(&session, body))
 }
 
 /// The stems, each with its name and length.
-async fn files(rest: &Rest, session: &Arc<Session>, wish: Wish) -> Result<Vec<Entry>, ApiError> {
+async fn files(
+    rest: &Rest,
+    session: &Arc<Session>,
+    options: DownloadOptions,
+) -> Result<Vec<Entry>, ApiError> {
     let mut entries = Vec::new();
     for stem in &session.manifest().plan.stems {
-        let wanted = Wanted::of(session, stem.as_str(), wish)?;
-        let content = wanted.content(rest).await?;
+        let download = Download::of(session, stem.as_str(), options)?;
+        let content = download.content(rest).await?;
         let size = content.size();
         let source = content.part(0, size)?;
-        let name = format!("{stem}.{}", wish.format.extension());
+        let name = format!("{stem}.{}", options.format.extension());
         entries.push(Entry { name, size, source });
     }
     // The last of them is sent first.

@@ -1,4 +1,4 @@
-//! What a client has been told, and what is due.
+//! The events that a client has received, and those that are due.
 
 use std::time::Duration;
 
@@ -15,25 +15,25 @@ use crate::session::manifest::EngineChange;
 const PROGRESS_AT_LEAST: Duration = Duration::from_secs(4);
 const PROGRESS_AT_MOST: Duration = Duration::from_millis(200);
 
-/// What a client has been told.
-pub(in crate::server::grpc) struct Told {
+/// The events that a client has received.
+pub(in crate::server::grpc) struct EventCursor {
     progress: proto::Progress,
     at: Instant,
     engine_changes: usize,
 }
 
-impl Told {
+impl EventCursor {
     /// Tells a client the session as it is now, and with it the engine changes before the frame `start`.
-    pub(in crate::server::grpc) fn begin(session: &Session, start: Frames) -> (Event, Told) {
+    pub(in crate::server::grpc) fn begin(session: &Session, start: Frames) -> (Event, EventCursor) {
         // Looked at once: what changes from here on is news.
         let manifest = session.manifest();
         let before = |change: &&EngineChange| change.frame < start;
-        let told = Told {
+        let cursor = EventCursor {
             progress: convert::progress(session.progress_by(&manifest)),
             at: Instant::now(),
             engine_changes: manifest.engine_changes.iter().take_while(before).count(),
         };
-        (Event::Session(convert::session_by(session, &manifest)), told)
+        (Event::Session(convert::session_by(session, &manifest)), cursor)
     }
 
     pub(super) fn engine_changes(&mut self, session: &Session) -> Vec<Event> {

@@ -12,7 +12,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tracing::Instrument;
 
-pub(super) use cursor::Told;
+pub(super) use cursor::EventCursor;
 use event::Event;
 
 use super::Answers;
@@ -20,7 +20,7 @@ use super::chunk::next_chunk;
 use crate::audio::Frames;
 use crate::proto;
 use crate::server::grpc::deadline::within;
-use crate::server::outcome::{end_error, forsaken};
+use crate::server::outcome::{end_error, interruption};
 use crate::server::status::{ApiError, to_status};
 use crate::server::stem_reader::open;
 use crate::server::{blocking, convert};
@@ -37,7 +37,7 @@ pub(super) type Sender<T> = mpsc::Sender<Result<T, Status>>;
 /// How following ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Followed {
-    /// The client has been told everything.
+    /// The client has received everything.
     ToTheEnd,
     /// The client has gone.
     ClientGone,
@@ -95,11 +95,11 @@ pub(super) fn watch(
     let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
     let work = async move {
         let _watching = watching;
-        let (first, told) = Told::begin(&session, first_frame(&readers));
+        let (first, cursor) = EventCursor::begin(&session, first_frame(&readers));
         if sender.send(Ok(first.into())).await.is_err() {
             return;
         }
-        let following = follow(&session, readers, told, &sender, None);
+        let following = follow(&session, readers, cursor, &sender, None);
         if within(deadline, following).await.is_none() {
             // A client that has gone needs no answer.
             let _ = sender.send(Err(to_status(ApiError::DeadlineExceeded))).await;
@@ -114,12 +114,12 @@ pub(super) fn first_frame(readers: &[StemReader]) -> Frames {
     readers.iter().map(StemReader::position).min().unwrap_or_default()
 }
 
-/// Tells a client everything that it has not been told until the session has ended. A call that holds the session by
+/// Sends a client everything that it has not received until the session has ended. A call that holds the session by
 /// the number `call` stops when another takes it.
 pub(super) async fn follow<T: From<Event>>(
     session: &Arc<Session>,
     mut readers: Vec<StemReader>,
-    mut told: Told,
+    mut cursor: EventCursor,
     sender: &Sender<T>,
     call: Option<u64>,
 ) -> Followed {
@@ -132,8 +132,8 @@ pub(super) async fn follow<T: From<Event>>(
         let state = session.state();
         // Looked at once for all stems: what gets finished amid a round would put its later stems ahead.
         let finished = session.progress().finished;
-        // Looked at after the frames, told before them: they come from engines that the client knows.
-        for event in told.engine_changes(session) {
+        // Read after the frames and sent before them: the client knows the engine of every frame.
+        for event in cursor.engine_changes(session) {
             if sender.send(Ok(event.into())).await.is_err() {
                 return Followed::ClientGone;
             }
@@ -147,7 +147,7 @@ pub(super) async fn follow<T: From<Event>>(
                 return Followed::ToTheEnd;
             }
         };
-        let mut events: Vec<Event> = told.progress(session, pumped).into_iter().collect();
+        let mut events: Vec<Event> = cursor.progress(session, pumped).into_iter().collect();
         if state.is_ended() && !pumped {
             events.push(Event::Done(convert::session(session)));
         }
@@ -167,14 +167,14 @@ pub(super) async fn follow<T: From<Event>>(
             }
             return Followed::ToTheEnd;
         }
-        if let Some(error) = forsaken(session) {
+        if let Some(error) = interruption(session) {
             // A client that has gone needs no answer.
             let _ = sender.send(Err(to_status(error))).await;
             return Followed::ToTheEnd;
         }
         tokio::select! {
             _ = poll_fn(|context| session.notifier().poll_newer(context, seen)) => {}
-            () = sleep_until(told.next_progress()) => {}
+            () = sleep_until(cursor.next_progress()) => {}
             () = sender.closed() => return Followed::ClientGone,
         }
     }

@@ -50,37 +50,37 @@ fn change(session: &Session, frame: u64, message: &str) {
 
 /// Follows the session from its beginning for a client that has room for one message.
 fn followed(session: &Arc<Session>) -> mpsc::Receiver<Result<SeparateResponse, Status>> {
-    let told = Told::begin(session, Frames::ZERO).1;
-    followed_from(session, Frames::ZERO, told)
+    let cursor = EventCursor::begin(session, Frames::ZERO).1;
+    followed_from(session, Frames::ZERO, cursor)
 }
 
-/// The same from a frame on, for a client that was told something before.
+/// The same from a frame on, for a client that has received events before.
 fn followed_from(
     session: &Arc<Session>,
     start: Frames,
-    told: Told,
+    cursor: EventCursor,
 ) -> mpsc::Receiver<Result<SeparateResponse, Status>> {
     let form = SampleFormat { encoding: Encoding::F32Le, gain: 1.0 };
     let readers = all_readers(session, start, form).unwrap();
     let (sender, receiver) = mpsc::channel(1);
     let session = Arc::clone(session);
-    tokio::spawn(async move { follow(&session, readers, told, &sender, None).await });
+    tokio::spawn(async move { follow(&session, readers, cursor, &sender, None).await });
     receiver
 }
 
 /// Frames and engine changes as they come, to the end of a session that is cancelled.
-async fn told(mut receiver: mpsc::Receiver<Result<SeparateResponse, Status>>) -> Vec<Heard> {
-    let mut told = Vec::new();
+async fn received(mut receiver: mpsc::Receiver<Result<SeparateResponse, Status>>) -> Vec<Heard> {
+    let mut events = Vec::new();
     while let Some(Ok(response)) = receiver.recv().await {
         match response.message {
             Some(Message::Stem(chunk)) => {
-                told.push((chunk.stem, chunk.start_frame, chunk.pcm.len() / 8));
+                events.push((chunk.stem, chunk.start_frame, chunk.pcm.len() / 8));
             }
-            Some(Message::EngineChange(change)) => told.push((change.message, change.frame, 0)),
+            Some(Message::EngineChange(change)) => events.push((change.message, change.frame, 0)),
             _ => {}
         }
     }
-    told
+    events
 }
 
 /// One piece of each stem from the frame `start` on.
@@ -102,7 +102,7 @@ async fn what_gets_finished_amid_a_round_waits_for_the_next() {
     session.end_for_test(State::Cancelled);
     // A message has 256 KiB at most.
     let rounds = [round(0, 1_000), round(1_000, 32_768), round(33_768, 7_232)].concat();
-    assert_eq!(told(receiver).await, rounds);
+    assert_eq!(received(receiver).await, rounds);
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn an_engine_is_told_before_the_frames_that_it_has_a_part_in() {
     session.end_for_test(State::Cancelled);
     let changes = [("first", 0), ("second", 0), ("third", 500)];
     let changes = changes.map(|(words, frame)| (words.to_owned(), frame, 0)).to_vec();
-    assert_eq!(told(receiver).await, [changes, round(0, 1_000)].concat());
+    assert_eq!(received(receiver).await, [changes, round(0, 1_000)].concat());
 }
 
 #[tokio::test]
@@ -131,13 +131,13 @@ async fn what_changes_after_the_session_was_told_is_news() {
     let session = growing(&Store::open(data.path()).unwrap());
     change(&session, 100, "before");
     finish(&session, 1_000);
-    let (first, told_then) = Told::begin(&session, Frames(900));
+    let (first, cursor) = EventCursor::begin(&session, Frames(900));
     let Event::Session(first) = first else { panic!("it comes first") };
     assert_eq!(first.engine_changes.len(), 1);
     // Also where it concerns frames that are not asked for.
     change(&session, 500, "after");
     session.end_for_test(State::Cancelled);
-    let receiver = followed_from(&session, Frames(900), told_then);
+    let receiver = followed_from(&session, Frames(900), cursor);
     let after = [("after".to_owned(), 500, 0)];
-    assert_eq!(told(receiver).await, [&after[..], &round(900, 100)[..]].concat());
+    assert_eq!(received(receiver).await, [&after[..], &round(900, 100)[..]].concat());
 }
