@@ -1,6 +1,6 @@
 //! Inference: one module per model family, around a graph in ONNX Runtime.
 //!
-//! [`load`] opens a model. [`htdemucs`] and [`spleeter`] are families, [`bag`] a set of specialists of one family. They
+//! [`mod@load`] opens a model. [`htdemucs`] and [`spleeter`] are families, [`bag`] a set of specialists of one family. They
 //! share [`graph`], [`weights`], [`spectra`] and [`residual`].
 
 mod bag;

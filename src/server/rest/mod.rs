@@ -1,7 +1,7 @@
 //! Plain HTTP: the same sessions for callers without gRPC, on the same port.
 //!
 //! - [`separate`]: a form with a song comes in ([`upload`], [`options`], [`metered`]), links go out.
-//! - [`download`]: stems as files ([`mod@format`], [`source`]), whole or in part ([`range`]), under names that
+//! - [`download`]: stems as files (`format`, [`source`]), whole or in part ([`range`]), under names that
 //!   are safe ([`disposition`]); [`zip`]: all of them.
 //! - [`sessions`], [`peaks`], [`health`]: what there is and how far it is. [`openapi`]: all of this, for programs.
 //!
