@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -40,7 +40,8 @@ fn every_fuzz_target_has_seeds_and_a_binary() {
 
 fn replay() {
     limit_memory();
-    let (started, inputs) = channel();
+    // Without a buffer, so that the last path received is the one that runs.
+    let (started, inputs) = sync_channel(0);
     let replaying = thread::spawn(move || {
         for (target, _) in TARGETS {
             for kind in ["seeds", "regressions"] {
