@@ -6,7 +6,7 @@
 
 use std::io::Cursor;
 
-use crate::cli::is_finished;
+use crate::audio::wav;
 use crate::decode::Container;
 use crate::decode::fuzzing as decode;
 use crate::model::checkpoint::fuzzing as model;
@@ -46,5 +46,5 @@ pub fn run(name: &str, bytes: &[u8]) {
 
 /// The header of a WAV file that may be a finished stem.
 fn wav_header(bytes: &[u8]) {
-    let _ = is_finished(Cursor::new(bytes));
+    let _ = wav::is_complete(Cursor::new(bytes));
 }

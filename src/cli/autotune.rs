@@ -1,20 +1,44 @@
 //! `stemwire autotune` (hidden): the process in which one provider is measured.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use super::args::Autotune;
+use clap::Args;
+
 use super::error::CliError;
 use crate::engine::autotune::{Candidate, child};
-use crate::engine::{Execution, ExecutionConfig, Runtime};
+use crate::engine::{Execution, ExecutionConfig, Precision, Provider, Runtime};
 use crate::model::{Catalog, Model};
+use crate::process;
 use crate::proto::reason::Category;
 
+#[derive(Debug, Args)]
+pub(super) struct AutotuneArgs {
+    /// ONNX Runtime library
+    #[arg(long)]
+    library: PathBuf,
+    /// Execution provider
+    #[arg(long)]
+    provider: Provider,
+    /// Precision
+    #[arg(long)]
+    precision: Precision,
+    /// Compute threads
+    #[arg(long)]
+    threads: usize,
+    /// Name of the model
+    #[arg(long)]
+    model: String,
+    /// Folder of installed models
+    #[arg(long)]
+    models_dir: Option<PathBuf>,
+}
+
 /// Measures until standard input ends.
-pub(super) fn run(arguments: &Autotune) -> Result<(), CliError> {
+pub(super) fn run(args: &AutotuneArgs) -> Result<(), CliError> {
     let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
-    let done = match load(arguments) {
+    let done = match load(args) {
         Ok((model, config)) => child::run(&model, &config, input, output),
         Err(error) => child::report_failure(output, &error.to_string()),
     };
@@ -30,7 +54,7 @@ pub(super) fn command(
 ) -> Command {
     let Candidate { library, execution } = candidate;
     // If the path of this binary is unknown, starting the process fails and the error is reported.
-    let mut command = Command::new(std::env::current_exe().unwrap_or_default());
+    let mut command = process::command(&process::own_binary().unwrap_or_default());
     command.arg("autotune").arg("--library").arg(library);
     command.args(["--provider", execution.provider.as_str()]);
     command.args(["--precision", execution.precision.as_str()]);
@@ -42,9 +66,9 @@ pub(super) fn command(
     command
 }
 
-fn load(arguments: &Autotune) -> Result<(Arc<Model>, ExecutionConfig), Box<dyn std::error::Error>> {
-    let model = Catalog::open(arguments.models_dir.as_deref()).find(&arguments.model)?;
-    let runtime = Runtime::load(&arguments.library)?;
-    let execution = Execution { provider: arguments.provider, precision: arguments.precision };
-    Ok((model, ExecutionConfig { runtime, execution, threads: arguments.threads }))
+fn load(args: &AutotuneArgs) -> Result<(Arc<Model>, ExecutionConfig), Box<dyn std::error::Error>> {
+    let model = Catalog::open(args.models_dir.as_deref()).find(&args.model)?;
+    let runtime = Runtime::load(&args.library)?;
+    let execution = Execution { provider: args.provider, precision: args.precision };
+    Ok((model, ExecutionConfig { runtime, execution, threads: args.threads }))
 }

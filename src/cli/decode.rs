@@ -1,26 +1,47 @@
-//! `stemwire decode`: the child process that decodes an upload.
+//! `stemwire decode` (hidden): the child process that decodes an upload.
 
-use super::args::Decode;
+use std::path::PathBuf;
+
+use clap::Args;
+
 use super::error::CliError;
 use crate::audio::Hertz;
 use crate::decode::Input;
 use crate::proto::reason::Category;
-use crate::separation::decoder::child;
-use crate::separation::decoder::child::DecodeJob;
+use crate::separation::decoder::child::{self, DecodeJob};
 use crate::session::settings::RawPcm;
 
+#[derive(Debug, Args)]
+pub(super) struct DecodeArgs {
+    /// File of the upload
+    #[arg(long)]
+    upload: PathBuf,
+    /// Sample rate of the output
+    #[arg(long)]
+    rate: u32,
+    /// Address space limit in bytes
+    #[arg(long)]
+    memory: u64,
+    /// Processor time limit in seconds
+    #[arg(long)]
+    processor_time: u64,
+    /// Form of the upload if it is raw PCM
+    #[arg(long)]
+    raw: Option<RawPcm>,
+}
+
 /// Decodes until the upload ends.
-pub(super) fn run(arguments: &Decode) -> Result<(), CliError> {
-    let input = match arguments.raw {
+pub(super) fn run(args: &DecodeArgs) -> Result<(), CliError> {
+    let input = match args.raw {
         None => Input::Container,
         Some(RawPcm { encoding, rate, channels }) => Input::Raw { encoding, rate, channels },
     };
     let job = DecodeJob {
-        upload: &arguments.upload,
+        upload: &args.upload,
         input,
-        rate: Hertz(arguments.rate),
-        memory: arguments.memory,
-        processor_time_s: arguments.processor_time,
+        rate: Hertz(args.rate),
+        memory: args.memory,
+        processor_time_s: args.processor_time,
     };
     child::run(&job).map_err(|error| CliError::plain(Category::Other, error.to_string()))
 }

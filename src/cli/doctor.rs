@@ -1,162 +1,187 @@
-//! `stemwire doctor`: whether everything is in place, and what to do where it is not.
+//! `stemwire doctor`: checks the installation and names a remedy for each fault.
 
-use std::fmt::Write as _;
 use std::fs;
-use std::net::TcpListener;
-use std::path::Path;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use super::args::Doctor;
+use clap::Args;
+
+use super::engine_args::EngineArgs;
 use super::error::CliError;
+use super::output::write;
 use super::providers::{SelectionLimits, select_from};
-use super::runtime::write;
 use super::setup;
 use crate::engine::ProviderSelection;
 use crate::engine::limits::TimeLimits;
+use crate::engine::pool::Pool;
 use crate::engine::provider::selection::{ModelsToSelect, SelectedExecution, SelectionOutcome};
 use crate::engine::runtime::locate::LibraryOrigin;
 use crate::files;
 use crate::model::{Catalog, Model};
+use crate::process;
 use crate::proto::reason::Category;
 
-/// Below this a session of an hour may not fit.
-const LITTLE_DISK: u64 = 4 << 30;
+/// Free space below which a session of an hour may not fit, in bytes.
+const LOW_DISK_SPACE: u64 = 4 << 30;
 
-/// What was found of one thing.
-enum Finding {
-    Good(String),
-    Bad { what: String, remedy: String },
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Address that the server would listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000", env = "STEMWIRE_LISTEN")]
+    listen: SocketAddr,
+    /// Folder for sessions [default: the user's data folder]
+    #[arg(long, value_name = "DIR", env = "STEMWIRE_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    engine: EngineArgs,
 }
 
-pub(super) fn run(arguments: &Doctor) -> Result<(), CliError> {
+/// Runs every check and prints the findings.
+pub(super) fn run(args: &DoctorArgs) -> Result<(), CliError> {
     let mut findings = Vec::new();
-    let threads = setup::pool_config(&arguments.engine)?.threads_per_worker;
-    let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
-    let providers = check_runtime(arguments, threads, &catalog, &mut findings);
-    check_models(arguments, &catalog, providers, &mut findings);
-    check_decoder(&mut findings);
-    check_disk(arguments, &mut findings);
-    check_port(arguments, &mut findings);
-    let mut report = String::new();
-    let mut faults = 0;
-    for finding in findings {
-        let written = match finding {
-            Finding::Good(what) => writeln!(report, "good  {what}"),
-            Finding::Bad { what, remedy } => {
-                faults += 1;
-                writeln!(report, "BAD   {what}\n      remedy: {remedy}")
-            }
-        };
-        written.map_err(|error| CliError::plain(Category::Other, error.to_string()))?;
-    }
-    write(&report)?;
-    match faults {
+    let threads = setup::pool_config(&args.engine)?.threads_per_worker;
+    let catalog = setup::catalog(args.engine.models_dir.as_deref());
+    let providers = check_runtime(args, threads, &catalog, &mut findings);
+    check_models(args, &catalog, providers, &mut findings);
+    findings.push(check_decoder());
+    findings.push(check_disk(args));
+    findings.push(check_port(args.listen));
+    let text: Vec<String> = findings.iter().map(Finding::to_string).collect();
+    write(&text.concat())?;
+    match findings.iter().filter(|finding| finding.remedy.is_some()).count() {
         0 => Ok(()),
-        1 => Err(CliError::plain(Category::Other, "one thing is not in place")),
-        _ => Err(CliError::plain(Category::Other, format!("{faults} things are not in place"))),
+        1 => Err(CliError::plain(Category::Other, "1 check failed")),
+        failed => Err(CliError::plain(Category::Other, format!("{failed} checks failed"))),
     }
 }
 
-fn bad(what: impl ToString, remedy: impl Into<String>) -> Finding {
-    Finding::Bad { what: what.to_string(), remedy: remedy.into() }
+/// The result of a check.
+struct Finding {
+    text: String,
+    /// What to do if the check failed.
+    remedy: Option<String>,
 }
 
+impl Finding {
+    fn good(text: impl Into<String>) -> Finding {
+        Finding { text: text.into(), remedy: None }
+    }
+
+    fn bad(text: impl ToString, remedy: impl Into<String>) -> Finding {
+        Finding { text: text.to_string(), remedy: Some(remedy.into()) }
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.remedy {
+            None => writeln!(f, "good  {}", self.text),
+            Some(remedy) => writeln!(f, "BAD   {}\n      remedy: {remedy}", self.text),
+        }
+    }
+}
+
+/// Selects providers and loads ONNX Runtime, as the server does.
 fn check_runtime(
-    arguments: &Doctor,
+    args: &DoctorArgs,
     threads: usize,
     catalog: &Catalog,
     findings: &mut Vec<Finding>,
 ) -> Option<ProviderSelection> {
-    let search = setup::search(arguments.engine.runtime.as_deref());
-    let chosen = match search.libraries() {
-        Ok(libraries) => {
-            let models =
-                ModelsToSelect { preferred: catalog.models().to_vec(), others: Vec::new() };
-            let limits = SelectionLimits::default();
-            select_from(&arguments.engine, threads, limits, &search, &libraries, &models)
-        }
-        Err(error) => Err(error),
-    };
-    match chosen {
+    let search = setup::search(args.engine.runtime.as_deref());
+    let selected = search.libraries().and_then(|libraries| {
+        let models = ModelsToSelect { preferred: catalog.models().to_vec(), others: Vec::new() };
+        let limits = SelectionLimits::default();
+        select_from(&args.engine, threads, limits, &search, &libraries, &models)
+    });
+    match selected {
         Ok(SelectionOutcome { providers, .. }) => {
             let runtime = providers.runtime();
-            let path = runtime.path();
             let origin = search.find().map_or(LibraryOrigin::Cache, |found| found.origin);
-            let place = path.display();
-            findings.push(Finding::Good(format!("{} at {place} ({origin})", runtime.name())));
+            let path = runtime.path().display();
+            findings.push(Finding::good(format!("{} at {path} ({origin})", runtime.name())));
             Some(providers)
         }
         Err(error) => {
-            findings.push(bad(&error, error.remedy()));
+            findings.push(Finding::bad(&error, error.remedy()));
             None
         }
     }
 }
 
+/// Loads each model and separates with it.
 fn check_models(
-    arguments: &Doctor,
+    args: &DoctorArgs,
     catalog: &Catalog,
     providers: Option<ProviderSelection>,
     findings: &mut Vec<Finding>,
 ) {
     for fault in catalog.faults() {
-        findings.push(bad(fault, "mend the card, or remove its folder"));
+        findings.push(Finding::bad(fault, "Correct the card, or remove its folder."));
     }
     let Some(providers) = providers else { return };
-    let pool = match setup::pool(&arguments.engine, TimeLimits::default(), providers) {
-        Ok(pool) => pool,
-        Err(_) => return findings.push(bad("the system gives no threads", "lower --threads")),
-    };
-    let check = |model: &Arc<Model>| {
-        let card = model.card();
-        // The first segment touches the memory, the second shows the speed.
-        match pool.warm_up(model).and_then(|_| pool.warm_up(model)) {
-            Ok(time) => {
-                let audio = card.segment.duration(card.sample_rate).as_secs_f64();
-                let factor = audio * (1.0 - card.overlap) / time.as_secs_f64();
-                let SelectedExecution { execution, reason, results } =
-                    pool.providers().for_model(model);
-                let works = format!("model {} works, {factor:.1}× real time", card.name);
-                let measured: String =
-                    results.iter().map(|result| format!("\n      measured {result}")).collect();
-                Finding::Good(format!("{works}, on {execution}: {reason}{measured}"))
-            }
-            Err(error) => bad(error, "install the model again"),
+    match setup::pool(&args.engine, TimeLimits::default(), providers) {
+        Ok(pool) => {
+            findings.extend(catalog.models().iter().map(|model| check_model(&pool, model)));
         }
-    };
-    findings.extend(catalog.models().iter().map(check));
+        Err(_) => findings.push(Finding::bad("cannot start threads", "Lower --threads.")),
+    }
 }
 
-fn check_decoder(findings: &mut Vec<Finding>) {
-    let called = std::env::current_exe().and_then(|binary| {
+fn check_model(pool: &Pool, model: &Arc<Model>) -> Finding {
+    let card = model.card();
+    // The first segment allocates memory, the second shows the speed.
+    match pool.warm_up(model).and_then(|_| pool.warm_up(model)) {
+        Ok(time) => {
+            let audio = card.segment.duration(card.sample_rate).as_secs_f64();
+            let factor = audio * (1.0 - card.overlap) / time.as_secs_f64();
+            let SelectedExecution { execution, reason, results } =
+                pool.providers().for_model(model);
+            let works = format!("model {} works, {factor:.1}× real time", card.name);
+            let measured: String =
+                results.iter().map(|result| format!("\n      measured {result}")).collect();
+            Finding::good(format!("{works}, on {execution}: {reason}{measured}"))
+        }
+        Err(error) => Finding::bad(error, "Install the model again."),
+    }
+}
+
+fn check_decoder() -> Finding {
+    let started = process::own_binary().and_then(|binary| {
         Command::new(binary).args(["decode", "--help"]).stdout(Stdio::null()).status()
     });
-    findings.push(match called {
-        Ok(status) if status.success() => Finding::Good("decoders can be started".into()),
-        Ok(status) => bad(format!("a decoder ends with {status}"), "install the binary again"),
-        Err(error) => {
-            bad(format!("no decoder can be started: {error}"), "see that the binary may be run")
+    match started {
+        Ok(status) if status.success() => Finding::good("the decoder starts"),
+        Ok(status) => {
+            Finding::bad(format!("the decoder ends with {status}"), "Install the binary again.")
         }
-    });
+        Err(error) => {
+            let remedy = "Check that the binary is executable.";
+            Finding::bad(format!("the decoder does not start: {error}"), remedy)
+        }
+    }
 }
 
-fn check_disk(arguments: &Doctor, findings: &mut Vec<Finding>) {
-    let Some(folder) = arguments.data_dir.clone().or_else(setup::default_data_dir) else {
-        return findings.push(bad("the system names no data folder", "name one with --data-dir"));
+fn check_disk(args: &DoctorArgs) -> Finding {
+    let Some(folder) = args.data_dir.clone().or_else(setup::default_data_dir) else {
+        let cause = "the system has no folder for user data";
+        return Finding::bad(cause, "Name a folder with --data-dir.");
     };
-    if let Err(error) = check_writable(&folder) {
-        let what = format!("{} cannot be written: {error}", folder.display());
-        return findings.push(bad(what, "name another folder with --data-dir"));
-    }
     let place = folder.display();
-    findings.push(match files::free_bytes(&folder) {
-        Some(free) if free < LITTLE_DISK => {
-            bad(format!("only {} MB are free at {place}", free >> 20), "make room")
+    if let Err(error) = check_writable(&folder) {
+        let cause = format!("{place} cannot be written: {error}");
+        return Finding::bad(cause, "Name another folder with --data-dir.");
+    }
+    match files::free_bytes(&folder) {
+        Some(free) if free < LOW_DISK_SPACE => {
+            let cause = format!("only {} MB are free at {place}", free >> 20);
+            Finding::bad(cause, "Free space on this disk.")
         }
-        Some(free) => Finding::Good(format!("{} GB are free at {place}", free >> 30)),
-        None => Finding::Good(format!("{place} can be written")),
-    });
+        Some(free) => Finding::good(format!("{} GB are free at {place}", free >> 30)),
+        None => Finding::good(format!("{place} can be written")),
+    }
 }
 
 fn check_writable(folder: &Path) -> std::io::Result<()> {
@@ -164,13 +189,12 @@ fn check_writable(folder: &Path) -> std::io::Result<()> {
     tempfile::tempfile_in(folder).map(|_| ())
 }
 
-fn check_port(arguments: &Doctor, findings: &mut Vec<Finding>) {
-    let address = arguments.listen;
-    findings.push(match TcpListener::bind(address) {
-        Ok(_) => Finding::Good(format!("{address} is free for the server")),
+fn check_port(address: SocketAddr) -> Finding {
+    match TcpListener::bind(address) {
+        Ok(_) => Finding::good(format!("{address} is free for the server")),
         Err(error) => {
-            let what = format!("{address} is not free: {error}");
-            bad(what, "end who has it, which may be a stemwire server, or take another --listen")
+            let remedy = "Choose another --listen address, or stop the process that uses it.";
+            Finding::bad(format!("{address} is not free: {error}"), remedy)
         }
-    });
+    }
 }

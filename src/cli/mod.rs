@@ -1,12 +1,15 @@
-//! The command line. What was typed is in [`args`], what it means in each command's file.
+//! The command line. A file or folder per command: its arguments as typed, what they mean, and the run.
+//!
+//! [`arguments`] has the commands, [`engine_args`] and [`setup`] what several of them share, [`error`] the exit codes.
 
-mod args;
+mod arguments;
 mod autotune;
 mod decode;
 mod doctor;
+mod engine_args;
 mod error;
-mod export;
 mod models;
+mod output;
 mod providers;
 mod runtime;
 mod score;
@@ -17,27 +20,24 @@ mod setup;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
-use args::{Arguments, Command};
-#[cfg(feature = "fuzzing")]
-pub(crate) use export::is_finished;
+use arguments::{Arguments, Command};
 
 /// Runs the command that was typed.
 pub fn run() -> ExitCode {
-    let arguments = Arguments::parse();
-    let quiet = !matches!(arguments.command, Command::Serve(_));
-    log(if quiet { "error" } else { "info" });
+    let arguments = Arguments::parse_and_check();
+    let level = if matches!(arguments.command, Command::Serve(_)) { "info" } else { "error" };
+    start_log(level);
     let result = match &arguments.command {
-        Command::Serve(serve) => serve::run(serve),
-        Command::Separate(separate) => separate::run(separate),
-        Command::Score(score) => score::run(score),
-        Command::Models(models) => models::run(models),
-        Command::Runtime(runtime) => runtime::run(runtime),
-        Command::Doctor(doctor) => doctor::run(doctor),
-        Command::Decode(decode) => decode::run(decode),
-        Command::Autotune(autotune) => autotune::run(autotune),
+        Command::Serve(args) => serve::run(args),
+        Command::Separate(args) => separate::run(args),
+        Command::Score(args) => score::run(args),
+        Command::Models(args) => models::run(args),
+        Command::Runtime(args) => runtime::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Decode(args) => decode::run(args),
+        Command::Autotune(args) => autotune::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -48,12 +48,12 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Logs to standard error: what `STEMWIRE_LOG` says, else this level.
-fn log(default: &str) {
+/// Logs to standard error: as `STEMWIRE_LOG` filters, by default from this level.
+fn start_log(level: &str) {
     let filter = EnvFilter::try_from_env("STEMWIRE_LOG").unwrap_or_else(|_| {
-        // The inference library's own messages are of use to its developers: what fails is told by who asked for
-        // it, and an engine that was asked to stop has not failed.
-        EnvFilter::new(format!("{default},ort=off"))
+        // ONNX Runtime's own messages are for its developers: errors of calls are reported by their callers, and an
+        // engine that was stopped has not failed.
+        EnvFilter::new(format!("{level},ort=off"))
     });
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()

@@ -1,13 +1,14 @@
-//! `stemwire models`.
+//! `stemwire models`: lists, downloads, imports, verifies and removes models.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use clap::builder::FalseyValueParser;
+use clap::{Args, Subcommand};
+use indicatif::HumanBytes;
 
-use super::args::{Models, ModelsCommand, ModelsFolder};
 use super::error::CliError;
-use super::runtime::write;
+use super::output::{download_bar, write};
 use super::setup;
 use crate::audio::StemName;
 use crate::model::registry;
@@ -17,26 +18,70 @@ use crate::model::registry::pull::{DownloadStep, pull};
 use crate::model::{Model, ModelCard, ModelName};
 use crate::proto::reason::Category;
 
-pub(super) fn run(arguments: &Models) -> Result<(), CliError> {
-    match &arguments.command {
-        ModelsCommand::List { folder } => list(folder),
-        ModelsCommand::Pull { name, mirror, offline, folder } => {
-            download(name, mirror.as_deref(), *offline, folder)
-        }
-        ModelsCommand::Import { name, paths, allow_unverified, graph, folder } => {
-            let published = PublishedModel::find(name.as_str()).ok();
-            let how = ImportRequest {
-                name,
-                published: published.as_ref(),
-                paths,
-                allow_unverified: *allow_unverified,
-                graph: graph.as_deref(),
-            };
-            take(&how, folder)
-        }
-        ModelsCommand::Verify { folder } => verify(folder),
-        ModelsCommand::Remove { name, folder } => remove(name, folder),
-    }
+#[derive(Debug, Args)]
+pub(super) struct ModelsArgs {
+    #[command(subcommand)]
+    command: ModelsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ModelsCommand {
+    /// List installed and published models
+    List {
+        #[command(flatten)]
+        folder: ModelsFolder,
+    },
+    /// Download a published model, or resume its download
+    Pull {
+        /// Name of the model
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Server that has the files under the same paths as the authors' server
+        #[arg(long, value_name = "URL", env = "STEMWIRE_MODELS_MIRROR")]
+        mirror: Option<String>,
+        /// Never use the network
+        #[arg(long, env = "STEMWIRE_OFFLINE", value_parser = FalseyValueParser::new())]
+        offline: bool,
+        #[command(flatten)]
+        folder: ModelsFolder,
+    },
+    /// Import a published model or a fine-tuned one from local files
+    Import {
+        /// Name of the published model, or a new name for a fine-tuned one
+        #[arg(value_name = "NAME")]
+        name: ModelName,
+        /// Files of the model, or folders that contain them
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// Accept files that no published hash verifies; results are marked as not verified
+        #[arg(long)]
+        allow_unverified: bool,
+        /// Graph from models/tools/make_graph.py, for a network that is not built in
+        #[arg(long, value_name = "FILE", requires = "allow_unverified")]
+        graph: Option<PathBuf>,
+        #[command(flatten)]
+        folder: ModelsFolder,
+    },
+    /// Verify the files of all installed models
+    Verify {
+        #[command(flatten)]
+        folder: ModelsFolder,
+    },
+    /// Remove a model
+    Remove {
+        /// Name of the model
+        #[arg(value_name = "NAME")]
+        name: String,
+        #[command(flatten)]
+        folder: ModelsFolder,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ModelsFolder {
+    /// Folder of installed models [default: models in the user's data folder]
+    #[arg(long, value_name = "DIR", env = "STEMWIRE_MODELS_DIR")]
+    models_dir: Option<PathBuf>,
 }
 
 impl ModelsFolder {
@@ -45,23 +90,45 @@ impl ModelsFolder {
     }
 }
 
+pub(super) fn run(args: &ModelsArgs) -> Result<(), CliError> {
+    match &args.command {
+        ModelsCommand::List { folder } => list(folder),
+        ModelsCommand::Pull { name, mirror, offline, folder } => {
+            download(name, mirror.as_deref(), *offline, folder)
+        }
+        ModelsCommand::Import { name, paths, allow_unverified, graph, folder } => {
+            let published = PublishedModel::find(name.as_str()).ok();
+            let request = ImportRequest {
+                name,
+                published: published.as_ref(),
+                paths,
+                allow_unverified: *allow_unverified,
+                graph: graph.as_deref(),
+            };
+            import_files(&request, folder)
+        }
+        ModelsCommand::Verify { folder } => verify(folder),
+        ModelsCommand::Remove { name, folder } => remove(name, folder),
+    }
+}
+
 fn list(folder: &ModelsFolder) -> Result<(), CliError> {
     let catalog = setup::catalog(folder.models_dir.as_deref());
     let mut text = String::new();
     for model in catalog.models() {
-        text += &described(model.card(), &state(model));
+        text += &entry(model.card(), &state(model));
     }
     let models = folder.path().ok();
     for published in PublishedModel::all() {
         if catalog.models().iter().all(|model| model.card().name != published.card.name) {
-            text += &described(&published.card, &missing(&published, models.as_deref()));
+            text += &entry(&published.card, &missing(&published, models.as_deref()));
         }
     }
     write(&text)
 }
 
-/// What there is to know of a model, which is in the state that `state` tells of.
-fn described(card: &ModelCard, state: &str) -> String {
+/// The lines of a model in the list.
+fn entry(card: &ModelCard, state: &str) -> String {
     let stems: Vec<_> = card.stems.iter().map(StemName::as_str).collect();
     let seconds = card.segment.duration(card.sample_rate).as_secs_f64();
     let mut text = String::new();
@@ -105,62 +172,57 @@ fn download(
     let published = PublishedModel::find(name)?;
     if offline {
         let cause = format!("model {name} is not downloaded: --offline forbids it");
-        let remedy = "leave --offline and STEMWIRE_OFFLINE out, or use `stemwire models import`";
+        let remedy = "Remove --offline and STEMWIRE_OFFLINE, or use `stemwire models import`.";
         return Err(CliError::new(Category::Usage, cause, remedy));
     }
     let models = folder.path()?;
     eprintln!("{name}: licence of the weights: {}", published.card.licence);
-    with_bar(|progress| pull(&published, mirror, &models, progress))?;
+    with_progress(|progress| pull(&published, mirror, &models, progress))?;
     write(&format!("{name} is installed in {}\n", published.folder(&models).display()))
 }
 
-fn take(how: &ImportRequest<'_>, folder: &ModelsFolder) -> Result<(), CliError> {
+fn import_files(request: &ImportRequest<'_>, folder: &ModelsFolder) -> Result<(), CliError> {
     let models = folder.path()?;
-    let imported = with_bar(|progress| import(how, &models, progress))?;
-    let place = models.join(how.name.as_str());
+    let imported = with_progress(|progress| import(request, &models, progress))?;
+    let (name, place) = (request.name, models.join(request.name.as_str()));
     let place = place.display();
     match imported {
         ImportOutcome::Verified => {
-            let text = "its files are those that its authors publish";
-            write(&format!("{} is installed in {place}: {text}\n", how.name))
+            write(&format!("{name} is installed in {place}, verified: the authors' own files\n"))
         }
         ImportOutcome::Unverified => {
-            warn_unverified(how.name);
-            write(&format!("{} is installed in {place}, NOT VERIFIED\n", how.name))
+            eprintln!(
+                "WARNING: the files of {name} match no published hash. Every result of this model is marked as not \
+                 verified."
+            );
+            write(&format!("{name} is installed in {place}, NOT VERIFIED\n"))
         }
     }
 }
 
-fn warn_unverified(name: &ModelName) {
-    eprintln!(
-        "WARNING: nobody vouches for the files of {name}: they are not known to be their authors' \
-         own. Every answer of this model will say so."
-    );
-}
-
 fn verify(folder: &ModelsFolder) -> Result<(), CliError> {
     let catalog = setup::catalog(folder.models_dir.as_deref());
-    let mut bad: Vec<CliError> = Vec::new();
+    let mut errors: Vec<CliError> = Vec::new();
     for model in catalog.models() {
         let name = &model.card().name;
         match registry::verify(model) {
             Ok(()) => {
                 let hash = model.card().weights_hash();
-                let what = if model.is_verified() { "good" } else { "good, NOT VERIFIED" };
-                write(&format!("{name:16} {what}, sha256 {hash}\n"))?;
+                let state = if model.is_verified() { "good" } else { "good, NOT VERIFIED" };
+                write(&format!("{name:16} {state}, sha256 {hash}\n"))?;
             }
             Err(error) => {
                 write(&format!("{name:16} BAD: {error}\n"))?;
-                bad.push(error.into());
+                errors.push(error.into());
             }
         }
     }
-    match (bad.len(), catalog.faults().len()) {
+    match (errors.len(), catalog.faults().len()) {
         (0, 0) => Ok(()),
-        (1, 0) => Err(bad.remove(0)),
+        (1, 0) => Err(errors.remove(0)),
         (bad, faults) => {
-            let cause = format!("{} models are not what they must be", bad + faults);
-            Err(CliError::new(Category::Engine, cause, "remove them and install them again"))
+            let cause = format!("{} models are damaged or have a broken card", bad + faults);
+            Err(CliError::new(Category::Engine, cause, "Remove them and install them again."))
         }
     }
 }
@@ -169,18 +231,14 @@ fn remove(name: &str, folder: &ModelsFolder) -> Result<(), CliError> {
     let models = folder.path()?;
     let catalog = setup::catalog(folder.models_dir.as_deref());
     let removed = registry::remove(name, catalog.find(name).ok().as_deref(), &models)?;
-    write(&format!("{name} is removed: {}\n", removed.display()))
+    write(&format!("removed {name} from {}\n", removed.display()))
 }
 
-/// Shows how far `work` is.
-fn with_bar<T, E>(
+/// Shows the progress of `work`.
+fn with_progress<T, E>(
     work: impl FnOnce(&mut dyn FnMut(DownloadStep<'_>)) -> Result<T, E>,
 ) -> Result<T, E> {
-    let bar = ProgressBar::new(0);
-    let style = "{msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec}";
-    bar.set_style(
-        ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
+    let bar = download_bar(0);
     let result = work(&mut |step| match step {
         DownloadStep::Fetching { file, bytes, total } => {
             bar.set_message(file.to_owned());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::EngineArgs;
+use super::engine_args::EngineArgs;
 use super::error::CliError;
 use super::{autotune, setup};
 use crate::engine::autotune::ProviderRequest;

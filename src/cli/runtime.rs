@@ -1,24 +1,41 @@
-//! `stemwire runtime`.
+//! `stemwire runtime`: lists and installs builds of ONNX Runtime.
 
-use std::io::Write;
+use std::path::{Path, PathBuf};
 
-use super::args::{RuntimeAction, RuntimeCommand};
+use clap::{Args, Subcommand};
+
 use super::error::CliError;
+use super::output::write;
 use super::setup;
-use crate::engine::Runtime;
 use crate::engine::runtime::locate::installed;
 use crate::engine::runtime::wheel::Wheel;
-use crate::proto::reason::Category;
+use crate::engine::{Provider, Runtime};
 
-pub(super) fn run(arguments: &RuntimeCommand) -> Result<(), CliError> {
-    match &arguments.command {
-        RuntimeAction::List => list(),
-        RuntimeAction::Install { provider, from } => {
-            let search = setup::search(None);
-            let path = setup::install_with_bar(*provider, from.as_deref(), &search)?;
-            let runtime = Runtime::load(&path)?;
-            write(&format!("{} loads from {}\n", runtime.name(), path.display()))
-        }
+#[derive(Debug, Args)]
+pub(super) struct RuntimeArgs {
+    #[command(subcommand)]
+    command: RuntimeCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum RuntimeCommand {
+    /// List the builds for this machine, and the libraries that are found
+    List,
+    /// Install ONNX Runtime into the user's cache folder
+    Install {
+        /// Execution provider: cpu, openvino or cuda
+        #[arg(default_value_t = Provider::Cpu)]
+        provider: Provider,
+        /// The published wheel, instead of a download with pip
+        #[arg(long, value_name = "FILE")]
+        from: Option<PathBuf>,
+    },
+}
+
+pub(super) fn run(args: &RuntimeArgs) -> Result<(), CliError> {
+    match &args.command {
+        RuntimeCommand::List => list(),
+        RuntimeCommand::Install { provider, from } => install(*provider, from.as_deref()),
     }
 }
 
@@ -26,10 +43,10 @@ fn list() -> Result<(), CliError> {
     let search = setup::search(None);
     let mut text = String::new();
     for wheel in Wheel::for_this_machine() {
-        let here = search.cache.as_deref().map(|cache| installed(cache, wheel.provider));
-        let state = match here.and_then(|folders| folders.into_iter().next()) {
+        let folders = search.cache.as_deref().map(|cache| installed(cache, wheel.provider));
+        let state = match folders.and_then(|folders| folders.into_iter().next()) {
             Some(folder) => format!("installed in {}", folder.display()),
-            None => format!("not installed, {} MB to fetch", wheel.bytes / 1_000_000),
+            None => format!("not installed, {} MB to download", wheel.bytes / 1_000_000),
         };
         text += &format!("{:9} {} {}: {state}\n", wheel.provider, wheel.package, wheel.version);
     }
@@ -46,9 +63,8 @@ fn list() -> Result<(), CliError> {
     write(&text)
 }
 
-/// Prints to standard output.
-pub(super) fn write(text: &str) -> Result<(), CliError> {
-    std::io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|error| CliError::plain(Category::Disk, format!("standard output: {error}")))
+fn install(provider: Provider, from: Option<&Path>) -> Result<(), CliError> {
+    let path = setup::install(provider, from, &setup::search(None))?;
+    let runtime = Runtime::load(&path)?;
+    write(&format!("{} loads from {}\n", runtime.name(), path.display()))
 }

@@ -1,4 +1,4 @@
-//! `stemwire score`: how near stems come to the true ones.
+//! `stemwire score`: compares stems with reference stems.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -7,37 +7,36 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::error::CliError;
-use super::runtime::write;
+use super::output::write;
 use crate::audio::{Hertz, StemName, Stereo};
 use crate::decode::track::{TrackError, TrackReader};
 use crate::decode::{Complete, DecodeLimits, Input};
 use crate::dsp::Score;
 use crate::proto::reason::Category;
 
-/// What was typed.
 #[derive(Debug, Args)]
 pub(super) struct ScoreArgs {
-    /// Folder with the stems, one audio file each, named after them
+    /// Folder of the stems: one audio file for each, named after it
     #[arg(value_name = "STEMS")]
     stems: PathBuf,
-    /// Folder with the true ones
+    /// Folder of the reference stems
     #[arg(value_name = "TRUTH")]
     truth: PathBuf,
 }
 
-/// Compares every stem that is in both folders.
-pub(super) fn run(arguments: &ScoreArgs) -> Result<(), CliError> {
-    let (stems, truth) = (files(&arguments.stems)?, files(&arguments.truth)?);
+/// Prints SDR and SI-SDR of each stem that is in both folders.
+pub(super) fn run(args: &ScoreArgs) -> Result<(), CliError> {
+    let (stems, truth) = (files(&args.stems)?, files(&args.truth)?);
     let mut report = format!("{:<14} {:>8} {:>8}   in dB\n", "stem", "SDR", "SI-SDR");
     let mut compared = 0;
     for (name, true_file) in &truth {
         let Some((_, file)) = stems.iter().find(|(stem, _)| stem == name) else {
-            eprintln!("note: {} has no {name}", arguments.stems.display());
+            eprintln!("note: {} has no {name}", args.stems.display());
             continue;
         };
         let score = compare(file, true_file)?;
         let line = if score.is_silent() {
-            format!("{name:<14} {:>8} {:>8}   (true stem is silent)", "–", "–")
+            format!("{name:<14} {:>8} {:>8}   (reference is silent)", "–", "–")
         } else {
             format!("{name:<14} {:>8.2} {:>8.2}", score.sdr(), score.si_sdr())
         };
@@ -46,16 +45,10 @@ pub(super) fn run(arguments: &ScoreArgs) -> Result<(), CliError> {
         compared += 1;
     }
     if compared == 0 {
-        let cause = format!(
-            "no stem is in both {} and {}",
-            arguments.stems.display(),
-            arguments.truth.display()
-        );
-        return Err(CliError::new(
-            Category::Input,
-            cause,
-            "give folders with files named after their stems, such as vocals.wav",
-        ));
+        let (stems, truth) = (args.stems.display(), args.truth.display());
+        let cause = format!("no stem is in both {stems} and {truth}");
+        let remedy = "Name folders with files named after their stems, such as vocals.wav.";
+        return Err(CliError::new(Category::Input, cause, remedy));
     }
     write(&report)
 }
@@ -64,7 +57,7 @@ pub(super) fn run(arguments: &ScoreArgs) -> Result<(), CliError> {
 fn files(folder: &Path) -> Result<Vec<(StemName, PathBuf)>, CliError> {
     let unreadable = |error: std::io::Error| {
         let cause = format!("cannot read {}: {error}", folder.display());
-        CliError::new(Category::Input, cause, "name a folder with one audio file a stem")
+        CliError::new(Category::Input, cause, "Name a folder with one audio file for each stem.")
     };
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
@@ -80,65 +73,60 @@ fn files(folder: &Path) -> Result<Vec<(StemName, PathBuf)>, CliError> {
     Ok(found)
 }
 
-/// Both are brought to the rate of the true stem.
-fn compare(file: &Path, truth: &Path) -> Result<Score, CliError> {
-    let rate = open(truth, None)?.source().rate;
-    let (mut truth_track, mut track) = (open(truth, Some(rate))?, open(file, Some(rate))?);
+/// Compares a stem with its reference, at the rate of the reference.
+fn compare(stem: &Path, reference: &Path) -> Result<Score, CliError> {
+    let rate = open(reference, USUAL_RATE)?.source().rate;
+    let mut reference = StemTrack::open(reference, rate)?;
+    let mut stem = StemTrack::open(stem, rate)?;
     let mut score = Score::default();
-    let (mut expected, mut found) = (Stereo::new(), Stereo::new());
     loop {
-        let (more_expected, more_found) =
-            (fill(&mut expected, &mut truth_track, truth)?, fill(&mut found, &mut track, file)?);
-        let count = match (more_expected, more_found) {
-            (false, false) => {
-                score.add(&expected, &found);
-                return Ok(score);
-            }
-            // Behind the end of one there is only the other.
-            (false, true) => found.len(),
-            (true, false) => expected.len(),
-            (true, true) => expected.len().min(found.len()),
+        let count = match (reference.fill()?, stem.fill()?) {
+            (false, false) => return Ok(score),
+            // After the end of one, the other is compared with silence.
+            (false, true) => stem.pending.len(),
+            (true, false) => reference.pending.len(),
+            (true, true) => reference.pending.len().min(stem.pending.len()),
         };
-        score.add(&expected.take_front(count), &found.take_front(count));
+        score.add(&reference.pending.take_front(count), &stem.pending.take_front(count));
     }
 }
 
-/// Reads a block where there is none; answers whether there was one.
-fn fill(held: &mut Stereo, track: &mut TrackReader, path: &Path) -> Result<bool, CliError> {
-    if !held.is_empty() {
-        return Ok(true);
+/// A rate at which every file opens.
+const USUAL_RATE: Hertz = Hertz(44_100);
+
+/// A file as it is decoded.
+struct StemTrack<'a> {
+    path: &'a Path,
+    track: TrackReader,
+    /// Decoded frames that have not been compared.
+    pending: Stereo,
+}
+
+impl StemTrack<'_> {
+    fn open(path: &Path, rate: Hertz) -> Result<StemTrack<'_>, CliError> {
+        Ok(StemTrack { path, track: open(path, rate)?, pending: Stereo::new() })
     }
-    match track.next_block().map_err(|error| undecoded(path, &error))? {
-        Some(block) => {
-            held.extend(&block);
-            Ok(true)
+
+    /// Decodes the next block if no frames are pending. Returns whether there are frames.
+    fn fill(&mut self) -> Result<bool, CliError> {
+        if self.pending.is_empty()
+            && let Some(block) =
+                self.track.next_block().map_err(|error| undecoded(self.path, &error))?
+        {
+            self.pending.extend(&block);
         }
-        None => Ok(false),
+        Ok(!self.pending.is_empty())
     }
 }
 
-/// Opens a file at a rate, or at its own.
-fn open(path: &Path, rate: Option<Hertz>) -> Result<TrackReader, CliError> {
-    let open = |rate| {
-        let file = File::open(path).map_err(|error| {
-            let cause = format!("cannot read {}: {error}", path.display());
-            CliError::new(Category::Input, cause, "see that the file is there and may be read")
-        })?;
-        TrackReader::open(
-            Box::new(Complete(file)),
-            &Input::Container,
-            &DecodeLimits::default(),
-            rate,
-        )
+fn open(path: &Path, rate: Hertz) -> Result<TrackReader, CliError> {
+    let file = File::open(path).map_err(|error| {
+        let cause = format!("cannot read {}: {error}", path.display());
+        CliError::new(Category::Input, cause, "Check that the file exists and can be read.")
+    })?;
+    let (upload, limits) = (Box::new(Complete(file)), DecodeLimits::default());
+    TrackReader::open(upload, &Input::Container, &limits, rate)
         .map_err(|error| undecoded(path, &error))
-    };
-    match rate {
-        Some(rate) => open(rate),
-        None => {
-            let rate = open(Hertz(44_100))?.source().rate;
-            open(rate)
-        }
-    }
 }
 
 fn undecoded(path: &Path, error: &TrackError) -> CliError {

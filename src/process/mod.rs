@@ -15,7 +15,8 @@ mod stall;
 mod stderr;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,14 @@ pub(crate) fn own_binary() -> io::Result<PathBuf> {
         own if cfg!(target_os = "linux") && own.exists() => Ok(own),
         _ => std::env::current_exe(),
     }
+}
+
+/// A command that starts `program`, which is this binary, under its usual name in the list of processes.
+pub(crate) fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::arg0(&mut command, "stemwire");
+    command
 }
 
 /// Calls `ready` until it returns a value or `limit` has passed. The standard library can wait for a child or a

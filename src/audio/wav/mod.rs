@@ -5,7 +5,7 @@
 //! 0xFFFFFFFF, which readers take for "unknown, read to the end"; they are set when it is finished.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::{Encoding, Frames, Hertz, Stereo};
@@ -22,6 +22,19 @@ const UNKNOWN: u32 = u32::MAX;
 /// Bytes of one stereo frame.
 pub const fn frame_bytes(encoding: Encoding) -> u64 {
     (Stereo::CHANNELS * encoding.bytes_per_sample()) as u64
+}
+
+/// Whether this is a WAV file whose header states its length, which is not zero.
+pub fn is_complete(mut wav: impl Read + Seek) -> bool {
+    match hound::WavReader::new(&mut wav) {
+        Ok(reader) => reader.duration() > 0,
+        // Of more than 4 GiB, which hound cannot read. The header of a growing file has another name.
+        Err(_) => {
+            let mut magic = [0; 4];
+            let read = wav.rewind().and_then(|()| wav.read_exact(&mut magic));
+            read.is_ok() && magic == *b"RF64"
+        }
+    }
 }
 
 /// A stereo WAV file that is being written.

@@ -1,17 +1,18 @@
-//! Local separation: the pipeline of the server, in this process.
+//! Separation in this process, with the pipeline of the server.
 
-use std::io::Read;
-use std::path::PathBuf;
+use std::io::{self, Read};
+use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::progress::{Display, Shown, change_text};
+use super::export::{SeparatedSong, SeparatedStem};
+use super::progress::{ProgressDisplay, SongProgress};
+use super::request::{SongJob, SongSource, StemPipe};
 use super::scratch::scratch_dir;
-use super::{Pipe, Song, Task, write_pcm};
+use super::{Backend, Separator, write_pcm};
 use crate::audio::{Frames, Hertz, StemName};
-use crate::cli::args::Separate;
+use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
-use crate::cli::export::{Finished, FinishedStem};
 use crate::cli::providers::{self, SelectionLimits};
 use crate::cli::setup;
 use crate::engine::provider::selection::{SelectedExecution, SelectionOutcome};
@@ -24,112 +25,66 @@ use crate::session::retention::Retention;
 use crate::session::stem_reader::{SampleFormat, StemReader};
 use crate::session::{Session, SessionState, Settings, Store};
 
-/// Bytes per chunk of the upload.
+/// Bytes of the song that are uploaded at once.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// Frames written to a pipe at once.
-const FRAMES_AT_ONCE: Frames = Frames(32_768);
+/// Frames that are written to a pipe at once.
+const PIECE: Frames = Frames(32_768);
 
-/// Longest time between two updates of the progress bar.
-const REFRESH: Duration = Duration::from_millis(500);
+/// The time after which the bar is updated when nothing changes.
+const UPDATE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The installed models, and the one that was requested.
-pub(super) struct Models {
+/// The models, before anything is loaded for them.
+pub(super) struct LocalBackend {
+    engine: EngineArgs,
     catalog: Catalog,
     chain: Chain,
-    wanted: Arc<Model>,
+    /// The model that is used.
+    model: Arc<Model>,
 }
 
-impl Models {
-    pub(super) fn open(arguments: &Separate) -> Result<Models, CliError> {
-        let catalog = setup::catalog(arguments.engine.models_dir.as_deref());
+impl LocalBackend {
+    /// Finds the model that the settings name, or the first of the chain.
+    ///
+    /// # Errors
+    /// There is no such model.
+    pub(super) fn open(engine: EngineArgs, settings: &Settings) -> Result<LocalBackend, CliError> {
+        let catalog = setup::catalog(engine.models_dir.as_deref());
         let chain = Chain::of(&[], &catalog)?;
-        let wanted = match &arguments.model {
+        let model = match &settings.model {
             Some(model) => catalog.find(model)?,
             None => chain.first_for(&[])?.model,
         };
-        Ok(Models { catalog, chain, wanted })
-    }
-
-    /// The stems of the requested model.
-    pub(super) fn stems(&self) -> Vec<StemName> {
-        self.wanted.card().stems.clone()
+        Ok(LocalBackend { engine, catalog, chain, model })
     }
 }
 
-/// Engines, and a scratch folder for sessions.
-pub(super) struct Local {
-    // Dropped in this order: the sessions before their folder.
-    separations: Arc<Separations>,
-    _scratch: ScratchDir,
-}
+impl Backend for LocalBackend {
+    fn model_stems(&self) -> Result<Vec<StemName>, CliError> {
+        Ok(self.model.card().stems.clone())
+    }
 
-impl Local {
-    pub(super) fn new(arguments: &Separate, models: Models) -> Result<Local, CliError> {
-        let Models { catalog, chain, wanted } = models;
+    fn start(self: Box<Self>, scratch_parent: &Path) -> Result<Box<dyn Separator>, CliError> {
+        let LocalBackend { engine, catalog, chain, model } = *self;
         let limits = SelectionLimits::default();
         let SelectionOutcome { providers, .. } =
-            providers::select(&arguments.engine, limits, &providers::only(&wanted))?;
-        let SelectedExecution { execution, reason, .. } = providers.for_model(&wanted);
+            providers::select(&engine, limits, &providers::only(&model))?;
+        let SelectedExecution { execution, reason, .. } = providers.for_model(&model);
         if execution != Execution::BASELINE {
-            eprintln!("{} runs on {execution}: {reason}", wanted.card().name);
+            eprintln!("{} runs on {execution}: {reason}", model.card().name);
         }
-        let scratch = scratch_dir(arguments)?;
-        let disk = |error: std::io::Error| CliError::disk(scratch.path(), &error);
+        let scratch = scratch_dir(scratch_parent)?;
+        let disk = |error: io::Error| CliError::disk(scratch.path(), &error);
         let store = Store::open(scratch.path()).map_err(disk)?;
-        let pool = setup::pool(&arguments.engine, limits.engine, providers)?;
+        let pool = setup::pool(&engine, limits.engine, providers)?;
         let decoder = DecoderConfig::from_here().map_err(disk)?;
         let config = Config { catalog, chain, decoder, limits: no_limits() };
-        let separations = Separations::open(store, pool, config).map_err(disk)?;
-        Ok(Local { separations: Arc::new(separations), _scratch: scratch })
-    }
-
-    /// Deletes ended sessions.
-    pub(super) fn forget_ended(&self) {
-        for session in self.separations.store().all() {
-            if session.state().is_ended()
-                && let Err(error) = self.separations.delete(&session)
-            {
-                // It is removed with the scratch folder.
-                tracing::debug!(%error, "cannot delete an ended session");
-            }
-        }
-    }
-
-    /// Separates one song. Its stems stay in the scratch folder until [`Local::forget_ended`].
-    pub(super) fn separate(
-        &self,
-        task: &Task,
-        settings: Settings,
-        pipe: Option<&Pipe>,
-        display: &Display,
-    ) -> Result<Finished, CliError> {
-        let (session, _) = self.separations.create(settings)?;
-        let song = task.song.open().map_err(|error| unreadable(&task.song, &error))?;
-        let feeder = {
-            let (separations, session) = (Arc::downgrade(&self.separations), Arc::clone(&session));
-            std::thread::Builder::new()
-                .name("song-read".into())
-                .spawn(move || feed(&separations, &session, song))
-                .map_err(|error| CliError::plain(Category::Other, error.to_string()))?
-        };
-        let followed = follow(&session, pipe, display);
-        if followed.is_err() || session.state() != SessionState::Done {
-            self.separations.cancel(&session);
-        }
-        // A read from an idle pipe cannot be interrupted, so this does not wait for the feeder then.
-        let fed = if task.song == Song::StandardInput && !feeder.is_finished() {
-            Ok(())
-        } else {
-            feeder.join().unwrap_or(Ok(()))
-        };
-        followed?;
-        fed.map_err(|error| unreadable(&task.song, &error))?;
-        finished(&session)
+        let separations = Arc::new(Separations::open(store, pool, config).map_err(disk)?);
+        Ok(Box::new(LocalSeparator { separations, _scratch: scratch }))
     }
 }
 
-/// No limits: the machine belongs to the user.
+/// Only this machine limits what it computes for its own user.
 fn no_limits() -> Limits {
     const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
     Limits {
@@ -144,12 +99,71 @@ fn no_limits() -> Limits {
     }
 }
 
+/// Engines, and the scratch directory for sessions.
+struct LocalSeparator {
+    // Dropped in this order: the sessions before their directory.
+    separations: Arc<Separations>,
+    _scratch: ScratchDir,
+}
+
+impl Separator for LocalSeparator {
+    fn separate(
+        &self,
+        song: &SongJob,
+        settings: Settings,
+        pipe: Option<&StemPipe>,
+        display: &ProgressDisplay,
+    ) -> Result<SeparatedSong, CliError> {
+        let (session, _) = self.separations.create(settings)?;
+        let files = SessionFiles { separations: Arc::clone(&self.separations), session };
+        let session = &files.session;
+        let unreadable = |error: io::Error| song.source.unreadable(&error);
+        let bytes = song.source.open().map_err(unreadable)?;
+        let upload = {
+            let (separations, session) = (Arc::downgrade(&self.separations), Arc::clone(session));
+            std::thread::Builder::new()
+                .name("song-read".into())
+                .spawn(move || upload(&separations, &session, bytes))
+                .map_err(|error| CliError::plain(Category::Other, error.to_string()))?
+        };
+        let followed = follow(session, pipe, display);
+        if followed.is_err() || session.state() != SessionState::Done {
+            self.separations.cancel(session);
+        }
+        // A thread that waits for standard input cannot be ended; then the session has failed anyway.
+        let uploaded = if song.source == SongSource::StandardInput && !upload.is_finished() {
+            Ok(())
+        } else {
+            upload.join().unwrap_or(Ok(()))
+        };
+        followed?;
+        uploaded.map_err(unreadable)?;
+        let result = result(session)?;
+        Ok(SeparatedSong { _files: Box::new(files), ..result })
+    }
+}
+
+/// Removes a session when dropped: the songs after it need the space.
+struct SessionFiles {
+    separations: Arc<Separations>,
+    session: Arc<Session>,
+}
+
+impl Drop for SessionFiles {
+    fn drop(&mut self) {
+        if let Err(error) = self.separations.delete(&self.session) {
+            // The scratch directory is removed with everything in it.
+            tracing::debug!(%error, "the files of a song stay until the end of the run");
+        }
+    }
+}
+
 /// Uploads the song until it or the session ends. Does not keep the separations open while it waits for the song.
-fn feed(
+fn upload(
     separations: &Weak<Separations>,
     session: &Arc<Session>,
     mut song: Box<dyn Read + Send>,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut offset = 0;
     loop {
@@ -157,14 +171,14 @@ fn feed(
         let Some(separations) = separations.upgrade() else { return Ok(()) };
         let count = match read {
             Ok(count) => count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => {
                 separations.cancel(session);
                 return Err(error);
             }
         };
         if count == 0 {
-            // If this is refused, the session fails with the reason.
+            // If this is refused, the session has the reason.
             let _ = separations.finish_upload(session, offset, None);
             return Ok(());
         }
@@ -176,13 +190,17 @@ fn feed(
     }
 }
 
-/// Shows the progress and writes to the pipe until the session has ended.
-fn follow(session: &Arc<Session>, pipe: Option<&Pipe>, display: &Display) -> Result<(), CliError> {
+/// Shows the progress of a session and writes to the pipe until the session has ended.
+fn follow(
+    session: &Arc<Session>,
+    pipe: Option<&StemPipe>,
+    display: &ProgressDisplay,
+) -> Result<(), CliError> {
     let mut reader = match pipe {
         None => None,
         Some(pipe) => {
-            let form = SampleFormat { encoding: pipe.encoding, gain: 1.0 };
-            Some(StemReader::open(session, pipe.stem.as_str(), Frames::ZERO, form)?)
+            let format = SampleFormat { encoding: pipe.encoding, gain: 1.0 };
+            Some(StemReader::open(session, pipe.stem.as_str(), Frames::ZERO, format)?)
         }
     };
     let mut shown_changes = 0;
@@ -192,67 +210,63 @@ fn follow(session: &Arc<Session>, pipe: Option<&Pipe>, display: &Display) -> Res
         show(session, display);
         let changes = &session.manifest().engine_changes;
         for change in &changes[shown_changes.min(changes.len())..] {
-            display.say(&change_text(&change.message, change.frame, rate(session)));
+            display.print_engine_change(&change.message, change.frame, rate(session));
         }
         shown_changes = changes.len();
         if let Some(reader) = &mut reader {
-            loop {
-                let block = reader.read(FRAMES_AT_ONCE).map_err(|error| {
-                    CliError::plain(Category::Disk, format!("a stem cannot be read: {error}"))
-                })?;
-                if block.frames == Frames::ZERO {
-                    break;
-                }
-                write_pcm(&block.bytes)?;
-            }
+            write_available(reader)?;
         }
         if state.is_ended() {
             return Ok(());
         }
-        session.notifier().wait_newer(seen, REFRESH);
+        session.notifier().wait_newer(seen, UPDATE_INTERVAL);
     }
 }
 
-fn show(session: &Session, display: &Display) {
-    let progress = session.progress();
-    let (finished, total, decoded) = (progress.finished, progress.total, progress.decoded);
-    display.show(Shown { finished, total, decoded, rate: rate(session), queued: 0 });
+/// Writes the frames that are final to standard output.
+fn write_available(reader: &mut StemReader) -> Result<(), CliError> {
+    loop {
+        let piece = reader.read(PIECE).map_err(|error| {
+            CliError::plain(Category::Disk, format!("cannot read a stem: {error}"))
+        })?;
+        if piece.frames == Frames::ZERO {
+            return Ok(());
+        }
+        write_pcm(&piece.bytes)?;
+    }
 }
 
-/// Sample rate of a session's stems.
+fn show(session: &Session, display: &ProgressDisplay) {
+    let progress = session.progress();
+    let (finished, total, decoded) = (progress.finished, progress.total, progress.decoded);
+    display.show(SongProgress { finished, total, decoded, rate: rate(session), queued: 0 });
+}
+
+/// The rate of a session's stems.
 fn rate(session: &Session) -> Hertz {
     let manifest = session.manifest();
     manifest.source.as_ref().map_or(manifest.plan.model_rate, |source| source.output_rate)
 }
 
-/// The stems of an ended session, or why there are none.
-fn finished(session: &Session) -> Result<Finished, CliError> {
+/// The stems of a session that has ended.
+fn result(session: &Session) -> Result<SeparatedSong, CliError> {
     let manifest = session.manifest();
     if let Some(failure) = &manifest.failure {
         return Err(failure.clone().into());
     }
     if manifest.state() != SessionState::Done {
-        return Err(CliError::plain(Category::Other, "the separation was ended before its time"));
+        return Err(CliError::plain(Category::Other, "the separation was stopped before its end"));
     }
-    let file = |name| -> PathBuf { session.layout().stem(name) };
-    let stems = manifest.stems.iter().map(|stem| FinishedStem {
+    let stems = manifest.stems.iter().map(|stem| SeparatedStem {
         name: stem.name.clone(),
-        file: file(&stem.name),
+        file: session.layout().stem(&stem.name),
         peak: stem.peak,
     });
-    Ok(Finished {
-        _scratch: None,
+    Ok(SeparatedSong {
         stems: stems.collect(),
         rate: rate(session),
         frames: manifest.commit.stems,
         notices: manifest.notices.clone(),
+        _files: Box::new(()),
     })
-}
-
-fn unreadable(song: &Song, error: &std::io::Error) -> CliError {
-    let name = match song {
-        Song::File(path) => path.display().to_string(),
-        Song::StandardInput => "standard input".into(),
-    };
-    CliError::plain(Category::Input, format!("cannot read {name}: {error}"))
 }

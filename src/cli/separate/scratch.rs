@@ -1,22 +1,15 @@
 //! The scratch directory of a run.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::cli::args::Separate;
 use crate::cli::error::CliError;
 use crate::files::ScratchDir;
 
-/// Creates the scratch directory: beside the output, so that finished files need only be renamed. It is also removed
-/// when the process is interrupted.
-pub(super) fn scratch_dir(arguments: &Separate) -> Result<ScratchDir, CliError> {
-    // With --stdout the run writes no files, so it must not create the output folder.
-    let parent = match arguments.stdout {
-        Some(_) => std::env::temp_dir(),
-        None => arguments.output.clone(),
-    };
-    let scratch = ScratchDir::new(&parent, "stemwire");
-    let scratch = scratch.map_err(|error| CliError::disk(&parent, &error))?;
+/// Creates the scratch directory in `parent`. It is also removed when the process is interrupted.
+pub(super) fn scratch_dir(parent: &Path) -> Result<ScratchDir, CliError> {
+    let scratch = ScratchDir::new(parent, "stemwire");
+    let scratch = scratch.map_err(|error| CliError::disk(parent, &error))?;
     remove_on_interrupt(scratch.path().to_owned());
     Ok(scratch)
 }

@@ -31,8 +31,27 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["file_format", "flac", "resample", "wav"],
         ],
     ),
-    ("cli/args", &[&["choices", "engine"], &["hidden", "models", "runtime", "separate", "serve"]]),
-    ("cli/separate", &[&["progress", "scratch"], &["local", "remote"]]),
+    (
+        "cli",
+        &[
+            &["engine_args", "error"],
+            &["autotune", "decode", "output"],
+            &["score", "setup"],
+            &["models", "providers", "runtime"],
+            &["doctor", "separate", "serve"],
+            &["arguments"],
+        ],
+    ),
+    (
+        "cli/separate",
+        &[
+            &["args", "choices", "export", "progress", "scratch"],
+            &["request"],
+            &["local", "received"],
+            &["remote"],
+        ],
+    ),
+    ("cli/serve", &[&["args"], &["config"]]),
     (
         "decode",
         &[
@@ -112,7 +131,6 @@ pub(super) const ORDERS: &[Order<'_>] = &[
 
 /// Folders whose submodules have no order yet, because some import each other.
 pub(super) const UNORDERED: &[&str] = &[
-    "cli",
     "decode/containers",
     "decode/containers/mp3",
     "decode/containers/mp4",
@@ -139,7 +157,7 @@ pub(super) const UNORDERED: &[&str] = &[
 pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("symphonia", &["decode"]),
     ("rubato", &["audio/resample"]),
-    ("hound", &["audio/wav", "cli/export"]),
+    ("hound", &["audio/wav"]),
     ("rustfft", &["dsp"]),
     ("ort", &["engine/runtime", "engine/inference", "engine/stop"]),
     ("safetensors", &["model/checkpoint"]),

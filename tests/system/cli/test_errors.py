@@ -89,7 +89,7 @@ def test_without_the_runtime_every_place_is_told(cli, binary, short, tmp_path, f
     (["separate", "short.wav"], 2, '":::"', {"STEMWIRE_SERVER": ":::"}),
     (["separate", "short.wav"], 4, "/no/library.so", {"STEMWIRE_RUNTIME": "/no/library.so"}),
     (["separate", "short.wav"], 2, "STEMWIRE_THREADS|--threads", {"STEMWIRE_THREADS": "0"}),
-    (["separate", "short.wav"], 2, "3 workers cannot share 2 compute threads\nremedy: lower --workers",
+    (["separate", "short.wav"], 2, "3 workers cannot share 2 compute threads\nremedy: Lower --workers",
      {"STEMWIRE_THREADS": "2", "STEMWIRE_WORKERS": "3"}),
     (["separate", "short.wav", "--server", "https://127.0.0.1:1"], 2, "/no/ca.pem", {"STEMWIRE_TLS_CA": "/no/ca.pem"}),
     (["models", "list"], 0, "tiny", {"STEMWIRE_MODELS_DIR": GOLDEN}),

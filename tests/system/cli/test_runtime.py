@@ -49,7 +49,7 @@ def runtimes(tmp_path: Path) -> list:
 def test_the_list_says_what_there_is_and_what_is_installed(cli, wheel, fresh, tmp_path):
     before = cli("runtime", "list", **fresh).out.decode()
     assert [line.split()[0] for line in before.splitlines()][:1] == ["cpu"]
-    assert re.search(r"^cpu .*not installed, \d+ MB to fetch", before, re.MULTILINE)
+    assert re.search(r"^cpu .*not installed, \d+ MB to download", before, re.MULTILINE)
     assert "not found" in before and str(tmp_path / "cache") in before
     cli("runtime", "install", "--from", wheel, **fresh)
     after = cli("runtime", "list", **fresh).out.decode()

@@ -42,9 +42,9 @@ def test_a_data_folder_that_is_taken_is_told_first(cli, start, tmp_path):
 @pytest.mark.parametrize("options, cause, remedy", [
     (("--engines", "nosuch"), "nosuch", "models list"),
     (("--threads", "2", "--workers", "3"), "3 workers", "--workers"),
-    (("--allow-host", "localhost,music.example:8000"), '"music.example:8000"', "--allow-host as a name alone"),
+    (("--allow-host", "localhost,music.example:8000"), '"music.example:8000"', "--allow-host a name without scheme and port"),
     (("--allow-origin", "page.example"), '"page.example"', "https://HOST"),
-    (("--allow-origin", "https://page.example/"), '"https://page.example/"', "nothing behind it"),
+    (("--allow-origin", "https://page.example/"), '"https://page.example/"', "without a path"),
 ])
 def test_options_that_make_no_sense_are_told_first(cli, options, cause, remedy):
     check_refused(cli(*serve("data", "127.0.0.1:0", *options), code=2, **NOTHING_COMPUTES).err, cause, remedy)

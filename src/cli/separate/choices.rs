@@ -1,4 +1,4 @@
-//! Values of options that choose among a few.
+//! Values of options that choose one of a few.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -14,9 +14,11 @@ impl ValueEnum for Normalization {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(match self {
-            Normalization::Streaming => PossibleValue::new("streaming").help("At once"),
+            Normalization::Streaming => {
+                PossibleValue::new("streaming").help("The part received so far; starts at once")
+            }
             Normalization::Exact => {
-                PossibleValue::new("exact").help("By the whole track, as the reference does")
+                PossibleValue::new("exact").help("The whole track, as in the reference")
             }
         })
     }
@@ -30,10 +32,11 @@ impl ValueEnum for MaskExtension {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(match self {
             MaskExtension::Average => {
-                PossibleValue::new("average").help("As much as on average below")
+                PossibleValue::new("average").help("The average of the mask below")
             }
-            MaskExtension::Zeros => PossibleValue::new("zeros")
-                .help("Nothing, as in Spleeter's published configuration"),
+            MaskExtension::Zeros => {
+                PossibleValue::new("zeros").help("Zero, as in Spleeter's published configuration")
+            }
         })
     }
 }
@@ -45,24 +48,27 @@ impl ValueEnum for Accompaniment {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(match self {
-            Accompaniment::Sum => PossibleValue::new("sum").help("Of all stems but the vocals"),
-            Accompaniment::Minus => PossibleValue::new("minus")
-                .help("Of the song without the vocals, which no other stem is needed for"),
+            Accompaniment::Sum => {
+                PossibleValue::new("sum").help("Sum of all stems except the vocals")
+            }
+            Accompaniment::Minus => {
+                PossibleValue::new("minus").help("Song minus vocals; computes no other stem")
+            }
         })
     }
 }
 
 impl ValueEnum for FileFormat {
-    /// FLAC files are made by the server only.
+    /// The formats that the command line can write: only the server writes FLAC.
     fn value_variants<'a>() -> &'a [FileFormat] {
         &[FileFormat::WavF32, FileFormat::WavS24, FileFormat::WavS16]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self {
-            FileFormat::WavF32 => "32-bit float, never clips",
-            FileFormat::WavS24 => "24-bit integer",
-            FileFormat::WavS16 => "16-bit integer",
+            FileFormat::WavF32 => "WAV with 32-bit floats, which never clip",
+            FileFormat::WavS24 => "WAV with 24-bit integers",
+            FileFormat::WavS16 => "WAV with 16-bit integers",
             FileFormat::Flac => return None,
         };
         Some(PossibleValue::new(self.name()).help(help))
@@ -76,8 +82,8 @@ impl ValueEnum for OutputRate {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(match self {
-            OutputRate::Model => PossibleValue::new("model").help("The model's"),
-            OutputRate::Source => PossibleValue::new("source").help("The song's own"),
+            OutputRate::Model => PossibleValue::new("model").help("Rate of the model"),
+            OutputRate::Source => PossibleValue::new("source").help("Rate of the song"),
         })
     }
 }

@@ -1,64 +1,65 @@
-//! Stems as the user wants them: in a form, in a folder, whole or not at all.
+//! Writes the stems of a song to its folder, in the format asked for: all of them or none.
 
+use std::any::Any;
 use std::fs::{self, File};
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::error::CliError;
-use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
+use crate::audio::wav::{self, GrowingWav, HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName};
+use crate::cli::error::CliError;
 
-/// A song's stems as F32 files, before they are where they were asked for.
+/// The stems of a song as F32 files in the scratch directory.
 #[derive(Debug)]
-pub(super) struct Finished {
-    pub(super) stems: Vec<FinishedStem>,
+pub(super) struct SeparatedSong {
+    pub(super) stems: Vec<SeparatedStem>,
     pub(super) rate: Hertz,
     pub(super) frames: Frames,
-    /// What the user should know of.
+    /// Notices for the user.
     pub(super) notices: Vec<String>,
-    /// The folder of the files, where it goes with this.
-    pub(super) _scratch: Option<tempfile::TempDir>,
+    /// Removes the files when dropped.
+    pub(super) _files: Box<dyn Any>,
 }
 
-/// One of them.
+/// A stem of a song.
 #[derive(Debug)]
-pub(super) struct FinishedStem {
+pub(super) struct SeparatedStem {
     pub(super) name: StemName,
     pub(super) file: PathBuf,
-    /// Its largest absolute sample.
+    /// The largest absolute sample.
     pub(super) peak: f32,
 }
 
-/// Frames that are converted at once.
-const PIECE: usize = 65_536;
+/// Frames converted at once.
+const PIECE_FRAMES: usize = 65_536;
 
-/// Moves or converts the stems into `folder`. With `fit`, one gain for all keeps integers from
-/// clipping; without, clipped samples are counted and told.
-pub(super) fn publish(
-    finished: &Finished,
+/// Moves or converts the stems into `folder`. With `fit`, all stems get one gain so that no integer clips; without,
+/// clipped samples are counted and reported.
+pub(super) fn write_files(
+    song: &SeparatedSong,
     folder: &Path,
     encoding: Encoding,
     fit: bool,
 ) -> Result<(), CliError> {
     fs::create_dir_all(folder).map_err(|error| CliError::disk(folder, &error))?;
-    let peak = finished.stems.iter().fold(0.0_f32, |peak, stem| peak.max(stem.peak));
+    let peak = song.stems.iter().fold(0.0_f32, |peak, stem| peak.max(stem.peak));
     let gain = if fit { encoding.fitting_gain(peak) } else { 1.0 };
     if gain < 1.0 {
         let decibels = 20.0 * f64::from(gain).log10();
-        eprintln!("note: all stems are {decibels:.2} dB, so that none clips");
+        eprintln!("note: all stems have a gain of {decibels:.2} dB, so that none clips");
     }
     let mut parts = Vec::new();
-    for stem in &finished.stems {
+    for stem in &song.stems {
         let target = folder.join(format!("{}.wav", stem.name));
         let part = folder.join(format!(".{}.wav.part", stem.name));
         let made = if encoding == Encoding::F32Le {
             fs::rename(&stem.file, &part).map(|()| 0)
         } else {
-            convert(&stem.file, &part, finished, encoding, gain)
+            convert(&stem.file, &part, song, encoding, gain)
         };
         let clipped = made.map_err(|error| CliError::disk(&part, &error))?;
         if clipped > 0 {
-            eprintln!("note: {clipped} samples of {} were clipped; --fit avoids it", stem.name);
+            eprintln!("note: {clipped} samples of {} were clipped; use --fit", stem.name);
         }
         parts.push((part, target));
     }
@@ -68,11 +69,11 @@ pub(super) fn publish(
     Ok(())
 }
 
-/// Writes the F32 file `from` in another encoding; answers how many samples were clipped.
+/// Writes the F32 file `from` in another encoding. Returns how many samples were clipped.
 fn convert(
     from: &Path,
     to: &Path,
-    finished: &Finished,
+    song: &SeparatedSong,
     encoding: Encoding,
     gain: f32,
 ) -> std::io::Result<u64> {
@@ -81,12 +82,12 @@ fn convert(
     if to.exists() {
         fs::remove_file(to)?;
     }
-    let mut wav = GrowingWav::create(to, encoding, finished.rate)?;
-    let mut bytes = vec![0; PIECE * frame_bytes(Encoding::F32Le) as usize];
-    let mut left = finished.frames.as_len();
+    let mut wav = GrowingWav::create(to, encoding, song.rate)?;
+    let mut bytes = vec![0; PIECE_FRAMES * frame_bytes(Encoding::F32Le) as usize];
+    let mut left = song.frames.as_len();
     let mut clipped = 0;
     while left > 0 {
-        let frames = left.min(PIECE);
+        let frames = left.min(PIECE_FRAMES);
         let bytes = &mut bytes[..frames * frame_bytes(Encoding::F32Le) as usize];
         source.read_exact(bytes)?;
         let mut audio = Encoding::F32Le.read_frames(bytes);
@@ -98,25 +99,12 @@ fn convert(
     Ok(clipped)
 }
 
-/// Whether there is a finished WAV file.
+/// Whether `path` is a complete WAV file.
 fn is_complete(path: &Path) -> bool {
-    File::open(path).is_ok_and(|file| is_finished(BufReader::new(file)))
+    File::open(path).is_ok_and(|file| wav::is_complete(BufReader::new(file)))
 }
 
-/// Whether this is a WAV file whose header states its length.
-pub(crate) fn is_finished(mut wav: impl Read + Seek) -> bool {
-    match hound::WavReader::new(&mut wav) {
-        Ok(reader) => reader.duration() > 0,
-        // Beyond 4 GiB; our own files have their final name only when they are finished.
-        Err(_) => {
-            let mut magic = [0; 4];
-            let read = wav.rewind().and_then(|()| wav.read_exact(&mut magic));
-            read.is_ok() && magic == *b"RF64"
-        }
-    }
-}
-
-/// Whether a folder has all of these stems, finished.
+/// Whether a folder has all of these stems, complete.
 pub(super) fn has_all(folder: &Path, stems: &[StemName]) -> bool {
     !stems.is_empty() && stems.iter().all(|stem| is_complete(&folder.join(format!("{stem}.wav"))))
 }
@@ -126,15 +114,15 @@ mod tests {
     use super::*;
     use crate::audio::Stereo;
 
-    fn finished(folder: &Path, loudest: f32) -> Finished {
+    fn separated(folder: &Path, loudest: f32) -> SeparatedSong {
         let file = folder.join("source.wav");
         let mut wav = GrowingWav::create(&file, Encoding::F32Le, Hertz(44_100)).unwrap();
         let plane = vec![0.5, loudest, -0.25];
         wav.append(&Stereo::from_planes(plane.clone(), plane).unwrap()).unwrap();
         wav.finish().unwrap();
-        let stem = FinishedStem { name: "vocals".parse().unwrap(), file, peak: loudest };
+        let stem = SeparatedStem { name: "vocals".parse().unwrap(), file, peak: loudest };
         let (rate, frames) = (Hertz(44_100), Frames(3));
-        Finished { stems: vec![stem], rate, frames, notices: Vec::new(), _scratch: None }
+        SeparatedSong { stems: vec![stem], rate, frames, notices: Vec::new(), _files: Box::new(()) }
     }
 
     #[track_caller]
@@ -143,7 +131,7 @@ mod tests {
         let target = folder.path().join("song");
         let stems = ["vocals".parse().unwrap()];
         assert!(!has_all(&target, &stems));
-        publish(&finished(folder.path(), loudest), &target, encoding, fit).unwrap();
+        write_files(&separated(folder.path(), loudest), &target, encoding, fit).unwrap();
         let path = target.join("vocals.wav");
         assert!(has_all(&target, &stems) && !has_all(&target, &[]));
         let more = ["vocals".parse().unwrap(), "drums".parse().unwrap()];
@@ -159,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn stems_come_in_the_form_that_was_asked_for() {
+    fn files_have_the_encoding_and_the_gain_asked_for() {
         check(Encoding::F32Le, false, 2.0, [0.5, 2.0, -0.25]);
         check(Encoding::S16Le, false, 2.0, [0.5, 1.0, -0.25]);
         check(Encoding::S16Le, true, 2.0, [0.25, 1.0, -0.125]);

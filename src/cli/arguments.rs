@@ -1,0 +1,52 @@
+//! The commands, each with its arguments as typed.
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use super::autotune::AutotuneArgs;
+use super::decode::DecodeArgs;
+use super::doctor::DoctorArgs;
+use super::models::ModelsArgs;
+use super::runtime::RuntimeArgs;
+use super::score::ScoreArgs;
+use super::separate::SeparateArgs;
+use super::serve::ServeArgs;
+
+/// Separates music into stems: vocals, drums, bass, other, accompaniment.
+#[derive(Debug, Parser)]
+#[command(name = "stemwire", version, about, max_term_width = 100, arg_required_else_help = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+impl Arguments {
+    /// Parses the command line. Ends the process with a usage message on an error, or after --help and --version.
+    pub(super) fn parse_and_check() -> Arguments {
+        let mut command = Arguments::command();
+        let matches = command.get_matches_mut();
+        Arguments::from_arg_matches(&matches)
+            .unwrap_or_else(|error| error.format(&mut command).exit())
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the server: gRPC, REST and the web page
+    Serve(Box<ServeArgs>),
+    /// Separate songs into stems
+    Separate(SeparateArgs),
+    /// Compare stems with reference stems
+    Score(ScoreArgs),
+    /// List, download, import, verify and remove models
+    Models(ModelsArgs),
+    /// List or install ONNX Runtime, the inference library
+    Runtime(RuntimeArgs),
+    /// Check the installation
+    Doctor(DoctorArgs),
+    /// Decode an upload while it grows
+    #[command(hide = true)]
+    Decode(DecodeArgs),
+    /// Separate a fixed segment repeatedly to measure a provider
+    #[command(hide = true)]
+    Autotune(AutotuneArgs),
+}

@@ -1,0 +1,27 @@
+//! Output of commands: text on standard output, and progress bars on standard error.
+
+use std::io::Write;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::error::CliError;
+use crate::proto::reason::Category;
+
+/// Writes to standard output.
+///
+/// # Errors
+/// Standard output is closed or full.
+pub(super) fn write(text: &str) -> Result<(), CliError> {
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| {
+        CliError::plain(Category::Disk, format!("cannot write to standard output: {error}"))
+    })
+}
+
+/// A progress bar for a download of so many bytes.
+pub(super) fn download_bar(bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::new(bytes);
+    let style = "{msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec}";
+    let style = ProgressStyle::with_template(style);
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}

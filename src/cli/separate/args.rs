@@ -1,0 +1,73 @@
+//! Arguments of `stemwire separate`, as typed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::audio::FileFormat;
+use crate::cli::engine_args::EngineArgs;
+use crate::dsp::mask::MaskExtension;
+use crate::session::settings::{Accompaniment, Normalization, OutputRate, RawPcm};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct SeparateArgs {
+    /// Audio files; `-` reads standard input
+    #[arg(required = true, value_name = "SONG")]
+    pub(super) songs: Vec<PathBuf>,
+    /// Output folder; stems are written to DIR/SONG/STEM.wav
+    #[arg(short, long, value_name = "DIR", default_value = "stems")]
+    pub(super) output: PathBuf,
+    /// Model [default: the first of the fallback chain]
+    #[arg(long, value_name = "NAME", env = "STEMWIRE_MODEL")]
+    pub(super) model: Option<String>,
+    /// Stems to write, separated by commas [default: all stems of the model]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(super) stems: Vec<String>,
+    /// Write this stem and the accompaniment only
+    #[arg(long, value_name = "STEM", conflicts_with = "stems", value_parser = ["vocals"])]
+    pub(super) two_stems: Option<String>,
+    /// Server that computes [default: this machine computes]
+    #[arg(long, value_name = "URL", env = "STEMWIRE_SERVER")]
+    pub(super) server: Option<String>,
+    /// Token of the server
+    #[arg(long, env = "STEMWIRE_TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+    /// Certificate authority of the server, in PEM format
+    #[arg(long, value_name = "FILE", env = "STEMWIRE_TLS_CA")]
+    pub(super) tls_ca: Option<PathBuf>,
+    /// Part of the track that sets the level for normalization
+    #[arg(long, value_enum, default_value_t = Normalization::Streaming)]
+    pub(super) normalization: Normalization,
+    /// Format of the files
+    #[arg(long, value_enum, default_value_t = FileFormat::WavF32)]
+    pub(super) format: FileFormat,
+    /// Sample rate of the stems
+    #[arg(long, value_enum, default_value_t = OutputRate::Model)]
+    pub(super) rate: OutputRate,
+    /// Fail if the model fails, instead of continuing with another model
+    #[arg(long)]
+    pub(super) no_fallback: bool,
+    /// Overlap of segments, as a fraction from 0 to 0.9 [default: that of the model]
+    #[arg(long, value_name = "FRACTION", allow_negative_numbers = true)]
+    pub(super) overlap: Option<f64>,
+    /// Mask above 11 kHz, where Spleeter models compute none
+    #[arg(long, value_enum, default_value_t = MaskExtension::Average)]
+    pub(super) mask_extension: MaskExtension,
+    /// How the accompaniment is computed
+    #[arg(long, value_enum, default_value_t = Accompaniment::Sum)]
+    pub(super) accompaniment: Accompaniment,
+    /// Lower all stems by one gain if integer samples would clip
+    #[arg(long)]
+    pub(super) fit: bool,
+    /// Read raw PCM in the form ENCODING:RATE:CHANNELS, such as s16le:48000:2
+    #[arg(long, value_name = "FORM")]
+    pub(super) raw: Option<RawPcm>,
+    /// Write this stem to standard output as raw PCM while it is computed; write no files
+    #[arg(long, value_name = "STEM", conflicts_with_all = ["two_stems", "stems", "fit", "output", "force"])]
+    pub(super) stdout: Option<String>,
+    /// Compute existing stems again
+    #[arg(short, long)]
+    pub(super) force: bool,
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+}

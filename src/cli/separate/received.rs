@@ -1,0 +1,164 @@
+//! The stems that a server sends: into files, or one of them into a pipe.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use super::export::{SeparatedSong, SeparatedStem};
+use super::progress::{ProgressDisplay, SongProgress};
+use super::request::StemPipe;
+use super::write_pcm;
+use crate::audio::wav::{GrowingWav, frame_bytes};
+use crate::audio::{Encoding, Frames, Hertz, StemName};
+use crate::cli::error::CliError;
+use crate::client::{ClientError, Sink};
+use crate::proto;
+use crate::proto::reason::Category;
+
+/// The rate until the server has reported that of the session.
+const USUAL_RATE: Hertz = Hertz(44_100);
+
+/// Receives the messages of one call.
+pub(super) struct ReceivedStems<'a> {
+    display: &'a ProgressDisplay,
+    pipe: Option<&'a StemPipe>,
+    folder: &'a Path,
+    /// In the order in which the server sends them.
+    files: Vec<StemFile>,
+    rate: Option<Hertz>,
+    /// Frames written to the pipe.
+    piped: u64,
+    /// Engine changes that have been printed: frame and message.
+    changes: Vec<(u64, String)>,
+}
+
+struct StemFile {
+    name: StemName,
+    wav: GrowingWav,
+}
+
+impl<'a> ReceivedStems<'a> {
+    /// Receives into `folder`, or into the pipe.
+    pub(super) fn new(
+        folder: &'a Path,
+        pipe: Option<&'a StemPipe>,
+        display: &'a ProgressDisplay,
+    ) -> ReceivedStems<'a> {
+        let (files, changes) = (Vec::new(), Vec::new());
+        ReceivedStems { display, pipe, folder, files, rate: None, piped: 0, changes }
+    }
+
+    /// Completes the files. `session` is in its final state.
+    ///
+    /// # Errors
+    /// Frames are missing, or a file cannot be written.
+    pub(super) fn finish(mut self, session: &proto::Session) -> Result<SeparatedSong, CliError> {
+        self.set_rate(session);
+        let rate = self.rate();
+        let frames = session.progress.unwrap_or_default().finished_frames;
+        let mut stems = Vec::new();
+        for StemFile { name, mut wav } in self.files {
+            if wav.frames().0 != frames {
+                let cause = format!("the server sent {} of {frames} frames", wav.frames());
+                return Err(CliError::plain(Category::Server, cause));
+            }
+            let file = self.folder.join(format!("{name}.wav"));
+            wav.set_rate(rate);
+            wav.finish().map_err(|error| CliError::disk(&file, &error))?;
+            let record = session.stems.iter().find(|stem| stem.name == name.as_str());
+            let peak = record.map_or(0.0, |stem| stem.peak);
+            stems.push(SeparatedStem { name, file, peak });
+        }
+        let notices = session.notices.clone();
+        let frames = Frames(frames);
+        Ok(SeparatedSong { stems, rate, frames, notices, _files: Box::new(()) })
+    }
+
+    fn set_rate(&mut self, session: &proto::Session) {
+        if let Some(source) = &session.source {
+            self.rate = Some(Hertz(source.output_sample_rate));
+        }
+    }
+
+    fn rate(&self) -> Hertz {
+        self.rate.unwrap_or(USUAL_RATE)
+    }
+
+    /// The file of a stem, created if it is the first chunk.
+    fn file(&mut self, name: &str) -> io::Result<&mut StemFile> {
+        let index = match self.files.iter().position(|file| file.name.as_str() == name) {
+            Some(index) => index,
+            None => {
+                let name: StemName = name
+                    .parse()
+                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+                let path = self.folder.join(format!("{name}.wav"));
+                // The rate is set at the end, when it is certain.
+                let wav = GrowingWav::create(&path, Encoding::F32Le, USUAL_RATE)?;
+                self.files.push(StemFile { name, wav });
+                self.files.len() - 1
+            }
+        };
+        Ok(&mut self.files[index])
+    }
+}
+
+impl Sink for ReceivedStems<'_> {
+    fn session(&mut self, session: &proto::Session) -> io::Result<()> {
+        self.set_rate(session);
+        Ok(())
+    }
+
+    fn progress(&mut self, progress: &proto::Progress) {
+        let total = Some(Frames(progress.total_frames)).filter(|&total| total > Frames::ZERO);
+        self.display.show(SongProgress {
+            finished: Frames(progress.finished_frames),
+            total,
+            decoded: Frames(progress.decoded_frames),
+            rate: self.rate(),
+            queued: progress.queue_position,
+        });
+    }
+
+    fn stem(&mut self, chunk: &proto::StemChunk) -> io::Result<()> {
+        if let Some(pipe) = self.pipe {
+            write_pcm(&chunk.pcm).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+            self.piped += chunk.pcm.len() as u64 / frame_bytes(pipe.encoding);
+            return Ok(());
+        }
+        let file = self.file(&chunk.stem)?;
+        let frames = file.wav.frames().0;
+        if chunk.start_frame > frames {
+            let text = format!("the server left out frames of {}", chunk.stem);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        // After a reconnect, frames are repeated that this stem has and another one lacks.
+        let repeated = (frames - chunk.start_frame) * frame_bytes(Encoding::F32Le);
+        let new = chunk.pcm.get(repeated as usize..).unwrap_or_default();
+        file.wav.append_encoded(new)
+    }
+
+    fn engine_change(&mut self, change: &proto::EngineChange) {
+        // After a reconnect, the server reports it again.
+        let known = (change.frame, change.message.clone());
+        if !self.changes.contains(&known) {
+            let frame = Frames(change.frame);
+            self.display.print_engine_change(&change.message, frame, self.rate());
+            self.changes.push(known);
+        }
+    }
+
+    fn reconnecting(&mut self, error: &ClientError, pause: Duration) {
+        let seconds = pause.as_secs_f32().ceil();
+        let cause = match error {
+            ClientError::Refused { reason, .. } if !reason.is_empty() => error.to_string(),
+            _ => format!("the connection broke ({error})"),
+        };
+        self.display.print(&format!("{cause}: trying again in {seconds} s"));
+    }
+
+    fn frames(&self) -> u64 {
+        let least = self.files.iter().map(|file| file.wav.frames().0).min();
+        if self.pipe.is_some() { self.piped } else { least.unwrap_or(0) }
+    }
+}

@@ -1,0 +1,196 @@
+//! What `stemwire serve` is asked to do: its arguments, checked and converted.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use super::args::{FailureArgs, LimitArgs, ServeArgs};
+use crate::cli::engine_args::EngineArgs;
+use crate::cli::error::CliError;
+use crate::cli::providers::SelectionLimits;
+use crate::cli::setup;
+use crate::engine::fallback::circuit_breaker::CircuitBreakerConfig;
+use crate::engine::limits::TimeLimits;
+use crate::proto::reason::Category;
+use crate::separation::{DecoderConfig, Limits};
+use crate::server::{ServerConfig, Tls};
+use crate::session::retention::Retention;
+
+/// The shortest token that is accepted, in characters: shorter ones can be guessed.
+const MIN_TOKEN_CHARS: usize = 16;
+
+/// The meaning of the arguments.
+pub(super) struct ServeConfig {
+    pub(super) listen: SocketAddr,
+    pub(super) server: ServerConfig,
+    pub(super) data_dir: PathBuf,
+    /// Names of the models of the fallback chain; empty for the default chain.
+    pub(super) chain: Vec<String>,
+    pub(super) circuit_breakers: CircuitBreakerConfig,
+    pub(super) engine: EngineArgs,
+    pub(super) selection: SelectionLimits,
+    pub(super) limits: Limits,
+    pub(super) decoder: DecoderConfig,
+}
+
+impl ServeConfig {
+    /// Checks and converts the arguments.
+    ///
+    /// # Errors
+    /// An argument makes no sense, a file that it names cannot be read, or the system lacks a default.
+    pub(super) fn new(args: &ServeArgs) -> Result<ServeConfig, CliError> {
+        let server = server_config(args)?;
+        let data_dir = match &args.data_dir {
+            Some(folder) => folder.clone(),
+            None => setup::default_data_dir().ok_or_else(|| {
+                let cause = "the system has no folder for user data";
+                CliError::new(Category::Usage, cause, "Name a folder with --data-dir.")
+            })?,
+        };
+        Ok(ServeConfig {
+            listen: args.listen,
+            server,
+            data_dir,
+            chain: args.engines.clone(),
+            circuit_breakers: circuit_breakers(&args.failure),
+            engine: args.engine.clone(),
+            selection: SelectionLimits {
+                engine: time_limits(&args.failure),
+                autotune: args.autotune_time(),
+            },
+            limits: limits(&args.limits),
+            decoder: decoder(&args.limits)?,
+        })
+    }
+}
+
+fn circuit_breakers(args: &FailureArgs) -> CircuitBreakerConfig {
+    CircuitBreakerConfig { failures: args.engine_failures, probe: args.engine_probe }
+}
+
+fn time_limits(args: &FailureArgs) -> TimeLimits {
+    TimeLimits {
+        factor: args.engine_time_factor,
+        minimum: args.engine_least_time,
+        load: args.engine_load_time,
+        ..TimeLimits::default()
+    }
+}
+
+fn limits(args: &LimitArgs) -> Limits {
+    Limits {
+        upload_bytes: args.max_upload.as_u64(),
+        track: args.max_track,
+        open_sessions: args.max_open,
+        queued_sessions: args.max_queued,
+        idle_upload: args.idle_upload,
+        resume_window: args.resume_window,
+        retention: Retention { age: args.keep, bytes: args.max_stored.as_u64() },
+        free_bytes: args.min_free.as_u64(),
+    }
+}
+
+fn decoder(args: &LimitArgs) -> Result<DecoderConfig, CliError> {
+    let config = DecoderConfig::from_here().map_err(|error| {
+        let cause = format!("the path of this binary is unknown: {error}");
+        CliError::plain(Category::Other, cause)
+    })?;
+    Ok(DecoderConfig {
+        memory: args.decoder_memory.as_u64(),
+        processor_time: args.decoder_time,
+        stall: args.decoder_stall,
+        ..config
+    })
+}
+
+fn server_config(args: &ServeArgs) -> Result<ServerConfig, CliError> {
+    check_exposure(args.listen, args.token.as_deref(), args.insecure)?;
+    check_hosts(&args.allow_host)?;
+    check_origins(&args.allow_origin)?;
+    let pem = |path: &Path, what| setup::pem(path, what);
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificate), Some(key)) => Some(Tls {
+            certificate: pem(certificate, "CERTIFICATE")?,
+            key: pem(key, "PRIVATE KEY")?,
+        }),
+        _ => None,
+    };
+    Ok(ServerConfig {
+        token: args.token.clone(),
+        hosts: args.allow_host.clone(),
+        origins: args.allow_origin.clone(),
+        tls,
+        drain: args.limits.drain,
+    })
+}
+
+/// Refuses an address that other machines can reach, unless a token protects it or the user asks for that.
+fn check_exposure(listen: SocketAddr, token: Option<&str>, insecure: bool) -> Result<(), CliError> {
+    if token.is_some_and(|token| token.len() < MIN_TOKEN_CHARS) {
+        let cause =
+            format!("the token has fewer than {MIN_TOKEN_CHARS} characters and could be guessed");
+        return Err(CliError::new(Category::Usage, cause, "Choose a longer token."));
+    }
+    if listen.ip().is_loopback() || token.is_some() || insecure {
+        return Ok(());
+    }
+    let cause = format!("other machines can reach {listen}, and there is no token");
+    let remedy = "Set a token with --token, or pass --insecure to serve everybody.";
+    Err(CliError::new(Category::Usage, cause, remedy))
+}
+
+/// Refuses what no request can match. A variable that is set to nothing yields an empty name.
+fn check_hosts(hosts: &[String]) -> Result<(), CliError> {
+    match hosts.iter().find(|host| has_any(host, &['/', ':'])) {
+        None => Ok(()),
+        Some(host) => {
+            let cause = format!("{host:?} is not a host name");
+            let remedy = "Give --allow-host a name without scheme and port, such as music.example.";
+            Err(CliError::new(Category::Usage, cause, remedy))
+        }
+    }
+}
+
+/// The same for origins.
+fn check_origins(origins: &[String]) -> Result<(), CliError> {
+    let is_origin = |origin: &str| match origin.split_once("://") {
+        Some((scheme, host)) => {
+            !scheme.is_empty() && !host.is_empty() && !has_any(host, &['/', '?', '#'])
+        }
+        // Pages from files have the origin `null`.
+        None => origin.is_empty() || origin == "null",
+    };
+    match origins.iter().find(|origin| !is_origin(origin)) {
+        None => Ok(()),
+        Some(origin) => {
+            let cause = format!("{origin:?} is not the origin of a web page");
+            let remedy = "Give --allow-origin https://HOST or https://HOST:PORT, without a path.";
+            Err(CliError::new(Category::Usage, cause, remedy))
+        }
+    }
+}
+
+fn has_any(text: &str, characters: &[char]) -> bool {
+    text.contains(characters) || text.contains(char::is_whitespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(listen: &str, token: Option<&str>, insecure: bool, allowed: bool) {
+        let checked = check_exposure(listen.parse().unwrap(), token, insecure);
+        assert_eq!(checked.is_ok(), allowed, "{checked:?}");
+    }
+
+    #[test]
+    fn an_address_that_other_machines_reach_needs_a_token_or_an_option() {
+        check("127.0.0.1:8000", None, false, true);
+        check("[::1]:8000", None, false, true);
+        check("0.0.0.0:8000", None, false, false);
+        check("192.168.1.2:8000", None, false, false);
+        check("0.0.0.0:8000", None, true, true);
+        check("0.0.0.0:8000", Some("0123456789abcdef"), false, true);
+        check("127.0.0.1:8000", Some("short"), false, false);
+    }
+}

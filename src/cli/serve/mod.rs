@@ -1,0 +1,140 @@
+//! `stemwire serve`: runs the server.
+
+mod args;
+mod config;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::error::CliError;
+use super::output::write;
+use super::{providers, setup};
+use crate::engine::Chain;
+use crate::engine::pool::Pool;
+use crate::engine::provider::selection::{ModelsToSelect, SelectionOutcome};
+use crate::model::{Catalog, Model};
+use crate::proto::reason::Category;
+use crate::separation::{Config, Separations};
+use crate::server;
+use crate::session::Store;
+
+pub(super) use args::ServeArgs;
+use config::ServeConfig;
+
+/// Threads for short work with the disk: a few for each open session.
+const DISK_THREADS: usize = 64;
+
+/// Serves until the process is asked to end.
+pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
+    // First everything that can fail at once: measuring providers and loading models may take minutes.
+    let config = ServeConfig::new(args)?;
+    server::check(&config.server)?;
+    let catalog = setup::catalog(config.engine.models_dir.as_deref());
+    let chain = Chain::of(&config.chain, &catalog)?.with_circuit_breakers(config.circuit_breakers);
+    let store = open_store(&config.data_dir)?;
+    let address = server::reserve(config.listen)?;
+    let separations = Arc::new(open_separations(&config, store, catalog, chain)?);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(DISK_THREADS)
+        .build()
+        .map_err(|error| {
+            CliError::plain(Category::Other, format!("cannot start threads: {error}"))
+        })?;
+    let scheme = if config.server.tls.is_some() { "https" } else { "http" };
+    let served = runtime.block_on(async {
+        let listener = address.listen()?;
+        let address = listener.local_addr().unwrap_or(config.listen);
+        write(&format!("listening on {scheme}://{address}\n"))?;
+        server::serve(listener, Arc::clone(&separations), config.server, stop_requested()).await?;
+        Ok(())
+    });
+    // Tasks of connections that were cut may remain; the process need not wait for them.
+    runtime.shutdown_background();
+    served
+}
+
+/// Opens and locks the data folder.
+fn open_store(data_dir: &Path) -> Result<Store, CliError> {
+    Store::open(data_dir).map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock => {
+            let remedy = "Stop the other server, or choose another folder with --data-dir.";
+            CliError::new(Category::Disk, error.to_string(), remedy)
+        }
+        _ => CliError::disk(data_dir, &error),
+    })
+}
+
+/// Starts the engines and continues the sessions of the data folder.
+fn open_separations(
+    config: &ServeConfig,
+    store: Store,
+    catalog: Catalog,
+    chain: Chain,
+) -> Result<Separations, CliError> {
+    let models = models_to_select(&catalog, &chain);
+    let SelectionOutcome { providers, without_provider } =
+        providers::select(&config.engine, config.selection, &models)?;
+    let pool = setup::pool(&config.engine, config.selection.engine, providers)?;
+    for skipped in without_provider {
+        let error = skipped.error.for_model(&skipped.model);
+        chain.circuit_breakers().failed_to_start(skipped.model.as_str(), &error);
+    }
+    warm_up(&pool, &chain);
+    let (decoder, limits) = (config.decoder.clone(), config.limits);
+    let opened = Separations::open(store, pool, Config { catalog, chain, decoder, limits });
+    opened.map_err(|error| CliError::disk(&config.data_dir, &error))
+}
+
+/// The models that a session may use: those of the chain first.
+fn models_to_select(catalog: &Catalog, chain: &Chain) -> ModelsToSelect {
+    let in_chain =
+        |model: &&Arc<Model>| chain.models().iter().any(|other| Arc::ptr_eq(other, model));
+    let others = catalog.models().iter().filter(|model| !in_chain(model));
+    ModelsToSelect { preferred: chain.models().to_vec(), others: others.cloned().collect() }
+}
+
+/// Loads the first engine that works, so that faults show at start-up and the first client does not wait. A server
+/// without a working engine starts all the same: it reports that and probes the engines.
+fn warm_up(pool: &Pool, chain: &Chain) {
+    for fault in chain.unavailable() {
+        eprintln!("warning: {} is skipped: {}", fault.name, fault.error);
+    }
+    for model in chain.models() {
+        let name = model.card().name.as_str();
+        if !chain.circuit_breakers().is_closed(name) {
+            // It has no provider.
+            continue;
+        }
+        match pool.warm_up(model) {
+            Ok(time) => {
+                tracing::info!(model = name, seconds = time.as_secs_f64(), "ready");
+                return;
+            }
+            Err(error) => {
+                eprintln!("warning: {error}");
+                chain.circuit_breakers().failed_to_start(name, &error);
+            }
+        }
+    }
+    eprintln!("warning: no engine works, so no song can be separated: run `stemwire doctor`");
+}
+
+/// Completes when the process receives SIGTERM or Ctrl-C.
+async fn stop_requested() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+            return;
+        }
+    }
+    if tokio::signal::ctrl_c().await.is_err() {
+        // Without signals only a kill ends the process; sessions then continue at the next start.
+        std::future::pending::<()>().await;
+    }
+}
