@@ -24,10 +24,22 @@ impl Arguments {
     pub(super) fn parse_and_check() -> Arguments {
         let mut command = Arguments::command();
         let matches = command.get_matches_mut();
+        if let Some(separate) = matches.subcommand_matches(SEPARATE)
+            && let Err(error) = SeparateArgs::check(separate)
+        {
+            match command.find_subcommand_mut(SEPARATE) {
+                Some(command) => error.format(command),
+                None => error,
+            }
+            .exit()
+        }
         Arguments::from_arg_matches(&matches)
             .unwrap_or_else(|error| error.format(&mut command).exit())
     }
 }
+
+/// The name of [`Command::Separate`].
+const SEPARATE: &str = "separate";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {

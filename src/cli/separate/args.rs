@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args};
 
 use crate::audio::FileFormat;
 use crate::cli::engine_args::EngineArgs;
@@ -70,4 +72,37 @@ pub(in crate::cli) struct SeparateArgs {
     pub(super) force: bool,
     #[command(flatten)]
     pub(super) engine: EngineArgs,
+}
+
+/// Options of [`EngineArgs`] that have no effect if a server computes. --offline holds in any case.
+const LOCAL_OPTIONS: [(&str, &str); 6] = [
+    ("models_dir", "--models-dir <DIR>"),
+    ("threads", "--threads <N>"),
+    ("workers", "--workers <N>"),
+    ("provider", "--provider <NAME>"),
+    ("precision", "--precision <NAME>"),
+    ("runtime", "--runtime <FILE>"),
+];
+
+impl SeparateArgs {
+    /// Refuses options that have no effect if a server computes. Their variables are ignored then: they may be set for
+    /// other runs.
+    ///
+    /// # Errors
+    /// `ArgumentConflict`.
+    pub(in crate::cli) fn check(matches: &ArgMatches) -> Result<(), clap::Error> {
+        let server = match matches.value_source("server") {
+            None | Some(ValueSource::DefaultValue) => return Ok(()),
+            Some(ValueSource::EnvVariable) => "STEMWIRE_SERVER",
+            Some(_) => "'--server <URL>'",
+        };
+        let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        match LOCAL_OPTIONS.iter().find(|(id, _)| is_typed(id)) {
+            None => Ok(()),
+            Some((_, option)) => {
+                let text = format!("the argument '{option}' cannot be used with {server}\n");
+                Err(clap::Error::raw(ErrorKind::ArgumentConflict, text))
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 """The command line: runs that are asked to end, killed or left."""
 import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -28,8 +29,9 @@ class Running:
     def __init__(self, binary, folder: Path, *options):
         self.out = folder / "out"
         (folder / "long.wav").write_bytes(wav(music(60)))
-        command = [binary, "separate", folder / "long.wav", "-o", self.out, "--offline", "--threads", "1", *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        command = [binary, "separate", folder / "long.wav", "-o", self.out, "--offline", *options]
+        environment = os.environ | {"STEMWIRE_THREADS": "1"}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
         wait_for(lambda: any(size(path) > 10**6 for path in self.out.glob(".*/**/*.wav*")))
         self.children = psutil.Process(self.process.pid).children(recursive=True)
 

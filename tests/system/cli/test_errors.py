@@ -36,10 +36,18 @@ def test_an_error_has_its_code_a_line_of_cause_and_a_line_of_remedy(cli, short, 
     (["--threads", "-1"], "'-1' for '--threads <N>'"),
     (["--stdout", "vocals", "--output", "out"], "'--stdout <STEM>' cannot be used with"),
     (["--stdout", "vocals", "--force"], "cannot be used with"),
+    (["--server", "http://127.0.0.1:1", "--threads", "2"], "'--threads <N>' cannot be used with '--server <URL>'"),
+    (["--server", "http://127.0.0.1:1", "--models-dir", "."], "'--models-dir <DIR>' cannot be used with '--server <URL>'"),
 ])
 def test_an_option_that_makes_no_sense_is_named(cli, short, arguments, reported):
     said = cli("separate", short, *arguments, code=2)
     assert reported in said.err and said.out == b"", said.err
+
+
+def test_with_a_server_options_of_engines_are_refused_and_their_variables_ignored(cli, server, short):
+    variables = {"STEMWIRE_SERVER": f"http://{server.address}", "STEMWIRE_THREADS": "1"}
+    assert "'--workers <N>' cannot be used with STEMWIRE_SERVER" in cli("separate", short, "--workers", "1", code=2, **variables).err
+    cli("separate", short, "--offline", **variables)
 
 
 @pytest.mark.parametrize("folder", ["nosuch", "short.wav"])
