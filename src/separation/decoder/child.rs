@@ -140,6 +140,7 @@ impl GrowingFile {
     }
 }
 
+/// Notices for the user on damage that decoding worked around.
 fn notices(report: &DecodeReport) -> Vec<String> {
     let mut notices = Vec::new();
     let mut add = |count: u64, text: &str| {
@@ -147,12 +148,12 @@ fn notices(report: &DecodeReport) -> Vec<String> {
             notices.push(format!("{count} {text}"));
         }
     };
-    add(report.damaged_packets, "damaged packets became silence of their length");
-    add(report.gaps, "gaps in the stream became silence of their length");
-    add(report.invalid_samples, "samples were no numbers and became silence");
-    add(report.skipped_bytes, "bytes are neither audio nor a known tag and were left out");
-    add(report.broken_links, "further stream begins with a broken header and was left out");
-    add(report.missing_frames.0, "frames that the header promises are not there");
+    add(report.damaged_packets, "damaged packets were replaced by silence");
+    add(report.gaps, "gaps in the stream were filled with silence");
+    add(report.invalid_samples, "samples were not finite and were replaced by silence");
+    add(report.skipped_bytes, "bytes that are neither audio nor a known tag were skipped");
+    add(report.broken_links, "further stream with a broken header was skipped");
+    add(report.missing_frames.0, "frames that the header announces are missing");
     notices
 }
 

@@ -6,16 +6,18 @@
 
 pub mod child;
 mod failure;
-pub(super) mod parent;
+mod parent;
 mod protocol;
 mod receiver;
+mod shared;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::process;
 
-pub(super) use parent::DecoderProcess;
+pub(super) use parent::{DecodePlan, DecoderProcess};
+pub(super) use shared::DecodeProgress;
 
 /// The program that decodes, and its limits.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,36 +2,23 @@
 
 use std::io::{self, Write};
 use std::process::{ChildStdin, Command};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::protocol::UploadLength;
 use super::receiver::TrackReceiver;
+use super::shared::{DecodeProgress, Shared};
 use super::{DecoderConfig, failure};
 use crate::audio::{Frames, Hertz};
-use crate::process::{ChildProcess, StallTimer, priority};
-use crate::separation::track_file::{Statistics, TrackFileWriter};
-use crate::session::{Failure, Session};
+use crate::process::{self, ChildProcess, priority};
+use crate::separation::track_file::TrackFileWriter;
+use crate::session::Session;
 
 /// A running decoder of a session's upload. Dropping it kills the child and joins both threads.
 pub(crate) struct DecoderProcess {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
-}
-
-/// How far a decoder is.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct DecodeProgress {
-    /// Frames of the track that can be read.
-    pub(crate) frames: Frames,
-    /// Whether those are all.
-    pub(crate) complete: bool,
-    /// Statistics of these frames.
-    pub(crate) statistics: Statistics,
-    /// Why there will be no more frames.
-    pub(crate) failure: Option<Failure>,
 }
 
 /// The parameters of decoding one session's upload.
@@ -44,19 +31,6 @@ pub(crate) struct DecodePlan {
     pub(crate) safe: Frames,
     /// The longest track that is accepted.
     pub(crate) limit: Frames,
-}
-
-/// State that the threads of a decoder share.
-pub(super) struct Shared {
-    pub(super) session: Arc<Session>,
-    pub(super) child: ChildProcess,
-    /// Runs while the child has bytes to decode.
-    pub(super) stall: StallTimer,
-    progress: Mutex<DecodeProgress>,
-    /// Set when the decoder is dropped.
-    ended: AtomicBool,
-    /// The last length sent to the child, as a word of the protocol.
-    sent: AtomicU64,
 }
 
 impl DecoderProcess {
@@ -77,14 +51,7 @@ impl DecoderProcess {
             failure: None,
         };
         let (child, stdin, stdout) = ChildProcess::start(&mut command(session, config, plan.rate))?;
-        let shared = Arc::new(Shared {
-            session: Arc::clone(session),
-            child,
-            stall: StallTimer::start(),
-            progress: Mutex::new(progress),
-            ended: AtomicBool::new(false),
-            sent: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::new(Arc::clone(session), child, progress));
         let mut decoder = DecoderProcess { shared, threads: Vec::new() };
         let shared = Arc::clone(&decoder.shared);
         decoder.spawn("upload-feed", move || feed(&shared, stdin))?;
@@ -118,10 +85,7 @@ impl DecoderProcess {
 
 impl Drop for DecoderProcess {
     fn drop(&mut self) {
-        self.shared.ended.store(true, Ordering::Release);
-        // Its pipes close, which ends the thread that reads them.
-        self.shared.child.kill();
-        self.shared.session.notifier().notify();
+        self.shared.end();
         for thread in self.threads.drain(..) {
             // Its panic would have been printed; the session then fails by the missing end.
             let _ = thread.join();
@@ -130,9 +94,7 @@ impl Drop for DecoderProcess {
 }
 
 fn command(session: &Session, config: &DecoderConfig, rate: Hertz) -> Command {
-    let mut command = Command::new(&config.program);
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::arg0(&mut command, "stemwire");
+    let mut command = process::command(&config.program);
     command.arg("decode").arg("--upload").arg(session.layout().upload());
     command.args(["--rate", &rate.0.to_string()]);
     command.args(["--memory", &config.memory.to_string()]);
@@ -150,38 +112,19 @@ fn feed(shared: &Shared, mut stdin: ChildStdin) {
     let session = &shared.session;
     loop {
         let seen = session.notifier().version();
-        if shared.ended.load(Ordering::Acquire) {
+        if shared.has_ended() {
             return;
         }
         // Read in this order: the length is final once the upload is complete.
         let complete = session.manifest().upload_complete();
-        let word = UploadLength { bytes: session.uploaded(), complete }.to_word();
-        if shared.sent.swap(word, Ordering::AcqRel) != word {
-            shared.stall.restart();
+        let length = UploadLength { bytes: session.uploaded(), complete };
+        if shared.record_sent(length) {
+            let sent = stdin.write_all(&length.to_word().to_le_bytes());
             // A child that has closed its input has ended; its last message has the reason.
-            if stdin.write_all(&word.to_le_bytes()).is_err() || complete {
+            if sent.is_err() || complete {
                 return;
             }
         }
         session.notifier().wait_newer(seen, Duration::from_secs(5));
-    }
-}
-
-impl Shared {
-    /// How far the decoder is.
-    pub(super) fn progress(&self) -> MutexGuard<'_, DecodeProgress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Stops the stall timer if `length` is the last one sent. Otherwise a newer one is on its way to the child, which
-    /// therefore does not wait.
-    pub(super) fn waits_after(&self, length: UploadLength) {
-        self.stall.stop_if(|| self.sent.load(Ordering::Acquire) == length.to_word());
-    }
-
-    /// Records the first failure; later ones follow from it.
-    pub(super) fn fail(&self, failure: Failure) {
-        self.progress().failure.get_or_insert(failure);
-        self.session.notifier().notify();
     }
 }

@@ -5,8 +5,8 @@ use std::process::ChildStdout;
 use std::sync::Arc;
 
 use super::failure;
-use super::parent::Shared;
 use super::protocol::{End, Message};
+use super::shared::Shared;
 use crate::audio::{Encoding, Frames};
 use crate::proto::reason::ErrorReason;
 use crate::separation::track_file::{FRAME_BYTES, TrackFileWriter};

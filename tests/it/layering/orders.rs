@@ -124,6 +124,10 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "model/registry",
         &[&["error"], &["file"], &["catalogue", "download", "installed"], &["pull"], &["import"]],
     ),
+    (
+        "separation/decoder",
+        &[&["failure", "protocol"], &["child", "shared"], &["receiver"], &["parent"]],
+    ),
     ("process", &[&["ending", "limits", "messages", "priority", "stall", "stderr"], &["child"]]),
     ("proto", &[&["config", "reason"]]),
     ("model/registry/import", &[&["given", "spleeter"], &["unverified", "verified"]]),
@@ -136,7 +140,6 @@ pub(super) const UNORDERED: &[&str] = &[
     "decode/containers/mp4",
     "decode/containers/ogg",
     "separation",
-    "separation/decoder",
     "separation/pipeline",
     "separation/scheduler",
     "server",

@@ -1,0 +1,93 @@
+//! State that the threads of a decoder share.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::protocol::UploadLength;
+use crate::audio::Frames;
+use crate::process::{ChildProcess, StallTimer};
+use crate::separation::track_file::Statistics;
+use crate::session::{Failure, Session};
+
+/// State that the threads of a decoder share.
+pub(super) struct Shared {
+    pub(super) session: Arc<Session>,
+    pub(super) child: ChildProcess,
+    /// Runs while the child has bytes to decode.
+    pub(super) stall: StallTimer,
+    progress: Mutex<DecodeProgress>,
+    ended: AtomicBool,
+    /// The last length sent to the child, as a word of the protocol.
+    sent: AtomicU64,
+}
+
+/// How far a decoder is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DecodeProgress {
+    /// Frames of the track that can be read.
+    pub(crate) frames: Frames,
+    /// Whether those are all.
+    pub(crate) complete: bool,
+    /// Statistics of these frames.
+    pub(crate) statistics: Statistics,
+    /// Why there will be no more frames.
+    pub(crate) failure: Option<Failure>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        session: Arc<Session>,
+        child: ChildProcess,
+        progress: DecodeProgress,
+    ) -> Shared {
+        Shared {
+            session,
+            child,
+            stall: StallTimer::start(),
+            progress: Mutex::new(progress),
+            ended: AtomicBool::new(false),
+            sent: AtomicU64::new(UploadLength::default().to_word()),
+        }
+    }
+
+    /// Ends the child, and the threads with it.
+    pub(super) fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+        // Its pipes close, which ends the thread that reads them.
+        self.child.kill();
+        // Wakes the thread that waits for the upload to grow.
+        self.session.notifier().notify();
+    }
+
+    /// Whether [`Shared::end`] was called.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// Records a length that is about to be sent to the child, which has work from then on. Returns whether it is new.
+    pub(super) fn record_sent(&self, length: UploadLength) -> bool {
+        let word = length.to_word();
+        let is_new = self.sent.swap(word, Ordering::AcqRel) != word;
+        if is_new {
+            self.stall.restart();
+        }
+        is_new
+    }
+
+    /// How far the decoder is.
+    pub(super) fn progress(&self) -> MutexGuard<'_, DecodeProgress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the stall timer if `length` is the last one sent. Otherwise a newer one is on its way to the child, which
+    /// therefore does not wait.
+    pub(super) fn waits_after(&self, length: UploadLength) {
+        self.stall.stop_if(|| self.sent.load(Ordering::Acquire) == length.to_word());
+    }
+
+    /// Records the first failure; later ones follow from it.
+    pub(super) fn fail(&self, failure: Failure) {
+        self.progress().failure.get_or_insert(failure);
+        self.session.notifier().notify();
+    }
+}
