@@ -42,8 +42,8 @@ pub use config::{ServerConfig, Tls};
 pub(crate) use rest::fuzzing;
 
 use middleware::auth::Rules;
-use middleware::metrics::{Calls, Metrics};
-use middleware::{auth, cors, error_details, metrics, request_id};
+use middleware::metrics::{CallCounter, Metrics};
+use middleware::{auth, cors, grpc_status, metrics, request_id};
 
 use crate::proto::DESCRIPTORS;
 use crate::separation::{Observer, Separations};
@@ -158,21 +158,18 @@ pub async fn serve(
     let numbers = Arc::new(Metrics::new());
     separations.observe(Arc::clone(&numbers) as Arc<dyn Observer>);
     let calls = routes.routes().into_axum_router();
-    let calls = calls
-        .layer(from_fn(error_details::add))
-        .layer(from_fn(metrics::tell))
-        .layer(GrpcWebLayer::new());
+    let calls = calls.layer(from_fn(grpc_status::complete)).layer(GrpcWebLayer::new());
     let routes = rest::router(Arc::clone(&separations), Arc::clone(&numbers));
     let routes = calls.merge(routes).merge(web::routes()).fallback(rest::unknown);
 
     let layers = ServiceBuilder::new()
         // The transport's own body is not what axum's functions take.
         .layer(MapRequestBodyLayer::new(Body::new))
-        .layer(from_fn_with_state(Calls::new(numbers), metrics::count))
+        .layer(from_fn_with_state(CallCounter::new(numbers), metrics::count))
         .layer(from_fn(request_id::give))
         // Before the guard: a browser asks for permission without the token that the call itself carries.
         .layer(cors::layer(&config))
-        .layer(from_fn(error_details::add))
+        .layer(from_fn(grpc_status::complete))
         .layer(from_fn_with_state(Arc::new(Rules::of(&config)), auth::check))
         .into_inner();
     let server = builder(&config)?;

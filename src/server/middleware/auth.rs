@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderName, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::caller::is_grpc;
+use super::grpc_status::is_grpc;
 use crate::server::ServerConfig;
 use crate::server::status::{ApiError, respond, to_status};
 use crate::server::web;

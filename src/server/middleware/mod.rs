@@ -1,9 +1,7 @@
-//! What every request passes: access, request ids, metrics, error details.
+//! What every request passes: access, CORS, request ids, metrics, the status of gRPC answers.
 
 pub(crate) mod auth;
-pub(crate) mod caller;
 pub(crate) mod cors;
-pub(crate) mod error_details;
+pub(crate) mod grpc_status;
 pub(crate) mod metrics;
 pub(crate) mod request_id;
-pub(crate) mod trailers;

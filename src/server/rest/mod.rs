@@ -42,7 +42,7 @@ use tonic::Status;
 use super::status::{ApiError, respond, respond_of};
 use super::{blocking, lookup};
 use crate::separation::Separations;
-use crate::server::middleware::caller::is_grpc;
+use crate::server::middleware::grpc_status::is_grpc;
 use crate::server::middleware::metrics::{MEDIA_TYPE, Metrics};
 use crate::session::Session;
 

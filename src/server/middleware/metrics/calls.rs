@@ -1,7 +1,7 @@
-//! Counting calls: every request that comes in, as a call of gRPC or as one of plain HTTP, whoever answers it.
+//! Counts calls: every request that comes in, as a gRPC call or as an HTTP request, whatever answers it.
 //!
-//! A call has ended when its body has, or when nobody takes the rest: so streams are counted with the
-//! code and the time that their client saw, and whoever has seen a call end finds it counted.
+//! A call ends with the last frame of its answer, or when its client takes no more of it. So streams are counted with
+//! the code and the time that their client sees, and a client that has seen a call end finds it counted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,102 +14,91 @@ use axum::response::Response;
 use http_body_util::BodyExt;
 use tonic::Code;
 
-use super::codes::Ending;
 use super::labels::{self, Methods};
 use super::{GrpcLabels, GrpcMethod, HttpLabels, HttpRoute, Shared};
 use crate::server::grpc::deadline;
-use crate::server::middleware::caller::is_grpc;
+use crate::server::middleware::grpc_status::{CallCode, is_grpc};
 use crate::server::status::code_name;
 
-/// Counts everything. Outermost, so that no layer refuses anything that is not counted; what the transport
-/// itself takes for no request at all is seen by no layer.
+/// Counts a call. The outermost layer, so that refusals of every other layer are counted; what the transport itself
+/// refuses reaches no layer.
 pub(crate) async fn count(
-    State(calls): State<Calls>,
+    State(counter): State<CallCounter>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let mut call = calls.begin(&mut request);
+    let mut call = counter.start(&mut request);
     let response = next.run(request).await;
-    call.see_head(&response);
+    call.status = Some(response.status());
     response.map(|body| {
-        // Who holds the body holds the call.
-        let mut held = Some(call).filter(|_| !body.is_end_stream());
+        // The body owns the call, and with it the moment at which it is counted.
+        let mut call = Some(call).filter(|_| !body.is_end_stream());
         Body::new(body.map_frame(move |frame| {
-            // With its last words, before its caller can have heard them.
+            // Before the client can have received them.
             if frame.is_trailers() {
-                drop(held.take());
+                drop(call.take());
             }
             frame
         }))
     })
 }
 
-/// Where calls are counted.
+/// Counts calls in the metrics.
 #[derive(Clone)]
-pub(crate) struct Calls {
+pub(crate) struct CallCounter {
     metrics: Shared,
     methods: Arc<Methods>,
 }
 
-impl Calls {
-    /// In these numbers.
-    pub(crate) fn new(metrics: Shared) -> Calls {
-        Calls { metrics, methods: Arc::new(Methods::new()) }
+impl CallCounter {
+    /// A counter for these metrics.
+    pub(crate) fn new(metrics: Shared) -> CallCounter {
+        CallCounter { metrics, methods: Arc::new(Methods::new()) }
     }
 
-    /// Begins to count a call.
-    fn begin(&self, request: &mut Request) -> Call {
+    fn start(&self, request: &mut Request) -> Call {
         let path = request.uri().path();
         let route = labels::route(path);
-        let what = if is_grpc(request.headers()) && route == labels::OTHER {
-            let ending = Ending::default();
-            let method = self.methods.of(path);
+        let kind = if is_grpc(request.headers()) && route == labels::OTHER {
+            let code = CallCode::default();
+            let method = self.methods.label(path);
             let timeout = deadline::timeout(request.headers());
-            request.extensions_mut().insert(ending.clone());
-            What::Grpc { method, ending, timeout }
+            request.extensions_mut().insert(code.clone());
+            CallKind::Grpc { method, code, timeout }
         } else {
-            What::Http(HttpRoute { method: labels::method(request.method()), route })
+            CallKind::Http(HttpRoute { method: labels::method(request.method()), route })
         };
-        Call { metrics: Arc::clone(&self.metrics), begun: Instant::now(), what, status: None }
+        Call { metrics: Arc::clone(&self.metrics), started: Instant::now(), kind, status: None }
     }
 }
 
-/// A call that is under way; counted when it is dropped.
+/// A call in progress; counted when it is dropped.
 struct Call {
     metrics: Shared,
-    begun: Instant,
-    what: What,
-    /// HTTP's status; `None` where nobody waited for one.
+    started: Instant,
+    kind: CallKind,
+    /// The HTTP status; `None` if the client left before there was one.
     status: Option<StatusCode>,
 }
 
-enum What {
-    Grpc { method: String, ending: Ending, timeout: Option<Duration> },
+enum CallKind {
+    Grpc { method: String, code: CallCode, timeout: Option<Duration> },
     Http(HttpRoute),
-}
-
-impl Call {
-    fn see_head(&mut self, response: &Response) {
-        self.status = Some(response.status());
-        if let What::Grpc { ending, .. } = &self.what {
-            ending.see(response.headers());
-        }
-    }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        let took = self.begun.elapsed();
-        match &self.what {
-            What::Grpc { method, ending, timeout } => {
-                let late = timeout.is_some_and(|timeout| took >= timeout);
-                let code = ending.told().unwrap_or_else(|| unspoken(self.status, late));
+        let took = self.started.elapsed();
+        match &self.kind {
+            CallKind::Grpc { method, code, timeout } => {
+                let timed_out = timeout.is_some_and(|timeout| took >= timeout);
+                let code = code.get().unwrap_or_else(|| implied_code(self.status, timed_out));
                 let labels = GrpcLabels { method: method.clone(), code: code_name(code) };
                 self.metrics.grpc.get_or_create(&labels).inc();
                 let method = GrpcMethod { method: method.clone() };
                 self.metrics.grpc_seconds.get_or_create(&method).observe(took.as_secs_f64());
             }
-            What::Http(route) => {
+            CallKind::Http(route) => {
                 let HttpRoute { method, route: path } = *route;
                 let status = self.status.map_or(0, |status| status.as_u16());
                 let labels = HttpLabels { method, route: path, status };
@@ -120,11 +109,11 @@ impl Drop for Call {
     }
 }
 
-/// The code of a call that has told none: what a client makes of a bare status of HTTP (gRPC,
-/// http-grpc-status-mapping.md), or that it has left, or that its time was over.
-fn unspoken(status: Option<StatusCode>, late: bool) -> Code {
+/// The code of a call that ended without one: what clients derive from a bare HTTP status (gRPC,
+/// http-grpc-status-mapping.md), or that the client left, or that its deadline passed.
+fn implied_code(status: Option<StatusCode>, timed_out: bool) -> Code {
     match status {
-        None | Some(StatusCode::OK) if late => Code::DeadlineExceeded,
+        None | Some(StatusCode::OK) if timed_out => Code::DeadlineExceeded,
         None | Some(StatusCode::OK) => Code::Cancelled,
         Some(StatusCode::BAD_REQUEST) => Code::Internal,
         Some(StatusCode::UNAUTHORIZED) => Code::Unauthenticated,
@@ -151,21 +140,23 @@ mod tests {
     use tower::Service;
 
     use super::*;
-    use crate::server::middleware::metrics::{Metrics, tell};
+    use crate::server::middleware::grpc_status;
+    use crate::server::middleware::metrics::Metrics;
 
     #[tokio::test]
-    async fn a_call_is_counted_with_its_last_words() {
+    async fn a_call_is_counted_with_its_trailers() {
         let metrics = Arc::new(Metrics::new());
         let answer = || async {
             let status = (HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"));
             let trailers = HeaderMap::from_iter([status]);
-            Body::new(Full::new(Bytes::from("answer")).with_trailers(async { Some(Ok(trailers)) }))
+            let body = Full::new(Bytes::from("answer")).with_trailers(async { Some(Ok(trailers)) });
+            ([(CONTENT_TYPE, "application/grpc")], Body::new(body))
         };
-        let calls = Calls::new(Arc::clone(&metrics));
+        let counter = CallCounter::new(Arc::clone(&metrics));
         let mut routes = Router::new()
             .fallback(answer)
-            .layer(from_fn(tell))
-            .layer(from_fn_with_state(calls, count));
+            .layer(from_fn(grpc_status::complete))
+            .layer(from_fn_with_state(counter, count));
         let request = Request::builder().uri("/a.B/C").header(CONTENT_TYPE, "application/grpc");
         let response = routes.call(request.body(Body::empty()).unwrap()).await.unwrap();
         let counted = || {
@@ -182,10 +173,10 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_told_no_code_has_that_of_its_status() {
-        let check = |status: Option<u16>, late, expected| {
+    fn a_call_without_a_code_has_that_of_its_status() {
+        let check = |status: Option<u16>, timed_out, expected| {
             let status = status.map(|status| StatusCode::from_u16(status).unwrap());
-            assert_eq!(unspoken(status, late), expected, "{status:?}");
+            assert_eq!(implied_code(status, timed_out), expected, "{status:?}");
         };
         check(None, false, Code::Cancelled);
         check(None, true, Code::DeadlineExceeded);

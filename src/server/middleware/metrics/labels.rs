@@ -80,7 +80,7 @@ impl Methods {
     }
 
     /// The name of the call at this path.
-    pub(super) fn of(&self, path: &str) -> String {
+    pub(super) fn label(&self, path: &str) -> String {
         let known = path.strip_prefix('/').and_then(|name| self.0.get(name));
         known.map_or_else(|| OTHER.to_owned(), String::clone)
     }
@@ -103,7 +103,7 @@ mod tests {
         check("/download/x/vocals/y", "other");
         check("/wp-login.php", "other");
         let methods = Methods::new();
-        let check = |path: &str, expected: &str| assert_eq!(methods.of(path), expected);
+        let check = |path: &str, expected: &str| assert_eq!(methods.label(path), expected);
         check("/stemwire.v1.SeparationService/GetStem", "stemwire.v1.SeparationService/GetStem");
         check("/grpc.health.v1.Health/Check", "grpc.health.v1.Health/Check");
         let reflection = "grpc.reflection.v1.ServerReflection/ServerReflectionInfo";

@@ -1,11 +1,9 @@
-//! Numbers for those who watch over a server, as Prometheus reads them.
+//! Prometheus metrics.
 //!
-//! [`calls`] counts calls as they pass, [`codes`] tells it how those of gRPC end; [`labels`] keeps the series few, whatever strangers ask for. What
-//! sessions and engines do is told by the rooms below through [`Observer`]; what there is at a moment is
-//! looked at when somebody asks.
+//! [`calls`] counts calls, under the few labels of [`labels`]. Sessions and engines report through [`Observer`]; gauges
+//! are read when the metrics are.
 
 mod calls;
-mod codes;
 mod labels;
 
 use std::sync::Arc;
@@ -23,8 +21,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::separation::{Observer, Separations};
 use crate::session::manifest::EngineChange;
 
-pub(crate) use calls::{Calls, count};
-pub(crate) use codes::tell;
+pub(crate) use calls::{CallCounter, count};
 
 /// The media type of the answer.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -1,0 +1,112 @@
+//! The status of gRPC answers: recorded for the metrics, and completed with the details that errors of the transport
+//! lack.
+//!
+//! A status is in the head of an answer or behind its last message. Outside the layer that translates to grpc-web, the
+//! latter is part of the body, so this layer is needed on both sides of that one. What it has added once it does not
+//! add again.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware::Next;
+use axum::response::Response;
+use http_body_util::BodyExt;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use super::request_id::RequestId;
+use crate::proto::reason::ErrorReason;
+use crate::server::status::add_reason;
+
+/// Whether a request or an answer is gRPC or grpc-web.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// The code with which a call ends; an extension of its request.
+#[derive(Clone, Default)]
+pub(crate) struct CallCode(Arc<OnceLock<Code>>);
+
+impl CallCode {
+    /// The code, once it is known.
+    pub(crate) fn get(&self) -> Option<Code> {
+        self.0.get().copied()
+    }
+}
+
+/// Completes the status of a gRPC answer and records its code in the request's [`CallCode`].
+pub(crate) async fn complete(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
+    let code = request.extensions().get::<CallCode>().cloned().unwrap_or_default();
+    let mut response = next.run(request).await;
+    if !is_grpc(response.headers()) {
+        return response;
+    }
+    let look = move |headers: &mut HeaderMap| {
+        if let Some(status) = Status::from_header_map(headers) {
+            // A second one is the same, seen outside of grpc-web.
+            let _ = code.0.set(status.code());
+            add_details(headers, &status, id.as_ref());
+        }
+    };
+    look(response.headers_mut());
+    response.map(|body| {
+        Body::new(body.map_frame(move |mut frame| {
+            frame.trailers_mut().into_iter().for_each(&look);
+            frame
+        }))
+    })
+}
+
+/// Adds the request's id to every error, and an `ErrorInfo` to those of the transport.
+fn add_details(headers: &mut HeaderMap, status: &Status, id: Option<&RequestId>) {
+    if status.code() == Code::Ok {
+        return;
+    }
+    let mut details = status.get_error_details();
+    let reason = transport_reason(status).filter(|_| status.details().is_empty());
+    let id = id.filter(|_| details.request_info().is_none());
+    if reason.is_none() && id.is_none() {
+        return;
+    }
+    if let Some(reason) = reason {
+        add_reason(&mut details, reason);
+    }
+    if let Some(id) = id {
+        details.set_request_info(id.to_string(), "");
+    }
+    let detailed = Status::with_error_details(status.code(), status.message(), details);
+    // What cannot be headers leaves the answer as it was.
+    let _ = detailed.add_header(headers);
+}
+
+/// What the transport means by a code.
+fn transport_reason(status: &Status) -> Option<ErrorReason> {
+    match status.code() {
+        Code::Unimplemented => Some(ErrorReason::MethodUnknown),
+        Code::OutOfRange => Some(ErrorReason::MessageTooLarge),
+        Code::Internal | Code::InvalidArgument => Some(ErrorReason::MessageMalformed),
+        Code::DeadlineExceeded | Code::Cancelled => Some(ErrorReason::DeadlineExceeded),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_added_once() {
+        let mut headers = HeaderMap::new();
+        Status::unimplemented("no").add_header(&mut headers).unwrap();
+        for _ in 0..2 {
+            let status = Status::from_header_map(&headers).unwrap();
+            add_details(&mut headers, &status, Some(&RequestId::fresh()));
+        }
+        let details = Status::from_header_map(&headers).unwrap().get_error_details_vec();
+        assert_eq!(details.len(), 2, "{details:?}");
+    }
+}
