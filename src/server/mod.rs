@@ -26,7 +26,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
 use axum::middleware::{from_fn, from_fn_with_state};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -34,7 +33,6 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_web::GrpcWebLayer;
 use tower::ServiceBuilder;
-use tower_http::map_request_body::MapRequestBodyLayer;
 
 pub use address::{Reserved, reserve};
 pub use config::{ServerConfig, Tls};
@@ -162,19 +160,17 @@ pub async fn serve(
     let routes = rest::router(Arc::clone(&separations), Arc::clone(&numbers));
     let routes = calls.merge(routes).merge(web::routes()).fallback(rest::unknown);
 
+    // Applied to the routes, not around the router: only so the metrics see the route that matched.
     let layers = ServiceBuilder::new()
-        // The transport's own body is not what axum's functions take.
-        .layer(MapRequestBodyLayer::new(Body::new))
         .layer(from_fn_with_state(CallCounter::new(numbers), metrics::count))
         .layer(from_fn(request_id::give))
-        // Before the guard: a browser asks for permission without the token that the call itself carries.
+        // Before access is checked: a preflight request carries no token.
         .layer(cors::layer(&config))
         .layer(from_fn(grpc_status::complete))
-        .layer(from_fn_with_state(Arc::new(Rules::of(&config)), auth::check))
-        .into_inner();
-    let server = builder(&config)?;
+        .layer(from_fn_with_state(Arc::new(Rules::of(&config)), auth::check));
+    let routes = routes.layer(layers);
+    let mut server = builder(&config)?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let mut server = server.layer(layers);
     // An answer is several small writes: without this the last would wait for the client's acknowledgement.
     let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
     let serving =

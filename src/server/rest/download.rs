@@ -93,6 +93,7 @@ impl DownloadOptions {
 #[utoipa::path(
     get,
     path = "/download/{id}/{stem}",
+    tag = "stems",
     params(
         ("id" = String, Path, description = "the session's name, a UUID"),
         ("stem" = String, Path, description = "the stem's name", example = "vocals"),

@@ -85,6 +85,7 @@ struct TrialView {
 #[utoipa::path(
     get,
     path = "/health",
+    tag = "server",
     responses(
         (status = 200, description = "how the server is", body = HealthView),
         (status = 503, description = "no engine works", body = HealthView),

@@ -34,10 +34,13 @@ use axum::extract::{Request, State as Extract};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
+use axum::routing::get;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tonic::Status;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::status::{ApiError, respond, respond_of};
 use super::{blocking, lookup};
@@ -57,6 +60,8 @@ pub(super) struct Rest {
     /// One permit each for making FLAC files and for finding peaks.
     flac: Arc<Semaphore>,
     peaks: Arc<Semaphore>,
+    /// Describes the routes.
+    document: Arc<utoipa::openapi::OpenApi>,
 }
 
 /// What a route answers with.
@@ -85,29 +90,33 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// The routes.
+/// The routes. A handler declares its path and method once: for this router, for the OpenAPI document, and for the metrics,
+/// which count requests under the pattern that they match.
 pub(super) fn router(separations: Arc<Separations>, metrics: Arc<Metrics>) -> Router {
-    let permit = || Arc::new(Semaphore::new(COMPUTING_AT_ONCE));
-    let rest = Rest { separations, metrics, flac: permit(), peaks: permit() };
-    Router::new()
-        .route("/health", get(health::health))
-        .route("/metrics", get(numbers))
-        .route("/openapi.json", get(openapi::document))
-        .route("/api/separate", post(separate::separate))
-        .route("/api/sessions", get(sessions::list))
-        .route("/api/sessions/{id}", get(sessions::show).delete(sessions::delete))
-        .route("/api/sessions/{id}/cancel", post(sessions::cancel))
-        .route("/api/sessions/{id}/peaks/{stem}", get(peaks::peaks))
+    let (router, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .routes(routes!(health::health))
+        .routes(routes!(numbers))
+        .routes(routes!(openapi::document))
+        .routes(routes!(separate::separate))
+        .routes(routes!(sessions::list))
+        .routes(routes!(sessions::show, sessions::delete))
+        .routes(routes!(sessions::cancel))
+        .routes(routes!(peaks::peaks))
+        // Documented as `/download/{id}.zip`; the router matches whole segments only.
         .route("/download/{id}", get(zip::all))
-        .route("/download/{id}/{stem}", get(download::stem))
-        .method_not_allowed_fallback(unsupported)
-        .with_state(rest)
+        .routes(routes!(download::stem))
+        .split_for_parts();
+    let permit = || Arc::new(Semaphore::new(COMPUTING_AT_ONCE));
+    let (flac, peaks) = (permit(), permit());
+    let rest = Rest { separations, metrics, flac, peaks, document: Arc::new(document) };
+    router.method_not_allowed_fallback(unsupported).with_state(rest)
 }
 
 /// Numbers for Prometheus.
 #[utoipa::path(
     get,
     path = "/metrics",
+    tag = "server",
     responses((status = 200, description = "all numbers", content_type = MEDIA_TYPE, body = String)),
 )]
 async fn numbers(Extract(rest): Extract<Rest>) -> Answer {

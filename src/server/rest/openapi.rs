@@ -1,12 +1,12 @@
 //! `GET /openapi.json`: all routes of plain HTTP, for programs.
 
 use axum::body::Body;
+use axum::extract::State as Extract;
 use axum::http::{Response, StatusCode};
 use serde::Serialize;
 use utoipa::{OpenApi, ToSchema};
 
-use super::{download, health, json, peaks, separate, sessions, view, zip};
-use crate::server::status::Problem;
+use super::{Rest, json};
 
 /// A form with a song. All fields but `file` stand before it, or in the address.
 #[derive(Serialize, ToSchema)]
@@ -47,33 +47,13 @@ pub(super) struct SeparateForm {
                        `x-request-id`: the request's own, if it brings one, else a fresh UUID.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
-    paths(
-        health::health,
-        super::numbers,
-        document,
-        separate::separate,
-        sessions::list,
-        sessions::show,
-        sessions::delete,
-        sessions::cancel,
-        peaks::peaks,
-        zip::all,
-        download::stem,
-    ),
-    components(schemas(
-        Problem,
-        SeparateForm,
-        health::HealthView,
-        peaks::PeaksView,
-        view::Links,
-        view::SessionView,
-        view::SessionList,
-    ))
+    // The others come from the router.
+    paths(super::zip::all),
 )]
-struct Document;
+pub(super) struct Document;
 
 /// This document.
-#[utoipa::path(get, path = "/openapi.json", responses((status = 200, description = "this document", body = Object)))]
-pub(super) async fn document() -> Response<Body> {
-    json(StatusCode::OK, &Document::openapi())
+#[utoipa::path(get, path = "/openapi.json", tag = "server", responses((status = 200, description = "this document", body = Object)))]
+pub(super) async fn document(Extract(rest): Extract<Rest>) -> Response<Body> {
+    json(StatusCode::OK, &*rest.document)
 }

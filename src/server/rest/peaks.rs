@@ -32,6 +32,7 @@ pub(super) struct PeaksView {
 #[utoipa::path(
     get,
     path = "/api/sessions/{id}/peaks/{stem}",
+    tag = "stems",
     params(
         ("id" = String, Path, description = "the session's name, a UUID"),
         ("stem" = String, Path, description = "the stem's name", example = "vocals"),

@@ -22,6 +22,7 @@ use crate::session::{Session, SessionState};
 #[utoipa::path(
     post,
     path = "/api/separate",
+    tag = "sessions",
     params(
         ("async" = Option<bool>, Query, description = "whether to answer before the stems are made"),
     ),

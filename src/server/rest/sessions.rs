@@ -17,6 +17,7 @@ use crate::session::store::PageCursor;
 #[utoipa::path(
     get,
     path = "/api/sessions",
+    tag = "sessions",
     params(
         ("page_size" = Option<u32>, Query, description = "at most so many; 50 if left out, never more than 500"),
         ("page_token" = Option<String>, Query, description = "`next_page_token` of the page before"),
@@ -45,6 +46,7 @@ pub(super) async fn list(Extract(rest): Extract<Rest>, RawQuery(query): RawQuery
 #[utoipa::path(
     get,
     path = "/api/sessions/{id}",
+    tag = "sessions",
     params(
         ("id" = String, Path, description = "the session's name, a UUID"),
     ),
@@ -61,6 +63,7 @@ pub(super) async fn show(Extract(rest): Extract<Rest>, Path(id): Path<String>) -
 #[utoipa::path(
     post,
     path = "/api/sessions/{id}/cancel",
+    tag = "sessions",
     params(
         ("id" = String, Path, description = "the session's name, a UUID"),
     ),
@@ -85,6 +88,7 @@ pub(super) async fn cancel(Extract(rest): Extract<Rest>, Path(id): Path<String>)
 #[utoipa::path(
     delete,
     path = "/api/sessions/{id}",
+    tag = "sessions",
     params(
         ("id" = String, Path, description = "the session's name, a UUID"),
     ),

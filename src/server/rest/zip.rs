@@ -30,6 +30,7 @@ const LARGE: u64 = 0xF000_0000;
 #[utoipa::path(
     get,
     path = "/download/{id}.zip",
+    tag = "stems",
     params(
         ("id" = String, Path, description = "the session's name, a UUID"),
         ("format" = Option<String>, Query, description = "wav-f32, wav-s24, wav-s16 (the default) or flac"),

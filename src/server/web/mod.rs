@@ -74,7 +74,7 @@ static STATIC_TAGS: LazyLock<[String; STATIC.len()]> = LazyLock::new(|| STATIC.e
 pub(super) fn routes() -> Router {
     Router::new()
         .route("/", get(|headers: HeaderMap| async move { answer(&INDEX, &INDEX_TAG, &headers) }))
-        .route("/static/{name}", get(static_file))
+        .route("/static/{file}", get(static_file))
 }
 
 /// Whether a path is one of the page's own, which holds no secret.

@@ -180,6 +180,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("percent_encoding", &["server/rest"]),
     ("http_range_header", &["server/rest"]),
     ("utoipa", &["server"]),
+    ("utoipa_axum", &["server/rest"]),
     ("tonic", &["server", "client", "proto"]),
     ("prost", &["server", "client", "proto", "model"]),
     ("ureq", &["model/registry/download"]),

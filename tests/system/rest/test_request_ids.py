@@ -179,7 +179,7 @@ def test_the_log_has_it(binary, tmp_path, monkeypatch):
         wait_for(lambda: any(path.is_dir() for path in (server.data / "sessions").iterdir()), 30)
         leaving.close()
         lines = lambda word: [line for line in server.said().splitlines() if f"id={word}" in line]
-        wait_for(lambda: any("it is removed" in line for line in lines("find-me-later")), 30)
+        wait_for(lambda: any("session removed" in line for line in lines("find-me-later")), 30)
         assert any("method=GET" in line and "path=\"/health\"" in line and "status=200" in line for line in lines("find-me-http"))
         assert any(f"/{SERVICE}/Health" in line for line in lines("find-me-grpc"))
     finally:

@@ -57,11 +57,10 @@ impl CallCounter {
     }
 
     fn start(&self, request: &mut Request) -> Call {
-        let path = request.uri().path();
-        let route = labels::route(path);
+        let route = labels::route(request);
         let kind = if is_grpc(request.headers()) && route == labels::OTHER {
             let code = CallCode::default();
-            let method = self.methods.label(path);
+            let method = self.methods.label(request.uri().path());
             let timeout = deadline::timeout(request.headers());
             request.extensions_mut().insert(code.clone());
             CallKind::Grpc { method, code, timeout }
@@ -99,9 +98,9 @@ impl Drop for Call {
                 self.metrics.grpc_seconds.get_or_create(&method).observe(took.as_secs_f64());
             }
             CallKind::Http(route) => {
-                let HttpRoute { method, route: path } = *route;
                 let status = self.status.map_or(0, |status| status.as_u16());
-                let labels = HttpLabels { method, route: path, status };
+                let HttpRoute { method, route: pattern } = route.clone();
+                let labels = HttpLabels { method, route: pattern, status };
                 self.metrics.http.get_or_create(&labels).inc();
                 self.metrics.http_seconds.get_or_create(route).observe(took.as_secs_f64());
             }

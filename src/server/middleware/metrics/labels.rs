@@ -1,46 +1,25 @@
-//! The names under which calls are counted: only those that there are, so that nobody makes a server
-//! keep a series for every address that he can think of.
+//! The labels of calls. Only routes and methods that exist have one of their own: otherwise a client could create a time
+//! series with every request.
 
 use std::collections::BTreeSet;
 
+use axum::extract::{MatchedPath, Request};
 use axum::http::Method;
 use prost::Message;
 use prost_types::FileDescriptorSet;
 
 use crate::proto::DESCRIPTORS;
 
-/// What is counted of an address that is none.
+/// The label of everything else.
 pub(super) const OTHER: &str = "other";
 
-/// Routes of plain HTTP; a part in braces stands for anything.
-const ROUTES: [&str; 12] = [
-    "/",
-    "/static/{file}",
-    "/health",
-    "/metrics",
-    "/openapi.json",
-    "/api/separate",
-    "/api/sessions",
-    "/api/sessions/{id}",
-    "/api/sessions/{id}/cancel",
-    "/api/sessions/{id}/peaks/{stem}",
-    "/download/{id}",
-    "/download/{id}/{stem}",
-];
-
-/// The route that a path takes.
-pub(super) fn route(path: &str) -> &'static str {
-    let fits = |route: &&str| {
-        let mut parts = path.split('/');
-        let same = route.split('/').all(|wanted| {
-            parts.next().is_some_and(|part| wanted.starts_with('{') || wanted == part)
-        });
-        same && (parts.next().is_none() || route.starts_with("/static/"))
-    };
-    ROUTES.iter().find(|route| fits(route)).copied().unwrap_or(OTHER)
+/// The route that an HTTP request matched, as its pattern; [`OTHER`] for one that matched none or a gRPC service.
+pub(super) fn route(request: &Request) -> String {
+    let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    matched.filter(|pattern| !pattern.contains("{*")).unwrap_or(OTHER).to_owned()
 }
 
-/// The name of a method of HTTP.
+/// The label of an HTTP method.
 pub(super) fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -52,11 +31,11 @@ pub(super) fn method(method: &Method) -> &'static str {
     }
 }
 
-/// The calls that this server has, as `package.Service/Method`.
+/// The gRPC methods of this server, as `package.Service/Method`.
 pub(super) struct Methods(BTreeSet<String>);
 
 impl Methods {
-    /// Those of the proto, and of the services for health and reflection.
+    /// The methods of the proto, and of the health and reflection services.
     pub(super) fn new() -> Methods {
         let mut names = BTreeSet::new();
         let standard = [
@@ -65,7 +44,7 @@ impl Methods {
             tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
         ];
         for descriptors in standard.into_iter().chain([DESCRIPTORS]) {
-            // They are part of the binary; without them all calls are counted together.
+            // They are part of the binary. Without them, all methods would share one label.
             let files = FileDescriptorSet::decode(descriptors).unwrap_or_default().file;
             for file in &files {
                 for service in &file.service {
@@ -79,7 +58,7 @@ impl Methods {
         Methods(names)
     }
 
-    /// The name of the call at this path.
+    /// The label of the method at this path.
     pub(super) fn label(&self, path: &str) -> String {
         let known = path.strip_prefix('/').and_then(|name| self.0.get(name));
         known.map_or_else(|| OTHER.to_owned(), String::clone)
@@ -91,17 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_known_names_are_counted_apart() {
-        let check = |path, expected| assert_eq!(route(path), expected);
-        check("/", "/");
-        check("/static/app/main.js", "/static/{file}");
-        check("/api/sessions", "/api/sessions");
-        check("/api/sessions/x", "/api/sessions/{id}");
-        check("/api/sessions/x/peaks/vocals", "/api/sessions/{id}/peaks/{stem}");
-        check("/download/x.zip", "/download/{id}");
-        check("/download/x/vocals", "/download/{id}/{stem}");
-        check("/download/x/vocals/y", "other");
-        check("/wp-login.php", "other");
+    fn only_known_methods_have_labels() {
         let methods = Methods::new();
         let check = |path: &str, expected: &str| assert_eq!(methods.label(path), expected);
         check("/stemwire.v1.SeparationService/GetStem", "stemwire.v1.SeparationService/GetStem");
