@@ -62,7 +62,7 @@ tries = dict(
     address=lambda: stemwire.Client("ftp://nowhere"),
     broken_song=lambda: client.separate(1 / 0 for _ in range(1)).stems,
     unreachable=lambda: stemwire.Client("127.0.0.1:1").health(),
-    nobody_there=lambda: stemwire.Client("127.0.0.1:1").separate("text.mp3"),
+    unreachable_too=lambda: stemwire.Client("127.0.0.1:1").separate("text.mp3"),
 )
 found = {}
 for name, attempt in tries.items():
