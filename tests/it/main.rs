@@ -11,6 +11,7 @@ mod audio;
 mod decode;
 mod engine;
 mod fuzz;
+mod glossary;
 mod layering;
 mod protocol;
 mod published;
