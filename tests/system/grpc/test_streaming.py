@@ -107,7 +107,7 @@ def test_a_frame_beyond_an_end_that_is_known_later_is_told_then(server):
     reading = [Background(lambda call=call: reason_of(call)) for call in calls]
     server.stub.UploadChunk(api.UploadChunkRequest(**named, data=song))
     server.stub.FinishUpload(api.FinishUploadRequest(**named, finish=api.Finish(total_bytes=len(song))))
-    expected = ("OUT_OF_RANGE", "FRAME_OUT_OF_RANGE", {"frames": str(2 * RATE)})
+    expected = ("OUT_OF_RANGE", "FRAME_OUT_OF_RANGE", {"frames": str(2 * RATE), "remedy": "Start within the stem."})
     assert [read.result() for read in reading] == [expected, expected, expected, None], "the end itself is no error"
 
 

@@ -261,10 +261,10 @@ def test_an_authority_that_is_none_is_told(cli, certificates, tmp_path, name):
 @pytest.mark.parametrize("certificate, key, code, cause", [
     ("nosuch", "key", 2, "nosuch.pem: No such file"),
     ("cert", "nosuch", 2, "nosuch.pem: No such file"),
-    ("text", "key", 2, "text.pem holds no CERTIFICATE"),
-    ("cert", "text", 2, "text.pem holds no PRIVATE KEY"),
-    ("empty", "empty", 2, "empty.pem holds no CERTIFICATE"),
-    ("key", "cert", 2, "key.pem holds no CERTIFICATE"),
+    ("text", "key", 2, "text.pem contains no CERTIFICATE"),
+    ("cert", "text", 2, "text.pem contains no PRIVATE KEY"),
+    ("empty", "empty", 2, "empty.pem contains no CERTIFICATE"),
+    ("key", "cert", 2, "key.pem contains no CERTIFICATE"),
     ("cert", "other-key", 5, "KeyMismatch"),
 ])
 def test_a_certificate_of_no_use_is_told_before_all_else(cli, certificates, tmp_path, certificate, key, code, cause):
