@@ -1,4 +1,4 @@
-//! The server's address: taken early, listened at late.
+//! The listening socket: bound early, opened for connections late.
 
 use std::net::SocketAddr;
 
@@ -6,20 +6,19 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use super::ServerError;
 
-/// Connections that may wait until they are accepted.
+/// Connections that the system queues until they are accepted.
 const BACKLOG: u32 = 1024;
 
-/// An address that is bound and not yet listened on. Connections are refused at once, as without a server: a
-/// connection that waited until one is ready would look like one that hangs, and to those who only connect like
-/// one that serves.
+/// A bound address that does not listen yet, so connections are refused. If it listened during start-up,
+/// connections would be queued: clients would seem to hang, and TCP probes would report the server as ready.
 #[derive(Debug)]
 pub struct Reserved {
     asked: SocketAddr,
     socket: TcpSocket,
 }
 
-/// Takes an address, so that an address in use is known early. Of two servers that both start there
-/// at this moment the later one only finds out when it [listens](Reserved::listen).
+/// Binds an address, so that an address in use is reported early. If two servers bind the same address at the
+/// same moment, the later one fails only in [`listen`](Reserved::listen).
 ///
 /// # Errors
 /// [`ServerError::Listen`].
@@ -29,8 +28,8 @@ pub fn reserve(address: SocketAddr) -> Result<Reserved, ServerError> {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
         };
-        // Otherwise what is left of the connections of the server before keeps the address for a minute. On Windows
-        // that is never so, and this would let two servers have it.
+        // Connections of the previous server in TIME_WAIT would block the address for a minute. On Windows they
+        // do not, and the option would let two servers share the address.
         if cfg!(not(windows)) {
             socket.set_reuseaddr(true)?;
         }
@@ -42,7 +41,7 @@ pub fn reserve(address: SocketAddr) -> Result<Reserved, ServerError> {
 }
 
 impl Reserved {
-    /// Listens; only on a thread of the asynchronous runtime.
+    /// Starts to listen. Must be called on a thread of the Tokio runtime.
     ///
     /// # Errors
     /// [`ServerError::Listen`].

@@ -1,23 +1,23 @@
-//! What a server is started with.
+//! Configuration of the server.
 
 use std::time::Duration;
 
-/// Who may talk to the server, and how it ends.
+/// Access rules, TLS and shutdown of the server.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
-    /// What every call must carry as `authorization: Bearer …`; `None` takes all calls.
+    /// Token that every call must carry as `authorization: Bearer …`; `None` accepts calls without one.
     pub token: Option<String>,
-    /// Host names beside `localhost` and IP addresses under which the server may be called.
+    /// Accepted host names besides `localhost` and IP addresses.
     pub hosts: Vec<String>,
-    /// Origins of web pages, beside the server's own, that may call it.
+    /// Web origins, besides the server's own, that may call it.
     pub origins: Vec<String>,
-    /// Certificate and key; `None` speaks plain HTTP.
+    /// Certificate and key; `None` serves cleartext.
     pub tls: Option<Tls>,
-    /// How long ending may take.
+    /// Time limit of a shutdown.
     pub drain: Duration,
 }
 
-/// A certificate chain and its key, as PEM.
+/// A certificate chain and its key, in PEM.
 #[derive(Clone)]
 pub struct Tls {
     /// The chain.

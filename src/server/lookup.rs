@@ -1,4 +1,4 @@
-//! Sessions by the id that a request names.
+//! Finds sessions by the id in a request.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::{blocking, convert};
 use crate::separation::Separations;
 use crate::session::Session;
 
-/// The session with this id. One that is in memory is found at once; another may have to be read.
+/// The session with this id. Reads its manifest if it is not in memory.
 ///
 /// # Errors
 /// `SessionIdInvalid`, `NotFound`.

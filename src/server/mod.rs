@@ -1,11 +1,12 @@
 //! The server: one port for gRPC (h2c or TLS), grpc-web, plain HTTP and the page.
 //!
-//! - [`grpc`]: the calls. [`rest`]: plain HTTP. [`web`]: the page. [`convert`]: wire types to domain types and back.
+//! - [`grpc`]: gRPC calls. [`rest`]: plain HTTP. [`web`]: the page. [`convert`]: wire types to domain types and
+//!   back.
 //! - [`middleware`]: access, CORS, request ids, metrics, error details.
-//! - [`status`]: the one place where errors become codes. [`lookup`], [`outcome`], [`stem_reader`],
+//! - [`status`]: maps errors to gRPC and HTTP statuses. [`lookup`], [`outcome`], [`stem_reader`],
 //!   [`uploading`]: shared by gRPC and REST.
-//! - [`address`]: the listening socket. [`blocking`]: disk work off the runtime's threads; nothing else here
-//!   computes or waits for a disk.
+//! - [`address`]: the listening socket. [`blocking`]: runs disk work outside the runtime's threads; no other
+//!   module here computes or blocks.
 
 mod address;
 mod blocking;
@@ -46,26 +47,26 @@ use middleware::{auth, cors, grpc_status, metrics, request_id};
 use crate::proto::DESCRIPTORS;
 use crate::separation::{Observer, Separations};
 
-/// Calls that one connection may have open at once.
+/// Limit of concurrent streams per connection.
 const MAX_STREAMS: u32 = 128;
 
-/// Streams that one connection may make the server reset; hyper leaves it without a limit, which an
-/// attacker can use to have work begun and thrown away.
+/// Limit of streams per connection that a client can make the server reset. hyper's default is unlimited, which
+/// lets an attacker start and discard work (MadeYouReset).
 const MAX_LOCAL_RESETS: usize = 1024;
 
-/// Bytes under way to the server on one stream, and on one connection: with equal numbers one stream
-/// that is not read would block all others.
+/// Flow-control windows of a stream and of a connection, in bytes. If both were equal, one stream that is not
+/// read would block all others.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
-/// How often a silent connection is asked whether it is still there, and how long it may take.
+/// Interval of HTTP/2 pings on a silent connection, and time limit of the reply.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Why a server cannot run.
+/// Error of starting or running the server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The address is not to be had.
+    /// The address cannot be bound.
     #[error("cannot listen on {address}: {source}")]
     Listen {
         /// The address.
@@ -73,19 +74,19 @@ pub enum ServerError {
         /// The system error.
         source: std::io::Error,
     },
-    /// The transport fails.
+    /// The transport failed.
     #[error("the server cannot run: {}", innermost(.0))]
     Transport(#[from] tonic::transport::Error),
-    /// Certificate and key are of no use.
+    /// The certificate or the key cannot be used.
     #[error("TLS cannot be served with this certificate and key: {}", innermost(.0))]
     Tls(tonic::transport::Error),
-    /// The protocol's own description does not load.
-    #[error("reflection cannot be offered: {0}")]
+    /// The reflection service cannot read the proto descriptors.
+    #[error("cannot set up reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
 impl ServerError {
-    /// What to do about it: one sentence.
+    /// The remedy, as one imperative sentence.
     pub fn remedy(&self) -> &'static str {
         match self {
             ServerError::Listen { .. } => {
@@ -97,7 +98,7 @@ impl ServerError {
     }
 }
 
-/// What the last cause of an error says; the transport's own text is only that there is one.
+/// The message of the innermost cause. tonic's own message is only "transport error".
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
@@ -106,8 +107,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// Checks what would keep a server of this configuration from running, before it is announced that it
-/// does.
+/// Checks a configuration before the server is started.
 ///
 /// # Errors
 /// [`ServerError::Tls`].
@@ -115,7 +115,7 @@ pub fn check(config: &ServerConfig) -> Result<(), ServerError> {
     builder(config).map(|_| ())
 }
 
-/// The transport with its limits and its certificate.
+/// The transport with its limits and TLS.
 fn builder(config: &ServerConfig) -> Result<Server, ServerError> {
     let server = Server::builder()
         .accept_http1(true)
@@ -130,8 +130,8 @@ fn builder(config: &ServerConfig) -> Result<Server, ServerError> {
     server.tls_config(ServerTlsConfig::new().identity(identity)).map_err(ServerError::Tls)
 }
 
-/// Serves until `shutdown` is ready, then takes nothing new, lets open sessions rest where they are
-/// committed, and returns at the latest when the drain time is over.
+/// Serves until `shutdown` completes. Then refuses new work, suspends open sessions at their last commit, and
+/// returns once connections have closed or the drain time is over.
 ///
 /// # Errors
 /// [`ServerError`].
@@ -160,22 +160,22 @@ pub async fn serve(
     let routes = rest::router(Arc::clone(&separations), Arc::clone(&numbers));
     let routes = calls.merge(routes).merge(web::routes()).fallback(rest::unknown);
 
-    // Applied to the routes, not around the router: only so the metrics see the route that matched.
+    // Layers of the routes, not of the router: only there the matched route is known to the metrics.
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(CallCounter::new(numbers), metrics::count))
         .layer(from_fn(request_id::give))
-        // Before access is checked: a preflight request carries no token.
+        // Before authentication: a preflight request carries no token.
         .layer(cors::layer(&config))
         .layer(from_fn(grpc_status::complete))
         .layer(from_fn_with_state(Arc::new(Rules::of(&config)), auth::check));
     let routes = routes.layer(layers);
     let mut server = builder(&config)?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    // An answer is several small writes: without this the last would wait for the client's acknowledgement.
+    // An answer is several small writes: Nagle's algorithm would delay the last until an acknowledgement.
     let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
     let serving =
         server.add_routes(Routes::from(routes)).serve_with_incoming_shutdown(connections, async {
-            // The sender is dropped only with this function.
+            // The sender lives until this function returns.
             let _ = stopped.await;
         });
     tokio::pin!(serving);
@@ -183,18 +183,18 @@ pub async fn serve(
         result = &mut serving => return Ok(result?),
         () = shutdown => {}
     }
-    tracing::info!("shutting down: open sessions rest and go on with the next server");
+    tracing::info!("shutting down; open sessions are suspended and continue with the next server");
     let deadline = Instant::now() + config.drain;
     following.abort();
     health.not_serving().await;
-    // It waits for the connections, which end when their streams do.
+    // Resolves once all connections have closed.
     let _ = stop.send(());
     let closing = Arc::clone(&separations);
-    let rested = blocking::run(move || closing.close(deadline));
-    let drain = tokio::time::timeout(config.drain, async { tokio::join!(rested, &mut serving) });
+    let closed = blocking::run(move || closing.close(deadline));
+    let drain = tokio::time::timeout(config.drain, async { tokio::join!(closed, &mut serving) });
     if drain.await.is_err() {
-        // A connection that says nothing would keep it for ever.
-        tracing::warn!("the drain time is over; connections that are still open are cut");
+        // A silent connection would never close by itself.
+        tracing::warn!("the drain time is over; closing the remaining connections");
     }
     Ok(())
 }

@@ -1,10 +1,10 @@
-//! The outcome of a session for calls that wait for it.
+//! The outcome of a session, for calls that wait for it.
 
 use super::status::ApiError;
 use crate::separation::SeparationError;
 use crate::session::{Session, SessionState};
 
-/// The error of a call that waits for a session which will not end here: it is deleted, or the server stops.
+/// The error of a call whose session will not end in this process: it was deleted, or the server stops.
 pub(super) fn interruption(session: &Session) -> Option<ApiError> {
     if session.is_removed() {
         Some(ApiError::SessionDeleted)
@@ -13,7 +13,7 @@ pub(super) fn interruption(session: &Session) -> Option<ApiError> {
     }
 }
 
-/// The error that a session's calls end with, where it has not ended well.
+/// The error of calls on a session that failed or was cancelled; `None` otherwise.
 pub(super) fn end_error(session: &Session) -> Option<ApiError> {
     let manifest = session.manifest();
     match (manifest.state(), &manifest.failure) {

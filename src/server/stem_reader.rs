@@ -1,4 +1,4 @@
-//! Opening stems that clients name.
+//! Opens the stems that requests name.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::audio::{Frames, StemName};
 use crate::session::Session;
 use crate::session::stem_reader::{SampleFormat, StemReader};
 
-/// Opens a stem that a client names.
+/// Opens a stem by the name in a request.
 pub(super) fn open(
     session: &Arc<Session>,
     stem: &str,

@@ -1,4 +1,4 @@
-//! `SeparationConfig` to settings: parsed and checked once; and back, with defaults filled in.
+//! Converts `SeparationConfig` to validated settings and back, with defaults filled in.
 
 use super::invalid;
 use crate::audio::{self, Hertz, StemName};
@@ -10,16 +10,16 @@ use crate::session::manifest;
 use crate::session::settings::{self, Accompaniment, OnDisconnect, OutputRate, RawPcm, Settings};
 use crate::session::stem_reader::SampleFormat;
 
-/// The longest label that is kept.
+/// Characters kept of a file name.
 const MAX_FILE_NAME_CHARS: usize = 255;
 
-/// Stems that one request may name; no model has more.
+/// Limit of stems in one request; no model has as many.
 const MAX_STEMS: usize = 64;
 
-/// The loudest gain that makes sense: 60 dB.
+/// Limit of the gain: 60 dB.
 const MAX_GAIN: f32 = 1000.0;
 
-/// Parses what a client asks for.
+/// Parses and checks the config of a request.
 pub(in crate::server) fn settings(config: &proto::SeparationConfig) -> Result<Settings, ApiError> {
     let output = config.output.unwrap_or_default();
     check_stem_count(config.stems.len(), "config.stems")?;
@@ -76,13 +76,13 @@ pub(in crate::server) fn settings(config: &proto::SeparationConfig) -> Result<Se
     })
 }
 
-/// Checked before the names are: comparing a million of them would take minutes.
+/// Checks the number of stems before their names are compared, which is quadratic.
 pub(in crate::server) fn check_stem_count(
     count: usize,
     field: &'static str,
 ) -> Result<(), ApiError> {
     if count > MAX_STEMS {
-        return Err(invalid(field, format!("{count} stems are more than {MAX_STEMS}")));
+        return Err(invalid(field, format!("{count} stems exceed the limit of {MAX_STEMS}")));
     }
     Ok(())
 }
@@ -92,7 +92,7 @@ fn raw_pcm(input: &proto::RawPcm) -> Result<RawPcm, ApiError> {
         .ok_or_else(|| invalid("config.input.encoding", "it must be set"))?;
     let rate = Hertz(input.sample_rate);
     if !rate.is_supported() {
-        let problem = format!("{rate} is not {} to {}", Hertz::LOWEST, Hertz::HIGHEST);
+        let problem = format!("{rate} is not within {} to {}", Hertz::LOWEST, Hertz::HIGHEST);
         return Err(invalid("config.input.sample_rate", problem));
     }
     match u8::try_from(input.channels) {
@@ -101,7 +101,7 @@ fn raw_pcm(input: &proto::RawPcm) -> Result<RawPcm, ApiError> {
     }
 }
 
-/// How a read wants its samples, where it differs from what its session says.
+/// The sample format of a read: that of the request, where it differs from the session's.
 pub(in crate::server) fn form(
     session: &Session,
     wanted_encoding: i32,
@@ -119,7 +119,7 @@ fn gain(gain: f32, field: &'static str) -> Result<f32, ApiError> {
     match gain {
         0.0 => Ok(1.0),
         gain if gain > 0.0 && gain <= MAX_GAIN => Ok(gain),
-        _ => Err(invalid(field, format!("{gain} is not above 0 and at most {MAX_GAIN}"))),
+        _ => Err(invalid(field, format!("it must be above 0 and at most {MAX_GAIN}, not {gain}"))),
     }
 }
 
@@ -132,17 +132,17 @@ fn encoding(value: i32, field: &'static str) -> Result<Option<audio::Encoding>, 
     })
 }
 
-/// A value that this version of the protocol has.
+/// Converts an enum value; refuses one that this protocol version does not define.
 fn known<T: TryFrom<i32>>(value: i32, field: &'static str) -> Result<T, ApiError> {
-    T::try_from(value).map_err(|_| invalid(field, format!("{value} has no meaning")))
+    T::try_from(value).map_err(|_| invalid(field, format!("{value} is not a known value")))
 }
 
-/// A name fit to be shown: no control characters, not too long.
+/// A printable file name: without control characters, and cut to [`MAX_FILE_NAME_CHARS`].
 fn label(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(MAX_FILE_NAME_CHARS).collect()
 }
 
-/// The config of a session, with the values in effect for what the request left open.
+/// The config of a session, with the values in effect for unset fields.
 pub(super) fn config(manifest: &manifest::Manifest) -> proto::SeparationConfig {
     proto::SeparationConfig {
         model: manifest.plan.model.clone(),

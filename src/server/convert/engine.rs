@@ -1,4 +1,4 @@
-//! Models and engines as clients see them.
+//! Models and engines as wire types.
 
 use prost_types::Timestamp;
 
@@ -13,7 +13,7 @@ use crate::proto;
 use crate::separation::reason_of;
 use crate::session::manifest;
 
-/// A model, and how it is computed.
+/// A model with its health and its execution provider.
 pub(in crate::server) fn model(
     model: &Model,
     health: &EngineHealth,
@@ -63,7 +63,7 @@ fn trial(tried: &BenchmarkResult) -> proto::Trial {
     }
 }
 
-/// A name of the chain that has no model.
+/// A name in the chain whose model is missing or broken.
 pub(in crate::server) fn fault(fault: &UnavailableModel) -> proto::Model {
     let message = fault.error.to_string();
     proto::Model {
@@ -109,7 +109,7 @@ pub(super) fn engine(engine: &manifest::EngineRecord) -> proto::Engine {
     }
 }
 
-/// A change of the engine.
+/// An engine change.
 pub(in crate::server) fn engine_change(change: &manifest::EngineChange) -> proto::EngineChange {
     proto::EngineChange {
         from: Some(engine(&change.from)),

@@ -1,6 +1,7 @@
-//! Wire to domain, checked once, and domain to wire.
+//! Converts wire types to domain types, checked once, and back.
 //!
-//! [`config`] converts requests, [`mod@session`] and [`engine`] responses. Names and numbers are here.
+//! [`config`] converts requests; [`mod@session`] and [`engine`] convert responses. This file has ids, hashes and
+//! positions.
 
 mod config;
 mod engine;
@@ -16,17 +17,18 @@ use crate::audio::Frames;
 use crate::model::Sha256Hash;
 use crate::session::SessionId;
 
-/// Parses a session's name.
+/// Parses a session id.
 pub(super) fn session_id(text: &str) -> Result<SessionId, ApiError> {
     text.parse().map_err(|_| ApiError::SessionIdInvalid(text.chars().take(80).collect()))
 }
 
-/// Parses a hash; an empty one is none.
+/// Parses a SHA-256; empty bytes stand for none.
 pub(super) fn sha256(bytes: &[u8]) -> Result<Option<String>, ApiError> {
     if bytes.is_empty() {
         return Ok(None);
     }
-    let hash = <[u8; 32]>::try_from(bytes).map_err(|_| invalid("sha256", "it has 32 bytes"))?;
+    let hash =
+        <[u8; 32]>::try_from(bytes).map_err(|_| invalid("sha256", "it must have 32 bytes"))?;
     Ok(Some(Sha256Hash(hash).to_string()))
 }
 
@@ -38,7 +40,7 @@ fn hash(text: &str) -> Vec<u8> {
     text.parse::<Sha256Hash>().map(|hash| hash.0.to_vec()).unwrap_or_default()
 }
 
-/// A position that a client names.
+/// A position in frames.
 pub(super) fn frame(frame: u64) -> Frames {
     Frames(frame)
 }

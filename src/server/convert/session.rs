@@ -1,4 +1,4 @@
-//! Sessions as clients see them.
+//! Sessions as wire types.
 
 use prost_types::Timestamp;
 
@@ -8,12 +8,12 @@ use super::hash;
 use crate::proto;
 use crate::session::{self, Manifest, Session, SessionState, manifest};
 
-/// A session as clients see it.
+/// A session.
 pub(in crate::server) fn session(session: &Session) -> proto::Session {
     session_by(session, &session.manifest())
 }
 
-/// The same by a manifest that was looked at.
+/// A session, from a manifest that was read before.
 pub(in crate::server) fn session_by(session: &Session, manifest: &Manifest) -> proto::Session {
     let ended = manifest.state().is_ended();
     let stem = |stem: &manifest::Stem| proto::Stem {
@@ -49,7 +49,7 @@ pub(in crate::server) fn session_by(session: &Session, manifest: &Manifest) -> p
     }
 }
 
-/// How far a session is.
+/// Progress of a session.
 pub(in crate::server) fn progress(progress: session::Progress) -> proto::Progress {
     proto::Progress {
         finished_frames: progress.finished.0,

@@ -1,4 +1,4 @@
-//! Pieces of stems as messages.
+//! Stem chunks as messages.
 
 use tonic::Status;
 
@@ -9,11 +9,11 @@ use crate::server::status::to_status;
 use crate::session::failure::SessionError;
 use crate::session::stem_reader::StemReader;
 
-/// Frames of one message at most: 256 KiB of stereo samples as they are stored. As many for every
-/// encoding, so that stems of any form advance together.
+/// Frames per message: 256 KiB of float32 stereo. The same for every encoding, so that the stems of a session
+/// advance together.
 const FRAMES: Frames = Frames(256 * 1024 / frame_bytes(Encoding::F32Le));
 
-/// The next message of a stem with frames before `end`, where there are any.
+/// The next message of a stem, with frames before `end`; `None` if there are none yet.
 pub(super) fn next_chunk(
     reader: &mut StemReader,
     end: Frames,

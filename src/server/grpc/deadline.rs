@@ -7,13 +7,12 @@ use axum::http::HeaderMap;
 use tokio::time::{Instant, sleep_until};
 use tonic::metadata::MetadataMap;
 
-/// When a call must have ended, by its `grpc-timeout`; the transport itself heeds that only until the
-/// answer begins.
+/// The deadline of a call, from its `grpc-timeout`. tonic itself enforces it only until the response headers.
 pub(crate) fn of(metadata: &MetadataMap) -> Option<Instant> {
     Some(Instant::now() + timeout(metadata.as_ref())?)
 }
 
-/// How long the caller of gRPC waits, if it says so.
+/// The value of `grpc-timeout`, if the header is present and valid.
 pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     parse(headers.get("grpc-timeout")?.to_str().ok()?)
 }
@@ -33,7 +32,7 @@ fn parse(text: &str) -> Option<Duration> {
     }
 }
 
-/// Runs `work` until the deadline; `None` where that comes first.
+/// Runs `work` until the deadline; `None` if the deadline passes first.
 pub(crate) async fn within<T>(
     deadline: Option<Instant>,
     work: impl Future<Output = T>,

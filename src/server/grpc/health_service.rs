@@ -1,4 +1,4 @@
-//! `grpc.health.v1`: whether the server takes work.
+//! `grpc.health.v1`: whether the server can separate.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use tonic_health::server::HealthReporter;
 use crate::proto::separation_service_server::SeparationServiceServer;
 use crate::separation::Separations;
 
-/// How often it is seen whether any engine works.
+/// Interval at which the engines' health is read.
 const ROUNDS: Duration = Duration::from_secs(1);
 
-/// Tells the health service where the server stands.
+/// Updates the status of the health service.
 #[derive(Clone)]
 pub(crate) struct Reporter {
     inner: HealthReporter,
@@ -21,7 +21,7 @@ pub(crate) struct Reporter {
 
 type Service = SeparationServiceServer<super::Calls>;
 
-/// The health service, which says SERVING of the server and of its service.
+/// The health service, initially SERVING for the server and for `SeparationService`.
 pub(crate) async fn service() -> (Reporter, HealthServer<impl Health>) {
     let (inner, service) = tonic_health::server::health_reporter();
     inner.set_serving::<Service>().await;
@@ -46,7 +46,7 @@ impl Reporter {
         }
     }
 
-    /// Says NOT_SERVING of both.
+    /// Reports NOT_SERVING for both.
     pub(crate) async fn not_serving(&self) {
         self.inner.set_not_serving::<Service>().await;
         self.inner.set_service_status("", ServingStatus::NotServing).await;

@@ -1,7 +1,7 @@
 //! The calls of `stemwire.v1.SeparationService`.
 //!
-//! [`separate`] is the call that streams both ways; [`follow`] is what it shares with `WatchSession`:
-//! telling a client what happens to a session. The other calls are short and stand here.
+//! [`separate`] implements the bidirectional call; [`follow`] sends a session's events for it and for
+//! `WatchSession`. The short calls are in this file.
 
 mod chunk;
 pub(crate) mod deadline;
@@ -28,26 +28,26 @@ use crate::server::convert::paging::page_size;
 use crate::session::Session;
 use crate::session::store::PageCursor;
 
-/// Bytes of one message at most; also what a five-byte header can make the server reserve.
+/// Limit of one message, in bytes. It also bounds the allocation that a five-byte message header can cause.
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
-/// The service, ready to be served.
+/// The gRPC service.
 pub(super) fn service(separations: Arc<Separations>) -> SeparationServiceServer<Calls> {
     SeparationServiceServer::new(Calls { separations })
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES)
 }
 
-/// The implementation of the calls.
+/// Implements the calls.
 pub(super) struct Calls {
     separations: Arc<Separations>,
 }
 
-/// What a streaming call answers with.
+/// The response stream of a streaming call.
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl Calls {
-    /// Does short work that may wait for the disk.
+    /// Runs short work that may block on the disk.
     async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Separations) -> Result<T, ApiError> + Send + 'static,
@@ -200,7 +200,7 @@ impl SeparationService for Calls {
     }
 }
 
-/// The models, those of the chain first, then what should be one but is broken.
+/// All models: those of the chain first, then broken ones.
 fn models(separations: &Separations) -> Vec<proto::Model> {
     let chain = separations.chain();
     let to_wire = |model: &Arc<Model>| model_to_wire(separations, model);
@@ -217,7 +217,7 @@ fn models(separations: &Separations) -> Vec<proto::Model> {
     models
 }
 
-/// The chain, with what is left out of it.
+/// The chain, including the names that cannot be used.
 fn engines(separations: &Separations) -> Vec<proto::Model> {
     let chain = separations.chain();
     let faults = chain.unavailable().iter().map(convert::fault);

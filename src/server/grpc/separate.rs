@@ -25,7 +25,7 @@ use crate::server::uploading::{add_chunk, finish_upload};
 use crate::server::{blocking, convert};
 use crate::session::Session;
 
-/// Answers at once and works in a task: a client may wait for the answer before it sends anything.
+/// Returns the response stream at once and works in a task: a client may wait for it before it sends anything.
 pub(super) fn start(
     separations: Arc<Separations>,
     request: Request<Streaming<proto::SeparateRequest>>,
@@ -35,7 +35,7 @@ pub(super) fn start(
     let requests = request.into_inner();
     let work = async move {
         if let Err(status) = call(separations, requests, &sender, deadline).await {
-            // A client that has gone needs no answer.
+            // The send fails only if the client has disconnected.
             let _ = sender.send(Err(status)).await;
         }
     };
@@ -43,15 +43,15 @@ pub(super) fn start(
     Box::pin(ReceiverStream::new(receiver))
 }
 
-/// Why the two directions of a call end before the session does.
+/// Why a call ends before its session.
 enum Broken {
-    /// The upload broke off, or the client did something that it may not.
+    /// The upload broke off or violated the protocol.
     Upload(Status),
-    /// The client is gone.
+    /// The client has disconnected.
     ClientGone,
-    /// Another call has the session.
+    /// Another call has taken over the session.
     TakenOver,
-    /// The call's time is over.
+    /// The deadline of the call has passed.
     Deadline,
 }
 
@@ -84,7 +84,7 @@ async fn call(
             }
         };
         tokio::select! {
-            // What the session itself ends with says more than what its end does to the upload.
+            // The session's own end is a more precise error than its effect on the upload.
             biased;
             result = following => result,
             error = upload.run(&mut requests, config.upload_offset) => Err(error),
@@ -106,7 +106,7 @@ async fn call(
     }
 }
 
-/// The config, which comes first.
+/// Receives the config, which must be the first message.
 async fn first_message(
     requests: &mut Streaming<proto::SeparateRequest>,
     patience: Duration,
@@ -119,7 +119,7 @@ async fn first_message(
     }
 }
 
-/// Creates the session, or takes it over; also returns the number by which this call holds it.
+/// Creates or takes over the session. Also returns the number under which this call holds it.
 fn open(
     separations: &Separations,
     settings: crate::session::Settings,
@@ -129,17 +129,17 @@ fn open(
     Ok((session, call))
 }
 
-/// The direction from the client.
+/// The request stream of a call.
 struct Upload<'a> {
     separations: &'a Arc<Separations>,
     session: &'a Arc<Session>,
     call: u64,
-    /// How long the next bytes may take.
+    /// Time limit for the next message.
     patience: Duration,
 }
 
 impl Upload<'_> {
-    /// Takes the song, then watches that nothing follows it. Ends only when something is wrong.
+    /// Receives the upload, then waits. Returns only on an error.
     async fn run(
         &self,
         requests: &mut Streaming<proto::SeparateRequest>,
@@ -148,7 +148,7 @@ impl Upload<'_> {
         loop {
             let message = match self.next(requests).await {
                 Ok(Some(message)) => message,
-                // All has been said; the rest is the server's.
+                // The upload is complete; the response stream ends the call.
                 Ok(None) if self.session.manifest().upload_complete() => return pending().await,
                 Ok(None) => {
                     let committed = self.session.uploaded();
@@ -193,7 +193,7 @@ impl Upload<'_> {
                 Some(message) => Ok(Some(message)),
                 None => Err(broken(ApiError::MessageEmpty)),
             },
-            // The connection broke: there is no client to answer.
+            // The connection is broken: no response can be sent.
             Err(status) if matches!(status.code(), Code::Cancelled | Code::Unknown) => {
                 Err(Broken::ClientGone)
             }
@@ -227,7 +227,7 @@ fn broken(error: ApiError) -> Broken {
     Broken::Upload(to_status(error))
 }
 
-/// An error of the transport, with a reason where it is the client's to mend.
+/// An error of the transport, with a reason if the client can avoid it.
 fn transport(status: Status) -> Status {
     match status.code() {
         Code::OutOfRange | Code::ResourceExhausted => {

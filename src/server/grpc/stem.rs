@@ -1,4 +1,4 @@
-//! `GetStem`: one stem from any frame on.
+//! `GetStem`: one stem, from any frame.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::server::{blocking, convert};
 use crate::session::stem_reader::StemReader;
 use crate::session::{Session, SessionState};
 
-/// Messages that one visit to the disk brings: a visit to another thread costs as much as reading one.
+/// Messages read per blocking task: the change of threads costs as much as reading one.
 const MESSAGES_AT_ONCE: usize = 4;
 
-/// Starts reading.
+/// Starts to read a stem.
 pub(super) fn start(
     session: &Arc<Session>,
     request: &proto::GetStemRequest,
@@ -43,7 +43,7 @@ pub(super) fn start(
     let work = async move {
         let result = within(deadline, read(&session, reader, end, &sender)).await;
         if let Err(error) = result.unwrap_or(Err(ApiError::DeadlineExceeded)) {
-            // A client that has gone needs no answer.
+            // The send fails only if the client has disconnected.
             let _ = sender.send(Err(to_status(error))).await;
         }
     };
@@ -51,7 +51,7 @@ pub(super) fn start(
     Ok(Box::pin(ReceiverStream::new(receiver)))
 }
 
-/// Sends the frames before `end`, waiting for those that are not there yet.
+/// Sends the frames before `end`, waiting for those that are not committed yet.
 async fn read(
     session: &Arc<Session>,
     mut reader: StemReader,
@@ -60,7 +60,7 @@ async fn read(
 ) -> Result<(), ApiError> {
     loop {
         let seen = session.notifier().version();
-        // Looked at before reading: what is there then is all that there will be.
+        // Read before the frames: if the session has ended, no frames follow those read now.
         let state = session.state();
         if reader.position() >= end {
             return Ok(());
@@ -73,7 +73,7 @@ async fn read(
         (reader, chunks) = match read.await.and_then(|(reader, chunks)| Ok((reader, chunks?))) {
             Ok(read) => read,
             Err(status) => {
-                // A client that has gone needs no answer.
+                // The send fails only if the client has disconnected.
                 let _ = sender.send(Err(status)).await;
                 return Ok(());
             }
@@ -106,7 +106,7 @@ async fn read(
     }
 }
 
-/// The next messages before `end` that there are frames for, some at once.
+/// The next messages before `end`, at most [`MESSAGES_AT_ONCE`].
 fn next_chunks(reader: &mut StemReader, end: Frames) -> Result<Vec<proto::StemChunk>, Status> {
     let mut chunks = Vec::new();
     while chunks.len() < MESSAGES_AT_ONCE && reader.position() < end {
@@ -114,7 +114,7 @@ fn next_chunks(reader: &mut StemReader, end: Frames) -> Result<Vec<proto::StemCh
             Ok(Some(chunk)) => chunks.push(chunk),
             Ok(None) => break,
             Err(status) if chunks.is_empty() => return Err(status),
-            // It comes again when those before it have been sent.
+            // The error occurs again at the next read, after these messages have been sent.
             Err(_) => break,
         }
     }

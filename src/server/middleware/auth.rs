@@ -1,8 +1,8 @@
-//! Who may talk to this server.
+//! Access: host names, web origins, bearer token.
 //!
-//! A page from elsewhere, open in a browser on this machine, must not be able to fill its disk: it would
-//! come with its own `Origin`, or, with a name that it lets point here, under its own `Host`. Programs
-//! send no `Origin`, and an IP address as `Host` cannot be made to point elsewhere.
+//! A foreign page in a browser on this machine must not reach the server. Its requests have its own `Origin` or,
+//! after DNS rebinding, its own name as `Host`. Programs send no `Origin`, and an IP address as `Host` cannot be
+//! rebound.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,21 +19,21 @@ use crate::server::ServerConfig;
 use crate::server::status::{ApiError, respond, to_status};
 use crate::server::web;
 
-/// Refuses calls before anything reads them.
+/// Refuses forbidden requests before they are read.
 pub(crate) async fn check(
     State(rules): State<Arc<Rules>>,
     request: Request,
     next: Next,
 ) -> Response {
     match rules.refusal(request.uri(), request.headers()) {
-        // In the language of the caller.
+        // As gRPC or HTTP, like the request.
         Some(error) if is_grpc(request.headers()) => to_status(error).into_http(),
         Some(error) => respond(&error),
         None => next.run(request).await,
     }
 }
 
-/// Who is served.
+/// The access rules.
 pub(crate) struct Rules {
     token: Option<String>,
     hosts: Vec<String>,
@@ -41,7 +41,7 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    /// Those that this configuration asks for.
+    /// The rules of a configuration.
     pub(crate) fn of(config: &ServerConfig) -> Rules {
         let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
         Rules {
@@ -62,10 +62,10 @@ impl Rules {
         {
             return Some(ApiError::OriginForbidden { origin: origin.to_owned() });
         }
-        // Probes ask for the health without a token.
+        // Health probes send no token.
         let path = uri.path();
         let health = path == "/health" || path.starts_with("/grpc.health.v1.Health/");
-        // The page itself holds no secrets: it asks for the token and sends it with its calls.
+        // The page's files are public: the page asks for the token and sends it with its calls.
         let open = health || web::is_page(path);
         (!open && !self.admits(path, headers)).then_some(ApiError::Unauthenticated)
     }
@@ -87,25 +87,25 @@ impl Rules {
     fn admits(&self, path: &str, headers: &HeaderMap) -> bool {
         let Some(token) = &self.token else { return true };
         let given = text(headers, AUTHORIZATION).and_then(|text| text.strip_prefix("Bearer "));
-        // A link on the page carries no header. Its cookie comes from no other site, and changes nothing.
+        // Links on the page cannot carry a header. Other sites do not send the cookie, and downloads change nothing.
         let kept = kept_token(headers).filter(|_| path.starts_with("/download/"));
         given.is_some_and(|given| same_text(given, token))
             || kept.is_some_and(|kept| same_text(kept, &digits(token)))
     }
 }
 
-/// The token that the page has left with the browser, in hexadecimal digits.
+/// The token from the page's cookie, in hexadecimal digits.
 fn kept_token(headers: &HeaderMap) -> Option<&str> {
     let mut cookies = text(headers, COOKIE)?.split(';').map(str::trim);
     cookies.find_map(|cookie| cookie.strip_prefix("stemwire_token="))
 }
 
-/// A text as a cookie can hold it.
+/// A text in hexadecimal digits, as a cookie can hold it.
 fn digits(text: &str) -> String {
     base16ct::lower::encode_string(text.as_bytes())
 }
 
-/// Compares in a time that does not tell how much is right.
+/// Compares in a time that does not depend on where the texts differ.
 fn same_text(given: &str, expected: &str) -> bool {
     let differences = given.bytes().zip(expected.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
     differences == 0 && given.len() == expected.len()

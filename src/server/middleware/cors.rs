@@ -1,4 +1,4 @@
-//! CORS: pages of allowed origins may call the server.
+//! CORS: allowed web origins may call the server.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer, ExposeHeaders};
 
 use crate::server::ServerConfig;
 
-/// How long a browser may remember the permission.
+/// How long a browser may cache the answer to a preflight request.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
-/// Headers that grpc-web and downloads in parts send beside the plain ones.
+/// Request headers of grpc-web and of partial downloads.
 const SENT: [&str; 10] = [
     "authorization",
     "content-type",
@@ -24,7 +24,7 @@ const SENT: [&str; 10] = [
     "x-request-id",
 ];
 
-/// Headers in which errors come, and what a download is.
+/// Response headers of errors and downloads that pages may read.
 const READ: [&str; 10] = [
     "grpc-status",
     "grpc-message",
@@ -38,8 +38,8 @@ const READ: [&str; 10] = [
     "x-request-id",
 ];
 
-/// Permission for the origins of the configuration, and for no other; without any, nothing is said and
-/// browsers let no page of another origin call.
+/// CORS for the configured origins. Without any, no CORS header is sent, and browsers block calls of other
+/// origins.
 pub(crate) fn layer(config: &ServerConfig) -> CorsLayer {
     let origins = config.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     CorsLayer::new()

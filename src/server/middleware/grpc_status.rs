@@ -1,9 +1,7 @@
-//! The status of gRPC answers: recorded for the metrics, and completed with the details that errors of the transport
-//! lack.
+//! Records the status of gRPC responses for the metrics, and adds the error details that transport errors lack.
 //!
-//! A status is in the head of an answer or behind its last message. Outside the layer that translates to grpc-web, the
-//! latter is part of the body, so this layer is needed on both sides of that one. What it has added once it does not
-//! add again.
+//! A status is in the headers of a response or in its trailers. Outside the grpc-web layer the trailers are part
+//! of the body, so this layer is applied on both sides of it. Details are added only once.
 
 use std::sync::{Arc, OnceLock};
 
@@ -21,12 +19,12 @@ use super::request_id::RequestId;
 use crate::proto::reason::ErrorReason;
 use crate::server::status::add_reason;
 
-/// Whether a request or an answer is gRPC or grpc-web.
+/// Whether a request or response is gRPC or grpc-web.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 
-/// The code with which a call ends; an extension of its request.
+/// The code of a call; an extension of its request.
 #[derive(Clone, Default)]
 pub(crate) struct CallCode(Arc<OnceLock<Code>>);
 
@@ -37,7 +35,7 @@ impl CallCode {
     }
 }
 
-/// Completes the status of a gRPC answer and records its code in the request's [`CallCode`].
+/// Completes the status of a gRPC response and records its code in the request's [`CallCode`].
 pub(crate) async fn complete(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
     let code = request.extensions().get::<CallCode>().cloned().unwrap_or_default();
@@ -47,7 +45,7 @@ pub(crate) async fn complete(request: Request, next: Next) -> Response {
     }
     let look = move |headers: &mut HeaderMap| {
         if let Some(status) = Status::from_header_map(headers) {
-            // A second one is the same, seen outside of grpc-web.
+            // The second layer sees the same code again.
             let _ = code.0.set(status.code());
             add_details(headers, &status, id.as_ref());
         }
@@ -61,7 +59,7 @@ pub(crate) async fn complete(request: Request, next: Next) -> Response {
     })
 }
 
-/// Adds the request's id to every error, and an `ErrorInfo` to those of the transport.
+/// Adds the request id to every error, and an `ErrorInfo` to transport errors.
 fn add_details(headers: &mut HeaderMap, status: &Status, id: Option<&RequestId>) {
     if status.code() == Code::Ok {
         return;
@@ -79,11 +77,11 @@ fn add_details(headers: &mut HeaderMap, status: &Status, id: Option<&RequestId>)
         details.set_request_info(id.to_string(), "");
     }
     let detailed = Status::with_error_details(status.code(), status.message(), details);
-    // What cannot be headers leaves the answer as it was.
+    // The response stays as it was if the details cannot be encoded as headers.
     let _ = detailed.add_header(headers);
 }
 
-/// What the transport means by a code.
+/// The error reason of a transport error, by its code.
 fn transport_reason(status: &Status) -> Option<ErrorReason> {
     match status.code() {
         Code::Unimplemented => Some(ErrorReason::MethodUnknown),

@@ -1,4 +1,4 @@
-//! What every request passes: access, CORS, request ids, metrics, the status of gRPC answers.
+//! Layers of every request: access, CORS, request ids, metrics, the status of gRPC responses.
 
 pub(crate) mod auth;
 pub(crate) mod cors;

@@ -1,7 +1,7 @@
-//! Each request has an id, by which its answer, its error and its lines in the log are found together.
+//! Request ids: the same id is in a response, its error and the log lines about it.
 //!
-//! It is the caller's own `x-request-id`, where that is fit to be written anywhere, else a fresh UUID. It has
-//! nothing to do with the `request_id` of a session's config, which makes creating a session repeatable.
+//! The id is the caller's `x-request-id` if it is valid, else a new UUID. It is not the `request_id` of a
+//! session's config, which makes the creation of a session idempotent.
 
 use std::fmt;
 
@@ -12,34 +12,34 @@ use axum::response::Response;
 use tracing::Instrument;
 use uuid::Uuid;
 
-/// The header of requests and of answers.
+/// The header of requests and responses.
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Characters of an id at most: room for what proxies and tracers put together of several.
+/// Limit of an id in characters; proxies and tracers join several ids.
 const MAX_CHARS: usize = 128;
 
 tokio::task_local! {
     static CURRENT: RequestId;
 }
 
-/// A request's id: visible ASCII that needs no quotes anywhere. Goes with the request as an extension.
+/// The id of a request, an extension of it: visible ASCII that needs no quotes in logs or headers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RequestId(String);
 
 impl RequestId {
-    /// The caller's own, or a fresh one.
+    /// The caller's id, or a new one.
     fn of(headers: &HeaderMap) -> RequestId {
         let given = headers.get(HEADER).and_then(|given| given.to_str().ok());
         let fit = given.filter(|given| is_fit(given)).map(str::to_owned);
         fit.map_or_else(RequestId::fresh, RequestId)
     }
 
-    /// A new, unique id.
+    /// A new UUID.
     pub(crate) fn fresh() -> RequestId {
         RequestId(Uuid::new_v4().to_string())
     }
 
-    /// That of the request which this task answers.
+    /// The id of the request that this task answers.
     pub(crate) fn current() -> Option<RequestId> {
         CURRENT.try_with(RequestId::clone).ok()
     }
@@ -56,7 +56,7 @@ fn is_fit(given: &str) -> bool {
     (1..=MAX_CHARS).contains(&given.len()) && given.bytes().all(fits)
 }
 
-/// Gives requests their ids.
+/// Assigns ids to requests and adds them to responses.
 pub(crate) async fn give(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let (method, path) = (request.method(), request.uri().path());
@@ -65,7 +65,7 @@ pub(crate) async fn give(mut request: Request, next: Next) -> Response {
     let answer = async {
         let mut response = next.run(request).await;
         tracing::debug!(status = response.status().as_u16(), "answered");
-        // It is visible ASCII.
+        // The id is visible ASCII, so it is a valid header value.
         if let Ok(id) = HeaderValue::from_str(&id.0) {
             response.headers_mut().insert(HEADER, id);
         }

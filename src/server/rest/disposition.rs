@@ -1,13 +1,13 @@
-//! The name under which a download is saved: RFC 6266, with what strangers call their songs.
+//! File names of downloads: `Content-Disposition` (RFC 6266), derived from untrusted names of uploads.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::audio::is_device_name;
 
-/// The longest part of a name that is taken from the upload's: file systems end at 255 bytes.
+/// Characters kept of the upload's name: file systems allow 255 bytes.
 const MAX_CHARS: usize = 60;
 
-/// What RFC 8187 calls `attr-char` stands for itself; everything else is encoded.
+/// All characters except RFC 8187's `attr-char`.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -22,25 +22,25 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// The value of `Content-Disposition` for a file called `name`, in both forms: old clients read the
-/// first, which is ASCII, all others the second.
+/// The value of `Content-Disposition` for a file called `name`: an ASCII name for old clients and the full name
+/// for all others.
 pub(super) fn attachment(name: &str) -> String {
     let plain = |c: char| if c.is_ascii() && !c.is_ascii_control() { c } else { '_' };
-    // Neither ends the quotes, nor is taken for an escape or for a percent-encoding.
+    // These would end the quoted string, escape, or be read as a percent-encoding.
     let quoted = |c: char| if matches!(c, '"' | '\\' | '%') { '_' } else { c };
     let ascii: String = name.chars().map(plain).map(quoted).collect();
     let encoded = utf8_percent_encode(name, ENCODED);
     format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
 }
 
-/// What an upload is called, without folders, its ending, and characters that file systems or readers cannot handle.
+/// The upload's name without folders, extension, and characters that file systems or readers cannot handle.
 pub(super) fn title(file_name: &str) -> String {
     let last = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
     let stem = last.rsplit_once('.').map_or(last, |(stem, _)| stem);
     let stem = if stem.is_empty() { last } else { stem };
     let safe = |c: char| match c {
         '<' | '>' | ':' | '"' | '|' | '?' | '*' | '\'' => Some('_'),
-        // Invisible, and some turn the reading direction of what follows.
+        // Invisible characters, some of which reverse the direction of text.
         '\u{200b}'..='\u{200f}'
         | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'

@@ -1,4 +1,4 @@
-//! `GET /download/{session_id}/{stem}`: a stem as a file, whole or in part.
+//! `GET /download/{session_id}/{stem}`: a stem as a file, whole or a byte range.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::session::flac::{self, FlacStem};
 use crate::session::stem_reader::SampleFormat;
 use crate::session::{Session, SessionState};
 
-/// A stem that is done, in the form that was asked for.
+/// A finished stem in the requested format.
 pub(super) struct Download {
     session: Arc<Session>,
     stem: StemName,
@@ -35,16 +35,16 @@ pub(super) struct Download {
     etag: String,
 }
 
-/// What a stem's file holds.
+/// The content of a stem's file.
 pub(super) enum Content {
-    /// Made while it is read.
+    /// Generated while it is read.
     Wav(WavSource),
-    /// Lies there.
+    /// A file on disk.
     Flac(FlacStem),
 }
 
 impl Content {
-    /// Its length in bytes.
+    /// Size in bytes.
     pub(super) fn size(&self) -> u64 {
         match self {
             Content::Wav(wav) => wav.size(),
@@ -52,7 +52,7 @@ impl Content {
         }
     }
 
-    /// Its bytes from `first` to before `end`.
+    /// The bytes from `first` to before `end`.
     ///
     /// # Errors
     /// I/O errors.
@@ -67,16 +67,16 @@ impl Content {
     }
 }
 
-/// How a request wants its stems.
+/// Query options of downloads.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct DownloadOptions {
     pub(super) format: FileFormat,
-    /// Whether one gain for all stems shall keep integers from clipping.
+    /// Whether one gain for all stems prevents integer formats from clipping.
     pub(super) fit: bool,
 }
 
 impl DownloadOptions {
-    /// Reads the part of an address after `?`.
+    /// Parses the query string.
     ///
     /// # Errors
     /// `FieldUnknown`, `Invalid`.
@@ -89,22 +89,24 @@ impl DownloadOptions {
     }
 }
 
-/// A stem.
+/// Downloads a stem.
+///
+/// As a WAV or FLAC file. The session must be DONE.
 #[utoipa::path(
     get,
     path = "/download/{id}/{stem}",
     tag = "stems",
     params(
-        ("id" = String, Path, description = "the session's name, a UUID"),
-        ("stem" = String, Path, description = "the stem's name", example = "vocals"),
-        ("format" = Option<String>, Query, description = "wav-f32, wav-s24, wav-s16 (the default) or flac"),
-        ("fit" = Option<bool>, Query, description = "whether one gain for all stems keeps integers from clipping"),
+        ("id" = String, Path, description = "session id (UUID)"),
+        ("stem" = String, Path, description = "stem name", example = "vocals"),
+        ("format" = Option<String>, Query, description = "`wav-f32`, `wav-s24`, `wav-s16` (default) or `flac`"),
+        ("fit" = Option<bool>, Query, description = "lower all stems by one gain where integer formats would clip; default `false`"),
     ),
     responses(
-        (status = 200, description = "the stem as a file", content_type = "audio/wav", body = [u8]),
-        (status = 206, description = "the part that `Range` asks for", content_type = "audio/wav", body = [u8]),
-        (status = 304, description = "it is the one that `If-None-Match` names"),
-        (status = "default", description = "refused", body = Problem),
+        (status = 200, description = "the stem", content_type = "audio/wav", body = [u8]),
+        (status = 206, description = "the range of `Range`", content_type = "audio/wav", body = [u8]),
+        (status = 304, description = "unchanged since `If-None-Match`"),
+        (status = "default", description = "error", body = Problem),
     ),
 )]
 pub(super) async fn stem(
@@ -131,10 +133,10 @@ pub(super) async fn stem(
     Ok(download.answer(part, size, body))
 }
 
-/// Refuses what is not done.
+/// Refuses sessions that are not DONE.
 ///
 /// # Errors
-/// `SessionNotDone` with the progress; `Ended` where it never will be.
+/// `SessionNotDone` with the progress; the session's error if it failed or was cancelled.
 pub(super) fn check_done(session: &Session) -> Result<(), ApiError> {
     let progress = session.progress();
     match progress.state {
@@ -161,7 +163,7 @@ fn unsatisfiable(error: &ApiError, size: u64) -> Refusal {
 }
 
 impl Download {
-    /// A stem of a session that is done.
+    /// A stem of a session that is DONE.
     ///
     /// # Errors
     /// `StemNameInvalid`, `StemUnknown`.
@@ -183,7 +185,7 @@ impl Download {
         let record = manifest.stems.iter().find(|record| record.name == stem);
         let hash = record.and_then(|record| record.sha256.as_deref()).unwrap_or_default();
         let hash = hash.get(..32).unwrap_or(hash);
-        // The same samples in the same form are the same bytes.
+        // Equal samples in an equal format are equal bytes.
         let etag = format!("\"{hash}-{}-{:08x}\"", format.name(), gain.to_bits());
         let frames = manifest.total.unwrap_or(manifest.commit.stems);
         let source = manifest.source.as_ref();
@@ -191,25 +193,24 @@ impl Download {
         Ok(Download { session: Arc::clone(session), stem, format, form, fit, frames, rate, etag })
     }
 
-    /// What its file holds. A FLAC file is made where it is not there yet, one at a time.
+    /// The stem's content. Creates its FLAC file if there is none; one is created at a time.
     ///
     /// # Errors
-    /// What opening the stem says; `Invalid` where there is no FLAC of this rate.
+    /// Those of opening the stem; `Invalid` if FLAC does not support the sample rate.
     pub(super) async fn content(&self, rest: &Rest) -> Result<Content, ApiError> {
         if self.format != FileFormat::Flac {
             let Download { session, stem, frames, rate, form, .. } = self;
             return Ok(Content::Wav(WavSource::open(session, stem, *frames, *rate, *form)?));
         }
         if self.rate > HIGHEST {
-            let problem =
-                format!("FLAC has no sample rate of {}: only the WAV formats do", self.rate);
+            let problem = format!("FLAC does not support {}; the WAV formats do", self.rate);
             return Err(ApiError::Invalid { field: "format", problem });
         }
         let permit = Arc::clone(&rest.flac).acquire_owned().await.map_err(|_| ApiError::Defect)?;
         let (session, stem) = (Arc::clone(&self.session), self.stem.clone());
         let (rate, gain, fit) = (self.rate, self.form.gain, self.fit);
         let make = rest.work(move |separations| {
-            // Held where the work is: it goes on also when its caller has left.
+            // Held by the task, which continues if the client disconnects.
             let _permit = permit;
             if let Some(made) = flac::made(&session, &stem, fit) {
                 return Ok(made);
@@ -226,7 +227,7 @@ impl Download {
         let name = format!("{title} - {}.{}", self.stem, self.format.extension());
         let mut response = Response::new(body);
         let mut set = |name: HeaderName, value: String| {
-            // All of it is ASCII without control characters.
+            // ASCII without control characters.
             if let Ok(value) = HeaderValue::try_from(value) {
                 response.headers_mut().insert(name, value);
             }

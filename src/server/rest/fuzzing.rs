@@ -1,4 +1,4 @@
-//! Fuzz targets of what an HTTP request states.
+//! Fuzz targets for the parsers of HTTP requests.
 
 use std::io;
 
@@ -15,21 +15,21 @@ use super::range::{Part, part};
 use crate::session::SessionId;
 use crate::session::store::PageCursor;
 
-/// The boundary of every form.
+/// The boundary of all forms.
 const BOUNDARY: &str = "b";
 
-/// The body of a form, whose first byte is the length of the pieces in which the rest arrives.
+/// Parses a form. The first byte is the length of the chunks in which the rest arrives.
 pub(crate) fn form(bytes: &[u8]) {
     let Some((&length, body)) = bytes.split_first() else { return };
     let pieces = body.chunks(usize::from(length).max(1)).map(Bytes::copy_from_slice);
     let pieces: Vec<io::Result<Bytes>> = pieces.map(Ok).collect();
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.expect("a runtime without drivers can be built");
-    // Most bodies are refused.
+    // Most inputs are refused.
     let _ = runtime.block_on(read(Body::from_stream(tokio_stream::iter(pieces))));
 }
 
-/// Reads options up to the song, then the song.
+/// Reads the options, then the song.
 async fn read(body: Body) -> Result<(), ()> {
     let (body, meter) = metered(body);
     let mut form = Multipart::new(body, BOUNDARY);
@@ -52,7 +52,7 @@ async fn read(body: Body) -> Result<(), ()> {
     Ok(())
 }
 
-/// A header or a part of an address; the first byte selects which.
+/// Parses a header or a part of a URL; the first byte selects which.
 pub(crate) fn query(bytes: &[u8]) {
     let Some((&kind, bytes)) = bytes.split_first() else { return };
     let text = String::from_utf8_lossy(bytes);
@@ -73,7 +73,7 @@ pub(crate) fn query(bytes: &[u8]) {
     }
 }
 
-/// The lines of the input: Range, If-Range, If-None-Match.
+/// The lines of the input are Range, If-Range and If-None-Match.
 fn range(bytes: &[u8]) {
     let mut headers = HeaderMap::new();
     for (name, value) in

@@ -1,4 +1,4 @@
-//! `GET /health`: whether the server takes work.
+//! `GET /health`: whether the server can separate.
 
 use axum::extract::State as Extract;
 use axum::http::StatusCode;
@@ -13,26 +13,25 @@ use crate::engine::provider::selection::SelectedExecution;
 use crate::separation::{SeparationError, Separations};
 use crate::server::status::Problem;
 
-/// The server's health. It names no path and no session: those who watch over the server may see it
-/// without its token.
+/// Health of the server. Needs no token, so it contains no paths and no sessions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct HealthView {
-    /// `ok`; `busy` while no session can be opened; `unavailable` where no engine works.
+    /// `ok`; `busy` while no session can be created; `unavailable` if no engine works.
     #[schema(example = "ok")]
     status: &'static str,
-    /// What stands in the way; empty where nothing does.
+    /// Why the status is not `ok`; else empty.
     message: String,
-    /// What to do about it: one sentence; empty where nothing stands in the way.
+    /// The remedy, as one imperative sentence; else empty.
     remedy: String,
     /// The server's version.
     version: &'static str,
-    /// Such as `onnxruntime 1.31.1`.
+    /// Name and version of the runtime, for example `onnxruntime 1.31.1`.
     runtime: String,
-    /// The chain of engines, in the order in which they are tried.
+    /// The chain of engines, in order.
     engines: Vec<EngineHealthView>,
-    /// Sessions that receive and compute.
+    /// Sessions that hold a slot.
     open_sessions: usize,
-    /// Sessions that wait for a place.
+    /// Sessions that wait for a slot.
     queued_sessions: usize,
 }
 
@@ -43,53 +42,55 @@ pub(super) struct EngineHealthView {
     model: String,
     /// Its stems.
     stems: Vec<String>,
-    /// `working`, `failed` or `probed`.
+    /// `working`, `failed` or `probed` (failed, and being tested).
     #[schema(example = "working")]
     state: &'static str,
-    /// Why it does not work, in short: the log and the gRPC call `Health` tell all. Empty where it does.
+    /// Why the engine does not work; empty if it does. The log and the gRPC call `Health` have details.
     message: String,
-    /// What computes it; null where its model is not there.
+    /// How the model is executed; null if it cannot be loaded.
     execution: Option<ExecutionView>,
 }
 
-/// What computes a model on this machine, and why.
+/// How a model is executed on this machine, and why.
 #[derive(Debug, Serialize, ToSchema)]
 struct ExecutionView {
-    /// Such as `cpu`, `openvino`, `cuda`.
+    /// `cpu`, `openvino` or `cuda`.
     #[schema(example = "cpu")]
     execution_provider: &'static str,
-    /// Such as `f32`.
+    /// `f32`, `tf32` or `bf16`.
     #[schema(example = "f32")]
     precision: &'static str,
-    /// Why, in words.
+    /// Why this provider was selected.
     reason: String,
-    /// What was tried, at this start of the server or at an earlier one.
+    /// Measurements of this or an earlier start.
     trials: Vec<TrialView>,
 }
 
-/// What was tried for a model, against the CPU in 32-bit floats. Why something is left out may name paths: the log
-/// and the gRPC call `Health` tell it.
+/// Measurement of a provider against the CPU in float32. Causes of failures may contain paths: they are only in
+/// the log and in the gRPC call `Health`.
 #[derive(Debug, Serialize, ToSchema)]
 struct TrialView {
-    /// Such as `openvino`.
+    /// `cpu`, `openvino` or `cuda`.
     execution_provider: &'static str,
-    /// Such as `f32`.
+    /// `f32`, `tf32` or `bf16`.
     precision: &'static str,
-    /// How many times as fast; null where it is left out.
+    /// Speed relative to the CPU; null if the provider was rejected.
     speed: Option<f64>,
-    /// Signal-to-noise ratio of the stem that has the worst, in dB; null where no sample differs or it is left out.
+    /// Lowest signal-to-noise ratio of the stems, in dB; null if infinite or the provider was rejected.
     snr_db: Option<f64>,
 }
 
-/// Tells how the server is; 503 where no engine works.
+/// Returns the server's health.
+///
+/// 503 if no engine works.
 #[utoipa::path(
     get,
     path = "/health",
     tag = "server",
     responses(
-        (status = 200, description = "how the server is", body = HealthView),
-        (status = 503, description = "no engine works", body = HealthView),
-        (status = "default", description = "refused", body = Problem),
+        (status = 200, description = "ok or busy", body = HealthView),
+        (status = 503, description = "unavailable", body = HealthView),
+        (status = "default", description = "error", body = Problem),
     ),
 )]
 pub(super) async fn health(Extract(rest): Extract<Rest>) -> Answer {

@@ -1,8 +1,7 @@
-//! A request's body, handed to the parser of forms piece by piece.
+//! Feeds a request body to the form parser, with a limit on what the parser buffers.
 //!
-//! The parser takes in all that it is offered before it looks at any of it, and looks for the end of a
-//! field's headers however far away that is. So it is offered one piece at a time, and what it
-//! takes without giving anything back is limited.
+//! multer buffers all available bytes before it parses them, and has no limit for the headers of a field. So it
+//! receives one chunk of the body at a time, and the bytes that it buffers without output are limited.
 
 use std::io;
 use std::pin::Pin;
@@ -13,23 +12,22 @@ use std::task::{Context, Poll};
 use axum::body::{Body, BodyDataStream, Bytes};
 use tokio_stream::Stream;
 
-/// Bytes that the parser may take without giving anything back: the headers of a field, generously,
-/// and one piece of the transport's.
+/// Limit of bytes that the parser may buffer without output: the headers of a field and one chunk of the body.
 const MAX_TAKEN: u64 = 2 << 20;
 
-/// The body as the parser sees it.
+/// The body for the parser.
 pub(super) struct Metered {
     inner: BodyDataStream,
     taken: Arc<AtomicU64>,
-    /// A piece was given; the parser shall look at it before it gets the next.
+    /// Whether a chunk was given that the parser has not looked at yet.
     gave: bool,
 }
 
-/// Says that the parser has given something back.
+/// Resets the count of buffered bytes.
 #[derive(Clone)]
 pub(super) struct Meter(Arc<AtomicU64>);
 
-/// The body and its meter.
+/// The body for the parser, and its meter.
 pub(super) fn metered(body: Body) -> (Metered, Meter) {
     let taken = Arc::new(AtomicU64::new(0));
     let meter = Meter(Arc::clone(&taken));
@@ -37,7 +35,7 @@ pub(super) fn metered(body: Body) -> (Metered, Meter) {
 }
 
 impl Meter {
-    /// Begins to count anew.
+    /// Resets the count, after output of the parser.
     pub(super) fn reset(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
@@ -57,7 +55,8 @@ impl Stream for Metered {
                 self.gave = true;
                 let count = bytes.len() as u64;
                 if self.taken.fetch_add(count, Ordering::Relaxed) + count > MAX_TAKEN {
-                    let text = "a field's headers, or what is before the first field, have no end";
+                    let text =
+                        "the headers of a field, or the text before the first field, are too long";
                     return Some(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
                 }
                 Some(Ok(bytes))

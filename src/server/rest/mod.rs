@@ -1,11 +1,11 @@
-//! Plain HTTP: the same sessions for callers without gRPC, on the same port.
+//! Plain HTTP on the same port: sessions for clients without gRPC.
 //!
-//! - [`separate`]: a form with a song comes in ([`upload`], [`options`], [`metered`]), links go out.
-//! - [`download`]: stems as files (`format`, [`source`]), whole or in part ([`range`]), under names that
-//!   are safe ([`disposition`]); [`zip`]: all of them.
-//! - [`sessions`], [`peaks`], [`health`]: what there is and how far it is. [`openapi`]: all of this, for programs.
+//! - [`separate`]: receives a form with a song ([`upload`], [`options`], [`metered`]) and returns URLs.
+//! - [`download`]: stems as files (`format`, [`source`]), whole or as byte ranges ([`range`]), with safe names
+//!   ([`disposition`]); [`zip`]: all stems in one file.
+//! - [`sessions`], [`peaks`], [`health`]: status. [`openapi`]: the description of all routes.
 //!
-//! Errors become answers in [`status`](super::status), as everywhere.
+//! [`status`](super::status) maps errors to responses.
 
 mod disposition;
 mod download;
@@ -49,22 +49,22 @@ use crate::server::middleware::grpc_status::is_grpc;
 use crate::server::middleware::metrics::{MEDIA_TYPE, Metrics};
 use crate::session::Session;
 
-/// Stems that are encoded or scanned at once, for all callers together: engines need the cores more.
+/// Stems encoded or scanned at the same time, over all requests: engines have priority.
 const COMPUTING_AT_ONCE: usize = 1;
 
-/// What every route has.
+/// State shared by all routes.
 #[derive(Clone)]
 pub(super) struct Rest {
     separations: Arc<Separations>,
     metrics: Arc<Metrics>,
-    /// One permit each for making FLAC files and for finding peaks.
+    /// Permits for creating FLAC files and for computing peaks.
     flac: Arc<Semaphore>,
     peaks: Arc<Semaphore>,
-    /// Describes the routes.
+    /// The OpenAPI document.
     document: Arc<utoipa::openapi::OpenApi>,
 }
 
-/// What a route answers with.
+/// The result of a route.
 type Answer = Result<Response<Body>, Refusal>;
 
 /// A refused request.
@@ -77,7 +77,7 @@ impl<E: Into<ApiError>> From<E> for Refusal {
 }
 
 impl Refusal {
-    /// One that names the session, which stays and tells why it failed.
+    /// An error of a session that still exists: names it in the metadata.
     fn of(error: &ApiError, session: &Session) -> Refusal {
         let more = BTreeMap::from([("session_id".to_owned(), session.id().to_string())]);
         Refusal(Box::new(respond_of(error, more)))
@@ -90,8 +90,8 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// The routes. A handler declares its path and method once: for this router, for the OpenAPI document, and for the metrics,
-/// which count requests under the pattern that they match.
+/// The routes. A handler declares its path and method once; router, OpenAPI document and metrics use that
+/// declaration.
 pub(super) fn router(separations: Arc<Separations>, metrics: Arc<Metrics>) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(health::health))
@@ -102,7 +102,7 @@ pub(super) fn router(separations: Arc<Separations>, metrics: Arc<Metrics>) -> Ro
         .routes(routes!(sessions::show, sessions::delete))
         .routes(routes!(sessions::cancel))
         .routes(routes!(peaks::peaks))
-        // Documented as `/download/{id}.zip`; the router matches whole segments only.
+        // Documented as `/download/{id}.zip`; axum matches whole path segments only.
         .route("/download/{id}", get(zip::all))
         .routes(routes!(download::stem))
         .split_for_parts();
@@ -112,12 +112,12 @@ pub(super) fn router(separations: Arc<Separations>, metrics: Arc<Metrics>) -> Ro
     router.method_not_allowed_fallback(unsupported).with_state(rest)
 }
 
-/// Numbers for Prometheus.
+/// Returns Prometheus metrics.
 #[utoipa::path(
     get,
     path = "/metrics",
     tag = "server",
-    responses((status = 200, description = "all numbers", content_type = MEDIA_TYPE, body = String)),
+    responses((status = 200, description = "all metrics", content_type = MEDIA_TYPE, body = String)),
 )]
 async fn numbers(Extract(rest): Extract<Rest>) -> Answer {
     let numbers = Arc::clone(&rest.metrics);
@@ -127,7 +127,7 @@ async fn numbers(Extract(rest): Extract<Rest>) -> Answer {
     Ok(response)
 }
 
-/// What is answered where no route leads.
+/// The error of an unknown route.
 pub(super) async fn unknown(request: Request) -> Response<Body> {
     if is_grpc(request.headers()) {
         return Status::unimplemented("").into_http();
@@ -145,7 +145,7 @@ fn shown_path(request: &Request) -> String {
 }
 
 impl Rest {
-    /// Does short work that may wait for the disk.
+    /// Runs short work that may block on the disk.
     async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Separations) -> Result<T, ApiError> + Send + 'static,
@@ -159,9 +159,9 @@ impl Rest {
     }
 }
 
-/// An answer as JSON.
+/// A JSON response.
 fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
-    // Text and numbers: nothing that JSON has no form for.
+    // Texts and numbers always serialize.
     let body = serde_json::to_vec(value).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

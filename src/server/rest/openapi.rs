@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: all routes of plain HTTP, for programs.
+//! `GET /openapi.json`: the description of all routes.
 
 use axum::body::Body;
 use axum::extract::State as Extract;
@@ -8,30 +8,29 @@ use utoipa::{OpenApi, ToSchema};
 
 use super::{Rest, json};
 
-/// A form with a song. All fields but `file` stand before it, or in the address.
+/// Form with a song. Options must precede `file`, or be in the query.
 #[derive(Serialize, ToSchema)]
-#[allow(dead_code, reason = "it is only described, never made: forms are read as they come")]
+#[allow(dead_code, reason = "only documents the form, which is parsed field by field")]
 pub(super) struct SeparateForm {
-    /// Whether to answer before the stems are made.
+    /// Respond once the upload is complete, not once the stems are done. Default: false.
     r#async: Option<bool>,
-    /// The model; the first of the chain that works if left out.
+    /// Model name. Default: the first working model of the chain.
     model: Option<String>,
-    /// Names of stems with commas between; all of the model's and the accompaniment if left out.
+    /// Stem names, separated by commas. Default: all stems of the model and the accompaniment.
     stems: Option<String>,
-    /// `streaming` (the default) or `exact`.
+    /// `streaming` (default) or `exact`.
     normalization: Option<String>,
-    /// How much of a segment overlaps the next, 0 to 0.9.
+    /// Overlap of consecutive segments, 0 to 0.9.
     overlap: Option<f64>,
-    /// Whether another engine may go on where one fails.
+    /// Continue with another engine if one fails. Default: true.
     allow_fallback: Option<bool>,
-    /// `sum` of the other stems (the default), or the song `minus` its vocals.
+    /// `sum` of the other stems (default) or `minus`: the song minus its vocals.
     accompaniment: Option<String>,
-    /// `average` (the default) or `zeros`: what Spleeter's masks are worth above 11 kHz.
+    /// `average` (default) or `zeros`: Spleeter's masks above 11 kHz.
     mask_extension: Option<String>,
-    /// Sample rate of the stems: the `model`'s (the default) or that of the `source`.
+    /// Sample rate of the stems: `model` (default) or `source`.
     rate: Option<String>,
-    /// What becomes of the session when its client leaves before the answer: `pause` (the default),
-    /// `continue` or `cancel`.
+    /// If the client disconnects before the response: `pause` (default), `continue` or `cancel` the session.
     on_disconnect: Option<String>,
     /// The song.
     #[schema(value_type = String, format = Binary)]
@@ -42,17 +41,16 @@ pub(super) struct SeparateForm {
 #[openapi(
     info(
         title = "Stemwire",
-        description = "Music source separation: a song goes in, its stems come out. Plain HTTP for callers \
-                       without gRPC; every refusal is a `Problem`. Every answer has the header \
-                       `x-request-id`: the request's own, if it brings one, else a fresh UUID.",
+        description = "Music source separation over plain HTTP. Errors are `Problem`s. Every response has the \
+        header `x-request-id`: that of the request if it has one, else a new UUID.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
-    // The others come from the router.
+    // The router adds the other schemas.
     paths(super::zip::all),
 )]
 pub(super) struct Document;
 
-/// This document.
+/// Returns this document.
 #[utoipa::path(get, path = "/openapi.json", tag = "server", responses((status = 200, description = "this document", body = Object)))]
 pub(super) async fn document(Extract(rest): Extract<Rest>) -> Response<Body> {
     json(StatusCode::OK, &*rest.document)

@@ -1,4 +1,4 @@
-//! What a form or an address may say beside the song itself.
+//! Options of `POST /api/separate`.
 
 use super::query::value;
 use crate::proto;
@@ -6,21 +6,21 @@ use crate::server::convert;
 use crate::server::status::ApiError;
 use crate::session::Settings;
 
-/// The names of all options; the proto's `SeparationConfig` explains them.
+/// The names of all options, which `SeparationConfig` in the proto explains.
 const KNOWN: &str = "file, async, model, stems, normalization, overlap, allow_fallback, \
                      accompaniment, mask_extension, rate, on_disconnect";
 
-/// What a request asks for. Each option may stand in the address or in a field before `file`.
+/// The options of a request, each from the query or from a field before `file`.
 #[derive(Debug, Default)]
 pub(super) struct Options {
     config: proto::SeparationConfig,
-    /// Whether the answer shall come before the stems do.
+    /// Whether to respond once the upload is complete.
     pub(super) is_async: bool,
     seen: Vec<String>,
 }
 
 impl Options {
-    /// Reads the part of an address after `?`.
+    /// Parses the query string.
     ///
     /// # Errors
     /// Those of [`Options::set`].
@@ -32,7 +32,7 @@ impl Options {
         Ok(options)
     }
 
-    /// Takes one option.
+    /// Sets one option.
     ///
     /// # Errors
     /// `FieldUnknown`, `FieldRepeated`, `Invalid`.
@@ -84,8 +84,7 @@ impl Options {
         Ok(())
     }
 
-    /// What the session is opened with. Where no stems are named, the accompaniment comes beside the
-    /// model's own, as this interface always had it.
+    /// The settings of the session. Without `stems`, it yields the model's stems and the accompaniment.
     ///
     /// # Errors
     /// `Invalid`.
@@ -133,8 +132,8 @@ mod tests {
     fn options_are_checked() {
         check("", Ok(()));
         check("async=true&model=mini&overlap=0.5&allow_fallback=false&rate=source", Ok(()));
-        check("stem=vocals", Err("\"stem\" is not known here"));
-        check("model=a&model=b", Err("came twice"));
+        check("stem=vocals", Err("\"stem\" is unknown"));
+        check("model=a&model=b", Err("occurs twice"));
         check("normalization=loud", Err("streaming, exact"));
         check("overlap=half", Err("overlap"));
         check("stems=../vocals", Err("config.stems"));

@@ -1,4 +1,4 @@
-//! `GET /api/sessions/{id}/peaks/{stem}`: how loud a stem is, for waveforms.
+//! `GET /api/sessions/{id}/peaks/{stem}`: peaks of a stem, for waveforms.
 
 use std::sync::Arc;
 
@@ -12,35 +12,37 @@ use super::{Answer, Rest, json};
 use crate::server::status::{ApiError, Problem};
 use crate::session::peaks::{self, FRAMES_PER_PEAK};
 
-/// A part of a stem's peaks.
+/// Consecutive peaks of a stem.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PeaksView {
-    /// Frames under one peak.
+    /// Frames per peak.
     #[schema(example = 1024)]
     frames_per_peak: u64,
-    /// The number of the first peak here.
+    /// Index of the first peak.
     first: u64,
-    /// Whether these reach the end of the finished stem; otherwise ask again from `first` plus as many
-    /// as these are.
+    /// Whether the last peak is that of the end of the finished stem. If not, continue at `first` plus the number of
+    /// peaks.
     complete: bool,
-    /// The least and the largest sample of both channels for each.
+    /// Minimum and maximum sample of both channels, per peak.
     #[schema(value_type = Vec<Vec<f32>>)]
     peaks: Vec<[f32; 2]>,
 }
 
-/// The peaks from `from` on that are there, at most 65,536.
+/// Returns peaks of a stem.
+///
+/// At most 65,536 from the index `from`, as far as the stem is finished.
 #[utoipa::path(
     get,
     path = "/api/sessions/{id}/peaks/{stem}",
     tag = "stems",
     params(
-        ("id" = String, Path, description = "the session's name, a UUID"),
-        ("stem" = String, Path, description = "the stem's name", example = "vocals"),
-        ("from" = Option<u64>, Query, description = "the number of the first peak; 0 if left out"),
+        ("id" = String, Path, description = "session id (UUID)"),
+        ("stem" = String, Path, description = "stem name", example = "vocals"),
+        ("from" = Option<u64>, Query, description = "index of the first peak; default 0"),
     ),
     responses(
-        (status = 200, description = "the peaks that are there", body = PeaksView),
-        (status = "default", description = "refused", body = Problem),
+        (status = 200, description = "the available peaks", body = PeaksView),
+        (status = "default", description = "error", body = Problem),
     ),
 )]
 pub(super) async fn peaks(
@@ -50,10 +52,10 @@ pub(super) async fn peaks(
 ) -> Answer {
     let session = rest.find(&id).await?;
     let query = Query::parse(query.as_deref(), "from")?;
-    let first = query.value("from", "the number of a peak")?.unwrap_or_default();
+    let first = query.value("from", "the index of a peak")?.unwrap_or_default();
     let permit = Arc::clone(&rest.peaks).acquire_owned().await.map_err(|_| ApiError::Defect)?;
     let found = rest.work(move |_| {
-        // Held where the work is: it goes on also when its caller has left.
+        // Held by the task, which continues if the client disconnects.
         let _permit = permit;
         Ok(peaks::peaks(&session, &stem, first)?)
     });

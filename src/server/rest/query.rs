@@ -1,18 +1,18 @@
-//! What stands after the `?` of an address.
+//! Query strings.
 
 use std::str::FromStr;
 
 use crate::server::status::ApiError;
 
-/// Values by name, each name once and known.
+/// Values by name; all names are known and occur once.
 #[derive(Debug, Default)]
 pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// Reads the part after `?`.
+    /// Parses a query string.
     ///
     /// # Errors
-    /// `FieldUnknown` for a name that is not among `known`, which stand as `a, b, c`; `FieldRepeated`.
+    /// `FieldUnknown` for a name not in `known`, a list separated by commas; `FieldRepeated`.
     pub(super) fn parse(text: Option<&str>, known: &'static str) -> Result<Query, ApiError> {
         let mut query = Query::default();
         for (name, value) in form_urlencoded::parse(text.unwrap_or_default().as_bytes()) {
@@ -28,15 +28,15 @@ impl Query {
         Ok(query)
     }
 
-    /// The value of this name.
+    /// The value of a name.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The same, parsed.
+    /// The parsed value of a name.
     ///
     /// # Errors
-    /// `Invalid` where it is not `what`.
+    /// `Invalid` if it does not parse; `what` describes valid values.
     pub(super) fn value<T: FromStr>(
         &self,
         name: &'static str,
@@ -49,7 +49,7 @@ impl Query {
 /// Parses a value.
 ///
 /// # Errors
-/// `Invalid` where it is not `what`.
+/// `Invalid` if it does not parse; `what` describes valid values.
 pub(super) fn value<T: FromStr>(
     field: &'static str,
     text: &str,

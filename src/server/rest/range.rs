@@ -1,4 +1,4 @@
-//! Which part of a file a request wants: RFC 9110, sections 13 and 14, for one range.
+//! Range and conditional requests: RFC 9110, sections 13 and 14, for one range.
 
 use axum::http::header::{IF_NONE_MATCH, IF_RANGE, RANGE};
 use axum::http::{HeaderMap, HeaderName};
@@ -6,19 +6,19 @@ use http_range_header::parse_range_header;
 
 use crate::server::status::ApiError;
 
-/// What to answer.
+/// The part of a file to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    /// All of it.
+    /// The whole file.
     Whole,
-    /// Bytes `first` to `last`, both included.
+    /// Bytes `first` to `last`, inclusive.
     Range { first: u64, last: u64 },
-    /// Nothing: the client has it.
+    /// Nothing: the client's copy is current.
     NotModified,
 }
 
-/// The part of a file of `size` bytes and this strong `etag` that the request wants. More than one
-/// range, and what is no range, is answered with the whole, as the RFC allows.
+/// The part to send of a file of `size` bytes with a strong `etag`. Several ranges and invalid ranges yield the
+/// whole file, as the RFC allows.
 ///
 /// # Errors
 /// `RangeUnsatisfiable`.
@@ -29,7 +29,7 @@ pub(super) fn part(headers: &HeaderMap, etag: &str, size: u64) -> Result<Part, A
         return Ok(Part::NotModified);
     }
     let Some(range) = text(headers, RANGE) else { return Ok(Part::Whole) };
-    // A part of another file would be of no use; a date is none of ours.
+    // The tag of another version, or a date, which files here do not have.
     if text(headers, IF_RANGE).is_some_and(|known| known.trim() != etag) {
         return Ok(Part::Whole);
     }
@@ -42,7 +42,7 @@ pub(super) fn part(headers: &HeaderMap, etag: &str, size: u64) -> Result<Part, A
     Ok(Part::Range { first: *range.start(), last: *range.end() })
 }
 
-/// A tag without its mark of weakness: for `If-None-Match` both are the same.
+/// An entity tag without its weakness mark, which `If-None-Match` ignores.
 fn weakly(tag: &str) -> &str {
     let tag = tag.trim();
     tag.strip_prefix("W/").unwrap_or(tag)

@@ -1,4 +1,4 @@
-//! `POST /api/separate`: a song in a form, links to its stems.
+//! `POST /api/separate`: receives a song, returns the URLs of its stems.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -18,19 +18,21 @@ use crate::server::outcome::{end_error, interruption};
 use crate::server::status::{ApiError, Problem};
 use crate::session::{Session, SessionState};
 
-/// Takes a song; answers when its stems are done, or with `?async=true` as soon as the upload is.
+/// Separates a song.
+///
+/// Responds when the stems are done; with `async=true`, when the upload is complete.
 #[utoipa::path(
     post,
     path = "/api/separate",
     tag = "sessions",
     params(
-        ("async" = Option<bool>, Query, description = "whether to answer before the stems are made"),
+        ("async" = Option<bool>, Query, description = "respond once the upload is complete; default `false`"),
     ),
     request_body(content = SeparateForm, content_type = "multipart/form-data"),
     responses(
-        (status = 200, description = "the stems are made", body = Links),
-        (status = 202, description = "the upload is complete; `status_url` tells of the stems", body = Links),
-        (status = "default", description = "refused", body = Problem),
+        (status = 200, description = "the stems are done", body = Links),
+        (status = 202, description = "the upload is complete; poll `status_url`", body = Links),
+        (status = "default", description = "error", body = Problem),
     ),
 )]
 pub(super) async fn separate(Extract(rest): Extract<Rest>, request: Request) -> Answer {
@@ -52,7 +54,7 @@ fn accepted(session: &Session) -> Response<Body> {
     response
 }
 
-/// Waits until the session has ended well.
+/// Waits until the session is DONE.
 async fn wait(session: &Session) -> Result<(), ApiError> {
     loop {
         let seen = session.notifier().version();
@@ -71,7 +73,7 @@ async fn wait(session: &Session) -> Result<(), ApiError> {
     }
 }
 
-/// A client that waits for the answer; dropped when the client leaves.
+/// A client that waits for the response; dropped when the response is sent or the client disconnects.
 struct Waiting {
     separations: Arc<Separations>,
     session: Arc<Session>,

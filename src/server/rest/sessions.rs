@@ -1,4 +1,4 @@
-//! `/api/sessions`: what there is, and its end.
+//! `/api/sessions`: lists, shows, cancels and deletes sessions.
 
 use std::sync::Arc;
 
@@ -13,18 +13,18 @@ use crate::server::convert::paging::{PAGE_SIZE, page_size};
 use crate::server::status::{ApiError, Problem};
 use crate::session::store::PageCursor;
 
-/// A page of sessions, newest first.
+/// Lists sessions, newest first.
 #[utoipa::path(
     get,
     path = "/api/sessions",
     tag = "sessions",
     params(
-        ("page_size" = Option<u32>, Query, description = "at most so many; 50 if left out, never more than 500"),
-        ("page_token" = Option<String>, Query, description = "`next_page_token` of the page before"),
+        ("page_size" = Option<u32>, Query, description = "sessions per page: default 50, at most 500"),
+        ("page_token" = Option<String>, Query, description = "`next_page_token` of the previous page"),
     ),
     responses(
         (status = 200, description = "a page of sessions", body = SessionList),
-        (status = "default", description = "refused", body = Problem),
+        (status = "default", description = "error", body = Problem),
     ),
 )]
 pub(super) async fn list(Extract(rest): Extract<Rest>, RawQuery(query): RawQuery) -> Answer {
@@ -42,34 +42,36 @@ pub(super) async fn list(Extract(rest): Extract<Rest>, RawQuery(query): RawQuery
     Ok(json(StatusCode::OK, &list))
 }
 
-/// One session.
+/// Returns a session.
 #[utoipa::path(
     get,
     path = "/api/sessions/{id}",
     tag = "sessions",
     params(
-        ("id" = String, Path, description = "the session's name, a UUID"),
+        ("id" = String, Path, description = "session id (UUID)"),
     ),
     responses(
         (status = 200, description = "the session", body = SessionView),
-        (status = "default", description = "refused", body = Problem),
+        (status = "default", description = "error", body = Problem),
     ),
 )]
 pub(super) async fn show(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> Answer {
     Ok(json(StatusCode::OK, &SessionView::of(&*rest.find(&id).await?)))
 }
 
-/// Ends a session; what is done of its stems can still be read over gRPC.
+/// Cancels a session.
+///
+/// Finished frames stay readable over gRPC.
 #[utoipa::path(
     post,
     path = "/api/sessions/{id}/cancel",
     tag = "sessions",
     params(
-        ("id" = String, Path, description = "the session's name, a UUID"),
+        ("id" = String, Path, description = "session id (UUID)"),
     ),
     responses(
-        (status = 200, description = "the session, which has ended", body = SessionView),
-        (status = "default", description = "refused", body = Problem),
+        (status = 200, description = "the session, now ended", body = SessionView),
+        (status = "default", description = "error", body = Problem),
     ),
 )]
 pub(super) async fn cancel(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> Answer {
@@ -84,17 +86,17 @@ pub(super) async fn cancel(Extract(rest): Extract<Rest>, Path(id): Path<String>)
     Ok(json(StatusCode::OK, &SessionView::of(&session)))
 }
 
-/// Ends a session and removes all of it.
+/// Cancels and deletes a session.
 #[utoipa::path(
     delete,
     path = "/api/sessions/{id}",
     tag = "sessions",
     params(
-        ("id" = String, Path, description = "the session's name, a UUID"),
+        ("id" = String, Path, description = "session id (UUID)"),
     ),
     responses(
-        (status = 204, description = "it is gone"),
-        (status = "default", description = "refused", body = Problem),
+        (status = 204, description = "deleted"),
+        (status = "default", description = "error", body = Problem),
     ),
 )]
 pub(super) async fn delete(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> Answer {

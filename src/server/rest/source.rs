@@ -1,7 +1,7 @@
-//! Bytes that come from the disk in pieces, as the body of an answer.
+//! Response bodies read from disk in chunks.
 //!
-//! A piece is read when the client has taken the one before the last, so a client that does not read
-//! costs two pieces of memory and no thread.
+//! Chunks are read as the client takes them, so a client that does not read costs two chunks of memory and no
+//! thread.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -20,16 +20,16 @@ use crate::session::Session;
 use crate::session::failure::SessionError;
 use crate::session::stem_reader::{SampleFormat, StemReader};
 
-/// Pieces that are ready and not taken.
+/// Chunks buffered for the client.
 const PIECES_AHEAD: usize = 1;
 
-/// Frames that are read at once: 256 KiB of float32 samples.
+/// Frames read at once: 256 KiB of float32 stereo.
 const PIECE_FRAMES: Frames = Frames(32_768);
 
-/// Bytes that are read at once of a file that is sent as it is.
+/// Bytes read at once from a file that is sent unchanged.
 const PIECE_BYTES: usize = 256 * 1024;
 
-/// Something that gives bytes until it ends.
+/// A source of bytes.
 pub(super) trait Source: Send + 'static {
     /// The next bytes; `None` at the end.
     fn next(&mut self) -> io::Result<Option<Bytes>>;
@@ -41,7 +41,7 @@ impl Source for Box<dyn Source> {
     }
 }
 
-/// A body that reads from `source` as the client takes it.
+/// A response body that reads `source` as the client takes it.
 pub(super) fn body(mut source: impl Source) -> Body {
     let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
     let work = async move {
@@ -56,14 +56,14 @@ pub(super) fn body(mut source: impl Source) -> Body {
                     piece
                 }
                 Err(status) => {
-                    // A client that has gone needs no answer.
+                    // The send fails only if the client has disconnected.
                     let _ = sender.send(Err(io::Error::other(status))).await;
                     return;
                 }
             };
             let Some(piece) = piece.transpose() else { return };
             let failed = piece.is_err();
-            // The connection is cut after an error, so that no client takes a partial body for the whole.
+            // An error cuts the connection, so that no client takes a partial body for the whole.
             if sender.send(piece).await.is_err() || failed {
                 return;
             }
@@ -73,19 +73,19 @@ pub(super) fn body(mut source: impl Source) -> Body {
     Body::from_stream(ReceiverStream::new(receiver))
 }
 
-/// A stem as a WAV file, made while it is read.
+/// A stem as a WAV file, generated while it is read.
 pub(super) struct WavSource {
     reader: StemReader,
     header: Vec<u8>,
     size: u64,
-    /// The next byte of the file.
+    /// Position of the next byte in the file.
     position: u64,
     end: u64,
     frame: u64,
 }
 
 impl WavSource {
-    /// The file of a final stem of so many frames.
+    /// The file of a finished stem of `frames` frames.
     ///
     /// # Errors
     /// Those of [`StemReader::open`].
@@ -103,12 +103,12 @@ impl WavSource {
         Ok(WavSource { reader, header, size, position: 0, end: size, frame })
     }
 
-    /// Its length in bytes.
+    /// Size in bytes.
     pub(super) fn size(&self) -> u64 {
         self.size
     }
 
-    /// Only the bytes from `first` to before `end`.
+    /// Restricts the file to the bytes from `first` to before `end`.
     pub(super) fn part(mut self, first: u64, end: u64) -> WavSource {
         self.position = first;
         self.end = end.min(self.size);
@@ -119,7 +119,7 @@ impl WavSource {
     }
 }
 
-/// The length of such a file in bytes.
+/// Size in bytes of the WAV file of a stem.
 pub(super) fn wav_bytes(encoding: Encoding, frames: Frames) -> u64 {
     HEADER_BYTES + frames.0 * frame_bytes(encoding)
 }
@@ -133,11 +133,11 @@ impl Source for WavSource {
         let mut bytes = match self.position.checked_sub(HEADER_BYTES) {
             None => self.header[self.position as usize..].to_vec(),
             Some(after) => {
-                // A range may begin within a frame.
+                // A range may start within a frame.
                 let skipped = (after % self.frame) as usize;
                 let mut bytes = self.reader.read(PIECE_FRAMES)?.bytes;
                 if bytes.len() <= skipped {
-                    let text = "the stem is shorter than it was";
+                    let text = "the stem has become shorter";
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
                 }
                 bytes.split_off(skipped)
@@ -149,7 +149,7 @@ impl Source for WavSource {
     }
 }
 
-/// A part of a file as it is.
+/// A part of a file, unchanged.
 pub(super) struct FileSource {
     file: File,
     left: u64,

@@ -1,7 +1,7 @@
-//! A form with a song, on its way into a session.
+//! Receives a form with a song into a session.
 //!
-//! A session is opened when the field `file` begins, and gets its bytes as they come. If the client disconnects
-//! before the form is complete, the upload is discarded: it never received the id of its session.
+//! The session is created when the field `file` begins, and receives its bytes as they arrive. If the client
+//! disconnects during the upload, the upload is discarded: the client has not received the id of its session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,29 +25,29 @@ use crate::server::uploading::{MAX_CHUNK_BYTES, add_chunk, finish_upload};
 use crate::session::failure::SessionError;
 use crate::session::{Session, Settings};
 
-/// Bytes of an option at most.
+/// Limit of an option's value, in bytes.
 const MAX_OPTION_BYTES: usize = 4096;
 
-/// What a form may have around its song: options, headers, boundaries.
+/// Limit of the form without its song, in bytes: options, headers, boundaries.
 const FORM_BYTES: u64 = 1 << 20;
 
-/// How long what a refused client still sends is read, so that it reads the refusal and not a reset.
+/// How long the rest of a refused upload is read, so that the client receives the response and not a reset.
 const LINGERING: Duration = Duration::from_secs(2);
 
-/// The session that a form fills; removed unless it is completed, or has ended by itself and can tell why.
+/// The session of an incomplete form. Dropping it removes the session, unless it has ended with an error of its own.
 struct Unfinished {
     separations: Arc<Separations>,
     session: Option<Arc<Session>>,
 }
 
 impl Unfinished {
-    /// Opens a session.
+    /// Creates a session.
     fn open(separations: Arc<Separations>, settings: Settings) -> Result<Unfinished, ApiError> {
         let (session, _) = separations.create(settings)?;
         Ok(Unfinished { separations, session: Some(session) })
     }
 
-    /// Removes it before the refusal is sent; returns a session that stays.
+    /// Removes the session before the error is sent; returns it if it stays.
     async fn remove(mut self) -> Option<Arc<Session>> {
         let session = self.session.clone();
         if let Some(removal) = self.removal() {
@@ -62,11 +62,11 @@ impl Unfinished {
         let separations = Arc::clone(&self.separations);
         Some(blocking::run(move || match separations.form_abandoned(&session) {
             Ok(true) => {
-                tracing::info!(session = %session.id(), "upload broke off; session removed")
+                tracing::info!(session = %session.id(), "upload broken off; session removed")
             }
             Ok(false) => {}
             Err(error) => {
-                tracing::warn!(session = %session.id(), %error, "cannot remove the session");
+                tracing::warn!(session = %session.id(), %error, "cannot remove session");
             }
         }))
     }
@@ -80,10 +80,10 @@ impl Drop for Unfinished {
     }
 }
 
-/// Takes a form; answers its session, whose upload is complete.
+/// Receives a form; returns its session, whose upload is complete.
 ///
 /// # Errors
-/// What is wrong with the form, the song or the server; with the session, where that stays and tells why.
+/// Errors of the form, the upload or the server; with the id of the session if it stays.
 pub(super) async fn receive(
     rest: &Rest,
     request: Request,
@@ -93,7 +93,7 @@ pub(super) async fn receive(
     let boundary = kind.and_then(|kind| multer::parse_boundary(kind).ok());
     let boundary = boundary.ok_or(ApiError::MultipartMissing)?;
     let announced = check_announced(rest, &request);
-    // A client that sent `Expect` sends no body after a refusal, and reads it.
+    // A client that sent `Expect` waits for the response before it sends the body.
     let asks = request.headers().contains_key(EXPECT);
     let (body, meter) = metered(request.into_body());
     let mut form = Form { multipart: Multipart::new(body, boundary), meter, rest };
@@ -107,9 +107,9 @@ pub(super) async fn receive(
         Ok(session) => Ok((session, options)),
         Err(error) => {
             let kept = unfinished.remove().await;
-            // What comes of it does not matter any more.
+            // The rest of the upload is not needed.
             let _ = timeout(LINGERING, form.discard()).await;
-            // Whether a song that is none is found out while it comes or after that makes no difference.
+            // Name the session whether the error was found during the upload or after it.
             Err(match kept {
                 Some(session) => Refusal::of(&error, &session),
                 None => error.into(),
@@ -118,7 +118,7 @@ pub(super) async fn receive(
     }
 }
 
-/// Refuses what is too long before it comes.
+/// Refuses a body whose announced length exceeds the limit.
 fn check_announced(rest: &Rest, request: &Request) -> Result<(), ApiError> {
     let limit = rest.separations.limits().upload_bytes;
     let header = request.headers().get(CONTENT_LENGTH).and_then(|text| text.to_str().ok());
@@ -150,7 +150,7 @@ impl Form<'_> {
                 ("file", None) => {
                     let settings = options.settings(field.file_name().unwrap_or_default())?;
                     let separations = Arc::clone(&self.rest.separations);
-                    // If the request was dropped meanwhile, the new session is dropped and so removed.
+                    // If the request is dropped meanwhile, the new session is dropped and so removed.
                     let opened = self.rest.work(|_| Unfinished::open(separations, settings));
                     *unfinished = opened.await?;
                     self.take_song(&mut field, unfinished).await?;
@@ -166,7 +166,7 @@ impl Form<'_> {
         let finish = proto::Finish { total_bytes, ..proto::Finish::default() };
         let finished = Arc::clone(&session);
         self.rest.work(move |all| finish_upload(all, &finished, &finish)).await?;
-        // From here on it is the server's to finish.
+        // The client can no longer discard the session.
         unfinished.session = None;
         Ok(session)
     }
@@ -182,7 +182,7 @@ impl Form<'_> {
         next.map_err(|_| idle(patience, committed))?.map_err(malformed)
     }
 
-    /// Puts a song into its session as it comes.
+    /// Adds the song to the session's upload as it arrives.
     async fn take_song(
         &self,
         field: &mut Field<'static>,
@@ -229,7 +229,7 @@ impl Form<'_> {
         next.map_err(|_| idle(patience, committed))?.map_err(malformed)
     }
 
-    /// Reads on without keeping anything.
+    /// Reads and discards the rest of the form.
     async fn discard(&mut self) {
         while let Ok(Some(mut field)) = self.multipart.next_field().await {
             while let Ok(Some(_)) = field.chunk().await {

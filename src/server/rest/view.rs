@@ -10,21 +10,21 @@ use crate::server::status::Problem;
 use crate::session::manifest::{self, Manifest};
 use crate::session::{Session, SessionId};
 
-/// A session and where its stems are, or will be.
+/// A session's id and the URLs of its stems.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Links {
-    /// The session's name, a UUID.
+    /// Session id (UUID).
     pub(super) session_id: String,
-    /// The address of the vocals; absent where they were not asked for.
+    /// URL of the vocals; absent if they were not requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "/download/67e55044-10b1-426f-9247-bb680e5fe0c8/vocals")]
     pub(super) vocals_url: Option<String>,
-    /// The address of everything else; absent where it was not asked for.
+    /// URL of the accompaniment; absent if it was not requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) accompaniment_url: Option<String>,
-    /// The addresses of all stems by name.
+    /// URLs of all stems, by name.
     pub(super) stems: BTreeMap<String, String>,
-    /// The address that tells how far the session is; only with `?async=true`.
+    /// URL of the session's status; only with `async=true`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) status_url: Option<String>,
 }
@@ -32,115 +32,115 @@ pub(super) struct Links {
 /// A session.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SessionView {
-    /// The session's name, a UUID.
+    /// Session id (UUID).
     session_id: String,
-    /// UPLOADING, RUNNING, PAUSED, DONE, FAILED or CANCELLED.
+    /// `UPLOADING`, `RUNNING`, `PAUSED`, `DONE`, `FAILED` or `CANCELLED`.
     #[schema(example = "DONE")]
     state: &'static str,
-    /// The upload's name.
+    /// Name of the uploaded file.
     file_name: String,
-    /// The model.
+    /// Model name.
     model: String,
-    /// Bytes of the upload that are held.
+    /// Bytes received.
     uploaded_bytes: u64,
-    /// Whether these are all.
+    /// Whether the upload is complete.
     upload_complete: bool,
-    /// Frames of every stem that are finished.
+    /// Finished frames of every stem.
     finished_frames: u64,
-    /// Frames that they will have, once known.
+    /// Frames of a complete stem, once known.
     total_frames: Option<u64>,
-    /// Frames of the upload that are decoded, at the stems' rate.
+    /// Decoded frames of the upload, at the stems' sample rate.
     decoded_frames: u64,
-    /// Frames a second of the stems, once known.
+    /// Sample rate of the stems in Hz, once known.
     sample_rate: Option<u32>,
-    /// Sessions before it in the queue.
+    /// Sessions ahead in the queue.
     queue_position: u32,
-    /// The stems in order.
+    /// The stems, in order.
     stems: Vec<StemView>,
-    /// The address of all stems as one file.
+    /// URL of a ZIP with all stems.
     zip_url: String,
-    /// What computes, or computed last.
+    /// The current or last engine.
     engine: Option<EngineView>,
-    /// Where another engine took over.
+    /// Switches to another engine.
     engine_changes: Vec<EngineChangeView>,
-    /// Why it failed.
+    /// Error of a failed session.
     error: Option<Problem>,
-    /// What the user should know of.
+    /// Notices for the user, for example about damaged audio.
     notices: Vec<String>,
-    /// When it was opened, in milliseconds since 1970.
+    /// Time of creation, in milliseconds since 1970-01-01 UTC.
     created_ms: u64,
-    /// When it last changed, in milliseconds since 1970.
+    /// Time of the last change, in milliseconds since 1970-01-01 UTC.
     updated_ms: u64,
 }
 
 /// A stem.
 #[derive(Debug, Serialize, ToSchema)]
 struct StemView {
-    /// Its name.
+    /// Stem name.
     name: String,
-    /// Its address.
+    /// URL of the stem.
     url: String,
-    /// The address of its peaks.
+    /// URL of its peaks.
     peaks_url: String,
-    /// Its largest absolute sample so far; above 1, integer formats clip unless `fit` is asked for.
+    /// Largest absolute sample so far. Above 1, integer formats clip unless `fit=true`.
     peak: f32,
-    /// SHA-256 of its float32 samples, once it is final.
+    /// SHA-256 of the float32 samples, once the stem is finished.
     sha256: Option<String>,
 }
 
 /// An engine.
 #[derive(Debug, Serialize, ToSchema)]
 struct EngineView {
-    /// The model's name.
+    /// Model name.
     model: String,
-    /// SHA-256 of its weights.
+    /// SHA-256 of the weights.
     weights_sha256: String,
-    /// Whether they are known to be their makers' own.
+    /// Whether the weights are known to be those of their authors.
     verified: bool,
-    /// Such as `cpu`.
+    /// `cpu`, `openvino` or `cuda`.
     execution_provider: String,
-    /// Such as `onnxruntime 1.31.1`.
+    /// Name and version of the runtime, for example `onnxruntime 1.31.1`.
     runtime: String,
-    /// Such as `f32`.
+    /// `f32`, `tf32` or `bf16`.
     precision: String,
 }
 
-/// Another engine took over.
+/// A switch to another engine.
 #[derive(Debug, Serialize, ToSchema)]
 struct EngineChangeView {
-    /// The model before.
+    /// Previous model.
     from: String,
-    /// The model after.
+    /// Next model.
     to: String,
-    /// The first frame that it has a part in.
+    /// First frame to which the next model contributes.
     frame: u64,
-    /// Why, for programs.
+    /// Reason, an UPPER_SNAKE name.
     reason: &'static str,
-    /// Why, for people.
+    /// Cause.
     message: String,
 }
 
 /// A page of the list of sessions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SessionList {
-    /// The sessions, newest first.
+    /// Sessions, newest first.
     pub(super) sessions: Vec<SessionView>,
-    /// What to ask for to get the next page; absent on the last.
+    /// Token of the next page; absent on the last.
     pub(super) next_page_token: Option<String>,
 }
 
-/// The address of a stem.
+/// URL of a stem.
 pub(super) fn stem_url(id: SessionId, stem: &StemName) -> String {
     format!("/download/{id}/{stem}")
 }
 
-/// The address of a session.
+/// URL of a session.
 pub(super) fn status_url(id: SessionId) -> String {
     format!("/api/sessions/{id}")
 }
 
 impl Links {
-    /// The links of a session.
+    /// The URLs of a session.
     pub(super) fn of(session: &Session) -> Links {
         let manifest = session.manifest();
         let url = |stem: &StemName| stem_url(session.id(), stem);
@@ -157,7 +157,7 @@ impl Links {
 }
 
 impl SessionView {
-    /// A session as it is now.
+    /// The current state of a session.
     pub(super) fn of(session: &Session) -> SessionView {
         let manifest = session.manifest();
         let progress = session.progress_by(&manifest);

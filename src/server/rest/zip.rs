@@ -1,7 +1,7 @@
-//! `GET /download/{session_id}.zip`: all stems as one file, made while it is read.
+//! `GET /download/{session_id}.zip`: all stems as one file, generated while it is read.
 //!
-//! Stems are stored as they are: float samples hardly get shorter, and FLAC files not at all. A file's
-//! checksum stands behind it, so every stem is read once and nothing of it is held.
+//! Stems are stored uncompressed: float samples compress little, FLAC files not at all. Checksums follow the data,
+//! so every stem is read once.
 
 use std::io::{self, Write};
 use std::mem::take;
@@ -23,22 +23,24 @@ use super::{Answer, Rest};
 use crate::server::status::{ApiError, Problem};
 use crate::session::Session;
 
-/// Files from this size on need 64-bit sizes; a little less, for what stands around them.
+/// File size from which 64-bit sizes are used: a little below 4 GiB, because headers count too.
 const LARGE: u64 = 0xF000_0000;
 
-/// All stems.
+/// Downloads all stems.
+///
+/// As one ZIP file. The session must be DONE.
 #[utoipa::path(
     get,
     path = "/download/{id}.zip",
     tag = "stems",
     params(
-        ("id" = String, Path, description = "the session's name, a UUID"),
-        ("format" = Option<String>, Query, description = "wav-f32, wav-s24, wav-s16 (the default) or flac"),
-        ("fit" = Option<bool>, Query, description = "whether one gain for all stems keeps integers from clipping"),
+        ("id" = String, Path, description = "session id (UUID)"),
+        ("format" = Option<String>, Query, description = "`wav-f32`, `wav-s24`, `wav-s16` (default) or `flac`"),
+        ("fit" = Option<bool>, Query, description = "lower all stems by one gain where integer formats would clip; default `false`"),
     ),
     responses(
-        (status = 200, description = "all stems as one file", content_type = "application/zip", body = [u8]),
-        (status = "default", description = "refused", body = Problem),
+        (status = 200, description = "the stems", content_type = "application/zip", body = [u8]),
+        (status = "default", description = "error", body = Problem),
     ),
 )]
 pub(super) async fn all(
@@ -62,7 +64,7 @@ pub(super) async fn all(
     Ok(answer(&session, body))
 }
 
-/// The stems, each with its name and length.
+/// The files of the archive.
 async fn files(
     rest: &Rest,
     session: &Arc<Session>,
@@ -77,7 +79,7 @@ async fn files(
         let name = format!("{stem}.{}", options.format.extension());
         entries.push(Entry { name, size, source });
     }
-    // The last of them is sent first.
+    // Entries are taken from the end.
     entries.reverse();
     Ok(entries)
 }
@@ -89,31 +91,31 @@ fn answer(session: &Session, body: Body) -> Response<Body> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // It is ASCII without control characters.
+    // ASCII without control characters.
     if let Ok(value) = HeaderValue::try_from(attachment(&name)) {
         headers.insert(CONTENT_DISPOSITION, value);
     }
     response
 }
 
-/// A file that goes into the archive.
+/// A file of the archive.
 struct Entry {
     name: String,
     size: u64,
     source: Box<dyn Source>,
 }
 
-/// The archive as far as it is made.
+/// The archive, generated while it is read.
 struct Archive {
-    /// Gone when the end has been written.
+    /// `None` once the central directory has been written.
     writer: Option<ZipWriter<StreamWriter<Outlet>>>,
     outlet: Outlet,
     current: Option<Box<dyn Source>>,
-    /// The files to come, the last first.
+    /// The remaining files, in reverse order.
     entries: Vec<Entry>,
 }
 
-/// Takes what the writer writes, until it is fetched.
+/// Holds the writer's output until it is fetched.
 #[derive(Clone, Default)]
 struct Outlet(Arc<Mutex<Vec<u8>>>);
 

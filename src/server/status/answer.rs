@@ -1,4 +1,4 @@
-//! What an error is on the wire.
+//! An error as sent to clients: reason, codes, metadata, remedy.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,23 +14,23 @@ use crate::separation::SeparationError;
 use crate::session::failure::SessionError;
 use crate::session::{Failure, Manifest};
 
-/// What an error is on the wire.
+/// An error as sent to clients.
 pub(super) struct Answer {
     pub(super) reason: ErrorReason,
     pub(super) code: Code,
     pub(super) http_status: StatusCode,
-    /// The numbers behind the error.
+    /// Numbers and names behind the message.
     pub(super) metadata: BTreeMap<String, String>,
-    /// The field of the request that is wrong.
+    /// The invalid field of the request.
     pub(super) field: Option<&'static str>,
-    /// When the same call can succeed; `None` where a retry cannot help.
+    /// Delay after which a retry may succeed; `None` if a retry cannot help.
     pub(super) retry: Option<Duration>,
-    /// What to do about it: one sentence.
+    /// The remedy, as one imperative sentence.
     pub(super) remedy: String,
 }
 
 impl Answer {
-    /// What the proto declares for a reason.
+    /// The values that the proto declares for a reason.
     pub(super) fn of(reason: ErrorReason) -> Answer {
         let status = StatusCode::from_u16(reason.http_status());
         Answer {
@@ -57,12 +57,12 @@ impl Answer {
         Answer { remedy: remedy.into(), ..self }
     }
 
-    /// Where the same call could only end the same way.
+    /// Removes the delay, for errors that a retry would repeat.
     fn without_retry(self) -> Answer {
         Answer { retry: None, ..self }
     }
 
-    /// Where the request is wrong, although the reason usually has another code.
+    /// Replaces the codes of the reason by those of an invalid request.
     fn invalid_argument(self) -> Answer {
         Answer { code: Code::InvalidArgument, http_status: StatusCode::BAD_REQUEST, ..self }
     }
@@ -191,7 +191,7 @@ fn of_engine(error: &EngineError) -> Answer {
     }
 }
 
-/// What a session failed with. It has ended, so that no retry of a call on it can help.
+/// The error of a failed session. Calls on it fail in the same way however often they are retried.
 pub(super) fn failed(failure: &Failure) -> Answer {
     let metadata = failure.details.clone();
     let answer = Answer::of(failure.reason).remedy(failure.remedy()).without_retry();

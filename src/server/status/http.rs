@@ -1,4 +1,4 @@
-//! How errors look to callers without gRPC: a status of HTTP and a JSON body.
+//! Errors of plain HTTP: a status and a JSON body.
 
 use std::collections::BTreeMap;
 
@@ -14,28 +14,28 @@ use super::{ApiError, answer};
 use crate::server::middleware::request_id::RequestId;
 use crate::session::Failure;
 
-/// Why a request is refused.
+/// Error of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(in crate::server) struct Problem {
-    /// The code that a gRPC call would end with.
+    /// The gRPC code.
     #[schema(example = "NOT_FOUND")]
     pub(in crate::server) code: &'static str,
-    /// What it is, for programs: one of the reasons that the gRPC protocol declares (`ErrorReason`).
+    /// The reason, one of `ErrorReason` in the proto; stable across versions.
     #[schema(example = "SESSION_NOT_FOUND")]
     pub(in crate::server) reason: &'static str,
-    /// The cause, for people.
+    /// The cause.
     pub(in crate::server) message: String,
-    /// What to do about it: one sentence.
+    /// The remedy: an imperative sentence.
     pub(in crate::server) remedy: String,
-    /// The numbers and names behind the message, such as `committed_bytes` or `session_id`.
+    /// Numbers and names behind the message, such as `committed_bytes` or `session_id`.
     pub(in crate::server) metadata: BTreeMap<String, String>,
-    /// The refused request's id, as in the header `x-request-id`; a failed session's error has none.
+    /// The id of the request, as in the header `x-request-id`; absent in the error of a failed session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::server) request_id: Option<String>,
 }
 
 impl Problem {
-    /// What a session failed with.
+    /// The error of a failed session.
     pub(in crate::server) fn of_failure(failure: &Failure) -> Problem {
         Problem::new(super::answer::failed(failure), failure.message.clone())
     }
@@ -52,12 +52,12 @@ impl Problem {
     }
 }
 
-/// The answer to a refused request.
+/// The response to a refused request.
 pub(in crate::server) fn respond(error: &ApiError) -> Response<Body> {
     respond_of(error, BTreeMap::new())
 }
 
-/// The same, with more to tell than the error itself knows.
+/// The response to a refused request, with additional metadata.
 pub(in crate::server) fn respond_of(
     error: &ApiError,
     more: BTreeMap<String, String>,
@@ -67,7 +67,7 @@ pub(in crate::server) fn respond_of(
     let mut problem = Problem::new(answer, error.to_string());
     problem.metadata.extend(more);
     problem.request_id = RequestId::current().map(|id| id.to_string());
-    // Text and numbers: nothing that JSON has no form for.
+    // Texts and numbers always serialize.
     let body = serde_json::to_vec(&problem).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
@@ -82,7 +82,7 @@ pub(in crate::server) fn respond_of(
     response
 }
 
-/// A code's name as gRPC writes it.
+/// The gRPC name of a code.
 pub(in crate::server) fn name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",

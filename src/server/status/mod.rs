@@ -1,7 +1,7 @@
-//! The one place where errors become codes.
+//! Maps errors to gRPC and HTTP statuses.
 //!
-//! [`mod@answer`] gives each error its reason, whose code and meaning the proto declares; [`http`] is how that
-//! looks to callers without gRPC.
+//! [`mod@answer`] maps each error to its reason, whose codes the proto declares; [`http`] forms the JSON of plain
+//! HTTP.
 
 mod answer;
 mod http;
@@ -20,7 +20,7 @@ use answer::{Answer, answer};
 
 pub(super) use http::{Problem, name as code_name, respond, respond_of};
 
-/// Why a call is refused or ends.
+/// Error of a call.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
     #[error(transparent)]
@@ -59,38 +59,38 @@ pub(super) enum ApiError {
     SessionDeleted,
     #[error("the call has no valid token")]
     Unauthenticated,
-    #[error("{host:?} is not a name of this server")]
+    #[error("the host name {host:?} is not allowed")]
     HostForbidden { host: String },
     #[error("pages of {origin:?} may not call this server")]
     OriginForbidden { origin: String },
-    #[error("there is nothing at {path:?}")]
+    #[error("there is no route {path:?}")]
     RouteUnknown { path: String },
-    #[error("{path:?} does not take {method}")]
+    #[error("the route {path:?} does not support {method}")]
     MethodUnsupported { method: String, path: String },
-    #[error("the upload must be multipart/form-data with a field `file`")]
+    #[error("the body is not multipart/form-data")]
     MultipartMissing,
-    #[error("the multipart body is not what it should be: {0}")]
+    #[error("the multipart body is malformed: {0}")]
     MultipartMalformed(String),
     #[error("the multipart body has no field `file`")]
     FileMissing,
-    #[error("{name:?} is not known here: there are {known}")]
+    #[error("the field {name:?} is unknown; known fields: {known}")]
     FieldUnknown { name: String, known: &'static str },
-    #[error("the field {0:?} came twice")]
+    #[error("the field {0:?} occurs twice")]
     FieldRepeated(String),
-    #[error("the field {0:?} came after `file`, when the session had begun without it")]
+    #[error("the field {0:?} follows `file`, but options must precede it")]
     FieldLate(String),
-    #[error("{name}: its value is longer than {limit} bytes")]
+    #[error("the value of the field {name:?} exceeds the limit of {limit} bytes")]
     FieldTooLong { name: String, limit: usize },
-    #[error("the session is not done: {finished} of {} frames are", known(*.total))]
+    #[error("the session is not done: {finished} of {} frames are finished", known(*.total))]
     SessionNotDone { state: SessionState, finished: Frames, total: Option<Frames> },
-    #[error("the range begins after the end of the file, which has {size} bytes")]
+    #[error("the range starts after the end of the file of {size} bytes")]
     RangeUnsatisfiable { size: u64 },
     #[error("internal error in the server")]
     Defect,
 }
 
 fn known(total: Option<Frames>) -> String {
-    total.map_or_else(|| "a still unknown number of".to_owned(), |total| total.to_string())
+    total.map_or_else(|| "an unknown number of".to_owned(), |total| total.to_string())
 }
 
 impl From<SessionError> for ApiError {
@@ -105,7 +105,7 @@ impl From<Failure> for ApiError {
     }
 }
 
-/// The status that a call ends with: the cause as its message, everything else as its details.
+/// The status of a failed call: the cause is its message, everything else is in its details.
 pub(super) fn to_status(error: ApiError) -> Status {
     let cause = error.to_string();
     let answer = answer(&error);
@@ -121,7 +121,7 @@ pub(super) fn to_status(error: ApiError) -> Status {
     Status::with_error_details(code, cause, details)
 }
 
-/// Adds what the proto declares for a reason.
+/// Adds the reason and what the proto declares for it.
 pub(super) fn add_reason(details: &mut ErrorDetails, reason: ErrorReason) {
     add_answer(details, Answer::of(reason));
 }
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::engine::EngineError;
 
-    /// The remedy and the delay of a retry that an error's status carries.
+    /// The remedy and the retry delay in an error's status.
     fn carried(error: ApiError) -> (String, Option<u64>) {
         let details = to_status(error).get_error_details();
         let retry = details.retry_info().and_then(|retry| retry.retry_delay);

@@ -1,7 +1,7 @@
-//! The page at `/`: the built files of `clients/web`, which are part of the binary.
+//! The page at `/`: the built files of `clients/web`, embedded in the binary.
 //!
-//! Nothing in them is secret and nothing is made per request, so they are open without a token, and a browser
-//! keeps them as long as their hash stays the same. The page's calls come back over grpc-web like anybody's.
+//! The files are public and static: no token is needed, and browsers cache them by their hash. The page calls the
+//! server over grpc-web, like any other client.
 
 use std::sync::LazyLock;
 
@@ -17,14 +17,13 @@ use axum::routing::get;
 
 use crate::model::Sha256Hash;
 
-/// What the page may do: load its own files and call its own server, whatever name and port that has. The
-/// hash is that of the one style sheet that wavesurfer.js writes into its own shadow tree; a release of it with
-/// another one shows in the page's tests.
+/// Content security policy: the page loads its own files and calls its own server. The hash is that of the style
+/// sheet that wavesurfer.js writes into its shadow tree; the page's tests fail when a release changes it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; \
     style-src 'self' 'sha256-fF0LBso7Nz75zaFRDBUefBDvPe19hjaiDnnc8lt+2Js='; img-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Headers of every file beside its type.
+/// Headers of every file, besides its type.
 const HEADERS: [(HeaderName, &str); 8] = [
     (CONTENT_SECURITY_POLICY, POLICY),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -36,7 +35,7 @@ const HEADERS: [(HeaderName, &str); 8] = [
         HeaderName::from_static("permissions-policy"),
         "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
     ),
-    // The name of a file does not change with its content: it is asked for again, and mostly not sent again.
+    // File names do not contain their hash: browsers ask again, and mostly receive 304.
     (CACHE_CONTROL, "no-cache"),
 ];
 
@@ -59,7 +58,7 @@ macro_rules! file {
 
 const INDEX: File = file!("index.html", "text/html; charset=utf-8");
 
-/// What lies below `/static/`.
+/// The files below `/static/`.
 const STATIC: [File; 4] = [
     file!("app.js", "text/javascript; charset=utf-8"),
     file!("app.css", "text/css; charset=utf-8"),
@@ -77,19 +76,19 @@ pub(super) fn routes() -> Router {
         .route("/static/{file}", get(static_file))
 }
 
-/// Whether a path is one of the page's own, which holds no secret.
+/// Whether a path is a file of the page, which needs no token.
 pub(super) fn is_page(path: &str) -> bool {
     path == "/" || path.starts_with("/static/")
 }
 
 async fn static_file(Path(name): Path<String>, headers: HeaderMap) -> Response<Body> {
     let Some(at) = STATIC.iter().position(|file| file.name == name) else {
-        return response(StatusCode::NOT_FOUND, Body::from("the page has no such file\n"));
+        return response(StatusCode::NOT_FOUND, Body::from("no such file\n"));
     };
     answer(&STATIC[at], &STATIC_TAGS[at], &headers)
 }
 
-/// The file, or word that the browser has it.
+/// The file, or 304 if the browser has it.
 fn answer(file: &File, tag: &str, asked: &HeaderMap) -> Response<Body> {
     let mut response = if holds(asked, tag) {
         response(StatusCode::NOT_MODIFIED, Body::empty())
@@ -115,7 +114,7 @@ fn response(status: StatusCode, body: Body) -> Response<Body> {
     response
 }
 
-/// Whether the browser says that it holds what has this tag.
+/// Whether `If-None-Match` contains this tag.
 fn holds(asked: &HeaderMap, tag: &str) -> bool {
     let tags = asked.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     tags.flat_map(|tags| tags.split(','))
@@ -125,7 +124,7 @@ fn holds(asked: &HeaderMap, tag: &str) -> bool {
 
 fn tag(file: &File) -> String {
     let hash = Sha256Hash::of(file.bytes).to_string();
-    // Half of it tells apart all versions of a file.
+    // Half of the hash distinguishes all versions of a file.
     format!("\"{}\"", &hash[..32])
 }
 

@@ -1,4 +1,4 @@
-//! The events that a client has received, and those that are due.
+//! The events that a client has received and those that are due.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::server::convert;
 use crate::session::Session;
 use crate::session::manifest::EngineChange;
 
-/// `Progress` comes at least this often, and at most that often.
+/// Longest and shortest interval between `Progress` messages.
 const PROGRESS_AT_LEAST: Duration = Duration::from_secs(4);
 const PROGRESS_AT_MOST: Duration = Duration::from_millis(200);
 
-/// The events that a client has received.
+/// Records which events a client has received.
 pub(in crate::server::grpc) struct EventCursor {
     progress: proto::Progress,
     at: Instant,
@@ -23,9 +23,9 @@ pub(in crate::server::grpc) struct EventCursor {
 }
 
 impl EventCursor {
-    /// Tells a client the session as it is now, and with it the engine changes before the frame `start`.
+    /// The first event, the session as it is now, and a cursor behind it and the engine changes before `start`.
     pub(in crate::server::grpc) fn begin(session: &Session, start: Frames) -> (Event, EventCursor) {
-        // Looked at once: what changes from here on is news.
+        // One manifest for both, so that no later change is missed.
         let manifest = session.manifest();
         let before = |change: &&EngineChange| change.frame < start;
         let cursor = EventCursor {
@@ -44,7 +44,7 @@ impl EventCursor {
         new.iter().map(|change| Event::EngineChange(convert::engine_change(change))).collect()
     }
 
-    /// The progress, where it is news or due.
+    /// A progress event, if the progress has changed or the interval has passed.
     pub(super) fn progress(&mut self, session: &Session, pumped: bool) -> Option<Event> {
         let progress = convert::progress(session.progress());
         let waited = self.at.elapsed();

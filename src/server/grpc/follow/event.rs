@@ -1,10 +1,10 @@
-//! What happens to a session, as the two calls that follow one tell it.
+//! Events of a session, as messages of `Separate` and `WatchSession`.
 
 use crate::proto;
 use crate::proto::separate_response::Message as SeparateMessage;
 use crate::proto::watch_session_response::Message as WatchMessage;
 
-/// Something that happened to a session.
+/// An event of a session.
 pub(in crate::server::grpc) enum Event {
     Session(proto::Session),
     Progress(proto::Progress),

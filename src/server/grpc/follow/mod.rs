@@ -1,4 +1,4 @@
-//! Telling a client what happens to a session: its stems as they grow, its progress, its end.
+//! Sends a session's events to a client: stems as they grow, progress, engine changes, the end.
 
 mod cursor;
 mod event;
@@ -28,24 +28,24 @@ use crate::session::Session;
 use crate::session::live::ReadLease;
 use crate::session::stem_reader::{SampleFormat, StemReader};
 
-/// Messages that are ready and not taken: what a client that does not read costs.
+/// Messages buffered for a client that does not read.
 pub(super) const MESSAGES_AHEAD: usize = 2;
 
-/// Where the events go.
+/// The sending side of a response stream.
 pub(super) type Sender<T> = mpsc::Sender<Result<T, Status>>;
 
-/// How following ended.
+/// How [`follow`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Followed {
-    /// The client has received everything.
+    /// All events have been sent.
     ToTheEnd,
-    /// The client has gone.
+    /// The client has disconnected.
     ClientGone,
-    /// Another call has the session now.
+    /// Another call has taken over the session.
     TakenOver,
 }
 
-/// Opens the stems that a watcher wants.
+/// Opens the stems that a `WatchSession` request selects.
 pub(super) fn readers(
     session: &Arc<Session>,
     request: &proto::WatchSessionRequest,
@@ -65,7 +65,7 @@ pub(super) fn readers(
     for cursor in &request.stems {
         let reader = open(cursor)?;
         if readers.iter().any(|other| other.stem() == reader.stem()) {
-            let problem = format!("{} stands there twice", reader.stem());
+            let problem = format!("the stem {} is listed twice", reader.stem());
             return Err(ApiError::Invalid { field: "stems", problem });
         }
         readers.push(reader);
@@ -73,7 +73,7 @@ pub(super) fn readers(
     Ok(readers)
 }
 
-/// Opens all stems of a session from one frame on.
+/// Opens all stems of a session at one frame.
 pub(super) fn all_readers(
     session: &Arc<Session>,
     start: Frames,
@@ -85,7 +85,7 @@ pub(super) fn all_readers(
     manifest.plan.stems.iter().map(open).collect()
 }
 
-/// Follows a session for a client that only watches.
+/// Serves `WatchSession`.
 pub(super) fn watch(
     session: Arc<Session>,
     watching: ReadLease,
@@ -101,7 +101,7 @@ pub(super) fn watch(
         }
         let following = follow(&session, readers, cursor, &sender, None);
         if within(deadline, following).await.is_none() {
-            // A client that has gone needs no answer.
+            // The send fails only if the client has disconnected.
             let _ = sender.send(Err(to_status(ApiError::DeadlineExceeded))).await;
         }
     };
@@ -109,13 +109,13 @@ pub(super) fn watch(
     Box::pin(ReceiverStream::new(receiver))
 }
 
-/// The frame from which on there is something to be read.
+/// The lowest position of the readers.
 pub(super) fn first_frame(readers: &[StemReader]) -> Frames {
     readers.iter().map(StemReader::position).min().unwrap_or_default()
 }
 
-/// Sends a client everything that it has not received until the session has ended. A call that holds the session by
-/// the number `call` stops when another takes it.
+/// Sends the events that a client has not received, until the session has ended. A call that holds the session
+/// under the number `call` stops when another call takes over.
 pub(super) async fn follow<T: From<Event>>(
     session: &Arc<Session>,
     mut readers: Vec<StemReader>,
@@ -128,11 +128,11 @@ pub(super) async fn follow<T: From<Event>>(
         if call.is_some_and(|call| !session.is_held_by(call)) {
             return Followed::TakenOver;
         }
-        // Looked at before the frames: where it has ended, they are all that there will be.
+        // Read before the frames: if the session has ended, no frames follow those read now.
         let state = session.state();
-        // Looked at once for all stems: what gets finished amid a round would put its later stems ahead.
+        // Read once for all stems: frames committed during a round would put its later stems ahead.
         let finished = session.progress().finished;
-        // Read after the frames and sent before them: the client knows the engine of every frame.
+        // Read after the frames and sent before them, so that the client knows the engine of every frame.
         for event in cursor.engine_changes(session) {
             if sender.send(Ok(event.into())).await.is_err() {
                 return Followed::ClientGone;
@@ -142,7 +142,7 @@ pub(super) async fn follow<T: From<Event>>(
             Ok(pumped) => pumped,
             Err(Stopped::ClientGone) => return Followed::ClientGone,
             Err(Stopped::Broken(status)) => {
-                // A client that has gone needs no answer.
+                // The send fails only if the client has disconnected.
                 let _ = sender.send(Err(status)).await;
                 return Followed::ToTheEnd;
             }
@@ -162,13 +162,13 @@ pub(super) async fn follow<T: From<Event>>(
         if state.is_ended() {
             let beyond = || readers.iter().find_map(|reader| reader.check_start().err());
             if let Some(error) = end_error(session).or_else(|| beyond().map(ApiError::from)) {
-                // A client that has gone needs no answer.
+                // The send fails only if the client has disconnected.
                 let _ = sender.send(Err(to_status(error))).await;
             }
             return Followed::ToTheEnd;
         }
         if let Some(error) = interruption(session) {
-            // A client that has gone needs no answer.
+            // The send fails only if the client has disconnected.
             let _ = sender.send(Err(to_status(error))).await;
             return Followed::ToTheEnd;
         }
@@ -185,8 +185,8 @@ enum Stopped {
     Broken(Status),
 }
 
-/// Sends one piece of each stem before the frame `end`, so that they advance together; answers whether
-/// there was any.
+/// Sends one chunk of each stem with frames before `end`, so that the stems advance together. Returns whether
+/// there was one.
 async fn pump<T: From<Event>>(
     readers: &mut Vec<StemReader>,
     end: Frames,

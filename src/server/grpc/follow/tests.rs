@@ -12,10 +12,10 @@ use crate::session::lifecycle::State;
 use crate::session::manifest::{EngineChange, EngineRecord, Plan};
 use crate::session::{Settings, Store};
 
-/// A stem's name, or words; a frame; how many frames.
+/// A stem's name or the kind of event; a frame; a number of frames.
 type Heard = (String, u64, usize);
 
-/// Four stems of 100,000 frames of silence, of which none is finished.
+/// A session with four stems of 100,000 silent frames, none of them committed.
 fn growing(store: &Store) -> Arc<Session> {
     let plan = Plan {
         model: "mini".into(),
@@ -48,13 +48,13 @@ fn change(session: &Session, frame: u64, message: &str) {
     session.update(|manifest| manifest.engine_changes.push(change)).unwrap();
 }
 
-/// Follows the session from its beginning for a client that has room for one message.
+/// Follows the session from its beginning, for a client that buffers one message.
 fn followed(session: &Arc<Session>) -> mpsc::Receiver<Result<SeparateResponse, Status>> {
     let cursor = EventCursor::begin(session, Frames::ZERO).1;
     followed_from(session, Frames::ZERO, cursor)
 }
 
-/// The same from a frame on, for a client that has received events before.
+/// Follows the session from a frame on, for a client that has received events before.
 fn followed_from(
     session: &Arc<Session>,
     start: Frames,
@@ -68,7 +68,7 @@ fn followed_from(
     receiver
 }
 
-/// Frames and engine changes as they come, to the end of a session that is cancelled.
+/// Frames and engine changes in order, until a cancelled session ends.
 async fn received(mut receiver: mpsc::Receiver<Result<SeparateResponse, Status>>) -> Vec<Heard> {
     let mut events = Vec::new();
     while let Some(Ok(response)) = receiver.recv().await {
@@ -83,24 +83,24 @@ async fn received(mut receiver: mpsc::Receiver<Result<SeparateResponse, Status>>
     events
 }
 
-/// One piece of each stem from the frame `start` on.
+/// One chunk of each stem from the frame `start` on.
 fn round(start: u64, frames: usize) -> Vec<Heard> {
     ["drums", "bass", "other", "vocals"].map(|stem| (stem.to_owned(), start, frames)).to_vec()
 }
 
 #[tokio::test]
-async fn what_gets_finished_amid_a_round_waits_for_the_next() {
+async fn frames_committed_during_a_round_wait_for_the_next() {
     let data = tempfile::tempdir().unwrap();
     let session = growing(&Store::open(data.path()).unwrap());
     finish(&session, 1_000);
     let receiver = followed(&session);
-    // The round stands still until the client takes its first stem.
+    // The round blocks until the client takes its first stem.
     while receiver.is_empty() {
         yield_now().await;
     }
     finish(&session, 41_000);
     session.end_for_test(State::Cancelled);
-    // A message has 256 KiB at most.
+    // A message has at most 256 KiB.
     let rounds = [round(0, 1_000), round(1_000, 32_768), round(33_768, 7_232)].concat();
     assert_eq!(received(receiver).await, rounds);
 }
@@ -113,7 +113,7 @@ async fn an_engine_is_told_before_the_frames_that_it_has_a_part_in() {
         change(&session, 0, words);
     }
     let receiver = followed(&session);
-    // The first fills the room that the client has, so that the second stands still.
+    // The first message fills the client's buffer, so the second blocks.
     while receiver.is_empty() {
         yield_now().await;
     }
@@ -132,9 +132,9 @@ async fn what_changes_after_the_session_was_told_is_news() {
     change(&session, 100, "before");
     finish(&session, 1_000);
     let (first, cursor) = EventCursor::begin(&session, Frames(900));
-    let Event::Session(first) = first else { panic!("it comes first") };
+    let Event::Session(first) = first else { panic!("the first event is not the session") };
     assert_eq!(first.engine_changes.len(), 1);
-    // Also where it concerns frames that are not asked for.
+    // Also for engine changes before the requested frames.
     change(&session, 500, "after");
     session.end_for_test(State::Cancelled);
     let receiver = followed_from(&session, Frames(900), cursor);

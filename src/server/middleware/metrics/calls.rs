@@ -1,7 +1,7 @@
-//! Counts calls: every request that comes in, as a gRPC call or as an HTTP request, whatever answers it.
+//! Counts gRPC calls and HTTP requests.
 //!
-//! A call ends with the last frame of its answer, or when its client takes no more of it. So streams are counted with
-//! the code and the time that their client sees, and a client that has seen a call end finds it counted.
+//! A call ends with the last frame of its response or when the client disconnects. So streams are counted with the
+//! code and duration that the client sees, and a client that has seen a call end finds it counted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,8 +20,8 @@ use crate::server::grpc::deadline;
 use crate::server::middleware::grpc_status::{CallCode, is_grpc};
 use crate::server::status::code_name;
 
-/// Counts a call. The outermost layer, so that refusals of every other layer are counted; what the transport itself
-/// refuses reaches no layer.
+/// Counts a call. The outermost layer, so that refusals by other layers are counted; refusals by the transport
+/// itself are not.
 pub(crate) async fn count(
     State(counter): State<CallCounter>,
     mut request: Request,
@@ -31,10 +31,10 @@ pub(crate) async fn count(
     let response = next.run(request).await;
     call.status = Some(response.status());
     response.map(|body| {
-        // The body owns the call, and with it the moment at which it is counted.
+        // The body owns the call and drops it at its end, which counts it.
         let mut call = Some(call).filter(|_| !body.is_end_stream());
         Body::new(body.map_frame(move |frame| {
-            // Before the client can have received them.
+            // Count before the client can receive the trailers.
             if frame.is_trailers() {
                 drop(call.take());
             }
@@ -43,7 +43,7 @@ pub(crate) async fn count(
     })
 }
 
-/// Counts calls in the metrics.
+/// Records calls in the metrics.
 #[derive(Clone)]
 pub(crate) struct CallCounter {
     metrics: Shared,
@@ -51,7 +51,7 @@ pub(crate) struct CallCounter {
 }
 
 impl CallCounter {
-    /// A counter for these metrics.
+    /// A counter that records in `metrics`.
     pub(crate) fn new(metrics: Shared) -> CallCounter {
         CallCounter { metrics, methods: Arc::new(Methods::new()) }
     }
@@ -76,7 +76,7 @@ struct Call {
     metrics: Shared,
     started: Instant,
     kind: CallKind,
-    /// The HTTP status; `None` if the client left before there was one.
+    /// The HTTP status; `None` if the client disconnected before the response.
     status: Option<StatusCode>,
 }
 
@@ -108,8 +108,8 @@ impl Drop for Call {
     }
 }
 
-/// The code of a call that ended without one: what clients derive from a bare HTTP status (gRPC,
-/// http-grpc-status-mapping.md), or that the client left, or that its deadline passed.
+/// The code of a call that ended without one: that of the HTTP status, as clients derive it (gRPC,
+/// http-grpc-status-mapping.md), DEADLINE_EXCEEDED, or CANCELLED if the client disconnected.
 fn implied_code(status: Option<StatusCode>, timed_out: bool) -> Code {
     match status {
         None | Some(StatusCode::OK) if timed_out => Code::DeadlineExceeded,

@@ -1,5 +1,4 @@
-//! The labels of calls. Only routes and methods that exist have one of their own: otherwise a client could create a time
-//! series with every request.
+//! Labels of calls. Unknown routes and methods share one label: otherwise each request could create a time series.
 
 use std::collections::BTreeSet;
 
@@ -10,16 +9,16 @@ use prost_types::FileDescriptorSet;
 
 use crate::proto::DESCRIPTORS;
 
-/// The label of everything else.
+/// The label of unknown routes and methods.
 pub(super) const OTHER: &str = "other";
 
-/// The route that an HTTP request matched, as its pattern; [`OTHER`] for one that matched none or a gRPC service.
+/// The pattern of the route that an HTTP request matched; [`OTHER`] if it matched none or a gRPC service.
 pub(super) fn route(request: &Request) -> String {
     let matched = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     matched.filter(|pattern| !pattern.contains("{*")).unwrap_or(OTHER).to_owned()
 }
 
-/// The label of an HTTP method.
+/// The label of an HTTP method: its name, or [`OTHER`].
 pub(super) fn method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -31,11 +30,11 @@ pub(super) fn method(method: &Method) -> &'static str {
     }
 }
 
-/// The gRPC methods of this server, as `package.Service/Method`.
+/// The gRPC methods of the server, as `package.Service/Method`.
 pub(super) struct Methods(BTreeSet<String>);
 
 impl Methods {
-    /// The methods of the proto, and of the health and reflection services.
+    /// The methods of the proto and of the health and reflection services.
     pub(super) fn new() -> Methods {
         let mut names = BTreeSet::new();
         let standard = [
@@ -44,7 +43,7 @@ impl Methods {
             tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
         ];
         for descriptors in standard.into_iter().chain([DESCRIPTORS]) {
-            // They are part of the binary. Without them, all methods would share one label.
+            // The embedded descriptors decode. If they did not, all methods would share one label.
             let files = FileDescriptorSet::decode(descriptors).unwrap_or_default().file;
             for file in &files {
                 for service in &file.service {

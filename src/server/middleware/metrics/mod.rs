@@ -1,7 +1,7 @@
 //! Prometheus metrics.
 //!
-//! [`calls`] counts calls, under the few labels of [`labels`]. Sessions and engines report through [`Observer`]; gauges
-//! are read when the metrics are.
+//! [`calls`] counts calls, with the labels of [`labels`]. Sessions and engines report through [`Observer`]; gauges
+//! are read at every scrape.
 
 mod calls;
 mod labels;
@@ -23,17 +23,17 @@ use crate::session::manifest::EngineChange;
 
 pub(crate) use calls::{CallCounter, count};
 
-/// The media type of the answer.
+/// The media type of the metrics.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Seconds that calls take: from a look at a session to a long song.
+/// Histogram buckets of call durations, in seconds: from a status query to a long song.
 const CALL_SECONDS: [f64; 12] =
     [0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
 
-/// Seconds from a session's beginning to its first stem.
+/// Histogram buckets of the time to the first stem, in seconds.
 const FIRST_STEM_SECONDS: [f64; 9] = [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 300.0];
 
-/// All numbers of a server.
+/// All metrics of a server.
 pub(crate) struct Metrics {
     registry: Registry,
     grpc: Family<GrpcLabels, Counter>,
@@ -87,7 +87,7 @@ struct FallbackLabels {
 }
 
 impl Metrics {
-    /// All numbers, at zero.
+    /// All metrics, at zero.
     pub(crate) fn new() -> Metrics {
         let calls = || Histogram::new(CALL_SECONDS);
         let mut metrics = Metrics {
@@ -111,37 +111,41 @@ impl Metrics {
 
     fn register(&mut self) {
         let registry = &mut self.registry;
-        registry.register("grpc_requests", "Calls that have ended, by code", self.grpc.clone());
-        let (help, all) = ("How long calls took, to their last message", &self.grpc_seconds);
+        registry.register(
+            "grpc_requests",
+            "Ended gRPC calls by method and code",
+            self.grpc.clone(),
+        );
+        let (help, all) = ("Duration of gRPC calls, up to the last message", &self.grpc_seconds);
         registry.register_with_unit("grpc_request_duration", help, Unit::Seconds, all.clone());
         registry.register(
             "http_requests",
-            "Requests that have ended, by status",
+            "Ended HTTP requests by method, route and status",
             self.http.clone(),
         );
-        let (help, all) = ("How long requests took, to their last byte", &self.http_seconds);
+        let (help, all) = ("Duration of HTTP requests, up to the last byte", &self.http_seconds);
         registry.register_with_unit("http_request_duration", help, Unit::Seconds, all.clone());
-        let (help, all) = ("Bytes of songs that were taken", &self.uploaded);
+        let (help, all) = ("Bytes of uploads received", &self.uploaded);
         registry.register_with_unit("uploaded", help, Unit::Bytes, all.clone());
-        registry.register(
-            "segments",
-            "Segments that engines have separated",
-            self.segments.clone(),
-        );
-        let (help, all) = ("Time that engines have worked", &self.engine_seconds);
+        registry.register("segments", "Segments separated by engines", self.segments.clone());
+        let (help, all) = ("Time spent by engines on segments", &self.engine_seconds);
         registry.register_with_unit("engine_time", help, Unit::Seconds, all.clone());
-        let (help, all) = ("From a session's beginning to its first stem", &self.first_stem);
+        let (help, all) = ("Time from a session's start to its first stem", &self.first_stem);
         registry.register_with_unit("first_stem_latency", help, Unit::Seconds, all.clone());
-        let help = "How often another engine took over";
+        let help = "Switches to another engine";
         registry.register("fallbacks", help, self.fallbacks.clone());
-        let help = "Sessions that receive and compute";
+        let help = "Sessions that hold a slot";
         registry.register("open_sessions", help, self.open_sessions.clone());
-        registry.register("queued_sessions", "Sessions that wait", self.queued_sessions.clone());
-        let (help, all) = ("Bytes that all sessions hold on the disk", &self.stored);
+        registry.register(
+            "queued_sessions",
+            "Sessions that wait for a slot",
+            self.queued_sessions.clone(),
+        );
+        let (help, all) = ("Disk space allocated for sessions", &self.stored);
         registry.register_with_unit("stored", help, Unit::Bytes, all.clone());
     }
 
-    /// All numbers as text; what there is now is looked at now.
+    /// All metrics as text; gauges are read now.
     pub(crate) fn text(&self, separations: &Separations) -> String {
         let counts = separations.counts();
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -149,7 +153,7 @@ impl Metrics {
         self.queued_sessions.set(number(counts.queued as u64));
         self.stored.set(number(separations.store().stored_bytes()));
         let mut text = String::new();
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
     }
@@ -180,5 +184,5 @@ impl Observer for Metrics {
     }
 }
 
-/// What every layer that counts has.
+/// Metrics shared by the layers that record calls.
 type Shared = Arc<Metrics>;
