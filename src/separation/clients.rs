@@ -41,10 +41,7 @@ impl Separations {
     /// holds the session.
     pub fn client_left(&self, session: &Arc<Session>, call: u64) {
         let policy = session.manifest().settings.on_disconnect;
-        self.report(session, || {
-            let left = Event::ClientLeft { policy, watched: session.has_readers() };
-            session.is_held_by(call).then_some(left)
-        });
+        self.scheduler.client_left(session, call, policy);
     }
 
     /// A call that only waited for the result broke off.
@@ -73,9 +70,34 @@ impl Separations {
         offset: u64,
         bytes: &[u8],
     ) -> Result<u64, SeparationError> {
+        self.add(session, None, offset, bytes)
+    }
+
+    /// Adds bytes that came by the [call](Separations::take_over) with this number. Once its
+    /// [client has left](Separations::client_left), they are stored and do not resume the session.
+    ///
+    /// # Errors
+    /// Those of [`Separations::add_bytes`].
+    pub fn add_bytes_of_call(
+        &self,
+        session: &Arc<Session>,
+        call: u64,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<u64, SeparationError> {
+        self.add(session, Some(call), offset, bytes)
+    }
+
+    fn add(
+        &self,
+        session: &Arc<Session>,
+        call: Option<u64>,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<u64, SeparationError> {
         // Most bytes find it running, and need no lock.
         if session.lifecycle().is_pausing() {
-            self.scheduler.admit(session, Event::BytesArrived)?;
+            self.scheduler.arrived(session, call, Event::BytesArrived)?;
         }
         let added = session.add_bytes(offset, bytes, self.limits().upload_bytes);
         let Added { length, new } = added.inspect_err(|_| self.refuse(session))?;
@@ -94,9 +116,35 @@ impl Separations {
         total: u64,
         sha256: Option<&str>,
     ) -> Result<(), SeparationError> {
+        self.finish(session, None, total, sha256)
+    }
+
+    /// Finishes an upload by the [call](Separations::take_over) with this number. Once its
+    /// [client has left](Separations::client_left), this resumes the session only where its settings or watchers keep it
+    /// going, so that it ends as if the client had left afterwards.
+    ///
+    /// # Errors
+    /// Those of [`Separations::finish_upload`].
+    pub fn finish_upload_of_call(
+        &self,
+        session: &Arc<Session>,
+        call: u64,
+        total: u64,
+        sha256: Option<&str>,
+    ) -> Result<(), SeparationError> {
+        self.finish(session, Some(call), total, sha256)
+    }
+
+    fn finish(
+        &self,
+        session: &Arc<Session>,
+        call: Option<u64>,
+        total: u64,
+        sha256: Option<&str>,
+    ) -> Result<(), SeparationError> {
         let store = |upload| self.scheduler.finish_upload(session, &upload);
         session.finish_upload(total, sha256, store).inspect_err(|_| self.refuse(session))?;
-        self.resume(session)
+        self.scheduler.arrived(session, call, Event::ResumeRequested)
     }
 
     /// Fails a session if its upload was refused, and waits until it has released its slot.

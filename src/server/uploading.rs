@@ -20,10 +20,33 @@ pub(super) fn add_chunk(
     offset: u64,
     bytes: &Bytes,
 ) -> Result<u64, ApiError> {
+    check_chunk(bytes)?;
+    Ok(separations.add_bytes(session, offset, bytes)?)
+}
+
+/// Adds bytes that came by a call that streams, as long as no other has taken the session from it.
+pub(super) fn add_chunk_of_call(
+    separations: &Separations,
+    session: &Arc<Session>,
+    call: u64,
+    offset: u64,
+    bytes: &Bytes,
+) -> Result<(), ApiError> {
+    check_chunk(bytes)?;
+    check_call(session, call)?;
+    separations.add_bytes_of_call(session, call, offset, bytes)?;
+    Ok(())
+}
+
+fn check_chunk(bytes: &Bytes) -> Result<(), ApiError> {
     if bytes.len() > MAX_CHUNK_BYTES {
         return Err(ApiError::ChunkTooLarge { bytes: bytes.len(), limit: MAX_CHUNK_BYTES });
     }
-    Ok(separations.add_bytes(session, offset, bytes)?)
+    Ok(())
+}
+
+fn check_call(session: &Session, call: u64) -> Result<(), ApiError> {
+    if session.is_taken_from(call) { Err(ApiError::TakenOver) } else { Ok(()) }
 }
 
 /// Finishes a session's upload, and resumes it if it is paused.
@@ -35,4 +58,17 @@ pub(super) fn finish_upload(
     let sha256 = convert::sha256(&finish.sha256)?;
     separations.finish_upload(session, finish.total_bytes, sha256.as_deref())?;
     Ok(Arc::clone(session))
+}
+
+/// Finishes an upload by a call that streams, as long as no other has taken the session from it.
+pub(super) fn finish_upload_of_call(
+    separations: &Separations,
+    session: &Arc<Session>,
+    call: u64,
+    finish: &proto::Finish,
+) -> Result<(), ApiError> {
+    let sha256 = convert::sha256(&finish.sha256)?;
+    check_call(session, call)?;
+    separations.finish_upload_of_call(session, call, finish.total_bytes, sha256.as_deref())?;
+    Ok(())
 }

@@ -23,6 +23,7 @@ use crate::proto::reason::ErrorReason;
 use crate::session::failure::SessionError;
 use crate::session::lifecycle::{Action, Event, RunEnd, State, StateWriter, step};
 use crate::session::manifest::UploadRecord;
+use crate::session::settings::OnDisconnect;
 use crate::session::{Failure, Session, SessionId, Store};
 use executor::Payload;
 
@@ -162,6 +163,42 @@ impl Scheduler {
         let call = session.take_over(&slots.writer);
         self.admit_locked(&mut slots, session, Event::TakenOver)?;
         Ok(call)
+    }
+
+    /// The call with this number broke off; nothing happens if it does not hold the session.
+    pub(super) fn client_left(
+        self: &Arc<Scheduler>,
+        session: &Arc<Session>,
+        call: u64,
+        policy: OnDisconnect,
+    ) {
+        let mut slots = self.lock();
+        if session.leave(&slots.writer, call) {
+            let left = Event::ClientLeft { policy, watched: session.has_readers() };
+            self.apply_or_log(&mut slots, session, left, Payload::Nothing);
+            self.fill(&mut slots);
+        }
+    }
+
+    /// Reports `event`, which resumes the session because bytes or the end of its upload arrived. Where they came for a
+    /// call that no longer holds the session, its client is not there to have it resumed.
+    ///
+    /// # Errors
+    /// Those of [`Scheduler::admit`].
+    pub(super) fn arrived(
+        self: &Arc<Scheduler>,
+        session: &Arc<Session>,
+        call: Option<u64>,
+        event: Event,
+    ) -> Result<(), SeparationError> {
+        let mut slots = self.lock();
+        let event = if call.is_none_or(|call| session.is_held_by(call)) {
+            event
+        } else {
+            let policy = session.manifest().settings.on_disconnect;
+            Event::ArrivedLate { policy, watched: session.has_readers() }
+        };
+        self.admit_locked(&mut slots, session, event)
     }
 
     /// Stores the end of an upload.

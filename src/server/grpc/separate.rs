@@ -21,7 +21,7 @@ use crate::separation::Separations;
 use crate::server::grpc::deadline;
 use crate::server::grpc::deadline::within;
 use crate::server::status::{ApiError, to_status};
-use crate::server::uploading::{add_chunk, finish_upload};
+use crate::server::uploading::{add_chunk_of_call, finish_upload_of_call};
 use crate::server::{blocking, convert};
 use crate::session::Session;
 
@@ -205,20 +205,16 @@ impl Upload<'_> {
         let (separations, session) = (Arc::clone(self.separations), Arc::clone(self.session));
         let (at, call) = (*offset, self.call);
         *offset += bytes.len() as u64;
-        let added = blocking::run(move || {
-            if session.is_held_by(call) {
-                add_chunk(&separations, &session, at, &bytes).map(|_| ())
-            } else {
-                Err(ApiError::TakenOver)
-            }
-        });
+        let added =
+            blocking::run(move || add_chunk_of_call(&separations, &session, call, at, &bytes));
         added.await.unwrap_or(Ok(()))
     }
 
     async fn finish(&self, finish: proto::Finish) -> Result<(), ApiError> {
         let (separations, session) = (Arc::clone(self.separations), Arc::clone(self.session));
+        let call = self.call;
         let finished =
-            blocking::run(move || finish_upload(&separations, &session, &finish).map(|_| ()));
+            blocking::run(move || finish_upload_of_call(&separations, &session, call, &finish));
         finished.await.unwrap_or(Ok(()))
     }
 }

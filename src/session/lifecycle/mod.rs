@@ -109,6 +109,14 @@ pub enum Event {
         /// Whether other clients read the session.
         watched: bool,
     },
+    /// Bytes or the end of the upload were stored for a call that had broken off by then. Leads to what it would have
+    /// led to in the order in which the client did it: first this, then [`Event::ClientLeft`].
+    ArrivedLate {
+        /// What the session's settings want when a client leaves.
+        policy: OnDisconnect,
+        /// Whether other clients read the session.
+        watched: bool,
+    },
     /// An upload form broke off before it was complete. Its client never received the session's id.
     FormAbandoned,
     /// A client cancels it.

@@ -125,6 +125,18 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             unchanged(state)
         }
 
+        // As if it had come before the call broke off: what keeps the session going then resumes it now.
+        Event::ArrivedLate { policy: OnDisconnect::Continue, watched: true | false } => {
+            step(state, Event::ResumeRequested)
+        }
+        Event::ArrivedLate { policy: OnDisconnect::Pause, watched: true } => {
+            step(state, Event::WatcherJoined)
+        }
+        Event::ArrivedLate { policy: OnDisconnect::Pause, watched: false }
+        | Event::ArrivedLate { policy: OnDisconnect::Cancel, watched: true | false } => {
+            unchanged(state)
+        }
+
         // A session that has ended by itself stays and tells why.
         Event::FormAbandoned => match state {
             Done | Failed | Cancelled => unchanged(state),

@@ -30,10 +30,19 @@ impl Session {
         let call = {
             let mut control = lock(&self.control);
             control.call += 1;
+            control.call_left = false;
             control.call
         };
         self.notifier.notify();
         call
+    }
+
+    /// The call with this number broke off. Returns whether it held the session.
+    pub fn leave(&self, _: &StateWriter, call: u64) -> bool {
+        let mut control = lock(&self.control);
+        let held = control.call == call && !control.call_left;
+        control.call_left |= held;
+        held
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Control {
     pub(super) shut_down: bool,
     /// The number of the last call that took the session, which holds it.
     pub(super) call: u64,
+    /// Whether that call has broken off.
+    pub(super) call_left: bool,
     pub(super) last_byte: Instant,
 }
 
@@ -23,7 +25,7 @@ impl Control {
     /// Of a session that was just loaded or created.
     pub(super) fn new(state: State) -> Control {
         let last_byte = Instant::now();
-        Control { state, refusal: None, shut_down: false, call: 0, last_byte }
+        Control { state, refusal: None, shut_down: false, call: 0, call_left: false, last_byte }
     }
 }
 
@@ -53,8 +55,14 @@ impl Session {
         lock(&self.control).refusal.clone()
     }
 
-    /// Whether this call is the last that took the session.
+    /// Whether this call is the last that took the session, and has not [left](Session::leave).
     pub fn is_held_by(&self, call: u64) -> bool {
-        lock(&self.control).call == call
+        let control = lock(&self.control);
+        control.call == call && !control.call_left
+    }
+
+    /// Whether a later call took the session.
+    pub fn is_taken_from(&self, call: u64) -> bool {
+        lock(&self.control).call != call
     }
 }

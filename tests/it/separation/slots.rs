@@ -213,6 +213,53 @@ fn a_call_that_lost_its_session_to_another_cannot_pause_it() {
 }
 
 #[test]
+fn what_a_call_has_sent_does_not_resume_a_session_that_its_client_left() {
+    let place = Fixture::new();
+    let total = place.upload.len() as u64;
+    for left_last in [false, true] {
+        fs::write(place.hold(), []).unwrap();
+        let (session, _) = place.separations.create(Settings::default()).unwrap();
+        let call = place.separations.take_over(&session).unwrap();
+        place.separations.add_bytes_of_call(&session, call, 0, &place.upload).unwrap();
+        place.wait_until("held");
+        if !left_last {
+            place.separations.client_left(&session, call);
+            place.separations.add_bytes_of_call(&session, call, 0, &place.upload).unwrap();
+        }
+        place.separations.finish_upload_of_call(&session, call, total, None).unwrap();
+        if left_last {
+            place.separations.client_left(&session, call);
+        }
+        let pausing = State::Stopping(UploadState::Complete, StopReason::Pause);
+        assert_eq!(session.lifecycle(), pausing, "left last: {left_last}");
+        fs::remove_file(place.hold()).unwrap();
+        place.separations.wait_stopped(&session);
+        assert_eq!(session.state(), SessionState::Paused);
+        place.separations.add_bytes_of_call(&session, call, 0, &place.upload).unwrap();
+        place.separations.finish_upload_of_call(&session, call, total, None).unwrap();
+        assert_eq!(session.state(), SessionState::Paused);
+        // A request of its own is of a client that is there.
+        place.finish(&session);
+        assert_eq!(place.separations.wait(&session, PATIENCE), SessionState::Done);
+    }
+}
+
+#[test]
+fn a_session_that_is_watched_is_made_however_late_its_upload_is_finished() {
+    let place = Fixture::new();
+    let total = place.upload.len() as u64;
+    let (session, _) = place.separations.create(Settings::default()).unwrap();
+    let call = place.separations.take_over(&session).unwrap();
+    place.separations.add_bytes_of_call(&session, call, 0, &place.upload).unwrap();
+    let _watching = place.separations.watch(&session).unwrap();
+    place.separations.client_left(&session, call);
+    place.separations.wait_stopped(&session);
+    assert_eq!(session.state(), SessionState::Paused, "watchers do not send its upload");
+    place.separations.finish_upload_of_call(&session, call, total, None).unwrap();
+    assert_eq!(place.separations.wait(&session, PATIENCE), SessionState::Done);
+}
+
+#[test]
 fn an_abandoned_form_leaves_nothing_unless_its_session_has_ended() {
     let place = Fixture::new();
     fs::write(place.hold(), []).unwrap();

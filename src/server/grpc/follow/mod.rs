@@ -125,7 +125,7 @@ pub(super) async fn follow<T: From<Event>>(
 ) -> Followed {
     loop {
         let seen = session.notifier().version();
-        if call.is_some_and(|call| !session.is_held_by(call)) {
+        if call.is_some_and(|call| session.is_taken_from(call)) {
             return Followed::TakenOver;
         }
         // Read before the frames: if the session has ended, no frames follow those read now.

@@ -38,7 +38,7 @@ pub(super) const STATES: [(&str, State); 24] = {
 };
 
 /// Every event, with the name that the tables use. Of a call that left: its policy, and `+` if others read the session.
-pub(super) const EVENTS: [(&str, Event); 32] = {
+pub(super) const EVENTS: [(&str, Event); 38] = {
     use Event::*;
     use OnDisconnect::{Cancel, Continue, Pause};
     [
@@ -63,6 +63,12 @@ pub(super) const EVENTS: [(&str, Event); 32] = {
         ("wait-continue+", WaiterLeft { policy: Continue, watched: true }),
         ("wait-cancel", WaiterLeft { policy: Cancel, watched: false }),
         ("wait-cancel+", WaiterLeft { policy: Cancel, watched: true }),
+        ("late-pause", ArrivedLate { policy: Pause, watched: false }),
+        ("late-pause+", ArrivedLate { policy: Pause, watched: true }),
+        ("late-continue", ArrivedLate { policy: Continue, watched: false }),
+        ("late-continue+", ArrivedLate { policy: Continue, watched: true }),
+        ("late-cancel", ArrivedLate { policy: Cancel, watched: false }),
+        ("late-cancel+", ArrivedLate { policy: Cancel, watched: true }),
         ("abandoned", FormAbandoned),
         ("cancel", CancelRequested),
         ("delete", DeleteRequested),
@@ -111,6 +117,7 @@ fn every_variant_is_listed(state: State, event: Event, end: RunEnd, reason: Stop
         | Event::UploadIdle
         | Event::ClientLeft { policy: _, watched: _ }
         | Event::WaiterLeft { policy: _, watched: _ }
+        | Event::ArrivedLate { policy: _, watched: _ }
         | Event::FormAbandoned
         | Event::CancelRequested
         | Event::DeleteRequested

@@ -164,6 +164,48 @@ proptest! {
     }
 
     #[test]
+    fn an_upload_and_leaving_end_alike_in_either_order(
+        start in states(),
+        policy in proptest::sample::select(vec![OnDisconnect::Pause, OnDisconnect::Continue, OnDisconnect::Cancel]),
+        watched in any::<bool>(),
+        finishes in any::<bool>(),
+        stops in any::<[bool; 3]>(),
+    ) {
+        // When the server stops, nothing is resumed.
+        prop_assume!(!matches!(start, State::Stopping(_, StopReason::Shutdown)));
+        let arrived: &[Event] = match finishes {
+            true => &[Event::UploadFinished, Event::ResumeRequested],
+            false => &[Event::BytesArrived],
+        };
+        let left = Event::ClientLeft { policy, watched };
+        // What the scheduler reports instead for a call that has left.
+        let late = Event::ArrivedLate { policy, watched };
+        let arrived_late: &[Event] = match finishes {
+            true => &[Event::UploadFinished, late],
+            false => &[late],
+        };
+        let end = |events: &[Event]| {
+            let mut session = Simulated::new(start);
+            session.report(Event::TakenOver, false);
+            for (event, stops) in events.iter().zip(stops.into_iter().chain([false])) {
+                session.report(*event, false);
+                if stops && session.state.is_stopping() {
+                    session.report(Event::RunEnded(RunEnd::Stopped), false);
+                }
+            }
+            session.report(Event::SlotGranted, false);
+            if session.state.is_stopping() {
+                session.report(Event::RunEnded(RunEnd::Stopped), false);
+                session.report(Event::SlotGranted, false);
+            }
+            session.state
+        };
+        let in_order = end(&[arrived, &[left]].concat());
+        let out_of_order = end(&[&[left], arrived_late].concat());
+        prop_assert_eq!(in_order, out_of_order);
+    }
+
+    #[test]
     fn a_paused_session_ends_unless_a_client_returns(start in states(), restarts in 0..3) {
         let mut session = Simulated::new(start);
         for _ in 0..restarts {

@@ -28,6 +28,12 @@ wait-continue   .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
 wait-continue+  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
 wait-cancel     .  .  .  .  C  C  c- c+ .  .  c- c+ c- c+ .  .  .  .  C  C  .  .  .  .
 wait-cancel+    .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+late-pause      .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+late-pause+     .  q+ .  q+ .  .  .  .  .  .  .  r+ .  .  .  .  .  .  .  q+ .  .  .  .
+late-continue   q- q+ q- q+ .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .
+late-continue+  q- q+ q- q+ .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .
+late-cancel     .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+late-cancel+    .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
 abandoned       X  X  X  X  X  X  c- c+ c- c+ c- c+ c- c+ .  .  .  .  X  X  .  .  .  .
 cancel          C  C  C  C  C  C  c- c+ c- c+ c- c+ c- c+ .  .  .  .  C  C  .  .  .  .
 delete          X  X  X  X  X  X  c- c+ c- c+ c- c+ c- c+ .  .  .  .  X  X  X  X  X  .
@@ -43,7 +49,7 @@ retention       .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  X  X
 
 /// The actions of each change between kinds of states: from, to, the events (`*` for any), the actions.
 const ACTIONS: &str = "
-u q created,resume,take-over,watcher: RestartIdleClock Enqueue
+u q created,resume,take-over,watcher,late-pause+,late-continue,late-continue+: RestartIdleClock Enqueue
 u u restarted: Settle
 z q *: Persist RestartIdleClock Enqueue
 w q *: Persist RestartIdleClock Enqueue
