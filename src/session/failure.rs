@@ -1,4 +1,4 @@
-//! Why a session failed, and why a call on one is refused.
+//! Failures of sessions, and errors of calls on a session.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,17 +10,17 @@ use super::{Manifest, SessionId, SessionState};
 use crate::audio::{Frames, StemName};
 use crate::proto::reason::ErrorReason;
 
-/// Why a session ended FAILED; kept in its manifest.
+/// The failure of a session that ended FAILED; stored in its manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The reason.
     pub reason: ErrorReason,
-    /// The cause, for people. Failures that version 0.1.0 wrote have the remedy in it, too.
+    /// The cause. Failures that version 0.1.0 wrote contain the remedy, too.
     pub message: String,
-    /// What to do about it, where that is more specific than the remedy of the reason.
+    /// The remedy, where it is more specific than that of the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
-    /// The numbers behind it.
+    /// Numbers and names behind the message.
     #[serde(default)]
     pub details: BTreeMap<String, String>,
 }
@@ -37,13 +37,13 @@ impl Failure {
         self
     }
 
-    /// Sets a remedy that is more specific than that of the reason: one sentence.
+    /// Sets a remedy that is more specific than that of the reason: one imperative sentence.
     pub fn with_remedy(mut self, remedy: impl Into<String>) -> Failure {
         self.remedy = Some(remedy.into());
         self
     }
 
-    /// What to do about it: one sentence.
+    /// The remedy, as one imperative sentence.
     pub fn remedy(&self) -> &str {
         self.remedy.as_deref().unwrap_or(self.reason.remedy())
     }
@@ -79,7 +79,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Why a call on a session is refused.
+/// Error of a call on a session.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// There is no such session.
@@ -104,14 +104,14 @@ pub enum SessionError {
         /// Bytes held.
         committed: u64,
     },
-    /// A chunk repeats bytes with other values.
-    #[error("the bytes from {offset} on differ from those that are held: this is another file")]
+    /// A chunk repeats stored bytes with other values.
+    #[error("the bytes from offset {offset} differ from the stored ones: they are of another file")]
     Conflict {
         /// Where the chunk starts.
         offset: u64,
     },
     /// More bytes were sent after the end of the upload.
-    #[error("the upload has been finished with {total} bytes and takes no more")]
+    #[error("the upload is already finished, with {total} bytes")]
     UploadFinished {
         /// Its length.
         total: u64,
@@ -123,7 +123,7 @@ pub enum SessionError {
         limit: u64,
     },
     /// The upload was finished before all its bytes were received.
-    #[error("the upload should have {total} bytes, but only {committed} are held")]
+    #[error("the upload should have {total} bytes, but only {committed} were received")]
     UploadIncomplete {
         /// The length given.
         total: u64,
@@ -131,7 +131,7 @@ pub enum SessionError {
         committed: u64,
     },
     /// More bytes were received than the upload should have.
-    #[error("the upload should have {total} bytes, but {committed} are held")]
+    #[error("the upload should have {total} bytes, but {committed} were received")]
     UploadSizeMismatch {
         /// The length given.
         total: u64,
@@ -141,7 +141,7 @@ pub enum SessionError {
     /// The session has failed.
     #[error("{}", .0.message)]
     Failed(Failure),
-    /// The session has ended and takes nothing more.
+    /// The session has ended and accepts no more bytes.
     #[error("the session has ended {0:?}")]
     Ended(SessionState),
     /// The request id belongs to a session with another config.
@@ -153,7 +153,7 @@ pub enum SessionError {
         session: SessionId,
     },
     /// The session has no such stem.
-    #[error("the session has no stem {stem:?}: it has {known}")]
+    #[error("the session has no stem {stem:?}; its stems are {known}")]
     StemUnknown {
         /// The stem asked for.
         stem: String,
@@ -196,7 +196,7 @@ impl SessionError {
         }
     }
 
-    /// What to do about it: one sentence.
+    /// The remedy, as one imperative sentence.
     pub fn remedy(&self) -> String {
         match self {
             SessionError::Gap { committed, .. }

@@ -15,12 +15,12 @@ use crate::files;
 
 /// The manifest, `session.json`.
 ///
-/// It stays readable for every later version: keys keep their names or get an alias, and new ones a default. What an
-/// earlier version would misread gets a higher [`Manifest::VERSION`], which that version then refuses without touching
-/// the session. So a later version, too, keeps `session.json` with `format` in it.
+/// It stays readable for every later version: keys keep their names or get an alias, and new ones a default. A change
+/// that an earlier version would misread raises [`Manifest::VERSION`]; that version then refuses the session without
+/// changing it. So later versions, too, must keep `session.json` with `format` in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The version of what is stored in the session's directory: [`Manifest::VERSION`].
+    /// The version of the session's files: [`Manifest::VERSION`].
     #[serde(rename = "format")]
     pub version: u32,
     /// The session.
@@ -29,9 +29,9 @@ pub struct Manifest {
     pub created: Timestamp,
     /// When it last changed.
     pub updated: Timestamp,
-    /// What the client asked for.
+    /// The request.
     pub settings: Settings,
-    /// What the settings were resolved to.
+    /// The resolved request.
     pub plan: Plan,
     /// Its state; only the lifecycle changes it.
     pub(super) state: SessionState,
@@ -63,7 +63,7 @@ pub struct Manifest {
     pub deaths: u32,
 }
 
-/// Why a manifest cannot be used.
+/// Error of reading a manifest.
 #[derive(Debug, thiserror::Error)]
 pub enum ManifestError {
     /// A later version of this program has written it.
@@ -178,7 +178,7 @@ pub struct Stem {
 }
 
 impl Manifest {
-    /// The version that is written, and the latest that is understood.
+    /// The version that is written, and the latest that can be read.
     pub const VERSION: u32 = 1;
 
     /// A new session's manifest.

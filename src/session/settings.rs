@@ -1,4 +1,4 @@
-//! What a client asked for when it created a session.
+//! The settings of a session, as its client requested them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -28,7 +28,7 @@ pub struct Settings {
     pub rate: OutputRate,
     /// How the input is normalized for the model.
     pub normalization: Normalization,
-    /// How the accompaniment is made.
+    /// How the accompaniment is computed.
     pub accompaniment: Accompaniment,
     /// Whether to add the accompaniment to the stems of the model, if no stems are named.
     pub with_accompaniment: bool,
@@ -116,7 +116,7 @@ pub enum Normalization {
     Exact,
 }
 
-/// How the accompaniment is made.
+/// How the accompaniment is computed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Accompaniment {

@@ -43,13 +43,13 @@ impl StoredSize {
         self.change(|old| old + bytes);
     }
 
-    /// Replaces the count by a measurement. It runs under the lock: of two at the same moment, the older must not come
-    /// last.
+    /// Replaces the count by a measurement. `measure` runs under the lock, so that an older measurement never replaces a
+    /// newer one.
     pub(super) fn measure(&self, measure: impl FnOnce() -> u64) {
         self.change(|_| measure());
     }
 
-    /// Counts the session no more.
+    /// Stops counting the session.
     pub(super) fn end(&self) {
         if let Some(old) = self.lock().take() {
             self.total.replace(old, 0);

@@ -1,8 +1,8 @@
 //! The lifecycle of a session: its states, the events that change them, and the actions that follow.
 //!
-//! [`step()`] is a pure function and the only place that decides what happens when a client leaves, an upload ends, a
-//! limit passes, or the server stops. The scheduler reports events and carries out the actions under its lock; it owns
-//! the [`StateWriter`] without which no state can be changed.
+//! [`step()`] is a pure function and the only place that decides what happens when a client disconnects, an upload
+//! ends, a limit passes, or the server stops. The scheduler reports events and executes the actions under its lock; it
+//! owns the [`StateWriter`] without which no state can be changed.
 //!
 //! ```text
 //!   Unscheduled --> Queued --> Open --> Done | Failed
@@ -22,7 +22,7 @@ pub use step::step;
 use super::SessionState;
 use super::settings::OnDisconnect;
 
-/// The state of a session: where it is scheduled, and what its manifest says of it ([`State::saved`]).
+/// The state of a session: its place in the schedule and the state in its manifest ([`State::saved`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
     /// Not scheduled: just created, just loaded from disk, or left for the next server.
@@ -59,14 +59,14 @@ pub enum UploadState {
     Complete,
 }
 
-/// Why a pipeline has been asked to stop, and so what follows when it has.
+/// Why a pipeline was asked to stop, which decides what follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StopReason {
     /// The server stops. The next one resumes the session.
     Shutdown,
     /// The session is to be paused.
     Pause,
-    /// It was to be paused and is wanted again: it goes back to the queue.
+    /// It was to be paused, and was resumed before it stopped: it returns to the queue.
     Requeue,
     /// A client ends it.
     Cancel,
@@ -74,14 +74,14 @@ pub enum StopReason {
     Refuse,
 }
 
-/// What can happen to a session.
+/// An event of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
     /// It was created.
     Created,
-    /// A client, or the server after a restart, wants it to continue.
+    /// A client, or the server after a restart, resumes it.
     ResumeRequested,
-    /// A new call holds the session; the call before is out.
+    /// A new call holds the session; the previous call ends.
     TakenOver,
     /// A client watches it.
     WatcherJoined,
@@ -89,35 +89,36 @@ pub enum Event {
     SlotGranted,
     /// A client sends bytes of the upload.
     BytesArrived,
-    /// The client has finished the upload, and what it sent is valid.
+    /// The client has finished the upload, and its size and hash are correct.
     UploadFinished,
     /// The upload is invalid, too long, or cannot be stored because the disk is full.
     UploadRefused,
-    /// No bytes of an incomplete upload have come for too long.
+    /// An incomplete upload has received no bytes for the idle limit.
     UploadIdle,
     /// The call that holds the session broke off.
     ClientLeft {
-        /// What the session's settings want in this case.
+        /// The policy in the session's settings.
         policy: OnDisconnect,
         /// Whether other clients read the session.
         watched: bool,
     },
     /// A call that only waits for the result of a complete upload broke off.
     WaiterLeft {
-        /// What the session's settings want in this case.
+        /// The policy in the session's settings.
         policy: OnDisconnect,
         /// Whether other clients read the session.
         watched: bool,
     },
-    /// Bytes or the end of the upload were stored for a call that had broken off by then. Leads to what it would have
-    /// led to in the order in which the client did it: first this, then [`Event::ClientLeft`].
+    /// Bytes or the end of the upload were stored for a call that had broken off by then. The outcome is that of the
+    /// client's order: first this, then [`Event::ClientLeft`].
     ArrivedLate {
-        /// What the session's settings want when a client leaves.
+        /// The policy in the session's settings.
         policy: OnDisconnect,
         /// Whether other clients read the session.
         watched: bool,
     },
-    /// An upload form broke off before it was complete. Its client never received the session's id.
+    /// An upload form broke off before it was complete. Its client has not received the session's id.
+    /// An upload form broke off before it was complete. Its client has not received the session's id.
     FormAbandoned,
     /// A client cancels it.
     CancelRequested,

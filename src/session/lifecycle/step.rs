@@ -15,7 +15,7 @@ use crate::session::settings::OnDisconnect;
 /// run without a slot.
 pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
     match event {
-        // The session is wanted: it is scheduled, unless it is already or has ended.
+        // Schedules the session unless it is scheduled or has ended.
         Event::Created | Event::ResumeRequested | Event::TakenOver => match state {
             Unscheduled { upload, paused: false } => (Queued(upload), &[RestartIdleClock, Enqueue]),
             Unscheduled { upload, paused: true } | Paused(upload) => resumed(upload),
@@ -26,7 +26,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
 
-        // A watcher wants what can be computed without more bytes; an incomplete upload waits for its sender.
+        // A watcher resumes a complete upload; an incomplete one stays paused until its sender returns.
         Event::WatcherJoined => match state {
             Unscheduled { upload: Complete, paused: false } => {
                 (Queued(Complete), &[RestartIdleClock, Enqueue])
@@ -47,7 +47,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
 
-        // Bytes resume what is paused, also those that repeat stored ones: the sender is back.
+        // Bytes resume a paused session, also bytes that repeat stored ones: the sender is back.
         Event::BytesArrived => match state {
             Unscheduled { upload, paused: true } | Paused(upload) => resumed(upload),
             Stopping(upload, Pause) => (Stopping(upload, Requeue), &[]),
@@ -56,7 +56,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
 
-        // Resuming is an event of its own, since the queue may be full.
+        // UploadFinished does not resume: that is an event of its own, which a full queue can refuse.
         Event::UploadFinished => match state {
             Unscheduled { upload: Receiving, paused } => {
                 (Unscheduled { upload: Complete, paused }, &[Persist])
@@ -72,7 +72,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
 
-        // A refused upload fails the session, whatever else it was to stop for.
+        // A refused upload fails the session, whatever it was stopping for.
         Event::UploadRefused => match state {
             Unscheduled { .. } | Paused(_) => (Failed, &[RemoveScratch, Fail(UploadRefused)]),
             Queued(_) => (Failed, &[LeaveQueue, RemoveScratch, Fail(UploadRefused)]),
@@ -84,14 +84,14 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
 
-        // Watchers cannot keep an incomplete upload going; a complete one is computed for them.
+        // An incomplete upload is paused even if it is watched; a complete one continues for its watchers.
         Event::UploadIdle | Event::ClientLeft { policy: OnDisconnect::Pause, watched: true } => {
             match state {
                 Queued(Receiving) => (Paused(Receiving), &[LeaveQueue, Settle]),
                 Open(Receiving) => (Stopping(Receiving, Pause), &[RequestStop]),
                 Stopping(Receiving, Requeue) => (Stopping(Receiving, Pause), &[]),
                 Queued(Complete) | Open(Complete) | Stopping(Complete, Requeue) => unchanged(state),
-                // When the server stops, it is the server that left.
+                // During a shutdown the server itself closed the call.
                 Unscheduled { .. } | Stopping(_, Shutdown) => unchanged(state),
                 Stopping(_, Pause | Cancel | Refuse) | Paused(_) => unchanged(state),
                 Done | Failed | Cancelled | Removed => unchanged(state),
@@ -116,7 +116,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             Stopping(_, Cancel | Refuse) => unchanged(state),
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
-        // Of a call that only waits, nothing more is needed: it may go while others read.
+        // The call only waited for the result, so the policy applies unless others read the session.
         Event::WaiterLeft { policy: OnDisconnect::Pause | OnDisconnect::Cancel, watched: true } => {
             unchanged(state)
         }
@@ -125,7 +125,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             unchanged(state)
         }
 
-        // As if it had come before the call broke off: what keeps the session going then resumes it now.
+        // The same outcome as if the bytes had arrived before the call broke off.
         Event::ArrivedLate { policy: OnDisconnect::Continue, watched: true | false } => {
             step(state, Event::ResumeRequested)
         }
@@ -137,7 +137,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             unchanged(state)
         }
 
-        // A session that has ended by itself stays and tells why.
+        // A session that has ended by itself stays and reports why.
         Event::FormAbandoned => match state {
             Done | Failed | Cancelled => unchanged(state),
             Unscheduled { .. } | Queued(_) | Open(_) | Stopping(..) | Paused(_) | Removed => {
@@ -154,7 +154,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
 
-        // What occupies a slot is cancelled first. Watchers see CANCELLED before the files go.
+        // A session in a slot is cancelled first. Watchers receive CANCELLED before its files are removed.
         Event::DeleteRequested => match state {
             Unscheduled { .. } | Paused(_) => (Removed, &[RemoveScratch, Settle, RemoveFiles]),
             Queued(_) => (Removed, &[LeaveQueue, RemoveScratch, Settle, RemoveFiles]),
@@ -165,7 +165,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             Removed => unchanged(state),
         },
 
-        // Completion counts even if it came while the run was to stop.
+        // The result counts even if the run was to stop.
         Event::RunEnded(RunEnd::Done) => match state {
             Open(_) | Stopping(_, Shutdown | Pause | Requeue | Cancel) => {
                 (Done, &[Persist, RemoveScratch, FreeSlot])
@@ -182,7 +182,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             Unscheduled { .. } | Queued(_) | Paused(_) => unchanged(state),
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
-        // The state on disk stays where the next server is to continue.
+        // The state on disk stays, so that the next server continues from it.
         Event::RunEnded(RunEnd::Stopped) => match state {
             Open(upload) | Stopping(upload, Shutdown) => {
                 (Unscheduled { upload, paused: false }, &[FreeSlot])
@@ -213,7 +213,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
 
-        // Complete uploads are resumed by the server, oldest first, once all are loaded; the others wait for their senders.
+        // The server resumes complete uploads, oldest first, once all are loaded; the others wait for their senders.
         Event::ServerRestarted { exhausted } => match (state, exhausted) {
             (Unscheduled { upload: Complete, paused: false }, false) => (state, &[Settle]),
             (Unscheduled { upload: Complete, paused: false }, true) => {
@@ -246,7 +246,7 @@ fn resumed(upload: super::UploadState) -> (State, &'static [Action]) {
     (Queued(upload), &[Persist, RestartIdleClock, Enqueue])
 }
 
-/// A run whose upload was refused meanwhile, however it ended.
+/// The end of a run whose upload was refused, whatever the run returned.
 fn refused() -> (State, &'static [Action]) {
     (Failed, &[RemoveScratch, Fail(UploadRefused), FreeSlot])
 }

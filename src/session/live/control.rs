@@ -1,4 +1,4 @@
-//! The lifecycle state of a session, the call that holds it, and what is asked of its pipeline.
+//! The lifecycle state of a session, the call that holds it, and stop requests.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use super::{Session, lock};
 use crate::session::Failure;
 use crate::session::lifecycle::State;
 
-/// What is known of a session beside its files.
+/// The state of a session that is not in its files.
 #[derive(Debug)]
 pub(super) struct Control {
     pub(super) state: State,
@@ -40,7 +40,7 @@ impl Session {
         self.lifecycle().is_stopping()
     }
 
-    /// Whether the server stops, so that waiting for the session is in vain.
+    /// Whether the server stops, so that calls must not wait for the session.
     pub fn is_shut_down(&self) -> bool {
         lock(&self.control).shut_down
     }

@@ -1,4 +1,4 @@
-//! A session in memory: its manifest, and what exists only while the server runs.
+//! A session in memory: its manifest, and state that exists only while the server runs.
 //!
 //! [`upload`] stores its bytes; [`control`] has its lifecycle state, which [`change`] changes.
 
@@ -28,7 +28,7 @@ pub struct Session {
     layout: Layout,
     /// The manifest as on disk; replaced after the file.
     manifest: RwLock<Arc<Manifest>>,
-    /// Held while the manifest is changed and written.
+    /// Locked while the manifest is changed and written.
     writing: Mutex<()>,
     spool: Mutex<Spool>,
     uploaded: AtomicU64,
@@ -36,7 +36,7 @@ pub struct Session {
     queue_position: AtomicU32,
     readers: AtomicUsize,
     size: StoredSize,
-    /// Its files are going or gone; nothing is written any more.
+    /// Whether its files are being removed or are gone; nothing is written any more.
     removed: AtomicBool,
     control: Mutex<Control>,
     notifier: Notifier,
@@ -117,7 +117,7 @@ impl Session {
         self.progress_by(&self.manifest())
     }
 
-    /// Its progress as of `manifest`, consistent with what else is read of that.
+    /// Its progress as of `manifest`, consistent with other values read from it.
     pub fn progress_by(&self, manifest: &Manifest) -> Progress {
         Progress {
             finished: manifest.commit.stems,
@@ -148,7 +148,7 @@ impl Session {
         Ok(())
     }
 
-    /// Bytes that its files take on the disk. What was written since the last commit may be missing.
+    /// Allocated bytes of its files. Bytes written since the last commit may be missing.
     pub fn stored_bytes(&self) -> u64 {
         self.size.get()
     }
@@ -158,12 +158,12 @@ impl Session {
         self.size.add(bytes);
     }
 
-    /// Corrects [`Session::stored_bytes`] by looking at every file.
+    /// Corrects [`Session::stored_bytes`] by reading the size of every file.
     pub fn measure(&self) {
         self.size.measure(|| self.layout.allocated_bytes());
     }
 
-    /// Waits for those that write to its files, then keeps everything from writing to them.
+    /// Waits for writers of its files, then refuses all further writes.
     pub(super) fn retire(&self) {
         let _no_bytes_come = lock(&self.spool);
         let _no_change_is_written = lock(&self.writing);
@@ -172,7 +172,7 @@ impl Session {
         self.notifier.notify();
     }
 
-    /// Whether its files are going or gone.
+    /// Whether its files are being removed or are gone.
     pub fn is_removed(&self) -> bool {
         self.removed.load(Ordering::Acquire)
     }
@@ -212,7 +212,7 @@ impl Drop for ReadLease {
     }
 }
 
-/// Every value behind these locks is consistent at any time, so a panic elsewhere does not matter.
+/// Every value behind these locks is consistent at any time, so a poisoned lock is no error.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

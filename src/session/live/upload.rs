@@ -113,7 +113,8 @@ impl Session {
 
     fn check_hash(&self, expected: &str) -> io::Result<Option<Failure>> {
         let found = sha256_of_file(&self.layout.upload())?;
-        let text = "the SHA-256 of the upload is not the one given: it was damaged in transit";
+        let text =
+            "the SHA-256 of the upload differs from the one given: it was damaged in transit";
         let differs = !found.eq_ignore_ascii_case(expected);
         Ok(differs.then(|| {
             Failure::new(ErrorReason::UploadHashMismatch, text)

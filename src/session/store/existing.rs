@@ -1,4 +1,4 @@
-//! Sessions of earlier processes. They are read in the background, or when one is asked for.
+//! Sessions of earlier processes. They are read in the background, or when they are requested.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,7 +18,7 @@ pub type Recover = Box<dyn Fn(&Arc<Session>) + Send + Sync>;
 /// How sessions of earlier processes are read.
 #[derive(Default)]
 pub(super) struct Existing {
-    /// Held while a session is read: two reads would make two of it.
+    /// Locked while a session is read, so that none is read twice.
     reading: Mutex<()>,
     recover: OnceLock<Recover>,
 }
@@ -88,7 +88,7 @@ impl Store {
         }
     }
 
-    /// The session in this directory. What cannot be read is logged and left alone.
+    /// The session in this directory. A directory that cannot be read is logged and not changed.
     fn open_directory(&self, id: SessionId) -> Option<Arc<Session>> {
         let layout = Layout::new(&self.sessions_folder, id);
         match Manifest::read(&layout.manifest()) {
@@ -102,26 +102,26 @@ impl Store {
                         return Some(session);
                     }
                     Err(error) => {
-                        tracing::error!(session = %id, %error, "cannot be opened; left alone");
+                        tracing::error!(session = %id, %error, "session not loaded; its files are not changed");
                     }
                 }
             }
             Ok(manifest) => {
-                tracing::error!(session = %id, says = %manifest.id, "another's manifest; left alone");
+                tracing::error!(session = %id, manifest = %manifest.id, "manifest of another session; files are not changed");
             }
             Err(ManifestError::Storage(error)) if error.kind() == io::ErrorKind::NotFound => {
-                // Left by a crash before the first manifest: no client knows its id. If removing it fails, the next server
+                // Left by a crash before the first manifest: no client has its id. If the removal fails, the next server
                 // tries again.
                 let _ = fs::remove_dir_all(layout.directory());
             }
             Err(ManifestError::Newer { version }) => {
                 let error = SessionError::VersionUnsupported { session: id, version };
                 let remedy = error.remedy();
-                tracing::error!(session = %id, %error, remedy, "the session is left alone");
+                tracing::error!(session = %id, %error, remedy, "session not loaded; its files are not changed");
                 self.write().newer.insert(id, version);
             }
             Err(error) => {
-                tracing::error!(session = %id, %error, "the session is left alone");
+                tracing::error!(session = %id, %error, "session not loaded; its files are not changed");
             }
         }
         None

@@ -17,15 +17,15 @@ pub(super) struct Index {
     pub(super) by_id: HashMap<SessionId, Arc<Session>>,
     pub(super) by_age: BTreeMap<(Timestamp, SessionId), Arc<Session>>,
     pub(super) by_request: HashMap<Uuid, SessionId>,
-    /// Directories that were there when the store was opened and have not been read.
+    /// Directories found when the store was opened that have not been read.
     pub(super) unread: BTreeSet<SessionId>,
-    /// The versions of the sessions that later versions of this program have written.
+    /// The versions of sessions written by later versions of this program.
     pub(super) newer: HashMap<SessionId, u32>,
 }
 
 impl Index {
-    /// The current time as a creation time: later than that of the previous session, so that the order is unambiguous. Not
-    /// if the clock was set back by more than a second.
+    /// The current time as a creation time: later than that of the previous session, so that the order is unambiguous,
+    /// unless the clock was set back by more than a second.
     pub(super) fn moment(&mut self) -> Timestamp {
         const A_LITTLE: u64 = 1_000;
         let now = Timestamp::now();

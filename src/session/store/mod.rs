@@ -37,7 +37,7 @@ pub struct Store {
 
 impl Store {
     /// Opens a data directory, which is created if it does not exist. Its sessions are only listed: each is read when it is
-    /// asked for, all of them by [`Store::load`].
+    /// requested, all of them by [`Store::load`].
     ///
     /// # Errors
     /// `WouldBlock` if another process uses the directory; other I/O errors.
@@ -195,8 +195,8 @@ impl Store {
         expired.into_iter().filter_map(|id| self.find(id).ok()).collect()
     }
 
-    /// Bytes that all sessions take on the disk, as counted: no file is looked at. Sessions of an earlier process count
-    /// once they have been measured.
+    /// Allocated bytes of all sessions, from a counter: no file is read. Sessions of an earlier process count once they
+    /// have been measured.
     pub fn stored_bytes(&self) -> u64 {
         self.total.get()
     }

@@ -184,7 +184,7 @@ fn a_request_finds_the_session_that_has_not_been_read() {
     let store = Store::open(data.path()).unwrap();
     let (unnamed, new) = store.create(Settings::default(), plan()).unwrap();
     assert!(new && !ids.contains(&unnamed.id()));
-    assert!(store.all().len() == 1, "nothing had to be read for it");
+    assert!(store.all().len() == 1, "nothing else was read");
     let other = Settings { file_name: "other".into(), ..named(request) };
     let error = store.create(other, plan()).unwrap_err();
     assert!(matches!(error, SessionError::RequestConflict { session, .. } if session == ids[1]));
@@ -229,7 +229,7 @@ fn nothing_is_removed_before_all_sessions_have_been_read() {
     assert_eq!(store.expired(policy).len(), 1);
 }
 
-/// What `du` would say, without directories.
+/// Allocated bytes below a folder, without directories, as `du` counts them.
 fn allocated(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let size = |path: PathBuf| match path.is_dir() {

@@ -30,7 +30,7 @@ def opened(binary, tmp_path_factory):
     server = sessions.serve(binary, data, models)
     yield server
     server.close()
-    assert "panicked" not in server.said() and "left alone" not in server.said()
+    assert "panicked" not in server.said() and "not loaded" not in server.said()
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ pub(super) const STATES: [(&str, State); 24] = {
     ]
 };
 
-/// Every event, with the name that the tables use. Of a call that left: its policy, and `+` if others read the session.
+/// Every event, with the name that the tables use. For a broken call: its policy, and `+` if others read the session.
 pub(super) const EVENTS: [(&str, Event); 38] = {
     use Event::*;
     use OnDisconnect::{Cancel, Continue, Pause};
@@ -88,7 +88,7 @@ pub(super) fn name(state: State) -> &'static str {
     STATES.iter().find(|(_, known)| *known == state).map_or("?", |(name, _)| name)
 }
 
-/// The names here are a list by hand: this fails to compile when a variant is added, and the constants above need it.
+/// Fails to compile when a variant is added: the lists above are written by hand and need it.
 #[allow(dead_code)]
 fn every_variant_is_listed(state: State, event: Event, end: RunEnd, reason: StopReason) {
     match state {

@@ -114,7 +114,7 @@ fn events() -> impl Strategy<Value = Event> {
     proptest::sample::select(EVENTS.map(|(_, event)| event).to_vec())
 }
 
-/// Events as they can come while a server runs: it neither starts nor stops, and runs end as the test wants.
+/// Events that can occur while a server runs: no start, no stop, and no end of a run, which the test decides.
 fn events_of_clients() -> impl Strategy<Value = Event> {
     events().prop_filter("of clients", |event| {
         !matches!(
@@ -155,7 +155,7 @@ proptest! {
     ) {
         let mut session = Simulated::new(start);
         session.report(Event::CancelRequested, false);
-        // Nothing that clients do meanwhile calls the cancellation off.
+        // No event of a client undoes the cancellation.
         for event in events {
             session.report(event, false);
         }
@@ -234,7 +234,7 @@ proptest! {
             while sessions.iter().filter(|session| session.state.has_slot()).count() < SLOTS {
                 let Some(first) = queue.pop_front() else { break };
                 sessions[first].report(Event::SlotGranted, false);
-                assert!(sessions[first].state.has_slot(), "a slot was granted in vain");
+                assert!(sessions[first].state.has_slot(), "the slot was granted but not taken");
             }
             let open = sessions.iter().filter(|session| session.state.has_slot()).count();
             assert!(open <= SLOTS && (queue.is_empty() || open == SLOTS));
@@ -242,7 +242,7 @@ proptest! {
         for (at, event) in events {
             apply(&mut sessions, &mut queue, at, event);
         }
-        // Each run that ends lets one on; those that were to go back to the queue take their turn again.
+        // Each ended run frees a slot; runs that return to the queue get one again later.
         for _ in 0..3 * sessions.len() {
             let running = sessions.iter().position(|session| session.state.has_slot());
             let Some(at) = running else { break };

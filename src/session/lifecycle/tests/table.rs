@@ -163,7 +163,7 @@ fn every_event_does_in_every_state_what_the_table_lists() {
             };
             let found: Vec<_> = found.iter().map(|action| format!("{action:?}")).collect();
             assert_eq!(found, listed, "{word} in {from}");
-            assert!(visited.insert((states[from], event)), "{word} in {from} stands there twice");
+            assert!(visited.insert((states[from], event)), "{word} in {from} is listed twice");
         }
     }
     assert_eq!(visited.len(), STATES.len() * EVENTS.len());
