@@ -1,4 +1,4 @@
-//! What clients do with sessions, reported as events to the scheduler.
+//! Reports what clients do with sessions to the scheduler.
 
 use std::sync::Arc;
 
@@ -37,21 +37,21 @@ impl Separations {
         Ok(lease)
     }
 
-    /// The call with this number broke off: what the session's settings want in this case happens, unless another call
-    /// holds the session.
+    /// Applies the session's `on_disconnect` after the call with this number broke off, unless another call holds the
+    /// session.
     pub fn client_left(&self, session: &Arc<Session>, call: u64) {
         let policy = session.manifest().settings.on_disconnect;
         self.scheduler.client_left(session, call, policy);
     }
 
-    /// A call that only waited for the result broke off.
+    /// Applies `on_disconnect` after a call that only waited for the result broke off.
     pub fn waiter_left(&self, session: &Arc<Session>) {
         let policy = session.manifest().settings.on_disconnect;
         self.report(session, || Some(Event::WaiterLeft { policy, watched: session.has_readers() }));
     }
 
-    /// An upload form broke off before it was complete: the session is removed, unless it has ended by itself. Returns
-    /// whether it was removed.
+    /// Removes the session of an upload form that broke off before it was complete, unless it has ended by itself.
+    /// Returns whether it was removed.
     ///
     /// # Errors
     /// Those of [`Separations::delete`].
@@ -73,7 +73,7 @@ impl Separations {
         self.add(session, None, offset, bytes)
     }
 
-    /// Adds bytes that came by the [call](Separations::take_over) with this number. Once its
+    /// Adds bytes received by the [call](Separations::take_over) with this number. Once its
     /// [client has left](Separations::client_left), they are stored and do not resume the session.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl Separations {
         offset: u64,
         bytes: &[u8],
     ) -> Result<u64, SeparationError> {
-        // Most bytes find it running, and need no lock.
+        // Most bytes arrive for a running session and need no lock.
         if session.lifecycle().is_pausing() {
             self.scheduler.arrived(session, call, Event::BytesArrived)?;
         }
@@ -168,7 +168,7 @@ impl Separations {
         self.scheduler.remove(session, Event::DeleteRequested).map(|_| ())
     }
 
-    /// Reports an event after which the new state need not be written.
+    /// Reports an event whose new state need not be written.
     fn report(&self, session: &Arc<Session>, event: impl FnOnce() -> Option<Event>) {
         if let Err(error) = self.scheduler.report_with(session, event) {
             tracing::error!(session = %session.id(), %error, "cannot write the state");

@@ -11,7 +11,7 @@ pub(super) fn round(context: &Context) {
     for name in breakers.due() {
         match context.catalog.find(&name) {
             Ok(model) if context.pool.has_abandoned_worker(&model) => {
-                let reason = "an earlier run of it still hangs".into();
+                let reason = "an earlier run of it has not returned".into();
                 breakers.probe_failed(&name, EngineError::Run { model: name.clone(), reason });
             }
             Ok(model) => {

@@ -1,45 +1,45 @@
-//! What keeps a session from being opened or resumed.
+//! Errors of opening and resuming sessions.
 
 use crate::engine::EngineError;
 use crate::model::{ModelCard, ModelError};
 use crate::proto::reason::ErrorReason;
 use crate::session::failure::SessionError;
 
-/// Why a session is not opened or resumed.
+/// Error of opening or resuming a session.
 #[derive(Debug, thiserror::Error)]
 pub enum SeparationError {
-    /// The session itself refuses.
+    /// Error of the session.
     #[error(transparent)]
     Session(#[from] SessionError),
-    /// There is no engine for it.
+    /// No engine can compute the session.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The overlap makes no sense.
-    #[error("an overlap of {0:?} is not possible: it must be 0 to {max}", max = ModelCard::MAX_OVERLAP)]
+    /// The overlap is out of range.
+    #[error("the overlap {0:?} is out of range: it must be 0 to {max}", max = ModelCard::MAX_OVERLAP)]
     Overlap(f64),
-    /// All places are taken, and so is the queue.
-    #[error("{open} sessions are open and {queued} wait, which is all this server takes")]
+    /// All slots and all positions in the queue are taken.
+    #[error("all slots and the queue are full: {open} sessions are open, {queued} are queued")]
     QueueFull {
-        /// Sessions open.
+        /// Open sessions.
         open: usize,
-        /// Sessions waiting.
+        /// Queued sessions.
         queued: usize,
     },
-    /// The disk is nearly full.
-    #[error("only {free} bytes are free on the disk")]
+    /// The disk has too little free space.
+    #[error("the disk has only {free} bytes free")]
     DiskFull {
-        /// Bytes free.
+        /// Free bytes.
         free: u64,
     },
-    /// The sessions hold all that they may.
-    #[error("the sessions hold {held} of {limit} bytes")]
+    /// The sessions occupy their limit of disk space.
+    #[error("the stored sessions occupy {held} bytes of the limit of {limit} bytes")]
     StorageFull {
-        /// Bytes held.
+        /// Bytes stored.
         held: u64,
         /// The limit.
         limit: u64,
     },
-    /// The server is ending.
+    /// The server is shutting down.
     #[error("the server is shutting down")]
     ShuttingDown,
 }
@@ -58,7 +58,7 @@ impl SeparationError {
         }
     }
 
-    /// What to do about it: one sentence.
+    /// The remedy, as one imperative sentence.
     pub fn remedy(&self) -> String {
         match self {
             SeparationError::Session(error) => error.remedy(),

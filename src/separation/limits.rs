@@ -11,7 +11,7 @@ pub struct Limits {
     pub upload_bytes: u64,
     /// Duration of one track. A raw PCM stream ends there; a longer file is refused.
     pub track: Duration,
-    /// Sessions that receive and compute at the same time: the number of slots.
+    /// Limit of open sessions: the number of slots.
     pub open_sessions: usize,
     /// Sessions in the queue.
     pub queued_sessions: usize,
@@ -19,9 +19,9 @@ pub struct Limits {
     pub idle_upload: Duration,
     /// Time after which a paused session fails.
     pub resume_window: Duration,
-    /// When ended sessions are removed. New sessions are refused while all together exceed its limit of bytes.
+    /// When ended sessions are removed. Its limit of bytes also refuses new sessions.
     pub retention: Retention,
-    /// Free bytes on the disk below which new sessions are refused.
+    /// Free disk space, in bytes, below which new sessions are refused.
     pub free_bytes: u64,
 }
 

@@ -1,10 +1,10 @@
-//! Separation: the door to sessions, and the pipeline that makes stems of them. Synchronous: threads, no tasks.
+//! Separation: the interface to sessions, and the pipeline that computes their stems. Synchronous: threads, no tasks.
 //!
 //! [`Separations`] reports what [`clients`] do with sessions to the [`scheduler`], which alone changes their states. A
-//! [`plan`] resolves what a client asked for. Each open session has a [`pipeline`]:
-//! a child process that decodes ([`decoder`]) into the [`track_file`], segments at the level that models expect
-//! ([`normalization`]), the [`overlap_state`], and the [`stem_files`]. Failed engines are probed by [`engine_probe`];
-//! events are counted through an [`observer`].
+//! [`plan`] resolves a request to a model and stems. Each open session has a [`pipeline`]: a child process that decodes
+//! ([`decoder`]) into the [`track_file`], segments normalized as models expect ([`normalization`]), the
+//! [`overlap_state`], and the [`stem_files`]. Failed engines are probed by [`engine_probe`]; an [`observer`] receives
+//! events for metrics.
 
 mod clients;
 pub mod decoder;
@@ -62,7 +62,7 @@ pub struct Config {
 }
 
 impl Separations {
-    /// Opens the sessions of `store`. Those with a complete upload continue, the others wait for their clients.
+    /// Opens the sessions of `store`. Those with a complete upload continue; the others wait for their clients.
     ///
     /// # Errors
     /// I/O errors; errors of the operating system when a thread is started.
@@ -166,7 +166,7 @@ impl Separations {
         self.store().find(id)
     }
 
-    /// The error that a new session would be refused with now, if any.
+    /// The error that a new session would be refused with now.
     pub fn obstacle(&self) -> Option<SeparationError> {
         match self.chain().fault() {
             Some(fault) => Some(fault.into()),
@@ -174,8 +174,7 @@ impl Separations {
         }
     }
 
-    /// Schedules nothing more and stops every open session at its last commit. Returns whether all stopped before the
-    /// deadline.
+    /// Stops scheduling, and stops every open session at its last commit. Returns whether all stopped before the deadline.
     pub fn close(&self, deadline: Instant) -> bool {
         self.scheduler.close(deadline)
     }
@@ -197,8 +196,8 @@ impl Separations {
 
 impl Drop for Separations {
     fn drop(&mut self) {
-        /// Enough for a segment of the largest model on a slow machine.
-        const PATIENCE: Duration = Duration::from_secs(60);
-        self.close(Instant::now() + PATIENCE);
+        /// Time limit: enough for a segment of the largest model on a slow machine.
+        const CLOSE_LIMIT: Duration = Duration::from_secs(60);
+        self.close(Instant::now() + CLOSE_LIMIT);
     }
 }

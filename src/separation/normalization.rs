@@ -1,4 +1,4 @@
-//! Normalizes the input of a model, and scales its output back.
+//! Normalizes the input of a model, and rescales its output.
 //!
 //! The reference (demucs/api.py) takes the mean and the deviation of the whole track's mono mix,
 //! feeds the model `(mix - mean) / deviation` and scales each stem back as `output * deviation + mean`.

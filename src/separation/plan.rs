@@ -1,4 +1,4 @@
-//! Resolves what a client asked for to a model and stems.
+//! Resolves a request to a model and stems.
 
 use super::SeparationError;
 use super::pipeline::{Cause, Context, columns_of, engine_of};
@@ -9,14 +9,14 @@ use crate::session::failure::SessionError;
 use crate::session::manifest::{EngineChange, EngineRecord, Plan};
 use crate::session::{Session, Settings};
 
-/// What settings are resolved to.
+/// The resolved settings.
 pub(super) struct Planned {
     pub(super) plan: Plan,
-    /// The model that would have been chosen if it worked.
+    /// The preferred model, if it was skipped because it does not work.
     pub(super) skipped: Option<SkippedModel>,
 }
 
-/// Resolves settings with the models that are installed and work.
+/// Resolves settings with the installed and working models.
 ///
 /// # Errors
 /// `Engine` if no model fits; `Overlap`.
@@ -56,7 +56,7 @@ pub(super) fn plan(settings: &Settings, context: &Context) -> Result<Planned, Se
     Ok(Planned { plan, skipped })
 }
 
-/// Records in the manifest that a session begins with another engine than the one that was skipped.
+/// Records in the manifest that a session starts with another engine than the skipped one.
 ///
 /// # Errors
 /// `Engine` if the model is no longer installed; `Storage`.

@@ -35,7 +35,7 @@ pub(super) struct StemRecord {
 }
 
 impl StemFiles {
-    /// Opens the files, of sample rate `rate`, after their committed frames. These were made of `consumed` frames at the
+    /// Opens the files, of sample rate `rate`, after their committed frames. These consumed `consumed` frames at the
     /// model's rate; `tails` are the contexts of the resamplers.
     ///
     /// # Errors

@@ -1,20 +1,20 @@
-//! Makes the wanted stems of a model's own stems.
+//! Computes the requested stems from a model's stems.
 
 use crate::audio::{StemName, Stereo};
 use crate::session::settings::Accompaniment;
 
-/// How one wanted stem is made.
+/// How a requested stem is computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum StemRecipe {
-    /// It is this stem of the model.
+    /// This stem of the model.
     Own(usize),
-    /// It is the sum of these stems of the model.
+    /// The sum of these stems of the model.
     Sum(Vec<usize>),
-    /// It is the mixture minus this stem of the model.
+    /// The mixture minus this stem of the model.
     Minus(usize),
 }
 
-/// The recipes of the `wanted` stems for a model with the stems `own`; `None` if one cannot be made.
+/// The recipes of the `wanted` stems for a model with the stems `own`; `None` if one cannot be computed.
 pub(super) fn recipes(
     wanted: &[StemName],
     own: &[StemName],
@@ -51,7 +51,7 @@ pub(super) fn needs_mix(recipes: &[StemRecipe]) -> bool {
 }
 
 impl StemRecipe {
-    /// Indices of the model's stems that it needs.
+    /// Indices of the model's stems that the recipe needs.
     fn of(&self) -> &[usize] {
         match self {
             StemRecipe::Own(index) | StemRecipe::Minus(index) => std::slice::from_ref(index),
@@ -60,7 +60,7 @@ impl StemRecipe {
     }
 }
 
-/// The wanted stems, from the model's stems and the mixture, which may be empty if no recipe needs it.
+/// The requested stems, from the model's stems and the mixture, which may be empty if no recipe needs it.
 pub(super) fn apply(recipes: &[StemRecipe], mut own: Vec<Stereo>, mix: &Stereo) -> Vec<Stereo> {
     let mut stems: Vec<Stereo> = recipes.iter().map(|recipe| combine(recipe, &own, mix)).collect();
     // Stems of the model are moved, not copied.
@@ -74,7 +74,7 @@ pub(super) fn apply(recipes: &[StemRecipe], mut own: Vec<Stereo>, mix: &Stereo) 
     stems
 }
 
-/// A stem that is computed of others; empty for a stem of the model.
+/// A stem that is a combination of others; empty for a stem of the model.
 fn combine(recipe: &StemRecipe, own: &[Stereo], mix: &Stereo) -> Stereo {
     let stem = |index: usize| own.get(index).cloned().unwrap_or_default();
     match recipe {

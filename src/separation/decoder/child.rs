@@ -14,18 +14,18 @@ use crate::proto::reason::ErrorReason;
 use crate::session::Failure;
 use crate::session::manifest::SourceRecord;
 
-/// The child's arguments.
+/// Arguments of the decoder process.
 #[derive(Debug, Clone)]
 pub struct DecodeJob<'a> {
     /// The upload's file.
     pub upload: &'a Path,
-    /// The form of its bytes.
+    /// The format of its bytes.
     pub input: Input,
     /// The rate of the output.
     pub rate: Hertz,
-    /// Address space that this process may use, in bytes.
+    /// Limit of this process's address space, in bytes.
     pub memory: u64,
-    /// Processor time that this process may use, in seconds.
+    /// Limit of this process's processor time, in seconds.
     pub processor_time_s: u64,
 }
 
@@ -83,7 +83,7 @@ fn decode(job: &DecodeJob<'_>, upload: GrowingFile, output: &Output) -> Result<E
 /// PCM of one message; whole frames.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// The messages to the parent, which two owners write.
+/// Writes messages to the parent; shared by two owners.
 #[derive(Clone)]
 struct Output(Arc<Mutex<BufWriter<Stdout>>>);
 

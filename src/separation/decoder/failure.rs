@@ -1,4 +1,4 @@
-//! Failures of a session whose decoder did not report one itself.
+//! Failures of decoders that did not report one themselves.
 
 use std::time::Duration;
 

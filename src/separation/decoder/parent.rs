@@ -25,11 +25,11 @@ pub(crate) struct DecoderProcess {
 pub(crate) struct DecodePlan {
     /// The rate of the model, and so of the track.
     pub(crate) rate: Hertz,
-    /// Frames that make the head of the statistics.
+    /// Frames in the head of the statistics.
     pub(crate) head: Frames,
-    /// Frames of the track that are safely on disk.
+    /// Frames of the track that are synced to disk.
     pub(crate) safe: Frames,
-    /// The longest track that is accepted.
+    /// Longest track accepted.
     pub(crate) limit: Frames,
 }
 
@@ -69,7 +69,7 @@ impl DecoderProcess {
         Ok(())
     }
 
-    /// How far it is.
+    /// Progress of the decoder.
     pub(crate) fn progress(&self) -> DecodeProgress {
         self.shared.progress().clone()
     }

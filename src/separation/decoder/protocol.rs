@@ -14,28 +14,28 @@ use crate::session::{Failure, manifest::SourceRecord};
 /// Set in the word of a length that is final.
 const COMPLETE: u64 = 1 << 63;
 
-/// PCM in one message at most, in bytes.
+/// Limit of PCM per message, in bytes.
 const MAX_PCM_BYTES: u32 = 8 << 20;
 
-/// JSON in one message at most, in bytes.
+/// Limit of JSON per message, in bytes.
 const MAX_JSON_BYTES: u32 = 64 << 10;
 
-/// How far the upload has grown.
+/// Length of the upload so far.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct UploadLength {
     /// Bytes that can be read.
     pub(super) bytes: u64,
-    /// Whether those are all.
+    /// Whether the upload is complete.
     pub(super) complete: bool,
 }
 
 impl UploadLength {
-    /// The word that stands for it.
+    /// The length as a word of the protocol.
     pub(super) fn to_word(self) -> u64 {
         self.bytes | if self.complete { COMPLETE } else { 0 }
     }
 
-    /// The length that a word stands for.
+    /// Parses a word of the protocol.
     pub(super) fn from_word(word: u64) -> UploadLength {
         UploadLength { bytes: word & !COMPLETE, complete: word & COMPLETE != 0 }
     }

@@ -18,9 +18,9 @@ use crate::session::settings::OutputRate;
 pub(super) struct TrackReceiver {
     pub(super) shared: Arc<Shared>,
     pub(super) track: TrackFileWriter,
-    /// The longest track that is accepted.
+    /// Longest track accepted.
     pub(super) limit: Frames,
-    /// Frames that the decoder sends again and that are in the track already.
+    /// Frames that the decoder sends again although the track has them.
     pub(super) skip: Frames,
 }
 
@@ -101,7 +101,7 @@ impl TrackReceiver {
         let rate = manifest.plan.model_rate;
         let seconds = self.limit.duration(rate).as_secs();
         if manifest.settings.input.is_none() {
-            let text = format!("the track is longer than the limit of {seconds} s");
+            let text = format!("the track exceeds the limit of {seconds} s");
             self.shared
                 .fail(Failure::new(ErrorReason::TrackTooLong, text).with("limit_seconds", seconds));
             return;

@@ -21,16 +21,16 @@ pub(super) struct Shared {
     sent: AtomicU64,
 }
 
-/// How far a decoder is.
+/// Progress of a decoder.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DecodeProgress {
     /// Frames of the track that can be read.
     pub(crate) frames: Frames,
-    /// Whether those are all.
+    /// Whether the track is complete.
     pub(crate) complete: bool,
     /// Statistics of these frames.
     pub(crate) statistics: Statistics,
-    /// Why there will be no more frames.
+    /// The failure that ended decoding.
     pub(crate) failure: Option<Failure>,
 }
 
@@ -74,7 +74,7 @@ impl Shared {
         is_new
     }
 
-    /// How far the decoder is.
+    /// Progress of the decoder.
     pub(super) fn progress(&self) -> MutexGuard<'_, DecodeProgress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }

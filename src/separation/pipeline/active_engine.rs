@@ -44,7 +44,7 @@ impl ActiveEngine {
         let same = span.segment == card.segment && span.columns == columns_of(card);
         if !same || manifest.plan.model_rate != card.sample_rate {
             return Err(other(format!(
-                "it sees {} frames at {} at once now, but the session was begun with {} at {}",
+                "it takes {} frames at {} per segment, but the session was started with {} at {}",
                 card.segment, card.sample_rate, span.segment, manifest.plan.model_rate
             )));
         }

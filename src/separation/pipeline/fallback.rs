@@ -12,10 +12,10 @@ use crate::separation::pipeline::active_engine::{ActiveEngine, columns_of, engin
 use crate::session::manifest::{EngineChange, EngineRecord, Manifest, Successor};
 use crate::session::{Failure, Session};
 
-/// Abnormal ends of the process while the next segment was computed, after which the engine is taken to be the cause.
+/// Abnormal ends of the process during the next segment after which the engine is considered the cause.
 const MOST_DEATHS: u32 = 2;
 
-/// Why an engine cannot continue.
+/// The cause of a switch to another engine.
 pub(in crate::separation) struct Cause {
     pub(in crate::separation) reason: ChangeReason,
     pub(in crate::separation) message: String,
@@ -27,7 +27,7 @@ impl Cause {
         Cause { reason: reason_of(error), message: error.to_string() }
     }
 
-    /// The health of an engine that a session was to begin with.
+    /// The cause if the engine that a session was to start with is unhealthy.
     pub(in crate::separation) fn of_health(error: &EngineError) -> Cause {
         match Cause::of(error) {
             cause if cause.reason == ChangeReason::ModelUnavailable => cause,
@@ -58,8 +58,8 @@ pub fn reason_of(error: &EngineError) -> ChangeReason {
     }
 }
 
-/// The engine of the current span. The next one of the chain if it cannot be loaded, or if it is unhealthy and another is
-/// not.
+/// The engine of the current span; the next one of the chain if it cannot be loaded, or if it is unhealthy and another
+/// one is healthy.
 pub(super) fn active_engine(
     session: &Session,
     context: &Context,
@@ -104,7 +104,7 @@ pub(super) fn switch_engine(
 ) -> Result<ActiveEngine, Failure> {
     let manifest = session.manifest();
     if !manifest.settings.allow_fallback {
-        let text = format!("{}, and the request allows no fallback", cause.message);
+        let text = format!("{}, and the request does not allow fallback", cause.message);
         return Err(
             failure(&manifest, cause, text).with_remedy("Allow fallback, or name another model.")
         );

@@ -14,8 +14,8 @@ use crate::separation::normalization::Level;
 use crate::separation::pipeline::active_engine::ActiveEngine;
 use crate::session::Session;
 
-/// The segments of a session that one engine has been given. Dropping it cancels those that have not begun and discards
-/// the results of the others.
+/// Segments submitted to one engine. Dropping it cancels those that have not begun and discards the results of the
+/// others.
 pub(super) struct InFlight {
     next: u64,
     /// The submitted segments whose result has not been taken.
@@ -67,7 +67,7 @@ impl InFlight {
             cancelled: Arc::clone(&self.cancelled),
             on_start: {
                 let mark = mark.clone();
-                // Shows the next server which segment was computed when the process ended abnormally.
+                // Names the segment for the next server if the process ends abnormally.
                 Box::new(move || drop(fs::write(mark, [])))
             },
             on_done: Box::new(move |result| {

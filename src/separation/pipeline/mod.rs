@@ -49,7 +49,7 @@ pub(super) enum Outcome {
     Failed(Failure),
 }
 
-/// What every pipeline uses.
+/// Shared by all pipelines.
 pub(super) struct Context {
     pub(super) pool: Pool,
     pub(super) catalog: Catalog,
@@ -70,10 +70,10 @@ impl Context {
     }
 }
 
-/// Longest wait for a change; also how often a stalled decoder is looked for.
+/// Longest wait for a change, and interval of the check for stalled decoders.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Runs a session's pipeline until it is done, fails, or is to stop.
+/// Runs a session's pipeline until it is done, fails, or is asked to stop.
 pub(super) fn run(session: &Arc<Session>, context: &Context) -> Outcome {
     let result = Run::open(session, context).and_then(|mut run| run.work());
     // Tasks whose results are no longer needed must not occupy worker threads.
@@ -180,17 +180,17 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Submits segments whose frames are decoded, as many as keep the worker threads busy.
+    /// Submits segments whose frames are decoded, enough to keep the worker threads busy.
     fn send(&mut self, decoded: &DecodeProgress) -> Result<(), Failure> {
         let manifest = self.session.manifest();
         let normalised = self.engine.model().card().family.is_normalised();
         let exact = manifest.settings.normalization == Normalization::Exact;
-        // The head sets the level, also for an engine with shorter segments.
+        // The head determines the level, also for an engine with shorter segments.
         let enough = decoded.complete || !exact && decoded.frames >= manifest.plan.segment;
         if normalised && !enough {
             return Ok(());
         }
-        // One more than there are worker threads, so that none waits during a commit.
+        // One more than there are worker threads, so that none is idle during a commit.
         let depth = self.context.pool.config().workers as u64 + 1;
         let length = self.engine.windows().length().as_len();
         while self.in_flight.next() < self.next + depth {
@@ -251,7 +251,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Whether an output is not finite because the input is extremely loud, which is no fault of the engine.
+    /// Whether the output is not finite because the input is extremely loud, which is not an error of the engine.
     fn is_input_extreme(&mut self, sent: &Sent, error: &EngineError) -> Result<bool, Failure> {
         /// 100 dB above full scale.
         const LOUDEST: f32 = 1e5;

@@ -14,7 +14,7 @@ use crate::separation::stem_files::{StemFiles, StemRecord};
 use crate::session::manifest::{Columns, Manifest, Stem};
 use crate::session::{Failure, Session};
 
-/// Duration that is at least held back from delivery, so that another engine can fade in over it.
+/// Shortest duration held back from delivery, over which another engine can fade in.
 const LEAST_FADE: Duration = Duration::from_millis(100);
 
 /// Stems whose files are final; the manifest does not record it yet.
@@ -33,7 +33,7 @@ impl CompleteStems {
     }
 }
 
-/// The stems between the engine and their files.
+/// The overlap-add and the stem files.
 pub(super) struct StemOutput {
     overlap: OverlapAdd,
     /// The remaining frames of the previous engine, fading out.

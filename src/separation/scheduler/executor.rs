@@ -1,4 +1,4 @@
-//! Carries out the actions of the lifecycle, under the scheduler's lock.
+//! Executes the actions of the lifecycle, under the scheduler's lock.
 
 use std::io;
 use std::sync::Arc;
@@ -8,20 +8,20 @@ use crate::proto::reason::ErrorReason;
 use crate::session::lifecycle::{Action, Event, FailureCause, RunEnd, State, step};
 use crate::session::{Failure, Manifest, Session};
 
-/// What comes with an event.
+/// Data of an event.
 pub(super) enum Payload<'a> {
     Nothing,
     /// The failure of a run.
     Failure(Failure),
-    /// What is to be written with the new state.
+    /// Written with the new state.
     Note(&'a dyn Fn(&mut Manifest)),
 }
 
-/// What an event has done.
+/// The effect of an event.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::separation) struct Reported {
     pub(in crate::separation) after: State,
-    /// The caller is to remove the session's files, without the lock.
+    /// Whether the caller must remove the session's files, without the lock.
     pub(in crate::separation) removes_files: bool,
 }
 
@@ -53,7 +53,7 @@ impl Scheduler {
         Ok(reported)
     }
 
-    /// Steps a session's state and carries out the actions.
+    /// Steps a session's state and executes the actions.
     pub(super) fn apply(
         self: &Arc<Scheduler>,
         slots: &mut Slots,
@@ -125,7 +125,7 @@ impl Scheduler {
         slots.update_positions();
     }
 
-    /// The same for an event whose new state need not be written.
+    /// Steps a session's state; an error of writing it is logged.
     pub(super) fn apply_or_log(
         self: &Arc<Scheduler>,
         slots: &mut Slots,

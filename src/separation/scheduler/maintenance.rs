@@ -1,4 +1,4 @@
-//! Reports what time brings: uploads that are idle, resume windows and retention that pass; and joins ended threads.
+//! Periodic work: idle uploads, resume windows, retention, joining ended threads.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -9,13 +9,13 @@ use crate::session::lifecycle::Event;
 use crate::session::manifest::Timestamp;
 use crate::session::{Session, SessionState};
 
-/// The time between two rounds.
+/// Interval of the rounds.
 const ROUND: Duration = Duration::from_secs(1);
 
-/// Retention is applied every so many rounds.
+/// Rounds between two applications of retention.
 const ROUNDS_TO_RETENTION: u32 = 30;
 
-/// The maintenance thread: one round after the other until the scheduler is closed or gone.
+/// The maintenance thread: runs rounds until the scheduler is closed or dropped.
 pub(super) fn maintain(scheduler: &Weak<Scheduler>) {
     for count in 1.. {
         // Unparked when the scheduler closes.
@@ -76,19 +76,19 @@ impl Scheduler {
         reported.is_ok_and(|reported| reported.removes_files)
     }
 
-    /// Whether an upload has waited for bytes for too long.
+    /// Whether an upload has received no bytes for the idle limit.
     fn is_idle(&self, session: &Session) -> bool {
         session.state() == SessionState::Uploading
             && session.idle_upload() > self.limits.idle_upload
     }
 
-    /// Whether a session has been paused for too long.
+    /// Whether a session has been paused for longer than the resume window.
     fn is_forgotten(&self, session: &Session) -> bool {
         session.state() == SessionState::Paused && age(session) > self.limits.resume_window
     }
 }
 
-/// How long ago a session last changed.
+/// Time since a session last changed.
 fn age(session: &Session) -> Duration {
     let now = Timestamp::now();
     Duration::from_millis(now.0.saturating_sub(session.manifest().updated.0))

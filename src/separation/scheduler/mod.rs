@@ -1,8 +1,8 @@
 //! The scheduler: admits sessions, limits how many are open, and reports to their lifecycle what happens to them.
 //!
 //! Every change of a session's state happens here, under one lock: an event is reported, [`lifecycle::step`] decides,
-//! and the [`executor`] carries out the actions. So two events never miss each other, and a session whose end is visible
-//! has released its slot. [`maintenance`] reports what time brings, [`recovery`] what the previous process left.
+//! and the [`executor`] executes the actions. So events are serialized, and a session whose end is visible has released
+//! its slot. [`maintenance`] reports time limits, [`recovery`] restores the sessions of the previous process.
 //!
 //! [`lifecycle::step`]: fn@crate::session::lifecycle::step
 
@@ -27,7 +27,7 @@ use crate::session::settings::OnDisconnect;
 use crate::session::{Failure, Session, SessionId, Store};
 use executor::Payload;
 
-/// How many sessions there are.
+/// Numbers of sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
     /// Sessions in slots.
@@ -48,7 +48,7 @@ pub(super) struct Scheduler {
 
 /// What the lock protects.
 struct Slots {
-    /// Holding the lock is the permission to change states.
+    /// The permission to change states, bound to the lock.
     writer: StateWriter,
     closed: bool,
     open: HashMap<SessionId, OpenSession>,
@@ -120,7 +120,7 @@ impl Scheduler {
         Counts { open: slots.open.len(), queued: slots.queue.len() }
     }
 
-    /// Whether one more session would get a slot or a place in the queue.
+    /// Checks that one more session would get a slot or a position in the queue.
     pub(super) fn check_capacity(&self) -> Result<(), SeparationError> {
         self.lock().check_capacity(&self.limits)
     }
@@ -151,10 +151,10 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Gives a session to a new call and resumes it. Both or neither are seen by a call that leaves at this moment.
-    ///
+    /// Gives a session to a new call and resumes it, in one step: a call that breaks off at this moment sees both or
+    /// neither.
     /// # Errors
-    /// Those of [`Scheduler::admit`]; the previous call is out in any case.
+    /// Those of [`Scheduler::admit`]; the previous call no longer holds the session in any case.
     pub(super) fn take_over(
         self: &Arc<Scheduler>,
         session: &Arc<Session>,
@@ -242,7 +242,7 @@ impl Scheduler {
         }
     }
 
-    /// Waits until a session that is to stop has released its slot.
+    /// Waits until a stopping session has released its slot.
     pub(super) fn wait_closed(&self, session: &Session) {
         let mut slots = self.lock();
         while slots.open.contains_key(&session.id()) {
@@ -278,7 +278,7 @@ impl Scheduler {
     /// Runs a session's pipeline in its own thread and reports how it ended.
     fn run(self: Arc<Scheduler>, session: &Arc<Session>) {
         let work = || pipeline::run(session, &self.context);
-        // A panic ends one session, and its slot is released.
+        // A panic ends one session and releases its slot.
         let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
             let text = "internal error while processing this song";
             Outcome::Failed(Failure::new(ErrorReason::Internal, text))
@@ -322,7 +322,7 @@ impl OpenSession {
 }
 
 impl Slots {
-    /// Whether one more session may come.
+    /// Checks that one more session is within the limits.
     fn check_capacity(&self, limits: &Limits) -> Result<(), SeparationError> {
         if self.closed {
             return Err(SeparationError::ShuttingDown);

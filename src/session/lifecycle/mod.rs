@@ -118,7 +118,6 @@ pub enum Event {
         watched: bool,
     },
     /// An upload form broke off before it was complete. Its client has not received the session's id.
-    /// An upload form broke off before it was complete. Its client has not received the session's id.
     FormAbandoned,
     /// A client cancels it.
     CancelRequested,
