@@ -1,4 +1,4 @@
-//! Errors as people see them: a line of cause, a line of remedy, and an exit code.
+//! Errors of the command line: a line of cause, a line of remedy, and an exit code.
 
 use std::process::ExitCode;
 
@@ -41,7 +41,7 @@ impl CliError {
         CliError::plain(Category::Disk, format!("cannot write {}: {error}", path.display()))
     }
 
-    /// Adds where it happened.
+    /// Adds the place of the error in front of the cause.
     pub(super) fn at(mut self, place: &str) -> CliError {
         self.cause = format!("{place}: {}", self.cause);
         self
@@ -53,18 +53,18 @@ impl CliError {
         eprintln!("remedy: {}", self.remedy);
     }
 
-    /// What the process ends with: the number of the category.
+    /// The exit code: the number of the category.
     pub(super) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.category as u8)
     }
 
-    /// What it is about.
+    /// The category.
     pub(super) fn category(&self) -> Category {
         self.category
     }
 }
 
-/// What helps where nothing more is known.
+/// The remedy of errors without a more specific one.
 fn usual_remedy(category: Category) -> &'static str {
     match category {
         Category::Other => "See the messages above.",
@@ -137,7 +137,7 @@ impl From<Failure> for CliError {
     }
 }
 
-/// An error of a separation in this process, which has no sessions that could be deleted to free space.
+/// An error of a local separation, which has no sessions that could be deleted to free space.
 fn of_reason(reason: ErrorReason, cause: String, remedy: &str) -> CliError {
     let remedy = match reason {
         ErrorReason::DiskFull | ErrorReason::StorageFull => "Free space on the disk of the output.",

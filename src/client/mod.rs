@@ -1,7 +1,7 @@
-//! A client of the protocol, for `stemwire separate --server`.
+//! gRPC client, for `stemwire separate --server`.
 //!
-//! [`separate()`] sends one song and hands out its stems as they come; a connection that breaks is made
-//! again and goes on where both sides are.
+//! [`separate()`] sends a song and receives its stems. After a broken connection it reconnects and continues where
+//! both sides are.
 
 mod separate;
 
@@ -18,63 +18,63 @@ use crate::proto;
 use crate::proto::reason::{Category, DOMAIN, ErrorReason};
 use crate::proto::separation_service_client::SeparationServiceClient;
 
-/// How long a server may take to answer to a connection.
+/// Time limit for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes of one message at most; the server's own are far smaller.
+/// Limit of a message, in bytes; the server's messages are far smaller.
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
-/// Bytes that may be under way to this client.
+/// Flow-control window of a stream, in bytes; the connection has twice as much.
 const STREAM_WINDOW: u32 = 4 << 20;
 
-/// Where the server is and how to talk to it.
+/// Address and credentials of a server.
 #[derive(Debug, Clone)]
 pub struct Server {
-    /// Such as `http://127.0.0.1:8000`.
+    /// URL, such as `http://127.0.0.1:8000`.
     pub url: String,
-    /// Sent as `authorization: Bearer …`.
+    /// Sent as `authorization: Bearer TOKEN`.
     pub token: Option<String>,
-    /// The authority that has signed the server's certificate, as PEM; `None` takes the system's.
+    /// Certificate authority of the server, in PEM; `None` uses those of the system.
     pub authority: Option<Vec<u8>>,
 }
 
-/// What goes wrong between this client and its server.
+/// Error of a call.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The address is none.
-    #[error("{url:?} is no server address: {problem}")]
+    /// The URL is not valid.
+    #[error("{url:?} is not a server URL: {problem}")]
     Url {
-        /// What was given.
+        /// The URL.
         url: String,
-        /// What is wrong with it.
+        /// The fault.
         problem: String,
     },
-    /// No server answers there.
+    /// The connection cannot be established.
     #[error("cannot connect to {url}: {problem}")]
     Connect {
-        /// The address.
+        /// The URL.
         url: String,
         /// The innermost cause.
         problem: String,
     },
-    /// The server refuses, or the connection broke during a call.
+    /// The server refused the call, or the connection broke during it.
     #[error("{message}")]
     Refused {
         /// The code.
         code: Code,
-        /// The reason, in `UPPER_SNAKE`; empty where it was not the server that answered.
+        /// The reason, in `UPPER_SNAKE`; empty if the error is not the server's.
         reason: String,
-        /// The cause, for people.
+        /// The cause.
         message: String,
-        /// What to do about it, for people.
+        /// The remedy, as one imperative sentence.
         remedy: String,
-        /// When the same call can succeed; `None` where the server offers no retry.
+        /// Delay after which a retry may succeed; `None` if the server offers no retry.
         retry_after: Option<Duration>,
     },
-    /// The server says something that makes no sense.
-    #[error("the server's answer is not understood: {0}")]
-    Nonsense(String),
-    /// The song cannot be read, or what comes cannot be kept.
+    /// The server violated the protocol.
+    #[error("the server's response is invalid: {0}")]
+    Protocol(String),
+    /// The song cannot be read, or a stem cannot be written.
     #[error(transparent)]
     Io(#[from] std::io::Error),
 }
@@ -135,7 +135,7 @@ async fn connect(server: &Server) -> Result<Stub, ClientError> {
         .max_decoding_message_size(MAX_MESSAGE_BYTES))
 }
 
-/// The models that the server has, those that it takes by itself first.
+/// Lists the models of a server: those of its chain first.
 ///
 /// # Errors
 /// [`ClientError`].
@@ -144,7 +144,7 @@ pub async fn models(server: &Server) -> Result<Vec<proto::Model>, ClientError> {
     Ok(stub.list_models(proto::ListModelsRequest {}).await?.into_inner().models)
 }
 
-/// A stem of a session as its server sends it, from the request's frame on.
+/// Reads a stem of a session, from the request's frame.
 ///
 /// # Errors
 /// [`ClientError`].
@@ -156,7 +156,7 @@ pub async fn get_stem(
     Ok(stub.get_stem(request).await?.into_inner())
 }
 
-/// What the last cause of an error says.
+/// The message of the innermost cause.
 fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
@@ -168,7 +168,7 @@ fn innermost(error: &dyn std::error::Error) -> String {
 impl From<tonic::Status> for ClientError {
     fn from(status: tonic::Status) -> ClientError {
         let details = status.get_error_details();
-        // Whatever is between this client and the server has other domains.
+        // Errors of proxies have other domains.
         let info = details.error_info().filter(|info| info.domain == DOMAIN);
         let reason = info.map(|info| info.reason.clone()).unwrap_or_default();
         let known = ErrorReason::from_name(&reason);
@@ -186,8 +186,8 @@ impl From<tonic::Status> for ClientError {
 }
 
 impl ClientError {
-    /// What a call ended with before the server had said a word: its own refusal, or that there is
-    /// no server of this protocol.
+    /// The error of a call that failed before its first response: an error of the server, or there is no Stemwire
+    /// server at the URL.
     fn before_answer(url: &str, status: tonic::Status) -> ClientError {
         let error = ClientError::from(status);
         match error {
@@ -203,19 +203,19 @@ impl ClientError {
         }
     }
 
-    /// What the error is about.
+    /// The category of the error, which determines the exit code.
     pub fn category(&self) -> Category {
         match self {
             ClientError::Url { .. } => Category::Usage,
             ClientError::Refused { reason, .. } => {
                 ErrorReason::from_name(reason).map_or(Category::Server, ErrorReason::category)
             }
-            ClientError::Connect { .. } | ClientError::Nonsense(_) => Category::Server,
+            ClientError::Connect { .. } | ClientError::Protocol(_) => Category::Server,
             ClientError::Io(_) => Category::Disk,
         }
     }
 
-    /// What to do about it: one sentence.
+    /// The remedy, as one imperative sentence.
     pub fn remedy(&self) -> String {
         match self {
             ClientError::Url { .. } => "Write it as http://HOST:PORT.".into(),
@@ -228,7 +228,7 @@ impl ClientError {
                 "Start it with `stemwire serve`, or check that {url} is right: https:// with TLS."
             ),
             ClientError::Refused { remedy, .. } => remedy.clone(),
-            ClientError::Nonsense(_) => "Use the same version of client and server.".into(),
+            ClientError::Protocol(_) => "Use the same version of client and server.".into(),
             ClientError::Io(_) => {
                 "Check that the song can be read, and that the folder can be written and has space."
                     .into()
@@ -236,8 +236,8 @@ impl ClientError {
         }
     }
 
-    /// The least time to wait before the same call can be sent again; `None` where it must not be: the server
-    /// has answered without offering a retry, or the error is on this side.
+    /// Shortest delay before the call may be repeated; `None` if it must not be, because the server offered no retry or
+    /// the error is local.
     fn retry_after(&self) -> Option<Duration> {
         match self {
             ClientError::Connect { .. } => Some(Duration::ZERO),
@@ -249,7 +249,7 @@ impl ClientError {
                 );
                 retry_after.or((is_broken && reason.is_empty()).then_some(Duration::ZERO))
             }
-            ClientError::Url { .. } | ClientError::Nonsense(_) | ClientError::Io(_) => None,
+            ClientError::Url { .. } | ClientError::Protocol(_) | ClientError::Io(_) => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One song to the server, its stems back.
+//! Separates a song on a server.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::time::Duration;
@@ -14,54 +14,54 @@ use crate::proto::SeparateRequest;
 use crate::proto::separate_request::Message as Sent;
 use crate::proto::separate_response::Message as Received;
 
-/// A song to be separated.
+/// A song to separate.
 pub struct Request {
-    /// What to do with it. `request_id` must be set, so that the call can be made again.
+    /// Settings. `request_id` must be set, so that the call can be repeated.
     pub config: proto::SeparationConfig,
-    /// Its bytes; gone once they have been read from a pipe.
+    /// Its bytes; `None` once they have been read from a pipe.
     pub song: Option<Box<dyn Song>>,
-    /// Whether `song` can be read again from any position, so that a broken call can be mended.
+    /// Whether `song` can be read again from any position, so that a broken call can be resumed.
     pub seekable: bool,
 }
 
-/// Where a song's bytes come from.
+/// The source of a song's bytes.
 pub trait Song: Read + Seek + Send + 'static {}
 
 impl<T: Read + Seek + Send + 'static> Song for T {}
 
-/// Takes what the server says.
+/// Receives the messages of a call.
 pub trait Sink {
-    /// The session, first of all and whenever the connection has been made again.
+    /// The session: the first message of every connection.
     ///
     /// # Errors
     /// Ends the call.
     fn session(&mut self, session: &proto::Session) -> std::io::Result<()>;
-    /// How far it is.
+    /// Progress.
     fn progress(&mut self, progress: &proto::Progress);
-    /// The next frames of a stem, each exactly once and in order.
+    /// The next frames of a stem, in order. Frames are repeated after a reconnect if another stem has fewer.
     ///
     /// # Errors
     /// Ends the call.
     fn stem(&mut self, chunk: &proto::StemChunk) -> std::io::Result<()>;
-    /// Another engine took over.
+    /// A switch to another engine.
     fn engine_change(&mut self, change: &proto::EngineChange);
-    /// The call failed and is made again after `pause`.
+    /// The call failed and is repeated after `pause`.
     fn reconnecting(&mut self, error: &ClientError, pause: Duration);
-    /// Frames that every stem has, to go on from after a broken connection.
+    /// Frames that every stem has: where to continue after a reconnect.
     fn frames(&self) -> u64;
 }
 
-/// Bytes of one chunk.
+/// Bytes per chunk.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// Chunks that are read ahead of the connection.
+/// Chunks read ahead of the connection.
 const CHUNKS_AHEAD: usize = 4;
 
-/// How often a broken connection is made again without having got on, and how long to wait first.
+/// Attempts without progress before giving up, and the pause before the first retry.
 const ATTEMPTS: u32 = 6;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Separates one song; answers the session in its final state.
+/// Separates a song; returns the session in its final state.
 ///
 /// # Errors
 /// [`ClientError`].
@@ -72,7 +72,7 @@ pub async fn separate(
 ) -> Result<proto::Session, ClientError> {
     let mut failures = 0;
     let mut held = (0, 0);
-    // A server that never answered need not be asked again: its address may be wrong.
+    // If the server has never responded, there is no retry: the URL may be wrong.
     let mut answered = false;
     loop {
         let error = match attempt(server, &mut request, held.0, sink).await {
@@ -95,7 +95,7 @@ pub async fn separate(
     }
 }
 
-/// Why an attempt ended, and how much of the upload the server held.
+/// The error of an attempt, and the bytes that the server had by then.
 struct Broken {
     error: ClientError,
     committed: u64,
@@ -118,7 +118,7 @@ async fn attempt(
     result.map_err(|error| Broken { error, committed: progress })
 }
 
-/// How much of the upload the server holds.
+/// Queries how many bytes of the upload the server has.
 async fn held(stub: &mut Stub, request: &Request) -> Result<u64, ClientError> {
     let config = Some(request.config.clone());
     let created = stub.create_session(proto::CreateSessionRequest { config }).await?.into_inner();
@@ -138,12 +138,12 @@ async fn exchange(
     config.upload_offset = offset;
     config.start_frame = sink.frames();
     let first = SeparateRequest { message: Some(Sent::Config(config)) };
-    // There is room, and the receiver is here.
+    // The channel has capacity, and the receiver exists.
     let _ = sender.try_send(first);
     let song = request
         .song
         .take()
-        .ok_or_else(|| ClientError::Nonsense("the song cannot be read a second time".into()))?;
+        .ok_or_else(|| ClientError::Protocol("the song cannot be read a second time".into()))?;
     let reader = Reader::start(song, request.seekable.then_some(offset), offset, sender)?;
     let result = receive(stub, url, receiver, sink, committed).await;
     if request.seekable {
@@ -169,7 +169,7 @@ async fn receive(
     loop {
         match answers.message().await?.and_then(|answer| answer.message) {
             Some(Received::Session(session)) => {
-                // The session is there even if no byte is: a broken call takes it over.
+                // The session exists before its first byte arrives: a repeated call takes it over.
                 *committed = (*committed).max(session.committed_bytes).max(1);
                 sink.session(&session)?;
             }
@@ -179,40 +179,40 @@ async fn receive(
             Some(Received::Done(session)) if session.state() == proto::SessionState::Done => {
                 return Ok(session);
             }
-            // It has failed or was cancelled: the status that follows says it all.
+            // The session failed or was cancelled: the status that follows is the error.
             Some(Received::Done(_)) => {}
-            None => return Err(ClientError::Nonsense("it ends without a result".into())),
+            None => return Err(ClientError::Protocol("the call ended without a result".into())),
         }
     }
 }
 
-/// Reads a song in a thread of its own: a pipe may take its time, and the answers come meanwhile.
+/// Reads a song in a thread of its own, because reading a pipe may block while stems arrive.
 struct Reader {
     ended: oneshot::Receiver<(Box<dyn Song>, io::Result<()>)>,
 }
 
 impl Reader {
-    /// Sends the song from `seek` on, or from where it stands; that is `offset` in the upload.
+    /// Sends the song from `seek` on, or from its current position, which is `offset` in the upload.
     fn start(
         mut song: Box<dyn Song>,
         seek: Option<u64>,
         offset: u64,
         sender: mpsc::Sender<SeparateRequest>,
     ) -> io::Result<Reader> {
-        let (tell, ended) = oneshot::channel();
-        // Not joined: reading a pipe cannot be cancelled. It ends with the song, with the call
-        // after its next chunk, or with the process.
+        let (result, ended) = oneshot::channel();
+        // Not joined: reading a pipe cannot be cancelled. The thread ends with the song, with the call after its next
+        // chunk, or with the process.
         std::thread::Builder::new().name("song-read".into()).spawn(move || {
             let read = send_song(song.as_mut(), seek, offset, &sender);
             drop(sender);
-            // Not needed any more once the call is over.
-            let _ = tell.send((song, read));
+            // The send fails only if the call is over.
+            let _ = result.send((song, read));
         })?;
         Ok(Reader { ended })
     }
 
     async fn end(self) -> Result<(Box<dyn Song>, io::Result<()>), ClientError> {
-        self.ended.await.map_err(|_| ClientError::Nonsense("reading the song panicked".into()))
+        self.ended.await.map_err(|_| ClientError::Protocol("reading the song panicked".into()))
     }
 }
 
@@ -239,12 +239,12 @@ fn send_song(
         let message = if count > 0 {
             Sent::Chunk(Bytes::copy_from_slice(&buffer[..count]))
         } else {
-            // The hash is of the whole upload, of which a continued one has only the rest.
+            // A continued upload has no hash: it would be that of the rest only.
             let sha256 = if offset == 0 { hash.finalize_reset().to_vec() } else { Vec::new() };
             Sent::Finish(proto::Finish { total_bytes: total, sha256 })
         };
         let sent = sender.blocking_send(SeparateRequest { message: Some(message) });
-        // The call may have ended; its answer says why.
+        // If the call has ended, its error is reported elsewhere.
         if sent.is_err() || count == 0 {
             return Ok(());
         }

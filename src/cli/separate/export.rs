@@ -1,4 +1,4 @@
-//! Writes the stems of a song to its folder, in the format asked for: all of them or none.
+//! Writes the stems of a song to its folder, in the requested format: all of them or none.
 
 use std::any::Any;
 use std::fs::{self, File};

@@ -84,7 +84,7 @@ impl Backend for LocalBackend {
     }
 }
 
-/// Only this machine limits what it computes for its own user.
+/// No limits: the machine belongs to the user.
 fn no_limits() -> Limits {
     const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
     Limits {

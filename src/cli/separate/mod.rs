@@ -26,9 +26,9 @@ use progress::ProgressDisplay;
 use remote::RemoteBackend;
 use request::{BackendConfig, Destination, SeparateRequest, SongJob, SongSource, StemPipe};
 
-/// Something that separates songs, before it is started: it knows the models.
+/// Separates songs, locally or on a server. Has the list of models before it is started.
 trait Backend {
-    /// The stems of the model that will be used, as far as they are known.
+    /// The stems of the model that will be used; empty if unknown.
     fn model_stems(&self) -> Result<Vec<StemName>, CliError>;
 
     /// Starts it. The files of songs go to a scratch directory in this folder, which is made last: a run that computes

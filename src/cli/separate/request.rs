@@ -1,4 +1,4 @@
-//! What `stemwire separate` is asked to do: its arguments, checked and converted.
+//! The request of `stemwire separate`, from its arguments.
 
 use std::fs::File;
 use std::io;
@@ -14,7 +14,7 @@ use crate::proto::reason::Category;
 use crate::session::Settings;
 use crate::session::settings::OnDisconnect;
 
-/// The meaning of the arguments.
+/// The checked arguments.
 pub(super) struct SeparateRequest {
     pub(super) songs: Vec<SongJob>,
     /// Settings of every song; the file name is that of the song.
@@ -60,7 +60,7 @@ pub(super) struct StemPipe {
     pub(super) encoding: Encoding,
 }
 
-/// What computes.
+/// The backend that computes.
 pub(super) enum BackendConfig {
     Local(EngineArgs),
     Remote(Server),
@@ -70,7 +70,7 @@ impl SeparateRequest {
     /// Checks and converts the arguments.
     ///
     /// # Errors
-    /// An argument makes no sense, or a file that it names cannot be read.
+    /// An argument is invalid, or a file that it names cannot be read.
     pub(super) fn new(args: &SeparateArgs) -> Result<SeparateRequest, CliError> {
         let songs = songs(args)?;
         let stems = stems(args)?;
@@ -88,7 +88,7 @@ impl SeparateRequest {
         };
         let scratch_parent = match destination {
             Destination::Files { .. } => args.output.clone(),
-            // The run writes no files, so it must not create the output folder.
+            // Without files to write, the output folder must not be created.
             Destination::Pipe(_) => std::env::temp_dir(),
         };
         let settings = Settings {
@@ -102,7 +102,7 @@ impl SeparateRequest {
             overlap: args.overlap,
             mask_extension: args.mask_extension,
             accompaniment: args.accompaniment,
-            // After a broken connection the client reconnects within moments; an interrupted run has no use for stems.
+            // After a broken connection the client reconnects within moments; an interrupted run does not need the stems.
             on_disconnect: OnDisconnect::Pause,
             ..Settings::default()
         };
@@ -115,7 +115,7 @@ impl SeparateRequest {
 }
 
 impl Destination {
-    /// The encoding in which stems leave the backend: files are converted from floats in one way, whatever computes.
+    /// The encoding of the stems from the backend: files are converted from float32 in one way, on any backend.
     fn transfer_encoding(&self) -> Encoding {
         match self {
             Destination::Files { .. } => Encoding::F32Le,

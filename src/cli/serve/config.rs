@@ -1,4 +1,4 @@
-//! What `stemwire serve` is asked to do: its arguments, checked and converted.
+//! The configuration of `stemwire serve`, from its arguments.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use crate::session::retention::Retention;
 /// The shortest token that is accepted, in characters: shorter ones can be guessed.
 const MIN_TOKEN_CHARS: usize = 16;
 
-/// The meaning of the arguments.
+/// The checked arguments.
 pub(super) struct ServeConfig {
     pub(super) listen: SocketAddr,
     pub(super) server: ServerConfig,
@@ -36,7 +36,7 @@ impl ServeConfig {
     /// Checks and converts the arguments.
     ///
     /// # Errors
-    /// An argument makes no sense, a file that it names cannot be read, or the system lacks a default.
+    /// An argument is invalid, a file that it names cannot be read, or the system lacks a default.
     pub(super) fn new(args: &ServeArgs) -> Result<ServeConfig, CliError> {
         let server = server_config(args)?;
         let data_dir = match &args.data_dir {
@@ -134,11 +134,11 @@ fn check_exposure(listen: SocketAddr, token: Option<&str>, insecure: bool) -> Re
         return Ok(());
     }
     let cause = format!("other machines can reach {listen}, and there is no token");
-    let remedy = "Set a token with --token, or pass --insecure to serve everybody.";
+    let remedy = "Set a token with --token, or allow access without one with --insecure.";
     Err(CliError::new(Category::Usage, cause, remedy))
 }
 
-/// Refuses what no request can match. A variable that is set to nothing yields an empty name.
+/// Refuses host names that no request can match. A variable that is set to nothing yields an empty name.
 fn check_hosts(hosts: &[String]) -> Result<(), CliError> {
     match hosts.iter().find(|host| has_any(host, &['/', ':'])) {
         None => Ok(()),
@@ -150,7 +150,7 @@ fn check_hosts(hosts: &[String]) -> Result<(), CliError> {
     }
 }
 
-/// The same for origins.
+/// Refuses origins that no request can match.
 fn check_origins(origins: &[String]) -> Result<(), CliError> {
     let is_origin = |origin: &str| match origin.split_once("://") {
         Some((scheme, host)) => {
