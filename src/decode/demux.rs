@@ -1,4 +1,4 @@
-//! The seam between containers and codecs: a [`Demuxer`] turns bytes into packets of known length.
+//! The interface between containers and codecs: a [`Demuxer`] turns bytes into packets of known length.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ pub(super) trait Demuxer: Send {
     ) -> Result<Option<DemuxEvent>, DecodeError>;
 }
 
-/// What a demuxer finds.
+/// An event of a demuxer.
 pub(super) enum DemuxEvent {
     /// A stream begins: the only one, or the next of a chain.
     Link(Link),

@@ -5,9 +5,9 @@ use std::io;
 use super::report::Container;
 use crate::audio::Hertz;
 
-/// Why an upload is not decoded, or not further.
+/// Error that ends decoding.
 ///
-/// The text is the cause; [`remedy`](DecodeError::remedy) is what the user can do about it.
+/// The text is the cause; [`remedy`](DecodeError::remedy) is the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
     /// I/O errors of the upload.
@@ -62,7 +62,7 @@ pub enum DecodeError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// A header asks for more than a limit allows.
+    /// A header requires more than a limit allows.
     #[error("the {container} file has more than {limit} {what}")]
     TooLarge {
         /// The format that it claims.
@@ -74,7 +74,7 @@ pub enum DecodeError {
     },
     /// Raw PCM ends within a frame: it was cut, or its encoding differs from the stated one.
     #[error(
-        "the raw PCM is {bytes} bytes long, which is no multiple of its {frame_bytes} bytes a frame"
+        "the raw PCM has {bytes} bytes, which is not a multiple of its {frame_bytes} bytes per frame"
     )]
     OddPcmLength {
         /// The length of the upload.
@@ -93,8 +93,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// What the user can do about it, one sentence; `None` for I/O errors, which have no remedy of
-    /// their own.
+    /// The remedy, as one imperative sentence; `None` for I/O errors, which have none of their own.
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
             DecodeError::Io(_) => None,

@@ -1,8 +1,8 @@
-//! Limits of what decoding may cost.
+//! Limits of decoding.
 
 use super::downmix::MAX_CHANNELS;
 
-/// What decoding may cost. Each limit is checked before the cost is paid.
+/// Limits of decoding, in bytes, frames and counts. Each is checked before the cost is paid.
 ///
 /// Decoding time and the length of the output are not limited here: FLAC compresses silence without
 /// bound, so the caller that stores the frames limits them.

@@ -4,7 +4,7 @@ use crate::audio::resample::{ResampleError, Resampler};
 use crate::audio::{Frames, Hertz, Stereo};
 use crate::decode::{DecodeError, DecodeLimits, DecodeReport, Decoder, Input, ReadAt, SourceInfo};
 
-/// Why a track cannot be read, or not further.
+/// Error of reading a track.
 #[derive(Debug, thiserror::Error)]
 pub enum TrackError {
     /// The upload cannot be decoded.
@@ -16,7 +16,7 @@ pub enum TrackError {
 }
 
 impl TrackError {
-    /// What the user can do about it, one sentence; `None` where nothing more specific than its reason is known.
+    /// The remedy, as one imperative sentence; `None` if there is none more specific than that of the reason.
     pub fn remedy(&self) -> Option<&'static str> {
         match self {
             TrackError::Decode(error) => error.remedy(),

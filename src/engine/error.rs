@@ -1,11 +1,11 @@
-//! What goes wrong with engines.
+//! Errors of engines.
 
 use std::time::Duration;
 
 use crate::model::ModelError;
 use crate::proto::reason::ErrorReason;
 
-/// Why a segment is not separated.
+/// Error of separating a segment.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EngineError {
     /// The model cannot be used.
@@ -107,7 +107,7 @@ impl EngineError {
         }
     }
 
-    /// What to do about it: one sentence.
+    /// The remedy, as one imperative sentence.
     pub fn remedy(&self) -> String {
         match self {
             EngineError::Model(error) => error.remedy(),

@@ -1,13 +1,13 @@
-//! What is wrong with a model: it is unknown, not installed, or its files do not fit together.
+//! Errors of models: unknown, not installed, or with files that do not fit together.
 
 use super::Sha256Hash;
 use crate::proto::reason::ErrorReason;
 
-/// Why a model cannot be used.
+/// Error of using a model.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ModelError {
     /// No model has this name.
-    #[error("there is no model {name:?}: there are {known}")]
+    #[error("there is no model {name:?}; the models are {known}")]
     Unknown {
         /// The requested name.
         name: String,
@@ -76,7 +76,7 @@ impl ModelError {
         }
     }
 
-    /// What to do about it: one sentence.
+    /// The remedy, as one imperative sentence.
     pub fn remedy(&self) -> String {
         match self {
             ModelError::NotInstalled { model } => {

@@ -1,4 +1,4 @@
-//! Codecs: from packets to samples. Alone creates and calls Symphonia's decoders.
+//! Codecs: from packets to samples. The only module that uses Symphonia's decoders.
 
 mod aac_packet;
 pub(crate) mod pcm;

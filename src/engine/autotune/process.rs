@@ -57,7 +57,7 @@ impl CandidateProcess {
     /// The next message. `what` is the work that it reports, for the text of a time-out.
     ///
     /// # Errors
-    /// The reason, in words, why there is none within `limit`. The process is of no use after an error: a late
+    /// The reason, in words, why there is none within `limit`. The process must not be used after an error: a late
     /// message answers nothing.
     pub(super) fn receive(&mut self, what: &str, limit: Duration) -> Result<Message, String> {
         match self.messages.receive(limit) {

@@ -66,7 +66,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(600);
     const SHORT: Duration = Duration::from_millis(50);
 
-    /// `say` in a script is what a child says.
+    /// `say` in a script writes a line of the protocol.
     fn shell_within(limits: RunLimits, script: &str) -> Result<CandidateRun, String> {
         let say = r#"say() { printf '\nstemwire-autotune %s\n' "$*"; }; "#;
         CandidateRun::start(Command::new("sh").args(["-c", &format!("{say}{script}")]), limits)
@@ -137,6 +137,6 @@ mod tests {
         let process = run.process.id().to_string();
         drop(run);
         let found = Command::new("kill").args(["-0", &process]).stderr(Stdio::null()).status();
-        assert!(!found.unwrap().success(), "it goes on");
+        assert!(!found.unwrap().success(), "it still runs");
     }
 }

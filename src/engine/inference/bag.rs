@@ -1,7 +1,7 @@
 //! A bag of specialists: one file of weights per stem, all for the same graph.
 //!
-//! The reference runs all of them and takes each stem from one (one-hot weights). Here a specialist runs only when its stem
-//! is wanted, and is loaded when it is wanted for the first time.
+//! The reference runs all of them and takes each stem from one (one-hot weights). Here a specialist runs only when its
+//! stem is wanted, and is loaded when it is first wanted.
 
 use std::sync::Arc;
 use std::time::Instant;

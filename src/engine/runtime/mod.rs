@@ -132,7 +132,7 @@ impl RuntimeError {
         EngineError::Load { model: model.to_string(), reason }
     }
 
-    /// What to do about it: one sentence.
+    /// The remedy, as one imperative sentence.
     pub fn remedy(&self) -> String {
         match self {
             RuntimeError::NotFound { .. } => {

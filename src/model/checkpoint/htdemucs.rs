@@ -49,7 +49,7 @@ impl HtdemucsMetadata {
     pub(crate) fn read(path: &Path) -> Result<HtdemucsMetadata, String> {
         let length = path.metadata().map_err(|error| error.to_string())?.len();
         if length > MAX_BYTES {
-            return Err(format!("{length} bytes are more than the limit of {MAX_BYTES}"));
+            return Err(format!("{length} bytes exceed the limit of {MAX_BYTES}"));
         }
         HtdemucsMetadata::parse(&fs::read(path).map_err(|error| error.to_string())?)
     }

@@ -1,7 +1,7 @@
 //! Weight files as their authors publish them.
 //!
 //! [`read`] reads the tensors of a file: [`safetensors`], or a [`tensorflow`] checkpoint in a `.tar.gz`. [`htdemucs`]
-//! reads what an HTDemucs file says about its network.
+//! reads the metadata of an HTDemucs file.
 
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;

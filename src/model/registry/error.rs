@@ -9,7 +9,7 @@ use crate::model::Sha256Hash;
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The catalogue has no model of this name.
-    #[error("there is no published model {name:?}: there are {known}")]
+    #[error("there is no published model {name:?}; the published models are {known}")]
     Unknown {
         /// The requested name.
         name: String,
@@ -123,7 +123,7 @@ impl RegistryError {
         |source| RegistryError::Io { path: path.to_owned(), source }
     }
 
-    /// What to do about it: one sentence.
+    /// The remedy, as one imperative sentence.
     pub fn remedy(&self) -> String {
         match self {
             RegistryError::Unknown { .. } | RegistryError::NotInstalled { .. } => {

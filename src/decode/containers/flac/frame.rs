@@ -23,7 +23,7 @@ pub(crate) struct StreamInfo {
     bytes: Vec<u8>,
     pub(crate) rate: u32,
     pub(crate) channels: u32,
-    /// Length in frames; `None` if the encoder did not know it.
+    /// Length in frames; `None` if the header does not state it.
     pub(crate) frames: Option<u64>,
     max_block: u32,
     bits: u32,
