@@ -46,12 +46,12 @@ impl ErrorReason {
         (seconds > 0).then(|| Duration::from_secs(seconds))
     }
 
-    /// What the error is about.
+    /// The category of the error, which determines the exit code.
     pub fn category(self) -> Category {
         self.options().category
     }
 
-    /// What to do about it, unless the error has a more specific remedy: one sentence.
+    /// The default remedy, as one imperative sentence.
     pub fn remedy(self) -> &'static str {
         self.options().remedy
     }

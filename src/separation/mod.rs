@@ -134,7 +134,7 @@ impl Separations {
             skipped.map_or(Ok(()), |model| plan::note(&session, &model, self.scheduler.context()));
         let admitted = noted.and_then(|()| self.scheduler.admit(&session, Event::Created));
         if let Err(error) = admitted {
-            // No client knows its id.
+            // No client has its id.
             self.delete(&session)?;
             return Err(error);
         }

@@ -59,7 +59,7 @@ pub fn make(
     let mut reader = StemReader::open(session, stem.as_str(), Frames::ZERO, form)?;
     let written = write(&mut reader, &part, rate);
     if let Err(error) = written {
-        // An incomplete file is of no use.
+        // The file is incomplete.
         let _ = fs::remove_file(&part);
         return Err(error.into());
     }

@@ -53,7 +53,7 @@ impl Rules {
 
     fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Option<ApiError> {
         let host = uri.authority().cloned().or_else(|| text(headers, HOST)?.parse().ok());
-        if !host.as_ref().is_some_and(|host| self.knows(host)) {
+        if !host.as_ref().is_some_and(|host| self.is_allowed(host)) {
             let host = host.map(|host| host.to_string()).unwrap_or_default();
             return Some(ApiError::HostForbidden { host });
         }
@@ -70,7 +70,7 @@ impl Rules {
         (!open && !self.admits(path, headers)).then_some(ApiError::Unauthenticated)
     }
 
-    fn knows(&self, host: &Authority) -> bool {
+    fn is_allowed(&self, host: &Authority) -> bool {
         let name = host.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         name == "localhost" || name.parse::<IpAddr>().is_ok() || self.hosts.contains(&name)
     }

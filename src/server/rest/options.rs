@@ -109,7 +109,7 @@ fn choice<T: Copy, const N: usize>(
     found.map(|(_, value)| *value).ok_or_else(|| {
         let names = known.map(|(name, _)| name).join(", ");
         let shown: String = text.chars().take(64).collect();
-        ApiError::Invalid { field, problem: format!("{shown:?} is none of {names}") }
+        ApiError::Invalid { field, problem: format!("{shown:?} is not one of {names}") }
     })
 }
 

@@ -220,7 +220,7 @@ impl State {
     }
 
     /// The state in the manifest, which is the one on the wire. A session that is removed before it has ended is
-    /// CANCELLED to those who still read it.
+    /// CANCELLED for its remaining readers.
     pub fn saved(self) -> SessionState {
         match self {
             State::Unscheduled { paused: true, .. } | State::Paused(_) => SessionState::Paused,

@@ -48,7 +48,7 @@ impl Session {
 
 #[cfg(test)]
 impl Session {
-    /// Puts a session, which no scheduler knows, into a state.
+    /// Puts a session without a scheduler into a state.
     pub(crate) fn end_for_test(&self, state: State) {
         let mut change = self.change_state(&StateWriter::new(), state);
         change.remove_scratch();
