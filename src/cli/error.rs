@@ -10,8 +10,7 @@ use crate::model::registry::RegistryError;
 use crate::proto::reason::{Category, ErrorReason};
 use crate::separation::SeparationError;
 use crate::server::ServerError;
-use crate::session::Failure;
-use crate::session::failure::SessionError;
+use crate::session::{Failure, SessionError};
 
 /// An error on its way to the user.
 #[derive(Debug)]

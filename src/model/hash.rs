@@ -1,7 +1,9 @@
 //! SHA-256 hashes.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,14 @@ impl Sha256Hash {
     /// The hash of `bytes`.
     pub fn of(bytes: &[u8]) -> Sha256Hash {
         Sha256Hash(Sha256::digest(bytes).into())
+    }
+
+    /// The hash of the file at `path`.
+    ///
+    /// # Errors
+    /// I/O errors of the file.
+    pub fn of_file(path: &Path) -> io::Result<Sha256Hash> {
+        Sha256Hash::of_reader(File::open(path)?)
     }
 
     /// The hash of everything that `reader` yields.

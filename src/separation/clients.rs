@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::{SeparationError, Separations};
-use crate::session::failure::SessionError;
 use crate::session::lifecycle::Event;
 use crate::session::live::ReadLease;
-use crate::session::{Added, Session};
+use crate::session::{Added, Session, SessionError};
 
 impl Separations {
     /// Resumes a paused session; changes nothing for one that is scheduled or has ended.

@@ -3,7 +3,7 @@
 use crate::engine::EngineError;
 use crate::model::{ModelCard, ModelError};
 use crate::proto::reason::ErrorReason;
-use crate::session::failure::SessionError;
+use crate::session::SessionError;
 
 /// Error of opening or resuming a session.
 #[derive(Debug, thiserror::Error)]

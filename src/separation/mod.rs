@@ -40,9 +40,8 @@ use crate::engine::Chain;
 use crate::engine::pool::Pool;
 use crate::files;
 use crate::model::Catalog;
-use crate::session::failure::SessionError;
 use crate::session::lifecycle::Event;
-use crate::session::{Session, SessionId, SessionState, Settings, Store};
+use crate::session::{Session, SessionError, SessionId, SessionState, Settings, Store};
 
 /// The sessions of a data directory and the engines that separate them.
 pub struct Separations {

@@ -5,9 +5,8 @@ use super::pipeline::{Cause, Context, columns_of, engine_of};
 use crate::audio::{Frames, StemName};
 use crate::engine::fallback::chain::{ModelChoice, SkippedModel};
 use crate::model::ModelCard;
-use crate::session::failure::SessionError;
 use crate::session::manifest::{EngineChange, EngineRecord, Plan};
-use crate::session::{Session, Settings};
+use crate::session::{Session, SessionError, Settings};
 
 /// The resolved settings.
 pub(super) struct Planned {

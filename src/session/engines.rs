@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::manifest::{Manifest, Plan};
 use crate::audio::Frames;
 use crate::proto::reason::ChangeReason;
 
@@ -93,87 +92,5 @@ impl EngineRecord {
             threads: 0,
             precision: String::new(),
         }
-    }
-}
-
-impl EngineSpan {
-    /// The first span of a session.
-    pub fn of_plan(plan: &Plan) -> EngineSpan {
-        EngineSpan {
-            model: plan.model.clone(),
-            segment: plan.segment,
-            overlap: plan.overlap,
-            columns: plan.columns,
-            origin: Frames::ZERO,
-            first: 0,
-        }
-    }
-}
-
-impl Manifest {
-    /// The current span.
-    pub fn engine_span(&self) -> EngineSpan {
-        self.engine_spans.last().cloned().unwrap_or_else(|| EngineSpan::of_plan(&self.plan))
-    }
-
-    /// The span of the last commit: the previous one if the current one has committed nothing yet.
-    pub fn committed_span(&self) -> EngineSpan {
-        let begun = |span: &&EngineSpan| span.first < self.commit.segments;
-        let found = self.engine_spans.iter().rev().find(begun).cloned();
-        found.unwrap_or_else(|| EngineSpan::of_plan(&self.plan))
-    }
-
-    /// Begins the span of another engine at `origin`, the first frame that is not final.
-    pub fn begin_span(&mut self, successor: Successor, origin: Frames) {
-        let Successor { engine, segment, overlap, columns } = successor;
-        let (model, first) = (engine.model.clone(), self.commit.segments);
-        // A span without a commit is only visible in the list of engine changes.
-        self.engine_spans.retain(|span| span.first < first);
-        self.engine_spans.push(EngineSpan { model, segment, overlap, columns, origin, first });
-        self.engine = Some(engine);
-        self.recoveries = 0;
-        self.deaths = 0;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::audio::Hertz;
-    use crate::session::{SessionId, Settings};
-
-    #[test]
-    fn a_span_that_has_committed_nothing_is_replaced() {
-        let (model_rate, segment) = (Hertz(44_100), Frames(8));
-        let plan = Plan {
-            model: "a".into(),
-            model_rate,
-            segment,
-            stems: vec![],
-            overlap: 0.25,
-            columns: None,
-        };
-        let successor = |model: &str| Successor {
-            engine: EngineRecord::unknown(model),
-            segment: Frames(4),
-            overlap: 0.5,
-            columns: None,
-        };
-        let mut manifest = Manifest::new(SessionId::random(), Settings::default(), plan);
-        let model = |span: EngineSpan| span.model;
-        assert_eq!(
-            (model(manifest.engine_span()), model(manifest.committed_span())),
-            ("a".into(), "a".into())
-        );
-        manifest.commit.segments = 3;
-        manifest.begin_span(successor("b"), Frames(18));
-        manifest.begin_span(successor("c"), Frames(18));
-        assert_eq!(
-            (model(manifest.engine_span()), model(manifest.committed_span())),
-            ("c".into(), "a".into())
-        );
-        assert_eq!(manifest.engine_spans.len(), 1);
-        manifest.commit.segments = 4;
-        assert_eq!(model(manifest.committed_span()), "c");
     }
 }

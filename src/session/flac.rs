@@ -5,8 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Session;
-use super::failure::SessionError;
+use super::{Session, SessionError};
 use crate::audio::flac::FlacFile;
 use crate::audio::{Encoding, Frames, Hertz, StemName};
 use crate::files;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::engines::{Columns, EngineChange, EngineRecord, EngineSpan, Successor};
 
-use super::{Failure, SessionId, Settings};
+use super::{Failure, SessionId, SessionState, Settings};
 use crate::audio::{Frames, Hertz, StemName};
 use crate::files;
 
@@ -87,24 +87,6 @@ pub enum ManifestError {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
-
-/// The state of a session, as stored and as on the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum SessionState {
-    /// The upload is incomplete; the bytes that have arrived are separated.
-    Uploading,
-    /// The upload is complete and being separated.
-    Running,
-    /// Nothing is computed; it can be resumed.
-    Paused,
-    /// All stems are complete.
-    Done,
-    /// It ended with a failure.
-    Failed,
-    /// A client cancelled it.
-    Cancelled,
-}
 
 /// What settings are resolved to when the session is created; fixed from then on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -241,26 +223,42 @@ impl Manifest {
     pub fn upload_complete(&self) -> bool {
         self.upload.total.is_some()
     }
-}
 
-impl SessionState {
-    /// Whether it is DONE, FAILED or CANCELLED.
-    pub fn is_ended(self) -> bool {
-        match self {
-            SessionState::Done | SessionState::Failed | SessionState::Cancelled => true,
-            SessionState::Uploading | SessionState::Running | SessionState::Paused => false,
-        }
+    /// The current span.
+    pub fn engine_span(&self) -> EngineSpan {
+        self.engine_spans.last().cloned().unwrap_or_else(|| self.plan.engine_span())
     }
 
-    /// The name on the wire, in `UPPER_SNAKE`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SessionState::Uploading => "UPLOADING",
-            SessionState::Running => "RUNNING",
-            SessionState::Paused => "PAUSED",
-            SessionState::Done => "DONE",
-            SessionState::Failed => "FAILED",
-            SessionState::Cancelled => "CANCELLED",
+    /// The span of the last commit: the previous one if the current one has committed nothing yet.
+    pub fn committed_span(&self) -> EngineSpan {
+        let begun = |span: &&EngineSpan| span.first < self.commit.segments;
+        let found = self.engine_spans.iter().rev().find(begun).cloned();
+        found.unwrap_or_else(|| self.plan.engine_span())
+    }
+
+    /// Begins the span of another engine at `origin`, the first frame that is not final.
+    pub fn begin_span(&mut self, successor: Successor, origin: Frames) {
+        let Successor { engine, segment, overlap, columns } = successor;
+        let (model, first) = (engine.model.clone(), self.commit.segments);
+        // A span without a commit is only visible in the list of engine changes.
+        self.engine_spans.retain(|span| span.first < first);
+        self.engine_spans.push(EngineSpan { model, segment, overlap, columns, origin, first });
+        self.engine = Some(engine);
+        self.recoveries = 0;
+        self.deaths = 0;
+    }
+}
+
+impl Plan {
+    /// The first span of a session.
+    pub fn engine_span(&self) -> EngineSpan {
+        EngineSpan {
+            model: self.model.clone(),
+            segment: self.segment,
+            overlap: self.overlap,
+            columns: self.columns,
+            origin: Frames::ZERO,
+            first: 0,
         }
     }
 }

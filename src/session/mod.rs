@@ -1,7 +1,8 @@
 //! Sessions: a session is a directory of growing files with one commit counter.
 //!
-//! - [`layout`]: the files of a session. [`manifest`]: the state of a session, replaced atomically.
-//! - [`engines`]: which engine computes which part of it.
+//! - [`layout`]: the files of a session. [`manifest`]: what is known of it, replaced atomically; among it the [`state`]
+//!   that clients see, the [`engines`] that compute its parts, and the [`failure`] that ended it.
+//! - [`error`]: errors of calls on a session.
 //! - [`spool`]: the upload as received. [`stem_reader`]: reads stems while they grow. [`peaks`]: waveform peaks.
 //!   [`flac`]: stems as FLAC files.
 //! - [`lifecycle`]: states, events and actions, as one pure function.
@@ -11,6 +12,7 @@
 //! Nothing here computes: engines are names and hashes, audio is bytes.
 
 pub mod engines;
+pub mod error;
 pub mod failure;
 pub mod flac;
 pub mod id;
@@ -23,15 +25,18 @@ pub mod peaks;
 pub mod retention;
 pub mod settings;
 pub mod spool;
+pub mod state;
 pub mod stem_reader;
 pub mod store;
 mod stored_size;
 
+pub use error::SessionError;
 pub use failure::Failure;
 pub use id::SessionId;
 pub use layout::Layout;
 pub use live::{Added, Progress, Session};
-pub use manifest::{Manifest, SessionState};
+pub use manifest::Manifest;
 pub use notifier::Notifier;
 pub use settings::Settings;
+pub use state::SessionState;
 pub use store::Store;

@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
-use super::failure::SessionError;
+use super::SessionError;
 use super::{Session, SessionState};
 use crate::audio::{Encoding, Frames, StemName};
 use crate::session::stem_reader::{SampleFormat, StemReader};

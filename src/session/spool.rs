@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
-use super::failure::SessionError;
+use super::SessionError;
 
 /// The upload of a session. The file is opened for each write: a store may have more sessions than a process may have
 /// open files.

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::failure::SessionError;
+use super::SessionError;
 use super::live::ReadLease;
 use super::{Session, SessionState};
 use crate::audio::wav::{HEADER_BYTES, frame_bytes};
@@ -141,11 +141,6 @@ fn open_stem(session: &Session, stem: &StemName) -> io::Result<File> {
         _ => (growing, last),
     };
     File::open(first).or_else(|_| File::open(second))
-}
-
-/// SHA-256 of a whole file, in hexadecimal.
-pub fn sha256_of_file(path: &Path) -> io::Result<String> {
-    Ok(Sha256Hash::of_reader(File::open(path)?)?.to_string())
 }
 
 /// SHA-256 of a stem's samples, in hexadecimal.

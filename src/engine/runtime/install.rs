@@ -94,8 +94,7 @@ pub fn pinned(provider: Provider) -> Result<&'static Wheel, RuntimeError> {
 }
 
 fn verify(file: &Path, wheel: &Wheel) -> Result<(), RuntimeError> {
-    let reader = File::open(file).map_err(RuntimeError::io(file))?;
-    let found = Sha256Hash::of_reader(reader).map_err(RuntimeError::io(file))?.to_string();
+    let found = Sha256Hash::of_file(file).map_err(RuntimeError::io(file))?.to_string();
     if found == wheel.sha256 {
         return Ok(());
     }

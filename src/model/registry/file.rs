@@ -1,6 +1,5 @@
 //! Files in the models folder: hashing, and publication by renaming.
 
-use std::fs::File;
 use std::path::Path;
 
 use super::RegistryError;
@@ -14,6 +13,5 @@ pub(super) fn publish(partial: &Path, path: &Path) -> Result<(), RegistryError> 
 
 /// Computes the hash of a file.
 pub(super) fn hash_of(path: &Path) -> Result<Sha256Hash, RegistryError> {
-    let found = File::open(path).and_then(Sha256Hash::of_reader);
-    found.map_err(RegistryError::io(path))
+    Sha256Hash::of_file(path).map_err(RegistryError::io(path))
 }

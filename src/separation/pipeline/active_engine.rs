@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::Context;
 use crate::audio::{Frames, Stereo};
-use crate::dsp::Segmentation;
 use crate::dsp::fade::window_shares;
 use crate::dsp::segments::Blend;
+use crate::dsp::{Segment, Segmentation};
 use crate::engine::{EngineError, EngineIdentity, EngineOptions, SeparatedSegment};
 use crate::model::{Model, ModelCard};
-use crate::separation::pipeline::in_flight::Sent;
+use crate::separation::normalization::Level;
 use crate::separation::stem_recipe::{StemRecipe, apply, needs_mix, recipes, wanted};
 use crate::session::manifest::{Columns, EngineRecord, EngineSpan, Manifest};
 
@@ -96,18 +96,19 @@ impl ActiveEngine {
     pub(super) fn stems(
         &self,
         answer: SeparatedSegment,
-        sent: &Sent,
+        segment: &Segment,
+        level: Level,
         mut mix: Stereo,
     ) -> Vec<Stereo> {
         let offsets = self.model.card().residual_shares.iter().copied();
         let offsets = offsets.chain(std::iter::repeat(1.0));
-        let shares = self.mix_shares.iter().skip(sent.segment.trim_before);
+        let shares = self.mix_shares.iter().skip(segment.trim_before);
         for plane in mix.planes_mut() {
             plane.iter_mut().zip(shares.clone()).for_each(|(sample, share)| *sample *= share);
         }
         let stems = answer.stems.into_iter().zip(offsets).zip(&self.options.wanted);
         let stems = stems.map(|((stem, share), &wanted)| match wanted {
-            true => sent.level.output(&sent.segment, stem, share),
+            true => level.output(segment, stem, share),
             false => Stereo::new(),
         });
         apply(&self.recipes, stems.collect(), &mix)

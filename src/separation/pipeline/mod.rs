@@ -143,7 +143,7 @@ impl<'a> Run<'a> {
                     } else {
                         Stereo::new()
                     };
-                    let stems = self.engine.stems(answer, &sent, mix);
+                    let stems = self.engine.stems(answer, &sent.segment, sent.level, mix);
                     let next = self.engine.windows().start(self.next + 1);
                     self.output.add(&sent.segment, self.engine.weights(), &stems);
                     self.track.sync().map_err(storage)?;

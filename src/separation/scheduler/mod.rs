@@ -20,11 +20,10 @@ use std::time::Instant;
 use super::pipeline::{self, Context, Outcome};
 use super::{Limits, SeparationError};
 use crate::proto::reason::ErrorReason;
-use crate::session::failure::SessionError;
 use crate::session::lifecycle::{Action, Event, RunEnd, State, StateWriter, step};
 use crate::session::manifest::UploadRecord;
 use crate::session::settings::OnDisconnect;
-use crate::session::{Failure, Session, SessionId, Store};
+use crate::session::{Failure, Session, SessionError, SessionId, Store};
 use executor::Payload;
 
 /// Numbers of sessions.

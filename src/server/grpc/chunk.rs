@@ -6,7 +6,7 @@ use crate::audio::wav::frame_bytes;
 use crate::audio::{Encoding, Frames};
 use crate::proto;
 use crate::server::status::to_status;
-use crate::session::failure::SessionError;
+use crate::session::SessionError;
 use crate::session::stem_reader::StemReader;
 
 /// Frames per message: 256 KiB of float32 stereo. The same for every encoding, so that the stems of a session

@@ -18,10 +18,9 @@ use super::{Answer, Refusal, Rest};
 use crate::audio::flac::HIGHEST;
 use crate::audio::{FileFormat, Frames, Hertz, StemName};
 use crate::server::status::{ApiError, Problem, respond};
-use crate::session::failure::SessionError;
 use crate::session::flac::{self, FlacStem};
 use crate::session::stem_reader::SampleFormat;
-use crate::session::{Session, SessionState};
+use crate::session::{Session, SessionError, SessionState};
 
 /// A finished stem in the requested format.
 pub(super) struct Download {

@@ -16,9 +16,8 @@ use tracing::Instrument;
 use crate::audio::wav::{self, HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName};
 use crate::server::blocking;
-use crate::session::Session;
-use crate::session::failure::SessionError;
 use crate::session::stem_reader::{SampleFormat, StemReader};
+use crate::session::{Session, SessionError};
 
 /// Chunks buffered for the client.
 const PIECES_AHEAD: usize = 1;

@@ -22,8 +22,7 @@ use crate::separation::Separations;
 use crate::server::blocking;
 use crate::server::status::ApiError;
 use crate::server::uploading::{MAX_CHUNK_BYTES, add_chunk, finish_upload};
-use crate::session::failure::SessionError;
-use crate::session::{Session, Settings};
+use crate::session::{Session, SessionError, Settings};
 
 /// Limit of an option's value, in bytes.
 const MAX_OPTION_BYTES: usize = 4096;

@@ -11,8 +11,7 @@ use crate::engine::EngineError;
 use crate::model::ModelError;
 use crate::proto::reason::ErrorReason;
 use crate::separation::SeparationError;
-use crate::session::failure::SessionError;
-use crate::session::{Failure, Manifest};
+use crate::session::{Failure, Manifest, SessionError};
 
 /// An error as sent to clients.
 pub(super) struct Answer {

@@ -108,7 +108,7 @@ pub(in crate::server) fn name(code: Code) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::failure::SessionError;
+    use crate::session::SessionError;
 
     #[test]
     fn some_reasons_have_a_status_of_their_own() {

@@ -14,8 +14,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 use crate::audio::Frames;
 use crate::proto::reason::{DOMAIN, ErrorReason};
 use crate::separation::SeparationError;
-use crate::session::failure::SessionError;
-use crate::session::{Failure, SessionState};
+use crate::session::{Failure, SessionError, SessionState};
 use answer::{Answer, answer};
 
 pub(super) use http::{Problem, name as code_name, respond, respond_of};

@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::lifecycle::{State, UploadState};
-use super::manifest::{Manifest, SessionState, Timestamp};
+use super::manifest::{Manifest, Timestamp};
 use super::spool::Spool;
 use super::stored_size::{StoredSize, TotalSize};
-use super::{Layout, Notifier, SessionId};
+use super::{Layout, Notifier, SessionId, SessionState};
 use crate::audio::Frames;
 use control::Control;
 

@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Session, lock};
+use crate::model::Sha256Hash;
 use crate::proto::reason::ErrorReason;
-use crate::session::failure::{SessionError, too_large};
+use crate::session::failure::too_large;
 use crate::session::manifest::UploadRecord;
-use crate::session::stem_reader::sha256_of_file;
-use crate::session::{Failure, SessionState};
+use crate::session::{Failure, SessionError, SessionState};
 
 /// The result of adding bytes to an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +112,7 @@ impl Session {
     }
 
     fn check_hash(&self, expected: &str) -> io::Result<Option<Failure>> {
-        let found = sha256_of_file(&self.layout.upload())?;
+        let found = Sha256Hash::of_file(&self.layout.upload())?.to_string();
         let text =
             "the SHA-256 of the upload differs from the one given: it was damaged in transit";
         let differs = !found.eq_ignore_ascii_case(expected);

@@ -67,3 +67,38 @@ fn manifests_of_earlier_versions_are_read() {
     }
     assert!(read >= 13, "{read} manifests");
 }
+
+#[test]
+fn a_span_that_has_committed_nothing_is_replaced() {
+    let (model_rate, segment) = (Hertz(44_100), Frames(8));
+    let plan = Plan {
+        model: "a".into(),
+        model_rate,
+        segment,
+        stems: vec![],
+        overlap: 0.25,
+        columns: None,
+    };
+    let successor = |model: &str| Successor {
+        engine: EngineRecord::unknown(model),
+        segment: Frames(4),
+        overlap: 0.5,
+        columns: None,
+    };
+    let mut manifest = Manifest::new(SessionId::random(), Settings::default(), plan);
+    let model = |span: EngineSpan| span.model;
+    assert_eq!(
+        (model(manifest.engine_span()), model(manifest.committed_span())),
+        ("a".into(), "a".into())
+    );
+    manifest.commit.segments = 3;
+    manifest.begin_span(successor("b"), Frames(18));
+    manifest.begin_span(successor("c"), Frames(18));
+    assert_eq!(
+        (model(manifest.engine_span()), model(manifest.committed_span())),
+        ("c".into(), "a".into())
+    );
+    assert_eq!(manifest.engine_spans.len(), 1);
+    manifest.commit.segments = 4;
+    assert_eq!(model(manifest.committed_span()), "c");
+}

@@ -8,9 +8,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::Store;
-use crate::session::failure::SessionError;
 use crate::session::manifest::ManifestError;
-use crate::session::{Layout, Manifest, Session, SessionId};
+use crate::session::{Layout, Manifest, Session, SessionError, SessionId};
 
 /// Recovers a session that was read from disk.
 pub type Recover = Box<dyn Fn(&Arc<Session>) + Send + Sync>;

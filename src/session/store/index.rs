@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::session::failure::SessionError;
+use crate::session::SessionError;
 use crate::session::manifest::Timestamp;
 use crate::session::{Session, SessionId, Settings};
 

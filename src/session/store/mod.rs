@@ -15,7 +15,7 @@ pub use existing::Recover;
 use existing::Existing;
 use index::Index;
 
-use super::failure::SessionError;
+use super::SessionError;
 use super::lifecycle::{State, StateWriter};
 use super::manifest::{Plan, Timestamp};
 use super::retention::{Retention, RetentionCandidate, expired};

@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 use stemwire::audio::Stereo;
 use stemwire::proto::reason::ErrorReason;
 use stemwire::separation::Separations;
-use stemwire::session::failure::SessionError;
 use stemwire::session::lifecycle::{State, StopReason, UploadState};
-use stemwire::session::{Session, SessionState, Settings};
+use stemwire::session::{Session, SessionError, SessionState, Settings};
 
 use crate::support::environment::{FakeEngine, TestEnvironment, cards};
 use crate::support::pipeline::{DECODER, begin, wav};
