@@ -1,17 +1,19 @@
-//! Finds sessions by the id in a request.
+//! Finds the sessions and stems that requests name.
 
 use std::sync::Arc;
 
 use super::status::ApiError;
 use super::{blocking, convert};
+use crate::audio::{Frames, StemName};
 use crate::separation::Separations;
 use crate::session::Session;
+use crate::session::stem_reader::{SampleFormat, StemReader};
 
 /// The session with this id. Reads its manifest if it is not in memory.
 ///
 /// # Errors
 /// `SessionIdInvalid`, `NotFound`.
-pub(super) async fn find(
+pub(super) async fn session(
     separations: &Arc<Separations>,
     id: &str,
 ) -> Result<Arc<Session>, ApiError> {
@@ -21,4 +23,21 @@ pub(super) async fn find(
     }
     let separations = Arc::clone(separations);
     Ok(blocking::run(move || separations.find(id)).await.map_err(|_| ApiError::Defect)??)
+}
+
+/// Opens a stem of a session.
+///
+/// # Errors
+/// `StemNameInvalid`; those of [`StemReader::open`].
+pub(super) fn stem(
+    session: &Arc<Session>,
+    name: &str,
+    start: Frames,
+    form: SampleFormat,
+) -> Result<StemReader, ApiError> {
+    let parsed: Result<StemName, _> = name.parse();
+    if parsed.is_err() {
+        return Err(ApiError::StemNameInvalid(name.chars().take(64).collect()));
+    }
+    Ok(StemReader::open(session, name, start, form)?)
 }

@@ -3,8 +3,8 @@
 //! - [`grpc`]: gRPC calls. [`rest`]: plain HTTP. [`web`]: the page. [`convert`]: wire types to domain types and
 //!   back.
 //! - [`middleware`]: access, CORS, request ids, metrics, error details.
-//! - [`status`]: maps errors to gRPC and HTTP statuses. [`lookup`], [`outcome`], [`stem_reader`],
-//!   [`uploading`]: shared by gRPC and REST.
+//! - [`status`]: maps errors to gRPC and HTTP statuses. [`lookup`], [`outcome`], [`uploading`],
+//!   [`deadline`], [`request_id`]: shared by several of these.
 //! - [`address`]: the listening socket. [`blocking`]: runs disk work outside the runtime's threads; no other
 //!   module here computes or blocks.
 
@@ -12,13 +12,14 @@ mod address;
 mod blocking;
 mod config;
 mod convert;
+mod deadline;
 mod grpc;
 mod lookup;
 mod middleware;
 mod outcome;
+mod request_id;
 mod rest;
 mod status;
-mod stem_reader;
 mod uploading;
 mod web;
 
@@ -42,7 +43,7 @@ pub(crate) use rest::fuzzing;
 
 use middleware::auth::Rules;
 use middleware::metrics::{CallCounter, Metrics};
-use middleware::{auth, cors, grpc_status, metrics, request_id};
+use middleware::{auth, cors, grpc_status, metrics};
 
 use crate::proto::DESCRIPTORS;
 use crate::separation::{Observer, Separations};
@@ -163,7 +164,7 @@ pub async fn serve(
     // Layers of the routes, not of the router: only there the matched route is known to the metrics.
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(CallCounter::new(numbers), metrics::count))
-        .layer(from_fn(request_id::give))
+        .layer(from_fn(middleware::request_id::give))
         // Before authentication: a preflight request carries no token.
         .layer(cors::layer(&config))
         .layer(from_fn(grpc_status::complete))

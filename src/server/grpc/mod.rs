@@ -4,7 +4,6 @@
 //! `WatchSession`. The short calls are in this file.
 
 mod chunk;
-pub(crate) mod deadline;
 mod follow;
 pub(crate) mod health_service;
 mod separate;
@@ -18,7 +17,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::status::{ApiError, to_status};
 use super::uploading::{add_chunk, finish_upload};
-use super::{blocking, convert, lookup};
+use super::{blocking, convert, deadline, lookup};
 use crate::files;
 use crate::model::Model;
 use crate::proto;
@@ -57,7 +56,7 @@ impl Calls {
     }
 
     async fn find(&self, session_id: &str) -> Result<Arc<Session>, Status> {
-        lookup::find(&self.separations, session_id).await.map_err(to_status)
+        lookup::session(&self.separations, session_id).await.map_err(to_status)
     }
 }
 

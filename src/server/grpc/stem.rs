@@ -14,11 +14,10 @@ use super::chunk::next_chunk;
 use super::follow::{MESSAGES_AHEAD, Sender};
 use crate::audio::Frames;
 use crate::proto;
-use crate::server::grpc::deadline::within;
+use crate::server::deadline::within;
 use crate::server::outcome::{end_error, interruption};
 use crate::server::status::{ApiError, to_status};
-use crate::server::stem_reader::open;
-use crate::server::{blocking, convert};
+use crate::server::{blocking, convert, lookup};
 use crate::session::stem_reader::StemReader;
 use crate::session::{Session, SessionState};
 
@@ -33,7 +32,7 @@ pub(super) fn start(
 ) -> Result<Answers<proto::GetStemResponse>, ApiError> {
     let form = convert::form(session, request.encoding, request.gain)?;
     let start = convert::frame(request.start_frame);
-    let reader = open(session, &request.stem, start, form)?;
+    let reader = lookup::stem(session, &request.stem, start, form)?;
     let end = match request.frame_count {
         0 => Frames(u64::MAX),
         count => Frames(request.start_frame.saturating_add(count)),

@@ -15,8 +15,8 @@ use http_body_util::BodyExt;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::request_id::RequestId;
 use crate::proto::reason::ErrorReason;
+use crate::server::request_id::RequestId;
 use crate::server::status::add_reason;
 
 /// Whether a request or response is gRPC or grpc-web.

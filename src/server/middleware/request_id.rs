@@ -1,60 +1,12 @@
-//! Request ids: the same id is in a response, its error and the log lines about it.
-//!
-//! The id is the caller's `x-request-id` if it is valid, else a new UUID. It is not the `request_id` of a
-//! session's config, which makes the creation of a session idempotent.
-
-use std::fmt;
+//! The layer that assigns [request ids](crate::server::request_id).
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
-use uuid::Uuid;
 
-/// The header of requests and responses.
-const HEADER: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Limit of an id in characters; proxies and tracers join several ids.
-const MAX_CHARS: usize = 128;
-
-tokio::task_local! {
-    static CURRENT: RequestId;
-}
-
-/// The id of a request, an extension of it: visible ASCII that needs no quotes in logs or headers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RequestId(String);
-
-impl RequestId {
-    /// The caller's id, or a new one.
-    fn of(headers: &HeaderMap) -> RequestId {
-        let given = headers.get(HEADER).and_then(|given| given.to_str().ok());
-        let fit = given.filter(|given| is_fit(given)).map(str::to_owned);
-        fit.map_or_else(RequestId::fresh, RequestId)
-    }
-
-    /// A new UUID.
-    pub(crate) fn fresh() -> RequestId {
-        RequestId(Uuid::new_v4().to_string())
-    }
-
-    /// The id of the request that this task answers.
-    pub(crate) fn current() -> Option<RequestId> {
-        CURRENT.try_with(RequestId::clone).ok()
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-fn is_fit(given: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(&byte);
-    (1..=MAX_CHARS).contains(&given.len()) && given.bytes().all(fits)
-}
+use crate::server::request_id::{HEADER, RequestId};
 
 /// Assigns ids to requests and adds them to responses.
 pub(crate) async fn give(mut request: Request, next: Next) -> Response {
@@ -66,37 +18,10 @@ pub(crate) async fn give(mut request: Request, next: Next) -> Response {
         let mut response = next.run(request).await;
         tracing::debug!(status = response.status().as_u16(), "answered");
         // The id is visible ASCII, so it is a valid header value.
-        if let Ok(id) = HeaderValue::from_str(&id.0) {
+        if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
             response.headers_mut().insert(HEADER, id);
         }
         response
     };
-    CURRENT.scope(id.clone(), answer).instrument(span).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_an_id_that_can_be_written_anywhere_is_taken() {
-        let check = |given: &str, fit| assert_eq!(is_fit(given), fit, "{given:?}");
-        check("7", true);
-        check("67e55044-10b1-426f-9247-bb680e5fe0c8", true);
-        check("Root=1-67891233-abcdef012345678912345678", true);
-        check(&"x".repeat(MAX_CHARS), true);
-        check(&"x".repeat(MAX_CHARS + 1), false);
-        for unfit in ["", " ", "a b", "a\"b", "a,b", "<b>", "a\u{7f}", "é", "a\tb", "{}", "a;b"] {
-            check(unfit, false);
-        }
-    }
-
-    #[test]
-    fn who_brings_none_gets_a_fresh_one() {
-        let (one, other) = (RequestId::of(&HeaderMap::new()), RequestId::of(&HeaderMap::new()));
-        assert_ne!(one, other);
-        assert!(Uuid::parse_str(&one.0).is_ok());
-        let headers = HeaderMap::from_iter([(HEADER, HeaderValue::from_static("mine"))]);
-        assert_eq!(RequestId::of(&headers).0, "mine");
-    }
+    id.scope(answer).instrument(span).await
 }

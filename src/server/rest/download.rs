@@ -17,6 +17,7 @@ use super::source::{FileSource, Source, WavSource, body};
 use super::{Answer, Refusal, Rest};
 use crate::audio::flac::HIGHEST;
 use crate::audio::{FileFormat, Frames, Hertz, StemName};
+use crate::server::lookup;
 use crate::server::status::{ApiError, Problem, respond};
 use crate::session::flac::{self, FlacStem};
 use crate::session::stem_reader::SampleFormat;
@@ -179,7 +180,7 @@ impl Download {
         let fit = fit && fitting < 1.0;
         let gain = if fit { gain * fitting } else { gain };
         let form = SampleFormat { encoding: format.encoding(), gain };
-        let reader = crate::server::stem_reader::open(session, name, Frames::ZERO, form)?;
+        let reader = lookup::stem(session, name, Frames::ZERO, form)?;
         let stem = reader.stem().clone();
         let record = manifest.stems.iter().find(|record| record.name == stem);
         let hash = record.and_then(|record| record.sha256.as_deref()).unwrap_or_default();

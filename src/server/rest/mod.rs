@@ -155,7 +155,7 @@ impl Rest {
     }
 
     async fn find(&self, id: &str) -> Result<Arc<Session>, ApiError> {
-        lookup::find(&self.separations, id).await
+        lookup::session(&self.separations, id).await
     }
 }
 

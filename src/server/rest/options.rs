@@ -1,5 +1,8 @@
 //! Options of `POST /api/separate`.
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use super::query::value;
 use crate::proto;
 use crate::server::convert;
@@ -9,6 +12,35 @@ use crate::session::Settings;
 /// The names of all options, which `SeparationConfig` in the proto explains.
 const KNOWN: &str = "file, async, model, stems, normalization, overlap, allow_fallback, \
                      accompaniment, mask_extension, rate, on_disconnect";
+
+/// Form with a song. Options must precede `file`, or be in the query.
+#[derive(Serialize, ToSchema)]
+#[allow(dead_code, reason = "only documents the form, which is parsed field by field")]
+pub(super) struct SeparateForm {
+    /// Respond once the upload is complete, not once the stems are done. Default: false.
+    r#async: Option<bool>,
+    /// Model name. Default: the first working model of the chain.
+    model: Option<String>,
+    /// Stem names, separated by commas. Default: all stems of the model and the accompaniment.
+    stems: Option<String>,
+    /// `streaming` (default) or `exact`.
+    normalization: Option<String>,
+    /// Overlap of consecutive segments, 0 to 0.9.
+    overlap: Option<f64>,
+    /// Continue with another engine if one fails. Default: true.
+    allow_fallback: Option<bool>,
+    /// `sum` of the other stems (default) or `minus`: the song minus its vocals.
+    accompaniment: Option<String>,
+    /// `average` (default) or `zeros`: Spleeter's masks above 11 kHz.
+    mask_extension: Option<String>,
+    /// Sample rate of the stems: `model` (default) or `source`.
+    rate: Option<String>,
+    /// If the client disconnects before the response: `pause` (default), `continue` or `cancel` the session.
+    on_disconnect: Option<String>,
+    /// The song.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
 
 /// The options of a request, each from the query or from a field before `file`.
 #[derive(Debug, Default)]

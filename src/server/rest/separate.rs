@@ -9,7 +9,7 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, Response, StatusCode};
 use tracing::Instrument;
 
-use super::openapi::SeparateForm;
+use super::options::SeparateForm;
 use super::view::{self, Links};
 use super::{Answer, Refusal, Rest, json, upload};
 use crate::separation::Separations;

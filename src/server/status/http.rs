@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::answer::Answer;
 use super::{ApiError, answer};
-use crate::server::middleware::request_id::RequestId;
+use crate::server::request_id::RequestId;
 use crate::session::Failure;
 
 /// Error of a request.

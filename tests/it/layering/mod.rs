@@ -5,7 +5,7 @@ mod sources;
 
 use std::collections::BTreeSet;
 
-use orders::{ASYNCHRONOUS, ORDERS, OWNERS, Order, UNORDERED};
+use orders::{ASYNCHRONOUS, ORDERS, OWNERS, Order};
 use sources::{Source, Sources, is_in, paths};
 
 /// The name of `module` in the order of a folder above it, and its level.
@@ -57,17 +57,15 @@ fn every_folder_has_an_order_of_all_its_submodules() {
     let sources = Sources::read();
     for (folder, names) in sources.folders() {
         let Some((_, levels)) = ORDERS.iter().find(|order| order.0 == folder) else {
-            let alone = names.len() == 1;
-            assert!(alone || UNORDERED.contains(&folder), "{folder} has no order: {names:?}");
+            assert!(names.len() == 1, "{folder} has no order: {names:?}");
             continue;
         };
-        assert!(!UNORDERED.contains(&folder), "{folder} has an order");
         let listed = levels.iter().copied().flatten().filter(|name| !name.contains('/'));
         let listed: BTreeSet<&str> = listed.copied().collect();
         let missing: Vec<_> = names.symmetric_difference(&listed).collect();
         assert!(missing.is_empty(), "{folder}: not both there and listed: {missing:?}");
     }
-    for folder in ORDERS.iter().map(|order| order.0).chain(UNORDERED.iter().copied()) {
+    for (folder, _) in ORDERS {
         assert!(sources.folders().contains_key(folder), "{folder} is not there");
     }
 }

@@ -19,11 +19,10 @@ use super::Answers;
 use super::chunk::next_chunk;
 use crate::audio::Frames;
 use crate::proto;
-use crate::server::grpc::deadline::within;
+use crate::server::deadline::within;
 use crate::server::outcome::{end_error, interruption};
 use crate::server::status::{ApiError, to_status};
-use crate::server::stem_reader::open;
-use crate::server::{blocking, convert};
+use crate::server::{blocking, convert, lookup};
 use crate::session::Session;
 use crate::session::live::ReadLease;
 use crate::session::stem_reader::{SampleFormat, StemReader};
@@ -59,7 +58,7 @@ pub(super) fn readers(
         return all_readers(session, Frames::ZERO, form);
     }
     let open = |cursor: &proto::StemCursor| {
-        open(session, &cursor.stem, convert::frame(cursor.start_frame), form)
+        lookup::stem(session, &cursor.stem, convert::frame(cursor.start_frame), form)
     };
     let mut readers: Vec<StemReader> = Vec::with_capacity(request.stems.len());
     for cursor in &request.stems {

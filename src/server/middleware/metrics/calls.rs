@@ -16,7 +16,7 @@ use tonic::Code;
 
 use super::labels::{self, Methods};
 use super::{GrpcLabels, GrpcMethod, HttpLabels, HttpRoute, Shared};
-use crate::server::grpc::deadline;
+use crate::server::deadline;
 use crate::server::middleware::grpc_status::{CallCode, is_grpc};
 use crate::server::status::code_name;
 

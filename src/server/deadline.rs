@@ -8,12 +8,12 @@ use tokio::time::{Instant, sleep_until};
 use tonic::metadata::MetadataMap;
 
 /// The deadline of a call, from its `grpc-timeout`. tonic itself enforces it only until the response headers.
-pub(crate) fn of(metadata: &MetadataMap) -> Option<Instant> {
+pub(super) fn of(metadata: &MetadataMap) -> Option<Instant> {
     Some(Instant::now() + timeout(metadata.as_ref())?)
 }
 
 /// The value of `grpc-timeout`, if the header is present and valid.
-pub(crate) fn timeout(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
     parse(headers.get("grpc-timeout")?.to_str().ok()?)
 }
 
@@ -33,7 +33,7 @@ fn parse(text: &str) -> Option<Duration> {
 }
 
 /// Runs `work` until the deadline; `None` if the deadline passes first.
-pub(crate) async fn within<T>(
+pub(super) async fn within<T>(
     deadline: Option<Instant>,
     work: impl Future<Output = T>,
 ) -> Option<T> {
