@@ -53,7 +53,7 @@ pub(super) struct SessionView {
     decoded_frames: u64,
     /// Sample rate of the stems in Hz, once known.
     sample_rate: Option<u32>,
-    /// Sessions ahead in the queue.
+    /// Position in the queue, from 1; 0 if the session is not queued.
     queue_position: u32,
     /// The stems, in order.
     stems: Vec<StemView>,

@@ -28,9 +28,8 @@ if _version_not_supported:
 class SeparationServiceStub(object):
     """Separates songs into stems.
 
-    Native clients use `Separate`: one call, everything streams both ways. Clients that cannot stream a
-    request (browsers) or that want every step by itself use `CreateSession`, `UploadChunk`,
-    `FinishUpload` and `WatchSession`, which do the same to the same sessions.
+    `Separate` streams in both directions in one call. Clients that cannot stream requests (browsers), or that control
+    each step, use `CreateSession`, `UploadChunk`, `FinishUpload` and `WatchSession` on the same sessions.
     """
 
     def __init__(self, channel):
@@ -104,23 +103,21 @@ class SeparationServiceStub(object):
 class SeparationServiceServicer(object):
     """Separates songs into stems.
 
-    Native clients use `Separate`: one call, everything streams both ways. Clients that cannot stream a
-    request (browsers) or that want every step by itself use `CreateSession`, `UploadChunk`,
-    `FinishUpload` and `WatchSession`, which do the same to the same sessions.
+    `Separate` streams in both directions in one call. Clients that cannot stream requests (browsers), or that control
+    each step, use `CreateSession`, `UploadChunk`, `FinishUpload` and `WatchSession` on the same sessions.
     """
 
     def Separate(self, request_iterator, context):
         """Sends a song and receives its stems in one call.
 
         The client sends `config`, then `chunk`s (64 to 256 KiB advised, 1 MiB at most), then `finish`.
-        The server answers `session` at once, then `progress` and `stem` messages as frames are done,
-        and `done` last. The end of the request stream without `finish` is a broken upload, not the end
-        of the track: the session is then paused, and a later `Separate` with the same `request_id` or
-        an `UploadChunk` continues it.
+        The server answers `session` at once, then `progress` and `stem` messages as frames become final, and `done` last.
+        The end of the request stream without `finish` is a broken upload, not the end of the track: the session is then
+        paused, and a later `Separate` with the same `request_id` or an `UploadChunk` continues it.
 
         Reasons: CONFIG_MISSING, CONFIG_REPEATED, CHUNK_TOO_LARGE, UPLOAD_GAP, UPLOAD_CONFLICT,
         UPLOAD_INCOMPLETE, UPLOAD_SIZE_MISMATCH, UPLOAD_HASH_MISMATCH, UPLOAD_UNFINISHED (the stream ended
-        without `finish`), UPLOAD_IDLE (no byte came for too long), REQUEST_TAKEN_OVER and those of
+        without `finish`), UPLOAD_IDLE (no byte was received within the limit), REQUEST_TAKEN_OVER and those of
         `CreateSession` and `WatchSession`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -128,10 +125,10 @@ class SeparationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetStem(self, request, context):
-        """Reads one stem from any frame on, while the session runs or after it.
+        """Reads one stem from any frame, while the session runs or after it.
 
-        Frames that are not done yet are waited for. When a session ends FAILED or CANCELLED, or rests
-        PAUSED, the frames that it has are sent and the stream then ends with that error.
+        Waits for frames that are not final yet. If the session ends FAILED or CANCELLED, or is paused, its remaining frames
+        are sent and the stream ends with that error.
 
         Reasons: SESSION_NOT_FOUND, SESSION_ID_INVALID, STEM_UNKNOWN, FRAME_OUT_OF_RANGE,
         SESSION_PAUSED, SESSION_CANCELLED and the session's own.
@@ -141,19 +138,19 @@ class SeparationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Health(self, request, context):
-        """Tells whether the server takes work, with what, and how much of it there is.
+        """Returns the health of the server: whether it accepts sessions, its engines, and its load.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateSession(self, request, context):
-        """Opens a session to be filled by `UploadChunk`.
+        """Creates a session to be filled by `UploadChunk`.
 
-        Idempotent by `config.request_id`: the same request again answers the same session.
+        Idempotent by `config.request_id`: repeating a request returns the same session.
 
         Reasons: REQUEST_CONFLICT, MODEL_UNKNOWN, MODEL_NOT_INSTALLED, MODEL_UNAVAILABLE, STEM_UNKNOWN,
-        CONFIG_INVALID, QUEUE_FULL, DISK_FULL, STORAGE_FULL (the sessions hold all that they may), SHUTTING_DOWN.
+        CONFIG_INVALID, QUEUE_FULL, DISK_FULL, STORAGE_FULL, SHUTTING_DOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -162,9 +159,8 @@ class SeparationServiceServicer(object):
     def UploadChunk(self, request, context):
         """Adds bytes to a session's upload.
 
-        `offset` says where they go. Bytes that are held already are compared and dropped, so a chunk may
-        be sent again; a gap is OUT_OF_RANGE with `committed_bytes` in the error's metadata. Resumes a
-        paused session.
+        `offset` is the position of the first byte. Bytes that are already stored are compared and dropped, so a chunk may be
+        repeated; a gap is OUT_OF_RANGE with `committed_bytes` in the metadata. Resumes a paused session.
 
         Reasons: UPLOAD_GAP, UPLOAD_CONFLICT, UPLOAD_FINISHED, UPLOAD_TOO_LARGE, CHUNK_TOO_LARGE,
         SESSION_NOT_FOUND, SESSION_ENDED, DISK_FULL.
@@ -174,7 +170,7 @@ class SeparationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def FinishUpload(self, request, context):
-        """Says that the upload is complete, and how long it is. May be repeated.
+        """Completes the upload and checks its length and hash. May be repeated.
 
         Reasons: UPLOAD_INCOMPLETE, UPLOAD_SIZE_MISMATCH, UPLOAD_HASH_MISMATCH, UPLOAD_EMPTY,
         SESSION_NOT_FOUND, SESSION_ENDED.
@@ -184,7 +180,7 @@ class SeparationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WatchSession(self, request, context):
-        """Follows a session: progress and, unless declined, the PCM of its stems, each from a frame on.
+        """Streams the progress of a session and, unless disabled, the PCM of its stems, each from any frame.
 
         The messages are those of `Separate`. Any number of clients may watch. Watching resumes a paused
         session whose upload is complete.
@@ -196,7 +192,7 @@ class SeparationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetSession(self, request, context):
-        """Answers a session as it is now; the error of a failed session is in it.
+        """Returns the current state of a session; the error of a failed session is part of it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -212,16 +208,15 @@ class SeparationServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def CancelSession(self, request, context):
-        """Ends a session; what is done of its stems stays readable. Its worker is free within a segment.
-        A session that has ended is left as it is.
+        """Cancels a session; its final frames stay readable. Its worker thread is free within one segment. Has no effect on a
+        session that has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteSession(self, request, context):
-        """Removes a session and its files; a running one is cancelled first. Readers that are under way
-        keep what they have opened.
+        """Deletes a session and its files; a running one is cancelled first. Readers keep the files that they have opened.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -308,9 +303,8 @@ def add_SeparationServiceServicer_to_server(servicer, server):
 class SeparationService(object):
     """Separates songs into stems.
 
-    Native clients use `Separate`: one call, everything streams both ways. Clients that cannot stream a
-    request (browsers) or that want every step by itself use `CreateSession`, `UploadChunk`,
-    `FinishUpload` and `WatchSession`, which do the same to the same sessions.
+    `Separate` streams in both directions in one call. Clients that cannot stream requests (browsers), or that control
+    each step, use `CreateSession`, `UploadChunk`, `FinishUpload` and `WatchSession` on the same sessions.
     """
 
     @staticmethod
