@@ -8,7 +8,7 @@ use prost_reflect::{DescriptorPool, EnumDescriptor, EnumValueDescriptor, Kind, V
 use stemwire::proto::DESCRIPTORS;
 use stemwire::proto::reason::{ChangeReason, ErrorReason};
 
-const DOCS: &str = "docs/errors.md";
+const DOCS: &str = "docs/API.md";
 const BEGIN: &str = "<!-- errors:begin -->\n";
 const END: &str = "<!-- errors:end -->\n";
 
