@@ -6,6 +6,8 @@ TOOLS  ?= .venv
 CARGO  ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 SYSTEM := tests/system
+# Files of system tests that run at a time; each test's servers have ports and folders of their own.
+JOBS   ?= 2
 WEB    := clients/web
 
 .PHONY: demo test test-models fuzz audit bench lint docs rust page system tools browser clean
@@ -61,7 +63,7 @@ system: tools browser
 	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" \
 	STEMWIRE_BUF="$(abspath $(TOOLS))/node_modules/.bin/buf" \
 	STEMWIRE_AXE="$(abspath $(TOOLS))/node_modules/axe-core/axe.min.js" \
-		$(TOOLS)/bin/python -m pytest $(SYSTEM) $(PYTEST)
+		$(TOOLS)/bin/python -m pytest $(SYSTEM) --numprocesses=$(JOBS) --dist=loadfile $(PYTEST)
 
 # The tests of models/tools. They need PyTorch, which takes gigabytes, so `make test` leaves them out.
 test-models: $(TOOLS)/models/ready

@@ -32,8 +32,18 @@ def binary() -> str:
     return path
 
 
+@pytest.fixture(scope="module", autouse=True)
+def models(request):
+    """Sets a file's `MODELS`, variables that choose the models of its servers and commands. Without it they are the embedded
+    ones, `mini` first."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in getattr(request.module, "MODELS", {}).items():
+            patch.setenv(name, value)
+        yield
+
+
 @pytest.fixture
-def start(binary, tmp_path):
+def start(binary, models, tmp_path):
     """start(*options) begins a server on data of its own; all are ended with the test."""
     with contextlib.ExitStack() as stack:
 
@@ -47,7 +57,7 @@ def start(binary, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def server(binary, tmp_path_factory):
+def server(binary, models, tmp_path_factory):
     """One server for all tests of a file that do not end it."""
     server = Server(binary, tmp_path_factory.mktemp("data"))
     yield server
@@ -56,7 +66,7 @@ def server(binary, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def slow_server(binary, tmp_path_factory):
+def slow_server(binary, models, tmp_path_factory):
     """A server with one thread, for whom a minute of music lasts seconds on any machine."""
     server = Server(binary, tmp_path_factory.mktemp("slow"), "--threads", "1")
     yield server

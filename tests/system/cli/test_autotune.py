@@ -164,8 +164,8 @@ def test_a_cache_error_is_printed_once(cli, here, start, tmp_path):
     variables = here | {"XDG_CACHE_HOME": blocked, "STEMWIRE_RUNTIME": folder}
     warning = f"^warning: the next start measures again: cannot write {blocked}/stemwire/trials.toml: .+"
     for _ in range(2):
-        said = cli("separate", "song.wav", "--force", **variables).err
+        said = cli("separate", "song.wav", "--force", "--model", "mini-spleeter", **variables).err
         assert "measuring" in said and len(re.findall(warning, said, re.MULTILINE)) == 1
-    server = start("--engines", "mini", variables=variables)
+    server = start("--engines", "mini-spleeter", variables=variables)
     assert len(executions(server)) == 2 and server.said().count("measuring") == 2
     assert len(re.findall(warning, server.said(), re.MULTILINE)) == 1

@@ -11,9 +11,11 @@ import psutil
 import pytest
 
 from ..audio import music, wav
-from ..common import wait_for
+from ..common import QUICK_MODEL, wait_for
 from ..stemwire_client import api
 from .folders import names, scratch
+
+MODELS = QUICK_MODEL
 
 
 def size(path: Path) -> int:

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from ..audio import music, wav
-from ..common import check_refused, stems
+from ..common import QUICK_MODEL, check_refused, stems
 from ..repository import ROOT
 from ..stemwire_client import api, reason, separate
 from .folders import STEMS, names
+
+MODELS = QUICK_MODEL
 
 GOLDEN = ROOT / "tests" / "golden"
 

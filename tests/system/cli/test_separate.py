@@ -9,9 +9,11 @@ import pytest
 import soundfile
 
 from ..audio import RATE, music, wav
-from ..common import stems
+from ..common import QUICK_MODEL, stems
 from ..repository import ROOT
 from .folders import STEMS, names, stamps
+
+MODELS = QUICK_MODEL
 
 GOLDEN = ROOT / "tests" / "golden"
 FFMPEG = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin"]

@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from ..audio import music, wav
+from ..common import QUICK_MODEL
+
+MODELS = QUICK_MODEL
 
 AXE = Path(os.environ.get("STEMWIRE_AXE", "node_modules/axe-core/axe.min.js"))
 

@@ -4,7 +4,10 @@ import http.client
 
 import pytest
 
+from ..common import QUICK_MODEL
 from ..repository import ROOT
+
+MODELS = QUICK_MODEL
 
 DIST = ROOT / "clients" / "web" / "dist"
 FILES = {

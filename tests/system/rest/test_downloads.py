@@ -11,8 +11,11 @@ import pytest
 import soundfile
 
 from ..audio import RATE, music, wav
+from ..common import QUICK_MODEL
 from ..http_client import call, get, separate
 from .files import curl, ffmpeg, pcm, samples
+
+MODELS = QUICK_MODEL
 
 
 def test_a_stem_is_the_same_as_over_grpc_in_every_form(server, links):

@@ -11,12 +11,14 @@ import soundfile
 
 from .. import stemwire_client as client
 from ..audio import RATE, music, wav
-from ..common import wait_for
+from ..common import QUICK_MODEL, wait_for
 from ..http_client import call, environment, form, get, separate, wait_done
 from ..repository import ROOT
 from ..server import Server
 from ..stemwire_client import api
 from .files import pcm, samples
+
+MODELS = QUICK_MODEL
 
 
 def test_the_three_lines_that_users_know_work_as_they_stand(binary, tmp_path, song):
@@ -71,7 +73,7 @@ def test_async_answers_at_once_with_where_to_look(server, song):
 
 
 def test_options_are_fields_or_stand_in_the_address(server, song):
-    named = separate(server, song, query="?stems=drums", overlap="0.5", normalization="exact").json()
+    named = separate(server, song, query="?stems=drums", model="mini", overlap="0.5", normalization="exact").json()
     assert set(named["stems"]) == {"drums"}
     config = server.get(named["session_id"]).config
     assert (list(config.stems), config.overlap, config.normalization) == (["drums"], 0.5, 2)
