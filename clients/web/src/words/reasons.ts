@@ -387,6 +387,41 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
     ],
     zh: ["此来源的页面不能访问服务器", "请打开服务器自己的页面，或启动时加上 --allow-origin。"],
   },
+  TOO_MANY_GUESSES: {
+    en: [
+      "Too many wrong tokens were sent from here",
+      "Wait a moment, then enter the right one.",
+    ],
+    zh: ["从这里发送了太多错误的令牌", "请稍等，然后输入正确的令牌。"],
+  },
+  TOO_MANY_CONNECTIONS: {
+    en: [
+      "The server has as many connections as it takes",
+      "It is tried again by itself.",
+    ],
+    zh: ["服务器的连接数已达上限", "会自动重试。"],
+  },
+  SERVER_BUSY: {
+    en: [
+      "The server is busy with other calls",
+      "It is tried again by itself.",
+    ],
+    zh: ["服务器正忙于其他请求", "会自动重试。"],
+  },
+  REQUEST_TOO_SLOW: {
+    en: [
+      "The network is too slow",
+      "It is tried again by itself.",
+    ],
+    zh: ["网络太慢", "会自动重试。"],
+  },
+  READER_TOO_SLOW: {
+    en: [
+      "The page has read nothing for a while",
+      "It goes on by itself.",
+    ],
+    zh: ["页面有一段时间没有读取数据", "会自动继续。"],
+  },
   CONFIG_INVALID: {
     en: [
       "The server does not take these settings",
@@ -396,6 +431,9 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   },
   CONFIG_MISSING: MISUNDERSTOOD,
   CONFIG_REPEATED: MISUNDERSTOOD,
+  CONTENT_TYPE_UNSUPPORTED: MISUNDERSTOOD,
+  DEADLINE_INVALID: MISUNDERSTOOD,
+  HOST_INVALID: MISUNDERSTOOD,
   MESSAGE_EMPTY: MISUNDERSTOOD,
   MESSAGE_MALFORMED: MISUNDERSTOOD,
   MESSAGE_TOO_LARGE: MISUNDERSTOOD,
