@@ -4,12 +4,13 @@
 //! execution provider. [`ChildProcess`] starts it with piped standard streams, keeps the end of its standard error,
 //! reports how it ended ([`Ending`]), and kills it when dropped. [`Messages`] reads its output in a thread, and
 //! [`StallTimer`] measures how long it has made no progress. The child sets [`ResourceLimits`] and lowers its
-//! [`priority`] itself, before it reads untrusted input.
+//! [`priority`] itself, before it reads untrusted input. [`open_files`] is about this process.
 
 mod child;
 mod ending;
 mod limits;
 mod messages;
+pub(crate) mod open_files;
 pub(crate) mod priority;
 mod stall;
 mod stderr;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::connections::{ConnectionLimits, Tls};
+
 /// Access rules, TLS and shutdown of the server.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
@@ -13,17 +15,10 @@ pub struct ServerConfig {
     pub origins: Vec<String>,
     /// Certificate and key; `None` serves cleartext.
     pub tls: Option<Tls>,
+    /// Limits on connections.
+    pub connections: ConnectionLimits,
     /// Time limit of a shutdown.
     pub drain: Duration,
-}
-
-/// A certificate chain and its key, in PEM.
-#[derive(Clone)]
-pub struct Tls {
-    /// The chain.
-    pub certificate: Vec<u8>,
-    /// The key.
-    pub key: Vec<u8>,
 }
 
 impl Default for ServerConfig {
@@ -33,13 +28,8 @@ impl Default for ServerConfig {
             hosts: Vec::new(),
             origins: Vec::new(),
             tls: None,
+            connections: ConnectionLimits::default(),
             drain: Duration::from_secs(10),
         }
-    }
-}
-
-impl std::fmt::Debug for Tls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Tls")
     }
 }

@@ -7,20 +7,32 @@ use axum::http::HeaderMap;
 use tokio::time::{Instant, sleep_until};
 use tonic::metadata::MetadataMap;
 
-/// The deadline of a call, from its `grpc-timeout`. tonic itself enforces it only until the response headers.
+/// The deadline of a call, from its `grpc-timeout`. [`grpc_deadline`](crate::server::middleware::grpc_deadline)
+/// enforces it only until the response headers.
 pub(super) fn of(metadata: &MetadataMap) -> Option<Instant> {
     Some(Instant::now() + timeout(metadata.as_ref())?)
 }
 
 /// The value of `grpc-timeout`, if the header is present and valid.
 pub(super) fn timeout(headers: &HeaderMap) -> Option<Duration> {
-    parse(headers.get("grpc-timeout")?.to_str().ok()?)
+    checked_timeout(headers).ok()?
+}
+
+/// The value of `grpc-timeout`, if the header is present.
+///
+/// # Errors
+/// The start of a value that is not valid.
+pub(super) fn checked_timeout(headers: &HeaderMap) -> Result<Option<Duration>, String> {
+    let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
+    let text = String::from_utf8_lossy(value.as_bytes());
+    parse(&text).map(Some).ok_or_else(|| text.chars().take(32).collect())
 }
 
 /// Parses the value of `grpc-timeout`: at most eight digits and a unit.
 fn parse(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let count: u64 = digits.parse().ok().filter(|_| digits.len() <= 8)?;
+    let is_count = (1..=8).contains(&digits.len()) && digits.bytes().all(|c| c.is_ascii_digit());
+    let count: u64 = digits.parse().ok().filter(|_| is_count)?;
     match unit {
         "H" => Some(Duration::from_secs(count * 3600)),
         "M" => Some(Duration::from_secs(count * 60)),
@@ -58,7 +70,7 @@ mod tests {
         assert_eq!(parse("90S"), Some(Duration::from_secs(90)));
         assert_eq!(parse("5m"), Some(Duration::from_millis(5)));
         assert_eq!(parse("2H"), Some(Duration::from_secs(7200)));
-        for bad in ["", "S", "5", "5x", "-1S", "123456789S", "5é"] {
+        for bad in ["", "S", "5", "5x", "-1S", "+1S", "123456789S", "5é"] {
             assert_eq!(parse(bad), None, "{bad:?}");
         }
     }

@@ -5,12 +5,13 @@
 //! - [`middleware`]: access, CORS, request ids, metrics, error details.
 //! - [`status`]: maps errors to gRPC and HTTP statuses. [`lookup`], [`outcome`], [`uploading`],
 //!   [`deadline`], [`request_id`]: shared by several of these.
-//! - [`address`]: the listening socket. [`blocking`]: runs disk work outside the runtime's threads; no other
-//!   module here computes or blocks.
+//! - [`address`]: the listening socket. [`connections`]: accepts, limits and serves connections. [`blocking`]: runs
+//!   disk work outside the runtime's threads; no other module here computes or blocks.
 
 mod address;
 mod blocking;
 mod config;
+mod connections;
 mod convert;
 mod deadline;
 mod grpc;
@@ -26,43 +27,26 @@ mod web;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::middleware::{from_fn, from_fn_with_state};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
-use tonic::transport::server::TcpIncoming;
-use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_web::GrpcWebLayer;
 use tower::ServiceBuilder;
 
 pub use address::{Reserved, reserve};
-pub use config::{ServerConfig, Tls};
+pub use config::ServerConfig;
+pub use connections::{ConnectionLimits, Tls, TlsError};
 #[cfg(feature = "fuzzing")]
 pub(crate) use rest::fuzzing;
 
 use middleware::auth::Rules;
 use middleware::metrics::{CallCounter, Metrics};
-use middleware::{auth, cors, grpc_status, metrics};
+use middleware::{admission, auth, cors, grpc_deadline, grpc_status, metrics};
 
 use crate::proto::DESCRIPTORS;
 use crate::separation::{Observer, Separations};
-
-/// Limit of concurrent streams per connection.
-const MAX_STREAMS: u32 = 128;
-
-/// Limit of streams per connection that a client can make the server reset. hyper's default is unlimited, which
-/// lets an attacker start and discard work (MadeYouReset).
-const MAX_LOCAL_RESETS: usize = 1024;
-
-/// Flow-control windows of a stream and of a connection, in bytes. If both were equal, one stream that is not
-/// read would block all others.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
-
-/// Interval of HTTP/2 pings on a silent connection, and time limit of the reply.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Error of starting or running the server.
 #[derive(Debug, thiserror::Error)]
@@ -75,14 +59,11 @@ pub enum ServerError {
         /// The system error.
         source: std::io::Error,
     },
-    /// The transport failed.
-    #[error("the server cannot run: {}", innermost(.0))]
-    Transport(#[from] tonic::transport::Error),
-    /// The certificate or the key cannot be used.
-    #[error("TLS cannot be served with this certificate and key: {}", innermost(.0))]
-    Tls(tonic::transport::Error),
-    /// The reflection service cannot read the proto descriptors.
-    #[error("cannot set up reflection: {0}")]
+    /// Certificate and key are of no use.
+    #[error("TLS cannot be served with this certificate and key: {0}")]
+    Tls(#[from] TlsError),
+    /// The protocol's own description does not load.
+    #[error("reflection cannot be offered: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
 }
 
@@ -94,18 +75,9 @@ impl ServerError {
                 "Choose another --listen address, or stop the process that uses it."
             }
             ServerError::Tls(_) => "Give a certificate chain and its own key, both as PEM.",
-            ServerError::Transport(_) | ServerError::Reflection(_) => "See the log above.",
+            ServerError::Reflection(_) => "See the log above.",
         }
     }
-}
-
-/// The message of the innermost cause. tonic's own message is only "transport error".
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 /// Checks a configuration before the server is started.
@@ -113,22 +85,8 @@ fn innermost(error: &dyn std::error::Error) -> String {
 /// # Errors
 /// [`ServerError::Tls`].
 pub fn check(config: &ServerConfig) -> Result<(), ServerError> {
-    builder(config).map(|_| ())
-}
-
-/// The transport with its limits and TLS.
-fn builder(config: &ServerConfig) -> Result<Server, ServerError> {
-    let server = Server::builder()
-        .accept_http1(true)
-        .max_concurrent_streams(MAX_STREAMS)
-        .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .http2_keepalive_interval(Some(KEEPALIVE))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT));
-    let Some(tls) = &config.tls else { return Ok(server) };
-    let identity = Identity::from_pem(&tls.certificate, &tls.key);
-    server.tls_config(ServerTlsConfig::new().identity(identity)).map_err(ServerError::Tls)
+    config.tls.as_ref().map(connections::handshake_config).transpose()?;
+    Ok(())
 }
 
 /// Serves until `shutdown` completes. Then refuses new work, suspends open sessions at their last commit, and
@@ -157,7 +115,10 @@ pub async fn serve(
     let numbers = Arc::new(Metrics::new());
     separations.observe(Arc::clone(&numbers) as Arc<dyn Observer>);
     let calls = routes.routes().into_axum_router();
-    let calls = calls.layer(from_fn(grpc_status::complete)).layer(GrpcWebLayer::new());
+    let calls = calls
+        .layer(from_fn(grpc_deadline::enforce))
+        .layer(from_fn(grpc_status::complete))
+        .layer(GrpcWebLayer::new());
     let routes = rest::router(Arc::clone(&separations), Arc::clone(&numbers));
     let routes = calls.merge(routes).merge(web::routes()).fallback(rest::unknown);
 
@@ -168,20 +129,19 @@ pub async fn serve(
         // Before authentication: a preflight request carries no token.
         .layer(cors::layer(&config))
         .layer(from_fn(grpc_status::complete))
+        .layer(from_fn(admission::check))
         .layer(from_fn_with_state(Arc::new(Rules::of(&config)), auth::check));
     let routes = routes.layer(layers);
-    let mut server = builder(&config)?;
+    let tls = config.tls.as_ref().map(connections::handshake_config).transpose()?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    // An answer is several small writes: Nagle's algorithm would delay the last until an acknowledgement.
-    let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let serving =
-        server.add_routes(Routes::from(routes)).serve_with_incoming_shutdown(connections, async {
-            // The sender lives until this function returns.
-            let _ = stopped.await;
-        });
+    let stopped = async {
+        // The sender lives until this function returns.
+        let _ = stopped.await;
+    };
+    let serving = connections::serve(listener, routes, config.connections, tls, stopped);
     tokio::pin!(serving);
     tokio::select! {
-        result = &mut serving => return Ok(result?),
+        () = &mut serving => return Ok(()),
         () = shutdown => {}
     }
     tracing::info!("shutting down; open sessions are suspended and continue with the next server");

@@ -12,6 +12,7 @@ use crate::cli::engine_args::EngineArgs;
 use crate::engine::fallback::circuit_breaker::CircuitBreakerConfig;
 use crate::engine::limits::TimeLimits;
 use crate::separation::Limits;
+use crate::server::ConnectionLimits;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ServeArgs {
@@ -52,6 +53,8 @@ pub(in crate::cli) struct ServeArgs {
     pub(super) tls_key: Option<PathBuf>,
     // Last: their headings hold for all that follows.
     #[command(flatten)]
+    pub(super) connections: ConnectionArgs,
+    #[command(flatten)]
     pub(super) failure: FailureArgs,
     #[command(flatten)]
     pub(super) limits: LimitArgs,
@@ -62,6 +65,24 @@ impl ServeArgs {
     pub(super) fn autotune_time(&self) -> Duration {
         self.trial_time.unwrap_or(self.autotune_time)
     }
+}
+
+/// [`ConnectionLimits`].
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connections")]
+pub(in crate::cli) struct ConnectionArgs {
+    /// Connections in all; fewer if the system's limit of open files is too low
+    #[arg(long, value_name = "N", default_value_t = ConnectionLimits::default().total, value_parser = RangedU64ValueParser::<usize>::new().range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_CONNECTIONS")]
+    pub(super) max_connections: usize,
+    /// Connections from one IPv4 address or one IPv6 network of 64 bits
+    #[arg(long, value_name = "N", default_value_t = ConnectionLimits::default().per_client, value_parser = RangedU64ValueParser::<usize>::new().range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_CLIENT_CONNECTIONS")]
+    pub(super) max_client_connections: usize,
+    /// Time from accepting a connection to the head of its first request
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration, env = "STEMWIRE_HEAD_TIME")]
+    pub(super) head_time: Duration,
+    /// Time without a request after which a connection is closed
+    #[arg(long, value_name = "TIME", default_value = "70s", value_parser = humantime::parse_duration, env = "STEMWIRE_IDLE_CONNECTION")]
+    pub(super) idle_connection: Duration,
 }
 
 /// [`TimeLimits`] and [`CircuitBreakerConfig`].

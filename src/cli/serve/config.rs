@@ -3,16 +3,17 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use super::args::{FailureArgs, LimitArgs, ServeArgs};
+use super::args::{ConnectionArgs, FailureArgs, LimitArgs, ServeArgs};
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
 use crate::cli::providers::SelectionLimits;
 use crate::cli::setup;
 use crate::engine::fallback::circuit_breaker::CircuitBreakerConfig;
 use crate::engine::limits::TimeLimits;
+use crate::process::open_files;
 use crate::proto::reason::Category;
 use crate::separation::{DecoderConfig, Limits};
-use crate::server::{ServerConfig, Tls};
+use crate::server::{ConnectionLimits, ServerConfig, Tls};
 use crate::session::retention::Retention;
 
 /// The shortest token that is accepted, in characters: shorter ones can be guessed.
@@ -119,8 +120,29 @@ fn server_config(args: &ServeArgs) -> Result<ServerConfig, CliError> {
         hosts: args.allow_host.clone(),
         origins: args.allow_origin.clone(),
         tls,
+        connections: connection_limits(&args.connections),
         drain: args.limits.drain,
     })
+}
+
+/// The limits, as far as the system's limit of open files allows, which is raised first.
+fn connection_limits(args: &ConnectionArgs) -> ConnectionLimits {
+    let limits = ConnectionLimits {
+        total: args.max_connections,
+        per_client: args.max_client_connections,
+        head: args.head_time,
+        idle: args.idle_connection,
+    };
+    let Some(open_files) = open_files::raise_limit() else { return limits };
+    let within = limits.within(open_files);
+    if within.total < limits.total {
+        tracing::warn!(
+            open_files,
+            connections = within.total,
+            "the system's limit of open files allows fewer connections than --max-connections"
+        );
+    }
+    within
 }
 
 /// Refuses an address that other machines can reach, unless a token protects it or the user asks for that.

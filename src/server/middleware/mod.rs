@@ -1,7 +1,9 @@
 //! Layers of every request: access, CORS, request ids, metrics, the status of gRPC responses.
 
+pub(crate) mod admission;
 pub(crate) mod auth;
 pub(crate) mod cors;
+pub(crate) mod grpc_deadline;
 pub(crate) mod grpc_status;
 pub(crate) mod metrics;
 pub(crate) mod request_id;

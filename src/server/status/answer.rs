@@ -121,6 +121,8 @@ pub(super) fn answer(error: &ApiError) -> Answer {
         ApiError::RangeUnsatisfiable { size } => {
             Answer::of(R::RangeUnsatisfiable).with("size_bytes", size)
         }
+        ApiError::DeadlineInvalid(_) => Answer::of(R::DeadlineInvalid),
+        ApiError::TooManyConnections => Answer::of(R::TooManyConnections),
         ApiError::Defect => Answer::of(R::Internal),
     }
 }

@@ -84,6 +84,10 @@ pub(super) enum ApiError {
     SessionNotDone { state: SessionState, finished: Frames, total: Option<Frames> },
     #[error("the range starts after the end of the file of {size} bytes")]
     RangeUnsatisfiable { size: u64 },
+    #[error("`grpc-timeout` is {0:?}, which is no time limit")]
+    DeadlineInvalid(String),
+    #[error("the server has as many connections as it may have, all of them in use")]
+    TooManyConnections,
     #[error("internal error in the server")]
     Defect,
 }

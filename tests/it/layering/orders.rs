@@ -168,8 +168,8 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "server",
         &[
-            &["address", "config", "deadline", "request_id", "web"],
-            &["status"],
+            &["address", "connections", "deadline", "request_id", "web"],
+            &["config", "status"],
             &["blocking", "convert", "outcome"],
             &["lookup", "uploading"],
             &["middleware"],
@@ -179,7 +179,13 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ("server/convert", &[&["config", "engine", "paging"], &["session"]]),
     ("server/grpc", &[&["chunk", "health_service"], &["follow"], &["separate", "stem"]]),
     ("server/grpc/follow", &[&["cursor", "event"]]),
-    ("server/middleware", &[&["cors", "grpc_status", "request_id"], &["auth", "metrics"]]),
+    (
+        "server/middleware",
+        &[
+            &["cors", "grpc_status", "request_id"],
+            &["admission", "auth", "grpc_deadline", "metrics"],
+        ],
+    ),
     ("server/middleware/metrics", &[&["labels"], &["calls"]]),
     (
         "server/rest",
@@ -195,8 +201,23 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ("server/status", &[&["answer"], &["http"]]),
     ("session/live", &[&["change", "control", "upload"]]),
     ("session/store", &[&["cursor", "existing", "index"]]),
-    ("process", &[&["ending", "limits", "messages", "priority", "stall", "stderr"], &["child"]]),
+    (
+        "process",
+        &[
+            &["ending", "limits", "messages", "open_files", "priority", "stall", "stderr"],
+            &["child"],
+        ],
+    ),
     ("proto", &[&["config", "reason"]]),
+    (
+        "server/connections",
+        &[
+            &["limits", "connection", "tls"],
+            &["registry", "socket", "response_body"],
+            &["edge", "watchdog"],
+            &["driver"],
+        ],
+    ),
     ("model/registry/import", &[&["given", "spleeter"], &["unverified", "verified"]]),
 ];
 
@@ -232,6 +253,9 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("tower", &["server"]),
     ("tower_http", &["server"]),
     ("tokio", &["server", "client", "cli"]),
+    ("hyper", &["server/connections"]),
+    ("hyper_util", &["server/connections"]),
+    ("tokio_rustls", &["server/connections"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("ctrlc", &["cli"]),

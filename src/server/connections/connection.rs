@@ -1,0 +1,200 @@
+//! One connection: its client, its open calls, and the order to end.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+/// The client of a connection, for limits per client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Client(IpAddr);
+
+impl Client {
+    /// The client at `address`. A host usually has a whole IPv6 network of 64 bits, so that is one client.
+    pub(crate) fn at(address: IpAddr) -> Client {
+        match address.to_canonical() {
+            IpAddr::V6(v6) => {
+                let network = u128::from(v6) & (u128::MAX << 64);
+                Client(IpAddr::V6(Ipv6Addr::from(network)))
+            }
+            v4 => Client(v4),
+        }
+    }
+}
+
+impl std::fmt::Display for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a connection has been ordered to do. A later order goes beyond the earlier ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    /// Serve requests.
+    Serve,
+    /// Take no more requests and end when those under way have ended.
+    Finish,
+    /// End now.
+    Drop,
+}
+
+/// A connection, shared by its task, its calls and the registry.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    client: Client,
+    /// Beyond the limits: every request on it is refused.
+    is_refused: bool,
+    activity: Mutex<Activity>,
+    order: watch::Sender<Order>,
+    accepted: Instant,
+    /// When bytes were last written, in milliseconds after `accepted`.
+    written: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Activity {
+    open: usize,
+    has_served: bool,
+    /// When the last call ended, or when the connection was accepted.
+    since: Instant,
+}
+
+/// A call under way. Its connection is not idle while it lives.
+#[derive(Debug)]
+pub(super) struct OpenCall(Arc<Connection>);
+
+/// A connection without calls.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Idle {
+    pub(super) since: Instant,
+    /// Whether it has had a call.
+    pub(super) has_served: bool,
+}
+
+impl Connection {
+    pub(super) fn new(client: Client, is_refused: bool) -> Connection {
+        let accepted = Instant::now();
+        Connection {
+            client,
+            is_refused,
+            activity: Mutex::new(Activity { open: 0, has_served: false, since: accepted }),
+            order: watch::channel(Order::Serve).0,
+            accepted,
+            written: AtomicU64::new(0),
+        }
+    }
+
+    /// Its client.
+    pub(crate) fn client(&self) -> Client {
+        self.client
+    }
+
+    /// Whether every request on it is refused.
+    pub(in crate::server) fn is_refused(&self) -> bool {
+        self.is_refused
+    }
+
+    /// Begins a call.
+    pub(super) fn call(self: &Arc<Connection>) -> OpenCall {
+        let mut activity = self.activity();
+        activity.open += 1;
+        activity.has_served = true;
+        OpenCall(Arc::clone(self))
+    }
+
+    /// Since when it has had no calls; `None` while it has some.
+    pub(super) fn idle(&self) -> Option<Idle> {
+        let Activity { open, has_served, since } = *self.activity();
+        (open == 0).then_some(Idle { since, has_served })
+    }
+
+    /// Gives an order; one that does not go beyond an earlier one has no effect.
+    pub(super) fn order(&self, order: Order) {
+        self.order.send_if_modified(|current| {
+            let goes_beyond = order > *current;
+            *current = order.max(*current);
+            goes_beyond
+        });
+    }
+
+    /// Orders it to take no more requests and to end when those under way have ended.
+    pub(in crate::server) fn finish(&self) {
+        self.order(Order::Finish);
+    }
+
+    /// The orders to it.
+    pub(super) fn orders(&self) -> watch::Receiver<Order> {
+        self.order.subscribe()
+    }
+
+    /// The order that it has.
+    pub(super) fn ordered(&self) -> Order {
+        *self.order.borrow()
+    }
+
+    /// Notes that bytes were written.
+    pub(super) fn note_written(&self) {
+        let after = u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.written.store(after, Ordering::Relaxed);
+    }
+
+    /// When bytes were last written, or when it was accepted.
+    pub(super) fn last_written(&self) -> Instant {
+        self.accepted + Duration::from_millis(self.written.load(Ordering::Relaxed))
+    }
+
+    fn activity(&self) -> MutexGuard<'_, Activity> {
+        self.activity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        let mut activity = self.0.activity();
+        activity.open -= 1;
+        if activity.open == 0 {
+            activity.since = Instant::now();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_an_address_or_a_network() {
+        let same = |one: &str, other: &str, expected| {
+            let client = |text: &str| Client::at(text.parse().unwrap());
+            assert_eq!(client(one) == client(other), expected, "{one} {other}");
+        };
+        same("10.0.0.1", "10.0.0.1", true);
+        same("10.0.0.1", "10.0.0.2", false);
+        same("10.0.0.1", "::ffff:10.0.0.1", true);
+        same("2001:db8::1", "2001:db8::ffff:2", true);
+        same("2001:db8::1", "2001:db8:0:1::1", false);
+    }
+
+    #[test]
+    fn a_connection_is_idle_between_calls() {
+        let connection = Arc::new(Connection::new(Client::at([127, 0, 0, 1].into()), false));
+        assert!(!connection.idle().unwrap().has_served);
+        let (one, other) = (connection.call(), connection.call());
+        drop(one);
+        assert!(connection.idle().is_none());
+        drop(other);
+        assert!(connection.idle().unwrap().has_served);
+    }
+
+    #[test]
+    fn no_order_takes_back_the_last_one() {
+        let connection = Connection::new(Client::at([127, 0, 0, 1].into()), false);
+        connection.order(Order::Finish);
+        connection.order(Order::Drop);
+        connection.order(Order::Finish);
+        assert_eq!(connection.ordered(), Order::Drop);
+    }
+}
