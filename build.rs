@@ -46,7 +46,7 @@ fn reasons(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
     write_enum(&mut text, &errors)?;
     write_enum(&mut text, &find("stemwire.v1.ChangeReason")?)?;
     write_enum(&mut text, &find("stemwire.v1.ErrorOptions.Category")?)?;
-    text += "impl ErrorReason {\n    fn options(self) -> Options {\n        match self {\n";
+    text += "impl ErrorReason {\n    fn options(self) -> ReasonOptions {\n        match self {\n";
     for value in values(&errors) {
         let options = read_options(&value, &options)
             .ok_or(format!("{} lacks a part of its option `error`", value.name()))?;
@@ -100,7 +100,7 @@ fn read_options(value: &EnumValueDescriptor, extension: &ExtensionDescriptor) ->
     let is_complete = code > 0 && (400..600).contains(&http_status) && !remedy.is_empty();
     (is_complete && category != "Unspecified").then(|| {
         format!(
-            "Options {{ code: {code}, http_status: {http_status}, retry_after_s: {retry_after_s}, \
+            "ReasonOptions {{ code: {code}, http_status: {http_status}, retry_after_s: {retry_after_s}, \
              category: Category::{category}, remedy: {remedy:?} }}"
         )
     })

@@ -9,7 +9,7 @@ use clap::Args;
 use super::error::CliError;
 use crate::engine::autotune::{Candidate, child};
 use crate::engine::{Execution, ExecutionConfig, Precision, Provider, Runtime};
-use crate::model::{Catalog, Model};
+use crate::model::{AvailableModels, Model};
 use crate::process;
 use crate::proto::reason::Category;
 
@@ -67,7 +67,7 @@ pub(super) fn command(
 }
 
 fn load(args: &AutotuneArgs) -> Result<(Arc<Model>, ExecutionConfig), Box<dyn std::error::Error>> {
-    let model = Catalog::open(args.models_dir.as_deref()).find(&args.model)?;
+    let model = AvailableModels::open(args.models_dir.as_deref()).find(&args.model)?;
     let runtime = Runtime::load(&args.library)?;
     let execution = Execution { provider: args.provider, precision: args.precision };
     Ok((model, ExecutionConfig { runtime, execution, threads: args.threads }))

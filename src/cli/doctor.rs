@@ -19,7 +19,7 @@ use crate::engine::pool::Pool;
 use crate::engine::provider::selection::{ModelsToSelect, SelectedExecution, SelectionOutcome};
 use crate::engine::runtime::locate::LibraryOrigin;
 use crate::files;
-use crate::model::{Catalog, Model};
+use crate::model::{AvailableModels, Model};
 use crate::process;
 use crate::proto::reason::Category;
 
@@ -42,9 +42,9 @@ pub(super) struct DoctorArgs {
 pub(super) fn run(args: &DoctorArgs) -> Result<(), CliError> {
     let mut findings = Vec::new();
     let threads = setup::pool_config(&args.engine)?.threads_per_worker;
-    let catalog = setup::catalog(args.engine.models_dir.as_deref());
-    let providers = check_runtime(args, threads, &catalog, &mut findings);
-    check_models(args, &catalog, providers, &mut findings);
+    let available = setup::available_models(args.engine.models_dir.as_deref());
+    let providers = check_runtime(args, threads, &available, &mut findings);
+    check_models(args, &available, providers, &mut findings);
     findings.push(check_decoder());
     findings.push(check_disk(args));
     findings.push(check_port(args.listen));
@@ -87,12 +87,12 @@ impl std::fmt::Display for Finding {
 fn check_runtime(
     args: &DoctorArgs,
     threads: usize,
-    catalog: &Catalog,
+    available: &AvailableModels,
     findings: &mut Vec<Finding>,
 ) -> Option<ProviderSelection> {
     let search = setup::search(args.engine.runtime.as_deref());
     let selected = search.libraries().and_then(|libraries| {
-        let models = ModelsToSelect { preferred: catalog.models().to_vec(), others: Vec::new() };
+        let models = ModelsToSelect { preferred: available.all().to_vec(), others: Vec::new() };
         let limits = SelectionLimits::default();
         select_from(&args.engine, threads, limits, &search, &libraries, &models)
     });
@@ -114,17 +114,17 @@ fn check_runtime(
 /// Loads each model and separates with it.
 fn check_models(
     args: &DoctorArgs,
-    catalog: &Catalog,
+    available: &AvailableModels,
     providers: Option<ProviderSelection>,
     findings: &mut Vec<Finding>,
 ) {
-    for fault in catalog.faults() {
+    for fault in available.faults() {
         findings.push(Finding::bad(fault, "Correct the card, or remove its folder."));
     }
     let Some(providers) = providers else { return };
     match setup::pool(&args.engine, TimeLimits::default(), providers) {
         Ok(pool) => {
-            findings.extend(catalog.models().iter().map(|model| check_model(&pool, model)));
+            findings.extend(available.all().iter().map(|model| check_model(&pool, model)));
         }
         Err(_) => findings.push(Finding::bad("cannot start threads", "Lower --threads.")),
     }

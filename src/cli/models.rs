@@ -113,14 +113,14 @@ pub(super) fn run(args: &ModelsArgs) -> Result<(), CliError> {
 }
 
 fn list(folder: &ModelsFolder) -> Result<(), CliError> {
-    let catalog = setup::catalog(folder.models_dir.as_deref());
+    let available = setup::available_models(folder.models_dir.as_deref());
     let mut text = String::new();
-    for model in catalog.models() {
+    for model in available.all() {
         text += &entry(model.card(), &state(model));
     }
     let models = folder.path().ok();
     for published in PublishedModel::all() {
-        if catalog.models().iter().all(|model| model.card().name != published.card.name) {
+        if available.all().iter().all(|model| model.card().name != published.card.name) {
             text += &entry(&published.card, &missing(&published, models.as_deref()));
         }
     }
@@ -201,9 +201,9 @@ fn import_files(request: &ImportRequest<'_>, folder: &ModelsFolder) -> Result<()
 }
 
 fn verify(folder: &ModelsFolder) -> Result<(), CliError> {
-    let catalog = setup::catalog(folder.models_dir.as_deref());
+    let available = setup::available_models(folder.models_dir.as_deref());
     let mut errors: Vec<CliError> = Vec::new();
-    for model in catalog.models() {
+    for model in available.all() {
         let name = &model.card().name;
         match registry::verify(model) {
             Ok(()) => {
@@ -217,7 +217,7 @@ fn verify(folder: &ModelsFolder) -> Result<(), CliError> {
             }
         }
     }
-    match (errors.len(), catalog.faults().len()) {
+    match (errors.len(), available.faults().len()) {
         (0, 0) => Ok(()),
         (1, 0) => Err(errors.remove(0)),
         (bad, faults) => {
@@ -229,8 +229,8 @@ fn verify(folder: &ModelsFolder) -> Result<(), CliError> {
 
 fn remove(name: &str, folder: &ModelsFolder) -> Result<(), CliError> {
     let models = folder.path()?;
-    let catalog = setup::catalog(folder.models_dir.as_deref());
-    let removed = registry::remove(name, catalog.find(name).ok().as_deref(), &models)?;
+    let available = setup::available_models(folder.models_dir.as_deref());
+    let removed = registry::remove(name, available.find(name).ok().as_deref(), &models)?;
     write(&format!("removed {name} from {}\n", removed.display()))
 }
 

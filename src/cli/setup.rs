@@ -11,7 +11,7 @@ use crate::engine::runtime::LibrarySearch;
 use crate::engine::runtime::install::{self, InstallStep, pinned};
 use crate::engine::runtime::locate::{FoundLibrary, LibraryOrigin, RUNTIME_VARIABLE};
 use crate::engine::{Provider, ProviderSelection};
-use crate::model::Catalog;
+use crate::model::AvailableModels;
 use crate::proto::reason::Category;
 
 /// Where ONNX Runtime is searched; `option` is the value of --runtime.
@@ -83,7 +83,7 @@ pub(super) fn pem(path: &Path, label: &str) -> Result<Vec<u8>, CliError> {
 }
 
 /// The built-in and the installed models; prints a warning for each that cannot be used.
-pub(super) fn catalog(models_dir: Option<&Path>) -> Catalog {
+pub(super) fn available_models(models_dir: Option<&Path>) -> AvailableModels {
     // A missing default folder is usual; a missing folder that the user has named is not.
     if let Some(folder) = models_dir
         && let Err(error) = std::fs::read_dir(folder)
@@ -91,11 +91,11 @@ pub(super) fn catalog(models_dir: Option<&Path>) -> Catalog {
         eprintln!("warning: cannot read the models folder {}: {error}", folder.display());
     }
     let folder = models_dir.map(Path::to_owned).or_else(default_models_dir);
-    let catalog = Catalog::open(folder.as_deref());
-    for fault in catalog.faults() {
+    let available = AvailableModels::open(folder.as_deref());
+    for fault in available.faults() {
         eprintln!("warning: {fault}");
     }
-    catalog
+    available
 }
 
 /// The folder of installed models.

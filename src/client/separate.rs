@@ -77,7 +77,7 @@ pub async fn separate(
     loop {
         let error = match attempt(server, &mut request, held.0, sink).await {
             Ok(session) => return Ok(session),
-            Err(Broken { error, committed }) => {
+            Err(FailedAttempt { error, committed }) => {
                 let now = (committed.max(held.0), sink.frames());
                 failures = if now > held { 0 } else { failures + 1 };
                 held = now;
@@ -96,7 +96,7 @@ pub async fn separate(
 }
 
 /// The error of an attempt, and the bytes that the server had by then.
-struct Broken {
+struct FailedAttempt {
     error: ClientError,
     committed: u64,
 }
@@ -106,7 +106,7 @@ async fn attempt(
     request: &mut Request,
     committed: u64,
     sink: &mut dyn Sink,
-) -> Result<proto::Session, Broken> {
+) -> Result<proto::Session, FailedAttempt> {
     let mut progress = committed;
     let result = async {
         let mut stub = connect(server).await?;
@@ -115,7 +115,7 @@ async fn attempt(
         exchange(&mut stub, &server.url, request, offset, sink, &mut progress).await
     };
     let result = result.await;
-    result.map_err(|error| Broken { error, committed: progress })
+    result.map_err(|error| FailedAttempt { error, committed: progress })
 }
 
 /// Queries how many bytes of the upload the server has.

@@ -16,7 +16,7 @@ pub const DOMAIN: &str = "stemwire";
 include!(concat!(env!("OUT_DIR"), "/reasons.rs"));
 
 /// The option `error` of a reason.
-struct Options {
+struct ReasonOptions {
     code: i32,
     http_status: u16,
     retry_after_s: u32,

@@ -9,7 +9,7 @@ use crate::engine::{Chain, EngineError};
 pub(super) fn round(context: &Context) {
     let breakers = context.chain.circuit_breakers();
     for name in breakers.due() {
-        match context.catalog.find(&name) {
+        match context.models.find(&name) {
             Ok(model) if context.pool.has_abandoned_worker(&model) => {
                 let reason = "an earlier run of it has not returned".into();
                 breakers.probe_failed(&name, EngineError::Run { model: name.clone(), reason });

@@ -39,7 +39,7 @@ use scheduler::Scheduler;
 use crate::engine::Chain;
 use crate::engine::pool::Pool;
 use crate::files;
-use crate::model::Catalog;
+use crate::model::AvailableModels;
 use crate::session::lifecycle::Event;
 use crate::session::{Session, SessionError, SessionId, SessionState, Settings, Store};
 
@@ -51,7 +51,7 @@ pub struct Separations {
 /// The parts of [`Separations`].
 pub struct Config {
     /// The installed models.
-    pub catalog: Catalog,
+    pub models: AvailableModels,
     /// The models that are tried if a request names none.
     pub chain: Chain,
     /// Configuration of decoder processes.
@@ -66,16 +66,16 @@ impl Separations {
     /// # Errors
     /// I/O errors; errors of the operating system when a thread is started.
     pub fn open(store: Store, pool: Pool, config: Config) -> io::Result<Separations> {
-        let Config { catalog, chain, decoder, limits } = config;
+        let Config { models, chain, decoder, limits } = config;
         let chain = Arc::new(chain);
         let (max_track, observer) = (limits.track, OnceLock::new());
-        let context = Context { pool, catalog, chain, decoder, max_track, observer };
+        let context = Context { pool, models, chain, decoder, max_track, observer };
         Ok(Separations { scheduler: Scheduler::open(store, context, limits)? })
     }
 
     /// The installed models.
-    pub fn catalog(&self) -> &Catalog {
-        &self.scheduler.context().catalog
+    pub fn models(&self) -> &AvailableModels {
+        &self.scheduler.context().models
     }
 
     /// The models that are tried if a request names none.

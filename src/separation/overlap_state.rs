@@ -26,7 +26,7 @@ pub(super) struct OverlapState {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Head {
+struct StateHeader {
     format: u32,
     position: Frames,
     overlap: usize,
@@ -50,7 +50,7 @@ impl OverlapState {
 
     /// Atomically replaces the file, synced to disk.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
-        let head = Head {
+        let header = StateHeader {
             format: FORMAT,
             position: self.overlap.position(),
             overlap: self.overlap.weights().len(),
@@ -58,7 +58,7 @@ impl OverlapState {
             tail: self.tails.first().map_or(0, Stereo::len),
             fade: self.fade.shares().len(),
         };
-        let mut bytes = serde_json::to_vec(&head).map_err(io::Error::other)?;
+        let mut bytes = serde_json::to_vec(&header).map_err(io::Error::other)?;
         bytes.push(b'\n');
         let mut add = |samples: &[f32]| {
             Encoding::F32Le.write(samples.iter().copied(), &mut bytes);
@@ -86,8 +86,8 @@ impl OverlapState {
         let mut reader = io::BufReader::new(std::fs::File::open(path)?);
         let mut line = Vec::new();
         reader.by_ref().take(4096).read_until(b'\n', &mut line)?;
-        let head: Head = serde_json::from_slice(&line).map_err(|_| invalid())?;
-        if head.format != FORMAT {
+        let header: StateHeader = serde_json::from_slice(&line).map_err(|_| invalid())?;
+        if header.format != FORMAT {
             return Err(invalid());
         }
         let mut samples = |count: usize| -> io::Result<Vec<f32>> {
@@ -97,14 +97,14 @@ impl OverlapState {
             let whole = bytes.len() as u64 == wanted;
             if whole { Ok(Encoding::F32Le.read(&bytes).collect()) } else { Err(invalid()) }
         };
-        let weights = samples(head.overlap)?;
-        let sums = stems(head.stems, head.overlap, &mut samples)?;
-        let tails = stems(head.stems, head.tail, &mut samples)?;
-        let shares = samples(head.fade)?;
-        let fading = stems(head.stems, head.fade, &mut samples)?;
-        let overlap = OverlapAdd::restore(head.position, weights, sums, blend);
+        let weights = samples(header.overlap)?;
+        let sums = stems(header.stems, header.overlap, &mut samples)?;
+        let tails = stems(header.stems, header.tail, &mut samples)?;
+        let shares = samples(header.fade)?;
+        let fading = stems(header.stems, header.fade, &mut samples)?;
+        let overlap = OverlapAdd::restore(header.position, weights, sums, blend);
         let overlap = overlap.ok_or_else(invalid)?;
-        let fade = FadeOut::restore(head.position, shares, fading).ok_or_else(invalid)?;
+        let fade = FadeOut::restore(header.position, shares, fading).ok_or_else(invalid)?;
         Ok(OverlapState { overlap, fade, tails })
     }
 }

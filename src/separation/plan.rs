@@ -22,7 +22,7 @@ pub(super) struct Planned {
 pub(super) fn plan(settings: &Settings, context: &Context) -> Result<Planned, SeparationError> {
     let (chain, stems) = (&context.chain, &settings.stems);
     let ModelChoice { model, skipped } = match &settings.model {
-        Some(name) => chain.named(context.catalog.find(name)?, stems, settings.allow_fallback)?,
+        Some(name) => chain.named(context.models.find(name)?, stems, settings.allow_fallback)?,
         None => chain.first_for(stems)?,
     };
     let card = model.card();
@@ -65,7 +65,7 @@ pub(super) fn note(
     context: &Context,
 ) -> Result<(), SeparationError> {
     let name = session.manifest().plan.model.clone();
-    let to = context.catalog.find(&name)?;
+    let to = context.models.find(&name)?;
     let cause = Cause::of_health(&skipped.error);
     let from = skipped.model.as_ref().map(|model| engine_of(model, context));
     let change = EngineChange {

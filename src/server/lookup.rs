@@ -7,7 +7,7 @@ use super::{blocking, convert};
 use crate::audio::{Frames, StemName};
 use crate::separation::Separations;
 use crate::session::Session;
-use crate::session::stem_reader::{SampleFormat, StemReader};
+use crate::session::stem_reader::{StemFormat, StemReader};
 
 /// The session with this id. Reads its manifest if it is not in memory.
 ///
@@ -33,7 +33,7 @@ pub(super) fn stem(
     session: &Arc<Session>,
     name: &str,
     start: Frames,
-    form: SampleFormat,
+    form: StemFormat,
 ) -> Result<StemReader, ApiError> {
     let parsed: Result<StemName, _> = name.parse();
     if parsed.is_err() {

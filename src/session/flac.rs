@@ -9,7 +9,7 @@ use super::{Session, SessionError};
 use crate::audio::flac::FlacFile;
 use crate::audio::{Encoding, Frames, Hertz, StemName};
 use crate::files;
-use crate::session::stem_reader::{SampleFormat, StemReader};
+use crate::session::stem_reader::{StemFormat, StemReader};
 
 /// Frames read and encoded at once.
 const FRAMES_AT_ONCE: Frames = Frames(65_536);
@@ -54,7 +54,7 @@ pub fn make(
             _ => {}
         }
     }
-    let form = SampleFormat { encoding: Encoding::S24Le, gain };
+    let form = StemFormat { encoding: Encoding::S24Le, gain };
     let mut reader = StemReader::open(session, stem.as_str(), Frames::ZERO, form)?;
     let written = write(&mut reader, &part, rate);
     if let Err(error) = written {

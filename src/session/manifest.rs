@@ -196,11 +196,11 @@ impl Manifest {
     /// [`ManifestError::Newer`] whatever else is in the file; [`ManifestError::Invalid`]; I/O errors of the file.
     pub fn read(path: &Path) -> Result<Manifest, ManifestError> {
         #[derive(Deserialize)]
-        struct Head {
+        struct Versioned {
             format: u32,
         }
         let bytes = fs::read(path)?;
-        let Head { format: version } = serde_json::from_slice(&bytes)?;
+        let Versioned { format: version } = serde_json::from_slice(&bytes)?;
         if version > Self::VERSION {
             return Err(ManifestError::Newer { version });
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::SessionError;
 use super::{Session, SessionState};
 use crate::audio::{Encoding, Frames, StemName};
-use crate::session::stem_reader::{SampleFormat, StemReader};
+use crate::session::stem_reader::{StemFormat, StemReader};
 
 /// Frames per peak.
 pub const FRAMES_PER_PEAK: Frames = Frames(1024);
@@ -39,7 +39,7 @@ pub struct Peaks {
 /// # Errors
 /// `StemUnknown`, `Storage`.
 pub fn peaks(session: &Arc<Session>, stem: &str, from: u64) -> Result<Peaks, SessionError> {
-    let form = SampleFormat { encoding: Encoding::F32Le, gain: 1.0 };
+    let form = StemFormat { encoding: Encoding::F32Le, gain: 1.0 };
     let mut reader = StemReader::open(session, stem, Frames::ZERO, form)?;
     // The state first: if it is DONE, the frames read after it are all.
     let done = session.state() == SessionState::Done;

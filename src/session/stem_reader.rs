@@ -14,7 +14,7 @@ use crate::model::Sha256Hash;
 
 /// The format in which a reader delivers samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SampleFormat {
+pub struct StemFormat {
     /// Encoding.
     pub encoding: Encoding,
     /// Factor applied before encoding.
@@ -42,7 +42,7 @@ pub struct StemReader {
     /// Opened at the first read that finds frames.
     file: Option<File>,
     position: Frames,
-    format: SampleFormat,
+    format: StemFormat,
     _lease: ReadLease,
 }
 
@@ -55,7 +55,7 @@ impl StemReader {
         session: &Arc<Session>,
         stem: &str,
         start: Frames,
-        format: SampleFormat,
+        format: StemFormat,
     ) -> Result<StemReader, SessionError> {
         let manifest = session.manifest();
         let names = &manifest.plan.stems;
@@ -122,7 +122,7 @@ impl StemReader {
         file.seek(SeekFrom::Start(HEADER_BYTES + start.0 * frame))?;
         file.read_exact(&mut stored)?;
         self.position += count;
-        if self.format == (SampleFormat { encoding: Encoding::F32Le, gain: 1.0 }) {
+        if self.format == (StemFormat { encoding: Encoding::F32Le, gain: 1.0 }) {
             frames.bytes = stored;
         } else {
             let mut audio = Encoding::F32Le.read_frames(&stored);

@@ -16,3 +16,4 @@ mod layering;
 mod protocol;
 mod published;
 mod separation;
+mod type_names;

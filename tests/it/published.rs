@@ -10,7 +10,7 @@ use stemwire::engine::{EngineError, EngineOptions};
 use stemwire::model::registry::import::{ImportOutcome, ImportRequest, import};
 use stemwire::model::registry::pull::pull;
 use stemwire::model::registry::{PublishedModel, RegistryError, verify};
-use stemwire::model::{Catalog, Model, ModelCard, ModelError, Sha256Hash};
+use stemwire::model::{AvailableModels, Model, ModelCard, ModelError, Sha256Hash};
 
 use crate::support::golden::{GRAPH, WEIGHTS, model_of};
 use crate::support::http::{Behaviour, FileServer};
@@ -92,7 +92,7 @@ fn a_half_file_is_no_model_and_is_kept_to_go_on_from() {
     assert!(error.remedy().contains("4096"), "{}", error.remedy());
     assert_eq!(names(&models.path().join("tiny")), [format!("{FILE}.part")]);
     assert!(tiny("").installed(models.path()).is_none());
-    assert!(Catalog::open(Some(models.path())).find("tiny").is_err());
+    assert!(AvailableModels::open(Some(models.path())).find("tiny").is_err());
     assert_eq!(tiny("").bytes_here(models.path()), 4096);
 }
 

@@ -18,11 +18,11 @@ use crate::cli::setup;
 use crate::engine::provider::selection::{SelectedExecution, SelectionOutcome};
 use crate::engine::{Chain, Execution};
 use crate::files::ScratchDir;
-use crate::model::{Catalog, Model};
+use crate::model::{AvailableModels, Model};
 use crate::proto::reason::Category;
 use crate::separation::{Config, DecoderConfig, Limits, Separations};
 use crate::session::retention::Retention;
-use crate::session::stem_reader::{SampleFormat, StemReader};
+use crate::session::stem_reader::{StemFormat, StemReader};
 use crate::session::{Session, SessionState, Settings, Store};
 
 /// Bytes of the song that are uploaded at once.
@@ -37,7 +37,7 @@ const UPDATE_INTERVAL: Duration = Duration::from_millis(500);
 /// The models, before anything is loaded for them.
 pub(super) struct LocalBackend {
     engine: EngineArgs,
-    catalog: Catalog,
+    available: AvailableModels,
     chain: Chain,
     /// The model that is used.
     model: Arc<Model>,
@@ -49,13 +49,13 @@ impl LocalBackend {
     /// # Errors
     /// There is no such model.
     pub(super) fn open(engine: EngineArgs, settings: &Settings) -> Result<LocalBackend, CliError> {
-        let catalog = setup::catalog(engine.models_dir.as_deref());
-        let chain = Chain::of(&[], &catalog)?;
+        let available = setup::available_models(engine.models_dir.as_deref());
+        let chain = Chain::of(&[], &available)?;
         let model = match &settings.model {
-            Some(model) => catalog.find(model)?,
+            Some(model) => available.find(model)?,
             None => chain.first_for(&[])?.model,
         };
-        Ok(LocalBackend { engine, catalog, chain, model })
+        Ok(LocalBackend { engine, available, chain, model })
     }
 }
 
@@ -65,7 +65,7 @@ impl Backend for LocalBackend {
     }
 
     fn start(self: Box<Self>, scratch_parent: &Path) -> Result<Box<dyn Separator>, CliError> {
-        let LocalBackend { engine, catalog, chain, model } = *self;
+        let LocalBackend { engine, available, chain, model } = *self;
         let limits = SelectionLimits::default();
         let SelectionOutcome { providers, .. } =
             providers::select(&engine, limits, &providers::only(&model))?;
@@ -78,7 +78,7 @@ impl Backend for LocalBackend {
         let store = Store::open(scratch.path()).map_err(disk)?;
         let pool = setup::pool(&engine, limits.engine, providers)?;
         let decoder = DecoderConfig::from_here().map_err(disk)?;
-        let config = Config { catalog, chain, decoder, limits: no_limits() };
+        let config = Config { models: available, chain, decoder, limits: no_limits() };
         let separations = Arc::new(Separations::open(store, pool, config).map_err(disk)?);
         Ok(Box::new(LocalSeparator { separations, _scratch: scratch }))
     }
@@ -199,7 +199,7 @@ fn follow(
     let mut reader = match pipe {
         None => None,
         Some(pipe) => {
-            let format = SampleFormat { encoding: pipe.encoding, gain: 1.0 };
+            let format = StemFormat { encoding: pipe.encoding, gain: 1.0 };
             Some(StemReader::open(session, pipe.stem.as_str(), Frames::ZERO, format)?)
         }
     };

@@ -24,7 +24,7 @@ pub(super) struct ReceivedStems<'a> {
     pipe: Option<&'a StemPipe>,
     folder: &'a Path,
     /// In the order in which the server sends them.
-    files: Vec<StemFile>,
+    files: Vec<ReceivedStem>,
     rate: Option<Hertz>,
     /// Frames written to the pipe.
     piped: u64,
@@ -32,7 +32,7 @@ pub(super) struct ReceivedStems<'a> {
     changes: Vec<(u64, String)>,
 }
 
-struct StemFile {
+struct ReceivedStem {
     name: StemName,
     wav: GrowingWav,
 }
@@ -57,7 +57,7 @@ impl<'a> ReceivedStems<'a> {
         let rate = self.rate();
         let frames = session.progress.unwrap_or_default().finished_frames;
         let mut stems = Vec::new();
-        for StemFile { name, mut wav } in self.files {
+        for ReceivedStem { name, mut wav } in self.files {
             if wav.frames().0 != frames {
                 let cause = format!("the server sent {} of {frames} frames", wav.frames());
                 return Err(CliError::plain(Category::Server, cause));
@@ -85,7 +85,7 @@ impl<'a> ReceivedStems<'a> {
     }
 
     /// The file of a stem, created if it is the first chunk.
-    fn file(&mut self, name: &str) -> io::Result<&mut StemFile> {
+    fn file(&mut self, name: &str) -> io::Result<&mut ReceivedStem> {
         let index = match self.files.iter().position(|file| file.name.as_str() == name) {
             Some(index) => index,
             None => {
@@ -95,7 +95,7 @@ impl<'a> ReceivedStems<'a> {
                 let path = self.folder.join(format!("{name}.wav"));
                 // The rate is set at the end, when it is certain.
                 let wav = GrowingWav::create(&path, Encoding::F32Le, USUAL_RATE)?;
-                self.files.push(StemFile { name, wav });
+                self.files.push(ReceivedStem { name, wav });
                 self.files.len() - 1
             }
         };

@@ -12,7 +12,7 @@ use super::{providers, setup};
 use crate::engine::Chain;
 use crate::engine::pool::Pool;
 use crate::engine::provider::selection::{ModelsToSelect, SelectionOutcome};
-use crate::model::{Catalog, Model};
+use crate::model::{AvailableModels, Model};
 use crate::proto::reason::Category;
 use crate::separation::{Config, Separations};
 use crate::server;
@@ -29,11 +29,12 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
     // First everything that can fail at once: measuring providers and loading models may take minutes.
     let config = ServeConfig::new(args)?;
     server::check(&config.server)?;
-    let catalog = setup::catalog(config.engine.models_dir.as_deref());
-    let chain = Chain::of(&config.chain, &catalog)?.with_circuit_breakers(config.circuit_breakers);
+    let available = setup::available_models(config.engine.models_dir.as_deref());
+    let chain =
+        Chain::of(&config.chain, &available)?.with_circuit_breakers(config.circuit_breakers);
     let store = open_store(&config.data_dir)?;
     let address = server::reserve(config.listen)?;
-    let separations = Arc::new(open_separations(&config, store, catalog, chain)?);
+    let separations = Arc::new(open_separations(&config, store, available, chain)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(DISK_THREADS)
@@ -69,10 +70,10 @@ fn open_store(data_dir: &Path) -> Result<Store, CliError> {
 fn open_separations(
     config: &ServeConfig,
     store: Store,
-    catalog: Catalog,
+    available: AvailableModels,
     chain: Chain,
 ) -> Result<Separations, CliError> {
-    let models = models_to_select(&catalog, &chain);
+    let models = models_to_select(&available, &chain);
     let SelectionOutcome { providers, without_provider } =
         providers::select(&config.engine, config.selection, &models)?;
     let pool = setup::pool(&config.engine, config.selection.engine, providers)?;
@@ -82,15 +83,16 @@ fn open_separations(
     }
     warm_up(&pool, &chain);
     let (decoder, limits) = (config.decoder.clone(), config.limits);
-    let opened = Separations::open(store, pool, Config { catalog, chain, decoder, limits });
+    let opened =
+        Separations::open(store, pool, Config { models: available, chain, decoder, limits });
     opened.map_err(|error| CliError::disk(&config.data_dir, &error))
 }
 
 /// The models that a session may use: those of the chain first.
-fn models_to_select(catalog: &Catalog, chain: &Chain) -> ModelsToSelect {
+fn models_to_select(available: &AvailableModels, chain: &Chain) -> ModelsToSelect {
     let in_chain =
         |model: &&Arc<Model>| chain.models().iter().any(|other| Arc::ptr_eq(other, model));
-    let others = catalog.models().iter().filter(|model| !in_chain(model));
+    let others = available.all().iter().filter(|model| !in_chain(model));
     ModelsToSelect { preferred: chain.models().to_vec(), others: others.cloned().collect() }
 }
 

@@ -68,7 +68,7 @@ fn write_magic(container: Container, bytes: &mut [u8]) {
 
 /// All that comes of an upload.
 #[derive(Debug, PartialEq)]
-struct Outcome {
+struct FuzzResult {
     blocks: Vec<Block>,
     report: Option<DecodeReport>,
     error: Option<String>,
@@ -77,16 +77,16 @@ struct Outcome {
 /// Decodes the bytes twice, as they arrive at once and in small pieces.
 fn check(bytes: &[u8], input: &Input) {
     let bytes: Arc<[u8]> = bytes.into();
-    let whole = decode(Upload { bytes: Arc::clone(&bytes), most: usize::MAX }, input);
-    let pieces = decode(Upload { bytes, most: MAX_PIECE_BYTES }, input);
+    let whole = decode(FuzzUpload { bytes: Arc::clone(&bytes), most: usize::MAX }, input);
+    let pieces = decode(FuzzUpload { bytes, most: MAX_PIECE_BYTES }, input);
     assert!(whole == pieces, "decoding depends on the pieces in which the bytes arrive");
 }
 
-fn decode(upload: Upload, input: &Input) -> Outcome {
-    let mut outcome = Outcome { blocks: Vec::new(), report: None, error: None };
+fn decode(upload: FuzzUpload, input: &Input) -> FuzzResult {
+    let mut outcome = FuzzResult { blocks: Vec::new(), report: None, error: None };
     let mut decoder = match Decoder::open(Box::new(upload), input, &DecodeLimits::default()) {
         Ok(decoder) => decoder,
-        Err(error) => return Outcome { error: Some(error.to_string()), ..outcome },
+        Err(error) => return FuzzResult { error: Some(error.to_string()), ..outcome },
     };
     let mut frames = 0;
     while frames < MAX_FRAMES {
@@ -110,12 +110,12 @@ fn decode(upload: Upload, input: &Input) -> Outcome {
 }
 
 /// Bytes that are all there, of which one read returns `most` at most.
-struct Upload {
+struct FuzzUpload {
     bytes: Arc<[u8]>,
     most: usize,
 }
 
-impl ReadAt for Upload {
+impl ReadAt for FuzzUpload {
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let start = usize::try_from(offset).unwrap_or(usize::MAX);
         let rest = self.bytes.get(start..).unwrap_or_default();

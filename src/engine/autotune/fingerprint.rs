@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::engine::Execution;
     use crate::engine::limits::TimeLimits;
-    use crate::model::Catalog;
+    use crate::model::AvailableModels;
 
     #[derive(Clone)]
     struct Case {
@@ -128,7 +128,7 @@ mod tests {
     impl Case {
         fn fingerprint(&self) -> Sha256Hash {
             let autotune = AutotuneConfig {
-                model: &Catalog::open(None).find(self.model).unwrap(),
+                model: &AvailableModels::open(None).find(self.model).unwrap(),
                 threads: self.threads,
                 limits: TimeLimits::default(),
                 command: &|_| Command::new("false"),

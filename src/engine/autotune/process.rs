@@ -19,12 +19,12 @@ pub(super) struct CandidateProcess {
     // Dropped in this order: the process before the thread that reads its output.
     child: ChildProcess,
     input: Option<ChildStdin>,
-    messages: Messages<Message>,
+    messages: Messages<CandidateMessage>,
 }
 
 /// A message from the process.
 #[derive(Debug)]
-pub(super) enum Message {
+pub(super) enum CandidateMessage {
     /// It has loaded the model.
     Loaded,
     /// It has separated the segment for the first time: the samples, one plane after the other.
@@ -59,9 +59,13 @@ impl CandidateProcess {
     /// # Errors
     /// The reason, in words, why there is none within `limit`. The process must not be used after an error: a late
     /// message answers nothing.
-    pub(super) fn receive(&mut self, what: &str, limit: Duration) -> Result<Message, String> {
+    pub(super) fn receive(
+        &mut self,
+        what: &str,
+        limit: Duration,
+    ) -> Result<CandidateMessage, String> {
         match self.messages.receive(limit) {
-            Ok(Message::Failed(reason)) => Err(reason),
+            Ok(CandidateMessage::Failed(reason)) => Err(reason),
             Ok(message) => Ok(message),
             Err(RecvTimeoutError::Timeout) => {
                 Err(format!("it did not {what} within {} s", limit.as_secs_f32()))
@@ -81,7 +85,7 @@ impl CandidateProcess {
 
 /// Reads the next message; `None` at the end of the output. Lines that do not begin with [`MARK`] are the libraries'
 /// own and are skipped.
-fn next(output: &mut impl BufRead) -> Option<Message> {
+fn next(output: &mut impl BufRead) -> Option<CandidateMessage> {
     let mut line = Vec::new();
     let text = loop {
         line.clear();
@@ -96,13 +100,13 @@ fn next(output: &mut impl BufRead) -> Option<Message> {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     let number = rest.parse::<u64>();
     Some(match (word, number) {
-        ("loaded", _) => Message::Loaded,
+        ("loaded", _) => CandidateMessage::Loaded,
         ("ready", Ok(count)) if count <= MAX_STEMS_BYTES as u64 => {
-            Message::Ready(read_samples(output, count as usize)?)
+            CandidateMessage::Ready(read_samples(output, count as usize)?)
         }
-        ("took", Ok(nanoseconds)) => Message::Took(Duration::from_nanos(nanoseconds)),
-        ("failed", _) => Message::Failed(rest.to_owned()),
-        _ => Message::Failed(format!("its process wrote {text:?}, which is no message")),
+        ("took", Ok(nanoseconds)) => CandidateMessage::Took(Duration::from_nanos(nanoseconds)),
+        ("failed", _) => CandidateMessage::Failed(rest.to_owned()),
+        _ => CandidateMessage::Failed(format!("its process wrote {text:?}, which is no message")),
     })
 }
 
@@ -128,13 +132,17 @@ mod tests {
         text.extend(1.5f32.to_le_bytes());
         text.extend(format!("{MARK}took long\n{MARK}ready {}\n", MAX_STEMS_BYTES + 1).into_bytes());
         let mut output = &text[..];
-        assert!(matches!(next(&mut output), Some(Message::Loaded)));
-        assert!(matches!(next(&mut output), Some(Message::Took(time)) if time.as_nanos() == 7));
-        assert!(matches!(next(&mut output), Some(Message::Ready(stems)) if stems == [1.5]));
+        assert!(matches!(next(&mut output), Some(CandidateMessage::Loaded)));
+        assert!(
+            matches!(next(&mut output), Some(CandidateMessage::Took(time)) if time.as_nanos() == 7)
+        );
+        assert!(
+            matches!(next(&mut output), Some(CandidateMessage::Ready(stems)) if stems == [1.5])
+        );
         for word in ["took long", "ready 1073741825"] {
             let message = next(&mut output);
             assert!(
-                matches!(&message, Some(Message::Failed(reason)) if reason.contains(word)),
+                matches!(&message, Some(CandidateMessage::Failed(reason)) if reason.contains(word)),
                 "{message:?}"
             );
         }

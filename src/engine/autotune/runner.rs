@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::process::{CandidateProcess, Message};
+use super::process::{CandidateMessage, CandidateProcess};
 
 /// Time limits of a candidate, the same as those of an engine in the pool.
 #[derive(Debug, Clone, Copy)]
@@ -30,11 +30,13 @@ impl CandidateRun {
     pub(super) fn start(command: &mut Command, limits: RunLimits) -> Result<CandidateRun, String> {
         let mut process =
             CandidateProcess::start(command).map_err(|e| format!("it does not start: {e}"))?;
-        let Message::Loaded = process.receive("load", limits.load)? else {
+        let CandidateMessage::Loaded = process.receive("load", limits.load)? else {
             return Err(out_of_turn());
         };
         match process.receive("answer", limits.segment)? {
-            Message::Ready(stems) => Ok(CandidateRun { process, limit: limits.segment, stems }),
+            CandidateMessage::Ready(stems) => {
+                Ok(CandidateRun { process, limit: limits.segment, stems })
+            }
             _ => Err(out_of_turn()),
         }
     }
@@ -47,7 +49,7 @@ impl CandidateRun {
     pub(super) fn repeat(&mut self) -> Result<Duration, String> {
         self.process.request();
         match self.process.receive("answer", self.limit)? {
-            Message::Took(time) => Ok(time),
+            CandidateMessage::Took(time) => Ok(time),
             _ => Err(out_of_turn()),
         }
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::*;
 use crate::engine::Provider;
 use crate::engine::runtime::locate::LibraryOrigin;
-use crate::model::Catalog;
+use crate::model::AvailableModels;
 
 const CUDA_FAILS: &str = "echo no CUDA-capable device >&2; exit 1";
 
@@ -30,7 +30,7 @@ impl TestEnvironment {
         for name in ["", "_providers_openvino", "_providers_cuda"] {
             fs::write(folder.path().join(format!("libonnxruntime{name}.so")), "").unwrap();
         }
-        let model = Catalog::open(None).find("mini").unwrap();
+        let model = AvailableModels::open(None).find("mini").unwrap();
         let (starts, cache_errors) = (Cell::new(0), Cell::new(0));
         let environment = TestEnvironment { folder, model, in_time: true, starts, cache_errors };
         environment.script("cpu", &environment.answers(1000));

@@ -20,9 +20,9 @@ pub(crate) struct Weights {
 
 /// The weights in memory by the hash of their file. An entry's lock is held while its file is loaded, so that it is
 /// loaded once; the weights are freed with the last engine that uses them.
-static SHARED: LazyLock<Mutex<HashMap<Sha256Hash, Entry>>> = LazyLock::new(Mutex::default);
+static SHARED: LazyLock<Mutex<HashMap<Sha256Hash, CachedWeights>>> = LazyLock::new(Mutex::default);
 
-type Entry = Arc<Mutex<Weak<Weights>>>;
+type CachedWeights = Arc<Mutex<Weak<Weights>>>;
 
 /// Whether any file of weights of `model` is in memory.
 pub fn is_loaded(model: &Model) -> bool {

@@ -51,11 +51,11 @@ impl TypicalTimes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Catalog;
+    use crate::model::AvailableModels;
 
     #[test]
     fn the_cost_of_a_slow_segment_is_capped() {
-        let model = Catalog::open(None).find("mini").unwrap().card().name.clone();
+        let model = AvailableModels::open(None).find("mini").unwrap().card().name.clone();
         let (ms, mut times) = (Duration::from_millis, TypicalTimes::default());
         assert_eq!(times.cost(&model, ms(900)), ms(900));
         times.record(&model, ms(300));
@@ -66,8 +66,8 @@ mod tests {
 
     #[test]
     fn the_limit_follows_the_typical_time() {
-        let catalog = Catalog::open(None);
-        let model = catalog.find("mini").unwrap();
+        let available = AvailableModels::open(None);
+        let model = available.find("mini").unwrap();
         let card = model.card();
         let limits =
             TimeLimits { factor: 10, minimum: Duration::from_secs(2), ..TimeLimits::default() };

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Read, Seek, SeekFrom, Stdout, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::protocol::{End, Message, UploadLength};
+use super::protocol::{DecoderMessage, End, UploadLength};
 use crate::audio::{Encoding, Frames, Hertz};
 use crate::decode::track::{TrackError, TrackReader};
 use crate::decode::{DecodeError, DecodeLimits, DecodeReport, Input, ReadAt};
@@ -43,20 +43,20 @@ pub fn run(job: &DecodeJob<'_>) -> io::Result<()> {
         output: output.clone(),
     };
     let last = match decode(job, upload, &output) {
-        Ok(end) => Message::End(end),
+        Ok(end) => DecoderMessage::End(end),
         Err(TrackError::Decode(DecodeError::Io(error))) => return Err(error),
-        Err(error) => Message::Failed(failure(&error)),
+        Err(error) => DecoderMessage::Failed(failure(&error)),
     };
     output.send(&last)?;
     output.flush()
 }
 
 fn decode(job: &DecodeJob<'_>, upload: GrowingFile, output: &Output) -> Result<End, TrackError> {
-    let send = |message: Message| output.send(&message).map_err(DecodeError::Io);
+    let send = |message: DecoderMessage| output.send(&message).map_err(DecodeError::Io);
     let mut track =
         TrackReader::open(Box::new(upload), &job.input, &DecodeLimits::default(), job.rate)?;
     let info = track.source();
-    send(Message::Source(SourceRecord {
+    send(DecoderMessage::Source(SourceRecord {
         container: info.container.to_string(),
         codec: info.codec.to_string(),
         rate: info.rate,
@@ -69,7 +69,7 @@ fn decode(job: &DecodeJob<'_>, upload: GrowingFile, output: &Output) -> Result<E
         let mut bytes = Vec::with_capacity(block.len() * 8);
         Encoding::F32Le.write_frames(&block, &mut bytes);
         for piece in bytes.chunks(PIECE_BYTES) {
-            send(Message::Pcm(piece.to_vec()))?;
+            send(DecoderMessage::Pcm(piece.to_vec()))?;
         }
     }
     let report = track.report();
@@ -94,7 +94,7 @@ impl Default for Output {
 }
 
 impl Output {
-    fn send(&self, message: &Message) -> io::Result<()> {
+    fn send(&self, message: &DecoderMessage) -> io::Result<()> {
         message.write(&mut *self.lock())
     }
 
@@ -131,7 +131,7 @@ impl ReadAt for GrowingFile {
 impl GrowingFile {
     /// Waits for the parent's next length, after everything decoded so far has been sent.
     fn wait(&mut self) -> io::Result<()> {
-        self.output.send(&Message::Waiting(self.length))?;
+        self.output.send(&DecoderMessage::Waiting(self.length))?;
         self.output.flush()?;
         let mut word = [0; 8];
         io::stdin().read_exact(&mut word)?;

@@ -43,7 +43,7 @@ impl UploadLength {
 
 /// A message from the child.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Message {
+pub(super) enum DecoderMessage {
     /// The format of the upload; before any PCM.
     Source(SourceRecord),
     /// Frames of the track, interleaved F32LE.
@@ -67,15 +67,15 @@ pub(super) struct End {
     pub(super) notices: Vec<String>,
 }
 
-impl Message {
+impl DecoderMessage {
     /// Writes the message.
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let (kind, body) = match self {
-            Message::Source(source) => (b'S', serde_json::to_vec(source)?),
-            Message::Pcm(bytes) => return write_message(out, b'P', bytes),
-            Message::Waiting(length) => (b'W', length.to_word().to_le_bytes().to_vec()),
-            Message::End(end) => (b'E', serde_json::to_vec(end)?),
-            Message::Failed(failure) => (b'F', serde_json::to_vec(failure)?),
+            DecoderMessage::Source(source) => (b'S', serde_json::to_vec(source)?),
+            DecoderMessage::Pcm(bytes) => return write_message(out, b'P', bytes),
+            DecoderMessage::Waiting(length) => (b'W', length.to_word().to_le_bytes().to_vec()),
+            DecoderMessage::End(end) => (b'E', serde_json::to_vec(end)?),
+            DecoderMessage::Failed(failure) => (b'F', serde_json::to_vec(failure)?),
         };
         write_message(out, kind, &body)
     }
@@ -84,7 +84,7 @@ impl Message {
     ///
     /// # Errors
     /// `InvalidData` for bytes that are no message, `UnexpectedEof` for half a message.
-    pub(super) fn read(input: &mut impl Read) -> io::Result<Option<Message>> {
+    pub(super) fn read(input: &mut impl Read) -> io::Result<Option<DecoderMessage>> {
         let mut kind = [0; 1];
         if input.read(&mut kind)? == 0 {
             return Ok(None);
@@ -100,14 +100,14 @@ impl Message {
         let mut body = vec![0; length as usize];
         input.read_exact(&mut body)?;
         let message = match kind[0] {
-            b'S' => Message::Source(serde_json::from_slice(&body)?),
-            b'P' if body.len().is_multiple_of(8) => Message::Pcm(body),
+            b'S' => DecoderMessage::Source(serde_json::from_slice(&body)?),
+            b'P' if body.len().is_multiple_of(8) => DecoderMessage::Pcm(body),
             b'W' => {
                 let word = body.try_into().map_err(|_| invalid("the length is not of 8 bytes"))?;
-                Message::Waiting(UploadLength::from_word(u64::from_le_bytes(word)))
+                DecoderMessage::Waiting(UploadLength::from_word(u64::from_le_bytes(word)))
             }
-            b'E' => Message::End(serde_json::from_slice(&body)?),
-            b'F' => Message::Failed(serde_json::from_slice(&body)?),
+            b'E' => DecoderMessage::End(serde_json::from_slice(&body)?),
+            b'F' => DecoderMessage::Failed(serde_json::from_slice(&body)?),
             _ => return Err(invalid("the message is of no known kind")),
         };
         Ok(Some(message))
@@ -138,11 +138,11 @@ mod tests {
             output_rate: Hertz(44_100),
         };
         let messages = [
-            Message::Source(source),
-            Message::Pcm(vec![0; 16]),
-            Message::Waiting(UploadLength { bytes: 7, complete: true }),
-            Message::End(End { source_frames: Frames(2), ..End::default() }),
-            Message::Failed(
+            DecoderMessage::Source(source),
+            DecoderMessage::Pcm(vec![0; 16]),
+            DecoderMessage::Waiting(UploadLength { bytes: 7, complete: true }),
+            DecoderMessage::End(End { source_frames: Frames(2), ..End::default() }),
+            DecoderMessage::Failed(
                 Failure::new(ErrorReason::NothingDecoded, "silence").with("packets", 3),
             ),
         ];
@@ -152,9 +152,9 @@ mod tests {
         }
         let mut input = &bytes[..];
         for message in messages {
-            assert_eq!(Message::read(&mut input).unwrap(), Some(message));
+            assert_eq!(DecoderMessage::read(&mut input).unwrap(), Some(message));
         }
-        assert_eq!(Message::read(&mut input).unwrap(), None);
+        assert_eq!(DecoderMessage::read(&mut input).unwrap(), None);
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
         for bytes in
             [&b"X\0\0\0\0"[..], b"P\x01\0\0\0x", b"P\xff\xff\xff\xff", b"S\x02\0\0\0{}", b"P"]
         {
-            assert!(Message::read(&mut &bytes[..]).is_err(), "{bytes:?} passed");
+            assert!(DecoderMessage::read(&mut &bytes[..]).is_err(), "{bytes:?} passed");
         }
     }
 }

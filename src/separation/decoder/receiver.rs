@@ -5,7 +5,7 @@ use std::process::ChildStdout;
 use std::sync::Arc;
 
 use super::failure;
-use super::protocol::{End, Message};
+use super::protocol::{DecoderMessage, End};
 use super::shared::Shared;
 use crate::audio::{Encoding, Frames};
 use crate::proto::reason::ErrorReason;
@@ -30,8 +30,8 @@ impl TrackReceiver {
         let mut stdout = BufReader::with_capacity(256 * 1024, stdout);
         self.skip = self.skip.min(self.track.frames());
         loop {
-            match Message::read(&mut stdout) {
-                Ok(Some(Message::Waiting(length))) => self.shared.waits_after(length),
+            match DecoderMessage::read(&mut stdout) {
+                Ok(Some(DecoderMessage::Waiting(length))) => self.shared.waits_after(length),
                 Ok(Some(message)) => {
                     if !self.receive(message) {
                         self.shared.stall.stop_if(|| true);
@@ -48,13 +48,13 @@ impl TrackReceiver {
     }
 
     /// Handles a message. Returns whether more may follow.
-    fn receive(&mut self, message: Message) -> bool {
+    fn receive(&mut self, message: DecoderMessage) -> bool {
         match message {
-            Message::Waiting(_) => return true,
-            Message::Source(source) => return self.receive_source(source),
-            Message::Pcm(bytes) => return self.receive_pcm(&bytes),
-            Message::End(end) => self.receive_end(end),
-            Message::Failed(failure) => self.shared.fail(failure),
+            DecoderMessage::Waiting(_) => return true,
+            DecoderMessage::Source(source) => return self.receive_source(source),
+            DecoderMessage::Pcm(bytes) => return self.receive_pcm(&bytes),
+            DecoderMessage::End(end) => self.receive_end(end),
+            DecoderMessage::Failed(failure) => self.shared.fail(failure),
         }
         false
     }

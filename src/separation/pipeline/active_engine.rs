@@ -36,7 +36,7 @@ impl ActiveEngine {
         context: &Context,
     ) -> Result<ActiveEngine, EngineError> {
         let span = manifest.engine_span();
-        let model = context.catalog.find(&span.model)?;
+        let model = context.models.find(&span.model)?;
         let card = model.card();
         let other = |reason: String| EngineError::Load { model: card.name.to_string(), reason };
         let recipes = recipes(&manifest.plan.stems, &card.stems, manifest.settings.accompaniment)

@@ -163,7 +163,7 @@ fn successor(
 /// The engine that is replaced, as recorded.
 fn before(manifest: &Manifest, context: &Context, from: &str) -> EngineRecord {
     let known = manifest.engine.clone().filter(|engine| engine.model == from);
-    let found = || context.catalog.find(from).ok().map(|model| engine_of(&model, context));
+    let found = || context.models.find(from).ok().map(|model| engine_of(&model, context));
     known.or_else(found).unwrap_or_else(|| EngineRecord::unknown(from))
 }
 

@@ -21,7 +21,7 @@ use super::observer::Observer;
 use crate::audio::{Frames, Stereo};
 use crate::engine::pool::Pool;
 use crate::engine::{Chain, EngineError};
-use crate::model::Catalog;
+use crate::model::AvailableModels;
 use crate::proto::reason::ErrorReason;
 use crate::separation::decoder::{DecodePlan, DecodeProgress, DecoderConfig, DecoderProcess};
 use crate::separation::track_file::TrackFileReader;
@@ -40,7 +40,7 @@ pub(super) use output::CompleteStems;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Outcome {
+pub(super) enum RunOutcome {
     /// The stems are complete; the manifest does not record it yet.
     Done(CompleteStems),
     /// It was asked to stop, or the engines are shutting down.
@@ -52,7 +52,7 @@ pub(super) enum Outcome {
 /// Shared by all pipelines.
 pub(super) struct Context {
     pub(super) pool: Pool,
-    pub(super) catalog: Catalog,
+    pub(super) models: AvailableModels,
     pub(super) chain: Arc<Chain>,
     pub(super) decoder: DecoderConfig,
     /// Limit of the track's duration.
@@ -74,13 +74,13 @@ impl Context {
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs a session's pipeline until it is done, fails, or is asked to stop.
-pub(super) fn run(session: &Arc<Session>, context: &Context) -> Outcome {
+pub(super) fn run(session: &Arc<Session>, context: &Context) -> RunOutcome {
     let result = Run::open(session, context).and_then(|mut run| run.work());
     // Tasks whose results are no longer needed must not occupy worker threads.
     context.pool.remove(session.id().as_u128());
     match result {
         Ok(outcome) => outcome,
-        Err(failure) => Outcome::Failed(failure),
+        Err(failure) => RunOutcome::Failed(failure),
     }
 }
 
@@ -120,11 +120,11 @@ impl<'a> Run<'a> {
         Ok(Run { session, context, decoder, track, engine, output, next, in_flight })
     }
 
-    fn work(&mut self) -> Result<Outcome, Failure> {
+    fn work(&mut self) -> Result<RunOutcome, Failure> {
         loop {
             let seen = self.session.notifier().version();
             if self.session.stop_requested() {
-                return Ok(Outcome::Stopped);
+                return Ok(RunOutcome::Stopped);
             }
             let decoded = self.decoder.progress();
             if let Some(failure) = decoded.failure {
@@ -155,13 +155,13 @@ impl<'a> Run<'a> {
                     }
                 }
                 Some((_, Err(EngineError::Cancelled | EngineError::ShuttingDown))) => {
-                    return Ok(Outcome::Stopped);
+                    return Ok(RunOutcome::Stopped);
                 }
                 Some((sent, Err(error))) => self.retry_or_switch(sent, &error)?,
                 None if decoded.complete
                     && self.next >= self.engine.windows().count(decoded.frames) =>
                 {
-                    return Ok(Outcome::Done(self.output.finish(self.session)?));
+                    return Ok(RunOutcome::Done(self.output.finish(self.session)?));
                 }
                 None => {
                     self.decoder.check_stall(self.context.decoder.stall);

@@ -17,7 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use super::pipeline::{self, Context, Outcome};
+use super::pipeline::{self, Context, RunOutcome};
 use super::{Limits, SeparationError};
 use crate::proto::reason::ErrorReason;
 use crate::session::lifecycle::{Action, Event, RunEnd, State, StateWriter, step};
@@ -280,21 +280,21 @@ impl Scheduler {
         // A panic ends one session and releases its slot.
         let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
             let text = "internal error while processing this song";
-            Outcome::Failed(Failure::new(ErrorReason::Internal, text))
+            RunOutcome::Failed(Failure::new(ErrorReason::Internal, text))
         });
         let mut slots = self.lock();
         let event = Event::RunEnded(match &outcome {
-            Outcome::Done(_) => RunEnd::Done,
-            Outcome::Stopped => RunEnd::Stopped,
-            Outcome::Failed(_) => RunEnd::Failed,
+            RunOutcome::Done(_) => RunEnd::Done,
+            RunOutcome::Stopped => RunEnd::Stopped,
+            RunOutcome::Failed(_) => RunEnd::Failed,
         });
         let reported = match outcome {
-            Outcome::Done(stems) => {
+            RunOutcome::Done(stems) => {
                 let note = |manifest: &mut crate::session::Manifest| stems.note(manifest);
                 self.apply(&mut slots, session, event, Payload::Note(&note))
             }
-            Outcome::Stopped => self.apply(&mut slots, session, event, Payload::Nothing),
-            Outcome::Failed(failure) => {
+            RunOutcome::Stopped => self.apply(&mut slots, session, event, Payload::Nothing),
+            RunOutcome::Failed(failure) => {
                 self.apply(&mut slots, session, event, Payload::Failure(failure))
             }
         };

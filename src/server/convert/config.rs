@@ -8,7 +8,7 @@ use crate::server::status::ApiError;
 use crate::session::Session;
 use crate::session::manifest;
 use crate::session::settings::{self, Accompaniment, OnDisconnect, OutputRate, RawPcm, Settings};
-use crate::session::stem_reader::SampleFormat;
+use crate::session::stem_reader::StemFormat;
 
 /// Characters kept of a file name.
 const MAX_FILE_NAME_CHARS: usize = 255;
@@ -102,14 +102,14 @@ fn raw_pcm(input: &proto::RawPcm) -> Result<RawPcm, ApiError> {
 }
 
 /// The sample format of a read: that of the request, where it differs from the session's.
-pub(in crate::server) fn form(
+pub(in crate::server) fn stem_format(
     session: &Session,
     wanted_encoding: i32,
     wanted_gain: f32,
-) -> Result<SampleFormat, ApiError> {
+) -> Result<StemFormat, ApiError> {
     let manifest = session.manifest();
     let own = &manifest.settings;
-    Ok(SampleFormat {
+    Ok(StemFormat {
         encoding: encoding(wanted_encoding, "encoding")?.unwrap_or(own.encoding),
         gain: if wanted_gain == 0.0 { own.gain } else { gain(wanted_gain, "gain")? },
     })

@@ -8,7 +8,7 @@ mod engine;
 pub(super) mod paging;
 mod session;
 
-pub(super) use config::{check_stem_count, form, settings};
+pub(super) use config::{check_stem_count, settings, stem_format};
 pub(super) use engine::{engine_change, fault, model};
 pub(super) use session::{progress, session, session_by};
 

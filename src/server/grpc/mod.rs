@@ -205,10 +205,10 @@ fn models(separations: &Separations) -> Vec<proto::Model> {
     let to_wire = |model: &Arc<Model>| model_to_wire(separations, model);
     let chain = chain.models();
     let in_chain = |name: &str| chain.iter().any(|model| model.card().name.as_str() == name);
-    let catalog = separations.catalog();
-    let others = catalog.models().iter().filter(|model| !in_chain(model.card().name.as_str()));
+    let available = separations.models();
+    let others = available.all().iter().filter(|model| !in_chain(model.card().name.as_str()));
     let mut models: Vec<_> = chain.iter().chain(others).map(to_wire).collect();
-    models.extend(catalog.faults().iter().map(|fault| proto::Model {
+    models.extend(available.faults().iter().map(|fault| proto::Model {
         state: proto::ModelState::Broken.into(),
         message: fault.to_string(),
         ..proto::Model::default()

@@ -44,7 +44,7 @@ pub(super) fn start(
 }
 
 /// Why a call ends before its session.
-enum Broken {
+enum EarlyEnd {
     /// The upload broke off or violated the protocol.
     Upload(Status),
     /// The client has disconnected.
@@ -67,20 +67,21 @@ async fn call(
     let opening = Arc::clone(&separations);
     let (session, number) =
         blocking::run(move || open(&opening, settings)).await?.map_err(to_status)?;
-    let form = convert::form(&session, 0, 0.0).map_err(to_status)?;
+    let form = convert::stem_format(&session, 0, 0.0).map_err(to_status)?;
     let readers =
         all_readers(&session, convert::frame(config.start_frame), form).map_err(to_status)?;
     let (first, cursor) = EventCursor::begin(&session, first_frame(&readers));
-    let upload = Upload { separations: &separations, session: &session, call: number, patience };
+    let upload =
+        UploadStream { separations: &separations, session: &session, call: number, patience };
     let work = async {
         if sender.send(Ok(first.into())).await.is_err() {
-            return Err(Broken::ClientGone);
+            return Err(EarlyEnd::ClientGone);
         }
         let following = async {
             match follow(&session, readers, cursor, sender, Some(number)).await {
                 Followed::ToTheEnd => Ok(()),
-                Followed::ClientGone => Err(Broken::ClientGone),
-                Followed::TakenOver => Err(Broken::TakenOver),
+                Followed::ClientGone => Err(EarlyEnd::ClientGone),
+                Followed::TakenOver => Err(EarlyEnd::TakenOver),
             }
         };
         tokio::select! {
@@ -90,19 +91,19 @@ async fn call(
             error = upload.run(&mut requests, config.upload_offset) => Err(error),
         }
     };
-    let broken = match within(deadline, work).await.unwrap_or(Err(Broken::Deadline)) {
+    let broken = match within(deadline, work).await.unwrap_or(Err(EarlyEnd::Deadline)) {
         Ok(()) => return Ok(()),
         Err(broken) => broken,
     };
-    if let Broken::TakenOver = broken {
+    if let EarlyEnd::TakenOver = broken {
         return Err(to_status(ApiError::TakenOver));
     }
     let leaving = (Arc::clone(&separations), Arc::clone(&session));
     blocking::run(move || leaving.0.client_left(&leaving.1, number)).await?;
     match broken {
-        Broken::Upload(status) => Err(status),
-        Broken::Deadline => Err(to_status(ApiError::DeadlineExceeded)),
-        Broken::ClientGone | Broken::TakenOver => Ok(()),
+        EarlyEnd::Upload(status) => Err(status),
+        EarlyEnd::Deadline => Err(to_status(ApiError::DeadlineExceeded)),
+        EarlyEnd::ClientGone | EarlyEnd::TakenOver => Ok(()),
     }
 }
 
@@ -130,7 +131,7 @@ fn open(
 }
 
 /// The request stream of a call.
-struct Upload<'a> {
+struct UploadStream<'a> {
     separations: &'a Arc<Separations>,
     session: &'a Arc<Session>,
     call: u64,
@@ -138,13 +139,13 @@ struct Upload<'a> {
     patience: Duration,
 }
 
-impl Upload<'_> {
+impl UploadStream<'_> {
     /// Receives the upload, then waits. Returns only on an error.
     async fn run(
         &self,
         requests: &mut Streaming<proto::SeparateRequest>,
         mut offset: u64,
-    ) -> Broken {
+    ) -> EarlyEnd {
         loop {
             let message = match self.next(requests).await {
                 Ok(Some(message)) => message,
@@ -174,7 +175,7 @@ impl Upload<'_> {
     async fn next(
         &self,
         requests: &mut Streaming<proto::SeparateRequest>,
-    ) -> Result<Option<Message>, Broken> {
+    ) -> Result<Option<Message>, EarlyEnd> {
         let complete = self.session.manifest().upload_complete();
         let message = if complete {
             requests.message().await
@@ -195,9 +196,9 @@ impl Upload<'_> {
             },
             // The connection is broken: no response can be sent.
             Err(status) if matches!(status.code(), Code::Cancelled | Code::Unknown) => {
-                Err(Broken::ClientGone)
+                Err(EarlyEnd::ClientGone)
             }
-            Err(status) => Err(Broken::Upload(transport(status))),
+            Err(status) => Err(EarlyEnd::Upload(transport(status))),
         }
     }
 
@@ -219,8 +220,8 @@ impl Upload<'_> {
     }
 }
 
-fn broken(error: ApiError) -> Broken {
-    Broken::Upload(to_status(error))
+fn broken(error: ApiError) -> EarlyEnd {
+    EarlyEnd::Upload(to_status(error))
 }
 
 /// An error of the transport, with a reason if the client can avoid it.

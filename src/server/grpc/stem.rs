@@ -30,7 +30,7 @@ pub(super) fn start(
     request: &proto::GetStemRequest,
     deadline: Option<Instant>,
 ) -> Result<Answers<proto::GetStemResponse>, ApiError> {
-    let form = convert::form(session, request.encoding, request.gain)?;
+    let form = convert::stem_format(session, request.encoding, request.gain)?;
     let start = convert::frame(request.start_frame);
     let reader = lookup::stem(session, &request.stem, start, form)?;
     let end = match request.frame_count {

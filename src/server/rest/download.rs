@@ -14,21 +14,21 @@ use super::disposition::{attachment, title};
 use super::query::Query;
 use super::range::{Part, part};
 use super::source::{FileSource, Source, WavSource, body};
-use super::{Answer, Refusal, Rest};
+use super::{Refusal, Rest, RouteResult};
 use crate::audio::flac::HIGHEST;
 use crate::audio::{FileFormat, Frames, Hertz, StemName};
 use crate::server::lookup;
 use crate::server::status::{ApiError, Problem, respond};
 use crate::session::flac::{self, FlacStem};
-use crate::session::stem_reader::SampleFormat;
+use crate::session::stem_reader::StemFormat;
 use crate::session::{Session, SessionError, SessionState};
 
 /// A finished stem in the requested format.
-pub(super) struct Download {
+pub(super) struct StemDownload {
     session: Arc<Session>,
     stem: StemName,
     format: FileFormat,
-    form: SampleFormat,
+    form: StemFormat,
     fit: bool,
     frames: Frames,
     rate: Hertz,
@@ -114,11 +114,11 @@ pub(super) async fn stem(
     Path((id, name)): Path<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Answer {
+) -> RouteResult {
     let options = DownloadOptions::parse(query.as_deref())?;
     let session = rest.find(&id).await?;
     check_done(&session)?;
-    let download = Download::of(&session, &name, options)?;
+    let download = StemDownload::of(&session, &name, options)?;
     let content = download.content(&rest).await?;
     let size = content.size();
     let part = match part(&headers, &download.etag, size) {
@@ -162,7 +162,7 @@ fn unsatisfiable(error: &ApiError, size: u64) -> Refusal {
     Refusal(Box::new(response))
 }
 
-impl Download {
+impl StemDownload {
     /// A stem of a session that is DONE.
     ///
     /// # Errors
@@ -171,7 +171,7 @@ impl Download {
         session: &Arc<Session>,
         name: &str,
         options: DownloadOptions,
-    ) -> Result<Download, ApiError> {
+    ) -> Result<StemDownload, ApiError> {
         let DownloadOptions { format, fit } = options;
         let manifest = session.manifest();
         let gain = manifest.settings.gain;
@@ -179,7 +179,7 @@ impl Download {
         let fitting = format.encoding().fitting_gain(loudest * gain);
         let fit = fit && fitting < 1.0;
         let gain = if fit { gain * fitting } else { gain };
-        let form = SampleFormat { encoding: format.encoding(), gain };
+        let form = StemFormat { encoding: format.encoding(), gain };
         let reader = lookup::stem(session, name, Frames::ZERO, form)?;
         let stem = reader.stem().clone();
         let record = manifest.stems.iter().find(|record| record.name == stem);
@@ -190,7 +190,16 @@ impl Download {
         let frames = manifest.total.unwrap_or(manifest.commit.stems);
         let source = manifest.source.as_ref();
         let rate = source.map_or(manifest.plan.model_rate, |source| source.output_rate);
-        Ok(Download { session: Arc::clone(session), stem, format, form, fit, frames, rate, etag })
+        Ok(StemDownload {
+            session: Arc::clone(session),
+            stem,
+            format,
+            form,
+            fit,
+            frames,
+            rate,
+            etag,
+        })
     }
 
     /// The stem's content. Creates its FLAC file if there is none; one is created at a time.
@@ -199,7 +208,7 @@ impl Download {
     /// Those of opening the stem; `Invalid` if FLAC does not support the sample rate.
     pub(super) async fn content(&self, rest: &Rest) -> Result<Content, ApiError> {
         if self.format != FileFormat::Flac {
-            let Download { session, stem, frames, rate, form, .. } = self;
+            let StemDownload { session, stem, frames, rate, form, .. } = self;
             return Ok(Content::Wav(WavSource::open(session, stem, *frames, *rate, *form)?));
         }
         if self.rate > HIGHEST {

@@ -9,7 +9,7 @@ use multer::Multipart;
 
 use super::disposition::{attachment, title};
 use super::metered::metered;
-use super::options::Options;
+use super::options::SeparateOptions;
 use super::query::Query;
 use super::range::{Part, part};
 use crate::session::SessionId;
@@ -33,7 +33,7 @@ pub(crate) fn form(bytes: &[u8]) {
 async fn read(body: Body) -> Result<(), ()> {
     let (body, meter) = metered(body);
     let mut form = Multipart::new(body, BOUNDARY);
-    let mut options = Options::default();
+    let mut options = SeparateOptions::default();
     while let Some(mut field) = form.next_field().await.map_err(drop)? {
         meter.reset();
         let name = field.name().unwrap_or_default().to_owned();
@@ -58,7 +58,9 @@ pub(crate) fn query(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match kind % 5 {
         0 => range(bytes),
-        1 => drop(Options::of_query(Some(&text)).and_then(|options| options.settings("song.mp3"))),
+        1 => drop(
+            SeparateOptions::of_query(Some(&text)).and_then(|options| options.settings("song.mp3")),
+        ),
         2 => page(&text),
         3 => {
             if let Ok(id) = text.parse::<SessionId>() {

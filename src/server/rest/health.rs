@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Answer, Rest, json};
+use super::{Rest, RouteResult, json};
 use crate::engine::EngineError;
 use crate::engine::autotune::BenchmarkResult;
 use crate::engine::fallback::circuit_breaker::CircuitState;
@@ -93,7 +93,7 @@ struct TrialView {
         (status = "default", description = "error", body = Problem),
     ),
 )]
-pub(super) async fn health(Extract(rest): Extract<Rest>) -> Answer {
+pub(super) async fn health(Extract(rest): Extract<Rest>) -> RouteResult {
     let health = rest.work(|separations| Ok(look(separations))).await?;
     let status = match health.status {
         "unavailable" => StatusCode::SERVICE_UNAVAILABLE,

@@ -65,7 +65,7 @@ pub(super) struct Rest {
 }
 
 /// The result of a route.
-type Answer = Result<Response<Body>, Refusal>;
+type RouteResult = Result<Response<Body>, Refusal>;
 
 /// A refused request.
 struct Refusal(Box<Response<Body>>);
@@ -119,7 +119,7 @@ pub(super) fn router(separations: Arc<Separations>, metrics: Arc<Metrics>) -> Ro
     tag = "server",
     responses((status = 200, description = "all metrics", content_type = MEDIA_TYPE, body = String)),
 )]
-async fn numbers(Extract(rest): Extract<Rest>) -> Answer {
+async fn numbers(Extract(rest): Extract<Rest>) -> RouteResult {
     let numbers = Arc::clone(&rest.metrics);
     let text = rest.work(move |separations| Ok(numbers.text(separations))).await?;
     let mut response = Response::new(Body::from(text));

@@ -44,20 +44,20 @@ pub(super) struct SeparateForm {
 
 /// The options of a request, each from the query or from a field before `file`.
 #[derive(Debug, Default)]
-pub(super) struct Options {
+pub(super) struct SeparateOptions {
     config: proto::SeparationConfig,
     /// Whether to respond once the upload is complete.
     pub(super) is_async: bool,
     seen: Vec<String>,
 }
 
-impl Options {
+impl SeparateOptions {
     /// Parses the query string.
     ///
     /// # Errors
-    /// Those of [`Options::set`].
-    pub(super) fn of_query(text: Option<&str>) -> Result<Options, ApiError> {
-        let mut options = Options::default();
+    /// Those of [`SeparateOptions::set`].
+    pub(super) fn of_query(text: Option<&str>) -> Result<SeparateOptions, ApiError> {
+        let mut options = SeparateOptions::default();
         for (name, value) in form_urlencoded::parse(text.unwrap_or_default().as_bytes()) {
             options.set(&name, &value)?;
         }
@@ -152,7 +152,8 @@ mod tests {
 
     #[track_caller]
     fn check(query: &str, expected: Result<(), &str>) {
-        let found = Options::of_query(Some(query)).and_then(|options| options.settings("a.wav"));
+        let found =
+            SeparateOptions::of_query(Some(query)).and_then(|options| options.settings("a.wav"));
         match (found, expected) {
             (Ok(_), Ok(())) => {}
             (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
@@ -173,7 +174,8 @@ mod tests {
 
     #[test]
     fn the_accompaniment_comes_unless_stems_are_named() {
-        let settings = |query| Options::of_query(Some(query)).unwrap().settings("x").unwrap();
+        let settings =
+            |query| SeparateOptions::of_query(Some(query)).unwrap().settings("x").unwrap();
         assert!(settings("normalization=exact").with_accompaniment);
         assert_eq!(settings("normalization=exact").normalization, Normalization::Exact);
         assert!(!settings("stems=vocals,+drums").with_accompaniment);

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::query::Query;
-use super::{Answer, Rest, json};
+use super::{Rest, RouteResult, json};
 use crate::server::status::{ApiError, Problem};
 use crate::session::peaks::{self, FRAMES_PER_PEAK};
 
@@ -49,7 +49,7 @@ pub(super) async fn peaks(
     Extract(rest): Extract<Rest>,
     Path((id, stem)): Path<(String, String)>,
     RawQuery(query): RawQuery,
-) -> Answer {
+) -> RouteResult {
     let session = rest.find(&id).await?;
     let query = Query::parse(query.as_deref(), "from")?;
     let first = query.value("from", "the index of a peak")?.unwrap_or_default();

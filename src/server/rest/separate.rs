@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 use super::options::SeparateForm;
 use super::view::{self, Links};
-use super::{Answer, Refusal, Rest, json, upload};
+use super::{Refusal, Rest, RouteResult, json, upload};
 use crate::separation::Separations;
 use crate::server::blocking;
 use crate::server::outcome::{end_error, interruption};
@@ -35,7 +35,7 @@ use crate::session::{Session, SessionState};
         (status = "default", description = "error", body = Problem),
     ),
 )]
-pub(super) async fn separate(Extract(rest): Extract<Rest>, request: Request) -> Answer {
+pub(super) async fn separate(Extract(rest): Extract<Rest>, request: Request) -> RouteResult {
     let (session, options) = upload::receive(&rest, request).await?;
     if options.is_async {
         return Ok(accepted(&session));

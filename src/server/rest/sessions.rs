@@ -8,7 +8,7 @@ use axum::http::{Response, StatusCode};
 
 use super::query::Query;
 use super::view::{SessionList, SessionView};
-use super::{Answer, Rest, json};
+use super::{Rest, RouteResult, json};
 use crate::server::convert::paging::{PAGE_SIZE, page_size};
 use crate::server::status::{ApiError, Problem};
 use crate::session::store::PageCursor;
@@ -27,7 +27,7 @@ use crate::session::store::PageCursor;
         (status = "default", description = "error", body = Problem),
     ),
 )]
-pub(super) async fn list(Extract(rest): Extract<Rest>, RawQuery(query): RawQuery) -> Answer {
+pub(super) async fn list(Extract(rest): Extract<Rest>, RawQuery(query): RawQuery) -> RouteResult {
     let query = Query::parse(query.as_deref(), "page_size, page_token")?;
     let size = query.value("page_size", "a number of sessions")?.unwrap_or(PAGE_SIZE);
     let cursor = match query.text("page_token") {
@@ -55,7 +55,7 @@ pub(super) async fn list(Extract(rest): Extract<Rest>, RawQuery(query): RawQuery
         (status = "default", description = "error", body = Problem),
     ),
 )]
-pub(super) async fn show(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> Answer {
+pub(super) async fn show(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> RouteResult {
     Ok(json(StatusCode::OK, &SessionView::of(&*rest.find(&id).await?)))
 }
 
@@ -74,7 +74,7 @@ pub(super) async fn show(Extract(rest): Extract<Rest>, Path(id): Path<String>) -
         (status = "default", description = "error", body = Problem),
     ),
 )]
-pub(super) async fn cancel(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> Answer {
+pub(super) async fn cancel(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> RouteResult {
     let session = rest.find(&id).await?;
     let cancelled = Arc::clone(&session);
     rest.work(move |separations| {
@@ -99,7 +99,7 @@ pub(super) async fn cancel(Extract(rest): Extract<Rest>, Path(id): Path<String>)
         (status = "default", description = "error", body = Problem),
     ),
 )]
-pub(super) async fn delete(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> Answer {
+pub(super) async fn delete(Extract(rest): Extract<Rest>, Path(id): Path<String>) -> RouteResult {
     let session = rest.find(&id).await?;
     rest.work(move |separations| Ok(separations.delete(&session)?)).await?;
     let mut response = Response::new(Body::empty());

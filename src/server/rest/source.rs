@@ -16,7 +16,7 @@ use tracing::Instrument;
 use crate::audio::wav::{self, HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName};
 use crate::server::blocking;
-use crate::session::stem_reader::{SampleFormat, StemReader};
+use crate::session::stem_reader::{StemFormat, StemReader};
 use crate::session::{Session, SessionError};
 
 /// Chunks buffered for the client.
@@ -93,7 +93,7 @@ impl WavSource {
         stem: &StemName,
         frames: Frames,
         rate: Hertz,
-        form: SampleFormat,
+        form: StemFormat,
     ) -> Result<WavSource, SessionError> {
         let reader = StemReader::open(session, stem.as_str(), Frames::ZERO, form)?;
         let header = wav::header(form.encoding, rate, Some(frames));

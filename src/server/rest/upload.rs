@@ -15,7 +15,7 @@ use tonic::Status;
 use tracing::Instrument;
 
 use super::metered::{Meter, metered};
-use super::options::Options;
+use super::options::SeparateOptions;
 use super::{Refusal, Rest};
 use crate::proto;
 use crate::separation::Separations;
@@ -86,8 +86,8 @@ impl Drop for Unfinished {
 pub(super) async fn receive(
     rest: &Rest,
     request: Request,
-) -> Result<(Arc<Session>, Options), Refusal> {
-    let mut options = Options::of_query(request.uri().query())?;
+) -> Result<(Arc<Session>, SeparateOptions), Refusal> {
+    let mut options = SeparateOptions::of_query(request.uri().query())?;
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let boundary = kind.and_then(|kind| multer::parse_boundary(kind).ok());
     let boundary = boundary.ok_or(ApiError::MultipartMissing)?;
@@ -138,7 +138,7 @@ struct Form<'a> {
 impl Form<'_> {
     async fn read(
         &mut self,
-        options: &mut Options,
+        options: &mut SeparateOptions,
         unfinished: &mut Unfinished,
     ) -> Result<Arc<Session>, ApiError> {
         while let Some(mut field) = self.next_field(unfinished).await? {

@@ -17,9 +17,9 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use super::disposition::{attachment, title};
-use super::download::{Download, DownloadOptions, check_done};
+use super::download::{DownloadOptions, StemDownload, check_done};
 use super::source::{Source, body};
-use super::{Answer, Rest};
+use super::{Rest, RouteResult};
 use crate::server::status::{ApiError, Problem};
 use crate::session::Session;
 
@@ -48,7 +48,7 @@ pub(super) async fn all(
     method: Method,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
-) -> Answer {
+) -> RouteResult {
     let Some(id) = name.strip_suffix(".zip") else {
         let path = format!("/download/{}", name.chars().take(100).collect::<String>());
         return Err(ApiError::RouteUnknown { path }.into());
@@ -69,15 +69,15 @@ async fn files(
     rest: &Rest,
     session: &Arc<Session>,
     options: DownloadOptions,
-) -> Result<Vec<Entry>, ApiError> {
+) -> Result<Vec<ArchiveEntry>, ApiError> {
     let mut entries = Vec::new();
     for stem in &session.manifest().plan.stems {
-        let download = Download::of(session, stem.as_str(), options)?;
+        let download = StemDownload::of(session, stem.as_str(), options)?;
         let content = download.content(rest).await?;
         let size = content.size();
         let source = content.part(0, size)?;
         let name = format!("{stem}.{}", options.format.extension());
-        entries.push(Entry { name, size, source });
+        entries.push(ArchiveEntry { name, size, source });
     }
     // Entries are taken from the end.
     entries.reverse();
@@ -99,7 +99,7 @@ fn answer(session: &Session, body: Body) -> Response<Body> {
 }
 
 /// A file of the archive.
-struct Entry {
+struct ArchiveEntry {
     name: String,
     size: u64,
     source: Box<dyn Source>,
@@ -112,7 +112,7 @@ struct Archive {
     outlet: Outlet,
     current: Option<Box<dyn Source>>,
     /// The remaining files, in reverse order.
-    entries: Vec<Entry>,
+    entries: Vec<ArchiveEntry>,
 }
 
 /// Holds the writer's output until it is fetched.
@@ -137,7 +137,7 @@ impl Write for Outlet {
 }
 
 impl Archive {
-    fn new(entries: Vec<Entry>) -> Archive {
+    fn new(entries: Vec<ArchiveEntry>) -> Archive {
         let outlet = Outlet::default();
         let writer = Some(ZipWriter::new_stream(outlet.clone()));
         Archive { writer, outlet, current: None, entries }

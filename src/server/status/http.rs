@@ -9,8 +9,8 @@ use serde::Serialize;
 use tonic::Code;
 use utoipa::ToSchema;
 
-use super::answer::Answer;
-use super::{ApiError, answer};
+use super::ApiError;
+use super::fields::{ErrorFields, fields_of};
 use crate::server::request_id::RequestId;
 use crate::session::Failure;
 
@@ -37,16 +37,16 @@ pub(in crate::server) struct Problem {
 impl Problem {
     /// The error of a failed session.
     pub(in crate::server) fn of_failure(failure: &Failure) -> Problem {
-        Problem::new(super::answer::failed(failure), failure.message.clone())
+        Problem::new(super::fields::failed(failure), failure.message.clone())
     }
 
-    fn new(answer: Answer, message: String) -> Problem {
+    fn new(fields: ErrorFields, message: String) -> Problem {
         Problem {
-            code: name(answer.code),
-            reason: answer.reason.as_str(),
+            code: name(fields.code),
+            reason: fields.reason.as_str(),
             message,
-            remedy: answer.remedy,
-            metadata: answer.metadata,
+            remedy: fields.remedy,
+            metadata: fields.metadata,
             request_id: None,
         }
     }
@@ -62,9 +62,9 @@ pub(in crate::server) fn respond_of(
     error: &ApiError,
     more: BTreeMap<String, String>,
 ) -> Response<Body> {
-    let answer = answer(error);
-    let (status, retry) = (answer.http_status, answer.retry);
-    let mut problem = Problem::new(answer, error.to_string());
+    let fields = fields_of(error);
+    let (status, retry) = (fields.http_status, fields.retry);
+    let mut problem = Problem::new(fields, error.to_string());
     problem.metadata.extend(more);
     problem.request_id = RequestId::current().map(|id| id.to_string());
     // Texts and numbers always serialize.

@@ -1,9 +1,9 @@
 //! Maps errors to gRPC and HTTP statuses.
 //!
-//! [`mod@answer`] maps each error to its reason, whose codes the proto declares; [`http`] forms the JSON of plain
+//! [`fields`] maps each error to its reason, whose codes the proto declares; [`http`] forms the JSON of plain
 //! HTTP.
 
-mod answer;
+mod fields;
 mod http;
 
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use crate::audio::Frames;
 use crate::proto::reason::{DOMAIN, ErrorReason};
 use crate::separation::SeparationError;
 use crate::session::{Failure, SessionError, SessionState};
-use answer::{Answer, answer};
+use fields::{ErrorFields, fields_of};
 
 pub(super) use http::{Problem, name as code_name, respond, respond_of};
 
@@ -111,30 +111,30 @@ impl From<Failure> for ApiError {
 /// The status of a failed call: the cause is its message, everything else is in its details.
 pub(super) fn to_status(error: ApiError) -> Status {
     let cause = error.to_string();
-    let answer = answer(&error);
-    let code = answer.code;
+    let fields = fields_of(&error);
+    let code = fields.code;
     let mut details = ErrorDetails::new();
-    if let Some(field) = answer.field {
+    if let Some(field) = fields.field {
         details.add_bad_request_violation(field, cause.clone());
     }
     if code == Code::ResourceExhausted {
         details.add_quota_failure_violation("server", cause.clone());
     }
-    add_answer(&mut details, answer);
+    add_fields(&mut details, fields);
     Status::with_error_details(code, cause, details)
 }
 
 /// Adds the reason and what the proto declares for it.
 pub(super) fn add_reason(details: &mut ErrorDetails, reason: ErrorReason) {
-    add_answer(details, Answer::of(reason));
+    add_fields(details, ErrorFields::of(reason));
 }
 
-fn add_answer(details: &mut ErrorDetails, answer: Answer) {
-    let mut metadata: HashMap<String, String> = answer.metadata.into_iter().collect();
-    metadata.insert("remedy".to_owned(), answer.remedy);
-    details.set_error_info(answer.reason.as_str(), DOMAIN, metadata);
-    if answer.retry.is_some() {
-        details.set_retry_info(answer.retry);
+fn add_fields(details: &mut ErrorDetails, fields: ErrorFields) {
+    let mut metadata: HashMap<String, String> = fields.metadata.into_iter().collect();
+    metadata.insert("remedy".to_owned(), fields.remedy);
+    details.set_error_info(fields.reason.as_str(), DOMAIN, metadata);
+    if fields.retry.is_some() {
+        details.set_retry_info(fields.retry);
     }
 }
 

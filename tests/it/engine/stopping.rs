@@ -10,7 +10,7 @@ use stemwire::engine::pool::{Pool, PoolConfig, Task};
 use stemwire::engine::{
     Engine, EngineError, EngineOptions, Loader, Runtime, SeparatedSegment, Stopper,
 };
-use stemwire::model::{Catalog, Model};
+use stemwire::model::{AvailableModels, Model};
 
 use crate::support::golden::{WEIGHTS, model_of};
 use crate::support::pipeline::runtime;
@@ -25,9 +25,9 @@ fn check_all(check: impl Fn(&Arc<Model>)) {
         ("v", Some("vocals"), WEIGHTS),
     ];
     check(&model_of(root.path(), "bag", &specialists));
-    let catalog = Catalog::open(None);
+    let available = AvailableModels::open(None);
     for name in ["mini", "mini-spleeter"] {
-        check(&catalog.find(name).unwrap());
+        check(&available.find(name).unwrap());
     }
 }
 

@@ -1,12 +1,12 @@
 //! Checks the architecture: which module may import which, and which module may name which crate.
 
 mod orders;
-mod sources;
 
 use std::collections::BTreeSet;
 
 use orders::{ASYNCHRONOUS, ORDERS, OWNERS, Order};
-use sources::{Source, Sources, is_in, paths};
+
+use crate::support::sources::{Source, Sources, is_in, paths};
 
 /// The name of `module` in the order of a folder above it, and its level.
 fn level<'a>(order: &Order<'a>, module: &str) -> Option<(&'a str, usize)> {

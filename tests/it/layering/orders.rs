@@ -123,7 +123,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["card"],
             &["checkpoint", "files"],
             &["registry"],
-            &["catalog"],
+            &["available"],
         ],
     ),
     ("files", &[&["atomic", "scratch"]]),
@@ -198,7 +198,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["openapi"],
         ],
     ),
-    ("server/status", &[&["answer"], &["http"]]),
+    ("server/status", &[&["fields"], &["http"]]),
     ("session/live", &[&["change", "control", "upload"]]),
     ("session/store", &[&["cursor", "existing", "index"]]),
     (

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use stemwire::audio::Stereo;
 use stemwire::engine::{EngineOptions, Loader};
-use stemwire::model::Catalog;
+use stemwire::model::AvailableModels;
 use stemwire::session::settings::Normalization;
 use stemwire::session::{SessionState, Settings};
 
@@ -107,12 +107,12 @@ fn a_pause_in_the_upload_and_a_restart_within_silence_change_no_byte() {
 /// not nothing.
 #[test]
 fn what_networks_make_of_silence_is_noise_far_below_the_music() {
-    let catalog = Catalog::open(None);
+    let available = AvailableModels::open(None);
     // The second does not want the track's offset taken away, nor a gain.
     for (name, gain, offsets, most) in
         [("mini", 512.0_f32, &[0.0_f32, 0.001][..], -60.0), ("mini-spleeter", 1.0, &[0.0], -120.0)]
     {
-        let model = catalog.find(name).unwrap();
+        let model = available.find(name).unwrap();
         let frames = model.card().segment.as_len();
         let mut engine = runtime().load(&model, 2).unwrap();
         for &offset in offsets {

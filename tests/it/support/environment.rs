@@ -12,7 +12,7 @@ use stemwire::engine::fallback::circuit_breaker::CircuitBreakerConfig;
 use stemwire::engine::limits::TimeLimits;
 use stemwire::engine::pool::{Pool, PoolConfig};
 use stemwire::engine::{Chain, Engine, EngineError, EngineOptions, Loader, Runtime, Stopper};
-use stemwire::model::{Catalog, Model};
+use stemwire::model::{AvailableModels, Model};
 use stemwire::separation::Separations;
 
 use super::pipeline::{DECODER, open_by, runtime};
@@ -114,11 +114,11 @@ impl TestEnvironment {
         models: &Path,
         engines: &[&str],
     ) -> Separations {
-        let catalog = Catalog::open(Some(models));
-        assert!(catalog.faults().is_empty(), "{:?}", catalog.faults());
+        let available = AvailableModels::open(Some(models));
+        assert!(available.faults().is_empty(), "{:?}", available.faults());
         let engines: Vec<String> = engines.iter().map(|&name| name.to_owned()).collect();
         let breakers = CircuitBreakerConfig { failures: 4, probe: Duration::from_millis(100) };
-        let chain = Chain::of(&engines, &catalog).unwrap().with_circuit_breakers(breakers);
+        let chain = Chain::of(&engines, &available).unwrap().with_circuit_breakers(breakers);
         let limits = TimeLimits {
             factor: 2,
             minimum: self.patience.unwrap_or(PATIENCE),
@@ -128,7 +128,7 @@ impl TestEnvironment {
         let config = PoolConfig { limits, ..PoolConfig::for_threads(1) };
         let loader = Box::new(Casting { stage: self.clone(), runtime: runtime() });
         let pool = Pool::with_loader(config, runtime(), loader).unwrap();
-        open_by(decoder, data, pool, catalog, chain)
+        open_by(decoder, data, pool, available, chain)
     }
 
     /// The script of a model's next call, and whether that fails.

@@ -11,6 +11,7 @@ pub mod http;
 pub mod mutate;
 pub mod pipeline;
 pub mod process;
+pub mod sources;
 pub mod uploads;
 
 use stemwire::audio::{Hertz, Stereo};

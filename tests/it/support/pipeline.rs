@@ -9,7 +9,7 @@ use stemwire::engine::pool::{Pool, PoolConfig};
 use stemwire::engine::runtime::locate::RUNTIME_VARIABLE;
 use stemwire::engine::runtime::{LibrarySearch, install};
 use stemwire::engine::{Chain, Provider, Runtime};
-use stemwire::model::Catalog;
+use stemwire::model::AvailableModels;
 use stemwire::separation::{Config, DecoderConfig, Limits, Separations};
 use stemwire::session::{Session, SessionState, Settings, Store};
 
@@ -35,19 +35,19 @@ static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
 
 /// Separations in `data` with the models in `models`, decoding in children of the real binary.
 pub fn separations(data: &Path, models: Option<&Path>, threads: usize) -> Separations {
-    let catalog = Catalog::open(models);
-    assert!(catalog.faults().is_empty(), "{:?}", catalog.faults());
-    let chain = Chain::of(&[], &catalog).unwrap();
+    let available = AvailableModels::open(models);
+    assert!(available.faults().is_empty(), "{:?}", available.faults());
+    let chain = Chain::of(&[], &available).unwrap();
     let pool = Pool::start(PoolConfig::for_threads(threads), runtime()).unwrap();
-    open(data, pool, catalog, chain)
+    open(data, pool, available, chain)
 }
 
 /// What decodes, unless a test has another.
 pub const DECODER: &str = env!("CARGO_BIN_EXE_stemwire");
 
 /// Separations in `data` with these workers and models.
-pub fn open(data: &Path, pool: Pool, catalog: Catalog, chain: Chain) -> Separations {
-    open_by(Path::new(DECODER), data, pool, catalog, chain)
+pub fn open(data: &Path, pool: Pool, available: AvailableModels, chain: Chain) -> Separations {
+    open_by(Path::new(DECODER), data, pool, available, chain)
 }
 
 /// The same with another decoder.
@@ -55,7 +55,7 @@ pub fn open_by(
     decoder: &Path,
     data: &Path,
     pool: Pool,
-    catalog: Catalog,
+    available: AvailableModels,
     chain: Chain,
 ) -> Separations {
     let decoder = DecoderConfig {
@@ -65,7 +65,7 @@ pub fn open_by(
         stall: Duration::from_secs(60),
     };
     let limits = Limits { free_bytes: 0, ..Limits::default() };
-    let config = Config { catalog, chain, decoder, limits };
+    let config = Config { models: available, chain, decoder, limits };
     Separations::open(Store::open(data).unwrap(), pool, config).unwrap()
 }
 

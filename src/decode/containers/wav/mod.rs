@@ -24,7 +24,7 @@ const MAX_PLAUSIBLE_BYTES: u64 = 1 << 62;
 
 /// Demuxer of a WAV file or a chain of them.
 pub(crate) struct WavDemuxer {
-    form: Form,
+    chunks: ChunkLayout,
     /// Format of the current samples, and how many bytes of them remain, if known.
     data: Option<(PcmFormat, Option<u64>)>,
     /// Offset of the chunk behind the samples.
@@ -33,7 +33,7 @@ pub(crate) struct WavDemuxer {
 
 /// Layout of chunks.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum ChunkLayout {
     /// Names of four characters, sizes of 32 bits, content padded to 2 bytes.
     Riff,
     /// Names that are GUIDs, sizes of 64 bits that include the header, content padded to 8 bytes.
@@ -60,7 +60,7 @@ pub(crate) fn is_magic(head: &[u8]) -> bool {
 impl WavDemuxer {
     /// Begins at the position, which must be that of the magic bytes.
     pub(crate) fn open(bytes: &mut ByteReader) -> WavDemuxer {
-        WavDemuxer { form: Form::Riff, data: None, next_chunk: bytes.position() }
+        WavDemuxer { chunks: ChunkLayout::Riff, data: None, next_chunk: bytes.position() }
     }
 
     /// Reads the headers of a file; the position must be at its magic bytes and is then at the
@@ -68,7 +68,7 @@ impl WavDemuxer {
     fn link(&mut self, bytes: &mut ByteReader) -> Result<Link, DecodeError> {
         let start = bytes.position();
         let is_wave64 = bytes.peek(8)?.starts_with(&WAVE64_MAGIC);
-        self.form = if is_wave64 { Form::Wave64 } else { Form::Riff };
+        self.chunks = if is_wave64 { ChunkLayout::Wave64 } else { ChunkLayout::Riff };
         bytes.skip(4);
         // End of the file by its header.
         let end = match bytes.array()?.map_or(0, u32::from_le_bytes) {
@@ -77,7 +77,7 @@ impl WavDemuxer {
         };
         bytes.seek(start + if is_wave64 { 40 } else { 12 });
         let (mut format, mut data_bytes) = (None, None);
-        while let Some(chunk) = self.form.chunk(bytes)? {
+        while let Some(chunk) = self.chunks.chunk(bytes)? {
             match &chunk.name {
                 b"fmt " => {
                     let content = bytes.take(chunk.length.min(FORMAT_BYTES) as usize)?;
@@ -91,7 +91,7 @@ impl WavDemuxer {
                 b"data" => {
                     let format = format.ok_or(malformed("it has no fmt chunk before the data"))?;
                     let frame_bytes = format.pcm.frame_bytes() as u64;
-                    let length = self.form.data_length(&chunk, end, data_bytes, frame_bytes);
+                    let length = self.chunks.data_length(&chunk, end, data_bytes, frame_bytes);
                     bytes.seek(chunk.start);
                     return Ok(self.begin(format, &chunk, length));
                 }
@@ -104,10 +104,10 @@ impl WavDemuxer {
 
     fn begin(&mut self, format: WaveFormat, chunk: &Chunk, length: Option<u64>) -> Link {
         let WaveFormat { pcm, rate, layout } = format;
-        self.next_chunk = match (length, self.form) {
+        self.next_chunk = match (length, self.chunks) {
             (None, _) => u64::MAX,
-            (Some(_), Form::Wave64) => chunk.next,
-            (Some(length), Form::Riff) => chunk.start + length + length % 2,
+            (Some(_), ChunkLayout::Wave64) => chunk.next,
+            (Some(length), ChunkLayout::Riff) => chunk.start + length + length % 2,
         };
         self.data = Some((pcm, length));
         let frames = length.map(|length| length / pcm.frame_bytes() as u64);
@@ -132,7 +132,7 @@ impl WavDemuxer {
                 report.skipped_bytes += bytes.drain()?;
                 return Ok(false);
             }
-            match self.form.chunk(bytes)? {
+            match self.chunks.chunk(bytes)? {
                 Some(chunk) => bytes.seek(chunk.next),
                 None => return Ok(false),
             }
@@ -158,11 +158,11 @@ impl Demuxer for WavDemuxer {
     }
 }
 
-impl Form {
+impl ChunkLayout {
     /// Reads the header of the chunk at the position; `None` at the end of the upload.
     fn chunk(self, bytes: &mut ByteReader) -> Result<Option<Chunk>, DecodeError> {
         let at = bytes.position();
-        if self == Form::Riff {
+        if self == ChunkLayout::Riff {
             let (Some(name), Some(size)) = (bytes.array()?, bytes.array()?) else {
                 return Ok(None);
             };
@@ -191,11 +191,15 @@ impl Form {
     ) -> Option<u64> {
         const UNKNOWN: u64 = u32::MAX as u64;
         match (self, chunk.length) {
-            (_, 0) if end.is_none_or(|end| end <= chunk.start) || self == Form::Wave64 => None,
-            (Form::Riff, UNKNOWN) => long.filter(|long| (1..MAX_PLAUSIBLE_BYTES).contains(long)),
-            (Form::Riff, length) => Some(length),
+            (_, 0) if end.is_none_or(|end| end <= chunk.start) || self == ChunkLayout::Wave64 => {
+                None
+            }
+            (ChunkLayout::Riff, UNKNOWN) => {
+                long.filter(|long| (1..MAX_PLAUSIBLE_BYTES).contains(long))
+            }
+            (ChunkLayout::Riff, length) => Some(length),
             // FFmpeg counts the padding too; an incomplete frame is dropped.
-            (Form::Wave64, length) => {
+            (ChunkLayout::Wave64, length) => {
                 (length < MAX_PLAUSIBLE_BYTES).then(|| length - length % frame_bytes)
             }
         }

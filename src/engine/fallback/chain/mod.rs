@@ -7,7 +7,7 @@ use crate::engine::EngineError;
 use crate::engine::fallback::circuit_breaker::{
     CircuitBreakerConfig, CircuitBreakers, EngineHealth,
 };
-use crate::model::{Catalog, Model, ModelError};
+use crate::model::{AvailableModels, Model, ModelError};
 
 /// Models in the order in which they are tried, with their circuit breakers.
 #[derive(Debug, Default)]
@@ -65,13 +65,13 @@ impl Chain {
     ///
     /// # Errors
     /// [`ModelError::Unknown`], as [`EngineError::Model`].
-    pub fn of(names: &[String], catalog: &Catalog) -> Result<Chain, EngineError> {
+    pub fn of(names: &[String], available: &AvailableModels) -> Result<Chain, EngineError> {
         if names.is_empty() {
-            return Ok(Chain::standard(catalog));
+            return Ok(Chain::standard(available));
         }
         let mut chain = Chain::default();
         for name in names {
-            match catalog.find(name) {
+            match available.find(name) {
                 Ok(model) if chain.models.iter().any(|other| Arc::ptr_eq(other, &model)) => {}
                 Ok(model) => chain.models.push(model),
                 Err(error @ ModelError::Unknown { .. }) => return Err(error.into()),
@@ -84,9 +84,9 @@ impl Chain {
     }
 
     /// The default chain: the installed published models, followed by the embedded ones if there are fewer than two.
-    fn standard(catalog: &Catalog) -> Chain {
+    fn standard(available: &AvailableModels) -> Chain {
         let find = |names: &[&str]| -> Vec<Arc<Model>> {
-            names.iter().filter_map(|name| catalog.find(name).ok()).collect()
+            names.iter().filter_map(|name| available.find(name).ok()).collect()
         };
         let mut models = find(&DEFAULT_PUBLISHED);
         if models.len() < 2 {

@@ -24,9 +24,9 @@ fn names(text: &str) -> Vec<StemName> {
     text.split_whitespace().map(|name| name.parse().unwrap()).collect()
 }
 
-fn chain(engines: &[&str], catalog: &Catalog) -> Chain {
+fn chain(engines: &[&str], available: &AvailableModels) -> Chain {
     let engines: Vec<String> = engines.iter().map(|&name| name.to_owned()).collect();
-    Chain::of(&engines, catalog).unwrap()
+    Chain::of(&engines, available).unwrap()
 }
 
 fn broken(name: &str) -> EngineError {
@@ -35,19 +35,19 @@ fn broken(name: &str) -> EngineError {
 
 #[test]
 fn the_first_model_with_the_stems_is_chosen() {
-    let catalog = Catalog::open(None);
-    let chain = Chain::of(&[], &catalog).unwrap();
+    let available = AvailableModels::open(None);
+    let chain = Chain::of(&[], &available).unwrap();
     assert!(chain.first_for(&[]).is_ok());
     assert!(chain.first_for(&names("vocals accompaniment")).is_ok());
     let error = chain.first_for(&names("vocals piano")).unwrap_err().to_string();
     assert!(error.contains("piano") && error.contains("drums"), "{error}");
-    assert!(Chain::of(&["nosuch".into()], &catalog).is_err());
+    assert!(Chain::of(&["nosuch".into()], &available).is_err());
 }
 
 #[test]
 fn the_default_chain_prefers_installed_models() {
     let first = |folder: Option<&Path>| -> Vec<String> {
-        let chain = Chain::of(&[], &Catalog::open(folder)).unwrap();
+        let chain = Chain::of(&[], &AvailableModels::open(folder)).unwrap();
         chain.models().iter().map(|model| model.card().name.to_string()).collect()
     };
     assert_eq!(first(None)[0], "mini");
@@ -62,11 +62,11 @@ fn the_default_chain_prefers_installed_models() {
 fn a_model_with_a_broken_card_is_skipped() {
     let folder = models(&[("broken", "vocals", "44100")]);
     fs::write(folder.path().join("broken/card.toml"), "name = 1").unwrap();
-    let catalog = Catalog::open(Some(folder.path()));
-    let both = chain(&["broken", "mini"], &catalog).first_for(&[]).unwrap();
+    let available = AvailableModels::open(Some(folder.path()));
+    let both = chain(&["broken", "mini"], &available).first_for(&[]).unwrap();
     assert_eq!(both.model.card().name.as_str(), "mini");
     assert_eq!(both.skipped.unwrap().name, "broken");
-    let alone = chain(&["broken"], &catalog);
+    let alone = chain(&["broken"], &available);
     assert!(alone.fault().unwrap().to_string().contains("broken/card.toml"));
     assert!(matches!(alone.first_for(&[]), Err(EngineError::NoneWorks { .. })));
 }
@@ -75,13 +75,13 @@ fn a_model_with_a_broken_card_is_skipped() {
 fn a_model_that_does_not_work_is_skipped() {
     let four = "drums bass other vocals";
     let folder = models(&[("a", four, "44100"), ("b", four, "44100")]);
-    let catalog = Catalog::open(Some(folder.path()));
-    let chain = chain(&["a", "b"], &catalog);
+    let available = AvailableModels::open(Some(folder.path()));
+    let chain = chain(&["a", "b"], &available);
     chain.circuit_breakers().failed("a", &broken("a"));
     let choice = chain.first_for(&[]).unwrap();
     assert_eq!(choice.model.card().name.as_str(), "b");
     assert_eq!(choice.skipped.unwrap().name, "a");
-    let a = catalog.find("a").unwrap();
+    let a = available.find("a").unwrap();
     let named = chain.named(Arc::clone(&a), &[], true).unwrap();
     assert_eq!(named.model.card().name.as_str(), "b");
     assert!(matches!(chain.named(a, &[], false), Err(EngineError::NoneWorks { .. })));
@@ -119,8 +119,8 @@ fn only_a_model_with_every_stem_at_the_same_rate_is_a_successor() {
         ("slow", four, "32000"),
         ("b", four, "44100"),
     ]);
-    let catalog = Catalog::open(Some(folder.path()));
-    let all = chain(&["a", "two", "slow", "b"], &catalog);
+    let available = AvailableModels::open(Some(folder.path()));
+    let all = chain(&["a", "two", "slow", "b"], &available);
     check_successor(&all, ("a", &[]), "drums", Ok("b"));
     check_successor(&all, ("a", &[]), "vocals accompaniment", Ok("two"));
     check_successor(&all, ("b", &[]), "drums", Ok("a"));
@@ -129,6 +129,6 @@ fn only_a_model_with_every_stem_at_the_same_rate_is_a_successor() {
     check_successor(&all, ("b", &["a", "two", "slow"]), "drums", Err("none"));
     all.circuit_breakers().failed("b", &broken("b"));
     check_successor(&all, ("a", &[]), "drums", Err("none"));
-    check_successor(&chain(&["a"], &catalog), ("a", &[]), "drums", Err("none"));
-    check_successor(&chain(&["a", "two"], &catalog), ("a", &[]), "drums", Err("lacks"));
+    check_successor(&chain(&["a"], &available), ("a", &[]), "drums", Err("none"));
+    check_successor(&chain(&["a", "two"], &available), ("a", &[]), "drums", Err("lacks"));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Event;
+use super::StreamEvent;
 use crate::audio::Frames;
 use crate::proto;
 use crate::server::convert;
@@ -24,7 +24,10 @@ pub(in crate::server::grpc) struct EventCursor {
 
 impl EventCursor {
     /// The first event, the session as it is now, and a cursor behind it and the engine changes before `start`.
-    pub(in crate::server::grpc) fn begin(session: &Session, start: Frames) -> (Event, EventCursor) {
+    pub(in crate::server::grpc) fn begin(
+        session: &Session,
+        start: Frames,
+    ) -> (StreamEvent, EventCursor) {
         // One manifest for both, so that no later change is missed.
         let manifest = session.manifest();
         let before = |change: &&EngineChange| change.frame < start;
@@ -33,19 +36,19 @@ impl EventCursor {
             at: Instant::now(),
             engine_changes: manifest.engine_changes.iter().take_while(before).count(),
         };
-        (Event::Session(convert::session_by(session, &manifest)), cursor)
+        (StreamEvent::Session(convert::session_by(session, &manifest)), cursor)
     }
 
-    pub(super) fn engine_changes(&mut self, session: &Session) -> Vec<Event> {
+    pub(super) fn engine_changes(&mut self, session: &Session) -> Vec<StreamEvent> {
         let manifest = session.manifest();
         let new: &[EngineChange] =
             manifest.engine_changes.get(self.engine_changes..).unwrap_or(&[]);
         self.engine_changes += new.len();
-        new.iter().map(|change| Event::EngineChange(convert::engine_change(change))).collect()
+        new.iter().map(|change| StreamEvent::EngineChange(convert::engine_change(change))).collect()
     }
 
     /// A progress event, if the progress has changed or the interval has passed.
-    pub(super) fn progress(&mut self, session: &Session, pumped: bool) -> Option<Event> {
+    pub(super) fn progress(&mut self, session: &Session, pumped: bool) -> Option<StreamEvent> {
         let progress = convert::progress(session.progress());
         let waited = self.at.elapsed();
         let news = progress.finished_frames != self.progress.finished_frames
@@ -56,7 +59,7 @@ impl EventCursor {
         due.then(|| {
             self.progress = progress;
             self.at = Instant::now();
-            Event::Progress(progress)
+            StreamEvent::Progress(progress)
         })
     }
 

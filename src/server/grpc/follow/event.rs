@@ -5,7 +5,7 @@ use crate::proto::separate_response::Message as SeparateMessage;
 use crate::proto::watch_session_response::Message as WatchMessage;
 
 /// An event of a session.
-pub(in crate::server::grpc) enum Event {
+pub(in crate::server::grpc) enum StreamEvent {
     Session(proto::Session),
     Progress(proto::Progress),
     Stem(proto::StemChunk),
@@ -13,27 +13,27 @@ pub(in crate::server::grpc) enum Event {
     Done(proto::Session),
 }
 
-impl From<Event> for proto::SeparateResponse {
-    fn from(event: Event) -> proto::SeparateResponse {
+impl From<StreamEvent> for proto::SeparateResponse {
+    fn from(event: StreamEvent) -> proto::SeparateResponse {
         let message = match event {
-            Event::Session(session) => SeparateMessage::Session(session),
-            Event::Progress(progress) => SeparateMessage::Progress(progress),
-            Event::Stem(chunk) => SeparateMessage::Stem(chunk),
-            Event::EngineChange(change) => SeparateMessage::EngineChange(change),
-            Event::Done(session) => SeparateMessage::Done(session),
+            StreamEvent::Session(session) => SeparateMessage::Session(session),
+            StreamEvent::Progress(progress) => SeparateMessage::Progress(progress),
+            StreamEvent::Stem(chunk) => SeparateMessage::Stem(chunk),
+            StreamEvent::EngineChange(change) => SeparateMessage::EngineChange(change),
+            StreamEvent::Done(session) => SeparateMessage::Done(session),
         };
         proto::SeparateResponse { message: Some(message) }
     }
 }
 
-impl From<Event> for proto::WatchSessionResponse {
-    fn from(event: Event) -> proto::WatchSessionResponse {
+impl From<StreamEvent> for proto::WatchSessionResponse {
+    fn from(event: StreamEvent) -> proto::WatchSessionResponse {
         let message = match event {
-            Event::Session(session) => WatchMessage::Session(session),
-            Event::Progress(progress) => WatchMessage::Progress(progress),
-            Event::Stem(chunk) => WatchMessage::Stem(chunk),
-            Event::EngineChange(change) => WatchMessage::EngineChange(change),
-            Event::Done(session) => WatchMessage::Done(session),
+            StreamEvent::Session(session) => WatchMessage::Session(session),
+            StreamEvent::Progress(progress) => WatchMessage::Progress(progress),
+            StreamEvent::Stem(chunk) => WatchMessage::Stem(chunk),
+            StreamEvent::EngineChange(change) => WatchMessage::EngineChange(change),
+            StreamEvent::Done(session) => WatchMessage::Done(session),
         };
         proto::WatchSessionResponse { message: Some(message) }
     }

@@ -13,7 +13,7 @@ use tonic::Status;
 use tracing::Instrument;
 
 pub(super) use cursor::EventCursor;
-use event::Event;
+use event::StreamEvent;
 
 use super::Answers;
 use super::chunk::next_chunk;
@@ -25,7 +25,7 @@ use crate::server::status::{ApiError, to_status};
 use crate::server::{blocking, convert, lookup};
 use crate::session::Session;
 use crate::session::live::ReadLease;
-use crate::session::stem_reader::{SampleFormat, StemReader};
+use crate::session::stem_reader::{StemFormat, StemReader};
 
 /// Messages buffered for a client that does not read.
 pub(super) const MESSAGES_AHEAD: usize = 2;
@@ -52,7 +52,7 @@ pub(super) fn readers(
     if request.progress_only {
         return Ok(Vec::new());
     }
-    let form = convert::form(session, request.encoding, request.gain)?;
+    let form = convert::stem_format(session, request.encoding, request.gain)?;
     convert::check_stem_count(request.stems.len(), "stems")?;
     if request.stems.is_empty() {
         return all_readers(session, Frames::ZERO, form);
@@ -76,7 +76,7 @@ pub(super) fn readers(
 pub(super) fn all_readers(
     session: &Arc<Session>,
     start: Frames,
-    form: SampleFormat,
+    form: StemFormat,
 ) -> Result<Vec<StemReader>, ApiError> {
     let manifest = session.manifest();
     let open =
@@ -115,7 +115,7 @@ pub(super) fn first_frame(readers: &[StemReader]) -> Frames {
 
 /// Sends the events that a client has not received, until the session has ended. A call that holds the session
 /// under the number `call` stops when another call takes over.
-pub(super) async fn follow<T: From<Event>>(
+pub(super) async fn follow<T: From<StreamEvent>>(
     session: &Arc<Session>,
     mut readers: Vec<StemReader>,
     mut cursor: EventCursor,
@@ -146,9 +146,9 @@ pub(super) async fn follow<T: From<Event>>(
                 return Followed::ToTheEnd;
             }
         };
-        let mut events: Vec<Event> = cursor.progress(session, pumped).into_iter().collect();
+        let mut events: Vec<StreamEvent> = cursor.progress(session, pumped).into_iter().collect();
         if state.is_ended() && !pumped {
-            events.push(Event::Done(convert::session(session)));
+            events.push(StreamEvent::Done(convert::session(session)));
         }
         for event in events {
             if sender.send(Ok(event.into())).await.is_err() {
@@ -186,7 +186,7 @@ enum Stopped {
 
 /// Sends one chunk of each stem with frames before `end`, so that the stems advance together. Returns whether
 /// there was one.
-async fn pump<T: From<Event>>(
+async fn pump<T: From<StreamEvent>>(
     readers: &mut Vec<StemReader>,
     end: Frames,
     sender: &Sender<T>,
@@ -203,7 +203,7 @@ async fn pump<T: From<Event>>(
         readers.insert(index, reader);
         let Some(chunk) = chunk.map_err(Stopped::Broken)? else { continue };
         pumped = true;
-        sender.send(Ok(Event::Stem(chunk).into())).await.map_err(|_| Stopped::ClientGone)?;
+        sender.send(Ok(StreamEvent::Stem(chunk).into())).await.map_err(|_| Stopped::ClientGone)?;
     }
     Ok(pumped)
 }

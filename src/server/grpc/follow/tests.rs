@@ -60,7 +60,7 @@ fn followed_from(
     start: Frames,
     cursor: EventCursor,
 ) -> mpsc::Receiver<Result<SeparateResponse, Status>> {
-    let form = SampleFormat { encoding: Encoding::F32Le, gain: 1.0 };
+    let form = StemFormat { encoding: Encoding::F32Le, gain: 1.0 };
     let readers = all_readers(session, start, form).unwrap();
     let (sender, receiver) = mpsc::channel(1);
     let session = Arc::clone(session);
@@ -132,7 +132,7 @@ async fn what_changes_after_the_session_was_told_is_news() {
     change(&session, 100, "before");
     finish(&session, 1_000);
     let (first, cursor) = EventCursor::begin(&session, Frames(900));
-    let Event::Session(first) = first else { panic!("the first event is not the session") };
+    let StreamEvent::Session(first) = first else { panic!("the first event is not the session") };
     assert_eq!(first.engine_changes.len(), 1);
     // Also for engine changes before the requested frames.
     change(&session, 500, "after");

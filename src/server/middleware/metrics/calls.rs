@@ -15,7 +15,7 @@ use http_body_util::BodyExt;
 use tonic::Code;
 
 use super::labels::{self, Methods};
-use super::{GrpcLabels, GrpcMethod, HttpLabels, HttpRoute, Shared};
+use super::{GrpcLabels, GrpcMethod, HttpLabels, HttpRoute, Metrics};
 use crate::server::deadline;
 use crate::server::middleware::grpc_status::{CallCode, is_grpc};
 use crate::server::status::code_name;
@@ -46,13 +46,13 @@ pub(crate) async fn count(
 /// Records calls in the metrics.
 #[derive(Clone)]
 pub(crate) struct CallCounter {
-    metrics: Shared,
+    metrics: Arc<Metrics>,
     methods: Arc<Methods>,
 }
 
 impl CallCounter {
     /// A counter that records in `metrics`.
-    pub(crate) fn new(metrics: Shared) -> CallCounter {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> CallCounter {
         CallCounter { metrics, methods: Arc::new(Methods::new()) }
     }
 
@@ -73,7 +73,7 @@ impl CallCounter {
 
 /// A call in progress; counted when it is dropped.
 struct Call {
-    metrics: Shared,
+    metrics: Arc<Metrics>,
     started: Instant,
     kind: CallKind,
     /// The HTTP status; `None` if the client disconnected before the response.

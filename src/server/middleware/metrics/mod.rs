@@ -6,7 +6,6 @@
 mod calls;
 mod labels;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -183,6 +182,3 @@ impl Observer for Metrics {
         self.fallbacks.get_or_create(&labels).inc();
     }
 }
-
-/// Metrics shared by the layers that record calls.
-type Shared = Arc<Metrics>;

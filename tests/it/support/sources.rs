@@ -5,22 +5,22 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A source file.
-pub(super) struct Source {
+pub struct Source {
     /// The path of its module, such as `engine/pool` for `engine/pool/mod.rs`.
-    pub(super) module: String,
-    pub(super) code: String,
+    pub module: String,
+    pub code: String,
 }
 
 /// All sources, and the names that modules re-export from their submodules.
-pub(super) struct Sources {
-    pub(super) all: Vec<Source>,
+pub struct Sources {
+    pub all: Vec<Source>,
     modules: BTreeSet<String>,
     /// By module and name: the path below the module.
     reexports: BTreeMap<(String, String), Vec<String>>,
 }
 
 impl Sources {
-    pub(super) fn read() -> Sources {
+    pub fn read() -> Sources {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut paths = Vec::new();
         collect(&root, &mut paths);
@@ -34,7 +34,7 @@ impl Sources {
         Sources::new(paths.iter().map(source).collect())
     }
 
-    pub(super) fn new(all: Vec<Source>) -> Sources {
+    pub fn new(all: Vec<Source>) -> Sources {
         let modules = all.iter().map(|source| source.module.clone()).collect();
         let mut reexports = BTreeMap::new();
         for Source { module, code } in &all {
@@ -53,7 +53,7 @@ impl Sources {
     }
 
     /// The folders with submodules, each with their names.
-    pub(super) fn folders(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+    pub fn folders(&self) -> BTreeMap<&str, BTreeSet<&str>> {
         let mut folders: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for module in &self.modules {
             let (folder, name) = module.rsplit_once('/').unwrap_or(("", module));
@@ -63,7 +63,7 @@ impl Sources {
     }
 
     /// The modules that a source imports, as far as they are not its own, its parents or its children.
-    pub(super) fn imports(&self, source: &Source) -> BTreeSet<String> {
+    pub fn imports(&self, source: &Source) -> BTreeSet<String> {
         let own: Vec<&str> = source.module.split('/').collect();
         let mut found = BTreeSet::new();
         for start in ["crate::", "super::", "self::"] {
@@ -119,7 +119,7 @@ fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// Code without comments and without the module of unit tests.
 fn without_tests(text: &str) -> String {
-    let end = ["#[cfg(test)]\nmod tests", "#[cfg(all(test, unix))]\nmod tests"];
+    let end = ["#[cfg(test)]\nmod tests {", "#[cfg(all(test, unix))]\nmod tests {"];
     let end = end.iter().filter_map(|start| text.find(start)).min();
     let code = &text[..end.unwrap_or(text.len())];
     let line = |line: &str| line.split("//").next().unwrap().to_owned();
@@ -127,7 +127,7 @@ fn without_tests(text: &str) -> String {
 }
 
 /// The paths that a path with nested braces stands for, from the start of `text`.
-pub(super) fn paths(text: &str) -> Vec<Vec<String>> {
+pub fn paths(text: &str) -> Vec<Vec<String>> {
     let mut path = Vec::new();
     let mut rest = text;
     loop {
@@ -172,7 +172,7 @@ fn is_word(c: char) -> bool {
 }
 
 /// Whether `path` is `folder` or lies in it.
-pub(super) fn is_in(path: &str, folder: &str) -> bool {
+pub fn is_in(path: &str, folder: &str) -> bool {
     folder.is_empty()
         || path == folder
         || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))

@@ -10,32 +10,32 @@ use super::{ModelError, ModelName};
 
 /// Models by name, and the cards that are not valid.
 #[derive(Debug)]
-pub struct Catalog {
+pub struct AvailableModels {
     models: Vec<Arc<Model>>,
     faults: Vec<ModelError>,
 }
 
-impl Catalog {
+impl AvailableModels {
     /// Name of the default model, which is part of the binary.
     pub const DEFAULT_MODEL: &'static str = "mini";
 
     /// Opens the embedded models, then those of `folder`: published ones with all of their files, and every subfolder with
     /// a card. A model with a card of its own replaces another of the same name.
-    pub fn open(folder: Option<&Path>) -> Catalog {
-        let mut catalog = Catalog { models: Vec::new(), faults: Vec::new() };
-        catalog.add(Model::embedded(
+    pub fn open(folder: Option<&Path>) -> AvailableModels {
+        let mut available = AvailableModels { models: Vec::new(), faults: Vec::new() };
+        available.add(Model::embedded(
             embedded::MINI_CARD,
             embedded::MINI_GRAPH,
             embedded::MINI_WEIGHTS,
         ));
-        catalog.add(Model::embedded(
+        available.add(Model::embedded(
             embedded::MINI_SPLEETER_CARD,
             embedded::MINI_SPLEETER_GRAPH,
             embedded::MINI_SPLEETER_WEIGHTS,
         ));
         if let Some(folder) = folder {
             for model in PublishedModel::all().filter_map(|published| published.installed(folder)) {
-                catalog.add(Ok(model));
+                available.add(Ok(model));
             }
             let mut subfolders: Vec<_> = std::fs::read_dir(folder)
                 .into_iter()
@@ -46,14 +46,14 @@ impl Catalog {
                 .collect();
             subfolders.sort();
             for subfolder in subfolders {
-                catalog.add(Model::in_folder(&subfolder));
+                available.add(Model::in_folder(&subfolder));
             }
         }
-        catalog
+        available
     }
 
     /// All models.
-    pub fn models(&self) -> &[Arc<Model>] {
+    pub fn all(&self) -> &[Arc<Model>] {
         &self.models
     }
 
@@ -110,10 +110,10 @@ mod tests {
 
     #[test]
     fn the_default_model_is_in_the_binary() {
-        let catalog = Catalog::open(None);
-        assert!(catalog.faults().is_empty(), "{:?}", catalog.faults());
-        assert!(catalog.find(Catalog::DEFAULT_MODEL).unwrap().is_embedded());
-        let error = catalog.find("htdemucs_v9").unwrap_err().to_string();
+        let available = AvailableModels::open(None);
+        assert!(available.faults().is_empty(), "{:?}", available.faults());
+        assert!(available.find(AvailableModels::DEFAULT_MODEL).unwrap().is_embedded());
+        let error = available.find("htdemucs_v9").unwrap_err().to_string();
         assert!(error.contains("htdemucs_v9") && error.contains("mini"), "{error}");
     }
 
@@ -122,9 +122,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("broken")).unwrap();
         std::fs::write(folder.path().join("broken/card.toml"), "name = 1").unwrap();
-        let catalog = Catalog::open(Some(folder.path()));
-        assert_eq!((catalog.models().len(), catalog.faults().len()), (2, 1));
-        assert!(catalog.faults()[0].to_string().contains("broken"));
-        assert!(matches!(catalog.find("broken"), Err(ModelError::Card { .. })));
+        let available = AvailableModels::open(Some(folder.path()));
+        assert_eq!((available.all().len(), available.faults().len()), (2, 1));
+        assert!(available.faults()[0].to_string().contains("broken"));
+        assert!(matches!(available.find("broken"), Err(ModelError::Card { .. })));
     }
 }
