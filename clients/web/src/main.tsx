@@ -1,4 +1,4 @@
-/** Where the page begins. */
+/** Entry point of the page. */
 import { render } from "preact";
 import { keepForDownloads } from "./calls/token";
 import * as sound from "./player/current";

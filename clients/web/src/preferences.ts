@@ -1,4 +1,4 @@
-/** What the user likes: kept by the browser, never sent. */
+/** Preferences, stored in the browser and never sent. */
 import { computed, effect, signal, type Signal } from "@preact/signals";
 
 export type Theme = "auto" | "light" | "dark";
@@ -11,10 +11,10 @@ export const volume = signal(1);
 
 const prefersDark = signal(false);
 
-/** Whether the page is dark at the moment. */
+/** Whether the page is dark now. */
 export const darkNow = computed(() => theme.value === "dark" || (theme.value === "auto" && prefersDark.value));
 
-/** Keeps the document in step with what is liked. */
+/** Applies the preferences to the document. */
 export function start(): void {
   const query = matchMedia("(prefers-color-scheme: dark)");
   const read = () => (prefersDark.value = query.matches);
@@ -31,28 +31,28 @@ function spoken(): Language {
   return first?.toLowerCase().startsWith("zh") ? "zh" : "en";
 }
 
-/** A value that outlives the page, where the browser lets it. */
+/** A value that is stored in the browser if possible. */
 function kept<T extends string>(name: string, usual: T, allowed: readonly T[]): Signal<T> {
   const key = `stemwire.${name}`;
   let held: string | null = null;
   try {
     held = localStorage.getItem(key);
   } catch {
-    // Nothing is kept then.
+    // Storage is disabled.
   }
   const value = signal(allowed.find((one) => one === held) ?? usual);
   let first = true;
   effect(() => {
     const now = value.value;
     if (first) {
-      // What the user has not chosen follows the browser.
+      // Without a choice of the user, the browser's setting applies.
       first = false;
       return;
     }
     try {
       localStorage.setItem(key, now);
     } catch {
-      // As above.
+      // Storage is disabled.
     }
   });
   return value;

@@ -87,7 +87,7 @@ def test_every_stem_can_be_had_as_a_file(browse, server, short):
     page = browse(server, hold=len(short) // 2).visit()
     page.choose(("Die Fähre.wav", short))
     session_id = page.session_id()
-    page.tab.get_by_text("Files can be downloaded when the song is done").wait_for()
+    page.tab.get_by_text("Downloads are available when the song is done").wait_for()
     page.tab.evaluate("gate.open(Infinity)")
     page.wait_done()
     page.tab.get_by_label("Format").select_option("wav-f32")
@@ -192,7 +192,7 @@ def test_a_reload_continues_the_upload_with_the_file_chosen_again(browse, server
 
     page.tab.evaluate("gate.open(Infinity)")
     page.choose(("song.wav", wav(music(10, seed=9))), button="Choose the file")
-    page.see_note("This is another file than the one that was begun")
+    page.see_note("This is not the file of the unfinished upload")
     assert server.get(session_id).committed_bytes == held
     page.choose(("song.wav", song), button="Choose the file")
     page.wait_done()
@@ -209,7 +209,7 @@ def test_an_upload_survives_its_server(browse, start, song):
     page.until("gate.waiting.length > 0")
     server.kill()
     page.tab.evaluate("gate.open(Infinity)")
-    page.see_note("The server does not answer")
+    page.see_note("The server does not respond")
     server.restart()
     page.wait_done()
     assert server.get(session_id).state == State.SESSION_STATE_DONE
@@ -230,8 +230,8 @@ def test_a_broken_file_is_explained_in_both_languages(browse, server):
     page = browse(server).visit()
     page.choose(("notes.mp3", b"Dear diary, today I sang. " * 4000))
     alert = page.tab.get_by_role("alert")
-    alert.get_by_text("This is no audio file that is understood").wait_for()
-    alert.get_by_text("convert it to one of these").wait_for()
+    alert.get_by_text("The audio format is not supported").wait_for()
+    alert.get_by_text("convert the file to one of these").wait_for()
     page.wait_done("Failed")
     # There is nothing to be heard or had, and nothing pretends that there is; no call was refused.
     assert page.tab.locator(".stem, .transport, .downloads, .note-request").count() == 0
@@ -298,10 +298,10 @@ def test_a_token_is_asked_for_once(browse, start, short):
     token = "a-token-of-forty-characters-for-the-tests"
     server = start("--token", token)
     page = browse(server).visit()
-    page.tab.get_by_role("heading", name="This server asks for a token").wait_for()
+    page.tab.get_by_role("heading", name="This server requires a token").wait_for()
     page.tab.get_by_role("textbox", name="Token").fill("the-wrong-token-of-some-length")
     page.button("Continue").click()
-    page.tab.get_by_role("dialog").get_by_text("Enter the one that you were given").wait_for()
+    page.tab.get_by_role("dialog").get_by_text("Enter your token").wait_for()
     page.tab.get_by_role("textbox", name="Token").fill(token)
     page.button("Continue").click()
     page.tab.get_by_text("No songs yet").wait_for()

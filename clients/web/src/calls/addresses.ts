@@ -1,6 +1,6 @@
-/** Addresses of the server's plain HTTP side. */
+/** URLs of the server's plain HTTP routes. */
 
-/** How a download is stored. */
+/** File format of a download. */
 export const FORMATS = ["wav-s16", "wav-s24", "wav-f32", "flac"] as const;
 export type Format = (typeof FORMATS)[number];
 

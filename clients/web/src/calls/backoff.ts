@@ -1,4 +1,4 @@
-/** Waiting longer and longer between tries, never for all at the same moment. */
+/** Exponential back-off with jitter. */
 
 const FIRST_MS = 500;
 const LONGEST_MS = 10_000;
@@ -6,19 +6,19 @@ const LONGEST_MS = 10_000;
 export class Backoff {
   #tries = 0;
 
-  /** Something went well: the next wait is short again. */
+  /** Resets the delay after a success. */
   reset(): void {
     this.#tries = 0;
   }
 
-  /** How long to wait now, at least `least`; each time about twice as long. */
+  /** The next delay, at least `least`; about twice the previous one. */
   next(least = 0): number {
     const full = Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#tries++);
     return Math.max(least, full * (0.75 + Math.random() / 2));
   }
 }
 
-/** Waits, unless the signal or the browser's word that it is online again ends it. Rejects where it was aborted. */
+/** Waits until the delay has passed or the browser is online again. Rejects if the signal aborts. */
 export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const end = () => {

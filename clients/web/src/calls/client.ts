@@ -1,4 +1,4 @@
-/** The one client of the server that this page came from, over grpc-web. */
+/** The gRPC client of this page's server, over grpc-web. */
 import { createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { SeparationService } from "../generated/stemwire/v1/separation_service_pb";

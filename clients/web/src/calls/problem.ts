@@ -1,24 +1,24 @@
-/** What went wrong, as the page knows it: a reason of the server's, or one of its own. */
+/** Problems: reasons of the server and of the page itself. */
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorInfoSchema, RequestInfoSchema, RetryInfoSchema } from "../generated/google/rpc/error_details_pb";
 import type { SessionError } from "../generated/stemwire/v1/session_pb";
 
 export interface Problem {
-  /** An UPPER_SNAKE name: one of the protocol's, or one of {@link OwnReason}. */
+  /** An UPPER_SNAKE name: a reason of the protocol, or one of {@link OwnReason}. */
   readonly reason: string;
-  /** The server's own words, in English; empty where the page found the problem itself. */
+  /** The server's message, in English; empty for problems of the page itself. */
   readonly message: string;
-  /** The numbers behind it. */
+  /** Numbers and names behind the message. */
   readonly numbers: Readonly<Record<string, string>>;
-  /** Whether the same call can succeed later: the server's answer has RetryInfo, or the connection failed. */
+  /** Whether a retry can help: the response has RetryInfo, or the connection failed. */
   readonly passing: boolean;
-  /** How long the server asks to wait, in milliseconds. */
+  /** Delay requested by the server, in milliseconds. */
   readonly waitMs: number;
-  /** The id of the refused call, by which it is found in the server's log; empty where no call was refused. */
+  /** The id of the refused call, as in the server's log; empty if no call was refused. */
   readonly requestId: string;
 }
 
-/** Problems that the server does not know of. */
+/** Reasons of the page itself. */
 export type OwnReason = "CONNECTION_LOST" | "FILE_UNREADABLE" | "FILE_DIFFERS" | "NO_SOUND";
 
 export function ownProblem(reason: OwnReason, message = ""): Problem {
@@ -28,7 +28,7 @@ export function ownProblem(reason: OwnReason, message = ""): Problem {
 export function toProblem(error: unknown): Problem {
   const failure = ConnectError.from(error);
   const info = failure.findDetails(ErrorInfoSchema).find((info) => info.domain === "stemwire");
-  // Without an ErrorInfo of the server the connection failed, or something between answered.
+  // Without an ErrorInfo of the server, the connection failed or a proxy answered.
   if (!info) return ownProblem("CONNECTION_LOST", failure.rawMessage);
   const retry = failure.findDetails(RetryInfoSchema)[0];
   const waitMs = Number(retry?.retryDelay?.seconds ?? 0) * 1000 + (retry?.retryDelay?.nanos ?? 0) / 1e6;
@@ -37,7 +37,7 @@ export function toProblem(error: unknown): Problem {
   return { reason: info.reason, message: failure.rawMessage, numbers, passing: retry !== undefined, waitMs, requestId };
 }
 
-/** The problem that a failed session keeps. */
+/** The problem of a failed session. */
 export function ofSession(error: SessionError): Problem {
   return { reason: error.reason, message: error.message, numbers: error.metadata, passing: false, waitMs: 0, requestId: "" };
 }

@@ -1,20 +1,20 @@
-/** The bearer token, where the server asks for one. It is kept as long as the tab is. */
+/** The bearer token, stored until the tab is closed. */
 import { signal } from "@preact/signals";
 
 const KEY = "stemwire.token";
 
 export const token = sessionStorage.getItem(KEY) ?? "";
 
-/** Whether the server has refused a call for want of the right token. */
+/** Whether the server has refused a call without a valid token. */
 export const tokenWanted = signal(false);
 
-/** Keeps the token and begins anew with it. */
+/** Stores the token and reloads the page. */
 export function enterToken(text: string): void {
   sessionStorage.setItem(KEY, text.trim());
   location.reload();
 }
 
-/** A link carries no header: downloads carry the token as a cookie, which no other site makes a browser send. */
+/** Stores the token for downloads as a cookie, because links cannot carry a header. Other sites do not send it. */
 export function keepForDownloads(): void {
   if (token === "") return;
   const secure = location.protocol === "https:" ? "; Secure" : "";

@@ -1,4 +1,4 @@
-/** The player and the envelopes of the session that is shown; there are none before its rate is known. */
+/** The player and the peaks of the shown session; created once its sample rate is known. */
 import { computed, effect, signal } from "@preact/signals";
 import { SessionState } from "../generated/stemwire/v1/session_pb";
 import { volume } from "../preferences";
@@ -12,7 +12,7 @@ import { Player, type Song } from "./player";
 export const player = signal<Player | null>(null);
 export const peaks = signal<Peaks | null>(null);
 
-/** What the player is made for; the same text as long as it can stay. */
+/** Identifies the player's stems; a player is kept while this text stays the same. */
 const song = computed(() => {
   const session = opened.value;
   if (!session?.source || session.stems.length === 0) return "";
@@ -22,7 +22,7 @@ const song = computed(() => {
   return JSON.stringify(song);
 });
 
-/** Whether the stems are as long as they will be. */
+/** Whether the stems have their final length. */
 const complete = computed(() => {
   const state = opened.value?.state ?? SessionState.UNSPECIFIED;
   return hasEnded(state);

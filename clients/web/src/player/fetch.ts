@@ -1,4 +1,4 @@
-/** Fetches runs of slices over grpc-web: two calls at a time, since HTTP/1.1 gives the whole page six connections. */
+/** Fetches runs of slices over grpc-web, two calls at a time: browsers allow six HTTP/1.1 connections per server. */
 import { client } from "../calls/client";
 import { Backoff, sleep } from "../calls/backoff";
 import { type Problem, toProblem } from "../calls/problem";
@@ -7,7 +7,7 @@ import type { Run, Slices } from "./slices";
 
 const CALLS = 2;
 
-/** Stems may be louder than full scale. They come at half their loudness, which 16 bits hold without clipping. */
+/** Gain of fetched stems, which may exceed full scale: at half gain 16 bits do not clip. */
 export const HEADROOM = 2;
 
 /** Bytes of a stereo frame of 16 bits. */
@@ -17,16 +17,16 @@ export interface Place {
   readonly sessionId: string;
   /** Frames of one slice, and per second. */
   readonly rate: number;
-  /** What multiplies all stems of the session. */
+  /** Gain of all stems of the session. */
   readonly gain: number;
   readonly slices: Slices;
-  /** The slice that is played. */
+  /** The slice at the play position. */
   at(): number;
   /** Frames that can be read. */
   frames(): number;
-  /** Whether no more frames come. */
+  /** Whether no more frames will follow. */
   complete(): boolean;
-  /** How many slices are wanted from there on. */
+  /** Number of slices wanted from the position on. */
   ahead(): number;
 }
 
@@ -40,12 +40,12 @@ export class Fetcher {
     private readonly reported: (problem: Problem | null) => void,
   ) {}
 
-  /** Something has changed: the position, or what there is to fetch. */
+  /** Fetches what is missing, after a change of the position or of the available frames. */
   turn(): void {
     const { place } = this;
     const at = place.at();
     place.slices.evict(at);
-    // A song that still grows has its last slice only when that is whole.
+    // The last slice of a growing song is fetched once it is complete.
     const end = place.complete() ? Math.ceil(place.frames() / place.rate) : Math.floor(place.frames() / place.rate);
     const stop = Math.min(end, at + place.ahead());
     this.#cancelUseless(at, stop);
@@ -61,7 +61,7 @@ export class Fetcher {
     for (const { abort } of this.#running) abort.abort();
   }
 
-  /** After a jump, what was on its way for the old place only holds up the new one. */
+  /** After a seek, cancels fetches for the old position, which would delay those for the new one. */
   #cancelUseless(at: number, stop: number): void {
     for (const { run, abort } of this.#running) {
       if (run.first + run.count <= at || run.first >= stop) abort.abort();
@@ -83,7 +83,7 @@ export class Fetcher {
           if (signal.aborted) return;
           const problem = toProblem(error);
           this.reported(problem);
-          // A paused or deleted session is reported elsewhere; its frames may still come.
+          // A paused or deleted session is reported elsewhere; its frames may still arrive.
           await sleep(backoff.next(problem.passing ? problem.waitMs : 3000), signal).catch(() => undefined);
         }
       }
@@ -118,7 +118,7 @@ export class Fetcher {
     }
     if (filled !== bytes.byteLength) throw new Error("the stem was cut short");
     for (let at = 0; at < run.count; at++) {
-      // A copy, so that one slice does not keep the memory of the whole run.
+      // A copy, so that a slice does not keep the memory of the whole run.
       slices.put(run.stem, run.first + at, samples.slice(at * rate * 2, (at + 1) * rate * 2));
     }
   }

@@ -1,4 +1,4 @@
-/** How loud each stem is. */
+/** Gain of each stem. */
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
 import { ACCOMPANIMENT, hasSum } from "../session/stems";
 
@@ -6,22 +6,22 @@ export interface Fader {
   readonly stem: string;
   readonly muted: Signal<boolean>;
   readonly soloed: Signal<boolean>;
-  /** 0 to 1. */
+  /** Fader position, 0 to 1. */
   readonly volume: Signal<number>;
-  /** What multiplies the stem, everything considered. */
+  /** Effective gain. */
   readonly gain: ReadonlySignal<number>;
 }
 
 /**
- * One fader for each stem. Beside the stems that it is the sum of, the accompaniment begins muted: all together are
- * then the song.
+ * One fader per stem. The accompaniment starts muted if the stems that it sums are listed, so that all stems together are
+ * the song.
  */
 export function faders(stems: readonly string[]): Fader[] {
   const made: Fader[] = stems.map((stem) => {
     const [muted, soloed, volume] = [signal(stem === ACCOMPANIMENT && hasSum(stems)), signal(false), signal(1)];
     const gain = computed(() => {
       const heard = made.some(({ soloed }) => soloed.value) ? soloed.value : !muted.value;
-      // Ears hear a square as even steps.
+      // Squared, because loudness is perceived logarithmically.
       return heard ? volume.value ** 2 : 0;
     });
     return { stem, muted, soloed, volume, gain };

@@ -1,15 +1,14 @@
 /**
- * The sound output: every stem's slices one after the other on the one clock of an AudioContext, each through its
- * stem's gain. Slices of one second are scheduled a few seconds ahead, all stems of a second at once, so that stems
- * are never apart by a sample. An AudioWorklet would need a secure context, which a phone in the same network as a
- * server without a certificate has not.
+ * Sound output: every stem's slices, each through its stem's gain, on the clock of one AudioContext. Slices of one second
+ * are scheduled a few seconds ahead, all stems of a second at once, so that stems are in sync to the sample. An
+ * AudioWorklet would need a secure context, which phones do not have with a server without a certificate.
  */
 import { HEADROOM } from "./fetch";
 
-/** How soon the first sample sounds after it was asked for. */
+/** Delay of the first sample after a start. */
 const START_S = 0.06;
 
-/** Time in which a gain changes without a click. */
+/** Duration of a gain change, to avoid clicks. */
 const SMOOTH_S = 0.012;
 
 export class Output {
@@ -18,7 +17,7 @@ export class Output {
   readonly #gains: GainNode[];
   #playing = new Set<AudioBufferSourceNode>();
 
-  /** @throws DOMException where there is no sound output. */
+  /** @throws DOMException if there is no sound output. */
   constructor(readonly rate: number, stems: number) {
     this.#context = context(rate);
     this.#master = this.#context.createGain();
@@ -35,7 +34,7 @@ export class Output {
     return this.#context.currentTime * this.rate;
   }
 
-  /** The earliest whole frame of the clock at which something can begin to sound. */
+  /** The earliest frame of the clock at which a sound can start. */
   soon(): number {
     return Math.ceil((this.#context.currentTime + START_S) * this.rate);
   }
@@ -44,7 +43,7 @@ export class Output {
     await this.#context.resume();
   }
 
-  /** Silences everything at once and suspends the output. */
+  /** Stops all sound at once and suspends the output. */
   halt(): void {
     for (const source of this.#playing) {
       source.onended = null;
@@ -66,7 +65,7 @@ export class Output {
     this.#master.gain.setTargetAtTime(gain, this.#context.currentTime, SMOOTH_S);
   }
 
-  /** Lets the same stretch of every stem sound from the clock's frame `when` on; `skip` frames of it are left out. */
+  /** Plays the same slice of every stem from the clock's frame `when` on, without its first `skip` frames. */
   schedule(stems: readonly Int16Array[], skip: number, when: number, ended: () => void): void {
     stems.forEach((samples, stem) => {
       const gain = this.#gains[stem];
@@ -102,7 +101,7 @@ export class Output {
   }
 }
 
-/** At the stems' own rate, so that slices meet sample by sample; a browser that cannot resamples each for itself. */
+/** An AudioContext at the stems' rate, so that slices join to the sample; else the browser resamples each slice. */
 function context(rate: number): AudioContext {
   try {
     return new AudioContext({ sampleRate: rate });

@@ -1,4 +1,4 @@
-/** The one transport of all stems: plays, waits for what is not there yet, jumps. */
+/** Plays all stems in sync: play, pause, seek, wait for missing slices. */
 import { effect, signal } from "@preact/signals";
 import { ownProblem, type Problem } from "../calls/problem";
 import { Fetcher } from "./fetch";
@@ -6,10 +6,10 @@ import { type Fader, faders } from "./mix";
 import { Output } from "./output";
 import { AHEAD_S, AHEAD_UNPLAYED_S, Slices } from "./slices";
 
-/** `waiting` is playing whose next second is not there yet. */
+/** `waiting`: playing, but the next second is not available yet. */
 export type Playing = "paused" | "playing" | "waiting";
 
-/** Seconds that are scheduled ahead: more than a hidden tab's timers sleep. */
+/** Seconds scheduled ahead: more than the timer interval of hidden tabs. */
 const SCHEDULED_S = 3;
 
 const TICK_MS = 100;
@@ -24,9 +24,9 @@ export interface Song {
 export class Player {
   readonly faders: readonly Fader[];
   readonly state = signal<Playing>("paused");
-  /** The frame that is heard. */
+  /** Playback position in frames. */
   readonly position = signal(0);
-  /** Why nothing comes, or nothing is heard. */
+  /** The problem that prevents playback. */
   readonly problem = signal<Problem | null>(null);
 
   readonly #slices: Slices;
@@ -36,11 +36,11 @@ export class Player {
   #timer: ReturnType<typeof setInterval> | undefined;
   #frames = 0;
   #complete = false;
-  /** Song frame and clock frame that belong together, while something sounds. */
+  /** A frame of the song and the frame of the clock at which it plays; `null` while nothing plays. */
   #anchor: { song: number; clock: number } | null = null;
-  /** The first song frame that is not scheduled. */
+  /** First frame of the song that is not scheduled. */
   #scheduled = 0;
-  /** The slice around which was fetched last. */
+  /** The slice around which slices were last fetched. */
   #around = 0;
 
   constructor(readonly song: Song, private readonly volume: { readonly value: number }) {
@@ -65,7 +65,7 @@ export class Player {
     this.#tick();
   }
 
-  /** Must be called from a gesture of the user, or browsers keep silent. */
+  /** Must be called in a user gesture, or browsers block the sound. */
   async play(): Promise<void> {
     if (this.state.peek() !== "paused") return;
     if (this.#complete && this.position.peek() >= this.#frames) this.position.value = 0;
@@ -99,7 +99,7 @@ export class Player {
     else this.pause();
   }
 
-  /** Jumps to a frame that can be read. */
+  /** Seeks to a frame that can be read. */
   seek(frame: number): void {
     this.#silence();
     this.position.value = Math.max(0, Math.min(Math.round(frame), this.#frames));
@@ -130,14 +130,14 @@ export class Player {
     this.#anchor = null;
   }
 
-  /** Takes the position from the clock. */
+  /** Reads the position from the clock. */
   #follow(): void {
     if (!this.#anchor || !this.#output) return;
     const heard = this.#anchor.song + this.#output.now() - this.#anchor.clock;
     this.position.value = Math.floor(Math.max(this.#anchor.song, Math.min(heard, this.#scheduled)));
   }
 
-  /** Moves the position with every picture, where the timer would let it jump. */
+  /** Updates the position on every animation frame; the timer is too coarse. */
   #draw(): void {
     if (this.state.peek() === "paused") return;
     this.#follow();
@@ -154,7 +154,7 @@ export class Player {
       this.#fetcher.turn();
     }
     if (this.#anchor && output.now() - this.#anchor.clock + this.#anchor.song >= this.#scheduled) {
-      // Everything that was there has sounded.
+      // All scheduled slices have been played.
       this.#silence();
       this.position.value = this.#scheduled;
       if (this.#complete && this.#scheduled >= this.#frames) {
@@ -177,7 +177,7 @@ export class Player {
       if (!stems || !first) return;
       const frames = first.length / 2;
       const skip = this.#scheduled - slice * rate;
-      // The last slice of a song is a short one.
+      // The last slice of a song may be shorter.
       if (skip >= frames) return;
       this.#anchor ??= { song: this.#scheduled, clock: output.soon() };
       output.schedule(stems, skip, this.#anchor.clock + this.#scheduled - this.#anchor.song, () => this.#tick());

@@ -1,17 +1,17 @@
 /**
- * The samples around the play position: slices of one second for each stem, as they came (16 bits, interleaved
- * stereo). Slices far from the position are dropped, so that memory does not grow with the song.
+ * Samples around the play position, as slices of one second per stem (16-bit interleaved stereo, as received). Slices
+ * far from the position are dropped, so that memory does not grow with the song.
  */
 
-/** Seconds that are kept behind the position, for a short way back. */
+/** Seconds kept behind the position, for short jumps back. */
 export const BEHIND_S = 10;
-/** Seconds that are fetched ahead: while playing, and before, so that playback starts at once. */
+/** Seconds fetched ahead while playing, and while paused, so that playback starts at once. */
 export const AHEAD_S = 30;
 export const AHEAD_UNPLAYED_S = 3;
-/** Slices that one call fetches at most. */
+/** Limit of slices per call. */
 export const RUN = 5;
 
-/** Slices of one stem that are missing, one after the other. */
+/** Consecutive missing slices of a stem. */
 export interface Run {
   readonly stem: string;
   readonly first: number;
@@ -29,7 +29,7 @@ export class Slices {
     this.#held.get(stem)?.set(slice, samples);
   }
 
-  /** One slice of every stem, or `null` where one of them is missing. */
+  /** One slice of every stem; `null` if one is missing. */
   all(slice: number): Int16Array[] | null {
     const found: Int16Array[] = [];
     for (const stem of this.stems) {
@@ -40,7 +40,7 @@ export class Slices {
     return found;
   }
 
-  /** Lets go of what is outside the window around the slice `at`. */
+  /** Drops slices outside the window around the slice `at`. */
   evict(at: number): void {
     for (const slices of this.#held.values()) {
       for (const slice of slices.keys()) {
@@ -50,11 +50,11 @@ export class Slices {
   }
 
   /**
-   * What to fetch next: the missing slice that is due first, and those of the same stem that follow it. Of what is due
-   * at once only that, so that no stem waits for the others' future.
+   * The next run to fetch: the missing slice that is due first, and those of the same stem that follow it. Of slices due
+   * at once only one, so that no stem waits for later slices of another.
    *
-   * @param stop the first slice that is not wanted, or not there.
-   * @param asked what is being fetched already.
+   * @param stop the first slice that is not wanted or not available.
+   * @param asked the slices that are being fetched.
    */
   missing(at: number, stop: number, asked: readonly Run[]): Run | null {
     const isAsked = (stem: string, slice: number) =>

@@ -1,11 +1,11 @@
-/** The one long stream of this tab: what happens to the session that is shown. */
+/** The tab's one stream: events of the shown session. */
 import { client } from "../calls/client";
 import { Backoff, sleep } from "../calls/backoff";
 import { type Problem, toProblem } from "../calls/problem";
 import type { WatchSessionResponse } from "../generated/stemwire/v1/separation_service_pb";
 import { SessionState } from "../generated/stemwire/v1/session_pb";
 
-/** The server sends a message at least every five seconds; a stream that is silent for longer is dead. */
+/** Longest silence of a working stream, in milliseconds: the server sends a message at least every five seconds. */
 const SILENCE_MS = 15_000;
 
 export type Message = WatchSessionResponse["message"];
@@ -41,7 +41,7 @@ export async function follow(sessionId: string, listener: Following, signal: Abo
   }
 }
 
-/** One stream to its end; returns whether the session has ended. */
+/** Reads one stream to its end; returns whether the session has ended. */
 async function listen(sessionId: string, listener: Following, signal: AbortSignal, backoff: Backoff): Promise<boolean> {
   const silence = new AbortController();
   let timer = setTimeout(() => silence.abort(), SILENCE_MS);
@@ -53,7 +53,7 @@ async function listen(sessionId: string, listener: Following, signal: AbortSigna
       backoff.reset();
       listener.broken(null);
       listener.message(message);
-      // What follows is only the error that a failed session's calls end with.
+      // Only the error of a failed session follows.
       if (message.case === "done") return true;
     }
     return false;

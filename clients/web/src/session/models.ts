@@ -1,28 +1,28 @@
-/** The models that the server has, and what it has found out about computing them. */
+/** The models of the server and their measurements. */
 import { signal } from "@preact/signals";
 import { client } from "../calls/client";
 import { type Engine, type Model, ModelState } from "../generated/stemwire/v1/engine_pb";
 
-/** Those that can be used. */
+/** Usable models. */
 export const models = signal<readonly Model[]>([]);
 
 export async function loadModels(): Promise<void> {
   try {
     models.value = (await client.listModels({})).models.filter(({ state }) => state !== ModelState.BROKEN);
   } catch {
-    // Without the list there is the server's own choice, which is offered first anyway.
+    // Without the list only the server's default is offered.
   }
 }
 
-/** How a way to compute compares with the CPU in 32-bit floats. */
+/** Comparison of a provider with the CPU in float32. */
 export interface Comparison {
   readonly speed: number;
   readonly snrDb: number;
 }
 
 /**
- * The server's measurement of this engine: how it compares with the CPU in 32-bit floats, or `"reference"` where it is
- * that and nothing else was better. `null` where nothing was tried, or where the session was computed in another way.
+ * The measurement of an engine: its comparison with the CPU in float32, or `"reference"` if it is that and no other
+ * provider was better. `null` without measurements, or if the session ran on another provider.
  */
 export function measurementOf(engine: Engine, known: readonly Model[]): Comparison | "reference" | null {
   const execution = known.find(({ name }) => name === engine.model)?.execution;

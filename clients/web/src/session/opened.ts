@@ -1,4 +1,4 @@
-/** The session that is shown: named by the address, followed while it runs. */
+/** The shown session: named by the URL, followed while it runs. */
 import { computed, effect, signal } from "@preact/signals";
 import { clone } from "@bufbuild/protobuf";
 import { client } from "../calls/client";
@@ -12,25 +12,25 @@ import { lengthOf, Pace } from "./timeline";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** Which session, from the part of the address after `#`. */
+/** Session id from the fragment of the URL. */
 export const openedId = signal(idOf(location.hash));
 
-/** What is known of it; `null` until the first answer. */
+/** The session; `null` until the first response. */
 export const opened = signal<Session | null>(null);
 
-/** The connection is broken and comes back by itself. */
+/** The connection is broken and is being retried. */
 export const broken = signal<Problem | null>(null);
 
-/** It cannot be shown. */
+/** The problem if the session cannot be shown. */
 export const lost = signal<Problem | null>(null);
 
-/** The bytes of its whole upload, where this browser has sent or chosen it. */
+/** Size of the whole upload, if this browser has sent or chosen it. */
 export const uploadBytes = computed(() => {
   const id = openedId.value;
   return id === null ? undefined : (uploadOf(id)?.file.size ?? remembered(id)?.bytes);
 });
 
-/** The song's frames, as far as they are known. */
+/** Length of the song in frames, as far as known. */
 export const length = computed(() => (opened.value ? lengthOf(opened.value, uploadBytes.value) : 0));
 
 /** Frames of the stems that can be read. */
@@ -38,7 +38,7 @@ export const finished = computed(() => Number(opened.value?.progress?.finishedFr
 
 let pace = new Pace();
 
-/** Seconds until the separation is done, or `null` as long as there is no telling. */
+/** Seconds until the separation is done; `null` if unknown. */
 export const secondsLeft = signal<number | null>(null);
 
 export function open(sessionId: string | null): void {
@@ -60,7 +60,7 @@ export async function remove(sessionId: string): Promise<void> {
   if (openedId.peek() === sessionId) open(null);
 }
 
-/** Follows whatever the address names, as long as the page lives. */
+/** Follows the session in the URL for the lifetime of the page. */
 export function start(): void {
   const read = () => (openedId.value = idOf(location.hash));
   addEventListener("hashchange", read);
@@ -76,7 +76,7 @@ export function start(): void {
       broken: (problem: Problem | null) => (broken.value = problem),
       ended: (problem: Problem) => {
         broken.value = null;
-        // What a failed session ends with stands in the session itself.
+        // The session itself has the error of a failed session.
         if (opened.peek()?.error === undefined) lost.value = problem;
       },
     };
@@ -117,13 +117,13 @@ function message(message: Message): void {
   }
 }
 
-/** Progress does not say everything. */
+/** Loads the whole session: progress messages contain only a part of it. */
 async function ask(sessionId: string): Promise<void> {
   try {
     const { session } = await client.getSession({ sessionId });
     if (session && openedId.peek() === sessionId) show(session);
   } catch (error) {
-    // The stream meets the same problem, and tells of it.
+    // The stream reports the same problem.
     toProblem(error);
   }
 }

@@ -1,4 +1,4 @@
-/** The list of recent sessions. It is asked for, not streamed: a tab has one stream only. */
+/** The list of recent sessions, polled: each tab has only one stream. */
 import { signal } from "@preact/signals";
 import { client } from "../calls/client";
 import { type Problem, toProblem } from "../calls/problem";
@@ -6,27 +6,27 @@ import { type Session, SessionState } from "../generated/stemwire/v1/session_pb"
 
 const PAGE_SIZE = 20;
 
-/** How often the list is asked for while something happens, and while nothing does. */
+/** Poll intervals while sessions are running and while none is. */
 const BUSY_MS = 3_000;
 const QUIET_MS = 30_000;
 
 export const sessions = signal<readonly Session[]>([]);
-/** Whether the list was ever answered. */
+/** Whether the list has been loaded. */
 export const sessionsKnown = signal(false);
 export const sessionsProblem = signal<Problem | null>(null);
-/** Asks for the page that follows; empty on the last. */
+/** Token of the next page; empty on the last. */
 export const nextPage = signal("");
 
 let pages = 1;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
-/** What is learned of sessions, `null` where one is gone. */
+/** Updates of sessions, `null` for a deleted one. */
 type Learned = Map<string, Session | null>;
 
-/** For each list that is being asked for, what was learned since: its answer may be older. */
+/** Updates since the start of each pending request: its response may be older. */
 const asking = new Set<Learned>();
 
-/** Asks now, and then again and again while the page is seen. */
+/** Loads the list now, then repeatedly while the page is visible. */
 export async function refresh(): Promise<void> {
   clearTimeout(timer);
   const since: Learned = new Map();
@@ -58,7 +58,7 @@ export function more(): void {
   void refresh();
 }
 
-/** Puts what is known now of a session into the list. */
+/** Puts an update of a session into the list. */
 export function learn(session: Session): void {
   for (const since of asking) since.set(session.sessionId, session);
   sessions.value = merged(sessions.value, new Map([[session.sessionId, session]]));
@@ -69,7 +69,7 @@ export function forget(sessionId: string): void {
   sessions.value = merged(sessions.value, new Map([[sessionId, null]]));
 }
 
-/** A list with what was learned since: what it does not have is newer than all of it. */
+/** Merges a loaded list with newer updates. Updated sessions that the list lacks are newer than all of it. */
 function merged(list: readonly Session[], since: Learned): Session[] {
   const kept = list.flatMap((session) => since.get(session.sessionId) ?? (since.has(session.sessionId) ? [] : [session]));
   const fresh = [...since.values()].filter((session) => session !== null)

@@ -1,14 +1,14 @@
-/** How long a song is as far as one knows, and how long its separation still takes. */
+/** Length of a song as far as known, and the remaining time of its separation. */
 import type { Session } from "../generated/stemwire/v1/session_pb";
 
-/** Frames per second of a session's stems; models work at 44.1 kHz unless they say otherwise. */
+/** Sample rate of a session's stems; 44.1 kHz until it is known. */
 export function rateOf(session: Session): number {
   return session.source?.outputSampleRate || 44_100;
 }
 
 /**
- * The song's frames: those that the server knows of, else an estimate from the share of the upload that they were
- * decoded from, else those decoded so far.
+ * The song's frames: as reported by the server, else estimated from the uploaded share and the decoded frames,
+ * else those decoded so far.
  */
 export function lengthOf(session: Session, uploadBytes: number | undefined): number {
   const progress = session.progress;
@@ -20,20 +20,20 @@ export function lengthOf(session: Session, uploadBytes: number | undefined): num
   return Math.max(decoded, Math.round(decoded * (uploadBytes / held)));
 }
 
-/** Seconds between two marks. */
+/** Possible intervals between two marks, in seconds. */
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600];
 
-/** How far along the last mark may stand, for its text not to be cut. */
+/** Largest position of the last mark, as a share, so that its label is not cut. */
 const LAST = 0.86;
 
-/** The seconds of a song that are marked: as many as have room for their texts on a phone, hours with longer ones. */
+/** Positions of the marks, in seconds: as many as labels fit on a phone. */
 export function marks(seconds: number): number[] {
   const most = seconds < 3600 ? 8 : 5;
   const step = STEPS_S.find((step) => seconds / step <= most) ?? 7200;
   return Array.from({ length: Math.ceil((seconds * LAST) / step) }, (_, at) => at * step);
 }
 
-/** Looks at how fast something goes over the last while. */
+/** Measures speed over a moving window. */
 export class Pace {
   #points: { at: number; done: number }[] = [];
 
@@ -41,13 +41,13 @@ export class Pace {
 
   reached(done: number, at = performance.now()): void {
     const last = this.#points.at(-1);
-    // It began anew, as after a restart of the server.
+    // Progress has restarted, for example after a server restart.
     if (last && done < last.done) this.#points = [];
     if (!last || done !== last.done) this.#points.push({ at, done });
     while (this.#points.length > 2 && at - this.#points[0]!.at > this.spanMs) this.#points.shift();
   }
 
-  /** Seconds until `whole` is done, or `null` as long as there is no telling. */
+  /** Seconds until `whole` is done; `null` if unknown. */
   left(whole: number, now = performance.now()): number | null {
     const [first, last] = [this.#points[0], this.#points.at(-1)];
     if (!first || !last || last.done <= first.done || last.at - first.at < 500) return null;

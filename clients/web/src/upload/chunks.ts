@@ -1,6 +1,6 @@
-/** How many bytes one call carries: as many as take about half a second, so that progress moves and a lost call costs little. */
+/** Chunk size: about half a second per call, so that progress is visible and a lost call costs little. */
 
-/** The server takes no more. */
+/** Limit of the server, in bytes. */
 export const LARGEST_CHUNK = 1 << 20;
 const SMALLEST_CHUNK = 64 << 10;
 
@@ -14,7 +14,7 @@ export class ChunkSize {
     return this.#bytes;
   }
 
-  /** Learns from a call that carried this much. */
+  /** Adapts the size to the duration of a call with this many bytes. */
   took(bytes: number, milliseconds: number): void {
     if (milliseconds > SLOW_MS) this.failed();
     else if (milliseconds < QUICK_MS && bytes === this.#bytes) {
@@ -22,7 +22,7 @@ export class ChunkSize {
     }
   }
 
-  /** A call was lost: the next is shorter. */
+  /** Reduces the size after a lost call. */
   failed(): void {
     this.#bytes = Math.max(SMALLEST_CHUNK, this.#bytes / 2);
   }

@@ -1,4 +1,4 @@
-/** The files that this tab sends, one after the other. */
+/** The upload queue of this tab: one file at a time. */
 import { signal, type Signal } from "@preact/signals";
 import { create } from "@bufbuild/protobuf";
 import { client } from "../calls/client";
@@ -12,35 +12,35 @@ import { send, Stopped } from "./send";
 
 /** The settings of an upload. */
 export interface UploadSettings {
-  /** A model's name; empty for the server's own choice. */
+  /** Name of the model; empty for the server's default. */
   readonly model: string;
-  /** Empty for all that the model has. */
+  /** Names of the stems; empty for all stems of the model. */
   readonly stems: readonly string[];
 }
 
 export type UploadStage = "waiting" | "sending" | "sent" | "stopped";
 
-/** One file on its way. */
+/** A file in the queue. */
 export interface Upload {
-  /** Also the request id that makes its session's creation repeatable. */
+  /** Also the request_id, which makes the creation of the session idempotent. */
   readonly id: string;
   readonly file: File;
   readonly settings: UploadSettings;
-  /** It is the first of those that were chosen together: shown as soon as it has a session. */
+  /** Whether it is the first of a selection: shown as soon as it has a session. */
   readonly first: boolean;
   readonly sessionId: Signal<string | null>;
   readonly stage: Signal<UploadStage>;
   readonly sentBytes: Signal<number>;
-  /** Why it does not go on, or not now. */
+  /** The problem that stopped or delays it. */
   readonly problem: Signal<Problem | null>;
-  /** When it goes on by itself, in milliseconds since 1970; 0 where it does not wait. */
+  /** Time of the next retry, in milliseconds since 1970; 0 if none is due. */
   readonly goesOnAt: Signal<number>;
   readonly abort: AbortController;
 }
 
 export const uploads = signal<readonly Upload[]>([]);
 
-/** Called with every session as it is created. */
+/** Called with every created session. */
 export type Created = (session: Session, upload: Upload) => void;
 
 let working = false;
@@ -50,28 +50,28 @@ export function onCreated(listener: Created): void {
   created = listener;
 }
 
-/** Queues files, each for a session of its own. */
+/** Queues files, one session each. */
 export function enqueue(files: Iterable<File>, settings: UploadSettings): void {
   add([...files].map((file, at) => upload(file, settings, at === 0, null, 0)));
 }
 
-/** Continues a session's upload with the file that was chosen again. */
+/** Continues a session's upload with a file that was chosen again. */
 export function continueWith(session: Session, file: File): void {
   add([upload(file, { model: "", stems: [] }, false, session.sessionId, Number(session.committedBytes))]);
 }
 
-/** The upload of a session, where this tab has it. */
+/** The upload of a session in this tab. */
 export function uploadOf(sessionId: string): Upload | undefined {
   return uploads.value.findLast((upload) => upload.sessionId.value === sessionId);
 }
 
-/** Takes an upload off the queue; what the server holds stays there. */
+/** Removes an upload from the queue; bytes on the server stay there. */
 export function drop(upload: Upload): void {
   upload.abort.abort();
   uploads.value = uploads.value.filter((other) => other !== upload);
 }
 
-/** Tries one again that had stopped. */
+/** Restarts a stopped upload. */
 export function again(upload: Upload): void {
   upload.problem.value = null;
   upload.stage.value = "waiting";
@@ -98,14 +98,14 @@ function upload(file: File, settings: UploadSettings, first: boolean, sessionId:
 }
 
 function add(more: Upload[]): void {
-  // A session has one upload: the one that stopped before makes room for its continuation.
+  // A session has one upload: the continuation replaces the stopped one.
   const taken = new Set(more.map((upload) => upload.sessionId.value).filter((id) => id !== null));
   const others = uploads.value.filter(({ sessionId }) => sessionId.value === null || !taken.has(sessionId.value));
   uploads.value = [...others, ...more];
   void work();
 }
 
-/** Sends what waits, one at a time: two would share the connection and both be late. */
+/** Sends one upload at a time: parallel uploads would share the bandwidth and all finish late. */
 async function work(): Promise<void> {
   if (working) return;
   working = true;
@@ -139,7 +139,7 @@ async function sendOne(upload: Upload): Promise<void> {
   }
 }
 
-/** The upload's session, which is created where it has none. */
+/** The upload's session, created if there is none. */
 async function open(upload: Upload, waiting: (problem: Problem | null, until: number) => void): Promise<string> {
   if (upload.sessionId.value !== null) return upload.sessionId.value;
   const { file, settings, abort: { signal } } = upload;

@@ -1,4 +1,4 @@
-/** Which file belongs to which session, so that after a reload the page can ask for it by name and size. */
+/** Name and size of each session's file, so that the page can ask for it after a reload. */
 
 const KEY = "stemwire.uploads";
 const MOST = 50;
@@ -14,7 +14,7 @@ export function remember(upload: Remembered): void {
   try {
     localStorage.setItem(KEY, JSON.stringify([upload, ...others].slice(0, MOST)));
   } catch {
-    // A browser that keeps nothing only makes the page ask without the size.
+    // Without storage the page asks for the file without its size.
   }
 }
 

@@ -1,23 +1,23 @@
-/** Uploads one file to one session, across lost connections and restarts of the server. */
+/** Uploads a file to a session, across lost connections and server restarts. */
 import { client } from "../calls/client";
 import { Backoff, sleep } from "../calls/backoff";
 import { isAbort, ownProblem, type Problem, toProblem } from "../calls/problem";
 import { ChunkSize } from "./chunks";
 
-/** Bytes that are sent again when an upload is continued: the server compares them, and so knows the file. */
+/** Bytes sent again when an upload is continued: the server compares them, which identifies the file. */
 const COMPARED_BYTES = 64 << 10;
 
-/** A call that takes longer than this is taken for lost. */
+/** Time limit of a call. */
 const CALL_MS = 60_000;
 
 export interface Sending {
-  /** Bytes that the server holds. */
+  /** Bytes stored on the server. */
   sent(bytes: number): void;
   /** The upload waits and retries at that time; with `null` it continues. */
   waiting(problem: Problem | null, untilMs: number): void;
 }
 
-/** Thrown when the upload cannot continue without the user. */
+/** Thrown if the upload cannot continue without the user. */
 export class Stopped extends Error {
   constructor(readonly problem: Problem) {
     super(problem.reason);
@@ -72,7 +72,7 @@ export async function send(sessionId: string, file: Blob, held: number, listener
         const problem = toProblem(error);
         const committed = problem.numbers["committed_bytes"];
         if (problem.reason === "UPLOAD_GAP" && committed !== undefined) {
-          // The server lost its last bytes with its power, or another tab sends the same file.
+          // The server lost unsynced bytes in a power failure, or another tab sends the same file.
           held = Number(committed);
           listener.sent(held);
           continue;
@@ -91,7 +91,7 @@ async function read(file: Blob, start: number, end: number): Promise<Uint8Array<
   try {
     return new Uint8Array(await file.slice(start, end).arrayBuffer());
   } catch (error) {
-    // It was changed, moved or removed since it was chosen.
+    // The file was changed, moved or removed.
     throw new Stopped(ownProblem("FILE_UNREADABLE", isAbort(error) ? "" : String(error)));
   }
 }

@@ -1,4 +1,4 @@
-/** Adding songs: a button, a drop target, and the settings of the separation. */
+/** Adds songs: a button, a drop target, and the settings of the separation. */
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { models } from "../session/models";
@@ -8,7 +8,7 @@ import { Icon } from "./icons";
 
 const PAIR = ["vocals", "accompaniment"];
 
-/** What a file may end with; what it is, the server sees for itself. */
+/** File extensions offered in the dialog; the server recognises formats by content. */
 const ACCEPTED = "audio/*,.wav,.aif,.aiff,.flac,.mp3,.ogg,.oga,.m4a,.m4b,.mp4,.aac,.w64,.rf64";
 
 const model = signal("");
@@ -25,13 +25,13 @@ export function take(files: Iterable<File>): void {
 function settings(): UploadSettings {
   if (pair.value) return { model: model.value, stems: PAIR };
   const known = models.value.find(({ name }) => name === model.value) ?? (model.value === "" ? models.value[0] : undefined);
-  // All stems of the model, and the usual pairs.
+  // All stems of the model, and common pairs.
   const stems = known?.stems.includes("vocals") ? [...new Set([...known.stems, "accompaniment"])] : [];
-  // Where the server chooses, it also chooses what there is to choose from.
+  // With the default model, the stems are those of the first working model.
   return { model: model.value, stems };
 }
 
-/** Takes files that are dropped anywhere on the page. */
+/** Accepts files dropped anywhere on the page. */
 export function useDrop(): void {
   useEffect(() => {
     const carriesFiles = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
@@ -103,7 +103,7 @@ interface ChooserProperties {
   chosen(files: FileList): void;
 }
 
-/** A button that opens the system's own dialogue. */
+/** A button that opens the file dialog. */
 export function Chooser({ label, multiple = false, primary = true, chosen }: ChooserProperties) {
   const input = useRef<HTMLInputElement>(null);
   return (
@@ -116,7 +116,7 @@ export function Chooser({ label, multiple = false, primary = true, chosen }: Cho
         onChange={(event) => {
           const { files } = event.currentTarget;
           if (files && files.length > 0) chosen(files);
-          // The same file may be chosen again.
+          // Allows the same file to be chosen again.
           event.currentTarget.value = "";
         }} />
     </>

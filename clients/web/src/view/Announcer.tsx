@@ -1,4 +1,4 @@
-/** Announces changes to screen readers, once and in words; progress bars report the rest on request. */
+/** Announces changes to screen readers. */
 import { broken, lost, opened } from "../session/opened";
 import { ofSession } from "../calls/problem";
 import { uploadOf } from "../upload/queue";

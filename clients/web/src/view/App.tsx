@@ -1,4 +1,4 @@
-/** The page: what is always there, and what is there now. */
+/** The page. */
 import { useEffect } from "preact/hooks";
 import { tokenWanted } from "../calls/token";
 import { loadModels } from "../session/models";
@@ -44,7 +44,7 @@ export function App() {
   );
 }
 
-/** The address after `#` names the song, so that the link cannot be followed as it stands. */
+/** The URL fragment names the song, so an ordinary skip link would replace it. */
 function toMain(event: Event): void {
   event.preventDefault();
   document.getElementById("main")?.focus();

@@ -1,9 +1,9 @@
-/** A progress bar with what it says beside it. */
+/** A progress bar with a label. */
 import { words } from "../words";
 
 interface Properties {
   readonly label: string;
-  /** 0 to 1; `null` where there is no telling. */
+  /** Progress, 0 to 1; `null` if unknown. */
   readonly share: number | null;
   readonly detail?: string | undefined;
   readonly paused?: boolean;

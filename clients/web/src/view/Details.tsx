@@ -1,4 +1,4 @@
-/** What the stems were made of and with: nothing degrades in silence. */
+/** Details of a separation: upload, model, provider, engine changes. */
 import type { Engine } from "../generated/stemwire/v1/engine_pb";
 import type { Session } from "../generated/stemwire/v1/session_pb";
 import { models, measurementOf } from "../session/models";
@@ -50,7 +50,7 @@ export function Details({ session }: { readonly session: Session }) {
   );
 }
 
-/** The measurement behind the choice of provider, where there is one. */
+/** The measurement behind the selected provider. */
 function Measurement({ engine }: { readonly engine: Engine }) {
   const measurement = measurementOf(engine, models.value);
   if (measurement === null) return null;

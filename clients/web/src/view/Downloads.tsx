@@ -1,4 +1,4 @@
-/** The finished files, over plain HTTP: the browser itself writes them to disk, whatever their size. */
+/** Downloads of finished files over plain HTTP, written to disk by the browser. */
 import { signal } from "@preact/signals";
 import { FORMATS, type Format, stemAddress, zipAddress } from "../calls/addresses";
 import { type Session, SessionState } from "../generated/stemwire/v1/session_pb";
@@ -10,7 +10,7 @@ const format = signal<Format>("wav-s16");
 
 export function Downloads({ session }: { readonly session: Session }) {
   if (session.state !== SessionState.DONE) {
-    // Of what has ended otherwise there are no files, now or later.
+    // A failed or cancelled session has no files.
     return hasEnded(session.state) ? null : <p class="downloads muted">{words.value.downloadsLater}</p>;
   }
   return (
@@ -29,7 +29,7 @@ export function Downloads({ session }: { readonly session: Session }) {
   );
 }
 
-/** The link to one stem's file; until it is there, the place for it. */
+/** The link to a stem's file; a placeholder until the file exists. */
 export function StemDownload({ session, stem }: { readonly session: Session; readonly stem: string }) {
   if (session.state !== SessionState.DONE) return <span class="stem-download" />;
   const label = words.value.downloadStem(words.value.stem(stem));

@@ -9,7 +9,7 @@ export async function loadVersion(): Promise<void> {
   try {
     version.value = (await client.health({})).version;
   } catch {
-    // An unreachable server is reported where it matters.
+    // An unreachable server is reported elsewhere.
   }
 }
 

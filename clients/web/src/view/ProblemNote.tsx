@@ -1,4 +1,4 @@
-/** What went wrong and what to do about it, with the buttons for that. */
+/** A problem: cause, remedy, and buttons for the remedy. */
 import type { ComponentChildren } from "preact";
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
@@ -7,7 +7,7 @@ import { describe, words } from "../words";
 
 interface Properties {
   readonly problem: Problem;
-  /** When it is tried again by itself, in milliseconds since 1970; 0 where it is not. */
+  /** Time of the next retry, in milliseconds since 1970; 0 if none is due. */
   readonly goesOnAt?: number;
   readonly children?: ComponentChildren;
 }

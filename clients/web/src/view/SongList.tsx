@@ -1,4 +1,4 @@
-/** The songs: those that this tab is to send, then those that the server holds, newest first. */
+/** The songs: queued uploads of this tab, then sessions of the server, newest first. */
 import { computed, signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
@@ -15,7 +15,7 @@ import { Icon } from "./icons";
 import { ProblemNote } from "./ProblemNote";
 import { nameOf, sessionStatus, type Status, uploadStatus } from "./status";
 
-/** Uploads that have no session yet. */
+/** Uploads without a session. */
 const unopened = computed(() => uploads.value.filter(({ sessionId }) => sessionId.value === null));
 
 const deleting = signal<Session | null>(null);
@@ -60,7 +60,7 @@ function Row({ session }: { readonly session: Session }) {
   const name = nameOf(session);
   const isOpen = openedId.value === session.sessionId;
   const upload = uploadOf(session.sessionId);
-  // What has ended needs no more of its upload, whether that is complete or not.
+  // An ended session needs no more of its upload.
   const sending = upload && upload.stage.value !== "sent" && !hasEnded(session.state) ? uploadStatus(upload) : null;
   const show = (event: MouseEvent) => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;

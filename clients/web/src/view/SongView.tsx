@@ -1,4 +1,4 @@
-/** One song: how far it is, its stems, and what can be had of it. */
+/** A song: progress, stems, downloads. */
 import { signal } from "@preact/signals";
 import { ofSession, toProblem, type Problem } from "../calls/problem";
 import { type Session, SessionState } from "../generated/stemwire/v1/session_pb";
@@ -16,7 +16,7 @@ import { ProblemNote } from "./ProblemNote";
 import { StemList } from "./StemList";
 import { nameOf, sessionStatus } from "./status";
 
-/** What went wrong with a button. */
+/** The problem of a button's action. */
 const refused = signal<Problem | null>(null);
 
 export function SongView() {
@@ -62,7 +62,7 @@ export function SongView() {
   );
 }
 
-/** The heading where no song gives one. */
+/** The heading if no song is shown. */
 function Nameless() {
   return <h1 class="visually-hidden">Stemwire</h1>;
 }
@@ -83,7 +83,7 @@ function Summary({ session }: { readonly session: Session }) {
   return <p class={`mood mood-${mood}`}>{text}</p>;
 }
 
-/** How much is sent, and how much is separated. */
+/** Progress of the upload and of the separation. */
 function Progress({ session }: { readonly session: Session }) {
   if (hasEnded(session.state)) return null;
   const upload = uploadOf(session.sessionId);
@@ -103,7 +103,7 @@ function Progress({ session }: { readonly session: Session }) {
   );
 }
 
-/** What to do where the upload does not go on by itself. */
+/** The remedy for an upload that does not continue by itself. */
 function Continue({ session }: { readonly session: Session }) {
   const upload = uploadOf(session.sessionId);
   const choose = (files: FileList) => {

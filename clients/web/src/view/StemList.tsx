@@ -1,4 +1,4 @@
-/** The stems, one below the other on the same time line. */
+/** The stems on a common time line. */
 import { signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { type Session } from "../generated/stemwire/v1/session_pb";
@@ -77,7 +77,7 @@ function Switch({ letter, label, on, disabled, flip }: SwitchProperties) {
   );
 }
 
-/** The picture; a click or a drag on it jumps there. Keyboards have the transport's slider for that. */
+/** The waveform; a click or a drag seeks. Keyboards use the slider of the transport. */
 function Wave({ name }: { readonly name: string }) {
   const place = useRef<HTMLDivElement>(null);
   const jump = (event: PointerEvent) => {

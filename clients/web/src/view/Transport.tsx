@@ -1,4 +1,4 @@
-/** The one transport, always in reach at the lower edge. */
+/** Transport controls, fixed at the lower edge. */
 import { useEffect } from "preact/hooks";
 import { player } from "../player/current";
 import { volume } from "../preferences";
@@ -9,7 +9,7 @@ import { clock, words } from "../words";
 import { Icon } from "./icons";
 import { ProblemNote } from "./ProblemNote";
 
-/** How far the arrow keys jump, in seconds. */
+/** Step of the arrow keys, in seconds. */
 const JUMP_S = 5;
 
 export function Transport() {
@@ -55,7 +55,7 @@ export function Transport() {
   );
 }
 
-/** Keys for the whole page, but where something has the focus that has a use for them itself. */
+/** Keyboard shortcuts of the page, unless the focused element uses the key. */
 function useKeys(): void {
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {

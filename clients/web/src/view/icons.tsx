@@ -1,4 +1,4 @@
-/** The page's few pictures, drawn in the colour of the text around them. */
+/** Icons, drawn in the colour of the text. */
 
 interface Properties {
   readonly name: keyof typeof PATHS;

@@ -1,4 +1,4 @@
-/** Where a song stands, in a few words and as a share. */
+/** Status of uploads and sessions, as text and as a share. */
 import { type Session, SessionState } from "../generated/stemwire/v1/session_pb";
 import type { Upload } from "../upload/queue";
 import { words } from "../words";
@@ -8,11 +8,11 @@ export type Mood = "busy" | "paused" | "good" | "bad";
 export interface Status {
   readonly text: string;
   readonly mood: Mood;
-  /** 0 to 1, where there is something to be shown of it. */
+  /** Progress, 0 to 1; `null` if none is shown. */
   readonly share: number | null;
 }
 
-/** Where an upload stands. */
+/** Status of an upload. */
 export function uploadStatus(upload: Upload): Status {
   const { file, sentBytes, stage } = upload;
   const share = file.size === 0 ? 0 : Math.min(1, sentBytes.value / file.size);
@@ -28,16 +28,16 @@ export function uploadStatus(upload: Upload): Status {
   }
 }
 
-/** Where a session stands; `length` counts frames of the whole song, where they are known better than the server does. */
+/** Status of a session; `length` is the song's length in frames, which the page may know before the server. */
 export function sessionStatus(session: Session, length = Number(session.progress?.totalFrames ?? 0n)): Status {
   const { state, progress } = session;
   const finished = Number(progress?.finishedFrames ?? 0n);
   const share = length > 0 ? Math.min(1, finished / length) : null;
-  const before = progress?.queuePosition ?? 0;
+  const position = progress?.queuePosition ?? 0;
   switch (state) {
     case SessionState.UPLOADING:
     case SessionState.RUNNING:
-      if (before > 0) return { text: words.value.inQueue(before), mood: "paused", share };
+      if (position > 0) return { text: words.value.inQueue(position), mood: "paused", share };
       if (finished === 0) return { text: words.value.preparing, mood: "busy", share };
       return { text: words.value.separating, mood: "busy", share };
     case SessionState.PAUSED:

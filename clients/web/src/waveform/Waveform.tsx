@@ -1,22 +1,22 @@
-/** One stem's waveform: a picture, drawn by wavesurfer.js. Playing, seeking and the play position are not its business. */
+/** A stem's waveform, drawn by wavesurfer.js; playback and seeking are elsewhere. */
 import { useEffect, useRef } from "preact/hooks";
 import { useSignalEffect, type ReadonlySignal } from "@preact/signals";
 import WaveSurfer from "wavesurfer.js";
 import { darkNow } from "../preferences";
 import type { Envelope } from "./peaks";
 
-/** Also in the style sheet of wavesurfer.js, whose hash the server's policy names. */
+/** Also in the style sheet of wavesurfer.js, whose hash is in the server's content security policy. */
 const HEIGHT = 64;
 
 interface Properties {
   readonly envelope: ReadonlySignal<Envelope | null | undefined>;
-  /** The whole song, of which the envelope may be the beginning. */
+  /** Duration of the whole song; the peaks may cover only its beginning. */
   readonly frames: ReadonlySignal<number>;
-  /** What is drawn at full height. */
+  /** Amplitude drawn at full height. */
   readonly loudest: ReadonlySignal<number>;
 }
 
-/** Noise is not drawn as if it were music. */
+/** Minimum amplitude of full height, so that noise does not look like music. */
 const LEAST_LOUD = 0.05;
 
 export function Waveform({ envelope, frames, loudest }: Properties) {
@@ -54,7 +54,7 @@ export function Waveform({ envelope, frames, loudest }: Properties) {
       for (let at = 0; at < peaks.count; at++) padded[at] = half[at]! * scale;
       return padded;
     });
-    // Superseded by the next one, it says so; that is all right.
+    // Rejects when the next drawing supersedes it.
     surfer.current?.load("", drawn, length).catch(() => undefined);
   });
   useSignalEffect(() => {

@@ -1,14 +1,14 @@
-/** The envelopes of a session's stems, as the server computes them: the page never needs all samples of a song. */
+/** Peaks of a session's stems, computed by the server: the page never loads all samples of a song. */
 import { signal, type ReadonlySignal } from "@preact/signals";
 import { peaksAddress } from "../calls/addresses";
 import { token } from "../calls/token";
 
-/** Between two looks at a song that grows. */
+/** Interval between two requests while the song grows. */
 const PAUSE_MS = 1500;
 
 export interface Envelope {
   readonly framesPerPeak: number;
-  /** For each stretch of frames, how far it reaches up, and down, both from 0. */
+  /** Per peak the maximum and the minimum, as distances from 0. */
   readonly up: Float32Array;
   readonly down: Float32Array;
   readonly count: number;
@@ -22,7 +22,7 @@ interface Answer {
 }
 
 export class Peaks {
-  /** How far the loudest of all stems reaches so far; all are drawn by the same measure. */
+  /** Largest amplitude of all stems so far; all stems are drawn to the same scale. */
   readonly loudest = signal(0);
   readonly #stems: { name: string; envelope: ReturnType<typeof signal<Envelope | null>>; complete: boolean }[];
   readonly #stopped = new AbortController();
@@ -35,7 +35,7 @@ export class Peaks {
     this.#stems = stems.map((name) => ({ name, envelope: signal<Envelope | null>(null), complete: false }));
   }
 
-  /** A stem's envelope so far; `null` where nothing is known. */
+  /** The peaks of a stem so far; `null` if there are none. */
   of(stem: string): ReadonlySignal<Envelope | null | undefined> {
     const found = this.#stems.find(({ name }) => name === stem);
     return found ? found.envelope : signal(null);
@@ -63,7 +63,7 @@ export class Peaks {
     try {
       for (const stem of this.#stems) if (!stem.complete) await this.#extend(stem);
     } catch {
-      // A waveform is only a picture: what is missing comes with the next look.
+      // Missing peaks are requested again.
     } finally {
       this.#busy = false;
     }
@@ -97,7 +97,7 @@ function extended(before: Envelope | null, answer: Answer): Envelope {
   return { framesPerPeak: answer.frames_per_peak, up, down, count };
 }
 
-/** The array with room for so many, twice as long where it has to grow. */
+/** The array with capacity for `length` values; at least doubled when it grows. */
 function room(held: Float32Array | undefined, count: number): Float32Array {
   if (held && held.length >= count) return held;
   const longer = new Float32Array(Math.max(count, (held?.length ?? 0) * 2));

@@ -28,7 +28,7 @@ export const en: Words = {
   allStems: "All and accompaniment",
   pair: "Vocals and accompaniment",
   model: "Model",
-  anyModel: "The server’s choice",
+  anyModel: "Default of the server",
 
   songs: "Songs",
   noSongs: "No songs yet.",
@@ -47,7 +47,7 @@ export const en: Words = {
   sent: "Uploaded",
   preparing: "Preparing",
   separating: "Separating",
-  inQueue: (before) => (before === 1 ? "Queued behind one song" : `Queued behind ${before} songs`),
+  inQueue: (position) => `Position ${position} in the queue`,
   paused: "Paused",
   done: "Done",
   failed: "Failed",
@@ -74,7 +74,7 @@ export const en: Words = {
   goesOnIn: (seconds) => (seconds < 1 ? "Trying again …" : `Trying again in ${seconds} s`),
   uploadStopped: "The upload is not complete",
   uploadStoppedHere: (held, whole, name) =>
-    `The server holds ${whole === null ? held : `${held} of ${whole}`}. Choose ${name === null ? "the same file" : `“${name}”`} ` +
+    `The server has ${whole === null ? held : `${held} of ${whole}`}. Choose ${name === null ? "the same file" : `“${name}”`} ` +
     "again to continue; a page cannot open a file by itself.",
   chooseAgain: "Choose the file",
   elsewhere: "The song is being uploaded elsewhere.",
@@ -82,21 +82,21 @@ export const en: Words = {
   player: "Player",
   play: "Play",
   pause: "Pause",
-  waitingForSound: "Waiting for the next seconds",
+  waitingForSound: "Buffering",
   position: "Position",
   positionOf: (position, whole) => `${position} of ${whole}`,
   volume: "Volume",
   keys: "Keyboard",
   keyList: [
     ["Space", "play and pause"],
-    ["← →", "5 seconds back and forth"],
+    ["← →", "skip 5 seconds back or forward"],
     ["1 2 3 …", "mute a stem"],
     ["Shift 1 2 3 …", "hear only that stem"],
   ],
 
   stems: "Stems",
   stem: (name) => STEMS[name] ?? name,
-  sumHint: "all but the vocals",
+  sumHint: "everything but the vocals",
   mute: (stem) => `Mute ${stem}`,
   solo: (stem) => `Hear only ${stem}`,
   volumeOf: (stem) => `Volume of ${stem}`,
@@ -105,14 +105,14 @@ export const en: Words = {
   formatName: { "wav-f32": "WAV, 32-bit float", "wav-s24": "WAV, 24 bits", "wav-s16": "WAV, 16 bits", flac: "FLAC" },
   downloadStem: (stem) => `Download ${stem}`,
   downloadAll: "All as ZIP",
-  downloadsLater: "Files can be downloaded when the song is done.",
+  downloadsLater: "Downloads are available when the song is done.",
 
-  details: "How it was made",
+  details: "Details",
   engine: "Model",
   source: "Upload",
   weights: "Weights",
   unverified: "not verified as the authors’ own",
-  isReference: "measured: no other provider on this server is faster and accurate enough",
+  isReference: "measured: no other provider of this server is faster above the SNR threshold",
   comparison: (speed, snrDb) => `measured: ${speed.toFixed(2)} times as fast as cpu · f32, ${snrDb.toFixed(0)} dB SNR`,
   engineChanged: (from, to, at, why) => `${to} took over from ${from} at ${at}: ${why}.`,
   changeReason: {
@@ -128,8 +128,8 @@ export const en: Words = {
   },
   damaged: (seconds) => `${clock(seconds)} of the upload could not be decoded and are silent.`,
 
-  tokenTitle: "This server asks for a token",
-  tokenLead: "The operator of the server can give it to you. It is kept until you close this tab.",
+  tokenTitle: "This server requires a token",
+  tokenLead: "Ask the operator of the server for it. The page keeps it until you close this tab.",
   tokenLabel: "Token",
   tokenSend: "Continue",
 

@@ -1,4 +1,4 @@
-/** Numbers as people read them. */
+/** Formats numbers. */
 import type { Language } from "../preferences";
 
 /** `1:05`, or `1:00:05` from an hour on. */
@@ -9,7 +9,7 @@ export function clock(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
-/** `3.4 MB`: powers of a thousand, two figures at least. */
+/** `3.4 MB`: decimal units, at least two significant figures. */
 export function bytes(count: number, language: Language): string {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;
   let [value, unit] = [count, 0];
@@ -22,7 +22,7 @@ export function bytes(count: number, language: Language): string {
   return value.toLocaleString(language === "zh" ? "zh-CN" : "en-GB", style);
 }
 
-/** Those that are not empty, joined. */
+/** Joins the parts that are not empty. */
 export function list(parts: readonly string[], between: string): string {
   return parts.filter((part) => part !== "").join(between);
 }

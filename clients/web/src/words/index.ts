@@ -1,4 +1,4 @@
-/** The page's words in the language that is chosen now. */
+/** The page's texts in the selected language. */
 import { computed } from "@preact/signals";
 import type { Problem } from "../calls/problem";
 import { language } from "../preferences";
@@ -11,11 +11,11 @@ export { clock } from "./forms";
 
 export const words = computed<Words>(() => (language.value === "zh" ? zh : en));
 
-/** What went wrong, and what to do. */
+/** The text of a problem. */
 export interface ProblemText {
   readonly cause: string;
   readonly remedy: string;
-  /** The server's message, in English: they name the file, the codec, the number. */
+  /** The server's message, in English. */
   readonly original: string;
 }
 

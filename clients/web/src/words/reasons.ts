@@ -1,13 +1,13 @@
 /**
- * Every reason of the protocol, and the page's own, in words: the cause and the remedy. `{name}` is a number of the
- * problem, `{name:bytes}` one that counts bytes. The tests hold that none of the protocol's is missing.
+ * The text of every reason of the protocol and of the page's own: cause and remedy. `{name}` is a number of the problem,
+ * `{name:bytes}` a number of bytes. A test names the reasons of the protocol that are missing.
  */
 import type { Language } from "../preferences";
 
 type Words = readonly [cause: string, remedy: string];
 
 const MISUNDERSTOOD: Readonly<Record<Language, Words>> = {
-  en: ["The page and the server do not understand each other", "Load the page again; it may be of another version than the server."],
+  en: ["The page and the server do not match", "Load the page again: its version may differ from the server’s."],
   zh: ["页面与服务器不一致", "请重新加载页面；它可能与服务器版本不同。"],
 };
 
@@ -15,8 +15,8 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   // The page's own.
   CONNECTION_LOST: {
     en: [
-      "The server does not answer",
-      "Nothing is lost. The page goes on by itself as soon as the connection is back; see that the server runs and that you are online.",
+      "The server does not respond",
+      "Check that the server is running and that you are online. The page continues by itself once it can connect; nothing is lost.",
     ],
     zh: ["服务器没有回应", "什么都没有丢失。连接恢复后会自动继续；请确认服务器正在运行、网络正常。"],
   },
@@ -29,15 +29,15 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   },
   FILE_DIFFERS: {
     en: [
-      "This is another file than the one that was begun",
-      "Choose the file that this song was begun with, or add this one as a new song.",
+      "This is not the file of the unfinished upload",
+      "Choose the original file, or add this one as a new song.",
     ],
     zh: ["这与开始时的文件不同", "请选择这首歌最初的文件，或把它作为新歌曲添加。"],
   },
   NO_SOUND: {
     en: [
-      "The browser gives no sound output",
-      "See that speakers or headphones are connected and that this page may play sound, then press play again.",
+      "The browser has no sound output",
+      "Check that speakers or headphones are connected and that this page may play sound, then press play again.",
     ],
     zh: ["浏览器无法输出声音", "请确认已连接扬声器或耳机、并允许本页播放声音，然后再按播放。"],
   },
@@ -46,35 +46,35 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   UPLOAD_EMPTY: {
     en: [
       "The file is empty",
-      "Choose a file that has sound in it.",
+      "Choose an audio file that is not empty.",
     ],
     zh: ["文件是空的", "请选择有声音的文件。"],
   },
   UPLOAD_HASH_MISMATCH: {
     en: [
-      "The file arrived damaged",
+      "The file was damaged during the upload",
       "Send it again.",
     ],
     zh: ["文件在传输中损坏", "请重新上传。"],
   },
   UPLOAD_TOO_LARGE: {
     en: [
-      "The file is larger than this server takes ({limit_bytes:bytes})",
-      "Send a shorter or a compressed file, such as MP3 or FLAC.",
+      "The file is larger than the server’s limit of {limit_bytes:bytes}",
+      "Send a shorter or compressed file, such as MP3 or FLAC.",
     ],
     zh: ["文件超过了服务器允许的大小（{limit_bytes:bytes}）", "请上传较短或压缩过的文件，例如 MP3 或 FLAC。"],
   },
   UPLOAD_GAP: {
     en: [
-      "The upload has lost its place",
-      "It goes on from where the server is; if not, choose the file again.",
+      "A part of the upload is missing",
+      "The upload continues by itself. If it does not, choose the file again.",
     ],
     zh: ["上传位置不一致", "上传会从服务器已有的位置继续；否则请重新选择文件。"],
   },
   UPLOAD_CONFLICT: {
     en: [
-      "This is another file than the one that was begun",
-      "Choose the file that this song was begun with, or add this one as a new song.",
+      "This is not the file of the unfinished upload",
+      "Choose the original file, or add this one as a new song.",
     ],
     zh: ["这与开始时的文件不同", "请选择这首歌最初的文件，或把它作为新歌曲添加。"],
   },
@@ -88,49 +88,49 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   UPLOAD_INCOMPLETE: {
     en: [
       "Bytes of the upload are missing",
-      "Try again; the rest is sent then.",
+      "Try again to send the rest.",
     ],
     zh: ["上传还缺少数据", "请重试，会补传其余部分。"],
   },
   UPLOAD_SIZE_MISMATCH: {
     en: [
-      "The server holds more than this file has",
-      "It is another file, or it was changed. Add it as a new song.",
+      "The server has more bytes than this file",
+      "Add the file as a new song: it is another file, or it was changed.",
     ],
     zh: ["服务器上的数据比这个文件多", "这是另一个文件，或者文件已被修改。请把它作为新歌曲添加。"],
   },
   UPLOAD_UNFINISHED: {
     en: [
       "The upload broke off",
-      "Choose the file again; it goes on from there.",
+      "Choose the file again to continue.",
     ],
     zh: ["上传中断了", "请重新选择文件，会从中断处继续。"],
   },
   UPLOAD_IDLE: {
     en: [
-      "No bytes came for a while",
-      "Choose the file again; it goes on from there.",
+      "The upload stalled",
+      "Choose the file again to continue.",
     ],
     zh: ["有一段时间没有收到数据", "请重新选择文件，会从中断处继续。"],
   },
   REQUEST_TAKEN_OVER: {
     en: [
-      "Another program goes on with this song",
-      "Follow it here, or end it there.",
+      "Another program continues this upload",
+      "Watch the song here, or stop the other program.",
     ],
     zh: ["另一个程序接手了这首歌", "可以在这里查看进度，或在那边结束它。"],
   },
   REQUEST_CONFLICT: {
     en: [
-      "The song was begun with other settings",
+      "The song was started with other settings",
       "Add it again as a new song.",
     ],
     zh: ["这首歌是用其他设置开始的", "请把它作为新歌曲重新添加。"],
   },
   CHUNK_TOO_LARGE: {
     en: [
-      "The page sends more at once than this server takes",
-      "Load the page again; it may be of another version than the server.",
+      "The page sends larger chunks than the server accepts",
+      "Load the page again: its version may differ from the server’s.",
     ],
     zh: ["页面一次发送的数据超过服务器上限", "请重新加载页面；它可能与服务器版本不同。"],
   },
@@ -138,22 +138,22 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   // The song.
   FORMAT_UNKNOWN: {
     en: [
-      "This is no audio file that is understood",
-      "Choose MP3, WAV, FLAC, M4A, AIFF or Ogg Vorbis, or convert it to one of these.",
+      "The audio format is not supported",
+      "Choose MP3, WAV, FLAC, M4A, AIFF or Ogg Vorbis, or convert the file to one of these.",
     ],
     zh: ["无法识别这个音频文件", "请选择 MP3、WAV、FLAC、M4A、AIFF 或 Ogg Vorbis，或先转换成其中一种。"],
   },
   CODEC_UNSUPPORTED: {
     en: [
-      "The sound in this file is coded in a way that is not supported",
-      "Convert it to WAV, FLAC or MP3 and send that.",
+      "The audio codec of this file is not supported",
+      "Convert the file to WAV, FLAC or MP3.",
     ],
     zh: ["不支持这个文件的音频编码", "请转换成 WAV、FLAC 或 MP3 后再上传。"],
   },
   SAMPLE_RATE_UNSUPPORTED: {
     en: [
       "The file’s sample rate is not supported",
-      "Convert it to a rate from 8 to 192 kHz.",
+      "Convert the file to a rate from 8 to 192 kHz.",
     ],
     zh: ["不支持这个文件的采样率", "请转换成 8 至 192 kHz 的采样率。"],
   },
@@ -166,35 +166,35 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   },
   PCM_LENGTH_ODD: {
     en: [
-      "The raw samples end amid a frame",
-      "See that encoding and channels are right, and send them again.",
+      "The raw PCM ends within a frame",
+      "Check encoding and channels, and send it again.",
     ],
     zh: ["原始采样在一帧中间结束", "请检查编码和声道数，然后重新上传。"],
   },
   NOTHING_DECODED: {
     en: [
       "Nothing in the file could be decoded",
-      "It seems to be damaged. See that it plays elsewhere, and send it again.",
+      "Check that the file plays elsewhere, and send it again. It may be damaged.",
     ],
     zh: ["文件中没有任何内容可以解码", "文件可能已损坏。请确认它在别处能播放，再重新上传。"],
   },
   DECODER_CRASHED: {
     en: [
-      "The file brought its decoder down",
-      "Convert it, for example to WAV, and send that.",
+      "The decoder crashed on this file",
+      "Convert the file, for example to WAV.",
     ],
     zh: ["这个文件使解码器崩溃", "请转换文件（例如转成 WAV）后再上传。"],
   },
   DECODER_LIMIT: {
     en: [
-      "The file takes too much memory or time to decode",
-      "Convert it, for example to WAV, and send that.",
+      "Decoding this file takes too much memory or time",
+      "Convert the file, for example to WAV.",
     ],
     zh: ["解码这个文件需要的内存或时间过多", "请转换文件（例如转成 WAV）后再上传。"],
   },
   TRACK_TOO_LONG: {
     en: [
-      "The song is longer than this server takes ({limit_seconds} s)",
+      "The song is longer than the server’s limit of {limit_seconds} s",
       "Send a shorter part of it.",
     ],
     zh: ["歌曲超过了服务器允许的长度（{limit_seconds} 秒）", "请只上传其中较短的一段。"],
@@ -203,36 +203,36 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   // The server.
   QUEUE_FULL: {
     en: [
-      "The server has all hands full",
-      "Your song waits and is sent as soon as there is room.",
+      "The server is busy",
+      "Wait: the song is uploaded once the server has a free slot.",
     ],
     zh: ["服务器正忙", "您的歌曲会排队等待，一有空位就会上传。"],
   },
   DISK_FULL: {
     en: [
       "The server’s disk is full",
-      "Delete songs that are no longer needed. Whatever was done stays readable.",
+      "Delete songs that are no longer needed. Finished parts stay readable.",
     ],
     zh: ["服务器磁盘已满", "请删除不再需要的歌曲。已完成的部分仍可读取。"],
   },
   STORAGE_FULL: {
     en: [
-      "The songs on the server take all the room that they may have",
-      "Delete songs that are no longer needed; yours is sent then.",
+      "The songs on the server fill its storage limit",
+      "Delete songs that are no longer needed; then your song is uploaded.",
     ],
     zh: ["服务器上的歌曲已占满允许的空间", "请删除不再需要的歌曲，之后会继续上传。"],
   },
   STORAGE_FAILED: {
     en: [
-      "The server’s disk fails",
-      "The server's log has the details.",
+      "The server cannot read or write its disk",
+      "See the server’s log.",
     ],
-    zh: ["服务器磁盘出错", "服务器的管理者可在日志中找到更多信息。"],
+    zh: ["服务器无法读写磁盘", "请查看服务器日志。"],
   },
   SHUTTING_DOWN: {
     en: [
       "The server is being restarted",
-      "Nothing is lost; it goes on by itself in a moment.",
+      "Wait a moment: the page continues by itself. Nothing is lost.",
     ],
     zh: ["服务器正在重启", "什么都没有丢失，稍后会自动继续。"],
   },
@@ -246,49 +246,49 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   MODEL_UNKNOWN: {
     en: [
       "The server has no model of that name",
-      "Load the page again and choose another one.",
+      "Load the page again and choose another model.",
     ],
     zh: ["服务器没有这个模型", "请重新加载页面并选择其他模型。"],
   },
   MODEL_NOT_INSTALLED: {
     en: [
       "The model is not installed on this server",
-      "Choose another one, or install it there with “stemwire models pull”.",
+      "Choose another model, or install this one on the server with “stemwire models pull”.",
     ],
     zh: ["服务器没有安装这个模型", "请选择其他模型，或在服务器上用 “stemwire models pull” 安装。"],
   },
   ENGINE_FAILED: {
     en: [
       "The model failed on this song",
-      "Try it again with another model. What was done before stays readable.",
+      "Try again with another model. Finished parts stay readable.",
     ],
     zh: ["模型处理这首歌时失败", "请换一个模型重试。之前完成的部分仍可读取。"],
   },
   NO_FALLBACK_FOR_STEM: {
     en: [
-      "The model failed, and no other has all the stems that you want",
-      "Ask for fewer stems, or for another model. What was done before stays readable.",
+      "The model failed, and no other model yields all requested stems",
+      "Choose fewer stems or another model. Finished parts stay readable.",
     ],
     zh: ["模型失败，且没有其他模型能给出所需的全部音轨", "请减少音轨或换一个模型。之前完成的部分仍可读取。"],
   },
   CRASHED_TOO_OFTEN: {
     en: [
-      "The server broke down over this song again and again",
+      "The server crashed repeatedly on this song",
       "Convert the file, for example to WAV, or choose another model.",
     ],
     zh: ["服务器多次因这首歌崩溃", "请转换文件（例如转成 WAV），或换一个模型。"],
   },
   INTERNAL: {
     en: [
-      "The server has a defect",
-      "Try again; if it stays so, report it with what the server’s log says.",
+      "Internal error of the server",
+      "Try again. If it happens again, report it with the server’s log.",
     ],
     zh: ["服务器出现内部错误", "请重试；如果问题依旧，请附上服务器日志报告。"],
   },
   DEADLINE_EXCEEDED: {
     en: [
       "The server took too long",
-      "It is tried again by itself.",
+      "Wait: the page tries again by itself.",
     ],
     zh: ["服务器用时过长", "会自动重试。"],
   },
@@ -297,20 +297,20 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   SESSION_NOT_FOUND: {
     en: [
       "This song is no longer on the server",
-      "It was deleted, or kept for as long as the server keeps songs. Send it again.",
+      "Send it again. It was deleted, or its retention time has passed.",
     ],
     zh: ["服务器上已没有这首歌", "它已被删除或超过了保存期限。请重新上传。"],
   },
   SESSION_VERSION_UNSUPPORTED: {
     en: [
-      "A newer server has made this song",
-      "This server cannot read it. Start the version that made it, or a later one.",
+      "A newer version of the server created this song",
+      "Start that version, or a later one. This server cannot read the song.",
     ],
     zh: ["这首歌由更新版本的服务器创建", "当前服务器无法读取它。请启动创建它的版本或更新的版本。"],
   },
   SESSION_ENDED: {
     en: [
-      "This song has ended and takes nothing more",
+      "This song has already ended",
       "Add the file as a new song.",
     ],
     zh: ["这首歌已经结束，不再接收数据", "请把文件作为新歌曲添加。"],
@@ -318,14 +318,14 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   SESSION_CANCELLED: {
     en: [
       "The song was cancelled",
-      "What was done before stays here; send it again to have all of it.",
+      "Send it again to separate all of it. Finished parts stay readable.",
     ],
     zh: ["这首歌已取消", "之前完成的部分仍在这里；如需全部，请重新上传。"],
   },
   SESSION_PAUSED: {
     en: [
-      "The song rests",
-      "Choose its file again to make it go on.",
+      "The song is paused",
+      "Choose its file again to continue.",
     ],
     zh: ["这首歌已暂停", "请重新选择文件以继续。"],
   },
@@ -338,47 +338,47 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   },
   SESSION_ID_INVALID: {
     en: [
-      "The address names no song",
+      "The address does not contain a valid song id",
       "Choose one from the list.",
     ],
-    zh: ["地址中没有有效的歌曲", "请从列表中选择。"],
+    zh: ["地址中没有有效的歌曲编号", "请从列表中选择。"],
   },
   STEM_UNKNOWN: {
     en: [
       "The song has no such stem",
-      "Choose one that it has, or another model.",
+      "Choose one of its stems, or another model.",
     ],
     zh: ["这首歌没有这个音轨", "请选择已有的音轨，或换一个模型。"],
   },
   STEM_NAME_INVALID: {
     en: [
-      "This is no name of a stem",
+      "This is not a valid stem name",
       "Load the page again.",
     ],
     zh: ["音轨名称无效", "请重新加载页面。"],
   },
   FRAME_OUT_OF_RANGE: {
     en: [
-      "The song is not as long as that",
+      "The position is after the end of the song",
       "Choose an earlier position.",
     ],
-    zh: ["歌曲没有那么长", "请选择靠前的位置。"],
+    zh: ["位置超出了歌曲的末尾", "请选择靠前的位置。"],
   },
 
-  // Who may call, and how.
+  // Access and requests.
   TOKEN_MISSING: {
     en: [
-      "The server asks for a token",
-      "Enter the one that you were given.",
+      "The server requires a token",
+      "Enter your token.",
     ],
     zh: ["服务器需要令牌", "请输入您得到的令牌。"],
   },
   HOST_FORBIDDEN: {
     en: [
-      "The server does not know itself by this name",
-      "Call it by its address, or start it with --allow-host.",
+      "The server does not accept this host name",
+      "Open the page by the server’s IP address, or start the server with --allow-host.",
     ],
-    zh: ["服务器不认识这个主机名", "请用它的地址访问，或启动时加上 --allow-host。"],
+    zh: ["服务器不接受这个主机名", "请用服务器的 IP 地址访问，或启动时加上 --allow-host。"],
   },
   ORIGIN_FORBIDDEN: {
     en: [
@@ -424,8 +424,8 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   },
   CONFIG_INVALID: {
     en: [
-      "The server does not take these settings",
-      "Choose others.",
+      "The server does not accept these settings",
+      "Choose other settings.",
     ],
     zh: ["服务器不接受这些设置", "请选择其他设置。"],
   },

@@ -1,4 +1,4 @@
-/** Everything that the page says, in one language. */
+/** All texts of the page, in one language. */
 import type { Theme } from "../preferences";
 
 export interface Words {
@@ -37,7 +37,7 @@ export interface Words {
   readonly sent: string;
   readonly preparing: string;
   readonly separating: string;
-  readonly inQueue: (before: number) => string;
+  readonly inQueue: (position: number) => string;
   readonly paused: string;
   readonly done: string;
   readonly failed: string;
@@ -98,8 +98,8 @@ export interface Words {
 
   readonly licences: string;
   readonly connectionBack: string;
-  /** Before the id of a call that was refused. */
+  /** Label of the id of a refused call. */
   readonly request: string;
-  /** Cause and remedy of a problem that the table does not know. */
+  /** Cause and remedy of a problem with an unknown reason. */
   readonly unknownProblem: readonly [string, string];
 }
