@@ -25,16 +25,27 @@ impl ChildProcess {
     pub(crate) fn start(
         command: &mut Command,
     ) -> io::Result<(ChildProcess, ChildStdin, ChildStdout)> {
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        let streams = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let process =
+            ChildProcess::start_on_streams(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+        let streams = {
+            let mut child = process.child();
+            (child.stdin.take(), child.stdout.take())
+        };
+        let (Some(stdin), Some(stdout)) = streams else { return Err(no_streams()) };
+        Ok((process, stdin, stdout))
+    }
+
+    /// Starts `command` on the standard input and output that it was given, and with a piped standard error.
+    ///
+    /// # Errors
+    /// The process or the thread that reads its standard error cannot be started.
+    pub(crate) fn start_on_streams(command: &mut Command) -> io::Result<ChildProcess> {
+        let mut child = command.stderr(Stdio::piped()).spawn()?;
+        let stderr = child.stderr.take();
         // From here on every way out kills the child.
         let mut process = ChildProcess { child: Mutex::new(child), stderr: StderrTail::default() };
-        let (Some(stdin), Some(stdout), Some(stderr)) = streams else {
-            return Err(io::Error::other("the child process has no standard streams"));
-        };
-        process.stderr.follow(stderr)?;
-        Ok((process, stdin, stdout))
+        process.stderr.follow(stderr.ok_or_else(no_streams)?)?;
+        Ok(process)
     }
 
     /// Kills the process if it still runs.
@@ -65,6 +76,10 @@ impl ChildProcess {
     pub(crate) fn id(&self) -> u32 {
         self.child().id()
     }
+}
+
+fn no_streams() -> io::Error {
+    io::Error::other("the child process has no standard streams")
 }
 
 impl Drop for ChildProcess {
@@ -126,6 +141,8 @@ mod tests {
     fn a_limit_of_the_system_is_recognised() {
         let (process, _stdin, _stdout) = shell("kill -XCPU $$");
         assert_eq!(process.ending().limit, Some(Limit::CpuTime));
+        let (process, _stdin, _stdout) = shell("kill -SYS $$");
+        assert_eq!(process.ending().limit, Some(Limit::SystemCall));
         let (process, _stdin, _stdout) = shell("kill -SEGV $$");
         assert_eq!(process.ending().limit, None);
     }

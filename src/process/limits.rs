@@ -2,6 +2,10 @@
 
 use std::io;
 
+/// Files that a child may have open: the standard streams, their duplicates, and what confining it takes.
+#[cfg(unix)]
+const OPEN_FILES: u64 = 16;
+
 /// Limits that a child sets on itself. They have an effect where the system has `setrlimit`; elsewhere the parent's
 /// own limits remain: those on messages and on stalls.
 #[derive(Debug, Clone, Copy)]
@@ -13,7 +17,8 @@ pub(crate) struct ResourceLimits {
 }
 
 impl ResourceLimits {
-    /// Sets the limits for this process. It can write no files and no core dump afterwards; pipes are not limited.
+    /// Sets the limits for this process. It can write no files and no core dump and start no process afterwards; pipes
+    /// are not limited.
     ///
     /// # Errors
     /// The system refuses a limit.
@@ -31,6 +36,8 @@ impl ResourceLimits {
         set(Resource::Cpu, self.cpu_time_s, self.cpu_time_s.saturating_add(1))?;
         set(Resource::Fsize, 0, 0)?;
         set(Resource::Core, 0, 0)?;
+        set(Resource::Nproc, 0, 0)?;
+        set(Resource::Nofile, OPEN_FILES, OPEN_FILES)?;
         Ok(())
     }
 

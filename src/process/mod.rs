@@ -3,8 +3,8 @@
 //! Work that may crash, hang or grow without bound runs in a child process: decoding an upload, and measuring an
 //! execution provider. [`ChildProcess`] starts it with piped standard streams, keeps the end of its standard error,
 //! reports how it ended ([`Ending`]), and kills it when dropped. [`Messages`] reads its output in a thread, and
-//! [`StallTimer`] measures how long it has made no progress. The child sets [`ResourceLimits`] and lowers its
-//! [`priority`] itself, before it reads untrusted input. [`open_files`] is about this process.
+//! [`StallTimer`] measures how long it has made no progress. The child sets [`ResourceLimits`], lowers its [`priority`]
+//! and enters its [`sandbox`] itself, before it reads untrusted input. [`open_files`] is about this process.
 
 mod child;
 mod ending;
@@ -12,6 +12,7 @@ mod limits;
 mod messages;
 pub(crate) mod open_files;
 pub(crate) mod priority;
+pub(crate) mod sandbox;
 mod stall;
 mod stderr;
 
@@ -25,6 +26,7 @@ pub(crate) use child::ChildProcess;
 pub(crate) use ending::{Ending, Limit};
 pub(crate) use limits::ResourceLimits;
 pub(crate) use messages::Messages;
+pub use sandbox::{Sandbox, SandboxLevel};
 pub(crate) use stall::StallTimer;
 
 /// The time that a child gets to end after its output has closed or it was killed, and its threads after it.
@@ -43,11 +45,30 @@ pub(crate) fn own_binary() -> io::Result<PathBuf> {
     }
 }
 
-/// A command that starts `program`, which is this binary, under its usual name in the list of processes.
+/// The variable that holds the access token, as an option of several commands.
+pub(crate) const TOKEN_VARIABLE: &str = "STEMWIRE_TOKEN";
+
+/// A command that starts `program`, which is this binary, under its usual name in the list of processes. Its
+/// environment is that of this process without the access token.
 pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     #[cfg(unix)]
     std::os::unix::process::CommandExt::arg0(&mut command, "stemwire");
+    command.env_remove(TOKEN_VARIABLE);
+    command
+}
+
+/// The same with an empty environment and the root folder as its working folder.
+pub(crate) fn isolated_command(program: &Path) -> Command {
+    let mut command = command(program);
+    command.env_clear();
+    #[cfg(unix)]
+    command.current_dir("/");
+    // Without it, parts of Windows' own libraries do not load.
+    #[cfg(windows)]
+    if let Some(root) = std::env::var_os("SystemRoot") {
+        command.env("SystemRoot", root);
+    }
     command
 }
 
@@ -71,5 +92,17 @@ fn join_within_grace(thread: JoinHandle<()>) {
     if poll(GRACE, || thread.is_finished().then_some(())).is_some() {
         // The panic of a thread has been printed already.
         let _ = thread.join();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_child_gets_the_access_token() {
+        let command = command(Path::new("stemwire"));
+        let removed: Vec<_> = command.get_envs().filter(|(_, value)| value.is_none()).collect();
+        assert_eq!(removed, [(TOKEN_VARIABLE.as_ref(), None)]);
     }
 }
