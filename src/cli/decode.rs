@@ -1,7 +1,5 @@
 //! `stemwire decode` (hidden): the child process that decodes an upload.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use super::error::CliError;
@@ -13,9 +11,10 @@ use crate::session::settings::RawPcm;
 
 #[derive(Debug, Args)]
 pub(super) struct DecodeArgs {
-    /// File of the upload
+    /// File of the upload; elsewhere it is the standard input
+    #[cfg(not(unix))]
     #[arg(long)]
-    upload: PathBuf,
+    upload: std::path::PathBuf,
     /// Sample rate of the output
     #[arg(long)]
     rate: u32,
@@ -28,6 +27,9 @@ pub(super) struct DecodeArgs {
     /// Form of the upload if it is raw PCM
     #[arg(long)]
     raw: Option<RawPcm>,
+    /// Refuse where this system lacks a part of the sandbox
+    #[arg(long)]
+    require_sandbox: bool,
 }
 
 /// Decodes until the upload ends.
@@ -37,11 +39,13 @@ pub(super) fn run(args: &DecodeArgs) -> Result<(), CliError> {
         Some(RawPcm { encoding, rate, channels }) => Input::Raw { encoding, rate, channels },
     };
     let job = DecodeJob {
-        upload: &args.upload,
+        #[cfg(not(unix))]
+        upload: args.upload.clone(),
         input,
         rate: Hertz(args.rate),
         memory: args.memory,
         processor_time_s: args.processor_time,
+        require_sandbox: args.require_sandbox,
     };
     child::run(&job).map_err(|error| CliError::plain(Category::Other, error.to_string()))
 }

@@ -3,10 +3,10 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use clap::Args;
+use clap::builder::FalseyValueParser;
 
 use super::engine_args::EngineArgs;
 use super::error::CliError;
@@ -20,8 +20,8 @@ use crate::engine::provider::selection::{ModelsToSelect, SelectedExecution, Sele
 use crate::engine::runtime::locate::LibraryOrigin;
 use crate::files;
 use crate::model::{AvailableModels, Model};
-use crate::process;
 use crate::proto::reason::Category;
+use crate::separation::DecoderConfig;
 
 /// Free space below which a session of an hour may not fit, in bytes.
 const LOW_DISK_SPACE: u64 = 4 << 30;
@@ -34,6 +34,9 @@ pub(super) struct DoctorArgs {
     /// Folder for sessions [default: the user's data folder]
     #[arg(long, value_name = "DIR", env = "STEMWIRE_DATA_DIR")]
     data_dir: Option<PathBuf>,
+    /// Count it as a failed check if decoders cannot be fully confined
+    #[arg(long, env = "STEMWIRE_REQUIRE_SANDBOX", value_parser = FalseyValueParser::new())]
+    require_sandbox: bool,
     #[command(flatten)]
     engine: EngineArgs,
 }
@@ -45,7 +48,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), CliError> {
     let available = setup::available_models(args.engine.models_dir.as_deref());
     let providers = check_runtime(args, threads, &available, &mut findings);
     check_models(args, &available, providers, &mut findings);
-    findings.push(check_decoder());
+    findings.push(check_decoder(args.require_sandbox));
     findings.push(check_disk(args));
     findings.push(check_port(args.listen));
     let text: Vec<String> = findings.iter().map(Finding::to_string).collect();
@@ -148,19 +151,28 @@ fn check_model(pool: &Pool, model: &Arc<Model>) -> Finding {
     }
 }
 
-fn check_decoder() -> Finding {
-    let started = process::own_binary().and_then(|binary| {
-        Command::new(binary).args(["decode", "--help"]).stdout(Stdio::null()).status()
-    });
-    match started {
-        Ok(status) if status.success() => Finding::good("the decoder starts"),
-        Ok(status) => {
-            Finding::bad(format!("the decoder ends with {status}"), "Install the binary again.")
-        }
+/// Runs a decoder, and looks at what confines it.
+fn check_decoder(require_sandbox: bool) -> Finding {
+    let config = DecoderConfig::from_here();
+    let sandbox = match config.and_then(|config| config.probe()) {
+        Ok(sandbox) => sandbox,
         Err(error) => {
-            let remedy = "Check that the binary is executable.";
-            Finding::bad(format!("the decoder does not start: {error}"), remedy)
+            let cause = format!("the decoder does not work: {error}");
+            return Finding::bad(
+                cause,
+                "Check that the binary is executable, or install it again.",
+            );
         }
+    };
+    let Some(missing) = sandbox.missing() else {
+        return Finding::good("the decoder works, confined by Landlock and seccomp");
+    };
+    let level = sandbox.level();
+    let text = format!("the decoder works, its sandbox is {level}: this system has no {missing}");
+    if require_sandbox {
+        Finding::bad(text, "Use a kernel with Landlock and seccomp.")
+    } else {
+        Finding::good(text)
     }
 }
 

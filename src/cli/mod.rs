@@ -27,8 +27,12 @@ use arguments::{Arguments, Command};
 /// Runs the command that was typed.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse_and_check();
-    let level = if matches!(arguments.command, Command::Serve(_)) { "info" } else { "error" };
-    start_log(level);
+    start_log(match arguments.command {
+        Command::Serve(_) => "info",
+        // The last line of its standard error is the message of a crash.
+        Command::Decode(_) => "off",
+        _ => "error",
+    });
     let result = match &arguments.command {
         Command::Serve(args) => serve::run(args),
         Command::Separate(args) => separate::run(args),

@@ -22,6 +22,8 @@ pub(crate) enum Limit {
     Memory,
     /// Its processor time is used up.
     CpuTime,
+    /// It made a system call that its sandbox ends it for.
+    SystemCall,
 }
 
 /// How the message of a Rust program begins whose allocation failed.
@@ -37,7 +39,7 @@ impl Ending {
         let no_memory = text.lines().find(|line| line.starts_with(ALLOCATION_FAILED));
         let limit = match &status {
             _ if no_memory.is_some() => Some(Limit::Memory),
-            Ok(Some(status)) if ran_out_of_cpu_time(*status) => Some(Limit::CpuTime),
+            Ok(Some(status)) => limit_of(*status),
             _ => None,
         };
         // A panic message is followed by Rust's advice on backtraces.
@@ -63,16 +65,22 @@ impl fmt::Display for Ending {
     }
 }
 
-/// Whether the system ended a process because its processor time was used up.
+/// The limit for which the system ends a process so.
 #[cfg(unix)]
-fn ran_out_of_cpu_time(status: ExitStatus) -> bool {
+fn limit_of(status: ExitStatus) -> Option<Limit> {
+    use rustix::process::Signal;
     use std::os::unix::process::ExitStatusExt;
-    status.signal() == Some(rustix::process::Signal::XCPU.as_raw())
+
+    match status.signal() {
+        Some(signal) if signal == Signal::XCPU.as_raw() => Some(Limit::CpuTime),
+        Some(signal) if signal == Signal::SYS.as_raw() => Some(Limit::SystemCall),
+        _ => None,
+    }
 }
 
 #[cfg(not(unix))]
-fn ran_out_of_cpu_time(_: ExitStatus) -> bool {
-    false
+fn limit_of(_: ExitStatus) -> Option<Limit> {
+    None
 }
 
 #[cfg(test)]

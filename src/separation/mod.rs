@@ -32,6 +32,8 @@ pub use observer::Observer;
 pub use pipeline::reason_of;
 pub use scheduler::Counts;
 
+pub use crate::process::{Sandbox, SandboxLevel};
+
 use pipeline::Context;
 use plan::Planned;
 use scheduler::Scheduler;
@@ -86,6 +88,11 @@ impl Separations {
     /// The worker threads.
     pub fn pool(&self) -> &Pool {
         &self.scheduler.context().pool
+    }
+
+    /// What confines decoders.
+    pub fn sandbox(&self) -> Sandbox {
+        self.scheduler.context().decoder.sandbox
     }
 
     /// The sessions.

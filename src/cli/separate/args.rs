@@ -9,6 +9,7 @@ use clap::{ArgMatches, Args};
 use crate::audio::FileFormat;
 use crate::cli::engine_args::EngineArgs;
 use crate::dsp::mask::MaskExtension;
+use crate::process::TOKEN_VARIABLE;
 use crate::session::settings::{Accompaniment, Normalization, OutputRate, RawPcm};
 
 #[derive(Debug, Args)]
@@ -32,7 +33,7 @@ pub(in crate::cli) struct SeparateArgs {
     #[arg(long, value_name = "URL", env = "STEMWIRE_SERVER")]
     pub(super) server: Option<String>,
     /// Token of the server
-    #[arg(long, env = "STEMWIRE_TOKEN", hide_env_values = true)]
+    #[arg(long, env = TOKEN_VARIABLE, hide_env_values = true)]
     pub(super) token: Option<String>,
     /// Certificate authority of the server, in PEM format
     #[arg(long, value_name = "FILE", env = "STEMWIRE_TLS_CA")]

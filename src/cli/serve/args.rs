@@ -11,6 +11,7 @@ use clap::builder::{FalseyValueParser, RangedU64ValueParser};
 use crate::cli::engine_args::EngineArgs;
 use crate::engine::fallback::circuit_breaker::CircuitBreakerConfig;
 use crate::engine::limits::TimeLimits;
+use crate::process::TOKEN_VARIABLE;
 use crate::separation::Limits;
 use crate::server::ConnectionLimits;
 
@@ -34,7 +35,7 @@ pub(in crate::cli) struct ServeArgs {
     #[arg(long, value_name = "TIME", hide = true, value_parser = humantime::parse_duration, env = "STEMWIRE_TRIAL_TIME")]
     trial_time: Option<Duration>,
     /// Token that every request must have
-    #[arg(long, env = "STEMWIRE_TOKEN", hide_env_values = true)]
+    #[arg(long, env = TOKEN_VARIABLE, hide_env_values = true)]
     pub(super) token: Option<String>,
     /// Allow a --listen address that other machines can reach without a token
     #[arg(long, env = "STEMWIRE_INSECURE", value_parser = FalseyValueParser::new())]
@@ -51,6 +52,9 @@ pub(in crate::cli) struct ServeArgs {
     /// Private key of the certificate, in PEM format
     #[arg(long, value_name = "FILE", requires = "tls_cert", env = "STEMWIRE_TLS_KEY")]
     pub(super) tls_key: Option<PathBuf>,
+    /// Refuse to start where decoders cannot be fully confined
+    #[arg(long, env = "STEMWIRE_REQUIRE_SANDBOX", value_parser = FalseyValueParser::new())]
+    pub(super) require_sandbox: bool,
     // Last: their headings hold for all that follows.
     #[command(flatten)]
     pub(super) connections: ConnectionArgs,

@@ -59,7 +59,7 @@ impl ServeConfig {
                 autotune: args.autotune_time(),
             },
             limits: limits(&args.limits),
-            decoder: decoder(&args.limits)?,
+            decoder: decoder(args)?,
         })
     }
 }
@@ -90,15 +90,16 @@ fn limits(args: &LimitArgs) -> Limits {
     }
 }
 
-fn decoder(args: &LimitArgs) -> Result<DecoderConfig, CliError> {
+fn decoder(args: &ServeArgs) -> Result<DecoderConfig, CliError> {
     let config = DecoderConfig::from_here().map_err(|error| {
         let cause = format!("the path of this binary is unknown: {error}");
         CliError::plain(Category::Other, cause)
     })?;
     Ok(DecoderConfig {
-        memory: args.decoder_memory.as_u64(),
-        processor_time: args.decoder_time,
-        stall: args.decoder_stall,
+        memory: args.limits.decoder_memory.as_u64(),
+        processor_time: args.limits.decoder_time,
+        stall: args.limits.decoder_stall,
+        require_sandbox: args.require_sandbox,
         ..config
     })
 }

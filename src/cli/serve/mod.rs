@@ -2,6 +2,7 @@
 
 mod args;
 mod config;
+mod decoder;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -27,8 +28,9 @@ const DISK_THREADS: usize = 64;
 /// Serves until the process is asked to end.
 pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
     // First everything that can fail at once: measuring providers and loading models may take minutes.
-    let config = ServeConfig::new(args)?;
+    let mut config = ServeConfig::new(args)?;
     server::check(&config.server)?;
+    config.decoder = decoder::try_decoder(config.decoder)?;
     let available = setup::available_models(config.engine.models_dir.as_deref());
     let chain =
         Chain::of(&config.chain, &available)?.with_circuit_breakers(config.circuit_breakers);

@@ -1,24 +1,26 @@
 //! The child process: decodes an upload while it grows.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Stdout, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::connection::{ChildEnd, FromParent, ToParent};
+use super::failure;
 use super::protocol::{DecoderMessage, End, UploadLength};
 use crate::audio::{Encoding, Frames, Hertz};
 use crate::decode::track::{TrackError, TrackReader};
 use crate::decode::{DecodeError, DecodeLimits, DecodeReport, Input, ReadAt};
-use crate::process::{ResourceLimits, priority};
+use crate::process::{ResourceLimits, Sandbox, priority, sandbox};
 use crate::proto::reason::ErrorReason;
 use crate::session::Failure;
 use crate::session::manifest::SourceRecord;
 
 /// Arguments of the decoder process.
 #[derive(Debug, Clone)]
-pub struct DecodeJob<'a> {
-    /// The upload's file.
-    pub upload: &'a Path,
+pub struct DecodeJob {
+    /// The upload's file; elsewhere it is the standard input.
+    #[cfg(not(unix))]
+    pub upload: std::path::PathBuf,
     /// The format of its bytes.
     pub input: Input,
     /// The rate of the output.
@@ -27,31 +29,57 @@ pub struct DecodeJob<'a> {
     pub memory: u64,
     /// Limit of this process's processor time, in seconds.
     pub processor_time_s: u64,
+    /// Whether to refuse where this system lacks a part of the sandbox.
+    pub require_sandbox: bool,
 }
 
-/// Decodes an upload while it grows; the standard streams are the connection to the parent.
+impl DecodeJob {
+    /// This process's end of the connection to its parent.
+    fn connect(&self) -> io::Result<ChildEnd> {
+        #[cfg(unix)]
+        return ChildEnd::inherited();
+        #[cfg(not(unix))]
+        ChildEnd::at(&self.upload)
+    }
+}
+
+/// Decodes an upload while it grows, as a child of the process that shares the standard streams. Confines this process
+/// before anything is read.
 ///
 /// # Errors
 /// The parent has closed its end. Errors of the upload are sent to the parent instead.
-pub fn run(job: &DecodeJob<'_>) -> io::Result<()> {
+pub fn run(job: &DecodeJob) -> io::Result<()> {
     ResourceLimits { memory_bytes: job.memory, cpu_time_s: job.processor_time_s }.apply()?;
     priority::lower_process();
-    let output = Output::default();
-    let upload = GrowingFile {
-        file: File::open(job.upload)?,
-        length: UploadLength::default(),
-        output: output.clone(),
-    };
-    let last = match decode(job, upload, &output) {
-        Ok(end) => DecoderMessage::End(end),
-        Err(TrackError::Decode(DecodeError::Io(error))) => return Err(error),
-        Err(error) => DecoderMessage::Failed(failure(&error)),
+    let ChildEnd { upload, lengths, messages } = job.connect()?;
+    let output = Output::new(messages);
+    let last = match confine(job) {
+        Ok(sandbox) => {
+            output.send(&DecoderMessage::Confined(sandbox))?;
+            let (length, output) = (UploadLength::default(), output.clone());
+            match decode(job, GrowingFile { file: upload, lengths, length, output }) {
+                Ok(end) => DecoderMessage::End(end),
+                Err(TrackError::Decode(DecodeError::Io(error))) => return Err(error),
+                Err(error) => DecoderMessage::Failed(failure_of(&error)),
+            }
+        }
+        Err(failure) => DecoderMessage::Failed(failure),
     };
     output.send(&last)?;
     output.flush()
 }
 
-fn decode(job: &DecodeJob<'_>, upload: GrowingFile, output: &Output) -> Result<End, TrackError> {
+/// Enters the sandbox.
+fn confine(job: &DecodeJob) -> Result<Sandbox, Failure> {
+    let sandbox = sandbox::enter().map_err(|error| failure::not_confined(&error))?;
+    match sandbox.missing() {
+        Some(missing) if job.require_sandbox => Err(failure::unconfined(missing)),
+        _ => Ok(sandbox),
+    }
+}
+
+fn decode(job: &DecodeJob, upload: GrowingFile) -> Result<End, TrackError> {
+    let output = upload.output.clone();
     let send = |message: DecoderMessage| output.send(&message).map_err(DecodeError::Io);
     let mut track =
         TrackReader::open(Box::new(upload), &job.input, &DecodeLimits::default(), job.rate)?;
@@ -85,15 +113,13 @@ const PIECE_BYTES: usize = 1 << 20;
 
 /// Writes messages to the parent; shared by two owners.
 #[derive(Clone)]
-struct Output(Arc<Mutex<BufWriter<Stdout>>>);
-
-impl Default for Output {
-    fn default() -> Output {
-        Output(Arc::new(Mutex::new(BufWriter::with_capacity(256 * 1024, io::stdout()))))
-    }
-}
+struct Output(Arc<Mutex<BufWriter<ToParent>>>);
 
 impl Output {
+    fn new(messages: ToParent) -> Output {
+        Output(Arc::new(Mutex::new(BufWriter::with_capacity(256 * 1024, messages))))
+    }
+
     fn send(&self, message: &DecoderMessage) -> io::Result<()> {
         message.write(&mut *self.lock())
     }
@@ -102,7 +128,7 @@ impl Output {
         self.lock().flush()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BufWriter<Stdout>> {
+    fn lock(&self) -> MutexGuard<'_, BufWriter<ToParent>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -110,6 +136,7 @@ impl Output {
 /// The upload's file, as far as the parent has reported it.
 struct GrowingFile {
     file: File,
+    lengths: FromParent,
     length: UploadLength,
     output: Output,
 }
@@ -134,7 +161,7 @@ impl GrowingFile {
         self.output.send(&DecoderMessage::Waiting(self.length))?;
         self.output.flush()?;
         let mut word = [0; 8];
-        io::stdin().read_exact(&mut word)?;
+        self.lengths.read_exact(&mut word)?;
         self.length = UploadLength::from_word(u64::from_le_bytes(word));
         Ok(())
     }
@@ -158,7 +185,7 @@ fn notices(report: &DecodeReport) -> Vec<String> {
 }
 
 /// The failure of the session for a decoding error.
-fn failure(error: &TrackError) -> Failure {
+fn failure_of(error: &TrackError) -> Failure {
     let reason = match error {
         TrackError::Resample(_) => ErrorReason::SampleRateUnsupported,
         TrackError::Decode(error) => match error {

@@ -1,5 +1,6 @@
 //! Failures of decoders that did not report one themselves.
 
+use std::io;
 use std::time::Duration;
 
 use crate::process::{Ending, Limit};
@@ -15,6 +16,10 @@ pub(super) fn ended(ending: Ending) -> Failure {
         Some(Limit::CpuTime) => {
             (ErrorReason::DecoderLimit, "the file needs more processor time than a decoder may use")
         }
+        Some(Limit::SystemCall) => (
+            ErrorReason::DecoderSandbox,
+            "the decoder was stopped by its sandbox: it made a system call that no decoder needs",
+        ),
         None => (ErrorReason::DecoderCrashed, "the decoder crashed on the file"),
     };
     let failure = Failure::new(reason, cause);
@@ -22,6 +27,19 @@ pub(super) fn ended(ending: Ending) -> Failure {
         Some(line) => failure.with("decoder_said", line),
         None => failure,
     }
+}
+
+/// The failure of a decoder that lacks a required part of its sandbox.
+pub(super) fn unconfined(missing: &str) -> Failure {
+    let cause = format!("the decoder refuses to run: this system has no {missing}");
+    let remedy = "Use a kernel that has it, or start the server without --require-sandbox.";
+    Failure::new(ErrorReason::DecoderSandbox, cause).with_remedy(remedy)
+}
+
+/// The failure of a decoder that its system refuses to confine.
+pub(super) fn not_confined(error: &io::Error) -> Failure {
+    let cause = format!("the decoder cannot be confined: {error}");
+    Failure::new(ErrorReason::DecoderSandbox, cause)
 }
 
 /// The failure of a decoder that made no progress for longer than `limit`.

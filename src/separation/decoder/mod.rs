@@ -1,12 +1,15 @@
-//! Decoding in a child process, so that a malformed file can fail its own session only.
+//! Decoding in a confined child process, so that a malformed file can fail its own session only.
 //!
-//! The child is this same binary, called as `stemwire decode`. It reads the upload as it grows and writes blocks of PCM
-//! at the model's rate; on its standard input it receives how far the upload has grown ([`protocol`]). [`child`] is the
-//! code that runs in it, [`parent`] starts it and watches for stalls, [`receiver`] writes its output to the track.
+//! The child is this same binary, called as `stemwire decode`. Before it reads anything it enters its
+//! [sandbox](crate::process::sandbox). It reads the upload as it grows and writes blocks of PCM at the model's rate; it
+//! receives how far the upload has grown ([`protocol`], [`connection`]). [`child`] is the code that runs in it,
+//! [`parent`] starts it and watches for stalls, [`receiver`] writes its output to the track, [`probe`] tries it.
 
 pub mod child;
+mod connection;
 mod failure;
 mod parent;
+mod probe;
 mod protocol;
 mod receiver;
 mod shared;
@@ -14,7 +17,7 @@ mod shared;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::process;
+use crate::process::{self, Sandbox};
 
 pub(super) use parent::{DecodePlan, DecoderProcess};
 pub(super) use shared::DecodeProgress;
@@ -30,6 +33,10 @@ pub struct DecoderConfig {
     pub processor_time: Duration,
     /// How long the child may make no progress while it has bytes to decode.
     pub stall: Duration,
+    /// Whether a child refuses to decode where this system lacks a part of its sandbox.
+    pub require_sandbox: bool,
+    /// What confines a child on this system, as far as that was [probed](DecoderConfig::probe).
+    pub sandbox: Sandbox,
 }
 
 impl DecoderConfig {
@@ -45,6 +52,16 @@ impl DecoderConfig {
             // Eight hours of FLAC take a few minutes.
             processor_time: Duration::from_secs(3600),
             stall: Duration::from_secs(60),
+            require_sandbox: false,
+            sandbox: Sandbox::default(),
         })
+    }
+
+    /// Starts a decoder on an empty upload. Returns what confines it.
+    ///
+    /// # Errors
+    /// It does not start, does not answer, or lacks a sandbox that is required.
+    pub fn probe(&self) -> std::io::Result<Sandbox> {
+        probe::probe(self)
     }
 }

@@ -1,19 +1,21 @@
 //! Starts a decoder, feeds it the growing length of the upload, and watches for stalls.
 
 use std::io::{self, Write};
-use std::process::{ChildStdin, Command};
+use std::process::Command;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::connection::{self, ToChild};
 use super::protocol::UploadLength;
 use super::receiver::TrackReceiver;
 use super::shared::{DecodeProgress, Shared};
 use super::{DecoderConfig, failure};
 use crate::audio::{Frames, Hertz};
-use crate::process::{self, ChildProcess, priority};
+use crate::process::{self, priority};
 use crate::separation::track_file::TrackFileWriter;
 use crate::session::Session;
+use crate::session::settings::RawPcm;
 
 /// A running decoder of a session's upload. Dropping it kills the child and joins both threads.
 pub(crate) struct DecoderProcess {
@@ -50,16 +52,17 @@ impl DecoderProcess {
             statistics: track.statistics().clone(),
             failure: None,
         };
-        let (child, stdin, stdout) = ChildProcess::start(&mut command(session, config, plan.rate))?;
+        let command = command(config, plan.rate, session.manifest().settings.input);
+        let (child, to_child, from_child) = connection::start(command, &session.layout().upload())?;
         let shared = Arc::new(Shared::new(Arc::clone(session), child, progress));
         let mut decoder = DecoderProcess { shared, threads: Vec::new() };
         let shared = Arc::clone(&decoder.shared);
-        decoder.spawn("upload-feed", move || feed(&shared, stdin))?;
+        decoder.spawn("upload-feed", move || feed(&shared, to_child))?;
         let shared = Arc::clone(&decoder.shared);
         let receiver = TrackReceiver { shared, track, limit: plan.limit, skip: plan.safe };
         decoder.spawn("track-write", move || {
             priority::lower_thread();
-            receiver.run(stdout);
+            receiver.run(from_child);
         })?;
         Ok(decoder)
     }
@@ -93,22 +96,23 @@ impl Drop for DecoderProcess {
     }
 }
 
-fn command(session: &Session, config: &DecoderConfig, rate: Hertz) -> Command {
-    let mut command = process::command(&config.program);
-    command.arg("decode").arg("--upload").arg(session.layout().upload());
-    command.args(["--rate", &rate.0.to_string()]);
+/// The command that decodes an upload of this form to this rate.
+pub(super) fn command(config: &DecoderConfig, rate: Hertz, raw: Option<RawPcm>) -> Command {
+    let mut command = process::isolated_command(&config.program);
+    command.args(["decode", "--rate", &rate.0.to_string()]);
     command.args(["--memory", &config.memory.to_string()]);
     command.args(["--processor-time", &config.processor_time.as_secs().to_string()]);
-    if let Some(raw) = session.manifest().settings.input {
+    if let Some(raw) = raw {
         command.args(["--raw", &raw.to_string()]);
     }
-    // The last line of a crash is reported to the client; a backtrace would hide it.
-    command.env("RUST_BACKTRACE", "0").env("STEMWIRE_LOG", "off");
+    if config.require_sandbox {
+        command.arg("--require-sandbox");
+    }
     command
 }
 
 /// Sends the child the length of the upload each time it grows, until the upload is complete or the decoder ends.
-fn feed(shared: &Shared, mut stdin: ChildStdin) {
+fn feed(shared: &Shared, mut to_child: ToChild) {
     let session = &shared.session;
     loop {
         let seen = session.notifier().version();
@@ -119,7 +123,7 @@ fn feed(shared: &Shared, mut stdin: ChildStdin) {
         let complete = session.manifest().upload_complete();
         let length = UploadLength { bytes: session.uploaded(), complete };
         if shared.record_sent(length) {
-            let sent = stdin.write_all(&length.to_word().to_le_bytes());
+            let sent = to_child.write_all(&length.to_word().to_le_bytes());
             // A child that has closed its input has ended; its last message has the reason.
             if sent.is_err() || complete {
                 return;

@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::audio::Frames;
+use crate::process::Sandbox;
 use crate::session::{Failure, manifest::SourceRecord};
 
 /// Set in the word of a length that is final.
@@ -44,6 +45,8 @@ impl UploadLength {
 /// A message from the child.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum DecoderMessage {
+    /// What confines the child; before it reads the upload.
+    Confined(Sandbox),
     /// The format of the upload; before any PCM.
     Source(SourceRecord),
     /// Frames of the track, interleaved F32LE.
@@ -71,6 +74,7 @@ impl DecoderMessage {
     /// Writes the message.
     pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let (kind, body) = match self {
+            DecoderMessage::Confined(sandbox) => (b'C', serde_json::to_vec(sandbox)?),
             DecoderMessage::Source(source) => (b'S', serde_json::to_vec(source)?),
             DecoderMessage::Pcm(bytes) => return write_message(out, b'P', bytes),
             DecoderMessage::Waiting(length) => (b'W', length.to_word().to_le_bytes().to_vec()),
@@ -100,6 +104,7 @@ impl DecoderMessage {
         let mut body = vec![0; length as usize];
         input.read_exact(&mut body)?;
         let message = match kind[0] {
+            b'C' => DecoderMessage::Confined(serde_json::from_slice(&body)?),
             b'S' => DecoderMessage::Source(serde_json::from_slice(&body)?),
             b'P' if body.len().is_multiple_of(8) => DecoderMessage::Pcm(body),
             b'W' => {
@@ -138,6 +143,7 @@ mod tests {
             output_rate: Hertz(44_100),
         };
         let messages = [
+            DecoderMessage::Confined(Sandbox { landlock: true, seccomp: false }),
             DecoderMessage::Source(source),
             DecoderMessage::Pcm(vec![0; 16]),
             DecoderMessage::Waiting(UploadLength { bytes: 7, complete: true }),

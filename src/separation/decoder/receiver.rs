@@ -1,13 +1,14 @@
 //! Receives a decoder's messages: the source, PCM for the track, and the end.
 
 use std::io::{self, BufReader};
-use std::process::ChildStdout;
 use std::sync::Arc;
 
+use super::connection::FromChild;
 use super::failure;
 use super::protocol::{DecoderMessage, End};
 use super::shared::Shared;
 use crate::audio::{Encoding, Frames};
+use crate::process::Limit;
 use crate::proto::reason::ErrorReason;
 use crate::separation::track_file::{FRAME_BYTES, TrackFileWriter};
 use crate::session::Failure;
@@ -26,11 +27,11 @@ pub(super) struct TrackReceiver {
 
 impl TrackReceiver {
     /// Receives messages until the last one, or until nothing more can be written.
-    pub(super) fn run(mut self, stdout: ChildStdout) {
-        let mut stdout = BufReader::with_capacity(256 * 1024, stdout);
+    pub(super) fn run(mut self, from_child: FromChild) {
+        let mut from_child = BufReader::with_capacity(256 * 1024, from_child);
         self.skip = self.skip.min(self.track.frames());
         loop {
-            match DecoderMessage::read(&mut stdout) {
+            match DecoderMessage::read(&mut from_child) {
                 Ok(Some(DecoderMessage::Waiting(length))) => self.shared.waits_after(length),
                 Ok(Some(message)) => {
                     if !self.receive(message) {
@@ -40,17 +41,27 @@ impl TrackReceiver {
                     self.shared.stall.restart();
                 }
                 Ok(None) | Err(_) => {
-                    self.shared.fail(failure::ended(self.shared.child.ending()));
+                    self.shared.fail(self.ended());
                     return;
                 }
             }
         }
     }
 
+    /// The failure of a decoder that has ended without a last message.
+    fn ended(&self) -> Failure {
+        let ending = self.shared.child.ending();
+        if ending.limit == Some(Limit::SystemCall) {
+            let session = self.shared.session.id();
+            tracing::error!(%session, "a decoder was stopped by its sandbox: its upload may be an attack");
+        }
+        failure::ended(ending)
+    }
+
     /// Handles a message. Returns whether more may follow.
     fn receive(&mut self, message: DecoderMessage) -> bool {
         match message {
-            DecoderMessage::Waiting(_) => return true,
+            DecoderMessage::Confined(_) | DecoderMessage::Waiting(_) => return true,
             DecoderMessage::Source(source) => return self.receive_source(source),
             DecoderMessage::Pcm(bytes) => return self.receive_pcm(&bytes),
             DecoderMessage::End(end) => self.receive_end(end),

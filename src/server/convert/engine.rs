@@ -10,8 +10,17 @@ use crate::engine::inference;
 use crate::engine::provider::selection::SelectedExecution;
 use crate::model::Model;
 use crate::proto;
-use crate::separation::reason_of;
+use crate::separation::{Sandbox, SandboxLevel, reason_of};
 use crate::session::manifest;
+
+/// What confines decoders.
+pub(in crate::server) fn sandbox(sandbox: Sandbox) -> proto::DecoderSandbox {
+    match sandbox.level() {
+        SandboxLevel::Full => proto::DecoderSandbox::Full,
+        SandboxLevel::Partial => proto::DecoderSandbox::Partial,
+        SandboxLevel::None => proto::DecoderSandbox::None,
+    }
+}
 
 /// A model with its health and its execution provider.
 pub(in crate::server) fn model(

@@ -9,7 +9,7 @@ pub(super) mod paging;
 mod session;
 
 pub(super) use config::{check_stem_count, settings, stem_format};
-pub(super) use engine::{engine_change, fault, model};
+pub(super) use engine::{engine_change, fault, model, sandbox};
 pub(super) use session::{progress, session, session_by};
 
 use super::status::ApiError;

@@ -255,5 +255,6 @@ fn health(separations: &Separations) -> proto::HealthResponse {
         free_disk_bytes: files::free_bytes(separations.store().folder()).unwrap_or_default(),
         message: obstacle.as_ref().map(ToString::to_string).unwrap_or_default(),
         remedy: obstacle.map(|error| error.remedy()).unwrap_or_default(),
+        decoder_sandbox: convert::sandbox(separations.sandbox()).into(),
     }
 }

@@ -33,6 +33,9 @@ pub(super) struct HealthView {
     open_sessions: usize,
     /// Sessions that wait for a slot.
     queued_sessions: usize,
+    /// How far decoders are confined: `full`, `partial` or `none`.
+    #[schema(example = "full")]
+    decoder_sandbox: String,
 }
 
 /// An engine of the chain.
@@ -143,6 +146,7 @@ fn look(separations: &Separations) -> HealthView {
         engines: faults.chain(models).collect(),
         open_sessions: counts.open,
         queued_sessions: counts.queued,
+        decoder_sandbox: separations.sandbox().level().to_string(),
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["remote"],
         ],
     ),
-    ("cli/serve", &[&["args"], &["config"]]),
+    ("cli/serve", &[&["args", "decoder"], &["config"]]),
     (
         "decode",
         &[
@@ -148,8 +148,15 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ),
     (
         "separation/decoder",
-        &[&["failure", "protocol"], &["child", "shared"], &["receiver"], &["parent"]],
+        &[
+            &["connection", "failure", "protocol"],
+            &["child", "shared"],
+            &["receiver"],
+            &["parent"],
+            &["probe"],
+        ],
     ),
+    ("separation/decoder/connection", &[&["descriptors", "pipes"]]),
     ("separation/pipeline", &[&["active_engine"], &["fallback", "in_flight", "output"]]),
     ("separation/scheduler", &[&["executor"], &["maintenance", "recovery"]]),
     (
@@ -204,10 +211,20 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "process",
         &[
-            &["ending", "limits", "messages", "open_files", "priority", "stall", "stderr"],
+            &[
+                "ending",
+                "limits",
+                "messages",
+                "open_files",
+                "priority",
+                "sandbox",
+                "stall",
+                "stderr",
+            ],
             &["child"],
         ],
     ),
+    ("process/sandbox", &[&["access", "system_calls"]]),
     ("proto", &[&["config", "reason"]]),
     (
         "server/connections",
@@ -260,7 +277,10 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("ctrlc", &["cli"]),
     ("tempfile", &["cli", "files"]),
+    ("landlock", &["process/sandbox"]),
+    ("libc", &["process/sandbox"]),
     ("rustix", &["process"]),
+    ("seccompiler", &["process/sandbox"]),
     ("fs4", &["files"]),
 ];
 

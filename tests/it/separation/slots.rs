@@ -33,8 +33,9 @@ impl Fixture {
         }
         cards(&models, &[("a", "drums bass other vocals", 32_768)]);
         std::os::unix::fs::symlink(DECODER, data.join("decoder")).unwrap();
-        let decoder =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/held_decoder.sh");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/support/held_decoder.sh");
+        let decoder = data.join("held_decoder");
+        std::os::unix::fs::symlink(script, &decoder).unwrap();
         let stage = TestEnvironment::new(&[("a", FakeEngine::default())]);
         let separations = stage.separations_by(&decoder, &data, &models, &["a"]);
         let samples: Vec<f32> = (0..100_000).map(|at| (at as f32 * 0.01).sin() * 0.5).collect();

@@ -1,10 +1,10 @@
 #!/bin/sh
 # A decoder beside which something holds its output open, so that its session cannot leave its place, while the file `hold`
 # lies in the data directory; `held` says that it does. Where `hold` says `rest`, it waits until the session wants no more of
-# it, which `left` says. When `hold` is gone, `decoder` in the same directory decodes.
-data=$(dirname "$3")/../..
+# it, which `left` says. When `hold` is gone, `decoder` in the same directory decodes. It is called by a link in that directory.
+data=$(dirname "$0")
 if [ -e "$data/hold" ]; then
-    exec 3<&0
+    exec 3<&1
     {
         : >"$data/held"
         if [ "$(cat "$data/hold")" = rest ]; then

@@ -62,7 +62,7 @@ pub fn open_by(
         program: decoder.into(),
         memory: 1 << 30,
         processor_time: Duration::from_secs(600),
-        stall: Duration::from_secs(60),
+        ..DecoderConfig::from_here().unwrap()
     };
     let limits = Limits { free_bytes: 0, ..Limits::default() };
     let config = Config { models: available, chain, decoder, limits };

@@ -316,6 +316,8 @@ class Health:
     max_queued_sessions: int
     stored_bytes: int
     free_disk_bytes: int
+    #: How far the processes that decode uploads are confined: "full", "partial", "none"; empty from an older server.
+    decoder_sandbox: str
 
     @classmethod
     def _of(cls, message: api.HealthResponse) -> Health:
@@ -325,7 +327,13 @@ class Health:
             open_sessions=message.open_sessions, queued_sessions=message.queued_sessions,
             max_open_sessions=message.max_open_sessions, max_queued_sessions=message.max_queued_sessions,
             stored_bytes=message.stored_bytes, free_disk_bytes=message.free_disk_bytes,
+            decoder_sandbox=_DECODER_SANDBOX.get(message.decoder_sandbox, ""),
         )
+
+
+_DECODER_SANDBOX = {
+    api.DECODER_SANDBOX_FULL: "full", api.DECODER_SANDBOX_PARTIAL: "partial", api.DECODER_SANDBOX_NONE: "none",
+}
 
 
 def _time(message: Any, field: str) -> datetime | None:

@@ -192,6 +192,13 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
     ],
     zh: ["解码这个文件需要的内存或时间过多", "请转换文件（例如转成 WAV）后再上传。"],
   },
+  DECODER_SANDBOX: {
+    en: [
+      "The server stopped decoding this file for its own safety",
+      "Report this to the operator of the server, or send the song in another format.",
+    ],
+    zh: ["服务器出于安全考虑停止了对这个文件的解码", "请告知服务器管理员，或换一种格式上传这首歌。"],
+  },
   TRACK_TOO_LONG: {
     en: [
       "The song is longer than the server’s limit of {limit_seconds} s",

@@ -10,11 +10,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class DecoderSandbox(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DECODER_SANDBOX_UNSPECIFIED: _ClassVar[DecoderSandbox]
+    DECODER_SANDBOX_FULL: _ClassVar[DecoderSandbox]
+    DECODER_SANDBOX_PARTIAL: _ClassVar[DecoderSandbox]
+    DECODER_SANDBOX_NONE: _ClassVar[DecoderSandbox]
+
 class ServingStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     SERVING_STATUS_UNSPECIFIED: _ClassVar[ServingStatus]
     SERVING_STATUS_SERVING: _ClassVar[ServingStatus]
     SERVING_STATUS_NOT_SERVING: _ClassVar[ServingStatus]
+DECODER_SANDBOX_UNSPECIFIED: DecoderSandbox
+DECODER_SANDBOX_FULL: DecoderSandbox
+DECODER_SANDBOX_PARTIAL: DecoderSandbox
+DECODER_SANDBOX_NONE: DecoderSandbox
 SERVING_STATUS_UNSPECIFIED: ServingStatus
 SERVING_STATUS_SERVING: ServingStatus
 SERVING_STATUS_NOT_SERVING: ServingStatus
@@ -90,7 +101,7 @@ class HealthRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class HealthResponse(_message.Message):
-    __slots__ = ("status", "version", "runtime", "engines", "open_sessions", "queued_sessions", "max_open_sessions", "max_queued_sessions", "stored_bytes", "free_disk_bytes", "message", "remedy")
+    __slots__ = ("status", "version", "runtime", "engines", "open_sessions", "queued_sessions", "max_open_sessions", "max_queued_sessions", "stored_bytes", "free_disk_bytes", "message", "remedy", "decoder_sandbox")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     RUNTIME_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +114,7 @@ class HealthResponse(_message.Message):
     FREE_DISK_BYTES_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     REMEDY_FIELD_NUMBER: _ClassVar[int]
+    DECODER_SANDBOX_FIELD_NUMBER: _ClassVar[int]
     status: ServingStatus
     version: str
     runtime: _engine_pb2.Runtime
@@ -115,7 +127,8 @@ class HealthResponse(_message.Message):
     free_disk_bytes: int
     message: str
     remedy: str
-    def __init__(self, status: _Optional[_Union[ServingStatus, str]] = ..., version: _Optional[str] = ..., runtime: _Optional[_Union[_engine_pb2.Runtime, _Mapping]] = ..., engines: _Optional[_Iterable[_Union[_engine_pb2.Model, _Mapping]]] = ..., open_sessions: _Optional[int] = ..., queued_sessions: _Optional[int] = ..., max_open_sessions: _Optional[int] = ..., max_queued_sessions: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., free_disk_bytes: _Optional[int] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ...) -> None: ...
+    decoder_sandbox: DecoderSandbox
+    def __init__(self, status: _Optional[_Union[ServingStatus, str]] = ..., version: _Optional[str] = ..., runtime: _Optional[_Union[_engine_pb2.Runtime, _Mapping]] = ..., engines: _Optional[_Iterable[_Union[_engine_pb2.Model, _Mapping]]] = ..., open_sessions: _Optional[int] = ..., queued_sessions: _Optional[int] = ..., max_open_sessions: _Optional[int] = ..., max_queued_sessions: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., free_disk_bytes: _Optional[int] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., decoder_sandbox: _Optional[_Union[DecoderSandbox, str]] = ...) -> None: ...
 
 class CreateSessionRequest(_message.Message):
     __slots__ = ("config",)
