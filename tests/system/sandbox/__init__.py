@@ -1,0 +1,1 @@
+"""The processes that decode uploads, looked at from outside and tried from inside."""
