@@ -46,7 +46,7 @@ async fn read(body: Body) -> Result<(), ()> {
             value.extend(piece);
         }
         if name != "file" {
-            options.set(&name, &String::from_utf8(value).map_err(drop)?).map_err(drop)?;
+            options.set_field(&name, &String::from_utf8(value).map_err(drop)?).map_err(drop)?;
         }
     }
     Ok(())

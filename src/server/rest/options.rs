@@ -1,7 +1,7 @@
 //! Options of `POST /api/separate`.
 
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::query::value;
 use crate::proto;
@@ -9,14 +9,19 @@ use crate::server::convert;
 use crate::server::status::ApiError;
 use crate::session::Settings;
 
-/// The names of all options, which `SeparationConfig` in the proto explains.
-const KNOWN: &str = "file, async, model, stems, normalization, overlap, allow_fallback, \
-                     accompaniment, mask_extension, rate, on_disconnect";
+/// The names of all options.
+const OPTIONS: &str = "async, model, stems, normalization, overlap, allow_fallback, accompaniment, \
+                       mask_extension, rate, on_disconnect";
 
-/// Form with a song. Options must precede `file`, or be in the query.
-#[derive(Serialize, ToSchema)]
-#[allow(dead_code, reason = "only documents the form, which is parsed field by field")]
-pub(super) struct SeparateForm {
+/// The names of all fields of the form.
+const FIELDS: &str = "file, async, model, stems, normalization, overlap, allow_fallback, \
+                      accompaniment, mask_extension, rate, on_disconnect";
+
+/// Options, each in the query or in a field of the form before `file`.
+#[derive(Serialize, ToSchema, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "only documents the options, which are parsed one by one")]
+pub(super) struct SeparateParameters {
     /// Respond once the upload is complete, not once the stems are done. Default: false.
     r#async: Option<bool>,
     /// Model name. Default: the first working model of the chain.
@@ -37,6 +42,14 @@ pub(super) struct SeparateForm {
     rate: Option<String>,
     /// If the client disconnects before the response: `pause` (default), `continue` or `cancel` the session.
     on_disconnect: Option<String>,
+}
+
+/// Form with a song. Options must precede `file`, or be in the query.
+#[derive(Serialize, ToSchema)]
+#[allow(dead_code, reason = "only documents the form, which is parsed field by field")]
+pub(super) struct SeparateForm {
+    #[serde(flatten)]
+    parameters: SeparateParameters,
     /// The song.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
@@ -55,20 +68,31 @@ impl SeparateOptions {
     /// Parses the query string.
     ///
     /// # Errors
-    /// Those of [`SeparateOptions::set`].
+    /// Those of [`SeparateOptions::set_field`].
     pub(super) fn of_query(text: Option<&str>) -> Result<SeparateOptions, ApiError> {
         let mut options = SeparateOptions::default();
         for (name, value) in form_urlencoded::parse(text.unwrap_or_default().as_bytes()) {
-            options.set(&name, &value)?;
+            options.set(&name, &value, OPTIONS)?;
         }
         Ok(options)
     }
 
-    /// Sets one option.
+    /// Sets the option in a field of the form before `file`.
     ///
     /// # Errors
     /// `FieldUnknown`, `FieldRepeated`, `Invalid`.
-    pub(super) fn set(&mut self, name: &str, text: &str) -> Result<(), ApiError> {
+    pub(super) fn set_field(&mut self, name: &str, text: &str) -> Result<(), ApiError> {
+        self.set(name, text, FIELDS)
+    }
+
+    fn set(&mut self, name: &str, text: &str, known: &'static str) -> Result<(), ApiError> {
+        let unknown = || {
+            let name = name.chars().take(64).collect();
+            ApiError::FieldUnknown { name, known }
+        };
+        if !OPTIONS.split(", ").any(|option| option == name) {
+            return Err(unknown());
+        }
         if self.seen.iter().any(|seen| seen == name) {
             return Err(ApiError::FieldRepeated(name.to_owned()));
         }
@@ -107,10 +131,7 @@ impl SeparateOptions {
                 let known = [("pause", Pause), ("continue", Continue), ("cancel", Cancel)];
                 config.on_disconnect = choice("on_disconnect", text, known)?.into();
             }
-            _ => {
-                let name = name.chars().take(64).collect();
-                return Err(ApiError::FieldUnknown { name, known: KNOWN });
-            }
+            _ => return Err(unknown()),
         }
         self.seen.push(name.to_owned());
         Ok(())
@@ -170,6 +191,17 @@ mod tests {
         check("normalization=loud", Err("streaming, exact"));
         check("overlap=half", Err("overlap"));
         check("stems=../vocals", Err("config.stems"));
+        check("file=song.mp3", Err("known fields: async"));
+    }
+
+    #[test]
+    fn every_option_is_accepted_in_query_and_form() {
+        assert_eq!(FIELDS, format!("file, {OPTIONS}"));
+        for name in OPTIONS.split(", ") {
+            // No text is a valid value of every option.
+            let set = SeparateOptions::default().set_field(name, "?");
+            assert!(!matches!(set, Err(ApiError::FieldUnknown { .. })), "{name}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, Response, StatusCode};
 use tracing::Instrument;
 
-use super::options::SeparateForm;
+use super::options::{SeparateForm, SeparateParameters};
 use super::view::{self, Links};
 use super::{Refusal, Rest, RouteResult, json, upload};
 use crate::separation::Separations;
@@ -25,9 +25,7 @@ use crate::session::{Session, SessionState};
     post,
     path = "/api/separate",
     tag = "sessions",
-    params(
-        ("async" = Option<bool>, Query, description = "respond once the upload is complete; default `false`"),
-    ),
+    params(SeparateParameters),
     request_body(content = SeparateForm, content_type = "multipart/form-data"),
     responses(
         (status = 200, description = "the stems are done", body = Links),

@@ -156,7 +156,7 @@ impl Form<'_> {
                 }
                 _ => {
                     let text = self.take_option(&name, &mut field).await?;
-                    options.set(&name, &text)?;
+                    options.set_field(&name, &text)?;
                 }
             }
         }

@@ -104,7 +104,9 @@ pub(super) fn fields_of(error: &ApiError) -> ErrorFields {
         ApiError::MultipartMissing => ErrorFields::of(R::MultipartMissing),
         ApiError::MultipartMalformed(_) => ErrorFields::of(R::MultipartMalformed),
         ApiError::FileMissing => ErrorFields::of(R::FileMissing),
-        ApiError::FieldUnknown { .. } => ErrorFields::of(R::FieldUnknown),
+        ApiError::FieldUnknown { known, .. } => {
+            ErrorFields::of(R::FieldUnknown).with("known", known)
+        }
         ApiError::FieldRepeated(_) => ErrorFields::of(R::FieldRepeated),
         ApiError::FieldLate(_) => ErrorFields::of(R::FieldLate),
         ApiError::FieldTooLong { limit, .. } => {
