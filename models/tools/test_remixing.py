@@ -70,7 +70,7 @@ def test_a_seed_gives_the_same_examples_and_another_gives_others(folder: Path) -
     assert not (mixed(folder, 5) == mixed(folder, 6)).all()
 
 
-def test_songs_are_taken_up_once_they_are_complete_and_their_rests_known(tmp_path: Path) -> None:
+def test_songs_are_used_once_they_are_complete(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     sound = np.stack([tone(frequency) for frequency in TONES])
     sound[VOCALS, :, :RATE] = 0

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_connection_is_made_again() {
+    fn a_broken_connection_is_retried() {
         for code in [Code::Unavailable, Code::Unknown, Code::Internal, Code::Cancelled] {
             let broken = ClientError::from(Status::new(code, "h2 protocol error"));
             assert_eq!(broken.retry_after(), Some(Duration::ZERO), "{code:?}");

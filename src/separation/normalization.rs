@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_where_the_segment_says_and_worth_the_mean() {
+    fn padding_follows_the_segment_and_equals_the_mean() {
         let segment =
             Segment { index: 0, span: 0..2, shown: 0..2, zeros_before: 1, trim_before: 1 };
         let shown = Stereo::from_planes(vec![0.5, 1.5], vec![0.5, 0.5]).unwrap();

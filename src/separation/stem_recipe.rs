@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_picks_need_is_wanted() {
+    fn only_stems_that_recipes_need_are_wanted() {
         assert_eq!(wanted(&[StemRecipe::Own(3)], 4), [false, false, false, true]);
         assert_eq!(wanted(&[StemRecipe::Minus(1)], 4), [false, true, false, false]);
         assert_eq!(

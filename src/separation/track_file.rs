@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_track_goes_on_where_it_was_safe() {
+    fn a_track_continues_after_its_synced_frames() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("track.f32");
         let mut whole = TrackFileWriter::open(&path, Frames::ZERO, Frames(4)).unwrap();

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn who_brings_none_gets_a_fresh_one() {
+    fn a_request_without_a_valid_id_gets_a_new_one() {
         let (one, other) = (RequestId::of(&HeaderMap::new()), RequestId::of(&HeaderMap::new()));
         assert_ne!(one, other);
         assert!(Uuid::parse_str(&one.0).is_ok());

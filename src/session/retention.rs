@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn old_sessions_go_and_then_the_oldest_until_the_rest_fits() {
+    fn old_sessions_are_removed_then_the_oldest_until_the_others_fit() {
         check(&[(10, 100, true), (200, 100, true)], &[1]);
         check(&[(100, 0, true)], &[]);
         check(&[(10, 600, true), (20, 600, true)], &[1]);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_use_stays() {
+    fn sessions_in_use_are_kept() {
         check(&[(500, 5_000, false)], &[]);
         check(&[(20, 800, false), (10, 800, true)], &[1]);
     }

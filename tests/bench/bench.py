@@ -83,8 +83,8 @@ class Bench:
     def program(self, name: str) -> Path:
         """One of Cargo's benches, built."""
         command = ["cargo", "bench", "--no-run", "--quiet", "--bench", name, "--message-format=json"]
-        said = subprocess.run(command, cwd=material.ROOT, check=True, capture_output=True, text=True).stdout
-        built = [json.loads(line) for line in said.splitlines()]
+        output = subprocess.run(command, cwd=material.ROOT, check=True, capture_output=True, text=True).stdout
+        built = [json.loads(line) for line in output.splitlines()]
         return next(Path(one["executable"]) for one in built if one.get("executable") and one["target"]["name"] == name)
 
     def separate(self, song: Path, out: Path, *options: object) -> list:

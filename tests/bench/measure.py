@@ -71,10 +71,10 @@ def run(command: list, cores: list[int], env: dict | None = None) -> Run:
         others = max(0.0, busy(cores) - worked - cpu) / (wall * len(cores))
         log.seek(0)
         out.seek(0)
-        said = log.read()
+        output = log.read()
         if process.returncode != 0:
-            raise SystemExit(f"{command[0]} ended with {process.returncode}:\n{said[-2000:]}")
-        return Run(began, wall, cpu, usage.ru_maxrss * 1024, others, said, out.read())
+            raise SystemExit(f"{command[0]} ended with {process.returncode}:\n{output[-2000:]}")
+        return Run(began, wall, cpu, usage.ru_maxrss * 1024, others, output, out.read())
 
 
 def threads(count: int) -> dict:

@@ -59,7 +59,7 @@ fn check(before: &[u8], behaviour: &Behaviour, expected: &[Option<usize>]) {
 }
 
 #[test]
-fn a_download_goes_on_where_it_broke_off() {
+fn a_broken_download_is_continued() {
     check(b"", &Behaviour::default(), &[None]);
     let cuts = |cuts: &[usize]| Behaviour { cuts: cuts.to_vec(), ..Behaviour::default() };
     check(b"", &cuts(&[1, 77_777]), &[None, Some(1), Some(77_778)]);
@@ -69,7 +69,7 @@ fn a_download_goes_on_where_it_broke_off() {
 }
 
 #[test]
-fn what_was_kept_is_thrown_away_where_it_is_wrong() {
+fn a_corrupt_partial_download_is_discarded() {
     check(b"of another file", &Behaviour::default(), &[Some(15), None]);
     let longer = [WEIGHTS, b"more"].concat();
     check(&longer, &Behaviour::default(), &[Some(longer.len()), None]);
@@ -82,7 +82,7 @@ fn a_server_without_ranges_sends_all_of_it_again() {
 }
 
 #[test]
-fn a_half_file_is_no_model_and_is_kept_to_go_on_from() {
+fn a_partial_file_is_not_a_model_and_is_continued() {
     let models = tempfile::tempdir().unwrap();
     // It breaks off, and then again and again without a byte.
     let behaviour = Behaviour { cuts: vec![4096, 0, 0, 0, 0], ..Behaviour::default() };
@@ -110,7 +110,7 @@ fn another_file_than_the_published_one_is_refused_with_both_hashes() {
 }
 
 #[test]
-fn a_server_that_refuses_is_not_asked_again() {
+fn a_refused_download_is_not_retried() {
     let models = tempfile::tempdir().unwrap();
     let behaviour = Behaviour { status: Some(404), ..Behaviour::default() };
     let server = FileServer::start(WEIGHTS, &behaviour);
@@ -170,7 +170,7 @@ fn answer(
 }
 
 #[test]
-fn a_bag_answers_as_the_specialists_that_are_wanted_and_needs_no_others() {
+fn a_bag_loads_only_the_requested_specialists() {
     let root = tempfile::tempdir().unwrap();
     let mut other = WEIGHTS.to_vec();
     // The signs of some of the last weights.
@@ -202,7 +202,7 @@ fn a_bag_answers_as_the_specialists_that_are_wanted_and_needs_no_others() {
 }
 
 #[test]
-fn weights_that_do_not_fit_are_told_by_the_first_difference() {
+fn weights_that_do_not_fit_are_refused_with_the_first_difference() {
     let root = tempfile::tempdir().unwrap();
     let mut text = WEIGHTS.to_vec();
     let name = b"decoder.0.conv_tr.bias";

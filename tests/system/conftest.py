@@ -62,7 +62,7 @@ def server(binary, models, tmp_path_factory):
     server = Server(binary, tmp_path_factory.mktemp("data"))
     yield server
     server.close()
-    assert "panicked" not in server.said()
+    assert "panicked" not in server.log_text()
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def slow_server(binary, models, tmp_path_factory):
     server = Server(binary, tmp_path_factory.mktemp("slow"), "--threads", "1")
     yield server
     server.close()
-    assert "panicked" not in server.said()
+    assert "panicked" not in server.log_text()
 
 
 @pytest.fixture

@@ -44,12 +44,12 @@ class Server:
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=self.log, text=True, env=self.environment)
         line = self.process.stdout.readline()
         found = re.match(r"listening on https?://(\S+)", line)
-        assert found, f"the server did not start: {line!r}\n{self.said()}"
+        assert found, f"the server did not start: {line!r}\n{self.log_text()}"
         self.address = found.group(1)
         self.channel = client.connect(self.address)
         self.stub = client.service.SeparationServiceStub(self.channel)
 
-    def said(self) -> str:
+    def log_text(self) -> str:
         self.log.seek(0)
         return self.log.read()
 

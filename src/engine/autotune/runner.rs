@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_says_is_heard() {
+    fn messages_among_other_output_are_read() {
         let script = "echo failed to greet; say loaded; printf unfinished; \
                       say ready 8; printf '\\0\\0\\200\\77\\0\\0\\0\\300'; echo took note of it; \
                       read line; say took 1500; read line; say failed no more; read line";
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_fails_or_dies_is_told() {
+    fn a_candidate_that_fails_or_crashes_is_reported() {
         assert_eq!(shell("say failed no such device").err().unwrap(), "no such device");
         assert!(shell("kill -SEGV $$").err().unwrap().contains("signal: 11"));
         let broken_off = shell("say loaded; say ready 8; printf 1234").err().unwrap();
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn its_last_words_are_told() {
+    fn the_last_line_of_its_standard_error_is_reported() {
         let crash = shell("echo warming up >&2; echo ' no device' >&2; kill -SEGV $$");
         let crash = crash.err().unwrap();
         assert!(crash.contains("signal: 11") && crash.ends_with(": no device"), "{crash}");
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_makes_no_sense_and_lives_is_ended() {
+    fn a_candidate_with_invalid_output_is_killed() {
         let error = shell("say loaded; say ready soon; read line").err().unwrap();
         assert_eq!(error, "its process wrote \"ready soon\", which is no message");
         let closed = shell("say loaded; exec >&-; read line; exit 4").err().unwrap();

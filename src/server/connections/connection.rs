@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn no_order_takes_back_the_last_one() {
+    fn a_later_stop_request_never_weakens_an_earlier_one() {
         let connection = Connection::new(Client::at([127, 0, 0, 1].into()), false);
         connection.order(Order::Finish);
         connection.order(Order::Drop);

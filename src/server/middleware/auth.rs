@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn only_known_hosts_and_origins_are_served() {
+    fn only_allowed_hosts_and_origins_are_served() {
         check(&[("host", "localhost:8000")], None);
         check(&[("host", "127.0.0.1:8000")], None);
         check(&[("host", "[::1]:8000")], None);

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_known_is_asked_for() {
+    fn unknown_and_repeated_names_are_refused() {
         check("", Ok(None));
         check("format=wav%2Df32&fit=true", Ok(Some("wav-f32")));
         check("fromat=flac", Err("fromat"));

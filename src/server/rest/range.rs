@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_single_range_is_the_whole() {
+    fn several_or_invalid_ranges_yield_the_whole_file() {
         for other in ["bytes=0-1,5-6", "frames=0-1", "bytes=5-1x", "0-5", "bytes="] {
             check(&[(RANGE, other)], Some(Part::Whole));
         }

@@ -23,7 +23,7 @@ fn a_manifest_comes_back_as_it_was_written() {
 }
 
 #[test]
-fn what_is_no_manifest_is_refused() {
+fn a_file_that_is_not_a_manifest_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("session.json");
     for text in ["", "{}", "[1]", "{\"format\": 1}", "{\"format\": -1}"] {

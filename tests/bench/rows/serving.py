@@ -47,17 +47,17 @@ class Server:
         line = self.process.stdout.readline()
         self.address = line.rsplit("//")[-1].strip()
         if not line.startswith("listening on"):
-            raise SystemExit(f"the server did not start: {self.said()}")
+            raise SystemExit(f"the server did not start: {self.log_text()}")
         self.channel = client.connect(self.address)
         self.stub = client.service.SeparationServiceStub(self.channel)
 
-    def said(self) -> str:
+    def log_text(self) -> str:
         self.log.seek(0)
         return self.log.read()
 
     def inferences(self) -> list[float]:
         """Seconds of each run of a graph so far."""
-        return [float(seconds) for _, seconds in INFERENCE.findall(self.said())]
+        return [float(seconds) for _, seconds in INFERENCE.findall(self.log_text())]
 
     def close(self) -> None:
         self.channel.close()

@@ -91,7 +91,7 @@ fn check_rejected(from: Hertz, frequency: f64, db: f64) {
 }
 
 #[test]
-fn what_the_lower_rate_cannot_hold_is_gone() {
+fn frequencies_above_the_lower_rate_are_removed() {
     for (rate, frequency) in [
         (48_000, 22_200.0),
         (48_000, 23_900.0),

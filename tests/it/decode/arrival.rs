@@ -86,7 +86,7 @@ fn follow(bytes: &[u8], part: f64, input: Input) -> f64 {
 }
 
 #[test]
-fn audio_comes_out_while_the_upload_goes_on() {
+fn audio_is_decoded_during_the_upload() {
     let workshop = Workshop::new();
     for (arguments, name, is_early) in FILES {
         let bytes = workshop.make(&signal(RATE, 2, SECONDS), arguments, name);
@@ -108,7 +108,7 @@ fn a_decoder_moves_to_its_thread() {
 }
 
 #[test]
-fn a_microphone_is_heard_at_once() {
+fn live_audio_is_decoded_at_once() {
     let bytes = [0, 1].repeat(RATE as usize * 4);
     let input = Input::Raw { encoding: Encoding::S16Le, rate: Hertz(RATE), channels: 1 };
     let seconds = follow(&bytes, 0.5, input);

@@ -100,7 +100,7 @@ fn garbage_in_a_packet_does_not_move_the_rest() {
 }
 
 #[test]
-fn a_cut_upload_gives_what_it_holds_and_tells_what_it_lacks() {
+fn a_truncated_upload_yields_its_audio_and_the_number_of_missing_frames() {
     let workshop = Workshop::new();
     for (arguments, name) in [
         ("-c:a pcm_s24le", "a.wav"),
@@ -143,7 +143,7 @@ fn an_upload_without_one_good_packet_fails() {
 }
 
 #[test]
-fn what_is_behind_the_end_is_counted() {
+fn bytes_behind_the_audio_are_counted() {
     let workshop = Workshop::new();
     for (arguments, name) in [
         ("-c:a pcm_s16le", "a.wav"),

@@ -132,7 +132,7 @@ fn aac_agrees() {
 }
 
 #[test]
-fn what_itunes_says_of_delay_and_length_counts() {
+fn itunes_delay_and_length_are_applied() {
     let workshop = Workshop::new();
     let mut bytes = workshop.make(&signal(44_100, 2, SECONDS), "-c:a aac", "itunes.m4a");
     let by_edit_list = decode(&bytes).unwrap();
@@ -276,7 +276,7 @@ fn tags_are_left_out() {
 }
 
 #[test]
-fn raw_pcm_is_what_it_was_said_to_be() {
+fn raw_pcm_has_the_stated_format() {
     let samples: Vec<f32> = (0..9_001).map(|n| (n % 256) as f32 / 128.0 - 1.0).collect();
     for encoding in [Encoding::S16Le, Encoding::S24Le, Encoding::F32Le] {
         let mut bytes = Vec::new();

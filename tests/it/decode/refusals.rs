@@ -29,7 +29,7 @@ fn wav(tag: u16, channels: u16, rate: u32, bits: u16, frames: u32) -> Vec<u8> {
 }
 
 #[test]
-fn what_is_no_audio_is_named() {
+fn bytes_that_are_not_audio_are_named() {
     check(b"", "the upload is empty");
     check(b"Once upon a time", "the upload is text");
     check(b"<!DOCTYPE html><p>404", "the upload is an HTML page");

@@ -59,7 +59,7 @@ fn a_stem_is_its_waveform_plus_that_of_its_spectrum() {
 }
 
 #[test]
-fn a_graph_that_answers_too_little_fails_and_says_how_much() {
+fn a_graph_with_too_few_values_fails_with_their_number() {
     let data = tempfile::tempdir().unwrap();
     let separations = separations(data.path(), Some(&golden().join("plain")), 1);
     let settings =

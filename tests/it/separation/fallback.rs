@@ -126,14 +126,14 @@ fn the_same_engine_again_leaves_no_trace_wherever_the_first_fails() {
 }
 
 #[test]
-fn every_way_of_failing_is_told_apart() {
+fn each_kind_of_error_switches_the_engine_with_its_reason() {
     check_takeover(4, Fault::NotFinite, ChangeReason::EngineNotFinite);
     check_takeover(4, Fault::Panic, ChangeReason::EnginePanicked);
     check_takeover(0, Fault::Load, ChangeReason::ModelUnavailable);
 }
 
 #[test]
-fn an_engine_that_takes_too_long_is_stopped_or_given_up() {
+fn an_engine_beyond_its_time_limit_is_stopped_or_abandoned() {
     check_takeover(4, Fault::Slow, ChangeReason::EngineTimeout);
     check_takeover(4, Fault::Hang, ChangeReason::EngineTimeout);
 }
@@ -274,7 +274,7 @@ fn check_failure(place: &Fixture, engines: &[&str], settings: Settings, reason: 
 }
 
 #[test]
-fn where_nobody_can_take_over_the_session_fails_with_what_it_has() {
+fn without_another_engine_the_session_fails_and_keeps_its_frames() {
     let both = Fixture::of_two(fails(4, Fault::Error), fails(0, Fault::Panic));
     check_failure(&both, &["a", "b"], Settings::default(), ErrorReason::EngineFailed);
     assert!(both.stage.calls("b") >= 2, "it was tried again");

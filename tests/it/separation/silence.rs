@@ -106,7 +106,7 @@ fn a_pause_in_the_upload_and_a_restart_within_silence_change_no_byte() {
 /// How far the built-in networks' own answers to silence are from silence: below what anybody hears, but
 /// not nothing.
 #[test]
-fn what_networks_make_of_silence_is_noise_far_below_the_music() {
+fn stems_of_silence_are_noise_far_below_the_music() {
     let available = AvailableModels::open(None);
     // The second does not want the track's offset taken away, nor a gain.
     for (name, gain, offsets, most) in

@@ -213,7 +213,7 @@ fn a_call_that_lost_its_session_to_another_cannot_pause_it() {
 }
 
 #[test]
-fn what_a_call_has_sent_does_not_resume_a_session_that_its_client_left() {
+fn late_bytes_of_a_call_do_not_resume_a_session_that_its_client_left() {
     let place = Fixture::new();
     let total = place.upload.len() as u64;
     for left_last in [false, true] {
@@ -245,7 +245,7 @@ fn what_a_call_has_sent_does_not_resume_a_session_that_its_client_left() {
 }
 
 #[test]
-fn a_session_that_is_watched_is_made_however_late_its_upload_is_finished() {
+fn a_watched_session_is_computed_however_late_its_upload_is_finished() {
     let place = Fixture::new();
     let total = place.upload.len() as u64;
     let (session, _) = place.separations.create(Settings::default()).unwrap();

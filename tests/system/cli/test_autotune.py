@@ -47,19 +47,19 @@ def test_serve_measures_every_model_and_separate_only_the_one_that_it_uses(cli, 
     shutil.copytree(ROOT / "models" / "mini-spleeter", tmp_path / "models" / "own")
     card = tmp_path / "models" / "own" / "card.toml"
     card.write_text(card.read_text().replace('name = "mini-spleeter"', 'name = "own"'))
-    said = cli("separate", "song.wav", "--models-dir", "models", **here).err
-    assert said.count("measuring") == 1 and "measuring the fastest provider for mini; " in said
+    output = cli("separate", "song.wav", "--models-dir", "models", **here).err
+    assert output.count("measuring") == 1 and "measuring the fastest provider for mini; " in output
     # The chain's first model determines the library.
     options = ("--engines", "mini", "--models-dir", str(tmp_path / "models"))
     make_fastest(here, "cpu")
     server = start(*options, variables=here)
     reported = executions(server)
     assert reported["own"].reason == "the library selected for mini has no other provider, and only one library can be loaded"
-    assert not reported["own"].trials and "measuring" not in server.said()
+    assert not reported["own"].trials and "measuring" not in server.log_text()
     make_fastest(here, "openvino")
     server = start(*options, variables=here)
     # The result of separate for mini is used; of two models that differ only in their names one is measured.
-    assert re.findall(r"measuring the fastest provider for (.*), (model . of 3)", server.said()) == [("mini-spleeter", "model 2 of 3")]
+    assert re.findall(r"measuring the fastest provider for (.*), (model . of 3)", server.log_text()) == [("mini-spleeter", "model 2 of 3")]
     reported = executions(server)
     assert list(reported) == ["mini", "mini-spleeter", "own"]
     for name, execution in reported.items():
@@ -68,7 +68,7 @@ def test_serve_measures_every_model_and_separate_only_the_one_that_it_uses(cli, 
         assert execution_of(done.engine) == execution_of(execution)
     server.terminate()
     server.restart()
-    assert "measuring" not in server.said() and executions(server) == reported
+    assert "measuring" not in server.log_text() and executions(server) == reported
 
 
 @pytest.mark.parametrize("option", ["--autotune-time", "--trial-time"])
@@ -91,9 +91,9 @@ def test_with_one_provider_nothing_is_measured(cli, cpu_only, start):
     server = start(variables=cpu_only)
     for reported in executions(server).values():
         assert (*execution_of(reported), reported.reason, len(reported.trials)) == ("cpu", "f32", "no other provider is installed", 0)
-    said = cli("separate", "song.wav", "--precision", "fast", **cpu_only).err
-    provider, _, _ = selected(said)
-    assert provider == "cpu" and "measuring" not in said
+    output = cli("separate", "song.wav", "--precision", "fast", **cpu_only).err
+    provider, _, _ = selected(output)
+    assert provider == "cpu" and "measuring" not in output
     assert not (cpu_only["XDG_CACHE_HOME"] / "stemwire" / "trials.toml").exists()
 
 
@@ -108,7 +108,7 @@ def test_the_wire_has_the_reason_why_a_provider_is_skipped(here, start):
     assert execution_of(reported) == ("cpu", "f32")
     assert execution_of(openvino) == ("openvino", "f32") and "OpenVINO" in openvino.message
     assert not openvino.HasField("speed") and not openvino.HasField("snr_db")
-    assert f"openvino f32 is skipped: {openvino.message}" in server.said()
+    assert f"openvino f32 is skipped: {openvino.message}" in server.log_text()
     # A route without a token has no messages of libraries, which contain paths.
     assert get(server, "/health").json()["engines"][0]["execution"]["trials"] == [
         {"execution_provider": "openvino", "precision": "f32", "speed": None, "snr_db": None},
@@ -125,9 +125,9 @@ def test_a_broken_provider_is_skipped_by_auto_and_an_error_by_name(cli, here, da
     else:
         shutil.copy(folder / "libonnxruntime_providers_shared.so", library)
     for _ in range(2):
-        said = cli("separate", "song.wav", "--force", **here).err
-        assert selected(said)[:2] == ("cpu", "f32")
-        assert "warning: openvino f32 is skipped: " in said, "a failure is not cached"
+        output = cli("separate", "song.wav", "--force", **here).err
+        assert selected(output)[:2] == ("cpu", "f32")
+        assert "warning: openvino f32 is skipped: " in output, "a failure is not cached"
     cause, remedy = cli("separate", "song.wav", "--force", "--provider", "openvino", code=4, **here).err.splitlines()
     assert "provider openvino fails in" in cause
     assert "stemwire runtime install openvino" in remedy
@@ -144,16 +144,16 @@ def test_a_selected_provider_that_breaks_later_is_replaced(cli, here):
     plugin.touch()
     os.truncate(plugin, before.st_size)
     os.utime(plugin, ns=(before.st_atime_ns, before.st_mtime_ns))
-    said = cli("separate", "song.wav", "-o", "after", **here).err
-    provider, _, reason = selected(said)
+    output = cli("separate", "song.wav", "-o", "after", **here).err
+    provider, _, reason = selected(output)
     assert (provider, reason) == ("cpu", "openvino fails now")
-    assert re.search("^warning: openvino f32 is skipped: .*OpenVINO", said, re.MULTILINE), "the message of the library"
-    assert "trying" not in said
+    assert re.search("^warning: openvino f32 is skipped: .*OpenVINO", output, re.MULTILINE), "the message of the library"
+    assert "trying" not in output
     # Now the change is visible.
     plugin.unlink()
-    said = cli("separate", "song.wav", "-o", "gone", **here).err
-    assert selected(said)[0] == "cpu" and "measuring" in said
-    assert re.search("^warning: openvino f32 is skipped: .*OpenVINO", said, re.MULTILINE)
+    output = cli("separate", "song.wav", "-o", "gone", **here).err
+    assert selected(output)[0] == "cpu" and "measuring" in output
+    assert re.search("^warning: openvino f32 is skipped: .*OpenVINO", output, re.MULTILINE)
 
 
 def test_a_cache_error_is_printed_once(cli, here, start, tmp_path):
@@ -164,8 +164,8 @@ def test_a_cache_error_is_printed_once(cli, here, start, tmp_path):
     variables = here | {"XDG_CACHE_HOME": blocked, "STEMWIRE_RUNTIME": folder}
     warning = f"^warning: the next start measures again: cannot write {blocked}/stemwire/trials.toml: .+"
     for _ in range(2):
-        said = cli("separate", "song.wav", "--force", "--model", "mini-spleeter", **variables).err
-        assert "measuring" in said and len(re.findall(warning, said, re.MULTILINE)) == 1
+        output = cli("separate", "song.wav", "--force", "--model", "mini-spleeter", **variables).err
+        assert "measuring" in output and len(re.findall(warning, output, re.MULTILINE)) == 1
     server = start("--engines", "mini-spleeter", variables=variables)
-    assert len(executions(server)) == 2 and server.said().count("measuring") == 2
-    assert len(re.findall(warning, server.said(), re.MULTILINE)) == 1
+    assert len(executions(server)) == 2 and server.log_text().count("measuring") == 2
+    assert len(re.findall(warning, server.log_text(), re.MULTILINE)) == 1

@@ -51,7 +51,7 @@ def is_gone(process: psutil.Process) -> bool:
         return True
 
 
-def test_a_session_that_somebody_cancels_is_an_error_and_leaves_no_stems(binary, slow_server, tmp_path):
+def test_a_session_cancelled_by_another_client_is_an_error_without_stems(binary, slow_server, tmp_path):
     server = slow_server
     running = Running(binary, tmp_path, "--server", f"http://{server.address}")
     session = server.stub.ListSessions(api.ListSessionsRequest(page_size=1)).sessions[0]
@@ -65,13 +65,13 @@ def test_a_session_that_somebody_cancels_is_an_error_and_leaves_no_stems(binary,
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("remote", [False, True])
-def test_a_run_that_is_asked_to_end_leaves_nothing(binary, slow_server, tmp_path, number, remote):
+def test_an_interrupted_run_leaves_no_files(binary, slow_server, tmp_path, number, remote):
     running = Running(binary, tmp_path, *(["--server", f"http://{slow_server.address}"] if remote else []))
     running.process.send_signal(number)
-    said = running.end()
+    output = running.end()
     assert running.process.returncode == 130
     assert names(running.out) == []
-    assert "ERROR" not in said, "what was asked to stop has not failed"
+    assert "ERROR" not in output, "what was asked to stop has not failed"
 
 
 def test_what_a_killed_run_leaves_is_removed_by_the_next(binary, cli, short, tmp_path):

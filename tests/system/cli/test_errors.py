@@ -41,9 +41,9 @@ def test_an_error_has_its_code_a_line_of_cause_and_a_line_of_remedy(cli, short, 
     (["--server", "http://127.0.0.1:1", "--threads", "2"], "'--threads <N>' cannot be used with '--server <URL>'"),
     (["--server", "http://127.0.0.1:1", "--models-dir", "."], "'--models-dir <DIR>' cannot be used with '--server <URL>'"),
 ])
-def test_an_option_that_makes_no_sense_is_named(cli, short, arguments, reported):
-    said = cli("separate", short, *arguments, code=2)
-    assert reported in said.err and said.out == b"", said.err
+def test_an_invalid_option_is_named(cli, short, arguments, reported):
+    output = cli("separate", short, *arguments, code=2)
+    assert reported in output.err and output.out == b"", output.err
 
 
 def test_with_a_server_options_of_engines_are_refused_and_their_variables_ignored(cli, server, short):
@@ -53,9 +53,9 @@ def test_with_a_server_options_of_engines_are_refused_and_their_variables_ignore
 
 
 @pytest.mark.parametrize("folder", ["nosuch", "short.wav"])
-def test_a_folder_of_models_that_cannot_be_read_is_told(cli, short, folder):
-    said = cli("separate", short, "--models-dir", folder)
-    assert re.search(f"^warning: .*{folder}: ", said.err, re.MULTILINE), said.err
+def test_an_unreadable_models_folder_is_reported(cli, short, folder):
+    output = cli("separate", short, "--models-dir", folder)
+    assert re.search(f"^warning: .*{folder}: ", output.err, re.MULTILINE), output.err
     assert "warning" not in cli("separate", short, "--force").err
 
 
@@ -73,24 +73,24 @@ def test_a_servers_refusal_has_the_servers_remedy(cli, server, short, arguments,
 ])
 def test_a_servers_refusals_end_with_the_same_codes(cli, server, short, tmp_path, arguments, code):
     (tmp_path / "text.txt").write_text("Dear computer,\nplease sing.\n" * 50)
-    said = cli("separate", *arguments, "--server", f"http://{server.address}", code=code)
-    assert arguments[-1] in said.err and len(said.err.splitlines()) <= 2
+    output = cli("separate", *arguments, "--server", f"http://{server.address}", code=code)
+    assert arguments[-1] in output.err and len(output.err.splitlines()) <= 2
     assert names(tmp_path / "stems") == []
 
 
 def test_one_song_that_fails_does_not_keep_the_others(cli, short, tmp_path):
     (tmp_path / "text.txt").write_text("no music" * 50)
-    said = cli("separate", "text.txt", short, "-o", "out", code=3)
-    assert "text.txt" in said.err and "1 of 2" in said.err
+    output = cli("separate", "text.txt", short, "-o", "out", code=3)
+    assert "text.txt" in output.err and "1 of 2" in output.err
     assert names(tmp_path / "out") == ["short"] and stems(tmp_path / "out" / "short").keys() == STEMS
 
 
 @pytest.mark.parametrize("flags, offline", [(["--offline"], None), ([], "1")])
-def test_without_the_runtime_every_place_is_told(cli, binary, short, tmp_path, flags, offline):
-    said = cli("separate", short, *flags, code=4, STEMWIRE_OFFLINE=offline, STEMWIRE_RUNTIME=None,
+def test_a_missing_runtime_is_reported_with_every_searched_path(cli, binary, short, tmp_path, flags, offline):
+    output = cli("separate", short, *flags, code=4, STEMWIRE_OFFLINE=offline, STEMWIRE_RUNTIME=None,
                HOME=tmp_path, XDG_CACHE_HOME=tmp_path / "cache")
-    assert str(Path(binary).parent) in said.err and str(tmp_path / "cache" / "stemwire") in said.err
-    assert re.fullmatch("remedy: .*stemwire runtime install.*", said.err.splitlines()[-1])
+    assert str(Path(binary).parent) in output.err and str(tmp_path / "cache" / "stemwire") in output.err
+    assert re.fullmatch("remedy: .*stemwire runtime install.*", output.err.splitlines()[-1])
     assert names(tmp_path) == ["short.wav"], "nothing is installed"
 
 
@@ -107,8 +107,8 @@ def test_without_the_runtime_every_place_is_told(cli, binary, short, tmp_path, f
     (["serve"], 5, "192.0.2.1", {"STEMWIRE_LISTEN": "192.0.2.1:0", "STEMWIRE_INSECURE": "1", "STEMWIRE_DATA_DIR": "d"}),
 ])
 def test_variables_of_the_environment_are_read(cli, short, arguments, code, expected, variables):
-    said = cli(*arguments, code=code, **variables)
-    assert re.search(expected, said.err + said.out.decode())
+    output = cli(*arguments, code=code, **variables)
+    assert re.search(expected, output.err + output.out.decode())
 
 
 def test_the_servers_variables_are_read_too(start, monkeypatch):
@@ -129,21 +129,21 @@ def test_the_token_is_sent(cli, start, short, tmp_path):
 
 
 def test_the_doctor_names_what_is_in_place(cli, tmp_path):
-    said = cli("doctor", "--listen", "127.0.0.1:0", "--data-dir", tmp_path / "data").out.decode()
-    assert "BAD" not in said
+    output = cli("doctor", "--listen", "127.0.0.1:0", "--data-dir", tmp_path / "data").out.decode()
+    assert "BAD" not in output
     for expected in (r"onnxruntime 1\.\S+ at /", "model mini works", "decoder", f"free at {tmp_path}", "127.0.0.1:0 is free"):
-        assert re.search(expected, said), said
+        assert re.search(expected, output), output
 
 
-def test_the_doctor_tells_what_is_not_in_place_with_a_remedy(cli, tmp_path):
+def test_the_doctor_reports_each_fault_with_a_remedy(cli, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = "{}:{}".format(*taken.getsockname())
-        said = cli("doctor", "--listen", address, "--data-dir", "data", code=1).out.decode()
-        assert re.search(rf"BAD   {address} is not free.*\n +remedy: .*--listen", said), said
+        output = cli("doctor", "--listen", address, "--data-dir", "data", code=1).out.decode()
+        assert re.search(rf"BAD   {address} is not free.*\n +remedy: .*--listen", output), output
     (tmp_path / "file").touch()
-    said = cli("doctor", "--listen", "127.0.0.1:0", "--data-dir", "file", "--runtime", "nosuch.so", code=1).out.decode()
-    assert re.search(r"BAD   ONNX Runtime was not found[^B]*nosuch\.so[^B]*remedy: ", said), said
-    assert re.search(r"BAD   file cannot be written.*\n +remedy: .*--data-dir", said), said
+    output = cli("doctor", "--listen", "127.0.0.1:0", "--data-dir", "file", "--runtime", "nosuch.so", code=1).out.decode()
+    assert re.search(r"BAD   ONNX Runtime was not found[^B]*nosuch\.so[^B]*remedy: ", output), output
+    assert re.search(r"BAD   file cannot be written.*\n +remedy: .*--data-dir", output), output
 
 
 LIMITS = {

@@ -108,9 +108,9 @@ def test_a_download_cut_at_random_is_resumed_and_held_against_the_published_hash
     content = random.Random(3).randbytes(300_000)
     cuts = sorted(random.sample(range(1, 100_000), 3))
     server = publish({PUBLISHED["htdemucs"]: content}, cuts)
-    said = cli("models", "pull", "htdemucs", "--mirror", server.address, "--models-dir", "models", code=4, **ONLINE)
-    assert "not stated clearly" in said.err, "the licence is shown"
-    cause, remedy = reported(said.err)
+    output = cli("models", "pull", "htdemucs", "--mirror", server.address, "--models-dir", "models", code=4, **ONLINE)
+    assert "not stated clearly" in output.err, "the licence is shown"
+    cause, remedy = reported(output.err)
     assert HASH in cause and hashlib.sha256(content).hexdigest() in cause and "again" in remedy
     starts = [0, cuts[0], cuts[0] + cuts[1], sum(cuts)]
     assert server.ranges == [f"bytes={start}-" if start else None for start in starts]
@@ -118,7 +118,7 @@ def test_a_download_cut_at_random_is_resumed_and_held_against_the_published_hash
     assert b"not installed" in cli("models", "list", "--models-dir", "models").out
 
 
-def test_a_process_that_was_killed_leaves_what_the_next_goes_on_from(cli, publish, tmp_path):
+def test_the_next_run_continues_after_a_killed_process(cli, publish, tmp_path):
     content = random.Random(4).randbytes(200_000)
     part = tmp_path / "models" / "htdemucs" / "955717e8.safetensors.part"
     part.parent.mkdir(parents=True)
@@ -126,12 +126,12 @@ def test_a_process_that_was_killed_leaves_what_the_next_goes_on_from(cli, publis
     listed = cli("models", "list", "--models-dir", "models").out.decode()
     assert re.search(r"^htdemucs +not installed, 120\.\d+ KiB of 80\.\d+ MiB downloaded", listed, re.MULTILINE), listed
     (tmp_path / "song.wav").write_bytes(wav(music(1)))
-    said = cli("separate", "song.wav", "--model", "htdemucs", "--models-dir", "models", code=4)
-    assert "not installed" in reported(said.err)[0] and "stemwire models pull htdemucs" in reported(said.err)[1]
+    output = cli("separate", "song.wav", "--model", "htdemucs", "--models-dir", "models", code=4)
+    assert "not installed" in reported(output.err)[0] and "stemwire models pull htdemucs" in reported(output.err)[1]
     server = publish({PUBLISHED["htdemucs"]: content})
-    said = cli("models", "pull", "htdemucs", "--models-dir", "models", code=4,
+    output = cli("models", "pull", "htdemucs", "--models-dir", "models", code=4,
                **ONLINE, STEMWIRE_MODELS_MIRROR=server.address)
-    assert hashlib.sha256(content).hexdigest() in said.err
+    assert hashlib.sha256(content).hexdigest() in output.err
     # Its beginning might have been another server's, so it was fetched once more from the start.
     assert server.ranges == ["bytes=123456-", None]
 
@@ -141,16 +141,16 @@ def test_a_process_that_was_killed_leaves_what_the_next_goes_on_from(cli, publis
     (["--mirror", "http://no.such.host.invalid"], 5, "no.such.host.invalid", "import"),
     (["--offline"], 2, "--offline forbids", "models import"),
 ])
-def test_without_a_network_the_cause_and_a_way_are_told(cli, tmp_path, arguments, code, cause, remedy):
-    said = cli("models", "pull", "htdemucs", *arguments, "--models-dir", "models", code=code, **ONLINE)
-    assert re.search(cause, reported(said.err)[0]) and re.search(remedy, reported(said.err)[1]), said.err
+def test_a_missing_network_is_reported_with_a_remedy(cli, tmp_path, arguments, code, cause, remedy):
+    output = cli("models", "pull", "htdemucs", *arguments, "--models-dir", "models", code=code, **ONLINE)
+    assert re.search(cause, reported(output.err)[0]) and re.search(remedy, reported(output.err)[1]), output.err
     assert names(tmp_path / "models") in ([], ["htdemucs/955717e8.safetensors.part"])
 
 
 def test_a_missing_file_is_asked_for_once(cli, publish, tmp_path):
     server = publish({})
-    said = cli("models", "pull", "htdemucs_6s", "--mirror", server.address, "--models-dir", "models", code=5, **ONLINE)
-    cause, remedy = reported(said.err)
+    output = cli("models", "pull", "htdemucs_6s", "--mirror", server.address, "--models-dir", "models", code=5, **ONLINE)
+    cause, remedy = reported(output.err)
     assert "404" in cause and PUBLISHED["htdemucs_6s"] in cause and "--mirror" in remedy
     assert server.asked == [PUBLISHED["htdemucs_6s"]]
     assert "htdemucs_ft" in reported(cli("models", "pull", "nosuch", code=2, **ONLINE).err)[0]
@@ -166,15 +166,15 @@ def test_a_proxy_is_used_but_for_the_hosts_that_need_none(cli, publish, tmp_path
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="a small disk is mounted by root")
-def test_a_full_disk_is_told_and_what_came_is_kept(cli, publish, tmp_path):
+def test_a_full_disk_is_reported_and_committed_frames_are_kept(cli, publish, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True, check=False).returncode:
         pytest.skip("this machine does not mount")
     try:
         server = publish({PUBLISHED["htdemucs"]: bytes(1_000_000)})
-        said = cli("models", "pull", "htdemucs", "--mirror", server.address, "--models-dir", disk, code=6, **ONLINE)
-        cause, remedy = reported(said.err)
+        output = cli("models", "pull", "htdemucs", "--mirror", server.address, "--models-dir", disk, code=6, **ONLINE)
+        cause, remedy = reported(output.err)
         assert "No space left" in cause and "Free space" in remedy and "--models-dir" in remedy
         assert names(disk) == ["htdemucs/955717e8.safetensors.part"]
         assert b"not installed" in cli("models", "list", "--models-dir", disk).out
@@ -218,21 +218,21 @@ def test_a_wrong_file_is_not_imported(cli, tmp_path):
 ])
 def test_weights_that_do_not_fit_are_refused_with_the_first_difference(cli, tmp_path, change, expected):
     path = rewritten(MINI / "weights.safetensors", tmp_path / "tune.safetensors", change)
-    said = cli("models", "import", "tune", path, "--allow-unverified", "--models-dir", "models", code=4)
-    assert re.search(expected, reported(said.err)[0]), said.err
+    output = cli("models", "import", "tune", path, "--allow-unverified", "--models-dir", "models", code=4)
+    assert re.search(expected, reported(output.err)[0]), output.err
     assert names(tmp_path / "models") == []
 
 
 def test_an_archive_that_is_no_spleeter_or_another_is_not_imported(cli, tmp_path):
     archive = GOLDEN / "spleeter-tiny-2stems" / "2stems.tar.gz"
     for name, model in (("mine", "spleeter-2stems"), ("spleeter-4stems", "spleeter-4stems")):
-        said = cli("models", "import", name, archive, "--allow-unverified", "--models-dir", "models", code=4)
-        assert re.search(rf"as {model}: tensor batch_normalization.* the graph requires \[16\]", reported(said.err)[0]), said.err
+        output = cli("models", "import", name, archive, "--allow-unverified", "--models-dir", "models", code=4)
+        assert re.search(rf"as {model}: tensor batch_normalization.* the graph requires \[16\]", reported(output.err)[0]), output.err
     cut = tmp_path / "2stems.tar.gz"
     cut.write_bytes(archive.read_bytes()[:3000])
     for name in ("mine", "spleeter-2stems"):
-        said = cli("models", "import", name, cut, "--allow-unverified", "--models-dir", "models", code=4)
-        assert "damaged" in reported(said.err)[0] and ".tar.gz" in reported(said.err)[1]
+        output = cli("models", "import", name, cut, "--allow-unverified", "--models-dir", "models", code=4)
+        assert "damaged" in reported(output.err)[0] and ".tar.gz" in reported(output.err)[1]
     assert names(tmp_path / "models") == []
 
 
@@ -240,19 +240,19 @@ def test_an_archive_that_is_no_spleeter_or_another_is_not_imported(cli, tmp_path
     (MINI / "weights.safetensors", []),
     (GOLDEN / "tiny" / "00000000.safetensors", ["--graph", GOLDEN / "tiny" / "graph.onnx"]),
 ])
-def test_a_fine_tune_is_used_by_its_name_and_every_answer_says_that_it_is_not_verified(
+def test_a_fine_tune_is_used_by_its_name_and_reported_as_not_verified(
         cli, start, song, tmp_path, weights, graph):
     models = tmp_path / "models"
-    said = cli("models", "import", "mytune", weights, "--allow-unverified", *graph, "--models-dir", models)
-    assert "WARNING" in said.err and b"NOT VERIFIED" in said.out
+    output = cli("models", "import", "mytune", weights, "--allow-unverified", *graph, "--models-dir", models)
+    assert "WARNING" in output.err and b"NOT VERIFIED" in output.out
     assert names(models) == ["mytune/card.toml", "mytune/graph.onnx", "mytune/weights.safetensors"]
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
     listed = cli("models", "list", "--models-dir", models).out.decode()
     assert re.search(rf"^mytune +installed, NOT VERIFIED(.*\n)+.*{digest}", listed, re.MULTILINE), listed
     # The command line.
     (tmp_path / "song.wav").write_bytes(wav(music(1)))
-    said = cli("separate", "song.wav", "--model", "mytune", "--models-dir", models)
-    assert "not verified" in said.err and digest in said.err
+    output = cli("separate", "song.wav", "--model", "mytune", "--models-dir", models)
+    assert "not verified" in output.err and digest in output.err
     assert "not verified" not in cli("separate", "song.wav", "-o", "own").err
     # The wire.
     server = start("--models-dir", str(models))
@@ -270,8 +270,8 @@ def test_a_fine_tune_is_used_by_its_name_and_every_answer_says_that_it_is_not_ve
     content = bytearray((models / "mytune" / "weights.safetensors").read_bytes())
     content[-1] ^= 1
     (models / "mytune" / "weights.safetensors").write_bytes(content)
-    said = cli("models", "verify", "--models-dir", models, code=4)
-    assert digest in said.err and hashlib.sha256(content).hexdigest() in said.err and b"BAD" in said.out
+    output = cli("models", "verify", "--models-dir", models, code=4)
+    assert digest in output.err and hashlib.sha256(content).hexdigest() in output.err and b"BAD" in output.out
     cli("models", "remove", "mytune", "--models-dir", models)
     assert names(models) == [] and b"mytune" not in cli("models", "list", "--models-dir", models).out
     for name in ("mytune", "mini", "..", "../song.wav"):
@@ -292,8 +292,8 @@ def test_vocals_and_the_rest_of_the_mixture_run_one_specialist(cli, tmp_path):
     audio = music(9)
     (tmp_path / "song.wav").write_bytes(wav(audio, subtype="FLOAT"))
     command = ["separate", "song.wav", "--model", "bag", "--models-dir", "models", "--two-stems", "vocals"]
-    said = cli(*command, "--accompaniment", "minus", "--threads", "1", STEMWIRE_LOG="info")
-    assert re.findall(r"specialist=(\w+)", re.sub(r"\x1b\[\d*m", "", said.err)) == ["vocals"]
+    output = cli(*command, "--accompaniment", "minus", "--threads", "1", STEMWIRE_LOG="info")
+    assert re.findall(r"specialist=(\w+)", re.sub(r"\x1b\[\d*m", "", output.err)) == ["vocals"]
     found = {path.stem: soundfile.read(path, dtype="float32") for path in (tmp_path / "stems" / "song").iterdir()}
     assert found.keys() == {"vocals", "accompaniment"} and all(rate == RATE for _, rate in found.values())
     assert np.abs(found["vocals"][0] + found["accompaniment"][0] - audio).max() < 1e-5

@@ -28,11 +28,11 @@ def snr_db(truth: np.ndarray, other: np.ndarray) -> float:
 
 
 def test_a_provider_by_name_computes_the_same_numbers(cli, here, tmp_path):
-    said = {}
+    output = {}
     for name in ("cpu", "openvino"):
-        said[name] = cli("separate", "song.wav", "-o", name, "--provider", name, **here).err
-        assert selected(said[name]) == (name, "f32", "requested")
-    assert "mini runs on openvino f32" in said["openvino"]
+        output[name] = cli("separate", "song.wav", "-o", name, "--provider", name, **here).err
+        assert selected(output[name]) == (name, "f32", "requested")
+    assert "mini runs on openvino f32" in output["openvino"]
     truth, other = stems(tmp_path, "cpu"), stems(tmp_path, "openvino")
     assert not np.array_equal(truth, other), "it is another library"
     assert snr_db(truth, other) >= 75
@@ -43,12 +43,12 @@ def test_the_wire_has_the_selected_provider_and_the_measured_ones(here, start, b
     received = executions(server)["mini"]
     [engine] = server.stub.Health(api.HealthRequest()).engines
     assert engine.execution == received
-    assert (*execution_of(received), received.reason) == selected(server.said())
+    assert (*execution_of(received), received.reason) == selected(server.log_text())
     [openvino] = received.trials
     assert execution_of(openvino) == ("openvino", "f32") and openvino.snr_db >= 75 and not openvino.message
     # The log's figures are rounded.
     figures = f"autotune: openvino f32: {openvino.speed:.2f} times as fast as cpu f32, {openvino.snr_db:.1f} dB model=mini "
-    assert figures in server.said()
+    assert figures in server.log_text()
     assert received.execution_provider == ("openvino" if openvino.speed >= 1.05 else "cpu")
     done = client.separate(server.stub, wav(music(6))).done
     assert execution_of(done.engine) == execution_of(received)
@@ -75,9 +75,9 @@ def test_fast_numbers_stay_near_and_are_named(cli, here, start, tmp_path):
     engine = client.separate(server.stub, wav(music(6))).done.engine
     assert engine.execution_provider == "openvino"
     # Either of the two may have been faster.
-    assert selected(server.said())[:2] == ("openvino", engine.precision)
+    assert selected(server.log_text())[:2] == ("openvino", engine.precision)
     if "avx512_bf16" in Path("/proc/cpuinfo").read_text():
-        measured = re.search(r"openvino bf16: [\d.]+ times as fast as cpu f32, ([\d.]+) dB", server.said())
+        measured = re.search(r"openvino bf16: [\d.]+ times as fast as cpu f32, ([\d.]+) dB", server.log_text())
         assert 30 <= float(measured[1]) < 75, "it is not computed in 32-bit floats"
     cli("separate", "song.wav", "-o", "cpu", "--provider", "cpu", **here)
     fast = cli("separate", "song.wav", "-o", "fast", "--provider", "openvino", "--precision", "fast", **here).err
@@ -112,8 +112,8 @@ def test_a_card_may_name_its_provider(cli, binary, here, tmp_path):
 
 
 def test_doctor_reports_the_selected_provider(cli, here, tmp_path):
-    said = cli("doctor", "--provider", "openvino", "--data-dir", tmp_path / "data", "--listen", "127.0.0.1:0", **here)
-    report = said.out.decode()
+    output = cli("doctor", "--provider", "openvino", "--data-dir", tmp_path / "data", "--listen", "127.0.0.1:0", **here)
+    report = output.out.decode()
     assert re.search(r"^good  onnxruntime [\d.]+ at \S+/openvino-", report, re.MULTILINE)
     assert re.search(r"^good  model mini works, .*, on openvino f32: requested$", report, re.MULTILINE)
     assert "measured" not in report
@@ -128,9 +128,9 @@ def test_cuda_without_a_gpu_is_skipped_by_auto_and_an_error_by_name(cli, cpu_onl
     # As in a build for CUDA; this one has no GPU to find.
     shutil.copy(folder / "libonnxruntime_providers_shared.so", folder / "libonnxruntime_providers_cuda.so")
     command = ("separate", "song.wav", "--force", "--precision", precision)
-    said = cli(*command, **cpu_only).err
-    assert selected(said)[0] == "cpu"
-    skipped = re.findall("^warning: (cuda .*) is skipped: .*CUDA", said, re.MULTILINE)
+    output = cli(*command, **cpu_only).err
+    assert selected(output)[0] == "cpu"
+    skipped = re.findall("^warning: (cuda .*) is skipped: .*CUDA", output, re.MULTILINE)
     assert skipped == {"exact": ["cuda f32"], "fast": ["cuda f32", "cuda tf32"]}[precision]
     *_, cause, remedy = cli(*command, "--provider", "cuda", code=4, **cpu_only).err.splitlines()
     assert re.match(f"error: .*provider cuda fails in {folder}/.*: .*CUDA", cause)

@@ -46,7 +46,7 @@ def runtimes(tmp_path: Path) -> list:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
-def test_the_list_says_what_there_is_and_what_is_installed(cli, wheel, fresh, tmp_path):
+def test_the_list_shows_published_and_installed_models(cli, wheel, fresh, tmp_path):
     before = cli("runtime", "list", **fresh).out.decode()
     assert [line.split()[0] for line in before.splitlines()][:1] == ["cpu"]
     assert re.search(r"^cpu .*not installed, \d+ MB to download", before, re.MULTILINE)
@@ -61,8 +61,8 @@ def test_the_list_says_what_there_is_and_what_is_installed(cli, wheel, fresh, tm
 def test_the_published_wheel_is_installed_and_used(cli, wheel, library, fresh, tmp_path):
     (tmp_path / "song.wav").write_bytes(wav(music(1)))
     for _ in range(2):
-        said = cli("runtime", "install", "cpu", "--from", wheel, **fresh).out.decode()
-        installed = Path(re.fullmatch(r"onnxruntime ([\d.]+) loads from (.+)\n", said)[2])
+        output = cli("runtime", "install", "cpu", "--from", wheel, **fresh).out.decode()
+        installed = Path(re.fullmatch(r"onnxruntime ([\d.]+) loads from (.+)\n", output)[2])
         assert installed.read_bytes() == library.read_bytes()
         assert runtimes(tmp_path) == [installed.parent.name], "nothing else is left"
         assert {"LICENSE", "ThirdPartyNotices.txt"} <= {path.name for path in installed.parent.iterdir()}
@@ -74,8 +74,8 @@ def test_a_damaged_wheel_is_refused_and_leaves_nothing(cli, wheel, fresh, tmp_pa
     damaged[len(damaged) // 2] ^= 1
     for broken in (damaged, damaged[:1000], wheel.read_bytes() + b"\0"):
         (tmp_path / wheel.name).write_bytes(broken)
-        said = cli("runtime", "install", "--from", tmp_path / wheel.name, code=4, **fresh)
-        cause, remedy = said.err.splitlines()
+        output = cli("runtime", "install", "--from", tmp_path / wheel.name, code=4, **fresh)
+        cause, remedy = output.err.splitlines()
         assert str(tmp_path / wheel.name) in cause and "remedy: Download the file again" in remedy
         for content in (bytes(broken), wheel.read_bytes()):
             assert hashlib.sha256(content).hexdigest() in cause
@@ -83,8 +83,8 @@ def test_a_damaged_wheel_is_refused_and_leaves_nothing(cli, wheel, fresh, tmp_pa
 
 
 def test_another_providers_wheel_is_refused(cli, wheel, fresh, tmp_path):
-    said = cli("runtime", "install", "openvino", "--from", wheel, code=4, **fresh)
-    assert hashlib.sha256(wheel.read_bytes()).hexdigest() in said.err and "openvino" in said.err
+    output = cli("runtime", "install", "openvino", "--from", wheel, code=4, **fresh)
+    assert hashlib.sha256(wheel.read_bytes()).hexdigest() in output.err and "openvino" in output.err
     assert runtimes(tmp_path) == []
 
 
@@ -92,12 +92,12 @@ def test_another_providers_wheel_is_refused(cli, wheel, fresh, tmp_path):
     (["--from", "nosuch.whl"], 4, "nosuch.whl"),
     (["directml"], 2, "cpu, openvino or cuda"),
 ])
-def test_an_installation_that_cannot_be_is_told(cli, fresh, tmp_path, arguments, code, expected):
+def test_an_impossible_installation_is_reported(cli, fresh, tmp_path, arguments, code, expected):
     assert expected in cli("runtime", "install", *arguments, code=code, **fresh).err
     assert runtimes(tmp_path) == []
 
 
-def test_the_first_use_installs_by_itself_and_says_so(cli, wheel, fresh, tmp_path):
+def test_the_first_run_installs_the_runtime_and_reports_it(cli, wheel, fresh, tmp_path):
     (tmp_path / "song.wav").write_bytes(wav(music(1)))
     command = ["separate", "song.wav", "--stems", "bass", "--force"]
     # pip finds the wheel in its folder, so that nothing is fetched twice.
@@ -117,8 +117,8 @@ def test_without_pip_or_its_wheel_the_remedy_is_another_way(cli, wheel, fresh, t
     (tmp_path / "song.wav").write_bytes(wav(music(1)))
     online = fresh | {"STEMWIRE_OFFLINE": None} | variables
     for command in (["runtime", "install"], ["separate", "song.wav"]):
-        said = cli(*command, code=4, **online)
-        cause, remedy = said.err.splitlines()[-2:]
+        output = cli(*command, code=4, **online)
+        cause, remedy = output.err.splitlines()[-2:]
         assert wheel.name in cause and expected in cause
         assert remedy.startswith("remedy: ") and wheel.name in remedy and "--from FILE" in remedy
         assert runtimes(tmp_path) == []
@@ -139,8 +139,8 @@ def test_a_runtime_is_taken_from_flag_environment_beside_the_binary_and_cache(bi
         variables = {name: str(value) for name, value in variables.items() if value is not None}
         without = {name: value for name, value in os.environ.items() if name != "STEMWIRE_RUNTIME"}
         command = [own, "doctor", *data, *(["--runtime", places["flag"] / library.name] if flag else [])]
-        said = subprocess.run(command, env=without | variables, capture_output=True, text=True, timeout=60, check=False).stdout
-        return re.search(r"onnxruntime [\d.]+ at (\S+)", said)[1]
+        output = subprocess.run(command, env=without | variables, capture_output=True, text=True, timeout=60, check=False).stdout
+        return re.search(r"onnxruntime [\d.]+ at (\S+)", output)[1]
 
     assert used(True, True) == str(places["flag"] / library.name)
     assert used(False, True) == str(places["environment"] / library.name)
@@ -159,13 +159,13 @@ def test_a_named_library_that_is_missing_is_not_replaced(cli, wheel, fresh, tmp_
     (tmp_path / "song.wav").write_bytes(wav(music(1)))
     cli("runtime", "install", "--from", wheel, **fresh)
     before = runtimes(tmp_path)
-    said = cli("separate", "song.wav", *arguments, code=4, **fresh | {"STEMWIRE_OFFLINE": None} | variables)
-    assert "mine/library.so" in said.err and "text.so" not in said.err and "cache" not in said.err
-    assert "remedy: " in said.err and runtimes(tmp_path) == before
+    output = cli("separate", "song.wav", *arguments, code=4, **fresh | {"STEMWIRE_OFFLINE": None} | variables)
+    assert "mine/library.so" in output.err and "text.so" not in output.err and "cache" not in output.err
+    assert "remedy: " in output.err and runtimes(tmp_path) == before
     assert not (tmp_path / "stems" / "song").exists()
 
 
-def test_a_file_that_is_no_library_is_told(cli, fresh, tmp_path):
+def test_a_file_that_is_not_a_library_is_reported(cli, fresh, tmp_path):
     (tmp_path / "song.wav").write_bytes(wav(music(1)))
     (tmp_path / "text.so").write_text("no library")
     cause, remedy = cli("separate", "song.wav", "--runtime", "text.so", code=4, **fresh).err.splitlines()

@@ -14,8 +14,8 @@ def write(folder, **stems) -> None:
         soundfile.write(folder / f"{name}.wav", audio, rate, subtype="FLOAT")
 
 
-def rows(said: str) -> dict:
-    return {line.split()[0]: line.split()[1:] for line in said.splitlines()[1:]}
+def rows(output: str) -> dict:
+    return {line.split()[0]: line.split()[1:] for line in output.splitlines()[1:]}
 
 
 def ratio(signal, noise) -> float:
@@ -28,8 +28,8 @@ def test_ratios_are_those_of_numpy(cli, tmp_path):
     silence = np.zeros_like(true)
     write(tmp_path / "truth", vocals=(true, RATE), drums=(true, RATE), bass=(silence, RATE), other=(true, RATE))
     write(tmp_path / "stems", vocals=(found, RATE), drums=(found[:RATE], RATE), bass=(found, RATE), piano=(found, RATE))
-    said = cli("score", tmp_path / "stems", tmp_path / "truth")
-    table = rows(said.out.decode())
+    output = cli("score", tmp_path / "stems", tmp_path / "truth")
+    table = rows(output.out.decode())
     nearest = true * ((true * found).sum() / (true**2).sum())
     assert float(table["vocals"][0]) == pytest.approx(ratio(true, found - true), abs=0.006)
     assert float(table["vocals"][1]) == pytest.approx(ratio(nearest, found - nearest), abs=0.006)
@@ -37,19 +37,19 @@ def test_ratios_are_those_of_numpy(cli, tmp_path):
     short = np.concatenate([found[:RATE], silence[RATE:]])
     assert float(table["drums"][0]) == pytest.approx(ratio(true, short - true), abs=0.006)
     assert table["bass"][0] == "–" and "silent" in table["bass"][-1]
-    assert "other" not in table and "piano" not in table and "other" in said.err
+    assert "other" not in table and "piano" not in table and "other" in output.err
 
 
 def test_what_cannot_be_compared_is_named(cli, tmp_path):
     write(tmp_path / "truth", vocals=(music(1), RATE))
     write(tmp_path / "stems", drums=(music(1), RATE))
-    said = cli("score", tmp_path / "stems", tmp_path / "truth", code=3)
-    check_refused("\n".join(said.err.splitlines()[1:]), "no stem is in both", "named after their stems")
-    said = cli("score", tmp_path / "nowhere", tmp_path / "truth", code=3)
-    check_refused(said.err, "nowhere", "folder")
+    output = cli("score", tmp_path / "stems", tmp_path / "truth", code=3)
+    check_refused("\n".join(output.err.splitlines()[1:]), "no stem is in both", "named after their stems")
+    output = cli("score", tmp_path / "nowhere", tmp_path / "truth", code=3)
+    check_refused(output.err, "nowhere", "folder")
     (tmp_path / "stems" / "vocals.wav").write_bytes(b"no sound")
-    said = cli("score", tmp_path / "stems", tmp_path / "truth", code=3)
-    check_refused(said.err, "vocals.wav", ".")
+    output = cli("score", tmp_path / "stems", tmp_path / "truth", code=3)
+    check_refused(output.err, "vocals.wav", ".")
 
 
 def test_the_demo_song_is_the_sum_of_its_true_stems():

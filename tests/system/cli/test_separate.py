@@ -21,7 +21,7 @@ FFMPEG = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin"]
 
 def test_each_song_becomes_a_folder_of_stems_as_long_as_it_is(cli, short, whole, tmp_path):
     (tmp_path / "other song.flac").write_bytes(wav(music(1.23), subtype="PCM_24"))
-    said = cli("separate", short, "other song.flac", "-o", "out")
+    output = cli("separate", short, "other song.flac", "-o", "out")
     assert names(tmp_path / "out") == ["other song", "short"]
     for folder, seconds in [("short", 2), ("other song", 1.23)]:
         found = stems(tmp_path / "out" / folder)
@@ -29,7 +29,7 @@ def test_each_song_becomes_a_folder_of_stems_as_long_as_it_is(cli, short, whole,
         assert all(rate == RATE and audio.shape == (int(seconds * RATE), 2) for audio, rate in found.values())
     for name, (audio, _) in stems(tmp_path / "out" / "short").items():
         assert np.array_equal(audio, whole[name])
-    assert all(name.encode() in said.out for name in ("short.wav", "other song.flac", "vocals"))
+    assert all(name.encode() in output.out for name in ("short.wav", "other song.flac", "vocals"))
 
 
 @pytest.mark.parametrize("options, expected", [
@@ -37,7 +37,7 @@ def test_each_song_becomes_a_folder_of_stems_as_long_as_it_is(cli, short, whole,
     (["--stems", "bass,accompaniment"], {"bass", "accompaniment"}),
     (["--two-stems", "vocals"], {"vocals", "accompaniment"}),
 ])
-def test_only_the_stems_that_are_asked_for_are_written(cli, short, whole, tmp_path, options, expected):
+def test_only_requested_stems_are_written(cli, short, whole, tmp_path, options, expected):
     cli("separate", short, "-o", "out", *options)
     found = stems(tmp_path / "out" / "short")
     assert found.keys() == expected
@@ -49,7 +49,7 @@ def test_only_the_stems_that_are_asked_for_are_written(cli, short, whole, tmp_pa
 @pytest.mark.parametrize("form, subtype, bits", [
     ("wav-f32", "FLOAT", None), ("wav-s24", "PCM_24", 24), ("wav-s16", "PCM_16", 16),
 ])
-def test_files_have_the_form_that_is_asked_for(cli, short, whole, tmp_path, form, subtype, bits):
+def test_files_have_the_requested_format(cli, short, whole, tmp_path, form, subtype, bits):
     cli("separate", short, "-o", "out", "--format", form)
     for name, expected in whole.items():
         path = tmp_path / "out" / "short" / f"{name}.wav"
@@ -72,7 +72,7 @@ def test_stems_have_the_models_rate_or_the_songs(cli, tmp_path, rate, expected):
         assert abs(len(audio) - expected[1]) <= (rate == "model")
 
 
-def test_loud_stems_are_clipped_and_told_or_fitted_by_one_gain(cli, whole, tmp_path):
+def test_loud_stems_are_clipped_and_counted_or_fitted_by_one_gain(cli, whole, tmp_path):
     loudest = max(np.abs(audio).max() for audio in whole.values())
     (tmp_path / "loud.wav").write_bytes(wav(4 / loudest * music(2), subtype="FLOAT"))
     cli("separate", "loud.wav", "-o", "floats")
@@ -83,13 +83,13 @@ def test_loud_stems_are_clipped_and_told_or_fitted_by_one_gain(cli, whole, tmp_p
     clipped = sum(int(count) for count in re.findall(r"(\d+) samples", cli("separate", "loud.wav", *integers).err))
     assert clipped == sum(np.sum((rounded > 32_767) | (rounded < -32_768)) for rounded in (
         np.rint(audio.astype(np.float64) * 32_768) for audio in floats.values()))
-    said = cli("separate", "loud.wav", "-o", "fitted", *integers, "--fit")
-    assert "clipped" not in said.err and f"{20 * np.log10(32_767 / 32_768 / peak):.2f} dB" in said.err
+    output = cli("separate", "loud.wav", "-o", "fitted", *integers, "--fit")
+    assert "clipped" not in output.err and f"{20 * np.log10(32_767 / 32_768 / peak):.2f} dB" in output.err
     for name, (audio, _) in stems(tmp_path / "fitted" / "loud").items():
         assert np.abs(audio - floats[name] / peak).max() < 1e-4
 
 
-def test_complete_results_are_skipped_and_others_made_anew(cli, short, tmp_path):
+def test_complete_results_are_skipped_and_others_computed_again(cli, short, tmp_path):
     (tmp_path / "second.wav").write_bytes(wav(music(1, seed=2)))
     out, command = tmp_path / "out", ["separate", short, "second.wav", "-o", "out"]
     cli(*command)
@@ -136,8 +136,8 @@ def test_raw_pcm_on_standard_input_is_the_same_song(cli, tmp_path):
     audio = (music(2)[:90_000] * 32_767).astype("<i2")
     (tmp_path / "song.wav").write_bytes(wav(audio, rate=48_000))
     cli("separate", "song.wav", "-o", "out", "--stems", "bass")
-    said = cli("separate", "-", "--raw", "s16le:48000:2", "--stdout", "bass", stdin=audio.tobytes())
-    assert said.out == stems(tmp_path / "out" / "song")["bass"][0].tobytes()
+    output = cli("separate", "-", "--raw", "s16le:48000:2", "--stdout", "bass", stdin=audio.tobytes())
+    assert output.out == stems(tmp_path / "out" / "song")["bass"][0].tobytes()
 
 
 @pytest.mark.parametrize("options", [
@@ -146,7 +146,7 @@ def test_raw_pcm_on_standard_input_is_the_same_song(cli, tmp_path):
     ["--stdout", "drums", "--format", "wav-s16"],
     ["--model", "mini-spleeter", "--mask-extension", "zeros"],
 ])
-def test_a_server_gives_the_same_bytes(cli, server, tmp_path, options):
+def test_a_server_yields_the_same_bytes(cli, server, tmp_path, options):
     (tmp_path / "song.wav").write_bytes(wav(music(2)[:80_000], rate=32_000))
     folder = lambda name: [] if "--stdout" in options else ["-o", name]
     here = cli("separate", "song.wav", *folder("here"), *options)
@@ -160,7 +160,7 @@ def test_models_are_listed_with_their_stems(cli, tmp_path):
     broken = tmp_path / "models" / "broken"
     broken.mkdir(parents=True)
     (broken / "card.toml").write_text("name = 7\n")
-    said = cli("models", "list", "--models-dir", GOLDEN).out.decode()
-    assert re.search(r"^mini .*built in(.*\n)+.*drums, bass, other, vocals\n(.*\n)*^tiny .*installed", said, re.MULTILINE), said
-    said = cli("models", "list", "--models-dir", tmp_path / "models")
-    assert str(broken) in said.err and b"mini" in said.out
+    output = cli("models", "list", "--models-dir", GOLDEN).out.decode()
+    assert re.search(r"^mini .*built in(.*\n)+.*drums, bass, other, vocals\n(.*\n)*^tiny .*installed", output, re.MULTILINE), output
+    output = cli("models", "list", "--models-dir", tmp_path / "models")
+    assert str(broken) in output.err and b"mini" in output.out

@@ -25,14 +25,14 @@ def test_what_computes_is_looked_for_last(cli):
     assert "/no/library.so" in cli(*serve(), code=4, **NOTHING_COMPUTES).err
 
 
-def test_an_address_that_is_taken_is_told_first(cli):
+def test_an_address_in_use_is_reported_first(cli):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = "{}:{}".format(*taken.getsockname())
-        said = cli(*serve(listen=address), code=5, **NOTHING_COMPUTES)
-        check_refused(said.err, f"cannot listen on {address}", "--listen")
+        output = cli(*serve(listen=address), code=5, **NOTHING_COMPUTES)
+        check_refused(output.err, f"cannot listen on {address}", "--listen")
 
 
-def test_a_data_folder_that_is_taken_is_told_first(cli, start, tmp_path):
+def test_a_data_folder_in_use_is_reported_first(cli, start, tmp_path):
     start(data=tmp_path / "data")
     check_refused(cli(*serve(), code=6, **NOTHING_COMPUTES).err, "data is in use", "--data-dir")
     (tmp_path / "file").touch()
@@ -46,7 +46,7 @@ def test_a_data_folder_that_is_taken_is_told_first(cli, start, tmp_path):
     (("--allow-origin", "page.example"), '"page.example"', "https://HOST"),
     (("--allow-origin", "https://page.example/"), '"https://page.example/"', "without a path"),
 ])
-def test_options_that_make_no_sense_are_told_first(cli, options, cause, remedy):
+def test_invalid_options_are_reported_first(cli, options, cause, remedy):
     check_refused(cli(*serve("data", "127.0.0.1:0", *options), code=2, **NOTHING_COMPUTES).err, cause, remedy)
 
 

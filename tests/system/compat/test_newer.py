@@ -53,8 +53,8 @@ def test_a_session_of_a_later_version_outlives_start_retention_and_shutdown(star
     before = [files(folder) for folder in newer]
 
     server = start("--keep", "0s", "--resume-window", "0s", data=data)
-    wait_for(lambda: all(folder.name in server.said() for folder in newer))
-    log = server.said().splitlines()
+    wait_for(lambda: all(folder.name in server.log_text() for folder in newer))
+    log = server.log_text().splitlines()
     for folder in newer:
         (line,) = (line for line in log if folder.name in line)
         assert "has version 2" in line and "up to version 1" in line and "Start the server version that wrote" in line

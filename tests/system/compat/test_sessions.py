@@ -30,7 +30,7 @@ def opened(binary, tmp_path_factory):
     server = sessions.serve(binary, data, models)
     yield server
     server.close()
-    assert "panicked" not in server.said() and "not loaded" not in server.said()
+    assert "panicked" not in server.log_text() and "not loaded" not in server.log_text()
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def check_done(left) -> None:
 
 
 @pytest.mark.parametrize("left", kept_in("RUNNING"), indirect=True, ids="-".join)
-def test_a_running_session_goes_on_by_itself_to_the_same_bytes(left):
+def test_a_running_session_continues_by_itself_to_the_same_bytes(left):
     wait_for(lambda: left.server.get(left.kept.id).state != session_pb2.SESSION_STATE_RUNNING)
     check_done(left)
 

@@ -16,14 +16,14 @@ import results  # noqa: E402
 
 def test_every_benchmark_can_be_named():
     command = [sys.executable, BENCH / "bench.py", "--help"]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     for name in results.load():
-        assert name in said
+        assert name in output
     for peer in sorted((BENCH / "peers").glob("*.py")):
         compile(peer.read_text(), peer, "exec")
 
 
-def test_the_table_is_made_of_the_figures_that_are_kept():
+def test_the_table_is_generated_from_the_stored_figures():
     assert (BENCH / "RESULTS.md").read_text() == results.table(results.load()), "make bench BENCH=--table"
 
 

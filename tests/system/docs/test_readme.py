@@ -24,8 +24,8 @@ def test_the_python_client_prints_stems_until_the_session_is_done(server, tmp_pa
     stubs = Path(api.__file__).parents[2]
     environment = {"PYTHONPATH": str(stubs)}
     command = [sys.executable, "-c", program, song, server.address]
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True).stdout
-    lines = [line.split() for line in said.splitlines()]
+    output = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True).stdout
+    lines = [line.split() for line in output.splitlines()]
     for stem in ("vocals", "accompaniment"):
         chunks = [(int(start), int(count)) for name, start, count in (line for line in lines if line[0] == stem)]
         assert sum(count for _, count in chunks) == 10 * RATE

@@ -21,9 +21,9 @@ PYTHON = (ROOT / "clients" / "python" / "README.md").read_text()
 
 @pytest.mark.parametrize("tool", ["buf curl", "grpcurl"])
 def test_a_shell_separates_a_song(server, shell, tmp_path, tool):
-    said = shell(blocks(section(RECIPES, tool), "sh"))
+    output = shell(blocks(section(RECIPES, tool), "sh"))
     for word in ("SERVING_STATUS_SERVING", '"SERVING"', "grpc.health.v1.Health", '"mini-spleeter"', "SESSION_STATE_DONE"):
-        assert word in said
+        assert word in output
     expected = separate(server.stub, (tmp_path / "song.mp3").read_bytes())
     assert (tmp_path / "vocals.f32").read_bytes() == expected.stems["vocals"]
     audio = np.frombuffer(expected.stems["vocals"], "<f4").reshape(-1, 2)
@@ -35,8 +35,8 @@ def test_a_shell_separates_a_song(server, shell, tmp_path, tool):
 
 
 def test_curl_separates_a_song(server, shell, tmp_path):
-    said = shell(blocks(section(RECIPES, "curl"), "sh"))
-    assert '"session_id"' in said
+    output = shell(blocks(section(RECIPES, "curl"), "sh"))
+    assert '"session_id"' in output
     stems = separate(server.stub, (tmp_path / "song.mp3").read_bytes(), Config(stems=["vocals", "accompaniment"])).stems
     assert soundfile.read(tmp_path / "vocals.wav", dtype="float32")[0].tobytes() == stems["vocals"]
     assert soundfile.info(tmp_path / "accompaniment.flac").frames == 7 * 44_100
@@ -72,33 +72,33 @@ def run(python: Path, folder: Path, server, *command) -> subprocess.CompletedPro
 
 def test_the_python_programs_run(python, server, songs, tmp_path):
     program = blocks(PYTHON, "python").replace('"http://127.0.0.1:8000"', f'"{server.address}"')
-    said = run(python, tmp_path, server, "-c", program + "\n" + blocks(section(RECIPES, "Python"), "python")).stdout
-    assert "vocals 0.0 (" in said and "FORMAT_UNKNOWN" in said and "State.DONE" in said
+    output = run(python, tmp_path, server, "-c", program + "\n" + blocks(section(RECIPES, "Python"), "python")).stdout
+    assert "vocals 0.0 (" in output and "FORMAT_UNKNOWN" in output and "State.DONE" in output
     for folder in ("song", "1", "2", ""):
         assert soundfile.info(tmp_path / "stems" / folder / "vocals.wav").frames == 2 * 44_100
     assert soundfile.info(tmp_path / "stems" / "song" / "vocals.wav").subtype == "PCM_24"
 
 
-def test_every_option_of_the_package_stands_in_its_text(python, server, tmp_path):
-    said = run(python, tmp_path, server, "-c", "import stemwire; print(*stemwire.SeparateOptions.__annotations__)")
+def test_every_option_of_the_package_is_in_its_readme(python, server, tmp_path):
+    output = run(python, tmp_path, server, "-c", "import stemwire; print(*stemwire.SeparateOptions.__annotations__)")
     table = section(PYTHON, "Options")
-    assert set(said.stdout.split()) == set(re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE))))
+    assert set(output.stdout.split()) == set(re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE))))
 
 
 def test_karaoke_leaves_the_voice_out(python, server, songs, tmp_path):
     example = ROOT / "clients" / "python" / "examples" / "karaoke.py"
-    said = run(python, tmp_path, server, example, "song.mp3", "karaoke.wav")
-    assert "100%" in said.stderr and "mini" in said.stderr
+    output = run(python, tmp_path, server, example, "song.mp3", "karaoke.wav")
+    assert "100%" in output.stderr and "mini" in output.stderr
     audio, rate = soundfile.read(tmp_path / "karaoke.wav", dtype="int16")
     stems = separate(server.stub, (tmp_path / "song.mp3").read_bytes()).stems
     rest = sum(np.frombuffer(pcm, "<f4").reshape(-1, 2) for name, pcm in stems.items() if name != "vocals")
     assert rate == 44_100 and np.abs(audio / 32_768 - rest).max() < 2**-15
 
 
-def test_a_data_set_goes_on_where_it_was(python, server, songs, tmp_path):
+def test_a_data_set_continues_after_an_interruption(python, server, songs, tmp_path):
     example = ROOT / "clients" / "python" / "examples" / "dataset.py"
-    said = run(python, tmp_path, server, example, "songs", "dataset")
-    assert sorted(said.stdout.split()) == ["a.wav", "b.wav"] and "cover.jpg" in said.stderr
+    output = run(python, tmp_path, server, example, "songs", "dataset")
+    assert sorted(output.stdout.split()) == ["a.wav", "b.wav"] and "cover.jpg" in output.stderr
     lines = [json.loads(line) for line in (tmp_path / "dataset" / "index.jsonl").read_text().splitlines()]
     assert sorted(line["song"] for line in lines) == ["a.wav", "b.wav"]
     for line in lines:

@@ -14,7 +14,7 @@ State = session_pb2
 SERVICE = "stemwire.v1.SeparationService"
 
 
-def test_a_cancelled_session_gives_its_worker_to_the_next(server, song):
+def test_a_cancelled_session_frees_its_worker(server, song):
     long, cancelled = wav(music(60)), threading.Event()
     # The upload is in the middle, and continues after the end: the reported end stays the same.
     call = server.stub.Separate(requests(long, pause=lambda so_far: so_far < len(long) // 2 or cancelled.wait(60)))
@@ -94,7 +94,7 @@ def test_places_are_counted_and_the_queue_has_an_end(start, song):
     ended.set()
 
 
-def test_an_upload_that_stops_makes_room(start, song):
+def test_a_stalled_upload_releases_its_slot(start, song):
     server = start("--idle-upload", "2s", "--max-open", "1", "--max-queued", "0")
     by_chunks = server.stub.CreateSession(api.CreateSessionRequest()).session.session_id
     wait_for(lambda: server.get(by_chunks).state == State.SESSION_STATE_PAUSED)
@@ -107,7 +107,7 @@ def test_an_upload_that_stops_makes_room(start, song):
     assert separate(server.stub, song).error is None
 
 
-def test_a_session_that_nobody_resumes_ends(start):
+def test_a_session_that_is_not_resumed_ends(start):
     server = start("--idle-upload", "1s", "--resume-window", "2s", "--keep", "0s")
     session_id = server.stub.CreateSession(api.CreateSessionRequest()).session.session_id
     wait_for(lambda: server.get(session_id).state == State.SESSION_STATE_FAILED)
@@ -140,7 +140,7 @@ def test_the_list_has_pages_and_deleted_sessions_are_gone(start, song):
     assert separate(server.stub, song).error is None
 
 
-def test_health_is_told_in_the_standard_way_too(start):
+def test_health_is_reported_by_grpc_health_v1_too(start):
     server = start()
     check = health_pb2_grpc.HealthStub(server.channel).Check
     for name in ("", SERVICE):
@@ -156,7 +156,7 @@ def test_health_is_told_in_the_standard_way_too(start):
     assert models[0].sample_rate == 44_100
 
 
-def test_shutting_down_is_told_before_it_is_done(start):
+def test_a_shutdown_is_reported_before_it_is_complete(start):
     server = start()
     watch = health_pb2_grpc.HealthStub(server.channel).Watch(health_pb2.HealthCheckRequest(service=SERVICE))
     assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
@@ -180,7 +180,7 @@ def test_deadlines_end_streams(server):
     server.stub.CancelSession(api.CancelSessionRequest(session_id=created))
 
 
-def test_a_token_is_asked_for(start):
+def test_a_token_is_required(start):
     server = start("--token", "a-very-secret-token")
     with pytest.raises(grpc.RpcError) as refused:
         server.stub.Health(api.HealthRequest())

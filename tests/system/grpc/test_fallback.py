@@ -22,7 +22,7 @@ def health(server):
     return server.stub.Health(api.HealthRequest())
 
 
-def test_a_damaged_model_leaves_its_place_to_the_next_and_everybody_is_told(start, models, song):
+def test_a_damaged_model_falls_back_and_every_interface_reports_it(start, models, song):
     server = start("--models-dir", str(models), "--engines", "first,mini")
     first, second = health(server).engines
     assert (first.name, first.state) == ("first", engine_pb2.MODEL_STATE_BROKEN)
@@ -48,7 +48,7 @@ def test_a_damaged_model_leaves_its_place_to_the_next_and_everybody_is_told(star
     assert reason(refused.error)[:2] == ("UNAVAILABLE", "MODEL_UNAVAILABLE")
 
 
-def test_a_server_without_an_engine_says_so_until_it_has_one(start, tmp_path, song):
+def test_a_server_without_a_working_engine_reports_it_until_a_probe_succeeds(start, tmp_path, song):
     models, weights, good = installed(tmp_path / "models", "first", damaged=True)
     server = start("--models-dir", str(models), "--engines", "first", "--engine-probe", "200ms")
     standard = health_pb2_grpc.HealthStub(server.channel)
@@ -97,10 +97,10 @@ def asking(binary, tmp_path):
 
 
 @pytest.mark.parametrize("engines", [["asking", "mini"], ["mini", "asking"]])
-def test_a_card_that_asks_for_what_is_not_here_leaves_its_place_to_the_next(start, asking, song, engines):
+def test_a_card_with_a_missing_provider_falls_back(start, asking, song, engines):
     models, variables = asking
     server = start("--models-dir", str(models), "--engines", ",".join(engines), variables=variables)
-    assert "warning: asking is skipped: provider openvino is not available" in server.said()
+    assert "warning: asking is skipped: provider openvino is not available" in server.log_text()
     received = {engine.name: engine for engine in health(server).engines}
     assert list(received) == engines
     assert received["mini"].health.state == engine_pb2.ENGINE_STATE_WORKING
@@ -116,16 +116,16 @@ def test_a_card_that_asks_for_what_is_not_here_leaves_its_place_to_the_next(star
     assert reason(refused.error)[:2] == ("UNAVAILABLE", "MODEL_UNAVAILABLE")
 
 
-def test_a_card_that_asks_for_what_is_not_here_is_an_error_where_there_is_no_next(cli, asking, tmp_path):
+def test_a_card_with_a_missing_provider_is_an_error_without_fallback(cli, asking, tmp_path):
     models, variables = asking
     (tmp_path / "song.wav").write_bytes(wav(music(6)))
     serve = ["serve", "--listen", "127.0.0.1:0", "--data-dir", "data", "--engines", "asking"]
     for command in (serve, ["separate", "song.wav", "--model", "asking"]):
-        said = cli(*command, "--models-dir", models, code=4, **variables).err
-        check_refused(said, "provider openvino is not available: found only", "install openvino|name a library that has openvino")
+        output = cli(*command, "--models-dir", models, code=4, **variables).err
+        check_refused(output, "provider openvino is not available: found only", "install openvino|name a library that has openvino")
 
 
-def test_a_card_that_asks_for_what_is_not_here_is_tried_again_and_stays_out(start, asking, song):
+def test_a_card_with_a_missing_provider_is_probed_and_stays_out_of_service(start, asking, song):
     models, variables = asking
     server = start("--models-dir", str(models), "--engines", "asking,mini", "--engine-probe", "200ms", variables=variables)
     wait_for(lambda: health(server).engines[0].health.failures >= 3)
@@ -134,14 +134,14 @@ def test_a_card_that_asks_for_what_is_not_here_is_tried_again_and_stays_out(star
     assert separate(server.stub, song).done.engine.model == "mini"
 
 
-def test_the_command_line_says_who_took_over(cli, start, models, tmp_path):
+def test_the_command_line_reports_a_switch_of_the_engine(cli, start, models, tmp_path):
     (tmp_path / "song.wav").write_bytes(wav(music(6)))
     command = ["separate", "song.wav", "--stems", "bass", "--force"]
     local = [*command, "--models-dir", models, "--model", "first"]
-    said = cli(*local).err
-    assert "another engine" in said and "SHA-256" in said and "mini" in said
+    output = cli(*local).err
+    assert "another engine" in output and "SHA-256" in output and "mini" in output
     refused = cli(*local, "--no-fallback", code=4).err
     assert "SHA-256" in refused and "remedy: " in refused
     server = start("--models-dir", str(models), "--engines", "first,mini")
-    said = cli(*command, "--server", f"http://{server.address}").err
-    assert said.count("another engine") == 1 and "mini" in said
+    output = cli(*command, "--server", f"http://{server.address}").err
+    assert output.count("another engine") == 1 and "mini" in output

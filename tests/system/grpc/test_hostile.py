@@ -75,7 +75,7 @@ def riff(rate=RATE, channels=2, bits=16, tag=1, data=b"\0" * 4000, riff_size=Non
     ("wav without data", riff(data=b""), ("INVALID_ARGUMENT", "NOTHING_DECODED")),
     ("a zip archive", b"PK\x03\x04" + bytes(500), ("INVALID_ARGUMENT", "FORMAT_UNKNOWN")),
 ])
-def test_what_is_no_audio_is_told(server, what, song, expected):
+def test_a_file_that_is_not_audio_is_reported(server, what, song, expected):
     result = separate(server.stub, song)
     code, why = row(what, result.error)
     assert code == expected[0]
@@ -111,7 +111,7 @@ def formats():
     }
 
 
-def test_truncated_files_give_what_is_there_or_an_answer(server):
+def test_truncated_files_yield_their_audio_or_an_error(server):
     for name, song in formats().items():
         for part in (0.02, 0.3, 0.9):
             result = separate(server.stub, song[: int(len(song) * part)])
@@ -122,7 +122,7 @@ def test_truncated_files_give_what_is_there_or_an_answer(server):
                 assert len(lengths) == 1 and lengths.pop() <= 4.2 * RATE * 8
 
 
-def test_flipped_bits_give_audio_or_an_answer(server):
+def test_flipped_bits_yield_audio_or_an_error(server):
     draw = random.Random(3)
     for name, song in formats().items():
         for count in (1, 300):
@@ -175,7 +175,7 @@ def test_flipped_bits_give_audio_or_an_answer(server):
       Message(chunk=bytes(40_001)), Message(finish=api.Finish(total_bytes=40_001))],
      ("INVALID_ARGUMENT", "PCM_LENGTH_ODD")),
 ])
-def test_what_breaks_the_protocol_is_told(server, what, messages, expected):
+def test_violations_of_the_protocol_are_refused_with_their_reason(server, what, messages, expected):
     assert row(what, collect(server.stub.Separate(iter(messages))).error) == expected
 
 

@@ -106,7 +106,7 @@ def test_random_chunk_sizes_change_nothing(server, reference, mp3):
     assert collect(server.stub.Separate(messages())).digests() == reference.digests()
 
 
-def test_reading_from_any_frame_gives_the_rest(server, reference):
+def test_a_read_from_any_frame_yields_the_rest(server, reference):
     pcm = bytes(reference.stems["vocals"])
     session = reference.done.session_id
     for start, count in [(0, 1), (1, 100), (40_000, 40_000), (617_399, 0), (617_400, 0), (600_000, 99_999)]:

@@ -17,7 +17,7 @@ from ..stemwire_client import Background, Config, api, collect, reason, requests
 TINY = ["--models-dir", str(ROOT / "tests" / "golden"), "--engines", "tiny", "--threads", "1"]
 
 
-def test_a_track_of_five_minutes_takes_the_memory_of_one_minute(start):
+def test_five_minutes_need_the_memory_of_one(start):
     audio, peaks = music(60), {}
     for minutes in (1, 5):
         song = encode(audio, "-b:a", "64k", "-af", f"aloop=loop={minutes - 1}:size={len(audio)}")
@@ -81,7 +81,7 @@ def by_chunks(server, song: bytes, sha256: bytes):
     (b"no music " * 9_999, b"", "FORMAT_UNKNOWN"),
     (b"", b"", "UPLOAD_EMPTY"),
 ], ids=lambda value: value if isinstance(value, str) else "")
-def test_refused_uploads_give_their_places_back(refusing, upload, song, sha256, expected):
+def test_refused_uploads_release_their_slots(refusing, upload, song, sha256, expected):
     for _ in range(5):
         assert reason(upload(refusing, song, sha256))[1] == expected, "there was room"
         assert refusing.stub.Health(api.HealthRequest()).open_sessions == 0
@@ -96,7 +96,7 @@ def refusing(binary, tmp_path_factory):
     server.close()
 
 
-def test_many_who_send_the_same_upload_at_once_make_one_that_is_right(server, song):
+def test_concurrent_senders_of_one_upload_make_it_complete(server, song):
     """Each sends all of it in pieces of its own size, again and again the same bytes and the next."""
     plain = separate(server.stub, song)
     session_id = server.stub.CreateSession(api.CreateSessionRequest()).session.session_id

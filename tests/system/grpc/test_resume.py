@@ -98,7 +98,7 @@ def test_a_second_call_takes_the_session_over(server, song, whole):
     assert reason(first.result().error)[:2] == ("ABORTED", "REQUEST_TAKEN_OVER")
 
 
-def test_a_finished_upload_that_rests_goes_on_when_it_is_watched(slow_server):
+def test_a_paused_session_with_a_complete_upload_resumes_when_watched(slow_server):
     server, song = slow_server, wav(music(40))
     call = server.stub.Separate(requests(song))
     session_id = next(call).session.session_id

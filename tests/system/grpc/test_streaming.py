@@ -32,7 +32,7 @@ class Gate:
     ("m4a", ["-c:a", "aac", "-movflags", "+faststart"]),
     ("wav", []),
 ])
-def test_stems_come_before_the_rest_of_the_song_is_sent(server, container, options):
+def test_stems_arrive_before_the_rest_of_the_song_is_sent(server, container, options):
     song = encode(music(14), *options, container=container)
     gate = Gate(song)
 
@@ -92,7 +92,7 @@ def test_get_stem_follows_a_session_that_is_still_received(server, song):
     assert pcm == bytes(separate(server.stub, song).stems["vocals"])[8000:]
 
 
-def test_a_frame_beyond_an_end_that_is_known_later_is_told_then(server):
+def test_a_start_beyond_the_end_is_refused_once_the_end_is_known(server):
     song = wav(music(2))
     beyond = 2 * RATE + 1
     created = server.stub.CreateSession(api.CreateSessionRequest(config=Config())).session

@@ -181,7 +181,7 @@ def ask(address: str, method: str, **headers: str) -> dict:
     return answer
 
 
-def test_a_browser_is_told_that_an_allowed_page_may_call(guarded):
+def test_an_allowed_origin_gets_cors_headers(guarded):
     wanted = "authorization,content-type,x-grpc-web,x-user-agent,grpc-timeout"
     permission = ask(guarded.address, "OPTIONS", Origin=PAGE, Access_Control_Request_Method="POST",
                      Access_Control_Request_Headers=wanted)
@@ -243,8 +243,8 @@ def test_tls_serves_clients_that_trust_the_authority(start, cli, certificates, t
     for name, (audio, _) in stems(tmp_path / "out" / "song").items():
         assert audio.tobytes() == bytes(result.stems[name])
     # An authority that has not signed it; and no TLS where there must be.
-    said = cli(*command, "--force", "--tls-ca", certificates["other-ca"], code=5)
-    assert "certificate" in said.err.splitlines()[-2]
+    output = cli(*command, "--force", "--tls-ca", certificates["other-ca"], code=5)
+    assert "certificate" in output.err.splitlines()[-2]
     with grpc.insecure_channel(server.address) as channel:
         with pytest.raises(grpc.RpcError) as refused:
             service.SeparationServiceStub(channel).Health(api.HealthRequest(), timeout=10)
@@ -252,10 +252,10 @@ def test_tls_serves_clients_that_trust_the_authority(start, cli, certificates, t
 
 
 @pytest.mark.parametrize("name", ["nosuch", "text", "empty"])
-def test_an_authority_that_is_none_is_told(cli, certificates, tmp_path, name):
+def test_an_invalid_certificate_authority_is_reported(cli, certificates, tmp_path, name):
     (tmp_path / "song.wav").write_bytes(wav(music(1)))
-    said = cli("separate", "song.wav", "--server", "https://127.0.0.1:1", "--tls-ca", certificates[name], code=2)
-    check_refused(said.err, f"{name}.pem", "PEM")
+    output = cli("separate", "song.wav", "--server", "https://127.0.0.1:1", "--tls-ca", certificates[name], code=2)
+    check_refused(output.err, f"{name}.pem", "PEM")
 
 
 @pytest.mark.parametrize("certificate, key, code, cause", [
@@ -267,23 +267,23 @@ def test_an_authority_that_is_none_is_told(cli, certificates, tmp_path, name):
     ("key", "cert", 2, "key.pem contains no CERTIFICATE"),
     ("cert", "other-key", 5, "KeyMismatch"),
 ])
-def test_a_certificate_of_no_use_is_told_before_all_else(cli, certificates, tmp_path, certificate, key, code, cause):
+def test_an_unusable_certificate_is_reported_first(cli, certificates, tmp_path, certificate, key, code, cause):
     options = ["--tls-cert", certificates[certificate], "--tls-key", certificates[key]]
-    said = cli("serve", "--listen", "127.0.0.1:0", "--data-dir", "data", *options, code=code, STEMWIRE_LOG="error",
+    output = cli("serve", "--listen", "127.0.0.1:0", "--data-dir", "data", *options, code=code, STEMWIRE_LOG="error",
                STEMWIRE_RUNTIME="/no/library.so")
-    check_refused(said.err, cause, "PEM")
-    assert said.out == b"", "it does not say that it listens"
+    check_refused(output.err, cause, "PEM")
+    assert output.out == b"", "it does not say that it listens"
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:0", "[::]:0"])
 def test_other_machines_are_not_served_by_accident(cli, listen):
-    said = cli("serve", "--listen", listen, "--data-dir", "data", code=2, STEMWIRE_RUNTIME="/no/library.so")
-    check_refused(said.err, "other machines", "--token.*--insecure")
-    assert said.out == b""
+    output = cli("serve", "--listen", listen, "--data-dir", "data", code=2, STEMWIRE_RUNTIME="/no/library.so")
+    check_refused(output.err, "other machines", "--token.*--insecure")
+    assert output.out == b""
 
 
 @pytest.mark.parametrize("options", [["--token", TOKEN], ["--insecure"]])
-def test_other_machines_are_served_where_that_is_said(start, options):
+def test_other_machines_are_served_only_if_that_is_allowed(start, options):
     server = start(*options, listen="0.0.0.0:0")
     port = server.address.split(":")[1]
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:

@@ -108,7 +108,7 @@ def test_every_stem_can_be_had_as_a_file(browse, server, short):
     assert (zipped == drums).all()
 
 
-def test_the_server_tells_its_version(browse, server):
+def test_the_server_reports_its_version(browse, server):
     page = browse(server).visit()
     version = server.stub.Health(api.HealthRequest()).version
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", version)
@@ -240,7 +240,7 @@ def test_a_broken_file_is_explained_in_both_languages(browse, server):
     assert page.tab.locator("html").get_attribute("lang") == "zh-Hans"
 
 
-def test_an_address_without_a_song_says_so(browse, server):
+def test_an_address_without_a_song_shows_a_note(browse, server):
     page = browse(server).visit("/#00000000-0000-4000-8000-000000000000")
     page.see_note("This song is no longer on the server")
     page.button("Close").click()
@@ -294,7 +294,7 @@ def test_the_language_is_the_browsers_and_the_users_choice_is_kept(browse, serve
     other.tab.get_by_role("heading", name="Take a song apart").wait_for()
 
 
-def test_a_token_is_asked_for_once(browse, start, short):
+def test_the_page_asks_for_a_token_once(browse, start, short):
     token = "a-token-of-forty-characters-for-the-tests"
     server = start("--token", token)
     page = browse(server).visit()

@@ -12,8 +12,8 @@ import stemwire
 
 SERVER, ARGUMENTS = sys.argv[1], sys.argv[2:]
 
-def say(**said):
-    print(json.dumps(said, default=str), flush=True)
+def say(**values):
+    print(json.dumps(values, default=str), flush=True)
 
 def wait():
     assert sys.stdin.readline()

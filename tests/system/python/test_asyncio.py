@@ -10,7 +10,7 @@ from .lasting import die, sessions
 
 def test_asyncio_has_all_of_it(server, program, short, whole, tmp_path):
     (tmp_path / "short.wav").write_bytes(short)
-    said = program("""
+    output = program("""
 import io
 from stemwire import aio
 
@@ -65,18 +65,18 @@ async def main():
 
 asyncio.run(main())
 """, server.address).end()
-    assert list(said.digests.values()) == [whole] * 4
-    assert said.errors == [["SongError", "FORMAT_UNKNOWN"], ["StemwireError", "SESSION_ID_INVALID"], ["StemwireError", "STEM_UNKNOWN"],
+    assert list(output.digests.values()) == [whole] * 4
+    assert output.errors == [["SongError", "FORMAT_UNKNOWN"], ["StemwireError", "SESSION_ID_INVALID"], ["StemwireError", "STEM_UNKNOWN"],
                            ["Unreachable", ""], ["TypeError", ""], ["SessionCancelled", "SESSION_CANCELLED"]]
-    assert (said.health, said.complete, said.known, said.model) == (True, True, True, "mini-spleeter")
+    assert (output.health, output.complete, output.known, output.model) == (True, True, True, "mini-spleeter")
     for name, digest in whole.items():
         audio, _ = soundfile.read(tmp_path / "out" / f"{name}.wav", dtype="float32")
         assert hashlib.sha256(audio.tobytes()).hexdigest() == digest
-    assert said.gone not in {session.session_id for session in sessions(server)}
-    wait_for(lambda: server.get(said.left).state == session_pb2.SESSION_STATE_PAUSED)
+    assert output.gone not in {session.session_id for session in sessions(server)}
+    wait_for(lambda: server.get(output.left).state == session_pb2.SESSION_STATE_PAUSED)
 
 
-def test_asyncio_goes_on_after_the_server_died_twice(lasting, program):
+def test_asyncio_continues_after_two_crashes_of_the_server(lasting, program):
     running = program("""
 from stemwire import aio
 
@@ -106,6 +106,6 @@ asyncio.run(main())
     for moment in ("upload", "stems"):
         assert running.heard().amid == moment
         session_id = die(lasting, running)
-    said = running.end()
-    assert said.digests == lasting.whole and said.again >= 2
-    assert said.id == session_id and len(sessions(lasting)) == 2
+    output = running.end()
+    assert output.digests == lasting.whole and output.again >= 2
+    assert output.id == session_id and len(sessions(lasting)) == 2

@@ -16,7 +16,7 @@ from .lasting import sessions
 CLIENT = ROOT / "clients" / "python"
 
 
-def test_the_stubs_are_those_that_the_proto_gives(tmp_path):
+def test_the_committed_stubs_are_generated_from_the_proto(tmp_path):
     spec = importlib.util.spec_from_file_location("generate", CLIENT / "generate.py")
     generate = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generate)
@@ -28,7 +28,7 @@ def test_stems_are_byte_for_byte_those_of_the_command_line(server, program, cli,
     (tmp_path / "song.wav").write_bytes(wav(music(5)))
     cli("separate", "song.wav", "-o", "cli", "--format", "wav-f32", "--model", "mini-spleeter")
     cli("separate", "song.wav", "-o", "cli24", "--format", "wav-s24", "--model", "mini-spleeter")
-    said = program("""
+    output = program("""
 client = stemwire.Client(SERVER)
 saved = client.separate_to("song.wav", "files")
 client.separate_to("song.wav", "files24", encoding="s24")
@@ -45,16 +45,16 @@ say(files=sorted(map(str, saved.files.values())), names=list(stems), digests=dig
     for theirs, ours in [("cli", "files"), ("cli24", "files24")]:
         written = {path.name: path.read_bytes() for path in (tmp_path / theirs / "song").iterdir()}
         assert {path.name: path.read_bytes() for path in (tmp_path / ours).iterdir()} == written
-    assert said.files == [f"files/{name}" for name in sorted(p.name for p in (tmp_path / "files").iterdir())]
-    for name in said.names:
+    assert output.files == [f"files/{name}" for name in sorted(p.name for p in (tmp_path / "files").iterdir())]
+    for name in output.names:
         audio, rate = soundfile.read(tmp_path / "files" / f"{name}.wav", dtype="float32")
-        assert hashlib.sha256(audio.tobytes()).hexdigest() == said.digests[name] and rate == said.rate
-    assert (said.names, said.model, said.state, said.seconds) == (["drums", "bass", "other", "vocals"], "mini-spleeter", "DONE", 5)
+        assert hashlib.sha256(audio.tobytes()).hexdigest() == output.digests[name] and rate == output.rate
+    assert (output.names, output.model, output.state, output.seconds) == (["drums", "bass", "other", "vocals"], "mini-spleeter", "DONE", 5)
 
 
 def test_chunks_come_while_the_song_is_still_being_sent(server, program, tmp_path):
     (tmp_path / "song.wav").write_bytes(wav(music(8)))
-    said = program("""
+    output = program("""
 heard = threading.Event()
 
 def song():
@@ -69,13 +69,13 @@ for chunk in sent:
     heard.set()
 say(frames=chunk.start_frame + chunk.frames, state=sent.session.state.name, name=sent.session.file_name)
 """, server.address).end()
-    assert (said.frames, said.state, said.name) == (8 * RATE, "DONE", "live")
+    assert (output.frames, output.state, output.name) == (8 * RATE, "DONE", "live")
 
 
 def test_a_song_may_be_anything_that_holds_one(server, program, short, whole, tmp_path):
     (tmp_path / "short.wav").write_bytes(short)
     np.save(tmp_path / "short.npy", soundfile.read(tmp_path / "short.wav", dtype="int16")[0])
-    said = program("""
+    output = program("""
 import io, pathlib, subprocess
 whole = pathlib.Path("short.wav").read_bytes()
 ints = np.load("short.npy")
@@ -96,7 +96,7 @@ found["mono"] = digests(client.separate(ints[:, 0], sample_rate=44100).stems)
 found["mono as stereo"] = digests(client.separate(ints[:, [0, 0]], sample_rate=44100).stems)
 say(**{name: value for name, value in found.items()})
 """, server.address).end()
-    found = dict(vars(said))
+    found = dict(vars(output))
     del found["err"]
     mono = found.pop("mono")
     assert mono == found.pop("mono as stereo") != whole
@@ -108,15 +108,15 @@ say(**{name: value for name, value in found.items()})
 def test_every_option_reaches_the_server(server, program, short, tmp_path):
     (tmp_path / "short.wav").write_bytes(short)
     name = request_id()
-    said = program("""
+    output = program("""
 separation = stemwire.Client(SERVER).separate(
     "short.wav", model="mini", stems=["accompaniment", "bass"], normalization="exact", allow_fallback=False, overlap=0.5,
     accompaniment="minus", mask_extension="zeros", encoding="s16", rate="source", gain=0.5, file_name="label",
     request_id=ARGUMENTS[0], on_disconnect="continue")
 say(id=separation.session_id, stems=list(separation.stems), frames=len(separation.stems["bass"].samples))
 """, server.address, name).end()
-    config = server.get(said.id).config
-    assert (said.stems, said.frames) == (["accompaniment", "bass"], 2 * RATE)
+    config = server.get(output.id).config
+    assert (output.stems, output.frames) == (["accompaniment", "bass"], 2 * RATE)
     assert config == config_pb2.SeparationConfig(
         model="mini", stems=["accompaniment", "bass"], normalization=config_pb2.NORMALIZATION_EXACT, allow_fallback=False,
         overlap=0.5, accompaniment=config_pb2.ACCOMPANIMENT_MINUS, mask_extension=config_pb2.MASK_EXTENSION_ZEROS,
@@ -126,7 +126,7 @@ say(id=separation.session_id, stems=list(separation.stems), frames=len(separatio
 
 def test_integers_are_the_same_numbers_rounded(server, program, short, tmp_path):
     (tmp_path / "short.wav").write_bytes(short)
-    said = program("""
+    output = program("""
 client = stemwire.Client(SERVER)
 floats = client.separate("short.wav").stems
 far = {}
@@ -138,13 +138,13 @@ peak = max(float(np.abs(stem.samples).max()) for stem in loud.stems.values())
 say(**far, clipped=loud.clipped_samples, peak=peak)
 """, server.address).end()
     # Half a step is the rounding; floats near full scale have 24 bits themselves.
-    assert 0 < said.s16 <= 0.51 and 0 < said.s24 <= 1
-    assert said.clipped > 0 and said.peak == 1
+    assert 0 < output.s16 <= 0.51 and 0 < output.s24 <= 1
+    assert output.clipped > 0 and output.peak == 1
 
 
-def test_progress_is_told_until_all_is_done(server, program, tmp_path):
+def test_progress_is_sent_until_the_session_is_done(server, program, tmp_path):
     (tmp_path / "song.wav").write_bytes(wav(music(14)))
-    said = program("""
+    output = program("""
 received, amid = [], threading.Event()
 
 def take(progress):
@@ -164,9 +164,9 @@ separation.wait()
 say(finished=[p.finished_frames for p in received], last=received[-1].__dict__, fraction=received[-1].fraction,
     kept=separation.progress == received[-1])
 """, server.address).end()
-    assert said.finished == sorted(said.finished) and any(0 < frames < 14 * RATE for frames in said.finished)
-    assert said.last["finished_frames"] == said.last["total_frames"] == said.last["decoded_frames"] == 14 * RATE
-    assert said.last["state"] == "State.DONE" and said.fraction == 1 and said.kept
+    assert output.finished == sorted(output.finished) and any(0 < frames < 14 * RATE for frames in output.finished)
+    assert output.last["finished_frames"] == output.last["total_frames"] == output.last["decoded_frames"] == 14 * RATE
+    assert output.last["state"] == "State.DONE" and output.fraction == 1 and output.kept
 
 
 def test_a_slow_consumer_costs_no_memory(server, program, tmp_path):
@@ -188,13 +188,13 @@ say(grew=after - before, total=total)
     session_id = running.heard().id
     wait_for(lambda: server.get(session_id).state == session_pb2.SESSION_STATE_DONE, 120)
     running.go()
-    said = running.end()
+    output = running.end()
     # What waits for a consumer waits at the server.
-    assert said.total > 100e6 and said.grew < 40e6, said
+    assert output.total > 100e6 and output.grew < 40e6, output
 
 
 def test_what_is_kept_of_a_song_that_comes_once_is_bounded(program):
-    said = program("""
+    output = program("""
 from stemwire import _upload
 stream = _upload.StreamUpload(bytes([number]) * 1_000_000 for number in range(40))
 offset = 0
@@ -209,8 +209,8 @@ except OSError as error:
 whole = hashlib.sha256(b"".join(bytes([number]) * 1_000_000 for number in range(40))).hexdigest()
 say(kept=len(kept), again=again[0], lost=lost, hash=stream.sha256(offset).hex() == whole)
 """, "").end()
-    assert 16 < said.kept <= 18 and said.again == 24 and said.hash
-    assert "byte 5," in said.lost and "16 MiB" in said.lost
+    assert 16 < output.kept <= 18 and output.again == 24 and output.hash
+    assert "byte 5," in output.lost and "16 MiB" in output.lost
 
 
 @pytest.mark.parametrize("encoding, frame", [("f32", 8), ("s24", 6), ("s16", 4)])

@@ -11,7 +11,7 @@ TOKEN = "a-very-secret-token"
 def test_another_engine_is_never_silent(start, program, short, tmp_path):
     (tmp_path / "short.wav").write_bytes(short)
     server = start("--models-dir", str(installed(tmp_path / "models", "first", damaged=True)[0]), "--engines", "first,mini")
-    said = program("""
+    output = program("""
 client = stemwire.Client(SERVER)
 reported = []
 with warnings.catch_warnings(record=True) as warned:
@@ -31,17 +31,17 @@ say(before=change.before.model, after=change.after.model, frame=change.frame, re
     warned=[[w.category.__name__, str(w.message)] for w in warned], saved=len(saved.session.engine_changes), refused=refused,
     request_id=request_id)
 """, server.address).end()
-    assert (said.before, said.after, said.frame, said.reason) == ("first", "mini", 0, "MODEL_UNAVAILABLE")
-    assert str(uuid.UUID(said.request_id)) == said.request_id
-    ((category, text),) = said.warned
+    assert (output.before, output.after, output.frame, output.reason) == ("first", "mini", 0, "MODEL_UNAVAILABLE")
+    assert str(uuid.UUID(output.request_id)) == output.request_id
+    ((category, text),) = output.warned
     assert category == "EngineChangeWarning" and "SHA-256" in text and "mini" in text
-    assert (said.saved, said.refused) == (1, "MODEL_UNAVAILABLE")
+    assert (output.saved, output.refused) == (1, "MODEL_UNAVAILABLE")
 
 
 def test_errors_carry_code_reason_remedy_and_numbers(server, program, tmp_path):
     (tmp_path / "text.mp3").write_text("This is no music.\n" * 100)
     (tmp_path / "empty.wav").touch()
-    said = program("""
+    output = program("""
 client = stemwire.Client(SERVER)
 created = client.create_session()
 unknown = "00000000-0000-4000-8000-000000000000"
@@ -74,7 +74,7 @@ say(**found)
 """, server.address).end()
 
     def check(name: str, kind: str, code: str, reason: str, cause: str, remedy: str) -> dict:
-        error = getattr(said, name)
+        error = getattr(output, name)
         assert (error["kind"], error["code"], error["reason"]) == (kind, code, reason)
         assert cause in error["message"] and remedy in error["remedy"], error
         assert error["text"] == f"{error['message']}. {error['remedy']}"
@@ -90,10 +90,10 @@ say(**found)
     check("reads", "StemwireError", "NOT_FOUND", "STEM_UNKNOWN", "kazoo", "")
     for name in ("unreachable", "unreachable_too"):
         check(name, "Unreachable", "UNAVAILABLE", "", "127.0.0.1:1", "stemwire serve")
-    kinds = {name: getattr(said, name)["kind"] for name in ("missing", "choice", "option", "array", "rate", "address", "broken_song")}
+    kinds = {name: getattr(output, name)["kind"] for name in ("missing", "choice", "option", "array", "rate", "address", "broken_song")}
     assert kinds == dict(missing="FileNotFoundError", choice="ValueError", option="TypeError", array="ValueError",
                          rate="TypeError", address="ValueError", broken_song="ZeroDivisionError")
-    assert "f32, s16, s24" in said.choice["text"] and "option stem." in said.option["text"] and "http://" in said.address["text"]
+    assert "f32, s16, s24" in output.choice["text"] and "option stem." in output.option["text"] and "http://" in output.address["text"]
     assert not (tmp_path / "out").exists(), "nothing is left of a song that was none"
 
 
@@ -107,7 +107,7 @@ def test_tls_and_a_token(start, program, short, whole, tmp_path):
     trustme.CA().cert_pem.write_to_path(tmp_path / "other.pem")
     server = start("--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem"), "--token", TOKEN,
                    "--engines", "mini-spleeter")
-    said = program("""
+    output = program("""
 url = f"https://{SERVER}"
 stems = stemwire.Client(url, token=ARGUMENTS[0], ca="ca.pem").separate("short.wav").stems
 errors = []
@@ -118,16 +118,16 @@ for options in [dict(token="another token of length", ca="ca.pem"), dict(ca="ca.
         errors.append([type(error).__name__, error.code, error.reason])
 say(digests=digests(stems), errors=errors)
 """, server.address, TOKEN).end()
-    assert said.digests == whole
+    assert output.digests == whole
     refused = ["StemwireError", "UNAUTHENTICATED", "TOKEN_MISSING"]
-    assert said.errors == [refused, refused, ["Unreachable", "UNAVAILABLE", ""]]
+    assert output.errors == [refused, refused, ["Unreachable", "UNAVAILABLE", ""]]
     # The same by variables, without a word in the program.
     variables = {"STEMWIRE_SERVER": f"https://{server.address}", "STEMWIRE_TOKEN": TOKEN, "STEMWIRE_TLS_CA": str(tmp_path / "ca.pem")}
     assert program("say(digests=digests(stemwire.separate('short.wav').stems))", "", **variables).end().digests == whole
 
 
 def test_pauses_double_up_to_a_limit_and_heed_the_server(program):
-    said = program("""
+    output = program("""
 from stemwire.retry import Backoff
 lost = stemwire.Unreachable("UNAVAILABLE", "", "lost")
 full = stemwire.StemwireError("RESOURCE_EXHAUSTED", "QUEUE_FULL", "full", retry_after=10)
@@ -139,13 +139,13 @@ marks = [(0, 0), (0, 0), (5, 0), (5, 0), (5, 0), (5, 0), (5, 0), (5, 0), (5, 0)]
 say(pauses=[backoff.pause(lost, mark, True) for mark in marks], full=retry.pause(full, 1), wrong=retry.pause(wrong, 1),
     never=Backoff(retry).pause(lost, (0, 0), False), none=stemwire.Retry(attempts=0).pause(lost, 1))
 """, "").end()
-    for pause, longest in zip(said.pauses, [1, 2, 1, 2, 4, 8, 8, 8]):
+    for pause, longest in zip(output.pauses, [1, 2, 1, 2, 4, 8, 8, 8]):
         assert 0.75 * longest <= pause <= longest
-    assert said.pauses[8] is None and (said.full, said.wrong, said.never, said.none) == (10, None, None, None)
+    assert output.pauses[8] is None and (output.full, output.wrong, output.never, output.none) == (10, None, None, None)
 
 
 def test_a_call_is_repeated_where_its_answer_has_retry_info_whatever_the_reason(program):
-    said = program("""
+    output = program("""
 import grpc
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2 as details, status_pb2
@@ -177,5 +177,5 @@ say(known=known, found={reason: error.retry_after or 0 for reason, error in erro
     without=[reason for reason in known if is_transient(from_rpc_error(Refused(reason, 0), "server"))],
     proxy=type(from_rpc_error(Refused("SHUTTING_DOWN", 0, "proxy.example"), "server")).__name__)
 """, "").end()
-    assert len(said.known) > 60 and said.found == {reason: retry for reason, retry in said.known.items() if retry}
-    assert said.without == [] and said.proxy == "Unreachable"
+    assert len(output.known) > 60 and output.found == {reason: retry for reason, retry in output.known.items() if retry}
+    assert output.without == [] and output.proxy == "Unreachable"

@@ -9,7 +9,7 @@ from .lasting import die, newest, sessions
 
 
 @pytest.mark.parametrize("song", ["file", "iterator"])
-def test_a_server_that_dies_amid_the_upload_gets_the_rest(lasting, program, song):
+def test_an_upload_continues_after_a_crash_of_the_server(lasting, program, song):
     running = program("""
 path, kind = ARGUMENTS
 whole = open(path, "rb").read()
@@ -42,12 +42,12 @@ say(digests=digests(stems), again=len(again), id=separation.session_id)
 """, lasting.address, lasting.song, song)
     assert running.heard().waits
     session_id = die(lasting, running)
-    said = running.end()
-    assert said.digests == lasting.whole and said.again >= 1
-    assert said.id == session_id and len(sessions(lasting)) == 2, "it is one session"
+    output = running.end()
+    assert output.digests == lasting.whole and output.again >= 1
+    assert output.id == session_id and len(sessions(lasting)) == 2, "it is one session"
 
 
-def test_a_server_that_dies_amid_the_stems_goes_on_with_them(lasting, program):
+def test_stems_continue_after_a_crash_of_the_server(lasting, program):
     running = program("""
 retry = stemwire.Retry(attempts=400, first_pause=0.1, longest_pause=0.5)
 client = stemwire.Client(SERVER, retry=retry)
@@ -67,8 +67,8 @@ say(digests=digests(stems), again=len(again), id=separation.session_id, follow=s
     lasting.kill()
     lasting.restart()
     running.go()
-    said = running.end()
-    assert said.digests == lasting.whole and said.again >= 1 and said.follow
+    output = running.end()
+    assert output.digests == lasting.whole and output.again >= 1 and output.follow
     assert len(sessions(lasting)) == 2
 
     # One stem of a session that is there, with the server dying amid the reading.
@@ -91,7 +91,7 @@ say(digest=hashlib.sha256(pcm).hexdigest())
     assert reading.end().digest == lasting.whole["vocals"]
 
 
-def test_another_process_goes_on_where_one_was_killed(lasting, program):
+def test_another_process_continues_a_killed_upload(lasting, program):
     name = request_id()
     first = program("""
 def song():
@@ -105,17 +105,17 @@ stemwire.Client(SERVER).separate(song(), request_id=ARGUMENTS[1], file_name="las
     wait_for(lambda: lasting.get(session_id).committed_bytes == 1_000_000)
     first.kill()
     wait_for(lambda: lasting.get(session_id).state == session_pb2.SESSION_STATE_PAUSED)
-    said = program("""
+    output = program("""
 separation = stemwire.Client(SERVER).separate(ARGUMENTS[0], request_id=ARGUMENTS[1])
 held = separation.session.committed_bytes
 say(digests=digests(separation.stems), id=separation.session_id, held=held)
 """, lasting.address, lasting.song, name).end()
-    assert (said.id, said.held, said.digests) == (session_id, 1_000_000, lasting.whole)
+    assert (output.id, output.held, output.digests) == (session_id, 1_000_000, lasting.whole)
 
 
 def test_an_upload_in_steps_is_followed_from_elsewhere(server, program, short, whole, tmp_path):
     (tmp_path / "short.wav").write_bytes(short)
-    said = program("""
+    output = program("""
 client = stemwire.Client(SERVER)
 created = client.create_session(file_name="steps")
 assert client.upload_chunk(created.session_id, 0, open("short.wav", "rb").read(100_000)) == 100_000
@@ -130,13 +130,13 @@ pieces = list(tail)
 say(digests=digests(stems), frames=sum(chunk.frames for chunk in pieces), kinds=sorted({c.stem for c in pieces}),
     upload=client.session(created.session_id).upload_complete, start=pieces[0].start_frame)
 """, server.address).end()
-    assert said.digests == whole and said.upload
-    assert (said.frames, said.kinds, said.start) == (2 * RATE - 80_000, ["bass"], 80_000)
+    assert output.digests == whole and output.upload
+    assert (output.frames, output.kinds, output.start) == (2 * RATE - 80_000, ["bass"], 80_000)
 
 
 def test_a_separation_is_cancelled_or_left(server, program, tmp_path):
     (tmp_path / "song.wav").write_bytes(wav(music(60)))
-    said = program("""
+    output = program("""
 client = stemwire.Client(SERVER)
 cancel = lambda progress: progress.finished_frames and separation.cancel()
 separation = client.separate("song.wav", model="mini", on_progress=cancel)
@@ -152,16 +152,16 @@ with client.separate("song.wav", model="mini", on_disconnect="cancel") as within
     next(within)
 say(cancelled=separation.session_id, reason=reason, left=left.session_id, within=within.session_id)
 """, server.address).end()
-    assert said.reason == "SESSION_CANCELLED"
-    assert server.get(said.cancelled).state == session_pb2.SESSION_STATE_CANCELLED
+    assert output.reason == "SESSION_CANCELLED"
+    assert server.get(output.cancelled).state == session_pb2.SESSION_STATE_CANCELLED
     assert not list(tmp_path.glob("out/*")), "no half a stem is left"
-    wait_for(lambda: server.get(said.left).state == session_pb2.SESSION_STATE_PAUSED)
-    wait_for(lambda: server.get(said.within).state == session_pb2.SESSION_STATE_CANCELLED)
+    wait_for(lambda: server.get(output.left).state == session_pb2.SESSION_STATE_PAUSED)
+    wait_for(lambda: server.get(output.within).state == session_pb2.SESSION_STATE_CANCELLED)
 
 
 def test_sessions_are_listed_read_and_deleted(start, program, short):
     server = start()
-    said = program("""
+    output = program("""
 client = stemwire.Client(SERVER)
 made = [client.create_session(file_name=f"{number}.wav").session_id for number in range(3)]
 listed = [session.file_name for session in client.sessions(page_size=2)]
@@ -173,9 +173,9 @@ say(listed=listed, ended=ended.state.name, left=[s.session_id for s in client.se
     usable=model.usable, execution=vars(model.execution), same=model.execution == health.engines[0].execution,
     open=health.open_sessions, created=client.session(made[2]).create_time.isoformat())
 """, server.address).end()
-    assert said.listed == ["2.wav", "1.wav", "0.wav"] and said.ended == "CANCELLED"
-    assert said.left == [said.made[2], said.made[0]]
-    assert (said.serving, said.model, said.usable, said.rate) == (True, "mini", True, RATE)
-    assert said.execution == {"execution_provider": "cpu", "precision": "f32", "reason": "requested", "trials": []} and said.same
-    assert "onnxruntime" in said.runtime and said.stems == ["drums", "bass", "other", "vocals"]
-    assert said.created == server.get(said.made[2]).create_time.ToJsonString().replace("Z", "000+00:00")
+    assert output.listed == ["2.wav", "1.wav", "0.wav"] and output.ended == "CANCELLED"
+    assert output.left == [output.made[2], output.made[0]]
+    assert (output.serving, output.model, output.usable, output.rate) == (True, "mini", True, RATE)
+    assert output.execution == {"execution_provider": "cpu", "precision": "f32", "reason": "requested", "trials": []} and output.same
+    assert "onnxruntime" in output.runtime and output.stems == ["drums", "bass", "other", "vocals"]
+    assert output.created == server.get(output.made[2]).create_time.ToJsonString().replace("Z", "000+00:00")

@@ -53,7 +53,7 @@ def test_every_range_is_that_part_of_the_whole(server, links, form_name):
     assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(size))
 
 
-def test_curl_goes_on_with_a_download_that_broke_off(server, links, tmp_path):
+def test_curl_continues_a_broken_download(server, links, tmp_path):
     whole = get(server, links["vocals_url"]).body
     (tmp_path / "vocals").write_bytes(whole[:100_001])
     curl("-C", "-", "-O", f"http://{server.address}{links['vocals_url']}", cwd=tmp_path)
@@ -88,7 +88,7 @@ def test_names_of_uploads_cannot_do_harm(server):
         assert "/" not in plain and ".." not in plain
 
 
-def test_nothing_clips_where_one_gain_is_asked_for(server):
+def test_fit_keeps_integers_from_clipping(server):
     loud = wav(np.clip(music(5) * 40, -8, 8), subtype="FLOAT")
     reported = separate(server, loud).json()
     assert max(stem["peak"] for stem in get(server, f"/api/sessions/{reported['session_id']}").json()["stems"]) > 1

@@ -198,7 +198,7 @@ def test_streams_are_counted_with_the_code_that_their_client_saw(server):
     assert ended() == expected
 
 
-def test_nothing_that_a_stranger_says_becomes_a_name(server):
+def test_file_names_of_downloads_are_safe(server):
     before = samples(server)
     for number in range(20):
         word = f"stranger{number}"

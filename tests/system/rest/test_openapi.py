@@ -36,7 +36,7 @@ def test_no_other_method_is_served_on_a_documented_route(server):
             assert call(server, method, filled(pattern)).problem()[2] == "METHOD_UNSUPPORTED", (method, pattern)
 
 
-def test_what_no_route_takes_is_unknown_and_counted_as_other(server):
+def test_unknown_paths_are_refused_and_counted_as_other(server):
     with Watched(server) as watched:
         for path in ("/api", "/api/sessions/", "/download", f"/download/{VALUES['id']}/vocals/more", "/static/app/more.js"):
             assert get(server, path).problem()[2] == "ROUTE_UNKNOWN", path

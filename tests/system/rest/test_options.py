@@ -13,9 +13,10 @@ def in_docs() -> dict[str, set]:
     """Route -> options, by the table of docs/API.md; a row without a route continues the one above."""
     table = re.search(r"^\| route \| option .*\n\|.*\n((?:\|.*\n)+)", API, re.MULTILINE)[1]
     options: dict[str, set] = {}
+    routes: list[str] = []
     for line in table.splitlines():
         named, option, *_ = (cell.strip() for cell in line.strip("|").split("|"))
-        routes = re.findall(r"`(\S+ \S+)`", named) or routes  # noqa: F821  (the first row has one)
+        routes = re.findall(r"`(\S+ \S+)`", named) or routes
         for route in routes:
             options.setdefault(route, set()).add(option.strip("`"))
     return options

@@ -135,7 +135,7 @@ def test_the_guard_names_the_request_that_it_refuses(server):
     assert info(refused.value) == ["mine"]
 
 
-def test_calls_that_go_well_tell_their_id_in_the_head(server):
+def test_successful_calls_return_their_id_in_the_headers(server):
     _, called = server.stub.Health.with_call(api.HealthRequest(), metadata=[("x-request-id", "mine")])
     assert dict(called.initial_metadata())["x-request-id"] == "mine"
     _, called = server.stub.Health.with_call(api.HealthRequest())
@@ -180,7 +180,7 @@ def test_the_log_has_it(binary, tmp_path, monkeypatch):
                         headers | {"Content-Length": str(len(body)), "X-Request-Id": "find-me-later"})
         wait_for(lambda: any(path.is_dir() for path in (server.data / "sessions").iterdir()), 30)
         leaving.close()
-        lines = lambda word: [line for line in server.said().splitlines() if f"id={word}" in line]
+        lines = lambda word: [line for line in server.log_text().splitlines() if f"id={word}" in line]
         wait_for(lambda: any("session removed" in line for line in lines("find-me-later")), 30)
         assert any("method=GET" in line and "path=\"/health\"" in line and "status=200" in line for line in lines("find-me-http"))
         assert any(f"/{SERVICE}/Health" in line for line in lines("find-me-grpc"))

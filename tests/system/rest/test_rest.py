@@ -21,7 +21,7 @@ from .files import pcm, samples
 MODELS = QUICK_MODEL
 
 
-def test_the_three_lines_that_users_know_work_as_they_stand(binary, tmp_path, song):
+def test_the_three_documented_curl_commands_work(binary, tmp_path, song):
     readme = (ROOT / "README.md").read_text()
     upload, *downloads = re.findall(r"^curl (?:-F|-O) .*$", readme, re.MULTILINE)[:3]
     assert upload == 'curl -F "file=@your_audio.mp3" http://127.0.0.1:8000/api/separate'
@@ -47,7 +47,7 @@ def test_the_three_lines_that_users_know_work_as_they_stand(binary, tmp_path, so
         server.close()
 
 
-def test_the_answer_has_every_stem_and_the_session_tells_all(server, links):
+def test_the_response_has_every_stem_and_the_session_every_field(server, links):
     assert set(links) == {"session_id", "vocals_url", "accompaniment_url", "stems"}
     assert set(links["stems"]) == {"drums", "bass", "other", "vocals", "accompaniment"}
     session = get(server, f"/api/sessions/{links['session_id']}").json()
@@ -72,14 +72,14 @@ def test_async_answers_at_once_with_where_to_look(server, song):
     assert get(server, reported["vocals_url"]).status == 200
 
 
-def test_options_are_fields_or_stand_in_the_address(server, song):
+def test_options_are_form_fields_or_in_the_query(server, song):
     named = separate(server, song, query="?stems=drums", model="mini", overlap="0.5", normalization="exact").json()
     assert set(named["stems"]) == {"drums"}
     config = server.get(named["session_id"]).config
     assert (list(config.stems), config.overlap, config.normalization) == (["drums"], 0.5, 2)
 
 
-def test_health_needs_nothing_to_be_known(server):
+def test_health_lists_the_engines_and_their_execution(server):
     reported = get(server, "/health").json()
     assert reported["status"] == "ok" and reported["version"]
     assert [engine["state"] for engine in reported["engines"]] == ["working"] * len(reported["engines"])
@@ -103,7 +103,7 @@ def sessions(server) -> list:
     ("nothing", b"", (400, "INVALID_ARGUMENT", "UPLOAD_EMPTY")),
     ("opus", b"OggS\0\x02" + bytes(20) + b"\1\x13OpusHead\1\2" + bytes(400), None),
 ])
-def test_broken_files_are_told_with_code_reason_and_session(server, name, content, expected):
+def test_broken_files_are_refused_with_code_reason_and_session(server, name, content, expected):
     body, headers = form(("file", "broken.mp3", content))
     answer = call(server, "POST", "/api/separate", body, headers)
     problem = answer.problem()
@@ -158,7 +158,7 @@ def test_too_large_an_upload_is_refused_before_and_while_it_comes(start):
     assert call(server, "POST", "/api/separate", pieces, headers).problem() == expected
 
 
-def test_unknown_routes_and_methods_are_told_in_json(server, links):
+def test_unknown_routes_and_methods_are_refused_in_json(server, links):
     assert get(server, "/api/nothing").problem() == (404, "NOT_FOUND", "ROUTE_UNKNOWN")
     answer = call(server, "PUT", "/api/sessions")
     assert answer.problem() == (405, "UNIMPLEMENTED", "METHOD_UNSUPPORTED")
@@ -200,7 +200,7 @@ def memory(server, what: str) -> int:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-def test_an_upload_of_any_length_takes_no_memory(start):
+def test_memory_does_not_grow_with_the_upload(start):
     """Its session waits for a place, so that nothing but the upload is seen."""
     server = start("--max-open", "1", "--idle-upload", "10m", "--threads", "1")
     server.stub.CreateSession(api.CreateSessionRequest())
@@ -214,7 +214,7 @@ def test_an_upload_of_any_length_takes_no_memory(start):
     assert call(server, "DELETE", f"/api/sessions/{session_id}").status == 204
 
 
-def test_whoever_leaves_in_the_middle_leaves_nothing(server, song):
+def test_a_disconnect_during_the_upload_removes_the_session(server, song):
     before = {session["session_id"] for session in sessions(server)}
     body, headers = form(("file", "half.wav", song))
     with socket.create_connection(server.address.split(":")) as connection:
@@ -225,7 +225,7 @@ def test_whoever_leaves_in_the_middle_leaves_nothing(server, song):
     wait_for(lambda: {session["session_id"] for session in sessions(server)} == before, 20)
 
 
-def test_whoever_leaves_while_the_stems_are_made_lets_them_rest_or_go_on(start):
+def test_a_disconnect_while_stems_are_computed_applies_on_disconnect(start):
     long = wav(music(30))
     server = start("--threads", "1")
     for wish, state in (("pause", "PAUSED"), ("continue", "DONE"), ("cancel", "CANCELLED")):

@@ -63,13 +63,13 @@ def test_a_decoder_that_its_sandbox_stops_is_not_blamed_on_the_file(start):
     wait_for(lambda: server.get(session_id).error.reason)
     error = server.get(session_id).error
     assert error.reason == "DECODER_SANDBOX" and "sandbox" in error.message and "operator" in error.remedy
-    wait_for(lambda: re.search(f"ERROR.*{session_id}|ERROR.*sandbox.*session={session_id}", server.said()))
+    wait_for(lambda: re.search(f"ERROR.*{session_id}|ERROR.*sandbox.*session={session_id}", server.log_text()))
 
 
 def test_health_and_the_doctor_report_the_sandbox(server, cli):
     assert server.stub.Health(api.HealthRequest()).decoder_sandbox == api.DECODER_SANDBOX_FULL
     assert get(server, "/health").json()["decoder_sandbox"] == "full"
-    assert "sandbox" not in server.said()
+    assert "sandbox" not in server.log_text()
     assert "good  the decoder works, confined by Landlock and seccomp\n" in cli("doctor", "--listen", "127.0.0.1:0").out.decode()
 
 
@@ -80,7 +80,7 @@ def test_health_and_the_doctor_report_the_sandbox(server, cli):
 ])
 def test_a_kernel_without_a_part_of_it_is_reported_and_decodes(start, parts, level, missing):
     server = start(wrapper=[*WITHOUT, parts])
-    assert f"warning: this system has {missing}" in server.said()
+    assert f"warning: this system has {missing}" in server.log_text()
     value = server.stub.Health(api.HealthRequest()).decoder_sandbox
     assert api.DecoderSandbox.Name(value) == f"DECODER_SANDBOX_{level.upper()}"
     assert get(server, "/health").json()["decoder_sandbox"] == level

@@ -35,7 +35,7 @@ class StemwireError(Exception):
         self.reason = reason
         #: The cause, for people.
         self.message = message
-        #: What to do about it, for people.
+        #: The remedy, one imperative sentence.
         self.remedy = remedy or (REASONS[reason].remedy if reason in REASONS else "See the server log.")
         #: The values and limits behind the message.
         self.metadata = metadata or {}

@@ -45,7 +45,7 @@ class Progress:
     #: Frames decoded from the upload so far.
     decoded_frames: int
     state: State
-    #: Sessions ahead of this one in the queue; 0 once it has a slot.
+    #: Position in the queue, from 1; 0 if the session is not queued.
     queue_position: int
 
     @property
@@ -97,7 +97,7 @@ class EngineChange:
     frame: int
     #: Such as "ENGINE_FAILED"; `EngineChange` in the proto lists all.
     reason: str
-    #: The reason, for people.
+    #: The cause.
     message: str
 
     @classmethod
@@ -157,9 +157,9 @@ class Failure:
 
     #: Such as "CODEC_UNSUPPORTED".
     reason: str
-    #: The cause, for people.
+    #: The cause.
     message: str
-    #: What to do about it, for people.
+    #: The remedy, one imperative sentence.
     remedy: str
     #: The values and limits behind the message.
     metadata: dict[str, str]
@@ -253,7 +253,7 @@ class Execution:
     execution_provider: str
     #: Such as "f32".
     precision: str
-    #: Why it was selected, for people.
+    #: Why it was selected.
     reason: str
     #: The candidates; empty if there was nothing to compare.
     trials: tuple[Trial, ...]
@@ -303,7 +303,7 @@ class Health:
     serving: bool
     #: Why it does not serve; empty while it serves.
     message: str
-    #: What to do about it; empty while it serves.
+    #: The remedy; empty while it serves.
     remedy: str
     version: str
     #: The inference library, such as "onnxruntime 1.31.1"; empty if none is loaded.

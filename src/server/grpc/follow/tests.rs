@@ -106,7 +106,7 @@ async fn frames_committed_during_a_round_wait_for_the_next() {
 }
 
 #[tokio::test]
-async fn an_engine_is_told_before_the_frames_that_it_has_a_part_in() {
+async fn an_engine_change_is_sent_before_the_frames_that_it_affects() {
     let data = tempfile::tempdir().unwrap();
     let session = growing(&Store::open(data.path()).unwrap());
     for words in ["first", "second"] {
@@ -126,7 +126,7 @@ async fn an_engine_is_told_before_the_frames_that_it_has_a_part_in() {
 }
 
 #[tokio::test]
-async fn what_changes_after_the_session_was_told_is_news() {
+async fn changes_after_the_first_event_are_sent() {
     let data = tempfile::tempdir().unwrap();
     let session = growing(&Store::open(data.path()).unwrap());
     change(&session, 100, "before");
