@@ -12,7 +12,7 @@ RATE = 44_100
 
 
 def music(seconds: float, seed: int = 1) -> np.ndarray:
-    """Something that is not silence and never the same: float32 [frames, 2]."""
+    """Music-like signal without silence or repetition: float32 [frames, 2]."""
     draw = np.random.default_rng(seed)
     time = np.arange(int(seconds * RATE)) / RATE
     left, right = np.zeros_like(time), np.zeros_like(time)

@@ -1,7 +1,7 @@
-"""A real browser for the tests of the page: Chromium, driven from outside, with a tap at its loudspeaker.
+"""Chromium for the tests of the page, with access to its sound output.
 
-What the page does wrong anywhere is an error of the test that it happens in: a request to another origin, a violation of
-the server's policy, an uncaught exception.
+A test fails on any fault of the page: a request to another origin, a violation of the server's policy, an uncaught
+exception.
 """
 import base64
 import os
@@ -18,8 +18,8 @@ OPTIONS = [
     "--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required",
 ]
 
-# Runs before the page's own script. `ears` hears whatever goes to the loudspeaker; `gate` holds the upload before so many
-# bytes, which is a connection as slow as the test wants it.
+# Runs before the page's own script. `ears` records the sound output; `gate` holds the upload before a number of bytes, to
+# simulate a slow connection.
 TAPS = """
 (() => {
   const connect = AudioNode.prototype.connect;
@@ -73,7 +73,7 @@ def chromium_path() -> str:
 
 @pytest.fixture(scope="module")
 def chromium():
-    # Not longer than a module: while it is open, nothing else in this process can run an event loop.
+    # Module scope: while it is open, nothing else in this process can run an event loop.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=OPTIONS)
         yield browser
@@ -95,11 +95,11 @@ class Page:
         self.tab.on("pageerror", lambda error: self.faults.append(f"exception: {error}"))
         self.tab.on("console", self._console)
         self.tab.on("request", self._request)
-        # Leaving amid an upload is asked about; the tests mean it.
+        # The page asks for confirmation when it is left during an upload.
         self.tab.on("dialog", lambda dialog: dialog.accept())
 
     def _console(self, message) -> None:
-        # A request that is refused or broken is written there by the browser itself; what becomes of it is the tests' matter.
+        # The browser itself logs refused and broken requests, which tests expect.
         is_network = message.text.startswith("Failed to load resource")
         if message.type in ("error", "warning") and not is_network:
             self.faults.append(f"{message.type}: {message.text}")
@@ -113,18 +113,18 @@ class Page:
         return self
 
     def choose(self, *songs: tuple[str, bytes] | Path, button: str = "Choose songs") -> None:
-        """Chooses files in the system's dialogue, which `button` opens; large ones by their paths."""
+        """Chooses files in the dialog that `button` opens; large ones by their paths."""
         with self.tab.expect_file_chooser() as chooser:
             self.tab.get_by_role("button", name=button).click()
         held = lambda name, content: {"name": name, "mimeType": "application/octet-stream", "buffer": content}
         chooser.value.set_files([song if isinstance(song, Path) else held(*song) for song in songs])
 
     def until(self, expression: str, patience: float = 90) -> None:
-        """Waits until something is true in the page, which may not evaluate text by itself: its policy forbids it."""
+        """Waits until an expression is true in the page, evaluated from outside because the page's policy forbids eval."""
         self.wait(lambda: self.tab.evaluate(expression), expression, patience)
 
     def wait(self, condition, what: str, patience: float = 90) -> None:
-        """Waits until something is so, while the page goes on."""
+        """Waits until a condition holds, while the page runs."""
         deadline = time.monotonic() + patience
         while not condition():
             assert time.monotonic() < deadline, f"not true in time: {what}"
@@ -138,14 +138,14 @@ class Page:
         self.tab.locator(".card-head .mood", has_text=text).wait_for()
 
     def see_note(self, text: str) -> None:
-        """Waits for a note that says this, seen and not only announced."""
+        """Waits for a visible note with this text."""
         self.tab.locator(".note", has_text=text).first.wait_for()
 
     def button(self, name: str):
         return self.tab.get_by_role("button", name=name, exact=True)
 
     def hear(self) -> list[np.ndarray]:
-        """What went first to the loudspeaker since `forget`: at most eight stretches of
+        """The first sound since `forget`: at most eight blocks of
         32,768 samples, left and right in equal parts."""
         return [np.frombuffer(base64.b64decode(text), dtype="<f4") for text in self.tab.evaluate("take()")]
 
@@ -153,7 +153,7 @@ class Page:
         self.tab.evaluate("forget()")
 
     def wait_sound(self) -> None:
-        """Waits until sound has come out of the loudspeaker."""
+        """Waits for sound output."""
         self.until("sounding().length > 0")
 
     def close(self) -> None:
@@ -163,7 +163,7 @@ class Page:
 
 @pytest.fixture
 def browse(chromium):
-    """browse(server, …) begins a page on a server; all are closed with the test, which fails with their faults."""
+    """browse(server, …) opens the page of a server; all pages are closed with the test, which fails on their faults."""
     pages = []
 
     def browse(server, **options) -> Page:
@@ -177,12 +177,12 @@ def browse(chromium):
 
 
 def aligned(heard: np.ndarray, song: np.ndarray) -> tuple[int, float]:
-    """Where in `song` (mono) `heard` is from, and how far it is above what differs, in dB."""
+    """Position of `heard` in `song` (mono), and the SNR there, in dB."""
     size = 1 << (len(song) + len(heard)).bit_length()
     places = len(song) - len(heard) + 1
     likeness = np.fft.irfft(np.fft.rfft(song, size) * np.conj(np.fft.rfft(heard, size)), size)[:places]
     energy = np.concatenate([[0.0], np.cumsum(song.astype(np.float64) ** 2)])
-    # The least squared difference: a loud place is like everything, but not near it.
+    # The least squared difference: correlation would favour loud passages.
     at = int(np.argmax(2 * likeness - (energy[len(heard) :] - energy[:-len(heard)])))
     excerpt = song[at : at + len(heard)]
     difference = np.sum((heard - excerpt) ** 2) + 1e-20

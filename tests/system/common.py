@@ -1,4 +1,4 @@
-"""What tests of several files look at."""
+"""Helpers of several test files."""
 import hashlib
 import re
 import shutil
@@ -15,7 +15,7 @@ QUICK_MODEL = {"STEMWIRE_ENGINES": "mini-spleeter,mini", "STEMWIRE_MODEL": "mini
 
 
 def wait_for(condition, patience=60):
-    """Waits for something that happens elsewhere; fails where it does not."""
+    """Waits until a condition holds; fails after a time limit."""
     deadline = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
@@ -35,12 +35,12 @@ def check_refused(err: str, cause: str, remedy: str) -> None:
 
 
 def stems(folder: Path) -> dict:
-    """The contents of a song's folder, read by an independent reader."""
+    """The stems in a song's folder, read by soundfile."""
     return {path.stem: soundfile.read(path, dtype="float32") for path in folder.iterdir()}
 
 
 def installed(folder, name: str, damaged: bool):
-    """The built-in model under another name, one byte of its weights another where it is damaged."""
+    """The built-in model under another name; if `damaged`, with one byte of its weights changed."""
     model = folder / name
     shutil.copytree(ROOT / "models" / "mini", model)
     card = model / "card.toml"
@@ -53,6 +53,6 @@ def installed(folder, name: str, damaged: bool):
 
 
 def peak(server) -> int:
-    """The most memory that the process ever had, its decoders apart, in KiB."""
+    """Peak memory of the process without its decoders, in KiB."""
     status = Path(f"/proc/{server.process.pid}/status").read_text()
     return int(status.split("VmHWM:")[1].split()[0])

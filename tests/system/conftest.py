@@ -1,6 +1,6 @@
-"""What the system tests share: servers that end with their tests, the command line, songs.
+"""Fixtures of the system tests: servers that are stopped with their tests, the command line, songs.
 
-The binary under test is named by STEMWIRE_BIN; `make test` sets it. Each folder's conftest.py has what its tests share.
+The binary under test is named by STEMWIRE_BIN; `make test` sets it. Each folder's conftest.py has fixtures of its own.
 """
 import contextlib
 import os
@@ -14,8 +14,7 @@ import pytest
 from .audio import encode, music, wav
 from .repository import ROOT, generate_stubs
 
-# Whatever else is installed on this machine: the numbers are those of one library. test_provider.py and test_autotune.py in cli
-# try others.
+# One provider, whatever is installed on this machine. test_provider.py and test_autotune.py in cli use others.
 os.environ["STEMWIRE_PROVIDER"] = "cpu"
 
 
@@ -44,7 +43,7 @@ def models(request):
 
 @pytest.fixture
 def start(binary, models, tmp_path):
-    """start(*options) begins a server on data of its own; all are ended with the test."""
+    """start(*options) starts a server with a data directory of its own; all are stopped with the test."""
     with contextlib.ExitStack() as stack:
 
         def start(*options: str, data: Path | None = None, **more) -> Server:
@@ -58,7 +57,7 @@ def start(binary, models, tmp_path):
 
 @pytest.fixture(scope="module")
 def server(binary, models, tmp_path_factory):
-    """One server for all tests of a file that do not end it."""
+    """A server shared by all tests of a file that do not stop it."""
     server = Server(binary, tmp_path_factory.mktemp("data"))
     yield server
     server.close()
@@ -67,7 +66,7 @@ def server(binary, models, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def slow_server(binary, models, tmp_path_factory):
-    """A server with one thread, for whom a minute of music lasts seconds on any machine."""
+    """A server with one thread, for which a minute of music takes seconds on any machine."""
     server = Server(binary, tmp_path_factory.mktemp("slow"), "--threads", "1")
     yield server
     server.close()
@@ -78,7 +77,7 @@ def slow_server(binary, models, tmp_path_factory):
 def cli(binary, tmp_path):
     """cli(*arguments) runs a command to its end in a folder of its own, offline; it must end with `code`.
 
-    Answers what it wrote: `out` as bytes, `err` as text. More variables are set by name, or unset with None.
+    Returns its output: `out` as bytes, `err` as text. Variables are set by name, or unset with None.
     """
 
     def cli(*arguments, code: int = 0, stdin: bytes = b"", **variables: str) -> SimpleNamespace:
@@ -94,7 +93,7 @@ def cli(binary, tmp_path):
 
 @pytest.fixture(scope="session")
 def python(tmp_path_factory) -> Path:
-    """The Python of a virtual environment with nothing in it but the package `stemwire` and what that asks for."""
+    """The Python of a virtual environment with the package `stemwire` and its dependencies only."""
     folder = tmp_path_factory.mktemp("python")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     python = folder / "bin" / "python"

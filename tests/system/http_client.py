@@ -1,6 +1,6 @@
-"""Plain HTTP as any script would speak it: the standard library, and curl.
+"""Plain HTTP by Python's standard library and curl.
 
-Every JSON answer is held against what /openapi.json says of it.
+Every JSON response is validated against /openapi.json.
 """
 import http.client
 import io
@@ -25,7 +25,7 @@ class Answer:
         return json.loads(self.body)
 
     def problem(self) -> tuple:
-        """(status, code, reason) of a refusal, which has all that the contract says."""
+        """(status, code, reason) of an error, whose fields must be complete."""
         reported = self.json()
         assert set(reported) == {"code", "reason", "message", "remedy", "metadata", "request_id"}, reported
         assert reported["request_id"] == self.headers["x-request-id"]
@@ -48,23 +48,23 @@ DOCUMENT: dict = {}
 
 
 def learn(server) -> None:
-    """Reads the document once; a server that needs a token for it is not asked."""
+    """Reads the document once, from a server without a token."""
     if not DOCUMENT and "--token" not in server.command:
         DOCUMENT.update(json.loads(exchange(server, "GET", "/openapi.json", None, {}, 30).body))
 
 
 def described(method: str, path: str, answer: Answer) -> None:
-    """Fails where an answer is not what the document says."""
+    """Validates a response against the document."""
     if not DOCUMENT:
         return
     parts = path.split("?")[0].split("/")
     like = lambda template: re.fullmatch(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template)), "/".join(parts))
-    # The route with most that is said in so many words.
+    # The route with the fewest parameters.
     routes = sorted((template for template in DOCUMENT["paths"] if like(template)), key=lambda template: template.count("{"))
     operations = DOCUMENT["paths"][routes[0]] if routes else {}
     operation = operations.get("get" if method == "HEAD" else method.lower())
     if operation is None:
-        # What no route takes is refused as everything is.
+        # Unknown routes and methods yield a Problem.
         assert answer.status in (401, 403, 404, 405) or method == "OPTIONS", (method, path, answer.status)
         responses = {"default": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}}
     else:
@@ -79,7 +79,7 @@ def described(method: str, path: str, answer: Answer) -> None:
 
 
 def call(server, method: str, path: str, body=None, headers: dict | None = None, timeout: float = 120) -> Answer:
-    """`body` may be bytes, or an iterable of them: then it is sent as it comes, in chunks."""
+    """`body` is bytes, or an iterable of bytes that is sent in chunks."""
     learn(server)
     answer = exchange(server, method, path, body, headers or {}, timeout)
     described(method, path, answer)
@@ -118,5 +118,5 @@ def wait_done(server, session_id: str, timeout: float = 60) -> dict:
 
 
 def environment() -> dict:
-    """For curl: no proxy and no settings of the user who runs the tests."""
+    """The environment of curl, without proxies and user settings."""
     return {name: value for name, value in os.environ.items() if "proxy" not in name.lower()} | {"HOME": "/nonexistent"}

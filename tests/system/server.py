@@ -1,4 +1,4 @@
-"""A real server process, and addresses for it."""
+"""A server process, and addresses for it."""
 import contextlib
 import os
 import random
@@ -20,8 +20,7 @@ def set_variables(environment, variables: dict) -> dict:
 
 
 def free_address() -> str:
-    """An address of this machine for clients that return to it. No other process gets it by chance meanwhile, as
-    every connection does for its own end."""
+    """A free address outside the range of ephemeral ports, so that no other process gets it between two starts."""
     given = Path("/proc/sys/net/ipv4/ip_local_port_range")
     lowest = int(given.read_text().split()[0]) if given.exists() else 32_768
     for port in random.sample(range(lowest - 12_000, lowest), 100):
@@ -31,7 +30,7 @@ def free_address() -> str:
 
 
 class Server:
-    """A server process. `restart` begins another one on the same data."""
+    """A server process. `restart` starts another one with the same data."""
 
     def __init__(self, binary: str, data: Path, *options: str, wrapper=(), listen="127.0.0.1:0", variables=None):
         self.command = [*wrapper, binary, "serve", "--listen", listen, "--data-dir", str(data), "--offline", *options]
@@ -54,7 +53,7 @@ class Server:
         return self.log.read()
 
     def kill(self) -> None:
-        """kill -9, to the server and its decoders' parent alike: the machine loses power, but for the disk."""
+        """Kills the server with SIGKILL, as if the machine lost power."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(30)
         self.channel.close()

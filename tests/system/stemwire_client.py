@@ -1,4 +1,4 @@
-"""A client of the protocol made from nothing but the proto: what any language can do."""
+"""A client generated from the proto alone, as in any language."""
 import hashlib
 import threading
 import time
@@ -16,7 +16,7 @@ CHUNK = 64 * 1024
 
 @dataclass
 class Result:
-    """What a call that streams has said."""
+    """The messages of a streaming call."""
 
     session: session_pb2.Session = None  # the first message
     done: session_pb2.Session = None  # the last message
@@ -77,7 +77,7 @@ def requests(song: bytes, config: Config = None, size: int = CHUNK, finish: bool
 
 
 def collect(stream) -> Result:
-    """Reads a response stream to its end, which may be an error."""
+    """Reads a response stream to its end or error."""
     result = Result()
     try:
         for message in stream:

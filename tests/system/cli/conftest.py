@@ -1,4 +1,4 @@
-"""Songs of the tests of the command line, and caches with builds of ONNX Runtime."""
+"""Songs, and caches with builds of ONNX Runtime, for the tests of the command line."""
 import os
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ from .providers import library_folders
 
 @pytest.fixture(scope="module")
 def whole(server):
-    """The stems of `short` as the server has them: float32 [frames, 2]."""
+    """The stems of `short` from the server: float32 [frames, 2]."""
     stems = separate(server.stub, wav(music(2))).stems
     return {name: np.frombuffer(pcm, "<f4").reshape(-1, 2) for name, pcm in stems.items()}
 
@@ -31,7 +31,7 @@ def short(tmp_path) -> Path:
 def runtimes(binary, tmp_path_factory) -> Path:
     """A cache with OpenVINO's build of ONNX Runtime beside the CPU's."""
     cache = tmp_path_factory.mktemp("cache")
-    # None but the one that is asked for may be found.
+    # Only the requested library may be found.
     environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
     environment.pop("STEMWIRE_RUNTIME", None)
     listed = subprocess.run([binary, "runtime", "list"], env=environment, capture_output=True, text=True, check=True)
@@ -44,7 +44,7 @@ def runtimes(binary, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def here(runtimes, tmp_path) -> dict:
-    """The environment of a user who has both and has never measured them."""
+    """The environment of a user with both builds and an empty autotune cache."""
     cache = tmp_path / "cache"
     shutil.copytree(runtimes, cache, copy_function=os.link)
     (cache / "stemwire" / "trials.toml").unlink(missing_ok=True)
@@ -55,7 +55,7 @@ def here(runtimes, tmp_path) -> dict:
 
 @pytest.fixture
 def cpu_only(here) -> dict:
-    """The environment of a user who has the CPU build alone."""
+    """The environment of a user with the CPU build only."""
     for folder in library_folders(here, "openvino"):
         shutil.rmtree(folder)
     return here

@@ -1,4 +1,4 @@
-"""Looks at what the command line leaves in a folder."""
+"""Files that the command line leaves in a folder."""
 from pathlib import Path
 
 STEMS = {"drums", "bass", "other", "vocals"}
@@ -13,6 +13,6 @@ def scratch(out: Path) -> list:
 
 
 def stamps(out: Path) -> dict:
-    """What tells a file from one that takes its place: also its time, as a file system gives numbers out again."""
+    """Identifies files, to detect replacements: by inode and time, because inodes are reused."""
     seen = {path: path.stat() for path in out.glob("*/*")}
     return {str(path.relative_to(out)): (found.st_ino, found.st_mtime_ns) for path, found in seen.items()}

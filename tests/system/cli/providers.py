@@ -20,5 +20,5 @@ def execution_of(message) -> tuple:
 
 
 def library_folders(here: dict, provider: str) -> list:
-    """Where `runtimes` has its builds of this provider."""
+    """Folders of this provider's builds in `runtimes`."""
     return list((here["XDG_CACHE_HOME"] / "stemwire" / "runtimes").glob(f"{provider}-*"))

@@ -31,7 +31,7 @@ def test_a_provider_is_measured_once_and_logged(cli, here, tmp_path):
     speed, db = map(float, re.search(figures, first).groups())
     assert db >= 75
     provider, precision, _ = selected(first)
-    # Where the two are about as fast as each other, either is right.
+    # If both are about equally fast, either is right.
     assert provider == ("openvino" if speed >= 1.06 else "cpu" if speed < 1.04 else provider)
     assert precision == "f32"
     assert "measuring the fastest provider for mini" in first and "cached=false" in first

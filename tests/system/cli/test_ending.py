@@ -1,4 +1,4 @@
-"""The command line: runs that are asked to end, killed or left."""
+"""The command line: interrupted, killed and abandoned runs."""
 import contextlib
 import os
 import re
@@ -19,14 +19,14 @@ MODELS = QUICK_MODEL
 
 
 def size(path: Path) -> int:
-    """Of a file that may be gone at this moment."""
+    """Size of a file; 0 if it is gone."""
     with contextlib.suppress(FileNotFoundError):
         return path.stat().st_size
     return 0
 
 
 class Running:
-    """`stemwire separate` of a minute of music, seen amid its work."""
+    """A running `stemwire separate` of a minute of music."""
 
     def __init__(self, binary, folder: Path, *options):
         self.out = folder / "out"
@@ -44,7 +44,7 @@ class Running:
 
 
 def is_gone(process: psutil.Process) -> bool:
-    """Also one that has ended and was never waited for."""
+    """Whether a process has ended, zombies included."""
     try:
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -94,7 +94,7 @@ def test_several_songs_do_not_pile_up_their_scratch(cli, server, tmp_path, remot
         # The songs under way: a folder of stems is made for each.
         while not ended.wait(0.005):
             pattern = ".stemwire-*/.tmp*" if remote else ".stemwire-*/sessions/*"
-            # A folder may go while it is looked at.
+            # The folder may be removed meanwhile.
             with contextlib.suppress(FileNotFoundError):
                 seen.add(len(list((tmp_path / "out").glob(pattern))))
 

@@ -1,7 +1,7 @@
-"""Published models on the command line: pulled, imported, verified, removed, listed.
+"""Published models on the command line: pull, import, verify, remove, list.
 
-The published files cannot be had here, so a server has other bytes under their names. That they are refused with the hash
-of exactly those bytes shows that all of them came, in order; `tests/it/published.rs` has the way to the end.
+The published files are not available here, so a server has other bytes under their names. The refusal with the hash of
+exactly those bytes shows that the download is complete; `tests/it/published.rs` tests successful downloads.
 """
 import hashlib
 import json
@@ -34,7 +34,7 @@ ONLINE = {"STEMWIRE_OFFLINE": None}
 
 
 class Publisher(ThreadingHTTPServer):
-    """Serves `files` by path, with ranges, after a redirect as the real one; the first answers break off after `cuts` bytes."""
+    """Serves `files` by path, with ranges, after a redirect as the real one; the first responses break off after `cuts` bytes."""
 
     def __init__(self, files: dict, cuts=(), status: int = 0):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -98,7 +98,7 @@ def names(folder: Path) -> list:
 
 
 def reported(err: str) -> tuple:
-    """The cause and the remedy that an error ends with."""
+    """The cause and the remedy of an error."""
     cause, remedy = err.splitlines()[-2:]
     assert cause.startswith("error: ") and remedy.startswith("remedy: "), err
     return cause, remedy
@@ -132,7 +132,7 @@ def test_the_next_run_continues_after_a_killed_process(cli, publish, tmp_path):
     output = cli("models", "pull", "htdemucs", "--models-dir", "models", code=4,
                **ONLINE, STEMWIRE_MODELS_MIRROR=server.address)
     assert hashlib.sha256(content).hexdigest() in output.err
-    # Its beginning might have been another server's, so it was fetched once more from the start.
+    # The beginning may be of another file, so the download was repeated from the start.
     assert server.ranges == ["bytes=123456-", None]
 
 
@@ -279,7 +279,7 @@ def test_a_fine_tune_is_used_by_its_name_and_reported_as_not_verified(
 
 
 def test_vocals_and_the_rest_of_the_mixture_run_one_specialist(cli, tmp_path):
-    """The other specialists' files are not even there."""
+    """The other specialists' files are missing."""
     folder = tmp_path / "models" / "bag"
     folder.mkdir(parents=True)
     card = (GOLDEN / "tiny" / "card.toml").read_text().split("[weights]")[0].replace('"tiny"', '"bag"')

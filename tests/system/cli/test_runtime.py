@@ -1,4 +1,4 @@
-"""ONNX Runtime: found where it was said, installed whole or not at all."""
+"""ONNX Runtime: search order, and atomic installation."""
 import hashlib
 import os
 import platform
@@ -28,7 +28,7 @@ def wheel(binary, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def library(wheel, tmp_path_factory) -> Path:
-    """The library of that wheel, unpacked independently."""
+    """The library of that wheel, unpacked by Python."""
     folder = tmp_path_factory.mktemp("library")
     shutil.unpack_archive(wheel, folder, "zip")
     return next(folder.glob("onnxruntime/capi/libonnxruntime.so.*"))
@@ -36,12 +36,12 @@ def library(wheel, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def fresh(tmp_path) -> dict:
-    """The environment of a user who never had a runtime."""
+    """The environment of a user without a runtime."""
     return {"XDG_CACHE_HOME": tmp_path / "cache", "STEMWIRE_RUNTIME": None}
 
 
 def runtimes(tmp_path: Path) -> list:
-    """What is in the cache, hidden or not."""
+    """All entries of the cache, hidden ones included."""
     folder = tmp_path / "cache" / "stemwire" / "runtimes"
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
@@ -125,7 +125,7 @@ def test_without_pip_or_its_wheel_the_remedy_is_another_way(cli, wheel, fresh, t
 
 
 def test_a_runtime_is_taken_from_flag_environment_beside_the_binary_and_cache(binary, cli, wheel, library, fresh, tmp_path):
-    """All four are there; then the first of them goes away, and so on."""
+    """All four exist; then they are removed one by one."""
     places = {name: tmp_path / name for name in ("flag", "environment", "beside")}
     for folder in places.values():
         folder.mkdir()
@@ -155,7 +155,7 @@ def test_a_runtime_is_taken_from_flag_environment_beside_the_binary_and_cache(bi
     (["--runtime", "mine/library.so"], {"STEMWIRE_RUNTIME": "text.so"}),
 ])
 def test_a_named_library_that_is_missing_is_not_replaced(cli, wheel, fresh, tmp_path, arguments, variables):
-    """There would be others: in the cache, and from pip."""
+    """Although the cache and pip have others."""
     (tmp_path / "song.wav").write_bytes(wav(music(1)))
     cli("runtime", "install", "--from", wheel, **fresh)
     before = runtimes(tmp_path)

@@ -1,4 +1,4 @@
-"""`stemwire score` against the same ratios worked out by numpy, and the demo's own song."""
+"""`stemwire score` against the same ratios computed by numpy, and on the demo song."""
 import numpy as np
 import pytest
 import soundfile
@@ -33,7 +33,7 @@ def test_ratios_are_those_of_numpy(cli, tmp_path):
     nearest = true * ((true * found).sum() / (true**2).sum())
     assert float(table["vocals"][0]) == pytest.approx(ratio(true, found - true), abs=0.006)
     assert float(table["vocals"][1]) == pytest.approx(ratio(nearest, found - nearest), abs=0.006)
-    # Where a stem ends early, silence is what it says.
+    # A shorter stem is padded with silence.
     short = np.concatenate([found[:RATE], silence[RATE:]])
     assert float(table["drums"][0]) == pytest.approx(ratio(true, short - true), abs=0.006)
     assert table["bass"][0] == "–" and "silent" in table["bass"][-1]
@@ -57,5 +57,5 @@ def test_the_demo_song_is_the_sum_of_its_true_stems():
     stems = [soundfile.read(path, always_2d=True)[0] for path in (ROOT / "models" / "demo" / "stems").glob("*.ogg")]
     total = sum(stem[:, [0, -1]] for stem in stems)
     assert len(stems) == 4 and rate == RATE and total.shape == song.shape
-    # What is left is the coding of the song.
+    # The rest is the error of the MP3 coding.
     assert ratio(total, song - total) > 15

@@ -95,10 +95,10 @@ def test_complete_results_are_skipped_and_others_computed_again(cli, short, tmp_
     cli(*command)
     first = stamps(out)
     assert len(first) == 8
-    # Everything is there.
+    # All stems exist.
     assert "already" in cli(*command).err
     assert stamps(out) == first
-    # A stem is missing, or is no audio any more.
+    # A stem is missing or damaged.
     for damage in (Path.unlink, lambda path: path.write_bytes(b"")):
         before = stamps(out)
         damage(out / "second" / "bass.wav")
@@ -106,10 +106,10 @@ def test_complete_results_are_skipped_and_others_computed_again(cli, short, tmp_
         changed = {name for name, stamp in stamps(out).items() if stamp != before.get(name)}
         assert "second/bass.wav" in changed and not any(name.startswith("short/") for name in changed)
         assert len(stems(out / "second")["bass"][0]) == RATE
-    # Other stems of the same song are wanted.
+    # Other stems of the same song are requested.
     cli(*command, "--two-stems", "vocals")
     assert set(names(out / "short")) == {f"{name}.wav" for name in STEMS | {"accompaniment"}}
-    # It is asked for.
+    # With --force.
     before = stamps(out)
     cli(*command, "--force")
     after = stamps(out)
@@ -118,7 +118,7 @@ def test_complete_results_are_skipped_and_others_computed_again(cli, short, tmp_
 
 
 def test_a_pipe_has_the_same_pcm_as_a_file(cli, binary, short, tmp_path):
-    """ffmpeg | stemwire | ffmpeg, all at once; the second one turns the PCM round once, losing nothing."""
+    """ffmpeg | stemwire | ffmpeg; the second ffmpeg converts the PCM without loss."""
     cli("separate", short, "-o", "out", "--stems", "vocals")
     expected = stems(tmp_path / "out" / "short")["vocals"][0].tobytes()
     before = subprocess.Popen([*FFMPEG, "-i", short, "-f", "wav", "-"], stdout=subprocess.PIPE)

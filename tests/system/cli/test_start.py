@@ -1,4 +1,4 @@
-"""Start of the server: what it can refuse it refuses at once, and until it serves it refuses connections."""
+"""Start of the server: invalid configurations are refused at once, and connections until it serves."""
 import os
 import re
 import select
@@ -13,7 +13,7 @@ from ..repository import ROOT
 from ..server import free_address
 from ..stemwire_client import api, connect, service
 
-# What computes is looked for last, and this is not there.
+# The runtime is searched for last, and this one is missing.
 NOTHING_COMPUTES = {"STEMWIRE_RUNTIME": "/no/library.so"}
 
 
@@ -56,7 +56,7 @@ def test_a_server_without_a_place_is_none(cli):
 
 @pytest.fixture
 def slow(tmp_path):
-    """A folder with a model that takes as long to load as its weights are not written into a pipe; and these weights."""
+    """A folder with a model whose weights are a pipe, so that loading lasts until they are written; and these weights."""
     folder = tmp_path / "models" / "slow"
     shutil.copytree(ROOT / "models" / "mini", folder)
     card = folder / "card.toml"
@@ -69,7 +69,7 @@ def slow(tmp_path):
 
 
 def opened(pipe) -> int:
-    """The pipe to write to, once it has a reader."""
+    """The writing end of the pipe, once it has a reader."""
     found = []
 
     def somebody_reads():

@@ -1,6 +1,7 @@
-"""Sessions that an earlier version left on disk: where they are, and the server that opens them.
+"""Sessions written by earlier versions, and the server that opens them.
 
-Shared by the test, which opens them with this version, and by tests/compat/make_sessions.py, which makes them with that one.
+Shared by the test, which opens them with this version, and by tests/compat/make_sessions.py, which writes them with an
+earlier one.
 """
 import hashlib
 import json
@@ -47,7 +48,7 @@ class Kept:
         return json.loads((self.folder / "session.json").read_text())
 
     def unpack(self, data: Path) -> Path:
-        """Puts the session into a data directory, as the earlier version left it."""
+        """Copies the session into a data directory."""
         target = data / "sessions" / self.id
         target.mkdir(parents=True)
         shutil.copy(self.folder / "session.json", target)
@@ -57,7 +58,7 @@ class Kept:
 
 
 def load(version: str) -> tuple:
-    """What `sessions.json` has beside the sessions, and the sessions by name."""
+    """The sessions by name, and the other entries of `sessions.json`."""
     folder = COMPAT / version
     index = json.loads((folder / "sessions.json").read_text())
     kept = {name: Kept(folder / "sessions" / name, about) for name, about in index.pop("sessions").items()}
@@ -65,7 +66,7 @@ def load(version: str) -> tuple:
 
 
 def song(version: str) -> bytes:
-    """What the sessions with an unfinished upload are a part of."""
+    """The song of sessions with an unfinished upload."""
     return (COMPAT / version / "song.wav").read_bytes()
 
 
@@ -80,7 +81,7 @@ def serve(binary: str, data: Path, models: Path) -> Server:
 
 
 def upload(server, session_id: str, song: bytes, start: int = 0, end: int | None = None) -> None:
-    """Sends a part of the song, and the end of the upload where no `end` is given."""
+    """Sends a part of the song; finishes the upload if no `end` is given."""
     server.stub.UploadChunk(api.UploadChunkRequest(session_id=session_id, offset=start, data=song[start:end]))
     if end is None:
         finish = api.Finish(total_bytes=len(song), sha256=hashlib.sha256(song).digest())
@@ -88,7 +89,7 @@ def upload(server, session_id: str, song: bytes, start: int = 0, end: int | None
 
 
 def resume(server, session_id: str, song: bytes) -> Result:
-    """Does what the session waits for, and watches it to its end; answers its stems and its last state."""
+    """Completes the session and watches it to its end; returns its stems and its final state."""
     session = server.get(session_id)
     if not session.upload_complete:
         upload(server, session_id, song, session.committed_bytes)
@@ -100,7 +101,7 @@ def as_json(message) -> dict:
 
 
 def processor() -> list:
-    """What the CPU's kernels are chosen by: only on equal processors are results equal to the last bit."""
+    """The features by which the runtime selects kernels: results are bit-identical only on equal processors."""
     known = Path("/proc/cpuinfo")
     words = set(known.read_text().split()) if known.exists() else set()
     kernels = ("avx", "fma", "f16c", "amx", "asimd", "sve", "bf16", "i8mm")

@@ -1,4 +1,4 @@
-"""A session that a later version left on disk is refused by name and stays as it is."""
+"""A session written by a later version is refused by name and not changed."""
 import json
 
 import grpc
@@ -13,13 +13,13 @@ LATEST = sessions.load(sessions.VERSIONS[-1])[1]
 
 
 def files(folder) -> dict:
-    """Every file by its path, with its bytes and the moment of its last change."""
+    """Every file by path, with its bytes and modification time."""
     found = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in found}
 
 
 def check_refused(server, session_id: str) -> None:
-    """Every call on the session ends with the versions and what to do."""
+    """Every call on the session fails with both versions and the remedy."""
     stub = server.stub
     for refused in (
         lambda: stub.GetSession(api.GetSessionRequest(session_id=session_id)),
@@ -46,7 +46,7 @@ def test_a_session_of_a_later_version_outlives_start_retention_and_shutdown(star
     newer = [LATEST[name].unpack(data) for name in ("done", "paused", "uploading", "running")]
     for folder in newer:
         manifest = json.loads((folder / "session.json").read_text()) | {"format": 2}
-        # What a later version stores differently must not matter.
+        # Other differences of a later version must not matter.
         manifest["state"] = {"kind": manifest["state"]}
         manifest.pop("plan")
         (folder / "session.json").write_text(json.dumps(manifest))

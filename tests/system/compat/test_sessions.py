@@ -1,4 +1,4 @@
-"""Sessions that an earlier version left on disk are opened, resumed and read as that version would have."""
+"""Sessions written by earlier versions are opened, resumed and read as by that version."""
 import hashlib
 from types import SimpleNamespace
 
@@ -15,7 +15,7 @@ ENDED = ("DONE", "FAILED", "CANCELLED")
 
 
 def kept_in(*states: str) -> list:
-    """(version, session's name) of all that were left in one of these states."""
+    """(version, session's name) of all sessions in these states."""
     every = [(version, name, kept) for version in sessions.VERSIONS for name, kept in sessions.load(version)[1].items()]
     return [(version, name) for version, name, kept in every if kept.manifest["state"] in states]
 
@@ -35,14 +35,14 @@ def opened(binary, tmp_path_factory):
 
 @pytest.fixture
 def left(opened, request):
-    """A session that was left: its server, its version's index and what is known of it."""
+    """A session of an earlier version: its server, its version's index and its entry there."""
     version, name = request.param
     index, kept = sessions.load(version)
     return SimpleNamespace(server=opened, index=index, song=sessions.song(version), kept=kept[name])
 
 
 def check_kept(found, recorded, place: str = "") -> None:
-    """Everything that was answered is answered still; what has been added since may be there too."""
+    """Every earlier field of a response is still there; new fields may be added."""
     if isinstance(recorded, dict):
         for key, value in recorded.items():
             assert key in found, f"{place}.{key} is missing"
@@ -64,7 +64,7 @@ def check_kept(found, recorded, place: str = "") -> None:
 
 
 def read(server, session_id: str, stem: str) -> tuple:
-    """The frames that a stem has, and the error after them."""
+    """The frames of a stem, and the error after them."""
     request = api.GetStemRequest(session_id=session_id, stem=stem, encoding=config_pb2.ENCODING_F32LE, gain=1)
     pcm = bytearray()
     try:
@@ -76,13 +76,13 @@ def read(server, session_id: str, stem: str) -> tuple:
 
 
 def is_same_machine(left) -> bool:
-    """Whether the same library computes with the same kernels as where the session was begun."""
+    """Whether library and kernels are those with which the session was started."""
     runtime = left.server.stub.Health(api.HealthRequest()).runtime.name
     return left.index["processor"] == sessions.processor() and left.index["runtime"] == runtime
 
 
 def check_stems(left) -> None:
-    """The stems are those of a whole run of the version that began the session."""
+    """The stems equal those of an undisturbed run of the earlier version."""
     server, kept = left.server, left.kept
     pcm = {name: read(server, kept.id, name)[0] for name in kept.about["stems"]}
     if kept.about["portable"] or is_same_machine(left):

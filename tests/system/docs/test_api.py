@@ -19,7 +19,7 @@ README = (ROOT / "README.md").read_text()
 # The id of a session in the documents.
 SESSION = "9f1..."
 
-# The examples of README.md that do not run here, by how they begin, and why.
+# The examples of README.md that do not run here, by their first words, and why.
 ELSEWHERE = {
     "$ stemwire separate": "a listing; `stemwire separate` is tested in tests/system/cli",
     "make demo": "builds a release binary and downloads ONNX Runtime",
@@ -45,7 +45,7 @@ class Runner:
     def run(self, commands: list[str]) -> None:
         for command in commands:
             self.output = self.shell(self.named(command))
-            # curl ends well whatever the server answers; only the last command of an example may show an error.
+            # curl exits with 0 whatever the response is; only the last command of an example may show an error.
             assert command is commands[-1] or not self.output.startswith('{"code"'), (command, self.output)
             found = re.search(r'"session_id": *"([^"]+)"', self.output)
             self.session = self.session or (found and found[1])
@@ -70,7 +70,7 @@ def test_the_examples_of_the_api_run_in_their_order(server, shell, tmp_path):
                 command = [sys.executable, "-c", program]
                 subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(stubs)}, timeout=120, check=True)
             case other:
-                raise AssertionError(f"no one can run {other!r}: {example.text}")
+                raise AssertionError(f"no runner for the language {other!r}: {example.text}")
     assert {example.language for example in found} == {"sh", "json", "python", "powershell"}
 
     song = (tmp_path / "song.mp3").read_bytes()

@@ -1,4 +1,4 @@
-"""The benchmark still works: its programs begin, and its table is what its figures give."""
+"""The benchmark works: its programs start, and its table is generated from the stored figures."""
 import os
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from ..repository import ROOT
 BENCH = ROOT / "tests" / "bench"
 sys.path.append(str(BENCH))
 
-import measure  # noqa: E402  (lies there)
+import measure  # noqa: E402  (in that folder)
 import results  # noqa: E402
 
 

@@ -39,7 +39,7 @@ def test_every_option_that_the_table_names_is_one(binary):
     named = set(re.findall(r"`(--[a-z-]+)`", table))
     there = set(re.findall(r"^ +(?:-., )?(--[a-z-]+)", help_text, re.MULTILINE))
     assert named <= there, named - there
-    # And it leaves out none that shapes a server.
+    # The table lists every option of the server.
     assert there - named <= {"--help", "--runtime", "--offline", "--insecure"}, there - named
 
 

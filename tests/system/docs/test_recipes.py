@@ -28,7 +28,7 @@ def test_a_shell_separates_a_song(server, shell, tmp_path, tool):
     assert (tmp_path / "vocals.f32").read_bytes() == expected.stems["vocals"]
     audio = np.frombuffer(expected.stems["vocals"], "<f4").reshape(-1, 2)
     assert np.abs(soundfile.read(tmp_path / "vocals.flac", dtype="float32")[0] - np.clip(audio, -1, 1)).max() < 2**-15
-    # It has taken away what it made.
+    # The recipe has deleted its session.
     sessions = server.stub.ListSessions(api.ListSessionsRequest()).sessions
     assert [session.session_id for session in sessions] == [expected.done.session_id]
     server.stub.DeleteSession(api.DeleteSessionRequest(session_id=expected.done.session_id))
@@ -55,7 +55,7 @@ def test_the_commands_call_methods_that_there_are():
 
 @pytest.fixture
 def songs(tmp_path):
-    """What the Python texts talk of, and a file that is no song."""
+    """The songs of the Python examples, and a file that is not audio."""
     (tmp_path / "song.mp3").write_bytes(wav(music(2)))
     (tmp_path / "songs").mkdir()
     for name in ("a.wav", "b.wav"):

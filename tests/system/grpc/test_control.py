@@ -1,4 +1,4 @@
-"""Many clients on one server: places, fairness, cancelling, slow readers, and what tells of them."""
+"""Many clients on one server: slots, fairness, cancelling, slow readers, and their progress."""
 import threading
 
 import grpc
@@ -29,7 +29,7 @@ def test_a_cancelled_session_frees_its_worker(server, song):
     assert reason(result.error)[:2] == ("CANCELLED", "SESSION_CANCELLED")
     assert result.done.state == State.SESSION_STATE_CANCELLED
     assert separate(server.stub, song).error is None
-    # What was done stays readable, and the end is reported.
+    # Finished frames stay readable, and the end is reported.
     pcm = bytearray()
     with pytest.raises(grpc.RpcError) as ended:
         for response in server.stub.GetStem(api.GetStemRequest(session_id=session_id, stem="bass")):
@@ -42,7 +42,7 @@ def test_a_cancelled_session_frees_its_worker(server, song):
 
 
 def test_a_client_that_reads_nothing_costs_no_memory_and_no_time(server, song):
-    """It stalls one stream; the server goes on, and others are served on the same connection too."""
+    """It stalls one stream; other streams of the same connection are served."""
     long = wav(music(60))
     call = server.stub.Separate(requests(long))
     session_id = next(call).session.session_id  # and no other message is taken
@@ -57,7 +57,7 @@ def test_a_client_that_reads_nothing_costs_no_memory_and_no_time(server, song):
 
 
 def test_sessions_share_the_workers(slow_server):
-    """Two long sessions advance together; a short one that comes later is done before them."""
+    """Two long sessions advance together; a later short one is done before them."""
     server, brief, songs = slow_server, wav(music(5)), [wav(music(60, seed)) for seed in (1, 2)]
     calls = [server.stub.Separate(requests(song)) for song in songs]
     long = [next(call).session.session_id for call in calls]
@@ -77,7 +77,7 @@ def test_sessions_share_the_workers(slow_server):
 
 def test_places_are_counted_and_the_queue_has_an_end(start, song):
     server, ended = start("--max-open", "1", "--max-queued", "1"), threading.Event()
-    # It has its place for as long as its upload lasts.
+    # It keeps its slot during its upload.
     first = server.stub.Separate(requests(song, pause=lambda so_far: so_far and ended.wait(60)))
     next(first)
     second = server.stub.Separate(requests(song))

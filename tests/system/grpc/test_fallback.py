@@ -1,4 +1,4 @@
-"""A failing engine is reported, and another takes over."""
+"""A failing engine is reported, and another one continues."""
 import re
 import subprocess
 import time
@@ -60,7 +60,7 @@ def test_a_server_without_a_working_engine_reports_it_until_a_probe_succeeds(sta
     assert reason(refused.error)[:2] == ("UNAVAILABLE", "MODEL_UNAVAILABLE")
     assert "SHA-256" in refused.error.details() and "stemwire doctor" in reason(refused.error)[2]["remedy"]
     assert health(server).status == api.SERVING_STATUS_NOT_SERVING and "SHA-256" in health(server).message
-    # Without a token, the answer names the fault but no file.
+    # Without a token, the response names the fault but no file.
     public = get(server, "/health")
     assert (public.status, public.json()["status"]) == (503, "unavailable")
     assert "stemwire doctor" in public.json()["remedy"] and "damaged" in public.json()["engines"][0]["message"]
@@ -87,7 +87,7 @@ def test_a_broken_card_leaves_its_place_to_the_next(start, tmp_path, song):
 
 @pytest.fixture
 def asking(binary, tmp_path):
-    """A folder with a model whose card asks for OpenVINO, and the environment of a user who has the CPU library alone."""
+    """A folder with a model whose card requires OpenVINO, and the environment of a user with the CPU library only."""
     folder, _, _ = installed(tmp_path / "models", "asking", damaged=False)
     card = folder / "asking" / "card.toml"
     card.write_text(card.read_text().replace('name = "asking"\n', 'name = "asking"\nprovider = "openvino"\n'))

@@ -1,6 +1,6 @@
-"""Input that is wrong, broken or meant badly: each gets its code and reason, and the server goes on.
+"""Invalid, broken and hostile input: each gets its code and reason, and the server continues.
 
-`table()` at the end prints what was tried and answered, to be read (`pytest -s`).
+`table()` at the end prints all attempts and responses (`pytest -s`).
 """
 import random
 import shutil
@@ -16,7 +16,7 @@ from ..repository import ROOT
 from ..server import Server
 from ..stemwire_client import Config, api, collect, config_pb2, get_stem, reason, request_id, separate, session_pb2
 
-# A model of one product: what is tried here ends before the engines or beside them.
+# A trivial model: these tests do not depend on inference.
 MODELS = {"STEMWIRE_MODELS_DIR": str(ROOT / "tests" / "golden" / "plain"), "STEMWIRE_ENGINES": "waveform"}
 ROWS: list[tuple] = []
 INPUT_REASONS = {
@@ -42,7 +42,7 @@ def table():
 
 @pytest.fixture(autouse=True)
 def goes_on(server, request):
-    """After every test the server still separates, and holds no open session of it."""
+    """After every test the server still separates and has no open session."""
     yield
     if "server" in request.fixturenames:
         assert separate(server.stub, wav(music(1))).error is None
@@ -259,7 +259,7 @@ def test_a_full_disk_ends_the_session_that_hits_it(binary, tmp_path, request):
     assert row("disk full while separating", result.error) == ("RESOURCE_EXHAUSTED", "DISK_FULL")
     session = server.get(result.session.session_id)
     assert session.state == session_pb2.SESSION_STATE_FAILED
-    # What was committed before stays readable.
+    # Committed frames stay readable.
     frames = session.progress.finished_frames
     assert frames > 0
     pcm = get_stem(server.stub, session.session_id, "vocals", frame_count=frames)

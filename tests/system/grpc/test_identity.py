@@ -16,7 +16,7 @@ HEADER = 94
 
 @pytest.fixture(scope="module")
 def reference(server, mp3):
-    """The mp3's stems as the server gives them for chunks of the usual size."""
+    """The mp3's stems, uploaded in chunks of the usual size."""
     result = separate(server.stub, mp3)
     assert result.error is None
     assert result.done.state == session_pb2.SESSION_STATE_DONE
@@ -64,7 +64,7 @@ def test_get_stem_and_the_file_have_the_same_bytes(server, reference):
         assert get_stem(server.stub, reference.done.session_id, name) == pcm
         path = server.directory(reference.done.session_id) / "stems" / f"{name}.wav"
         assert path.read_bytes()[HEADER:] == pcm
-        # Another reader agrees about form and length.
+        # Another reader agrees about format and length.
         audio, rate = soundfile.read(path, dtype="float32")
         assert rate == RATE and audio.tobytes() == pcm
 
@@ -151,7 +151,7 @@ def test_accompaniment_is_everything_but_the_vocals(server, reference, mp3):
 
 @pytest.mark.parametrize("model", ["mini", "mini-spleeter"])
 def test_accompaniment_may_be_the_mixture_without_the_vocals(server, model):
-    """Also where windows meet: mini-spleeter has three here."""
+    """Also at the seams of windows, of which mini-spleeter has three here."""
     audio = music(14)
     config = Config(model=model, stems=["vocals", "accompaniment"], accompaniment=config_pb2.ACCOMPANIMENT_MINUS)
     result = separate(server.stub, wav(audio, subtype="FLOAT"), config)
@@ -161,7 +161,7 @@ def test_accompaniment_may_be_the_mixture_without_the_vocals(server, model):
 
 
 def test_the_stems_of_the_built_in_models_sum_to_the_song(server):
-    """Also the offset of a bad recording, which is taken away before the model."""
+    """Including a DC offset, which is removed before the model."""
     audio = 0.5 * music(9) + np.float32(0.02)
     for model in ("mini", "mini-spleeter"):
         for mode in (config_pb2.NORMALIZATION_STREAMING, config_pb2.NORMALIZATION_EXACT):
@@ -192,7 +192,7 @@ def test_raw_pcm_is_a_source_too(server, song):
 
 
 def test_two_modes_agree(server, reference, mp3):
-    """But for what is far below hearing: streaming knows the song's offset only as far as the song is known."""
+    """Up to an inaudible difference: streaming estimates the song's DC offset from the frames so far."""
     exact = separate(server.stub, mp3, Config(normalization=config_pb2.NORMALIZATION_EXACT))
     for name in STEMS:
         a, b = (np.frombuffer(result.stems[name], "<f4").reshape(-1, 2).astype(np.float64)

@@ -1,4 +1,4 @@
-"""Health and new sessions need no look at the sessions there are, and sessions are found before all have been read."""
+"""Health and new sessions read no session file, and sessions are found before all have been read."""
 import json
 import shutil
 import uuid
@@ -24,7 +24,7 @@ def allocated(folder: Path) -> int:
 
 @pytest.fixture
 def many(start):
-    """A server that is down, with a finished session of a request and copies of it, each a millisecond older."""
+    """A stopped server with a finished session and copies of it, each a millisecond older."""
     server = start("--engines", "mini")
     request = request_id()
     done = separate(server.stub, wav(music(1)), Config(request_id=request)).done

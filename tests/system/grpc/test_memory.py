@@ -1,4 +1,4 @@
-"""What a server holds: memory that does not grow with the track, and nothing of what has ended."""
+"""Memory and threads: memory does not grow with the track, and ended sessions hold nothing."""
 import threading
 
 import grpc
@@ -12,7 +12,7 @@ from ..repository import ROOT
 from ..server import Server
 from ..stemwire_client import Background, Config, api, collect, reason, requests, separate, session_pb2
 
-# Random weights: what it computes is of no use, and soon done. Four more minutes of one stem, in memory,
+# Random weights, which are computed fast. Four more minutes of one stem, in memory,
 # would be more than a tenth of what it takes.
 TINY = ["--models-dir", str(ROOT / "tests" / "golden"), "--engines", "tiny", "--threads", "1"]
 
@@ -49,7 +49,7 @@ def test_sessions_that_have_ended_leave_no_files_and_threads_open(start):
     before = held()
     for _ in range(30):
         session()
-    # Threads for the disk go when they have had nothing to do for a while.
+    # Idle threads for the disk end after a while.
     wait_for(lambda: all(now <= then for now, then in zip(held(), before)), 30)
 
 
@@ -90,14 +90,14 @@ def test_refused_uploads_release_their_slots(refusing, upload, song, sha256, exp
 
 @pytest.fixture(scope="module")
 def refusing(binary, tmp_path_factory):
-    """A server with one place."""
+    """A server with one slot and no queue."""
     server = Server(binary, tmp_path_factory.mktemp("refusing"), "--max-open", "1", "--max-queued", "0", "--max-upload", "2MB")
     yield server
     server.close()
 
 
 def test_concurrent_senders_of_one_upload_make_it_complete(server, song):
-    """Each sends all of it in pieces of its own size, again and again the same bytes and the next."""
+    """Each sends all of it in chunks of its own size, repeating earlier bytes."""
     plain = separate(server.stub, song)
     session_id = server.stub.CreateSession(api.CreateSessionRequest()).session.session_id
     ready = threading.Barrier(6)
@@ -108,11 +108,11 @@ def test_concurrent_senders_of_one_upload_make_it_complete(server, song):
             ready.wait()
             while offset < len(song):
                 chunk = api.UploadChunkRequest(session_id=session_id, offset=offset, data=song[offset : offset + size])
-                # Where another is ahead, so is this one.
+                # Another sender may be ahead.
                 offset = stub.UploadChunk(chunk).committed_bytes
 
     def run_ahead(size: int):
-        """Sends the next piece before the one before it, and so on, until all is there."""
+        """Sends each chunk before its predecessor, until the upload is complete."""
         with client.connect(server.address) as channel:
             stub, held = client.service.SeparationServiceStub(channel), 0
             ready.wait()

@@ -1,4 +1,4 @@
-"""Nothing is lost: broken uploads, clients that leave, servers that are killed."""
+"""Nothing is lost: broken uploads, disconnected clients, killed servers."""
 import hashlib
 import random
 import threading
@@ -28,7 +28,7 @@ State = session_pb2
 
 @pytest.fixture(scope="module")
 def whole(server, song):
-    """The song's digests when nothing goes wrong."""
+    """The song's digests of an undisturbed run."""
     return separate(server.stub, song).digests()
 
 
@@ -42,7 +42,7 @@ def test_a_broken_separate_continues_where_the_server_is(server, song, whole):
     assert server.get(broken.session.session_id).committed_bytes == committed
 
     config.upload_offset = committed
-    # It may have broken off amid a round of stems.
+    # It may have broken off within a round of stems.
     config.start_frame = min(len(broken.stems.get(name, b"")) for name in whole) // 8
     rest = separate(server.stub, song, config)
     assert rest.error is None
@@ -55,12 +55,12 @@ def test_a_broken_separate_continues_where_the_server_is(server, song, whole):
 def test_a_broken_separate_continues_by_chunks(server, song, whole):
     broken = collect(server.stub.Separate(requests(song[:300_000], Config(), finish=False)))
     session_id = broken.session.session_id
-    # One that repeats what is held, one that overlaps it, one that is new.
+    # One that repeats stored bytes, one that overlaps them, one that is new.
     for offset, end in [(0, 300_000), (200_000, 900_000), (900_000, len(song))]:
         chunk = api.UploadChunkRequest(session_id=session_id, offset=offset, data=song[offset:end])
         assert server.stub.UploadChunk(chunk).committed_bytes == end
     assert finish(server, session_id, song).session.upload_complete
-    assert finish(server, session_id, song).session.upload_complete, "it may be said again"
+    assert finish(server, session_id, song).session.upload_complete, "finish may be repeated"
     watched = collect(server.stub.WatchSession(api.WatchSessionRequest(session_id=session_id)))
     assert watched.digests() == whole
 
@@ -74,7 +74,7 @@ def test_a_request_id_names_one_session(server, song):
         create(Config(request_id=config.request_id, file_name="b.wav"))
     assert reason(refused.value)[:2] == ("ALREADY_EXISTS", "REQUEST_CONFLICT")
     assert reason(refused.value)[2]["session_id"] == first
-    # A finished one is answered again, with everything.
+    # A finished session is sent again, complete.
     once = separate(server.stub, song, config)
     again = separate(server.stub, song, config)
     assert once.done.session_id == again.done.session_id == first
@@ -129,9 +129,9 @@ def test_what_becomes_of_a_session_whose_client_leaves(slow_server, wish, expect
 
 
 def test_kill_9_at_any_moment_loses_nothing(start, song):
-    """A complete upload ends by itself after ten kills, with the bytes of an undisturbed run."""
+    """A complete upload is finished without its client after ten kills, with the bytes of an undisturbed run."""
     song = encode(music(24), container="flac")
-    # One engine: two deaths at one segment would be laid to it, and another would go on.
+    # One engine: after two crashes at one segment another engine would continue.
     server = start("--engines", "mini")
     undisturbed = separate(server.stub, song)
     assert undisturbed.error is None
@@ -159,7 +159,7 @@ def test_kill_9_at_any_moment_loses_nothing(start, song):
 
 
 def test_kill_9_with_stems_at_the_sources_rate(start):
-    """The resamplers go on to the bit, too."""
+    """The resamplers continue bit-identically, too."""
     song = wav(music(15)[: 15 * 32_000], rate=32_000)
     config = Config(output=config_pb2.OutputFormat(rate=config_pb2.OUTPUT_RATE_SOURCE), stems=["accompaniment", "bass"])
     server = start("--engines", "mini")

@@ -1,4 +1,4 @@
-"""The promise: stems come back while the song is still being sent."""
+"""Stems arrive while the song is still being sent."""
 import contextlib
 import itertools
 import os
@@ -15,7 +15,7 @@ from ..stemwire_client import Background, Config, api, collect, config_pb2, reas
 
 
 class Gate:
-    """Holds an upload back at half of it until the first stem has come."""
+    """Holds an upload at its half until the first stem has arrived."""
 
     def __init__(self, song):
         self.opened, self.half = threading.Event(), len(song) // 2
@@ -50,11 +50,11 @@ def test_stems_arrive_before_the_rest_of_the_song_is_sent(server, container, opt
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have ranks of their own on Linux")
 def test_decoding_comes_after_inference(start, song):
-    """Decoding a song of any length does not take the engines' cores."""
+    """Decoding does not delay inference, however long the song is."""
     server = start()
     gate, ranks = Gate(song), {}
     for message in server.stub.Separate(requests(song, pause=gate.pause)):
-        # The second half is not there yet, so that the decoder is at work.
+        # The second half has not been sent, so the decoder is alive.
         if message.WhichOneof("message") == "stem" and not ranks:
             decoder, = psutil.Process(server.process.pid).children()
             ranks["decoder"] = decoder.nice()
@@ -112,7 +112,7 @@ def test_a_start_beyond_the_end_is_refused_once_the_end_is_known(server):
 
 
 def reason_of(call):
-    """What a stream ends with; nothing where that is no error."""
+    """The reason of a stream's error; None if it ends without one."""
     try:
         for _ in call:
             pass
@@ -132,7 +132,7 @@ def test_many_may_watch_and_each_from_its_own_frame(server, song):
         return collect(itertools.chain([first], call))
 
     watching = [Background(lambda wishes=wishes: watch(**wishes)) for wishes in ({}, {"stems": cursors}, {"progress_only": True})]
-    # All of them see it from its beginning.
+    # All of them receive it from its beginning.
     begun.wait(60)
     server.stub.UploadChunk(api.UploadChunkRequest(session_id=created.session_id, data=song[: 1 << 20]))
     server.stub.UploadChunk(api.UploadChunkRequest(session_id=created.session_id, offset=1 << 20, data=song[1 << 20 :]))
@@ -155,7 +155,7 @@ def test_a_live_source_ends_well_at_its_limit(start):
     ended = threading.Event()
 
     def microphone():
-        """Never says that it is finished."""
+        """Never sends `finish`."""
         yield from requests(audio, Config(input=raw), finish=False)
         ended.wait(60)
 

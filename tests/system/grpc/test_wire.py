@@ -1,4 +1,4 @@
-"""What strangers to this code find on its port: reflection, grpc-web, CORS, TLS."""
+"""The port as other programs see it: reflection, grpc-web, CORS, TLS."""
 import base64
 import hashlib
 import http.client
@@ -28,7 +28,7 @@ TOKEN = "a-very-secret-token"
 
 @pytest.fixture(scope="session")
 def buf():
-    """buf(*arguments) runs buf, which must succeed, and answers what it printed."""
+    """buf(*arguments) runs buf, which must succeed, and returns its output."""
     program = os.environ.get("STEMWIRE_BUF") or shutil.which("buf")
     assert program, "buf is not there: name it with STEMWIRE_BUF, as `make test` does"
 
@@ -89,7 +89,7 @@ class Page:
         return response
 
     def frames(self, response):
-        """(flags, payload) of each frame as it comes."""
+        """(flags, payload) of each frame as it arrives."""
         if self.is_text:
             whole = response.read()
             quads = (whole[at : at + 4] for at in range(0, len(whole), 4))
@@ -101,7 +101,7 @@ class Page:
             yield flags, payload
 
     def messages(self, method: str, request, answer):
-        """The answers of a call; its trailers come last, in a frame, and are held to be OK."""
+        """The messages of a call; its trailers, in the last frame, must be OK."""
         ended = False
         for flags, payload in self.frames(self.open(method, request)):
             assert not ended, "the trailers are the last"
@@ -137,7 +137,7 @@ def test_a_page_uploads_in_steps_and_watches_its_stems_come(server, song, form):
 
 
 def test_a_page_sees_stems_before_its_upload_has_ended(server, song):
-    """Two connections, as a browser makes them: one that watches, one that sends."""
+    """Two connections, as in a browser: one watches, one sends."""
     sender, watcher = Page(server.address), Page(server.address)
     session_id = sender.call("CreateSession", api.CreateSessionRequest(), api.CreateSessionResponse).session.session_id
     chunk = api.UploadChunkRequest(session_id=session_id, data=song[: 1 << 20])
@@ -193,7 +193,7 @@ def test_an_allowed_origin_gets_cors_headers(guarded):
     for token, serves in [(TOKEN, True), ("another token of length", False)]:
         answer = ask(guarded.address, "POST", Authorization=f"Bearer {token}", **form)
         assert (b"grpc-status:0" in answer["body"]) == serves
-        # Without these a page could not even read why it was refused.
+        # Without these a page could not read the reason of a refusal.
         assert answer["access-control-allow-origin"] == PAGE
         exposed = answer["access-control-expose-headers"].lower().split(",")
         assert {"grpc-status", "grpc-message", "grpc-status-details-bin"} <= {name.strip() for name in exposed}
@@ -209,7 +209,7 @@ def test_a_browser_lets_no_other_page_call(guarded, origin):
 
 
 class Certificates:
-    """An authority, a server's certificate, and files that are of no use, all as PEM."""
+    """An authority, a server's certificate, and unusable files, all as PEM."""
 
     def __init__(self, folder):
         self.folder, authority = folder, trustme.CA()
@@ -242,7 +242,7 @@ def test_tls_serves_clients_that_trust_the_authority(start, cli, certificates, t
     cli(*command, "--tls-ca", certificates["ca"])
     for name, (audio, _) in stems(tmp_path / "out" / "song").items():
         assert audio.tobytes() == bytes(result.stems[name])
-    # An authority that has not signed it; and no TLS where there must be.
+    # An authority that has not signed it; and no TLS where the server requires it.
     output = cli(*command, "--force", "--tls-ca", certificates["other-ca"], code=5)
     assert "certificate" in output.err.splitlines()[-2]
     with grpc.insecure_channel(server.address) as channel:

@@ -1,4 +1,4 @@
-"""Sockets that say too little, and what becomes of them."""
+"""Raw sockets that send incomplete requests."""
 import contextlib
 import socket
 

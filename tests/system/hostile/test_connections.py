@@ -1,4 +1,4 @@
-"""Connections that bring no request, too many of them, and the sessions beside them."""
+"""Connections without requests, too many connections, and sessions meanwhile."""
 import contextlib
 import threading
 import time
@@ -65,7 +65,7 @@ def test_a_connection_that_is_idle_between_requests_is_closed(start):
     server = start("--idle-connection", "300ms")
     connection = connect(server, HEAD + b"\r\n")
     assert received(connection).startswith(b"HTTP/1.1 200")
-    # A call under way is no idleness: this one ends when the session does.
+    # A running call is not idle: this one ends with the session.
     assert separate(server.stub, wav(music(1)), pause=lambda _: time.sleep(0.3)).error is None
 
 

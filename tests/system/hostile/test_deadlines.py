@@ -1,4 +1,4 @@
-"""Deadlines of calls whose bodies do not arrive, and deadlines that are none."""
+"""Deadlines of calls whose bodies do not arrive, and invalid deadlines."""
 import http.client
 
 import pytest
@@ -10,7 +10,7 @@ CALL = "/stemwire.v1.SeparationService/ListModels"
 
 
 def call(server, body: bytes, length: int, deadline: str) -> dict:
-    """The head of the answer to a grpc-web call that announces a body of this length."""
+    """The response headers of a grpc-web call that announces a body of this length."""
     connection = http.client.HTTPConnection(server.address, timeout=30)
     connection.putrequest("POST", CALL)
     for name, value in {"content-type": FORM, "content-length": str(length), "grpc-timeout": deadline}.items():

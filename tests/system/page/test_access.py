@@ -1,4 +1,4 @@
-"""The page for everybody: axe-core finds no fault in it, whatever it shows, in both languages, light and dark."""
+"""Accessibility: axe-core finds no fault in any view, in both languages, light and dark."""
 import json
 import os
 from pathlib import Path
@@ -32,7 +32,7 @@ def test_axe_finds_no_fault(browse, server, scheme, locale):
         "zh-CN": ("选择歌曲", "静音：鼓", "已完成", "删除 song.wav", "保留", "添加歌曲"),
     }[locale]
     choose, mute, done, delete, keep, add = words
-    # Nothing is looked at while it changes its colour.
+    # Colours must not be in transition.
     page = browse(server, hold=300_000, color_scheme=scheme, locale=locale, reduced_motion="reduce").visit()
     page.tab.get_by_role("button", name=choose).wait_for()
     check(page, "the page as it begins")

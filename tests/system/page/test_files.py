@@ -1,4 +1,4 @@
-"""The page's files as they are served, and what its sources promise."""
+"""The page's files as served, and properties of its sources."""
 import hashlib
 import http.client
 

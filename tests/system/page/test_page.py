@@ -1,4 +1,4 @@
-"""The page at `/`, in a real browser: songs go in, stems are seen, heard and had."""
+"""The page at `/` in a browser: uploads, progress, playback, downloads."""
 import io
 import re
 import zipfile
@@ -23,7 +23,7 @@ def short() -> bytes:
 
 
 def mono(server, session_id: str, stems: list[str]) -> np.ndarray:
-    """What the server has of these stems, summed, left and right in equal parts."""
+    """The mono mix of these stems from the server."""
     read = [np.frombuffer(get_stem(server.stub, session_id, stem), dtype="<f4") for stem in stems]
     return np.sum(read, axis=0).reshape(-1, 2).mean(axis=1)
 
@@ -37,12 +37,12 @@ def seek(page, seconds: float) -> None:
 
 
 def check_heard(page, server, session_id: str, stems: list[str]) -> None:
-    """Plays until the join of two of the page's pieces has been heard, and compares with the server's own stems."""
+    """Plays across the seam of two slices, and compares the sound with the server's stems."""
     song = mono(server, session_id, stems)
     seek(page, 1)
     page.forget()
     play(page)
-    # A fifth of a second apart at least, so that one of them has a join in it.
+    # At least a fifth of a second apart, so that one of them contains a seam.
     page.until("sounding().length >= 6")
     page.button("Pause").click()
     starts = []
@@ -56,7 +56,7 @@ def check_heard(page, server, session_id: str, stems: list[str]) -> None:
 
 def test_a_song_becomes_stems_that_are_heard_together_and_alone(browse, server):
     page = browse(server).visit()
-    # Long enough for a machine that is slow to look.
+    # Long enough for slow machines.
     page.choose(("A song.wav", wav(music(20))))
     session_id = page.session_id()
     page.tab.get_by_role("heading", name="A song.wav").wait_for()
@@ -127,7 +127,7 @@ def test_stems_are_heard_before_the_upload_ends(browse, server, song):
     page.choose(("song.wav", song))
     session_id = page.session_id()
     play(page)
-    # Where the player has waited for more there is a pause amid what was heard.
+    # If the player had to buffer, there is a pause in the sound.
     clear = lambda: any(aligned(sound, mono_so_far(server, server.get(session_id)))[1] > 50 for sound in page.hear())
     page.wait(clear, "what is heard is the song")
     now = server.get(session_id)
@@ -233,7 +233,7 @@ def test_a_broken_file_is_explained_in_both_languages(browse, server):
     alert.get_by_text("The audio format is not supported").wait_for()
     alert.get_by_text("convert the file to one of these").wait_for()
     page.wait_done("Failed")
-    # There is nothing to be heard or had, and nothing pretends that there is; no call was refused.
+    # There is nothing to play or download, the page offers neither, and no call was refused.
     assert page.tab.locator(".stem, .transport, .downloads, .note-request").count() == 0
     page.button("中文").click()
     alert.get_by_text("无法识别这个音频文件").wait_for()
@@ -258,7 +258,7 @@ def test_a_refused_call_is_named_so_that_it_can_be_copied(browse, server):
 
 def test_the_keyboard_is_enough(browse, server):
     page = browse(server).visit()
-    # Long enough for a machine that is slow to press the key again.
+    # Long enough for slow machines.
     page.choose(("song.wav", wav(music(20))))
     page.wait_done()
     keys = page.tab.keyboard
@@ -275,7 +275,7 @@ def test_the_keyboard_is_enough(browse, server):
     assert pressed("Mute Vocals") == "true"
     keys.press("Shift+2")
     assert pressed("Hear only Drums") == "true"
-    # Everything that can be done is reached with the tabulator.
+    # Every control is reached with the Tab key.
     reached = set()
     for _ in range(60):
         keys.press("Tab")

@@ -11,7 +11,7 @@ from .programs import Program
 
 @pytest.fixture(scope="module")
 def server(binary, tmp_path_factory):
-    """A server whose own choice is the quicker model."""
+    """A server whose default is the faster model."""
     server = Server(binary, tmp_path_factory.mktemp("data"), "--engines", "mini-spleeter,mini")
     yield server
     server.close()
@@ -25,14 +25,14 @@ def short() -> bytes:
 
 @pytest.fixture(scope="module")
 def whole(server, short) -> dict:
-    """What another client gets for it."""
+    """The stems that another client receives."""
     return separate(server.stub, short).digests()
 
 
 @pytest.fixture
 def lasting(binary, tmp_path):
-    """A server that has one address for all its lives, and a song of several segments with its digests."""
-    # One engine: two deaths at one segment would be laid to it, and another would go on.
+    """A server that keeps its address over restarts, and a song of several segments with its digests."""
+    # One engine: after two crashes at one segment another engine would continue.
     server = Server(binary, tmp_path / "data", "--engines", "mini", listen=free_address())
     server.song = tmp_path / "lasting.wav"
     server.song.write_bytes(wav(music(8)))
@@ -43,7 +43,7 @@ def lasting(binary, tmp_path):
 
 @pytest.fixture
 def program(python, tmp_path):
-    """program(code, server, …) runs code that uses the Python client; all are ended with the test."""
+    """program(code, server, …) runs code that uses the Python client; all programs are stopped with the test."""
     with contextlib.ExitStack() as stack:
 
         def program(code: str, *arguments, **variables: str) -> Program:

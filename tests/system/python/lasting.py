@@ -1,4 +1,4 @@
-"""A server that dies amid the upload of a program, and is started again."""
+"""A server that is killed during the upload of a program and restarted."""
 from ..common import wait_for
 from ..stemwire_client import api
 
@@ -8,13 +8,13 @@ def sessions(server) -> list:
 
 
 def newest(lasting) -> str:
-    """The session that a program has begun, beside the one of the fixture."""
+    """The session of a program, not that of the fixture."""
     wait_for(lambda: len(sessions(lasting)) == 2)
     return sessions(lasting)[0].session_id
 
 
 def die(lasting, running) -> str:
-    """Kills the server once it holds most of the song that `running` sends, and starts it again; answers the session."""
+    """Kills the server once it has most of the song of `running`, and restarts it; returns the session."""
     session_id = newest(lasting)
     wait_for(lambda: lasting.get(session_id).committed_bytes >= 900_000)
     lasting.kill()

@@ -1,10 +1,10 @@
-"""Programs that use the Python client, each a process of its own in a clean virtual environment."""
+"""Programs that use the Python client, each in a process and a clean virtual environment."""
 import json
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
-# What the programs share. `say` tells the test something; `wait` waits until the test says to go on.
+# Prelude of the programs. `say` sends values to the test; `wait` waits for `go`.
 PRELUDE = """
 import asyncio, hashlib, json, resource, sys, threading, time, warnings
 import numpy as np
@@ -27,7 +27,7 @@ def rss():
 
 
 class Program:
-    """One that runs. `heard()` answers what it says next, `go()` lets it go on, `end()` what it says last."""
+    """A running program. `heard()` returns its next values, `go()` continues it, `end()` returns its last values."""
 
     def __init__(self, python: Path, folder: Path, program: str, *arguments, **variables: str):
         command: list = [python, "-W", "error::DeprecationWarning", "-c", PRELUDE + program, *map(str, arguments)]

@@ -22,7 +22,7 @@ async def pieces():
 
 async def main():
     async with aio.Client(SERVER) as client:
-        # Several at once, of which one is iterated.
+        # Several at once, one of them iterated.
         iterated, collected, saved = await asyncio.gather(
             client.separate(pieces(), file_name="pieces"), client.separate("short.wav"), client.separate_to("short.wav", "out"))
         parts, reported = {}, []

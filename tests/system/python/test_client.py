@@ -60,7 +60,7 @@ heard = threading.Event()
 def song():
     whole = open("song.wav", "rb").read()
     yield whole[:1_000_000]
-    # The rest is sent only once something has come back.
+    # The rest is sent only once a stem has arrived.
     assert heard.wait(60)
     yield whole[1_000_000:]
 
@@ -101,7 +101,7 @@ say(**{name: value for name, value in found.items()})
     mono = found.pop("mono")
     assert mono == found.pop("mono as stereo") != whole
     assert len(found) == 11 and all(digests == whole for digests in found.values())
-    # A path and a file say what they are called.
+    # A path and a file have names.
     assert [session.config.file_name for session in sessions(server)].count("short.wav") == 3
 
 
@@ -189,7 +189,7 @@ say(grew=after - before, total=total)
     wait_for(lambda: server.get(session_id).state == session_pb2.SESSION_STATE_DONE, 120)
     running.go()
     output = running.end()
-    # What waits for a consumer waits at the server.
+    # Unread frames wait at the server.
     assert output.total > 100e6 and output.grew < 40e6, output
 
 

@@ -121,7 +121,7 @@ say(digests=digests(stems), errors=errors)
     assert output.digests == whole
     refused = ["StemwireError", "UNAUTHENTICATED", "TOKEN_MISSING"]
     assert output.errors == [refused, refused, ["Unreachable", "UNAVAILABLE", ""]]
-    # The same by variables, without a word in the program.
+    # The same by environment variables.
     variables = {"STEMWIRE_SERVER": f"https://{server.address}", "STEMWIRE_TOKEN": TOKEN, "STEMWIRE_TLS_CA": str(tmp_path / "ca.pem")}
     assert program("say(digests=digests(stemwire.separate('short.wav').stems))", "", **variables).end().digests == whole
 
@@ -134,7 +134,7 @@ full = stemwire.StemwireError("RESOURCE_EXHAUSTED", "QUEUE_FULL", "full", retry_
 wrong = stemwire.SongError("INVALID_ARGUMENT", "FORMAT_UNKNOWN", "text")
 retry = stemwire.Retry(attempts=6, first_pause=1, longest_pause=8)
 backoff = Backoff(retry)
-# The third time it has got on, which begins anew.
+# The third attempt makes progress, which resets the count.
 marks = [(0, 0), (0, 0), (5, 0), (5, 0), (5, 0), (5, 0), (5, 0), (5, 0), (5, 0)]
 say(pauses=[backoff.pause(lost, mark, True) for mark in marks], full=retry.pause(full, 1), wrong=retry.pause(wrong, 1),
     never=Backoff(retry).pause(lost, (0, 0), False), none=stemwire.Retry(attempts=0).pause(lost, 1))

@@ -71,7 +71,7 @@ say(digests=digests(stems), again=len(again), id=separation.session_id, follow=s
     assert output.digests == lasting.whole and output.again >= 1 and output.follow
     assert len(sessions(lasting)) == 2
 
-    # One stem of a session that is there, with the server dying amid the reading.
+    # One stem of an existing session, with the server killed during the read.
     reading = program("""
 client = stemwire.Client(SERVER, retry=stemwire.Retry(attempts=400, first_pause=0.1, longest_pause=0.5))
 chunks = client.stem(ARGUMENTS[0], "vocals")
@@ -124,7 +124,7 @@ sent = threading.Thread(target=client.upload, args=(created.session_id, "short.w
 sent.start()
 stems = watched.stems
 sent.join()
-# From a frame on, some stems, in another form.
+# Some stems, from a frame, in another encoding.
 tail = client.watch(created.session_id, stems=["bass"], start_frame=80_000, encoding="s16")
 pieces = list(tail)
 say(digests=digests(stems), frames=sum(chunk.frames for chunk in pieces), kinds=sorted({c.stem for c in pieces}),

@@ -1,4 +1,4 @@
-"""Songs and answers of the tests of plain HTTP, and other programs that read them."""
+"""Songs and sessions for the tests of plain HTTP."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def song() -> bytes:
 
 @pytest.fixture(scope="module")
 def links(server, song) -> dict:
-    """A session that is done, opened with everything left out that can be."""
+    """A finished session without options."""
     answer = separate(server, song, "my song.wav")
     assert answer.status == 200, answer
     return answer.json()

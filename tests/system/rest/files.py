@@ -1,4 +1,4 @@
-"""Stems that were downloaded, as other programs read them."""
+"""Reads downloaded stems with other programs."""
 import io
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Plain HTTP: stems are files that are downloaded, in every form and from every byte."""
+"""Plain HTTP: stems are downloaded in every format and from every byte."""
 import io
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Uploads that are large: by a form and by the page they go to the disk, and the server's memory stays as it was."""
+"""Large uploads, by a form and by the page: they are spooled to disk, and the server's memory does not grow."""
 import json
 import struct
 import subprocess
@@ -10,7 +10,7 @@ from ..audio import RATE, music, wav
 from ..common import peak
 from ..http_client import environment
 
-# What a server may take more for an upload ten times as large, in KiB: less than half of what is sent.
+# Additional memory allowed for an upload ten times as large, in KiB: less than half of its size.
 MARGIN = 24 * 1024
 
 

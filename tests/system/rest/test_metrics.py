@@ -1,4 +1,4 @@
-"""/metrics: every request counts once, under a name given by the server, also when it is refused."""
+"""/metrics: every request is counted once, under its route or method, also when it is refused."""
 import http.client
 import socket
 import struct
@@ -40,19 +40,19 @@ def http_requests(method: str, route: str, status: int) -> tuple:
 
 
 def requests(counted: Counter) -> Counter:
-    """What was asked of the server, but for its numbers, and its document, which the first test of a run reads."""
+    """The counted requests, except those for the metrics and the document, which the first test of a run reads."""
     kinds, own = ("stemwire_grpc_requests_total", "stemwire_http_requests_total"), {("route", "/metrics"), ("route", "/openapi.json")}
     return Counter({key: value for key, value in counted.items() if key[0] in kinds and own.isdisjoint(key)})
 
 
 def requests_of(server, count: int) -> Counter:
-    """What was asked, once it is as much: a long answer is counted just after its end."""
+    """The counted requests, once their number is reached: a long response is counted just after its end."""
     wait_for(lambda: requests(samples(server)).total() >= count, 10)
     return samples(server)
 
 
 class Watched:
-    """What a server counts while a `with` block runs, once it is `expected`; a call is counted just after its end."""
+    """The counts of a `with` block, once they are as `expected`; a call is counted just after its end."""
 
     def __init__(self, server, **headers: str):
         self.server, self.headers = server, headers
@@ -154,7 +154,7 @@ def test_calls_that_reach_no_handler_are_counted(server):
         assert refusal(unary(f"/{SERVICE}/Nothing"), b"") == "UNIMPLEMENTED"
         assert refusal(unary(upload), b"\xff\xff\xff") == "INTERNAL"
         assert refusal(unary(upload), bytes(5 << 20)) == "OUT_OF_RANGE"
-        # gRPC needs HTTP/2, grpc-web needs POST, and a form is no message.
+        # gRPC needs HTTP/2, grpc-web needs POST, and a form is not a message.
         assert ask(server, "POST", upload, b"\0\0\0\0\0", **{"Content-Type": "application/grpc"}).status == 400
         assert ask(server, "PUT", upload, b"\0\0\0\0\0", **GRPC_WEB).status == 405
         assert ask(server, "POST", "/api/separate", b"\0\0\0\0\0", **{"Content-Type": "application/grpc"}).status == 415
@@ -185,7 +185,7 @@ def test_streams_are_counted_with_the_code_that_their_client_saw(server):
         watch = server.stub.WatchSession(api.WatchSessionRequest(session_id=session_id))
         next(watch)
         watch.cancel()
-        # It is the server that tells it: a client with a clock of its own may leave a moment before.
+        # The server's deadline: the client's own may pass a moment before.
         message = api.WatchSessionRequest(session_id=session_id).SerializeToString()
         body = struct.pack(">BI", 0, len(message)) + message
         response = ask(server, "POST", f"/{SERVICE}/WatchSession", body, **GRPC_WEB, **{"grpc-timeout": "200m"})
@@ -211,5 +211,5 @@ def test_file_names_of_downloads_are_safe(server):
     assert requests(after - before).total() == 80
     reported = {value.lower() for key in after for _, value in key[1:]}
     assert not any("stranger" in value for value in reported)
-    # A route, a method and a status each: whatever the numbers above.
+    # One route, method and status each.
     assert len(requests(after).keys() - requests(before).keys()) <= 4

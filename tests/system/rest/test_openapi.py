@@ -9,7 +9,7 @@ VALUES = {"id": str(uuid.uuid4()), "stem": "vocals"}
 
 
 def operations(server) -> list[tuple[str, str]]:
-    """(method, pattern) of every documented operation, but for the ones that read the metrics themselves."""
+    """(method, pattern) of every documented operation."""
     paths = get(server, "/openapi.json").json()["paths"]
     return [(method.upper(), path) for path, methods in paths.items() for method in methods]
 

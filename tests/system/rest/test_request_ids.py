@@ -1,4 +1,4 @@
-"""x-request-id: one id in the request, its answer, its error and the server's log."""
+"""x-request-id: one id in the request, its response, its error and the server's log."""
 import http.client
 import struct
 import uuid
@@ -21,7 +21,7 @@ UNKNOWN = "67e55044-10b1-426f-9247-bb680e5fe0c8"
 
 
 def ask(server, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple:
-    """(status, x-request-id, body) of an answer, whatever it is."""
+    """(status, x-request-id, body) of a response."""
     connection = http.client.HTTPConnection(server.address, timeout=30)
     try:
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
@@ -37,7 +37,7 @@ def is_fresh(reported: str) -> bool:
 
 
 def info(error: grpc.RpcError) -> list:
-    """What an error says of its request."""
+    """The RequestInfo of an error."""
     details = dict(error.trailing_metadata())["grpc-status-details-bin"]
     found = []
     for detail in status_pb2.Status.FromString(details).details:
@@ -173,7 +173,7 @@ def test_the_log_has_it(binary, tmp_path, monkeypatch):
     try:
         ask(server, "GET", "/health", X_Request_Id="find-me-http")
         server.stub.Health.with_call(api.HealthRequest(), metadata=[("x-request-id", "find-me-grpc")])
-        # A form whose sender leaves: what is done about it is done later, and elsewhere.
+        # A form whose client disconnects is cleaned up in a task of its own.
         body, headers = form(("file", "song.wav", wav(music(20))))
         leaving = http.client.HTTPConnection(server.address, timeout=30)
         leaving.request("POST", "/api/separate", body[: len(body) // 2],

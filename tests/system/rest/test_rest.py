@@ -1,4 +1,4 @@
-"""Plain HTTP: a song goes in by a form, links come out, sessions are listed; errors name what is wrong."""
+"""Plain HTTP: a form with a song yields links, sessions are listed, errors name the fault."""
 import json
 import re
 import socket
@@ -84,7 +84,7 @@ def test_health_lists_the_engines_and_their_execution(server):
     assert reported["status"] == "ok" and reported["version"]
     assert [engine["state"] for engine in reported["engines"]] == ["working"] * len(reported["engines"])
     assert "mini" in [engine["model"] for engine in reported["engines"]]
-    # The tests ask for the CPU by name, and nothing else may be tried then.
+    # The tests request the CPU by name, so nothing is measured.
     for engine in reported["engines"]:
         assert engine["execution"] == {"execution_provider": "cpu", "precision": "f32", "reason": "requested", "trials": []}
 
@@ -177,7 +177,7 @@ def test_unknown_routes_and_methods_are_refused_in_json(server, links):
 
 
 def long_wav(size: int):
-    """A form with so many bytes of a song, piece by piece."""
+    """A form with a song of this many bytes, in chunks."""
     head = wav(np.zeros((0, 2), np.float32))
     # Sizes of 0xFFFFFFFF mean: read to the end.
     head = head[:4] + b"\xff" * 4 + head[8:40] + b"\xff" * 4
@@ -195,13 +195,13 @@ def long_wav(size: int):
 
 
 def memory(server, what: str) -> int:
-    """Such as VmHWM, the most memory that the process ever had, in KiB."""
+    """A field of /proc/PID/status, such as VmHWM (peak memory), in KiB."""
     return int(Path(f"/proc/{server.process.pid}/status").read_text().split(f"{what}:")[1].split()[0])
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_memory_does_not_grow_with_the_upload(start):
-    """Its session waits for a place, so that nothing but the upload is seen."""
+    """Its session is queued, so that only the upload is measured."""
     server = start("--max-open", "1", "--idle-upload", "10m", "--threads", "1")
     server.stub.CreateSession(api.CreateSessionRequest())
     upload = lambda size: call(server, "POST", "/api/separate?async=true", *long_wav(size)).json()["session_id"]

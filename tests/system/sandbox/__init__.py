@@ -1,1 +1,1 @@
-"""The processes that decode uploads, looked at from outside and tried from inside."""
+"""The sandbox of decoder processes, inspected from outside and tested from inside."""

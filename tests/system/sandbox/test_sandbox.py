@@ -1,4 +1,4 @@
-"""The sandbox of a decoder, looked at from outside: what a live one has, and what a server reports of it."""
+"""The sandbox of a decoder, inspected from outside, and what a server reports of it."""
 import os
 import re
 import signal
