@@ -1,4 +1,4 @@
-//! Every stored input of the fuzz targets (tests/fuzz/seeds, tests/fuzz/regressions) does no harm.
+//! Stored inputs of the fuzz targets (tests/fuzz/seeds, tests/fuzz/regressions) cause no panic, hang or large allocation.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use stemwire::fuzzing::{TARGETS, run};
 
 use crate::support::process::in_own_process;
 
-/// No stored input takes as long as this, on any machine: a longer time is a hang.
+/// Time limit per input: a longer time is a hang on any machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Address space of the process. The targets take less than a tenth of it.
 #[cfg(target_os = "linux")]
@@ -81,7 +81,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz")
 }
 
-/// What a folder holds, by name; nothing if there is no folder.
+/// The entries of a folder, by name; empty if there is no folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();

@@ -1,4 +1,4 @@
-//! The error reasons as the protocol declares them: the descriptors that reflection serves, the Rust table, the docs.
+//! The error reasons of the proto: served by reflection, in the Rust table, in the docs.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ const DOCS: &str = "docs/API.md";
 const BEGIN: &str = "<!-- errors:begin -->\n";
 const END: &str = "<!-- errors:end -->\n";
 
-/// Writes the tables of the docs instead of comparing them, where it is set.
+/// If set, the tables of the docs are written instead of compared.
 const UPDATE: &str = "STEMWIRE_UPDATE";
 
 fn pool() -> DescriptorPool {
@@ -24,12 +24,12 @@ fn values(pool: &DescriptorPool, name: &str) -> Vec<EnumValueDescriptor> {
     descriptor.values().filter(|value| value.number() != 0).collect()
 }
 
-/// What a value is called without the name of its enum: what stands after `prefix`.
+/// The name of a value without `prefix`, the name of its enum.
 fn name(value: &EnumValueDescriptor, prefix: &str) -> String {
     value.name().strip_prefix(prefix).unwrap().to_owned()
 }
 
-/// The option `error` of a value, as text, by the names of its fields.
+/// The option `error` of a value: field names and values as text.
 fn options(pool: &DescriptorPool, value: &EnumValueDescriptor) -> BTreeMap<String, String> {
     let extension = pool.get_extension_by_name("stemwire.v1.error").unwrap();
     let options = value.options();

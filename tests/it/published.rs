@@ -1,4 +1,4 @@
-//! Models that others publish: downloaded over bad connections, imported, and run as published.
+//! Published models: downloads over bad connections, imports, and separation with the result.
 
 use std::fs;
 use std::path::Path;
@@ -18,14 +18,14 @@ use crate::support::pipeline::{golden, read_wav, runtime};
 
 const FILE: &str = "00000000.safetensors";
 
-/// The golden model as if its authors published it at `address`.
+/// The golden model, as if it was published at `address`.
 fn tiny(address: &str) -> PublishedModel {
     let card = ModelCard::parse(include_str!("../golden/tiny/card.toml"), "card.toml").unwrap();
     let file_bytes = WEIGHTS.len() as u64;
     PublishedModel { card, graph: GRAPH, address: address.to_owned().leak(), file_bytes }
 }
 
-/// What is in a folder, sorted; empty where it is not there.
+/// The sorted entries of a folder; empty if it is missing.
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut names: Vec<_> = entries.map(|entry| entry.file_name().into_string().unwrap()).collect();
@@ -37,7 +37,7 @@ fn pull_from(address: &str, models: &Path) -> Result<(), RegistryError> {
     pull(&tiny(address), None, models, &mut |_| {})
 }
 
-/// Downloads from a server that behaves so; answers the first bytes of the ranges that it was asked for.
+/// Downloads from a server with this behaviour; returns the first bytes of the requested ranges.
 #[track_caller]
 fn check(before: &[u8], behaviour: &Behaviour, expected: &[Option<usize>]) {
     let models = tempfile::tempdir().unwrap();
@@ -149,7 +149,7 @@ fn files_are_imported_whatever_they_are_called_and_verified() {
     assert_eq!(names(&models.join("tiny")), [FILE]);
 }
 
-/// One segment's answer.
+/// The stems of one segment.
 fn answer(
     pool: &Pool,
     model: &Arc<Model>,

@@ -1,7 +1,7 @@
 //! One name means one thing: no two modules declare a type of the same name.
 //!
-//! Generated messages are not looked at: a domain type has the name of the message that it is converted from. Where a
-//! second type of a name seems right, one of the two is usually better named by what it is for.
+//! Generated messages are excluded: a domain type has the name of the message that it is converted from. Where a second
+//! type of a name seems right, one of the two is usually better named by its purpose.
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use crate::support::ffmpeg::Workshop;
 use stemwire::audio::flac::{FlacFile, HIGHEST};
 use stemwire::audio::{Encoding, Hertz, Stereo};
 
-/// Something that every predictor has its trouble with: tones, silence, noise at full scale.
+/// A signal that is hard for every predictor: tones, silence, noise at full scale.
 fn signal(frames: usize) -> Stereo {
     let mut noise = 1_u32;
     let mut sample = |i: usize| {

@@ -1,4 +1,4 @@
-//! Resampling, held against what can be calculated and against the SoX resampler.
+//! Resampling, compared with calculated values and with the SoX resampler.
 
 use std::f64::consts::TAU;
 
@@ -9,7 +9,7 @@ use stemwire::audio::resample::Resampler;
 use stemwire::audio::{Frames, Hertz, Stereo};
 
 const CD: Hertz = Hertz(44_100);
-/// Rates that are met with, and one that has no factor in common with any of them.
+/// Common rates, and one without a factor in common with them.
 const RATES: [Hertz; 8] = [
     Hertz(8_000),
     Hertz(22_050),
@@ -45,12 +45,12 @@ fn noise(frames: usize) -> Stereo {
     audio
 }
 
-/// All but so many frames at both ends, where a tone that begins or ends is no tone.
+/// All but this many frames at both ends, where a tone starts or stops.
 fn middle(audio: &Stereo, edge: usize) -> Stereo {
     audio.slice(edge..audio.len() - edge)
 }
 
-/// How far a filter of so many frames of input reaches in the output.
+/// Reach of a filter of this many input frames in the output.
 fn reach(from: Hertz, to: Hertz) -> usize {
     let block = Resampler::context_frames(from, to, Frames(u64::MAX / 2)).unwrap();
     block.resampled(from, to).as_len()

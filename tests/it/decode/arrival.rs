@@ -1,4 +1,4 @@
-//! Uploads that are still arriving: decoding follows them, and how they arrive does not matter.
+//! Growing uploads: decoding follows them, and the result does not depend on how they arrive.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +15,7 @@ use stemwire::decode::{DecodeLimits, Decoder, Input};
 const RATE: u32 = 32_000;
 const SECONDS: f64 = 4.0;
 
-/// Every container with every codec: FFmpeg's arguments, the name, and whether the packets can be
-/// found before the end has arrived.
+/// Every container with every codec: FFmpeg's arguments, the name, and whether packets are found before the end.
 const FILES: [(&str, &str, bool); 13] = [
     ("-c:a pcm_s16le", "a.wav", true),
     ("-c:a pcm_s24le -f w64", "a.w64", true),
@@ -62,7 +61,7 @@ fn the_pieces_do_not_matter() {
     }
 }
 
-/// Decodes the first `part` of an upload that then stops, and returns the seconds that came out.
+/// Decodes the first `part` of an upload that then stalls; returns the seconds decoded.
 fn follow(bytes: &[u8], part: f64, input: Input) -> f64 {
     let growing = Growing::default();
     growing.push(&bytes[..(bytes.len() as f64 * part) as usize]);

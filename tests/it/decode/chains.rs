@@ -1,4 +1,4 @@
-//! Several files one behind the other.
+//! Concatenated files.
 
 use crate::support::decode;
 use crate::support::ffmpeg::{Workshop, signal};

@@ -1,4 +1,4 @@
-//! Damaged uploads: lost audio becomes silence and is reported, and nothing else changes.
+//! Damaged uploads: lost audio becomes silence and is reported, and the rest stays unchanged.
 
 use crate::support::ffmpeg::{Workshop, signal};
 use crate::support::{Decoded, decode};
@@ -13,7 +13,7 @@ fn make(workshop: &Workshop, arguments: &str, name: &str) -> (Vec<u8>, Decoded) 
     (bytes, decoded)
 }
 
-/// The frames in which two signals of one length differ: the first, and the one behind the last.
+/// The range in which two signals of equal length differ.
 #[track_caller]
 fn difference(expected: &Stereo, found: &Stereo) -> (usize, usize) {
     assert_eq!(expected.len(), found.len());
@@ -23,8 +23,7 @@ fn difference(expected: &Stereo, found: &Stereo) -> (usize, usize) {
     (first, (0..expected.len()).rfind(differs).map_or(0, |last| last + 1))
 }
 
-/// Breaks bytes in the middle of a file, and expects the same length, and silence for at most so
-/// many frames around there.
+/// Damages bytes in the middle of a file; expects the same length, and silence for at most this many frames there.
 #[track_caller]
 fn check_repaired(arguments: &str, name: &str, broken: usize, frames: usize) {
     let workshop = Workshop::new();

@@ -1,4 +1,4 @@
-//! Every format that is decoded, with FFmpeg as the witness.
+//! Every supported format, compared with FFmpeg.
 
 use crate::support::compare::stereo_snr_db;
 use crate::support::ffmpeg::{Workshop, signal};
@@ -6,7 +6,7 @@ use crate::support::{decode, decode_upload, uploads};
 use stemwire::audio::{Encoding, Hertz, Stereo};
 use stemwire::decode::{CodecName, Container, Input};
 
-/// Length of the signals: no whole number of packets of any codec.
+/// Length of the signals: not a multiple of any codec's packet.
 const SECONDS: f64 = 0.9;
 
 /// Makes a file and decodes it twice.

@@ -12,11 +12,11 @@ use crate::support::mutate::{Random, mend_ogg, mutate};
 use crate::support::uploads;
 use stemwire::decode::{DecodeLimits, Decoder, Input};
 
-/// Broken uploads of each format; `STEMWIRE_MUTATIONS` asks for more.
+/// Broken uploads per format; `STEMWIRE_MUTATIONS` sets another number.
 const MUTATIONS: u64 = 400;
-/// No upload of a few kilobytes takes as long as this, on any machine.
+/// Time limit for an upload of a few kilobytes: a longer time is a hang on any machine.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Frames that may come out of one: what is put in for missing packets, and the rest.
+/// Limit of decoded frames per upload: inserted silence, and the rest.
 const MOST_FRAMES: u64 = 10 * 60 * 48_000 + 40_000_000;
 
 const FILES: [(&str, &str); 15] = [
@@ -37,7 +37,7 @@ const FILES: [(&str, &str); 15] = [
     ("-c:a alac -movflags +faststart", "alac.m4a"),
 ];
 
-/// Decodes and returns how many frames came out.
+/// Decodes and returns the number of frames.
 fn count(bytes: &[u8]) -> u64 {
     let limits = DecodeLimits::default();
     let mut frames = 0;
@@ -54,10 +54,10 @@ fn count(bytes: &[u8]) -> u64 {
     frames
 }
 
-/// Where codecs have panicked, and how often.
+/// Panics of codecs by location, with their number.
 type Panics = Arc<Mutex<BTreeMap<String, u64>>>;
 
-/// Tells of every broken upload before it is decoded.
+/// Prints every broken upload before it is decoded.
 fn torment(
     name: &'static str,
     original: &[u8],

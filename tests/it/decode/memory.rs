@@ -1,4 +1,4 @@
-//! Hours of audio take the memory of seconds.
+//! Memory does not grow with the length of the audio.
 //!
 //! Memory is that of the whole process, so this test runs in a process of its own.
 
@@ -7,12 +7,12 @@ use crate::support::process::in_own_process;
 use crate::support::uploads::Repeating;
 use stemwire::decode::{DecodeLimits, Decoder, Input};
 
-/// Two seconds so often are half an hour.
+/// Repetitions of two seconds: half an hour.
 const TIMES: u64 = 900;
 const SECONDS: u64 = 2;
 const RATE: u32 = 8_000;
 
-/// Kilobytes of this process that are in memory.
+/// Resident memory of this process, in KiB.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();

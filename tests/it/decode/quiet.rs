@@ -1,6 +1,6 @@
-//! A codec that panics is not heard of: the panic is caught, the packet becomes silence, and nothing
-//! is printed. The pipe that a decoding process prints to is emptied when it has ended; if every
-//! packet of a broken upload printed something, it would fill up and the decoding would never end.
+//! Panics of codecs are silent: the panic is caught, the packet becomes silence, and nothing is printed. The pipe
+//! that a decoding process prints to is read after its end: if every packet of a broken upload printed something, the
+//! pipe would fill up and decoding would block.
 //!
 //! Panic hooks belong to the whole process, so this test runs in a process of its own.
 
@@ -13,7 +13,7 @@ use crate::support::ffmpeg::{Workshop, signal};
 use crate::support::mutate::mend_ogg;
 use crate::support::process::in_own_process;
 
-/// Counts panics, and hands them on.
+/// Counts panics and passes them on.
 fn count_panics(next_hook: impl Fn(&PanicHookInfo<'_>) + Send + Sync + 'static) -> Arc<AtomicU64> {
     let counted = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&counted);

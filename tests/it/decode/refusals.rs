@@ -1,4 +1,4 @@
-//! What is not decoded, and what is said about it.
+//! Unsupported uploads, and their errors.
 
 use crate::support::ffmpeg::{Workshop, signal};
 use crate::support::mutate::mend_ogg;
@@ -12,7 +12,7 @@ fn check(bytes: &[u8], expected: &str) {
     assert!(error.starts_with(expected), "{error:?} is not {expected:?}");
 }
 
-/// A WAV file of so many channels, bits and frames of zeros.
+/// A WAV file of zeros with these channels, bits and frames.
 fn wav(tag: u16, channels: u16, rate: u32, bits: u16, frames: u32) -> Vec<u8> {
     let align = channels * bits / 8;
     let data = frames * u32::from(align);
@@ -103,7 +103,7 @@ fn codecs_that_are_not_decoded_are_named() {
     check(&workshop.make(video, "-c:v libtheora", "v.ogg"), "the Ogg file has no audio track");
 }
 
-/// Symphonia computes in 32 bits, and gives noise or panics where the samples have more than 24.
+/// Symphonia computes in 32 bits: samples of more than 24 yield noise or panics.
 #[test]
 fn flac_of_more_than_24_bits_is_refused_wherever_it_lies() {
     let workshop = Workshop::new();

@@ -1,4 +1,4 @@
-//! The track: an upload at one rate.
+//! Tracks: uploads at one rate.
 
 use crate::support::ffmpeg::{Workshop, signal};
 use crate::support::{decode, uploads};

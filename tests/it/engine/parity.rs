@@ -1,6 +1,6 @@
 //! Stems against those of the reference implementation, in both modes of the pipeline.
 //!
-//! `tests/golden/make_golden.py` tells how the golden files were made.
+//! `tests/golden/make_golden.py` made the golden files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::support::pipeline::{golden, read_wav, separate, separations, stem, wa
 
 const STEMS: [&str; 4] = ["drums", "bass", "other", "vocals"];
 
-/// What the golden files are held to, in decibels.
+/// Minimum SNR against the golden files, in dB.
 const LEAST_SNR: f64 = 75.0;
 
 /// A case: its length, its level, and excerpts of the reference's stems by their first frame.

@@ -1,6 +1,6 @@
 //! Spleeter's stems against those of the reference implementation, one model for each of its activations.
 //!
-//! `tests/golden/make_spleeter_golden.py` tells how the golden files were made.
+//! `tests/golden/make_spleeter_golden.py` made the golden files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use stemwire::session::Settings;
 use crate::support::golden::{mixture, snr};
 use crate::support::pipeline::{golden, read_wav, separate, separations, stem, wav};
 
-/// What the golden files are held to, in decibels.
+/// Minimum SNR against the golden files, in dB.
 const LEAST_SNR: f64 = 75.0;
 
 /// For each excerpt its first frame, and the left and the right channel of every stem.

@@ -1,4 +1,4 @@
-//! Self-contained graphs with a card: the contract of `models/README.md`, from the upload to the stems.
+//! Self-contained graphs with a card: the contract of `models/README.md`, from upload to stems.
 //!
 //! `tests/golden/make_plain.py` made them: each stem is a known share of the mixture.
 
@@ -11,7 +11,7 @@ use stemwire::session::{SessionState, Settings};
 use crate::support::compare::snr_db;
 use crate::support::pipeline::{golden, separate, separations, stem, wav};
 
-/// Two seconds of tones, left and right apart, none near half the sample rate, which spectra leave out.
+/// Two seconds of tones, different left and right, none near half the sample rate, which spectra drop.
 fn tones() -> Stereo {
     let tone = |pitches: [f32; 2]| -> Vec<f32> {
         let sine = |n: usize, pitch: f32| (n as f32 / 44_100.0 * pitch * TAU).sin() * 0.2;
@@ -20,8 +20,8 @@ fn tones() -> Stereo {
     Stereo::from_planes(tone([220.0, 5000.0]), tone([330.0, 1310.0])).unwrap()
 }
 
-/// Separates the tones with `model` and holds each stem against its share of them, but for `edge` frames at
-/// both ends: as in the reference, few columns of a spectrum reach those.
+/// Separates the tones with `model` and compares each stem with its share of them, except `edge` frames at both
+/// ends: as in the reference, few columns of a spectrum cover those.
 fn check(model: &str, edge: usize, least_snr: f64) {
     let data = tempfile::tempdir().unwrap();
     let separations = separations(data.path(), Some(&golden().join("plain")), 1);

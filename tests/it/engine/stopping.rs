@@ -1,4 +1,4 @@
-//! An engine that is asked to stop does, from the moment on in which the pool can ask it.
+//! An engine that is asked to stop does so, from the moment from which the pool can ask it.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -50,7 +50,7 @@ fn a_stop_before_the_graph_runs_counts_and_is_forgotten_with_its_segment() {
     });
 }
 
-/// Gives out engines that compute only once they have been asked to stop.
+/// Loads engines that compute only once they have been asked to stop.
 struct Late {
     runtime: Runtime,
     begun: SyncSender<()>,
@@ -95,8 +95,8 @@ impl Engine for LateEngine {
     }
 }
 
-/// What comes of a segment whose engine the pool asks to stop before it computes: because of these limits, or, where
-/// `leave` says so, because it ends.
+/// The result of a segment whose engine is asked to stop before it computes: because of these limits, or, with
+/// `leave`, because the pool shuts down.
 fn asked_early(
     model: &Arc<Model>,
     minimum: Duration,

@@ -17,7 +17,7 @@ fn level<'a>(order: &Order<'a>, module: &str) -> Option<(&'a str, usize)> {
     listed.filter(|(name, _)| is_in(below, name)).max_by_key(|(name, _)| name.len())
 }
 
-/// The folder in which two modules lie, each in another submodule.
+/// The common folder of two modules in different submodules of it.
 fn common_folder<'a>(one: &'a str, other: &str) -> &'a str {
     let mut end = 0;
     for (at, _) in one.match_indices('/') {

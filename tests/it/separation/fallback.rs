@@ -1,4 +1,4 @@
-//! A failing engine is replaced by the next, and only the reported change shows it in the stems.
+//! A failing engine is replaced by the next one, and the stems differ only where the change is reported.
 
 use std::fs;
 use std::path::Path;
@@ -17,17 +17,17 @@ use crate::support::pipeline::{begin, separate, stem, wav};
 
 const FOUR: &str = "drums bass other vocals";
 
-/// Frames of a segment and from one to the next, of the models that these tests make up.
+/// Segment length and stride of the models in these tests, in frames.
 const SEGMENT: usize = 32_768;
 const STRIDE: u64 = 24_576;
 
-/// Frames of the song: ten segments of which the last is short.
+/// Length of the song: ten segments, the last of them short.
 const SONG: usize = 9 * STRIDE as usize + 10_000;
 
-/// When an engine counts as hanging, where one does.
+/// Time limit of an engine that hangs.
 const HANGS: Duration = Duration::from_secs(1);
 
-/// The most by which two of the song's frames that follow each other differ.
+/// Largest difference between consecutive frames of the song.
 const STEEPEST: f32 = 0.004;
 
 /// A calm song.
@@ -80,7 +80,7 @@ fn fails(at: usize, fault: Fault) -> FakeEngine {
     FakeEngine { fails: Some((at, fault)), ..FakeEngine::default() }
 }
 
-/// What the stem is when nothing fails.
+/// The stem of an undisturbed run.
 fn undisturbed(script: FakeEngine, settings: Settings, frames: usize) -> Stereo {
     let place = Fixture::of_two(script, FakeEngine::default());
     let separations = place.open(&["a"]);
@@ -223,8 +223,8 @@ fn the_real_engine_again_leaves_no_trace() {
     }
 }
 
-/// Lets an engine follow another that cuts the song in another way. The stems of both sum to the song, so
-/// those of the two together must, also where one fades out.
+/// Replaces an engine by one with other segments. The stems of both sum to the song, so those of the two together must,
+/// also during the fade.
 #[track_caller]
 fn check_pair(first: &str, second: &str, at: usize) {
     let quarter = FakeEngine { gain: 0.25, tilt: 0.0, ..FakeEngine::default() };
@@ -314,7 +314,7 @@ fn a_session_that_names_a_model_may_fall_back_too() {
     assert_eq!(session.manifest().engine.as_ref().unwrap().model, "a");
 }
 
-/// Waits for something that happens in another thread.
+/// Waits until a condition holds in another thread.
 #[track_caller]
 fn wait_for(what: &str, condition: impl Fn() -> bool) {
     let begun = Instant::now();
@@ -328,7 +328,7 @@ fn again(separations: &Separations, session: &Arc<Session>) -> Arc<Session> {
     separations.find(session.id()).unwrap()
 }
 
-/// Ends the server when so many segments are committed, each time, and goes on with another.
+/// Stops the server after each of these numbers of committed segments and continues with another one.
 #[track_caller]
 fn check_restarts(moments: &[u64]) {
     let quiet = FakeEngine { gain: 0.5, ..FakeEngine::default() };

@@ -1,4 +1,4 @@
-//! Whole separations, by engines that are scripted.
+//! Whole separations with fake engines.
 
 mod fallback;
 mod silence;

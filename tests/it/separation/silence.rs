@@ -1,4 +1,4 @@
-//! Digital silence: no engine is shown a segment of it, and its stems are silence.
+//! Digital silence: its segments are not computed, and its stems are silence.
 
 use std::fs;
 use std::ops::Range;
@@ -16,9 +16,9 @@ use crate::support::pipeline::{runtime, separate, stem, wav};
 const STEMS: &str = "drums bass other vocals";
 const SEGMENT: usize = 32_768;
 const STRIDE: usize = 24_576;
-/// Thirteen segments, of which the last is short.
+/// Thirteen segments, the last of them short.
 const SONG: usize = 11 * STRIDE + SEGMENT;
-/// The frames of which there is nothing: all of segments 3 to 6, and half of each neighbour.
+/// The silent frames: all of segments 3 to 6, and half of each neighbour.
 const SILENT: Range<usize> = 3 * STRIDE - STRIDE / 2..6 * STRIDE + SEGMENT + STRIDE / 2;
 
 /// A tone on an offset, with a pause of digital silence.
@@ -29,7 +29,7 @@ fn song() -> Stereo {
     Stereo::from_planes(plane.clone(), plane).unwrap()
 }
 
-/// The calls that the song took, and its bass.
+/// The engine calls for the song, and its bass.
 fn separated(normalization: Normalization, audio: &Stereo) -> (usize, Stereo) {
     let folder = tempfile::tempdir().unwrap();
     let models = folder.path().join("models");
@@ -103,8 +103,7 @@ fn a_pause_in_the_upload_and_a_restart_within_silence_change_no_byte() {
     assert_eq!(stage.calls("a"), 13 - 4);
 }
 
-/// How far the built-in networks' own answers to silence are from silence: below what anybody hears, but
-/// not nothing.
+/// Level of the built-in networks' output for silence: inaudible, but not zero.
 #[test]
 fn stems_of_silence_are_noise_far_below_the_music() {
     let available = AvailableModels::open(None);

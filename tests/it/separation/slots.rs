@@ -1,4 +1,4 @@
-//! Events that come while a session stops are not lost, and a session whose end is visible has released its slot.
+//! Events during a stop are not lost, and a session whose end is visible has released its slot.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::support::pipeline::{DECODER, begin, wav};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Data, and engines that return at once. A decoder keeps its session in its slot while it is held.
+/// A data directory with engines that return at once. A decoder keeps its session in its slot while it is held.
 struct Fixture {
     separations: Separations,
     upload: Vec<u8>,
@@ -43,7 +43,7 @@ impl Fixture {
         Fixture { separations, upload, folder }
     }
 
-    /// The file that makes a decoder hold its session's slot.
+    /// The file that makes a decoder keep its session's slot.
     fn hold(&self) -> PathBuf {
         self.folder.path().join("data/hold")
     }
@@ -55,7 +55,7 @@ impl Fixture {
         fs::remove_file(said).unwrap();
     }
 
-    /// A session that has all bytes of its upload and has been asked to pause, but is held in its slot.
+    /// A session with a complete upload that was asked to pause but is held in its slot.
     fn pausing(&self, complete: bool) -> Arc<Session> {
         fs::write(self.hold(), "rest").unwrap();
         let (session, _) = self.separations.create(Settings::default()).unwrap();
@@ -70,7 +70,7 @@ impl Fixture {
         session
     }
 
-    /// The client of the session leaves.
+    /// The session's client disconnects.
     fn leave(&self, session: &Arc<Session>) {
         let call = self.separations.take_over(session).unwrap();
         self.separations.client_left(session, call);
@@ -80,7 +80,7 @@ impl Fixture {
         self.separations.finish_upload(session, self.upload.len() as u64, None).unwrap();
     }
 
-    /// Releases it and returns the state in which it ends.
+    /// Releases the session and returns its final state.
     fn release(&self, session: &Session) -> SessionState {
         assert_ne!(session.state(), SessionState::Paused, "it was held");
         fs::remove_file(self.hold()).unwrap();

@@ -1,8 +1,8 @@
-//! How alike two signals are.
+//! Compares signals.
 
 use stemwire::audio::Stereo;
 
-/// Signal to noise in decibels, where the noise is what differs; infinite for equal signals.
+/// SNR in dB of a signal against another; infinite for equal signals.
 pub fn snr_db(expected: &[f32], found: &[f32]) -> f64 {
     let power = |sum: f64, sample: f64| sum + sample * sample;
     let signal = expected.iter().map(|&e| f64::from(e)).fold(0.0, power);

@@ -17,7 +17,7 @@ use stemwire::separation::Separations;
 
 use super::pipeline::{DECODER, open_by, runtime};
 
-/// What an engine may take where a test does not say.
+/// Time limit of engines in tests without one of their own.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How an engine fails.
@@ -25,19 +25,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub enum Fault {
     /// It cannot be loaded.
     Load,
-    /// It answers an error.
+    /// It returns an error.
     Error,
-    /// It answers NaN without a word.
+    /// It returns NaN.
     NotFinite,
     /// It panics.
     Panic,
-    /// It does not come back until it is asked to stop.
+    /// It returns only once it is asked to stop.
     Slow,
-    /// It does not come back.
+    /// It never returns.
     Hang,
 }
 
-/// What the engines of one model do.
+/// Behaviour of the engines of one model.
 #[derive(Debug, Clone, Copy)]
 pub struct FakeEngine {
     /// Computes what the model itself does; else `gain` times the mix, by `tilt` louder at the end of each
@@ -47,9 +47,9 @@ pub struct FakeEngine {
     pub tilt: f32,
     /// How long each call takes.
     pub pause: Duration,
-    /// From which call on it fails, and how; each model's calls are counted over all of its engines.
+    /// From which call on it fails, and how; calls are counted over all engines of a model.
     pub fails: Option<(usize, Fault)>,
-    /// How many calls fail.
+    /// Number of calls that fail.
     pub times: usize,
 }
 
@@ -60,7 +60,7 @@ impl Default for FakeEngine {
     }
 }
 
-/// The engines of all models by their scripts. Those that hang are released when it is dropped.
+/// The engines of all models, with their behaviour. Hanging ones are released when it is dropped.
 #[derive(Clone, Default)]
 pub struct TestEnvironment {
     shared: Arc<Shared>,
@@ -80,23 +80,23 @@ impl TestEnvironment {
         stage
     }
 
-    /// With engines that count as hanging after so long; else a busy machine makes none hang.
+    /// With this time limit of engines; the default is too long for any test.
     pub fn with_time_limit(mut self, patience: Duration) -> TestEnvironment {
         self.patience = Some(patience);
         self
     }
 
-    /// Gives a model another script and counts its calls anew.
+    /// Sets the behaviour of a model and resets its count of calls.
     pub fn set(&self, model: &str, script: FakeEngine) {
         self.shared.scripts.lock().unwrap().insert(model.to_owned(), (script, 0));
     }
 
-    /// How often a model's engines were called.
+    /// Number of calls of a model's engines.
     pub fn calls(&self, model: &str) -> usize {
         self.shared.scripts.lock().unwrap().get(model).map_or(0, |script| script.1)
     }
 
-    /// Lets everything that hangs come back.
+    /// Releases all hanging engines.
     pub fn release(&self) {
         self.shared.released.store(true, Ordering::Release);
     }
@@ -106,7 +106,7 @@ impl TestEnvironment {
         self.separations_by(Path::new(DECODER), data, models, engines)
     }
 
-    /// The same with another decoder.
+    /// The same with another decoder configuration.
     pub fn separations_by(
         &self,
         decoder: &Path,
@@ -131,7 +131,7 @@ impl TestEnvironment {
         open_by(decoder, data, pool, available, chain)
     }
 
-    /// The script of a model's next call, and whether that fails.
+    /// The behaviour of a model's next call, and whether it fails.
     fn call(&self, model: &str) -> (FakeEngine, Option<Fault>) {
         let mut scripts = self.shared.scripts.lock().unwrap();
         let (script, calls) = scripts.entry(model.to_owned()).or_default();
@@ -142,7 +142,7 @@ impl TestEnvironment {
     }
 }
 
-/// A folder with models of which only the cards are there: name, stems, frames of a segment.
+/// A folder with models that consist of cards only: name, stems, frames of a segment.
 pub fn cards(folder: &Path, models: &[(&str, &str, usize)]) {
     let mini = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/mini/card.toml");
     let mini: toml::Table = fs::read_to_string(mini).unwrap().parse().unwrap();
@@ -178,7 +178,7 @@ impl Loader for Casting {
     }
 }
 
-/// One engine: it does what its model's script says, around the real one where there is one.
+/// A fake engine, around a real one if there is one.
 struct Actor {
     name: String,
     stems: usize,

@@ -1,4 +1,4 @@
-//! FFmpeg as a maker of files and as a witness.
+//! FFmpeg, to create files and to decode them independently.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -10,7 +10,7 @@ pub struct Workshop {
     directory: tempfile::TempDir,
 }
 
-/// The signal that every file holds unless a test says otherwise: a sweep, another one, and noise.
+/// The signal of files unless a test uses another one: two sweeps and noise.
 pub fn signal(rate: u32, channels: usize, seconds: f64) -> String {
     let voices = [
         "0.35*sin(2*PI*(110+900*t)*t)+0.1*(random(0)-0.5)",
@@ -37,8 +37,7 @@ impl Workshop {
         self.directory.path().join(name)
     }
 
-    /// Makes a file of a `lavfi` signal and returns its bytes. `arguments` stand before its name,
-    /// separated by blanks.
+    /// Encodes a `lavfi` signal and returns the bytes. `arguments` precede the file name, separated by spaces.
     pub fn make(&self, signal: &str, arguments: &str, name: &str) -> Vec<u8> {
         let mut all = vec!["-f", "lavfi", "-i", signal, "-bitexact"];
         all.extend(arguments.split_ascii_whitespace());
@@ -47,7 +46,7 @@ impl Workshop {
         std::fs::read(self.path(name)).expect("FFmpeg has written it")
     }
 
-    /// The same through a pipe, so that sizes in headers cannot be put right afterwards.
+    /// The same through a pipe, so that FFmpeg cannot correct sizes in headers afterwards.
     pub fn pipe(&self, signal: &str, arguments: &str) -> Vec<u8> {
         let mut all = vec!["-f", "lavfi", "-i", signal, "-bitexact"];
         all.extend(arguments.split_ascii_whitespace());
@@ -59,14 +58,14 @@ impl Workshop {
         std::fs::write(self.path(name), bytes).expect("the directory can be written");
     }
 
-    /// What FFmpeg decodes an input to, interleaved, with as many channels as there are. The
-    /// arguments name the input, with options in front of it and behind it.
+    /// FFmpeg's decoding of an input, interleaved, with its number of channels. The arguments name the input, with options
+    /// before and after it.
     fn samples(&self, input: &[&str]) -> Vec<f32> {
         let output = ["-c:a", "pcm_f32le", "-f", "f32le", "-"];
         Encoding::F32Le.read(&self.must(&[input, &output].concat()).stdout).collect()
     }
 
-    /// The same as stereo: one channel twice, two as they are.
+    /// The same as stereo: mono twice, stereo unchanged.
     pub fn stereo_of(&self, input: &[&str], channels: usize) -> Stereo {
         let samples = self.samples(input);
         match channels {
@@ -75,7 +74,7 @@ impl Workshop {
         }
     }
 
-    /// What FFmpeg decodes a file to. `arguments` stand behind its name, separated by blanks.
+    /// FFmpeg's decoding of a file. `arguments` follow its name, separated by spaces.
     pub fn stereo(&self, name: &str, channels: usize, arguments: &str) -> Stereo {
         let mut input = vec!["-i", name];
         input.extend(arguments.split_ascii_whitespace());

@@ -1,4 +1,4 @@
-//! The golden files' mixture and model, and how near found samples are to theirs.
+//! The golden files' mixture and model, and comparison with them.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ pub const WEIGHTS: &[u8] = include_bytes!("../../golden/tiny/00000000.safetensor
 /// Gains at which the clip is repeated, as in `make_golden.py`.
 const GAINS: [f32; 5] = [1.0, 0.5, 0.25, 0.75, 0.125];
 
-/// The clip again and again at changing gain, as in `make_golden.py`.
+/// The clip repeated at changing gain, as in `make_golden.py`.
 pub fn mixture(clip: &Stereo, frames: usize, level: f32) -> Stereo {
     let plane = |plane: &[f32]| -> Vec<f32> {
         let sample = |i: usize| plane[i % plane.len()] * GAINS[i / plane.len() % 5] * level;

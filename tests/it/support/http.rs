@@ -1,15 +1,15 @@
-//! An HTTP server of one file that breaks off, lacks ranges, or refuses, on request.
+//! An HTTP server of one file that breaks off, ignores ranges, or refuses.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// What the server does.
+/// Behaviour of the server.
 #[derive(Clone, Default)]
 pub struct Behaviour {
-    /// Bytes after which the first answers break off; later ones are whole.
+    /// Bytes after which the first responses break off; later ones are complete.
     pub cuts: Vec<usize>,
-    /// Whether `Range` is passed over.
+    /// Whether `Range` is ignored.
     pub without_ranges: bool,
     /// A status instead of the file.
     pub status: Option<u16>,
@@ -49,7 +49,7 @@ impl FileServer {
         FileServer { address, ranges }
     }
 
-    /// The first byte of each request's range so far.
+    /// The first byte of each requested range.
     pub fn ranges(&self) -> Vec<Option<usize>> {
         self.ranges.lock().unwrap().clone()
     }
@@ -74,7 +74,7 @@ fn head(content: &[u8], range: Option<usize>, status: Option<u16>) -> String {
     }
 }
 
-/// The first byte of the range that a request asks for.
+/// The first byte of a request's range.
 fn asked(stream: &TcpStream) -> Option<usize> {
     let lines = BufReader::new(stream).lines().map_while(Result::ok);
     let lines = lines.take_while(|line| !line.is_empty()).map(|line| line.to_lowercase());

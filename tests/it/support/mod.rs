@@ -1,5 +1,5 @@
-//! What the tests share: files made by FFmpeg, FFmpeg's own decoding of them as the independent
-//! witness, uploads that arrive in pieces, and whole separations.
+//! Shared by the tests: files made by FFmpeg, FFmpeg's decoding of them as the independent reference, uploads that
+//! arrive in pieces, and whole separations.
 
 #![allow(unreachable_pub)]
 
@@ -19,7 +19,7 @@ use stemwire::decode::{
     DecodeError, DecodeLimits, DecodeReport, Decoder, Input, ReadAt, SourceInfo,
 };
 
-/// All that comes of an upload.
+/// The result of decoding an upload.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decoded {
     pub source: SourceInfo,
@@ -52,7 +52,7 @@ pub fn decode_upload(upload: Box<dyn ReadAt>, input: &Input) -> Result<Decoded, 
     Ok(Decoded { source: decoder.source().clone(), runs, report: decoder.report() })
 }
 
-/// Decodes bytes that are all there.
+/// Decodes complete bytes.
 pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     decode_upload(uploads::complete(bytes), &Input::Container)
 }

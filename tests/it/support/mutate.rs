@@ -1,4 +1,4 @@
-//! Damage, the same every time.
+//! Reproducible damage.
 
 /// SplitMix64 (Steele, Lea and Flood, 2014).
 #[derive(Debug, Clone)]
@@ -58,7 +58,7 @@ pub fn mutate(original: &[u8], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// Puts the checksums of Ogg pages right, so that damage gets through to the codec.
+/// Corrects the checksums of Ogg pages, so that damage reaches the codec.
 pub fn mend_ogg(bytes: &mut [u8]) {
     let mut at = 0;
     while let Some(found) = bytes[at..].windows(4).position(|window| window == b"OggS") {

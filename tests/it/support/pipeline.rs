@@ -1,4 +1,4 @@
-//! Whole separations: the pipeline in this process, with decoders that are the real binary.
+//! Whole separations: the pipeline in this process, with decoders from the real binary.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -18,12 +18,12 @@ pub fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
 }
 
-/// ONNX Runtime; installed where it is not there.
+/// ONNX Runtime, installed if it is missing.
 pub fn runtime() -> Runtime {
     Runtime::load(&LIBRARY).unwrap()
 }
 
-/// Where it is. Behind a lock: two tests of one process cannot install it at once.
+/// Path of the library. Behind a lock: two tests must not install it at once.
 static LIBRARY: LazyLock<PathBuf> = LazyLock::new(|| {
     let search =
         LibrarySearch::from_here(None, std::env::var_os(RUNTIME_VARIABLE).map(PathBuf::from));
@@ -42,7 +42,7 @@ pub fn separations(data: &Path, models: Option<&Path>, threads: usize) -> Separa
     open(data, pool, available, chain)
 }
 
-/// What decodes, unless a test has another.
+/// The default decoder configuration.
 pub const DECODER: &str = env!("CARGO_BIN_EXE_stemwire");
 
 /// Separations in `data` with these workers and models.
@@ -69,7 +69,7 @@ pub fn open_by(
     Separations::open(Store::open(data).unwrap(), pool, config).unwrap()
 }
 
-/// Begins to separate `upload`, which is all there.
+/// Starts to separate a complete `upload`.
 pub fn begin(separations: &Separations, settings: Settings, upload: &[u8]) -> Arc<Session> {
     let (session, _) = separations.create(settings).unwrap();
     separations.add_bytes(&session, 0, upload).unwrap();

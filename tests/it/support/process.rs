@@ -1,4 +1,4 @@
-//! Tests of what belongs to a whole process: its memory, its panic hook.
+//! Tests of state that belongs to a whole process: its memory, its panic hook.
 
 use std::env;
 use std::process::Command;

@@ -171,7 +171,7 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Whether `path` is `folder` or lies in it.
+/// Whether `path` is `folder` or is in it.
 pub fn is_in(path: &str, folder: &str) -> bool {
     folder.is_empty()
         || path == folder

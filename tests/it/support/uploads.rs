@@ -1,4 +1,4 @@
-//! Uploads that arrive in all sorts of ways.
+//! Uploads that arrive in different ways.
 
 use std::io::{self, Cursor};
 use std::sync::{Arc, Condvar, Mutex};
@@ -8,7 +8,7 @@ use stemwire::decode::{Complete, ReadAt};
 
 use super::mutate::Random;
 
-/// All there.
+/// A complete upload.
 pub fn complete(bytes: &[u8]) -> Box<dyn ReadAt> {
     Box::new(Complete(Cursor::new(bytes.to_vec())))
 }
@@ -36,7 +36,7 @@ impl ReadAt for Pieces {
     }
 }
 
-/// Some bytes, and others behind them many times over.
+/// Some bytes, followed by many repetitions of others.
 pub struct Repeating {
     pub head: Vec<u8>,
     pub body: Vec<u8>,
@@ -57,7 +57,7 @@ impl ReadAt for Repeating {
     }
 }
 
-/// Grows while it is read.
+/// An upload that grows while it is read.
 #[derive(Clone, Default)]
 pub struct Growing(Arc<(Mutex<Grown>, Condvar)>);
 
@@ -65,7 +65,7 @@ pub struct Growing(Arc<(Mutex<Grown>, Condvar)>);
 struct Grown {
     bytes: Vec<u8>,
     is_complete: bool,
-    /// The highest byte that was waited for.
+    /// The highest offset that a reader waited for.
     wanted: usize,
 }
 
@@ -76,13 +76,13 @@ impl Growing {
         self.0.1.notify_all();
     }
 
-    /// Nothing comes any more.
+    /// Completes the upload.
     pub fn finish(&self) {
         self.0.0.lock().unwrap().is_complete = true;
         self.0.1.notify_all();
     }
 
-    /// Waits until the reader waits for more than there is.
+    /// Waits until the reader waits for more bytes.
     pub fn wait_until_starved(&self) {
         let mut grown = self.0.0.lock().unwrap();
         while grown.wanted < grown.bytes.len() {
