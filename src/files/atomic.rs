@@ -16,11 +16,9 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     prefix.push(path.file_name().unwrap_or_default());
     let mut new = tempfile::Builder::new();
     new.prefix(&prefix).suffix(".new");
-    // The umask decides who may read it, as for any other file.
-    #[cfg(unix)]
-    new.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut new = new.tempfile_in(folder)?;
-    new.write_all(bytes)?;
+    // Opened here: the crate gives its errors a path and loses the system's code, and it sets other permissions.
+    let mut new = new.make_in(folder, |path| File::create_new(path))?;
+    new.as_file_mut().write_all(bytes)?;
     new.as_file().sync_all()?;
     new.persist(path).map_err(|error| error.error)?;
     sync_directory(folder)

@@ -1,13 +1,15 @@
-//! Free and allocated space, files that a crash leaves whole, and scratch directories.
+//! Free and allocated space, shortages, files that a crash leaves whole, and scratch directories.
 
 mod atomic;
 mod scratch;
+mod shortage;
 
 use std::fs::Metadata;
 use std::path::Path;
 
 pub use atomic::{part_path, publish, replace, sync_directory, write_synced};
 pub(crate) use scratch::ScratchDir;
+pub use shortage::Shortage;
 
 /// Bytes that a file takes on the disk; its length where the system does not count blocks.
 pub fn allocated_bytes(metadata: &Metadata) -> u64 {

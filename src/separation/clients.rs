@@ -94,6 +94,10 @@ impl Separations {
         offset: u64,
         bytes: &[u8],
     ) -> Result<u64, SeparationError> {
+        let end = offset.saturating_add(bytes.len() as u64);
+        let new = end.saturating_sub(session.uploaded()).min(bytes.len() as u64);
+        let space = &self.scheduler.context().space;
+        let _reserved = (new > 0).then(|| space.reserve(new)).transpose()?;
         // Most bytes arrive for a running session and need no lock.
         if session.lifecycle().is_pausing() {
             self.scheduler.arrived(session, call, Event::BytesArrived)?;

@@ -4,6 +4,7 @@ use crate::engine::EngineError;
 use crate::model::{ModelCard, ModelError};
 use crate::proto::reason::ErrorReason;
 use crate::session::SessionError;
+use crate::session::disk_space::SpaceError;
 
 /// Error of opening or resuming a session.
 #[derive(Debug, thiserror::Error)]
@@ -25,20 +26,6 @@ pub enum SeparationError {
         /// Queued sessions.
         queued: usize,
     },
-    /// The disk has too little free space.
-    #[error("the disk has only {free} bytes free")]
-    DiskFull {
-        /// Free bytes.
-        free: u64,
-    },
-    /// The sessions occupy their limit of disk space.
-    #[error("the stored sessions occupy {held} bytes of the limit of {limit} bytes")]
-    StorageFull {
-        /// Bytes stored.
-        held: u64,
-        /// The limit.
-        limit: u64,
-    },
     /// The server is shutting down.
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -52,8 +39,6 @@ impl SeparationError {
             SeparationError::Engine(error) => error.reason(),
             SeparationError::Overlap(_) => ErrorReason::ConfigInvalid,
             SeparationError::QueueFull { .. } => ErrorReason::QueueFull,
-            SeparationError::DiskFull { .. } => ErrorReason::DiskFull,
-            SeparationError::StorageFull { .. } => ErrorReason::StorageFull,
             SeparationError::ShuttingDown => ErrorReason::ShuttingDown,
         }
     }
@@ -65,6 +50,12 @@ impl SeparationError {
             SeparationError::Engine(error) => error.remedy(),
             other => other.reason().remedy().to_owned(),
         }
+    }
+}
+
+impl From<SpaceError> for SeparationError {
+    fn from(error: SpaceError) -> SeparationError {
+        SeparationError::Session(error.into())
     }
 }
 

@@ -19,9 +19,9 @@ pub struct Limits {
     pub idle_upload: Duration,
     /// Time after which a paused session fails.
     pub resume_window: Duration,
-    /// When ended sessions are removed. Its limit of bytes also refuses new sessions.
+    /// When ended sessions are removed. Nothing is written that would exceed its limit of bytes.
     pub retention: Retention,
-    /// Free disk space, in bytes, below which new sessions are refused.
+    /// Free disk space, in bytes, below which nothing is written.
     pub free_bytes: u64,
 }
 

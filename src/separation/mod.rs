@@ -40,8 +40,8 @@ use scheduler::Scheduler;
 
 use crate::engine::Chain;
 use crate::engine::pool::Pool;
-use crate::files;
 use crate::model::AvailableModels;
+use crate::session::disk_space::SpaceLimits;
 use crate::session::lifecycle::Event;
 use crate::session::{Session, SessionError, SessionId, SessionState, Settings, Store};
 
@@ -49,6 +49,9 @@ use crate::session::{Session, SessionError, SessionId, SessionState, Settings, S
 pub struct Separations {
     scheduler: Arc<Scheduler>,
 }
+
+/// Space without which nothing new is begun: that of a chunk.
+const LEAST_SPACE: u64 = 1 << 20;
 
 /// The parts of [`Separations`].
 pub struct Config {
@@ -71,7 +74,9 @@ impl Separations {
         let Config { models, chain, decoder, limits } = config;
         let chain = Arc::new(chain);
         let (max_track, observer) = (limits.track, OnceLock::new());
-        let context = Context { pool, models, chain, decoder, max_track, observer };
+        let space = SpaceLimits { free: limits.free_bytes, stored: limits.retention.bytes };
+        let space = Arc::new(store.space_guard(space));
+        let context = Context { pool, models, chain, decoder, max_track, space, observer };
         Ok(Separations { scheduler: Scheduler::open(store, context, limits)? })
     }
 
@@ -131,7 +136,7 @@ impl Separations {
         }
         let Planned { plan, skipped } = plan::plan(&settings, self.scheduler.context())?;
         self.scheduler.check_capacity()?;
-        self.check_room()?;
+        self.check_space()?;
         let (session, new) = self.store().create(settings, plan)?;
         if !new {
             return Ok((session, false));
@@ -150,18 +155,9 @@ impl Separations {
     /// Checks the free disk space and the bytes that all sessions occupy.
     ///
     /// # Errors
-    /// [`SeparationError::DiskFull`], [`SeparationError::StorageFull`].
-    pub fn check_room(&self) -> Result<(), SeparationError> {
-        let limits = self.limits();
-        let free = files::free_bytes(self.store().folder()).unwrap_or(u64::MAX);
-        if free < limits.free_bytes {
-            return Err(SeparationError::DiskFull { free });
-        }
-        let (held, limit) = (self.store().stored_bytes(), limits.retention.bytes);
-        if held > limit {
-            return Err(SeparationError::StorageFull { held, limit });
-        }
-        Ok(())
+    /// [`SpaceError`](crate::session::disk_space::SpaceError).
+    pub fn check_space(&self) -> Result<(), SeparationError> {
+        Ok(self.scheduler.context().space.check(LEAST_SPACE)?)
     }
 
     /// The session with this id.
@@ -176,7 +172,7 @@ impl Separations {
     pub fn obstacle(&self) -> Option<SeparationError> {
         match self.chain().fault() {
             Some(fault) => Some(fault.into()),
-            None => self.scheduler.check_capacity().and_then(|()| self.check_room()).err(),
+            None => self.scheduler.check_capacity().and_then(|()| self.check_space()).err(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::disk_space::SpaceError;
 use super::failure::{Failure, storage_cause, storage_reason, too_large};
 use super::{Manifest, SessionId, SessionState};
 use crate::audio::{Frames, StemName};
@@ -98,6 +99,9 @@ pub enum SessionError {
         /// The stem's length.
         frames: Frames,
     },
+    /// A limit of the disk space is reached.
+    #[error(transparent)]
+    Space(#[from] SpaceError),
     /// An I/O error of the session directory.
     #[error("{}", storage_cause(.0))]
     Storage(#[from] io::Error),
@@ -120,6 +124,7 @@ impl SessionError {
             SessionError::RequestConflict { .. } => ErrorReason::RequestConflict,
             SessionError::StemUnknown { .. } => ErrorReason::StemUnknown,
             SessionError::FrameOutOfRange { .. } => ErrorReason::FrameOutOfRange,
+            SessionError::Space(error) => error.reason(),
             SessionError::Storage(error) => storage_reason(error),
         }
     }

@@ -6,6 +6,8 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use super::disk_space::SpaceError;
+use crate::files::Shortage;
 use crate::proto::reason::ErrorReason;
 
 /// The failure of a session that ended FAILED; stored in its manifest.
@@ -22,6 +24,9 @@ pub struct Failure {
     #[serde(default)]
     pub details: BTreeMap<String, String>,
 }
+
+/// The detail with the number of bytes that were needed.
+const NEEDED_BYTES: &str = "needed_bytes";
 
 impl Failure {
     /// A failure without numbers, with the remedy of its reason.
@@ -50,19 +55,63 @@ impl Failure {
     pub fn of_storage(error: &io::Error) -> Failure {
         Failure::new(storage_reason(error), storage_cause(error))
     }
+
+    /// The failure where no process or thread can be started for the session; `what` is what it would have done.
+    pub fn of_start(what: &str, error: &io::Error) -> Failure {
+        let reason = match Shortage::of_start(error) {
+            Some(Shortage::System) => ErrorReason::SystemLimit,
+            Some(Shortage::Disk) => ErrorReason::DiskFull,
+            None => ErrorReason::Internal,
+        };
+        Failure::new(reason, format!("cannot start {what}: {error}"))
+    }
+
+    /// Whether the cause passes by itself: a resource of the server is short. The session is paused and does not fail.
+    pub fn is_temporary(&self) -> bool {
+        let full = [ErrorReason::DiskFull, ErrorReason::StorageFull];
+        full.contains(&self.reason) || self.reason == ErrorReason::SystemLimit
+    }
+
+    /// Bytes on the disk that were needed, if they were too few.
+    pub fn needed_bytes(&self) -> Option<u64> {
+        self.details.get(NEEDED_BYTES)?.parse().ok()
+    }
+
+    /// The same failure where `bytes` more are needed.
+    pub fn needing_more(self, bytes: u64) -> Failure {
+        let needed = self.needed_bytes().unwrap_or(0).saturating_add(bytes);
+        self.with(NEEDED_BYTES, needed)
+    }
 }
 
-/// DISK_FULL or STORAGE_FAILED.
+impl From<SpaceError> for Failure {
+    fn from(error: SpaceError) -> Failure {
+        let failure = Failure::new(error.reason(), error.to_string());
+        let (needed, name, value, limit) = match error {
+            SpaceError::DiskFull { needed, free, limit } => (needed, "free_bytes", free, limit),
+            SpaceError::StorageFull { needed, held, limit } => (needed, "held_bytes", held, limit),
+        };
+        failure.with(NEEDED_BYTES, needed).with(name, value).with("limit_bytes", limit)
+    }
+}
+
+/// The reason for an I/O error of the session directory.
 pub(super) fn storage_reason(error: &io::Error) -> ErrorReason {
-    if error.kind() == io::ErrorKind::StorageFull {
-        ErrorReason::DiskFull
-    } else {
-        ErrorReason::StorageFailed
+    match Shortage::of(error) {
+        Some(Shortage::Disk) => ErrorReason::DiskFull,
+        Some(Shortage::System) => ErrorReason::SystemLimit,
+        None => ErrorReason::StorageFailed,
     }
 }
 
 pub(super) fn storage_cause(error: &io::Error) -> String {
-    format!("the session's files cannot be read or written: {error}")
+    match Shortage::of(error) {
+        Some(Shortage::Disk) => format!("the disk is full: {error}"),
+        Some(Shortage::System) => {
+            format!("a limit of the server's operating system is reached: {error}")
+        }
+        None => format!("the session's files cannot be read or written: {error}"),
+    }
 }
 
 /// The failure of an upload that exceeds the limit.
@@ -87,6 +136,22 @@ mod tests {
         let failure: Failure = serde_json::from_str(written).unwrap();
         assert_eq!(failure.message, "the upload has no bytes; send an audio file");
         assert_eq!(failure.remedy(), ErrorReason::UploadEmpty.remedy());
+    }
+
+    #[test]
+    fn a_shortage_is_temporary_and_a_fault_of_the_disk_is_not() {
+        let of = |kind: io::ErrorKind| Failure::of_storage(&kind.into());
+        let full = of(io::ErrorKind::StorageFull);
+        assert_eq!((full.reason, full.is_temporary()), (ErrorReason::DiskFull, true));
+        let memory = of(io::ErrorKind::OutOfMemory);
+        assert_eq!((memory.reason, memory.is_temporary()), (ErrorReason::SystemLimit, true));
+        assert!(!memory.message.contains("files cannot"), "it is no fault of the disk");
+        let broken = of(io::ErrorKind::ReadOnlyFilesystem);
+        assert_eq!((broken.reason, broken.is_temporary()), (ErrorReason::StorageFailed, false));
+        let stored = Failure::from(SpaceError::StorageFull { needed: 3, held: 2, limit: 4 });
+        assert!(stored.is_temporary() && stored.details["held_bytes"] == "2");
+        assert_eq!((stored.needed_bytes(), full.needed_bytes()), (Some(3), None));
+        assert_eq!(stored.needing_more(5).needed_bytes(), Some(8));
     }
 
     #[test]

@@ -54,6 +54,9 @@ pub struct Manifest {
     pub engine_spans: Vec<EngineSpan>,
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
+    /// Why the server has paused it until it can go on, if it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) delay: Option<Failure>,
     /// Texts for the user.
     pub notices: Vec<String>,
     /// Server starts that found it unfinished since its last commit.
@@ -184,6 +187,7 @@ impl Manifest {
             engine_changes: Vec::new(),
             engine_spans: Vec::new(),
             failure: None,
+            delay: None,
             notices: Vec::new(),
             recoveries: 0,
             deaths: 0,
@@ -217,6 +221,11 @@ impl Manifest {
     /// The session's state.
     pub fn state(&self) -> SessionState {
         self.state
+    }
+
+    /// Why the server has paused it until it can go on; `None` if it has not.
+    pub fn delay(&self) -> Option<&Failure> {
+        self.delay.as_ref()
     }
 
     /// Whether the upload has been finished.

@@ -7,10 +7,12 @@
 //!   [`flac`]: stems as FLAC files.
 //! - [`lifecycle`]: states, events and actions, as one pure function.
 //! - [`live`]: a session in memory: manifest, upload, and the [`notifier`] of its changes.
+//! - [`disk_space`]: limits of the disk space while sessions run.
 //! - [`store`]: all sessions of a data directory. [`stored_size`]: bytes on disk. [`retention`]: which sessions are removed.
 //!
 //! Nothing here computes: engines are names and hashes, audio is bytes.
 
+pub mod disk_space;
 pub mod engines;
 pub mod error;
 pub mod failure;

@@ -97,6 +97,7 @@ test("a session's state has a text and a share", () => {
   check({ state: RUNNING, progress: { finishedFrames: 101n, totalFrames: 100n } }, words.value.separating, "busy", 1);
   check({ state: PAUSED, uploadComplete: true }, words.value.paused, "paused", null);
   check({ state: PAUSED }, words.value.uploadStopped, "paused", null);
+  check({ state: PAUSED, uploadComplete: true, delay: { reason: "DISK_FULL" } }, words.value.delayed, "paused", null);
   check({ state: DONE }, words.value.done, "good", null);
   check({ state: FAILED }, words.value.failed, "bad", null);
   check({ state: CANCELLED }, words.value.cancelled, "paused", null);

@@ -121,9 +121,10 @@ impl Separator for LocalSeparator {
         let bytes = song.source.open().map_err(unreadable)?;
         let upload = {
             let (separations, session) = (Arc::downgrade(&self.separations), Arc::clone(session));
+            let source = song.source.clone();
             std::thread::Builder::new()
                 .name("song-read".into())
-                .spawn(move || upload(&separations, &session, bytes))
+                .spawn(move || upload(&separations, &session, &source, bytes))
                 .map_err(|error| CliError::plain(Category::Other, error.to_string()))?
         };
         let followed = follow(session, pipe, display);
@@ -137,7 +138,7 @@ impl Separator for LocalSeparator {
             upload.join().unwrap_or(Ok(()))
         };
         followed?;
-        uploaded.map_err(unreadable)?;
+        uploaded?;
         let result = result(session)?;
         Ok(SeparatedSong { _files: Box::new(files), ..result })
     }
@@ -162,8 +163,9 @@ impl Drop for SessionFiles {
 fn upload(
     separations: &Weak<Separations>,
     session: &Arc<Session>,
+    source: &SongSource,
     mut song: Box<dyn Read + Send>,
-) -> io::Result<()> {
+) -> Result<(), CliError> {
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut offset = 0;
     loop {
@@ -174,7 +176,7 @@ fn upload(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => {
                 separations.cancel(session);
-                return Err(error);
+                return Err(source.unreadable(&error));
             }
         };
         if count == 0 {
@@ -185,7 +187,11 @@ fn upload(
         match separations.add_bytes(session, offset, &buffer[..count]) {
             Ok(_) => offset += count as u64,
             // As above.
-            Err(_) => return Ok(()),
+            Err(_) if session.refusal().is_some() || session.state().is_ended() => return Ok(()),
+            Err(error) => {
+                separations.cancel(session);
+                return Err(error.into());
+            }
         }
     }
 }
@@ -218,6 +224,10 @@ fn follow(
         }
         if state.is_ended() {
             return Ok(());
+        }
+        // The user can free space or raise a limit only once the command has ended.
+        if let Some(delay) = session.manifest().delay() {
+            return Err(delay.clone().into());
         }
         session.notifier().wait_newer(seen, UPDATE_INTERVAL);
     }

@@ -135,10 +135,10 @@ pub(in crate::cli) struct LimitArgs {
     /// Time for which ended sessions are kept
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = humantime::parse_duration, env = "STEMWIRE_KEEP")]
     pub(super) keep: Duration,
-    /// Disk space limit of all sessions; the oldest ended sessions are deleted first
+    /// Disk space limit of all sessions; when it is reached, the oldest ended sessions are deleted and the others wait
     #[arg(long, value_name = "BYTES", default_value_t = ByteSize(Limits::default().retention.bytes), env = "STEMWIRE_MAX_STORED")]
     pub(super) max_stored: ByteSize,
-    /// Disk space that is kept free
+    /// Disk space that is kept free; sessions wait for it
     #[arg(long, value_name = "BYTES", default_value_t = ByteSize(Limits::default().free_bytes), env = "STEMWIRE_MIN_FREE")]
     pub(super) min_free: ByteSize,
     /// Time that open sessions have to pause when the server stops

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use crate::files::Shortage;
 use crate::process::{Ending, Limit};
 use crate::proto::reason::ErrorReason;
 use crate::session::Failure;
@@ -38,6 +39,9 @@ pub(super) fn unconfined(missing: &str) -> Failure {
 
 /// The failure of a decoder that its system refuses to confine.
 pub(super) fn not_confined(error: &io::Error) -> Failure {
+    if Shortage::of_start(error).is_some() {
+        return Failure::of_start("the sandbox of the decoder", error);
+    }
     let cause = format!("the decoder cannot be confined: {error}");
     Failure::new(ErrorReason::DecoderSandbox, cause)
 }

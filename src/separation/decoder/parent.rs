@@ -15,6 +15,7 @@ use crate::audio::{Frames, Hertz};
 use crate::process::{self, priority};
 use crate::separation::track_file::TrackFileWriter;
 use crate::session::Session;
+use crate::session::disk_space::SpaceGuard;
 use crate::session::settings::RawPcm;
 
 /// A running decoder of a session's upload. Dropping it kills the child and joins both threads.
@@ -33,6 +34,8 @@ pub(crate) struct DecodePlan {
     pub(crate) safe: Frames,
     /// Longest track accepted.
     pub(crate) limit: Frames,
+    /// Limits the space that the track may take.
+    pub(crate) space: Arc<SpaceGuard>,
 }
 
 impl DecoderProcess {
@@ -59,7 +62,8 @@ impl DecoderProcess {
         let shared = Arc::clone(&decoder.shared);
         decoder.spawn("upload-feed", move || feed(&shared, to_child))?;
         let shared = Arc::clone(&decoder.shared);
-        let receiver = TrackReceiver { shared, track, limit: plan.limit, skip: plan.safe };
+        let receiver =
+            TrackReceiver { shared, track, limit: plan.limit, skip: plan.safe, space: plan.space };
         decoder.spawn("track-write", move || {
             priority::lower_thread();
             receiver.run(from_child);

@@ -7,11 +7,12 @@ use super::connection::FromChild;
 use super::failure;
 use super::protocol::{DecoderMessage, End};
 use super::shared::Shared;
-use crate::audio::{Encoding, Frames};
+use crate::audio::{Encoding, Frames, Stereo};
 use crate::process::Limit;
 use crate::proto::reason::ErrorReason;
 use crate::separation::track_file::{FRAME_BYTES, TrackFileWriter};
 use crate::session::Failure;
+use crate::session::disk_space::SpaceGuard;
 use crate::session::manifest::SourceRecord;
 use crate::session::settings::OutputRate;
 
@@ -23,6 +24,8 @@ pub(super) struct TrackReceiver {
     pub(super) limit: Frames,
     /// Frames that the decoder sends again although the track has them.
     pub(super) skip: Frames,
+    /// Limits the space that the track may take.
+    pub(super) space: Arc<SpaceGuard>,
 }
 
 impl TrackReceiver {
@@ -92,17 +95,34 @@ impl TrackReceiver {
             audio.resize(left.as_len());
         }
         if !audio.is_empty() {
-            let written = self.track.append(&audio);
-            if !self.stored(written) {
+            if !self.write(&audio) {
                 return false;
             }
-            self.shared.session.count_written(audio.len() as u64 * FRAME_BYTES);
             self.publish(false);
         }
         if too_long {
             self.reach_limit();
         }
         !too_long
+    }
+
+    /// Appends frames to the track. Returns whether that succeeded.
+    fn write(&mut self, audio: &Stereo) -> bool {
+        let bytes = audio.len() as u64 * FRAME_BYTES;
+        let space = Arc::clone(&self.space);
+        let _reserved = match space.reserve(bytes) {
+            Ok(reserved) => reserved,
+            Err(error) => {
+                self.shared.fail(error.into());
+                return false;
+            }
+        };
+        let written = self.track.append(audio);
+        if !self.stored(written) {
+            return false;
+        }
+        self.shared.session.count_written(bytes);
+        true
     }
 
     /// Ends a live source at the limit; fails the session of a longer file.

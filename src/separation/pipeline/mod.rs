@@ -21,10 +21,12 @@ use super::observer::Observer;
 use crate::audio::{Frames, Stereo};
 use crate::engine::pool::Pool;
 use crate::engine::{Chain, EngineError};
+use crate::files::allocated_bytes;
 use crate::model::AvailableModels;
 use crate::proto::reason::ErrorReason;
 use crate::separation::decoder::{DecodePlan, DecodeProgress, DecoderConfig, DecoderProcess};
 use crate::separation::track_file::TrackFileReader;
+use crate::session::disk_space::SpaceGuard;
 use crate::session::manifest::Timestamp;
 use crate::session::settings::Normalization;
 use crate::session::{Failure, Session};
@@ -45,6 +47,8 @@ pub(super) enum RunOutcome {
     Done(CompleteStems),
     /// It was asked to stop, or the engines are shutting down.
     Stopped,
+    /// It cannot continue as long as a resource of the server is short.
+    Delayed(Failure),
     /// It cannot continue.
     Failed(Failure),
 }
@@ -57,6 +61,8 @@ pub(super) struct Context {
     pub(super) decoder: DecoderConfig,
     /// Limit of the track's duration.
     pub(super) max_track: Duration,
+    /// Limits the disk space that the sessions use.
+    pub(super) space: Arc<SpaceGuard>,
     /// Receives events for metrics.
     pub(super) observer: OnceLock<Arc<dyn Observer>>,
 }
@@ -80,8 +86,23 @@ pub(super) fn run(session: &Arc<Session>, context: &Context) -> RunOutcome {
     context.pool.remove(session.id().as_u128());
     match result {
         Ok(outcome) => outcome,
+        Err(failure) if failure.is_temporary() => RunOutcome::Delayed(match failure.reason {
+            ErrorReason::DiskFull | ErrorReason::StorageFull => give_back_track(session, failure),
+            _ => failure,
+        }),
         Err(failure) => RunOutcome::Failed(failure),
     }
+}
+
+/// Removes the decoded track of a session that found the disk full, so that other sessions can use its space. It is decoded
+/// again from the upload, so that the session needs this space, too.
+fn give_back_track(session: &Session, failure: Failure) -> Failure {
+    let track = session.layout().track();
+    let bytes = std::fs::metadata(&track).map_or(0, |metadata| allocated_bytes(&metadata));
+    // If it cannot be removed, the decoder continues after what is committed of it.
+    let _ = std::fs::remove_file(track);
+    session.measure();
+    failure.needing_more(bytes)
 }
 
 struct Run<'a> {
@@ -108,13 +129,10 @@ impl<'a> Run<'a> {
             head: manifest.plan.segment,
             safe: manifest.commit.track,
             limit: Frames::covering(context.max_track, manifest.plan.model_rate),
+            space: Arc::clone(&context.space),
         };
-        let decoder = DecoderProcess::start(session, &context.decoder, plan).map_err(|error| {
-            Failure::new(
-                ErrorReason::Internal,
-                format!("the decoder could not be started: {error}"),
-            )
-        })?;
+        let decoder = DecoderProcess::start(session, &context.decoder, plan)
+            .map_err(|error| Failure::of_start("the decoder", &error))?;
         let track = TrackFileReader::open(&session.layout().track()).map_err(storage)?;
         let in_flight = InFlight::from(next);
         Ok(Run { session, context, decoder, track, engine, output, next, in_flight })
@@ -149,7 +167,8 @@ impl<'a> Run<'a> {
                     self.track.sync().map_err(storage)?;
                     self.next += 1;
                     let had = self.session.progress().finished;
-                    self.output.commit(self.session, self.next, next, decoded.frames)?;
+                    let space = &self.context.space;
+                    self.output.commit(self.session, space, self.next, next, decoded.frames)?;
                     if had == Frames::ZERO {
                         self.report_first_stem();
                     }
@@ -161,7 +180,9 @@ impl<'a> Run<'a> {
                 None if decoded.complete
                     && self.next >= self.engine.windows().count(decoded.frames) =>
                 {
-                    return Ok(RunOutcome::Done(self.output.finish(self.session)?));
+                    return Ok(RunOutcome::Done(
+                        self.output.finish(self.session, &self.context.space)?,
+                    ));
                 }
                 None => {
                     self.decoder.check_stall(self.context.decoder.stall);

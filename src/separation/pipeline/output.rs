@@ -4,13 +4,15 @@ use std::io;
 use std::time::Duration;
 
 use super::storage;
-use crate::audio::{Frames, Stereo};
+use crate::audio::wav::frame_bytes;
+use crate::audio::{Encoding, Frames, Stereo};
 use crate::dsp::fade::{column_shares, linear_shares, natural_shares};
 use crate::dsp::{FadeOut, OverlapAdd, Segment};
 use crate::proto::reason::ErrorReason;
 use crate::separation::overlap_state::OverlapState;
 use crate::separation::pipeline::active_engine::windows;
 use crate::separation::stem_files::{StemFiles, StemRecord};
+use crate::session::disk_space::{Reservation, SpaceGuard};
 use crate::session::manifest::{Columns, Manifest, Stem};
 use crate::session::{Failure, Session};
 
@@ -115,6 +117,7 @@ impl StemOutput {
     pub(super) fn commit(
         &mut self,
         session: &Session,
+        space: &SpaceGuard,
         segments: u64,
         next: Frames,
         track: Frames,
@@ -122,6 +125,7 @@ impl StemOutput {
         let consumed = self.position();
         let end = consumed + Frames::from_len(self.overlap.weights().len());
         let finals = self.take_final(next.min(end.saturating_sub(self.least_fade)));
+        let _reserved = self.reserve(session, space, &finals)?;
         let files = self.open_files(session, consumed)?;
         let frames = files.append(&finals).map_err(storage)?;
         files.sync().map_err(storage)?;
@@ -146,16 +150,38 @@ impl StemOutput {
     }
 
     /// Appends the last frames and publishes the stem files.
-    pub(super) fn finish(&mut self, session: &Session) -> Result<CompleteStems, Failure> {
+    pub(super) fn finish(
+        &mut self,
+        session: &Session,
+        space: &SpaceGuard,
+    ) -> Result<CompleteStems, Failure> {
         let total = session.manifest().total.unwrap_or_default();
         let consumed = self.position();
         self.open_files(session, consumed)?;
         let mut files = self.files.take().ok_or_else(nothing_open)?;
         let finals = self.take_final(Frames(u64::MAX));
+        let _reserved = self.reserve(session, space, &finals)?;
         files.append(&finals).map_err(storage)?;
         let frames = files.end(total).map_err(storage)?;
         let records = files.publish().map_err(storage)?;
         Ok(CompleteStems { frames, records })
+    }
+
+    /// Reserves the space of a commit: `finals` at the rate of the stems, and the overlap state.
+    fn reserve<'a>(
+        &self,
+        session: &Session,
+        space: &'a SpaceGuard,
+        finals: &[Stereo],
+    ) -> Result<Reservation<'a>, Failure> {
+        let manifest = session.manifest();
+        let rate = manifest.plan.model_rate;
+        let output_rate = manifest.source.as_ref().map_or(rate, |source| source.output_rate);
+        let finals: usize = finals.iter().map(Stereo::len).sum();
+        let finals = Frames::from_len(finals).resampled(rate, output_rate);
+        let held = self.overlap.weights().len() + self.fade.shares().len();
+        let held = Frames::from_len(held * (manifest.plan.stems.len() + 1));
+        Ok(space.reserve((finals + held).0 * frame_bytes(Encoding::F32Le))?)
     }
 
     fn take_final(&mut self, until: Frames) -> Vec<Stereo> {

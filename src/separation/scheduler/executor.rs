@@ -11,7 +11,7 @@ use crate::session::{Failure, Manifest, Session};
 /// Data of an event.
 pub(super) enum Payload<'a> {
     Nothing,
-    /// The failure of a run.
+    /// The failure of a run, or why it is delayed.
     Failure(Failure),
     /// Written with the new state.
     Note(&'a dyn Fn(&mut Manifest)),
@@ -73,6 +73,13 @@ impl Scheduler {
             }
         };
         let mut change = session.change_state(&slots.writer, after);
+        if let Payload::Failure(failure) = &payload
+            && matches!(after, State::Delayed(_))
+        {
+            tracing::warn!(session = %session.id(), reason = %failure, "session delayed");
+            change.set_delay(failure.clone());
+            slots.delays.begin(session, failure);
+        }
         for action in actions {
             match action {
                 Action::Persist => change.persist(note)?,
@@ -105,6 +112,9 @@ impl Scheduler {
             }
         }
         change.publish();
+        if after.saved().is_ended() {
+            slots.delays.end(session.id());
+        }
         Ok(reported)
     }
 
@@ -115,10 +125,9 @@ impl Scheduler {
             self.apply_or_log(slots, &session, Event::SlotGranted, Payload::Nothing);
             let started = slots.open.get(&session.id()).map(|open| &open.thread);
             if let Some(Err(error)) = started {
-                let text = format!("no thread can be started for the session: {error}");
-                let failure = Failure::new(ErrorReason::Internal, text)
-                    .with_remedy("Send the song again later.");
-                let event = Event::RunEnded(RunEnd::Failed);
+                let failure = Failure::of_start("a thread for the session", error);
+                let end = if failure.is_temporary() { RunEnd::Delayed } else { RunEnd::Failed };
+                let event = Event::RunEnded(end);
                 self.apply_or_log(slots, &session, event, Payload::Failure(failure));
             }
         }

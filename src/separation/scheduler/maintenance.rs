@@ -4,13 +4,18 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::{Scheduler, join};
-use crate::separation::engine_probe;
-use crate::session::lifecycle::Event;
+use crate::proto::reason::ErrorReason;
+use crate::separation::{LEAST_SPACE, engine_probe};
+use crate::session::lifecycle::{Event, State, UploadState};
 use crate::session::manifest::Timestamp;
-use crate::session::{Session, SessionState};
+use crate::session::retention::Retention;
+use crate::session::{Failure, Session, SessionState};
 
 /// Interval of the rounds.
 const ROUND: Duration = Duration::from_secs(1);
+
+/// The share of the limit of stored bytes that retention keeps free, so that sessions can be opened and continued.
+const SPARE_SHARE: u64 = 64;
 
 /// Rounds between two applications of retention.
 const ROUNDS_TO_RETENTION: u32 = 30;
@@ -41,14 +46,45 @@ impl Scheduler {
                 self.report_late(&session, event, || self.is_forgotten(&session));
             }
         }
-        if count.is_multiple_of(ROUNDS_TO_RETENTION) {
+        self.retry_delayed();
+        if count.is_multiple_of(ROUNDS_TO_RETENTION) || self.waits_for_storage() {
             self.apply_retention();
+        }
+    }
+
+    /// Whether a session is delayed until stored sessions are removed.
+    fn waits_for_storage(&self) -> bool {
+        let waits = |session: &Arc<Session>| {
+            let manifest = session.manifest();
+            manifest.delay().is_some_and(|delay| delay.reason == ErrorReason::StorageFull)
+        };
+        self.store.all().iter().any(waits)
+    }
+
+    /// Puts delayed sessions whose time has come back into the queue, the oldest first.
+    fn retry_delayed(self: &Arc<Scheduler>) {
+        let mut delayed = self.store.all();
+        delayed.retain(|session| matches!(session.lifecycle(), State::Delayed(_)));
+        delayed.sort_by_key(|session| (session.manifest().created, session.id()));
+        for session in delayed {
+            let manifest = session.manifest();
+            let needed = manifest.delay().and_then(Failure::needed_bytes).unwrap_or(LEAST_SPACE);
+            if self.lock().delays.is_due(session.id()) && self.context.space.check(needed).is_ok() {
+                self.report_late(&session, Event::RetryDue, || true);
+            }
         }
     }
 
     fn apply_retention(self: &Arc<Scheduler>) {
         let mut removed = 0;
-        for session in self.store.expired(self.limits.retention) {
+        let Retention { age, bytes } = self.limits.retention;
+        let mut bytes = bytes - bytes / SPARE_SHARE;
+        if self.waits_for_storage() {
+            // As much as lets it continue; more if it is delayed again.
+            bytes = bytes.min(self.store.stored_bytes().saturating_sub(LEAST_SPACE));
+        }
+        let policy = Retention { age, bytes };
+        for session in self.store.expired(policy) {
             let unread = || !session.has_readers();
             if !self.report_late(&session, Event::RetentionExpired, unread) {
                 continue;
@@ -78,13 +114,14 @@ impl Scheduler {
 
     /// Whether an upload has received no bytes for the idle limit.
     fn is_idle(&self, session: &Session) -> bool {
-        session.state() == SessionState::Uploading
-            && session.idle_upload() > self.limits.idle_upload
+        let waits = session.state() == SessionState::Uploading
+            || session.lifecycle() == State::Delayed(UploadState::Receiving);
+        waits && session.idle_upload() > self.limits.idle_upload
     }
 
     /// Whether a session has been paused for longer than the resume window.
     fn is_forgotten(&self, session: &Session) -> bool {
-        session.state() == SessionState::Paused && age(session) > self.limits.resume_window
+        matches!(session.lifecycle(), State::Paused(_)) && age(session) > self.limits.resume_window
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! [`lifecycle::step`]: fn@crate::session::lifecycle::step
 
+mod delays;
 mod executor;
 mod maintenance;
 mod recovery;
@@ -24,6 +25,7 @@ use crate::session::lifecycle::{Action, Event, RunEnd, State, StateWriter, step}
 use crate::session::manifest::UploadRecord;
 use crate::session::settings::OnDisconnect;
 use crate::session::{Failure, Session, SessionError, SessionId, Store};
+use delays::Delays;
 use executor::Payload;
 
 /// Numbers of sessions.
@@ -52,6 +54,7 @@ struct Slots {
     closed: bool,
     open: HashMap<SessionId, OpenSession>,
     queue: VecDeque<Arc<Session>>,
+    delays: Delays,
     /// Threads that have ended or are about to.
     ended: Vec<JoinHandle<()>>,
     maintenance: Option<JoinHandle<()>>,
@@ -76,6 +79,7 @@ impl Scheduler {
             closed: false,
             open: HashMap::new(),
             queue: VecDeque::new(),
+            delays: Delays::default(),
             ended: Vec::new(),
             maintenance: None,
             recovery: None,
@@ -235,7 +239,8 @@ impl Scheduler {
                 | State::Queued(_)
                 | State::Open(_)
                 | State::Stopping(..)
-                | State::Paused(_) => self.wait_closed(session),
+                | State::Paused(_)
+                | State::Delayed(_) => self.wait_closed(session),
             }
             event = Event::DeleteRequested;
         }
@@ -286,6 +291,7 @@ impl Scheduler {
         let event = Event::RunEnded(match &outcome {
             RunOutcome::Done(_) => RunEnd::Done,
             RunOutcome::Stopped => RunEnd::Stopped,
+            RunOutcome::Delayed(_) => RunEnd::Delayed,
             RunOutcome::Failed(_) => RunEnd::Failed,
         });
         let reported = match outcome {
@@ -294,13 +300,14 @@ impl Scheduler {
                 self.apply(&mut slots, session, event, Payload::Note(&note))
             }
             RunOutcome::Stopped => self.apply(&mut slots, session, event, Payload::Nothing),
-            RunOutcome::Failed(failure) => {
+            RunOutcome::Delayed(failure) | RunOutcome::Failed(failure) => {
                 self.apply(&mut slots, session, event, Payload::Failure(failure))
             }
         };
         if let Err(error) = reported {
             let failure = Failure::of_storage(&error);
-            let event = Event::RunEnded(RunEnd::Failed);
+            let end = if failure.is_temporary() { RunEnd::Delayed } else { RunEnd::Failed };
+            let event = Event::RunEnded(end);
             self.apply_or_log(&mut slots, session, event, Payload::Failure(failure));
         }
         self.fill(&mut slots);

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::Scheduler;
 use super::executor::Payload;
-use crate::session::lifecycle::{Event, State, UploadState};
+use crate::session::lifecycle::{Event, Hold, State, UploadState};
 use crate::session::{Manifest, Session};
 
 /// Recoveries without progress after which a session is considered to crash the server.
 const MAX_RECOVERIES: u32 = 32;
 
 /// A restored session that continues without its client.
-const RUNNING: State = State::Unscheduled { upload: UploadState::Complete, paused: false };
+const RUNNING: State = State::Unscheduled { upload: UploadState::Complete, hold: Hold::None };
 
 impl Scheduler {
     /// Restores a session that was read from disk: one with a complete upload continues, others wait for their clients.

@@ -46,6 +46,7 @@ pub(in crate::server) fn session_by(session: &Session, manifest: &Manifest) -> p
         notices: manifest.notices.clone(),
         create_time: Some(timestamp(manifest.created)),
         update_time: Some(timestamp(manifest.updated)),
+        delay: manifest.delay().map(failure),
     }
 }
 

@@ -60,7 +60,8 @@ async fn read(
     loop {
         let seen = session.notifier().version();
         // Read before the frames: if the session has ended, no frames follow those read now.
-        let state = session.state();
+        let manifest = session.manifest();
+        let state = manifest.state();
         if reader.position() >= end {
             return Ok(());
         }
@@ -92,8 +93,10 @@ async fn read(
             SessionState::Failed | SessionState::Cancelled => {
                 return end_error(session).map_or(Ok(()), Err);
             }
-            SessionState::Paused => return Err(ApiError::SessionPaused),
-            SessionState::Uploading | SessionState::Running => {}
+            SessionState::Paused if manifest.delay().is_none() => {
+                return Err(ApiError::SessionPaused);
+            }
+            SessionState::Uploading | SessionState::Running | SessionState::Paused => {}
         }
         if let Some(error) = interruption(session) {
             return Err(error);

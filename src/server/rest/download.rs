@@ -224,7 +224,7 @@ impl StemDownload {
             if let Some(made) = flac::made(&session, &stem, fit) {
                 return Ok(made);
             }
-            separations.check_room()?;
+            separations.check_space()?;
             Ok(flac::make(&session, &stem, rate, gain, fit)?)
         });
         Ok(Content::Flac(make.await?))

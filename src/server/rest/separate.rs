@@ -56,13 +56,16 @@ fn accepted(session: &Session) -> Response<Body> {
 async fn wait(session: &Session) -> Result<(), ApiError> {
     loop {
         let seen = session.notifier().version();
-        match session.state() {
+        let manifest = session.manifest();
+        match manifest.state() {
             SessionState::Done => return Ok(()),
             SessionState::Failed | SessionState::Cancelled => {
                 return end_error(session).map_or(Ok(()), Err);
             }
-            SessionState::Paused => return Err(ApiError::SessionPaused),
-            SessionState::Uploading | SessionState::Running => {}
+            SessionState::Paused if manifest.delay().is_none() => {
+                return Err(ApiError::SessionPaused);
+            }
+            SessionState::Uploading | SessionState::Running | SessionState::Paused => {}
         }
         if let Some(error) = interruption(session) {
             return Err(error);

@@ -65,6 +65,8 @@ pub(super) struct SessionView {
     engine_changes: Vec<EngineChangeView>,
     /// Error of a failed session.
     error: Option<Problem>,
+    /// Why the server paused it, if it has; the server continues it by itself.
+    delay: Option<Problem>,
     /// Notices for the user, for example about damaged audio.
     notices: Vec<String>,
     /// Time of creation, in milliseconds since 1970-01-01 UTC.
@@ -186,6 +188,7 @@ impl SessionView {
             engine: manifest.engine.as_ref().map(engine),
             engine_changes: changes(&manifest),
             error: manifest.failure.as_ref().map(Problem::of_failure),
+            delay: manifest.delay().map(Problem::of_failure),
             notices: manifest.notices.clone(),
             created_ms: manifest.created.0,
             updated_ms: manifest.updated.0,

@@ -139,10 +139,6 @@ fn of_separation(error: &SeparationError) -> ErrorFields {
         SeparationError::QueueFull { open, queued } => {
             fields.with("open_sessions", open).with("queued_sessions", queued)
         }
-        SeparationError::DiskFull { free } => fields.with("free_bytes", free),
-        SeparationError::StorageFull { held, limit } => {
-            fields.with("held_bytes", held).with("limit_bytes", limit)
-        }
         SeparationError::ShuttingDown => fields,
     }
 }
@@ -158,6 +154,10 @@ fn of_session(error: &SessionError) -> ErrorFields {
         | SessionError::UploadIncomplete { committed, .. }
         | SessionError::UploadSizeMismatch { committed, .. } => {
             fields.with("committed_bytes", committed)
+        }
+        SessionError::Space(error) => {
+            let metadata = Failure::from(*error).details;
+            ErrorFields { metadata, ..fields }
         }
         SessionError::Conflict { offset } => fields.with("offset", offset),
         SessionError::UploadFinished { total } => fields.with("total_bytes", total),

@@ -142,6 +142,7 @@ fn add_fields(details: &mut ErrorDetails, fields: ErrorFields) {
 mod tests {
     use super::*;
     use crate::engine::EngineError;
+    use crate::session::disk_space::SpaceError;
 
     /// The remedy and the retry delay in an error's status.
     fn carried(error: ApiError) -> (String, Option<u64>) {
@@ -173,7 +174,7 @@ mod tests {
             let error = EngineError::NoneWorks { faults: "a".into(), may_recover };
             carried(SeparationError::Engine(error).into()).1
         };
-        let full = SeparationError::DiskFull { free: 1 };
+        let full = SessionError::from(SpaceError::DiskFull { needed: 1, free: 1, limit: 2 });
         assert_eq!(carried(full.into()).1, Some(60));
         assert_eq!(carried(Failure::new(ErrorReason::DiskFull, "full").into()).1, None);
         assert_eq!((none_works(true), none_works(false)), (Some(30), None));

@@ -6,9 +6,9 @@
 //!
 //! ```text
 //!   Unscheduled --> Queued --> Open --> Done | Failed
-//!                     ^ |       |
-//!                     | v       v
-//!                   Paused <-- Stopping --> Cancelled | Failed | Queued | Unscheduled
+//!                     ^ |       | \
+//!                     | v       v  `--> Delayed --> Queued (retry)
+//!                   Paused <-- Stopping --> Cancelled | Failed | Queued | Unscheduled | Delayed
 //!
 //!   Paused --> Failed (resume window)       Done | Failed | Cancelled --> Removed
 //! ```
@@ -29,8 +29,8 @@ pub enum State {
     Unscheduled {
         /// Whether the upload is complete.
         upload: UploadState,
-        /// Whether it is paused on disk.
-        paused: bool,
+        /// What keeps it from being computed, as its manifest says.
+        hold: Hold,
     },
     /// In the queue.
     Queued(UploadState),
@@ -40,6 +40,9 @@ pub enum State {
     Stopping(UploadState, StopReason),
     /// Nothing is computed; it can be resumed until the resume window has passed.
     Paused(UploadState),
+    /// Nothing is computed because a resource of the server is short; it is retried after a while, however long that takes.
+    /// PAUSED in the manifest, which has the reason.
+    Delayed(UploadState),
     /// All stems are complete.
     Done,
     /// It ended with a failure.
@@ -48,6 +51,17 @@ pub enum State {
     Cancelled,
     /// Its files are being removed or are gone.
     Removed,
+}
+
+/// What keeps a session from being computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Hold {
+    /// Nothing.
+    None,
+    /// It waits for a client.
+    Pause,
+    /// It waits for a resource of the server.
+    Delay,
 }
 
 /// Whether all bytes of an upload have arrived.
@@ -91,7 +105,7 @@ pub enum Event {
     BytesArrived,
     /// The client has finished the upload, and its size and hash are correct.
     UploadFinished,
-    /// The upload is invalid, too long, or cannot be stored because the disk is full.
+    /// The upload is invalid, too long, or cannot be stored because the disk fails.
     UploadRefused,
     /// An incomplete upload has received no bytes for the idle limit.
     UploadIdle,
@@ -123,8 +137,10 @@ pub enum Event {
     CancelRequested,
     /// A client deletes it. Reported again once its slot is free.
     DeleteRequested,
-    /// The pipeline has returned. A full disk makes it fail.
+    /// The pipeline has returned.
     RunEnded(RunEnd),
+    /// It is delayed, and the server can go on with it.
+    RetryDue,
     /// It has been paused for longer than the resume window.
     ResumeWindowPassed,
     /// This server stops.
@@ -145,6 +161,8 @@ pub enum RunEnd {
     Done,
     /// It stopped as it was asked to, or because the engines are shutting down.
     Stopped,
+    /// It cannot continue as long as a resource of the server is short.
+    Delayed,
     /// It cannot continue.
     Failed,
 }
@@ -203,16 +221,17 @@ impl StateWriter {
 }
 
 impl State {
-    /// The state of a session whose manifest has this state.
-    pub fn loaded(saved: SessionState, upload: UploadState) -> State {
+    /// The state of a session whose manifest has this state; `delayed` if it also has the reason for a delay.
+    pub fn loaded(saved: SessionState, upload: UploadState, delayed: bool) -> State {
         match saved {
             SessionState::Uploading => {
-                State::Unscheduled { upload: UploadState::Receiving, paused: false }
+                State::Unscheduled { upload: UploadState::Receiving, hold: Hold::None }
             }
             SessionState::Running => {
-                State::Unscheduled { upload: UploadState::Complete, paused: false }
+                State::Unscheduled { upload: UploadState::Complete, hold: Hold::None }
             }
-            SessionState::Paused => State::Unscheduled { upload, paused: true },
+            SessionState::Paused if delayed => State::Unscheduled { upload, hold: Hold::Delay },
+            SessionState::Paused => State::Unscheduled { upload, hold: Hold::Pause },
             SessionState::Done => State::Done,
             SessionState::Failed => State::Failed,
             SessionState::Cancelled => State::Cancelled,
@@ -223,8 +242,10 @@ impl State {
     /// CANCELLED for its remaining readers.
     pub fn saved(self) -> SessionState {
         match self {
-            State::Unscheduled { paused: true, .. } | State::Paused(_) => SessionState::Paused,
-            State::Unscheduled { upload, paused: false }
+            State::Unscheduled { hold: Hold::Pause | Hold::Delay, .. }
+            | State::Paused(_)
+            | State::Delayed(_) => SessionState::Paused,
+            State::Unscheduled { upload, hold: Hold::None }
             | State::Queued(upload)
             | State::Open(upload)
             | State::Stopping(upload, _) => match upload {
@@ -244,6 +265,7 @@ impl State {
             State::Unscheduled { .. }
             | State::Queued(_)
             | State::Paused(_)
+            | State::Delayed(_)
             | State::Done
             | State::Failed
             | State::Cancelled
@@ -256,13 +278,18 @@ impl State {
         matches!(self, State::Stopping(..))
     }
 
+    /// Whether it is delayed: its manifest has the reason.
+    pub fn is_delayed(self) -> bool {
+        matches!(self, State::Delayed(_) | State::Unscheduled { hold: Hold::Delay, .. })
+    }
+
     /// Whether it is paused or about to be: it needs to be resumed to continue.
     pub fn is_pausing(self) -> bool {
         matches!(
             self,
             State::Paused(_)
                 | State::Stopping(_, StopReason::Pause)
-                | State::Unscheduled { paused: true, .. }
+                | State::Unscheduled { hold: Hold::Pause, .. }
         )
     }
 }

@@ -6,7 +6,7 @@ use super::RunEnd;
 use super::State::{self, *};
 use super::StopReason::*;
 use super::UploadState::*;
-use super::{Action, Event};
+use super::{Action, Event, Hold};
 use crate::session::settings::OnDisconnect;
 
 /// The state after an event, and the actions that lead there, in order.
@@ -17,9 +17,13 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
     match event {
         // Schedules the session unless it is scheduled or has ended.
         Event::Created | Event::ResumeRequested | Event::TakenOver => match state {
-            Unscheduled { upload, paused: false } => (Queued(upload), &[RestartIdleClock, Enqueue]),
-            Unscheduled { upload, paused: true } | Paused(upload) => resumed(upload),
+            Unscheduled { upload, hold: Hold::None } => {
+                (Queued(upload), &[RestartIdleClock, Enqueue])
+            }
+            Unscheduled { upload, hold: Hold::Pause } | Paused(upload) => resumed(upload),
             Stopping(upload, Pause) => (Stopping(upload, Requeue), &[]),
+            // It continues by itself.
+            Unscheduled { upload: _, hold: Hold::Delay } | Delayed(_) => unchanged(state),
             Queued(_) | Open(_) | Stopping(_, Shutdown | Requeue | Cancel | Refuse) => {
                 unchanged(state)
             }
@@ -28,12 +32,15 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
 
         // A watcher resumes a complete upload; an incomplete one stays paused until its sender returns.
         Event::WatcherJoined => match state {
-            Unscheduled { upload: Complete, paused: false } => {
+            Unscheduled { upload: Complete, hold: Hold::None } => {
                 (Queued(Complete), &[RestartIdleClock, Enqueue])
             }
-            Unscheduled { upload: Complete, paused: true } | Paused(Complete) => resumed(Complete),
+            Unscheduled { upload: Complete, hold: Hold::Pause } | Paused(Complete) => {
+                resumed(Complete)
+            }
             Stopping(Complete, Pause) => (Stopping(Complete, Requeue), &[]),
-            Unscheduled { upload: Receiving, paused: true | false } => unchanged(state),
+            Unscheduled { upload: Receiving, hold: _ } => unchanged(state),
+            Unscheduled { upload: Complete, hold: Hold::Delay } | Delayed(_) => unchanged(state),
             Paused(Receiving) | Stopping(Receiving, Pause) => unchanged(state),
             Queued(_) | Open(_) | Stopping(_, Shutdown | Requeue | Cancel | Refuse) => {
                 unchanged(state)
@@ -43,38 +50,42 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
 
         Event::SlotGranted => match state {
             Queued(upload) => (Open(upload), &[RestartIdleClock, StartRun]),
-            Unscheduled { .. } | Open(_) | Stopping(..) | Paused(_) => unchanged(state),
+            Unscheduled { .. } | Open(_) | Stopping(..) => unchanged(state),
+            Paused(_) | Delayed(_) => unchanged(state),
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
 
         // Bytes resume a paused session, also bytes that repeat stored ones: the sender is back.
         Event::BytesArrived => match state {
-            Unscheduled { upload, paused: true } | Paused(upload) => resumed(upload),
+            Unscheduled { upload, hold: Hold::Pause } | Paused(upload) => resumed(upload),
             Stopping(upload, Pause) => (Stopping(upload, Requeue), &[]),
-            Unscheduled { upload: _, paused: false } | Queued(_) | Open(_) => unchanged(state),
+            Unscheduled { upload: _, hold: Hold::None | Hold::Delay } => unchanged(state),
+            Queued(_) | Open(_) | Delayed(_) => unchanged(state),
             Stopping(_, Shutdown | Requeue | Cancel | Refuse) => unchanged(state),
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
 
         // UploadFinished does not resume: that is an event of its own, which a full queue can refuse.
         Event::UploadFinished => match state {
-            Unscheduled { upload: Receiving, paused } => {
-                (Unscheduled { upload: Complete, paused }, &[Persist])
+            Unscheduled { upload: Receiving, hold } => {
+                (Unscheduled { upload: Complete, hold }, &[Persist])
             }
             Queued(Receiving) => (Queued(Complete), &[Persist]),
             Open(Receiving) => (Open(Complete), &[Persist]),
             Stopping(Receiving, reason) => (Stopping(Complete, reason), &[Persist]),
             Paused(Receiving) => (Paused(Complete), &[Persist]),
-            Unscheduled { upload: Complete, paused: true | false } => unchanged(state),
-            Queued(Complete) | Open(Complete) | Stopping(Complete, _) | Paused(Complete) => {
-                unchanged(state)
-            }
+            Delayed(Receiving) => (Delayed(Complete), &[Persist]),
+            Unscheduled { upload: Complete, hold: _ } => unchanged(state),
+            Queued(Complete) | Open(Complete) | Stopping(Complete, _) => unchanged(state),
+            Paused(Complete) | Delayed(Complete) => unchanged(state),
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
 
         // A refused upload fails the session, whatever it was stopping for.
         Event::UploadRefused => match state {
-            Unscheduled { .. } | Paused(_) => (Failed, &[RemoveScratch, Fail(UploadRefused)]),
+            Unscheduled { .. } | Paused(_) | Delayed(_) => {
+                (Failed, &[RemoveScratch, Fail(UploadRefused)])
+            }
             Queued(_) => (Failed, &[LeaveQueue, RemoveScratch, Fail(UploadRefused)]),
             Open(upload) => (Stopping(upload, Refuse), &[RequestStop]),
             Stopping(upload, Shutdown | Pause | Requeue | Cancel) => {
@@ -90,7 +101,9 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
                 Queued(Receiving) => (Paused(Receiving), &[LeaveQueue, Settle]),
                 Open(Receiving) => (Stopping(Receiving, Pause), &[RequestStop]),
                 Stopping(Receiving, Requeue) => (Stopping(Receiving, Pause), &[]),
+                Delayed(Receiving) => (Paused(Receiving), &[Settle]),
                 Queued(Complete) | Open(Complete) | Stopping(Complete, Requeue) => unchanged(state),
+                Delayed(Complete) => unchanged(state),
                 // During a shutdown the server itself closed the call.
                 Unscheduled { .. } | Stopping(_, Shutdown) => unchanged(state),
                 Stopping(_, Pause | Cancel | Refuse) | Paused(_) => unchanged(state),
@@ -102,6 +115,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             Queued(upload) => (Paused(upload), &[LeaveQueue, Settle]),
             Open(upload) => (Stopping(upload, Pause), &[RequestStop]),
             Stopping(upload, Requeue) => (Stopping(upload, Pause), &[]),
+            Delayed(upload) => (Paused(upload), &[Settle]),
             Unscheduled { .. } | Stopping(_, Shutdown) => unchanged(state),
             Stopping(_, Pause | Cancel | Refuse) | Paused(_) => unchanged(state),
             Done | Failed | Cancelled | Removed => unchanged(state),
@@ -111,7 +125,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             Queued(_) => (Cancelled, &[LeaveQueue, RemoveScratch, Settle]),
             Open(upload) => (Stopping(upload, Cancel), &[RequestStop]),
             Stopping(upload, Pause | Requeue) => (Stopping(upload, Cancel), &[]),
-            Paused(_) => (Cancelled, &[RemoveScratch, Settle]),
+            Paused(_) | Delayed(_) => (Cancelled, &[RemoveScratch, Settle]),
             Unscheduled { .. } | Stopping(_, Shutdown) => unchanged(state),
             Stopping(_, Cancel | Refuse) => unchanged(state),
             Done | Failed | Cancelled | Removed => unchanged(state),
@@ -140,13 +154,14 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
         // A session that has ended by itself stays and reports why.
         Event::FormAbandoned => match state {
             Done | Failed | Cancelled => unchanged(state),
-            Unscheduled { .. } | Queued(_) | Open(_) | Stopping(..) | Paused(_) | Removed => {
+            Unscheduled { .. } | Queued(_) | Open(_) | Stopping(..) => {
                 step(state, Event::DeleteRequested)
             }
+            Paused(_) | Delayed(_) | Removed => step(state, Event::DeleteRequested),
         },
 
         Event::CancelRequested => match state {
-            Unscheduled { .. } | Paused(_) => (Cancelled, &[RemoveScratch, Settle]),
+            Unscheduled { .. } | Paused(_) | Delayed(_) => (Cancelled, &[RemoveScratch, Settle]),
             Queued(_) => (Cancelled, &[LeaveQueue, RemoveScratch, Settle]),
             Open(upload) => (Stopping(upload, Cancel), &[RequestStop]),
             Stopping(upload, Shutdown | Pause | Requeue) => (Stopping(upload, Cancel), &[]),
@@ -156,7 +171,9 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
 
         // A session in a slot is cancelled first. Watchers receive CANCELLED before its files are removed.
         Event::DeleteRequested => match state {
-            Unscheduled { .. } | Paused(_) => (Removed, &[RemoveScratch, Settle, RemoveFiles]),
+            Unscheduled { .. } | Paused(_) | Delayed(_) => {
+                (Removed, &[RemoveScratch, Settle, RemoveFiles])
+            }
             Queued(_) => (Removed, &[LeaveQueue, RemoveScratch, Settle, RemoveFiles]),
             Open(upload) => (Stopping(upload, Cancel), &[RequestStop]),
             Stopping(upload, Shutdown | Pause | Requeue) => (Stopping(upload, Cancel), &[]),
@@ -171,7 +188,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
                 (Done, &[Persist, RemoveScratch, FreeSlot])
             }
             Stopping(_, Refuse) => refused(),
-            Unscheduled { .. } | Queued(_) | Paused(_) => unchanged(state),
+            Unscheduled { .. } | Queued(_) | Paused(_) | Delayed(_) => unchanged(state),
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
         Event::RunEnded(RunEnd::Failed) => match state {
@@ -179,59 +196,83 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
                 (Failed, &[RemoveScratch, Fail(RunFailed), FreeSlot])
             }
             Stopping(_, Refuse) => refused(),
-            Unscheduled { .. } | Queued(_) | Paused(_) => unchanged(state),
+            Unscheduled { .. } | Queued(_) | Paused(_) | Delayed(_) => unchanged(state),
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
         // The state on disk stays, so that the next server continues from it.
         Event::RunEnded(RunEnd::Stopped) => match state {
             Open(upload) | Stopping(upload, Shutdown) => {
-                (Unscheduled { upload, paused: false }, &[FreeSlot])
+                (Unscheduled { upload, hold: Hold::None }, &[FreeSlot])
             }
             Stopping(upload, Pause) => (Paused(upload), &[Settle, FreeSlot]),
             Stopping(upload, Requeue) => (Queued(upload), &[FreeSlot, Enqueue]),
             Stopping(_, Cancel) => (Cancelled, &[RemoveScratch, Settle, FreeSlot]),
             Stopping(_, Refuse) => refused(),
-            Unscheduled { .. } | Queued(_) | Paused(_) => unchanged(state),
+            Unscheduled { .. } | Queued(_) | Paused(_) | Delayed(_) => unchanged(state),
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
 
+        // It is not the session's fault, so nothing is taken from it, and it is tried again.
+        Event::RunEnded(RunEnd::Delayed) => match state {
+            Open(upload) | Stopping(upload, Requeue) => (Delayed(upload), &[Settle, FreeSlot]),
+            Stopping(_, Shutdown | Pause | Cancel | Refuse) => {
+                step(state, Event::RunEnded(RunEnd::Stopped))
+            }
+            Unscheduled { .. } | Queued(_) | Paused(_) | Delayed(_) => unchanged(state),
+            Done | Failed | Cancelled | Removed => unchanged(state),
+        },
+        Event::RetryDue => match state {
+            Delayed(upload) => resumed(upload),
+            Unscheduled { .. } | Queued(_) | Open(_) | Stopping(..) => unchanged(state),
+            Paused(_) | Done | Failed | Cancelled | Removed => unchanged(state),
+        },
+
+        // A session that the server has delayed has not been left by its client.
         Event::ResumeWindowPassed => match state {
             Paused(_) => (Failed, &[RemoveScratch, Fail(ResumeWindowPassed)]),
+            Delayed(_) => unchanged(state),
             Unscheduled { .. } | Queued(_) | Open(_) | Stopping(..) => unchanged(state),
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
 
         Event::ServerStopping => match state {
             Queued(upload) => {
-                (Unscheduled { upload, paused: false }, &[LeaveQueue, AnnounceShutdown])
+                (Unscheduled { upload, hold: Hold::None }, &[LeaveQueue, AnnounceShutdown])
             }
             Open(upload) => (Stopping(upload, Shutdown), &[RequestStop, AnnounceShutdown]),
             Stopping(upload, Requeue) => (Stopping(upload, Shutdown), &[AnnounceShutdown]),
             Stopping(_, Shutdown | Pause | Cancel | Refuse) => (state, &[AnnounceShutdown]),
-            Paused(upload) => (Unscheduled { upload, paused: true }, &[AnnounceShutdown]),
+            Paused(upload) => (Unscheduled { upload, hold: Hold::Pause }, &[AnnounceShutdown]),
+            Delayed(upload) => (Unscheduled { upload, hold: Hold::Delay }, &[AnnounceShutdown]),
             Unscheduled { .. } => (state, &[AnnounceShutdown]),
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
 
         // The server resumes complete uploads, oldest first, once all are loaded; the others wait for their senders.
         Event::ServerRestarted { exhausted } => match (state, exhausted) {
-            (Unscheduled { upload: Complete, paused: false }, false) => (state, &[Settle]),
-            (Unscheduled { upload: Complete, paused: false }, true) => {
+            (Unscheduled { upload: Complete, hold: Hold::None }, false) => (state, &[Settle]),
+            (Unscheduled { upload: Complete, hold: Hold::None }, true) => {
                 (Failed, &[RemoveScratch, Fail(CrashedTooOften)])
             }
-            (Unscheduled { upload: Receiving, paused: false }, true | false) => {
+            (Unscheduled { upload: Receiving, hold: Hold::None }, true | false) => {
                 (Paused(Receiving), &[Settle])
             }
-            (Unscheduled { upload, paused: true }, true | false) => (Paused(upload), &[]),
-            (Queued(_) | Open(_) | Stopping(..) | Paused(_), true | false) => unchanged(state),
+            (Unscheduled { upload, hold: Hold::Pause }, true | false) => (Paused(upload), &[]),
+            (Unscheduled { upload: Complete, hold: Hold::Delay }, true | false) => {
+                (Delayed(Complete), &[])
+            }
+            (Unscheduled { upload: Receiving, hold: Hold::Delay }, true | false) => {
+                (Paused(Receiving), &[Settle])
+            }
+            (Queued(_) | Open(_) | Stopping(..), true | false) => unchanged(state),
+            (Paused(_) | Delayed(_), true | false) => unchanged(state),
             (Done | Failed | Cancelled | Removed, true | false) => unchanged(state),
         },
 
         Event::RetentionExpired => match state {
             Done | Failed | Cancelled => (Removed, &[RemoveFiles]),
-            Unscheduled { .. } | Queued(_) | Open(_) | Stopping(..) | Paused(_) | Removed => {
-                unchanged(state)
-            }
+            Unscheduled { .. } | Queued(_) | Open(_) | Stopping(..) => unchanged(state),
+            Paused(_) | Delayed(_) | Removed => unchanged(state),
         },
     }
 }
@@ -241,7 +282,7 @@ fn unchanged(state: State) -> (State, &'static [Action]) {
     (state, &[])
 }
 
-/// A paused session goes to the queue, and is UPLOADING or RUNNING again.
+/// A paused or delayed session goes to the queue, and is UPLOADING or RUNNING again.
 fn resumed(upload: super::UploadState) -> (State, &'static [Action]) {
     (Queued(upload), &[Persist, RestartIdleClock, Enqueue])
 }

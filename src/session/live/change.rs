@@ -5,6 +5,7 @@ use std::sync::MutexGuard;
 use std::time::Instant;
 
 use super::{Session, lock};
+use crate::session::Failure;
 use crate::session::lifecycle::{State, StateWriter};
 use crate::session::manifest::{Manifest, Timestamp};
 
@@ -13,6 +14,8 @@ use crate::session::manifest::{Manifest, Timestamp};
 pub struct StateChange<'a> {
     session: &'a Session,
     next: State,
+    /// Why the next state is that of a delay, if it has just become so.
+    delay: Option<Failure>,
     manifest: Option<Manifest>,
     /// Held once the manifest is being changed.
     writing: Option<MutexGuard<'a, ()>>,
@@ -21,7 +24,7 @@ pub struct StateChange<'a> {
 impl Session {
     /// Begins to change the state to `next`.
     pub fn change_state(&self, _: &StateWriter, next: State) -> StateChange<'_> {
-        StateChange { session: self, next, manifest: None, writing: None }
+        StateChange { session: self, next, delay: None, manifest: None, writing: None }
     }
 
     /// Gives the session to a new call and returns the call's number. The previous call no longer
@@ -58,6 +61,11 @@ impl Session {
 }
 
 impl StateChange<'_> {
+    /// Sets the reason of a delay, if the new state is one.
+    pub fn set_delay(&mut self, reason: Failure) {
+        self.delay = Some(reason);
+    }
+
     /// Writes the manifest with the new state and what `note` adds.
     ///
     /// # Errors
@@ -89,6 +97,10 @@ impl StateChange<'_> {
         if manifest.state.is_ended() {
             manifest.commit.overlap_state = false;
         }
+        manifest.delay = match self.delay.take().or(manifest.delay) {
+            delay if self.next.is_delayed() => delay,
+            _ => None,
+        };
         note(&mut manifest);
         manifest.updated = Timestamp::now();
         manifest

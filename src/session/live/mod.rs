@@ -69,7 +69,8 @@ impl Session {
         total: TotalSize,
     ) -> io::Result<Session> {
         let spool = Spool::open(layout.upload())?;
-        let state = State::loaded(manifest.state, UploadState::of(manifest.upload_complete()));
+        let upload = UploadState::of(manifest.upload_complete());
+        let state = State::loaded(manifest.state, upload, manifest.delay.is_some());
         Ok(Session {
             id: manifest.id,
             layout,

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::{Session, lock};
+use crate::files::Shortage;
 use crate::model::Sha256Hash;
 use crate::proto::reason::ErrorReason;
 use crate::session::failure::too_large;
@@ -29,8 +30,9 @@ impl Session {
     /// Adds bytes to the upload.
     ///
     /// # Errors
-    /// Those of [`Spool::add`](crate::session::spool::Spool::add); `UploadFinished`, `Ended`; `Failed` for a full disk and
-    /// too many bytes, which refuses the upload: see [`Session::refusal`].
+    /// Those of [`Spool::add`](crate::session::spool::Spool::add); `UploadFinished`, `Ended`; `Failed` for too many bytes and
+    /// a disk that fails, which refuses the upload: see [`Session::refusal`]. After `Storage`, which then is a shortage, the
+    /// same bytes can be sent again.
     pub fn add_bytes(&self, offset: u64, bytes: &[u8], limit: u64) -> Result<Added, SessionError> {
         let mut spool = lock(&self.spool);
         let end = offset.saturating_add(bytes.len() as u64);
@@ -59,7 +61,9 @@ impl Session {
             }
             Err(error) => {
                 let failure = match &error {
-                    SessionError::Storage(error) => Failure::of_storage(error),
+                    SessionError::Storage(error) if Shortage::of(error).is_none() => {
+                        Failure::of_storage(error)
+                    }
                     SessionError::UploadTooLarge { limit } => too_large(*limit),
                     _ => return Err(error),
                 };

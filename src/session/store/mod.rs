@@ -16,6 +16,7 @@ use existing::Existing;
 use index::Index;
 
 use super::SessionError;
+use super::disk_space::{SpaceGuard, SpaceLimits};
 use super::lifecycle::{State, StateWriter};
 use super::manifest::{Plan, Timestamp};
 use super::retention::{Retention, RetentionCandidate, expired};
@@ -199,6 +200,11 @@ impl Store {
     /// have been measured.
     pub fn stored_bytes(&self) -> u64 {
         self.total.get()
+    }
+
+    /// A guard of the disk space that its sessions use.
+    pub fn space_guard(&self, limits: SpaceLimits) -> SpaceGuard {
+        SpaceGuard::new(self.sessions_folder.clone(), limits, self.total.clone())
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Index> {

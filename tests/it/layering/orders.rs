@@ -126,7 +126,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["available"],
         ],
     ),
-    ("files", &[&["atomic", "scratch"]]),
+    ("files", &[&["atomic", "scratch", "shortage"]]),
     ("model/card", &[&["one_or_more", "validation"]]),
     ("model/checkpoint", &[&["htdemucs", "safetensors", "tensorflow"], &["fuzzing"]]),
     ("model/checkpoint/tensorflow", &[&["archive", "table"], &["fuzzing"]]),
@@ -158,11 +158,12 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ),
     ("separation/decoder/connection", &[&["descriptors", "pipes"]]),
     ("separation/pipeline", &[&["active_engine"], &["fallback", "in_flight", "output"]]),
-    ("separation/scheduler", &[&["executor"], &["maintenance", "recovery"]]),
+    ("separation/scheduler", &[&["delays"], &["executor"], &["maintenance", "recovery"]]),
     (
         "session",
         &[
             &["engines", "id", "notifier", "settings", "state", "stored_size"],
+            &["disk_space"],
             &["failure", "layout", "lifecycle"],
             &["manifest"],
             &["error", "retention"],
@@ -279,7 +280,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("tempfile", &["cli", "files"]),
     ("landlock", &["process/sandbox"]),
     ("libc", &["process/sandbox"]),
-    ("rustix", &["process"]),
+    ("rustix", &["process", "files/shortage"]),
     ("seccompiler", &["process/sandbox"]),
     ("fs4", &["files"]),
 ];

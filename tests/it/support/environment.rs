@@ -13,9 +13,9 @@ use stemwire::engine::limits::TimeLimits;
 use stemwire::engine::pool::{Pool, PoolConfig};
 use stemwire::engine::{Chain, Engine, EngineError, EngineOptions, Loader, Runtime, Stopper};
 use stemwire::model::{AvailableModels, Model};
-use stemwire::separation::Separations;
+use stemwire::separation::{Limits, Separations};
 
-use super::pipeline::{DECODER, open_by, runtime};
+use super::pipeline::{DECODER, open_by, open_within, runtime};
 
 /// Time limit of engines in tests without one of their own.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -65,6 +65,7 @@ impl Default for FakeEngine {
 pub struct TestEnvironment {
     shared: Arc<Shared>,
     patience: Option<Duration>,
+    limits: Option<Limits>,
 }
 
 #[derive(Default)]
@@ -83,6 +84,12 @@ impl TestEnvironment {
     /// With this time limit of engines; the default is too long for any test.
     pub fn with_time_limit(mut self, patience: Duration) -> TestEnvironment {
         self.patience = Some(patience);
+        self
+    }
+
+    /// With other limits than the default ones.
+    pub fn within(mut self, limits: Limits) -> TestEnvironment {
+        self.limits = Some(limits);
         self
     }
 
@@ -128,7 +135,10 @@ impl TestEnvironment {
         let config = PoolConfig { limits, ..PoolConfig::for_threads(1) };
         let loader = Box::new(Casting { stage: self.clone(), runtime: runtime() });
         let pool = Pool::with_loader(config, runtime(), loader).unwrap();
-        open_by(decoder, data, pool, available, chain)
+        match self.limits {
+            None => open_by(decoder, data, pool, available, chain),
+            Some(limits) => open_within(limits, decoder, data, pool, available, chain),
+        }
     }
 
     /// The behaviour of a model's next call, and whether it fails.

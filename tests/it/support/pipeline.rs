@@ -58,13 +58,25 @@ pub fn open_by(
     available: AvailableModels,
     chain: Chain,
 ) -> Separations {
+    let limits = Limits { free_bytes: 0, ..Limits::default() };
+    open_within(limits, decoder, data, pool, available, chain)
+}
+
+/// The same within other limits.
+pub fn open_within(
+    limits: Limits,
+    decoder: &Path,
+    data: &Path,
+    pool: Pool,
+    available: AvailableModels,
+    chain: Chain,
+) -> Separations {
     let decoder = DecoderConfig {
         program: decoder.into(),
         memory: 1 << 30,
         processor_time: Duration::from_secs(600),
         ..DecoderConfig::from_here().unwrap()
     };
-    let limits = Limits { free_bytes: 0, ..Limits::default() };
     let config = Config { models: available, chain, decoder, limits };
     Separations::open(Store::open(data).unwrap(), pool, config).unwrap()
 }

@@ -153,7 +153,7 @@ class StemInfo:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a session failed."""
+    """Why a session failed or is delayed."""
 
     #: Such as "CODEC_UNSUPPORTED".
     reason: str
@@ -163,6 +163,10 @@ class Failure:
     remedy: str
     #: The values and limits behind the message.
     metadata: dict[str, str]
+
+    @classmethod
+    def _of(cls, message: session_pb2.SessionError) -> Failure:
+        return cls(message.reason, message.message, message.remedy, dict(message.metadata))
 
 
 @dataclass(frozen=True)
@@ -188,6 +192,8 @@ class Session:
     stems: tuple[StemInfo, ...]
     #: None unless `state` is FAILED.
     failure: Failure | None
+    #: Why the server paused it, such as "DISK_FULL"; it continues by itself. None where a paused session waits for a client.
+    delay: Failure | None
     #: Notices for the user, such as a limit that ended a live upload.
     notices: tuple[str, ...]
     create_time: datetime | None
@@ -195,10 +201,7 @@ class Session:
 
     @classmethod
     def _of(cls, message: session_pb2.Session) -> Session:
-        failure, source, engine = None, None, None
-        if message.HasField("error"):
-            error = message.error
-            failure = Failure(error.reason, error.message, error.remedy, dict(error.metadata))
+        source, engine = None, None
         if message.HasField("source"):
             source = Source._of(message.source)
         if message.HasField("engine"):
@@ -215,7 +218,8 @@ class Session:
             source=source,
             progress=Progress._of(message.progress),
             stems=tuple(map(StemInfo._of, message.stems)),
-            failure=failure,
+            failure=Failure._of(message.error) if message.HasField("error") else None,
+            delay=Failure._of(message.delay) if message.HasField("delay") else None,
             notices=tuple(message.notices),
             create_time=_time(message, "create_time"),
             update_time=_time(message, "update_time"),

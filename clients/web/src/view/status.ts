@@ -41,6 +41,7 @@ export function sessionStatus(session: Session, length = Number(session.progress
       if (finished === 0) return { text: words.value.preparing, mood: "busy", share };
       return { text: words.value.separating, mood: "busy", share };
     case SessionState.PAUSED:
+      if (session.delay) return { text: words.value.delayed, mood: "paused", share };
       return { text: session.uploadComplete ? words.value.paused : words.value.uploadStopped, mood: "paused", share };
     case SessionState.DONE:
       return { text: words.value.done, mood: "good", share: null };

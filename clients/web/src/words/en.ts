@@ -49,6 +49,7 @@ export const en: Words = {
   separating: "Separating",
   inQueue: (position) => `Position ${position} in the queue`,
   paused: "Paused",
+  delayed: "Waiting for the server",
   done: "Done",
   failed: "Failed",
   cancelled: "Cancelled",

@@ -229,6 +229,20 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
     ],
     zh: ["服务器上的歌曲已占满允许的空间", "请删除不再需要的歌曲，之后会继续上传。"],
   },
+  SYSTEM_LIMIT: {
+    en: [
+      "The server has reached a limit of its system",
+      "Nothing is lost; it goes on by itself as soon as it can.",
+    ],
+    zh: ["服务器达到了系统限制", "什么都没有丢失，一有资源就会自动继续。"],
+  },
+  PROCESS_KILLED: {
+    en: [
+      "The server has too little memory for this song",
+      "Send the song again later.",
+    ],
+    zh: ["服务器内存不足，无法处理这首歌曲", "请稍后重新上传。"],
+  },
   STORAGE_FAILED: {
     en: [
       "The server cannot read or write its disk",

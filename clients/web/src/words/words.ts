@@ -39,6 +39,7 @@ export interface Words {
   readonly separating: string;
   readonly inQueue: (position: number) => string;
   readonly paused: string;
+  readonly delayed: string;
   readonly done: string;
   readonly failed: string;
   readonly cancelled: string;

@@ -49,6 +49,7 @@ export const zh: Words = {
   separating: "正在分离",
   inQueue: (position) => `排队中，第 ${position} 位`,
   paused: "已暂停",
+  delayed: "等待服务器资源",
   done: "已完成",
   failed: "失败",
   cancelled: "已取消",

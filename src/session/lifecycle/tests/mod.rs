@@ -6,14 +6,16 @@ mod table;
 use super::*;
 
 /// Every state, with the name that the tables use: a letter, and `-` or `+` for an incomplete or complete upload.
-pub(super) const STATES: [(&str, State); 24] = {
+pub(super) const STATES: [(&str, State); 28] = {
     use StopReason::{Cancel, Pause, Refuse, Requeue, Shutdown};
     use UploadState::{Complete, Receiving};
     [
-        ("u-", State::Unscheduled { upload: Receiving, paused: false }),
-        ("u+", State::Unscheduled { upload: Complete, paused: false }),
-        ("z-", State::Unscheduled { upload: Receiving, paused: true }),
-        ("z+", State::Unscheduled { upload: Complete, paused: true }),
+        ("u-", State::Unscheduled { upload: Receiving, hold: Hold::None }),
+        ("u+", State::Unscheduled { upload: Complete, hold: Hold::None }),
+        ("z-", State::Unscheduled { upload: Receiving, hold: Hold::Pause }),
+        ("z+", State::Unscheduled { upload: Complete, hold: Hold::Pause }),
+        ("y-", State::Unscheduled { upload: Receiving, hold: Hold::Delay }),
+        ("y+", State::Unscheduled { upload: Complete, hold: Hold::Delay }),
         ("q-", State::Queued(Receiving)),
         ("q+", State::Queued(Complete)),
         ("o-", State::Open(Receiving)),
@@ -30,6 +32,8 @@ pub(super) const STATES: [(&str, State); 24] = {
         ("f+", State::Stopping(Complete, Refuse)),
         ("w-", State::Paused(Receiving)),
         ("w+", State::Paused(Complete)),
+        ("d-", State::Delayed(Receiving)),
+        ("d+", State::Delayed(Complete)),
         ("D", State::Done),
         ("F", State::Failed),
         ("C", State::Cancelled),
@@ -38,7 +42,7 @@ pub(super) const STATES: [(&str, State); 24] = {
 };
 
 /// Every event, with the name that the tables use. For a broken call: its policy, and `+` if others read the session.
-pub(super) const EVENTS: [(&str, Event); 38] = {
+pub(super) const EVENTS: [(&str, Event); 40] = {
     use Event::*;
     use OnDisconnect::{Cancel, Continue, Pause};
     [
@@ -74,7 +78,9 @@ pub(super) const EVENTS: [(&str, Event); 38] = {
         ("delete", DeleteRequested),
         ("run-done", RunEnded(RunEnd::Done)),
         ("run-stopped", RunEnded(RunEnd::Stopped)),
+        ("run-delayed", RunEnded(RunEnd::Delayed)),
         ("run-failed", RunEnded(RunEnd::Failed)),
+        ("retry", RetryDue),
         ("window", ResumeWindowPassed),
         ("stopping", ServerStopping),
         ("restarted", ServerRestarted { exhausted: false }),
@@ -94,12 +100,13 @@ fn every_variant_is_listed(state: State, event: Event, end: RunEnd, reason: Stop
     match state {
         State::Unscheduled {
             upload: UploadState::Receiving | UploadState::Complete,
-            paused: _,
+            hold: Hold::None | Hold::Pause | Hold::Delay,
         }
         | State::Queued(_)
         | State::Open(_)
         | State::Stopping(..)
         | State::Paused(_)
+        | State::Delayed(_)
         | State::Done
         | State::Failed
         | State::Cancelled
@@ -122,13 +129,14 @@ fn every_variant_is_listed(state: State, event: Event, end: RunEnd, reason: Stop
         | Event::CancelRequested
         | Event::DeleteRequested
         | Event::RunEnded(_)
+        | Event::RetryDue
         | Event::ResumeWindowPassed
         | Event::ServerStopping
         | Event::ServerRestarted { exhausted: _ }
         | Event::RetentionExpired => {}
     }
     match end {
-        RunEnd::Done | RunEnd::Stopped | RunEnd::Failed => {}
+        RunEnd::Done | RunEnd::Stopped | RunEnd::Delayed | RunEnd::Failed => {}
     }
     match reason {
         StopReason::Shutdown

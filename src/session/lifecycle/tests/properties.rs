@@ -151,7 +151,7 @@ proptest! {
     fn every_session_ends_once_it_is_cancelled(
         start in states(),
         events in proptest::collection::vec(events_of_clients(), 0..16),
-        end in proptest::sample::select(vec![RunEnd::Done, RunEnd::Stopped, RunEnd::Failed]),
+        end in proptest::sample::select(vec![RunEnd::Done, RunEnd::Stopped, RunEnd::Delayed, RunEnd::Failed]),
     ) {
         let mut session = Simulated::new(start);
         session.report(Event::CancelRequested, false);
@@ -193,6 +193,7 @@ proptest! {
                     session.report(Event::RunEnded(RunEnd::Stopped), false);
                 }
             }
+            session.report(Event::RetryDue, false);
             session.report(Event::SlotGranted, false);
             if session.state.is_stopping() {
                 session.report(Event::RunEnded(RunEnd::Stopped), false);
@@ -218,10 +219,41 @@ proptest! {
     }
 
     #[test]
+    fn a_delayed_session_neither_fails_nor_waits_for_a_client(
+        start in states(),
+        events in proptest::collection::vec(proptest::sample::select(vec![
+            Event::RunEnded(RunEnd::Delayed),
+            Event::ResumeWindowPassed,
+            Event::ServerStopping,
+            Event::ServerRestarted { exhausted: false },
+            Event::RetryDue,
+            Event::SlotGranted,
+        ]), 0..16),
+    ) {
+        let mut session = Simulated::new(start);
+        session.report(Event::UploadFinished, false);
+        let delayed = matches!(session.state, State::Open(_));
+        session.report(Event::RunEnded(RunEnd::Delayed), false);
+        prop_assert_eq!(delayed, delayed && session.state.is_delayed());
+        if delayed {
+            for event in events {
+                session.report(event, false);
+            }
+            session.report(Event::ServerStopping, false);
+            session.report(Event::RunEnded(RunEnd::Stopped), false);
+            session.report(Event::ServerRestarted { exhausted: false }, false);
+            session.report(Event::RetryDue, false);
+            // What the server does with sessions that it finds running.
+            session.report(Event::ResumeRequested, false);
+            prop_assert_eq!(session.state, State::Queued(UploadState::Complete));
+        }
+    }
+
+    #[test]
     fn every_queued_session_gets_a_slot_when_runs_end(
         events in proptest::collection::vec((0..6_usize, events_of_clients()), 0..64),
     ) {
-        let created = State::Unscheduled { upload: UploadState::Complete, paused: false };
+        let created = State::Unscheduled { upload: UploadState::Complete, hold: Hold::None };
         let mut sessions = vec![Simulated::new(created); 6];
         let mut queue = VecDeque::new();
         let apply = |sessions: &mut Vec<Simulated>, queue: &mut VecDeque<usize>, at: usize, event| {

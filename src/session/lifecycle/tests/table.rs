@@ -6,45 +6,47 @@ use super::*;
 
 /// The state after each event (rows) in each state (columns); `.` where nothing happens.
 const NEXT: &str = "
-                u- u+ z- z+ q- q+ o- o+ s- s+ p- p+ r- r+ c- c+ f- f+ w- w+ D  F  C  X
-created         q- q+ q- q+ .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .
-resume          q- q+ q- q+ .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .
-take-over       q- q+ q- q+ .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .
-watcher         .  q+ .  q+ .  .  .  .  .  .  .  r+ .  .  .  .  .  .  .  q+ .  .  .  .
-slot            .  .  .  .  o- o+ .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-bytes           .  .  q- q+ .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .
-finished        u+ .  z+ .  q+ .  o+ .  s+ .  p+ .  r+ .  c+ .  f+ .  w+ .  .  .  .  .
-refused         F  F  F  F  F  F  f- f+ f- f+ f- f+ f- f+ f- f+ .  .  F  F  .  .  .  .
-idle            .  .  .  .  w- .  p- .  .  .  .  .  p- .  .  .  .  .  .  .  .  .  .  .
-left-pause      .  .  .  .  w- w+ p- p+ .  .  .  .  p- p+ .  .  .  .  .  .  .  .  .  .
-left-pause+     .  .  .  .  w- .  p- .  .  .  .  .  p- .  .  .  .  .  .  .  .  .  .  .
-left-continue   .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-left-continue+  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-left-cancel     .  .  .  .  C  C  c- c+ .  .  c- c+ c- c+ .  .  .  .  C  C  .  .  .  .
-left-cancel+    .  .  .  .  C  C  c- c+ .  .  c- c+ c- c+ .  .  .  .  C  C  .  .  .  .
-wait-pause      .  .  .  .  w- w+ p- p+ .  .  .  .  p- p+ .  .  .  .  .  .  .  .  .  .
-wait-pause+     .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-wait-continue   .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-wait-continue+  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-wait-cancel     .  .  .  .  C  C  c- c+ .  .  c- c+ c- c+ .  .  .  .  C  C  .  .  .  .
-wait-cancel+    .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-late-pause      .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-late-pause+     .  q+ .  q+ .  .  .  .  .  .  .  r+ .  .  .  .  .  .  .  q+ .  .  .  .
-late-continue   q- q+ q- q+ .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .
-late-continue+  q- q+ q- q+ .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .
-late-cancel     .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-late-cancel+    .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-abandoned       X  X  X  X  X  X  c- c+ c- c+ c- c+ c- c+ .  .  .  .  X  X  .  .  .  .
-cancel          C  C  C  C  C  C  c- c+ c- c+ c- c+ c- c+ .  .  .  .  C  C  .  .  .  .
-delete          X  X  X  X  X  X  c- c+ c- c+ c- c+ c- c+ .  .  .  .  X  X  X  X  X  .
-run-done        .  .  .  .  .  .  D  D  D  D  D  D  D  D  D  D  F  F  .  .  .  .  .  .
-run-stopped     .  .  .  .  .  .  u- u+ u- u+ w- w+ q- q+ C  C  F  F  .  .  .  .  .  .
-run-failed      .  .  .  .  .  .  F  F  F  F  F  F  F  F  F  F  F  F  .  .  .  .  .  .
-window          .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  F  F  .  .  .  .
-stopping        u- u+ z- z+ u- u+ s- s+ s- s+ p- p+ s- s+ c- c+ f- f+ z- z+ .  .  .  .
-restarted       w- u+ w- w+ .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-exhausted       w- F  w- w+ .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-retention       .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  X  X  X  .
+                u- u+ z- z+ y- y+ q- q+ o- o+ s- s+ p- p+ r- r+ c- c+ f- f+ w- w+ d- d+ D  F  C  X
+created         q- q+ q- q+ .  .  .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .  .  .
+resume          q- q+ q- q+ .  .  .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .  .  .
+take-over       q- q+ q- q+ .  .  .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .  .  .
+watcher         .  q+ .  q+ .  .  .  .  .  .  .  .  .  r+ .  .  .  .  .  .  .  q+ .  .  .  .  .  .
+slot            .  .  .  .  .  .  o- o+ .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+bytes           .  .  q- q+ .  .  .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .  .  .
+finished        u+ .  z+ .  y+ .  q+ .  o+ .  s+ .  p+ .  r+ .  c+ .  f+ .  w+ .  d+ .  .  .  .  .
+refused         F  F  F  F  F  F  F  F  f- f+ f- f+ f- f+ f- f+ f- f+ .  .  F  F  F  F  .  .  .  .
+idle            .  .  .  .  .  .  w- .  p- .  .  .  .  .  p- .  .  .  .  .  .  .  w- .  .  .  .  .
+left-pause      .  .  .  .  .  .  w- w+ p- p+ .  .  .  .  p- p+ .  .  .  .  .  .  w- w+ .  .  .  .
+left-pause+     .  .  .  .  .  .  w- .  p- .  .  .  .  .  p- .  .  .  .  .  .  .  w- .  .  .  .  .
+left-continue   .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+left-continue+  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+left-cancel     .  .  .  .  .  .  C  C  c- c+ .  .  c- c+ c- c+ .  .  .  .  C  C  C  C  .  .  .  .
+left-cancel+    .  .  .  .  .  .  C  C  c- c+ .  .  c- c+ c- c+ .  .  .  .  C  C  C  C  .  .  .  .
+wait-pause      .  .  .  .  .  .  w- w+ p- p+ .  .  .  .  p- p+ .  .  .  .  .  .  w- w+ .  .  .  .
+wait-pause+     .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+wait-continue   .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+wait-continue+  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+wait-cancel     .  .  .  .  .  .  C  C  c- c+ .  .  c- c+ c- c+ .  .  .  .  C  C  C  C  .  .  .  .
+wait-cancel+    .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+late-pause      .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+late-pause+     .  q+ .  q+ .  .  .  .  .  .  .  .  .  r+ .  .  .  .  .  .  .  q+ .  .  .  .  .  .
+late-continue   q- q+ q- q+ .  .  .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .  .  .
+late-continue+  q- q+ q- q+ .  .  .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .  .  .
+late-cancel     .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+late-cancel+    .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+abandoned       X  X  X  X  X  X  X  X  c- c+ c- c+ c- c+ c- c+ .  .  .  .  X  X  X  X  .  .  .  .
+cancel          C  C  C  C  C  C  C  C  c- c+ c- c+ c- c+ c- c+ .  .  .  .  C  C  C  C  .  .  .  .
+delete          X  X  X  X  X  X  X  X  c- c+ c- c+ c- c+ c- c+ .  .  .  .  X  X  X  X  X  X  X  .
+run-done        .  .  .  .  .  .  .  .  D  D  D  D  D  D  D  D  D  D  F  F  .  .  .  .  .  .  .  .
+run-stopped     .  .  .  .  .  .  .  .  u- u+ u- u+ w- w+ q- q+ C  C  F  F  .  .  .  .  .  .  .  .
+run-delayed     .  .  .  .  .  .  .  .  d- d+ u- u+ w- w+ d- d+ C  C  F  F  .  .  .  .  .  .  .  .
+run-failed      .  .  .  .  .  .  .  .  F  F  F  F  F  F  F  F  F  F  F  F  .  .  .  .  .  .  .  .
+retry           .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  q- q+ .  .  .  .
+window          .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  F  F  .  .  .  .  .  .
+stopping        u- u+ z- z+ y- y+ u- u+ s- s+ s- s+ p- p+ s- s+ c- c+ f- f+ z- z+ y- y+ .  .  .  .
+restarted       w- u+ w- w+ w- d+ .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+exhausted       w- F  w- w+ w- d+ .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+retention       .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  X  X  X  .
 ";
 
 /// The actions of each change between kinds of states: from, to, the events (`*` for any), the actions.
@@ -65,9 +67,13 @@ r r finished: Persist
 c c finished: Persist
 f f finished: Persist
 w w finished: Persist
+y y finished: Persist
+d d finished: Persist
 u F refused: RemoveScratch Fail(UploadRefused)
 z F refused: RemoveScratch Fail(UploadRefused)
 w F refused: RemoveScratch Fail(UploadRefused)
+y F refused: RemoveScratch Fail(UploadRefused)
+d F refused: RemoveScratch Fail(UploadRefused)
 q F refused: LeaveQueue RemoveScratch Fail(UploadRefused)
 o f refused: RequestStop
 s f refused:
@@ -85,9 +91,14 @@ r c *:
 u C cancel: RemoveScratch Settle
 z C cancel: RemoveScratch Settle
 w C *: RemoveScratch Settle
+d C *: RemoveScratch Settle
+y C cancel: RemoveScratch Settle
+d w *: Settle
 u X *: RemoveScratch Settle RemoveFiles
 z X *: RemoveScratch Settle RemoveFiles
 w X *: RemoveScratch Settle RemoveFiles
+y X *: RemoveScratch Settle RemoveFiles
+d X *: RemoveScratch Settle RemoveFiles
 q X *: LeaveQueue RemoveScratch Settle RemoveFiles
 D X *: RemoveFiles
 F X *: RemoveFiles
@@ -104,10 +115,13 @@ r F run-failed: RemoveScratch Fail(RunFailed) FreeSlot
 c F run-failed: RemoveScratch Fail(RunFailed) FreeSlot
 f F *: RemoveScratch Fail(UploadRefused) FreeSlot
 o u run-stopped: FreeSlot
-s u run-stopped: FreeSlot
-p w run-stopped: Settle FreeSlot
+s u run-stopped,run-delayed: FreeSlot
+p w run-stopped,run-delayed: Settle FreeSlot
+o d run-delayed: Settle FreeSlot
+r d run-delayed: Settle FreeSlot
+d q retry: Persist RestartIdleClock Enqueue
 r q run-stopped: FreeSlot Enqueue
-c C run-stopped: RemoveScratch Settle FreeSlot
+c C run-stopped,run-delayed: RemoveScratch Settle FreeSlot
 w F window: RemoveScratch Fail(ResumeWindowPassed)
 q u stopping: LeaveQueue AnnounceShutdown
 o s stopping: RequestStop AnnounceShutdown
@@ -119,6 +133,10 @@ p p stopping: AnnounceShutdown
 c c stopping: AnnounceShutdown
 f f stopping: AnnounceShutdown
 w z stopping: AnnounceShutdown
+y y stopping: AnnounceShutdown
+d y stopping: AnnounceShutdown
+y w restarted,exhausted: Settle
+y d restarted,exhausted:
 u w restarted,exhausted: Settle
 z w restarted,exhausted:
 u F exhausted: RemoveScratch Fail(CrashedTooOften)

@@ -27,7 +27,7 @@ from stemwire.v1 import config_pb2 as stemwire_dot_v1_dot_config__pb2
 from stemwire.v1 import engine_pb2 as stemwire_dot_v1_dot_engine__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19stemwire/v1/session.proto\x12\x0bstemwire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18stemwire/v1/config.proto\x1a\x18stemwire/v1/engine.proto\"\x8d\x04\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.stemwire.v1.SessionState\x12-\n\x06\x63onfig\x18\x03 \x01(\x0b\x32\x1d.stemwire.v1.SeparationConfig\x12#\n\x06\x65ngine\x18\x04 \x01(\x0b\x32\x13.stemwire.v1.Engine\x12\x31\n\x0e\x65ngine_changes\x18\x05 \x03(\x0b\x32\x19.stemwire.v1.EngineChange\x12\x17\n\x0f\x63ommitted_bytes\x18\x06 \x01(\x04\x12\x17\n\x0fupload_complete\x18\x07 \x01(\x08\x12#\n\x06source\x18\x08 \x01(\x0b\x32\x13.stemwire.v1.Source\x12\'\n\x08progress\x18\t \x01(\x0b\x32\x15.stemwire.v1.Progress\x12 \n\x05stems\x18\n \x03(\x0b\x32\x11.stemwire.v1.Stem\x12(\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x19.stemwire.v1.SessionError\x12\x0f\n\x07notices\x18\x0c \x03(\t\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x93\x01\n\x08Progress\x12\x17\n\x0f\x66inished_frames\x18\x01 \x01(\x04\x12\x14\n\x0ctotal_frames\x18\x02 \x01(\x04\x12\x16\n\x0e\x64\x65\x63oded_frames\x18\x03 \x01(\x04\x12(\n\x05state\x18\x04 \x01(\x0e\x32\x19.stemwire.v1.SessionState\x12\x16\n\x0equeue_position\x18\x05 \x01(\r\"B\n\x04Stem\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x04\x12\x0c\n\x04peak\x18\x03 \x01(\x02\x12\x0e\n\x06sha256\x18\x04 \x01(\x0c\"\x95\x01\n\x06Source\x12\x11\n\tcontainer\x18\x01 \x01(\t\x12\r\n\x05\x63odec\x18\x02 \x01(\t\x12\x13\n\x0bsample_rate\x18\x03 \x01(\r\x12\x10\n\x08\x63hannels\x18\x04 \x01(\r\x12\x0e\n\x06\x66rames\x18\x05 \x01(\x04\x12\x16\n\x0e\x64\x61maged_frames\x18\x06 \x01(\x04\x12\x1a\n\x12output_sample_rate\x18\x07 \x01(\r\"\xb9\x01\n\x0cSessionError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x39\n\x08metadata\x18\x04 \x03(\x0b\x32\'.stemwire.v1.SessionError.MetadataEntry\x12\x0e\n\x06remedy\x18\x05 \x01(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xce\x01\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SESSION_STATE_UPLOADING\x10\x01\x12\x19\n\x15SESSION_STATE_RUNNING\x10\x02\x12\x18\n\x14SESSION_STATE_PAUSED\x10\x03\x12\x16\n\x12SESSION_STATE_DONE\x10\x04\x12\x18\n\x14SESSION_STATE_FAILED\x10\x05\x12\x1b\n\x17SESSION_STATE_CANCELLED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19stemwire/v1/session.proto\x12\x0bstemwire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18stemwire/v1/config.proto\x1a\x18stemwire/v1/engine.proto\"\xb7\x04\n\x07Session\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.stemwire.v1.SessionState\x12-\n\x06\x63onfig\x18\x03 \x01(\x0b\x32\x1d.stemwire.v1.SeparationConfig\x12#\n\x06\x65ngine\x18\x04 \x01(\x0b\x32\x13.stemwire.v1.Engine\x12\x31\n\x0e\x65ngine_changes\x18\x05 \x03(\x0b\x32\x19.stemwire.v1.EngineChange\x12\x17\n\x0f\x63ommitted_bytes\x18\x06 \x01(\x04\x12\x17\n\x0fupload_complete\x18\x07 \x01(\x08\x12#\n\x06source\x18\x08 \x01(\x0b\x32\x13.stemwire.v1.Source\x12\'\n\x08progress\x18\t \x01(\x0b\x32\x15.stemwire.v1.Progress\x12 \n\x05stems\x18\n \x03(\x0b\x32\x11.stemwire.v1.Stem\x12(\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x19.stemwire.v1.SessionError\x12\x0f\n\x07notices\x18\x0c \x03(\t\x12/\n\x0b\x63reate_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12(\n\x05\x64\x65lay\x18\x0f \x01(\x0b\x32\x19.stemwire.v1.SessionError\"\x93\x01\n\x08Progress\x12\x17\n\x0f\x66inished_frames\x18\x01 \x01(\x04\x12\x14\n\x0ctotal_frames\x18\x02 \x01(\x04\x12\x16\n\x0e\x64\x65\x63oded_frames\x18\x03 \x01(\x04\x12(\n\x05state\x18\x04 \x01(\x0e\x32\x19.stemwire.v1.SessionState\x12\x16\n\x0equeue_position\x18\x05 \x01(\r\"B\n\x04Stem\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x04\x12\x0c\n\x04peak\x18\x03 \x01(\x02\x12\x0e\n\x06sha256\x18\x04 \x01(\x0c\"\x95\x01\n\x06Source\x12\x11\n\tcontainer\x18\x01 \x01(\t\x12\r\n\x05\x63odec\x18\x02 \x01(\t\x12\x13\n\x0bsample_rate\x18\x03 \x01(\r\x12\x10\n\x08\x63hannels\x18\x04 \x01(\r\x12\x0e\n\x06\x66rames\x18\x05 \x01(\x04\x12\x16\n\x0e\x64\x61maged_frames\x18\x06 \x01(\x04\x12\x1a\n\x12output_sample_rate\x18\x07 \x01(\r\"\xb9\x01\n\x0cSessionError\x12\x0c\n\x04\x63ode\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x39\n\x08metadata\x18\x04 \x03(\x0b\x32\'.stemwire.v1.SessionError.MetadataEntry\x12\x0e\n\x06remedy\x18\x05 \x01(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xce\x01\n\x0cSessionState\x12\x1d\n\x19SESSION_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SESSION_STATE_UPLOADING\x10\x01\x12\x19\n\x15SESSION_STATE_RUNNING\x10\x02\x12\x18\n\x14SESSION_STATE_PAUSED\x10\x03\x12\x16\n\x12SESSION_STATE_DONE\x10\x04\x12\x18\n\x14SESSION_STATE_FAILED\x10\x05\x12\x1b\n\x17SESSION_STATE_CANCELLED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,18 +36,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SESSIONERROR_METADATAENTRY']._loaded_options = None
   _globals['_SESSIONERROR_METADATAENTRY']._serialized_options = b'8\001'
-  _globals['_SESSIONSTATE']._serialized_start=1214
-  _globals['_SESSIONSTATE']._serialized_end=1420
+  _globals['_SESSIONSTATE']._serialized_start=1256
+  _globals['_SESSIONSTATE']._serialized_end=1462
   _globals['_SESSION']._serialized_start=128
-  _globals['_SESSION']._serialized_end=653
-  _globals['_PROGRESS']._serialized_start=656
-  _globals['_PROGRESS']._serialized_end=803
-  _globals['_STEM']._serialized_start=805
-  _globals['_STEM']._serialized_end=871
-  _globals['_SOURCE']._serialized_start=874
-  _globals['_SOURCE']._serialized_end=1023
-  _globals['_SESSIONERROR']._serialized_start=1026
-  _globals['_SESSIONERROR']._serialized_end=1211
-  _globals['_SESSIONERROR_METADATAENTRY']._serialized_start=1164
-  _globals['_SESSIONERROR_METADATAENTRY']._serialized_end=1211
+  _globals['_SESSION']._serialized_end=695
+  _globals['_PROGRESS']._serialized_start=698
+  _globals['_PROGRESS']._serialized_end=845
+  _globals['_STEM']._serialized_start=847
+  _globals['_STEM']._serialized_end=913
+  _globals['_SOURCE']._serialized_start=916
+  _globals['_SOURCE']._serialized_end=1065
+  _globals['_SESSIONERROR']._serialized_start=1068
+  _globals['_SESSIONERROR']._serialized_end=1253
+  _globals['_SESSIONERROR_METADATAENTRY']._serialized_start=1206
+  _globals['_SESSIONERROR_METADATAENTRY']._serialized_end=1253
 # @@protoc_insertion_point(module_scope)

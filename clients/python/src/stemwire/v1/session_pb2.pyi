@@ -30,7 +30,7 @@ SESSION_STATE_FAILED: SessionState
 SESSION_STATE_CANCELLED: SessionState
 
 class Session(_message.Message):
-    __slots__ = ("session_id", "state", "config", "engine", "engine_changes", "committed_bytes", "upload_complete", "source", "progress", "stems", "error", "notices", "create_time", "update_time")
+    __slots__ = ("session_id", "state", "config", "engine", "engine_changes", "committed_bytes", "upload_complete", "source", "progress", "stems", "error", "notices", "create_time", "update_time", "delay")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     CONFIG_FIELD_NUMBER: _ClassVar[int]
@@ -45,6 +45,7 @@ class Session(_message.Message):
     NOTICES_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
+    DELAY_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     state: SessionState
     config: _config_pb2.SeparationConfig
@@ -59,7 +60,8 @@ class Session(_message.Message):
     notices: _containers.RepeatedScalarFieldContainer[str]
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
-    def __init__(self, session_id: _Optional[str] = ..., state: _Optional[_Union[SessionState, str]] = ..., config: _Optional[_Union[_config_pb2.SeparationConfig, _Mapping]] = ..., engine: _Optional[_Union[_engine_pb2.Engine, _Mapping]] = ..., engine_changes: _Optional[_Iterable[_Union[_engine_pb2.EngineChange, _Mapping]]] = ..., committed_bytes: _Optional[int] = ..., upload_complete: bool = ..., source: _Optional[_Union[Source, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., stems: _Optional[_Iterable[_Union[Stem, _Mapping]]] = ..., error: _Optional[_Union[SessionError, _Mapping]] = ..., notices: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    delay: SessionError
+    def __init__(self, session_id: _Optional[str] = ..., state: _Optional[_Union[SessionState, str]] = ..., config: _Optional[_Union[_config_pb2.SeparationConfig, _Mapping]] = ..., engine: _Optional[_Union[_engine_pb2.Engine, _Mapping]] = ..., engine_changes: _Optional[_Iterable[_Union[_engine_pb2.EngineChange, _Mapping]]] = ..., committed_bytes: _Optional[int] = ..., upload_complete: bool = ..., source: _Optional[_Union[Source, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., stems: _Optional[_Iterable[_Union[Stem, _Mapping]]] = ..., error: _Optional[_Union[SessionError, _Mapping]] = ..., notices: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delay: _Optional[_Union[SessionError, _Mapping]] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("finished_frames", "total_frames", "decoded_frames", "state", "queue_position")
