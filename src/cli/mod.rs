@@ -22,11 +22,13 @@ use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::process::file_size;
 use arguments::{Arguments, Command};
 
 /// Runs the command that was typed.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse_and_check();
+    file_size::fail_writes_beyond_limit();
     start_log(match arguments.command {
         Command::Serve(_) => "info",
         // The last line of its standard error is the message of a crash.

@@ -4,10 +4,12 @@
 //! execution provider. [`ChildProcess`] starts it with piped standard streams, keeps the end of its standard error,
 //! reports how it ended ([`Ending`]), and kills it when dropped. [`Messages`] reads its output in a thread, and
 //! [`StallTimer`] measures how long it has made no progress. The child sets [`ResourceLimits`], lowers its [`priority`]
-//! and enters its [`sandbox`] itself, before it reads untrusted input. [`open_files`] is about this process.
+//! and enters its [`sandbox`] itself, before it reads untrusted input. [`open_files`] and [`file_size`] are about this
+//! process.
 
 mod child;
 mod ending;
+pub(crate) mod file_size;
 mod limits;
 mod messages;
 pub(crate) mod open_files;

@@ -282,6 +282,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("libc", &["process/sandbox"]),
     ("rustix", &["process", "files/shortage"]),
     ("seccompiler", &["process/sandbox"]),
+    ("signal_hook", &["process/file_size"]),
     ("fs4", &["files"]),
 ];
 
