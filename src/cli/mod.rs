@@ -66,5 +66,7 @@ fn start_log(level: &str) {
         .with_env_filter(filter)
         .with_ansi(colours)
         .with_writer(std::io::stderr)
+        // Else a line that cannot be written, because the log's disk is full, is a panic of the thread that logs.
+        .log_internal_errors(false)
         .init();
 }

@@ -1,5 +1,6 @@
 """Writes that the system refuses are errors of the session that meets them, not the end of the server."""
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
@@ -29,3 +30,9 @@ def test_a_session_that_exceeds_the_file_size_limit_waits_until_it_is_raised(sta
     psutil.Process(server.process.pid).rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
     wait_for(lambda: server.get(session_id).state == session_pb2.SESSION_STATE_DONE)
     assert server.process.poll() is None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_log_that_cannot_be_written_ends_nothing(start):
+    server = start(wrapper=["sh", "-c", 'exec "$@" 2>/dev/full', "sh"])
+    assert separate(server.stub, wav(music(1))).error is None
