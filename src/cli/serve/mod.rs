@@ -30,12 +30,12 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
     // First everything that can fail at once: measuring providers and loading models may take minutes.
     let mut config = ServeConfig::new(args)?;
     server::check(&config.server)?;
-    config.decoder = decoder::try_decoder(config.decoder)?;
     let available = setup::available_models(config.engine.models_dir.as_deref());
     let chain =
         Chain::of(&config.chain, &available)?.with_circuit_breakers(config.circuit_breakers);
     let store = open_store(&config.data_dir)?;
     let address = server::reserve(config.listen)?;
+    config.decoder = decoder::try_decoder(config.decoder)?;
     let separations = Arc::new(open_separations(&config, store, available, chain)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -1,10 +1,22 @@
 """Runs a decoder as the server does, without the server."""
+import ctypes
 import json
 import socket
 import struct
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+
+LANDLOCK_CREATE_RULESET, LANDLOCK_CREATE_RULESET_VERSION = 444, 1
+
+
+def kernel_has_all() -> bool:
+    """Whether this kernel has Landlock and seccomp filters, as it answers itself."""
+    if sys.platform != "linux" or not Path("/proc/sys/kernel/seccomp/actions_avail").exists():
+        return False
+    libc = ctypes.CDLL(None)
+    return libc.syscall(LANDLOCK_CREATE_RULESET, None, 0, LANDLOCK_CREATE_RULESET_VERSION) > 0
 
 
 @dataclass
