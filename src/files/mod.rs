@@ -1,8 +1,9 @@
-//! Free and allocated space, shortages, files that a crash leaves whole, and scratch directories.
+//! Free and allocated space, shortages, files with holes, files that a crash leaves whole, and scratch directories.
 
 mod atomic;
 mod scratch;
 mod shortage;
+mod sparse;
 
 use std::fs::Metadata;
 use std::path::Path;
@@ -10,6 +11,7 @@ use std::path::Path;
 pub use atomic::{part_path, publish, replace, sync_directory, write_synced};
 pub(crate) use scratch::ScratchDir;
 pub use shortage::Shortage;
+pub use sparse::append_sparse;
 
 /// Bytes that a file takes on the disk; its length where the system does not count blocks.
 pub fn allocated_bytes(metadata: &Metadata) -> u64 {

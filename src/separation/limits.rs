@@ -11,6 +11,8 @@ pub struct Limits {
     pub upload_bytes: u64,
     /// Duration of one track. A raw PCM stream ends there; a longer file is refused.
     pub track: Duration,
+    /// Size of a decoded track in relation to that of its upload, for tracks above [`Limits::UNBOUNDED_TRACK`].
+    pub expansion: u64,
     /// Limit of open sessions: the number of slots.
     pub open_sessions: usize,
     /// Sessions in the queue.
@@ -25,12 +27,19 @@ pub struct Limits {
     pub free_bytes: u64,
 }
 
+impl Limits {
+    /// Tracks up to this duration may be of any size in relation to their uploads.
+    pub const UNBOUNDED_TRACK: Duration = Duration::from_secs(3600);
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
             // Three hours of CD audio as WAV.
             upload_bytes: 2 << 30,
             track: Duration::from_secs(8 * 3600),
+            // MP3 of 14 kbit/s.
+            expansion: 200,
             open_sessions: 8,
             queued_sessions: 64,
             idle_upload: Duration::from_secs(60),

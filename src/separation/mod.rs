@@ -73,10 +73,11 @@ impl Separations {
     pub fn open(store: Store, pool: Pool, config: Config) -> io::Result<Separations> {
         let Config { models, chain, decoder, limits } = config;
         let chain = Arc::new(chain);
-        let (max_track, observer) = (limits.track, OnceLock::new());
+        let (max_track, max_expansion) = (limits.track, limits.expansion);
         let space = SpaceLimits { free: limits.free_bytes, stored: limits.retention.bytes };
-        let space = Arc::new(store.space_guard(space));
-        let context = Context { pool, models, chain, decoder, max_track, space, observer };
+        let (space, observer) = (Arc::new(store.space_guard(space)), OnceLock::new());
+        let context =
+            Context { pool, models, chain, decoder, max_track, max_expansion, space, observer };
         Ok(Separations { scheduler: Scheduler::open(store, context, limits)? })
     }
 

@@ -13,6 +13,7 @@ use crate::audio::{Encoding, Frames, Stereo};
 use crate::dsp::segments::Blend;
 use crate::dsp::{FadeOut, OverlapAdd};
 use crate::files::replace;
+use crate::session::checksums::{Damage, extend, missing_is_damage};
 
 /// The frames that are not final after a commit.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,8 +49,8 @@ impl OverlapState {
         }
     }
 
-    /// Atomically replaces the file, synced to disk.
-    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
+    /// Atomically replaces the file, synced to disk. Returns its CRC32C.
+    pub(super) fn write(&self, path: &Path) -> io::Result<u32> {
         let header = StateHeader {
             format: FORMAT,
             position: self.overlap.position(),
@@ -71,19 +72,29 @@ impl OverlapState {
         for stereo in self.fade.stems() {
             stereo.planes().into_iter().for_each(&mut add);
         }
-        replace(path, &bytes)
+        replace(path, &bytes)?;
+        Ok(extend(0, &bytes))
     }
 
-    /// Reads a file of [`OverlapState::write`]. `blend` is that of the engine that computed it.
+    /// Reads a file of [`OverlapState::write`], whose CRC32C is `checksum`, if it is known. `blend` is that of the engine
+    /// that computed it.
     ///
     /// # Errors
-    /// `InvalidData` for anything else.
-    pub(super) fn read(path: &Path, blend: Blend) -> io::Result<OverlapState> {
+    /// [`Damage`] if it is missing, or another file; `InvalidData` if that is found without a checksum.
+    pub(super) fn read(
+        path: &Path,
+        blend: Blend,
+        checksum: Option<u32>,
+    ) -> io::Result<OverlapState> {
         let invalid = || {
             let text = format!("{} is not a valid overlap state", path.display());
             io::Error::new(io::ErrorKind::InvalidData, text)
         };
-        let mut reader = io::BufReader::new(std::fs::File::open(path)?);
+        let bytes = std::fs::read(path).map_err(missing_is_damage(path))?;
+        if checksum.is_some_and(|checksum| checksum != extend(0, &bytes)) {
+            return Err(Damage::of(path).into());
+        }
+        let mut reader = &bytes[..];
         let mut line = Vec::new();
         reader.by_ref().take(4096).read_until(b'\n', &mut line)?;
         let header: StateHeader = serde_json::from_slice(&line).map_err(|_| invalid())?;
@@ -140,18 +151,21 @@ mod tests {
             (vec![answer(3.0), answer(4.0)], fading.unwrap()),
         ] {
             let state = OverlapState { overlap: overlap.clone(), fade, tails };
-            state.write(&path).unwrap();
-            assert_eq!(OverlapState::read(&path, Blend::Sum).unwrap(), state);
+            let checksum = state.write(&path).unwrap();
+            let read = OverlapState::read(&path, Blend::Sum, Some(checksum)).unwrap();
+            assert_eq!(read, state);
+            let error = OverlapState::read(&path, Blend::Sum, Some(!checksum)).unwrap_err();
+            assert!(Damage::in_error(&error).is_some(), "{error}");
         }
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
         assert_eq!(
-            OverlapState::read(&path, Blend::Sum).unwrap_err().kind(),
+            OverlapState::read(&path, Blend::Sum, None).unwrap_err().kind(),
             io::ErrorKind::InvalidData
         );
         std::fs::write(&path, "{}").unwrap();
         assert_eq!(
-            OverlapState::read(&path, Blend::Sum).unwrap_err().kind(),
+            OverlapState::read(&path, Blend::Sum, None).unwrap_err().kind(),
             io::ErrorKind::InvalidData
         );
     }

@@ -10,11 +10,13 @@ use crate::audio::resample::Resampler;
 use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName, Stereo};
 use crate::model::Sha256Hash;
+use crate::session::checksums::{BlockSums, ChecksumFile, Checksums, missing_is_damage};
 use crate::session::{Layout, Manifest};
 
 /// The stem files of a session, which grow together.
 pub(super) struct StemFiles {
     stems: Vec<StemFile>,
+    checksums: ChecksumFile,
     layout: Layout,
 }
 
@@ -24,6 +26,7 @@ struct StemFile {
     /// `None` once the last frames are written.
     resampler: Option<Resampler>,
     hash: Sha256,
+    sums: BlockSums,
     peak: f32,
 }
 
@@ -39,7 +42,8 @@ impl StemFiles {
     /// model's rate; `tails` are the contexts of the resamplers.
     ///
     /// # Errors
-    /// I/O errors from the session directory; `InvalidData` if a file or a context does not match the manifest.
+    /// I/O errors from the session directory; [`Damage`](crate::session::checksums::Damage) if the stems differ from the
+    /// manifest's checksums; `InvalidData` if a file or a context does not match the manifest.
     pub(super) fn open(
         layout: &Layout,
         manifest: &Manifest,
@@ -61,17 +65,22 @@ impl StemFiles {
                 remove_if_there(&path)?;
                 GrowingWav::create(&path, Encoding::F32Le, rate)?
             } else {
-                GrowingWav::resume(&path, Encoding::F32Le, rate, frames)?
+                GrowingWav::resume(&path, Encoding::F32Le, rate, frames)
+                    .map_err(missing_is_damage(&path))?
             };
             let tail = tails.get(index).unwrap_or(&none);
             let resampler = Resampler::resume(manifest.plan.model_rate, rate, consumed, tail)
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-            let hash = hash_of(&path, frames)?;
+            let (hash, sums) = sums_of(&path, frames)?;
             let (name, resampler) = (stem.name.clone(), Some(resampler));
-            Ok(StemFile { name, wav, resampler, hash, peak: stem.peak })
+            Ok(StemFile { name, wav, resampler, hash, sums, peak: stem.peak })
         };
-        let stems = manifest.stems.iter().enumerate().map(open).collect::<io::Result<_>>()?;
-        Ok(StemFiles { stems, layout: layout.clone() })
+        let stems = manifest.stems.iter().enumerate().map(open);
+        let mut stems = stems.collect::<io::Result<Vec<StemFile>>>()?;
+        let committed = manifest.commit.checksums.as_ref();
+        let checksums =
+            ChecksumFile::resume(&layout.checksums(), &mut sums_in(&mut stems), committed)?;
+        Ok(StemFiles { stems, checksums, layout: layout.clone() })
     }
 
     /// Appends final frames, at the model's rate, to each stem. Returns the new length of the files.
@@ -100,9 +109,10 @@ impl StemFiles {
         Ok(self.frames())
     }
 
-    /// Syncs all files to disk.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.stems.iter().try_for_each(|stem| stem.wav.sync())
+    /// Syncs all files to disk, and then their checksums, which are returned.
+    pub(super) fn sync(&mut self) -> io::Result<Checksums> {
+        self.stems.iter().try_for_each(|stem| stem.wav.sync())?;
+        self.checksums.append(&mut sums_in(&mut self.stems))
     }
 
     /// The contexts that the resamplers need to continue from here.
@@ -116,7 +126,7 @@ impl StemFiles {
         self.stems.iter().map(|stem| StemRecord { peak: stem.peak, sha256: None }).collect()
     }
 
-    /// Writes the final headers and renames the files to their final names. Returns peaks and hashes.
+    /// Writes the final headers and renames the files to their final names. Returns peaks and hashes. The frames are synced.
     pub(super) fn publish(self) -> io::Result<Vec<StemRecord>> {
         let publish = |stem: StemFile| {
             stem.wav.finish()?;
@@ -141,22 +151,28 @@ impl StemFile {
         let mut bytes = Vec::with_capacity(audio.len() * 8);
         Encoding::F32Le.write_frames(audio, &mut bytes);
         self.hash.update(&bytes);
+        self.sums.add(&bytes);
         self.wav.append_encoded(&bytes)
     }
 }
 
-/// The hash of the first `frames` frames of a growing stem, to be continued.
-fn hash_of(path: &Path, frames: Frames) -> io::Result<Sha256> {
+fn sums_in(stems: &mut [StemFile]) -> Vec<&mut BlockSums> {
+    stems.iter_mut().map(|stem| &mut stem.sums).collect()
+}
+
+/// The hash and the checksums of the first `frames` frames of a growing stem, to be continued.
+fn sums_of(path: &Path, frames: Frames) -> io::Result<(Sha256, BlockSums)> {
     let mut file = fs::File::open(path)?;
     file.seek(SeekFrom::Start(HEADER_BYTES))?;
     let mut samples = BufReader::new(file.take(frames.0 * frame_bytes(Encoding::F32Le)));
-    let mut hash = Sha256::new();
+    let (mut hash, mut sums) = (Sha256::new(), BlockSums::default());
     loop {
         let bytes = samples.fill_buf()?;
         if bytes.is_empty() {
-            return Ok(hash);
+            return Ok((hash, sums));
         }
         hash.update(bytes);
+        sums.add(bytes);
         let count = bytes.len();
         samples.consume(count);
     }

@@ -1,11 +1,13 @@
 //! The decoded track on disk, and the statistics that normalization needs.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 
 use crate::audio::{Encoding, Frames, Stereo};
+use crate::files::append_sparse;
+use crate::session::checksums::extend;
 
 /// Bytes of one frame: two samples as F32LE.
 pub(super) const FRAME_BYTES: u64 = 8;
@@ -13,11 +15,16 @@ pub(super) const FRAME_BYTES: u64 = 8;
 /// Number of marks in the head: the resolution of [`Statistics::mean_until`].
 const MARKS_IN_HEAD: u64 = 4;
 
+/// Bytes read at once; whole frames.
+const AT_ONCE: usize = 256 * 1024;
+
 /// Writes `track.f32`, interleaved F32LE without a header.
 #[derive(Debug)]
 pub(super) struct TrackFileWriter {
     file: File,
     frames: Frames,
+    /// CRC32C of the frames.
+    checksum: u32,
     statistics: Statistics,
     scratch: Vec<u8>,
 }
@@ -44,40 +51,74 @@ pub(super) struct Statistics {
 }
 
 impl TrackFileWriter {
-    /// Opens the file and truncates it to `frames` frames. `head` is the length of the head of the statistics.
-    pub(super) fn open(path: &Path, frames: Frames, head: Frames) -> io::Result<TrackFileWriter> {
-        let mut file =
+    /// Opens the file and truncates it to `frames` frames, whose CRC32C is `checksum`, if it is known; to none if it has fewer
+    /// or others, which the decoder then writes again. `head` is the length of the head of the statistics.
+    pub(super) fn open(
+        path: &Path,
+        frames: Frames,
+        checksum: Option<u32>,
+        head: Frames,
+    ) -> io::Result<TrackFileWriter> {
+        let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let frames = frames.min(Frames(file.metadata()?.len() / FRAME_BYTES));
-        file.set_len(frames.0 * FRAME_BYTES)?;
-        let mut statistics = Statistics::new(head);
-        file.seek(SeekFrom::Start(0))?;
-        let mut reader = BufReader::with_capacity(256 * 1024, &mut file);
-        let mut frame = [0; FRAME_BYTES as usize];
-        for _ in 0..frames.0 {
-            reader.read_exact(&mut frame)?;
-            let mut samples = Encoding::F32Le.read(&frame);
-            statistics.add(samples.next().unwrap_or(0.0), samples.next().unwrap_or(0.0));
+        let mut track = TrackFileWriter {
+            frames: frames.min(Frames(file.metadata()?.len() / FRAME_BYTES)),
+            file,
+            checksum: 0,
+            statistics: Statistics::new(head),
+            scratch: Vec::new(),
+        };
+        track.read_all()?;
+        let is_other = checksum.is_some_and(|checksum| checksum != track.checksum);
+        if is_other || track.frames < frames {
+            tracing::warn!(file = %path.display(), "the decoded track is damaged; decoding it again");
+            (track.frames, track.checksum) = (Frames::ZERO, 0);
+            track.statistics = Statistics::new(head);
         }
-        file.seek(SeekFrom::End(0))?;
-        Ok(TrackFileWriter { file, frames, statistics, scratch: Vec::new() })
+        track.file.set_len(track.frames.0 * FRAME_BYTES)?;
+        track.file.seek(SeekFrom::End(0))?;
+        Ok(track)
     }
 
-    /// Appends frames.
-    pub(super) fn append(&mut self, audio: &Stereo) -> io::Result<()> {
+    /// Computes the statistics and the checksum of the frames in the file.
+    fn read_all(&mut self) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(0))?;
+        let mut left = self.frames.0 * FRAME_BYTES;
+        self.scratch.resize(AT_ONCE, 0);
+        while left > 0 {
+            let bytes = &mut self.scratch[..left.min(AT_ONCE as u64) as usize];
+            self.file.read_exact(bytes)?;
+            self.checksum = extend(self.checksum, bytes);
+            let mut samples = Encoding::F32Le.read(bytes);
+            while let (Some(left), Some(right)) = (samples.next(), samples.next()) {
+                self.statistics.add(left, right);
+            }
+            left -= bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Appends frames and returns the bytes written: passages of digital silence take no disk space.
+    pub(super) fn append(&mut self, audio: &Stereo) -> io::Result<u64> {
         self.scratch.clear();
         Encoding::F32Le.write_frames(audio, &mut self.scratch);
-        self.file.write_all(&self.scratch)?;
+        let written = append_sparse(&mut self.file, &self.scratch)?;
+        self.checksum = extend(self.checksum, &self.scratch);
         self.frames += audio.frames();
         for (&left, &right) in audio.left().iter().zip(audio.right()) {
             self.statistics.add(left, right);
         }
-        Ok(())
+        Ok(written)
     }
 
     /// Frames written.
     pub(super) fn frames(&self) -> Frames {
         self.frames
+    }
+
+    /// CRC32C of the frames written.
+    pub(super) fn checksum(&self) -> u32 {
+        self.checksum
     }
 
     /// Statistics of the frames written.
@@ -163,17 +204,37 @@ mod tests {
     fn a_track_continues_after_its_synced_frames() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("track.f32");
-        let mut whole = TrackFileWriter::open(&path, Frames::ZERO, Frames(4)).unwrap();
+        let mut whole = TrackFileWriter::open(&path, Frames::ZERO, None, Frames(4)).unwrap();
         whole.append(&ramp(0..3)).unwrap();
         whole.append(&ramp(3..10)).unwrap();
-        let mut resumed = TrackFileWriter::open(&path, Frames(5), Frames(4)).unwrap();
+        let five = TrackFileWriter::open(&path, Frames(5), None, Frames(4)).unwrap().checksum();
+        let mut resumed = TrackFileWriter::open(&path, Frames(5), Some(five), Frames(4)).unwrap();
         assert_eq!(resumed.frames(), Frames(5));
         resumed.append(&ramp(5..10)).unwrap();
         assert_eq!(resumed.statistics(), whole.statistics());
+        assert_eq!(resumed.checksum(), whole.checksum());
         let mut followed = Statistics::new(Frames(4));
         followed.follow(resumed.statistics());
         assert_eq!(&followed, whole.statistics());
         assert_eq!(TrackFileReader::open(&path).unwrap().read(2..7).unwrap(), ramp(2..7));
+    }
+
+    #[test]
+    fn a_damaged_track_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("track.f32");
+        let mut whole = TrackFileWriter::open(&path, Frames::ZERO, None, Frames(4)).unwrap();
+        whole.append(&ramp(0..10)).unwrap();
+        let checksum = whole.checksum();
+        let open = |frames, checksum| {
+            TrackFileWriter::open(&path, Frames(frames), Some(checksum), Frames(4)).unwrap()
+        };
+        assert_eq!(open(10, checksum).frames(), Frames(10));
+        let again = open(10, !checksum);
+        assert_eq!(again.frames(), Frames::ZERO);
+        assert_eq!(again.statistics(), &Statistics::new(Frames(4)));
+        whole.append(&ramp(0..10)).unwrap();
+        assert_eq!(open(11, checksum).frames(), Frames::ZERO);
     }
 
     #[test]

@@ -129,6 +129,11 @@ impl SessionError {
         }
     }
 
+    /// Whether it is damage of frames that are being recomputed, and so can be read later.
+    pub fn is_recomputing(&self) -> bool {
+        self.reason() == ErrorReason::Recomputing
+    }
+
     /// The remedy, as one imperative sentence.
     pub fn remedy(&self) -> String {
         match self {

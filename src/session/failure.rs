@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::disk_space::SpaceError;
 use crate::files::Shortage;
 use crate::proto::reason::ErrorReason;
+use crate::session::checksums::Damage;
 
 /// The failure of a session that ended FAILED; stored in its manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +98,12 @@ impl From<SpaceError> for Failure {
 
 /// The reason for an I/O error of the session directory.
 pub(super) fn storage_reason(error: &io::Error) -> ErrorReason {
+    if let Some(damage) = Damage::in_error(error) {
+        return match damage.recomputing {
+            true => ErrorReason::Recomputing,
+            false => ErrorReason::StoredDataDamaged,
+        };
+    }
     match Shortage::of(error) {
         Some(Shortage::Disk) => ErrorReason::DiskFull,
         Some(Shortage::System) => ErrorReason::SystemLimit,
@@ -105,6 +112,9 @@ pub(super) fn storage_reason(error: &io::Error) -> ErrorReason {
 }
 
 pub(super) fn storage_cause(error: &io::Error) -> String {
+    if let Some(damage) = Damage::in_error(error) {
+        return format!("a file of the session is damaged: {damage}");
+    }
     match Shortage::of(error) {
         Some(Shortage::Disk) => format!("the disk is full: {error}"),
         Some(Shortage::System) => {

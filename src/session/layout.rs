@@ -15,6 +15,7 @@ use crate::files;
 /// carry.<n>         the overlap state after n segments; gone when done
 /// computing.<n>     exists while an engine computes segment n
 /// stems/<stem>.wav  `.wav.part` until final
+/// stems/checksums   CRC32C of each block of each stem
 /// peaks/<stem>      its waveform peaks, as far as requested
 /// flac/<stem>.flac  its FLAC file, once requested
 /// ```
@@ -90,6 +91,11 @@ impl Layout {
     /// A growing stem.
     pub fn growing_stem(&self, stem: &StemName) -> PathBuf {
         self.stems().join(format!("{stem}.wav.part"))
+    }
+
+    /// The checksums of the stems.
+    pub fn checksums(&self) -> PathBuf {
+        self.stems().join("checksums")
     }
 
     /// The peaks of a stem.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::engines::{Columns, EngineChange, EngineRecord, EngineSpan, Successor};
 
+use super::checksums::{Checksums, Prefix};
 use super::{Failure, SessionId, SessionState, Settings};
 use crate::audio::{Frames, Hertz, StemName};
 use crate::files;
@@ -64,6 +65,9 @@ pub struct Manifest {
     /// Abnormal ends of the process while an engine computed a segment of it, since its last commit.
     #[serde(default)]
     pub deaths: u32,
+    /// How often its stems have been recomputed because committed frames were damaged.
+    #[serde(default)]
+    pub recomputed: u32,
 }
 
 /// Error of reading a manifest.
@@ -116,6 +120,9 @@ pub struct UploadRecord {
     pub total: Option<u64>,
     /// Its SHA-256 in hexadecimal, if the client sent one; it has been verified.
     pub sha256: Option<String>,
+    /// The checksum of the bytes stored when the manifest was last written. Manifests of 0.1.0 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored: Option<Prefix>,
 }
 
 /// The format of the decoded upload.
@@ -149,6 +156,15 @@ pub struct Commit {
     /// Whether the overlap state `carry.<segments>` exists.
     #[serde(rename = "carry")]
     pub overlap_state: bool,
+    /// CRC32C of the committed frames of the track. Manifests of 0.1.0 have no checksums.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track_crc32c: Option<u32>,
+    /// CRC32C of the overlap state.
+    #[serde(default, rename = "carry_crc32c", skip_serializing_if = "Option::is_none")]
+    pub overlap_crc32c: Option<u32>,
+    /// Checksums of the committed frames of the stems.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksums: Option<Checksums>,
 }
 
 /// One stem.
@@ -191,6 +207,7 @@ impl Manifest {
             notices: Vec::new(),
             recoveries: 0,
             deaths: 0,
+            recomputed: 0,
         }
     }
 
@@ -243,6 +260,16 @@ impl Manifest {
         let begun = |span: &&EngineSpan| span.first < self.commit.segments;
         let found = self.engine_spans.iter().rev().find(begun).cloned();
         found.unwrap_or_else(|| self.plan.engine_span())
+    }
+
+    /// Takes back all commits, so that the stems are recomputed from the upload. The decoded track stays committed.
+    pub fn take_back(&mut self) {
+        let Commit { track, track_crc32c, .. } = self.commit;
+        self.commit = Commit { track, track_crc32c, ..Commit::default() };
+        for stem in &mut self.stems {
+            (stem.peak, stem.sha256) = (0.0, None);
+        }
+        self.recomputed += 1;
     }
 
     /// Begins the span of another engine at `origin`, the first frame that is not final.

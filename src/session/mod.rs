@@ -2,7 +2,7 @@
 //!
 //! - [`layout`]: the files of a session. [`manifest`]: what is known of it, replaced atomically; among it the [`state`]
 //!   that clients see, the [`engines`] that compute its parts, and the [`failure`] that ended it.
-//! - [`error`]: errors of calls on a session.
+//! - [`checksums`]: of the committed frames. [`error`]: errors of calls on a session.
 //! - [`spool`]: the upload as received. [`stem_reader`]: reads stems while they grow. [`peaks`]: waveform peaks.
 //!   [`flac`]: stems as FLAC files.
 //! - [`lifecycle`]: states, events and actions, as one pure function.
@@ -12,6 +12,7 @@
 //!
 //! Nothing here computes: engines are names and hashes, audio is bytes.
 
+pub mod checksums;
 pub mod disk_space;
 pub mod engines;
 pub mod error;

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::SessionError;
+use super::checksums::{BLOCK, Checksums, Damage, StemChecksums, missing_is_damage};
 use super::live::ReadLease;
+use super::{Manifest, SessionError};
 use super::{Session, SessionState};
 use crate::audio::wav::{HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, StemName};
@@ -39,8 +40,14 @@ pub struct StemFrames {
 pub struct StemReader {
     session: Arc<Session>,
     stem: StemName,
+    /// Index of the stem in the plan.
+    index: usize,
     /// Opened at the first read that finds frames.
     file: Option<File>,
+    /// The manifest's count of recomputations when the file was opened.
+    opened_at: u32,
+    /// The block that was read last: its index and its bytes, which match their checksum.
+    block: (u64, Vec<u8>),
     position: Frames,
     format: StemFormat,
     _lease: ReadLease,
@@ -59,15 +66,18 @@ impl StemReader {
     ) -> Result<StemReader, SessionError> {
         let manifest = session.manifest();
         let names = &manifest.plan.stems;
-        let Some(name) = names.iter().find(|name| name.as_str() == stem) else {
+        let Some(index) = names.iter().position(|name| name.as_str() == stem) else {
             let known: Vec<_> = names.iter().map(StemName::as_str).collect();
             let stem = stem.chars().take(64).collect();
             return Err(SessionError::StemUnknown { stem, known: known.join(", ") });
         };
         let reader = StemReader {
             session: Arc::clone(session),
-            stem: name.clone(),
+            stem: names[index].clone(),
+            index,
             file: None,
+            opened_at: 0,
+            block: (0, Vec::new()),
             position: start,
             format,
             _lease: session.read_lease(),
@@ -106,21 +116,23 @@ impl StemReader {
     }
 
     /// Reads at most `most` of the next committed frames; none if there are none yet.
+    ///
+    /// # Errors
+    /// [`Damage`](super::checksums::Damage) if they are missing or differ from their checksums, which is reported to the
+    /// session; I/O errors.
     pub fn read(&mut self, most: Frames) -> io::Result<StemFrames> {
         let start = self.position;
-        let count = self.session.progress().finished.saturating_sub(start).min(most);
+        let manifest = self.session.manifest();
+        let count = manifest.commit.stems.saturating_sub(start).min(most);
         let mut frames = StemFrames { start, frames: count, bytes: Vec::new(), clipped: 0 };
         if count == Frames::ZERO {
             return Ok(frames);
         }
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => self.file.insert(open_stem(&self.session, &self.stem)?),
+        let stored = match &manifest.commit.checksums {
+            Some(checksums) => self.read_checked(&manifest, checksums, count),
+            None => self.read_unchecked(&manifest, start, count),
         };
-        let frame = frame_bytes(Encoding::F32Le);
-        let mut stored = vec![0; (count.0 * frame) as usize];
-        file.seek(SeekFrom::Start(HEADER_BYTES + start.0 * frame))?;
-        file.read_exact(&mut stored)?;
+        let stored = stored.map_err(|error| self.as_damage(&manifest, error))?;
         self.position += count;
         if self.format == (StemFormat { encoding: Encoding::F32Le, gain: 1.0 }) {
             frames.bytes = stored;
@@ -130,6 +142,82 @@ impl StemReader {
             frames.clipped = self.format.encoding.write_frames(&audio, &mut frames.bytes);
         }
         Ok(frames)
+    }
+}
+
+impl StemReader {
+    /// Reads `count` frames from the position on, in blocks that match their checksums.
+    fn read_checked(
+        &mut self,
+        manifest: &Manifest,
+        checksums: &Checksums,
+        count: Frames,
+    ) -> io::Result<Vec<u8>> {
+        let frame = frame_bytes(Encoding::F32Le);
+        let (mut at, end) = (self.position, self.position + count);
+        let mut stored = Vec::with_capacity((count.0 * frame) as usize);
+        while at < end {
+            let index = at.0 / BLOCK.0;
+            let first = Frames(index * BLOCK.0);
+            let frames = manifest.commit.stems.saturating_sub(first).min(BLOCK);
+            if self.block.0 != index || self.block.1.len() as u64 != frames.0 * frame {
+                self.block.1.clear();
+                let bytes = self.read_unchecked(manifest, first, frames)?;
+                let path = self.session.layout().checksums();
+                let expected =
+                    StemChecksums { path: &path, committed: checksums, stem: self.index };
+                if !expected.matches(index, &bytes)? {
+                    return Err(Damage::of(&self.path()).into());
+                }
+                self.block = (index, bytes);
+            }
+            let until = end.min(first + frames);
+            let range = (at.0 - first.0) * frame..(until.0 - first.0) * frame;
+            stored.extend_from_slice(&self.block.1[range.start as usize..range.end as usize]);
+            at = until;
+        }
+        Ok(stored)
+    }
+
+    /// Reads `count` frames from the frame `start` on.
+    fn read_unchecked(
+        &mut self,
+        manifest: &Manifest,
+        start: Frames,
+        count: Frames,
+    ) -> io::Result<Vec<u8>> {
+        if self.opened_at != manifest.recomputed {
+            self.file = None;
+        }
+        let path = self.path();
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(open_stem(&self.session, &self.stem)?),
+        };
+        self.opened_at = manifest.recomputed;
+        let frame = frame_bytes(Encoding::F32Le);
+        let mut stored = vec![0; (count.0 * frame) as usize];
+        file.seek(SeekFrom::Start(HEADER_BYTES + start.0 * frame))?;
+        file.read_exact(&mut stored).map_err(missing_is_damage(&path))?;
+        Ok(stored)
+    }
+
+    /// Reports damage to the session, unless the session has changed since `manifest`.
+    fn as_damage(&mut self, manifest: &Manifest, error: io::Error) -> io::Error {
+        self.block.1.clear();
+        let error = missing_is_damage(&self.path())(error);
+        let Some(damage) = Damage::in_error(&error) else { return error };
+        if self.session.is_removed() {
+            return io::ErrorKind::NotFound.into();
+        }
+        if self.session.manifest().recomputed != manifest.recomputed {
+            return Damage { recomputing: true, ..damage.clone() }.into();
+        }
+        self.session.report_damage(&self.path()).into()
+    }
+
+    fn path(&self) -> PathBuf {
+        self.session.layout().stem(&self.stem)
     }
 }
 

@@ -9,6 +9,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use super::{Encoding, Frames, Hertz, Stereo};
+use crate::files::append_sparse;
 
 /// Bytes before the first frame.
 pub const HEADER_BYTES: u64 = 94;
@@ -62,7 +63,7 @@ impl GrowingWav {
     /// truncated.
     ///
     /// # Errors
-    /// I/O errors; `InvalidData` if the file holds fewer frames.
+    /// I/O errors; `UnexpectedEof` if the file holds fewer frames.
     pub fn resume(
         path: &Path,
         encoding: Encoding,
@@ -73,7 +74,7 @@ impl GrowingWav {
         let end = HEADER_BYTES + frames.0 * frame_bytes(encoding);
         if file.metadata()?.len() < end {
             let text = format!("{} holds fewer than {frames} frames", path.display());
-            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
         }
         file.set_len(end)?;
         file.write_all(&header(encoding, rate, None))?;
@@ -81,25 +82,25 @@ impl GrowingWav {
         Ok(GrowingWav { file, encoding, rate, frames, scratch: Vec::new() })
     }
 
-    /// Appends frames and returns how many samples were clipped.
+    /// Appends frames and returns how many samples were clipped. Passages of digital silence take no disk space.
     ///
     /// # Errors
     /// I/O errors.
     pub fn append(&mut self, audio: &Stereo) -> io::Result<u64> {
         self.scratch.clear();
         let clipped = self.encoding.write_frames(audio, &mut self.scratch);
-        self.file.write_all(&self.scratch)?;
+        append_sparse(&mut self.file, &self.scratch)?;
         self.frames += audio.frames();
         Ok(clipped)
     }
 
-    /// Appends whole frames that are already encoded.
+    /// Appends whole frames that are already encoded, like [`GrowingWav::append`].
     ///
     /// # Errors
     /// I/O errors.
     pub fn append_encoded(&mut self, bytes: &[u8]) -> io::Result<()> {
         debug_assert_eq!(bytes.len() as u64 % frame_bytes(self.encoding), 0);
-        self.file.write_all(bytes)?;
+        append_sparse(&mut self.file, bytes)?;
         self.frames += Frames(bytes.len() as u64 / frame_bytes(self.encoding));
         Ok(())
     }
@@ -234,7 +235,7 @@ mod tests {
             .append(&ramp(5))
             .unwrap();
         let error = GrowingWav::resume(&path, Encoding::F32Le, Hertz(44_100), Frames(6));
-        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[test]

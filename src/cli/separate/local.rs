@@ -90,6 +90,7 @@ fn no_limits() -> Limits {
     Limits {
         upload_bytes: u64::MAX,
         track: NEVER,
+        expansion: u64::MAX,
         open_sessions: 1,
         queued_sessions: 1,
         idle_upload: NEVER,

@@ -120,6 +120,9 @@ pub(in crate::cli) struct LimitArgs {
     /// Duration limit of a track; a live source ends there, a longer file is refused
     #[arg(long, value_name = "TIME", default_value = "8h", value_parser = humantime::parse_duration, env = "STEMWIRE_MAX_TRACK")]
     pub(super) max_track: Duration,
+    /// Size limit of a decoded track, as a multiple of its upload; an hour of audio is always allowed
+    #[arg(long, value_name = "N", default_value_t = Limits::default().expansion, value_parser = clap::value_parser!(u64).range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_EXPANSION")]
+    pub(super) max_expansion: u64,
     /// Sessions that can receive and compute at the same time
     #[arg(long, value_name = "N", default_value_t = Limits::default().open_sessions, value_parser = RangedU64ValueParser::<usize>::new().range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_OPEN")]
     pub(super) max_open: usize,

@@ -81,6 +81,7 @@ fn limits(args: &LimitArgs) -> Limits {
     Limits {
         upload_bytes: args.max_upload.as_u64(),
         track: args.max_track,
+        expansion: args.max_expansion,
         open_sessions: args.max_open,
         queued_sessions: args.max_queued,
         idle_upload: args.idle_upload,

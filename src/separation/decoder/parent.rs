@@ -32,10 +32,14 @@ pub(crate) struct DecodePlan {
     pub(crate) head: Frames,
     /// Frames of the track that are synced to disk.
     pub(crate) safe: Frames,
+    /// Their CRC32C, if it is known.
+    pub(crate) checksum: Option<u32>,
     /// Longest track accepted.
     pub(crate) limit: Frames,
     /// Limits the space that the track may take.
     pub(crate) space: Arc<SpaceGuard>,
+    /// Largest size of a longer track in relation to its upload.
+    pub(crate) expansion: u64,
 }
 
 impl DecoderProcess {
@@ -48,9 +52,11 @@ impl DecoderProcess {
         config: &DecoderConfig,
         plan: DecodePlan,
     ) -> io::Result<DecoderProcess> {
-        let track = TrackFileWriter::open(&session.layout().track(), plan.safe, plan.head)?;
+        let path = session.layout().track();
+        let track = TrackFileWriter::open(&path, plan.safe, plan.checksum, plan.head)?;
         let progress = DecodeProgress {
             frames: track.frames(),
+            checksum: track.checksum(),
             complete: false,
             statistics: track.statistics().clone(),
             failure: None,
@@ -62,8 +68,14 @@ impl DecoderProcess {
         let shared = Arc::clone(&decoder.shared);
         decoder.spawn("upload-feed", move || feed(&shared, to_child))?;
         let shared = Arc::clone(&decoder.shared);
-        let receiver =
-            TrackReceiver { shared, track, limit: plan.limit, skip: plan.safe, space: plan.space };
+        let receiver = TrackReceiver {
+            shared,
+            track,
+            limit: plan.limit,
+            expansion: plan.expansion,
+            skip: plan.safe,
+            space: plan.space,
+        };
         decoder.spawn("track-write", move || {
             priority::lower_thread();
             receiver.run(from_child);

@@ -10,6 +10,7 @@ use super::shared::Shared;
 use crate::audio::{Encoding, Frames, Stereo};
 use crate::process::Limit;
 use crate::proto::reason::ErrorReason;
+use crate::separation::limits::Limits;
 use crate::separation::track_file::{FRAME_BYTES, TrackFileWriter};
 use crate::session::Failure;
 use crate::session::disk_space::SpaceGuard;
@@ -22,6 +23,8 @@ pub(super) struct TrackReceiver {
     pub(super) track: TrackFileWriter,
     /// Longest track accepted.
     pub(super) limit: Frames,
+    /// Largest size of a longer track in relation to its upload.
+    pub(super) expansion: u64,
     /// Frames that the decoder sends again although the track has them.
     pub(super) skip: Frames,
     /// Limits the space that the track may take.
@@ -94,6 +97,9 @@ impl TrackReceiver {
         if too_long {
             audio.resize(left.as_len());
         }
+        if self.expands_too_much(audio.frames()) {
+            return false;
+        }
         if !audio.is_empty() {
             if !self.write(&audio) {
                 return false;
@@ -108,21 +114,41 @@ impl TrackReceiver {
 
     /// Appends frames to the track. Returns whether that succeeded.
     fn write(&mut self, audio: &Stereo) -> bool {
-        let bytes = audio.len() as u64 * FRAME_BYTES;
         let space = Arc::clone(&self.space);
-        let _reserved = match space.reserve(bytes) {
+        let _reserved = match space.reserve(audio.len() as u64 * FRAME_BYTES) {
             Ok(reserved) => reserved,
             Err(error) => {
                 self.shared.fail(error.into());
                 return false;
             }
         };
-        let written = self.track.append(audio);
-        if !self.stored(written) {
-            return false;
+        match self.track.append(audio) {
+            Ok(written) => self.shared.session.count_written(written),
+            Err(error) => return self.stored(Err(error)),
         }
-        self.shared.session.count_written(bytes);
         true
+    }
+
+    /// Fails the session if its track with `more` frames is too large for the bytes uploaded so far. Silence of hours can
+    /// be a few kilobytes, but computing it takes as long as for any other track.
+    fn expands_too_much(&self, more: Frames) -> bool {
+        let session = &self.shared.session;
+        let frames = self.track.frames() + more;
+        let rate = session.manifest().plan.model_rate;
+        let uploaded = session.uploaded();
+        let limit = uploaded.saturating_mul(self.expansion) / FRAME_BYTES;
+        let refused = frames.0 > limit && frames > Frames::covering(Limits::UNBOUNDED_TRACK, rate);
+        if refused {
+            let text = format!(
+                "the track is longer than an hour and more than {} times as large as the upload of {uploaded} bytes",
+                self.expansion
+            );
+            let failure = Failure::new(ErrorReason::ExpansionTooLarge, text);
+            self.shared.fail(
+                failure.with("limit_expansion", self.expansion).with("uploaded_bytes", uploaded),
+            );
+        }
+        refused
     }
 
     /// Ends a live source at the limit; fails the session of a longer file.
@@ -174,6 +200,7 @@ impl TrackReceiver {
         {
             let mut progress = self.shared.progress();
             progress.frames = frames;
+            progress.checksum = self.track.checksum();
             progress.statistics.follow(self.track.statistics());
             progress.complete = complete;
         }

@@ -26,6 +26,8 @@ pub(super) struct Shared {
 pub(crate) struct DecodeProgress {
     /// Frames of the track that can be read.
     pub(crate) frames: Frames,
+    /// CRC32C of these frames.
+    pub(crate) checksum: u32,
     /// Whether the track is complete.
     pub(crate) complete: bool,
     /// Statistics of these frames.

@@ -187,7 +187,8 @@ fn identify(session: &Session, engine: EngineRecord) -> Result<(), Failure> {
         .update(|manifest| {
             note_unverified(manifest, &engine);
             let before = manifest.engine.replace(engine.clone());
-            let Some(from) = before.filter(|_| manifest.commit.segments > 0) else { return };
+            let had_frames = manifest.commit.segments > 0 || manifest.recomputed > 0;
+            let Some(from) = before.filter(|_| had_frames) else { return };
             let (reason, message) = if from.weights == engine.weights {
                 (
                     ChangeReason::ServerRestarted,

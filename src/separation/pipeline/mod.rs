@@ -5,12 +5,14 @@
 //! frames, then overlap state, then the manifest that names both. After a crash between two commits the next server
 //! continues from the last one and produces the same bytes.
 //!
-//! The [`active_engine`] computes; after repeated errors the next one of the chain takes over ([`fallback`]).
+//! The [`active_engine`] computes; after repeated errors the next one of the chain takes over ([`fallback`]). Committed
+//! frames that turn out to be damaged are computed again ([`recompute`]).
 
 mod active_engine;
 mod fallback;
 mod in_flight;
 mod output;
+mod recompute;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -27,6 +29,7 @@ use crate::proto::reason::ErrorReason;
 use crate::separation::decoder::{DecodePlan, DecodeProgress, DecoderConfig, DecoderProcess};
 use crate::separation::track_file::TrackFileReader;
 use crate::session::disk_space::SpaceGuard;
+use crate::session::live::FoundDamage;
 use crate::session::manifest::Timestamp;
 use crate::session::settings::Normalization;
 use crate::session::{Failure, Session};
@@ -63,6 +66,8 @@ pub(super) struct Context {
     pub(super) max_track: Duration,
     /// Limits the disk space that the sessions use.
     pub(super) space: Arc<SpaceGuard>,
+    /// Limit of the track's size in relation to that of its upload.
+    pub(super) max_expansion: u64,
     /// Receives events for metrics.
     pub(super) observer: OnceLock<Arc<dyn Observer>>,
 }
@@ -81,7 +86,14 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs a session's pipeline until it is done, fails, or is asked to stop.
 pub(super) fn run(session: &Arc<Session>, context: &Context) -> RunOutcome {
-    let result = Run::open(session, context).and_then(|mut run| run.work());
+    let result = loop {
+        let worked = Run::open(session, context).and_then(|mut run| run.work());
+        match worked.transpose() {
+            // Committed frames are damaged, which opening finds, too.
+            None => {}
+            Some(result) => break result,
+        }
+    };
     // Tasks whose results are no longer needed must not occupy worker threads.
     context.pool.remove(session.id().as_u128());
     match result {
@@ -119,7 +131,7 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn open(session: &'a Arc<Session>, context: &'a Context) -> Result<Run<'a>, Failure> {
-        let output = StemOutput::open(session).map_err(storage)?;
+        let output = recompute::checked(session, || StemOutput::open(session))?;
         let engine = fallback::active_engine(session, context, output.position())?;
         let manifest = session.manifest();
         let next = manifest.commit.segments;
@@ -128,8 +140,10 @@ impl<'a> Run<'a> {
             rate: manifest.plan.model_rate,
             head: manifest.plan.segment,
             safe: manifest.commit.track,
+            checksum: manifest.commit.track_crc32c,
             limit: Frames::covering(context.max_track, manifest.plan.model_rate),
             space: Arc::clone(&context.space),
+            expansion: context.max_expansion,
         };
         let decoder = DecoderProcess::start(session, &context.decoder, plan)
             .map_err(|error| Failure::of_start("the decoder", &error))?;
@@ -138,11 +152,15 @@ impl<'a> Run<'a> {
         Ok(Run { session, context, decoder, track, engine, output, next, in_flight })
     }
 
-    fn work(&mut self) -> Result<RunOutcome, Failure> {
+    /// Works until the run ends, or until a reader finds damage: then `None`.
+    fn work(&mut self) -> Result<Option<RunOutcome>, Failure> {
         loop {
             let seen = self.session.notifier().version();
             if self.session.stop_requested() {
-                return Ok(RunOutcome::Stopped);
+                return Ok(Some(RunOutcome::Stopped));
+            }
+            if self.session.found_damage() == FoundDamage::ToRecompute {
+                return Ok(None);
             }
             let decoded = self.decoder.progress();
             if let Some(failure) = decoded.failure {
@@ -168,21 +186,20 @@ impl<'a> Run<'a> {
                     self.next += 1;
                     let had = self.session.progress().finished;
                     let space = &self.context.space;
-                    self.output.commit(self.session, space, self.next, next, decoded.frames)?;
+                    self.output.commit(self.session, space, self.next, next, &decoded)?;
                     if had == Frames::ZERO {
                         self.report_first_stem();
                     }
                 }
                 Some((_, Err(EngineError::Cancelled | EngineError::ShuttingDown))) => {
-                    return Ok(RunOutcome::Stopped);
+                    return Ok(Some(RunOutcome::Stopped));
                 }
                 Some((sent, Err(error))) => self.retry_or_switch(sent, &error)?,
                 None if decoded.complete
                     && self.next >= self.engine.windows().count(decoded.frames) =>
                 {
-                    return Ok(RunOutcome::Done(
-                        self.output.finish(self.session, &self.context.space)?,
-                    ));
+                    let stems = self.output.finish(self.session, &self.context.space)?;
+                    return Ok(Some(RunOutcome::Done(stems)));
                 }
                 None => {
                     self.decoder.check_stall(self.context.decoder.stall);

@@ -9,9 +9,11 @@ use crate::audio::{Encoding, Frames, Stereo};
 use crate::dsp::fade::{column_shares, linear_shares, natural_shares};
 use crate::dsp::{FadeOut, OverlapAdd, Segment};
 use crate::proto::reason::ErrorReason;
+use crate::separation::decoder::DecodeProgress;
 use crate::separation::overlap_state::OverlapState;
 use crate::separation::pipeline::active_engine::windows;
 use crate::separation::stem_files::{StemFiles, StemRecord};
+use crate::session::checksums::Checksums;
 use crate::session::disk_space::{Reservation, SpaceGuard};
 use crate::session::manifest::{Columns, Manifest, Stem};
 use crate::session::{Failure, Session};
@@ -24,6 +26,7 @@ const LEAST_FADE: Duration = Duration::from_millis(100);
 pub(in crate::separation) struct CompleteStems {
     frames: Frames,
     records: Vec<StemRecord>,
+    checksums: Checksums,
 }
 
 impl CompleteStems {
@@ -31,6 +34,7 @@ impl CompleteStems {
     pub(in crate::separation) fn note(&self, manifest: &mut Manifest) {
         manifest.total = Some(self.frames);
         manifest.commit.stems = self.frames;
+        manifest.commit.checksums = Some(self.checksums.clone());
         keep(&mut manifest.stems, &self.records);
     }
 }
@@ -48,18 +52,26 @@ pub(super) struct StemOutput {
 }
 
 impl StemOutput {
-    /// Continues from the last commit.
+    /// Continues from the last commit, once the files are checked.
+    ///
+    /// # Errors
+    /// I/O errors; [`Damage`](crate::session::checksums::Damage) if committed frames or the overlap state are damaged.
     pub(super) fn open(session: &Session) -> io::Result<StemOutput> {
         let manifest = session.manifest();
         // The overlap state is that of the engine of the last commit, which may not be the current one.
         let blend = windows(&manifest.committed_span()).blend();
         let OverlapState { overlap, fade, tails } = if manifest.commit.overlap_state {
-            OverlapState::read(&session.layout().overlap_state(manifest.commit.segments), blend)?
+            let path = session.layout().overlap_state(manifest.commit.segments);
+            OverlapState::read(&path, blend, manifest.commit.overlap_crc32c)?
         } else {
             OverlapState::none(manifest.plan.stems.len(), blend)
         };
         let least_fade = Frames::covering(LEAST_FADE, manifest.plan.model_rate);
-        Ok(StemOutput { overlap, fade, tails, files: None, least_fade })
+        let mut output = StemOutput { overlap, fade, tails, files: None, least_fade };
+        if manifest.commit.stems > Frames::ZERO {
+            output.open_files(session, output.position())?;
+        }
+        Ok(output)
     }
 
     /// The first frame that is not final.
@@ -113,32 +125,35 @@ impl StemOutput {
     }
 
     /// Appends the frames before `next`, which no later segment reaches, to the stems and commits: `segments` segments and
-    /// `track` frames of the track.
+    /// the track decoded so far.
     pub(super) fn commit(
         &mut self,
         session: &Session,
         space: &SpaceGuard,
         segments: u64,
         next: Frames,
-        track: Frames,
+        decoded: &DecodeProgress,
     ) -> Result<(), Failure> {
         let consumed = self.position();
         let end = consumed + Frames::from_len(self.overlap.weights().len());
         let finals = self.take_final(next.min(end.saturating_sub(self.least_fade)));
         let _reserved = self.reserve(session, space, &finals)?;
-        let files = self.open_files(session, consumed)?;
+        let files = self.open_files(session, consumed).map_err(storage)?;
         let frames = files.append(&finals).map_err(storage)?;
-        files.sync().map_err(storage)?;
+        let checksums = files.sync().map_err(storage)?;
         let (tails, records) = (files.tails(), files.records());
         let state = OverlapState { overlap: self.overlap.clone(), fade: self.fade.clone(), tails };
         let layout = session.layout();
-        state.write(&layout.overlap_state(segments)).map_err(storage)?;
+        let overlap_crc32c = state.write(&layout.overlap_state(segments)).map_err(storage)?;
         session
             .update(|manifest| {
                 manifest.commit.segments = segments;
                 manifest.commit.stems = frames;
-                manifest.commit.track = track;
+                manifest.commit.track = decoded.frames;
+                manifest.commit.track_crc32c = Some(decoded.checksum);
                 manifest.commit.overlap_state = true;
+                manifest.commit.overlap_crc32c = Some(overlap_crc32c);
+                manifest.commit.checksums = Some(checksums);
                 manifest.recoveries = 0;
                 manifest.deaths = 0;
                 keep(&mut manifest.stems, &records);
@@ -157,14 +172,15 @@ impl StemOutput {
     ) -> Result<CompleteStems, Failure> {
         let total = session.manifest().total.unwrap_or_default();
         let consumed = self.position();
-        self.open_files(session, consumed)?;
+        self.open_files(session, consumed).map_err(storage)?;
         let mut files = self.files.take().ok_or_else(nothing_open)?;
         let finals = self.take_final(Frames(u64::MAX));
         let _reserved = self.reserve(session, space, &finals)?;
         files.append(&finals).map_err(storage)?;
         let frames = files.end(total).map_err(storage)?;
+        let checksums = files.sync().map_err(storage)?;
         let records = files.publish().map_err(storage)?;
-        Ok(CompleteStems { frames, records })
+        Ok(CompleteStems { frames, records, checksums })
     }
 
     /// Reserves the space of a commit: `finals` at the rate of the stems, and the overlap state.
@@ -191,19 +207,15 @@ impl StemOutput {
     }
 
     /// The stem files, opened after `consumed` frames at the model's rate.
-    fn open_files(
-        &mut self,
-        session: &Session,
-        consumed: Frames,
-    ) -> Result<&mut StemFiles, Failure> {
+    fn open_files(&mut self, session: &Session, consumed: Frames) -> io::Result<&mut StemFiles> {
         if self.files.is_none() {
             let manifest = session.manifest();
             let rate = manifest.source.as_ref().map(|source| source.output_rate);
             let rate = rate.unwrap_or(manifest.plan.model_rate);
-            let files = StemFiles::open(session.layout(), &manifest, rate, consumed, &self.tails);
-            self.files = Some(files.map_err(storage)?);
+            let files = StemFiles::open(session.layout(), &manifest, rate, consumed, &self.tails)?;
+            self.files = Some(files);
         }
-        self.files.as_mut().ok_or_else(nothing_open)
+        self.files.as_mut().ok_or_else(|| io::Error::other("no stem is open"))
     }
 }
 

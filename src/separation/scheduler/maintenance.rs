@@ -3,13 +3,16 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::executor::Payload;
 use super::{Scheduler, join};
 use crate::proto::reason::ErrorReason;
+use crate::separation::pipeline::engine_of;
 use crate::separation::{LEAST_SPACE, engine_probe};
 use crate::session::lifecycle::{Event, State, UploadState};
+use crate::session::live::FoundDamage;
 use crate::session::manifest::Timestamp;
 use crate::session::retention::Retention;
-use crate::session::{Failure, Session, SessionState};
+use crate::session::{Failure, Manifest, Session, SessionState};
 
 /// Interval of the rounds.
 const ROUND: Duration = Duration::from_secs(1);
@@ -40,6 +43,9 @@ impl Scheduler {
         for session in self.store.all() {
             if self.is_idle(&session) {
                 self.report_late(&session, Event::UploadIdle, || self.is_idle(&session));
+            }
+            if session.found_damage() == FoundDamage::ToRecompute {
+                self.recompute(&session);
             }
             if self.is_forgotten(&session) {
                 let event = Event::ResumeWindowPassed;
@@ -73,6 +79,21 @@ impl Scheduler {
                 self.report_late(&session, Event::RetryDue, || true);
             }
         }
+    }
+
+    /// Schedules a session that is done and has damaged frames, if it would be computed by the same engine.
+    fn recompute(self: &Arc<Scheduler>, session: &Arc<Session>) {
+        let manifest = session.manifest();
+        let model = self.context.models.find(&manifest.plan.model);
+        let engine = model.ok().map(|model| engine_of(&model, &self.context));
+        if manifest.state() == SessionState::Done && manifest.engine != engine {
+            session.set_found_damage(FoundDamage::Lost);
+            return;
+        }
+        let mut slots = self.lock();
+        let take_back = |manifest: &mut Manifest| manifest.take_back();
+        self.apply_or_log(&mut slots, session, Event::DamageFound, Payload::Note(&take_back));
+        self.fill(&mut slots);
     }
 
     fn apply_retention(self: &Arc<Scheduler>) {

@@ -1,11 +1,8 @@
 //! Stem chunks as messages.
 
-use tonic::Status;
-
 use crate::audio::wav::frame_bytes;
 use crate::audio::{Encoding, Frames};
 use crate::proto;
-use crate::server::status::to_status;
 use crate::session::SessionError;
 use crate::session::stem_reader::StemReader;
 
@@ -13,14 +10,13 @@ use crate::session::stem_reader::StemReader;
 /// advance together.
 const FRAMES: Frames = Frames(256 * 1024 / frame_bytes(Encoding::F32Le));
 
-/// The next message of a stem, with frames before `end`; `None` if there are none yet.
+/// The next message of a stem, with frames before `end`; `None` if there are none yet, also while they are recomputed.
 pub(super) fn next_chunk(
     reader: &mut StemReader,
     end: Frames,
-) -> Result<Option<proto::StemChunk>, Status> {
+) -> Result<Option<proto::StemChunk>, SessionError> {
     let most = end.saturating_sub(reader.position()).min(FRAMES);
-    let piece =
-        reader.read(most).map_err(|error| to_status(SessionError::Storage(error).into()))?;
+    let piece = reader.read(most)?;
     Ok((piece.frames > Frames::ZERO).then(|| proto::StemChunk {
         stem: reader.stem().to_string(),
         start_frame: piece.start.0,

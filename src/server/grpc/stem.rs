@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Status;
 use tracing::Instrument;
 
 use super::Answers;
@@ -19,7 +18,7 @@ use crate::server::outcome::{end_error, interruption};
 use crate::server::status::{ApiError, to_status};
 use crate::server::{blocking, convert, lookup};
 use crate::session::stem_reader::StemReader;
-use crate::session::{Session, SessionState};
+use crate::session::{Session, SessionError, SessionState};
 
 /// Messages read per blocking task: the change of threads costs as much as reading one.
 const MESSAGES_AT_ONCE: usize = 4;
@@ -69,14 +68,18 @@ async fn read(
             let chunks = next_chunks(&mut reader, end);
             (reader, chunks)
         });
-        let chunks;
-        (reader, chunks) = match read.await.and_then(|(reader, chunks)| Ok((reader, chunks?))) {
+        let (returned, chunks) = match read.await {
             Ok(read) => read,
             Err(status) => {
                 // The send fails only if the client has disconnected.
                 let _ = sender.send(Err(status)).await;
                 return Ok(());
             }
+        };
+        reader = returned;
+        let (chunks, recomputing) = match chunks {
+            Err(error) if error.is_recomputing() => (Vec::new(), true),
+            chunks => (chunks?, false),
         };
         let sent = !chunks.is_empty();
         for chunk in chunks {
@@ -89,6 +92,8 @@ async fn read(
             continue;
         }
         match state {
+            // It is not done: frames that follow are recomputed.
+            SessionState::Done if recomputing => {}
             SessionState::Done => return Ok(reader.check_start()?),
             SessionState::Failed | SessionState::Cancelled => {
                 return end_error(session).map_or(Ok(()), Err);
@@ -109,13 +114,16 @@ async fn read(
 }
 
 /// The next messages before `end`, at most [`MESSAGES_AT_ONCE`].
-fn next_chunks(reader: &mut StemReader, end: Frames) -> Result<Vec<proto::StemChunk>, Status> {
+fn next_chunks(
+    reader: &mut StemReader,
+    end: Frames,
+) -> Result<Vec<proto::StemChunk>, SessionError> {
     let mut chunks = Vec::new();
     while chunks.len() < MESSAGES_AT_ONCE && reader.position() < end {
         match next_chunk(reader, end) {
             Ok(Some(chunk)) => chunks.push(chunk),
             Ok(None) => break,
-            Err(status) if chunks.is_empty() => return Err(status),
+            Err(error) if chunks.is_empty() => return Err(error),
             // The error occurs again at the next read, after these messages have been sent.
             Err(_) => break,
         }

@@ -11,6 +11,7 @@
 //!                   Paused <-- Stopping --> Cancelled | Failed | Queued | Unscheduled | Delayed
 //!
 //!   Paused --> Failed (resume window)       Done | Failed | Cancelled --> Removed
+//!   Done --> Queued (damaged stems)
 //! ```
 
 mod step;
@@ -150,6 +151,8 @@ pub enum Event {
         /// Whether it has been recovered too often without progress.
         exhausted: bool,
     },
+    /// Frames of its stems are damaged, and can be recomputed from its upload.
+    DamageFound,
     /// It has ended, has no readers, and retention removes it.
     RetentionExpired,
 }

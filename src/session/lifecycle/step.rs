@@ -269,6 +269,13 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             (Done | Failed | Cancelled | Removed, true | false) => unchanged(state),
         },
 
+        // The pipeline checks the stems when it starts, and notices later damage itself.
+        Event::DamageFound => match state {
+            Done => (Queued(Complete), &[Persist, RestartIdleClock, Enqueue]),
+            Unscheduled { .. } | Queued(_) | Open(_) | Stopping(..) => unchanged(state),
+            Paused(_) | Delayed(_) | Failed | Cancelled | Removed => unchanged(state),
+        },
+
         Event::RetentionExpired => match state {
             Done | Failed | Cancelled => (Removed, &[RemoveFiles]),
             Unscheduled { .. } | Queued(_) | Open(_) | Stopping(..) => unchanged(state),

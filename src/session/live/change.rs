@@ -101,7 +101,10 @@ impl StateChange<'_> {
             delay if self.next.is_delayed() => delay,
             _ => None,
         };
+        let stored = manifest.upload.stored;
         note(&mut manifest);
+        manifest.upload.stored = manifest.upload.stored.or(stored);
+        self.session.note_stored(&mut manifest);
         manifest.updated = Timestamp::now();
         manifest
     }

@@ -1,15 +1,18 @@
 //! A session in memory: its manifest, and state that exists only while the server runs.
 //!
-//! [`upload`] stores its bytes; [`control`] has its lifecycle state, which [`change`] changes.
+//! [`upload`] stores its bytes; [`control`] has its lifecycle state, which [`change`] changes; [`damage`] is what readers
+//! find damaged.
 
 mod change;
 mod control;
+mod damage;
 mod upload;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use super::checksums::Prefix;
 use super::lifecycle::{State, UploadState};
 use super::manifest::{Manifest, Timestamp};
 use super::spool::Spool;
@@ -19,6 +22,7 @@ use crate::audio::Frames;
 use control::Control;
 
 pub use change::StateChange;
+pub use damage::FoundDamage;
 pub use upload::Added;
 
 /// A session in memory, shared between threads. Every change wakes the waiters of its [`Notifier`].
@@ -32,6 +36,9 @@ pub struct Session {
     writing: Mutex<()>,
     spool: Mutex<Spool>,
     uploaded: AtomicU64,
+    /// Checksum of the stored bytes of the upload; `None` until this process has stored or read them.
+    stored: Mutex<Option<Prefix>>,
+    damage: Mutex<FoundDamage>,
     decoded: AtomicU64,
     queue_position: AtomicU32,
     readers: AtomicUsize,
@@ -75,6 +82,8 @@ impl Session {
             id: manifest.id,
             layout,
             uploaded: AtomicU64::new(spool.len()),
+            stored: Mutex::default(),
+            damage: Mutex::default(),
             decoded: AtomicU64::new(manifest.total.unwrap_or(manifest.commit.stems).0),
             manifest: RwLock::new(Arc::new(manifest)),
             writing: Mutex::new(()),
@@ -141,6 +150,7 @@ impl Session {
         }
         let mut manifest = Manifest::clone(&before);
         change(&mut manifest);
+        self.note_stored(&mut manifest);
         manifest.updated = Timestamp::now();
         manifest.write(&self.layout.manifest())?;
         self.measure();
@@ -176,6 +186,11 @@ impl Session {
     /// Whether its files are being removed or are gone.
     pub fn is_removed(&self) -> bool {
         self.removed.load(Ordering::Acquire)
+    }
+
+    /// Records the checksum of the upload so far.
+    fn note_stored(&self, manifest: &mut Manifest) {
+        manifest.upload.stored = lock(&self.stored).or(manifest.upload.stored);
     }
 
     fn set_manifest(&self, manifest: Manifest) {

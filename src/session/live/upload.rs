@@ -8,6 +8,7 @@ use super::{Session, lock};
 use crate::files::Shortage;
 use crate::model::Sha256Hash;
 use crate::proto::reason::ErrorReason;
+use crate::session::checksums::{Prefix, extend};
 use crate::session::failure::too_large;
 use crate::session::manifest::UploadRecord;
 use crate::session::{Failure, SessionError, SessionState};
@@ -46,8 +47,12 @@ impl Session {
             return Err(SessionError::UploadFinished { total });
         }
         let held = spool.len();
+        let before = self.resume_checksum(held)?;
         let added = spool.add(offset, bytes, limit);
         if let Ok(length) = added {
+            let new = &bytes[bytes.len() - (length - held) as usize..];
+            let after = Prefix { bytes: length, crc32c: extend(before.crc32c, new) };
+            *lock(&self.stored) = Some(after);
             // Under the lock: of two concurrent chunks, the larger length must be stored last.
             self.uploaded.store(length, Ordering::Release);
             self.size.add(length - held);
@@ -110,7 +115,10 @@ impl Session {
             return Err(SessionError::Failed(failure));
         }
         spool.sync()?;
-        store(UploadRecord { total: Some(total), sha256: sha256.map(str::to_owned) })?;
+        let stored = self.resume_checksum(total)?;
+        *lock(&self.stored) = Some(stored);
+        let sha256 = sha256.map(str::to_owned);
+        store(UploadRecord { total: Some(total), sha256, stored: Some(stored) })?;
         // If it has ended at the same time, nothing was stored.
         if self.manifest().upload_complete() { Ok(()) } else { self.check_open() }
     }

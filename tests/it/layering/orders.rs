@@ -8,8 +8,8 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "",
         &[
-            &["audio", "proto/reason"],
-            &["files", "process"],
+            &["files", "proto/reason"],
+            &["audio", "process"],
             &["decode", "dsp"],
             &["model"],
             &["engine", "session"],
@@ -126,7 +126,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["available"],
         ],
     ),
-    ("files", &[&["atomic", "scratch", "shortage"]]),
+    ("files", &[&["atomic", "scratch", "shortage"], &["sparse"]]),
     ("model/card", &[&["one_or_more", "validation"]]),
     ("model/checkpoint", &[&["htdemucs", "safetensors", "tensorflow"], &["fuzzing"]]),
     ("model/checkpoint/tensorflow", &[&["archive", "table"], &["fuzzing"]]),
@@ -157,12 +157,15 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         ],
     ),
     ("separation/decoder/connection", &[&["descriptors", "pipes"]]),
-    ("separation/pipeline", &[&["active_engine"], &["fallback", "in_flight", "output"]]),
+    (
+        "separation/pipeline",
+        &[&["active_engine"], &["fallback", "in_flight", "output", "recompute"]],
+    ),
     ("separation/scheduler", &[&["delays"], &["executor"], &["maintenance", "recovery"]]),
     (
         "session",
         &[
-            &["engines", "id", "notifier", "settings", "state", "stored_size"],
+            &["checksums", "engines", "id", "notifier", "settings", "state", "stored_size"],
             &["disk_space"],
             &["failure", "layout", "lifecycle"],
             &["manifest"],
@@ -207,7 +210,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         ],
     ),
     ("server/status", &[&["fields"], &["http"]]),
-    ("session/live", &[&["change", "control", "upload"]]),
+    ("session/live", &[&["change", "control", "damage", "upload"]]),
     ("session/store", &[&["cursor", "existing", "index"]]),
     (
         "process",
@@ -255,7 +258,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("http_body_util", &["server"]),
     ("flate2", &["model/checkpoint/tensorflow"]),
     ("tar", &["model/checkpoint/tensorflow"]),
-    ("crc32c", &["model/checkpoint/tensorflow"]),
+    ("crc32c", &["model/checkpoint/tensorflow", "session/checksums"]),
     ("uuid", &["session", "server/request_id", "cli/separate"]),
     ("serde_json", &["session", "separation", "model/checkpoint", "server/rest", "server/status"]),
     ("multer", &["server/rest"]),

@@ -206,6 +206,13 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
     ],
     zh: ["歌曲超过了服务器允许的长度（{limit_seconds} 秒）", "请只上传其中较短的一段。"],
   },
+  EXPANSION_TOO_LARGE: {
+    en: [
+      "The song is more than an hour long and too large for its few bytes",
+      "Send a shorter part of it.",
+    ],
+    zh: ["歌曲超过一小时，且解码后的大小远超上传的数据", "请只上传其中较短的一段。"],
+  },
 
   // The server.
   QUEUE_FULL: {
@@ -249,6 +256,20 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
       "See the server’s log.",
     ],
     zh: ["服务器无法读写磁盘", "请查看服务器日志。"],
+  },
+  STORED_DATA_DAMAGED: {
+    en: [
+      "The server’s disk has damaged this song",
+      "Send the song again.",
+    ],
+    zh: ["服务器磁盘损坏了这首歌曲的数据", "请重新上传歌曲。"],
+  },
+  RECOMPUTING: {
+    en: [
+      "A part of this song was damaged on the server’s disk and is being computed again",
+      "Read it again once the song is done.",
+    ],
+    zh: ["歌曲的一部分数据在服务器磁盘上损坏，正在重新计算", "请在歌曲完成后再次读取。"],
   },
   SHUTTING_DOWN: {
     en: [

@@ -146,8 +146,11 @@ pub(super) async fn follow<T: From<StreamEvent>>(
                 return Followed::ToTheEnd;
             }
         };
+        let Pumped { pumped, recomputing } = pumped;
+        // It has not ended if frames that follow are recomputed.
+        let ended = state.is_ended() && !recomputing;
         let mut events: Vec<StreamEvent> = cursor.progress(session, pumped).into_iter().collect();
-        if state.is_ended() && !pumped {
+        if ended && !pumped {
             events.push(StreamEvent::Done(convert::session(session)));
         }
         for event in events {
@@ -158,7 +161,7 @@ pub(super) async fn follow<T: From<StreamEvent>>(
         if pumped {
             continue;
         }
-        if state.is_ended() {
+        if ended {
             let beyond = || readers.iter().find_map(|reader| reader.check_start().err());
             if let Some(error) = end_error(session).or_else(|| beyond().map(ApiError::from)) {
                 // The send fails only if the client has disconnected.
@@ -179,19 +182,27 @@ pub(super) async fn follow<T: From<StreamEvent>>(
     }
 }
 
+/// What a round has sent.
+#[derive(Debug, Default, Clone, Copy)]
+struct Pumped {
+    /// Whether there was a chunk.
+    pumped: bool,
+    /// Whether there was damage that is being repaired.
+    recomputing: bool,
+}
+
 enum Stopped {
     ClientGone,
     Broken(Status),
 }
 
-/// Sends one chunk of each stem with frames before `end`, so that the stems advance together. Returns whether
-/// there was one.
+/// Sends one chunk of each stem with frames before `end`, so that the stems advance together.
 async fn pump<T: From<StreamEvent>>(
     readers: &mut Vec<StemReader>,
     end: Frames,
     sender: &Sender<T>,
-) -> Result<bool, Stopped> {
-    let mut pumped = false;
+) -> Result<Pumped, Stopped> {
+    let mut round = Pumped::default();
     for index in 0..readers.len() {
         let mut reader = readers.remove(index);
         let (reader, chunk) = blocking::run(move || {
@@ -201,11 +212,19 @@ async fn pump<T: From<StreamEvent>>(
         .await
         .map_err(Stopped::Broken)?;
         readers.insert(index, reader);
-        let Some(chunk) = chunk.map_err(Stopped::Broken)? else { continue };
-        pumped = true;
+        let chunk = match chunk {
+            Err(error) if error.is_recomputing() => {
+                round.recomputing = true;
+                continue;
+            }
+            Err(error) => return Err(Stopped::Broken(to_status(error.into()))),
+            Ok(None) => continue,
+            Ok(Some(chunk)) => chunk,
+        };
+        round.pumped = true;
         sender.send(Ok(StreamEvent::Stem(chunk).into())).await.map_err(|_| Stopped::ClientGone)?;
     }
-    Ok(pumped)
+    Ok(round)
 }
 
 #[cfg(test)]

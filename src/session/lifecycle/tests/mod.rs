@@ -42,7 +42,7 @@ pub(super) const STATES: [(&str, State); 28] = {
 };
 
 /// Every event, with the name that the tables use. For a broken call: its policy, and `+` if others read the session.
-pub(super) const EVENTS: [(&str, Event); 40] = {
+pub(super) const EVENTS: [(&str, Event); 41] = {
     use Event::*;
     use OnDisconnect::{Cancel, Continue, Pause};
     [
@@ -85,6 +85,7 @@ pub(super) const EVENTS: [(&str, Event); 40] = {
         ("stopping", ServerStopping),
         ("restarted", ServerRestarted { exhausted: false }),
         ("exhausted", ServerRestarted { exhausted: true }),
+        ("damaged", DamageFound),
         ("retention", RetentionExpired),
     ]
 };
@@ -133,6 +134,7 @@ fn every_variant_is_listed(state: State, event: Event, end: RunEnd, reason: Stop
         | Event::ResumeWindowPassed
         | Event::ServerStopping
         | Event::ServerRestarted { exhausted: _ }
+        | Event::DamageFound
         | Event::RetentionExpired => {}
     }
     match end {

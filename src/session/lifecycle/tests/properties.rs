@@ -58,6 +58,8 @@ impl Simulated {
                     self.has_files = false;
                 }
                 Action::Enqueue => {
+                    // Its pipeline writes anew what it needs.
+                    self.has_scratch = true;
                     assert!(!self.is_queued, "it is queued once");
                     self.is_queued = true;
                 }
@@ -93,6 +95,8 @@ impl Simulated {
             assert_eq!(self.saved, self.state.saved(), "{self:?}");
         }
         match before.state {
+            // Its damaged stems are recomputed.
+            State::Done if self.state == State::Queued(UploadState::Complete) => {}
             State::Done | State::Failed | State::Cancelled => {
                 assert!([before.state, State::Removed].contains(&self.state), "an end is final");
             }
@@ -123,6 +127,7 @@ fn events_of_clients() -> impl Strategy<Value = Event> {
                 | Event::RunEnded(_)
                 | Event::ServerStopping
                 | Event::ServerRestarted { .. }
+                | Event::DamageFound
         )
     })
 }

@@ -46,6 +46,7 @@ window          .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  F  F
 stopping        u- u+ z- z+ y- y+ u- u+ s- s+ s- s+ p- p+ s- s+ c- c+ f- f+ z- z+ y- y+ .  .  .  .
 restarted       w- u+ w- w+ w- d+ .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
 exhausted       w- F  w- w+ w- d+ .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+damaged         .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  q+ .  .  .
 retention       .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  X  X  X  .
 ";
 
@@ -101,6 +102,7 @@ y X *: RemoveScratch Settle RemoveFiles
 d X *: RemoveScratch Settle RemoveFiles
 q X *: LeaveQueue RemoveScratch Settle RemoveFiles
 D X *: RemoveFiles
+D q damaged: Persist RestartIdleClock Enqueue
 F X *: RemoveFiles
 C X *: RemoveFiles
 o D run-done: Persist RemoveScratch FreeSlot

@@ -1,0 +1,344 @@
+//! CRC32C of the committed frames of the stems, in blocks, so that damaged frames are found before they are delivered.
+//!
+//! All stems grow together. `stems/checksums` has a row for each whole block: a CRC32C of each stem in the plan's order, as
+//! `u32` in little-endian order. Rows are appended and synced before the manifest, which commits to them: [`Checksums`]
+//! covers the rows and the frames behind the last whole block. A manifest of 0.1.0 has none, and its stems are not
+//! checked.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use crc32c::{crc32c, crc32c_append};
+use serde::{Deserialize, Serialize};
+
+use crate::audio::wav::frame_bytes;
+use crate::audio::{Encoding, Frames};
+
+/// Frames of a block: 256 KiB, which is what a reader reads at once.
+pub const BLOCK: Frames = Frames(32_768);
+
+/// Bytes of a block.
+pub const BLOCK_BYTES: usize = (BLOCK.0 * frame_bytes(Encoding::F32Le)) as usize;
+
+/// Bytes of one checksum in the file.
+const ENTRY_BYTES: usize = 4;
+
+/// Checksums of the committed frames of all stems.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checksums {
+    /// Of the rows in the file.
+    pub rows: u32,
+    /// Of each stem's frames behind the last whole block, in the plan's order.
+    pub tails: Vec<u32>,
+}
+
+/// Length and CRC32C of the first bytes of a file.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prefix {
+    /// Number of bytes.
+    pub bytes: u64,
+    /// Their CRC32C.
+    pub crc32c: u32,
+}
+
+/// Stored bytes that are missing or differ from their checksum.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The damaged file.
+    pub file: String,
+    /// Whether they are being recomputed.
+    pub recomputing: bool,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} does not match its checksum", self.file)?;
+        if self.recomputing { f.write_str("; the stems are being recomputed") } else { Ok(()) }
+    }
+}
+
+impl std::error::Error for Damage {}
+
+impl Damage {
+    /// Damage of the file at `path`.
+    pub fn of(path: &Path) -> Damage {
+        let name = path.file_name().unwrap_or_default();
+        Damage { file: name.to_string_lossy().into_owned(), recomputing: false }
+    }
+
+    /// The damage that an I/O error reports, if it does.
+    pub fn in_error(error: &io::Error) -> Option<&Damage> {
+        error.get_ref()?.downcast_ref()
+    }
+}
+
+impl From<Damage> for io::Error {
+    fn from(damage: Damage) -> io::Error {
+        io::Error::new(io::ErrorKind::InvalidData, damage)
+    }
+}
+
+/// Turns errors of a file that is missing or too short into [`Damage`].
+pub fn missing_is_damage(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => Damage::of(path).into(),
+        _ => error,
+    }
+}
+
+/// CRC32C of a stem's blocks while it is written.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct BlockSums {
+    /// Of whole blocks that are not in the file yet.
+    whole: Vec<u32>,
+    tail: u32,
+    tail_bytes: usize,
+}
+
+impl BlockSums {
+    /// Adds samples, F32LE, as they are stored.
+    pub fn add(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let (taken, rest) = bytes.split_at(bytes.len().min(BLOCK_BYTES - self.tail_bytes));
+            self.tail = crc32c_append(self.tail, taken);
+            self.tail_bytes += taken.len();
+            bytes = rest;
+            if self.tail_bytes == BLOCK_BYTES {
+                self.whole.push(std::mem::take(&mut self.tail));
+                self.tail_bytes = 0;
+            }
+        }
+    }
+}
+
+/// The file of rows while it is written.
+#[derive(Debug)]
+pub struct ChecksumFile {
+    file: File,
+    /// Of the rows written.
+    rows: u32,
+}
+
+impl ChecksumFile {
+    /// Replaces the file at `path` by the rows of `sums`, the stems as they are stored. `committed` are the checksums in the
+    /// manifest, `None` where it has none.
+    ///
+    /// # Errors
+    /// [`Damage`] of the folder, if they differ from `committed`; I/O errors.
+    pub fn resume(
+        path: &Path,
+        sums: &mut [&mut BlockSums],
+        committed: Option<&Checksums>,
+    ) -> io::Result<ChecksumFile> {
+        let rows = take_rows(sums);
+        let found = Checksums { rows: crc32c(&rows), tails: tails(sums) };
+        // Before anything is written: readers would take the rows for those of the commit.
+        if committed.is_some_and(|committed| *committed != found) {
+            return Err(Damage::of(path.parent().unwrap_or(path)).into());
+        }
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        file.write_all(&rows)?;
+        file.set_len(rows.len() as u64)?;
+        file.sync_data()?;
+        Ok(ChecksumFile { file, rows: found.rows })
+    }
+
+    /// Appends the rows of the blocks that have become whole, synced to disk. Returns the checksums for the manifest.
+    ///
+    /// # Errors
+    /// I/O errors of the file.
+    pub fn append(&mut self, sums: &mut [&mut BlockSums]) -> io::Result<Checksums> {
+        let rows = take_rows(sums);
+        if !rows.is_empty() {
+            self.file.write_all(&rows)?;
+            self.file.sync_data()?;
+            self.rows = crc32c_append(self.rows, &rows);
+        }
+        Ok(Checksums { rows: self.rows, tails: tails(sums) })
+    }
+}
+
+/// The rows of the blocks that have become whole.
+fn take_rows(sums: &mut [&mut BlockSums]) -> Vec<u8> {
+    let count = sums.iter().map(|sums| sums.whole.len()).min().unwrap_or(0);
+    let mut rows = Vec::with_capacity(count * sums.len() * ENTRY_BYTES);
+    for index in 0..count {
+        rows.extend(sums.iter().flat_map(|sums| sums.whole[index].to_le_bytes()));
+    }
+    for sums in sums {
+        sums.whole.drain(..count);
+    }
+    rows
+}
+
+fn tails(sums: &[&mut BlockSums]) -> Vec<u32> {
+    sums.iter().map(|sums| sums.tail).collect()
+}
+
+/// Where the expected checksums of a stem are.
+#[derive(Debug, Clone, Copy)]
+pub struct StemChecksums<'a> {
+    /// The file of rows.
+    pub path: &'a Path,
+    /// The checksums in the manifest.
+    pub committed: &'a Checksums,
+    /// Index of the stem in the plan.
+    pub stem: usize,
+}
+
+impl StemChecksums<'_> {
+    /// Whether `bytes` are those that were committed of block `index`, which has all of its frames or is the last.
+    ///
+    /// # Errors
+    /// I/O errors of the file of rows; one that is too short is damage.
+    pub fn matches(&self, index: u64, bytes: &[u8]) -> io::Result<bool> {
+        let expected = if bytes.len() == BLOCK_BYTES { self.row(index)? } else { self.tail() };
+        Ok(expected == Some(crc32c(bytes)))
+    }
+
+    fn tail(&self) -> Option<u32> {
+        self.committed.tails.get(self.stem).copied()
+    }
+
+    fn row(&self, index: u64) -> io::Result<Option<u32>> {
+        let stems = self.committed.tails.len() as u64;
+        let mut entry = [0; ENTRY_BYTES];
+        let read = File::open(self.path).and_then(|mut file| {
+            file.seek(SeekFrom::Start((index * stems + self.stem as u64) * ENTRY_BYTES as u64))?;
+            file.read_exact(&mut entry)
+        });
+        match read {
+            Ok(()) => Ok(Some(u32::from_le_bytes(entry))),
+            Err(error) => match missing_is_damage(self.path)(error) {
+                error if Damage::in_error(&error).is_some() => Ok(None),
+                error => Err(error),
+            },
+        }
+    }
+}
+
+/// Whether the file at `path` begins with these bytes.
+///
+/// # Errors
+/// I/O errors of the file, `NotFound` if there is none.
+pub fn begins_with(path: &Path, prefix: Prefix) -> io::Result<bool> {
+    Ok(prefix_of(File::open(path)?, prefix.bytes)? == prefix)
+}
+
+/// Length and CRC32C of what `reader` yields, up to `most` bytes.
+///
+/// # Errors
+/// Those of `reader`.
+pub fn prefix_of(reader: impl Read, most: u64) -> io::Result<Prefix> {
+    let mut reader = reader.take(most);
+    let mut buffer = vec![0; BLOCK_BYTES];
+    let mut found = Prefix::default();
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(found),
+            Ok(count) => {
+                found.bytes += count as u64;
+                found.crc32c = crc32c_append(found.crc32c, &buffer[..count]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// CRC32C of bytes, or of more bytes after those of `crc`.
+pub fn extend(crc: u32, bytes: &[u8]) -> u32 {
+    crc32c_append(crc, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(bytes: usize, seed: u8) -> Vec<u8> {
+        (0..bytes).map(|index| (index as u8).wrapping_mul(31) ^ seed).collect()
+    }
+
+    /// The checksums of two stems of `bytes` bytes, committed in two steps.
+    fn written(path: &Path, bytes: usize) -> (Checksums, [Vec<u8>; 2]) {
+        let stems = [samples(bytes, 1), samples(bytes, 2)];
+        let mut sums = [BlockSums::default(), BlockSums::default()];
+        let mut file = ChecksumFile::resume(path, &mut sums.each_mut(), None).unwrap();
+        for range in [0..bytes / 3, bytes / 3..bytes] {
+            for (sums, stem) in sums.iter_mut().zip(&stems) {
+                sums.add(&stem[range.clone()]);
+            }
+            file.append(&mut sums.each_mut()).unwrap();
+        }
+        (file.append(&mut sums.each_mut()).unwrap(), stems)
+    }
+
+    #[test]
+    fn every_block_has_the_crc32c_of_its_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checksums");
+        let bytes = 2 * BLOCK_BYTES + 8_000;
+        let (committed, stems) = written(&path, bytes);
+        let rows: Vec<u8> = [0, 1]
+            .into_iter()
+            .flat_map(|block| stems.iter().map(move |stem| (block, stem)))
+            .flat_map(|(block, stem)| {
+                crc32c(&stem[block * BLOCK_BYTES..][..BLOCK_BYTES]).to_le_bytes()
+            })
+            .collect();
+        assert_eq!(std::fs::read(&path).unwrap(), rows);
+        for (stem, bytes) in stems.iter().enumerate() {
+            let checksums = StemChecksums { path: &path, committed: &committed, stem };
+            for (index, block) in bytes.chunks(BLOCK_BYTES).enumerate() {
+                let mut block = block.to_vec();
+                assert!(checksums.matches(index as u64, &block).unwrap());
+                block[77] ^= 1;
+                assert!(!checksums.matches(index as u64, &block).unwrap());
+            }
+        }
+        std::fs::write(&path, &rows[..8]).unwrap();
+        let cut = StemChecksums { path: &path, committed: &committed, stem: 0 };
+        assert!(!cut.matches(1, &stems[0][BLOCK_BYTES..2 * BLOCK_BYTES]).unwrap());
+    }
+
+    #[test]
+    fn stems_resume_only_as_they_were_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checksums");
+        let (committed, stems) = written(&path, 3 * BLOCK_BYTES - 80);
+        let rows = std::fs::read(&path).unwrap();
+        let resume = |stems: &[Vec<u8>; 2]| {
+            let mut sums = [BlockSums::default(), BlockSums::default()];
+            sums.iter_mut().zip(stems).for_each(|(sums, stem)| sums.add(stem));
+            ChecksumFile::resume(&path, &mut sums.each_mut(), Some(&committed)).map(|_| ())
+        };
+        // A damaged file of rows is replaced.
+        std::fs::write(&path, b"damaged").unwrap();
+        resume(&stems).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), rows);
+        for at in [5, 2 * BLOCK_BYTES + 5] {
+            let mut damaged = stems.clone();
+            damaged[1][at] ^= 0x10;
+            let error = resume(&damaged).unwrap_err();
+            assert!(Damage::in_error(&error).is_some(), "{error}");
+            assert_eq!(std::fs::read(&path).unwrap(), rows, "readers still need it");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_known_by_its_bytes_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("upload");
+        std::fs::write(&path, b"123456789").unwrap();
+        // The check value of CRC32C (Koopman).
+        let whole = Prefix { bytes: 9, crc32c: 0xe306_9283 };
+        assert_eq!(prefix_of(File::open(&path).unwrap(), u64::MAX).unwrap(), whole);
+        assert!(begins_with(&path, whole).unwrap());
+        std::fs::write(&path, b"123456789 and more").unwrap();
+        assert!(begins_with(&path, whole).unwrap());
+        std::fs::write(&path, b"12345678").unwrap();
+        assert!(!begins_with(&path, whole).unwrap());
+    }
+}
