@@ -2,11 +2,12 @@
 import re
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 from ..audio import RATE, music, wav
 from ..repository import ROOT
-from ..stemwire_client import api
+from ..stemwire_client import api, separate
 
 README = (ROOT / "README.md").read_text()
 API = (ROOT / "docs" / "API.md").read_text()
@@ -57,6 +58,20 @@ def test_the_commands_call_services_that_there_are(server):
     assert named and named <= calls
     table = API.split("| call |")[1].split("###")[0]
     assert {f"stemwire.v1.SeparationService/{name}" for name in re.findall(r"`([A-Z]\w+)`", table)} == calls
+
+
+def test_the_table_of_metrics_is_complete(server):
+    separate(server.stub, wav(music(5)))
+    urllib.request.urlopen(f"http://{server.address}/health").close()
+    with urllib.request.urlopen(f"http://{server.address}/metrics") as answer:
+        served = dict(re.findall(r"^# TYPE (\w+) (\w+)$", answer.read().decode(), re.MULTILINE))
+    documented = {}
+    for names, kinds in re.findall(r"^\| (`stemwire_.*?) \| ([a-z, ]+) \|", OPERATIONS, re.MULTILINE):
+        names, kinds = re.findall(r"`(\w+)`", names), kinds.split(", ")
+        documented |= {name.removesuffix("_total"): kinds[min(at, len(kinds) - 1)] for at, name in enumerate(names)}
+    # A counter with labels appears with its first sample.
+    assert documented.items() - served.items() == {("stemwire_fallbacks", "counter")}
+    assert served.items() <= documented.items()
 
 
 def test_every_link_of_the_documentation_leads_somewhere():
