@@ -217,6 +217,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         &[
             &[
                 "ending",
+                "file_size",
                 "limits",
                 "messages",
                 "open_files",
