@@ -192,7 +192,8 @@ class Session:
     stems: tuple[StemInfo, ...]
     #: None unless `state` is FAILED.
     failure: Failure | None
-    #: Why the server paused it, such as "DISK_FULL"; it continues by itself. None where a paused session waits for a client.
+    #: Why the server paused it, such as "DISK_FULL"; it continues by itself. None where a paused session waits for a
+    #: client.
     delay: Failure | None
     #: Notices for the user, such as a limit that ended a live upload.
     notices: tuple[str, ...]
