@@ -34,7 +34,7 @@ def test_an_error_has_its_code_a_line_of_cause_and_a_line_of_remedy(cli, short, 
 
 
 @pytest.mark.parametrize("arguments, reported", [
-    (["--overlap", "-1"], "an overlap of -1.0"),
+    (["--overlap", "-1"], "the overlap -1.0 is out of range"),
     (["--threads", "-1"], "'-1' for '--threads <N>'"),
     (["--stdout", "vocals", "--output", "out"], "'--stdout <STEM>' cannot be used with"),
     (["--stdout", "vocals", "--force"], "cannot be used with"),
@@ -60,7 +60,7 @@ def test_an_unreadable_models_folder_is_reported(cli, short, folder):
 
 
 @pytest.mark.parametrize("arguments, cause, remedy", [
-    (["--overlap", "2"], "an overlap of 2", "Correct the field"),
+    (["--overlap", "2"], "the overlap 2.0 is out of range", "Correct the field"),
     (["--stems", "kazoo"], "kazoo.*drums, bass, other, vocals", "Ask for stems that the model yields"),
     (["--model", "nosuch"], '"nosuch".*mini', "Name one of the listed models"),
 ])

@@ -1,7 +1,6 @@
 """Torn and rotten files of a session are found before a client gets a byte of them: healed from the upload, or DATA_LOSS."""
 import hashlib
 import os
-import shutil
 
 import grpc
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from ..audio import music, wav
 from ..common import QUICK_MODEL, wait_for
 from ..http_client import get
-from ..stemwire_client import Config, api, collect, get_stem, reason, separate, session_pb2
+from ..stemwire_client import api, collect, get_stem, reason, separate, session_pb2
 
 MODELS = QUICK_MODEL
 State = session_pb2

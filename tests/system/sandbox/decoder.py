@@ -36,7 +36,7 @@ def decode(binary: str, song: Path, variables=None, wrapper=(), options=("--requ
     with ours, song.open("rb") as upload:
         with theirs:
             environment = {name: str(value) for name, value in (variables or {}).items()}
-            process = subprocess.Popen(command, stdin=upload, stdout=theirs, stderr=subprocess.PIPE, env=environment)
+            process = subprocess.Popen(command, stdin=upload, stdout=theirs.fileno(), stderr=subprocess.PIPE, env=environment)
         ours.sendall(struct.pack("<Q", song.stat().st_size | 1 << 63))
         sent = b"".join(iter(lambda: ours.recv(1 << 20), b""))
         ended = Ended(0, process.stderr.read().decode())
