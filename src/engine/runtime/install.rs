@@ -13,6 +13,7 @@ use super::wheel::Wheel;
 use crate::engine::Provider;
 use crate::files::ScratchDir;
 use crate::model::Sha256Hash;
+use crate::process::TOKEN_VARIABLE;
 
 /// Progress of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,6 +171,7 @@ fn fetch(
             .env("TMPDIR", folder)
             .env("TEMP", folder)
             .env("TMP", folder)
+            .env_remove(TOKEN_VARIABLE)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log.try_clone()?)
