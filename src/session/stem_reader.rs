@@ -118,7 +118,7 @@ impl StemReader {
     /// Reads at most `most` of the next committed frames; none if there are none yet.
     ///
     /// # Errors
-    /// [`Damage`](super::checksums::Damage) if they are missing or differ from their checksums, which is reported to the
+    /// [`Damage`] if they are missing or differ from their checksums, which is reported to the
     /// session; I/O errors.
     pub fn read(&mut self, most: Frames) -> io::Result<StemFrames> {
         let start = self.position;
