@@ -32,7 +32,7 @@ def binary() -> str:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def models(request):
+def chosen_models(request):
     """Sets a file's `MODELS`, variables that choose the models of its servers and commands. Without it they are the embedded
     ones, `mini` first."""
     with pytest.MonkeyPatch.context() as patch:
@@ -42,7 +42,7 @@ def models(request):
 
 
 @pytest.fixture
-def start(binary, models, tmp_path):
+def start(binary, chosen_models, tmp_path):
     """start(*options) starts a server with a data directory of its own; all are stopped with the test."""
     with contextlib.ExitStack() as stack:
 
@@ -56,7 +56,7 @@ def start(binary, models, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def server(binary, models, tmp_path_factory):
+def server(binary, chosen_models, tmp_path_factory):
     """A server shared by all tests of a file that do not stop it."""
     server = Server(binary, tmp_path_factory.mktemp("data"))
     yield server
@@ -65,7 +65,7 @@ def server(binary, models, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def slow_server(binary, models, tmp_path_factory):
+def slow_server(binary, chosen_models, tmp_path_factory):
     """A server with one thread, for which a minute of music takes seconds on any machine."""
     server = Server(binary, tmp_path_factory.mktemp("slow"), "--threads", "1")
     yield server

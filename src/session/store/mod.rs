@@ -8,6 +8,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread;
+use std::time::{Duration, Instant};
 
 pub use cursor::PageCursor;
 pub use existing::Recover;
@@ -36,6 +38,10 @@ pub struct Store {
     _lock: File,
 }
 
+/// How long a data directory that is in use is tried again. A child process that a killed server was starting has the lock
+/// until its own program runs.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
 impl Store {
     /// Opens a data directory, which is created if it does not exist. Its sessions are only listed: each is read when it is
     /// requested, all of them by [`Store::load`].
@@ -46,12 +52,9 @@ impl Store {
         let sessions_folder = data.join("sessions");
         fs::create_dir_all(&sessions_folder)?;
         let lock = File::create(data.join("lock"))?;
-        lock.try_lock().map_err(|error| match error {
-            fs::TryLockError::WouldBlock => io::Error::new(
-                io::ErrorKind::WouldBlock,
-                format!("{} is in use by another stemwire", data.display()),
-            ),
-            fs::TryLockError::Error(error) => error,
+        lock_for(&lock, LOCK_PATIENCE)?.then_some(()).ok_or_else(|| {
+            let message = format!("{} is in use by another stemwire", data.display());
+            io::Error::new(io::ErrorKind::WouldBlock, message)
         })?;
         // Before any session is created: a directory without a manifest is then left by a crash.
         let unread = existing::session_ids(&sessions_folder)?;
@@ -213,6 +216,19 @@ impl Store {
 
     fn read(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Locks a file, and tries again for `patience` while another process has it. Returns `false` if that is not enough.
+fn lock_for(file: &File, patience: Duration) -> io::Result<bool> {
+    let end = Instant::now() + patience;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+            Err(fs::TryLockError::WouldBlock) if Instant::now() >= end => return Ok(false),
+            Err(fs::TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
+        }
     }
 }
 

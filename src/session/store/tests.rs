@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use uuid::Uuid;
 
 use super::*;
@@ -13,6 +11,19 @@ fn plan() -> Plan {
     let (model_rate, segment) = (Hertz(44_100), Frames(176_400));
     let (model, columns) = ("mini".into(), None);
     Plan { model, model_rate, segment, stems, overlap: 0.25, columns }
+}
+
+#[test]
+fn a_directory_is_opened_once_its_lock_is_released() {
+    let data = tempfile::tempdir().unwrap();
+    let store = Store::open(data.path()).unwrap();
+    let lock = File::open(data.path().join("lock")).unwrap();
+    assert!(!lock_for(&lock, Duration::ZERO).unwrap());
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| lock_for(&lock, Duration::from_secs(60)));
+        drop(store);
+        assert!(waiting.join().unwrap().unwrap());
+    });
 }
 
 fn named(request: Uuid) -> Settings {
