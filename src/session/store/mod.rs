@@ -52,10 +52,10 @@ impl Store {
         let sessions_folder = data.join("sessions");
         fs::create_dir_all(&sessions_folder)?;
         let lock = File::create(data.join("lock"))?;
-        lock_for(&lock, LOCK_PATIENCE)?.then_some(()).ok_or_else(|| {
+        if !lock_for(&lock, LOCK_PATIENCE)? {
             let message = format!("{} is in use by another stemwire", data.display());
-            io::Error::new(io::ErrorKind::WouldBlock, message)
-        })?;
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, message));
+        }
         // Before any session is created: a directory without a manifest is then left by a crash.
         let unread = existing::session_ids(&sessions_folder)?;
         Ok(Store {

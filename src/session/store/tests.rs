@@ -20,9 +20,12 @@ fn a_directory_is_opened_once_its_lock_is_released() {
     let lock = File::open(data.path().join("lock")).unwrap();
     assert!(!lock_for(&lock, Duration::ZERO).unwrap());
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| lock_for(&lock, Duration::from_secs(60)));
-        drop(store);
-        assert!(waiting.join().unwrap().unwrap());
+        // Long enough that the first try meets the lock.
+        scope.spawn(|| {
+            thread::sleep(Duration::from_millis(100));
+            drop(store);
+        });
+        assert!(lock_for(&lock, Duration::from_secs(60)).unwrap());
     });
 }
 
