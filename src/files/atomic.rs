@@ -5,6 +5,10 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+/// The name of a file's new contents while [`replace`] writes them: this, the file's own name, random letters, the suffix.
+const UNFINISHED_PREFIX: &str = ".";
+const UNFINISHED_SUFFIX: &str = ".new";
+
 /// Replaces a file atomically: readers and a crash see the old contents or the new ones. Concurrent writers do not
 /// disturb each other; the last one wins.
 ///
@@ -12,16 +16,31 @@ use std::path::{Path, PathBuf};
 /// I/O errors of the file's directory. The old contents are kept.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = folder_of(path);
-    let mut prefix = OsStr::new(".").to_owned();
+    let mut prefix = OsStr::new(UNFINISHED_PREFIX).to_owned();
     prefix.push(path.file_name().unwrap_or_default());
     let mut new = tempfile::Builder::new();
-    new.prefix(&prefix).suffix(".new");
+    new.prefix(&prefix).suffix(UNFINISHED_SUFFIX);
     // Opened here: the crate gives its errors a path and loses the system's code, and it sets other permissions.
     let mut new = new.make_in(folder, |path| File::create_new(path))?;
     new.as_file_mut().write_all(bytes)?;
     new.as_file().sync_all()?;
     new.persist(path).map_err(|error| error.error)?;
     sync_directory(folder)
+}
+
+/// Removes what a crash during [`replace`] left in a directory. Nobody may be replacing files there.
+///
+/// # Errors
+/// I/O errors of the directory.
+pub fn remove_unfinished(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with(UNFINISHED_PREFIX) && name.ends_with(UNFINISHED_SUFFIX) {
+            fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The name of a file or directory until it is complete: with `.part` behind it.
@@ -82,6 +101,17 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
         assert_eq!(names(folder.path()), ["file"]);
+    }
+
+    #[test]
+    fn only_what_an_interrupted_replacement_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let names_before = [".file.a1B2c3.new", ".hidden", "file", "song.new"];
+        for name in names_before {
+            fs::write(folder.path().join(name), "contents").unwrap();
+        }
+        remove_unfinished(folder.path()).unwrap();
+        assert_eq!(names(folder.path()), names_before[1..]);
     }
 
     #[test]

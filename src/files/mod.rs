@@ -8,7 +8,7 @@ mod sparse;
 use std::fs::Metadata;
 use std::path::Path;
 
-pub use atomic::{part_path, publish, replace, sync_directory, write_synced};
+pub use atomic::{part_path, publish, remove_unfinished, replace, sync_directory, write_synced};
 pub(crate) use scratch::ScratchDir;
 pub use shortage::Shortage;
 pub use sparse::append_sparse;

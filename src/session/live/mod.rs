@@ -19,6 +19,7 @@ use super::spool::Spool;
 use super::stored_size::{StoredSize, TotalSize};
 use super::{Layout, Notifier, SessionId, SessionState};
 use crate::audio::Frames;
+use crate::files;
 use control::Control;
 
 pub use change::StateChange;
@@ -75,6 +76,7 @@ impl Session {
         manifest: Manifest,
         total: TotalSize,
     ) -> io::Result<Session> {
+        files::remove_unfinished(layout.directory())?;
         let spool = Spool::open(layout.upload())?;
         let upload = UploadState::of(manifest.upload_complete());
         let state = State::loaded(manifest.state, upload, manifest.delay.is_some());

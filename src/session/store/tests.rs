@@ -43,10 +43,14 @@ fn sessions_are_found_again_after_a_restart() {
     session.add_bytes(0, b"abc", 100).unwrap();
     let id = session.id();
     assert_eq!(Store::open(data.path()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    // As a crash during a write leaves it.
+    let unfinished = session.layout().directory().join(".session.jsonXnvETe.new");
+    fs::write(&unfinished, "{").unwrap();
     drop((session, store));
     fs::create_dir(data.path().join("sessions").join(SessionId::random().to_string())).unwrap();
     let store = Store::open(data.path()).unwrap();
     assert_eq!(store.find(id).unwrap().uploaded(), 3);
+    assert!(!unfinished.exists());
     assert!(!store.is_loaded(), "only the session that was asked for has been read");
     let (again, new) = store.create(named(request), plan()).unwrap();
     assert_eq!((again.id(), new), (id, false));

@@ -26,7 +26,7 @@ def mounts_are_allowed() -> bool:
 
 
 @pytest.fixture
-def on_small_disk(binary, models, tmp_path, request):
+def on_small_disk(binary, chosen_models, tmp_path, request):
     """on_small_disk(size, *options) begins a server whose data lie on a disk of that size."""
     if not mounts_are_allowed():
         pytest.skip("this machine does not allow mounting a small disk")
