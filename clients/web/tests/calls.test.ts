@@ -17,7 +17,7 @@ function refused(code: Code, reason: string, domain = "stemwire", retry?: { seco
   return new ConnectError("in its words", code, undefined, later ? [info, later] : [info]);
 }
 
-test("a problem has the server's reason, words, numbers and patience", () => {
+test("a problem has the server's reason, message, numbers and retry delay", () => {
   const problem = toProblem(refused(Code.ResourceExhausted, "QUEUE_FULL", "stemwire", { seconds: 10n, nanos: 500_000_000 }));
   assert.deepEqual(problem, { reason: "QUEUE_FULL", message: "in its words", numbers: { limit_bytes: "5" }, passing: true, waitMs: 10_500, requestId: "" });
 });
@@ -35,26 +35,26 @@ test("a call is repeated where its answer has RetryInfo, whatever the reason and
   }
 });
 
-test("where no server has spoken, the connection is lost", () => {
+test("without an ErrorInfo, the connection is lost", () => {
   for (const error of [new TypeError("fetch failed"), new ConnectError("502", Code.Unavailable), refused(Code.Internal, "PROXY", "elsewhere.example")]) {
     const { reason, passing } = toProblem(error);
     assert.deepEqual([reason, passing], ["CONNECTION_LOST", true]);
   }
 });
 
-test("a failed session keeps its problem, which does not pass", () => {
+test("the problem of a failed session is permanent", () => {
   const error = create(SessionErrorSchema, { reason: "CODEC_UNSUPPORTED", message: "opus", metadata: { codec: "opus" } });
   assert.deepEqual(ofSession(error), { reason: "CODEC_UNSUPPORTED", message: "opus", numbers: { codec: "opus" }, passing: false, waitMs: 0, requestId: "" });
 });
 
-test("leaving is no problem, and the server's own CANCELLED is", () => {
+test("an aborted call is no problem, but CANCELLED of the server is", () => {
   assert.ok(isAbort(new DOMException("gone", "AbortError")));
   assert.ok(isAbort(new ConnectError("gone", Code.Canceled)));
   assert.ok(!isAbort(refused(Code.Canceled, "SESSION_CANCELLED")));
   assert.ok(!isAbort(new TypeError("gone")));
 });
 
-test("waits grow to ten seconds, scattered, and begin anew after a success", () => {
+test("delays grow to ten seconds, with jitter, and are reset after a success", () => {
   const backoff = new Backoff();
   const check = (wait: number, full: number) => assert.ok(wait >= full * 0.75 && wait <= full * 1.25, `${wait} for ${full}`);
   for (const full of [500, 1000, 2000, 4000, 8000, 10_000, 10_000]) check(backoff.next(), full);
@@ -64,7 +64,7 @@ test("waits grow to ten seconds, scattered, and begin anew after a success", () 
   assert.ok(new Set(Array.from({ length: 20 }, () => new Backoff().next())).size > 10, "never all at the same moment");
 });
 
-test("a wait is ended by the browser's word that it is online, and broken off by its signal", async () => {
+test("a wait ends when the browser is online, and is aborted by its signal", async () => {
   const never = 1_000_000;
   const online = sleep(never, new AbortController().signal);
   dispatchEvent(new Event("online"));
@@ -76,7 +76,7 @@ test("a wait is ended by the browser's word that it is online, and broken off by
   await assert.rejects(sleep(never, abort.signal), { name: "AbortError" });
 });
 
-test("a random id is a UUID of version 4, and never the same", () => {
+test("a random id is a unique UUID of version 4", () => {
   const ids = Array.from({ length: 100 }, randomUuid);
   for (const id of ids) assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   assert.equal(new Set(ids).size, ids.length);
@@ -88,7 +88,7 @@ test("addresses are those of the server's routes", () => {
   assert.equal(peaksAddress("id", "bass", 100), "/api/sessions/id/peaks/bass?from=100");
 });
 
-test("fifty uploads are remembered, the latest", () => {
+test("the latest fifty uploads are remembered", () => {
   localStorage.clear();
   for (let number = 0; number < 60; number++) remember({ sessionId: `s${number}`, name: `${number}.wav`, bytes: number });
   remember({ sessionId: "s30", name: "again.wav", bytes: 1 });
@@ -97,7 +97,7 @@ test("fifty uploads are remembered, the latest", () => {
   assert.equal(remembered("s30")?.name, "again.wav");
 });
 
-test("a browser that keeps nothing is no reason to fail", () => {
+test("a browser without storage is no error", () => {
   const { setItem } = localStorage;
   localStorage.setItem = () => {
     throw new DOMException("full", "QuotaExceededError");

@@ -5,7 +5,7 @@ import { AHEAD_S, BEHIND_S, RUN, Slices } from "../src/player/slices";
 
 const slice = () => new Int16Array(2);
 
-test("what is due first is fetched first, of every stem, and later in runs", () => {
+test("slices that are due first are fetched first, later ones in runs", () => {
   const slices = new Slices(["vocals", "bass"]);
   const take = (asked: { stem: string; first: number; count: number }[] = []) => slices.missing(4, 20, asked);
   assert.deepEqual(take(), { stem: "vocals", first: 4, count: 1 });
@@ -20,7 +20,7 @@ test("what is due first is fetched first, of every stem, and later in runs", () 
   assert.equal(slices.missing(20, 20, []), null);
 });
 
-test("a second is there when it is there of all stems", () => {
+test("a second is available once all stems have it", () => {
   const slices = new Slices(["vocals", "bass"]);
   slices.put("vocals", 0, slice());
   slices.put("no such stem", 0, slice());
@@ -29,7 +29,7 @@ test("a second is there when it is there of all stems", () => {
   assert.equal(slices.all(0)?.length, 2);
 });
 
-test("however long the song, a minute of it is kept", () => {
+test("at most a minute of samples is kept", () => {
   const slices = new Slices(["vocals"]);
   for (let at = 0; at < 10_000; at++) {
     slices.put("vocals", at, slice());
@@ -45,12 +45,12 @@ test("however long the song, a minute of it is kept", () => {
 
 const gains = (made: ReturnType<typeof faders>) => Object.fromEntries(made.map(({ stem, gain }) => [stem, gain.value]));
 
-test("all together are the song: the sum of the others begins muted", () => {
+test("the accompaniment starts muted beside the stems that it sums", () => {
   assert.deepEqual(gains(faders(["vocals", "drums", "accompaniment"])), { vocals: 1, drums: 1, accompaniment: 0 });
   assert.deepEqual(gains(faders(["vocals", "accompaniment"])), { vocals: 1, accompaniment: 1 });
 });
 
-test("what is soloed is heard alone, even where it is muted; what is muted is not", () => {
+test("a soloed stem is heard alone, even if muted; a muted one is not", () => {
   const made = faders(["vocals", "drums", "bass"]);
   const [vocals, drums] = [made[0]!, made[1]!];
   drums.muted.value = true;

@@ -50,7 +50,7 @@ test("files are sent one after the other, each into a session of its own", async
   assert.deepEqual([config!.fileName, config!.model, config!.stems], ["one.wav", "mini", ["vocals", "bass"]]);
 });
 
-test("a session whose answer is lost is not created twice", async () => {
+test("a session whose response is lost is not created twice", async () => {
   server.faults.set("CreateSession 0", "answer lost");
   enqueue([file("one.wav")], ALL);
   await until(() => ended(at(0)));
@@ -73,7 +73,7 @@ test("a stopped upload lets the next one start, reports why, and continues on re
   assert.equal(server.sessions.size, 2, "into the session that it had");
 });
 
-test("a full queue is waited for, and the time of the next try is shown", async () => {
+test("a full queue is retried, and the time of the next attempt is shown", async () => {
   restoreTimers();
   server.faults.set("CreateSession 0", new Refusal(Code.ResourceExhausted, "QUEUE_FULL", {}, 10));
   const before = Date.now();
@@ -87,7 +87,7 @@ test("a full queue is waited for, and the time of the next try is shown", async 
   assert.deepEqual([at(0).stage.value, at(0).problem.value, at(0).goesOnAt.value], ["sent", null, 0]);
 });
 
-test("one that is taken off the queue is not sent, and holds up nothing", async () => {
+test("a removed upload is not sent and delays no other", async () => {
   enqueue([file("one.wav"), file("two.wav"), file("three.wav")], ALL);
   const [one, two] = [at(0), at(1)];
   drop(two);
@@ -99,7 +99,7 @@ test("one that is taken off the queue is not sent, and holds up nothing", async 
   assert.deepEqual(names, ["one.wav", "three.wav"]);
 });
 
-test("after a reload a session goes on with the file that is chosen again, and with no other", async () => {
+test("after a reload a session continues with its own file only", async () => {
   const bytes = song(300_000);
   server.open("held", bytes.slice(0, 100_000));
   const session = create(SessionSchema, { sessionId: "held", committedBytes: 100_000n });
@@ -117,7 +117,7 @@ test("after a reload a session goes on with the file that is chosen again, and w
   assert.equal(fresh.reduce((sum, { data }) => sum + data.length, 0), 200_000);
 });
 
-test("the browser remembers which file belongs to which session, the last of them", async () => {
+test("the browser remembers the file of each session", async () => {
   enqueue([file("one.wav")], ALL);
   await until(() => ended(at(0)));
   assert.deepEqual(remembered("session-1"), { sessionId: "session-1", name: "one.wav", bytes: 300_000 });

@@ -93,7 +93,7 @@ for (const fault of ["lost", "answer lost"] as const) {
   });
 }
 
-test("a server that holds less than it said is sent what it lacks", async () => {
+test("bytes that the server has lost are sent again", async () => {
   server.open(ID);
   server.onCall = ({ name }) => {
     if (name !== "UploadChunk" || chunks().length !== 3) return;
@@ -105,7 +105,7 @@ test("a server that holds less than it said is sent what it lacks", async () => 
   assert.ok(positions.includes(70_000));
 });
 
-test("an upload goes on where it was, after both ends of what is held were compared", async () => {
+test("a continued upload first repeats both ends of the stored bytes", async () => {
   const held = 1_000_000;
   server.open(ID, FILE.slice(0, held));
   await sent(held);
@@ -117,7 +117,7 @@ test("an upload goes on where it was, after both ends of what is held were compa
   assert.ok(first!.to + last!.to - last!.from < held / 4, "not all of it again");
 });
 
-test("another file than the one that was begun is not sent", async () => {
+test("another file than that of the session is not sent", async () => {
   const begun = FILE.slice(0, 500_000);
   server.open(ID, begun);
   assert.equal((await stopped(begun.length, new Blob([song(3_000_000, 2)]))).reason, "FILE_DIFFERS");
@@ -131,7 +131,7 @@ test("another file than the one that was begun is not sent", async () => {
   assert.deepEqual(server.sessions.get(ID)!.bytes, begun);
 });
 
-test("what does not pass by itself stops the upload with the server's reason and numbers", async () => {
+test("a permanent error stops the upload with the server's reason and numbers", async () => {
   server.open(ID);
   server.faults.set("UploadChunk 1", new Refusal(Code.ResourceExhausted, "UPLOAD_TOO_LARGE", { limit_bytes: "200000" }));
   const problem = await stopped(0);
@@ -141,7 +141,7 @@ test("what does not pass by itself stops the upload with the server's reason and
   assert.equal(server.calls.length, 2);
 });
 
-test("what passes is waited for as long as the server asks", async () => {
+test("a temporary error is retried after the delay of the server", async () => {
   server.open(ID);
   server.faults.set("UploadChunk 1", new Refusal(Code.ResourceExhausted, "DISK_FULL", {}, 60));
   const before = Date.now();
@@ -151,7 +151,7 @@ test("what passes is waited for as long as the server asks", async () => {
   assert.ok(waits[0]!.until - before >= 60_000);
 });
 
-test("a file that cannot be read any more is reported as such", async () => {
+test("a file that can no longer be read is reported", async () => {
   server.open(ID);
   const gone = new DOMException("it was changed", "NotReadableError");
   const file = { size: 100, slice: () => ({ arrayBuffer: () => Promise.reject(gone) }) } as unknown as Blob;
@@ -177,13 +177,13 @@ for (const [when, fault] of [["sends", undefined], ["waits", "lost"]] as const) 
   });
 }
 
-test("chunks grow while they are quick, up to what the server takes, and shrink when they are slow or lost", () => {
+test("chunks grow up to the server's limit while calls are fast, and shrink when they are slow or lost", () => {
   const size = new ChunkSize();
   const first = size.bytes;
   size.took(first, 100);
   assert.equal(size.bytes, 2 * first);
   size.took(10, 100);
-  assert.equal(size.bytes, 2 * first, "a short one at the end says nothing");
+  assert.equal(size.bytes, 2 * first, "a short chunk at the end has no effect");
   size.took(size.bytes, 1_000);
   assert.equal(size.bytes, 2 * first, "about half a second is right");
   for (let n = 0; n < 20; n++) size.took(size.bytes, 1);

@@ -12,13 +12,13 @@ import { words } from "../src/words";
 const session = (of: MessageInitShape<typeof SessionSchema>): Session => create(SessionSchema, of);
 const named = (...names: string[]) => session({ stems: names.map((name) => ({ name })) });
 
-test("stems come in the order in which people look for them", () => {
+test("stems are in display order", () => {
   assert.deepEqual(stemsOf(named("drums", "bass", "other", "vocals", "accompaniment")), ["vocals", "drums", "bass", "other", "accompaniment"]);
   assert.deepEqual(stemsOf(named("accompaniment", "vocals")), ["vocals", "accompaniment"]);
   assert.deepEqual(stemsOf(named("choir", "other", "vocals", "accompaniment")), ["vocals", "other", "choir", "accompaniment"]);
 });
 
-test("what failed before its first second has no stems to show; what may yet have some does", () => {
+test("a session that failed before its first frames has no stems to show", () => {
   const stems = [{ name: "vocals" }];
   assert.ok(!hasStems(session({ stems, state: SessionState.FAILED })));
   assert.ok(hasStems(session({ stems, state: SessionState.FAILED, progress: { finishedFrames: 1n } })));
@@ -26,13 +26,13 @@ test("what failed before its first second has no stems to show; what may yet hav
   assert.ok(!hasStems(session({ state: SessionState.RUNNING })));
 });
 
-test("the accompaniment is a sum only beside what it is the sum of", () => {
+test("the accompaniment is a sum only beside the stems that it sums", () => {
   assert.ok(hasSum(["vocals", "drums", "accompaniment"]));
   assert.ok(!hasSum(["vocals", "accompaniment"]));
   assert.ok(!hasSum(["vocals", "drums"]));
 });
 
-test("a song is as long as the server knows, or as its upload's share says", () => {
+test("the length of a song is that of the server, else estimated from the upload", () => {
   const check = (of: MessageInitShape<typeof SessionSchema>, uploadBytes: number | undefined, expected: number) =>
     assert.equal(lengthOf(session(of), uploadBytes), expected);
   check({}, 100, 0);
@@ -41,11 +41,11 @@ test("a song is as long as the server knows, or as its upload's share says", () 
   check({ progress: { decodedFrames: 100n }, committedBytes: 250n }, undefined, 100);
   check({ progress: { decodedFrames: 100n }, committedBytes: 0n }, 1000, 100);
   check({ progress: { decodedFrames: 100n }, committedBytes: 1000n, uploadComplete: true }, 1000, 100);
-  // The page knows of fewer bytes than the server holds: another browser sends.
+  // The server has more bytes than this page has sent: another browser sends, too.
   check({ progress: { decodedFrames: 100n }, committedBytes: 2000n }, 1000, 100);
 });
 
-test("marks are few enough to be read, and none is cut", () => {
+test("marks are few, and none is cut", () => {
   assert.deepEqual(marks(0), []);
   assert.deepEqual(marks(29.9), [0, 5, 10, 15, 20, 25]);
   assert.deepEqual(marks(240), [0, 30, 60, 90, 120, 150, 180]);
@@ -57,12 +57,12 @@ test("marks are few enough to be read, and none is cut", () => {
   }
 });
 
-test("the rate is the stems' own", () => {
+test("the rate is that of the stems", () => {
   assert.equal(rateOf(session({})), 44_100);
   assert.equal(rateOf(session({ source: { outputSampleRate: 48_000 } })), 48_000);
 });
 
-test("time left goes by the pace of the last while", () => {
+test("the remaining time follows the recent pace", () => {
   const pace = new Pace(20_000);
   assert.equal(pace.left(1000, 0), null);
   pace.reached(0, 0);
@@ -70,14 +70,14 @@ test("time left goes by the pace of the last while", () => {
   assert.equal(pace.left(1000, 300), null, "too little to tell");
   pace.reached(200, 2_000);
   assert.equal(pace.left(1000, 2_000), 8);
-  assert.equal(pace.left(1000, 5_000), 5, "the clock goes on between two reports");
+  assert.equal(pace.left(1000, 5_000), 5, "the clock runs between two reports");
   assert.equal(pace.left(1000, 50_000), 0, "never less than none");
   // From then on it goes ten times as fast; what is long ago counts no more.
   for (let second = 3; second <= 60; second++) pace.reached(200 + (second - 2) * 1000, second * 1000);
   assert.equal(Math.round(pace.left(100_200, 60_000)!), 42);
 });
 
-test("a pace begins anew where the work does, as after a restart", () => {
+test("a pace is reset when progress restarts", () => {
   const pace = new Pace();
   pace.reached(500, 0);
   pace.reached(900, 4_000);
@@ -103,12 +103,12 @@ test("a session's state has a text and a share", () => {
   check({ state: CANCELLED }, words.value.cancelled, "paused", null);
 });
 
-test("a song without a name has one on the page", () => {
+test("a song without a name has a placeholder", () => {
   assert.equal(nameOf(session({})), words.value.untitled);
   assert.equal(nameOf(session({ config: { fileName: "a.mp3" } })), "a.mp3");
 });
 
-test("a measurement is shown for the engine that computed, and for no other", () => {
+test("only the measurement of the used engine is shown", () => {
   const cpu = { executionProvider: "cpu", precision: "f32" };
   const openvino = { executionProvider: "openvino", precision: "f32" };
   const bf16 = { executionProvider: "openvino", precision: "bf16" };

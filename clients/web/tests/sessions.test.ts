@@ -17,7 +17,7 @@ afterEach(() => Object.assign(globalThis, { setTimeout: wait }));
 const session = (sessionId: string, state = SessionState.RUNNING) => create(SessionSchema, { sessionId, state });
 const listed = () => sessions.value.map(({ sessionId }) => sessionId);
 
-test("a list that was asked for before something changed does not take it back", async () => {
+test("a list that was requested before a change does not undo it", async () => {
   for (const id of ["a", "b", "c"]) server.open(id);
   await refresh();
   assert.equal(sessionsProblem.value, null);
@@ -33,7 +33,7 @@ test("a list that was asked for before something changed does not take it back",
   await refresh();
   assert.deepEqual(listed(), ["e", "d", "c", "a"]);
   assert.deepEqual(sessions.value.map(({ state }) => state === SessionState.DONE), [false, true, false, true]);
-  // What is asked for later knows by itself.
+  // A later list contains the change.
   server.onAnswer = () => undefined;
   await refresh();
   assert.deepEqual(listed(), ["c", "b", "a"]);

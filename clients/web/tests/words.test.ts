@@ -18,8 +18,8 @@ function leaves(value: unknown, path = ""): Leaf[] {
   return Object.entries(value).flatMap(([name, part]) => leaves(part, `${path}.${name}`));
 }
 
-/** What a word says; those that are asked with something are asked with numbers and names of every size. */
-function said(value: unknown): string[] {
+/** The texts of an entry; functions are called with numbers and names of every size. */
+function texts(value: unknown): string[] {
   if (typeof value === "string") return [value];
   const ask = value as (...of: unknown[]) => unknown;
   const samples = [0, 1, 2, 45, 75, 3600, 7322.4];
@@ -33,21 +33,21 @@ function said(value: unknown): string[] {
   });
 }
 
-test("both languages say the same things, and leave none empty", () => {
+test("both languages have the same texts, none of them empty", () => {
   const shape = (words: object) => leaves(words).map(([path, value]) => `${path} ${typeof value === "function" ? value.length : typeof value}`);
   assert.deepEqual(shape(zh), shape(en));
   assert.ok(shape(en).length > 80);
   for (const [path, value] of [...leaves(en), ...leaves(zh)]) {
-    for (const text of said(value)) assert.ok(text.trim() !== "" && !/undefined|NaN|\[object/.test(text), `${path}: ${text}`);
+    for (const text of texts(value)) assert.ok(text.trim() !== "" && !/undefined|NaN|\[object/.test(text), `${path}: ${text}`);
   }
 });
 
-test("what is said in Chinese is Chinese, and what is said in English is not", () => {
+test("Chinese texts are Chinese, and English texts are not", () => {
   const han = /\p{Script=Han}/u;
   // Names, numbers and keys are the same everywhere; each language offers the other in that one's own words.
   const neutral = /^\.(otherLanguage|stem|formats|percent|bytes|bytesOf|when|formatName\.flac|keyList\.[123]\.0)$/;
-  for (const [path, value] of leaves(zh)) if (!neutral.test(path)) assert.ok(said(value).some((text) => han.test(text)), `${path}: ${said(value)}`);
-  for (const [path, value] of leaves(en)) if (path !== ".otherLanguage") assert.ok(!said(value).some((text) => han.test(text)), path);
+  for (const [path, value] of leaves(zh)) if (!neutral.test(path)) assert.ok(texts(value).some((text) => han.test(text)), `${path}: ${texts(value)}`);
+  for (const [path, value] of leaves(en)) if (path !== ".otherLanguage") assert.ok(!texts(value).some((text) => han.test(text)), path);
   for (const stem of ["vocals", "drums", "bass", "guitar", "piano", "other", "accompaniment"]) {
     assert.match(zh.stem(stem), han);
     assert.equal(en.stem(stem).toLowerCase(), stem);
@@ -55,7 +55,7 @@ test("what is said in Chinese is Chinese, and what is said in English is not", (
   assert.equal(zh.stem("choir"), "choir", "an unknown stem has its own name");
 });
 
-test("every reason of the protocol has words", () => {
+test("every reason of the protocol has texts", () => {
   // From 80 on they occur over plain HTTP only, which the page does not use for its calls.
   const reasons = ErrorReasonSchema.values.filter(({ number }) => number > 0 && number < 80);
   assert.ok(reasons.length > 50);
@@ -87,14 +87,14 @@ test("a problem is described in the chosen language, with its numbers", () => {
   assert.equal(words.value, zh);
 });
 
-test("a number that the server did not send does not break the sentence", () => {
+test("a missing number does not break the sentence", () => {
   const { cause, remedy } = describe(ownProblem("CONNECTION_LOST"));
   assert.ok(cause && remedy);
   const without = describe({ reason: "UPLOAD_TOO_LARGE", message: "", numbers: {}, passing: false, waitMs: 0, requestId: "" });
   assert.ok(!/undefined|NaN/.test(without.cause + without.remedy));
 });
 
-test("a reason of a later server is shown as it is, with a remedy", () => {
+test("an unknown reason is shown by name, with a remedy", () => {
   const { cause, remedy, original } = describe({ reason: "FROM_LATER", message: "quite new", numbers: {}, passing: false, waitMs: 0, requestId: "" });
   assert.deepEqual([cause, remedy], [...en.unknownProblem]);
   assert.match(original, /FROM_LATER.*quite new/);

@@ -7,10 +7,10 @@ import { describe } from "../words";
 import { nameOf, sessionStatus, uploadStatus } from "./status";
 
 export function Announcer() {
-  return <div class="visually-hidden" role="status">{said()}</div>;
+  return <div class="visually-hidden" role="status">{announcement()}</div>;
 }
 
-function said(): string {
+function announcement(): string {
   if (lost.value) return describe(lost.value).cause;
   const session = opened.value;
   if (!session) return "";

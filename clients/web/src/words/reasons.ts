@@ -239,7 +239,7 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   SYSTEM_LIMIT: {
     en: [
       "The server has reached a limit of its system",
-      "Nothing is lost; it goes on by itself as soon as it can.",
+      "Wait: the song continues by itself once the limit allows it. Nothing is lost.",
     ],
     zh: ["服务器达到了系统限制", "什么都没有丢失，一有资源就会自动继续。"],
   },
@@ -460,7 +460,7 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   READER_TOO_SLOW: {
     en: [
       "The page has read nothing for a while",
-      "It goes on by itself.",
+      "Wait: the page continues by itself.",
     ],
     zh: ["页面有一段时间没有读取数据", "会自动继续。"],
   },
