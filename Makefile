@@ -12,7 +12,7 @@ WEB    := clients/web
 
 .PHONY: demo test test-models fuzz audit bench lint docs rust page system tools browser clean
 
-# Separates the song that lies here with the model that is part of the binary, and holds it against the true stems.
+# Separates the demo song with the embedded model, and scores the result against the true stems.
 demo:
 	$(CARGO) run --release --quiet -- separate models/demo/song.mp3 --output stems --force
 	$(CARGO) run --release --quiet -- score stems/song models/demo/stems

@@ -64,7 +64,7 @@ class Run:
         torch._foreach_lerp_([self.average[name] for name in state], list(state.values()), 1 - decay)
 
     def save(self, path: Path) -> None:
-        """`kwargs` and `state` (the average) are what export.py and evaluate.py read; the rest is for going on."""
+        """`kwargs` and `state` (the average) are what export.py and evaluate.py read; the rest is for continuing."""
         scratch = path.with_suffix(".part")
         torch.save({"kwargs": self.kwargs, "state": self.average, "step": self.step, "trained_s": self.trained_s,
                     "model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(),
@@ -94,7 +94,7 @@ def rate_at(progress: float, step: int, peak: float) -> float:
 
 
 def train(lesson: Lesson, songs: Path, checkpoint: Path, start: Path | None, seed: int, minutes: Minutes) -> None:
-    """Goes on from the checkpoint if it is there, up to the lesson's last step; may be killed at any time."""
+    """Continues from the checkpoint if there is one, up to the lesson's last step; may be killed at any time."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     fast = device == "cuda" or "avx512_bf16" in flags or "amx_bf16" in flags
@@ -102,7 +102,7 @@ def train(lesson: Lesson, songs: Path, checkpoint: Path, start: Path | None, see
     run = Run(lesson, device, seed)
     if checkpoint.exists():
         run.load(checkpoint)
-        print(f"goes on from step {run.step}, {run.trained_s / 60:.1f} minutes", flush=True)
+        print(f"continues from step {run.step}, {run.trained_s / 60:.1f} minutes", flush=True)
     elif start:
         run.start_from(start)
 

@@ -151,7 +151,7 @@ fn check_model(pool: &Pool, model: &Arc<Model>) -> Finding {
     }
 }
 
-/// Runs a decoder, and looks at what confines it.
+/// Runs a decoder, and reports what confines it.
 fn check_decoder(require_sandbox: bool) -> Finding {
     let config = DecoderConfig::from_here();
     let sandbox = match config.and_then(|config| config.probe()) {

@@ -59,7 +59,7 @@ pub enum ServerError {
         /// The system error.
         source: std::io::Error,
     },
-    /// Certificate and key are of no use.
+    /// Certificate or key cannot be used.
     #[error("TLS cannot be served with this certificate and key: {0}")]
     Tls(#[from] TlsError),
     /// The protocol's own description does not load.

@@ -84,7 +84,7 @@ pub enum SessionError {
     /// The session has no such stem.
     #[error("the session has no stem {stem:?}; its stems are {known}")]
     StemUnknown {
-        /// The stem asked for.
+        /// The requested stem.
         stem: String,
         /// The stems of the session.
         known: String,

@@ -55,7 +55,7 @@ pub struct Manifest {
     pub engine_spans: Vec<EngineSpan>,
     /// Why it failed, if it did.
     pub failure: Option<Failure>,
-    /// Why the server has paused it until it can go on, if it has.
+    /// Why the server paused it until it can continue, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) delay: Option<Failure>,
     /// Texts for the user.
@@ -240,7 +240,7 @@ impl Manifest {
         self.state
     }
 
-    /// Why the server has paused it until it can go on; `None` if it has not.
+    /// Why the server paused it until it can continue; `None` if it did not.
     pub fn delay(&self) -> Option<&Failure> {
         self.delay.as_ref()
     }

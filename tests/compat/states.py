@@ -64,7 +64,7 @@ def make_cancelled(maker: Maker) -> tuple:
 
 
 def broken_off(maker: Maker, config: Config) -> str:
-    """A session whose client left amid the upload."""
+    """A session whose client disconnected during the upload."""
     session_id = maker.create(config)
 
     def sent():
@@ -172,7 +172,7 @@ def make_running_fallback(maker: Maker) -> tuple:
 
 
 def computing(segments: int):
-    """Amid computing: so many segments are committed, and an engine has another."""
+    """While computing: this many segments are committed, and an engine computes another."""
     def wanted(manifest: dict, files: Path) -> bool:
         committed = manifest["commit"]["segments"]
         between_commits = [path.name for path in files.glob("carry.*")] == [f"carry.{committed}"]
@@ -182,7 +182,7 @@ def computing(segments: int):
 
 
 def fading(manifest: dict, files: Path) -> bool:
-    """Amid the computing of a second engine while what the first has left is not used up."""
+    """While a second engine computes and the first one's frames still fade out."""
     commit = manifest["commit"]["segments"]
     if not manifest["turns"] or manifest["turns"][-1]["first"] >= commit or not computing(1)(manifest, files):
         return False

@@ -7,13 +7,13 @@ use super::connection::{Connection, Order};
 use super::limits::ConnectionLimits;
 use super::registry::Registry;
 
-/// The time between two looks at all connections.
+/// Interval of the checks.
 const ROUND: Duration = Duration::from_millis(500);
 
 /// Time for a connection to send its last bytes after it was ordered to finish.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Looks at all connections, again and again, as long as the registry lives.
+/// Checks all connections at every interval, until the registry is dropped.
 pub(super) async fn watch(registry: Weak<Registry>) {
     loop {
         tokio::time::sleep(ROUND).await;

@@ -19,7 +19,7 @@ const MAX_TAKEN: u64 = 2 << 20;
 pub(super) struct Metered {
     inner: BodyDataStream,
     taken: Arc<AtomicU64>,
-    /// Whether a chunk was given that the parser has not looked at yet.
+    /// Whether the parser has yet to process the last chunk.
     gave: bool,
 }
 

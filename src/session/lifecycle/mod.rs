@@ -30,7 +30,7 @@ pub enum State {
     Unscheduled {
         /// Whether the upload is complete.
         upload: UploadState,
-        /// What keeps it from being computed, as its manifest says.
+        /// What keeps it from being computed, as in its manifest.
         hold: Hold,
     },
     /// In the queue.
@@ -140,7 +140,7 @@ pub enum Event {
     DeleteRequested,
     /// The pipeline has returned.
     RunEnded(RunEnd),
-    /// It is delayed, and the server can go on with it.
+    /// It is delayed, and the server can continue it.
     RetryDue,
     /// It has been paused for longer than the resume window.
     ResumeWindowPassed,

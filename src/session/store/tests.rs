@@ -51,7 +51,7 @@ fn sessions_are_found_again_after_a_restart() {
     let store = Store::open(data.path()).unwrap();
     assert_eq!(store.find(id).unwrap().uploaded(), 3);
     assert!(!unfinished.exists());
-    assert!(!store.is_loaded(), "only the session that was asked for has been read");
+    assert!(!store.is_loaded(), "only the requested session has been read");
     let (again, new) = store.create(named(request), plan()).unwrap();
     assert_eq!((again.id(), new), (id, false));
     store.load();

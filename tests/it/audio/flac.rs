@@ -35,7 +35,7 @@ fn check(frames: usize, piece: usize, rate: u32) {
     let file = std::fs::read(&path).unwrap();
     assert!(file.len() < bytes.len() + bytes.len() / 100 + 200, "{} bytes", file.len());
     let expected: Vec<f32> = Encoding::S24Le.read(&bytes).collect();
-    // Symphonia checks every frame's checksum, and says how long the file says it is.
+    // Symphonia verifies every frame's checksum, and reports the length in the header.
     let decoded = decode(&file).unwrap();
     assert!(decoded.report.is_clean(), "{:?}", decoded.report);
     assert_eq!(decoded.source.rate, Hertz(rate));

@@ -83,7 +83,7 @@ fn a_header_that_chance_has_made_does_not_make_minutes_of_silence() {
 fn garbage_in_a_packet_does_not_move_the_rest() {
     let workshop = Workshop::new();
     for (arguments, name) in [
-        // Without noise substitution: noise goes on from where the damage left it.
+        // Without noise substitution: noise depends on the state after the damage.
         ("-c:a aac -aac_pns 0", "aac.m4a"),
         ("-c:a alac", "alac.m4a"),
         ("-c:a flac -strict -2 -sample_fmt s16", "flac.mp4"),

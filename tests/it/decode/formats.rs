@@ -155,7 +155,7 @@ fn itunes_delay_and_length_are_applied() {
     bytes[moov..moov + 4].copy_from_slice(&size.to_be_bytes());
     bytes.extend(comments);
     let decoded = decode(&bytes).unwrap();
-    // A delay of 2000 frames, where the edit list says 1024, and 30,000 frames of sound.
+    // A delay of 2000 frames, where the edit list has 1024, and 30,000 frames of sound.
     assert_eq!(decoded.source.frames.map(|frames| frames.0), Some(30_000));
     assert!(*decoded.only() == by_edit_list.only().slice(976..30_976));
 }

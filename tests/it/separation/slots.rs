@@ -50,9 +50,9 @@ impl Fixture {
 
     /// Waits until the decoder has written the file `word`.
     fn wait_until(&self, word: &str) {
-        let said = self.hold().with_file_name(word);
-        wait_for(|| said.exists());
-        fs::remove_file(said).unwrap();
+        let file = self.hold().with_file_name(word);
+        wait_for(|| file.exists());
+        fs::remove_file(file).unwrap();
     }
 
     /// A session with a complete upload that was asked to pause but is held in its slot.

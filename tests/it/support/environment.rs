@@ -180,7 +180,7 @@ impl Loader for Casting {
             scripts.get(&name).map(|script| script.0).unwrap_or_default()
         };
         if let Some((_, Fault::Load)) = script.fails {
-            return Err(EngineError::Load { model: name, reason: "the script says so".into() });
+            return Err(EngineError::Load { model: name, reason: "configured to fail".into() });
         }
         let real = if script.real { Some(self.runtime.load(model, threads)?) } else { None };
         let (stems, stage) = (model.card().stems.len(), self.stage.clone());
@@ -205,7 +205,7 @@ impl Engine for Actor {
     ) -> Result<Vec<Stereo>, EngineError> {
         let (script, fault) = self.stage.call(&self.name);
         std::thread::sleep(script.pause);
-        let reason = "the script says so".to_owned();
+        let reason = "configured to fail".to_owned();
         match fault {
             None | Some(Fault::NotFinite) => {}
             Some(Fault::Load | Fault::Error) => {

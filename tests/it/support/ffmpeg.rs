@@ -29,7 +29,7 @@ pub fn signal(rate: u32, channels: usize, seconds: f64) -> String {
 
 impl Workshop {
     pub fn new() -> Workshop {
-        let directory = tempfile::tempdir().expect("a temporary directory is to be had");
+        let directory = tempfile::tempdir().expect("a temporary directory can be created");
         Workshop { directory }
     }
 

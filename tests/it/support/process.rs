@@ -7,7 +7,7 @@ use std::process::Command;
 const VARIABLE: &str = "STEMWIRE_TEST_ALONE";
 
 /// Runs `body` in a process that runs nothing else. It must be all of the test named `name` of the module `module`
-/// (`module_path!()`): the child process is this binary again, asked for that test only.
+/// (`module_path!()`): the child process is this binary, which runs that test only.
 ///
 /// # Panics
 ///

@@ -34,7 +34,7 @@ def test_stems_are_as_long_as_the_track_and_have_no_gap(reference, mp3):
             assert start == position
             position += length // 8
     for pcm in reference.stems.values():
-        assert np.abs(np.frombuffer(pcm, "<f4")).max() > 1e-4, "a stem of silence tells nothing"
+        assert np.abs(np.frombuffer(pcm, "<f4")).max() > 1e-4, "the stem is silent"
 
 
 def test_the_messages_come_in_their_order(reference):

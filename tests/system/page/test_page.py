@@ -48,7 +48,7 @@ def check_heard(page, server, session_id: str, stems: list[str]) -> None:
     starts = []
     for sound in page.hear():
         start, clearness = aligned(sound, song)
-        assert clearness > 50, f"what is heard from frame {start} on is another sound: {clearness:.0f} dB"
+        assert clearness > 50, f"another sound from frame {start} on: {clearness:.0f} dB"
         starts.append(start)
     assert starts == sorted(starts) and starts[0] >= RATE - 1
     assert any(start // RATE != (start + 32_767) // RATE for start in starts), "no join was heard"
@@ -129,7 +129,7 @@ def test_stems_are_heard_before_the_upload_ends(browse, server, song):
     play(page)
     # If the player had to buffer, there is a pause in the sound.
     clear = lambda: any(aligned(sound, mono_so_far(server, server.get(session_id)))[1] > 50 for sound in page.hear())
-    page.wait(clear, "what is heard is the song")
+    page.wait(clear, "the song is heard")
     now = server.get(session_id)
     assert not now.upload_complete and now.committed_bytes < len(song)
     sending = page.tab.get_by_role("progressbar", name="Uploading").first

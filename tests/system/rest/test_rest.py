@@ -144,7 +144,7 @@ def test_forms_that_are_wrong_leave_no_session(server):
     endless = b"--x\r\n" + b"A: b\r\n" * 800_000
     answer = call(server, "POST", "/api/separate", endless, {"Content-Type": "multipart/form-data; boundary=x"})
     assert answer.problem() == invalid("MULTIPART_MALFORMED")
-    assert len(sessions(server)) == before, "what a refused form has begun is gone before its sender knows"
+    assert len(sessions(server)) == before, "the session of a refused form is removed before the response"
 
 
 def test_too_large_an_upload_is_refused_before_and_while_it_comes(start):

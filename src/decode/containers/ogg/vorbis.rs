@@ -130,7 +130,7 @@ impl Mapping for Vorbis {
             *first = 0;
         }
         let span = self.span(sum(&lengths), page.granule, page.is_last);
-        // After a loss the codec begins anew behind the silence.
+        // After a loss the codec starts again behind the silence.
         let hole = lengths.iter().position(Option::is_none).or(is_after_loss.then_some(0));
         let mut at = 0;
         for (index, (bytes, length)) in packets.into_iter().zip(lengths).enumerate() {
