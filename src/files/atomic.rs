@@ -28,7 +28,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_directory(folder)
 }
 
-/// Removes what a crash during [`replace`] left in a directory. Nobody may be replacing files there.
+/// Removes what a crash during [`replace`] left in a directory. Only for a directory in which no file is being replaced.
 ///
 /// # Errors
 /// I/O errors of the directory.

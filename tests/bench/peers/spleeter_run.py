@@ -28,7 +28,7 @@ def main() -> None:
     directory.mkdir()
     with tarfile.open(archive) as files:
         files.extractall(directory)
-    # TensorFlow would go on with random weights.
+    # TensorFlow would continue with random weights.
     assert tensorflow.train.latest_checkpoint(directory), f"{archive} holds no checkpoint"
     (directory / ".probe").write_text("OK")  # tells spleeter that the model is there: no download
     description = Path(MODELS.name) / "configuration.json"

@@ -2,7 +2,7 @@
 // decoder's first `lseek`, which is its first use of the upload; compiled with -DALONE it is a program that acts at once.
 //
 // POWER names what to do, FOLDER a folder with a file named `file`, PORT a port of this machine, VICTIM a process.
-// Writes "did" or "refused: ERRNO" to standard error and ends; the powers at the end of the list go on decoding.
+// Writes "did" or "refused: ERRNO" to standard error and ends; the powers at the end of the list continue decoding.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -173,7 +173,7 @@ static long older_abi(void) {
 }
 #endif
 
-// Faults of a decoder, after which it goes on.
+// Faults of a decoder, after which it continues.
 static volatile int lies; // It has written more than it was given, which is a panic of its program.
 static long claim_too_much(void) { return lies = 1; }
 static long eat_memory(void) {

@@ -5,7 +5,8 @@
 //! covers the rows and the frames behind the last whole block. A manifest of 0.1.0 has none, and its stems are not
 //! checked.
 
-use std::fmt;
+mod damage;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -15,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::audio::wav::frame_bytes;
 use crate::audio::{Encoding, Frames};
+
+pub use damage::{Damage, missing_is_damage};
 
 /// Frames of a block: 256 KiB, which is what a reader reads at once.
 pub const BLOCK: Frames = Frames(32_768);
@@ -41,51 +44,6 @@ pub struct Prefix {
     pub bytes: u64,
     /// Their CRC32C.
     pub crc32c: u32,
-}
-
-/// Stored bytes that are missing or differ from their checksum.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Damage {
-    /// The damaged file.
-    pub file: String,
-    /// Whether they are being recomputed.
-    pub recomputing: bool,
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} does not match its checksum", self.file)?;
-        if self.recomputing { f.write_str("; the stems are being recomputed") } else { Ok(()) }
-    }
-}
-
-impl std::error::Error for Damage {}
-
-impl Damage {
-    /// Damage of the file at `path`.
-    pub fn of(path: &Path) -> Damage {
-        let name = path.file_name().unwrap_or_default();
-        Damage { file: name.to_string_lossy().into_owned(), recomputing: false }
-    }
-
-    /// The damage that an I/O error reports, if it does.
-    pub fn in_error(error: &io::Error) -> Option<&Damage> {
-        error.get_ref()?.downcast_ref()
-    }
-}
-
-impl From<Damage> for io::Error {
-    fn from(damage: Damage) -> io::Error {
-        io::Error::new(io::ErrorKind::InvalidData, damage)
-    }
-}
-
-/// Turns errors of a file that is missing or too short into [`Damage`].
-pub fn missing_is_damage(path: &Path) -> impl Fn(io::Error) -> io::Error {
-    move |error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof => Damage::of(path).into(),
-        _ => error,
-    }
 }
 
 /// CRC32C of a stem's blocks while it is written.
