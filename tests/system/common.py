@@ -13,6 +13,9 @@ from .stemwire_client import api
 # `MODELS` of a file for whose tests the model does not matter: it takes a quarter of the time of `mini`.
 QUICK_MODEL = {"STEMWIRE_ENGINES": "mini-spleeter,mini", "STEMWIRE_MODEL": "mini-spleeter"}
 
+# A model that takes no time, with short segments and two stems.
+INSTANT_MODEL = {"STEMWIRE_MODELS_DIR": str(ROOT / "tests" / "golden" / "plain"), "STEMWIRE_ENGINES": "waveform"}
+
 
 def wait_for(condition, patience=60):
     """Waits until a condition holds; fails after a time limit."""

@@ -5,8 +5,8 @@ from ..stemwire_client import api
 
 
 def selected(text: str) -> tuple:
-    """Provider, precision and reason of mini in the log."""
-    return re.search(r'provider selected model=mini provider=(\w+) precision=(\w+) reason="(.+)"', text).groups()
+    """Provider, precision and reason of the first model in the log."""
+    return re.search(r'provider selected model=\S+ provider=(\w+) precision=(\w+) reason="(.+)"', text).groups()
 
 
 def executions(server) -> dict:

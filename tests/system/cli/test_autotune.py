@@ -8,9 +8,12 @@ import pytest
 
 from .. import stemwire_client as client
 from ..audio import music, wav
+from ..common import QUICK_MODEL
 from ..http_client import get
 from ..repository import ROOT
 from .providers import execution_of, executions, library_folders, selected
+
+MODELS = QUICK_MODEL
 
 
 def make_fastest(here: dict, provider: str) -> Path:
@@ -34,7 +37,7 @@ def test_a_provider_is_measured_once_and_logged(cli, here, tmp_path):
     # If both are about equally fast, either is right.
     assert provider == ("openvino" if speed >= 1.06 else "cpu" if speed < 1.04 else provider)
     assert precision == "f32"
-    assert "measuring the fastest provider for mini" in first and "cached=false" in first
+    assert "measuring the fastest provider for mini-spleeter;" in first and "cached=false" in first
     assert "measuring" not in again and "cached=true" in again
     assert re.search(figures, again).groups() == re.search(figures, first).groups()
     assert selected(again) == selected(first)
@@ -47,7 +50,7 @@ def test_serve_measures_every_model_and_separate_only_the_one_that_it_uses(cli, 
     shutil.copytree(ROOT / "models" / "mini-spleeter", tmp_path / "models" / "own")
     card = tmp_path / "models" / "own" / "card.toml"
     card.write_text(card.read_text().replace('name = "mini-spleeter"', 'name = "own"'))
-    output = cli("separate", "song.wav", "--models-dir", "models", **here).err
+    output = cli("separate", "song.wav", "--models-dir", "models", "--model", "mini", **here).err
     assert output.count("measuring") == 1 and "measuring the fastest provider for mini; " in output
     # The chain's first model determines the library.
     options = ("--engines", "mini", "--models-dir", str(tmp_path / "models"))
@@ -75,15 +78,15 @@ def test_serve_measures_every_model_and_separate_only_the_one_that_it_uses(cli, 
 def test_without_time_for_autotune_the_cpu_is_selected(here, start, option):
     server = start(option, "0s", variables=here)
     reported = executions(server)
-    assert "time limit" in reported["mini"].reason
+    assert "time limit" in reported["mini-spleeter"].reason
     for execution in reported.values():
         assert (*execution_of(execution), len(execution.trials)) == ("cpu", "f32", 0)
     assert not (here["XDG_CACHE_HOME"] / "stemwire" / "trials.toml").exists()
 
 
 def test_autotune_has_the_time_limits_of_engines(here, start):
-    server = start("--engines", "mini", "--engine-load-time", "1ms", variables=here)
-    [openvino] = executions(server)["mini"].trials
+    server = start("--engines", "mini-spleeter", "--engine-load-time", "1ms", variables=here)
+    [openvino] = executions(server)["mini-spleeter"].trials
     assert openvino.message == "it did not load within 0.001 s"
 
 
@@ -102,8 +105,8 @@ def test_the_wire_has_the_reason_why_a_provider_is_skipped(here, start):
     library = next(folder.glob("libonnxruntime_providers_openvino.so"))
     library.unlink()
     library.write_bytes(b"")
-    server = start("--engines", "mini", variables=here)
-    reported = executions(server)["mini"]
+    server = start("--engines", "mini-spleeter", variables=here)
+    reported = executions(server)["mini-spleeter"]
     [openvino] = reported.trials
     assert execution_of(reported) == ("cpu", "f32")
     assert execution_of(openvino) == ("openvino", "f32") and "OpenVINO" in openvino.message
@@ -164,7 +167,7 @@ def test_a_cache_error_is_printed_once(cli, here, start, tmp_path):
     variables = here | {"XDG_CACHE_HOME": blocked, "STEMWIRE_RUNTIME": folder}
     warning = f"^warning: the next start measures again: cannot write {blocked}/stemwire/trials.toml: .+"
     for _ in range(2):
-        output = cli("separate", "song.wav", "--force", "--model", "mini-spleeter", **variables).err
+        output = cli("separate", "song.wav", "--force", **variables).err
         assert "measuring" in output and len(re.findall(warning, output, re.MULTILINE)) == 1
     server = start("--engines", "mini-spleeter", variables=variables)
     assert len(executions(server)) == 2 and server.log_text().count("measuring") == 2

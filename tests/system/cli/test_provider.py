@@ -9,11 +9,13 @@ import soundfile
 
 from .. import stemwire_client as client
 from ..audio import music, wav
+from ..common import QUICK_MODEL
 from ..http_client import get
 from ..repository import ROOT
 from ..stemwire_client import api
 from .providers import execution_of, executions, library_folders, selected
 
+MODELS = QUICK_MODEL
 STEMS = ["bass", "drums", "other", "vocals"]
 
 
@@ -32,22 +34,22 @@ def test_a_provider_by_name_computes_the_same_numbers(cli, here, tmp_path):
     for name in ("cpu", "openvino"):
         output[name] = cli("separate", "song.wav", "-o", name, "--provider", name, **here).err
         assert selected(output[name]) == (name, "f32", "requested")
-    assert "mini runs on openvino f32" in output["openvino"]
+    assert "mini-spleeter runs on openvino f32" in output["openvino"]
     truth, other = stems(tmp_path, "cpu"), stems(tmp_path, "openvino")
     assert not np.array_equal(truth, other), "it is another library"
     assert snr_db(truth, other) >= 75
 
 
 def test_the_wire_has_the_selected_provider_and_the_measured_ones(here, start, browse):
-    server = start("--engines", "mini", variables=here)
-    received = executions(server)["mini"]
+    server = start("--engines", "mini-spleeter", variables=here)
+    received = executions(server)["mini-spleeter"]
     [engine] = server.stub.Health(api.HealthRequest()).engines
     assert engine.execution == received
     assert (*execution_of(received), received.reason) == selected(server.log_text())
     [openvino] = received.trials
     assert execution_of(openvino) == ("openvino", "f32") and openvino.snr_db >= 75 and not openvino.message
     # The log's figures are rounded.
-    figures = f"autotune: openvino f32: {openvino.speed:.2f} times as fast as cpu f32, {openvino.snr_db:.1f} dB model=mini "
+    figures = f"autotune: openvino f32: {openvino.speed:.2f} times as fast as cpu f32, {openvino.snr_db:.1f} dB model=mini-spleeter "
     assert figures in server.log_text()
     assert received.execution_provider == ("openvino" if openvino.speed >= 1.05 else "cpu")
     done = client.separate(server.stub, wav(music(6))).done
@@ -67,11 +69,11 @@ def test_the_wire_has_the_selected_provider_and_the_measured_ones(here, start, b
     # So has a cached decision.
     server.terminate()
     server.restart()
-    assert executions(server)["mini"] == received
+    assert executions(server)["mini-spleeter"] == received
 
 
 def test_fast_numbers_stay_near_and_are_named(cli, here, start, tmp_path):
-    server = start("--provider", "openvino", "--precision", "fast", "--engines", "mini", variables=here)
+    server = start("--provider", "openvino", "--precision", "fast", "--engines", "mini-spleeter", variables=here)
     engine = client.separate(server.stub, wav(music(6))).done.engine
     assert engine.execution_provider == "openvino"
     # Either of the two may have been faster.
@@ -99,7 +101,7 @@ def test_a_missing_provider_requested_by_name_is_an_error(cli, cpu_only):
 
 def test_a_card_may_name_its_provider(cli, binary, here, tmp_path):
     models = tmp_path / "models"
-    shutil.copytree(ROOT / "models" / "mini", models / "own", ignore=shutil.ignore_patterns("*.md"))
+    shutil.copytree(ROOT / "models" / "mini-spleeter", models / "own", ignore=shutil.ignore_patterns("*.md"))
     card = models / "own" / "card.toml"
     text = re.sub(r'^name = .*$', 'name = "own"\nprovider = "openvino"', card.read_text(), flags=re.MULTILINE)
     card.write_text(text)
@@ -115,10 +117,10 @@ def test_doctor_reports_the_selected_provider(cli, here, tmp_path):
     output = cli("doctor", "--provider", "openvino", "--data-dir", tmp_path / "data", "--listen", "127.0.0.1:0", **here)
     report = output.out.decode()
     assert re.search(r"^good  onnxruntime [\d.]+ at \S+/openvino-", report, re.MULTILINE)
-    assert re.search(r"^good  model mini works, .*, on openvino f32: requested$", report, re.MULTILINE)
+    assert re.search(r"^good  model mini-spleeter works, .*, on openvino f32: requested$", report, re.MULTILINE)
     assert "measured" not in report
     report = cli("doctor", "--data-dir", tmp_path / "data", "--listen", "127.0.0.1:0", **here).out.decode()
-    figures = r"^good  model mini works, .*\n      measured openvino f32: [\d.]+ times as fast as cpu f32, [\d.]+ dB$"
+    figures = r"^good  model mini-spleeter works, .*\n      measured openvino f32: [\d.]+ times as fast as cpu f32, [\d.]+ dB$"
     assert re.search(figures, report, re.MULTILINE)
 
 

@@ -10,14 +10,12 @@ import psutil
 import pytest
 
 from ..audio import music, wav
-from ..common import finish, wait_for
-from ..repository import ROOT
+from ..common import INSTANT_MODEL, finish, wait_for
 from ..server import Server
 from ..stemwire_client import api, get_stem, reason, separate, session_pb2
 
 State = session_pb2
-# A model of one product, with short segments and two stems.
-MODELS = {"STEMWIRE_MODELS_DIR": str(ROOT / "tests" / "golden" / "plain"), "STEMWIRE_ENGINES": "waveform"}
+MODELS = INSTANT_MODEL
 
 
 def mounts_are_allowed() -> bool:

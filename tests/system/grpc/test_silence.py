@@ -6,11 +6,11 @@ import imageio_ffmpeg
 import numpy as np
 
 from ..audio import RATE, music, wav
-from ..common import QUICK_MODEL
+from ..common import INSTANT_MODEL
 from ..http_client import get
 from ..stemwire_client import get_stem, separate, session_pb2
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_MODEL
 
 
 def flac_of_silence(minutes: float) -> bytes:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from ..audio import RATE, music, wav
-from ..common import peak
+from ..common import QUICK_MODEL, peak
 from ..http_client import environment
 
+MODELS = QUICK_MODEL
 # Additional memory allowed for an upload ten times as large, in KiB: less than half of its size.
 MARGIN = 24 * 1024
 
@@ -45,7 +46,7 @@ def by_page(server, song: Path, browse) -> str:
 
 @pytest.mark.parametrize("send", [by_form, by_page])
 def test_a_large_upload_takes_the_memory_of_a_small_one(start, songs, browse, send):
-    server, peaks = start("--engines", "mini"), {}
+    server, peaks = start(), {}
     for megabytes, song in songs.items():
         session = server.get(send(server, song, browse))
         assert session.committed_bytes == song.stat().st_size
