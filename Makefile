@@ -28,8 +28,8 @@ $(TOOLS)/bench/python/ready: tests/bench/requirements.txt
 	$(TOOLS)/bench/python/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-# Everything: style, lints, documentation, Rust tests, and the service from outside.
-test: lint docs page rust system
+# Everything: style, lints, licences, documentation, Rust tests, and the service from outside.
+test: lint audit docs page rust system
 
 lint: tools
 	$(CARGO) fmt --check
