@@ -2,7 +2,7 @@
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::autotune::AutotuneArgs;
+use super::child_engine::ChildEngineArgs;
 use super::decode::DecodeArgs;
 use super::doctor::DoctorArgs;
 use super::models::ModelsArgs;
@@ -60,5 +60,8 @@ pub(super) enum Command {
     Decode(DecodeArgs),
     /// Separate a fixed segment repeatedly to measure a provider
     #[command(hide = true)]
-    Autotune(AutotuneArgs),
+    Autotune(ChildEngineArgs),
+    /// Separate segments in a process of their own
+    #[command(hide = true)]
+    Compute(ChildEngineArgs),
 }

@@ -4,6 +4,8 @@
 
 mod arguments;
 mod autotune;
+mod child_engine;
+mod compute;
 mod decode;
 mod doctor;
 mod engine_args;
@@ -32,7 +34,7 @@ pub fn run() -> ExitCode {
     start_log(match arguments.command {
         Command::Serve(_) => "info",
         // The last line of its standard error is the message of a crash.
-        Command::Decode(_) => "off",
+        Command::Decode(_) | Command::Compute(_) => "off",
         _ => "error",
     });
     let result = match &arguments.command {
@@ -44,6 +46,7 @@ pub fn run() -> ExitCode {
         Command::Doctor(args) => doctor::run(args),
         Command::Decode(args) => decode::run(args),
         Command::Autotune(args) => autotune::run(args),
+        Command::Compute(args) => compute::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

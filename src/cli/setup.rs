@@ -2,16 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use super::compute;
 use super::engine_args::EngineArgs;
 use super::error::CliError;
 use super::output::download_bar;
+use crate::engine::isolated::IsolatingLoader;
 use crate::engine::limits::TimeLimits;
 use crate::engine::pool::{Pool, PoolConfig};
 use crate::engine::runtime::LibrarySearch;
 use crate::engine::runtime::install::{self, InstallStep, pinned};
 use crate::engine::runtime::locate::{FoundLibrary, LibraryOrigin, RUNTIME_VARIABLE};
-use crate::engine::{Provider, ProviderSelection};
-use crate::model::AvailableModels;
+use crate::engine::{ExecutionConfig, Provider, ProviderSelection};
+use crate::model::{AvailableModels, Model};
 use crate::proto::reason::Category;
 
 /// Where ONNX Runtime is searched; `option` is the value of --runtime.
@@ -127,7 +129,12 @@ pub(super) fn pool(
     providers: ProviderSelection,
 ) -> Result<Pool, CliError> {
     let config = PoolConfig { limits, ..pool_config(args)? };
-    Pool::start(config, providers).map_err(|error| {
+    let models_dir = models_folder(args.models_dir.as_deref()).ok();
+    let command = move |model: &Model, config: &ExecutionConfig| {
+        compute::command(model, config, models_dir.as_deref())
+    };
+    let loader = IsolatingLoader::new(providers.clone(), Box::new(command));
+    Pool::with_loader(config, providers, Box::new(loader)).map_err(|error| {
         let cause = format!("cannot start threads: {error}");
         CliError::new(Category::Other, cause, "Lower --threads.")
     })

@@ -57,6 +57,28 @@ pub enum EngineError {
         /// The limit.
         limit: Duration,
     },
+    /// The engine crashed its own process, in which nothing else ran.
+    #[error("model {model} crashed its process with {signal}")]
+    Crashed {
+        /// The model.
+        model: String,
+        /// The signal, such as `SIGSEGV`.
+        signal: &'static str,
+    },
+    /// The engine's own process was killed from outside.
+    #[error("the process that computed a segment with model {model} was killed")]
+    Killed {
+        /// The model.
+        model: String,
+    },
+    /// The system lacks a resource that is needed to compute the segment.
+    #[error("model {model} cannot compute a segment now: {reason}")]
+    SystemLimit {
+        /// The model.
+        model: String,
+        /// The error of the system.
+        reason: String,
+    },
     /// No engine of the chain works.
     #[error("no engine works: {faults}")]
     NoneWorks {
@@ -85,8 +107,22 @@ impl EngineError {
             | EngineError::NotFinite { .. }
             | EngineError::Panicked { .. }
             | EngineError::TimedOut { .. }
+            | EngineError::Crashed { .. }
+            | EngineError::Killed { .. }
+            | EngineError::SystemLimit { .. }
             | EngineError::Cancelled
             | EngineError::ShuttingDown => false,
+        }
+    }
+
+    /// Whether the system lacks a resource that the engine needs.
+    pub fn is_shortage(&self) -> bool {
+        let of_file =
+            |error: &ModelError| matches!(error, ModelError::File { is_shortage: true, .. });
+        match self {
+            EngineError::SystemLimit { .. } => true,
+            EngineError::Model(error) => of_file(error),
+            _ => false,
         }
     }
 
@@ -101,7 +137,10 @@ impl EngineError {
             EngineError::Run { .. }
             | EngineError::NotFinite { .. }
             | EngineError::Panicked { .. }
-            | EngineError::TimedOut { .. } => ErrorReason::EngineFailed,
+            | EngineError::TimedOut { .. }
+            | EngineError::Crashed { .. } => ErrorReason::EngineFailed,
+            EngineError::Killed { .. } => ErrorReason::ProcessKilled,
+            EngineError::SystemLimit { .. } => ErrorReason::SystemLimit,
             EngineError::Cancelled => ErrorReason::SessionCancelled,
             EngineError::ShuttingDown => ErrorReason::ShuttingDown,
         }
@@ -129,6 +168,9 @@ impl EngineError {
             EngineError::Load { model, .. } => format!("model {model} cannot be loaded"),
             EngineError::Run { model, .. } => format!("model {model} failed on a segment"),
             EngineError::Panicked { model, .. } => format!("model {model} panicked"),
+            EngineError::SystemLimit { model, .. } => {
+                format!("model {model} cannot compute a segment now")
+            }
             EngineError::NoneWorks { .. } => "no engine works".into(),
             other => other.to_string(),
         }

@@ -5,6 +5,7 @@
 //! - [`fallback`]: the chain of models to try, and circuit breakers.
 //! - [`autotune`]: measures the fastest execution provider above the SNR threshold.
 //! - [`provider`]: execution providers and precisions, and the selection of one for each model.
+//! - [`isolated`]: an engine in a process of its own.
 //! - [`pool`]: worker threads that run segments fairly and within time [`limits`]. [`stop`]: ending a run early.
 //!
 //! No module here depends on sessions, track files or the wire.
@@ -13,7 +14,9 @@ pub mod autotune;
 mod error;
 pub mod fallback;
 pub mod inference;
+pub mod isolated;
 pub mod limits;
+mod marked_lines;
 pub mod pool;
 pub mod provider;
 pub mod runtime;
@@ -73,6 +76,21 @@ pub trait Loader: Send + Sync {
     /// # Errors
     /// [`EngineError::Model`], [`EngineError::Load`].
     fn load(&self, model: &Arc<Model>, threads: usize) -> Result<Box<dyn Engine>, EngineError>;
+
+    /// Loads `model` in a process of its own, within `limit`, so that a crash of the engine ends nothing else. A loader
+    /// without such processes loads it in this one.
+    ///
+    /// # Errors
+    /// As [`Loader::load`]; [`EngineError::Crashed`], [`EngineError::Killed`], [`EngineError::SystemLimit`].
+    fn load_isolated(
+        &self,
+        model: &Arc<Model>,
+        threads: usize,
+        limit: Duration,
+    ) -> Result<Box<dyn Engine>, EngineError> {
+        let _ = limit;
+        self.load(model, threads)
+    }
 }
 
 /// Options of an engine, the same for all segments of a session.

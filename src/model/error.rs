@@ -37,6 +37,8 @@ pub enum ModelError {
         path: String,
         /// The system's error.
         reason: String,
+        /// Whether the system lacks a resource to read it, such as open files.
+        is_shortage: bool,
     },
     /// A model's file has another hash than its card names.
     #[error(

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::{ModelCard, ModelError, Sha256Hash};
+use crate::files::Shortage;
 
 /// Name of the card in a model's folder.
 pub const CARD_FILE: &str = "card.toml";
@@ -153,6 +154,7 @@ impl Model {
             model: self.card.name.to_string(),
             path: path.display().to_string(),
             reason: error.to_string(),
+            is_shortage: Shortage::of(&error).is_some(),
         })?;
         self.verified(Cow::Owned(bytes), path.display().to_string(), expected)
     }

@@ -26,6 +26,15 @@ pub(crate) enum Limit {
     SystemCall,
 }
 
+/// How a signal ended a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Death {
+    /// Its own fault, with the name of the signal, such as `SIGSEGV`.
+    Fault(&'static str),
+    /// It was ended from outside.
+    Killed,
+}
+
 /// How the message of a Rust program begins whose allocation failed.
 const ALLOCATION_FAILED: &str = "memory allocation of ";
 
@@ -48,6 +57,11 @@ impl Ending {
         let last_line =
             last.map(|line| line.chars().filter(|c| !c.is_control()).take(LINE_CHARS).collect());
         Ending { status, limit, last_line }
+    }
+
+    /// How a signal ended it, if one did that tells.
+    pub(crate) fn death(&self) -> Option<Death> {
+        death_of((*self.status.as_ref().ok()?)?)
     }
 }
 
@@ -80,6 +94,32 @@ fn limit_of(status: ExitStatus) -> Option<Limit> {
 
 #[cfg(not(unix))]
 fn limit_of(_: ExitStatus) -> Option<Limit> {
+    None
+}
+
+#[cfg(unix)]
+fn death_of(status: ExitStatus) -> Option<Death> {
+    use rustix::process::Signal;
+    use std::os::unix::process::ExitStatusExt;
+
+    let signal = status.signal()?;
+    let deaths = [
+        (Signal::SEGV, Death::Fault("SIGSEGV")),
+        (Signal::ABORT, Death::Fault("SIGABRT")),
+        (Signal::BUS, Death::Fault("SIGBUS")),
+        (Signal::ILL, Death::Fault("SIGILL")),
+        (Signal::FPE, Death::Fault("SIGFPE")),
+        (Signal::KILL, Death::Killed),
+        (Signal::TERM, Death::Killed),
+        (Signal::INT, Death::Killed),
+        (Signal::HUP, Death::Killed),
+        (Signal::QUIT, Death::Killed),
+    ];
+    deaths.into_iter().find(|(known, _)| known.as_raw() == signal).map(|(_, death)| death)
+}
+
+#[cfg(not(unix))]
+fn death_of(_: ExitStatus) -> Option<Death> {
     None
 }
 

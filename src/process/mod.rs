@@ -1,11 +1,11 @@
 //! Supervised child processes.
 //!
-//! Work that may crash, hang or grow without bound runs in a child process: decoding an upload, and measuring an
-//! execution provider. [`ChildProcess`] starts it with piped standard streams, keeps the end of its standard error,
-//! reports how it ended ([`Ending`]), and kills it when dropped. [`Messages`] reads its output in a thread, and
-//! [`StallTimer`] measures how long it has made no progress. The child sets [`ResourceLimits`], lowers its [`priority`]
-//! and enters its [`sandbox`] itself, before it reads untrusted input. [`open_files`] and [`file_size`] are about this
-//! process.
+//! Work that may crash, hang or grow without bound runs in a child process: decoding an upload, measuring an execution
+//! provider, and computing a segment during which the server has crashed. [`ChildProcess`] starts it with piped standard
+//! streams, keeps the end of its standard error, reports how it ended ([`Ending`]), and kills it when dropped.
+//! [`Messages`] reads its output in a thread, and [`StallTimer`] measures how long it has made no progress. The child sets
+//! [`ResourceLimits`], lowers its [`priority`] and enters its [`sandbox`] itself, before it reads untrusted input.
+//! [`open_files`] and [`file_size`] are about this process.
 
 mod child;
 mod ending;
@@ -25,7 +25,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 pub(crate) use child::ChildProcess;
-pub(crate) use ending::{Ending, Limit};
+pub(crate) use ending::{Death, Ending, Limit};
 pub(crate) use limits::ResourceLimits;
 pub(crate) use messages::Messages;
 pub use sandbox::{Sandbox, SandboxLevel};
@@ -72,6 +72,13 @@ pub(crate) fn isolated_command(program: &Path) -> Command {
         command.env("SystemRoot", root);
     }
     command
+}
+
+/// Ends this process when its parent ends, on Linux. Elsewhere it ends when its input does or its output has no reader.
+pub(crate) fn end_with_parent() {
+    // Without it, the process ends as elsewhere.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
 }
 
 /// Calls `ready` until it returns a value or `limit` has passed. The standard library can wait for a child or a

@@ -69,8 +69,13 @@ impl Failure {
 
     /// Whether the cause passes by itself: a resource of the server is short. The session is paused and does not fail.
     pub fn is_temporary(&self) -> bool {
-        let full = [ErrorReason::DiskFull, ErrorReason::StorageFull];
-        full.contains(&self.reason) || self.reason == ErrorReason::SystemLimit
+        [
+            ErrorReason::DiskFull,
+            ErrorReason::StorageFull,
+            ErrorReason::SystemLimit,
+            ErrorReason::ProcessKilled,
+        ]
+        .contains(&self.reason)
     }
 
     /// Bytes on the disk that were needed, if they were too few.

@@ -60,14 +60,17 @@ pub struct Manifest {
     pub(super) delay: Option<Failure>,
     /// Texts for the user.
     pub notices: Vec<String>,
-    /// Server starts that found it unfinished since its last commit.
+    /// Not used; version 0.1.0 counted the starts of the server in it.
     pub recoveries: u32,
-    /// Abnormal ends of the process while an engine computed a segment of it, since its last commit.
+    /// Abnormal ends of the server while a segment of it was computed, since its last commit.
     #[serde(default)]
     pub deaths: u32,
     /// How often its stems have been recomputed because committed frames were damaged.
     #[serde(default)]
     pub recomputed: u32,
+    /// Processes that were killed while they decoded it or computed a segment of it, since its last commit.
+    #[serde(default)]
+    pub kills: u32,
 }
 
 /// Error of reading a manifest.
@@ -208,6 +211,7 @@ impl Manifest {
             recoveries: 0,
             deaths: 0,
             recomputed: 0,
+            kills: 0,
         }
     }
 
@@ -245,6 +249,11 @@ impl Manifest {
         self.delay.as_ref()
     }
 
+    /// Clears the counts of abnormal ends: the session has made progress, or another engine begins.
+    pub fn clear_crashes(&mut self) {
+        (self.recoveries, self.deaths, self.kills) = (0, 0, 0);
+    }
+
     /// Whether the upload has been finished.
     pub fn upload_complete(&self) -> bool {
         self.upload.total.is_some()
@@ -280,8 +289,7 @@ impl Manifest {
         self.engine_spans.retain(|span| span.first < first);
         self.engine_spans.push(EngineSpan { model, segment, overlap, columns, origin, first });
         self.engine = Some(engine);
-        self.recoveries = 0;
-        self.deaths = 0;
+        self.clear_crashes();
     }
 }
 

@@ -161,6 +161,7 @@ fn answer(
         model: Arc::clone(model),
         mix: mix.clone(),
         options: EngineOptions { wanted: wanted.to_vec(), ..EngineOptions::all(model.card()) },
+        isolated: false,
         cancelled: Arc::default(),
         on_start: Box::new(|| {}),
         on_done: Box::new(move |result| sender.send(result).unwrap()),

@@ -11,6 +11,7 @@ use std::time::Instant;
 use super::segment;
 use crate::audio::Stereo;
 use crate::engine::inference;
+use crate::engine::marked_lines::{to_bytes, write_line};
 use crate::engine::{Engine, EngineError, EngineOptions, ExecutionConfig};
 use crate::model::Model;
 
@@ -38,8 +39,7 @@ pub fn run(
         Ok(stems) => stems,
         Err(error) => return report_failure(&mut output, &error.to_string()),
     };
-    let planes = stems.iter().flat_map(Stereo::planes);
-    let bytes: Vec<u8> = planes.flatten().flat_map(|sample| sample.to_le_bytes()).collect();
+    let bytes = to_bytes(stems.iter().flat_map(Stereo::planes));
     send(&mut output, &format!("ready {}", bytes.len()))?;
     output.write_all(&bytes)?;
     output.flush()?;
@@ -63,9 +63,7 @@ pub fn report_failure(mut output: impl Write, reason: &str) -> io::Result<()> {
 }
 
 fn send(output: &mut impl Write, text: &str) -> io::Result<()> {
-    // A library may have left an unfinished line.
-    write!(output, "\n{MARK}{text}\n")?;
-    output.flush()
+    write_line(output, MARK, text)
 }
 
 fn load(

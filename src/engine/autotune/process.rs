@@ -1,18 +1,16 @@
 //! The process that measures a candidate, seen from its parent.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Write};
 use std::process::{ChildStdin, Command};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
 use super::child::MARK;
+use crate::engine::marked_lines::{next_line, read_samples};
 use crate::process::{ChildProcess, Messages};
 
 /// The largest answer that is accepted, in bytes: 64 stems of the longest segment in use.
 const MAX_STEMS_BYTES: usize = 1 << 30;
-
-/// The longest part of a line that is read at once, in bytes. Lines of the protocol are shorter.
-const MAX_LINE_BYTES: u64 = 64 << 10;
 
 /// A process that measures a candidate. Dropping it kills the process.
 pub(super) struct CandidateProcess {
@@ -83,21 +81,10 @@ impl CandidateProcess {
     }
 }
 
-/// Reads the next message; `None` at the end of the output. Lines that do not begin with [`MARK`] are the libraries'
-/// own and are skipped.
+/// Reads the next message; `None` at the end of the output.
 fn next(output: &mut impl BufRead) -> Option<CandidateMessage> {
-    let mut line = Vec::new();
-    let text = loop {
-        line.clear();
-        if output.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line).ok()? == 0 {
-            return None;
-        }
-        if let Some(text) = line.strip_prefix(MARK.as_bytes()) {
-            break String::from_utf8_lossy(text);
-        }
-    };
-    let text = text.trim_end();
-    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    let text = next_line(output, MARK)?;
+    let (word, rest) = text.split_once(' ').unwrap_or((&text, ""));
     let number = rest.parse::<u64>();
     Some(match (word, number) {
         ("loaded", _) => CandidateMessage::Loaded,
@@ -110,13 +97,6 @@ fn next(output: &mut impl BufRead) -> Option<CandidateMessage> {
     })
 }
 
-fn read_samples(output: &mut impl Read, count: usize) -> Option<Vec<f32>> {
-    let mut bytes = vec![0; count];
-    output.read_exact(&mut bytes).ok()?;
-    let sample = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-    Some(bytes.chunks_exact(4).map(sample).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,7 +107,7 @@ mod tests {
             "took note of a cache\nfailed to find one\nready 4\nunfinished\n{MARK}loaded\nloaded x"
         )
         .into_bytes();
-        text.extend(vec![b'x'; 3 * MAX_LINE_BYTES as usize]);
+        text.extend(vec![b'x'; 3 * (64 << 10)]);
         text.extend(format!("\n\n{MARK}took 7\r\n{MARK}ready 4\n").into_bytes());
         text.extend(1.5f32.to_le_bytes());
         text.extend(format!("{MARK}took long\n{MARK}ready {}\n", MAX_STEMS_BYTES + 1).into_bytes());

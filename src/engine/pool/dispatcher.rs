@@ -60,6 +60,7 @@ pub(super) struct Assignment {
     pub(super) model: Arc<Model>,
     pub(super) mix: Stereo,
     pub(super) options: EngineOptions,
+    pub(super) isolated: bool,
     pub(super) cancelled: Arc<AtomicBool>,
     pub(super) on_start: OnStart,
 }
@@ -119,7 +120,7 @@ impl Dispatcher {
                 return None;
             }
             if let Some((owner, task)) = state.queue.pop() {
-                let Task { model, mix, options, cancelled, on_start, on_done } = task;
+                let Task { model, mix, options, isolated, cancelled, on_start, on_done } = task;
                 let (now, limit) = (Instant::now(), self.config.limits.load);
                 let running = RunningTask {
                     owner,
@@ -134,7 +135,7 @@ impl Dispatcher {
                 };
                 state.running.insert(id, running);
                 self.tasks_changed.notify_one();
-                return Some(Assignment { model, mix, options, cancelled, on_start });
+                return Some(Assignment { model, mix, options, isolated, cancelled, on_start });
             }
             state = self.task_queued.wait(state).unwrap_or_else(PoisonError::into_inner);
         }

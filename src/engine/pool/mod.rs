@@ -71,6 +71,8 @@ pub struct Task {
     pub mix: Stereo,
     /// Options for the engine.
     pub options: EngineOptions,
+    /// Whether to compute it in a process of its own.
+    pub isolated: bool,
     /// Set to skip the task if no worker has taken it yet.
     pub cancelled: Arc<AtomicBool>,
     /// Called on the worker's thread before an engine gets the segment; must be quick.
@@ -178,6 +180,7 @@ impl Pool {
             model: Arc::clone(model),
             mix: Stereo::zeros(model.card().segment.as_len()),
             options: EngineOptions::all(model.card()),
+            isolated: false,
             cancelled: Arc::default(),
             on_start: Box::new(|| {}),
             on_done,

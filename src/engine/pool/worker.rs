@@ -52,7 +52,8 @@ impl LoadedEngines<'_> {
         }
         (assignment.on_start)();
         let model = &assignment.model;
-        let mut engine = match self.take(model) {
+        let engine = if assignment.isolated { self.isolate(model) } else { self.take(model) };
+        let mut engine = match engine {
             Ok(engine) => engine,
             Err(error) => return (Err(error), Duration::ZERO),
         };
@@ -68,7 +69,9 @@ impl LoadedEngines<'_> {
         let result = result.and_then(|stems| checked(stems, assignment.mix.len(), model.card()));
         match result {
             Ok(stems) => {
-                self.loaded.push((assignment.model, engine));
+                if !assignment.isolated {
+                    self.loaded.push((assignment.model, engine));
+                }
                 (Ok(SeparatedSegment { stems, engine_time }), engine_time)
             }
             Err(error) => {
@@ -81,6 +84,15 @@ impl LoadedEngines<'_> {
                 (Err(error), engine_time)
             }
         }
+    }
+
+    /// Loads the engine of `model` in a process of its own.
+    fn isolate(&self, model: &Arc<Model>) -> Result<Box<dyn Engine>, EngineError> {
+        let config = self.dispatcher.config();
+        let loader = self.dispatcher.loader();
+        guarded(model, || {
+            loader.load_isolated(model, config.threads_per_worker, config.limits.load)
+        })
     }
 
     /// Takes the engine of `model` out of the list, or loads it.

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use crate::files::Shortage;
-use crate::process::{Ending, Limit};
+use crate::process::{Death, Ending, Limit};
 use crate::proto::reason::ErrorReason;
 use crate::session::Failure;
 
@@ -21,6 +21,9 @@ pub(super) fn ended(ending: Ending) -> Failure {
             ErrorReason::DecoderSandbox,
             "the decoder was stopped by its sandbox: it made a system call that no decoder needs",
         ),
+        None if ending.death() == Some(Death::Killed) => {
+            (ErrorReason::ProcessKilled, "the process that decoded the file was killed")
+        }
         None => (ErrorReason::DecoderCrashed, "the decoder crashed on the file"),
     };
     let failure = Failure::new(reason, cause);

@@ -12,9 +12,6 @@ use crate::separation::pipeline::active_engine::{ActiveEngine, columns_of, engin
 use crate::session::manifest::{EngineChange, EngineRecord, Manifest, Successor};
 use crate::session::{Failure, Session};
 
-/// Abnormal ends of the process during the next segment after which the engine is considered the cause.
-const MOST_DEATHS: u32 = 2;
-
 /// The cause of a switch to another engine.
 pub(in crate::separation) struct Cause {
     pub(in crate::separation) reason: ChangeReason,
@@ -34,12 +31,6 @@ impl Cause {
             cause => Cause { reason: ChangeReason::BreakerOpen, ..cause },
         }
     }
-
-    fn of_death(model: &str) -> Cause {
-        let message =
-            format!("the server ended abnormally twice while model {model} computed a segment");
-        Cause { reason: ChangeReason::EngineCrashed, message }
-    }
 }
 
 /// The change reason of an engine error.
@@ -48,9 +39,12 @@ pub fn reason_of(error: &EngineError) -> ChangeReason {
         EngineError::NotFinite { .. } => ChangeReason::EngineNotFinite,
         EngineError::TimedOut { .. } => ChangeReason::EngineTimeout,
         EngineError::Panicked { .. } => ChangeReason::EnginePanicked,
-        EngineError::Run { .. } | EngineError::Cancelled | EngineError::ShuttingDown => {
-            ChangeReason::EngineFailed
-        }
+        EngineError::Crashed { .. } => ChangeReason::EngineCrashed,
+        EngineError::Run { .. }
+        | EngineError::Killed { .. }
+        | EngineError::SystemLimit { .. }
+        | EngineError::Cancelled
+        | EngineError::ShuttingDown => ChangeReason::EngineFailed,
         EngineError::Model(_)
         | EngineError::NoModelForStems { .. }
         | EngineError::Load { .. }
@@ -74,9 +68,7 @@ pub(super) fn active_engine(
         }
     };
     let health = context.chain.health(engine.model());
-    let cause = if manifest.deaths >= MOST_DEATHS {
-        Some(Cause::of_death(engine.name()))
-    } else if context.chain.circuit_breakers().is_closed(engine.name()) {
+    let cause = if context.chain.circuit_breakers().is_closed(engine.name()) {
         None
     } else {
         health.error.as_ref().map(Cause::of_health)

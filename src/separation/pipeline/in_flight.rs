@@ -31,6 +31,8 @@ pub(super) struct Sent {
     pub(super) retried: bool,
     /// Whether it is digital silence, for which no engine runs.
     pub(super) silent: bool,
+    /// Whether it is computed in a process of its own.
+    pub(super) isolated: bool,
 }
 
 impl InFlight {
@@ -54,7 +56,7 @@ impl InFlight {
         session: &Arc<Session>,
         pool: &Pool,
     ) {
-        let index = sent.segment.index;
+        let (index, isolated) = (sent.segment.index, sent.isolated);
         self.next = self.next.max(index + 1);
         self.sent.insert(index, sent);
         let answers = Arc::clone(&self.answers);
@@ -64,6 +66,7 @@ impl InFlight {
             model: Arc::clone(engine.model()),
             mix,
             options: engine.options().clone(),
+            isolated,
             cancelled: Arc::clone(&self.cancelled),
             on_start: {
                 let mark = mark.clone();

@@ -81,6 +81,13 @@ impl Context {
     }
 }
 
+/// Abnormal ends of the server during a segment after which the segment is computed in a process of its own, which shows
+/// whether the engine is the cause.
+const ISOLATION_DEATHS: u32 = 2;
+
+/// Killed processes, without a commit in between, after which a session fails.
+const MOST_KILLS: u32 = 5;
+
 /// Longest wait for a change, and interval of the check for stalled decoders.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -98,12 +105,23 @@ pub(super) fn run(session: &Arc<Session>, context: &Context) -> RunOutcome {
     context.pool.remove(session.id().as_u128());
     match result {
         Ok(outcome) => outcome,
+        Err(failure) if failure.reason == ErrorReason::ProcessKilled => killed(session, failure),
         Err(failure) if failure.is_temporary() => RunOutcome::Delayed(match failure.reason {
             ErrorReason::DiskFull | ErrorReason::StorageFull => give_back_track(session, failure),
             _ => failure,
         }),
         Err(failure) => RunOutcome::Failed(failure),
     }
+}
+
+/// Counts that a process of the session was killed, and delays the session, or fails it after [`MOST_KILLS`].
+fn killed(session: &Session, failure: Failure) -> RunOutcome {
+    let counted = session.update(|manifest| manifest.kills += 1);
+    let kills = session.manifest().kills;
+    if counted.is_ok() && kills >= MOST_KILLS {
+        return RunOutcome::Failed(failure.with("kills", kills));
+    }
+    RunOutcome::Delayed(failure)
 }
 
 /// Removes the decoded track of a session that found the disk full, so that other sessions can use its space. It is decoded
@@ -194,6 +212,12 @@ impl<'a> Run<'a> {
                 Some((_, Err(EngineError::Cancelled | EngineError::ShuttingDown))) => {
                     return Ok(Some(RunOutcome::Stopped));
                 }
+                Some((_, Err(error))) if error.is_shortage() => {
+                    return Err(Failure::new(ErrorReason::SystemLimit, error.to_string()));
+                }
+                Some((_, Err(error @ EngineError::Killed { .. }))) => {
+                    return Err(Failure::new(ErrorReason::ProcessKilled, error.to_string()));
+                }
                 Some((sent, Err(error))) => self.retry_or_switch(sent, &error)?,
                 None if decoded.complete
                     && self.next >= self.engine.windows().count(decoded.frames) =>
@@ -229,7 +253,8 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         // One more than there are worker threads, so that none is idle during a commit.
-        let depth = self.context.pool.config().workers as u64 + 1;
+        let isolated = manifest.deaths >= ISOLATION_DEATHS;
+        let depth = if isolated { 1 } else { self.context.pool.config().workers as u64 + 1 };
         let length = self.engine.windows().length().as_len();
         while self.in_flight.next() < self.next + depth {
             let index = self.in_flight.next();
@@ -242,7 +267,8 @@ impl<'a> Run<'a> {
                 (true, true) => Level::exact(&decoded.statistics),
                 (true, false) => Level::streaming(&decoded.statistics, &segment, length),
             };
-            self.submit(Sent { segment, level, retried: false, silent: false }, !exact)?;
+            let sent = Sent { segment, level, retried: false, silent: false, isolated };
+            self.submit(sent, !exact)?;
         }
         Ok(())
     }
@@ -274,7 +300,8 @@ impl<'a> Run<'a> {
         if !self.is_input_extreme(&sent, error)? {
             self.context.chain.circuit_breakers().failed(self.engine.name(), error);
         }
-        if !sent.retried {
+        // A crash of its own process is the third abnormal end during the segment, so it is not retried.
+        if !sent.retried && !matches!(error, EngineError::Crashed { .. }) {
             tracing::warn!(session = %self.session.id(), %error, "retrying the segment");
             return self.submit(Sent { retried: true, ..sent }, false);
         }

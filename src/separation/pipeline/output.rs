@@ -154,8 +154,7 @@ impl StemOutput {
                 manifest.commit.overlap_state = true;
                 manifest.commit.overlap_crc32c = Some(overlap_crc32c);
                 manifest.commit.checksums = Some(checksums);
-                manifest.recoveries = 0;
-                manifest.deaths = 0;
+                manifest.clear_crashes();
                 keep(&mut manifest.stems, &records);
             })
             .map_err(storage)?;

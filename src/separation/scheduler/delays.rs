@@ -47,8 +47,16 @@ impl Delays {
             ErrorReason::DiskFull | ErrorReason::StorageFull => LONGEST_OF_DISK,
             _ => LONGEST,
         };
-        delay.due = now + FIRST.saturating_mul(1 << delay.count.min(16)).min(longest);
+        delay.due = now + time_of(delay.count, longest);
         delay.count += 1;
+    }
+
+    /// Lengthens a delay that has begun to that of a session with `count` delays, such as those of earlier processes.
+    pub(super) fn lengthen(&mut self, id: SessionId, count: u32) {
+        if let Some(delay) = self.by_session.get_mut(&id) {
+            delay.due += time_of(count.saturating_sub(1), LONGEST) - FIRST;
+            delay.count = count;
+        }
     }
 
     /// Whether a delayed session is to be retried now. Those of the previous process are.
@@ -64,6 +72,11 @@ impl Delays {
     pub(super) fn end(&mut self, id: SessionId) {
         self.by_session.remove(&id);
     }
+}
+
+/// The time to the retry after so many delays before.
+fn time_of(delays: u32, longest: Duration) -> Duration {
+    FIRST.saturating_mul(1 << delays.min(16)).min(longest)
 }
 
 #[cfg(test)]
@@ -90,5 +103,18 @@ mod tests {
         assert_eq!(times(limit, &[0; 9]), [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         assert_eq!(times(limit, &[0, 0, 0, 1, 1, 2]), [1, 2, 4, 1, 2, 1]);
         assert_eq!(times(ErrorReason::DiskFull, &[0; 5]), [1, 2, 4, 8, 8]);
+    }
+
+    #[test]
+    fn the_delays_of_earlier_processes_count() {
+        let (id, now) = (SessionId::random(), Instant::now());
+        let reason = Failure::new(ErrorReason::CrashedTooOften, "cause");
+        for (count, seconds) in [(1, 1), (3, 4), (99, 60)] {
+            let mut delays = Delays::default();
+            delays.begin_at(id, 0, &reason, now);
+            delays.lengthen(id, count);
+            let at = |seconds| delays.is_due_at(id, now + Duration::from_secs(seconds));
+            assert!(!at(seconds - 1) && at(seconds), "{count}");
+        }
     }
 }

@@ -13,6 +13,8 @@ pub(super) enum Payload<'a> {
     Nothing,
     /// The failure of a run, or why it is delayed.
     Failure(Failure),
+    /// The reason of a delay, and what is written with the new state.
+    FailureAndNote(Failure, &'a dyn Fn(&mut Manifest)),
     /// Written with the new state.
     Note(&'a dyn Fn(&mut Manifest)),
 }
@@ -68,12 +70,12 @@ impl Scheduler {
             return Ok(reported);
         }
         let note = |manifest: &mut Manifest| {
-            if let Payload::Note(note) = &payload {
+            if let Payload::Note(note) | Payload::FailureAndNote(_, note) = &payload {
                 note(manifest);
             }
         };
         let mut change = session.change_state(&slots.writer, after);
-        if let Payload::Failure(failure) = &payload
+        if let Payload::Failure(failure) | Payload::FailureAndNote(failure, _) = &payload
             && matches!(after, State::Delayed(_))
         {
             tracing::warn!(session = %session.id(), reason = %failure, "session delayed");
@@ -156,16 +158,14 @@ fn failure_of(cause: FailureCause, session: &Session, payload: &Payload<'_>) -> 
     let given = match cause {
         FailureCause::UploadRefused => session.refusal(),
         FailureCause::RunFailed => match payload {
-            Payload::Failure(failure) => Some(failure.clone()),
+            Payload::Failure(failure) | Payload::FailureAndNote(failure, _) => {
+                Some(failure.clone())
+            }
             Payload::Nothing | Payload::Note(_) => None,
         },
         FailureCause::ResumeWindowPassed => Some(Failure::new(
             ErrorReason::ResumeWindowEnded,
             "the session was not resumed within the resume window",
-        )),
-        FailureCause::CrashedTooOften => Some(Failure::new(
-            ErrorReason::CrashedTooOften,
-            "the server ended abnormally too often while it computed this session",
         )),
     };
     given.unwrap_or_else(|| {

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use super::Scheduler;
 use super::executor::Payload;
+use crate::proto::reason::ErrorReason;
 use crate::session::lifecycle::{Event, Hold, State, UploadState};
-use crate::session::{Manifest, Session};
+use crate::session::{Failure, Manifest, Session};
 
-/// Recoveries without progress after which a session is considered to crash the server.
-const MAX_RECOVERIES: u32 = 32;
+/// Abnormal ends of the server while it computed a session, without a commit in between, after which the session starts
+/// with a delay: if it is the cause, the others are completed first. It never fails for them, because another session or
+/// something outside may be the cause.
+const SUSPECT_DEATHS: u32 = 8;
 
 /// A restored session that continues without its client.
 const RUNNING: State = State::Unscheduled { upload: UploadState::Complete, hold: Hold::None };
@@ -20,21 +23,29 @@ impl Scheduler {
             return;
         }
         let computing = session.layout().all_computing();
-        let count = |manifest: &mut Manifest| {
-            manifest.deaths += u32::from(!computing.is_empty());
-            manifest.recoveries += u32::from(session.lifecycle() == RUNNING);
+        let deaths = session.manifest().deaths + u32::from(!computing.is_empty());
+        let count = |manifest: &mut Manifest| manifest.deaths = deaths;
+        let suspect = !computing.is_empty() && deaths > SUSPECT_DEATHS;
+        let payload = if suspect {
+            let text = format!(
+                "the server ended abnormally {deaths} times while it computed this session"
+            );
+            Payload::FailureAndNote(Failure::new(ErrorReason::CrashedTooOften, text), &count)
+        } else {
+            Payload::Note(&count)
         };
-        let exhausted = session.manifest().recoveries >= MAX_RECOVERIES;
-        let restarted = Event::ServerRestarted { exhausted };
         let mut slots = self.lock();
         // A full disk must not prevent the start. A state that cannot be written is found again by the next server.
-        self.apply_or_log(&mut slots, session, restarted, Payload::Note(&count));
+        self.apply_or_log(&mut slots, session, Event::ServerRestarted { suspect }, payload);
+        if suspect {
+            slots.delays.lengthen(session.id(), deaths - SUSPECT_DEATHS);
+        }
         if slots.closed {
             self.apply_or_log(&mut slots, session, Event::ServerStopping, Payload::Nothing);
         }
         drop(slots);
         for mark in computing {
-            // A marker that stays counts once more, which at worst switches the engine early.
+            // A marker that stays counts once more; at worst, a segment is computed in isolation early.
             let _ = std::fs::remove_file(mark);
         }
     }

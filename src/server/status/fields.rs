@@ -190,6 +190,9 @@ fn of_engine(error: &EngineError) -> ErrorFields {
         | EngineError::NotFinite { .. }
         | EngineError::Panicked { .. }
         | EngineError::TimedOut { .. }
+        | EngineError::Crashed { .. }
+        | EngineError::Killed { .. }
+        | EngineError::SystemLimit { .. }
         | EngineError::Cancelled
         | EngineError::ShuttingDown => fields,
     }

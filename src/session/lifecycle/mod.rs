@@ -148,8 +148,8 @@ pub enum Event {
     ServerStopping,
     /// This server has loaded it from disk.
     ServerRestarted {
-        /// Whether it has been recovered too often without progress.
-        exhausted: bool,
+        /// Whether it was computed at so many abnormal ends of the server that it may be their cause.
+        suspect: bool,
     },
     /// Frames of its stems are damaged, and can be recomputed from its upload.
     DamageFound,
@@ -208,8 +208,6 @@ pub enum FailureCause {
     RunFailed,
     /// It was not resumed in time.
     ResumeWindowPassed,
-    /// The server ended abnormally with it too often.
-    CrashedTooOften,
 }
 
 /// The permission to change the states of a store's sessions. There is one; the scheduler holds it under its lock.

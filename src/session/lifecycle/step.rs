@@ -249,10 +249,10 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
         },
 
         // The server resumes complete uploads, oldest first, once all are loaded; the others wait for their senders.
-        Event::ServerRestarted { exhausted } => match (state, exhausted) {
+        Event::ServerRestarted { suspect } => match (state, suspect) {
             (Unscheduled { upload: Complete, hold: Hold::None }, false) => (state, &[Settle]),
             (Unscheduled { upload: Complete, hold: Hold::None }, true) => {
-                (Failed, &[RemoveScratch, Fail(CrashedTooOften)])
+                (Delayed(Complete), &[Settle])
             }
             (Unscheduled { upload: Receiving, hold: Hold::None }, true | false) => {
                 (Paused(Receiving), &[Settle])

@@ -1,5 +1,6 @@
 //! Engines: their stems against the reference implementations, and how they stop.
 
+mod isolated;
 mod parity;
 mod parity_spleeter;
 mod plain_onnx;

@@ -113,6 +113,7 @@ fn asked_early(
         model: Arc::clone(model),
         mix: segment(model),
         options: EngineOptions::all(model.card()),
+        isolated: false,
         cancelled: Arc::default(),
         on_start: Box::new(|| {}),
         on_done: Box::new(move |result| sender.send(result).unwrap()),

@@ -374,32 +374,6 @@ fn a_restart_after_the_takeover_gives_the_same_bytes() {
 }
 
 #[test]
-fn a_segment_that_killed_the_process_twice_goes_to_the_next_engine() {
-    // It goes no further until the server ends.
-    let place = Fixture::of_two(fails(2, Fault::Slow), FakeEngine::default());
-    let mut separations = place.open(&["a", "b"]);
-    let mut session = begin(&separations, Settings::default(), &wav(&song(SONG), 44_100));
-    wait_for("a commit", || session.manifest().commit.segments >= 2);
-    for death in 1..=2 {
-        separations.close(Instant::now() + Duration::from_secs(30));
-        drop(separations);
-        place.stage.set("a", fails(0, Fault::Slow));
-        // What a process leaves that dies while an engine has the segment.
-        let next = session.manifest().commit.segments;
-        fs::write(session.layout().computing(next), []).unwrap();
-        separations = place.open(&["a", "b"]);
-        session = again(&separations, &session);
-        if death == 1 {
-            assert!(session.manifest().engine_changes.is_empty(), "once is nothing");
-        }
-    }
-    assert_eq!(separations.wait(&session, Duration::from_secs(60)), SessionState::Done);
-    let manifest = session.manifest();
-    assert_eq!(manifest.engine_changes.len(), 1);
-    assert_eq!(manifest.engine_changes[0].reason, ChangeReason::EngineCrashed);
-}
-
-#[test]
 fn an_engine_that_fails_again_and_again_is_left_out_until_it_works() {
     let place = Fixture::of_two(fails(0, Fault::Error), FakeEngine::default());
     let separations = place.open(&["a", "b"]);

@@ -1,5 +1,6 @@
 //! Whole separations with fake engines.
 
+mod crashes;
 mod fallback;
 mod shortage;
 mod silence;

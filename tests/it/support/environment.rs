@@ -51,12 +51,31 @@ pub struct FakeEngine {
     pub fails: Option<(usize, Fault)>,
     /// Number of calls that fail.
     pub times: usize,
+    /// How it fails in a process of its own; it does not if it is `None`.
+    pub isolated: Option<Death>,
+}
+
+/// How the process of an isolated engine ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Death {
+    /// The engine crashes it.
+    Crashed,
+    /// It is killed from outside.
+    Killed,
 }
 
 impl Default for FakeEngine {
     fn default() -> FakeEngine {
         let pause = Duration::ZERO;
-        FakeEngine { real: false, gain: 1.0, tilt: 0.1, pause, fails: None, times: usize::MAX }
+        FakeEngine {
+            real: false,
+            gain: 1.0,
+            tilt: 0.1,
+            pause,
+            fails: None,
+            times: usize::MAX,
+            isolated: None,
+        }
     }
 }
 
@@ -72,6 +91,8 @@ pub struct TestEnvironment {
 struct Shared {
     scripts: Mutex<HashMap<String, (FakeEngine, usize)>>,
     released: AtomicBool,
+    /// The models of all segments that were computed in isolation.
+    isolated: Mutex<Vec<String>>,
 }
 
 impl TestEnvironment {
@@ -85,6 +106,11 @@ impl TestEnvironment {
     pub fn with_time_limit(mut self, patience: Duration) -> TestEnvironment {
         self.patience = Some(patience);
         self
+    }
+
+    /// The number of segments that were computed in isolation.
+    pub fn isolated(&self) -> usize {
+        self.shared.isolated.lock().unwrap().len()
     }
 
     /// With other limits than the default ones.
@@ -174,6 +200,26 @@ struct Casting {
 
 impl Loader for Casting {
     fn load(&self, model: &Arc<Model>, threads: usize) -> Result<Box<dyn Engine>, EngineError> {
+        self.cast(model, threads, false)
+    }
+
+    fn load_isolated(
+        &self,
+        model: &Arc<Model>,
+        threads: usize,
+        _: Duration,
+    ) -> Result<Box<dyn Engine>, EngineError> {
+        self.cast(model, threads, true)
+    }
+}
+
+impl Casting {
+    fn cast(
+        &self,
+        model: &Arc<Model>,
+        threads: usize,
+        isolated: bool,
+    ) -> Result<Box<dyn Engine>, EngineError> {
         let name = model.card().name.to_string();
         let script = {
             let scripts = self.stage.shared.scripts.lock().unwrap();
@@ -184,7 +230,7 @@ impl Loader for Casting {
         }
         let real = if script.real { Some(self.runtime.load(model, threads)?) } else { None };
         let (stems, stage) = (model.card().stems.len(), self.stage.clone());
-        Ok(Box::new(Actor { name, stems, real, stage, stopped: Arc::default() }))
+        Ok(Box::new(Actor { name, stems, real, stage, isolated, stopped: Arc::default() }))
     }
 }
 
@@ -194,6 +240,7 @@ struct Actor {
     stems: usize,
     real: Option<Box<dyn Engine>>,
     stage: TestEnvironment,
+    isolated: bool,
     stopped: Arc<AtomicBool>,
 }
 
@@ -203,8 +250,19 @@ impl Engine for Actor {
         mix: &Stereo,
         options: &EngineOptions,
     ) -> Result<Vec<Stereo>, EngineError> {
-        let (script, fault) = self.stage.call(&self.name);
+        let (script, mut fault) = self.stage.call(&self.name);
         std::thread::sleep(script.pause);
+        if self.isolated {
+            let model = self.name.clone();
+            self.stage.shared.isolated.lock().unwrap().push(model.clone());
+            match script.isolated {
+                Some(Death::Crashed) => {
+                    return Err(EngineError::Crashed { model, signal: "SIGSEGV" });
+                }
+                Some(Death::Killed) => return Err(EngineError::Killed { model }),
+                None => fault = None,
+            }
+        }
         let reason = "configured to fail".to_owned();
         match fault {
             None | Some(Fault::NotFinite) => {}

@@ -131,8 +131,7 @@ def test_what_becomes_of_a_session_whose_client_leaves(slow_server, wish, expect
 def test_kill_9_at_any_moment_loses_nothing(start, song):
     """A complete upload is finished without its client after ten kills, with the bytes of an undisturbed run."""
     song = encode(music(24), container="flac")
-    # One engine: after two crashes at one segment another engine would continue.
-    server = start("--engines", "mini")
+    server = start()
     undisturbed = separate(server.stub, song)
     assert undisturbed.error is None
     created = server.stub.CreateSession(api.CreateSessionRequest(config=Config())).session
@@ -148,8 +147,8 @@ def test_kill_9_at_any_moment_loses_nothing(start, song):
         server.kill()
         server.restart()
     assert progress == sorted(progress), "what was committed stays"
-    wait_for(lambda: server.get(created.session_id).state not in (
-        State.SESSION_STATE_RUNNING, State.SESSION_STATE_UPLOADING), 120)
+    # It may be delayed before, if many kills came at the same segment.
+    wait_for(lambda: server.get(created.session_id).state in (State.SESSION_STATE_DONE, State.SESSION_STATE_FAILED), 120)
     session = server.get(created.session_id)
     assert session.state == State.SESSION_STATE_DONE, session.error
     assert not session.engine_changes
@@ -162,7 +161,7 @@ def test_kill_9_with_stems_at_the_sources_rate(start):
     """The resamplers continue bit-identically, too."""
     song = wav(music(15)[: 15 * 32_000], rate=32_000)
     config = Config(output=config_pb2.OutputFormat(rate=config_pb2.OUTPUT_RATE_SOURCE), stems=["accompaniment", "bass"])
-    server = start("--engines", "mini")
+    server = start()
     undisturbed = separate(server.stub, song, config)
     created = server.stub.CreateSession(api.CreateSessionRequest(config=config)).session
     for offset in range(0, len(song), 1 << 20):

@@ -32,8 +32,7 @@ def whole(server, short) -> dict:
 @pytest.fixture
 def lasting(binary, tmp_path):
     """A server that keeps its address over restarts, and a song of several segments with its digests."""
-    # One engine: after two crashes at one segment another engine would continue.
-    server = Server(binary, tmp_path / "data", "--engines", "mini", listen=free_address())
+    server = Server(binary, tmp_path / "data", listen=free_address())
     server.song = tmp_path / "lasting.wav"
     server.song.write_bytes(wav(music(8)))
     server.whole = separate(server.stub, server.song.read_bytes()).digests()

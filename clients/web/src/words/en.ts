@@ -121,7 +121,7 @@ export const en: Words = {
     ENGINE_NOT_FINITE: "it returned values that are not finite",
     ENGINE_TIMEOUT: "it exceeded its time limit",
     ENGINE_PANICKED: "its code panicked",
-    ENGINE_CRASHED: "it crashed the server",
+    ENGINE_CRASHED: "it crashed its process",
     MODEL_UNAVAILABLE: "it could not be loaded",
     BREAKER_OPEN: "it failed repeatedly with other songs",
     SERVER_RESTARTED: "the server restarted with another library or thread count",

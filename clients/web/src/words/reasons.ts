@@ -245,10 +245,10 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   },
   PROCESS_KILLED: {
     en: [
-      "The server has too little memory for this song",
-      "Send the song again later.",
+      "The process for this song was killed, probably because the server has too little memory",
+      "Wait: the server tries again by itself. If the song has failed, send it again later.",
     ],
-    zh: ["服务器内存不足，无法处理这首歌曲", "请稍后重新上传。"],
+    zh: ["处理这首歌曲的进程被终止，可能是服务器内存不足", "请等待，服务器会自动重试；如果歌曲已失败，请稍后重新上传。"],
   },
   STORAGE_FAILED: {
     en: [
@@ -315,10 +315,10 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   },
   CRASHED_TOO_OFTEN: {
     en: [
-      "The server crashed repeatedly on this song",
-      "Convert the file, for example to WAV, or choose another model.",
+      "The server crashed repeatedly while it computed this song",
+      "Wait: it continues by itself within a minute, after other songs.",
     ],
-    zh: ["服务器多次因这首歌崩溃", "请转换文件（例如转成 WAV），或换一个模型。"],
+    zh: ["服务器在处理这首歌时多次崩溃", "请等待，一分钟内会在其他歌曲之后自动继续。"],
   },
   INTERNAL: {
     en: [

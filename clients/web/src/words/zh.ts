@@ -120,7 +120,7 @@ export const zh: Words = {
     ENGINE_NOT_FINITE: "它给出的不是有效数值",
     ENGINE_TIMEOUT: "它超过了时间限制",
     ENGINE_PANICKED: "它的代码崩溃",
-    ENGINE_CRASHED: "它使服务器崩溃",
+    ENGINE_CRASHED: "它使自己的进程崩溃",
     MODEL_UNAVAILABLE: "无法加载它",
     BREAKER_OPEN: "它在别的歌曲上多次失败",
     SERVER_RESTARTED: "服务器重启后使用了另一个库或线程数",

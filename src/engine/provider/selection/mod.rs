@@ -71,6 +71,16 @@ impl ProviderSelection {
         SelectedExecution { execution, reason: reason.to_owned(), results: Vec::new() }
     }
 
+    /// How `model` is executed with `threads` compute threads.
+    pub(in crate::engine) fn execution_config(
+        &self,
+        model: &Model,
+        threads: usize,
+    ) -> ExecutionConfig {
+        let execution = self.for_model(model).execution;
+        ExecutionConfig { runtime: self.runtime.clone(), execution, threads }
+    }
+
     /// The identity of an engine of `model` with `threads` compute threads.
     pub fn identity(&self, model: &Model, threads: usize) -> EngineIdentity {
         let Execution { provider, precision } = self.for_model(model).execution;
@@ -95,9 +105,7 @@ impl From<Runtime> for ProviderSelection {
 
 impl Loader for ProviderSelection {
     fn load(&self, model: &Arc<Model>, threads: usize) -> Result<Box<dyn Engine>, EngineError> {
-        let execution = self.for_model(model).execution;
-        let runtime = self.runtime.clone();
-        inference::load(model, &ExecutionConfig { runtime, execution, threads })
+        inference::load(model, &self.execution_config(model, threads))
     }
 }
 

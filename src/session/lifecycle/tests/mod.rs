@@ -83,8 +83,8 @@ pub(super) const EVENTS: [(&str, Event); 41] = {
         ("retry", RetryDue),
         ("window", ResumeWindowPassed),
         ("stopping", ServerStopping),
-        ("restarted", ServerRestarted { exhausted: false }),
-        ("exhausted", ServerRestarted { exhausted: true }),
+        ("restarted", ServerRestarted { suspect: false }),
+        ("suspect", ServerRestarted { suspect: true }),
         ("damaged", DamageFound),
         ("retention", RetentionExpired),
     ]
@@ -133,7 +133,7 @@ fn every_variant_is_listed(state: State, event: Event, end: RunEnd, reason: Stop
         | Event::RetryDue
         | Event::ResumeWindowPassed
         | Event::ServerStopping
-        | Event::ServerRestarted { exhausted: _ }
+        | Event::ServerRestarted { suspect: _ }
         | Event::DamageFound
         | Event::RetentionExpired => {}
     }

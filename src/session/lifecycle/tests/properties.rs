@@ -216,7 +216,7 @@ proptest! {
         let mut session = Simulated::new(start);
         for _ in 0..restarts {
             session.report(Event::ServerStopping, false);
-            session.report(Event::ServerRestarted { exhausted: false }, false);
+            session.report(Event::ServerRestarted { suspect: false }, false);
         }
         let waits = matches!(session.state, State::Paused(_));
         session.report(Event::ResumeWindowPassed, false);
@@ -230,7 +230,7 @@ proptest! {
             Event::RunEnded(RunEnd::Delayed),
             Event::ResumeWindowPassed,
             Event::ServerStopping,
-            Event::ServerRestarted { exhausted: false },
+            Event::ServerRestarted { suspect: false },
             Event::RetryDue,
             Event::SlotGranted,
         ]), 0..16),
@@ -246,7 +246,7 @@ proptest! {
             }
             session.report(Event::ServerStopping, false);
             session.report(Event::RunEnded(RunEnd::Stopped), false);
-            session.report(Event::ServerRestarted { exhausted: false }, false);
+            session.report(Event::ServerRestarted { suspect: false }, false);
             session.report(Event::RetryDue, false);
             // What the server does with sessions that it finds running.
             session.report(Event::ResumeRequested, false);

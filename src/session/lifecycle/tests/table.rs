@@ -45,7 +45,7 @@ retry           .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
 window          .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  F  F  .  .  .  .  .  .
 stopping        u- u+ z- z+ y- y+ u- u+ s- s+ s- s+ p- p+ s- s+ c- c+ f- f+ z- z+ y- y+ .  .  .  .
 restarted       w- u+ w- w+ w- d+ .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-exhausted       w- F  w- w+ w- d+ .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+suspect         w- d+ w- w+ w- d+ .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
 damaged         .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  q+ .  .  .
 retention       .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  X  X  X  .
 ";
@@ -137,11 +137,11 @@ f f stopping: AnnounceShutdown
 w z stopping: AnnounceShutdown
 y y stopping: AnnounceShutdown
 d y stopping: AnnounceShutdown
-y w restarted,exhausted: Settle
-y d restarted,exhausted:
-u w restarted,exhausted: Settle
-z w restarted,exhausted:
-u F exhausted: RemoveScratch Fail(CrashedTooOften)
+y w restarted,suspect: Settle
+y d restarted,suspect:
+u w restarted,suspect: Settle
+z w restarted,suspect:
+u d suspect: Settle
 ";
 
 fn kind(name: &str) -> &str {

@@ -1,0 +1,31 @@
+//! `stemwire compute` (hidden): the process of an isolated engine.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::child_engine::{self, ChildEngineArgs};
+use super::error::CliError;
+use crate::engine::ExecutionConfig;
+use crate::engine::isolated::child;
+use crate::model::Model;
+use crate::proto::reason::Category;
+
+/// Separates the segments that are requested until standard input ends.
+pub(super) fn run(args: &ChildEngineArgs) -> Result<(), CliError> {
+    let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    let done = match args.load() {
+        Ok((model, config)) => child::run(&model, &config, input, output),
+        Err(error) => child::report_failure(output, &error.to_string()),
+    };
+    done.map_err(|error| CliError::plain(Category::Other, error.to_string()))
+}
+
+/// The command line of [`run`].
+pub(super) fn command(
+    model: &Model,
+    config: &ExecutionConfig,
+    models_dir: Option<&Path>,
+) -> Command {
+    let ExecutionConfig { runtime, execution, threads } = config;
+    child_engine::command("compute", model, runtime.path(), *execution, *threads, models_dir)
+}
