@@ -50,12 +50,16 @@ pub(crate) fn own_binary() -> io::Result<PathBuf> {
 /// The variable that holds the access token, as an option of several commands.
 pub(crate) const TOKEN_VARIABLE: &str = "STEMWIRE_TOKEN";
 
-/// A command that starts `program`, which is this binary, under its usual name in the list of processes. Its
-/// environment is that of this process without the access token.
+/// A command that starts `program`, which is this binary, under its usual name in the list of processes and in a process
+/// group of its own: Ctrl-C reaches only this process, which then ends its children. Its environment is that of this
+/// process without the access token.
 pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     #[cfg(unix)]
-    std::os::unix::process::CommandExt::arg0(&mut command, "stemwire");
+    {
+        use std::os::unix::process::CommandExt;
+        command.arg0("stemwire").process_group(0);
+    }
     command.env_remove(TOKEN_VARIABLE);
     command
 }

@@ -1,5 +1,6 @@
 """Which abnormal ends are evidence against an engine: the crash of its own process, and nothing else."""
 import contextlib
+import os
 import signal
 import time
 
@@ -120,6 +121,23 @@ def test_a_killed_decoder_is_started_again(start, whole):
     upload(server, session_id, 0, HALF)
     wait_for_child(server, "decode").kill()
     wait_for(lambda: server.get(session_id).delay.reason == "PROCESS_KILLED")
+    upload(server, session_id, HALF, len(SONG))
+    finish(server, session_id, SONG)
+    check_done(server, session_id, whole)
+
+
+def test_ctrl_c_reaches_the_server_only(start, whole):
+    """A terminal sends SIGINT to its foreground process group."""
+    server = start("--threads", "1", wrapper=("setsid",))
+    session_id = create(server)
+    upload(server, session_id, 0, HALF)
+    decoder = wait_for_child(server, "decode")
+    assert os.getpgid(decoder.pid) != os.getpgid(server.process.pid)
+    os.killpg(server.process.pid, signal.SIGINT)
+    assert server.process.wait(30) == 0
+    server.restart()
+    session = server.get(session_id)
+    assert session.state == State.SESSION_STATE_PAUSED and not session.HasField("delay")
     upload(server, session_id, HALF, len(SONG))
     finish(server, session_id, SONG)
     check_done(server, session_id, whole)
