@@ -47,17 +47,12 @@ impl Layout {
 
     /// The decoded track.
     pub fn track(&self) -> PathBuf {
-        self.directory.join("track.f32")
+        self.directory.join(TRACK)
     }
 
     /// The overlap state after this many segments.
     pub fn overlap_state(&self, segments: u64) -> PathBuf {
         self.directory.join(format!("{OVERLAP_STATE_PREFIX}{segments}"))
-    }
-
-    /// All overlap states on disk, including those that the manifest does not name.
-    pub fn overlap_states(&self) -> Vec<PathBuf> {
-        self.files(OVERLAP_STATE_PREFIX)
     }
 
     /// The marker that exists while an engine computes this segment.
@@ -67,15 +62,14 @@ impl Layout {
 
     /// All markers on disk: segments that engines compute, or computed when the process ended abnormally.
     pub fn all_computing(&self) -> Vec<PathBuf> {
-        self.files(COMPUTING_PREFIX)
+        files_in(&self.directory, |name| name.starts_with(COMPUTING_PREFIX))
     }
 
-    fn files(&self, prefix: &str) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(&self.directory).into_iter().flatten().flatten();
-        entries
-            .filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
-            .map(|entry| entry.path())
-            .collect()
+    /// The files on disk that only a running session needs, including overlap states that the manifest does not name.
+    pub fn scratch(&self) -> Vec<PathBuf> {
+        let prefixes = [OVERLAP_STATE_PREFIX, COMPUTING_PREFIX];
+        let is_scratch = |name: &str| name == TRACK || prefixes.iter().any(|p| name.starts_with(p));
+        files_in(&self.directory, is_scratch)
     }
 
     /// The folder of the stems.
@@ -109,6 +103,11 @@ impl Layout {
         self.directory.join("flac").join(format!("{stem}{ending}"))
     }
 
+    /// The FLAC files on disk that are incomplete: being encoded, or left by a crash.
+    pub fn incomplete_flac(&self) -> Vec<PathBuf> {
+        files_in(&self.directory.join("flac"), |name| name.ends_with(".part"))
+    }
+
     /// Bytes that the session's files take on the disk, found by looking at each; what cannot be read counts nothing.
     pub fn allocated_bytes(&self) -> u64 {
         fn size(path: &Path) -> u64 {
@@ -124,5 +123,15 @@ impl Layout {
     }
 }
 
+/// The files of a folder whose names are `wanted`; none if it cannot be read.
+fn files_in(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| wanted(&entry.file_name().to_string_lossy()))
+        .map(|entry| entry.path())
+        .collect()
+}
+
+const TRACK: &str = "track.f32";
 const OVERLAP_STATE_PREFIX: &str = "carry.";
 const COMPUTING_PREFIX: &str = "computing.";

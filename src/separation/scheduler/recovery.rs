@@ -19,10 +19,15 @@ const RUNNING: State = State::Unscheduled { upload: UploadState::Complete, hold:
 impl Scheduler {
     /// Restores a session that was read from disk: one with a complete upload continues, others wait for their clients.
     pub(super) fn recover(self: &Arc<Scheduler>, session: &Arc<Session>) {
+        let layout = session.layout();
         if session.state().is_ended() {
+            // Left by a process that was killed when it had just ended the session, or while it encoded.
+            for file in layout.scratch().into_iter().chain(layout.incomplete_flac()) {
+                let _ = std::fs::remove_file(file);
+            }
             return;
         }
-        let computing = session.layout().all_computing();
+        let computing = layout.all_computing();
         let deaths = session.manifest().deaths + u32::from(!computing.is_empty());
         let count = |manifest: &mut Manifest| manifest.deaths = deaths;
         let suspect = !computing.is_empty() && deaths > SUSPECT_DEATHS;

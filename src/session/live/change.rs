@@ -111,10 +111,8 @@ impl StateChange<'_> {
 
     /// Removes the files that only a running session needs.
     pub fn remove_scratch(&mut self) {
-        let layout = &self.session.layout;
-        // What cannot be removed stays until the session is deleted.
-        let _ = std::fs::remove_file(layout.track());
-        for file in layout.overlap_states().into_iter().chain(layout.all_computing()) {
+        for file in self.session.layout.scratch() {
+            // What cannot be removed now is removed by the next server.
             let _ = std::fs::remove_file(file);
         }
         self.session.measure();

@@ -160,6 +160,24 @@ fn a_session_that_was_not_computed_does_not_pay_for_the_ends_of_the_server() {
 }
 
 #[test]
+fn what_a_crash_leaves_of_an_ended_session_is_removed() {
+    let fixture = Fixture::new(None);
+    fixture.release(None);
+    let separations = fixture.open();
+    let session = separate(&separations, Settings::default(), &upload());
+    drop(separations);
+    let directory = session.layout().directory();
+    fs::create_dir(directory.join("flac")).unwrap();
+    let left = ["track.f32", "carry.7", "computing.7", "flac/bass.part"];
+    left.iter().for_each(|name| fs::write(directory.join(name), "x").unwrap());
+    fs::write(directory.join("flac/bass.flac"), "x").unwrap();
+    let separations = fixture.open();
+    separations.find(session.id()).unwrap();
+    assert!(left.iter().all(|name| !directory.join(name).exists()));
+    assert!(directory.join("flac/bass.flac").exists());
+}
+
+#[test]
 fn progress_clears_what_was_counted() {
     let fixture = Fixture::new(None);
     let (separations, session) = killed_twice(&fixture, None);
