@@ -14,22 +14,22 @@ use stemwire::session::{Session, SessionState, Settings};
 use crate::support::environment::{Death, FakeEngine, Fault, TestEnvironment, cards};
 use crate::support::pipeline::{begin, separate, stem, wav};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const FOUR: &str = "drums bass other vocals";
 
-fn upload() -> Vec<u8> {
+pub(super) fn upload() -> Vec<u8> {
     let samples: Vec<f32> = (0..200_000).map(|at| (at as f32 * 0.005).sin() * 0.4).collect();
     wav(&Stereo::from_planes(samples.clone(), samples).unwrap(), 44_100)
 }
 
 /// Data, and two engines: `a` stops at its third segment until it is `released`.
-struct Fixture {
+pub(super) struct Fixture {
     folder: tempfile::TempDir,
-    environment: TestEnvironment,
+    pub(super) environment: TestEnvironment,
 }
 
 impl Fixture {
-    fn new(isolated: Option<Death>) -> Fixture {
+    pub(super) fn new(isolated: Option<Death>) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("models")).unwrap();
         let models = [("a", FOUR, 32_768), ("b", FOUR, 32_768)];
@@ -39,13 +39,13 @@ impl Fixture {
         Fixture { folder, environment }
     }
 
-    fn open(&self) -> Separations {
+    pub(super) fn open(&self) -> Separations {
         let path = |name: &str| self.folder.path().join(name);
         self.environment.separations(&path("data"), &path("models"), &["a", "b"])
     }
 
     /// Lets `a` compute every segment; `isolated` is how it fails in a process of its own.
-    fn release(&self, isolated: Option<Death>) {
+    pub(super) fn release(&self, isolated: Option<Death>) {
         self.environment.set("a", FakeEngine { isolated, ..FakeEngine::default() });
     }
 }
@@ -57,7 +57,7 @@ impl Drop for Fixture {
 }
 
 #[track_caller]
-fn wait_for(condition: impl Fn() -> bool) {
+pub(super) fn wait_for(condition: impl Fn() -> bool) {
     let begun = Instant::now();
     while !condition() {
         assert!(begun.elapsed() < PATIENCE, "it did not happen");
