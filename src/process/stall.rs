@@ -20,6 +20,17 @@ impl StallTimer {
         *self.busy_since() = Some(Instant::now());
     }
 
+    /// Measures from now on if the child has work.
+    pub(crate) fn postpone(&self) {
+        let mut busy_since = self.busy_since();
+        *busy_since = busy_since.map(|_| Instant::now());
+    }
+
+    /// Whether the child has no work.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.busy_since().is_none()
+    }
+
     /// Stops the timer if `is_idle`, which is evaluated in one step with it: a [`restart`](StallTimer::restart) that
     /// follows a change of what `is_idle` reads is never lost.
     pub(crate) fn stop_if(&self, is_idle: impl FnOnce() -> bool) {
@@ -50,7 +61,10 @@ mod tests {
         assert!(timer.exceeds(Duration::ZERO) && !timer.exceeds(Duration::from_secs(600)));
         timer.stop_if(|| false);
         assert!(timer.exceeds(Duration::ZERO));
+        timer.postpone();
+        assert!(!timer.is_stopped() && !timer.exceeds(Duration::from_secs(600)));
         timer.stop_if(|| true);
-        assert!(!timer.exceeds(Duration::ZERO));
+        timer.postpone();
+        assert!(timer.is_stopped() && !timer.exceeds(Duration::ZERO));
     }
 }

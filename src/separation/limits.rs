@@ -13,10 +13,13 @@ pub struct Limits {
     pub track: Duration,
     /// Size of a decoded track in relation to that of its upload, for tracks above [`Limits::UNBOUNDED_TRACK`].
     pub expansion: u64,
-    /// Limit of open sessions: the number of slots.
+    /// Sessions that compute at the same time: the number of slots.
     pub open_sessions: usize,
-    /// Sessions in the queue.
+    /// Sessions that wait for a slot.
     pub queued_sessions: usize,
+    /// Sessions that wait for more of their upload, with a decoder and without a slot. Those that have just begun are
+    /// not among them; they count as queued.
+    pub parked_sessions: usize,
     /// Time without new bytes after which an incomplete upload is paused.
     pub idle_upload: Duration,
     /// Time after which a paused session fails.
@@ -42,6 +45,7 @@ impl Default for Limits {
             expansion: 200,
             open_sessions: 8,
             queued_sessions: 64,
+            parked_sessions: 64,
             idle_upload: Duration::from_secs(60),
             resume_window: Duration::from_secs(24 * 3600),
             retention: Retention { age: Duration::from_secs(7 * 24 * 3600), bytes: 64 << 30 },

@@ -123,12 +123,15 @@ pub(in crate::cli) struct LimitArgs {
     /// Size limit of a decoded track, as a multiple of its upload; an hour of audio is always allowed
     #[arg(long, value_name = "N", default_value_t = Limits::default().expansion, value_parser = clap::value_parser!(u64).range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_EXPANSION")]
     pub(super) max_expansion: u64,
-    /// Sessions that can receive and compute at the same time
+    /// Sessions that can compute at the same time
     #[arg(long, value_name = "N", default_value_t = Limits::default().open_sessions, value_parser = RangedU64ValueParser::<usize>::new().range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_OPEN")]
     pub(super) max_open: usize,
     /// Sessions that can wait in the queue
     #[arg(long, value_name = "N", default_value_t = Limits::default().queued_sessions, allow_negative_numbers = true, env = "STEMWIRE_MAX_QUEUED")]
     pub(super) max_queued: usize,
+    /// Sessions with slow uploads that can wait for more bytes; beyond it, the one that has waited the longest is paused
+    #[arg(long, value_name = "N", default_value_t = Limits::default().parked_sessions, allow_negative_numbers = true, env = "STEMWIRE_MAX_PARKED")]
+    pub(super) max_parked: usize,
     /// Time without upload bytes after which a session is paused
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration, env = "STEMWIRE_IDLE_UPLOAD")]
     pub(super) idle_upload: Duration,

@@ -84,6 +84,7 @@ fn limits(args: &LimitArgs) -> Limits {
         expansion: args.max_expansion,
         open_sessions: args.max_open,
         queued_sessions: args.max_queued,
+        parked_sessions: args.max_parked,
         idle_upload: args.idle_upload,
         resume_window: args.resume_window,
         retention: Retention { age: args.keep, bytes: args.max_stored.as_u64() },

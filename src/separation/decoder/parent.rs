@@ -93,9 +93,19 @@ impl DecoderProcess {
         self.shared.progress().clone()
     }
 
+    /// Whether all that has arrived of an incomplete upload is decoded.
+    pub(crate) fn waits_for_upload(&self) -> bool {
+        self.shared.waits_for_upload()
+    }
+
+    /// Stops decoding after the current block, or continues.
+    pub(crate) fn hold_back(&self, is_held_back: bool) {
+        self.shared.hold_back(is_held_back);
+    }
+
     /// Fails the session and kills the child if it has had bytes and made no progress for longer than `limit`.
     pub(crate) fn check_stall(&mut self, limit: Duration) {
-        if self.shared.stall.exceeds(limit) {
+        if !self.shared.is_held_back() && self.shared.stall.exceeds(limit) {
             self.shared.fail(failure::stalled(limit));
             self.shared.child.kill();
         }

@@ -37,6 +37,7 @@ impl TrackReceiver {
         let mut from_child = BufReader::with_capacity(256 * 1024, from_child);
         self.skip = self.skip.min(self.track.frames());
         loop {
+            self.shared.wait_to_read();
             match DecoderMessage::read(&mut from_child) {
                 Ok(Some(DecoderMessage::Waiting(length))) => self.shared.waits_after(length),
                 Ok(Some(message)) => {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::protocol::UploadLength;
 use crate::audio::Frames;
@@ -17,6 +18,8 @@ pub(super) struct Shared {
     pub(super) stall: StallTimer,
     progress: Mutex<DecodeProgress>,
     ended: AtomicBool,
+    /// Whether the child's output is not read for now, so that it stops decoding.
+    held_back: AtomicBool,
     /// The last length sent to the child, as a word of the protocol.
     sent: AtomicU64,
 }
@@ -48,6 +51,7 @@ impl Shared {
             stall: StallTimer::start(),
             progress: Mutex::new(progress),
             ended: AtomicBool::new(false),
+            held_back: AtomicBool::new(false),
             sent: AtomicU64::new(UploadLength::default().to_word()),
         }
     }
@@ -64,6 +68,40 @@ impl Shared {
     /// Whether [`Shared::end`] was called.
     pub(super) fn has_ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
+    }
+
+    /// Stops reading the child's output, or continues.
+    pub(super) fn hold_back(&self, is_held_back: bool) {
+        if self.held_back.swap(is_held_back, Ordering::AcqRel) != is_held_back {
+            // The time without reading is none of the child's.
+            self.stall.postpone();
+            self.session.notifier().notify();
+        }
+    }
+
+    /// Whether the child's output is not read for now.
+    pub(super) fn is_held_back(&self) -> bool {
+        self.held_back.load(Ordering::Acquire)
+    }
+
+    /// Waits while the child's output is not to be read.
+    pub(super) fn wait_to_read(&self) {
+        loop {
+            let seen = self.session.notifier().version();
+            if self.has_ended() || !self.is_held_back() {
+                return;
+            }
+            self.session.notifier().wait_newer(seen, Duration::from_secs(5));
+        }
+    }
+
+    /// Whether the child has decoded all that has arrived of an incomplete upload.
+    pub(super) fn waits_for_upload(&self) -> bool {
+        let complete = self.session.manifest().upload_complete();
+        let length = UploadLength { bytes: self.session.uploaded(), complete };
+        !complete
+            && self.sent.load(Ordering::Acquire) == length.to_word()
+            && self.stall.is_stopped()
     }
 
     /// Records a length that is about to be sent to the child, which has work from then on. Returns whether it is new.

@@ -47,6 +47,11 @@ impl InFlight {
         self.next
     }
 
+    /// Whether there are no segments whose result has not been taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.sent.is_empty()
+    }
+
     /// Submits a segment with the input `mix`.
     pub(super) fn submit(
         &mut self,

@@ -3,7 +3,8 @@
 //! Each open session has a thread that executes [`run`]. It submits segments to the worker threads as soon as their
 //! frames are decoded ([`in_flight`]), takes the results in order, and commits each before the next ([`output`]): stem
 //! frames, then overlap state, then the manifest that names both. After a crash between two commits the next server
-//! continues from the last one and produces the same bytes.
+//! continues from the last one and produces the same bytes. Segments are submitted ([`submission`]) only while the run has
+//! a [`slot`].
 //!
 //! The [`active_engine`] computes; after repeated errors the next one of the chain takes over ([`fallback`]). Committed
 //! frames that turn out to be damaged are computed again ([`recompute`]).
@@ -13,12 +14,13 @@ mod fallback;
 mod in_flight;
 mod output;
 mod recompute;
+mod slot;
+mod submission;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::normalization::Level;
 use super::observer::Observer;
 use crate::audio::{Frames, Stereo};
 use crate::engine::pool::Pool;
@@ -26,22 +28,22 @@ use crate::engine::{Chain, EngineError};
 use crate::files::allocated_bytes;
 use crate::model::AvailableModels;
 use crate::proto::reason::ErrorReason;
-use crate::separation::decoder::{DecodePlan, DecodeProgress, DecoderConfig, DecoderProcess};
+use crate::separation::decoder::{DecodePlan, DecoderConfig, DecoderProcess};
 use crate::separation::track_file::TrackFileReader;
 use crate::session::disk_space::SpaceGuard;
 use crate::session::live::FoundDamage;
 use crate::session::manifest::Timestamp;
-use crate::session::settings::Normalization;
 use crate::session::{Failure, Session};
 
 use active_engine::ActiveEngine;
-use in_flight::{InFlight, Sent};
+use in_flight::InFlight;
 use output::StemOutput;
 
 pub(super) use active_engine::{columns_of, engine_of};
 pub(super) use fallback::Cause;
 pub use fallback::reason_of;
 pub(super) use output::CompleteStems;
+pub(super) use slot::Slot;
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,10 +83,6 @@ impl Context {
     }
 }
 
-/// Abnormal ends of the server during a segment after which the segment is computed in a process of its own, which shows
-/// whether the engine is the cause.
-const ISOLATION_DEATHS: u32 = 2;
-
 /// Killed processes, without a commit in between, after which a session fails.
 const MOST_KILLS: u32 = 5;
 
@@ -92,9 +90,12 @@ const MOST_KILLS: u32 = 5;
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs a session's pipeline until it is done, fails, or is asked to stop.
-pub(super) fn run(session: &Arc<Session>, context: &Context) -> RunOutcome {
+pub(super) fn run(session: &Arc<Session>, context: &Context, slot: &dyn Slot) -> RunOutcome {
     let result = loop {
-        let worked = Run::open(session, context).and_then(|mut run| run.work());
+        if !slot::wait_for_bytes(session, slot) {
+            break Ok(RunOutcome::Stopped);
+        }
+        let worked = Run::open(session, context, slot).and_then(|mut run| run.work());
         match worked.transpose() {
             // Committed frames are damaged, which opening finds, too.
             None => {}
@@ -138,6 +139,7 @@ fn give_back_track(session: &Session, failure: Failure) -> Failure {
 struct Run<'a> {
     session: &'a Arc<Session>,
     context: &'a Context,
+    slot: &'a dyn Slot,
     decoder: DecoderProcess,
     track: TrackFileReader,
     engine: ActiveEngine,
@@ -148,7 +150,11 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn open(session: &'a Arc<Session>, context: &'a Context) -> Result<Run<'a>, Failure> {
+    fn open(
+        session: &'a Arc<Session>,
+        context: &'a Context,
+        slot: &'a dyn Slot,
+    ) -> Result<Run<'a>, Failure> {
         let output = recompute::checked(session, || StemOutput::open(session))?;
         let engine = fallback::active_engine(session, context, output.position())?;
         let manifest = session.manifest();
@@ -167,7 +173,7 @@ impl<'a> Run<'a> {
             .map_err(|error| Failure::of_start("the decoder", &error))?;
         let track = TrackFileReader::open(&session.layout().track()).map_err(storage)?;
         let in_flight = InFlight::from(next);
-        Ok(Run { session, context, decoder, track, engine, output, next, in_flight })
+        Ok(Run { session, context, slot, decoder, track, engine, output, next, in_flight })
     }
 
     /// Works until the run ends, or until a reader finds damage: then `None`.
@@ -184,7 +190,13 @@ impl<'a> Run<'a> {
             if let Some(failure) = decoded.failure {
                 return Err(failure);
             }
-            self.send(&decoded)?;
+            let (can_compute, has_slot) =
+                (self.next_segment(&decoded).is_some(), self.slot.is_held());
+            // Without a slot it decodes what it needs to claim one.
+            self.decoder.hold_back(can_compute && !has_slot);
+            if has_slot {
+                self.send(&decoded)?;
+            }
             match self.in_flight.take(self.next) {
                 Some((sent, Ok(answer))) => {
                     if !sent.silent {
@@ -226,6 +238,11 @@ impl<'a> Run<'a> {
                     return Ok(Some(RunOutcome::Done(stems)));
                 }
                 None => {
+                    if can_compute {
+                        self.slot.claim();
+                    } else if self.in_flight.is_empty() && self.decoder.waits_for_upload() {
+                        self.slot.park();
+                    }
                     self.decoder.check_stall(self.context.decoder.stall);
                     self.session.notifier().wait_newer(seen, POLL_INTERVAL);
                 }
@@ -240,92 +257,6 @@ impl<'a> Run<'a> {
             let after = Duration::from_millis(Timestamp::now().0.saturating_sub(created.0));
             self.context.emit(|observer| observer.first_stem(after));
         }
-    }
-
-    /// Submits segments whose frames are decoded, enough to keep the worker threads busy.
-    fn send(&mut self, decoded: &DecodeProgress) -> Result<(), Failure> {
-        let manifest = self.session.manifest();
-        let normalised = self.engine.model().card().family.is_normalised();
-        let exact = manifest.settings.normalization == Normalization::Exact;
-        // The head determines the level, also for an engine with shorter segments.
-        let enough = decoded.complete || !exact && decoded.frames >= manifest.plan.segment;
-        if normalised && !enough {
-            return Ok(());
-        }
-        // One more than there are worker threads, so that none is idle during a commit.
-        let isolated = manifest.deaths >= ISOLATION_DEATHS;
-        let depth = if isolated { 1 } else { self.context.pool.config().workers as u64 + 1 };
-        let length = self.engine.windows().length().as_len();
-        while self.in_flight.next() < self.next + depth {
-            let index = self.in_flight.next();
-            let windows = self.engine.windows();
-            let Some(segment) = windows.segment(index, decoded.frames, decoded.complete) else {
-                break;
-            };
-            let level = match (normalised, exact) {
-                (false, _) => Level::Unchanged,
-                (true, true) => Level::exact(&decoded.statistics),
-                (true, false) => Level::streaming(&decoded.statistics, &segment, length),
-            };
-            let sent = Sent { segment, level, retried: false, silent: false, isolated };
-            self.submit(sent, !exact)?;
-        }
-        Ok(())
-    }
-
-    /// Submits a segment. With `skip_silence`, a segment whose input is digital silence gets silent stems without an
-    /// engine.
-    ///
-    /// An engine adds low noise to digital silence, which belongs to no stem. Silent stems cost nothing and depend on the
-    /// track alone, so that every way to them gives the same bytes. With `EXACT` the output is that of the reference,
-    /// noise included.
-    fn submit(&mut self, sent: Sent, skip_silence: bool) -> Result<(), Failure> {
-        let shown = self.track.read(sent.segment.shown.clone()).map_err(storage)?;
-        let length = self.engine.windows().length().as_len();
-        if skip_silence && shown.planes().into_iter().flatten().all(|&sample| sample == 0.0) {
-            let stems = self.engine.model().card().stems.iter();
-            let stems = stems.map(|_| Stereo::zeros(length)).collect();
-            // At the level of the track, silence is zeros whatever the offset.
-            let sent = Sent { level: Level::Unchanged, silent: true, ..sent };
-            self.in_flight.skip(sent, stems);
-            return Ok(());
-        }
-        let mix = sent.level.input(&sent.segment, shown, length);
-        self.in_flight.submit(sent, mix, &self.engine, self.session, &self.context.pool);
-        Ok(())
-    }
-
-    /// Retries a failed segment once; then switches to the next engine.
-    fn retry_or_switch(&mut self, sent: Sent, error: &EngineError) -> Result<(), Failure> {
-        if !self.is_input_extreme(&sent, error)? {
-            self.context.chain.circuit_breakers().failed(self.engine.name(), error);
-        }
-        // A crash of its own process is the third abnormal end during the segment, so it is not retried.
-        if !sent.retried && !matches!(error, EngineError::Crashed { .. }) {
-            tracing::warn!(session = %self.session.id(), %error, "retrying the segment");
-            return self.submit(Sent { retried: true, ..sent }, false);
-        }
-        let cause = Cause::of(error);
-        let position = self.output.position();
-        let from = self.engine.name().to_owned();
-        self.engine = fallback::switch_engine(self.session, self.context, &from, &cause, position)?;
-        // Results of the previous engine are no longer needed.
-        self.context.pool.remove(self.session.id().as_u128());
-        self.in_flight = InFlight::from(self.next);
-        self.output.hand_over(&self.session.manifest());
-        Ok(())
-    }
-
-    /// Whether the output is not finite because the input is extremely loud, which is not an error of the engine.
-    fn is_input_extreme(&mut self, sent: &Sent, error: &EngineError) -> Result<bool, Failure> {
-        /// 100 dB above full scale.
-        const LOUDEST: f32 = 1e5;
-        if !matches!(error, EngineError::NotFinite { .. }) {
-            return Ok(false);
-        }
-        let shown = self.track.read(sent.segment.shown.clone()).map_err(storage)?;
-        let sane = |sample: &f32| sample.abs() <= LOUDEST;
-        Ok(!shown.planes().into_iter().flatten().all(sane))
     }
 }
 

@@ -3,9 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
-use super::{OpenSession, Scheduler, Slots};
+use super::member::Member;
+use super::{Scheduler, Slots};
 use crate::proto::reason::ErrorReason;
-use crate::session::lifecycle::{Action, Event, FailureCause, RunEnd, State, step};
+use crate::session::lifecycle::{Action, Event, FailureCause, State, step};
 use crate::session::{Failure, Manifest, Session};
 
 /// Data of an event.
@@ -96,15 +97,17 @@ impl Scheduler {
                 }
                 Action::RemoveScratch => change.remove_scratch(),
                 Action::RemoveFiles => reported.removes_files = true,
-                Action::Enqueue => slots.queue.push_back(Arc::clone(session)),
-                Action::LeaveQueue => slots.queue.retain(|queued| queued.id() != session.id()),
+                Action::Enqueue => slots.queue.admit(Member::new(session)),
+                Action::LeaveQueue => slots.queue.remove(Member::is(session.id())),
                 Action::StartRun => {
                     session.set_queue_position(0);
-                    slots.open.insert(session.id(), OpenSession::start(self, session));
+                    let open = self.start_run(slots, session);
+                    slots.open.insert(session.id(), open);
                 }
                 // Publishing the new state wakes it.
                 Action::RequestStop => {}
                 Action::FreeSlot => {
+                    slots.queue.remove(Member::is(session.id()));
                     let open = slots.open.remove(&session.id());
                     slots.ended.extend(open.and_then(|open| open.thread.ok()));
                     self.freed.notify_all();
@@ -118,22 +121,6 @@ impl Scheduler {
             slots.delays.end(session.id());
         }
         Ok(reported)
-    }
-
-    /// Grants free slots to the first sessions of the queue.
-    pub(super) fn fill(self: &Arc<Scheduler>, slots: &mut Slots) {
-        while !slots.closed && slots.open.len() < self.limits.open_sessions {
-            let Some(session) = slots.queue.pop_front() else { break };
-            self.apply_or_log(slots, &session, Event::SlotGranted, Payload::Nothing);
-            let started = slots.open.get(&session.id()).map(|open| &open.thread);
-            if let Some(Err(error)) = started {
-                let failure = Failure::of_start("a thread for the session", error);
-                let end = if failure.is_temporary() { RunEnd::Delayed } else { RunEnd::Failed };
-                let event = Event::RunEnded(end);
-                self.apply_or_log(slots, &session, event, Payload::Failure(failure));
-            }
-        }
-        slots.update_positions();
     }
 
     /// Steps a session's state; an error of writing it is logged.

@@ -4,13 +4,12 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::executor::Payload;
-use super::{Scheduler, join};
+use super::{Scheduler, age, join};
 use crate::proto::reason::ErrorReason;
 use crate::separation::pipeline::engine_of;
 use crate::separation::{LEAST_SPACE, engine_probe};
 use crate::session::lifecycle::{Event, State, UploadState};
 use crate::session::live::FoundDamage;
-use crate::session::manifest::Timestamp;
 use crate::session::retention::Retention;
 use crate::session::{Failure, Manifest, Session, SessionState};
 
@@ -53,9 +52,17 @@ impl Scheduler {
             }
         }
         self.retry_delayed();
+        self.pause_stuck();
         if count.is_multiple_of(ROUNDS_TO_RETENTION) || self.waits_for_storage() {
             self.apply_retention();
         }
+    }
+
+    /// Pauses sessions that have become stuck, as far as they are too many.
+    fn pause_stuck(self: &Arc<Scheduler>) {
+        let mut slots = self.lock();
+        self.limit_stuck(&mut slots);
+        self.fill(&mut slots);
     }
 
     /// Whether a session is delayed until stored sessions are removed.
@@ -142,12 +149,7 @@ impl Scheduler {
 
     /// Whether a session has been paused for longer than the resume window.
     fn is_forgotten(&self, session: &Session) -> bool {
-        matches!(session.lifecycle(), State::Paused(_)) && age(session) > self.limits.resume_window
+        matches!(session.lifecycle(), State::Paused(_))
+            && age(session.manifest().updated) > self.limits.resume_window
     }
-}
-
-/// Time since a session last changed.
-fn age(session: &Session) -> Duration {
-    let now = Timestamp::now();
-    Duration::from_millis(now.0.saturating_sub(session.manifest().updated.0))
 }

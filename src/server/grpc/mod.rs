@@ -256,5 +256,7 @@ fn health(separations: &Separations) -> proto::HealthResponse {
         message: obstacle.as_ref().map(ToString::to_string).unwrap_or_default(),
         remedy: obstacle.map(|error| error.remedy()).unwrap_or_default(),
         decoder_sandbox: convert::sandbox(separations.sandbox()).into(),
+        parked_sessions: count(counts.parked),
+        max_parked_sessions: count(limits.parked_sessions),
     }
 }

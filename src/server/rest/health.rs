@@ -33,6 +33,8 @@ pub(super) struct HealthView {
     open_sessions: usize,
     /// Sessions that wait for a slot.
     queued_sessions: usize,
+    /// Sessions without a slot that wait for more of their upload.
+    parked_sessions: usize,
     /// How far decoders are confined: `full`, `partial` or `none`.
     #[schema(example = "full")]
     decoder_sandbox: String,
@@ -146,6 +148,7 @@ fn look(separations: &Separations) -> HealthView {
         engines: faults.chain(models).collect(),
         open_sessions: counts.open,
         queued_sessions: counts.queued,
+        parked_sessions: counts.parked,
         decoder_sandbox: separations.sandbox().level().to_string(),
     }
 }

@@ -33,11 +33,11 @@ pub enum State {
         /// What keeps it from being computed, as in its manifest.
         hold: Hold,
     },
-    /// In the queue.
+    /// In the queue, without a pipeline.
     Queued(UploadState),
-    /// In a slot; its pipeline runs.
+    /// Its pipeline runs: it has a slot, or waits for one again, or for more of the upload.
     Open(UploadState),
-    /// In a slot; its pipeline has been asked to stop and has not yet stopped.
+    /// Its pipeline has been asked to stop and has not yet stopped.
     Stopping(UploadState, StopReason),
     /// Nothing is computed; it can be resumed until the resume window has passed.
     Paused(UploadState),
@@ -108,7 +108,7 @@ pub enum Event {
     UploadFinished,
     /// The upload is invalid, too long, or cannot be stored because the disk fails.
     UploadRefused,
-    /// An incomplete upload has received no bytes for the idle limit.
+    /// An incomplete upload has received no bytes for the idle limit, or is stuck while others need its place.
     UploadIdle,
     /// The call that holds the session broke off.
     ClientLeft {
@@ -136,7 +136,7 @@ pub enum Event {
     FormAbandoned,
     /// A client cancels it.
     CancelRequested,
-    /// A client deletes it. Reported again once its slot is free.
+    /// A client deletes it. Reported again once its run has ended.
     DeleteRequested,
     /// The pipeline has returned.
     RunEnded(RunEnd),
@@ -187,11 +187,11 @@ pub enum Action {
     Enqueue,
     /// Take it out of the queue.
     LeaveQueue,
-    /// Take a slot and run the pipeline in a thread of its own.
+    /// Run the pipeline in a thread of its own, in the slot that was granted.
     StartRun,
     /// Wake the pipeline, which then finds that it is to stop.
     RequestStop,
-    /// Release the slot.
+    /// Release the slot, if the run had one: the run has ended.
     FreeSlot,
     /// Start to measure idle time anew.
     RestartIdleClock,
@@ -259,8 +259,8 @@ impl State {
         }
     }
 
-    /// Whether it occupies a slot.
-    pub fn has_slot(self) -> bool {
+    /// Whether its pipeline runs.
+    pub fn has_run(self) -> bool {
         match self {
             State::Open(_) | State::Stopping(..) => true,
             State::Unscheduled { .. }

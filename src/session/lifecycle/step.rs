@@ -12,7 +12,7 @@ use crate::session::settings::OnDisconnect;
 /// The state after an event, and the actions that lead there, in order.
 ///
 /// Pairs that change nothing are listed with [`unchanged`]; among them are those that cannot occur, such as the end of a
-/// run without a slot.
+/// run that there is not.
 pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
     match event {
         // Schedules the session unless it is scheduled or has ended.
@@ -169,7 +169,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
 
-        // A session in a slot is cancelled first. Watchers receive CANCELLED before its files are removed.
+        // A session that runs is cancelled first. Watchers receive CANCELLED before its files are removed.
         Event::DeleteRequested => match state {
             Unscheduled { .. } | Paused(_) | Delayed(_) => {
                 (Removed, &[RemoveScratch, Settle, RemoveFiles])

@@ -61,7 +61,7 @@ pub struct Progress {
     pub decoded: Frames,
     /// Its state.
     pub state: SessionState,
-    /// Position in the queue, from 1; 0 if it has a slot.
+    /// Position among the sessions that wait for a slot, from 1; 0 if it does not.
     pub queue_position: u32,
 }
 

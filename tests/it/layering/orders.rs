@@ -162,9 +162,21 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ("separation/decoder/connection", &[&["descriptors", "pipes"]]),
     (
         "separation/pipeline",
-        &[&["active_engine"], &["fallback", "in_flight", "output", "recompute"]],
+        &[
+            &["active_engine"],
+            &["fallback", "in_flight", "output", "recompute", "slot"],
+            &["submission"],
+        ],
     ),
-    ("separation/scheduler", &[&["delays"], &["executor"], &["maintenance", "recovery"]]),
+    (
+        "separation/scheduler",
+        &[
+            &["delays", "member", "slot_queue"],
+            &["executor"],
+            &["admission", "ending", "runs"],
+            &["maintenance", "recovery"],
+        ],
+    ),
     (
         "session",
         &[

@@ -76,10 +76,11 @@ def test_sessions_share_the_workers(slow_server):
 
 
 def test_places_are_counted_and_the_queue_has_an_end(start, song):
-    server, ended = start("--max-open", "1", "--max-queued", "1"), threading.Event()
-    # It keeps its slot during its upload.
-    first = server.stub.Separate(requests(song, pause=lambda so_far: so_far and ended.wait(60)))
-    next(first)
+    server = start("--max-open", "1", "--max-queued", "1", "--threads", "1")
+    # It keeps its slot as long as it computes.
+    first = server.stub.Separate(requests(wav(music(120))))
+    session_id = next(first).session.session_id
+    wait_for(lambda: server.get(session_id).progress.finished_frames > 0)
     second = server.stub.Separate(requests(song))
     session_id = next(second).session.session_id
     wait_for(lambda: server.get(session_id).progress.queue_position == 1)
@@ -91,7 +92,6 @@ def test_places_are_counted_and_the_queue_has_an_end(start, song):
     assert len(server.stub.ListSessions(api.ListSessionsRequest()).sessions) == 2, "nothing is left of it"
     first.cancel()
     assert collect(second).error is None
-    ended.set()
 
 
 def test_a_stalled_upload_releases_its_slot(start, song):

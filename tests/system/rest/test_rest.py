@@ -202,8 +202,12 @@ def memory(server, what: str) -> int:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_memory_does_not_grow_with_the_upload(start):
     """Its session is queued, so that only the upload is measured."""
-    server = start("--max-open", "1", "--idle-upload", "10m", "--threads", "1")
-    server.stub.CreateSession(api.CreateSessionRequest())
+    server = start("--max-open", "1", "--threads", "1")
+    # Five minutes by the slower model.
+    song = wav(np.tile(music(10), (30, 1)))
+    computing = server.stub.Separate(client.requests(song, client.Config(model="mini")))
+    first = next(computing).session.session_id
+    wait_for(lambda: server.get(first).progress.finished_frames > 0)
     upload = lambda size: call(server, "POST", "/api/separate?async=true", *long_wav(size)).json()["session_id"]
     upload(8 << 20)
     before = memory(server, "VmHWM")
@@ -211,6 +215,7 @@ def test_memory_does_not_grow_with_the_upload(start):
     assert memory(server, "VmHWM") - before < 24 << 10
     session = get(server, f"/api/sessions/{session_id}").json()
     assert session["upload_complete"] and session["uploaded_bytes"] > 255 << 20
+    assert session["queue_position"] > 0
     assert call(server, "DELETE", f"/api/sessions/{session_id}").status == 204
 
 

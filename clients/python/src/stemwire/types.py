@@ -317,8 +317,11 @@ class Health:
     engines: tuple[Model, ...]
     open_sessions: int
     queued_sessions: int
+    #: Sessions without a slot that wait for more of their upload.
+    parked_sessions: int
     max_open_sessions: int
     max_queued_sessions: int
+    max_parked_sessions: int
     stored_bytes: int
     free_disk_bytes: int
     #: How far the processes that decode uploads are confined: "full", "partial", "none"; empty from an older server.
@@ -330,6 +333,7 @@ class Health:
             serving=message.status == api.SERVING_STATUS_SERVING, message=message.message, remedy=message.remedy,
             version=message.version, runtime=message.runtime.name, engines=tuple(map(Model._of, message.engines)),
             open_sessions=message.open_sessions, queued_sessions=message.queued_sessions,
+            parked_sessions=message.parked_sessions, max_parked_sessions=message.max_parked_sessions,
             max_open_sessions=message.max_open_sessions, max_queued_sessions=message.max_queued_sessions,
             stored_bytes=message.stored_bytes, free_disk_bytes=message.free_disk_bytes,
             decoder_sandbox=_DECODER_SANDBOX.get(message.decoder_sandbox, ""),

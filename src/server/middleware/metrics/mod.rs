@@ -46,6 +46,7 @@ pub(crate) struct Metrics {
     fallbacks: Family<FallbackLabels, Counter>,
     open_sessions: Gauge,
     queued_sessions: Gauge,
+    parked_sessions: Gauge,
     stored: Gauge,
 }
 
@@ -102,6 +103,7 @@ impl Metrics {
             fallbacks: Family::default(),
             open_sessions: Gauge::default(),
             queued_sessions: Gauge::default(),
+            parked_sessions: Gauge::default(),
             stored: Gauge::default(),
         };
         metrics.register();
@@ -140,6 +142,8 @@ impl Metrics {
             "Sessions that wait for a slot",
             self.queued_sessions.clone(),
         );
+        let help = "Sessions without a slot that wait for more of their upload";
+        registry.register("parked_sessions", help, self.parked_sessions.clone());
         let (help, all) = ("Disk space allocated for sessions", &self.stored);
         registry.register_with_unit("stored", help, Unit::Bytes, all.clone());
     }
@@ -150,6 +154,7 @@ impl Metrics {
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         self.open_sessions.set(number(counts.open as u64));
         self.queued_sessions.set(number(counts.queued as u64));
+        self.parked_sessions.set(number(counts.parked as u64));
         self.stored.set(number(separations.store().stored_bytes()));
         let mut text = String::new();
         // Writing to a string cannot fail.

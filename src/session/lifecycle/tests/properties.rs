@@ -35,7 +35,7 @@ impl Simulated {
             has_files: state != State::Removed,
             has_scratch: true,
             is_queued: matches!(state, State::Queued(_)),
-            taken: i32::from(state.has_slot()),
+            taken: i32::from(state.has_run()),
             freed: 0,
         }
     }
@@ -75,9 +75,9 @@ impl Simulated {
         self.state = after;
     }
 
-    /// The pipeline commits a segment: stems first, then the counter, as it does while it has a slot.
+    /// The pipeline commits a segment: stems first, then the counter, as it does while it runs.
     fn commit(&mut self) {
-        if self.state.has_slot() && self.has_files && self.has_scratch {
+        if self.state.has_run() && self.has_files && self.has_scratch {
             self.stored += 1;
             self.committed = self.stored;
         }
@@ -88,7 +88,7 @@ impl Simulated {
         assert!(self.committed == 0 || self.stored >= self.committed);
         assert_eq!(self.has_files, self.state != State::Removed);
         let held = self.taken - self.freed;
-        assert_eq!(held, i32::from(self.state.has_slot()), "{self:?}");
+        assert_eq!(held, i32::from(self.state.has_run()), "{self:?}");
         assert_eq!(self.is_queued, matches!(self.state, State::Queued(_)), "{self:?}");
         assert!(self.has_scratch || is_ended(self.state), "{self:?} needs it");
         if self.state != State::Removed {
@@ -268,12 +268,12 @@ proptest! {
                 queue.push_back(at);
             }
             // As the scheduler does after each event.
-            while sessions.iter().filter(|session| session.state.has_slot()).count() < SLOTS {
+            while sessions.iter().filter(|session| session.state.has_run()).count() < SLOTS {
                 let Some(first) = queue.pop_front() else { break };
                 sessions[first].report(Event::SlotGranted, false);
-                assert!(sessions[first].state.has_slot(), "the slot was granted but not taken");
+                assert!(sessions[first].state.has_run(), "the slot was granted but not taken");
             }
-            let open = sessions.iter().filter(|session| session.state.has_slot()).count();
+            let open = sessions.iter().filter(|session| session.state.has_run()).count();
             assert!(open <= SLOTS && (queue.is_empty() || open == SLOTS));
         };
         for (at, event) in events {
@@ -281,13 +281,13 @@ proptest! {
         }
         // Each ended run frees a slot; runs that return to the queue get one again later.
         for _ in 0..3 * sessions.len() {
-            let running = sessions.iter().position(|session| session.state.has_slot());
+            let running = sessions.iter().position(|session| session.state.has_run());
             let Some(at) = running else { break };
             let stops = sessions[at].state.is_stopping();
             let end = if stops { RunEnd::Stopped } else { RunEnd::Done };
             apply(&mut sessions, &mut queue, at, Event::RunEnded(end));
         }
         prop_assert!(queue.is_empty());
-        prop_assert!(sessions.iter().all(|session| !session.state.has_slot()));
+        prop_assert!(sessions.iter().all(|session| !session.state.has_run()));
     }
 }

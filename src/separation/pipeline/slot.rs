@@ -1,0 +1,35 @@
+//! The slot of a run: it computes only while it has one, and gives it back while it waits for its upload.
+
+use super::POLL_INTERVAL;
+use crate::session::Session;
+
+/// A run's access to slots. The session is notified when it gets one.
+pub(in crate::separation) trait Slot {
+    /// Whether the run has a slot, and may submit segments.
+    fn is_held(&self) -> bool;
+
+    /// Gives the slot back, until [`Slot::claim`]: nothing can be computed before more of the upload arrives.
+    fn park(&self);
+
+    /// Asks for a slot, if the run is parked.
+    fn claim(&self);
+}
+
+/// Waits, parked, for the first bytes of the upload, then for a slot to decode them. Returns `false` if the run has been
+/// asked to stop.
+pub(super) fn wait_for_bytes(session: &Session, slot: &dyn Slot) -> bool {
+    loop {
+        let seen = session.notifier().version();
+        if session.stop_requested() {
+            return false;
+        }
+        if session.uploaded() == 0 {
+            slot.park();
+        } else if slot.is_held() {
+            return true;
+        } else {
+            slot.claim();
+        }
+        session.notifier().wait_newer(seen, POLL_INTERVAL);
+    }
+}

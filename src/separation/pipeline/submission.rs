@@ -1,0 +1,115 @@
+//! Submits the segments of a run, and submits failed ones again.
+
+use super::{Run, storage};
+use crate::audio::Stereo;
+use crate::dsp::Segment;
+use crate::engine::EngineError;
+use crate::separation::decoder::DecodeProgress;
+use crate::separation::normalization::Level;
+use crate::separation::pipeline::fallback::{Cause, switch_engine};
+use crate::separation::pipeline::in_flight::{InFlight, Sent};
+use crate::session::Failure;
+use crate::session::settings::Normalization;
+
+/// Abnormal ends of the server during a segment after which the segment is computed in a process of its own, which shows
+/// whether the engine is the cause.
+const ISOLATION_DEATHS: u32 = 2;
+
+impl Run<'_> {
+    /// The next segment to submit, if its frames are decoded.
+    pub(super) fn next_segment(&self, decoded: &DecodeProgress) -> Option<Segment> {
+        let normalised = self.engine.model().card().family.is_normalised();
+        // The head determines the level, also for an engine with shorter segments.
+        let head = self.session.manifest().plan.segment;
+        let enough = decoded.complete || !self.is_exact() && decoded.frames >= head;
+        if normalised && !enough {
+            return None;
+        }
+        let (windows, index) = (self.engine.windows(), self.in_flight.next());
+        windows.segment(index, decoded.frames, decoded.complete)
+    }
+
+    fn is_exact(&self) -> bool {
+        self.session.manifest().settings.normalization == Normalization::Exact
+    }
+
+    /// Submits segments whose frames are decoded, enough to keep the worker threads busy.
+    pub(super) fn send(&mut self, decoded: &DecodeProgress) -> Result<(), Failure> {
+        let normalised = self.engine.model().card().family.is_normalised();
+        let exact = self.is_exact();
+        // One more than there are worker threads, so that none is idle during a commit.
+        let isolated = self.session.manifest().deaths >= ISOLATION_DEATHS;
+        let depth = if isolated { 1 } else { self.context.pool.config().workers as u64 + 1 };
+        let length = self.engine.windows().length().as_len();
+        while self.in_flight.next() < self.next + depth {
+            let Some(segment) = self.next_segment(decoded) else { break };
+            let level = match (normalised, exact) {
+                (false, _) => Level::Unchanged,
+                (true, true) => Level::exact(&decoded.statistics),
+                (true, false) => Level::streaming(&decoded.statistics, &segment, length),
+            };
+            let sent = Sent { segment, level, retried: false, silent: false, isolated };
+            self.submit(sent, !exact)?;
+        }
+        Ok(())
+    }
+
+    /// Submits a segment. With `skip_silence`, a segment whose input is digital silence gets silent stems without an
+    /// engine.
+    ///
+    /// An engine adds low noise to digital silence, which belongs to no stem. Silent stems cost nothing and depend on the
+    /// track alone, so that every way to them gives the same bytes. With `EXACT` the output is that of the reference,
+    /// noise included.
+    fn submit(&mut self, sent: Sent, skip_silence: bool) -> Result<(), Failure> {
+        let shown = self.track.read(sent.segment.shown.clone()).map_err(storage)?;
+        let length = self.engine.windows().length().as_len();
+        if skip_silence && shown.planes().into_iter().flatten().all(|&sample| sample == 0.0) {
+            let stems = self.engine.model().card().stems.iter();
+            let stems = stems.map(|_| Stereo::zeros(length)).collect();
+            // At the level of the track, silence is zeros whatever the offset.
+            let sent = Sent { level: Level::Unchanged, silent: true, ..sent };
+            self.in_flight.skip(sent, stems);
+            return Ok(());
+        }
+        let mix = sent.level.input(&sent.segment, shown, length);
+        self.in_flight.submit(sent, mix, &self.engine, self.session, &self.context.pool);
+        Ok(())
+    }
+
+    /// Retries a failed segment once; then switches to the next engine.
+    pub(super) fn retry_or_switch(
+        &mut self,
+        sent: Sent,
+        error: &EngineError,
+    ) -> Result<(), Failure> {
+        if !self.is_input_extreme(&sent, error)? {
+            self.context.chain.circuit_breakers().failed(self.engine.name(), error);
+        }
+        // A crash of its own process is the third abnormal end during the segment, so it is not retried.
+        if !sent.retried && !matches!(error, EngineError::Crashed { .. }) {
+            tracing::warn!(session = %self.session.id(), %error, "retrying the segment");
+            return self.submit(Sent { retried: true, ..sent }, false);
+        }
+        let cause = Cause::of(error);
+        let position = self.output.position();
+        let from = self.engine.name().to_owned();
+        self.engine = switch_engine(self.session, self.context, &from, &cause, position)?;
+        // Results of the previous engine are no longer needed.
+        self.context.pool.remove(self.session.id().as_u128());
+        self.in_flight = InFlight::from(self.next);
+        self.output.hand_over(&self.session.manifest());
+        Ok(())
+    }
+
+    /// Whether the output is not finite because the input is extremely loud, which is not an error of the engine.
+    fn is_input_extreme(&mut self, sent: &Sent, error: &EngineError) -> Result<bool, Failure> {
+        /// 100 dB above full scale.
+        const LOUDEST: f32 = 1e5;
+        if !matches!(error, EngineError::NotFinite { .. }) {
+            return Ok(false);
+        }
+        let shown = self.track.read(sent.segment.shown.clone()).map_err(storage)?;
+        let sane = |sample: &f32| sample.abs() <= LOUDEST;
+        Ok(!shown.planes().into_iter().flatten().all(sane))
+    }
+}

@@ -1,0 +1,132 @@
+//! Admits sessions to the order of slots, and pauses those that keep others out of it.
+
+use std::sync::Arc;
+
+use super::executor::Payload;
+use super::member::Member;
+use super::{Scheduler, Slots};
+use crate::separation::{Limits, SeparationError};
+use crate::session::lifecycle::{Action, Event, State, UploadState, step};
+use crate::session::settings::OnDisconnect;
+use crate::session::{Session, SessionError};
+
+impl Scheduler {
+    /// Checks that one more session would get a slot or a position in the queue.
+    pub(in crate::separation) fn check_capacity(&self) -> Result<(), SeparationError> {
+        self.lock().check_capacity(&self.limits)
+    }
+
+    /// Reports an event that may put the session into the queue.
+    ///
+    /// # Errors
+    /// `QueueFull`, `ShuttingDown`; `Storage` if the new state cannot be written. Then nothing has changed.
+    pub(in crate::separation) fn admit(
+        self: &Arc<Scheduler>,
+        session: &Arc<Session>,
+        event: Event,
+    ) -> Result<(), SeparationError> {
+        self.admit_locked(&mut self.lock(), session, event)
+    }
+
+    fn admit_locked(
+        self: &Arc<Scheduler>,
+        slots: &mut Slots,
+        session: &Arc<Session>,
+        event: Event,
+    ) -> Result<(), SeparationError> {
+        if step(session.lifecycle(), event).1.contains(&Action::Enqueue) {
+            slots.check_capacity(&self.limits)?;
+        }
+        self.apply(slots, session, event, Payload::Nothing).map_err(SessionError::Storage)?;
+        self.limit_stuck(slots);
+        self.fill(slots);
+        Ok(())
+    }
+
+    /// Gives a session to a new call and resumes it, in one step: a call that breaks off at this moment sees both or
+    /// neither.
+    /// # Errors
+    /// Those of [`Scheduler::admit`]; the previous call no longer holds the session in any case.
+    pub(in crate::separation) fn take_over(
+        self: &Arc<Scheduler>,
+        session: &Arc<Session>,
+    ) -> Result<u64, SeparationError> {
+        let mut slots = self.lock();
+        let call = session.take_over(&slots.writer);
+        self.admit_locked(&mut slots, session, Event::TakenOver)?;
+        Ok(call)
+    }
+
+    /// The call with this number broke off; nothing happens if it does not hold the session.
+    pub(in crate::separation) fn client_left(
+        self: &Arc<Scheduler>,
+        session: &Arc<Session>,
+        call: u64,
+        policy: OnDisconnect,
+    ) {
+        let mut slots = self.lock();
+        if session.leave(&slots.writer, call) {
+            let left = Event::ClientLeft { policy, watched: session.has_readers() };
+            self.apply_or_log(&mut slots, session, left, Payload::Nothing);
+            self.fill(&mut slots);
+        }
+    }
+
+    /// Reports `event`, which resumes the session because bytes or the end of its upload arrived. Where they came for a
+    /// call that no longer holds the session, its client is not there to have it resumed.
+    ///
+    /// # Errors
+    /// Those of [`Scheduler::admit`].
+    pub(in crate::separation) fn arrived(
+        self: &Arc<Scheduler>,
+        session: &Arc<Session>,
+        call: Option<u64>,
+        event: Event,
+    ) -> Result<(), SeparationError> {
+        let mut slots = self.lock();
+        let event = if call.is_none_or(|call| session.is_held_by(call)) {
+            event
+        } else {
+            let policy = session.manifest().settings.on_disconnect;
+            Event::ArrivedLate { policy, watched: session.has_readers() }
+        };
+        self.admit_locked(&mut slots, session, event)
+    }
+
+    /// Pauses sessions whose uploads are stuck, as far as more are parked or queued than may be.
+    pub(super) fn limit_stuck(self: &Arc<Scheduler>, slots: &mut Slots) {
+        while let Some(session) = slots.superfluous(&self.limits) {
+            tracing::info!(session = %session.id(), "paused: its upload is stuck, and others need its place");
+            self.apply_or_log(slots, &session, Event::UploadIdle, Payload::Nothing);
+        }
+    }
+}
+
+impl Slots {
+    /// Checks that one more session is within the limits. Those whose uploads are stuck would give way to it.
+    fn check_capacity(&self, limits: &Limits) -> Result<(), SeparationError> {
+        if self.closed {
+            return Err(SeparationError::ShuttingDown);
+        }
+        let open = self.queue.holding().count();
+        let others = self.queue.waiting().chain(self.queue.parked());
+        let queued = others.filter(|member| !member.is_stuck()).count();
+        if open + queued >= limits.open_sessions.saturating_add(limits.queued_sessions) {
+            return Err(SeparationError::QueueFull { open, queued });
+        }
+        Ok(())
+    }
+
+    /// A session whose upload is stuck, if more are parked or queued than may be: the one that was parked or admitted
+    /// first.
+    fn superfluous(&self, limits: &Limits) -> Option<Arc<Session>> {
+        let is_open =
+            |member: &&Member| member.session.lifecycle() == State::Open(UploadState::Receiving);
+        let parked: Vec<_> = self.queue.parked().filter(is_open).collect();
+        let queued: Vec<_> = self.queue.waiting().filter(|member| !member.has_run).collect();
+        let parked = if parked.len() > limits.parked_sessions { parked } else { Vec::new() };
+        let queued = if queued.len() > limits.queued_sessions { queued } else { Vec::new() };
+        let mut members = parked.into_iter().chain(queued);
+        members.find(|member| member.is_stuck()).map(|member| Arc::clone(&member.session))
+    }
+}

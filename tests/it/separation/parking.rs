@@ -1,0 +1,273 @@
+//! Sessions hold a slot only while they can compute; an upload that is slow or silent delays no other session.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use stemwire::audio::Stereo;
+use stemwire::proto::reason::ErrorReason;
+use stemwire::separation::{Counts, Limits, Separations};
+use stemwire::session::lifecycle::{State, UploadState};
+use stemwire::session::{Session, SessionState, Settings};
+
+use crate::support::environment::{FakeEngine, TestEnvironment, cards};
+use crate::support::pipeline::{begin, separate, stem, wav};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Frames of a segment.
+const SEGMENT: usize = 8_192;
+
+/// Bytes that hold the first segment and not the second.
+const ONE_SEGMENT: usize = SEGMENT * 8 + 2_000;
+
+/// One slot.
+const LIMITS: fn() -> Limits = || Limits { open_sessions: 1, free_bytes: 0, ..Limits::default() };
+
+struct Fixture {
+    separations: Separations,
+    // Goes last.
+    _folder: tempfile::TempDir,
+}
+
+impl Fixture {
+    /// An engine takes `pause` for each segment.
+    fn new(limits: Limits, pause: Duration) -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let [data, models] = ["data", "models"].map(|name| folder.path().join(name));
+        fs::create_dir(&models).unwrap();
+        cards(&models, &[("a", "drums bass other vocals", SEGMENT)]);
+        let engine = FakeEngine { pause, ..FakeEngine::default() };
+        let environment = TestEnvironment::new(&[("a", engine)]).within(limits);
+        let separations = environment.separations(&data, &models, &["a"]);
+        Fixture { separations, _folder: folder }
+    }
+
+    /// A session that has received these bytes and waits for more, without a slot.
+    fn parked(&self, bytes: &[u8]) -> Arc<Session> {
+        let before = self.separations.counts().parked;
+        let (session, _) = self.separations.create(Settings::default()).unwrap();
+        self.add(&session, bytes);
+        // It is parked before its first bytes, too.
+        wait_for(|| session.layout().track().exists() || bytes.is_empty());
+        wait_for(|| self.separations.counts().parked == before + 1);
+        session
+    }
+
+    /// Adds what the session lacks of `bytes`.
+    fn add(&self, session: &Arc<Session>, bytes: &[u8]) {
+        let held = session.uploaded();
+        self.separations.add_bytes(session, held, &bytes[held as usize..]).unwrap();
+    }
+
+    /// Adds the rest of an upload and finishes it.
+    fn complete(&self, session: &Arc<Session>, upload: &[u8]) {
+        self.add(session, upload);
+        self.separations.finish_upload(session, upload.len() as u64, None).unwrap();
+    }
+
+    /// A session that computes in the only slot, and a later one that has lost it to the first.
+    fn contended(&self) -> [Arc<Session>; 2] {
+        let upload = upload(40);
+        let first = self.parked(&upload[..ONE_SEGMENT]);
+        let second = begin(&self.separations, Settings::default(), &upload);
+        wait_for(|| second.progress().finished.0 > 0);
+        self.complete(&first, &upload);
+        wait_for(|| second.progress().queue_position == 1);
+        [first, second]
+    }
+}
+
+/// A song of so many segments.
+fn upload(segments: usize) -> Vec<u8> {
+    let frames = segments * SEGMENT;
+    let samples: Vec<f32> = (0..frames).map(|at| (at as f32 * 0.01).sin() * 0.5).collect();
+    wav(&Stereo::from_planes(samples.clone(), samples).unwrap(), 44_100)
+}
+
+#[track_caller]
+fn wait_for(condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < PATIENCE, "it did not happen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn uploads_that_do_not_advance_hold_no_slot() {
+    let place = Fixture::new(LIMITS(), Duration::ZERO);
+    let song = upload(4);
+    let silent = place.parked(&[]);
+    assert!(!silent.layout().track().exists(), "no decoder is started for nothing");
+    for bytes in [1, 40, ONE_SEGMENT] {
+        place.parked(&song[..bytes]);
+        separate(&place.separations, Settings::default(), &song);
+    }
+    assert_eq!(place.separations.counts(), Counts { open: 0, queued: 0, parked: 4 });
+    assert_eq!(silent.progress().queue_position, 0);
+}
+
+#[test]
+fn a_session_that_was_parked_has_the_stems_of_one_that_was_not() {
+    let place = Fixture::new(LIMITS(), Duration::ZERO);
+    let song = upload(5);
+    let expected = stem(&separate(&place.separations, Settings::default(), &song), "bass");
+    let session = place.parked(&[]);
+    for length in [1, 30_000, ONE_SEGMENT, 2 * ONE_SEGMENT, 3 * ONE_SEGMENT] {
+        place.add(&session, &song[..length]);
+        // Decoders keep less than a segment.
+        let frames = (length / 8).saturating_sub(SEGMENT) as u64;
+        wait_for(|| session.progress().decoded.0 >= frames);
+        wait_for(|| place.separations.counts().parked == 1);
+    }
+    assert!(session.progress().finished.0 > 0, "what can be computed is");
+    place.complete(&session, &song);
+    assert_eq!(place.separations.wait(&session, PATIENCE), SessionState::Done);
+    assert_eq!(stem(&session, "bass"), expected);
+}
+
+#[test]
+fn the_slot_belongs_to_the_session_that_was_admitted_first() {
+    let place = Fixture::new(LIMITS(), Duration::from_millis(30));
+    let [first, second] = place.contended();
+    assert_eq!(place.separations.wait(&first, PATIENCE), SessionState::Done);
+    assert_eq!(second.state(), SessionState::Running, "it waits for its turn");
+    assert_eq!(place.separations.wait(&second, PATIENCE), SessionState::Done);
+    assert_eq!(stem(&first, "bass"), stem(&second, "bass"));
+}
+
+#[test]
+fn a_session_that_waits_for_a_slot_does_not_decode_ahead() {
+    let place = Fixture::new(LIMITS(), Duration::from_millis(20));
+    let song = upload(100);
+    let first = place.parked(&song[..ONE_SEGMENT]);
+    let second = place.parked(&song[..1]);
+    place.complete(&first, &song);
+    wait_for(|| first.progress().finished.0 > 0);
+    place.complete(&second, &song);
+    wait_for(|| first.progress().finished.0 > 50 * SEGMENT as u64);
+    let decoded = second.progress().decoded.0;
+    assert_eq!(second.progress().queue_position, 1);
+    // The first segment, and what was on its way.
+    assert!((SEGMENT as u64..30 * SEGMENT as u64).contains(&decoded), "{decoded}");
+    assert_eq!(place.separations.wait(&second, PATIENCE), SessionState::Done);
+}
+
+#[test]
+fn many_sessions_that_stream_at_once_are_all_done() {
+    let place = Fixture::new(LIMITS(), Duration::from_millis(1));
+    let song = upload(6);
+    let sessions: Vec<_> =
+        (0..6).map(|_| place.separations.create(Settings::default()).unwrap().0).collect();
+    for end in (0..song.len()).step_by(40_000) {
+        sessions.iter().for_each(|session| place.add(session, &song[..end]));
+    }
+    sessions.iter().for_each(|session| place.complete(session, &song));
+    for session in &sessions {
+        assert_eq!(place.separations.wait(session, PATIENCE), SessionState::Done);
+    }
+    assert_eq!(place.separations.counts(), Counts { open: 0, queued: 0, parked: 0 });
+}
+
+/// What becomes of sessions without a slot: `end` ends one, which is then in the state `expected`.
+#[track_caller]
+fn check_end(end: impl Fn(&Fixture, &Arc<Session>), expected: SessionState) {
+    let place = Fixture::new(LIMITS(), Duration::from_millis(30));
+    let song = upload(2);
+    for bytes in [&[][..], &song[..1], &song[..ONE_SEGMENT]] {
+        let session = place.parked(bytes);
+        end(&place, &session);
+        place.separations.wait_stopped(&session);
+        assert_eq!(session.state(), expected);
+        assert_eq!(place.separations.counts().parked, 0);
+    }
+    let [first, second] = place.contended();
+    end(&place, &second);
+    place.separations.wait_stopped(&second);
+    assert_eq!(second.state(), expected);
+    assert_eq!(place.separations.wait(&first, PATIENCE), SessionState::Done);
+    assert_eq!(place.separations.counts(), Counts { open: 0, queued: 0, parked: 0 });
+}
+
+#[test]
+fn a_session_without_a_slot_can_be_cancelled() {
+    check_end(|place, session| place.separations.cancel(session), SessionState::Cancelled);
+}
+
+#[test]
+fn a_session_without_a_slot_can_be_deleted() {
+    check_end(
+        |place, session| {
+            place.separations.delete(session).unwrap();
+            assert!(!session.layout().directory().exists());
+        },
+        SessionState::Cancelled,
+    );
+}
+
+#[test]
+fn a_session_without_a_slot_is_paused_when_its_client_leaves() {
+    check_end(
+        |place, session| {
+            let call = place.separations.take_over(session).unwrap();
+            place.separations.client_left(session, call);
+        },
+        SessionState::Paused,
+    );
+}
+
+#[test]
+fn sessions_without_a_slot_do_not_delay_the_end_of_the_server() {
+    let place = Fixture::new(LIMITS(), Duration::from_millis(30));
+    let song = upload(2);
+    let parked = [&[][..], &song[..1], &song[..ONE_SEGMENT]].map(|bytes| place.parked(bytes));
+    let [first, second] = place.contended();
+    assert!(place.separations.close(Instant::now() + PATIENCE));
+    let expected = [(&first, UploadState::Complete), (&second, UploadState::Complete)];
+    let expected = expected.into_iter().chain(parked.iter().map(|s| (s, UploadState::Receiving)));
+    for (session, upload) in expected {
+        let state = session.lifecycle();
+        assert!(
+            matches!(state, State::Unscheduled { upload: found, .. } if found == upload),
+            "{state:?}"
+        );
+    }
+}
+
+#[test]
+fn an_upload_that_is_stuck_gives_way_and_continues_with_its_next_bytes() {
+    let limits = Limits { queued_sessions: 1, parked_sessions: 1, ..LIMITS() };
+    let place = Fixture::new(limits, Duration::ZERO);
+    let song = upload(3);
+    let [first, second] = [(); 2].map(|()| {
+        let (session, _) = place.separations.create(Settings::default()).unwrap();
+        place.add(&session, &song[..20_000]);
+        session
+    });
+    // An upload that has just begun counts as one that computes.
+    let refused = place.separations.create(Settings::default()).unwrap_err();
+    assert_eq!(refused.reason(), ErrorReason::QueueFull);
+    wait_for(|| first.state() == SessionState::Paused);
+    assert_eq!(second.state(), SessionState::Uploading);
+    separate(&place.separations, Settings::default(), &song);
+    for session in [second, first] {
+        place.complete(&session, &song);
+        assert_eq!(place.separations.wait(&session, PATIENCE), SessionState::Done);
+    }
+}
+
+#[test]
+fn uploads_that_are_stuck_do_not_fill_the_queue() {
+    let limits = Limits { queued_sessions: 2, ..LIMITS() };
+    let place = Fixture::new(limits, Duration::from_millis(100));
+    let song = upload(100);
+    let computing = begin(&place.separations, Settings::default(), &song);
+    let create = || place.separations.create(Settings::default());
+    let stuck: Vec<_> = (0..2).map(|_| create().unwrap().0).collect();
+    assert_eq!(create().unwrap_err().reason(), ErrorReason::QueueFull);
+    wait_for(|| create().is_ok());
+    assert_eq!(place.separations.counts().queued, 2);
+    assert_eq!(stuck[0].state(), SessionState::Paused);
+    place.separations.cancel(&computing);
+}
