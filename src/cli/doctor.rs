@@ -22,6 +22,7 @@ use crate::files;
 use crate::model::{AvailableModels, Model};
 use crate::proto::reason::Category;
 use crate::separation::DecoderConfig;
+use crate::server::{CredentialSources, Credentials, TlsFiles, can_others_read};
 
 /// Free space below which a session of an hour may not fit, in bytes.
 const LOW_DISK_SPACE: u64 = 4 << 30;
@@ -37,6 +38,15 @@ pub(super) struct DoctorArgs {
     /// Count it as a failed check if decoders cannot be fully confined
     #[arg(long, env = "STEMWIRE_REQUIRE_SANDBOX", value_parser = FalseyValueParser::new())]
     require_sandbox: bool,
+    /// Token file that the server would use
+    #[arg(long, value_name = "FILE", env = "STEMWIRE_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+    /// Certificate chain that the server would use
+    #[arg(long, value_name = "FILE", requires = "tls_key", env = "STEMWIRE_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+    /// Private key that the server would use
+    #[arg(long, value_name = "FILE", requires = "tls_cert", env = "STEMWIRE_TLS_KEY")]
+    tls_key: Option<PathBuf>,
     #[command(flatten)]
     engine: EngineArgs,
 }
@@ -50,6 +60,8 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), CliError> {
     check_models(args, &available, providers, &mut findings);
     findings.push(check_decoder(args.require_sandbox));
     findings.push(check_disk(args));
+    findings.extend(check_token_file(args));
+    findings.extend(check_certificate(args));
     findings.push(check_port(args.listen));
     let text: Vec<String> = findings.iter().map(Finding::to_string).collect();
     write(&text.concat())?;
@@ -193,6 +205,34 @@ fn check_disk(args: &DoctorArgs) -> Finding {
         }
         Some(free) => Finding::good(format!("{} GB are free at {place}", free >> 30)),
         None => Finding::good(format!("{place} can be written")),
+    }
+}
+
+/// Reads the token file, if there is one, as a server does when the file changes.
+fn check_token_file(args: &DoctorArgs) -> Option<Finding> {
+    let file = args.token_file.as_ref()?;
+    let sources =
+        CredentialSources { token_file: Some(file.clone()), ..CredentialSources::default() };
+    Some(check_credentials(&sources, file, format!("the tokens in {} can be used", file.display())))
+}
+
+/// Reads certificate and key, if there are some, as a server does when the files change.
+fn check_certificate(args: &DoctorArgs) -> Option<Finding> {
+    let (certificate, key) = args.tls_cert.as_ref().zip(args.tls_key.as_ref())?;
+    let files = TlsFiles { certificate: certificate.clone(), key: key.clone() };
+    let sources = CredentialSources { tls: Some(files), ..CredentialSources::default() };
+    let text = format!("the certificate in {} and its key can be used", certificate.display());
+    Some(check_credentials(&sources, key, text))
+}
+
+fn check_credentials(sources: &CredentialSources, secret: &Path, good: String) -> Finding {
+    match Credentials::read(sources) {
+        Err(error) => Finding::bad(&error, error.remedy()),
+        Ok(_) if can_others_read(secret) => {
+            let cause = format!("all users of this machine can read {}", secret.display());
+            Finding::bad(cause, "Remove their permission (chmod o-r).")
+        }
+        Ok(_) => Finding::good(good),
     }
 }
 

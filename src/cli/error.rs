@@ -9,7 +9,7 @@ use crate::model::ModelError;
 use crate::model::registry::RegistryError;
 use crate::proto::reason::{Category, ErrorReason};
 use crate::separation::SeparationError;
-use crate::server::ServerError;
+use crate::server::{CredentialError, ServerError};
 use crate::session::{Failure, SessionError};
 
 /// An error on its way to the user.
@@ -154,6 +154,16 @@ impl From<SessionError> for CliError {
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> CliError {
         CliError::new(error.category(), error.to_string(), error.remedy())
+    }
+}
+
+impl From<CredentialError> for CliError {
+    fn from(error: CredentialError) -> CliError {
+        let category = match &error {
+            CredentialError::Tls(_) => Category::Server,
+            _ => Category::Usage,
+        };
+        CliError::new(category, error.to_string(), error.remedy())
     }
 }
 

@@ -68,22 +68,6 @@ pub(super) fn install(
     Ok(path)
 }
 
-/// Reads a PEM file that contains at least one `label`, such as `CERTIFICATE`.
-pub(super) fn pem(path: &Path, label: &str) -> Result<Vec<u8>, CliError> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        let cause = format!("cannot read {}: {error}", path.display());
-        CliError::new(Category::Usage, cause, "Name a PEM file that this user can read.")
-    })?;
-    let text = String::from_utf8_lossy(&bytes);
-    let begins = |line: &str| line.starts_with("-----BEGIN ") && line.contains(label);
-    if text.lines().any(begins) {
-        return Ok(bytes);
-    }
-    let cause = format!("{} contains no {label} in PEM format", path.display());
-    let remedy = format!("Name a PEM file with a line `-----BEGIN {label}-----`.");
-    Err(CliError::new(Category::Usage, cause, remedy))
-}
-
 /// The built-in and the installed models; prints a warning for each that cannot be used.
 pub(super) fn available_models(models_dir: Option<&Path>) -> AvailableModels {
     // A missing default folder is usual; a missing folder that the user has named is not.

@@ -1,20 +1,21 @@
 //! Configuration of the server.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::connections::{ConnectionLimits, Tls};
+use super::connections::ConnectionLimits;
+use super::credentials::Credentials;
 
-/// Access rules, TLS and shutdown of the server.
+/// Access rules, connections and shutdown of the server.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
-    /// Token that every call must carry as `authorization: Bearer …`; `None` accepts calls without one.
-    pub token: Option<String>,
+    /// Tokens of which every call must carry one as `authorization: Bearer …`, and certificate and key. Without them calls
+    /// need no token, and connections are in cleartext.
+    pub credentials: Arc<Credentials>,
     /// Accepted host names besides `localhost` and IP addresses.
     pub hosts: Vec<String>,
     /// Web origins, besides the server's own, that may call it.
     pub origins: Vec<String>,
-    /// Certificate and key; `None` serves cleartext.
-    pub tls: Option<Tls>,
     /// Limits on connections.
     pub connections: ConnectionLimits,
     /// Time limit of a shutdown.
@@ -24,10 +25,9 @@ pub struct ServerConfig {
 impl Default for ServerConfig {
     fn default() -> ServerConfig {
         ServerConfig {
-            token: None,
+            credentials: Arc::default(),
             hosts: Vec::new(),
             origins: Vec::new(),
-            tls: None,
             connections: ConnectionLimits::default(),
             drain: Duration::from_secs(10),
         }

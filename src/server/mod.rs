@@ -5,6 +5,7 @@
 //! - [`middleware`]: access, CORS, request ids, metrics, error details.
 //! - [`status`]: maps errors to gRPC and HTTP statuses. [`lookup`], [`outcome`], [`uploading`],
 //!   [`deadline`], [`request_id`]: shared by several of these.
+//! - [`credentials`]: tokens and certificate, [`reload`]ed when their files change.
 //! - [`address`]: the listening socket. [`connections`]: accepts, limits and serves connections. [`blocking`]: runs
 //!   disk work outside the runtime's threads; no other module here computes or blocks.
 
@@ -13,11 +14,13 @@ mod blocking;
 mod config;
 mod connections;
 mod convert;
+mod credentials;
 mod deadline;
 mod grpc;
 mod lookup;
 mod middleware;
 mod outcome;
+mod reload;
 mod request_id;
 mod rest;
 mod status;
@@ -37,7 +40,11 @@ use tower::ServiceBuilder;
 
 pub use address::{Reserved, reserve};
 pub use config::ServerConfig;
-pub use connections::{ConnectionLimits, Tls, TlsError};
+pub use connections::ConnectionLimits;
+pub use credentials::{
+    CredentialError, CredentialSources, Credentials, TlsError, TlsFiles, TokenFault,
+};
+pub(crate) use credentials::{can_others_read, read_pem};
 #[cfg(feature = "fuzzing")]
 pub(crate) use rest::fuzzing;
 
@@ -59,9 +66,6 @@ pub enum ServerError {
         /// The system error.
         source: std::io::Error,
     },
-    /// Certificate or key cannot be used.
-    #[error("TLS cannot be served with this certificate and key: {0}")]
-    Tls(#[from] TlsError),
     /// The protocol's own description does not load.
     #[error("reflection cannot be offered: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -74,19 +78,9 @@ impl ServerError {
             ServerError::Listen { .. } => {
                 "Choose another --listen address, or stop the process that uses it."
             }
-            ServerError::Tls(_) => "Give a certificate chain and its own key, both as PEM.",
             ServerError::Reflection(_) => "See the log above.",
         }
     }
-}
-
-/// Checks a configuration before the server is started.
-///
-/// # Errors
-/// [`ServerError::Tls`].
-pub fn check(config: &ServerConfig) -> Result<(), ServerError> {
-    config.tls.as_ref().map(connections::handshake_config).transpose()?;
-    Ok(())
 }
 
 /// Serves until `shutdown` completes. Then refuses new work, suspends open sessions at their last commit, and
@@ -124,7 +118,7 @@ pub async fn serve(
 
     // Layers of the routes, not of the router: only there the matched route is known to the metrics.
     let layers = ServiceBuilder::new()
-        .layer(from_fn_with_state(CallCounter::new(numbers), metrics::count))
+        .layer(from_fn_with_state(CallCounter::new(Arc::clone(&numbers)), metrics::count))
         .layer(from_fn(middleware::request_id::give))
         // Before authentication: a preflight request carries no token.
         .layer(cors::layer(&config))
@@ -132,13 +126,14 @@ pub async fn serve(
         .layer(from_fn(admission::check))
         .layer(from_fn_with_state(Arc::new(Rules::of(&config)), auth::check));
     let routes = routes.layer(layers);
-    let tls = config.tls.as_ref().map(connections::handshake_config).transpose()?;
+    let reloading = tokio::spawn(reload::follow(Arc::clone(&config.credentials), numbers));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let stopped = async {
         // The sender lives until this function returns.
         let _ = stopped.await;
     };
-    let serving = connections::serve(listener, routes, config.connections, tls, stopped);
+    let serving =
+        connections::serve(listener, routes, config.connections, &config.credentials, stopped);
     tokio::pin!(serving);
     tokio::select! {
         () = &mut serving => return Ok(()),
@@ -147,6 +142,7 @@ pub async fn serve(
     tracing::info!("shutting down; open sessions are suspended and continue with the next server");
     let deadline = Instant::now() + config.drain;
     following.abort();
+    reloading.abort();
     health.not_serving().await;
     // Resolves once all connections have closed.
     let _ = stop.send(());

@@ -49,7 +49,7 @@ DOCUMENT: dict = {}
 
 def learn(server) -> None:
     """Reads the document once, from a server without a token."""
-    if not DOCUMENT and "--token" not in server.command:
+    if not DOCUMENT and not {"--token", "--token-file"} & set(server.command):
         DOCUMENT.update(json.loads(exchange(server, "GET", "/openapi.json", None, {}, 30).body))
 
 

@@ -8,9 +8,9 @@ use super::args::SeparateArgs;
 use crate::audio::{Encoding, StemName};
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
-use crate::cli::setup;
 use crate::client::Server;
 use crate::proto::reason::Category;
+use crate::server::read_pem;
 use crate::session::Settings;
 use crate::session::settings::OnDisconnect;
 
@@ -211,7 +211,7 @@ fn stems(args: &SeparateArgs) -> Result<Vec<StemName>, CliError> {
 fn server(url: &str, args: &SeparateArgs) -> Result<Server, CliError> {
     let authority = match &args.tls_ca {
         None => None,
-        Some(path) => Some(setup::pem(path, "CERTIFICATE")?),
+        Some(path) => Some(read_pem(path, "CERTIFICATE")?),
     };
     Ok(Server { url: url.to_owned(), token: args.token.clone(), authority })
 }

@@ -37,6 +37,9 @@ pub(in crate::cli) struct ServeArgs {
     /// Token that every request must have
     #[arg(long, env = TOKEN_VARIABLE, hide_env_values = true)]
     pub(super) token: Option<String>,
+    /// File with one token per line, of which every request must have one; reloaded when it changes
+    #[arg(long, value_name = "FILE", env = "STEMWIRE_TOKEN_FILE")]
+    pub(super) token_file: Option<PathBuf>,
     /// Allow a --listen address that other machines can reach without a token
     #[arg(long, env = "STEMWIRE_INSECURE", value_parser = FalseyValueParser::new())]
     pub(super) insecure: bool,
@@ -46,7 +49,7 @@ pub(in crate::cli) struct ServeArgs {
     /// Origins of web pages that may call the server, in addition to its own
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',', env = "STEMWIRE_ALLOW_ORIGIN")]
     pub(super) allow_origin: Vec<String>,
-    /// Certificate chain in PEM format; enables TLS
+    /// Certificate chain in PEM format; enables TLS; reloaded when it changes
     #[arg(long, value_name = "FILE", requires = "tls_key", env = "STEMWIRE_TLS_CERT")]
     pub(super) tls_cert: Option<PathBuf>,
     /// Private key of the certificate, in PEM format

@@ -1,7 +1,8 @@
 //! The configuration of `stemwire serve`, from its arguments.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::args::{ConnectionArgs, FailureArgs, LimitArgs, ServeArgs};
 use crate::cli::engine_args::EngineArgs;
@@ -13,11 +14,8 @@ use crate::engine::limits::TimeLimits;
 use crate::process::open_files;
 use crate::proto::reason::Category;
 use crate::separation::{DecoderConfig, Limits};
-use crate::server::{ConnectionLimits, ServerConfig, Tls};
+use crate::server::{ConnectionLimits, CredentialSources, Credentials, ServerConfig, TlsFiles};
 use crate::session::retention::Retention;
-
-/// The shortest token that is accepted, in characters: shorter ones can be guessed.
-const MIN_TOKEN_CHARS: usize = 16;
 
 /// The checked arguments.
 pub(super) struct ServeConfig {
@@ -107,24 +105,30 @@ fn decoder(args: &ServeArgs) -> Result<DecoderConfig, CliError> {
 }
 
 fn server_config(args: &ServeArgs) -> Result<ServerConfig, CliError> {
-    check_exposure(args.listen, args.token.as_deref(), args.insecure)?;
+    let credentials = Credentials::read(&credential_sources(args)?)?;
+    check_exposure(args.listen, credentials.has_tokens(), args.insecure)?;
     check_hosts(&args.allow_host)?;
     check_origins(&args.allow_origin)?;
-    let pem = |path: &Path, what| setup::pem(path, what);
-    let tls = match (&args.tls_cert, &args.tls_key) {
-        (Some(certificate), Some(key)) => Some(Tls {
-            certificate: pem(certificate, "CERTIFICATE")?,
-            key: pem(key, "PRIVATE KEY")?,
-        }),
-        _ => None,
-    };
     Ok(ServerConfig {
-        token: args.token.clone(),
+        credentials: Arc::new(credentials),
         hosts: args.allow_host.clone(),
         origins: args.allow_origin.clone(),
-        tls,
         connections: connection_limits(&args.connections),
         drain: args.limits.drain,
+    })
+}
+
+fn credential_sources(args: &ServeArgs) -> Result<CredentialSources, CliError> {
+    if args.token.is_some() && args.token_file.is_some() {
+        let cause = "there are both --token and --token-file, or the variables STEMWIRE_TOKEN and STEMWIRE_TOKEN_FILE";
+        let remedy = "Write all tokens into the file, and give no other.";
+        return Err(CliError::new(Category::Usage, cause, remedy));
+    }
+    let tls = args.tls_cert.clone().zip(args.tls_key.clone());
+    Ok(CredentialSources {
+        token: args.token.clone(),
+        token_file: args.token_file.clone(),
+        tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
     })
 }
 
@@ -149,17 +153,13 @@ fn connection_limits(args: &ConnectionArgs) -> ConnectionLimits {
 }
 
 /// Refuses an address that other machines can reach, unless a token protects it or the user asks for that.
-fn check_exposure(listen: SocketAddr, token: Option<&str>, insecure: bool) -> Result<(), CliError> {
-    if token.is_some_and(|token| token.len() < MIN_TOKEN_CHARS) {
-        let cause =
-            format!("the token has fewer than {MIN_TOKEN_CHARS} characters and could be guessed");
-        return Err(CliError::new(Category::Usage, cause, "Choose a longer token."));
-    }
-    if listen.ip().is_loopback() || token.is_some() || insecure {
+fn check_exposure(listen: SocketAddr, has_tokens: bool, insecure: bool) -> Result<(), CliError> {
+    if listen.ip().is_loopback() || has_tokens || insecure {
         return Ok(());
     }
     let cause = format!("other machines can reach {listen}, and there is no token");
-    let remedy = "Set a token with --token, or allow access without one with --insecure.";
+    let remedy =
+        "Set tokens with --token-file or --token, or allow access without one with --insecure.";
     Err(CliError::new(Category::Usage, cause, remedy))
 }
 
@@ -203,19 +203,18 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(listen: &str, token: Option<&str>, insecure: bool, allowed: bool) {
-        let checked = check_exposure(listen.parse().unwrap(), token, insecure);
+    fn check(listen: &str, has_tokens: bool, insecure: bool, allowed: bool) {
+        let checked = check_exposure(listen.parse().unwrap(), has_tokens, insecure);
         assert_eq!(checked.is_ok(), allowed, "{checked:?}");
     }
 
     #[test]
     fn an_address_that_other_machines_reach_needs_a_token_or_an_option() {
-        check("127.0.0.1:8000", None, false, true);
-        check("[::1]:8000", None, false, true);
-        check("0.0.0.0:8000", None, false, false);
-        check("192.168.1.2:8000", None, false, false);
-        check("0.0.0.0:8000", None, true, true);
-        check("0.0.0.0:8000", Some("0123456789abcdef"), false, true);
-        check("127.0.0.1:8000", Some("short"), false, false);
+        check("127.0.0.1:8000", false, false, true);
+        check("[::1]:8000", false, false, true);
+        check("0.0.0.0:8000", false, false, false);
+        check("192.168.1.2:8000", false, false, false);
+        check("0.0.0.0:8000", false, true, true);
+        check("0.0.0.0:8000", true, false, true);
     }
 }

@@ -29,7 +29,6 @@ const DISK_THREADS: usize = 64;
 pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
     // First everything that can fail at once: measuring providers and loading models may take minutes.
     let mut config = ServeConfig::new(args)?;
-    server::check(&config.server)?;
     let available = setup::available_models(config.engine.models_dir.as_deref());
     let chain =
         Chain::of(&config.chain, &available)?.with_circuit_breakers(config.circuit_breakers);
@@ -44,7 +43,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
         .map_err(|error| {
             CliError::plain(Category::Other, format!("cannot start threads: {error}"))
         })?;
-    let scheme = if config.server.tls.is_some() { "https" } else { "http" };
+    let scheme = if config.server.credentials.has_tls() { "https" } else { "http" };
     let served = runtime.block_on(async {
         let listener = address.listen()?;
         let address = listener.local_addr().unwrap_or(config.listen);

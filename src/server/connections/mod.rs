@@ -1,7 +1,7 @@
 //! Connections: accepted, limited in number and time, and served.
 //!
 //! [`serve`] is the accept loop. The [`registry`] counts [`connection`]s, in all and by client; the [`driver`] does the
-//! TLS handshake ([`tls`]) and serves HTTP on a [`socket`]; requests enter through the [`edge`] and are answered with a
+//! TLS handshake and serves HTTP on a [`socket`]; requests enter through the [`edge`] and are answered with a
 //! [`response_body`]. The [`watchdog`] closes connections
 //! without requests.
 
@@ -12,7 +12,6 @@ mod limits;
 mod registry;
 mod response_body;
 mod socket;
-mod tls;
 mod watchdog;
 
 use std::io;
@@ -22,14 +21,12 @@ use std::time::Duration;
 use axum::Router;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_rustls::rustls::ServerConfig;
 
 pub use limits::ConnectionLimits;
-pub use tls::{Tls, TlsError};
 
 pub(crate) use connection::Connection;
-pub(super) use tls::handshake_config;
 
+use super::credentials::Credentials;
 use edge::Edge;
 use registry::Registry;
 
@@ -41,7 +38,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     routes: Router,
     limits: ConnectionLimits,
-    tls: Option<Arc<ServerConfig>>,
+    credentials: &Credentials,
     stop: impl Future<Output = ()>,
 ) {
     // Without state, it is made ready once and not for each connection.
@@ -76,7 +73,8 @@ pub(super) async fn serve(
         };
         let Some(registration) = registry.admit(address.ip()) else { continue };
         let edge = Edge::new(routes.clone(), Arc::clone(registration.connection()));
-        let (http, tls, stopped) = (Arc::clone(&http), tls.clone(), stopped.clone());
+        let (http, tls) = (Arc::clone(&http), credentials.handshake_config());
+        let stopped = stopped.clone();
         tokio::spawn(async move {
             driver::drive(stream, tls, &http, edge, stopped).await;
             drop(registration);

@@ -1,4 +1,4 @@
-//! Access: host names, web origins, bearer token.
+//! Access: host names, web origins, bearer tokens.
 //!
 //! A foreign page in a browser on this machine must not reach the server. Its requests have its own `Origin` or,
 //! after DNS rebinding, its own name as `Host`. Programs send no `Origin`, and an IP address as `Host` cannot be
@@ -16,6 +16,7 @@ use axum::response::Response;
 
 use super::grpc_status::is_grpc;
 use crate::server::ServerConfig;
+use crate::server::credentials::Credentials;
 use crate::server::status::{ApiError, respond, to_status};
 use crate::server::web;
 
@@ -35,7 +36,7 @@ pub(crate) async fn check(
 
 /// The access rules.
 pub(crate) struct Rules {
-    token: Option<String>,
+    credentials: Arc<Credentials>,
     hosts: Vec<String>,
     origins: Vec<String>,
 }
@@ -45,7 +46,7 @@ impl Rules {
     pub(crate) fn of(config: &ServerConfig) -> Rules {
         let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
         Rules {
-            token: config.token.clone(),
+            credentials: Arc::clone(&config.credentials),
             hosts: lower(&config.hosts),
             origins: lower(&config.origins),
         }
@@ -85,30 +86,25 @@ impl Rules {
     }
 
     fn admits(&self, path: &str, headers: &HeaderMap) -> bool {
-        let Some(token) = &self.token else { return true };
-        let given = text(headers, AUTHORIZATION).and_then(|text| text.strip_prefix("Bearer "));
+        let Some(tokens) = self.credentials.tokens() else { return true };
         // Links on the page cannot carry a header. Other sites do not send the cookie, and downloads change nothing.
-        let kept = kept_token(headers).filter(|_| path.starts_with("/download/"));
-        given.is_some_and(|given| same_text(given, token))
-            || kept.is_some_and(|kept| same_text(kept, &digits(token)))
+        let kept = path.starts_with("/download/").then(|| kept_token(headers)).flatten();
+        bearer(headers).is_some_and(|given| tokens.contain(given))
+            || kept.is_some_and(|kept| tokens.contain(&kept))
     }
 }
 
-/// The token from the page's cookie, in hexadecimal digits.
-fn kept_token(headers: &HeaderMap) -> Option<&str> {
+/// The token of the header `authorization`. The scheme is compared without case (RFC 9110, section 11.1).
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = text(headers, AUTHORIZATION)?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start())
+}
+
+/// The token from the page's cookie, which has it in hexadecimal digits.
+fn kept_token(headers: &HeaderMap) -> Option<String> {
     let mut cookies = text(headers, COOKIE)?.split(';').map(str::trim);
-    cookies.find_map(|cookie| cookie.strip_prefix("stemwire_token="))
-}
-
-/// A text in hexadecimal digits, as a cookie can hold it.
-fn digits(text: &str) -> String {
-    base16ct::lower::encode_string(text.as_bytes())
-}
-
-/// Compares in a time that does not depend on where the texts differ.
-fn same_text(given: &str, expected: &str) -> bool {
-    let differences = given.bytes().zip(expected.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
-    differences == 0 && given.len() == expected.len()
+    let digits = cookies.find_map(|cookie| cookie.strip_prefix("stemwire_token="))?;
+    String::from_utf8(base16ct::lower::decode_vec(digits).ok()?).ok()
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
@@ -118,6 +114,9 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::credentials::CredentialSources;
+
+    const TOKEN: &str = "a secret of some length";
 
     #[track_caller]
     fn check(headers: &[(&str, &str)], expected: Option<&str>) {
@@ -126,8 +125,10 @@ mod tests {
 
     #[track_caller]
     fn check_at(path: &str, headers: &[(&str, &str)], expected: Option<&str>) {
+        let token = headers.iter().any(|(name, _)| *name == "token").then(|| TOKEN.to_owned());
+        let sources = CredentialSources { token, ..CredentialSources::default() };
         let config = ServerConfig {
-            token: headers.iter().any(|(name, _)| *name == "token").then(|| "secret".to_owned()),
+            credentials: Arc::new(Credentials::read(&sources).unwrap()),
             hosts: vec!["Music.example".into()],
             origins: vec!["https://page.example".into()],
             ..ServerConfig::default()
@@ -166,19 +167,24 @@ mod tests {
         let local = ("host", "localhost");
         let token = ("token", "");
         check(&[local, token], Some("Unauthenticated"));
-        check(&[local, token, ("authorization", "Bearer secret")], None);
-        check(&[local, token, ("authorization", "Bearer secre")], Some("Unauthenticated"));
-        check(&[local, token, ("authorization", "Bearer ")], Some("Unauthenticated"));
-        check(&[local, token, ("authorization", "secret")], Some("Unauthenticated"));
+        for scheme in ["Bearer ", "bearer ", "BEARER  "] {
+            check(&[local, token, ("authorization", &format!("{scheme}{TOKEN}"))], None);
+        }
+        for wrong in ["Bearer a secret of some lengt", "Bearer ", "Bearer", "Basic ", TOKEN] {
+            check(&[local, token, ("authorization", wrong)], Some("Unauthenticated"));
+        }
     }
 
     #[test]
     fn a_download_may_carry_the_token_as_a_cookie() {
         let (local, token) = (("host", "localhost"), ("token", ""));
-        let cookie = ("cookie", "theme=dark; stemwire_token=736563726574");
-        let wrong = ("cookie", "stemwire_token=736563726575");
+        let digits = base16ct::lower::encode_string(TOKEN.as_bytes());
+        let cookie = ("cookie", &*format!("theme=dark; stemwire_token={digits}"));
         check_at("/download/x/vocals", &[local, token, cookie], None);
-        check_at("/download/x/vocals", &[local, token, wrong], Some("Unauthenticated"));
+        for wrong in [&digits[2..], &digits[1..], "", TOKEN] {
+            let wrong = ("cookie", &*format!("stemwire_token={wrong}"));
+            check_at("/download/x/vocals", &[local, token, wrong], Some("Unauthenticated"));
+        }
         check_at("/api/sessions", &[local, token, cookie], Some("Unauthenticated"));
     }
 }

@@ -194,12 +194,13 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "server",
         &[
-            &["address", "connections", "deadline", "request_id", "web"],
+            &["address", "credentials", "deadline", "request_id", "web"],
+            &["connections"],
             &["config", "status"],
             &["blocking", "convert", "outcome"],
             &["lookup", "uploading"],
             &["middleware"],
-            &["grpc", "rest"],
+            &["grpc", "reload", "rest"],
         ],
     ),
     ("server/convert", &[&["config", "engine", "paging"], &["session"]]),
@@ -212,7 +213,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["admission", "auth", "grpc_deadline", "metrics"],
         ],
     ),
-    ("server/middleware/metrics", &[&["labels"], &["calls"]]),
+    ("server/middleware/metrics", &[&["access", "labels"], &["calls"]]),
     (
         "server/rest",
         &[
@@ -249,12 +250,13 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "server/connections",
         &[
-            &["limits", "connection", "tls"],
+            &["limits", "connection"],
             &["registry", "socket", "response_body"],
             &["edge", "watchdog"],
             &["driver"],
         ],
     ),
+    ("server/credentials", &[&["error"], &["files"], &["reloaded", "tls", "tokens"]]),
     ("model/registry/import", &[&["given", "spleeter"], &["unverified", "verified"]]),
 ];
 
@@ -292,7 +294,8 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("tokio", &["server", "client", "cli"]),
     ("hyper", &["server/connections"]),
     ("hyper_util", &["server/connections"]),
-    ("tokio_rustls", &["server/connections"]),
+    ("subtle", &["server/credentials"]),
+    ("tokio_rustls", &["server/connections", "server/credentials"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("ctrlc", &["cli"]),

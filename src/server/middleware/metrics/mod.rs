@@ -1,8 +1,9 @@
 //! Prometheus metrics.
 //!
-//! [`calls`] counts calls, with the labels of [`labels`]. Sessions and engines report through [`Observer`]; gauges
+//! [`calls`] counts calls, with the labels of [`labels`]; [`access`] counts reloads of credentials. Sessions and engines report through [`Observer`]; gauges
 //! are read at every scrape.
 
+mod access;
 mod calls;
 mod labels;
 
@@ -22,6 +23,8 @@ use crate::session::manifest::EngineChange;
 
 pub(crate) use calls::{CallCounter, count};
 
+use access::AccessMetrics;
+
 /// The media type of the metrics.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -35,6 +38,8 @@ const FIRST_STEM_SECONDS: [f64; 9] = [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0,
 /// All metrics of a server.
 pub(crate) struct Metrics {
     registry: Registry,
+    /// Of credentials.
+    pub(in crate::server) access: AccessMetrics,
     grpc: Family<GrpcLabels, Counter>,
     grpc_seconds: Family<GrpcMethod, Histogram>,
     http: Family<HttpLabels, Counter>,
@@ -92,6 +97,7 @@ impl Metrics {
         let calls = || Histogram::new(CALL_SECONDS);
         let mut metrics = Metrics {
             registry: Registry::with_prefix("stemwire"),
+            access: AccessMetrics::default(),
             grpc: Family::default(),
             grpc_seconds: Family::new_with_constructor(calls as fn() -> Histogram),
             http: Family::default(),
@@ -146,6 +152,7 @@ impl Metrics {
         registry.register("parked_sessions", help, self.parked_sessions.clone());
         let (help, all) = ("Disk space allocated for sessions", &self.stored);
         registry.register_with_unit("stored", help, Unit::Bytes, all.clone());
+        self.access.register(registry);
     }
 
     /// All metrics as text; gauges are read now.
