@@ -16,6 +16,8 @@ pub struct ServerConfig {
     pub hosts: Vec<String>,
     /// Web origins, besides the server's own, that may call it.
     pub origins: Vec<String>,
+    /// Wrong tokens of one client per minute that are answered as such; more are refused as too many.
+    pub max_guesses: u32,
     /// Limits on connections.
     pub connections: ConnectionLimits,
     /// Time limit of a shutdown.
@@ -28,6 +30,7 @@ impl Default for ServerConfig {
             credentials: Arc::default(),
             hosts: Vec::new(),
             origins: Vec::new(),
+            max_guesses: 30,
             connections: ConnectionLimits::default(),
             drain: Duration::from_secs(10),
         }

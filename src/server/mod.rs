@@ -116,6 +116,7 @@ pub async fn serve(
     let routes = rest::router(Arc::clone(&separations), Arc::clone(&numbers));
     let routes = calls.merge(routes).merge(web::routes()).fallback(rest::unknown);
 
+    let rules = Arc::new(Rules::of(&config, Arc::clone(&numbers)));
     // Layers of the routes, not of the router: only there the matched route is known to the metrics.
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(CallCounter::new(Arc::clone(&numbers)), metrics::count))
@@ -124,7 +125,7 @@ pub async fn serve(
         .layer(cors::layer(&config))
         .layer(from_fn(grpc_status::complete))
         .layer(from_fn(admission::check))
-        .layer(from_fn_with_state(Arc::new(Rules::of(&config)), auth::check));
+        .layer(from_fn_with_state(rules, auth::check));
     let routes = routes.layer(layers);
     let reloading = tokio::spawn(reload::follow(Arc::clone(&config.credentials), numbers));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

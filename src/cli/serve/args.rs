@@ -13,7 +13,7 @@ use crate::engine::fallback::circuit_breaker::CircuitBreakerConfig;
 use crate::engine::limits::TimeLimits;
 use crate::process::TOKEN_VARIABLE;
 use crate::separation::Limits;
-use crate::server::ConnectionLimits;
+use crate::server::{ConnectionLimits, ServerConfig};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ServeArgs {
@@ -40,6 +40,9 @@ pub(in crate::cli) struct ServeArgs {
     /// File with one token per line, of which every request must have one; reloaded when it changes
     #[arg(long, value_name = "FILE", env = "STEMWIRE_TOKEN_FILE")]
     pub(super) token_file: Option<PathBuf>,
+    /// Wrong tokens per minute from one IPv4 address or IPv6 network of 64 bits; more are refused, right ones never
+    #[arg(long, value_name = "N", default_value_t = ServerConfig::default().max_guesses, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_GUESSES")]
+    pub(super) max_guesses: u32,
     /// Allow a --listen address that other machines can reach without a token
     #[arg(long, env = "STEMWIRE_INSECURE", value_parser = FalseyValueParser::new())]
     pub(super) insecure: bool,

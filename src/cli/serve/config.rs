@@ -113,6 +113,7 @@ fn server_config(args: &ServeArgs) -> Result<ServerConfig, CliError> {
         credentials: Arc::new(credentials),
         hosts: args.allow_host.clone(),
         origins: args.allow_origin.clone(),
+        max_guesses: args.max_guesses,
         connections: connection_limits(&args.connections),
         drain: args.limits.drain,
     })

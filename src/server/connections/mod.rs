@@ -24,7 +24,7 @@ use tokio::sync::watch;
 
 pub use limits::ConnectionLimits;
 
-pub(crate) use connection::Connection;
+pub(crate) use connection::{Client, Connection};
 
 use super::credentials::Credentials;
 use edge::Edge;

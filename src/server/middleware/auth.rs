@@ -6,6 +6,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
@@ -15,7 +16,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::grpc_status::is_grpc;
+use super::guess_limit::{Excess, GuessLimit};
+use super::metrics::Metrics;
 use crate::server::ServerConfig;
+use crate::server::connections::Connection;
 use crate::server::credentials::Credentials;
 use crate::server::status::{ApiError, respond, to_status};
 use crate::server::web;
@@ -26,7 +30,12 @@ pub(crate) async fn check(
     request: Request,
     next: Next,
 ) -> Response {
-    match rules.refusal(request.uri(), request.headers()) {
+    let refusal = rules.refusal(request.uri(), request.headers());
+    let refusal = refusal.map(|refusal| match refusal {
+        Refused::WrongToken => rules.count_guess(&request),
+        Refused::Other(error) => error,
+    });
+    match refusal {
         // As gRPC or HTTP, like the request.
         Some(error) if is_grpc(request.headers()) => to_status(error).into_http(),
         Some(error) => respond(&error),
@@ -39,36 +48,82 @@ pub(crate) struct Rules {
     credentials: Arc<Credentials>,
     hosts: Vec<String>,
     origins: Vec<String>,
+    guesses: GuessLimit,
+    metrics: Arc<Metrics>,
+}
+
+/// Why a request is refused.
+enum Refused {
+    WrongToken,
+    Other(ApiError),
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Refused {
+        Refused::Other(error)
+    }
+}
+
+/// What a request proves about its client.
+enum Proof {
+    Valid,
+    Missing,
+    Wrong,
 }
 
 impl Rules {
     /// The rules of a configuration.
-    pub(crate) fn of(config: &ServerConfig) -> Rules {
+    pub(crate) fn of(config: &ServerConfig, metrics: Arc<Metrics>) -> Rules {
         let lower = |names: &[String]| names.iter().map(|name| name.to_ascii_lowercase()).collect();
         Rules {
             credentials: Arc::clone(&config.credentials),
             hosts: lower(&config.hosts),
             origins: lower(&config.origins),
+            guesses: GuessLimit::new(config.max_guesses),
+            metrics,
         }
     }
 
-    fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Option<ApiError> {
+    fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Option<Refused> {
         let host = uri.authority().cloned().or_else(|| text(headers, HOST)?.parse().ok());
         if !host.as_ref().is_some_and(|host| self.is_allowed(host)) {
             let host = host.map(|host| host.to_string()).unwrap_or_default();
-            return Some(ApiError::HostForbidden { host });
+            return Some(ApiError::HostForbidden { host }.into());
         }
         if let Some(origin) = text(headers, ORIGIN)
             && !self.trusts(origin, host.as_ref())
         {
-            return Some(ApiError::OriginForbidden { origin: origin.to_owned() });
+            return Some(ApiError::OriginForbidden { origin: origin.to_owned() }.into());
         }
         // Health probes send no token.
         let path = uri.path();
         let health = path == "/health" || path.starts_with("/grpc.health.v1.Health/");
         // The page's files are public: the page asks for the token and sends it with its calls.
-        let open = health || web::is_page(path);
-        (!open && !self.admits(path, headers)).then_some(ApiError::Unauthenticated)
+        if health || web::is_page(path) {
+            return None;
+        }
+        match self.proof(path, headers) {
+            Proof::Valid => None,
+            Proof::Missing => Some(ApiError::Unauthenticated.into()),
+            Proof::Wrong => Some(Refused::WrongToken),
+        }
+    }
+
+    /// Counts a wrong token. Returns the error of its request.
+    fn count_guess(&self, request: &Request) -> ApiError {
+        // Every request has its connection.
+        let Some(connection) = request.extensions().get::<Arc<Connection>>() else {
+            return ApiError::Unauthenticated;
+        };
+        let counted = self.guesses.count(connection.client(), Instant::now());
+        self.metrics.access.wrong_token(counted.is_err());
+        let Err(Excess { is_first, retry }) = counted else { return ApiError::Unauthenticated };
+        let limit = self.guesses.per_window();
+        if is_first {
+            let client = connection.client();
+            tracing::warn!(%client, limit, "too many wrong tokens in a minute; more are refused without a log line");
+        }
+        ApiError::TooManyGuesses { limit, retry }
     }
 
     fn is_allowed(&self, host: &Authority) -> bool {
@@ -85,12 +140,16 @@ impl Rules {
         own || self.origins.contains(&origin)
     }
 
-    fn admits(&self, path: &str, headers: &HeaderMap) -> bool {
-        let Some(tokens) = self.credentials.tokens() else { return true };
+    fn proof(&self, path: &str, headers: &HeaderMap) -> Proof {
+        let Some(tokens) = self.credentials.tokens() else { return Proof::Valid };
         // Links on the page cannot carry a header. Other sites do not send the cookie, and downloads change nothing.
         let kept = path.starts_with("/download/").then(|| kept_token(headers)).flatten();
-        bearer(headers).is_some_and(|given| tokens.contain(given))
-            || kept.is_some_and(|kept| tokens.contain(&kept))
+        match (bearer(headers), kept) {
+            (Some(given), _) if tokens.contain(given) => Proof::Valid,
+            (_, Some(kept)) if tokens.contain(&kept) => Proof::Valid,
+            (None, None) => Proof::Missing,
+            _ => Proof::Wrong,
+        }
     }
 }
 
@@ -137,8 +196,11 @@ mod tests {
         for (name, value) in headers.iter().filter(|(name, _)| *name != "token") {
             map.insert(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
-        let refusal = Rules::of(&config).refusal(&path.parse().unwrap(), &map);
-        let reason = refusal.map(|error| format!("{error:?}"));
+        let rules = Rules::of(&config, Arc::new(Metrics::new()));
+        let reason = rules.refusal(&path.parse().unwrap(), &map).map(|refused| match refused {
+            Refused::WrongToken => "WrongToken".to_owned(),
+            Refused::Other(error) => format!("{error:?}"),
+        });
         match (&reason, expected) {
             (None, None) => {}
             (Some(reason), Some(part)) => assert!(reason.contains(part), "{reason}"),
@@ -170,8 +232,11 @@ mod tests {
         for scheme in ["Bearer ", "bearer ", "BEARER  "] {
             check(&[local, token, ("authorization", &format!("{scheme}{TOKEN}"))], None);
         }
-        for wrong in ["Bearer a secret of some lengt", "Bearer ", "Bearer", "Basic ", TOKEN] {
-            check(&[local, token, ("authorization", wrong)], Some("Unauthenticated"));
+        for wrong in ["Bearer a secret of some lengt", "Bearer ", "bearer x"] {
+            check(&[local, token, ("authorization", wrong)], Some("WrongToken"));
+        }
+        for none in ["Bearer", "Basic dXNlcjpwYXNz", TOKEN] {
+            check(&[local, token, ("authorization", none)], Some("Unauthenticated"));
         }
     }
 
@@ -181,9 +246,14 @@ mod tests {
         let digits = base16ct::lower::encode_string(TOKEN.as_bytes());
         let cookie = ("cookie", &*format!("theme=dark; stemwire_token={digits}"));
         check_at("/download/x/vocals", &[local, token, cookie], None);
-        for wrong in [&digits[2..], &digits[1..], "", TOKEN] {
+        let wrong = [
+            (&digits[2..], "WrongToken"),
+            (&digits[1..], "Unauthenticated"),
+            (TOKEN, "Unauthenticated"),
+        ];
+        for (wrong, reason) in wrong {
             let wrong = ("cookie", &*format!("stemwire_token={wrong}"));
-            check_at("/download/x/vocals", &[local, token, wrong], Some("Unauthenticated"));
+            check_at("/download/x/vocals", &[local, token, wrong], Some(reason));
         }
         check_at("/api/sessions", &[local, token, cookie], Some("Unauthenticated"));
     }

@@ -97,6 +97,10 @@ pub(super) fn fields_of(error: &ApiError) -> ErrorFields {
         ApiError::SessionCancelled => ErrorFields::of(R::SessionCancelled),
         ApiError::SessionDeleted => ErrorFields::of(R::SessionNotFound),
         ApiError::Unauthenticated => ErrorFields::of(R::TokenMissing),
+        ApiError::TooManyGuesses { limit, retry } => {
+            let fields = ErrorFields::of(R::TooManyGuesses).with("limit_per_minute", limit);
+            ErrorFields { retry: Some(*retry), ..fields }
+        }
         ApiError::HostForbidden { .. } => ErrorFields::of(R::HostForbidden),
         ApiError::OriginForbidden { .. } => ErrorFields::of(R::OriginForbidden),
         ApiError::RouteUnknown { .. } => ErrorFields::of(R::RouteUnknown),

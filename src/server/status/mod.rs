@@ -7,6 +7,7 @@ mod fields;
 mod http;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -58,6 +59,8 @@ pub(super) enum ApiError {
     SessionDeleted,
     #[error("the call has no valid token")]
     Unauthenticated,
+    #[error("the client has sent more than {limit} wrong tokens in a minute")]
+    TooManyGuesses { limit: u32, retry: Duration },
     #[error("the host name {host:?} is not allowed")]
     HostForbidden { host: String },
     #[error("pages of {origin:?} may not call this server")]

@@ -209,8 +209,9 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "server/middleware",
         &[
-            &["cors", "grpc_status", "request_id"],
-            &["admission", "auth", "grpc_deadline", "metrics"],
+            &["cors", "grpc_status", "guess_limit", "request_id"],
+            &["metrics"],
+            &["admission", "auth", "grpc_deadline"],
         ],
     ),
     ("server/middleware/metrics", &[&["access", "labels"], &["calls"]]),

@@ -1,4 +1,4 @@
-//! Metrics of credentials.
+//! Metrics of credentials and wrong tokens.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -8,11 +8,12 @@ use prometheus_client::registry::Registry;
 
 use crate::server::credentials::CredentialKind;
 
-/// Counts reloads of credentials.
+/// Counts reloads of credentials, and wrong tokens.
 #[derive(Default)]
 pub(crate) struct AccessMetrics {
     reloads: Family<ReloadLabels, Counter>,
     outdated: Family<CredentialLabel, Gauge>,
+    wrong_tokens: Family<ThrottledLabel, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -26,13 +27,30 @@ struct CredentialLabel {
     credentials: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ThrottledLabel {
+    throttled: &'static str,
+}
+
 impl AccessMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
+        // From the start, so that the first increase shows.
+        for throttled in ["false", "true"] {
+            self.wrong_tokens.get_or_create(&ThrottledLabel { throttled }).inc_by(0);
+        }
         let help = "Changes of credential files that were read, by result";
         registry.register("credential_reloads", help, self.reloads.clone());
         let help =
             "1 while the files of these credentials are unusable and earlier ones are in use";
         registry.register("credentials_outdated", help, self.outdated.clone());
+        let help = "Calls with a wrong token, by whether their client had sent too many";
+        registry.register("wrong_tokens", help, self.wrong_tokens.clone());
+    }
+
+    /// Counts a wrong token.
+    pub(in crate::server) fn wrong_token(&self, is_throttled: bool) {
+        let throttled = if is_throttled { "true" } else { "false" };
+        self.wrong_tokens.get_or_create(&ThrottledLabel { throttled }).inc();
     }
 
     /// Shows that these credentials are reloaded, and current.
