@@ -23,9 +23,13 @@ use crate::model::{AvailableModels, Model};
 use crate::proto::reason::Category;
 use crate::separation::DecoderConfig;
 use crate::server::{CredentialSources, Credentials, TlsFiles, can_others_read};
+use crate::session::store::damaged_sessions;
 
 /// Free space below which a session of an hour may not fit, in bytes.
 const LOW_DISK_SPACE: u64 = 4 << 30;
+
+/// Unreadable sessions that are listed.
+const SHOWN_SESSIONS: usize = 10;
 
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
@@ -60,6 +64,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), CliError> {
     check_models(args, &available, providers, &mut findings);
     findings.push(check_decoder(args.require_sandbox));
     findings.push(check_disk(args));
+    findings.extend(check_sessions(args));
     findings.extend(check_token_file(args));
     findings.extend(check_certificate(args));
     findings.push(check_port(args.listen));
@@ -205,6 +210,30 @@ fn check_disk(args: &DoctorArgs) -> Finding {
         }
         Some(free) => Finding::good(format!("{} GB are free at {place}", free >> 30)),
         None => Finding::good(format!("{place} can be written")),
+    }
+}
+
+/// Looks for sessions that a server could not read. They are no finding if there are none.
+fn check_sessions(args: &DoctorArgs) -> Option<Finding> {
+    let folder = args.data_dir.clone().or_else(setup::default_data_dir)?;
+    let remedy = "Delete their folders, or leave them to the server, which does so after --keep.";
+    match damaged_sessions(&folder) {
+        Ok(damaged) if damaged.is_empty() => None,
+        Ok(damaged) => {
+            let ids: Vec<String> =
+                damaged.iter().take(SHOWN_SESSIONS).map(ToString::to_string).collect();
+            let more = if damaged.len() > ids.len() { ", …" } else { "" };
+            let count = match damaged.len() {
+                1 => "1 stored session has".to_owned(),
+                count => format!("{count} stored sessions have"),
+            };
+            let cause = format!("{count} an unreadable manifest: {}{more}", ids.join(", "));
+            Some(Finding::bad(cause, remedy))
+        }
+        Err(error) => {
+            let cause = format!("the sessions in {} cannot be listed: {error}", folder.display());
+            Some(Finding::bad(cause, "Check the folder's permissions."))
+        }
     }
 }
 

@@ -124,6 +124,7 @@ impl Scheduler {
                 }
             }
         }
+        removed += self.store.remove_damaged(age);
         if removed > 0 {
             tracing::info!(removed, "retention removed sessions");
         }

@@ -258,5 +258,6 @@ fn health(separations: &Separations) -> proto::HealthResponse {
         decoder_sandbox: convert::sandbox(separations.sandbox()).into(),
         parked_sessions: count(counts.parked),
         max_parked_sessions: count(limits.parked_sessions),
+        unreadable_sessions: count(separations.store().unreadable()),
     }
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::session::SessionError;
 use crate::session::manifest::Timestamp;
+use crate::session::stored_size::StoredSize;
 use crate::session::{Session, SessionId, Settings};
 
 /// The sessions in memory, and the ids of those that are only on disk yet.
@@ -19,6 +20,8 @@ pub(super) struct Index {
     pub(super) by_request: HashMap<Uuid, SessionId>,
     /// Directories found when the store was opened that have not been read.
     pub(super) unread: BTreeSet<SessionId>,
+    /// What the directories take on the disk whose session could not be read, except those of later versions.
+    pub(super) unreadable: BTreeMap<SessionId, StoredSize>,
     /// The versions of sessions written by later versions of this program.
     pub(super) newer: HashMap<SessionId, u32>,
 }

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use cursor::PageCursor;
-pub use existing::Recover;
+pub use existing::{Recover, damaged_sessions};
 
 use existing::Existing;
 use index::Index;
@@ -38,6 +38,9 @@ pub struct Store {
     _lock: File,
 }
 
+/// The name of the folder of sessions.
+const SESSIONS_FOLDER: &str = "sessions";
+
 /// How long a data directory that is in use is tried again. A child process that a killed server was starting has the lock
 /// until its own program runs.
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
@@ -49,7 +52,7 @@ impl Store {
     /// # Errors
     /// `WouldBlock` if another process uses the directory; other I/O errors.
     pub fn open(data: &Path) -> io::Result<Store> {
-        let sessions_folder = data.join("sessions");
+        let sessions_folder = data.join(SESSIONS_FOLDER);
         fs::create_dir_all(&sessions_folder)?;
         let lock = File::create(data.join("lock"))?;
         if !lock_for(&lock, LOCK_PATIENCE)? {

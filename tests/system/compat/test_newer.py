@@ -40,9 +40,11 @@ def check_refused(server, session_id: str) -> None:
         assert answer.problem() == (409, "FAILED_PRECONDITION", "SESSION_VERSION_UNSUPPORTED")
 
 
-def test_a_session_of_a_later_version_outlives_start_retention_and_shutdown(start, tmp_path):
+def test_a_session_of_a_later_version_outlives_start_retention_and_shutdown(start, cli, tmp_path):
     data = tmp_path / "data"
-    ended = LATEST["cancelled"].unpack(data)
+    ended, torn = LATEST["cancelled"].unpack(data), LATEST["failed"].unpack(data)
+    # Not of a later version, but damaged: counted, and removed by retention.
+    (torn / "session.json").write_bytes((torn / "session.json").read_bytes()[:-9])
     newer = [LATEST[name].unpack(data) for name in ("done", "paused", "uploading", "running")]
     for folder in newer:
         manifest = json.loads((folder / "session.json").read_text()) | {"format": 2}
@@ -51,9 +53,13 @@ def test_a_session_of_a_later_version_outlives_start_retention_and_shutdown(star
         manifest.pop("plan")
         (folder / "session.json").write_text(json.dumps(manifest))
     before = [files(folder) for folder in newer]
+    report = cli("doctor", "--data-dir", data, "--listen", "127.0.0.1:0", code=1, STEMWIRE_RUNTIME="/no/library.so").out.decode()
+    assert f"BAD   1 stored session has an unreadable manifest: {torn.name}\n" in report
 
     server = start("--keep", "0s", "--resume-window", "0s", data=data)
-    wait_for(lambda: all(folder.name in server.log_text() for folder in newer))
+    wait_for(lambda: all(folder.name in server.log_text() for folder in [*newer, torn]))
+    wait_for(lambda: server.stub.Health(api.HealthRequest()).unreadable_sessions == 1)
+    assert "stemwire_unreadable_sessions 1\n" in call(server, "GET", "/metrics").body.decode()
     log = server.log_text().splitlines()
     for folder in newer:
         (line,) = (line for line in log if folder.name in line)
@@ -65,6 +71,7 @@ def test_a_session_of_a_later_version_outlives_start_retention_and_shutdown(star
     config.model = ""
     made = server.stub.CreateSession(api.CreateSessionRequest(config=config)).session.session_id
     assert made not in [folder.name for folder in newer]
-    wait_for(lambda: not ended.exists())
+    wait_for(lambda: not ended.exists() and not torn.exists())
+    assert server.stub.Health(api.HealthRequest()).unreadable_sessions == 0
     assert server.terminate() == 0
     assert [files(folder) for folder in newer] == before

@@ -326,6 +326,8 @@ class Health:
     free_disk_bytes: int
     #: How far the processes that decode uploads are confined: "full", "partial", "none"; empty from an older server.
     decoder_sandbox: str
+    #: Stored sessions that cannot be read because their files are damaged.
+    unreadable_sessions: int
 
     @classmethod
     def _of(cls, message: api.HealthResponse) -> Health:
@@ -337,6 +339,7 @@ class Health:
             max_open_sessions=message.max_open_sessions, max_queued_sessions=message.max_queued_sessions,
             stored_bytes=message.stored_bytes, free_disk_bytes=message.free_disk_bytes,
             decoder_sandbox=_DECODER_SANDBOX.get(message.decoder_sandbox, ""),
+            unreadable_sessions=message.unreadable_sessions,
         )
 
 

@@ -53,6 +53,7 @@ pub(crate) struct Metrics {
     queued_sessions: Gauge,
     parked_sessions: Gauge,
     stored: Gauge,
+    unreadable_sessions: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -111,6 +112,7 @@ impl Metrics {
             queued_sessions: Gauge::default(),
             parked_sessions: Gauge::default(),
             stored: Gauge::default(),
+            unreadable_sessions: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -152,6 +154,8 @@ impl Metrics {
         registry.register("parked_sessions", help, self.parked_sessions.clone());
         let (help, all) = ("Disk space allocated for sessions", &self.stored);
         registry.register_with_unit("stored", help, Unit::Bytes, all.clone());
+        let help = "Stored sessions that cannot be read";
+        registry.register("unreadable_sessions", help, self.unreadable_sessions.clone());
         self.access.register(registry);
     }
 
@@ -163,6 +167,7 @@ impl Metrics {
         self.queued_sessions.set(number(counts.queued as u64));
         self.parked_sessions.set(number(counts.parked as u64));
         self.stored.set(number(separations.store().stored_bytes()));
+        self.unreadable_sessions.set(number(separations.store().unreadable() as u64));
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = encode(&mut text, &self.registry);
