@@ -69,8 +69,10 @@ def test_the_table_of_metrics_is_complete(server):
     for names, kinds in re.findall(r"^\| (`stemwire_.*?) \| ([a-z, ]+) \|", OPERATIONS, re.MULTILINE):
         names, kinds = re.findall(r"`(\w+)`", names), kinds.split(", ")
         documented |= {name.removesuffix("_total"): kinds[min(at, len(kinds) - 1)] for at, name in enumerate(names)}
-    # A counter with labels appears with its first sample.
-    assert documented.items() - served.items() == {("stemwire_fallbacks", "counter")}
+    # A counter with labels appears with its first sample, and this server has no credentials in files.
+    assert documented.items() - served.items() == {
+        ("stemwire_fallbacks", "counter"), ("stemwire_credential_reloads", "counter"), ("stemwire_credentials_outdated", "gauge"),
+    }
     assert served.items() <= documented.items()
 
 
@@ -84,6 +86,14 @@ def test_every_link_of_the_documentation_leads_somewhere():
                 titles = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
                 anchors = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
                 assert anchor in anchors, f"{page.name}: {target}#{anchor}"
+
+
+def test_every_test_that_the_threat_model_names_is_one():
+    promises = (ROOT / "docs" / "SECURITY.md").read_text().split("### Promises")[1].split("\n#")[0]
+    named = {name for name in re.findall(r"`([a-z0-9_]+)`", promises) if name.count("_") > 2}
+    sources = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "tests" / "it").rglob("*.rs"), *(ROOT / "src").rglob("*.rs")]
+    there = {name for source in sources for name in re.findall(r"\b(?:def|fn) (\w+)", source.read_text())}
+    assert len(named) > 10 and named <= there, named - there
 
 
 def test_the_readme_is_short():
