@@ -10,7 +10,7 @@ SYSTEM := tests/system
 JOBS   ?= 2
 WEB    := clients/web
 
-.PHONY: demo test test-models fuzz audit bench lint docs rust page system tools browser clean
+.PHONY: demo test test-models fuzz audit bench chaos lint docs rust page system tools browser clean
 
 # Separates the demo song with the embedded model, and scores the result against the true stems.
 demo:
@@ -27,6 +27,12 @@ $(TOOLS)/bench/python/ready: tests/bench/requirements.txt
 	$(PYTHON) -m venv $(TOOLS)/bench/python
 	$(TOOLS)/bench/python/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
+
+# Kills a server hundreds of times and checks that no session is lost or changed: make chaos CHAOS="--kills 50 --sessions 12".
+chaos: tools
+	$(CARGO) build --release --quiet
+	$(TARGET)/release/stemwire runtime install cpu
+	$(TOOLS)/bin/python tests/bench/chaos.py --stemwire $(TARGET)/release/stemwire $(CHAOS)
 
 # Everything: style, lints, licences, documentation, Rust tests, and the service from outside.
 test: lint audit docs page rust system
