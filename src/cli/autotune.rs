@@ -7,10 +7,13 @@ use super::child_engine::{self, ChildEngineArgs};
 use super::error::CliError;
 use crate::engine::autotune::{Candidate, child};
 use crate::model::Model;
+use crate::process;
 use crate::proto::reason::Category;
 
 /// Measures until standard input ends.
 pub(super) fn run(args: &ChildEngineArgs) -> Result<(), CliError> {
+    // A parent that is killed cannot end it.
+    process::end_with_parent();
     let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
     let done = match args.load() {
         Ok((model, config)) => child::run(&model, &config, input, output),

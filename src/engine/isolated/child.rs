@@ -7,7 +7,6 @@ use super::messages::{IsolatedMessage, SegmentRequest};
 use crate::audio::Stereo;
 use crate::engine::{Engine, EngineError, ExecutionConfig, inference};
 use crate::model::Model;
-use crate::process;
 
 /// Separates the segments that are requested on `input`, until it ends.
 ///
@@ -19,8 +18,6 @@ pub fn run(
     mut input: impl BufRead,
     mut output: impl Write,
 ) -> io::Result<()> {
-    // The server cannot end it once it is killed itself.
-    process::end_with_parent();
     let mut engine = match inference::load(model, config) {
         Ok(engine) => engine,
         Err(error) => return report_failure(&mut output, &error.to_string()),
