@@ -153,14 +153,17 @@ def test_a_broken_token_file_leaves_the_earlier_tokens(start, tokens):
     assert metric(server, 'credentials_outdated{credentials="tokens"}', NEW) == ["0"]
 
 
-def test_a_certificate_without_its_key_leaves_the_earlier_one(start, tmp_path):
+def test_a_certificate_without_its_key_leaves_the_earlier_one(start, cli, tmp_path):
     old, new = Identity(), Identity()
-    server = start(*old.write(tmp_path))
+    files = old.write(tmp_path)
+    server = start(*files)
+    doctor = lambda: cli("doctor", *files, "--listen", "127.0.0.1:0", code=1, STEMWIRE_RUNTIME="/no/library.so").out.decode()
     write(tmp_path / "cert.pem", new.certificate)
     wait_for(lambda: "KeyMismatch" in server.log_text())
-    assert old.is_served(server)
+    assert old.is_served(server) and re.search("BAD   TLS cannot be served .*KeyMismatch", doctor())
     write(tmp_path / "key.pem", new.key)
     wait_for(lambda: new.is_served(server))
+    assert f"good  the certificate in {tmp_path / 'cert.pem'} and its key can be used" in doctor()
 
 
 def test_the_token_file_is_checked_at_the_start(cli, tokens):
