@@ -1,5 +1,7 @@
 //! Errors of opening and resuming sessions.
 
+use std::net::IpAddr;
+
 use crate::engine::EngineError;
 use crate::model::{ModelCard, ModelError};
 use crate::proto::reason::ErrorReason;
@@ -26,6 +28,16 @@ pub enum SeparationError {
         /// Queued sessions.
         queued: usize,
     },
+    /// The client has its share of slots and positions in the queue.
+    #[error(
+        "the client {client} has {sessions} sessions that compute or are queued, as many as one client may have"
+    )]
+    ClientFull {
+        /// Its address.
+        client: IpAddr,
+        /// Its sessions.
+        sessions: usize,
+    },
     /// The server is shutting down.
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -38,7 +50,9 @@ impl SeparationError {
             SeparationError::Session(error) => error.reason(),
             SeparationError::Engine(error) => error.reason(),
             SeparationError::Overlap(_) => ErrorReason::ConfigInvalid,
-            SeparationError::QueueFull { .. } => ErrorReason::QueueFull,
+            SeparationError::QueueFull { .. } | SeparationError::ClientFull { .. } => {
+                ErrorReason::QueueFull
+            }
             SeparationError::ShuttingDown => ErrorReason::ShuttingDown,
         }
     }
@@ -48,6 +62,9 @@ impl SeparationError {
         match self {
             SeparationError::Session(error) => error.remedy(),
             SeparationError::Engine(error) => error.remedy(),
+            SeparationError::ClientFull { .. } => {
+                "Try again when one of them is done, or start the server with a larger --max-client-sessions.".into()
+            }
             other => other.reason().remedy().to_owned(),
         }
     }

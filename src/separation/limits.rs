@@ -17,6 +17,8 @@ pub struct Limits {
     pub open_sessions: usize,
     /// Sessions that wait for a slot.
     pub queued_sessions: usize,
+    /// How many of both one client may have.
+    pub client_sessions: usize,
     /// Sessions that wait for more of their upload, with a decoder and without a slot. Those that have just begun are
     /// not among them; they count as queued.
     pub parked_sessions: usize,
@@ -45,6 +47,7 @@ impl Default for Limits {
             expansion: 200,
             open_sessions: 8,
             queued_sessions: 64,
+            client_sessions: 48,
             parked_sessions: 64,
             idle_upload: Duration::from_secs(60),
             resume_window: Duration::from_secs(24 * 3600),

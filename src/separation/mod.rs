@@ -22,6 +22,7 @@ mod stem_recipe;
 mod track_file;
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -132,15 +133,30 @@ impl Separations {
     /// # Errors
     /// All of [`SeparationError`].
     pub fn create(&self, settings: Settings) -> Result<(Arc<Session>, bool), SeparationError> {
+        self.create_for(None, settings)
+    }
+
+    /// The same for the client at this address, whose share of the slots and the queue is limited.
+    ///
+    /// # Errors
+    /// All of [`SeparationError`].
+    pub fn create_for(
+        &self,
+        client: Option<IpAddr>,
+        settings: Settings,
+    ) -> Result<(Arc<Session>, bool), SeparationError> {
         if let Some(session) = self.store().by_request(&settings)? {
             return Ok((session, false));
         }
         let Planned { plan, skipped } = plan::plan(&settings, self.scheduler.context())?;
-        self.scheduler.check_capacity()?;
+        self.scheduler.check_capacity(client)?;
         self.check_space()?;
         let (session, new) = self.store().create(settings, plan)?;
         if !new {
             return Ok((session, false));
+        }
+        if let Some(client) = client {
+            session.set_client(client);
         }
         let noted =
             skipped.map_or(Ok(()), |model| plan::note(&session, &model, self.scheduler.context()));
@@ -173,7 +189,7 @@ impl Separations {
     pub fn obstacle(&self) -> Option<SeparationError> {
         match self.chain().fault() {
             Some(fault) => Some(fault.into()),
-            None => self.scheduler.check_capacity().and_then(|()| self.check_space()).err(),
+            None => self.scheduler.check_capacity(None).and_then(|()| self.check_space()).err(),
         }
     }
 

@@ -93,6 +93,7 @@ fn no_limits() -> Limits {
         expansion: u64::MAX,
         open_sessions: 1,
         queued_sessions: 1,
+        client_sessions: 2,
         parked_sessions: 1,
         idle_upload: NEVER,
         resume_window: NEVER,

@@ -82,6 +82,7 @@ fn limits(args: &LimitArgs) -> Limits {
         expansion: args.max_expansion,
         open_sessions: args.max_open,
         queued_sessions: args.max_queued,
+        client_sessions: args.max_client_sessions,
         parked_sessions: args.max_parked,
         idle_upload: args.idle_upload,
         resume_window: args.resume_window,

@@ -1,5 +1,6 @@
 //! Admits sessions to the order of slots, and pauses those that keep others out of it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::executor::Payload;
@@ -11,9 +12,12 @@ use crate::session::settings::OnDisconnect;
 use crate::session::{Session, SessionError};
 
 impl Scheduler {
-    /// Checks that one more session would get a slot or a position in the queue.
-    pub(in crate::separation) fn check_capacity(&self) -> Result<(), SeparationError> {
-        self.lock().check_capacity(&self.limits)
+    /// Checks that one more session, of this client, would get a slot or a position in the queue.
+    pub(in crate::separation) fn check_capacity(
+        &self,
+        client: Option<IpAddr>,
+    ) -> Result<(), SeparationError> {
+        self.lock().check_capacity(&self.limits, client)
     }
 
     /// Reports an event that may put the session into the queue.
@@ -35,7 +39,7 @@ impl Scheduler {
         event: Event,
     ) -> Result<(), SeparationError> {
         if step(session.lifecycle(), event).1.contains(&Action::Enqueue) {
-            slots.check_capacity(&self.limits)?;
+            slots.check_capacity(&self.limits, session.client())?;
         }
         self.apply(slots, session, event, Payload::Nothing).map_err(SessionError::Storage)?;
         self.limit_stuck(slots);
@@ -103,14 +107,27 @@ impl Scheduler {
 }
 
 impl Slots {
-    /// Checks that one more session is within the limits. Those whose uploads are stuck would give way to it.
-    fn check_capacity(&self, limits: &Limits) -> Result<(), SeparationError> {
+    /// Checks that one more session of this client is within the limits. Those whose uploads are stuck would give way to
+    /// it.
+    fn check_capacity(
+        &self,
+        limits: &Limits,
+        client: Option<IpAddr>,
+    ) -> Result<(), SeparationError> {
         if self.closed {
             return Err(SeparationError::ShuttingDown);
         }
         let open = self.queue.holding().count();
         let others = self.queue.waiting().chain(self.queue.parked());
-        let queued = others.filter(|member| !member.is_stuck()).count();
+        let others: Vec<_> = others.filter(|member| !member.is_stuck()).collect();
+        if let Some(client) = client {
+            let all = self.queue.holding().chain(others.iter().copied());
+            let sessions = all.filter(|member| member.session.client() == Some(client)).count();
+            if sessions >= limits.client_sessions {
+                return Err(SeparationError::ClientFull { client, sessions });
+            }
+        }
+        let queued = others.len();
         if open + queued >= limits.open_sessions.saturating_add(limits.queued_sessions) {
             return Err(SeparationError::QueueFull { open, queued });
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::http::Extensions;
 use tokio::sync::watch;
 
 /// The client of a connection, for limits per client.
@@ -22,6 +23,11 @@ impl Client {
             v4 => Client(v4),
         }
     }
+}
+
+/// The address of the client whose request has these extensions; of its network where that is IPv6.
+pub(in crate::server) fn client_of(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<Arc<Connection>>().map(|connection| connection.client.0)
 }
 
 impl std::fmt::Display for Client {

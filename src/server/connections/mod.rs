@@ -24,6 +24,7 @@ use tokio::sync::watch;
 
 pub use limits::ConnectionLimits;
 
+pub(super) use connection::client_of;
 pub(crate) use connection::{Client, Connection};
 
 use super::credentials::Credentials;

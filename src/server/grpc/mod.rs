@@ -23,6 +23,7 @@ use crate::model::Model;
 use crate::proto;
 use crate::proto::separation_service_server::{SeparationService, SeparationServiceServer};
 use crate::separation::Separations;
+use crate::server::connections::client_of;
 use crate::server::convert::paging::page_size;
 use crate::session::Session;
 use crate::session::store::PageCursor;
@@ -100,9 +101,10 @@ impl SeparationService for Calls {
         &self,
         request: Request<proto::CreateSessionRequest>,
     ) -> Result<Response<proto::CreateSessionResponse>, Status> {
+        let client = client_of(request.extensions());
         let config = request.into_inner().config.unwrap_or_default();
         let settings = convert::settings(&config).map_err(to_status)?;
-        let (session, _) = self.work(move |all| Ok(all.create(settings)?)).await?;
+        let (session, _) = self.work(move |all| Ok(all.create_for(client, settings)?)).await?;
         let session = Some(convert::session(&session));
         Ok(Response::new(proto::CreateSessionResponse { session }))
     }

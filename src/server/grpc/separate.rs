@@ -1,6 +1,7 @@
 //! `Separate`: a song streams in, its stems stream out.
 
 use std::future::pending;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::{Answers, MAX_MESSAGE_BYTES};
 use crate::proto;
 use crate::proto::separate_request::Message;
 use crate::separation::Separations;
+use crate::server::connections::client_of;
 use crate::server::deadline;
 use crate::server::deadline::within;
 use crate::server::status::{ApiError, to_status};
@@ -32,9 +34,10 @@ pub(super) fn start(
 ) -> Answers<proto::SeparateResponse> {
     let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
     let deadline = deadline::of(request.metadata());
+    let client = client_of(request.extensions());
     let requests = request.into_inner();
     let work = async move {
-        if let Err(status) = call(separations, requests, &sender, deadline).await {
+        if let Err(status) = call(separations, client, requests, &sender, deadline).await {
             // The send fails only if the client has disconnected.
             let _ = sender.send(Err(status)).await;
         }
@@ -57,6 +60,7 @@ enum EarlyEnd {
 
 async fn call(
     separations: Arc<Separations>,
+    client: Option<IpAddr>,
     mut requests: Streaming<proto::SeparateRequest>,
     sender: &Sender<proto::SeparateResponse>,
     deadline: Option<Instant>,
@@ -66,7 +70,7 @@ async fn call(
     let settings = convert::settings(&config).map_err(to_status)?;
     let opening = Arc::clone(&separations);
     let (session, number) =
-        blocking::run(move || open(&opening, settings)).await?.map_err(to_status)?;
+        blocking::run(move || open(&opening, client, settings)).await?.map_err(to_status)?;
     let form = convert::stem_format(&session, 0, 0.0).map_err(to_status)?;
     let readers =
         all_readers(&session, convert::frame(config.start_frame), form).map_err(to_status)?;
@@ -123,9 +127,10 @@ async fn first_message(
 /// Creates or takes over the session. Also returns the number under which this call holds it.
 fn open(
     separations: &Separations,
+    client: Option<IpAddr>,
     settings: crate::session::Settings,
 ) -> Result<(Arc<Session>, u64), ApiError> {
-    let (session, _) = separations.create(settings)?;
+    let (session, _) = separations.create_for(client, settings)?;
     let call = separations.take_over(&session)?;
     Ok((session, call))
 }

@@ -3,6 +3,7 @@
 //! The session is created when the field `file` begins, and receives its bytes as they arrive. If the client
 //! disconnects during the upload, the upload is discarded: the client has not received the id of its session.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use super::{Refusal, Rest};
 use crate::proto;
 use crate::separation::Separations;
 use crate::server::blocking;
+use crate::server::connections::client_of;
 use crate::server::status::ApiError;
 use crate::server::uploading::{MAX_CHUNK_BYTES, add_chunk, finish_upload};
 use crate::session::{Session, SessionError, Settings};
@@ -41,8 +43,12 @@ struct Unfinished {
 
 impl Unfinished {
     /// Creates a session.
-    fn open(separations: Arc<Separations>, settings: Settings) -> Result<Unfinished, ApiError> {
-        let (session, _) = separations.create(settings)?;
+    fn open(
+        separations: Arc<Separations>,
+        client: Option<IpAddr>,
+        settings: Settings,
+    ) -> Result<Unfinished, ApiError> {
+        let (session, _) = separations.create_for(client, settings)?;
         Ok(Unfinished { separations, session: Some(session) })
     }
 
@@ -92,10 +98,11 @@ pub(super) async fn receive(
     let boundary = kind.and_then(|kind| multer::parse_boundary(kind).ok());
     let boundary = boundary.ok_or(ApiError::MultipartMissing)?;
     let announced = check_announced(rest, &request);
+    let client = client_of(request.extensions());
     // A client that sent `Expect` waits for the response before it sends the body.
     let asks = request.headers().contains_key(EXPECT);
     let (body, meter) = metered(request.into_body());
-    let mut form = Form { multipart: Multipart::new(body, boundary), meter, rest };
+    let mut form = Form { multipart: Multipart::new(body, boundary), client, meter, rest };
     let mut unfinished = Unfinished { separations: Arc::clone(&rest.separations), session: None };
     let received = match announced {
         Ok(()) => form.read(&mut options, &mut unfinished).await,
@@ -131,6 +138,7 @@ fn check_announced(rest: &Rest, request: &Request) -> Result<(), ApiError> {
 
 struct Form<'a> {
     multipart: Multipart<'static>,
+    client: Option<IpAddr>,
     meter: Meter,
     rest: &'a Rest,
 }
@@ -148,9 +156,10 @@ impl Form<'_> {
                 (_, Some(_)) => return Err(ApiError::FieldLate(name)),
                 ("file", None) => {
                     let settings = options.settings(field.file_name().unwrap_or_default())?;
-                    let separations = Arc::clone(&self.rest.separations);
+                    let (separations, client) = (Arc::clone(&self.rest.separations), self.client);
                     // If the request is dropped meanwhile, the new session is dropped and so removed.
-                    let opened = self.rest.work(|_| Unfinished::open(separations, settings));
+                    let opened =
+                        self.rest.work(move |_| Unfinished::open(separations, client, settings));
                     *unfinished = opened.await?;
                     self.take_song(&mut field, unfinished).await?;
                 }

@@ -143,6 +143,7 @@ fn of_separation(error: &SeparationError) -> ErrorFields {
         SeparationError::QueueFull { open, queued } => {
             fields.with("open_sessions", open).with("queued_sessions", queued)
         }
+        SeparationError::ClientFull { sessions, .. } => fields.with("client_sessions", sessions),
         SeparationError::ShuttingDown => fields,
     }
 }

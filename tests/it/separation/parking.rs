@@ -1,6 +1,7 @@
 //! Sessions hold a slot only while they can compute; an upload that is slow or silent delays no other session.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -140,18 +141,20 @@ fn the_slot_belongs_to_the_session_that_was_admitted_first() {
 #[test]
 fn a_session_that_waits_for_a_slot_does_not_decode_ahead() {
     let place = Fixture::new(LIMITS(), Duration::from_millis(20));
-    let song = upload(100);
+    let [song, longer] = [100, 400].map(upload);
     let first = place.parked(&song[..ONE_SEGMENT]);
-    let second = place.parked(&song[..1]);
+    let second = place.parked(&longer[..1]);
     place.complete(&first, &song);
     wait_for(|| first.progress().finished.0 > 0);
-    place.complete(&second, &song);
-    wait_for(|| first.progress().finished.0 > 50 * SEGMENT as u64);
+    place.complete(&second, &longer);
+    wait_for(|| first.progress().finished.0 > 70 * SEGMENT as u64);
     let decoded = second.progress().decoded.0;
     assert_eq!(second.progress().queue_position, 1);
-    // The first segment, and what was on its way.
-    assert!((SEGMENT as u64..30 * SEGMENT as u64).contains(&decoded), "{decoded}");
-    assert_eq!(place.separations.wait(&second, PATIENCE), SessionState::Done);
+    // The first segment, and what was decoded before its run was notified.
+    assert!((SEGMENT as u64..400 * SEGMENT as u64).contains(&decoded), "{decoded}");
+    assert_eq!(place.separations.wait(&first, PATIENCE), SessionState::Done);
+    wait_for(|| second.progress().finished.0 > 0);
+    place.separations.delete(&second).unwrap();
 }
 
 #[test]
@@ -255,6 +258,26 @@ fn an_upload_that_is_stuck_gives_way_and_continues_with_its_next_bytes() {
         place.complete(&session, &song);
         assert_eq!(place.separations.wait(&session, PATIENCE), SessionState::Done);
     }
+}
+
+#[test]
+fn a_client_has_its_share_of_the_queue_and_leaves_the_rest_to_others() {
+    let limits = Limits { queued_sessions: 4, client_sessions: 2, ..LIMITS() };
+    let place = Fixture::new(limits, Duration::from_millis(100));
+    let [first, second] = [1, 2].map(|host| Some(Ipv4Addr::new(192, 0, 2, host).into()));
+    let create = |client| place.separations.create_for(client, Settings::default());
+    let song = upload(100);
+    let sessions = [(); 2].map(|()| create(first).unwrap().0);
+    sessions.iter().for_each(|session| place.complete(session, &song));
+    let refused = create(first).unwrap_err();
+    assert_eq!(refused.reason(), ErrorReason::QueueFull);
+    assert!(refused.remedy().contains("--max-client-sessions"));
+    create(second).unwrap();
+    // Where it is not known, only the limits of all hold.
+    create(None).unwrap();
+    place.separations.cancel(&sessions[1]);
+    place.separations.wait_stopped(&sessions[1]);
+    create(first).unwrap();
 }
 
 #[test]

@@ -1,12 +1,14 @@
 """Uploads that send little or nothing hold no slot: other sessions are computed as if they were not there."""
 import contextlib
+import http.client
 import threading
 
 import pytest
 
 from ..audio import music, wav
 from ..common import QUICK_MODEL, finish, wait_for
-from ..stemwire_client import Config, api, requests, separate, session_pb2
+from ..http_client import form
+from ..stemwire_client import Config, api, reason, requests, separate, session_pb2
 
 MODELS = QUICK_MODEL
 State = session_pb2
@@ -70,3 +72,22 @@ def test_a_song_that_streams_slowly_is_computed_as_it_arrives(start, song):
     arrived.set()
     *_, last = call
     assert last.done.state == State.SESSION_STATE_DONE
+
+
+def test_a_client_address_has_its_share_of_the_queue(start, song):
+    """Whatever protocol it speaks; this machine has more than one address."""
+    server = start("--max-client-sessions", "1", "--threads", "1")
+    call = server.stub.Separate(requests(wav(music(120))))
+    session_id = next(call).session.session_id
+    wait_for(lambda: server.get(session_id).progress.finished_frames > 0)
+    refused = reason(separate(server.stub, song).error)
+    assert refused[:2] == ("RESOURCE_EXHAUSTED", "QUEUE_FULL")
+
+    def post(address: str) -> int:
+        connection = http.client.HTTPConnection(server.address, timeout=60, source_address=(address, 0))
+        body, headers = form(("file", "song.wav", song))
+        connection.request("POST", "/api/separate?async=true", body, headers)
+        return connection.getresponse().status
+
+    assert [post("127.0.0.1"), post("127.0.0.2")] == [429, 202]
+    call.cancel()
