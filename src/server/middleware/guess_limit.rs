@@ -55,7 +55,8 @@ impl GuessLimit {
     /// [`Excess`] if it is beyond the limit.
     pub(super) fn count(&self, client: Client, now: Instant) -> Result<(), Excess> {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.saturating_duration_since(window.begun) >= WINDOW {
+        // A window begins with its first wrong token.
+        if window.counts.is_empty() || now.saturating_duration_since(window.begun) >= WINDOW {
             *window = GuessWindow { begun: now, counts: HashMap::new() };
         }
         let is_counted = window.counts.contains_key(&Some(client));
