@@ -1,6 +1,6 @@
 //! Audio as values and files: [`units`], [`stereo`] buffers, [`pcm`] encodings, [`stem`] names, and,
-//! above these, [`wav`] and [`flac`] files and [`resample`]. [`device_names`] are the file names that
-//! Windows reserves.
+//! above these, [`wav`] and [`flac`] files and [`resample`]. [`titles`] become file names, except
+//! for the [`device_names`] that Windows reserves.
 
 pub mod device_names;
 pub mod file_format;
@@ -9,6 +9,7 @@ pub mod pcm;
 pub mod resample;
 pub mod stem;
 pub mod stereo;
+pub mod titles;
 pub mod units;
 pub mod wav;
 
@@ -17,4 +18,5 @@ pub use file_format::FileFormat;
 pub use pcm::Encoding;
 pub use stem::StemName;
 pub use stereo::Stereo;
+pub use titles::title;
 pub use units::{Frames, Hertz};

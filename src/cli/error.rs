@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::audio::titles::printable;
 use crate::client::ClientError;
 use crate::engine::EngineError;
 use crate::engine::runtime::RuntimeError;
@@ -48,8 +49,9 @@ impl CliError {
 
     /// Prints it to standard error.
     pub(super) fn print(&self) {
-        eprintln!("error: {}", self.cause);
-        eprintln!("remedy: {}", self.remedy);
+        let printable = |text: &str| text.lines().map(printable).collect::<Vec<_>>().join("\n");
+        eprintln!("error: {}", printable(&self.cause));
+        eprintln!("remedy: {}", printable(&self.remedy));
     }
 
     /// The exit code: the number of the category.

@@ -14,7 +14,9 @@ from .stemwire_client import api
 QUICK_MODEL = {"STEMWIRE_ENGINES": "mini-spleeter,mini", "STEMWIRE_MODEL": "mini-spleeter"}
 
 # A model that takes no time, with short segments and two stems.
-INSTANT_MODEL = {"STEMWIRE_MODELS_DIR": str(ROOT / "tests" / "golden" / "plain"), "STEMWIRE_ENGINES": "waveform"}
+INSTANT_MODEL = {
+    "STEMWIRE_MODELS_DIR": str(ROOT / "tests" / "golden" / "plain"), "STEMWIRE_ENGINES": "waveform", "STEMWIRE_MODEL": "waveform",
+}
 
 
 def wait_for(condition, patience=60):
@@ -39,7 +41,7 @@ def check_refused(err: str, cause: str, remedy: str) -> None:
 
 def stems(folder: Path) -> dict:
     """The stems in a song's folder, read by soundfile."""
-    return {path.stem: soundfile.read(path, dtype="float32") for path in folder.iterdir()}
+    return {path.stem: soundfile.read(path, dtype="float32") for path in folder.glob("*.wav")}
 
 
 def installed(folder, name: str, damaged: bool):

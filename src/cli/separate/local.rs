@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use super::export::{SeparatedSong, SeparatedStem};
 use super::progress::{ProgressDisplay, SongProgress};
-use super::request::{SongJob, SongSource, StemPipe};
+use super::request::{SongJob, StemPipe};
+use super::results::{RequestedModel, ResultEngine, ResultModel, SeparatedSong, SeparatedStem};
 use super::scratch::scratch_dir;
+use super::source::SongSource;
 use super::{Backend, Separator, write_pcm};
-use crate::audio::{Frames, Hertz, StemName};
+use crate::audio::{Frames, Hertz};
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
 use crate::cli::providers::{self, SelectionLimits};
@@ -21,6 +22,7 @@ use crate::files::ScratchDir;
 use crate::model::{AvailableModels, Model};
 use crate::proto::reason::Category;
 use crate::separation::{Config, DecoderConfig, Limits, Separations};
+use crate::session::engines::EngineRecord;
 use crate::session::retention::Retention;
 use crate::session::stem_reader::{StemFormat, StemReader};
 use crate::session::{Session, SessionState, Settings, Store};
@@ -60,8 +62,11 @@ impl LocalBackend {
 }
 
 impl Backend for LocalBackend {
-    fn model_stems(&self) -> Result<Vec<StemName>, CliError> {
-        Ok(self.model.card().stems.clone())
+    fn model(&self) -> Result<Option<RequestedModel>, CliError> {
+        let card = self.model.card();
+        let (name, weights_sha256) = (card.name.to_string(), card.weights_hash().to_string());
+        let model = ResultModel { name, weights_sha256 };
+        Ok(Some(RequestedModel { model, stems: card.stems.clone() }))
     }
 
     fn start(self: Box<Self>, scratch_parent: &Path) -> Result<Box<dyn Separator>, CliError> {
@@ -80,7 +85,7 @@ impl Backend for LocalBackend {
         let decoder = DecoderConfig::from_here().map_err(disk)?;
         let config = Config { models: available, chain, decoder, limits: no_limits() };
         let separations = Arc::new(Separations::open(store, pool, config).map_err(disk)?);
-        Ok(Box::new(LocalSeparator { separations, _scratch: scratch }))
+        Ok(Box::new(LocalSeparator { separations, scratch }))
     }
 }
 
@@ -106,7 +111,7 @@ fn no_limits() -> Limits {
 struct LocalSeparator {
     // Dropped in this order: the sessions before their directory.
     separations: Arc<Separations>,
-    _scratch: ScratchDir,
+    scratch: ScratchDir,
 }
 
 impl Separator for LocalSeparator {
@@ -135,14 +140,14 @@ impl Separator for LocalSeparator {
             self.separations.cancel(session);
         }
         // A thread that waits for standard input cannot be ended; then the session has failed anyway.
-        let uploaded = if song.source == SongSource::StandardInput && !upload.is_finished() {
+        let uploaded = if song.source.path().is_none() && !upload.is_finished() {
             Ok(())
         } else {
             upload.join().unwrap_or(Ok(()))
         };
         followed?;
         uploaded?;
-        let result = result(session)?;
+        let result = result(session, self.scratch.path())?;
         Ok(SeparatedSong { _files: Box::new(files), ..result })
     }
 }
@@ -262,7 +267,7 @@ fn rate(session: &Session) -> Hertz {
 }
 
 /// The stems of a session that has ended.
-fn result(session: &Session) -> Result<SeparatedSong, CliError> {
+fn result(session: &Session, scratch: &Path) -> Result<SeparatedSong, CliError> {
     let manifest = session.manifest();
     if let Some(failure) = &manifest.failure {
         return Err(failure.clone().into());
@@ -275,11 +280,28 @@ fn result(session: &Session) -> Result<SeparatedSong, CliError> {
         file: session.layout().stem(&stem.name),
         peak: stem.peak,
     });
+    let changes = &manifest.engine_changes;
+    let engines = changes.first().map(|first| &first.from).into_iter();
+    let engines = engines.chain(changes.iter().map(|change| &change.to));
+    let only = manifest.engine.as_ref().filter(|_| changes.is_empty());
+    let engines = engines.chain(only);
     Ok(SeparatedSong {
         stems: stems.collect(),
         rate: rate(session),
         frames: manifest.commit.stems,
         notices: manifest.notices.clone(),
+        engines: engines.map(engine).collect(),
+        scratch: scratch.to_owned(),
         _files: Box::new(()),
     })
+}
+
+fn engine(record: &EngineRecord) -> ResultEngine {
+    let (name, weights_sha256) = (record.model.clone(), record.weights.clone());
+    ResultEngine {
+        model: ResultModel { name, weights_sha256 },
+        provider: record.provider.clone(),
+        precision: record.precision.clone(),
+        runtime: record.runtime.clone(),
+    }
 }

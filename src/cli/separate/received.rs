@@ -4,9 +4,9 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::export::{SeparatedSong, SeparatedStem};
 use super::progress::{ProgressDisplay, SongProgress};
 use super::request::StemPipe;
+use super::results::{ResultEngine, ResultModel, SeparatedSong, SeparatedStem};
 use super::write_pcm;
 use crate::audio::wav::{GrowingWav, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName};
@@ -71,7 +71,9 @@ impl<'a> ReceivedStems<'a> {
         }
         let notices = session.notices.clone();
         let frames = Frames(frames);
-        Ok(SeparatedSong { stems, rate, frames, notices, _files: Box::new(()) })
+        let engines = engines(session);
+        let scratch = self.folder.to_owned();
+        Ok(SeparatedSong { stems, rate, frames, notices, engines, scratch, _files: Box::new(()) })
     }
 
     fn set_rate(&mut self, session: &proto::Session) {
@@ -160,5 +162,29 @@ impl Sink for ReceivedStems<'_> {
     fn frames(&self) -> u64 {
         let least = self.files.iter().map(|file| file.wav.frames().0).min();
         if self.pipe.is_some() { self.piped } else { least.unwrap_or(0) }
+    }
+}
+
+/// The engines of a session, in the order in which they computed.
+fn engines(session: &proto::Session) -> Vec<ResultEngine> {
+    let changes = &session.engine_changes;
+    let engines = match changes.first() {
+        Some(first) => {
+            first.from.iter().chain(changes.iter().filter_map(|c| c.to.as_ref())).collect()
+        }
+        None => Vec::from_iter(&session.engine),
+    };
+    engines.into_iter().map(engine).collect()
+}
+
+fn engine(engine: &proto::Engine) -> ResultEngine {
+    ResultEngine {
+        model: ResultModel {
+            name: engine.model.clone(),
+            weights_sha256: base16ct::lower::encode_string(&engine.weights_sha256),
+        },
+        provider: engine.execution_provider.clone(),
+        precision: engine.precision.clone(),
+        runtime: engine.runtime.clone(),
     }
 }

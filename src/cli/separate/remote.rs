@@ -4,13 +4,12 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::export::SeparatedSong;
 use super::progress::ProgressDisplay;
 use super::received::ReceivedStems;
-use super::request::{SongJob, SongSource, StemPipe};
+use super::request::{SongJob, StemPipe};
+use super::results::{RequestedModel, ResultModel, SeparatedSong};
 use super::scratch::scratch_dir;
 use super::{Backend, Separator};
-use crate::audio::StemName;
 use crate::cli::error::CliError;
 use crate::client::{self, Request, Server};
 use crate::files::ScratchDir;
@@ -44,15 +43,19 @@ impl RemoteBackend {
 }
 
 impl Backend for RemoteBackend {
-    /// Empty for a model that the server lacks: the call that separates reports it.
-    fn model_stems(&self) -> Result<Vec<StemName>, CliError> {
+    fn model(&self) -> Result<Option<RequestedModel>, CliError> {
         let models = self.runtime.block_on(client::models(&self.server))?;
         let found = match &self.model {
             Some(name) => models.into_iter().find(|model| model.name == *name),
             None => models.into_iter().next(),
         };
-        let names = found.map(|model| model.stems).unwrap_or_default();
-        Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+        Ok(found.map(|model| RequestedModel {
+            stems: model.stems.iter().filter_map(|name| name.parse().ok()).collect(),
+            model: ResultModel {
+                name: model.name,
+                weights_sha256: base16ct::lower::encode_string(&model.weights_sha256),
+            },
+        }))
     }
 
     fn start(self: Box<Self>, scratch_parent: &Path) -> Result<Box<dyn Separator>, CliError> {
@@ -76,12 +79,10 @@ impl Separator for RemoteSeparator {
         pipe: Option<&StemPipe>,
         display: &ProgressDisplay,
     ) -> Result<SeparatedSong, CliError> {
-        let (bytes, seekable): (Box<dyn client::Song>, bool) = match &song.source {
-            SongSource::File(path) => {
-                let file = File::open(path).map_err(|error| song.source.unreadable(&error))?;
-                (Box::new(file), true)
-            }
-            SongSource::StandardInput => (Box::new(Unseekable(io::stdin())), false),
+        let unreadable = |error: io::Error| song.source.unreadable(&error);
+        let (bytes, seekable): (Box<dyn client::Song>, bool) = match song.source.path() {
+            Some(path) => (Box::new(File::open(path).map_err(unreadable)?), true),
+            None => (Box::new(Unseekable(song.source.open().map_err(unreadable)?)), false),
         };
         let settings = Settings { request_id: Some(uuid::Uuid::new_v4()), ..settings };
         let config = SeparationConfig::from(&settings);

@@ -5,7 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::args::SeparateArgs;
-use crate::audio::{Encoding, StemName};
+use super::results::{FileOptions, ResultSettings};
+use super::source::SongSource;
+use crate::audio::titles::{printable, title};
+use crate::audio::{Encoding, FileFormat, StemName};
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
 use crate::client::Server;
@@ -23,32 +26,28 @@ pub(super) struct SeparateRequest {
     pub(super) backend: BackendConfig,
     /// The folder in which scratch files are made.
     pub(super) scratch_parent: PathBuf,
+    format: FileFormat,
+    precision: Option<String>,
 }
 
-/// A song and the folder of its stems.
+/// A song.
 pub(super) struct SongJob {
     pub(super) source: SongSource,
+    /// The name of its file.
+    pub(super) file_name: String,
     /// The name that is shown.
     pub(super) name: String,
-    pub(super) folder: PathBuf,
-}
-
-/// Where a song is read from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum SongSource {
-    File(PathBuf),
-    StandardInput,
+    /// The name of its folder.
+    pub(super) title: String,
 }
 
 /// Where stems are written.
 pub(super) enum Destination {
-    /// Files in the folder of each song.
+    /// Files, in a folder for each song.
     Files {
-        encoding: Encoding,
-        /// Whether all stems are lowered by one gain if integers would clip.
-        fit: bool,
-        /// Whether stems are computed again that exist.
-        force: bool,
+        /// The folder of these folders.
+        output: PathBuf,
+        options: FileOptions,
     },
     /// Standard output: one stem of one song, as it is computed.
     Pipe(StemPipe),
@@ -84,10 +83,13 @@ impl SeparateRequest {
                 }
                 Destination::Pipe(StemPipe { stem: stem.clone(), encoding })
             }
-            _ => Destination::Files { encoding, fit: args.fit, force: args.force },
+            _ => Destination::Files {
+                output: args.output.clone(),
+                options: FileOptions { encoding, fit: args.fit, force: args.force },
+            },
         };
-        let scratch_parent = match destination {
-            Destination::Files { .. } => args.output.clone(),
+        let scratch_parent = match &destination {
+            Destination::Files { output, .. } => output.clone(),
             // Without files to write, the output folder must not be created.
             Destination::Pipe(_) => std::env::temp_dir(),
         };
@@ -110,7 +112,46 @@ impl SeparateRequest {
             Some(url) => BackendConfig::Remote(server(url, args)?),
             None => BackendConfig::Local(args.engine.clone()),
         };
-        Ok(SeparateRequest { songs, settings, destination, backend, scratch_parent })
+        // A server has a precision of its own.
+        let precision = args.server.is_none().then(|| args.engine.precision.to_string());
+        let format = args.format;
+        Ok(SeparateRequest {
+            songs,
+            settings,
+            destination,
+            backend,
+            scratch_parent,
+            format,
+            precision,
+        })
+    }
+
+    /// The settings that a result depends on, if the model has these stems.
+    pub(super) fn result_settings(&self, of_model: &[StemName]) -> ResultSettings {
+        let settings = &self.settings;
+        let stems = if settings.stems.is_empty() { of_model } else { &settings.stems };
+        let mut stems: Vec<_> = stems.iter().map(StemName::to_string).collect();
+        stems.sort();
+        let fit = matches!(&self.destination, Destination::Files { options, .. } if options.fit);
+        ResultSettings {
+            stems,
+            format: self.format.name().to_owned(),
+            fit,
+            rate: settings.rate,
+            normalization: settings.normalization,
+            accompaniment: settings.accompaniment,
+            mask_extension: settings.mask_extension,
+            overlap: settings.overlap,
+            raw: settings.input.map(|raw| raw.to_string()),
+            precision: self.precision.clone(),
+        }
+    }
+
+    pub(super) fn pipe(&self) -> Option<&StemPipe> {
+        match &self.destination {
+            Destination::Files { .. } => None,
+            Destination::Pipe(pipe) => Some(pipe),
+        }
     }
 }
 
@@ -122,59 +163,20 @@ impl Destination {
             Destination::Pipe(pipe) => pipe.encoding,
         }
     }
-
-    pub(super) fn pipe(&self) -> Option<&StemPipe> {
-        match self {
-            Destination::Files { .. } => None,
-            Destination::Pipe(pipe) => Some(pipe),
-        }
-    }
 }
 
-impl SongSource {
-    /// Opens the song for reading from its start.
-    ///
-    /// # Errors
-    /// I/O errors of the file.
-    pub(super) fn open(&self) -> io::Result<Box<dyn io::Read + Send>> {
-        match self {
-            SongSource::File(path) => Ok(Box::new(File::open(path)?)),
-            SongSource::StandardInput => Ok(Box::new(io::stdin())),
-        }
-    }
-
-    /// The error of a song that cannot be read.
-    pub(super) fn unreadable(&self, error: &io::Error) -> CliError {
-        let name = match self {
-            SongSource::File(path) => path.display().to_string(),
-            SongSource::StandardInput => "standard input".into(),
-        };
-        CliError::plain(Category::Input, format!("cannot read {name}: {error}"))
-    }
-}
-
-/// The songs, each with a folder of its own.
 fn songs(args: &SeparateArgs) -> Result<Vec<SongJob>, CliError> {
     let mut songs: Vec<SongJob> = Vec::new();
     for path in &args.songs {
-        let (source, name) = if path.as_os_str() == "-" {
-            (SongSource::StandardInput, "stdin".to_owned())
+        let (source, file_name) = if path.as_os_str() == "-" {
+            (SongSource::standard_input(), "stdin".to_owned())
         } else {
-            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-            (SongSource::File(path.clone()), name)
-        };
-        let stem = Path::new(&name).file_stem().unwrap_or_default().to_owned();
-        let folder = args.output.join(stem);
-        if let Some(other) = songs.iter().find(|song| song.folder == folder) {
-            let folder = folder.display();
-            let cause = format!("{} and {name} would both be written to {folder}", other.name);
-            let remedy = "Separate them into different folders.";
-            return Err(CliError::new(Category::Usage, cause, remedy));
-        }
-        if let SongSource::File(path) = &source {
             check_readable(path)?;
-        }
-        songs.push(SongJob { source, name, folder });
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+            (SongSource::file(path.clone()), name)
+        };
+        let (name, title) = (printable(&file_name), title(&file_name));
+        songs.push(SongJob { source, file_name, name, title });
     }
     Ok(songs)
 }

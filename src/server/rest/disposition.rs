@@ -1,11 +1,6 @@
-//! File names of downloads: `Content-Disposition` (RFC 6266), derived from untrusted names of uploads.
+//! File names of downloads: `Content-Disposition` (RFC 6266).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-use crate::audio::is_device_name;
-
-/// Characters kept of the upload's name: file systems allow 255 bytes.
-const MAX_CHARS: usize = 60;
 
 /// All characters except RFC 8187's `attr-char`.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
@@ -33,57 +28,9 @@ pub(super) fn attachment(name: &str) -> String {
     format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{encoded}")
 }
 
-/// The upload's name without folders, extension, and characters that file systems or readers cannot handle.
-pub(super) fn title(file_name: &str) -> String {
-    let last = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let stem = last.rsplit_once('.').map_or(last, |(stem, _)| stem);
-    let stem = if stem.is_empty() { last } else { stem };
-    let safe = |c: char| match c {
-        '<' | '>' | ':' | '"' | '|' | '?' | '*' | '\'' => Some('_'),
-        // Invisible characters, some of which reverse the direction of text.
-        '\u{200b}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' => None,
-        c if c.is_control() => None,
-        c => Some(c),
-    };
-    let title: String = stem.chars().filter_map(safe).take(MAX_CHARS).collect();
-    let title = title.trim_matches([' ', '.']);
-    match title {
-        "" => "song".to_owned(),
-        device if is_device_name(device) => format!("_{device}"),
-        title => title.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check(file_name: &str, expected: &str) {
-        assert_eq!(title(file_name), expected);
-    }
-
-    #[test]
-    fn a_name_has_no_path_and_nothing_that_systems_refuse() {
-        check("song.mp3", "song");
-        check("my.best.song.flac", "my.best.song");
-        check("../../etc/passwd", "passwd");
-        check("C:\\Music\\a\"b.wav", "a_b");
-        check("a\r\nSet-Cookie: x=1.mp3", "aSet-Cookie_ x=1");
-        check("周杰伦 - 晴天.mp3", "周杰伦 - 晴天");
-        check("evil\u{202e}3pm.exe", "evil3pm");
-        check(".hidden", ".hidden".trim_start_matches('.'));
-        check("...", "song");
-        check("con.mp3", "_con");
-        check("NUL", "_NUL");
-        check("aux.live.mp3", "_aux.live");
-        check("Icon.mp3", "Icon");
-        check("", "song");
-        check(&"x".repeat(300), &"x".repeat(MAX_CHARS));
-    }
 
     #[test]
     fn both_forms_are_safe() {

@@ -10,13 +10,13 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
-use super::disposition::{attachment, title};
+use super::disposition::attachment;
 use super::query::Query;
 use super::range::{Part, part};
 use super::source::{FileSource, Source, WavSource, body};
 use super::{Refusal, Rest, RouteResult};
 use crate::audio::flac::HIGHEST;
-use crate::audio::{FileFormat, Frames, Hertz, StemName};
+use crate::audio::{FileFormat, Frames, Hertz, StemName, title};
 use crate::server::lookup;
 use crate::server::status::{ApiError, Problem, respond};
 use crate::session::flac::{self, FlacStem};

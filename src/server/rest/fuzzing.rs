@@ -7,11 +7,12 @@ use axum::http::header::{IF_NONE_MATCH, IF_RANGE, RANGE};
 use axum::http::{HeaderMap, HeaderValue};
 use multer::Multipart;
 
-use super::disposition::{attachment, title};
+use super::disposition::attachment;
 use super::metered::metered;
 use super::options::SeparateOptions;
 use super::query::Query;
 use super::range::{Part, part};
+use crate::audio::title;
 use crate::session::SessionId;
 use crate::session::store::PageCursor;
 

@@ -16,10 +16,11 @@ use axum::http::{HeaderValue, Method, Response};
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
-use super::disposition::{attachment, title};
+use super::disposition::attachment;
 use super::download::{DownloadOptions, StemDownload, check_done};
 use super::source::{Source, body};
 use super::{Rest, RouteResult};
+use crate::audio::title;
 use crate::server::status::{ApiError, Problem};
 use crate::session::Session;
 

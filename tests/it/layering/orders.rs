@@ -26,7 +26,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "audio",
         &[
             &["device_names", "units"],
-            &["stereo", "stem"],
+            &["stereo", "stem", "titles"],
             &["pcm"],
             &["file_format", "flac", "resample", "wav"],
         ],
@@ -46,12 +46,14 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "cli/separate",
         &[
-            &["args", "choices", "export", "progress", "scratch"],
+            &["args", "choices", "progress", "results", "scratch"],
+            &["source"],
             &["request"],
             &["local", "received"],
             &["remote"],
         ],
     ),
+    ("cli/separate/results", &[&["record"], &["placement"], &["export"]]),
     ("cli/serve", &[&["args", "decoder"], &["config"]]),
     (
         "decode",
@@ -279,7 +281,17 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("tar", &["model/checkpoint/tensorflow"]),
     ("crc32c", &["engine/isolated/messages", "model/checkpoint/tensorflow", "session/checksums"]),
     ("uuid", &["session", "server/request_id", "cli/separate"]),
-    ("serde_json", &["session", "separation", "model/checkpoint", "server/rest", "server/status"]),
+    (
+        "serde_json",
+        &[
+            "session",
+            "separation",
+            "model/checkpoint",
+            "server/rest",
+            "server/status",
+            "cli/separate/results",
+        ],
+    ),
     ("multer", &["server/rest"]),
     ("form_urlencoded", &["server/rest"]),
     ("percent_encoding", &["server/rest"]),

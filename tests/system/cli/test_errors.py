@@ -24,7 +24,6 @@ GOLDEN = ROOT / "tests" / "golden"
     (["short.wav", "--stems", "kazoo"], 2, "kazoo.*drums, bass, other, vocals", "another model"),
     (["short.wav", "--server", "http://127.0.0.1:1"], 5, "127.0.0.1:1: Connection refused", "stemwire serve"),
     (["short.wav", "--server", ":::"], 2, '":::"', "http://HOST:PORT"),
-    (["short.wav", "more/short.flac"], 2, "short.wav and .*short.flac.*stems/short", "different folders"),
     (["short.wav", "--output", "text.txt"], 6, "cannot write text.txt", "folder"),
 ])
 def test_an_error_has_its_code_a_line_of_cause_and_a_line_of_remedy(cli, short, tmp_path, arguments, code, cause, remedy):

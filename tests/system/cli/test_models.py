@@ -294,7 +294,7 @@ def test_vocals_and_the_rest_of_the_mixture_run_one_specialist(cli, tmp_path):
     command = ["separate", "song.wav", "--model", "bag", "--models-dir", "models", "--two-stems", "vocals"]
     output = cli(*command, "--accompaniment", "minus", "--threads", "1", STEMWIRE_LOG="info")
     assert re.findall(r"specialist=(\w+)", re.sub(r"\x1b\[\d*m", "", output.err)) == ["vocals"]
-    found = {path.stem: soundfile.read(path, dtype="float32") for path in (tmp_path / "stems" / "song").iterdir()}
+    found = {path.stem: soundfile.read(path, dtype="float32") for path in (tmp_path / "stems" / "song").glob("*.wav")}
     assert found.keys() == {"vocals", "accompaniment"} and all(rate == RATE for _, rate in found.values())
     assert np.abs(found["vocals"][0] + found["accompaniment"][0] - audio).max() < 1e-5
     assert np.abs(found["vocals"][0]).max() > 1e-3

@@ -43,7 +43,7 @@ say(files=sorted(map(str, saved.files.values())), names=list(stems), digests=dig
     model=saved.session.engine.model, state=saved.session.state.name, seconds=len(stems["vocals"].samples) / saved.sample_rate)
 """, server.address).end()
     for theirs, ours in [("cli", "files"), ("cli24", "files24")]:
-        written = {path.name: path.read_bytes() for path in (tmp_path / theirs / "song").iterdir()}
+        written = {path.name: path.read_bytes() for path in (tmp_path / theirs / "song").glob("*.wav")}
         assert {path.name: path.read_bytes() for path in (tmp_path / ours).iterdir()} == written
     assert output.files == [f"files/{name}" for name in sorted(p.name for p in (tmp_path / "files").iterdir())]
     for name in output.names:

@@ -1,0 +1,242 @@
+//! Writes the stems of a song in the requested format, as a result: all of them or none.
+
+use std::any::Any;
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::placement::{Placement, place};
+use super::record::{RequestedModel, ResultEngine, ResultIdentity, ResultRecord, ResultStem};
+use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
+use crate::audio::{Encoding, Frames, Hertz, StemName};
+use crate::cli::error::CliError;
+use crate::files;
+use crate::model::Sha256Hash;
+
+/// The stems of a song as F32 files in the scratch directory.
+#[derive(Debug)]
+pub(in crate::cli::separate) struct SeparatedSong {
+    pub(in crate::cli::separate) stems: Vec<SeparatedStem>,
+    pub(in crate::cli::separate) rate: Hertz,
+    pub(in crate::cli::separate) frames: Frames,
+    /// Notices for the user.
+    pub(in crate::cli::separate) notices: Vec<String>,
+    /// The engines, in the order in which they computed.
+    pub(in crate::cli::separate) engines: Vec<ResultEngine>,
+    /// A directory for scratch files, on the file system of the output.
+    pub(in crate::cli::separate) scratch: PathBuf,
+    /// Removes the files when dropped.
+    pub(in crate::cli::separate) _files: Box<dyn Any>,
+}
+
+impl SeparatedSong {
+    /// The model that began it, with its stems.
+    pub(in crate::cli::separate) fn model(&self) -> RequestedModel {
+        let model = self.engines.first().map(|engine| engine.model.clone()).unwrap_or_default();
+        RequestedModel { model, stems: self.stems.iter().map(|stem| stem.name.clone()).collect() }
+    }
+}
+
+/// A stem of a song.
+#[derive(Debug)]
+pub(in crate::cli::separate) struct SeparatedStem {
+    pub(in crate::cli::separate) name: StemName,
+    pub(in crate::cli::separate) file: PathBuf,
+    /// The largest absolute sample.
+    pub(in crate::cli::separate) peak: f32,
+}
+
+/// Frames converted at once.
+const PIECE_FRAMES: usize = 65_536;
+
+/// How stems become files.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cli::separate) struct FileOptions {
+    pub(in crate::cli::separate) encoding: Encoding,
+    /// Whether all stems get one gain so that no integer clips; without, clipped samples are counted and reported.
+    pub(in crate::cli::separate) fit: bool,
+    /// Whether files that are no result of this song and these settings are replaced.
+    pub(in crate::cli::separate) force: bool,
+}
+
+/// Writes a result below `output`, and returns its folder. Until it is complete, its files are in the song's scratch
+/// directory, except where it replaces another one.
+pub(in crate::cli::separate) fn write_result(
+    song: &SeparatedSong,
+    output: &Path,
+    title: &str,
+    identity: ResultIdentity,
+    options: FileOptions,
+) -> Result<PathBuf, CliError> {
+    let scratch = |error: io::Error| CliError::disk(&song.scratch, &error);
+    let parent = tempfile::tempdir_in(&song.scratch).map_err(scratch)?;
+    // Has the permissions of any other folder, unlike its parent.
+    let partial = parent.path().join("result");
+    fs::create_dir(&partial).map_err(scratch)?;
+    let stems = write_stems(song, &partial, options)?;
+    let record = ResultRecord {
+        version: ResultRecord::VERSION,
+        complete: true,
+        stemwire: env!("CARGO_PKG_VERSION").to_owned(),
+        identity,
+        engines: song.engines.clone(),
+        sample_rate: song.rate.0,
+        frames: song.frames.0,
+        notices: song.notices.clone(),
+        stems,
+    };
+    loop {
+        // Again: another process may have written there in the meantime.
+        let identity = || Ok(Some(record.identity.clone()));
+        match place(output, title, &identity, options.force)? {
+            Placement::Exists { folder, .. } => return Ok(folder),
+            Placement::Replace(folder) => {
+                replace(&folder, &partial, &record)
+                    .map_err(|error| CliError::disk(&folder, &error))?;
+                return Ok(folder);
+            }
+            Placement::New(folder) => match publish(&folder, &partial, &record) {
+                Ok(()) => return Ok(folder),
+                Err(error) if is_taken(&error) => {}
+                Err(error) => return Err(CliError::disk(&folder, &error)),
+            },
+        }
+    }
+}
+
+/// Gives a complete folder its name.
+fn publish(folder: &Path, partial: &Path, record: &ResultRecord) -> io::Result<()> {
+    record.write(partial)?;
+    // Some systems rename no directory to the name of an empty one. It may not exist, or be filled by now.
+    let _ = fs::remove_dir(folder);
+    files::publish(partial, folder)
+}
+
+/// Whether a folder has been created by another process.
+fn is_taken(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty)
+}
+
+/// Moves the files into a folder that has others. In between, its record is one of an incomplete result.
+fn replace(folder: &Path, partial: &Path, record: &ResultRecord) -> io::Result<()> {
+    let before = ResultRecord::read(folder);
+    ResultRecord { complete: false, ..record.clone() }.write(folder)?;
+    for stem in &record.stems {
+        fs::rename(partial.join(&stem.file), folder.join(&stem.file))?;
+    }
+    let is_replaced = |file: &str| record.stems.iter().any(|stem| stem.file == file);
+    for stem in before.iter().flat_map(|record| &record.stems) {
+        if !is_replaced(&stem.file) && stem.is_in(folder) == Some(true) {
+            fs::remove_file(folder.join(&stem.file))?;
+        }
+    }
+    record.write(folder)
+}
+
+/// Moves or converts the stems into `folder`.
+fn write_stems(
+    song: &SeparatedSong,
+    folder: &Path,
+    FileOptions { encoding, fit, .. }: FileOptions,
+) -> Result<Vec<ResultStem>, CliError> {
+    let peak = song.stems.iter().fold(0.0_f32, |peak, stem| peak.max(stem.peak));
+    let gain = if fit { encoding.fitting_gain(peak) } else { 1.0 };
+    if gain < 1.0 {
+        let decibels = 20.0 * f64::from(gain).log10();
+        eprintln!("note: all stems have a gain of {decibels:.2} dB, so that none clips");
+    }
+    let mut stems = Vec::new();
+    for stem in &song.stems {
+        let file = format!("{}.wav", stem.name);
+        let path = folder.join(&file);
+        let written = if encoding == Encoding::F32Le {
+            fs::rename(&stem.file, &path).map(|()| 0)
+        } else {
+            convert(&stem.file, &path, song, encoding, gain)
+        };
+        let hashed = written.and_then(|clipped| Ok((clipped, Sha256Hash::of_file(&path)?)));
+        let (clipped, sha256) = hashed.map_err(|error| CliError::disk(&path, &error))?;
+        if clipped > 0 {
+            eprintln!("note: {clipped} samples of {} were clipped; use --fit", stem.name);
+        }
+        stems.push(ResultStem { name: stem.name.to_string(), file, sha256 });
+    }
+    Ok(stems)
+}
+
+/// Writes the F32 file `from` in another encoding. Returns how many samples were clipped.
+fn convert(
+    from: &Path,
+    to: &Path,
+    song: &SeparatedSong,
+    encoding: Encoding,
+    gain: f32,
+) -> io::Result<u64> {
+    let mut source = BufReader::new(File::open(from)?);
+    source.seek(SeekFrom::Start(HEADER_BYTES))?;
+    let mut wav = GrowingWav::create(to, encoding, song.rate)?;
+    let mut bytes = vec![0; PIECE_FRAMES * frame_bytes(Encoding::F32Le) as usize];
+    let mut left = song.frames.as_len();
+    let mut clipped = 0;
+    while left > 0 {
+        let frames = left.min(PIECE_FRAMES);
+        let bytes = &mut bytes[..frames * frame_bytes(Encoding::F32Le) as usize];
+        source.read_exact(bytes)?;
+        let mut audio = Encoding::F32Le.read_frames(bytes);
+        audio.scale(gain);
+        clipped += wav.append(&audio)?;
+        left -= frames;
+    }
+    wav.finish()?;
+    Ok(clipped)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::Stereo;
+
+    fn separated(folder: &Path, loudest: f32) -> SeparatedSong {
+        let file = folder.join("source.wav");
+        let mut wav = GrowingWav::create(&file, Encoding::F32Le, Hertz(44_100)).unwrap();
+        let plane = vec![0.5, loudest, -0.25];
+        wav.append(&Stereo::from_planes(plane.clone(), plane).unwrap()).unwrap();
+        wav.finish().unwrap();
+        let stem = SeparatedStem { name: "vocals".parse().unwrap(), file, peak: loudest };
+        let (rate, frames) = (Hertz(44_100), Frames(3));
+        let (notices, engines, scratch) = (Vec::new(), Vec::new(), folder.to_owned());
+        SeparatedSong {
+            stems: vec![stem],
+            rate,
+            frames,
+            notices,
+            engines,
+            scratch,
+            _files: Box::new(()),
+        }
+    }
+
+    #[track_caller]
+    fn check(encoding: Encoding, fit: bool, loudest: f32, expected: [f32; 3]) {
+        let folder = tempfile::tempdir().unwrap();
+        let stems = folder.path().join("stems");
+        fs::create_dir(&stems).unwrap();
+        let options = FileOptions { encoding, fit, force: false };
+        write_stems(&separated(folder.path(), loudest), &stems, options).unwrap();
+        let mut reader = hound::WavReader::open(stems.join("vocals.wav")).unwrap();
+        let samples: Vec<f32> = match encoding {
+            Encoding::F32Le => reader.samples::<f32>().map(Result::unwrap).collect(),
+            _ => reader.samples::<i32>().map(|s| s.unwrap() as f32 / 32_768.0).collect(),
+        };
+        let left: Vec<f32> = samples.iter().step_by(2).copied().collect();
+        assert!(left.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4), "{left:?}");
+    }
+
+    #[test]
+    fn files_have_the_encoding_and_the_gain_asked_for() {
+        check(Encoding::F32Le, false, 2.0, [0.5, 2.0, -0.25]);
+        check(Encoding::S16Le, false, 2.0, [0.5, 1.0, -0.25]);
+        check(Encoding::S16Le, true, 2.0, [0.25, 1.0, -0.125]);
+        check(Encoding::S16Le, true, 0.5, [0.5, 0.5, -0.25]);
+    }
+}

@@ -1,0 +1,17 @@
+//! The results of `stemwire separate`: a folder of stems, with a record of what they are made from.
+//!
+//! A result stands for one song and one set of settings. [`place`] finds its folder, [`write_result`] writes it, and its
+//! record is written last, so that a folder without one is not a result.
+
+mod export;
+mod placement;
+mod record;
+
+pub(super) use export::{FileOptions, SeparatedSong, SeparatedStem, write_result};
+pub(super) use placement::{Placement, place};
+pub(super) use record::{
+    RequestedModel, ResultEngine, ResultIdentity, ResultModel, ResultSettings, ResultSource,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+//! The record of a result: `stemwire.json` beside the stems.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::audio::{StemName, wav};
+use crate::dsp::mask::MaskExtension;
+use crate::files;
+use crate::model::Sha256Hash;
+use crate::session::settings::{Accompaniment, Normalization, OutputRate};
+
+/// The name of its file.
+pub(super) const FILE: &str = "stemwire.json";
+
+/// Larger files are not records.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What a result depends on: runs of equal identity yield equal stems, but for the provider.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::cli::separate) struct ResultIdentity {
+    pub(in crate::cli::separate) source: ResultSource,
+    /// The model that the run began with.
+    pub(in crate::cli::separate) model: ResultModel,
+    pub(in crate::cli::separate) settings: ResultSettings,
+}
+
+/// The song.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::cli::separate) struct ResultSource {
+    /// The name of its file. Songs of equal contents are equal.
+    pub(in crate::cli::separate) name: String,
+    pub(in crate::cli::separate) bytes: u64,
+    pub(in crate::cli::separate) sha256: Sha256Hash,
+}
+
+impl PartialEq for ResultSource {
+    fn eq(&self, other: &ResultSource) -> bool {
+        (self.bytes, self.sha256) == (other.bytes, other.sha256)
+    }
+}
+
+/// A model, and the stems that it has.
+#[derive(Debug, Clone)]
+pub(in crate::cli::separate) struct RequestedModel {
+    pub(in crate::cli::separate) model: ResultModel,
+    pub(in crate::cli::separate) stems: Vec<StemName>,
+}
+
+/// A model.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cli::separate) struct ResultModel {
+    pub(in crate::cli::separate) name: String,
+    pub(in crate::cli::separate) weights_sha256: String,
+}
+
+/// The settings that the bytes of the stems depend on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::cli::separate) struct ResultSettings {
+    /// The stems, in order of their names.
+    pub(in crate::cli::separate) stems: Vec<String>,
+    /// The format of the files.
+    pub(in crate::cli::separate) format: String,
+    pub(in crate::cli::separate) fit: bool,
+    pub(in crate::cli::separate) rate: OutputRate,
+    pub(in crate::cli::separate) normalization: Normalization,
+    pub(in crate::cli::separate) accompaniment: Accompaniment,
+    pub(in crate::cli::separate) mask_extension: MaskExtension,
+    /// `None` for that of the model.
+    pub(in crate::cli::separate) overlap: Option<f64>,
+    /// The form of raw PCM.
+    pub(in crate::cli::separate) raw: Option<String>,
+    /// `exact` or `fast`; a server has its own.
+    pub(in crate::cli::separate) precision: Option<String>,
+}
+
+/// An engine that computed a part of the song.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cli::separate) struct ResultEngine {
+    #[serde(flatten)]
+    pub(in crate::cli::separate) model: ResultModel,
+    pub(in crate::cli::separate) provider: String,
+    pub(in crate::cli::separate) precision: String,
+    pub(in crate::cli::separate) runtime: String,
+}
+
+/// A stem's file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cli::separate) struct ResultStem {
+    pub(super) name: String,
+    pub(super) file: String,
+    pub(super) sha256: Sha256Hash,
+}
+
+/// What a folder of stems is made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::cli::separate) struct ResultRecord {
+    /// Version of this format.
+    pub(super) version: u32,
+    /// Whether all files are in place.
+    pub(super) complete: bool,
+    /// Version of the program.
+    pub(super) stemwire: String,
+    #[serde(flatten)]
+    pub(super) identity: ResultIdentity,
+    /// In the order in which they computed.
+    pub(super) engines: Vec<ResultEngine>,
+    pub(super) sample_rate: u32,
+    pub(super) frames: u64,
+    pub(super) notices: Vec<String>,
+    pub(super) stems: Vec<ResultStem>,
+}
+
+/// What has become of the files of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ResultFiles {
+    /// All are as they were written.
+    Whole,
+    /// Some are missing or incomplete; the others are as they were written.
+    Missing,
+    /// Something else has changed one.
+    Changed,
+}
+
+impl ResultRecord {
+    /// The version that this program writes.
+    pub(super) const VERSION: u32 = 1;
+
+    /// The record in a folder; `None` if there is none that this program can read.
+    pub(super) fn read(folder: &Path) -> Option<ResultRecord> {
+        let path = folder.join(FILE);
+        if fs::metadata(&path).ok()?.len() > MAX_BYTES {
+            return None;
+        }
+        let record: ResultRecord = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        let has_plain_names = record.stems.iter().all(|stem| is_plain(&stem.file));
+        (record.version == Self::VERSION && has_plain_names).then_some(record)
+    }
+
+    /// Writes the record into a folder, replacing one that is there.
+    pub(super) fn write(&self, folder: &Path) -> io::Result<()> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        files::replace(&folder.join(FILE), text.as_bytes())
+    }
+
+    /// Reads the files of the stems and compares their hashes.
+    pub(super) fn check(&self, folder: &Path) -> ResultFiles {
+        let mut found = ResultFiles::Whole;
+        for stem in &self.stems {
+            match stem.is_in(folder) {
+                Some(true) => {}
+                // An interrupted run replaces files one by one, and a file that lost its end is no work of the user.
+                None => found = ResultFiles::Missing,
+                Some(false) if !self.complete => found = ResultFiles::Missing,
+                Some(false) => return ResultFiles::Changed,
+            }
+        }
+        if self.complete { found } else { ResultFiles::Missing }
+    }
+
+    /// Whether other models than that of the identity computed a part.
+    pub(super) fn has_fallback(&self) -> bool {
+        self.engines.iter().any(|engine| engine.model.name != self.identity.model.name)
+    }
+}
+
+impl ResultStem {
+    /// Whether a folder has this very file; `None` if there is none, or none that is complete.
+    pub(super) fn is_in(&self, folder: &Path) -> Option<bool> {
+        let path = folder.join(&self.file);
+        let complete = File::open(&path).map(|file| wav::is_complete(io::BufReader::new(file)));
+        if !complete.unwrap_or(false) {
+            return None;
+        }
+        Some(Sha256Hash::of_file(&path).ok()? == self.sha256)
+    }
+}
+
+/// Whether a name is that of a file in the folder itself.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name != ".." && name != "." && !name.contains(['/', '\\', '\0'])
+}
