@@ -36,18 +36,15 @@ pub struct StemFrames {
 }
 
 /// A stem and a position in it. While it lives, the session is not removed by retention.
+///
+/// Between two reads it holds neither an open file nor samples: there may be more readers than a process may have open
+/// files.
 #[derive(Debug)]
 pub struct StemReader {
     session: Arc<Session>,
     stem: StemName,
     /// Index of the stem in the plan.
     index: usize,
-    /// Opened at the first read that finds frames.
-    file: Option<File>,
-    /// The manifest's count of recomputations when the file was opened.
-    opened_at: u32,
-    /// The block that was read last: its index and its bytes, which match their checksum.
-    block: (u64, Vec<u8>),
     position: Frames,
     format: StemFormat,
     _lease: ReadLease,
@@ -75,9 +72,6 @@ impl StemReader {
             session: Arc::clone(session),
             stem: names[index].clone(),
             index,
-            file: None,
-            opened_at: 0,
-            block: (0, Vec::new()),
             position: start,
             format,
             _lease: session.read_lease(),
@@ -110,6 +104,14 @@ impl StemReader {
         self.position
     }
 
+    /// The error of a read, which is that of a missing session if the session was removed meanwhile.
+    pub fn error_of(&self, error: io::Error) -> SessionError {
+        match self.session.is_removed() {
+            true => SessionError::NotFound(self.session.id()),
+            false => SessionError::Storage(error),
+        }
+    }
+
     /// Moves to the frame `position`.
     pub fn seek(&mut self, position: Frames) {
         self.position = position;
@@ -130,7 +132,7 @@ impl StemReader {
         }
         let stored = match &manifest.commit.checksums {
             Some(checksums) => self.read_checked(&manifest, checksums, count),
-            None => self.read_unchecked(&manifest, start, count),
+            None => self.read_unchecked(start, count),
         };
         let stored = stored.map_err(|error| self.as_damage(&manifest, error))?;
         self.position += count;
@@ -148,63 +150,44 @@ impl StemReader {
 impl StemReader {
     /// Reads `count` frames from the position on, in blocks that match their checksums.
     fn read_checked(
-        &mut self,
+        &self,
         manifest: &Manifest,
         checksums: &Checksums,
         count: Frames,
     ) -> io::Result<Vec<u8>> {
         let frame = frame_bytes(Encoding::F32Le);
         let (mut at, end) = (self.position, self.position + count);
+        let path = self.session.layout().checksums();
+        let expected = StemChecksums { path: &path, committed: checksums, stem: self.index };
         let mut stored = Vec::with_capacity((count.0 * frame) as usize);
         while at < end {
             let index = at.0 / BLOCK.0;
             let first = Frames(index * BLOCK.0);
             let frames = manifest.commit.stems.saturating_sub(first).min(BLOCK);
-            if self.block.0 != index || self.block.1.len() as u64 != frames.0 * frame {
-                self.block.1.clear();
-                let bytes = self.read_unchecked(manifest, first, frames)?;
-                let path = self.session.layout().checksums();
-                let expected =
-                    StemChecksums { path: &path, committed: checksums, stem: self.index };
-                if !expected.matches(index, &bytes)? {
-                    return Err(Damage::of(&self.path()).into());
-                }
-                self.block = (index, bytes);
+            let bytes = self.read_unchecked(first, frames)?;
+            if !expected.matches(index, &bytes)? {
+                return Err(Damage::of(&self.path()).into());
             }
             let until = end.min(first + frames);
             let range = (at.0 - first.0) * frame..(until.0 - first.0) * frame;
-            stored.extend_from_slice(&self.block.1[range.start as usize..range.end as usize]);
+            stored.extend_from_slice(&bytes[range.start as usize..range.end as usize]);
             at = until;
         }
         Ok(stored)
     }
 
     /// Reads `count` frames from the frame `start` on.
-    fn read_unchecked(
-        &mut self,
-        manifest: &Manifest,
-        start: Frames,
-        count: Frames,
-    ) -> io::Result<Vec<u8>> {
-        if self.opened_at != manifest.recomputed {
-            self.file = None;
-        }
-        let path = self.path();
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => self.file.insert(open_stem(&self.session, &self.stem)?),
-        };
-        self.opened_at = manifest.recomputed;
+    fn read_unchecked(&self, start: Frames, count: Frames) -> io::Result<Vec<u8>> {
+        let mut file = open_stem(&self.session, &self.stem)?;
         let frame = frame_bytes(Encoding::F32Le);
         let mut stored = vec![0; (count.0 * frame) as usize];
         file.seek(SeekFrom::Start(HEADER_BYTES + start.0 * frame))?;
-        file.read_exact(&mut stored).map_err(missing_is_damage(&path))?;
+        file.read_exact(&mut stored).map_err(missing_is_damage(&self.path()))?;
         Ok(stored)
     }
 
     /// Reports damage to the session, unless the session has changed since `manifest`.
-    fn as_damage(&mut self, manifest: &Manifest, error: io::Error) -> io::Error {
-        self.block.1.clear();
+    fn as_damage(&self, manifest: &Manifest, error: io::Error) -> io::Error {
         let error = missing_is_damage(&self.path())(error);
         let Some(damage) = Damage::in_error(&error) else { return error };
         if self.session.is_removed() {

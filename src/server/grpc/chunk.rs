@@ -16,7 +16,7 @@ pub(super) fn next_chunk(
     end: Frames,
 ) -> Result<Option<proto::StemChunk>, SessionError> {
     let most = end.saturating_sub(reader.position()).min(FRAMES);
-    let piece = reader.read(most)?;
+    let piece = reader.read(most).map_err(|error| reader.error_of(error))?;
     Ok((piece.frames > Frames::ZERO).then(|| proto::StemChunk {
         stem: reader.stem().to_string(),
         start_frame: piece.start.0,

@@ -172,7 +172,7 @@ impl Store {
         (page.into_iter().map(|(_, session)| Arc::clone(session)).collect(), last.filter(|_| more))
     }
 
-    /// Removes the files of a session whose state is [`State::Removed`]. Readers keep the files that they have opened.
+    /// Removes the files of a session whose state is [`State::Removed`]. Readers find nothing from then on.
     ///
     /// # Errors
     /// I/O errors from the session directory. The session is no longer found in any case.
