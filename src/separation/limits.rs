@@ -24,6 +24,8 @@ pub struct Limits {
     pub parked_sessions: usize,
     /// Time without new bytes after which an incomplete upload is paused.
     pub idle_upload: Duration,
+    /// Bytes per second that an incomplete upload must receive on average over `idle_upload`, or it is paused.
+    pub upload_bytes_per_s: u64,
     /// Time after which a paused session fails.
     pub resume_window: Duration,
     /// When ended sessions are removed. Nothing is written that would exceed its limit of bytes.
@@ -50,6 +52,8 @@ impl Default for Limits {
             client_sessions: 48,
             parked_sessions: 64,
             idle_upload: Duration::from_secs(60),
+            // Half of what lossless audio needs for silence.
+            upload_bytes_per_s: 128,
             resume_window: Duration::from_secs(24 * 3600),
             retention: Retention { age: Duration::from_secs(7 * 24 * 3600), bytes: 64 << 30 },
             free_bytes: 256 << 20,

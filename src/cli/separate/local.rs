@@ -100,6 +100,7 @@ fn no_limits() -> Limits {
         queued_sessions: 1,
         client_sessions: 2,
         parked_sessions: 1,
+        upload_bytes_per_s: 0,
         idle_upload: NEVER,
         resume_window: NEVER,
         retention: Retention { age: NEVER, bytes: u64::MAX },

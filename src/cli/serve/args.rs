@@ -156,6 +156,9 @@ pub(in crate::cli) struct LimitArgs {
     /// Disk space that is kept free; sessions wait for it
     #[arg(long, value_name = "BYTES", default_value_t = ByteSize(Limits::default().free_bytes), env = "STEMWIRE_MIN_FREE")]
     pub(super) min_free: ByteSize,
+    /// Bytes per second that an upload must receive on average over --idle-upload, and a chunk over --head-time
+    #[arg(long, value_name = "BYTES", default_value_t = ByteSize(Limits::default().upload_bytes_per_s), env = "STEMWIRE_MIN_UPLOAD_RATE")]
+    pub(super) min_upload_rate: ByteSize,
     /// Time that open sessions have to pause when the server stops
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration, env = "STEMWIRE_DRAIN")]
     pub(super) drain: Duration,

@@ -85,6 +85,7 @@ fn limits(args: &LimitArgs) -> Limits {
         client_sessions: args.max_client_sessions,
         parked_sessions: args.max_parked,
         idle_upload: args.idle_upload,
+        upload_bytes_per_s: args.min_upload_rate.as_u64(),
         resume_window: args.resume_window,
         retention: Retention { age: args.keep, bytes: args.max_stored.as_u64() },
         free_bytes: args.min_free.as_u64(),

@@ -7,7 +7,7 @@ use super::executor::Payload;
 use super::{Scheduler, age, join};
 use crate::proto::reason::ErrorReason;
 use crate::separation::pipeline::engine_of;
-use crate::separation::{LEAST_SPACE, engine_probe};
+use crate::separation::{LEAST_SPACE, Limits, engine_probe};
 use crate::session::lifecycle::{Event, State, UploadState};
 use crate::session::live::FoundDamage;
 use crate::session::retention::Retention;
@@ -141,11 +141,16 @@ impl Scheduler {
         reported.is_ok_and(|reported| reported.removes_files)
     }
 
-    /// Whether an upload has received no bytes for the idle limit.
+    /// Whether an upload has received no bytes for the idle limit, or too few.
     fn is_idle(&self, session: &Session) -> bool {
-        let waits = session.state() == SessionState::Uploading
-            || session.lifecycle() == State::Delayed(UploadState::Receiving);
-        waits && session.idle_upload() > self.limits.idle_upload
+        let Limits { idle_upload, upload_bytes_per_s, .. } = self.limits;
+        let least_rate = match session.lifecycle() {
+            _ if session.state() == SessionState::Uploading => upload_bytes_per_s,
+            // The server itself has stopped the upload.
+            State::Delayed(UploadState::Receiving) => 0,
+            _ => return false,
+        };
+        session.is_upload_idle(idle_upload, least_rate)
     }
 
     /// Whether a session has been paused for longer than the resume window.

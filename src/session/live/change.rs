@@ -2,8 +2,8 @@
 
 use std::io;
 use std::sync::MutexGuard;
-use std::time::Instant;
 
+use super::control::UploadClock;
 use super::{Session, lock};
 use crate::session::Failure;
 use crate::session::lifecycle::{State, StateWriter};
@@ -120,7 +120,7 @@ impl StateChange<'_> {
 
     /// Measures idle time from now on.
     pub fn restart_idle_clock(&mut self) {
-        lock(&self.session.control).last_byte = Instant::now();
+        lock(&self.session.control).upload_clock = UploadClock::start();
     }
 
     /// Makes calls that wait for the session return: the server stops.

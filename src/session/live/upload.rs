@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Session, lock};
 use crate::files::Shortage;
@@ -58,7 +58,7 @@ impl Session {
             self.size.add(length - held);
         }
         drop(spool);
-        lock(&self.control).last_byte = Instant::now();
+        lock(&self.control).upload_clock.note(bytes.len());
         match added {
             Ok(length) => {
                 self.notifier.notify();
@@ -147,8 +147,9 @@ impl Session {
         }
     }
 
-    /// Time since the last bytes arrived, or since the session was resumed or opened.
-    pub fn idle_upload(&self) -> Duration {
-        lock(&self.control).last_byte.elapsed()
+    /// Whether no bytes have arrived for as long as `window`, or fewer than `bytes_per_s` on average over that time. The
+    /// time starts again when the session is resumed or opened.
+    pub fn is_upload_idle(&self, window: Duration, bytes_per_s: u64) -> bool {
+        lock(&self.control).upload_clock.is_idle(window, bytes_per_s)
     }
 }

@@ -229,7 +229,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         ],
     ),
     ("server/status", &[&["fields"], &["http"]]),
-    ("session/live", &[&["change", "control", "damage", "upload"]]),
+    ("session/live", &[&["control"], &["change", "damage", "upload"]]),
     ("session/store", &[&["cursor", "existing", "index"]]),
     (
         "process",

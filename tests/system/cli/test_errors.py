@@ -147,8 +147,8 @@ def test_the_doctor_reports_each_fault_with_a_remedy(cli, tmp_path):
 
 LIMITS = {
     "--max-upload", "--max-track", "--max-expansion", "--max-open", "--max-queued", "--max-client-sessions", "--max-parked",
-    "--idle-upload", "--resume-window", "--keep", "--max-stored", "--min-free", "--drain", "--decoder-memory",
-    "--decoder-time", "--decoder-stall",
+    "--idle-upload", "--min-upload-rate", "--resume-window", "--keep", "--max-stored", "--min-free", "--drain",
+    "--decoder-memory", "--decoder-time", "--decoder-stall",
 }
 
 
