@@ -20,8 +20,30 @@ pub struct ServerConfig {
     pub max_guesses: u32,
     /// Limits on connections.
     pub connections: ConnectionLimits,
+    /// Memory of all calls together.
+    pub memory: MemoryLimits,
     /// Time limit of a shutdown.
     pub drain: Duration,
+}
+
+/// Memory of all calls together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryLimits {
+    /// Bytes of messages that have not arrived completely or have not been processed.
+    pub received_bytes: u64,
+    /// Bytes of answers that have been read from disk and not been sent.
+    pub unsent_bytes: u64,
+}
+
+impl MemoryLimits {
+    /// The least that a message, a form and an answer need.
+    pub const LEAST: MemoryLimits = MemoryLimits { received_bytes: 4 << 20, unsent_bytes: 4 << 20 };
+}
+
+impl Default for MemoryLimits {
+    fn default() -> MemoryLimits {
+        MemoryLimits { received_bytes: 64 << 20, unsent_bytes: 128 << 20 }
+    }
 }
 
 impl Default for ServerConfig {
@@ -32,6 +54,7 @@ impl Default for ServerConfig {
             origins: Vec::new(),
             max_guesses: 30,
             connections: ConnectionLimits::default(),
+            memory: MemoryLimits::default(),
             drain: Duration::from_secs(10),
         }
     }

@@ -11,6 +11,7 @@
 
 mod address;
 mod blocking;
+mod budget;
 mod config;
 mod connections;
 mod convert;
@@ -20,6 +21,7 @@ mod grpc;
 mod lookup;
 mod middleware;
 mod outcome;
+mod pace;
 mod reload;
 mod request_id;
 mod rest;
@@ -32,6 +34,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use axum::http::HeaderMap;
 use axum::middleware::{from_fn, from_fn_with_state};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
@@ -39,7 +42,7 @@ use tonic_web::GrpcWebLayer;
 use tower::ServiceBuilder;
 
 pub use address::{Reserved, reserve};
-pub use config::ServerConfig;
+pub use config::{MemoryLimits, ServerConfig};
 pub use connections::ConnectionLimits;
 pub use credentials::{
     CredentialError, CredentialSources, Credentials, TlsError, TlsFiles, TokenFault,
@@ -49,8 +52,13 @@ pub(crate) use credentials::{can_others_read, read_pem};
 pub(crate) use rest::fuzzing;
 
 use middleware::auth::Rules;
+use middleware::messages::{self, MessageLimits};
 use middleware::metrics::{CallCounter, Metrics};
 use middleware::{admission, auth, cors, grpc_deadline, grpc_status, metrics};
+
+use budget::Budget;
+use pace::LeastRate;
+use status::{ApiError, to_status};
 
 use crate::proto::DESCRIPTORS;
 use crate::separation::{Observer, Separations};
@@ -83,6 +91,30 @@ impl ServerError {
     }
 }
 
+/// Memory of all calls together.
+#[derive(Debug, Clone)]
+struct Memory {
+    /// For messages that have not arrived completely or have not been processed.
+    received: Arc<Budget>,
+    /// For what is read from disk before it can be sent.
+    read_ahead: Arc<Budget>,
+    /// For answers that have not been sent.
+    unsent: Arc<Budget>,
+}
+
+impl Memory {
+    fn new(config: &ServerConfig) -> Memory {
+        let budget = |bytes| Arc::new(Budget::new(bytes));
+        let MemoryLimits { received_bytes, unsent_bytes } = config.memory;
+        // Two budgets: if one answer could take all memory to read ahead, none could be sent.
+        Memory {
+            received: budget(received_bytes),
+            read_ahead: budget(unsent_bytes / 2),
+            unsent: budget(unsent_bytes / 2),
+        }
+    }
+}
+
 /// Serves until `shutdown` completes. Then refuses new work, suspends open sessions at their last commit, and
 /// returns once connections have closed or the drain time is over.
 ///
@@ -105,15 +137,24 @@ pub async fn serve(
     };
     routes.add_service(reflection().build_v1()?);
     routes.add_service(reflection().build_v1alpha()?);
-    routes.add_service(grpc::service(Arc::clone(&separations)));
+    let memory = Memory::new(&config);
+    routes.add_service(grpc::service(Arc::clone(&separations), Arc::clone(&memory.read_ahead)));
     let numbers = Arc::new(Metrics::new());
     separations.observe(Arc::clone(&numbers) as Arc<dyn Observer>);
     let calls = routes.routes().into_axum_router();
+    let messages = MessageLimits {
+        memory: Arc::clone(&memory.received),
+        least_rate: LeastRate {
+            bytes_per_s: separations.limits().upload_bytes_per_s,
+            window: config.connections.head,
+        },
+    };
     let calls = calls
+        .layer(from_fn_with_state(messages, messages::limit))
         .layer(from_fn(grpc_deadline::enforce))
         .layer(from_fn(grpc_status::complete))
         .layer(GrpcWebLayer::new());
-    let routes = rest::router(Arc::clone(&separations), Arc::clone(&numbers));
+    let routes = rest::router(Arc::clone(&separations), Arc::clone(&numbers), memory.clone());
     let routes = calls.merge(routes).merge(web::routes()).fallback(rest::unknown);
 
     let rules = Arc::new(Rules::of(&config, Arc::clone(&numbers)));
@@ -128,13 +169,23 @@ pub async fn serve(
         .layer(from_fn_with_state(rules, auth::check));
     let routes = routes.layer(layers);
     let reloading = tokio::spawn(reload::follow(Arc::clone(&config.credentials), numbers));
+    let mut cut_trailers = HeaderMap::new();
+    // It is plain ASCII.
+    let _ = to_status(ApiError::ReaderTooSlow).add_header(&mut cut_trailers);
+    let service = connections::HttpService {
+        routes,
+        limits: config.connections,
+        unsent: memory.unsent,
+        is_public: auth::is_public,
+        read_ahead: memory.read_ahead,
+        cut_trailers,
+    };
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let stopped = async {
         // The sender lives until this function returns.
         let _ = stopped.await;
     };
-    let serving =
-        connections::serve(listener, routes, config.connections, &config.credentials, stopped);
+    let serving = connections::serve(listener, service, &config.credentials, stopped);
     tokio::pin!(serving);
     tokio::select! {
         () = &mut serving => return Ok(()),

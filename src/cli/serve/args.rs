@@ -13,7 +13,7 @@ use crate::engine::fallback::circuit_breaker::CircuitBreakerConfig;
 use crate::engine::limits::TimeLimits;
 use crate::process::TOKEN_VARIABLE;
 use crate::separation::Limits;
-use crate::server::{ConnectionLimits, ServerConfig};
+use crate::server::{ConnectionLimits, MemoryLimits, ServerConfig};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ServeArgs {
@@ -93,6 +93,18 @@ pub(in crate::cli) struct ConnectionArgs {
     /// Time without a request after which a connection is closed
     #[arg(long, value_name = "TIME", default_value = "70s", value_parser = humantime::parse_duration, env = "STEMWIRE_IDLE_CONNECTION")]
     pub(super) idle_connection: Duration,
+    /// Time after which a call ends if its client reads nothing of the answer
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration, env = "STEMWIRE_UNREAD_ANSWER")]
+    pub(super) unread_answer: Duration,
+    /// Calls under way in all; one client may have half of them
+    #[arg(long, value_name = "N", default_value_t = ConnectionLimits::default().calls, value_parser = RangedU64ValueParser::<usize>::new().range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_CALLS")]
+    pub(super) max_calls: usize,
+    /// Memory for messages of all calls that have not arrived completely or have not been processed, at least 4 MiB
+    #[arg(long, value_name = "BYTES", default_value_t = ByteSize(MemoryLimits::default().received_bytes), value_parser = at_least(MemoryLimits::LEAST.received_bytes), env = "STEMWIRE_RECEIVE_MEMORY")]
+    pub(super) receive_memory: ByteSize,
+    /// Memory for answers of all calls that have not been sent, at least 4 MiB
+    #[arg(long, value_name = "BYTES", default_value_t = ByteSize(MemoryLimits::default().unsent_bytes), value_parser = at_least(MemoryLimits::LEAST.unsent_bytes), env = "STEMWIRE_SEND_MEMORY")]
+    pub(super) send_memory: ByteSize,
 }
 
 /// [`TimeLimits`] and [`CircuitBreakerConfig`].
@@ -144,6 +156,9 @@ pub(in crate::cli) struct LimitArgs {
     /// Time without upload bytes after which a session is paused
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration, env = "STEMWIRE_IDLE_UPLOAD")]
     pub(super) idle_upload: Duration,
+    /// Bytes per second that an upload must receive on average over --idle-upload, and a chunk over --head-time
+    #[arg(long, value_name = "BYTES", default_value_t = ByteSize(Limits::default().upload_bytes_per_s), env = "STEMWIRE_MIN_UPLOAD_RATE")]
+    pub(super) min_upload_rate: ByteSize,
     /// Time for which a paused session can be resumed
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration, env = "STEMWIRE_RESUME_WINDOW")]
     pub(super) resume_window: Duration,
@@ -156,9 +171,6 @@ pub(in crate::cli) struct LimitArgs {
     /// Disk space that is kept free; sessions wait for it
     #[arg(long, value_name = "BYTES", default_value_t = ByteSize(Limits::default().free_bytes), env = "STEMWIRE_MIN_FREE")]
     pub(super) min_free: ByteSize,
-    /// Bytes per second that an upload must receive on average over --idle-upload, and a chunk over --head-time
-    #[arg(long, value_name = "BYTES", default_value_t = ByteSize(Limits::default().upload_bytes_per_s), env = "STEMWIRE_MIN_UPLOAD_RATE")]
-    pub(super) min_upload_rate: ByteSize,
     /// Time that open sessions have to pause when the server stops
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration, env = "STEMWIRE_DRAIN")]
     pub(super) drain: Duration,
@@ -171,4 +183,13 @@ pub(in crate::cli) struct LimitArgs {
     /// Time without progress after which a decoder is stopped
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration, env = "STEMWIRE_DECODER_STALL")]
     pub(super) decoder_stall: Duration,
+}
+
+/// Reads a size, and refuses one below `least` bytes.
+fn at_least(least: u64) -> impl Fn(&str) -> Result<ByteSize, String> + Clone + Send + Sync {
+    move |text| {
+        let size: ByteSize = text.parse()?;
+        let least = ByteSize(least);
+        if size < least { Err(format!("it must be at least {least}")) } else { Ok(size) }
+    }
 }

@@ -14,7 +14,9 @@ use crate::engine::limits::TimeLimits;
 use crate::process::open_files;
 use crate::proto::reason::Category;
 use crate::separation::{DecoderConfig, Limits};
-use crate::server::{ConnectionLimits, CredentialSources, Credentials, ServerConfig, TlsFiles};
+use crate::server::{
+    ConnectionLimits, CredentialSources, Credentials, MemoryLimits, ServerConfig, TlsFiles,
+};
 use crate::session::retention::Retention;
 
 /// The checked arguments.
@@ -117,6 +119,10 @@ fn server_config(args: &ServeArgs) -> Result<ServerConfig, CliError> {
         origins: args.allow_origin.clone(),
         max_guesses: args.max_guesses,
         connections: connection_limits(&args.connections),
+        memory: MemoryLimits {
+            received_bytes: args.connections.receive_memory.as_u64(),
+            unsent_bytes: args.connections.send_memory.as_u64(),
+        },
         drain: args.limits.drain,
     })
 }
@@ -142,6 +148,8 @@ fn connection_limits(args: &ConnectionArgs) -> ConnectionLimits {
         per_client: args.max_client_connections,
         head: args.head_time,
         idle: args.idle_connection,
+        calls: args.max_calls,
+        unread: args.unread_answer,
     };
     let Some(open_files) = open_files::raise_limit() else { return limits };
     let within = limits.within(open_files);

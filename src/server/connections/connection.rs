@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use axum::http::Extensions;
@@ -54,6 +54,7 @@ pub(crate) struct Connection {
     /// Beyond the limits: every request on it is refused.
     is_refused: bool,
     activity: Mutex<Activity>,
+    answers: Mutex<Vec<Weak<dyn Answer>>>,
     order: watch::Sender<Order>,
     accepted: Instant,
     /// When bytes were last written, in milliseconds after `accepted`.
@@ -68,9 +69,17 @@ struct Activity {
     since: Instant,
 }
 
-/// A call under way. Its connection is not idle while it lives.
-#[derive(Debug)]
-pub(super) struct OpenCall(Arc<Connection>);
+/// An answer that is being sent.
+pub(super) trait Answer: Send + Sync + std::fmt::Debug {
+    /// Since when the client has read nothing of what was sent.
+    fn unread_since(&self) -> Option<Instant>;
+
+    /// Drops what is still to be sent, which ends the call. Returns whether the call was open.
+    fn cut(&self) -> bool;
+
+    /// Whether it was cut, and what was sent before is still in memory.
+    fn holds_memory_after_cut(&self) -> bool;
+}
 
 /// A connection without calls.
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +96,7 @@ impl Connection {
             client,
             is_refused,
             activity: Mutex::new(Activity { open: 0, has_served: false, since: accepted }),
+            answers: Mutex::default(),
             order: watch::channel(Order::Serve).0,
             accepted,
             written: AtomicU64::new(0),
@@ -103,12 +113,35 @@ impl Connection {
         self.is_refused
     }
 
-    /// Begins a call.
-    pub(super) fn call(self: &Arc<Connection>) -> OpenCall {
+    /// Notes the beginning of a call.
+    pub(super) fn begin_call(&self) {
         let mut activity = self.activity();
         activity.open += 1;
         activity.has_served = true;
-        OpenCall(Arc::clone(self))
+    }
+
+    /// Notes the end of a call.
+    pub(super) fn end_call(&self) {
+        let mut activity = self.activity();
+        activity.open -= 1;
+        if activity.open == 0 {
+            activity.since = Instant::now();
+        }
+    }
+
+    /// Adds an answer that is being sent.
+    pub(super) fn add_answer(&self, answer: Weak<dyn Answer>) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if answers.len() == answers.capacity() {
+            answers.retain(|answer| answer.strong_count() > 0);
+        }
+        answers.push(answer);
+    }
+
+    /// The answers that are being sent.
+    pub(super) fn answers(&self) -> Vec<Arc<dyn Answer>> {
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Since when it has had no calls; `None` while it has some.
@@ -157,16 +190,6 @@ impl Connection {
     }
 }
 
-impl Drop for OpenCall {
-    fn drop(&mut self) {
-        let mut activity = self.0.activity();
-        activity.open -= 1;
-        if activity.open == 0 {
-            activity.since = Instant::now();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,12 +209,13 @@ mod tests {
 
     #[test]
     fn a_connection_is_idle_between_calls() {
-        let connection = Arc::new(Connection::new(Client::at([127, 0, 0, 1].into()), false));
+        let connection = Connection::new(Client::at([127, 0, 0, 1].into()), false);
         assert!(!connection.idle().unwrap().has_served);
-        let (one, other) = (connection.call(), connection.call());
-        drop(one);
+        connection.begin_call();
+        connection.begin_call();
+        connection.end_call();
         assert!(connection.idle().is_none());
-        drop(other);
+        connection.end_call();
         assert!(connection.idle().unwrap().has_served);
     }
 

@@ -1,4 +1,4 @@
-//! Where the requests of one connection enter: counts its open calls.
+//! Where the requests of a connection enter and their answers leave: counts open calls and unsent bytes.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -6,24 +6,48 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
 use tower::ServiceExt;
 
 use super::connection::Connection;
+use super::open_call::OpenCall;
+use super::registry::Registry;
 use super::response_body::ResponseBody;
+use crate::server::budget::Budget;
+
+/// What all connections share.
+pub(super) struct EdgeContext {
+    pub(super) routes: Router,
+    pub(super) registry: Arc<Registry>,
+    /// Memory for bytes of answers that have not been sent.
+    pub(super) unsent: Arc<Budget>,
+    /// Whether answers of a path cost no memory: anybody may have them.
+    pub(super) is_public: fn(&str) -> bool,
+    /// The trailers of a gRPC answer that is cut because its client does not read.
+    pub(super) cut_trailers: Arc<HeaderMap>,
+}
+
+/// Why a request is to be refused; an extension of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::server) enum Overload {
+    /// Its connection is one too many.
+    Connections,
+    /// Its call is one too many.
+    Calls,
+}
 
 /// The routes, for the requests of one connection.
 #[derive(Clone)]
 pub(super) struct Edge {
-    routes: Router,
+    shared: Arc<EdgeContext>,
     connection: Arc<Connection>,
 }
 
 impl Edge {
-    pub(super) fn new(routes: Router, connection: Arc<Connection>) -> Edge {
-        Edge { routes, connection }
+    pub(super) fn new(shared: Arc<EdgeContext>, connection: Arc<Connection>) -> Edge {
+        Edge { shared, connection }
     }
 
     /// The connection.
@@ -38,9 +62,22 @@ impl Service<Request<Incoming>> for Edge {
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let call = self.connection.call();
-        request.extensions_mut().insert(Arc::clone(&self.connection));
-        let answer = self.routes.clone().oneshot(request.map(Body::new));
-        Box::pin(async move { Ok(answer.await?.map(|body| ResponseBody::new(body, call))) })
+        let shared = Arc::clone(&self.shared);
+        let call = OpenCall::begin(&self.connection, &shared.registry);
+        let extensions = request.extensions_mut();
+        extensions.insert(Arc::clone(&self.connection));
+        if self.connection.is_refused() {
+            extensions.insert(Overload::Connections);
+        } else if !call.is_counted() {
+            extensions.insert(Overload::Calls);
+        }
+        let unsent =
+            (!(shared.is_public)(request.uri().path())).then(|| Arc::clone(&shared.unsent));
+        let answer = shared.routes.clone().oneshot(request.map(Body::new));
+        Box::pin(async move {
+            let (head, body) = answer.await?.into_parts();
+            let body = ResponseBody::new(body, &head.headers, call, unsent, &shared.cut_trailers);
+            Ok(Response::from_parts(head, body))
+        })
     }
 }

@@ -13,6 +13,10 @@ pub struct ConnectionLimits {
     pub head: Duration,
     /// Time without a request after which a connection is closed.
     pub idle: Duration,
+    /// Calls under way in all; a client may have half of them.
+    pub calls: usize,
+    /// Time after which an answer is cut that its client does not read.
+    pub unread: Duration,
 }
 
 impl Default for ConnectionLimits {
@@ -23,6 +27,8 @@ impl Default for ConnectionLimits {
             head: Duration::from_secs(10),
             // Above the 60 s after which proxies commonly close theirs: the side that sends requests should be first.
             idle: Duration::from_secs(70),
+            calls: 4096,
+            unread: Duration::from_secs(300),
         }
     }
 }

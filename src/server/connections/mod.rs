@@ -1,14 +1,14 @@
 //! Connections: accepted, limited in number and time, and served.
 //!
 //! [`serve`] is the accept loop. The [`registry`] counts [`connection`]s, in all and by client; the [`driver`] does the
-//! TLS handshake and serves HTTP on a [`socket`]; requests enter through the [`edge`] and are answered with a
-//! [`response_body`]. The [`watchdog`] closes connections
-//! without requests.
+//! TLS handshake and serves HTTP on a [`socket`]; requests enter through the [`edge`], are [`open_call`]s, and are answered
+//! with a [`response_body`]. The [`watchdog`] closes connections without requests and cuts answers that are not read.
 
 mod connection;
 mod driver;
 mod edge;
 mod limits;
+mod open_call;
 mod registry;
 mod response_body;
 mod socket;
@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::HeaderMap;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -26,26 +27,46 @@ pub use limits::ConnectionLimits;
 
 pub(super) use connection::client_of;
 pub(crate) use connection::{Client, Connection};
+pub(super) use edge::Overload;
 
 use super::credentials::Credentials;
-use edge::Edge;
+use edge::{Edge, EdgeContext};
 use registry::Registry;
+
+use crate::server::budget::Budget;
 
 /// Pause after `accept` has failed. The cause, a lack of files or memory, would make the next call fail at once, too.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
+/// How connections are served.
+pub(super) struct HttpService {
+    pub(super) routes: Router,
+    pub(super) limits: ConnectionLimits,
+    /// Memory for bytes of answers that have not been sent.
+    pub(super) unsent: Arc<Budget>,
+    /// Whether answers of a path cost no memory: anybody may have them.
+    pub(super) is_public: fn(&str) -> bool,
+    /// Memory for what is read from disk before it can be sent.
+    pub(super) read_ahead: Arc<Budget>,
+    /// The trailers of a gRPC answer that is cut because its client does not read.
+    pub(super) cut_trailers: HeaderMap,
+}
+
 /// Serves connections until `stop` is ready, then takes no new ones and returns when all have ended.
 pub(super) async fn serve(
     listener: TcpListener,
-    routes: Router,
-    limits: ConnectionLimits,
+    service: HttpService,
     credentials: &Credentials,
     stop: impl Future<Output = ()>,
 ) {
-    // Without state, it is made ready once and not for each connection.
-    let (routes, http) = (routes.with_state(()), Arc::new(driver::http()));
+    let HttpService { routes, limits, unsent, is_public, read_ahead, cut_trailers } = service;
     let registry = Arc::new(Registry::new(limits));
-    tokio::spawn(watchdog::watch(Arc::downgrade(&registry)));
+    // Without state, the routes are prepared once and not for each connection.
+    let (routes, cut_trailers) = (routes.with_state(()), Arc::new(cut_trailers));
+    let registry_of_all = Arc::clone(&registry);
+    let shared = EdgeContext { routes, registry: registry_of_all, unsent, is_public, cut_trailers };
+    let (shared, http) = (Arc::new(shared), Arc::new(driver::http()));
+    tokio::spawn(watchdog::watch(Arc::downgrade(&shared), read_ahead));
     let (stopping, stopped) = watch::channel(false);
     tokio::pin!(stop);
     let mut is_exhausted = false;
@@ -73,7 +94,7 @@ pub(super) async fn serve(
             }
         };
         let Some(registration) = registry.admit(address.ip()) else { continue };
-        let edge = Edge::new(routes.clone(), Arc::clone(registration.connection()));
+        let edge = Edge::new(Arc::clone(&shared), Arc::clone(registration.connection()));
         let (http, tls) = (Arc::clone(&http), credentials.handshake_config());
         let stopped = stopped.clone();
         tokio::spawn(async move {

@@ -29,6 +29,9 @@ struct Table {
     counted: usize,
     by_client: HashMap<Client, usize>,
     refused: usize,
+    calls: usize,
+    calls_by_client: HashMap<Client, usize>,
+    has_refused_call: bool,
 }
 
 #[derive(Debug)]
@@ -77,6 +80,33 @@ impl Registry {
         Some(Registration { registry: Arc::clone(self), id, connection })
     }
 
+    /// Counts a call of this client. Returns whether it is within the limits; if not, it does not count.
+    pub(super) fn admit_call(&self, client: Client) -> bool {
+        let mut table = self.lock();
+        let all = table.calls;
+        let own = table.calls_by_client.entry(client).or_default();
+        let fits = all < self.limits.calls && *own < self.limits.calls.div_ceil(2);
+        if fits {
+            *own += 1;
+            table.calls += 1;
+        } else {
+            table.has_refused_call = true;
+        }
+        fits
+    }
+
+    /// Ends a call that was counted.
+    pub(super) fn end_call(&self, client: Client) {
+        let mut table = self.lock();
+        table.calls -= 1;
+        decrement(&mut table.calls_by_client, client);
+    }
+
+    /// Whether a call was not admitted since this was asked last.
+    pub(super) fn has_refused_call(&self) -> bool {
+        std::mem::take(&mut self.lock().has_refused_call)
+    }
+
     /// Closes the connections that have been idle the longest, of all clients.
     pub(super) fn make_way(&self) {
         self.lock().make_way(None);
@@ -121,12 +151,7 @@ impl Table {
 
     fn uncount(&mut self, client: Client) {
         self.counted -= 1;
-        if let Some(count) = self.by_client.get_mut(&client) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_client.remove(&client);
-            }
-        }
+        decrement(&mut self.by_client, client);
     }
 
     /// Orders the connections to end that have been idle the longest, of one client or of all. They no longer count.
@@ -152,6 +177,15 @@ impl Table {
     }
 }
 
+fn decrement(counts: &mut HashMap<Client, usize>, client: Client) {
+    if let Some(count) = counts.get_mut(&client) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(&client);
+        }
+    }
+}
+
 impl Registration {
     /// The connection.
     pub(super) fn connection(&self) -> &Arc<Connection> {
@@ -167,6 +201,7 @@ impl Drop for Registration {
 
 #[cfg(test)]
 mod tests {
+    use super::super::open_call::OpenCall;
     use super::*;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
@@ -184,7 +219,8 @@ mod tests {
     fn a_client_with_calls_on_all_its_connections_gets_no_more() {
         let registry = registry(9, 2);
         let busy: Vec<_> = (0..2).map(|_| registry.admit(HERE).unwrap()).collect();
-        let calls: Vec<_> = busy.iter().map(|busy| busy.connection().call()).collect();
+        let call = |busy: &Registration| OpenCall::begin(busy.connection(), &registry);
+        let calls: Vec<_> = busy.iter().map(call).collect();
         assert!(is_refused(&registry.admit(HERE).unwrap()));
         assert!(!is_refused(&registry.admit(THERE).unwrap()));
         drop(calls);
@@ -195,25 +231,37 @@ mod tests {
     fn the_connection_that_is_idle_the_longest_gives_way() {
         let registry = registry(3, 9);
         let held: Vec<_> = (0..3).map(|_| registry.admit(HERE).unwrap()).collect();
-        let _call = held[0].connection().call();
+        let call = OpenCall::begin(held[0].connection(), &registry);
         let new = registry.admit(THERE).unwrap();
         assert!(!is_refused(&new));
         let orders: Vec<_> = held.iter().map(|held| held.connection().ordered()).collect();
         assert_eq!(orders, [Order::Serve, Order::Drop, Order::Serve]);
-        drop(held);
-        drop(new);
+        drop((held, new, call));
         let table = registry.lock();
         assert!(table.all.is_empty() && table.by_client.is_empty() && table.counted == 0);
+        assert!(table.calls_by_client.is_empty() && table.calls == 0);
     }
 
     #[test]
     fn refusals_are_limited_too() {
         let registry = registry(1, 1);
         let busy = registry.admit(HERE).unwrap();
-        let _call = busy.connection().call();
+        let _call = OpenCall::begin(busy.connection(), &registry);
         let refused: Vec<_> = (0..REFUSALS).map(|_| registry.admit(HERE).unwrap()).collect();
         assert!(registry.admit(HERE).is_none());
         drop(refused);
         assert!(registry.admit(HERE).is_some());
+    }
+
+    #[test]
+    fn a_client_has_at_most_half_of_the_calls() {
+        let limits = ConnectionLimits { calls: 3, ..Default::default() };
+        let registry = Arc::new(Registry::new(limits));
+        let [here, there] = [HERE, THERE].map(|address| registry.admit(address).unwrap());
+        let begin = |client: &Registration| OpenCall::begin(client.connection(), &registry);
+        let calls = [&here, &here, &here, &there, &there].map(begin);
+        assert_eq!(calls.each_ref().map(OpenCall::is_counted), [true, true, false, true, false]);
+        drop(calls);
+        assert!(begin(&there).is_counted());
     }
 }

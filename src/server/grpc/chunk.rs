@@ -6,9 +6,12 @@ use crate::proto;
 use crate::session::SessionError;
 use crate::session::stem_reader::StemReader;
 
-/// Frames per message: 256 KiB of float32 stereo. The same for every encoding, so that the stems of a session
+/// Limit of a message's samples, in bytes.
+pub(super) const CHUNK_BYTES: usize = 256 * 1024;
+
+/// Frames per message: [`CHUNK_BYTES`] of float32 stereo. The same for every encoding, so that the stems of a session
 /// advance together.
-const FRAMES: Frames = Frames(256 * 1024 / frame_bytes(Encoding::F32Le));
+const FRAMES: Frames = Frames(CHUNK_BYTES as u64 / frame_bytes(Encoding::F32Le));
 
 /// The next message of a stem, with frames before `end`; `None` if there are none yet, also while they are recomputed.
 pub(super) fn next_chunk(

@@ -6,6 +6,7 @@
 mod chunk;
 mod follow;
 pub(crate) mod health_service;
+mod outbox;
 mod separate;
 mod stem;
 
@@ -15,6 +16,8 @@ use std::sync::Arc;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::budget::Budget;
+use super::middleware::messages::MAX_CHUNK_MESSAGE_BYTES;
 use super::status::{ApiError, to_status};
 use super::uploading::{add_chunk, finish_upload};
 use super::{blocking, convert, deadline, lookup};
@@ -28,19 +31,23 @@ use crate::server::convert::paging::page_size;
 use crate::session::Session;
 use crate::session::store::PageCursor;
 
-/// Limit of one message, in bytes. It also bounds the allocation that a five-byte message header can cause.
-const MAX_MESSAGE_BYTES: usize = 4 << 20;
+/// Limit of a response, in bytes.
+const MAX_RESPONSE_BYTES: usize = 4 << 20;
 
-/// The gRPC service.
-pub(super) fn service(separations: Arc<Separations>) -> SeparationServiceServer<Calls> {
-    SeparationServiceServer::new(Calls { separations })
-        .max_decoding_message_size(MAX_MESSAGE_BYTES)
-        .max_encoding_message_size(MAX_MESSAGE_BYTES)
+/// The gRPC service. What its streams read from disk before it can be sent is charged on `memory`.
+pub(super) fn service(
+    separations: Arc<Separations>,
+    memory: Arc<Budget>,
+) -> SeparationServiceServer<Calls> {
+    SeparationServiceServer::new(Calls { separations, memory })
+        .max_decoding_message_size(MAX_CHUNK_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_RESPONSE_BYTES)
 }
 
 /// Implements the calls.
 pub(super) struct Calls {
     separations: Arc<Separations>,
+    memory: Arc<Budget>,
 }
 
 /// The response stream of a streaming call.
@@ -54,6 +61,10 @@ impl Calls {
     ) -> Result<T, Status> {
         let separations = Arc::clone(&self.separations);
         blocking::run(move || work(&separations)).await?.map_err(to_status)
+    }
+
+    fn memory(&self) -> Arc<Budget> {
+        Arc::clone(&self.memory)
     }
 
     async fn find(&self, session_id: &str) -> Result<Arc<Session>, Status> {
@@ -71,7 +82,7 @@ impl SeparationService for Calls {
         &self,
         request: Request<Streaming<proto::SeparateRequest>>,
     ) -> Result<Response<Self::SeparateStream>, Status> {
-        Ok(Response::new(separate::start(Arc::clone(&self.separations), request)))
+        Ok(Response::new(separate::start(Arc::clone(&self.separations), request, self.memory())))
     }
 
     async fn get_stem(
@@ -81,7 +92,9 @@ impl SeparationService for Calls {
         let deadline = deadline::of(request.metadata());
         let request = request.into_inner();
         let session = self.find(&request.session_id).await?;
-        Ok(Response::new(stem::start(&session, &request, deadline).map_err(to_status)?))
+        Ok(Response::new(
+            stem::start(&session, &request, deadline, self.memory()).map_err(to_status)?,
+        ))
     }
 
     async fn watch_session(
@@ -94,7 +107,7 @@ impl SeparationService for Calls {
         let readers = follow::readers(&session, &request).map_err(to_status)?;
         let watched = Arc::clone(&session);
         let watching = self.work(move |separations| Ok(separations.watch(&watched)?)).await?;
-        Ok(Response::new(follow::watch(session, watching, readers, deadline)))
+        Ok(Response::new(follow::watch(session, watching, readers, deadline, self.memory())))
     }
 
     async fn create_session(

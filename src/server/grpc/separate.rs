@@ -6,22 +6,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost::bytes::Bytes;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Status, Streaming};
 use tracing::Instrument;
 
-use super::follow::{
-    EventCursor, Followed, MESSAGES_AHEAD, Sender, all_readers, first_frame, follow,
-};
-use super::{Answers, MAX_MESSAGE_BYTES};
+use super::Answers;
+use super::follow::{EventCursor, Followed, all_readers, first_frame, follow};
+use super::outbox::{Outbox, outbox};
 use crate::proto;
 use crate::proto::separate_request::Message;
 use crate::separation::Separations;
+use crate::server::budget::Budget;
 use crate::server::connections::client_of;
 use crate::server::deadline;
 use crate::server::deadline::within;
+use crate::server::middleware::messages::MAX_CHUNK_MESSAGE_BYTES;
 use crate::server::status::{ApiError, to_status};
 use crate::server::uploading::{add_chunk_of_call, finish_upload_of_call};
 use crate::server::{blocking, convert};
@@ -31,8 +30,9 @@ use crate::session::Session;
 pub(super) fn start(
     separations: Arc<Separations>,
     request: Request<Streaming<proto::SeparateRequest>>,
+    memory: Arc<Budget>,
 ) -> Answers<proto::SeparateResponse> {
-    let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
+    let (sender, answers) = outbox(memory);
     let deadline = deadline::of(request.metadata());
     let client = client_of(request.extensions());
     let requests = request.into_inner();
@@ -43,7 +43,7 @@ pub(super) fn start(
         }
     };
     tokio::spawn(work.in_current_span());
-    Box::pin(ReceiverStream::new(receiver))
+    answers
 }
 
 /// Why a call ends before its session.
@@ -62,7 +62,7 @@ async fn call(
     separations: Arc<Separations>,
     client: Option<IpAddr>,
     mut requests: Streaming<proto::SeparateRequest>,
-    sender: &Sender<proto::SeparateResponse>,
+    sender: &Outbox<proto::SeparateResponse>,
     deadline: Option<Instant>,
 ) -> Result<(), Status> {
     let patience = separations.limits().idle_upload;
@@ -170,7 +170,7 @@ impl UploadStream<'_> {
             if let Err(error) = taken {
                 if self.session.state().is_ended() || self.session.is_removed() {
                     // The response stream reports how it ended, which is more precise than the error here.
-                    return pending().await;
+                    return discard(requests).await;
                 }
                 return broken(error);
             }
@@ -225,6 +225,12 @@ impl UploadStream<'_> {
     }
 }
 
+/// Discards the rest of the upload: unread, it would stay in memory.
+async fn discard(requests: &mut Streaming<proto::SeparateRequest>) -> EarlyEnd {
+    while let Ok(Some(_)) = requests.message().await {}
+    pending().await
+}
+
 fn broken(error: ApiError) -> EarlyEnd {
     EarlyEnd::Upload(to_status(error))
 }
@@ -232,8 +238,10 @@ fn broken(error: ApiError) -> EarlyEnd {
 /// An error of the transport, with a reason if the client can avoid it.
 fn transport(status: Status) -> Status {
     match status.code() {
+        // The middleware has given a reason.
+        _ if !status.details().is_empty() => status,
         Code::OutOfRange | Code::ResourceExhausted => {
-            to_status(ApiError::MessageTooLarge { limit: MAX_MESSAGE_BYTES })
+            to_status(ApiError::MessageTooLarge { limit: MAX_CHUNK_MESSAGE_BYTES })
         }
         _ => status,
     }

@@ -3,16 +3,15 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_stream::wrappers::ReceiverStream;
 use tracing::Instrument;
 
 use super::Answers;
-use super::chunk::next_chunk;
-use super::follow::{MESSAGES_AHEAD, Sender};
+use super::chunk::{CHUNK_BYTES, next_chunk};
+use super::outbox::{Outbox, outbox};
 use crate::audio::Frames;
 use crate::proto;
+use crate::server::budget::Budget;
 use crate::server::deadline::within;
 use crate::server::outcome::{end_error, interruption};
 use crate::server::status::{ApiError, to_status};
@@ -28,6 +27,7 @@ pub(super) fn start(
     session: &Arc<Session>,
     request: &proto::GetStemRequest,
     deadline: Option<Instant>,
+    memory: Arc<Budget>,
 ) -> Result<Answers<proto::GetStemResponse>, ApiError> {
     let form = convert::stem_format(session, request.encoding, request.gain)?;
     let start = convert::frame(request.start_frame);
@@ -36,7 +36,7 @@ pub(super) fn start(
         0 => Frames(u64::MAX),
         count => Frames(request.start_frame.saturating_add(count)),
     };
-    let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
+    let (sender, answers) = outbox(memory);
     let session = Arc::clone(session);
     let work = async move {
         let result = within(deadline, read(&session, reader, end, &sender)).await;
@@ -46,7 +46,7 @@ pub(super) fn start(
         }
     };
     tokio::spawn(work.in_current_span());
-    Ok(Box::pin(ReceiverStream::new(receiver)))
+    Ok(answers)
 }
 
 /// Sends the frames before `end`, waiting for those that are not committed yet.
@@ -54,7 +54,7 @@ async fn read(
     session: &Arc<Session>,
     mut reader: StemReader,
     end: Frames,
-    sender: &Sender<proto::GetStemResponse>,
+    sender: &Outbox<proto::GetStemResponse>,
 ) -> Result<(), ApiError> {
     loop {
         let seen = session.notifier().version();
@@ -64,6 +64,9 @@ async fn read(
         if reader.position() >= end {
             return Ok(());
         }
+        let Ok(mut charge) = sender.charge(MESSAGES_AT_ONCE * CHUNK_BYTES).await else {
+            return Ok(());
+        };
         let read = blocking::run(move || {
             let chunks = next_chunks(&mut reader, end);
             (reader, chunks)
@@ -82,12 +85,15 @@ async fn read(
             chunks => (chunks?, false),
         };
         let sent = !chunks.is_empty();
+        charge.shrink_to(chunks.iter().map(|chunk| chunk.pcm.len()).sum());
         for chunk in chunks {
+            let part = charge.split(chunk.pcm.len());
             let response = proto::GetStemResponse { chunk: Some(chunk) };
-            if sender.send(Ok(response)).await.is_err() {
+            if sender.send_charged(response, part).await.is_err() {
                 return Ok(());
             }
         }
+        drop(charge);
         if sent {
             continue;
         }

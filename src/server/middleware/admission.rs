@@ -1,4 +1,4 @@
-//! Refuses requests on connections beyond the limits.
+//! Refuses requests beyond the limits of connections and calls.
 
 use std::sync::Arc;
 
@@ -9,22 +9,27 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::grpc_status::is_grpc;
-use crate::server::connections::Connection;
+use crate::server::connections::{Connection, Overload};
 use crate::server::status::{ApiError, respond, to_status};
 
-/// Refuses a request if its connection is beyond the limits, which then ends.
+/// Refuses a request if its connection or its call is one too many. In the first case the connection ends.
 pub(crate) async fn check(request: Request, next: Next) -> Response {
-    let connection = request.extensions().get::<Arc<Connection>>();
-    let Some(connection) = connection.filter(|connection| connection.is_refused()) else {
+    let Some(&excess) = request.extensions().get::<Overload>() else {
         return next.run(request).await;
     };
-    connection.finish();
-    let error = ApiError::TooManyConnections;
+    let connection = request.extensions().get::<Arc<Connection>>();
+    let error = match excess {
+        Overload::Connections => {
+            connection.into_iter().for_each(|connection| connection.finish());
+            ApiError::TooManyConnections
+        }
+        Overload::Calls => ApiError::ServerBusy,
+    };
     if is_grpc(request.headers()) {
         return to_status(error).into_http();
     }
     let mut response = respond(&error);
-    if request.version() < Version::HTTP_2 {
+    if excess == Overload::Connections && request.version() < Version::HTTP_2 {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

@@ -95,11 +95,8 @@ impl Rules {
         {
             return Some(ApiError::OriginForbidden { origin: origin.to_owned() }.into());
         }
-        // Health probes send no token.
         let path = uri.path();
-        let health = path == "/health" || path.starts_with("/grpc.health.v1.Health/");
-        // The page's files are public: the page asks for the token and sends it with its calls.
-        if health || web::is_page(path) {
+        if is_public(path) {
             return None;
         }
         match self.proof(path, headers) {
@@ -151,6 +148,11 @@ impl Rules {
             _ => Proof::Wrong,
         }
     }
+}
+
+/// Whether calls of a path need no token: health probes send none, and the page asks for it and sends it with its calls.
+pub(crate) fn is_public(path: &str) -> bool {
+    path == "/health" || path.starts_with("/grpc.health.v1.Health/") || web::is_page(path)
 }
 
 /// The token of the header `authorization`. The scheme is compared without case (RFC 9110, section 11.1).

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use super::disposition::attachment;
 use super::query::Query;
 use super::range::{Part, part};
-use super::source::{FileSource, Source, WavSource, body};
+use super::source::{FileSource, Source, WavSource};
 use super::{Refusal, Rest, RouteResult};
 use crate::audio::flac::HIGHEST;
 use crate::audio::{FileFormat, Frames, Hertz, StemName, title};
@@ -53,16 +53,10 @@ impl Content {
     }
 
     /// The bytes from `first` to before `end`.
-    ///
-    /// # Errors
-    /// I/O errors.
-    pub(super) fn part(self, first: u64, end: u64) -> Result<Box<dyn Source>, ApiError> {
+    pub(super) fn part(self, first: u64, end: u64) -> Box<dyn Source> {
         match self {
-            Content::Wav(wav) => Ok(Box::new(wav.part(first, end))),
-            Content::Flac(flac) => {
-                let file = FileSource::open(&flac.path, first, end);
-                Ok(Box::new(file.map_err(SessionError::Storage)?))
-            }
+            Content::Wav(wav) => Box::new(wav.part(first, end)),
+            Content::Flac(flac) => Box::new(FileSource::new(flac.path, first, end)),
         }
     }
 }
@@ -127,8 +121,8 @@ pub(super) async fn stem(
     };
     let body = match part {
         Part::NotModified => Body::empty(),
-        Part::Whole => body(content.part(0, size)?),
-        Part::Range { first, last } => body(content.part(first, last + 1)?),
+        Part::Whole => rest.body(content.part(0, size)),
+        Part::Range { first, last } => rest.body(content.part(first, last + 1)),
     };
     Ok(download.answer(part, size, body))
 }

@@ -1,6 +1,8 @@
 //! Fuzz targets for the parsers of HTTP requests.
 
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{IF_NONE_MATCH, IF_RANGE, RANGE};
@@ -13,6 +15,8 @@ use super::options::SeparateOptions;
 use super::query::Query;
 use super::range::{Part, part};
 use crate::audio::title;
+use crate::server::budget::Budget;
+use crate::server::pace::LeastRate;
 use crate::session::SessionId;
 use crate::session::store::PageCursor;
 
@@ -32,7 +36,8 @@ pub(crate) fn form(bytes: &[u8]) {
 
 /// Reads the options, then the song.
 async fn read(body: Body) -> Result<(), ()> {
-    let (body, meter) = metered(body);
+    let least_rate = LeastRate { bytes_per_s: 0, window: Duration::from_secs(60) };
+    let (body, meter) = metered(body, Arc::new(Budget::new(u64::MAX)), least_rate);
     let mut form = Multipart::new(body, BOUNDARY);
     let mut options = SeparateOptions::default();
     while let Some(mut field) = form.next_field().await.map_err(drop)? {

@@ -1,67 +1,122 @@
-//! Feeds a request body to the form parser, with a limit on what the parser buffers.
+//! Feeds a request body to the form parser, with limits on what the parser buffers and on how slowly it arrives.
 //!
 //! multer buffers all available bytes before it parses them, and has no limit for the headers of a field. So it
-//! receives one chunk of the body at a time, and the bytes that it buffers without output are limited.
+//! receives one chunk of the body at a time, and the bytes that it buffers without output are limited, for each form
+//! and for all calls together.
 
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use axum::body::{Body, BodyDataStream, Bytes};
-use tokio_stream::Stream;
+use futures_util::stream::try_unfold;
+use tokio::task::yield_now;
+use tokio_stream::{Stream, StreamExt};
+
+use crate::server::budget::{Budget, Charge};
+use crate::server::pace::{LeastRate, Pace, TooSlow};
+use crate::server::status::ApiError;
 
 /// Limit of bytes that the parser may buffer without output: the headers of a field and one chunk of the body.
-const MAX_TAKEN: u64 = 2 << 20;
-
-/// The body for the parser.
-pub(super) struct Metered {
-    inner: BodyDataStream,
-    taken: Arc<AtomicU64>,
-    /// Whether the parser has yet to process the last chunk.
-    gave: bool,
-}
+const MAX_TAKEN: usize = 2 << 20;
 
 /// Resets the count of buffered bytes.
 #[derive(Clone)]
-pub(super) struct Meter(Arc<AtomicU64>);
+pub(super) struct Meter(Arc<Mutex<Taken>>);
 
-/// The body for the parser, and its meter.
-pub(super) fn metered(body: Body) -> (Metered, Meter) {
-    let taken = Arc::new(AtomicU64::new(0));
-    let meter = Meter(Arc::clone(&taken));
-    (Metered { inner: body.into_data_stream(), taken, gave: false }, meter)
+/// Bytes that the parser buffers.
+#[derive(Debug, Default)]
+struct Taken {
+    bytes: usize,
+    charge: Option<Charge>,
+}
+
+/// Why the parser gets no more of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BodyError {
+    #[error("the headers of a field, or the text before the first field, are too long")]
+    NoOutput,
+    #[error("the body arrives too slowly")]
+    TooSlow,
+    #[error("there is no memory for the body")]
+    Busy,
+}
+
+impl BodyError {
+    /// The error of a parser that met it.
+    pub(super) fn of(error: &multer::Error) -> Option<BodyError> {
+        let multer::Error::StreamReadFailed(inner) = error else { return None };
+        inner.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref().copied()
+    }
+
+    /// The error for the client; `None` if the body is malformed.
+    pub(super) fn refusal(self) -> Option<ApiError> {
+        match self {
+            BodyError::NoOutput => None,
+            BodyError::TooSlow => Some(ApiError::RequestTooSlow),
+            BodyError::Busy => Some(ApiError::ServerBusy),
+        }
+    }
+}
+
+/// The body for the parser, and its meter. What the parser buffers is charged on `memory`.
+pub(super) fn metered(
+    body: Body,
+    memory: Arc<Budget>,
+    least_rate: LeastRate,
+) -> (impl Stream<Item = io::Result<Bytes>> + Send + 'static, Meter) {
+    let meter = Meter(Arc::default());
+    let (body, pace) = (body.into_data_stream(), Pace::new(least_rate));
+    let metered = Metered { body, meter: meter.clone(), gave: false, memory, pace };
+    (try_unfold(metered, Metered::next), meter)
 }
 
 impl Meter {
     /// Resets the count, after output of the parser.
     pub(super) fn reset(&self) {
-        self.0.store(0, Ordering::Relaxed);
+        *self.taken() = Taken::default();
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        // The count is consistent at any time.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Stream for Metered {
-    type Item = io::Result<Bytes>;
+/// A body, and what the parser has taken of it.
+struct Metered {
+    body: BodyDataStream,
+    meter: Meter,
+    /// Whether a chunk was given that the parser has not looked at yet.
+    gave: bool,
+    memory: Arc<Budget>,
+    pace: Pace,
+}
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if std::mem::take(&mut self.gave) {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
+impl Metered {
+    /// The next chunk.
+    async fn next(mut self) -> io::Result<Option<(Bytes, Metered)>> {
+        if std::mem::replace(&mut self.gave, true) {
+            yield_now().await;
         }
-        let polled = Pin::new(&mut self.inner).poll_next(context);
-        polled.map(|piece| match piece? {
-            Ok(bytes) => {
-                self.gave = true;
-                let count = bytes.len() as u64;
-                if self.taken.fetch_add(count, Ordering::Relaxed) + count > MAX_TAKEN {
-                    let text =
-                        "the headers of a field, or the text before the first field, are too long";
-                    return Some(Err(io::Error::new(io::ErrorKind::InvalidData, text)));
-                }
-                Some(Ok(bytes))
-            }
-            Err(error) => Some(Err(io::Error::new(io::ErrorKind::ConnectionAborted, error))),
-        })
+        let begun = Instant::now();
+        let Some(bytes) = self.body.next().await else { return Ok(None) };
+        let bytes =
+            bytes.map_err(|error| io::Error::new(io::ErrorKind::ConnectionAborted, error))?;
+        let kept_up = self.pace.note(begun.elapsed(), bytes.len());
+        kept_up.map_err(|TooSlow| io::Error::other(BodyError::TooSlow))?;
+        if self.meter.taken().bytes + bytes.len() > MAX_TAKEN {
+            return Err(io::Error::other(BodyError::NoOutput));
+        }
+        let charge = self.memory.take_in_time(bytes.len()).await;
+        let charge = charge.ok_or_else(|| io::Error::other(BodyError::Busy))?;
+        let mut taken = self.meter.taken();
+        taken.bytes += bytes.len();
+        match &mut taken.charge {
+            Some(all) => all.add(charge),
+            None => taken.charge = Some(charge),
+        }
+        drop(taken);
+        Ok(Some((bytes, self)))
     }
 }

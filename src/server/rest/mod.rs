@@ -42,8 +42,10 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use source::Source;
+
 use super::status::{ApiError, respond, respond_of};
-use super::{blocking, lookup};
+use super::{Memory, blocking, lookup};
 use crate::separation::Separations;
 use crate::server::middleware::grpc_status::is_grpc;
 use crate::server::middleware::metrics::{MEDIA_TYPE, Metrics};
@@ -57,6 +59,7 @@ const COMPUTING_AT_ONCE: usize = 1;
 pub(super) struct Rest {
     separations: Arc<Separations>,
     metrics: Arc<Metrics>,
+    memory: Memory,
     /// Permits for creating FLAC files and for computing peaks.
     flac: Arc<Semaphore>,
     peaks: Arc<Semaphore>,
@@ -92,7 +95,11 @@ impl IntoResponse for Refusal {
 
 /// The routes. A handler declares its path and method once; router, OpenAPI document and metrics use that
 /// declaration.
-pub(super) fn router(separations: Arc<Separations>, metrics: Arc<Metrics>) -> Router {
+pub(super) fn router(
+    separations: Arc<Separations>,
+    metrics: Arc<Metrics>,
+    memory: Memory,
+) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(health::health))
         .routes(routes!(numbers))
@@ -108,7 +115,7 @@ pub(super) fn router(separations: Arc<Separations>, metrics: Arc<Metrics>) -> Ro
         .split_for_parts();
     let permit = || Arc::new(Semaphore::new(COMPUTING_AT_ONCE));
     let (flac, peaks) = (permit(), permit());
-    let rest = Rest { separations, metrics, flac, peaks, document: Arc::new(document) };
+    let rest = Rest { separations, metrics, memory, flac, peaks, document: Arc::new(document) };
     router.method_not_allowed_fallback(unsupported).with_state(rest)
 }
 
@@ -152,6 +159,11 @@ impl Rest {
     ) -> Result<T, ApiError> {
         let separations = Arc::clone(&self.separations);
         blocking::run(move || work(&separations)).await.map_err(|_| ApiError::Defect)?
+    }
+
+    /// A response body that reads `source` as the client takes it.
+    fn body(&self, source: impl Source) -> Body {
+        source::body(source, Arc::clone(&self.memory.read_ahead))
     }
 
     async fn find(&self, id: &str) -> Result<Arc<Session>, ApiError> {

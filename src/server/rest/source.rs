@@ -5,17 +5,19 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::Instrument;
 
 use crate::audio::wav::{self, HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName};
 use crate::server::blocking;
+use crate::server::budget::Budget;
 use crate::session::stem_reader::{StemFormat, StemReader};
 use crate::session::{Session, SessionError};
 
@@ -40,11 +42,15 @@ impl Source for Box<dyn Source> {
     }
 }
 
-/// A response body that reads `source` as the client takes it.
-pub(super) fn body(mut source: impl Source) -> Body {
+/// A response body that reads `source` as the client takes it. What waits for the client is charged on `memory`.
+pub(super) fn body(mut source: impl Source, memory: Arc<Budget>) -> Body {
     let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
     let work = async move {
         loop {
+            let charge = tokio::select! {
+                charge = memory.take(PIECE_BYTES) => charge,
+                () = sender.closed() => return,
+            };
             let read = blocking::run(move || {
                 let piece = source.next();
                 (source, piece)
@@ -56,20 +62,20 @@ pub(super) fn body(mut source: impl Source) -> Body {
                 }
                 Err(status) => {
                     // The send fails only if the client has disconnected.
-                    let _ = sender.send(Err(io::Error::other(status))).await;
+                    let _ = sender.send((Err(io::Error::other(status)), charge)).await;
                     return;
                 }
             };
             let Some(piece) = piece.transpose() else { return };
             let failed = piece.is_err();
             // An error cuts the connection, so that no client takes a partial body for the whole.
-            if sender.send(piece).await.is_err() || failed {
+            if sender.send((piece, charge)).await.is_err() || failed {
                 return;
             }
         }
     };
     tokio::spawn(work.in_current_span());
-    Body::from_stream(ReceiverStream::new(receiver))
+    Body::from_stream(ReceiverStream::new(receiver).map(|(piece, _)| piece))
 }
 
 /// A stem as a WAV file, generated while it is read.
@@ -148,29 +154,31 @@ impl Source for WavSource {
     }
 }
 
-/// A part of a file, unchanged.
+/// A part of a file, unchanged. The file is opened for each read, as those of stems are.
 pub(super) struct FileSource {
-    file: File,
-    left: u64,
+    path: PathBuf,
+    position: u64,
+    end: u64,
 }
 
 impl FileSource {
     /// The bytes from `first` to before `end`.
-    pub(super) fn open(path: &Path, first: u64, end: u64) -> io::Result<FileSource> {
-        let mut file = File::open(path)?;
-        file.seek(SeekFrom::Start(first))?;
-        Ok(FileSource { file, left: end.saturating_sub(first) })
+    pub(super) fn new(path: PathBuf, first: u64, end: u64) -> FileSource {
+        FileSource { path, position: first, end }
     }
 }
 
 impl Source for FileSource {
     fn next(&mut self) -> io::Result<Option<Bytes>> {
-        if self.left == 0 {
+        let left = self.end.saturating_sub(self.position);
+        if left == 0 {
             return Ok(None);
         }
-        let mut bytes = vec![0; self.left.min(PIECE_BYTES as u64) as usize];
-        self.file.read_exact(&mut bytes)?;
-        self.left -= bytes.len() as u64;
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(self.position))?;
+        let mut bytes = vec![0; left.min(PIECE_BYTES as u64) as usize];
+        file.read_exact(&mut bytes)?;
+        self.position += bytes.len() as u64;
         Ok(Some(bytes.into()))
     }
 }

@@ -15,13 +15,14 @@ use tokio::time::timeout;
 use tonic::Status;
 use tracing::Instrument;
 
-use super::metered::{Meter, metered};
+use super::metered::{BodyError, Meter, metered};
 use super::options::SeparateOptions;
 use super::{Refusal, Rest};
 use crate::proto;
 use crate::separation::Separations;
 use crate::server::blocking;
 use crate::server::connections::client_of;
+use crate::server::pace::LeastRate;
 use crate::server::status::ApiError;
 use crate::server::uploading::{MAX_CHUNK_BYTES, add_chunk, finish_upload};
 use crate::session::{Session, SessionError, Settings};
@@ -101,7 +102,11 @@ pub(super) async fn receive(
     let client = client_of(request.extensions());
     // A client that sent `Expect` waits for the response before it sends the body.
     let asks = request.headers().contains_key(EXPECT);
-    let (body, meter) = metered(request.into_body());
+    let limits = rest.separations.limits();
+    let least_rate =
+        LeastRate { bytes_per_s: limits.upload_bytes_per_s, window: limits.idle_upload };
+    let memory = Arc::clone(&rest.memory.received);
+    let (body, meter) = metered(request.into_body(), memory, least_rate);
     let mut form = Form { multipart: Multipart::new(body, boundary), client, meter, rest };
     let mut unfinished = Unfinished { separations: Arc::clone(&rest.separations), session: None };
     let received = match announced {
@@ -252,6 +257,9 @@ fn idle(patience: Duration, committed: u64) -> ApiError {
 }
 
 fn malformed(error: multer::Error) -> ApiError {
+    if let Some(refusal) = BodyError::of(&error).and_then(BodyError::refusal) {
+        return refusal;
+    }
     let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
     ApiError::MultipartMalformed(format!("{error}{}", cause.unwrap_or_default()))
 }

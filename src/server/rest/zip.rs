@@ -18,7 +18,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::disposition::attachment;
 use super::download::{DownloadOptions, StemDownload, check_done};
-use super::source::{Source, body};
+use super::source::Source;
 use super::{Rest, RouteResult};
 use crate::audio::title;
 use crate::server::status::{ApiError, Problem};
@@ -60,7 +60,7 @@ pub(super) async fn all(
     let body = if method == Method::HEAD {
         Body::empty()
     } else {
-        body(Archive::new(files(&rest, &session, options).await?))
+        rest.body(Archive::new(files(&rest, &session, options).await?))
     };
     Ok(answer(&session, body))
 }
@@ -76,7 +76,7 @@ async fn files(
         let download = StemDownload::of(session, stem.as_str(), options)?;
         let content = download.content(rest).await?;
         let size = content.size();
-        let source = content.part(0, size)?;
+        let source = content.part(0, size);
         let name = format!("{stem}.{}", options.format.extension());
         entries.push(ArchiveEntry { name, size, source });
     }

@@ -130,6 +130,9 @@ pub(super) fn fields_of(error: &ApiError) -> ErrorFields {
         }
         ApiError::DeadlineInvalid(_) => ErrorFields::of(R::DeadlineInvalid),
         ApiError::TooManyConnections => ErrorFields::of(R::TooManyConnections),
+        ApiError::ServerBusy => ErrorFields::of(R::ServerBusy),
+        ApiError::RequestTooSlow => ErrorFields::of(R::RequestTooSlow),
+        ApiError::ReaderTooSlow => ErrorFields::of(R::ReaderTooSlow),
         ApiError::Defect => ErrorFields::of(R::Internal),
     }
 }

@@ -91,6 +91,12 @@ pub(super) enum ApiError {
     DeadlineInvalid(String),
     #[error("the server has as many connections as it may have, all of them in use")]
     TooManyConnections,
+    #[error("the server has as many calls or bytes under way as it may have")]
+    ServerBusy,
+    #[error("the body of the request did not arrive in time")]
+    RequestTooSlow,
+    #[error("the client has not read the answer for too long")]
+    ReaderTooSlow,
     #[error("internal error in the server")]
     Defect,
 }

@@ -196,7 +196,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "server",
         &[
-            &["address", "credentials", "deadline", "request_id", "web"],
+            &["address", "budget", "credentials", "deadline", "pace", "request_id", "web"],
             &["connections"],
             &["config", "status"],
             &["blocking", "convert", "outcome"],
@@ -206,14 +206,14 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         ],
     ),
     ("server/convert", &[&["config", "engine", "paging"], &["session"]]),
-    ("server/grpc", &[&["chunk", "health_service"], &["follow"], &["separate", "stem"]]),
+    ("server/grpc", &[&["chunk", "health_service", "outbox"], &["follow"], &["separate", "stem"]]),
     ("server/grpc/follow", &[&["cursor", "event"]]),
     (
         "server/middleware",
         &[
             &["cors", "grpc_status", "guess_limit", "request_id"],
             &["metrics"],
-            &["admission", "auth", "grpc_deadline"],
+            &["admission", "auth", "grpc_deadline", "messages"],
         ],
     ),
     ("server/middleware/metrics", &[&["access", "labels"], &["calls"]]),
@@ -253,10 +253,12 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "server/connections",
         &[
-            &["limits", "connection"],
-            &["registry", "socket", "response_body"],
-            &["edge", "watchdog"],
-            &["driver"],
+            &["connection", "limits"],
+            &["registry", "socket"],
+            &["open_call"],
+            &["response_body"],
+            &["edge"],
+            &["driver", "watchdog"],
         ],
     ),
     ("server/credentials", &[&["error"], &["files"], &["reloaded", "tls", "tokens"]]),

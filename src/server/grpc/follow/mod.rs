@@ -6,9 +6,7 @@ mod event;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 use tracing::Instrument;
 
@@ -16,9 +14,11 @@ pub(super) use cursor::EventCursor;
 use event::StreamEvent;
 
 use super::Answers;
-use super::chunk::next_chunk;
+use super::chunk::{CHUNK_BYTES, next_chunk};
+use super::outbox::{Outbox, outbox};
 use crate::audio::Frames;
 use crate::proto;
+use crate::server::budget::Budget;
 use crate::server::deadline::within;
 use crate::server::outcome::{end_error, interruption};
 use crate::server::status::{ApiError, to_status};
@@ -26,12 +26,6 @@ use crate::server::{blocking, convert, lookup};
 use crate::session::Session;
 use crate::session::live::ReadLease;
 use crate::session::stem_reader::{StemFormat, StemReader};
-
-/// Messages buffered for a client that does not read.
-pub(super) const MESSAGES_AHEAD: usize = 2;
-
-/// The sending side of a response stream.
-pub(super) type Sender<T> = mpsc::Sender<Result<T, Status>>;
 
 /// How [`follow`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +84,9 @@ pub(super) fn watch(
     watching: ReadLease,
     readers: Vec<StemReader>,
     deadline: Option<Instant>,
+    memory: Arc<Budget>,
 ) -> Answers<proto::WatchSessionResponse> {
-    let (sender, receiver) = mpsc::channel(MESSAGES_AHEAD);
+    let (sender, answers) = outbox(memory);
     let work = async move {
         let _watching = watching;
         let (first, cursor) = EventCursor::begin(&session, first_frame(&readers));
@@ -105,7 +100,7 @@ pub(super) fn watch(
         }
     };
     tokio::spawn(work.in_current_span());
-    Box::pin(ReceiverStream::new(receiver))
+    answers
 }
 
 /// The lowest position of the readers.
@@ -119,7 +114,7 @@ pub(super) async fn follow<T: From<StreamEvent>>(
     session: &Arc<Session>,
     mut readers: Vec<StemReader>,
     mut cursor: EventCursor,
-    sender: &Sender<T>,
+    sender: &Outbox<T>,
     call: Option<u64>,
 ) -> Followed {
     loop {
@@ -200,10 +195,14 @@ enum Stopped {
 async fn pump<T: From<StreamEvent>>(
     readers: &mut Vec<StemReader>,
     end: Frames,
-    sender: &Sender<T>,
+    sender: &Outbox<T>,
 ) -> Result<Pumped, Stopped> {
     let mut round = Pumped::default();
     for index in 0..readers.len() {
+        if readers[index].position() >= end {
+            continue;
+        }
+        let charge = sender.charge(CHUNK_BYTES).await.map_err(|_| Stopped::ClientGone)?;
         let mut reader = readers.remove(index);
         let (reader, chunk) = blocking::run(move || {
             let chunk = next_chunk(&mut reader, end);
@@ -222,7 +221,9 @@ async fn pump<T: From<StreamEvent>>(
             Ok(Some(chunk)) => chunk,
         };
         round.pumped = true;
-        sender.send(Ok(StreamEvent::Stem(chunk).into())).await.map_err(|_| Stopped::ClientGone)?;
+        let message = StreamEvent::Stem(chunk).into();
+        let sent = sender.send_charged(message, Some(charge)).await;
+        sent.map_err(|_| Stopped::ClientGone)?;
     }
     Ok(round)
 }

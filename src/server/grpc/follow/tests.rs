@@ -1,5 +1,6 @@
 use std::fs::File;
 
+use tokio::sync::mpsc;
 use tokio::task::yield_now;
 
 use super::*;
@@ -8,6 +9,7 @@ use crate::audio::{Encoding, Hertz};
 use crate::proto::SeparateResponse;
 use crate::proto::reason::ChangeReason;
 use crate::proto::separate_response::Message;
+use crate::server::grpc::outbox::Queued;
 use crate::session::lifecycle::State;
 use crate::session::manifest::{EngineChange, EngineRecord, Plan};
 use crate::session::{Settings, Store};
@@ -49,7 +51,7 @@ fn change(session: &Session, frame: u64, message: &str) {
 }
 
 /// Follows the session from its beginning, for a client that buffers one message.
-fn followed(session: &Arc<Session>) -> mpsc::Receiver<Result<SeparateResponse, Status>> {
+fn followed(session: &Arc<Session>) -> mpsc::Receiver<Queued<SeparateResponse>> {
     let cursor = EventCursor::begin(session, Frames::ZERO).1;
     followed_from(session, Frames::ZERO, cursor)
 }
@@ -59,19 +61,19 @@ fn followed_from(
     session: &Arc<Session>,
     start: Frames,
     cursor: EventCursor,
-) -> mpsc::Receiver<Result<SeparateResponse, Status>> {
+) -> mpsc::Receiver<Queued<SeparateResponse>> {
     let form = StemFormat { encoding: Encoding::F32Le, gain: 1.0 };
     let readers = all_readers(session, start, form).unwrap();
-    let (sender, receiver) = mpsc::channel(1);
+    let (sender, receiver) = Outbox::with_capacity(1);
     let session = Arc::clone(session);
     tokio::spawn(async move { follow(&session, readers, cursor, &sender, None).await });
     receiver
 }
 
 /// Frames and engine changes in order, until a cancelled session ends.
-async fn received(mut receiver: mpsc::Receiver<Result<SeparateResponse, Status>>) -> Vec<Heard> {
+async fn received(mut receiver: mpsc::Receiver<Queued<SeparateResponse>>) -> Vec<Heard> {
     let mut events = Vec::new();
-    while let Some(Ok(response)) = receiver.recv().await {
+    while let Some((Ok(response), _)) = receiver.recv().await {
         match response.message {
             Some(Message::Stem(chunk)) => {
                 events.push((chunk.stem, chunk.start_frame, chunk.pcm.len() / 8));
