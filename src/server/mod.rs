@@ -54,7 +54,7 @@ pub(crate) use rest::fuzzing;
 use middleware::auth::Rules;
 use middleware::messages::{self, MessageLimits};
 use middleware::metrics::{CallCounter, Metrics};
-use middleware::{admission, auth, cors, grpc_deadline, grpc_status, metrics};
+use middleware::{admission, auth, cors, grpc_deadline, grpc_status, media_type, metrics};
 
 use budget::Budget;
 use pace::LeastRate;
@@ -153,7 +153,8 @@ pub async fn serve(
         .layer(from_fn_with_state(messages, messages::limit))
         .layer(from_fn(grpc_deadline::enforce))
         .layer(from_fn(grpc_status::complete))
-        .layer(GrpcWebLayer::new());
+        .layer(GrpcWebLayer::new())
+        .layer(from_fn(media_type::check));
     let routes = rest::router(Arc::clone(&separations), Arc::clone(&numbers), memory.clone());
     let routes = calls.merge(routes).merge(web::routes()).fallback(rest::unknown);
 

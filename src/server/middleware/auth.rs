@@ -85,13 +85,13 @@ impl Rules {
     }
 
     fn refusal(&self, uri: &Uri, headers: &HeaderMap) -> Option<Refused> {
-        let host = uri.authority().cloned().or_else(|| text(headers, HOST)?.parse().ok());
-        if !host.as_ref().is_some_and(|host| self.is_allowed(host)) {
-            let host = host.map(|host| host.to_string()).unwrap_or_default();
-            return Some(ApiError::HostForbidden { host }.into());
-        }
+        let host = match named_host(uri, headers) {
+            Ok(host) if self.is_allowed(&host) => host,
+            Ok(host) => return Some(ApiError::HostForbidden { host: host.to_string() }.into()),
+            Err(problem) => return Some(ApiError::HostInvalid(problem).into()),
+        };
         if let Some(origin) = text(headers, ORIGIN)
-            && !self.trusts(origin, host.as_ref())
+            && !self.trusts(origin, &host)
         {
             return Some(ApiError::OriginForbidden { origin: origin.to_owned() }.into());
         }
@@ -128,12 +128,10 @@ impl Rules {
         name == "localhost" || name.parse::<IpAddr>().is_ok() || self.hosts.contains(&name)
     }
 
-    fn trusts(&self, origin: &str, host: Option<&Authority>) -> bool {
+    fn trusts(&self, origin: &str, host: &Authority) -> bool {
         let origin = origin.to_ascii_lowercase();
-        let own = host.is_some_and(|host| {
-            let host = host.as_str().to_ascii_lowercase();
-            origin == format!("http://{host}") || origin == format!("https://{host}")
-        });
+        let host = host.as_str().to_ascii_lowercase();
+        let own = origin == format!("http://{host}") || origin == format!("https://{host}");
         own || self.origins.contains(&origin)
     }
 
@@ -147,6 +145,27 @@ impl Rules {
             (None, None) => Proof::Missing,
             _ => Proof::Wrong,
         }
+    }
+}
+
+/// The host that a request names, in its target, in `Host` or in both.
+///
+/// # Errors
+/// The problem, if it names none or several: another server on its way could have taken it for another host's.
+fn named_host(uri: &Uri, headers: &HeaderMap) -> Result<Authority, &'static str> {
+    let in_headers = headers.get_all(HOST).iter().map(|host| {
+        let host = host.to_str().ok().and_then(|host| host.parse().ok());
+        host.ok_or("the host name is malformed")
+    });
+    let mut hosts = uri.authority().cloned().map(Ok).into_iter().chain(in_headers);
+    let host: Authority = hosts.next().unwrap_or(Err("the request names no host"))?;
+    match headers.get_all(HOST).iter().count() {
+        0 | 1 => {}
+        _ => return Err("the request has more than one `Host`"),
+    }
+    match hosts.next().transpose()? {
+        Some(other) if other != host => Err("`Host` differs from the host of the request's target"),
+        _ => Ok(host),
     }
 }
 
@@ -196,7 +215,7 @@ mod tests {
         };
         let mut map = HeaderMap::new();
         for (name, value) in headers.iter().filter(|(name, _)| *name != "token") {
-            map.insert(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+            map.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
         }
         let rules = Rules::of(&config, Arc::new(Metrics::new()));
         let reason = rules.refusal(&path.parse().unwrap(), &map).map(|refused| match refused {
@@ -218,12 +237,23 @@ mod tests {
         check(&[("host", "MUSIC.example")], None);
         check(&[("host", "evil.example:8000")], Some("HostForbidden"));
         check(&[("host", "localhost.evil.example")], Some("HostForbidden"));
-        check(&[], Some("HostForbidden"));
+        check(&[], Some("HostInvalid"));
+        check(&[("host", "")], Some("HostInvalid"));
+        check(&[("host", "localhost"), ("host", "localhost")], Some("HostInvalid"));
         let local = ("host", "localhost:8000");
         check(&[local, ("origin", "http://localhost:8000")], None);
         check(&[local, ("origin", "http://localhost:3000")], Some("OriginForbidden"));
         check(&[local, ("origin", "https://page.example")], None);
         check(&[local, ("origin", "null")], Some("OriginForbidden"));
+    }
+
+    #[test]
+    fn target_and_header_name_the_same_host() {
+        let headers = [("host", "localhost:8000")];
+        check_at("http://localhost:8000/x", &headers, None);
+        check_at("http://LOCALHOST:8000/x", &headers, None);
+        check_at("http://localhost:8000/x", &[], None);
+        check_at("http://localhost:8001/x", &headers, Some("HostInvalid"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub(crate) mod cors;
 pub(crate) mod grpc_deadline;
 pub(crate) mod grpc_status;
 mod guess_limit;
+pub(crate) mod media_type;
 pub(crate) mod messages;
 pub(crate) mod metrics;
 pub(crate) mod request_id;

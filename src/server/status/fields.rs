@@ -101,6 +101,8 @@ pub(super) fn fields_of(error: &ApiError) -> ErrorFields {
             let fields = ErrorFields::of(R::TooManyGuesses).with("limit_per_minute", limit);
             ErrorFields { retry: Some(*retry), ..fields }
         }
+        ApiError::HostInvalid(_) => ErrorFields::of(R::HostInvalid),
+        ApiError::ContentTypeUnsupported { .. } => ErrorFields::of(R::ContentTypeUnsupported),
         ApiError::HostForbidden { .. } => ErrorFields::of(R::HostForbidden),
         ApiError::OriginForbidden { .. } => ErrorFields::of(R::OriginForbidden),
         ApiError::RouteUnknown { .. } => ErrorFields::of(R::RouteUnknown),

@@ -61,6 +61,10 @@ pub(super) enum ApiError {
     Unauthenticated,
     #[error("the client has sent more than {limit} wrong tokens in a minute")]
     TooManyGuesses { limit: u32, retry: Duration },
+    #[error("{0}")]
+    HostInvalid(&'static str),
+    #[error("calls of this service are POST requests of gRPC or grpc-web, not {given}")]
+    ContentTypeUnsupported { given: String },
     #[error("the host name {host:?} is not allowed")]
     HostForbidden { host: String },
     #[error("pages of {origin:?} may not call this server")]

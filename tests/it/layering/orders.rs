@@ -213,7 +213,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         &[
             &["cors", "grpc_status", "guess_limit", "request_id"],
             &["metrics"],
-            &["admission", "auth", "grpc_deadline", "messages"],
+            &["admission", "auth", "grpc_deadline", "media_type", "messages"],
         ],
     ),
     ("server/middleware/metrics", &[&["access", "labels"], &["calls"]]),
