@@ -1,5 +1,6 @@
 //! Free and allocated space, shortages, files with holes, files that a crash leaves whole, and scratch directories.
 
+mod access;
 mod atomic;
 mod scratch;
 mod shortage;
@@ -8,6 +9,7 @@ mod sparse;
 use std::fs::Metadata;
 use std::path::Path;
 
+pub use access::check_writable;
 pub use atomic::{part_path, publish, remove_unfinished, replace, sync_directory, write_synced};
 pub(crate) use scratch::ScratchDir;
 pub use shortage::Shortage;

@@ -41,6 +41,7 @@ use scheduler::Scheduler;
 
 use crate::engine::Chain;
 use crate::engine::pool::Pool;
+use crate::files;
 use crate::model::AvailableModels;
 use crate::session::disk_space::SpaceLimits;
 use crate::session::lifecycle::Event;
@@ -189,8 +190,24 @@ impl Separations {
     pub fn obstacle(&self) -> Option<SeparationError> {
         match self.chain().fault() {
             Some(fault) => Some(fault.into()),
-            None => self.scheduler.check_capacity(None).and_then(|()| self.check_space()).err(),
+            None => {
+                let check = self.check_storage().and_then(|()| self.scheduler.check_capacity(None));
+                check.and_then(|()| self.check_space()).err()
+            }
         }
+    }
+
+    /// Checks that the folder of the sessions is there and can be written. Reads no session.
+    ///
+    /// # Errors
+    /// [`SessionError::Storage`].
+    pub fn check_storage(&self) -> Result<(), SeparationError> {
+        let writable = files::check_writable(self.store().folder());
+        let unavailable = |error: io::Error| {
+            let text = format!("the data folder is unavailable: {error}");
+            SessionError::Storage(io::Error::new(error.kind(), text))
+        };
+        Ok(writable.map_err(unavailable)?)
     }
 
     /// Stops scheduling, and stops every open session at its last commit. Returns whether all stopped before the deadline.

@@ -9,14 +9,24 @@ use tonic_health::server::HealthReporter;
 
 use crate::proto::separation_service_server::SeparationServiceServer;
 use crate::separation::Separations;
+use crate::server::blocking;
 
-/// Interval at which the engines' health is read.
+/// Interval at which the health of engines and data folder is read.
 const ROUNDS: Duration = Duration::from_secs(1);
 
 /// Updates the status of the health service.
 #[derive(Clone)]
 pub(crate) struct Reporter {
     inner: HealthReporter,
+}
+
+/// Whether sessions can be stored and computed.
+async fn works(separations: &Arc<Separations>) -> bool {
+    let separations = Arc::clone(separations);
+    let check =
+        move || separations.chain().fault().is_none() && separations.check_storage().is_ok();
+    // A task that panicked has established nothing.
+    blocking::run(check).await.unwrap_or(false)
 }
 
 type Service = SeparationServiceServer<super::Calls>;
@@ -30,11 +40,12 @@ pub(crate) async fn service() -> (Reporter, HealthServer<impl Health>) {
 }
 
 impl Reporter {
-    /// Reports SERVING while at least one engine is healthy, else NOT_SERVING, until the task is aborted.
+    /// Reports SERVING while at least one engine is healthy and sessions can be stored, else NOT_SERVING, until the task is
+    /// aborted.
     pub(crate) async fn follow(self, separations: Arc<Separations>) {
         let mut reported = true;
         loop {
-            let works = separations.chain().fault().is_none();
+            let works = works(&separations).await;
             if works && !reported {
                 self.inner.set_serving::<Service>().await;
                 self.inner.set_service_status("", ServingStatus::Serving).await;

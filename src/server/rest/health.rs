@@ -12,11 +12,12 @@ use crate::engine::fallback::circuit_breaker::CircuitState;
 use crate::engine::provider::selection::SelectedExecution;
 use crate::separation::{SeparationError, Separations};
 use crate::server::status::Problem;
+use crate::session::SessionError;
 
 /// Health of the server. Needs no token, so it contains no paths and no sessions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct HealthView {
-    /// `ok`; `busy` while no session can be created; `unavailable` if no engine works.
+    /// `ok`; `busy` while no session can be created; `unavailable` if no engine works or sessions cannot be stored.
     #[schema(example = "ok")]
     status: &'static str,
     /// Why the status is not `ok`; else empty.
@@ -87,7 +88,7 @@ struct TrialView {
 
 /// Returns the server's health.
 ///
-/// 503 if no engine works.
+/// 503 if no engine works, or if sessions cannot be stored.
 #[utoipa::path(
     get,
     path = "/health",
@@ -136,6 +137,9 @@ fn look(separations: &Separations) -> HealthView {
     let (status, message) = match obstacle {
         None => ("ok", String::new()),
         Some(SeparationError::Engine(error)) => ("unavailable", error.public_message()),
+        Some(error @ SeparationError::Session(SessionError::Storage(_))) => {
+            ("unavailable", error.to_string())
+        }
         Some(error) => ("busy", error.to_string()),
     };
     let counts = separations.counts();
