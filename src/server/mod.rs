@@ -22,6 +22,7 @@ mod lookup;
 mod middleware;
 mod outcome;
 mod pace;
+mod refusal_log;
 mod reload;
 mod request_id;
 mod rest;

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use super::connection::{Answer, Connection, Order};
 use super::edge::EdgeContext;
 use super::limits::ConnectionLimits;
+use crate::proto::reason::ErrorReason;
 use crate::server::budget::Budget;
+use crate::server::refusal_log;
 
 /// Interval of the checks.
 const ROUND: Duration = Duration::from_millis(500);
@@ -64,6 +66,7 @@ fn due(connection: &Connection, limits: ConnectionLimits, now: Instant) -> Optio
 fn cut_if_unread(connection: &Connection, answer: &dyn Answer, limit: Duration, now: Instant) {
     let unread = answer.unread_since().map(|since| now.saturating_duration_since(since));
     if unread.is_some_and(|unread| unread >= limit) && answer.cut() {
-        tracing::info!(client = %connection.client(), "a call ends with READER_TOO_SLOW");
+        let span = tracing::info_span!("connection", client = %connection.client());
+        span.in_scope(|| refusal_log::note(ErrorReason::ReaderTooSlow.as_str()));
     }
 }

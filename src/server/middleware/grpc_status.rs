@@ -16,8 +16,9 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::proto::reason::ErrorReason;
+use crate::server::refusal_log;
 use crate::server::request_id::RequestId;
-use crate::server::status::add_reason;
+use crate::server::status::{add_reason, code_name};
 
 /// Whether a request or response is gRPC or grpc-web.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
@@ -39,15 +40,20 @@ impl CallCode {
 pub(crate) async fn complete(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().cloned();
     let code = request.extensions().get::<CallCode>().cloned().unwrap_or_default();
+    // Trailers are sent outside of it.
+    let span = tracing::Span::current();
     let mut response = next.run(request).await;
     if !is_grpc(response.headers()) {
         return response;
     }
     let look = move |headers: &mut HeaderMap| {
         if let Some(status) = Status::from_header_map(headers) {
-            // The second layer sees the same code again.
-            let _ = code.0.set(status.code());
             add_details(headers, &status, id.as_ref());
+            // The second layer sees the same code again.
+            let is_first = code.0.set(status.code()).is_ok();
+            if is_first && status.code() != Code::Ok {
+                span.in_scope(|| refusal_log::note(&reason_of(headers)));
+            }
         }
     };
     look(response.headers_mut());
@@ -57,6 +63,14 @@ pub(crate) async fn complete(request: Request, next: Next) -> Response {
             frame
         }))
     })
+}
+
+/// The reason of a failed call; the name of its code if it has none.
+fn reason_of(headers: &HeaderMap) -> String {
+    let status = Status::from_header_map(headers).unwrap_or_else(|| Status::unknown(""));
+    let details = status.get_error_details();
+    let reason = details.error_info().map(|info| info.reason.clone());
+    reason.unwrap_or_else(|| code_name(status.code()).to_owned())
 }
 
 /// Adds the request id to every error, and an `ErrorInfo` to transport errors.

@@ -1,18 +1,24 @@
 //! The layer that assigns [request ids](crate::server::request_id).
 
+use std::sync::Arc;
+
 use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
+use tracing::field::display;
 
+use crate::server::connections::Connection;
 use crate::server::request_id::{HEADER, RequestId};
 
 /// Assigns ids to requests and adds them to responses.
 pub(crate) async fn give(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
-    let (method, path) = (request.method(), request.uri().path());
-    let span = tracing::info_span!("request", %id, %method, path);
+    let method: String = request.method().as_str().chars().take(16).collect();
+    let path: String = request.uri().path().chars().take(200).collect();
+    let client = request.extensions().get::<Arc<Connection>>().map(|c| display(c.client()));
+    let span = tracing::info_span!("request", %id, client, method, path);
     request.extensions_mut().insert(id.clone());
     let answer = async {
         let mut response = next.run(request).await;

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::ApiError;
 use super::fields::{ErrorFields, fields_of};
+use crate::server::refusal_log;
 use crate::server::request_id::RequestId;
 use crate::session::Failure;
 
@@ -63,6 +64,7 @@ pub(in crate::server) fn respond_of(
     more: BTreeMap<String, String>,
 ) -> Response<Body> {
     let fields = fields_of(error);
+    refusal_log::note(fields.reason.as_str());
     let (status, retry) = (fields.http_status, fields.retry);
     let mut problem = Problem::new(fields, error.to_string());
     problem.metadata.extend(more);

@@ -196,7 +196,16 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "server",
         &[
-            &["address", "budget", "credentials", "deadline", "pace", "request_id", "web"],
+            &[
+                "address",
+                "budget",
+                "credentials",
+                "deadline",
+                "pace",
+                "refusal_log",
+                "request_id",
+                "web",
+            ],
             &["connections"],
             &["config", "status"],
             &["blocking", "convert", "outcome"],
