@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::executor::Payload;
-use super::member::Member;
+use super::member::{Member, is_slow};
 use super::{Scheduler, Slots};
 use crate::separation::{Limits, SeparationError};
 use crate::session::lifecycle::{Action, Event, State, UploadState, step};
@@ -76,7 +76,8 @@ impl Scheduler {
         }
     }
 
-    /// Reports `event`, which resumes the session because bytes or the end of its upload arrived. Where they came for a
+    /// Reports `event`, which resumes the session because bytes or the end of its upload arrived; not for bytes of a slow
+    /// upload while as many sessions are parked as may be. Where they came for a
     /// call that no longer holds the session, its client is not there to have it resumed.
     ///
     /// # Errors
@@ -94,6 +95,13 @@ impl Scheduler {
             let policy = session.manifest().settings.on_disconnect;
             Event::ArrivedLate { policy, watched: session.has_readers() }
         };
+        // It would start a decoder for a few bytes, in the place of another.
+        if event == Event::BytesArrived
+            && slots.parked() >= self.limits.parked_sessions
+            && is_slow(session)
+        {
+            return Ok(());
+        }
         self.admit_locked(&mut slots, session, event)
     }
 
@@ -137,13 +145,21 @@ impl Slots {
     /// A session whose upload is stuck, if more are parked or queued than may be: the one that was parked or admitted
     /// first.
     fn superfluous(&self, limits: &Limits) -> Option<Arc<Session>> {
-        let is_open =
-            |member: &&Member| member.session.lifecycle() == State::Open(UploadState::Receiving);
-        let parked: Vec<_> = self.queue.parked().filter(is_open).collect();
+        let too_many = self.parked() > limits.parked_sessions;
         let queued: Vec<_> = self.queue.waiting().filter(|member| !member.has_run).collect();
-        let parked = if parked.len() > limits.parked_sessions { parked } else { Vec::new() };
+        let parked = self.queue.parked().filter(|member| too_many && receives(member));
         let queued = if queued.len() > limits.queued_sessions { queued } else { Vec::new() };
-        let mut members = parked.into_iter().chain(queued);
+        let mut members = parked.chain(queued);
         members.find(|member| member.is_stuck()).map(|member| Arc::clone(&member.session))
     }
+
+    /// How many parked sessions wait for their clients.
+    fn parked(&self) -> usize {
+        self.queue.parked().filter(|member| receives(member)).count()
+    }
+}
+
+/// Whether a parked session is to stay so until more of its upload arrives.
+fn receives(member: &Member) -> bool {
+    member.session.lifecycle() == State::Open(UploadState::Receiving)
 }

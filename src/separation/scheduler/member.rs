@@ -37,6 +37,11 @@ pub(super) struct Member {
     pub(super) has_run: bool,
 }
 
+/// Whether less has arrived of an upload than its age allows.
+pub(super) fn is_slow(session: &Session) -> bool {
+    session.uploaded() < STUCK_RATE * age(session.manifest().created).as_secs()
+}
+
 impl SharedSlotState {
     pub(super) fn get(&self) -> SlotState {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -67,8 +72,7 @@ impl Member {
 
     /// Whether it is to be paused if others need its place: its upload is incomplete, and there is nothing to compute.
     pub(super) fn is_stuck(&self) -> bool {
-        let age = age(self.session.manifest().created);
-        let is_slow = self.session.uploaded() < STUCK_RATE * age.as_secs();
+        let (age, is_slow) = (age(self.session.manifest().created), is_slow(&self.session));
         match self.session.lifecycle() {
             State::Open(UploadState::Receiving) => {
                 self.slot.get() == SlotState::Parked && (is_slow || age >= STUCK_AFTER)

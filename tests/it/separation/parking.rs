@@ -261,6 +261,22 @@ fn an_upload_that_is_stuck_gives_way_and_continues_with_its_next_bytes() {
 }
 
 #[test]
+fn a_few_bytes_do_not_resume_a_slow_upload_in_the_place_of_another() {
+    let place = Fixture::new(Limits { parked_sessions: 1, ..LIMITS() }, Duration::ZERO);
+    let song = upload(3);
+    let [first, _second] = [(); 2].map(|()| {
+        let (session, _) = place.separations.create(Settings::default()).unwrap();
+        place.add(&session, &song[..100]);
+        session
+    });
+    wait_for(|| first.state() == SessionState::Paused);
+    place.add(&first, &song[..101]);
+    assert_eq!((first.uploaded(), first.state()), (101, SessionState::Paused));
+    place.complete(&first, &song);
+    assert_eq!(place.separations.wait(&first, PATIENCE), SessionState::Done);
+}
+
+#[test]
 fn a_client_has_its_share_of_the_queue_and_leaves_the_rest_to_others() {
     let limits = Limits { queued_sessions: 4, client_sessions: 2, ..LIMITS() };
     let place = Fixture::new(limits, Duration::from_millis(100));
