@@ -5,7 +5,7 @@ import { AHEAD_S, BEHIND_S, RUN, Slices } from "../src/player/slices";
 
 const slice = () => new Int16Array(2);
 
-test("slices that are due first are fetched first, later ones in runs", () => {
+test("slices are fetched in the order of playback, later ones several at a time", () => {
   const slices = new Slices(["vocals", "bass"]);
   const take = (asked: { stem: string; first: number; count: number }[] = []) => slices.missing(4, 20, asked);
   assert.deepEqual(take(), { stem: "vocals", first: 4, count: 1 });

@@ -72,8 +72,8 @@ test("an empty file is sent, and refused by the server", async () => {
   assert.deepEqual(server.calls.map(({ name }) => name), ["FinishUpload"]);
 });
 
-for (const fault of ["lost", "answer lost"] as const) {
-  test(`a chunk that is ${fault} is sent again, and reported until it is accepted`, async () => {
+for (const [what, fault] of [["request", "lost"], ["response", "answer lost"]] as const) {
+  test(`a chunk whose ${what} is lost is sent again, and the problem is reported until it is accepted`, async () => {
     server.open(ID);
     server.faults.set("UploadChunk 1", fault).set("UploadChunk 2", fault);
     const { waits } = await sent();
@@ -85,7 +85,7 @@ for (const fault of ["lost", "answer lost"] as const) {
     assert.ok(third!.to < second!.to && second!.to < first!.to, "less is risked with every try");
   });
 
-  test(`an upload whose end is ${fault} is ended again`, async () => {
+  test(`an upload is ended again if the ${what} of its end is lost`, async () => {
     server.open(ID);
     server.faults.set("FinishUpload 0", fault);
     await sent();
@@ -161,7 +161,7 @@ test("a file that can no longer be read is reported", async () => {
 });
 
 for (const [when, fault] of [["sends", undefined], ["waits", "lost"]] as const) {
-  test(`an upload ends at once that is taken back while it ${when}`, async () => {
+  test(`an upload that is removed while it ${when} stops at once`, async () => {
     server.open(ID);
     restoreTimers();
     if (fault) server.faults.set("UploadChunk 1", fault);
