@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import material
 import results
-from rows import htdemucs, memory, scaling, serving, spleeter, stages
+from rows import crowd, htdemucs, memory, scaling, serving, spleeter, stages
 
 BENCHMARKS = {
     "htdemucs": htdemucs.against_pytorch,
@@ -30,6 +30,7 @@ BENCHMARKS = {
     "first-stem": serving.first_stem,
     "get-stem": serving.get_stem,
     "fair": serving.eight_sessions,
+    "crowd": crowd.hostile_clients,
     "linear": scaling.linear,
     "memory": memory.long_tracks,
     "stages": stages.shares,
