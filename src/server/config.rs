@@ -42,7 +42,7 @@ impl MemoryLimits {
 
 impl Default for MemoryLimits {
     fn default() -> MemoryLimits {
-        MemoryLimits { received_bytes: 64 << 20, unsent_bytes: 128 << 20 }
+        MemoryLimits { received_bytes: 64 << 20, unsent_bytes: 512 << 20 }
     }
 }
 
