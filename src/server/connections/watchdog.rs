@@ -1,9 +1,10 @@
 //! Closes connections without requests, and cuts answers that are not read.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::connection::{Answer, Connection, Order};
+use super::connection::{Answer, Client, Connection, Order};
 use super::edge::EdgeContext;
 use super::limits::ConnectionLimits;
 use crate::proto::reason::ErrorReason;
@@ -19,6 +20,9 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The time limit of unread answers while other calls wait for memory or are refused.
 const UNREAD_UNDER_PRESSURE: Duration = Duration::from_secs(5);
 
+/// The same for the client with the most unread answers while calls wait for memory: those of others are to be cut last.
+const UNREAD_OF_LARGEST: Duration = Duration::from_secs(1);
+
 /// Checks all connections at every interval, until the server neither accepts nor serves any.
 pub(super) async fn watch(shared: Weak<EdgeContext>, read_ahead: Arc<Budget>) {
     loop {
@@ -31,7 +35,13 @@ pub(super) async fn watch(shared: Weak<EdgeContext>, read_ahead: Arc<Budget>) {
             false => limits.unread,
         };
         let now = Instant::now();
-        for connection in shared.registry.all() {
+        let connections = shared.registry.all();
+        let largest = is_short.then(|| most_unread(&connections, now)).flatten();
+        for connection in connections {
+            let unread = match largest == Some(connection.client()) {
+                true => unread.min(UNREAD_OF_LARGEST),
+                false => unread,
+            };
             if let Some(order) = due(&connection, limits, now) {
                 connection.order(order);
             }
@@ -44,6 +54,22 @@ pub(super) async fn watch(shared: Weak<EdgeContext>, read_ahead: Arc<Budget>) {
             }
         }
     }
+}
+
+/// The client with the most answers that have not been read for some time.
+fn most_unread(connections: &[Arc<Connection>], now: Instant) -> Option<Client> {
+    let mut counts: HashMap<Client, usize> = HashMap::new();
+    for connection in connections {
+        let is_unread = |answer: &Arc<dyn Answer>| {
+            let since = answer.unread_since();
+            since.is_some_and(|since| now.saturating_duration_since(since) >= UNREAD_OF_LARGEST)
+        };
+        let unread = connection.answers().iter().filter(|answer| is_unread(answer)).count();
+        *counts.entry(connection.client()).or_default() += unread;
+    }
+    let largest =
+        counts.into_iter().filter(|&(_, count)| count > 0).max_by_key(|&(_, count)| count);
+    largest.map(|(client, _)| client)
 }
 
 /// The order that a connection gets now. Only one without calls gets any.
