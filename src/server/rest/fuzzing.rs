@@ -28,8 +28,8 @@ pub(crate) fn form(bytes: &[u8]) {
     let Some((&length, body)) = bytes.split_first() else { return };
     let pieces = body.chunks(usize::from(length).max(1)).map(Bytes::copy_from_slice);
     let pieces: Vec<io::Result<Bytes>> = pieces.map(Ok).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().build();
-    let runtime = runtime.expect("a runtime without drivers can be built");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let runtime = runtime.expect("a runtime without I/O can be built");
     // Most inputs are refused.
     let _ = runtime.block_on(read(Body::from_stream(tokio_stream::iter(pieces))));
 }
