@@ -156,7 +156,7 @@ pub(in crate::cli) struct LimitArgs {
     /// Time without upload bytes after which a session is paused
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration, env = "STEMWIRE_IDLE_UPLOAD")]
     pub(super) idle_upload: Duration,
-    /// Bytes per second that an upload must receive on average over --idle-upload, and a chunk over --head-time
+    /// Bytes per second that an upload must receive on average
     #[arg(long, value_name = "BYTES", default_value_t = ByteSize(Limits::default().upload_bytes_per_s), env = "STEMWIRE_MIN_UPLOAD_RATE")]
     pub(super) min_upload_rate: ByteSize,
     /// Time for which a paused session can be resumed

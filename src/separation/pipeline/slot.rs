@@ -15,15 +15,15 @@ pub(in crate::separation) trait Slot {
     fn claim(&self);
 }
 
-/// Waits, parked, for the first bytes of the upload, then for a slot to decode them. Returns `false` if the run has been
-/// asked to stop.
+/// Waits, parked, for the first bytes of the upload or its end, then for a slot to decode them. Returns `false` if the run
+/// has been asked to stop.
 pub(super) fn wait_for_bytes(session: &Session, slot: &dyn Slot) -> bool {
     loop {
         let seen = session.notifier().version();
         if session.stop_requested() {
             return false;
         }
-        if session.uploaded() == 0 {
+        if session.uploaded() == 0 && !session.manifest().upload_complete() {
             slot.park();
         } else if slot.is_held() {
             return true;

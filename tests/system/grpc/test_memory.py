@@ -50,7 +50,7 @@ def test_sessions_that_have_ended_leave_no_files_and_threads_open(start):
     for _ in range(30):
         session()
     # Idle threads for the disk end after a while.
-    wait_for(lambda: all(now <= then for now, then in zip(held(), before)), 30)
+    wait_for(lambda: all(now <= then for now, then in zip(held(), before)))
 
 
 def by_separate(server, song: bytes, sha256: bytes):

@@ -155,19 +155,20 @@ def test_calls_that_reach_no_handler_are_counted(server):
         assert refusal(unary(upload), b"\xff\xff\xff") == "INTERNAL"
         assert refusal(unary(upload), bytes(5 << 20)) == "OUT_OF_RANGE"
         # gRPC needs HTTP/2, grpc-web needs POST, and a form is not a message.
-        assert ask(server, "POST", upload, b"\0\0\0\0\0", **{"Content-Type": "application/grpc"}).status == 400
+        assert ask(server, "POST", upload, b"\0\0\0\0\0", **{"Content-Type": "application/grpc"}).status == 415
         assert ask(server, "PUT", upload, b"\0\0\0\0\0", **GRPC_WEB).status == 405
         assert ask(server, "POST", "/api/separate", b"\0\0\0\0\0", **{"Content-Type": "application/grpc"}).status == 415
-        assert ask(server, "GET", upload).status == 400
+        assert ask(server, "GET", upload).status == 405
     watched.check(
         grpc_calls("other", "UNIMPLEMENTED"),
         grpc_calls("other", "UNIMPLEMENTED"),
         grpc_calls(f"{SERVICE}/UploadChunk", "INTERNAL"),
         grpc_calls(f"{SERVICE}/UploadChunk", "OUT_OF_RANGE"),
-        grpc_calls(f"{SERVICE}/UploadChunk", "INTERNAL"),
+        # Answered without a gRPC status.
+        grpc_calls(f"{SERVICE}/UploadChunk", "UNKNOWN"),
         grpc_calls(f"{SERVICE}/UploadChunk", "UNKNOWN"),
         http_requests("POST", "/api/separate", 415),
-        http_requests("GET", "other", 400),
+        http_requests("GET", "other", 405),
     )
 
 
