@@ -49,8 +49,9 @@ def test_sessions_that_have_ended_leave_no_files_and_threads_open(start):
     before = held()
     for _ in range(30):
         session()
-    # Idle threads for the disk end after a while.
-    wait_for(lambda: all(now <= then for now, then in zip(held(), before)))
+    # Idle threads for the disk end after a while; a few may stay, but not one for each session.
+    allowed = (before[0], before[1] + 5)
+    wait_for(lambda: all(now <= most for now, most in zip(held(), allowed)))
 
 
 def by_separate(server, song: bytes, sha256: bytes):
