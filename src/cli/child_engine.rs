@@ -1,14 +1,17 @@
 //! The engine of a child process: how the parent names it on the command line, and how the child loads it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
 use clap::Args;
 
+use super::error::CliError;
 use crate::engine::{Execution, ExecutionConfig, Precision, Provider, Runtime};
 use crate::model::{AvailableModels, Model};
 use crate::process;
+use crate::proto::reason::Category;
 
 /// An engine.
 #[derive(Debug, Args)]
@@ -34,11 +37,29 @@ pub(super) struct ChildEngineArgs {
 }
 
 impl ChildEngineArgs {
+    /// The body of a child process: calls `run` with the model, or `report_failure` with the reason why there is none.
+    ///
+    /// # Errors
+    /// Those of the two: the parent cannot be reached.
+    pub(super) fn serve(
+        &self,
+        run: impl FnOnce(&Arc<Model>, &ExecutionConfig) -> io::Result<()>,
+        report_failure: impl FnOnce(&str) -> io::Result<()>,
+    ) -> Result<(), CliError> {
+        // A parent that is killed cannot end this process.
+        process::end_with_parent();
+        let done = match self.load() {
+            Ok((model, config)) => run(&model, &config),
+            Err(error) => report_failure(&error.to_string()),
+        };
+        done.map_err(|error| CliError::plain(Category::Other, error.to_string()))
+    }
+
     /// Loads the library and finds the model.
     ///
     /// # Errors
     /// Those of the model and of the library.
-    pub(super) fn load(&self) -> Result<(Arc<Model>, ExecutionConfig), Box<dyn std::error::Error>> {
+    fn load(&self) -> Result<(Arc<Model>, ExecutionConfig), Box<dyn std::error::Error>> {
         let model = AvailableModels::open(self.models_dir.as_deref()).find(&self.model)?;
         let runtime = Runtime::load(&self.library)?;
         let execution = Execution { provider: self.provider, precision: self.precision };

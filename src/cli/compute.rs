@@ -1,5 +1,6 @@
 //! `stemwire compute` (hidden): the process of an isolated engine.
 
+use std::io::{stdin, stdout};
 use std::path::Path;
 use std::process::Command;
 
@@ -8,19 +9,13 @@ use super::error::CliError;
 use crate::engine::ExecutionConfig;
 use crate::engine::isolated::child;
 use crate::model::Model;
-use crate::process;
-use crate::proto::reason::Category;
 
 /// Separates the segments that are requested until standard input ends.
 pub(super) fn run(args: &ChildEngineArgs) -> Result<(), CliError> {
-    // A parent that is killed cannot end it.
-    process::end_with_parent();
-    let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
-    let done = match args.load() {
-        Ok((model, config)) => child::run(&model, &config, input, output),
-        Err(error) => child::report_failure(output, &error.to_string()),
-    };
-    done.map_err(|error| CliError::plain(Category::Other, error.to_string()))
+    args.serve(
+        |model, config| child::run(model, config, stdin().lock(), stdout().lock()),
+        |reason| child::report_failure(stdout().lock(), reason),
+    )
 }
 
 /// The command line of [`run`].

@@ -9,9 +9,9 @@ use std::time::Instant;
 
 use stemwire::session::{SessionId, SessionState, Settings};
 
-use super::crashes::{Fixture, PATIENCE, upload, wait_for};
+use super::crashes::{Fixture, PATIENCE, upload};
 use crate::support::environment::{FakeEngine, Fault};
-use crate::support::pipeline::begin;
+use crate::support::pipeline::{begin, wait_for};
 
 /// The files of a session's directory by their names in it.
 type Files = BTreeMap<PathBuf, Vec<u8>>;

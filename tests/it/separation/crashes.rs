@@ -12,7 +12,7 @@ use stemwire::separation::{Limits, Separations};
 use stemwire::session::{Session, SessionState, Settings};
 
 use crate::support::environment::{Death, FakeEngine, Fault, TestEnvironment, cards};
-use crate::support::pipeline::{begin, separate, stem, wav};
+use crate::support::pipeline::{begin, separate, stem, wait_for, wav};
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const FOUR: &str = "drums bass other vocals";
@@ -53,15 +53,6 @@ impl Fixture {
 impl Drop for Fixture {
     fn drop(&mut self) {
         self.environment.release();
-    }
-}
-
-#[track_caller]
-pub(super) fn wait_for(condition: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < PATIENCE, "it did not happen");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

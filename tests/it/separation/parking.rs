@@ -12,7 +12,7 @@ use stemwire::session::lifecycle::{State, UploadState};
 use stemwire::session::{Session, SessionState, Settings};
 
 use crate::support::environment::{FakeEngine, TestEnvironment, cards};
-use crate::support::pipeline::{begin, separate, stem, wav};
+use crate::support::pipeline::{begin, separate, stem, wait_for, wav};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -84,15 +84,6 @@ fn upload(segments: usize) -> Vec<u8> {
     let frames = segments * SEGMENT;
     let samples: Vec<f32> = (0..frames).map(|at| (at as f32 * 0.01).sin() * 0.5).collect();
     wav(&Stereo::from_planes(samples.clone(), samples).unwrap(), 44_100)
-}
-
-#[track_caller]
-fn wait_for(condition: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < PATIENCE, "it did not happen");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 #[test]

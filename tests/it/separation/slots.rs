@@ -12,7 +12,7 @@ use stemwire::session::lifecycle::{State, StopReason, UploadState};
 use stemwire::session::{Session, SessionError, SessionState, Settings};
 
 use crate::support::environment::{FakeEngine, TestEnvironment, cards};
-use crate::support::pipeline::{DECODER, begin, wav};
+use crate::support::pipeline::{DECODER, begin, wait_for, wav};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -92,14 +92,6 @@ impl Drop for Fixture {
     fn drop(&mut self) {
         // Decoders that are held end.
         let _ = fs::remove_file(self.hold());
-    }
-}
-
-fn wait_for(condition: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < PATIENCE, "it did not happen");
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use stemwire::audio::Stereo;
 use stemwire::engine::pool::{Pool, PoolConfig};
@@ -129,4 +129,14 @@ pub fn wav(audio: &Stereo, rate: u32) -> Vec<u8> {
     }
     writer.finalize().unwrap();
     bytes.into_inner()
+}
+
+/// Waits until a condition holds; fails after a minute.
+#[track_caller]
+pub fn wait_for(condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "it did not happen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
