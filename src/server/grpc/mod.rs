@@ -7,6 +7,7 @@ mod chunk;
 mod follow;
 pub(crate) mod health_service;
 mod outbox;
+mod read_ahead;
 mod separate;
 mod stem;
 

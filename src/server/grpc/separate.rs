@@ -13,6 +13,7 @@ use tracing::Instrument;
 use super::Answers;
 use super::follow::{EventCursor, Followed, all_readers, first_frame, follow};
 use super::outbox::{Outbox, outbox};
+use super::read_ahead::ReadAhead;
 use crate::proto;
 use crate::proto::separate_request::Message;
 use crate::separation::Separations;
@@ -151,8 +152,9 @@ impl UploadStream<'_> {
         requests: &mut Streaming<proto::SeparateRequest>,
         mut offset: u64,
     ) -> EarlyEnd {
+        let mut ahead = ReadAhead::default();
         loop {
-            let message = match self.next(requests).await {
+            let message = match self.next(requests, &mut ahead).await {
                 Ok(Some(message)) => message,
                 // The upload is complete; the response stream ends the call.
                 Ok(None) if self.session.manifest().upload_complete() => return pending().await,
@@ -164,7 +166,11 @@ impl UploadStream<'_> {
             };
             let taken = match message {
                 Message::Config(_) => Err(ApiError::ConfigRepeated),
-                Message::Chunk(bytes) => self.add(&mut offset, bytes).await,
+                Message::Chunk(bytes) => {
+                    let (at, length) = (offset, bytes.len());
+                    offset += length as u64;
+                    ahead.read_during(requests, length, self.add(at, bytes)).await
+                }
                 Message::Finish(finish) => self.finish(finish).await,
             };
             if let Err(error) = taken {
@@ -180,12 +186,13 @@ impl UploadStream<'_> {
     async fn next(
         &self,
         requests: &mut Streaming<proto::SeparateRequest>,
+        ahead: &mut ReadAhead,
     ) -> Result<Option<Message>, EarlyEnd> {
         let complete = self.session.manifest().upload_complete();
         let message = if complete {
-            requests.message().await
+            ahead.next(requests).await
         } else {
-            match timeout(self.patience, requests.message()).await {
+            match timeout(self.patience, ahead.next(requests)).await {
                 Ok(message) => message,
                 Err(_) => {
                     let (seconds, committed) = (self.patience.as_secs(), self.session.uploaded());
@@ -207,10 +214,9 @@ impl UploadStream<'_> {
         }
     }
 
-    async fn add(&self, offset: &mut u64, bytes: Bytes) -> Result<(), ApiError> {
+    async fn add(&self, at: u64, bytes: Bytes) -> Result<(), ApiError> {
         let (separations, session) = (Arc::clone(self.separations), Arc::clone(self.session));
-        let (at, call) = (*offset, self.call);
-        *offset += bytes.len() as u64;
+        let call = self.call;
         let added =
             blocking::run(move || add_chunk_of_call(&separations, &session, call, at, &bytes));
         added.await.unwrap_or(Ok(()))

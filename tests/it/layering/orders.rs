@@ -215,7 +215,10 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         ],
     ),
     ("server/convert", &[&["config", "engine", "paging"], &["session"]]),
-    ("server/grpc", &[&["chunk", "health_service", "outbox"], &["follow"], &["separate", "stem"]]),
+    (
+        "server/grpc",
+        &[&["chunk", "health_service", "outbox", "read_ahead"], &["follow"], &["separate", "stem"]],
+    ),
     ("server/grpc/follow", &[&["cursor", "event"]]),
     (
         "server/middleware",
