@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use multer::Multipart;
 
 use super::disposition::attachment;
+use super::file_name::file_name;
 use super::metered::metered;
 use super::options::SeparateOptions;
 use super::query::Query;
@@ -44,7 +45,7 @@ async fn read(body: Body) -> Result<(), ()> {
         meter.reset();
         let name = field.name().unwrap_or_default().to_owned();
         if name == "file" {
-            options.settings(field.file_name().unwrap_or_default()).map_err(drop)?;
+            options.settings(&file_name(field.headers())).map_err(drop)?;
         }
         let mut value = Vec::new();
         while let Some(piece) = field.chunk().await.map_err(drop)? {

@@ -1,6 +1,6 @@
 //! Plain HTTP on the same port: sessions for clients without gRPC.
 //!
-//! - [`separate`]: receives a form with a song ([`upload`], [`options`], [`metered`]) and returns URLs.
+//! - [`separate`]: receives a form with a song ([`upload`], [`options`], [`file_name`], [`metered`]) and returns URLs.
 //! - [`download`]: stems as files (`format`, [`source`]), whole or as byte ranges ([`range`]), with safe names
 //!   ([`disposition`]); [`zip`]: all stems in one file.
 //! - [`sessions`], [`peaks`], [`health`]: status. [`openapi`]: the description of all routes.
@@ -9,6 +9,7 @@
 
 mod disposition;
 mod download;
+mod file_name;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod health;

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tonic::Status;
 use tracing::Instrument;
 
+use super::file_name::file_name;
 use super::metered::{BodyError, Meter, metered};
 use super::options::SeparateOptions;
 use super::{Refusal, Rest};
@@ -160,7 +161,7 @@ impl Form<'_> {
                 ("file", Some(_)) => return Err(ApiError::FieldRepeated(name)),
                 (_, Some(_)) => return Err(ApiError::FieldLate(name)),
                 ("file", None) => {
-                    let settings = options.settings(field.file_name().unwrap_or_default())?;
+                    let settings = options.settings(&file_name(field.headers()))?;
                     let (separations, client) = (Arc::clone(&self.rest.separations), self.client);
                     // If the request is dropped meanwhile, the new session is dropped and so removed.
                     let opened =

@@ -232,7 +232,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "server/rest",
         &[
-            &["disposition", "metered", "query", "range", "source", "view"],
+            &["disposition", "file_name", "metered", "query", "range", "source", "view"],
             &["options"],
             &["upload"],
             &["download", "health", "peaks", "separate", "sessions"],

@@ -73,7 +73,8 @@ def test_ffmpeg_plays_and_seeks_from_the_address(server, links):
 def test_names_of_uploads_cannot_do_harm(server):
     brief = wav(music(1))
     for name, title in (
-        ('a%22b.mp3', 'a%22b'),
+        ('a%22b.mp3', 'a_b'),
+        ('a\\"b.mp3', 'a_b'),
         ("../../etc/passwd.wav", "passwd"),
         ("C:\\\\Music\\\\x.wav", "x"),
         ("周杰伦 - 晴天.mp3", "周杰伦 - 晴天"),
