@@ -52,7 +52,7 @@ fn a_lost_packet_becomes_silence_of_its_length() {
 }
 
 /// The checksum of a FLAC frame header.
-fn crc8(bytes: &[u8]) -> u8 {
+pub(super) fn crc8(bytes: &[u8]) -> u8 {
     let shift = |crc: u8| crc << 1 ^ if crc >> 7 == 1 { 7 } else { 0 };
     bytes.iter().fold(0, |crc, &byte| (0..8).fold(crc ^ byte, |crc, _| shift(crc)))
 }

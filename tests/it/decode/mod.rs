@@ -2,6 +2,7 @@
 
 mod arrival;
 mod chains;
+mod cuts;
 mod damage;
 mod formats;
 mod hostile;

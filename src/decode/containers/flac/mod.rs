@@ -1,7 +1,11 @@
 //! Native FLAC (RFC 9639): frames that do not state their size, but end with a checksum.
 //!
 //! - A frame ends where its CRC-16 is right and the next frame, file or tag begins, or the upload
-//!   ends. Frames carry their position, so that missing ones become silence of their length.
+//!   ends.
+//! - The first frame is the start, whatever its position: a file that was cut without re-encoding
+//!   keeps the positions of the whole. Where bytes between two frames are damaged, the positions of
+//!   the frames are the length of the silence in between. Frames that follow each other without a
+//!   damaged byte follow each other in the audio.
 //! - Another `fLaC` header begins the next link of a chain.
 
 pub(crate) mod frame;
@@ -34,8 +38,10 @@ pub(crate) struct FlacDemuxer {
     packet_bytes: usize,
     /// `None` before the first header.
     info: Option<StreamInfo>,
-    /// Expected position of the next frame in the stream; `None` if unknown.
+    /// Expected position of the next frame in the stream; `None` if the first frame is damaged.
     position: Option<u64>,
+    /// Bytes that are damaged or no part of a frame since the last whole frame.
+    lost_bytes: u64,
 }
 
 /// Where a frame ends, in bytes from its start.
@@ -50,7 +56,7 @@ enum FrameEnd {
 
 impl FlacDemuxer {
     pub(crate) fn open(limits: &DecodeLimits) -> FlacDemuxer {
-        FlacDemuxer { packet_bytes: limits.packet_bytes, info: None, position: None }
+        FlacDemuxer { packet_bytes: limits.packet_bytes, info: None, position: None, lost_bytes: 0 }
     }
 
     /// Reads the metadata blocks; the position must be at the magic bytes and is then at the first
@@ -76,11 +82,34 @@ impl FlacDemuxer {
         }
         let info = info.ok_or(malformed("it has no valid STREAMINFO"))?;
         let codec = info.codec(Container::Flac, frame::layout(&comments, info.channels))?;
-        let (rate, frames) = (Hertz(info.rate), info.frames);
-        // A file of known length begins at position 0; a live stream may begin at any.
-        self.position = info.frames.map(|_| 0);
+        let rate = Hertz(info.rate);
+        self.position = info.frame(bytes.peek(MAX_HEADER_BYTES)?).map(|header| header.position);
+        self.lost_bytes = 0;
+        // The header of a file that was cut states the length of the whole.
+        let frames = info.frames.filter(|_| self.position.unwrap_or(0) == 0);
         self.info = Some(info);
         Ok(Link { container: Container::Flac, codec, rate, frames })
+    }
+
+    /// Frames missing in front of the frame of `length` bytes that was found.
+    fn missing(&self, info: &StreamInfo, header: &FrameHeader, length: usize) -> u64 {
+        if self.lost_bytes == 0 {
+            return 0;
+        }
+        if let Some(expected) = self.position {
+            return header.position.saturating_sub(expected);
+        }
+        // Nothing but the damaged bytes is in front: as many frames as fit into them, if the file has
+        // a length and therefore begins at position 0.
+        let frames = self.lost_bytes.div_ceil(length as u64) * u64::from(header.frames);
+        info.frames.map_or(0, |_| header.position.min(frames))
+    }
+
+    /// Skips bytes that are no frame.
+    fn skip(&mut self, count: u64, bytes: &mut ByteReader, report: &mut DecodeReport) {
+        bytes.skip(count);
+        report.skipped_bytes += count;
+        self.lost_bytes += count;
     }
 
     /// Finds the end of the frame that begins at the position.
@@ -129,7 +158,7 @@ impl Demuxer for FlacDemuxer {
         bytes: &mut ByteReader,
         report: &mut DecodeReport,
     ) -> Result<Option<DemuxEvent>, DecodeError> {
-        let Some(info) = &self.info else {
+        let Some(info) = self.info.clone() else {
             return self.link(bytes).map(|link| Some(DemuxEvent::Link(link)));
         };
         // Tags are recognised only where a frame has ended: elsewhere their magic bytes occur by
@@ -145,30 +174,32 @@ impl Demuxer for FlacDemuxer {
             }
             let Some(header) = info.frame(head) else {
                 if !(is_border && is_tag(head) && tags::skip(bytes)?) {
-                    bytes.skip(1);
-                    report.skipped_bytes += 1;
+                    self.skip(1, bytes, report);
                     is_border = false;
                 }
                 continue;
             };
-            let (length, damaged) = match self.end(info, &header, bytes)? {
+            let (length, damaged) = match self.end(&info, &header, bytes)? {
                 FrameEnd::Whole(length) => (length, false),
                 FrameEnd::Damaged(length) => (length, true),
                 // Skips all that was searched, so that no byte is searched twice.
                 FrameEnd::NotFound(length) => {
-                    bytes.skip(length as u64);
-                    report.skipped_bytes += length as u64;
+                    self.skip(length as u64, bytes, report);
                     is_border = false;
                     continue;
                 }
             };
             // Only a frame with a known end is trusted to state its position: headers occur by chance.
-            let expected = self.position.unwrap_or(header.position);
-            if header.position > expected {
+            let missing = self.missing(&info, &header, length);
+            self.lost_bytes = 0;
+            if missing > 0 {
                 self.position = Some(header.position);
-                return Ok(Some(DemuxEvent::Gap(header.position - expected)));
+                return Ok(Some(DemuxEvent::Gap(missing)));
             }
             self.position = Some(header.position + u64::from(header.frames));
+            if damaged {
+                self.lost_bytes = length as u64;
+            }
             let packet = Packet::whole(bytes.take(length)?, header.frames);
             return Ok(Some(DemuxEvent::Packet(Packet { damaged, ..packet })));
         }
