@@ -8,7 +8,8 @@ use super::downmix::MAX_CHANNELS;
 /// bound, so the caller that stores the frames limits them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeLimits {
-    /// Bytes searched for the first MP3 frame, behind tags.
+    /// Bytes searched for the first frame of MPEG audio or ADTS behind tags: some files have megabytes of
+    /// padding there.
     pub probe_bytes: usize,
     /// Channels of a source. There is no downmix matrix for more.
     pub channels: u32,
@@ -29,7 +30,7 @@ pub struct DecodeLimits {
 impl Default for DecodeLimits {
     fn default() -> DecodeLimits {
         DecodeLimits {
-            probe_bytes: 64 * 1024,
+            probe_bytes: 4 * 1024 * 1024,
             channels: MAX_CHANNELS,
             header_bytes: 32 * 1024 * 1024,
             packet_bytes: 4 * 1024 * 1024,

@@ -61,7 +61,9 @@ pub(super) fn open(
     if bytes.at_end()? {
         return Err(DecodeError::Empty);
     }
+    let start = bytes.position();
     tags::skip_all(bytes)?;
+    let is_tagged = bytes.position() > start;
     let head = bytes.peek(12)?;
     if wav::is_magic(head) {
         return Ok(Box::new(WavDemuxer::open(bytes)));
@@ -89,7 +91,13 @@ pub(super) fn open(
         let codec = "MP3 of free format".to_owned();
         return Err(DecodeError::UnsupportedCodec { container: Container::Mp3, codec });
     }
-    match mp3::find_first(bytes, limits)? {
+    let mut first = mp3::find_first(bytes, limits)?;
+    if first.is_none() && is_tagged {
+        // The tag may state a length beyond its end: the search begins within it.
+        bytes.seek(start + tags::HEADER_BYTES);
+        first = mp3::find_first(bytes, limits)?;
+    }
+    match first {
         Some(mp3::LAYER_3) => Ok(Box::new(Mp3Demuxer::open())),
         Some(_) => {
             Err(DecodeError::UnknownFormat { looks_like: "MPEG audio of layer I or II, not MP3" })

@@ -4,6 +4,9 @@ use std::io;
 
 use crate::decode::reader::ByteReader;
 
+/// Bytes of the header of an ID3v2 tag, the shortest one.
+pub(crate) const HEADER_BYTES: u64 = 10;
+
 /// Advances behind a tag that begins at the position; returns whether there is one.
 ///
 /// Recognises ID3v2 (<https://id3.org/id3v2.4.0-structure>), ID3v1 with its extension, and APEv1 and
@@ -17,7 +20,7 @@ pub(crate) fn skip(bytes: &mut ByteReader) -> io::Result<bool> {
         {
             let body = size[..4].iter().fold(0, |sum, &byte| sum << 7 | u64::from(byte));
             let footer = if flags & 0x10 != 0 { 10 } else { 0 };
-            10 + body + footer
+            HEADER_BYTES + body + footer
         }
         [b'A', b'P', b'E', b'T', b'A', b'G', b'E', b'X', _, _, _, _, rest @ ..]
             if rest.len() >= 12 =>

@@ -235,6 +235,28 @@ fn sizes_that_pipes_write_mean_to_the_end() {
         assert!(decoded.only() == expected.only(), "{arguments}");
         assert!(decoded.report.is_clean(), "{arguments}: {:?}", decoded.report);
     }
+    // What other programs write where the length is not known.
+    let wav = workshop.make(&signal, "-c:a pcm_s16le", "a.wav");
+    let data = wav.windows(4).position(|name| name == b"data").unwrap();
+    for (riff, size) in [
+        (u32::MAX, u32::MAX),
+        (0x7fff_ffff, 0x7fff_ffff),
+        (0x7fff_ffff, 0x7fff_ffff - 36),
+        (u32::MAX, u32::MAX - 36),
+        (0x7fff_f024, 0x7fff_f000),
+        (0x8000_0024, 0x8000_0000),
+        (0x7fff_ffff, 0),
+        (u32::MAX, 0),
+        (0, 0),
+    ] {
+        let mut bytes = wav.clone();
+        bytes[4..8].copy_from_slice(&riff.to_le_bytes());
+        bytes[data + 4..data + 8].copy_from_slice(&size.to_le_bytes());
+        let decoded = decode(&bytes).unwrap();
+        assert!(decoded.only() == expected.only(), "{riff:#x} {size:#x}");
+        assert_eq!(decoded.source.frames, None, "{riff:#x} {size:#x}");
+        assert!(decoded.report.is_clean(), "{riff:#x} {size:#x}: {:?}", decoded.report);
+    }
     // The name that broadcasters give to RF64.
     let mut bytes = workshop.make(&signal, "-c:a pcm_s16le -rf64 always", "a.wav");
     bytes[..4].copy_from_slice(b"BW64");
@@ -273,6 +295,34 @@ fn tags_are_left_out() {
             assert_eq!(decode(&tagged).unwrap(), plain);
         }
     }
+}
+
+#[test]
+fn mp3_is_found_behind_padding_and_behind_tags_of_a_wrong_length() {
+    let workshop = Workshop::new();
+    let arguments = "-c:a libmp3lame -b:a 64k -id3v2_version 0";
+    let mp3 = workshop.make(&signal(44_100, 2, SECONDS), arguments, "a.mp3");
+    let expected = decode(&mp3).unwrap();
+    let tag = |length: u32| {
+        let size = [21, 14, 7, 0].map(|shift| (length >> shift & 0x7f) as u8);
+        [&b"ID3\x03\0\0"[..], &size, b"TIT2\0\0\0\x05\0\0\0name"].concat()
+    };
+    let picture: Vec<u8> = (0..300_000_u64).map(|i| (i * i % 251) as u8).collect();
+    for (name, front) in [
+        ("100 KB of zeros", vec![0; 100_000]),
+        ("3 MB of zeros", vec![0; 3_000_000]),
+        ("zeros behind a tag", [tag(15), vec![0; 200_000]].concat()),
+        ("a tag that is longer than it states", [tag(20), picture.clone()].concat()),
+        ("a tag that ends behind the file", [tag(10_000_000), picture].concat()),
+    ] {
+        let decoded =
+            decode(&[front, mp3.clone()].concat()).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(decoded.only() == expected.only(), "{name}");
+        assert_eq!(decoded.source, expected.source, "{name}");
+    }
+    let beyond = [vec![0; 5_000_000], mp3].concat();
+    let error = decode(&beyond).unwrap_err().to_string();
+    assert_eq!(error, "the upload is of an unknown format");
 }
 
 #[test]

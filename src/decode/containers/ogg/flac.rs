@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use super::{Mapping, PagePackets, link, malformed};
 use crate::decode::containers::flac::frame::{self, StreamInfo, is_whole};
 use crate::decode::demux::{DemuxEvent, Packet};
+use crate::decode::downmix::ChannelLayout;
 use crate::decode::error::DecodeError;
 use crate::decode::report::Container;
 
@@ -60,7 +61,9 @@ impl Mapping for OggFlac {
         for bytes in page.packets {
             let Some(info) = self.info.clone() else {
                 let info = bytes.get(PREFIX_BYTES..).and_then(StreamInfo::parse);
-                self.info = Some(info.ok_or(malformed("its FLAC header cannot be read"))?);
+                let info = info.ok_or(malformed("its FLAC header cannot be read"))?;
+                info.codec(Container::Ogg, ChannelLayout::of_count(info.channels))?;
+                self.info = Some(info);
                 continue;
             };
             let Some(header) = info.frame(&bytes) else {

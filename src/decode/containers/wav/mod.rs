@@ -1,7 +1,8 @@
 //! WAV: RIFF, RF64 and BW64 (EBU Tech 3306, ITU-R BS.2088) and Sony Wave64.
 //!
-//! A `data` chunk extends to the end of the upload if its size is 0xFFFFFFFF, or if it is 0 and the
-//! file ends there too by its header: programs write these to pipes, where the length is not known.
+//! A `data` chunk extends to the end of the upload if its size is one of those that programs write to
+//! pipes, where the length is not known: 0 without a chunk behind it, or about the largest signed or
+//! unsigned number of 32 bits.
 //! Another RIFF header behind the file begins the next link of a chain.
 
 mod format;
@@ -19,7 +20,8 @@ use crate::decode::report::{Container, DecodeReport};
 const WAVE64_MAGIC: [u8; 8] = *b"riff\x2e\x91\xcf\x11";
 /// Last bytes of the GUIDs of Wave64 chunks.
 const WAVE64_TAIL: [u8; 12] = *b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0\x4f\x8e\xdb\x8a";
-/// Larger sizes mean an unknown length: programs write the largest signed or unsigned number to pipes.
+/// Larger sizes of 64 bits mean an unknown length: programs write the largest signed or unsigned number
+/// to pipes.
 const MAX_PLAUSIBLE_BYTES: u64 = 1 << 62;
 
 /// Demuxer of a WAV file or a chain of them.
@@ -91,7 +93,11 @@ impl WavDemuxer {
                 b"data" => {
                     let format = format.ok_or(malformed("it has no fmt chunk before the data"))?;
                     let frame_bytes = format.pcm.frame_bytes() as u64;
-                    let length = self.chunks.data_length(&chunk, end, data_bytes, frame_bytes);
+                    let is_empty = chunk.length == 0 && is_followed(bytes, end)?;
+                    let length = match chunk.length {
+                        0 => is_empty.then_some(0),
+                        _ => self.chunks.data_length(&chunk, data_bytes, frame_bytes),
+                    };
                     bytes.seek(chunk.start);
                     return Ok(self.begin(format, &chunk, length));
                 }
@@ -180,21 +186,10 @@ impl ChunkLayout {
         Ok(Some(Chunk { name, start, length, next }))
     }
 
-    /// Bytes of samples in the `data` chunk; `None` if unknown. `end` is the end of the file by its
-    /// header, `long` the size in a `ds64` chunk.
-    fn data_length(
-        self,
-        chunk: &Chunk,
-        end: Option<u64>,
-        long: Option<u64>,
-        frame_bytes: u64,
-    ) -> Option<u64> {
-        const UNKNOWN: u64 = u32::MAX as u64;
+    /// Bytes of samples in the `data` chunk; `None` if unknown. `long` is the size in a `ds64` chunk.
+    fn data_length(self, chunk: &Chunk, long: Option<u64>, frame_bytes: u64) -> Option<u64> {
         match (self, chunk.length) {
-            (_, 0) if end.is_none_or(|end| end <= chunk.start) || self == ChunkLayout::Wave64 => {
-                None
-            }
-            (ChunkLayout::Riff, UNKNOWN) => {
+            (ChunkLayout::Riff, length) if is_unknown(length) => {
                 long.filter(|long| (1..MAX_PLAUSIBLE_BYTES).contains(long))
             }
             (ChunkLayout::Riff, length) => Some(length),
@@ -204,6 +199,26 @@ impl ChunkLayout {
             }
         }
     }
+}
+
+/// Whether a size of 32 bits is one that programs write to pipes: the largest signed or unsigned number,
+/// with or without the header taken off (FFmpeg, GStreamer and others), 0x7ffff000 (SoX) and 0x80000000
+/// (arecord).
+fn is_unknown(length: u64) -> bool {
+    const HEADER_BYTES: u64 = 128;
+    let is_near = |end: u32| (u64::from(end) - HEADER_BYTES..=end.into()).contains(&length);
+    is_near(u32::MAX) || is_near(i32::MAX as u32) || matches!(length, 0x7fff_f000 | 0x8000_0000)
+}
+
+/// Whether another chunk begins at the position, within the file that ends at `end` by its header.
+fn is_followed(bytes: &mut ByteReader, end: Option<u64>) -> Result<bool, DecodeError> {
+    let (at, head) = (bytes.position(), bytes.peek(8)?);
+    let (Some(end), Some(&[a, b, c, d, ref size @ ..])) = (end, head.first_chunk::<8>()) else {
+        return Ok(false);
+    };
+    let size = u32::from_le_bytes([0, 1, 2, 3].map(|i| size[i]));
+    let is_name = [a, b, c, d].iter().all(|c| matches!(c, 0x20..0x7f));
+    Ok(is_name && at + 8 + u64::from(size) <= end)
 }
 
 fn malformed(what: &'static str) -> DecodeError {
