@@ -4,10 +4,12 @@ import json
 import grpc
 import pytest
 
-from ..common import wait_for
+from ..common import INSTANT_MODEL, wait_for
 from ..http_client import call
 from ..stemwire_client import api, reason
 from . import sessions
+
+MODELS = INSTANT_MODEL
 
 LATEST = sessions.load(sessions.VERSIONS[-1])[1]
 

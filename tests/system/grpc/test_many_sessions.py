@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from ..audio import music, wav
-from ..common import wait_for
+from ..common import INSTANT_MODEL, wait_for
 from ..http_client import get
 from ..stemwire_client import Config, api, request_id, separate
+
+MODELS = INSTANT_MODEL
 
 COPIES = 300
 
@@ -25,7 +27,7 @@ def allocated(folder: Path) -> int:
 @pytest.fixture
 def many(start):
     """A stopped server with a finished session and copies of it, each a millisecond older."""
-    server = start("--engines", "mini")
+    server = start()
     request = request_id()
     done = separate(server.stub, wav(music(1)), Config(request_id=request)).done
     server.terminate()
@@ -42,7 +44,7 @@ def many(start):
 
 
 def test_health_looks_at_no_session(start):
-    server = start("--engines", "mini")
+    server = start()
     done = separate(server.stub, wav(music(1))).done
     counted = stored(server)
     assert counted == allocated(server.data / "sessions")

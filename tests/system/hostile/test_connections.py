@@ -8,10 +8,12 @@ import pytest
 import trustme
 
 from ..audio import music, wav
-from ..common import wait_for
+from ..common import QUICK_MODEL, wait_for
 from ..http_client import get
 from ..stemwire_client import api, reason, separate, service
 from .raw import PREFACE, connect, is_open, received
+
+MODELS = QUICK_MODEL
 
 HEAD = b"GET /health HTTP/1.1\r\nhost: localhost\r\n"
 TOO_LITTLE = {

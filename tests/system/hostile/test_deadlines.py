@@ -3,7 +3,10 @@ import http.client
 
 import pytest
 
+from ..common import INSTANT_MODEL
 from ..stemwire_client import api
+
+MODELS = INSTANT_MODEL
 
 FORM = "application/grpc-web+proto"
 CALL = "/stemwire.v1.SeparationService/ListModels"

@@ -2,8 +2,11 @@
 import re
 import uuid
 
+from ..common import QUICK_MODEL
 from ..http_client import call, get
 from .test_metrics import Watched, http_requests
+
+MODELS = QUICK_MODEL
 
 VALUES = {"id": str(uuid.uuid4()), "stem": "vocals"}
 

@@ -3,8 +3,11 @@ import re
 
 import pytest
 
+from ..common import QUICK_MODEL
 from ..http_client import call, form, get
 from ..repository import ROOT
+
+MODELS = QUICK_MODEL
 
 API = (ROOT / "docs" / "API.md").read_text()
 
