@@ -7,8 +7,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::Arc;
 
+use super::Session;
 use super::SessionError;
-use super::{Session, SessionState};
 use crate::audio::{Encoding, Frames, StemName};
 use crate::session::stem_reader::{StemFormat, StemReader};
 
@@ -29,26 +29,26 @@ const FRAMES_AT_ONCE: Frames = Frames(64 * FRAMES_PER_PEAK.0);
 pub struct Peaks {
     /// Smallest and largest sample of both channels.
     pub peaks: Vec<[f32; 2]>,
-    /// Whether they reach the end of a final stem.
+    /// Whether the session has ended and they reach its last finished frame.
     pub complete: bool,
 }
 
-/// The complete peaks of `stem` from index `from`, at most [`MAX_PEAKS`]. The last peak of a final stem may cover fewer
-/// frames. Calls for one session must not run at the same time.
+/// The complete peaks of `stem` from index `from`, at most [`MAX_PEAKS`]. The last peak of a session that has ended
+/// may cover fewer frames. Calls for one session must not run at the same time.
 ///
 /// # Errors
 /// `StemUnknown`, `Storage`.
 pub fn peaks(session: &Arc<Session>, stem: &str, from: u64) -> Result<Peaks, SessionError> {
     let form = StemFormat { encoding: Encoding::F32Le, gain: 1.0 };
     let mut reader = StemReader::open(session, stem, Frames::ZERO, form)?;
-    // The state first: if it is DONE, the frames read after it are all.
-    let done = session.state() == SessionState::Done;
+    // The state first: if it has ended, the frames read after it are all.
+    let ended = session.state().is_ended();
     let frames = session.progress().finished;
     let available =
-        if done { frames.0.div_ceil(FRAMES_PER_PEAK.0) } else { frames.0 / FRAMES_PER_PEAK.0 };
+        if ended { frames.0.div_ceil(FRAMES_PER_PEAK.0) } else { frames.0 / FRAMES_PER_PEAK.0 };
     let end = from.saturating_add(MAX_PEAKS).min(available);
     if from >= end {
-        return Ok(Peaks { peaks: Vec::new(), complete: done && from >= available });
+        return Ok(Peaks { peaks: Vec::new(), complete: ended && from >= available });
     }
     let mut file = open(session, reader.stem())?;
     let known = file.metadata()?.len() / PEAK_BYTES;
@@ -65,7 +65,7 @@ pub fn peaks(session: &Arc<Session>, stem: &str, from: u64) -> Result<Peaks, Ses
     file.read_exact(&mut bytes)?;
     let samples: Vec<f32> = Encoding::F32Le.read(&bytes).collect();
     let peaks = samples.chunks_exact(2).map(|pair| [pair[0], pair[1]]).collect();
-    Ok(Peaks { peaks, complete: done && end == available })
+    Ok(Peaks { peaks, complete: ended && end == available })
 }
 
 fn open(session: &Session, stem: &StemName) -> io::Result<File> {
@@ -111,8 +111,8 @@ mod tests {
     use super::*;
     use crate::audio::wav::GrowingWav;
     use crate::audio::{Hertz, Stereo};
-    use crate::session::Store;
     use crate::session::manifest::Plan;
+    use crate::session::{SessionState, Store};
 
     fn stereo(frames: usize) -> Stereo {
         let left: Vec<f32> = (0..frames).map(|i| (i % 5000) as f32 / 5000.0).collect();

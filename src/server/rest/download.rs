@@ -18,12 +18,13 @@ use super::{Refusal, Rest, RouteResult};
 use crate::audio::flac::HIGHEST;
 use crate::audio::{FileFormat, Frames, Hertz, StemName, title};
 use crate::server::lookup;
+use crate::server::outcome::end_error;
 use crate::server::status::{ApiError, Problem, respond};
 use crate::session::flac::{self, FlacStem};
 use crate::session::stem_reader::StemFormat;
-use crate::session::{Session, SessionError, SessionState};
+use crate::session::{Progress, Session, SessionState};
 
-/// A finished stem in the requested format.
+/// A stem in the requested format.
 pub(super) struct StemDownload {
     session: Arc<Session>,
     stem: StemName,
@@ -85,7 +86,8 @@ impl DownloadOptions {
 
 /// Downloads a stem.
 ///
-/// As a WAV or FLAC file. The session must be DONE.
+/// As a WAV or FLAC file. The session must have ended: if it failed or was cancelled, the file has the frames that were
+/// finished.
 #[utoipa::path(
     get,
     path = "/download/{id}/{stem}",
@@ -111,7 +113,7 @@ pub(super) async fn stem(
 ) -> RouteResult {
     let options = DownloadOptions::parse(query.as_deref())?;
     let session = rest.find(&id).await?;
-    check_done(&session)?;
+    check_ended(&session)?;
     let download = StemDownload::of(&session, &name, options)?;
     let content = download.content(&rest).await?;
     let size = content.size();
@@ -127,23 +129,18 @@ pub(super) async fn stem(
     Ok(download.answer(part, size, body))
 }
 
-/// Refuses sessions that are not DONE.
+/// Refuses sessions that have not ended, or have ended without a finished frame.
 ///
 /// # Errors
 /// `SessionNotDone` with the progress; the session's error if it failed or was cancelled.
-pub(super) fn check_done(session: &Session) -> Result<(), ApiError> {
-    let progress = session.progress();
-    match progress.state {
+pub(super) fn check_ended(session: &Session) -> Result<(), ApiError> {
+    let Progress { state, finished, total, .. } = session.progress();
+    match state {
         SessionState::Done => Ok(()),
-        SessionState::Failed | SessionState::Cancelled => {
-            Err(SessionError::Ended(progress.state).into())
-        }
+        SessionState::Failed | SessionState::Cancelled if finished > Frames::ZERO => Ok(()),
+        SessionState::Failed | SessionState::Cancelled => end_error(session).map_or(Ok(()), Err),
         SessionState::Uploading | SessionState::Running | SessionState::Paused => {
-            Err(ApiError::SessionNotDone {
-                state: progress.state,
-                finished: progress.finished,
-                total: progress.total,
-            })
+            Err(ApiError::SessionNotDone { state, finished, total })
         }
     }
 }
@@ -157,7 +154,7 @@ fn unsatisfiable(error: &ApiError, size: u64) -> Refusal {
 }
 
 impl StemDownload {
-    /// A stem of a session that is DONE.
+    /// A stem of a session that has ended.
     ///
     /// # Errors
     /// `StemNameInvalid`, `StemUnknown`.
@@ -177,11 +174,14 @@ impl StemDownload {
         let reader = lookup::stem(session, name, Frames::ZERO, form)?;
         let stem = reader.stem().clone();
         let record = manifest.stems.iter().find(|record| record.name == stem);
-        let hash = record.and_then(|record| record.sha256.as_deref()).unwrap_or_default();
-        let hash = hash.get(..32).unwrap_or(hash);
+        // Without a hash, the session ended early: what is committed does not change any more.
+        let frames = manifest.commit.stems;
+        let samples = match record.and_then(|record| record.sha256.as_deref()) {
+            Some(hash) => hash.get(..32).unwrap_or(hash).to_owned(),
+            None => format!("{}.{}", session.id(), frames.0),
+        };
         // Equal samples in an equal format are equal bytes.
-        let etag = format!("\"{hash}-{}-{:08x}\"", format.name(), gain.to_bits());
-        let frames = manifest.total.unwrap_or(manifest.commit.stems);
+        let etag = format!("\"{samples}-{}-{:08x}\"", format.name(), gain.to_bits());
         let source = manifest.source.as_ref();
         let rate = source.map_or(manifest.plan.model_rate, |source| source.output_rate);
         Ok(StemDownload {

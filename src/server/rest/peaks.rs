@@ -20,8 +20,8 @@ pub(super) struct PeaksView {
     frames_per_peak: u64,
     /// Index of the first peak.
     first: u64,
-    /// Whether the last peak is that of the end of the finished stem. If not, continue at `first` plus the number of
-    /// peaks.
+    /// Whether no more peaks will follow: the session has ended, and these reach its last finished frame. If not,
+    /// continue at `first` plus the number of peaks.
     complete: bool,
     /// Minimum and maximum sample of both channels, per peak.
     #[schema(value_type = Vec<Vec<f32>>)]

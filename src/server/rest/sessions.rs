@@ -61,7 +61,7 @@ pub(super) async fn show(Extract(rest): Extract<Rest>, Path(id): Path<String>) -
 
 /// Cancels a session.
 ///
-/// Finished frames stay readable over gRPC.
+/// Its finished frames can be downloaded, and stay readable over gRPC.
 #[utoipa::path(
     post,
     path = "/api/sessions/{id}/cancel",

@@ -17,7 +17,7 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use super::disposition::attachment;
-use super::download::{DownloadOptions, StemDownload, check_done};
+use super::download::{DownloadOptions, StemDownload, check_ended};
 use super::source::Source;
 use super::{Rest, RouteResult};
 use crate::audio::title;
@@ -29,7 +29,8 @@ const LARGE: u64 = 0xF000_0000;
 
 /// Downloads all stems.
 ///
-/// As one ZIP file. The session must be DONE.
+/// As one ZIP file. The session must have ended: if it failed or was cancelled, the files have the frames that were
+/// finished.
 #[utoipa::path(
     get,
     path = "/download/{id}.zip",
@@ -56,7 +57,7 @@ pub(super) async fn all(
     };
     let options = DownloadOptions::parse(query.as_deref())?;
     let session = rest.find(id).await?;
-    check_done(&session)?;
+    check_ended(&session)?;
     let body = if method == Method::HEAD {
         Body::empty()
     } else {

@@ -1,4 +1,4 @@
-"""Reads downloaded stems with other programs."""
+"""Opens sessions over gRPC, and reads downloaded stems with other programs."""
 import io
 import subprocess
 from pathlib import Path
@@ -9,7 +9,17 @@ import soundfile
 
 from ..audio import RATE
 from ..http_client import environment
-from ..stemwire_client import get_stem
+from ..stemwire_client import Config, api, get_stem
+
+
+def open_session(server, song: bytes, sent: int, stems=("vocals",)) -> str:
+    """A session over gRPC that has `sent` bytes of a song."""
+    config = Config(file_name="half.wav", stems=stems)
+    session_id = server.stub.CreateSession(api.CreateSessionRequest(config=config)).session.session_id
+    for offset in range(0, sent, 1 << 19):
+        data = song[offset : min(offset + (1 << 19), sent)]
+        server.stub.UploadChunk(api.UploadChunkRequest(session_id=session_id, offset=offset, data=data))
+    return session_id
 
 
 def samples(content: bytes) -> np.ndarray:
@@ -18,9 +28,9 @@ def samples(content: bytes) -> np.ndarray:
     return audio
 
 
-def pcm(server, session_id: str, stem: str) -> np.ndarray:
+def pcm(server, session_id: str, stem: str, **options) -> np.ndarray:
     """The same stem over gRPC: float32 [frames, 2]."""
-    return np.frombuffer(get_stem(server.stub, session_id, stem), "<f4").reshape(-1, 2)
+    return np.frombuffer(get_stem(server.stub, session_id, stem, **options), "<f4").reshape(-1, 2)
 
 
 def ffmpeg(*arguments, stdin: bytes | None = None) -> bytes:

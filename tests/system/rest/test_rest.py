@@ -16,7 +16,7 @@ from ..http_client import call, environment, form, get, separate, wait_done
 from ..repository import ROOT
 from ..server import Server
 from ..stemwire_client import api
-from .files import pcm, samples
+from .files import open_session, pcm, samples
 
 MODELS = QUICK_MODEL
 
@@ -273,16 +273,6 @@ def test_the_openapi_document_has_every_documented_route(server):
     assert len(routes) > 8 and set(routes) <= named, set(routes) - named
 
 
-def open_session(server, song: bytes, sent: int) -> str:
-    """A session over gRPC that has `sent` bytes of a song."""
-    config = client.Config(file_name="half.wav", stems=["vocals"])
-    session_id = server.stub.CreateSession(api.CreateSessionRequest(config=config)).session.session_id
-    for offset in range(0, sent, 1 << 19):
-        data = song[offset : min(offset + (1 << 19), sent)]
-        server.stub.UploadChunk(api.UploadChunkRequest(session_id=session_id, offset=offset, data=data))
-    return session_id
-
-
 def envelope(audio: np.ndarray, count: int) -> np.ndarray:
     blocks = [audio[at : at + 1024] for at in range(0, count * 1024, 1024)]
     return np.array([[block.min(), block.max()] for block in blocks[:count]], np.float32)
@@ -322,7 +312,7 @@ def test_sessions_are_listed_in_pages_cancelled_and_deleted(start):
     assert listed == ids[::-1]
     assert call(server, "POST", f"/api/sessions/{ids[0]}/cancel").json()["state"] == "CANCELLED"
     gone = get(server, f"/download/{ids[0]}/vocals")
-    assert gone.problem() == (409, "FAILED_PRECONDITION", "SESSION_ENDED")
+    assert gone.problem() == (409, "CANCELLED", "SESSION_CANCELLED")
     assert call(server, "DELETE", f"/api/sessions/{ids[0]}").status == 204
     assert get(server, f"/api/sessions/{ids[0]}").problem() == (404, "NOT_FOUND", "SESSION_NOT_FOUND")
     assert not server.directory(ids[0]).exists()
