@@ -19,6 +19,8 @@ pub(super) struct CliError {
     cause: String,
     remedy: String,
     category: Category,
+    /// Whether the reader of standard output has closed it, which is no fault.
+    is_reader_gone: bool,
 }
 
 impl CliError {
@@ -28,7 +30,13 @@ impl CliError {
         cause: impl Into<String>,
         remedy: impl Into<String>,
     ) -> CliError {
-        CliError { cause: cause.into(), remedy: remedy.into(), category }
+        let (cause, remedy) = (cause.into(), remedy.into());
+        CliError { cause, remedy, category, is_reader_gone: false }
+    }
+
+    /// An error of this machine for which a reason is declared.
+    pub(super) fn of_reason(reason: ErrorReason, cause: impl Into<String>) -> CliError {
+        local(reason, cause.into(), reason.remedy())
     }
 
     /// An error with the remedy of its category.
@@ -39,6 +47,18 @@ impl CliError {
     /// A file that cannot be written.
     pub(super) fn disk(path: &std::path::Path, error: &std::io::Error) -> CliError {
         CliError::plain(Category::Disk, format!("cannot write {}: {error}", path.display()))
+    }
+
+    /// Standard output that cannot be written.
+    pub(super) fn output(error: &std::io::Error) -> CliError {
+        let cause = format!("cannot write to standard output: {error}");
+        let is_reader_gone = error.kind() == std::io::ErrorKind::BrokenPipe;
+        CliError { is_reader_gone, ..CliError::plain(Category::Disk, cause) }
+    }
+
+    /// Whether the reader of standard output has closed it, as `head` does once it has enough: a normal end.
+    pub(super) fn is_reader_gone(&self) -> bool {
+        self.is_reader_gone
     }
 
     /// Adds the place of the error in front of the cause.
@@ -127,21 +147,29 @@ impl From<SeparationError> for CliError {
         match error {
             SeparationError::Session(SessionError::Failed(failure)) => failure.into(),
             SeparationError::Engine(error) => error.into(),
-            other => of_reason(other.reason(), other.to_string(), &other.remedy()),
+            other => local(other.reason(), other.to_string(), &other.remedy()),
         }
     }
 }
 
 impl From<Failure> for CliError {
     fn from(failure: Failure) -> CliError {
-        of_reason(failure.reason, failure.message.clone(), failure.remedy())
+        local(failure.reason, failure.message.clone(), failure.remedy())
     }
 }
 
-/// An error of a local separation, which has no sessions that could be deleted to free space.
-fn of_reason(reason: ErrorReason, cause: String, remedy: &str) -> CliError {
+/// An error of a local separation, which has no server and no sessions that could be deleted.
+fn local(reason: ErrorReason, cause: String, remedy: &str) -> CliError {
     let remedy = match reason {
         ErrorReason::DiskFull | ErrorReason::StorageFull => "Free space on the disk of the output.",
+        ErrorReason::Internal => "Report the bug, with the messages above.",
+        ErrorReason::StorageFailed => "Check the disk of the output.",
+        ErrorReason::SystemLimit => "Try again later, or raise the limits, such as `ulimit -n`.",
+        ErrorReason::ModelUnavailable => "Name another model, or run `stemwire doctor`.",
+        ErrorReason::CrashedTooOften | ErrorReason::ProcessKilled => {
+            "End other programs to free memory, or use fewer --workers."
+        }
+        ErrorReason::DecoderSandbox => "Report the bug, with the song if it may be shared.",
         _ => remedy,
     };
     CliError::new(reason.category(), cause, remedy)
@@ -172,5 +200,39 @@ impl From<CredentialError> for CliError {
 impl From<ServerError> for CliError {
     fn from(error: ServerError) -> CliError {
         CliError::new(Category::Server, error.to_string(), error.remedy())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_local_run_has_no_server_and_no_sessions() {
+        // The others are of calls and limits, which a local run has none of.
+        let of_sessions = [
+            ErrorReason::Internal,
+            ErrorReason::StorageFailed,
+            ErrorReason::DiskFull,
+            ErrorReason::StorageFull,
+            ErrorReason::SystemLimit,
+            ErrorReason::ModelUnavailable,
+            ErrorReason::CrashedTooOften,
+            ErrorReason::ProcessKilled,
+            ErrorReason::DecoderLimit,
+            ErrorReason::DecoderCrashed,
+            ErrorReason::DecoderSandbox,
+            ErrorReason::NothingDecoded,
+            ErrorReason::FormatUnknown,
+            ErrorReason::CodecUnsupported,
+            ErrorReason::NoFallbackForStem,
+        ];
+        for reason in of_sessions {
+            let remedy = CliError::from(Failure::new(reason, "cause")).remedy;
+            assert!(
+                !["server", "session", "operator"].iter().any(|w| remedy.contains(w)),
+                "{remedy}"
+            );
+        }
     }
 }

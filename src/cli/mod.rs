@@ -50,6 +50,7 @@ pub fn run() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_reader_gone() => ExitCode::SUCCESS,
         Err(error) => {
             error.print();
             error.exit_code()

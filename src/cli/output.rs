@@ -5,16 +5,13 @@ use std::io::Write;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::error::CliError;
-use crate::proto::reason::Category;
 
 /// Writes to standard output.
 ///
 /// # Errors
 /// Standard output is closed or full.
 pub(super) fn write(text: &str) -> Result<(), CliError> {
-    std::io::stdout().write_all(text.as_bytes()).map_err(|error| {
-        CliError::plain(Category::Disk, format!("cannot write to standard output: {error}"))
-    })
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| CliError::output(&error))
 }
 
 /// A progress bar for a download of so many bytes.

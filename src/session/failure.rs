@@ -123,7 +123,7 @@ pub(super) fn storage_cause(error: &io::Error) -> String {
     match Shortage::of(error) {
         Some(Shortage::Disk) => format!("the disk is full: {error}"),
         Some(Shortage::System) => {
-            format!("a limit of the server's operating system is reached: {error}")
+            format!("a limit of the operating system is reached: {error}")
         }
         None => format!("the session's files cannot be read or written: {error}"),
     }

@@ -68,7 +68,7 @@ pub(in crate::cli) struct SeparateArgs {
     /// Write this stem to standard output as raw PCM while it is computed; write no files
     #[arg(long, value_name = "STEM", conflicts_with_all = ["two_stems", "stems", "fit", "output", "force"])]
     pub(super) stdout: Option<String>,
-    /// Compute existing stems again
+    /// Compute existing stems again, and write them over files that are no result
     #[arg(short, long)]
     pub(super) force: bool,
     #[command(flatten)]

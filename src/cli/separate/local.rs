@@ -6,12 +6,14 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::progress::{ProgressDisplay, SongProgress};
-use super::request::{SongJob, StemPipe};
-use super::results::{RequestedModel, ResultEngine, ResultModel, SeparatedSong, SeparatedStem};
+use super::request::{Destination, SongJob};
+use super::results::{
+    RequestedModel, ResultEngine, ResultModel, SeparatedSong, SeparatedStem, check_space,
+};
 use super::scratch::scratch_dir;
 use super::source::SongSource;
 use super::{Backend, Separator, write_pcm};
-use crate::audio::{Frames, Hertz};
+use crate::audio::{Encoding, Frames, Hertz};
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
 use crate::cli::providers::{self, SelectionLimits};
@@ -25,7 +27,7 @@ use crate::separation::{Config, DecoderConfig, Limits, Separations};
 use crate::session::engines::EngineRecord;
 use crate::session::retention::Retention;
 use crate::session::stem_reader::{StemFormat, StemReader};
-use crate::session::{Session, SessionState, Settings, Store};
+use crate::session::{Progress, Session, SessionState, Settings, Store};
 
 /// Bytes of the song that are uploaded at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -120,7 +122,7 @@ impl Separator for LocalSeparator {
         &self,
         song: &SongJob,
         settings: Settings,
-        pipe: Option<&StemPipe>,
+        destination: &Destination,
         display: &ProgressDisplay,
     ) -> Result<SeparatedSong, CliError> {
         let (session, _) = self.separations.create(settings)?;
@@ -136,7 +138,7 @@ impl Separator for LocalSeparator {
                 .spawn(move || upload(&separations, &session, &source, bytes))
                 .map_err(|error| CliError::plain(Category::Other, error.to_string()))?
         };
-        let followed = follow(session, pipe, display);
+        let followed = follow(session, destination, self.scratch.path(), display);
         if followed.is_err() || session.state() != SessionState::Done {
             self.separations.cancel(session);
         }
@@ -149,6 +151,7 @@ impl Separator for LocalSeparator {
         followed?;
         uploaded?;
         let result = result(session, self.scratch.path())?;
+        check_frames(session)?;
         Ok(SeparatedSong { _files: Box::new(files), ..result })
     }
 }
@@ -205,13 +208,15 @@ fn upload(
     }
 }
 
-/// Shows the progress of a session and writes to the pipe until the session has ended.
+/// Shows the progress of a session and writes to the pipe until the session has ended. Once the length of the song is known,
+/// the disk of `scratch` must have space for its stems.
 fn follow(
     session: &Arc<Session>,
-    pipe: Option<&StemPipe>,
+    destination: &Destination,
+    scratch: &Path,
     display: &ProgressDisplay,
 ) -> Result<(), CliError> {
-    let mut reader = match pipe {
+    let mut reader = match destination.pipe() {
         None => None,
         Some(pipe) => {
             let format = StemFormat { encoding: pipe.encoding, gain: 1.0 };
@@ -219,6 +224,7 @@ fn follow(
         }
     };
     let mut shown_changes = 0;
+    let mut is_space_checked = false;
     loop {
         let seen = session.notifier().version();
         let state = session.state();
@@ -228,6 +234,14 @@ fn follow(
             display.print_engine_change(&change.message, change.frame, rate(session));
         }
         shown_changes = changes.len();
+        let Progress { finished, total, .. } = session.progress();
+        if let Some(total) = total
+            && !state.is_ended()
+            && !std::mem::replace(&mut is_space_checked, true)
+        {
+            let stems = session.manifest().plan.stems.len();
+            check_space(scratch, destination.missing_bytes(stems, finished, total))?;
+        }
         if let Some(reader) = &mut reader {
             write_available(reader)?;
         }
@@ -240,6 +254,17 @@ fn follow(
         }
         session.notifier().wait_newer(seen, UPDATE_INTERVAL);
     }
+}
+
+/// Compares the stems on the disk with the checksums of the frames that were computed: the hashes of a result are those of
+/// its files.
+fn check_frames(session: &Arc<Session>) -> Result<(), CliError> {
+    let format = StemFormat { encoding: Encoding::F32Le, gain: 1.0 };
+    for stem in &session.manifest().plan.stems {
+        let mut reader = StemReader::open(session, stem.as_str(), Frames::ZERO, format)?;
+        while reader.read(PIECE).map_err(|error| reader.error_of(error))?.frames > Frames::ZERO {}
+    }
+    Ok(())
 }
 
 /// Writes the frames that are final to standard output.
@@ -258,7 +283,11 @@ fn write_available(reader: &mut StemReader) -> Result<(), CliError> {
 fn show(session: &Session, display: &ProgressDisplay) {
     let progress = session.progress();
     let (finished, total, decoded) = (progress.finished, progress.total, progress.decoded);
-    display.show(SongProgress { finished, total, decoded, rate: rate(session), queued: 0 });
+    let manifest = session.manifest();
+    let source = manifest.source.as_ref();
+    let expected = source.and_then(|of| Some(of.frames?.resampled(of.rate, of.output_rate)));
+    let rate = rate(session);
+    display.show(SongProgress { finished, total, expected, decoded, rate, queued: 0 });
 }
 
 /// The rate of a session's stems.

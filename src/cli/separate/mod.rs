@@ -24,7 +24,7 @@ pub(super) use args::SeparateArgs;
 use local::LocalBackend;
 use progress::ProgressDisplay;
 use remote::RemoteBackend;
-use request::{BackendConfig, Destination, SeparateRequest, SongJob, StemPipe};
+use request::{BackendConfig, Destination, SeparateRequest, SongJob};
 use results::{
     Placement, RequestedModel, ResultIdentity, ResultSource, SeparatedSong, place, write_result,
 };
@@ -41,12 +41,12 @@ trait Backend {
 
 /// A started [`Backend`].
 trait Separator {
-    /// Separates one song. With a pipe, the stem is written to standard output as it is computed.
+    /// Separates one song. If the destination is a pipe, the stem is written to it as it is computed.
     fn separate(
         &self,
         song: &SongJob,
         settings: Settings,
-        pipe: Option<&StemPipe>,
+        destination: &Destination,
         display: &ProgressDisplay,
     ) -> Result<SeparatedSong, CliError>;
 }
@@ -146,7 +146,7 @@ impl SongSeparation<'_> {
         let settings =
             Settings { file_name: song.file_name.clone(), ..self.request.settings.clone() };
         let display = ProgressDisplay::new(name);
-        let separated = separator.separate(song, settings, self.request.pipe(), &display);
+        let separated = separator.separate(song, settings, &self.request.destination, &display);
         let timing = display.finish();
         let separated = separated?;
         for notice in &separated.notices {
@@ -171,7 +171,11 @@ impl SongSeparation<'_> {
         let folder = write_result(&separated, output, &song.title, identity, *options)?;
         let stems: Vec<_> = separated.stems.iter().map(|stem| stem.name.as_str()).collect();
         let (stems, folder) = (stems.join(", "), printable(&folder.display().to_string()));
-        write(&format!("{name}: {stems} in {folder} ({timing})\n"))
+        match write(&format!("{name}: {stems} in {folder} ({timing})\n")) {
+            // The stems are written all the same, and more songs may follow.
+            Err(error) if error.is_reader_gone() => Ok(()),
+            written => written,
+        }
     }
 }
 
@@ -193,7 +197,5 @@ fn summary(mut errors: Vec<CliError>, songs: usize) -> Result<(), CliError> {
 /// Writes raw PCM to standard output.
 fn write_pcm(bytes: &[u8]) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| {
-        CliError::plain(Category::Disk, format!("cannot write to standard output: {error}"))
-    })
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| CliError::output(&error))
 }

@@ -22,6 +22,8 @@ pub(super) struct SongProgress {
     pub(super) finished: Frames,
     /// Length of the song, once it is decoded to its end.
     pub(super) total: Option<Frames>,
+    /// Length of the song by its header, which may be wrong.
+    pub(super) expected: Option<Frames>,
     /// Frames decoded so far.
     pub(super) decoded: Frames,
     /// Frames per second of these numbers.
@@ -30,10 +32,26 @@ pub(super) struct SongProgress {
     pub(super) queued: u32,
 }
 
+/// The length of a bar of which nothing is known: without one it would be drawn full.
+const UNKNOWN_LENGTH: u64 = 1;
+
+impl SongProgress {
+    /// The length of the song, as far as it is known.
+    fn known_length(&self) -> Frames {
+        self.total.or(self.expected).unwrap_or(self.decoded).max(self.finished)
+    }
+
+    /// The length of the bar. Until the end of the song is known, it is longer than what is finished.
+    fn bar_length(&self) -> u64 {
+        let known = self.known_length().0;
+        if self.total.is_some() { known.max(UNKNOWN_LENGTH) } else { known + UNKNOWN_LENGTH }
+    }
+}
+
 impl ProgressDisplay {
     /// The bar of a song with this name.
     pub(super) fn new(name: &str) -> ProgressDisplay {
-        let bar = ProgressBar::new(0);
+        let bar = ProgressBar::new(UNKNOWN_LENGTH);
         let style = ProgressStyle::with_template("{prefix} [{bar:32}] {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         bar.set_prefix(name.to_owned());
@@ -44,8 +62,8 @@ impl ProgressDisplay {
     /// Updates the bar.
     pub(super) fn show(&self, progress: SongProgress) {
         self.finished.set(progress.finished.duration(progress.rate));
-        let known = progress.total.unwrap_or(progress.decoded).max(progress.finished);
-        self.bar.set_length(known.0);
+        let known = progress.known_length();
+        self.bar.set_length(progress.bar_length());
         self.bar.set_position(progress.finished.0);
         let left = known.saturating_sub(progress.finished).duration(progress.rate);
         let factor = self.factor();
@@ -96,6 +114,21 @@ fn clock(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bar_is_full_at_the_end_of_the_song_only() {
+        let rate = Hertz(44_100);
+        let full = |finished, total: Option<u64>, decoded| {
+            let (finished, decoded) = (Frames(finished), Frames(decoded));
+            let (total, expected) = (total.map(Frames), None);
+            let display = ProgressDisplay::new("song");
+            display.show(SongProgress { finished, total, expected, decoded, rate, queued: 0 });
+            display.bar.length() == Some(display.bar.position())
+        };
+        assert!(!full(0, None, 0) && !full(0, Some(0), 0) && !full(9, None, 9));
+        assert!(!full(9, Some(10), 10) && full(10, Some(10), 10));
+        assert_eq!(ProgressDisplay::new("song").bar.length(), Some(UNKNOWN_LENGTH));
+    }
 
     #[test]
     fn durations_read_as_on_a_clock() {

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::progress::{ProgressDisplay, SongProgress};
-use super::request::StemPipe;
-use super::results::{ResultEngine, ResultModel, SeparatedSong, SeparatedStem};
+use super::request::Destination;
+use super::results::{ResultEngine, ResultModel, SeparatedSong, SeparatedStem, check_space};
 use super::write_pcm;
 use crate::audio::wav::{GrowingWav, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName};
@@ -21,7 +21,7 @@ const USUAL_RATE: Hertz = Hertz(44_100);
 /// Receives the messages of one call.
 pub(super) struct ReceivedStems<'a> {
     display: &'a ProgressDisplay,
-    pipe: Option<&'a StemPipe>,
+    destination: &'a Destination,
     folder: &'a Path,
     /// In the order in which the server sends them.
     files: Vec<ReceivedStem>,
@@ -30,6 +30,13 @@ pub(super) struct ReceivedStems<'a> {
     piped: u64,
     /// Engine changes that have been printed: frame and message.
     changes: Vec<(u64, String)>,
+    /// Stems of the session.
+    stems: usize,
+    /// Length of the stems, once it is known.
+    total: Option<Frames>,
+    is_space_checked: bool,
+    /// Why a chunk could not be stored, which ended the call.
+    fault: Option<CliError>,
 }
 
 struct ReceivedStem {
@@ -41,11 +48,27 @@ impl<'a> ReceivedStems<'a> {
     /// Receives into `folder`, or into the pipe.
     pub(super) fn new(
         folder: &'a Path,
-        pipe: Option<&'a StemPipe>,
+        destination: &'a Destination,
         display: &'a ProgressDisplay,
     ) -> ReceivedStems<'a> {
-        let (files, changes) = (Vec::new(), Vec::new());
-        ReceivedStems { display, pipe, folder, files, rate: None, piped: 0, changes }
+        ReceivedStems {
+            display,
+            destination,
+            folder,
+            files: Vec::new(),
+            rate: None,
+            piped: 0,
+            changes: Vec::new(),
+            stems: 0,
+            total: None,
+            is_space_checked: false,
+            fault: None,
+        }
+    }
+
+    /// Why a chunk could not be stored, which ended the call.
+    pub(super) fn take_fault(&mut self) -> Option<CliError> {
+        self.fault.take()
     }
 
     /// Completes the files. `session` is in its final state.
@@ -80,10 +103,17 @@ impl<'a> ReceivedStems<'a> {
         if let Some(source) = &session.source {
             self.rate = Some(Hertz(source.output_sample_rate));
         }
+        self.stems = session.stems.len();
     }
 
     fn rate(&self) -> Hertz {
         self.rate.unwrap_or(USUAL_RATE)
+    }
+
+    /// Keeps why the call has to end, and returns an error that ends it.
+    fn end_call(&mut self, fault: CliError) -> io::Error {
+        self.fault = Some(fault);
+        io::ErrorKind::Other.into()
     }
 
     /// The file of a stem, created if it is the first chunk.
@@ -113,9 +143,11 @@ impl Sink for ReceivedStems<'_> {
 
     fn progress(&mut self, progress: &proto::Progress) {
         let total = Some(Frames(progress.total_frames)).filter(|&total| total > Frames::ZERO);
+        self.total = total;
         self.display.show(SongProgress {
             finished: Frames(progress.finished_frames),
             total,
+            expected: None,
             decoded: Frames(progress.decoded_frames),
             rate: self.rate(),
             queued: progress.queue_position,
@@ -123,10 +155,18 @@ impl Sink for ReceivedStems<'_> {
     }
 
     fn stem(&mut self, chunk: &proto::StemChunk) -> io::Result<()> {
-        if let Some(pipe) = self.pipe {
-            write_pcm(&chunk.pcm).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
+        if let Some(pipe) = self.destination.pipe() {
+            if let Err(error) = write_pcm(&chunk.pcm) {
+                return Err(self.end_call(error));
+            }
             self.piped += chunk.pcm.len() as u64 / frame_bytes(pipe.encoding);
             return Ok(());
+        }
+        if let Some(total) = self.total
+            && !std::mem::replace(&mut self.is_space_checked, true)
+        {
+            let missing = self.destination.missing_bytes(self.stems, Frames(self.frames()), total);
+            check_space(self.folder, missing).map_err(|error| self.end_call(error))?;
         }
         let file = self.file(&chunk.stem)?;
         let frames = file.wav.frames().0;
@@ -161,7 +201,7 @@ impl Sink for ReceivedStems<'_> {
 
     fn frames(&self) -> u64 {
         let least = self.files.iter().map(|file| file.wav.frames().0).min();
-        if self.pipe.is_some() { self.piped } else { least.unwrap_or(0) }
+        if self.destination.pipe().is_some() { self.piped } else { least.unwrap_or(0) }
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::progress::ProgressDisplay;
 use super::received::ReceivedStems;
-use super::request::{SongJob, StemPipe};
+use super::request::{Destination, SongJob};
 use super::results::{RequestedModel, ResultModel, SeparatedSong};
 use super::scratch::scratch_dir;
 use super::{Backend, Separator};
@@ -76,7 +76,7 @@ impl Separator for RemoteSeparator {
         &self,
         song: &SongJob,
         settings: Settings,
-        pipe: Option<&StemPipe>,
+        destination: &Destination,
         display: &ProgressDisplay,
     ) -> Result<SeparatedSong, CliError> {
         let unreadable = |error: io::Error| song.source.unreadable(&error);
@@ -89,8 +89,10 @@ impl Separator for RemoteSeparator {
         let request = Request { config, song: Some(bytes), seekable };
         let folder = tempfile::tempdir_in(self.scratch.path())
             .map_err(|error| CliError::disk(self.scratch.path(), &error))?;
-        let mut stems = ReceivedStems::new(folder.path(), pipe, display);
-        let session = self.runtime.block_on(client::separate(&self.server, request, &mut stems))?;
+        let mut stems = ReceivedStems::new(folder.path(), destination, display);
+        let separated = self.runtime.block_on(client::separate(&self.server, request, &mut stems));
+        let session =
+            separated.map_err(|error| stems.take_fault().unwrap_or_else(|| error.into()))?;
         let song = stems.finish(&session)?;
         Ok(SeparatedSong { _files: Box::new(folder), ..song })
     }

@@ -8,7 +8,8 @@ use super::args::SeparateArgs;
 use super::results::{FileOptions, ResultSettings};
 use super::source::SongSource;
 use crate::audio::titles::{printable, title};
-use crate::audio::{Encoding, FileFormat, StemName};
+use crate::audio::wav::frame_bytes;
+use crate::audio::{Encoding, FileFormat, Frames, StemName};
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
 use crate::client::Server;
@@ -146,16 +147,29 @@ impl SeparateRequest {
             precision: self.precision.clone(),
         }
     }
+}
 
+impl Destination {
     pub(super) fn pipe(&self) -> Option<&StemPipe> {
-        match &self.destination {
+        match self {
             Destination::Files { .. } => None,
             Destination::Pipe(pipe) => Some(pipe),
         }
     }
-}
 
-impl Destination {
+    /// Disk space that so many stems still need, of which these frames are in the scratch directory.
+    pub(super) fn missing_bytes(&self, stems: usize, finished: Frames, total: Frames) -> u64 {
+        let stems = stems as u64;
+        let computed = total.saturating_sub(finished).0 * frame_bytes(Encoding::F32Le);
+        let converted = match self {
+            Destination::Files { options, .. } if options.encoding != Encoding::F32Le => {
+                total.0 * frame_bytes(options.encoding)
+            }
+            _ => 0,
+        };
+        computed.saturating_add(converted).saturating_mul(stems)
+    }
+
     /// The encoding of the stems from the backend: files are converted from float32 in one way, on any backend.
     fn transfer_encoding(&self) -> Encoding {
         match self {

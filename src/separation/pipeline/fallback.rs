@@ -112,7 +112,8 @@ pub(super) fn switch_engine(
         }
         NoSuccessor::NoneWorks(faults) => {
             let text = format!("{}, and no other engine works: {faults}", cause.message);
-            failure(&manifest, cause, text).with_remedy("Run `stemwire doctor` on the server.")
+            failure(&manifest, cause, text)
+                .with_remedy("Run `stemwire doctor` on the machine that computes.")
         }
     })?;
     let card = model.card();

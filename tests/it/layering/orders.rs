@@ -53,7 +53,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["remote"],
         ],
     ),
-    ("cli/separate/results", &[&["record"], &["placement"], &["export"]]),
+    ("cli/separate/results", &[&["record", "space"], &["placement"], &["export"]]),
     ("cli/serve", &[&["args", "decoder"], &["config"]]),
     (
         "decode",

@@ -2,7 +2,10 @@
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -81,11 +84,27 @@ def test_other_settings_have_a_result_of_their_own(cli, short, tmp_path, options
         cli("separate", short, "-o", "out", *options)
         assert names(tmp_path / "out") == ["short", "short (2)"]
     assert {name: stamps(tmp_path / "out")[name] for name in before} == before
-    # With --force they replace the former result of the song.
+    # With --force they are computed again where they are.
     cli("separate", short, "-o", "out", "--force", *options)
-    first, second = (record(tmp_path / "out" / name) for name in ("short", "short (2)"))
-    assert (first["settings"], first["stems"]) == (second["settings"], second["stems"])
-    assert names(tmp_path / "out" / "short") == names(tmp_path / "out" / "short (2)")
+    after = stamps(tmp_path / "out")
+    assert {name for name in before if after[name] != before[name]} == set() and names(tmp_path / "out") == ["short", "short (2)"]
+
+
+def test_a_forced_run_replaces_the_result_of_the_song_wherever_it_is(cli, songs, short, tmp_path):
+    cli("separate", *songs, "-o", "out")
+    first = tmp_path / "out" / "01"
+    for path in first.iterdir():
+        path.write_text("a user's")
+    before = stamps(tmp_path / "out")
+    assert "skipped, its stems are already in out/01 (2)" in cli("separate", songs[1], "-o", "out").err
+    cli("separate", songs[1], "-o", "out", "--force")
+    replaced = {Path(name).parent.name for name, stamp in stamps(tmp_path / "out").items() if before[name] != stamp}
+    assert replaced == {"01 (2)"} and {path.read_text() for path in first.iterdir()} == {"a user's"}
+    # Without a result of its own, --force writes where the song would go.
+    cli("separate", short, "-o", "out")
+    cli("separate", short, "-o", "out", "--two-stems", "vocals", "--force")
+    assert names(tmp_path / "out") == ["01", "01 (2)", "short"]
+    assert record(tmp_path / "out" / "short")["settings"]["stems"] == ["accompaniment", "vocals"]
 
 
 def test_a_song_that_changed_is_another_song(cli, short, tmp_path):
@@ -131,6 +150,26 @@ def test_a_folder_that_cannot_be_written_is_refused_before_computing(cli, short,
     (tmp_path / "out" / "short").write_text("a user's")
     check_refused(cli("separate", short, "-o", "out", code=6, **nothing).err, "out/short is not a folder", "Move it away")
     assert (tmp_path / "out" / "short").read_text() == "a user's"
+    # No user may create files there, and no folders.
+    check_refused(cli("separate", short, "-o", "/proc/a/b", code=6, **nothing).err, "cannot write /proc/a/b/short", "can be written")
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="a small disk is mounted by root")
+@pytest.mark.parametrize("size, when", [("256k", "before anything is loaded"), ("11M", "once the song is decoded")])
+def test_a_full_disk_is_found_before_the_stems_are_computed(cli, tmp_path, size, when):
+    (tmp_path / "song.wav").write_bytes(wav(music(10)))
+    out = tmp_path / "out"
+    out.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", out], capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not mount")
+    try:
+        variables = {"STEMWIRE_RUNTIME": tmp_path / "missing"} if size == "256k" else {}
+        refused = cli("separate", "song.wav", "-o", "out", code=6, **variables).err
+        cause = "song.wav: .*(the disk of .*free, and the stems need|the disk is full)"
+        check_refused(refused, cause, "Free space on the disk of the output")
+        assert names(out) == []
+    finally:
+        subprocess.run(["umount", out], check=True)
 
 
 @pytest.mark.parametrize("name, folder", [

@@ -6,12 +6,14 @@
 mod export;
 mod placement;
 mod record;
+mod space;
 
 pub(super) use export::{FileOptions, SeparatedSong, SeparatedStem, write_result};
 pub(super) use placement::{Placement, place};
 pub(super) use record::{
     RequestedModel, ResultEngine, ResultIdentity, ResultModel, ResultSettings, ResultSource,
 };
+pub(super) use space::check_space;
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::record::{ResultFiles, ResultIdentity, ResultRecord};
+use super::space::check_space;
 use crate::cli::error::CliError;
 use crate::proto::reason::Category;
 
@@ -27,41 +28,65 @@ pub(in crate::cli::separate) enum Placement {
 /// Folders of one title that are tried.
 const MAX_NUMBER: u32 = 10_000;
 
-/// Finds the folder for a result below `output`: `TITLE`, or `TITLE (2)` and so on where that has the result of another
-/// song or of other settings. `identity` is called where there is a result; it returns `None` for standard input that has not
-/// been read, which then counts as another song. With `force`, a result of the same song, and files that are no result, are
-/// replaced.
+/// Free space below which nothing is begun.
+const LEAST_BYTES: u64 = 1 << 20;
+
+/// Finds the folder for a result below `output`: the one that has it, or `TITLE`, or `TITLE (2)` and so on where that has the
+/// result of another song or of other settings. `identity` is called where there is a result; it returns `None` for standard
+/// input that has not been read, which then counts as another song.
+///
+/// With `force`, the result is replaced where it is; where it is nowhere, a result of the same song with other settings is
+/// replaced, else files named `TITLE` that are no result.
 ///
 /// # Errors
-/// The folder has files that Stemwire did not write, or cannot be written; errors of `identity`.
+/// `TITLE` has files that Stemwire did not write, or cannot be written; errors of `identity`.
 pub(in crate::cli::separate) fn place(
     output: &Path,
     title: &str,
     identity: &dyn Fn() -> Result<Option<ResultIdentity>, CliError>,
     force: bool,
 ) -> Result<Placement, CliError> {
+    let folder = |number: u32| match number {
+        1 => output.join(title),
+        _ => output.join(format!("{title} ({number})")),
+    };
+    let mut of_the_song = None;
+    let mut in_the_way = None;
     for number in 1..=MAX_NUMBER {
-        let is_first = number == 1;
-        let name = if is_first { title.to_owned() } else { format!("{title} ({number})") };
-        let folder = output.join(name);
+        let folder = folder(number);
         match state(&folder).map_err(|error| CliError::disk(&folder, &error))? {
-            FolderState::Missing | FolderState::Empty => return writable(Placement::New(folder)),
-            FolderState::File if is_first => return Err(file_in_the_way(&folder)),
-            FolderState::File => {}
+            FolderState::Missing | FolderState::Empty => {
+                let placement = match (of_the_song, in_the_way) {
+                    (Some(folder), _) if force => Placement::Replace(folder),
+                    (_, Some(InTheWay::Files(folder))) if force => Placement::Replace(folder),
+                    (_, Some(in_the_way)) => return Err(in_the_way.into()),
+                    _ => Placement::New(folder),
+                };
+                return writable(placement);
+            }
+            FolderState::File if number == 1 => in_the_way = Some(InTheWay::File(folder)),
+            FolderState::Foreign if number == 1 => in_the_way = Some(InTheWay::Files(folder)),
+            FolderState::File | FolderState::Foreign => {}
             FolderState::Result(record) => {
-                if let Some(identity) = identity()?
-                    && let Some(placement) = of_result(&record, folder, &identity, force)
-                {
+                let Some(identity) = identity()? else { continue };
+                if let Some(placement) = of_result(&record, &folder, &identity, force) {
                     return writable(placement);
                 }
+                if record.identity.source == identity.source {
+                    of_the_song.get_or_insert(folder);
+                }
             }
-            FolderState::Foreign if force => return writable(Placement::Replace(folder)),
-            FolderState::Foreign if is_first => return Err(foreign(&folder)),
-            FolderState::Foreign => {}
         }
     }
     let cause = format!("{} has {MAX_NUMBER} folders named {title}", output.display());
     Err(CliError::new(Category::Usage, cause, "Use another folder, with --output."))
+}
+
+/// What takes the name of a result's folder.
+enum InTheWay {
+    File(PathBuf),
+    /// A folder with files that are no result.
+    Files(PathBuf),
 }
 
 /// What is at the path of a folder.
@@ -88,23 +113,19 @@ fn state(folder: &Path) -> io::Result<FolderState> {
     Ok(if is_empty { FolderState::Empty } else { FolderState::Foreign })
 }
 
-/// The placement in a folder that has a result; `None` if the result belongs elsewhere.
+/// The placement in a folder that has this very result; `None` where it has another one.
 fn of_result(
     record: &ResultRecord,
-    folder: PathBuf,
+    folder: &Path,
     identity: &ResultIdentity,
     force: bool,
 ) -> Option<Placement> {
-    if record.identity.source != identity.source {
-        return None;
-    }
-    if force {
-        return Some(Placement::Replace(folder));
-    }
     if record.identity != *identity {
         return None;
     }
+    let folder = folder.to_owned();
     match record.check(&folder) {
+        _ if force => Some(Placement::Replace(folder)),
         ResultFiles::Whole => {
             Some(Placement::Exists { folder, has_fallback: record.has_fallback() })
         }
@@ -113,24 +134,36 @@ fn of_result(
     }
 }
 
-/// Refuses a folder that exists and cannot be written.
+/// Refuses a folder in which no file can be created, or whose disk is full. Creates none.
 fn writable(placement: Placement) -> Result<Placement, CliError> {
-    if let Placement::Replace(folder) | Placement::New(folder) = &placement
-        && folder.is_dir()
-    {
-        tempfile::tempfile_in(folder).map_err(|error| CliError::disk(folder, &error))?;
+    if let Placement::Replace(folder) | Placement::New(folder) = &placement {
+        let named = folder.ancestors().map(|path| match path.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => path,
+        });
+        if let Some(existing) = named.into_iter().find(|path| path.is_dir()) {
+            tempfile::tempfile_in(existing).map_err(|error| CliError::disk(folder, &error))?;
+            check_space(existing, LEAST_BYTES)?;
+        }
     }
     Ok(placement)
 }
 
-fn file_in_the_way(folder: &Path) -> CliError {
-    let cause =
-        format!("{} is not a folder, and the stems need one of this name", folder.display());
-    CliError::new(Category::Disk, cause, "Move it away, or use another folder, with --output.")
-}
-
-fn foreign(folder: &Path) -> CliError {
-    let cause = format!("{} has files that are not a result of this program", folder.display());
-    let remedy = "Use another folder, with --output, or --force to write the stems into this one.";
-    CliError::new(Category::Usage, cause, remedy)
+impl From<InTheWay> for CliError {
+    fn from(in_the_way: InTheWay) -> CliError {
+        match in_the_way {
+            InTheWay::File(path) => {
+                let path = path.display();
+                let cause = format!("{path} is not a folder, and the stems need one of this name");
+                let remedy = "Move it away, or use another folder, with --output.";
+                CliError::new(Category::Disk, cause, remedy)
+            }
+            InTheWay::Files(folder) => {
+                let cause =
+                    format!("{} has files that are not a result of this program", folder.display());
+                let remedy = "Use another folder, with --output, or --force to write the stems into this one.";
+                CliError::new(Category::Usage, cause, remedy)
+            }
+        }
+    }
 }

@@ -134,17 +134,15 @@ impl Obstacle {
         }
     }
 
-    /// Whether files of a run without `--force`, or with it, may be written where this is.
-    fn may_be_replaced(self, force: bool) -> bool {
+    /// Whether files of a run without `--force`, or with it, may be written where this is, as the first or a later folder.
+    fn may_be_replaced(self, is_first: bool, force: bool) -> bool {
         match self {
             Obstacle::Nothing
             | Obstacle::EmptyFolder
             | Obstacle::MissingStem
             | Obstacle::Interrupted => true,
-            Obstacle::Foreign
-            | Obstacle::OtherSettings
-            | Obstacle::SameResult
-            | Obstacle::Edited => force,
+            Obstacle::Foreign => force && is_first,
+            Obstacle::OtherSettings | Obstacle::SameResult | Obstacle::Edited => force,
             Obstacle::File | Obstacle::OtherSong => false,
         }
     }
@@ -188,7 +186,7 @@ proptest! {
         let written = write(output.path(), 1, None, force);
         let after = contents(output.path());
         for (index, obstacle) in obstacles.iter().enumerate() {
-            if !obstacle.may_be_replaced(force) {
+            if !obstacle.may_be_replaced(index == 0, force) {
                 let of_others = |path: &&PathBuf| path.starts_with(folder(index));
                 for path in before.keys().filter(of_others) {
                     prop_assert_eq!(after.get(path), before.get(path), "{}", path.display());
