@@ -144,6 +144,16 @@ pub async fn models(server: &Server) -> Result<Vec<proto::Model>, ClientError> {
     Ok(stub.list_models(proto::ListModelsRequest {}).await?.into_inner().models)
 }
 
+/// Cancels a session. One that has ended stays as it is.
+///
+/// # Errors
+/// [`ClientError`].
+pub async fn cancel(server: &Server, session_id: &str) -> Result<(), ClientError> {
+    let mut stub = connect(server).await?;
+    stub.cancel_session(proto::CancelSessionRequest { session_id: session_id.to_owned() }).await?;
+    Ok(())
+}
+
 /// Reads a stem of a session, from the request's frame.
 ///
 /// # Errors

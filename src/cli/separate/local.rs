@@ -80,7 +80,7 @@ impl Backend for LocalBackend {
         if execution != Execution::BASELINE {
             eprintln!("{} runs on {execution}: {reason}", model.card().name);
         }
-        let scratch = scratch_dir(scratch_parent)?;
+        let scratch = scratch_dir(scratch_parent, || {})?;
         let disk = |error: io::Error| CliError::disk(scratch.path(), &error);
         let store = Store::open(scratch.path()).map_err(disk)?;
         let pool = setup::pool(&engine, limits.engine, providers)?;

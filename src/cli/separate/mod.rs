@@ -9,6 +9,7 @@ mod remote;
 mod request;
 mod results;
 mod scratch;
+mod sessions;
 mod source;
 
 use std::io::{self, Write};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::progress::{ProgressDisplay, SongProgress};
 use super::request::Destination;
 use super::results::{ResultEngine, ResultModel, SeparatedSong, SeparatedStem, check_space};
+use super::sessions::OpenSessions;
 use super::write_pcm;
 use crate::audio::wav::{GrowingWav, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName};
@@ -37,6 +38,9 @@ pub(super) struct ReceivedStems<'a> {
     is_space_checked: bool,
     /// Why a chunk could not be stored, which ended the call.
     fault: Option<CliError>,
+    /// The session, once the server has created it.
+    session: Option<String>,
+    open_sessions: &'a OpenSessions,
 }
 
 struct ReceivedStem {
@@ -50,6 +54,7 @@ impl<'a> ReceivedStems<'a> {
         folder: &'a Path,
         destination: &'a Destination,
         display: &'a ProgressDisplay,
+        open_sessions: &'a OpenSessions,
     ) -> ReceivedStems<'a> {
         ReceivedStems {
             display,
@@ -63,7 +68,14 @@ impl<'a> ReceivedStems<'a> {
             total: None,
             is_space_checked: false,
             fault: None,
+            session: None,
+            open_sessions,
         }
+    }
+
+    /// The session, once the server has created it.
+    pub(super) fn session_id(&self) -> Option<&str> {
+        self.session.as_deref()
     }
 
     /// Why a chunk could not be stored, which ended the call.
@@ -137,6 +149,8 @@ impl<'a> ReceivedStems<'a> {
 
 impl Sink for ReceivedStems<'_> {
     fn session(&mut self, session: &proto::Session) -> io::Result<()> {
+        self.open_sessions.add(&session.session_id);
+        self.session = Some(session.session_id.clone());
         self.set_rate(session);
         Ok(())
     }

@@ -9,6 +9,7 @@ use super::received::ReceivedStems;
 use super::request::{Destination, SongJob};
 use super::results::{RequestedModel, ResultModel, SeparatedSong};
 use super::scratch::scratch_dir;
+use super::sessions::OpenSessions;
 use super::{Backend, Separator};
 use crate::cli::error::CliError;
 use crate::client::{self, Request, Server};
@@ -60,7 +61,10 @@ impl Backend for RemoteBackend {
 
     fn start(self: Box<Self>, scratch_parent: &Path) -> Result<Box<dyn Separator>, CliError> {
         let RemoteBackend { server, runtime, .. } = *self;
-        Ok(Box::new(RemoteSeparator { server, runtime, scratch: scratch_dir(scratch_parent)? }))
+        let sessions = OpenSessions::new(server.clone());
+        let of_interrupted = sessions.clone();
+        let scratch = scratch_dir(scratch_parent, move || of_interrupted.cancel_interrupted())?;
+        Ok(Box::new(RemoteSeparator { server, runtime, sessions, scratch }))
     }
 }
 
@@ -68,6 +72,7 @@ impl Backend for RemoteBackend {
 struct RemoteSeparator {
     server: Server,
     runtime: tokio::runtime::Runtime,
+    sessions: OpenSessions,
     scratch: ScratchDir,
 }
 
@@ -89,10 +94,18 @@ impl Separator for RemoteSeparator {
         let request = Request { config, song: Some(bytes), seekable };
         let folder = tempfile::tempdir_in(self.scratch.path())
             .map_err(|error| CliError::disk(self.scratch.path(), &error))?;
-        let mut stems = ReceivedStems::new(folder.path(), destination, display);
+        let mut stems = ReceivedStems::new(folder.path(), destination, display, &self.sessions);
         let separated = self.runtime.block_on(client::separate(&self.server, request, &mut stems));
-        let session =
-            separated.map_err(|error| stems.take_fault().unwrap_or_else(|| error.into()))?;
+        let fault = stems.take_fault();
+        if separated.is_err() {
+            self.sessions.wait_if_interrupted();
+        }
+        match (stems.session_id(), &fault) {
+            (Some(id), Some(_)) => self.sessions.cancel(&self.runtime, id),
+            (Some(id), None) => self.sessions.remove(id),
+            (None, _) => {}
+        }
+        let session = separated.map_err(|error| fault.unwrap_or_else(|| error.into()))?;
         let song = stems.finish(&session)?;
         Ok(SeparatedSong { _files: Box::new(folder), ..song })
     }

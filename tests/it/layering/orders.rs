@@ -46,7 +46,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "cli/separate",
         &[
-            &["args", "choices", "progress", "results", "scratch"],
+            &["args", "choices", "progress", "results", "scratch", "sessions"],
             &["source"],
             &["request"],
             &["local", "received"],

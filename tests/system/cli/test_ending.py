@@ -12,7 +12,7 @@ import pytest
 
 from ..audio import music, wav
 from ..common import QUICK_MODEL, wait_for
-from ..stemwire_client import api
+from ..stemwire_client import api, session_pb2
 from .folders import names, scratch
 
 MODELS = QUICK_MODEL
@@ -71,7 +71,26 @@ def test_an_interrupted_run_leaves_no_files(binary, slow_server, tmp_path, numbe
     output = running.end()
     assert running.process.returncode == 130
     assert names(running.out) == []
-    assert "ERROR" not in output, "what was asked to stop has not failed"
+    assert "ERROR" not in output and "error:" not in output, "what was asked to stop has not failed"
+    if remote:
+        session = slow_server.stub.ListSessions(api.ListSessionsRequest(page_size=1)).sessions[0]
+        assert output == f"interrupted: session {session.session_id} is cancelled\n"
+        assert session.state == session_pb2.SESSION_STATE_CANCELLED
+
+
+def test_an_interrupted_run_names_the_session_that_it_could_not_cancel(binary, start, tmp_path):
+    server = start("--threads", "1")
+    running = Running(binary, tmp_path, "--server", f"http://{server.address}")
+    session = server.stub.ListSessions(api.ListSessionsRequest(page_size=1)).sessions[0].session_id
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        running.process.send_signal(signal.SIGINT)
+        output = running.end()
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    assert running.process.returncode == 130 and names(running.out) == []
+    assert f"session {session} was not cancelled: no answer" in output
+    assert f"curl -X POST http://{server.address}/api/sessions/{session}/cancel" in output
 
 
 def test_what_a_killed_run_leaves_is_removed_by_the_next(binary, cli, short, tmp_path):
