@@ -10,9 +10,13 @@ const MAX_BYTES: usize = 200;
 pub fn title(file_name: &str) -> String {
     let last = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
     let stem = last.rsplit_once('.').map_or(last, |(stem, _)| stem);
-    let stem = if stem.is_empty() { last } else { stem };
+    folder_name(if stem.is_empty() { last } else { stem })
+}
+
+/// The same for the name of a folder, which has no extension.
+pub fn folder_name(name: &str) -> String {
     let mut title = String::new();
-    for c in stem.chars().filter_map(safe) {
+    for c in name.chars().filter(|c| !matches!(c, '/' | '\\')).filter_map(safe) {
         if title.len() + c.len_utf8() > MAX_BYTES {
             break;
         }
@@ -89,6 +93,15 @@ mod tests {
         check("", "song");
         check(&"x".repeat(300), &"x".repeat(MAX_BYTES));
         check(&"é".repeat(300), &"é".repeat(MAX_BYTES / 2));
+    }
+
+    #[test]
+    fn the_name_of_a_folder_is_made_safe_and_kept_whole() {
+        for (name, expected) in
+            [("Vol. 1", "Vol. 1"), ("..", "song"), ("a/b\\c.", "abc"), ("con", "_con")]
+        {
+            assert_eq!(folder_name(name), expected);
+        }
     }
 
     #[test]

@@ -14,11 +14,13 @@ use crate::server::{CredentialError, ServerError};
 use crate::session::{Failure, SessionError};
 
 /// An error on its way to the user.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct CliError {
     cause: String,
     remedy: String,
     category: Category,
+    /// The declared reason, if there is one.
+    reason: Option<ErrorReason>,
     /// Whether the reader of standard output has closed it, which is no fault.
     is_reader_gone: bool,
 }
@@ -31,7 +33,7 @@ impl CliError {
         remedy: impl Into<String>,
     ) -> CliError {
         let (cause, remedy) = (cause.into(), remedy.into());
-        CliError { cause, remedy, category, is_reader_gone: false }
+        CliError { cause, remedy, category, reason: None, is_reader_gone: false }
     }
 
     /// An error of this machine for which a reason is declared.
@@ -77,6 +79,21 @@ impl CliError {
     /// The exit code: the number of the category.
     pub(super) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.category as u8)
+    }
+
+    /// The cause, as one line.
+    pub(super) fn cause(&self) -> &str {
+        &self.cause
+    }
+
+    /// The remedy, as one imperative sentence.
+    pub(super) fn remedy(&self) -> &str {
+        &self.remedy
+    }
+
+    /// The declared reason, if there is one.
+    pub(super) fn reason(&self) -> Option<ErrorReason> {
+        self.reason
     }
 
     /// The category.
@@ -138,7 +155,9 @@ impl From<EngineError> for CliError {
             }
             other => other.remedy(),
         };
-        CliError::new(error.reason().category(), error.to_string(), remedy)
+        let reason = error.reason();
+        let plain = CliError::new(reason.category(), error.to_string(), remedy);
+        CliError { reason: Some(reason), ..plain }
     }
 }
 
@@ -172,7 +191,7 @@ fn local(reason: ErrorReason, cause: String, remedy: &str) -> CliError {
         ErrorReason::DecoderSandbox => "Report the bug, with the song if it may be shared.",
         _ => remedy,
     };
-    CliError::new(reason.category(), cause, remedy)
+    CliError { reason: Some(reason), ..CliError::new(reason.category(), cause, remedy) }
 }
 
 impl From<SessionError> for CliError {
@@ -183,7 +202,12 @@ impl From<SessionError> for CliError {
 
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> CliError {
-        CliError::new(error.category(), error.to_string(), error.remedy())
+        let reason = match &error {
+            ClientError::Refused { reason, .. } => ErrorReason::from_name(reason),
+            _ => None,
+        };
+        let plain = CliError::new(error.category(), error.to_string(), error.remedy());
+        CliError { reason, ..plain }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Arguments of `stemwire separate`, as typed.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
@@ -14,10 +15,11 @@ use crate::session::settings::{Accompaniment, Normalization, OutputRate, RawPcm}
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SeparateArgs {
-    /// Audio files; `-` reads standard input
+    /// Audio files, folders of them, and patterns such as '*.flac'; `-` reads standard input
     #[arg(required = true, value_name = "SONG")]
     pub(super) songs: Vec<PathBuf>,
-    /// Output folder; stems are written to DIR/SONG/STEM.wav
+    /// Output folder; stems are written to DIR/SONG/STEM.wav, and DIR/FOLDER/SONG/STEM.wav for songs in folders below a
+    /// named one
     #[arg(short, long, value_name = "DIR", default_value = "stems")]
     pub(super) output: PathBuf,
     /// Model [default: the first of the fallback chain]
@@ -71,6 +73,12 @@ pub(in crate::cli) struct SeparateArgs {
     /// Compute existing stems again, and write them over files that are no result
     #[arg(short, long)]
     pub(super) force: bool,
+    /// Songs that are separated at a time
+    #[arg(short, long, value_name = "N", default_value_t = NonZero::<u8>::MIN)]
+    pub(super) jobs: NonZero<u8>,
+    /// Report to standard output as lines of JSON
+    #[arg(long, conflicts_with = "stdout")]
+    pub(super) json: bool,
     #[command(flatten)]
     pub(super) engine: EngineArgs,
 }

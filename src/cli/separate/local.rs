@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::inputs::SongJob;
 use super::progress::{ProgressDisplay, SongProgress};
-use super::request::{Destination, SongJob};
+use super::request::Destination;
 use super::results::{
     RequestedModel, ResultEngine, ResultModel, SeparatedSong, SeparatedStem, check_space,
 };
@@ -71,7 +72,11 @@ impl Backend for LocalBackend {
         Ok(Some(RequestedModel { model, stems: card.stems.clone() }))
     }
 
-    fn start(self: Box<Self>, scratch_parent: &Path) -> Result<Box<dyn Separator>, CliError> {
+    fn start(
+        self: Box<Self>,
+        scratch_parent: &Path,
+        jobs: usize,
+    ) -> Result<Box<dyn Separator>, CliError> {
         let LocalBackend { engine, available, chain, model } = *self;
         let limits = SelectionLimits::default();
         let SelectionOutcome { providers, .. } =
@@ -85,23 +90,23 @@ impl Backend for LocalBackend {
         let store = Store::open(scratch.path()).map_err(disk)?;
         let pool = setup::pool(&engine, limits.engine, providers)?;
         let decoder = DecoderConfig::from_here().map_err(disk)?;
-        let config = Config { models: available, chain, decoder, limits: no_limits() };
+        let config = Config { models: available, chain, decoder, limits: no_limits(jobs) };
         let separations = Arc::new(Separations::open(store, pool, config).map_err(disk)?);
         Ok(Box::new(LocalSeparator { separations, scratch }))
     }
 }
 
-/// No limits: the machine belongs to the user.
-fn no_limits() -> Limits {
+/// No limits but the number of songs at a time: the machine belongs to the user.
+fn no_limits(jobs: usize) -> Limits {
     const NEVER: Duration = Duration::from_secs(u32::MAX as u64);
     Limits {
         upload_bytes: u64::MAX,
         track: NEVER,
         expansion: u64::MAX,
-        open_sessions: 1,
-        queued_sessions: 1,
-        client_sessions: 2,
-        parked_sessions: 1,
+        open_sessions: jobs,
+        queued_sessions: jobs,
+        client_sessions: 2 * jobs,
+        parked_sessions: jobs,
         upload_bytes_per_s: 0,
         idle_upload: NEVER,
         resume_window: NEVER,
@@ -123,7 +128,7 @@ impl Separator for LocalSeparator {
         song: &SongJob,
         settings: Settings,
         destination: &Destination,
-        display: &ProgressDisplay,
+        display: &ProgressDisplay<'_>,
     ) -> Result<SeparatedSong, CliError> {
         let (session, _) = self.separations.create(settings)?;
         let files = SessionFiles { separations: Arc::clone(&self.separations), session };
@@ -214,7 +219,7 @@ fn follow(
     session: &Arc<Session>,
     destination: &Destination,
     scratch: &Path,
-    display: &ProgressDisplay,
+    display: &ProgressDisplay<'_>,
 ) -> Result<(), CliError> {
     let mut reader = match destination.pipe() {
         None => None,
@@ -280,7 +285,7 @@ fn write_available(reader: &mut StemReader) -> Result<(), CliError> {
     }
 }
 
-fn show(session: &Session, display: &ProgressDisplay) {
+fn show(session: &Session, display: &ProgressDisplay<'_>) {
     let progress = session.progress();
     let (finished, total, decoded) = (progress.finished, progress.total, progress.decoded);
     let manifest = session.manifest();

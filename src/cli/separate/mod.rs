@@ -2,10 +2,12 @@
 
 mod args;
 mod choices;
+mod inputs;
 mod local;
 mod progress;
 mod received;
 mod remote;
+mod report;
 mod request;
 mod results;
 mod scratch;
@@ -14,18 +16,21 @@ mod source;
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::CliError;
-use super::output::write;
 use crate::audio::titles::printable;
 use crate::proto::reason::Category;
 use crate::session::Settings;
 
 pub(super) use args::SeparateArgs;
+use inputs::{FailedInput, Inputs, SongJob};
 use local::LocalBackend;
 use progress::ProgressDisplay;
 use remote::RemoteBackend;
-use request::{BackendConfig, Destination, SeparateRequest, SongJob};
+use report::{Report, RunCounts};
+use request::{BackendConfig, Destination, SeparateRequest};
 use results::{
     Placement, RequestedModel, ResultIdentity, ResultSource, SeparatedSong, place, write_result,
 };
@@ -35,26 +40,94 @@ trait Backend {
     /// The model that will be used; `None` if there is none, which the separation reports.
     fn model(&self) -> Result<Option<RequestedModel>, CliError>;
 
-    /// Starts it. The files of songs go to a scratch directory in this folder, which is made last: a run that computes
-    /// nothing leaves nothing.
-    fn start(self: Box<Self>, scratch_parent: &Path) -> Result<Box<dyn Separator>, CliError>;
+    /// Starts it for so many songs at a time. The files of songs go to a scratch directory in this folder, which is made
+    /// last: a run that computes nothing leaves nothing.
+    fn start(
+        self: Box<Self>,
+        scratch_parent: &Path,
+        jobs: usize,
+    ) -> Result<Box<dyn Separator>, CliError>;
 }
 
 /// A started [`Backend`].
-trait Separator {
+trait Separator: Sync {
     /// Separates one song. If the destination is a pipe, the stem is written to it as it is computed.
     fn separate(
         &self,
         song: &SongJob,
         settings: Settings,
         destination: &Destination,
-        display: &ProgressDisplay,
+        display: &ProgressDisplay<'_>,
     ) -> Result<SeparatedSong, CliError>;
 }
 
-/// Separates the songs one after the other; a song that fails does not stop the others.
+/// Separates the songs, several at a time if that is asked for; one that fails does not stop the others.
 pub(super) fn run(args: &SeparateArgs) -> Result<(), CliError> {
-    let request = SeparateRequest::new(args)?;
+    let report = Report::new(args.json);
+    let outcome = SeparateRequest::new(args).and_then(|request| separate_all(request, &report));
+    match outcome {
+        Ok(outcome) => {
+            report.finished(outcome.counts());
+            outcome.into_result()
+        }
+        Err(error) => {
+            report.failed(None, &error);
+            Err(error)
+        }
+    }
+}
+
+/// How the inputs of a run have ended.
+#[derive(Default)]
+struct Outcome {
+    inputs: usize,
+    done: usize,
+    skipped: usize,
+    failed: Vec<FailedInput>,
+}
+
+impl Outcome {
+    fn counts(&self) -> RunCounts {
+        let (done, skipped, failed) = (self.done, self.skipped, self.failed.len());
+        RunCounts { songs: self.inputs, done, skipped, failed }
+    }
+
+    /// The error of the whole run: that of the only song, or which songs failed.
+    fn into_result(mut self) -> Result<(), CliError> {
+        /// Names in one message. The errors before it name the others.
+        const MAX_NAMES: usize = 10;
+        if self.inputs == 1 || self.failed.is_empty() {
+            return self.failed.pop().map_or(Ok(()), |only| Err(only.error));
+        }
+        let first = self.failed[0].error.category();
+        let is_same = self.failed.iter().all(|failed| failed.error.category() == first);
+        let category = if is_same { first } else { Category::Other };
+        let mut names: Vec<_> =
+            self.failed.iter().take(MAX_NAMES).map(|failed| failed.input.as_str()).collect();
+        if self.failed.len() > MAX_NAMES {
+            names.push("…");
+        }
+        let (failed, inputs, names) = (self.failed.len(), self.inputs, names.join(", "));
+        let cause = format!("{failed} of {inputs} songs were not separated: {names}");
+        Err(CliError::plain(category, cause))
+    }
+}
+
+fn separate_all(request: SeparateRequest, report: &Report) -> Result<Outcome, CliError> {
+    let Inputs { songs, failed } = &request.inputs;
+    let inputs = songs.len() + failed.len();
+    let run = SongSeparation {
+        model: None,
+        report,
+        outcome: Mutex::new(Outcome { inputs, ..Outcome::default() }),
+        request: &request,
+    };
+    for FailedInput { input, error } in failed {
+        run.fail(input, error.clone());
+    }
+    if songs.is_empty() {
+        return Ok(run.into_outcome());
+    }
     let backend: Box<dyn Backend> = match &request.backend {
         BackendConfig::Local(engine) => {
             Box::new(LocalBackend::open(engine.clone(), &request.settings)?)
@@ -67,42 +140,62 @@ pub(super) fn run(args: &SeparateArgs) -> Result<(), CliError> {
         Destination::Files { .. } => backend.model()?,
         Destination::Pipe(_) => None,
     };
-    let run = SongSeparation { request: &request, model };
-    let mut skipped = 0;
-    let mut errors = Vec::new();
-    let mut fail = |song: &SongJob, error: CliError| {
-        let error = error.at(&song.name);
-        if request.songs.len() > 1 {
-            error.print();
-        }
-        errors.push(error);
-    };
+    let run = SongSeparation { model, ..run };
     let mut pending = Vec::new();
-    for song in &request.songs {
+    for song in songs {
         match run.has_result(song) {
-            Ok(true) => skipped += 1,
+            Ok(true) => {}
             Ok(false) => pending.push(song),
-            Err(error) => fail(song, error),
+            Err(error) => run.fail(&song.input, error.at(&song.name)),
         }
     }
     if !pending.is_empty() {
-        let separator = backend.start(&request.scratch_parent)?;
-        for song in pending {
-            if let Err(error) = run.separate(song, &*separator) {
-                fail(song, error);
-            }
-        }
+        let separator = backend.start(&request.scratch_parent, request.jobs)?;
+        run.separate_pending(&pending, &*separator);
     }
-    summary(errors, request.songs.len() - skipped)
+    Ok(run.into_outcome())
 }
 
 /// What the songs of a run have in common.
 struct SongSeparation<'a> {
     request: &'a SeparateRequest,
     model: Option<RequestedModel>,
+    report: &'a Report,
+    outcome: Mutex<Outcome>,
 }
 
 impl SongSeparation<'_> {
+    /// Separates songs, as many at a time as are asked for.
+    fn separate_pending(&self, songs: &[&SongJob], separator: &dyn Separator) {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(song) = songs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                match self.separate(song, separator) {
+                    Ok(()) => self.outcome().done += 1,
+                    Err(error) => self.fail(&song.input, error.at(&song.name)),
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.request.jobs.min(songs.len()) {
+                // Without more threads, this one separates all.
+                let _ = std::thread::Builder::new().name("song".into()).spawn_scoped(scope, work);
+            }
+            work();
+        });
+    }
+
+    /// Reports and keeps the error of an input.
+    fn fail(&self, input: &str, error: CliError) {
+        self.report.failed(Some(input), &error);
+        let mut outcome = self.outcome();
+        // That of the only input is printed as the error of the command.
+        if outcome.inputs > 1 {
+            self.report.print(&error);
+        }
+        outcome.failed.push(FailedInput { input: printable(input), error });
+    }
+
     /// Whether the result of a song exists, which is then reported.
     ///
     /// # Errors
@@ -115,14 +208,15 @@ impl SongSeparation<'_> {
             Some(requested) => self.identity(song, requested),
             None => Ok(None),
         };
-        let placement = place(output, &song.title, &identity, options.force)?;
-        let Placement::Exists { folder, has_fallback } = placement else { return Ok(false) };
-        let (name, folder) = (&song.name, printable(&folder.display().to_string()));
-        eprintln!("{name}: skipped, its stems are already in {folder}; use --force");
-        if has_fallback {
-            eprintln!("{name}: note: another model than the requested one computed a part of them");
+        let parent = output.join(&song.folder);
+        match place(&parent, &song.title, &identity, options.force)? {
+            Placement::Exists(result) => {
+                self.report.skipped(&song.input, &song.name, &result);
+                self.outcome().skipped += 1;
+                Ok(true)
+            }
+            Placement::New(_) | Placement::Replace(_) => Ok(false),
         }
-        Ok(true)
     }
 
     /// The identity of a song's result; `None` as long as the song has not been read.
@@ -146,15 +240,15 @@ impl SongSeparation<'_> {
         }
         let settings =
             Settings { file_name: song.file_name.clone(), ..self.request.settings.clone() };
-        let display = ProgressDisplay::new(name);
+        self.report.started(&song.input);
+        let display = ProgressDisplay::new(self.report, song);
         let separated = separator.separate(song, settings, &self.request.destination, &display);
         let timing = display.finish();
         let separated = separated?;
-        for notice in &separated.notices {
-            eprintln!("{name}: note: {notice}");
-        }
+        let note = |notice: &String| self.report.note(&format!("{name}: note: {notice}"));
         let Destination::Files { output, options } = &self.request.destination else {
-            eprintln!("{name}: {timing}");
+            separated.notices.iter().for_each(note);
+            self.report.note(&format!("{name}: {timing}"));
             return Ok(());
         };
         song.source.check_unchanged()?;
@@ -169,29 +263,18 @@ impl SongSeparation<'_> {
         let Some(identity) = self.identity(song, requested)? else {
             return Err(CliError::plain(Category::Input, "the song was not read to its end"));
         };
-        let folder = write_result(&separated, output, &song.title, identity, *options)?;
-        let stems: Vec<_> = separated.stems.iter().map(|stem| stem.name.as_str()).collect();
-        let (stems, folder) = (stems.join(", "), printable(&folder.display().to_string()));
-        match write(&format!("{name}: {stems} in {folder} ({timing})\n")) {
-            // The stems are written all the same, and more songs may follow.
-            Err(error) if error.is_reader_gone() => Ok(()),
-            written => written,
-        }
+        let parent = output.join(&song.folder);
+        let result = write_result(&separated, &parent, &song.title, identity, *options)?;
+        result.record.notices.iter().for_each(note);
+        self.report.done(&song.input, name, &result, &timing)
     }
-}
 
-/// The error of the whole run: that of the only song, or how many songs failed.
-fn summary(mut errors: Vec<CliError>, songs: usize) -> Result<(), CliError> {
-    match (errors.len(), songs) {
-        (0, _) => Ok(()),
-        (1, 1) => Err(errors.remove(0)),
-        (failed, songs) => {
-            let first = errors[0].category();
-            let is_same = errors.iter().all(|error| error.category() == first);
-            let category = if is_same { first } else { Category::Other };
-            let cause = format!("{failed} of {songs} songs were not separated");
-            Err(CliError::plain(category, cause))
-        }
+    fn outcome(&self) -> MutexGuard<'_, Outcome> {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn into_outcome(self) -> Outcome {
+        self.outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,11 +5,17 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::inputs::SongJob;
+use super::report::Report;
 use crate::audio::{Frames, Hertz};
 
-/// The progress bar of one song, on standard error if that is a terminal.
-pub(super) struct ProgressDisplay {
+/// The progress of one song: a bar on standard error if that is a terminal, and what the report gets of it.
+pub(super) struct ProgressDisplay<'a> {
+    report: &'a Report,
+    input: &'a str,
     bar: ProgressBar,
+    /// When the report last got it.
+    reported: Cell<Option<Instant>>,
     begun: Instant,
     /// Audio that is separated.
     finished: Cell<Duration>,
@@ -48,20 +54,36 @@ impl SongProgress {
     }
 }
 
-impl ProgressDisplay {
-    /// The bar of a song with this name.
-    pub(super) fn new(name: &str) -> ProgressDisplay {
-        let bar = ProgressBar::new(UNKNOWN_LENGTH);
+/// How often the report gets the progress of a song.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+
+impl<'a> ProgressDisplay<'a> {
+    /// The progress of this song.
+    pub(super) fn new(report: &'a Report, song: &'a SongJob) -> ProgressDisplay<'a> {
+        let bar = report.bars().add(ProgressBar::new(UNKNOWN_LENGTH));
         let style = ProgressStyle::with_template("{prefix} [{bar:32}] {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.set_prefix(name.to_owned());
+        bar.set_prefix(song.name.clone());
         bar.enable_steady_tick(Duration::from_millis(250));
-        ProgressDisplay { bar, begun: Instant::now(), finished: Cell::default() }
+        let (reported, finished) = (Cell::default(), Cell::default());
+        ProgressDisplay {
+            report,
+            input: &song.input,
+            bar,
+            reported,
+            begun: Instant::now(),
+            finished,
+        }
     }
 
     /// Updates the bar.
     pub(super) fn show(&self, progress: SongProgress) {
         self.finished.set(progress.finished.duration(progress.rate));
+        if self.reported.get().is_none_or(|at| at.elapsed() >= REPORT_INTERVAL) {
+            self.reported.set(Some(Instant::now()));
+            let total = progress.total.map(|total| total.duration(progress.rate));
+            self.report.progress(self.input, self.finished.get(), total, progress.queued);
+        }
         let known = progress.known_length();
         self.bar.set_length(progress.bar_length());
         self.bar.set_position(progress.finished.0);
@@ -78,9 +100,9 @@ impl ProgressDisplay {
         });
     }
 
-    /// Prints a line above the bar.
+    /// Prints a line above the bars.
     pub(super) fn print(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        self.report.note(text);
     }
 
     /// Prints that another engine continues at `frame`.
@@ -121,13 +143,11 @@ mod tests {
         let full = |finished, total: Option<u64>, decoded| {
             let (finished, decoded) = (Frames(finished), Frames(decoded));
             let (total, expected) = (total.map(Frames), None);
-            let display = ProgressDisplay::new("song");
-            display.show(SongProgress { finished, total, expected, decoded, rate, queued: 0 });
-            display.bar.length() == Some(display.bar.position())
+            let progress = SongProgress { finished, total, expected, decoded, rate, queued: 0 };
+            progress.bar_length() == progress.finished.0
         };
         assert!(!full(0, None, 0) && !full(0, Some(0), 0) && !full(9, None, 9));
         assert!(!full(9, Some(10), 10) && full(10, Some(10), 10));
-        assert_eq!(ProgressDisplay::new("song").bar.length(), Some(UNKNOWN_LENGTH));
     }
 
     #[test]

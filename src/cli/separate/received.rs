@@ -21,7 +21,7 @@ const USUAL_RATE: Hertz = Hertz(44_100);
 
 /// Receives the messages of one call.
 pub(super) struct ReceivedStems<'a> {
-    display: &'a ProgressDisplay,
+    display: &'a ProgressDisplay<'a>,
     destination: &'a Destination,
     folder: &'a Path,
     /// In the order in which the server sends them.
@@ -53,7 +53,7 @@ impl<'a> ReceivedStems<'a> {
     pub(super) fn new(
         folder: &'a Path,
         destination: &'a Destination,
-        display: &'a ProgressDisplay,
+        display: &'a ProgressDisplay<'a>,
         open_sessions: &'a OpenSessions,
     ) -> ReceivedStems<'a> {
         ReceivedStems {

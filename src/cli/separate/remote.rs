@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use super::inputs::SongJob;
 use super::progress::ProgressDisplay;
 use super::received::ReceivedStems;
-use super::request::{Destination, SongJob};
+use super::request::Destination;
 use super::results::{RequestedModel, ResultModel, SeparatedSong};
 use super::scratch::scratch_dir;
 use super::sessions::OpenSessions;
@@ -59,7 +60,11 @@ impl Backend for RemoteBackend {
         }))
     }
 
-    fn start(self: Box<Self>, scratch_parent: &Path) -> Result<Box<dyn Separator>, CliError> {
+    fn start(
+        self: Box<Self>,
+        scratch_parent: &Path,
+        _jobs: usize,
+    ) -> Result<Box<dyn Separator>, CliError> {
         let RemoteBackend { server, runtime, .. } = *self;
         let sessions = OpenSessions::new(server.clone());
         let of_interrupted = sessions.clone();
@@ -82,7 +87,7 @@ impl Separator for RemoteSeparator {
         song: &SongJob,
         settings: Settings,
         destination: &Destination,
-        display: &ProgressDisplay,
+        display: &ProgressDisplay<'_>,
     ) -> Result<SeparatedSong, CliError> {
         let unreadable = |error: io::Error| song.source.unreadable(&error);
         let (bytes, seekable): (Box<dyn client::Song>, bool) = match song.source.path() {

@@ -1,13 +1,10 @@
 //! The request of `stemwire separate`, from its arguments.
 
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::args::SeparateArgs;
+use super::inputs::Inputs;
 use super::results::{FileOptions, ResultSettings};
-use super::source::SongSource;
-use crate::audio::titles::{printable, title};
 use crate::audio::wav::frame_bytes;
 use crate::audio::{Encoding, FileFormat, Frames, StemName};
 use crate::cli::engine_args::EngineArgs;
@@ -20,7 +17,9 @@ use crate::session::settings::OnDisconnect;
 
 /// The checked arguments.
 pub(super) struct SeparateRequest {
-    pub(super) songs: Vec<SongJob>,
+    pub(super) inputs: Inputs,
+    /// Songs that are separated at a time.
+    pub(super) jobs: usize,
     /// Settings of every song; the file name is that of the song.
     pub(super) settings: Settings,
     pub(super) destination: Destination,
@@ -29,17 +28,6 @@ pub(super) struct SeparateRequest {
     pub(super) scratch_parent: PathBuf,
     format: FileFormat,
     precision: Option<String>,
-}
-
-/// A song.
-pub(super) struct SongJob {
-    pub(super) source: SongSource,
-    /// The name of its file.
-    pub(super) file_name: String,
-    /// The name that is shown.
-    pub(super) name: String,
-    /// The name of its folder.
-    pub(super) title: String,
 }
 
 /// Where stems are written.
@@ -70,15 +58,16 @@ impl SeparateRequest {
     /// Checks and converts the arguments.
     ///
     /// # Errors
-    /// An argument is invalid, or a file that it names cannot be read.
+    /// An option is invalid, or a file that it names cannot be read.
     pub(super) fn new(args: &SeparateArgs) -> Result<SeparateRequest, CliError> {
-        let songs = songs(args)?;
+        let inputs = Inputs::of(&args.songs, &args.output);
         let stems = stems(args)?;
         let encoding = args.format.encoding();
         let destination = match (&args.stdout, &stems[..]) {
             (Some(_), [stem]) => {
-                if songs.len() != 1 {
-                    let cause = format!("--stdout takes one song, not {}", songs.len());
+                let count = inputs.songs.len() + inputs.failed.len();
+                if count != 1 {
+                    let cause = format!("--stdout takes one song, not {count}");
                     let remedy = "Give one song, or write files.";
                     return Err(CliError::new(Category::Usage, cause, remedy));
                 }
@@ -117,7 +106,8 @@ impl SeparateRequest {
         let precision = args.server.is_none().then(|| args.engine.precision.to_string());
         let format = args.format;
         Ok(SeparateRequest {
-            songs,
+            inputs,
+            jobs: usize::from(args.jobs.get()),
             settings,
             destination,
             backend,
@@ -177,32 +167,6 @@ impl Destination {
             Destination::Pipe(pipe) => pipe.encoding,
         }
     }
-}
-
-fn songs(args: &SeparateArgs) -> Result<Vec<SongJob>, CliError> {
-    let mut songs: Vec<SongJob> = Vec::new();
-    for path in &args.songs {
-        let (source, file_name) = if path.as_os_str() == "-" {
-            (SongSource::standard_input(), "stdin".to_owned())
-        } else {
-            check_readable(path)?;
-            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-            (SongSource::file(path.clone()), name)
-        };
-        let (name, title) = (printable(&file_name), title(&file_name));
-        songs.push(SongJob { source, file_name, name, title });
-    }
-    Ok(songs)
-}
-
-fn check_readable(path: &Path) -> Result<(), CliError> {
-    let opened = File::open(path).and_then(|file| {
-        if file.metadata()?.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(()) }
-    });
-    opened.map_err(|error| {
-        let cause = format!("cannot read {}: {error}", path.display());
-        CliError::new(Category::Input, cause, "Name an audio file.")
-    })
 }
 
 /// The stems to compute, each once; empty for all stems of the model.

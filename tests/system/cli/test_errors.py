@@ -18,7 +18,8 @@ GOLDEN = ROOT / "tests" / "golden"
 
 @pytest.mark.parametrize("arguments, code, cause, remedy", [
     (["nosuch.wav"], 3, "nosuch.wav: No such file", "audio file"),
-    (["."], 3, "is a directory", "audio file"),
+    (["empty"], 3, "empty has no audio files", "folder of audio files"),
+    (["*.mp3"], 3, r"no file matches \*.mp3", "audio file"),
     (["text.txt"], 3, "text.txt: .*text", "WAV.*FLAC.*MP3"),
     (["short.wav", "--model", "nosuch"], 2, '"nosuch".*mini', "models list"),
     (["short.wav", "--stems", "kazoo"], 2, "kazoo.*drums, bass, other, vocals", "another model"),
@@ -28,6 +29,7 @@ GOLDEN = ROOT / "tests" / "golden"
 ])
 def test_an_error_has_its_code_a_line_of_cause_and_a_line_of_remedy(cli, short, tmp_path, arguments, code, cause, remedy):
     (tmp_path / "text.txt").write_text("Dear computer,\nplease sing.\n" * 50)
+    (tmp_path / "empty").mkdir()
     check_refused(cli("separate", *arguments, code=code).err, cause, remedy)
     assert names(tmp_path / "stems") == []
 
@@ -79,8 +81,9 @@ def test_a_servers_refusals_end_with_the_same_codes(cli, server, short, tmp_path
 
 def test_one_song_that_fails_does_not_keep_the_others(cli, short, tmp_path):
     (tmp_path / "text.txt").write_text("no music" * 50)
-    output = cli("separate", "text.txt", short, "-o", "out", code=3)
-    assert "text.txt" in output.err and "1 of 2" in output.err
+    output = cli("separate", "text.txt", "nosuch.wav", short, "-o", "out", code=3)
+    assert "2 of 3 songs were not separated: nosuch.wav, text.txt\n" in output.err
+    assert "error: cannot read nosuch.wav: No such file" in output.err
     assert names(tmp_path / "out") == ["short"] and stems(tmp_path / "out" / "short").keys() == STEMS
 
 

@@ -44,6 +44,13 @@ def test_every_option_that_the_table_names_is_one(binary):
     assert there - named <= {"--help", "--runtime", "--offline", "--insecure"}, there - named
 
 
+def test_every_option_of_separate_is_documented(binary):
+    documented = set(re.findall(r"(?<=`)--[a-z-]+", (ROOT / "docs" / "CLI.md").read_text()))
+    text = subprocess.run([binary, "separate", "--help"], capture_output=True, text=True, check=True).stdout
+    options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", text, re.MULTILINE)) - {"--help"}
+    assert options and options - documented == set() and documented - options == set()
+
+
 def test_every_option_is_a_variable_too(binary):
     help_text = subprocess.run([binary, "serve", "--help"], capture_output=True, text=True, check=True).stdout
     options = re.split(r"^ +(?=--[a-z])", help_text, flags=re.MULTILINE)[1:]

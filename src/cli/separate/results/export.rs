@@ -4,9 +4,12 @@ use std::any::Any;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use super::placement::{Placement, place};
-use super::record::{RequestedModel, ResultEngine, ResultIdentity, ResultRecord, ResultStem};
+use super::record::{
+    RequestedModel, ResultEngine, ResultIdentity, ResultRecord, ResultStem, WrittenResult,
+};
 use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName};
 use crate::cli::error::CliError;
@@ -59,7 +62,10 @@ pub(in crate::cli::separate) struct FileOptions {
     pub(in crate::cli::separate) force: bool,
 }
 
-/// Writes a result below `output`, and returns its folder. Until it is complete, its files are in the song's scratch
+/// Held while a result gets its folder: songs that are separated at the same time may have the same name.
+static PLACING: Mutex<()> = Mutex::new(());
+
+/// Writes a result below `output`, and returns it. Until it is complete, its files are in the song's scratch
 /// directory, except where it replaces another one.
 pub(in crate::cli::separate) fn write_result(
     song: &SeparatedSong,
@@ -67,13 +73,14 @@ pub(in crate::cli::separate) fn write_result(
     title: &str,
     identity: ResultIdentity,
     options: FileOptions,
-) -> Result<PathBuf, CliError> {
+) -> Result<WrittenResult, CliError> {
     let scratch = |error: io::Error| CliError::disk(&song.scratch, &error);
     let parent = tempfile::tempdir_in(&song.scratch).map_err(scratch)?;
     // Has the permissions of any other folder, unlike its parent.
     let partial = parent.path().join("result");
     fs::create_dir(&partial).map_err(scratch)?;
-    let stems = write_stems(song, &partial, options)?;
+    let mut notices = song.notices.clone();
+    let stems = write_stems(song, &partial, options, &mut notices)?;
     let record = ResultRecord {
         version: ResultRecord::VERSION,
         complete: true,
@@ -82,21 +89,22 @@ pub(in crate::cli::separate) fn write_result(
         engines: song.engines.clone(),
         sample_rate: song.rate.0,
         frames: song.frames.0,
-        notices: song.notices.clone(),
+        notices,
         stems,
     };
+    let _placing = PLACING.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
         // Again: another process may have written there in the meantime.
         let identity = || Ok(Some(record.identity.clone()));
         match place(output, title, &identity, options.force)? {
-            Placement::Exists { folder, .. } => return Ok(folder),
+            Placement::Exists(result) => return Ok(*result),
             Placement::Replace(folder) => {
                 replace(&folder, &partial, &record)
                     .map_err(|error| CliError::disk(&folder, &error))?;
-                return Ok(folder);
+                return Ok(WrittenResult { folder, record });
             }
             Placement::New(folder) => match publish(&folder, &partial, &record) {
-                Ok(()) => return Ok(folder),
+                Ok(()) => return Ok(WrittenResult { folder, record }),
                 Err(error) if is_taken(&error) => {}
                 Err(error) => return Err(CliError::disk(&folder, &error)),
             },
@@ -107,6 +115,9 @@ pub(in crate::cli::separate) fn write_result(
 /// Gives a complete folder its name.
 fn publish(folder: &Path, partial: &Path, record: &ResultRecord) -> io::Result<()> {
     record.write(partial)?;
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent)?;
+    }
     // Some systems rename no directory to the name of an empty one. It may not exist, or be filled by now.
     let _ = fs::remove_dir(folder);
     files::publish(partial, folder)
@@ -133,17 +144,18 @@ fn replace(folder: &Path, partial: &Path, record: &ResultRecord) -> io::Result<(
     record.write(folder)
 }
 
-/// Moves or converts the stems into `folder`.
+/// Moves or converts the stems into `folder`. Adds notices of what the user should know of them.
 fn write_stems(
     song: &SeparatedSong,
     folder: &Path,
     FileOptions { encoding, fit, .. }: FileOptions,
+    notices: &mut Vec<String>,
 ) -> Result<Vec<ResultStem>, CliError> {
     let peak = song.stems.iter().fold(0.0_f32, |peak, stem| peak.max(stem.peak));
     let gain = if fit { encoding.fitting_gain(peak) } else { 1.0 };
     if gain < 1.0 {
         let decibels = 20.0 * f64::from(gain).log10();
-        eprintln!("note: all stems have a gain of {decibels:.2} dB, so that none clips");
+        notices.push(format!("all stems have a gain of {decibels:.2} dB, so that none clips"));
     }
     let mut stems = Vec::new();
     for stem in &song.stems {
@@ -157,7 +169,7 @@ fn write_stems(
         let hashed = written.and_then(|clipped| Ok((clipped, Sha256Hash::of_file(&path)?)));
         let (clipped, sha256) = hashed.map_err(|error| CliError::disk(&path, &error))?;
         if clipped > 0 {
-            eprintln!("note: {clipped} samples of {} were clipped; use --fit", stem.name);
+            notices.push(format!("{clipped} samples of {} were clipped; use --fit", stem.name));
         }
         stems.push(ResultStem { name: stem.name.to_string(), file, sha256 });
     }
@@ -222,7 +234,8 @@ mod tests {
         let stems = folder.path().join("stems");
         fs::create_dir(&stems).unwrap();
         let options = FileOptions { encoding, fit, force: false };
-        write_stems(&separated(folder.path(), loudest), &stems, options).unwrap();
+        let separated = separated(folder.path(), loudest);
+        write_stems(&separated, &stems, options, &mut Vec::new()).unwrap();
         let mut reader = hound::WavReader::open(stems.join("vocals.wav")).unwrap();
         let samples: Vec<f32> = match encoding {
             Encoding::F32Le => reader.samples::<f32>().map(Result::unwrap).collect(),

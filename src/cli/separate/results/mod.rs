@@ -12,6 +12,7 @@ pub(super) use export::{FileOptions, SeparatedSong, SeparatedStem, write_result}
 pub(super) use placement::{Placement, place};
 pub(super) use record::{
     RequestedModel, ResultEngine, ResultIdentity, ResultModel, ResultSettings, ResultSource,
+    WrittenResult, has_record,
 };
 pub(super) use space::check_space;
 

@@ -4,21 +4,16 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::record::{ResultFiles, ResultIdentity, ResultRecord};
+use super::record::{ResultFiles, ResultIdentity, ResultRecord, WrittenResult};
 use super::space::check_space;
 use crate::cli::error::CliError;
 use crate::proto::reason::Category;
 
 /// Where a result goes.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(in crate::cli::separate) enum Placement {
-    /// This folder has it.
-    Exists {
-        /// The folder.
-        folder: PathBuf,
-        /// Whether another model than the requested one computed a part of it.
-        has_fallback: bool,
-    },
+    /// A folder has it.
+    Exists(Box<WrittenResult>),
     /// This folder does not exist, or is empty.
     New(PathBuf),
     /// This folder has a result of the same song that is incomplete, or that is to be replaced.
@@ -66,7 +61,7 @@ pub(in crate::cli::separate) fn place(
             }
             FolderState::File if number == 1 => in_the_way = Some(InTheWay::File(folder)),
             FolderState::Foreign if number == 1 => in_the_way = Some(InTheWay::Files(folder)),
-            FolderState::File | FolderState::Foreign => {}
+            FolderState::File | FolderState::Foreign | FolderState::Folders => {}
             FolderState::Result(record) => {
                 let Some(identity) = identity()? else { continue };
                 if let Some(placement) = of_result(&record, &folder, &identity, force) {
@@ -95,6 +90,8 @@ enum FolderState {
     Empty,
     File,
     Result(Box<ResultRecord>),
+    /// Folders only, such as those of songs in a folder of this name.
+    Folders,
     /// Files without a record.
     Foreign,
 }
@@ -109,8 +106,14 @@ fn state(folder: &Path) -> io::Result<FolderState> {
     if let Some(record) = ResultRecord::read(folder) {
         return Ok(FolderState::Result(Box::new(record)));
     }
-    let is_empty = fs::read_dir(folder)?.next().is_none();
-    Ok(if is_empty { FolderState::Empty } else { FolderState::Foreign })
+    let mut state = FolderState::Empty;
+    for entry in fs::read_dir(folder)? {
+        if !entry?.path().is_dir() {
+            return Ok(FolderState::Foreign);
+        }
+        state = FolderState::Folders;
+    }
+    Ok(state)
 }
 
 /// The placement in a folder that has this very result; `None` where it has another one.
@@ -127,7 +130,8 @@ fn of_result(
     match record.check(&folder) {
         _ if force => Some(Placement::Replace(folder)),
         ResultFiles::Whole => {
-            Some(Placement::Exists { folder, has_fallback: record.has_fallback() })
+            let record = record.clone();
+            Some(Placement::Exists(Box::new(WrittenResult { folder, record })))
         }
         ResultFiles::Missing => Some(Placement::Replace(folder)),
         ResultFiles::Changed => None,

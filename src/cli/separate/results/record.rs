@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -89,8 +89,8 @@ pub(in crate::cli::separate) struct ResultEngine {
 /// A stem's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::cli::separate) struct ResultStem {
-    pub(super) name: String,
-    pub(super) file: String,
+    pub(in crate::cli::separate) name: String,
+    pub(in crate::cli::separate) file: String,
     pub(super) sha256: Sha256Hash,
 }
 
@@ -107,10 +107,17 @@ pub(in crate::cli::separate) struct ResultRecord {
     pub(super) identity: ResultIdentity,
     /// In the order in which they computed.
     pub(super) engines: Vec<ResultEngine>,
-    pub(super) sample_rate: u32,
-    pub(super) frames: u64,
-    pub(super) notices: Vec<String>,
-    pub(super) stems: Vec<ResultStem>,
+    pub(in crate::cli::separate) sample_rate: u32,
+    pub(in crate::cli::separate) frames: u64,
+    pub(in crate::cli::separate) notices: Vec<String>,
+    pub(in crate::cli::separate) stems: Vec<ResultStem>,
+}
+
+/// A result and its folder.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::cli::separate) struct WrittenResult {
+    pub(in crate::cli::separate) folder: PathBuf,
+    pub(in crate::cli::separate) record: ResultRecord,
 }
 
 /// What has become of the files of a result.
@@ -162,7 +169,7 @@ impl ResultRecord {
     }
 
     /// Whether other models than that of the identity computed a part.
-    pub(super) fn has_fallback(&self) -> bool {
+    pub(in crate::cli::separate) fn has_fallback(&self) -> bool {
         self.engines.iter().any(|engine| engine.model.name != self.identity.model.name)
     }
 }
@@ -177,6 +184,11 @@ impl ResultStem {
         }
         Some(Sha256Hash::of_file(&path).ok()? == self.sha256)
     }
+}
+
+/// Whether a folder is that of a result.
+pub(in crate::cli::separate) fn has_record(folder: &Path) -> bool {
+    ResultRecord::read(folder).is_some()
 }
 
 /// Whether a name is that of a file in the folder itself.
