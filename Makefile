@@ -70,6 +70,7 @@ system: tools browser
 	STEMWIRE_BUF="$(abspath $(TOOLS))/node_modules/.bin/buf" \
 	STEMWIRE_GRPCURL="$(if $(shell command -v go),$(abspath $(GRPCURL)))" \
 	STEMWIRE_AXE="$(abspath $(TOOLS))/node_modules/axe-core/axe.min.js" \
+	STEMWIRE_TUS="$(abspath $(TOOLS))/node_modules/tus-js-client" \
 		$(TOOLS)/bin/python -m pytest $(SYSTEM) --numprocesses=$(JOBS) --dist=loadfile $(PYTEST)
 
 # The tests of models/tools. They need PyTorch, which takes gigabytes, so `make test` leaves them out.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{SeparationError, Separations};
 use crate::session::lifecycle::Event;
 use crate::session::live::ReadLease;
+use crate::session::manifest::Announced;
 use crate::session::{Added, Session, SessionError};
 
 impl Separations {
@@ -106,6 +107,19 @@ impl Separations {
         let Added { length, new } = added.inspect_err(|_| self.refuse(session))?;
         self.emit(|observer| observer.uploaded(new));
         Ok(length)
+    }
+
+    /// Records what the client announces of a session's upload; it has no effect on the session.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn announce(
+        &self,
+        session: &Arc<Session>,
+        announced: Announced,
+    ) -> Result<(), SeparationError> {
+        let recorded = session.update(|manifest| manifest.announced = announced);
+        Ok(recorded.map_err(SessionError::from)?)
     }
 
     /// Finishes a session's upload, and resumes it if it is paused.

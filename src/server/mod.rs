@@ -53,6 +53,7 @@ pub(crate) use credentials::{can_others_read, read_pem};
 pub(crate) use rest::fuzzing;
 
 use middleware::auth::Rules;
+use middleware::cors::Cors;
 use middleware::messages::{self, MessageLimits};
 use middleware::metrics::{CallCounter, Metrics};
 use middleware::{admission, auth, cors, grpc_deadline, grpc_status, media_type, metrics};
@@ -165,7 +166,7 @@ pub async fn serve(
         .layer(from_fn_with_state(CallCounter::new(Arc::clone(&numbers)), metrics::count))
         .layer(from_fn(middleware::request_id::give))
         // Before authentication: a preflight request carries no token.
-        .layer(cors::layer(&config))
+        .layer(from_fn_with_state(Cors::of(&config, rest::has_options), cors::answer))
         .layer(from_fn(grpc_status::complete))
         .layer(from_fn(admission::check))
         .layer(from_fn_with_state(rules, auth::check));

@@ -38,6 +38,9 @@ pub struct Manifest {
     pub(super) state: SessionState,
     /// The upload.
     pub upload: UploadRecord,
+    /// What the client has announced of the upload.
+    #[serde(default, skip_serializing_if = "Announced::is_empty")]
+    pub announced: Announced,
     /// The decoded format, once known.
     pub source: Option<SourceRecord>,
     /// What has been computed and synced to disk.
@@ -128,6 +131,22 @@ pub struct UploadRecord {
     pub stored: Option<Prefix>,
 }
 
+/// What a client has announced of an upload before its end, over the tus protocol.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Announced {
+    /// Its length in bytes.
+    pub length: Option<u64>,
+    /// Its metadata, as the client sent them.
+    pub metadata: Option<String>,
+}
+
+impl Announced {
+    fn is_empty(&self) -> bool {
+        *self == Announced::default()
+    }
+}
+
 /// The format of the decoded upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRecord {
@@ -199,6 +218,7 @@ impl Manifest {
             plan,
             state: SessionState::Uploading,
             upload: UploadRecord::default(),
+            announced: Announced::default(),
             source: None,
             commit: Commit::default(),
             total: None,

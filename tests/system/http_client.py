@@ -62,7 +62,7 @@ def described(method: str, path: str, answer: Answer) -> None:
     # The route with the fewest parameters.
     routes = sorted((template for template in DOCUMENT["paths"] if like(template)), key=lambda template: template.count("{"))
     operations = DOCUMENT["paths"][routes[0]] if routes else {}
-    operation = operations.get("get" if method == "HEAD" else method.lower())
+    operation = operations.get(method.lower()) or (operations.get("get") if method == "HEAD" else None)
     if operation is None:
         # Unknown routes and methods yield a Problem.
         assert answer.status in (401, 403, 404, 405) or method == "OPTIONS", (method, path, answer.status)

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
+use axum::extract::{Request, State};
+use axum::http::header::ACCESS_CONTROL_REQUEST_METHOD;
 use axum::http::{HeaderName, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::Response;
+use tower::{Layer, ServiceExt};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer, ExposeHeaders};
 
 use crate::server::ServerConfig;
@@ -10,8 +15,8 @@ use crate::server::ServerConfig;
 /// How long a browser may cache the answer to a preflight request.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 
-/// Request headers of grpc-web and of partial downloads.
-const SENT: [&str; 10] = [
+/// Request headers of grpc-web, of partial downloads and of resumable uploads.
+const SENT: [&str; 16] = [
     "authorization",
     "content-type",
     "grpc-timeout",
@@ -21,11 +26,17 @@ const SENT: [&str; 10] = [
     "if-none-match",
     "if-range",
     "range",
+    "tus-resumable",
+    "upload-defer-length",
+    "upload-length",
+    "upload-metadata",
+    "upload-offset",
+    "x-http-method-override",
     "x-request-id",
 ];
 
-/// Response headers of errors and downloads that pages may read.
-const READ: [&str; 10] = [
+/// Response headers of errors, downloads and resumable uploads that pages may read.
+const READ: [&str; 19] = [
     "grpc-status",
     "grpc-message",
     "grpc-status-details-bin",
@@ -35,17 +46,51 @@ const READ: [&str; 10] = [
     "etag",
     "location",
     "retry-after",
+    "tus-extension",
+    "tus-max-size",
+    "tus-resumable",
+    "tus-version",
+    "upload-defer-length",
+    "upload-expires",
+    "upload-length",
+    "upload-metadata",
+    "upload-offset",
     "x-request-id",
 ];
 
 /// CORS for the configured origins. Without any, no CORS header is sent, and browsers block calls of other
 /// origins.
-pub(crate) fn layer(config: &ServerConfig) -> CorsLayer {
-    let origins = config.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
-        .allow_headers(AllowHeaders::list(SENT.map(HeaderName::from_static)))
-        .expose_headers(ExposeHeaders::list(READ.map(HeaderName::from_static)))
-        .max_age(REMEMBERED)
+#[derive(Clone)]
+pub(crate) struct Cors {
+    layer: CorsLayer,
+    has_options: fn(&str) -> bool,
+}
+
+impl Cors {
+    /// The rules of a configuration; `has_options` is true for paths that have a method `OPTIONS` of their own.
+    pub(crate) fn of(config: &ServerConfig, has_options: fn(&str) -> bool) -> Cors {
+        let origins = config.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+        let methods = [Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::DELETE];
+        let layer = CorsLayer::new()
+            .allow_origin(AllowOrigin::list(origins))
+            .allow_methods(methods)
+            .allow_headers(AllowHeaders::list(SENT.map(HeaderName::from_static)))
+            .expose_headers(ExposeHeaders::list(READ.map(HeaderName::from_static)))
+            .max_age(REMEMBERED);
+        Cors { layer, has_options }
+    }
+}
+
+/// Answers preflight requests, and adds the headers of CORS to other responses.
+pub(crate) async fn answer(State(cors): State<Cors>, request: Request, next: Next) -> Response {
+    let is_preflight = request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let is_options = request.method() == Method::OPTIONS;
+    // The layer takes every such request for a preflight.
+    if is_options && !is_preflight && (cors.has_options)(request.uri().path()) {
+        return next.run(request).await;
+    }
+    match cors.layer.layer(next).oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
 }

@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{IF_NONE_MATCH, IF_RANGE, RANGE};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use multer::Multipart;
 
 use super::disposition::attachment;
 use super::file_name::file_name;
 use super::metered::metered;
-use super::options::SeparateOptions;
+use super::options::{OPTIONS, SeparateOptions};
 use super::query::Query;
 use super::range::{Part, part};
+use super::tus::UploadMetadata;
 use crate::audio::title;
 use crate::server::budget::Budget;
 use crate::server::pace::LeastRate;
@@ -63,10 +64,11 @@ async fn read(body: Body) -> Result<(), ()> {
 pub(crate) fn query(bytes: &[u8]) {
     let Some((&kind, bytes)) = bytes.split_first() else { return };
     let text = String::from_utf8_lossy(bytes);
-    match kind % 5 {
+    match kind % 6 {
         0 => range(bytes),
         1 => drop(
-            SeparateOptions::of_query(Some(&text)).and_then(|options| options.settings("song.mp3")),
+            SeparateOptions::of_query(Some(&text), OPTIONS)
+                .and_then(|options| options.settings("song.mp3")),
         ),
         2 => page(&text),
         3 => {
@@ -74,11 +76,12 @@ pub(crate) fn query(bytes: &[u8]) {
                 assert_eq!(id.to_string(), text.to_ascii_lowercase());
             }
         }
-        _ => {
+        4 => {
             let name = title(&text);
             assert!(!name.is_empty() && !name.contains(['/', '\\']), "{name:?} is a path");
             HeaderValue::from_str(&attachment(&name)).expect("a name is a header value");
         }
+        _ => metadata(bytes),
     }
 }
 
@@ -96,6 +99,17 @@ fn range(bytes: &[u8]) {
         if let Ok(Part::Range { first, last }) = part(&headers, "\"tag\"", size) {
             assert!(first <= last && last < size, "{first}-{last} of {size}");
         }
+    }
+}
+
+/// The metadata of an upload.
+fn metadata(bytes: &[u8]) {
+    let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
+    let headers = HeaderMap::from_iter([(HeaderName::from_static("upload-metadata"), value)]);
+    let Ok(metadata) = UploadMetadata::of(&headers) else { return };
+    let mut options = SeparateOptions::default();
+    if metadata.set_options(&mut options).is_ok() {
+        drop(options.settings(metadata.file_name()));
     }
 }
 

@@ -1,4 +1,5 @@
-//! Feeds a request body to the form parser, with limits on what the parser buffers and on how slowly it arrives.
+//! Reads a request body, for the form parser and for uploads of bytes, with limits on what the reader buffers and on how
+//! slowly the body arrives.
 //!
 //! multer buffers all available bytes before it parses them, and has no limit for the headers of a field. So it
 //! receives one chunk of the body at a time, and the bytes that it buffers without output are limited, for each form
@@ -46,7 +47,12 @@ impl BodyError {
     /// The error of a parser that met it.
     pub(super) fn of(error: &multer::Error) -> Option<BodyError> {
         let multer::Error::StreamReadFailed(inner) = error else { return None };
-        inner.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref().copied()
+        BodyError::of_read(inner.downcast_ref()?)
+    }
+
+    /// The error of a reader that met it.
+    pub(super) fn of_read(error: &io::Error) -> Option<BodyError> {
+        error.get_ref()?.downcast_ref().copied()
     }
 
     /// The error for the client; `None` if the body is malformed.

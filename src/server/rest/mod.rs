@@ -1,6 +1,7 @@
 //! Plain HTTP on the same port: sessions for clients without gRPC.
 //!
 //! - [`separate`]: receives a form with a song ([`upload`], [`options`], [`file_name`], [`metered`]) and returns URLs.
+//! - [`tus`]: receives songs by the tus protocol, in any number of requests.
 //! - [`download`]: stems as files (`format`, [`source`]), whole or as byte ranges ([`range`]), with safe names
 //!   ([`disposition`]); [`zip`]: all stems in one file.
 //! - [`sessions`], [`peaks`], [`health`]: status. [`openapi`]: the description of all routes.
@@ -22,29 +23,37 @@ mod range;
 mod separate;
 mod sessions;
 mod source;
+mod tus;
+mod unfinished;
 mod upload;
 mod view;
 mod zip;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State as Extract};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Response, StatusCode};
+use axum::middleware::from_fn;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use serde::Serialize;
 use tokio::sync::Semaphore;
+use tokio_stream::Stream;
 use tonic::Status;
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
 use source::Source;
+pub(super) use tus::has_options;
 
+use super::pace::LeastRate;
 use super::status::{ApiError, respond, respond_of};
 use super::{Memory, blocking, lookup};
 use crate::separation::Separations;
@@ -54,6 +63,9 @@ use crate::session::Session;
 
 /// Stems encoded or scanned at the same time, over all requests: engines have priority.
 const COMPUTING_AT_ONCE: usize = 1;
+
+/// How long the rest of a refused upload is read, so that the client receives the response and not a reset.
+const LINGERING: Duration = Duration::from_secs(2);
 
 /// State shared by all routes.
 #[derive(Clone)]
@@ -106,6 +118,11 @@ pub(super) fn router(
         .routes(routes!(numbers))
         .routes(routes!(openapi::document))
         .routes(routes!(separate::separate))
+        .routes(routes!(tus::create, tus::describe).layer(from_fn(tus::complete)))
+        .routes(
+            routes!(tus::offset, tus::append, tus::terminate, tus::overridden)
+                .layer(from_fn(tus::complete)),
+        )
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::show, sessions::delete))
         .routes(routes!(sessions::cancel))
@@ -144,8 +161,12 @@ pub(super) async fn unknown(request: Request) -> Response<Body> {
 }
 
 async fn unsupported(request: Request) -> Response<Body> {
+    respond(&unsupported_error(&request))
+}
+
+fn unsupported_error(request: &Request) -> ApiError {
     let method = request.method().as_str().chars().take(16).collect();
-    respond(&ApiError::MethodUnsupported { method, path: shown_path(&request) })
+    ApiError::MethodUnsupported { method, path: shown_path(request) }
 }
 
 fn shown_path(request: &Request) -> String {
@@ -160,6 +181,17 @@ impl Rest {
     ) -> Result<T, ApiError> {
         let separations = Arc::clone(&self.separations);
         blocking::run(move || work(&separations)).await.map_err(|_| ApiError::Defect)?
+    }
+
+    /// A request body within the limits for uploads, and its meter.
+    fn metered(
+        &self,
+        body: Body,
+    ) -> (impl Stream<Item = io::Result<Bytes>> + Send + use<>, metered::Meter) {
+        let limits = self.separations.limits();
+        let least_rate =
+            LeastRate { bytes_per_s: limits.upload_bytes_per_s, window: limits.idle_upload };
+        metered::metered(body, Arc::clone(&self.memory.received), least_rate)
     }
 
     /// A response body that reads `source` as the client takes it.

@@ -1,4 +1,4 @@
-//! Options of `POST /api/separate`.
+//! Options of `POST /api/separate` and `POST /api/uploads`.
 
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -9,21 +9,34 @@ use crate::server::convert;
 use crate::server::status::ApiError;
 use crate::session::Settings;
 
-/// The names of all options.
-const OPTIONS: &str = "async, model, stems, normalization, overlap, allow_fallback, accompaniment, \
+/// The names of the options of a session.
+pub(super) const SETTINGS: &str = "model, stems, normalization, overlap, allow_fallback, accompaniment, \
+                                   mask_extension, rate";
+
+/// The names of all options of `POST /api/separate`.
+pub(super) const OPTIONS: &str = "async, model, stems, normalization, overlap, allow_fallback, accompaniment, \
                        mask_extension, rate, on_disconnect";
 
 /// The names of all fields of the form.
 const FIELDS: &str = "file, async, model, stems, normalization, overlap, allow_fallback, \
                       accompaniment, mask_extension, rate, on_disconnect";
 
-/// Options, each in the query or in a field of the form before `file`.
+/// Options of the response to `POST /api/separate`.
 #[derive(Serialize, ToSchema, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "only documents the options, which are parsed one by one")]
-pub(super) struct SeparateParameters {
+pub(super) struct ResponseParameters {
     /// Respond once the upload is complete, not once the stems are done. Default: false.
     r#async: Option<bool>,
+    /// If the client disconnects before the response: `pause` (default), `continue` or `cancel` the session.
+    on_disconnect: Option<String>,
+}
+
+/// Options of a session.
+#[derive(Serialize, ToSchema, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "only documents the options, which are parsed one by one")]
+pub(super) struct SettingsParameters {
     /// Model name. Default: the first working model of the chain.
     model: Option<String>,
     /// Stem names, separated by commas. Default: all stems of the model and the accompaniment.
@@ -40,8 +53,6 @@ pub(super) struct SeparateParameters {
     mask_extension: Option<String>,
     /// Sample rate of the stems: `model` (default) or `source`.
     rate: Option<String>,
-    /// If the client disconnects before the response: `pause` (default), `continue` or `cancel` the session.
-    on_disconnect: Option<String>,
 }
 
 /// Form with a song. Options must precede `file`, or be in the query.
@@ -49,7 +60,9 @@ pub(super) struct SeparateParameters {
 #[allow(dead_code, reason = "only documents the form, which is parsed field by field")]
 pub(super) struct SeparateForm {
     #[serde(flatten)]
-    parameters: SeparateParameters,
+    response: ResponseParameters,
+    #[serde(flatten)]
+    settings: SettingsParameters,
     /// The song.
     #[schema(value_type = String, format = Binary)]
     file: Vec<u8>,
@@ -65,14 +78,17 @@ pub(super) struct SeparateOptions {
 }
 
 impl SeparateOptions {
-    /// Parses the query string.
+    /// Parses the query string of a route whose options have the names `known`.
     ///
     /// # Errors
-    /// Those of [`SeparateOptions::set_field`].
-    pub(super) fn of_query(text: Option<&str>) -> Result<SeparateOptions, ApiError> {
+    /// Those of [`SeparateOptions::set`].
+    pub(super) fn of_query(
+        text: Option<&str>,
+        known: &'static str,
+    ) -> Result<SeparateOptions, ApiError> {
         let mut options = SeparateOptions::default();
         for (name, value) in form_urlencoded::parse(text.unwrap_or_default().as_bytes()) {
-            options.set(&name, &value, OPTIONS)?;
+            options.set(&name, &value, known)?;
         }
         Ok(options)
     }
@@ -80,17 +96,26 @@ impl SeparateOptions {
     /// Sets the option in a field of the form before `file`.
     ///
     /// # Errors
-    /// `FieldUnknown`, `FieldRepeated`, `Invalid`.
+    /// Those of [`SeparateOptions::set`].
     pub(super) fn set_field(&mut self, name: &str, text: &str) -> Result<(), ApiError> {
         self.set(name, text, FIELDS)
     }
 
-    fn set(&mut self, name: &str, text: &str, known: &'static str) -> Result<(), ApiError> {
+    /// Sets an option, whose name is one of `known`.
+    ///
+    /// # Errors
+    /// `FieldUnknown`, `FieldRepeated`, `Invalid`.
+    pub(super) fn set(
+        &mut self,
+        name: &str,
+        text: &str,
+        known: &'static str,
+    ) -> Result<(), ApiError> {
         let unknown = || {
             let name = name.chars().take(64).collect();
             ApiError::FieldUnknown { name, known }
         };
-        if !OPTIONS.split(", ").any(|option| option == name) {
+        if !known.split(", ").any(|option| option == name) {
             return Err(unknown());
         }
         if self.seen.iter().any(|seen| seen == name) {
@@ -173,8 +198,8 @@ mod tests {
 
     #[track_caller]
     fn check(query: &str, expected: Result<(), &str>) {
-        let found =
-            SeparateOptions::of_query(Some(query)).and_then(|options| options.settings("a.wav"));
+        let found = SeparateOptions::of_query(Some(query), OPTIONS)
+            .and_then(|options| options.settings("a.wav"));
         match (found, expected) {
             (Ok(_), Ok(())) => {}
             (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
@@ -197,6 +222,7 @@ mod tests {
     #[test]
     fn every_option_is_accepted_in_query_and_form() {
         assert_eq!(FIELDS, format!("file, {OPTIONS}"));
+        assert_eq!(OPTIONS, format!("async, {SETTINGS}, on_disconnect"));
         for name in OPTIONS.split(", ") {
             // No text is a valid value of every option.
             let set = SeparateOptions::default().set_field(name, "?");
@@ -206,8 +232,9 @@ mod tests {
 
     #[test]
     fn the_accompaniment_comes_unless_stems_are_named() {
-        let settings =
-            |query| SeparateOptions::of_query(Some(query)).unwrap().settings("x").unwrap();
+        let settings = |query| {
+            SeparateOptions::of_query(Some(query), SETTINGS).unwrap().settings("x").unwrap()
+        };
         assert!(settings("normalization=exact").with_accompaniment);
         assert_eq!(settings("normalization=exact").normalization, Normalization::Exact);
         assert!(!settings("stems=vocals,+drums").with_accompaniment);

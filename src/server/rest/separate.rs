@@ -9,7 +9,7 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, Response, StatusCode};
 use tracing::Instrument;
 
-use super::options::{SeparateForm, SeparateParameters};
+use super::options::{ResponseParameters, SeparateForm, SettingsParameters};
 use super::view::{self, Links};
 use super::{Refusal, Rest, RouteResult, json, upload};
 use crate::separation::Separations;
@@ -25,7 +25,7 @@ use crate::session::{Session, SessionState};
     post,
     path = "/api/separate",
     tag = "sessions",
-    params(SeparateParameters),
+    params(ResponseParameters, SettingsParameters),
     request_body(content = SeparateForm, content_type = "multipart/form-data"),
     responses(
         (status = 200, description = "the stems are done", body = Links),

@@ -12,80 +12,23 @@ use axum::extract::Request;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use multer::{Field, Multipart};
 use tokio::time::timeout;
-use tonic::Status;
-use tracing::Instrument;
 
 use super::file_name::file_name;
-use super::metered::{BodyError, Meter, metered};
-use super::options::SeparateOptions;
-use super::{Refusal, Rest};
+use super::metered::{BodyError, Meter};
+use super::options::{OPTIONS, SeparateOptions};
+use super::unfinished::Unfinished;
+use super::{LINGERING, Refusal, Rest};
 use crate::proto;
-use crate::separation::Separations;
-use crate::server::blocking;
 use crate::server::connections::client_of;
-use crate::server::pace::LeastRate;
 use crate::server::status::ApiError;
 use crate::server::uploading::{MAX_CHUNK_BYTES, add_chunk, finish_upload};
-use crate::session::{Session, SessionError, Settings};
+use crate::session::{Session, SessionError};
 
 /// Limit of an option's value, in bytes.
 const MAX_OPTION_BYTES: usize = 4096;
 
 /// Limit of the form without its song, in bytes: options, headers, boundaries.
 const FORM_BYTES: u64 = 1 << 20;
-
-/// How long the rest of a refused upload is read, so that the client receives the response and not a reset.
-const LINGERING: Duration = Duration::from_secs(2);
-
-/// The session of an incomplete form. Dropping it removes the session, unless it has ended with an error of its own.
-struct Unfinished {
-    separations: Arc<Separations>,
-    session: Option<Arc<Session>>,
-}
-
-impl Unfinished {
-    /// Creates a session.
-    fn open(
-        separations: Arc<Separations>,
-        client: Option<IpAddr>,
-        settings: Settings,
-    ) -> Result<Unfinished, ApiError> {
-        let (session, _) = separations.create_for(client, settings)?;
-        Ok(Unfinished { separations, session: Some(session) })
-    }
-
-    /// Removes the session before the error is sent; returns it if it stays.
-    async fn remove(mut self) -> Option<Arc<Session>> {
-        let session = self.session.clone();
-        if let Some(removal) = self.removal() {
-            // A panic has been logged.
-            let _ = removal.await;
-        }
-        session.filter(|session| !session.is_removed())
-    }
-
-    fn removal(&mut self) -> Option<impl Future<Output = Result<(), Status>> + use<>> {
-        let session = self.session.take()?;
-        let separations = Arc::clone(&self.separations);
-        Some(blocking::run(move || match separations.form_abandoned(&session) {
-            Ok(true) => {
-                tracing::info!(session = %session.id(), "upload broken off; session removed")
-            }
-            Ok(false) => {}
-            Err(error) => {
-                tracing::warn!(session = %session.id(), %error, "cannot remove session");
-            }
-        }))
-    }
-}
-
-impl Drop for Unfinished {
-    fn drop(&mut self) {
-        if let Some(removal) = self.removal() {
-            tokio::spawn(removal.in_current_span());
-        }
-    }
-}
 
 /// Receives a form; returns its session, whose upload is complete.
 ///
@@ -95,7 +38,7 @@ pub(super) async fn receive(
     rest: &Rest,
     request: Request,
 ) -> Result<(Arc<Session>, SeparateOptions), Refusal> {
-    let mut options = SeparateOptions::of_query(request.uri().query())?;
+    let mut options = SeparateOptions::of_query(request.uri().query(), OPTIONS)?;
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let boundary = kind.and_then(|kind| multer::parse_boundary(kind).ok());
     let boundary = boundary.ok_or(ApiError::MultipartMissing)?;
@@ -103,13 +46,9 @@ pub(super) async fn receive(
     let client = client_of(request.extensions());
     // A client that sent `Expect` waits for the response before it sends the body.
     let asks = request.headers().contains_key(EXPECT);
-    let limits = rest.separations.limits();
-    let least_rate =
-        LeastRate { bytes_per_s: limits.upload_bytes_per_s, window: limits.idle_upload };
-    let memory = Arc::clone(&rest.memory.received);
-    let (body, meter) = metered(request.into_body(), memory, least_rate);
+    let (body, meter) = rest.metered(request.into_body());
     let mut form = Form { multipart: Multipart::new(body, boundary), client, meter, rest };
-    let mut unfinished = Unfinished { separations: Arc::clone(&rest.separations), session: None };
+    let mut unfinished = Unfinished::none(&rest.separations);
     let received = match announced {
         Ok(()) => form.read(&mut options, &mut unfinished).await,
         Err(error) if asks => return Err(error.into()),
@@ -157,7 +96,7 @@ impl Form<'_> {
     ) -> Result<Arc<Session>, ApiError> {
         while let Some(mut field) = self.next_field(unfinished).await? {
             let name = field.name().unwrap_or_default().chars().take(64).collect::<String>();
-            match (name.as_str(), &unfinished.session) {
+            match (name.as_str(), unfinished.session()) {
                 ("file", Some(_)) => return Err(ApiError::FieldRepeated(name)),
                 (_, Some(_)) => return Err(ApiError::FieldLate(name)),
                 ("file", None) => {
@@ -175,13 +114,13 @@ impl Form<'_> {
                 }
             }
         }
-        let session = unfinished.session.as_ref().map(Arc::clone).ok_or(ApiError::FileMissing)?;
+        let session = unfinished.session().map(Arc::clone).ok_or(ApiError::FileMissing)?;
         let total_bytes = session.uploaded();
         let finish = proto::Finish { total_bytes, ..proto::Finish::default() };
         let finished = Arc::clone(&session);
         self.rest.work(move |all| finish_upload(all, &finished, &finish)).await?;
         // The client can no longer discard the session.
-        unfinished.session = None;
+        unfinished.keep();
         Ok(session)
     }
 
@@ -190,7 +129,7 @@ impl Form<'_> {
         unfinished: &Unfinished,
     ) -> Result<Option<Field<'static>>, ApiError> {
         let patience = self.rest.separations.limits().idle_upload;
-        let committed = unfinished.session.as_ref().map_or(0, |session| session.uploaded());
+        let committed = unfinished.session().map_or(0, |session| session.uploaded());
         let next = timeout(patience, self.multipart.next_field()).await;
         self.meter.reset();
         next.map_err(|_| idle(patience, committed))?.map_err(malformed)
@@ -202,7 +141,7 @@ impl Form<'_> {
         field: &mut Field<'static>,
         unfinished: &Unfinished,
     ) -> Result<(), ApiError> {
-        let Some(session) = &unfinished.session else { return Ok(()) };
+        let Some(session) = unfinished.session() else { return Ok(()) };
         let mut offset = 0;
         while let Some(mut bytes) = self.next_piece(field, offset).await? {
             while !bytes.is_empty() {

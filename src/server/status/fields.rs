@@ -130,6 +130,18 @@ pub(super) fn fields_of(error: &ApiError) -> ErrorFields {
         ApiError::RangeUnsatisfiable { size } => {
             ErrorFields::of(R::RangeUnsatisfiable).with("size_bytes", size)
         }
+        ApiError::TusVersionUnsupported { supported, .. } => {
+            ErrorFields::of(R::TusVersionUnsupported).with("supported", supported)
+        }
+        ApiError::UploadTypeUnsupported { .. } => ErrorFields::of(R::UploadTypeUnsupported),
+        ApiError::UploadOffsetMismatch { committed, .. } => {
+            ErrorFields::of(R::UploadOffsetMismatch)
+                .with("committed_bytes", committed)
+                .remedy(format!("Continue at byte {committed}."))
+        }
+        ApiError::UploadGone { reason, .. } => {
+            ErrorFields::of(R::UploadGone).with("session_reason", reason)
+        }
         ApiError::DeadlineInvalid(_) => ErrorFields::of(R::DeadlineInvalid),
         ApiError::TooManyConnections => ErrorFields::of(R::TooManyConnections),
         ApiError::ServerBusy => ErrorFields::of(R::ServerBusy),

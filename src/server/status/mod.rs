@@ -91,6 +91,14 @@ pub(super) enum ApiError {
     SessionNotDone { state: SessionState, finished: Frames, total: Option<Frames> },
     #[error("the range starts after the end of the file of {size} bytes")]
     RangeUnsatisfiable { size: u64 },
+    #[error("`Tus-Resumable` is {given}; this server supports version {supported}")]
+    TusVersionUnsupported { given: String, supported: &'static str },
+    #[error("the body is {given}, not {expected}")]
+    UploadTypeUnsupported { given: String, expected: &'static str },
+    #[error("the bytes start at {offset}, but the upload has {committed} bytes")]
+    UploadOffsetMismatch { offset: u64, committed: u64 },
+    #[error("the session of the upload has ended: {cause}")]
+    UploadGone { reason: ErrorReason, cause: String },
     #[error("`grpc-timeout` is {0:?}, which is no time limit")]
     DeadlineInvalid(String),
     #[error("the server has as many connections as it may have, all of them in use")]

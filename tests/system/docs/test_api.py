@@ -1,5 +1,6 @@
 """The examples of docs/API.md and the calls in README.md run as documented, in their order."""
 import json
+import os
 import re
 import subprocess
 import sys
@@ -69,9 +70,16 @@ def test_the_examples_of_the_api_run_in_their_order(server, shell, tmp_path):
                 program = example.text.replace("127.0.0.1:8000", server.address)
                 command = [sys.executable, "-c", program]
                 subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(stubs)}, timeout=120, check=True)
+            case "js":
+                program = example.text.replace("127.0.0.1:8000", server.address)
+                modules = Path(os.environ.get("STEMWIRE_TUS", "node_modules/tus-js-client")).resolve().parent
+                environment = os.environ | {"NODE_PATH": str(modules)}
+                ended = subprocess.run(
+                    ["node", "-e", program], cwd=tmp_path, env=environment, timeout=120, check=True, capture_output=True, text=True)
+                assert f"http://{server.address}/api/uploads/" in ended.stdout, ended.stderr
             case other:
                 raise AssertionError(f"no runner for the language {other!r}: {example.text}")
-    assert {example.language for example in found} == {"sh", "json", "python", "powershell"}
+    assert {example.language for example in found} == {"sh", "json", "python", "powershell", "js"}
 
     song = (tmp_path / "song.mp3").read_bytes()
     expected = separate(server.stub, song, Config(stems=["vocals"])).stems["vocals"]

@@ -42,6 +42,9 @@ def test_curl_separates_a_song(server, shell, tmp_path):
     assert soundfile.info(tmp_path / "accompaniment.flac").frames == 7 * 44_100
     with zipfile.ZipFile(tmp_path / "stems.zip") as archive:
         assert archive.testzip() is None and len(archive.namelist()) == 2
+    resumable, *_ = [session for session in server.stub.ListSessions(api.ListSessionsRequest()).sessions if not session.config.file_name]
+    assert resumable.upload_complete and resumable.committed_bytes == (tmp_path / "song.mp3").stat().st_size
+    server.stub.DeleteSession(api.DeleteSessionRequest(session_id=resumable.session_id))
 
 
 def test_the_commands_call_methods_that_there_are():

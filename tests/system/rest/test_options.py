@@ -58,7 +58,7 @@ def known(answer) -> set:
 def accepted(server, route: str, session_id: str) -> set:
     method, pattern = route.split()
     path = pattern.replace("{id}", session_id).replace("{stem}", "vocals")
-    body, headers = form(("file", "song.wav", b"")) if method == "POST" else (None, {})
+    body, headers = form(("file", "song.wav", b"")) if route == "POST /api/separate" else (None, {"Tus-Resumable": "1.0.0"})
     return known(call(server, method, f"{path}?no_such_option=1", body, headers))
 
 

@@ -90,6 +90,10 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_FIELD_TOO_LONG: _ClassVar[ErrorReason]
     ERROR_REASON_SESSION_NOT_DONE: _ClassVar[ErrorReason]
     ERROR_REASON_RANGE_UNSATISFIABLE: _ClassVar[ErrorReason]
+    ERROR_REASON_TUS_VERSION_UNSUPPORTED: _ClassVar[ErrorReason]
+    ERROR_REASON_UPLOAD_TYPE_UNSUPPORTED: _ClassVar[ErrorReason]
+    ERROR_REASON_UPLOAD_OFFSET_MISMATCH: _ClassVar[ErrorReason]
+    ERROR_REASON_UPLOAD_GONE: _ClassVar[ErrorReason]
 
 class ChangeReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -185,6 +189,10 @@ ERROR_REASON_FIELD_LATE: ErrorReason
 ERROR_REASON_FIELD_TOO_LONG: ErrorReason
 ERROR_REASON_SESSION_NOT_DONE: ErrorReason
 ERROR_REASON_RANGE_UNSATISFIABLE: ErrorReason
+ERROR_REASON_TUS_VERSION_UNSUPPORTED: ErrorReason
+ERROR_REASON_UPLOAD_TYPE_UNSUPPORTED: ErrorReason
+ERROR_REASON_UPLOAD_OFFSET_MISMATCH: ErrorReason
+ERROR_REASON_UPLOAD_GONE: ErrorReason
 CHANGE_REASON_UNSPECIFIED: ChangeReason
 CHANGE_REASON_ENGINE_FAILED: ChangeReason
 CHANGE_REASON_ENGINE_NOT_FINITE: ChangeReason

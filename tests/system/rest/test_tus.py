@@ -1,0 +1,324 @@
+"""Resumable uploads over plain HTTP: the tus protocol, by tus-js-client and by requests of its specification."""
+import base64
+import json
+import os
+import re
+import socket
+import subprocess
+import time
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import pytest
+
+from ..audio import music, wav
+from ..common import INSTANT_MODEL, wait_for
+from ..http_client import call, environment, form, get, separate, wait_done
+from ..server import free_address
+from ..stemwire_client import Config, api
+
+MODELS = INSTANT_MODEL
+CLIENT = Path(__file__).with_name("tus_client.cjs")
+VERSION = {"Tus-Resumable": "1.0.0"}
+BYTES = {"Content-Type": "application/offset+octet-stream"}
+
+
+@pytest.fixture(scope="module")
+def song() -> bytes:
+    return wav(music(9))
+
+
+@pytest.fixture(scope="module")
+def stems(server, song) -> dict:
+    """The stems of the song as an ordinary upload yields them: name -> SHA-256."""
+    return hashes(wait_done(server, separate(server, song).json()["session_id"]))
+
+
+def hashes(session: dict) -> dict:
+    assert session["state"] == "DONE", session
+    return {stem["name"]: stem["sha256"] for stem in session["stems"]}
+
+
+def options(server, **more) -> dict:
+    return {"endpoint": f"http://{server.address}/api/uploads", "chunkSize": 1 << 18, "metadata": {"filename": "my song.wav"}, **more}
+
+
+def start_client(*uploads: dict) -> subprocess.Popen:
+    command = ["node", str(CLIENT), json.dumps(uploads)]
+    given = environment() | {"STEMWIRE_TUS": os.environ.get("STEMWIRE_TUS", "tus-js-client")}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=given)
+
+
+def finished(client: subprocess.Popen) -> list[dict]:
+    out, err = client.communicate(timeout=120)
+    assert client.returncode == 0, err
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def id_of(url: str) -> str:
+    return url.rsplit("/", 1)[-1]
+
+
+def test_tus_js_client_uploads_in_all_its_ways(server, song, stems, tmp_path):
+    path = tmp_path / "song.wav"
+    path.write_bytes(song)
+    ways = [
+        {},
+        {"chunkSize": len(song)},
+        {"uploadDataDuringCreation": True},
+        {"overridePatchMethod": True},
+        {"uploadLengthDeferred": True},
+    ]
+    specified = [{"path": str(path), "options": options(server, **way)} for way in ways]
+    for way, ended in zip(ways, finished(start_client(*specified)), strict=True):
+        assert "error" not in ended, (way, ended)
+        session = wait_done(server, id_of(ended["url"]))
+        assert hashes(session) == stems, way
+        assert (session["file_name"], session["uploaded_bytes"]) == ("my song.wav", len(song))
+
+
+def test_tus_js_client_resumes_where_another_stopped_and_terminates(server, song, stems, tmp_path):
+    path = tmp_path / "song.wav"
+    path.write_bytes(song)
+    half = {"path": str(path), "options": options(server), "stop_at": len(song) // 2}
+    stopped, terminated = finished(start_client(half, half | {"terminate": True}))
+    session = get(server, f"/api/sessions/{id_of(stopped['url'])}").json()
+    assert session["uploaded_bytes"] == stopped["sent"] < len(song) and not session["upload_complete"]
+    gone = f"/api/sessions/{id_of(terminated['url'])}"
+    wait_for(lambda: get(server, gone).status == 404)
+    resumed, = finished(start_client({"path": str(path), "options": options(server, uploadUrl=stopped["url"])}))
+    assert resumed["url"] == stopped["url"]
+    assert hashes(wait_done(server, id_of(resumed["url"]))) == stems
+
+
+def test_an_upload_outlives_a_kill_of_the_server_and_stems_come_meanwhile(start, song, stems, tmp_path):
+    server = start(listen=free_address())
+    path = tmp_path / "song.wav"
+    path.write_bytes(song)
+    client = start_client({"path": str(path), "options": options(server, chunkSize=1 << 17), "pause_ms": 200})
+    sessions = lambda: get(server, "/api/sessions").json()["sessions"]
+    wait_for(lambda: sessions() and sessions()[0]["finished_frames"] > 0)
+    session = sessions()[0]
+    assert session["state"] == "UPLOADING" and session["uploaded_bytes"] < len(song)
+    wait_for(lambda: get(server, session["stems"][0]["peaks_url"]).json()["peaks"])
+    server.kill()
+    server.restart()
+    ended, = finished(client)
+    assert id_of(ended["url"]) == session["session_id"]
+    assert hashes(wait_done(server, session["session_id"])) == stems
+
+
+# Refused as soon as its header has arrived.
+TOO_SLOW = wav(music(9), rate=4000)
+
+
+def test_tus_js_client_does_not_repeat_a_song_that_cannot_be_read(server, tmp_path):
+    path = tmp_path / "song.wav"
+    path.write_bytes(TOO_SLOW)
+    ended, = finished(start_client({"path": str(path), "options": options(server, chunkSize=1 << 17), "pause_ms": 150}))
+    assert ended["status"] in (400, 410), ended
+
+
+def create(server, length: int | None, query: str = "", body: bytes | None = None, **headers: str):
+    size = {"Upload-Defer-Length": "1"} if length is None else {"Upload-Length": str(length)}
+    more = {name.replace("_", "-"): value for name, value in headers.items()}
+    return call(server, "POST", f"/api/uploads{query}", body, VERSION | size | (BYTES if body is not None else {}) | more)
+
+
+def created(server, length: int | None, query: str = "", body: bytes | None = None) -> str:
+    answer = create(server, length, query, body)
+    assert answer.status == 201, answer
+    assert answer.headers["location"] == f"/api/uploads/{answer.json()['session_id']}"
+    return answer.json()["session_id"]
+
+
+def patch(server, session_id: str, offset: int, body, **headers: str):
+    more = {name.replace("_", "-"): value for name, value in headers.items()}
+    return call(server, "PATCH", f"/api/uploads/{session_id}", body, VERSION | BYTES | {"Upload-Offset": str(offset)} | more)
+
+
+def head(server, session_id: str):
+    return call(server, "HEAD", f"/api/uploads/{session_id}", headers=VERSION)
+
+
+def encoded(**pairs: str) -> str:
+    return ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in pairs.items())
+
+
+def test_the_server_describes_itself(start):
+    server = start("--max-upload", "5MB", "--token", "a-token-of-some-length", "--allow-origin", "https://page.example")
+    assert call(server, "OPTIONS", "/api/uploads").problem() == (401, "UNAUTHENTICATED", "TOKEN_MISSING")
+    token = {"Authorization": "Bearer a-token-of-some-length"}
+    answer = call(server, "OPTIONS", "/api/uploads", headers=token)
+    assert (answer.status, answer.headers["tus-version"], answer.headers["tus-max-size"]) == (204, "1.0.0", "5000000")
+    extensions = "creation,creation-with-upload,creation-defer-length,expiration,termination"
+    assert answer.headers["tus-extension"] == extensions
+    page = {"Origin": "https://page.example"}
+    asked = page | {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "tus-resumable,upload-offset"}
+    preflight = call(server, "OPTIONS", "/api/uploads/x", headers=asked)
+    assert "PATCH" in preflight.headers["access-control-allow-methods"]
+    allowed = set(preflight.headers["access-control-allow-headers"].split(","))
+    assert {"tus-resumable", "upload-length", "upload-offset"} <= allowed
+    for method, path in (("POST", "/api/uploads"), ("PATCH", "/api/uploads/x"), ("HEAD", "/api/uploads/x"), ("DELETE", "/api/uploads/x")):
+        assert call(server, method, path, headers=VERSION).status == 401
+    refused = call(server, "HEAD", "/api/uploads/x", headers=VERSION | token | page)
+    exposed = set(refused.headers["access-control-expose-headers"].split(","))
+    assert {"location", "upload-offset", "upload-length", "tus-resumable"} <= exposed
+
+
+def test_each_request_follows_the_specification(server, song, stems):
+    metadata = encoded(filename='7" single.wav', stems="vocals,other,accompaniment") + ",is_confidential"
+    answer = create(server, len(song), Upload_Metadata=metadata)
+    session_id = answer.json()["session_id"]
+    assert set(answer.json()["stems"]) == set(stems) and answer.headers["tus-resumable"] == "1.0.0"
+    at = len(song) // 3
+    first = patch(server, session_id, 0, song[:at])
+    assert (first.status, first.body, first.headers["upload-offset"]) == (204, b"", str(at))
+    state = head(server, session_id)
+    assert (state.status, state.headers["upload-offset"], state.headers["upload-length"]) == (200, str(at), str(len(song)))
+    assert (state.headers["cache-control"], state.headers["upload-metadata"]) == ("no-store", metadata)
+    assert parsedate_to_datetime(state.headers["upload-expires"]).timestamp() > time.time() + 3600
+    last = patch(server, session_id, at, (song[piece : piece + 10_000] for piece in range(at, len(song), 10_000)))
+    assert last.headers["upload-offset"] == str(len(song)) and "upload-expires" not in last.headers
+    session = wait_done(server, session_id)
+    assert session["file_name"] == '7" single.wav' and hashes(session) == stems
+    assert head(server, session_id).headers["upload-offset"] == str(len(song))
+    assert patch(server, session_id, len(song), b"").status == 204
+    assert call(server, "DELETE", f"/api/uploads/{session_id}", headers=VERSION).status == 204
+    assert head(server, session_id).status == 404
+
+
+def test_a_deferred_length_is_announced_once(server, song, stems):
+    session_id = created(server, None, "?stems=vocals,other,accompaniment")
+    assert head(server, session_id).headers["upload-defer-length"] == "1"
+    assert patch(server, session_id, 0, song[:1000]).status == 204
+    at = f"/api/uploads/{session_id}"
+    assert patch(server, session_id, 1000, song[1000:2000], Upload_Length="1500").problem() == (400, "INVALID_ARGUMENT", "CONFIG_INVALID")
+    refused = call(server, "PATCH", at, b"", VERSION | BYTES | {"Upload-Offset": "1000", "Upload-Length": "1001"})
+    assert refused.status == 400, "the length of the refused request holds"
+    assert head(server, session_id).headers["upload-length"] == "1500"
+    assert call(server, "DELETE", at, headers=VERSION).status == 204
+    session_id = created(server, None, "?stems=vocals,other,accompaniment", song[:5000])
+    assert patch(server, session_id, 5000, song[5000:], Upload_Length=str(len(song))).status == 204
+    assert hashes(wait_done(server, session_id)) == stems
+
+
+def test_violations_of_the_protocol_are_refused_and_change_nothing(server, song):
+    session_id = created(server, len(song))
+    path, here = f"/api/uploads/{session_id}", {"Upload-Offset": "0"}
+    version = (412, "FAILED_PRECONDITION", "TUS_VERSION_UNSUPPORTED")
+    invalid = (400, "INVALID_ARGUMENT", "CONFIG_INVALID")
+    length = {"Upload-Length": "10"}
+    for method, at, headers, expected in [
+        ("POST", "/api/uploads", length, version),
+        ("PATCH", path, here | BYTES, version),
+        ("DELETE", path, {}, version),
+        ("PATCH", path, here | BYTES | {"Tus-Resumable": "0.2.2"}, version),
+        ("POST", "/api/uploads", VERSION, invalid),
+        ("POST", "/api/uploads", VERSION | {"Upload-Length": "-1"}, invalid),
+        ("POST", "/api/uploads", VERSION | length | {"Upload-Defer-Length": "1"}, invalid),
+        ("POST", "/api/uploads", VERSION | length | {"Upload-Metadata": "filename ?"}, invalid),
+        ("POST", "/api/uploads?model=none", VERSION | length, (400, "INVALID_ARGUMENT", "MODEL_UNKNOWN")),
+        ("POST", "/api/uploads?async=true", VERSION | length, (400, "INVALID_ARGUMENT", "FIELD_UNKNOWN")),
+        ("POST", "/api/uploads", VERSION | {"Upload-Length": "0"}, (400, "INVALID_ARGUMENT", "UPLOAD_EMPTY")),
+        ("POST", "/api/uploads", VERSION | {"Upload-Length": str(3 << 30)}, (413, "RESOURCE_EXHAUSTED", "UPLOAD_TOO_LARGE")),
+        ("PATCH", path, VERSION | BYTES, invalid),
+        ("PATCH", path, VERSION | here, (415, "INVALID_ARGUMENT", "UPLOAD_TYPE_UNSUPPORTED")),
+        ("PATCH", path, VERSION | BYTES | {"Upload-Offset": "1"}, (409, "OUT_OF_RANGE", "UPLOAD_OFFSET_MISMATCH")),
+        ("PATCH", path, VERSION | BYTES | here | {"Upload-Length": "17"}, invalid),
+        ("PATCH", "/api/uploads/x", VERSION | BYTES | here, (400, "INVALID_ARGUMENT", "SESSION_ID_INVALID")),
+        ("POST", path, VERSION | {"X-HTTP-Method-Override": "PUT"}, (405, "UNIMPLEMENTED", "METHOD_UNSUPPORTED")),
+    ]:
+        answer = call(server, method, at, b"some bytes" if method == "PATCH" else None, headers)
+        assert answer.problem() == expected, (method, at, headers)
+        assert answer.headers["tus-resumable"] == "1.0.0"
+        assert (answer.headers.get("tus-version") == "1.0.0") == (answer.status == 412)
+    plain = VERSION | length | {"Content-Type": "text/plain"}
+    assert call(server, "POST", "/api/uploads", b"bytes", plain).problem()[2] == "UPLOAD_TYPE_UNSUPPORTED"
+    assert patch(server, session_id, 0, song + b"more").problem() == invalid
+    assert head(server, session_id).headers["upload-offset"] == "0"
+    assert call(server, "HEAD", path).status == 412
+    assert call(server, "POST", path, headers=VERSION | {"X-HTTP-Method-Override": "DELETE"}).status == 204
+    assert patch(server, session_id, 0, song).problem() == (404, "NOT_FOUND", "SESSION_NOT_FOUND")
+
+
+def test_an_upload_whose_session_has_ended_is_gone(server, song):
+    cancelled = created(server, len(song))
+    call(server, "POST", f"/api/sessions/{cancelled}/cancel")
+    failed = created(server, len(TOO_SLOW))
+    assert patch(server, failed, 0, TOO_SLOW[:1000]).status == 204
+    wait_for(lambda: get(server, f"/api/sessions/{failed}").json()["state"] == "FAILED")
+    for session_id, reason in ((cancelled, "SESSION_CANCELLED"), (failed, "SAMPLE_RATE_UNSUPPORTED")):
+        answer = patch(server, session_id, 0, song[:10])
+        assert answer.problem() == (410, "FAILED_PRECONDITION", "UPLOAD_GONE")
+        assert answer.json()["metadata"]["session_reason"] == reason
+        state = head(server, session_id)
+        assert state.status == 410 and "upload-offset" not in state.headers
+
+
+def open_patch(server, session_id: str, offset: int, length: int, body: bytes) -> socket.socket:
+    """A connection on which a part of a request was sent."""
+    head = f"PATCH /api/uploads/{session_id} HTTP/1.1\r\nHost: {server.address}\r\nContent-Length: {length}\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in (VERSION | BYTES | {"Upload-Offset": str(offset)}).items())
+    host, port = server.address.rsplit(":", 1)
+    connection = socket.create_connection((host, int(port)), 30)
+    connection.sendall(head.encode() + b"\r\n" + body)
+    return connection
+
+
+def test_what_arrived_before_a_connection_dropped_stays(server, song, stems):
+    session_id, half = created(server, len(song)), len(song) // 2
+    with open_patch(server, session_id, 0, len(song), song[:half]):
+        # A second request may continue while the server has not noticed yet that the first one is gone.
+        wait_for(lambda: head(server, session_id).headers["upload-offset"] == str(half))
+        assert patch(server, session_id, half, song[half : half + 1000]).status == 204
+    assert patch(server, session_id, half, song[half:]).problem()[2] == "UPLOAD_OFFSET_MISMATCH"
+    assert patch(server, session_id, half + 1000, song[half + 1000 :]).status == 204
+    assert hashes(wait_done(server, session_id)) == stems
+
+
+def test_a_creation_that_breaks_off_leaves_no_session(server, song):
+    count = lambda: len(get(server, "/api/sessions?page_size=500").json()["sessions"])
+    before = count()
+    head = "".join(f"{name}: {value}\r\n" for name, value in (VERSION | BYTES | {"Upload-Length": str(len(song))}).items())
+    host, port = server.address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), 30) as connection:
+        start = f"POST /api/uploads HTTP/1.1\r\nHost: {server.address}\r\nContent-Length: {len(song)}\r\n{head}\r\n"
+        connection.sendall(start.encode() + song[:1000])
+        wait_for(lambda: count() == before + 1)
+    wait_for(lambda: count() == before)
+
+
+def test_sessions_are_those_of_other_calls(server, song, stems):
+    config = Config(file_name="grpc.wav", stems=list(stems))
+    by_grpc = server.stub.CreateSession(api.CreateSessionRequest(config=config)).session.session_id
+    assert head(server, by_grpc).headers["upload-defer-length"] == "1"
+    assert patch(server, by_grpc, 0, song, Upload_Length=str(len(song))).status == 204
+    assert hashes(wait_done(server, by_grpc)) == stems
+    by_tus = created(server, len(song))
+    for at in range(0, len(song), 1 << 20):
+        server.stub.UploadChunk(api.UploadChunkRequest(session_id=by_tus, offset=at, data=song[at : at + (1 << 20)]))
+    # As after a kill of the server between the last byte and its record.
+    assert head(server, by_tus).headers["upload-offset"] == str(len(song))
+    assert hashes(wait_done(server, by_tus)) == stems
+
+
+def test_the_limits_of_uploads_hold(start, song):
+    server = start("--max-upload", "1MB", "--idle-upload", "1s", "--min-upload-rate", "1KB", "--max-client-sessions", "2")
+    too_large = (413, "RESOURCE_EXHAUSTED", "UPLOAD_TOO_LARGE")
+    assert create(server, 1_000_001).problem() == too_large
+    deferred = created(server, None)
+    assert patch(server, deferred, 0, song).problem() == too_large
+    assert patch(server, deferred, 0, (song[at : at + 65_536] for at in range(0, len(song), 65_536))).problem() == too_large
+    assert head(server, deferred).status == 410
+    slow = created(server, 1_000_000)
+    with open_patch(server, slow, 0, 1_000_000, song[:1000]) as connection:
+        answer = connection.recv(1 << 16).decode()
+    assert re.match(r"HTTP/1.1 408 ", answer) and '"UPLOAD_IDLE"' in answer
+    wait_for(lambda: get(server, f"/api/sessions/{slow}").json()["state"] == "PAUSED")
+    assert head(server, slow).headers["upload-offset"] == "1000"
+    body, headers = form(("file", "a.wav", b"RIFF"))
+    open_sessions = [created(server, 1000) for _ in range(2)]
+    assert create(server, 1000).problem() == (429, "RESOURCE_EXHAUSTED", "QUEUE_FULL")
+    assert call(server, "POST", "/api/separate", body, headers).problem()[2] == "QUEUE_FULL"
+    assert len(open_sessions) == 2
