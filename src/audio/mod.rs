@@ -1,6 +1,6 @@
 //! Audio as values and files: [`units`], [`stereo`] buffers, [`pcm`] encodings, [`stem`] names, and,
 //! above these, [`wav`] and [`flac`] files and [`resample`]. [`titles`] become file names, except
-//! for the [`device_names`] that Windows reserves.
+//! for the [`device_names`] that Windows reserves. A [`time_span`] is a part of a song.
 
 pub mod device_names;
 pub mod file_format;
@@ -9,6 +9,7 @@ pub mod pcm;
 pub mod resample;
 pub mod stem;
 pub mod stereo;
+pub mod time_span;
 pub mod titles;
 pub mod units;
 pub mod wav;
@@ -18,5 +19,6 @@ pub use file_format::FileFormat;
 pub use pcm::Encoding;
 pub use stem::StemName;
 pub use stereo::Stereo;
+pub use time_span::{InvalidTimeSpan, TimeSpan};
 pub use titles::title;
 pub use units::{Frames, Hertz};

@@ -40,6 +40,11 @@ impl Stereo {
         self.left().iter().zip(self.right()).flat_map(|(&left, &right)| [left, right])
     }
 
+    /// The mean of both channels: that of a mixture is the sum of those of its stems.
+    pub fn mono(&self) -> impl Iterator<Item = f32> + '_ {
+        self.left().iter().zip(self.right()).map(|(&left, &right)| 0.5 * left + 0.5 * right)
+    }
+
     /// The left plane.
     pub fn left(&self) -> &[f32] {
         &self.channels[0]

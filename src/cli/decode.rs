@@ -1,9 +1,11 @@
 //! `stemwire decode` (hidden): the child process that decodes an upload.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use super::error::CliError;
-use crate::audio::Hertz;
+use crate::audio::{Hertz, TimeSpan};
 use crate::decode::Input;
 use crate::proto::reason::Category;
 use crate::separation::decoder::child::{self, DecodeJob};
@@ -27,6 +29,12 @@ pub(super) struct DecodeArgs {
     /// Form of the upload if it is raw PCM
     #[arg(long)]
     raw: Option<RawPcm>,
+    /// Start of the part to decode, in nanoseconds
+    #[arg(long, default_value_t = 0)]
+    start: u64,
+    /// End of the part to decode, in nanoseconds
+    #[arg(long)]
+    end: Option<u64>,
     /// Refuse where this system lacks a part of the sandbox
     #[arg(long)]
     require_sandbox: bool,
@@ -43,6 +51,10 @@ pub(super) fn run(args: &DecodeArgs) -> Result<(), CliError> {
         upload: args.upload.clone(),
         input,
         rate: Hertz(args.rate),
+        span: TimeSpan {
+            start: Duration::from_nanos(args.start),
+            end: args.end.map(Duration::from_nanos),
+        },
         memory: args.memory,
         processor_time_s: args.processor_time,
         require_sandbox: args.require_sandbox,

@@ -90,6 +90,14 @@ pub enum DecodeError {
         /// Packets that could not be decoded, and gaps.
         damaged: u64,
     },
+    /// The part of the upload that is to be decoded begins behind its end.
+    #[error("the part begins at {start_s} s, and the song ends at {end_s:.3} s")]
+    BehindEnd {
+        /// Where the part begins, in seconds.
+        start_s: f64,
+        /// Where the upload ends, in seconds.
+        end_s: f64,
+    },
 }
 
 impl DecodeError {
@@ -116,6 +124,9 @@ impl DecodeError {
             DecodeError::OddPcmLength { .. } => Some("Check the encoding and the channel count."),
             DecodeError::NothingDecoded { .. } => {
                 Some("Check that the file plays elsewhere, and send it again.")
+            }
+            DecodeError::BehindEnd { .. } => {
+                Some("Choose a part that begins before the end of the song.")
             }
         }
     }

@@ -33,6 +33,7 @@ pub(crate) mod fuzzing;
 mod limits;
 mod link;
 mod panics;
+mod part;
 mod probe;
 mod reader;
 mod report;

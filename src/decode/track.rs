@@ -1,7 +1,8 @@
 //! An upload as one track: stereo at one sample rate.
 
+use super::part::PartDecoder;
 use crate::audio::resample::{ResampleError, Resampler};
-use crate::audio::{Frames, Hertz, Stereo};
+use crate::audio::{Frames, Hertz, Stereo, TimeSpan};
 use crate::decode::{DecodeError, DecodeLimits, DecodeReport, Decoder, Input, ReadAt, SourceInfo};
 
 /// Error of reading a track.
@@ -30,7 +31,7 @@ impl TrackError {
 /// Each run of links with the same source rate has a resampler of its own, so that every run is
 /// [`Frames::resampled`] frames long and none leaks into the next.
 pub struct TrackReader {
-    decoder: Decoder,
+    decoder: PartDecoder,
     rate: Hertz,
     /// Source rate and resampler of the current run; `None` after the last frame.
     current: Option<(Hertz, Resampler)>,
@@ -51,7 +52,21 @@ impl TrackReader {
         limits: &DecodeLimits,
         rate: Hertz,
     ) -> Result<TrackReader, TrackError> {
-        let decoder = Decoder::open(upload, input, limits)?;
+        TrackReader::open_part(upload, input, limits, rate, TimeSpan::default())
+    }
+
+    /// Opens a part of an upload. Nothing behind the part is read.
+    ///
+    /// # Errors
+    /// Those of [`TrackReader::open`].
+    pub fn open_part(
+        upload: Box<dyn ReadAt>,
+        input: &Input,
+        limits: &DecodeLimits,
+        rate: Hertz,
+        span: TimeSpan,
+    ) -> Result<TrackReader, TrackError> {
+        let decoder = PartDecoder::new(Decoder::open(upload, input, limits)?, span);
         let first = decoder.source().rate;
         Ok(TrackReader {
             current: Some((first, Resampler::new(first, rate)?)),
@@ -85,7 +100,7 @@ impl TrackReader {
     /// frame and after an error.
     ///
     /// # Errors
-    /// Those of [`Decoder::next_block`].
+    /// Those of [`Decoder::next_block`]; [`DecodeError::BehindEnd`].
     pub fn next_block(&mut self) -> Result<Option<Stereo>, TrackError> {
         let mut out = Stereo::new();
         while out.is_empty() {

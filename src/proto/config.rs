@@ -45,6 +45,8 @@ impl From<&Settings> for SeparationConfig {
             }
             .into(),
             start_frame: 0,
+            start_s: settings.span.start.as_secs_f64(),
+            end_s: settings.span.end.map(|end| end.as_secs_f64()),
             mask_extension: match settings.mask_extension {
                 MaskExtension::Average => super::MaskExtension::Average,
                 MaskExtension::Zeros => super::MaskExtension::Zeros,

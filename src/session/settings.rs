@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::audio::pcm::UnknownEncoding;
-use crate::audio::{Encoding, Hertz, StemName};
+use crate::audio::{Encoding, Hertz, StemName, TimeSpan};
 use crate::dsp::mask::MaskExtension;
 
 /// A request, parsed and checked. Two requests with one `request_id` must be equal.
@@ -20,6 +20,9 @@ pub struct Settings {
     pub stems: Vec<StemName>,
     /// Format of a raw PCM upload; `None` for a file in any container.
     pub input: Option<RawPcm>,
+    /// The part of the song that is separated.
+    #[serde(skip_serializing_if = "TimeSpan::is_whole")]
+    pub span: TimeSpan,
     /// Default encoding of the stems for reads.
     pub encoding: Encoding,
     /// Default gain for reads, as a factor.
@@ -146,6 +149,7 @@ impl Default for Settings {
             model: None,
             stems: Vec::new(),
             input: None,
+            span: TimeSpan::default(),
             encoding: Encoding::default(),
             gain: 1.0,
             rate: OutputRate::default(),

@@ -7,6 +7,8 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
+use super::results::OutputChannels;
+use super::time::Seconds;
 use crate::audio::FileFormat;
 use crate::cli::engine_args::EngineArgs;
 use crate::dsp::mask::MaskExtension;
@@ -67,6 +69,15 @@ pub(in crate::cli) struct SeparateArgs {
     /// Read raw PCM in the form ENCODING:RATE:CHANNELS, such as s16le:48000:2
     #[arg(long, value_name = "FORM")]
     pub(super) raw: Option<RawPcm>,
+    /// Separate the part of each song from this time on, in seconds or as m:ss
+    #[arg(long, value_name = "TIME")]
+    pub(super) start: Option<Seconds>,
+    /// End of that part
+    #[arg(long, value_name = "TIME")]
+    pub(super) end: Option<Seconds>,
+    /// Channels of the stems
+    #[arg(long, value_enum, default_value_t = OutputChannels::Stereo)]
+    pub(super) channels: OutputChannels,
     /// Write this stem to standard output as raw PCM while it is computed; write no files
     #[arg(long, value_name = "STEM", conflicts_with_all = ["two_stems", "stems", "fit", "output", "force"])]
     pub(super) stdout: Option<String>,

@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+use super::results::OutputChannels;
 use crate::audio::FileFormat;
 use crate::dsp::mask::MaskExtension;
 use crate::session::settings::{Accompaniment, Normalization, OutputRate};
@@ -72,6 +73,21 @@ impl ValueEnum for FileFormat {
             FileFormat::Flac => return None,
         };
         Some(PossibleValue::new(self.name()).help(help))
+    }
+}
+
+impl ValueEnum for OutputChannels {
+    fn value_variants<'a>() -> &'a [OutputChannels] {
+        &[OutputChannels::Stereo, OutputChannels::Source]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            OutputChannels::Stereo => PossibleValue::new("stereo").help("Two, as models compute"),
+            OutputChannels::Source => {
+                PossibleValue::new("source").help("One if the song has one, else two")
+            }
+        })
     }
 }
 

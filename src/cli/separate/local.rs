@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::inputs::SongJob;
 use super::progress::{ProgressDisplay, SongProgress};
-use super::request::Destination;
+use super::request::{Destination, StemPipe};
 use super::results::{
     RequestedModel, ResultEngine, ResultModel, SeparatedSong, SeparatedStem, check_space,
 };
@@ -224,7 +224,7 @@ fn follow(
     let mut reader = match destination.pipe() {
         None => None,
         Some(pipe) => {
-            let format = StemFormat { encoding: pipe.encoding, gain: 1.0 };
+            let format = StemFormat { encoding: destination.transfer_encoding(), gain: 1.0 };
             Some(StemReader::open(session, pipe.stem.as_str(), Frames::ZERO, format)?)
         }
     };
@@ -247,8 +247,8 @@ fn follow(
             let stems = session.manifest().plan.stems.len();
             check_space(scratch, destination.missing_bytes(stems, finished, total))?;
         }
-        if let Some(reader) = &mut reader {
-            write_available(reader)?;
+        if let (Some(reader), Some(pipe)) = (&mut reader, destination.pipe()) {
+            write_available(reader, pipe, source_channels(session))?;
         }
         if state.is_ended() {
             return Ok(());
@@ -273,7 +273,11 @@ fn check_frames(session: &Arc<Session>) -> Result<(), CliError> {
 }
 
 /// Writes the frames that are final to standard output.
-fn write_available(reader: &mut StemReader) -> Result<(), CliError> {
+fn write_available(
+    reader: &mut StemReader,
+    pipe: &StemPipe,
+    source_channels: u32,
+) -> Result<(), CliError> {
     loop {
         let piece = reader.read(PIECE).map_err(|error| {
             CliError::plain(Category::Disk, format!("cannot read a stem: {error}"))
@@ -281,7 +285,7 @@ fn write_available(reader: &mut StemReader) -> Result<(), CliError> {
         if piece.frames == Frames::ZERO {
             return Ok(());
         }
-        write_pcm(&piece.bytes)?;
+        write_pcm(&pipe.convert(&piece.bytes, source_channels))?;
     }
 }
 
@@ -299,6 +303,11 @@ fn show(session: &Session, display: &ProgressDisplay<'_>) {
 fn rate(session: &Session) -> Hertz {
     let manifest = session.manifest();
     manifest.source.as_ref().map_or(manifest.plan.model_rate, |source| source.output_rate)
+}
+
+/// The channels of a session's song, which are known before its first stem frame is.
+fn source_channels(session: &Session) -> u32 {
+    session.manifest().source.as_ref().map_or(2, |source| source.channels)
 }
 
 /// The stems of a session that has ended.
@@ -324,6 +333,7 @@ fn result(session: &Session, scratch: &Path) -> Result<SeparatedSong, CliError> 
         stems: stems.collect(),
         rate: rate(session),
         frames: manifest.commit.stems,
+        source_channels: source_channels(session),
         notices: manifest.notices.clone(),
         engines: engines.map(engine).collect(),
         scratch: scratch.to_owned(),

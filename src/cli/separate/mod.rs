@@ -13,6 +13,7 @@ mod results;
 mod scratch;
 mod sessions;
 mod source;
+mod time;
 
 use std::io::{self, Write};
 use std::path::Path;

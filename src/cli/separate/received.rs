@@ -1,6 +1,7 @@
 //! The stems that a server sends: into files, or one of them into a pipe.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,10 +10,11 @@ use super::request::Destination;
 use super::results::{ResultEngine, ResultModel, SeparatedSong, SeparatedStem, check_space};
 use super::sessions::OpenSessions;
 use super::write_pcm;
-use crate::audio::wav::{GrowingWav, frame_bytes};
+use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName};
 use crate::cli::error::CliError;
 use crate::client::{ClientError, Sink};
+use crate::model::Sha256Hash;
 use crate::proto;
 use crate::proto::reason::Category;
 
@@ -27,6 +29,8 @@ pub(super) struct ReceivedStems<'a> {
     /// In the order in which the server sends them.
     files: Vec<ReceivedStem>,
     rate: Option<Hertz>,
+    /// Channels of the song.
+    source_channels: u32,
     /// Frames written to the pipe.
     piped: u64,
     /// Engine changes that have been printed: frame and message.
@@ -62,6 +66,7 @@ impl<'a> ReceivedStems<'a> {
             folder,
             files: Vec::new(),
             rate: None,
+            source_channels: 2,
             piped: 0,
             changes: Vec::new(),
             stems: 0,
@@ -101,19 +106,35 @@ impl<'a> ReceivedStems<'a> {
             wav.set_rate(rate);
             wav.finish().map_err(|error| CliError::disk(&file, &error))?;
             let record = session.stems.iter().find(|stem| stem.name == name.as_str());
+            let sent = record.map_or(&[][..], |stem| &stem.sha256);
+            let stored = samples_sha256(&file).map_err(|error| CliError::disk(&file, &error))?;
+            if !sent.is_empty() && sent != stored.0 {
+                let cause = format!("the stem {name} is not the one that the server computed");
+                return Err(CliError::new(Category::Server, cause, "Separate the song again."));
+            }
             let peak = record.map_or(0.0, |stem| stem.peak);
             stems.push(SeparatedStem { name, file, peak });
         }
         let notices = session.notices.clone();
-        let frames = Frames(frames);
+        let (frames, source_channels) = (Frames(frames), self.source_channels);
         let engines = engines(session);
         let scratch = self.folder.to_owned();
-        Ok(SeparatedSong { stems, rate, frames, notices, engines, scratch, _files: Box::new(()) })
+        Ok(SeparatedSong {
+            stems,
+            rate,
+            frames,
+            source_channels,
+            notices,
+            engines,
+            scratch,
+            _files: Box::new(()),
+        })
     }
 
     fn set_rate(&mut self, session: &proto::Session) {
         if let Some(source) = &session.source {
             self.rate = Some(Hertz(source.output_sample_rate));
+            self.source_channels = source.channels;
         }
         self.stems = session.stems.len();
     }
@@ -170,10 +191,12 @@ impl Sink for ReceivedStems<'_> {
 
     fn stem(&mut self, chunk: &proto::StemChunk) -> io::Result<()> {
         if let Some(pipe) = self.destination.pipe() {
-            if let Err(error) = write_pcm(&chunk.pcm) {
+            let pcm = pipe.convert(&chunk.pcm, self.source_channels);
+            if let Err(error) = write_pcm(&pcm) {
                 return Err(self.end_call(error));
             }
-            self.piped += chunk.pcm.len() as u64 / frame_bytes(pipe.encoding);
+            let encoding = self.destination.transfer_encoding();
+            self.piped += chunk.pcm.len() as u64 / frame_bytes(encoding);
             return Ok(());
         }
         if let Some(total) = self.total
@@ -217,6 +240,13 @@ impl Sink for ReceivedStems<'_> {
         let least = self.files.iter().map(|file| file.wav.frames().0).min();
         if self.destination.pipe().is_some() { self.piped } else { least.unwrap_or(0) }
     }
+}
+
+/// The hash of a stem's samples.
+fn samples_sha256(wav: &Path) -> io::Result<Sha256Hash> {
+    let mut file = File::open(wav)?;
+    file.seek(SeekFrom::Start(HEADER_BYTES))?;
+    Sha256Hash::of_reader(file)
 }
 
 /// The engines of a session, in the order in which they computed.

@@ -1,12 +1,14 @@
 //! The request of `stemwire separate`, from its arguments.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::args::SeparateArgs;
 use super::inputs::Inputs;
-use super::results::{FileOptions, ResultSettings};
+use super::results::{FileOptions, OutputChannels, ResultSettings};
+use super::time::Seconds;
 use crate::audio::wav::frame_bytes;
-use crate::audio::{Encoding, FileFormat, Frames, StemName};
+use crate::audio::{Encoding, FileFormat, Frames, StemName, TimeSpan};
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
 use crate::client::Server;
@@ -46,6 +48,23 @@ pub(super) enum Destination {
 pub(super) struct StemPipe {
     pub(super) stem: StemName,
     pub(super) encoding: Encoding,
+    pub(super) channels: OutputChannels,
+}
+
+impl StemPipe {
+    /// The bytes to write for frames in the transfer encoding, of a song with so many channels.
+    pub(super) fn convert<'a>(&self, bytes: &'a [u8], source_channels: u32) -> Cow<'a, [u8]> {
+        if self.channels == OutputChannels::Stereo {
+            return Cow::Borrowed(bytes);
+        }
+        let audio = Encoding::F32Le.read_frames(bytes);
+        let mut converted = Vec::new();
+        match self.channels.is_mono(source_channels) {
+            true => self.encoding.write(audio.mono(), &mut converted),
+            false => self.encoding.write_frames(&audio, &mut converted),
+        };
+        Cow::Owned(converted)
+    }
 }
 
 /// The backend that computes.
@@ -62,6 +81,9 @@ impl SeparateRequest {
     pub(super) fn new(args: &SeparateArgs) -> Result<SeparateRequest, CliError> {
         let inputs = Inputs::of(&args.songs, &args.output);
         let stems = stems(args)?;
+        let (start, end) = (args.start.unwrap_or(Seconds(0.0)), args.end);
+        let span = TimeSpan::from_seconds(start.0, end.map(|end| end.0))
+            .map_err(|error| CliError::plain(Category::Usage, error.to_string()))?;
         let encoding = args.format.encoding();
         let destination = match (&args.stdout, &stems[..]) {
             (Some(_), [stem]) => {
@@ -71,11 +93,17 @@ impl SeparateRequest {
                     let remedy = "Give one song, or write files.";
                     return Err(CliError::new(Category::Usage, cause, remedy));
                 }
-                Destination::Pipe(StemPipe { stem: stem.clone(), encoding })
+                let (stem, channels) = (stem.clone(), args.channels);
+                Destination::Pipe(StemPipe { stem, encoding, channels })
             }
             _ => Destination::Files {
                 output: args.output.clone(),
-                options: FileOptions { encoding, fit: args.fit, force: args.force },
+                options: FileOptions {
+                    encoding,
+                    channels: args.channels,
+                    fit: args.fit,
+                    force: args.force,
+                },
             },
         };
         let scratch_parent = match &destination {
@@ -87,6 +115,7 @@ impl SeparateRequest {
             model: args.model.clone(),
             stems,
             input: args.raw,
+            span,
             encoding: destination.transfer_encoding(),
             rate: args.rate,
             normalization: args.normalization,
@@ -98,6 +127,14 @@ impl SeparateRequest {
             on_disconnect: OnDisconnect::Pause,
             ..Settings::default()
         };
+        if let (Destination::Pipe(_), Some(_)) = (&destination, &args.server)
+            && args.channels == OutputChannels::Source
+        {
+            // A server reports the channels of a song behind its stems.
+            let cause = "--stdout with --server writes stereo, not --channels source";
+            let remedy = "Write files, or leave one of these options out.";
+            return Err(CliError::new(Category::Usage, cause, remedy));
+        }
         let backend = match &args.server {
             Some(url) => BackendConfig::Remote(server(url, args)?),
             None => BackendConfig::Local(args.engine.clone()),
@@ -123,12 +160,18 @@ impl SeparateRequest {
         let stems = if settings.stems.is_empty() { of_model } else { &settings.stems };
         let mut stems: Vec<_> = stems.iter().map(StemName::to_string).collect();
         stems.sort();
-        let fit = matches!(&self.destination, Destination::Files { options, .. } if options.fit);
+        let (fit, channels) = match &self.destination {
+            Destination::Files { options, .. } => (options.fit, options.channels),
+            Destination::Pipe(pipe) => (false, pipe.channels),
+        };
         ResultSettings {
             stems,
             format: self.format.name().to_owned(),
             fit,
             rate: settings.rate,
+            channels,
+            start_s: settings.span.start.as_secs_f64(),
+            end_s: settings.span.end.map(|end| end.as_secs_f64()),
             normalization: settings.normalization,
             accompaniment: settings.accompaniment,
             mask_extension: settings.mask_extension,
@@ -161,10 +204,11 @@ impl Destination {
     }
 
     /// The encoding of the stems from the backend: files are converted from float32 in one way, on any backend.
-    fn transfer_encoding(&self) -> Encoding {
+    pub(super) fn transfer_encoding(&self) -> Encoding {
         match self {
-            Destination::Files { .. } => Encoding::F32Le,
-            Destination::Pipe(pipe) => pipe.encoding,
+            Destination::Pipe(pipe) if pipe.channels == OutputChannels::Stereo => pipe.encoding,
+            // A song of one channel is mixed down before it is converted.
+            Destination::Files { .. } | Destination::Pipe(_) => Encoding::F32Le,
         }
     }
 }

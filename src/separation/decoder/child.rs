@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::connection::{ChildEnd, FromParent, ToParent};
 use super::failure;
 use super::protocol::{DecoderMessage, End, UploadLength};
-use crate::audio::{Encoding, Frames, Hertz};
+use crate::audio::{Encoding, Frames, Hertz, TimeSpan};
 use crate::decode::track::{TrackError, TrackReader};
 use crate::decode::{DecodeError, DecodeLimits, DecodeReport, Input, ReadAt};
 use crate::process::{ResourceLimits, Sandbox, priority, sandbox};
@@ -25,6 +25,8 @@ pub struct DecodeJob {
     pub input: Input,
     /// The rate of the output.
     pub rate: Hertz,
+    /// The part to decode.
+    pub span: TimeSpan,
     /// Limit of this process's address space, in bytes.
     pub memory: u64,
     /// Limit of this process's processor time, in seconds.
@@ -81,8 +83,8 @@ fn confine(job: &DecodeJob) -> Result<Sandbox, Failure> {
 fn decode(job: &DecodeJob, upload: GrowingFile) -> Result<End, TrackError> {
     let output = upload.output.clone();
     let send = |message: DecoderMessage| output.send(&message).map_err(DecodeError::Io);
-    let mut track =
-        TrackReader::open(Box::new(upload), &job.input, &DecodeLimits::default(), job.rate)?;
+    let (upload, limits) = (Box::new(upload), DecodeLimits::default());
+    let mut track = TrackReader::open_part(upload, &job.input, &limits, job.rate, job.span)?;
     let info = track.source();
     send(DecoderMessage::Source(SourceRecord {
         container: info.container.to_string(),
@@ -202,6 +204,7 @@ fn failure_of(error: &TrackError) -> Failure {
             }
             DecodeError::TooLarge { .. } => ErrorReason::DecoderLimit,
             DecodeError::OddPcmLength { .. } => ErrorReason::PcmLengthOdd,
+            DecodeError::BehindEnd { .. } => ErrorReason::ConfigInvalid,
         },
     };
     let failure = Failure::new(reason, error.to_string());

@@ -11,7 +11,7 @@ use super::protocol::UploadLength;
 use super::receiver::TrackReceiver;
 use super::shared::{DecodeProgress, Shared};
 use super::{DecoderConfig, failure};
-use crate::audio::{Frames, Hertz};
+use crate::audio::{Frames, Hertz, TimeSpan};
 use crate::process::{self, priority};
 use crate::separation::track_file::TrackFileWriter;
 use crate::session::Session;
@@ -61,7 +61,10 @@ impl DecoderProcess {
             statistics: track.statistics().clone(),
             failure: None,
         };
-        let command = command(config, plan.rate, session.manifest().settings.input);
+        let command = {
+            let settings = &session.manifest().settings;
+            command(config, plan.rate, settings.input, settings.span)
+        };
         let (child, to_child, from_child) = connection::start(command, &session.layout().upload())?;
         let shared = Arc::new(Shared::new(Arc::clone(session), child, progress));
         let mut decoder = DecoderProcess { shared, threads: Vec::new() };
@@ -123,13 +126,24 @@ impl Drop for DecoderProcess {
 }
 
 /// The command that decodes an upload of this form to this rate.
-pub(super) fn command(config: &DecoderConfig, rate: Hertz, raw: Option<RawPcm>) -> Command {
+pub(super) fn command(
+    config: &DecoderConfig,
+    rate: Hertz,
+    raw: Option<RawPcm>,
+    span: TimeSpan,
+) -> Command {
     let mut command = process::isolated_command(&config.program);
     command.args(["decode", "--rate", &rate.0.to_string()]);
     command.args(["--memory", &config.memory.to_string()]);
     command.args(["--processor-time", &config.processor_time.as_secs().to_string()]);
     if let Some(raw) = raw {
         command.args(["--raw", &raw.to_string()]);
+    }
+    if !span.start.is_zero() {
+        command.args(["--start", &span.start.as_nanos().to_string()]);
+    }
+    if let Some(end) = span.end {
+        command.args(["--end", &end.as_nanos().to_string()]);
     }
     if config.require_sandbox {
         command.arg("--require-sandbox");

@@ -1,7 +1,7 @@
 //! Converts `SeparationConfig` to validated settings and back, with defaults filled in.
 
 use super::invalid;
-use crate::audio::{self, Hertz, StemName};
+use crate::audio::{self, Hertz, InvalidTimeSpan, StemName, TimeSpan};
 use crate::dsp::mask::MaskExtension;
 use crate::proto;
 use crate::server::status::ApiError;
@@ -41,6 +41,7 @@ pub(in crate::server) fn settings(config: &proto::SeparationConfig) -> Result<Se
         model: Some(config.model.clone()).filter(|model| !model.is_empty()),
         stems,
         input: config.input.as_ref().map(raw_pcm).transpose()?,
+        span: span(config)?,
         encoding: encoding(output.encoding, "config.output.encoding")?.unwrap_or_default(),
         gain: gain(output.gain, "config.output.gain")?,
         rate: match known(output.rate, "config.output.rate")? {
@@ -85,6 +86,15 @@ pub(in crate::server) fn check_stem_count(
         return Err(invalid(field, format!("{count} stems exceed the limit of {MAX_STEMS}")));
     }
     Ok(())
+}
+
+fn span(config: &proto::SeparationConfig) -> Result<TimeSpan, ApiError> {
+    TimeSpan::from_seconds(config.start_s, config.end_s).map_err(|error| match error {
+        InvalidTimeSpan::Time(time) if time.to_bits() == config.start_s.to_bits() => {
+            invalid("config.start_s", error)
+        }
+        _ => invalid("config.end_s", error),
+    })
 }
 
 fn raw_pcm(input: &proto::RawPcm) -> Result<RawPcm, ApiError> {
@@ -183,6 +193,10 @@ mod tests {
         check(|c| c.normalization = 7, Err("config.normalization"));
         check(|c| c.mask_extension = 2, Ok(()));
         check(|c| c.mask_extension = 3, Err("config.mask_extension"));
+        check(|c| (c.start_s, c.end_s) = (1.5, Some(2.0)), Ok(()));
+        check(|c| c.start_s = -1.0, Err("config.start_s"));
+        check(|c| c.end_s = Some(f64::NAN), Err("config.end_s"));
+        check(|c| (c.start_s, c.end_s) = (2.0, Some(2.0)), Err("config.end_s"));
         check(|c| c.accompaniment = 2, Ok(()));
         check(|c| c.accompaniment = 3, Err("config.accompaniment"));
         let gain = |gain| Some(proto::OutputFormat { gain, ..proto::OutputFormat::default() });

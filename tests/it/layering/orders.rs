@@ -26,7 +26,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "audio",
         &[
             &["device_names", "units"],
-            &["stereo", "stem", "titles"],
+            &["stereo", "stem", "time_span", "titles"],
             &["pcm"],
             &["file_format", "flac", "resample", "wav"],
         ],
@@ -46,7 +46,8 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "cli/separate",
         &[
-            &["args", "choices", "results", "scratch", "sessions"],
+            &["results", "scratch", "sessions", "time"],
+            &["args", "choices"],
             &["report", "source"],
             &["inputs"],
             &["progress", "request"],
@@ -67,6 +68,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["link"],
             &["probe"],
             &["decoder"],
+            &["part"],
             &["fuzzing", "track"],
         ],
     ),

@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use super::placement::{Placement, place};
 use super::record::{
-    RequestedModel, ResultEngine, ResultIdentity, ResultRecord, ResultStem, WrittenResult,
+    OutputChannels, RequestedModel, ResultEngine, ResultIdentity, ResultRecord, ResultStem,
+    WrittenResult,
 };
 use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName};
@@ -22,6 +23,8 @@ pub(in crate::cli::separate) struct SeparatedSong {
     pub(in crate::cli::separate) stems: Vec<SeparatedStem>,
     pub(in crate::cli::separate) rate: Hertz,
     pub(in crate::cli::separate) frames: Frames,
+    /// Channels of the song.
+    pub(in crate::cli::separate) source_channels: u32,
     /// Notices for the user.
     pub(in crate::cli::separate) notices: Vec<String>,
     /// The engines, in the order in which they computed.
@@ -56,6 +59,7 @@ const PIECE_FRAMES: usize = 65_536;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cli::separate) struct FileOptions {
     pub(in crate::cli::separate) encoding: Encoding,
+    pub(in crate::cli::separate) channels: OutputChannels,
     /// Whether all stems get one gain so that no integer clips; without, clipped samples are counted and reported.
     pub(in crate::cli::separate) fit: bool,
     /// Whether files that are no result of this song and these settings are replaced.
@@ -148,7 +152,7 @@ fn replace(folder: &Path, partial: &Path, record: &ResultRecord) -> io::Result<(
 fn write_stems(
     song: &SeparatedSong,
     folder: &Path,
-    FileOptions { encoding, fit, .. }: FileOptions,
+    FileOptions { encoding, channels, fit, .. }: FileOptions,
     notices: &mut Vec<String>,
 ) -> Result<Vec<ResultStem>, CliError> {
     let peak = song.stems.iter().fold(0.0_f32, |peak, stem| peak.max(stem.peak));
@@ -161,10 +165,15 @@ fn write_stems(
     for stem in &song.stems {
         let file = format!("{}.wav", stem.name);
         let path = folder.join(&file);
-        let written = if encoding == Encoding::F32Le {
+        let is_mono = channels.is_mono(song.source_channels);
+        let written = if encoding == Encoding::F32Le && !is_mono {
             fs::rename(&stem.file, &path).map(|()| 0)
         } else {
-            convert(&stem.file, &path, song, encoding, gain)
+            let wav = match is_mono {
+                true => GrowingWav::create_mono(&path, encoding, song.rate),
+                false => GrowingWav::create(&path, encoding, song.rate),
+            };
+            wav.and_then(|wav| convert(&stem.file, wav, song.frames, gain))
         };
         let hashed = written.and_then(|clipped| Ok((clipped, Sha256Hash::of_file(&path)?)));
         let (clipped, sha256) = hashed.map_err(|error| CliError::disk(&path, &error))?;
@@ -176,19 +185,12 @@ fn write_stems(
     Ok(stems)
 }
 
-/// Writes the F32 file `from` in another encoding. Returns how many samples were clipped.
-fn convert(
-    from: &Path,
-    to: &Path,
-    song: &SeparatedSong,
-    encoding: Encoding,
-    gain: f32,
-) -> io::Result<u64> {
+/// Writes the F32 file `from` of so many frames into `wav`. Returns how many samples were clipped.
+fn convert(from: &Path, mut wav: GrowingWav, frames: Frames, gain: f32) -> io::Result<u64> {
     let mut source = BufReader::new(File::open(from)?);
     source.seek(SeekFrom::Start(HEADER_BYTES))?;
-    let mut wav = GrowingWav::create(to, encoding, song.rate)?;
     let mut bytes = vec![0; PIECE_FRAMES * frame_bytes(Encoding::F32Le) as usize];
-    let mut left = song.frames.as_len();
+    let mut left = frames.as_len();
     let mut clipped = 0;
     while left > 0 {
         let frames = left.min(PIECE_FRAMES);
@@ -221,6 +223,7 @@ mod tests {
             stems: vec![stem],
             rate,
             frames,
+            source_channels: 1,
             notices,
             engines,
             scratch,
@@ -233,7 +236,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let stems = folder.path().join("stems");
         fs::create_dir(&stems).unwrap();
-        let options = FileOptions { encoding, fit, force: false };
+        let channels = OutputChannels::Stereo;
+        let options = FileOptions { encoding, channels, fit, force: false };
         let separated = separated(folder.path(), loudest);
         write_stems(&separated, &stems, options, &mut Vec::new()).unwrap();
         let mut reader = hound::WavReader::open(stems.join("vocals.wav")).unwrap();

@@ -11,8 +11,8 @@ mod space;
 pub(super) use export::{FileOptions, SeparatedSong, SeparatedStem, write_result};
 pub(super) use placement::{Placement, place};
 pub(super) use record::{
-    RequestedModel, ResultEngine, ResultIdentity, ResultModel, ResultSettings, ResultSource,
-    WrittenResult, has_record,
+    OutputChannels, RequestedModel, ResultEngine, ResultIdentity, ResultModel, ResultSettings,
+    ResultSource, WrittenResult, has_record,
 };
 pub(super) use space::check_space;
 

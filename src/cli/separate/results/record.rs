@@ -65,6 +65,14 @@ pub(in crate::cli::separate) struct ResultSettings {
     pub(in crate::cli::separate) format: String,
     pub(in crate::cli::separate) fit: bool,
     pub(in crate::cli::separate) rate: OutputRate,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(in crate::cli::separate) channels: OutputChannels,
+    /// Where the part begins that was separated.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(in crate::cli::separate) start_s: f64,
+    /// Where it ends; `None` at the end of the song.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(in crate::cli::separate) end_s: Option<f64>,
     pub(in crate::cli::separate) normalization: Normalization,
     pub(in crate::cli::separate) accompaniment: Accompaniment,
     pub(in crate::cli::separate) mask_extension: MaskExtension,
@@ -74,6 +82,29 @@ pub(in crate::cli::separate) struct ResultSettings {
     pub(in crate::cli::separate) raw: Option<String>,
     /// `exact` or `fast`; a server has its own.
     pub(in crate::cli::separate) precision: Option<String>,
+}
+
+/// Channels of the files.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::cli::separate) enum OutputChannels {
+    /// Two.
+    #[default]
+    Stereo,
+    /// One if the song has one, else two.
+    Source,
+}
+
+impl OutputChannels {
+    /// Whether the files of a song with so many channels have one.
+    pub(in crate::cli::separate) fn is_mono(self, source_channels: u32) -> bool {
+        self == OutputChannels::Source && source_channels == 1
+    }
+}
+
+/// Whether a setting that records of earlier versions lack has the value that these stand for.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// An engine that computed a part of the song.

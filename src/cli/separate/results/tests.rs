@@ -31,6 +31,9 @@ fn identity(song: u8, overlap: Option<f64>) -> ResultIdentity {
             format: "wav-f32".into(),
             fit: false,
             rate: OutputRate::Model,
+            channels: OutputChannels::Stereo,
+            start_s: 0.0,
+            end_s: None,
             normalization: Normalization::Streaming,
             accompaniment: Accompaniment::Sum,
             mask_extension: MaskExtension::Average,
@@ -56,12 +59,18 @@ fn write(output: &Path, song: u8, overlap: Option<f64>, force: bool) -> Result<P
         stems: STEMS.map(stem).into(),
         rate: Hertz(44_100),
         frames: Frames(2),
+        source_channels: 2,
         notices: Vec::new(),
         engines: Vec::new(),
         scratch: scratch.path().to_owned(),
         _files: Box::new(()),
     };
-    let options = FileOptions { encoding: Encoding::F32Le, fit: false, force };
+    let options = FileOptions {
+        encoding: Encoding::F32Le,
+        channels: OutputChannels::Stereo,
+        fit: false,
+        force,
+    };
     let written = write_result(&separated, output, "song", identity(song, overlap), options);
     written.map(|result| result.folder)
 }
