@@ -23,10 +23,9 @@ use crate::audio::Stereo;
 /// Most channels for which there is a matrix.
 pub(super) const MAX_CHANNELS: u32 = 8;
 
-/// The speakers of a source's channels, as bits of a WAVE channel mask. Channels are in the order of
-/// the bits.
+/// The speakers of a source's channels, in the order of the channels, as bits of a WAVE channel mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ChannelLayout(u32);
+pub(super) struct ChannelLayout([u8; MAX_CHANNELS as usize]);
 
 /// Gains to the left and the right by bit of the WAVE channel mask; further bits are overhead.
 const GAINS: [[f32; 2]; 11] = [
@@ -44,10 +43,10 @@ const GAINS: [[f32; 2]; 11] = [
 ];
 
 impl ChannelLayout {
-    /// The default layout of FLAC, Vorbis and WAVE files without a mask. Channels beyond the eighth
-    /// are not part of the downmix.
+    /// The default layout of FLAC and WAVE files without a mask. Channels beyond the eighth are not part
+    /// of the downmix.
     pub(super) fn of_count(channels: u32) -> ChannelLayout {
-        ChannelLayout(match channels {
+        ChannelLayout::of_bits(match channels {
             0 | 1 => 0b100,
             2 => 0b11,
             3 => 0b111,
@@ -62,24 +61,39 @@ impl ChannelLayout {
     /// The layouts of ALAC: 4.0 has a back centre, and 7.1 has wide fronts.
     pub(super) fn of_alac(channels: u32) -> ChannelLayout {
         match channels {
-            4 => ChannelLayout(0b1_0000_0111),
-            8 => ChannelLayout(0b110_1100_1111),
+            4 => ChannelLayout::of_bits(0b1_0000_0111),
+            8 => ChannelLayout::of_bits(0b110_1100_1111),
             _ => ChannelLayout::of_count(channels),
         }
+    }
+
+    /// The layouts and the order of Vorbis (Vorbis I specification, 4.3.9), which are also those of Opus.
+    pub(super) fn of_vorbis(channels: u32) -> ChannelLayout {
+        ChannelLayout(match channels {
+            3 => [0, 2, 1, 0, 0, 0, 0, 0],
+            5 => [0, 2, 1, 4, 5, 0, 0, 0],
+            6 => [0, 2, 1, 4, 5, 3, 0, 0],
+            7 => [0, 2, 1, 9, 10, 8, 3, 0],
+            8 => [0, 2, 1, 9, 10, 4, 5, 3],
+            _ => return ChannelLayout::of_count(channels),
+        })
     }
 
     /// A mask from a WAVE header. A mask of another number of speakers than channels is ignored.
     pub(super) fn of_mask(mask: u32, channels: u32) -> ChannelLayout {
         if mask.count_ones() == channels {
-            ChannelLayout(mask)
+            ChannelLayout::of_bits(mask)
         } else {
             ChannelLayout::of_count(channels)
         }
     }
 
-    /// The bits of the speakers, one per channel.
-    fn speakers(self) -> impl Iterator<Item = usize> {
-        (0..32).filter(move |bit| self.0 >> bit & 1 == 1)
+    /// The speakers of a mask, in the order of its bits.
+    fn of_bits(mask: u32) -> ChannelLayout {
+        let mut speakers = [0; MAX_CHANNELS as usize];
+        let bits = (0..32).filter(|bit| mask >> bit & 1 == 1);
+        speakers.iter_mut().zip(bits).for_each(|(speaker, bit)| *speaker = bit);
+        ChannelLayout(speakers)
     }
 }
 
@@ -100,9 +114,9 @@ impl Downmix {
             0 | 1 => Downmix::Mono,
             2 => Downmix::Stereo,
             _ => {
-                let mut gains: Vec<[f32; 2]> = layout
-                    .speakers()
-                    .map(|bit| GAINS.get(bit).copied().unwrap_or_default())
+                let speakers = layout.0.iter().take(channels as usize);
+                let mut gains: Vec<[f32; 2]> = speakers
+                    .map(|&bit| GAINS.get(usize::from(bit)).copied().unwrap_or_default())
                     .collect();
                 let sum = |side: usize| gains.iter().map(|gain| gain[side]).sum::<f32>();
                 let scale = 1.0 / sum(0).max(sum(1)).max(1.0);
@@ -169,6 +183,10 @@ mod tests {
         check(6, ChannelLayout::of_count(6), &[0.0, 0.0, 0.0, 0.0, 0.0, 1.0], 0.0, surround);
         check(8, ChannelLayout::of_count(8), &[1.0; 8], 1.0, 1.0);
         check(8, ChannelLayout::of_alac(8), &[1.0; 8], 1.0, 1.0);
+        check(6, ChannelLayout::of_vorbis(6), &[0.0, 1.0, 0.0, 0.0, 0.0, 0.0], centre, centre);
+        check(6, ChannelLayout::of_vorbis(6), &[0.0, 0.0, 0.0, 0.0, 1.0, 0.0], 0.0, surround);
+        check(6, ChannelLayout::of_vorbis(6), &[0.0, 0.0, 0.0, 0.0, 0.0, 1.0], 0.0, 0.0);
+        check(8, ChannelLayout::of_vorbis(8), &[1.0; 8], 1.0, 1.0);
         // A mask of two speakers for three channels is ignored.
         check(3, ChannelLayout::of_mask(0b11, 3), &[1.0, 1.0, 1.0], 1.0, 1.0);
     }

@@ -10,7 +10,7 @@
 //! | AIFF, AIFF-C | PCM as above, both byte orders | nothing | ignored |
 //! | FLAC | FLAC of up to 24 bits | nothing | next link |
 //! | MP3 | MPEG-1, MPEG-2 and MPEG-2.5 layer III | by the LAME or Lavc tag | next link |
-//! | Ogg | Vorbis of one or two channels, FLAC | by the positions of the first and last page | next link |
+//! | Ogg | Opus, Vorbis, FLAC | by the positions of the first and last page, Opus by its header too | next link |
 //! | MP4, M4A, QuickTime, fragmented or not | AAC-LC of one or two channels, ALAC, FLAC | by `iTunSMPB` or the edit list | ignored |
 //! | none (raw) | PCM of 16 or 24 bits, 32-bit floats | nothing | |
 //!

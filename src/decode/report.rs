@@ -48,8 +48,14 @@ pub enum CodecName {
     Pcm,
     /// Free Lossless Audio Codec.
     Flac,
+    /// MPEG-1 or MPEG-2 Audio Layer I.
+    Mp1,
+    /// MPEG-1 or MPEG-2 Audio Layer II.
+    Mp2,
     /// MPEG-1 or MPEG-2 Audio Layer III.
     Mp3,
+    /// Opus.
+    Opus,
     /// Vorbis I.
     Vorbis,
     /// MPEG-4 AAC, low complexity.
@@ -63,7 +69,10 @@ impl fmt::Display for CodecName {
         f.write_str(match self {
             CodecName::Pcm => "PCM",
             CodecName::Flac => "FLAC",
+            CodecName::Mp1 => "MP1",
+            CodecName::Mp2 => "MP2",
             CodecName::Mp3 => "MP3",
+            CodecName::Opus => "Opus",
             CodecName::Vorbis => "Vorbis",
             CodecName::Aac => "AAC",
             CodecName::Alac => "ALAC",

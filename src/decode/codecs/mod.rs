@@ -1,11 +1,15 @@
-//! Codecs: from packets to samples. The only module that uses Symphonia's decoders.
+//! Codecs: from packets to samples. The only module that uses Symphonia's decoders, opus-pure and
+//! lewton.
 
 mod aac_packet;
+pub(crate) mod opus;
 pub(crate) mod pcm;
+mod vorbis;
 
 use symphonia::core::audio::{Audio, GenericAudioBufferRef};
 use symphonia::core::codecs::audio::well_known::{
-    CODEC_ID_AAC, CODEC_ID_ALAC, CODEC_ID_FLAC, CODEC_ID_MP3, CODEC_ID_VORBIS,
+    CODEC_ID_AAC, CODEC_ID_ALAC, CODEC_ID_FLAC, CODEC_ID_MP1, CODEC_ID_MP2, CODEC_ID_MP3,
+    CODEC_ID_VORBIS,
 };
 use symphonia::core::codecs::audio::{
     AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions,
@@ -16,23 +20,45 @@ use symphonia::core::units::{Duration, Timestamp};
 use super::panics::catch_panic;
 use super::report::CodecName;
 use crate::decode::codecs::aac_packet::has_channel;
+use crate::decode::codecs::opus::{OpusDecoder, OpusHead};
 use crate::decode::codecs::pcm::PcmFormat;
+use crate::decode::codecs::vorbis::SurroundVorbis;
 use crate::decode::downmix::{ChannelLayout, Downmix};
 
 /// A codec with the parameters that it needs before the first packet.
 pub(super) enum Codec {
     /// Uncompressed samples.
-    Pcm { pcm: PcmFormat, layout: ChannelLayout },
+    Pcm {
+        pcm: PcmFormat,
+        layout: ChannelLayout,
+    },
     /// `stream_info`: the 34 bytes of STREAMINFO.
-    Flac { stream_info: Vec<u8>, channels: u32, layout: ChannelLayout },
-    /// Needs no parameters: every frame has a header.
-    Mp3 { channels: u32 },
+    Flac {
+        stream_info: Vec<u8>,
+        channels: u32,
+        layout: ChannelLayout,
+    },
+    /// MPEG audio of a layer from 1 to 3. Needs no parameters: every frame has a header.
+    Mpeg {
+        layer: u32,
+        channels: u32,
+    },
+    Opus(OpusHead),
     /// `headers`: identification and set-up header, concatenated.
-    Vorbis { headers: Vec<u8>, channels: u32 },
+    Vorbis {
+        headers: Vec<u8>,
+        channels: u32,
+    },
     /// `config`: the AudioSpecificConfig.
-    Aac { config: Vec<u8>, channels: u32 },
+    Aac {
+        config: Vec<u8>,
+        channels: u32,
+    },
     /// `cookie`: the magic cookie, 24 bytes.
-    Alac { cookie: Vec<u8>, channels: u32 },
+    Alac {
+        cookie: Vec<u8>,
+        channels: u32,
+    },
 }
 
 impl Codec {
@@ -41,7 +67,10 @@ impl Codec {
         match self {
             Codec::Pcm { .. } => CodecName::Pcm,
             Codec::Flac { .. } => CodecName::Flac,
-            Codec::Mp3 { .. } => CodecName::Mp3,
+            Codec::Mpeg { layer: 1, .. } => CodecName::Mp1,
+            Codec::Mpeg { layer: 2, .. } => CodecName::Mp2,
+            Codec::Mpeg { .. } => CodecName::Mp3,
+            Codec::Opus(_) => CodecName::Opus,
             Codec::Vorbis { .. } => CodecName::Vorbis,
             Codec::Aac { .. } => CodecName::Aac,
             Codec::Alac { .. } => CodecName::Alac,
@@ -53,10 +82,11 @@ impl Codec {
         match self {
             Codec::Pcm { pcm, .. } => pcm.channels as u32,
             Codec::Flac { channels, .. }
-            | Codec::Mp3 { channels }
+            | Codec::Mpeg { channels, .. }
             | Codec::Vorbis { channels, .. }
             | Codec::Aac { channels, .. }
             | Codec::Alac { channels, .. } => *channels,
+            Codec::Opus(head) => head.channels,
         }
     }
 
@@ -66,19 +96,22 @@ impl Codec {
             Codec::Pcm { layout, .. } | Codec::Flac { layout, .. } => *layout,
             // Symphonia 0.6.1 swaps the names of two ALAC 7.1 channels with those of two others.
             Codec::Alac { channels, .. } => ChannelLayout::of_alac(*channels),
-            Codec::Mp3 { channels }
-            | Codec::Vorbis { channels, .. }
-            | Codec::Aac { channels, .. } => ChannelLayout::of_count(*channels),
+            Codec::Vorbis { .. } | Codec::Opus(_) => ChannelLayout::of_vorbis(self.channels()),
+            Codec::Mpeg { channels, .. } | Codec::Aac { channels, .. } => {
+                ChannelLayout::of_count(*channels)
+            }
         };
         Downmix::new(self.channels(), layout)
     }
 
-    /// Symphonia's codec and extra data; `None` for PCM.
+    /// Symphonia's codec and extra data; `None` for codecs that it does not decode.
     fn symphonia(&self) -> Option<(AudioCodecId, &[u8])> {
         match self {
-            Codec::Pcm { .. } => None,
+            Codec::Pcm { .. } | Codec::Opus(_) => None,
             Codec::Flac { stream_info, .. } => Some((CODEC_ID_FLAC, stream_info)),
-            Codec::Mp3 { .. } => Some((CODEC_ID_MP3, &[])),
+            Codec::Mpeg { layer: 1, .. } => Some((CODEC_ID_MP1, &[])),
+            Codec::Mpeg { layer: 2, .. } => Some((CODEC_ID_MP2, &[])),
+            Codec::Mpeg { .. } => Some((CODEC_ID_MP3, &[])),
             Codec::Vorbis { headers, .. } => Some((CODEC_ID_VORBIS, headers)),
             Codec::Aac { config, .. } => Some((CODEC_ID_AAC, config)),
             Codec::Alac { cookie, .. } => Some((CODEC_ID_ALAC, cookie)),
@@ -90,11 +123,18 @@ impl Codec {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Damaged;
 
+/// The library that decodes a codec.
+enum Library {
+    Symphonia(Box<dyn AudioDecoder>),
+    Opus(Box<OpusDecoder>),
+    Lewton(Box<SurroundVorbis>),
+}
+
 /// Decodes the packets of one link.
 pub(super) struct PacketDecoder {
     codec: Codec,
     /// `None` for PCM, and if a decoder that panicked could not be replaced.
-    decoder: Option<Box<dyn AudioDecoder>>,
+    library: Option<Library>,
 }
 
 impl PacketDecoder {
@@ -103,8 +143,8 @@ impl PacketDecoder {
     /// # Errors
     /// The reason why the codec rejects its headers, in words.
     pub(super) fn new(codec: Codec) -> Result<PacketDecoder, String> {
-        let decoder = make(&codec)?;
-        Ok(PacketDecoder { codec, decoder })
+        let library = make(&codec)?;
+        Ok(PacketDecoder { codec, library })
     }
 
     /// Decodes a packet of `frames` frames into one plane per channel.
@@ -120,32 +160,71 @@ impl PacketDecoder {
             pcm.decode(bytes, planes);
             return Ok(());
         }
-        let decoder = self.decoder.as_mut().ok_or(Damaged)?;
+        let library = self.library.as_mut().ok_or(Damaged)?;
         if bytes.is_empty() || matches!(self.codec, Codec::Aac { .. }) && !has_channel(bytes) {
             return Err(Damaged);
         }
-        let packet = PacketRef::new(0, Timestamp::ZERO, Duration::from(u64::from(frames)), bytes);
-        let decoded = catch_panic(|| match decoder.decode_ref(&packet) {
-            Ok(audio) => copy(audio, planes),
-            Err(_) => Err(Damaged),
-        });
+        let decoded = catch_panic(|| library.decode(bytes, frames, planes));
         decoded.unwrap_or_else(|| {
-            self.decoder = make(&self.codec).ok().flatten();
+            self.library = make(&self.codec).ok().flatten();
             Err(Damaged)
         })
     }
 
     /// Discards the state of previous packets: the next one does not follow them.
     pub(super) fn reset(&mut self) {
-        let Some(decoder) = self.decoder.as_mut() else { return };
-        if catch_panic(|| decoder.reset()).is_none() {
-            self.decoder = make(&self.codec).ok().flatten();
+        let Some(library) = self.library.as_mut() else { return };
+        if catch_panic(|| library.reset()) != Some(Ok(())) {
+            self.library = make(&self.codec).ok().flatten();
         }
     }
 }
 
-/// Creates Symphonia's decoder for a codec; `None` for PCM.
-fn make(codec: &Codec) -> Result<Option<Box<dyn AudioDecoder>>, String> {
+impl Library {
+    fn decode(
+        &mut self,
+        bytes: &[u8],
+        frames: u32,
+        planes: &mut Vec<Vec<f32>>,
+    ) -> Result<(), Damaged> {
+        match self {
+            Library::Symphonia(decoder) => {
+                let duration = Duration::from(u64::from(frames));
+                let packet = PacketRef::new(0, Timestamp::ZERO, duration, bytes);
+                match decoder.decode_ref(&packet) {
+                    Ok(audio) => copy(audio, planes),
+                    Err(_) => Err(Damaged),
+                }
+            }
+            Library::Opus(decoder) => decoder.decode(bytes, planes),
+            Library::Lewton(decoder) => decoder.decode(bytes, frames, planes),
+        }
+    }
+
+    fn reset(&mut self) -> Result<(), Damaged> {
+        match self {
+            Library::Symphonia(decoder) => decoder.reset(),
+            Library::Opus(decoder) => decoder.reset()?,
+            Library::Lewton(decoder) => decoder.reset(),
+        }
+        Ok(())
+    }
+}
+
+/// Creates the decoder of a codec; `None` for PCM.
+fn make(codec: &Codec) -> Result<Option<Library>, String> {
+    let broken = || "its headers are broken".to_owned();
+    match codec {
+        Codec::Opus(head) => {
+            let decoder = catch_panic(|| OpusDecoder::new(head)).ok_or_else(broken)??;
+            return Ok(Some(Library::Opus(Box::new(decoder))));
+        }
+        Codec::Vorbis { headers, channels: 3.. } => {
+            let decoder = catch_panic(|| SurroundVorbis::new(headers)).ok_or_else(broken)??;
+            return Ok(Some(Library::Lewton(Box::new(decoder))));
+        }
+        _ => {}
+    }
     let Some((id, extra)) = codec.symphonia() else { return Ok(None) };
     let mut parameters = AudioCodecParameters::new();
     parameters.for_codec(id);
@@ -156,8 +235,8 @@ fn make(codec: &Codec) -> Result<Option<Box<dyn AudioDecoder>>, String> {
         symphonia::default::get_codecs()
             .make_audio_decoder(&parameters, &AudioDecoderOptions::default())
     })
-    .ok_or_else(|| "its headers are broken".to_owned())?
-    .map(Some)
+    .ok_or_else(broken)?
+    .map(|decoder| Some(Library::Symphonia(decoder)))
     .map_err(|error| error.to_string())
 }
 

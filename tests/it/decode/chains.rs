@@ -2,6 +2,7 @@
 
 use crate::support::decode;
 use crate::support::ffmpeg::{Workshop, signal};
+use crate::support::mutate::mend_ogg;
 use stemwire::audio::Hertz;
 use stemwire::decode::DecodeError;
 
@@ -54,10 +55,24 @@ fn an_mp3_may_change_its_rate_without_a_tag() {
 fn a_link_that_is_not_taken_ends_the_decoding() {
     let workshop = Workshop::new();
     let first = workshop.make(&signal(44_100, 2, 1.1), "-c:a libvorbis", "1.ogg");
-    let second = workshop.make(&signal(48_000, 2, 1.1), "-c:a libopus", "2.ogg");
+    let mut second = workshop.make(&signal(48_000, 2, 1.1), "-c:a libopus", "2.ogg");
+    second[28..36].copy_from_slice(b"Speex   ");
+    mend_ogg(&mut second);
     let error = decode(&[first, second].concat()).unwrap_err();
     assert!(
-        matches!(&error, DecodeError::UnsupportedCodec { codec, .. } if codec == "Opus"),
+        matches!(&error, DecodeError::UnsupportedCodec { codec, .. } if codec == "Speex"),
         "{error}"
     );
+}
+
+#[test]
+fn an_opus_file_may_follow_another() {
+    let workshop = Workshop::new();
+    let first = workshop.make(&signal(48_000, 2, 1.1), "-c:a libopus", "1.opus");
+    let second = workshop.make(&signal(48_000, 1, 0.7), "-c:a libopus", "2.opus");
+    let chain = decode(&[&first[..], &second].concat()).unwrap();
+    let mut both = decode(&first).unwrap().only().clone();
+    both.extend(decode(&second).unwrap().only());
+    assert_eq!(chain.report.links, 2);
+    assert!(chain.only() == &both);
 }

@@ -2,6 +2,7 @@
 
 use crate::support::compare::stereo_snr_db;
 use crate::support::ffmpeg::{Workshop, signal};
+use crate::support::mutate::mend_ogg;
 use crate::support::{decode, decode_upload, uploads};
 use stemwire::audio::{Encoding, Hertz, Stereo};
 use stemwire::decode::{CodecName, Container, Input};
@@ -122,6 +123,53 @@ fn vorbis_agrees() {
     check_close("telephone.ogg", 8_000, 1, "-c:a libvorbis -q:a 2", 120.0);
 }
 
+/// FFmpeg with libopus, the reference decoder, in floating point.
+const LIBOPUS: [&str; 5] = ["-c:a", "libopus", "-request_sample_fmt", "flt", "-i"];
+
+/// Makes a file with Opus and compares it with what libopus decodes.
+#[track_caller]
+fn check_opus(name: &str, channels: usize, arguments: &str) {
+    let workshop = Workshop::new();
+    let bytes = workshop.make(&signal(48_000, channels, SECONDS), arguments, name);
+    let decoded = decode(&bytes).unwrap_or_else(|error| panic!("{name} {arguments}: {error}"));
+    assert!(decoded.report.is_clean(), "{name} {arguments}: {:?}", decoded.report);
+    assert_eq!(decoded.source.codec, CodecName::Opus);
+    assert_eq!(decoded.source.channels, channels as u32);
+    let mix = if channels > 2 { "-af aresample=rematrix_maxval=1 -ac 2" } else { "" };
+    let mix: Vec<&str> = mix.split_ascii_whitespace().collect();
+    let expected = workshop.stereo_of(&[&LIBOPUS[..], &[name], &mix].concat(), channels);
+    assert_eq!(decoded.only().len(), expected.len(), "{name} {arguments}");
+    let found = stereo_snr_db(&expected, decoded.only());
+    assert!(found > 110.0, "{name} {arguments}: {found:.1} dB");
+}
+
+#[test]
+fn opus_agrees() {
+    // CELT, hybrid and SILK, in the shortest and the longest packets.
+    check_opus("music.opus", 2, "-c:a libopus -b:a 128k");
+    check_opus("short.opus", 2, "-c:a libopus -b:a 96k -frame_duration 2.5 -application lowdelay");
+    check_opus("long.opus", 1, "-c:a libopus -b:a 32k -frame_duration 120");
+    check_opus("hybrid.opus", 2, "-c:a libopus -b:a 28k -application voip");
+    check_opus("speech.ogg", 1, "-c:a libopus -b:a 16k -application voip -frame_duration 60");
+    check_opus("six.opus", 6, "-c:a libopus -b:a 256k -mapping_family 1");
+    check_opus("eight.opus", 8, "-c:a libopus -b:a 320k -mapping_family 1");
+}
+
+#[test]
+fn the_gain_in_an_opus_header_is_applied() {
+    let workshop = Workshop::new();
+    let mut bytes = workshop.make(&signal(48_000, 2, SECONDS), "-c:a libopus", "a.opus");
+    let plain = decode(&bytes).unwrap();
+    let head = bytes.windows(8).position(|magic| magic == b"OpusHead").unwrap();
+    // -6 dB, in 1/256 dB.
+    bytes[head + 16..head + 18].copy_from_slice(&(-6 * 256_i16).to_le_bytes());
+    mend_ogg(&mut bytes);
+    let quiet = decode(&bytes).unwrap();
+    let gain = 10_f32.powf(-6.0 / 20.0);
+    let pairs = quiet.only().left().iter().zip(plain.only().left());
+    assert!(pairs.into_iter().all(|(quiet, plain)| (quiet - plain * gain).abs() < 1e-6));
+}
+
 #[test]
 fn aac_agrees() {
     check_close("last.m4a", 44_100, 2, "-c:a aac -b:a 160k", 100.0);
@@ -196,6 +244,10 @@ fn more_channels_are_mixed_as_ffmpeg_mixes_them() {
     );
     check_close("centre.flac", 48_000, 4, "-af aformat=channel_layouts=4.0 -c:a flac", 120.0);
     check_close("wide.m4a", 48_000, 6, "-c:a alac", 120.0);
+    for channels in 3..=8 {
+        check_close("wide.ogg", 44_100, channels, "-c:a libvorbis -q:a 5", 110.0);
+    }
+    check_close("wide-flac.ogg", 44_100, 6, "-c:a flac", 120.0);
     let widest = "-af aformat=channel_layouts=7.1(wide) -c:a alac";
     check_close("widest.m4a", 48_000, 8, widest, 120.0);
 }

@@ -72,7 +72,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["fuzzing", "track"],
         ],
     ),
-    ("decode/codecs", &[&["aac_packet", "pcm"]]),
+    ("decode/codecs", &[&["aac_packet", "opus", "pcm", "vorbis"]]),
     (
         "decode/containers",
         &[&["pcm", "tags"], &["aiff", "flac", "mp3", "raw", "wav"], &["mp4", "ogg"]],
@@ -82,7 +82,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "decode/containers/mp4",
         &[&["aac", "boxes"], &["entry", "gapless"], &["table"], &["fragment", "track"]],
     ),
-    ("decode/containers/ogg", &[&["page", "setup"], &["flac", "vorbis"]]),
+    ("decode/containers/ogg", &[&["page", "position", "setup"], &["flac", "opus", "vorbis"]]),
     ("dsp", &[&["mask", "score", "segments", "stft"], &["overlap"], &["fade"]]),
     (
         "engine",
@@ -293,6 +293,8 @@ pub(super) const ORDERS: &[Order<'_>] = &[
 /// Crates that only these modules may name.
 pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("symphonia", &["decode"]),
+    ("opus_pure", &["decode/codecs/opus"]),
+    ("lewton", &["decode/codecs/vorbis"]),
     ("rubato", &["audio/resample"]),
     ("hound", &["audio/wav"]),
     ("rustfft", &["dsp"]),

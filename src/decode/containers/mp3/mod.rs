@@ -54,7 +54,7 @@ impl Mp3Demuxer {
         if info.is_none() {
             self.pending = Some(self.packet(&header, frame));
         }
-        let codec = Codec::Mp3 { channels: header.channels };
+        let codec = Codec::Mpeg { layer: LAYER_3, channels: header.channels };
         let rate = Hertz(header.rate);
         DemuxEvent::Link(Link { container: Container::Mp3, codec, rate, frames })
     }

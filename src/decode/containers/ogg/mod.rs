@@ -1,18 +1,21 @@
 //! Ogg (RFC 3533): pages of several streams, one of which is decoded.
 //!
-//! - The first Vorbis or FLAC stream is decoded; pictures and other streams beside it are skipped.
+//! - The first Opus, Vorbis or FLAC stream is decoded; pictures and other streams beside it are skipped.
 //! - A new group of first pages begins the next link of a chain, whatever its rate and channels.
 //! - Pages with a wrong checksum are skipped; what is missing according to the positions of the pages
 //!   around becomes silence.
 
 mod flac;
+mod opus;
 mod page;
-mod setup;
+mod position;
+pub(super) mod setup;
 mod vorbis;
 
 use std::collections::VecDeque;
 
 use self::flac::OggFlac;
+use self::opus::Opus;
 use self::page::Page;
 use self::vorbis::Vorbis;
 use crate::audio::Hertz;
@@ -94,6 +97,7 @@ impl OggDemuxer {
                 Box::new(Vorbis::new(self.limits.codebook_values))
             }
             [0x7f, b'F', b'L', b'A', b'C', ..] => Box::new(OggFlac::new()),
+            [b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', ..] => Box::new(Opus::new()),
             _ => {
                 group.unsupported = group.unsupported.or(name(packet));
                 return;
@@ -191,8 +195,7 @@ impl Stream {
 
 /// The name of an unsupported audio codec, by the first bytes of its first packet.
 fn name(packet: &[u8]) -> Option<&'static str> {
-    let names: [(&[u8], &str); 6] = [
-        (b"OpusHead", "Opus"),
+    let names: [(&[u8], &str); 5] = [
         (b"Speex   ", "Speex"),
         (b"PCM     ", "PCM (OggPCM)"),
         (b"CELT    ", "CELT"),
@@ -203,11 +206,14 @@ fn name(packet: &[u8]) -> Option<&'static str> {
 }
 
 fn no_supported_audio(unsupported: Option<&'static str>) -> DecodeError {
-    let container = Container::Ogg;
     match unsupported {
-        Some(name) => DecodeError::UnsupportedCodec { container, codec: name.to_owned() },
-        None => DecodeError::NoAudioTrack { container },
+        Some(name) => self::unsupported(name.to_owned()),
+        None => DecodeError::NoAudioTrack { container: Container::Ogg },
     }
+}
+
+fn unsupported(codec: String) -> DecodeError {
+    DecodeError::UnsupportedCodec { container: Container::Ogg, codec }
 }
 
 fn malformed(what: &'static str) -> DecodeError {
