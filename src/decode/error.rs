@@ -107,11 +107,11 @@ impl DecodeError {
             DecodeError::Io(_) => None,
             DecodeError::Empty => Some("Send the bytes of an audio file."),
             DecodeError::UnknownFormat { .. } => Some(
-                "Send WAV (also RF64, Wave64), AIFF, FLAC, MP3, Ogg Vorbis, Ogg FLAC or MP4/M4A \
-                 with AAC-LC or ALAC.",
+                "Send WAV, AIFF, FLAC, MP3, AAC, Ogg or MP4/M4A, or convert the file, for example with \
+                 `ffmpeg -i INPUT -c:a flac OUTPUT.flac`.",
             ),
             DecodeError::UnsupportedCodec { .. } => {
-                Some("Convert the file, for example to WAV or to FLAC of 24 bits, and send that.")
+                Some("Convert the file with `ffmpeg -i INPUT -c:a flac OUTPUT.flac` and send that.")
             }
             DecodeError::NoAudioTrack { .. } => Some("Send a file that has an audio track."),
             DecodeError::UnsupportedRate { .. } => {

@@ -6,12 +6,14 @@
 //!
 //! | container | codecs | trimmed | concatenated files |
 //! |---|---|---|---|
-//! | WAV, RF64, BW64, Wave64 | PCM: integers of 8 to 32 bits, floats of 32 and 64 | nothing | next link |
+//! | WAV, RF64, BW64, Wave64 | PCM: integers of 8 to 32 bits, floats of 32 and 64, µ-law, A-law | nothing | next link |
 //! | AIFF, AIFF-C | PCM as above, both byte orders | nothing | ignored |
 //! | FLAC | FLAC of up to 24 bits | nothing | next link |
 //! | MP3 | MPEG-1, MPEG-2 and MPEG-2.5 layer III | by the LAME or Lavc tag | next link |
+//! | MPEG audio | MPEG-1 and MPEG-2 layer I and II | nothing | next link |
+//! | ADTS | AAC-LC of one or two channels | nothing | ignored |
 //! | Ogg | Opus, Vorbis, FLAC | by the positions of the first and last page, Opus by its header too | next link |
-//! | MP4, M4A, QuickTime, fragmented or not | AAC-LC of one or two channels, ALAC, FLAC | by `iTunSMPB` or the edit list | ignored |
+//! | MP4, M4A, QuickTime, fragmented or not | AAC-LC of one or two channels, ALAC, FLAC, Opus, MP3, PCM | by `iTunSMPB` or the edit list | ignored |
 //! | none (raw) | PCM of 16 or 24 bits, 32-bit floats | nothing | |
 //!
 //! A *link* is one stream of a chain of concatenated files. Each [`Block`] carries the sample rate

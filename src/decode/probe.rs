@@ -1,5 +1,6 @@
 //! Recognises the format of an upload by its content, never by its name.
 
+use super::containers::adts::{self, AdtsDemuxer};
 use super::containers::aiff::AiffDemuxer;
 use super::containers::flac::FlacDemuxer;
 use super::containers::mp3::header::Header;
@@ -22,8 +23,10 @@ const FIRST_BOXES: [&[u8; 4]; 8] =
     [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"];
 
 /// Unsupported formats that the error names: first bytes, name.
-const KNOWN_UNSUPPORTED: [(&[u8], &str); 24] = [
+const KNOWN_UNSUPPORTED: [(&[u8], &str); 26] = [
     (b"RIFX", "a big-endian WAV file"),
+    (b"RIFF", "a RIFF file other than WAV, perhaps AVI"),
+    (b".RMF", "a RealMedia file"),
     (b"caff", "a Core Audio file"),
     (b".snd", "a Sun audio file"),
     (b"MAC ", "a Monkey's Audio file"),
@@ -84,8 +87,8 @@ pub(super) fn open(
     if let Some(&(_, looks_like)) = named {
         return Err(DecodeError::UnknownFormat { looks_like });
     }
-    if is_adts(&head) {
-        return Err(DecodeError::UnknownFormat { looks_like: "AAC without a container (ADTS)" });
+    if adts::is_begin(&head) {
+        return Ok(Box::new(AdtsDemuxer::open(bytes)?));
     }
     if Header::is_free_format(bytes.peek(mp3::WINDOW_BYTES)?) {
         let codec = "MP3 of free format".to_owned();
@@ -98,24 +101,9 @@ pub(super) fn open(
         first = mp3::find_first(bytes, limits)?;
     }
     match first {
-        Some(mp3::LAYER_3) => Ok(Box::new(Mp3Demuxer::open())),
-        Some(_) => {
-            Err(DecodeError::UnknownFormat { looks_like: "MPEG audio of layer I or II, not MP3" })
-        }
+        Some(layer) => Ok(Box::new(Mp3Demuxer::open(layer))),
         None => Err(DecodeError::UnknownFormat { looks_like: looks_like(&head) }),
     }
-}
-
-/// Whether this is an ADTS header and another one follows the frame. Its sync word is that of MPEG
-/// audio with the reserved layer number.
-fn is_adts(head: &[u8]) -> bool {
-    let header = |at: usize| match head.get(at..at + 7) {
-        Some(&[0xff, second, _, c, d, e, _]) if second & 0xf6 == 0xf0 => {
-            Some(usize::from(c & 3) << 11 | usize::from(d) << 3 | usize::from(e) >> 5)
-        }
-        _ => None,
-    };
-    header(0).is_some_and(|length| length >= head.len() || header(length).is_some())
 }
 
 /// Names bytes that are not audio.

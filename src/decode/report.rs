@@ -18,8 +18,12 @@ pub enum Container {
     Aiff,
     /// Native FLAC.
     Flac,
-    /// A sequence of MPEG audio frames, with or without tags.
+    /// A sequence of MPEG audio frames of layer III, with or without tags.
     Mp3,
+    /// The same of layer I or II.
+    Mpeg,
+    /// A sequence of AAC frames with headers.
+    Adts,
     /// Ogg.
     Ogg,
     /// MP4, M4A or QuickTime.
@@ -34,6 +38,8 @@ impl fmt::Display for Container {
             Container::Aiff => "AIFF",
             Container::Flac => "FLAC",
             Container::Mp3 => "MP3",
+            Container::Mpeg => "MPEG audio",
+            Container::Adts => "ADTS",
             Container::Ogg => "Ogg",
             Container::Mp4 => "MP4",
         })

@@ -13,6 +13,29 @@ pub(crate) fn has_channel(packet: &[u8]) -> bool {
     first_element(packet).is_some_and(|element| element != END)
 }
 
+/// Whether a packet ends with a fill element of spectral band replication (ISO/IEC 14496-3, 4.4.2.7).
+/// The elements in front of it are not decoded: a fill element of the right length before the end of
+/// the packet is taken for one, which happens by chance in few packets.
+pub(crate) fn has_band_replication(packet: &[u8]) -> bool {
+    let bit = |at: usize| usize::from(packet[at / 8] >> (7 - at % 8) & 1);
+    let number = |at: usize, count: usize| (at..at + count).fold(0, |sum, at| sum << 1 | bit(at));
+    let bits = packet.len() * 8;
+    (0..bits.saturating_sub(3 + 4 + 4)).any(|at| {
+        if number(at, 3) != FILL as usize {
+            return false;
+        }
+        let (start, count) = match number(at + 3, 4) {
+            15 if at + 15 + 4 <= bits => (at + 15, 14 + number(at + 7, 8)),
+            15 => return false,
+            count => (at + 7, count),
+        };
+        let end = start + 8 * count;
+        // The end element is the last one, in the last byte.
+        let is_last = end + 3 <= bits && bits - (end + 3) < 8 && number(end, 3) == END as usize;
+        is_last && count > 0 && matches!(number(start, 4), 13 | 14)
+    })
+}
+
 /// The first element that is neither data nor fill; `None` if the packet ends before it.
 fn first_element(packet: &[u8]) -> Option<u32> {
     let mut bits = BitReaderLtr::new(packet);

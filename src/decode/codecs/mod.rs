@@ -1,7 +1,7 @@
 //! Codecs: from packets to samples. The only module that uses Symphonia's decoders, opus-pure and
 //! lewton.
 
-mod aac_packet;
+pub(crate) mod aac_packet;
 pub(crate) mod opus;
 pub(crate) mod pcm;
 mod vorbis;

@@ -1,4 +1,4 @@
-//! PCM: every integer and float format of WAV and AIFF, as `f32` with full scale 1.0.
+//! PCM: every integer, float and G.711 format of the containers, as `f32` with full scale 1.0.
 
 use crate::audio::Encoding;
 
@@ -9,6 +9,10 @@ pub(crate) enum SampleFormat {
     Unsigned8,
     /// Two's complement in 1 to 4 bytes, left-aligned.
     Signed(usize),
+    /// µ-law (ITU-T G.711), 8 bits.
+    MuLaw,
+    /// A-law (ITU-T G.711), 8 bits.
+    ALaw,
     /// IEEE 754 single precision.
     Float32,
     /// IEEE 754 double precision.
@@ -19,7 +23,7 @@ impl SampleFormat {
     /// Bytes of one sample.
     pub(crate) fn bytes(self) -> usize {
         match self {
-            SampleFormat::Unsigned8 => 1,
+            SampleFormat::Unsigned8 | SampleFormat::MuLaw | SampleFormat::ALaw => 1,
             SampleFormat::Signed(bytes) => bytes,
             SampleFormat::Float32 => 4,
             SampleFormat::Float64 => 8,
@@ -34,10 +38,30 @@ impl SampleFormat {
         match self {
             SampleFormat::Unsigned8 => integer([a ^ 0x80, 0, 0, 0]),
             SampleFormat::Signed(_) => integer([a, b, c, d]),
+            SampleFormat::MuLaw => f32::from(mu_law(a)) / 32_768.0,
+            SampleFormat::ALaw => f32::from(a_law(a)) / 32_768.0,
             SampleFormat::Float32 => f32::from_be_bytes([a, b, c, d]),
             SampleFormat::Float64 => f64::from_be_bytes(big_endian) as f32,
         }
     }
+}
+
+/// Expands µ-law to 16 bits.
+fn mu_law(byte: u8) -> i16 {
+    let byte = !byte;
+    let magnitude = ((i16::from(byte & 15) << 3) + 0x84) << (byte >> 4 & 7);
+    if byte >> 7 == 1 { 0x84 - magnitude } else { magnitude - 0x84 }
+}
+
+/// Expands A-law to 16 bits.
+fn a_law(byte: u8) -> i16 {
+    let byte = byte ^ 0x55;
+    let step = i16::from(byte & 15) << 4;
+    let magnitude = match byte >> 4 & 7 {
+        0 => step + 8,
+        segment => (step + 0x108) << (segment - 1),
+    };
+    if byte >> 7 == 1 { magnitude } else { -magnitude }
 }
 
 impl From<Encoding> for SampleFormat {

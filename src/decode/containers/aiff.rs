@@ -105,6 +105,8 @@ fn read_common(size: u64, bytes: &mut ByteReader) -> Result<CommonChunk, DecodeE
         (b"sowt", 1..=4) => (SampleFormat::Signed(width), false),
         (b"in24", _) => (SampleFormat::Signed(3), true),
         (b"in32", _) => (SampleFormat::Signed(4), true),
+        (b"ulaw" | b"ULAW", _) => (SampleFormat::MuLaw, true),
+        (b"alaw" | b"ALAW", _) => (SampleFormat::ALaw, true),
         (b"raw ", 1) => (SampleFormat::Unsigned8, true),
         (b"fl32" | b"FL32", _) => (SampleFormat::Float32, true),
         (b"fl64" | b"FL64", _) => (SampleFormat::Float64, true),

@@ -3,6 +3,8 @@
 //! These are our own and not Symphonia's readers, which lose audio or its position: docs/ARCHITECTURE.md,
 //! "Own code against libraries", has the comparison.
 
+mod aac;
+pub(super) mod adts;
 pub(super) mod aiff;
 pub(super) mod flac;
 pub(super) mod mp3;

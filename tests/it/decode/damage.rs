@@ -88,6 +88,7 @@ fn garbage_in_a_packet_does_not_move_the_rest() {
         // Without noise substitution: noise depends on the state after the damage.
         ("-c:a aac -aac_pns 0", "aac.m4a"),
         ("-c:a alac", "alac.m4a"),
+        ("-c:a aac -aac_pns 0", "a.aac"),
         ("-c:a flac -strict -2 -sample_fmt s16", "flac.mp4"),
         ("-c:a libmp3lame", "a.mp3"),
     ] {
@@ -113,6 +114,8 @@ fn a_truncated_upload_yields_its_audio_and_the_number_of_missing_frames() {
         ("-c:a flac", "flac.ogg"),
         ("-c:a aac -movflags +faststart", "aac.m4a"),
         ("-c:a alac -movflags +faststart", "alac.m4a"),
+        ("-c:a pcm_s16le -movflags +faststart", "pcm.mov"),
+        ("-c:a mp2", "a.mp2"),
     ] {
         let (mut bytes, whole) = make(&workshop, arguments, name);
         bytes.truncate(bytes.len() * 7 / 10);

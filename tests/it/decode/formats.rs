@@ -62,6 +62,25 @@ fn wav_is_exact() {
     check_exact("f64.wav", 96_000, 2, "-c:a pcm_f64le");
     check_exact("rf64.wav", 44_100, 2, "-c:a pcm_s16le -rf64 always");
     check_exact("s24.w64", 44_100, 2, "-c:a pcm_s24le -f w64");
+    check_exact("alaw.wav", 8_000, 1, "-c:a pcm_alaw");
+    check_exact("mulaw.wav", 44_100, 2, "-c:a pcm_mulaw");
+}
+
+#[test]
+fn quicktime_pcm_is_exact() {
+    check_exact("s16le.mov", 44_100, 2, "-c:a pcm_s16le");
+    check_exact("s16be.mov", 22_050, 1, "-c:a pcm_s16be");
+    check_exact("s24le.mov", 96_000, 2, "-c:a pcm_s24le -movflags +faststart");
+    check_exact("s24be.mov", 48_000, 2, "-c:a pcm_s24be");
+    check_close("six.mov", 48_000, 6, "-c:a pcm_s24be", 120.0);
+    check_exact("s32le.mov", 48_000, 2, "-c:a pcm_s32le");
+    check_exact("f32le.mov", 44_100, 2, "-c:a pcm_f32le");
+    check_exact("f64be.mov", 44_100, 1, "-c:a pcm_f64be");
+    check_exact("u8.mov", 8_000, 1, "-c:a pcm_u8");
+    check_exact("alaw.mov", 8_000, 2, "-c:a pcm_alaw");
+    check_exact("s16le.mp4", 44_100, 2, "-c:a pcm_s16le");
+    check_exact("f32be.mp4", 48_000, 1, "-c:a pcm_f32be");
+    check_exact("parts.mov", 48_000, 2, "-c:a pcm_s16le -movflags +frag_keyframe+empty_moov");
 }
 
 #[test]
@@ -73,6 +92,7 @@ fn aiff_is_exact() {
     check_exact("sowt.aiff", 44_100, 2, "-c:a pcm_s16le");
     check_exact("f32.aiff", 48_000, 1, "-c:a pcm_f32be");
     check_exact("f64.aiff", 48_000, 2, "-c:a pcm_f64be");
+    check_exact("mulaw.aiff", 8_000, 1, "-c:a pcm_mulaw");
 }
 
 #[test]
@@ -101,6 +121,34 @@ fn mp3_agrees() {
     check_close("best.mp3", 32_000, 2, "-c:a libmp3lame -b:a 320k -joint_stereo 0", 110.0);
     check_close("mpeg2.mp3", 22_050, 1, "-c:a libmp3lame -b:a 48k", 110.0);
     check_close("mpeg25.mp3", 8_000, 1, "-c:a libmp3lame -b:a 16k", 110.0);
+    check_close("mp3.mp4", 44_100, 2, "-c:a libmp3lame -b:a 128k", 110.0);
+    check_close("mp3.mov", 48_000, 1, "-c:a libmp3lame -b:a 64k", 110.0);
+}
+
+#[test]
+fn layer_2_agrees() {
+    check_close("a.mp2", 44_100, 2, "-c:a mp2 -b:a 192k", 80.0);
+    check_close("mono.mp2", 48_000, 1, "-c:a mp2 -b:a 64k", 80.0);
+    check_close("half.mp2", 22_050, 2, "-c:a mp2 -b:a 64k", 80.0);
+    check_close("mp2.mov", 48_000, 2, "-c:a mp2 -b:a 256k", 80.0);
+}
+
+#[test]
+fn adts_agrees() {
+    for (rate, channels, arguments) in [
+        (44_100, 2, "-c:a aac -b:a 128k"),
+        (48_000, 1, "-c:a aac -b:a 96k"),
+        (22_050, 2, "-c:a aac"),
+    ] {
+        let workshop = Workshop::new();
+        let bytes = workshop.make(&signal(rate, channels, SECONDS), arguments, "a.aac");
+        let decoded = decode(&bytes).unwrap();
+        let expected = workshop.stereo("a.aac", channels, "");
+        assert!(decoded.report.is_clean(), "{arguments}: {:?}", decoded.report);
+        assert_eq!(decoded.only().len(), expected.len(), "{arguments}");
+        let found = stereo_snr_db(&expected, decoded.only());
+        assert!(found > 100.0, "{arguments}: {found:.1} dB");
+    }
 }
 
 #[test]
@@ -137,7 +185,12 @@ fn check_opus(name: &str, channels: usize, arguments: &str) {
     assert_eq!(decoded.source.channels, channels as u32);
     let mix = if channels > 2 { "-af aresample=rematrix_maxval=1 -ac 2" } else { "" };
     let mix: Vec<&str> = mix.split_ascii_whitespace().collect();
-    let expected = workshop.stereo_of(&[&LIBOPUS[..], &[name], &mix].concat(), channels);
+    let mut expected = workshop.stereo_of(&[&LIBOPUS[..], &[name], &mix].concat(), channels);
+    // Of MP4, FFmpeg leaves the end of the last packet in.
+    if name.ends_with("mp4") && expected.len() - decoded.only().len() < 960 {
+        expected.resize(decoded.only().len());
+        assert_eq!(decoded.only().len(), (SECONDS * 48_000.0) as usize);
+    }
     assert_eq!(decoded.only().len(), expected.len(), "{name} {arguments}");
     let found = stereo_snr_db(&expected, decoded.only());
     assert!(found > 110.0, "{name} {arguments}: {found:.1} dB");
@@ -152,6 +205,8 @@ fn opus_agrees() {
     check_opus("hybrid.opus", 2, "-c:a libopus -b:a 28k -application voip");
     check_opus("speech.ogg", 1, "-c:a libopus -b:a 16k -application voip -frame_duration 60");
     check_opus("six.opus", 6, "-c:a libopus -b:a 256k -mapping_family 1");
+    check_opus("a.mp4", 2, "-c:a libopus -b:a 96k");
+    check_opus("six.mp4", 6, "-c:a libopus -b:a 256k -mapping_family 1 -movflags +faststart");
     check_opus("eight.opus", 8, "-c:a libopus -b:a 320k -mapping_family 1");
 }
 

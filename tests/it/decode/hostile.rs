@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Limit of decoded frames per upload: inserted silence, and the rest.
 const MOST_FRAMES: u64 = 10 * 60 * 48_000 + 40_000_000;
 
-const FILES: [(&str, &str); 17] = [
+const FILES: [(&str, &str); 22] = [
     ("-c:a pcm_s16le", "a.wav"),
     ("-c:a pcm_f64le -rf64 always", "rf64.wav"),
     ("-c:a pcm_s24le -f w64", "a.w64"),
@@ -31,6 +31,11 @@ const FILES: [(&str, &str); 17] = [
     ("-c:a libmp3lame -b:a 64k", "a.mp3"),
     ("-c:a libmp3lame -b:a 64k -write_xing 0 -id3v2_version 0", "bare.mp3"),
     ("-c:a libvorbis -q:a 1", "a.ogg"),
+    ("-c:a aac -b:a 64k", "a.aac"),
+    ("-c:a mp2 -b:a 64k", "a.mp2"),
+    ("-c:a pcm_s16le -movflags +faststart", "pcm.mov"),
+    ("-c:a libmp3lame -b:a 64k -movflags +faststart", "mp3.mp4"),
+    ("-c:a libopus -b:a 48k -movflags +faststart", "opus.mp4"),
     ("-c:a libvorbis -ac 6 -q:a 0", "six.ogg"),
     ("-c:a libopus -b:a 48k", "opus.ogg"),
     ("-c:a aac -b:a 64k", "last.m4a"),

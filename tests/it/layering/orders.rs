@@ -75,12 +75,12 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ("decode/codecs", &[&["aac_packet", "opus", "pcm", "vorbis"]]),
     (
         "decode/containers",
-        &[&["pcm", "tags"], &["aiff", "flac", "mp3", "raw", "wav"], &["mp4", "ogg"]],
+        &[&["aac", "pcm", "tags"], &["adts", "aiff", "flac", "mp3", "raw", "wav"], &["mp4", "ogg"]],
     ),
     ("decode/containers/mp3", &[&["header"], &["info"]]),
     (
         "decode/containers/mp4",
-        &[&["aac", "boxes"], &["entry", "gapless"], &["table"], &["fragment", "track"]],
+        &[&["boxes"], &["pcm"], &["entry", "gapless"], &["table"], &["fragment", "track"]],
     ),
     ("decode/containers/ogg", &[&["page", "position", "setup"], &["flac", "opus", "vorbis"]]),
     ("dsp", &[&["mask", "score", "segments", "stft"], &["overlap"], &["fade"]]),

@@ -21,6 +21,9 @@ pub(crate) struct Info {
 impl Info {
     /// Parses the tag; `None` if this is an ordinary frame.
     pub(crate) fn parse(frame: &[u8], header: &Header) -> Option<Info> {
+        if header.layer != 3 {
+            return None;
+        }
         let number = |bytes: &[u8]| bytes.first_chunk().map(|&b| u64::from(u32::from_be_bytes(b)));
         if let Some(vbri) = frame.get(36..).and_then(|rest| rest.strip_prefix(b"VBRI")) {
             return Some(Info { mp3_frames: number(vbri.get(10..)?), delay_padding: None });

@@ -1,4 +1,4 @@
-//! MP3: a sequence of MPEG audio frames with tags around it.
+//! MP3, and MPEG audio of layers I and II: a sequence of frames with tags around it.
 //!
 //! - The encoder's delay and padding are removed if a LAME or Lavc information tag states them, as
 //!   FFmpeg does.
@@ -21,15 +21,16 @@ use crate::decode::limits::DecodeLimits;
 use crate::decode::reader::ByteReader;
 use crate::decode::report::{Container, DecodeReport};
 
-/// The supported layer.
+/// The layer of MP3.
 pub(crate) const LAYER_3: u32 = 3;
 /// More than two frames of any kind, so that the two headers behind a frame can be checked.
 pub(crate) const WINDOW_BYTES: usize = 8192;
 /// Bytes of a window that are searched: behind each of them two frames fit into the rest.
 const SEARCH_BYTES: usize = WINDOW_BYTES - 2 * 1732 - 4;
 
-/// Demuxer of MP3 frames.
+/// Demuxer of frames of one layer.
 pub(crate) struct Mp3Demuxer {
+    layer: u32,
     /// Header of the last frame; `None` before the first.
     last: Option<Header>,
     trim: Trim,
@@ -41,8 +42,8 @@ pub(crate) struct Mp3Demuxer {
 
 impl Mp3Demuxer {
     /// Begins at the position, which must be that of a frame.
-    pub(crate) fn open() -> Mp3Demuxer {
-        Mp3Demuxer { last: None, trim: Trim::none(), junk: 0, pending: None }
+    pub(crate) fn open(layer: u32) -> Mp3Demuxer {
+        Mp3Demuxer { layer, last: None, trim: Trim::none(), junk: 0, pending: None }
     }
 
     /// Begins a link with its first frame, which may be an information tag.
@@ -54,9 +55,10 @@ impl Mp3Demuxer {
         if info.is_none() {
             self.pending = Some(self.packet(&header, frame));
         }
-        let codec = Codec::Mpeg { layer: LAYER_3, channels: header.channels };
+        let codec = Codec::Mpeg { layer: self.layer, channels: header.channels };
+        let container = if self.layer == LAYER_3 { Container::Mp3 } else { Container::Mpeg };
         let rate = Hertz(header.rate);
-        DemuxEvent::Link(Link { container: Container::Mp3, codec, rate, frames })
+        DemuxEvent::Link(Link { container, codec, rate, frames })
     }
 
     fn packet(&mut self, header: &Header, frame: Vec<u8>) -> Packet {
@@ -90,17 +92,17 @@ impl Demuxer for Mp3Demuxer {
                 report.skipped_bytes += self.junk + bytes.drain()?;
                 return Ok(None);
             }
-            let header = Header::parse(head).filter(|header| header.layer == LAYER_3);
+            let header = Header::parse(head).filter(|header| header.layer == self.layer);
             let Some(header) = header else {
                 if !tags::skip(bytes)? {
-                    self.junk += resync(bytes, self.last.as_ref())?;
+                    self.junk += resync(bytes, self.layer, self.last.as_ref())?;
                 }
                 continue;
             };
             let is_next = self.last.is_some_and(|last| last.is_like(&header));
             if !is_next && !is_confirmed(bytes.peek(WINDOW_BYTES)?, &header) {
                 bytes.skip(1);
-                self.junk += 1 + resync(bytes, self.last.as_ref())?;
+                self.junk += 1 + resync(bytes, self.layer, self.last.as_ref())?;
                 continue;
             }
             if is_next && let Some(frames) = self.lost_frames(report) {
@@ -151,14 +153,14 @@ pub(crate) fn find_first(
 /// Advances to the next frame, or to the end of the upload; returns by how many bytes.
 ///
 /// A frame counts if one more of the last kind follows, or two more of another kind.
-fn resync(bytes: &mut ByteReader, last: Option<&Header>) -> Result<u64, DecodeError> {
+fn resync(bytes: &mut ByteReader, layer: u32, last: Option<&Header>) -> Result<u64, DecodeError> {
     let from = bytes.position();
     loop {
         let window = bytes.peek(WINDOW_BYTES)?;
         let found = (0..SEARCH_BYTES.min(window.len())).find(|&at| {
             Header::parse(&window[at..]).is_some_and(|header| {
                 let is_like = last.is_some_and(|last| last.is_like(&header));
-                header.layer == LAYER_3
+                header.layer == layer
                     && (is_like && follows(&window[at..], &header).is_some()
                         || is_confirmed(&window[at..], &header))
             })

@@ -71,6 +71,28 @@ impl Mp4Box {
         Ok(Some(found))
     }
 
+    /// A box with codec parameters in this audio sample entry. QuickTime wraps it in a `wave` box, and
+    /// entries of its versions 1 and 2 have more fields.
+    pub(super) fn codec_box(
+        &self,
+        kind: &[u8; 4],
+        bytes: &mut ByteReader,
+    ) -> io::Result<Option<Mp4Box>> {
+        let own = match number(&self.read(bytes, 10)?, 8, 2) {
+            Some(1) => 28 + 16,
+            Some(2) => 28 + 36,
+            _ => 28,
+        };
+        let children = self.children(bytes, own)?;
+        if let Some(found) = children.iter().find(|child| child.kind == *kind) {
+            return Ok(Some(found.clone()));
+        }
+        match children.iter().find(|child| child.kind == *b"wave") {
+            Some(wave) => wave.descend(bytes, &[kind]),
+            None => Ok(None),
+        }
+    }
+
     /// The first `max` bytes of the content, or all of it if it is shorter.
     pub(super) fn read(&self, bytes: &mut ByteReader, max: usize) -> io::Result<Vec<u8>> {
         bytes.seek(self.content.start);

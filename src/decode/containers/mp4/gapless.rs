@@ -42,12 +42,12 @@ impl Gapless {
         Ok(gapless)
     }
 
-    /// Frames in front of the audio.
-    pub(super) fn delay(&self, rate: u32) -> u64 {
+    /// Frames in front of the audio, where the file states them.
+    pub(super) fn delay(&self, rate: u32) -> Option<u64> {
         match (self.itunes, self.edit) {
-            (Some((delay, _)), _) => delay,
-            (None, Some((start, _))) => scale(start, self.track_timescale, rate),
-            (None, None) => 0,
+            (Some((delay, _)), _) => Some(delay),
+            (None, Some((start, _))) => Some(scale(start, self.track_timescale, rate)),
+            (None, None) => None,
         }
     }
 
@@ -58,7 +58,7 @@ impl Gapless {
             return Some(delay + length);
         }
         let (_, length) = self.edit.filter(|&(_, length)| length > 0 && !self.has_more_edits)?;
-        let end = self.delay(rate) + scale(length, self.movie_timescale, rate);
+        let end = self.delay(rate).unwrap_or(0) + scale(length, self.movie_timescale, rate);
         // Edits are rounded to the unit of the movie, often a millisecond. One that ends within one
         // unit of the packets means their end.
         let tick = scale(1, self.movie_timescale, rate) + 1;
@@ -136,7 +136,7 @@ mod tests {
         // Version 0, one edit of 1000 ms from unit 1024 on.
         gapless.read_edits(&[0, 1, 1000, 1024, 0x1_0000].map(u32::to_be_bytes).concat());
         assert_eq!(gapless.edit, Some((1024, 1000)));
-        assert_eq!(gapless.delay(44_100), 1024);
+        assert_eq!(gapless.delay(44_100), Some(1024));
         assert_eq!(gapless.end(44_100, Some(45_124)), None);
         assert_eq!(gapless.end(44_100, Some(45_124 + 30)), None);
         assert_eq!(gapless.end(44_100, Some(50_000)), Some(45_124));

@@ -6,19 +6,20 @@
 //! - The edit list, or the `iTunSMPB` comment of iTunes, states the encoder's delay and padding.
 //!   Pauses in an edit list are ignored.
 //! - Fragments are decoded as they arrive.
+//! - Frames of PCM, each of which is a packet, are read in runs.
 
-mod aac;
 mod boxes;
 mod entry;
 mod fragment;
 mod gapless;
+mod pcm;
 mod table;
 mod track;
 
 use std::collections::VecDeque;
 
 use self::boxes::Mp4Box;
-use self::entry::malformed;
+use self::entry::{PacketLength, malformed};
 use self::fragment::PacketDefaults;
 use self::table::PacketLocation;
 use self::track::Track;
@@ -33,6 +34,9 @@ use crate::decode::report::{Container, DecodeReport};
 /// Top-level boxes that are searched for the header.
 const MAX_BOXES: usize = 65_536;
 
+/// Least frames of PCM in a run: 93 ms at 44.1 kHz.
+const PCM_FRAMES: u64 = 4096;
+
 /// Demuxer of one track of an MP4 file.
 pub(crate) struct Mp4Demuxer {
     limits: DecodeLimits,
@@ -43,6 +47,8 @@ pub(crate) struct Mp4Demuxer {
     fragments: Option<(u64, PacketDefaults)>,
     /// Packets of the current fragment.
     locations: VecDeque<PacketLocation>,
+    /// The packet behind a run of PCM.
+    pending: Option<PacketLocation>,
 }
 
 impl Mp4Demuxer {
@@ -74,7 +80,7 @@ impl Mp4Demuxer {
         let fragments = PacketDefaults::read(moov, track.id, bytes)?.map(|d| (moov.content.end, d));
         let link = Link { container, codec, rate: Hertz(track.entry.rate), frames: track.frames };
         let (limits, locations) = (limits.clone(), VecDeque::new());
-        Ok(Mp4Demuxer { limits, link: Some(link), track, fragments, locations })
+        Ok(Mp4Demuxer { limits, link: Some(link), track, fragments, locations, pending: None })
     }
 
     /// Location of the next packet; `None` after the last.
@@ -96,23 +102,49 @@ impl Mp4Demuxer {
         }
     }
 
+    /// Location of the next packet, or of a run of frames of PCM, each of which is a packet.
+    fn run(&mut self, bytes: &mut ByteReader) -> Result<Option<PacketLocation>, DecodeError> {
+        let first = match self.pending.take() {
+            Some(pending) => Some(pending),
+            None => self.location(bytes)?,
+        };
+        let PacketLength::Pcm { frame_bytes } = self.track.entry.length else { return Ok(first) };
+        let Some(mut run) = first else { return Ok(None) };
+        while run.bytes < u64::from(frame_bytes) * PCM_FRAMES {
+            // A fragment that has not arrived yet does not delay the run.
+            if self.locations.is_empty() && self.fragments.is_some() && self.track.table.is_at_end()
+            {
+                break;
+            }
+            let Some(next) = self.location(bytes)? else { break };
+            if next.start != run.start.saturating_add(run.bytes) {
+                self.pending = Some(next);
+                break;
+            }
+            run.bytes = run.bytes.saturating_add(next.bytes);
+            run.duration = run.duration.saturating_add(next.duration);
+            run.is_last = next.is_last;
+        }
+        Ok(Some(run))
+    }
+
     /// The event for a packet: its frames after trimming, or a gap if it is empty or has no length.
     fn event(&mut self, location: &PacketLocation, packet: Vec<u8>) -> DemuxEvent {
-        let constant = self.track.entry.frames;
-        let info = self.track.entry.info.as_ref();
-        let own = info.and_then(|info| info.frame(&packet)).map(|header| header.frames);
+        let length = &self.track.entry.length;
+        let own = length.of(&packet);
+        let is_flac = matches!(length, PacketLength::Flac(_));
         let duration = if self.track.counts_frames() { location.duration } else { 0 };
         let duration = u32::try_from(duration).unwrap_or(u32::MAX);
-        let frames = constant.or(own).unwrap_or(duration);
+        let frames = own.unwrap_or(duration);
         let mut kept = self.track.trim.next(frames);
         if location.is_last && duration > 0 {
             kept.end = kept.end.min(duration).max(kept.start);
         }
-        if packet.is_empty() || constant.or(own).is_none() {
+        if packet.is_empty() || own.is_none() {
             return DemuxEvent::Gap(kept.len() as u64);
         }
         // FLAC frames end with a checksum.
-        let damaged = info.is_some() && !is_whole(&packet);
+        let damaged = is_flac && !is_whole(&packet);
         DemuxEvent::Packet(Packet { bytes: packet, frames, kept, damaged })
     }
 }
@@ -126,7 +158,7 @@ impl Demuxer for Mp4Demuxer {
         if let Some(link) = self.link.take() {
             return Ok(Some(DemuxEvent::Link(link)));
         }
-        let Some(location) = self.location(bytes)? else { return Ok(None) };
+        let Some(location) = self.run(bytes)? else { return Ok(None) };
         let max = self.limits.packet_bytes;
         // A packet beyond the limit is not read and becomes silence.
         let wanted = usize::try_from(location.bytes).ok().filter(|&wanted| wanted <= max);

@@ -107,6 +107,23 @@ impl SampleTable {
         Ok(table)
     }
 
+    /// Whether every packet has been returned.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.at.packet >= self.len()
+    }
+
+    /// Offset of the first packet.
+    pub(super) fn start(&self) -> Option<u64> {
+        self.offsets.first().copied()
+    }
+
+    /// Sets the size of PCM frames: old QuickTime files state 1 byte for a frame of any width.
+    pub(super) fn set_frame_bytes(&mut self, frame_bytes: u32) {
+        if let Sizes::Equal { bytes, .. } = &mut self.sizes {
+            *bytes = frame_bytes;
+        }
+    }
+
     /// Count of packets.
     pub(super) fn len(&self) -> usize {
         match &self.sizes {

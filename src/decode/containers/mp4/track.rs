@@ -1,7 +1,7 @@
 //! An audio track: its codec, packets and trim.
 
 use super::boxes::{Mp4Box, number};
-use super::entry::{SampleEntry, malformed};
+use super::entry::{PacketLength, SampleEntry, malformed};
 use super::gapless::Gapless;
 use super::table::SampleTable;
 use crate::decode::demux::Trim;
@@ -74,7 +74,17 @@ impl Track {
         let stbl = stbl.ok_or(malformed("a track has no stbl box"))?;
         let stsd = stbl.descend(bytes, &[b"stsd"])?.ok_or(malformed("a track has no stsd box"))?;
         let entry = SampleEntry::read(&stsd, timescale, bytes)?;
-        let (id, table) = (id.unwrap_or(0) as u32, SampleTable::read(&stbl, bytes, limits)?);
+        let (id, mut table) = (id.unwrap_or(0) as u32, SampleTable::read(&stbl, bytes, limits)?);
+        let mut entry = entry;
+        if let PacketLength::Pcm { frame_bytes } = entry.length {
+            table.set_frame_bytes(frame_bytes);
+        }
+        if let PacketLength::Mpeg = entry.length
+            && let Some(start) = table.start()
+        {
+            bytes.seek(start);
+            entry.set_mpeg(bytes.peek(4)?);
+        }
         Ok(Track { id, entry, table, timescale, trim: Trim::none(), frames: None })
     }
 
@@ -86,7 +96,7 @@ impl Track {
     /// Sets the trim and the length.
     fn apply(&mut self, gapless: &Gapless, is_fragmented: bool) {
         let all = self.all_frames().filter(|_| !is_fragmented);
-        let delay = gapless.delay(self.entry.rate);
+        let delay = gapless.delay(self.entry.rate).unwrap_or(self.entry.delay);
         let end = gapless.end(self.entry.rate, all);
         self.trim = Trim::new(delay, end.unwrap_or(u64::MAX)..u64::MAX);
         self.frames = match (all, end) {
@@ -100,7 +110,7 @@ impl Track {
     /// if the durations do not count frames.
     fn all_frames(&self) -> Option<u64> {
         let others = (self.table.len() as u64).checked_sub(1).filter(|_| self.counts_frames())?;
-        match self.entry.frames.map(u64::from) {
+        match self.entry.length.constant().map(u64::from) {
             Some(each) => Some(others * each + self.table.last_duration()?.min(each)),
             None => Some(self.table.duration()),
         }

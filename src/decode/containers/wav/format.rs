@@ -13,6 +13,8 @@ const SUBFORMAT_TAIL: [u8; 14] = *b"\x00\x00\x00\x00\x10\x00\x80\x00\x00\xaa\x00
 
 const INTEGER: u16 = 1;
 const FLOAT: u16 = 3;
+const A_LAW: u16 = 6;
+const MU_LAW: u16 = 7;
 const EXTENSIBLE: u16 = 0xfffe;
 
 /// A parsed `fmt ` chunk.
@@ -51,6 +53,8 @@ impl WaveFormat {
         let sample = match (tag, width) {
             (INTEGER, 1) => SampleFormat::Unsigned8,
             (INTEGER, 2..=4) => SampleFormat::Signed(width),
+            (A_LAW, 1) => SampleFormat::ALaw,
+            (MU_LAW, 1) => SampleFormat::MuLaw,
             (FLOAT, 4) => SampleFormat::Float32,
             (FLOAT, 8) => SampleFormat::Float64,
             _ => {
@@ -69,8 +73,6 @@ fn name(tag: u16, bits: u16) -> String {
         INTEGER => return format!("integer PCM of {bits} bits"),
         FLOAT => return format!("floating-point PCM of {bits} bits"),
         2 => "Microsoft ADPCM",
-        6 => "A-law",
-        7 => "µ-law",
         0x11 => "IMA ADPCM",
         0x31 => "GSM 6.10",
         0x50 => "MPEG Audio Layer II",

@@ -15,14 +15,14 @@ const RATES: [u32; 13] = [
 
 /// A parsed AudioSpecificConfig.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AacConfig {
+pub(crate) struct AacConfig {
     /// The configuration as stored, for the codec.
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// Sample rate of the core in Hz.
-    pub(super) rate: u32,
-    pub(super) channels: u32,
+    pub(crate) rate: u32,
+    pub(crate) channels: u32,
     /// Object type indication of the descriptor: MPEG-4 or MPEG-2 AAC, or another codec.
-    kind: u32,
+    pub(crate) kind: u32,
     object_type: u32,
     /// High-efficiency AAC, signalled explicitly.
     is_high_efficiency: bool,
@@ -31,7 +31,7 @@ pub(super) struct AacConfig {
 
 impl AacConfig {
     /// Finds and reads the configuration in an `esds` box (ISO/IEC 14496-1, 7.2.6).
-    pub(super) fn find(esds: &[u8]) -> Option<AacConfig> {
+    pub(crate) fn find(esds: &[u8]) -> Option<AacConfig> {
         let mut rest = esds.get(4..)?;
         let mut kind = None;
         loop {
@@ -69,6 +69,11 @@ impl AacConfig {
                 return Some(AacConfig { kind, ..AacConfig::parse(&[0x12, 0x10], kind)? });
             }
         }
+    }
+
+    /// Parses a configuration of MPEG-4 AAC.
+    pub(crate) fn of_mpeg4(bytes: &[u8]) -> Option<AacConfig> {
+        AacConfig::parse(bytes, 0x40)
     }
 
     fn parse(bytes: &[u8], kind: u32) -> Option<AacConfig> {
@@ -114,7 +119,7 @@ impl AacConfig {
     ///
     /// High-efficiency AAC may be signalled implicitly. It would then decode without an error to half
     /// the rate that the container states.
-    pub(super) fn unsupported(&self, stated: [u32; 2]) -> Option<String> {
+    pub(crate) fn unsupported(&self, stated: [u32; 2]) -> Option<String> {
         let is_half = self.rate <= 24_000 && stated.contains(&(self.rate * 2));
         let name = match self.object_type {
             _ if !is_aac(self.kind) => match self.kind {
