@@ -105,6 +105,12 @@ def test_a_body_that_arrives_byte_by_byte_is_refused(start):
     field = b"--x\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\n"
     refused = drip(Call(server, "/api/separate", 10**6, **{"content-type": form}).send(field), b"a")
     assert refused["status"] == 408
+    tus = {"content-type": "application/offset+octet-stream", "tus-resumable": "1.0.0", "upload-offset": "0"}
+    created = http_client.call(server, "POST", "/api/uploads", headers={"tus-resumable": "1.0.0", "upload-length": "1000000"})
+    upload = created.headers["location"]
+    assert drip(Call(server, upload, 10**6, **tus, **{"x-http-method-override": "PATCH"}))["status"] == 408
+    # What has arrived stays.
+    assert int(http_client.call(server, "HEAD", upload, headers={"tus-resumable": "1.0.0"}).headers["upload-offset"]) > 0
 
 
 def test_an_upload_that_arrives_byte_by_byte_is_paused(start):
