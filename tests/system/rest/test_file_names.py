@@ -1,4 +1,5 @@
 """A session has the name of its file, however a client writes it into a form."""
+import re
 import subprocess
 from pathlib import Path
 from urllib.parse import unquote
@@ -7,7 +8,7 @@ import pytest
 
 from ..audio import music, wav
 from ..common import INSTANT_MODEL
-from ..http_client import environment, get
+from ..http_client import environment, get, separate
 
 MODELS = INSTANT_MODEL
 
@@ -56,3 +57,22 @@ def test_a_name_arrives_as_it_was_sent(server, tmp_path, client):
         title = session["file_name"].rsplit("\\", 1)[-1].removesuffix(".wav").replace('"', "_")
         header = get(server, session["zip_url"]).headers["content-disposition"]
         assert unquote(header.split("filename*=UTF-8''")[1]) == f"{title}.zip"
+
+
+def test_names_of_uploads_cannot_do_harm(server):
+    brief = wav(music(0.1))
+    for name, title in (
+        ('a%22b.mp3', 'a_b'),
+        ('a\\"b.mp3', 'a_b'),
+        ("../../etc/passwd.wav", "passwd"),
+        ("C:\\\\Music\\\\x.wav", "x"),
+        ("周杰伦 - 晴天.mp3", "周杰伦 - 晴天"),
+        ("a\u202etxt.exe", "atxt"),
+        ("nul.mp3", "_nul"),
+    ):
+        reported = separate(server, brief, name).json()
+        header = get(server, reported["vocals_url"]).headers["content-disposition"]
+        assert header.isascii() and not set("\r\n") & set(header)
+        plain, encoded = re.fullmatch(r"attachment; filename=\"([^\"\\]*)\"; filename\*=UTF-8''(\S+)", header).groups()
+        assert unquote(encoded, errors="strict") == f"{title} - vocals.wav"
+        assert "/" not in plain and ".." not in plain
