@@ -20,6 +20,9 @@ pub(super) struct DecodeArgs {
     /// Sample rate of the output
     #[arg(long)]
     rate: u32,
+    /// Send the edges of silent passages
+    #[arg(long)]
+    find_silence: bool,
     /// Address space limit in bytes
     #[arg(long)]
     memory: u64,
@@ -55,6 +58,7 @@ pub(super) fn run(args: &DecodeArgs) -> Result<(), CliError> {
             start: Duration::from_nanos(args.start),
             end: args.end.map(Duration::from_nanos),
         },
+        find_silence: args.find_silence,
         memory: args.memory,
         processor_time_s: args.processor_time,
         require_sandbox: args.require_sandbox,

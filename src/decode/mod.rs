@@ -39,6 +39,7 @@ mod part;
 mod probe;
 mod reader;
 mod report;
+mod silence;
 pub mod track;
 mod upload;
 
@@ -46,4 +47,5 @@ pub use decoder::{Block, Decoder, Input};
 pub use error::DecodeError;
 pub use limits::DecodeLimits;
 pub use report::{CodecName, Container, DecodeReport, SourceInfo};
+pub use silence::{EdgeKind, SilenceDetector, SilenceEdge};
 pub use upload::{Complete, ReadAt};

@@ -3,6 +3,7 @@
 use super::part::PartDecoder;
 use crate::audio::resample::{ResampleError, Resampler};
 use crate::audio::{Frames, Hertz, Stereo, TimeSpan};
+use crate::decode::silence::{SilenceDetector, SilenceEdge};
 use crate::decode::{DecodeError, DecodeLimits, DecodeReport, Decoder, Input, ReadAt, SourceInfo};
 
 /// Error of reading a track.
@@ -37,8 +38,11 @@ pub struct TrackReader {
     current: Option<(Hertz, Resampler)>,
     /// Length of the previous runs, at the rate of the first link.
     source_frames: Frames,
+    /// Length of the previous runs, at the rate of the track.
+    track_frames: Frames,
     /// Length of the current run, at its source rate.
     run_frames: Frames,
+    silence: Option<SilenceDetector>,
 }
 
 impl TrackReader {
@@ -73,8 +77,21 @@ impl TrackReader {
             decoder,
             rate,
             source_frames: Frames::ZERO,
+            track_frames: Frames::ZERO,
             run_frames: Frames::ZERO,
+            silence: None,
         })
+    }
+
+    /// Finds silent passages from here on, before the first block.
+    pub fn find_silence(&mut self) {
+        self.silence = Some(SilenceDetector::new(self.source().rate, self.rate));
+    }
+
+    /// The edges of silent passages that are known since the last call: all that the frames before the end of the last block
+    /// determine.
+    pub fn take_silence_edges(&mut self) -> Vec<SilenceEdge> {
+        self.silence.as_mut().map(SilenceDetector::take_edges).unwrap_or_default()
     }
 
     /// What the headers of the first link state.
@@ -110,13 +127,25 @@ impl TrackReader {
                 Some((rate, resampler)) if next == Some(*rate) => {
                     let audio = block.map(|block| block.audio).unwrap_or_default();
                     self.run_frames += audio.frames();
+                    if let Some(silence) = &mut self.silence {
+                        silence.push(&audio);
+                    }
                     resampler.push(&audio, &mut out);
                 }
                 _ => {
                     self.end_run(&mut out);
-                    let Some(block) = block else { break };
+                    let Some(block) = block else {
+                        if let Some(silence) = &mut self.silence {
+                            silence.finish();
+                        }
+                        break;
+                    };
                     let mut resampler = Resampler::new(block.rate, self.rate)?;
                     self.run_frames = block.audio.frames();
+                    if let Some(silence) = &mut self.silence {
+                        silence.change_rate(block.rate, self.track_frames);
+                        silence.push(&block.audio);
+                    }
                     resampler.push(&block.audio, &mut out);
                     self.current = Some((block.rate, resampler));
                 }
@@ -128,7 +157,8 @@ impl TrackReader {
     /// Appends what the resampler of the current run still holds.
     fn end_run(&mut self, out: &mut Stereo) {
         self.source_frames = self.source_frames();
-        if let Some((_, resampler)) = self.current.take() {
+        if let Some((rate, resampler)) = self.current.take() {
+            self.track_frames += self.run_frames.resampled(rate, self.rate);
             resampler.finish(out);
         }
     }

@@ -17,6 +17,8 @@ mod overlap_state;
 mod pipeline;
 mod plan;
 mod scheduler;
+mod silence_file;
+mod silence_gate;
 mod stem_files;
 mod stem_recipe;
 mod track_file;

@@ -51,6 +51,7 @@ pub(super) fn plan(settings: &Settings, context: &Context) -> Result<Planned, Se
         stems,
         overlap,
         columns,
+        silent_passages: true,
     };
     Ok(Planned { plan, skipped })
 }

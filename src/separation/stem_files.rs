@@ -10,6 +10,7 @@ use crate::audio::resample::Resampler;
 use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName, Stereo};
 use crate::model::Sha256Hash;
+use crate::separation::silence_gate::SilenceGate;
 use crate::session::checksums::{BlockSums, ChecksumFile, Checksums, missing_is_damage};
 use crate::session::{Layout, Manifest};
 
@@ -17,6 +18,8 @@ use crate::session::{Layout, Manifest};
 pub(super) struct StemFiles {
     stems: Vec<StemFile>,
     checksums: ChecksumFile,
+    /// `None` if silent passages of the upload are what the engine makes of them.
+    gate: Option<SilenceGate>,
     layout: Layout,
 }
 
@@ -80,7 +83,16 @@ impl StemFiles {
         let committed = manifest.commit.checksums.as_ref();
         let checksums =
             ChecksumFile::resume(&layout.checksums(), &mut sums_in(&mut stems), committed)?;
-        Ok(StemFiles { stems, checksums, layout: layout.clone() })
+        let gate = manifest.plan.silent_passages;
+        let gate = gate.then(|| SilenceGate::new(layout.silence(), rate));
+        Ok(StemFiles { stems, checksums, gate, layout: layout.clone() })
+    }
+
+    /// Continues with the first `known` bytes of the file of silent passages.
+    pub(super) fn set_known_silence(&mut self, known: u64) {
+        if let Some(gate) = &mut self.gate {
+            gate.set_known(known);
+        }
     }
 
     /// Appends final frames, at the model's rate, to each stem. Returns the new length of the files.
@@ -90,7 +102,7 @@ impl StemFiles {
             if let Some(resampler) = &mut stem.resampler {
                 resampler.push(audio, &mut resampled);
             }
-            stem.write(&resampled)?;
+            stem.write(resampled, self.gate.as_mut())?;
         }
         Ok(self.frames())
     }
@@ -104,13 +116,14 @@ impl StemFiles {
             }
             // Resampling to the model's rate rounds up, so there may be one frame more than in the source.
             last.resize(total.saturating_sub(stem.wav.frames()).as_len());
-            stem.write(&last)?;
+            stem.write(last, self.gate.as_mut())?;
         }
         Ok(self.frames())
     }
 
     /// Syncs all files to disk, and then their checksums, which are returned.
     pub(super) fn sync(&mut self) -> io::Result<Checksums> {
+        self.gate.as_mut().map_or(Ok(()), SilenceGate::sync)?;
         self.stems.iter().try_for_each(|stem| stem.wav.sync())?;
         self.checksums.append(&mut sums_in(&mut self.stems))
     }
@@ -145,11 +158,14 @@ impl StemFiles {
 }
 
 impl StemFile {
-    fn write(&mut self, audio: &Stereo) -> io::Result<()> {
+    fn write(&mut self, mut audio: Stereo, gate: Option<&mut SilenceGate>) -> io::Result<()> {
+        if let Some(gate) = gate {
+            gate.apply(self.wav.frames(), &mut audio)?;
+        }
         let samples = audio.planes().into_iter().flatten();
         self.peak = samples.fold(self.peak, |peak, sample| peak.max(sample.abs()));
         let mut bytes = Vec::with_capacity(audio.len() * 8);
-        Encoding::F32Le.write_frames(audio, &mut bytes);
+        Encoding::F32Le.write_frames(&audio, &mut bytes);
         self.hash.update(&bytes);
         self.sums.add(&bytes);
         self.wav.append_encoded(&bytes)

@@ -12,6 +12,7 @@ use crate::files;
 /// session.json      the manifest
 /// upload            the bytes as received
 /// track.f32         the decoded PCM at the model's rate, interleaved; gone when done
+/// silence           the edges of the upload's silent passages; gone when done
 /// carry.<n>         the overlap state after n segments; gone when done
 /// computing.<n>     exists while an engine computes segment n
 /// stems/<stem>.wav  `.wav.part` until final
@@ -50,6 +51,11 @@ impl Layout {
         self.directory.join(TRACK)
     }
 
+    /// The edges of the silent passages.
+    pub fn silence(&self) -> PathBuf {
+        self.directory.join(SILENCE)
+    }
+
     /// The overlap state after this many segments.
     pub fn overlap_state(&self, segments: u64) -> PathBuf {
         self.directory.join(format!("{OVERLAP_STATE_PREFIX}{segments}"))
@@ -68,7 +74,9 @@ impl Layout {
     /// The files on disk that only a running session needs, including overlap states that the manifest does not name.
     pub fn scratch(&self) -> Vec<PathBuf> {
         let prefixes = [OVERLAP_STATE_PREFIX, COMPUTING_PREFIX];
-        let is_scratch = |name: &str| name == TRACK || prefixes.iter().any(|p| name.starts_with(p));
+        let is_scratch = |name: &str| {
+            [TRACK, SILENCE].contains(&name) || prefixes.iter().any(|p| name.starts_with(p))
+        };
         files_in(&self.directory, is_scratch)
     }
 
@@ -133,5 +141,6 @@ fn files_in(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
 }
 
 const TRACK: &str = "track.f32";
+const SILENCE: &str = "silence";
 const OVERLAP_STATE_PREFIX: &str = "carry.";
 const COMPUTING_PREFIX: &str = "computing.";

@@ -117,6 +117,9 @@ pub struct Plan {
     /// Columns that a segment consists of, for models whose segments are summed.
     #[serde(default)]
     pub columns: Option<Columns>,
+    /// Whether silent passages of the upload are silent in the stems. Sessions of 0.1.0 were begun without.
+    #[serde(default)]
+    pub silent_passages: bool,
 }
 
 /// The end of an upload. Until it is finished, its length is that of the file.
@@ -187,6 +190,9 @@ pub struct Commit {
     /// Checksums of the committed frames of the stems.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksums: Option<Checksums>,
+    /// The silent passages that the committed frames of the track determine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silence: Option<Prefix>,
 }
 
 /// One stem.
@@ -293,8 +299,8 @@ impl Manifest {
 
     /// Takes back all commits, so that the stems are recomputed from the upload. The decoded track stays committed.
     pub fn take_back(&mut self) {
-        let Commit { track, track_crc32c, .. } = self.commit;
-        self.commit = Commit { track, track_crc32c, ..Commit::default() };
+        let Commit { track, track_crc32c, silence, .. } = self.commit;
+        self.commit = Commit { track, track_crc32c, silence, ..Commit::default() };
         for stem in &mut self.stems {
             (stem.peak, stem.sha256) = (0.0, None);
         }

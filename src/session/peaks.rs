@@ -139,6 +139,7 @@ mod tests {
             stems: vec![name.clone()],
             overlap: 0.0,
             columns: None,
+            silent_passages: true,
         };
         let (session, _) = store.create(crate::session::Settings::default(), plan).unwrap();
         let path = session.layout().growing_stem(&name);

@@ -43,6 +43,10 @@ def mixtures(song: Path, folder: Path, lengths: list[str]) -> dict[str, Path]:
     sound, rate = soundfile.read(song, dtype="float32", always_2d=True)
     if rate != RATE or sound.shape[1] != 2:
         sys.exit(f"{song}: give 44.1 kHz stereo")
+    # Stemwire's stems are zero there, the references' are not.
+    shortest = RATE // 20
+    if any((np.convolve(channel == 0, np.ones(shortest), "valid") == shortest).any() for channel in sound.T):
+        sys.exit(f"{song}: give a song without silent passages")
     found = {}
     for name in lengths:
         index = np.arange(LENGTHS[name])

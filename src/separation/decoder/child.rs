@@ -27,6 +27,8 @@ pub struct DecodeJob {
     pub rate: Hertz,
     /// The part to decode.
     pub span: TimeSpan,
+    /// Whether to send the edges of silent passages.
+    pub find_silence: bool,
     /// Limit of this process's address space, in bytes.
     pub memory: u64,
     /// Limit of this process's processor time, in seconds.
@@ -95,7 +97,15 @@ fn decode(job: &DecodeJob, upload: GrowingFile) -> Result<End, TrackError> {
         damaged: Frames::ZERO,
         output_rate: job.rate,
     }))?;
-    while let Some(block) = track.next_block()? {
+    if job.find_silence {
+        track.find_silence();
+    }
+    loop {
+        let block = track.next_block()?;
+        for edge in track.take_silence_edges() {
+            send(DecoderMessage::Silence(edge))?;
+        }
+        let Some(block) = block else { break };
         let mut bytes = Vec::with_capacity(block.len() * 8);
         Encoding::F32Le.write_frames(&block, &mut bytes);
         for piece in bytes.chunks(PIECE_BYTES) {

@@ -1,9 +1,10 @@
 //! Decoding in a confined child process, so that a malformed file can fail its own session only.
 //!
 //! The child is this same binary, called as `stemwire decode`. Before it reads anything it enters its
-//! [sandbox](crate::process::sandbox). It reads the upload as it grows and writes blocks of PCM at the model's rate; it
-//! receives how far the upload has grown ([`protocol`], [`connection`]). [`child`] is the code that runs in it,
-//! [`parent`] starts it and watches for stalls, [`receiver`] writes its output to the track, [`probe`] tries it.
+//! [sandbox](crate::process::sandbox). It reads the upload as it grows and writes blocks of PCM at the model's rate, each
+//! behind the edges of its silent passages; it receives how far the upload has grown ([`protocol`], [`connection`]).
+//! [`child`] is the code that runs in it, [`parent`] starts it and watches for stalls, [`receiver`] writes its output to the
+//! track, [`probe`] tries it.
 
 pub mod child;
 mod connection;

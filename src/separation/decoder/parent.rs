@@ -13,8 +13,10 @@ use super::shared::{DecodeProgress, Shared};
 use super::{DecoderConfig, failure};
 use crate::audio::{Frames, Hertz, TimeSpan};
 use crate::process::{self, priority};
+use crate::separation::silence_file::SilenceFileWriter;
 use crate::separation::track_file::TrackFileWriter;
 use crate::session::Session;
+use crate::session::checksums::Prefix;
 use crate::session::disk_space::SpaceGuard;
 use crate::session::settings::RawPcm;
 
@@ -34,6 +36,8 @@ pub(crate) struct DecodePlan {
     pub(crate) safe: Frames,
     /// Their CRC32C, if it is known.
     pub(crate) checksum: Option<u32>,
+    /// The silent passages that are synced to disk; `None` if they are not to be found.
+    pub(crate) silence: Option<Prefix>,
     /// Longest track accepted.
     pub(crate) limit: Frames,
     /// Limits the space that the track may take.
@@ -52,19 +56,33 @@ impl DecoderProcess {
         config: &DecoderConfig,
         plan: DecodePlan,
     ) -> io::Result<DecoderProcess> {
+        let silence = plan
+            .silence
+            .map(|committed| SilenceFileWriter::open(&session.layout().silence(), committed));
+        let silence = silence.transpose()?;
+        let found = silence.as_ref().map(SilenceFileWriter::written);
+        // The frames of a track are read only with the silent passages that they determine.
+        let (safe, checksum) = match found == plan.silence {
+            true => (plan.safe, plan.checksum),
+            false => (Frames::ZERO, None),
+        };
         let path = session.layout().track();
-        let track = TrackFileWriter::open(&path, plan.safe, plan.checksum, plan.head)?;
+        let track = TrackFileWriter::open(&path, safe, checksum, plan.head)?;
         let progress = DecodeProgress {
             frames: track.frames(),
             checksum: track.checksum(),
             complete: false,
             statistics: track.statistics().clone(),
+            silence: found.unwrap_or_default(),
             failure: None,
         };
-        let command = {
+        let mut command = {
             let settings = &session.manifest().settings;
             command(config, plan.rate, settings.input, settings.span)
         };
+        if silence.is_some() {
+            command.arg("--find-silence");
+        }
         let (child, to_child, from_child) = connection::start(command, &session.layout().upload())?;
         let shared = Arc::new(Shared::new(Arc::clone(session), child, progress));
         let mut decoder = DecoderProcess { shared, threads: Vec::new() };
@@ -74,9 +92,11 @@ impl DecoderProcess {
         let receiver = TrackReceiver {
             shared,
             track,
+            silence,
+            rate: plan.rate,
             limit: plan.limit,
             expansion: plan.expansion,
-            skip: plan.safe,
+            skip: safe,
             space: plan.space,
         };
         decoder.spawn("track-write", move || {

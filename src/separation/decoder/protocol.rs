@@ -8,7 +8,8 @@ use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::audio::Frames;
+use crate::audio::{Frames, Stereo};
+use crate::decode::SilenceEdge;
 use crate::process::Sandbox;
 use crate::session::{Failure, manifest::SourceRecord};
 
@@ -49,6 +50,8 @@ pub(super) enum DecoderMessage {
     Confined(Sandbox),
     /// The format of the upload; before any PCM.
     Source(SourceRecord),
+    /// An edge of a silent passage; before the PCM that determines it. Sent only to a parent that asks for it.
+    Silence(SilenceEdge),
     /// Frames of the track, interleaved F32LE.
     Pcm(Vec<u8>),
     /// The child waits for the upload to grow beyond this length.
@@ -76,6 +79,7 @@ impl DecoderMessage {
         let (kind, body) = match self {
             DecoderMessage::Confined(sandbox) => (b'C', serde_json::to_vec(sandbox)?),
             DecoderMessage::Source(source) => (b'S', serde_json::to_vec(source)?),
+            DecoderMessage::Silence(edge) => (b'Z', serde_json::to_vec(edge)?),
             DecoderMessage::Pcm(bytes) => return write_message(out, b'P', bytes),
             DecoderMessage::Waiting(length) => (b'W', length.to_word().to_le_bytes().to_vec()),
             DecoderMessage::End(end) => (b'E', serde_json::to_vec(end)?),
@@ -106,6 +110,12 @@ impl DecoderMessage {
         let message = match kind[0] {
             b'C' => DecoderMessage::Confined(serde_json::from_slice(&body)?),
             b'S' => DecoderMessage::Source(serde_json::from_slice(&body)?),
+            b'Z' => match serde_json::from_slice(&body)? {
+                SilenceEdge { channel, .. } if channel >= Stereo::CHANNELS => {
+                    return Err(invalid("the channel is neither left nor right"));
+                }
+                edge => DecoderMessage::Silence(edge),
+            },
             b'P' if body.len().is_multiple_of(8) => DecoderMessage::Pcm(body),
             b'W' => {
                 let word = body.try_into().map_err(|_| invalid("the length is not of 8 bytes"))?;
@@ -129,6 +139,7 @@ fn write_message(out: &mut impl Write, kind: u8, body: &[u8]) -> io::Result<()> 
 mod tests {
     use super::*;
     use crate::audio::Hertz;
+    use crate::decode::EdgeKind;
     use crate::proto::reason::ErrorReason;
 
     #[test]
@@ -145,6 +156,12 @@ mod tests {
         let messages = [
             DecoderMessage::Confined(Sandbox { landlock: true, seccomp: false }),
             DecoderMessage::Source(source),
+            DecoderMessage::Silence(SilenceEdge {
+                channel: 1,
+                kind: EdgeKind::End,
+                track: Frames(2),
+                source: Frames(3),
+            }),
             DecoderMessage::Pcm(vec![0; 16]),
             DecoderMessage::Waiting(UploadLength { bytes: 7, complete: true }),
             DecoderMessage::End(End { source_frames: Frames(2), ..End::default() }),

@@ -7,10 +7,12 @@ use super::connection::FromChild;
 use super::failure;
 use super::protocol::{DecoderMessage, End};
 use super::shared::Shared;
-use crate::audio::{Encoding, Frames, Stereo};
+use crate::audio::{Encoding, Frames, Hertz, Stereo};
+use crate::decode::SilenceEdge;
 use crate::process::Limit;
 use crate::proto::reason::ErrorReason;
 use crate::separation::limits::Limits;
+use crate::separation::silence_file::{SilenceFileWriter, StemEdge};
 use crate::separation::track_file::{FRAME_BYTES, TrackFileWriter};
 use crate::session::Failure;
 use crate::session::disk_space::SpaceGuard;
@@ -21,6 +23,10 @@ use crate::session::settings::OutputRate;
 pub(super) struct TrackReceiver {
     pub(super) shared: Arc<Shared>,
     pub(super) track: TrackFileWriter,
+    /// `None` if the child does not look for silent passages.
+    pub(super) silence: Option<SilenceFileWriter>,
+    /// The rate of the track.
+    pub(super) rate: Hertz,
     /// Longest track accepted.
     pub(super) limit: Frames,
     /// Largest size of a longer track in relation to its upload.
@@ -70,6 +76,7 @@ impl TrackReceiver {
         match message {
             DecoderMessage::Confined(_) | DecoderMessage::Waiting(_) => return true,
             DecoderMessage::Source(source) => return self.receive_source(source),
+            DecoderMessage::Silence(edge) => return self.receive_silence(edge),
             DecoderMessage::Pcm(bytes) => return self.receive_pcm(&bytes),
             DecoderMessage::End(end) => self.receive_end(end),
             DecoderMessage::Failed(failure) => self.shared.fail(failure),
@@ -86,6 +93,22 @@ impl TrackReceiver {
         let known = session.manifest().source.is_some();
         let written =
             if known { Ok(()) } else { session.update(|manifest| manifest.source = Some(source)) };
+        self.stored(written)
+    }
+
+    fn receive_silence(&mut self, edge: SilenceEdge) -> bool {
+        let Some(silence) = &mut self.silence else { return true };
+        // Whether frames behind the limit are decoded depends on the sizes of blocks.
+        if edge.known_at(self.rate) > self.limit {
+            return true;
+        }
+        let session = &self.shared.session;
+        let position = match session.manifest().settings.rate {
+            OutputRate::Model => edge.track,
+            OutputRate::Source => edge.source,
+        };
+        let edge = StemEdge { channel: edge.channel, kind: edge.kind, position };
+        let written = silence.append(edge).map(|written| session.count_written(written));
         self.stored(written)
     }
 
@@ -203,6 +226,8 @@ impl TrackReceiver {
             progress.frames = frames;
             progress.checksum = self.track.checksum();
             progress.statistics.follow(self.track.statistics());
+            progress.silence =
+                self.silence.as_ref().map(SilenceFileWriter::written).unwrap_or_default();
             progress.complete = complete;
         }
         let manifest = session.manifest();

@@ -8,6 +8,7 @@ use super::protocol::UploadLength;
 use crate::audio::Frames;
 use crate::process::{ChildProcess, StallTimer};
 use crate::separation::track_file::Statistics;
+use crate::session::checksums::Prefix;
 use crate::session::{Failure, Session};
 
 /// State that the threads of a decoder share.
@@ -35,6 +36,8 @@ pub(crate) struct DecodeProgress {
     pub(crate) complete: bool,
     /// Statistics of these frames.
     pub(crate) statistics: Statistics,
+    /// The file of silent passages: all edges that these frames determine.
+    pub(crate) silence: Prefix,
     /// The failure that ended decoding.
     pub(crate) failure: Option<Failure>,
 }

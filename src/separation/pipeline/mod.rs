@@ -165,6 +165,10 @@ impl<'a> Run<'a> {
             head: manifest.plan.segment,
             safe: manifest.commit.track,
             checksum: manifest.commit.track_crc32c,
+            silence: manifest
+                .plan
+                .silent_passages
+                .then(|| manifest.commit.silence.unwrap_or_default()),
             limit: Frames::covering(context.max_track, manifest.plan.model_rate),
             space: Arc::clone(&context.space),
             expansion: context.max_expansion,
@@ -234,7 +238,7 @@ impl<'a> Run<'a> {
                 None if decoded.complete
                     && self.next >= self.engine.windows().count(decoded.frames) =>
                 {
-                    let stems = self.output.finish(self.session, &self.context.space)?;
+                    let stems = self.output.finish(self.session, &self.context.space, &decoded)?;
                     return Ok(Some(RunOutcome::Done(stems)));
                 }
                 None => {

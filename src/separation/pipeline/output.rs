@@ -18,7 +18,8 @@ use crate::session::disk_space::{Reservation, SpaceGuard};
 use crate::session::manifest::{Columns, Manifest, Stem};
 use crate::session::{Failure, Session};
 
-/// Shortest duration held back from delivery, over which another engine can fade in.
+/// Shortest duration held back from delivery, over which another engine can fade in. So final frames are also as far behind
+/// the decoded ones as the silence gate looks ahead.
 const LEAST_FADE: Duration = Duration::from_millis(100);
 
 /// Stems whose files are final; the manifest does not record it yet.
@@ -139,18 +140,21 @@ impl StemOutput {
         let finals = self.take_final(next.min(end.saturating_sub(self.least_fade)));
         let _reserved = self.reserve(session, space, &finals)?;
         let files = self.open_files(session, consumed).map_err(storage)?;
+        files.set_known_silence(decoded.silence.bytes);
         let frames = files.append(&finals).map_err(storage)?;
         let checksums = files.sync().map_err(storage)?;
         let (tails, records) = (files.tails(), files.records());
         let state = OverlapState { overlap: self.overlap.clone(), fade: self.fade.clone(), tails };
         let layout = session.layout();
         let overlap_crc32c = state.write(&layout.overlap_state(segments)).map_err(storage)?;
+        let gated = session.manifest().plan.silent_passages;
         session
             .update(|manifest| {
                 manifest.commit.segments = segments;
                 manifest.commit.stems = frames;
                 manifest.commit.track = decoded.frames;
                 manifest.commit.track_crc32c = Some(decoded.checksum);
+                manifest.commit.silence = gated.then_some(decoded.silence);
                 manifest.commit.overlap_state = true;
                 manifest.commit.overlap_crc32c = Some(overlap_crc32c);
                 manifest.commit.checksums = Some(checksums);
@@ -168,6 +172,7 @@ impl StemOutput {
         &mut self,
         session: &Session,
         space: &SpaceGuard,
+        decoded: &DecodeProgress,
     ) -> Result<CompleteStems, Failure> {
         let total = session.manifest().total.unwrap_or_default();
         let consumed = self.position();
@@ -175,6 +180,7 @@ impl StemOutput {
         let mut files = self.files.take().ok_or_else(nothing_open)?;
         let finals = self.take_final(Frames(u64::MAX));
         let _reserved = self.reserve(session, space, &finals)?;
+        files.set_known_silence(decoded.silence.bytes);
         files.append(&finals).map_err(storage)?;
         let frames = files.end(total).map_err(storage)?;
         let checksums = files.sync().map_err(storage)?;

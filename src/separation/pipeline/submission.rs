@@ -58,8 +58,8 @@ impl Run<'_> {
     /// engine.
     ///
     /// An engine adds low noise to digital silence, which belongs to no stem. Silent stems cost nothing and depend on the
-    /// track alone, so that every way to them gives the same bytes. With `EXACT` the output is that of the reference,
-    /// noise included.
+    /// track alone, so that every way to them gives the same bytes. With `EXACT` all that the reference computes is computed;
+    /// only the silence gate removes noise.
     fn submit(&mut self, sent: Sent, skip_silence: bool) -> Result<(), Failure> {
         let shown = self.track.read(sent.segment.shown.clone()).map_err(storage)?;
         let length = self.engine.windows().length().as_len();

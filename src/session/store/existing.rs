@@ -212,8 +212,15 @@ mod tests {
     fn create(store: &Store) -> Layout {
         let (stems, columns) = (vec!["vocals".parse().unwrap()], None);
         let (model_rate, segment) = (Hertz(44_100), Frames(176_400));
-        let plan =
-            Plan { model: "mini".into(), model_rate, segment, stems, overlap: 0.25, columns };
+        let plan = Plan {
+            model: "mini".into(),
+            model_rate,
+            segment,
+            stems,
+            overlap: 0.25,
+            columns,
+            silent_passages: true,
+        };
         let (session, _) = store.create(Settings::default(), plan).unwrap();
         session.end_for_test(State::Cancelled);
         session.layout().clone()

@@ -60,7 +60,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "decode",
         &[
-            &["downmix", "panics", "report", "upload"],
+            &["downmix", "panics", "report", "silence", "upload"],
             &["codecs", "error", "limits"],
             &["reader"],
             &["demux"],
@@ -146,7 +146,9 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "separation",
         &[
             &["error", "limits", "observer", "stem_recipe"],
-            &["overlap_state", "stem_files", "track_file"],
+            &["overlap_state", "silence_file", "track_file"],
+            &["silence_gate"],
+            &["stem_files"],
             &["decoder", "normalization"],
             &["pipeline"],
             &["engine_probe", "plan"],

@@ -6,5 +6,6 @@ mod fallback;
 mod parking;
 mod shortage;
 mod silence;
+mod silent_passages;
 #[cfg(unix)]
 mod slots;

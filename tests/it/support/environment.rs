@@ -45,6 +45,8 @@ pub struct FakeEngine {
     pub real: bool,
     pub gain: f32,
     pub tilt: f32,
+    /// Added to every sample, also of silence.
+    pub hiss: f32,
     /// How long each call takes.
     pub pause: Duration,
     /// From which call on it fails, and how; calls are counted over all engines of a model.
@@ -71,6 +73,7 @@ impl Default for FakeEngine {
             real: false,
             gain: 1.0,
             tilt: 0.1,
+            hiss: 0.0,
             pause,
             fails: None,
             times: usize::MAX,
@@ -290,6 +293,7 @@ impl Engine for Actor {
                 for plane in stem.planes_mut() {
                     for (at, sample) in plane.iter_mut().enumerate() {
                         *sample *= script.gain * (1.0 + script.tilt * at as f32 / length);
+                        *sample += script.hiss;
                     }
                 }
                 vec![stem; self.stems]

@@ -26,6 +26,7 @@ fn growing(store: &Store) -> Arc<Session> {
         stems: ["drums", "bass", "other", "vocals"].map(|name| name.parse().unwrap()).to_vec(),
         overlap: 0.25,
         columns: None,
+        silent_passages: true,
     };
     let (session, _) = store.create(Settings::default(), plan).unwrap();
     for stem in &session.manifest().plan.stems {
