@@ -110,7 +110,7 @@ impl Outcome {
         }
         let (failed, inputs, names) = (self.failed.len(), self.inputs, names.join(", "));
         let cause = format!("{failed} of {inputs} songs were not separated: {names}");
-        Err(CliError::plain(category, cause))
+        Err(CliError::new(category, cause, "See the errors above."))
     }
 }
 

@@ -112,16 +112,17 @@ def test_every_option_reaches_the_server(server, program, short, tmp_path):
 separation = stemwire.Client(SERVER).separate(
     "short.wav", model="mini", stems=["accompaniment", "bass"], normalization="exact", allow_fallback=False, overlap=0.5,
     accompaniment="minus", mask_extension="zeros", encoding="s16", rate="source", gain=0.5, file_name="label",
-    request_id=ARGUMENTS[0], on_disconnect="continue")
+    request_id=ARGUMENTS[0], on_disconnect="continue", start_s=0.5, end_s=1.5)
 say(id=separation.session_id, stems=list(separation.stems), frames=len(separation.stems["bass"].samples))
 """, server.address, name).end()
     config = server.get(output.id).config
-    assert (output.stems, output.frames) == (["accompaniment", "bass"], 2 * RATE)
+    assert (output.stems, output.frames) == (["accompaniment", "bass"], RATE)
     assert config == config_pb2.SeparationConfig(
         model="mini", stems=["accompaniment", "bass"], normalization=config_pb2.NORMALIZATION_EXACT, allow_fallback=False,
         overlap=0.5, accompaniment=config_pb2.ACCOMPANIMENT_MINUS, mask_extension=config_pb2.MASK_EXTENSION_ZEROS,
         output=config_pb2.OutputFormat(encoding=config_pb2.ENCODING_S16LE, rate=config_pb2.OUTPUT_RATE_SOURCE, gain=0.5),
-        file_name="label", request_id=name, on_disconnect=config_pb2.ON_DISCONNECT_CONTINUE)
+        file_name="label", request_id=name, on_disconnect=config_pb2.ON_DISCONNECT_CONTINUE,
+        start_s=0.5, end_s=1.5)
 
 
 def test_integers_are_the_same_numbers_rounded(server, program, short, tmp_path):

@@ -45,6 +45,10 @@ class Options(TypedDict, total=False):
     rate: Literal["model", "source"]
     #: A factor for every sample, the same for all stems.
     gain: float
+    #: Where the part of the song begins that is separated, in seconds; its stems begin there.
+    start_s: float
+    #: Where that part ends; by default at the end of the song.
+    end_s: float
     #: The format of an upload without a header. For an array, pass `sample_rate` instead.
     raw: Raw
     #: Frames per second of a song that is an array.
@@ -104,6 +108,8 @@ def build_config(
         allow_fallback=options.get("allow_fallback", True),
         request_id=options.get("request_id") or str(uuid.uuid4()),
         file_name=options.get("file_name", file_name),
+        start_s=options.get("start_s", 0.0),
+        end_s=options.get("end_s"),
         output=config_pb2.OutputFormat(
             encoding=_choice(ENCODINGS, options, "encoding", "f32"),
             rate=_choice(_RATES, options, "rate", "model"),
