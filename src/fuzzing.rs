@@ -17,10 +17,12 @@ use crate::server::fuzzing as rest;
 type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 16] = [
     ("decode_wav", |bytes| decode::container(Container::Wav, bytes)),
     ("decode_aiff", |bytes| decode::container(Container::Aiff, bytes)),
     ("decode_flac", |bytes| decode::container(Container::Flac, bytes)),
+    ("decode_adts", |bytes| decode::container(Container::Adts, bytes)),
+    ("decode_matroska", |bytes| decode::container(Container::Matroska, bytes)),
     ("decode_mp3", |bytes| decode::container(Container::Mp3, bytes)),
     ("decode_ogg", |bytes| decode::container(Container::Ogg, bytes)),
     ("decode_mp4", |bytes| decode::container(Container::Mp4, bytes)),

@@ -63,7 +63,10 @@ fn files(folder: &Path) -> Result<Vec<(StemName, PathBuf)>, CliError> {
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let is_named = |end: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(end));
-        if !["wav", "flac", "ogg", "mp3", "m4a", "aiff", "aif"].iter().any(|end| is_named(end)) {
+        if !["wav", "flac", "ogg", "opus", "mp3", "m4a", "aiff", "aif"]
+            .iter()
+            .any(|end| is_named(end))
+        {
             continue;
         }
         let name = path.file_stem().and_then(|name| name.to_str()?.parse().ok());

@@ -149,7 +149,15 @@ impl Decoder {
                         return Ok(Some(block));
                     }
                 }
-                Some(DemuxEvent::Gap(frames)) => self.insert_silence(frames),
+                Some(DemuxEvent::LateStart(frames)) => {
+                    self.insert_silence(frames);
+                }
+                Some(DemuxEvent::Gap(frames)) => {
+                    self.link.reset();
+                    self.report.gaps += 1;
+                    let inserted = self.insert_silence(frames);
+                    self.report.silenced_frames += inserted;
+                }
                 Some(DemuxEvent::Link(link)) => {
                     self.count_missing_frames();
                     if self.report.links >= self.limits.links {
@@ -166,14 +174,12 @@ impl Decoder {
         }
     }
 
-    /// Inserts silence for missing frames, at most [`DecodeLimits::gap_frames`] in all.
-    fn insert_silence(&mut self, frames: u64) {
-        self.link.reset();
+    /// Inserts silence, at most [`DecodeLimits::gap_frames`] in all; returns how much.
+    fn insert_silence(&mut self, frames: u64) -> Frames {
         let inserted = frames.min(self.limits.gap_frames - self.inserted_silence);
         self.inserted_silence += inserted;
         self.pending_silence += inserted;
-        self.report.gaps += 1;
-        self.report.silenced_frames += Frames(inserted);
+        Frames(inserted)
     }
 
     fn block(&mut self, audio: Stereo) -> Option<Block> {

@@ -25,6 +25,8 @@ pub(super) enum DemuxEvent {
     Link(Link),
     /// Coded audio of the current link.
     Packet(Packet),
+    /// The audio begins this many frames after the pictures beside it.
+    LateStart(u64),
     /// This many frames of the current link are missing. The codec's state is void, as the next
     /// packet does not follow the last one.
     Gap(u64),

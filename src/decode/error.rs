@@ -107,7 +107,7 @@ impl DecodeError {
             DecodeError::Io(_) => None,
             DecodeError::Empty => Some("Send the bytes of an audio file."),
             DecodeError::UnknownFormat { .. } => Some(
-                "Send WAV, AIFF, FLAC, MP3, AAC, Ogg or MP4/M4A, or convert the file, for example with \
+                "Send WAV, AIFF, FLAC, MP3, AAC, Ogg, MP4/M4A or Matroska, or convert the file, for example with \
                  `ffmpeg -i INPUT -c:a flac OUTPUT.flac`.",
             ),
             DecodeError::UnsupportedCodec { .. } => {

@@ -8,8 +8,8 @@ use super::downmix::MAX_CHANNELS;
 /// bound, so the caller that stores the frames limits them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeLimits {
-    /// Bytes searched for the first frame of MPEG audio or ADTS behind tags: some files have megabytes of
-    /// padding there.
+    /// Bytes searched for the first frame of MPEG audio behind tags: some files have megabytes of padding
+    /// there.
     pub probe_bytes: usize,
     /// Channels of a source. There is no downmix matrix for more.
     pub channels: u32,

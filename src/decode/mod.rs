@@ -14,6 +14,7 @@
 //! | ADTS | AAC-LC of one or two channels | nothing | ignored |
 //! | Ogg | Opus, Vorbis, FLAC | by the positions of the first and last page, Opus by its header too | next link |
 //! | MP4, M4A, QuickTime, fragmented or not | AAC-LC of one or two channels, ALAC, FLAC, Opus, MP3, PCM | by `iTunSMPB` or the edit list | ignored |
+//! | Matroska, WebM | Opus, Vorbis, FLAC, AAC-LC of one or two channels, MP3, MP1, MP2, ALAC, PCM | by the codec's delay and the padding of blocks | next link |
 //! | none (raw) | PCM of 16 or 24 bits, 32-bit floats | nothing | |
 //!
 //! A *link* is one stream of a chain of concatenated files. Each [`Block`] carries the sample rate

@@ -3,6 +3,7 @@
 use super::containers::adts::{self, AdtsDemuxer};
 use super::containers::aiff::AiffDemuxer;
 use super::containers::flac::FlacDemuxer;
+use super::containers::matroska::{self, MatroskaDemuxer};
 use super::containers::mp3::header::Header;
 use super::containers::mp3::{self, Mp3Demuxer};
 use super::containers::mp4::Mp4Demuxer;
@@ -18,12 +19,18 @@ use super::report::Container;
 /// Enough bytes to recognise every format but MP3, and to tell text from binary data.
 const HEAD_BYTES: usize = 512;
 
+/// What bytes are that are neither text nor recognised.
+const UNKNOWN: &str = "of an unknown format";
+
+/// Bytes of text that are searched for MPEG audio: pages and logs are refused while they arrive.
+const TEXT_PROBE_BYTES: usize = 64 * 1024;
+
 /// Kinds of the first box of an MP4 or QuickTime file.
 const FIRST_BOXES: [&[u8; 4]; 8] =
     [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"];
 
 /// Unsupported formats that the error names: first bytes, name.
-const KNOWN_UNSUPPORTED: [(&[u8], &str); 26] = [
+const KNOWN_UNSUPPORTED: [(&[u8], &str); 25] = [
     (b"RIFX", "a big-endian WAV file"),
     (b"RIFF", "a RIFF file other than WAV, perhaps AVI"),
     (b".RMF", "a RealMedia file"),
@@ -41,7 +48,6 @@ const KNOWN_UNSUPPORTED: [(&[u8], &str); 26] = [
     (b"ADIF", "an AAC file of the ADIF kind"),
     (b"\x0b\x77", "an AC-3 file"),
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media file"),
-    (b"\x1a\x45\xdf\xa3", "a Matroska or WebM file"),
     (b"FLV\x01", "a Flash video"),
     (b"\0\0\x01\xba", "an MPEG program stream"),
     (b"PK\x03\x04", "a ZIP archive"),
@@ -76,6 +82,9 @@ pub(super) fn open(
             return Ok(Box::new(AiffDemuxer::open(bytes)?));
         }
         (Some(b"fLaC"), ..) => return Ok(Box::new(FlacDemuxer::open(limits))),
+        (Some(magic), ..) if magic == matroska::MAGIC => {
+            return Ok(Box::new(MatroskaDemuxer::open(limits)));
+        }
         (Some(b"OggS"), ..) => return Ok(Box::new(OggDemuxer::open(limits))),
         (_, Some(kind), _) if FIRST_BOXES.iter().any(|first| *first == kind) => {
             return Ok(Box::new(Mp4Demuxer::open(bytes, limits)?));
@@ -94,15 +103,17 @@ pub(super) fn open(
         let codec = "MP3 of free format".to_owned();
         return Err(DecodeError::UnsupportedCodec { container: Container::Mp3, codec });
     }
-    let mut first = mp3::find_first(bytes, limits)?;
+    let looks_like = looks_like(&head);
+    let limit = if looks_like == UNKNOWN { limits.probe_bytes } else { TEXT_PROBE_BYTES };
+    let mut first = mp3::find_first(bytes, limit)?;
     if first.is_none() && is_tagged {
         // The tag may state a length beyond its end: the search begins within it.
         bytes.seek(start + tags::HEADER_BYTES);
-        first = mp3::find_first(bytes, limits)?;
+        first = mp3::find_first(bytes, limit)?;
     }
     match first {
         Some(layer) => Ok(Box::new(Mp3Demuxer::open(layer))),
-        None => Err(DecodeError::UnknownFormat { looks_like: looks_like(&head) }),
+        None => Err(DecodeError::UnknownFormat { looks_like }),
     }
 }
 
@@ -123,7 +134,7 @@ fn looks_like(head: &[u8]) -> &'static str {
         }
         Some(text) if text.starts_with('{') || text.starts_with('[') => "text, perhaps JSON",
         Some(_) => "text",
-        None => "of an unknown format",
+        None => UNKNOWN,
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Container {
     Ogg,
     /// MP4, M4A or QuickTime.
     Mp4,
+    /// Matroska or WebM.
+    Matroska,
 }
 
 impl fmt::Display for Container {
@@ -42,6 +44,7 @@ impl fmt::Display for Container {
             Container::Adts => "ADTS",
             Container::Ogg => "Ogg",
             Container::Mp4 => "MP4",
+            Container::Matroska => "Matroska",
         })
     }
 }

@@ -7,6 +7,7 @@ mod aac;
 pub(super) mod adts;
 pub(super) mod aiff;
 pub(super) mod flac;
+pub(super) mod matroska;
 pub(super) mod mp3;
 pub(super) mod mp4;
 pub(super) mod ogg;

@@ -5,7 +5,7 @@ mod mend;
 use std::io;
 use std::sync::Arc;
 
-use super::containers::wav;
+use super::containers::{matroska, wav};
 use super::{Block, Container, DecodeLimits, DecodeReport, Decoder, Input, ReadAt};
 use crate::audio::{Encoding, Hertz};
 
@@ -53,6 +53,7 @@ fn write_magic(container: Container, bytes: &mut [u8]) {
     match container {
         Container::Flac => write(0, b"fLaC"),
         Container::Ogg => write(0, b"OggS"),
+        Container::Matroska => write(0, &matroska::MAGIC),
         Container::Aiff => {
             write(0, b"FORM");
             write(8, b"AIF");

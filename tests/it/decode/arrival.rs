@@ -16,7 +16,7 @@ const RATE: u32 = 32_000;
 const SECONDS: f64 = 4.0;
 
 /// Every container with every codec: FFmpeg's arguments, the name, and whether packets are found before the end.
-const FILES: [(&str, &str, bool); 13] = [
+const FILES: [(&str, &str, bool); 18] = [
     ("-c:a pcm_s16le", "a.wav", true),
     ("-c:a pcm_s24le -f w64", "a.w64", true),
     ("-c:a pcm_s16be", "a.aiff", true),
@@ -28,6 +28,11 @@ const FILES: [(&str, &str, bool); 13] = [
     ("-c:a alac -movflags +faststart", "alac.m4a", true),
     ("-c:a flac -strict -2 -sample_fmt s16 -movflags +faststart", "flac.mp4", true),
     ("-c:a aac -movflags +frag_keyframe+empty_moov -frag_duration 200000", "parts.mp4", true),
+    ("-c:a libopus -page_duration 100000", "opus.ogg", true),
+    ("-c:a flac", "flac.mkv", true),
+    ("-c:a aac", "a.aac", true),
+    ("-c:a mp2", "a.mp2", true),
+    ("-c:a pcm_s16le -movflags +faststart", "pcm.mov", true),
     ("-c:a aac", "last.m4a", false),
     ("-c:a alac", "last-alac.m4a", false),
 ];

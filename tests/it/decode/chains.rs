@@ -7,7 +7,8 @@ use stemwire::audio::Hertz;
 use stemwire::decode::DecodeError;
 
 /// A file of 44.1 kHz stereo, the same again, and one of 22.05 kHz mono.
-const FORMATS: [(&str, &str); 6] = [
+const FORMATS: [(&str, &str); 7] = [
+    ("mkv", "-c:a libmp3lame -b:a 64k"),
     ("wav", "-c:a pcm_s16le"),
     ("w64", "-c:a pcm_s16le"),
     ("flac", "-c:a flac"),

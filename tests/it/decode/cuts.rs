@@ -37,7 +37,7 @@ fn a_cut_file_begins_with_its_first_frame() {
     check("-c:a flac", "1.flac", &["2.flac"], 0);
     check("-c:a flac -frame_size 1000", "1.flac", &["2.flac"], 0);
     // Through Matroska, whose cutting point is another one.
-    check("-c:a flac", "1.mkv", &["2.flac"], 0);
+    check("-c:a flac", "1.mkv", &["2.mkv", "3.flac"], 0);
     check("-c:a flac", "1.oga", &["2.oga", "3.flac"], 0);
     check("-c:a flac -strict -2 -sample_fmt s16", "1.mp4", &["2.flac"], 0);
 }
@@ -47,6 +47,8 @@ fn other_cut_files_begin_where_ffmpeg_begins() {
     check("-c:a libmp3lame", "1.mp3", &["2.mp3"], 0);
     check("-c:a aac", "1.m4a", &["2.m4a"], 1024);
     check("-c:a alac", "1.m4a", &["2.m4a"], 0);
+    check("-c:a libmp3lame", "1.mkv", &["2.mkv"], 0);
+    check("-c:a libvorbis", "1.webm", &["2.webm"], 2048);
     check("-c:a pcm_s16le", "1.wav", &["2.wav"], 0);
 }
 

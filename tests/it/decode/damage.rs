@@ -89,6 +89,7 @@ fn garbage_in_a_packet_does_not_move_the_rest() {
         ("-c:a aac -aac_pns 0", "aac.m4a"),
         ("-c:a alac", "alac.m4a"),
         ("-c:a aac -aac_pns 0", "a.aac"),
+        ("-c:a flac -cluster_time_limit 100", "flac.mkv"),
         ("-c:a flac -strict -2 -sample_fmt s16", "flac.mp4"),
         ("-c:a libmp3lame", "a.mp3"),
     ] {
@@ -116,6 +117,7 @@ fn a_truncated_upload_yields_its_audio_and_the_number_of_missing_frames() {
         ("-c:a alac -movflags +faststart", "alac.m4a"),
         ("-c:a pcm_s16le -movflags +faststart", "pcm.mov"),
         ("-c:a mp2", "a.mp2"),
+        ("-c:a flac", "flac.mkv"),
     ] {
         let (mut bytes, whole) = make(&workshop, arguments, name);
         bytes.truncate(bytes.len() * 7 / 10);

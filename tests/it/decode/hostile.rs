@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Limit of decoded frames per upload: inserted silence, and the rest.
 const MOST_FRAMES: u64 = 10 * 60 * 48_000 + 40_000_000;
 
-const FILES: [(&str, &str); 22] = [
+const FILES: [(&str, &str); 25] = [
     ("-c:a pcm_s16le", "a.wav"),
     ("-c:a pcm_f64le -rf64 always", "rf64.wav"),
     ("-c:a pcm_s24le -f w64", "a.w64"),
@@ -31,6 +31,9 @@ const FILES: [(&str, &str); 22] = [
     ("-c:a libmp3lame -b:a 64k", "a.mp3"),
     ("-c:a libmp3lame -b:a 64k -write_xing 0 -id3v2_version 0", "bare.mp3"),
     ("-c:a libvorbis -q:a 1", "a.ogg"),
+    ("-c:a libopus -b:a 48k", "opus.webm"),
+    ("-c:a libvorbis -q:a 1", "vorbis.webm"),
+    ("-c:a flac -cluster_time_limit 100", "flac.mkv"),
     ("-c:a aac -b:a 64k", "a.aac"),
     ("-c:a mp2 -b:a 64k", "a.mp2"),
     ("-c:a pcm_s16le -movflags +faststart", "pcm.mov"),

@@ -35,7 +35,7 @@ fn bytes_that_are_not_audio_are_named() {
     check(b"<!DOCTYPE html><p>404", "the upload is an HTML page");
     check(b"PK\x03\x04\x14\0", "the upload is a ZIP archive");
     check(&[0; 1000], "the upload is of an unknown format");
-    check(b"\x1a\x45\xdf\xa3", "the upload is a Matroska or WebM file");
+    check(b"\x1a\x45\xdf\xa3", "the Matroska header is broken: it has no tracks");
     check(b"ID3\x04\0\0\0\0\0\0", "the upload is of an unknown format");
 }
 
@@ -80,6 +80,8 @@ fn codecs_that_are_not_decoded_are_named() {
         ("-c:a aac -ac 6", "wide.m4a", "AAC with 6 channels in MP4 is not supported"),
         ("-c:a aac -ac 6", "wide.aac", "AAC with 6 channels in ADTS is not supported"),
         ("-c:a pcm_s16le", "a.avi", "the upload is a RIFF file other than WAV, perhaps AVI"),
+        ("-c:a ac3", "ac3.mkv", "AC-3 in Matroska is not supported"),
+        ("-c:a aac -ac 6", "wide.mkv", "AAC with 6 channels in Matroska is not supported"),
         ("-c:a ac3", "ac3.mp4", "AC-3 in MP4 is not supported"),
         ("-c:a adpcm_ms", "adpcm.wav", "Microsoft ADPCM in WAV is not supported"),
         ("-c:a adpcm_ima_qt", "ima.aiff", "the compression \"ima4\" in AIFF is not supported"),
@@ -100,6 +102,7 @@ fn codecs_that_are_not_decoded_are_named() {
     let video = "testsrc=d=0.2:s=64x64";
     check(&workshop.make(video, "-c:v mpeg4", "v.mp4"), "the MP4 file has no audio track");
     check(&workshop.make(video, "-c:v libtheora", "v.ogg"), "the Ogg file has no audio track");
+    check(&workshop.make(video, "-c:v mpeg4", "v.mkv"), "the Matroska file has no audio track");
 }
 
 /// Symphonia computes in 32 bits: samples of more than 24 yield noise or panics.

@@ -75,8 +75,14 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ("decode/codecs", &[&["aac_packet", "opus", "pcm", "vorbis"]]),
     (
         "decode/containers",
-        &[&["aac", "pcm", "tags"], &["adts", "aiff", "flac", "mp3", "raw", "wav"], &["mp4", "ogg"]],
+        &[
+            &["aac", "pcm", "tags"],
+            &["adts", "aiff", "flac", "mp3", "raw", "wav"],
+            &["mp4", "ogg"],
+            &["matroska"],
+        ],
     ),
+    ("decode/containers/matroska", &[&["ebml"], &["block", "track"]]),
     ("decode/containers/mp3", &[&["header"], &["info"]]),
     (
         "decode/containers/mp4",

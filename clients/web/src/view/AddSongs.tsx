@@ -9,7 +9,8 @@ import { Icon } from "./icons";
 const PAIR = ["vocals", "accompaniment"];
 
 /** File extensions offered in the dialog; the server recognises formats by content. */
-const ACCEPTED = "audio/*,.wav,.aif,.aiff,.flac,.mp3,.ogg,.oga,.m4a,.m4b,.mp4,.aac,.w64,.rf64";
+const ACCEPTED = 
+  "audio/*,.wav,.aif,.aiff,.flac,.mp3,.mp2,.ogg,.oga,.opus,.m4a,.m4b,.mp4,.m4v,.mov,.aac,.mkv,.mka,.webm,.w64,.rf64";
 
 const model = signal("");
 const pair = signal(false);

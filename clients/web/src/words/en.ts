@@ -23,7 +23,7 @@ export const en: Words = {
   chooseMore: "Add songs",
   orDrop: "or drop them anywhere on this page",
   dropNow: "Drop to separate",
-  formats: "MP3, WAV, FLAC, M4A, AIFF, Ogg Vorbis",
+  formats: "MP3, WAV, FLAC, M4A, Opus, Ogg Vorbis, AIFF, AAC, MP4, WebM, MKV",
   stemsWanted: "Stems",
   allStems: "All and accompaniment",
   pair: "Vocals and accompaniment",

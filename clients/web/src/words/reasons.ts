@@ -139,9 +139,9 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   FORMAT_UNKNOWN: {
     en: [
       "The audio format is not supported",
-      "Choose MP3, WAV, FLAC, M4A, AIFF or Ogg Vorbis, or convert the file to one of these.",
+      "Choose MP3, WAV, FLAC, M4A, Opus, Ogg Vorbis, AIFF, AAC, MP4, WebM or MKV, or convert the file.",
     ],
-    zh: ["无法识别这个音频文件", "请选择 MP3、WAV、FLAC、M4A、AIFF 或 Ogg Vorbis，或先转换成其中一种。"],
+    zh: ["无法识别这个音频文件", "请选择 MP3、WAV、FLAC、M4A、Opus、Ogg Vorbis、AIFF、AAC、MP4、WebM 或 MKV，或先转换成其中一种。"],
   },
   CODEC_UNSUPPORTED: {
     en: [

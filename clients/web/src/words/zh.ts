@@ -23,7 +23,7 @@ export const zh: Words = {
   chooseMore: "添加歌曲",
   orDrop: "或拖放到本页任意位置",
   dropNow: "松手开始分离",
-  formats: "MP3、WAV、FLAC、M4A、AIFF、Ogg Vorbis",
+  formats: "MP3、WAV、FLAC、M4A、Opus、Ogg Vorbis、AIFF、AAC、MP4、WebM、MKV",
   stemsWanted: "音轨",
   allStems: "全部音轨和伴奏",
   pair: "人声和伴奏",

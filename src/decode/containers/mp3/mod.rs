@@ -17,7 +17,6 @@ use crate::decode::containers::mp3::header::Header;
 use crate::decode::containers::mp3::info::Info;
 use crate::decode::demux::{DemuxEvent, Demuxer, Link, Packet, Trim};
 use crate::decode::error::DecodeError;
-use crate::decode::limits::DecodeLimits;
 use crate::decode::reader::ByteReader;
 use crate::decode::report::{Container, DecodeReport};
 
@@ -124,11 +123,8 @@ impl Demuxer for Mp3Demuxer {
     }
 }
 
-/// Advances to the first frame within [`DecodeLimits::probe_bytes`] and returns its layer.
-pub(crate) fn find_first(
-    bytes: &mut ByteReader,
-    limits: &DecodeLimits,
-) -> Result<Option<u32>, DecodeError> {
+/// Advances to the first frame within about `limit` bytes and returns its layer.
+pub(crate) fn find_first(bytes: &mut ByteReader, limit: usize) -> Result<Option<u32>, DecodeError> {
     let start = bytes.position();
     loop {
         let window = bytes.peek(WINDOW_BYTES)?;
@@ -144,7 +140,7 @@ pub(crate) fn find_first(
         }
         let is_last = window.len() < WINDOW_BYTES;
         bytes.skip(SEARCH_BYTES as u64);
-        if is_last || bytes.position() - start > limits.probe_bytes as u64 {
+        if is_last || bytes.position() - start > limit as u64 {
             return Ok(None);
         }
     }

@@ -3,11 +3,14 @@
 
 use symphonia::core::io::{BitReaderRtl, ReadBitsRtl};
 
+use crate::decode::error::DecodeError;
+use crate::decode::report::Container;
+
 /// The parsed headers of a Vorbis stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct VorbisSetup {
-    pub(super) channels: u32,
-    pub(super) rate: u32,
+pub(crate) struct VorbisSetup {
+    pub(crate) channels: u32,
+    pub(crate) rate: u32,
     /// Frames of a short and of a long window.
     windows: [u32; 2],
     /// Whether each mode has the long window.
@@ -16,16 +19,30 @@ pub(super) struct VorbisSetup {
 
 /// Why the headers are rejected.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum SetupError {
+pub(crate) enum SetupError {
     /// They contradict the specification or end early.
     Broken,
     /// The codebooks hold more values than the limit.
     TooLarge,
 }
 
+impl SetupError {
+    /// The error of the container in which the headers lie.
+    pub(crate) fn in_container(self, container: Container, limit: u64) -> DecodeError {
+        match self {
+            SetupError::Broken => {
+                DecodeError::Malformed { container, what: "the Vorbis headers cannot be read" }
+            }
+            SetupError::TooLarge => {
+                DecodeError::TooLarge { container, what: "values in the Vorbis codebooks", limit }
+            }
+        }
+    }
+}
+
 impl VorbisSetup {
     /// Parses the identification and the set-up header, each with its seven magic bytes.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         identification: &[u8],
         setup: &[u8],
         codebook_values: u64,
@@ -47,7 +64,7 @@ impl VorbisSetup {
     }
 
     /// Frames of a packet's window; `None` if it is not an audio packet.
-    pub(super) fn window(&self, packet: &[u8]) -> Option<u32> {
+    pub(crate) fn window(&self, packet: &[u8]) -> Option<u32> {
         let first = *packet.first()?;
         let mode_bits = usize::BITS - (self.modes.len() - 1).leading_zeros();
         let mode = usize::from(first >> 1) & ((1 << mode_bits) - 1);

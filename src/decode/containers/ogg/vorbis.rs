@@ -7,8 +7,8 @@
 use std::collections::VecDeque;
 
 use super::position::PagePosition;
-use super::setup::{SetupError, VorbisSetup};
-use super::{Mapping, PagePackets, link, malformed};
+use super::setup::VorbisSetup;
+use super::{Mapping, PagePackets, link};
 use crate::decode::codecs::Codec;
 use crate::decode::demux::{DemuxEvent, Packet};
 use crate::decode::error::DecodeError;
@@ -47,14 +47,8 @@ impl Vorbis {
             return Ok(None);
         }
         let setup = VorbisSetup::parse(&identification, &packet, self.codebook_values);
-        let setup = setup.map_err(|error| match error {
-            SetupError::Broken => malformed("the Vorbis headers cannot be read"),
-            SetupError::TooLarge => DecodeError::TooLarge {
-                container: Container::Ogg,
-                what: "values in the Vorbis codebooks",
-                limit: self.codebook_values,
-            },
-        })?;
+        let setup =
+            setup.map_err(|error| error.in_container(Container::Ogg, self.codebook_values))?;
         let (channels, rate) = (setup.channels, setup.rate);
         self.setup = Some(setup);
         let headers = [identification, packet].concat();
