@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs one server for an hour under mixed load and short sessions, and reports its memory, descriptors and errors.
 
-    endurance.py BINARY [--minutes M] [--short N] [--every S] [--csv FILE]
+    endurance.py BINARY [--minutes M] [--short N] [--clients C] [--every S] [--csv FILE]
 
 Every kind of client compares what it receives with its first result. Ends with 1 after any error, or where memory or
 descriptors of the last tenth of the time are above those of the second tenth.
@@ -150,8 +150,8 @@ class Load:
         self.stub.ListSessions(api.ListSessionsRequest())
         self.stub.Health(api.HealthRequest())
 
-    def run(self) -> list[threading.Thread]:
-        kinds = [("short sessions", self.short_sessions, 1.0)] * 2 + [
+    def run(self, clients: int) -> list[threading.Thread]:
+        kinds = [("short sessions", self.short_sessions, 1.0)] * clients + [
             ("stream", self.stream, 15), ("form", self.form, 10), ("resume", self.resume, 10), ("leave", self.leave, 5),
             ("broken", self.broken, 3), ("look", self.look, 1)]
         threads = [threading.Thread(target=self.keep, args=kind, daemon=True) for kind in kinds]
@@ -186,6 +186,7 @@ def main() -> int:
     parser.add_argument("binary")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--short", type=int, default=100_000, help="short sessions")
+    parser.add_argument("--clients", type=int, default=6, help="clients that separate short songs at the same time")
     parser.add_argument("--every", type=float, default=10, help="seconds between samples")
     parser.add_argument("--csv", type=Path, help="where the samples go")
     options = parser.parse_args()
@@ -194,7 +195,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="stemwire-endurance-") as data:
         server = Server(options.binary, Path(data), *OPTIONS)
         load = Load(server, options.minutes * 60, options.short)
-        threads, began = load.run(), time.monotonic()
+        threads, began = load.run(options.clients), time.monotonic()
         while any(thread.is_alive() for thread in threads):
             time.sleep(options.every)
             samples.append((round(time.monotonic() - began), *sample(server), load.done["short session"], len(load.errors)))
