@@ -25,6 +25,9 @@ pub enum SessionError {
         /// Its version.
         version: u32,
     },
+    /// The session's directory cannot be read.
+    #[error("session {0} is damaged: its manifest cannot be read")]
+    Unreadable(SessionId),
     /// A chunk starts after the end of the bytes held.
     #[error("the chunk starts at byte {offset}, but only {committed} bytes are held")]
     Gap {
@@ -113,6 +116,7 @@ impl SessionError {
         match self {
             SessionError::NotFound(_) => ErrorReason::SessionNotFound,
             SessionError::VersionUnsupported { .. } => ErrorReason::SessionVersionUnsupported,
+            SessionError::Unreadable(_) => ErrorReason::StoredDataDamaged,
             SessionError::Gap { .. } => ErrorReason::UploadGap,
             SessionError::Conflict { .. } => ErrorReason::UploadConflict,
             SessionError::UploadFinished { .. } => ErrorReason::UploadFinished,

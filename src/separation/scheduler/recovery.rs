@@ -1,6 +1,7 @@
 //! Restores the sessions of the previous process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Scheduler;
 use super::executor::Payload;
@@ -12,6 +13,9 @@ use crate::session::{Failure, Manifest, Session};
 /// with a delay: if it is the cause, the others are completed first. It never fails for them, because another session or
 /// something outside may be the cause.
 const SUSPECT_DEATHS: u32 = 8;
+
+/// Interval between attempts to read sessions that a limit of the system forbids to read.
+const READ_AGAIN: Duration = Duration::from_millis(500);
 
 /// A restored session that continues without its client.
 const RUNNING: State = State::Unscheduled { upload: UploadState::Complete, hold: Hold::None };
@@ -59,8 +63,13 @@ impl Scheduler {
     /// store. The duration is proportional to their number, so it runs in a thread of its own.
     pub(super) fn load_sessions(self: &Arc<Scheduler>) {
         let is_open = || !self.lock().closed;
-        if !self.store.load_while(is_open) {
-            return;
+        while !self.store.is_loaded() {
+            if !self.store.load_while(is_open) {
+                return;
+            }
+            if !self.store.is_loaded() {
+                std::thread::sleep(READ_AGAIN);
+            }
         }
         let mut sessions = self.store.all();
         sessions.retain(|session| session.lifecycle() == RUNNING);

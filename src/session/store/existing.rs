@@ -6,9 +6,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
-use super::{SESSIONS_FOLDER, Store};
+use super::Store;
+use crate::files::Shortage;
 use crate::session::manifest::ManifestError;
 use crate::session::stored_size::StoredSize;
 use crate::session::{Layout, Manifest, Session, SessionError, SessionId};
@@ -28,6 +28,17 @@ impl fmt::Debug for Existing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Existing").finish_non_exhaustive()
     }
+}
+
+/// What a directory is found to hold.
+enum Found {
+    Session(Arc<Session>),
+    /// Nothing that a client knows.
+    Nothing,
+    /// A session of a later version, and which.
+    Newer(u32),
+    /// Something that cannot be read, and what it takes on the disk.
+    Unreadable(StoredSize),
 }
 
 /// The sessions that have a directory in `folder`.
@@ -51,15 +62,18 @@ impl Store {
         self.load_while(|| true);
     }
 
-    /// Reads every session that has not been read, as long as `go_on` holds; returns whether all have been read.
+    /// Reads every session that has not been read, as long as `go_on` holds; returns whether it held. What a limit of
+    /// the system forbids to read now, such as that of open files, is left for the next time.
     pub fn load_while(&self, go_on: impl Fn() -> bool) -> bool {
-        loop {
-            let Some(id) = self.read().unread.first().copied() else { return true };
-            if !go_on() {
-                return false;
+        let unread = self.read().unread.clone();
+        unread.into_iter().all(|id| {
+            let goes_on = go_on();
+            if goes_on {
+                // An error is logged, or passes.
+                let _ = self.read_existing(id);
             }
-            self.read_existing(id);
-        }
+            goes_on
+        })
     }
 
     /// Whether every session has been read.
@@ -73,63 +87,40 @@ impl Store {
     }
 
     /// Reads a session, unless it has been read.
-    pub(super) fn read_existing(&self, id: SessionId) {
+    ///
+    /// # Errors
+    /// I/O errors that pass: the session is still unread.
+    pub(super) fn read_existing(&self, id: SessionId) -> io::Result<()> {
         if !self.read().unread.contains(&id) {
-            return;
+            return Ok(());
         }
         let _one_at_a_time = self.existing.reading.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.read().unread.contains(&id) {
-            return;
+            return Ok(());
         }
-        let read = self.open_directory(id);
+        let found = self.open_directory(id)?;
         let mut index = self.write();
         index.unread.remove(&id);
-        match read {
-            Ok(Some(session)) => index.insert(session),
-            Ok(None) => {}
-            Err(size) => {
+        match found {
+            Found::Session(session) => index.insert(session),
+            Found::Nothing => {}
+            Found::Newer(version) => {
+                index.newer.insert(id, version);
+            }
+            Found::Unreadable(size) => {
                 index.unreadable.insert(id, size);
             }
         }
+        Ok(())
     }
 
-    /// How many directories could not be read, except those of later versions. Complete once all have been tried.
-    pub fn unreadable(&self) -> usize {
-        self.read().unreadable.len()
-    }
-
-    /// Removes the directories with a damaged manifest that have not changed for longer than `age`. Returns how many.
-    pub fn remove_damaged(&self, age: Duration) -> usize {
-        let unreadable: Vec<_> = self.read().unreadable.keys().copied().collect();
-        let remove = |id: &SessionId| {
-            let layout = Layout::new(&self.sessions_folder, *id);
-            if !is_older(&layout, age) || !has_damaged_manifest(&layout) {
-                return false;
-            }
-            match fs::remove_dir_all(layout.directory()) {
-                Ok(()) => {
-                    tracing::warn!(session = %id, "removed a session with an unreadable manifest");
-                    if let Some(size) = self.write().unreadable.remove(id) {
-                        size.end();
-                    }
-                    true
-                }
-                Err(error) => {
-                    tracing::error!(session = %id, %error, "cannot remove the session");
-                    false
-                }
-            }
-        };
-        unreadable.iter().filter(|id| remove(id)).count()
-    }
-
-    /// The session in this directory; `None` if it has none, or one of a later version.
+    /// What is in this directory. What cannot be read is logged and not changed.
     ///
     /// # Errors
-    /// What a directory takes on the disk that cannot be read. It is logged and not changed.
-    fn open_directory(&self, id: SessionId) -> Result<Option<Arc<Session>>, StoredSize> {
+    /// I/O errors that pass.
+    fn open_directory(&self, id: SessionId) -> io::Result<Found> {
         let layout = Layout::new(&self.sessions_folder, id);
-        match Manifest::read(&layout.manifest()) {
+        let cause = match Manifest::read(&layout.manifest()) {
             Ok(manifest) if manifest.id == id => {
                 match Session::open(layout.clone(), manifest, self.total.clone()) {
                     Ok(session) => {
@@ -137,141 +128,41 @@ impl Store {
                         if let Some(recover) = self.existing.recover.get() {
                             recover(&session);
                         }
-                        return Ok(Some(session));
+                        return Ok(Found::Session(session));
                     }
-                    Err(error) => {
-                        tracing::error!(session = %id, %error, "session not loaded; its files are not changed");
-                    }
+                    Err(error) => ManifestError::Storage(error),
                 }
             }
             Ok(manifest) => {
                 tracing::error!(session = %id, manifest = %manifest.id, "manifest of another session; files are not changed");
+                return Ok(self.unreadable_directory(&layout));
             }
             Err(ManifestError::Storage(error)) if error.kind() == io::ErrorKind::NotFound => {
                 // Left by a crash before the first manifest: no client has its id. If the removal fails, the next server
                 // tries again.
                 let _ = fs::remove_dir_all(layout.directory());
-                return Ok(None);
+                return Ok(Found::Nothing);
             }
             Err(ManifestError::Newer { version }) => {
                 let error = SessionError::VersionUnsupported { session: id, version };
                 let remedy = error.remedy();
                 tracing::error!(session = %id, %error, remedy, "session not loaded; its files are not changed");
-                self.write().newer.insert(id, version);
-                return Ok(None);
+                return Ok(Found::Newer(version));
             }
-            Err(error) => {
+            Err(error) => error,
+        };
+        match cause {
+            ManifestError::Storage(error) if Shortage::of(&error).is_some() => Err(error),
+            error => {
                 tracing::error!(session = %id, %error, "session not loaded; its files are not changed");
+                Ok(self.unreadable_directory(&layout))
             }
         }
+    }
+
+    fn unreadable_directory(&self, layout: &Layout) -> Found {
         let size = StoredSize::new(self.total.clone());
         size.measure(|| layout.allocated_bytes());
-        Err(size)
-    }
-}
-
-/// The sessions in a data directory whose manifest is damaged. Changes nothing, so a server may use the directory.
-///
-/// # Errors
-/// I/O errors of the data directory, except that it has no sessions.
-pub fn damaged_sessions(data: &Path) -> io::Result<Vec<SessionId>> {
-    let folder = data.join(SESSIONS_FOLDER);
-    match session_ids(&folder) {
-        Ok(ids) => {
-            let is_damaged = |id: &SessionId| has_damaged_manifest(&Layout::new(&folder, *id));
-            Ok(ids.into_iter().filter(is_damaged).collect())
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether the manifest is none, for good: errors of reading the file may pass, and later versions can read theirs.
-fn has_damaged_manifest(layout: &Layout) -> bool {
-    matches!(Manifest::read(&layout.manifest()), Err(ManifestError::Invalid(_)))
-}
-
-/// Whether neither a directory nor its manifest has changed for longer than `age`.
-fn is_older(layout: &Layout, age: Duration) -> bool {
-    let elapsed = |path: &Path| fs::metadata(path)?.modified()?.elapsed().map_err(io::Error::other);
-    [layout.directory(), &layout.manifest()]
-        .iter()
-        .all(|path| elapsed(path).is_ok_and(|time| time > age))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::audio::{Frames, Hertz};
-    use crate::session::Settings;
-    use crate::session::lifecycle::State;
-    use crate::session::manifest::Plan;
-
-    const KEEP: Duration = Duration::from_secs(3600);
-
-    fn create(store: &Store) -> Layout {
-        let (stems, columns) = (vec!["vocals".parse().unwrap()], None);
-        let (model_rate, segment) = (Hertz(44_100), Frames(176_400));
-        let plan = Plan {
-            model: "mini".into(),
-            model_rate,
-            segment,
-            stems,
-            overlap: 0.25,
-            columns,
-            silent_passages: true,
-        };
-        let (session, _) = store.create(Settings::default(), plan).unwrap();
-        session.end_for_test(State::Cancelled);
-        session.layout().clone()
-    }
-
-    /// Replaces a manifest by `change` of it.
-    fn damage(layout: &Layout, change: impl Fn(String) -> String) {
-        let manifest = fs::read_to_string(layout.manifest()).unwrap();
-        fs::write(layout.manifest(), change(manifest)).unwrap();
-    }
-
-    /// Sets the time of the last change of a directory and its manifest.
-    fn age(layout: &Layout, age: Duration) {
-        for path in [layout.directory(), &layout.manifest()] {
-            let file = fs::File::open(path).unwrap();
-            file.set_modified(std::time::SystemTime::now() - age).unwrap();
-        }
-    }
-
-    #[test]
-    fn only_damaged_manifests_are_removed_and_only_once_they_are_old() {
-        let data = tempfile::tempdir().unwrap();
-        let store = Store::open(data.path()).unwrap();
-        let [good, torn, empty, young, newer] = [(); 5].map(|()| create(&store));
-        drop(store);
-        damage(&torn, |text| text[..text.len() / 2].to_owned());
-        damage(&empty, |_| String::new());
-        damage(&young, |text| text.replace("\"format\"", "\"fromat\""));
-        damage(&newer, |text| text.replace("\"format\": 1", "\"format\": 2"));
-        [&good, &torn, &empty, &newer].iter().for_each(|layout| age(layout, KEEP * 2));
-        assert_eq!(damaged_sessions(data.path()).unwrap().len(), 3);
-
-        let store = Store::open(data.path()).unwrap();
-        store.load();
-        store.measure_while(|| true);
-        assert_eq!((store.unreadable(), store.all().len()), (3, 1));
-        let stored = store.stored_bytes();
-        assert_eq!(store.remove_damaged(KEEP), 2);
-        assert!(!torn.directory().exists() && !empty.directory().exists());
-        assert!(store.stored_bytes() < stored, "they no longer count");
-        assert_eq!((store.unreadable(), store.remove_damaged(KEEP)), (1, 0));
-        assert!([&good, &young, &newer].iter().all(|layout| layout.manifest().exists()));
-        // A manifest that was repaired, by whatever means, stays.
-        damage(&young, |text| text.replace("\"fromat\"", "\"format\""));
-        age(&young, KEEP * 2);
-        assert_eq!(store.remove_damaged(KEEP), 0);
-    }
-
-    #[test]
-    fn a_data_folder_without_sessions_has_no_damaged_ones() {
-        let data = tempfile::tempdir().unwrap();
-        assert!(damaged_sessions(&data.path().join("nosuch")).unwrap().is_empty());
+        Found::Unreadable(size)
     }
 }

@@ -58,6 +58,7 @@ impl Index {
     pub(super) fn find(&self, id: SessionId) -> Result<Arc<Session>, SessionError> {
         self.by_id.get(&id).cloned().ok_or_else(|| match self.newer.get(&id) {
             Some(&version) => SessionError::VersionUnsupported { session: id, version },
+            None if self.unreadable.contains_key(&id) => SessionError::Unreadable(id),
             None => SessionError::NotFound(id),
         })
     }

@@ -1,6 +1,7 @@
 //! All sessions of a data directory.
 
 mod cursor;
+mod damaged;
 mod existing;
 mod index;
 
@@ -12,7 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use cursor::PageCursor;
-pub use existing::{Recover, damaged_sessions};
+pub use damaged::damaged_sessions;
+pub use existing::Recover;
 
 use existing::Existing;
 use index::Index;
@@ -137,9 +139,9 @@ impl Store {
     /// The session with this id, from disk if it has not been read.
     ///
     /// # Errors
-    /// `NotFound`; `VersionUnsupported`.
+    /// `NotFound`; `VersionUnsupported`; `Unreadable`; I/O errors that pass.
     pub fn find(&self, id: SessionId) -> Result<Arc<Session>, SessionError> {
-        self.read_existing(id);
+        self.read_existing(id)?;
         self.read().find(id)
     }
 

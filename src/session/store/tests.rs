@@ -295,3 +295,35 @@ fn counting_stored_bytes_touches_no_file() {
     fs::remove_dir_all(session.layout().directory()).unwrap();
     assert_eq!(store.stored_bytes(), counted);
 }
+
+/// Runs itself in a process of its own, as it lowers a limit of the process.
+#[cfg(unix)]
+#[test]
+fn a_session_is_read_later_if_too_many_files_are_open() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+
+    const ALONE: &str = "STEMWIRE_TEST_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        let name = std::thread::current().name().unwrap().to_owned();
+        let mut test = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = test.args(["--exact", &name]).env(ALONE, "1").output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    }
+    let data = tempfile::tempdir().unwrap();
+    let id = {
+        let store = Store::open(data.path()).unwrap();
+        store.create(Settings::default(), plan()).unwrap().0.id()
+    };
+    let store = Store::open(data.path()).unwrap();
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, rustix::process::Rlimit { current: Some(0), ..limit }).unwrap();
+    store.load();
+    let refused = store.find(id).unwrap_err();
+    setrlimit(Resource::Nofile, limit).unwrap();
+    assert_eq!(refused.reason(), ErrorReason::SystemLimit);
+    assert_eq!((store.is_loaded(), store.unreadable()), (false, 0));
+    store.load();
+    assert!(store.is_loaded() && store.find(id).is_ok());
+}

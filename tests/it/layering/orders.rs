@@ -263,7 +263,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ("server/rest/tus", &[&["headers", "incoming"], &["storing"]]),
     ("server/status", &[&["fields"], &["http"]]),
     ("session/live", &[&["control"], &["change", "damage", "upload"]]),
-    ("session/store", &[&["cursor", "existing", "index"]]),
+    ("session/store", &[&["cursor", "existing", "index"], &["damaged"]]),
     (
         "process",
         &[
