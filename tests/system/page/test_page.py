@@ -231,7 +231,7 @@ def test_a_broken_file_is_explained_in_both_languages(browse, server):
     page.choose(("notes.mp3", b"Dear diary, today I sang. " * 4000))
     alert = page.tab.get_by_role("alert")
     alert.get_by_text("The audio format is not supported").wait_for()
-    alert.get_by_text("convert the file to one of these").wait_for()
+    alert.get_by_text("or convert the file").wait_for()
     page.wait_done("Failed")
     # There is nothing to play or download, the page offers neither, and no call was refused.
     assert page.tab.locator(".stem, .transport, .downloads, .note-request").count() == 0
