@@ -5,6 +5,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use super::child_engine::ChildEngineArgs;
 use super::decode::DecodeArgs;
 use super::doctor::DoctorArgs;
+use super::ffmpeg::FfmpegArgs;
 use super::models::ModelsArgs;
 use super::runtime::RuntimeArgs;
 use super::score::ScoreArgs;
@@ -58,6 +59,9 @@ pub(super) enum Command {
     /// Decode an upload while it grows
     #[command(hide = true)]
     Decode(DecodeArgs),
+    /// Decode an upload with FFmpeg
+    #[command(hide = true)]
+    Ffmpeg(FfmpegArgs),
     /// Separate a fixed segment repeatedly to measure a provider
     #[command(hide = true)]
     Autotune(ChildEngineArgs),

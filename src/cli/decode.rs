@@ -23,6 +23,9 @@ pub(super) struct DecodeArgs {
     /// Send the edges of silent passages
     #[arg(long)]
     find_silence: bool,
+    /// The upload is a pipe
+    #[arg(long)]
+    piped: bool,
     /// Address space limit in bytes
     #[arg(long)]
     memory: u64,
@@ -59,6 +62,7 @@ pub(super) fn run(args: &DecodeArgs) -> Result<(), CliError> {
             end: args.end.map(Duration::from_nanos),
         },
         find_silence: args.find_silence,
+        piped: args.piped,
         memory: args.memory,
         processor_time_s: args.processor_time,
         require_sandbox: args.require_sandbox,

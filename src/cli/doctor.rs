@@ -10,6 +10,7 @@ use clap::builder::FalseyValueParser;
 
 use super::engine_args::EngineArgs;
 use super::error::CliError;
+use super::ffmpeg::FfmpegOption;
 use super::output::write;
 use super::providers::{SelectionLimits, select_from};
 use super::setup;
@@ -52,6 +53,8 @@ pub(super) struct DoctorArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert", env = "STEMWIRE_TLS_KEY")]
     tls_key: Option<PathBuf>,
     #[command(flatten)]
+    ffmpeg: FfmpegOption,
+    #[command(flatten)]
     engine: EngineArgs,
 }
 
@@ -63,6 +66,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), CliError> {
     let providers = check_runtime(args, threads, &available, &mut findings);
     check_models(args, &available, providers, &mut findings);
     findings.push(check_decoder(args.require_sandbox));
+    findings.push(check_ffmpeg(&args.ffmpeg));
     findings.push(check_disk(args));
     findings.extend(check_sessions(args));
     findings.extend(check_token_file(args));
@@ -190,6 +194,26 @@ fn check_decoder(require_sandbox: bool) -> Finding {
         Finding::bad(text, "Use a kernel with Landlock and seccomp.")
     } else {
         Finding::good(text)
+    }
+}
+
+/// Runs FFmpeg in its sandbox.
+fn check_ffmpeg(option: &FfmpegOption) -> Finding {
+    const REMEDY: &str = "Install another FFmpeg, or use --ffmpeg never.";
+    let ffmpeg = match option.find() {
+        Ok(ffmpeg) => ffmpeg,
+        Err(error) => return Finding::bad(error.cause(), error.remedy()),
+    };
+    let probed = DecoderConfig::from_here()
+        .and_then(|config| DecoderConfig { ffmpeg, ..config }.probe_ffmpeg());
+    match probed {
+        Ok(Some(version)) => {
+            Finding::good(format!("{version} decodes what Stemwire does not read"))
+        }
+        Ok(None) => {
+            Finding::good("no ffmpeg is used: HE-AAC, AC-3, DTS, WMA and others are refused")
+        }
+        Err(error) => Finding::bad(format!("ffmpeg does not work: {error}"), REMEDY),
     }
 }
 

@@ -10,6 +10,7 @@ mod decode;
 mod doctor;
 mod engine_args;
 mod error;
+mod ffmpeg;
 mod models;
 mod output;
 mod providers;
@@ -34,7 +35,7 @@ pub fn run() -> ExitCode {
     start_log(match arguments.command {
         Command::Serve(_) => "info",
         // The last line of its standard error is the message of a crash.
-        Command::Decode(_) | Command::Compute(_) => "off",
+        Command::Decode(_) | Command::Ffmpeg(_) | Command::Compute(_) => "off",
         _ => "error",
     });
     let result = match &arguments.command {
@@ -45,6 +46,7 @@ pub fn run() -> ExitCode {
         Command::Runtime(args) => runtime::run(args),
         Command::Doctor(args) => doctor::run(args),
         Command::Decode(args) => decode::run(args),
+        Command::Ffmpeg(args) => ffmpeg::run(args),
         Command::Autotune(args) => autotune::run(args),
         Command::Compute(args) => compute::run(args),
     };

@@ -79,7 +79,8 @@ impl Decoder {
         };
         let mut report = DecodeReport { links: 1, ..DecodeReport::default() };
         let Some(DemuxEvent::Link(link)) = demuxer.next(&mut bytes, &mut report)? else {
-            return Err(DecodeError::UnknownFormat { looks_like: "cut before its audio begins" });
+            let looks_like = "cut before its audio begins";
+            return Err(DecodeError::UnknownFormat { looks_like, is_media: false });
         };
         let source = SourceInfo {
             container: link.container,

@@ -21,6 +21,8 @@ pub enum DecodeError {
     UnknownFormat {
         /// What the first bytes look like: "text", "a ZIP archive", "of an unknown format".
         looks_like: &'static str,
+        /// Whether it may be audio or video all the same; it is not if it is text, a picture or an archive.
+        is_media: bool,
     },
     /// The container is supported, its codec is not.
     #[error("{codec} in {container} is not supported")]
@@ -101,6 +103,15 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
+    /// Whether another decoder may read the upload: only its container or its codec is not supported here.
+    pub fn is_unsupported(&self) -> bool {
+        match self {
+            DecodeError::UnknownFormat { is_media, .. } => *is_media,
+            DecodeError::UnsupportedCodec { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The remedy, as one imperative sentence; `None` for I/O errors, which have none of their own.
     pub fn remedy(&self) -> Option<&'static str> {
         match self {

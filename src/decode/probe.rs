@@ -29,8 +29,8 @@ const TEXT_PROBE_BYTES: usize = 64 * 1024;
 const FIRST_BOXES: [&[u8; 4]; 8] =
     [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"];
 
-/// Unsupported formats that the error names: first bytes, name.
-const KNOWN_UNSUPPORTED: [(&[u8], &str); 25] = [
+/// Unsupported formats of audio and video that the error names: first bytes, name.
+const KNOWN_UNSUPPORTED: [(&[u8], &str); 18] = [
     (b"RIFX", "a big-endian WAV file"),
     (b"RIFF", "a RIFF file other than WAV, perhaps AVI"),
     (b".RMF", "a RealMedia file"),
@@ -44,12 +44,16 @@ const KNOWN_UNSUPPORTED: [(&[u8], &str); 25] = [
     (b"DSD ", "a DSD file"),
     (b"FRM8", "a DSD file"),
     (b"#!AMR", "an AMR file"),
-    (b"MThd", "a MIDI file, which has notes and no sound"),
     (b"ADIF", "an AAC file of the ADIF kind"),
     (b"\x0b\x77", "an AC-3 file"),
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media file"),
     (b"FLV\x01", "a Flash video"),
     (b"\0\0\x01\xba", "an MPEG program stream"),
+];
+
+/// The same of formats that hold no sound.
+const NO_MEDIA: [(&[u8], &str); 7] = [
+    (b"MThd", "a MIDI file, which has notes and no sound"),
     (b"PK\x03\x04", "a ZIP archive"),
     (b"\x1f\x8b", "a gzip archive"),
     (b"Rar!", "a RAR archive"),
@@ -92,9 +96,11 @@ pub(super) fn open(
         _ => {}
     }
     let head = bytes.peek(HEAD_BYTES)?.to_vec();
-    let named = KNOWN_UNSUPPORTED.iter().find(|(magic, _)| head.starts_with(magic));
-    if let Some(&(_, looks_like)) = named {
-        return Err(DecodeError::UnknownFormat { looks_like });
+    for (formats, is_media) in [(&KNOWN_UNSUPPORTED[..], true), (&NO_MEDIA[..], false)] {
+        let named = formats.iter().find(|(magic, _)| head.starts_with(magic));
+        if let Some(&(_, looks_like)) = named {
+            return Err(DecodeError::UnknownFormat { looks_like, is_media });
+        }
     }
     if adts::is_begin(&head) {
         return Ok(Box::new(AdtsDemuxer::open(bytes)?));
@@ -113,7 +119,7 @@ pub(super) fn open(
     }
     match first {
         Some(layer) => Ok(Box::new(Mp3Demuxer::open(layer))),
-        None => Err(DecodeError::UnknownFormat { looks_like }),
+        None => Err(DecodeError::UnknownFormat { looks_like, is_media: looks_like == UNKNOWN }),
     }
 }
 

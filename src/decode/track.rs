@@ -18,6 +18,11 @@ pub enum TrackError {
 }
 
 impl TrackError {
+    /// Whether another decoder may read the upload.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self, TrackError::Decode(error) if error.is_unsupported())
+    }
+
     /// The remedy, as one imperative sentence; `None` if there is none more specific than that of the reason.
     pub fn remedy(&self) -> Option<&'static str> {
         match self {

@@ -6,14 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::ending::Ending;
-use super::stderr::StderrTail;
+use super::stderr::ChildStderr;
 use super::{GRACE, poll};
 
 /// A running child process. Dropping it kills the process, waits for its end, and joins the thread that reads its
 /// standard error.
 pub(crate) struct ChildProcess {
     child: Mutex<Child>,
-    stderr: StderrTail,
+    stderr: ChildStderr,
 }
 
 impl ChildProcess {
@@ -43,7 +43,7 @@ impl ChildProcess {
         let mut child = command.stderr(Stdio::piped()).spawn()?;
         let stderr = child.stderr.take();
         // From here on every way out kills the child.
-        let mut process = ChildProcess { child: Mutex::new(child), stderr: StderrTail::default() };
+        let mut process = ChildProcess { child: Mutex::new(child), stderr: ChildStderr::default() };
         process.stderr.follow(stderr.ok_or_else(no_streams)?)?;
         Ok(process)
     }
@@ -56,11 +56,21 @@ impl ChildProcess {
 
     /// How the process ended, once its output has closed. A process that still runs after [`GRACE`] is killed.
     pub(crate) fn ending(&self) -> Ending {
-        let status = self.wait(GRACE);
+        self.ending_within(GRACE)
+    }
+
+    /// The same for a process that may take until `limit` to end.
+    pub(crate) fn ending_within(&self, limit: Duration) -> Ending {
+        let status = self.wait(limit);
         if matches!(status, Ok(None)) {
             self.kill();
         }
         Ending::new(status, &self.stderr.read())
+    }
+
+    /// The beginning of its standard error, as far as it has been written.
+    pub(crate) fn stderr_head(&self) -> String {
+        String::from_utf8_lossy(&self.stderr.head()).into_owned()
     }
 
     /// Waits up to `limit` for the end of the process.

@@ -59,6 +59,11 @@ impl Ending {
         Ending { status, limit, last_line }
     }
 
+    /// Whether the process ended by itself and reports success.
+    pub(crate) fn is_success(&self) -> bool {
+        matches!(&self.status, Ok(Some(status)) if status.success())
+    }
+
     /// How a signal ended it, if one did that tells.
     pub(crate) fn death(&self) -> Option<Death> {
         death_of((*self.status.as_ref().ok()?)?)

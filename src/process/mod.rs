@@ -87,7 +87,7 @@ pub(crate) fn end_with_parent() {
 
 /// Calls `ready` until it returns a value or `limit` has passed. The standard library can wait for a child or a
 /// thread only without a limit.
-fn poll<T>(limit: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+pub(crate) fn poll<T>(limit: Duration, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
     const PAUSE: Duration = Duration::from_millis(5);
     let begun = Instant::now();
     loop {

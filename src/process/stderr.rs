@@ -1,7 +1,7 @@
-//! The end of a child's standard error.
+//! The beginning and the end of a child's standard error.
 
 use std::io::{self, Read};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use super::{GRACE, join_within_grace, poll};
@@ -9,23 +9,32 @@ use super::{GRACE, join_within_grace, poll};
 /// Bytes kept of the end. The message of a crash is a line or two.
 const TAIL_BYTES: usize = 4 << 10;
 
-/// Reads a child's standard error in a thread, so that the pipe never fills, and keeps its end. Dropping it joins the
-/// thread.
+/// Bytes kept of the beginning: what a program reports of itself and of its input.
+const HEAD_BYTES: usize = 16 << 10;
+
+/// Reads a child's standard error in a thread, so that the pipe never fills, and keeps its beginning and its end. Dropping
+/// it joins the thread.
 #[derive(Default)]
-pub(super) struct StderrTail {
-    bytes: Arc<Mutex<Vec<u8>>>,
+pub(super) struct ChildStderr {
+    kept: Arc<Mutex<Kept>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl StderrTail {
+#[derive(Default)]
+struct Kept {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl ChildStderr {
     /// Starts the thread.
     ///
     /// # Errors
     /// The system starts no more threads.
     pub(super) fn follow(&mut self, stderr: impl Read + Send + 'static) -> io::Result<()> {
-        let bytes = Arc::clone(&self.bytes);
+        let kept = Arc::clone(&self.kept);
         let thread = std::thread::Builder::new().name("child-stderr".into());
-        self.thread = Some(thread.spawn(move || keep_tail(stderr, &bytes))?);
+        self.thread = Some(thread.spawn(move || keep(stderr, &kept))?);
         Ok(())
     }
 
@@ -35,11 +44,16 @@ impl StderrTail {
         if let Some(thread) = &self.thread {
             poll(GRACE, || thread.is_finished().then_some(()));
         }
-        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.kept).tail.clone()
+    }
+
+    /// The beginning of it, as far as it has been written.
+    pub(super) fn head(&self) -> Vec<u8> {
+        lock(&self.kept).head.clone()
     }
 }
 
-impl Drop for StderrTail {
+impl Drop for ChildStderr {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
             join_within_grace(thread);
@@ -47,14 +61,20 @@ impl Drop for StderrTail {
     }
 }
 
-fn keep_tail(mut stderr: impl Read, tail: &Mutex<Vec<u8>>) {
+fn keep(mut stderr: impl Read, kept: &Mutex<Kept>) {
     let mut block = [0; TAIL_BYTES];
     while let Ok(count @ 1..) = stderr.read(&mut block) {
-        let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
-        tail.extend_from_slice(&block[..count]);
-        let surplus = tail.len().saturating_sub(TAIL_BYTES);
-        tail.drain(..surplus);
+        let mut kept = lock(kept);
+        let missing = HEAD_BYTES - kept.head.len();
+        kept.head.extend_from_slice(&block[..count.min(missing)]);
+        kept.tail.extend_from_slice(&block[..count]);
+        let surplus = kept.tail.len().saturating_sub(TAIL_BYTES);
+        kept.tail.drain(..surplus);
     }
+}
+
+fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -62,11 +82,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_end_is_kept() {
-        let text = [&[b'a'; 5 * TAIL_BYTES][..], b"\nend\n"].concat();
-        let mut tail = StderrTail::default();
-        tail.follow(io::Cursor::new(text)).unwrap();
-        let tail = tail.read();
+    fn only_the_beginning_and_the_end_are_kept() {
+        let text = [b"begin\n", &[b'a'; HEAD_BYTES][..], b"\nend\n"].concat();
+        let mut stderr = ChildStderr::default();
+        stderr.follow(io::Cursor::new(text)).unwrap();
+        let tail = stderr.read();
         assert!(tail.len() == TAIL_BYTES && tail.ends_with(b"a\nend\n"));
+        let head = stderr.head();
+        assert!(head.len() == HEAD_BYTES && head.starts_with(b"begin\na"));
     }
 }

@@ -167,6 +167,9 @@ pub struct SourceRecord {
     pub damaged: Frames,
     /// Sample rate of the stems.
     pub output_rate: Hertz,
+    /// The program that decoded it, with its version; `None` if this one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<String>,
 }
 
 /// What has been computed and synced to disk.

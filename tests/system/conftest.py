@@ -17,6 +17,9 @@ from .repository import ROOT, generate_stubs
 # One provider, whatever is installed on this machine. test_provider.py and test_autotune.py in cli use others.
 os.environ["STEMWIRE_PROVIDER"] = "cpu"
 
+# As on a machine without FFmpeg, also where there is one. test_ffmpeg.py in sandbox uses it.
+os.environ["STEMWIRE_FFMPEG"] = "never"
+
 
 sys.path.insert(0, generate_stubs())
 

@@ -11,6 +11,7 @@ use super::results::OutputChannels;
 use super::time::Seconds;
 use crate::audio::FileFormat;
 use crate::cli::engine_args::EngineArgs;
+use crate::cli::ffmpeg::FfmpegOption;
 use crate::dsp::mask::MaskExtension;
 use crate::process::TOKEN_VARIABLE;
 use crate::session::settings::{Accompaniment, Normalization, OutputRate, RawPcm};
@@ -91,11 +92,14 @@ pub(in crate::cli) struct SeparateArgs {
     #[arg(long, conflicts_with = "stdout")]
     pub(super) json: bool,
     #[command(flatten)]
+    pub(super) ffmpeg: FfmpegOption,
+    #[command(flatten)]
     pub(super) engine: EngineArgs,
 }
 
-/// Options of [`EngineArgs`] that have no effect if a server computes. --offline holds in any case.
-const LOCAL_OPTIONS: [(&str, &str); 6] = [
+/// Options that have no effect if a server computes. --offline holds in any case.
+const LOCAL_OPTIONS: [(&str, &str); 7] = [
+    ("ffmpeg", "--ffmpeg <auto|never|PATH>"),
     ("models_dir", "--models-dir <DIR>"),
     ("threads", "--threads <N>"),
     ("workers", "--workers <N>"),

@@ -1,7 +1,7 @@
 //! Separation in this process, with the pipeline of the server.
 
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ const UPDATE_INTERVAL: Duration = Duration::from_millis(500);
 /// The models, before anything is loaded for them.
 pub(super) struct LocalBackend {
     engine: EngineArgs,
+    /// FFmpeg, if there is one.
+    ffmpeg: Option<PathBuf>,
     available: AvailableModels,
     chain: Chain,
     /// The model that is used.
@@ -53,14 +55,18 @@ impl LocalBackend {
     ///
     /// # Errors
     /// There is no such model.
-    pub(super) fn open(engine: EngineArgs, settings: &Settings) -> Result<LocalBackend, CliError> {
+    pub(super) fn open(
+        engine: EngineArgs,
+        ffmpeg: Option<PathBuf>,
+        settings: &Settings,
+    ) -> Result<LocalBackend, CliError> {
         let available = setup::available_models(engine.models_dir.as_deref());
         let chain = Chain::of(&[], &available)?;
         let model = match &settings.model {
             Some(model) => available.find(model)?,
             None => chain.first_for(&[])?.model,
         };
-        Ok(LocalBackend { engine, available, chain, model })
+        Ok(LocalBackend { engine, ffmpeg, available, chain, model })
     }
 }
 
@@ -77,7 +83,7 @@ impl Backend for LocalBackend {
         scratch_parent: &Path,
         jobs: usize,
     ) -> Result<Box<dyn Separator>, CliError> {
-        let LocalBackend { engine, available, chain, model } = *self;
+        let LocalBackend { engine, ffmpeg, available, chain, model } = *self;
         let limits = SelectionLimits::default();
         let SelectionOutcome { providers, .. } =
             providers::select(&engine, limits, &providers::only(&model))?;
@@ -89,7 +95,7 @@ impl Backend for LocalBackend {
         let disk = |error: io::Error| CliError::disk(scratch.path(), &error);
         let store = Store::open(scratch.path()).map_err(disk)?;
         let pool = setup::pool(&engine, limits.engine, providers)?;
-        let decoder = DecoderConfig::from_here().map_err(disk)?;
+        let decoder = DecoderConfig { ffmpeg, ..DecoderConfig::from_here().map_err(disk)? };
         let config = Config { models: available, chain, decoder, limits: no_limits(jobs) };
         let separations = Arc::new(Separations::open(store, pool, config).map_err(disk)?);
         Ok(Box::new(LocalSeparator { separations, scratch }))

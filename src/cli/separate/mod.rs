@@ -130,8 +130,8 @@ fn separate_all(request: SeparateRequest, report: &Report) -> Result<Outcome, Cl
         return Ok(run.into_outcome());
     }
     let backend: Box<dyn Backend> = match &request.backend {
-        BackendConfig::Local(engine) => {
-            Box::new(LocalBackend::open(engine.clone(), &request.settings)?)
+        BackendConfig::Local(engine, ffmpeg) => {
+            Box::new(LocalBackend::open(engine.clone(), ffmpeg.clone(), &request.settings)?)
         }
         BackendConfig::Remote(server) => {
             Box::new(RemoteBackend::open(server.clone(), &request.settings)?)

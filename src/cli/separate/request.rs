@@ -69,7 +69,7 @@ impl StemPipe {
 
 /// The backend that computes.
 pub(super) enum BackendConfig {
-    Local(EngineArgs),
+    Local(EngineArgs, Option<PathBuf>),
     Remote(Server),
 }
 
@@ -137,7 +137,7 @@ impl SeparateRequest {
         }
         let backend = match &args.server {
             Some(url) => BackendConfig::Remote(server(url, args)?),
-            None => BackendConfig::Local(args.engine.clone()),
+            None => BackendConfig::Local(args.engine.clone(), args.ffmpeg.find()?),
         };
         // A server has a precision of its own.
         let precision = args.server.is_none().then(|| args.engine.precision.to_string());

@@ -9,6 +9,7 @@ use clap::Args;
 use clap::builder::{FalseyValueParser, RangedU64ValueParser};
 
 use crate::cli::engine_args::EngineArgs;
+use crate::cli::ffmpeg::FfmpegOption;
 use crate::engine::fallback::circuit_breaker::CircuitBreakerConfig;
 use crate::engine::limits::TimeLimits;
 use crate::process::TOKEN_VARIABLE;
@@ -61,6 +62,8 @@ pub(in crate::cli) struct ServeArgs {
     /// Refuse to start where decoders cannot be fully confined
     #[arg(long, env = "STEMWIRE_REQUIRE_SANDBOX", value_parser = FalseyValueParser::new())]
     pub(super) require_sandbox: bool,
+    #[command(flatten)]
+    pub(super) ffmpeg: FfmpegOption,
     // Last: their headings hold for all that follows.
     #[command(flatten)]
     pub(super) connections: ConnectionArgs,

@@ -31,6 +31,8 @@ pub(super) struct ServeConfig {
     pub(super) selection: SelectionLimits,
     pub(super) limits: Limits,
     pub(super) decoder: DecoderConfig,
+    /// Whether its FFmpeg must work.
+    pub(super) needs_ffmpeg: bool,
 }
 
 impl ServeConfig {
@@ -60,6 +62,7 @@ impl ServeConfig {
             },
             limits: limits(&args.limits),
             decoder: decoder(args)?,
+            needs_ffmpeg: args.ffmpeg.is_named(),
         })
     }
 }
@@ -104,6 +107,7 @@ fn decoder(args: &ServeArgs) -> Result<DecoderConfig, CliError> {
         processor_time: args.limits.decoder_time,
         stall: args.limits.decoder_stall,
         require_sandbox: args.require_sandbox,
+        ffmpeg: args.ffmpeg.find()?,
         ..config
     })
 }

@@ -1,6 +1,7 @@
 //! Tries a decoder at start-up, so that a system on which none works, or none is confined, shows at once.
 
 use crate::cli::error::CliError;
+use crate::cli::ffmpeg::unusable;
 use crate::proto::reason::Category;
 use crate::separation::DecoderConfig;
 
@@ -27,6 +28,29 @@ pub(super) fn try_decoder(decoder: DecoderConfig) -> Result<DecoderConfig, CliEr
         Err(error) => {
             eprintln!("warning: no decoder works, so no song can be separated: {error}");
             Ok(decoder)
+        }
+    }
+}
+
+/// The configuration with FFmpeg only if it works. Prints a warning if it does not.
+///
+/// # Errors
+/// It is needed and does not work.
+pub(super) fn try_ffmpeg(
+    decoder: DecoderConfig,
+    is_needed: bool,
+) -> Result<DecoderConfig, CliError> {
+    match decoder.probe_ffmpeg() {
+        Ok(version) => {
+            if let Some(version) = version {
+                tracing::info!("{version} decodes what Stemwire does not read");
+            }
+            Ok(decoder)
+        }
+        Err(error) if is_needed => Err(unusable(&format!("ffmpeg does not work: {error}"))),
+        Err(error) => {
+            eprintln!("warning: ffmpeg is not used, because it does not work: {error}");
+            Ok(DecoderConfig { ffmpeg: None, ..decoder })
         }
     }
 }

@@ -35,6 +35,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
     let store = open_store(&config.data_dir)?;
     let address = server::reserve(config.listen)?;
     config.decoder = decoder::try_decoder(config.decoder)?;
+    config.decoder = decoder::try_ffmpeg(config.decoder, config.needs_ffmpeg)?;
     let separations = Arc::new(open_separations(&config, store, available, chain)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

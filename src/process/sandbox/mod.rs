@@ -1,8 +1,9 @@
 //! Confinement of a process by its kernel, which the process asks for itself and cannot undo.
 //!
 //! On Linux: no capabilities, no new privileges, Landlock with nothing allowed (`access`), and a list of system calls
-//! (`system_calls`). The process keeps the file descriptors that it has, and can open, start or reach nothing more. On
-//! other systems nothing yet.
+//! (`system_calls`). The process keeps the file descriptors that it has, and can open, start or reach nothing more. A
+//! process that becomes another program ([`enter_for`]) may also execute that program and read its libraries, and has a
+//! longer list of system calls. On other systems nothing yet.
 
 #[cfg(target_os = "linux")]
 mod access;
@@ -14,6 +15,7 @@ mod tests;
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -74,12 +76,30 @@ impl fmt::Display for SandboxLevel {
 /// The kernel has a part of the sandbox, but refuses to apply it.
 #[cfg(target_os = "linux")]
 pub(crate) fn enter() -> io::Result<Sandbox> {
-    rustix::thread::set_no_new_privs(true)?;
-    drop_capabilities()?;
+    drop_privileges()?;
     let landlock = access::deny_all()?;
     // Last: the list does not contain the calls above.
     let seccomp = system_calls::restrict()?;
     Ok(Sandbox { landlock, seccomp })
+}
+
+/// Confines this process for `program`, which it executes next: that may start threads and read its libraries. It can
+/// write no file, reach no network and start no other process.
+///
+/// # Errors
+/// Those of [`enter`].
+#[cfg(target_os = "linux")]
+pub(crate) fn enter_for(program: &Path) -> io::Result<Sandbox> {
+    drop_privileges()?;
+    let landlock = access::deny_all_but(program)?;
+    let seccomp = system_calls::restrict_program()?;
+    Ok(Sandbox { landlock, seccomp })
+}
+
+#[cfg(target_os = "linux")]
+fn drop_privileges() -> io::Result<()> {
+    rustix::thread::set_no_new_privs(true)?;
+    drop_capabilities()
 }
 
 /// A process of root keeps its user, but nothing that root may do.
@@ -98,5 +118,14 @@ fn drop_capabilities() -> io::Result<()> {
 /// None.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn enter() -> io::Result<Sandbox> {
+    Ok(Sandbox::default())
+}
+
+/// Does nothing: this system has no such sandbox.
+///
+/// # Errors
+/// None.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn enter_for(_: &Path) -> io::Result<Sandbox> {
     Ok(Sandbox::default())
 }

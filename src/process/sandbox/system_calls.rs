@@ -4,6 +4,9 @@
 //! keep a process from doing anything else, and a call that a later version of the C library tries first, as they do, is
 //! not the end of every decoder. The other has calls that no decoder makes, whatever its library ([`FORBIDDEN`]): they
 //! end the process with SIGSYS, because one that makes them is under foreign control.
+//!
+//! A process that becomes another program has lists of its own ([`restrict_program`]): the program must be executed, find
+//! its libraries ([`NEEDED_BY_PROGRAM`]) and may start threads.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -51,6 +54,56 @@ const NEEDED: &[i64] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_time,
 ];
+
+/// What a program of its own needs beyond [`NEEDED`]: to be executed, to find its libraries, to set up threads, and to
+/// learn about itself. Landlock decides which files it can open and execute.
+const NEEDED_BY_PROGRAM: &[i64] = &[
+    libc::SYS_execve,
+    libc::SYS_openat,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_faccessat,
+    libc::SYS_readlinkat,
+    libc::SYS_getdents64,
+    libc::SYS_getcwd,
+    libc::SYS_pwrite64,
+    libc::SYS_dup,
+    libc::SYS_pselect6,
+    libc::SYS_set_tid_address,
+    libc::SYS_set_robust_list,
+    libc::SYS_rseq,
+    libc::SYS_membarrier,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_getcpu,
+    libc::SYS_sysinfo,
+    libc::SYS_uname,
+    libc::SYS_getrusage,
+    libc::SYS_times,
+    libc::SYS_getuid,
+    libc::SYS_geteuid,
+    libc::SYS_getgid,
+    libc::SYS_getegid,
+    libc::SYS_getppid,
+    // Refused by a filter of its own, in the way after which C libraries try `clone`.
+    libc::SYS_clone3,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_arch_prctl,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_stat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lstat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_access,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_readlink,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_select,
+];
+
+/// Calls of [`FORBIDDEN`] that a program of its own makes: it is executed, and starts threads.
+const ALLOWED_TO_PROGRAM: [i64; 3] = [libc::SYS_execve, libc::SYS_clone, libc::SYS_clone3];
 
 /// The calls that end the process.
 const FORBIDDEN: &[i64] = &[
@@ -105,11 +158,32 @@ const FORBIDDEN: &[i64] = &[
 /// # Errors
 /// The kernel has them, but refuses.
 pub(super) fn restrict() -> io::Result<bool> {
+    apply(|architecture| Ok(vec![forbidden(FORBIDDEN, architecture)?, needed(architecture)?]))
+}
+
+/// The same for a process that becomes another program.
+///
+/// # Errors
+/// Those of [`restrict`].
+pub(super) fn restrict_program() -> io::Result<bool> {
+    let calls = FORBIDDEN.iter().filter(|call| !ALLOWED_TO_PROGRAM.contains(call));
+    let calls: Vec<i64> = calls.copied().collect();
+    apply(|architecture| {
+        Ok(vec![
+            forbidden(&calls, architecture)?,
+            without_clone3(architecture)?,
+            needed_by_program(architecture)?,
+        ])
+    })
+}
+
+fn apply(
+    programs: impl FnOnce(TargetArch) -> Result<Vec<BpfProgram>, BackendError>,
+) -> io::Result<bool> {
     let Ok(architecture) = TargetArch::try_from(std::env::consts::ARCH) else { return Ok(false) };
-    let refuse = SeccompAction::Errno(libc::EPERM as u32);
-    let programs = forbidden(architecture)
-        .and_then(|forbidden| Ok([forbidden, needed(refuse, architecture)?]))
-        .map_err(|error| io::Error::other(format!("seccomp: {error}")))?;
+    let programs =
+        programs(architecture).map_err(|error| io::Error::other(format!("seccomp: {error}")))?;
+    // The last one does not contain the call that installs a filter.
     for program in programs {
         match seccompiler::apply_filter_all_threads(&program) {
             Ok(()) => {}
@@ -127,28 +201,71 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL | libc::EPERM))
 }
 
-/// The filter that ends the process for each call of [`FORBIDDEN`], and for calls of another architecture.
-fn forbidden(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
-    let rules = FORBIDDEN.iter().map(|&call| (call, Vec::new())).collect();
+/// The filter that ends the process for each of these calls, and for calls of another architecture.
+fn forbidden(calls: &[i64], architecture: TargetArch) -> Result<BpfProgram, BackendError> {
+    let rules = calls.iter().map(|&call| (call, Vec::new())).collect();
     let (others, these) = (SeccompAction::Allow, SeccompAction::KillProcess);
     SeccompFilter::new(rules, others, these, architecture)?.try_into()
 }
 
+/// The filter that makes `clone3` unknown: its arguments are in memory, which no filter can read.
+fn without_clone3(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
+    let rules = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
+    let (others, this) = (SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS as u32));
+    SeccompFilter::new(rules, others, this, architecture)?.try_into()
+}
+
 /// The filter that allows what decoding needs.
-fn needed(others: SeccompAction, architecture: TargetArch) -> Result<BpfProgram, BackendError> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-        NEEDED.iter().map(|&call| (call, Vec::new())).collect();
+fn needed(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
+    let mut rules = rules_of(NEEDED)?;
     // No memory that can be executed: code comes from the program and its libraries alone.
-    let executable = libc::PROT_EXEC as u64;
-    for call in [libc::SYS_mmap, libc::SYS_mprotect] {
-        rules.insert(call, vec![rule(2, Operator::MaskedEq(executable), 0)?]);
-    }
+    rules.insert(libc::SYS_mmap, vec![without_bits(2, libc::PROT_EXEC)?]);
     // Debug builds check the descriptors that they close.
-    let get_flags = libc::F_GETFD as u64;
-    rules.insert(libc::SYS_fcntl, vec![rule(1, Operator::Eq, get_flags)?]);
+    rules.insert(libc::SYS_fcntl, vec![rule(1, Operator::Eq, libc::F_GETFD as u64)?]);
+    allow(rules, architecture)
+}
+
+/// The filter that allows what a program of its own needs.
+fn needed_by_program(architecture: TargetArch) -> Result<BpfProgram, BackendError> {
+    let mut rules = rules_of(NEEDED)?;
+    rules.extend(NEEDED_BY_PROGRAM.iter().map(|&call| (call, Vec::new())));
+    // Libraries are mapped; no memory can be both written and executed.
+    let mapped = vec![without_bits(2, libc::PROT_EXEC)?, without_bits(2, libc::PROT_WRITE)?];
+    rules.insert(libc::SYS_mmap, mapped);
+    let commands = [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_DUPFD_CLOEXEC];
+    let commands = commands.map(|command| rule(1, Operator::Eq, command as u64));
+    rules.insert(libc::SYS_fcntl, commands.into_iter().collect::<Result<_, _>>()?);
+    // Threads, and no processes.
+    let thread = libc::CLONE_THREAD as u64;
+    rules.insert(libc::SYS_clone, vec![rule(0, Operator::MaskedEq(thread), thread)?]);
+    rules.insert(libc::SYS_prctl, vec![rule(0, Operator::Eq, libc::PR_SET_NAME as u64)?]);
+    // Reads a limit and sets none.
+    let none = SeccompCondition::new(2, Length::Qword, Operator::Eq, 0)?;
+    rules.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![none])?]);
+    allow(rules, architecture)
+}
+
+/// Rules for these calls, and for those of every process: memory that stays as it is, `abort`.
+fn rules_of(calls: &[i64]) -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
+    let mut rules: BTreeMap<_, _> = calls.iter().map(|&call| (call, Vec::new())).collect();
+    rules.insert(libc::SYS_mprotect, vec![without_bits(2, libc::PROT_EXEC)?]);
     // `abort` signals its own process.
     rules.insert(libc::SYS_tgkill, vec![rule(0, Operator::Eq, std::process::id().into())?]);
-    SeccompFilter::new(rules, others, SeccompAction::Allow, architecture)?.try_into()
+    Ok(rules)
+}
+
+/// The filter that lets these calls pass; all others fail with EPERM.
+fn allow(
+    rules: BTreeMap<i64, Vec<SeccompRule>>,
+    architecture: TargetArch,
+) -> Result<BpfProgram, BackendError> {
+    let (others, these) = (SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow);
+    SeccompFilter::new(rules, others, these, architecture)?.try_into()
+}
+
+/// The condition that an argument of a call has none of these bits.
+fn without_bits(argument: u8, bits: i32) -> Result<SeccompRule, BackendError> {
+    rule(argument, Operator::MaskedEq(bits as u64), 0)
 }
 
 /// The condition that an argument of a call, by its index, has this value.

@@ -29,6 +29,8 @@ pub struct DecodeJob {
     pub span: TimeSpan,
     /// Whether to send the edges of silent passages.
     pub find_silence: bool,
+    /// Whether the upload is a pipe that another decoder writes to, instead of a file that grows.
+    pub piped: bool,
     /// Limit of this process's address space, in bytes.
     pub memory: u64,
     /// Limit of this process's processor time, in seconds.
@@ -60,12 +62,13 @@ pub fn run(job: &DecodeJob) -> io::Result<()> {
     let last = match confine(job) {
         Ok(sandbox) => {
             output.send(&DecoderMessage::Confined(sandbox))?;
-            let (length, output) = (UploadLength::default(), output.clone());
-            match decode(job, GrowingFile { file: upload, lengths, length, output }) {
-                Ok(end) => DecoderMessage::End(end),
-                Err(TrackError::Decode(DecodeError::Io(error))) => return Err(error),
-                Err(error) => DecoderMessage::Failed(failure_of(&error)),
-            }
+            let upload: Box<dyn ReadAt> = if job.piped {
+                Box::new(Pipe { pipe: upload, position: 0 })
+            } else {
+                let (length, output) = (UploadLength::default(), output.clone());
+                Box::new(GrowingFile { file: upload, lengths, length, output })
+            };
+            last_message(job, upload, &output)?
         }
         Err(failure) => DecoderMessage::Failed(failure),
     };
@@ -82,11 +85,25 @@ fn confine(job: &DecodeJob) -> Result<Sandbox, Failure> {
     }
 }
 
-fn decode(job: &DecodeJob, upload: GrowingFile) -> Result<End, TrackError> {
-    let output = upload.output.clone();
+/// Decodes the upload and sends all messages but the last, which is returned.
+fn last_message(
+    job: &DecodeJob,
+    upload: Box<dyn ReadAt>,
+    output: &Output,
+) -> io::Result<DecoderMessage> {
+    let limits = DecodeLimits::default();
+    let opened = TrackReader::open_part(upload, &job.input, &limits, job.rate, job.span);
+    let unsupported = opened.as_ref().is_err_and(TrackError::is_unsupported);
+    match opened.and_then(|track| decode(job, track, output)) {
+        Ok(end) => Ok(DecoderMessage::End(end)),
+        Err(TrackError::Decode(DecodeError::Io(error))) => Err(error),
+        Err(error) if unsupported => Ok(DecoderMessage::Unsupported(failure_of(&error))),
+        Err(error) => Ok(DecoderMessage::Failed(failure_of(&error))),
+    }
+}
+
+fn decode(job: &DecodeJob, mut track: TrackReader, output: &Output) -> Result<End, TrackError> {
     let send = |message: DecoderMessage| output.send(&message).map_err(DecodeError::Io);
-    let (upload, limits) = (Box::new(upload), DecodeLimits::default());
-    let mut track = TrackReader::open_part(upload, &job.input, &limits, job.rate, job.span)?;
     let info = track.source();
     send(DecoderMessage::Source(SourceRecord {
         container: info.container.to_string(),
@@ -96,6 +113,7 @@ fn decode(job: &DecodeJob, upload: GrowingFile) -> Result<End, TrackError> {
         frames: info.frames,
         damaged: Frames::ZERO,
         output_rate: job.rate,
+        decoder: None,
     }))?;
     if job.find_silence {
         track.find_silence();
@@ -111,6 +129,10 @@ fn decode(job: &DecodeJob, upload: GrowingFile) -> Result<End, TrackError> {
         for piece in bytes.chunks(PIECE_BYTES) {
             send(DecoderMessage::Pcm(piece.to_vec()))?;
         }
+    }
+    if job.piped {
+        // The other decoder ends by itself, and not because nothing reads its output.
+        discard(&mut io::stdin().lock()).map_err(DecodeError::Io)?;
     }
     let report = track.report();
     Ok(End {
@@ -176,6 +198,39 @@ impl GrowingFile {
         self.lengths.read_exact(&mut word)?;
         self.length = UploadLength::from_word(u64::from_le_bytes(word));
         Ok(())
+    }
+}
+
+/// The output of another decoder, which can be read forwards only.
+struct Pipe {
+    pipe: File,
+    /// Bytes that have been read.
+    position: u64,
+}
+
+impl ReadAt for Pipe {
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let Some(skipped) = offset.checked_sub(self.position) else {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "a pipe is read forwards only"));
+        };
+        self.position += discard(&mut (&mut self.pipe).take(skipped))?;
+        if self.position < offset {
+            return Ok(0);
+        }
+        let count = self.pipe.read(into)?;
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+/// Reads up to the end; returns how many bytes. It calls nothing but `read`, which is all that the sandbox allows.
+fn discard(from: &mut impl Read) -> io::Result<u64> {
+    let (mut block, mut bytes) = ([0; 64 << 10], 0);
+    loop {
+        match from.read(&mut block)? {
+            0 => return Ok(bytes),
+            count => bytes += count as u64,
+        }
     }
 }
 

@@ -33,6 +33,17 @@ pub(super) fn ended(ending: Ending) -> Failure {
     }
 }
 
+/// The failure of an upload that this program refuses and that FFmpeg got nothing out of.
+pub(super) fn without_output(ffmpeg: Ending, refusal: Failure) -> Failure {
+    if ffmpeg.limit.is_some() || ffmpeg.death().is_some() {
+        return ended(ffmpeg);
+    }
+    match ffmpeg.last_line {
+        Some(line) => refusal.with("decoder_said", line),
+        None => refusal,
+    }
+}
+
 /// The failure of a decoder that lacks a required part of its sandbox.
 pub(super) fn unconfined(missing: &str) -> Failure {
     let cause = format!("the decoder refuses to run: this system has no {missing}");

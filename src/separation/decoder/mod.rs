@@ -4,11 +4,12 @@
 //! [sandbox](crate::process::sandbox). It reads the upload as it grows and writes blocks of PCM at the model's rate, each
 //! behind the edges of its silent passages; it receives how far the upload has grown ([`protocol`], [`connection`]).
 //! [`child`] is the code that runs in it, [`parent`] starts it and watches for stalls, [`receiver`] writes its output to the
-//! track, [`probe`] tries it.
+//! track, [`probe`] tries it. What it does not support, [`ffmpeg`] decodes where it is installed.
 
 pub mod child;
 mod connection;
 mod failure;
+pub mod ffmpeg;
 mod parent;
 mod probe;
 mod protocol;
@@ -36,6 +37,8 @@ pub struct DecoderConfig {
     pub stall: Duration,
     /// Whether a child refuses to decode where this system lacks a part of its sandbox.
     pub require_sandbox: bool,
+    /// FFmpeg, which decodes what the child does not support: an absolute path without links.
+    pub ffmpeg: Option<PathBuf>,
     /// What confines a child on this system, as far as that was [probed](DecoderConfig::probe).
     pub sandbox: Sandbox,
 }
@@ -54,6 +57,7 @@ impl DecoderConfig {
             processor_time: Duration::from_secs(3600),
             stall: Duration::from_secs(60),
             require_sandbox: false,
+            ffmpeg: None,
             sandbox: Sandbox::default(),
         })
     }
@@ -64,5 +68,13 @@ impl DecoderConfig {
     /// It does not start, does not answer, or lacks a sandbox that is required.
     pub fn probe(&self) -> std::io::Result<Sandbox> {
         probe::probe(self)
+    }
+
+    /// Runs FFmpeg in its sandbox. Returns its name and version, such as `ffmpeg 7.0.2`; `None` if there is none.
+    ///
+    /// # Errors
+    /// It does not start, or is no FFmpeg.
+    pub fn probe_ffmpeg(&self) -> std::io::Result<Option<String>> {
+        self.ffmpeg.as_deref().map(|program| ffmpeg::version(self, program)).transpose()
     }
 }

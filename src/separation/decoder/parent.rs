@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::connection::{self, ToChild};
 use super::protocol::UploadLength;
-use super::receiver::TrackReceiver;
+use super::receiver::{FfmpegFallback, TrackReceiver};
 use super::shared::{DecodeProgress, Shared};
 use super::{DecoderConfig, failure};
 use crate::audio::{Frames, Hertz, TimeSpan};
@@ -76,14 +76,24 @@ impl DecoderProcess {
             silence: found.unwrap_or_default(),
             failure: None,
         };
-        let mut command = {
+        let (input, span) = {
             let settings = &session.manifest().settings;
-            command(config, plan.rate, settings.input, settings.span)
+            (settings.input, settings.span)
         };
-        if silence.is_some() {
-            command.arg("--find-silence");
-        }
-        let (child, to_child, from_child) = connection::start(command, &session.layout().upload())?;
+        let decoder_command = |input: Option<RawPcm>| {
+            let mut command = command(config, plan.rate, input, span);
+            if silence.is_some() {
+                command.arg("--find-silence");
+            }
+            command
+        };
+        let ffmpeg = config.ffmpeg.clone().map(|program| {
+            let mut decoder = decoder_command(None);
+            decoder.arg("--piped");
+            FfmpegFallback { config: config.clone(), program, span, decoder }
+        });
+        let (child, to_child, from_child) =
+            connection::start(decoder_command(input), &session.layout().upload())?;
         let shared = Arc::new(Shared::new(Arc::clone(session), child, progress));
         let mut decoder = DecoderProcess { shared, threads: Vec::new() };
         let shared = Arc::clone(&decoder.shared);
@@ -98,6 +108,8 @@ impl DecoderProcess {
             expansion: plan.expansion,
             skip: safe,
             space: plan.space,
+            ffmpeg,
+            ffmpeg_run: None,
         };
         decoder.spawn("track-write", move || {
             priority::lower_thread();
@@ -128,9 +140,9 @@ impl DecoderProcess {
 
     /// Fails the session and kills the child if it has had bytes and made no progress for longer than `limit`.
     pub(crate) fn check_stall(&mut self, limit: Duration) {
-        if !self.shared.is_held_back() && self.shared.stall.exceeds(limit) {
+        if self.shared.has_stalled(limit) {
             self.shared.fail(failure::stalled(limit));
-            self.shared.child.kill();
+            self.shared.kill();
         }
     }
 }

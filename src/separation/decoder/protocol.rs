@@ -60,6 +60,8 @@ pub(super) enum DecoderMessage {
     End(End),
     /// The upload cannot be decoded (further).
     Failed(Failure),
+    /// The same, and another decoder may read it: its container or codec is not supported. Only before the source.
+    Unsupported(Failure),
 }
 
 /// The result of decoding a whole upload.
@@ -84,6 +86,7 @@ impl DecoderMessage {
             DecoderMessage::Waiting(length) => (b'W', length.to_word().to_le_bytes().to_vec()),
             DecoderMessage::End(end) => (b'E', serde_json::to_vec(end)?),
             DecoderMessage::Failed(failure) => (b'F', serde_json::to_vec(failure)?),
+            DecoderMessage::Unsupported(failure) => (b'U', serde_json::to_vec(failure)?),
         };
         write_message(out, kind, &body)
     }
@@ -123,6 +126,7 @@ impl DecoderMessage {
             }
             b'E' => DecoderMessage::End(serde_json::from_slice(&body)?),
             b'F' => DecoderMessage::Failed(serde_json::from_slice(&body)?),
+            b'U' => DecoderMessage::Unsupported(serde_json::from_slice(&body)?),
             _ => return Err(invalid("the message is of no known kind")),
         };
         Ok(Some(message))
@@ -152,6 +156,7 @@ mod tests {
             frames: None,
             damaged: Frames::ZERO,
             output_rate: Hertz(44_100),
+            decoder: None,
         };
         let messages = [
             DecoderMessage::Confined(Sandbox { landlock: true, seccomp: false }),
@@ -168,6 +173,7 @@ mod tests {
             DecoderMessage::Failed(
                 Failure::new(ErrorReason::NothingDecoded, "silence").with("packets", 3),
             ),
+            DecoderMessage::Unsupported(Failure::new(ErrorReason::CodecUnsupported, "WMA")),
         ];
         let mut bytes = Vec::new();
         for message in &messages {

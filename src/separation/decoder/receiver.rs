@@ -1,15 +1,19 @@
 //! Receives a decoder's messages: the source, PCM for the track, and the end.
 
 use std::io::{self, BufReader};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::connection::FromChild;
-use super::failure;
+use super::ffmpeg::{FfmpegInput, InputFormat};
 use super::protocol::{DecoderMessage, End};
 use super::shared::Shared;
-use crate::audio::{Encoding, Frames, Hertz, Stereo};
+use super::{DecoderConfig, failure, ffmpeg};
+use crate::audio::{Encoding, Frames, Hertz, Stereo, TimeSpan};
 use crate::decode::SilenceEdge;
-use crate::process::Limit;
+use crate::process::{Ending, GRACE, Limit, poll};
 use crate::proto::reason::ErrorReason;
 use crate::separation::limits::Limits;
 use crate::separation::silence_file::{SilenceFileWriter, StemEdge};
@@ -18,6 +22,9 @@ use crate::session::Failure;
 use crate::session::disk_space::SpaceGuard;
 use crate::session::manifest::SourceRecord;
 use crate::session::settings::OutputRate;
+
+/// The time that FFmpeg gets to end behind its output, and that is for a loaded machine.
+const FFMPEG_END: Duration = Duration::from_secs(20);
 
 /// Writes a decoder's output to the track and the manifest.
 pub(super) struct TrackReceiver {
@@ -35,40 +42,116 @@ pub(super) struct TrackReceiver {
     pub(super) skip: Frames,
     /// Limits the space that the track may take.
     pub(super) space: Arc<SpaceGuard>,
+    /// What decodes uploads that the decoder does not support.
+    pub(super) ffmpeg: Option<FfmpegFallback>,
+    /// Set once it does.
+    pub(super) ffmpeg_run: Option<FfmpegRun>,
+}
+
+/// What starts FFmpeg, at most once.
+pub(super) struct FfmpegFallback {
+    pub(super) config: DecoderConfig,
+    pub(super) program: PathBuf,
+    /// The part to decode.
+    pub(super) span: TimeSpan,
+    /// The command that decodes FFmpeg's output.
+    pub(super) decoder: Command,
+}
+
+/// A decoder that reads the output of FFmpeg.
+pub(super) struct FfmpegRun {
+    /// Such as `ffmpeg 7.0.2`.
+    version: String,
+    /// Why FFmpeg is used.
+    refusal: Failure,
 }
 
 impl TrackReceiver {
     /// Receives messages until the last one, or until nothing more can be written.
     pub(super) fn run(mut self, from_child: FromChild) {
-        let mut from_child = BufReader::with_capacity(256 * 1024, from_child);
         self.skip = self.skip.min(self.track.frames());
+        let mut next = Some(from_child);
+        while let Some(from_child) = next {
+            next = self.run_one(from_child);
+        }
+    }
+
+    /// The same of one decoder. Returns the output of the decoder that takes its place, if one does.
+    fn run_one(&mut self, from_child: FromChild) -> Option<FromChild> {
+        let mut from_child = BufReader::with_capacity(256 * 1024, from_child);
         loop {
             self.shared.wait_to_read();
             match DecoderMessage::read(&mut from_child) {
                 Ok(Some(DecoderMessage::Waiting(length))) => self.shared.waits_after(length),
+                Ok(Some(DecoderMessage::Unsupported(failure))) => match self.ffmpeg.take() {
+                    Some(ffmpeg) => return self.start_ffmpeg(ffmpeg, failure),
+                    None => {
+                        self.fail(failure);
+                        self.shared.stall.stop_if(|| true);
+                        return None;
+                    }
+                },
                 Ok(Some(message)) => {
                     if !self.receive(message) {
                         self.shared.stall.stop_if(|| true);
-                        return;
+                        return None;
                     }
                     self.shared.stall.restart();
                 }
                 Ok(None) | Err(_) => {
                     self.shared.fail(self.ended());
-                    return;
+                    return None;
                 }
+            }
+        }
+    }
+
+    /// Waits for the end of the upload, and starts FFmpeg on it. Returns the output of the decoder that reads FFmpeg's.
+    fn start_ffmpeg(&mut self, ffmpeg: FfmpegFallback, refusal: Failure) -> Option<FromChild> {
+        if !self.shared.wait_for_all() {
+            return None;
+        }
+        let FfmpegFallback { config, program, span, decoder } = ffmpeg;
+        let session = &self.shared.session;
+        let version = match ffmpeg::version(&config, &program) {
+            Ok(version) => version,
+            Err(error) => {
+                tracing::warn!(session = %session.id(), "ffmpeg does not work: {error}");
+                self.shared.fail(refusal);
+                return None;
+            }
+        };
+        let upload = session.layout().upload();
+        // Where the container is supported, its times are kept here too.
+        let keep_start = refusal.reason == ErrorReason::CodecUnsupported;
+        let input = FfmpegInput { upload: &upload, span, keep_start };
+        let started = self
+            .shared
+            .replace_children(|| ffmpeg::start(&config, (&program, &version), &input, decoder));
+        match started {
+            Ok(from_child) => {
+                self.ffmpeg_run = Some(FfmpegRun { version, refusal });
+                from_child
+            }
+            Err(error) => {
+                self.shared.fail(Failure::of_start("ffmpeg", &error));
+                None
             }
         }
     }
 
     /// The failure of a decoder that has ended without a last message.
     fn ended(&self) -> Failure {
-        let ending = self.shared.child.ending();
+        let ending = self.shared.children().decoder.ending();
+        self.log_attack(&ending);
+        failure::ended(ending)
+    }
+
+    fn log_attack(&self, ending: &Ending) {
         if ending.limit == Some(Limit::SystemCall) {
             let session = self.shared.session.id();
             tracing::error!(%session, "a decoder was stopped by its sandbox: its upload may be an attack");
         }
-        failure::ended(ending)
     }
 
     /// Handles a message. Returns whether more may follow.
@@ -78,13 +161,59 @@ impl TrackReceiver {
             DecoderMessage::Source(source) => return self.receive_source(source),
             DecoderMessage::Silence(edge) => return self.receive_silence(edge),
             DecoderMessage::Pcm(bytes) => return self.receive_pcm(&bytes),
-            DecoderMessage::End(end) => self.receive_end(end),
-            DecoderMessage::Failed(failure) => self.shared.fail(failure),
+            DecoderMessage::End(end) => match self.failure_of_ffmpeg() {
+                Some(failure) => self.shared.fail(failure),
+                None => self.receive_end(self.with_decoder(end)),
+            },
+            DecoderMessage::Failed(failure) | DecoderMessage::Unsupported(failure) => {
+                self.fail(failure);
+            }
         }
         false
     }
 
+    /// Adds a notice of the program that has decoded, if it is another one.
+    fn with_decoder(&self, mut end: End) -> End {
+        let version = self.ffmpeg_run.as_ref().map(|run| &run.version);
+        end.notices.extend(version.map(|version| format!("decoded by {version}")));
+        end
+    }
+
+    /// The failure of FFmpeg, if it did not decode all of the upload.
+    fn failure_of_ffmpeg(&self) -> Option<Failure> {
+        let children = self.shared.children();
+        let ending = children.ffmpeg.as_ref()?.ending_within(FFMPEG_END);
+        self.log_attack(&ending);
+        (!ending.is_success()).then(|| failure::ended(ending))
+    }
+
+    /// Fails the session. A decoder that got nothing to decode from FFmpeg fails by the reason that FFmpeg has for it.
+    fn fail(&self, failure: Failure) {
+        const WITHOUT_OUTPUT: [ErrorReason; 4] = [
+            ErrorReason::UploadEmpty,
+            ErrorReason::FormatUnknown,
+            ErrorReason::CodecUnsupported,
+            ErrorReason::NothingDecoded,
+        ];
+        let children = self.shared.children();
+        let failure = match (&self.ffmpeg_run, &children.ffmpeg) {
+            (Some(run), Some(ffmpeg)) if WITHOUT_OUTPUT.contains(&failure.reason) => {
+                let ending = ffmpeg.ending_within(FFMPEG_END);
+                self.log_attack(&ending);
+                failure::without_output(ending, run.refusal.clone())
+            }
+            _ => failure,
+        };
+        self.shared.fail(failure);
+    }
+
     fn receive_source(&mut self, mut source: SourceRecord) -> bool {
+        if let Some(run) = &self.ffmpeg_run {
+            if let Some(InputFormat { container, codec }) = self.ffmpeg_input() {
+                (source.container, source.codec) = (container, codec);
+            }
+            source.decoder = Some(run.version.clone());
+        }
         let session = &self.shared.session;
         if session.manifest().settings.rate == OutputRate::Source {
             source.output_rate = source.rate;
@@ -94,6 +223,13 @@ impl TrackReceiver {
         let written =
             if known { Ok(()) } else { session.update(|manifest| manifest.source = Some(source)) };
         self.stored(written)
+    }
+
+    /// What FFmpeg's log states of the upload. It is written before the output, and read in another thread.
+    fn ffmpeg_input(&self) -> Option<InputFormat> {
+        let children = self.shared.children();
+        let ffmpeg = children.ffmpeg.as_ref()?;
+        poll(GRACE, || InputFormat::parse(&ffmpeg.stderr_head()))
     }
 
     fn receive_silence(&mut self, edge: SilenceEdge) -> bool {

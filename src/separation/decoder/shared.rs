@@ -1,5 +1,6 @@
 //! State that the threads of a decoder share.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::session::{Failure, Session};
 /// State that the threads of a decoder share.
 pub(super) struct Shared {
     pub(super) session: Arc<Session>,
-    pub(super) child: ChildProcess,
+    children: Mutex<Arc<Children>>,
     /// Runs while the child has bytes to decode.
     pub(super) stall: StallTimer,
     progress: Mutex<DecodeProgress>,
@@ -23,6 +24,24 @@ pub(super) struct Shared {
     held_back: AtomicBool,
     /// The last length sent to the child, as a word of the protocol.
     sent: AtomicU64,
+    /// Whether nothing decodes until the upload is complete.
+    needs_all: AtomicBool,
+}
+
+/// The processes that decode.
+pub(super) struct Children {
+    pub(super) decoder: ChildProcess,
+    /// FFmpeg, whose output the decoder reads.
+    pub(super) ffmpeg: Option<ChildProcess>,
+}
+
+impl Children {
+    fn kill(&self) {
+        self.decoder.kill();
+        if let Some(ffmpeg) = &self.ffmpeg {
+            ffmpeg.kill();
+        }
+    }
 }
 
 /// Progress of a decoder.
@@ -50,12 +69,13 @@ impl Shared {
     ) -> Shared {
         Shared {
             session,
-            child,
+            children: Mutex::new(Arc::new(Children { decoder: child, ffmpeg: None })),
             stall: StallTimer::start(),
             progress: Mutex::new(progress),
             ended: AtomicBool::new(false),
             held_back: AtomicBool::new(false),
             sent: AtomicU64::new(UploadLength::default().to_word()),
+            needs_all: AtomicBool::new(false),
         }
     }
 
@@ -63,9 +83,66 @@ impl Shared {
     pub(super) fn end(&self) {
         self.ended.store(true, Ordering::Release);
         // Its pipes close, which ends the thread that reads them.
-        self.child.kill();
+        self.kill();
         // Wakes the thread that waits for the upload to grow.
         self.session.notifier().notify();
+    }
+
+    /// Kills the processes.
+    pub(super) fn kill(&self) {
+        self.current().kill();
+    }
+
+    /// The processes that decode now.
+    pub(super) fn children(&self) -> Arc<Children> {
+        Arc::clone(&self.current())
+    }
+
+    /// Replaces the processes, which have ended. Returns what `start` returns with the new ones; `None` after
+    /// [`Shared::end`].
+    ///
+    /// # Errors
+    /// Those of `start`.
+    pub(super) fn replace_children<T>(
+        &self,
+        start: impl FnOnce() -> io::Result<(Children, T)>,
+    ) -> io::Result<Option<T>> {
+        let mut current = self.current();
+        if self.has_ended() {
+            return Ok(None);
+        }
+        let (children, output) = start()?;
+        *current = Arc::new(children);
+        self.stall.restart();
+        self.needs_all.store(false, Ordering::Release);
+        Ok(Some(output))
+    }
+
+    /// Waits until the upload is complete. Nothing decodes from here on until the processes are replaced. Returns `false`
+    /// after [`Shared::end`].
+    pub(super) fn wait_for_all(&self) -> bool {
+        self.needs_all.store(true, Ordering::Release);
+        self.session.notifier().notify();
+        loop {
+            let seen = self.session.notifier().version();
+            if self.has_ended() {
+                return false;
+            }
+            if self.session.manifest().upload_complete() {
+                return true;
+            }
+            self.session.notifier().wait_newer(seen, Duration::from_secs(5));
+        }
+    }
+
+    /// Whether the child has had bytes and made no progress for longer than `limit`.
+    pub(super) fn has_stalled(&self, limit: Duration) -> bool {
+        let is_idle = self.is_held_back() || self.needs_all.load(Ordering::Acquire);
+        !is_idle && self.stall.exceeds(limit)
+    }
+
+    fn current(&self) -> MutexGuard<'_, Arc<Children>> {
+        self.children.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether [`Shared::end`] was called.
@@ -102,9 +179,9 @@ impl Shared {
     pub(super) fn waits_for_upload(&self) -> bool {
         let complete = self.session.manifest().upload_complete();
         let length = UploadLength { bytes: self.session.uploaded(), complete };
-        !complete
-            && self.sent.load(Ordering::Acquire) == length.to_word()
-            && self.stall.is_stopped()
+        let has_decoded =
+            self.sent.load(Ordering::Acquire) == length.to_word() && self.stall.is_stopped();
+        !complete && (has_decoded || self.needs_all.load(Ordering::Acquire))
     }
 
     /// Records a length that is about to be sent to the child, which has work from then on. Returns whether it is new.

@@ -30,6 +30,7 @@ pub(in crate::server) fn session_by(session: &Session, manifest: &Manifest) -> p
         frames: source.frames.filter(|_| manifest.total.is_some() || ended).unwrap_or_default().0,
         damaged_frames: source.damaged.0,
         output_sample_rate: source.output_rate.0,
+        decoder: source.decoder.clone().unwrap_or_default(),
     };
     proto::Session {
         session_id: session.id().to_string(),

@@ -35,7 +35,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "cli",
         &[
             &["engine_args", "error"],
-            &["child_engine", "decode", "output"],
+            &["child_engine", "decode", "ffmpeg", "output"],
             &["autotune", "compute", "score"],
             &["setup"],
             &["models", "providers", "runtime"],
@@ -167,11 +167,13 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         &[
             &["connection", "failure", "protocol"],
             &["child", "shared"],
+            &["ffmpeg"],
             &["receiver"],
             &["parent"],
             &["probe"],
         ],
     ),
+    ("separation/decoder/ffmpeg", &[&["choice", "launch", "log"]]),
     ("separation/decoder/connection", &[&["descriptors", "pipes"]]),
     (
         "separation/pipeline",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import imageio_ffmpeg
 import psutil
 import pytest
 
@@ -70,7 +71,10 @@ def test_health_and_the_doctor_report_the_sandbox(server, cli):
     assert server.stub.Health(api.HealthRequest()).decoder_sandbox == api.DECODER_SANDBOX_FULL
     assert get(server, "/health").json()["decoder_sandbox"] == "full"
     assert "sandbox" not in server.log_text()
-    assert "good  the decoder works, confined by Landlock and seccomp\n" in cli("doctor", "--listen", "127.0.0.1:0").out.decode()
+    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    report = cli("doctor", "--listen", "127.0.0.1:0", "--ffmpeg", ffmpeg).out.decode()
+    assert "good  the decoder works, confined by Landlock and seccomp\n" in report
+    assert re.search("good  ffmpeg .+ decodes what Stemwire does not read\n", report)
 
 
 @pytest.mark.parametrize("parts, level, missing", [

@@ -124,13 +124,15 @@ class Source:
     damaged_frames: int
     #: The frames per second of the stems.
     output_sample_rate: int
+    #: The program that decoded it, with its version, such as "ffmpeg 7.0.2"; empty if the server did.
+    decoder: str
 
     @classmethod
     def _of(cls, message: session_pb2.Source) -> Source:
         return cls(
             container=message.container, codec=message.codec, sample_rate=message.sample_rate,
             channels=message.channels, frames=message.frames, damaged_frames=message.damaged_frames,
-            output_sample_rate=message.output_sample_rate,
+            output_sample_rate=message.output_sample_rate, decoder=message.decoder,
         )
 
 

@@ -40,7 +40,7 @@ export function Details({ session }: { readonly session: Session }) {
             {source && (
               <div>
                 <dt>{words.value.source}</dt>
-                <dd>{list([...new Set([source.container, source.codec]), `${source.sampleRate / 1000} kHz`], " · ")}</dd>
+                <dd>{list([...new Set([source.container, source.codec]), `${source.sampleRate / 1000} kHz`, source.decoder], " · ")}</dd>
               </div>
             )}
           </dl>

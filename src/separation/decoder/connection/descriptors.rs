@@ -7,7 +7,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::ChildEnd;
 use crate::process::ChildProcess;
@@ -28,13 +28,25 @@ pub(in crate::separation::decoder) const EMPTY_FILE: &str = "/dev/null";
 /// # Errors
 /// The upload cannot be opened, or the process cannot be started.
 pub(in crate::separation::decoder) fn start(
-    mut command: Command,
+    command: Command,
     upload: &Path,
 ) -> io::Result<(ChildProcess, ToChild, FromChild)> {
-    let (ours, theirs) = UnixStream::pair()?;
+    let (child, ours) = start_on(command, File::open(upload)?)?;
     let to_child = ToChild(ours.try_clone()?);
-    command.stdin(File::open(upload)?).stdout(OwnedFd::from(theirs));
-    Ok((ChildProcess::start_on_streams(&mut command)?, to_child, ours))
+    Ok((child, to_child, ours))
+}
+
+/// Starts a decoder of what `upload` is the reading end of, to which no lengths are sent.
+///
+/// # Errors
+/// The process cannot be started.
+pub(in crate::separation::decoder) fn start_on(
+    mut command: Command,
+    upload: impl Into<Stdio>,
+) -> io::Result<(ChildProcess, FromChild)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    command.stdin(upload).stdout(OwnedFd::from(theirs));
+    Ok((ChildProcess::start_on_streams(&mut command)?, ours))
 }
 
 impl Write for ToChild {

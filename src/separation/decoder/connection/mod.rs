@@ -15,7 +15,7 @@ use descriptors as platform;
 #[cfg(not(unix))]
 use pipes as platform;
 
-pub(super) use platform::{EMPTY_FILE, FromChild, FromParent, ToChild, ToParent, start};
+pub(super) use platform::{EMPTY_FILE, FromChild, FromParent, ToChild, ToParent, start, start_on};
 
 /// The child's end.
 pub(super) struct ChildEnd {

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Stdin, Stdout};
 use std::path::Path;
-use std::process::{ChildStdin, ChildStdout, Command};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 use super::ChildEnd;
 use crate::process::ChildProcess;
@@ -25,6 +25,17 @@ pub(in crate::separation::decoder) fn start(
     upload: &Path,
 ) -> io::Result<(ChildProcess, ToChild, FromChild)> {
     ChildProcess::start(command.arg("--upload").arg(upload))
+}
+
+/// Fails: a decoder opens its upload by its path.
+///
+/// # Errors
+/// Always.
+pub(in crate::separation::decoder) fn start_on(
+    _: Command,
+    _: impl Into<Stdio>,
+) -> io::Result<(ChildProcess, FromChild)> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 impl ChildEnd {

@@ -90,7 +90,7 @@ class Stem(_message.Message):
     def __init__(self, name: _Optional[str] = ..., frames: _Optional[int] = ..., peak: _Optional[float] = ..., sha256: _Optional[bytes] = ...) -> None: ...
 
 class Source(_message.Message):
-    __slots__ = ("container", "codec", "sample_rate", "channels", "frames", "damaged_frames", "output_sample_rate")
+    __slots__ = ("container", "codec", "sample_rate", "channels", "frames", "damaged_frames", "output_sample_rate", "decoder")
     CONTAINER_FIELD_NUMBER: _ClassVar[int]
     CODEC_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_FIELD_NUMBER: _ClassVar[int]
@@ -98,6 +98,7 @@ class Source(_message.Message):
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     DAMAGED_FRAMES_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_SAMPLE_RATE_FIELD_NUMBER: _ClassVar[int]
+    DECODER_FIELD_NUMBER: _ClassVar[int]
     container: str
     codec: str
     sample_rate: int
@@ -105,7 +106,8 @@ class Source(_message.Message):
     frames: int
     damaged_frames: int
     output_sample_rate: int
-    def __init__(self, container: _Optional[str] = ..., codec: _Optional[str] = ..., sample_rate: _Optional[int] = ..., channels: _Optional[int] = ..., frames: _Optional[int] = ..., damaged_frames: _Optional[int] = ..., output_sample_rate: _Optional[int] = ...) -> None: ...
+    decoder: str
+    def __init__(self, container: _Optional[str] = ..., codec: _Optional[str] = ..., sample_rate: _Optional[int] = ..., channels: _Optional[int] = ..., frames: _Optional[int] = ..., damaged_frames: _Optional[int] = ..., output_sample_rate: _Optional[int] = ..., decoder: _Optional[str] = ...) -> None: ...
 
 class SessionError(_message.Message):
     __slots__ = ("code", "reason", "message", "metadata", "remedy")

@@ -1,0 +1,80 @@
+//! The option `--ffmpeg`, and `stemwire ffmpeg` (hidden): the process that confines itself and becomes FFmpeg.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::error::CliError;
+use crate::proto::reason::Category;
+use crate::separation::decoder::ffmpeg::choice::FfmpegChoice;
+use crate::separation::decoder::ffmpeg::launch::{FfmpegJob, launch};
+
+/// The option of commands that decode.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct FfmpegOption {
+    /// FFmpeg for formats that Stemwire does not read; auto: the ffmpeg on the search path, if there is one
+    #[arg(long, value_name = "auto|never|PATH", default_value_t = FfmpegChoice::Auto, env = "STEMWIRE_FFMPEG")]
+    pub(super) ffmpeg: FfmpegChoice,
+}
+
+impl FfmpegOption {
+    /// The program; `None` if there is none.
+    ///
+    /// # Errors
+    /// The named program does not exist or is no program.
+    pub(super) fn find(&self) -> Result<Option<PathBuf>, CliError> {
+        self.ffmpeg.find().map_err(|error| unusable(&format!("--ffmpeg {}: {error}", self.ffmpeg)))
+    }
+
+    /// Whether the program was named.
+    pub(super) fn is_named(&self) -> bool {
+        matches!(self.ffmpeg, FfmpegChoice::Program(_))
+    }
+}
+
+/// The error of an FFmpeg that cannot be used.
+pub(super) fn unusable(cause: &str) -> CliError {
+    let remedy = "Name the program of FFmpeg, or use --ffmpeg never.";
+    CliError::new(Category::Usage, cause, remedy)
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FfmpegArgs {
+    /// FFmpeg
+    #[arg(long)]
+    program: PathBuf,
+    /// Protocol by which it reads its standard input
+    #[arg(long, value_parser = ["fd", "pipe"])]
+    protocol: Option<String>,
+    /// Begin with silence where the audio begins late
+    #[arg(long)]
+    keep_start: bool,
+    /// End of what to decode, in seconds
+    #[arg(long)]
+    until: Option<f64>,
+    /// Address space limit in bytes
+    #[arg(long)]
+    memory: u64,
+    /// Processor time limit in seconds
+    #[arg(long)]
+    processor_time: u64,
+    /// Refuse where this system lacks a part of the sandbox
+    #[arg(long)]
+    require_sandbox: bool,
+}
+
+/// Becomes FFmpeg. Ends the process if that fails.
+pub(super) fn run(args: &FfmpegArgs) -> ! {
+    let job = FfmpegJob {
+        program: args.program.clone(),
+        protocol: args.protocol.clone(),
+        keep_start: args.keep_start,
+        until_s: args.until,
+        memory: args.memory,
+        processor_time_s: args.processor_time,
+        require_sandbox: args.require_sandbox,
+    };
+    // One line: the last line of standard error is what is reported.
+    eprintln!("{}", launch(&job));
+    std::process::exit(i32::from(Category::Other as u8))
+}

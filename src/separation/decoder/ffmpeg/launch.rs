@@ -1,0 +1,79 @@
+//! The process that confines itself and becomes FFmpeg.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::process::{ResourceLimits, priority, sandbox};
+
+/// Arguments of the process that becomes FFmpeg.
+#[derive(Debug, Clone)]
+pub struct FfmpegJob {
+    /// FFmpeg: an absolute path without links.
+    pub program: PathBuf,
+    /// The protocol by which it reads its standard input; `None` if it is to print its version only.
+    pub protocol: Option<String>,
+    /// Whether audio that begins late begins with silence.
+    pub keep_start: bool,
+    /// How much of the audio to decode, in seconds; `None` for all of it.
+    pub until_s: Option<f64>,
+    /// Limit of its address space, in bytes.
+    pub memory: u64,
+    /// Limit of its processor time, in seconds.
+    pub processor_time_s: u64,
+    /// Whether to refuse where this system lacks a part of the sandbox.
+    pub require_sandbox: bool,
+}
+
+/// Confines this process and becomes FFmpeg. Returns only if that fails.
+#[cfg(unix)]
+pub fn launch(job: &FfmpegJob) -> io::Error {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    match confine(job) {
+        Ok(()) => Command::new(&job.program).arg0("ffmpeg").args(arguments(job)).env_clear().exec(),
+        Err(error) => error,
+    }
+}
+
+/// Fails: this system has no such call.
+#[cfg(not(unix))]
+pub fn launch(job: &FfmpegJob) -> io::Error {
+    let _ = (confine(job), arguments(job));
+    io::ErrorKind::Unsupported.into()
+}
+
+/// Sets the limits and enters the sandbox.
+fn confine(job: &FfmpegJob) -> io::Result<()> {
+    crate::process::end_with_parent();
+    let limits = ResourceLimits { memory_bytes: job.memory, cpu_time_s: job.processor_time_s };
+    limits.apply_to_program()?;
+    priority::lower_process();
+    let confined = sandbox::enter_for(&job.program)?;
+    match confined.missing() {
+        Some(missing) if job.require_sandbox => {
+            Err(io::Error::other(format!("ffmpeg is not run: this system has no {missing}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The arguments of FFmpeg: the first audio stream of its standard input, with the rate and the channels that it has, as
+/// WAV on its standard output.
+fn arguments(job: &FfmpegJob) -> Vec<String> {
+    let mut arguments = vec!["-nostdin".to_owned()];
+    let mut add = |text: &str| arguments.extend(text.split(' ').map(str::to_owned));
+    let Some(protocol) = &job.protocol else { return arguments };
+    // Other protocols could be named in the upload. One thread decodes; each more takes address space.
+    add("-hide_banner -nostats -loglevel info -protocol_whitelist fd,pipe -threads 1");
+    add(&format!("-i {protocol}:"));
+    add("-map 0:a:0 -map_metadata -1 -map_chapters -1 -bitexact");
+    if job.keep_start {
+        add("-filter:a aresample=first_pts=0");
+    }
+    if let Some(until_s) = job.until_s {
+        add(&format!("-t {until_s}"));
+    }
+    add("-c:a pcm_f32le -f wav pipe:1");
+    arguments
+}
