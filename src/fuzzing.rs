@@ -7,8 +7,8 @@
 use std::io::Cursor;
 
 use crate::audio::wav;
-use crate::decode::Container;
 use crate::decode::fuzzing as decode;
+use crate::decode::{Container, SourceTags};
 use crate::model::checkpoint::fuzzing as model;
 use crate::model::checkpoint::tensorflow::fuzzing as checkpoint;
 use crate::server::fuzzing as rest;
@@ -17,7 +17,7 @@ use crate::server::fuzzing as rest;
 type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     ("decode_wav", |bytes| decode::container(Container::Wav, bytes)),
     ("decode_aiff", |bytes| decode::container(Container::Aiff, bytes)),
     ("decode_flac", |bytes| decode::container(Container::Flac, bytes)),
@@ -27,6 +27,7 @@ pub const TARGETS: [Target; 16] = [
     ("decode_ogg", |bytes| decode::container(Container::Ogg, bytes)),
     ("decode_mp4", |bytes| decode::container(Container::Mp4, bytes)),
     ("decode_raw", decode::raw),
+    ("tags", tags),
     ("wav_header", wav_header),
     ("checkpoint_archive", checkpoint::archive),
     ("checkpoint_table", checkpoint::table),
@@ -49,4 +50,10 @@ pub fn run(name: &str, bytes: &[u8]) {
 /// The header of a WAV file that may be a finished stem.
 fn wav_header(bytes: &[u8]) {
     let _ = wav::is_complete(Cursor::new(bytes));
+}
+
+/// The tags of an upload.
+fn tags(bytes: &[u8]) {
+    let tags = SourceTags::read(Cursor::new(bytes), bytes.len() as u64);
+    assert_eq!(tags.clone().bounded(), tags);
 }

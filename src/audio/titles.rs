@@ -48,7 +48,7 @@ pub fn printable(name: &str) -> String {
 }
 
 /// Whether a character changes how a terminal or reader shows the text around it, instead of being shown itself.
-fn is_invisible(c: char) -> bool {
+pub fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{200b}'..='\u{200f}'

@@ -41,6 +41,7 @@ mod probe;
 mod reader;
 mod report;
 mod silence;
+pub mod tags;
 pub mod track;
 mod upload;
 
@@ -49,4 +50,5 @@ pub use error::DecodeError;
 pub use limits::DecodeLimits;
 pub use report::{CodecName, Container, DecodeReport, SourceInfo};
 pub use silence::{EdgeKind, SilenceDetector, SilenceEdge};
+pub use tags::SourceTags;
 pub use upload::{Complete, ReadAt};

@@ -106,6 +106,7 @@ pub struct SourceInfo {
 
 /// Counts of what was decoded, repaired and skipped so far; complete once decoding has ended.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DecodeReport {
     /// Streams in the chain: 1 for an ordinary file.
     pub links: u64,

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 pub use super::engines::{Columns, EngineChange, EngineRecord, EngineSpan, Successor};
+pub use super::source::SourceRecord;
 
 use super::checksums::{Checksums, Prefix};
 use super::{Failure, SessionId, SessionState, Settings};
@@ -150,28 +151,6 @@ impl Announced {
     }
 }
 
-/// The format of the decoded upload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SourceRecord {
-    /// Container, such as `mp3`.
-    pub container: String,
-    /// Codec, such as `aac`.
-    pub codec: String,
-    /// Sample rate.
-    pub rate: Hertz,
-    /// Number of channels.
-    pub channels: u32,
-    /// Length at this sample rate, once decoded.
-    pub frames: Option<Frames>,
-    /// Damaged frames that were replaced by silence.
-    pub damaged: Frames,
-    /// Sample rate of the stems.
-    pub output_rate: Hertz,
-    /// The program that decoded it, with its version; `None` if this one did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decoder: Option<String>,
-}
-
 /// What has been computed and synced to disk.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commit {
@@ -286,6 +265,12 @@ impl Manifest {
     /// Whether the upload has been finished.
     pub fn upload_complete(&self) -> bool {
         self.upload.total.is_some()
+    }
+
+    /// Length of the upload at its own rate, once it is decoded.
+    pub fn source_frames(&self) -> Option<Frames> {
+        let is_final = self.total.is_some() || self.state.is_ended();
+        self.source.as_ref()?.frames.filter(|_| is_final)
     }
 
     /// The current span.

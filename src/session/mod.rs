@@ -1,7 +1,8 @@
 //! Sessions: a session is a directory of growing files with one commit counter.
 //!
 //! - [`layout`]: the files of a session. [`manifest`]: what is known of it, replaced atomically; among it the [`state`]
-//!   that clients see, the [`engines`] that compute its parts, and the [`failure`] that ended it.
+//!   that clients see, the [`engines`] that compute its parts, and the [`failure`] that ended it,
+//!   and the [`source`] that is separated.
 //! - [`checksums`]: of the committed frames. [`error`]: errors of calls on a session.
 //! - [`spool`]: the upload as received. [`stem_reader`]: reads stems while they grow. [`peaks`]: waveform peaks.
 //!   [`flac`]: stems as FLAC files.
@@ -27,6 +28,7 @@ pub mod notifier;
 pub mod peaks;
 pub mod retention;
 pub mod settings;
+pub mod source;
 pub mod spool;
 pub mod state;
 pub mod stem_reader;

@@ -9,7 +9,8 @@ use super::inputs::SongJob;
 use super::progress::{ProgressDisplay, SongProgress};
 use super::request::{Destination, StemPipe};
 use super::results::{
-    RequestedModel, ResultEngine, ResultModel, SeparatedSong, SeparatedStem, check_space,
+    RequestedModel, ResultEngine, ResultModel, SeparatedSong, SeparatedStem, SourceSummary,
+    check_space,
 };
 use super::scratch::scratch_dir;
 use super::source::SongSource;
@@ -340,6 +341,7 @@ fn result(session: &Session, scratch: &Path) -> Result<SeparatedSong, CliError> 
         rate: rate(session),
         frames: manifest.commit.stems,
         source_channels: source_channels(session),
+        source: SourceSummary::of_manifest(&manifest),
         notices: manifest.notices.clone(),
         engines: engines.map(engine).collect(),
         scratch: scratch.to_owned(),

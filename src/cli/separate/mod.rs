@@ -246,6 +246,9 @@ impl SongSeparation<'_> {
         let separated = separator.separate(song, settings, &self.request.destination, &display);
         let timing = display.finish();
         let separated = separated?;
+        if let Some(source) = &separated.source {
+            self.report.note(&format!("{name}: source: {}", source.line()));
+        }
         let note = |notice: &String| self.report.note(&format!("{name}: note: {notice}"));
         let Destination::Files { output, options } = &self.request.destination else {
             separated.notices.iter().for_each(note);

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::inputs::SongJob;
 use super::report::Report;
+use super::time::clock;
 use crate::audio::{Frames, Hertz};
 
 /// The progress of one song: a bar on standard error if that is a terminal, and what the report gets of it.
@@ -124,15 +125,6 @@ impl<'a> ProgressDisplay<'a> {
     }
 }
 
-/// A duration as on a clock.
-fn clock(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64().round() as u64;
-    match seconds / 3600 {
-        0 => format!("{}:{:02}", seconds / 60, seconds % 60),
-        hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,11 +140,5 @@ mod tests {
         };
         assert!(!full(0, None, 0) && !full(0, Some(0), 0) && !full(9, None, 9));
         assert!(!full(9, Some(10), 10) && full(10, Some(10), 10));
-    }
-
-    #[test]
-    fn durations_read_as_on_a_clock() {
-        let texts = [0, 59, 61, 3600, 36_061].map(|s| clock(Duration::from_secs(s)));
-        assert_eq!(texts, ["0:00", "0:59", "1:01", "1:00:00", "10:01:01"]);
     }
 }

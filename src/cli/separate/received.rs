@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::progress::{ProgressDisplay, SongProgress};
 use super::request::Destination;
-use super::results::{ResultEngine, ResultModel, SeparatedSong, SeparatedStem, check_space};
+use super::results::{
+    ResultEngine, ResultModel, SeparatedSong, SeparatedStem, SourceSummary, check_space,
+};
 use super::sessions::OpenSessions;
 use super::write_pcm;
 use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
@@ -124,6 +126,7 @@ impl<'a> ReceivedStems<'a> {
             rate,
             frames,
             source_channels,
+            source: session.source.as_ref().map(SourceSummary::of_message),
             notices,
             engines,
             scratch,

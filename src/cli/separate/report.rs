@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::MultiProgress;
 use serde::Serialize;
 
-use super::results::WrittenResult;
+use super::results::{SourceSummary, WrittenResult};
 use crate::audio::titles::printable;
 use crate::cli::error::CliError;
 
@@ -37,6 +37,7 @@ struct DoneLine<'a> {
     stems: BTreeMap<&'a str, PathBuf>,
     seconds: f64,
     sample_rate: u32,
+    source: Option<&'a SourceSummary>,
     notices: &'a [String],
 }
 
@@ -181,6 +182,7 @@ fn done<'a>(input: &'a str, skipped: bool, result: &'a WrittenResult) -> DoneLin
         stems: stem_paths.collect(),
         seconds: record.frames as f64 / f64::from(record.sample_rate),
         sample_rate: record.sample_rate,
+        source: record.source_info.as_ref(),
         notices: &record.notices,
     }
 }

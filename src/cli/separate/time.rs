@@ -1,6 +1,7 @@
-//! Times of options: seconds, or as on a clock.
+//! Times: of options, as seconds or as on a clock, and as text.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 /// A time in seconds, typed as `90`, `90.5`, `1:30` or `1:01:30`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +34,15 @@ impl FromStr for Seconds {
     }
 }
 
+/// A duration as on a clock.
+pub(super) fn clock(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64().round() as u64;
+    match seconds / 3600 {
+        0 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +62,10 @@ mod tests {
         for text in ["", "-1", "1:60", "1:2:3:4", "1:", ":30", "1.5:30", "nan", "inf", "1m"] {
             assert!(text.parse::<Seconds>().is_err(), "{text:?} passed");
         }
+    }
+    #[test]
+    fn durations_read_as_on_a_clock() {
+        let texts = [0, 59, 61, 3600, 36_061].map(|s| clock(Duration::from_secs(s)));
+        assert_eq!(texts, ["0:00", "0:59", "1:01", "1:00:00", "10:01:01"]);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::connection::{ChildEnd, FromParent, ToParent};
@@ -9,7 +10,7 @@ use super::failure;
 use super::protocol::{DecoderMessage, End, UploadLength};
 use crate::audio::{Encoding, Frames, Hertz, TimeSpan};
 use crate::decode::track::{TrackError, TrackReader};
-use crate::decode::{DecodeError, DecodeLimits, DecodeReport, Input, ReadAt};
+use crate::decode::{DecodeError, DecodeLimits, DecodeReport, Input, ReadAt, SourceTags};
 use crate::process::{ResourceLimits, Sandbox, priority, sandbox};
 use crate::proto::reason::ErrorReason;
 use crate::session::Failure;
@@ -59,6 +60,7 @@ pub fn run(job: &DecodeJob) -> io::Result<()> {
     priority::lower_process();
     let ChildEnd { upload, lengths, messages } = job.connect()?;
     let output = Output::new(messages);
+    let tagged = TaggedFile::new(&upload)?;
     let last = match confine(job) {
         Ok(sandbox) => {
             output.send(&DecoderMessage::Confined(sandbox))?;
@@ -66,9 +68,10 @@ pub fn run(job: &DecodeJob) -> io::Result<()> {
                 Box::new(Pipe { pipe: upload, position: 0 })
             } else {
                 let (length, output) = (UploadLength::default(), output.clone());
-                Box::new(GrowingFile { file: upload, lengths, length, output })
+                let shown = Arc::clone(&tagged.length);
+                Box::new(GrowingFile { file: upload, lengths, length, shown, output })
             };
-            last_message(job, upload, &output)?
+            last_message(job, upload, &tagged, &output)?
         }
         Err(failure) => DecoderMessage::Failed(failure),
     };
@@ -89,12 +92,13 @@ fn confine(job: &DecodeJob) -> Result<Sandbox, Failure> {
 fn last_message(
     job: &DecodeJob,
     upload: Box<dyn ReadAt>,
+    tagged: &TaggedFile,
     output: &Output,
 ) -> io::Result<DecoderMessage> {
     let limits = DecodeLimits::default();
     let opened = TrackReader::open_part(upload, &job.input, &limits, job.rate, job.span);
     let unsupported = opened.as_ref().is_err_and(TrackError::is_unsupported);
-    match opened.and_then(|track| decode(job, track, output)) {
+    match opened.and_then(|track| decode(job, track, tagged, output)) {
         Ok(end) => Ok(DecoderMessage::End(end)),
         Err(TrackError::Decode(DecodeError::Io(error))) => Err(error),
         Err(error) if unsupported => Ok(DecoderMessage::Unsupported(failure_of(&error))),
@@ -102,7 +106,12 @@ fn last_message(
     }
 }
 
-fn decode(job: &DecodeJob, mut track: TrackReader, output: &Output) -> Result<End, TrackError> {
+fn decode(
+    job: &DecodeJob,
+    mut track: TrackReader,
+    tagged: &TaggedFile,
+    output: &Output,
+) -> Result<End, TrackError> {
     let send = |message: DecoderMessage| output.send(&message).map_err(DecodeError::Io);
     let info = track.source();
     send(DecoderMessage::Source(SourceRecord {
@@ -114,6 +123,8 @@ fn decode(job: &DecodeJob, mut track: TrackReader, output: &Output) -> Result<En
         damaged: Frames::ZERO,
         output_rate: job.rate,
         decoder: None,
+        report: DecodeReport::default(),
+        tags: tagged.tags(job),
     }))?;
     if job.find_silence {
         track.find_silence();
@@ -139,6 +150,9 @@ fn decode(job: &DecodeJob, mut track: TrackReader, output: &Output) -> Result<En
         source_frames: track.source_frames(),
         damaged: report.silenced_frames,
         notices: notices(&report),
+        report,
+        // Some formats have them at the end.
+        tags: Some(tagged.tags(job)),
     })
 }
 
@@ -172,6 +186,8 @@ struct GrowingFile {
     file: File,
     lengths: FromParent,
     length: UploadLength,
+    /// The bytes of `length`, for the reader of tags.
+    shown: Arc<AtomicU64>,
     output: Output,
 }
 
@@ -197,6 +213,7 @@ impl GrowingFile {
         let mut word = [0; 8];
         self.lengths.read_exact(&mut word)?;
         self.length = UploadLength::from_word(u64::from_le_bytes(word));
+        self.shown.store(self.length.bytes, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -230,6 +247,29 @@ fn discard(from: &mut impl Read) -> io::Result<u64> {
         match from.read(&mut block)? {
             0 => return Ok(bytes),
             count => bytes += count as u64,
+        }
+    }
+}
+
+/// The upload's file as a reader of tags sees it: what of it has arrived, without waiting for more.
+struct TaggedFile {
+    file: File,
+    length: Arc<AtomicU64>,
+}
+
+impl TaggedFile {
+    /// Shares the file with its decoder, which seeks before it reads.
+    fn new(upload: &File) -> io::Result<TaggedFile> {
+        Ok(TaggedFile { file: upload.try_clone()?, length: Arc::default() })
+    }
+
+    /// The tags that can be read so far.
+    fn tags(&self, job: &DecodeJob) -> SourceTags {
+        match job.input {
+            Input::Container if !job.piped => {
+                SourceTags::read(&self.file, self.length.load(Ordering::Relaxed))
+            }
+            Input::Container | Input::Raw { .. } => SourceTags::default(),
         }
     }
 }

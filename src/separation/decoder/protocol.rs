@@ -9,7 +9,7 @@ use std::io::{self, Read, Write};
 use serde::{Deserialize, Serialize};
 
 use crate::audio::{Frames, Stereo};
-use crate::decode::SilenceEdge;
+use crate::decode::{DecodeReport, SilenceEdge, SourceTags};
 use crate::process::Sandbox;
 use crate::session::{Failure, manifest::SourceRecord};
 
@@ -73,6 +73,10 @@ pub(super) struct End {
     pub(super) damaged: Frames,
     /// Notices for the user.
     pub(super) notices: Vec<String>,
+    /// What was repaired and skipped.
+    pub(super) report: DecodeReport,
+    /// The tags of the upload; `None` if they are not read again.
+    pub(super) tags: Option<SourceTags>,
 }
 
 impl DecoderMessage {
@@ -157,6 +161,8 @@ mod tests {
             damaged: Frames::ZERO,
             output_rate: Hertz(44_100),
             decoder: None,
+            report: DecodeReport::default(),
+            tags: SourceTags { title: Some("Song".into()), ..SourceTags::default() },
         };
         let messages = [
             DecoderMessage::Confined(Sandbox { landlock: true, seccomp: false }),

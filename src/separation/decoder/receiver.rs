@@ -215,6 +215,8 @@ impl TrackReceiver {
             source.decoder = Some(run.version.clone());
         }
         let session = &self.shared.session;
+        // The child has read a hostile file.
+        source.tags = source.tags.bounded();
         if session.manifest().settings.rate == OutputRate::Source {
             source.output_rate = source.rate;
         }
@@ -342,6 +344,10 @@ impl TrackReceiver {
             if let Some(source) = &mut manifest.source {
                 source.frames = Some(end.source_frames);
                 source.damaged = end.damaged;
+                source.report = end.report;
+                if let Some(tags) = end.tags {
+                    source.tags = tags.bounded();
+                }
             }
             for notice in end.notices {
                 if !manifest.notices.contains(&notice) {

@@ -1,12 +1,13 @@
 //! Converts wire types to domain types, checked once, and back.
 //!
-//! [`config`] converts requests; [`mod@session`] and [`engine`] convert responses. This file has ids, hashes and
+//! [`config`] converts requests; [`mod@session`], [`source`] and [`engine`] convert responses. This file has ids, hashes and
 //! positions.
 
 mod config;
 mod engine;
 pub(super) mod paging;
 mod session;
+mod source;
 
 pub(super) use config::{check_stem_count, settings, stem_format};
 pub(super) use engine::{engine_change, fault, model, sandbox};

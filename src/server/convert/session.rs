@@ -5,6 +5,7 @@ use prost_types::Timestamp;
 use super::config::config;
 use super::engine::{engine, engine_change};
 use super::hash;
+use super::source::source;
 use crate::proto;
 use crate::session::{self, Manifest, Session, SessionState, manifest};
 
@@ -15,22 +16,11 @@ pub(in crate::server) fn session(session: &Session) -> proto::Session {
 
 /// A session, from a manifest that was read before.
 pub(in crate::server) fn session_by(session: &Session, manifest: &Manifest) -> proto::Session {
-    let ended = manifest.state().is_ended();
     let stem = |stem: &manifest::Stem| proto::Stem {
         name: stem.name.to_string(),
         frames: manifest.commit.stems.0,
         peak: stem.peak,
         sha256: stem.sha256.as_deref().map(hash).unwrap_or_default(),
-    };
-    let source = |source: &manifest::SourceRecord| proto::Source {
-        container: source.container.clone(),
-        codec: source.codec.clone(),
-        sample_rate: source.rate.0,
-        channels: source.channels,
-        frames: source.frames.filter(|_| manifest.total.is_some() || ended).unwrap_or_default().0,
-        damaged_frames: source.damaged.0,
-        output_sample_rate: source.output_rate.0,
-        decoder: source.decoder.clone().unwrap_or_default(),
     };
     proto::Session {
         session_id: session.id().to_string(),
@@ -40,7 +30,7 @@ pub(in crate::server) fn session_by(session: &Session, manifest: &Manifest) -> p
         engine_changes: manifest.engine_changes.iter().map(engine_change).collect(),
         committed_bytes: session.uploaded(),
         upload_complete: manifest.upload_complete(),
-        source: manifest.source.as_ref().map(source),
+        source: manifest.source.as_ref().map(|record| source(manifest, record)),
         progress: Some(progress(session.progress_by(manifest))),
         stems: manifest.stems.iter().map(stem).collect(),
         error: manifest.failure.as_ref().map(failure),

@@ -23,6 +23,7 @@ mod range;
 mod separate;
 mod sessions;
 mod source;
+mod source_view;
 mod tus;
 mod unfinished;
 mod upload;

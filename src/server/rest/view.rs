@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::source_view::SourceView;
 use crate::audio::StemName;
 use crate::server::status::Problem;
 use crate::session::manifest::{self, Manifest};
@@ -53,6 +54,8 @@ pub(super) struct SessionView {
     decoded_frames: u64,
     /// Sample rate of the stems in Hz, once known.
     sample_rate: Option<u32>,
+    /// What the upload is, once known.
+    source: Option<SourceView>,
     /// Position in the queue, from 1; 0 if the session is not queued.
     queue_position: u32,
     /// The stems, in order.
@@ -182,6 +185,7 @@ impl SessionView {
             total_frames: progress.total.map(|total| total.0),
             decoded_frames: progress.decoded.0,
             sample_rate: manifest.source.as_ref().map(|source| source.output_rate.0),
+            source: manifest.source.as_ref().map(|record| SourceView::of(&manifest, record)),
             queue_position: progress.queue_position,
             stems: manifest.stems.iter().map(stem).collect(),
             zip_url: format!("/download/{id}.zip"),

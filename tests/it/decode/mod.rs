@@ -10,4 +10,5 @@ mod hostile;
 mod memory;
 mod quiet;
 mod refusals;
+mod tags;
 mod track;

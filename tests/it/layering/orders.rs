@@ -46,7 +46,8 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "cli/separate",
         &[
-            &["results", "scratch", "sessions", "time"],
+            &["scratch", "sessions", "time"],
+            &["results"],
             &["args", "choices"],
             &["report", "source"],
             &["inputs"],
@@ -55,13 +56,16 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["remote"],
         ],
     ),
-    ("cli/separate/results", &[&["record", "space"], &["placement"], &["export"]]),
+    (
+        "cli/separate/results",
+        &[&["source_summary", "space"], &["record"], &["placement"], &["export"]],
+    ),
     ("cli/serve", &[&["args", "decoder"], &["config"]]),
     (
         "decode",
         &[
             &["downmix", "panics", "report", "silence", "upload"],
-            &["codecs", "error", "limits"],
+            &["codecs", "error", "limits", "tags"],
             &["reader"],
             &["demux"],
             &["containers"],
@@ -195,7 +199,16 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "session",
         &[
-            &["checksums", "engines", "id", "notifier", "settings", "state", "stored_size"],
+            &[
+                "checksums",
+                "engines",
+                "id",
+                "notifier",
+                "settings",
+                "source",
+                "state",
+                "stored_size",
+            ],
             &["disk_space"],
             &["failure", "layout", "lifecycle"],
             &["manifest"],
@@ -227,7 +240,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["grpc", "reload", "rest"],
         ],
     ),
-    ("server/convert", &[&["config", "engine", "paging"], &["session"]]),
+    ("server/convert", &[&["config", "engine", "paging", "source"], &["session"]]),
     (
         "server/grpc",
         &[&["chunk", "health_service", "outbox", "read_ahead"], &["follow"], &["separate", "stem"]],
@@ -252,9 +265,10 @@ pub(super) const ORDERS: &[Order<'_>] = &[
                 "query",
                 "range",
                 "source",
+                "source_view",
                 "unfinished",
-                "view",
             ],
+            &["view"],
             &["options"],
             &["upload"],
             &["download", "health", "peaks", "separate", "sessions", "tus"],
@@ -305,6 +319,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("symphonia", &["decode"]),
     ("opus_pure", &["decode/codecs/opus"]),
     ("lewton", &["decode/codecs/vorbis"]),
+    ("lofty", &["decode/tags"]),
     ("rubato", &["audio/resample"]),
     ("hound", &["audio/wav"]),
     ("rustfft", &["dsp"]),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ..audio import RATE, music, wav
+from ..audio import RATE, encode, music, wav
 from ..browser import aligned
 from ..server import free_address
 from ..stemwire_client import api, get_stem, session_pb2
@@ -238,6 +238,20 @@ def test_a_broken_file_is_explained_in_both_languages(browse, server):
     page.button("中文").click()
     alert.get_by_text("无法识别这个音频文件").wait_for()
     assert page.tab.locator("html").get_attribute("lang") == "zh-Hans"
+
+
+def test_the_details_have_what_the_upload_is_in_both_languages(browse, server):
+    page = browse(server).visit()
+    song = encode(music(2), "-ac", "1", "-ar", "48000", "-metadata", "title=<b>Ça ira</b>", "-metadata", "artist=Édith", container="flac")
+    page.choose(("song.flac", song))
+    page.wait_done()
+    details = page.tab.locator("details.details")
+    details.locator("summary").click()
+    details.get_by_text("FLAC · 48 kHz · mono · 0:02").wait_for()
+    details.get_by_text("Édith · <b>Ça ira</b>").wait_for()
+    details.get_by_text("resampled from 48 to 44.1 kHz · nothing above 22.05 kHz is kept · the one channel is on both sides").wait_for()
+    page.button("中文").click()
+    details.get_by_text("采样率从 48 kHz 转换为 44.1 kHz · 不保留 22.05 kHz 以上的内容 · 单声道已复制到左右两侧").wait_for()
 
 
 def test_an_address_without_a_song_shows_a_note(browse, server):

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from stemwire.v1 import config_pb2, session_pb2
 
-from ..audio import RATE, music, wav
+from ..audio import RATE, encode, music, wav
 from ..common import wait_for
 from ..repository import ROOT
 from ..stemwire_client import request_id
@@ -103,6 +103,17 @@ say(**{name: value for name, value in found.items()})
     assert len(found) == 11 and all(digests == whole for digests in found.values())
     # A path and a file have names.
     assert [session.config.file_name for session in sessions(server)].count("short.wav") == 3
+
+
+def test_a_session_has_what_its_song_is(server, program, tmp_path):
+    (tmp_path / "song.mp3").write_bytes(encode(music(1), "-ac", "1", "-ar", "48000", "-metadata", "title=Ça ira", "-metadata", "track=3"))
+    output = program("""
+source = stemwire.Client(SERVER).separate("song.mp3").wait().source
+say(notes=[(note.kind.name, note.before, note.after, note.count) for note in source.notes], seconds=source.duration_seconds,
+    title=source.tags.title, number=source.tags.track_number, album=source.tags.album)
+""", server.address).end()
+    assert output.notes == [["RESAMPLED", 48_000, RATE, 0], ["BAND_LOST", 24_000, RATE // 2, 0], ["MONO_COPIED", 1, 2, 0]]
+    assert (round(output.seconds, 3), output.title, output.number, output.album) == (1.0, "Ça ira", 3, "")
 
 
 def test_every_option_reaches_the_server(server, program, short, tmp_path):

@@ -29,6 +29,9 @@ from .types import (
     Progress,
     Session,
     Source,
+    SourceNote,
+    SourceNoteKind,
+    SourceTags,
     State,
     StemInfo,
     Trial,
@@ -40,8 +43,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AudioInput", "Callbacks", "Chunk", "Client", "Engine", "EngineChange", "EngineChangeWarning", "Execution",
     "Failure", "Health", "Model", "Options", "Progress", "Raw", "Retry", "Saved", "SeparateOptions", "Separation",
-    "Session", "SessionCancelled", "SessionNotFound", "SongError", "Source", "State", "Stem", "StemInfo",
-    "StemwireError", "Trial", "Unreachable", "separate", "separate_to",
+    "Session", "SessionCancelled", "SessionNotFound", "SongError", "Source", "SourceNote", "SourceNoteKind",
+    "SourceTags", "State", "Stem", "StemInfo", "StemwireError", "Trial", "Unreachable", "separate", "separate_to",
 ]
 
 _clients: dict[tuple[int, str], Client] = {}

@@ -1,6 +1,6 @@
 /** Details of a separation: upload, model, provider, engine changes. */
 import type { Engine } from "../generated/stemwire/v1/engine_pb";
-import type { Session } from "../generated/stemwire/v1/session_pb";
+import type { Session, Source } from "../generated/stemwire/v1/session_pb";
 import { models, measurementOf } from "../session/models";
 import { rateOf } from "../session/timeline";
 import { clock, words } from "../words";
@@ -40,12 +40,31 @@ export function Details({ session }: { readonly session: Session }) {
             {source && (
               <div>
                 <dt>{words.value.source}</dt>
-                <dd>{list([...new Set([source.container, source.codec]), `${source.sampleRate / 1000} kHz`, source.decoder], " · ")}</dd>
+                <dd><Upload source={source} /></dd>
               </div>
             )}
           </dl>
         </details>
       )}
+    </>
+  );
+}
+
+/** What the upload is, its tags, and what was converted, downmixed or lost. */
+function Upload({ source }: { readonly source: Source }) {
+  const { container, codec, sampleRate, channels, durationSeconds, decoder, tags, notes } = source;
+  const length = durationSeconds > 0 ? clock(durationSeconds) : "";
+  const format = [...new Set([container, codec]), `${sampleRate / 1000} kHz`, words.value.channels(channels), length, decoder];
+  const texts = notes.map(({ kind, from, to, count }) =>
+    words.value.sourceNote[kind]?.({ from: Number(from), to: Number(to), count: Number(count) }) ?? "");
+  const converted = list(texts, " · ");
+  const number = tags && tags.trackNumber > 0 ? `#${tags.trackNumber}` : "";
+  const song = tags ? list([tags.artist, tags.title, tags.album, number, tags.date, tags.genre], " · ") : "";
+  return (
+    <>
+      {list(format, " · ")}
+      {song && <div class="muted" dir="auto">{song}</div>}
+      {converted && <div class="muted">{converted}</div>}
     </>
   );
 }

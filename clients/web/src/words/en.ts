@@ -1,3 +1,4 @@
+import { SourceNoteKind } from "../generated/stemwire/v1/session_pb";
 import type { Words } from "./words";
 import { bytes, clock, list } from "./forms";
 
@@ -128,6 +129,20 @@ export const en: Words = {
     MODEL_REPLACED: "its weights were replaced",
   },
   damaged: (seconds) => `${clock(seconds)} of the upload could not be decoded and are silent.`,
+  channels: (count) => ["", "mono", "stereo"][count] ?? `${count} channels`,
+  sourceNote: {
+    [SourceNoteKind.RESAMPLED]: ({ from, to }) => `resampled from ${from / 1000} to ${to / 1000} kHz`,
+    [SourceNoteKind.BAND_LOST]: ({ to }) => `nothing above ${to / 1000} kHz is kept`,
+    [SourceNoteKind.MONO_COPIED]: () => "the one channel is on both sides",
+    [SourceNoteKind.DOWNMIXED]: ({ from, to }) => `downmixed from ${from} channels to ${to}`,
+    [SourceNoteKind.FRAMES_SILENCED]: ({ count }) => `frames replaced by silence: ${count}`,
+    [SourceNoteKind.PACKETS_DAMAGED]: ({ count }) => `damaged packets: ${count}`,
+    [SourceNoteKind.GAPS_FILLED]: ({ count }) => `gaps in the stream: ${count}`,
+    [SourceNoteKind.SAMPLES_INVALID]: ({ count }) => `samples that were not finite: ${count}`,
+    [SourceNoteKind.BYTES_SKIPPED]: ({ count }) => `bytes skipped that are not audio: ${count}`,
+    [SourceNoteKind.STREAMS_SKIPPED]: ({ count }) => `further streams with a broken header: ${count}`,
+    [SourceNoteKind.FRAMES_MISSING]: ({ count }) => `frames missing that the header announces: ${count}`,
+  },
 
   tokenTitle: "This server requires a token",
   tokenLead: "Ask the operator of the server for it. The page keeps it until you close this tab.",

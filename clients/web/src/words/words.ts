@@ -1,5 +1,13 @@
 /** All texts of the page, in one language. */
+import type { SourceNoteKind } from "../generated/stemwire/v1/session_pb";
 import type { Theme } from "../preferences";
+
+/** The numbers of a note on an upload. */
+export interface NoteNumbers {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+}
 
 export interface Words {
   readonly tagline: string;
@@ -91,6 +99,9 @@ export interface Words {
   readonly engineChanged: (from: string, to: string, at: string, why: string) => string;
   readonly changeReason: Readonly<Record<string, string>>;
   readonly damaged: (seconds: number) => string;
+  readonly channels: (count: number) => string;
+  /** What was converted, downmixed or lost of an upload, by kind. Kinds of later servers have no text. */
+  readonly sourceNote: Readonly<Partial<Record<SourceNoteKind, (numbers: NoteNumbers) => string>>>;
 
   readonly tokenTitle: string;
   readonly tokenLead: string;

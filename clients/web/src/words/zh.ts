@@ -1,3 +1,4 @@
+import { SourceNoteKind } from "../generated/stemwire/v1/session_pb";
 import type { Words } from "./words";
 import { bytes, clock, list } from "./forms";
 
@@ -127,6 +128,20 @@ export const zh: Words = {
     MODEL_REPLACED: "它的权重已被替换",
   },
   damaged: (seconds) => `上传文件中有 ${clock(seconds)} 无法解码，已用静音代替。`,
+  channels: (count) => ["", "单声道", "立体声"][count] ?? `${count} 个声道`,
+  sourceNote: {
+    [SourceNoteKind.RESAMPLED]: ({ from, to }) => `采样率从 ${from / 1000} kHz 转换为 ${to / 1000} kHz`,
+    [SourceNoteKind.BAND_LOST]: ({ to }) => `不保留 ${to / 1000} kHz 以上的内容`,
+    [SourceNoteKind.MONO_COPIED]: () => "单声道已复制到左右两侧",
+    [SourceNoteKind.DOWNMIXED]: ({ from, to }) => `从 ${from} 个声道混合为 ${to} 个`,
+    [SourceNoteKind.FRAMES_SILENCED]: ({ count }) => `用静音代替的帧：${count}`,
+    [SourceNoteKind.PACKETS_DAMAGED]: ({ count }) => `损坏的数据包：${count}`,
+    [SourceNoteKind.GAPS_FILLED]: ({ count }) => `数据流中的缺口：${count}`,
+    [SourceNoteKind.SAMPLES_INVALID]: ({ count }) => `非有限值的采样：${count}`,
+    [SourceNoteKind.BYTES_SKIPPED]: ({ count }) => `跳过的非音频字节：${count}`,
+    [SourceNoteKind.STREAMS_SKIPPED]: ({ count }) => `文件头损坏的后续音频流：${count}`,
+    [SourceNoteKind.FRAMES_MISSING]: ({ count }) => `文件头声明但缺少的帧：${count}`,
+  },
 
   tokenTitle: "此服务器需要令牌",
   tokenLead: "可向服务器的管理者索取。令牌会保留到关闭本标签页为止。",

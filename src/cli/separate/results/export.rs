@@ -11,6 +11,7 @@ use super::record::{
     OutputChannels, RequestedModel, ResultEngine, ResultIdentity, ResultRecord, ResultStem,
     WrittenResult,
 };
+use super::source_summary::SourceSummary;
 use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName};
 use crate::cli::error::CliError;
@@ -25,6 +26,8 @@ pub(in crate::cli::separate) struct SeparatedSong {
     pub(in crate::cli::separate) frames: Frames,
     /// Channels of the song.
     pub(in crate::cli::separate) source_channels: u32,
+    /// What the song is, if a server has sent it.
+    pub(in crate::cli::separate) source: Option<SourceSummary>,
     /// Notices for the user.
     pub(in crate::cli::separate) notices: Vec<String>,
     /// The engines, in the order in which they computed.
@@ -94,6 +97,7 @@ pub(in crate::cli::separate) fn write_result(
         sample_rate: song.rate.0,
         frames: song.frames.0,
         notices,
+        source_info: song.source.clone(),
         stems,
     };
     let _placing = PLACING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -224,6 +228,7 @@ mod tests {
             rate,
             frames,
             source_channels: 1,
+            source: None,
             notices,
             engines,
             scratch,

@@ -6,6 +6,7 @@
 mod export;
 mod placement;
 mod record;
+mod source_summary;
 mod space;
 
 pub(super) use export::{FileOptions, SeparatedSong, SeparatedStem, write_result};
@@ -14,6 +15,7 @@ pub(super) use record::{
     OutputChannels, RequestedModel, ResultEngine, ResultIdentity, ResultModel, ResultSettings,
     ResultSource, WrittenResult, has_record,
 };
+pub(super) use source_summary::SourceSummary;
 pub(super) use space::check_space;
 
 #[cfg(test)]

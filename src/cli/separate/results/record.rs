@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::source_summary::SourceSummary;
 use crate::audio::{StemName, wav};
 use crate::dsp::mask::MaskExtension;
 use crate::files;
@@ -141,6 +142,9 @@ pub(in crate::cli::separate) struct ResultRecord {
     pub(in crate::cli::separate) sample_rate: u32,
     pub(in crate::cli::separate) frames: u64,
     pub(in crate::cli::separate) notices: Vec<String>,
+    /// What the song is. Records of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli::separate) source_info: Option<SourceSummary>,
     pub(in crate::cli::separate) stems: Vec<ResultStem>,
 }
 

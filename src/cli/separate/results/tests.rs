@@ -60,6 +60,7 @@ fn write(output: &Path, song: u8, overlap: Option<f64>, force: bool) -> Result<P
         rate: Hertz(44_100),
         frames: Frames(2),
         source_channels: 2,
+        source: None,
         notices: Vec::new(),
         engines: Vec::new(),
         scratch: scratch.path().to_owned(),

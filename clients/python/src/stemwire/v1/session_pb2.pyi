@@ -21,6 +21,21 @@ class SessionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SESSION_STATE_DONE: _ClassVar[SessionState]
     SESSION_STATE_FAILED: _ClassVar[SessionState]
     SESSION_STATE_CANCELLED: _ClassVar[SessionState]
+
+class SourceNoteKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SOURCE_NOTE_KIND_UNSPECIFIED: _ClassVar[SourceNoteKind]
+    SOURCE_NOTE_KIND_RESAMPLED: _ClassVar[SourceNoteKind]
+    SOURCE_NOTE_KIND_BAND_LOST: _ClassVar[SourceNoteKind]
+    SOURCE_NOTE_KIND_MONO_COPIED: _ClassVar[SourceNoteKind]
+    SOURCE_NOTE_KIND_DOWNMIXED: _ClassVar[SourceNoteKind]
+    SOURCE_NOTE_KIND_FRAMES_SILENCED: _ClassVar[SourceNoteKind]
+    SOURCE_NOTE_KIND_PACKETS_DAMAGED: _ClassVar[SourceNoteKind]
+    SOURCE_NOTE_KIND_GAPS_FILLED: _ClassVar[SourceNoteKind]
+    SOURCE_NOTE_KIND_SAMPLES_INVALID: _ClassVar[SourceNoteKind]
+    SOURCE_NOTE_KIND_BYTES_SKIPPED: _ClassVar[SourceNoteKind]
+    SOURCE_NOTE_KIND_STREAMS_SKIPPED: _ClassVar[SourceNoteKind]
+    SOURCE_NOTE_KIND_FRAMES_MISSING: _ClassVar[SourceNoteKind]
 SESSION_STATE_UNSPECIFIED: SessionState
 SESSION_STATE_UPLOADING: SessionState
 SESSION_STATE_RUNNING: SessionState
@@ -28,6 +43,18 @@ SESSION_STATE_PAUSED: SessionState
 SESSION_STATE_DONE: SessionState
 SESSION_STATE_FAILED: SessionState
 SESSION_STATE_CANCELLED: SessionState
+SOURCE_NOTE_KIND_UNSPECIFIED: SourceNoteKind
+SOURCE_NOTE_KIND_RESAMPLED: SourceNoteKind
+SOURCE_NOTE_KIND_BAND_LOST: SourceNoteKind
+SOURCE_NOTE_KIND_MONO_COPIED: SourceNoteKind
+SOURCE_NOTE_KIND_DOWNMIXED: SourceNoteKind
+SOURCE_NOTE_KIND_FRAMES_SILENCED: SourceNoteKind
+SOURCE_NOTE_KIND_PACKETS_DAMAGED: SourceNoteKind
+SOURCE_NOTE_KIND_GAPS_FILLED: SourceNoteKind
+SOURCE_NOTE_KIND_SAMPLES_INVALID: SourceNoteKind
+SOURCE_NOTE_KIND_BYTES_SKIPPED: SourceNoteKind
+SOURCE_NOTE_KIND_STREAMS_SKIPPED: SourceNoteKind
+SOURCE_NOTE_KIND_FRAMES_MISSING: SourceNoteKind
 
 class Session(_message.Message):
     __slots__ = ("session_id", "state", "config", "engine", "engine_changes", "committed_bytes", "upload_complete", "source", "progress", "stems", "error", "notices", "create_time", "update_time", "delay")
@@ -90,7 +117,7 @@ class Stem(_message.Message):
     def __init__(self, name: _Optional[str] = ..., frames: _Optional[int] = ..., peak: _Optional[float] = ..., sha256: _Optional[bytes] = ...) -> None: ...
 
 class Source(_message.Message):
-    __slots__ = ("container", "codec", "sample_rate", "channels", "frames", "damaged_frames", "output_sample_rate", "decoder")
+    __slots__ = ("container", "codec", "sample_rate", "channels", "frames", "damaged_frames", "output_sample_rate", "duration_seconds", "notes", "tags", "decoder")
     CONTAINER_FIELD_NUMBER: _ClassVar[int]
     CODEC_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_FIELD_NUMBER: _ClassVar[int]
@@ -98,6 +125,9 @@ class Source(_message.Message):
     FRAMES_FIELD_NUMBER: _ClassVar[int]
     DAMAGED_FRAMES_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_SAMPLE_RATE_FIELD_NUMBER: _ClassVar[int]
+    DURATION_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
     DECODER_FIELD_NUMBER: _ClassVar[int]
     container: str
     codec: str
@@ -106,8 +136,38 @@ class Source(_message.Message):
     frames: int
     damaged_frames: int
     output_sample_rate: int
+    duration_seconds: float
+    notes: _containers.RepeatedCompositeFieldContainer[SourceNote]
+    tags: SourceTags
     decoder: str
-    def __init__(self, container: _Optional[str] = ..., codec: _Optional[str] = ..., sample_rate: _Optional[int] = ..., channels: _Optional[int] = ..., frames: _Optional[int] = ..., damaged_frames: _Optional[int] = ..., output_sample_rate: _Optional[int] = ..., decoder: _Optional[str] = ...) -> None: ...
+    def __init__(self, container: _Optional[str] = ..., codec: _Optional[str] = ..., sample_rate: _Optional[int] = ..., channels: _Optional[int] = ..., frames: _Optional[int] = ..., damaged_frames: _Optional[int] = ..., output_sample_rate: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., notes: _Optional[_Iterable[_Union[SourceNote, _Mapping]]] = ..., tags: _Optional[_Union[SourceTags, _Mapping]] = ..., decoder: _Optional[str] = ...) -> None: ...
+
+class SourceNote(_message.Message):
+    __slots__ = ("kind", "to", "count")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    kind: SourceNoteKind
+    to: int
+    count: int
+    def __init__(self, kind: _Optional[_Union[SourceNoteKind, str]] = ..., to: _Optional[int] = ..., count: _Optional[int] = ..., **kwargs) -> None: ...
+
+class SourceTags(_message.Message):
+    __slots__ = ("title", "artist", "album", "track_number", "date", "genre")
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    ARTIST_FIELD_NUMBER: _ClassVar[int]
+    ALBUM_FIELD_NUMBER: _ClassVar[int]
+    TRACK_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    DATE_FIELD_NUMBER: _ClassVar[int]
+    GENRE_FIELD_NUMBER: _ClassVar[int]
+    title: str
+    artist: str
+    album: str
+    track_number: int
+    date: str
+    genre: str
+    def __init__(self, title: _Optional[str] = ..., artist: _Optional[str] = ..., album: _Optional[str] = ..., track_number: _Optional[int] = ..., date: _Optional[str] = ..., genre: _Optional[str] = ...) -> None: ...
 
 class SessionError(_message.Message):
     __slots__ = ("code", "reason", "message", "metadata", "remedy")

@@ -1,0 +1,230 @@
+//! The upload of a session as a source of audio: its format, its tags, and what was converted or lost.
+
+use serde::{Deserialize, Serialize};
+
+use crate::audio::{Frames, Hertz, Stereo};
+use crate::decode::{DecodeReport, SourceTags};
+
+/// The format of the decoded upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceRecord {
+    /// Container, such as `mp3`.
+    pub container: String,
+    /// Codec, such as `aac`.
+    pub codec: String,
+    /// Sample rate.
+    pub rate: Hertz,
+    /// Number of channels.
+    pub channels: u32,
+    /// Length at this sample rate, once decoded.
+    pub frames: Option<Frames>,
+    /// Damaged frames that were replaced by silence.
+    pub damaged: Frames,
+    /// Sample rate of the stems.
+    pub output_rate: Hertz,
+    /// The program that decoded it, with its version; `None` if this one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<String>,
+    /// What decoding repaired and skipped, once decoded. Manifests of 0.1.0 have none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub report: DecodeReport,
+    /// Its tags. Manifests of 0.1.0 have none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub tags: SourceTags,
+}
+
+/// One way in which the audio that is separated differs from that of the upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceNote {
+    /// Its kind.
+    pub kind: SourceNoteKind,
+    /// Value in the upload, where the kind has one.
+    pub from: Option<u64>,
+    /// Value in what is separated, where the kind has one.
+    pub to: Option<u64>,
+    /// How many, where the kind is counted.
+    pub count: Option<u64>,
+}
+
+/// Kinds of [`SourceNote`]; the numbers are those of the proto.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceNoteKind {
+    /// Resampled to the model's rate, in Hz.
+    Resampled = 1,
+    /// Frequencies above half the model's rate are lost; the ends of the band, in Hz.
+    BandLost = 2,
+    /// The one channel was copied to both sides.
+    MonoCopied = 3,
+    /// More than two channels were mixed by the matrix of ITU-R BS.775.
+    Downmixed = 4,
+    /// Frames that damage or gaps replaced by silence.
+    FramesSilenced = 5,
+    /// Packets that could not be decoded.
+    PacketsDamaged = 6,
+    /// Positions at which packets are missing.
+    GapsFilled = 7,
+    /// Samples that were not finite and became silence.
+    SamplesInvalid = 8,
+    /// Bytes that are neither audio nor a known tag.
+    BytesSkipped = 9,
+    /// Concatenated streams with a broken header.
+    StreamsSkipped = 10,
+    /// Frames that headers state but the upload does not hold.
+    FramesMissing = 11,
+}
+
+impl SourceNoteKind {
+    /// Every kind, in the order of the proto.
+    pub const ALL: [SourceNoteKind; 11] = [
+        SourceNoteKind::Resampled,
+        SourceNoteKind::BandLost,
+        SourceNoteKind::MonoCopied,
+        SourceNoteKind::Downmixed,
+        SourceNoteKind::FramesSilenced,
+        SourceNoteKind::PacketsDamaged,
+        SourceNoteKind::GapsFilled,
+        SourceNoteKind::SamplesInvalid,
+        SourceNoteKind::BytesSkipped,
+        SourceNoteKind::StreamsSkipped,
+        SourceNoteKind::FramesMissing,
+    ];
+
+    /// Its name in the proto, without the prefix.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SourceNoteKind::Resampled => "RESAMPLED",
+            SourceNoteKind::BandLost => "BAND_LOST",
+            SourceNoteKind::MonoCopied => "MONO_COPIED",
+            SourceNoteKind::Downmixed => "DOWNMIXED",
+            SourceNoteKind::FramesSilenced => "FRAMES_SILENCED",
+            SourceNoteKind::PacketsDamaged => "PACKETS_DAMAGED",
+            SourceNoteKind::GapsFilled => "GAPS_FILLED",
+            SourceNoteKind::SamplesInvalid => "SAMPLES_INVALID",
+            SourceNoteKind::BytesSkipped => "BYTES_SKIPPED",
+            SourceNoteKind::StreamsSkipped => "STREAMS_SKIPPED",
+            SourceNoteKind::FramesMissing => "FRAMES_MISSING",
+        }
+    }
+}
+
+impl SourceRecord {
+    /// What was converted, downmixed or lost on the way to a model of this rate, in the order of the kinds.
+    pub fn notes(&self, model_rate: Hertz) -> Vec<SourceNote> {
+        let mut notes = Vec::new();
+        let change = |kind, from: u64, to: u64| SourceNote {
+            kind,
+            from: Some(from),
+            to: Some(to),
+            count: None,
+        };
+        let (rate, model_rate) = (u64::from(self.rate.0), u64::from(model_rate.0));
+        if rate != model_rate {
+            notes.push(change(SourceNoteKind::Resampled, rate, model_rate));
+        }
+        if rate > model_rate {
+            notes.push(change(SourceNoteKind::BandLost, rate / 2, model_rate / 2));
+        }
+        let (channels, stereo) = (u64::from(self.channels), Stereo::CHANNELS as u64);
+        match channels {
+            1 => notes.push(change(SourceNoteKind::MonoCopied, channels, stereo)),
+            3.. => notes.push(change(SourceNoteKind::Downmixed, channels, stereo)),
+            _ => {}
+        }
+        let report = &self.report;
+        let counts = [
+            // Manifests of 0.1.0 have this one alone.
+            (SourceNoteKind::FramesSilenced, self.damaged.0),
+            (SourceNoteKind::PacketsDamaged, report.damaged_packets),
+            (SourceNoteKind::GapsFilled, report.gaps),
+            (SourceNoteKind::SamplesInvalid, report.invalid_samples),
+            (SourceNoteKind::BytesSkipped, report.skipped_bytes),
+            (SourceNoteKind::StreamsSkipped, report.broken_links),
+            (SourceNoteKind::FramesMissing, report.missing_frames.0),
+        ];
+        for (kind, count) in counts.into_iter().filter(|&(_, count)| count > 0) {
+            notes.push(SourceNote { kind, from: None, to: None, count: Some(count) });
+        }
+        notes
+    }
+}
+
+/// Whether a manifest can do without a value.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(rate: u32, channels: u32) -> SourceRecord {
+        SourceRecord {
+            container: "WAV".into(),
+            codec: "PCM".into(),
+            rate: Hertz(rate),
+            channels,
+            frames: None,
+            damaged: Frames::ZERO,
+            output_rate: Hertz(44_100),
+            decoder: None,
+            report: DecodeReport::default(),
+            tags: SourceTags::default(),
+        }
+    }
+
+    /// The name of a kind and its numbers.
+    type NamedNote = (&'static str, Option<u64>, Option<u64>, Option<u64>);
+
+    #[track_caller]
+    fn check(record: &SourceRecord, expected: &[NamedNote]) {
+        let notes = record.notes(Hertz(44_100));
+        let found: Vec<_> =
+            notes.iter().map(|note| (note.kind.as_str(), note.from, note.to, note.count)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_source_that_is_separated_as_it_is_has_no_notes() {
+        check(&record(44_100, 2), &[]);
+    }
+
+    #[test]
+    fn conversions_have_the_values_before_and_after() {
+        let resampled = ("RESAMPLED", Some(96_000), Some(44_100), None);
+        let lost = ("BAND_LOST", Some(48_000), Some(22_050), None);
+        check(&record(96_000, 6), &[resampled, lost, ("DOWNMIXED", Some(6), Some(2), None)]);
+        let resampled = ("RESAMPLED", Some(8_000), Some(44_100), None);
+        check(&record(8_000, 1), &[resampled, ("MONO_COPIED", Some(1), Some(2), None)]);
+    }
+
+    #[test]
+    fn what_decoding_repaired_is_counted() {
+        let report = DecodeReport {
+            damaged_packets: 2,
+            skipped_bytes: 3,
+            missing_frames: Frames(4),
+            ..DecodeReport::default()
+        };
+        let damaged = SourceRecord { report, damaged: Frames(9), ..record(44_100, 2) };
+        let count = |kind, count| (kind, None, None, Some(count));
+        check(
+            &damaged,
+            &[
+                count("FRAMES_SILENCED", 9),
+                count("PACKETS_DAMAGED", 2),
+                count("BYTES_SKIPPED", 3),
+                count("FRAMES_MISSING", 4),
+            ],
+        );
+    }
+
+    #[test]
+    fn records_of_0_1_0_are_read() {
+        let text = r#"{"container":"MP3","codec":"MP3","rate":48000,"channels":2,"frames":48000,"damaged":7,"output_rate":44100}"#;
+        let record: SourceRecord = serde_json::from_str(text).unwrap();
+        let kinds: Vec<_> =
+            record.notes(Hertz(44_100)).iter().map(|note| note.kind.as_str()).collect();
+        assert_eq!(kinds, ["RESAMPLED", "BAND_LOST", "FRAMES_SILENCED"]);
+        assert_eq!(serde_json::to_string(&record).unwrap(), text);
+    }
+}
