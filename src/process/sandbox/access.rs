@@ -28,7 +28,8 @@ pub(super) fn deny_all() -> io::Result<bool> {
     restrict(&[])
 }
 
-/// The same, but for executing `program` and the dynamic loaders, and reading them and the folders of libraries.
+/// The same, but for executing `program` and the dynamic loaders, and reading them, the folders of libraries, and the file
+/// that is standard input.
 ///
 /// # Errors
 /// Those of [`deny_all`].
@@ -44,6 +45,8 @@ pub(super) fn deny_all_but(program: &Path) -> io::Result<bool> {
         (loaders(), run),
         (libraries, AccessFs::ReadFile | AccessFs::ReadDir),
         (files, AccessFs::ReadFile.into()),
+        // Opened anew by programs that cannot seek in a descriptor.
+        (vec![PathBuf::from("/proc/self/fd/0")], AccessFs::ReadFile.into()),
     ])
 }
 

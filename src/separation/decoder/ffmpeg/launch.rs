@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::process::{ResourceLimits, priority, sandbox};
+use crate::process::{ResourceLimits, Sandbox, priority, sandbox};
 
 /// Arguments of the process that becomes FFmpeg.
 #[derive(Debug, Clone)]
@@ -31,7 +31,10 @@ pub fn launch(job: &FfmpegJob) -> io::Error {
     use std::process::Command;
 
     match confine(job) {
-        Ok(()) => Command::new(&job.program).arg0("ffmpeg").args(arguments(job)).env_clear().exec(),
+        Ok(sandbox) => {
+            let mut ffmpeg = Command::new(&job.program);
+            ffmpeg.arg0("ffmpeg").args(arguments(job, sandbox)).env_clear().exec()
+        }
         Err(error) => error,
     }
 }
@@ -39,12 +42,12 @@ pub fn launch(job: &FfmpegJob) -> io::Error {
 /// Fails: this system has no such call.
 #[cfg(not(unix))]
 pub fn launch(job: &FfmpegJob) -> io::Error {
-    let _ = (confine(job), arguments(job));
+    let _ = confine(job).map(|sandbox| arguments(job, sandbox));
     io::ErrorKind::Unsupported.into()
 }
 
 /// Sets the limits and enters the sandbox.
-fn confine(job: &FfmpegJob) -> io::Result<()> {
+fn confine(job: &FfmpegJob) -> io::Result<Sandbox> {
     crate::process::end_with_parent();
     let limits = ResourceLimits { memory_bytes: job.memory, cpu_time_s: job.processor_time_s };
     limits.apply_to_program()?;
@@ -54,19 +57,24 @@ fn confine(job: &FfmpegJob) -> io::Result<()> {
         Some(missing) if job.require_sandbox => {
             Err(io::Error::other(format!("ffmpeg is not run: this system has no {missing}")))
         }
-        _ => Ok(()),
+        _ => Ok(confined),
     }
 }
 
 /// The arguments of FFmpeg: the first audio stream of its standard input, with the rate and the channels that it has, as
 /// WAV on its standard output.
-fn arguments(job: &FfmpegJob) -> Vec<String> {
+fn arguments(job: &FfmpegJob, sandbox: Sandbox) -> Vec<String> {
     let mut arguments = vec!["-nostdin".to_owned()];
     let mut add = |text: &str| arguments.extend(text.split(' ').map(str::to_owned));
     let Some(protocol) = &job.protocol else { return arguments };
+    let (allowed, input) = match protocol.as_str() {
+        // Many files can only be read by seeking, which a pipe cannot. The sandbox lets it open no other file.
+        "pipe" if sandbox.landlock => ("file,pipe", "file:/dev/fd/0".to_owned()),
+        protocol => ("fd,pipe", format!("{protocol}:")),
+    };
     // Other protocols could be named in the upload. One thread decodes; each more takes address space.
-    add("-hide_banner -nostats -loglevel info -protocol_whitelist fd,pipe -threads 1");
-    add(&format!("-i {protocol}:"));
+    add("-hide_banner -nostats -loglevel info -threads 1");
+    add(&format!("-protocol_whitelist {allowed} -i {input}"));
     add("-map 0:a:0 -map_metadata -1 -map_chapters -1 -bitexact");
     if job.keep_start {
         add("-filter:a aresample=first_pts=0");
@@ -76,4 +84,34 @@ fn arguments(job: &FfmpegJob) -> Vec<String> {
     }
     add("-c:a pcm_f32le -f wav pipe:1");
     arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(protocol: &str, landlock: bool) -> String {
+        let job = FfmpegJob {
+            program: "/usr/bin/ffmpeg".into(),
+            protocol: Some(protocol.into()),
+            keep_start: false,
+            until_s: None,
+            memory: 1,
+            processor_time_s: 1,
+            require_sandbox: false,
+        };
+        let arguments = arguments(&job, Sandbox { landlock, seccomp: true });
+        let value = |name: &str| {
+            let at = arguments.iter().position(|argument| argument == name).unwrap();
+            arguments[at + 1].clone()
+        };
+        format!("{} {}", value("-protocol_whitelist"), value("-i"))
+    }
+
+    #[test]
+    fn files_are_opened_only_where_all_others_are_denied() {
+        assert_eq!(input("fd", true), "fd,pipe fd:");
+        assert_eq!(input("pipe", true), "file,pipe file:/dev/fd/0");
+        assert_eq!(input("pipe", false), "fd,pipe pipe:");
+    }
 }
