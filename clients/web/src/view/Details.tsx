@@ -56,7 +56,7 @@ function Upload({ source }: { readonly source: Source }) {
   const length = durationSeconds > 0 ? clock(durationSeconds) : "";
   const format = [...new Set([container, codec]), `${sampleRate / 1000} kHz`, words.value.channels(channels), length, decoder];
   const texts = notes.map(({ kind, from, to, count }) =>
-    words.value.sourceNote[kind]?.({ from: Number(from), to: Number(to), count: Number(count) }) ?? "");
+    words.value.sourceNote[kind]?.(Number(from), Number(to), Number(count)) ?? "");
   const converted = list(texts, " · ");
   const number = tags && tags.trackNumber > 0 ? `#${tags.trackNumber}` : "";
   const song = tags ? list([tags.artist, tags.title, tags.album, number, tags.date, tags.genre], " · ") : "";

@@ -2,13 +2,6 @@
 import type { SourceNoteKind } from "../generated/stemwire/v1/session_pb";
 import type { Theme } from "../preferences";
 
-/** The numbers of a note on an upload. */
-export interface NoteNumbers {
-  readonly from: number;
-  readonly to: number;
-  readonly count: number;
-}
-
 export interface Words {
   readonly tagline: string;
   readonly skipToContent: string;
@@ -101,7 +94,7 @@ export interface Words {
   readonly damaged: (seconds: number) => string;
   readonly channels: (count: number) => string;
   /** What was converted, downmixed or lost of an upload, by kind. Kinds of later servers have no text. */
-  readonly sourceNote: Readonly<Partial<Record<SourceNoteKind, (numbers: NoteNumbers) => string>>>;
+  readonly sourceNote: Readonly<Partial<Record<SourceNoteKind, (from: number, to: number, count: number) => string>>>;
 
   readonly tokenTitle: string;
   readonly tokenLead: string;
