@@ -1,19 +1,20 @@
 //! Receives a decoder's messages: the source, PCM for the track, and the end.
 
+mod ffmpeg_run;
+
 use std::io::{self, BufReader};
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+
+pub(super) use ffmpeg_run::{FfmpegFallback, FfmpegRun};
 
 use super::connection::FromChild;
-use super::ffmpeg::{FfmpegInput, InputFormat};
+use super::failure;
+use super::ffmpeg::InputFormat;
 use super::protocol::{DecoderMessage, End};
 use super::shared::Shared;
-use super::{DecoderConfig, failure, ffmpeg};
-use crate::audio::{Encoding, Frames, Hertz, Stereo, TimeSpan};
+use crate::audio::{Encoding, Frames, Hertz, Stereo};
 use crate::decode::SilenceEdge;
-use crate::process::{Ending, GRACE, Limit, poll};
+use crate::process::{Ending, Limit};
 use crate::proto::reason::ErrorReason;
 use crate::separation::limits::Limits;
 use crate::separation::silence_file::{SilenceFileWriter, StemEdge};
@@ -22,9 +23,6 @@ use crate::session::Failure;
 use crate::session::disk_space::SpaceGuard;
 use crate::session::manifest::SourceRecord;
 use crate::session::settings::OutputRate;
-
-/// The time that FFmpeg gets to end behind its output, and that is for a loaded machine.
-const FFMPEG_END: Duration = Duration::from_secs(20);
 
 /// Writes a decoder's output to the track and the manifest.
 pub(super) struct TrackReceiver {
@@ -46,24 +44,6 @@ pub(super) struct TrackReceiver {
     pub(super) ffmpeg: Option<FfmpegFallback>,
     /// Set once it does.
     pub(super) ffmpeg_run: Option<FfmpegRun>,
-}
-
-/// What starts FFmpeg, at most once.
-pub(super) struct FfmpegFallback {
-    pub(super) config: DecoderConfig,
-    pub(super) program: PathBuf,
-    /// The part to decode.
-    pub(super) span: TimeSpan,
-    /// The command that decodes FFmpeg's output.
-    pub(super) decoder: Command,
-}
-
-/// A decoder that reads the output of FFmpeg.
-pub(super) struct FfmpegRun {
-    /// Such as `ffmpeg 7.0.2`.
-    version: String,
-    /// Why FFmpeg is used.
-    refusal: Failure,
 }
 
 impl TrackReceiver {
@@ -106,40 +86,6 @@ impl TrackReceiver {
         }
     }
 
-    /// Waits for the end of the upload, and starts FFmpeg on it. Returns the output of the decoder that reads FFmpeg's.
-    fn start_ffmpeg(&mut self, ffmpeg: FfmpegFallback, refusal: Failure) -> Option<FromChild> {
-        if !self.shared.wait_for_all() {
-            return None;
-        }
-        let FfmpegFallback { config, program, span, decoder } = ffmpeg;
-        let session = &self.shared.session;
-        let version = match ffmpeg::version(&config, &program) {
-            Ok(version) => version,
-            Err(error) => {
-                tracing::warn!(session = %session.id(), "ffmpeg does not work: {error}");
-                self.shared.fail(refusal);
-                return None;
-            }
-        };
-        let upload = session.layout().upload();
-        // Where the container is supported, its times are kept here too.
-        let keep_start = refusal.reason == ErrorReason::CodecUnsupported;
-        let input = FfmpegInput { upload: &upload, span, keep_start };
-        let started = self
-            .shared
-            .replace_children(|| ffmpeg::start(&config, (&program, &version), &input, decoder));
-        match started {
-            Ok(from_child) => {
-                self.ffmpeg_run = Some(FfmpegRun { version, refusal });
-                from_child
-            }
-            Err(error) => {
-                self.shared.fail(Failure::of_start("ffmpeg", &error));
-                None
-            }
-        }
-    }
-
     /// The failure of a decoder that has ended without a last message.
     fn ended(&self) -> Failure {
         let ending = self.shared.children().decoder.ending();
@@ -172,41 +118,6 @@ impl TrackReceiver {
         false
     }
 
-    /// Adds a notice of the program that has decoded, if it is another one.
-    fn with_decoder(&self, mut end: End) -> End {
-        let version = self.ffmpeg_run.as_ref().map(|run| &run.version);
-        end.notices.extend(version.map(|version| format!("decoded by {version}")));
-        end
-    }
-
-    /// The failure of FFmpeg, if it did not decode all of the upload.
-    fn failure_of_ffmpeg(&self) -> Option<Failure> {
-        let children = self.shared.children();
-        let ending = children.ffmpeg.as_ref()?.ending_within(FFMPEG_END);
-        self.log_attack(&ending);
-        (!ending.is_success()).then(|| failure::ended(ending))
-    }
-
-    /// Fails the session. A decoder that got nothing to decode from FFmpeg fails by the reason that FFmpeg has for it.
-    fn fail(&self, failure: Failure) {
-        const WITHOUT_OUTPUT: [ErrorReason; 4] = [
-            ErrorReason::UploadEmpty,
-            ErrorReason::FormatUnknown,
-            ErrorReason::CodecUnsupported,
-            ErrorReason::NothingDecoded,
-        ];
-        let children = self.shared.children();
-        let failure = match (&self.ffmpeg_run, &children.ffmpeg) {
-            (Some(run), Some(ffmpeg)) if WITHOUT_OUTPUT.contains(&failure.reason) => {
-                let ending = ffmpeg.ending_within(FFMPEG_END);
-                self.log_attack(&ending);
-                failure::without_output(ending, run.refusal.clone())
-            }
-            _ => failure,
-        };
-        self.shared.fail(failure);
-    }
-
     fn receive_source(&mut self, mut source: SourceRecord) -> bool {
         if let Some(run) = &self.ffmpeg_run {
             if let Some(InputFormat { container, codec }) = self.ffmpeg_input() {
@@ -225,13 +136,6 @@ impl TrackReceiver {
         let written =
             if known { Ok(()) } else { session.update(|manifest| manifest.source = Some(source)) };
         self.stored(written)
-    }
-
-    /// What FFmpeg's log states of the upload. It is written before the output, and read in another thread.
-    fn ffmpeg_input(&self) -> Option<InputFormat> {
-        let children = self.shared.children();
-        let ffmpeg = children.ffmpeg.as_ref()?;
-        poll(GRACE, || InputFormat::parse(&ffmpeg.stderr_head()))
     }
 
     fn receive_silence(&mut self, edge: SilenceEdge) -> bool {
