@@ -66,11 +66,11 @@ struct Zeros {
 }
 
 impl SilenceEdge {
-    /// The frame of the track after which the edge is known.
+    /// The frames of the track after which the edge is known: those of the shortest passage, or the first behind it.
     pub fn known_at(&self, track_rate: Hertz) -> Frames {
         match self.kind {
             EdgeKind::Start => self.track + shortest(track_rate),
-            EdgeKind::End => self.track,
+            EdgeKind::End => self.track + Frames(1),
         }
     }
 }

@@ -84,6 +84,17 @@ proptest! {
     }
 }
 
+#[test]
+fn edges_that_are_known_at_the_same_frame_come_by_channel() {
+    let [mut left, mut right] = [vec![0.5; LEAST + 1], vec![0.0; 2 * LEAST]];
+    left.resize(2 * LEAST + 1, 0.0);
+    right.push(0.5);
+    let audio = Stereo::from_planes(left, right).unwrap();
+    let found = edges(&mut SilenceDetector::new(RATE, RATE), &audio, &[]);
+    let known: Vec<_> = found.iter().map(|edge| (edge.known_at(RATE).0, edge.channel)).collect();
+    assert_eq!(known, [(400, 1), (801, 0), (801, 1)]);
+}
+
 fn sound(frames: usize) -> Stereo {
     Stereo::from_planes(vec![0.1; frames], vec![0.1; frames]).unwrap()
 }
