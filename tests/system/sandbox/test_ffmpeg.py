@@ -196,6 +196,13 @@ def test_it_can_do_nothing_but_decode(hostile, tmp_path, what):
 
 
 @confined
+def test_it_opens_its_own_upload_for_reading_only(hostile):
+    """As versions before 6 do, which cannot seek in a descriptor."""
+    assert ask(hostile, "read", "/dev/fd/0") == ("FORMAT_UNKNOWN", "did")
+    assert ask(hostile, "write", "/dev/fd/0")[1] in REFUSED
+
+
+@confined
 def test_it_has_threads_no_variables_and_no_shell(hostile):
     assert ask(hostile, "thread") == ask(hostile, "variables") == ("FORMAT_UNKNOWN", "did")
     assert ask(hostile, "system")[1].startswith("refused")
