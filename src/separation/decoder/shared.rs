@@ -199,10 +199,11 @@ impl Shared {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stops the stall timer if `length` is the last one sent. Otherwise a newer one is on its way to the child, which
-    /// therefore does not wait.
+    /// Stops the stall timer if `length` is the last one sent, and wakes the run, which gives back its slot. Otherwise a
+    /// newer one is on its way to the child, which therefore does not wait.
     pub(super) fn waits_after(&self, length: UploadLength) {
         self.stall.stop_if(|| self.sent.load(Ordering::Acquire) == length.to_word());
+        self.session.notifier().notify();
     }
 
     /// Records the first failure; later ones follow from it.

@@ -86,13 +86,14 @@ impl Context {
 /// Killed processes, without a commit in between, after which a session fails.
 const MOST_KILLS: u32 = 5;
 
-/// Longest wait for a change, and interval of the check for stalled decoders.
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Checks for a stalled decoder within the time that makes a stall. Everything else that a run waits for notifies its
+/// session.
+const STALL_CHECKS: u32 = 60;
 
 /// Runs a session's pipeline until it is done, fails, or is asked to stop.
 pub(super) fn run(session: &Arc<Session>, context: &Context, slot: &dyn Slot) -> RunOutcome {
     let result = loop {
-        if !slot::wait_for_bytes(session, slot) {
+        if !slot::wait_for_bytes(session, slot, context.decoder.stall / STALL_CHECKS) {
             break Ok(RunOutcome::Stopped);
         }
         let worked = Run::open(session, context, slot).and_then(|mut run| run.work());
@@ -247,8 +248,9 @@ impl<'a> Run<'a> {
                     } else if self.in_flight.is_empty() && self.decoder.waits_for_upload() {
                         self.slot.park();
                     }
-                    self.decoder.check_stall(self.context.decoder.stall);
-                    self.session.notifier().wait_newer(seen, POLL_INTERVAL);
+                    let stall = self.context.decoder.stall;
+                    self.decoder.check_stall(stall);
+                    self.session.notifier().wait_newer(seen, stall / STALL_CHECKS);
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! The slot of a run: it computes only while it has one, and gives it back while it waits for its upload.
 
-use super::POLL_INTERVAL;
+use std::time::Duration;
+
 use crate::session::Session;
 
 /// A run's access to slots. The session is notified when it gets one.
@@ -16,8 +17,8 @@ pub(in crate::separation) trait Slot {
 }
 
 /// Waits, parked, for the first bytes of the upload or its end, then for a slot to decode them. Returns `false` if the run
-/// has been asked to stop.
-pub(super) fn wait_for_bytes(session: &Session, slot: &dyn Slot) -> bool {
+/// has been asked to stop. Looks again after `interval` at the latest.
+pub(super) fn wait_for_bytes(session: &Session, slot: &dyn Slot, interval: Duration) -> bool {
     loop {
         let seen = session.notifier().version();
         if session.stop_requested() {
@@ -30,6 +31,6 @@ pub(super) fn wait_for_bytes(session: &Session, slot: &dyn Slot) -> bool {
         } else {
             slot.claim();
         }
-        session.notifier().wait_newer(seen, POLL_INTERVAL);
+        session.notifier().wait_newer(seen, interval);
     }
 }

@@ -75,6 +75,9 @@ pub fn open_within(
         program: decoder.into(),
         memory: 1 << 30,
         processor_time: Duration::from_secs(600),
+        // Runs look for changes at intervals of a sixtieth of it. A change that notifies no run makes a test wait longer
+        // than it does.
+        stall: Duration::from_secs(86_400),
         ..DecoderConfig::from_here().unwrap()
     };
     let config = Config { models: available, chain, decoder, limits };
