@@ -19,7 +19,7 @@ from safetensors import safe_open
 def load(path: str) -> HTDemucs:
     with safe_open(path, "pt") as file:
         kwargs = json.loads(file.metadata()["kwargs"])
-        state = {name: file.get_tensor(name) for name in file}
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no mapping)
     segment = kwargs["segment"]
     kwargs["segment"] = Fraction(segment["numerator"], segment["denominator"])
     model = HTDemucs(**kwargs).eval()
