@@ -22,6 +22,7 @@ use super::middleware::messages::MAX_CHUNK_MESSAGE_BYTES;
 use super::status::{ApiError, to_status};
 use super::uploading::{add_chunk, finish_upload};
 use super::{blocking, convert, deadline, lookup};
+use crate::audio::FileFormat;
 use crate::files;
 use crate::model::Model;
 use crate::proto;
@@ -275,5 +276,13 @@ fn health(separations: &Separations) -> proto::HealthResponse {
         parked_sessions: count(counts.parked),
         max_parked_sessions: count(limits.parked_sessions),
         unreadable_sessions: count(separations.store().unreadable()),
+        download_formats: download_formats(),
     }
+}
+
+/// Names of the file formats of downloads, the default first.
+fn download_formats() -> Vec<String> {
+    let mut formats = FileFormat::ALL;
+    formats.sort_by_key(|format| *format != FileFormat::default());
+    formats.map(|format| format.name().to_owned()).to_vec()
 }

@@ -101,7 +101,7 @@ class HealthRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class HealthResponse(_message.Message):
-    __slots__ = ("status", "version", "runtime", "engines", "open_sessions", "queued_sessions", "max_open_sessions", "max_queued_sessions", "stored_bytes", "free_disk_bytes", "message", "remedy", "decoder_sandbox", "parked_sessions", "max_parked_sessions", "unreadable_sessions")
+    __slots__ = ("status", "version", "runtime", "engines", "open_sessions", "queued_sessions", "max_open_sessions", "max_queued_sessions", "stored_bytes", "free_disk_bytes", "message", "remedy", "decoder_sandbox", "parked_sessions", "max_parked_sessions", "unreadable_sessions", "download_formats")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     RUNTIME_FIELD_NUMBER: _ClassVar[int]
@@ -118,6 +118,7 @@ class HealthResponse(_message.Message):
     PARKED_SESSIONS_FIELD_NUMBER: _ClassVar[int]
     MAX_PARKED_SESSIONS_FIELD_NUMBER: _ClassVar[int]
     UNREADABLE_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    DOWNLOAD_FORMATS_FIELD_NUMBER: _ClassVar[int]
     status: ServingStatus
     version: str
     runtime: _engine_pb2.Runtime
@@ -134,7 +135,8 @@ class HealthResponse(_message.Message):
     parked_sessions: int
     max_parked_sessions: int
     unreadable_sessions: int
-    def __init__(self, status: _Optional[_Union[ServingStatus, str]] = ..., version: _Optional[str] = ..., runtime: _Optional[_Union[_engine_pb2.Runtime, _Mapping]] = ..., engines: _Optional[_Iterable[_Union[_engine_pb2.Model, _Mapping]]] = ..., open_sessions: _Optional[int] = ..., queued_sessions: _Optional[int] = ..., max_open_sessions: _Optional[int] = ..., max_queued_sessions: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., free_disk_bytes: _Optional[int] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., decoder_sandbox: _Optional[_Union[DecoderSandbox, str]] = ..., parked_sessions: _Optional[int] = ..., max_parked_sessions: _Optional[int] = ..., unreadable_sessions: _Optional[int] = ...) -> None: ...
+    download_formats: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, status: _Optional[_Union[ServingStatus, str]] = ..., version: _Optional[str] = ..., runtime: _Optional[_Union[_engine_pb2.Runtime, _Mapping]] = ..., engines: _Optional[_Iterable[_Union[_engine_pb2.Model, _Mapping]]] = ..., open_sessions: _Optional[int] = ..., queued_sessions: _Optional[int] = ..., max_open_sessions: _Optional[int] = ..., max_queued_sessions: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., free_disk_bytes: _Optional[int] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., decoder_sandbox: _Optional[_Union[DecoderSandbox, str]] = ..., parked_sessions: _Optional[int] = ..., max_parked_sessions: _Optional[int] = ..., unreadable_sessions: _Optional[int] = ..., download_formats: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateSessionRequest(_message.Message):
     __slots__ = ("config",)
