@@ -10,9 +10,22 @@ const out = process.argv[2] ?? join(here, "dist");
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
+/** Of the stretcher's package only the compiled library: its node plays one buffer, the page's own all stems. */
+const library = {
+  name: "stretch-library",
+  setup(build) {
+    build.onLoad({ filter: /SignalsmithStretch\.mjs$/ }, ({ path }) => {
+      const [compiled, node] = readFileSync(path, "utf8").split("if (typeof exports === 'object' && typeof module === 'object')");
+      if (node === undefined) throw new Error(`${path} has another form`);
+      return { contents: `${compiled}\nexport default SignalsmithStretch;\n` };
+    });
+  },
+};
+
 const built = await build({
   absWorkingDir: here,
-  entryPoints: { app: "src/main.tsx" },
+  // The stretcher runs in the audio thread, and is loaded on first use.
+  entryPoints: { app: "src/main.tsx", stretch: "src/stretch/processor.ts" },
   outdir: out,
   bundle: true,
   minify: true,
@@ -21,6 +34,7 @@ const built = await build({
   define: { "process.env.NODE_ENV": '"production"' },
   legalComments: "none",
   metafile: true,
+  plugins: [library],
   logLevel: "warning",
 });
 await build({
@@ -37,12 +51,15 @@ writeFileSync(join(out, "licences.txt"), licences(Object.keys(built.metafile.inp
 
 /** The licences of the packages that are in the bundle. */
 function licences(inputs) {
+  // Packages without a file of their licence. The terms of MIT are the same everywhere.
+  const [, terms] = readFileSync(join(here, "../../LICENSE-MIT"), "utf8").split(/^Copyright .*$/m);
+  const unpacked = { "signalsmith-stretch": `MIT License\n\nCopyright (c) Geraint Luff / Signalsmith Audio Ltd.\n\n${terms.trim()}` };
   const folders = new Set(inputs.map((path) => path.match(/^node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0]));
   folders.delete(undefined);
   const one = (folder) => {
     const { name, version, license } = JSON.parse(readFileSync(join(here, folder, "package.json"), "utf8"));
     const file = readdirSync(join(here, folder)).find((name) => /^licen[sc]e/i.test(name));
-    const text = file ? readFileSync(join(here, folder, file), "utf8").trim() : "";
+    const text = file ? readFileSync(join(here, folder, file), "utf8").trim() : (unpacked[name] ?? "");
     return `${name} ${version} (${license})\n\n${text}`.trim();
   };
   // Some name Apache-2.0 and leave its text out.

@@ -48,8 +48,17 @@ TAPS = """
     heard.splice(0, heard.length - 40);
   }, 200);
   window.sounding = () => heard.filter((sound) => [0, 1, 2, 3].some((at) => sound[at] !== 0 && sound[sound.length - 1 - at] !== 0));
-  window.take = () => sounding().slice(0, 8).map((sound) => btoa(String.fromCharCode(...new Uint8Array(sound.buffer.slice(0, 65536))) +
-    String.fromCharCode(...new Uint8Array(sound.buffer.slice(65536)))));
+  const coded = (sound) => btoa(String.fromCharCode(...new Uint8Array(sound.buffer.slice(0, 65536))) +
+    String.fromCharCode(...new Uint8Array(sound.buffer.slice(65536))));
+  window.take = (blocks = sounding().slice(0, 8)) => blocks.map(coded);
+  // `unplug()` takes the sound output away, as on a computer without one: no clock starts.
+  let unplugged = false;
+  const { resume, suspend } = AudioContext.prototype;
+  window.plug = () => void (unplugged = false);
+  window.unplug = () => void (unplugged = true);
+  AudioContext.prototype.resume = function () {
+    return unplugged ? suspend.call(this).then(() => new Promise(() => {})) : resume.call(this);
+  };
   const gate = (window.gate = { limit: Infinity, sent: 0, waiting: [] });
   gate.open = (limit) => { gate.limit = limit; gate.waiting.splice(0).forEach((go) => go()); };
   const fetch = window.fetch;
@@ -81,9 +90,9 @@ def chromium():
 
 
 class Page:
-    """The page of one server in a browser profile of its own."""
+    """The page of one server in a browser profile of its own. `hold` and `script` are for the page's first lines."""
 
-    def __init__(self, chromium, address: str, hold: int | None = None, **profile):
+    def __init__(self, chromium, address: str, hold: int | None = None, script: str = "", **profile):
         self.origin = f"http://{address}"
         self.faults: list[str] = []
         self.context = chromium.new_context(**{"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **profile})
@@ -91,6 +100,8 @@ class Page:
         self.context.add_init_script(TAPS)
         if hold is not None:
             self.context.add_init_script(f"gate.limit = {hold};")
+        if script:
+            self.context.add_init_script(script)
         self.tab = self.context.new_page()
         self.tab.on("pageerror", lambda error: self.faults.append(f"exception: {error}"))
         self.tab.on("console", self._console)
@@ -148,6 +159,10 @@ class Page:
         """The first sound since `forget`: at most eight blocks of
         32,768 samples, left and right in equal parts."""
         return [np.frombuffer(base64.b64decode(text), dtype="<f4") for text in self.tab.evaluate("take()")]
+
+    def hear_all(self) -> list[np.ndarray]:
+        """What came out of late, also silence."""
+        return [np.frombuffer(base64.b64decode(text), dtype="<f4") for text in self.tab.evaluate("take(heard)")]
 
     def forget(self) -> None:
         self.tab.evaluate("forget()")

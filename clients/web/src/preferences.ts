@@ -4,8 +4,13 @@ import { computed, effect, signal, type Signal } from "@preact/signals";
 export type Theme = "auto" | "light" | "dark";
 export type Language = "en" | "zh";
 
-export const theme = kept<Theme>("theme", "auto", ["auto", "light", "dark"]);
-export const language = kept<Language>("language", spoken(), ["en", "zh"]);
+export const theme = kept<Theme>("theme", "auto", oneOf("auto", "light", "dark"));
+export const language = kept<Language>("language", spoken(), oneOf("en", "zh"));
+/** The file format of downloads, a name of the server's. */
+export const format = kept<string>("format", "wav-s16", (text): text is string => /^[a-z0-9-]{1,32}$/.test(text));
+/** Whether four beats are heard before playback, and how many a minute. */
+export const countsIn = kept<"off" | "on">("count-in", "off", oneOf("off", "on"));
+export const tempo = kept<string>("tempo", "120", (text): text is string => /^\d{2,3}$/.test(text));
 /** The volume of all stems together, 0 to 1. */
 export const volume = signal(1);
 
@@ -31,8 +36,12 @@ function spoken(): Language {
   return first?.toLowerCase().startsWith("zh") ? "zh" : "en";
 }
 
+function oneOf<T extends string>(...allowed: readonly T[]): (text: string) => text is T {
+  return (text): text is T => allowed.some((one) => one === text);
+}
+
 /** A value that is stored in the browser if possible. */
-function kept<T extends string>(name: string, usual: T, allowed: readonly T[]): Signal<T> {
+function kept<T extends string>(name: string, usual: T, isAllowed: (text: string) => text is T): Signal<T> {
   const key = `stemwire.${name}`;
   let held: string | null = null;
   try {
@@ -40,7 +49,7 @@ function kept<T extends string>(name: string, usual: T, allowed: readonly T[]): 
   } catch {
     // Storage is disabled.
   }
-  const value = signal(allowed.find((one) => one === held) ?? usual);
+  const value = signal<T>(held !== null && isAllowed(held) ? held : usual);
   let first = true;
   effect(() => {
     const now = value.value;

@@ -4,10 +4,11 @@ import { faders } from "../src/player/mix";
 import { AHEAD_S, BEHIND_S, RUN, Slices } from "../src/player/slices";
 
 const slice = () => new Int16Array(2);
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => from + at);
 
 test("slices are fetched in the order of playback, later ones several at a time", () => {
   const slices = new Slices(["vocals", "bass"]);
-  const take = (asked: { stem: string; first: number; count: number }[] = []) => slices.missing(4, 20, asked);
+  const take = (asked: { stem: string; first: number; count: number }[] = []) => slices.missing(range(4, 20), asked);
   assert.deepEqual(take(), { stem: "vocals", first: 4, count: 1 });
   slices.put("vocals", 4, slice());
   assert.deepEqual(take(), { stem: "bass", first: 4, count: 1 });
@@ -15,9 +16,10 @@ test("slices are fetched in the order of playback, later ones several at a time"
   slices.put("bass", 4, slice());
   slices.put("vocals", 7, slice());
   assert.deepEqual(take(), { stem: "vocals", first: 5, count: 2 }, "a run ends where something is there");
-  assert.deepEqual(slices.missing(18, 20, [{ stem: "vocals", first: 18, count: 2 }, { stem: "bass", first: 18, count: 1 }]),
+  assert.deepEqual(slices.missing(range(18, 20), [{ stem: "vocals", first: 18, count: 2 }, { stem: "bass", first: 18, count: 1 }]),
     { stem: "bass", first: 19, count: 1 }, "and at the last that is wanted");
-  assert.equal(slices.missing(20, 20, []), null);
+  assert.equal(slices.missing([], []), null);
+  assert.deepEqual(slices.missing([7, 5, 6], []), { stem: "bass", first: 7, count: 1 }, "in the order in which they are due");
 });
 
 test("a second is available once all stems have it", () => {

@@ -19,7 +19,9 @@ use crate::model::Sha256Hash;
 
 /// Content security policy: the page loads its own files and calls its own server. The hash is that of the style
 /// sheet that wavesurfer.js writes into its shadow tree; the page's tests fail when a release changes it.
-const POLICY: &str = "default-src 'none'; script-src 'self'; \
+/// `wasm-unsafe-eval` allows scripts of the page to compile WebAssembly, as `stretch.js` does for speed and pitch; it
+/// allows neither `eval` nor other scripts.
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; \
     style-src 'self' 'sha256-fF0LBso7Nz75zaFRDBUefBDvPe19hjaiDnnc8lt+2Js='; img-src 'self'; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -59,8 +61,9 @@ macro_rules! file {
 const INDEX: File = file!("index.html", "text/html; charset=utf-8");
 
 /// The files below `/static/`.
-const STATIC: [File; 4] = [
+const STATIC: [File; 5] = [
     file!("app.js", "text/javascript; charset=utf-8"),
+    file!("stretch.js", "text/javascript; charset=utf-8"),
     file!("app.css", "text/css; charset=utf-8"),
     file!("icon.svg", "image/svg+xml"),
     file!("licences.txt", "text/plain; charset=utf-8"),

@@ -1,13 +1,13 @@
 /** The player and the peaks of the shown session; created once its sample rate is known. */
 import { computed, effect, signal } from "@preact/signals";
 import { SessionState } from "../generated/stemwire/v1/session_pb";
-import { volume } from "../preferences";
+import { countsIn, tempo, volume } from "../preferences";
 import { hasEnded } from "../session/follow";
 import { finished, opened } from "../session/opened";
 import { stemsOf } from "../session/stems";
 import { rateOf } from "../session/timeline";
 import { Peaks } from "../waveform/peaks";
-import { Player, type Song } from "./player";
+import { type CountIn, Player, type Song } from "./player";
 
 export const player = signal<Player | null>(null);
 export const peaks = signal<Peaks | null>(null);
@@ -28,12 +28,17 @@ const complete = computed(() => {
   return hasEnded(state);
 });
 
+/** A bar of four beats, or none. */
+function countIn(): CountIn {
+  return { beats: countsIn.peek() === "on" ? 4 : 0, perMinute: Number(tempo.peek()) };
+}
+
 export function start(): void {
   effect(() => {
     const text = song.value;
     if (text === "") return;
     const of = JSON.parse(text) as Song;
-    const made = new Player(of, volume);
+    const made = new Player(of, volume, countIn);
     const drawn = new Peaks(of.sessionId, of.stems);
     player.value = made;
     peaks.value = drawn;

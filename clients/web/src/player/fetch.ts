@@ -3,12 +3,9 @@ import { client } from "../calls/client";
 import { Backoff, sleep } from "../calls/backoff";
 import { type Problem, toProblem } from "../calls/problem";
 import { Encoding } from "../generated/stemwire/v1/config_pb";
-import type { Run, Slices } from "./slices";
+import { HEADROOM, type Run, type Slices } from "./slices";
 
 const CALLS = 2;
-
-/** Gain of fetched stems, which may exceed full scale: at half gain 16 bits do not clip. */
-export const HEADROOM = 2;
 
 /** Bytes of a stereo frame of 16 bits. */
 const FRAME_BYTES = 4;
@@ -22,12 +19,12 @@ export interface Place {
   readonly slices: Slices;
   /** The slice at the play position. */
   at(): number;
+  /** Slices wanted next, in the order in which they are due; `stop` is the first that is not available. */
+  wanted(stop: number): readonly number[];
   /** Frames that can be read. */
   frames(): number;
   /** Whether no more frames will follow. */
   complete(): boolean;
-  /** Number of slices wanted from the position on. */
-  ahead(): number;
 }
 
 export class Fetcher {
@@ -43,14 +40,12 @@ export class Fetcher {
   /** Fetches what is missing, after a change of the position or of the available frames. */
   turn(): void {
     const { place } = this;
-    const at = place.at();
-    place.slices.evict(at);
     // The last slice of a growing song is fetched once it is complete.
-    const end = place.complete() ? Math.ceil(place.frames() / place.rate) : Math.floor(place.frames() / place.rate);
-    const stop = Math.min(end, at + place.ahead());
-    this.#cancelUseless(at, stop);
+    const wanted = place.wanted(place.complete() ? Math.ceil(place.frames() / place.rate) : Math.floor(place.frames() / place.rate));
+    place.slices.evict(place.at(), wanted);
+    this.#cancelUseless(wanted);
     while (this.#running.length < CALLS && !this.#stopped.signal.aborted) {
-      const run = place.slices.missing(at, stop, this.#running.map(({ run }) => run));
+      const run = place.slices.missing(wanted, this.#running.map(({ run }) => run));
       if (!run) return;
       void this.#fetch(run);
     }
@@ -62,9 +57,9 @@ export class Fetcher {
   }
 
   /** After a seek, cancels fetches for the old position, which would delay those for the new one. */
-  #cancelUseless(at: number, stop: number): void {
+  #cancelUseless(wanted: readonly number[]): void {
     for (const { run, abort } of this.#running) {
-      if (run.first + run.count <= at || run.first >= stop) abort.abort();
+      if (!wanted.some((slice) => slice >= run.first && slice < run.first + run.count)) abort.abort();
     }
   }
 

@@ -11,6 +11,9 @@ export const AHEAD_UNPLAYED_S = 3;
 /** Limit of slices per call. */
 export const RUN = 5;
 
+/** Gain of the samples, which may exceed full scale: at half gain 16 bits do not clip. */
+export const HEADROOM = 2;
+
 /** Consecutive missing slices of a stem. */
 export interface Run {
   readonly stem: string;
@@ -40,11 +43,11 @@ export class Slices {
     return found;
   }
 
-  /** Drops slices outside the window around the slice `at`. */
-  evict(at: number): void {
+  /** Drops slices outside the window around the slice `at`, except those that are wanted next. */
+  evict(at: number, wanted: readonly number[] = []): void {
     for (const slices of this.#held.values()) {
       for (const slice of slices.keys()) {
-        if (slice < at - BEHIND_S || slice > at + AHEAD_S) slices.delete(slice);
+        if ((slice < at - BEHIND_S || slice > at + AHEAD_S) && !wanted.includes(slice)) slices.delete(slice);
       }
     }
   }
@@ -53,19 +56,19 @@ export class Slices {
    * The next run to fetch: the missing slice that is due first, and those of the same stem that follow it. Of slices due
    * at once only one, so that no stem waits for later slices of another.
    *
-   * @param stop the first slice that is not wanted or not available.
+   * @param order the slices that are wanted, in the order in which they are due.
    * @param asked the slices that are being fetched.
    */
-  missing(at: number, stop: number, asked: readonly Run[]): Run | null {
+  missing(order: readonly number[], asked: readonly Run[]): Run | null {
     const isAsked = (stem: string, slice: number) =>
       asked.some((run) => run.stem === stem && slice >= run.first && slice < run.first + run.count);
     const isMissing = (stem: string, slice: number) => !this.#held.get(stem)?.has(slice) && !isAsked(stem, slice);
-    for (let slice = at; slice < stop; slice++) {
+    for (const [place, slice] of order.entries()) {
       for (const stem of this.stems) {
         if (!isMissing(stem, slice)) continue;
         let count = 1;
-        const most = slice === at ? 1 : RUN;
-        while (count < most && slice + count < stop && isMissing(stem, slice + count)) count++;
+        const most = place === 0 ? 1 : RUN;
+        while (count < most && order[place + count] === slice + count && isMissing(stem, slice + count)) count++;
         return { stem, first: slice, count };
       }
     }

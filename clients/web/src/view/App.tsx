@@ -1,5 +1,6 @@
 /** The page. */
 import { useEffect } from "preact/hooks";
+import { loadServer } from "../calls/server";
 import { tokenWanted } from "../calls/token";
 import { loadModels } from "../session/models";
 import { opened, openedId, open } from "../session/opened";
@@ -7,7 +8,8 @@ import { language, theme, type Theme } from "../preferences";
 import { words } from "../words";
 import { AddSongs, dragging, useDrop } from "./AddSongs";
 import { Announcer } from "./Announcer";
-import { Footer, loadVersion } from "./Footer";
+import { Footer } from "./Footer";
+import { HelpDialog, helps } from "./HelpDialog";
 import { Icon } from "./icons";
 import { SongList } from "./SongList";
 import { SongView } from "./SongView";
@@ -22,7 +24,7 @@ export function App() {
   useDrop();
   useEffect(() => {
     void loadModels();
-    void loadVersion();
+    void loadServer();
   }, []);
   const name = opened.value ? `${nameOf(opened.value)} · Stemwire` : "Stemwire";
   useEffect(() => void (document.title = name), [name]);
@@ -39,6 +41,7 @@ export function App() {
       <Transport />
       <Announcer />
       {tokenWanted.value && <TokenDialog />}
+      {helps.value && <HelpDialog />}
       {dragging.value && <div class="drop-veil" aria-hidden="true"><p>{words.value.dropNow}</p></div>}
     </>
   );

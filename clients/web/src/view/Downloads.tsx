@@ -1,12 +1,21 @@
 /** Downloads of finished files over plain HTTP, written to disk by the browser. */
-import { signal } from "@preact/signals";
-import { FORMATS, type Format, stemAddress, zipAddress } from "../calls/addresses";
+import { computed } from "@preact/signals";
+import { stemAddress, zipAddress } from "../calls/addresses";
+import { downloadFormats } from "../calls/server";
 import { type Session, SessionState } from "../generated/stemwire/v1/session_pb";
 import { hasEnded } from "../session/follow";
+import { format } from "../preferences";
 import { words } from "../words";
 import { Icon } from "./icons";
 
-const format = signal<Format>("wav-s16");
+/** The chosen format if the server has it, which may be another one than last time; else its first. */
+const chosen = computed(() => {
+  const known = downloadFormats.value;
+  return known.length === 0 || known.includes(format.value) ? format.value : known[0]!;
+});
+
+/** The formats to choose from. */
+const formats = computed(() => (downloadFormats.value.length === 0 ? [chosen.value] : downloadFormats.value));
 
 export function Downloads({ session }: { readonly session: Session }) {
   if (session.state !== SessionState.DONE) {
@@ -17,11 +26,11 @@ export function Downloads({ session }: { readonly session: Session }) {
     <section class="downloads" aria-label={words.value.downloads}>
       <label>
         <span>{words.value.format}</span>
-        <select value={format.value} onChange={(event) => (format.value = event.currentTarget.value as Format)}>
-          {FORMATS.map((name) => <option key={name} value={name}>{words.value.formatName[name]}</option>)}
+        <select value={chosen.value} onChange={(event) => (format.value = event.currentTarget.value)}>
+          {formats.value.map((name) => <option key={name} value={name}>{words.value.formatName(name)}</option>)}
         </select>
       </label>
-      <a class="button button-primary" href={zipAddress(session.sessionId, format.value)} download>
+      <a class="button button-primary" href={zipAddress(session.sessionId, chosen.value)} download>
         <Icon name="download" />
         {words.value.downloadAll}
       </a>
@@ -34,7 +43,7 @@ export function StemDownload({ session, stem }: { readonly session: Session; rea
   if (session.state !== SessionState.DONE) return <span class="stem-download" />;
   const label = words.value.downloadStem(words.value.stem(stem));
   return (
-    <a class="stem-download button button-quiet button-icon" href={stemAddress(session.sessionId, stem, format.value)} download
+    <a class="stem-download button button-quiet button-icon" href={stemAddress(session.sessionId, stem, chosen.value)} download
       aria-label={label} title={label}>
       <Icon name="download" />
     </a>

@@ -12,6 +12,7 @@ import { Chooser } from "./AddSongs";
 import { Bar } from "./Bar";
 import { Details } from "./Details";
 import { Downloads } from "./Downloads";
+import { Practice } from "./Practice";
 import { ProblemNote } from "./ProblemNote";
 import { StemList } from "./StemList";
 import { nameOf, sessionStatus } from "./status";
@@ -56,6 +57,7 @@ export function SongView() {
       <Progress session={session} />
       <Continue session={session} />
       {hasStems(session) && <StemList session={session} />}
+      {hasStems(session) && <Practice />}
       {hasStems(session) && <Downloads session={session} />}
       <Details session={session} />
     </article>

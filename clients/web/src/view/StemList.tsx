@@ -1,9 +1,10 @@
-/** The stems on a common time line. */
+/** The stems on a common time line. A click seeks, a drag loops what it covers. */
 import { signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { type Session } from "../generated/stemwire/v1/session_pb";
 import { peaks, player } from "../player/current";
 import type { Fader } from "../player/mix";
+import type { Section } from "../player/section";
 import { finished, length } from "../session/opened";
 import { ACCOMPANIMENT, hasSum, stemsOf } from "../session/stems";
 import { marks, rateOf } from "../session/timeline";
@@ -14,9 +15,16 @@ import { StemDownload } from "./Downloads";
 export function StemList({ session }: { readonly session: Session }) {
   const whole = Math.max(1, length.value);
   const at = player.value?.position.value ?? 0;
-  const style = { "--at": String(Math.min(1, at / whole)), "--done": String(Math.min(1, finished.value / whole)) };
+  const mark = player.value?.mark.value ?? null;
+  // A mark is a section without a width.
+  const loop = selecting.value ?? player.value?.loop.value ?? (mark === null ? null : { start: mark, end: mark });
+  const share = (frame: number) => String(Math.min(1, frame / whole));
+  const style = {
+    "--at": share(at), "--done": share(finished.value),
+    ...(loop && { "--loop-start": share(loop.start), "--loop-end": share(loop.end) }),
+  };
   return (
-    <section class="stems" aria-label={words.value.stems} style={style}>
+    <section class={loop ? "stems stems-loop" : "stems"} aria-label={words.value.stems} style={style}>
       <Ruler seconds={length.value / rateOf(session)} />
       {stemsOf(session).map((name) => (
         <StemRow key={`${session.sessionId}/${name}`} session={session} name={name}
@@ -25,6 +33,9 @@ export function StemList({ session }: { readonly session: Session }) {
     </section>
   );
 }
+
+/** The section that is being dragged. */
+const selecting = signal<Section | null>(null);
 
 const nothing = signal(null);
 const silent = signal(0);
@@ -77,31 +88,69 @@ function Switch({ letter, label, on, disabled, flip }: SwitchProperties) {
   );
 }
 
-/** The waveform; a click or a drag seeks. Keyboards use the slider of the transport. */
+interface Drag {
+  readonly pointerId: number;
+  readonly x: number;
+  /** The end that does not move. */
+  readonly fixed: number;
+}
+
+/** Pixels that a pointer moves before it drags, and from an edge of the loop at which it takes hold of it. */
+const SLACK = { mouse: 4, touch: 10 } as const;
+const GRIP = { mouse: 5, touch: 14 } as const;
+
+/**
+ * The waveform: a click seeks, a drag loops, a drag of an edge moves it. Fingers that move up or down scroll the page.
+ * Keyboards use the slider of the transport and the keys of the loop.
+ */
 function Wave({ name }: { readonly name: string }) {
   const place = useRef<HTMLDivElement>(null);
-  const jump = (event: PointerEvent) => {
-    const box = place.current?.getBoundingClientRect();
-    if (!box || box.width === 0) return;
-    const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-    player.value?.seek(share * length.value);
+  const drag = useRef<Drag | null>(null);
+  const frameAt = (x: number) => {
+    const box = place.current!.getBoundingClientRect();
+    return Math.min(1, Math.max(0, (x - box.left) / Math.max(1, box.width))) * length.value;
   };
+  const begin = (event: PointerEvent) => {
+    if (event.button !== 0 || !event.isPrimary) return;
+    place.current?.setPointerCapture(event.pointerId);
+    const loop = player.value?.loop.value;
+    const grip = frameAt(event.clientX + GRIP[kindOf(event)]) - frameAt(event.clientX);
+    const at = frameAt(event.clientX);
+    const other = loop && Math.abs(at - loop.start) <= grip ? loop.end : loop && Math.abs(at - loop.end) <= grip ? loop.start : at;
+    drag.current = { pointerId: event.pointerId, x: event.clientX, fixed: other };
+  };
+  const move = (event: PointerEvent) => {
+    const begun = drag.current;
+    if (begun?.pointerId !== event.pointerId) return;
+    if (!selecting.value && Math.abs(event.clientX - begun.x) < SLACK[kindOf(event)]) return;
+    const at = frameAt(event.clientX);
+    selecting.value = { start: Math.min(at, begun.fixed), end: Math.max(at, begun.fixed) };
+  };
+  const end = (event: PointerEvent) => {
+    if (drag.current?.pointerId !== event.pointerId) return;
+    const section = selecting.value;
+    drag.current = selecting.value = null;
+    if (section) player.value?.setLoop(section.start, section.end);
+    else player.value?.seek(frameAt(event.clientX));
+  };
+  // The page scrolls.
+  const cancel = () => (drag.current = selecting.value = null);
   return (
-    <div class="wave" ref={place}
-      onPointerDown={(event) => {
-        if (event.button !== 0) return;
-        place.current?.setPointerCapture(event.pointerId);
-        jump(event);
-      }}
-      onPointerMove={(event) => place.current?.hasPointerCapture(event.pointerId) && jump(event)}>
+    <div class="wave" ref={place} onPointerDown={begin} onPointerMove={move} onPointerUp={end} onPointerCancel={cancel}>
       <Waveform envelope={peaks.value?.of(name) ?? nothing} frames={length} loudest={peaks.value?.loudest ?? silent} />
+      <div class="wave-loop" />
     </div>
   );
+}
+
+function kindOf({ pointerType }: PointerEvent): "mouse" | "touch" {
+  return pointerType === "mouse" ? "mouse" : "touch";
 }
 
 function Ruler({ seconds }: { readonly seconds: number }) {
   return (
     <div class="ruler" aria-hidden="true">
+      <div class="ruler-loop" />
       {marks(seconds).map((mark) => (
         <span key={mark} style={{ "--mark": String(mark / seconds) }}>{clock(mark)}</span>
       ))}

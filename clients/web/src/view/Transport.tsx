@@ -6,7 +6,9 @@ import { finished, length, opened } from "../session/opened";
 import { hasStems } from "../session/stems";
 import { rateOf } from "../session/timeline";
 import { clock, words } from "../words";
+import { helps } from "./HelpDialog";
 import { Icon } from "./icons";
+import { speedUp } from "./Practice";
 import { ProblemNote } from "./ProblemNote";
 
 /** Step of the arrow keys, in seconds. */
@@ -30,7 +32,7 @@ export function Transport() {
           disabled={!now || (nothingYet && !playing)} onClick={() => now?.toggle()}>
           <Icon name={playing ? "pause" : "play"} />
         </button>
-        <span class="time" aria-hidden="true">{clock(at)}</span>
+        <span class="time" aria-hidden="true">{now?.beat.value ? <b>{now.beat.value}</b> : clock(at)}</span>
         <input class="slider seek" type="range" min={0} max={Math.max(whole, 0.1)} step={0.1} value={at} disabled={!now}
           aria-label={words.value.position}
           aria-valuetext={words.value.positionOf(words.value.duration(at), words.value.duration(whole))}
@@ -43,12 +45,10 @@ export function Transport() {
             aria-valuetext={words.value.percent(volume.value)} style={{ "--share": String(volume.value) }}
             onInput={(event) => (volume.value = event.currentTarget.valueAsNumber)} />
         </label>
-        <details class="keys">
-          <summary aria-label={words.value.keys} title={words.value.keys}><Icon name="keyboard" /></summary>
-          <dl>
-            {words.value.keyList.map(([key, meaning]) => <div key={key}><dt>{key}</dt><dd>{meaning}</dd></div>)}
-          </dl>
-        </details>
+        <button type="button" class="button button-quiet button-icon" aria-label={words.value.keys} title={`${words.value.keys} ( ? )`}
+          aria-haspopup="dialog" onClick={() => (helps.value = true)}>
+          <Icon name="keyboard" />
+        </button>
       </div>
       <p class="visually-hidden" role="status">{now?.state.value === "waiting" ? words.value.waitingForSound : ""}</p>
     </section>
@@ -60,15 +60,28 @@ function useKeys(): void {
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       const now = player.peek();
-      if (!now || event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+      // Some keyboards have brackets behind AltGr, which Windows reports as Ctrl and Alt.
+      const isCommand = event.metaKey || ((event.ctrlKey || event.altKey) && !event.getModifierState("AltGraph"));
+      if (isCommand || event.defaultPrevented) return;
       const target = event.target as HTMLElement;
-      if (target.closest("input[type=password], select, dialog, textarea")) return;
+      if (target.closest("input[type=password], input[type=number], select, dialog, textarea")) return;
+      if (event.key === "?") {
+        helps.value = true;
+        event.preventDefault();
+        return;
+      }
+      if (!now) return;
       const onSlider = target.closest("input[type=range]") !== null;
       const onButton = target.closest("button, a, summary") !== null;
       const digit = /^Digit([1-9])$/.exec(event.code)?.[1];
       if (event.code === "Space" && !onButton) now.toggle();
       else if (event.key === "ArrowLeft" && !onSlider) now.seek(now.position.peek() - JUMP_S * now.song.rate);
       else if (event.key === "ArrowRight" && !onSlider) now.seek(now.position.peek() + JUMP_S * now.song.rate);
+      else if (event.key === "[" || event.code === "BracketLeft") now.markStart();
+      else if (event.key === "]" || event.code === "BracketRight") now.markEnd();
+      else if (event.key === "l" || event.key === "L") now.clearLoop();
+      else if (event.key === "-") speedUp(now, -1);
+      else if (event.key === "+" || event.key === "=") speedUp(now, 1);
       else if (digit !== undefined) {
         const fader = now.faders[Number(digit) - 1];
         if (!fader) return;

@@ -12,6 +12,13 @@ const STEMS: Record<string, string> = {
   piano: "Piano",
 };
 
+const FORMATS: Record<string, string> = {
+  "wav-f32": "WAV, 32-bit float",
+  "wav-s24": "WAV, 24 bits",
+  "wav-s16": "WAV, 16 bits",
+  flac: "FLAC",
+};
+
 export const en: Words = {
   tagline: "Songs into stems",
   skipToContent: "Skip to the song",
@@ -93,8 +100,37 @@ export const en: Words = {
     ["Space", "play and pause"],
     ["← →", "skip 5 seconds back or forward"],
     ["1 2 3 …", "mute a stem"],
-    ["Shift 1 2 3 …", "hear only that stem"],
+    ["Shift 1 …", "hear only that stem"],
+    ["[ ]", "start and end of the loop"],
+    ["L", "clear the loop"],
+    ["- +", "slower and faster"],
+    ["?", "these keys"],
   ],
+
+  practice: "Practice",
+  loop: "Loop",
+  noLoop: "drag on a waveform",
+  loopFrom: (start) => `from ${start}`,
+  loopOf: (start, end) => `${start} to ${end}`,
+  loopStart: "Start the loop here",
+  loopEnd: "End the loop here",
+  loopClear: "Clear the loop",
+  speed: "Speed",
+  pitch: "Pitch",
+  semitones: (count) => `${count > 0 ? "+" : count < 0 ? "−" : ""}${Math.abs(count)} st`,
+  transposed: (count) =>
+    count === 0 ? "as recorded" : `${Math.abs(count)} semitone${Math.abs(count) === 1 ? "" : "s"} ${count > 0 ? "up" : "down"}`,
+  reset: (title) => `Reset: ${title}`,
+  stretchNeedsHttps:
+    "Speed and pitch need a secure connection: open the page over HTTPS, or on the computer that runs the server.",
+  stretchFailed: "Speed and pitch are not available: the browser could not start their code.",
+  stretchLoads: "Loading speed and pitch",
+  countIn: "Count-in",
+  countInHint: "Four beats before playback",
+  beats: "4 beats",
+  tempo: "Beats a minute",
+  tap: "Tap",
+  tapHint: "Tap the tempo",
 
   stems: "Stems",
   stem: (name) => STEMS[name] ?? name,
@@ -104,7 +140,7 @@ export const en: Words = {
   volumeOf: (stem) => `Volume of ${stem}`,
   downloads: "Download",
   format: "Format",
-  formatName: { "wav-f32": "WAV, 32-bit float", "wav-s24": "WAV, 24 bits", "wav-s16": "WAV, 16 bits", flac: "FLAC" },
+  formatName: (format) => FORMATS[format] ?? format,
   downloadStem: (stem) => `Download ${stem}`,
   downloadAll: "All as ZIP",
   downloadsLater: "Downloads are available when the song is done.",

@@ -9,6 +9,12 @@ export function clock(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
+/** `1:05.3`. */
+export function tenths(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds * 10 + 1e-6));
+  return `${clock(Math.floor(whole / 10))}.${whole % 10}`;
+}
+
 /** `3.4 MB`: decimal units, at least two significant figures. */
 export function bytes(count: number, language: Language): string {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;

@@ -7,7 +7,7 @@ import { REASONS } from "./reasons";
 import type { Words } from "./words";
 import { zh } from "./zh";
 
-export { clock } from "./forms";
+export { clock, tenths } from "./forms";
 
 export const words = computed<Words>(() => (language.value === "zh" ? zh : en));
 

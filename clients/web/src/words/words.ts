@@ -69,6 +69,30 @@ export interface Words {
   readonly keys: string;
   readonly keyList: readonly (readonly [string, string])[];
 
+  readonly practice: string;
+  readonly loop: string;
+  readonly noLoop: string;
+  readonly loopFrom: (start: string) => string;
+  readonly loopOf: (start: string, end: string) => string;
+  readonly loopStart: string;
+  readonly loopEnd: string;
+  readonly loopClear: string;
+  readonly speed: string;
+  readonly pitch: string;
+  readonly semitones: (count: number) => string;
+  /** The same in full, for screen readers. */
+  readonly transposed: (count: number) => string;
+  readonly reset: (title: string) => string;
+  readonly stretchNeedsHttps: string;
+  readonly stretchFailed: string;
+  readonly stretchLoads: string;
+  readonly countIn: string;
+  readonly countInHint: string;
+  readonly beats: string;
+  readonly tempo: string;
+  readonly tap: string;
+  readonly tapHint: string;
+
   readonly stems: string;
   readonly stem: (name: string) => string;
   readonly sumHint: string;
@@ -77,7 +101,8 @@ export interface Words {
   readonly volumeOf: (stem: string) => string;
   readonly downloads: string;
   readonly format: string;
-  readonly formatName: Readonly<Record<"wav-f32" | "wav-s24" | "wav-s16" | "flac", string>>;
+  /** The name of a file format; that of the server for formats of later servers. */
+  readonly formatName: (format: string) => string;
   readonly downloadStem: (stem: string) => string;
   readonly downloadAll: string;
   readonly downloadsLater: string;
