@@ -49,6 +49,7 @@ pub use credentials::{
     CredentialError, CredentialSources, Credentials, TlsError, TlsFiles, TokenFault,
 };
 pub(crate) use credentials::{can_others_read, read_pem};
+pub use reload::catch_hangups;
 #[cfg(feature = "fuzzing")]
 pub(crate) use rest::fuzzing;
 

@@ -41,7 +41,16 @@ pub(super) async fn follow(credentials: Arc<Credentials>, metrics: Arc<Metrics>)
     }
 }
 
-/// The SIGHUP signals of this process. While it lives, they do not end the process.
+/// Keeps SIGHUP from ending this process, if it has credentials that are reloaded: also one that is sent while the server
+/// starts. Needs a runtime.
+pub fn catch_hangups(credentials: &Credentials) {
+    if credentials.watched().next().is_some() {
+        // The signal stays caught when this goes.
+        drop(Hangups::new());
+    }
+}
+
+/// The SIGHUP signals of this process.
 struct Hangups {
     #[cfg(unix)]
     signals: Option<tokio::signal::unix::Signal>,

@@ -29,6 +29,17 @@ const DISK_THREADS: usize = 64;
 pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
     // First everything that can fail at once: measuring providers and loading models may take minutes.
     let mut config = ServeConfig::new(args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(DISK_THREADS)
+        .build()
+        .map_err(|error| {
+            CliError::plain(Category::Other, format!("cannot start threads: {error}"))
+        })?;
+    {
+        let _in_runtime = runtime.enter();
+        server::catch_hangups(&config.server.credentials);
+    }
     let available = setup::available_models(config.engine.models_dir.as_deref());
     let chain =
         Chain::of(&config.chain, &available)?.with_circuit_breakers(config.circuit_breakers);
@@ -37,19 +48,14 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
     config.decoder = decoder::try_decoder(config.decoder)?;
     config.decoder = decoder::try_ffmpeg(config.decoder, config.needs_ffmpeg)?;
     let separations = Arc::new(open_separations(&config, store, available, chain)?);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .max_blocking_threads(DISK_THREADS)
-        .build()
-        .map_err(|error| {
-            CliError::plain(Category::Other, format!("cannot start threads: {error}"))
-        })?;
     let scheme = if config.server.credentials.has_tls() { "https" } else { "http" };
     let served = runtime.block_on(async {
         let listener = address.listen()?;
         let address = listener.local_addr().unwrap_or(config.listen);
+        // Before others learn that there is a server to stop.
+        let stop = StopSignals::catch();
         write(&format!("listening on {scheme}://{address}\n"))?;
-        server::serve(listener, Arc::clone(&separations), config.server, stop_requested()).await?;
+        server::serve(listener, Arc::clone(&separations), config.server, stop.next()).await?;
         Ok(())
     });
     // Tasks of connections that were cut may remain; the process need not wait for them.
@@ -124,21 +130,43 @@ fn warm_up(pool: &Pool, chain: &Chain) {
     eprintln!("warning: no engine works, so no song can be separated: run `stemwire doctor`");
 }
 
-/// Completes when the process receives SIGTERM or Ctrl-C.
-async fn stop_requested() {
+/// The SIGTERM and Ctrl-C signals of this process. Once they are caught, they no longer end it by themselves.
+struct StopSignals {
     #[cfg(unix)]
-    {
+    terminate: Option<tokio::signal::unix::Signal>,
+    #[cfg(unix)]
+    interrupt: Option<tokio::signal::unix::Signal>,
+}
+
+impl StopSignals {
+    /// Needs a runtime.
+    fn catch() -> StopSignals {
+        #[cfg(unix)]
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
+        StopSignals {
+            #[cfg(unix)]
+            terminate: signal(SignalKind::terminate()).ok(),
+            #[cfg(unix)]
+            interrupt: signal(SignalKind::interrupt()).ok(),
         }
     }
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Without signals only a kill ends the process; sessions then continue at the next start.
-        std::future::pending::<()>().await;
+
+    /// Waits for the next one. Without signals only a kill ends the process; sessions then continue at the next start.
+    async fn next(self) {
+        #[cfg(unix)]
+        {
+            let wait = async |signals: Option<tokio::signal::unix::Signal>| match signals {
+                Some(mut signals) => drop(signals.recv().await),
+                None => std::future::pending().await,
+            };
+            tokio::select! {
+                () = wait(self.terminate) => {}
+                () = wait(self.interrupt) => {}
+            }
+        }
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }

@@ -1,8 +1,10 @@
 """Tokens and certificates in files are replaced while the server runs."""
 import contextlib
 import re
+import select
 import signal
 import ssl
+import subprocess
 import threading
 
 import grpc
@@ -164,6 +166,18 @@ def test_a_certificate_without_its_key_leaves_the_earlier_one(start, cli, tmp_pa
     write(tmp_path / "key.pem", new.key)
     wait_for(lambda: new.is_served(server))
     assert f"good  the certificate in {tmp_path / 'cert.pem'} and its key can be used" in doctor()
+
+
+def test_signals_to_reload_do_not_end_a_server_that_starts(binary, tokens, tmp_path):
+    data = tmp_path / "data"
+    command = [binary, "serve", "--listen", "127.0.0.1:0", "--data-dir", str(data), "--token-file", str(tokens)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        wait_for(data.exists)
+        while not select.select([process.stdout], [], [], 0.001)[0]:
+            process.send_signal(signal.SIGHUP)
+        assert process.stdout.readline().startswith("listening on")
+        process.terminate()
+        assert process.wait(30) == 0
 
 
 def test_the_token_file_is_checked_at_the_start(cli, tokens):
