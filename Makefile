@@ -71,6 +71,7 @@ system: tools browser
 	STEMWIRE_GRPCURL="$(if $(shell command -v go),$(abspath $(GRPCURL)))" \
 	STEMWIRE_AXE="$(abspath $(TOOLS))/node_modules/axe-core/axe.min.js" \
 	STEMWIRE_TUS="$(abspath $(TOOLS))/node_modules/tus-js-client" \
+	STEMWIRE_PUPPETEER="$(abspath $(TOOLS))/node_modules/puppeteer-core" \
 		$(TOOLS)/bin/python -m pytest $(SYSTEM) --numprocesses=$(JOBS) --dist=loadfile $(PYTEST)
 
 # The tests of models/tools. They need PyTorch, which takes gigabytes, so `make test` leaves them out.
@@ -132,11 +133,16 @@ $(TOOLS)/ready: $(SYSTEM)/requirements.txt $(SYSTEM)/package.json
 	npm install --prefix $(TOOLS) --no-package-lock --no-audit --no-fund --loglevel=error
 	touch $@
 
-# Chromium, where there is none and STEMWIRE_CHROMIUM names none: Debian's.
+# Debian's Chromium and Firefox, where there is none and STEMWIRE_CHROMIUM or STEMWIRE_FIREFOX names none; and a sound server,
+# without which Firefox plays nothing.
 browser:
 	@test -n "$$STEMWIRE_CHROMIUM" || command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 		command -v google-chrome >/dev/null || \
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-wqy-microhei >/dev/null; }
+	@test -n "$$STEMWIRE_FIREFOX" || command -v firefox-esr >/dev/null || command -v firefox >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends firefox-esr >/dev/null; }
+	@command -v pulseaudio >/dev/null && command -v pactl >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends pulseaudio pulseaudio-utils >/dev/null; }
 
 clean:
 	rm -rf $(TOOLS) $(WEB)/node_modules $(WEB)/src/generated stems

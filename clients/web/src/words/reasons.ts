@@ -37,9 +37,9 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
   NO_SOUND: {
     en: [
       "The browser has no sound output",
-      "Check that speakers or headphones are connected and that this page may play sound. Playback begins by itself once there is an output.",
+      "Check that speakers or headphones are connected and that this page may play sound. Playback begins by itself once there is an output; some browsers must be restarted first.",
     ],
-    zh: ["浏览器无法输出声音", "请确认已连接扬声器或耳机、并允许本页播放声音。有输出后会自动开始播放。"],
+    zh: ["浏览器无法输出声音", "请确认已连接扬声器或耳机、并允许本页播放声音。有输出后会自动开始播放；有些浏览器需要先重新启动。"],
   },
 
   // The upload.
