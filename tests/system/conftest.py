@@ -25,6 +25,7 @@ sys.path.insert(0, generate_stubs())
 
 from .browser import browse, chromium  # noqa: F401  (fixtures)
 from .server import Server, set_variables
+from .shared import shared_folder
 
 
 @pytest.fixture(scope="session")
@@ -97,12 +98,13 @@ def cli(binary, tmp_path):
 @pytest.fixture(scope="session")
 def python(tmp_path_factory) -> Path:
     """The Python of a virtual environment with the package `stemwire` and its dependencies only."""
-    folder = tmp_path_factory.mktemp("python")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    python = folder / "bin" / "python"
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, ROOT / "clients" / "python"], check=True)
-    return python
+    def install(folder: Path) -> None:
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+        pip: list = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "--quiet", "--disable-pip-version-check"]
+        # Compiled where it is imported, which is a small part of numpy.
+        subprocess.run([*pip, "install", "--no-compile", ROOT / "clients" / "python"], check=True)
+
+    return shared_folder(tmp_path_factory, "python", install) / "bin" / "python"
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from ..audio import music, wav
+from ..server import set_variables
+from ..shared import shared_folder
 from ..stemwire_client import separate
 from .providers import library_folders
 
@@ -30,16 +32,16 @@ def short(tmp_path) -> Path:
 @pytest.fixture(scope="session")
 def runtimes(binary, tmp_path_factory) -> Path:
     """A cache with OpenVINO's build of ONNX Runtime beside the CPU's."""
-    cache = tmp_path_factory.mktemp("cache")
-    # Only the requested library may be found.
-    environment = os.environ | {"XDG_CACHE_HOME": str(cache)}
-    environment.pop("STEMWIRE_RUNTIME", None)
-    listed = subprocess.run([binary, "runtime", "list"], env=environment, capture_output=True, text=True, check=True)
-    if "openvino" not in listed.stdout:
-        pytest.skip("there is no OpenVINO for this machine")
-    for name in ("cpu", "openvino"):
-        subprocess.run([binary, "runtime", "install", name], env=environment, check=True)
-    return cache
+    def install(cache: Path) -> None:
+        # Only the requested library may be found.
+        environment = set_variables(os.environ, {"XDG_CACHE_HOME": cache, "STEMWIRE_RUNTIME": None})
+        listed = subprocess.run([binary, "runtime", "list"], env=environment, capture_output=True, text=True, check=True)
+        if "openvino" not in listed.stdout:
+            pytest.skip("there is no OpenVINO for this machine")
+        for name in ("cpu", "openvino"):
+            subprocess.run([binary, "runtime", "install", name], env=environment, check=True)
+
+    return shared_folder(tmp_path_factory, "runtimes", install)
 
 
 @pytest.fixture
