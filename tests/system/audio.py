@@ -1,4 +1,5 @@
 """Songs for the tests: float32 [frames, 2], and files of them."""
+import functools
 import io
 import subprocess
 import tempfile
@@ -11,8 +12,9 @@ import soundfile
 RATE = 44_100
 
 
+@functools.lru_cache(maxsize=32)
 def music(seconds: float, seed: int = 1) -> np.ndarray:
-    """Music-like signal without silence or repetition: float32 [frames, 2]."""
+    """Music-like signal without silence or repetition: float32 [frames, 2], read-only."""
     draw = np.random.default_rng(seed)
     time = np.arange(int(seconds * RATE)) / RATE
     left, right = np.zeros_like(time), np.zeros_like(time)
@@ -20,7 +22,9 @@ def music(seconds: float, seed: int = 1) -> np.ndarray:
         tone = np.sin(2 * np.pi * pitch * time) * (0.5 + 0.5 * np.sin(2 * np.pi * draw.uniform(0.1, 3) * time))
         left, right = left + tone * draw.uniform(0, 0.06), right + tone * draw.uniform(0, 0.06)
     beat = np.exp(-20 * (time % 0.5)) * draw.normal(size=len(time)) * 0.1
-    return np.stack([left + beat, right + beat], axis=1).astype(np.float32)
+    song = np.stack([left + beat, right + beat], axis=1).astype(np.float32)
+    song.flags.writeable = False
+    return song
 
 
 def wav(audio: np.ndarray, rate: int = RATE, subtype: str = "PCM_16") -> bytes:

@@ -19,7 +19,7 @@ CONFIG = Config(model="mini", stems=["vocals", "accompaniment"])
 
 @pytest.fixture(scope="module")
 def audio():
-    song = music(SECONDS)
+    song = music(SECONDS).copy()
     for channel, passages in enumerate(SILENT):
         for start, end in passages:
             song[start:end, channel] = 0
