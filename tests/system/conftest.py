@@ -20,6 +20,8 @@ os.environ["STEMWIRE_PROVIDER"] = "cpu"
 # As on a machine without FFmpeg, also where there is one. test_ffmpeg.py in sandbox uses it.
 os.environ["STEMWIRE_FFMPEG"] = "never"
 
+# Several servers run at a time. With more threads than free cores each would spin while it waits for the others.
+os.environ["STEMWIRE_THREADS"] = "1"
 
 sys.path.insert(0, generate_stubs())
 

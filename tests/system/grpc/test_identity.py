@@ -10,6 +10,8 @@ import soundfile
 from ..audio import RATE, encode, music, wav
 from ..stemwire_client import Config, api, collect, config_pb2, get_stem, separate, session_pb2
 
+# Bytes are the same although two threads share the work.
+MODELS = {"STEMWIRE_THREADS": "2"}
 STEMS = ["drums", "bass", "other", "vocals"]
 HEADER = 94
 
