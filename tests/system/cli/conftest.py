@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ..audio import music, wav
+from ..repository import ROOT
 from ..server import set_variables
 from ..shared import shared_folder
 from ..stemwire_client import separate
@@ -51,8 +52,12 @@ def here(runtimes, tmp_path) -> dict:
     shutil.copytree(runtimes, cache, copy_function=os.link)
     (cache / "stemwire" / "trials.toml").unlink(missing_ok=True)
     (tmp_path / "song.wav").write_bytes(wav(music(6)))
+    # A server measures every model: another `mini`, for which OpenVINO needs little time.
+    models = shutil.copytree(ROOT / "tests" / "golden" / "spleeter-tiny-5stems", tmp_path / "small" / "mini").parent
+    card = models / "mini" / "card.toml"
+    card.write_text(card.read_text().replace('"spleeter-tiny-5stems"', '"mini"'))
     unset = {"STEMWIRE_RUNTIME": None, "STEMWIRE_PROVIDER": None}
-    return {"XDG_CACHE_HOME": cache, "STEMWIRE_LOG": "stemwire=info,ort=off", **unset}
+    return {"XDG_CACHE_HOME": cache, "STEMWIRE_MODELS_DIR": models, "STEMWIRE_LOG": "stemwire=info,ort=off", **unset}
 
 
 @pytest.fixture
