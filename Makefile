@@ -35,7 +35,10 @@ chaos: tools
 	$(TOOLS)/bin/python tests/bench/chaos.py --stemwire $(TARGET)/release/stemwire $(CHAOS)
 
 # Everything: style, lints, licences, documentation, Rust tests, and the service from outside.
-test: lint audit docs page rust system
+test:
+	# Each of these uses one core most of the time.
+	$(MAKE) --jobs=2 --output-sync=target lint page audit docs
+	$(MAKE) rust system
 
 lint: tools
 	$(CARGO) fmt --check
