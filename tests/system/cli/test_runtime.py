@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from ..audio import music, wav
+from ..common import QUICK_MODEL
+
+MODELS = QUICK_MODEL
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,12 @@ import subprocess
 
 import pytest
 
-from ..common import check_refused, wait_for
+from ..common import QUICK_MODEL, check_refused, wait_for
 from ..repository import ROOT
 from ..server import free_address
 from ..stemwire_client import api, connect, service
+
+MODELS = QUICK_MODEL
 
 # The runtime is searched for last, and this one is missing.
 NOTHING_COMPUTES = {"STEMWIRE_RUNTIME": "/no/library.so"}

@@ -7,9 +7,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from ..audio import RATE, music, wav
-from ..common import wait_for
-from ..stemwire_client import Background, api, collect, reason, requests, separate, session_pb2
+from ..common import QUICK_MODEL, wait_for
+from ..stemwire_client import Background, Config, api, collect, reason, requests, separate, session_pb2
 
+MODELS = QUICK_MODEL
 State = session_pb2
 SERVICE = "stemwire.v1.SeparationService"
 
@@ -59,13 +60,15 @@ def test_a_client_that_reads_nothing_costs_no_memory_and_no_time(server, song):
 def test_sessions_share_the_workers(slow_server):
     """Two long sessions advance together; a later short one is done before them."""
     server, brief, songs = slow_server, wav(music(5)), [wav(music(60, seed)) for seed in (1, 2)]
-    calls = [server.stub.Separate(requests(song)) for song in songs]
+    # Its segments are short: the brief song has two.
+    config = Config(model="mini")
+    calls = [server.stub.Separate(requests(song, config)) for song in songs]
     long = [next(call).session.session_id for call in calls]
     following = [Background(lambda call=call: collect(call)) for call in calls]
     finished = lambda: [server.get(session_id).progress.finished_frames for session_id in long]
     wait_for(lambda: min(finished()) > 0)
     before = finished()
-    assert separate(server.stub, brief).error is None
+    assert separate(server.stub, brief, config).error is None
     after = finished()
     assert all(frames < 60 * RATE for frames in after), "the short one came first"
     advanced = [now - then for now, then in zip(after, before)]
@@ -141,7 +144,8 @@ def test_the_list_has_pages_and_deleted_sessions_are_gone(start, song):
 
 
 def test_health_is_reported_by_grpc_health_v1_too(start):
-    server = start()
+    # With the default models.
+    server = start(variables=dict.fromkeys(MODELS))
     check = health_pb2_grpc.HealthStub(server.channel).Check
     for name in ("", SERVICE):
         assert check(health_pb2.HealthCheckRequest(service=name)).status == health_pb2.HealthCheckResponse.SERVING

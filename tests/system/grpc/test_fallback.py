@@ -23,12 +23,12 @@ def health(server):
 
 
 def test_a_damaged_model_falls_back_and_every_interface_reports_it(start, models, song):
-    server = start("--models-dir", str(models), "--engines", "first,mini")
+    server = start("--models-dir", str(models), "--engines", "first,mini-spleeter")
     first, second = health(server).engines
     assert (first.name, first.state) == ("first", engine_pb2.MODEL_STATE_BROKEN)
     assert (first.health.state, first.health.reason) == (engine_pb2.ENGINE_STATE_FAILED, "MODEL_UNAVAILABLE")
     assert first.health.failures >= 1 and first.health.since.seconds > 0 and "SHA-256" in first.health.message
-    assert (second.name, second.health.state) == ("mini", engine_pb2.ENGINE_STATE_WORKING)
+    assert (second.name, second.health.state) == ("mini-spleeter", engine_pb2.ENGINE_STATE_WORKING)
     assert health(server).status == api.SERVING_STATUS_SERVING
 
     for config in (Config(), Config(model="first")):
@@ -36,12 +36,12 @@ def test_a_damaged_model_falls_back_and_every_interface_reports_it(start, models
         assert result.error is None
         (change,) = result.changes
         assert (change.reason, change.frame) == ("MODEL_UNAVAILABLE", 0)
-        assert (getattr(change, "from").model, change.to.model) == ("first", "mini")
+        assert (getattr(change, "from").model, change.to.model) == ("first", "mini-spleeter")
         assert "SHA-256" in change.message
-        assert list(result.done.engine_changes) == [change] and result.done.engine.model == "mini"
+        assert list(result.done.engine_changes) == [change] and result.done.engine.model == "mini-spleeter"
     watched = collect(server.stub.WatchSession(api.WatchSessionRequest(session_id=result.session.session_id)))
     assert watched.changes == [change] and list(watched.done.engine_changes) == [change]
-    undisturbed = separate(server.stub, song, Config(model="mini"))
+    undisturbed = separate(server.stub, song, Config(model="mini-spleeter"))
     assert not undisturbed.changes and undisturbed.digests() == result.digests()
 
     refused = separate(server.stub, song, Config(model="first", allow_fallback=False))
@@ -77,12 +77,12 @@ def test_a_broken_card_leaves_its_place_to_the_next(start, tmp_path, song):
     folder = tmp_path / "models" / "first"
     folder.mkdir(parents=True)
     (folder / "card.toml").write_text("name = 1")
-    server = start("--models-dir", str(folder.parent), "--engines", "first,mini")
+    server = start("--models-dir", str(folder.parent), "--engines", "first,mini-spleeter")
     first, second = health(server).engines
     assert (first.name, first.state) == ("first", engine_pb2.MODEL_STATE_BROKEN)
     assert not first.HasField("execution") and second.execution.execution_provider == "cpu"
     (change,) = separate(server.stub, song).changes
-    assert (change.reason, getattr(change, "from").model, change.to.model) == ("MODEL_UNAVAILABLE", "first", "mini")
+    assert (change.reason, getattr(change, "from").model, change.to.model) == ("MODEL_UNAVAILABLE", "first", "mini-spleeter")
 
 
 @pytest.fixture
@@ -96,22 +96,22 @@ def asking(binary, tmp_path):
     return folder, {"STEMWIRE_PROVIDER": None, "STEMWIRE_RUNTIME": library}
 
 
-@pytest.mark.parametrize("engines", [["asking", "mini"], ["mini", "asking"]])
+@pytest.mark.parametrize("engines", [["asking", "mini-spleeter"], ["mini-spleeter", "asking"]])
 def test_a_card_with_a_missing_provider_falls_back(start, asking, song, engines):
     models, variables = asking
     server = start("--models-dir", str(models), "--engines", ",".join(engines), variables=variables)
     assert "warning: asking is skipped: provider openvino is not available" in server.log_text()
     received = {engine.name: engine for engine in health(server).engines}
     assert list(received) == engines
-    assert received["mini"].health.state == engine_pb2.ENGINE_STATE_WORKING
+    assert received["mini-spleeter"].health.state == engine_pb2.ENGINE_STATE_WORKING
     broken = received["asking"].health
     assert (broken.state, broken.reason) == (engine_pb2.ENGINE_STATE_FAILED, "MODEL_UNAVAILABLE")
     assert "its card requires provider openvino, which is not available" in broken.message
     assert health(server).status == api.SERVING_STATUS_SERVING
     result = separate(server.stub, song, Config(model="asking"))
     (change,) = result.changes
-    assert (change.reason, getattr(change, "from").model, change.to.model) == ("MODEL_UNAVAILABLE", "asking", "mini")
-    assert separate(server.stub, song).done.engine.model == "mini"
+    assert (change.reason, getattr(change, "from").model, change.to.model) == ("MODEL_UNAVAILABLE", "asking", "mini-spleeter")
+    assert separate(server.stub, song).done.engine.model == "mini-spleeter"
     refused = separate(server.stub, song, Config(model="asking", allow_fallback=False))
     assert reason(refused.error)[:2] == ("UNAVAILABLE", "MODEL_UNAVAILABLE")
 
@@ -127,11 +127,11 @@ def test_a_card_with_a_missing_provider_is_an_error_without_fallback(cli, asking
 
 def test_a_card_with_a_missing_provider_is_probed_and_stays_out_of_service(start, asking, song):
     models, variables = asking
-    server = start("--models-dir", str(models), "--engines", "asking,mini", "--engine-probe", "200ms", variables=variables)
+    server = start("--models-dir", str(models), "--engines", "asking,mini-spleeter", "--engine-probe", "200ms", variables=variables)
     wait_for(lambda: health(server).engines[0].health.failures >= 3)
     first = health(server).engines[0]
     assert first.health.state != engine_pb2.ENGINE_STATE_WORKING and "OpenVINO" in first.health.message
-    assert separate(server.stub, song).done.engine.model == "mini"
+    assert separate(server.stub, song).done.engine.model == "mini-spleeter"
 
 
 def test_the_command_line_reports_a_switch_of_the_engine(cli, start, models, tmp_path):
@@ -142,6 +142,6 @@ def test_the_command_line_reports_a_switch_of_the_engine(cli, start, models, tmp
     assert "another engine" in output and "SHA-256" in output and "mini" in output
     refused = cli(*local, "--no-fallback", code=4).err
     assert "SHA-256" in refused and "remedy: " in refused
-    server = start("--models-dir", str(models), "--engines", "first,mini")
+    server = start("--models-dir", str(models), "--engines", "first,mini-spleeter")
     output = cli(*command, "--server", f"http://{server.address}").err
-    assert output.count("another engine") == 1 and "mini" in output
+    assert output.count("another engine") == 1 and "mini-spleeter" in output

@@ -7,10 +7,12 @@ import pytest
 
 from .. import stemwire_client as client
 from ..audio import encode, music, wav
-from ..common import finish, peak, wait_for
+from ..common import INSTANT_MODEL, QUICK_MODEL, finish, peak, wait_for
 from ..repository import ROOT
 from ..server import Server
 from ..stemwire_client import Background, Config, api, collect, reason, requests, separate, session_pb2
+
+MODELS = QUICK_MODEL
 
 # Random weights, which are computed fast. Four more minutes of one stem, in memory,
 # would be more than a tenth of what it takes.
@@ -33,7 +35,7 @@ def test_five_minutes_need_the_memory_of_one(start):
 
 
 def test_sessions_that_have_ended_leave_no_files_and_threads_open(start):
-    server = start(*TINY)
+    server = start(variables=INSTANT_MODEL)
     process = psutil.Process(server.process.pid)
     brief = wav(music(0.5))
 

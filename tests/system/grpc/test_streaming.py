@@ -11,7 +11,10 @@ import psutil
 import pytest
 
 from ..audio import RATE, encode, music, wav
+from ..common import QUICK_MODEL
 from ..stemwire_client import Background, Config, api, collect, config_pb2, reason, requests, separate, session_pb2
+
+MODELS = QUICK_MODEL
 
 
 class Gate:
@@ -49,9 +52,9 @@ def test_stems_arrive_before_the_rest_of_the_song_is_sent(server, container, opt
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have ranks of their own on Linux")
-def test_decoding_comes_after_inference(start, song):
+def test_decoding_comes_after_inference(start):
     """Decoding does not delay inference, however long the song is."""
-    server = start()
+    server, song = start(), wav(music(14))
     gate, ranks = Gate(song), {}
     for message in server.stub.Separate(requests(song, pause=gate.pause)):
         # The second half has not been sent, so the decoder is alive.

@@ -10,10 +10,11 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from ..audio import RATE, music, wav
-from ..common import wait_for
+from ..common import QUICK_MODEL, wait_for
 from ..http_client import get, separate
 from ..stemwire_client import api, get_stem, service
 
+MODELS = QUICK_MODEL
 SERVICE = "stemwire.v1.SeparationService"
 TOKEN = "a token that is not guessed"
 GRPC_WEB = {"Content-Type": "application/grpc-web+proto", "X-Grpc-Web": "1"}

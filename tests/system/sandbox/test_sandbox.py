@@ -11,10 +11,12 @@ import psutil
 import pytest
 
 from ..audio import RATE, encode, music, wav
-from ..common import check_refused, wait_for
+from ..common import QUICK_MODEL, check_refused, wait_for
 from ..http_client import get
 from ..stemwire_client import Config, api, separate
 from .decoder import decode, kernel_has_all
+
+MODELS = QUICK_MODEL
 
 pytestmark = pytest.mark.skipif(not kernel_has_all(), reason="this kernel has no Landlock or no seccomp")
 
