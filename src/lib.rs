@@ -5,6 +5,7 @@ pub mod cli;
 pub mod client;
 pub mod decode;
 pub mod dsp;
+pub mod encode;
 pub mod engine;
 pub mod files;
 #[cfg(feature = "fuzzing")]

@@ -47,6 +47,16 @@ impl FileFormat {
         }
     }
 
+    /// What it is, for help texts.
+    pub const fn description(self) -> &'static str {
+        match self {
+            FileFormat::WavF32 => "WAV with 32-bit floats, which never clip",
+            FileFormat::WavS24 => "WAV with 24-bit integers",
+            FileFormat::WavS16 => "WAV with 16-bit integers",
+            FileFormat::Flac => "FLAC with 24-bit integers",
+        }
+    }
+
     /// The encoding of the samples, before compression.
     pub const fn encoding(self) -> Encoding {
         match self {
@@ -54,6 +64,11 @@ impl FileFormat {
             FileFormat::WavS24 | FileFormat::Flac => Encoding::S24Le,
             FileFormat::WavS16 => Encoding::S16Le,
         }
+    }
+
+    /// The gain, at most 1, at which a sample of this magnitude does not clip.
+    pub fn fitting_gain(self, peak: f32) -> f32 {
+        self.encoding().fitting_gain(peak)
     }
 
     /// The extension of a file's name.

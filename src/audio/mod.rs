@@ -1,10 +1,9 @@
 //! Audio as values and files: [`units`], [`stereo`] buffers, [`pcm`] encodings, [`stem`] names, and,
-//! above these, [`wav`] and [`flac`] files and [`resample`]. [`titles`] become file names, except
+//! above these, [`file_format`]s, growing [`wav`] files and [`resample`]. [`titles`] become file names, except
 //! for the [`device_names`] that Windows reserves. A [`time_span`] is a part of a song.
 
 pub mod device_names;
 pub mod file_format;
-pub mod flac;
 pub mod pcm;
 pub mod resample;
 pub mod stem;

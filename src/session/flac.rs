@@ -2,12 +2,12 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Session, SessionError};
-use crate::audio::flac::FlacFile;
-use crate::audio::{Encoding, Frames, Hertz, StemName};
+use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName, Stereo};
+use crate::encode::{FileSpec, Output, encoder};
 use crate::files;
 use crate::session::stem_reader::{StemFormat, StemReader};
 
@@ -54,10 +54,11 @@ pub fn make(
             _ => {}
         }
     }
-    let form = StemFormat { encoding: Encoding::S24Le, gain };
+    let form = StemFormat { encoding: Encoding::F32Le, gain };
     let mut reader = StemReader::open(session, stem.as_str(), Frames::ZERO, form)?;
-    let written = write(&mut reader, &part, rate);
-    if let Err(error) = written {
+    let frames = session.manifest().commit.stems;
+    let spec = FileSpec { format: FileFormat::Flac, channels: Stereo::CHANNELS, rate, frames };
+    if let Err(error) = write(&mut reader, &part, &spec) {
         // The file is incomplete.
         let _ = fs::remove_file(&part);
         return Err(error.into());
@@ -68,13 +69,15 @@ pub fn make(
     Ok(FlacStem { path, bytes })
 }
 
-fn write(reader: &mut StemReader, part: &std::path::Path, rate: Hertz) -> io::Result<()> {
-    let mut flac = FlacFile::create(part, rate)?;
+fn write(reader: &mut StemReader, part: &Path, spec: &FileSpec) -> io::Result<()> {
+    // A crash may have left one.
+    let output = Output::File(File::create(part)?);
+    let mut encoder = encoder(spec, output)?;
     loop {
-        let block = reader.read(FRAMES_AT_ONCE)?;
-        if block.frames == Frames::ZERO {
-            return flac.finish();
+        let block = reader.read_audio(FRAMES_AT_ONCE)?;
+        if block.is_empty() {
+            return Ok(encoder.finish()?);
         }
-        flac.append(&block.bytes)?;
+        encoder.write(&block)?;
     }
 }

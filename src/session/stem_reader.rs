@@ -10,7 +10,7 @@ use super::live::ReadLease;
 use super::{Manifest, SessionError};
 use super::{Session, SessionState};
 use crate::audio::wav::{HEADER_BYTES, frame_bytes};
-use crate::audio::{Encoding, Frames, StemName};
+use crate::audio::{Encoding, Frames, StemName, Stereo};
 use crate::model::Sha256Hash;
 
 /// The format in which a reader delivers samples.
@@ -124,11 +124,36 @@ impl StemReader {
     /// session; I/O errors.
     pub fn read(&mut self, most: Frames) -> io::Result<StemFrames> {
         let start = self.position;
+        let stored = self.read_stored(most)?;
+        let count = self.position - start;
+        let mut frames = StemFrames { start, frames: count, bytes: Vec::new(), clipped: 0 };
+        if self.format == (StemFormat { encoding: Encoding::F32Le, gain: 1.0 }) {
+            frames.bytes = stored;
+        } else {
+            let audio = self.scaled(&stored);
+            frames.clipped = self.format.encoding.write_frames(&audio, &mut frames.bytes);
+        }
+        Ok(frames)
+    }
+
+    /// The same as samples, with the gain but not in the encoding of the reader's format.
+    ///
+    /// # Errors
+    /// Those of [`StemReader::read`].
+    pub fn read_audio(&mut self, most: Frames) -> io::Result<Stereo> {
+        let stored = self.read_stored(most)?;
+        Ok(self.scaled(&stored))
+    }
+}
+
+impl StemReader {
+    /// Reads at most `most` of the next committed frames as they are stored.
+    fn read_stored(&mut self, most: Frames) -> io::Result<Vec<u8>> {
+        let start = self.position;
         let manifest = self.session.manifest();
         let count = manifest.commit.stems.saturating_sub(start).min(most);
-        let mut frames = StemFrames { start, frames: count, bytes: Vec::new(), clipped: 0 };
         if count == Frames::ZERO {
-            return Ok(frames);
+            return Ok(Vec::new());
         }
         let stored = match &manifest.commit.checksums {
             Some(checksums) => self.read_checked(&manifest, checksums, count),
@@ -136,18 +161,17 @@ impl StemReader {
         };
         let stored = stored.map_err(|error| self.as_damage(&manifest, error))?;
         self.position += count;
-        if self.format == (StemFormat { encoding: Encoding::F32Le, gain: 1.0 }) {
-            frames.bytes = stored;
-        } else {
-            let mut audio = Encoding::F32Le.read_frames(&stored);
-            audio.scale(self.format.gain);
-            frames.clipped = self.format.encoding.write_frames(&audio, &mut frames.bytes);
-        }
-        Ok(frames)
+        Ok(stored)
     }
-}
 
-impl StemReader {
+    fn scaled(&self, stored: &[u8]) -> Stereo {
+        let mut audio = Encoding::F32Le.read_frames(stored);
+        if self.format.gain != 1.0 {
+            audio.scale(self.format.gain);
+        }
+        audio
+    }
+
     /// Reads `count` frames from the position on, in blocks that match their checksums.
     fn read_checked(
         &self,

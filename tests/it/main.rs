@@ -9,6 +9,7 @@ mod support;
 
 mod audio;
 mod decode;
+mod encode;
 mod engine;
 mod fuzz;
 mod glossary;

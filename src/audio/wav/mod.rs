@@ -38,12 +38,11 @@ pub fn is_complete(mut wav: impl Read + Seek) -> bool {
     }
 }
 
-/// A WAV file that is being written, stereo unless it is created as mono.
+/// A stereo WAV file that is being written.
 #[derive(Debug)]
 pub struct GrowingWav {
     file: File,
     encoding: Encoding,
-    channels: usize,
     rate: Hertz,
     frames: Frames,
     scratch: Vec<u8>,
@@ -55,27 +54,10 @@ impl GrowingWav {
     /// # Errors
     /// I/O errors; `AlreadyExists` if the file exists.
     pub fn create(path: &Path, encoding: Encoding, rate: Hertz) -> io::Result<GrowingWav> {
-        GrowingWav::create_of(path, encoding, Stereo::CHANNELS, rate)
-    }
-
-    /// Creates a file of one channel, which gets the mean of both. It cannot be [resumed](GrowingWav::resume).
-    ///
-    /// # Errors
-    /// Those of [`GrowingWav::create`].
-    pub fn create_mono(path: &Path, encoding: Encoding, rate: Hertz) -> io::Result<GrowingWav> {
-        GrowingWav::create_of(path, encoding, 1, rate)
-    }
-
-    fn create_of(
-        path: &Path,
-        encoding: Encoding,
-        channels: usize,
-        rate: Hertz,
-    ) -> io::Result<GrowingWav> {
         let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
-        file.write_all(&header_of(encoding, channels, rate, None))?;
+        file.write_all(&header(encoding, rate, None))?;
         let (frames, scratch) = (Frames::ZERO, Vec::new());
-        Ok(GrowingWav { file, encoding, channels, rate, frames, scratch })
+        Ok(GrowingWav { file, encoding, rate, frames, scratch })
     }
 
     /// Continues a file of the same encoding and rate behind its first `frames` frames; the rest is
@@ -98,8 +80,7 @@ impl GrowingWav {
         file.set_len(end)?;
         file.write_all(&header(encoding, rate, None))?;
         file.seek(SeekFrom::Start(end))?;
-        let (channels, scratch) = (Stereo::CHANNELS, Vec::new());
-        Ok(GrowingWav { file, encoding, channels, rate, frames, scratch })
+        Ok(GrowingWav { file, encoding, rate, frames, scratch: Vec::new() })
     }
 
     /// Appends frames and returns how many samples were clipped. Passages of digital silence take no disk space.
@@ -108,10 +89,7 @@ impl GrowingWav {
     /// I/O errors.
     pub fn append(&mut self, audio: &Stereo) -> io::Result<u64> {
         self.scratch.clear();
-        let clipped = match self.channels {
-            1 => self.encoding.write(audio.mono(), &mut self.scratch),
-            _ => self.encoding.write_frames(audio, &mut self.scratch),
-        };
+        let clipped = self.encoding.write_frames(audio, &mut self.scratch);
         append_sparse(&mut self.file, &self.scratch)?;
         self.frames += audio.frames();
         Ok(clipped)
@@ -138,10 +116,6 @@ impl GrowingWav {
         self.rate = rate;
     }
 
-    fn frame_bytes(&self) -> u64 {
-        (self.channels * self.encoding.bytes_per_sample()) as u64
-    }
-
     /// Syncs all frames to the disk.
     ///
     /// # Errors
@@ -155,13 +129,8 @@ impl GrowingWav {
     /// # Errors
     /// I/O errors.
     pub fn finish(mut self) -> io::Result<()> {
-        if self.frames.0 * self.frame_bytes() % 2 == 1 {
-            // Chunks have an even length.
-            self.file.write_all(&[0])?;
-        }
         self.file.seek(SeekFrom::Start(0))?;
-        let header = header_of(self.encoding, self.channels, self.rate, Some(self.frames));
-        self.file.write_all(&header)?;
+        self.file.write_all(&header(self.encoding, self.rate, Some(self.frames)))?;
         self.file.sync_all()
     }
 }
@@ -171,7 +140,13 @@ pub fn header(encoding: Encoding, rate: Hertz, frames: Option<Frames>) -> Vec<u8
     header_of(encoding, Stereo::CHANNELS, rate, frames)
 }
 
-fn header_of(encoding: Encoding, channels: usize, rate: Hertz, frames: Option<Frames>) -> Vec<u8> {
+/// The same for a file of so many channels.
+pub fn header_of(
+    encoding: Encoding,
+    channels: usize,
+    rate: Hertz,
+    frames: Option<Frames>,
+) -> Vec<u8> {
     let frame = (channels * encoding.bytes_per_sample()) as u64;
     let data = frames.map(|frames| frames.0 * frame);
     // With the padding of an odd length, which only mono files have.
@@ -260,26 +235,6 @@ mod tests {
         check(Encoding::S24Le, 24, |path| {
             open(path).samples::<i32>().map(|s| s.unwrap() as f32 / 8_388_608.0).collect()
         });
-    }
-
-    #[test]
-    fn a_mono_file_has_the_mean_of_both_channels() {
-        for frames in [100, 111] {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("stem.wav");
-            let mut wav = GrowingWav::create_mono(&path, Encoding::S24Le, Hertz(8_000)).unwrap();
-            let left: Vec<f32> = (0..frames).map(|i| i as f32 / 1024.0).collect();
-            wav.append(&Stereo::from_planes(left.clone(), vec![0.5; frames]).unwrap()).unwrap();
-            wav.finish().unwrap();
-            let bytes = std::fs::read(&path).unwrap();
-            assert_eq!(bytes.len() % 2, 0);
-            assert_eq!(bytes[4..8], (bytes.len() as u32 - 8).to_le_bytes());
-            let mut reader = hound::WavReader::open(&path).unwrap();
-            assert_eq!((reader.spec().channels, reader.duration()), (1, frames as u32));
-            let found = reader.samples::<i32>().map(|s| s.unwrap() as f32 / 8_388_608.0);
-            let expected = left.iter().map(|sample| (sample + 0.5) / 2.0);
-            assert!(found.zip(expected).all(|(a, b)| (a - b).abs() < 1e-6));
-        }
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub(in crate::cli) struct SeparateArgs {
     /// Audio files, folders of them, and patterns such as '*.flac'; `-` reads standard input
     #[arg(required = true, value_name = "SONG")]
     pub(super) songs: Vec<PathBuf>,
-    /// Output folder; stems are written to DIR/SONG/STEM.wav, and DIR/FOLDER/SONG/STEM.wav for songs in folders below a
-    /// named one
+    /// Output folder; stems are written to DIR/SONG/STEM.wav, or another extension, and DIR/FOLDER/SONG/STEM.wav for songs
+    /// in folders below a named one
     #[arg(short, long, value_name = "DIR", default_value = "stems")]
     pub(super) output: PathBuf,
     /// Model [default: the first of the fallback chain]

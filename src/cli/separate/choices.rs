@@ -60,19 +60,12 @@ impl ValueEnum for Accompaniment {
 }
 
 impl ValueEnum for FileFormat {
-    /// The formats that the command line can write: only the server writes FLAC.
     fn value_variants<'a>() -> &'a [FileFormat] {
-        &[FileFormat::WavF32, FileFormat::WavS24, FileFormat::WavS16]
+        &FileFormat::ALL
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        let help = match self {
-            FileFormat::WavF32 => "WAV with 32-bit floats, which never clip",
-            FileFormat::WavS24 => "WAV with 24-bit integers",
-            FileFormat::WavS16 => "WAV with 16-bit integers",
-            FileFormat::Flac => return None,
-        };
-        Some(PossibleValue::new(self.name()).help(help))
+        Some(PossibleValue::new(self.name()).help(self.description()))
     }
 }
 

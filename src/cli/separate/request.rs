@@ -84,7 +84,6 @@ impl SeparateRequest {
         let (start, end) = (args.start.unwrap_or(Seconds(0.0)), args.end);
         let span = TimeSpan::from_seconds(start.0, end.map(|end| end.0))
             .map_err(|error| CliError::plain(Category::Usage, error.to_string()))?;
-        let encoding = args.format.encoding();
         let destination = match (&args.stdout, &stems[..]) {
             (Some(_), [stem]) => {
                 let count = inputs.songs.len() + inputs.failed.len();
@@ -94,12 +93,13 @@ impl SeparateRequest {
                     return Err(CliError::new(Category::Usage, cause, remedy));
                 }
                 let (stem, channels) = (stem.clone(), args.channels);
+                let encoding = raw_encoding(args.format)?;
                 Destination::Pipe(StemPipe { stem, encoding, channels })
             }
             _ => Destination::Files {
                 output: args.output.clone(),
                 options: FileOptions {
-                    encoding,
+                    format: args.format,
                     channels: args.channels,
                     fit: args.fit,
                     force: args.force,
@@ -195,8 +195,8 @@ impl Destination {
         let stems = stems as u64;
         let computed = total.saturating_sub(finished).0 * frame_bytes(Encoding::F32Le);
         let converted = match self {
-            Destination::Files { options, .. } if options.encoding != Encoding::F32Le => {
-                total.0 * frame_bytes(options.encoding)
+            Destination::Files { options, .. } if options.format != FileFormat::WavF32 => {
+                total.0 * frame_bytes(options.format.encoding())
             }
             _ => 0,
         };
@@ -209,6 +209,17 @@ impl Destination {
             Destination::Pipe(pipe) if pipe.channels == OutputChannels::Stereo => pipe.encoding,
             // A song of one channel is mixed down before it is converted.
             Destination::Files { .. } | Destination::Pipe(_) => Encoding::F32Le,
+        }
+    }
+}
+
+/// The encoding of raw PCM with the samples of a format.
+fn raw_encoding(format: FileFormat) -> Result<Encoding, CliError> {
+    match format {
+        FileFormat::WavF32 | FileFormat::WavS24 | FileFormat::WavS16 => Ok(format.encoding()),
+        FileFormat::Flac => {
+            let cause = format!("--stdout writes raw PCM, not {}", format.name());
+            Err(CliError::new(Category::Usage, cause, "Use a WAV format, or write files."))
         }
     }
 }

@@ -15,8 +15,8 @@ use super::query::Query;
 use super::range::{Part, part};
 use super::source::{FileSource, Source, WavSource};
 use super::{Refusal, Rest, RouteResult};
-use crate::audio::flac::HIGHEST;
 use crate::audio::{FileFormat, Frames, Hertz, StemName, title};
+use crate::encode;
 use crate::server::lookup;
 use crate::server::outcome::end_error;
 use crate::server::status::{ApiError, Problem, respond};
@@ -205,10 +205,10 @@ impl StemDownload {
             let StemDownload { session, stem, frames, rate, form, .. } = self;
             return Ok(Content::Wav(WavSource::open(session, stem, *frames, *rate, *form)?));
         }
-        if self.rate > HIGHEST {
-            let problem = format!("FLAC does not support {}; the WAV formats do", self.rate);
-            return Err(ApiError::Invalid { field: "format", problem });
-        }
+        encode::check(self.format, self.rate).map_err(|error| {
+            let problem = error.to_string();
+            ApiError::Invalid { field: "format", problem }
+        })?;
         let permit = Arc::clone(&rest.flac).acquire_owned().await.map_err(|_| ApiError::Defect)?;
         let (session, stem) = (Arc::clone(&self.session), self.stem.clone());
         let (rate, gain, fit) = (self.rate, self.form.gain, self.fit);

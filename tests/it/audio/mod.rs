@@ -1,4 +1,3 @@
-//! Resampling and writing audio files.
+//! Resampling.
 
-mod flac;
 mod resample;

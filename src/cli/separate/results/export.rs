@@ -12,9 +12,10 @@ use super::record::{
     WrittenResult,
 };
 use super::source_summary::SourceSummary;
-use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
-use crate::audio::{Encoding, Frames, Hertz, StemName};
+use crate::audio::wav::{HEADER_BYTES, frame_bytes};
+use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName, Stereo};
 use crate::cli::error::CliError;
+use crate::encode::{EncodeError, FileSpec, Output, encoder};
 use crate::files;
 use crate::model::Sha256Hash;
 
@@ -61,9 +62,9 @@ const PIECE_FRAMES: usize = 65_536;
 /// How stems become files.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cli::separate) struct FileOptions {
-    pub(in crate::cli::separate) encoding: Encoding,
+    pub(in crate::cli::separate) format: FileFormat,
     pub(in crate::cli::separate) channels: OutputChannels,
-    /// Whether all stems get one gain so that no integer clips; without, clipped samples are counted and reported.
+    /// Whether all stems get one gain so that none clips; without, clipped samples are counted and reported.
     pub(in crate::cli::separate) fit: bool,
     /// Whether files that are no result of this song and these settings are replaced.
     pub(in crate::cli::separate) force: bool,
@@ -152,32 +153,30 @@ fn replace(folder: &Path, partial: &Path, record: &ResultRecord) -> io::Result<(
     record.write(folder)
 }
 
-/// Moves or converts the stems into `folder`. Adds notices of what the user should know of them.
+/// Moves or encodes the stems into `folder`. Adds notices of what the user should know of them.
 fn write_stems(
     song: &SeparatedSong,
     folder: &Path,
-    FileOptions { encoding, channels, fit, .. }: FileOptions,
+    FileOptions { format, channels, fit, .. }: FileOptions,
     notices: &mut Vec<String>,
 ) -> Result<Vec<ResultStem>, CliError> {
     let peak = song.stems.iter().fold(0.0_f32, |peak, stem| peak.max(stem.peak));
-    let gain = if fit { encoding.fitting_gain(peak) } else { 1.0 };
+    let gain = if fit { format.fitting_gain(peak) } else { 1.0 };
     if gain < 1.0 {
         let decibels = 20.0 * f64::from(gain).log10();
         notices.push(format!("all stems have a gain of {decibels:.2} dB, so that none clips"));
     }
+    let channels = if channels.is_mono(song.source_channels) { 1 } else { Stereo::CHANNELS };
+    let spec = FileSpec { format, channels, rate: song.rate, frames: song.frames };
+    let is_stored_so = format == FileFormat::WavF32 && channels == Stereo::CHANNELS;
     let mut stems = Vec::new();
     for stem in &song.stems {
-        let file = format!("{}.wav", stem.name);
+        let file = format!("{}.{}", stem.name, format.extension());
         let path = folder.join(&file);
-        let is_mono = channels.is_mono(song.source_channels);
-        let written = if encoding == Encoding::F32Le && !is_mono {
+        let written = if is_stored_so {
             fs::rename(&stem.file, &path).map(|()| 0)
         } else {
-            let wav = match is_mono {
-                true => GrowingWav::create_mono(&path, encoding, song.rate),
-                false => GrowingWav::create(&path, encoding, song.rate),
-            };
-            wav.and_then(|wav| convert(&stem.file, wav, song.frames, gain))
+            encode(&stem.file, &path, &spec, gain).map_err(io::Error::from)
         };
         let hashed = written.and_then(|clipped| Ok((clipped, Sha256Hash::of_file(&path)?)));
         let (clipped, sha256) = hashed.map_err(|error| CliError::disk(&path, &error))?;
@@ -189,12 +188,13 @@ fn write_stems(
     Ok(stems)
 }
 
-/// Writes the F32 file `from` of so many frames into `wav`. Returns how many samples were clipped.
-fn convert(from: &Path, mut wav: GrowingWav, frames: Frames, gain: f32) -> io::Result<u64> {
+/// Encodes the F32 file `from` into the file `to`. Returns how many samples were clipped.
+fn encode(from: &Path, to: &Path, spec: &FileSpec, gain: f32) -> Result<u64, EncodeError> {
     let mut source = BufReader::new(File::open(from)?);
     source.seek(SeekFrom::Start(HEADER_BYTES))?;
+    let mut encoder = encoder(spec, Output::create(to)?)?;
     let mut bytes = vec![0; PIECE_FRAMES * frame_bytes(Encoding::F32Le) as usize];
-    let mut left = frames.as_len();
+    let mut left = spec.frames.as_len();
     let mut clipped = 0;
     while left > 0 {
         let frames = left.min(PIECE_FRAMES);
@@ -202,17 +202,17 @@ fn convert(from: &Path, mut wav: GrowingWav, frames: Frames, gain: f32) -> io::R
         source.read_exact(bytes)?;
         let mut audio = Encoding::F32Le.read_frames(bytes);
         audio.scale(gain);
-        clipped += wav.append(&audio)?;
+        clipped += encoder.write(&audio)?;
         left -= frames;
     }
-    wav.finish()?;
+    encoder.finish()?;
     Ok(clipped)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::Stereo;
+    use crate::audio::wav::GrowingWav;
 
     fn separated(folder: &Path, loudest: f32) -> SeparatedSong {
         let file = folder.join("source.wav");
@@ -237,17 +237,17 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(encoding: Encoding, fit: bool, loudest: f32, expected: [f32; 3]) {
+    fn check(format: FileFormat, fit: bool, loudest: f32, expected: [f32; 3]) {
         let folder = tempfile::tempdir().unwrap();
         let stems = folder.path().join("stems");
         fs::create_dir(&stems).unwrap();
         let channels = OutputChannels::Stereo;
-        let options = FileOptions { encoding, channels, fit, force: false };
+        let options = FileOptions { format, channels, fit, force: false };
         let separated = separated(folder.path(), loudest);
         write_stems(&separated, &stems, options, &mut Vec::new()).unwrap();
         let mut reader = hound::WavReader::open(stems.join("vocals.wav")).unwrap();
-        let samples: Vec<f32> = match encoding {
-            Encoding::F32Le => reader.samples::<f32>().map(Result::unwrap).collect(),
+        let samples: Vec<f32> = match format {
+            FileFormat::WavF32 => reader.samples::<f32>().map(Result::unwrap).collect(),
             _ => reader.samples::<i32>().map(|s| s.unwrap() as f32 / 32_768.0).collect(),
         };
         let left: Vec<f32> = samples.iter().step_by(2).copied().collect();
@@ -255,10 +255,10 @@ mod tests {
     }
 
     #[test]
-    fn files_have_the_encoding_and_the_gain_asked_for() {
-        check(Encoding::F32Le, false, 2.0, [0.5, 2.0, -0.25]);
-        check(Encoding::S16Le, false, 2.0, [0.5, 1.0, -0.25]);
-        check(Encoding::S16Le, true, 2.0, [0.25, 1.0, -0.125]);
-        check(Encoding::S16Le, true, 0.5, [0.5, 0.5, -0.25]);
+    fn files_have_the_format_and_the_gain_asked_for() {
+        check(FileFormat::WavF32, false, 2.0, [0.5, 2.0, -0.25]);
+        check(FileFormat::WavS16, false, 2.0, [0.5, 1.0, -0.25]);
+        check(FileFormat::WavS16, true, 2.0, [0.25, 1.0, -0.125]);
+        check(FileFormat::WavS16, true, 0.5, [0.5, 0.5, -0.25]);
     }
 }

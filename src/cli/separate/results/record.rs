@@ -213,8 +213,11 @@ impl ResultStem {
     /// Whether a folder has this very file; `None` if there is none, or none that is complete.
     pub(super) fn is_in(&self, folder: &Path) -> Option<bool> {
         let path = folder.join(&self.file);
-        let complete = File::open(&path).map(|file| wav::is_complete(io::BufReader::new(file)));
-        if !complete.unwrap_or(false) {
+        let is_complete = match path.extension().is_some_and(|extension| extension == "wav") {
+            true => File::open(&path).map(|file| wav::is_complete(io::BufReader::new(file))),
+            false => fs::metadata(&path).map(|metadata| metadata.len() > 0),
+        };
+        if !is_complete.unwrap_or(false) {
             return None;
         }
         Some(Sha256Hash::of_file(&path).ok()? == self.sha256)

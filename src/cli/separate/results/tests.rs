@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::record::{FILE, ResultFiles, ResultRecord, ResultStem};
 use super::*;
 use crate::audio::wav::GrowingWav;
-use crate::audio::{Encoding, Frames, Hertz, Stereo};
+use crate::audio::{Encoding, FileFormat, Frames, Hertz, Stereo};
 use crate::cli::error::CliError;
 use crate::dsp::mask::MaskExtension;
 use crate::model::Sha256Hash;
@@ -67,7 +67,7 @@ fn write(output: &Path, song: u8, overlap: Option<f64>, force: bool) -> Result<P
         _files: Box::new(()),
     };
     let options = FileOptions {
-        encoding: Encoding::F32Le,
+        format: FileFormat::WavF32,
         channels: OutputChannels::Stereo,
         fit: false,
         force,

@@ -1,9 +1,10 @@
-//! FLAC files that are written block by block, read back by other decoders.
+//! FLAC.
 
 use crate::support::decode;
 use crate::support::ffmpeg::Workshop;
-use stemwire::audio::flac::{FlacFile, HIGHEST};
-use stemwire::audio::{Encoding, Hertz, Stereo};
+use stemwire::audio::{Encoding, FileFormat, Frames, Hertz, Stereo};
+use stemwire::encode::flac::HIGHEST;
+use stemwire::encode::{FileSpec, Output, check, encoder};
 
 /// A signal that is hard for every predictor: tones, silence, noise at full scale.
 fn signal(frames: usize) -> Stereo {
@@ -22,14 +23,17 @@ fn signal(frames: usize) -> Stereo {
 }
 
 #[track_caller]
-fn check(frames: usize, piece: usize, rate: u32) {
+fn check_file(frames: usize, piece: usize, rate: u32) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("stem.flac");
+    let audio = signal(frames);
     let mut bytes = Vec::new();
-    Encoding::S24Le.write(signal(frames).interleaved(), &mut bytes);
-    let mut flac = FlacFile::create(&path, Hertz(rate)).unwrap();
-    for piece in bytes.chunks(piece * 6) {
-        flac.append(piece).unwrap();
+    Encoding::S24Le.write(audio.interleaved(), &mut bytes);
+    let (rate, frames) = (Hertz(rate), audio.frames());
+    let spec = FileSpec { format: FileFormat::Flac, channels: 2, rate, frames };
+    let mut flac = encoder(&spec, Output::create(&path).unwrap()).unwrap();
+    for at in (0..audio.len()).step_by(piece) {
+        flac.write(&audio.slice(at..audio.len().min(at + piece))).unwrap();
     }
     flac.finish().unwrap();
     let file = std::fs::read(&path).unwrap();
@@ -38,8 +42,7 @@ fn check(frames: usize, piece: usize, rate: u32) {
     // Symphonia verifies every frame's checksum, and reports the length in the header.
     let decoded = decode(&file).unwrap();
     assert!(decoded.report.is_clean(), "{:?}", decoded.report);
-    assert_eq!(decoded.source.rate, Hertz(rate));
-    assert_eq!(decoded.source.frames.unwrap().as_len(), frames);
+    assert_eq!((decoded.source.rate, decoded.source.frames), (rate, Some(frames)));
     assert_eq!(decoded.only().interleaved().collect::<Vec<_>>(), expected);
     // FFmpeg ends with an error where the MD5 or a checksum is wrong.
     let workshop = Workshop::new();
@@ -50,20 +53,29 @@ fn check(frames: usize, piece: usize, rate: u32) {
 
 #[test]
 fn other_decoders_find_every_sample() {
-    check(1, 1, 44_100);
-    check(31, 7, 44_100);
-    check(4096, 4096, 48_000);
-    check(4097, 100, 48_000);
-    check(20_000, 9_999, 22_050);
-    check(20_063, 20_063, 44_100);
-    check(9_000, 1_000, 12_345);
-    check(40_000, 40_000, 96_000);
+    check_file(1, 1, 44_100);
+    check_file(31, 7, 44_100);
+    check_file(4096, 4096, 48_000);
+    check_file(4097, 100, 48_000);
+    check_file(20_000, 9_999, 22_050);
+    check_file(20_063, 20_063, 44_100);
+    check_file(9_000, 1_000, 12_345);
+    check_file(40_000, 40_000, 96_000);
 }
 
 #[test]
 fn rates_beyond_the_encoders_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("a.flac");
-    assert!(FlacFile::create(&path, Hertz(HIGHEST.0 + 1)).is_err());
-    assert!(FlacFile::create(&path, HIGHEST).is_ok());
+    assert!(check(FileFormat::Flac, Hertz(HIGHEST.0 + 1)).is_err());
+    assert!(check(FileFormat::Flac, HIGHEST).is_ok());
+    assert!(check(FileFormat::WavF32, Hertz(HIGHEST.0 + 1)).is_ok());
+}
+
+#[test]
+fn a_file_of_another_length_than_announced_is_an_error() {
+    for format in FileFormat::ALL {
+        let spec = FileSpec { format, channels: 2, rate: Hertz(44_100), frames: Frames(100) };
+        let mut file = encoder(&spec, Output::Stream(Box::new(Vec::new()))).unwrap();
+        file.write(&signal(99)).unwrap();
+        assert!(file.finish().is_err(), "{format:?}");
+    }
 }

@@ -1,0 +1,3 @@
+//! Files that are written block by block, read back by other decoders.
+
+mod flac;
