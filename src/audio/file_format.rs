@@ -14,13 +14,23 @@ pub enum FileFormat {
     /// WAV with 16-bit integers.
     #[default]
     WavS16,
-    /// FLAC with the samples of [`FileFormat::WavS24`].
+    /// FLAC with 24-bit integers.
     Flac,
+    /// FLAC with 16-bit integers.
+    FlacS16,
+    /// AIFF with 24-bit integers.
+    Aiff,
+    /// AIFF with 16-bit integers.
+    AiffS16,
+    /// Opus in Ogg.
+    Opus,
+    /// MP3 at a constant bitrate.
+    Mp3,
 }
 
 /// The text is not the name of a format.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not a file format: use wav-f32, wav-s24, wav-s16 or flac")]
+#[error("{0:?} is not a file format: use {names}", names = FileFormat::names())]
 pub struct UnknownFileFormat(String);
 
 impl FromStr for FileFormat {
@@ -34,8 +44,22 @@ impl FromStr for FileFormat {
 
 impl FileFormat {
     /// All formats.
-    pub const ALL: [FileFormat; 4] =
-        [FileFormat::WavF32, FileFormat::WavS24, FileFormat::WavS16, FileFormat::Flac];
+    pub const ALL: [FileFormat; 9] = [
+        FileFormat::WavF32,
+        FileFormat::WavS24,
+        FileFormat::WavS16,
+        FileFormat::Flac,
+        FileFormat::FlacS16,
+        FileFormat::Aiff,
+        FileFormat::AiffS16,
+        FileFormat::Opus,
+        FileFormat::Mp3,
+    ];
+
+    /// The names of all formats, for messages.
+    pub fn names() -> String {
+        FileFormat::ALL.map(FileFormat::name).join(", ")
+    }
 
     /// The name in options and queries.
     pub const fn name(self) -> &'static str {
@@ -44,6 +68,11 @@ impl FileFormat {
             FileFormat::WavS24 => "wav-s24",
             FileFormat::WavS16 => "wav-s16",
             FileFormat::Flac => "flac",
+            FileFormat::FlacS16 => "flac-s16",
+            FileFormat::Aiff => "aiff",
+            FileFormat::AiffS16 => "aiff-s16",
+            FileFormat::Opus => "opus",
+            FileFormat::Mp3 => "mp3",
         }
     }
 
@@ -52,30 +81,42 @@ impl FileFormat {
         match self {
             FileFormat::WavF32 => "WAV with 32-bit floats, which never clip",
             FileFormat::WavS24 => "WAV with 24-bit integers",
-            FileFormat::WavS16 => "WAV with 16-bit integers",
+            FileFormat::WavS16 => "WAV with 16-bit integers and dither",
             FileFormat::Flac => "FLAC with 24-bit integers",
+            FileFormat::FlacS16 => "FLAC with 16-bit integers and dither",
+            FileFormat::Aiff => "AIFF with 24-bit integers",
+            FileFormat::AiffS16 => "AIFF with 16-bit integers and dither",
+            FileFormat::Opus => "Opus in Ogg, at 48 kHz; lossy",
+            FileFormat::Mp3 => "MP3 at a constant bitrate; lossy",
         }
     }
 
     /// The encoding of the samples, before compression.
     pub const fn encoding(self) -> Encoding {
         match self {
-            FileFormat::WavF32 => Encoding::F32Le,
-            FileFormat::WavS24 | FileFormat::Flac => Encoding::S24Le,
-            FileFormat::WavS16 => Encoding::S16Le,
+            FileFormat::WavF32 | FileFormat::Opus | FileFormat::Mp3 => Encoding::F32Le,
+            FileFormat::WavS24 | FileFormat::Flac | FileFormat::Aiff => Encoding::S24Le,
+            FileFormat::WavS16 | FileFormat::FlacS16 | FileFormat::AiffS16 => Encoding::S16Le,
         }
     }
 
     /// The gain, at most 1, at which a sample of this magnitude does not clip.
     pub fn fitting_gain(self, peak: f32) -> f32 {
-        self.encoding().fitting_gain(peak)
+        match self {
+            // Players clip what exceeds full scale.
+            FileFormat::Opus | FileFormat::Mp3 => Encoding::S24Le.fitting_gain(peak),
+            format => format.encoding().fitting_gain(peak),
+        }
     }
 
     /// The extension of a file's name.
     pub const fn extension(self) -> &'static str {
         match self {
             FileFormat::WavF32 | FileFormat::WavS24 | FileFormat::WavS16 => "wav",
-            FileFormat::Flac => "flac",
+            FileFormat::Flac | FileFormat::FlacS16 => "flac",
+            FileFormat::Aiff | FileFormat::AiffS16 => "aiff",
+            FileFormat::Opus => "opus",
+            FileFormat::Mp3 => "mp3",
         }
     }
 
@@ -83,7 +124,10 @@ impl FileFormat {
     pub const fn media_type(self) -> &'static str {
         match self {
             FileFormat::WavF32 | FileFormat::WavS24 | FileFormat::WavS16 => "audio/wav",
-            FileFormat::Flac => "audio/flac",
+            FileFormat::Flac | FileFormat::FlacS16 => "audio/flac",
+            FileFormat::Aiff | FileFormat::AiffS16 => "audio/aiff",
+            FileFormat::Opus => "audio/ogg",
+            FileFormat::Mp3 => "audio/mpeg",
         }
     }
 }

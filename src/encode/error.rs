@@ -15,6 +15,12 @@ pub enum EncodeError {
         /// The value and the limit.
         problem: String,
     },
+    /// This build lacks the encoder.
+    #[error("this build of Stemwire has no encoder for {}", format.name())]
+    Missing {
+        /// The format.
+        format: FileFormat,
+    },
     /// The encoder failed.
     #[error("the {} encoder failed: {cause}", format.name())]
     Failed {

@@ -22,7 +22,7 @@ const BLOCK: usize = 4096;
 /// Refuses rates above [`HIGHEST`].
 pub(super) fn check(format: FileFormat, rate: Hertz) -> Result<(), EncodeError> {
     if rate > HIGHEST {
-        let problem = format!("{rate} exceeds the limit of {HIGHEST}; the WAV formats have none");
+        let problem = format!("{rate} exceeds the limit of {HIGHEST}; use wav-s24");
         return Err(EncodeError::Unsupported { format, problem });
     }
     Ok(())

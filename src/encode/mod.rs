@@ -2,19 +2,29 @@
 //!
 //! [`encoder`] makes the encoder for a [`FileSpec`]. It gets blocks of float32 audio and writes to an [`Output`]: a file, in
 //! which it completes the header at the end, or a stream, whose bytes can be sent while more audio is read. [`pcm_file`] is
-//! the layout of files without compression, of which any range of bytes can be made; [`flac`] compresses without loss.
+//! the layout of files without compression, of which any range of bytes can be made; [`flac`] compresses without loss; Opus
+//! and MP3 have a [`bitrate()`]. Integers of 16 bits get [`dither`].
 
+mod aiff;
+mod bitrate;
+pub mod dither;
 mod error;
 pub mod flac;
+#[cfg(feature = "mp3")]
+mod mp3;
+mod opus;
 mod output;
 pub mod pcm_file;
 mod samples;
 
+pub use bitrate::bitrate;
 pub use error::EncodeError;
 pub use output::Output;
 
 use crate::audio::{FileFormat, Frames, Hertz, Stereo};
+use dither::{Dither, DitheredEncoder};
 use flac::FlacEncoder;
+use opus::OpusFileEncoder;
 use pcm_file::{PcmEncoder, PcmFile};
 
 /// What a file is to contain.
@@ -28,6 +38,10 @@ pub struct FileSpec {
     pub rate: Hertz,
     /// The frames of the audio.
     pub frames: Frames,
+    /// The bitrate in kbit/s; `None` for the default of the format.
+    pub bitrate: Option<u32>,
+    /// The seed of the [`dither`], different for files that are played together.
+    pub dither_seed: u64,
 }
 
 /// Encodes blocks of float32 audio, one after the other, into the bytes of a file.
@@ -49,23 +63,45 @@ pub trait Encode: Send {
 /// Starts the encoder of a file. It writes the header at once.
 ///
 /// # Errors
-/// [`EncodeError::Unsupported`]; I/O errors of the output.
+/// Those of [`check`] and [`bitrate()`]; [`EncodeError::Unsupported`] if the format cannot hold as much; I/O errors of the
+/// output.
 pub fn encoder(spec: &FileSpec, output: Output) -> Result<Box<dyn Encode>, EncodeError> {
-    Ok(match spec.format {
-        FileFormat::WavF32 | FileFormat::WavS24 | FileFormat::WavS16 => {
-            Box::new(PcmEncoder::start(PcmFile::new(spec), output)?)
-        }
-        FileFormat::Flac => Box::new(FlacEncoder::start(spec, output)?),
+    check(spec.format, spec.rate)?;
+    let kbits = bitrate(spec.format, spec.channels, spec.bitrate)?.unwrap_or_default();
+    let encoder: Box<dyn Encode> = match spec.format {
+        FileFormat::WavF32
+        | FileFormat::WavS24
+        | FileFormat::WavS16
+        | FileFormat::Aiff
+        | FileFormat::AiffS16 => Box::new(PcmEncoder::start(PcmFile::new(spec)?, output)?),
+        FileFormat::Flac | FileFormat::FlacS16 => Box::new(FlacEncoder::start(spec, output)?),
+        FileFormat::Opus => Box::new(OpusFileEncoder::start(spec, kbits, output)?),
+        #[cfg(feature = "mp3")]
+        FileFormat::Mp3 => Box::new(mp3::Mp3Encoder::start(spec, kbits, output)?),
+        #[cfg(not(feature = "mp3"))]
+        FileFormat::Mp3 => return Err(EncodeError::Missing { format: spec.format }),
+    };
+    Ok(match Dither::of(spec) {
+        Some(dither) => Box::new(DitheredEncoder { dither, written: Frames::ZERO, encoder }),
+        None => encoder,
     })
 }
 
 /// Refuses a file that cannot be encoded, before its audio is computed or read.
 ///
 /// # Errors
-/// [`EncodeError::Unsupported`].
+/// [`EncodeError::Unsupported`], [`EncodeError::Missing`].
 pub fn check(format: FileFormat, rate: Hertz) -> Result<(), EncodeError> {
     match format {
-        FileFormat::Flac => flac::check(format, rate),
-        FileFormat::WavF32 | FileFormat::WavS24 | FileFormat::WavS16 => Ok(()),
+        FileFormat::Flac | FileFormat::FlacS16 => flac::check(format, rate),
+        FileFormat::Mp3 if !cfg!(feature = "mp3") => Err(EncodeError::Missing { format }),
+        _ => Ok(()),
     }
+}
+
+/// The formats that this build can encode, the default first.
+pub fn available() -> impl Iterator<Item = FileFormat> {
+    let mut formats = FileFormat::ALL;
+    formats.sort_by_key(|format| *format != FileFormat::default());
+    formats.into_iter().filter(|format| check(*format, Hertz(44_100)).is_ok())
 }

@@ -1,10 +1,10 @@
-//! Files without compression: WAV.
+//! Files without compression: WAV and AIFF.
 
 use std::io::Write;
 
 use super::samples::SampleWriter;
-use super::{Encode, EncodeError, FileSpec, Output};
-use crate::audio::{Frames, Stereo, wav};
+use super::{Encode, EncodeError, FileSpec, Output, aiff};
+use crate::audio::{FileFormat, Frames, Stereo, wav};
 
 /// The layout of a file without compression: a header, frames of equal size, and padding to an even length. Any range of its
 /// bytes can be made from the frames within.
@@ -12,16 +12,29 @@ use crate::audio::{Frames, Stereo, wav};
 pub struct PcmFile {
     header: Vec<u8>,
     samples: SampleWriter,
+    is_big_endian: bool,
     frames: Frames,
 }
 
 impl PcmFile {
+    /// Whether a format has such a layout.
+    pub fn is_of(format: FileFormat) -> bool {
+        matches!(format.extension(), "wav" | "aiff")
+    }
+
     /// The layout of a file.
-    pub fn new(spec: &FileSpec) -> PcmFile {
+    ///
+    /// # Errors
+    /// [`EncodeError::Unsupported`] if the format cannot hold as much.
+    pub fn new(spec: &FileSpec) -> Result<PcmFile, EncodeError> {
         let samples = SampleWriter::of(spec);
+        let is_big_endian = matches!(spec.format, FileFormat::Aiff | FileFormat::AiffS16);
         let (encoding, frames) = (samples.encoding(), spec.frames);
-        let header = wav::header_of(encoding, spec.channels, spec.rate, Some(frames));
-        PcmFile { header, samples, frames }
+        let header = match is_big_endian {
+            true => aiff::header(spec)?,
+            false => wav::header_of(encoding, spec.channels, spec.rate, Some(frames)),
+        };
+        Ok(PcmFile { header, samples, is_big_endian, frames })
     }
 
     /// The bytes before the first frame.
@@ -42,7 +55,14 @@ impl PcmFile {
 
     /// Appends the bytes of a block of frames. Returns how many samples were clipped.
     pub fn write(&self, block: &Stereo, bytes: &mut Vec<u8>) -> u64 {
-        self.samples.write(block, bytes)
+        let start = bytes.len();
+        let clipped = self.samples.write(block, bytes);
+        if self.is_big_endian {
+            let samples =
+                bytes[start..].chunks_exact_mut(self.samples.encoding().bytes_per_sample());
+            samples.for_each(<[u8]>::reverse);
+        }
+        clipped
     }
 }
 
@@ -88,7 +108,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::audio::{FileFormat, Hertz};
+    use crate::audio::Hertz;
     use crate::encode::encoder;
 
     #[test]
@@ -97,14 +117,21 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("stem.wav");
             let (format, rate) = (FileFormat::WavS24, Hertz(8_000));
-            let spec = FileSpec { format, channels: 1, rate, frames: Frames(frames) };
+            let spec = FileSpec {
+                format,
+                channels: 1,
+                rate,
+                frames: Frames(frames),
+                bitrate: None,
+                dither_seed: 0,
+            };
             let left: Vec<f32> = (0..frames).map(|i| i as f32 / 1024.0).collect();
             let audio = Stereo::from_planes(left.clone(), vec![0.5; frames as usize]).unwrap();
             let mut wav = encoder(&spec, Output::create(&path).unwrap()).unwrap();
             wav.write(&audio).unwrap();
             wav.finish().unwrap();
             let bytes = fs::read(&path).unwrap();
-            assert_eq!(bytes.len() as u64, PcmFile::new(&spec).size());
+            assert_eq!(bytes.len() as u64, PcmFile::new(&spec).unwrap().size());
             assert_eq!(bytes[4..8], (bytes.len() as u32 - 8).to_le_bytes());
             let mut reader = hound::WavReader::open(&path).unwrap();
             assert_eq!((reader.spec().channels, reader.duration()), (1, frames as u32));

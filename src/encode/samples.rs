@@ -39,3 +39,20 @@ impl SampleWriter {
         }
     }
 }
+
+/// How many samples of a block exceed full scale, at which players clip, in a file of so many channels.
+pub(super) fn beyond_full_scale(block: &Stereo, channels: usize) -> u64 {
+    let count = |samples: &mut dyn Iterator<Item = f32>| {
+        // A NaN is neither.
+        samples.filter(|sample| !(-1.0..=1.0).contains(sample)).count() as u64
+    };
+    match channels {
+        1 => count(&mut block.mono()),
+        _ => count(&mut block.interleaved()),
+    }
+}
+
+/// A sample that an encoder can work with: silence in place of what is no number.
+pub(super) fn finite(sample: f32) -> f32 {
+    if sample.is_finite() { sample } else { 0.0 }
+}

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Session, SessionError};
-use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName, Stereo};
+use crate::audio::{Encoding, FileFormat, Frames, StemName};
 use crate::encode::{FileSpec, Output, encoder};
 use crate::files;
 use crate::session::stem_reader::{StemFormat, StemReader};
@@ -23,14 +23,14 @@ pub struct FlacStem {
     pub bytes: u64,
 }
 
-/// The FLAC file of a final stem if it has been encoded, with the gain for `fit` or without.
-pub fn made(session: &Session, stem: &StemName, fit: bool) -> Option<FlacStem> {
-    let path = session.layout().flac(stem, fit);
+/// The FLAC file of a final stem if it has been encoded in this format, with the gain for `fit` or without.
+pub fn made(session: &Session, stem: &StemName, format: FileFormat, fit: bool) -> Option<FlacStem> {
+    let path = session.layout().flac(stem, format, fit);
     let bytes = fs::metadata(&path).ok()?.len();
     Some(FlacStem { path, bytes })
 }
 
-/// Encodes the FLAC file of a final stem with `gain` applied, unless it exists. Calls for one session must not run at the
+/// Encodes the FLAC file of a final stem with `gain` applied, unless it exists in this format. Calls for one session must not run at the
 /// same time.
 ///
 /// # Errors
@@ -38,14 +38,14 @@ pub fn made(session: &Session, stem: &StemName, fit: bool) -> Option<FlacStem> {
 pub fn make(
     session: &Arc<Session>,
     stem: &StemName,
-    rate: Hertz,
+    spec: &FileSpec,
     gain: f32,
     fit: bool,
 ) -> Result<FlacStem, SessionError> {
-    if let Some(made) = made(session, stem, fit) {
+    if let Some(made) = made(session, stem, spec.format, fit) {
         return Ok(made);
     }
-    let path = session.layout().flac(stem, fit);
+    let path = session.layout().flac(stem, spec.format, fit);
     let part = path.with_extension("part");
     if let Some(folder) = path.parent() {
         // Not the parents: a session that is being removed must not reappear.
@@ -56,9 +56,7 @@ pub fn make(
     }
     let form = StemFormat { encoding: Encoding::F32Le, gain };
     let mut reader = StemReader::open(session, stem.as_str(), Frames::ZERO, form)?;
-    let frames = session.manifest().commit.stems;
-    let spec = FileSpec { format: FileFormat::Flac, channels: Stereo::CHANNELS, rate, frames };
-    if let Err(error) = write(&mut reader, &part, &spec) {
+    if let Err(error) = write(&mut reader, &part, spec) {
         // The file is incomplete.
         let _ = fs::remove_file(&part);
         return Err(error.into());

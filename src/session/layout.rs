@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::SessionId;
-use crate::audio::StemName;
+use crate::audio::{FileFormat, StemName};
 use crate::files;
 
 /// A session's directory:
@@ -106,9 +106,10 @@ impl Layout {
     }
 
     /// The FLAC file of a final stem; with `fit`, of the samples scaled so that none clips.
-    pub fn flac(&self, stem: &StemName, fit: bool) -> PathBuf {
-        let ending = if fit { ".fit.flac" } else { ".flac" };
-        self.directory.join("flac").join(format!("{stem}{ending}"))
+    pub fn flac(&self, stem: &StemName, format: FileFormat, fit: bool) -> PathBuf {
+        let bits = if format == FileFormat::FlacS16 { ".s16" } else { "" };
+        let fit = if fit { ".fit" } else { "" };
+        self.directory.join("flac").join(format!("{stem}{bits}{fit}.flac"))
     }
 
     /// The FLAC files on disk that are incomplete: being encoded, or left by a crash.

@@ -11,10 +11,11 @@ use std::io::{Cursor, Write};
 use std::time::Instant;
 
 use stemwire::audio::resample::Resampler;
-use stemwire::audio::{Encoding, Frames, Hertz, Stereo};
+use stemwire::audio::{Encoding, FileFormat, Frames, Hertz, Stereo};
 use stemwire::decode::{Complete, DecodeLimits, Decoder, Input};
 use stemwire::dsp::segments::Blend;
 use stemwire::dsp::{OverlapAdd, Segmentation};
+use stemwire::encode::{FileSpec, Output, encoder};
 use stemwire::engine::inference::spectra::Spectra;
 use stemwire::model::card::StftShape;
 
@@ -28,7 +29,7 @@ type Step = Box<dyn FnMut()>;
 /// Makes a stage with all that it needs.
 type Prepare = fn() -> Step;
 
-const STAGES: [(&str, Prepare); 9] = [
+const STAGES: [(&str, Prepare); 12] = [
     ("decode mp3", decode),
     ("resample 48000 to 44100", resample),
     ("spectrum", spectrum),
@@ -38,6 +39,9 @@ const STAGES: [(&str, Prepare); 9] = [
     ("pcm s16", || encode(Encoding::S16Le)),
     ("pcm s24", || encode(Encoding::S24Le)),
     ("pcm s16 read", read_pcm),
+    ("file flac", || file(FileFormat::Flac)),
+    ("file opus", || file(FileFormat::Opus)),
+    ("file mp3", || file(FileFormat::Mp3)),
 ];
 
 fn main() {
@@ -156,6 +160,20 @@ fn encode(encoding: Encoding) -> Step {
             let mut bytes = Vec::with_capacity(stem.len() * 8);
             black_box(encoding.write_frames(stem, &mut bytes));
             black_box(bytes);
+        }
+    })
+}
+
+/// The files of all stems; 31 s of audio.
+fn file(format: FileFormat) -> Step {
+    let stems = stems();
+    let (rate, frames) = (Hertz(44_100), SEGMENT);
+    let spec = FileSpec { format, channels: 2, rate, frames, bitrate: None, dither_seed: 0 };
+    Box::new(move || {
+        for stem in &stems {
+            let mut file = encoder(&spec, Output::Stream(Box::new(std::io::sink()))).unwrap();
+            file.write(stem).unwrap();
+            file.finish().unwrap();
         }
     })
 }

@@ -49,6 +49,9 @@ pub(in crate::cli) struct SeparateArgs {
     /// Format of the files
     #[arg(long, value_enum, default_value_t = FileFormat::WavF32)]
     pub(super) format: FileFormat,
+    /// Bitrate of mp3 and opus in kbit/s [default: 256 and 160; 128 and 96 for one channel]
+    #[arg(long, value_name = "KBITS", conflicts_with = "stdout")]
+    pub(super) bitrate: Option<u32>,
     /// Sample rate of the stems
     #[arg(long, value_enum, default_value_t = OutputRate::Model)]
     pub(super) rate: OutputRate,
@@ -64,7 +67,7 @@ pub(in crate::cli) struct SeparateArgs {
     /// How the accompaniment is computed
     #[arg(long, value_enum, default_value_t = Accompaniment::Sum)]
     pub(super) accompaniment: Accompaniment,
-    /// Lower all stems by one gain if integer samples would clip
+    /// Lower all stems by one gain if the format would clip
     #[arg(long)]
     pub(super) fit: bool,
     /// Read raw PCM in the form ENCODING:RATE:CHANNELS, such as s16le:48000:2

@@ -8,10 +8,11 @@ use super::inputs::Inputs;
 use super::results::{FileOptions, OutputChannels, ResultSettings};
 use super::time::Seconds;
 use crate::audio::wav::frame_bytes;
-use crate::audio::{Encoding, FileFormat, Frames, StemName, TimeSpan};
+use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName, Stereo, TimeSpan};
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
 use crate::client::Server;
+use crate::encode;
 use crate::proto::reason::Category;
 use crate::server::read_pem;
 use crate::session::Settings;
@@ -84,6 +85,7 @@ impl SeparateRequest {
         let (start, end) = (args.start.unwrap_or(Seconds(0.0)), args.end);
         let span = TimeSpan::from_seconds(start.0, end.map(|end| end.0))
             .map_err(|error| CliError::plain(Category::Usage, error.to_string()))?;
+        check_format(args)?;
         let destination = match (&args.stdout, &stems[..]) {
             (Some(_), [stem]) => {
                 let count = inputs.songs.len() + inputs.failed.len();
@@ -100,6 +102,7 @@ impl SeparateRequest {
                 output: args.output.clone(),
                 options: FileOptions {
                     format: args.format,
+                    bitrate: args.bitrate,
                     channels: args.channels,
                     fit: args.fit,
                     force: args.force,
@@ -160,13 +163,14 @@ impl SeparateRequest {
         let stems = if settings.stems.is_empty() { of_model } else { &settings.stems };
         let mut stems: Vec<_> = stems.iter().map(StemName::to_string).collect();
         stems.sort();
-        let (fit, channels) = match &self.destination {
-            Destination::Files { options, .. } => (options.fit, options.channels),
-            Destination::Pipe(pipe) => (false, pipe.channels),
+        let (bitrate, fit, channels) = match &self.destination {
+            Destination::Files { options, .. } => (options.bitrate, options.fit, options.channels),
+            Destination::Pipe(pipe) => (None, false, pipe.channels),
         };
         ResultSettings {
             stems,
             format: self.format.name().to_owned(),
+            bitrate,
             fit,
             rate: settings.rate,
             channels,
@@ -213,11 +217,20 @@ impl Destination {
     }
 }
 
+/// Refuses a format that this build cannot encode, and a bitrate that the format does not have.
+fn check_format(args: &SeparateArgs) -> Result<(), CliError> {
+    // Of the rates of songs, only high ones are not supported everywhere; they are known only when a song is decoded.
+    let usual = Hertz(44_100);
+    let checked = encode::check(args.format, usual)
+        .and_then(|()| encode::bitrate(args.format, Stereo::CHANNELS, args.bitrate));
+    checked.map(|_| ()).map_err(|error| CliError::plain(Category::Usage, error.to_string()))
+}
+
 /// The encoding of raw PCM with the samples of a format.
 fn raw_encoding(format: FileFormat) -> Result<Encoding, CliError> {
     match format {
         FileFormat::WavF32 | FileFormat::WavS24 | FileFormat::WavS16 => Ok(format.encoding()),
-        FileFormat::Flac => {
+        _ => {
             let cause = format!("--stdout writes raw PCM, not {}", format.name());
             Err(CliError::new(Category::Usage, cause, "Use a WAV format, or write files."))
         }

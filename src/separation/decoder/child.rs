@@ -59,7 +59,7 @@ pub fn run(job: &DecodeJob) -> io::Result<()> {
     ResourceLimits { memory_bytes: job.memory, cpu_time_s: job.processor_time_s }.apply()?;
     priority::lower_process();
     let ChildEnd { upload, lengths, messages } = job.connect()?;
-    let output = Output::new(messages);
+    let output = BlockOutput::new(messages);
     let tagged = TaggedFile::new(&upload)?;
     let last = match confine(job) {
         Ok(sandbox) => {
@@ -93,7 +93,7 @@ fn last_message(
     job: &DecodeJob,
     upload: Box<dyn ReadAt>,
     tagged: &TaggedFile,
-    output: &Output,
+    output: &BlockOutput,
 ) -> io::Result<DecoderMessage> {
     let limits = DecodeLimits::default();
     let opened = TrackReader::open_part(upload, &job.input, &limits, job.rate, job.span);
@@ -110,7 +110,7 @@ fn decode(
     job: &DecodeJob,
     mut track: TrackReader,
     tagged: &TaggedFile,
-    output: &Output,
+    output: &BlockOutput,
 ) -> Result<End, TrackError> {
     let send = |message: DecoderMessage| output.send(&message).map_err(DecodeError::Io);
     let info = track.source();
@@ -161,11 +161,11 @@ const PIECE_BYTES: usize = 1 << 20;
 
 /// Writes messages to the parent; shared by two owners.
 #[derive(Clone)]
-struct Output(Arc<Mutex<BufWriter<ToParent>>>);
+struct BlockOutput(Arc<Mutex<BufWriter<ToParent>>>);
 
-impl Output {
-    fn new(messages: ToParent) -> Output {
-        Output(Arc::new(Mutex::new(BufWriter::with_capacity(256 * 1024, messages))))
+impl BlockOutput {
+    fn new(messages: ToParent) -> BlockOutput {
+        BlockOutput(Arc::new(Mutex::new(BufWriter::with_capacity(256 * 1024, messages))))
     }
 
     fn send(&self, message: &DecoderMessage) -> io::Result<()> {
@@ -188,7 +188,7 @@ struct GrowingFile {
     length: UploadLength,
     /// The bytes of `length`, for the reader of tags.
     shown: Arc<AtomicU64>,
-    output: Output,
+    output: BlockOutput,
 }
 
 impl ReadAt for GrowingFile {

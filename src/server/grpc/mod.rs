@@ -22,7 +22,7 @@ use super::middleware::messages::MAX_CHUNK_MESSAGE_BYTES;
 use super::status::{ApiError, to_status};
 use super::uploading::{add_chunk, finish_upload};
 use super::{blocking, convert, deadline, lookup};
-use crate::audio::FileFormat;
+use crate::encode;
 use crate::files;
 use crate::model::Model;
 use crate::proto;
@@ -282,7 +282,5 @@ fn health(separations: &Separations) -> proto::HealthResponse {
 
 /// Names of the file formats of downloads, the default first.
 fn download_formats() -> Vec<String> {
-    let mut formats = FileFormat::ALL;
-    formats.sort_by_key(|format| *format != FileFormat::default());
-    formats.map(|format| format.name().to_owned()).to_vec()
+    encode::available().map(|format| format.name().to_owned()).collect()
 }

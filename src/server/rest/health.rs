@@ -6,6 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Rest, RouteResult, json};
+use crate::audio::FileFormat;
+use crate::encode;
 use crate::engine::EngineError;
 use crate::engine::autotune::BenchmarkResult;
 use crate::engine::fallback::circuit_breaker::CircuitState;
@@ -39,6 +41,9 @@ pub(super) struct HealthView {
     /// How far decoders are confined: `full`, `partial` or `none`.
     #[schema(example = "full")]
     decoder_sandbox: String,
+    /// Formats of downloads, for the option `format`.
+    #[schema(example = json!(["wav-s16", "flac", "mp3"]))]
+    download_formats: Vec<&'static str>,
 }
 
 /// An engine of the chain.
@@ -154,6 +159,7 @@ fn look(separations: &Separations) -> HealthView {
         queued_sessions: counts.queued,
         parked_sessions: counts.parked,
         decoder_sandbox: separations.sandbox().level().to_string(),
+        download_formats: encode::available().map(FileFormat::name).collect(),
     }
 }
 

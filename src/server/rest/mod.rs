@@ -2,14 +2,15 @@
 //!
 //! - [`separate`]: receives a form with a song ([`upload`], [`options`], [`file_name`], [`metered`]) and returns URLs.
 //! - [`tus`]: receives songs by the tus protocol, in any number of requests.
-//! - [`download`]: stems as files (`format`, [`source`]), whole or as byte ranges ([`range`]), with safe names
-//!   ([`disposition`]); [`zip`]: all stems in one file.
+//! - [`download`]: stems as files ([`download_options`], [`stem_source`]), whole or as byte ranges ([`range`]), with safe
+//!   names ([`disposition`]); [`zip`]: all stems in one file.
 //! - [`sessions`], [`peaks`], [`health`]: status. [`openapi`]: the description of all routes.
 //!
 //! [`status`](super::status) maps errors to responses.
 
 mod disposition;
 mod download;
+mod download_options;
 mod file_name;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
@@ -17,6 +18,7 @@ mod health;
 mod metered;
 mod openapi;
 mod options;
+mod outlet;
 mod peaks;
 mod query;
 mod range;
@@ -24,6 +26,7 @@ mod separate;
 mod sessions;
 mod source;
 mod source_view;
+mod stem_source;
 mod tus;
 mod unfinished;
 mod upload;
@@ -65,6 +68,12 @@ use crate::session::Session;
 /// Stems encoded or scanned at the same time, over all requests: engines have priority.
 const COMPUTING_AT_ONCE: usize = 1;
 
+/// Pieces of files encoded at the same time: half of the processors. A piece takes some milliseconds, so that all downloads
+/// advance.
+fn encoding_at_once() -> usize {
+    std::thread::available_parallelism().map_or(1, |count| count.get().div_ceil(2))
+}
+
 /// How long the rest of a refused upload is read, so that the client receives the response and not a reset.
 const LINGERING: Duration = Duration::from_secs(2);
 
@@ -77,6 +86,8 @@ pub(super) struct Rest {
     /// Permits for creating FLAC files and for computing peaks.
     flac: Arc<Semaphore>,
     peaks: Arc<Semaphore>,
+    /// Permits for encoding a piece of a file while it is sent.
+    encoding: Arc<Semaphore>,
     /// The OpenAPI document.
     document: Arc<utoipa::openapi::OpenApi>,
 }
@@ -132,9 +143,16 @@ pub(super) fn router(
         .route("/download/{id}", get(zip::all))
         .routes(routes!(download::stem))
         .split_for_parts();
-    let permit = || Arc::new(Semaphore::new(COMPUTING_AT_ONCE));
-    let (flac, peaks) = (permit(), permit());
-    let rest = Rest { separations, metrics, memory, flac, peaks, document: Arc::new(document) };
+    let permits = |count| Arc::new(Semaphore::new(count));
+    let rest = Rest {
+        separations,
+        metrics,
+        memory,
+        flac: permits(COMPUTING_AT_ONCE),
+        peaks: permits(COMPUTING_AT_ONCE),
+        encoding: permits(encoding_at_once()),
+        document: Arc::new(document),
+    };
     router.method_not_allowed_fallback(unsupported).with_state(rest)
 }
 
@@ -197,7 +215,7 @@ impl Rest {
 
     /// A response body that reads `source` as the client takes it.
     fn body(&self, source: impl Source) -> Body {
-        source::body(source, Arc::clone(&self.memory.read_ahead))
+        source::body(source, Arc::clone(&self.memory.read_ahead), Arc::clone(&self.encoding))
     }
 
     async fn find(&self, id: &str) -> Result<Arc<Session>, ApiError> {

@@ -23,9 +23,7 @@ pub(super) enum Part {
 /// # Errors
 /// `RangeUnsatisfiable`.
 pub(super) fn part(headers: &HeaderMap, etag: &str, size: u64) -> Result<Part, ApiError> {
-    if let Some(known) = text(headers, IF_NONE_MATCH)
-        && known.split(',').any(|known| matches!(known.trim(), "*") || weakly(known) == etag)
-    {
+    if is_current(headers, etag) {
         return Ok(Part::NotModified);
     }
     let Some(range) = text(headers, RANGE) else { return Ok(Part::Whole) };
@@ -40,6 +38,12 @@ pub(super) fn part(headers: &HeaderMap, etag: &str, size: u64) -> Result<Part, A
     let ranges = ranges.validate(size).map_err(|_| ApiError::RangeUnsatisfiable { size })?;
     let Some(range) = ranges.first() else { return Ok(Part::Whole) };
     Ok(Part::Range { first: *range.start(), last: *range.end() })
+}
+
+/// Whether the client has a current copy of a file with this `etag`.
+pub(super) fn is_current(headers: &HeaderMap, etag: &str) -> bool {
+    let is_it = |known: &str| matches!(known.trim(), "*") || weakly(known) == etag;
+    text(headers, IF_NONE_MATCH).is_some_and(|known| known.split(',').any(is_it))
 }
 
 /// An entity tag without its weakness mark, which `If-None-Match` ignores.

@@ -9,49 +9,66 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tracing::Instrument;
 
-use crate::audio::wav::{self, HEADER_BYTES, frame_bytes};
-use crate::audio::{Encoding, Frames, Hertz, StemName};
 use crate::server::blocking;
 use crate::server::budget::Budget;
-use crate::session::stem_reader::{StemFormat, StemReader};
-use crate::session::{Session, SessionError};
 
 /// Chunks buffered for the client.
 const PIECES_AHEAD: usize = 1;
 
-/// Frames read at once: 256 KiB of float32 stereo.
-const PIECE_FRAMES: Frames = Frames(32_768);
-
 /// Bytes read at once from a file that is sent unchanged.
 const PIECE_BYTES: usize = 256 * 1024;
+
+/// Memory of an encoder, with what it holds back.
+const ENCODER_BYTES: usize = 1 << 20;
 
 /// A source of bytes.
 pub(super) trait Source: Send + 'static {
     /// The next bytes; `None` at the end.
     fn next(&mut self) -> io::Result<Option<Bytes>>;
+
+    /// Whether the bytes are encoded while they are read.
+    fn encodes(&self) -> bool {
+        false
+    }
 }
 
 impl Source for Box<dyn Source> {
     fn next(&mut self) -> io::Result<Option<Bytes>> {
         (**self).next()
     }
+
+    fn encodes(&self) -> bool {
+        (**self).encodes()
+    }
 }
 
-/// A response body that reads `source` as the client takes it. What waits for the client is charged on `memory`.
-pub(super) fn body(mut source: impl Source, memory: Arc<Budget>) -> Body {
+/// A response body that reads `source` as the client takes it. What waits for the client is charged on `memory`, and so is
+/// the memory of an encoder; each piece that is encoded needs one of the permits of `encoding`.
+pub(super) fn body(mut source: impl Source, memory: Arc<Budget>, encoding: Arc<Semaphore>) -> Body {
     let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
     let work = async move {
+        let encodes = source.encodes();
+        let _held = match encodes {
+            true => Some(memory.take(ENCODER_BYTES).await),
+            false => None,
+        };
         loop {
             let charge = tokio::select! {
                 charge = memory.take(PIECE_BYTES) => charge,
                 () = sender.closed() => return,
             };
+            let permit = match encodes {
+                true => Arc::clone(&encoding).acquire_owned().await.ok(),
+                false => None,
+            };
             let read = blocking::run(move || {
+                // Held by the task, which continues if the client disconnects.
+                let _permit = permit;
                 let piece = source.next();
                 (source, piece)
             });
@@ -76,82 +93,6 @@ pub(super) fn body(mut source: impl Source, memory: Arc<Budget>) -> Body {
     };
     tokio::spawn(work.in_current_span());
     Body::from_stream(ReceiverStream::new(receiver).map(|(piece, _)| piece))
-}
-
-/// A stem as a WAV file, generated while it is read.
-pub(super) struct WavSource {
-    reader: StemReader,
-    header: Vec<u8>,
-    size: u64,
-    /// Position of the next byte in the file.
-    position: u64,
-    end: u64,
-    frame: u64,
-}
-
-impl WavSource {
-    /// The file of a finished stem of `frames` frames.
-    ///
-    /// # Errors
-    /// Those of [`StemReader::open`].
-    pub(super) fn open(
-        session: &Arc<Session>,
-        stem: &StemName,
-        frames: Frames,
-        rate: Hertz,
-        form: StemFormat,
-    ) -> Result<WavSource, SessionError> {
-        let reader = StemReader::open(session, stem.as_str(), Frames::ZERO, form)?;
-        let header = wav::header(form.encoding, rate, Some(frames));
-        let size = wav_bytes(form.encoding, frames);
-        let frame = frame_bytes(form.encoding);
-        Ok(WavSource { reader, header, size, position: 0, end: size, frame })
-    }
-
-    /// Size in bytes.
-    pub(super) fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// Restricts the file to the bytes from `first` to before `end`.
-    pub(super) fn part(mut self, first: u64, end: u64) -> WavSource {
-        self.position = first;
-        self.end = end.min(self.size);
-        if let Some(after) = first.checked_sub(HEADER_BYTES) {
-            self.reader.seek(Frames(after / self.frame));
-        }
-        self
-    }
-}
-
-/// Size in bytes of the WAV file of a stem.
-pub(super) fn wav_bytes(encoding: Encoding, frames: Frames) -> u64 {
-    HEADER_BYTES + frames.0 * frame_bytes(encoding)
-}
-
-impl Source for WavSource {
-    fn next(&mut self) -> io::Result<Option<Bytes>> {
-        if self.position >= self.end {
-            return Ok(None);
-        }
-        let left = (self.end - self.position) as usize;
-        let mut bytes = match self.position.checked_sub(HEADER_BYTES) {
-            None => self.header[self.position as usize..].to_vec(),
-            Some(after) => {
-                // A range may start within a frame.
-                let skipped = (after % self.frame) as usize;
-                let mut bytes = self.reader.read(PIECE_FRAMES)?.bytes;
-                if bytes.len() <= skipped {
-                    let text = "the stem has become shorter";
-                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
-                }
-                bytes.split_off(skipped)
-            }
-        };
-        bytes.truncate(left);
-        self.position += bytes.len() as u64;
-        Ok(Some(bytes.into()))
-    }
 }
 
 /// A part of a file, unchanged. The file is opened for each read, as those of stems are.

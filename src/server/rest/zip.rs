@@ -4,8 +4,7 @@
 //! so every stem is read once.
 
 use std::io::{self, Write};
-use std::mem::take;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, State as Extract};
@@ -17,7 +16,9 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use super::disposition::attachment;
-use super::download::{DownloadOptions, StemDownload, check_ended};
+use super::download::{StemDownload, check_ended};
+use super::download_options::{DownloadOptions, DownloadParameters};
+use super::outlet::Outlet;
 use super::source::Source;
 use super::{Rest, RouteResult};
 use crate::audio::title;
@@ -37,8 +38,7 @@ const LARGE: u64 = 0xF000_0000;
     tag = "stems",
     params(
         ("id" = String, Path, description = "session id (UUID)"),
-        ("format" = Option<String>, Query, description = "`wav-f32`, `wav-s24`, `wav-s16` (default) or `flac`"),
-        ("fit" = Option<bool>, Query, description = "lower all stems by one gain where integer formats would clip; default `false`"),
+        DownloadParameters,
     ),
     responses(
         (status = 200, description = "the stems", content_type = "application/zip", body = [u8]),
@@ -76,8 +76,8 @@ async fn files(
     for stem in &session.manifest().plan.stems {
         let download = StemDownload::of(session, stem.as_str(), options)?;
         let content = download.content(rest).await?;
-        let size = content.size();
-        let source = content.part(0, size);
+        let size = content.size().unwrap_or_else(|| download.most_bytes());
+        let source = content.part(0, u64::MAX);
         let name = format!("{stem}.{}", options.format.extension());
         entries.push(ArchiveEntry { name, size, source });
     }
@@ -103,6 +103,7 @@ fn answer(session: &Session, body: Body) -> Response<Body> {
 /// A file of the archive.
 struct ArchiveEntry {
     name: String,
+    /// Size in bytes; where it is not known, at least the size.
     size: u64,
     source: Box<dyn Source>,
 }
@@ -115,34 +116,15 @@ struct Archive {
     current: Option<Box<dyn Source>>,
     /// The remaining files, in reverse order.
     entries: Vec<ArchiveEntry>,
-}
-
-/// Holds the writer's output until it is fetched.
-#[derive(Clone, Default)]
-struct Outlet(Arc<Mutex<Vec<u8>>>);
-
-impl Outlet {
-    fn fetch(&self) -> Vec<u8> {
-        take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Write for Outlet {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    encodes: bool,
 }
 
 impl Archive {
     fn new(entries: Vec<ArchiveEntry>) -> Archive {
         let outlet = Outlet::default();
         let writer = Some(ZipWriter::new_stream(outlet.clone()));
-        Archive { writer, outlet, current: None, entries }
+        let encodes = entries.iter().any(|entry| entry.source.encodes());
+        Archive { writer, outlet, current: None, entries, encodes }
     }
 }
 
@@ -169,5 +151,9 @@ impl Source for Archive {
                 writer.finish().map_err(io::Error::other)?;
             }
         }
+    }
+
+    fn encodes(&self) -> bool {
+        self.encodes
     }
 }

@@ -22,6 +22,10 @@ fn signal(frames: usize) -> Stereo {
     Stereo::from_planes(left, right).unwrap()
 }
 
+fn spec(format: FileFormat, rate: Hertz, frames: Frames) -> FileSpec {
+    FileSpec { format, channels: 2, rate, frames, bitrate: None, dither_seed: 0 }
+}
+
 #[track_caller]
 fn check_file(frames: usize, piece: usize, rate: u32) {
     let folder = tempfile::tempdir().unwrap();
@@ -30,7 +34,7 @@ fn check_file(frames: usize, piece: usize, rate: u32) {
     let mut bytes = Vec::new();
     Encoding::S24Le.write(audio.interleaved(), &mut bytes);
     let (rate, frames) = (Hertz(rate), audio.frames());
-    let spec = FileSpec { format: FileFormat::Flac, channels: 2, rate, frames };
+    let spec = spec(FileFormat::Flac, rate, frames);
     let mut flac = encoder(&spec, Output::create(&path).unwrap()).unwrap();
     for at in (0..audio.len()).step_by(piece) {
         flac.write(&audio.slice(at..audio.len().min(at + piece))).unwrap();
@@ -73,7 +77,7 @@ fn rates_beyond_the_encoders_are_refused() {
 #[test]
 fn a_file_of_another_length_than_announced_is_an_error() {
     for format in FileFormat::ALL {
-        let spec = FileSpec { format, channels: 2, rate: Hertz(44_100), frames: Frames(100) };
+        let spec = spec(format, Hertz(44_100), Frames(100));
         let mut file = encoder(&spec, Output::Stream(Box::new(Vec::new()))).unwrap();
         file.write(&signal(99)).unwrap();
         assert!(file.finish().is_err(), "{format:?}");

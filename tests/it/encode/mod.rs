@@ -1,3 +1,4 @@
 //! Files that are written block by block, read back by other decoders.
 
 mod flac;
+mod rows;

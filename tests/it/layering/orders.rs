@@ -93,7 +93,15 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         &[&["boxes"], &["pcm"], &["entry", "gapless"], &["table"], &["fragment", "track"]],
     ),
     ("decode/containers/ogg", &[&["page", "position", "setup"], &["flac", "opus", "vorbis"]]),
-    ("encode", &[&["error", "output"], &["samples"], &["flac", "pcm_file"]]),
+    (
+        "encode",
+        &[
+            &["error", "output"],
+            &["bitrate", "dither", "samples"],
+            &["aiff"],
+            &["flac", "mp3", "opus", "pcm_file"],
+        ],
+    ),
     ("dsp", &[&["mask", "score", "segments", "stft"], &["overlap"], &["fade"]]),
     (
         "engine",
@@ -263,6 +271,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
                 "disposition",
                 "file_name",
                 "metered",
+                "outlet",
                 "query",
                 "range",
                 "source",
@@ -270,7 +279,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
                 "unfinished",
             ],
             &["view"],
-            &["options"],
+            &["download_options", "options", "stem_source"],
             &["upload"],
             &["download", "health", "peaks", "separate", "sessions", "tus"],
             &["fuzzing", "zip"],
@@ -318,7 +327,8 @@ pub(super) const ORDERS: &[Order<'_>] = &[
 /// Crates that only these modules may name.
 pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("symphonia", &["decode"]),
-    ("opus_pure", &["decode/codecs/opus"]),
+    ("opus_pure", &["decode/codecs/opus", "encode/opus"]),
+    ("mp3lame_encoder", &["encode/mp3"]),
     ("lewton", &["decode/codecs/vorbis"]),
     ("lofty", &["decode/tags"]),
     ("rubato", &["audio/resample"]),

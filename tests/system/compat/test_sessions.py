@@ -1,10 +1,12 @@
 """Sessions written by earlier versions are opened, resumed and read as by that version."""
 import hashlib
+import io
 from types import SimpleNamespace
 
 import grpc
 import numpy as np
 import pytest
+import soundfile
 
 from ..common import wait_for
 from ..http_client import get
@@ -144,7 +146,13 @@ def test_an_ended_session_is_answered_and_read_as_before(left):
         assert (reason(error)[1] if error else None) == expected
     for url, digest in kept.about.get("downloads", {}).items():
         answer = get(server, url)
-        assert (answer.status, hashlib.sha256(answer.body).hexdigest()) == (200, digest), url
+        assert answer.status == 200
+        if "wav-s16" not in url:
+            assert hashlib.sha256(answer.body).hexdigest() == digest, url
+            continue
+        # Files of 16 bits have got dither after 0.1.0.
+        exact, rounded = (soundfile.read(io.BytesIO(body))[0] for body in (get(server, url.replace("s16", "f32")).body, answer.body))
+        assert np.abs(rounded - np.clip(exact, -1, 1)).max(initial=0) <= 1.5 / 2**15, url
 
 
 def test_the_list_has_all_of_them_newest_first(opened):

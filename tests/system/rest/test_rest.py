@@ -170,7 +170,7 @@ def test_unknown_routes_and_methods_are_refused_in_json(server, links):
     download = f"/download/{links['session_id']}"
     assert get(server, f"{download}/piano").problem() == (404, "NOT_FOUND", "STEM_UNKNOWN")
     assert get(server, f"{download}/..%2Fsession.json").problem() == (400, "INVALID_ARGUMENT", "STEM_NAME_INVALID")
-    assert get(server, f"{download}/vocals?format=mp3").problem() == (400, "INVALID_ARGUMENT", "CONFIG_INVALID")
+    assert get(server, f"{download}/vocals?format=ogg").problem() == (400, "INVALID_ARGUMENT", "CONFIG_INVALID")
     assert get(server, f"{download}/vocals?fromat=flac").problem() == (400, "INVALID_ARGUMENT", "FIELD_UNKNOWN")
     assert get(server, f"{session}/peaks/vocals?from=-1").problem() == (400, "INVALID_ARGUMENT", "CONFIG_INVALID")
     assert get(server, "/api/sessions?page_token=x").problem() == (400, "INVALID_ARGUMENT", "PAGE_TOKEN_INVALID")

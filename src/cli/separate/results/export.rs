@@ -15,6 +15,7 @@ use super::source_summary::SourceSummary;
 use crate::audio::wav::{HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName, Stereo};
 use crate::cli::error::CliError;
+use crate::encode::dither::Dither;
 use crate::encode::{EncodeError, FileSpec, Output, encoder};
 use crate::files;
 use crate::model::Sha256Hash;
@@ -63,6 +64,8 @@ const PIECE_FRAMES: usize = 65_536;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cli::separate) struct FileOptions {
     pub(in crate::cli::separate) format: FileFormat,
+    /// In kbit/s; `None` for the default of a lossy format.
+    pub(in crate::cli::separate) bitrate: Option<u32>,
     pub(in crate::cli::separate) channels: OutputChannels,
     /// Whether all stems get one gain so that none clips; without, clipped samples are counted and reported.
     pub(in crate::cli::separate) fit: bool,
@@ -157,7 +160,7 @@ fn replace(folder: &Path, partial: &Path, record: &ResultRecord) -> io::Result<(
 fn write_stems(
     song: &SeparatedSong,
     folder: &Path,
-    FileOptions { format, channels, fit, .. }: FileOptions,
+    FileOptions { format, bitrate, channels, fit, .. }: FileOptions,
     notices: &mut Vec<String>,
 ) -> Result<Vec<ResultStem>, CliError> {
     let peak = song.stems.iter().fold(0.0_f32, |peak, stem| peak.max(stem.peak));
@@ -167,7 +170,7 @@ fn write_stems(
         notices.push(format!("all stems have a gain of {decibels:.2} dB, so that none clips"));
     }
     let channels = if channels.is_mono(song.source_channels) { 1 } else { Stereo::CHANNELS };
-    let spec = FileSpec { format, channels, rate: song.rate, frames: song.frames };
+    let (rate, frames) = (song.rate, song.frames);
     let is_stored_so = format == FileFormat::WavF32 && channels == Stereo::CHANNELS;
     let mut stems = Vec::new();
     for stem in &song.stems {
@@ -176,6 +179,8 @@ fn write_stems(
         let written = if is_stored_so {
             fs::rename(&stem.file, &path).map(|()| 0)
         } else {
+            let dither_seed = Dither::seed(stem.name.as_str());
+            let spec = FileSpec { format, channels, rate, frames, bitrate, dither_seed };
             encode(&stem.file, &path, &spec, gain).map_err(io::Error::from)
         };
         let hashed = written.and_then(|clipped| Ok((clipped, Sha256Hash::of_file(&path)?)));
@@ -242,7 +247,7 @@ mod tests {
         let stems = folder.path().join("stems");
         fs::create_dir(&stems).unwrap();
         let channels = OutputChannels::Stereo;
-        let options = FileOptions { format, channels, fit, force: false };
+        let options = FileOptions { format, bitrate: None, channels, fit, force: false };
         let separated = separated(folder.path(), loudest);
         write_stems(&separated, &stems, options, &mut Vec::new()).unwrap();
         let mut reader = hound::WavReader::open(stems.join("vocals.wav")).unwrap();

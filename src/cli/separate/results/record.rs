@@ -64,6 +64,9 @@ pub(in crate::cli::separate) struct ResultSettings {
     pub(in crate::cli::separate) stems: Vec<String>,
     /// The format of the files.
     pub(in crate::cli::separate) format: String,
+    /// In kbit/s; `None` for the default of the format.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(in crate::cli::separate) bitrate: Option<u32>,
     pub(in crate::cli::separate) fit: bool,
     pub(in crate::cli::separate) rate: OutputRate,
     #[serde(default, skip_serializing_if = "is_default")]

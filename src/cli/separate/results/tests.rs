@@ -29,6 +29,7 @@ fn identity(song: u8, overlap: Option<f64>) -> ResultIdentity {
         settings: ResultSettings {
             stems: STEMS.map(str::to_owned).to_vec(),
             format: "wav-f32".into(),
+            bitrate: None,
             fit: false,
             rate: OutputRate::Model,
             channels: OutputChannels::Stereo,
@@ -68,6 +69,7 @@ fn write(output: &Path, song: u8, overlap: Option<f64>, force: bool) -> Result<P
     };
     let options = FileOptions {
         format: FileFormat::WavF32,
+        bitrate: None,
         channels: OutputChannels::Stereo,
         fit: false,
         force,

@@ -1,0 +1,155 @@
+//! Stems as files that are made while they are read.
+
+use std::io;
+
+use axum::body::Bytes;
+
+use super::outlet::Outlet;
+use super::source::Source;
+use crate::audio::Frames;
+use crate::encode::dither::Dither;
+use crate::encode::pcm_file::PcmFile;
+use crate::encode::{Encode, EncodeError, FileSpec, Output, encoder};
+use crate::session::stem_reader::StemReader;
+
+/// Frames read at once: 256 KiB of float32 stereo.
+const PIECE_FRAMES: Frames = Frames(32_768);
+
+/// A stem as a file without compression, whole or a part.
+pub(super) struct PcmSource {
+    reader: StemReader,
+    file: PcmFile,
+    dither: Option<Dither>,
+    /// Position of the next byte in the file.
+    position: u64,
+    end: u64,
+}
+
+impl PcmSource {
+    /// The file of a stem.
+    ///
+    /// # Errors
+    /// The format cannot hold as much.
+    pub(super) fn new(reader: StemReader, spec: &FileSpec) -> Result<PcmSource, EncodeError> {
+        let file = PcmFile::new(spec)?;
+        let end = file.size();
+        Ok(PcmSource { reader, file, dither: Dither::of(spec), position: 0, end })
+    }
+
+    /// Size in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.file.size()
+    }
+
+    /// Restricts the file to the bytes from `first` to before `end`.
+    pub(super) fn part(mut self, first: u64, end: u64) -> PcmSource {
+        self.position = first;
+        self.end = end.min(self.size());
+        if let Some(after) = first.checked_sub(self.file.header().len() as u64) {
+            self.reader.seek(Frames(after / self.file.frame_bytes()));
+        }
+        self
+    }
+
+    /// The bytes of the next frames.
+    fn frames(&mut self) -> io::Result<Vec<u8>> {
+        let start = self.reader.position();
+        let mut audio = self.reader.read_audio(PIECE_FRAMES)?;
+        if let Some(dither) = self.dither {
+            audio = dither.apply(start, &audio);
+        }
+        let mut bytes = Vec::new();
+        self.file.write(&audio, &mut bytes);
+        Ok(bytes)
+    }
+}
+
+impl Source for PcmSource {
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if self.position >= self.end {
+            return Ok(None);
+        }
+        let left = (self.end - self.position) as usize;
+        let header = self.file.header();
+        let mut bytes = match self.position.checked_sub(header.len() as u64) {
+            None => header[self.position as usize..].to_vec(),
+            Some(after) => {
+                // A range may start within a frame.
+                let skipped = (after % self.file.frame_bytes()) as usize;
+                let mut bytes = self.frames()?;
+                if bytes.len() <= skipped {
+                    let text = "the stem has become shorter";
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
+                }
+                bytes.split_off(skipped)
+            }
+        };
+        bytes.truncate(left);
+        self.position += bytes.len() as u64;
+        Ok(Some(bytes.into()))
+    }
+}
+
+/// A stem as a file of another format, encoded while it is read.
+pub(super) struct EncodedSource {
+    reader: StemReader,
+    spec: FileSpec,
+    outlet: Outlet,
+    state: EncodingState,
+}
+
+enum EncodingState {
+    Pending,
+    Begun(Box<dyn Encode>),
+    Ended,
+}
+
+impl EncodedSource {
+    /// The file of a stem. The encoder is started when the file is read.
+    pub(super) fn new(reader: StemReader, spec: FileSpec) -> EncodedSource {
+        let outlet = Outlet::default();
+        EncodedSource { reader, spec, outlet, state: EncodingState::Pending }
+    }
+
+    /// Encodes the next frames.
+    fn advance(&mut self) -> Result<(), EncodeError> {
+        let state = std::mem::replace(&mut self.state, EncodingState::Ended);
+        self.state = match state {
+            EncodingState::Pending => {
+                let output = Output::Stream(Box::new(self.outlet.clone()));
+                EncodingState::Begun(encoder(&self.spec, output)?)
+            }
+            EncodingState::Begun(mut encoder) => {
+                let audio = self.reader.read_audio(PIECE_FRAMES)?;
+                if audio.is_empty() {
+                    encoder.finish()?;
+                    EncodingState::Ended
+                } else {
+                    encoder.write(&audio)?;
+                    EncodingState::Begun(encoder)
+                }
+            }
+            EncodingState::Ended => EncodingState::Ended,
+        };
+        Ok(())
+    }
+}
+
+impl Source for EncodedSource {
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            let encoded = self.outlet.fetch();
+            if !encoded.is_empty() {
+                return Ok(Some(encoded.into()));
+            }
+            if matches!(self.state, EncodingState::Ended) {
+                return Ok(None);
+            }
+            self.advance()?;
+        }
+    }
+
+    fn encodes(&self) -> bool {
+        true
+    }
+}
