@@ -1,5 +1,7 @@
 //! Recognises the format of an upload by its content, never by its name.
 
+use std::num::NonZero;
+
 use super::containers::adts::{self, AdtsDemuxer};
 use super::containers::aiff::AiffDemuxer;
 use super::containers::flac::FlacDemuxer;
@@ -29,40 +31,55 @@ const TEXT_PROBE_BYTES: usize = 64 * 1024;
 const FIRST_BOXES: [&[u8; 4]; 8] =
     [b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"styp"];
 
-/// Unsupported formats of audio and video that the error names: first bytes, name.
-const KNOWN_UNSUPPORTED: [(&[u8], &str); 18] = [
-    (b"RIFX", "a big-endian WAV file"),
-    (b"RIFF", "a RIFF file other than WAV, perhaps AVI"),
-    (b".RMF", "a RealMedia file"),
-    (b"caff", "a Core Audio file"),
-    (b".snd", "a Sun audio file"),
-    (b"MAC ", "a Monkey's Audio file"),
-    (b"wvpk", "a WavPack file"),
-    (b"TTA1", "a True Audio file"),
-    (b"MPCK", "a Musepack file"),
-    (b"MP+", "a Musepack file"),
-    (b"DSD ", "a DSD file"),
-    (b"FRM8", "a DSD file"),
-    (b"#!AMR", "an AMR file"),
-    (b"ADIF", "an AAC file of the ADIF kind"),
-    (b"\x0b\x77", "an AC-3 file"),
-    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media file"),
-    (b"FLV\x01", "a Flash video"),
-    (b"\0\0\x01\xba", "an MPEG program stream"),
+/// A format that is not supported: where its first bytes are, these bytes, its name.
+type NamedFormat = (usize, &'static [u8], &'static str);
+
+/// Unsupported formats of audio and video that the error names.
+const KNOWN_UNSUPPORTED: [NamedFormat; 28] = [
+    (0, b"RIFX", "a big-endian WAV file"),
+    (8, b"AVI ", "an AVI file"),
+    (0, b"RIFF", "a RIFF file other than WAV"),
+    (0, b".RMF", "a RealMedia file"),
+    (0, b"caff", "a Core Audio file"),
+    (0, b".snd", "a Sun audio file"),
+    (0, b"MAC ", "a Monkey's Audio file"),
+    (0, b"wvpk", "a WavPack file"),
+    (0, b"TTA1", "a True Audio file"),
+    (0, b"MPCK", "a Musepack file"),
+    (0, b"MP+", "a Musepack file"),
+    (0, b"DSD ", "a DSD file"),
+    (0, b"FRM8", "a DSD file"),
+    (0, b"#!AMR", "an AMR file"),
+    (0, b"ADIF", "an AAC file of the ADIF kind"),
+    (0, b"\x0b\x77", "an AC-3 file"),
+    (0, b"\x7f\xfe\x80\x01", "a DTS file"),
+    (0, b"\xfe\x7f\x01\x80", "a DTS file"),
+    (0, b"DTSHDHDR", "a DTS file"),
+    (4, b"\xf8\x72\x6f\xba", "a TrueHD file"),
+    (4, b"\xf8\x72\x6f\xbb", "an MLP file"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media file"),
+    (0, b"FLV\x01", "a Flash video"),
+    (0, b"\0\0\x01\xba", "an MPEG program stream"),
+    (0, b"\x06\x0e\x2b\x34", "an MXF file"),
+    (0, b"Creative Voice File", "a Creative Voice file"),
+    (0, b"nut/multimedia container", "a NUT file"),
+    (0, b".SoX", "a SoX file"),
 ];
 
 /// The same of formats that hold no sound.
-const NO_MEDIA: [(&[u8], &str); 7] = [
-    (b"MThd", "a MIDI file, which has notes and no sound"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"Rar!", "a RAR archive"),
-    (b"%PDF", "a PDF document"),
-    (b"\x89PNG", "a PNG picture"),
-    (b"\xff\xd8\xff", "a JPEG picture"),
+const NO_MEDIA: [NamedFormat; 7] = [
+    (0, b"MThd", "a MIDI file, which has notes and no sound"),
+    (0, b"PK\x03\x04", "a ZIP archive"),
+    (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"Rar!", "a RAR archive"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"\x89PNG", "a PNG picture"),
+    (0, b"\xff\xd8\xff", "a JPEG picture"),
 ];
 
-/// The demuxer for the format of the upload, positioned behind leading tags.
+/// The demuxer for the format of the upload, positioned behind leading tags. Of the audio tracks of a container it decodes
+/// the `wanted` one, counted from 1, or the first of a supported codec. A container with a single track does not look at
+/// the number.
 ///
 /// # Errors
 /// [`DecodeError::UnknownFormat`] with the name of the format where it is known, and what the
@@ -70,6 +87,7 @@ const NO_MEDIA: [(&[u8], &str); 7] = [
 pub(super) fn open(
     bytes: &mut ByteReader,
     limits: &DecodeLimits,
+    wanted: Option<NonZero<u32>>,
 ) -> Result<Box<dyn Demuxer>, DecodeError> {
     if bytes.at_end()? {
         return Err(DecodeError::Empty);
@@ -87,20 +105,25 @@ pub(super) fn open(
         }
         (Some(b"fLaC"), ..) => return Ok(Box::new(FlacDemuxer::open(limits))),
         (Some(magic), ..) if magic == matroska::MAGIC => {
-            return Ok(Box::new(MatroskaDemuxer::open(limits)));
+            return Ok(Box::new(MatroskaDemuxer::open(limits, wanted)));
         }
-        (Some(b"OggS"), ..) => return Ok(Box::new(OggDemuxer::open(limits))),
+        (Some(b"OggS"), ..) => return Ok(Box::new(OggDemuxer::open(limits, wanted))),
         (_, Some(kind), _) if FIRST_BOXES.iter().any(|first| *first == kind) => {
-            return Ok(Box::new(Mp4Demuxer::open(bytes, limits)?));
+            return Ok(Box::new(Mp4Demuxer::open(bytes, limits, wanted)?));
         }
         _ => {}
     }
     let head = bytes.peek(HEAD_BYTES)?.to_vec();
     for (formats, is_media) in [(&KNOWN_UNSUPPORTED[..], true), (&NO_MEDIA[..], false)] {
-        let named = formats.iter().find(|(magic, _)| head.starts_with(magic));
-        if let Some(&(_, looks_like)) = named {
+        let is_here =
+            |at: usize, magic: &[u8]| head.get(at..).is_some_and(|h| h.starts_with(magic));
+        if let Some(&(.., looks_like)) = formats.iter().find(|(at, magic, _)| is_here(*at, magic)) {
             return Err(DecodeError::UnknownFormat { looks_like, is_media });
         }
+    }
+    if is_transport_stream(&head) {
+        let looks_like = "an MPEG transport stream";
+        return Err(DecodeError::UnknownFormat { looks_like, is_media: true });
     }
     if adts::is_begin(&head) {
         return Ok(Box::new(AdtsDemuxer::open(bytes)?));
@@ -121,6 +144,12 @@ pub(super) fn open(
         Some(layer) => Ok(Box::new(Mp3Demuxer::open(layer))),
         None => Err(DecodeError::UnknownFormat { looks_like, is_media: looks_like == UNKNOWN }),
     }
+}
+
+/// Whether packets of an MPEG transport stream begin here, each with a byte in front of it or, in M2TS, four more.
+fn is_transport_stream(head: &[u8]) -> bool {
+    let begins = |at: usize| head.get(at) == Some(&0x47);
+    [0, 188, 376].into_iter().all(begins) || [4, 196, 388].into_iter().all(begins)
 }
 
 /// Names bytes that are not audio.

@@ -1,191 +1,34 @@
-//! Every supported format, compared with FFmpeg.
+//! What formats state besides samples, compared with FFmpeg. The formats themselves are rows of the table.
 
 use crate::support::compare::stereo_snr_db;
 use crate::support::ffmpeg::{Workshop, signal};
 use crate::support::mutate::mend_ogg;
 use crate::support::{decode, decode_upload, uploads};
 use stemwire::audio::{Encoding, Hertz, Stereo};
-use stemwire::decode::{CodecName, Container, Input};
+use stemwire::decode::{Container, Input};
 
 /// Length of the signals: not a multiple of any codec's packet.
 const SECONDS: f64 = 0.9;
 
-/// Makes a file and decodes it twice.
+/// Makes a file of these channels, and compares its downmix with FFmpeg's.
 #[track_caller]
-fn check(name: &str, rate: u32, channels: usize, arguments: &str) -> (Stereo, Stereo) {
-    let workshop = Workshop::new();
+fn check_downmix(name: &str, channels: usize, arguments: &str, db: f64) {
+    let (workshop, rate) = (Workshop::new(), 48_000);
     let bytes = workshop.make(&signal(rate, channels, SECONDS), arguments, name);
     let decoded = decode(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert!(decoded.report.is_clean(), "{name}: {:?}", decoded.report);
-    assert_eq!(decoded.runs[0].0, Hertz(rate), "{name}");
-    assert_eq!(decoded.source.rate, Hertz(rate), "{name}");
     assert_eq!(decoded.source.channels, channels as u32, "{name}");
-    let mix = if channels > 2 { "-af aresample=rematrix_maxval=1 -ac 2" } else { "" };
-    let mut expected = workshop.stereo(name, channels, mix);
-    let mut audio = decoded.only().clone();
-    if matches!(decoded.source.codec, CodecName::Aac | CodecName::Vorbis) {
-        // The end of the last packet is left in by FFmpeg, or more than that left out, if there is
-        // but one Ogg page.
-        assert_eq!(audio.len(), (SECONDS * f64::from(rate)).round() as usize, "{name}");
-        assert!(expected.len().abs_diff(audio.len()) < 1024, "{name}: {}", expected.len());
-        let both = expected.len().min(audio.len());
-        expected.resize(both);
-        audio.resize(both);
-    }
-    assert_eq!(audio.len(), expected.len(), "{name}");
-    if let Some(known) = decoded.source.frames {
-        assert_eq!(known, decoded.only().frames(), "{name}");
-    }
-    (expected, audio)
-}
-
-#[track_caller]
-fn check_exact(name: &str, rate: u32, channels: usize, arguments: &str) {
-    let (expected, audio) = check(name, rate, channels, arguments);
-    assert!(audio == expected, "{name} differs");
-}
-
-#[track_caller]
-fn check_close(name: &str, rate: u32, channels: usize, arguments: &str, db: f64) {
-    let (expected, audio) = check(name, rate, channels, arguments);
+    let mut expected = workshop.stereo(name, channels, "-af aresample=rematrix_maxval=1 -ac 2");
+    let audio = decoded.only();
+    assert_eq!(audio.len(), (SECONDS * f64::from(rate)).round() as usize, "{name}");
+    // FFmpeg keeps a part of the padding of the last packet of Vorbis.
+    assert!(expected.len().abs_diff(audio.len()) < 1024, "{name}: {}", expected.len());
+    let mut audio = audio.clone();
+    let both = expected.len().min(audio.len());
+    expected.resize(both);
+    audio.resize(both);
     let found = stereo_snr_db(&expected, &audio);
     assert!(found > db, "{name}: {found:.1} dB");
-}
-
-#[test]
-fn wav_is_exact() {
-    check_exact("u8.wav", 8_000, 1, "-c:a pcm_u8");
-    check_exact("s16.wav", 44_100, 2, "-c:a pcm_s16le");
-    check_exact("s24.wav", 192_000, 2, "-c:a pcm_s24le");
-    check_exact("s32.wav", 48_000, 1, "-c:a pcm_s32le");
-    check_exact("f32.wav", 22_050, 2, "-c:a pcm_f32le");
-    check_exact("f64.wav", 96_000, 2, "-c:a pcm_f64le");
-    check_exact("rf64.wav", 44_100, 2, "-c:a pcm_s16le -rf64 always");
-    check_exact("s24.w64", 44_100, 2, "-c:a pcm_s24le -f w64");
-    check_exact("alaw.wav", 8_000, 1, "-c:a pcm_alaw");
-    check_exact("mulaw.wav", 44_100, 2, "-c:a pcm_mulaw");
-}
-
-#[test]
-fn quicktime_pcm_is_exact() {
-    check_exact("s16le.mov", 44_100, 2, "-c:a pcm_s16le");
-    check_exact("s16be.mov", 22_050, 1, "-c:a pcm_s16be");
-    check_exact("s24le.mov", 96_000, 2, "-c:a pcm_s24le -movflags +faststart");
-    check_exact("s24be.mov", 48_000, 2, "-c:a pcm_s24be");
-    check_close("six.mov", 48_000, 6, "-c:a pcm_s24be", 120.0);
-    check_exact("s32le.mov", 48_000, 2, "-c:a pcm_s32le");
-    check_exact("f32le.mov", 44_100, 2, "-c:a pcm_f32le");
-    check_exact("f64be.mov", 44_100, 1, "-c:a pcm_f64be");
-    check_exact("u8.mov", 8_000, 1, "-c:a pcm_u8");
-    check_exact("alaw.mov", 8_000, 2, "-c:a pcm_alaw");
-    check_exact("s16le.mp4", 44_100, 2, "-c:a pcm_s16le");
-    check_exact("f32be.mp4", 48_000, 1, "-c:a pcm_f32be");
-    check_exact("parts.mov", 48_000, 2, "-c:a pcm_s16le -movflags +frag_keyframe+empty_moov");
-}
-
-#[test]
-fn aiff_is_exact() {
-    check_exact("s8.aiff", 8_000, 1, "-c:a pcm_s8");
-    check_exact("s16.aiff", 44_100, 2, "-c:a pcm_s16be");
-    check_exact("s24.aiff", 32_000, 2, "-c:a pcm_s24be");
-    check_exact("s32.aiff", 192_000, 2, "-c:a pcm_s32be");
-    check_exact("sowt.aiff", 44_100, 2, "-c:a pcm_s16le");
-    check_exact("f32.aiff", 48_000, 1, "-c:a pcm_f32be");
-    check_exact("f64.aiff", 48_000, 2, "-c:a pcm_f64be");
-    check_exact("mulaw.aiff", 8_000, 1, "-c:a pcm_mulaw");
-}
-
-#[test]
-fn flac_is_exact() {
-    check_exact("s16.flac", 44_100, 2, "-c:a flac");
-    check_exact("s24.flac", 192_000, 2, "-c:a flac -sample_fmt s32");
-    check_exact("mono.flac", 8_000, 1, "-c:a flac -compression_level 12");
-    check_exact("flac.ogg", 48_000, 2, "-c:a flac");
-    check_exact("flac.mp4", 48_000, 2, "-c:a flac -strict -2 -sample_fmt s16");
-    let wide = "-c:a flac -strict -2 -sample_fmt s32 -bits_per_raw_sample 24";
-    check_exact("s24.mp4", 96_000, 2, wide);
-    check_exact("s24.ogg", 96_000, 1, "-c:a flac -sample_fmt s32");
-}
-
-#[test]
-fn alac_is_exact() {
-    check_exact("s16.m4a", 44_100, 2, "-c:a alac");
-    check_exact("s24.m4a", 96_000, 1, "-c:a alac -sample_fmt s32p");
-    check_exact("first.m4a", 8_000, 1, "-c:a alac -movflags +faststart");
-}
-
-#[test]
-fn mp3_agrees() {
-    check_close("cbr.mp3", 44_100, 2, "-c:a libmp3lame -b:a 128k", 110.0);
-    check_close("vbr.mp3", 48_000, 2, "-c:a libmp3lame -q:a 2", 110.0);
-    check_close("best.mp3", 32_000, 2, "-c:a libmp3lame -b:a 320k -joint_stereo 0", 110.0);
-    check_close("mpeg2.mp3", 22_050, 1, "-c:a libmp3lame -b:a 48k", 110.0);
-    check_close("mpeg25.mp3", 8_000, 1, "-c:a libmp3lame -b:a 16k", 110.0);
-    check_close("mp3.mp4", 44_100, 2, "-c:a libmp3lame -b:a 128k", 110.0);
-    check_close("mp3.mov", 48_000, 1, "-c:a libmp3lame -b:a 64k", 110.0);
-}
-
-#[test]
-fn layer_2_agrees() {
-    check_close("a.mp2", 44_100, 2, "-c:a mp2 -b:a 192k", 80.0);
-    check_close("mono.mp2", 48_000, 1, "-c:a mp2 -b:a 64k", 80.0);
-    check_close("half.mp2", 22_050, 2, "-c:a mp2 -b:a 64k", 80.0);
-    check_close("mp2.mov", 48_000, 2, "-c:a mp2 -b:a 256k", 80.0);
-}
-
-#[test]
-fn matroska_agrees() {
-    check_exact("s16.mkv", 44_100, 2, "-c:a pcm_s16le");
-    check_exact("s24.mkv", 48_000, 1, "-c:a pcm_s24le");
-    check_exact("s16be.mkv", 48_000, 2, "-c:a pcm_s16be");
-    check_exact("f32.mkv", 96_000, 2, "-c:a pcm_f32le");
-    check_exact("u8.mkv", 8_000, 1, "-c:a pcm_u8");
-    check_exact("flac.mkv", 44_100, 2, "-c:a flac");
-    check_exact("alac.mkv", 44_100, 2, "-c:a alac");
-    check_close("six.mkv", 48_000, 6, "-c:a flac", 120.0);
-    check_close("vorbis.webm", 44_100, 2, "-c:a libvorbis", 110.0);
-    check_close("six.webm", 48_000, 6, "-c:a libvorbis", 110.0);
-    check_close("mp3.mkv", 44_100, 2, "-c:a libmp3lame -b:a 128k", 110.0);
-    check_close("mp2.mkv", 48_000, 2, "-c:a mp2", 80.0);
-    check_opus("opus.webm", 2, "-c:a libopus -b:a 96k");
-    check_opus("six-opus.mkv", 6, "-c:a libopus -b:a 256k -mapping_family 1");
-    check_opus("live.webm", 1, "-c:a libopus -b:a 64k -live 1");
-}
-
-#[test]
-fn audio_that_begins_after_the_pictures_keeps_its_place() {
-    let workshop = Workshop::new();
-    workshop.make(&signal(48_000, 2, SECONDS), "-c:a pcm_s16le", "sound.wav");
-    let film = ["-f", "lavfi", "-i", "testsrc=d=2:s=64x64:r=25", "-itsoffset", "0.5", "-i"];
-    let outputs = ["sound.wav", "-c:v", "mpeg4", "-c:a", "pcm_s16le", "late.mkv"];
-    workshop.must(&[&film[..], &outputs].concat());
-    let decoded = decode(&std::fs::read(workshop.path("late.mkv")).unwrap()).unwrap();
-    let sound = decode(&std::fs::read(workshop.path("sound.wav")).unwrap()).unwrap();
-    let mut expected = Stereo::zeros(24_000);
-    expected.extend(sound.only());
-    assert!(decoded.only() == &expected, "{} frames", decoded.only().len());
-    assert!(decoded.report.is_clean(), "{:?}", decoded.report);
-}
-
-/// Neither ADTS nor Matroska states how many frames of the last packet are padding.
-#[test]
-fn aac_without_a_length_agrees() {
-    for (name, rate, channels, arguments) in [
-        ("a.aac", 44_100, 2, "-c:a aac -b:a 128k"),
-        ("a.aac", 48_000, 1, "-c:a aac -b:a 96k"),
-        ("a.aac", 22_050, 2, "-c:a aac"),
-        ("a.mkv", 48_000, 2, "-c:a aac -b:a 128k"),
-        ("a.mka", 22_050, 1, "-c:a aac"),
-    ] {
-        let workshop = Workshop::new();
-        let bytes = workshop.make(&signal(rate, channels, SECONDS), arguments, name);
-        let decoded = decode(&bytes).unwrap();
-        let expected = workshop.stereo(name, channels, "");
-        assert!(decoded.report.is_clean(), "{name} {arguments}: {:?}", decoded.report);
-        assert_eq!(decoded.only().len(), expected.len(), "{name} {arguments}");
-        let found = stereo_snr_db(&expected, decoded.only());
-        assert!(found > 100.0, "{name} {arguments}: {found:.1} dB");
-    }
 }
 
 #[test]
@@ -201,53 +44,6 @@ fn mp3_without_a_tag_keeps_its_delay() {
 }
 
 #[test]
-fn vorbis_agrees() {
-    check_close("low.ogg", 44_100, 2, "-c:a libvorbis -q:a 0", 120.0);
-    check_close("high.ogg", 96_000, 2, "-c:a libvorbis -q:a 9", 120.0);
-    check_close("mono.ogg", 22_050, 1, "-c:a libvorbis -q:a 4", 120.0);
-    check_close("telephone.ogg", 8_000, 1, "-c:a libvorbis -q:a 2", 120.0);
-}
-
-/// FFmpeg with libopus, the reference decoder, in floating point.
-const LIBOPUS: [&str; 5] = ["-c:a", "libopus", "-request_sample_fmt", "flt", "-i"];
-
-/// Makes a file with Opus and compares it with what libopus decodes.
-#[track_caller]
-fn check_opus(name: &str, channels: usize, arguments: &str) {
-    let workshop = Workshop::new();
-    let bytes = workshop.make(&signal(48_000, channels, SECONDS), arguments, name);
-    let decoded = decode(&bytes).unwrap_or_else(|error| panic!("{name} {arguments}: {error}"));
-    assert!(decoded.report.is_clean(), "{name} {arguments}: {:?}", decoded.report);
-    assert_eq!(decoded.source.codec, CodecName::Opus);
-    assert_eq!(decoded.source.channels, channels as u32);
-    let mix = if channels > 2 { "-af aresample=rematrix_maxval=1 -ac 2" } else { "" };
-    let mix: Vec<&str> = mix.split_ascii_whitespace().collect();
-    let mut expected = workshop.stereo_of(&[&LIBOPUS[..], &[name], &mix].concat(), channels);
-    // Of MP4, FFmpeg leaves the end of the last packet in.
-    if name.ends_with("mp4") && expected.len() - decoded.only().len() < 960 {
-        expected.resize(decoded.only().len());
-        assert_eq!(decoded.only().len(), (SECONDS * 48_000.0) as usize);
-    }
-    assert_eq!(decoded.only().len(), expected.len(), "{name} {arguments}");
-    let found = stereo_snr_db(&expected, decoded.only());
-    assert!(found > 110.0, "{name} {arguments}: {found:.1} dB");
-}
-
-#[test]
-fn opus_agrees() {
-    // CELT, hybrid and SILK, in the shortest and the longest packets.
-    check_opus("music.opus", 2, "-c:a libopus -b:a 128k");
-    check_opus("short.opus", 2, "-c:a libopus -b:a 96k -frame_duration 2.5 -application lowdelay");
-    check_opus("long.opus", 1, "-c:a libopus -b:a 32k -frame_duration 120");
-    check_opus("hybrid.opus", 2, "-c:a libopus -b:a 28k -application voip");
-    check_opus("speech.ogg", 1, "-c:a libopus -b:a 16k -application voip -frame_duration 60");
-    check_opus("six.opus", 6, "-c:a libopus -b:a 256k -mapping_family 1");
-    check_opus("a.mp4", 2, "-c:a libopus -b:a 96k");
-    check_opus("six.mp4", 6, "-c:a libopus -b:a 256k -mapping_family 1 -movflags +faststart");
-    check_opus("eight.opus", 8, "-c:a libopus -b:a 320k -mapping_family 1");
-}
-
-#[test]
 fn the_gain_in_an_opus_header_is_applied() {
     let workshop = Workshop::new();
     let mut bytes = workshop.make(&signal(48_000, 2, SECONDS), "-c:a libopus", "a.opus");
@@ -260,15 +56,6 @@ fn the_gain_in_an_opus_header_is_applied() {
     let gain = 10_f32.powf(-6.0 / 20.0);
     let pairs = quiet.only().left().iter().zip(plain.only().left());
     assert!(pairs.into_iter().all(|(quiet, plain)| (quiet - plain * gain).abs() < 1e-6));
-}
-
-#[test]
-fn aac_agrees() {
-    check_close("last.m4a", 44_100, 2, "-c:a aac -b:a 160k", 100.0);
-    check_close("first.m4a", 48_000, 2, "-c:a aac -b:a 128k -movflags +faststart", 100.0);
-    check_close("mono.mp4", 22_050, 1, "-c:a aac -b:a 64k", 100.0);
-    check_close("fast.m4a", 96_000, 2, "-c:a aac -b:a 256k", 100.0);
-    check_close("slow.m4a", 8_000, 1, "-c:a aac -b:a 16k", 100.0);
 }
 
 #[test]
@@ -318,30 +105,22 @@ fn fragments_are_trimmed_by_their_edit_list() {
     assert!(decode(&whole).unwrap().only() == decoded.only());
 }
 
+/// Those of 6 and 8 channels are in the table of formats.
 #[test]
 fn more_channels_are_mixed_as_ffmpeg_mixes_them() {
-    for channels in 3..=8 {
-        check_close("wide.wav", 44_100, channels, "-c:a pcm_f32le", 120.0);
+    for channels in [3, 4, 5, 7] {
+        check_downmix("wide.wav", channels, "-c:a pcm_f32le", 120.0);
+        check_downmix("wide.ogg", channels, "-c:a libvorbis -q:a 5", 110.0);
     }
-    check_close("wide.flac", 44_100, 5, "-c:a flac", 120.0);
-    check_close("wide.flac", 44_100, 8, "-c:a flac", 120.0);
+    check_downmix("wide.ogg", 8, "-c:a libvorbis -q:a 5", 110.0);
+    check_downmix("wide.flac", 5, "-c:a flac", 120.0);
     // The layout of the file counts, not the number of channels: 4.0 has a centre, quad none.
-    check_close("centre.wav", 48_000, 4, "-af aformat=channel_layouts=4.0 -c:a pcm_s16le", 120.0);
-    check_close(
-        "side.wav",
-        48_000,
-        6,
-        "-af channelmap=channel_layout=5.1(side) -c:a pcm_s16le",
-        120.0,
-    );
-    check_close("centre.flac", 48_000, 4, "-af aformat=channel_layouts=4.0 -c:a flac", 120.0);
-    check_close("wide.m4a", 48_000, 6, "-c:a alac", 120.0);
-    for channels in 3..=8 {
-        check_close("wide.ogg", 44_100, channels, "-c:a libvorbis -q:a 5", 110.0);
-    }
-    check_close("wide-flac.ogg", 44_100, 6, "-c:a flac", 120.0);
+    check_downmix("centre.wav", 4, "-af aformat=channel_layouts=4.0 -c:a pcm_s16le", 120.0);
+    check_downmix("centre.flac", 4, "-af aformat=channel_layouts=4.0 -c:a flac", 120.0);
+    let side = "-af channelmap=channel_layout=5.1(side) -c:a pcm_s16le";
+    check_downmix("side.wav", 6, side, 120.0);
     let widest = "-af aformat=channel_layouts=7.1(wide) -c:a alac";
-    check_close("widest.m4a", 48_000, 8, widest, 120.0);
+    check_downmix("widest.m4a", 8, widest, 120.0);
 }
 
 #[test]

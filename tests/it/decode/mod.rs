@@ -4,11 +4,13 @@ mod arrival;
 mod chains;
 mod cuts;
 mod damage;
+mod films;
 mod formats;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;
 mod quiet;
 mod refusals;
+mod table;
 mod tags;
 mod track;

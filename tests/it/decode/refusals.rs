@@ -79,7 +79,7 @@ fn codecs_that_are_not_decoded_are_named() {
         ),
         ("-c:a aac -ac 6", "wide.m4a", "AAC with 6 channels in MP4 is not supported"),
         ("-c:a aac -ac 6", "wide.aac", "AAC with 6 channels in ADTS is not supported"),
-        ("-c:a pcm_s16le", "a.avi", "the upload is a RIFF file other than WAV, perhaps AVI"),
+        ("-c:a pcm_s16le", "a.avi", "the upload is an AVI file"),
         ("-c:a ac3", "ac3.mkv", "AC-3 in Matroska is not supported"),
         ("-c:a aac -ac 6", "wide.mkv", "AAC with 6 channels in Matroska is not supported"),
         ("-c:a ac3", "ac3.mp4", "AC-3 in MP4 is not supported"),

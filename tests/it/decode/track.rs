@@ -6,7 +6,8 @@ use stemwire::audio::{Frames, Hertz, Stereo};
 use stemwire::decode::track::TrackReader;
 use stemwire::decode::{DecodeLimits, Input};
 
-fn track(bytes: &[u8], rate: Hertz) -> (Stereo, TrackReader) {
+/// An upload as a track.
+pub(super) fn track(bytes: &[u8], rate: Hertz) -> (Stereo, TrackReader) {
     let (upload, limits) = (uploads::complete(bytes), DecodeLimits::default());
     let mut reader = TrackReader::open(upload, &Input::Container, &limits, rate).unwrap();
     let mut track = Stereo::new();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,9 +13,9 @@ use stemwire::engine::limits::TimeLimits;
 use stemwire::engine::pool::{Pool, PoolConfig};
 use stemwire::engine::{Chain, Engine, EngineError, EngineOptions, Loader, Runtime, Stopper};
 use stemwire::model::{AvailableModels, Model};
-use stemwire::separation::{Limits, Separations};
+use stemwire::separation::{DecoderConfig, Limits, Separations};
 
-use super::pipeline::{DECODER, open_by, open_within, runtime};
+use super::pipeline::{self, DECODER, open_within, runtime};
 
 /// Time limit of engines in tests without one of their own.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -88,6 +88,7 @@ pub struct TestEnvironment {
     shared: Arc<Shared>,
     patience: Option<Duration>,
     limits: Option<Limits>,
+    ffmpeg: Option<PathBuf>,
 }
 
 #[derive(Default)]
@@ -119,6 +120,12 @@ impl TestEnvironment {
     /// With other limits than the default ones.
     pub fn within(mut self, limits: Limits) -> TestEnvironment {
         self.limits = Some(limits);
+        self
+    }
+
+    /// With this FFmpeg for what the decoder does not support.
+    pub fn with_ffmpeg(mut self, program: Option<PathBuf>) -> TestEnvironment {
+        self.ffmpeg = program;
         self
     }
 
@@ -164,10 +171,9 @@ impl TestEnvironment {
         let config = PoolConfig { limits, ..PoolConfig::for_threads(1) };
         let loader = Box::new(Casting { stage: self.clone(), runtime: runtime() });
         let pool = Pool::with_loader(config, runtime(), loader).unwrap();
-        match self.limits {
-            None => open_by(decoder, data, pool, available, chain),
-            Some(limits) => open_within(limits, decoder, data, pool, available, chain),
-        }
+        let limits = self.limits.unwrap_or_else(pipeline::limits);
+        let decoder = DecoderConfig { ffmpeg: self.ffmpeg.clone(), ..pipeline::decoder(decoder) };
+        open_within(limits, decoder, data, pool, available, chain)
     }
 
     /// The behaviour of a model's next call, and whether it fails.

@@ -27,6 +27,11 @@ pub fn signal(rate: u32, channels: usize, seconds: f64) -> String {
     format!("aevalsrc=exprs={voices}:s={rate}:d={seconds}:c={layout}")
 }
 
+/// FFmpeg.
+pub fn program() -> PathBuf {
+    std::env::var_os("STEMWIRE_FFMPEG").unwrap_or_else(|| "ffmpeg".into()).into()
+}
+
 impl Workshop {
     pub fn new() -> Workshop {
         let directory = tempfile::tempdir().expect("a temporary directory can be created");
@@ -90,7 +95,7 @@ impl Workshop {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        let program = std::env::var_os("STEMWIRE_FFMPEG").unwrap_or_else(|| "ffmpeg".into());
+        let program = program();
         let mut command = Command::new(&program);
         command.args(["-hide_banner", "-nostdin", "-v", "error", "-y"]).args(arguments);
         command.current_dir(self.directory.path()).output().unwrap_or_else(|error| {

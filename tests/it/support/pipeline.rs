@@ -47,39 +47,36 @@ pub const DECODER: &str = env!("CARGO_BIN_EXE_stemwire");
 
 /// Separations in `data` with these workers and models.
 pub fn open(data: &Path, pool: Pool, available: AvailableModels, chain: Chain) -> Separations {
-    open_by(Path::new(DECODER), data, pool, available, chain)
+    open_within(limits(), decoder(Path::new(DECODER)), data, pool, available, chain)
 }
 
-/// The same with another decoder.
-pub fn open_by(
-    decoder: &Path,
-    data: &Path,
-    pool: Pool,
-    available: AvailableModels,
-    chain: Chain,
-) -> Separations {
-    let limits = Limits { free_bytes: 0, ..Limits::default() };
-    open_within(limits, decoder, data, pool, available, chain)
+/// The usual limits, but for the free space.
+pub fn limits() -> Limits {
+    Limits { free_bytes: 0, ..Limits::default() }
 }
 
-/// The same within other limits.
-pub fn open_within(
-    limits: Limits,
-    decoder: &Path,
-    data: &Path,
-    pool: Pool,
-    available: AvailableModels,
-    chain: Chain,
-) -> Separations {
-    let decoder = DecoderConfig {
-        program: decoder.into(),
+/// A decoder that is this program.
+pub fn decoder(program: &Path) -> DecoderConfig {
+    DecoderConfig {
+        program: program.into(),
         memory: 1 << 30,
         processor_time: Duration::from_secs(600),
         // Runs look for changes at intervals of a sixtieth of it. A change that notifies no run makes a test wait longer
         // than it does.
         stall: Duration::from_secs(86_400),
         ..DecoderConfig::from_here().unwrap()
-    };
+    }
+}
+
+/// The same within other limits, and with another decoder.
+pub fn open_within(
+    limits: Limits,
+    decoder: DecoderConfig,
+    data: &Path,
+    pool: Pool,
+    available: AvailableModels,
+    chain: Chain,
+) -> Separations {
     let config = Config { models: available, chain, decoder, limits };
     Separations::open(Store::open(data).unwrap(), pool, config).unwrap()
 }

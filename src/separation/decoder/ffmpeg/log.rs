@@ -4,7 +4,7 @@
 const NAME_CHARS: usize = 60;
 
 /// Names of this project for formats that FFmpeg names otherwise: its name, ours.
-const FORMATS: [(&str, &str); 12] = [
+const FORMATS: [(&str, &str); 15] = [
     ("mov", "MP4"),
     ("asf", "ASF"),
     ("mpegts", "MPEG-TS"),
@@ -14,6 +14,9 @@ const FORMATS: [(&str, &str); 12] = [
     ("mpc8", "Musepack"),
     ("ape", "Monkey's Audio"),
     ("wv", "WavPack"),
+    ("wavpack", "WavPack"),
+    ("truehd", "TrueHD"),
+    ("mlp", "MLP"),
     ("ac3", "AC-3"),
     ("eac3", "E-AC-3"),
     ("opus", "Opus"),
@@ -35,6 +38,14 @@ impl InputFormat {
         let (_, codec) = mapping.lines().next()?.split_once("-> #0:0 (")?;
         Some(InputFormat { container: format(container)?, codec: format(codec)? })
     }
+}
+
+/// The codecs of the audio tracks of the input, as far as the beginning of the log has them.
+pub(in crate::separation::decoder) fn audio_codecs(log: &str) -> Vec<String> {
+    // Lines of metadata are indented further.
+    let input = log.split("Stream mapping:\n").next().unwrap_or_default();
+    let streams = input.lines().filter(|line| line.starts_with("  Stream #0:"));
+    streams.filter_map(|line| format(line.split_once(": Audio: ")?.1)).collect()
 }
 
 /// The name and version in the first line of the log, such as `ffmpeg 7.0.2`.
@@ -70,6 +81,16 @@ mod tests {
         assert_eq!(InputFormat::parse(log), Some(expected));
         assert_eq!(InputFormat::parse("Input #0, asf, from 'fd:':\n"), None);
         assert_eq!(InputFormat::parse(""), None);
+    }
+
+    #[test]
+    fn audio_tracks_are_counted() {
+        let log = "Input #0, avi, from 'fd:':\n  Metadata:\n    title : x\n         :   Stream #0:9: Audio: aac\n  \
+                   Stream #0:0: Video: mpeg4\n  Stream #0:1[0x2](eng): Audio: ac3, 48000 Hz\n    Metadata:\n  \
+                   Stream #0:2: Audio: mp3 (mp3float)\nStream mapping:\n  Stream #0:1 -> #0:0 (ac3 (native))\n\
+                   Output #0, wav\n  Stream #0:0: Audio: pcm_f32le\n";
+        assert_eq!(audio_codecs(log), ["AC-3", "MP3"]);
+        assert!(audio_codecs("Input #0").is_empty());
     }
 
     #[test]
