@@ -12,7 +12,7 @@ use crate::decode::codecs::aac_packet::has_band_replication;
 use crate::decode::demux::{DemuxEvent, Demuxer, Link, Packet};
 use crate::decode::error::DecodeError;
 use crate::decode::reader::ByteReader;
-use crate::decode::report::{Container, DecodeReport};
+use crate::decode::report::{AudioTrack, Container, DecodeReport};
 
 /// Audio frames of an AAC frame.
 const FRAMES: u32 = 1024;
@@ -76,6 +76,7 @@ impl AdtsDemuxer {
             codec: Codec::Aac { config, channels },
             rate: Hertz(rate),
             frames: None,
+            track: AudioTrack::ONLY,
         };
         Ok(AdtsDemuxer { link: Some(link), last, junk: 0 })
     }
@@ -173,20 +174,21 @@ fn is_followed(bytes: &mut ByteReader, header: &AdtsHeader) -> Result<bool, Deco
     })
 }
 
-/// Whether the first frames carry spectral band replication.
+/// Whether most of the first frames carry spectral band replication: in one, padding may follow it, and chance may look like
+/// it.
 fn is_high_efficiency(bytes: &mut ByteReader) -> Result<bool, DecodeError> {
     let window = bytes.peek(EXAMINED * MAX_FRAME_BYTES)?;
-    let (mut rest, mut found) = (window, 0);
+    let (mut rest, mut with, mut without) = (window, 0, 0);
     for _ in 0..EXAMINED {
         let Some(header) = AdtsHeader::parse(rest) else { break };
         let Some(frame) = rest.get(header.own_bytes..header.bytes) else { break };
-        if !has_band_replication(frame) {
-            return Ok(false);
+        match has_band_replication(frame) {
+            true => with += 1,
+            false => without += 1,
         }
-        found += 1;
         rest = &rest[header.bytes..];
     }
-    Ok(found > 0)
+    Ok(with > without)
 }
 
 #[cfg(test)]

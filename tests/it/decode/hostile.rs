@@ -13,7 +13,7 @@ use crate::support::uploads;
 use stemwire::decode::{DecodeLimits, Decoder, Input};
 
 /// Broken uploads per format; `STEMWIRE_MUTATIONS` sets another number.
-const MUTATIONS: u64 = 400;
+const MUTATIONS: u64 = 500;
 /// Time limit for an upload of a few kilobytes: a longer time is a hang on any machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Limit of decoded frames per upload: inserted silence, and the rest.
