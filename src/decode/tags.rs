@@ -10,6 +10,8 @@ use lofty::probe::Probe;
 use lofty::tag::{ItemKey, Tag};
 use serde::{Deserialize, Serialize};
 
+use super::containers::matroska;
+use super::containers::matroska::texts::MatroskaText;
 use super::panics::catch_panic;
 use crate::audio::titles::is_invisible;
 
@@ -80,7 +82,13 @@ fn bounded(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn parse(upload: impl Read + Seek) -> Option<SourceTags> {
+fn parse(mut upload: impl Read + Seek) -> Option<SourceTags> {
+    let mut magic = [0; matroska::MAGIC.len()];
+    upload.read_exact(&mut magic).ok()?;
+    upload.rewind().ok()?;
+    if magic == matroska::MAGIC {
+        return Some(of_matroska(&matroska::texts::read(&mut upload)));
+    }
     let options = ParseOptions::new().read_properties(false).read_cover_art(false);
     let file = Probe::new(upload).options(options).guess_file_type().ok()?.read().ok()?;
     // The kind that the format prefers comes first: an MP3's ID3v2 before its ID3v1.
@@ -102,6 +110,32 @@ fn parse(upload: impl Read + Seek) -> Option<SourceTags> {
         genre: text(&[ItemKey::Genre]),
     };
     Some(tags.bounded())
+}
+
+/// The tags of a Matroska file, whose reader is this project's: `lofty` has none.
+fn of_matroska(texts: &[MatroskaText]) -> SourceTags {
+    let find = |names: &[&str], of_song: Option<bool>| {
+        let mut found = names.iter().flat_map(|name| {
+            let is_meant = |text: &&MatroskaText| {
+                text.name == *name && of_song.is_none_or(|of_song| text.is_of_song == of_song)
+            };
+            texts.iter().filter(is_meant)
+        });
+        found.find_map(|text| bounded(&text.value))
+    };
+    let has_song_title = find(&["TITLE"], Some(true)).is_some();
+    // The title of what contains the song is that of its album.
+    let container = find(&["TITLE"], Some(false)).filter(|_| has_song_title);
+    let number = find(&["PART_NUMBER", "TRACK"], None);
+    let tags = SourceTags {
+        title: find(&["TITLE"], None),
+        artist: find(&["ARTIST", "LEAD_PERFORMER", "PERFORMER"], None),
+        album: find(&["ALBUM"], None).or(container),
+        track_number: number.and_then(|text| text.split('/').next()?.trim().parse().ok()),
+        date: find(&["DATE_RECORDED", "DATE_RELEASED", "DATE_RELEASE", "DATE"], None),
+        genre: find(&["GENRE"], None),
+    };
+    tags.bounded()
 }
 
 /// The first bytes of a file as a file of its own, of which a limited number is read.

@@ -17,7 +17,7 @@ const TAGS: &str = "-metadata title=Café -metadata artist=Ann -metadata album=S
 const V1: &str = "v1.mp3";
 
 /// Arguments, name, and whether the tags are within the first bytes of the file.
-const FILES: [(&str, &str, bool); 10] = [
+const FILES: [(&str, &str, bool); 12] = [
     ("-c:a libmp3lame -id3v2_version 4", "v24.mp3", true),
     ("-c:a libmp3lame -id3v2_version 3", "v23.mp3", true),
     ("-c:a libmp3lame -id3v2_version 3 -write_id3v1 1", V1, false),
@@ -28,6 +28,8 @@ const FILES: [(&str, &str, bool); 10] = [
     ("-c:a aac -movflags +faststart", "first.m4a", true),
     ("-c:a pcm_s16le", "a.wav", true),
     ("-c:a pcm_s16be -write_id3v2 1", "a.aiff", false),
+    ("-c:a flac", "a.mka", true),
+    ("-c:a libopus", "a.webm", true),
 ];
 
 fn read(bytes: &[u8]) -> SourceTags {

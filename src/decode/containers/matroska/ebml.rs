@@ -23,7 +23,7 @@ impl Element {
     }
 
     /// The header that begins here, and its length.
-    fn parse(bytes: &[u8]) -> Option<(Element, usize)> {
+    pub(super) fn parse(bytes: &[u8]) -> Option<(Element, usize)> {
         let id_bytes = bytes.first()?.leading_zeros() as usize + 1;
         if id_bytes > 4 {
             return None;
