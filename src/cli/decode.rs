@@ -1,5 +1,6 @@
 //! `stemwire decode` (hidden): the child process that decodes an upload.
 
+use std::num::NonZero;
 use std::time::Duration;
 
 use clap::Args;
@@ -23,6 +24,9 @@ pub(super) struct DecodeArgs {
     /// Send the edges of silent passages
     #[arg(long)]
     find_silence: bool,
+    /// Begin with silence where the audio begins later than the pictures
+    #[arg(long)]
+    keep_start: bool,
     /// The upload is a pipe
     #[arg(long)]
     piped: bool,
@@ -35,6 +39,9 @@ pub(super) struct DecodeArgs {
     /// Form of the upload if it is raw PCM
     #[arg(long)]
     raw: Option<RawPcm>,
+    /// Audio track to decode, from 1
+    #[arg(long, conflicts_with = "raw")]
+    track: Option<NonZero<u32>>,
     /// Start of the part to decode, in nanoseconds
     #[arg(long, default_value_t = 0)]
     start: u64,
@@ -48,9 +55,10 @@ pub(super) struct DecodeArgs {
 
 /// Decodes until the upload ends.
 pub(super) fn run(args: &DecodeArgs) -> Result<(), CliError> {
-    let input = match args.raw {
-        None => Input::Container,
-        Some(RawPcm { encoding, rate, channels }) => Input::Raw { encoding, rate, channels },
+    let input = match (args.raw, args.track) {
+        (None, None) => Input::Container,
+        (None, Some(number)) => Input::Track(number),
+        (Some(RawPcm { encoding, rate, channels }), _) => Input::Raw { encoding, rate, channels },
     };
     let job = DecodeJob {
         #[cfg(not(unix))]
@@ -62,6 +70,7 @@ pub(super) fn run(args: &DecodeArgs) -> Result<(), CliError> {
             end: args.end.map(Duration::from_nanos),
         },
         find_silence: args.find_silence,
+        keep_start: args.keep_start,
         piped: args.piped,
         memory: args.memory,
         processor_time_s: args.processor_time,

@@ -1,5 +1,6 @@
 //! The option `--ffmpeg`, and `stemwire ffmpeg` (hidden): the process that confines itself and becomes FFmpeg.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -46,7 +47,10 @@ pub(super) struct FfmpegArgs {
     /// Protocol by which it reads its standard input
     #[arg(long, value_parser = ["fd", "pipe"])]
     protocol: Option<String>,
-    /// Begin with silence where the audio begins late
+    /// Audio track to decode, from 1
+    #[arg(long, default_value_t = NonZero::<u32>::MIN)]
+    track: NonZero<u32>,
+    /// Begin with silence where the audio begins later than the pictures
     #[arg(long)]
     keep_start: bool,
     /// End of what to decode, in seconds
@@ -68,6 +72,7 @@ pub(super) fn run(args: &FfmpegArgs) -> ! {
     let job = FfmpegJob {
         program: args.program.clone(),
         protocol: args.protocol.clone(),
+        track: args.track,
         keep_start: args.keep_start,
         until_s: args.until,
         memory: args.memory,

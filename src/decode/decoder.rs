@@ -1,5 +1,7 @@
 //! Decodes one upload: events of a demuxer become blocks of stereo.
 
+use std::num::NonZero;
+
 use super::containers::raw::RawDemuxer;
 use super::demux::{DemuxEvent, Demuxer};
 use super::error::DecodeError;
@@ -17,8 +19,10 @@ const SILENT_BLOCK_FRAMES: u64 = 65_536;
 /// What the bytes of an upload are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
-    /// A file of any supported format, recognised by its content.
+    /// A file of any supported format, recognised by its content: its first audio track of a supported codec.
     Container,
+    /// The same: its audio track of this number, counted from 1.
+    Track(NonZero<u32>),
     /// Interleaved samples without a header, for example from a microphone.
     Raw {
         /// How a sample is stored.
@@ -72,7 +76,8 @@ impl Decoder {
             return Err(DecodeError::Empty);
         }
         let mut demuxer: Box<dyn Demuxer> = match *input {
-            Input::Container => probe::open(&mut bytes, limits)?,
+            Input::Container => probe::open(&mut bytes, limits, None)?,
+            Input::Track(number) => probe::open(&mut bytes, limits, Some(number))?,
             Input::Raw { encoding, rate, channels } => {
                 Box::new(RawDemuxer::open(encoding, rate, channels)?)
             }
@@ -82,12 +87,21 @@ impl Decoder {
             let looks_like = "cut before its audio begins";
             return Err(DecodeError::UnknownFormat { looks_like, is_media: false });
         };
+        // Demuxers of containers with several tracks return the wanted one.
+        if let Input::Track(wanted) = *input
+            && wanted.get() != link.track.number
+        {
+            let (container, count) = (link.container, link.track.count);
+            let (wanted, codecs) = (wanted.get(), link.codec.name().to_string());
+            return Err(DecodeError::TrackMissing { container, wanted, count, codecs });
+        }
         let source = SourceInfo {
             container: link.container,
             codec: link.codec.name(),
             rate: link.rate,
             channels: link.codec.channels(),
             frames: link.frames.map(Frames),
+            track: link.track,
         };
         Ok(Decoder {
             bytes,
@@ -151,7 +165,7 @@ impl Decoder {
                     }
                 }
                 Some(DemuxEvent::LateStart(frames)) => {
-                    self.insert_silence(frames);
+                    self.insert_silence(frames.min(self.limits.late_start_frames));
                 }
                 Some(DemuxEvent::Gap(frames)) => {
                     self.link.reset();

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::codecs::Codec;
 use super::error::DecodeError;
 use super::reader::ByteReader;
-use super::report::{Container, DecodeReport};
+use super::report::{AudioTrack, Container, DecodeReport};
 use crate::audio::Hertz;
 
 /// Splits a container into the packets of its audio stream.
@@ -39,6 +39,7 @@ pub(super) struct Link {
     pub(super) rate: Hertz,
     /// Exact length without delay and padding, where the headers state it.
     pub(super) frames: Option<u64>,
+    pub(super) track: AudioTrack,
 }
 
 /// Coded audio of known length.

@@ -5,6 +5,10 @@ use std::io;
 use super::report::Container;
 use crate::audio::Hertz;
 
+/// Remedy where an upload has fewer audio tracks.
+pub(crate) const CHOOSE_TRACK: &str =
+    "Choose one of its audio tracks, counted from 1, or none for the first.";
+
 /// Error that ends decoding.
 ///
 /// The text is the cause; [`remedy`](DecodeError::remedy) is the remedy.
@@ -37,6 +41,18 @@ pub enum DecodeError {
     NoAudioTrack {
         /// What was searched.
         container: Container,
+    },
+    /// The container has fewer audio tracks.
+    #[error("there is no audio track {wanted}: the {container} file has {count} ({codecs})")]
+    TrackMissing {
+        /// What was searched.
+        container: Container,
+        /// The number that was asked for, from 1.
+        wanted: u32,
+        /// How many audio tracks there are.
+        count: u32,
+        /// Their codecs, in their order.
+        codecs: String,
     },
     /// The sample rate is out of range.
     #[error(
@@ -125,6 +141,7 @@ impl DecodeError {
                 Some("Convert the file with `ffmpeg -i INPUT -c:a flac OUTPUT.flac` and send that.")
             }
             DecodeError::NoAudioTrack { .. } => Some("Send a file that has an audio track."),
+            DecodeError::TrackMissing { .. } => Some(CHOOSE_TRACK),
             DecodeError::UnsupportedRate { .. } => {
                 Some("Resample the file, for example to 44.1 kHz, and send that.")
             }

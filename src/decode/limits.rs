@@ -20,6 +20,9 @@ pub struct DecodeLimits {
     /// Frames of silence inserted for missing packets, over the whole upload: a header may state
     /// years.
     pub gap_frames: u64,
+    /// Frames of silence in front of audio that begins later than the pictures beside it; 0 if it is not to begin with
+    /// silence.
+    pub late_start_frames: u64,
     /// Streams in a chain. Each may need a resampler of its own, tenths of a second of computing for
     /// 48 bytes of upload; 1000 are days of internet radio.
     pub links: u64,
@@ -35,6 +38,7 @@ impl Default for DecodeLimits {
             header_bytes: 32 * 1024 * 1024,
             packet_bytes: 4 * 1024 * 1024,
             gap_frames: 10 * 60 * 48_000,
+            late_start_frames: 10 * 60 * 48_000,
             links: 1000,
             codebook_values: 4 * 1024 * 1024,
         }

@@ -37,7 +37,7 @@ pub(super) struct Decoded {
 impl LinkDecoder {
     /// Checks rate and channels against the limits before it creates the decoder.
     pub(super) fn open(link: Link, limits: &DecodeLimits) -> Result<LinkDecoder, DecodeError> {
-        let Link { container, codec, rate, frames: stated_frames } = link;
+        let Link { container, codec, rate, frames: stated_frames, track: _ } = link;
         let (name, channels) = (codec.name(), codec.channels());
         if !rate.is_supported() {
             return Err(DecodeError::UnsupportedRate { rate });

@@ -17,6 +17,9 @@
 //! | Matroska, WebM | Opus, Vorbis, FLAC, AAC-LC of one or two channels, MP3, MP1, MP2, ALAC, PCM | by the codec's delay and the padding of blocks | next link |
 //! | none (raw) | PCM of 16 or 24 bits, 32-bit floats | nothing | |
 //!
+//! Of several audio tracks in MP4, Matroska or Ogg, one is decoded ([`Input::Track`]). Beside pictures in MP4 and Matroska,
+//! late audio begins with silence.
+//!
 //! A *link* is one stream of a chain of concatenated files. Each [`Block`] carries the sample rate
 //! of its link. A link with an unsupported rate, channel count or codec ends the decoding with that
 //! error; a link with broken headers ends it without one and is counted in the [`DecodeReport`].
@@ -43,12 +46,14 @@ mod report;
 mod silence;
 pub mod tags;
 pub mod track;
+mod track_choice;
 mod upload;
 
 pub use decoder::{Block, Decoder, Input};
+pub(crate) use error::CHOOSE_TRACK;
 pub use error::DecodeError;
 pub use limits::DecodeLimits;
-pub use report::{CodecName, Container, DecodeReport, SourceInfo};
+pub use report::{AudioTrack, CodecName, Container, DecodeReport, SourceInfo};
 pub use silence::{EdgeKind, SilenceDetector, SilenceEdge};
 pub use tags::SourceTags;
 pub use upload::{Complete, ReadAt};

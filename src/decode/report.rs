@@ -89,6 +89,26 @@ impl fmt::Display for CodecName {
     }
 }
 
+/// Which of the audio tracks of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AudioTrack {
+    /// Its number, counted from 1 in the order of the file. Only audio tracks count.
+    pub number: u32,
+    /// How many there are.
+    pub count: u32,
+}
+
+impl AudioTrack {
+    /// The track of a container that has one.
+    pub const ONLY: AudioTrack = AudioTrack { number: 1, count: 1 };
+}
+
+impl Default for AudioTrack {
+    fn default() -> AudioTrack {
+        AudioTrack::ONLY
+    }
+}
+
 /// What the headers of an upload's first link state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceInfo {
@@ -102,6 +122,8 @@ pub struct SourceInfo {
     pub channels: u32,
     /// Exact length without delay and padding, where the headers state it.
     pub frames: Option<Frames>,
+    /// Which audio track of the container it is.
+    pub track: AudioTrack,
 }
 
 /// Counts of what was decoded, repaired and skipped so far; complete once decoding has ended.

@@ -1,5 +1,7 @@
 //! Session settings as messages.
 
+use std::num::NonZero;
+
 use super::{OutputFormat, SeparationConfig};
 use crate::audio::Encoding;
 use crate::dsp::mask::MaskExtension;
@@ -46,6 +48,7 @@ impl From<&Settings> for SeparationConfig {
             .into(),
             start_frame: 0,
             start_s: settings.span.start.as_secs_f64(),
+            track: settings.track.map_or(0, NonZero::get),
             end_s: settings.span.end.map(|end| end.as_secs_f64()),
             mask_extension: match settings.mask_extension {
                 MaskExtension::Average => super::MaskExtension::Average,

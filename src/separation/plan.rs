@@ -52,6 +52,7 @@ pub(super) fn plan(settings: &Settings, context: &Context) -> Result<Planned, Se
         overlap,
         columns,
         silent_passages: true,
+        late_start: true,
     };
     Ok(Planned { plan, skipped })
 }

@@ -121,6 +121,10 @@ pub struct Plan {
     /// Whether silent passages of the upload are silent in the stems. Sessions of 0.1.0 were begun without.
     #[serde(default)]
     pub silent_passages: bool,
+    /// Whether audio that begins later than the pictures beside it begins with silence. Sessions of 0.1.0 were begun
+    /// without.
+    #[serde(default)]
+    pub late_start: bool,
 }
 
 /// The end of an upload. Until it is finished, its length is that of the file.

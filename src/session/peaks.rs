@@ -140,6 +140,7 @@ mod tests {
             overlap: 0.0,
             columns: None,
             silent_passages: true,
+            late_start: true,
         };
         let (session, _) = store.create(crate::session::Settings::default(), plan).unwrap();
         let path = session.layout().growing_stem(&name);

@@ -1,6 +1,7 @@
 //! The settings of a session, as its client requested them.
 
 use std::fmt;
+use std::num::NonZero;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ pub struct Settings {
     /// The part of the song that is separated.
     #[serde(skip_serializing_if = "TimeSpan::is_whole")]
     pub span: TimeSpan,
+    /// Number of the audio track of the upload, from 1; `None` for the first of a supported codec.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub track: Option<NonZero<u32>>,
     /// Default encoding of the stems for reads.
     pub encoding: Encoding,
     /// Default gain for reads, as a factor.
@@ -150,6 +154,7 @@ impl Default for Settings {
             stems: Vec::new(),
             input: None,
             span: TimeSpan::default(),
+            track: None,
             encoding: Encoding::default(),
             gain: 1.0,
             rate: OutputRate::default(),

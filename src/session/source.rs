@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::audio::{Frames, Hertz, Stereo};
-use crate::decode::{DecodeReport, SourceTags};
+use crate::decode::{AudioTrack, DecodeReport, SourceTags};
 
 /// The format of the decoded upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct SourceRecord {
     /// Its tags. Manifests of 0.1.0 have none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub tags: SourceTags,
+    /// Which of its audio tracks.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub track: AudioTrack,
 }
 
 /// One way in which the audio that is separated differs from that of the upload.
@@ -71,11 +74,13 @@ pub enum SourceNoteKind {
     StreamsSkipped = 10,
     /// Frames that headers state but the upload does not hold.
     FramesMissing = 11,
+    /// The file has several audio tracks, of which one is separated.
+    TrackChosen = 12,
 }
 
 impl SourceNoteKind {
     /// Every kind, in the order of the proto.
-    pub const ALL: [SourceNoteKind; 11] = [
+    pub const ALL: [SourceNoteKind; 12] = [
         SourceNoteKind::Resampled,
         SourceNoteKind::BandLost,
         SourceNoteKind::MonoCopied,
@@ -87,6 +92,7 @@ impl SourceNoteKind {
         SourceNoteKind::BytesSkipped,
         SourceNoteKind::StreamsSkipped,
         SourceNoteKind::FramesMissing,
+        SourceNoteKind::TrackChosen,
     ];
 
     /// Its name in the proto, without the prefix.
@@ -103,6 +109,7 @@ impl SourceNoteKind {
             SourceNoteKind::BytesSkipped => "BYTES_SKIPPED",
             SourceNoteKind::StreamsSkipped => "STREAMS_SKIPPED",
             SourceNoteKind::FramesMissing => "FRAMES_MISSING",
+            SourceNoteKind::TrackChosen => "TRACK_CHOSEN",
         }
     }
 }
@@ -144,6 +151,10 @@ impl SourceRecord {
         for (kind, count) in counts.into_iter().filter(|&(_, count)| count > 0) {
             notes.push(SourceNote { kind, from: None, to: None, count: Some(count) });
         }
+        if let AudioTrack { number, count: count @ 2.. } = self.track {
+            let (to, count) = (Some(number.into()), Some(count.into()));
+            notes.push(SourceNote { kind: SourceNoteKind::TrackChosen, from: None, to, count });
+        }
         notes
     }
 }
@@ -169,6 +180,7 @@ mod tests {
             decoder: None,
             report: DecodeReport::default(),
             tags: SourceTags::default(),
+            track: AudioTrack::ONLY,
         }
     }
 
@@ -216,6 +228,13 @@ mod tests {
                 count("FRAMES_MISSING", 4),
             ],
         );
+    }
+
+    #[test]
+    fn one_of_several_tracks_has_a_number() {
+        let track = AudioTrack { number: 2, count: 3 };
+        let record = SourceRecord { track, ..record(44_100, 2) };
+        check(&record, &[("TRACK_CHOSEN", None, Some(2), Some(3))]);
     }
 
     #[test]

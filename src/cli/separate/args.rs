@@ -79,6 +79,9 @@ pub(in crate::cli) struct SeparateArgs {
     /// End of that part
     #[arg(long, value_name = "TIME")]
     pub(super) end: Option<Seconds>,
+    /// Audio track of a file with several, such as a film, from 1 [default: the first]
+    #[arg(long, value_name = "N", conflicts_with = "raw")]
+    pub(super) track: Option<NonZero<u32>>,
     /// Channels of the stems
     #[arg(long, value_enum, default_value_t = OutputChannels::Stereo)]
     pub(super) channels: OutputChannels,

@@ -11,7 +11,7 @@ use crate::decode::demux::{DemuxEvent, Demuxer, Link};
 use crate::decode::downmix::{ChannelLayout, MAX_CHANNELS};
 use crate::decode::error::DecodeError;
 use crate::decode::reader::ByteReader;
-use crate::decode::report::{Container, DecodeReport};
+use crate::decode::report::{AudioTrack, Container, DecodeReport};
 
 /// Demuxer of an AIFF file.
 pub(crate) struct AiffDemuxer {
@@ -70,6 +70,7 @@ impl AiffDemuxer {
             codec: Codec::Pcm { pcm, layout },
             rate,
             frames: left.map(|left| left / pcm.frame_bytes() as u64),
+            track: AudioTrack::ONLY,
         };
         Ok(AiffDemuxer { link: Some(link), pcm, left })
     }

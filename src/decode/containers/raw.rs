@@ -8,7 +8,7 @@ use crate::decode::demux::{DemuxEvent, Demuxer, Link};
 use crate::decode::downmix::ChannelLayout;
 use crate::decode::error::DecodeError;
 use crate::decode::reader::ByteReader;
-use crate::decode::report::{Container, DecodeReport};
+use crate::decode::report::{AudioTrack, Container, DecodeReport};
 
 /// Demuxer of interleaved samples of one or two channels.
 pub(crate) struct RawDemuxer {
@@ -48,6 +48,7 @@ impl Demuxer for RawDemuxer {
                 codec,
                 rate: self.rate,
                 frames: None,
+                track: AudioTrack::ONLY,
             })));
         }
         if let Some(packet) = next_packet(self.pcm, &mut None, bytes, report)? {

@@ -30,6 +30,8 @@ pub struct DecodeJob {
     pub span: TimeSpan,
     /// Whether to send the edges of silent passages.
     pub find_silence: bool,
+    /// Whether audio that begins later than the pictures beside it begins with silence.
+    pub keep_start: bool,
     /// Whether the upload is a pipe that another decoder writes to, instead of a file that grows.
     pub piped: bool,
     /// Limit of this process's address space, in bytes.
@@ -95,7 +97,10 @@ fn last_message(
     tagged: &TaggedFile,
     output: &BlockOutput,
 ) -> io::Result<DecoderMessage> {
-    let limits = DecodeLimits::default();
+    let mut limits = DecodeLimits::default();
+    if !job.keep_start {
+        limits.late_start_frames = 0;
+    }
     let opened = TrackReader::open_part(upload, &job.input, &limits, job.rate, job.span);
     let unsupported = opened.as_ref().is_err_and(TrackError::is_unsupported);
     match opened.and_then(|track| decode(job, track, tagged, output)) {
@@ -125,6 +130,7 @@ fn decode(
         decoder: None,
         report: DecodeReport::default(),
         tags: tagged.tags(job),
+        track: info.track,
     }))?;
     if job.find_silence {
         track.find_silence();
@@ -266,10 +272,10 @@ impl TaggedFile {
     /// The tags that can be read so far.
     fn tags(&self, job: &DecodeJob) -> SourceTags {
         match job.input {
-            Input::Container if !job.piped => {
+            Input::Container | Input::Track(_) if !job.piped => {
                 SourceTags::read(&self.file, self.length.load(Ordering::Relaxed))
             }
-            Input::Container | Input::Raw { .. } => SourceTags::default(),
+            Input::Container | Input::Track(_) | Input::Raw { .. } => SourceTags::default(),
         }
     }
 }
@@ -309,7 +315,9 @@ fn failure_of(error: &TrackError) -> Failure {
             }
             DecodeError::TooLarge { .. } => ErrorReason::DecoderLimit,
             DecodeError::OddPcmLength { .. } => ErrorReason::PcmLengthOdd,
-            DecodeError::BehindEnd { .. } => ErrorReason::ConfigInvalid,
+            DecodeError::BehindEnd { .. } | DecodeError::TrackMissing { .. } => {
+                ErrorReason::ConfigInvalid
+            }
         },
     };
     let failure = Failure::new(reason, error.to_string());

@@ -1,8 +1,10 @@
 //! Failures of decoders that did not report one themselves.
 
 use std::io;
+use std::num::NonZero;
 use std::time::Duration;
 
+use crate::decode::CHOOSE_TRACK;
 use crate::files::Shortage;
 use crate::process::{Death, Ending, Limit};
 use crate::proto::reason::ErrorReason;
@@ -31,6 +33,13 @@ pub(super) fn ended(ending: Ending) -> Failure {
         Some(line) => failure.with("decoder_said", line),
         None => failure,
     }
+}
+
+/// The failure of an upload in which FFmpeg found only audio tracks of these codecs.
+pub(super) fn without_track(wanted: NonZero<u32>, codecs: &[String]) -> Failure {
+    let (count, codecs) = (codecs.len(), codecs.join(", "));
+    let cause = format!("there is no audio track {wanted}: the file has {count} ({codecs})");
+    Failure::new(ErrorReason::ConfigInvalid, cause).with_remedy(CHOOSE_TRACK)
 }
 
 /// The failure of an upload that this program refuses and that FFmpeg got nothing out of.

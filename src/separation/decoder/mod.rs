@@ -14,6 +14,7 @@ mod parent;
 mod probe;
 mod protocol;
 mod receiver;
+mod request;
 mod shared;
 
 use std::path::PathBuf;

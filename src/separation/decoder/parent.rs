@@ -1,7 +1,6 @@
 //! Starts a decoder, feeds it the growing length of the upload, and watches for stalls.
 
 use std::io::{self, Write};
-use std::process::Command;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,16 +8,16 @@ use std::time::Duration;
 use super::connection::{self, ToChild};
 use super::protocol::UploadLength;
 use super::receiver::{FfmpegFallback, TrackReceiver};
+use super::request::DecodeRequest;
 use super::shared::{DecodeProgress, Shared};
 use super::{DecoderConfig, failure};
-use crate::audio::{Frames, Hertz, TimeSpan};
-use crate::process::{self, priority};
+use crate::audio::{Frames, Hertz};
+use crate::process::priority;
 use crate::separation::silence_file::SilenceFileWriter;
 use crate::separation::track_file::TrackFileWriter;
 use crate::session::Session;
 use crate::session::checksums::Prefix;
 use crate::session::disk_space::SpaceGuard;
-use crate::session::settings::RawPcm;
 
 /// A running decoder of a session's upload. Dropping it kills the child and joins both threads.
 pub(crate) struct DecoderProcess {
@@ -38,6 +37,8 @@ pub(crate) struct DecodePlan {
     pub(crate) checksum: Option<u32>,
     /// The silent passages that are synced to disk; `None` if they are not to be found.
     pub(crate) silence: Option<Prefix>,
+    /// Whether audio that begins later than the pictures beside it begins with silence.
+    pub(crate) keep_start: bool,
     /// Longest track accepted.
     pub(crate) limit: Frames,
     /// Limits the space that the track may take.
@@ -76,24 +77,30 @@ impl DecoderProcess {
             silence: found.unwrap_or_default(),
             failure: None,
         };
-        let (input, span) = {
+        let request = {
             let settings = &session.manifest().settings;
-            (settings.input, settings.span)
+            DecodeRequest {
+                raw: settings.input,
+                track: settings.track,
+                span: settings.span,
+                keep_start: plan.keep_start,
+            }
         };
-        let decoder_command = |input: Option<RawPcm>| {
-            let mut command = command(config, plan.rate, input, span);
+        let decoder_command = |request: &DecodeRequest| {
+            let mut command = request.command(config, plan.rate);
             if silence.is_some() {
                 command.arg("--find-silence");
             }
             command
         };
         let ffmpeg = config.ffmpeg.clone().map(|program| {
-            let mut decoder = decoder_command(None);
+            // It writes the chosen track alone.
+            let mut decoder = decoder_command(&DecodeRequest { raw: None, track: None, ..request });
             decoder.arg("--piped");
-            FfmpegFallback { config: config.clone(), program, span, decoder }
+            FfmpegFallback { config: config.clone(), program, request, decoder }
         });
         let (child, to_child, from_child) =
-            connection::start(decoder_command(input), &session.layout().upload())?;
+            connection::start(decoder_command(&request), &session.layout().upload())?;
         let shared = Arc::new(Shared::new(Arc::clone(session), child, progress));
         let mut decoder = DecoderProcess { shared, threads: Vec::new() };
         let shared = Arc::clone(&decoder.shared);
@@ -155,32 +162,6 @@ impl Drop for DecoderProcess {
             let _ = thread.join();
         }
     }
-}
-
-/// The command that decodes an upload of this form to this rate.
-pub(super) fn command(
-    config: &DecoderConfig,
-    rate: Hertz,
-    raw: Option<RawPcm>,
-    span: TimeSpan,
-) -> Command {
-    let mut command = process::isolated_command(&config.program);
-    command.args(["decode", "--rate", &rate.0.to_string()]);
-    command.args(["--memory", &config.memory.to_string()]);
-    command.args(["--processor-time", &config.processor_time.as_secs().to_string()]);
-    if let Some(raw) = raw {
-        command.args(["--raw", &raw.to_string()]);
-    }
-    if !span.start.is_zero() {
-        command.args(["--start", &span.start.as_nanos().to_string()]);
-    }
-    if let Some(end) = span.end {
-        command.args(["--end", &end.as_nanos().to_string()]);
-    }
-    if config.require_sandbox {
-        command.arg("--require-sandbox");
-    }
-    command
 }
 
 /// Sends the child the length of the upload each time it grows, until the upload is complete or the decoder ends.

@@ -3,10 +3,11 @@
 use std::io::{self, BufReader, Write};
 use std::time::Duration;
 
+use super::DecoderConfig;
 use super::connection::{self, EMPTY_FILE, FromChild};
 use super::protocol::{DecoderMessage, UploadLength};
-use super::{DecoderConfig, parent};
-use crate::audio::{Hertz, TimeSpan};
+use super::request::DecodeRequest;
+use crate::audio::Hertz;
 use crate::process::{Messages, Sandbox};
 use crate::proto::reason::ErrorReason;
 
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// # Errors
 /// It does not start, or does not answer as it should.
 pub(super) fn probe(config: &DecoderConfig) -> io::Result<Sandbox> {
-    let command = parent::command(config, Hertz(44_100), None, TimeSpan::default());
+    let command = DecodeRequest::default().command(config, Hertz(44_100));
     let (child, mut to_child, from_child) = connection::start(command, EMPTY_FILE.as_ref())?;
     let messages = Messages::start("decoder-probe", from_child, read)?;
     let all = UploadLength { bytes: 0, complete: true };

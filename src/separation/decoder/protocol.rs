@@ -147,7 +147,7 @@ fn write_message(out: &mut impl Write, kind: u8, body: &[u8]) -> io::Result<()> 
 mod tests {
     use super::*;
     use crate::audio::Hertz;
-    use crate::decode::EdgeKind;
+    use crate::decode::{AudioTrack, EdgeKind};
     use crate::proto::reason::ErrorReason;
 
     #[test]
@@ -163,6 +163,7 @@ mod tests {
             decoder: None,
             report: DecodeReport::default(),
             tags: SourceTags { title: Some("Song".into()), ..SourceTags::default() },
+            track: AudioTrack { number: 2, count: 3 },
         };
         let messages = [
             DecoderMessage::Confined(Sandbox { landlock: true, seccomp: false }),

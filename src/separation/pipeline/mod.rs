@@ -170,6 +170,7 @@ impl<'a> Run<'a> {
                 .plan
                 .silent_passages
                 .then(|| manifest.commit.silence.unwrap_or_default()),
+            keep_start: manifest.plan.late_start,
             limit: Frames::covering(context.max_track, manifest.plan.model_rate),
             space: Arc::clone(&context.space),
             expansion: context.max_expansion,

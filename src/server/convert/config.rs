@@ -1,5 +1,7 @@
 //! Converts `SeparationConfig` to validated settings and back, with defaults filled in.
 
+use std::num::NonZero;
+
 use super::invalid;
 use crate::audio::{self, Hertz, InvalidTimeSpan, StemName, TimeSpan};
 use crate::dsp::mask::MaskExtension;
@@ -42,6 +44,7 @@ pub(in crate::server) fn settings(config: &proto::SeparationConfig) -> Result<Se
         stems,
         input: config.input.as_ref().map(raw_pcm).transpose()?,
         span: span(config)?,
+        track: track(config)?,
         encoding: encoding(output.encoding, "config.output.encoding")?.unwrap_or_default(),
         gain: gain(output.gain, "config.output.gain")?,
         rate: match known(output.rate, "config.output.rate")? {
@@ -95,6 +98,13 @@ fn span(config: &proto::SeparationConfig) -> Result<TimeSpan, ApiError> {
         }
         _ => invalid("config.end_s", error),
     })
+}
+
+fn track(config: &proto::SeparationConfig) -> Result<Option<NonZero<u32>>, ApiError> {
+    if config.track > 0 && config.input.is_some() {
+        return Err(invalid("config.track", "raw PCM has no tracks"));
+    }
+    Ok(NonZero::new(config.track))
 }
 
 fn raw_pcm(input: &proto::RawPcm) -> Result<RawPcm, ApiError> {
@@ -197,6 +207,8 @@ mod tests {
         check(|c| c.start_s = -1.0, Err("config.start_s"));
         check(|c| c.end_s = Some(f64::NAN), Err("config.end_s"));
         check(|c| (c.start_s, c.end_s) = (2.0, Some(2.0)), Err("config.end_s"));
+        check(|c| c.track = 2, Ok(()));
+        check(|c| (c.track, c.input) = (1, raw(2, 48_000, 1)), Err("config.track"));
         check(|c| c.accompaniment = 2, Ok(()));
         check(|c| c.accompaniment = 3, Err("config.accompaniment"));
         let gain = |gain| Some(proto::OutputFormat { gain, ..proto::OutputFormat::default() });

@@ -1,5 +1,7 @@
 //! Options of `POST /api/separate` and `POST /api/uploads`.
 
+use std::num::NonZero;
+
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -11,15 +13,15 @@ use crate::session::Settings;
 
 /// The names of the options of a session.
 pub(super) const SETTINGS: &str = "model, stems, normalization, overlap, allow_fallback, accompaniment, \
-                                   mask_extension, rate";
+                                   mask_extension, rate, track";
 
 /// The names of all options of `POST /api/separate`.
 pub(super) const OPTIONS: &str = "async, model, stems, normalization, overlap, allow_fallback, accompaniment, \
-                       mask_extension, rate, on_disconnect";
+                       mask_extension, rate, track, on_disconnect";
 
 /// The names of all fields of the form.
 const FIELDS: &str = "file, async, model, stems, normalization, overlap, allow_fallback, \
-                      accompaniment, mask_extension, rate, on_disconnect";
+                      accompaniment, mask_extension, rate, track, on_disconnect";
 
 /// Options of the response to `POST /api/separate`.
 #[derive(Serialize, ToSchema, IntoParams)]
@@ -53,6 +55,9 @@ pub(super) struct SettingsParameters {
     mask_extension: Option<String>,
     /// Sample rate of the stems: `model` (default) or `source`.
     rate: Option<String>,
+    /// Number of the audio track of a file with several, from 1. Default: the first.
+    #[schema(minimum = 1)]
+    track: Option<u32>,
 }
 
 /// Form with a song. Options must precede `file`, or be in the query.
@@ -151,6 +156,10 @@ impl SeparateOptions {
                 let rate = choice("rate", text, [("model", Model), ("source", Source)])?.into();
                 config.output.get_or_insert_default().rate = rate;
             }
+            "track" => {
+                let track: NonZero<u32> = value("track", text, "a number from 1")?;
+                config.track = track.get();
+            }
             "on_disconnect" => {
                 use proto::OnDisconnect::{Cancel, Continue, Pause};
                 let known = [("pause", Pause), ("continue", Continue), ("cancel", Cancel)];
@@ -215,6 +224,8 @@ mod tests {
         check("model=a&model=b", Err("occurs twice"));
         check("normalization=loud", Err("streaming, exact"));
         check("overlap=half", Err("overlap"));
+        check("track=2", Ok(()));
+        check("track=0", Err("track"));
         check("stems=../vocals", Err("config.stems"));
         check("file=song.mp3", Err("known fields: async"));
     }

@@ -4,8 +4,16 @@ fn manifest() -> Manifest {
     let stems = vec!["vocals".parse().unwrap()];
     let (model_rate, segment) = (Hertz(44_100), Frames(176_400));
     let (model, columns) = ("mini".into(), None);
-    let plan =
-        Plan { model, model_rate, segment, stems, overlap: 0.25, columns, silent_passages: true };
+    let plan = Plan {
+        model,
+        model_rate,
+        segment,
+        stems,
+        overlap: 0.25,
+        columns,
+        silent_passages: true,
+        late_start: true,
+    };
     Manifest::new(SessionId::random(), Settings::default(), plan)
 }
 
@@ -90,6 +98,7 @@ fn a_span_that_has_committed_nothing_is_replaced() {
         overlap: 0.25,
         columns: None,
         silent_passages: true,
+        late_start: true,
     };
     let successor = |model: &str| Successor {
         engine: EngineRecord::unknown(model),

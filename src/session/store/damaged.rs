@@ -93,6 +93,7 @@ mod tests {
             overlap: 0.25,
             columns,
             silent_passages: true,
+            late_start: true,
         };
         let (session, _) = store.create(Settings::default(), plan).unwrap();
         session.end_for_test(State::Cancelled);

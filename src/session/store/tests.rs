@@ -10,7 +10,16 @@ fn plan() -> Plan {
     let stems = vec!["vocals".parse().unwrap()];
     let (model_rate, segment) = (Hertz(44_100), Frames(176_400));
     let (model, columns) = ("mini".into(), None);
-    Plan { model, model_rate, segment, stems, overlap: 0.25, columns, silent_passages: true }
+    Plan {
+        model,
+        model_rate,
+        segment,
+        stems,
+        overlap: 0.25,
+        columns,
+        silent_passages: true,
+        late_start: true,
+    }
 }
 
 #[test]

@@ -65,11 +65,11 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "decode",
         &[
             &["downmix", "panics", "report", "silence", "upload"],
-            &["codecs", "error", "limits", "tags"],
-            &["reader"],
+            &["codecs", "error", "limits"],
+            &["reader", "track_choice"],
             &["demux"],
             &["containers"],
-            &["link"],
+            &["link", "tags"],
             &["probe"],
             &["decoder"],
             &["part"],
@@ -86,7 +86,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["matroska"],
         ],
     ),
-    ("decode/containers/matroska", &[&["ebml"], &["block", "track"]]),
+    ("decode/containers/matroska", &[&["ebml"], &["block", "texts", "track"]]),
     ("decode/containers/mp3", &[&["header"], &["info"]]),
     (
         "decode/containers/mp4",
@@ -178,7 +178,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "separation/decoder",
         &[
-            &["connection", "failure", "protocol"],
+            &["connection", "failure", "protocol", "request"],
             &["child", "shared"],
             &["ffmpeg"],
             &["receiver"],

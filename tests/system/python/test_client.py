@@ -123,7 +123,7 @@ def test_every_option_reaches_the_server(server, program, short, tmp_path):
 separation = stemwire.Client(SERVER).separate(
     "short.wav", model="mini", stems=["accompaniment", "bass"], normalization="exact", allow_fallback=False, overlap=0.5,
     accompaniment="minus", mask_extension="zeros", encoding="s16", rate="source", gain=0.5, file_name="label",
-    request_id=ARGUMENTS[0], on_disconnect="continue", start_s=0.5, end_s=1.5)
+    request_id=ARGUMENTS[0], on_disconnect="continue", start_s=0.5, end_s=1.5, track=1)
 say(id=separation.session_id, stems=list(separation.stems), frames=len(separation.stems["bass"].samples))
 """, server.address, name).end()
     config = server.get(output.id).config
@@ -133,7 +133,7 @@ say(id=separation.session_id, stems=list(separation.stems), frames=len(separatio
         overlap=0.5, accompaniment=config_pb2.ACCOMPANIMENT_MINUS, mask_extension=config_pb2.MASK_EXTENSION_ZEROS,
         output=config_pb2.OutputFormat(encoding=config_pb2.ENCODING_S16LE, rate=config_pb2.OUTPUT_RATE_SOURCE, gain=0.5),
         file_name="label", request_id=name, on_disconnect=config_pb2.ON_DISCONNECT_CONTINUE,
-        start_s=0.5, end_s=1.5)
+        start_s=0.5, end_s=1.5, track=1)
 
 
 def test_integers_are_the_same_numbers_rounded(server, program, short, tmp_path):

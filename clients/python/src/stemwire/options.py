@@ -49,6 +49,8 @@ class Options(TypedDict, total=False):
     start_s: float
     #: Where that part ends; by default at the end of the song.
     end_s: float
+    #: The audio track of a file with several, such as a film, counted from 1; by default the first.
+    track: int
     #: The format of an upload without a header. For an array, pass `sample_rate` instead.
     raw: Raw
     #: Frames per second of a song that is an array.
@@ -110,6 +112,7 @@ def build_config(
         file_name=options.get("file_name", file_name),
         start_s=options.get("start_s", 0.0),
         end_s=options.get("end_s"),
+        track=options.get("track", 0),
         output=config_pb2.OutputFormat(
             encoding=_choice(ENCODINGS, options, "encoding", "f32"),
             rate=_choice(_RATES, options, "rate", "model"),

@@ -134,6 +134,8 @@ class SourceNoteKind(enum.IntEnum):
     STREAMS_SKIPPED = 10
     #: Frames that headers state but the song does not hold.
     FRAMES_MISSING = 11
+    #: The song's file has `count` audio tracks, of which that of the number `after` is separated.
+    TRACK_CHOSEN = 12
 
 
 @dataclass(frozen=True)

@@ -178,6 +178,7 @@ export const en: Words = {
     [SourceNoteKind.BYTES_SKIPPED]: (_from, _to, count) => `bytes skipped that are not audio: ${count}`,
     [SourceNoteKind.STREAMS_SKIPPED]: (_from, _to, count) => `further streams with a broken header: ${count}`,
     [SourceNoteKind.FRAMES_MISSING]: (_from, _to, count) => `frames missing that the header announces: ${count}`,
+    [SourceNoteKind.TRACK_CHOSEN]: (_from, to, count) => `audio track ${to} of ${count}`,
   },
 
   tokenTitle: "This server requires a token",

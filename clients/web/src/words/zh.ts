@@ -175,6 +175,7 @@ export const zh: Words = {
     [SourceNoteKind.BYTES_SKIPPED]: (_from, _to, count) => `跳过的非音频字节：${count}`,
     [SourceNoteKind.STREAMS_SKIPPED]: (_from, _to, count) => `文件头损坏的后续音频流：${count}`,
     [SourceNoteKind.FRAMES_MISSING]: (_from, _to, count) => `文件头声明但缺少的帧：${count}`,
+    [SourceNoteKind.TRACK_CHOSEN]: (_from, to, count) => `第 ${to} 条音轨，共 ${count} 条`,
   },
 
   tokenTitle: "此服务器需要令牌",

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,9 @@ pub(in crate::cli::separate) struct ResultSettings {
     /// Where it ends; `None` at the end of the song.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(in crate::cli::separate) end_s: Option<f64>,
+    /// The audio track of a file with several.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(in crate::cli::separate) track: Option<NonZero<u32>>,
     pub(in crate::cli::separate) normalization: Normalization,
     pub(in crate::cli::separate) accompaniment: Accompaniment,
     pub(in crate::cli::separate) mask_extension: MaskExtension,

@@ -112,14 +112,15 @@ impl SummaryNote {
 
     /// What was converted or lost on purpose; `None` for what decoding repaired.
     fn text(&self) -> Option<String> {
-        let (from, to) = (self.from?, self.to?);
         let kind = SourceNoteKind::ALL.into_iter().find(|kind| kind.as_str() == self.kind)?;
+        let (from, to) = (self.from, self.to?);
         match kind {
             SourceNoteKind::Resampled => {
-                Some(format!("resampled from {} to {} kHz", kilo(from), kilo(to)))
+                Some(format!("resampled from {} to {} kHz", kilo(from?), kilo(to)))
             }
             SourceNoteKind::BandLost => Some(format!("nothing above {} kHz is kept", kilo(to))),
-            SourceNoteKind::Downmixed => Some(format!("downmixed from {from} channels to {to}")),
+            SourceNoteKind::Downmixed => Some(format!("downmixed from {} channels to {to}", from?)),
+            SourceNoteKind::TrackChosen => Some(format!("audio track {to} of {}", self.count?)),
             // The number of channels tells it already.
             SourceNoteKind::MonoCopied
             | SourceNoteKind::FramesSilenced
@@ -178,6 +179,7 @@ mod tests {
                 note(2, 48_000, 22_050, 0),
                 note(4, 6, 2, 0),
                 note(9, 0, 0, 7),
+                note(12, 0, 2, 3),
                 note(99, 1, 2, 3),
             ],
             tags: Some(tags),
@@ -187,11 +189,11 @@ mod tests {
         assert_eq!(
             summary.line(),
             "WAV, PCM, 96 kHz, 6 channels, 3:29, resampled from 96 to 44.1 kHz, nothing above 22.05 kHz is kept, \
-             downmixed from 6 channels to 2, “Piaf – Ça ira[2J”"
+             downmixed from 6 channels to 2, audio track 2 of 3, “Piaf – Ça ira[2J”"
         );
         let value = serde_json::to_value(&summary).unwrap();
         assert_eq!(value["notes"][3], serde_json::json!({"kind": "BYTES_SKIPPED", "count": 7}));
-        assert_eq!(value["notes"].as_array().unwrap().len(), 4);
+        assert_eq!(value["notes"].as_array().unwrap().len(), 5);
         assert_eq!(value["tags"], serde_json::json!({"title": "Ça ira[2J", "artist": "Piaf"}));
         let plain = proto::Source { container: "MP3".into(), codec: "MP3".into(), ..source };
         let plain = proto::Source { channels: 1, notes: Vec::new(), tags: None, ..plain };

@@ -35,6 +35,7 @@ fn identity(song: u8, overlap: Option<f64>) -> ResultIdentity {
             channels: OutputChannels::Stereo,
             start_s: 0.0,
             end_s: None,
+            track: None,
             normalization: Normalization::Streaming,
             accompaniment: Accompaniment::Sum,
             mask_extension: MaskExtension::Average,

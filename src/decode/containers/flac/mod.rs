@@ -22,7 +22,7 @@ use crate::decode::demux::{DemuxEvent, Demuxer, Link, Packet};
 use crate::decode::error::DecodeError;
 use crate::decode::limits::DecodeLimits;
 use crate::decode::reader::ByteReader;
-use crate::decode::report::{Container, DecodeReport};
+use crate::decode::report::{AudioTrack, Container, DecodeReport};
 
 const MAGIC: &[u8; 4] = b"fLaC";
 /// The end of a frame is searched in steps, so that the demuxer waits only for a little more than
@@ -88,7 +88,8 @@ impl FlacDemuxer {
         // The header of a file that was cut states the length of the whole.
         let frames = info.frames.filter(|_| self.position.unwrap_or(0) == 0);
         self.info = Some(info);
-        Ok(Link { container: Container::Flac, codec, rate, frames })
+        let (container, track) = (Container::Flac, AudioTrack::ONLY);
+        Ok(Link { container, codec, rate, frames, track })
     }
 
     /// Frames missing in front of the frame of `length` bytes that was found.

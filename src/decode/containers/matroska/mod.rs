@@ -1,4 +1,4 @@
-//! Matroska and WebM (RFC 9559): the first audio track of a supported codec.
+//! Matroska and WebM (RFC 9559): one audio track.
 //!
 //! - Elements are read as they arrive, also of unknown size, as browsers and live streams write them.
 //!   Another EBML header begins the next link of a chain.
@@ -11,9 +11,11 @@
 
 mod block;
 mod ebml;
+pub(crate) mod texts;
 mod track;
 
 use std::collections::VecDeque;
+use std::num::NonZero;
 
 use self::block::MatroskaBlock;
 use self::ebml::Element;
@@ -51,6 +53,8 @@ const SEARCH_BYTES: usize = 4096;
 /// Demuxer of one track of a Matroska file.
 pub(crate) struct MatroskaDemuxer {
     limits: DecodeLimits,
+    /// Number of the audio track to decode; `None` for the first of a supported codec.
+    wanted: Option<NonZero<u32>>,
     /// `None` before the tracks have been read.
     track: Option<MatroskaTrack>,
     /// Nanoseconds of a unit of the time stamps.
@@ -69,9 +73,10 @@ pub(crate) struct MatroskaDemuxer {
 
 impl MatroskaDemuxer {
     /// Begins at the position, which must be that of the EBML header.
-    pub(crate) fn open(limits: &DecodeLimits) -> MatroskaDemuxer {
+    pub(crate) fn open(limits: &DecodeLimits, wanted: Option<NonZero<u32>>) -> MatroskaDemuxer {
         MatroskaDemuxer {
             limits: limits.clone(),
+            wanted,
             track: None,
             scale: 1_000_000,
             cluster: 0,
@@ -109,10 +114,11 @@ impl MatroskaDemuxer {
     /// Reads the tracks and begins the link.
     fn begin_link(&mut self, size: u64, bytes: &mut ByteReader) -> Result<(), DecodeError> {
         let tracks = self.take(size, bytes)?;
-        let mut track = MatroskaTrack::find(&tracks, &self.limits)?;
+        let (mut track, number) = MatroskaTrack::find(&tracks, &self.limits, self.wanted)?;
         let codec = track.codec.take().ok_or(malformed("a track has no codec"))?;
         let (container, rate) = (Container::Matroska, Hertz(track.rate));
-        self.events.push_back(DemuxEvent::Link(Link { container, codec, rate, frames: None }));
+        let link = Link { container, codec, rate, frames: None, track: number };
+        self.events.push_back(DemuxEvent::Link(link));
         self.trim = Trim::new(track.delay, u64::MAX..u64::MAX);
         self.track = Some(track);
         (self.begin, self.first_other, self.is_after_loss) = (None, None, false);

@@ -1,4 +1,6 @@
-//! Tracks (RFC 9559, 5.1.4): the first audio track of a supported codec.
+//! Tracks (RFC 9559, 5.1.4): the audio track that is decoded.
+
+use std::num::NonZero;
 
 use super::ebml::{Element, float, unsigned};
 use super::{malformed, unsupported};
@@ -12,7 +14,8 @@ use crate::decode::containers::ogg::setup::VorbisSetup;
 use crate::decode::downmix::ChannelLayout;
 use crate::decode::error::DecodeError;
 use crate::decode::limits::DecodeLimits;
-use crate::decode::report::Container;
+use crate::decode::report::{AudioTrack, Container};
+use crate::decode::track_choice::choose;
 
 const TRACK_ENTRY: u32 = 0xae;
 const AUDIO: u64 = 2;
@@ -62,19 +65,21 @@ impl MatroskaTrack {
     /// Reads the content of a `Tracks` element.
     ///
     /// # Errors
-    /// The error of the first audio track if none is supported.
-    pub(super) fn find(tracks: &[u8], limits: &DecodeLimits) -> Result<MatroskaTrack, DecodeError> {
+    /// Those of [`choose`].
+    pub(super) fn find(
+        tracks: &[u8],
+        limits: &DecodeLimits,
+        wanted: Option<NonZero<u32>>,
+    ) -> Result<(MatroskaTrack, AudioTrack), DecodeError> {
         let entries = || Element::children(tracks).filter(|child| child.0 == TRACK_ENTRY);
         let kind = |entry: &[u8]| Element::child(entry, 0x83).map_or(0, unsigned);
         let has_video = entries().any(|(_, entry)| kind(entry) == VIDEO);
-        let mut first_error = None;
-        for (_, entry) in entries().filter(|(_, entry)| kind(entry) == AUDIO) {
-            match MatroskaTrack::read(entry, limits) {
-                Ok(track) => return Ok(MatroskaTrack { has_video, ..track }),
-                Err(error) => first_error = first_error.or(Some(error)),
-            }
-        }
-        Err(first_error.unwrap_or(DecodeError::NoAudioTrack { container: Container::Matroska }))
+        let audio = entries().map(|(_, entry)| entry).filter(|entry| kind(entry) == AUDIO);
+        let audio: Vec<&[u8]> = audio.collect();
+        let read = |index: usize| MatroskaTrack::read(audio[index], limits);
+        let codec = |track: &MatroskaTrack| track.codec.as_ref().map(Codec::name);
+        let (track, number) = choose(Container::Matroska, audio.len(), wanted, read, codec)?;
+        Ok((MatroskaTrack { has_video, ..track }, number))
     }
 
     fn read(entry: &[u8], limits: &DecodeLimits) -> Result<MatroskaTrack, DecodeError> {

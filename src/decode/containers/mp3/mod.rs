@@ -18,7 +18,7 @@ use crate::decode::containers::mp3::info::Info;
 use crate::decode::demux::{DemuxEvent, Demuxer, Link, Packet, Trim};
 use crate::decode::error::DecodeError;
 use crate::decode::reader::ByteReader;
-use crate::decode::report::{Container, DecodeReport};
+use crate::decode::report::{AudioTrack, Container, DecodeReport};
 
 /// The layer of MP3.
 pub(crate) const LAYER_3: u32 = 3;
@@ -57,7 +57,7 @@ impl Mp3Demuxer {
         let codec = Codec::Mpeg { layer: self.layer, channels: header.channels };
         let container = if self.layer == LAYER_3 { Container::Mp3 } else { Container::Mpeg };
         let rate = Hertz(header.rate);
-        DemuxEvent::Link(Link { container, codec, rate, frames })
+        DemuxEvent::Link(Link { container, codec, rate, frames, track: AudioTrack::ONLY })
     }
 
     fn packet(&mut self, header: &Header, frame: Vec<u8>) -> Packet {

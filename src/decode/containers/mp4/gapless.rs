@@ -11,6 +11,8 @@ pub(super) struct Gapless {
     /// Start of the first edit that is not a pause, in units of the track, and its length, in units
     /// of the movie.
     edit: Option<(u64, u64)>,
+    /// Length of the pauses in front of it, in units of the movie.
+    pause: u64,
     /// More edits follow, so that the length of the first is not that of the audio.
     has_more_edits: bool,
     movie_timescale: u32,
@@ -29,9 +31,7 @@ impl Gapless {
         bytes: &mut ByteReader,
     ) -> io::Result<Gapless> {
         let mut gapless = Gapless { movie_timescale, track_timescale, ..Gapless::default() };
-        if let Some(list) = trak.descend(bytes, &[b"edts", b"elst"])? {
-            gapless.read_edits(&list.read(bytes, 8 + 64 * 20)?);
-        }
+        gapless.read_edit_list(trak, bytes)?;
         if let Some(list) = moov.descend(bytes, &[b"udta", b"meta"])? {
             // The children follow version and flags.
             let children = list.children(bytes, 4)?;
@@ -40,6 +40,23 @@ impl Gapless {
             }
         }
         Ok(gapless)
+    }
+
+    /// Where the edit list of a `trak` box lets its track begin, in units of the movie.
+    pub(super) fn start(trak: &Mp4Box, bytes: &mut ByteReader) -> io::Result<u64> {
+        let mut gapless = Gapless::default();
+        gapless.read_edit_list(trak, bytes)?;
+        Ok(gapless.pause)
+    }
+
+    /// Length of the pauses in front of the audio, in units of the movie.
+    pub(super) fn pause(&self) -> u64 {
+        self.pause
+    }
+
+    /// A time in units of the movie as frames.
+    pub(super) fn movie_frames(&self, time: u64, rate: u32) -> u64 {
+        scale(time, self.movie_timescale, rate)
     }
 
     /// Frames in front of the audio, where the file states them.
@@ -65,19 +82,30 @@ impl Gapless {
         all.is_none_or(|all| end + tick < all).then_some(end)
     }
 
+    fn read_edit_list(&mut self, trak: &Mp4Box, bytes: &mut ByteReader) -> io::Result<()> {
+        if let Some(list) = trak.descend(bytes, &[b"edts", b"elst"])? {
+            self.read_edits(&list.read(bytes, 8 + 64 * 20)?);
+        }
+        Ok(())
+    }
+
     fn read_edits(&mut self, list: &[u8]) {
         let is_long = list.first() == Some(&1);
         let width = if is_long { 8 } else { 4 };
         let count = number(list, 4, 4).unwrap_or(0) as usize;
         let edits = list.get(8..).unwrap_or_default().chunks_exact(2 * width + 4).take(count);
-        let mut audible = edits.filter_map(|edit| {
-            let (length, start) = (number(edit, 0, width)?, number(edit, width, width)?);
-            // A start of -1 marks a pause.
-            let is_pause = start == if is_long { u64::MAX } else { u32::MAX.into() };
-            (!is_pause).then_some((start, length))
-        });
-        self.edit = audible.next();
-        self.has_more_edits = audible.next().is_some();
+        // A start of -1 marks a pause.
+        let pause = if is_long { u64::MAX } else { u32::MAX.into() };
+        for edit in edits {
+            let (length, start) = (number(edit, 0, width), number(edit, width, width));
+            let (Some(length), Some(start)) = (length, start) else { break };
+            match (start == pause, self.edit) {
+                (true, None) => self.pause = self.pause.saturating_add(length),
+                (true, Some(_)) => {}
+                (false, None) => self.edit = Some((start, length)),
+                (false, Some(_)) => self.has_more_edits = true,
+            }
+        }
     }
 }
 
@@ -127,6 +155,24 @@ mod tests {
         assert_eq!(parse_itunes(text), Some((0x840, 0x3f_31f6)));
         assert_eq!(parse_itunes(b" 00000000 00000840"), None);
         assert_eq!(parse_itunes(b"\xff\xfe"), None);
+    }
+
+    #[test]
+    fn pauses_in_front_of_the_audio_are_added_up() {
+        let mut gapless = Gapless { movie_timescale: 1000, ..Gapless::default() };
+        let edits = [[500, u32::MAX], [200, u32::MAX], [3000, 1024], [400, u32::MAX], [9, 5]];
+        let edits = edits.map(|[length, start]| [length, start, 0x1_0000]).concat();
+        gapless.read_edits(
+            &[&[0, 5], &edits[..]]
+                .concat()
+                .into_iter()
+                .map(u32::to_be_bytes)
+                .collect::<Vec<_>>()
+                .concat(),
+        );
+        assert_eq!((gapless.pause(), gapless.edit), (700, Some((1024, 3000))));
+        assert_eq!(gapless.movie_frames(700, 48_000), 33_600);
+        assert!(gapless.has_more_edits);
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! MP4, M4A and QuickTime (ISO/IEC 14496-12 and -14, QTFF): the first audio track of a supported
-//! codec.
+//! MP4, M4A and QuickTime (ISO/IEC 14496-12 and -14, QTFF): one audio track.
 //!
 //! - Boxes are read from the front as they arrive. The `moov` box holds the positions of the packets:
 //!   if it lies behind them, decoding begins when it has arrived, else at once.
 //! - The edit list, or the `iTunSMPB` comment of iTunes, states the encoder's delay and padding.
-//!   Pauses in an edit list are ignored.
+//!   If the file has pictures, audio that begins later than these by its edit list begins with silence, so that stems fit
+//!   the pictures. Pauses behind the first edit are ignored.
 //! - Fragments are decoded as they arrive.
 //! - Frames of PCM, each of which is a packet, are read in runs.
 
@@ -17,6 +17,7 @@ mod table;
 mod track;
 
 use std::collections::VecDeque;
+use std::num::NonZero;
 
 use self::boxes::Mp4Box;
 use self::entry::{PacketLength, malformed};
@@ -56,12 +57,13 @@ impl Mp4Demuxer {
     pub(crate) fn open(
         bytes: &mut ByteReader,
         limits: &DecodeLimits,
+        wanted: Option<NonZero<u32>>,
     ) -> Result<Mp4Demuxer, DecodeError> {
         let mut at = bytes.position();
         for _ in 0..MAX_BOXES {
             let Some(found) = Mp4Box::at(bytes, at)? else { break };
             if found.kind == *b"moov" {
-                return Mp4Demuxer::begin(&found, bytes, limits);
+                return Mp4Demuxer::begin(&found, bytes, limits, wanted);
             }
             at = found.content.end;
         }
@@ -72,13 +74,14 @@ impl Mp4Demuxer {
         moov: &Mp4Box,
         bytes: &mut ByteReader,
         limits: &DecodeLimits,
+        wanted: Option<NonZero<u32>>,
     ) -> Result<Mp4Demuxer, DecodeError> {
-        let track = Track::find(moov, bytes, limits)?;
+        let (mut track, number) = Track::find(moov, bytes, limits, wanted)?;
         let container = Container::Mp4;
-        let mut track = track.ok_or(DecodeError::NoAudioTrack { container })?;
         let codec = track.entry.codec.take().ok_or(malformed("a track has no codec"))?;
         let fragments = PacketDefaults::read(moov, track.id, bytes)?.map(|d| (moov.content.end, d));
-        let link = Link { container, codec, rate: Hertz(track.entry.rate), frames: track.frames };
+        let (rate, frames) = (Hertz(track.entry.rate), track.frames);
+        let link = Link { container, codec, rate, frames, track: number };
         let (limits, locations) = (limits.clone(), VecDeque::new());
         Ok(Mp4Demuxer { limits, link: Some(link), track, fragments, locations, pending: None })
     }
@@ -157,6 +160,9 @@ impl Demuxer for Mp4Demuxer {
     ) -> Result<Option<DemuxEvent>, DecodeError> {
         if let Some(link) = self.link.take() {
             return Ok(Some(DemuxEvent::Link(link)));
+        }
+        if let late @ 1.. = std::mem::take(&mut self.track.lateness) {
+            return Ok(Some(DemuxEvent::LateStart(late)));
         }
         let Some(location) = self.run(bytes)? else { return Ok(None) };
         let max = self.limits.packet_bytes;

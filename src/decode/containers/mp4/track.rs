@@ -1,13 +1,18 @@
 //! An audio track: its codec, packets and trim.
 
+use std::num::NonZero;
+
 use super::boxes::{Mp4Box, number};
 use super::entry::{PacketLength, SampleEntry, malformed};
 use super::gapless::Gapless;
 use super::table::SampleTable;
+use crate::decode::codecs::Codec;
 use crate::decode::demux::Trim;
 use crate::decode::error::DecodeError;
 use crate::decode::limits::DecodeLimits;
 use crate::decode::reader::ByteReader;
+use crate::decode::report::{AudioTrack, Container};
+use crate::decode::track_choice::choose;
 
 /// The track that is decoded.
 pub(super) struct Track {
@@ -20,19 +25,21 @@ pub(super) struct Track {
     pub(super) trim: Trim,
     /// Exact length in frames without delay and padding, where the headers state it.
     pub(super) frames: Option<u64>,
+    /// Frames between the beginning of the pictures and that of the audio.
+    pub(super) lateness: u64,
 }
 
 impl Track {
-    /// Reads the first audio track of a supported codec in a `moov` box; `None` if there is no audio
-    /// track.
+    /// Reads the audio track to decode of a `moov` box.
     ///
     /// # Errors
-    /// The error of the first audio track if none is supported.
+    /// Those of [`choose`].
     pub(super) fn find(
         moov: &Mp4Box,
         bytes: &mut ByteReader,
         limits: &DecodeLimits,
-    ) -> Result<Option<Track>, DecodeError> {
+        wanted: Option<NonZero<u32>>,
+    ) -> Result<(Track, AudioTrack), DecodeError> {
         let children = moov.children(bytes, 0)?;
         let header = children.iter().find(|child| child.kind == *b"mvhd");
         let movie_timescale = match header {
@@ -40,23 +47,29 @@ impl Track {
             None => return Err(malformed("it has no mvhd box")),
         };
         let is_fragmented = children.iter().any(|child| child.kind == *b"mvex");
-        let mut first_error = None;
-        for trak in children.iter().filter(|child| child.kind == *b"trak") {
-            if !is_audio(trak, bytes)? {
-                continue;
-            }
-            match Track::read(trak, bytes, limits) {
-                Ok(mut track) => {
-                    let timescales = [movie_timescale, track.timescale];
-                    let gapless = Gapless::read(moov, trak, timescales, bytes)?;
-                    track.apply(&gapless, is_fragmented);
-                    return Ok(Some(track));
-                }
-                Err(DecodeError::Io(error)) => return Err(error.into()),
-                Err(error) => first_error = first_error.or(Some(error)),
+        let (mut audio, mut video) = (Vec::new(), Vec::new());
+        for trak in children.into_iter().filter(|child| child.kind == *b"trak") {
+            match handler(&trak, bytes)?.as_ref() {
+                Some(b"soun") => audio.push(trak),
+                Some(b"vide") => video.push(trak),
+                _ => {}
             }
         }
-        first_error.map_or(Ok(None), Err)
+        let read = |index: usize| Track::read(&audio[index], bytes, limits);
+        let codec = |track: &Track| track.entry.codec.as_ref().map(Codec::name);
+        let (mut track, number) = choose(Container::Mp4, audio.len(), wanted, read, codec)?;
+        let trak = &audio[number.number as usize - 1];
+        let timescales = [movie_timescale, track.timescale];
+        let gapless = Gapless::read(moov, trak, timescales, bytes)?;
+        let mut video_start = None;
+        for trak in &video {
+            let start = Gapless::start(trak, bytes)?;
+            video_start = Some(video_start.map_or(start, |least: u64| least.min(start)));
+        }
+        let late = video_start.map_or(0, |start| gapless.pause().saturating_sub(start));
+        track.apply(&gapless, is_fragmented);
+        track.begin_late(gapless.movie_frames(late, track.entry.rate), limits);
+        Ok((track, number))
     }
 
     fn read(
@@ -85,7 +98,8 @@ impl Track {
             bytes.seek(start);
             entry.set_mpeg(bytes.peek(4)?);
         }
-        Ok(Track { id, entry, table, timescale, trim: Trim::none(), frames: None })
+        let (trim, frames, lateness) = (Trim::none(), None, 0);
+        Ok(Track { id, entry, table, timescale, trim, frames, lateness })
     }
 
     /// Whether the unit of its durations is a frame.
@@ -106,6 +120,12 @@ impl Track {
         };
     }
 
+    /// Sets the frames in front of the audio.
+    fn begin_late(&mut self, lateness: u64, limits: &DecodeLimits) {
+        self.lateness = lateness.min(limits.late_start_frames);
+        self.frames = self.frames.map(|frames| frames.saturating_add(self.lateness));
+    }
+
     /// Frames of all packets in the tables. The last packet may be shorter by its duration. `None`
     /// if the durations do not count frames.
     fn all_frames(&self) -> Option<u64> {
@@ -117,9 +137,10 @@ impl Track {
     }
 }
 
-fn is_audio(trak: &Mp4Box, bytes: &mut ByteReader) -> Result<bool, DecodeError> {
-    let Some(handler) = trak.descend(bytes, &[b"mdia", b"hdlr"])? else { return Ok(false) };
-    Ok(handler.read(bytes, 12)?.get(8..) == Some(b"soun"))
+/// The kind of a track, such as `soun`.
+fn handler(trak: &Mp4Box, bytes: &mut ByteReader) -> Result<Option<[u8; 4]>, DecodeError> {
+    let Some(handler) = trak.descend(bytes, &[b"mdia", b"hdlr"])? else { return Ok(None) };
+    Ok(handler.read(bytes, 12)?.get(8..).and_then(|kind| kind.first_chunk().copied()))
 }
 
 /// Units per second, from an `mvhd` or `mdhd` box.

@@ -1,6 +1,6 @@
 //! Ogg (RFC 3533): pages of several streams, one of which is decoded.
 //!
-//! - The first Opus, Vorbis or FLAC stream is decoded; pictures and other streams beside it are skipped.
+//! - One Opus, Vorbis or FLAC stream is decoded; pictures and other streams beside it are skipped.
 //! - A new group of first pages begins the next link of a chain, whatever its rate and channels.
 //! - Pages with a wrong checksum are skipped; what is missing according to the positions of the pages
 //!   around becomes silence.
@@ -13,6 +13,7 @@ pub(super) mod setup;
 mod vorbis;
 
 use std::collections::VecDeque;
+use std::num::NonZero;
 
 use self::flac::OggFlac;
 use self::opus::Opus;
@@ -24,13 +25,21 @@ use crate::decode::demux::{DemuxEvent, Demuxer, Link};
 use crate::decode::error::DecodeError;
 use crate::decode::limits::DecodeLimits;
 use crate::decode::reader::ByteReader;
-use crate::decode::report::{Container, DecodeReport};
+use crate::decode::report::{AudioTrack, CodecName, Container, DecodeReport};
+use crate::decode::track_choice::choose;
+
+/// Audio streams of a group that can be chosen. Each first page is held in memory.
+const MAX_TRACKS: usize = 64;
 
 /// Demuxer of an Ogg file or a chain of them.
 pub(crate) struct OggDemuxer {
     limits: DecodeLimits,
-    /// The streams announced by the first pages read last; `None` once another page was read.
-    group: Option<Group>,
+    /// Number of the audio stream to decode; `None` for the first of a supported codec.
+    wanted: Option<NonZero<u32>>,
+    /// The audio streams announced by the first pages read last; `None` once another page was read.
+    group: Option<Vec<AnnouncedStream>>,
+    /// Which of them is decoded.
+    track: AudioTrack,
     /// The stream that is decoded.
     stream: Option<Stream>,
     events: VecDeque<DemuxEvent>,
@@ -38,13 +47,10 @@ pub(crate) struct OggDemuxer {
     has_begun: bool,
 }
 
-/// Streams that begin together.
-#[derive(Default)]
-struct Group {
-    /// The first stream of a supported codec.
-    selected: Option<Stream>,
-    /// Name of an unsupported audio codec.
-    unsupported: Option<&'static str>,
+/// An audio stream, by its first page.
+enum AnnouncedStream {
+    Supported(CodecName, Page),
+    Unsupported(&'static str),
 }
 
 /// The stream that is decoded.
@@ -77,10 +83,12 @@ struct PagePackets {
 }
 
 impl OggDemuxer {
-    pub(crate) fn open(limits: &DecodeLimits) -> OggDemuxer {
+    pub(crate) fn open(limits: &DecodeLimits, wanted: Option<NonZero<u32>>) -> OggDemuxer {
         OggDemuxer {
             limits: limits.clone(),
+            wanted,
             group: None,
+            track: AudioTrack::ONLY,
             stream: None,
             events: VecDeque::new(),
             has_begun: false,
@@ -88,27 +96,45 @@ impl OggDemuxer {
     }
 
     /// Adds the stream of a first page to the current group.
-    fn announce(&mut self, page: &Page) {
+    fn announce(&mut self, page: Page) {
         let group = self.group.get_or_insert_default();
         self.stream = None;
         let packet = page.pieces().next().map_or(&[][..], |(piece, _)| piece);
-        let mapping: Box<dyn Mapping> = match packet {
-            [1, b'v', b'o', b'r', b'b', b'i', b's', ..] => {
-                Box::new(Vorbis::new(self.limits.codebook_values))
-            }
-            [0x7f, b'F', b'L', b'A', b'C', ..] => Box::new(OggFlac::new()),
-            [b'O', b'p', b'u', b's', b'H', b'e', b'a', b'd', ..] => Box::new(Opus::new()),
-            _ => {
-                group.unsupported = group.unsupported.or(name(packet));
-                return;
-            }
+        let stream = match (codec(packet), name(packet)) {
+            (Some(codec), _) => AnnouncedStream::Supported(codec, page),
+            (None, Some(name)) => AnnouncedStream::Unsupported(name),
+            (None, None) => return,
         };
-        group.selected.get_or_insert(Stream {
-            serial: page.serial,
-            mapping,
-            partial: None,
-            sequence: None,
-        });
+        if group.len() < MAX_TRACKS {
+            group.push(stream);
+        }
+    }
+
+    /// Begins to decode a stream of a group. After the first link, a group without audio is skipped, and one with too few
+    /// streams continues with its first.
+    fn select(&mut self, group: &[AnnouncedStream]) -> Result<(), DecodeError> {
+        let read = |index: usize| match &group[index] {
+            AnnouncedStream::Supported(codec, page) => Ok((*codec, page)),
+            AnnouncedStream::Unsupported(name) => Err(unsupported((*name).to_owned())),
+        };
+        let codec = |stream: &(CodecName, &Page)| Some(stream.0);
+        let chosen = choose(Container::Ogg, group.len(), self.wanted, read, codec);
+        let ((codec, page), track) = match chosen {
+            Err(DecodeError::NoAudioTrack { .. }) if self.has_begun => return Ok(()),
+            Err(DecodeError::TrackMissing { .. }) if self.has_begun => {
+                choose(Container::Ogg, group.len(), None, read, |stream| Some(stream.0))?
+            }
+            chosen => chosen?,
+        };
+        self.track = track;
+        let mapping: Box<dyn Mapping> = match codec {
+            CodecName::Vorbis => Box::new(Vorbis::new(self.limits.codebook_values)),
+            CodecName::Flac => Box::new(OggFlac::new()),
+            _ => Box::new(Opus::new()),
+        };
+        let stream = Stream { serial: page.serial, mapping, partial: None, sequence: None };
+        // Its first packet is its codec's first header.
+        self.stream.insert(stream).page(page, &self.limits, &mut self.events)
     }
 }
 
@@ -119,35 +145,33 @@ impl Demuxer for OggDemuxer {
         report: &mut DecodeReport,
     ) -> Result<Option<DemuxEvent>, DecodeError> {
         loop {
-            if let Some(event) = self.events.pop_front() {
+            if let Some(mut event) = self.events.pop_front() {
                 self.has_begun = true;
+                if let DemuxEvent::Link(link) = &mut event {
+                    link.track = self.track;
+                }
                 return Ok(Some(event));
             }
             let (page, skipped) = Page::next(bytes)?;
             report.skipped_bytes += skipped;
-            let Some(page) = page else {
-                return if self.has_begun { Ok(None) } else { Err(malformed("it ends too early")) };
+            let page = match page {
+                Some(page) if page.is_first => {
+                    self.announce(page);
+                    continue;
+                }
+                page => page,
             };
-            if page.is_first {
-                self.announce(&page);
-                // The first packet of the selected stream is its codec's first header.
-                if let Some(stream) = self.group.as_mut().and_then(|group| group.selected.as_mut())
-                    && stream.serial == page.serial
-                {
+            if let Some(group) = self.group.take() {
+                self.select(&group)?;
+            }
+            match (page, &mut self.stream) {
+                (Some(page), Some(stream)) if stream.serial == page.serial => {
                     stream.page(&page, &self.limits, &mut self.events)?;
                 }
-                continue;
-            }
-            if let Some(group) = self.group.take() {
-                // After the first link, a group without audio is skipped.
-                self.stream = match (group.selected, group.unsupported) {
-                    (Some(stream), _) => Some(stream),
-                    (None, None) if self.has_begun => None,
-                    (None, unsupported) => return Err(no_supported_audio(unsupported)),
-                };
-            }
-            if let Some(stream) = self.stream.as_mut().filter(|s| s.serial == page.serial) {
-                stream.page(&page, &self.limits, &mut self.events)?;
+                (Some(_), _) => {}
+                (None, _) if !self.events.is_empty() => {}
+                (None, _) if self.has_begun => return Ok(None),
+                (None, _) => return Err(malformed("it ends too early")),
             }
         }
     }
@@ -193,6 +217,16 @@ impl Stream {
     }
 }
 
+/// The supported codec of a stream, by the first bytes of its first packet.
+fn codec(packet: &[u8]) -> Option<CodecName> {
+    let codecs: [(&[u8], CodecName); 3] = [
+        (b"\x01vorbis", CodecName::Vorbis),
+        (b"\x7fFLAC", CodecName::Flac),
+        (b"OpusHead", CodecName::Opus),
+    ];
+    codecs.iter().find(|(magic, _)| packet.starts_with(magic)).map(|&(_, codec)| codec)
+}
+
 /// The name of an unsupported audio codec, by the first bytes of its first packet.
 fn name(packet: &[u8]) -> Option<&'static str> {
     let names: [(&[u8], &str); 5] = [
@@ -205,13 +239,6 @@ fn name(packet: &[u8]) -> Option<&'static str> {
     names.iter().find(|(magic, _)| packet.starts_with(magic)).map(|&(_, name)| name)
 }
 
-fn no_supported_audio(unsupported: Option<&'static str>) -> DecodeError {
-    match unsupported {
-        Some(name) => self::unsupported(name.to_owned()),
-        None => DecodeError::NoAudioTrack { container: Container::Ogg },
-    }
-}
-
 fn unsupported(codec: String) -> DecodeError {
     DecodeError::UnsupportedCodec { container: Container::Ogg, codec }
 }
@@ -220,6 +247,8 @@ fn malformed(what: &'static str) -> DecodeError {
     DecodeError::Malformed { container: Container::Ogg, what }
 }
 
+/// A link, whose track is set when it is returned.
 fn link(codec: Codec, rate: u32, frames: Option<u64>) -> DemuxEvent {
-    DemuxEvent::Link(Link { container: Container::Ogg, codec, rate: Hertz(rate), frames })
+    let (container, track) = (Container::Ogg, AudioTrack::ONLY);
+    DemuxEvent::Link(Link { container, codec, rate: Hertz(rate), frames, track })
 }

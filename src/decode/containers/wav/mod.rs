@@ -14,7 +14,7 @@ use crate::decode::codecs::pcm::PcmFormat;
 use crate::decode::demux::{DemuxEvent, Demuxer, Link};
 use crate::decode::error::DecodeError;
 use crate::decode::reader::ByteReader;
-use crate::decode::report::{Container, DecodeReport};
+use crate::decode::report::{AudioTrack, Container, DecodeReport};
 
 /// First bytes of a Wave64 file: the first half of a GUID.
 const WAVE64_MAGIC: [u8; 8] = *b"riff\x2e\x91\xcf\x11";
@@ -117,7 +117,8 @@ impl WavDemuxer {
         };
         self.data = Some((pcm, length));
         let frames = length.map(|length| length / pcm.frame_bytes() as u64);
-        Link { container: Container::Wav, codec: Codec::Pcm { pcm, layout }, rate, frames }
+        let (container, track) = (Container::Wav, AudioTrack::ONLY);
+        Link { container, codec: Codec::Pcm { pcm, layout }, rate, frames, track }
     }
 
     /// Advances to the next file behind the samples, skipping other chunks; returns whether there is

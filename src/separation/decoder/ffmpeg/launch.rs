@@ -1,6 +1,7 @@
 //! The process that confines itself and becomes FFmpeg.
 
 use std::io;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use crate::process::{ResourceLimits, Sandbox, priority, sandbox};
@@ -12,7 +13,9 @@ pub struct FfmpegJob {
     pub program: PathBuf,
     /// The protocol by which it reads its standard input; `None` if it is to print its version only.
     pub protocol: Option<String>,
-    /// Whether audio that begins late begins with silence.
+    /// Number of the audio track, from 1.
+    pub track: NonZero<u32>,
+    /// Whether audio that begins later than the pictures beside it begins with silence.
     pub keep_start: bool,
     /// How much of the audio to decode, in seconds; `None` for all of it.
     pub until_s: Option<f64>,
@@ -61,8 +64,8 @@ fn confine(job: &FfmpegJob) -> io::Result<Sandbox> {
     }
 }
 
-/// The arguments of FFmpeg: the first audio stream of its standard input, with the rate and the channels that it has, as
-/// WAV on its standard output.
+/// The arguments of FFmpeg: one audio stream of its standard input, with the rate and the channels that it has, as WAV on
+/// its standard output.
 fn arguments(job: &FfmpegJob, sandbox: Sandbox) -> Vec<String> {
     let mut arguments = vec!["-nostdin".to_owned()];
     let mut add = |text: &str| arguments.extend(text.split(' ').map(str::to_owned));
@@ -75,8 +78,9 @@ fn arguments(job: &FfmpegJob, sandbox: Sandbox) -> Vec<String> {
     // Other protocols could be named in the upload. One thread decodes; each more takes address space.
     add("-hide_banner -nostats -loglevel info -threads 1");
     add(&format!("-protocol_whitelist {allowed} -i {input}"));
-    add("-map 0:a:0 -map_metadata -1 -map_chapters -1 -bitexact");
+    add(&format!("-map 0:a:{} -map_metadata -1 -map_chapters -1 -bitexact", job.track.get() - 1));
     if job.keep_start {
+        // Time 0 is the beginning of the stream that begins first.
         add("-filter:a aresample=first_pts=0");
     }
     if let Some(until_s) = job.until_s {
@@ -94,6 +98,7 @@ mod tests {
         let job = FfmpegJob {
             program: "/usr/bin/ffmpeg".into(),
             protocol: Some(protocol.into()),
+            track: NonZero::<u32>::MIN,
             keep_start: false,
             until_s: None,
             memory: 1,

@@ -17,11 +17,11 @@ use std::time::Duration;
 
 use super::DecoderConfig;
 use super::connection::{self, FromChild};
+use super::request::DecodeRequest;
 use super::shared::Children;
-use crate::audio::TimeSpan;
 use crate::process::{self, ChildProcess};
 
-pub(super) use log::InputFormat;
+pub(super) use log::{InputFormat, audio_codecs};
 
 /// The time within which FFmpeg prints its version. A loaded machine may take seconds to start it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,10 +45,8 @@ pub(super) fn version(config: &DecoderConfig, program: &Path) -> io::Result<Stri
 /// What FFmpeg decodes of a complete upload.
 pub(super) struct FfmpegInput<'a> {
     pub(super) upload: &'a Path,
-    /// The part of the audio that is needed.
-    pub(super) span: TimeSpan,
-    /// Whether audio that begins behind the pictures begins with silence, so that stems fit the pictures.
-    pub(super) keep_start: bool,
+    /// What is needed of it.
+    pub(super) request: DecodeRequest,
 }
 
 /// Starts FFmpeg of this version, and `decoder` on its output.
@@ -63,10 +61,14 @@ pub(super) fn start(
 ) -> io::Result<(Children, FromChild)> {
     let mut command = command(config, program);
     command.args(["--protocol", protocol(version)]);
-    if input.keep_start {
+    let DecodeRequest { track, span, keep_start, raw: _ } = input.request;
+    if let Some(track) = track {
+        command.args(["--track", &track.to_string()]);
+    }
+    if keep_start {
         command.arg("--keep-start");
     }
-    if let Some(end) = input.span.end {
+    if let Some(end) = span.end {
         command.args(["--until", &(end + MARGIN).as_secs_f64().to_string()]);
     }
     let (reader, writer) = io::pipe()?;

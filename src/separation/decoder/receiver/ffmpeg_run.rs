@@ -1,16 +1,18 @@
 //! FFmpeg in place of a decoder that does not support the upload, and what becomes of its errors.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
 use super::TrackReceiver;
-use crate::audio::TimeSpan;
+use crate::decode::AudioTrack;
 use crate::process::{GRACE, poll};
 use crate::proto::reason::ErrorReason;
 use crate::separation::decoder::connection::FromChild;
 use crate::separation::decoder::ffmpeg::{FfmpegInput, InputFormat};
 use crate::separation::decoder::protocol::End;
+use crate::separation::decoder::request::DecodeRequest;
 use crate::separation::decoder::{DecoderConfig, failure, ffmpeg};
 use crate::session::Failure;
 
@@ -21,8 +23,8 @@ const FFMPEG_END: Duration = Duration::from_secs(20);
 pub(in crate::separation::decoder) struct FfmpegFallback {
     pub(in crate::separation::decoder) config: DecoderConfig,
     pub(in crate::separation::decoder) program: PathBuf,
-    /// The part to decode.
-    pub(in crate::separation::decoder) span: TimeSpan,
+    /// What to decode.
+    pub(in crate::separation::decoder) request: DecodeRequest,
     /// The command that decodes FFmpeg's output.
     pub(in crate::separation::decoder) decoder: Command,
 }
@@ -33,6 +35,8 @@ pub(in crate::separation::decoder) struct FfmpegRun {
     pub(super) version: String,
     /// Why FFmpeg is used.
     refusal: Failure,
+    /// The audio track that it decodes.
+    track: NonZero<u32>,
 }
 
 impl TrackReceiver {
@@ -45,7 +49,9 @@ impl TrackReceiver {
         if !self.shared.wait_for_all() {
             return None;
         }
-        let FfmpegFallback { config, program, span, decoder } = ffmpeg;
+        let FfmpegFallback { config, program, mut request, decoder } = ffmpeg;
+        // Of other containers, FFmpeg's times have more in front than late starts, such as the preroll of ASF.
+        request.keep_start &= refusal.reason == ErrorReason::CodecUnsupported;
         let session = &self.shared.session;
         let version = match ffmpeg::version(&config, &program) {
             Ok(version) => version,
@@ -56,15 +62,14 @@ impl TrackReceiver {
             }
         };
         let upload = session.layout().upload();
-        // Where the container is supported, its times are kept here too.
-        let keep_start = refusal.reason == ErrorReason::CodecUnsupported;
-        let input = FfmpegInput { upload: &upload, span, keep_start };
+        let input = FfmpegInput { upload: &upload, request };
         let started = self
             .shared
             .replace_children(|| ffmpeg::start(&config, (&program, &version), &input, decoder));
         match started {
             Ok(from_child) => {
-                self.ffmpeg_run = Some(FfmpegRun { version, refusal });
+                let track = request.track.unwrap_or(NonZero::<u32>::MIN);
+                self.ffmpeg_run = Some(FfmpegRun { version, refusal, track });
                 from_child
             }
             Err(error) => {
@@ -99,14 +104,27 @@ impl TrackReceiver {
         ];
         let children = self.shared.children();
         let failure = match (&self.ffmpeg_run, &children.ffmpeg) {
-            (Some(run), Some(ffmpeg)) if WITHOUT_OUTPUT.contains(&failure.reason) => {
-                let ending = ffmpeg.ending_within(FFMPEG_END);
+            (Some(run), Some(program)) if WITHOUT_OUTPUT.contains(&failure.reason) => {
+                let ending = program.ending_within(FFMPEG_END);
                 self.log_attack(&ending);
-                failure::without_output(ending, run.refusal.clone())
+                let codecs = ffmpeg::audio_codecs(&program.stderr_head());
+                if !codecs.is_empty() && run.track.get() as usize > codecs.len() {
+                    failure::without_track(run.track, &codecs)
+                } else {
+                    failure::without_output(ending, run.refusal.clone())
+                }
             }
             _ => failure,
         };
         self.shared.fail(failure);
+    }
+
+    /// Which audio track FFmpeg decodes, and of how many.
+    pub(super) fn ffmpeg_track(&self) -> Option<AudioTrack> {
+        let (run, children) = (self.ffmpeg_run.as_ref()?, self.shared.children());
+        let codecs = ffmpeg::audio_codecs(&children.ffmpeg.as_ref()?.stderr_head());
+        let count = u32::try_from(codecs.len()).ok()?;
+        (count > 0).then_some(AudioTrack { number: run.track.get(), count })
     }
 
     /// What FFmpeg's log states of the upload. It is written before the output, and read in another thread.

@@ -124,6 +124,7 @@ impl TrackReceiver {
                 (source.container, source.codec) = (container, codec);
             }
             source.decoder = Some(run.version.clone());
+            source.track = self.ffmpeg_track().unwrap_or_default();
         }
         let session = &self.shared.session;
         // The child has read a hostile file.

@@ -27,6 +27,7 @@ fn growing(store: &Store) -> Arc<Session> {
         overlap: 0.25,
         columns: None,
         silent_passages: true,
+        late_start: true,
     };
     let (session, _) = store.create(Settings::default(), plan).unwrap();
     for stem in &session.manifest().plan.stems {

@@ -66,7 +66,7 @@ ON_DISCONNECT_CONTINUE: OnDisconnect
 ON_DISCONNECT_CANCEL: OnDisconnect
 
 class SeparationConfig(_message.Message):
-    __slots__ = ("model", "stems", "input", "output", "normalization", "allow_fallback", "overlap", "request_id", "upload_offset", "file_name", "on_disconnect", "start_frame", "mask_extension", "accompaniment", "start_s", "end_s")
+    __slots__ = ("model", "stems", "input", "output", "normalization", "allow_fallback", "overlap", "request_id", "upload_offset", "file_name", "on_disconnect", "start_frame", "mask_extension", "accompaniment", "start_s", "end_s", "track")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     STEMS_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
@@ -83,6 +83,7 @@ class SeparationConfig(_message.Message):
     ACCOMPANIMENT_FIELD_NUMBER: _ClassVar[int]
     START_S_FIELD_NUMBER: _ClassVar[int]
     END_S_FIELD_NUMBER: _ClassVar[int]
+    TRACK_FIELD_NUMBER: _ClassVar[int]
     model: str
     stems: _containers.RepeatedScalarFieldContainer[str]
     input: RawPcm
@@ -99,7 +100,8 @@ class SeparationConfig(_message.Message):
     accompaniment: Accompaniment
     start_s: float
     end_s: float
-    def __init__(self, model: _Optional[str] = ..., stems: _Optional[_Iterable[str]] = ..., input: _Optional[_Union[RawPcm, _Mapping]] = ..., output: _Optional[_Union[OutputFormat, _Mapping]] = ..., normalization: _Optional[_Union[Normalization, str]] = ..., allow_fallback: bool = ..., overlap: _Optional[float] = ..., request_id: _Optional[str] = ..., upload_offset: _Optional[int] = ..., file_name: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., start_frame: _Optional[int] = ..., mask_extension: _Optional[_Union[MaskExtension, str]] = ..., accompaniment: _Optional[_Union[Accompaniment, str]] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ...) -> None: ...
+    track: int
+    def __init__(self, model: _Optional[str] = ..., stems: _Optional[_Iterable[str]] = ..., input: _Optional[_Union[RawPcm, _Mapping]] = ..., output: _Optional[_Union[OutputFormat, _Mapping]] = ..., normalization: _Optional[_Union[Normalization, str]] = ..., allow_fallback: bool = ..., overlap: _Optional[float] = ..., request_id: _Optional[str] = ..., upload_offset: _Optional[int] = ..., file_name: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., start_frame: _Optional[int] = ..., mask_extension: _Optional[_Union[MaskExtension, str]] = ..., accompaniment: _Optional[_Union[Accompaniment, str]] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., track: _Optional[int] = ...) -> None: ...
 
 class RawPcm(_message.Message):
     __slots__ = ("encoding", "sample_rate", "channels")

@@ -36,6 +36,7 @@ class SourceNoteKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SOURCE_NOTE_KIND_BYTES_SKIPPED: _ClassVar[SourceNoteKind]
     SOURCE_NOTE_KIND_STREAMS_SKIPPED: _ClassVar[SourceNoteKind]
     SOURCE_NOTE_KIND_FRAMES_MISSING: _ClassVar[SourceNoteKind]
+    SOURCE_NOTE_KIND_TRACK_CHOSEN: _ClassVar[SourceNoteKind]
 SESSION_STATE_UNSPECIFIED: SessionState
 SESSION_STATE_UPLOADING: SessionState
 SESSION_STATE_RUNNING: SessionState
@@ -55,6 +56,7 @@ SOURCE_NOTE_KIND_SAMPLES_INVALID: SourceNoteKind
 SOURCE_NOTE_KIND_BYTES_SKIPPED: SourceNoteKind
 SOURCE_NOTE_KIND_STREAMS_SKIPPED: SourceNoteKind
 SOURCE_NOTE_KIND_FRAMES_MISSING: SourceNoteKind
+SOURCE_NOTE_KIND_TRACK_CHOSEN: SourceNoteKind
 
 class Session(_message.Message):
     __slots__ = ("session_id", "state", "config", "engine", "engine_changes", "committed_bytes", "upload_complete", "source", "progress", "stems", "error", "notices", "create_time", "update_time", "delay")
