@@ -1,9 +1,10 @@
 //! Audio as values and files: [`units`], [`stereo`] buffers, [`pcm`] encodings, [`stem`] names, and,
 //! above these, [`file_format`]s, growing [`wav`] files and [`resample`]. [`titles`] become file names, except
-//! for the [`device_names`] that Windows reserves. A [`time_span`] is a part of a song.
+//! for the [`device_names`] that Windows reserves. A [`time_span`] is a part of a song, a [`mix`] a sum of its stems.
 
 pub mod device_names;
 pub mod file_format;
+pub mod mix;
 pub mod pcm;
 pub mod resample;
 pub mod stem;

@@ -4,7 +4,8 @@
 //!   that clients see, the [`engines`] that compute its parts, and the [`failure`] that ended it,
 //!   and the [`source`] that is separated.
 //! - [`checksums`]: of the committed frames. [`error`]: errors of calls on a session.
-//! - [`spool`]: the upload as received. [`stem_reader`]: reads stems while they grow. [`peaks`]: waveform peaks.
+//! - [`spool`]: the upload as received. [`stem_reader`]: reads stems while they grow; [`mix_reader`]: their sum.
+//!   [`peaks`]: waveform peaks.
 //!   [`flac`]: stems as FLAC files.
 //! - [`lifecycle`]: states, events and actions, as one pure function.
 //! - [`live`]: a session in memory: manifest, upload, and the [`notifier`] of its changes.
@@ -24,6 +25,7 @@ pub mod layout;
 pub mod lifecycle;
 pub mod live;
 pub mod manifest;
+pub mod mix_reader;
 pub mod notifier;
 pub mod peaks;
 pub mod retention;

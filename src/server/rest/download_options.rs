@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::query::Query;
-use crate::audio::{FileFormat, Stereo};
+use crate::audio::{Encoding, FileFormat, Stereo};
 use crate::encode::{self, EncodeError};
 use crate::server::status::ApiError;
 
@@ -37,7 +37,14 @@ impl DownloadOptions {
     /// # Errors
     /// `FieldUnknown`, `Invalid`.
     pub(super) fn parse(query: Option<&str>) -> Result<DownloadOptions, ApiError> {
-        let query = Query::parse(query, "format, fit, bitrate")?;
+        DownloadOptions::of(&Query::parse(query, "format, fit, bitrate")?)
+    }
+
+    /// The options in a query string that may have others.
+    ///
+    /// # Errors
+    /// `Invalid`.
+    pub(super) fn of(query: &Query) -> Result<DownloadOptions, ApiError> {
         let known = format!("one of {}", FileFormat::names());
         let format = query.value("format", &known)?.unwrap_or_default();
         let fit = query.value("fit", "true or false")?.unwrap_or_default();
@@ -45,6 +52,17 @@ impl DownloadOptions {
         let bitrate = encode::bitrate(format, Stereo::CHANNELS, wanted)
             .map_err(|error| invalid("bitrate", &error))?;
         Ok(DownloadOptions { format, fit, bitrate })
+    }
+
+    /// What the bytes of a file depend on besides the samples and their gain: another release may encode otherwise.
+    pub(super) fn form(self) -> String {
+        let name = self.format.name();
+        match self.bitrate {
+            Some(kbits) => format!("{name}-{kbits}-{}", env!("CARGO_PKG_VERSION")),
+            // Files of 16 bits had no dither in 0.1.0.
+            None if self.format.encoding() == Encoding::S16Le => format!("{name}-dither"),
+            None => name.to_owned(),
+        }
     }
 }
 

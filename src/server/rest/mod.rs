@@ -2,8 +2,8 @@
 //!
 //! - [`separate`]: receives a form with a song ([`upload`], [`options`], [`file_name`], [`metered`]) and returns URLs.
 //! - [`tus`]: receives songs by the tus protocol, in any number of requests.
-//! - [`download`]: stems as files ([`download_options`], [`stem_source`]), whole or as byte ranges ([`range`]), with safe
-//!   names ([`disposition`]); [`zip`]: all stems in one file.
+//! - [`download`]: stems as files ([`download_options`], [`stem_source`]), [`mix`]: their sum,
+//!   [`zip`]: all in one file; [`file_response`]: whole or as byte ranges ([`range`]), with safe names ([`disposition`]).
 //! - [`sessions`], [`peaks`], [`health`]: status. [`openapi`]: the description of all routes.
 //!
 //! [`status`](super::status) maps errors to responses.
@@ -12,10 +12,12 @@ mod disposition;
 mod download;
 mod download_options;
 mod file_name;
+mod file_response;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod health;
 mod metered;
+mod mix;
 mod openapi;
 mod options;
 mod outlet;
@@ -141,6 +143,7 @@ pub(super) fn router(
         .routes(routes!(peaks::peaks))
         // Documented as `/download/{id}.zip`; axum matches whole path segments only.
         .route("/download/{id}", get(zip::all))
+        .routes(routes!(mix::mix))
         .routes(routes!(download::stem))
         .split_for_parts();
     let permits = |count| Arc::new(Semaphore::new(count));

@@ -1,4 +1,4 @@
-//! Stems as files that are made while they are read.
+//! Stems and mixes as files that are made while they are read.
 
 use std::io;
 
@@ -10,14 +10,14 @@ use crate::audio::Frames;
 use crate::encode::dither::Dither;
 use crate::encode::pcm_file::PcmFile;
 use crate::encode::{Encode, EncodeError, FileSpec, Output, encoder};
-use crate::session::stem_reader::StemReader;
+use crate::session::mix_reader::MixReader;
 
 /// Frames read at once: 256 KiB of float32 stereo.
 const PIECE_FRAMES: Frames = Frames(32_768);
 
-/// A stem as a file without compression, whole or a part.
+/// A mix, or a stem, as a file without compression, whole or a part.
 pub(super) struct PcmSource {
-    reader: StemReader,
+    reader: MixReader,
     file: PcmFile,
     dither: Option<Dither>,
     /// Position of the next byte in the file.
@@ -26,11 +26,11 @@ pub(super) struct PcmSource {
 }
 
 impl PcmSource {
-    /// The file of a stem.
+    /// The file of a mix.
     ///
     /// # Errors
     /// The format cannot hold as much.
-    pub(super) fn new(reader: StemReader, spec: &FileSpec) -> Result<PcmSource, EncodeError> {
+    pub(super) fn new(reader: MixReader, spec: &FileSpec) -> Result<PcmSource, EncodeError> {
         let file = PcmFile::new(spec)?;
         let end = file.size();
         Ok(PcmSource { reader, file, dither: Dither::of(spec), position: 0, end })
@@ -78,7 +78,7 @@ impl Source for PcmSource {
                 let skipped = (after % self.file.frame_bytes()) as usize;
                 let mut bytes = self.frames()?;
                 if bytes.len() <= skipped {
-                    let text = "the stem has become shorter";
+                    let text = "the stems have become shorter";
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text));
                 }
                 bytes.split_off(skipped)
@@ -90,9 +90,9 @@ impl Source for PcmSource {
     }
 }
 
-/// A stem as a file of another format, encoded while it is read.
+/// A mix, or a stem, as a file of another format, encoded while it is read.
 pub(super) struct EncodedSource {
-    reader: StemReader,
+    reader: MixReader,
     spec: FileSpec,
     outlet: Outlet,
     state: EncodingState,
@@ -105,8 +105,8 @@ enum EncodingState {
 }
 
 impl EncodedSource {
-    /// The file of a stem. The encoder is started when the file is read.
-    pub(super) fn new(reader: StemReader, spec: FileSpec) -> EncodedSource {
+    /// The file of a mix. The encoder is started when the file is read.
+    pub(super) fn new(reader: MixReader, spec: FileSpec) -> EncodedSource {
         let outlet = Outlet::default();
         EncodedSource { reader, spec, outlet, state: EncodingState::Pending }
     }

@@ -16,8 +16,9 @@ use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
 use super::disposition::attachment;
-use super::download::{StemDownload, check_ended};
+use super::download::StemDownload;
 use super::download_options::{DownloadOptions, DownloadParameters};
+use super::file_response::check_ended;
 use super::outlet::Outlet;
 use super::source::Source;
 use super::{Rest, RouteResult};

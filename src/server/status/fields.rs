@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use tonic::Code;
 
 use super::ApiError;
+use crate::audio::StemName;
 use crate::engine::EngineError;
 use crate::model::ModelError;
 use crate::proto::reason::ErrorReason;
@@ -82,6 +83,11 @@ pub(super) fn fields_of(error: &ApiError) -> ErrorFields {
             ErrorFields::of(R::MessageTooLarge).field("message").with("limit_bytes", limit)
         }
         ApiError::Invalid { field, .. } => ErrorFields::of(R::ConfigInvalid).field(field),
+        ApiError::MixInvalid { error, stems } => {
+            let names: Vec<_> = stems.iter().map(StemName::as_str).collect();
+            let fields = ErrorFields::of(R::ConfigInvalid).field("gains");
+            fields.with("stems", names.join(", ")).remedy(error.remedy(stems))
+        }
         ApiError::SessionIdInvalid(_) => ErrorFields::of(R::SessionIdInvalid).field("session_id"),
         ApiError::StemNameInvalid(_) => ErrorFields::of(R::StemNameInvalid).field("stem"),
         ApiError::PageTokenInvalid => ErrorFields::of(R::PageTokenInvalid).field("page_token"),

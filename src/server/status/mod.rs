@@ -12,7 +12,8 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::audio::Frames;
+use crate::audio::mix::MixError;
+use crate::audio::{Frames, StemName};
 use crate::proto::reason::{DOMAIN, ErrorReason};
 use crate::separation::SeparationError;
 use crate::session::{Failure, SessionError, SessionState};
@@ -37,6 +38,8 @@ pub(super) enum ApiError {
     MessageTooLarge { limit: usize },
     #[error("{field}: {problem}")]
     Invalid { field: &'static str, problem: String },
+    #[error("gains: {error}")]
+    MixInvalid { error: MixError, stems: Vec<StemName> },
     #[error("{0:?} is not a session id: it must be a UUID")]
     SessionIdInvalid(String),
     #[error("{0:?} is not a stem name")]

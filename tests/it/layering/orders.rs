@@ -27,7 +27,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         &[
             &["device_names", "units"],
             &["stereo", "stem", "time_span", "titles"],
-            &["pcm"],
+            &["mix", "pcm"],
             &["file_format", "resample", "wav"],
         ],
     ),
@@ -225,7 +225,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["spool"],
             &["live"],
             &["stem_reader", "store"],
-            &["flac", "peaks"],
+            &["flac", "mix_reader", "peaks"],
         ],
     ),
     (
@@ -281,7 +281,8 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["view"],
             &["download_options", "options", "stem_source"],
             &["upload"],
-            &["download", "health", "peaks", "separate", "sessions", "tus"],
+            &["file_response"],
+            &["download", "health", "mix", "peaks", "separate", "sessions", "tus"],
             &["fuzzing", "zip"],
             &["openapi"],
         ],

@@ -1,0 +1,117 @@
+//! `GET /download/{session_id}/mix`: the sum of the stems with a gain each, as a file.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, RawQuery, State as Extract};
+use axum::http::HeaderMap;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::download_options::{DownloadOptions, DownloadParameters, invalid};
+use super::file_response::{Content, FileResponse, check_ended, samples_tag, spec, stored};
+use super::query::Query;
+use super::stem_source::{EncodedSource, PcmSource};
+use super::{Rest, RouteResult};
+use crate::audio::mix::{Mix, MixError, MixGains};
+use crate::audio::{Frames, StemName, title};
+use crate::encode::pcm_file::PcmFile;
+use crate::encode::{self, FileSpec};
+use crate::model::Sha256Hash;
+use crate::server::lookup;
+use crate::server::status::{ApiError, Problem};
+use crate::session::mix_reader::MixReader;
+use crate::session::{Manifest, Session};
+
+/// Gains of the stems of a mix.
+#[derive(Serialize, ToSchema, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "only documents the option, which is parsed with the others")]
+struct MixParameters {
+    /// Gains in dB: -60 to 12, or `-inf` to mute a stem. Stems that are not named have 0 dB.
+    #[schema(example = "vocals:-inf,drums:-3")]
+    gains: Option<String>,
+}
+
+/// Downloads a mix of the stems.
+///
+/// The sum of the stems with a gain each, made while it is sent; without gains, it is the song. An accompaniment is left
+/// out where its parts are there, unless it is named and they are not: then it takes their place. Files without
+/// compression have byte ranges and a size; files of other formats have neither.
+#[utoipa::path(
+    get,
+    path = "/download/{id}/mix",
+    tag = "stems",
+    params(
+        ("id" = String, Path, description = "session id (UUID)"),
+        MixParameters,
+        DownloadParameters,
+    ),
+    responses(
+        (status = 200, description = "the mix", content_type = "audio/wav", body = [u8]),
+        (status = 206, description = "the range of `Range`", content_type = "audio/wav", body = [u8]),
+        (status = 304, description = "unchanged since `If-None-Match`"),
+        (status = "default", description = "error", body = Problem),
+    ),
+)]
+pub(super) async fn mix(
+    Extract(rest): Extract<Rest>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> RouteResult {
+    let query = Query::parse(query.as_deref(), "gains, format, fit, bitrate")?;
+    let options = DownloadOptions::of(&query)?;
+    let session = rest.find(&id).await?;
+    let manifest = session.manifest();
+    let stems = &manifest.plan.stems;
+    let gains = query.text("gains").unwrap_or_default();
+    let mix = gains.parse().and_then(|gains: MixGains| gains.of(stems));
+    let mix =
+        mix.map_err(|error: MixError| ApiError::MixInvalid { error, stems: stems.clone() })?;
+    check_ended(&session)?;
+    let format = options.format;
+    let gain = common_gain(&manifest, &mix, options);
+    let name = format!("{} ({})", title(&manifest.settings.file_name), mix.label);
+    let etag = etag(&session, &mix, gain, options);
+    let content = content(&session, &mix, gain, spec(&manifest, options, "mix"))?;
+    FileResponse { name, format, etag, content }.answer(&rest, &headers)
+}
+
+/// The gain of all stems: that of the session, lowered for `fit` to where the sum of the peaks does not clip.
+fn common_gain(manifest: &Manifest, mix: &Mix, options: DownloadOptions) -> f32 {
+    let gain = manifest.settings.gain;
+    let peak = |name: &StemName| manifest.stems.iter().find(|stem| stem.name == *name);
+    let peaks = mix.stems.iter().filter_map(|(stem, factor)| Some(peak(stem)?.peak * factor));
+    let fitting = options.format.fitting_gain(peaks.sum::<f32>() * gain);
+    if options.fit && fitting < 1.0 { gain * fitting } else { gain }
+}
+
+/// Equal samples of all stems with equal gains in an equal format are equal bytes.
+fn etag(session: &Session, mix: &Mix, gain: f32, options: DownloadOptions) -> String {
+    let manifest = session.manifest();
+    let stems = mix.stems.iter().map(|(stem, factor)| {
+        let factor = (factor * gain).to_bits();
+        format!("{} {factor:08x}\n", samples_tag(session, &manifest, stem))
+    });
+    let hash = Sha256Hash::of(stems.collect::<String>().as_bytes()).to_string();
+    format!("\"{}-{}\"", &hash[..32], options.form())
+}
+
+fn content(
+    session: &Arc<Session>,
+    mix: &Mix,
+    gain: f32,
+    spec: FileSpec,
+) -> Result<Content, ApiError> {
+    encode::check(spec.format, spec.rate).map_err(|error| invalid("format", &error))?;
+    let open = |(stem, factor): &(StemName, f32)| {
+        lookup::stem(session, stem.as_str(), Frames::ZERO, stored(factor * gain))
+    };
+    let readers = mix.stems.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    // A mix has at least one stem.
+    let reader = MixReader::new(readers).ok_or(ApiError::Defect)?;
+    if !PcmFile::is_of(spec.format) {
+        return Ok(Content::Encoded(EncodedSource::new(reader, spec)));
+    }
+    Ok(Content::Pcm(PcmSource::new(reader, &spec).map_err(|error| invalid("format", &error))?))
+}
