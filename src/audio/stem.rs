@@ -24,7 +24,7 @@ pub struct StemName(String);
 pub struct BadStemName(String);
 
 impl StemName {
-    /// Everything but the vocals; available in addition to a model's own stems.
+    /// Everything but the vocals, also named `no_vocals`; available in addition to a model's own stems.
     pub const ACCOMPANIMENT: &'static str = "accompaniment";
     /// The sung or spoken voice.
     pub const VOCALS: &'static str = "vocals";
@@ -34,9 +34,32 @@ impl StemName {
         StemName(Self::ACCOMPANIMENT.to_owned())
     }
 
+    /// What begins the name of everything but a stem, such as `no_drums`.
+    const WITHOUT: &'static str = "no_";
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name of everything but this stem: `accompaniment` for the vocals, `no_drums` for the drums.
+    ///
+    /// # Errors
+    /// [`BadStemName`] if it is too long.
+    pub fn complement(&self) -> Result<StemName, BadStemName> {
+        match self.as_str() {
+            Self::VOCALS => Ok(Self::accompaniment()),
+            stem => format!("{}{stem}", Self::WITHOUT).parse(),
+        }
+    }
+
+    /// The stem that this name leaves out: `vocals` for `accompaniment` and `no_vocals`, `drums` for `no_drums`. `None` for
+    /// other names. A model may have a stem of such a name all the same.
+    pub fn left_out(&self) -> Option<&str> {
+        match self.as_str() {
+            Self::ACCOMPANIMENT => Some(Self::VOCALS),
+            name => name.strip_prefix(Self::WITHOUT),
+        }
     }
 }
 
@@ -92,5 +115,21 @@ mod tests {
         {
             assert!(bad.parse::<StemName>().is_err(), "{bad:?} was accepted");
         }
+    }
+
+    #[test]
+    fn a_complement_leaves_its_stem_out() {
+        for (stem, complement) in [
+            ("vocals", "accompaniment"),
+            ("drums", "no_drums"),
+            ("accompaniment", "no_accompaniment"),
+        ] {
+            let found = stem.parse::<StemName>().unwrap().complement().unwrap();
+            assert_eq!((found.as_str(), found.left_out()), (complement, Some(stem)));
+        }
+        let left_out = |name: &str| name.parse::<StemName>().unwrap().left_out().map(str::to_owned);
+        assert_eq!(left_out("no_vocals"), Some("vocals".into()));
+        assert_eq!(left_out("vocals"), None);
+        assert!("x".repeat(32).parse::<StemName>().unwrap().complement().is_err());
     }
 }

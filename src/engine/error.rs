@@ -12,7 +12,9 @@ pub enum EngineError {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// No model of the chain yields the wanted stems.
-    #[error("no model of the chain yields {wanted}: {available}")]
+    #[error(
+        "no model of the chain yields {wanted}: {available}, and no_STEM for everything but a stem"
+    )]
     NoModelForStems {
         /// The wanted stems.
         wanted: String,

@@ -21,19 +21,22 @@ pub(super) fn recipes(
     accompaniment: Accompaniment,
 ) -> Option<Vec<StemRecipe>> {
     let index_of = |name: &str| own.iter().position(|stem| stem.as_str() == name);
-    let vocals = index_of(StemName::VOCALS);
     let recipe = |name: &StemName| {
-        let is_accompaniment = name.as_str() == StemName::ACCOMPANIMENT;
-        if let (true, Accompaniment::Minus, Some(vocals)) =
-            (is_accompaniment, accompaniment, vocals)
-        {
-            return Some(StemRecipe::Minus(vocals));
+        let left_out = name.left_out().and_then(index_of);
+        if let (Accompaniment::Minus, Some(left_out)) = (accompaniment, left_out) {
+            return Some(StemRecipe::Minus(left_out));
         }
         if let Some(index) = index_of(name.as_str()) {
             return Some(StemRecipe::Own(index));
         }
-        let vocals = vocals.filter(|_| is_accompaniment)?;
-        Some(StemRecipe::Sum((0..own.len()).filter(|&index| index != vocals).collect()))
+        let left_out = left_out?;
+        let others: Vec<usize> = (0..own.len()).filter(|&index| index != left_out).collect();
+        Some(match &others[..] {
+            // A model of one stem has nothing to sum.
+            [] => StemRecipe::Minus(left_out),
+            [only] => StemRecipe::Own(*only),
+            _ => StemRecipe::Sum(others),
+        })
     };
     wanted.iter().map(recipe).collect()
 }
@@ -135,9 +138,28 @@ mod tests {
             Some(&[StemRecipe::Minus(0)]),
         );
         check(&["accompaniment"], &["accompaniment"], Minus, Some(&[StemRecipe::Own(0)]));
+        check(&["no_vocals"], &["vocals", "accompaniment"], Sum, Some(&[StemRecipe::Own(1)]));
+        check(&["accompaniment"], &["vocals"], Sum, Some(&[StemRecipe::Minus(0)]));
         check(&["accompaniment"], &["drums"], Sum, None);
         check(&["accompaniment"], &["drums"], Minus, None);
         check(&["piano"], &four, Minus, None);
+    }
+
+    #[test]
+    fn everything_but_a_stem_is_made_from_any_stem() {
+        use Accompaniment::{Minus, Sum};
+        let four = ["drums", "bass", "other", "vocals"];
+        check(&["no_bass"], &four, Sum, Some(&[StemRecipe::Sum(vec![0, 2, 3])]));
+        check(
+            &["no_bass", "bass"],
+            &four,
+            Minus,
+            Some(&[StemRecipe::Minus(1), StemRecipe::Own(1)]),
+        );
+        check(&["no_vocals"], &four, Sum, Some(&[StemRecipe::Sum(vec![0, 1, 2])]));
+        check(&["no_drums"], &["drums", "no_drums"], Sum, Some(&[StemRecipe::Own(1)]));
+        check(&["no_piano"], &four, Sum, None);
+        check(&["no_accompaniment"], &four, Minus, None);
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub struct Settings {
     pub rate: OutputRate,
     /// How the input is normalized for the model.
     pub normalization: Normalization,
-    /// How the accompaniment is computed.
+    /// How the accompaniment and everything but another stem are computed.
     pub accompaniment: Accompaniment,
     /// Whether to add the accompaniment to the stems of the model, if no stems are named.
     pub with_accompaniment: bool,
@@ -123,14 +123,14 @@ pub enum Normalization {
     Exact,
 }
 
-/// How the accompaniment is computed.
+/// How everything but a stem is computed: the accompaniment, `no_drums` and so on.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Accompaniment {
-    /// The sum of all stems but the vocals, or the model's own accompaniment.
+    /// The sum of all other stems, or the model's own stem of that name.
     #[default]
     Sum,
-    /// The mixture minus the vocals.
+    /// The mixture minus the stem.
     Minus,
 }
 

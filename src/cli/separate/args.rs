@@ -28,11 +28,11 @@ pub(in crate::cli) struct SeparateArgs {
     /// Model [default: the first of the fallback chain]
     #[arg(long, value_name = "NAME", env = "STEMWIRE_MODEL")]
     pub(super) model: Option<String>,
-    /// Stems to write, separated by commas [default: all stems of the model]
+    /// Stems to write, separated by commas, such as bass,no_drums [default: all stems of the model]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(super) stems: Vec<String>,
-    /// Write this stem and the accompaniment only
-    #[arg(long, value_name = "STEM", conflicts_with = "stems", value_parser = ["vocals"])]
+    /// Write this stem and everything but it only: vocals and accompaniment, drums and no_drums
+    #[arg(long, value_name = "STEM", conflicts_with = "stems")]
     pub(super) two_stems: Option<String>,
     /// Server that computes [default: this machine computes]
     #[arg(long, value_name = "URL", env = "STEMWIRE_SERVER")]
@@ -64,7 +64,7 @@ pub(in crate::cli) struct SeparateArgs {
     /// Mask above 11 kHz, where Spleeter models compute none
     #[arg(long, value_enum, default_value_t = MaskExtension::Average)]
     pub(super) mask_extension: MaskExtension,
-    /// How the accompaniment is computed
+    /// How the accompaniment, or everything but another stem, is computed
     #[arg(long, value_enum, default_value_t = Accompaniment::Sum)]
     pub(super) accompaniment: Accompaniment,
     /// Lower all stems by one gain if the format would clip

@@ -49,11 +49,9 @@ impl ValueEnum for Accompaniment {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(match self {
-            Accompaniment::Sum => {
-                PossibleValue::new("sum").help("Sum of all stems except the vocals")
-            }
+            Accompaniment::Sum => PossibleValue::new("sum").help("Sum of all other stems"),
             Accompaniment::Minus => {
-                PossibleValue::new("minus").help("Song minus vocals; computes no other stem")
+                PossibleValue::new("minus").help("Song minus that stem; computes no other stem")
             }
         })
     }

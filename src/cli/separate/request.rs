@@ -7,6 +7,7 @@ use super::args::SeparateArgs;
 use super::inputs::Inputs;
 use super::results::{FileOptions, OutputChannels, ResultSettings};
 use super::time::Seconds;
+use crate::audio::stem::BadStemName;
 use crate::audio::wav::frame_bytes;
 use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName, Stereo, TimeSpan};
 use crate::cli::engine_args::EngineArgs;
@@ -241,19 +242,22 @@ fn raw_encoding(format: FileFormat) -> Result<Encoding, CliError> {
 
 /// The stems to compute, each once; empty for all stems of the model.
 fn stems(args: &SeparateArgs) -> Result<Vec<StemName>, CliError> {
+    let invalid = |error: BadStemName| CliError::plain(Category::Usage, error.to_string());
     let names = match (&args.stdout, &args.two_stems) {
-        (Some(stem), _) => vec![stem.clone()],
-        (None, Some(stem)) => vec![stem.clone(), StemName::ACCOMPANIMENT.into()],
-        (None, None) => args.stems.clone(),
+        (Some(stem), _) => std::slice::from_ref(stem),
+        (None, Some(stem)) => std::slice::from_ref(stem),
+        (None, None) => &args.stems[..],
     };
     let mut stems: Vec<StemName> = Vec::new();
     for name in names {
-        let stem = name.parse().map_err(|error: crate::audio::stem::BadStemName| {
-            CliError::plain(Category::Usage, error.to_string())
-        })?;
+        let stem = name.parse().map_err(invalid)?;
         if !stems.contains(&stem) {
             stems.push(stem);
         }
+    }
+    if let (Some(_), [stem]) = (&args.two_stems, &stems[..]) {
+        let complement = stem.complement().map_err(invalid)?;
+        stems.push(complement);
     }
     Ok(stems)
 }

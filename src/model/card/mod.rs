@@ -134,11 +134,10 @@ impl ModelCard {
         toml::to_string(self).map_err(|error| error.to_string())
     }
 
-    /// Whether sessions may request `stem`: one of the model's, or the accompaniment if it yields vocals.
+    /// Whether sessions may request `stem`: one of the model's, or everything but one of them.
     pub fn yields(&self, stem: &StemName) -> bool {
-        self.stems.contains(stem)
-            || (stem.as_str() == StemName::ACCOMPANIMENT
-                && self.stems.iter().any(|own| own.as_str() == StemName::VOCALS))
+        let has = |name: &str| self.stems.iter().any(|own| own.as_str() == name);
+        has(stem.as_str()) || stem.left_out().is_some_and(has)
     }
 
     /// Identifies the weights: the hash of their file, of a bag's hashes in the order of the card, or of the graph that

@@ -86,10 +86,11 @@ fn spleeters_segments_are_whole_columns() {
 }
 
 #[test]
-fn accompaniment_needs_vocals() {
+fn everything_but_a_stem_needs_that_stem() {
     let card = ModelCard::parse(&CARD.replace("HASH", &"0".repeat(64)), "").unwrap();
     assert!(card.yields(&StemName::accompaniment()));
-    assert!(!card.yields(&"piano".parse().unwrap()));
+    assert!(card.yields(&"no_vocals".parse().unwrap()));
+    assert!(!card.yields(&"piano".parse().unwrap()) && !card.yields(&"no_piano".parse().unwrap()));
     let text = CARD.replace("HASH", &"0".repeat(64)).replace("\"vocals\"", "\"bass\"");
     assert!(!ModelCard::parse(&text, "").unwrap().yields(&StemName::accompaniment()));
 }

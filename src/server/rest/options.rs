@@ -41,7 +41,8 @@ pub(super) struct ResponseParameters {
 pub(super) struct SettingsParameters {
     /// Model name. Default: the first working model of the chain.
     model: Option<String>,
-    /// Stem names, separated by commas. Default: all stems of the model and the accompaniment.
+    /// Stem names, separated by commas; `no_drums` is everything but the drums. Default: all stems of the model and the
+    /// accompaniment.
     stems: Option<String>,
     /// `streaming` (default) or `exact`.
     normalization: Option<String>,
@@ -49,7 +50,7 @@ pub(super) struct SettingsParameters {
     overlap: Option<f64>,
     /// Continue with another engine if one fails. Default: true.
     allow_fallback: Option<bool>,
-    /// `sum` of the other stems (default) or `minus`: the song minus its vocals.
+    /// Everything but a stem: `sum` of the other stems (default) or `minus`: the song minus the stem.
     accompaniment: Option<String>,
     /// `average` (default) or `zeros`: Spleeter's masks above 11 kHz.
     mask_extension: Option<String>,

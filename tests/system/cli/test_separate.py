@@ -35,12 +35,14 @@ def test_each_song_becomes_a_folder_of_stems_as_long_as_it_is(cli, short, whole,
     (["--stems", "vocals"], {"vocals"}),
     (["--stems", "bass,accompaniment"], {"bass", "accompaniment"}),
     (["--two-stems", "vocals"], {"vocals", "accompaniment"}),
+    (["--two-stems", "drums"], {"drums", "no_drums"}),
 ])
 def test_only_requested_stems_are_written(cli, short, whole, tmp_path, options, expected):
     cli("separate", short, "-o", "out", *options)
     found = stems(tmp_path / "out" / "short")
     assert found.keys() == expected
-    mixed = whole | {"accompaniment": whole["drums"] + whole["bass"] + whole["other"]}
+    mixed = whole | {"accompaniment": whole["drums"] + whole["bass"] + whole["other"],
+                     "no_drums": whole["bass"] + whole["other"] + whole["vocals"]}
     for name, (audio, _) in found.items():
         assert np.abs(audio - mixed[name]).max() < 1e-6
 

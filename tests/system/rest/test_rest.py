@@ -63,6 +63,19 @@ def test_the_accompaniment_is_everything_but_the_vocals(server, links):
     assert np.abs(audio["vocals"]).max() > 0
 
 
+def test_everything_but_any_stem_is_a_stem(server, song, links):
+    """Compared with the session of all stems."""
+    answer = separate(server, song, query="?stems=drums,no_drums,no_vocals").json()
+    assert list(answer["stems"]) == ["drums", "no_drums", "no_vocals"]
+    whole = {stem: samples(get(server, f"{url}?format=wav-f32").body) for stem, url in links["stems"].items()}
+    found = {stem: samples(get(server, f"{url}?format=wav-f32").body) for stem, url in answer["stems"].items()}
+    assert np.allclose(found["no_drums"], whole["bass"] + whole["other"] + whole["vocals"], atol=1e-6)
+    assert np.array_equal(found["no_vocals"], whole["accompaniment"])
+    refused = separate(server, song, query="?stems=drums,no_kazoo")
+    assert refused.status == 400
+    assert all(part in refused.json()["message"] for part in ("no_kazoo", "drums, bass, other, vocals", "no_STEM"))
+
+
 def test_async_answers_at_once_with_where_to_look(server, song):
     answer = separate(server, song, query="?async=true")
     assert answer.status == 202

@@ -27,7 +27,7 @@ class Options(TypedDict, total=False):
 
     #: The model's name; by default the server chooses.
     model: str
-    #: The stems to make, such as ["vocals", "accompaniment"]; by default all of the model.
+    #: The stems to make, such as ["vocals", "accompaniment"] or ["drums", "no_drums"]; by default all of the model.
     stems: Sequence[str]
     #: "streaming" (the default) starts at once; "exact" waits for the whole upload, as the reference does.
     normalization: Literal["streaming", "exact"]
@@ -35,7 +35,7 @@ class Options(TypedDict, total=False):
     allow_fallback: bool
     #: The overlap of neighbouring segments as a share of a segment, 0 to 0.9; by default the model's.
     overlap: float
-    #: What "accompaniment" is: the sum of the other stems (the default), or the mixture minus the vocals.
+    #: What "accompaniment" and "no_drums" are: the sum of the other stems (the default), or the mixture minus the stem.
     accompaniment: Literal["sum", "minus"]
     #: Spleeter's masks above 11 kHz: their average below (the default), or zero.
     mask_extension: Literal["average", "zeros"]

@@ -356,7 +356,7 @@ class Model:
 
     name: str
     title: str
-    #: The stems of the model; "accompaniment" is available from every model with vocals.
+    #: The stems of the model; everything but one of them is available as "no_drums" and so on, or "accompaniment".
     stems: tuple[str, ...]
     sample_rate: int
     #: In hexadecimal.

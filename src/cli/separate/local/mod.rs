@@ -40,10 +40,10 @@ pub(super) struct LocalBackend {
 }
 
 impl LocalBackend {
-    /// Finds the model that the settings name, or the first of the chain.
+    /// Finds the model that the settings name, or the first of the chain that yields their stems.
     ///
     /// # Errors
-    /// There is no such model.
+    /// There is no such model, or it does not yield the stems.
     pub(super) fn open(
         engine: EngineArgs,
         ffmpeg: Option<PathBuf>,
@@ -52,8 +52,11 @@ impl LocalBackend {
         let available = setup::available_models(engine.models_dir.as_deref());
         let chain = Chain::of(&[], &available)?;
         let model = match &settings.model {
-            Some(model) => available.find(model)?,
-            None => chain.first_for(&[])?.model,
+            Some(name) => {
+                let named = available.find(name)?;
+                chain.named(named, &settings.stems, settings.allow_fallback)?.model
+            }
+            None => chain.first_for(&settings.stems)?.model,
         };
         Ok(LocalBackend { engine, ffmpeg, available, chain, model })
     }
