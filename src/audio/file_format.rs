@@ -100,6 +100,11 @@ impl FileFormat {
         }
     }
 
+    /// Whether it is FLAC.
+    pub const fn is_flac(self) -> bool {
+        matches!(self, FileFormat::Flac | FileFormat::FlacS16)
+    }
+
     /// The gain, at most 1, at which a sample of this magnitude does not clip.
     pub fn fitting_gain(self, peak: f32) -> f32 {
         match self {

@@ -1,4 +1,7 @@
-//! A final stem as a FLAC file, encoded once and kept in the session's directory.
+//! A final stem as a FLAC file, kept in the session's directory so that parts of it can be read.
+//!
+//! Its bytes are those of the encoder's stream, which has no MD5 of the samples in its header: a download that was sent while
+//! it was encoded continues with a range of the file.
 
 use std::fs::{self, File};
 use std::io;
@@ -69,12 +72,13 @@ pub fn make(
 
 fn write(reader: &mut StemReader, part: &Path, spec: &FileSpec) -> io::Result<()> {
     // A crash may have left one.
-    let output = Output::File(File::create(part)?);
-    let mut encoder = encoder(spec, output)?;
+    let file = File::create(part)?;
+    let mut encoder = encoder(spec, Output::Stream(Box::new(file.try_clone()?)))?;
     loop {
         let block = reader.read_audio(FRAMES_AT_ONCE)?;
         if block.is_empty() {
-            return Ok(encoder.finish()?);
+            encoder.finish()?;
+            return file.sync_all();
         }
         encoder.write(&block)?;
     }

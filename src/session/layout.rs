@@ -105,11 +105,11 @@ impl Layout {
         self.directory.join("peaks").join(stem.as_str())
     }
 
-    /// The FLAC file of a final stem; with `fit`, of the samples scaled so that none clips.
+    /// The FLAC file of a final stem as this release encodes it; with `fit`, of the samples scaled so that none clips.
     pub fn flac(&self, stem: &StemName, format: FileFormat, fit: bool) -> PathBuf {
-        let bits = if format == FileFormat::FlacS16 { ".s16" } else { "" };
-        let fit = if fit { ".fit" } else { "" };
-        self.directory.join("flac").join(format!("{stem}{bits}{fit}.flac"))
+        let (form, fit) = (format.name(), if fit { ".fit" } else { "" });
+        let release = env!("CARGO_PKG_VERSION");
+        self.directory.join("flac").join(format!("{stem}.{form}{fit}.{release}.flac"))
     }
 
     /// The FLAC files on disk that are incomplete: being encoded, or left by a crash.

@@ -7,9 +7,10 @@ use axum::http::HeaderMap;
 
 use super::download_options::{DownloadOptions, DownloadParameters, invalid};
 use super::file_response::{Content, FileResponse, check_ended, samples_tag, spec, stored};
+use super::range::is_for_range;
 use super::stem_source::{EncodedSource, PcmSource};
 use super::{Rest, RouteResult};
-use crate::audio::{FileFormat, Frames, StemName, Stereo, title};
+use crate::audio::{Frames, StemName, Stereo, title};
 use crate::encode::pcm_file::PcmFile;
 use crate::encode::{self, FileSpec};
 use crate::server::lookup;
@@ -31,6 +32,7 @@ pub(super) struct StemDownload {
 ///
 /// As a file of one of the formats. The session must have ended: if it failed or was cancelled, the file has the frames
 /// that were finished. Files of lossy formats are encoded while they are sent: they have no ranges, and no size in front.
+/// FLAC is encoded while it is sent, too, but has ranges: the first request for one encodes the whole file and keeps it.
 #[utoipa::path(
     get,
     path = "/download/{id}/{stem}",
@@ -57,10 +59,12 @@ pub(super) async fn stem(
     let session = rest.find(&id).await?;
     check_ended(&session)?;
     let download = StemDownload::of(&session, &name, options)?;
-    let content = download.content(&rest).await?;
+    let content = download.content(&rest, is_for_range(&headers, &download.etag)).await?;
     let name = format!("{} - {}", title(&session.manifest().settings.file_name), download.stem);
     let StemDownload { spec, etag, .. } = download;
-    FileResponse { name, format: spec.format, etag, content }.answer(&rest, &headers)
+    let format = spec.format;
+    let has_ranges = PcmFile::is_of(format) || format.is_flac();
+    FileResponse { name, format, etag, has_ranges, content }.answer(&rest, &headers)
 }
 
 impl StemDownload {
@@ -94,14 +98,23 @@ impl StemDownload {
         self.spec.frames.0.saturating_mul((Stereo::CHANNELS * size_of::<f32>()) as u64)
     }
 
-    /// The stem's content. Creates its FLAC file if there is none; one is created at a time.
+    /// The stem's content. For a range of FLAC, creates the file if there is none; one is created at a time.
     ///
     /// # Errors
     /// Those of opening the stem; `Invalid` if the format does not support the sample rate or the length.
-    pub(super) async fn content(&self, rest: &Rest) -> Result<Content, ApiError> {
+    pub(super) async fn content(
+        &self,
+        rest: &Rest,
+        is_for_range: bool,
+    ) -> Result<Content, ApiError> {
         let format = self.spec.format;
         encode::check(format, self.spec.rate).map_err(|error| invalid("format", &error))?;
-        if !matches!(format, FileFormat::Flac | FileFormat::FlacS16) {
+        if format.is_flac()
+            && let Some(made) = flac::made(&self.session, &self.stem, format, self.fit)
+        {
+            return Ok(Content::Flac(made));
+        }
+        if !(format.is_flac() && is_for_range) {
             let stem = self.stem.as_str();
             let reader = lookup::stem(&self.session, stem, Frames::ZERO, stored(self.gain))?;
             if !PcmFile::is_of(format) {

@@ -59,6 +59,7 @@ impl DownloadOptions {
         let name = self.format.name();
         match self.bitrate {
             Some(kbits) => format!("{name}-{kbits}-{}", env!("CARGO_PKG_VERSION")),
+            None if self.format.is_flac() => format!("{name}-{}", env!("CARGO_PKG_VERSION")),
             // Files of 16 bits had no dither in 0.1.0.
             None if self.format.encoding() == Encoding::S16Le => format!("{name}-dither"),
             None => name.to_owned(),

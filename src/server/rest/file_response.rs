@@ -28,7 +28,7 @@ pub(super) enum Content {
     Pcm(PcmSource),
     /// A file on disk.
     Flac(FlacStem),
-    /// Encoded while it is read, of unknown size.
+    /// Encoded while it is read, of unknown size, from its start.
     Encoded(EncodedSource),
 }
 
@@ -58,16 +58,18 @@ pub(super) struct FileResponse {
     pub(super) name: String,
     pub(super) format: FileFormat,
     pub(super) etag: String,
+    /// Whether ranges can be requested. The content of a request for one has a size.
+    pub(super) has_ranges: bool,
     pub(super) content: Content,
 }
 
 impl FileResponse {
-    /// The answer to a request with these headers; a file of unknown size has no ranges.
+    /// The answer to a request with these headers; content of unknown size is sent whole.
     ///
     /// # Errors
     /// `RangeUnsatisfiable`.
     pub(super) fn answer(self, rest: &Rest, headers: &HeaderMap) -> RouteResult {
-        let FileResponse { name, format, etag, content } = self;
+        let FileResponse { name, format, etag, has_ranges, content } = self;
         let size = content.size();
         let part = match size {
             Some(size) => {
@@ -89,7 +91,7 @@ impl FileResponse {
             }
         };
         set(ETAG, etag);
-        set(ACCEPT_RANGES, if size.is_some() { "bytes" } else { "none" }.into());
+        set(ACCEPT_RANGES, if has_ranges { "bytes" } else { "none" }.into());
         set(CACHE_CONTROL, "private, no-cache".into());
         set(X_CONTENT_TYPE_OPTIONS, "nosniff".into());
         set(CONTENT_DISPOSITION, attachment(&format!("{name}.{}", format.extension())));

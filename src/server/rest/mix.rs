@@ -74,7 +74,8 @@ pub(super) async fn mix(
     let name = format!("{} ({})", title(&manifest.settings.file_name), mix.label);
     let etag = etag(&session, &mix, gain, options);
     let content = content(&session, &mix, gain, spec(&manifest, options, "mix"))?;
-    FileResponse { name, format, etag, content }.answer(&rest, &headers)
+    let has_ranges = PcmFile::is_of(format);
+    FileResponse { name, format, etag, has_ranges, content }.answer(&rest, &headers)
 }
 
 /// The gain of all stems: that of the session, lowered for `fit` to where the sum of the peaks does not clip.

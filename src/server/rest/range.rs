@@ -2,7 +2,7 @@
 
 use axum::http::header::{IF_NONE_MATCH, IF_RANGE, RANGE};
 use axum::http::{HeaderMap, HeaderName};
-use http_range_header::parse_range_header;
+use http_range_header::{ParsedRanges, parse_range_header};
 
 use crate::server::status::ApiError;
 
@@ -26,18 +26,26 @@ pub(super) fn part(headers: &HeaderMap, etag: &str, size: u64) -> Result<Part, A
     if is_current(headers, etag) {
         return Ok(Part::NotModified);
     }
-    let Some(range) = text(headers, RANGE) else { return Ok(Part::Whole) };
-    // The tag of another version, or a date, which files here do not have.
-    if text(headers, IF_RANGE).is_some_and(|known| known.trim() != etag) {
-        return Ok(Part::Whole);
-    }
-    if range.contains(',') {
-        return Ok(Part::Whole);
-    }
-    let Ok(ranges) = parse_range_header(range) else { return Ok(Part::Whole) };
+    let Some(ranges) = range(headers, etag) else { return Ok(Part::Whole) };
     let ranges = ranges.validate(size).map_err(|_| ApiError::RangeUnsatisfiable { size })?;
     let Some(range) = ranges.first() else { return Ok(Part::Whole) };
     Ok(Part::Range { first: *range.start(), last: *range.end() })
+}
+
+/// Whether a request is one for a range, so that the size of the file is needed.
+pub(super) fn is_for_range(headers: &HeaderMap, etag: &str) -> bool {
+    !is_current(headers, etag) && range(headers, etag).is_some()
+}
+
+/// The one range of a request, if it is valid and of this version.
+fn range(headers: &HeaderMap, etag: &str) -> Option<ParsedRanges> {
+    let range = text(headers, RANGE)?;
+    // The tag of another version, or a date, which files here do not have.
+    let is_of_other = text(headers, IF_RANGE).is_some_and(|known| known.trim() != etag);
+    if is_of_other || range.contains(',') {
+        return None;
+    }
+    parse_range_header(range).ok()
 }
 
 /// Whether the client has a current copy of a file with this `etag`.
@@ -67,6 +75,9 @@ mod tests {
             map.insert(name, value.parse().unwrap());
         }
         assert_eq!(part(&map, "\"tag\"", 100).ok(), expected, "{headers:?}");
+        // An unsatisfiable range is one, too.
+        let is_range = matches!(expected, Some(Part::Range { .. }) | None);
+        assert_eq!(is_for_range(&map, "\"tag\""), is_range, "{headers:?}");
     }
 
     #[test]

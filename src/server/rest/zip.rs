@@ -76,7 +76,7 @@ async fn files(
     let mut entries = Vec::new();
     for stem in &session.manifest().plan.stems {
         let download = StemDownload::of(session, stem.as_str(), options)?;
-        let content = download.content(rest).await?;
+        let content = download.content(rest, false).await?;
         let size = content.size().unwrap_or_else(|| download.most_bytes());
         let source = content.part(0, u64::MAX);
         let name = format!("{stem}.{}", options.format.extension());

@@ -20,6 +20,7 @@ FORMS = {
     "opus": ("opus", "audio/ogg", None), "mp3": ("mp3", "audio/mpeg", None),
 }
 RANGES = [form for form in FORMS if FORMS[form][2] is not None]
+FLAC = [form for form in RANGES if FORMS[form][0] == "flac"]
 LOSSY = [form for form in FORMS if FORMS[form][2] is None]
 
 
@@ -78,6 +79,27 @@ def test_lossy_forms_are_sent_while_they_are_encoded_with_the_exact_length(serve
     assert get(server, url, if_none_match=whole.headers["etag"]).status == 304
     assert get(server, url, range="bytes=5-9").status == 200
     assert call(server, "HEAD", url).status == 200
+
+
+@pytest.mark.parametrize("form", FLAC)
+def test_flac_is_sent_while_it_is_encoded_until_a_range_is_requested(server, form):
+    session = separate(server, wav(music(2.03)), "flac.wav").json()
+    url, folder = f"{session['vocals_url']}?format={form}", server.data / "sessions" / session["session_id"] / "flac"
+    streamed = [get(server, url), get(server, url, range="bytes=4-9", if_range='"of another version"')]
+    # Neither a download, nor one that is current, nor an archive keeps a file.
+    tag = streamed[0].headers["etag"]
+    assert get(server, url, range="bytes=4-9", if_none_match=tag).status == 304
+    packed = get(server, f"/download/{session['session_id']}.zip?format={form}")
+    assert not folder.exists()
+    for whole in streamed:
+        assert whole.status == 200 and "content-length" not in whole.headers and whole.headers["accept-ranges"] == "bytes"
+    part = get(server, url, range="bytes=1000-", if_range=tag)
+    assert (part.status, part.headers["etag"]) == (206, tag) and len(list(folder.iterdir())) == 1
+    kept = get(server, url)
+    assert int(kept.headers["content-length"]) == len(kept.body) and kept.headers["etag"] == tag
+    assert kept.body == streamed[0].body == streamed[1].body == kept.body[:1000] + part.body
+    with zipfile.ZipFile(io.BytesIO(packed.body)) as archive:
+        assert archive.read("vocals.flac") == kept.body
 
 
 def test_a_bitrate_can_be_chosen(server, done):
