@@ -17,6 +17,14 @@ const FORMATS: Record<string, string> = {
   "wav-s24": "WAV, 24 bits",
   "wav-s16": "WAV, 16 bits",
   flac: "FLAC",
+  "flac-s16": "FLAC, 16 bits",
+  aiff: "AIFF, 24 bits",
+  "aiff-s16": "AIFF, 16 bits",
+  opus: "Opus",
+  mp3: "MP3",
+  "m4a-alac": "M4A, ALAC, 24 bits",
+  "m4a-alac-s16": "M4A, ALAC, 16 bits",
+  "m4a-aac": "M4A, AAC",
 };
 
 export const en: Words = {

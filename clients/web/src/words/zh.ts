@@ -17,6 +17,14 @@ const FORMATS: Record<string, string> = {
   "wav-s24": "WAV，24 位",
   "wav-s16": "WAV，16 位",
   flac: "FLAC",
+  "flac-s16": "FLAC，16 位",
+  aiff: "AIFF，24 位",
+  "aiff-s16": "AIFF，16 位",
+  opus: "Opus",
+  mp3: "MP3",
+  "m4a-alac": "M4A，ALAC，24 位",
+  "m4a-alac-s16": "M4A，ALAC，16 位",
+  "m4a-aac": "M4A，AAC",
 };
 
 export const zh: Words = {
