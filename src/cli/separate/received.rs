@@ -93,10 +93,11 @@ impl<'a> ReceivedStems<'a> {
     /// Completes the files. `session` is in its final state.
     ///
     /// # Errors
-    /// Frames are missing, or a file cannot be written.
+    /// Frames are missing, the format does not have the rate, or a file cannot be written.
     pub(super) fn finish(mut self, session: &proto::Session) -> Result<SeparatedSong, CliError> {
         self.set_rate(session);
         let rate = self.rate();
+        self.destination.check_rate(rate)?;
         let frames = session.progress.unwrap_or_default().finished_frames;
         let mut stems = Vec::new();
         for ReceivedStem { name, mut wav } in self.files {

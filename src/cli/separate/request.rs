@@ -210,6 +210,19 @@ impl Destination {
         computed.saturating_add(converted).saturating_mul(stems)
     }
 
+    /// Refuses stems of a rate that the format does not have. The rate is known once the start of the song is decoded; a
+    /// server reports it with the end of the session.
+    ///
+    /// # Errors
+    /// The rate and the limit.
+    pub(super) fn check_rate(&self, rate: Hertz) -> Result<(), CliError> {
+        let Destination::Files { options, .. } = self else { return Ok(()) };
+        encode::check(options.format, rate).map_err(|error| {
+            let remedy = "Choose another --format, or leave out --rate source.";
+            CliError::new(Category::Input, error.to_string(), remedy)
+        })
+    }
+
     /// The encoding of the stems from the backend: files are converted from float32 in one way, on any backend.
     pub(super) fn transfer_encoding(&self) -> Encoding {
         match self {

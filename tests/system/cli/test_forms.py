@@ -40,6 +40,17 @@ def test_every_form_has_the_channels_and_the_length_of_the_song(cli, tmp_path, f
     assert "skipped" in again.err, "the result is found again"
 
 
+@pytest.mark.parametrize("is_remote", [False, True])
+def test_a_rate_that_the_format_lacks_is_refused(cli, server, tmp_path, is_remote):
+    (tmp_path / "song.wav").write_bytes(wav(music(2), rate=192_000))
+    backend = ["--server", f"http://{server.address}"] if is_remote else []
+    output = cli("separate", "song.wav", "-o", "out", "--format", "flac", "--rate", "source", *backend, code=3)
+    assert "192000 Hz exceeds the limit of 96000 Hz" in output.err and "disk" not in output.err
+    assert "remedy: Choose another --format, or leave out --rate source." in output.err
+    assert not (tmp_path / "out" / "song").exists()
+    cli("separate", "song.wav", "-o", "out", "--format", "flac", *backend)
+
+
 def test_the_command_line_and_a_server_write_the_same_files(cli, server, tmp_path):
     (tmp_path / "song.wav").write_bytes(wav(music(1)))
     for form in ("wav-s16", "mp3", "opus"):

@@ -66,8 +66,8 @@ pub(super) fn upload(
     }
 }
 
-/// Shows the progress of a session and writes to the pipe until the session has ended. Once the length of the song is known,
-/// the disk of `scratch` must have space for its stems.
+/// Shows the progress of a session and writes to the pipe until the session has ended. Once the rate of the stems is known, the
+/// format must have it; once their length is, the disk of `scratch` must have space for them.
 pub(super) fn follow(
     session: &Arc<Session>,
     destination: &Destination,
@@ -87,6 +87,9 @@ pub(super) fn follow(
         let seen = session.notifier().version();
         let state = session.state();
         show(session, display);
+        if session.manifest().source.is_some() {
+            destination.check_rate(rate(session))?;
+        }
         let changes = &session.manifest().engine_changes;
         for change in &changes[shown_changes.min(changes.len())..] {
             display.print_engine_change(&change.message, change.frame, rate(session));
