@@ -26,6 +26,12 @@ pub enum FileFormat {
     Opus,
     /// MP3 at a constant bitrate.
     Mp3,
+    /// ALAC with 24-bit integers, in an M4A file.
+    M4aAlac,
+    /// ALAC with 16-bit integers, in an M4A file.
+    M4aAlacS16,
+    /// AAC in an M4A file.
+    M4aAac,
 }
 
 /// The text is not the name of a format.
@@ -44,7 +50,7 @@ impl FromStr for FileFormat {
 
 impl FileFormat {
     /// All formats.
-    pub const ALL: [FileFormat; 9] = [
+    pub const ALL: [FileFormat; 12] = [
         FileFormat::WavF32,
         FileFormat::WavS24,
         FileFormat::WavS16,
@@ -54,6 +60,9 @@ impl FileFormat {
         FileFormat::AiffS16,
         FileFormat::Opus,
         FileFormat::Mp3,
+        FileFormat::M4aAlac,
+        FileFormat::M4aAlacS16,
+        FileFormat::M4aAac,
     ];
 
     /// The names of all formats, for messages.
@@ -73,6 +82,9 @@ impl FileFormat {
             FileFormat::AiffS16 => "aiff-s16",
             FileFormat::Opus => "opus",
             FileFormat::Mp3 => "mp3",
+            FileFormat::M4aAlac => "m4a-alac",
+            FileFormat::M4aAlacS16 => "m4a-alac-s16",
+            FileFormat::M4aAac => "m4a-aac",
         }
     }
 
@@ -88,15 +100,25 @@ impl FileFormat {
             FileFormat::AiffS16 => "AIFF with 16-bit integers and dither",
             FileFormat::Opus => "Opus in Ogg, at 48 kHz; lossy",
             FileFormat::Mp3 => "MP3 at a constant bitrate; lossy",
+            FileFormat::M4aAlac => "ALAC with 24-bit integers, in M4A",
+            FileFormat::M4aAlacS16 => "ALAC with 16-bit integers and dither, in M4A",
+            FileFormat::M4aAac => "AAC in M4A, by FFmpeg; lossy",
         }
     }
 
     /// The encoding of the samples, before compression.
     pub const fn encoding(self) -> Encoding {
         match self {
-            FileFormat::WavF32 | FileFormat::Opus | FileFormat::Mp3 => Encoding::F32Le,
-            FileFormat::WavS24 | FileFormat::Flac | FileFormat::Aiff => Encoding::S24Le,
-            FileFormat::WavS16 | FileFormat::FlacS16 | FileFormat::AiffS16 => Encoding::S16Le,
+            FileFormat::WavF32 | FileFormat::Opus | FileFormat::Mp3 | FileFormat::M4aAac => {
+                Encoding::F32Le
+            }
+            FileFormat::WavS24 | FileFormat::Flac | FileFormat::Aiff | FileFormat::M4aAlac => {
+                Encoding::S24Le
+            }
+            FileFormat::WavS16
+            | FileFormat::FlacS16
+            | FileFormat::AiffS16
+            | FileFormat::M4aAlacS16 => Encoding::S16Le,
         }
     }
 
@@ -109,7 +131,9 @@ impl FileFormat {
     pub fn fitting_gain(self, peak: f32) -> f32 {
         match self {
             // Players clip what exceeds full scale.
-            FileFormat::Opus | FileFormat::Mp3 => Encoding::S24Le.fitting_gain(peak),
+            FileFormat::Opus | FileFormat::Mp3 | FileFormat::M4aAac => {
+                Encoding::S24Le.fitting_gain(peak)
+            }
             format => format.encoding().fitting_gain(peak),
         }
     }
@@ -122,6 +146,7 @@ impl FileFormat {
             FileFormat::Aiff | FileFormat::AiffS16 => "aiff",
             FileFormat::Opus => "opus",
             FileFormat::Mp3 => "mp3",
+            FileFormat::M4aAlac | FileFormat::M4aAlacS16 | FileFormat::M4aAac => "m4a",
         }
     }
 
@@ -133,6 +158,7 @@ impl FileFormat {
             FileFormat::Aiff | FileFormat::AiffS16 => "audio/aiff",
             FileFormat::Opus => "audio/ogg",
             FileFormat::Mp3 => "audio/mpeg",
+            FileFormat::M4aAlac | FileFormat::M4aAlacS16 | FileFormat::M4aAac => "audio/mp4",
         }
     }
 }

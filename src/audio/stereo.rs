@@ -94,6 +94,13 @@ impl Stereo {
         }
     }
 
+    /// Adds the samples of `other`, as far as both have them.
+    pub fn add(&mut self, other: &Stereo) {
+        for (plane, more) in self.channels.iter_mut().zip(other.planes()) {
+            plane.iter_mut().zip(more).for_each(|(sample, more)| *sample += more);
+        }
+    }
+
     /// Copies the frames of a range.
     ///
     /// # Panics

@@ -210,9 +210,9 @@ fn check_ffmpeg(option: &FfmpegOption) -> Finding {
         Ok(Some(version)) => {
             Finding::good(format!("{version} decodes what Stemwire does not read"))
         }
-        Ok(None) => {
-            Finding::good("no ffmpeg is used: HE-AAC, AC-3, DTS, WMA and others are refused")
-        }
+        Ok(None) => Finding::good(
+            "no ffmpeg is used: HE-AAC, AC-3, DTS, WMA and others are refused, and AAC is not written",
+        ),
         Err(error) => Finding::bad(format!("ffmpeg does not work: {error}"), REMEDY),
     }
 }

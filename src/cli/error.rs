@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use crate::audio::titles::printable;
 use crate::client::ClientError;
+use crate::encode::EncodeError;
+use crate::encode::ni_stems::StemsMissing;
 use crate::engine::EngineError;
 use crate::engine::runtime::RuntimeError;
 use crate::model::ModelError;
@@ -111,6 +113,30 @@ fn usual_remedy(category: Category) -> &'static str {
         Category::Engine => "Run `stemwire doctor`.",
         Category::Server => "See the server log, or try again later.",
         Category::Disk => "Check that the folder can be written and has space.",
+    }
+}
+
+impl From<StemsMissing> for CliError {
+    fn from(error: StemsMissing) -> CliError {
+        CliError::of_reason(ErrorReason::StemsIncomplete, error.to_string())
+    }
+}
+
+impl From<EncodeError> for CliError {
+    fn from(error: EncodeError) -> CliError {
+        let cause = error.to_string();
+        match error {
+            EncodeError::FfmpegMissing { .. } => {
+                CliError::of_reason(ErrorReason::EncoderMissing, cause)
+            }
+            EncodeError::Unsupported { .. } | EncodeError::Missing { .. } => {
+                CliError::plain(Category::Usage, cause)
+            }
+            EncodeError::Failed { .. } | EncodeError::Length { .. } => {
+                CliError::plain(Category::Other, cause)
+            }
+            EncodeError::Io(_) => CliError::plain(Category::Disk, cause),
+        }
     }
 }
 

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::error::CliError;
+use crate::process::ffmpeg::launch::{FfmpegJob, FfmpegTask, launch};
 use crate::proto::reason::Category;
 use crate::separation::decoder::ffmpeg::choice::FfmpegChoice;
-use crate::separation::decoder::ffmpeg::launch::{FfmpegJob, launch};
 
-/// The option of commands that decode.
+/// The option of commands that decode or encode.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct FfmpegOption {
-    /// FFmpeg for formats that Stemwire does not read; auto: the ffmpeg on the search path, if there is one
+    /// FFmpeg for formats that Stemwire does not read, and for AAC; auto: the ffmpeg on the search path, if there is one
     #[arg(long, value_name = "auto|never|PATH", default_value_t = FfmpegChoice::Auto, env = "STEMWIRE_FFMPEG")]
     pub(super) ffmpeg: FfmpegChoice,
 }
@@ -56,6 +56,18 @@ pub(super) struct FfmpegArgs {
     /// End of what to decode, in seconds
     #[arg(long)]
     until: Option<f64>,
+    /// Encode PCM
+    #[arg(long, value_parser = ["aac"], conflicts_with = "protocol", requires_all = ["rate", "channels", "bit_rate"])]
+    encode: Option<String>,
+    /// Sample rate of the PCM
+    #[arg(long)]
+    rate: Option<u32>,
+    /// Channels of the PCM
+    #[arg(long)]
+    channels: Option<u8>,
+    /// Bits per second of the encoded audio
+    #[arg(long)]
+    bit_rate: Option<u32>,
     /// Address space limit in bytes
     #[arg(long)]
     memory: u64,
@@ -69,12 +81,22 @@ pub(super) struct FfmpegArgs {
 
 /// Becomes FFmpeg. Ends the process if that fails.
 pub(super) fn run(args: &FfmpegArgs) -> ! {
+    let encoding = (args.rate, args.channels, args.bit_rate);
+    let task = match (&args.protocol, encoding) {
+        (Some(protocol), _) => FfmpegTask::Decode {
+            protocol: protocol.clone(),
+            track: args.track,
+            keep_start: args.keep_start,
+            until_s: args.until,
+        },
+        (None, (Some(rate), Some(channels), Some(bit_rate))) if args.encode.is_some() => {
+            FfmpegTask::EncodeAac { rate, channels, bit_rate }
+        }
+        _ => FfmpegTask::Version,
+    };
     let job = FfmpegJob {
         program: args.program.clone(),
-        protocol: args.protocol.clone(),
-        track: args.track,
-        keep_start: args.keep_start,
-        until_s: args.until,
+        task,
         memory: args.memory,
         processor_time_s: args.processor_time,
         require_sandbox: args.require_sandbox,

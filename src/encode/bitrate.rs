@@ -28,7 +28,11 @@ pub fn bitrate(
         (FileFormat::Opus, Some(wanted)) if !(16..=510).contains(&wanted) => {
             unsupported(format!("{wanted} kbit/s is not within its bitrates: 16 to 510"))
         }
-        (FileFormat::Mp3 | FileFormat::Opus, Some(_)) => Ok(wanted),
+        (FileFormat::M4aAac, None) => usual(256, 128),
+        (FileFormat::M4aAac, Some(wanted)) if !(32..=512).contains(&wanted) => {
+            unsupported(format!("{wanted} kbit/s is not within its bitrates: 32 to 512"))
+        }
+        (FileFormat::Mp3 | FileFormat::Opus | FileFormat::M4aAac, Some(_)) => Ok(wanted),
         (_, None) => Ok(None),
         (_, Some(_)) => unsupported("it has no bitrate to choose".into()),
     }
@@ -50,8 +54,15 @@ mod tests {
         check(FileFormat::Mp3, 1, Some(320), Some(320));
         check(FileFormat::Opus, 2, None, Some(160));
         check(FileFormat::Opus, 2, Some(16), Some(16));
+        check(FileFormat::M4aAac, 2, None, Some(256));
+        check(FileFormat::M4aAac, 1, Some(512), Some(512));
         check(FileFormat::Flac, 2, None, None);
-        let refused = [(FileFormat::Mp3, 100), (FileFormat::Opus, 511), (FileFormat::WavS16, 128)];
+        let refused = [
+            (FileFormat::Mp3, 100),
+            (FileFormat::Opus, 511),
+            (FileFormat::M4aAac, 31),
+            (FileFormat::WavS16, 128),
+        ];
         for (format, wanted) in refused {
             assert!(bitrate(format, 2, Some(wanted)).is_err(), "{format:?}");
         }

@@ -21,6 +21,12 @@ pub enum EncodeError {
         /// The format.
         format: FileFormat,
     },
+    /// There is no FFmpeg, which encodes this format.
+    #[error("{} is encoded by FFmpeg, and there is none", format.name())]
+    FfmpegMissing {
+        /// The format.
+        format: FileFormat,
+    },
     /// The encoder failed.
     #[error("the {} encoder failed: {cause}", format.name())]
     Failed {

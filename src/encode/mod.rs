@@ -3,29 +3,43 @@
 //! [`encoder`] makes the encoder for a [`FileSpec`]. It gets blocks of float32 audio and writes to an [`Output`]: a file, in
 //! which it completes the header at the end, or a stream, whose bytes can be sent while more audio is read. [`pcm_file`] is
 //! the layout of files without compression, of which any range of bytes can be made; [`flac`] compresses without loss; Opus
-//! and MP3 have a [`bitrate()`]. Integers of 16 bits get [`dither`].
+//! and MP3 have a [`bitrate()`]. M4A files have ALAC, or AAC by FFmpeg. [`ni_stems`] puts all stems of a song into one file.
+//! Integers of 16 bits get [`dither`].
 
+mod aac;
 mod aiff;
+mod alac;
 mod bitrate;
 pub mod dither;
 mod error;
 pub mod flac;
+mod m4a;
 #[cfg(feature = "mp3")]
 mod mp3;
+mod mp4;
+mod mp4_track;
+pub mod ni_stems;
 mod opus;
 mod output;
 pub mod pcm_file;
 mod samples;
 
+pub use crate::process::Ffmpeg;
 pub use bitrate::bitrate;
 pub use error::EncodeError;
+pub use mp4::{Mp4Tag, TagValue};
 pub use output::Output;
+
+use std::io;
 
 use crate::audio::{FileFormat, Frames, Hertz, Stereo};
 use dither::{Dither, DitheredEncoder};
 use flac::FlacEncoder;
+use m4a::M4aEncoder;
+use mp4_track::TrackEncoder;
 use opus::OpusFileEncoder;
 use pcm_file::{PcmEncoder, PcmFile};
+use samples::SampleWriter;
 
 /// What a file is to contain.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,9 +78,13 @@ pub trait Encode: Send {
 ///
 /// # Errors
 /// Those of [`check`] and [`bitrate()`]; [`EncodeError::Unsupported`] if the format cannot hold as much; I/O errors of the
-/// output.
-pub fn encoder(spec: &FileSpec, output: Output) -> Result<Box<dyn Encode>, EncodeError> {
-    check(spec.format, spec.rate)?;
+/// output; FFmpeg cannot be started.
+pub fn encoder(
+    spec: &FileSpec,
+    output: Output,
+    ffmpeg: Option<&Ffmpeg>,
+) -> Result<Box<dyn Encode>, EncodeError> {
+    check(spec.format, spec.rate, ffmpeg)?;
     let kbits = bitrate(spec.format, spec.channels, spec.bitrate)?.unwrap_or_default();
     let encoder: Box<dyn Encode> = match spec.format {
         FileFormat::WavF32
@@ -80,6 +98,15 @@ pub fn encoder(spec: &FileSpec, output: Output) -> Result<Box<dyn Encode>, Encod
         FileFormat::Mp3 => Box::new(mp3::Mp3Encoder::start(spec, kbits, output)?),
         #[cfg(not(feature = "mp3"))]
         FileFormat::Mp3 => return Err(EncodeError::Missing { format: spec.format }),
+        FileFormat::M4aAlac | FileFormat::M4aAlacS16 => {
+            Box::new(M4aEncoder::start(spec, TrackEncoder::alac(SampleWriter::of(spec)), output)?)
+        }
+        FileFormat::M4aAac => {
+            let format = spec.format;
+            let ffmpeg = ffmpeg.ok_or(EncodeError::FfmpegMissing { format })?;
+            let track = TrackEncoder::aac(ffmpeg, spec.rate, spec.channels, kbits)?;
+            Box::new(M4aEncoder::start(spec, track, output)?)
+        }
     };
     Ok(match Dither::of(spec) {
         Some(dither) => Box::new(DitheredEncoder { dither, written: Frames::ZERO, encoder }),
@@ -87,21 +114,33 @@ pub fn encoder(spec: &FileSpec, output: Output) -> Result<Box<dyn Encode>, Encod
     })
 }
 
+/// Encodes a moment of silence by FFmpeg.
+///
+/// # Errors
+/// It does not start, or does not encode AAC.
+pub fn probe(ffmpeg: &Ffmpeg) -> io::Result<()> {
+    aac::probe(ffmpeg)
+}
+
 /// Refuses a file that cannot be encoded, before its audio is computed or read.
 ///
 /// # Errors
-/// [`EncodeError::Unsupported`], [`EncodeError::Missing`].
-pub fn check(format: FileFormat, rate: Hertz) -> Result<(), EncodeError> {
+/// [`EncodeError::Unsupported`], [`EncodeError::Missing`], [`EncodeError::FfmpegMissing`].
+pub fn check(format: FileFormat, rate: Hertz, ffmpeg: Option<&Ffmpeg>) -> Result<(), EncodeError> {
     match format {
         FileFormat::Flac | FileFormat::FlacS16 => flac::check(format, rate),
         FileFormat::Mp3 if !cfg!(feature = "mp3") => Err(EncodeError::Missing { format }),
+        FileFormat::M4aAac if ffmpeg.is_none() => Err(EncodeError::FfmpegMissing { format }),
+        FileFormat::M4aAac if !aac::has_rate(rate) => {
+            let problem =
+                format!("AAC has no sample rate of {rate}; {} has", FileFormat::M4aAlac.name());
+            Err(EncodeError::Unsupported { format, problem })
+        }
         _ => Ok(()),
     }
 }
 
-/// The formats that this build can encode, the default first.
-pub fn available() -> impl Iterator<Item = FileFormat> {
-    let mut formats = FileFormat::ALL;
-    formats.sort_by_key(|format| *format != FileFormat::default());
-    formats.into_iter().filter(|format| check(*format, Hertz(44_100)).is_ok())
+/// The formats that can be encoded by this build, with this FFmpeg.
+pub fn available(ffmpeg: Option<&Ffmpeg>) -> impl Iterator<Item = FileFormat> {
+    FileFormat::ALL.into_iter().filter(move |format| check(*format, Hertz(44_100), ffmpeg).is_ok())
 }

@@ -127,7 +127,7 @@ mod tests {
             };
             let left: Vec<f32> = (0..frames).map(|i| i as f32 / 1024.0).collect();
             let audio = Stereo::from_planes(left.clone(), vec![0.5; frames as usize]).unwrap();
-            let mut wav = encoder(&spec, Output::create(&path).unwrap()).unwrap();
+            let mut wav = encoder(&spec, Output::create(&path).unwrap(), None).unwrap();
             wav.write(&audio).unwrap();
             wav.finish().unwrap();
             let bytes = fs::read(&path).unwrap();

@@ -11,9 +11,14 @@ pub(super) struct SampleWriter {
 }
 
 impl SampleWriter {
-    /// That of a file.
+    /// Samples of this encoding, of one or two channels.
+    pub(super) fn new(encoding: Encoding, channels: usize) -> SampleWriter {
+        SampleWriter { encoding, channels }
+    }
+
+    /// Those of a file.
     pub(super) fn of(spec: &FileSpec) -> SampleWriter {
-        SampleWriter { encoding: spec.format.encoding(), channels: spec.channels }
+        SampleWriter::new(spec.format.encoding(), spec.channels)
     }
 
     /// How a sample is stored.

@@ -1,7 +1,7 @@
 //! Supervised child processes.
 //!
-//! Work that may crash, hang or grow without bound runs in a child process: decoding an upload, measuring an execution
-//! provider, and computing a segment during which the server has crashed. [`ChildProcess`] starts it with piped standard
+//! Work that may crash, hang or grow without bound runs in a child process: decoding an upload, [`ffmpeg`], measuring an
+//! execution provider, and computing a segment during which the server has crashed. [`ChildProcess`] starts it with piped standard
 //! streams, keeps the end of its standard error, reports how it ended ([`Ending`]), and kills it when dropped.
 //! [`Messages`] reads its output in a thread, and [`StallTimer`] measures how long it has made no progress. The child sets
 //! [`ResourceLimits`], lowers its [`priority`] and enters its [`sandbox`] itself, before it reads untrusted input.
@@ -9,6 +9,7 @@
 
 mod child;
 mod ending;
+pub(crate) mod ffmpeg;
 pub(crate) mod file_size;
 mod limits;
 mod messages;
@@ -26,6 +27,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use child::ChildProcess;
 pub(crate) use ending::{Death, Ending, Limit};
+pub use ffmpeg::Ffmpeg;
 pub(crate) use limits::ResourceLimits;
 pub(crate) use messages::Messages;
 pub use sandbox::{Sandbox, SandboxLevel};
@@ -101,7 +103,7 @@ pub(crate) fn poll<T>(limit: Duration, mut ready: impl FnMut() -> Option<T>) -> 
 
 /// Joins a thread that is about to end. One that has not ended within [`GRACE`] is left behind: it waits for a pipe
 /// that another process holds open.
-fn join_within_grace(thread: JoinHandle<()>) {
+pub(crate) fn join_within_grace(thread: JoinHandle<()>) {
     if poll(GRACE, || thread.is_finished().then_some(())).is_some() {
         // The panic of a thread has been printed already.
         let _ = thread.join();

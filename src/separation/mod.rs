@@ -37,6 +37,8 @@ pub use scheduler::Counts;
 
 pub use crate::process::{Sandbox, SandboxLevel};
 
+use crate::process::Ffmpeg;
+
 use pipeline::Context;
 use plan::Planned;
 use scheduler::Scheduler;
@@ -103,6 +105,11 @@ impl Separations {
     /// What confines decoders.
     pub fn sandbox(&self) -> Sandbox {
         self.scheduler.context().decoder.sandbox
+    }
+
+    /// FFmpeg, if it is used.
+    pub fn ffmpeg(&self) -> Option<Ffmpeg> {
+        self.scheduler.context().decoder.ffmpeg()
     }
 
     /// The sessions.

@@ -22,6 +22,8 @@ pub struct ServerConfig {
     pub connections: ConnectionLimits,
     /// Memory of all calls together.
     pub memory: MemoryLimits,
+    /// Downloads that FFmpeg encodes at a time.
+    pub max_encoders: usize,
     /// Time limit of a shutdown.
     pub drain: Duration,
 }
@@ -55,6 +57,8 @@ impl Default for ServerConfig {
             max_guesses: 30,
             connections: ConnectionLimits::default(),
             memory: MemoryLimits::default(),
+            // A process of about 40 MB each, or five.
+            max_encoders: 4,
             drain: Duration::from_secs(10),
         }
     }

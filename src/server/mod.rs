@@ -158,7 +158,9 @@ pub async fn serve(
         .layer(from_fn(grpc_status::complete))
         .layer(GrpcWebLayer::new())
         .layer(from_fn(media_type::check));
-    let routes = rest::router(Arc::clone(&separations), Arc::clone(&numbers), memory.clone());
+    let max_encoders = config.max_encoders;
+    let routes =
+        rest::router(Arc::clone(&separations), Arc::clone(&numbers), memory.clone(), max_encoders);
     let routes = calls.merge(routes).merge(web::routes()).fallback(rest::unknown);
 
     let rules = Arc::new(Rules::of(&config, Arc::clone(&numbers)));

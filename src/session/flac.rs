@@ -73,7 +73,7 @@ pub fn make(
 fn write(reader: &mut StemReader, part: &Path, spec: &FileSpec) -> io::Result<()> {
     // A crash may have left one.
     let file = File::create(part)?;
-    let mut encoder = encoder(spec, Output::Stream(Box::new(file.try_clone()?)))?;
+    let mut encoder = encoder(spec, Output::Stream(Box::new(file.try_clone()?)), None)?;
     loop {
         let block = reader.read_audio(FRAMES_AT_ONCE)?;
         if block.is_empty() {

@@ -171,7 +171,7 @@ fn file(format: FileFormat) -> Step {
     let spec = FileSpec { format, channels: 2, rate, frames, bitrate: None, dither_seed: 0 };
     Box::new(move || {
         for stem in &stems {
-            let mut file = encoder(&spec, Output::Stream(Box::new(std::io::sink()))).unwrap();
+            let mut file = encoder(&spec, Output::Stream(Box::new(std::io::sink())), None).unwrap();
             file.write(stem).unwrap();
             file.finish().unwrap();
         }

@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
-use super::results::OutputChannels;
+use super::results::{OutputChannels, OutputFormat};
 use super::time::Seconds;
 use crate::audio::FileFormat;
 use crate::cli::engine_args::EngineArgs;
@@ -47,9 +47,9 @@ pub(in crate::cli) struct SeparateArgs {
     #[arg(long, value_enum, default_value_t = Normalization::Streaming)]
     pub(super) normalization: Normalization,
     /// Format of the files
-    #[arg(long, value_enum, default_value_t = FileFormat::WavF32)]
-    pub(super) format: FileFormat,
-    /// Bitrate of mp3 and opus in kbit/s [default: 256 and 160; 128 and 96 for one channel]
+    #[arg(long, value_enum, default_value_t = OutputFormat::Each(FileFormat::WavF32))]
+    pub(super) format: OutputFormat,
+    /// Bitrate of mp3, opus and m4a-aac in kbit/s [default: 256, 160 and 256; 128, 96 and 128 for one channel]
     #[arg(long, value_name = "KBITS", conflicts_with = "stdout")]
     pub(super) bitrate: Option<u32>,
     /// Sample rate of the stems
@@ -103,7 +103,8 @@ pub(in crate::cli) struct SeparateArgs {
     pub(super) engine: EngineArgs,
 }
 
-/// Options that have no effect if a server computes. --offline holds in any case.
+/// Options that have no effect if a server computes, but for --ffmpeg with formats that it encodes. --offline holds in any
+/// case.
 const LOCAL_OPTIONS: [(&str, &str); 7] = [
     ("ffmpeg", "--ffmpeg <auto|never|PATH>"),
     ("models_dir", "--models-dir <DIR>"),
@@ -126,8 +127,12 @@ impl SeparateArgs {
             Some(ValueSource::EnvVariable) => "STEMWIRE_SERVER",
             Some(_) => "'--server <URL>'",
         };
+        // Files are encoded here, also those of a server's stems.
+        let format = matches.get_one::<OutputFormat>("format");
+        let uses_ffmpeg = format.is_some_and(|format| format.is_encoded_by_ffmpeg());
         let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-        match LOCAL_OPTIONS.iter().find(|(id, _)| is_typed(id)) {
+        match LOCAL_OPTIONS.iter().find(|(id, _)| is_typed(id) && !(*id == "ffmpeg" && uses_ffmpeg))
+        {
             None => Ok(()),
             Some((_, option)) => {
                 let text = format!("the argument '{option}' cannot be used with {server}\n");

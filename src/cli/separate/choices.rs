@@ -3,8 +3,7 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use super::results::OutputChannels;
-use crate::audio::FileFormat;
+use super::results::{OutputChannels, OutputFormat};
 use crate::dsp::mask::MaskExtension;
 use crate::session::settings::{Accompaniment, Normalization, OutputRate};
 
@@ -57,9 +56,9 @@ impl ValueEnum for Accompaniment {
     }
 }
 
-impl ValueEnum for FileFormat {
-    fn value_variants<'a>() -> &'a [FileFormat] {
-        &FileFormat::ALL
+impl ValueEnum for OutputFormat {
+    fn value_variants<'a>() -> &'a [OutputFormat] {
+        &OutputFormat::ALL
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {

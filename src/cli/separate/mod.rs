@@ -141,6 +141,9 @@ fn separate_all(request: SeparateRequest, report: &Report) -> Result<Outcome, Cl
         Destination::Files { .. } => backend.model()?,
         Destination::Pipe(_) => None,
     };
+    if let Some(model) = &model {
+        request.check_stems(&model.stems)?;
+    }
     let run = SongSeparation { model, ..run };
     let mut pending = Vec::new();
     for song in songs {
@@ -268,7 +271,7 @@ impl SongSeparation<'_> {
             return Err(CliError::plain(Category::Input, "the song was not read to its end"));
         };
         let parent = output.join(&song.folder);
-        let result = write_result(&separated, &parent, &song.title, identity, *options)?;
+        let result = write_result(&separated, &parent, &song.title, identity, options)?;
         result.record.notices.iter().for_each(note);
         self.report.done(&song.input, name, &result, &timing)
     }

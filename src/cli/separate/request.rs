@@ -5,16 +5,19 @@ use std::path::PathBuf;
 
 use super::args::SeparateArgs;
 use super::inputs::Inputs;
-use super::results::{FileOptions, OutputChannels, ResultSettings};
+use super::results::{FileOptions, OutputChannels, OutputFormat, ResultSettings};
 use super::time::Seconds;
 use crate::audio::stem::BadStemName;
 use crate::audio::wav::frame_bytes;
 use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName, Stereo, TimeSpan};
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
+use crate::cli::ffmpeg::unusable;
 use crate::client::Server;
-use crate::encode;
+use crate::encode::ni_stems::NiStemPlan;
+use crate::encode::{self, Ffmpeg};
 use crate::proto::reason::Category;
+use crate::separation::DecoderConfig;
 use crate::server::read_pem;
 use crate::session::Settings;
 use crate::session::settings::OnDisconnect;
@@ -30,7 +33,7 @@ pub(super) struct SeparateRequest {
     pub(super) backend: BackendConfig,
     /// The folder in which scratch files are made.
     pub(super) scratch_parent: PathBuf,
-    format: FileFormat,
+    format: OutputFormat,
     precision: Option<String>,
 }
 
@@ -86,7 +89,8 @@ impl SeparateRequest {
         let (start, end) = (args.start.unwrap_or(Seconds(0.0)), args.end);
         let span = TimeSpan::from_seconds(start.0, end.map(|end| end.0))
             .map_err(|error| CliError::plain(Category::Usage, error.to_string()))?;
-        check_format(args)?;
+        let ffmpeg = encoding_ffmpeg(args)?;
+        check_format(args, ffmpeg.as_ref())?;
         let destination = match (&args.stdout, &stems[..]) {
             (Some(_), [stem]) => {
                 let count = inputs.songs.len() + inputs.failed.len();
@@ -107,6 +111,7 @@ impl SeparateRequest {
                     channels: args.channels,
                     fit: args.fit,
                     force: args.force,
+                    ffmpeg,
                 },
             },
         };
@@ -159,19 +164,38 @@ impl SeparateRequest {
         })
     }
 
+    /// Refuses a run whose stems, of a model with these, do not fit its format.
+    ///
+    /// # Errors
+    /// An NI stem file lacks a stem.
+    pub(super) fn check_stems(&self, of_model: &[StemName]) -> Result<(), CliError> {
+        let stems = &self.settings.stems;
+        if self.format == OutputFormat::NiStems {
+            NiStemPlan::of(if stems.is_empty() { of_model } else { stems })?;
+        }
+        Ok(())
+    }
+
     /// The settings that a result depends on, if the model has these stems.
     pub(super) fn result_settings(&self, of_model: &[StemName]) -> ResultSettings {
         let settings = &self.settings;
         let stems = if settings.stems.is_empty() { of_model } else { &settings.stems };
         let mut stems: Vec<_> = stems.iter().map(StemName::to_string).collect();
         stems.sort();
-        let (bitrate, fit, channels) = match &self.destination {
-            Destination::Files { options, .. } => (options.bitrate, options.fit, options.channels),
-            Destination::Pipe(pipe) => (None, false, pipe.channels),
+        let (bitrate, fit, channels, ffmpeg) = match &self.destination {
+            Destination::Files { options, .. } => {
+                (options.bitrate, options.fit, options.channels, options.ffmpeg.is_some())
+            }
+            Destination::Pipe(pipe) => (None, false, pipe.channels, false),
+        };
+        let format = match self.format {
+            // Another codec is another result.
+            OutputFormat::NiStems if !ffmpeg => "ni-stems-alac",
+            format => format.name(),
         };
         ResultSettings {
             stems,
-            format: self.format.name().to_owned(),
+            format: format.to_owned(),
             bitrate,
             fit,
             rate: settings.rate,
@@ -202,10 +226,13 @@ impl Destination {
         let stems = stems as u64;
         let computed = total.saturating_sub(finished).0 * frame_bytes(Encoding::F32Le);
         let converted = match self {
-            Destination::Files { options, .. } if options.format != FileFormat::WavF32 => {
-                total.0 * frame_bytes(options.format.encoding())
-            }
-            _ => 0,
+            Destination::Files { options, .. } => match options.format {
+                OutputFormat::Each(FileFormat::WavF32) => 0,
+                OutputFormat::Each(format) => total.0 * frame_bytes(format.encoding()),
+                // The mix is a stem more than the others.
+                OutputFormat::NiStems => total.0 * 2 * frame_bytes(Encoding::S24Le),
+            },
+            Destination::Pipe(_) => 0,
         };
         computed.saturating_add(converted).saturating_mul(stems)
     }
@@ -217,7 +244,8 @@ impl Destination {
     /// The rate and the limit.
     pub(super) fn check_rate(&self, rate: Hertz) -> Result<(), CliError> {
         let Destination::Files { options, .. } = self else { return Ok(()) };
-        encode::check(options.format, rate).map_err(|error| {
+        let OutputFormat::Each(format) = options.format else { return Ok(()) };
+        encode::check(format, rate, options.ffmpeg.as_ref()).map_err(|error| {
             let remedy = "Choose another --format, or leave out --rate source.";
             CliError::new(Category::Input, error.to_string(), remedy)
         })
@@ -233,23 +261,56 @@ impl Destination {
     }
 }
 
-/// Refuses a format that this build cannot encode, and a bitrate that the format does not have.
-fn check_format(args: &SeparateArgs) -> Result<(), CliError> {
+/// Refuses a format that cannot be encoded, and a bitrate that the format does not have.
+fn check_format(args: &SeparateArgs, ffmpeg: Option<&Ffmpeg>) -> Result<(), CliError> {
+    let OutputFormat::Each(format) = args.format else {
+        if args.bitrate.is_some() {
+            let cause = format!("{} has no bitrate to choose", args.format.name());
+            return Err(CliError::plain(Category::Usage, cause));
+        }
+        return Ok(());
+    };
     // Of the rates of songs, only high ones are not supported everywhere; they are known only when a song is decoded.
-    let usual = Hertz(44_100);
-    let checked = encode::check(args.format, usual)
-        .and_then(|()| encode::bitrate(args.format, Stereo::CHANNELS, args.bitrate));
-    checked.map(|_| ()).map_err(|error| CliError::plain(Category::Usage, error.to_string()))
+    encode::check(format, Hertz(44_100), ffmpeg)?;
+    encode::bitrate(format, Stereo::CHANNELS, args.bitrate)?;
+    Ok(())
 }
 
 /// The encoding of raw PCM with the samples of a format.
-fn raw_encoding(format: FileFormat) -> Result<Encoding, CliError> {
+fn raw_encoding(format: OutputFormat) -> Result<Encoding, CliError> {
     match format {
-        FileFormat::WavF32 | FileFormat::WavS24 | FileFormat::WavS16 => Ok(format.encoding()),
+        OutputFormat::Each(
+            format @ (FileFormat::WavF32 | FileFormat::WavS24 | FileFormat::WavS16),
+        ) => Ok(format.encoding()),
         _ => {
             let cause = format!("--stdout writes raw PCM, not {}", format.name());
             Err(CliError::new(Category::Usage, cause, "Use a WAV format, or write files."))
         }
+    }
+}
+
+/// FFmpeg, if the format needs it, and it works.
+///
+/// # Errors
+/// A named program does not work.
+fn encoding_ffmpeg(args: &SeparateArgs) -> Result<Option<Ffmpeg>, CliError> {
+    if !args.format.is_encoded_by_ffmpeg() {
+        return Ok(None);
+    }
+    let program = args.ffmpeg.find()?;
+    let config = DecoderConfig::from_here()
+        .map_err(|error| CliError::plain(Category::Other, error.to_string()))?;
+    let config = DecoderConfig { ffmpeg: program, ..config };
+    match config.ffmpeg().map(|ffmpeg| encode::probe(&ffmpeg).map(|()| ffmpeg)) {
+        Some(Err(error)) if args.ffmpeg.is_named() => {
+            Err(unusable(&format!("ffmpeg does not encode AAC: {error}")))
+        }
+        Some(Err(error)) => {
+            eprintln!("warning: ffmpeg is not used, because it does not encode AAC: {error}");
+            Ok(None)
+        }
+        Some(Ok(ffmpeg)) => Ok(Some(ffmpeg)),
+        None => Ok(None),
     }
 }
 

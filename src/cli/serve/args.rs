@@ -186,6 +186,9 @@ pub(in crate::cli) struct LimitArgs {
     /// Time without progress after which a decoder is stopped
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration, env = "STEMWIRE_DECODER_STALL")]
     pub(super) decoder_stall: Duration,
+    /// Downloads that FFmpeg encodes at the same time; more are refused until one has ended
+    #[arg(long, value_name = "N", default_value_t = ServerConfig::default().max_encoders, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024), allow_negative_numbers = true, env = "STEMWIRE_MAX_ENCODERS")]
+    pub(super) max_encoders: usize,
 }
 
 /// Reads a size, and refuses one below `least` bytes.

@@ -127,6 +127,7 @@ fn server_config(args: &ServeArgs) -> Result<ServerConfig, CliError> {
             received_bytes: args.connections.receive_memory.as_u64(),
             unsent_bytes: args.connections.send_memory.as_u64(),
         },
+        max_encoders: args.limits.max_encoders,
         drain: args.limits.drain,
     })
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use landlock::{
@@ -29,7 +30,7 @@ pub(super) fn deny_all() -> io::Result<bool> {
 }
 
 /// The same, but for executing `program` and the dynamic loaders, and reading them, the folders of libraries, and the file
-/// that is standard input.
+/// that is standard input, if it is one.
 ///
 /// # Errors
 /// Those of [`deny_all`].
@@ -40,13 +41,16 @@ pub(super) fn deny_all_but(program: &Path) -> io::Result<bool> {
     let own = program.parent().filter(|folder| folder.ends_with("bin")).and_then(Path::parent);
     libraries.extend(own.map(|folder| folder.join("lib")));
     let files = LOADER_FILES.iter().map(PathBuf::from).collect();
+    // Opened anew by programs that cannot seek in a descriptor. The kernel takes no rule for a pipe, and needs none.
+    let input = Path::new("/proc/self/fd/0");
+    let is_pipe = fs::metadata(input).is_ok_and(|input| input.file_type().is_fifo());
+    let input = if is_pipe { Vec::new() } else { vec![input.to_owned()] };
     restrict(&[
         (vec![program.to_owned()], run),
         (loaders(), run),
         (libraries, AccessFs::ReadFile | AccessFs::ReadDir),
         (files, AccessFs::ReadFile.into()),
-        // Opened anew by programs that cannot seek in a descriptor.
-        (vec![PathBuf::from("/proc/self/fd/0")], AccessFs::ReadFile.into()),
+        (input, AccessFs::ReadFile.into()),
     ])
 }
 

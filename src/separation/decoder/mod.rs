@@ -17,10 +17,10 @@ mod receiver;
 mod request;
 mod shared;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::process::{self, Sandbox};
+use crate::process::{self, Ffmpeg, Sandbox};
 
 pub(super) use parent::{DecodePlan, DecoderProcess};
 pub(super) use shared::DecodeProgress;
@@ -69,6 +69,22 @@ impl DecoderConfig {
     /// It does not start, does not answer, or lacks a sandbox that is required.
     pub fn probe(&self) -> std::io::Result<Sandbox> {
         probe::probe(self)
+    }
+
+    /// FFmpeg with the limits of a decoder; `None` if there is none.
+    pub fn ffmpeg(&self) -> Option<Ffmpeg> {
+        self.ffmpeg.as_deref().map(|program| self.ffmpeg_at(program))
+    }
+
+    fn ffmpeg_at(&self, program: &Path) -> Ffmpeg {
+        Ffmpeg {
+            launcher: self.program.clone(),
+            program: program.to_owned(),
+            memory: self.memory,
+            processor_time: self.processor_time,
+            stall: self.stall,
+            require_sandbox: self.require_sandbox,
+        }
     }
 
     /// Runs FFmpeg in its sandbox. Returns its name and version, such as `ffmpeg 7.0.2`; `None` if there is none.

@@ -276,11 +276,12 @@ fn health(separations: &Separations) -> proto::HealthResponse {
         parked_sessions: count(counts.parked),
         max_parked_sessions: count(limits.parked_sessions),
         unreadable_sessions: count(separations.store().unreadable()),
-        download_formats: download_formats(),
+        download_formats: download_formats(separations),
     }
 }
 
 /// Names of the file formats of downloads, the default first.
-fn download_formats() -> Vec<String> {
-    encode::available().map(|format| format.name().to_owned()).collect()
+fn download_formats(separations: &Separations) -> Vec<String> {
+    let ffmpeg = separations.ffmpeg();
+    encode::available(ffmpeg.as_ref()).map(|format| format.name().to_owned()).collect()
 }

@@ -108,7 +108,9 @@ impl StemDownload {
         is_for_range: bool,
     ) -> Result<Content, ApiError> {
         let format = self.spec.format;
-        encode::check(format, self.spec.rate).map_err(|error| invalid("format", &error))?;
+        let ffmpeg = rest.separations.ffmpeg();
+        encode::check(format, self.spec.rate, ffmpeg.as_ref())
+            .map_err(|error| invalid("format", &error))?;
         if format.is_flac()
             && let Some(made) = flac::made(&self.session, &self.stem, format, self.fit)
         {
@@ -118,7 +120,8 @@ impl StemDownload {
             let stem = self.stem.as_str();
             let reader = lookup::stem(&self.session, stem, Frames::ZERO, stored(self.gain))?;
             if !PcmFile::is_of(format) {
-                return Ok(Content::Encoded(EncodedSource::new(reader.into(), self.spec.clone())));
+                let source = EncodedSource::new(reader.into(), self.spec.clone(), ffmpeg);
+                return Ok(Content::Encoded(source));
             }
             let source = PcmSource::new(reader.into(), &self.spec);
             return Ok(Content::Pcm(source.map_err(|error| invalid("format", &error))?));

@@ -17,7 +17,7 @@ pub(super) struct DownloadParameters {
     format: Option<String>,
     /// Lower all stems by one gain where the format would clip. Default: false.
     fit: Option<bool>,
-    /// Bitrate of `mp3` and `opus` in kbit/s. Default: 256 and 160.
+    /// Bitrate of `mp3`, `opus` and `m4a-aac` in kbit/s. Default: 256, 160 and 256.
     bitrate: Option<u32>,
 }
 
@@ -69,5 +69,8 @@ impl DownloadOptions {
 
 /// The error of an option that cannot be met.
 pub(super) fn invalid(field: &'static str, error: &EncodeError) -> ApiError {
-    ApiError::Invalid { field, problem: error.to_string() }
+    match *error {
+        EncodeError::FfmpegMissing { format } => ApiError::FfmpegMissing { format },
+        _ => ApiError::Invalid { field, problem: error.to_string() },
+    }
 }

@@ -9,11 +9,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::disposition::attachment;
 use super::download_options::DownloadOptions;
+use super::ffmpeg_permit::Permitted;
 use super::range::{Part, is_current, part};
 use super::source::{FileSource, Source};
 use super::stem_source::{EncodedSource, PcmSource};
 use super::{Refusal, Rest, RouteResult};
-use crate::audio::{Encoding, FileFormat, Frames, StemName, Stereo};
+use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName, Stereo};
 use crate::encode::FileSpec;
 use crate::encode::dither::Dither;
 use crate::server::outcome::end_error;
@@ -67,7 +68,7 @@ impl FileResponse {
     /// The answer to a request with these headers; content of unknown size is sent whole.
     ///
     /// # Errors
-    /// `RangeUnsatisfiable`.
+    /// `RangeUnsatisfiable`; `ServerBusy` if FFmpeg encodes as many files as it may.
     pub(super) fn answer(self, rest: &Rest, headers: &HeaderMap) -> RouteResult {
         let FileResponse { name, format, etag, has_ranges, content } = self;
         let size = content.size();
@@ -80,7 +81,10 @@ impl FileResponse {
         };
         let body = match part {
             Part::NotModified => Body::empty(),
-            Part::Whole => rest.body(content.part(0, size.unwrap_or(u64::MAX))),
+            Part::Whole => {
+                let source = content.part(0, size.unwrap_or(u64::MAX));
+                rest.body(Permitted::new(source, needs_ffmpeg(format), &rest.ffmpeg)?)
+            }
             Part::Range { first, last } => rest.body(content.part(first, last + 1)),
         };
         let mut response = Response::new(body);
@@ -149,10 +153,20 @@ pub(super) fn stored(gain: f32) -> StemFormat {
 /// A file with the finished frames of a session. Its dither depends on `name`.
 pub(super) fn spec(manifest: &Manifest, options: DownloadOptions, name: &str) -> FileSpec {
     let DownloadOptions { format, bitrate, .. } = options;
-    let source = manifest.source.as_ref();
-    let rate = source.map_or(manifest.plan.model_rate, |source| source.output_rate);
     let (frames, dither_seed) = (manifest.commit.stems, Dither::seed(name));
+    let rate = rate(manifest);
     FileSpec { format, channels: Stereo::CHANNELS, rate, frames, bitrate, dither_seed }
+}
+
+/// The rate of a session's stems.
+pub(super) fn rate(manifest: &Manifest) -> Hertz {
+    let source = manifest.source.as_ref();
+    source.map_or(manifest.plan.model_rate, |source| source.output_rate)
+}
+
+/// Whether FFmpeg encodes the format.
+pub(super) fn needs_ffmpeg(format: FileFormat) -> bool {
+    format == FileFormat::M4aAac
 }
 
 /// A text that is equal only for equal samples of a stem.

@@ -159,7 +159,9 @@ fn look(separations: &Separations) -> HealthView {
         queued_sessions: counts.queued,
         parked_sessions: counts.parked,
         decoder_sandbox: separations.sandbox().level().to_string(),
-        download_formats: encode::available().map(FileFormat::name).collect(),
+        download_formats: encode::available(separations.ffmpeg().as_ref())
+            .map(FileFormat::name)
+            .collect(),
     }
 }
 

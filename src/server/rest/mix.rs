@@ -15,7 +15,7 @@ use super::{Rest, RouteResult};
 use crate::audio::mix::{Mix, MixError, MixGains};
 use crate::audio::{Frames, StemName, title};
 use crate::encode::pcm_file::PcmFile;
-use crate::encode::{self, FileSpec};
+use crate::encode::{self, Ffmpeg, FileSpec};
 use crate::model::Sha256Hash;
 use crate::server::lookup;
 use crate::server::status::{ApiError, Problem};
@@ -73,7 +73,8 @@ pub(super) async fn mix(
     let gain = common_gain(&manifest, &mix, options);
     let name = format!("{} ({})", title(&manifest.settings.file_name), mix.label);
     let etag = etag(&session, &mix, gain, options);
-    let content = content(&session, &mix, gain, spec(&manifest, options, "mix"))?;
+    let spec = spec(&manifest, options, "mix");
+    let content = content(&session, &mix, gain, spec, rest.separations.ffmpeg())?;
     let has_ranges = PcmFile::is_of(format);
     FileResponse { name, format, etag, has_ranges, content }.answer(&rest, &headers)
 }
@@ -103,8 +104,10 @@ fn content(
     mix: &Mix,
     gain: f32,
     spec: FileSpec,
+    ffmpeg: Option<Ffmpeg>,
 ) -> Result<Content, ApiError> {
-    encode::check(spec.format, spec.rate).map_err(|error| invalid("format", &error))?;
+    encode::check(spec.format, spec.rate, ffmpeg.as_ref())
+        .map_err(|error| invalid("format", &error))?;
     let open = |(stem, factor): &(StemName, f32)| {
         lookup::stem(session, stem.as_str(), Frames::ZERO, stored(factor * gain))
     };
@@ -112,7 +115,7 @@ fn content(
     // A mix has at least one stem.
     let reader = MixReader::new(readers).ok_or(ApiError::Defect)?;
     if !PcmFile::is_of(spec.format) {
-        return Ok(Content::Encoded(EncodedSource::new(reader, spec)));
+        return Ok(Content::Encoded(EncodedSource::new(reader, spec, ffmpeg)));
     }
     Ok(Content::Pcm(PcmSource::new(reader, &spec).map_err(|error| invalid("format", &error))?))
 }

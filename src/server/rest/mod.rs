@@ -3,7 +3,7 @@
 //! - [`separate`]: receives a form with a song ([`upload`], [`options`], [`file_name`], [`metered`]) and returns URLs.
 //! - [`tus`]: receives songs by the tus protocol, in any number of requests.
 //! - [`download`]: stems as files ([`download_options`], [`stem_source`]), [`mix`]: their sum,
-//!   [`zip`]: all in one file; [`file_response`]: whole or as byte ranges ([`range`]), with safe names ([`disposition`]).
+//!   [`zip`] and [`ni_stems`]: all in one file; [`file_response`]: whole or as byte ranges ([`range`]), with safe names ([`disposition`]).
 //! - [`sessions`], [`peaks`], [`health`]: status. [`openapi`]: the description of all routes.
 //!
 //! [`status`](super::status) maps errors to responses.
@@ -11,6 +11,7 @@
 mod disposition;
 mod download;
 mod download_options;
+mod ffmpeg_permit;
 mod file_name;
 mod file_response;
 #[cfg(feature = "fuzzing")]
@@ -18,6 +19,7 @@ pub(crate) mod fuzzing;
 mod health;
 mod metered;
 mod mix;
+mod ni_stems;
 mod openapi;
 mod options;
 mod outlet;
@@ -90,6 +92,8 @@ pub(super) struct Rest {
     peaks: Arc<Semaphore>,
     /// Permits for encoding a piece of a file while it is sent.
     encoding: Arc<Semaphore>,
+    /// Permits for downloads that FFmpeg encodes ([`ffmpeg_permit`]).
+    ffmpeg: Arc<Semaphore>,
     /// The OpenAPI document.
     document: Arc<utoipa::openapi::OpenApi>,
 }
@@ -126,6 +130,7 @@ pub(super) fn router(
     separations: Arc<Separations>,
     metrics: Arc<Metrics>,
     memory: Memory,
+    max_encoders: usize,
 ) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(health::health))
@@ -141,7 +146,7 @@ pub(super) fn router(
         .routes(routes!(sessions::show, sessions::delete))
         .routes(routes!(sessions::cancel))
         .routes(routes!(peaks::peaks))
-        // Documented as `/download/{id}.zip`; axum matches whole path segments only.
+        // Documented as `/download/{id}.zip` and `.stem.mp4`; axum matches whole path segments only.
         .route("/download/{id}", get(zip::all))
         .routes(routes!(mix::mix))
         .routes(routes!(download::stem))
@@ -154,6 +159,7 @@ pub(super) fn router(
         flac: permits(COMPUTING_AT_ONCE),
         peaks: permits(COMPUTING_AT_ONCE),
         encoding: permits(encoding_at_once()),
+        ffmpeg: permits(max_encoders),
         document: Arc::new(document),
     };
     router.method_not_allowed_fallback(unsupported).with_state(rest)

@@ -16,7 +16,7 @@ use super::{Rest, json};
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     // The router adds the other schemas.
-    paths(super::zip::all),
+    paths(super::zip::archive, super::ni_stems::file),
 )]
 pub(super) struct Document;
 

@@ -9,11 +9,11 @@ use super::source::Source;
 use crate::audio::Frames;
 use crate::encode::dither::Dither;
 use crate::encode::pcm_file::PcmFile;
-use crate::encode::{Encode, EncodeError, FileSpec, Output, encoder};
+use crate::encode::{Encode, EncodeError, Ffmpeg, FileSpec, Output, encoder};
 use crate::session::mix_reader::MixReader;
 
 /// Frames read at once: 256 KiB of float32 stereo.
-const PIECE_FRAMES: Frames = Frames(32_768);
+pub(super) const PIECE_FRAMES: Frames = Frames(32_768);
 
 /// A mix, or a stem, as a file without compression, whole or a part.
 pub(super) struct PcmSource {
@@ -94,6 +94,7 @@ impl Source for PcmSource {
 pub(super) struct EncodedSource {
     reader: MixReader,
     spec: FileSpec,
+    ffmpeg: Option<Ffmpeg>,
     outlet: Outlet,
     state: EncodingState,
 }
@@ -106,9 +107,9 @@ enum EncodingState {
 
 impl EncodedSource {
     /// The file of a mix. The encoder is started when the file is read.
-    pub(super) fn new(reader: MixReader, spec: FileSpec) -> EncodedSource {
-        let outlet = Outlet::default();
-        EncodedSource { reader, spec, outlet, state: EncodingState::Pending }
+    pub(super) fn new(reader: MixReader, spec: FileSpec, ffmpeg: Option<Ffmpeg>) -> EncodedSource {
+        let (outlet, state) = (Outlet::default(), EncodingState::Pending);
+        EncodedSource { reader, spec, ffmpeg, outlet, state }
     }
 
     /// Encodes the next frames.
@@ -117,7 +118,7 @@ impl EncodedSource {
         self.state = match state {
             EncodingState::Pending => {
                 let output = Output::Stream(Box::new(self.outlet.clone()));
-                EncodingState::Begun(encoder(&self.spec, output)?)
+                EncodingState::Begun(encoder(&self.spec, output, self.ffmpeg.as_ref())?)
             }
             EncodingState::Begun(mut encoder) => {
                 let audio = self.reader.read_audio(PIECE_FRAMES)?;

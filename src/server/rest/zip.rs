@@ -18,13 +18,18 @@ use zip::{CompressionMethod, ZipWriter};
 use super::disposition::attachment;
 use super::download::StemDownload;
 use super::download_options::{DownloadOptions, DownloadParameters};
-use super::file_response::check_ended;
+use super::ffmpeg_permit::Permitted;
+use super::file_response::{check_ended, needs_ffmpeg};
+use super::ni_stems;
 use super::outlet::Outlet;
 use super::source::Source;
 use super::{Rest, RouteResult};
 use crate::audio::title;
 use crate::server::status::{ApiError, Problem};
 use crate::session::Session;
+
+/// The end of the file's name.
+const EXTENSION: &str = ".zip";
 
 /// File size from which 64-bit sizes are used: a little below 4 GiB, because headers count too.
 const LARGE: u64 = 0xF000_0000;
@@ -46,25 +51,43 @@ const LARGE: u64 = 0xF000_0000;
         (status = "default", description = "error", body = Problem),
     ),
 )]
+pub(super) async fn archive(
+    rest: &Rest,
+    method: &Method,
+    id: &str,
+    query: Option<&str>,
+) -> RouteResult {
+    let options = DownloadOptions::parse(query)?;
+    let session = rest.find(id).await?;
+    check_ended(&session)?;
+    let body = if method == Method::HEAD {
+        Body::empty()
+    } else {
+        // Its files are encoded one after the other.
+        let archive = Archive::new(files(rest, &session, options).await?);
+        rest.body(Permitted::new(archive, needs_ffmpeg(options.format), &rest.ffmpeg)?)
+    };
+    Ok(answer(&session, body))
+}
+
+/// The files of all stems, by the end of the path.
+///
+/// # Errors
+/// `RouteUnknown`; those of the files.
 pub(super) async fn all(
     Extract(rest): Extract<Rest>,
     method: Method,
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> RouteResult {
-    let Some(id) = name.strip_suffix(".zip") else {
-        let path = format!("/download/{}", name.chars().take(100).collect::<String>());
-        return Err(ApiError::RouteUnknown { path }.into());
-    };
-    let options = DownloadOptions::parse(query.as_deref())?;
-    let session = rest.find(id).await?;
-    check_ended(&session)?;
-    let body = if method == Method::HEAD {
-        Body::empty()
-    } else {
-        rest.body(Archive::new(files(&rest, &session, options).await?))
-    };
-    Ok(answer(&session, body))
+    if let Some(id) = name.strip_suffix(EXTENSION) {
+        return archive(&rest, &method, id, query.as_deref()).await;
+    }
+    if let Some(id) = name.strip_suffix(ni_stems::EXTENSION) {
+        return ni_stems::file(&rest, &method, id, query.as_deref()).await;
+    }
+    let path = format!("/download/{}", name.chars().take(100).collect::<String>());
+    Err(ApiError::RouteUnknown { path }.into())
 }
 
 /// The files of the archive.

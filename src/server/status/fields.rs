@@ -148,6 +148,8 @@ pub(super) fn fields_of(error: &ApiError) -> ErrorFields {
         ApiError::UploadGone { reason, .. } => {
             ErrorFields::of(R::UploadGone).with("session_reason", reason)
         }
+        ApiError::StemsMissing(_) => ErrorFields::of(R::StemsIncomplete),
+        ApiError::FfmpegMissing { .. } => ErrorFields::of(R::EncoderMissing).field("format"),
         ApiError::DeadlineInvalid(_) => ErrorFields::of(R::DeadlineInvalid),
         ApiError::TooManyConnections => ErrorFields::of(R::TooManyConnections),
         ApiError::ServerBusy => ErrorFields::of(R::ServerBusy),

@@ -13,7 +13,8 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::audio::mix::MixError;
-use crate::audio::{Frames, StemName};
+use crate::audio::{FileFormat, Frames, StemName};
+use crate::encode::ni_stems::StemsMissing;
 use crate::proto::reason::{DOMAIN, ErrorReason};
 use crate::separation::SeparationError;
 use crate::session::{Failure, SessionError, SessionState};
@@ -102,6 +103,10 @@ pub(super) enum ApiError {
     UploadOffsetMismatch { offset: u64, committed: u64 },
     #[error("the session of the upload has ended: {cause}")]
     UploadGone { reason: ErrorReason, cause: String },
+    #[error(transparent)]
+    StemsMissing(#[from] StemsMissing),
+    #[error("{} is encoded by FFmpeg, and the server has none", format.name())]
+    FfmpegMissing { format: FileFormat },
     #[error("`grpc-timeout` is {0:?}, which is no time limit")]
     DeadlineInvalid(String),
     #[error("the server has as many connections as it may have, all of them in use")]

@@ -1,4 +1,5 @@
 //! Files that are written block by block, read back by other decoders.
 
 mod flac;
+mod mp4;
 mod rows;

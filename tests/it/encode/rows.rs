@@ -62,10 +62,16 @@ fn expected(format: FileFormat) -> Expected {
     let same = [44_100, 48_000, 96_000];
     match format {
         FileFormat::WavF32 => of(same, 200.0, None),
-        FileFormat::WavS24 | FileFormat::Flac | FileFormat::Aiff => of(same, 132.0, None),
+        FileFormat::WavS24 | FileFormat::Flac | FileFormat::Aiff | FileFormat::M4aAlac => {
+            of(same, 132.0, None)
+        }
         // Of rounding and dither.
-        FileFormat::WavS16 | FileFormat::FlacS16 | FileFormat::AiffS16 => of(same, 80.0, None),
+        FileFormat::WavS16 | FileFormat::FlacS16 | FileFormat::AiffS16 | FileFormat::M4aAlacS16 => {
+            of(same, 80.0, None)
+        }
         FileFormat::Opus => of([48_000; 3], 20.0, Some([160.0, 96.0])),
+        // FFmpeg leaves in the end of the last packet: see `mp4`.
+        FileFormat::M4aAac => of(same, 24.0, Some([256.0, 128.0])),
         FileFormat::Mp3 => of([44_100, 48_000, 48_000], 50.0, Some([256.0, 128.0])),
     }
 }
@@ -85,8 +91,8 @@ fn check(format: FileFormat, channels: usize, column: usize) {
         bitrate: None,
         dither_seed: 1,
     };
-    let mut file = encoder(&spec, Output::create(&path).unwrap()).unwrap();
-    let mut streamed = encoder(&spec, Output::Stream(Box::new(Vec::new()))).unwrap();
+    let mut file = encoder(&spec, Output::create(&path).unwrap(), None).unwrap();
+    let mut streamed = encoder(&spec, Output::Stream(Box::new(Vec::new())), None).unwrap();
     for start in (0..audio.len()).step_by(10_007) {
         let block = audio.slice(start..audio.len().min(start + 10_007));
         assert_eq!(file.write(&block).unwrap(), 0);
@@ -144,6 +150,11 @@ fn flac_is_exact() {
 }
 
 #[test]
+fn alac_is_exact() {
+    check_all(&[FileFormat::M4aAlac, FileFormat::M4aAlacS16]);
+}
+
+#[test]
 fn opus_has_the_exact_length() {
     check_all(&[FileFormat::Opus]);
 }
@@ -169,7 +180,7 @@ fn check_lengths(format: FileFormat, rate: u32) {
             bitrate: None,
             dither_seed: 0,
         };
-        let mut file = encoder(&spec, Output::create(&path).unwrap()).unwrap();
+        let mut file = encoder(&spec, Output::create(&path).unwrap(), None).unwrap();
         file.write(&audio.slice(0..frames as usize)).unwrap();
         file.finish().unwrap();
         let workshop = Workshop::new();

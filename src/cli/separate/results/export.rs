@@ -6,6 +6,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::output_format::OutputFormat;
 use super::placement::{Placement, place};
 use super::record::{
     OutputChannels, RequestedModel, ResultEngine, ResultIdentity, ResultRecord, ResultStem,
@@ -16,7 +17,8 @@ use crate::audio::wav::{HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName, Stereo};
 use crate::cli::error::CliError;
 use crate::encode::dither::Dither;
-use crate::encode::{EncodeError, FileSpec, Output, encoder};
+use crate::encode::ni_stems::{NiStemCodec, NiStemPlan, NiStemsEncoder};
+use crate::encode::{EncodeError, Ffmpeg, FileSpec, Output, encoder};
 use crate::files;
 use crate::model::Sha256Hash;
 
@@ -61,9 +63,9 @@ pub(in crate::cli::separate) struct SeparatedStem {
 const PIECE_FRAMES: usize = 65_536;
 
 /// How stems become files.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(in crate::cli::separate) struct FileOptions {
-    pub(in crate::cli::separate) format: FileFormat,
+    pub(in crate::cli::separate) format: OutputFormat,
     /// In kbit/s; `None` for the default of a lossy format.
     pub(in crate::cli::separate) bitrate: Option<u32>,
     pub(in crate::cli::separate) channels: OutputChannels,
@@ -71,6 +73,8 @@ pub(in crate::cli::separate) struct FileOptions {
     pub(in crate::cli::separate) fit: bool,
     /// Whether files that are no result of this song and these settings are replaced.
     pub(in crate::cli::separate) force: bool,
+    /// FFmpeg, if the format needs it and there is one.
+    pub(in crate::cli::separate) ffmpeg: Option<Ffmpeg>,
 }
 
 /// Held while a result gets its folder: songs that are separated at the same time may have the same name.
@@ -83,7 +87,7 @@ pub(in crate::cli::separate) fn write_result(
     output: &Path,
     title: &str,
     identity: ResultIdentity,
-    options: FileOptions,
+    options: &FileOptions,
 ) -> Result<WrittenResult, CliError> {
     let scratch = |error: io::Error| CliError::disk(&song.scratch, &error);
     let parent = tempfile::tempdir_in(&song.scratch).map_err(scratch)?;
@@ -91,7 +95,10 @@ pub(in crate::cli::separate) fn write_result(
     let partial = parent.path().join("result");
     fs::create_dir(&partial).map_err(scratch)?;
     let mut notices = song.notices.clone();
-    let stems = write_stems(song, &partial, options, &mut notices)?;
+    let stems = match options.format {
+        OutputFormat::Each(format) => write_stems(song, &partial, format, options, &mut notices)?,
+        OutputFormat::NiStems => write_ni_stems(song, &partial, title, options, &mut notices)?,
+    };
     let record = ResultRecord {
         version: ResultRecord::VERSION,
         complete: true,
@@ -160,15 +167,13 @@ fn replace(folder: &Path, partial: &Path, record: &ResultRecord) -> io::Result<(
 fn write_stems(
     song: &SeparatedSong,
     folder: &Path,
-    FileOptions { format, bitrate, channels, fit, .. }: FileOptions,
+    format: FileFormat,
+    FileOptions { bitrate, channels, fit, ffmpeg, .. }: &FileOptions,
     notices: &mut Vec<String>,
 ) -> Result<Vec<ResultStem>, CliError> {
     let peak = song.stems.iter().fold(0.0_f32, |peak, stem| peak.max(stem.peak));
-    let gain = if fit { format.fitting_gain(peak) } else { 1.0 };
-    if gain < 1.0 {
-        let decibels = 20.0 * f64::from(gain).log10();
-        notices.push(format!("all stems have a gain of {decibels:.2} dB, so that none clips"));
-    }
+    let gain = if *fit { format.fitting_gain(peak) } else { 1.0 };
+    notices.extend(gain_notice(gain));
     let channels = if channels.is_mono(song.source_channels) { 1 } else { Stereo::CHANNELS };
     let (rate, frames) = (song.rate, song.frames);
     let is_stored_so = format == FileFormat::WavF32 && channels == Stereo::CHANNELS;
@@ -180,8 +185,8 @@ fn write_stems(
             fs::rename(&stem.file, &path).map(|()| 0)
         } else {
             let dither_seed = Dither::seed(stem.name.as_str());
-            let spec = FileSpec { format, channels, rate, frames, bitrate, dither_seed };
-            encode(&stem.file, &path, &spec, gain).map_err(io::Error::from)
+            let spec = FileSpec { format, channels, rate, frames, bitrate: *bitrate, dither_seed };
+            encode(&stem.file, &path, &spec, gain, ffmpeg.as_ref()).map_err(io::Error::from)
         };
         let hashed = written.and_then(|clipped| Ok((clipped, Sha256Hash::of_file(&path)?)));
         let (clipped, sha256) = hashed.map_err(|error| CliError::disk(&path, &error))?;
@@ -193,25 +198,127 @@ fn write_stems(
     Ok(stems)
 }
 
+fn gain_notice(gain: f32) -> Option<String> {
+    let decibels = 20.0 * f64::from(gain).log10();
+    (gain < 1.0).then(|| format!("all stems have a gain of {decibels:.2} dB, so that none clips"))
+}
+
 /// Encodes the F32 file `from` into the file `to`. Returns how many samples were clipped.
-fn encode(from: &Path, to: &Path, spec: &FileSpec, gain: f32) -> Result<u64, EncodeError> {
-    let mut source = BufReader::new(File::open(from)?);
-    source.seek(SeekFrom::Start(HEADER_BYTES))?;
-    let mut encoder = encoder(spec, Output::create(to)?)?;
-    let mut bytes = vec![0; PIECE_FRAMES * frame_bytes(Encoding::F32Le) as usize];
-    let mut left = spec.frames.as_len();
+fn encode(
+    from: &Path,
+    to: &Path,
+    spec: &FileSpec,
+    gain: f32,
+    ffmpeg: Option<&Ffmpeg>,
+) -> Result<u64, EncodeError> {
+    let mut blocks = StemBlocks::open(from, spec.frames, gain)?;
+    let mut encoder = encoder(spec, Output::create(to)?, ffmpeg)?;
     let mut clipped = 0;
-    while left > 0 {
-        let frames = left.min(PIECE_FRAMES);
-        let bytes = &mut bytes[..frames * frame_bytes(Encoding::F32Le) as usize];
-        source.read_exact(bytes)?;
-        let mut audio = Encoding::F32Le.read_frames(bytes);
-        audio.scale(gain);
-        clipped += encoder.write(&audio)?;
-        left -= frames;
+    while let Some(block) = blocks.next()? {
+        clipped += encoder.write(&block)?;
     }
     encoder.finish()?;
     Ok(clipped)
+}
+
+/// Writes all stems into one file. Adds notices of what the user should know of it.
+fn write_ni_stems(
+    song: &SeparatedSong,
+    folder: &Path,
+    title: &str,
+    options: &FileOptions,
+    notices: &mut Vec<String>,
+) -> Result<Vec<ResultStem>, CliError> {
+    let names: Vec<StemName> = song.stems.iter().map(|stem| stem.name.clone()).collect();
+    let plan = NiStemPlan::of(&names)?;
+    let codec = NiStemCodec::of(song.rate, options.ffmpeg.as_ref());
+    if matches!(codec, NiStemCodec::Alac) {
+        let cause = match options.ffmpeg {
+            None => "there is no FFmpeg that encodes AAC".to_owned(),
+            Some(_) => format!("AAC has no sample rate of {}", song.rate),
+        };
+        notices.push(format!(
+            "the stems are in ALAC, which Traktor on Windows does not read, because {cause}"
+        ));
+    }
+    let file = format!("{title}.stem.mp4");
+    let path = folder.join(&file);
+    let encode = || {
+        let gain = if options.fit { fitting_gain(song, &plan)? } else { 1.0 };
+        let mut stems = stem_blocks(song, &plan, gain)?;
+        let mut encoder =
+            NiStemsEncoder::start(plan.clone(), song.rate, codec, Output::create(&path)?)?;
+        let mut clipped = 0;
+        while let Some(blocks) = next_blocks(&mut stems)? {
+            clipped += encoder.write(&blocks)?;
+        }
+        encoder.finish()?;
+        Ok((gain, clipped, Sha256Hash::of_file(&path)?))
+    };
+    let encoded: Result<_, EncodeError> = encode();
+    let (gain, clipped, sha256) =
+        encoded.map_err(|error| CliError::disk(&path, &io::Error::from(error)))?;
+    notices.extend(gain_notice(gain));
+    if clipped > 0 {
+        notices.push(format!("{clipped} samples of the mix and the stems were clipped; use --fit"));
+    }
+    Ok(vec![ResultStem { name: "ni-stems".to_owned(), file, sha256 }])
+}
+
+/// The gain at which neither a stem nor the mix clips.
+fn fitting_gain(song: &SeparatedSong, plan: &NiStemPlan) -> io::Result<f32> {
+    let mut stems = stem_blocks(song, plan, 1.0)?;
+    let mut peak = 0.0_f32;
+    while let Some(blocks) = next_blocks(&mut stems)? {
+        let tracks = plan.tracks(&blocks);
+        let samples = tracks.iter().flat_map(Stereo::planes).flatten();
+        peak = samples.fold(peak, |peak, sample| peak.max(sample.abs()));
+    }
+    Ok(Encoding::S24Le.fitting_gain(peak))
+}
+
+/// The stems of a plan, from their beginning.
+fn stem_blocks(song: &SeparatedSong, plan: &NiStemPlan, gain: f32) -> io::Result<Vec<StemBlocks>> {
+    let of_plan =
+        plan.stems.iter().filter_map(|name| song.stems.iter().find(|stem| stem.name == *name));
+    of_plan.map(|stem| StemBlocks::open(&stem.file, song.frames, gain)).collect()
+}
+
+/// A block of each stem; `None` at the end.
+fn next_blocks(stems: &mut [StemBlocks]) -> io::Result<Option<Vec<Stereo>>> {
+    stems.iter_mut().map(StemBlocks::next).collect()
+}
+
+/// The blocks of an F32 file.
+struct StemBlocks {
+    file: BufReader<File>,
+    bytes: Vec<u8>,
+    /// Frames that are left.
+    left: usize,
+    gain: f32,
+}
+
+impl StemBlocks {
+    /// Those of a file of so many frames.
+    fn open(path: &Path, frames: Frames, gain: f32) -> io::Result<StemBlocks> {
+        let mut file = BufReader::new(File::open(path)?);
+        file.seek(SeekFrom::Start(HEADER_BYTES))?;
+        Ok(StemBlocks { file, bytes: Vec::new(), left: frames.as_len(), gain })
+    }
+
+    /// The next block; `None` at the end.
+    fn next(&mut self) -> io::Result<Option<Stereo>> {
+        let frames = self.left.min(PIECE_FRAMES);
+        if frames == 0 {
+            return Ok(None);
+        }
+        self.bytes.resize(frames * frame_bytes(Encoding::F32Le) as usize, 0);
+        self.file.read_exact(&mut self.bytes)?;
+        self.left -= frames;
+        let mut block = Encoding::F32Le.read_frames(&self.bytes);
+        block.scale(self.gain);
+        Ok(Some(block))
+    }
 }
 
 #[cfg(test)]
@@ -247,9 +354,17 @@ mod tests {
         let stems = folder.path().join("stems");
         fs::create_dir(&stems).unwrap();
         let channels = OutputChannels::Stereo;
-        let options = FileOptions { format, bitrate: None, channels, fit, force: false };
+        let output = OutputFormat::Each(format);
+        let options = FileOptions {
+            format: output,
+            bitrate: None,
+            channels,
+            fit,
+            force: false,
+            ffmpeg: None,
+        };
         let separated = separated(folder.path(), loudest);
-        write_stems(&separated, &stems, options, &mut Vec::new()).unwrap();
+        write_stems(&separated, &stems, format, &options, &mut Vec::new()).unwrap();
         let mut reader = hound::WavReader::open(stems.join("vocals.wav")).unwrap();
         let samples: Vec<f32> = match format {
             FileFormat::WavF32 => reader.samples::<f32>().map(Result::unwrap).collect(),

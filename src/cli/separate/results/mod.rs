@@ -4,12 +4,14 @@
 //! record is written last, so that a folder without one is not a result.
 
 mod export;
+mod output_format;
 mod placement;
 mod record;
 mod source_summary;
 mod space;
 
 pub(super) use export::{FileOptions, SeparatedSong, SeparatedStem, write_result};
+pub(super) use output_format::OutputFormat;
 pub(super) use placement::{Placement, place};
 pub(super) use record::{
     OutputChannels, RequestedModel, ResultEngine, ResultIdentity, ResultModel, ResultSettings,

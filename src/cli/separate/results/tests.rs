@@ -69,13 +69,14 @@ fn write(output: &Path, song: u8, overlap: Option<f64>, force: bool) -> Result<P
         _files: Box::new(()),
     };
     let options = FileOptions {
-        format: FileFormat::WavF32,
+        format: OutputFormat::Each(FileFormat::WavF32),
         bitrate: None,
         channels: OutputChannels::Stereo,
         fit: false,
         force,
+        ffmpeg: None,
     };
-    let written = write_result(&separated, output, "song", identity(song, overlap), options);
+    let written = write_result(&separated, output, "song", identity(song, overlap), &options);
     written.map(|result| result.folder)
 }
 

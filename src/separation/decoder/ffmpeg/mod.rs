@@ -2,11 +2,10 @@
 //!
 //! Three processes: the server, FFmpeg, and a decoder of this program. FFmpeg reads the complete upload and writes WAV to a
 //! pipe; the decoder reads that as it would an upload, so that downmix, resampling, silent passages and parts of songs are
-//! those of every other file, and the server parses nothing that FFmpeg writes but its log. FFmpeg is started through this
-//! binary (`stemwire ffmpeg`, [`launch`]), which sets the limits, confines itself and then becomes FFmpeg.
+//! those of every other file, and the server parses nothing that FFmpeg writes but its log. It is started as
+//! [`process::ffmpeg`](crate::process::ffmpeg) describes.
 
 pub mod choice;
-pub mod launch;
 mod log;
 
 use std::fs::File;
@@ -19,7 +18,7 @@ use super::DecoderConfig;
 use super::connection::{self, FromChild};
 use super::request::DecodeRequest;
 use super::shared::Children;
-use crate::process::{self, ChildProcess};
+use crate::process::ChildProcess;
 
 pub(super) use log::{InputFormat, audio_codecs};
 
@@ -34,7 +33,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 /// # Errors
 /// It does not start, or is no FFmpeg.
 pub(super) fn version(config: &DecoderConfig, program: &Path) -> io::Result<String> {
-    let mut command = command(config, program);
+    let mut command = config.ffmpeg_at(program).command();
     let process =
         ChildProcess::start_on_streams(command.stdin(Stdio::null()).stdout(Stdio::null()))?;
     let ending = process.ending_within(PATIENCE);
@@ -59,7 +58,7 @@ pub(super) fn start(
     input: &FfmpegInput<'_>,
     decoder: Command,
 ) -> io::Result<(Children, FromChild)> {
-    let mut command = command(config, program);
+    let mut command = config.ffmpeg_at(program).command();
     command.args(["--protocol", protocol(version)]);
     let DecodeRequest { track, span, keep_start, raw: _ } = input.request;
     if let Some(track) = track {
@@ -78,18 +77,6 @@ pub(super) fn start(
     drop(command);
     let (decoder, from_child) = connection::start_on(decoder, reader)?;
     Ok((Children { decoder, ffmpeg: Some(ffmpeg) }, from_child))
-}
-
-/// The command that becomes FFmpeg.
-fn command(config: &DecoderConfig, program: &Path) -> Command {
-    let mut command = process::isolated_command(&config.program);
-    command.arg("ffmpeg").arg("--program").arg(program);
-    command.args(["--memory", &config.memory.to_string()]);
-    command.args(["--processor-time", &config.processor_time.as_secs().to_string()]);
-    if config.require_sandbox {
-        command.arg("--require-sandbox");
-    }
-    command
 }
 
 /// The protocol by which FFmpeg of this version reads its standard input. `fd`, which can seek, exists since version 6.
