@@ -49,8 +49,13 @@ impl PcmFile {
 
     /// Length of the file in bytes.
     pub fn size(&self) -> u64 {
-        let size = self.header.len() as u64 + self.frames.0 * self.frame_bytes();
+        let size = self.header.len() as u64 + self.data_bytes();
         size.next_multiple_of(2)
+    }
+
+    /// Bytes of all frames.
+    pub fn data_bytes(&self) -> u64 {
+        self.frames.0 * self.frame_bytes()
     }
 
     /// Appends the bytes of a block of frames. Returns how many samples were clipped.

@@ -6,7 +6,7 @@ use super::{OutputFormat, SeparationConfig};
 use crate::audio::Encoding;
 use crate::dsp::mask::MaskExtension;
 use crate::session::settings::{
-    Accompaniment, Normalization, OnDisconnect, OutputRate, RawPcm, Settings,
+    Accompaniment, Normalization, OnDisconnect, OutputChannels, OutputRate, RawPcm, Settings,
 };
 
 impl From<&Settings> for SeparationConfig {
@@ -19,6 +19,11 @@ impl From<&Settings> for SeparationConfig {
             }
             .into(),
             gain: settings.gain,
+            channels: match settings.channels {
+                OutputChannels::Stereo => super::OutputChannels::Stereo,
+                OutputChannels::Source => super::OutputChannels::Source,
+            }
+            .into(),
         };
         SeparationConfig {
             model: settings.model.clone().unwrap_or_default(),

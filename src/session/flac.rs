@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Session, SessionError};
-use crate::audio::{Encoding, FileFormat, Frames, StemName};
+use crate::audio::{Frames, StemName};
 use crate::encode::{FileSpec, Output, encoder};
 use crate::files;
 use crate::session::stem_reader::{StemFormat, StemReader};
@@ -26,9 +26,10 @@ pub struct FlacStem {
     pub bytes: u64,
 }
 
-/// The FLAC file of a final stem if it has been encoded in this format, with the gain for `fit` or without.
-pub fn made(session: &Session, stem: &StemName, format: FileFormat, fit: bool) -> Option<FlacStem> {
-    let path = session.layout().flac(stem, format, fit);
+/// The FLAC file of a final stem if it has been encoded in this format and with these channels, with the gain for `fit` or
+/// without.
+pub fn made(session: &Session, stem: &StemName, spec: &FileSpec, fit: bool) -> Option<FlacStem> {
+    let path = session.layout().flac(stem, spec.format, spec.channels, fit);
     let bytes = fs::metadata(&path).ok()?.len();
     Some(FlacStem { path, bytes })
 }
@@ -45,10 +46,10 @@ pub fn make(
     gain: f32,
     fit: bool,
 ) -> Result<FlacStem, SessionError> {
-    if let Some(made) = made(session, stem, spec.format, fit) {
+    if let Some(made) = made(session, stem, spec, fit) {
         return Ok(made);
     }
-    let path = session.layout().flac(stem, spec.format, fit);
+    let path = session.layout().flac(stem, spec.format, spec.channels, fit);
     let part = path.with_extension("part");
     if let Some(folder) = path.parent() {
         // Not the parents: a session that is being removed must not reappear.
@@ -57,8 +58,8 @@ pub fn make(
             _ => {}
         }
     }
-    let form = StemFormat { encoding: Encoding::F32Le, gain };
-    let mut reader = StemReader::open(session, stem.as_str(), Frames::ZERO, form)?;
+    let format = StemFormat { gain, ..StemFormat::STORED };
+    let mut reader = StemReader::open(session, stem.as_str(), Frames::ZERO, format)?;
     if let Err(error) = write(&mut reader, &part, spec) {
         // The file is incomplete.
         let _ = fs::remove_file(&part);

@@ -105,11 +105,13 @@ impl Layout {
         self.directory.join("peaks").join(stem.as_str())
     }
 
-    /// The FLAC file of a final stem as this release encodes it; with `fit`, of the samples scaled so that none clips.
-    pub fn flac(&self, stem: &StemName, format: FileFormat, fit: bool) -> PathBuf {
+    /// The FLAC file of a final stem with so many channels as this release encodes it; with `fit`, of the samples scaled so
+    /// that none clips.
+    pub fn flac(&self, stem: &StemName, format: FileFormat, channels: usize, fit: bool) -> PathBuf {
         let (form, fit) = (format.name(), if fit { ".fit" } else { "" });
+        let mono = if channels == 1 { ".mono" } else { "" };
         let release = env!("CARGO_PKG_VERSION");
-        self.directory.join("flac").join(format!("{stem}.{form}{fit}.{release}.flac"))
+        self.directory.join("flac").join(format!("{stem}{mono}.{form}{fit}.{release}.flac"))
     }
 
     /// The FLAC files on disk that are incomplete: being encoded, or left by a crash.

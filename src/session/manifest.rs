@@ -12,7 +12,7 @@ pub use super::source::SourceRecord;
 
 use super::checksums::{Checksums, Prefix};
 use super::{Failure, SessionId, SessionState, Settings};
-use crate::audio::{Frames, Hertz, StemName};
+use crate::audio::{Frames, Hertz, StemName, Stereo};
 use crate::files;
 
 /// The manifest, `session.json`.
@@ -269,6 +269,11 @@ impl Manifest {
     /// Whether the upload has been finished.
     pub fn upload_complete(&self) -> bool {
         self.upload.total.is_some()
+    }
+
+    /// Channels of the upload, which are known before the first frame of a stem is.
+    pub fn source_channels(&self) -> u32 {
+        self.source.as_ref().map_or(Stereo::CHANNELS as u32, |source| source.channels)
     }
 
     /// Length of the upload at its own rate, once it is decoded.

@@ -39,7 +39,7 @@ pub struct Peaks {
 /// # Errors
 /// `StemUnknown`, `Storage`.
 pub fn peaks(session: &Arc<Session>, stem: &str, from: u64) -> Result<Peaks, SessionError> {
-    let form = StemFormat { encoding: Encoding::F32Le, gain: 1.0 };
+    let form = StemFormat::STORED;
     let mut reader = StemReader::open(session, stem, Frames::ZERO, form)?;
     // The state first: if it has ended, the frames read after it are all.
     let ended = session.state().is_ended();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::audio::pcm::UnknownEncoding;
-use crate::audio::{Encoding, Hertz, StemName, TimeSpan};
+use crate::audio::{Encoding, Hertz, StemName, Stereo, TimeSpan};
 use crate::dsp::mask::MaskExtension;
 
 /// A request, parsed and checked. Two requests with one `request_id` must be equal.
@@ -31,6 +31,9 @@ pub struct Settings {
     pub encoding: Encoding,
     /// Default gain for reads, as a factor.
     pub gain: f32,
+    /// Default channels for reads.
+    #[serde(skip_serializing_if = "OutputChannels::is_stereo")]
+    pub channels: OutputChannels,
     /// Sample rate of the stems.
     pub rate: OutputRate,
     /// How the input is normalized for the model.
@@ -101,6 +104,34 @@ impl FromStr for RawPcm {
     }
 }
 
+/// Channels of stems as they are read. They are stored with two.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputChannels {
+    /// Two.
+    #[default]
+    Stereo,
+    /// One if the song has one, else two.
+    Source,
+}
+
+impl OutputChannels {
+    /// Whether there are two, whatever the song has.
+    pub fn is_stereo(&self) -> bool {
+        *self == OutputChannels::Stereo
+    }
+
+    /// Whether stems of a song with so many channels have one, the mean of both.
+    pub fn is_mono(self, source_channels: u32) -> bool {
+        self == OutputChannels::Source && source_channels == 1
+    }
+
+    /// How many channels stems of a song with so many have.
+    pub fn count(self, source_channels: u32) -> usize {
+        if self.is_mono(source_channels) { 1 } else { Stereo::CHANNELS }
+    }
+}
+
 /// Sample rate of the stems.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -157,6 +188,7 @@ impl Default for Settings {
             track: None,
             encoding: Encoding::default(),
             gain: 1.0,
+            channels: OutputChannels::default(),
             rate: OutputRate::default(),
             normalization: Normalization::default(),
             accompaniment: Accompaniment::default(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::checksums::{BLOCK, Checksums, Damage, StemChecksums, missing_is_damage};
 use super::live::ReadLease;
+use super::settings::OutputChannels;
 use super::{Manifest, SessionError};
 use super::{Session, SessionState};
 use crate::audio::wav::{HEADER_BYTES, frame_bytes};
@@ -20,6 +21,14 @@ pub struct StemFormat {
     pub encoding: Encoding,
     /// Factor applied before encoding.
     pub gain: f32,
+    /// Channels.
+    pub channels: OutputChannels,
+}
+
+impl StemFormat {
+    /// As stems are stored.
+    pub const STORED: StemFormat =
+        StemFormat { encoding: Encoding::F32Le, gain: 1.0, channels: OutputChannels::Stereo };
 }
 
 /// Encoded frames of a stem.
@@ -29,6 +38,8 @@ pub struct StemFrames {
     pub start: Frames,
     /// Number of frames.
     pub frames: Frames,
+    /// Channels of each frame: 1 or 2.
+    pub channels: usize,
     /// Interleaved samples.
     pub bytes: Vec<u8>,
     /// Samples clipped by an integer encoding.
@@ -126,17 +137,23 @@ impl StemReader {
         let start = self.position;
         let stored = self.read_stored(most)?;
         let count = self.position - start;
-        let mut frames = StemFrames { start, frames: count, bytes: Vec::new(), clipped: 0 };
-        if self.format == (StemFormat { encoding: Encoding::F32Le, gain: 1.0 }) {
+        let StemFormat { encoding, gain, channels } = self.format;
+        let channels = channels.count(self.session.manifest().source_channels());
+        let bytes = Vec::new();
+        let mut frames = StemFrames { start, frames: count, channels, bytes, clipped: 0 };
+        if (encoding, gain, channels) == (Encoding::F32Le, 1.0, Stereo::CHANNELS) {
             frames.bytes = stored;
-        } else {
-            let audio = self.scaled(&stored);
-            frames.clipped = self.format.encoding.write_frames(&audio, &mut frames.bytes);
+            return Ok(frames);
         }
+        let audio = self.scaled(&stored);
+        frames.clipped = match channels {
+            1 => encoding.write(audio.mono(), &mut frames.bytes),
+            _ => encoding.write_frames(&audio, &mut frames.bytes),
+        };
         Ok(frames)
     }
 
-    /// The same as samples, with the gain but not in the encoding of the reader's format.
+    /// The same as samples in stereo, with the gain but not in the encoding and the channels of the reader's format.
     ///
     /// # Errors
     /// Those of [`StemReader::read`].

@@ -3,9 +3,9 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use super::results::{OutputChannels, OutputFormat};
+use super::results::OutputFormat;
 use crate::dsp::mask::MaskExtension;
-use crate::session::settings::{Accompaniment, Normalization, OutputRate};
+use crate::session::settings::{Accompaniment, Normalization, OutputChannels, OutputRate};
 
 impl ValueEnum for Normalization {
     fn value_variants<'a>() -> &'a [Normalization] {

@@ -13,12 +13,13 @@ use super::results::{
 use super::sessions::OpenSessions;
 use super::write_pcm;
 use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
-use crate::audio::{Encoding, Frames, Hertz, StemName};
+use crate::audio::{Encoding, Frames, Hertz, StemName, Stereo};
 use crate::cli::error::CliError;
 use crate::client::{ClientError, Sink};
 use crate::model::Sha256Hash;
 use crate::proto;
 use crate::proto::reason::Category;
+use crate::session::settings::OutputChannels;
 
 /// The rate until the server has reported that of the session.
 const USUAL_RATE: Hertz = Hertz(44_100);
@@ -195,12 +196,17 @@ impl Sink for ReceivedStems<'_> {
 
     fn stem(&mut self, chunk: &proto::StemChunk) -> io::Result<()> {
         if let Some(pipe) = self.destination.pipe() {
-            let pcm = pipe.convert(&chunk.pcm, self.source_channels);
-            if let Err(error) = write_pcm(&pcm) {
+            if chunk.channels == 0 && pipe.channels == OutputChannels::Source {
+                let cause = "the server is older than --channels and sends stereo";
+                let remedy = "Update the server, or leave --channels out.";
+                return Err(self.end_call(CliError::new(Category::Server, cause, remedy)));
+            }
+            if let Err(error) = write_pcm(&chunk.pcm) {
                 return Err(self.end_call(error));
             }
-            let encoding = self.destination.transfer_encoding();
-            self.piped += chunk.pcm.len() as u64 / frame_bytes(encoding);
+            let channels = if chunk.channels == 1 { 1 } else { Stereo::CHANNELS };
+            let frame = channels * pipe.encoding.bytes_per_sample();
+            self.piped += (chunk.pcm.len() / frame) as u64;
             return Ok(());
         }
         if let Some(total) = self.total

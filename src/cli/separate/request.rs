@@ -1,11 +1,10 @@
 //! The request of `stemwire separate`, from its arguments.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::args::SeparateArgs;
 use super::inputs::Inputs;
-use super::results::{FileOptions, OutputChannels, OutputFormat, ResultSettings};
+use super::results::{FileOptions, OutputFormat, ResultSettings};
 use super::time::Seconds;
 use crate::audio::stem::BadStemName;
 use crate::audio::wav::frame_bytes;
@@ -20,7 +19,7 @@ use crate::proto::reason::Category;
 use crate::separation::DecoderConfig;
 use crate::server::read_pem;
 use crate::session::Settings;
-use crate::session::settings::OnDisconnect;
+use crate::session::settings::{OnDisconnect, OutputChannels};
 
 /// The checked arguments.
 pub(super) struct SeparateRequest {
@@ -54,22 +53,6 @@ pub(super) struct StemPipe {
     pub(super) stem: StemName,
     pub(super) encoding: Encoding,
     pub(super) channels: OutputChannels,
-}
-
-impl StemPipe {
-    /// The bytes to write for frames in the transfer encoding, of a song with so many channels.
-    pub(super) fn convert<'a>(&self, bytes: &'a [u8], source_channels: u32) -> Cow<'a, [u8]> {
-        if self.channels == OutputChannels::Stereo {
-            return Cow::Borrowed(bytes);
-        }
-        let audio = Encoding::F32Le.read_frames(bytes);
-        let mut converted = Vec::new();
-        match self.channels.is_mono(source_channels) {
-            true => self.encoding.write(audio.mono(), &mut converted),
-            false => self.encoding.write_frames(&audio, &mut converted),
-        };
-        Cow::Owned(converted)
-    }
 }
 
 /// The backend that computes.
@@ -127,6 +110,7 @@ impl SeparateRequest {
             span,
             track: args.track,
             encoding: destination.transfer_encoding(),
+            channels: destination.pipe().map_or(OutputChannels::Stereo, |pipe| pipe.channels),
             rate: args.rate,
             normalization: args.normalization,
             allow_fallback: !args.no_fallback,
@@ -137,14 +121,6 @@ impl SeparateRequest {
             on_disconnect: OnDisconnect::Pause,
             ..Settings::default()
         };
-        if let (Destination::Pipe(_), Some(_)) = (&destination, &args.server)
-            && args.channels == OutputChannels::Source
-        {
-            // A server reports the channels of a song behind its stems.
-            let cause = "--stdout with --server writes stereo, not --channels source";
-            let remedy = "Write files, or leave one of these options out.";
-            return Err(CliError::new(Category::Usage, cause, remedy));
-        }
         let backend = match &args.server {
             Some(url) => BackendConfig::Remote(server(url, args)?),
             None => BackendConfig::Local(args.engine.clone(), args.ffmpeg.find()?),
@@ -254,9 +230,8 @@ impl Destination {
     /// The encoding of the stems from the backend: files are converted from float32 in one way, on any backend.
     pub(super) fn transfer_encoding(&self) -> Encoding {
         match self {
-            Destination::Pipe(pipe) if pipe.channels == OutputChannels::Stereo => pipe.encoding,
-            // A song of one channel is mixed down before it is converted.
-            Destination::Files { .. } | Destination::Pipe(_) => Encoding::F32Le,
+            Destination::Pipe(pipe) => pipe.encoding,
+            Destination::Files { .. } => Encoding::F32Le,
         }
     }
 }

@@ -9,7 +9,9 @@ use crate::proto;
 use crate::server::status::ApiError;
 use crate::session::Session;
 use crate::session::manifest;
-use crate::session::settings::{self, Accompaniment, OnDisconnect, OutputRate, RawPcm, Settings};
+use crate::session::settings::{
+    self, Accompaniment, OnDisconnect, OutputChannels, OutputRate, RawPcm, Settings,
+};
 use crate::session::stem_reader::StemFormat;
 
 /// Characters kept of a file name.
@@ -47,6 +49,7 @@ pub(in crate::server) fn settings(config: &proto::SeparationConfig) -> Result<Se
         track: track(config)?,
         encoding: encoding(output.encoding, "config.output.encoding")?.unwrap_or_default(),
         gain: gain(output.gain, "config.output.gain")?,
+        channels: channels(output.channels, "config.output.channels")?.unwrap_or_default(),
         rate: match known(output.rate, "config.output.rate")? {
             proto::OutputRate::Unspecified | proto::OutputRate::Model => OutputRate::Model,
             proto::OutputRate::Source => OutputRate::Source,
@@ -126,12 +129,14 @@ pub(in crate::server) fn stem_format(
     session: &Session,
     wanted_encoding: i32,
     wanted_gain: f32,
+    wanted_channels: i32,
 ) -> Result<StemFormat, ApiError> {
     let manifest = session.manifest();
     let own = &manifest.settings;
     Ok(StemFormat {
         encoding: encoding(wanted_encoding, "encoding")?.unwrap_or(own.encoding),
         gain: if wanted_gain == 0.0 { own.gain } else { gain(wanted_gain, "gain")? },
+        channels: channels(wanted_channels, "channels")?.unwrap_or(own.channels),
     })
 }
 
@@ -149,6 +154,14 @@ fn encoding(value: i32, field: &'static str) -> Result<Option<audio::Encoding>, 
         proto::Encoding::F32le => Some(audio::Encoding::F32Le),
         proto::Encoding::S16le => Some(audio::Encoding::S16Le),
         proto::Encoding::S24le => Some(audio::Encoding::S24Le),
+    })
+}
+
+fn channels(value: i32, field: &'static str) -> Result<Option<OutputChannels>, ApiError> {
+    Ok(match known(value, field)? {
+        proto::OutputChannels::Unspecified => None,
+        proto::OutputChannels::Stereo => Some(OutputChannels::Stereo),
+        proto::OutputChannels::Source => Some(OutputChannels::Source),
     })
 }
 
@@ -215,6 +228,10 @@ mod tests {
         check(|c| c.output = gain(2.0), Ok(()));
         check(|c| c.output = gain(f32::NAN), Err("config.output.gain"));
         check(|c| c.output = gain(-1.0), Err("config.output.gain"));
+        let channels =
+            |channels| Some(proto::OutputFormat { channels, ..proto::OutputFormat::default() });
+        check(|c| c.output = channels(2), Ok(()));
+        check(|c| c.output = channels(3), Err("config.output.channels"));
     }
 
     #[test]

@@ -25,5 +25,6 @@ pub(super) fn next_chunk(
         start_frame: piece.start.0,
         pcm: piece.bytes.into(),
         clipped_samples: piece.clipped,
+        channels: piece.channels as u32,
     }))
 }

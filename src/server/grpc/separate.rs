@@ -72,7 +72,7 @@ async fn call(
     let opening = Arc::clone(&separations);
     let (session, number) =
         blocking::run(move || open(&opening, client, settings)).await?.map_err(to_status)?;
-    let form = convert::stem_format(&session, 0, 0.0).map_err(to_status)?;
+    let form = convert::stem_format(&session, 0, 0.0, 0).map_err(to_status)?;
     let readers =
         all_readers(&session, convert::frame(config.start_frame), form).map_err(to_status)?;
     let (first, cursor) = EventCursor::begin(&session, first_frame(&readers));

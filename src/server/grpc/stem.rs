@@ -29,7 +29,7 @@ pub(super) fn start(
     deadline: Option<Instant>,
     memory: Arc<Budget>,
 ) -> Result<Answers<proto::GetStemResponse>, ApiError> {
-    let form = convert::stem_format(session, request.encoding, request.gain)?;
+    let form = convert::stem_format(session, request.encoding, request.gain, request.channels)?;
     let start = convert::frame(request.start_frame);
     let reader = lookup::stem(session, &request.stem, start, form)?;
     let end = match request.frame_count {

@@ -6,7 +6,7 @@ use axum::extract::{Path, RawQuery, State as Extract};
 use axum::http::HeaderMap;
 
 use super::download_options::{DownloadOptions, DownloadParameters, invalid};
-use super::file_response::{Content, FileResponse, check_ended, samples_tag, spec, stored};
+use super::file_response::{Content, FileResponse, check_ended, form, samples_tag, spec, stored};
 use super::range::is_for_range;
 use super::stem_source::{EncodedSource, PcmSource};
 use super::{Rest, RouteResult};
@@ -87,8 +87,8 @@ impl StemDownload {
         let reader = lookup::stem(session, name, Frames::ZERO, stored(gain))?;
         let stem = reader.stem().clone();
         let samples = samples_tag(session, &manifest, &stem);
-        let etag = format!("\"{samples}-{}-{:08x}\"", options.form(), gain.to_bits());
         let spec = spec(&manifest, options, stem.as_str());
+        let etag = format!("\"{samples}-{}-{:08x}\"", form(&spec), gain.to_bits());
         Ok(StemDownload { session: Arc::clone(session), stem, spec, gain, fit, etag })
     }
 
@@ -112,7 +112,7 @@ impl StemDownload {
         encode::check(format, self.spec.rate, ffmpeg.as_ref())
             .map_err(|error| invalid("format", &error))?;
         if format.is_flac()
-            && let Some(made) = flac::made(&self.session, &self.stem, format, self.fit)
+            && let Some(made) = flac::made(&self.session, &self.stem, &self.spec, self.fit)
         {
             return Ok(Content::Flac(made));
         }
@@ -132,7 +132,7 @@ impl StemDownload {
         let make = rest.work(move |separations| {
             // Held by the task, which continues if the client disconnects.
             let _permit = permit;
-            if let Some(made) = flac::made(&session, &stem, spec.format, fit) {
+            if let Some(made) = flac::made(&session, &stem, &spec, fit) {
                 return Ok(made);
             }
             separations.check_space()?;

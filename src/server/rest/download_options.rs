@@ -3,10 +3,11 @@
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::query::Query;
-use crate::audio::{Encoding, FileFormat, Stereo};
+use super::query::{Query, choice};
+use crate::audio::{FileFormat, Stereo};
 use crate::encode::{self, EncodeError};
 use crate::server::status::ApiError;
+use crate::session::settings::OutputChannels;
 
 /// Options of downloads.
 #[derive(Serialize, ToSchema, IntoParams)]
@@ -17,8 +18,10 @@ pub(super) struct DownloadParameters {
     format: Option<String>,
     /// Lower all stems by one gain where the format would clip. Default: false.
     fit: Option<bool>,
-    /// Bitrate of `mp3`, `opus` and `m4a-aac` in kbit/s. Default: 256, 160 and 256.
+    /// Bitrate of `mp3`, `opus` and `m4a-aac` in kbit/s. Default: 256, 160 and 256, of one channel 128, 96 and 128.
     bitrate: Option<u32>,
+    /// Channels: `stereo`, or `source`: one if the song has one. Default: those of the session.
+    channels: Option<String>,
 }
 
 /// The options of a request.
@@ -27,8 +30,10 @@ pub(super) struct DownloadOptions {
     pub(super) format: FileFormat,
     /// Whether one gain for all stems prevents the format from clipping.
     pub(super) fit: bool,
-    /// In kbit/s; `None` for formats without loss.
+    /// In kbit/s; `None` for that of the format.
     pub(super) bitrate: Option<u32>,
+    /// `None` for those of the session.
+    pub(super) channels: Option<OutputChannels>,
 }
 
 impl DownloadOptions {
@@ -37,7 +42,7 @@ impl DownloadOptions {
     /// # Errors
     /// `FieldUnknown`, `Invalid`.
     pub(super) fn parse(query: Option<&str>) -> Result<DownloadOptions, ApiError> {
-        DownloadOptions::of(&Query::parse(query, "format, fit, bitrate")?)
+        DownloadOptions::of(&Query::parse(query, "format, fit, bitrate, channels")?)
     }
 
     /// The options in a query string that may have others.
@@ -48,22 +53,13 @@ impl DownloadOptions {
         let known = format!("one of {}", FileFormat::names());
         let format = query.value("format", &known)?.unwrap_or_default();
         let fit = query.value("fit", "true or false")?.unwrap_or_default();
-        let wanted = query.value("bitrate", "a number of kbit/s")?;
-        let bitrate = encode::bitrate(format, Stereo::CHANNELS, wanted)
+        let bitrate = query.value("bitrate", "a number of kbit/s")?;
+        // Which bitrates there are does not depend on the channels, only the default does.
+        encode::bitrate(format, Stereo::CHANNELS, bitrate)
             .map_err(|error| invalid("bitrate", &error))?;
-        Ok(DownloadOptions { format, fit, bitrate })
-    }
-
-    /// What the bytes of a file depend on besides the samples and their gain: another release may encode otherwise.
-    pub(super) fn form(self) -> String {
-        let name = self.format.name();
-        match self.bitrate {
-            Some(kbits) => format!("{name}-{kbits}-{}", env!("CARGO_PKG_VERSION")),
-            None if self.format.is_flac() => format!("{name}-{}", env!("CARGO_PKG_VERSION")),
-            // Files of 16 bits had no dither in 0.1.0.
-            None if self.format.encoding() == Encoding::S16Le => format!("{name}-dither"),
-            None => name.to_owned(),
-        }
+        let known = [("stereo", OutputChannels::Stereo), ("source", OutputChannels::Source)];
+        let channels = query.text("channels").map(|text| choice("channels", text, known));
+        Ok(DownloadOptions { format, fit, bitrate, channels: channels.transpose()? })
     }
 }
 

@@ -14,9 +14,9 @@ use super::range::{Part, is_current, part};
 use super::source::{FileSource, Source};
 use super::stem_source::{EncodedSource, PcmSource};
 use super::{Refusal, Rest, RouteResult};
-use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName, Stereo};
-use crate::encode::FileSpec;
+use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName};
 use crate::encode::dither::Dither;
+use crate::encode::{self, FileSpec};
 use crate::server::outcome::end_error;
 use crate::server::status::{ApiError, respond};
 use crate::session::flac::FlacStem;
@@ -147,15 +147,32 @@ pub(super) fn check_ended(session: &Session) -> Result<(), ApiError> {
 
 /// How stems are read: as they are stored, with a gain.
 pub(super) fn stored(gain: f32) -> StemFormat {
-    StemFormat { encoding: Encoding::F32Le, gain }
+    StemFormat { gain, ..StemFormat::STORED }
 }
 
 /// A file with the finished frames of a session. Its dither depends on `name`.
 pub(super) fn spec(manifest: &Manifest, options: DownloadOptions, name: &str) -> FileSpec {
-    let DownloadOptions { format, bitrate, .. } = options;
-    let (frames, dither_seed) = (manifest.commit.stems, Dither::seed(name));
+    let DownloadOptions { format, bitrate, channels, .. } = options;
+    let channels = channels.unwrap_or(manifest.settings.channels);
+    let channels = channels.count(manifest.source_channels());
+    // The options have a bitrate that the format has.
+    let bitrate = encode::bitrate(format, channels, bitrate).unwrap_or_default();
     let rate = rate(manifest);
-    FileSpec { format, channels: Stereo::CHANNELS, rate, frames, bitrate, dither_seed }
+    let (frames, dither_seed) = (manifest.commit.stems, Dither::seed(name));
+    FileSpec { format, channels, rate, frames, bitrate, dither_seed }
+}
+
+/// What the bytes of a file depend on besides the samples and their gain: another release may encode otherwise.
+pub(super) fn form(spec: &FileSpec) -> String {
+    let name = spec.format.name();
+    let mono = if spec.channels == 1 { "-mono" } else { "" };
+    match spec.bitrate {
+        Some(kbits) => format!("{name}{mono}-{kbits}-{}", env!("CARGO_PKG_VERSION")),
+        None if spec.format.is_flac() => format!("{name}{mono}-{}", env!("CARGO_PKG_VERSION")),
+        // Files of 16 bits had no dither in 0.1.0.
+        None if spec.format.encoding() == Encoding::S16Le => format!("{name}{mono}-dither"),
+        None => format!("{name}{mono}"),
+    }
 }
 
 /// The rate of a session's stems.

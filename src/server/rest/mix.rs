@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::download_options::{DownloadOptions, DownloadParameters, invalid};
-use super::file_response::{Content, FileResponse, check_ended, samples_tag, spec, stored};
+use super::file_response::{Content, FileResponse, check_ended, form, samples_tag, spec, stored};
 use super::query::Query;
 use super::stem_source::{EncodedSource, PcmSource};
 use super::{Rest, RouteResult};
@@ -59,7 +59,7 @@ pub(super) async fn mix(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> RouteResult {
-    let query = Query::parse(query.as_deref(), "gains, format, fit, bitrate")?;
+    let query = Query::parse(query.as_deref(), "gains, format, fit, bitrate, channels")?;
     let options = DownloadOptions::of(&query)?;
     let session = rest.find(&id).await?;
     let manifest = session.manifest();
@@ -72,8 +72,8 @@ pub(super) async fn mix(
     let format = options.format;
     let gain = common_gain(&manifest, &mix, options);
     let name = format!("{} ({})", title(&manifest.settings.file_name), mix.label);
-    let etag = etag(&session, &mix, gain, options);
     let spec = spec(&manifest, options, "mix");
+    let etag = etag(&session, &mix, gain, &spec);
     let content = content(&session, &mix, gain, spec, rest.separations.ffmpeg())?;
     let has_ranges = PcmFile::is_of(format);
     FileResponse { name, format, etag, has_ranges, content }.answer(&rest, &headers)
@@ -89,14 +89,14 @@ fn common_gain(manifest: &Manifest, mix: &Mix, options: DownloadOptions) -> f32 
 }
 
 /// Equal samples of all stems with equal gains in an equal format are equal bytes.
-fn etag(session: &Session, mix: &Mix, gain: f32, options: DownloadOptions) -> String {
+fn etag(session: &Session, mix: &Mix, gain: f32, spec: &FileSpec) -> String {
     let manifest = session.manifest();
     let stems = mix.stems.iter().map(|(stem, factor)| {
         let factor = (factor * gain).to_bits();
         format!("{} {factor:08x}\n", samples_tag(session, &manifest, stem))
     });
     let hash = Sha256Hash::of(stems.collect::<String>().as_bytes()).to_string();
-    format!("\"{}-{}\"", &hash[..32], options.form())
+    format!("\"{}-{}\"", &hash[..32], form(spec))
 }
 
 fn content(

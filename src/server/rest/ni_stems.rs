@@ -12,17 +12,17 @@ use axum::http::{HeaderValue, Method, Response};
 use super::disposition::attachment;
 use super::download_options::invalid;
 use super::ffmpeg_permit::Permitted;
-use super::file_response::{check_ended, rate};
+use super::file_response::{check_ended, rate, stored};
 use super::outlet::Outlet;
 use super::query::Query;
 use super::source::Source;
 use super::stem_source::PIECE_FRAMES;
 use super::{Rest, RouteResult};
-use crate::audio::{Encoding, FileFormat, Frames, Hertz, Stereo, title};
+use crate::audio::{FileFormat, Frames, Hertz, Stereo, title};
 use crate::encode::ni_stems::{NiStemCodec, NiStemPlan, NiStemsEncoder};
 use crate::encode::{self, EncodeError, Ffmpeg, Output};
 use crate::server::status::Problem;
-use crate::session::stem_reader::{StemFormat, StemReader};
+use crate::session::stem_reader::StemReader;
 
 /// The end of the file's name, by which the route is known too.
 pub(super) const EXTENSION: &str = ".stem.mp4";
@@ -72,7 +72,7 @@ pub(super) async fn file(
     let body = if method == Method::HEAD {
         Body::empty()
     } else {
-        let form = StemFormat { encoding: Encoding::F32Le, gain: manifest.settings.gain };
+        let form = stored(manifest.settings.gain);
         let open = |stem| StemReader::open(&session, stem, Frames::ZERO, form);
         let readers =
             plan.stems.iter().map(|stem| open(stem.as_str())).collect::<Result<_, _>>()?;

@@ -5,7 +5,7 @@ use std::num::NonZero;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::query::value;
+use super::query::{choice, value};
 use crate::proto;
 use crate::server::convert;
 use crate::server::status::ApiError;
@@ -13,15 +13,15 @@ use crate::session::Settings;
 
 /// The names of the options of a session.
 pub(super) const SETTINGS: &str = "model, stems, normalization, overlap, allow_fallback, accompaniment, \
-                                   mask_extension, rate, track";
+                                   mask_extension, rate, track, channels, start_s, end_s";
 
 /// The names of all options of `POST /api/separate`.
 pub(super) const OPTIONS: &str = "async, model, stems, normalization, overlap, allow_fallback, accompaniment, \
-                       mask_extension, rate, track, on_disconnect";
+                       mask_extension, rate, track, channels, start_s, end_s, on_disconnect";
 
 /// The names of all fields of the form.
 const FIELDS: &str = "file, async, model, stems, normalization, overlap, allow_fallback, \
-                      accompaniment, mask_extension, rate, track, on_disconnect";
+                      accompaniment, mask_extension, rate, track, channels, start_s, end_s, on_disconnect";
 
 /// Options of the response to `POST /api/separate`.
 #[derive(Serialize, ToSchema, IntoParams)]
@@ -59,6 +59,12 @@ pub(super) struct SettingsParameters {
     /// Number of the audio track of a file with several, from 1. Default: the first.
     #[schema(minimum = 1)]
     track: Option<u32>,
+    /// Channels of downloads and reads: `stereo` (default), or `source`: one if the song has one.
+    channels: Option<String>,
+    /// Start of the part of the song to separate, in seconds; its stems begin there. Default: 0.
+    start_s: Option<f64>,
+    /// End of that part. Default: the end of the song.
+    end_s: Option<f64>,
 }
 
 /// Form with a song. Options must precede `file`, or be in the query.
@@ -161,6 +167,13 @@ impl SeparateOptions {
                 let track: NonZero<u32> = value("track", text, "a number from 1")?;
                 config.track = track.get();
             }
+            "channels" => {
+                use proto::OutputChannels::{Source, Stereo};
+                let channels = choice("channels", text, [("stereo", Stereo), ("source", Source)]);
+                config.output.get_or_insert_default().channels = channels?.into();
+            }
+            "start_s" => config.start_s = value("start_s", text, "a number of seconds")?,
+            "end_s" => config.end_s = Some(value("end_s", text, "a number of seconds")?),
             "on_disconnect" => {
                 use proto::OnDisconnect::{Cancel, Continue, Pause};
                 let known = [("pause", Pause), ("continue", Continue), ("cancel", Cancel)];
@@ -186,19 +199,6 @@ impl SeparateOptions {
 
 fn flag(name: &'static str, text: &str) -> Result<bool, ApiError> {
     choice(name, text, [("true", true), ("false", false), ("1", true), ("0", false)])
-}
-
-fn choice<T: Copy, const N: usize>(
-    field: &'static str,
-    text: &str,
-    known: [(&str, T); N],
-) -> Result<T, ApiError> {
-    let found = known.iter().find(|(name, _)| *name == text);
-    found.map(|(_, value)| *value).ok_or_else(|| {
-        let names = known.map(|(name, _)| name).join(", ");
-        let shown: String = text.chars().take(64).collect();
-        ApiError::Invalid { field, problem: format!("{shown:?} is not one of {names}") }
-    })
 }
 
 #[cfg(test)]
@@ -229,6 +229,12 @@ mod tests {
         check("track=0", Err("track"));
         check("stems=../vocals", Err("config.stems"));
         check("file=song.mp3", Err("known fields: async"));
+        check("start_s=1.5&end_s=2&channels=source", Ok(()));
+        check("start_s=1:00", Err("a number of seconds"));
+        check("start_s=-1", Err("config.start_s"));
+        check("start_s=nan", Err("config.start_s"));
+        check("start_s=2&end_s=2", Err("config.end_s"));
+        check("channels=mono", Err("stereo, source"));
     }
 
     #[test]

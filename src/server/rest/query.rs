@@ -61,6 +61,23 @@ pub(super) fn value<T: FromStr>(
     })
 }
 
+/// The value that has this name.
+///
+/// # Errors
+/// `Invalid`.
+pub(super) fn choice<T: Copy, const N: usize>(
+    field: &'static str,
+    text: &str,
+    known: [(&str, T); N],
+) -> Result<T, ApiError> {
+    let found = known.iter().find(|(name, _)| *name == text);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names = known.map(|(name, _)| name).join(", ");
+        let shown: String = text.chars().take(64).collect();
+        ApiError::Invalid { field, problem: format!("{shown:?} is not one of {names}") }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

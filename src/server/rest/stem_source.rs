@@ -73,6 +73,8 @@ impl Source for PcmSource {
         let header = self.file.header();
         let mut bytes = match self.position.checked_sub(header.len() as u64) {
             None => header[self.position as usize..].to_vec(),
+            // The padding.
+            Some(after) if after == self.file.data_bytes() => vec![0],
             Some(after) => {
                 // A range may start within a frame.
                 let skipped = (after % self.file.frame_bytes()) as usize;

@@ -1,4 +1,5 @@
 """The command line: a part of a song, and stems of one channel."""
+import hashlib
 import json
 
 import numpy as np
@@ -81,6 +82,7 @@ def test_a_song_of_one_channel_has_stems_of_one_channel_on_request(cli, server, 
         assert found.shape == (40_001,) and rate == RATE and path.stat().st_size % 2 == 0
         assert np.abs(found - audio.mean(axis=1)).max() < 2e-7
     piped = cli(*command, "--stdout", "other").out
+    assert cli(*command, "--stdout", "other", "--server", f"http://{server.address}").out == piped
     bits = {"wav-f32": "<f4", "wav-s24": None}[form]
     if bits:
         assert np.array_equal(np.frombuffer(piped, bits), soundfile.read(tmp_path / "mono" / "mono" / "other.wav", dtype="float32")[0])

@@ -123,7 +123,7 @@ def test_every_option_reaches_the_server(server, program, short, tmp_path):
 separation = stemwire.Client(SERVER).separate(
     "short.wav", model="mini", stems=["accompaniment", "bass"], normalization="exact", allow_fallback=False, overlap=0.5,
     accompaniment="minus", mask_extension="zeros", encoding="s16", rate="source", gain=0.5, file_name="label",
-    request_id=ARGUMENTS[0], on_disconnect="continue", start_s=0.5, end_s=1.5, track=1)
+    request_id=ARGUMENTS[0], on_disconnect="continue", start_s=0.5, end_s=1.5, track=1, channels="source")
 say(id=separation.session_id, stems=list(separation.stems), frames=len(separation.stems["bass"].samples))
 """, server.address, name).end()
     config = server.get(output.id).config
@@ -131,7 +131,8 @@ say(id=separation.session_id, stems=list(separation.stems), frames=len(separatio
     assert config == config_pb2.SeparationConfig(
         model="mini", stems=["accompaniment", "bass"], normalization=config_pb2.NORMALIZATION_EXACT, allow_fallback=False,
         overlap=0.5, accompaniment=config_pb2.ACCOMPANIMENT_MINUS, mask_extension=config_pb2.MASK_EXTENSION_ZEROS,
-        output=config_pb2.OutputFormat(encoding=config_pb2.ENCODING_S16LE, rate=config_pb2.OUTPUT_RATE_SOURCE, gain=0.5),
+        output=config_pb2.OutputFormat(encoding=config_pb2.ENCODING_S16LE, rate=config_pb2.OUTPUT_RATE_SOURCE, gain=0.5,
+                                       channels=config_pb2.OUTPUT_CHANNELS_SOURCE),
         file_name="label", request_id=name, on_disconnect=config_pb2.ON_DISCONNECT_CONTINUE,
         start_s=0.5, end_s=1.5, track=1)
 
@@ -152,6 +153,26 @@ say(**far, clipped=loud.clipped_samples, peak=peak)
     # Half a step is the rounding; floats near full scale have 24 bits themselves.
     assert 0 < output.s16 <= 0.51 and 0 < output.s24 <= 1
     assert output.clipped > 0 and output.peak == 1
+
+
+def test_a_song_of_one_channel_has_stems_of_one_on_request(server, program, cli, tmp_path):
+    soundfile.write(tmp_path / "mono.wav", music(1)[:40_001, 0], RATE, subtype="FLOAT")
+    cli("separate", "mono.wav", "-o", "cli", "--channels", "source", "--format", "wav-s24", "--model", "mini-spleeter")
+    output = program("""
+client = stemwire.Client(SERVER)
+stereo = client.separate("mono.wav").stems
+separation = client.separate("mono.wav", channels="source")
+mono = separation.stems
+client.separate_to("mono.wav", "files", channels="source", encoding="s24")
+read = [chunk.samples for chunk in client.stem(separation.session_id, "bass", channels="source")]
+watched = client.watch(separation.session_id, stems=["bass"], channels="source").stems["bass"].samples
+far = max(float(np.abs(stem.samples[:, 0] - stereo[name].samples.mean(axis=1)).max()) for name, stem in mono.items())
+say(shape=mono["bass"].samples.shape, far=far, read=np.array_equal(np.concatenate(read), mono["bass"].samples),
+    watched=np.array_equal(watched, mono["bass"].samples))
+""", server.address).end()
+    assert output.shape == [40_001, 1] and output.far < 2e-7 and output.read and output.watched
+    expected = {path.name: path.read_bytes() for path in (tmp_path / "cli" / "mono").glob("*.wav")}
+    assert {path.name: path.read_bytes() for path in (tmp_path / "files").iterdir()} == expected
 
 
 def test_progress_is_sent_until_the_session_is_done(server, program, tmp_path):

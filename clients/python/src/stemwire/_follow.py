@@ -11,7 +11,7 @@ from . import errors
 from ._receiver import Receiver
 from ._upload import Upload
 from .audio import Chunk
-from .options import ENCODINGS
+from .options import CHANNELS, ENCODINGS
 from .v1 import config_pb2
 from .v1 import separation_service_pb2 as api
 from . import _io
@@ -44,7 +44,7 @@ def separate(
 
 
 def watch(
-    connection: Connection, session_id: str, receiver: Receiver, gain: float
+    connection: Connection, session_id: str, receiver: Receiver, gain: float, channels: str
 ) -> Generator[Chunk | None, None]:
     """Receives the stems of an existing session."""
 
@@ -53,7 +53,8 @@ def watch(
             _update(connection, session_id, receiver)
         cursors = [api.StemCursor(stem=name, start_frame=receiver.next_frame(name)) for name in receiver.stems]
         request = api.WatchSessionRequest(
-            session_id=session_id, stems=cursors, gain=gain, encoding=ENCODINGS[receiver.encoding]
+            session_id=session_id, stems=cursors, gain=gain, encoding=ENCODINGS[receiver.encoding],
+            channels=CHANNELS[channels],
         )
         with closing(_receive(connection, connection.stream("WatchSession", request), receiver)) as chunks:
             for chunk in chunks:

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .audio import FRAME_BYTES, Chunk
+from .audio import SAMPLE_BYTES, Chunk
 from .errors import EngineChangeWarning, StemwireError, invalid_answer
 from .types import EngineChange, Progress, Session
 from .v1 import separation_service_pb2 as api
@@ -29,7 +29,9 @@ class Receiver:
         self._requested, self._start = tuple(stems), start_frame
         self._callbacks = callbacks or {}
         self._next_frames: dict[str, int] = {}
-        # The server's hashes are those of whole stems as float32.
+        #: Channels of the stems.
+        self.channels = 2
+        # The server's hashes are those of whole stems as float32 in stereo.
         self._hashes: dict[str, Any] | None = {} if encoding == "f32" and gain == 1 and start_frame == 0 else None
         self._session: session_pb2.Session | None = None
         #: Frames per second of the stems; 0 until known.
@@ -97,7 +99,9 @@ class Receiver:
 
     def new_frames(self, message: api.StemChunk) -> Chunk | None:
         """The frames of a chunk that were not received before; `sample_rate` must be known."""
-        start, frame_bytes = self.next_frame(message.stem), FRAME_BYTES[self.encoding]
+        # A server that is older than the field sends stereo.
+        channels = message.channels or 2
+        start, frame_bytes = self.next_frame(message.stem), channels * SAMPLE_BYTES[self.encoding]
         if message.start_frame > start:
             raise invalid_answer(f"frames {start} to {message.start_frame} of {message.stem} are missing")
         # A repeated call starts all stems at `resume_frame`, and some may be ahead of it.
@@ -105,10 +109,13 @@ class Receiver:
         if not pcm:
             return None
         self._next_frames[message.stem] = start + len(pcm) // frame_bytes
+        self.channels = channels
+        if channels != 2:
+            self._hashes = None
         if self._hashes is not None:
             self._hashes.setdefault(message.stem, hashlib.sha256()).update(pcm)
         self.clipped_samples += message.clipped_samples
-        return Chunk(message.stem, start, self.sample_rate, pcm, self.encoding, message.clipped_samples)
+        return Chunk(message.stem, start, self.sample_rate, pcm, self.encoding, message.clipped_samples, channels)
 
     def report_reconnect(self, error: StemwireError, pause: float) -> None:
         """Reports that the call failed and is repeated after `pause` seconds."""

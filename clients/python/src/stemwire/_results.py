@@ -84,6 +84,6 @@ class StemCollector:
 
     def stems(self) -> dict[str, Stem]:
         """The stems, in the order of the session."""
-        encoding, rate = self._receiver.encoding, self._receiver.sample_rate
+        encoding, rate, channels = self._receiver.encoding, self._receiver.sample_rate, self._receiver.channels
         names = [name for name in self._receiver.stems if name in self._pcm]
-        return {name: Stem(name, decode_pcm(self._pcm[name], encoding), rate) for name in names}
+        return {name: Stem(name, decode_pcm(self._pcm[name], encoding, channels), rate) for name in names}

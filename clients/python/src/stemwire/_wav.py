@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 from types import TracebackType
 
-from .audio import FRAME_BYTES, Chunk
+from .audio import SAMPLE_BYTES, Chunk
 from .errors import invalid_answer
 
 _HEADER_BYTES = 94
@@ -30,7 +30,7 @@ class WavFolder:
                 raise invalid_answer(f"{chunk.stem!r} is not a valid stem name")
             self._folder.mkdir(parents=True, exist_ok=True)
             part = self._folder / f".{chunk.stem}.wav.part"
-            self._files[chunk.stem] = _GrowingWav(part, self._encoding)
+            self._files[chunk.stem] = _GrowingWav(part, self._encoding, chunk.channels)
         self._files[chunk.stem].write(chunk.pcm)
 
     def finish(self) -> dict[str, Path]:
@@ -55,8 +55,8 @@ class WavFolder:
 
 
 class _GrowingWav:
-    def __init__(self, path: Path, encoding: str):
-        self.path, self._encoding, self._bytes = path, encoding, 0
+    def __init__(self, path: Path, encoding: str, channels: int):
+        self.path, self._encoding, self._channels, self._bytes = path, encoding, channels, 0
         self._file = open(path, "wb")  # noqa: SIM115 (`finish` or `discard` closes it)
         self._file.write(bytes(_HEADER_BYTES))
 
@@ -65,8 +65,10 @@ class _GrowingWav:
         self._bytes += len(pcm)
 
     def finish(self, rate: int) -> None:
+        # Chunks have an even length.
+        self._file.write(bytes(self._bytes % 2))
         self._file.seek(0)
-        self._file.write(header(self._encoding, rate, self._bytes))
+        self._file.write(header(self._encoding, rate, self._bytes, self._channels))
         self._file.close()
 
     def discard(self) -> None:
@@ -74,14 +76,15 @@ class _GrowingWav:
         self.path.unlink(missing_ok=True)
 
 
-def header(encoding: str, rate: int, size: int) -> bytes:
-    """The header of `size` bytes of stereo samples; RF64 (EBU Tech 3306) from 4 GiB on."""
-    frame_bytes = FRAME_BYTES[encoding]
-    frames, riff = size // frame_bytes, _HEADER_BYTES - 8 + size
+def header(encoding: str, rate: int, size: int, channels: int = 2) -> bytes:
+    """The header of `size` bytes of samples; RF64 (EBU Tech 3306) from 4 GiB on."""
+    frame_bytes = channels * SAMPLE_BYTES[encoding]
+    frames, riff = size // frame_bytes, _HEADER_BYTES - 8 + size + size % 2
     large = riff >= _UNKNOWN
     reserved = struct.pack("<QQQI", riff, size, frames, 0) if large else bytes(28)
     # WAVE_FORMAT_IEEE_FLOAT or WAVE_FORMAT_PCM.
-    fmt = (3 if encoding == "f32" else 1, 2, rate, rate * frame_bytes, frame_bytes, 4 * frame_bytes, 0)
+    bits = 8 * SAMPLE_BYTES[encoding]
+    fmt = (3 if encoding == "f32" else 1, channels, rate, rate * frame_bytes, frame_bytes, bits, 0)
     return b"".join([
         struct.pack("<4sI4s", b"RF64" if large else b"RIFF", min(riff, _UNKNOWN), b"WAVE"),
         struct.pack("<4sI", b"ds64" if large else b"JUNK", 28), reserved,

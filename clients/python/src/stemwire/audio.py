@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-#: Bytes of one stereo frame.
-FRAME_BYTES = {"f32": 8, "s16": 4, "s24": 6}
+#: Bytes of one sample.
+SAMPLE_BYTES = {"f32": 4, "s16": 2, "s24": 3}
 
 
 @dataclass(frozen=True)
@@ -32,22 +32,24 @@ class Chunk:
     start_frame: int
     #: Frames per second.
     sample_rate: int
-    #: Interleaved stereo samples, as received.
+    #: Interleaved samples, as received.
     pcm: bytes
     #: The encoding of `pcm`: "f32", "s16" or "s24".
     encoding: str = "f32"
     #: Samples clipped by an integer encoding.
     clipped_samples: int = 0
+    #: 2, or 1 with `channels="source"` and a song of one channel.
+    channels: int = 2
 
     @property
     def frames(self) -> int:
         """The number of frames."""
-        return len(self.pcm) // FRAME_BYTES[self.encoding]
+        return len(self.pcm) // (self.channels * SAMPLE_BYTES[self.encoding])
 
     @property
     def samples(self) -> npt.NDArray[np.float32]:
-        """float32 [frames, 2], full scale 1."""
-        return decode_pcm(self.pcm, self.encoding)
+        """float32 [frames, channels], full scale 1."""
+        return decode_pcm(self.pcm, self.encoding, self.channels)
 
     @property
     def time(self) -> float:
@@ -60,22 +62,22 @@ class Stem:
     """A whole stem, as long as its song."""
 
     name: str
-    #: float32 [frames, 2], full scale 1.
+    #: float32 [frames, channels], full scale 1.
     samples: npt.NDArray[np.float32]
     #: Frames per second.
     sample_rate: int
 
 
-def decode_pcm(pcm: bytes | bytearray, encoding: str) -> npt.NDArray[np.float32]:
-    """Converts interleaved stereo PCM to float32 [frames, 2]; a view of `pcm` for "f32"."""
+def decode_pcm(pcm: bytes | bytearray, encoding: str, channels: int) -> npt.NDArray[np.float32]:
+    """Converts interleaved PCM to float32 [frames, channels]; a view of `pcm` for "f32"."""
     if encoding == "f32":
-        return np.frombuffer(pcm, "<f4").reshape(-1, 2)
+        return np.frombuffer(pcm, "<f4").reshape(-1, channels)
     if encoding == "s16":
-        return (np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32_768)).reshape(-1, 2)
+        return (np.frombuffer(pcm, "<i2").astype(np.float32) / np.float32(32_768)).reshape(-1, channels)
     # In the upper three bytes of an int32 the sign is right and the value 256 times as large.
     wide = np.zeros((len(pcm) // 3, 4), np.uint8)
     wide[:, 1:] = np.frombuffer(pcm, np.uint8).reshape(-1, 3)
-    return (wide.view("<i4").astype(np.float64) / 2**31).astype(np.float32).reshape(-1, 2)
+    return (wide.view("<i4").astype(np.float64) / 2**31).astype(np.float32).reshape(-1, channels)
 
 
 def encode_array(array: npt.NDArray[Any]) -> tuple[str, int, memoryview]:

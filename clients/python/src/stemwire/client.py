@@ -82,6 +82,7 @@ class Client:
         start_frame: int = 0,
         encoding: Literal["f32", "s16", "s24"] = "f32",
         gain: float = 1.0,
+        channels: Literal["stereo", "source"] = "stereo",
         **callbacks: Unpack[_options.Callbacks],
     ) -> Separation:
         """Follows an existing session: the stems from `start_frame` on, and its progress.
@@ -91,7 +92,8 @@ class Client:
         receiver = Receiver(
             encoding, stems=stems, start_frame=start_frame, gain=gain, callbacks=_options.callbacks_only(callbacks)
         )
-        return Separation._start(self, receiver, _follow.watch(self._connection, session_id, receiver, gain))
+        events = _follow.watch(self._connection, session_id, receiver, gain, channels)
+        return Separation._start(self, receiver, events)
 
     def stem(
         self,
@@ -102,6 +104,7 @@ class Client:
         frame_count: int = 0,
         encoding: Literal["f32", "s16", "s24"] = "f32",
         gain: float = 1.0,
+        channels: Literal["stereo", "source"] = "stereo",
     ) -> Generator[Chunk, None]:
         """Reads one stem from any frame on, and waits for frames that are not finished yet.
 
@@ -121,13 +124,15 @@ class Client:
                 frame_count=end - position if frame_count else 0,
                 encoding=_options.ENCODINGS[encoding],
                 gain=gain,
+                channels=_options.CHANNELS[channels],
             )
             with closing(self._connection.stream("GetStem", request)) as answers:
                 for answer in answers:
                     # There is a chunk, so the upload is decoded by now and the rate is known.
                     rate = rate or self._sample_rate(session_id)
                     message = answer.chunk
-                    chunk = Chunk(name, message.start_frame, rate, message.pcm, encoding, message.clipped_samples)
+                    clipped, count = message.clipped_samples, message.channels or 2
+                    chunk = Chunk(name, message.start_frame, rate, message.pcm, encoding, clipped, count)
                     position = chunk.start_frame + chunk.frames
                     yield chunk
 

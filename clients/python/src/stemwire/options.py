@@ -12,6 +12,7 @@ from .v1 import config_pb2
 
 ENCODINGS = {"f32": config_pb2.ENCODING_F32LE, "s16": config_pb2.ENCODING_S16LE, "s24": config_pb2.ENCODING_S24LE}
 _NORMALIZATIONS = {"streaming": config_pb2.NORMALIZATION_STREAMING, "exact": config_pb2.NORMALIZATION_EXACT}
+CHANNELS = {"stereo": config_pb2.OUTPUT_CHANNELS_STEREO, "source": config_pb2.OUTPUT_CHANNELS_SOURCE}
 _RATES = {"model": config_pb2.OUTPUT_RATE_MODEL, "source": config_pb2.OUTPUT_RATE_SOURCE}
 _ACCOMPANIMENTS = {"sum": config_pb2.ACCOMPANIMENT_SUM, "minus": config_pb2.ACCOMPANIMENT_MINUS}
 _EXTENSIONS = {"average": config_pb2.MASK_EXTENSION_AVERAGE, "zeros": config_pb2.MASK_EXTENSION_ZEROS}
@@ -43,6 +44,8 @@ class Options(TypedDict, total=False):
     encoding: Literal["f32", "s16", "s24"]
     #: Whether stems have the model's sample rate (the default) or the song's.
     rate: Literal["model", "source"]
+    #: Whether stems have two channels (the default), or one where the song has one: the mean of both.
+    channels: Literal["stereo", "source"]
     #: A factor for every sample, the same for all stems.
     gain: float
     #: Where the part of the song begins that is separated, in seconds; its stems begin there.
@@ -117,6 +120,7 @@ def build_config(
             encoding=_choice(ENCODINGS, options, "encoding", "f32"),
             rate=_choice(_RATES, options, "rate", "model"),
             gain=options.get("gain", 1.0),
+            channels=_choice(CHANNELS, options, "channels", "stereo"),
         ),
     )
     if "overlap" in options:

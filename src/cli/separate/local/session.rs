@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use crate::audio::{Encoding, Frames, Hertz};
+use crate::audio::{Frames, Hertz};
 use crate::cli::error::CliError;
 use crate::cli::separate::progress::{ProgressDisplay, SongProgress};
 use crate::cli::separate::request::{Destination, StemPipe};
@@ -77,7 +77,8 @@ pub(super) fn follow(
     let mut reader = match destination.pipe() {
         None => None,
         Some(pipe) => {
-            let format = StemFormat { encoding: destination.transfer_encoding(), gain: 1.0 };
+            let StemPipe { encoding, channels, .. } = *pipe;
+            let format = StemFormat { encoding, gain: 1.0, channels };
             Some(StemReader::open(session, pipe.stem.as_str(), Frames::ZERO, format)?)
         }
     };
@@ -103,8 +104,8 @@ pub(super) fn follow(
             let stems = session.manifest().plan.stems.len();
             check_space(scratch, destination.missing_bytes(stems, finished, total))?;
         }
-        if let (Some(reader), Some(pipe)) = (&mut reader, destination.pipe()) {
-            write_available(reader, pipe, source_channels(session))?;
+        if let Some(reader) = &mut reader {
+            write_available(reader)?;
         }
         if state.is_ended() {
             return Ok(());
@@ -120,20 +121,16 @@ pub(super) fn follow(
 /// Compares the stems on the disk with the checksums of the frames that were computed: the hashes of a result are those of
 /// its files.
 pub(super) fn check_frames(session: &Arc<Session>) -> Result<(), CliError> {
-    let format = StemFormat { encoding: Encoding::F32Le, gain: 1.0 };
     for stem in &session.manifest().plan.stems {
-        let mut reader = StemReader::open(session, stem.as_str(), Frames::ZERO, format)?;
+        let stored = StemFormat::STORED;
+        let mut reader = StemReader::open(session, stem.as_str(), Frames::ZERO, stored)?;
         while reader.read(PIECE).map_err(|error| reader.error_of(error))?.frames > Frames::ZERO {}
     }
     Ok(())
 }
 
 /// Writes the frames that are final to standard output.
-fn write_available(
-    reader: &mut StemReader,
-    pipe: &StemPipe,
-    source_channels: u32,
-) -> Result<(), CliError> {
+fn write_available(reader: &mut StemReader) -> Result<(), CliError> {
     loop {
         let piece = reader.read(PIECE).map_err(|error| {
             CliError::plain(Category::Disk, format!("cannot read a stem: {error}"))
@@ -141,7 +138,7 @@ fn write_available(
         if piece.frames == Frames::ZERO {
             return Ok(());
         }
-        write_pcm(&pipe.convert(&piece.bytes, source_channels))?;
+        write_pcm(&piece.bytes)?;
     }
 }
 
@@ -159,11 +156,6 @@ fn show(session: &Session, display: &ProgressDisplay<'_>) {
 fn rate(session: &Session) -> Hertz {
     let manifest = session.manifest();
     manifest.source.as_ref().map_or(manifest.plan.model_rate, |source| source.output_rate)
-}
-
-/// The channels of a session's song, which are known before its first stem frame is.
-fn source_channels(session: &Session) -> u32 {
-    session.manifest().source.as_ref().map_or(2, |source| source.channels)
 }
 
 /// The stems of a session that has ended.
@@ -189,7 +181,7 @@ pub(super) fn result(session: &Session, scratch: &Path) -> Result<SeparatedSong,
         stems: stems.collect(),
         rate: rate(session),
         frames: manifest.commit.stems,
-        source_channels: source_channels(session),
+        source_channels: manifest.source_channels(),
         source: SourceSummary::of_manifest(&manifest),
         notices: manifest.notices.clone(),
         engines: engines.map(engine).collect(),

@@ -9,8 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use super::output_format::OutputFormat;
 use super::placement::{Placement, place};
 use super::record::{
-    OutputChannels, RequestedModel, ResultEngine, ResultIdentity, ResultRecord, ResultStem,
-    WrittenResult,
+    RequestedModel, ResultEngine, ResultIdentity, ResultRecord, ResultStem, WrittenResult,
 };
 use super::source_summary::SourceSummary;
 use crate::audio::wav::{HEADER_BYTES, frame_bytes};
@@ -21,6 +20,7 @@ use crate::encode::ni_stems::{NiStemCodec, NiStemPlan, NiStemsEncoder};
 use crate::encode::{EncodeError, Ffmpeg, FileSpec, Output, encoder};
 use crate::files;
 use crate::model::Sha256Hash;
+use crate::session::settings::OutputChannels;
 
 /// The stems of a song as F32 files in the scratch directory.
 #[derive(Debug)]

@@ -14,8 +14,8 @@ pub(super) use export::{FileOptions, SeparatedSong, SeparatedStem, write_result}
 pub(super) use output_format::OutputFormat;
 pub(super) use placement::{Placement, place};
 pub(super) use record::{
-    OutputChannels, RequestedModel, ResultEngine, ResultIdentity, ResultModel, ResultSettings,
-    ResultSource, WrittenResult, has_record,
+    RequestedModel, ResultEngine, ResultIdentity, ResultModel, ResultSettings, ResultSource,
+    WrittenResult, has_record,
 };
 pub(super) use source_summary::SourceSummary;
 pub(super) use space::check_space;

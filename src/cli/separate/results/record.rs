@@ -12,7 +12,7 @@ use crate::audio::{StemName, wav};
 use crate::dsp::mask::MaskExtension;
 use crate::files;
 use crate::model::Sha256Hash;
-use crate::session::settings::{Accompaniment, Normalization, OutputRate};
+use crate::session::settings::{Accompaniment, Normalization, OutputChannels, OutputRate};
 
 /// The name of its file.
 pub(super) const FILE: &str = "stemwire.json";
@@ -90,24 +90,6 @@ pub(in crate::cli::separate) struct ResultSettings {
     pub(in crate::cli::separate) raw: Option<String>,
     /// `exact` or `fast`; a server has its own.
     pub(in crate::cli::separate) precision: Option<String>,
-}
-
-/// Channels of the files.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(in crate::cli::separate) enum OutputChannels {
-    /// Two.
-    #[default]
-    Stereo,
-    /// One if the song has one, else two.
-    Source,
-}
-
-impl OutputChannels {
-    /// Whether the files of a song with so many channels have one.
-    pub(in crate::cli::separate) fn is_mono(self, source_channels: u32) -> bool {
-        self == OutputChannels::Source && source_channels == 1
-    }
 }
 
 /// Whether a setting that records of earlier versions lack has the value that these stand for.

@@ -14,7 +14,7 @@ use crate::audio::{Encoding, FileFormat, Frames, Hertz, Stereo};
 use crate::cli::error::CliError;
 use crate::dsp::mask::MaskExtension;
 use crate::model::Sha256Hash;
-use crate::session::settings::{Accompaniment, Normalization, OutputRate};
+use crate::session::settings::{Accompaniment, Normalization, OutputChannels, OutputRate};
 
 const STEMS: [&str; 2] = ["drums", "vocals"];
 

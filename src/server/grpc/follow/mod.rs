@@ -46,7 +46,7 @@ pub(super) fn readers(
     if request.progress_only {
         return Ok(Vec::new());
     }
-    let form = convert::stem_format(session, request.encoding, request.gain)?;
+    let form = convert::stem_format(session, request.encoding, request.gain, request.channels)?;
     convert::check_stem_count(request.stems.len(), "stems")?;
     if request.stems.is_empty() {
         return all_readers(session, Frames::ZERO, form);

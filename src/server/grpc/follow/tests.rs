@@ -4,8 +4,8 @@ use tokio::sync::mpsc;
 use tokio::task::yield_now;
 
 use super::*;
+use crate::audio::Hertz;
 use crate::audio::wav::HEADER_BYTES;
-use crate::audio::{Encoding, Hertz};
 use crate::proto::SeparateResponse;
 use crate::proto::reason::ChangeReason;
 use crate::proto::separate_response::Message;
@@ -64,7 +64,7 @@ fn followed_from(
     start: Frames,
     cursor: EventCursor,
 ) -> mpsc::Receiver<Queued<SeparateResponse>> {
-    let form = StemFormat { encoding: Encoding::F32Le, gain: 1.0 };
+    let form = StemFormat::STORED;
     let readers = all_readers(session, start, form).unwrap();
     let (sender, receiver) = Outbox::with_capacity(1);
     let session = Arc::clone(session);

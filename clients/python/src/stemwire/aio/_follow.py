@@ -9,7 +9,7 @@ from .. import errors
 from .._receiver import Receiver
 from .._upload import Upload
 from ..audio import Chunk
-from ..options import ENCODINGS
+from ..options import CHANNELS, ENCODINGS
 from ..v1 import config_pb2
 from ..v1 import separation_service_pb2 as api
 from . import _io
@@ -42,7 +42,7 @@ async def separate(
 
 
 def watch(
-    connection: Connection, session_id: str, receiver: Receiver, gain: float
+    connection: Connection, session_id: str, receiver: Receiver, gain: float, channels: str
 ) -> AsyncGenerator[Chunk | None, None]:
     """Receives the stems of an existing session."""
 
@@ -51,7 +51,8 @@ def watch(
             await _update(connection, session_id, receiver)
         cursors = [api.StemCursor(stem=name, start_frame=receiver.next_frame(name)) for name in receiver.stems]
         request = api.WatchSessionRequest(
-            session_id=session_id, stems=cursors, gain=gain, encoding=ENCODINGS[receiver.encoding]
+            session_id=session_id, stems=cursors, gain=gain, encoding=ENCODINGS[receiver.encoding],
+            channels=CHANNELS[channels],
         )
         async with aclosing(_receive(connection, connection.stream("WatchSession", request), receiver)) as chunks:
             async for chunk in chunks:

@@ -14,6 +14,12 @@ class Encoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ENCODING_S16LE: _ClassVar[Encoding]
     ENCODING_S24LE: _ClassVar[Encoding]
 
+class OutputChannels(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OUTPUT_CHANNELS_UNSPECIFIED: _ClassVar[OutputChannels]
+    OUTPUT_CHANNELS_STEREO: _ClassVar[OutputChannels]
+    OUTPUT_CHANNELS_SOURCE: _ClassVar[OutputChannels]
+
 class OutputRate(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     OUTPUT_RATE_UNSPECIFIED: _ClassVar[OutputRate]
@@ -48,6 +54,9 @@ ENCODING_UNSPECIFIED: Encoding
 ENCODING_F32LE: Encoding
 ENCODING_S16LE: Encoding
 ENCODING_S24LE: Encoding
+OUTPUT_CHANNELS_UNSPECIFIED: OutputChannels
+OUTPUT_CHANNELS_STEREO: OutputChannels
+OUTPUT_CHANNELS_SOURCE: OutputChannels
 OUTPUT_RATE_UNSPECIFIED: OutputRate
 OUTPUT_RATE_MODEL: OutputRate
 OUTPUT_RATE_SOURCE: OutputRate
@@ -114,11 +123,13 @@ class RawPcm(_message.Message):
     def __init__(self, encoding: _Optional[_Union[Encoding, str]] = ..., sample_rate: _Optional[int] = ..., channels: _Optional[int] = ...) -> None: ...
 
 class OutputFormat(_message.Message):
-    __slots__ = ("encoding", "rate", "gain")
+    __slots__ = ("encoding", "rate", "gain", "channels")
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     RATE_FIELD_NUMBER: _ClassVar[int]
     GAIN_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
     encoding: Encoding
     rate: OutputRate
     gain: float
-    def __init__(self, encoding: _Optional[_Union[Encoding, str]] = ..., rate: _Optional[_Union[OutputRate, str]] = ..., gain: _Optional[float] = ...) -> None: ...
+    channels: OutputChannels
+    def __init__(self, encoding: _Optional[_Union[Encoding, str]] = ..., rate: _Optional[_Union[OutputRate, str]] = ..., gain: _Optional[float] = ..., channels: _Optional[_Union[OutputChannels, str]] = ...) -> None: ...

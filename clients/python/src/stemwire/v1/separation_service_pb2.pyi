@@ -63,32 +63,36 @@ class SeparateResponse(_message.Message):
     def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ..., progress: _Optional[_Union[_session_pb2.Progress, _Mapping]] = ..., stem: _Optional[_Union[StemChunk, _Mapping]] = ..., engine_change: _Optional[_Union[_engine_pb2.EngineChange, _Mapping]] = ..., done: _Optional[_Union[_session_pb2.Session, _Mapping]] = ...) -> None: ...
 
 class StemChunk(_message.Message):
-    __slots__ = ("stem", "start_frame", "pcm", "clipped_samples")
+    __slots__ = ("stem", "start_frame", "pcm", "clipped_samples", "channels")
     STEM_FIELD_NUMBER: _ClassVar[int]
     START_FRAME_FIELD_NUMBER: _ClassVar[int]
     PCM_FIELD_NUMBER: _ClassVar[int]
     CLIPPED_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
     stem: str
     start_frame: int
     pcm: bytes
     clipped_samples: int
-    def __init__(self, stem: _Optional[str] = ..., start_frame: _Optional[int] = ..., pcm: _Optional[bytes] = ..., clipped_samples: _Optional[int] = ...) -> None: ...
+    channels: int
+    def __init__(self, stem: _Optional[str] = ..., start_frame: _Optional[int] = ..., pcm: _Optional[bytes] = ..., clipped_samples: _Optional[int] = ..., channels: _Optional[int] = ...) -> None: ...
 
 class GetStemRequest(_message.Message):
-    __slots__ = ("session_id", "stem", "start_frame", "frame_count", "encoding", "gain")
+    __slots__ = ("session_id", "stem", "start_frame", "frame_count", "encoding", "gain", "channels")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     STEM_FIELD_NUMBER: _ClassVar[int]
     START_FRAME_FIELD_NUMBER: _ClassVar[int]
     FRAME_COUNT_FIELD_NUMBER: _ClassVar[int]
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     GAIN_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     stem: str
     start_frame: int
     frame_count: int
     encoding: _config_pb2.Encoding
     gain: float
-    def __init__(self, session_id: _Optional[str] = ..., stem: _Optional[str] = ..., start_frame: _Optional[int] = ..., frame_count: _Optional[int] = ..., encoding: _Optional[_Union[_config_pb2.Encoding, str]] = ..., gain: _Optional[float] = ...) -> None: ...
+    channels: _config_pb2.OutputChannels
+    def __init__(self, session_id: _Optional[str] = ..., stem: _Optional[str] = ..., start_frame: _Optional[int] = ..., frame_count: _Optional[int] = ..., encoding: _Optional[_Union[_config_pb2.Encoding, str]] = ..., gain: _Optional[float] = ..., channels: _Optional[_Union[_config_pb2.OutputChannels, str]] = ...) -> None: ...
 
 class GetStemResponse(_message.Message):
     __slots__ = ("chunk",)
@@ -181,18 +185,20 @@ class FinishUploadResponse(_message.Message):
     def __init__(self, session: _Optional[_Union[_session_pb2.Session, _Mapping]] = ...) -> None: ...
 
 class WatchSessionRequest(_message.Message):
-    __slots__ = ("session_id", "stems", "progress_only", "encoding", "gain")
+    __slots__ = ("session_id", "stems", "progress_only", "encoding", "gain", "channels")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     STEMS_FIELD_NUMBER: _ClassVar[int]
     PROGRESS_ONLY_FIELD_NUMBER: _ClassVar[int]
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     GAIN_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     stems: _containers.RepeatedCompositeFieldContainer[StemCursor]
     progress_only: bool
     encoding: _config_pb2.Encoding
     gain: float
-    def __init__(self, session_id: _Optional[str] = ..., stems: _Optional[_Iterable[_Union[StemCursor, _Mapping]]] = ..., progress_only: bool = ..., encoding: _Optional[_Union[_config_pb2.Encoding, str]] = ..., gain: _Optional[float] = ...) -> None: ...
+    channels: _config_pb2.OutputChannels
+    def __init__(self, session_id: _Optional[str] = ..., stems: _Optional[_Iterable[_Union[StemCursor, _Mapping]]] = ..., progress_only: bool = ..., encoding: _Optional[_Union[_config_pb2.Encoding, str]] = ..., gain: _Optional[float] = ..., channels: _Optional[_Union[_config_pb2.OutputChannels, str]] = ...) -> None: ...
 
 class StemCursor(_message.Message):
     __slots__ = ("stem", "start_frame")
