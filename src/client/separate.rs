@@ -22,6 +22,8 @@ pub struct Request {
     pub song: Option<Box<dyn Song>>,
     /// Whether `song` can be read again from any position, so that a broken call can be resumed.
     pub seekable: bool,
+    /// Whether `song` is read to its end also if the session is done before.
+    pub whole: bool,
 }
 
 /// The source of a song's bytes.
@@ -144,10 +146,11 @@ async fn exchange(
         .song
         .take()
         .ok_or_else(|| ClientError::Protocol("the song cannot be read a second time".into()))?;
-    let reader = Reader::start(song, request.seekable.then_some(offset), offset, sender)?;
+    let Request { seekable, whole, .. } = *request;
+    let reader = Reader::start(song, seekable.then_some(offset), offset, whole, sender)?;
     let result = receive(stub, url, receiver, sink, committed).await;
-    if request.seekable {
-        // The call has ended, so the reader's next chunk is its last.
+    if seekable || (whole && result.is_ok()) {
+        // The call has ended, so the reader's next chunk is its last, unless it reads the whole song.
         let (song, read) = reader.end().await?;
         request.song = Some(song);
         if result.is_err() {
@@ -197,14 +200,18 @@ impl Reader {
         mut song: Box<dyn Song>,
         seek: Option<u64>,
         offset: u64,
+        whole: bool,
         sender: mpsc::Sender<SeparateRequest>,
     ) -> io::Result<Reader> {
         let (result, ended) = oneshot::channel();
         // Not joined: reading a pipe cannot be cancelled. The thread ends with the song, with the call after its next
         // chunk, or with the process.
         std::thread::Builder::new().name("song-read".into()).spawn(move || {
-            let read = send_song(song.as_mut(), seek, offset, &sender);
+            let mut read = send_song(song.as_mut(), seek, offset, &sender);
             drop(sender);
+            if whole && read.is_ok() {
+                read = io::copy(song.as_mut(), &mut io::sink()).map(drop);
+            }
             // The send fails only if the call is over.
             let _ = result.send((song, read));
         })?;

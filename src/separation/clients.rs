@@ -50,7 +50,7 @@ impl Separations {
         self.report(session, || Some(Event::WaiterLeft { policy, watched: session.has_readers() }));
     }
 
-    /// Removes the session of an upload form that broke off before it was complete, unless it has ended by itself.
+    /// Removes the session of an upload form that broke off before it was complete, unless it has failed by itself.
     /// Returns whether it was removed.
     ///
     /// # Errors
@@ -118,8 +118,7 @@ impl Separations {
         session: &Arc<Session>,
         announced: Announced,
     ) -> Result<(), SeparationError> {
-        let recorded = session.update(|manifest| manifest.announced = announced);
-        Ok(recorded.map_err(SessionError::from)?)
+        Ok(session.announce(announced).map_err(SessionError::from)?)
     }
 
     /// Finishes a session's upload, and resumes it if it is paused.

@@ -96,7 +96,9 @@ impl Separator for RemoteSeparator {
         };
         let settings = Settings { request_id: Some(uuid::Uuid::new_v4()), ..settings };
         let config = SeparationConfig::from(&settings);
-        let request = Request { config, song: Some(bytes), seekable };
+        // The result of standard input is known by its hash, which is that of all its bytes.
+        let whole = !seekable && destination.pipe().is_none();
+        let request = Request { config, song: Some(bytes), seekable, whole };
         let folder = tempfile::tempdir_in(self.scratch.path())
             .map_err(|error| CliError::disk(self.scratch.path(), &error))?;
         let mut stems = ReceivedStems::new(folder.path(), destination, display, &self.sessions);

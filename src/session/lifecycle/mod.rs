@@ -13,6 +13,9 @@
 //!   Paused --> Failed (resume window)       Done | Failed | Cancelled --> Removed
 //!   Done --> Queued (damaged stems)
 //! ```
+//!
+//! A session of a part of a song can be [`State::Done`] while its upload continues: what arrives is stored, and
+//! [`Event::UploadFinished`] recorded.
 
 mod step;
 #[cfg(test)]

@@ -65,7 +65,8 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             Done | Failed | Cancelled | Removed => unchanged(state),
         },
 
-        // UploadFinished does not resume: that is an event of its own, which a full queue can refuse.
+        // UploadFinished does not resume: that is an event of its own, which a full queue can refuse. A session of a part of
+        // a song is DONE, or computed again, before its upload ends; the end is recorded all the same.
         Event::UploadFinished => match state {
             Unscheduled { upload: Receiving, hold } => {
                 (Unscheduled { upload: Complete, hold }, &[Persist])
@@ -75,10 +76,10 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             Stopping(Receiving, reason) => (Stopping(Complete, reason), &[Persist]),
             Paused(Receiving) => (Paused(Complete), &[Persist]),
             Delayed(Receiving) => (Delayed(Complete), &[Persist]),
-            Unscheduled { upload: Complete, hold: _ } => unchanged(state),
-            Queued(Complete) | Open(Complete) | Stopping(Complete, _) => unchanged(state),
-            Paused(Complete) | Delayed(Complete) => unchanged(state),
-            Done | Failed | Cancelled | Removed => unchanged(state),
+            Unscheduled { upload: Complete, hold: _ } => (state, &[Persist]),
+            Queued(Complete) | Open(Complete) | Stopping(Complete, _) => (state, &[Persist]),
+            Paused(Complete) | Delayed(Complete) | Done => (state, &[Persist]),
+            Failed | Cancelled | Removed => unchanged(state),
         },
 
         // A refused upload fails the session, whatever it was stopping for.
@@ -151,9 +152,10 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             unchanged(state)
         }
 
-        // A session that has ended by itself stays and reports why.
+        // A session that has failed by itself stays and reports why. No client has the id of one that is done.
         Event::FormAbandoned => match state {
-            Done | Failed | Cancelled => unchanged(state),
+            Failed | Cancelled => unchanged(state),
+            Done => step(state, Event::DeleteRequested),
             Unscheduled { .. } | Queued(_) | Open(_) | Stopping(..) => {
                 step(state, Event::DeleteRequested)
             }

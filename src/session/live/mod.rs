@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use super::checksums::Prefix;
 use super::lifecycle::{State, UploadState};
-use super::manifest::{Manifest, Timestamp};
+use super::manifest::{Announced, Manifest, Timestamp};
 use super::spool::Spool;
 use super::stored_size::{StoredSize, TotalSize};
 use super::{Layout, Notifier, SessionId, SessionState};
@@ -160,9 +160,30 @@ impl Session {
     /// # Errors
     /// I/O errors from the session directory; then nothing has changed.
     pub fn update(&self, change: impl FnOnce(&mut Manifest)) -> io::Result<()> {
+        self.update_where(|manifest| !manifest.state().is_ended(), change)
+    }
+
+    /// Records what the client has announced of its upload, also of one that continues after its session is DONE.
+    ///
+    /// # Errors
+    /// Those of [`Session::update`].
+    pub fn announce(&self, announced: Announced) -> io::Result<()> {
+        let is_receiving = |manifest: &Manifest| {
+            let has_failed =
+                [SessionState::Failed, SessionState::Cancelled].contains(&manifest.state());
+            !has_failed && !manifest.upload_complete()
+        };
+        self.update_where(is_receiving, |manifest| manifest.announced = announced)
+    }
+
+    fn update_where(
+        &self,
+        condition: impl FnOnce(&Manifest) -> bool,
+        change: impl FnOnce(&mut Manifest),
+    ) -> io::Result<()> {
         let _one_at_a_time = lock(&self.writing);
         let before = self.manifest();
-        if before.state().is_ended() || self.is_removed() {
+        if !condition(&before) || self.is_removed() {
             return Ok(());
         }
         let mut manifest = Manifest::clone(&before);

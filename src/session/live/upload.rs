@@ -28,21 +28,17 @@ impl Session {
         self.uploaded.load(Ordering::Acquire)
     }
 
-    /// Adds bytes to the upload.
+    /// Adds bytes to the upload. One that is not complete when its session is DONE is stored like any other: its session is
+    /// of a part of the song, and its client may not know that the rest is not needed.
     ///
     /// # Errors
     /// Those of [`Spool::add`](crate::session::spool::Spool::add); `UploadFinished`, `Ended`; `Failed` for too many bytes and
-    /// a disk that fails, which refuses the upload: see [`Session::refusal`]. After `Storage`, which then is a shortage, the
-    /// same bytes can be sent again.
+    /// a disk that fails, which refuses the upload unless the session is DONE: see [`Session::refusal`]. After `Storage`,
+    /// which then is a shortage, the same bytes can be sent again.
     pub fn add_bytes(&self, offset: u64, bytes: &[u8], limit: u64) -> Result<Added, SessionError> {
         let mut spool = lock(&self.spool);
         let end = offset.saturating_add(bytes.len() as u64);
-        // A repeated request for a finished session repeats stored bytes.
-        let repeats =
-            end <= spool.len() && self.state() == SessionState::Done && !self.is_removed();
-        if !repeats {
-            self.check_open()?;
-        }
+        self.check_receives()?;
         if let Some(total) = self.manifest().upload.total.filter(|&total| end > total) {
             return Err(SessionError::UploadFinished { total });
         }
@@ -72,8 +68,7 @@ impl Session {
                     SessionError::UploadTooLarge { limit } => too_large(*limit),
                     _ => return Err(error),
                 };
-                self.refuse(failure.clone());
-                Err(SessionError::Failed(failure))
+                Err(self.refused(failure))
             }
         }
     }
@@ -83,7 +78,7 @@ impl Session {
     ///
     /// # Errors
     /// `UploadIncomplete`, `UploadSizeMismatch`, `Ended`; `Failed` for an empty upload or a wrong hash, which refuses the
-    /// upload: see [`Session::refusal`]. Those of `store`.
+    /// upload unless the session is DONE: see [`Session::refusal`]. Those of `store`.
     pub fn finish_upload(
         &self,
         total: u64,
@@ -94,7 +89,7 @@ impl Session {
         if self.manifest().upload.total == Some(total) {
             return Ok(());
         }
-        self.check_open()?;
+        self.check_receives()?;
         if let Some(total) = self.manifest().upload.total {
             return Err(SessionError::UploadFinished { total });
         }
@@ -111,8 +106,7 @@ impl Session {
             sha256.map(|expected| self.check_hash(expected)).transpose()?.flatten()
         };
         if let Some(failure) = refusal {
-            self.refuse(failure.clone());
-            return Err(SessionError::Failed(failure));
+            return Err(self.refused(failure));
         }
         spool.sync()?;
         let stored = self.resume_checksum(total)?;
@@ -133,6 +127,22 @@ impl Session {
                 .with("expected_sha256", expected)
                 .with("found_sha256", found)
         }))
+    }
+
+    /// Refuses the upload, unless the stems are there already.
+    fn refused(&self, failure: Failure) -> SessionError {
+        if self.state() != SessionState::Done {
+            self.refuse(failure.clone());
+        }
+        SessionError::Failed(failure)
+    }
+
+    /// Checks that bytes and the end of the upload are accepted.
+    fn check_receives(&self) -> Result<(), SessionError> {
+        match self.state() {
+            SessionState::Done if !self.is_removed() => Ok(()),
+            _ => self.check_open(),
+        }
     }
 
     fn check_open(&self) -> Result<(), SessionError> {

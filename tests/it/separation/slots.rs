@@ -252,7 +252,7 @@ fn a_watched_session_is_computed_however_late_its_upload_is_finished() {
 }
 
 #[test]
-fn an_abandoned_form_leaves_nothing_unless_its_session_has_ended() {
+fn an_abandoned_form_leaves_nothing_unless_its_session_has_failed() {
     let place = Fixture::new();
     fs::write(place.hold(), []).unwrap();
     let (session, _) = place.separations.create(Settings::default()).unwrap();
@@ -265,6 +265,14 @@ fn an_abandoned_form_leaves_nothing_unless_its_session_has_ended() {
         assert!(removed.join().unwrap());
     });
     assert_eq!(place.separations.counts().open, 0);
+    assert!(!session.layout().directory().exists());
+
+    let (session, _) = place.separations.create(Settings::default()).unwrap();
+    let total = place.upload.len() as u64;
+    place.separations.add_bytes(&session, 0, &place.upload).unwrap();
+    place.separations.finish_upload(&session, total, None).unwrap();
+    assert_eq!(place.separations.wait(&session, PATIENCE), SessionState::Done);
+    assert!(place.separations.form_abandoned(&session).unwrap());
     assert!(!session.layout().directory().exists());
 
     let (session, _) = place.separations.create(Settings::default()).unwrap();

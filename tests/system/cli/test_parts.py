@@ -90,6 +90,16 @@ def test_a_song_of_one_channel_has_stems_of_one_channel_on_request(cli, server, 
         assert len(piped) == 3 * 40_001
 
 
+@pytest.mark.parametrize("remote", [False, True])
+def test_standard_input_has_the_result_of_a_part_although_the_rest_is_not_needed(cli, server, tmp_path, remote):
+    song = wav(np.tile(music(1), (60, 1)))
+    options = ["--end", "0.5", "-o", "out", *(["--server", f"http://{server.address}"] if remote else [])]
+    cli("separate", "-", *options, stdin=song)
+    [name] = names(tmp_path / "out")
+    record = json.loads((tmp_path / "out" / name / "stemwire.json").read_text())
+    assert (record["source"]["sha256"], record["frames"]) == (hashlib.sha256(song).hexdigest(), RATE // 2)
+
+
 def test_a_song_of_two_channels_has_stems_of_two_whatever_is_asked_for(cli, short, tmp_path):
     cli("separate", short, "-o", "out")
     cli("separate", short, "-o", "same", "--channels", "source")

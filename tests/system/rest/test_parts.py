@@ -13,8 +13,7 @@ from ..audio import RATE, music, wav
 from ..common import INSTANT_MODEL, finish, wait_for
 from ..http_client import call, form, get, separate, wait_done
 from ..server import free_address
-from ..stemwire_client import Config, api, collect, config_pb2, get_stem, reason, session_pb2
-from ..stemwire_client import separate as separate_by_grpc
+from ..stemwire_client import Config, api, collect, config_pb2, get_stem, reason, separate as separate_by_grpc, session_pb2
 from .files import ffmpeg
 
 MODELS = INSTANT_MODEL
@@ -52,7 +51,7 @@ def test_a_part_has_the_stems_of_a_song_that_is_cut(server, upload):
 def test_a_part_that_is_none_is_refused(server):
     for options, field in (({"start_s": "-1"}, "start_s"), ({"start_s": "2", "end_s": "1"}, "end_s"), ({"end_s": "1:00"}, "end_s")):
         refused = separate(server, wav(music(1)), **options)
-        assert refused.problem() == (400, "INVALID_ARGUMENT", "CONFIG_INVALID") and field in refused.json()["metadata"]["field"]
+        assert refused.problem() == (400, "INVALID_ARGUMENT", "CONFIG_INVALID") and field in refused.json()["message"]
     behind = separate(server, wav(music(1)), start_s="3")
     assert behind.problem() == (400, "INVALID_ARGUMENT", "CONFIG_INVALID")
 
@@ -126,3 +125,88 @@ def test_chunks_over_grpc_name_their_channels(server, mono):
     output = config_pb2.OutputFormat(channels=SOURCE, encoding=config_pb2.ENCODING_S16LE)
     separated = separate_by_grpc(stub, wav(music(1)[:, 0]), Config(output=output))
     assert {len(pcm) for pcm in separated.stems.values()} == {2 * RATE} and separated.done.config.output.channels == SOURCE
+
+
+def begun(server, song: bytes, length: int | None, sent: int) -> str:
+    """A tus upload of half a second of a song, which is DONE before it is complete."""
+    announced = {"Upload-Length": str(length)} if length else {"Upload-Defer-Length": "1"}
+    answer = call(server, "POST", "/api/uploads?end_s=0.5", song[:sent], TUS | announced)
+    assert answer.status == 201, answer
+    session = wait_done(server, answer.json()["session_id"])
+    assert (session["state"], session["upload_complete"], session["uploaded_bytes"]) == ("DONE", False, sent)
+    return session["session_id"]
+
+
+def patch(server, session_id: str, offset: int, body: bytes, **headers: str):
+    more = {name.replace("_", "-"): value for name, value in headers.items()}
+    return call(server, "PATCH", f"/api/uploads/{session_id}", body, TUS | {"Upload-Offset": str(offset)} | more)
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_tus_upload_ends_as_usual_although_its_session_is_done(server, announced):
+    song, half = wav(music(8)), 700_000
+    session_id = begun(server, song, len(song) if announced else None, half)
+    before = get(server, f"/api/sessions/{session_id}").json()
+    head = call(server, "HEAD", f"/api/uploads/{session_id}", headers=TUS)
+    assert (head.status, head.headers["upload-offset"]) == (200, str(half)) and head.headers["upload-expires"]
+    middle = patch(server, session_id, half, song[half : half + 1000])
+    assert (middle.status, middle.headers["upload-offset"]) == (204, str(half + 1000))
+    last = patch(server, session_id, half + 1000, song[half + 1000 :], **({} if announced else {"Upload_Length": str(len(song))}))
+    assert (last.status, last.headers["upload-offset"], last.headers["upload-length"]) == (204, str(len(song)), str(len(song)))
+    after = get(server, f"/api/sessions/{session_id}").json()
+    assert (after["state"], after["upload_complete"], after["uploaded_bytes"]) == ("DONE", True, len(song))
+    assert hashes(after) == hashes(before) and after["total_frames"] == RATE // 2
+    assert (server.directory(session_id) / "upload").read_bytes() == song
+
+
+def test_a_form_gets_its_answer_although_its_session_is_done_before_its_end(server):
+    song = wav(music(8))
+    body, headers = form(("end_s", "0.5"), ("file", "early.wav", song))
+    newest = lambda: get(server, "/api/sessions?page_size=1").json()["sessions"]
+
+    def pieces():
+        yield body[:700_000]
+        wait_for(lambda: [(one["file_name"], one["state"]) for one in newest()] == [("early.wav", "DONE")])
+        yield body[700_000:]
+
+    answer = call(server, "POST", "/api/separate", pieces(), headers)
+    assert answer.status == 200 and len(read(get(server, answer.json()["vocals_url"]).body)) == RATE // 2
+    session = get(server, f"/api/sessions/{answer.json()['session_id']}").json()
+    assert (session["upload_complete"], session["uploaded_bytes"]) == (True, len(song))
+
+
+def test_a_form_that_breaks_off_after_its_session_was_done_leaves_nothing(server):
+    body, headers = form(("end_s", "0.5"), ("file", "broken.wav", wav(music(8))))
+    named = lambda: [session for session in get(server, "/api/sessions").json()["sessions"] if session["file_name"] == "broken.wav"]
+    host, port = server.address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), 30) as connection:
+        head = f"POST /api/separate HTTP/1.1\r\nHost: {server.address}\r\nContent-Length: {len(body)}\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        connection.sendall(head.encode() + b"\r\n" + body[:700_000])
+        wait_for(lambda: [session["state"] for session in named()] == ["DONE"])
+    wait_for(lambda: named() == [])
+
+
+def test_grpc_takes_the_rest_of_an_upload_and_checks_it(start):
+    server = start(listen=free_address())
+    song = wav(music(8))
+    session_id = begun(server, song, None, 700_000)
+    chunk = lambda offset, data: server.stub.UploadChunk(api.UploadChunkRequest(session_id=session_id, offset=offset, data=data))
+    assert chunk(600_000, song[600_000:900_000]).committed_bytes == 900_000
+    with pytest.raises(grpc.RpcError) as conflict:
+        chunk(800_000, b"other bytes")
+    assert reason(conflict.value)[1] == "UPLOAD_CONFLICT"
+    server.terminate()
+    server.restart()
+    assert chunk(900_000, song[900_000:]).committed_bytes == len(song)
+    wrong = api.Finish(total_bytes=len(song), sha256=bytes(32))
+    with pytest.raises(grpc.RpcError) as damaged:
+        server.stub.FinishUpload(api.FinishUploadRequest(session_id=session_id, finish=wrong))
+    assert reason(damaged.value)[1] == "UPLOAD_HASH_MISMATCH"
+    session = server.get(session_id)
+    assert (session.state, session.upload_complete) == (session_pb2.SESSION_STATE_DONE, False)
+    finished = finish(server, session_id, song).session
+    assert (finished.state, finished.upload_complete, finished.committed_bytes) == (session.state, True, len(song))
+    with pytest.raises(grpc.RpcError) as late:
+        chunk(len(song), b"more")
+    assert reason(late.value)[1] == "UPLOAD_FINISHED"

@@ -77,6 +77,16 @@ def test_tus_js_client_uploads_in_all_its_ways(server, song, stems, tmp_path):
         assert (session["file_name"], session["uploaded_bytes"]) == ("my song.wav", len(song))
 
 
+def test_tus_js_client_ends_as_usual_although_its_session_is_done_before(server, song, tmp_path):
+    path = tmp_path / "song.wav"
+    path.write_bytes(song)
+    part = options(server, endpoint=f"http://{server.address}/api/uploads?end_s=0.5", chunkSize=1 << 17)
+    [ended] = finished(start_client({"path": str(path), "options": part, "pause_ms": 50}))
+    assert "error" not in ended, ended
+    session = wait_done(server, id_of(ended["url"]))
+    assert (session["state"], session["upload_complete"], session["uploaded_bytes"]) == ("DONE", True, len(song))
+
+
 def test_tus_js_client_resumes_where_another_stopped_and_terminates(server, song, stems, tmp_path):
     path = tmp_path / "song.wav"
     path.write_bytes(song)

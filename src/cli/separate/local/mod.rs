@@ -133,12 +133,14 @@ impl Separator for LocalSeparator {
         let session = &files.session;
         let unreadable = |error: io::Error| song.source.unreadable(&error);
         let bytes = song.source.open().map_err(unreadable)?;
+        // The result of standard input is known by its hash, which is that of all its bytes.
+        let whole = song.source.path().is_none() && destination.pipe().is_none();
         let upload = {
             let (separations, session) = (Arc::downgrade(&self.separations), Arc::clone(session));
             let source = song.source.clone();
             std::thread::Builder::new()
                 .name("song-read".into())
-                .spawn(move || upload(&separations, &session, &source, bytes))
+                .spawn(move || upload(&separations, &session, &source, bytes, whole))
                 .map_err(|error| CliError::plain(Category::Other, error.to_string()))?
         };
         let followed = follow(session, destination, self.scratch.path(), display);
@@ -146,7 +148,8 @@ impl Separator for LocalSeparator {
             self.separations.cancel(session);
         }
         // A thread that waits for standard input cannot be ended; then the session has failed anyway.
-        let uploaded = if song.source.path().is_none() && !upload.is_finished() {
+        let is_needed = whole && session.state() == SessionState::Done;
+        let uploaded = if song.source.path().is_none() && !upload.is_finished() && !is_needed {
             Ok(())
         } else {
             upload.join().unwrap_or(Ok(()))

@@ -29,12 +29,14 @@ const PIECE: Frames = Frames(32_768);
 /// The time after which the bar is updated when nothing changes.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Uploads the song until it or the session ends. Does not keep the separations open while it waits for the song.
+/// Uploads the song until it or the session ends; reads a `whole` song to its end also where the session of a part is done
+/// before. Does not keep the separations open while it waits for the song.
 pub(super) fn upload(
     separations: &Weak<Separations>,
     session: &Arc<Session>,
     source: &SongSource,
     mut song: Box<dyn Read + Send>,
+    whole: bool,
 ) -> Result<(), CliError> {
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut offset = 0;
@@ -49,6 +51,12 @@ pub(super) fn upload(
                 return Err(source.unreadable(&error));
             }
         };
+        if session.state() == SessionState::Done && count > 0 {
+            match whole {
+                true => continue,
+                false => return Ok(()),
+            }
+        }
         if count == 0 {
             // If this is refused, the session has the reason.
             let _ = separations.finish_upload(session, offset, None);

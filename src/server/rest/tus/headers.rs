@@ -6,6 +6,7 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
 use base64::engine::{Engine, general_purpose::STANDARD};
 
+use crate::separation::Limits;
 use crate::server::rest::options::{SETTINGS, SeparateOptions};
 use crate::server::status::ApiError;
 use crate::session::manifest::Announced;
@@ -24,7 +25,7 @@ const UPLOAD_TYPE: &str = "application/offset+octet-stream";
 /// Limit of the header `Upload-Metadata`, in bytes.
 const MAX_METADATA_BYTES: usize = 4096;
 
-/// The longest resume window that is shown: a date has four digits for the year.
+/// The longest time until the end of an upload that is shown: a date has four digits for the year.
 const MAX_WINDOW: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Checks that the client uses this version of the protocol.
@@ -91,8 +92,9 @@ pub(super) fn length_of(manifest: &Manifest) -> Option<u64> {
     manifest.upload.total.or(manifest.announced.length)
 }
 
-/// Adds the state of an upload. One that is not complete expires at the end of the resume window.
-pub(super) fn add_state(headers: &mut HeaderMap, session: &Session, resume_window: Duration) {
+/// Adds the state of an upload. One that is not complete expires at the end of the resume window, or with its session if
+/// that is done.
+pub(super) fn add_state(headers: &mut HeaderMap, session: &Session, limits: &Limits) {
     let manifest = session.manifest();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("Upload-Offset", HeaderValue::from(session.uploaded()));
@@ -105,11 +107,13 @@ pub(super) fn add_state(headers: &mut HeaderMap, session: &Session, resume_windo
         headers.insert("Upload-Metadata", metadata);
     }
     if !manifest.upload_complete() {
-        let since = match manifest.state() {
-            SessionState::Paused => UNIX_EPOCH + Duration::from_millis(manifest.updated.0),
-            _ => SystemTime::now(),
+        let updated = UNIX_EPOCH + Duration::from_millis(manifest.updated.0);
+        let (since, window) = match manifest.state() {
+            SessionState::Paused => (updated, limits.resume_window),
+            SessionState::Done => (updated, limits.retention.age),
+            _ => (SystemTime::now(), limits.resume_window),
         };
-        let end = httpdate::fmt_http_date(since + resume_window.min(MAX_WINDOW));
+        let end = httpdate::fmt_http_date(since + window.min(MAX_WINDOW));
         // A date is ASCII.
         if let Ok(end) = HeaderValue::from_str(&end) {
             headers.insert("Upload-Expires", end);

@@ -289,7 +289,7 @@ pub(super) async fn overridden(
 }
 
 fn with_state(mut response: Response<Body>, rest: &Rest, session: &Session) -> Response<Body> {
-    add_state(response.headers_mut(), session, rest.separations.limits().resume_window);
+    add_state(response.headers_mut(), session, rest.separations.limits());
     response
 }
 

@@ -13,7 +13,7 @@ take-over       q- q+ q- q+ .  .  .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q
 watcher         .  q+ .  q+ .  .  .  .  .  .  .  .  .  r+ .  .  .  .  .  .  .  q+ .  .  .  .  .  .
 slot            .  .  .  .  .  .  o- o+ .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
 bytes           .  .  q- q+ .  .  .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .  .  .
-finished        u+ .  z+ .  y+ .  q+ .  o+ .  s+ .  p+ .  r+ .  c+ .  f+ .  w+ .  d+ .  .  .  .  .
+finished        u+ u+ z+ z+ y+ y+ q+ q+ o+ o+ s+ s+ p+ p+ r+ r+ c+ c+ f+ f+ w+ w+ d+ d+ D  .  .  .
 refused         F  F  F  F  F  F  F  F  f- f+ f- f+ f- f+ f- f+ f- f+ .  .  F  F  F  F  .  .  .  .
 idle            .  .  .  .  .  .  w- .  p- .  .  .  .  .  p- .  .  .  .  .  .  .  w- .  .  .  .  .
 left-pause      .  .  .  .  .  .  w- w+ p- p+ .  .  .  .  p- p+ .  .  .  .  .  .  w- w+ .  .  .  .
@@ -34,7 +34,7 @@ late-continue   q- q+ q- q+ .  .  .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q
 late-continue+  q- q+ q- q+ .  .  .  .  .  .  .  .  r- r+ .  .  .  .  .  .  q- q+ .  .  .  .  .  .
 late-cancel     .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
 late-cancel+    .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-abandoned       X  X  X  X  X  X  X  X  c- c+ c- c+ c- c+ c- c+ .  .  .  .  X  X  X  X  .  .  .  .
+abandoned       X  X  X  X  X  X  X  X  c- c+ c- c+ c- c+ c- c+ .  .  .  .  X  X  X  X  X  .  .  .
 cancel          C  C  C  C  C  C  C  C  c- c+ c- c+ c- c+ c- c+ .  .  .  .  C  C  C  C  .  .  .  .
 delete          X  X  X  X  X  X  X  X  c- c+ c- c+ c- c+ c- c+ .  .  .  .  X  X  X  X  X  X  X  .
 run-done        .  .  .  .  .  .  .  .  D  D  D  D  D  D  D  D  D  D  F  F  .  .  .  .  .  .  .  .
@@ -70,6 +70,7 @@ f f finished: Persist
 w w finished: Persist
 y y finished: Persist
 d d finished: Persist
+D D finished: Persist
 u F refused: RemoveScratch Fail(UploadRefused)
 z F refused: RemoveScratch Fail(UploadRefused)
 w F refused: RemoveScratch Fail(UploadRefused)
