@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::audio::{Frames, Hertz, Stereo};
 use crate::decode::{AudioTrack, DecodeReport, SourceTags};
 
+/// The matrix of the downmix in [`decode`](crate::decode).
+const DOWNMIX_METHOD: &str = "ITU-R BS.775";
+
 /// The format of the decoded upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceRecord {
@@ -25,6 +28,9 @@ pub struct SourceRecord {
     /// The program that decoded it, with its version; `None` if this one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decoder: Option<String>,
+    /// Seconds after which a live source was cut, at the limit of the server.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub live_limit_s: Option<u64>,
     /// What decoding repaired and skipped, once decoded. Manifests of 0.1.0 have none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub report: DecodeReport,
@@ -47,6 +53,8 @@ pub struct SourceNote {
     pub to: Option<u64>,
     /// How many, where the kind is counted.
     pub count: Option<u64>,
+    /// How it was done, where the kind can be done in several ways.
+    pub method: Option<&'static str>,
 }
 
 /// Kinds of [`SourceNote`]; the numbers are those of the proto.
@@ -76,11 +84,13 @@ pub enum SourceNoteKind {
     FramesMissing = 11,
     /// The file has several audio tracks, of which one is separated.
     TrackChosen = 12,
+    /// Seconds after which a live source was cut.
+    LiveCut = 13,
 }
 
 impl SourceNoteKind {
     /// Every kind, in the order of the proto.
-    pub const ALL: [SourceNoteKind; 12] = [
+    pub const ALL: [SourceNoteKind; 13] = [
         SourceNoteKind::Resampled,
         SourceNoteKind::BandLost,
         SourceNoteKind::MonoCopied,
@@ -93,6 +103,7 @@ impl SourceNoteKind {
         SourceNoteKind::StreamsSkipped,
         SourceNoteKind::FramesMissing,
         SourceNoteKind::TrackChosen,
+        SourceNoteKind::LiveCut,
     ];
 
     /// Its name in the proto, without the prefix.
@@ -110,8 +121,54 @@ impl SourceNoteKind {
             SourceNoteKind::StreamsSkipped => "STREAMS_SKIPPED",
             SourceNoteKind::FramesMissing => "FRAMES_MISSING",
             SourceNoteKind::TrackChosen => "TRACK_CHOSEN",
+            SourceNoteKind::LiveCut => "LIVE_CUT",
         }
     }
+
+    /// The notice in English on so many, for kinds that are repairs, losses and cuts; `None` for those that every upload of
+    /// the format has, and for frames: what replaced them has a notice of its own.
+    pub fn notice(self, count: u64) -> Option<String> {
+        let text = match self {
+            SourceNoteKind::PacketsDamaged => "damaged packets were replaced by silence",
+            SourceNoteKind::GapsFilled => "gaps in the stream were filled with silence",
+            SourceNoteKind::SamplesInvalid => {
+                "samples were not finite and were replaced by silence"
+            }
+            SourceNoteKind::BytesSkipped => {
+                "bytes that are neither audio nor a known tag were skipped"
+            }
+            SourceNoteKind::StreamsSkipped => "further stream with a broken header was skipped",
+            SourceNoteKind::FramesMissing => "frames that the header announces are missing",
+            SourceNoteKind::LiveCut => {
+                return Some(format!("the live source ended at the limit of {count} s"));
+            }
+            SourceNoteKind::Resampled
+            | SourceNoteKind::BandLost
+            | SourceNoteKind::MonoCopied
+            | SourceNoteKind::Downmixed
+            | SourceNoteKind::FramesSilenced
+            | SourceNoteKind::TrackChosen => return None,
+        };
+        Some(format!("{count} {text}"))
+    }
+}
+
+/// The notice on the program that decoded an upload.
+pub fn decoder_notice(program: &str) -> String {
+    format!("decoded by {program}")
+}
+
+/// The counts of a report, without those that are zero.
+pub fn counts(report: &DecodeReport) -> impl Iterator<Item = (SourceNoteKind, u64)> {
+    let counts = [
+        (SourceNoteKind::PacketsDamaged, report.damaged_packets),
+        (SourceNoteKind::GapsFilled, report.gaps),
+        (SourceNoteKind::SamplesInvalid, report.invalid_samples),
+        (SourceNoteKind::BytesSkipped, report.skipped_bytes),
+        (SourceNoteKind::StreamsSkipped, report.broken_links),
+        (SourceNoteKind::FramesMissing, report.missing_frames.0),
+    ];
+    counts.into_iter().filter(|&(_, count)| count > 0)
 }
 
 impl SourceRecord {
@@ -123,6 +180,7 @@ impl SourceRecord {
             from: Some(from),
             to: Some(to),
             count: None,
+            method: (kind == SourceNoteKind::Downmixed).then_some(DOWNMIX_METHOD),
         };
         let (rate, model_rate) = (u64::from(self.rate.0), u64::from(model_rate.0));
         if rate != model_rate {
@@ -137,24 +195,24 @@ impl SourceRecord {
             3.. => notes.push(change(SourceNoteKind::Downmixed, channels, stereo)),
             _ => {}
         }
-        let report = &self.report;
-        let counts = [
-            // Manifests of 0.1.0 have this one alone.
-            (SourceNoteKind::FramesSilenced, self.damaged.0),
-            (SourceNoteKind::PacketsDamaged, report.damaged_packets),
-            (SourceNoteKind::GapsFilled, report.gaps),
-            (SourceNoteKind::SamplesInvalid, report.invalid_samples),
-            (SourceNoteKind::BytesSkipped, report.skipped_bytes),
-            (SourceNoteKind::StreamsSkipped, report.broken_links),
-            (SourceNoteKind::FramesMissing, report.missing_frames.0),
-        ];
-        for (kind, count) in counts.into_iter().filter(|&(_, count)| count > 0) {
-            notes.push(SourceNote { kind, from: None, to: None, count: Some(count) });
+        // Manifests of 0.1.0 have this one alone.
+        let silenced = Some((SourceNoteKind::FramesSilenced, self.damaged.0));
+        let silenced = silenced.into_iter().filter(|&(_, count)| count > 0);
+        let counted = |kind, count| SourceNote {
+            kind,
+            from: None,
+            to: None,
+            count: Some(count),
+            method: None,
+        };
+        for (kind, count) in silenced.chain(counts(&self.report)) {
+            notes.push(counted(kind, count));
         }
         if let AudioTrack { number, count: count @ 2.. } = self.track {
-            let (to, count) = (Some(number.into()), Some(count.into()));
-            notes.push(SourceNote { kind: SourceNoteKind::TrackChosen, from: None, to, count });
+            let chosen = counted(SourceNoteKind::TrackChosen, count.into());
+            notes.push(SourceNote { to: Some(number.into()), ..chosen });
         }
+        notes.extend(self.live_limit_s.map(|seconds| counted(SourceNoteKind::LiveCut, seconds)));
         notes
     }
 }
@@ -178,6 +236,7 @@ mod tests {
             damaged: Frames::ZERO,
             output_rate: Hertz(44_100),
             decoder: None,
+            live_limit_s: None,
             report: DecodeReport::default(),
             tags: SourceTags::default(),
             track: AudioTrack::ONLY,

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
 import { ownProblem } from "../src/calls/problem";
 import { ChangeReasonSchema, ErrorReasonSchema } from "../src/generated/stemwire/v1/error_reason_pb";
+import { SourceNoteKind, SourceNoteKindSchema } from "../src/generated/stemwire/v1/session_pb";
 import { language } from "../src/preferences";
 import { en } from "../src/words/en";
 import { bytes, clock, list } from "../src/words/forms";
@@ -110,6 +111,18 @@ test("clocks", () => {
   check(3599, "59:59");
   check(3600, "1:00:00");
   check(11_338, "3:08:58");
+});
+
+test("every kind of note on an upload has a text", () => {
+  const kinds = SourceNoteKindSchema.values.map(({ number }) => number).filter((number) => number > 0);
+  for (const words of [en, zh]) {
+    const found = [...Object.keys(words.conversion), ...Object.keys(words.damage)].map(Number);
+    assert.deepEqual(found.sort((one, other) => one - other), kinds);
+  }
+  assert.match(en.conversion[SourceNoteKind.DOWNMIXED]!(6, 2, "ITU-R BS.775"), /6 channels to 2 by ITU-R BS.775$/);
+  assert.match(en.conversion[SourceNoteKind.DOWNMIXED]!(6, 2, ""), /6 channels to 2$/);
+  assert.match(en.damage[SourceNoteKind.FRAMES_MISSING]!(1000 / 44_100), /^0\.023 s /);
+  assert.match(en.damage[SourceNoteKind.FRAMES_SILENCED]!(75), /^1:15 /);
 });
 
 test("sizes in powers of a thousand", () => {

@@ -33,7 +33,8 @@ use remote::RemoteBackend;
 use report::{Report, RunCounts};
 use request::{BackendConfig, Destination, SeparateRequest};
 use results::{
-    Placement, RequestedModel, ResultIdentity, ResultSource, SeparatedSong, place, write_result,
+    Placement, RequestedModel, ResultIdentity, ResultSource, SeparatedSong, SourceSummary, place,
+    write_result,
 };
 
 /// Separates songs, locally or on a server. Knows its models before it is started.
@@ -253,6 +254,7 @@ impl SongSeparation<'_> {
             self.report.note(&format!("{name}: source: {}", source.line()));
         }
         let note = |notice: &String| self.report.note(&format!("{name}: note: {notice}"));
+        separated.source.iter().flat_map(SourceSummary::damage).for_each(|text| note(&text));
         let Destination::Files { output, options } = &self.request.destination else {
             separated.notices.iter().for_each(note);
             self.report.note(&format!("{name}: {timing}"));

@@ -119,7 +119,11 @@ impl<'a> ReceivedStems<'a> {
             let peak = record.map_or(0.0, |stem| stem.peak);
             stems.push(SeparatedStem { name, file, peak });
         }
-        let notices = session.notices.clone();
+        let source = session.source.as_ref().map(SourceSummary::of_message);
+        let notices = source.as_ref().map_or_else(
+            || session.notices.clone(),
+            |source| source.further(&session.notices),
+        );
         let (frames, source_channels) = (Frames(frames), self.source_channels);
         let engines = engines(session);
         let scratch = self.folder.to_owned();
@@ -128,7 +132,7 @@ impl<'a> ReceivedStems<'a> {
             rate,
             frames,
             source_channels,
-            source: session.source.as_ref().map(SourceSummary::of_message),
+            source,
             notices,
             engines,
             scratch,

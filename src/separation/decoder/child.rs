@@ -15,6 +15,7 @@ use crate::process::{ResourceLimits, Sandbox, priority, sandbox};
 use crate::proto::reason::ErrorReason;
 use crate::session::Failure;
 use crate::session::manifest::SourceRecord;
+use crate::session::source::counts;
 
 /// Arguments of the decoder process.
 #[derive(Debug, Clone)]
@@ -128,6 +129,7 @@ fn decode(
         damaged: Frames::ZERO,
         output_rate: job.rate,
         decoder: None,
+        live_limit_s: None,
         report: DecodeReport::default(),
         tags: tagged.tags(job),
         track: info.track,
@@ -155,8 +157,9 @@ fn decode(
     Ok(End {
         source_frames: track.source_frames(),
         damaged: report.silenced_frames,
-        notices: notices(&report),
+        notices: counts(&report).filter_map(|(kind, count)| kind.notice(count)).collect(),
         report,
+        live_limit_s: None,
         // Some formats have them at the end.
         tags: Some(tagged.tags(job)),
     })
@@ -278,23 +281,6 @@ impl TaggedFile {
             Input::Container | Input::Track(_) | Input::Raw { .. } => SourceTags::default(),
         }
     }
-}
-
-/// Notices for the user on damage that decoding worked around.
-fn notices(report: &DecodeReport) -> Vec<String> {
-    let mut notices = Vec::new();
-    let mut add = |count: u64, text: &str| {
-        if count > 0 {
-            notices.push(format!("{count} {text}"));
-        }
-    };
-    add(report.damaged_packets, "damaged packets were replaced by silence");
-    add(report.gaps, "gaps in the stream were filled with silence");
-    add(report.invalid_samples, "samples were not finite and were replaced by silence");
-    add(report.skipped_bytes, "bytes that are neither audio nor a known tag were skipped");
-    add(report.broken_links, "further stream with a broken header was skipped");
-    add(report.missing_frames.0, "frames that the header announces are missing");
-    notices
 }
 
 /// The failure of the session for a decoding error.

@@ -75,6 +75,8 @@ pub(super) struct End {
     pub(super) notices: Vec<String>,
     /// What was repaired and skipped.
     pub(super) report: DecodeReport,
+    /// Seconds after which a live source was cut.
+    pub(super) live_limit_s: Option<u64>,
     /// The tags of the upload; `None` if they are not read again.
     pub(super) tags: Option<SourceTags>,
 }
@@ -161,6 +163,7 @@ mod tests {
             damaged: Frames::ZERO,
             output_rate: Hertz(44_100),
             decoder: None,
+            live_limit_s: None,
             report: DecodeReport::default(),
             tags: SourceTags { title: Some("Song".into()), ..SourceTags::default() },
             track: AudioTrack { number: 2, count: 3 },

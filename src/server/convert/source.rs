@@ -29,6 +29,7 @@ fn note(note: &SourceNote) -> proto::SourceNote {
         from: note.from.unwrap_or_default(),
         to: note.to.unwrap_or_default(),
         count: note.count.unwrap_or_default(),
+        method: note.method.unwrap_or_default().to_owned(),
     }
 }
 

@@ -64,6 +64,10 @@ struct SourceNoteView {
     /// How many, where the kind is counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
+    /// How it was done, where the kind can be done in several ways.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "ITU-R BS.775")]
+    method: Option<&'static str>,
 }
 
 impl SourceView {
@@ -90,6 +94,6 @@ fn tags(tags: SourceTags) -> TagsView {
 }
 
 fn note(note: SourceNote) -> SourceNoteView {
-    let SourceNote { kind, from, to, count } = note;
-    SourceNoteView { kind: kind.as_str(), from, to, count }
+    let SourceNote { kind, from, to, count, method } = note;
+    SourceNoteView { kind: kind.as_str(), from, to, count, method }
 }

@@ -70,7 +70,7 @@ pub(super) struct SessionView {
     error: Option<Problem>,
     /// Why the server paused it, if it has; the server continues it by itself.
     delay: Option<Problem>,
-    /// Notices for the user, for example about damaged audio.
+    /// English texts for the user. Superseded: `source.notes`, `source.decoder` and `engine.verified` have the same.
     notices: Vec<String>,
     /// Time of creation, in milliseconds since 1970-01-01 UTC.
     created_ms: u64,

@@ -15,6 +15,9 @@ TAGS = {"title": "Ça ira", "artist": "Édith", "album": "Best of", "track": "3/
 SURROUND = ["-ac", "6", "-ar", "96000", *(part for tag in TAGS.items() for part in ("-metadata", "=".join(tag)))]
 NOTES = [("RESAMPLED", 96_000, RATE, 0), ("BAND_LOST", 48_000, RATE // 2, 0), ("DOWNMIXED", 6, 2, 0)]
 
+IN_JSON = [{"kind": kind, "from": before, "to": after} | ({"method": "ITU-R BS.775"} if kind == "DOWNMIXED" else {})
+           for kind, before, after, _ in NOTES]
+
 
 @pytest.fixture(scope="module")
 def surround() -> bytes:
@@ -52,8 +55,9 @@ def test_a_session_has_it_over_grpc_and_http(server, surround):
         "decoder": None,
         "tags": {"title": "Ça ira", "artist": "Édith", "album": "Best of",
                  "track_number": 3, "date": "1954-05-01", "genre": "Chanson"},
-        "notes": [{"kind": kind, "from": before, "to": after} for kind, before, after, _ in NOTES],
+        "notes": IN_JSON,
     }
+    assert [note.method for note in source.notes] == ["", "", "ITU-R BS.775"]
 
 
 @pytest.mark.parametrize("remote", [False, True])
@@ -62,7 +66,7 @@ def test_the_command_line_has_it(cli, server, surround, tmp_path, remote):
     options = ["--server", f"http://{server.address}"] if remote else []
     said = cli("separate", "song.flac", "-o", "text", *options).err
     line = "song.flac: source: FLAC, 96 kHz, 6 channels, 0:01, resampled from 96 to 44.1 kHz, nothing above 22.05 kHz is kept, " \
-           "downmixed from 6 channels to 2, “Édith – Ça ira”\n"
+           "downmixed from 6 channels to 2 by ITU-R BS.775, “Édith – Ça ira”\n"
     assert line in said
     # The second run finds the result of the first.
     for _ in range(2):
@@ -71,13 +75,26 @@ def test_the_command_line_has_it(cli, server, surround, tmp_path, remote):
         source = done["source"]
         assert (source["container"], source["frames"], source["duration_seconds"]) == ("FLAC", 96_000, 1.0)
         assert source["tags"]["track_number"] == 3 and source["tags"]["date"] == "1954-05-01"
-        assert source["notes"] == [{"kind": kind, "from": before, "to": after} for kind, before, after, _ in NOTES]
+        assert source["notes"] == IN_JSON
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_the_command_line_prints_what_is_lost_once(cli, server, tmp_path, remote):
+    song = wav(music(2))
+    (tmp_path / "cut.wav").write_bytes(song[: len(song) - 4000])
+    options = ["--server", f"http://{server.address}"] if remote else []
+    ended = cli("separate", "cut.wav", "--json", *options)
+    assert ended.err.count("1000 frames") == 1 and "cut.wav: note: 1000 frames that the header announces are missing\n" in ended.err
+    [done] = [event for event in map(json.loads, ended.out.splitlines()) if event["event"] == "done"]
+    assert done["source"]["notes"] == [{"kind": "FRAMES_MISSING", "count": 1000}]
+    assert all("not verified" in notice for notice in done["notices"])
 
 
 def test_what_is_lost_is_counted(server, mp3):
     song = wav(music(2)[:, :1])
     cut = separate(server.stub, song[: len(song) - 2000]).done
     assert notes(cut.source) == [("MONO_COPIED", 1, 2, 0), ("FRAMES_MISSING", 0, 0, 1000)]
+    assert "1000 frames that the header announces are missing" in cut.notices
     assert cut.source.duration_seconds == pytest.approx(2 - 1000 / RATE) and not cut.source.HasField("tags")
     spoiled = separate(server.stub, mp3 + b"not audio" * 1000).done
     assert notes(spoiled.source) == [("BYTES_SKIPPED", 0, 0, 9000)]

@@ -167,4 +167,5 @@ def test_a_live_source_ends_well_at_its_limit(start):
     assert result.error is None
     assert result.done.state == session_pb2.SESSION_STATE_DONE
     assert any("limit of 6 s" in notice for notice in result.done.notices)
+    assert [(note.kind, note.count) for note in result.done.source.notes] == [(session_pb2.SOURCE_NOTE_KIND_LIVE_CUT, 6)]
     assert {len(pcm) for pcm in result.stems.values()} == {6 * RATE * 8}

@@ -136,6 +136,8 @@ class SourceNoteKind(enum.IntEnum):
     FRAMES_MISSING = 11
     #: The song's file has `count` audio tracks, of which that of the number `after` is separated.
     TRACK_CHOSEN = 12
+    #: A live source was cut after so many seconds, at the limit of the server.
+    LIVE_CUT = 13
 
 
 @dataclass(frozen=True)
@@ -149,12 +151,14 @@ class SourceNote:
     after: int
     #: How many, where the kind is counted.
     count: int
+    #: How it was done, where the kind can be done in several ways: "ITU-R BS.775" for `DOWNMIXED`; else empty.
+    method: str
 
     @classmethod
     def _of_all(cls, messages: Iterable[session_pb2.SourceNote]) -> tuple[SourceNote, ...]:
         known = {int(kind) for kind in SourceNoteKind}
         return tuple(
-            cls(SourceNoteKind(message.kind), getattr(message, "from"), message.to, message.count)
+            cls(SourceNoteKind(message.kind), getattr(message, "from"), message.to, message.count, message.method)
             for message in messages if int(message.kind) in known
         )
 
@@ -274,7 +278,7 @@ class Session:
     #: Why the server paused it, such as "DISK_FULL"; it continues by itself. None where a paused session waits for a
     #: client.
     delay: Failure | None
-    #: Notices for the user, such as a limit that ended a live upload.
+    #: English texts for the user. Superseded: `source.notes`, `source.decoder` and `engine.verified` have the same.
     notices: tuple[str, ...]
     create_time: datetime | None
     update_time: datetime | None

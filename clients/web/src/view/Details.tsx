@@ -1,6 +1,6 @@
 /** Details of a separation: upload, model, provider, engine changes. */
 import type { Engine } from "../generated/stemwire/v1/engine_pb";
-import type { Session, Source } from "../generated/stemwire/v1/session_pb";
+import { type Session, type Source, SourceNoteKind } from "../generated/stemwire/v1/session_pb";
 import { models, measurementOf } from "../session/models";
 import { rateOf } from "../session/timeline";
 import { clock, words } from "../words";
@@ -18,10 +18,8 @@ export function Details({ session }: { readonly session: Session }) {
             words.value.changeReason[change.reason] ?? change.message)}
         </p>
       ))}
-      {source && source.damagedFrames > 0n && (
-        <p class="note">{words.value.damaged(Number(source.damagedFrames) / source.sampleRate)}</p>
-      )}
-      {session.notices.map((notice) => <p class="note" lang="en" key={notice}>{notice}</p>)}
+      {source && damage(source).map((text) => <p class="note" key={text}>{text}</p>)}
+      {unverified(session).map((model) => <p class="note" key={model}>{words.value.unverifiedModel(model)}</p>)}
       {engine && (
         <details class="details">
           <summary>{words.value.details}</summary>
@@ -50,13 +48,27 @@ export function Details({ session }: { readonly session: Session }) {
   );
 }
 
-/** What the upload is, its tags, and what was converted, downmixed or lost. */
+/** What was repaired, skipped or cut of an upload. */
+function damage({ notes, sampleRate }: Source): string[] {
+  const inFrames = [SourceNoteKind.FRAMES_SILENCED, SourceNoteKind.FRAMES_MISSING];
+  const texts = notes.map(({ kind, count }) =>
+    words.value.damage[kind]?.(inFrames.includes(kind) ? Number(count) / sampleRate : Number(count)) ?? "");
+  return texts.filter((text) => text !== "");
+}
+
+/** The models that computed, and whose weights are not known to be those of their authors. */
+function unverified({ engine, engineChanges }: Session): string[] {
+  const engines = [...engineChanges.map((change) => change.from), engine];
+  return [...new Set(engines.flatMap((one) => (one && !one.verified ? [one.model] : [])))];
+}
+
+/** What the upload is, its tags, and what was converted or downmixed. */
 function Upload({ source }: { readonly source: Source }) {
   const { container, codec, sampleRate, channels, durationSeconds, decoder, tags, notes } = source;
   const length = durationSeconds > 0 ? clock(durationSeconds) : "";
   const format = [...new Set([container, codec]), `${sampleRate / 1000} kHz`, words.value.channels(channels), length, decoder];
-  const texts = notes.map(({ kind, from, to, count }) =>
-    words.value.sourceNote[kind]?.(Number(from), Number(to), Number(count)) ?? "");
+  const texts = notes.map(({ kind, from, to, method, count }) =>
+    words.value.conversion[kind]?.(Number(from), Number(to), method, Number(count)) ?? "");
   const converted = list(texts, " · ");
   const number = tags && tags.trackNumber > 0 ? `#${tags.trackNumber}` : "";
   const song = tags ? list([tags.artist, tags.title, tags.album, number, tags.date, tags.genre], " · ") : "";

@@ -1,6 +1,6 @@
 import { SourceNoteKind } from "../generated/stemwire/v1/session_pb";
 import type { Words } from "./words";
-import { bytes, clock, list } from "./forms";
+import { bytes, clock, list, span } from "./forms";
 
 const STEMS: Record<string, string> = {
   vocals: "Vocals",
@@ -148,6 +148,7 @@ export const en: Words = {
   volumeOf: (stem) => `Volume of ${stem}`,
   downloads: "Download",
   format: "Format",
+  channelsOfFiles: "Channels",
   formatName: (format) => FORMATS[format] ?? format,
   downloadStem: (stem) => `Download ${stem}`,
   downloadAll: "All as ZIP",
@@ -172,21 +173,24 @@ export const en: Words = {
     SERVER_RESTARTED: "the server restarted with another library or thread count",
     MODEL_REPLACED: "its weights were replaced",
   },
-  damaged: (seconds) => `${clock(seconds)} of the upload could not be decoded and are silent.`,
+  unverifiedModel: (model) => `The weights of ${model} are not verified as the authors’ own.`,
   channels: (count) => (count === 1 ? "mono" : count === 2 ? "stereo" : `${count} channels`),
-  sourceNote: {
+  conversion: {
     [SourceNoteKind.RESAMPLED]: (from, to) => `resampled from ${from / 1000} to ${to / 1000} kHz`,
     [SourceNoteKind.BAND_LOST]: (_from, to) => `nothing above ${to / 1000} kHz is kept`,
     [SourceNoteKind.MONO_COPIED]: () => "the one channel is on both sides",
-    [SourceNoteKind.DOWNMIXED]: (from, to) => `downmixed from ${from} channels to ${to}`,
-    [SourceNoteKind.FRAMES_SILENCED]: (_from, _to, count) => `frames replaced by silence: ${count}`,
-    [SourceNoteKind.PACKETS_DAMAGED]: (_from, _to, count) => `damaged packets: ${count}`,
-    [SourceNoteKind.GAPS_FILLED]: (_from, _to, count) => `gaps in the stream: ${count}`,
-    [SourceNoteKind.SAMPLES_INVALID]: (_from, _to, count) => `samples that were not finite: ${count}`,
-    [SourceNoteKind.BYTES_SKIPPED]: (_from, _to, count) => `bytes skipped that are not audio: ${count}`,
-    [SourceNoteKind.STREAMS_SKIPPED]: (_from, _to, count) => `further streams with a broken header: ${count}`,
-    [SourceNoteKind.FRAMES_MISSING]: (_from, _to, count) => `frames missing that the header announces: ${count}`,
-    [SourceNoteKind.TRACK_CHOSEN]: (_from, to, count) => `audio track ${to} of ${count}`,
+    [SourceNoteKind.DOWNMIXED]: (from, to, method) => `downmixed from ${from} channels to ${to}${method && ` by ${method}`}`,
+    [SourceNoteKind.TRACK_CHOSEN]: (_from, to, _method, count) => `audio track ${to} of ${count}`,
+  },
+  damage: {
+    [SourceNoteKind.FRAMES_SILENCED]: (seconds) => `${span(seconds)} of the upload could not be decoded and are silent.`,
+    [SourceNoteKind.PACKETS_DAMAGED]: (count) => `Damaged packets, replaced by silence: ${count}`,
+    [SourceNoteKind.GAPS_FILLED]: (count) => `Gaps in the stream, filled with silence: ${count}`,
+    [SourceNoteKind.SAMPLES_INVALID]: (count) => `Samples that were not finite, replaced by silence: ${count}`,
+    [SourceNoteKind.BYTES_SKIPPED]: (count) => `Bytes skipped that are neither audio nor a known tag: ${count}`,
+    [SourceNoteKind.STREAMS_SKIPPED]: (count) => `Further streams skipped, whose header is broken: ${count}`,
+    [SourceNoteKind.FRAMES_MISSING]: (seconds) => `${span(seconds)} that the header announces are missing.`,
+    [SourceNoteKind.LIVE_CUT]: (seconds) => `The live source ended at the limit of ${clock(seconds)}.`,
   },
 
   tokenTitle: "This server requires a token",

@@ -15,6 +15,11 @@ export function tenths(seconds: number): string {
   return `${clock(Math.floor(whole / 10))}.${whole % 10}`;
 }
 
+/** `0.026 s`, or `1:05` from a minute on. */
+export function span(seconds: number): string {
+  return seconds < 59.95 ? `${Number(seconds.toPrecision(2))} s` : clock(seconds);
+}
+
 /** `3.4 MB`: decimal units, at least two significant figures. */
 export function bytes(count: number, language: Language): string {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"] as const;

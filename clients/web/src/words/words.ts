@@ -101,6 +101,7 @@ export interface Words {
   readonly volumeOf: (stem: string) => string;
   readonly downloads: string;
   readonly format: string;
+  readonly channelsOfFiles: string;
   /** The name of a file format; that of the server for formats of later servers. */
   readonly formatName: (format: string) => string;
   readonly downloadStem: (stem: string) => string;
@@ -116,10 +117,13 @@ export interface Words {
   readonly comparison: (speed: number, snrDb: number) => string;
   readonly engineChanged: (from: string, to: string, at: string, why: string) => string;
   readonly changeReason: Readonly<Record<string, string>>;
-  readonly damaged: (seconds: number) => string;
+  /** Weights that are not known to be those of a model's authors. */
+  readonly unverifiedModel: (model: string) => string;
   readonly channels: (count: number) => string;
-  /** What was converted, downmixed or lost of an upload, by kind. Kinds of later servers have no text. */
-  readonly sourceNote: Readonly<Partial<Record<SourceNoteKind, (from: number, to: number, count: number) => string>>>;
+  /** What was converted or downmixed of an upload, by kind. Kinds of later servers have no text. */
+  readonly conversion: Readonly<Partial<Record<SourceNoteKind, (from: number, to: number, method: string, count: number) => string>>>;
+  /** What was repaired, skipped or cut, as a sentence, by kind. `count` is in seconds where the kind counts frames. */
+  readonly damage: Readonly<Partial<Record<SourceNoteKind, (count: number) => string>>>;
 
   readonly tokenTitle: string;
   readonly tokenLead: string;

@@ -1,6 +1,6 @@
 import { SourceNoteKind } from "../generated/stemwire/v1/session_pb";
 import type { Words } from "./words";
-import { bytes, clock, list } from "./forms";
+import { bytes, clock, list, span } from "./forms";
 
 const STEMS: Record<string, string> = {
   vocals: "人声",
@@ -145,6 +145,7 @@ export const zh: Words = {
   volumeOf: (stem) => `${stem}的音量`,
   downloads: "下载",
   format: "格式",
+  channelsOfFiles: "声道",
   formatName: (format) => FORMATS[format] ?? format,
   downloadStem: (stem) => `下载${stem}`,
   downloadAll: "全部下载（ZIP）",
@@ -169,21 +170,24 @@ export const zh: Words = {
     SERVER_RESTARTED: "服务器重启后使用了另一个库或线程数",
     MODEL_REPLACED: "它的权重已被替换",
   },
-  damaged: (seconds) => `上传文件中有 ${clock(seconds)} 无法解码，已用静音代替。`,
+  unverifiedModel: (model) => `未确认 ${model} 的权重为作者原版。`,
   channels: (count) => (count === 1 ? "单声道" : count === 2 ? "立体声" : `${count} 个声道`),
-  sourceNote: {
+  conversion: {
     [SourceNoteKind.RESAMPLED]: (from, to) => `采样率从 ${from / 1000} kHz 转换为 ${to / 1000} kHz`,
     [SourceNoteKind.BAND_LOST]: (_from, to) => `不保留 ${to / 1000} kHz 以上的内容`,
     [SourceNoteKind.MONO_COPIED]: () => "单声道已复制到左右两侧",
-    [SourceNoteKind.DOWNMIXED]: (from, to) => `从 ${from} 个声道混合为 ${to} 个`,
-    [SourceNoteKind.FRAMES_SILENCED]: (_from, _to, count) => `用静音代替的帧：${count}`,
-    [SourceNoteKind.PACKETS_DAMAGED]: (_from, _to, count) => `损坏的数据包：${count}`,
-    [SourceNoteKind.GAPS_FILLED]: (_from, _to, count) => `数据流中的缺口：${count}`,
-    [SourceNoteKind.SAMPLES_INVALID]: (_from, _to, count) => `非有限值的采样：${count}`,
-    [SourceNoteKind.BYTES_SKIPPED]: (_from, _to, count) => `跳过的非音频字节：${count}`,
-    [SourceNoteKind.STREAMS_SKIPPED]: (_from, _to, count) => `文件头损坏的后续音频流：${count}`,
-    [SourceNoteKind.FRAMES_MISSING]: (_from, _to, count) => `文件头声明但缺少的帧：${count}`,
-    [SourceNoteKind.TRACK_CHOSEN]: (_from, to, count) => `第 ${to} 条音轨，共 ${count} 条`,
+    [SourceNoteKind.DOWNMIXED]: (from, to, method) => `${method && `按 ${method} `}从 ${from} 个声道混合为 ${to} 个`,
+    [SourceNoteKind.TRACK_CHOSEN]: (_from, to, _method, count) => `第 ${to} 条音轨，共 ${count} 条`,
+  },
+  damage: {
+    [SourceNoteKind.FRAMES_SILENCED]: (seconds) => `上传文件中有 ${span(seconds)} 无法解码，已用静音代替。`,
+    [SourceNoteKind.PACKETS_DAMAGED]: (count) => `损坏的数据包（已用静音代替）：${count}`,
+    [SourceNoteKind.GAPS_FILLED]: (count) => `数据流中的缺口（已用静音填补）：${count}`,
+    [SourceNoteKind.SAMPLES_INVALID]: (count) => `非有限值的采样（已用静音代替）：${count}`,
+    [SourceNoteKind.BYTES_SKIPPED]: (count) => `跳过的非音频、非标签字节：${count}`,
+    [SourceNoteKind.STREAMS_SKIPPED]: (count) => `文件头损坏而跳过的后续音频流：${count}`,
+    [SourceNoteKind.FRAMES_MISSING]: (seconds) => `缺少文件头声明的 ${span(seconds)}。`,
+    [SourceNoteKind.LIVE_CUT]: (seconds) => `实时音源在 ${clock(seconds)} 的上限处结束。`,
   },
 
   tokenTitle: "此服务器需要令牌",

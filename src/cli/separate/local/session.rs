@@ -185,13 +185,15 @@ pub(super) fn result(session: &Session, scratch: &Path) -> Result<SeparatedSong,
     let engines = engines.chain(changes.iter().map(|change| &change.to));
     let only = manifest.engine.as_ref().filter(|_| changes.is_empty());
     let engines = engines.chain(only);
+    let source = SourceSummary::of_manifest(&manifest);
+    let notices = source.as_ref().map(|source| source.further(&manifest.notices));
     Ok(SeparatedSong {
         stems: stems.collect(),
         rate: rate(session),
         frames: manifest.commit.stems,
         source_channels: manifest.source_channels(),
-        source: SourceSummary::of_manifest(&manifest),
-        notices: manifest.notices.clone(),
+        source,
+        notices: notices.unwrap_or_else(|| manifest.notices.clone()),
         engines: engines.map(engine).collect(),
         scratch: scratch.to_owned(),
         _files: Box::new(()),

@@ -9,7 +9,7 @@ use crate::cli::separate::time::clock;
 use crate::decode::SourceTags;
 use crate::proto;
 use crate::session::Manifest;
-use crate::session::source::{SourceNote, SourceNoteKind};
+use crate::session::source::{SourceNote, SourceNoteKind, decoder_notice};
 
 /// The format of a song, its tags, and what was converted, downmixed or lost.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ struct SummaryNote {
     to: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
+    /// How it was done, where the kind can be done in several ways.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    method: Option<String>,
 }
 
 impl SourceSummary {
@@ -72,7 +75,20 @@ impl SourceSummary {
         }
     }
 
-    /// A line of text. What decoding repaired has notices of its own.
+    /// Lines of text on what decoding repaired, skipped and cut.
+    pub(in crate::cli::separate) fn damage(&self) -> impl Iterator<Item = String> {
+        self.notes.iter().filter_map(|note| note.known()?.notice(note.count?))
+    }
+
+    /// The notices of a session without those that [`line`](SourceSummary::line) and [`damage`](SourceSummary::damage) have,
+    /// too. Servers of 0.1.0 have the notices alone.
+    pub(in crate::cli::separate) fn further(&self, notices: &[String]) -> Vec<String> {
+        let decoder = self.decoder.as_deref().map(decoder_notice);
+        let own: Vec<_> = self.damage().chain(decoder).collect();
+        notices.iter().filter(|notice| !own.contains(notice)).cloned().collect()
+    }
+
+    /// A line of text, without [`damage`](SourceSummary::damage).
     pub(in crate::cli::separate) fn line(&self) -> String {
         let mut parts = vec![self.container.clone()];
         if self.codec != self.container {
@@ -86,6 +102,7 @@ impl SourceSummary {
         });
         let length = Duration::try_from_secs_f64(self.duration_seconds).unwrap_or_default();
         parts.push(clock(length));
+        parts.extend(self.decoder.as_deref().map(decoder_notice));
         parts.extend(self.notes.iter().filter_map(SummaryNote::text));
         let names = [&self.tags.artist, &self.tags.title];
         let names: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
@@ -98,8 +115,13 @@ impl SourceSummary {
 
 impl SummaryNote {
     fn of(note: &SourceNote) -> SummaryNote {
-        let SourceNote { kind, from, to, count } = *note;
-        SummaryNote { kind: kind.as_str().to_owned(), from, to, count }
+        let SourceNote { kind, from, to, count, method } = *note;
+        let (kind, method) = (kind.as_str().to_owned(), method.map(str::to_owned));
+        SummaryNote { kind, from, to, count, method }
+    }
+
+    fn known(&self) -> Option<SourceNoteKind> {
+        SourceNoteKind::ALL.into_iter().find(|kind| kind.as_str() == self.kind)
     }
 
     /// `None` for a kind that this version does not know.
@@ -107,21 +129,26 @@ impl SummaryNote {
         let kind = SourceNoteKind::ALL.into_iter().find(|&kind| kind as i32 == note.kind)?;
         let number = |number: u64| Some(number).filter(|&number| number > 0);
         let (from, to, count) = (number(note.from), number(note.to), number(note.count));
-        Some(SummaryNote::of(&SourceNote { kind, from, to, count }))
+        let method = Some(note.method.clone()).filter(|method| !method.is_empty());
+        let note = SummaryNote::of(&SourceNote { kind, from, to, count, method: None });
+        Some(SummaryNote { method, ..note })
     }
 
     /// What was converted or lost on purpose; `None` for what decoding repaired.
     fn text(&self) -> Option<String> {
-        let kind = SourceNoteKind::ALL.into_iter().find(|kind| kind.as_str() == self.kind)?;
         let (from, to) = (self.from, self.to?);
-        match kind {
+        match self.known()? {
             SourceNoteKind::Resampled => {
                 Some(format!("resampled from {} to {} kHz", kilo(from?), kilo(to)))
             }
             SourceNoteKind::BandLost => Some(format!("nothing above {} kHz is kept", kilo(to))),
-            SourceNoteKind::Downmixed => Some(format!("downmixed from {} channels to {to}", from?)),
             SourceNoteKind::TrackChosen => Some(format!("audio track {to} of {}", self.count?)),
-            // The number of channels tells it already.
+            SourceNoteKind::Downmixed => {
+                let by = self.method.as_ref().map(|method| format!(" by {method}"));
+                let by = by.unwrap_or_default();
+                Some(format!("downmixed from {} channels to {to}{by}", from?))
+            }
+            // The number of channels implies it.
             SourceNoteKind::MonoCopied
             | SourceNoteKind::FramesSilenced
             | SourceNoteKind::PacketsDamaged
@@ -129,7 +156,8 @@ impl SummaryNote {
             | SourceNoteKind::SamplesInvalid
             | SourceNoteKind::BytesSkipped
             | SourceNoteKind::StreamsSkipped
-            | SourceNoteKind::FramesMissing => None,
+            | SourceNoteKind::FramesMissing
+            | SourceNoteKind::LiveCut => None,
         }
     }
 }
@@ -158,7 +186,8 @@ mod tests {
     use super::*;
 
     fn note(kind: i32, from: u64, to: u64, count: u64) -> proto::SourceNote {
-        proto::SourceNote { kind, from, to, count }
+        let method = if kind == 4 { "ITU-R BS.775".to_owned() } else { String::new() };
+        proto::SourceNote { kind, from, to, count, method }
     }
 
     #[test]
@@ -189,8 +218,12 @@ mod tests {
         assert_eq!(
             summary.line(),
             "WAV, PCM, 96 kHz, 6 channels, 3:29, resampled from 96 to 44.1 kHz, nothing above 22.05 kHz is kept, \
-             downmixed from 6 channels to 2, audio track 2 of 3, “Piaf – Ça ira[2J”"
+             downmixed from 6 channels to 2 by ITU-R BS.775, audio track 2 of 3, “Piaf – Ça ira[2J”"
         );
+        let damage = "7 bytes that are neither audio nor a known tag were skipped";
+        assert_eq!(summary.damage().collect::<Vec<_>>(), [damage]);
+        let notices = [damage, "another notice"].map(str::to_owned);
+        assert_eq!(summary.further(&notices), ["another notice"]);
         let value = serde_json::to_value(&summary).unwrap();
         assert_eq!(value["notes"][3], serde_json::json!({"kind": "BYTES_SKIPPED", "count": 7}));
         assert_eq!(value["notes"].as_array().unwrap().len(), 5);
@@ -198,5 +231,9 @@ mod tests {
         let plain = proto::Source { container: "MP3".into(), codec: "MP3".into(), ..source };
         let plain = proto::Source { channels: 1, notes: Vec::new(), tags: None, ..plain };
         assert_eq!(SourceSummary::of_message(&plain).line(), "MP3, 96 kHz, mono, 3:29");
+        let decoded = proto::Source { decoder: "ffmpeg 7.1".into(), ..plain };
+        let summary = SourceSummary::of_message(&decoded);
+        assert_eq!(summary.line(), "MP3, 96 kHz, mono, 3:29, decoded by ffmpeg 7.1");
+        assert!(summary.further(&["decoded by ffmpeg 7.1".to_owned()]).is_empty());
     }
 }

@@ -15,6 +15,7 @@ use crate::separation::decoder::protocol::End;
 use crate::separation::decoder::request::DecodeRequest;
 use crate::separation::decoder::{DecoderConfig, failure, ffmpeg};
 use crate::session::Failure;
+use crate::session::source::decoder_notice;
 
 /// The time that FFmpeg gets to end behind its output, and that is for a loaded machine.
 const FFMPEG_END: Duration = Duration::from_secs(20);
@@ -81,8 +82,7 @@ impl TrackReceiver {
 
     /// Adds a notice of the program that has decoded, if it is another one.
     pub(super) fn with_decoder(&self, mut end: End) -> End {
-        let version = self.ffmpeg_run.as_ref().map(|run| &run.version);
-        end.notices.extend(version.map(|version| format!("decoded by {version}")));
+        end.notices.extend(self.ffmpeg_run.as_ref().map(|run| decoder_notice(&run.version)));
         end
     }
 

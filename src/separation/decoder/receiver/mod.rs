@@ -23,6 +23,7 @@ use crate::session::Failure;
 use crate::session::disk_space::SpaceGuard;
 use crate::session::manifest::SourceRecord;
 use crate::session::settings::OutputRate;
+use crate::session::source::SourceNoteKind;
 
 /// Writes a decoder's output to the track and the manifest.
 pub(super) struct TrackReceiver {
@@ -234,7 +235,8 @@ impl TrackReceiver {
         let frames = self.limit.resampled(rate, source_rate);
         self.receive_end(End {
             source_frames: frames,
-            notices: vec![format!("the live source ended at the limit of {seconds} s")],
+            notices: SourceNoteKind::LiveCut.notice(seconds).into_iter().collect(),
+            live_limit_s: Some(seconds),
             ..End::default()
         });
     }
@@ -250,6 +252,7 @@ impl TrackReceiver {
                 source.frames = Some(end.source_frames);
                 source.damaged = end.damaged;
                 source.report = end.report;
+                source.live_limit_s = end.live_limit_s;
                 if let Some(tags) = end.tags {
                     source.tags = tags.bounded();
                 }

@@ -37,6 +37,7 @@ class SourceNoteKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SOURCE_NOTE_KIND_STREAMS_SKIPPED: _ClassVar[SourceNoteKind]
     SOURCE_NOTE_KIND_FRAMES_MISSING: _ClassVar[SourceNoteKind]
     SOURCE_NOTE_KIND_TRACK_CHOSEN: _ClassVar[SourceNoteKind]
+    SOURCE_NOTE_KIND_LIVE_CUT: _ClassVar[SourceNoteKind]
 SESSION_STATE_UNSPECIFIED: SessionState
 SESSION_STATE_UPLOADING: SessionState
 SESSION_STATE_RUNNING: SessionState
@@ -57,6 +58,7 @@ SOURCE_NOTE_KIND_BYTES_SKIPPED: SourceNoteKind
 SOURCE_NOTE_KIND_STREAMS_SKIPPED: SourceNoteKind
 SOURCE_NOTE_KIND_FRAMES_MISSING: SourceNoteKind
 SOURCE_NOTE_KIND_TRACK_CHOSEN: SourceNoteKind
+SOURCE_NOTE_KIND_LIVE_CUT: SourceNoteKind
 
 class Session(_message.Message):
     __slots__ = ("session_id", "state", "config", "engine", "engine_changes", "committed_bytes", "upload_complete", "source", "progress", "stems", "error", "notices", "create_time", "update_time", "delay")
@@ -145,15 +147,17 @@ class Source(_message.Message):
     def __init__(self, container: _Optional[str] = ..., codec: _Optional[str] = ..., sample_rate: _Optional[int] = ..., channels: _Optional[int] = ..., frames: _Optional[int] = ..., damaged_frames: _Optional[int] = ..., output_sample_rate: _Optional[int] = ..., duration_seconds: _Optional[float] = ..., notes: _Optional[_Iterable[_Union[SourceNote, _Mapping]]] = ..., tags: _Optional[_Union[SourceTags, _Mapping]] = ..., decoder: _Optional[str] = ...) -> None: ...
 
 class SourceNote(_message.Message):
-    __slots__ = ("kind", "to", "count")
+    __slots__ = ("kind", "to", "count", "method")
     KIND_FIELD_NUMBER: _ClassVar[int]
     FROM_FIELD_NUMBER: _ClassVar[int]
     TO_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
+    METHOD_FIELD_NUMBER: _ClassVar[int]
     kind: SourceNoteKind
     to: int
     count: int
-    def __init__(self, kind: _Optional[_Union[SourceNoteKind, str]] = ..., to: _Optional[int] = ..., count: _Optional[int] = ..., **kwargs) -> None: ...
+    method: str
+    def __init__(self, kind: _Optional[_Union[SourceNoteKind, str]] = ..., to: _Optional[int] = ..., count: _Optional[int] = ..., method: _Optional[str] = ..., **kwargs) -> None: ...
 
 class SourceTags(_message.Message):
     __slots__ = ("title", "artist", "album", "track_number", "date", "genre")
