@@ -47,7 +47,6 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State as Extract};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Response, StatusCode};
-use axum::middleware::from_fn;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use serde::Serialize;
@@ -55,11 +54,11 @@ use tokio::sync::Semaphore;
 use tokio_stream::Stream;
 use tonic::Status;
 use utoipa::OpenApi;
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use source::Source;
-pub(super) use tus::has_options;
+pub(super) use tus::{complete as complete_tus, has_options};
 
 use super::pace::LeastRate;
 use super::status::{ApiError, respond, respond_of};
@@ -137,11 +136,8 @@ pub(super) fn router(
         .routes(routes!(numbers))
         .routes(routes!(openapi::document))
         .routes(routes!(separate::separate))
-        .routes(routes!(tus::create, tus::describe).layer(from_fn(tus::complete)))
-        .routes(
-            routes!(tus::offset, tus::append, tus::terminate, tus::overridden)
-                .layer(from_fn(tus::complete)),
-        )
+        .routes(routes!(tus::create, tus::describe))
+        .routes(routes!(tus::offset, tus::append, tus::terminate, tus::overridden))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::show, sessions::delete))
         .routes(routes!(sessions::cancel))

@@ -9,7 +9,7 @@ import trustme
 
 from ..audio import music, wav
 from ..common import QUICK_MODEL, wait_for
-from ..http_client import get
+from ..http_client import call, get
 from ..stemwire_client import api, reason, separate, service
 from .raw import PREFACE, connect, is_open, received
 
@@ -96,6 +96,8 @@ def test_a_connection_too_many_is_refused_and_served_later(start):
         refused = get(server, "/api/sessions")
         assert refused.problem() == (503, "UNAVAILABLE", "TOO_MANY_CONNECTIONS")
         assert refused.headers["retry-after"] and refused.headers["connection"] == "close"
+        assert "tus-resumable" not in refused.headers
+        assert call(server, "HEAD", "/api/uploads/x").headers["tus-resumable"] == "1.0.0"
         with grpc.insecure_channel(server.address, [("grpc.use_local_subchannel_pool", 1)]) as third:
             with pytest.raises(grpc.RpcError) as error:
                 service.SeparationServiceStub(third).Health(api.HealthRequest())

@@ -20,6 +20,7 @@ from ..stemwire_client import Config, api
 MODELS = INSTANT_MODEL
 CLIENT = Path(__file__).with_name("tus_client.cjs")
 VERSION = {"Tus-Resumable": "1.0.0"}
+GONE = "67e55044-10b1-426f-9247-bb680e5fe0c8"
 BYTES = {"Content-Type": "application/offset+octet-stream"}
 
 
@@ -170,7 +171,8 @@ def test_the_server_describes_itself(start):
     allowed = set(preflight.headers["access-control-allow-headers"].split(","))
     assert {"tus-resumable", "upload-length", "upload-offset"} <= allowed
     for method, path in (("POST", "/api/uploads"), ("PATCH", "/api/uploads/x"), ("HEAD", "/api/uploads/x"), ("DELETE", "/api/uploads/x")):
-        assert call(server, method, path, headers=VERSION).status == 401
+        refused = call(server, method, path, headers=VERSION)
+        assert (refused.status, refused.headers["tus-resumable"]) == (401, "1.0.0")
     refused = call(server, "HEAD", "/api/uploads/x", headers=VERSION | token | page)
     exposed = set(refused.headers["access-control-expose-headers"].split(","))
     assert {"location", "upload-offset", "upload-length", "tus-resumable"} <= exposed
@@ -250,6 +252,21 @@ def test_violations_of_the_protocol_are_refused_and_change_nothing(server, song)
     assert call(server, "HEAD", path).status == 412
     assert call(server, "POST", path, headers=VERSION | {"X-HTTP-Method-Override": "DELETE"}).status == 204
     assert patch(server, session_id, 0, song).problem() == (404, "NOT_FOUND", "SESSION_NOT_FOUND")
+
+
+def test_every_answer_on_the_routes_names_the_version(start):
+    server = start("--max-upload", "1MB")
+    other = {"Host": "rebound.example"}
+    for method, path, headers, status in [
+        ("HEAD", "/api/uploads/x", VERSION | other, 403), ("POST", "/api/uploads", other, 403), ("PUT", "/api/uploads/x", VERSION, 405),
+        ("GET", "/api/uploads", {}, 405), ("PATCH", "/api/uploads/x/y", VERSION, 404), ("HEAD", f"/api/uploads/{GONE}", VERSION, 404),
+        ("POST", "/api/uploads", VERSION | {"Upload-Length": "1000001"}, 413),
+    ]:
+        answer = call(server, method, path, headers=headers)
+        assert (answer.status, answer.headers["tus-resumable"]) == (status, "1.0.0"), (method, path)
+        assert "tus-version" not in answer.headers
+    for path in ("/api/sessions", "/api/uploadsandmore", "/health"):
+        assert "tus-resumable" not in call(server, "GET", path).headers
 
 
 def test_an_upload_whose_session_has_ended_is_gone(server, song):

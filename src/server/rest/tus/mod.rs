@@ -47,9 +47,16 @@ pub(in crate::server) fn has_options(path: &str) -> bool {
     path == UPLOADS
 }
 
-/// Adds the version of the protocol to responses.
-pub(super) async fn complete(request: Request, next: Next) -> Response<Body> {
+/// Adds the version of the protocol to every response on its routes, also to those of other layers: without it, clients take
+/// a refusal for the answer of something else.
+pub(in crate::server) async fn complete(request: Request, next: Next) -> Response<Body> {
+    let path = request.uri().path();
+    let is_upload =
+        path.strip_prefix(UPLOADS).is_some_and(|of| of.is_empty() || of.starts_with('/'));
     let mut response = next.run(request).await;
+    if !is_upload {
+        return response;
+    }
     let version = HeaderValue::from_static(VERSION);
     if response.status() == StatusCode::PRECONDITION_FAILED {
         response.headers_mut().insert("Tus-Version", version.clone());
