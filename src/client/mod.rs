@@ -144,6 +144,32 @@ pub async fn models(server: &Server) -> Result<Vec<proto::Model>, ClientError> {
     Ok(stub.list_models(proto::ListModelsRequest {}).await?.into_inner().models)
 }
 
+/// The session of a request, by its `request_id`; created if there is none.
+async fn session(
+    stub: &mut Stub,
+    config: &proto::SeparationConfig,
+) -> Result<proto::Session, ClientError> {
+    let request = proto::CreateSessionRequest { config: Some(config.clone()) };
+    let created = stub.create_session(request).await?.into_inner();
+    Ok(created.session.unwrap_or_default())
+}
+
+/// Cancels the session of a request, and returns its id. If there is none, one is created: a call that is still on its way
+/// then finds it cancelled.
+///
+/// # Errors
+/// [`ClientError`].
+pub async fn cancel_request(
+    server: &Server,
+    config: &proto::SeparationConfig,
+) -> Result<String, ClientError> {
+    let mut stub = connect(server).await?;
+    let session_id = session(&mut stub, config).await?.session_id;
+    let request = proto::CancelSessionRequest { session_id: session_id.clone() };
+    stub.cancel_session(request).await?;
+    Ok(session_id)
+}
+
 /// Cancels a session. One that has ended stays as it is.
 ///
 /// # Errors

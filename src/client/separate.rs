@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{ClientError, Server, Stub, connect};
+use super::{ClientError, Server, Stub, connect, session};
 use crate::proto;
 use crate::proto::SeparateRequest;
 use crate::proto::separate_request::Message as Sent;
@@ -33,6 +33,8 @@ impl<T: Read + Seek + Send + 'static> Song for T {}
 
 /// Receives the messages of a call.
 pub trait Sink {
+    /// A call begins. From now on the server may have a session of this request, also if the call fails.
+    fn calling(&mut self);
     /// The session: the first message of every connection.
     ///
     /// # Errors
@@ -112,6 +114,7 @@ async fn attempt(
     let mut progress = committed;
     let result = async {
         let mut stub = connect(server).await?;
+        sink.calling();
         let offset = if committed > 0 { held(&mut stub, request).await? } else { 0 };
         progress = progress.max(offset);
         exchange(&mut stub, &server.url, request, offset, sink, &mut progress).await
@@ -122,9 +125,7 @@ async fn attempt(
 
 /// Queries how many bytes of the upload the server has.
 async fn held(stub: &mut Stub, request: &Request) -> Result<u64, ClientError> {
-    let config = Some(request.config.clone());
-    let created = stub.create_session(proto::CreateSessionRequest { config }).await?.into_inner();
-    Ok(created.session.map(|session| session.committed_bytes).unwrap_or_default())
+    Ok(session(stub, &request.config).await?.committed_bytes)
 }
 
 async fn exchange(

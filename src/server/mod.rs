@@ -48,7 +48,7 @@ pub use connections::ConnectionLimits;
 pub use credentials::{
     CredentialError, CredentialSources, Credentials, TlsError, TlsFiles, TokenFault,
 };
-pub(crate) use credentials::{can_others_read, read_pem};
+pub(crate) use credentials::{can_others_read, read_pem, read_token};
 pub use reload::catch_hangups;
 #[cfg(feature = "fuzzing")]
 pub(crate) use rest::fuzzing;

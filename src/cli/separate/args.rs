@@ -40,6 +40,9 @@ pub(in crate::cli) struct SeparateArgs {
     /// Token of the server
     #[arg(long, env = TOKEN_VARIABLE, hide_env_values = true)]
     pub(super) token: Option<String>,
+    /// File whose first line that is no comment is the token of the server
+    #[arg(long, value_name = "FILE", env = "STEMWIRE_TOKEN_FILE")]
+    pub(super) token_file: Option<PathBuf>,
     /// Certificate authority of the server, in PEM format
     #[arg(long, value_name = "FILE", env = "STEMWIRE_TLS_CA")]
     pub(super) tls_ca: Option<PathBuf>,

@@ -17,8 +17,8 @@ use crate::audio::{Encoding, Frames, Hertz, StemName, Stereo};
 use crate::cli::error::CliError;
 use crate::client::{ClientError, Sink};
 use crate::model::Sha256Hash;
-use crate::proto;
 use crate::proto::reason::Category;
+use crate::proto::{self, SeparationConfig};
 use crate::session::settings::OutputChannels;
 
 /// The rate until the server has reported that of the session.
@@ -47,6 +47,7 @@ pub(super) struct ReceivedStems<'a> {
     fault: Option<CliError>,
     /// The session, once the server has created it.
     session: Option<String>,
+    request: &'a SeparationConfig,
     open_sessions: &'a OpenSessions,
 }
 
@@ -61,6 +62,7 @@ impl<'a> ReceivedStems<'a> {
         folder: &'a Path,
         destination: &'a Destination,
         display: &'a ProgressDisplay<'a>,
+        request: &'a SeparationConfig,
         open_sessions: &'a OpenSessions,
     ) -> ReceivedStems<'a> {
         ReceivedStems {
@@ -77,6 +79,7 @@ impl<'a> ReceivedStems<'a> {
             is_space_checked: false,
             fault: None,
             session: None,
+            request,
             open_sessions,
         }
     }
@@ -120,10 +123,9 @@ impl<'a> ReceivedStems<'a> {
             stems.push(SeparatedStem { name, file, peak });
         }
         let source = session.source.as_ref().map(SourceSummary::of_message);
-        let notices = source.as_ref().map_or_else(
-            || session.notices.clone(),
-            |source| source.further(&session.notices),
-        );
+        let notices = source
+            .as_ref()
+            .map_or_else(|| session.notices.clone(), |source| source.further(&session.notices));
         let (frames, source_channels) = (Frames(frames), self.source_channels);
         let engines = engines(session);
         let scratch = self.folder.to_owned();
@@ -178,8 +180,12 @@ impl<'a> ReceivedStems<'a> {
 }
 
 impl Sink for ReceivedStems<'_> {
+    fn calling(&mut self) {
+        self.open_sessions.request(self.request);
+    }
+
     fn session(&mut self, session: &proto::Session) -> io::Result<()> {
-        self.open_sessions.add(&session.session_id);
+        self.open_sessions.name(self.request, &session.session_id);
         self.session = Some(session.session_id.clone());
         self.set_rate(session);
         Ok(())

@@ -98,19 +98,19 @@ impl Separator for RemoteSeparator {
         let config = SeparationConfig::from(&settings);
         // The result of standard input is known by its hash, which is that of all its bytes.
         let whole = !seekable && destination.pipe().is_none();
-        let request = Request { config, song: Some(bytes), seekable, whole };
+        let request = Request { config: config.clone(), song: Some(bytes), seekable, whole };
         let folder = tempfile::tempdir_in(self.scratch.path())
             .map_err(|error| CliError::disk(self.scratch.path(), &error))?;
-        let mut stems = ReceivedStems::new(folder.path(), destination, display, &self.sessions);
+        let mut stems =
+            ReceivedStems::new(folder.path(), destination, display, &config, &self.sessions);
         let separated = self.runtime.block_on(client::separate(&self.server, request, &mut stems));
         let fault = stems.take_fault();
         if separated.is_err() {
             self.sessions.wait_if_interrupted();
         }
         match (stems.session_id(), &fault) {
-            (Some(id), Some(_)) => self.sessions.cancel(&self.runtime, id),
-            (Some(id), None) => self.sessions.remove(id),
-            (None, _) => {}
+            (Some(id), Some(_)) => self.sessions.cancel(&self.runtime, &config, id),
+            _ => self.sessions.remove(&config),
         }
         let session = separated.map_err(|error| fault.unwrap_or_else(|| error.into()))?;
         let song = stems.finish(&session)?;

@@ -17,7 +17,7 @@ use crate::encode::ni_stems::NiStemPlan;
 use crate::encode::{self, Ffmpeg};
 use crate::proto::reason::Category;
 use crate::separation::DecoderConfig;
-use crate::server::read_pem;
+use crate::server::{can_others_read, read_pem, read_token};
 use crate::session::Settings;
 use crate::session::settings::{OnDisconnect, OutputChannels};
 
@@ -316,5 +316,24 @@ fn server(url: &str, args: &SeparateArgs) -> Result<Server, CliError> {
         None => None,
         Some(path) => Some(read_pem(path, "CERTIFICATE")?),
     };
-    Ok(Server { url: url.to_owned(), token: args.token.clone(), authority })
+    Ok(Server { url: url.to_owned(), token: token(args)?, authority })
+}
+
+fn token(args: &SeparateArgs) -> Result<Option<String>, CliError> {
+    let file = match (&args.token, &args.token_file) {
+        (token, None) => return Ok(token.clone()),
+        (None, Some(file)) => file,
+        (Some(_), Some(_)) => {
+            let cause = "there are both --token and --token-file, or the variables STEMWIRE_TOKEN and STEMWIRE_TOKEN_FILE";
+            return Err(CliError::new(Category::Usage, cause, "Leave one of them out."));
+        }
+    };
+    let token = read_token(file)?;
+    if can_others_read(file) {
+        eprintln!(
+            "warning: all users of this machine can read the token in {}; remove their permission (chmod o-r)",
+            file.display()
+        );
+    }
+    Ok(Some(token))
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use crate::client::{self, Server};
+use crate::client::{self, ClientError, Server};
+use crate::proto::SeparationConfig;
 
 /// Time limit for cancelling a session, within which the user waits for the command to end.
 const CANCEL_LIMIT: Duration = Duration::from_secs(5);
@@ -19,44 +20,66 @@ pub(super) struct OpenSessions(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     server: Server,
-    ids: Mutex<Vec<String>>,
+    requested: Mutex<Vec<RequestedSession>>,
     is_interrupted: AtomicBool,
+}
+
+/// A session that was requested.
+#[derive(Debug, Clone)]
+struct RequestedSession {
+    config: SeparationConfig,
+    /// Its id, once the server has sent it.
+    id: Option<String>,
 }
 
 impl OpenSessions {
     /// None yet, on this server.
     pub(super) fn new(server: Server) -> OpenSessions {
-        let (ids, is_interrupted) = (Mutex::default(), AtomicBool::new(false));
-        OpenSessions(Arc::new(Inner { server, ids, is_interrupted }))
+        let (requested, is_interrupted) = (Mutex::default(), AtomicBool::new(false));
+        OpenSessions(Arc::new(Inner { server, requested, is_interrupted }))
     }
 
-    /// Adds a session.
-    pub(super) fn add(&self, id: &str) {
-        let mut ids = self.ids();
-        if !ids.iter().any(|known| known == id) {
-            ids.push(id.to_owned());
+    /// A call begins that creates the session of this request, unless there is one. Does not return if the run is
+    /// interrupted.
+    pub(super) fn request(&self, config: &SeparationConfig) {
+        let mut requested = self.requested();
+        if !requested.iter().any(|session| session.config.request_id == config.request_id) {
+            requested.push(RequestedSession { config: config.clone(), id: None });
+        }
+        drop(requested);
+        self.wait_if_interrupted();
+    }
+
+    /// The server has sent the id of the session of a request.
+    pub(super) fn name(&self, config: &SeparationConfig, id: &str) {
+        let mut requested = self.requested();
+        let found =
+            requested.iter_mut().find(|session| session.config.request_id == config.request_id);
+        if let Some(session) = found {
+            session.id = Some(id.to_owned());
         }
     }
 
-    /// Removes a session that has ended.
-    pub(super) fn remove(&self, id: &str) {
-        self.ids().retain(|known| known != id);
+    /// Removes the session of a request, which has ended.
+    pub(super) fn remove(&self, config: &SeparationConfig) {
+        self.requested().retain(|session| session.config.request_id != config.request_id);
     }
 
     /// Cancels a session whose call has ended for a reason that the server does not know.
-    pub(super) fn cancel(&self, runtime: &Runtime, id: &str) {
-        self.remove(id);
-        cancel(&self.0.server, runtime, id);
+    pub(super) fn cancel(&self, runtime: &Runtime, config: &SeparationConfig, id: &str) {
+        self.remove(config);
+        let session = RequestedSession { config: config.clone(), id: Some(id.to_owned()) };
+        session.cancel(&self.0.server, runtime);
     }
 
     /// Cancels all sessions of a run that is interrupted, and prints which.
     pub(super) fn cancel_interrupted(&self) {
         self.0.is_interrupted.store(true, Ordering::Release);
-        let ids = self.ids().clone();
+        let requested = self.requested().clone();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
-        for id in ids {
-            if cancel(&self.0.server, &runtime, &id) {
+        for session in requested {
+            if let Some(id) = session.cancel(&self.0.server, &runtime) {
                 eprintln!("interrupted: session {id} is cancelled");
             }
         }
@@ -69,23 +92,44 @@ impl OpenSessions {
         }
     }
 
-    fn ids(&self) -> MutexGuard<'_, Vec<String>> {
-        self.0.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    fn requested(&self) -> MutexGuard<'_, Vec<RequestedSession>> {
+        self.0.requested.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Cancels a session. Returns whether it has ended; else prints how to cancel it later.
-fn cancel(server: &Server, runtime: &Runtime, id: &str) -> bool {
-    let call = async { tokio::time::timeout(CANCEL_LIMIT, client::cancel(server, id)).await };
-    let cause = match runtime.block_on(call) {
-        Ok(Ok(())) => return true,
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no answer within {} s", CANCEL_LIMIT.as_secs()),
-    };
-    let url = server.url.trim_end_matches('/');
-    eprintln!("session {id} was not cancelled: {cause}");
-    eprintln!(
-        "it ends after the server's resume window, or with: curl -X POST {url}/api/sessions/{id}/cancel"
-    );
-    false
+impl RequestedSession {
+    /// Cancels the session. Returns its id if it has ended; else prints how to cancel it later.
+    fn cancel(&self, server: &Server, runtime: &Runtime) -> Option<String> {
+        let call = async {
+            match &self.id {
+                Some(id) => client::cancel(server, id).await.map(|()| id.clone()),
+                None => client::cancel_request(server, &self.config).await,
+            }
+        };
+        let limited = async { tokio::time::timeout(CANCEL_LIMIT, call).await };
+        let cause = match runtime.block_on(limited) {
+            Ok(Ok(id)) => return Some(id),
+            // The server has created none, and creates none.
+            Ok(Err(ClientError::Refused { reason, .. }))
+                if self.id.is_none() && !reason.is_empty() =>
+            {
+                return None;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} s", CANCEL_LIMIT.as_secs()),
+        };
+        let url = server.url.trim_end_matches('/');
+        let (name, command) = match &self.id {
+            Some(id) => (id.as_str(), format!("curl -X POST {url}/api/sessions/{id}/cancel")),
+            None => (
+                "of this run",
+                format!(
+                    "curl -X POST {url}/api/sessions/ID/cancel, and its ID is in: curl {url}/api/sessions"
+                ),
+            ),
+        };
+        eprintln!("session {name} was not cancelled: {cause}");
+        eprintln!("it ends after the server's resume window, or with: {command}");
+        None
+    }
 }

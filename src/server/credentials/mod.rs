@@ -20,6 +20,7 @@ pub(crate) use files::{can_others_read, read_pem};
 
 use reloaded::Reloaded;
 pub(in crate::server) use tokens::Tokens;
+pub(crate) use tokens::read_token;
 
 /// Where credentials are.
 #[derive(Clone, Default)]

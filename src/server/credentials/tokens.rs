@@ -1,5 +1,7 @@
 //! The tokens that clients authenticate with.
 
+use std::path::Path;
+
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -27,26 +29,7 @@ impl Tokens {
     /// # Errors
     /// The file cannot be read, a line is not a token, or there are none or too many.
     pub(super) fn of_file([file]: &[CredentialFile; 1]) -> Result<Tokens, CredentialError> {
-        let path = || file.path.clone();
-        let mut tokens = Vec::new();
-        for (line, text) in file.bytes("text file")?.split(|&byte| byte == b'\n').enumerate() {
-            let text = String::from_utf8_lossy(text.trim_ascii());
-            if text.is_empty() || text.starts_with('#') {
-                continue;
-            }
-            let is_one_word = if text.contains(' ') { Err(TokenFault::HasSpace) } else { Ok(()) };
-            check(&text).and(is_one_word).map_err(|fault| CredentialError::TokenLine {
-                path: path(),
-                line: line + 1,
-                fault,
-            })?;
-            tokens.push(hash(&text));
-        }
-        match tokens.len() {
-            0 => Err(CredentialError::NoTokens { path: path() }),
-            1..=MAX_TOKENS => Ok(Tokens(tokens)),
-            _ => Err(CredentialError::TooManyTokens { path: path(), limit: MAX_TOKENS }),
-        }
+        Ok(Tokens(in_file(file)?.iter().map(|token| hash(token)).collect()))
     }
 
     /// Whether a token is valid, in a time that does not depend on where it differs from which.
@@ -54,6 +37,39 @@ impl Tokens {
         let given = hash(token);
         let compare = |found: Choice, valid: &[u8; 32]| found | given.ct_eq(valid);
         self.0.iter().fold(Choice::from(0), compare).into()
+    }
+}
+
+/// The first token in a file of tokens, for a client; others are those of other clients, or are about to be replaced.
+///
+/// # Errors
+/// The file cannot be read, a line is not a token, or there are none or too many.
+pub(crate) fn read_token(path: &Path) -> Result<String, CredentialError> {
+    let mut tokens = in_file(&CredentialFile::read(path))?;
+    Ok(tokens.swap_remove(0))
+}
+
+/// The tokens in a file; at least one.
+fn in_file(file: &CredentialFile) -> Result<Vec<String>, CredentialError> {
+    let path = || file.path.clone();
+    let mut tokens = Vec::new();
+    for (line, text) in file.bytes("text file")?.split(|&byte| byte == b'\n').enumerate() {
+        let text = String::from_utf8_lossy(text.trim_ascii());
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let is_one_word = if text.contains(' ') { Err(TokenFault::HasSpace) } else { Ok(()) };
+        check(&text).and(is_one_word).map_err(|fault| CredentialError::TokenLine {
+            path: path(),
+            line: line + 1,
+            fault,
+        })?;
+        tokens.push(text.into_owned());
+    }
+    match tokens.len() {
+        0 => Err(CredentialError::NoTokens { path: path() }),
+        1..=MAX_TOKENS => Ok(tokens),
+        _ => Err(CredentialError::TooManyTokens { path: path(), limit: MAX_TOKENS }),
     }
 }
 
@@ -94,6 +110,9 @@ mod tests {
         for wrong in ["", "# of November", &ONE[1..], "0123456789abcdeg", "0123456789abcdef0"] {
             assert!(!tokens.contain(wrong), "{wrong}");
         }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        assert_eq!(read_token(file.path()).unwrap(), ONE);
     }
 
     #[test]
