@@ -83,8 +83,8 @@ test("a random id is a unique UUID of version 4", () => {
 });
 
 test("addresses are those of the server's routes", () => {
-  assert.equal(stemAddress("id", "vocals", "flac"), "/download/id/vocals?format=flac");
-  assert.equal(zipAddress("id", "wav-s24"), "/download/id.zip?format=wav-s24");
+  assert.equal(stemAddress("id", "vocals", "flac", "stereo"), "/download/id/vocals?format=flac");
+  assert.equal(zipAddress("id", "wav-s24", "source"), "/download/id.zip?format=wav-s24&channels=source");
   assert.equal(peaksAddress("id", "bass", 100), "/api/sessions/id/peaks/bass?from=100");
 });
 

@@ -119,8 +119,8 @@ test("every kind of note on an upload has a text", () => {
     const found = [...Object.keys(words.conversion), ...Object.keys(words.damage)].map(Number);
     assert.deepEqual(found.sort((one, other) => one - other), kinds);
   }
-  assert.match(en.conversion[SourceNoteKind.DOWNMIXED]!(6, 2, "ITU-R BS.775"), /6 channels to 2 by ITU-R BS.775$/);
-  assert.match(en.conversion[SourceNoteKind.DOWNMIXED]!(6, 2, ""), /6 channels to 2$/);
+  assert.match(en.conversion[SourceNoteKind.DOWNMIXED]!(6, 2, "ITU-R BS.775", 0), /6 channels to 2 by ITU-R BS.775$/);
+  assert.match(en.conversion[SourceNoteKind.DOWNMIXED]!(6, 2, "", 0), /6 channels to 2$/);
   assert.match(en.damage[SourceNoteKind.FRAMES_MISSING]!(1000 / 44_100), /^0\.023 s /);
   assert.match(en.damage[SourceNoteKind.FRAMES_SILENCED]!(75), /^1:15 /);
 });

@@ -108,6 +108,20 @@ def test_every_stem_can_be_had_as_a_file(browse, server, short):
     assert (zipped == drums).all()
 
 
+def test_a_song_of_one_channel_has_files_of_one_and_what_is_lost_is_shown_once(browse, server):
+    page = browse(server).visit()
+    page.choose(("cut.wav", wav(music(2)[:, 0])[:-2000]))
+    session_id = page.session_id()
+    page.wait_done()
+    assert page.tab.locator(".note").all_inner_texts() == ["0.023 s that the header announces are missing."]
+    stored = np.frombuffer(get_stem(server.stub, session_id, "bass"), "<f4").reshape(-1, 2)
+    page.tab.get_by_label("Format").select_option("wav-f32")
+    assert soundfile.info(download(page, "Download Bass")).channels == 2
+    page.tab.get_by_label("Channels").select_option("mono")
+    audio, _ = soundfile.read(download(page, "Download Bass"), dtype="float32")
+    assert audio.shape == (2 * RATE - 1000,) and np.abs(audio - stored.mean(axis=1)).max() < 1e-7
+
+
 def test_the_server_reports_its_version(browse, server):
     page = browse(server).visit()
     version = server.stub.Health(api.HealthRequest()).version

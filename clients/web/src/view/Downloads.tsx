@@ -1,6 +1,6 @@
 /** Downloads of finished files over plain HTTP, written to disk by the browser. */
-import { computed } from "@preact/signals";
-import { stemAddress, zipAddress } from "../calls/addresses";
+import { computed, signal } from "@preact/signals";
+import { type Channels, stemAddress, zipAddress } from "../calls/addresses";
 import { downloadFormats } from "../calls/server";
 import { type Session, SessionState } from "../generated/stemwire/v1/session_pb";
 import { hasEnded } from "../session/follow";
@@ -17,6 +17,9 @@ const chosen = computed(() => {
 /** The formats to choose from. */
 const formats = computed(() => (downloadFormats.value.length === 0 ? [chosen.value] : downloadFormats.value));
 
+/** Only a song of one channel offers the choice; for others both are the same. */
+const channels = signal<Channels>("stereo");
+
 export function Downloads({ session }: { readonly session: Session }) {
   if (session.state !== SessionState.DONE) {
     // A failed or cancelled session has no files.
@@ -30,7 +33,16 @@ export function Downloads({ session }: { readonly session: Session }) {
           {formats.value.map((name) => <option key={name} value={name}>{words.value.formatName(name)}</option>)}
         </select>
       </label>
-      <a class="button button-primary" href={zipAddress(session.sessionId, chosen.value)} download>
+      {session.source?.channels === 1 && (
+        <label>
+          <span>{words.value.channelsOfFiles}</span>
+          <select value={channels.value} onChange={(event) => (channels.value = event.currentTarget.value as Channels)}>
+            <option value="stereo">{words.value.channels(2)}</option>
+            <option value="source">{words.value.channels(1)}</option>
+          </select>
+        </label>
+      )}
+      <a class="button button-primary" href={zipAddress(session.sessionId, chosen.value, channels.value)} download>
         <Icon name="download" />
         {words.value.downloadAll}
       </a>
@@ -43,8 +55,8 @@ export function StemDownload({ session, stem }: { readonly session: Session; rea
   if (session.state !== SessionState.DONE) return <span class="stem-download" />;
   const label = words.value.downloadStem(words.value.stem(stem));
   return (
-    <a class="stem-download button button-quiet button-icon" href={stemAddress(session.sessionId, stem, chosen.value)} download
-      aria-label={label} title={label}>
+    <a class="stem-download button button-quiet button-icon" download aria-label={label} title={label}
+      href={stemAddress(session.sessionId, stem, chosen.value, channels.value)}>
       <Icon name="download" />
     </a>
   );
