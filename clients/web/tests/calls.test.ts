@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, getExtension } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { peaksAddress, stemAddress, zipAddress } from "../src/calls/addresses";
+import { mixAddress, peaksAddress, stemAddress, zipAddress } from "../src/calls/addresses";
 import { Backoff, sleep } from "../src/calls/backoff";
 import { isAbort, ofSession, toProblem } from "../src/calls/problem";
 import { randomUuid } from "../src/calls/uuid";
@@ -85,6 +85,10 @@ test("a random id is a unique UUID of version 4", () => {
 test("addresses are those of the server's routes", () => {
   assert.equal(stemAddress("id", "vocals", "flac", "stereo"), "/download/id/vocals?format=flac");
   assert.equal(zipAddress("id", "wav-s24", "source"), "/download/id.zip?format=wav-s24&channels=source");
+  assert.equal(
+    mixAddress("id", "vocals:-inf,drums:0", "mp3", "source"),
+    "/download/id/mix?gains=vocals:-inf,drums:0&format=mp3&channels=source",
+  );
   assert.equal(peaksAddress("id", "bass", 100), "/api/sessions/id/peaks/bass?from=100");
 });
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { faders } from "../src/player/mix";
+import { faders, mixGains } from "../src/player/mix";
 import { AHEAD_S, BEHIND_S, RUN, Slices } from "../src/player/slices";
 
 const slice = () => new Int16Array(2);
@@ -64,4 +64,20 @@ test("a soloed stem is heard alone, even if muted; a muted one is not", () => {
   drums.soloed.value = vocals.soloed.value = false;
   vocals.volume.value = 0.5;
   assert.deepEqual(gains(made), { vocals: 0.25, drums: 0, bass: 1 });
+});
+
+test("the mix to download is what is heard", () => {
+  const made = faders(["vocals", "drums", "accompaniment"]);
+  const [vocals, drums, accompaniment] = [made[0]!, made[1]!, made[2]!];
+  assert.deepEqual(mixGains(made), { gains: "vocals:0,drums:0,accompaniment:-inf" });
+  vocals.muted.value = true;
+  drums.volume.value = 0.5;
+  assert.deepEqual(mixGains(made), { gains: "vocals:-inf,drums:-12.04,accompaniment:-inf" });
+  drums.volume.value = 0.03;
+  assert.deepEqual(mixGains(made), { refused: "silent" }, "less than -60 dB");
+  drums.volume.value = 1;
+  accompaniment.muted.value = false;
+  assert.deepEqual(mixGains(made), { refused: "twice" });
+  accompaniment.soloed.value = true;
+  assert.deepEqual(mixGains(made), { gains: "vocals:-inf,drums:-inf,accompaniment:0" });
 });

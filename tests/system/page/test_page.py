@@ -122,6 +122,28 @@ def test_a_song_of_one_channel_has_files_of_one_and_what_is_lost_is_shown_once(b
     assert audio.shape == (2 * RATE - 1000,) and np.abs(audio - stored.mean(axis=1)).max() < 1e-7
 
 
+def test_the_mix_that_is_heard_can_be_had_as_a_file(browse, server, short):
+    page = browse(server).visit()
+    page.choose(("Song.wav", short))
+    session_id = page.session_id()
+    page.wait_done()
+    page.tab.get_by_label("Format").select_option("wav-f32")
+    page.button("Mute Vocals").click()
+    page.tab.get_by_label("Volume of Drums").fill("0.5")
+    with page.tab.expect_download() as begun:
+        page.tab.get_by_role("link", name="Download this mix").click()
+    assert begun.value.suggested_filename == "Song (no vocals, drums -12.04 dB).wav"
+    mix, rate = soundfile.read(begun.value.path(), dtype="float32")
+    stem = lambda name: np.frombuffer(get_stem(server.stub, session_id, name), "<f4").reshape(-1, 2)
+    assert rate == RATE and np.abs(mix - (stem("drums") * 10 ** (-12.04 / 20) + stem("bass") + stem("other"))).max() < 1e-6
+    for name in ["Drums", "Bass", "Other"]:
+        page.button(f"Mute {name}").click()
+    muted = page.tab.get_by_role("link", name="Download this mix")
+    assert muted.get_attribute("aria-disabled") == "true" and muted.get_attribute("href") is None
+    page.button("Mute Accompaniment").click()
+    assert muted.get_attribute("href").startswith(f"/download/{session_id}/mix?gains=vocals:-inf,")
+
+
 def test_the_server_reports_its_version(browse, server):
     page = browse(server).visit()
     version = server.stub.Health(api.HealthRequest()).version

@@ -7,6 +7,10 @@ export function stemAddress(sessionId: string, stem: string, format: string, cha
   return `/download/${sessionId}/${stem}?${options(format, channels)}`;
 }
 
+export function mixAddress(sessionId: string, gains: string, format: string, channels: Channels): string {
+  return `/download/${sessionId}/mix?gains=${gains}&${options(format, channels)}`;
+}
+
 export function zipAddress(sessionId: string, format: string, channels: Channels): string {
   return `/download/${sessionId}.zip?${options(format, channels)}`;
 }

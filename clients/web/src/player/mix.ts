@@ -28,3 +28,24 @@ export function faders(stems: readonly string[]): Fader[] {
   });
   return made;
 }
+
+/** The gains of a mix for the server, which refuses mixes without sound and mixes in which stems count twice. */
+export type MixGains = { readonly gains: string } | { readonly refused: "silent" | "twice" };
+
+/** What is heard, as the server's option `gains`: decibels of every stem. */
+export function mixGains(faders: readonly Fader[]): MixGains {
+  const heard = faders.filter(({ gain }) => decibels(gain.value) !== MUTED).map(({ stem }) => stem);
+  if (heard.length === 0) return { refused: "silent" };
+  if (hasSum(heard)) return { refused: "twice" };
+  return { gains: faders.map(({ stem, gain }) => `${stem}:${decibels(gain.value)}`).join(",") };
+}
+
+const MUTED = "-inf";
+
+/** The lowest gain that the server takes. */
+const LOWEST_DB = -60;
+
+function decibels(gain: number): string {
+  const value = 20 * Math.log10(gain);
+  return value < LOWEST_DB ? MUTED : String(Math.round(value * 100) / 100);
+}

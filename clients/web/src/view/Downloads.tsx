@@ -1,8 +1,10 @@
 /** Downloads of finished files over plain HTTP, written to disk by the browser. */
 import { computed, signal } from "@preact/signals";
-import { type Channels, stemAddress, zipAddress } from "../calls/addresses";
+import { type Channels, mixAddress, stemAddress, zipAddress } from "../calls/addresses";
 import { downloadFormats } from "../calls/server";
 import { type Session, SessionState } from "../generated/stemwire/v1/session_pb";
+import { player } from "../player/current";
+import { mixGains } from "../player/mix";
 import { hasEnded } from "../session/follow";
 import { format } from "../preferences";
 import { words } from "../words";
@@ -42,12 +44,26 @@ export function Downloads({ session }: { readonly session: Session }) {
           </select>
         </label>
       )}
+      <MixDownload session={session} />
       <a class="button button-primary" href={zipAddress(session.sessionId, chosen.value, channels.value)} download>
         <Icon name="download" />
         {words.value.downloadAll}
       </a>
     </section>
   );
+}
+
+/** The link to the mix as it is heard; disabled while the server would refuse it. */
+function MixDownload({ session }: { readonly session: Session }) {
+  const faders = player.value?.faders;
+  if (!faders) return null;
+  const mix = mixGains(faders);
+  const content = <><Icon name="download" />{words.value.downloadMix}</>;
+  if ("refused" in mix) {
+    return <a class="button" role="link" aria-disabled="true" title={words.value.mixRefused[mix.refused]}>{content}</a>;
+  }
+  const address = mixAddress(session.sessionId, mix.gains, chosen.value, channels.value);
+  return <a class="button" href={address} download title={words.value.mixHint}>{content}</a>;
 }
 
 /** The link to a stem's file; a placeholder until the file exists. */

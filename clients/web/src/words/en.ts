@@ -151,6 +151,12 @@ export const en: Words = {
   channelsOfFiles: "Channels",
   formatName: (format) => FORMATS[format] ?? format,
   downloadStem: (stem) => `Download ${stem}`,
+  downloadMix: "Download this mix",
+  mixHint: "One file with the current mutes, solos and volumes",
+  mixRefused: {
+    silent: "Every stem is muted",
+    twice: "The accompaniment and its stems would count twice: mute it or them",
+  },
   downloadAll: "All as ZIP",
   downloadsLater: "Downloads are available when the song is done.",
 

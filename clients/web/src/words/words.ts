@@ -105,6 +105,10 @@ export interface Words {
   /** The name of a file format; that of the server for formats of later servers. */
   readonly formatName: (format: string) => string;
   readonly downloadStem: (stem: string) => string;
+  readonly downloadMix: string;
+  readonly mixHint: string;
+  /** Why the mix cannot be downloaded. */
+  readonly mixRefused: Readonly<Record<"silent" | "twice", string>>;
   readonly downloadAll: string;
   readonly downloadsLater: string;
 

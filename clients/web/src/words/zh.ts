@@ -148,6 +148,12 @@ export const zh: Words = {
   channelsOfFiles: "声道",
   formatName: (format) => FORMATS[format] ?? format,
   downloadStem: (stem) => `下载${stem}`,
+  downloadMix: "下载此混音",
+  mixHint: "按当前的静音、独奏和音量合成一个文件",
+  mixRefused: {
+    silent: "所有音轨都已静音",
+    twice: "伴奏与其中的音轨会重复计算：请将其一静音",
+  },
   downloadAll: "全部下载（ZIP）",
   downloadsLater: "歌曲完成后可以下载文件。",
 
