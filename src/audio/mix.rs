@@ -7,8 +7,8 @@ use super::StemName;
 /// Gains in dB that a mix may have, besides `-inf`.
 const DECIBELS: std::ops::RangeInclusive<f32> = -60.0..=12.0;
 
-/// The stems that sum to the accompaniment, in every model that has more than the vocals and the rest.
-const PARTS: [&str; 3] = ["bass", "drums", "other"];
+/// The stems of every model that has more than one stem and the rest.
+const PARTS: [&str; 4] = ["bass", "drums", "other", "vocals"];
 
 /// The gains that a request names, in dB; `-inf` mutes a stem. Written as `vocals:-inf,drums:-3`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -48,11 +48,13 @@ pub enum MixError {
         /// The stems of the song, separated by commas.
         known: String,
     },
-    /// The accompaniment and a stem that is part of it are both audible.
-    #[error("{part} is part of the accompaniment and would count twice")]
+    /// A stem that is everything but another, such as the accompaniment, is audible, and so is a part of it.
+    #[error("{part} is part of {sum} and would count twice")]
     Twice {
         /// A part.
         part: StemName,
+        /// The sum.
+        sum: StemName,
     },
     /// No stem is audible.
     #[error("every stem of the mix is muted")]
@@ -64,9 +66,8 @@ impl MixError {
     pub fn remedy(&self, stems: &[StemName]) -> String {
         let known = names(stems);
         match self {
-            MixError::Twice { .. } => {
-                "Mute the accompaniment with accompaniment:-inf, or name none of its parts."
-                    .to_owned()
+            MixError::Twice { sum, .. } => {
+                format!("Mute {sum} with {sum}:-inf, or name none of its parts.")
             }
             MixError::Silent => format!("Leave at least one stem audible of {known}."),
             MixError::Repeated(_) => format!("Name each of {known} once at most."),
@@ -101,8 +102,9 @@ impl FromStr for MixGains {
 }
 
 impl MixGains {
-    /// The mix of a song with these stems. Stems that are not named have 0 dB. Where the song has an accompaniment and
-    /// its parts, the mix is of the parts, unless only the accompaniment is named, which then takes their place.
+    /// The mix of a song with these stems. Stems that are not named have 0 dB. Where the song has an accompaniment,
+    /// or everything but another stem, and its parts, the mix is of the parts, unless only the sum is named, which then takes
+    /// their place.
     ///
     /// # Errors
     /// [`MixError::Unknown`], [`MixError::Twice`], [`MixError::Silent`].
@@ -136,24 +138,34 @@ impl MixGains {
 
     /// The stems that are not part of the mix, because they would count twice.
     fn left_out<'a>(&self, stems: &'a [StemName]) -> Result<Vec<&'a StemName>, MixError> {
-        let is = |name: &'static str| move |stem: &&StemName| stem.as_str() == name;
-        let Some(accompaniment) = stems.iter().find(is(StemName::ACCOMPANIMENT)) else {
+        let is_heard = |stem: &StemName| self.gain(stem).is_some_and(f32::is_finite);
+        let (sums, own): (Vec<_>, Vec<_>) =
+            stems.iter().partition(|stem| stem.left_out().is_some());
+        let heard = sums.iter().copied().find(|stem| is_heard(stem));
+        let named = sums.iter().copied().find(|stem| self.gain(stem).is_some());
+        let Some(sum) = heard.or(named).or(sums.first().copied()) else {
             return Ok(Vec::new());
         };
-        let is_part =
-            |stem: &&StemName| *stem != accompaniment && stem.as_str() != StemName::VOCALS;
-        let parts: Vec<&StemName> = stems.iter().filter(is_part).collect();
-        let named = parts.iter().any(|part| self.gain(part).is_some());
-        let heard = parts.iter().find(|part| self.gain(part).is_some_and(f32::is_finite));
-        let replaces = match (self.gain(accompaniment), heard) {
-            (Some(gain), Some(part)) if gain.is_finite() => {
-                return Err(MixError::Twice { part: (*part).clone() });
-            }
-            (Some(gain), _) => gain.is_finite() || !named,
-            // Some parts may be missing: then only the accompaniment and the vocals sum to the song.
-            (None, _) => !named && !PARTS.iter().all(|name| parts.iter().any(is(name))),
+        let is_part = |stem: &&StemName| Some(stem.as_str()) != sum.left_out();
+        let parts: Vec<_> = own.into_iter().filter(is_part).collect();
+        let other_sums = sums.into_iter().filter(|stem| *stem != sum);
+        if heard.is_some()
+            && let Some(part) =
+                parts.iter().copied().chain(other_sums.clone()).find(|stem| is_heard(stem))
+        {
+            return Err(MixError::Twice { part: part.clone(), sum: sum.clone() });
+        }
+        let is_named = parts.iter().any(|part| self.gain(part).is_some());
+        let is_there = |name: &str| {
+            Some(name) == sum.left_out() || parts.iter().any(|part| part.as_str() == name)
         };
-        Ok(if replaces { parts } else { vec![accompaniment] })
+        let replaces = match self.gain(sum) {
+            Some(gain) => gain.is_finite() || !is_named,
+            // Some parts may be missing: then only the sum and the stem that it lacks are the song.
+            None => !is_named && !PARTS.iter().all(|name| is_there(name)),
+        };
+        let twice = if replaces { parts } else { vec![sum] };
+        Ok(twice.into_iter().chain(other_sums).collect())
     }
 
     /// The gain of a stem that is named.
@@ -207,8 +219,14 @@ mod tests {
         let solo = "vocals:-inf,drums:-inf,bass:-inf,other:-inf,accompaniment:0";
         check(FIVE, solo, "accompaniment", "no vocals");
         check("vocals drums accompaniment", "drums:3", "vocals drums", "drums +3 dB");
-        let part = "drums".parse().unwrap();
-        assert_eq!(mix(FIVE, "accompaniment:0,drums:0"), Err(MixError::Twice { part }));
+        let (part, sum) = ("drums".parse().unwrap(), StemName::accompaniment());
+        assert_eq!(mix(FIVE, "accompaniment:0,drums:0"), Err(MixError::Twice { part, sum }));
+        check("drums no_drums", "", "drums no_drums", "mix");
+        check("drums no_drums", "drums:-inf", "no_drums", "no drums");
+        let six = "drums bass other vocals accompaniment no_drums";
+        check(six, "", "drums bass other vocals", "mix");
+        check(six, "no_drums:-3", "drums no_drums", "no_drums -3 dB");
+        assert!(mix(six, "no_drums:0,accompaniment:0").is_err());
     }
 
     #[test]
