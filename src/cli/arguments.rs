@@ -6,6 +6,7 @@ use super::child_engine::ChildEngineArgs;
 use super::decode::DecodeArgs;
 use super::doctor::DoctorArgs;
 use super::ffmpeg::FfmpegArgs;
+use super::mix::MixArgs;
 use super::models::ModelsArgs;
 use super::runtime::RuntimeArgs;
 use super::score::ScoreArgs;
@@ -48,6 +49,8 @@ pub(super) enum Command {
     Serve(Box<ServeArgs>),
     /// Separate songs into stems
     Separate(SeparateArgs),
+    /// Sum the stems of a song, with a gain each
+    Mix(MixArgs),
     /// Compare stems with reference stems
     Score(ScoreArgs),
     /// List, download, import, verify and remove models

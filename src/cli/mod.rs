@@ -11,6 +11,7 @@ mod doctor;
 mod engine_args;
 mod error;
 mod ffmpeg;
+mod mix;
 mod models;
 mod output;
 mod providers;
@@ -41,6 +42,7 @@ pub fn run() -> ExitCode {
     let result = match &arguments.command {
         Command::Serve(args) => serve::run(args),
         Command::Separate(args) => separate::run(args),
+        Command::Mix(args) => mix::run(args),
         Command::Score(args) => score::run(args),
         Command::Models(args) => models::run(args),
         Command::Runtime(args) => runtime::run(args),

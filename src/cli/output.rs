@@ -14,6 +14,14 @@ pub(super) fn write(text: &str) -> Result<(), CliError> {
     std::io::stdout().write_all(text.as_bytes()).map_err(|error| CliError::output(&error))
 }
 
+/// A progress bar for so many frames.
+pub(super) fn frame_bar(frames: u64) -> ProgressBar {
+    let bar = ProgressBar::new(frames);
+    let style = ProgressStyle::with_template("{msg} [{bar:24}] {percent} %");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
 /// A progress bar for a download of so many bytes.
 pub(super) fn download_bar(bytes: u64) -> ProgressBar {
     let bar = ProgressBar::new(bytes);

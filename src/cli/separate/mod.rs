@@ -31,7 +31,9 @@ use local::LocalBackend;
 use progress::ProgressDisplay;
 use remote::RemoteBackend;
 use report::{Report, RunCounts};
+pub(super) use request::encoding_ffmpeg;
 use request::{BackendConfig, Destination, SeparateRequest};
+pub(super) use results::FinishedResult;
 use results::{
     Placement, RequestedModel, ResultIdentity, ResultSource, SeparatedSong, SourceSummary, place,
     write_result,

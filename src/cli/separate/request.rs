@@ -11,7 +11,7 @@ use crate::audio::wav::frame_bytes;
 use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName, Stereo, TimeSpan};
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
-use crate::cli::ffmpeg::unusable;
+use crate::cli::ffmpeg::{FfmpegOption, unusable};
 use crate::client::Server;
 use crate::encode::ni_stems::NiStemPlan;
 use crate::encode::{self, Ffmpeg};
@@ -72,7 +72,10 @@ impl SeparateRequest {
         let (start, end) = (args.start.unwrap_or(Seconds(0.0)), args.end);
         let span = TimeSpan::from_seconds(start.0, end.map(|end| end.0))
             .map_err(|error| CliError::plain(Category::Usage, error.to_string()))?;
-        let ffmpeg = encoding_ffmpeg(args)?;
+        let ffmpeg = match args.format.is_encoded_by_ffmpeg() {
+            true => encoding_ffmpeg(&args.ffmpeg)?,
+            false => None,
+        };
         check_format(args, ffmpeg.as_ref())?;
         let destination = match (&args.stdout, &stems[..]) {
             (Some(_), [stem]) => {
@@ -268,16 +271,13 @@ fn raw_encoding(format: OutputFormat) -> Result<Encoding, CliError> {
 ///
 /// # Errors
 /// A named program does not work.
-fn encoding_ffmpeg(args: &SeparateArgs) -> Result<Option<Ffmpeg>, CliError> {
-    if !args.format.is_encoded_by_ffmpeg() {
-        return Ok(None);
-    }
-    let program = args.ffmpeg.find()?;
+pub(in crate::cli) fn encoding_ffmpeg(option: &FfmpegOption) -> Result<Option<Ffmpeg>, CliError> {
+    let program = option.find()?;
     let config = DecoderConfig::from_here()
         .map_err(|error| CliError::plain(Category::Other, error.to_string()))?;
     let config = DecoderConfig { ffmpeg: program, ..config };
     match config.ffmpeg().map(|ffmpeg| encode::probe(&ffmpeg).map(|()| ffmpeg)) {
-        Some(Err(error)) if args.ffmpeg.is_named() => {
+        Some(Err(error)) if option.is_named() => {
             Err(unusable(&format!("ffmpeg does not encode AAC: {error}")))
         }
         Some(Err(error)) => {

@@ -40,6 +40,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["setup"],
             &["models", "providers", "runtime"],
             &["doctor", "separate", "serve"],
+            &["mix"],
             &["arguments"],
         ],
     ),
@@ -58,7 +59,12 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ),
     (
         "cli/separate/results",
-        &[&["output_format", "source_summary", "space"], &["record"], &["placement"], &["export"]],
+        &[
+            &["output_format", "source_summary", "space"],
+            &["record"],
+            &["finished", "placement"],
+            &["export"],
+        ],
     ),
     ("cli/serve", &[&["args", "decoder"], &["config"]]),
     (

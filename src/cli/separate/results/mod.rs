@@ -4,6 +4,7 @@
 //! record is written last, so that a folder without one is not a result.
 
 mod export;
+mod finished;
 mod output_format;
 mod placement;
 mod record;
@@ -11,6 +12,7 @@ mod source_summary;
 mod space;
 
 pub(super) use export::{FileOptions, SeparatedSong, SeparatedStem, write_result};
+pub(in crate::cli) use finished::FinishedResult;
 pub(super) use output_format::OutputFormat;
 pub(super) use placement::{Placement, place};
 pub(super) use record::{
