@@ -3,7 +3,7 @@
 use super::device_names::is_device_name;
 
 /// Bytes kept of a file name. File systems allow 255, and a stem's name, a number and an extension are added.
-const MAX_BYTES: usize = 200;
+pub const MAX_BYTES: usize = 200;
 
 /// The title of a song, from the untrusted name of its file: without folders, extension, and characters that file
 /// systems or readers cannot handle. Never empty, never a path, never `.` or `..`.

@@ -48,7 +48,7 @@ pub(super) enum Command {
     /// Run the server: gRPC, REST and the web page
     Serve(Box<ServeArgs>),
     /// Separate songs into stems
-    Separate(SeparateArgs),
+    Separate(Box<SeparateArgs>),
     /// Sum the stems of a song, with a gain each
     Mix(MixArgs),
     /// Compare stems with reference stems

@@ -7,7 +7,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
-use super::results::OutputFormat;
+use super::results::{NameTemplate, OutputFormat};
 use super::time::Seconds;
 use crate::audio::FileFormat;
 use crate::cli::engine_args::EngineArgs;
@@ -25,6 +25,10 @@ pub(in crate::cli) struct SeparateArgs {
     /// in folders below a named one
     #[arg(short, long, value_name = "DIR", default_value = "stems")]
     pub(super) output: PathBuf,
+    /// Names of the files, without their extension, from {title}, {artist}, {album}, {track}, {source}, {model} and {stem}.
+    /// What precedes the last `/` names the folder of the song, below DIR
+    #[arg(long, value_name = "TEMPLATE", default_value = NameTemplate::DEFAULT)]
+    pub(super) name: NameTemplate,
     /// Model [default: the first of the fallback chain]
     #[arg(long, value_name = "NAME", env = "STEMWIRE_MODEL")]
     pub(super) model: Option<String>,
@@ -89,7 +93,7 @@ pub(in crate::cli) struct SeparateArgs {
     #[arg(long, value_enum, default_value_t = OutputChannels::Stereo)]
     pub(super) channels: OutputChannels,
     /// Write this stem to standard output as raw PCM while it is computed; write no files
-    #[arg(long, value_name = "STEM", conflicts_with_all = ["two_stems", "stems", "fit", "output", "force"])]
+    #[arg(long, value_name = "STEM", conflicts_with_all = ["two_stems", "stems", "fit", "output", "name", "force"])]
     pub(super) stdout: Option<String>,
     /// Compute existing stems again, and write them over files that are no result
     #[arg(short, long)]

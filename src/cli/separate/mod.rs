@@ -16,11 +16,12 @@ mod source;
 mod time;
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::error::CliError;
+use crate::audio::StemName;
 use crate::audio::titles::printable;
 use crate::proto::reason::Category;
 use crate::session::Settings;
@@ -35,8 +36,8 @@ pub(super) use request::encoding_ffmpeg;
 use request::{BackendConfig, Destination, SeparateRequest};
 pub(super) use results::FinishedResult;
 use results::{
-    Placement, RequestedModel, ResultIdentity, ResultSource, SeparatedSong, SourceSummary, place,
-    write_result,
+    NameValues, Placement, RequestedModel, ResultIdentity, ResultSource, SeparatedSong,
+    SourceSummary, WrittenResult, place, results_below, write_result,
 };
 
 /// Separates songs, locally or on a server. Knows its models before it is started.
@@ -123,6 +124,7 @@ fn separate_all(request: SeparateRequest, report: &Report) -> Result<Outcome, Cl
     let run = SongSeparation {
         model: None,
         report,
+        existing: OnceLock::new(),
         outcome: Mutex::new(Outcome { inputs, ..Outcome::default() }),
         request: &request,
     };
@@ -168,6 +170,8 @@ struct SongSeparation<'a> {
     request: &'a SeparateRequest,
     model: Option<RequestedModel>,
     report: &'a Report,
+    /// The results below the output folder when the run began, read if a song's folder depends on its tags.
+    existing: OnceLock<Vec<WrittenResult>>,
     outcome: Mutex<Outcome>,
 }
 
@@ -208,22 +212,45 @@ impl SongSeparation<'_> {
     /// # Errors
     /// The result would replace other files, or its folder cannot be written.
     fn has_result(&self, song: &SongJob) -> Result<bool, CliError> {
-        let Destination::Files { output, options } = &self.request.destination else {
+        let Destination::Files { output, name, options } = &self.request.destination else {
             return Ok(false);
         };
         let identity = || match &self.model {
             Some(requested) => self.identity(song, requested),
             None => Ok(None),
         };
-        let parent = output.join(&song.folder);
-        match place(&parent, &song.title, &identity, options.force)? {
-            Placement::Exists(result) => {
-                self.report.skipped(&song.input, &song.name, &result);
-                self.outcome().skipped += 1;
-                Ok(true)
+        let model = self.model.as_ref().map(|requested| requested.model.name.as_str());
+        let values = NameValues { source: &song.title, model, tags: None };
+        let found = match self.folder(song, values) {
+            Some((parent, title)) => match place(&parent, &title, &identity, options.force)? {
+                Placement::Exists(result) => Some(*result),
+                Placement::New(_) | Placement::Replace(_) => None,
+            },
+            None if options.force => None,
+            // Its tags, and with them its folder, are known once it is decoded.
+            None => {
+                let all = || results_below(output, name.depth());
+                let all = self.existing.get_or_init(all);
+                let identity = identity()?;
+                identity.and_then(|of| all.iter().find(|result| result.is_whole(&of)).cloned())
             }
-            Placement::New(_) | Placement::Replace(_) => Ok(false),
+        };
+        if let Some(result) = &found {
+            self.report.skipped(&song.input, &song.name, result);
+            self.outcome().skipped += 1;
         }
+        Ok(found.is_some())
+    }
+
+    /// The parent and the name of the folder of a song's result; `None` if a value is not known yet.
+    fn folder(&self, song: &SongJob, values: NameValues<'_>) -> Option<(PathBuf, String)> {
+        let Destination::Files { output, name, .. } = &self.request.destination else {
+            return None;
+        };
+        if name.depth() == 0 {
+            return Some((output.join(&song.folder), song.title.clone()));
+        }
+        name.folder(values).map(|(parent, title)| (output.join(parent), title))
     }
 
     /// The identity of a song's result; `None` as long as the song has not been read.
@@ -257,7 +284,7 @@ impl SongSeparation<'_> {
         }
         let note = |notice: &String| self.report.note(&format!("{name}: note: {notice}"));
         separated.source.iter().flat_map(SourceSummary::damage).for_each(|text| note(&text));
-        let Destination::Files { output, options } = &self.request.destination else {
+        let Destination::Files { name: template, options, .. } = &self.request.destination else {
             separated.notices.iter().for_each(note);
             self.report.note(&format!("{name}: {timing}"));
             return Ok(());
@@ -274,8 +301,12 @@ impl SongSeparation<'_> {
         let Some(identity) = self.identity(song, requested)? else {
             return Err(CliError::plain(Category::Input, "the song was not read to its end"));
         };
-        let parent = output.join(&song.folder);
-        let result = write_result(&separated, &parent, &song.title, identity, options)?;
+        let tags = separated.source.as_ref().map(SourceSummary::tags).cloned().unwrap_or_default();
+        let model = Some(identity.model.name.clone());
+        let values = NameValues { source: &song.title, model: model.as_deref(), tags: Some(&tags) };
+        let file_name = |stem: &StemName| template.file(values, stem).unwrap_or(stem.to_string());
+        let (parent, title) = self.folder(song, values).unwrap_or_default();
+        let result = write_result(&separated, &parent, &title, identity, options, &file_name)?;
         result.record.notices.iter().for_each(note);
         self.report.done(&song.input, name, &result, &timing)
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::args::SeparateArgs;
 use super::inputs::Inputs;
-use super::results::{FileOptions, OutputFormat, ResultSettings};
+use super::results::{FileOptions, NameTemplate, OutputFormat, ResultSettings};
 use super::time::Seconds;
 use crate::audio::stem::BadStemName;
 use crate::audio::wav::frame_bytes;
@@ -42,6 +42,8 @@ pub(super) enum Destination {
     Files {
         /// The folder of these folders.
         output: PathBuf,
+        /// The names of the files, and of the folder if it has folders.
+        name: NameTemplate,
         options: FileOptions,
     },
     /// Standard output: one stem of one song, as it is computed.
@@ -91,6 +93,7 @@ impl SeparateRequest {
             }
             _ => Destination::Files {
                 output: args.output.clone(),
+                name: args.name.clone(),
                 options: FileOptions {
                     format: args.format,
                     bitrate: args.bitrate,
@@ -161,11 +164,12 @@ impl SeparateRequest {
         let stems = if settings.stems.is_empty() { of_model } else { &settings.stems };
         let mut stems: Vec<_> = stems.iter().map(StemName::to_string).collect();
         stems.sort();
-        let (bitrate, fit, channels, ffmpeg) = match &self.destination {
-            Destination::Files { options, .. } => {
-                (options.bitrate, options.fit, options.channels, options.ffmpeg.is_some())
+        let (name, bitrate, fit, channels, ffmpeg) = match &self.destination {
+            Destination::Files { options, name, .. } => {
+                let FileOptions { bitrate, fit, channels, ffmpeg, .. } = options;
+                (name.other_than_default(), *bitrate, *fit, *channels, ffmpeg.is_some())
             }
-            Destination::Pipe(pipe) => (None, false, pipe.channels, false),
+            Destination::Pipe(pipe) => (None, None, false, pipe.channels, false),
         };
         let format = match self.format {
             // Another codec is another result.
@@ -175,6 +179,7 @@ impl SeparateRequest {
         ResultSettings {
             stems,
             format: format.to_owned(),
+            name,
             bitrate,
             fit,
             rate: settings.rate,

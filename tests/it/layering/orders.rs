@@ -60,7 +60,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "cli/separate/results",
         &[
-            &["output_format", "source_summary", "space"],
+            &["name_template", "output_format", "source_summary", "space"],
             &["record"],
             &["finished", "placement"],
             &["export"],
@@ -390,7 +390,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("subtle", &["server/credentials"]),
     ("tokio_rustls", &["server/connections", "server/credentials"]),
     ("glob", &["cli/separate/inputs"]),
-    ("walkdir", &["cli/separate/inputs"]),
+    ("walkdir", &["cli/separate/inputs", "cli/separate/results/placement"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("ctrlc", &["cli"]),

@@ -81,13 +81,14 @@ pub(in crate::cli::separate) struct FileOptions {
 static PLACING: Mutex<()> = Mutex::new(());
 
 /// Writes a result below `output`, and returns it. Until it is complete, its files are in the song's scratch
-/// directory, except where it replaces another one.
+/// directory, except where it replaces another one. `file_name` names the file of each stem, without its extension.
 pub(in crate::cli::separate) fn write_result(
     song: &SeparatedSong,
     output: &Path,
     title: &str,
     identity: ResultIdentity,
     options: &FileOptions,
+    file_name: &dyn Fn(&StemName) -> String,
 ) -> Result<WrittenResult, CliError> {
     let scratch = |error: io::Error| CliError::disk(&song.scratch, &error);
     let parent = tempfile::tempdir_in(&song.scratch).map_err(scratch)?;
@@ -96,7 +97,9 @@ pub(in crate::cli::separate) fn write_result(
     fs::create_dir(&partial).map_err(scratch)?;
     let mut notices = song.notices.clone();
     let stems = match options.format {
-        OutputFormat::Each(format) => write_stems(song, &partial, format, options, &mut notices)?,
+        OutputFormat::Each(format) => {
+            write_stems(song, &partial, format, options, file_name, &mut notices)?
+        }
         OutputFormat::NiStems => write_ni_stems(song, &partial, title, options, &mut notices)?,
     };
     let record = ResultRecord {
@@ -169,6 +172,7 @@ fn write_stems(
     folder: &Path,
     format: FileFormat,
     FileOptions { bitrate, channels, fit, ffmpeg, .. }: &FileOptions,
+    file_name: &dyn Fn(&StemName) -> String,
     notices: &mut Vec<String>,
 ) -> Result<Vec<ResultStem>, CliError> {
     let peak = song.stems.iter().fold(0.0_f32, |peak, stem| peak.max(stem.peak));
@@ -179,7 +183,7 @@ fn write_stems(
     let is_stored_so = format == FileFormat::WavF32 && channels == Stereo::CHANNELS;
     let mut stems = Vec::new();
     for stem in &song.stems {
-        let file = format!("{}.{}", stem.name, format.extension());
+        let file = format!("{}.{}", file_name(&stem.name), format.extension());
         let path = folder.join(&file);
         let written = if is_stored_so {
             fs::rename(&stem.file, &path).map(|()| 0)
@@ -364,7 +368,8 @@ mod tests {
             ffmpeg: None,
         };
         let separated = separated(folder.path(), loudest);
-        write_stems(&separated, &stems, format, &options, &mut Vec::new()).unwrap();
+        let (name, notices) = (&StemName::to_string, &mut Vec::new());
+        write_stems(&separated, &stems, format, &options, name, notices).unwrap();
         let mut reader = hound::WavReader::open(stems.join("vocals.wav")).unwrap();
         let samples: Vec<f32> = match format {
             FileFormat::WavF32 => reader.samples::<f32>().map(Result::unwrap).collect(),

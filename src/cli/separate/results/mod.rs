@@ -5,6 +5,7 @@
 
 mod export;
 mod finished;
+mod name_template;
 mod output_format;
 mod placement;
 mod record;
@@ -13,8 +14,9 @@ mod space;
 
 pub(super) use export::{FileOptions, SeparatedSong, SeparatedStem, write_result};
 pub(in crate::cli) use finished::FinishedResult;
+pub(super) use name_template::{NameTemplate, NameValues};
 pub(super) use output_format::OutputFormat;
-pub(super) use placement::{Placement, place};
+pub(super) use placement::{Placement, place, results_below};
 pub(super) use record::{
     RequestedModel, ResultEngine, ResultIdentity, ResultModel, ResultSettings, ResultSource,
     WrittenResult, has_record,

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use walkdir::WalkDir;
+
 use super::record::{ResultFiles, ResultIdentity, ResultRecord, WrittenResult};
 use super::space::check_space;
 use crate::cli::error::CliError;
@@ -75,6 +77,19 @@ pub(in crate::cli::separate) fn place(
     }
     let cause = format!("{} has {MAX_NUMBER} folders named {title}", output.display());
     Err(CliError::new(Category::Usage, cause, "Use another folder, with --output."))
+}
+
+/// The results in folders up to `depth` below `output`, where a template places them by what is known of a song only once it
+/// is decoded.
+pub(in crate::cli::separate) fn results_below(output: &Path, depth: usize) -> Vec<WrittenResult> {
+    let folders = WalkDir::new(output).min_depth(depth).max_depth(depth).into_iter();
+    // What cannot be read has no result that could be found.
+    let folders = folders.flatten().filter(|entry| entry.file_type().is_dir());
+    let results = folders.filter_map(|entry| {
+        let record = ResultRecord::read(entry.path())?;
+        Some(WrittenResult { folder: entry.into_path(), record })
+    });
+    results.collect()
 }
 
 /// What takes the name of a result's folder.

@@ -65,6 +65,9 @@ pub(in crate::cli::separate) struct ResultSettings {
     pub(in crate::cli::separate) stems: Vec<String>,
     /// The format of the files.
     pub(in crate::cli::separate) format: String,
+    /// The template for the names of the files; `None` for those of the stems.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(in crate::cli::separate) name: Option<String>,
     /// In kbit/s; `None` for the default of the format.
     #[serde(default, skip_serializing_if = "is_default")]
     pub(in crate::cli::separate) bitrate: Option<u32>,
@@ -142,6 +145,13 @@ pub(in crate::cli::separate) struct ResultRecord {
 pub(in crate::cli::separate) struct WrittenResult {
     pub(in crate::cli::separate) folder: PathBuf,
     pub(in crate::cli::separate) record: ResultRecord,
+}
+
+impl WrittenResult {
+    /// Whether it is the result with this identity, and its files are as they were written.
+    pub(in crate::cli::separate) fn is_whole(&self, identity: &ResultIdentity) -> bool {
+        self.record.identity == *identity && self.record.check(&self.folder) == ResultFiles::Whole
+    }
 }
 
 /// What has become of the files of a result.

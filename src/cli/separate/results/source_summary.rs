@@ -75,6 +75,11 @@ impl SourceSummary {
         }
     }
 
+    /// The tags of the song.
+    pub(in crate::cli::separate) fn tags(&self) -> &SourceTags {
+        &self.tags
+    }
+
     /// Lines of text on what decoding repaired, skipped and cut.
     pub(in crate::cli::separate) fn damage(&self) -> impl Iterator<Item = String> {
         self.notes.iter().filter_map(|note| note.known()?.notice(note.count?))

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::record::{FILE, ResultFiles, ResultRecord, ResultStem};
 use super::*;
 use crate::audio::wav::GrowingWav;
-use crate::audio::{Encoding, FileFormat, Frames, Hertz, Stereo};
+use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName, Stereo};
 use crate::cli::error::CliError;
 use crate::dsp::mask::MaskExtension;
 use crate::model::Sha256Hash;
@@ -29,6 +29,7 @@ fn identity(song: u8, overlap: Option<f64>) -> ResultIdentity {
         settings: ResultSettings {
             stems: STEMS.map(str::to_owned).to_vec(),
             format: "wav-f32".into(),
+            name: None,
             bitrate: None,
             fit: false,
             rate: OutputRate::Model,
@@ -76,7 +77,8 @@ fn write(output: &Path, song: u8, overlap: Option<f64>, force: bool) -> Result<P
         force,
         ffmpeg: None,
     };
-    let written = write_result(&separated, output, "song", identity(song, overlap), &options);
+    let (identity, file_name) = (identity(song, overlap), &StemName::to_string);
+    let written = write_result(&separated, output, "song", identity, &options, file_name);
     written.map(|result| result.folder)
 }
 

@@ -1,0 +1,331 @@
+//! Templates for the names of results, such as `{artist}/{album}/{title}/{track} {stem}`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::audio::StemName;
+use crate::audio::titles::{MAX_BYTES, folder_name};
+use crate::decode::SourceTags;
+
+/// The name of a stem's file, without its extension, and the folders above it, below the output folder.
+///
+/// The part behind the last `/` names the files. The part before it, if any, names the folder of the song's result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli::separate) struct NameTemplate {
+    text: String,
+    folders: Vec<Component>,
+    file: Component,
+}
+
+/// What placeholders stand for.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cli::separate) struct NameValues<'a> {
+    /// The name of the song's file, without its extension.
+    pub(in crate::cli::separate) source: &'a str,
+    /// The model that the run began with; `None` if it is not known yet.
+    pub(in crate::cli::separate) model: Option<&'a str>,
+    /// `None` before the song has been read.
+    pub(in crate::cli::separate) tags: Option<&'a SourceTags>,
+}
+
+/// One name between two `/`.
+type Component = Vec<NamePart>;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum NamePart {
+    Literal(String),
+    Value(Placeholder),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Placeholder {
+    Title,
+    Artist,
+    Album,
+    Track,
+    Source,
+    Model,
+    Stem,
+}
+
+/// The text is not a template for names.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(in crate::cli::separate) enum InvalidNameTemplate {
+    #[error("{0:?} is no placeholder; they are {names}", names = Placeholder::names())]
+    UnknownPlaceholder(String),
+    #[error("'{{' and '}}' are not in pairs")]
+    OpenPlaceholder,
+    #[error("the part behind the last '/' names the files, and needs {{stem}}; folders have none")]
+    StemMisplaced,
+    #[error("{0:?} is not a part of a name that every system accepts; a near one is {1:?}")]
+    NotAName(String, String),
+}
+
+/// Bytes of the longest name of a model, and of a stem.
+const MODEL_BYTES: usize = 64;
+const STEM_BYTES: usize = 32;
+
+/// Bytes that a text of the song has at least.
+const LEAST_BYTES: usize = 16;
+
+impl NameTemplate {
+    /// Files are named after their stems.
+    pub(in crate::cli::separate) const DEFAULT: &'static str = "{stem}";
+
+    /// The template as text; `None` for the default.
+    pub(in crate::cli::separate) fn other_than_default(&self) -> Option<String> {
+        Some(self.text.clone()).filter(|text| text != Self::DEFAULT)
+    }
+
+    /// How many folders below the output folder a result lies.
+    pub(in crate::cli::separate) fn depth(&self) -> usize {
+        self.folders.len()
+    }
+
+    /// The folder of a song's result: the path of its parent below the output folder, and its name. `None` if a value is
+    /// not known yet, or if the template has no folders.
+    pub(in crate::cli::separate) fn folder(
+        &self,
+        values: NameValues<'_>,
+    ) -> Option<(PathBuf, String)> {
+        let names = self.folders.iter().map(|component| name(component, values, ""));
+        let mut names = names.collect::<Option<Vec<String>>>()?;
+        let last = names.pop()?;
+        Some((names.iter().collect(), last))
+    }
+
+    /// The name of a stem's file, without its extension; `None` if a value is not known yet.
+    pub(in crate::cli::separate) fn file(
+        &self,
+        values: NameValues<'_>,
+        stem: &StemName,
+    ) -> Option<String> {
+        name(&self.file, values, stem.as_str())
+    }
+}
+
+impl FromStr for NameTemplate {
+    type Err = InvalidNameTemplate;
+
+    fn from_str(text: &str) -> Result<NameTemplate, InvalidNameTemplate> {
+        let components: Vec<_> = text.split('/').map(component).collect::<Result<_, _>>()?;
+        let mut folders = components;
+        let file = folders.pop().unwrap_or_default();
+        let has_stem =
+            |component: &Component| component.contains(&NamePart::Value(Placeholder::Stem));
+        if !has_stem(&file) || folders.iter().any(has_stem) {
+            return Err(InvalidNameTemplate::StemMisplaced);
+        }
+        Ok(NameTemplate { text: text.to_owned(), folders, file })
+    }
+}
+
+impl fmt::Display for NameTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Parses one component.
+fn component(text: &str) -> Result<Component, InvalidNameTemplate> {
+    let mut parts = Vec::new();
+    let mut left = text;
+    while !left.is_empty() {
+        let (literal, behind) = match left.find(['{', '}']) {
+            None => (left, None),
+            Some(at) if left[at..].starts_with('}') => {
+                return Err(InvalidNameTemplate::OpenPlaceholder);
+            }
+            Some(at) => (&left[..at], Some(&left[at + 1..])),
+        };
+        if !literal.is_empty() {
+            parts.push(NamePart::Literal(literal.to_owned()));
+        }
+        left = match behind {
+            None => "",
+            Some(behind) => {
+                let (name, behind) =
+                    behind.split_once('}').ok_or(InvalidNameTemplate::OpenPlaceholder)?;
+                parts.push(NamePart::Value(Placeholder::named(name)?));
+                behind
+            }
+        };
+    }
+    // The rule for names must leave a name with values of the least length as it is.
+    let sample: String = parts.iter().map(NamePart::sample).collect();
+    let accepted = folder_name(&sample);
+    if accepted != sample {
+        return Err(InvalidNameTemplate::NotAName(sample, accepted));
+    }
+    Ok(parts)
+}
+
+impl NamePart {
+    fn sample(&self) -> String {
+        match self {
+            NamePart::Literal(text) => text.clone(),
+            NamePart::Value(Placeholder::Stem) => "x".repeat(STEM_BYTES),
+            NamePart::Value(Placeholder::Model) => "x".repeat(MODEL_BYTES),
+            NamePart::Value(_) => "x".repeat(LEAST_BYTES),
+        }
+    }
+}
+
+impl Placeholder {
+    const ALL: [(&'static str, Placeholder); 7] = [
+        ("title", Placeholder::Title),
+        ("artist", Placeholder::Artist),
+        ("album", Placeholder::Album),
+        ("track", Placeholder::Track),
+        ("source", Placeholder::Source),
+        ("model", Placeholder::Model),
+        ("stem", Placeholder::Stem),
+    ];
+
+    fn named(name: &str) -> Result<Placeholder, InvalidNameTemplate> {
+        let found = Self::ALL.iter().find(|(known, _)| *known == name);
+        found.map(|(_, placeholder)| *placeholder).ok_or_else(|| {
+            let name: String = name.chars().take(64).collect();
+            InvalidNameTemplate::UnknownPlaceholder(format!("{{{name}}}"))
+        })
+    }
+
+    fn names() -> String {
+        Self::ALL.map(|(name, _)| format!("{{{name}}}")).join(", ")
+    }
+
+    /// The text for it; `None` if it is not known yet.
+    fn text(self, values: NameValues<'_>, stem: &str) -> Option<String> {
+        let of_tags = |tag: fn(&SourceTags) -> &Option<String>, missing: &str| {
+            Some(tag(values.tags?).clone().unwrap_or_else(|| missing.to_owned()))
+        };
+        match self {
+            Placeholder::Title => of_tags(|tags| &tags.title, values.source),
+            Placeholder::Artist => of_tags(|tags| &tags.artist, "Unknown artist"),
+            Placeholder::Album => of_tags(|tags| &tags.album, "Unknown album"),
+            Placeholder::Track => Some(format!("{:02}", values.tags?.track_number.unwrap_or(0))),
+            Placeholder::Source => Some(values.source.to_owned()),
+            Placeholder::Model => values.model.map(str::to_owned),
+            Placeholder::Stem => Some(stem.to_owned()),
+        }
+    }
+}
+
+/// The name for a component. Texts of the song are cut so that it keeps everything else.
+fn name(component: &Component, values: NameValues<'_>, stem: &str) -> Option<String> {
+    let is_cut = |part: &NamePart| {
+        !matches!(
+            part,
+            NamePart::Value(Placeholder::Stem | Placeholder::Model) | NamePart::Literal(_)
+        )
+    };
+    let fixed = component.iter().filter(|part| !is_cut(part)).map(|part| part.sample().len());
+    let share = MAX_BYTES.saturating_sub(fixed.sum());
+    let share = share / component.iter().filter(|part| is_cut(part)).count().max(1);
+    let mut name = String::new();
+    for part in component {
+        match part {
+            NamePart::Literal(text) => name.push_str(text),
+            NamePart::Value(placeholder) => {
+                let text = placeholder.text(values, stem)?;
+                let most = if is_cut(part) { share } else { text.len() };
+                name.push_str(&text[..text.floor_char_boundary(most)]);
+            }
+        }
+    }
+    Some(folder_name(&name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Component as PathComponent, Path};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn tags(text: &str, number: Option<u32>) -> SourceTags {
+        let text = Some(text.to_owned()).filter(|text| !text.is_empty());
+        SourceTags {
+            title: text.clone(),
+            artist: text.clone(),
+            album: text,
+            track_number: number,
+            ..SourceTags::default()
+        }
+    }
+
+    /// The path that a template gives, below the output folder.
+    fn path(template: &str, tags: Option<&SourceTags>, source: &str) -> Option<String> {
+        let template: NameTemplate = template.parse().unwrap();
+        let values = NameValues { source, model: Some("mini"), tags };
+        let file = template.file(values, &"drums".parse().unwrap())?;
+        if template.depth() == 0 {
+            return Some(file);
+        }
+        let (parent, folder) = template.folder(values)?;
+        Some(parent.join(folder).join(file).to_string_lossy().replace('\\', "/"))
+    }
+
+    #[track_caller]
+    fn check(template: &str, tags: &SourceTags, expected: &str) {
+        assert_eq!(path(template, Some(tags), "my song").as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn placeholders_stand_for_the_song_and_its_tags() {
+        let full = tags("AC/DC", Some(3));
+        check("{stem}", &full, "drums");
+        check("{track}-{stem}", &full, "03-drums");
+        check(
+            "{artist}/{title} [{model}]/{source} {stem}",
+            &full,
+            "ACDC/ACDC [mini]/my song drums",
+        );
+        let none = SourceTags::default();
+        let expected = "Unknown artist/Unknown album/my song/00 drums";
+        check("{artist}/{album}/{title}/{track} {stem}", &none, expected);
+        check("{title}/{stem}", &tags("../..", None), "song/drums");
+        check("{title}/{stem}", &tags("con", None), "_con/drums");
+        assert_eq!(path("{title}/{stem}", None, "a"), None);
+        assert_eq!(path("{source}/{stem}", None, "a").as_deref(), Some("a/drums"));
+    }
+
+    #[track_caller]
+    fn check_refused(template: &str, part: &str) {
+        let error = template.parse::<NameTemplate>().unwrap_err().to_string();
+        assert!(error.contains(part), "{template:?}: {error}");
+    }
+
+    #[test]
+    fn templates_are_checked() {
+        check_refused(
+            "{name}-{stem}",
+            "{title}, {artist}, {album}, {track}, {source}, {model}, {stem}",
+        );
+        check_refused("{title", "pairs");
+        check_refused("title}", "pairs");
+        check_refused("{title}", "needs {stem}");
+        check_refused("", "every system");
+        check_refused("{stem}/{title}", "needs {stem}");
+        check_refused("{stem}/{stem}", "folders have none");
+        for outside in ["../{stem}", "/{stem}", "a//{stem}", "./{stem}", "a\\{stem}", "{stem}/"] {
+            check_refused(outside, "every system");
+        }
+        check_refused("a:b {stem}", "a_b");
+        check_refused(&format!("{}{{stem}}", "x".repeat(190)), "every system");
+    }
+
+    proptest! {
+        #[test]
+        fn no_song_leaves_the_output_folder_or_loses_the_stem(text in "(\\PC|[./\\\\ \u{0}-\u{20}]){0,300}") {
+            let template = "{artist}/{title}/{title}{album}{source} {stem}";
+            let found = path(template, Some(&tags(&text, None)), &folder_name(&text)).unwrap();
+            let components: Vec<_> = Path::new(&found).components().collect();
+            prop_assert!(components.len() == 3, "{found:?}");
+            prop_assert!(components.iter().all(|c| matches!(c, PathComponent::Normal(name) if name.len() <= MAX_BYTES + 1)));
+            prop_assert!(found.ends_with("drums"), "{found:?}");
+        }
+    }
+}
