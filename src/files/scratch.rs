@@ -24,10 +24,9 @@ impl ScratchDir {
     /// # Errors
     /// I/O errors of `parent`.
     pub(crate) fn new(parent: &Path, name: &str) -> io::Result<ScratchDir> {
-        let prefix = format!(".{name}-");
         fs::create_dir_all(parent)?;
-        remove_abandoned(parent, &prefix);
-        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent)?;
+        ScratchDir::remove_abandoned(parent, name);
+        let folder = tempfile::Builder::new().prefix(&prefix(name)).tempdir_in(parent)?;
         // Locked before it has its name: a directory whose lock is free counts as abandoned.
         let unnamed = folder.path().join("new");
         let lock = File::create(&unnamed)?;
@@ -37,23 +36,28 @@ impl ScratchDir {
         Ok(ScratchDir { folder, _lock: lock })
     }
 
+    /// Removes the directories of this name that killed processes have left in `parent`.
+    pub(crate) fn remove_abandoned(parent: &Path, name: &str) {
+        let (prefix, entries) = (prefix(name), fs::read_dir(parent).into_iter().flatten().flatten());
+        let ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(&prefix);
+        let folders: Vec<PathBuf> = entries.filter(ours).map(|entry| entry.path()).collect();
+        for folder in folders {
+            let is_abandoned = File::open(folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
+            if is_abandoned {
+                // On failure the next run tries again.
+                let _ = fs::remove_dir_all(folder);
+            }
+        }
+    }
+
     /// The directory.
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 }
 
-fn remove_abandoned(parent: &Path, prefix: &str) {
-    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    let ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(prefix);
-    let folders: Vec<PathBuf> = entries.filter(ours).map(|entry| entry.path()).collect();
-    for folder in folders {
-        let is_abandoned = File::open(folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
-        if is_abandoned {
-            // On failure the next run tries again.
-            let _ = fs::remove_dir_all(folder);
-        }
-    }
+fn prefix(name: &str) -> String {
+    format!(".{name}-")
 }
 
 #[cfg(test)]

@@ -158,7 +158,9 @@ fn separate_all(request: SeparateRequest, report: &Report) -> Result<Outcome, Cl
             Err(error) => run.fail(&song.input, error.at(&song.name)),
         }
     }
-    if !pending.is_empty() {
+    if pending.is_empty() {
+        scratch::remove_abandoned(&request.scratch_parent);
+    } else {
         let separator = backend.start(&request.scratch_parent, request.jobs)?;
         run.separate_pending(&pending, &*separator);
     }

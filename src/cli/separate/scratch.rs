@@ -8,15 +8,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::cli::error::CliError;
 use crate::files::ScratchDir;
 
+/// The name of scratch directories.
+const NAME: &str = "stemwire";
+
 /// Creates the scratch directory in `parent`. When the process is interrupted, `undo` is called and the directory is removed.
 pub(super) fn scratch_dir(
     parent: &Path,
     undo: impl Fn() + Send + Sync + 'static,
 ) -> Result<ScratchDir, CliError> {
-    let scratch = ScratchDir::new(parent, "stemwire");
+    let scratch = ScratchDir::new(parent, NAME);
     let scratch = scratch.map_err(|error| CliError::disk(parent, &error))?;
     undo_on_interrupt(scratch.path().to_owned(), Arc::new(undo));
     Ok(scratch)
+}
+
+/// Removes what killed runs have left in `parent`, as a run that has nothing to compute.
+pub(super) fn remove_abandoned(parent: &Path) {
+    ScratchDir::remove_abandoned(parent, NAME);
 }
 
 /// The exit code of a process that was interrupted, as in shells.

@@ -64,6 +64,17 @@ def test_an_equal_run_is_skipped_and_writes_nothing(cli, short, tmp_path):
     assert all(stamp != before[name] for name, stamp in stamps(tmp_path / "out").items())
 
 
+def test_a_run_that_skips_all_removes_what_a_killed_one_has_left(cli, short, tmp_path):
+    """A run may be killed once its result has its name, and before it removes its scratch directory."""
+    cli("separate", short, "-o", "out")
+    left = tmp_path / "out" / ".stemwire-left"
+    left.mkdir()
+    (left / "in-use").touch()
+    (left / "result").mkdir()
+    assert "skipped" in cli("separate", short, "-o", "out").err
+    assert [folder.name for folder in (tmp_path / "out").iterdir()] == ["short"]
+
+
 @pytest.mark.parametrize("calls", [[0, 1], [(0, 1)]], ids=["two runs", "one run"])
 @pytest.mark.parametrize("force", [[], ["--force"]])
 def test_songs_of_one_name_each_have_a_result(cli, songs, tmp_path, calls, force):
