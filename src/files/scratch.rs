@@ -38,11 +38,13 @@ impl ScratchDir {
 
     /// Removes the directories of this name that killed processes have left in `parent`.
     pub(crate) fn remove_abandoned(parent: &Path, name: &str) {
-        let (prefix, entries) = (prefix(name), fs::read_dir(parent).into_iter().flatten().flatten());
+        let (prefix, entries) =
+            (prefix(name), fs::read_dir(parent).into_iter().flatten().flatten());
         let ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(&prefix);
         let folders: Vec<PathBuf> = entries.filter(ours).map(|entry| entry.path()).collect();
         for folder in folders {
-            let is_abandoned = File::open(folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
+            let is_abandoned =
+                File::open(folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
             if is_abandoned {
                 // On failure the next run tries again.
                 let _ = fs::remove_dir_all(folder);

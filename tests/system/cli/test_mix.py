@@ -19,7 +19,8 @@ STEMS = ("vocals", "drums", "bass", "other")
 def separated(binary, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("mix")
     (folder / "song.wav").write_bytes(wav(music(2.03)))
-    subprocess.run([binary, "separate", "song.wav"], cwd=folder, env=os.environ | {"STEMWIRE_OFFLINE": "1"}, capture_output=True, check=True)
+    offline = os.environ | {"STEMWIRE_OFFLINE": "1"}
+    subprocess.run([binary, "separate", "song.wav"], cwd=folder, env=offline, capture_output=True, check=True)
     return folder / "stems" / "song"
 
 
