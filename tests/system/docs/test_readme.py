@@ -5,6 +5,8 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from ..audio import RATE, music, wav
 from ..repository import ROOT
 from ..stemwire_client import api, separate
@@ -44,9 +46,11 @@ def test_every_option_that_the_table_names_is_one(binary):
     assert there - named <= {"--help", "--runtime", "--offline", "--insecure"}, there - named
 
 
-def test_every_option_of_separate_is_documented(binary):
-    documented = set(re.findall(r"(?<=`)--[a-z-]+", (ROOT / "docs" / "CLI.md").read_text()))
-    text = subprocess.run([binary, "separate", "--help"], capture_output=True, text=True, check=True).stdout
+@pytest.mark.parametrize(["command", "heading"], [("separate", "Options of `separate`"), ("mix", "A mix")])
+def test_every_option_of_songs_is_documented(binary, command, heading):
+    section = (ROOT / "docs" / "CLI.md").read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
+    documented = set(re.findall(r"(?<=`)--[a-z-]+", section))
+    text = subprocess.run([binary, command, "--help"], capture_output=True, text=True, check=True).stdout
     options = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", text, re.MULTILINE)) - {"--help"}
     assert options and options - documented == set() and documented - options == set()
 

@@ -1,5 +1,6 @@
 """Torn and rotten files of a session are found before a client gets a byte of them: healed from the upload, or DATA_LOSS."""
 import hashlib
+import http.client
 import os
 
 import grpc
@@ -162,8 +163,6 @@ def test_downloads_are_cut_rather_than_wrong_and_then_healed(finished, whole):
 
 def get_broken(server, url):
     """What arrives of a body that is cut."""
-    import http.client
-
     connection = http.client.HTTPConnection(server.address)
     connection.request("GET", url)
     try:
@@ -187,8 +186,12 @@ def test_what_cannot_be_healed_is_data_loss_and_leaves_the_other_stems(finished,
     assert digests(server, session_id, others) == {name: whole[name] for name in others}
     # Frames of undamaged blocks can be read.
     assert len(get_stem(server.stub, session_id, STEM, start_frame=500_000, frame_count=1_000)) == 8_000
-    answer = get(server, f"/download/{session_id}/{STEM}?format=flac")
+    flac = f"/download/{session_id}/{STEM}?format=flac"
+    answer = get(server, flac, Range="bytes=0-")
     assert answer.problem() == (500, "DATA_LOSS", "STORED_DATA_DAMAGED")
+    # Encoded while it is sent: the damage is found when much of it has been.
+    with pytest.raises(http.client.IncompleteRead):
+        get(server, flac)
 
 
 def test_a_session_without_checksums_is_read_and_continued_as_before(start, song, whole, tmp_path):

@@ -327,7 +327,7 @@ def test_the_keyboard_is_enough(browse, server):
     assert pressed("Hear only Drums") == "true"
     # Every control is reached with the Tab key.
     reached = set()
-    for _ in range(60):
+    for _ in range(90):
         keys.press("Tab")
         reached.add(page.tab.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent"))
     assert {"Play", "Position", "Volume", "Mute Bass", "Volume of Bass", "Download Bass", "All as ZIP", "Add songs", "中文"} <= reached

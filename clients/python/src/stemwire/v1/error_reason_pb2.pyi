@@ -94,6 +94,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_UPLOAD_TYPE_UNSUPPORTED: _ClassVar[ErrorReason]
     ERROR_REASON_UPLOAD_OFFSET_MISMATCH: _ClassVar[ErrorReason]
     ERROR_REASON_UPLOAD_GONE: _ClassVar[ErrorReason]
+    ERROR_REASON_ENCODER_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_STEMS_INCOMPLETE: _ClassVar[ErrorReason]
 
 class ChangeReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -193,6 +195,8 @@ ERROR_REASON_TUS_VERSION_UNSUPPORTED: ErrorReason
 ERROR_REASON_UPLOAD_TYPE_UNSUPPORTED: ErrorReason
 ERROR_REASON_UPLOAD_OFFSET_MISMATCH: ErrorReason
 ERROR_REASON_UPLOAD_GONE: ErrorReason
+ERROR_REASON_ENCODER_MISSING: ErrorReason
+ERROR_REASON_STEMS_INCOMPLETE: ErrorReason
 CHANGE_REASON_UNSPECIFIED: ChangeReason
 CHANGE_REASON_ENGINE_FAILED: ChangeReason
 CHANGE_REASON_ENGINE_NOT_FINITE: ChangeReason
