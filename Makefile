@@ -7,7 +7,7 @@ CARGO  ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 SYSTEM := tests/system
 # Files of system tests that run at a time; each test's servers have ports and folders of their own.
-JOBS   ?= 3
+JOBS   ?= 4
 WEB    := clients/web
 
 .PHONY: demo test test-models fuzz audit bench chaos lint docs rust page system tools browser clean
