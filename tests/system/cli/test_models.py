@@ -161,8 +161,10 @@ def test_a_proxy_is_used_but_for_the_hosts_that_need_none(cli, publish, tmp_path
     variables = ONLINE | {"HTTP_PROXY": "http://127.0.0.1:1", "HTTPS_PROXY": None, "ALL_PROXY": None, "https_proxy": None,
                           "http_proxy": None, "all_proxy": None, "no_proxy": None, "NO_PROXY": None}
     command = ["models", "pull", "htdemucs", "--mirror", server.address, "--models-dir", "models"]
-    assert "404" not in cli(*command, code=5, **variables).err and server.asked == []
-    assert "404" in cli(*command, code=5, **variables | {"NO_PROXY": "127.0.0.1"}).err and len(server.asked) == 1
+    # The number of a port may have these digits, too.
+    not_found = re.compile(r"\b404\b")
+    assert not not_found.search(cli(*command, code=5, **variables).err) and server.asked == []
+    assert not_found.search(cli(*command, code=5, **variables | {"NO_PROXY": "127.0.0.1"}).err) and len(server.asked) == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="a small disk is mounted by root")
