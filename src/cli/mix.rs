@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use super::error::CliError;
 use super::ffmpeg::FfmpegOption;
 use super::output::frame_bar;
-use super::separate::{FinishedResult, encoding_ffmpeg};
+use super::separate::{FinishedResult, encoding_ffmpeg, scratch_dir};
 use crate::audio::mix::{Mix, MixError, MixGains};
 use crate::audio::{FileFormat, Frames, Hertz, StemName, Stereo};
 use crate::decode::track::{TrackError, TrackReader};
@@ -44,7 +44,7 @@ pub(super) struct MixArgs {
     /// Format of the file [default: by the extension of FILE, else wav-f32]
     #[arg(long, value_enum)]
     format: Option<FileFormat>,
-    /// Bitrate of mp3 and opus in kbit/s [default: 256 and 160]
+    /// Bitrate of mp3, opus and m4a-aac in kbit/s [default: 256, 160 and 256]
     #[arg(long, value_name = "KBITS")]
     bitrate: Option<u32>,
     /// Lower the mix if the format would clip; reads the stems twice
@@ -78,20 +78,17 @@ pub(super) fn run(args: &MixArgs) -> Result<(), CliError> {
     let spec = FileSpec { format, channels, rate, frames, bitrate, dither_seed };
     let bar = frame_bar(frames.0 * if args.fit { 2 } else { 1 });
     let gain = if args.fit { format.fitting_gain(peak(&result, &mix, &bar)?) } else { 1.0 };
-    let part = files::part_path(&output);
-    let written =
-        write(&result, &mix, gain, &spec, &part, ffmpeg.as_ref(), &bar).and_then(|clipped| {
-            // Another program may have written it meanwhile.
-            check_free(&output, args.force)?;
-            files::publish(&part, &output).map_err(|error| CliError::disk(&output, &error))?;
-            Ok(clipped)
-        });
+    let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let scratch = scratch_dir(folder.unwrap_or(Path::new(".")), || {})?;
+    let part = scratch.path().join("mix");
+    let written = write(&result, &mix, gain, &spec, &part, ffmpeg.as_ref(), &bar);
     bar.finish_and_clear();
-    if written.is_err() {
-        // It may not have been created.
-        let _ = fs::remove_file(&part);
-    }
     let clipped = written?;
+    if args.force { files::publish(&part, &output) } else { files::publish_new(&part, &output) }
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => exists(&output),
+            _ => CliError::disk(&output, &error),
+        })?;
     if clipped > 0 {
         eprintln!("note: {clipped} samples were clipped; use --fit");
     }
@@ -125,12 +122,13 @@ fn format(args: &MixArgs) -> Result<FileFormat, CliError> {
 }
 
 fn check_free(output: &Path, force: bool) -> Result<(), CliError> {
-    if !force && fs::symlink_metadata(output).is_ok() {
-        let cause = format!("{} exists", output.display());
-        let remedy = "Name another file with --output, or replace it with --force.";
-        return Err(CliError::new(Category::Usage, cause, remedy));
-    }
-    Ok(())
+    if !force && fs::symlink_metadata(output).is_ok() { Err(exists(output)) } else { Ok(()) }
+}
+
+fn exists(output: &Path) -> CliError {
+    let cause = format!("{} exists", output.display());
+    let remedy = "Name another file with --output, or replace it with --force.";
+    CliError::new(Category::Usage, cause, remedy)
 }
 
 fn usage(error: &EncodeError) -> CliError {
@@ -166,7 +164,6 @@ fn write(
         error => usage(&error),
     };
     let disk = |error: io::Error| CliError::disk(part, &error);
-    // An interrupted run may have left one.
     let mut encoder =
         encoder(spec, Output::File(File::create(part).map_err(disk)?), ffmpeg).map_err(failed)?;
     let mut clipped = 0;

@@ -59,6 +59,16 @@ pub fn publish(part: &Path, path: &Path) -> io::Result<()> {
     sync_directory(folder_of(path))
 }
 
+/// Gives a complete file its final name, unless there is a file of that name. It is then removed.
+///
+/// # Errors
+/// `AlreadyExists`; I/O errors of the directory.
+pub fn publish_new(part: &Path, path: &Path) -> io::Result<()> {
+    let part = tempfile::TempPath::try_from_path(part)?;
+    part.persist_noclobber(path).map_err(|error| error.error)?;
+    sync_directory(folder_of(path))
+}
+
 /// Writes a file and waits until its contents are on the disk.
 ///
 /// # Errors

@@ -10,7 +10,9 @@ use std::fs::Metadata;
 use std::path::Path;
 
 pub use access::check_writable;
-pub use atomic::{part_path, publish, remove_unfinished, replace, sync_directory, write_synced};
+pub use atomic::{
+    part_path, publish, publish_new, remove_unfinished, replace, sync_directory, write_synced,
+};
 pub(crate) use scratch::ScratchDir;
 pub use shortage::Shortage;
 pub use sparse::append_sparse;

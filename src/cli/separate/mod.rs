@@ -39,6 +39,7 @@ use results::{
     NameValues, Placement, RequestedModel, ResultIdentity, ResultSource, SeparatedSong,
     SourceSummary, WrittenResult, place, results_below, write_result,
 };
+pub(super) use scratch::scratch_dir;
 
 /// Separates songs, locally or on a server. Knows its models before it is started.
 trait Backend {

@@ -12,7 +12,7 @@ use crate::files::ScratchDir;
 const NAME: &str = "stemwire";
 
 /// Creates the scratch directory in `parent`. When the process is interrupted, `undo` is called and the directory is removed.
-pub(super) fn scratch_dir(
+pub(in crate::cli) fn scratch_dir(
     parent: &Path,
     undo: impl Fn() + Send + Sync + 'static,
 ) -> Result<ScratchDir, CliError> {

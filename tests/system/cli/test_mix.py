@@ -10,6 +10,7 @@ import soundfile
 
 from ..audio import RATE, music, wav
 from ..common import QUICK_MODEL, check_refused
+from .folders import names
 
 MODELS = QUICK_MODEL
 STEMS = ("vocals", "drums", "bass", "other")
@@ -56,10 +57,13 @@ def test_fit_uses_the_whole_scale(cli, separated, tmp_path):
 
 def test_files_are_replaced_with_force_only(cli, separated, tmp_path):
     (tmp_path / "mine.wav").write_bytes(b"mine")
+    (tmp_path / "mine.wav.part").write_bytes(b"a download")
     check_refused(cli("mix", separated, "-o", "mine.wav", code=2).err, "mine.wav exists", "--force")
     assert (tmp_path / "mine.wav").read_bytes() == b"mine"
     cli("mix", separated, "-o", "mine.wav", "--force")
     assert len(read(tmp_path / "mine.wav")) == int(2.03 * RATE)
+    assert (tmp_path / "mine.wav.part").read_bytes() == b"a download"
+    assert names(tmp_path) == ["mine.wav", "mine.wav.part"]
 
 
 def test_what_cannot_be_mixed_is_refused(cli, separated, tmp_path):
