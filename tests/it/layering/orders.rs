@@ -61,8 +61,9 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "cli/separate/results",
         &[
             &["name_template", "output_format", "source_summary", "space"],
-            &["record"],
-            &["finished", "placement"],
+            &["file_options", "record"],
+            &["finished", "placement", "separated_song"],
+            &["ni_stems"],
             &["export"],
         ],
     ),

@@ -1,81 +1,22 @@
 //! Writes the stems of a song in the requested format, as a result: all of them or none.
 
-use std::any::Any;
-use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use super::file_options::{FileOptions, gain_notice};
+use super::ni_stems::write_ni_stems;
 use super::output_format::OutputFormat;
 use super::placement::{Placement, place};
-use super::record::{
-    RequestedModel, ResultEngine, ResultIdentity, ResultRecord, ResultStem, WrittenResult,
-};
-use super::source_summary::SourceSummary;
-use crate::audio::wav::{HEADER_BYTES, frame_bytes};
-use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName, Stereo};
+use super::record::{ResultIdentity, ResultRecord, ResultStem, WrittenResult};
+use super::separated_song::{SeparatedSong, StemBlocks};
+use crate::audio::{FileFormat, StemName, Stereo};
 use crate::cli::error::CliError;
 use crate::encode::dither::Dither;
-use crate::encode::ni_stems::{NiStemCodec, NiStemPlan, NiStemsEncoder};
 use crate::encode::{EncodeError, Ffmpeg, FileSpec, Output, encoder};
 use crate::files;
 use crate::model::Sha256Hash;
-use crate::session::settings::OutputChannels;
-
-/// The stems of a song as F32 files in the scratch directory.
-#[derive(Debug)]
-pub(in crate::cli::separate) struct SeparatedSong {
-    pub(in crate::cli::separate) stems: Vec<SeparatedStem>,
-    pub(in crate::cli::separate) rate: Hertz,
-    pub(in crate::cli::separate) frames: Frames,
-    /// Channels of the song.
-    pub(in crate::cli::separate) source_channels: u32,
-    /// What the song is, if a server has sent it.
-    pub(in crate::cli::separate) source: Option<SourceSummary>,
-    /// Notices for the user.
-    pub(in crate::cli::separate) notices: Vec<String>,
-    /// The engines, in the order in which they computed.
-    pub(in crate::cli::separate) engines: Vec<ResultEngine>,
-    /// A directory for scratch files, on the file system of the output.
-    pub(in crate::cli::separate) scratch: PathBuf,
-    /// Removes the files when dropped.
-    pub(in crate::cli::separate) _files: Box<dyn Any>,
-}
-
-impl SeparatedSong {
-    /// The model that began it, with its stems.
-    pub(in crate::cli::separate) fn model(&self) -> RequestedModel {
-        let model = self.engines.first().map(|engine| engine.model.clone()).unwrap_or_default();
-        RequestedModel { model, stems: self.stems.iter().map(|stem| stem.name.clone()).collect() }
-    }
-}
-
-/// A stem of a song.
-#[derive(Debug)]
-pub(in crate::cli::separate) struct SeparatedStem {
-    pub(in crate::cli::separate) name: StemName,
-    pub(in crate::cli::separate) file: PathBuf,
-    /// The largest absolute sample.
-    pub(in crate::cli::separate) peak: f32,
-}
-
-/// Frames converted at once.
-const PIECE_FRAMES: usize = 65_536;
-
-/// How stems become files.
-#[derive(Debug, Clone)]
-pub(in crate::cli::separate) struct FileOptions {
-    pub(in crate::cli::separate) format: OutputFormat,
-    /// In kbit/s; `None` for the default of a lossy format.
-    pub(in crate::cli::separate) bitrate: Option<u32>,
-    pub(in crate::cli::separate) channels: OutputChannels,
-    /// Whether all stems get one gain so that none clips; without, clipped samples are counted and reported.
-    pub(in crate::cli::separate) fit: bool,
-    /// Whether files that are no result of this song and these settings are replaced.
-    pub(in crate::cli::separate) force: bool,
-    /// FFmpeg, if the format needs it and there is one.
-    pub(in crate::cli::separate) ffmpeg: Option<Ffmpeg>,
-}
 
 /// Held while a result gets its folder: songs that are separated at the same time may have the same name.
 static PLACING: Mutex<()> = Mutex::new(());
@@ -202,11 +143,6 @@ fn write_stems(
     Ok(stems)
 }
 
-fn gain_notice(gain: f32) -> Option<String> {
-    let decibels = 20.0 * f64::from(gain).log10();
-    (gain < 1.0).then(|| format!("all stems have a gain of {decibels:.2} dB, so that none clips"))
-}
-
 /// Encodes the F32 file `from` into the file `to`. Returns how many samples were clipped.
 fn encode(
     from: &Path,
@@ -225,110 +161,13 @@ fn encode(
     Ok(clipped)
 }
 
-/// Writes all stems into one file. Adds notices of what the user should know of it.
-fn write_ni_stems(
-    song: &SeparatedSong,
-    folder: &Path,
-    title: &str,
-    options: &FileOptions,
-    notices: &mut Vec<String>,
-) -> Result<Vec<ResultStem>, CliError> {
-    let names: Vec<StemName> = song.stems.iter().map(|stem| stem.name.clone()).collect();
-    let plan = NiStemPlan::of(&names)?;
-    let codec = NiStemCodec::of(song.rate, options.ffmpeg.as_ref());
-    if matches!(codec, NiStemCodec::Alac) {
-        let cause = match options.ffmpeg {
-            None => "there is no FFmpeg that encodes AAC".to_owned(),
-            Some(_) => format!("AAC has no sample rate of {}", song.rate),
-        };
-        notices.push(format!(
-            "the stems are in ALAC, which Traktor on Windows does not read, because {cause}"
-        ));
-    }
-    let file = format!("{title}.stem.mp4");
-    let path = folder.join(&file);
-    let encode = || {
-        let gain = if options.fit { fitting_gain(song, &plan)? } else { 1.0 };
-        let mut stems = stem_blocks(song, &plan, gain)?;
-        let mut encoder =
-            NiStemsEncoder::start(plan.clone(), song.rate, codec, Output::create(&path)?)?;
-        let mut clipped = 0;
-        while let Some(blocks) = next_blocks(&mut stems)? {
-            clipped += encoder.write(&blocks)?;
-        }
-        encoder.finish()?;
-        Ok((gain, clipped, Sha256Hash::of_file(&path)?))
-    };
-    let encoded: Result<_, EncodeError> = encode();
-    let (gain, clipped, sha256) =
-        encoded.map_err(|error| CliError::disk(&path, &io::Error::from(error)))?;
-    notices.extend(gain_notice(gain));
-    if clipped > 0 {
-        notices.push(format!("{clipped} samples of the mix and the stems were clipped; use --fit"));
-    }
-    Ok(vec![ResultStem { name: "ni-stems".to_owned(), file, sha256 }])
-}
-
-/// The gain at which neither a stem nor the mix clips.
-fn fitting_gain(song: &SeparatedSong, plan: &NiStemPlan) -> io::Result<f32> {
-    let mut stems = stem_blocks(song, plan, 1.0)?;
-    let mut peak = 0.0_f32;
-    while let Some(blocks) = next_blocks(&mut stems)? {
-        let tracks = plan.tracks(&blocks);
-        let samples = tracks.iter().flat_map(Stereo::planes).flatten();
-        peak = samples.fold(peak, |peak, sample| peak.max(sample.abs()));
-    }
-    Ok(Encoding::S24Le.fitting_gain(peak))
-}
-
-/// The stems of a plan, from their beginning.
-fn stem_blocks(song: &SeparatedSong, plan: &NiStemPlan, gain: f32) -> io::Result<Vec<StemBlocks>> {
-    let of_plan =
-        plan.stems.iter().filter_map(|name| song.stems.iter().find(|stem| stem.name == *name));
-    of_plan.map(|stem| StemBlocks::open(&stem.file, song.frames, gain)).collect()
-}
-
-/// A block of each stem; `None` at the end.
-fn next_blocks(stems: &mut [StemBlocks]) -> io::Result<Option<Vec<Stereo>>> {
-    stems.iter_mut().map(StemBlocks::next).collect()
-}
-
-/// The blocks of an F32 file.
-struct StemBlocks {
-    file: BufReader<File>,
-    bytes: Vec<u8>,
-    /// Frames that are left.
-    left: usize,
-    gain: f32,
-}
-
-impl StemBlocks {
-    /// Those of a file of so many frames.
-    fn open(path: &Path, frames: Frames, gain: f32) -> io::Result<StemBlocks> {
-        let mut file = BufReader::new(File::open(path)?);
-        file.seek(SeekFrom::Start(HEADER_BYTES))?;
-        Ok(StemBlocks { file, bytes: Vec::new(), left: frames.as_len(), gain })
-    }
-
-    /// The next block; `None` at the end.
-    fn next(&mut self) -> io::Result<Option<Stereo>> {
-        let frames = self.left.min(PIECE_FRAMES);
-        if frames == 0 {
-            return Ok(None);
-        }
-        self.bytes.resize(frames * frame_bytes(Encoding::F32Le) as usize, 0);
-        self.file.read_exact(&mut self.bytes)?;
-        self.left -= frames;
-        let mut block = Encoding::F32Le.read_frames(&self.bytes);
-        block.scale(self.gain);
-        Ok(Some(block))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::separated_song::SeparatedStem;
     use super::*;
     use crate::audio::wav::GrowingWav;
+    use crate::audio::{Encoding, Frames, Hertz};
+    use crate::session::settings::OutputChannels;
 
     fn separated(folder: &Path, loudest: f32) -> SeparatedSong {
         let file = folder.join("source.wav");

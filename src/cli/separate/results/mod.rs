@@ -4,15 +4,19 @@
 //! record is written last, so that a folder without one is not a result.
 
 mod export;
+mod file_options;
 mod finished;
 mod name_template;
+mod ni_stems;
 mod output_format;
 mod placement;
 mod record;
+mod separated_song;
 mod source_summary;
 mod space;
 
-pub(super) use export::{FileOptions, SeparatedSong, SeparatedStem, write_result};
+pub(super) use export::write_result;
+pub(super) use file_options::FileOptions;
 pub(in crate::cli) use finished::FinishedResult;
 pub(super) use name_template::{NameTemplate, NameValues};
 pub(super) use output_format::OutputFormat;
@@ -21,6 +25,7 @@ pub(super) use record::{
     RequestedModel, ResultEngine, ResultIdentity, ResultModel, ResultSettings, ResultSource,
     WrittenResult, has_record,
 };
+pub(super) use separated_song::{SeparatedSong, SeparatedStem};
 pub(super) use source_summary::SourceSummary;
 pub(super) use space::check_space;
 
