@@ -132,16 +132,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let store = Store::open(data.path()).unwrap();
         let name: StemName = "vocals".parse().unwrap();
-        let plan = Plan {
-            model: "mini".into(),
-            model_rate: Hertz(44_100),
-            segment: Frames(8),
-            stems: vec![name.clone()],
-            overlap: 0.0,
-            columns: None,
-            silent_passages: true,
-            late_start: true,
-        };
+        let plan = Plan { segment: Frames(8), overlap: 0.0, ..Plan::for_test(&["vocals"]) };
         let (session, _) = store.create(crate::session::Settings::default(), plan).unwrap();
         let path = session.layout().growing_stem(&name);
         let mut wav = GrowingWav::create(&path, Encoding::F32Le, Hertz(44_100)).unwrap();

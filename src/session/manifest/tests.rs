@@ -1,20 +1,23 @@
 use super::*;
 
+impl Plan {
+    /// A plan for tests: `mini` with these stems.
+    pub(crate) fn for_test(stems: &[&str]) -> Plan {
+        Plan {
+            model: "mini".into(),
+            model_rate: Hertz(44_100),
+            segment: Frames(176_400),
+            stems: stems.iter().map(|name| name.parse().unwrap()).collect(),
+            overlap: 0.25,
+            columns: None,
+            silent_passages: true,
+            late_start: true,
+        }
+    }
+}
+
 fn manifest() -> Manifest {
-    let stems = vec!["vocals".parse().unwrap()];
-    let (model_rate, segment) = (Hertz(44_100), Frames(176_400));
-    let (model, columns) = ("mini".into(), None);
-    let plan = Plan {
-        model,
-        model_rate,
-        segment,
-        stems,
-        overlap: 0.25,
-        columns,
-        silent_passages: true,
-        late_start: true,
-    };
-    Manifest::new(SessionId::random(), Settings::default(), plan)
+    Manifest::new(SessionId::random(), Settings::default(), Plan::for_test(&["vocals"]))
 }
 
 #[test]
@@ -89,17 +92,7 @@ fn assert_contains(whole: &serde_json::Value, part: &serde_json::Value, place: &
 
 #[test]
 fn a_span_that_has_committed_nothing_is_replaced() {
-    let (model_rate, segment) = (Hertz(44_100), Frames(8));
-    let plan = Plan {
-        model: "a".into(),
-        model_rate,
-        segment,
-        stems: vec![],
-        overlap: 0.25,
-        columns: None,
-        silent_passages: true,
-        late_start: true,
-    };
+    let plan = Plan { model: "a".into(), segment: Frames(8), ..Plan::for_test(&[]) };
     let successor = |model: &str| Successor {
         engine: EngineRecord::unknown(model),
         segment: Frames(4),

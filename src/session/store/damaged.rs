@@ -74,7 +74,6 @@ fn is_older(layout: &Layout, age: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audio::{Frames, Hertz};
     use crate::proto::reason::ErrorReason;
     use crate::session::Settings;
     use crate::session::lifecycle::State;
@@ -83,19 +82,7 @@ mod tests {
     const KEEP: Duration = Duration::from_secs(3600);
 
     fn create(store: &Store) -> Layout {
-        let (stems, columns) = (vec!["vocals".parse().unwrap()], None);
-        let (model_rate, segment) = (Hertz(44_100), Frames(176_400));
-        let plan = Plan {
-            model: "mini".into(),
-            model_rate,
-            segment,
-            stems,
-            overlap: 0.25,
-            columns,
-            silent_passages: true,
-            late_start: true,
-        };
-        let (session, _) = store.create(Settings::default(), plan).unwrap();
+        let (session, _) = store.create(Settings::default(), Plan::for_test(&["vocals"])).unwrap();
         session.end_for_test(State::Cancelled);
         session.layout().clone()
     }

@@ -1,25 +1,12 @@
 use uuid::Uuid;
 
 use super::*;
-use crate::audio::{Frames, Hertz};
 use crate::proto::reason::ErrorReason;
 use crate::session::SessionState;
 use crate::session::lifecycle::State;
 
 fn plan() -> Plan {
-    let stems = vec!["vocals".parse().unwrap()];
-    let (model_rate, segment) = (Hertz(44_100), Frames(176_400));
-    let (model, columns) = ("mini".into(), None);
-    Plan {
-        model,
-        model_rate,
-        segment,
-        stems,
-        overlap: 0.25,
-        columns,
-        silent_passages: true,
-        late_start: true,
-    }
+    Plan::for_test(&["vocals"])
 }
 
 #[test]

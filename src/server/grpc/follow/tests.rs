@@ -4,7 +4,6 @@ use tokio::sync::mpsc;
 use tokio::task::yield_now;
 
 use super::*;
-use crate::audio::Hertz;
 use crate::audio::wav::HEADER_BYTES;
 use crate::proto::SeparateResponse;
 use crate::proto::reason::ChangeReason;
@@ -19,16 +18,7 @@ type Heard = (String, u64, usize);
 
 /// A session with four stems of 100,000 silent frames, none of them committed.
 fn growing(store: &Store) -> Arc<Session> {
-    let plan = Plan {
-        model: "mini".into(),
-        model_rate: Hertz(44_100),
-        segment: Frames(176_400),
-        stems: ["drums", "bass", "other", "vocals"].map(|name| name.parse().unwrap()).to_vec(),
-        overlap: 0.25,
-        columns: None,
-        silent_passages: true,
-        late_start: true,
-    };
+    let plan = Plan::for_test(&["drums", "bass", "other", "vocals"]);
     let (session, _) = store.create(Settings::default(), plan).unwrap();
     for stem in &session.manifest().plan.stems {
         let file = File::create(session.layout().growing_stem(stem)).unwrap();
