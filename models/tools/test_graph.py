@@ -2,6 +2,7 @@
 
     make test-models
 """
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -11,7 +12,7 @@ from demucs.htdemucs import HTDemucs
 
 import spleeter_names
 import unet
-from graph import Checkpoint, build_graph, spleeter
+from graph import Checkpoint, build_graph, parity_scnet, scnet, spleeter
 from graph.parity import signal_to_noise
 from mini import Mini
 
@@ -47,6 +48,44 @@ def test_graphs_of_unets_compute_what_pytorch_does(stems: list[str], filters: li
     recipe = spleeter.Recipe(tuple(stems), "Elu", "Elu", filters=tuple(filters), frames=64, fourth_root=True)
     graph = spleeter.build_graph(recipe).SerializeToString()
     assert min(spleeter_names.signal_to_noise(model, graph, spleeter_names.tensors(model))) >= 100
+
+
+SMALL_SCNET = scnet.Topology(dims=(4, 8, 8, 16), nfft=1024, hop_size=256, num_dplayer=2, chunk=65_000)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"sources": ("vocals",), "band_SR": scnet.LARGE, "chunk": 65_024},
+        {"num_dplayer": 4, "expand": 2, "chunk": 50_000},
+        {"dims": (4, 8, 16), "compress": 2, "conv_depths": (1, 0, 2), "conv_kernel": 5, "band_stride": (1, 4, 8)},
+    ],
+    ids=str,
+)
+def test_graphs_of_scnet_compute_what_pytorch_does(changes: dict) -> None:
+    topology = replace(SMALL_SCNET, **changes)
+    graph = scnet.build_graph(topology).SerializeToString()
+    assert min(parity_scnet.signal_to_noise(parity_scnet.random_model(topology), topology, graph)) >= 100
+
+
+@pytest.mark.parametrize("name", scnet.PUBLISHED)
+def test_published_graphs_have_the_tensors_of_the_reference(name: str) -> None:
+    topology = scnet.PUBLISHED[name]
+    state = parity_scnet.random_model(topology).state_dict()
+    assert {key: tuple(value.shape) for key, value in state.items()} == scnet.shapes(topology)
+    assert len(state) == 372
+
+
+def test_the_published_graph_of_scnet_computes_what_pytorch_does() -> None:
+    topology = replace(scnet.PUBLISHED["scnet"], chunk=100_000)
+    graph = scnet.build_graph(topology).SerializeToString()
+    assert min(parity_scnet.signal_to_noise(parity_scnet.random_model(topology), topology, graph)) >= 100
+
+
+def test_an_odd_number_of_dual_path_layers_is_refused() -> None:
+    with pytest.raises(ValueError, match="num_dplayer=3"):
+        scnet.build_graph(replace(SMALL_SCNET, num_dplayer=3))
 
 
 @pytest.mark.parametrize("segment", [1.5, 2.972154195011338], ids=["65 columns", "128 columns, none to fill up"])

@@ -24,7 +24,7 @@ def encoder(graph: GraphBuilder, value: Value, name: str, config: Config) -> Val
     if config.dconv_mode & 1:
         value = _dconv(graph, value, f"{name}.dconv", config)
     if config.rewrite:
-        value = _gated_convolution(graph, value, *weight_and_bias(graph, f"{name}.rewrite"))
+        value = gated_convolution(graph, value, *weight_and_bias(graph, f"{name}.rewrite"))
     return value
 
 
@@ -34,7 +34,7 @@ def decoder(
     """[1, C', length, ...] from [1, C, L, ...] and the encoder's output of that shape."""
     value = graph.add(value, skip)
     if config.rewrite:
-        value = _gated_convolution(graph, value, *weight_and_bias(graph, f"{name}.rewrite"))
+        value = gated_convolution(graph, value, *weight_and_bias(graph, f"{name}.rewrite"))
     if config.dconv_mode & 2:
         value = _dconv(graph, value, f"{name}.dconv", config)
     value = _transposed_convolution(graph, value, f"{name}.conv_tr", config, length)
@@ -48,7 +48,7 @@ def weight_and_bias(graph: GraphBuilder, name: str) -> tuple[Value, Value]:
 
 def convolution(
     graph: GraphBuilder, value: Value, weight: Value, bias: Value | None, axis: int = 2,
-    pads: tuple[int, int] | None = None, stride: int = 1, dilation: int = 1,
+    pads: tuple[int, int] | None = None, stride: int = 1, dilation: int = 1, groups: int = 1,
 ) -> Value:  # fmt: skip
     """Convolution along `axis`, padded there by `pads`, and to the same size along any other.
 
@@ -68,8 +68,9 @@ def convolution(
     for size, width, step, spread, *ends in zip(value.shape[2:], kernel, strides, dilations, before, after):
         shape.append((size + sum(ends) - spread * (width - 1) - 1) // step + 1)
     inputs = [value, weight, bias] if bias else [value, weight]
+    grouped = {"group": groups} if groups > 1 else {}
     return graph.node(
-        "Conv", inputs, shape, kernel_shape=kernel, strides=strides, dilations=dilations, pads=[*before, *after]
+        "Conv", inputs, shape, kernel_shape=kernel, strides=strides, dilations=dilations, pads=[*before, *after], **grouped
     )
 
 
@@ -92,8 +93,7 @@ def _inverse_deviation(graph: GraphBuilder, variance: Value) -> Value:
     return graph.unary("Reciprocal", deviation)
 
 
-
-def _gated_convolution(graph: GraphBuilder, value: Value, weight: Value, bias: Value) -> Value:
+def gated_convolution(graph: GraphBuilder, value: Value, weight: Value, bias: Value) -> Value:
     """[1, C', ...]: a convolution to twice as many channels, whose first half is gated by the second (GLU).
 
     Two convolutions of half the width: splitting weights costs nothing at run time, splitting values does.
@@ -155,7 +155,7 @@ def _normalised_expansion(graph: GraphBuilder, value: Value, layer: str) -> Valu
     factor = graph.multiply(norm_weight, scale)
     weight = graph.multiply(graph.concat(columns, axis=1), graph.reshape(factor, (wide, 1)))
     weight = graph.reshape(weight, (wide, narrow + 2, 1))
-    return _gated_convolution(graph, value, weight, graph.multiply(norm_bias, scale))
+    return gated_convolution(graph, value, weight, graph.multiply(norm_bias, scale))
 
 
 def _transposed_convolution(graph: GraphBuilder, value: Value, name: str, config: Config, length: int) -> Value:
