@@ -105,10 +105,12 @@ fuzz: $(TOOLS)/fuzz/bin/cargo-fuzz
 	done; \
 	test -z "$$failed" || { echo "inputs in tests/fuzz/regressions fail:$$failed"; exit 1; }
 
-# Licences, banned crates and sources of all dependencies, by .cargo/deny.toml. Advisories need GitHub, so they are not
+# Licences, banned crates and sources of all dependencies, by .cargo/deny.toml; the list that `stemwire licences` prints is
+# current. Advisories need GitHub, so they are not
 # part of it: $(TOOLS)/audit/bin/cargo-deny check advisories
 audit: $(TOOLS)/audit/bin/cargo-deny
 	$< check licenses bans sources
+	CARGO="$(CARGO)" $(PYTHON) src/licences/generate.py --check
 
 # Built by Astral from the crates of these names and versions, which `cargo install --locked` compiles in minutes.
 $(TOOLS)/fuzz/bin/cargo-fuzz:

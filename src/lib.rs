@@ -11,6 +11,7 @@ pub mod files;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod licences;
 pub mod model;
 mod process;
 pub mod proto;

@@ -47,22 +47,26 @@ await build({
   logLevel: "warning",
 });
 for (const name of ["index.html", "icon.svg"]) cpSync(join(here, "src", name), join(out, name));
-writeFileSync(join(out, "licences.txt"), licences(Object.keys(built.metafile.inputs)));
+writeFileSync(join(out, "licences.json"), `${JSON.stringify(licences(Object.keys(built.metafile.inputs)), null, 1)}\n`);
 
-/** The licences of the packages that are in the bundle. */
+/** The packages that are in the bundle, with their licences; `src/licences/generate.py` makes them part of the list of all. */
 function licences(inputs) {
-  // Packages without a file of their licence. The terms of MIT are the same everywhere.
-  const [, terms] = readFileSync(join(here, "../../LICENSE-MIT"), "utf8").split(/^Copyright .*$/m);
-  const unpacked = { "signalsmith-stretch": `MIT License\n\nCopyright (c) Geraint Luff / Signalsmith Audio Ltd.\n\n${terms.trim()}` };
+  // Owners of packages without a file of their licence, as their sources name them.
+  const owners = {
+    "@bufbuild/protobuf": ["Copyright 2021-2026 Buf Technologies, Inc.", "Copyright 2008 Google Inc. All rights reserved."],
+    "@connectrpc/connect": ["Copyright 2021-2026 The Connect Authors"],
+    "@connectrpc/connect-web": ["Copyright 2021-2026 The Connect Authors"],
+    "signalsmith-stretch": ["Copyright (c) Geraint Luff / Signalsmith Audio Ltd."],
+  };
   const folders = new Set(inputs.map((path) => path.match(/^node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0]));
   folders.delete(undefined);
-  const one = (folder) => {
-    const { name, version, license } = JSON.parse(readFileSync(join(here, folder, "package.json"), "utf8"));
+  return [...folders].sort().map((folder) => {
+    const { name, version, license, repository } = JSON.parse(readFileSync(join(here, folder, "package.json"), "utf8"));
     const file = readdirSync(join(here, folder)).find((name) => /^licen[sc]e/i.test(name));
-    const text = file ? readFileSync(join(here, folder, file), "utf8").trim() : (unpacked[name] ?? "");
-    return `${name} ${version} (${license})\n\n${text}`.trim();
-  };
-  // Some name Apache-2.0 and leave its text out.
-  const apache = readFileSync(join(here, "../../LICENSE-APACHE"), "utf8").trim();
-  return [...[...folders].sort().map(one), apache].join(`\n\n${"-".repeat(72)}\n\n`) + "\n";
+    const text = file ? readFileSync(join(here, folder, file), "utf8").trim() : "";
+    if (!file && !(name in owners)) throw new Error(`${name} has no file of its licence: name its owners`);
+    const address = typeof repository === "string" ? repository : repository?.url;
+    const source = (address ?? "").replace(/^git\+/, "").replace(/^git@github.com:/, "https://github.com/").replace(/\.git$/, "");
+    return { name, version, licence: license.replace(/^\((.*)\)$/, "$1"), source, notices: owners[name] ?? [], text };
+  });
 }

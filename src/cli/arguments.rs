@@ -6,6 +6,7 @@ use super::child_engine::ChildEngineArgs;
 use super::decode::DecodeArgs;
 use super::doctor::DoctorArgs;
 use super::ffmpeg::FfmpegArgs;
+use super::licences::LicencesArgs;
 use super::mix::MixArgs;
 use super::models::ModelsArgs;
 use super::runtime::RuntimeArgs;
@@ -59,6 +60,8 @@ pub(super) enum Command {
     Runtime(RuntimeArgs),
     /// Check the installation
     Doctor(DoctorArgs),
+    /// Show the licences of this program and of all that it consists of
+    Licences(LicencesArgs),
     /// Decode an upload while it grows
     #[command(hide = true)]
     Decode(DecodeArgs),

@@ -11,6 +11,7 @@ mod doctor;
 mod engine_args;
 mod error;
 mod ffmpeg;
+mod licences;
 mod mix;
 mod models;
 mod output;
@@ -47,6 +48,7 @@ pub fn run() -> ExitCode {
         Command::Models(args) => models::run(args),
         Command::Runtime(args) => runtime::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Licences(args) => licences::run(args),
         Command::Decode(args) => decode::run(args),
         Command::Ffmpeg(args) => ffmpeg::run(args),
         Command::Autotune(args) => autotune::run(args),

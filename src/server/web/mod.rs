@@ -15,6 +15,7 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use axum::routing::get;
 
+use crate::licences::LicenceList;
 use crate::model::Sha256Hash;
 
 /// Content security policy: the page loads its own files and calls its own server. The hash is that of the style
@@ -61,27 +62,38 @@ macro_rules! file {
 const INDEX: File = file!("index.html", "text/html; charset=utf-8");
 
 /// The files below `/static/`.
-const STATIC: [File; 5] = [
+const STATIC: [File; 4] = [
     file!("app.js", "text/javascript; charset=utf-8"),
     file!("stretch.js", "text/javascript; charset=utf-8"),
     file!("app.css", "text/css; charset=utf-8"),
     file!("icon.svg", "image/svg+xml"),
-    file!("licences.txt", "text/plain; charset=utf-8"),
 ];
 
+/// The licences of all that the program consists of.
+static LICENCES: LazyLock<File> = LazyLock::new(|| File {
+    name: "licences",
+    content_type: "text/plain; charset=utf-8",
+    bytes: LicenceList::of_this_build().full_text().leak().as_bytes(),
+});
+
 static INDEX_TAG: LazyLock<String> = LazyLock::new(|| tag(&INDEX));
+static LICENCES_TAG: LazyLock<String> = LazyLock::new(|| tag(&LICENCES));
 static STATIC_TAGS: LazyLock<[String; STATIC.len()]> = LazyLock::new(|| STATIC.each_ref().map(tag));
 
 /// The page's routes.
 pub(super) fn routes() -> Router {
     Router::new()
         .route("/", get(|headers: HeaderMap| async move { answer(&INDEX, &INDEX_TAG, &headers) }))
+        .route(
+            "/licences",
+            get(|headers: HeaderMap| async move { answer(&LICENCES, &LICENCES_TAG, &headers) }),
+        )
         .route("/static/{file}", get(static_file))
 }
 
 /// Whether a path is a file of the page, which needs no token.
 pub(super) fn is_page(path: &str) -> bool {
-    path == "/" || path.starts_with("/static/")
+    matches!(path, "/" | "/licences") || path.starts_with("/static/")
 }
 
 async fn static_file(Path(name): Path<String>, headers: HeaderMap) -> Response<Body> {
@@ -155,10 +167,12 @@ mod tests {
 
     #[test]
     fn only_the_page_is_open() {
-        for path in ["/", "/static/app.js"] {
+        for path in ["/", "/licences", "/static/app.js"] {
             assert!(is_page(path), "{path}");
         }
-        for path in ["", "/static", "/download/x", "/stemwire.v1.SeparationService/Health"] {
+        for path in
+            ["", "/static", "/licences/x", "/download/x", "/stemwire.v1.SeparationService/Health"]
+        {
             assert!(!is_page(path), "{path}");
         }
     }

@@ -8,7 +8,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "",
         &[
-            &["files", "proto/reason"],
+            &["files", "licences", "proto/reason"],
             &["audio", "process"],
             &["decode", "dsp", "encode"],
             &["model"],
@@ -36,7 +36,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         &[
             &["engine_args", "error"],
             &["child_engine", "decode", "ffmpeg", "output"],
-            &["autotune", "compute", "score"],
+            &["autotune", "compute", "licences", "score"],
             &["setup"],
             &["models", "providers", "runtime"],
             &["doctor", "separate", "serve"],
@@ -363,6 +363,8 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     (
         "serde_json",
         &[
+            "licences",
+            "cli/licences",
             "session",
             "separation",
             "model/checkpoint",

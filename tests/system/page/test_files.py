@@ -16,7 +16,6 @@ FILES = {
     "/static/stretch.js": ("stretch.js", "text/javascript; charset=utf-8"),
     "/static/app.css": ("app.css", "text/css; charset=utf-8"),
     "/static/icon.svg": ("icon.svg", "image/svg+xml"),
-    "/static/licences.txt": ("licences.txt", "text/plain; charset=utf-8"),
 }
 
 
@@ -41,8 +40,16 @@ def test_a_file_is_served_as_it_was_built_and_then_not_again(server, path):
     assert (head.status, body) == (200, b"")
 
 
+def test_the_licences_are_those_that_the_command_prints(server, cli):
+    response, body = get(server, "/licences")
+    assert response.headers["content-type"] == "text/plain; charset=utf-8"
+    assert body == cli("licences", "--full").out
+    again, body = get(server, "/licences", if_none_match=response.headers["etag"])
+    assert (again.status, body) == (304, b"")
+
+
 def test_every_file_that_is_built_is_served():
-    assert {name for name, _ in FILES.values()} == {path.name for path in DIST.iterdir()}
+    assert {name for name, _ in FILES.values()} == {path.name for path in DIST.iterdir()} - {"licences.json"}
 
 
 @pytest.mark.parametrize("path", [*FILES, "/static/nothing", "/static/..%2f..%2fCargo.toml"])
@@ -75,5 +82,6 @@ def test_a_page_of_another_name_or_origin_gets_nothing(server):
 def test_the_page_is_open_where_a_token_is_wanted_and_nothing_else_is(start):
     server = start("--token", "a-token-of-forty-characters-for-the-tests")
     assert get(server, "/")[0].status == get(server, "/static/app.js")[0].status == 200
+    assert get(server, "/licences")[0].status == 200
     for path in ["/download/x/vocals", "/staticx", "/stemwire.v1.SeparationService/Health"]:
         assert get(server, path)[0].status == 401

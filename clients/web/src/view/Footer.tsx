@@ -1,4 +1,4 @@
-/** The server's version, and the licences of the page's dependencies. */
+/** The server's version, and the licences of all that the server and the page consist of. */
 import { version } from "../calls/server";
 import { words } from "../words";
 
@@ -6,7 +6,7 @@ export function Footer() {
   return (
     <footer>
       <span>Stemwire {version.value}</span>
-      <a href="/static/licences.txt">{words.value.licences}</a>
+      <a href="/licences">{words.value.licences}</a>
     </footer>
   );
 }
