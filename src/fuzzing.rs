@@ -10,6 +10,7 @@ use crate::audio::wav;
 use crate::decode::fuzzing as decode;
 use crate::decode::{Container, SourceTags};
 use crate::model::checkpoint::fuzzing as model;
+use crate::model::checkpoint::pytorch::fuzzing::pytorch;
 use crate::model::checkpoint::tensorflow::fuzzing as checkpoint;
 use crate::server::fuzzing as rest;
 
@@ -17,7 +18,7 @@ use crate::server::fuzzing as rest;
 type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 17] = [
+pub const TARGETS: [Target; 18] = [
     ("decode_wav", |bytes| decode::container(Container::Wav, bytes)),
     ("decode_aiff", |bytes| decode::container(Container::Aiff, bytes)),
     ("decode_flac", |bytes| decode::container(Container::Flac, bytes)),
@@ -31,6 +32,7 @@ pub const TARGETS: [Target; 17] = [
     ("wav_header", wav_header),
     ("checkpoint_archive", checkpoint::archive),
     ("checkpoint_table", checkpoint::table),
+    ("pytorch", pytorch),
     ("safetensors", model::safetensors),
     ("onnx", model::onnx),
     ("form", rest::form),

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use super::{ModelCard, ModelError, Sha256Hash};
@@ -29,6 +31,11 @@ enum ModelFiles {
     },
     Folder(PathBuf),
 }
+
+/// A verified file that is read from any position.
+pub trait VerifiedFile: Read + Seek {}
+
+impl<T: Read + Seek> VerifiedFile for T {}
 
 impl Model {
     /// A model that is part of the binary.
@@ -127,18 +134,29 @@ impl Model {
         }
     }
 
-    /// Reads and verifies the card's file of weights with that index.
+    /// Verifies the card's file of weights with that index and opens it. It may have gigabytes, so it is not read into
+    /// memory.
     ///
     /// # Errors
     /// [`ModelError::File`], [`ModelError::Hash`].
-    pub fn weights(&self, index: usize) -> Result<Cow<'static, [u8]>, ModelError> {
+    pub fn weights(&self, index: usize) -> Result<Box<dyn VerifiedFile>, ModelError> {
         let file = &self.card.weights[index];
         match &self.files {
             ModelFiles::Embedded { weights, .. } => {
-                self.verified(Cow::Borrowed(*weights), file.file.clone(), file.sha256)
+                self.verified(Cow::Borrowed(*weights), file.file.clone(), file.sha256)?;
+                Ok(Box::new(Cursor::new(*weights)))
             }
             ModelFiles::Published { folder, .. } | ModelFiles::Folder(folder) => {
-                self.read(folder, &file.file, file.sha256)
+                let path = folder.join(&file.file);
+                let open = || {
+                    let mut opened = File::open(&path)?;
+                    let found = Sha256Hash::of_reader(&mut opened)?;
+                    opened.rewind()?;
+                    Ok((opened, found))
+                };
+                let (opened, found) = open().map_err(|error| self.file_error(&path, &error))?;
+                self.check_hash(path.display().to_string(), file.sha256, found)?;
+                Ok(Box::new(opened))
             }
         }
     }
@@ -150,13 +168,17 @@ impl Model {
         expected: Sha256Hash,
     ) -> Result<Cow<'static, [u8]>, ModelError> {
         let path = folder.join(file);
-        let bytes = std::fs::read(&path).map_err(|error| ModelError::File {
+        let bytes = std::fs::read(&path).map_err(|error| self.file_error(&path, &error))?;
+        self.verified(Cow::Owned(bytes), path.display().to_string(), expected)
+    }
+
+    fn file_error(&self, path: &Path, error: &io::Error) -> ModelError {
+        ModelError::File {
             model: self.card.name.to_string(),
             path: path.display().to_string(),
             reason: error.to_string(),
-            is_shortage: Shortage::of(&error).is_some(),
-        })?;
-        self.verified(Cow::Owned(bytes), path.display().to_string(), expected)
+            is_shortage: Shortage::of(error).is_some(),
+        }
     }
 
     fn verified(
@@ -165,12 +187,21 @@ impl Model {
         path: String,
         expected: Sha256Hash,
     ) -> Result<Cow<'static, [u8]>, ModelError> {
-        let found = Sha256Hash::of(&bytes);
-        if found != expected {
-            let model = self.card.name.to_string();
-            return Err(ModelError::Hash { model, path, expected, found });
-        }
+        self.check_hash(path, expected, Sha256Hash::of(&bytes))?;
         Ok(bytes)
+    }
+
+    fn check_hash(
+        &self,
+        path: String,
+        expected: Sha256Hash,
+        found: Sha256Hash,
+    ) -> Result<(), ModelError> {
+        if found == expected {
+            return Ok(());
+        }
+        let model = self.card.name.to_string();
+        Err(ModelError::Hash { model, path, expected, found })
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use stemwire::fuzzing::{TARGETS, run};
 
+use crate::support::mutate::{Random, mutate};
 use crate::support::process::in_own_process;
 
 /// Time limit per input: a longer time is a hang on any machine.
@@ -36,6 +37,20 @@ fn every_fuzz_target_has_seeds_and_a_binary() {
             assert!(TARGETS.iter().any(|(target, _)| name == *target), "{name:?} is no target");
         }
     }
+}
+
+#[test]
+fn mutated_pytorch_files_do_no_harm() {
+    in_own_process(module_path!(), "mutated_pytorch_files_do_no_harm", || {
+        limit_memory();
+        // Whole files, and pickles that the target wraps into a valid archive.
+        for path in files(&folder().join("seeds/pytorch")) {
+            let (original, mut random) = (fs::read(path).unwrap(), Random(18));
+            for _ in 0..200 {
+                run("pytorch", &mutate(&original, &mut random));
+            }
+        }
+    });
 }
 
 fn replay() {

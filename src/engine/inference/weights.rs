@@ -1,6 +1,7 @@
 //! Weights in memory, shared by all engines of a process.
 
 use std::collections::HashMap;
+use std::io::{Read, Seek};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use ort::session::builder::SessionBuilder;
@@ -47,29 +48,36 @@ impl Weights {
         if let Some(weights) = entry.upgrade() {
             return Ok(weights);
         }
-        let bytes = model.weights(index)?;
-        let weights = Arc::new(Weights::parse(&bytes, model.card().name.as_str(), &file.file)?);
+        let opened = model.weights(index)?;
+        let weights = Arc::new(Weights::read(opened, model.card().name.as_str(), &file.file)?);
         *entry = Arc::downgrade(&weights);
         Ok(weights)
     }
 
-    fn parse(bytes: &[u8], model: &str, file: &str) -> Result<Weights, EngineError> {
-        let checkpoint = checkpoint::read(bytes, file).map_err(|reason| ModelError::Unfit {
-            model: model.to_owned(),
-            reason: format!("{file}: {reason}"),
-        })?;
-        let mut tensors = Vec::with_capacity(checkpoint.tensors.len());
+    fn read(source: impl Read + Seek, model: &str, file: &str) -> Result<Weights, EngineError> {
+        let mut tensors = Vec::new();
         let mut shapes = Shapes::new();
-        for NamedTensor { name, shape, values } in checkpoint.tensors {
+        let mut refused = None;
+        let format = checkpoint::read(source, &mut |NamedTensor { name, shape, values }| {
             let tensor = Tensor::from_array((shape.clone(), values)).map_err(|error| {
                 let reason = format!("tensor {name}: {error}");
-                EngineError::Load { model: model.to_owned(), reason }
+                refused.insert(reason).clone()
             })?;
             shapes.insert(name.clone(), shape);
             tensors.push((name, Arc::new(tensor.into_dyn())));
+            Ok(())
+        });
+        let model = model.to_owned();
+        match (format, refused) {
+            (_, Some(reason)) => Err(EngineError::Load { model, reason }),
+            (Err(reason), None) => {
+                Err(ModelError::Unfit { model, reason: format!("{file}: {reason}") }.into())
+            }
+            (Ok(format), None) => {
+                let has_training_tensors = format.has_training_tensors();
+                Ok(Weights { tensors, shapes, has_training_tensors })
+            }
         }
-        let has_training_tensors = checkpoint.has_training_tensors;
-        Ok(Weights { tensors, shapes, has_training_tensors })
     }
 
     /// Checks that the tensors are those that a graph requires.

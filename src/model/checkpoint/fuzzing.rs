@@ -1,5 +1,7 @@
 //! Fuzz targets of weight files and graphs.
 
+use std::io::Cursor;
+
 use super::htdemucs::{HtdemucsMetadata, NetworkArguments};
 use crate::model::onnx::{Graph, compare};
 
@@ -13,7 +15,7 @@ pub(crate) fn safetensors(bytes: &[u8]) {
         bytes[..8].copy_from_slice(&(length as u64).to_le_bytes());
     }
     drop(HtdemucsMetadata::parse(&bytes));
-    drop(super::read(&bytes, "model.safetensors"));
+    drop(super::read(Cursor::new(&bytes), &mut |_| Ok(())));
 }
 
 /// An ONNX graph.

@@ -1,17 +1,21 @@
 //! The metadata of HTDemucs checkpoints, and whether a graph is of the same network.
 //!
 //! The metadata of the published safetensors files hold `klass`, `args` and `kwargs` of the model's class as JSON strings
-//! (a fraction is `{"_type": "fraction", "numerator": 39, "denominator": 5}`). `make_graph.py` writes the `kwargs` into the
+//! (a fraction is `{"_type": "fraction", "numerator": 39, "denominator": 5}`); the PyTorch files of Demucs (`.th`) hold
+//! them beside the tensors. `make_graph.py` writes the `kwargs` into the
 //! graph. Two networks are the same if their `kwargs` are equal, apart from arguments without effect on the network and
 //! the names of the stems. Missing arguments have the defaults of demucs 4.1.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::BufReader;
 use std::path::Path;
 
 use safetensors::SafeTensors;
 use serde_json::{Map, Value};
 
+use super::WeightsFormat;
+use super::pytorch::{NetworkPackage, PytorchFile};
 use crate::audio::{Hertz, StemName};
 use crate::model::card::StftShape;
 use crate::model::onnx::Shapes;
@@ -42,7 +46,7 @@ pub(crate) struct NetworkArguments {
 }
 
 impl HtdemucsMetadata {
-    /// Reads the metadata and the shapes of a safetensors file.
+    /// Reads the metadata and the shapes of a safetensors file, or of a PyTorch file.
     ///
     /// # Errors
     /// Why it is not an HTDemucs checkpoint, in words.
@@ -51,7 +55,15 @@ impl HtdemucsMetadata {
         if length > MAX_BYTES {
             return Err(format!("{length} bytes exceed the limit of {MAX_BYTES}"));
         }
-        HtdemucsMetadata::parse(&fs::read(path).map_err(|error| error.to_string())?)
+        let mut file = File::open(path).map_err(|error| error.to_string())?;
+        if WeightsFormat::of(&mut file)? != WeightsFormat::Pytorch {
+            return HtdemucsMetadata::parse(&fs::read(path).map_err(|error| error.to_string())?);
+        }
+        let file = PytorchFile::open(BufReader::new(file))?;
+        let NetworkPackage { class, kwargs } = file.package().ok_or_else(|| {
+            format!("it holds tensors, but does not name the class {KLASS} and its kwargs")
+        })?;
+        HtdemucsMetadata::of(Some(class), kwargs, file.shapes())
     }
 
     /// Reads the same from a file in memory.
@@ -63,22 +75,31 @@ impl HtdemucsMetadata {
             .map_err(|error| format!("not a safetensors file: {error}"))?;
         let strings = metadata.metadata().as_ref();
         let text = |key: &str| strings.and_then(|strings| strings.get(key)).map(String::as_str);
-        match text("klass") {
+        let kwargs = object(text("kwargs").unwrap_or("{}"))?;
+        let tensors = metadata.tensors().into_iter();
+        let tensors = tensors.map(|(name, tensor)| (name, tensor.shape.clone())).collect();
+        HtdemucsMetadata::of(text("klass"), &kwargs, tensors)
+    }
+
+    fn of(
+        class: Option<&str>,
+        kwargs: &Map<String, Value>,
+        tensors: Shapes,
+    ) -> Result<HtdemucsMetadata, String> {
+        match class {
             Some(KLASS) => {}
             Some(other) => return Err(format!("it is a {other}, not a {KLASS}")),
             None => return Err(format!("its metadata do not name the class {KLASS}")),
         }
-        let kwargs = object(text("kwargs").unwrap_or_default())?;
-        let tensors = metadata.tensors().into_iter();
         Ok(HtdemucsMetadata {
-            stems: stems(&kwargs)?,
-            sample_rate: Hertz(whole(&kwargs, "samplerate", 44_100)?),
+            stems: stems(kwargs)?,
+            sample_rate: Hertz(whole(kwargs, "samplerate", 44_100)?),
             stft: {
-                let size = whole(&kwargs, "nfft", 4096)? as usize;
+                let size = whole(kwargs, "nfft", 4096)? as usize;
                 StftShape { size, hop: size / 4 }
             },
-            arguments: NetworkArguments::of(&kwargs)?,
-            tensors: tensors.map(|(name, tensor)| (name, tensor.shape.clone())).collect(),
+            arguments: NetworkArguments::of(kwargs)?,
+            tensors,
         })
     }
 }

@@ -1,18 +1,19 @@
 //! Weight files as their authors publish them.
 //!
-//! [`read`] reads the tensors of a file: [`safetensors`], or a [`tensorflow`] checkpoint in a `.tar.gz`. [`htdemucs`]
-//! reads the metadata of an HTDemucs file.
+//! [`read`] reads the tensors of a file: [`safetensors`], a [`pytorch`] checkpoint, or a [`tensorflow`] checkpoint in a
+//! `.tar.gz`. [`htdemucs`] reads the metadata of an HTDemucs file.
 
+mod floats;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 pub(crate) mod htdemucs;
+pub(crate) mod pytorch;
 mod safetensors;
 pub(crate) mod tensorflow;
 
-use super::onnx::{self, Shapes};
+use std::io::{Read, Seek};
 
-/// Extension of TensorFlow checkpoints.
-const TENSORFLOW_EXTENSION: &str = ".tar.gz";
+use super::onnx::{self, Shapes};
 
 /// A named tensor of 32-bit floats.
 #[derive(Debug, PartialEq)]
@@ -25,23 +26,73 @@ pub(crate) struct NamedTensor {
     pub(crate) values: Vec<f32>,
 }
 
-/// The tensors of a weight file.
-#[derive(Debug)]
-pub(crate) struct Checkpoint {
-    pub(crate) tensors: Vec<NamedTensor>,
-    /// Whether the file also holds tensors that only training needs, which no graph has.
-    pub(crate) has_training_tensors: bool,
+/// The format of a weight file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WeightsFormat {
+    Safetensors,
+    Pytorch,
+    Tensorflow,
 }
 
-/// Reads a weight file, whose format follows from its name.
+impl WeightsFormat {
+    /// The format of a file, by its first bytes. What is no other format is taken for safetensors.
+    ///
+    /// # Errors
+    /// I/O errors, in words; a format that is not read.
+    pub(crate) fn of(source: &mut (impl Read + Seek)) -> Result<WeightsFormat, String> {
+        let mut head = Vec::new();
+        let longest = pytorch::LEGACY_MAGIC.len() as u64;
+        let found = source.by_ref().take(longest).read_to_end(&mut head);
+        found.and_then(|_| source.rewind()).map_err(|error| error.to_string())?;
+        match &head[..] {
+            head if head.starts_with(pytorch::ZIP_MAGIC) => Ok(WeightsFormat::Pytorch),
+            head if head.starts_with(tensorflow::GZIP_MAGIC) => Ok(WeightsFormat::Tensorflow),
+            pytorch::LEGACY_MAGIC => {
+                Err("it has the format of PyTorch before 1.6, which is not read".into())
+            }
+            _ => Ok(WeightsFormat::Safetensors),
+        }
+    }
+
+    /// Whether files of this format also hold tensors that only training needs, which no graph has.
+    pub(crate) fn has_training_tensors(self) -> bool {
+        self == WeightsFormat::Tensorflow
+    }
+}
+
+/// Reads the tensors of a weight file one after another. Returns the format of the file.
 ///
 /// # Errors
-/// The first fault, in words.
-pub(crate) fn read(bytes: &[u8], file_name: &str) -> Result<Checkpoint, String> {
-    let has_training_tensors = file_name.ends_with(TENSORFLOW_EXTENSION);
-    let tensors =
-        if has_training_tensors { tensorflow::read(bytes) } else { safetensors::read(bytes) }?;
-    Ok(Checkpoint { tensors, has_training_tensors })
+/// The first fault, in words, also of `each`.
+pub(crate) fn read(
+    mut source: impl Read + Seek,
+    each: &mut dyn FnMut(NamedTensor) -> Result<(), String>,
+) -> Result<WeightsFormat, String> {
+    let format = WeightsFormat::of(&mut source)?;
+    let mut bytes = Vec::new();
+    if format == WeightsFormat::Pytorch {
+        pytorch::PytorchFile::open(source)?.read(each)?;
+        return Ok(format);
+    }
+    source.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let tensors = match format {
+        WeightsFormat::Tensorflow => tensorflow::read(&bytes),
+        _ => safetensors::read(&bytes),
+    };
+    tensors?.into_iter().try_for_each(each)?;
+    Ok(format)
+}
+
+/// Checks that all weights of a file are numbers.
+///
+/// # Errors
+/// The first tensor with NaN or infinite values; the first fault of the file, in words.
+pub(crate) fn check_values(source: impl Read + Seek) -> Result<(), String> {
+    let check = &mut |tensor: NamedTensor| match tensor.values.iter().find(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(value) => Err(format!("tensor {} has the value {value}", tensor.name)),
+    };
+    read(source, check).map(drop)
 }
 
 /// Compares the shapes of a weight file with the open initialisers of a graph.

@@ -167,7 +167,21 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ),
     ("files", &[&["access", "atomic", "scratch", "shortage"], &["sparse"]]),
     ("model/card", &[&["one_or_more", "validation"]]),
-    ("model/checkpoint", &[&["htdemucs", "safetensors", "tensorflow"], &["fuzzing"]]),
+    (
+        "model/checkpoint",
+        &[&["floats"], &["pytorch", "safetensors", "tensorflow"], &["htdemucs"], &["fuzzing"]],
+    ),
+    (
+        "model/checkpoint/pytorch",
+        &[
+            &["element", "records"],
+            &["objects"],
+            &["calls", "state_dict"],
+            &["machine"],
+            &["package"],
+            &["fuzzing"],
+        ],
+    ),
     ("model/checkpoint/tensorflow", &[&["archive", "table"], &["fuzzing"]]),
     (
         "model/registry",
@@ -352,7 +366,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("safetensors", &["model/checkpoint"]),
     ("half", &["model/checkpoint"]),
     ("toml", &["engine/autotune/cache", "model/card"]),
-    ("zip", &["engine/runtime", "server/rest"]),
+    ("zip", &["engine/runtime", "model/checkpoint/pytorch", "server/rest"]),
     ("flacenc", &["encode/flac"]),
     ("prometheus_client", &["server/middleware/metrics"]),
     ("http_body_util", &["server"]),

@@ -225,6 +225,20 @@ def test_weights_that_do_not_fit_are_refused_with_the_first_difference(cli, tmp_
     assert names(tmp_path / "models") == []
 
 
+def test_weights_that_are_not_numbers_are_refused_by_name(cli, tmp_path):
+    broken = bytearray((MINI / "weights.safetensors").read_bytes())
+    length = struct.unpack("<Q", broken[:8])[0]
+    name, tensor = next((name, tensor) for name, tensor in json.loads(broken[8 : 8 + length]).items() if name != "__metadata__")
+    start = 8 + length + tensor["data_offsets"][0]
+    # All bits of the exponent, in F16 as in F32.
+    broken[start : start + 4] = b"\x00\x7e\x80\x7f"
+    path = tmp_path / "tune.safetensors"
+    path.write_bytes(broken)
+    output = cli("models", "import", "tune", path, "--allow-unverified", "--models-dir", "models", code=4)
+    assert re.search(rf"tensor {re.escape(name)} has the value (NaN|inf)", reported(output.err)[0]), output.err
+    assert names(tmp_path / "models") == []
+
+
 def test_an_archive_that_is_no_spleeter_or_another_is_not_imported(cli, tmp_path):
     archive = GOLDEN / "spleeter-tiny-2stems" / "2stems.tar.gz"
     for name, model in (("mine", "spleeter-2stems"), ("spleeter-4stems", "spleeter-4stems")):

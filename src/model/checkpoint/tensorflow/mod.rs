@@ -11,7 +11,10 @@ mod table;
 
 use prost::Message;
 
-use super::NamedTensor;
+use super::{NamedTensor, floats};
+
+/// First bytes of a `.tar.gz`.
+pub(crate) const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
 /// Reads the float tensors of a checkpoint, by name. Other tensors, such as the number of training steps, are verified and
 /// skipped.
@@ -49,9 +52,7 @@ fn tensors(files: &archive::CheckpointFiles) -> Result<Vec<NamedTensor>, String>
         }
         if entry.dtype == DT_FLOAT {
             let shape = entry.shape(bytes.len()).map_err(named)?;
-            let value = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-            let values = bytes.chunks_exact(4).map(value).collect();
-            tensors.push(NamedTensor { name, shape, values });
+            tensors.push(NamedTensor { name, shape, values: floats::from_f32(bytes) });
         }
     }
     Ok(tensors)

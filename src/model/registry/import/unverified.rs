@@ -1,7 +1,7 @@
 //! Imports unknown files as an unverified model: a fine-tune of HTDemucs or Spleeter, or a replacement of a published
 //! file.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::ImportRequest;
@@ -12,6 +12,7 @@ use crate::dsp::segments::Blend;
 use crate::files::{ScratchDir, write_synced};
 use crate::model::card::{Family, FileReference, WeightsFile};
 use crate::model::checkpoint::htdemucs::{HtdemucsMetadata, NetworkArguments};
+use crate::model::checkpoint::{self, WeightsFormat};
 use crate::model::embedded::MINI_GRAPH;
 use crate::model::files::CARD_FILE;
 use crate::model::provider::ProviderChoice;
@@ -22,15 +23,21 @@ use crate::model::{ModelCard, Sha256Hash, onnx};
 
 /// Names of the files of an unverified model.
 const GRAPH_FILE: &str = "graph.onnx";
-const WEIGHTS_FILE: &str = "weights.safetensors";
 
 /// Remedy for a missing graph.
 const MAKE_GRAPH: &str =
     "Make a graph with models/tools/make_graph.py and name it with --graph FILE.";
 
 /// Remedy for missing or other weights.
-const OTHER_FILE: &str =
-    "Give a safetensors file of HTDemucs with the metadata of its authors' files.";
+const OTHER_FILE: &str = "Give a file of HTDemucs with the arguments of its network, as its authors publish them: \
+     safetensors with metadata, or the .th of Demucs.";
+
+/// Remedy for a PyTorch file that is not read.
+const OTHER_PYTORCH_FILE: &str = "Load it where it comes from, and save only its tensors and plain values with PyTorch 1.6 or \
+     newer, or as safetensors.";
+
+/// Remedy for weights that are not numbers.
+const BROKEN_WEIGHTS: &str = "Train the model again, or import an earlier state of it.";
 
 /// Makes a folder with a card of its own from unknown files.
 ///
@@ -66,8 +73,11 @@ pub(super) fn import(
     };
     let base = spleeter.as_ref().or(published);
     for path in &files[1..] {
-        let checkpoint = HtdemucsMetadata::read(path).map_err(|r| unfit(path, r, OTHER_FILE))?;
-        fit(&checkpoint, &graph).map_err(|misfit| unfit(path, misfit.reason, OTHER_FILE))?;
+        fit(&metadata(path)?, &graph).map_err(|misfit| unfit(path, misfit.reason, OTHER_FILE))?;
+    }
+    for path in &files {
+        let opened = File::open(path).map_err(RegistryError::io(path))?;
+        checkpoint::check_values(opened).map_err(|reason| unfit(path, reason, BROKEN_WEIGHTS))?;
     }
     let scratch =
         ScratchDir::new(models, request.name.as_str()).map_err(RegistryError::io(models))?;
@@ -76,7 +86,7 @@ pub(super) fn import(
     let mut weights = Vec::new();
     for (index, path) in files.iter().enumerate() {
         let planned = base.and_then(|base| base.card.weights.get(index));
-        let file = planned.map_or(WEIGHTS_FILE, |planned| &planned.file).to_owned();
+        let file = planned.map_or(weights_file(path)?, |planned| &planned.file).to_owned();
         progress(DownloadStep::Verifying { file: &file });
         let sha256 = copy(path, &partial.join(&file))?;
         weights.push(WeightsFile { file, sha256, stem: planned.and_then(|p| p.stem.clone()) });
@@ -101,6 +111,27 @@ fn in_order(given: &GivenFiles, published: Option<&PublishedModel>) -> Vec<PathB
     if found.len() == wanted { found } else { Vec::new() }
 }
 
+/// The name of a file of weights that is not published, by its format.
+fn weights_file(path: &Path) -> Result<&'static str, RegistryError> {
+    let mut file = File::open(path).map_err(RegistryError::io(path))?;
+    Ok(match WeightsFormat::of(&mut file) {
+        Ok(WeightsFormat::Pytorch) => "weights.th",
+        _ => "weights.safetensors",
+    })
+}
+
+/// Reads the metadata of an HTDemucs file.
+fn metadata(path: &Path) -> Result<HtdemucsMetadata, RegistryError> {
+    HtdemucsMetadata::read(path).map_err(|reason| {
+        let format = File::open(path).map(|mut file| WeightsFormat::of(&mut file));
+        let remedy = match format {
+            Ok(Ok(WeightsFormat::Pytorch) | Err(_)) => OTHER_PYTORCH_FILE,
+            _ => OTHER_FILE,
+        };
+        RegistryError::Unfit { path: path.to_owned(), reason, remedy }
+    })
+}
+
 /// Finds the graph for the weights in `path`.
 fn graph_for(
     path: &Path,
@@ -108,7 +139,7 @@ fn graph_for(
     published: Option<&PublishedModel>,
 ) -> Result<Vec<u8>, RegistryError> {
     let unfit = |reason, remedy| RegistryError::Unfit { path: path.to_owned(), reason, remedy };
-    let checkpoint = HtdemucsMetadata::read(path).map_err(|reason| unfit(reason, OTHER_FILE))?;
+    let checkpoint = metadata(path)?;
     if let Some(named) = named {
         let graph = fs::read(named).map_err(RegistryError::io(named))?;
         return match fit(&checkpoint, &graph) {
