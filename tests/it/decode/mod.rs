@@ -7,6 +7,7 @@ mod damage;
 mod films;
 mod formats;
 mod hostile;
+mod layer_1;
 #[cfg(target_os = "linux")]
 mod memory;
 mod quiet;
