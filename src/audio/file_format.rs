@@ -43,7 +43,9 @@ impl FromStr for FileFormat {
     type Err = UnknownFileFormat;
 
     fn from_str(text: &str) -> Result<FileFormat, UnknownFileFormat> {
-        let found = FileFormat::ALL.into_iter().find(|format| format.name() == text);
+        let named =
+            |format: &FileFormat| format.name() == text || format.short_name() == Some(text);
+        let found = FileFormat::ALL.into_iter().find(named);
         found.ok_or_else(|| UnknownFileFormat(text.chars().take(64).collect()))
     }
 }
@@ -86,6 +88,22 @@ impl FileFormat {
             FileFormat::M4aAlacS16 => "m4a-alac-s16",
             FileFormat::M4aAac => "m4a-aac",
         }
+    }
+
+    /// A second name: the extension, for the first format that has it.
+    pub const fn short_name(self) -> Option<&'static str> {
+        match self {
+            FileFormat::WavF32 => Some("wav"),
+            FileFormat::M4aAlac => Some("m4a"),
+            _ => None,
+        }
+    }
+
+    /// The format that an extension stands for: the first of those that have it.
+    pub fn of_extension(extension: &str) -> Option<FileFormat> {
+        FileFormat::ALL
+            .into_iter()
+            .find(|format| format.extension().eq_ignore_ascii_case(extension))
     }
 
     /// What it is, for help texts.
@@ -160,5 +178,25 @@ impl FileFormat {
             FileFormat::Mp3 => "audio/mpeg",
             FileFormat::M4aAlac | FileFormat::M4aAlacS16 | FileFormat::M4aAac => "audio/mp4",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_extension_is_the_name_of_the_first_format_that_has_it() {
+        for format in FileFormat::ALL {
+            let first = FileFormat::of_extension(format.extension()).unwrap();
+            assert_eq!(format.extension().parse::<FileFormat>().unwrap(), first);
+            assert_eq!(format.name().parse::<FileFormat>().unwrap(), format);
+            assert_eq!(
+                format.short_name().is_some(),
+                format == first && first.name() != first.extension()
+            );
+        }
+        assert_eq!(FileFormat::of_extension("WAV"), Some(FileFormat::WavF32));
+        assert!("wav-s8".parse::<FileFormat>().is_err());
     }
 }

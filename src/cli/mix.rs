@@ -110,8 +110,7 @@ fn format(args: &MixArgs) -> Result<FileFormat, CliError> {
         (Some(format), _) => Ok(format),
         (None, None) => Ok(FileFormat::WavF32),
         (None, Some(extension)) => {
-            let mut formats = FileFormat::ALL.into_iter();
-            let found = formats.find(|format| extension.eq_ignore_ascii_case(format.extension()));
+            let found = extension.to_str().and_then(FileFormat::of_extension);
             found.ok_or_else(|| {
                 let cause = format!("the extension {extension:?} is that of no format");
                 let remedy = "Name a format with --format.";

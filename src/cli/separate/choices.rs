@@ -62,7 +62,11 @@ impl ValueEnum for OutputFormat {
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(self.name()).help(self.description()))
+        let value = PossibleValue::new(self.name()).help(self.description());
+        Some(match self {
+            OutputFormat::Each(format) => value.aliases(format.short_name()),
+            OutputFormat::NiStems => value,
+        })
     }
 }
 

@@ -19,6 +19,7 @@ MODELS = QUICK_MODEL
 def test_a_stem_is_the_same_as_over_grpc_in_every_form(server, links):
     url, expected = links["vocals_url"], pcm(server, links["session_id"], "vocals")
     assert np.array_equal(samples(get(server, f"{url}?format=wav-f32").body), expected)
+    assert get(server, f"{url}?format=wav").body == get(server, f"{url}?format=wav-f32").body
     # Half a step by rounding, and one by dither of 16 bits.
     for form_name, step, subtype in (("wav-s24", 0.5 / (1 << 23), "PCM_24"), ("wav-s16", 1.5 / (1 << 15), "PCM_16")):
         body = get(server, f"{url}?format={form_name}").body
