@@ -1,4 +1,4 @@
-//! Short-time Fourier transform and its inverse, periodic Hann window, real signals.
+//! Short-time Fourier transform and its inverse, periodic Hann window or none, real signals.
 //!
 //! Frame `i` of a signal covers its samples `i * hop .. i * hop + size`. The caller pads, because
 //! every model family does it differently. Spectra are scaled by `1 / sqrt(size)` in both directions
@@ -31,15 +31,24 @@ pub struct Stft {
 }
 
 impl Stft {
-    /// Frames of `size` samples (even, at least 4), `hop` samples apart.
+    /// Frames of `size` samples (even, at least 4), `hop` samples apart, under a periodic Hann window.
     pub fn new(size: usize, hop: usize) -> Stft {
+        Stft::with_window(&periodic_hann(size), hop)
+    }
+
+    /// The same without a window.
+    pub fn without_window(size: usize, hop: usize) -> Stft {
+        Stft::with_window(&vec![1.0; size], hop)
+    }
+
+    fn with_window(window: &[f64], hop: usize) -> Stft {
+        let size = window.len();
         let mut planner = FftPlanner::new();
         let forward = planner.plan_fft_forward(size);
         let inverse = planner.plan_fft_inverse(size);
         let scratch = forward.get_inplace_scratch_len().max(inverse.get_inplace_scratch_len());
         // rustfft does not scale in either direction.
         let scale = 1.0 / (size as f64).sqrt();
-        let window = periodic_hann(size);
         // Where `size / hop` frames overlap, the squared windows sum to this.
         let gain: f64 = window.iter().map(|weight| weight * weight).sum::<f64>() / hop as f64;
         let scaled = |by: f64| window.iter().map(|weight| (weight * by) as f32).collect();
@@ -157,7 +166,12 @@ mod tests {
 
     #[test]
     fn synthesis_inverts_analysis() {
-        let mut stft = Stft::new(64, 16);
+        check_inverse(Stft::new(64, 16));
+        check_inverse(Stft::without_window(64, 16));
+    }
+
+    #[track_caller]
+    fn check_inverse(mut stft: Stft) {
         let signal: Vec<f32> = (0..320).map(|i| ((i * i) as f32 * 0.01).sin()).collect();
         let mut padded = vec![0.0; 64 + 320 + 64];
         reflect_pad(&signal, 64, &mut padded);

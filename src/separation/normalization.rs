@@ -9,15 +9,19 @@
 //! more: a DC offset reaches the lowest bin of the model's spectrum. The mean of the track up to the end of a segment
 //! replaces that of the whole track: it is known when the segment is computed, and converges. A segment is padded only at
 //! the end of the track, where it is the true mean, so that the padding equals the reference's zeros.
+//!
+//! SCNet normalizes nothing itself, so its output depends on the deviation. In streaming, mean and deviation of the first
+//! segment are frozen ([`frozen`]).
 
 use crate::audio::Stereo;
 use crate::dsp::Segment;
 use crate::separation::track_file::Statistics;
+use crate::session::manifest::TrackLevel;
 
 /// Gain of the model's input. A power of two, which is undone without rounding.
 const STREAMING_GAIN: f32 = 512.0;
 
-/// Added to the deviation by the reference, against division by zero.
+/// Added to the deviation by HTDemucs' reference, against division by zero; SCNet's makes NaN of silence.
 const REFERENCE_EPSILON: f64 = 1e-8;
 
 /// A linear map from the track to the model's input, and back.
@@ -30,13 +34,24 @@ pub(super) enum Level {
         /// Mean of the track so far.
         offset: f32,
     },
-    /// Known when the track is complete.
+    /// Known when the track is complete, or frozen.
     Exact {
         /// Mean of the track.
         mean: f32,
         /// Standard deviation of the track.
         deviation: f32,
     },
+}
+
+/// Least deviation that is frozen: -60 dB. What is quieter is hardly music yet.
+const LEAST_DEVIATION: f64 = 1e-3;
+
+/// The level that a model that needs the deviation keeps in streaming, if it is known from the track up to frame `end`: that of
+/// the head, or of as much of the track as it takes until it is loud enough. Of a track without that much, that of all.
+pub(super) fn frozen(statistics: &Statistics, end: u64, complete: bool) -> Option<TrackLevel> {
+    let loud = |level: &TrackLevel| level.deviation >= LEAST_DEVIATION;
+    let found = statistics.levels_until(end).find(loud);
+    found.or_else(|| (complete && statistics.is_short()).then(|| statistics.level()))
 }
 
 impl Level {
@@ -58,6 +73,19 @@ impl Level {
         }
     }
 
+    /// The level for a model that needs the deviation, in streaming: the frozen one, else that of the track so far, up to
+    /// frame `end`.
+    pub(super) fn of_start(frozen: Option<TrackLevel>, statistics: &Statistics, end: u64) -> Level {
+        let so_far = || statistics.levels_until(end).last();
+        Level::of(frozen.or_else(so_far).unwrap_or_else(|| statistics.level()))
+    }
+
+    /// That level.
+    pub(super) fn of(level: TrackLevel) -> Level {
+        let TrackLevel { mean, deviation, .. } = level;
+        Level::Exact { mean: mean as f32, deviation: (deviation + REFERENCE_EPSILON) as f32 }
+    }
+
     /// The model's input for `segment`, of `length` frames; `shown` are the frames of the track in it.
     pub(super) fn input(&self, segment: &Segment, mut shown: Stereo, length: usize) -> Stereo {
         for sample in shown.planes_mut().into_iter().flatten() {
@@ -65,7 +93,7 @@ impl Level {
         }
         let mut input = Stereo::zeros(length);
         for (plane, shown) in input.planes_mut().into_iter().zip(shown.planes()) {
-            plane[segment.zeros_before..][..shown.len()].copy_from_slice(shown);
+            segment.lay_out(shown, plane);
         }
         input
     }
@@ -112,8 +140,14 @@ mod tests {
 
     #[test]
     fn padding_follows_the_segment_and_equals_the_mean() {
-        let segment =
-            Segment { index: 0, span: 0..2, shown: 0..2, zeros_before: 1, trim_before: 1 };
+        let segment = Segment {
+            index: 0,
+            span: 0..2,
+            shown: 0..2,
+            zeros_before: 1,
+            trim_before: 1,
+            reflection: None,
+        };
         let shown = Stereo::from_planes(vec![0.5, 1.5], vec![0.5, 0.5]).unwrap();
         let exact = Level::Exact { mean: 0.5, deviation: 2.0 };
         let input = exact.input(&segment, shown.clone(), 4);
@@ -137,6 +171,7 @@ mod tests {
             shown: start..start + 4,
             zeros_before: 0,
             trim_before: 0,
+            reflection: None,
         };
         let track = [1.0, 1.0, 3.0, 3.0, 7.0, 9.0, 100.0, 100.0];
         for decoded in 6..8 {
@@ -145,5 +180,34 @@ mod tests {
         }
         let last = Segment { shown: 3..6, ..inside(3) };
         assert_eq!(level(&track[..6], &last), Level::Streaming { offset: 4.0 });
+    }
+
+    #[test]
+    fn the_level_is_frozen_where_the_track_is_loud_enough() {
+        let mut statistics = Statistics::new(Frames(4));
+        let mut grow = |samples: &[f32]| {
+            samples.iter().for_each(|&sample| statistics.add(sample, sample));
+            statistics.clone()
+        };
+        let quiet = grow(&[0.0, 1e-4, 0.0, -1e-4, 0.0]);
+        assert_eq!(frozen(&quiet, 4, false), None);
+        let so_far = Level::of_start(None, &quiet, 4);
+        assert_eq!(frozen(&grow(&[0.5, -0.5, 0.5]), 4, true), None);
+        let loud = grow(&[9.0, 9.0]);
+        let level = frozen(&loud, 8, false).unwrap();
+        assert_eq!((level.frames, level.mean), (Frames(6), 0.5 / 6.0));
+        assert_eq!(frozen(&loud, 9, true), Some(level));
+        // A provisional level, too, depends on the track up to the segment's end alone.
+        assert_eq!(Level::of_start(None, &loud, 4), so_far);
+        assert_eq!(Level::of_start(None, &loud, 0), so_far);
+    }
+
+    #[test]
+    fn the_level_of_a_track_shorter_than_the_head_is_that_of_all() {
+        let mut statistics = Statistics::new(Frames(4));
+        statistics.add(1.0, 1.0);
+        statistics.add(0.0, 0.0);
+        assert_eq!(frozen(&statistics, 2, false), None);
+        assert_eq!(frozen(&statistics, 2, true), Some(statistics.level()));
     }
 }

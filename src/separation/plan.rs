@@ -1,7 +1,7 @@
 //! Resolves a request to a model and stems.
 
 use super::SeparationError;
-use super::pipeline::{Cause, Context, columns_of, engine_of};
+use super::pipeline::{Cause, Context, Cut, engine_of};
 use crate::audio::{Frames, StemName};
 use crate::engine::fallback::chain::{ModelChoice, SkippedModel};
 use crate::model::ModelCard;
@@ -30,9 +30,7 @@ pub(super) fn plan(settings: &Settings, context: &Context) -> Result<Planned, Se
     if !(0.0..=ModelCard::MAX_OVERLAP).contains(&overlap) {
         return Err(SeparationError::Overlap(overlap));
     }
-    // The overlap of summed windows is fixed by the model.
-    let columns = columns_of(card);
-    let overlap = if columns.is_some() { card.overlap } else { overlap };
+    let Cut { overlap, columns, windows } = Cut::of(card, settings.overlap);
     let mut stems = settings.stems.clone();
     if stems.is_empty() {
         let named = settings.model.as_ref().and(skipped.as_ref());
@@ -51,6 +49,7 @@ pub(super) fn plan(settings: &Settings, context: &Context) -> Result<Planned, Se
         stems,
         overlap,
         columns,
+        windows,
         silent_passages: true,
         late_start: true,
     };

@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::audio::{Encoding, Frames, Stereo};
 use crate::files::append_sparse;
 use crate::session::checksums::extend;
+use crate::session::manifest::TrackLevel;
 
 /// Bytes of one frame: two samples as F32LE.
 pub(super) const FRAME_BYTES: u64 = 8;
@@ -43,8 +44,8 @@ pub(super) struct Statistics {
     head: u64,
     /// Frames from one mark to the next.
     step: u64,
-    /// The sum of all samples before each mark.
-    marks: Vec<f64>,
+    /// The sum of all samples before each mark, and of their squares.
+    marks: Vec<[f64; 2]>,
     count: u64,
     sum: f64,
     squares: f64,
@@ -161,7 +162,7 @@ impl Statistics {
         self.sum += mono;
         self.squares += mono * mono;
         if self.count.is_multiple_of(self.step) {
-            self.marks.push(self.sum);
+            self.marks.push([self.sum, self.squares]);
         }
     }
 
@@ -175,8 +176,29 @@ impl Statistics {
     /// Independent of how much of the track is known beyond `end`.
     pub(super) fn mean_until(&self, end: u64) -> f64 {
         let marks = end.max(self.head) / self.step;
-        let sum = marks.checked_sub(1).and_then(|index| self.marks.get(index as usize));
-        sum.map_or_else(|| self.mean(), |sum| sum / (marks * self.step) as f64)
+        let sums = marks.checked_sub(1).and_then(|index| self.marks.get(index as usize));
+        sums.map_or_else(|| self.mean(), |[sum, _]| sum / (marks * self.step) as f64)
+    }
+
+    /// The levels of the track up to each mark from the head's last one to the last before frame `end`, as far as they are
+    /// known. Independent of how much of the track is known beyond `end`.
+    pub(super) fn levels_until(&self, end: u64) -> impl Iterator<Item = TrackLevel> {
+        let marks = self.head / self.step..=end.max(self.head) / self.step;
+        let until = |mark: u64| {
+            let [sum, squares] = *self.marks.get(mark.checked_sub(1)? as usize)?;
+            Some(level(Frames(mark * self.step), sum, squares))
+        };
+        marks.map_while(until)
+    }
+
+    /// The level of all frames.
+    pub(super) fn level(&self) -> TrackLevel {
+        level(Frames(self.count), self.sum, self.squares)
+    }
+
+    /// Whether there are fewer frames than in the head.
+    pub(super) fn is_short(&self) -> bool {
+        self.count < self.head
     }
 
     /// The mean of all frames.
@@ -186,9 +208,16 @@ impl Statistics {
 
     /// The standard deviation of all frames, with Bessel's correction as in PyTorch.
     pub(super) fn deviation(&self) -> f64 {
-        let spread = self.squares - self.sum * self.mean();
-        (spread.max(0.0) / (self.count.max(2) - 1) as f64).sqrt()
+        let correction = self.count as f64 / (self.count.max(2) - 1) as f64;
+        self.level().deviation * correction.sqrt()
     }
+}
+
+/// The level of so many frames with that sum and that sum of squares, without Bessel's correction as in numpy.
+fn level(frames: Frames, sum: f64, squares: f64) -> TrackLevel {
+    let count = frames.0.max(1) as f64;
+    let mean = sum / count;
+    TrackLevel { mean, deviation: (squares / count - mean * mean).max(0.0).sqrt(), frames }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::audio::Frames;
+use crate::dsp::segments::WindowShape;
 use crate::proto::reason::ChangeReason;
 
 /// An engine, identified by everything that its output depends on.
@@ -52,6 +53,9 @@ pub struct EngineSpan {
     /// Columns that a segment consists of, for models whose segments are summed.
     #[serde(default)]
     pub columns: Option<Columns>,
+    /// The shape of its windows.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub windows: WindowShape,
     /// First frame of its first segment, at the model's rate.
     pub origin: Frames,
     /// Number of segments in all spans before it.
@@ -78,6 +82,24 @@ pub struct Successor {
     pub overlap: f64,
     /// Columns that a segment consists of, for models whose segments are summed.
     pub columns: Option<Columns>,
+    /// The shape of its windows.
+    pub windows: WindowShape,
+}
+
+/// The mean and the deviation by which the track is normalised.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TrackLevel {
+    /// Of the mono mix.
+    pub mean: f64,
+    /// Of the mono mix.
+    pub deviation: f64,
+    /// Frames from the start of the track that they were computed from.
+    pub frames: Frames,
+}
+
+/// Whether a value that records of earlier versions lack is the one that these stand for.
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl EngineRecord {

@@ -7,12 +7,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-pub use super::engines::{Columns, EngineChange, EngineRecord, EngineSpan, Successor};
+pub use super::engines::{Columns, EngineChange, EngineRecord, EngineSpan, Successor, TrackLevel};
 pub use super::source::SourceRecord;
 
 use super::checksums::{Checksums, Prefix};
+use super::engines::is_default;
 use super::{Failure, SessionId, SessionState, Settings};
 use crate::audio::{Frames, Hertz, StemName, Stereo};
+use crate::dsp::segments::WindowShape;
 use crate::files;
 
 /// The manifest, `session.json`.
@@ -44,6 +46,9 @@ pub struct Manifest {
     pub announced: Announced,
     /// The decoded format, once known.
     pub source: Option<SourceRecord>,
+    /// The level by which a model that needs the deviation is normalised in streaming, once it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<TrackLevel>,
     /// What has been computed and synced to disk.
     pub commit: Commit,
     /// Final length of each stem, once known.
@@ -118,6 +123,9 @@ pub struct Plan {
     /// Columns that a segment consists of, for models whose segments are summed.
     #[serde(default)]
     pub columns: Option<Columns>,
+    /// The shape of the windows.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub windows: WindowShape,
     /// Whether silent passages of the upload are silent in the stems. Sessions of 0.1.0 were begun without.
     #[serde(default)]
     pub silent_passages: bool,
@@ -212,6 +220,7 @@ impl Manifest {
             upload: UploadRecord::default(),
             announced: Announced::default(),
             source: None,
+            level: None,
             commit: Commit::default(),
             total: None,
             engine: None,
@@ -306,11 +315,19 @@ impl Manifest {
 
     /// Begins the span of another engine at `origin`, the first frame that is not final.
     pub fn begin_span(&mut self, successor: Successor, origin: Frames) {
-        let Successor { engine, segment, overlap, columns } = successor;
+        let Successor { engine, segment, overlap, columns, windows } = successor;
         let (model, first) = (engine.model.clone(), self.commit.segments);
         // A span without a commit is only visible in the list of engine changes.
         self.engine_spans.retain(|span| span.first < first);
-        self.engine_spans.push(EngineSpan { model, segment, overlap, columns, origin, first });
+        self.engine_spans.push(EngineSpan {
+            model,
+            segment,
+            overlap,
+            columns,
+            windows,
+            origin,
+            first,
+        });
         self.engine = Some(engine);
         self.clear_crashes();
     }
@@ -324,6 +341,7 @@ impl Plan {
             segment: self.segment,
             overlap: self.overlap,
             columns: self.columns,
+            windows: self.windows,
             origin: Frames::ZERO,
             first: 0,
         }

@@ -1,13 +1,18 @@
 //! Cuts a track into overlapping segments: which frames a model sees for which frames of the track.
 //!
-//! There are two rules. [`Blend::Average`] is that of `apply_model` and `TensorChunk.padded` in Demucs:
+//! There are three rules. [`Segmentation::new`] is that of `apply_model` and `TensorChunk.padded` in Demucs:
 //! windows start every `stride` frames. A window that would reach beyond the end of the track is cut
 //! short and padded *centred* to the model's length, with earlier frames of the track on the left
 //! where there are any, and zeros elsewhere.
 //!
-//! [`Blend::Sum`] is that of Spleeter, which cuts the track's spectrum instead of the track: the
+//! [`Segmentation::of_spectrum`] is that of Spleeter, which cuts the track's spectrum instead of the track: the
 //! columns of one window follow those of the previous one. Neighbouring windows share the frames under
 //! the columns at their seam, and the sum of their outputs equals one transform of the whole spectrum.
+//!
+//! [`Segmentation::mirrored`] is that of Music-Source-Separation-Training: the track continues mirrored at
+//! both ends, and windows fade in and out.
+
+mod mirrored;
 
 use std::ops::Range;
 
@@ -39,6 +44,18 @@ pub struct Segmentation {
     /// The windows of a track cover a multiple of this many frames: whole columns.
     hop: u64,
     blend: Blend,
+    shape: WindowShape,
+}
+
+/// The weights of the frames of a window, and what a window sees beyond the ends of the track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WindowShape {
+    /// Weights rise to the middle, or are all the same for a [`Blend::Sum`]; zeros beyond the ends.
+    #[default]
+    Centred,
+    /// Short linear fades at both ends; the mirrored track beyond its ends.
+    Mirrored,
 }
 
 /// One window: the model's input, and the part of its output that is used.
@@ -54,6 +71,8 @@ pub struct Segment {
     pub zeros_before: usize,
     /// Frames of the model's output in front of `span`.
     pub trim_before: usize,
+    /// How the track continues in the input, if it continues mirrored.
+    pub reflection: Option<Reflection>,
 }
 
 impl Segmentation {
@@ -64,8 +83,8 @@ impl Segmentation {
         let stride = ((1.0 - overlap) * length.0 as f64) as u64;
         let length = length.0.max(1);
         let stride = stride.clamp(1, length);
-        let blend = Blend::Average;
-        Segmentation { length, stride, origin: 0, first: 0, lead: 0, hop: 1, blend }
+        let (blend, shape) = (Blend::Average, WindowShape::Centred);
+        Segmentation { length, stride, origin: 0, first: 0, lead: 0, hop: 1, blend, shape }
     }
 
     /// Windows of `length` frames under whole columns of a spectrum, summed. A column covers `size`
@@ -73,8 +92,8 @@ impl Segmentation {
     pub fn of_spectrum(length: Frames, size: Frames, hop: Frames) -> Segmentation {
         let (length, hop) = (length.0.max(1), hop.0.max(1));
         let stride = (length + hop).saturating_sub(size.0).max(1);
-        let (lead, blend) = (size.0, Blend::Sum);
-        Segmentation { length, stride, origin: 0, first: 0, lead, hop, blend }
+        let (lead, blend, shape) = (size.0, Blend::Sum, WindowShape::Centred);
+        Segmentation { length, stride, origin: 0, first: 0, lead, hop, blend, shape }
     }
 
     /// The same windows, beginning at frame `origin` of the track with number `first`. Their input
@@ -99,19 +118,31 @@ impl Segmentation {
         self.blend
     }
 
-    /// Weight of each frame of a window's span.
+    /// Weight of each frame of a window inside the track.
     pub fn weights(&self) -> Vec<f32> {
-        match self.blend {
-            Blend::Average => triangle(self.length()),
-            Blend::Sum => vec![1.0; self.length().as_len()],
+        match (self.blend, self.shape) {
+            (Blend::Average, WindowShape::Centred) => triangle(self.length()),
+            (Blend::Average, WindowShape::Mirrored) => mirrored::window(self.length(), [true; 2]),
+            (Blend::Sum, _) => vec![1.0; self.length().as_len()],
+        }
+    }
+
+    /// Weight of each frame of the span of `segment`; more may follow.
+    pub fn weights_of(&self, segment: &Segment) -> Vec<f32> {
+        match &segment.reflection {
+            None => self.weights(),
+            Some(reflection) => {
+                mirrored::window(self.length(), reflection.fades).split_off(segment.trim_before)
+            }
         }
     }
 
     /// Number of the last window of a track of `total` frames, plus one.
     pub fn count(&self, total: Frames) -> u64 {
+        let lead = self.lead_in(total);
         let windows = match total.0.saturating_sub(self.origin) {
             0 => 0,
-            frames => (frames.saturating_add(self.lead).div_ceil(self.hop))
+            frames => (frames.saturating_add(lead).div_ceil(self.hop))
                 .saturating_mul(self.hop)
                 .div_ceil(self.stride),
         };
@@ -131,6 +162,9 @@ impl Segmentation {
     /// Window `index` of a track of which `decoded` frames are available; `complete` means that there
     /// will be no more. `None` if more frames are needed, or if there is no such window.
     pub fn segment(&self, index: u64, decoded: Frames, complete: bool) -> Option<Segment> {
+        if self.shape == WindowShape::Mirrored {
+            return self.mirrored_segment(index, decoded, complete);
+        }
         let (start, decoded) = (self.start(index).0, decoded.0);
         // The window covers frames before the origin too, but they are final already.
         let before = self.lead.saturating_sub(self.since(index));
@@ -153,7 +187,7 @@ impl Segmentation {
 fn at_left(index: u64, span: Range<u64>, before: u64) -> Segment {
     let shown = span.start.saturating_sub(before)..span.end;
     let zeros_before = (before - (span.start - shown.start)) as usize;
-    Segment { index, span, shown, zeros_before, trim_before: before as usize }
+    Segment { index, span, shown, zeros_before, trim_before: before as usize, reflection: None }
 }
 
 /// A window cut short: it would cover `whole`, but the track ends at `decoded`.
@@ -167,6 +201,23 @@ fn centred(index: u64, whole: Range<u64>, decoded: u64) -> Segment {
         shown: shown_start..decoded.min(end - before),
         zeros_before: (before - (start - shown_start)) as usize,
         trim_before: before as usize,
+        reflection: None,
+    }
+}
+
+impl Segment {
+    /// Writes one channel of the model's input. `shown` are the frames of [`Segment::shown`].
+    pub fn lay_out(&self, shown: &[f32], input: &mut [f32]) {
+        match &self.reflection {
+            None => input[self.zeros_before..][..shown.len()].copy_from_slice(shown),
+            Some(reflection) => {
+                for (sample, at) in input.iter_mut().zip(reflection.start..) {
+                    let frame =
+                        reflection.source(at).map(|frame| (frame - self.shown.start) as usize);
+                    *sample = frame.map_or(0.0, |frame| shown[frame]);
+                }
+            }
+        }
     }
 }
 
@@ -178,6 +229,8 @@ fn triangle(length: Frames) -> Vec<f32> {
     let peak = (length.0 - half) as f32;
     rise.chain(fall).map(|weight| weight as f32 / peak).collect()
 }
+
+pub use mirrored::Reflection;
 
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,10 @@
-//! Opens graphs in ONNX Runtime and reads their ports, the inputs and outputs.
+//! Opens graphs in ONNX Runtime and reads their ports, the inputs and outputs, and what these yield.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use ort::session::{Session, SessionOutputs};
 use ort::value::TensorElementType;
 
 use super::spectra::SpectrumShape;
@@ -85,6 +85,10 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
+    /// Spectra in and out, no waveforms.
+    pub(crate) const OF_SPECTRA: Ports =
+        Ports { mix: false, mix_spectrogram: true, stems: false, stem_spectrograms: true };
+
     /// Reads the ports of a graph and checks them against the card.
     ///
     /// # Errors
@@ -149,4 +153,33 @@ impl Ports {
         }
         Ok(ports)
     }
+}
+
+/// The values of an output, `size` per channel of the wanted stems. Their number is checked, because a graph may have open
+/// dimensions.
+///
+/// # Errors
+/// [`EngineError::Run`].
+pub(crate) fn channels<'a>(
+    model: &str,
+    outputs: &'a SessionOutputs<'_>,
+    name: &str,
+    wanted: &[bool],
+    size: usize,
+) -> Result<Vec<&'a [f32]>, EngineError> {
+    let (_, numbers) = outputs[name]
+        .try_extract_tensor::<f32>()
+        .map_err(|error| failed(model, error.to_string()))?;
+    let stem = Stereo::CHANNELS * size;
+    if numbers.len() != wanted.len() * stem {
+        let count = wanted.len() * stem;
+        return Err(failed(model, format!("{name} has {} numbers, not {count}", numbers.len())));
+    }
+    let stems = numbers.chunks_exact(stem).zip(wanted).filter(|(_, wanted)| **wanted);
+    Ok(stems.flat_map(|(stem, _)| stem.chunks_exact(size)).collect())
+}
+
+/// An error of a run.
+pub(crate) fn failed(model: &str, reason: String) -> EngineError {
+    EngineError::Run { model: model.to_owned(), reason }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use ort::session::{Session, SessionInputValue, SessionOutputs};
+use ort::session::{Session, SessionInputValue};
 use ort::value::TensorRef;
 
 use super::graph::{self, Ports};
@@ -76,7 +76,7 @@ impl Htdemucs {
 
     /// Runs the graph and returns the channels of the wanted stems, one after the other.
     fn run(&mut self, mix: &Stereo, wanted: &[bool]) -> Result<Vec<Vec<f32>>, EngineError> {
-        let failed = |error: ort::Error| failed(&self.model, error.to_string());
+        let failed = |error: ort::Error| graph::failed(&self.model, error.to_string());
         let mut inputs: Vec<(&str, SessionInputValue<'_>)> = Vec::new();
         if self.ports.mix {
             for (plane, signal) in self.mix.chunks_exact_mut(self.frames).zip(mix.planes()) {
@@ -97,7 +97,7 @@ impl Htdemucs {
         let begun = Instant::now();
         let outputs = self.session.run_with_options(inputs, options).map_err(failed)?;
         log_inference(&self.model, begun);
-        let output = |name, size| channels(&self.model, &outputs, name, wanted, size);
+        let output = |name, size| graph::channels(&self.model, &outputs, name, wanted, size);
         let waveforms = self.ports.stems.then(|| output("stems", self.frames)).transpose()?;
         let Some(spectra) = self.spectra.as_mut().filter(|_| self.ports.stem_spectrograms) else {
             return Ok(waveforms.into_iter().flatten().map(<[f32]>::to_vec).collect());
@@ -134,29 +134,4 @@ impl Engine for Htdemucs {
     fn stopper(&mut self) -> Option<Stopper> {
         Some(self.stoppable.stopper())
     }
-}
-
-/// The values of an output, `size` per channel of the wanted stems. Their number is checked, because a graph may have open
-/// dimensions.
-fn channels<'a>(
-    model: &str,
-    outputs: &'a SessionOutputs<'_>,
-    name: &str,
-    wanted: &[bool],
-    size: usize,
-) -> Result<Vec<&'a [f32]>, EngineError> {
-    let (_, numbers) = outputs[name]
-        .try_extract_tensor::<f32>()
-        .map_err(|error| failed(model, error.to_string()))?;
-    let stem = Stereo::CHANNELS * size;
-    if numbers.len() != wanted.len() * stem {
-        let count = wanted.len() * stem;
-        return Err(failed(model, format!("{name} has {} numbers, not {count}", numbers.len())));
-    }
-    let stems = numbers.chunks_exact(stem).zip(wanted).filter(|(_, wanted)| **wanted);
-    Ok(stems.flat_map(|(stem, _)| stem.chunks_exact(size)).collect())
-}
-
-fn failed(model: &str, reason: String) -> EngineError {
-    EngineError::Run { model: model.to_owned(), reason }
 }

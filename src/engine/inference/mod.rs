@@ -1,6 +1,6 @@
 //! Inference: one module per model family, around a graph in ONNX Runtime.
 //!
-//! [`mod@load`] opens a model. [`htdemucs`] and [`spleeter`] are families, [`bag`] a set of specialists of one family. They
+//! [`mod@load`] opens a model. [`htdemucs`], [`scnet`] and [`spleeter`] are families, [`bag`] a set of specialists of one. They
 //! share [`graph`], [`weights`], [`spectra`] and [`residual`].
 
 mod bag;
@@ -8,6 +8,7 @@ mod graph;
 mod htdemucs;
 mod load;
 mod residual;
+mod scnet;
 pub mod spectra;
 mod spleeter;
 mod weights;

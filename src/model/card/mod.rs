@@ -63,6 +63,8 @@ pub enum Family {
     Htdemucs,
     /// Any self-contained graph with some of the same inputs and outputs, see `models/README.md`.
     Onnx,
+    /// SCNet: complex spectrum in, those of the stems out.
+    Scnet,
     /// Spleeter: magnitudes in, magnitudes per stem out, from which ratio masks are made.
     Spleeter,
 }
@@ -71,9 +73,19 @@ impl Family {
     /// Whether the input is normalised to a loudness independent of the track's.
     pub fn is_normalised(self) -> bool {
         match self {
-            Family::Htdemucs => true,
+            Family::Htdemucs | Family::Scnet => true,
             Family::Onnx | Family::Spleeter => false,
         }
+    }
+
+    /// Whether the output depends on the deviation of the normalised input. HTDemucs normalises each segment itself.
+    pub fn needs_deviation(self) -> bool {
+        self == Family::Scnet
+    }
+
+    /// Whether the reference mirrors the track at its ends and fades its windows, as Music-Source-Separation-Training does.
+    pub fn has_mirrored_windows(self) -> bool {
+        self == Family::Scnet
     }
 }
 

@@ -86,6 +86,24 @@ fn spleeters_segments_are_whole_columns() {
 }
 
 #[test]
+fn scnets_have_one_file_of_weights_and_no_shares() {
+    let scnet = |from: &str, to: &str| {
+        let text = CARD.replace("HASH", &"0".repeat(64)).replace("\"htdemucs\"", "\"scnet\"");
+        ModelCard::parse(&text.replace(from, to), "").map_err(|error| error.to_string())
+    };
+    assert!(scnet("", "").unwrap().family.is_normalised());
+    for (from, to, expected) in [
+        ("stft = ", "# ", "stft"),
+        ("weights = ", "# ", "one file of weights"),
+        ("licence", "blend = \"sum\"\nlicence", "blend"),
+        ("licence", "residual_shares = [1.0, 0.0]\nlicence", "residual_shares"),
+    ] {
+        let error = scnet(from, to).unwrap_err();
+        assert!(error.contains(expected), "{error} lacks {expected:?}");
+    }
+}
+
+#[test]
 fn everything_but_a_stem_needs_that_stem() {
     let card = ModelCard::parse(&CARD.replace("HASH", &"0".repeat(64)), "").unwrap();
     assert!(card.yields(&StemName::accompaniment()));

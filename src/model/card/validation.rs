@@ -51,9 +51,16 @@ impl ModelCard {
         match (self.family, self.weights.len()) {
             (Family::Onnx, 0) => None,
             (Family::Onnx, _) => Some("a graph of family onnx holds its own weights".into()),
-            (Family::Htdemucs, _) if self.stft.is_none() => Some("stft is missing".into()),
-            (Family::Spleeter, 1) if named.is_empty() => None,
-            (Family::Spleeter, _) => Some("spleeter has one file of weights, for all stems".into()),
+            (Family::Htdemucs | Family::Scnet, _) if self.stft.is_none() => {
+                Some("stft is missing".into())
+            }
+            (Family::Scnet, _) if !self.residual_shares.is_empty() => {
+                Some("residual_shares are for htdemucs and spleeter".into())
+            }
+            (Family::Scnet | Family::Spleeter, 1) if named.is_empty() => None,
+            (Family::Scnet | Family::Spleeter, _) => {
+                Some("scnet and spleeter have one file of weights, for all stems".into())
+            }
             (Family::Htdemucs, 1) if named.is_empty() => None,
             (Family::Htdemucs, _) => {
                 let each_once = self.weights.len() == self.stems.len()
@@ -70,10 +77,10 @@ impl ModelCard {
             (Family::Spleeter, Blend::Average) => {
                 return Some("spleeter's blend is \"sum\"".into());
             }
-            (Family::Htdemucs | Family::Onnx, Blend::Sum) => {
+            (Family::Htdemucs | Family::Onnx | Family::Scnet, Blend::Sum) => {
                 return Some("only spleeter's blend is \"sum\"".into());
             }
-            (Family::Htdemucs | Family::Onnx, Blend::Average) => return None,
+            (Family::Htdemucs | Family::Onnx | Family::Scnet, Blend::Average) => return None,
             (Family::Spleeter, Blend::Sum) => {}
         }
         let Some(StftShape { size, hop }) = self.stft else {

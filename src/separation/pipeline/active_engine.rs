@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Context;
 use crate::audio::{Frames, Stereo};
 use crate::dsp::fade::window_shares;
-use crate::dsp::segments::Blend;
+use crate::dsp::segments::{Blend, WindowShape};
 use crate::dsp::{Segment, Segmentation};
 use crate::engine::{EngineError, EngineIdentity, EngineOptions, SeparatedSegment};
 use crate::model::{Model, ModelCard};
@@ -17,7 +17,6 @@ use crate::session::manifest::{Columns, EngineRecord, EngineSpan, Manifest};
 pub(super) struct ActiveEngine {
     model: Arc<Model>,
     windows: Segmentation,
-    weights: Vec<f32>,
     /// Share of the mixture that each frame of a window contributes, for models whose windows are summed. Empty for models
     /// whose windows are averaged: each frame contributes all of it.
     mix_shares: Vec<f32>,
@@ -41,7 +40,7 @@ impl ActiveEngine {
         let other = |reason: String| EngineError::Load { model: card.name.to_string(), reason };
         let recipes = recipes(&manifest.plan.stems, &card.stems, manifest.settings.accompaniment)
             .ok_or_else(|| other("it no longer yields the session's stems".into()))?;
-        let same = span.segment == card.segment && span.columns == columns_of(card);
+        let same = span.segment == card.segment && span.columns == Cut::of(card, None).columns;
         if !same || manifest.plan.model_rate != card.sample_rate {
             return Err(other(format!(
                 "it takes {} frames at {} per segment, but the session was started with {} at {}",
@@ -55,14 +54,7 @@ impl ActiveEngine {
         };
         let mix_shares = span.columns.map(|c| window_shares(span.segment, c.size, c.hop));
         let mix_shares = mix_shares.unwrap_or_default();
-        Ok(ActiveEngine {
-            windows,
-            weights: windows.weights(),
-            mix_shares,
-            options,
-            recipes,
-            model,
-        })
+        Ok(ActiveEngine { windows, mix_shares, options, recipes, model })
     }
 
     pub(super) fn model(&self) -> &Arc<Model> {
@@ -75,11 +67,6 @@ impl ActiveEngine {
 
     pub(super) fn windows(&self) -> Segmentation {
         self.windows
-    }
-
-    /// Weight of each frame of a window in the overlap-add.
-    pub(super) fn weights(&self) -> &[f32] {
-        &self.weights
     }
 
     pub(super) fn options(&self) -> &EngineOptions {
@@ -117,20 +104,44 @@ impl ActiveEngine {
 
 /// How an engine span cuts the track.
 pub(super) fn windows(span: &EngineSpan) -> Segmentation {
-    let windows = match span.columns {
-        None => Segmentation::new(span.segment, span.overlap),
-        Some(Columns { size, hop }) => Segmentation::of_spectrum(span.segment, size, hop),
+    let windows = match (span.columns, span.windows) {
+        (Some(Columns { size, hop }), _) => Segmentation::of_spectrum(span.segment, size, hop),
+        (None, WindowShape::Centred) => Segmentation::new(span.segment, span.overlap),
+        (None, WindowShape::Mirrored) => Segmentation::mirrored(span.segment, parts(span.overlap)),
     };
     windows.from(span.origin, span.first)
 }
 
-/// The spectral columns of a model whose segments are summed.
-pub(in crate::separation) fn columns_of(card: &ModelCard) -> Option<Columns> {
-    let frames = Frames::from_len;
-    match card.blend {
-        Blend::Average => None,
-        Blend::Sum => card.stft.map(|s| Columns { size: frames(s.size), hop: frames(s.hop) }),
+/// How a model cuts tracks.
+pub(in crate::separation) struct Cut {
+    pub(in crate::separation) overlap: f64,
+    /// The spectral columns of a model whose segments are summed.
+    pub(in crate::separation) columns: Option<Columns>,
+    pub(in crate::separation) windows: WindowShape,
+}
+
+impl Cut {
+    /// Least overlap from which on a model whose reference mirrors the track is cut as by the reference.
+    const LEAST_MIRRORED: f64 = 0.5;
+
+    /// With the overlap that is asked for, unless the model fixes it, or that of the card. The overlap of mirrored windows is
+    /// rounded to one half, two thirds, three quarters, …
+    pub(in crate::separation) fn of(card: &ModelCard, asked: Option<f64>) -> Cut {
+        let frames = Frames::from_len;
+        let summed = card.stft.filter(|_| card.blend == Blend::Sum);
+        let columns = summed.map(|s| Columns { size: frames(s.size), hop: frames(s.hop) });
+        let overlap = asked.filter(|_| columns.is_none()).unwrap_or(card.overlap);
+        if card.family.has_mirrored_windows() && overlap >= Cut::LEAST_MIRRORED {
+            let overlap = 1.0 - 1.0 / parts(overlap) as f64;
+            return Cut { overlap, columns, windows: WindowShape::Mirrored };
+        }
+        Cut { overlap, columns, windows: WindowShape::Centred }
     }
+}
+
+/// How many mirrored windows overlap in each frame.
+fn parts(overlap: f64) -> u64 {
+    (1.0 / (1.0 - overlap)).round() as u64
 }
 
 /// A model with everything else that its output depends on here, for the manifest.

@@ -8,7 +8,7 @@ use crate::engine::EngineError;
 use crate::engine::fallback::chain::NoSuccessor;
 use crate::model::Model;
 use crate::proto::reason::{ChangeReason, ErrorReason};
-use crate::separation::pipeline::active_engine::{ActiveEngine, columns_of, engine_of};
+use crate::separation::pipeline::active_engine::{ActiveEngine, Cut, engine_of};
 use crate::session::manifest::{EngineChange, EngineRecord, Manifest, Successor};
 use crate::session::{Failure, Session};
 
@@ -127,10 +127,8 @@ pub(super) fn switch_engine(
         reason: cause.reason,
         message,
     };
-    let columns = columns_of(card);
-    let asked = manifest.settings.overlap.filter(|_| columns.is_none());
-    let (segment, overlap) = (card.segment, asked.unwrap_or(card.overlap));
-    let successor = Successor { engine: to, segment, overlap, columns };
+    let Cut { overlap, columns, windows } = Cut::of(card, manifest.settings.overlap);
+    let successor = Successor { engine: to, segment: card.segment, overlap, columns, windows };
     session
         .update(|manifest| {
             note_unverified(manifest, &successor.engine);

@@ -39,7 +39,7 @@ use active_engine::ActiveEngine;
 use in_flight::InFlight;
 use output::StemOutput;
 
-pub(super) use active_engine::{columns_of, engine_of};
+pub(super) use active_engine::{Cut, engine_of};
 pub(super) use fallback::Cause;
 pub use fallback::reason_of;
 pub(super) use output::CompleteStems;
@@ -217,7 +217,8 @@ impl<'a> Run<'a> {
                     };
                     let stems = self.engine.stems(answer, &sent.segment, sent.level, mix);
                     let next = self.engine.windows().start(self.next + 1);
-                    self.output.add(&sent.segment, self.engine.weights(), &stems);
+                    let weights = self.engine.windows().weights_of(&sent.segment);
+                    self.output.add(&sent.segment, &weights, &stems);
                     self.track.sync().map_err(storage)?;
                     self.next += 1;
                     let had = self.session.progress().finished;

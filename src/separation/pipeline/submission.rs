@@ -1,14 +1,15 @@
 //! Submits the segments of a run, and submits failed ones again.
 
 use super::{Run, storage};
-use crate::audio::Stereo;
+use crate::audio::{Hertz, Stereo};
 use crate::dsp::Segment;
 use crate::engine::EngineError;
 use crate::separation::decoder::DecodeProgress;
-use crate::separation::normalization::Level;
+use crate::separation::normalization::{Level, frozen};
 use crate::separation::pipeline::fallback::{Cause, switch_engine};
 use crate::separation::pipeline::in_flight::{InFlight, Sent};
 use crate::session::Failure;
+use crate::session::manifest::TrackLevel;
 use crate::session::settings::Normalization;
 
 /// Abnormal ends of the server during a segment after which the segment is computed in a process of its own, which shows
@@ -36,6 +37,7 @@ impl Run<'_> {
     /// Submits segments whose frames are decoded, enough to keep the worker threads busy.
     pub(super) fn send(&mut self, decoded: &DecodeProgress) -> Result<(), Failure> {
         let normalised = self.engine.model().card().family.is_normalised();
+        let needs_deviation = self.engine.model().card().family.needs_deviation();
         let exact = self.is_exact();
         // One more than there are worker threads, so that none is idle during a commit.
         let isolated = self.session.manifest().deaths >= ISOLATION_DEATHS;
@@ -45,13 +47,33 @@ impl Run<'_> {
             let Some(segment) = self.next_segment(decoded) else { break };
             let level = match (normalised, exact) {
                 (false, _) => Level::Unchanged,
+                (true, true) if needs_deviation => Level::of(decoded.statistics.level()),
                 (true, true) => Level::exact(&decoded.statistics),
+                (true, false) if needs_deviation => self.frozen_level(decoded, &segment)?,
                 (true, false) => Level::streaming(&decoded.statistics, &segment, length),
             };
             let sent = Sent { segment, level, retried: false, silent: false, isolated };
             self.submit(sent, !exact)?;
         }
         Ok(())
+    }
+
+    /// The level of a segment whose model needs the deviation. Once the track is loud enough, it is recorded and kept.
+    fn frozen_level(&self, decoded: &DecodeProgress, segment: &Segment) -> Result<Level, Failure> {
+        let (statistics, end) = (&decoded.statistics, segment.shown.end);
+        let recorded = self.session.manifest().level;
+        let known = recorded.or_else(|| frozen(statistics, end, decoded.complete));
+        if let Some(level) = known.filter(|_| recorded.is_none()) {
+            let rate = self.session.manifest().plan.model_rate;
+            let text = level_notice(self.engine.name(), level, rate);
+            self.session
+                .update(|manifest| {
+                    manifest.level = Some(level);
+                    manifest.notices.push(text);
+                })
+                .map_err(storage)?;
+        }
+        Ok(Level::of_start(known, statistics, end))
     }
 
     /// Submits a segment. With `skip_silence`, a segment whose input is digital silence gets silent stems without an
@@ -112,4 +134,12 @@ impl Run<'_> {
         let sane = |sample: &f32| sample.abs() <= LOUDEST;
         Ok(!shown.planes().into_iter().flatten().all(sane))
     }
+}
+
+/// The text for users about a level that streaming has frozen.
+fn level_notice(model: &str, level: TrackLevel, rate: Hertz) -> String {
+    let seconds = level.frames.0 as f64 / f64::from(rate.0);
+    format!(
+        "{model} is normalised by the mean and the deviation of the first {seconds:.1} s of the track; `exact` uses those of the whole track"
+    )
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::dsp::segments::WindowShape;
 
 impl Plan {
     /// A plan for tests: `mini` with these stems.
@@ -10,6 +11,7 @@ impl Plan {
             stems: stems.iter().map(|name| name.parse().unwrap()).collect(),
             overlap: 0.25,
             columns: None,
+            windows: WindowShape::default(),
             silent_passages: true,
             late_start: true,
         }
@@ -98,6 +100,7 @@ fn a_span_that_has_committed_nothing_is_replaced() {
         segment: Frames(4),
         overlap: 0.5,
         columns: None,
+        windows: WindowShape::default(),
     };
     let mut manifest = Manifest::new(SessionId::random(), Settings::default(), plan);
     let model = |span: EngineSpan| span.model;

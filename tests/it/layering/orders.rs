@@ -145,7 +145,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         &[
             &["residual", "spectra", "weights"],
             &["graph"],
-            &["htdemucs", "spleeter"],
+            &["htdemucs", "scnet", "spleeter"],
             &["bag"],
             &["load"],
         ],
