@@ -127,11 +127,10 @@ impl From<EncodeError> for CliError {
         let cause = error.to_string();
         match error {
             EncodeError::FfmpegMissing { .. } => {
-                CliError::of_reason(ErrorReason::EncoderMissing, cause)
+                let reason = ErrorReason::EncoderMissing;
+                local(reason, cause, error.remedy().unwrap_or(reason.remedy()))
             }
-            EncodeError::Unsupported { .. } | EncodeError::Missing { .. } => {
-                CliError::plain(Category::Usage, cause)
-            }
+            EncodeError::Unsupported { .. } => CliError::plain(Category::Usage, cause),
             EncodeError::Failed { .. } | EncodeError::Length { .. } => {
                 CliError::plain(Category::Other, cause)
             }

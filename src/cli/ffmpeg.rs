@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::error::CliError;
+use crate::process::FfmpegCodec;
 use crate::process::ffmpeg::launch::{FfmpegJob, FfmpegTask, launch};
 use crate::proto::reason::Category;
 use crate::separation::decoder::ffmpeg::choice::FfmpegChoice;
@@ -13,7 +14,7 @@ use crate::separation::decoder::ffmpeg::choice::FfmpegChoice;
 /// The option of commands that decode or encode.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct FfmpegOption {
-    /// FFmpeg for formats that Stemwire does not read, and for AAC; auto: the ffmpeg on the search path, if there is one
+    /// FFmpeg for formats that Stemwire does not read, and for AAC, or MP3 in builds without LAME; auto: the ffmpeg on the search path, if there is one
     #[arg(long, value_name = "auto|never|PATH", default_value_t = FfmpegChoice::Auto, env = "STEMWIRE_FFMPEG")]
     pub(super) ffmpeg: FfmpegChoice,
 }
@@ -57,8 +58,8 @@ pub(super) struct FfmpegArgs {
     #[arg(long)]
     until: Option<f64>,
     /// Encode PCM
-    #[arg(long, value_parser = ["aac"], conflicts_with = "protocol", requires_all = ["rate", "channels", "bit_rate"])]
-    encode: Option<String>,
+    #[arg(long, value_parser = codec, conflicts_with = "protocol", requires_all = ["rate", "channels", "bit_rate"])]
+    encode: Option<FfmpegCodec>,
     /// Sample rate of the PCM
     #[arg(long)]
     rate: Option<u32>,
@@ -79,9 +80,13 @@ pub(super) struct FfmpegArgs {
     require_sandbox: bool,
 }
 
+fn codec(name: &str) -> Result<FfmpegCodec, &'static str> {
+    FfmpegCodec::named(name).ok_or("this is no codec that FFmpeg encodes")
+}
+
 /// Becomes FFmpeg. Ends the process if that fails.
 pub(super) fn run(args: &FfmpegArgs) -> ! {
-    let encoding = (args.rate, args.channels, args.bit_rate);
+    let encoding = (args.encode, args.rate, args.channels, args.bit_rate);
     let task = match (&args.protocol, encoding) {
         (Some(protocol), _) => FfmpegTask::Decode {
             protocol: protocol.clone(),
@@ -89,8 +94,8 @@ pub(super) fn run(args: &FfmpegArgs) -> ! {
             keep_start: args.keep_start,
             until_s: args.until,
         },
-        (None, (Some(rate), Some(channels), Some(bit_rate))) if args.encode.is_some() => {
-            FfmpegTask::EncodeAac { rate, channels, bit_rate }
+        (None, (Some(codec), Some(rate), Some(channels), Some(bit_rate))) => {
+            FfmpegTask::Encode { codec, rate, channels, bit_rate }
         }
         _ => FfmpegTask::Version,
     };

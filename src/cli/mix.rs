@@ -69,9 +69,9 @@ pub(super) fn run(args: &MixArgs) -> Result<(), CliError> {
         PathBuf::from(format!("{} ({}).{}", result.title, mix.label, format.extension()))
     });
     check_free(&output, args.force)?;
-    let ffmpeg = match format {
-        FileFormat::M4aAac => encoding_ffmpeg(&args.ffmpeg)?,
-        _ => None,
+    let ffmpeg = match encode::needs_ffmpeg(format) {
+        true => encoding_ffmpeg(&args.ffmpeg, format)?,
+        false => None,
     };
     let (rate, frames, channels) = (result.rate, result.frames, Stereo::CHANNELS);
     let dither_seed = Dither::seed("mix");

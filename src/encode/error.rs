@@ -15,14 +15,8 @@ pub enum EncodeError {
         /// The value and the limit.
         problem: String,
     },
-    /// This build lacks the encoder.
-    #[error("this build of Stemwire has no encoder for {}", format.name())]
-    Missing {
-        /// The format.
-        format: FileFormat,
-    },
     /// There is no FFmpeg, which encodes this format.
-    #[error("{} is encoded by FFmpeg, and there is none", format.name())]
+    #[error("{} is encoded by FFmpeg{}, and there is none", format.name(), without_lame(*format))]
     FfmpegMissing {
         /// The format.
         format: FileFormat,
@@ -46,6 +40,22 @@ pub enum EncodeError {
     /// The output cannot be written.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+impl EncodeError {
+    /// The remedy, where the reason's own does not fit.
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            EncodeError::FfmpegMissing { format: FileFormat::Mp3 } => Some(
+                "Use a build of Stemwire with the feature mp3, or install FFmpeg where the file is encoded.",
+            ),
+            _ => None,
+        }
+    }
+}
+
+fn without_lame(format: FileFormat) -> &'static str {
+    if format == FileFormat::Mp3 { " in builds without LAME" } else { "" }
 }
 
 impl From<EncodeError> for io::Error {

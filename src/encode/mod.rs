@@ -3,7 +3,7 @@
 //! [`encoder`] makes the encoder for a [`FileSpec`]. It gets blocks of float32 audio and writes to an [`Output`]: a file, in
 //! which it completes the header at the end, or a stream, whose bytes can be sent while more audio is read. [`pcm_file`] is
 //! the layout of files without compression, of which any range of bytes can be made; [`flac`] compresses without loss; Opus
-//! and MP3 have a [`bitrate()`]. M4A files have ALAC, or AAC by FFmpeg. [`ni_stems`] puts all stems of a song into one file.
+//! and MP3 have a [`bitrate()`]. M4A files have ALAC, or AAC by FFmpeg, which encodes MP3 too in builds without LAME. [`ni_stems`] puts all stems of a song into one file.
 //! Integers of 16 bits get [`dither`].
 
 mod aac;
@@ -11,10 +11,10 @@ mod aiff;
 mod alac;
 mod bitrate;
 pub mod dither;
+mod encoder_process;
 mod error;
 pub mod flac;
 mod m4a;
-#[cfg(feature = "mp3")]
 mod mp3;
 mod mp4;
 mod mp4_track;
@@ -36,10 +36,14 @@ use crate::audio::{FileFormat, Frames, Hertz, Stereo};
 use dither::{Dither, DitheredEncoder};
 use flac::FlacEncoder;
 use m4a::M4aEncoder;
+use mp3::{LameOf, Mp3Encoder};
 use mp4_track::TrackEncoder;
 use opus::OpusFileEncoder;
 use pcm_file::{PcmEncoder, PcmFile};
 use samples::SampleWriter;
+
+/// Whether LAME is part of this build.
+const HAS_LAME: bool = cfg!(feature = "mp3");
 
 /// What a file is to contain.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,9 +88,31 @@ pub fn encoder(
     output: Output,
     ffmpeg: Option<&Ffmpeg>,
 ) -> Result<Box<dyn Encode>, EncodeError> {
-    check(spec.format, spec.rate, ffmpeg)?;
+    encoder_of_build(HAS_LAME, spec, output, ffmpeg)
+}
+
+/// Starts the encoder that a build without LAME uses.
+///
+/// # Errors
+/// Those of [`encoder`].
+pub fn encoder_without_lame(
+    spec: &FileSpec,
+    output: Output,
+    ffmpeg: Option<&Ffmpeg>,
+) -> Result<Box<dyn Encode>, EncodeError> {
+    encoder_of_build(false, spec, output, ffmpeg)
+}
+
+fn encoder_of_build(
+    has_lame: bool,
+    spec: &FileSpec,
+    output: Output,
+    ffmpeg: Option<&Ffmpeg>,
+) -> Result<Box<dyn Encode>, EncodeError> {
+    let format = spec.format;
+    check_of_build(has_lame, format, spec.rate, ffmpeg)?;
     let kbits = bitrate(spec.format, spec.channels, spec.bitrate)?.unwrap_or_default();
-    let encoder: Box<dyn Encode> = match spec.format {
+    let encoder: Box<dyn Encode> = match format {
         FileFormat::WavF32
         | FileFormat::WavS24
         | FileFormat::WavS16
@@ -94,15 +120,15 @@ pub fn encoder(
         | FileFormat::AiffS16 => Box::new(PcmEncoder::start(PcmFile::new(spec)?, output)?),
         FileFormat::Flac | FileFormat::FlacS16 => Box::new(FlacEncoder::start(spec, output)?),
         FileFormat::Opus => Box::new(OpusFileEncoder::start(spec, kbits, output)?),
-        #[cfg(feature = "mp3")]
-        FileFormat::Mp3 => Box::new(mp3::Mp3Encoder::start(spec, kbits, output)?),
-        #[cfg(not(feature = "mp3"))]
-        FileFormat::Mp3 => return Err(EncodeError::Missing { format: spec.format }),
+        FileFormat::Mp3 => {
+            let lame = LameOf::choose(has_lame, ffmpeg);
+            let lame = lame.ok_or(EncodeError::FfmpegMissing { format })?;
+            Box::new(Mp3Encoder::start(spec, kbits, lame, output)?)
+        }
         FileFormat::M4aAlac | FileFormat::M4aAlacS16 => {
             Box::new(M4aEncoder::start(spec, TrackEncoder::alac(SampleWriter::of(spec)), output)?)
         }
         FileFormat::M4aAac => {
-            let format = spec.format;
             let ffmpeg = ffmpeg.ok_or(EncodeError::FfmpegMissing { format })?;
             let track = TrackEncoder::aac(ffmpeg, spec.rate, spec.channels, kbits)?;
             Box::new(M4aEncoder::start(spec, track, output)?)
@@ -114,22 +140,43 @@ pub fn encoder(
     })
 }
 
-/// Encodes a moment of silence by FFmpeg.
+/// Whether FFmpeg encodes the format in this build.
+pub fn needs_ffmpeg(format: FileFormat) -> bool {
+    format == FileFormat::M4aAac || (format == FileFormat::Mp3 && !HAS_LAME)
+}
+
+/// Encodes a moment of silence by FFmpeg, in a format for which it is needed.
 ///
 /// # Errors
-/// It does not start, or does not encode AAC.
-pub fn probe(ffmpeg: &Ffmpeg) -> io::Result<()> {
-    aac::probe(ffmpeg)
+/// It does not start, or does not encode the format.
+pub fn probe(ffmpeg: &Ffmpeg, format: FileFormat) -> io::Result<()> {
+    let (rate, frames) = (Hertz(44_100), Frames(1024));
+    let spec = FileSpec { format, channels: 1, rate, frames, bitrate: None, dither_seed: 0 };
+    let output = Output::Stream(Box::new(io::sink()));
+    let mut encoder = encoder_without_lame(&spec, output, Some(ffmpeg))?;
+    encoder.write(&Stereo::zeros(1024))?;
+    Ok(encoder.finish()?)
 }
 
 /// Refuses a file that cannot be encoded, before its audio is computed or read.
 ///
 /// # Errors
-/// [`EncodeError::Unsupported`], [`EncodeError::Missing`], [`EncodeError::FfmpegMissing`].
+/// [`EncodeError::Unsupported`], [`EncodeError::FfmpegMissing`].
 pub fn check(format: FileFormat, rate: Hertz, ffmpeg: Option<&Ffmpeg>) -> Result<(), EncodeError> {
+    check_of_build(HAS_LAME, format, rate, ffmpeg)
+}
+
+fn check_of_build(
+    has_lame: bool,
+    format: FileFormat,
+    rate: Hertz,
+    ffmpeg: Option<&Ffmpeg>,
+) -> Result<(), EncodeError> {
     match format {
         FileFormat::Flac | FileFormat::FlacS16 => flac::check(format, rate),
-        FileFormat::Mp3 if !cfg!(feature = "mp3") => Err(EncodeError::Missing { format }),
+        FileFormat::Mp3 if LameOf::choose(has_lame, ffmpeg).is_none() => {
+            Err(EncodeError::FfmpegMissing { format })
+        }
         FileFormat::M4aAac if ffmpeg.is_none() => Err(EncodeError::FfmpegMissing { format }),
         FileFormat::M4aAac if !aac::has_rate(rate) => {
             let problem =
@@ -143,4 +190,19 @@ pub fn check(format: FileFormat, rate: Hertz, ffmpeg: Option<&Ffmpeg>) -> Result
 /// The formats that can be encoded by this build, with this FFmpeg.
 pub fn available(ffmpeg: Option<&Ffmpeg>) -> impl Iterator<Item = FileFormat> {
     FileFormat::ALL.into_iter().filter(move |format| check(*format, Hertz(44_100), ffmpeg).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_without_lame_names_both_ways_to_mp3() {
+        let check = |has_lame| check_of_build(has_lame, FileFormat::Mp3, Hertz(44_100), None);
+        assert!(check(true).is_ok());
+        let error = check(false).unwrap_err();
+        assert!(error.to_string().contains("without LAME"), "{error}");
+        let remedy = error.remedy().unwrap();
+        assert!(remedy.contains("feature mp3") && remedy.contains("install FFmpeg"), "{remedy}");
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::io;
 
-use super::aac::AacProcess;
+use super::aac;
 use super::alac::{self, AlacDepth, AlacEncoder};
+use super::encoder_process::EncoderProcess;
 use super::mp4::TrackCodec;
 use super::samples::{SampleWriter, beyond_full_scale};
 use crate::audio::{Hertz, Stereo};
@@ -12,7 +13,7 @@ use crate::process::Ffmpeg;
 /// The encoder of a track.
 pub(super) enum TrackEncoder {
     Alac(AlacTrack),
-    Aac(AacProcess),
+    Aac(EncoderProcess),
 }
 
 /// Frames that do not fill a packet yet, and the encoder.
@@ -44,7 +45,7 @@ impl TrackEncoder {
         channels: usize,
         kbits: u32,
     ) -> io::Result<TrackEncoder> {
-        Ok(TrackEncoder::Aac(AacProcess::start(ffmpeg, rate, channels as u8, kbits)?))
+        Ok(TrackEncoder::Aac(aac::start(ffmpeg, rate, channels as u8, kbits)?))
     }
 
     /// The codec.

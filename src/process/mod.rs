@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 pub(crate) use child::ChildProcess;
 pub(crate) use ending::{Death, Ending, Limit};
 pub use ffmpeg::Ffmpeg;
+pub(crate) use ffmpeg::FfmpegCodec;
 pub(crate) use limits::ResourceLimits;
 pub(crate) use messages::Messages;
 pub use sandbox::{Sandbox, SandboxLevel};

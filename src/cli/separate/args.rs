@@ -136,7 +136,7 @@ impl SeparateArgs {
         };
         // Files are encoded here, also those of a server's stems.
         let format = matches.get_one::<OutputFormat>("format");
-        let uses_ffmpeg = format.is_some_and(|format| format.is_encoded_by_ffmpeg());
+        let uses_ffmpeg = format.is_some_and(|format| format.by_ffmpeg().is_some());
         let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
         match LOCAL_OPTIONS.iter().find(|(id, _)| is_typed(id) && !(*id == "ffmpeg" && uses_ffmpeg))
         {

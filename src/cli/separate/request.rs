@@ -74,9 +74,9 @@ impl SeparateRequest {
         let (start, end) = (args.start.unwrap_or(Seconds(0.0)), args.end);
         let span = TimeSpan::from_seconds(start.0, end.map(|end| end.0))
             .map_err(|error| CliError::plain(Category::Usage, error.to_string()))?;
-        let ffmpeg = match args.format.is_encoded_by_ffmpeg() {
-            true => encoding_ffmpeg(&args.ffmpeg)?,
-            false => None,
+        let ffmpeg = match args.format.by_ffmpeg() {
+            Some(format) => encoding_ffmpeg(&args.ffmpeg, format)?,
+            None => None,
         };
         check_format(args, ffmpeg.as_ref())?;
         let destination = match (&args.stdout, &stems[..]) {
@@ -272,21 +272,25 @@ fn raw_encoding(format: OutputFormat) -> Result<Encoding, CliError> {
     }
 }
 
-/// FFmpeg, if the format needs it, and it works.
+/// FFmpeg, if there is one that encodes this format.
 ///
 /// # Errors
 /// A named program does not work.
-pub(in crate::cli) fn encoding_ffmpeg(option: &FfmpegOption) -> Result<Option<Ffmpeg>, CliError> {
+pub(in crate::cli) fn encoding_ffmpeg(
+    option: &FfmpegOption,
+    format: FileFormat,
+) -> Result<Option<Ffmpeg>, CliError> {
     let program = option.find()?;
     let config = DecoderConfig::from_here()
         .map_err(|error| CliError::plain(Category::Other, error.to_string()))?;
     let config = DecoderConfig { ffmpeg: program, ..config };
-    match config.ffmpeg().map(|ffmpeg| encode::probe(&ffmpeg).map(|()| ffmpeg)) {
+    match config.ffmpeg().map(|ffmpeg| encode::probe(&ffmpeg, format).map(|()| ffmpeg)) {
         Some(Err(error)) if option.is_named() => {
-            Err(unusable(&format!("ffmpeg does not encode AAC: {error}")))
+            Err(unusable(&format!("ffmpeg does not encode {}: {error}", format.name())))
         }
         Some(Err(error)) => {
-            eprintln!("warning: ffmpeg is not used, because it does not encode AAC: {error}");
+            let format = format.name();
+            eprintln!("warning: ffmpeg is not used, because it does not encode {format}: {error}");
             Ok(None)
         }
         Some(Ok(ffmpeg)) => Ok(Some(ffmpeg)),

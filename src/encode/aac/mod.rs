@@ -1,17 +1,12 @@
-//! AAC of low complexity, encoded by FFmpeg where it is installed.
-//!
-//! FFmpeg gets PCM on its standard input and returns ADTS on its standard output, so that it needs no file: it runs confined,
-//! as for decoding ([`process::ffmpeg`](crate::process::ffmpeg)).
+//! AAC of low complexity, encoded by FFmpeg where it is installed. It returns ADTS, which needs no file to seek in.
 
 mod adts;
-mod process;
-
-pub(crate) use process::AacProcess;
 
 use std::io;
 
-use crate::audio::{Hertz, Stereo};
-use crate::process::Ffmpeg;
+use super::encoder_process::EncoderProcess;
+use crate::audio::Hertz;
+use crate::process::{Ffmpeg, FfmpegCodec};
 
 /// Frames of a packet.
 pub(crate) const PACKET_FRAMES: u32 = 1024;
@@ -33,14 +28,18 @@ pub(crate) fn has_rate(rate: Hertz) -> bool {
     RATES.contains(&rate.0)
 }
 
-/// Encodes a moment of silence.
+/// Starts the encoder.
 ///
 /// # Errors
-/// FFmpeg does not start, or does not encode AAC.
-pub(crate) fn probe(ffmpeg: &Ffmpeg) -> io::Result<()> {
-    let mut process = AacProcess::start(ffmpeg, Hertz(44_100), 1, 128)?;
-    process.write(&Stereo::zeros(PACKET_FRAMES as usize), |_| Ok(()))?;
-    process.finish(|_| Ok(()))
+/// FFmpeg does not start.
+pub(super) fn start(
+    ffmpeg: &Ffmpeg,
+    rate: Hertz,
+    channels: u8,
+    kbits: u32,
+) -> io::Result<EncoderProcess> {
+    let codec = (FfmpegCodec::Aac, adts::read_packet as _);
+    EncoderProcess::start(ffmpeg, codec, rate, channels, kbits)
 }
 
 /// The decoder's configuration (AudioSpecificConfig; ISO/IEC 14496-3, 1.6.2.1) of one of its rates.

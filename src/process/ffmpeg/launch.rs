@@ -4,6 +4,7 @@ use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
 
+use super::FfmpegCodec;
 use crate::process::{ResourceLimits, Sandbox, priority, sandbox};
 
 /// Arguments of the process that becomes FFmpeg.
@@ -37,8 +38,9 @@ pub(crate) enum FfmpegTask {
         /// How much of the audio to decode, in seconds; `None` for all of it.
         until_s: Option<f64>,
     },
-    /// Encode float32 PCM from its standard input to AAC in ADTS on its standard output.
-    EncodeAac {
+    /// Encode float32 PCM from its standard input to its standard output.
+    Encode {
+        codec: FfmpegCodec,
         /// Sample rate in Hz.
         rate: u32,
         channels: u8,
@@ -115,13 +117,20 @@ fn arguments(job: &FfmpegJob, sandbox: Sandbox) -> Vec<String> {
             }
             add("-c:a pcm_f32le -f wav pipe:1");
         }
-        FfmpegTask::EncodeAac { rate, channels, bit_rate } => {
+        FfmpegTask::Encode { codec, rate, channels, bit_rate } => {
             add("-nostdin");
             add(&begin("error", "pipe"));
             add(&format!(
                 "-f f32le -ar {rate} -ac {channels} -i pipe:0 -map_metadata -1 -bitexact"
             ));
-            add(&format!("-c:a aac -b:a {bit_rate} -f adts pipe:1"));
+            let (encoder, container) = match codec {
+                FfmpegCodec::Aac => ("aac", "-f adts"),
+                // At the quality of the built-in encoder. The headers and tags are ours.
+                FfmpegCodec::Mp3 => {
+                    ("libmp3lame -compression_level 2", "-write_xing 0 -id3v2_version 0 -f mp3")
+                }
+            };
+            add(&format!("-c:a {encoder} -b:a {bit_rate} {container} pipe:1"));
         }
     }
     arguments

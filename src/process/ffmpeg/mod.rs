@@ -11,6 +11,30 @@ use std::time::Duration;
 
 use super::isolated_command;
 
+/// What FFmpeg encodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FfmpegCodec {
+    /// AAC in ADTS.
+    Aac,
+    /// Frames of MP3, without a header or tags.
+    Mp3,
+}
+
+impl FfmpegCodec {
+    /// Its name as an argument.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            FfmpegCodec::Aac => "aac",
+            FfmpegCodec::Mp3 => "mp3",
+        }
+    }
+
+    /// The codec of this name.
+    pub(crate) fn named(name: &str) -> Option<FfmpegCodec> {
+        [FfmpegCodec::Aac, FfmpegCodec::Mp3].into_iter().find(|codec| codec.name() == name)
+    }
+}
+
 /// FFmpeg and its limits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ffmpeg {

@@ -83,7 +83,7 @@ impl FileResponse {
             Part::NotModified => Body::empty(),
             Part::Whole => {
                 let source = content.part(0, size.unwrap_or(u64::MAX));
-                rest.body(Permitted::new(source, needs_ffmpeg(format), &rest.ffmpeg)?)
+                rest.body(Permitted::new(source, encode::needs_ffmpeg(format), &rest.ffmpeg)?)
             }
             Part::Range { first, last } => rest.body(content.part(first, last + 1)),
         };
@@ -179,11 +179,6 @@ pub(super) fn form(spec: &FileSpec) -> String {
 pub(super) fn rate(manifest: &Manifest) -> Hertz {
     let source = manifest.source.as_ref();
     source.map_or(manifest.plan.model_rate, |source| source.output_rate)
-}
-
-/// Whether FFmpeg encodes the format.
-pub(super) fn needs_ffmpeg(format: FileFormat) -> bool {
-    format == FileFormat::M4aAac
 }
 
 /// A text that is equal only for equal samples of a stem.

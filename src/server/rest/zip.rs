@@ -19,12 +19,13 @@ use super::disposition::attachment;
 use super::download::StemDownload;
 use super::download_options::{DownloadOptions, DownloadParameters};
 use super::ffmpeg_permit::Permitted;
-use super::file_response::{check_ended, needs_ffmpeg};
+use super::file_response::check_ended;
 use super::ni_stems;
 use super::outlet::Outlet;
 use super::source::Source;
 use super::{Rest, RouteResult};
 use crate::audio::title;
+use crate::encode;
 use crate::server::status::{ApiError, Problem};
 use crate::session::Session;
 
@@ -65,7 +66,7 @@ pub(super) async fn archive(
     } else {
         // Its files are encoded one after the other.
         let archive = Archive::new(files(rest, &session, options).await?);
-        rest.body(Permitted::new(archive, needs_ffmpeg(options.format), &rest.ffmpeg)?)
+        rest.body(Permitted::new(archive, encode::needs_ffmpeg(options.format), &rest.ffmpeg)?)
     };
     Ok(answer(&session, body))
 }

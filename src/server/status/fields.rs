@@ -8,6 +8,7 @@ use tonic::Code;
 
 use super::ApiError;
 use crate::audio::StemName;
+use crate::encode::EncodeError;
 use crate::engine::EngineError;
 use crate::model::ModelError;
 use crate::proto::reason::ErrorReason;
@@ -149,7 +150,13 @@ pub(super) fn fields_of(error: &ApiError) -> ErrorFields {
             ErrorFields::of(R::UploadGone).with("session_reason", reason)
         }
         ApiError::StemsMissing(_) => ErrorFields::of(R::StemsIncomplete),
-        ApiError::FfmpegMissing { .. } => ErrorFields::of(R::EncoderMissing).field("format"),
+        ApiError::FfmpegMissing { format } => {
+            let fields = ErrorFields::of(R::EncoderMissing).field("format");
+            match (EncodeError::FfmpegMissing { format: *format }).remedy() {
+                Some(remedy) => fields.remedy(remedy),
+                None => fields,
+            }
+        }
         ApiError::DeadlineInvalid(_) => ErrorFields::of(R::DeadlineInvalid),
         ApiError::TooManyConnections => ErrorFields::of(R::TooManyConnections),
         ApiError::ServerBusy => ErrorFields::of(R::ServerBusy),

@@ -4,26 +4,11 @@ use std::path::Path;
 
 use crate::support::compare::stereo_snr_db;
 use crate::support::decode;
-use crate::support::ffmpeg::Workshop;
-use crate::support::pipeline::DECODER;
+use crate::support::ffmpeg::{Workshop, ffmpeg};
 use stemwire::audio::{Encoding, FileFormat, Frames, Hertz, StemName, Stereo};
 use stemwire::encode::dither::Dither;
 use stemwire::encode::ni_stems::{NiStemCodec, NiStemPlan, NiStemsEncoder};
 use stemwire::encode::{Ffmpeg, FileSpec, Output, encoder};
-use stemwire::separation::DecoderConfig;
-use stemwire::separation::decoder::ffmpeg::choice::FfmpegChoice;
-
-/// The FFmpeg of the other tests, confined.
-fn ffmpeg() -> Ffmpeg {
-    let choice: FfmpegChoice =
-        std::env::var("STEMWIRE_FFMPEG").unwrap_or("auto".into()).parse().unwrap();
-    let config = DecoderConfig {
-        program: DECODER.into(),
-        ffmpeg: choice.find().unwrap(),
-        ..DecoderConfig::from_here().unwrap()
-    };
-    config.ffmpeg().expect("these tests need FFmpeg")
-}
 
 /// Deterministic noise between -1 and 1.
 fn noise(seed: u32) -> impl FnMut() -> f32 {

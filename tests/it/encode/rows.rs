@@ -1,9 +1,15 @@
 //! Every format, with one and two channels at common rates, as FFmpeg decodes it: length, delay, and noise or bitrate.
 
-use crate::support::ffmpeg::Workshop;
+use crate::support::ffmpeg::{Workshop, ffmpeg};
 use stemwire::audio::resample::Resampler;
 use stemwire::audio::{FileFormat, Frames, Hertz, Stereo};
-use stemwire::encode::{FileSpec, Output, encoder};
+use stemwire::encode::{Encode, EncodeError, FileSpec, Output, encoder, encoder_without_lame};
+
+/// Starts an encoder.
+type Start = fn(&FileSpec, Output) -> Result<Box<dyn Encode>, EncodeError>;
+
+const BUILT_IN: Start = |spec, output| encoder(spec, output, None);
+const BY_FFMPEG: Start = |spec, output| encoder_without_lame(spec, output, Some(&ffmpeg()));
 
 /// Two sweeps, different in the channels, whose phase is unlike itself at any other time.
 fn sweeps(rate: u32, frames: usize) -> Stereo {
@@ -77,7 +83,7 @@ fn expected(format: FileFormat) -> Expected {
 }
 
 #[track_caller]
-fn check(format: FileFormat, channels: usize, column: usize) {
+fn check(start: Start, format: FileFormat, channels: usize, column: usize) {
     let rate = [44_100, 48_000, 96_000][column];
     let expected = expected(format);
     let audio = sweeps(rate, 2 * rate as usize + 123);
@@ -91,10 +97,10 @@ fn check(format: FileFormat, channels: usize, column: usize) {
         bitrate: None,
         dither_seed: 1,
     };
-    let mut file = encoder(&spec, Output::create(&path).unwrap(), None).unwrap();
-    let mut streamed = encoder(&spec, Output::Stream(Box::new(Vec::new())), None).unwrap();
-    for start in (0..audio.len()).step_by(10_007) {
-        let block = audio.slice(start..audio.len().min(start + 10_007));
+    let mut file = start(&spec, Output::create(&path).unwrap()).unwrap();
+    let mut streamed = start(&spec, Output::Stream(Box::new(Vec::new()))).unwrap();
+    for at in (0..audio.len()).step_by(10_007) {
+        let block = audio.slice(at..audio.len().min(at + 10_007));
         assert_eq!(file.write(&block).unwrap(), 0);
         streamed.write(&block).unwrap();
     }
@@ -133,7 +139,7 @@ fn check(format: FileFormat, channels: usize, column: usize) {
 fn check_all(formats: &[FileFormat]) {
     for &format in formats {
         for channels in [2, 1] {
-            (0..3).for_each(|column| check(format, channels, column));
+            (0..3).for_each(|column| check(BUILT_IN, format, channels, column));
         }
     }
 }
@@ -165,9 +171,15 @@ fn mp3_has_the_exact_length() {
     check_all(&[FileFormat::Mp3]);
 }
 
+#[test]
+fn mp3_by_ffmpeg_has_the_exact_length() {
+    check(BY_FFMPEG, FileFormat::Mp3, 2, 0);
+    check(BY_FFMPEG, FileFormat::Mp3, 1, 2);
+}
+
 /// Lengths at which lossy encoders begin or end another frame, down to one frame of audio.
 #[track_caller]
-fn check_lengths(format: FileFormat, rate: u32) {
+fn check_lengths(start: Start, format: FileFormat, rate: u32) {
     let audio = sweeps(rate, 5_000);
     for frames in [1, 2, 575, 576, 577, 647, 648, 649, 960, 1151, 1152, 1153, 1728, 4_999] {
         let folder = tempfile::tempdir().unwrap();
@@ -180,7 +192,7 @@ fn check_lengths(format: FileFormat, rate: u32) {
             bitrate: None,
             dither_seed: 0,
         };
-        let mut file = encoder(&spec, Output::create(&path).unwrap(), None).unwrap();
+        let mut file = start(&spec, Output::create(&path).unwrap()).unwrap();
         file.write(&audio.slice(0..frames as usize)).unwrap();
         file.finish().unwrap();
         let workshop = Workshop::new();
@@ -191,7 +203,8 @@ fn check_lengths(format: FileFormat, rate: u32) {
 
 #[test]
 fn every_length_is_exact() {
-    check_lengths(FileFormat::Opus, 48_000);
+    check_lengths(BUILT_IN, FileFormat::Opus, 48_000);
     #[cfg(feature = "mp3")]
-    check_lengths(FileFormat::Mp3, 44_100);
+    check_lengths(BUILT_IN, FileFormat::Mp3, 44_100);
+    check_lengths(BY_FFMPEG, FileFormat::Mp3, 44_100);
 }

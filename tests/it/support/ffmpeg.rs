@@ -4,6 +4,11 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use stemwire::audio::{Encoding, Stereo};
+use stemwire::encode::Ffmpeg;
+use stemwire::separation::DecoderConfig;
+use stemwire::separation::decoder::ffmpeg::choice::FfmpegChoice;
+
+use super::pipeline::DECODER;
 
 /// A temporary directory in which FFmpeg works.
 pub struct Workshop {
@@ -105,4 +110,16 @@ impl Workshop {
             )
         })
     }
+}
+
+/// The FFmpeg of the other functions, confined, as an encoder.
+pub fn ffmpeg() -> Ffmpeg {
+    let choice: FfmpegChoice =
+        std::env::var("STEMWIRE_FFMPEG").unwrap_or("auto".into()).parse().unwrap();
+    let config = DecoderConfig {
+        program: DECODER.into(),
+        ffmpeg: choice.find().unwrap(),
+        ..DecoderConfig::from_here().unwrap()
+    };
+    config.ffmpeg().expect("these tests need FFmpeg")
 }

@@ -1,6 +1,7 @@
 //! The format of the files of a result.
 
 use crate::audio::FileFormat;
+use crate::encode;
 
 /// The format of the files of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +32,12 @@ impl OutputFormat {
         }
     }
 
-    /// Whether FFmpeg encodes it, if there is one.
-    pub(in crate::cli::separate) fn is_encoded_by_ffmpeg(self) -> bool {
-        matches!(self, OutputFormat::Each(FileFormat::M4aAac) | OutputFormat::NiStems)
+    /// The format that FFmpeg encodes for it, if there is one.
+    pub(in crate::cli::separate) fn by_ffmpeg(self) -> Option<FileFormat> {
+        match self {
+            OutputFormat::Each(format) => encode::needs_ffmpeg(format).then_some(format),
+            OutputFormat::NiStems => Some(FileFormat::M4aAac),
+        }
     }
 
     /// What it is, for help texts.

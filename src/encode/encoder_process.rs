@@ -1,4 +1,6 @@
-//! FFmpeg as an encoder of AAC.
+//! FFmpeg as an encoder: float32 PCM on its standard input, the encoded audio on its standard output.
+//!
+//! It needs no file, and runs confined, as for decoding ([`process::ffmpeg`](crate::process::ffmpeg)).
 
 use std::io::{self, BufReader, Write};
 use std::process::{ChildStdin, ChildStdout};
@@ -8,16 +10,18 @@ use std::sync::mpsc::{
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::adts;
+use super::samples::finite;
 use crate::audio::{Encoding, Hertz, Stereo};
-use crate::encode::samples::finite;
-use crate::process::{ChildProcess, Ffmpeg, join_within_grace, poll};
+use crate::process::{ChildProcess, Ffmpeg, FfmpegCodec, join_within_grace, poll};
 
-/// Packets that wait to be taken: five seconds.
+/// Packets that wait to be taken: five seconds of AAC.
 const PACKETS_AHEAD: usize = 256;
 
+/// Reads the next packet of the encoded audio; `None` at its end.
+pub(super) type ReadPacket = fn(&mut BufReader<ChildStdout>) -> io::Result<Option<Vec<u8>>>;
+
 /// FFmpeg while it encodes. Dropping it kills it.
-pub(crate) struct AacProcess {
+pub(super) struct EncoderProcess {
     process: ChildProcess,
     channels: u8,
     /// How long it may take for a block.
@@ -28,29 +32,31 @@ pub(crate) struct AacProcess {
     threads: Vec<JoinHandle<()>>,
 }
 
-impl AacProcess {
-    /// Starts FFmpeg for audio of this rate and one or two channels, at so many kbit/s.
+impl EncoderProcess {
+    /// Starts FFmpeg for audio of this rate and one or two channels, at so many kbit/s. What it encodes is taken as packets
+    /// of `read`.
     ///
     /// # Errors
     /// The process or a thread cannot be started.
-    pub(crate) fn start(
+    pub(super) fn start(
         ffmpeg: &Ffmpeg,
+        (codec, read): (FfmpegCodec, ReadPacket),
         rate: Hertz,
         channels: u8,
         kbits: u32,
-    ) -> io::Result<AacProcess> {
+    ) -> io::Result<EncoderProcess> {
         let mut command = ffmpeg.command();
-        command.args(["--encode", "aac", "--rate", &rate.0.to_string()]);
+        command.args(["--encode", codec.name(), "--rate", &rate.0.to_string()]);
         command.args(["--channels", &channels.to_string()]);
         command.args(["--bit-rate", &(1000 * kbits).to_string()]);
         let (process, stdin, stdout) = ChildProcess::start(&mut command)?;
         // One block is written while the next one is read.
         let (blocks, to_write) = sync_channel(1);
-        let (read, packets) = sync_channel(PACKETS_AHEAD);
+        let (packet, packets) = sync_channel(PACKETS_AHEAD);
         let (stall, blocks, threads) = (ffmpeg.stall, Some(blocks), Vec::new());
-        let mut encoder = AacProcess { process, channels, stall, blocks, packets, threads };
-        encoder.spawn("aac-feed", move || feed(stdin, &to_write))?;
-        encoder.spawn("aac-packets", move || read_packets(stdout, &read))?;
+        let mut encoder = EncoderProcess { process, channels, stall, blocks, packets, threads };
+        encoder.spawn("ffmpeg-feed", move || feed(stdin, &to_write))?;
+        encoder.spawn("ffmpeg-packets", move || read_packets(stdout, read, &packet))?;
         Ok(encoder)
     }
 
@@ -60,7 +66,7 @@ impl AacProcess {
     }
 
     /// Channels of the encoded audio.
-    pub(crate) fn channels(&self) -> usize {
+    pub(super) fn channels(&self) -> usize {
         self.channels.into()
     }
 
@@ -68,7 +74,7 @@ impl AacProcess {
     ///
     /// # Errors
     /// FFmpeg has ended, or takes too long; errors of `done`.
-    pub(crate) fn write(
+    pub(super) fn write(
         &mut self,
         block: &Stereo,
         mut done: impl FnMut(&[u8]) -> io::Result<()>,
@@ -112,8 +118,8 @@ impl AacProcess {
     /// Encodes what is pending. Calls `done` with each of the remaining packets.
     ///
     /// # Errors
-    /// Those of [`write`](AacProcess::write); FFmpeg reports an error.
-    pub(crate) fn finish(
+    /// Those of [`write`](EncoderProcess::write); FFmpeg reports an error.
+    pub(super) fn finish(
         &mut self,
         mut done: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
@@ -142,7 +148,7 @@ impl AacProcess {
     }
 }
 
-impl Drop for AacProcess {
+impl Drop for EncoderProcess {
     fn drop(&mut self) {
         // Its pipes close, which ends the threads.
         self.process.kill();
@@ -162,9 +168,9 @@ fn feed(mut stdin: ChildStdin, blocks: &Receiver<Vec<u8>>) {
     }
 }
 
-fn read_packets(stdout: ChildStdout, packets: &SyncSender<io::Result<Vec<u8>>>) {
-    let mut adts = BufReader::new(stdout);
-    while let Some(packet) = adts::read_packet(&mut adts).transpose() {
+fn read_packets(stdout: ChildStdout, read: ReadPacket, packets: &SyncSender<io::Result<Vec<u8>>>) {
+    let mut stdout = BufReader::new(stdout);
+    while let Some(packet) = read(&mut stdout).transpose() {
         let is_last = packet.is_err();
         if packets.send(packet).is_err() || is_last {
             return;
