@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import material
 import results
-from rows import crowd, htdemucs, memory, scaling, serving, spleeter, stages
+from rows import crowd, encoders, htdemucs, memory, scaling, serving, spleeter, stages
 
 BENCHMARKS = {
     "htdemucs": htdemucs.against_pytorch,
@@ -33,11 +33,12 @@ BENCHMARKS = {
     "crowd": crowd.hostile_clients,
     "linear": scaling.linear,
     "memory": memory.long_tracks,
+    "encoders": encoders.hours,
     "stages": stages.shares,
     "instructions": stages.instructions,
 }
 # Of hours of music; left out unless they are named.
-NIGHTLY = {"linear", "memory"}
+NIGHTLY = {"encoders", "linear", "memory"}
 
 
 @dataclass

@@ -29,7 +29,7 @@ type Step = Box<dyn FnMut()>;
 /// Makes a stage with all that it needs.
 type Prepare = fn() -> Step;
 
-const STAGES: [(&str, Prepare); 12] = [
+const STAGES: [(&str, Prepare); 16] = [
     ("decode mp3", decode),
     ("resample 48000 to 44100", resample),
     ("spectrum", spectrum),
@@ -39,7 +39,11 @@ const STAGES: [(&str, Prepare); 12] = [
     ("pcm s16", || encode(Encoding::S16Le)),
     ("pcm s24", || encode(Encoding::S24Le)),
     ("pcm s16 read", read_pcm),
+    ("file wav-s16", || file(FileFormat::WavS16)),
     ("file flac", || file(FileFormat::Flac)),
+    ("file flac-s16", || file(FileFormat::FlacS16)),
+    ("file aiff", || file(FileFormat::Aiff)),
+    ("file m4a-alac", || file(FileFormat::M4aAlac)),
     ("file opus", || file(FileFormat::Opus)),
     ("file mp3", || file(FileFormat::Mp3)),
 ];
