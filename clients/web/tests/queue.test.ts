@@ -50,6 +50,15 @@ test("files are sent one after the other, each into a session of its own", async
   assert.deepEqual([config!.fileName, config!.model, config!.stems], ["one.wav", "mini", ["vocals", "bass"]]);
 });
 
+test("a part of a song is a setting of its session", async () => {
+  enqueue([file("one.wav")], { ...ALL, part: { start: 70, end: 100.5 } });
+  enqueue([file("two.wav")], { ...ALL, part: { start: 70, end: null } });
+  enqueue([file("three.wav")], ALL);
+  await until(() => uploads.value.every(ended));
+  const configs = server.called("CreateSession", CreateSessionRequestSchema).map(({ config }) => config!);
+  assert.deepEqual(configs.map(({ startS, endS }) => [startS, endS]), [[70, 100.5], [70, undefined], [0, undefined]]);
+});
+
 test("a session whose response is lost is not created twice", async () => {
   server.faults.set("CreateSession 0", "answer lost");
   enqueue([file("one.wav")], ALL);

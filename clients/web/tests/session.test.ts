@@ -4,10 +4,12 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { EngineSchema, ExecutionSchema, ModelSchema } from "../src/generated/stemwire/v1/engine_pb";
 import { type Session, SessionSchema, SessionState } from "../src/generated/stemwire/v1/session_pb";
 import { measurementOf } from "../src/session/models";
-import { hasStems, hasSum, stemsOf } from "../src/session/stems";
+import { hasStems, hasSum, mutedSums, stemsOf } from "../src/session/stems";
 import { lengthOf, marks, Pace, rateOf } from "../src/session/timeline";
 import { nameOf, sessionStatus } from "../src/view/status";
 import { words } from "../src/words";
+import { en } from "../src/words/en";
+import { zh } from "../src/words/zh";
 
 const session = (of: MessageInitShape<typeof SessionSchema>): Session => create(SessionSchema, of);
 const named = (...names: string[]) => session({ stems: names.map((name) => ({ name })) });
@@ -30,6 +32,26 @@ test("the accompaniment is a sum only beside the stems that it sums", () => {
   assert.ok(hasSum(["vocals", "drums", "accompaniment"]));
   assert.ok(!hasSum(["vocals", "accompaniment"]));
   assert.ok(!hasSum(["vocals", "drums"]));
+  assert.ok(hasSum(["vocals", "bass", "no_drums"]));
+  assert.ok(hasSum(["accompaniment", "no_drums"]));
+  assert.ok(!hasSum(["drums", "no_drums"]));
+});
+
+test("sums are muted at first where they would count a stem twice", () => {
+  const check = (stems: string[], muted: string[]) => assert.deepEqual([...mutedSums(stems)], muted, stems.join());
+  check(["vocals", "drums", "bass", "other", "accompaniment"], ["accompaniment"]);
+  check(["drums", "no_drums"], []);
+  check(["vocals", "accompaniment"], []);
+  check(["vocals", "drums", "no_drums", "no_bass"], ["no_drums", "no_bass"]);
+  check(["vocals", "accompaniment", "no_drums"], ["no_drums"]);
+  check(["no_drums", "no_bass"], ["no_bass"]);
+});
+
+test("stems without another one have names in both languages", () => {
+  assert.deepEqual(["no_drums", "no_bass", "no_guitar", "no_choir", "choir"].map(en.stem), ["No drums", "No bass", "No guitar", "No choir", "choir"]);
+  assert.deepEqual(["no_drums", "no_bass", "no_choir"].map(zh.stem), ["无鼓", "无贝斯", "无choir"]);
+  assert.equal(en.sumHint(en.stem("drums")), "everything but drums");
+  assert.deepEqual(stemsOf(named("no_drums", "drums")), ["drums", "no_drums"]);
 });
 
 test("the length of a song is that of the server, else estimated from the upload", () => {

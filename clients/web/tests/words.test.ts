@@ -5,7 +5,7 @@ import { ChangeReasonSchema, ErrorReasonSchema } from "../src/generated/stemwire
 import { SourceNoteKind, SourceNoteKindSchema } from "../src/generated/stemwire/v1/session_pb";
 import { language } from "../src/preferences";
 import { en } from "../src/words/en";
-import { bytes, clock, list } from "../src/words/forms";
+import { bytes, clock, list, secondsOf, time } from "../src/words/forms";
 import { describe, words } from "../src/words/index";
 import { REASONS } from "../src/words/reasons";
 import { zh } from "../src/words/zh";
@@ -19,18 +19,20 @@ function leaves(value: unknown, path = ""): Leaf[] {
   return Object.entries(value).flatMap(([name, part]) => leaves(part, `${path}.${name}`));
 }
 
-/** The texts of an entry; functions are called with numbers and names of every size. */
+/** The texts of an entry; functions are called with numbers of every size, dates or names. */
 function texts(value: unknown): string[] {
   if (typeof value === "string") return [value];
   const ask = value as (...of: unknown[]) => unknown;
   const samples = [0, 1, 2, 45, 75, 3600, 7322.4];
-  const args = (sample: number) => Array.from({ length: 4 }, () => sample);
   return samples.map((sample) => {
-    try {
-      return String(ask(...args(sample)));
-    } catch {
-      return String(ask(new Date(sample * 1000)));
+    for (const form of [sample, new Date(sample * 1000), `no_${sample}`]) {
+      try {
+        return String(ask(form, form, form, form));
+      } catch {
+        // It is called with something else.
+      }
     }
+    throw new Error("no call succeeds");
   });
 }
 
@@ -99,6 +101,20 @@ test("an unknown reason is shown by name, with a remedy", () => {
   const { cause, remedy, original } = describe({ reason: "FROM_LATER", message: "quite new", numbers: {}, passing: false, waitMs: 0, requestId: "" });
   assert.deepEqual([cause, remedy], [...en.unknownProblem]);
   assert.match(original, /FROM_LATER.*quite new/);
+});
+
+test("times are read as they are written", () => {
+  const check = (text: string, seconds: number | null, written = "") => {
+    assert.equal(secondsOf(text), seconds, text);
+    if (seconds !== null) assert.equal(time(seconds), written);
+  };
+  check("90", 90, "1:30");
+  check(" 1:30 ", 90, "1:30");
+  check("1：30", 90, "1:30");
+  check("0:05.25", 5.25, "0:05.25");
+  check("1:00:05.5", 3605.5, "1:00:05.5");
+  check("59.9996", 59.9996, "1:00");
+  for (const text of ["", "x", "-1", "1:", ":30", "1:2:3:4", "1e3", "NaN", "1,5"]) check(text, null);
 });
 
 test("clocks", () => {

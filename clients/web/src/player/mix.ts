@@ -1,6 +1,6 @@
 /** Gain of each stem. */
 import { computed, signal, type ReadonlySignal, type Signal } from "@preact/signals";
-import { ACCOMPANIMENT, hasSum } from "../session/stems";
+import { hasSum, mutedSums } from "../session/stems";
 
 export interface Fader {
   readonly stem: string;
@@ -13,12 +13,13 @@ export interface Fader {
 }
 
 /**
- * One fader per stem. The accompaniment starts muted if the stems that it sums are listed, so that all stems together are
- * the song.
+ * One fader per stem. The accompaniment, and everything but another stem, starts muted if a stem in it is listed, so that all
+ * stems together are the song.
  */
 export function faders(stems: readonly string[]): Fader[] {
+  const sums = mutedSums(stems);
   const made: Fader[] = stems.map((stem) => {
-    const [muted, soloed, volume] = [signal(stem === ACCOMPANIMENT && hasSum(stems)), signal(false), signal(1)];
+    const [muted, soloed, volume] = [signal(sums.has(stem)), signal(false), signal(1)];
     const gain = computed(() => {
       const heard = made.some(({ soloed }) => soloed.value) ? soloed.value : !muted.value;
       // Squared, because loudness is perceived logarithmically.

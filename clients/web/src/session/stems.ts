@@ -4,11 +4,20 @@ import { hasEnded } from "./follow";
 
 const ORDER = ["vocals", "drums", "bass", "guitar", "piano", "other"];
 
-/** The sum of all other stems except the vocals. */
-export const ACCOMPANIMENT = "accompaniment";
+/** Everything but the vocals. */
+const ACCOMPANIMENT = "accompaniment";
+
+/** What begins the name of everything but another stem, such as `no_drums`. */
+const WITHOUT = "no_";
+
+/** The stem that a sum leaves out: the vocals for the accompaniment, drums for `no_drums`; `null` for stems that are no sum. */
+export function leftOut(stem: string): string | null {
+  if (stem === ACCOMPANIMENT) return "vocals";
+  return stem.startsWith(WITHOUT) ? stem.slice(WITHOUT.length) : null;
+}
 
 export function stemsOf(session: Session): string[] {
-  const place = (name: string) => (name === ACCOMPANIMENT ? 99 : (ORDER.indexOf(name) + 1 || 50));
+  const place = (name: string) => (leftOut(name) !== null ? 99 : (ORDER.indexOf(name) + 1 || 50));
   return session.stems.map(({ name }) => name).sort((a, b) => place(a) - place(b));
 }
 
@@ -17,7 +26,21 @@ export function hasStems({ stems, state, progress }: Session): boolean {
   return stems.length > 0 && (!hasEnded(state) || (progress?.finishedFrames ?? 0n) > 0n);
 }
 
-/** Whether the accompaniment is the sum of other listed stems. */
+/** Whether one of the stems, such as the accompaniment, contains another one of them: together they would count twice. */
 export function hasSum(stems: readonly string[]): boolean {
-  return stems.includes(ACCOMPANIMENT) && stems.some((stem) => stem !== ACCOMPANIMENT && stem !== "vocals");
+  return stems.some((sum) => {
+    const rest = leftOut(sum);
+    return rest !== null && stems.some((stem) => stem !== sum && stem !== rest);
+  });
+}
+
+/** Sums that start muted, so that all other stems together are the song. */
+export function mutedSums(stems: readonly string[]): ReadonlySet<string> {
+  const muted = new Set<string>();
+  const heard = stems.filter((stem) => leftOut(stem) === null);
+  for (const sum of stems.filter((stem) => leftOut(stem) !== null)) {
+    if (hasSum([...heard, sum])) muted.add(sum);
+    else heard.push(sum);
+  }
+  return muted;
 }

@@ -16,6 +16,15 @@ export interface UploadSettings {
   readonly model: string;
   /** Names of the stems; empty for all stems of the model. */
   readonly stems: readonly string[];
+  /** The part of the song in seconds; all of it if left out. */
+  readonly part?: Part;
+}
+
+/** A part of a song, in seconds. */
+export interface Part {
+  readonly start: number;
+  /** `null` for the end of the song. */
+  readonly end: number | null;
 }
 
 export type UploadStage = "waiting" | "sending" | "sent" | "stopped";
@@ -149,6 +158,8 @@ async function open(upload: Upload, waiting: (problem: Problem | null, until: nu
     fileName: file.name,
     requestId: upload.id,
     onDisconnect: OnDisconnect.CONTINUE,
+    startS: settings.part?.start ?? 0,
+    ...(settings.part?.end != null && { endS: settings.part.end }),
   });
   const backoff = new Backoff();
   for (;;) {

@@ -1,9 +1,9 @@
 /** Adds songs: a button, a drop target, and the settings of the separation. */
-import { signal } from "@preact/signals";
+import { signal, type Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { models } from "../session/models";
 import { enqueue, type UploadSettings } from "../upload/queue";
-import { words } from "../words";
+import { secondsOf, time, words } from "../words";
 import { Icon } from "./icons";
 
 const PAIR = ["vocals", "accompaniment"];
@@ -14,13 +14,18 @@ const ACCEPTED =
 
 const model = signal("");
 const pair = signal(false);
+/** Start and end of the part that is wanted, in seconds. */
+const partStart = signal<number | null>(null);
+const partEnd = signal<number | null>(null);
 
 /** Whether files are being dragged over the page. */
 export const dragging = signal(false);
 
-/** Adds songs with the current settings. */
+/** Adds songs with the current settings. A part is that of these songs only. */
 export function take(files: Iterable<File>): void {
-  enqueue(files, settings());
+  const [start, end] = [partStart.value ?? 0, partEnd.value];
+  enqueue(files, start > 0 || end !== null ? { ...settings(), part: { start, end } } : settings());
+  partStart.value = partEnd.value = null;
 }
 
 function settings(): UploadSettings {
@@ -93,7 +98,33 @@ function Options() {
           {models.value.map(({ name, title }) => <option key={name} value={name}>{title || name}</option>)}
         </select>
       </label>
+      <div class="options-part" role="group" aria-label={words.value.part}>
+        <span>{words.value.part}</span>
+        <Time at={partStart} label={words.value.partStart} shown="0:00" />
+        <span aria-hidden="true">–</span>
+        <Time at={partEnd} label={words.value.partEnd} shown="…" />
+      </div>
     </div>
+  );
+}
+
+interface TimeProperties {
+  readonly at: Signal<number | null>;
+  readonly label: string;
+  /** What is shown while it is empty. */
+  readonly shown: string;
+}
+
+/** A time in the song. What is no time is removed, and so is an end that is not behind the start. */
+function Time({ at, label, shown }: TimeProperties) {
+  return (
+    <input class="part-time" type="text" inputMode="text" maxLength={12} autocomplete="off" placeholder={shown}
+      aria-label={label} title={words.value.partHint} value={at.value === null ? "" : time(at.value)}
+      onChange={(event) => {
+        at.value = secondsOf(event.currentTarget.value);
+        if (partEnd.value !== null && partEnd.value <= (partStart.value ?? 0)) partEnd.value = null;
+        event.currentTarget.value = at.value === null ? "" : time(at.value);
+      }} />
   );
 }
 

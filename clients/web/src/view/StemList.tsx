@@ -6,7 +6,7 @@ import { peaks, player } from "../player/current";
 import type { Fader } from "../player/mix";
 import type { Section } from "../player/section";
 import { finished, length } from "../session/opened";
-import { ACCOMPANIMENT, hasSum, stemsOf } from "../session/stems";
+import { leftOut, mutedSums, stemsOf } from "../session/stems";
 import { marks, rateOf } from "../session/timeline";
 import { clock, words } from "../words";
 import { Waveform } from "../waveform/Waveform";
@@ -49,11 +49,11 @@ interface RowProperties {
 function StemRow({ session, name, fader }: RowProperties) {
   const title = words.value.stem(name);
   const isHeard = !fader || fader.gain.value > 0;
-  const isSum = name === ACCOMPANIMENT && hasSum(stemsOf(session));
+  const rest = mutedSums(stemsOf(session)).has(name) ? leftOut(name) : null;
   return (
     <div class={isHeard ? "stem" : "stem stem-silent"} data-stem={name} role="group" aria-label={title}>
       <div class="stem-head">
-        <span class="stem-name" title={isSum ? words.value.sumHint : undefined}>{title}</span>
+        <span class="stem-name" title={rest === null ? undefined : words.value.sumHint(words.value.stem(rest))}>{title}</span>
         <div class="stem-tools">
           <Switch letter="M" label={words.value.mute(title)} on={fader?.muted.value ?? false} disabled={!fader}
             flip={() => fader && (fader.muted.value = !fader.muted.value)} />

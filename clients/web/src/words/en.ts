@@ -1,4 +1,5 @@
 import { SourceNoteKind } from "../generated/stemwire/v1/session_pb";
+import { leftOut } from "../session/stems";
 import type { Words } from "./words";
 import { bytes, clock, list, span } from "./forms";
 
@@ -27,6 +28,12 @@ const FORMATS: Record<string, string> = {
   "m4a-aac": "M4A, AAC",
 };
 
+/** `No drums` for everything but the drums. */
+function stem(name: string): string {
+  const rest = leftOut(name);
+  return STEMS[name] ?? (rest === null ? name : `No ${stem(rest).toLowerCase()}`);
+}
+
 export const en: Words = {
   tagline: "Songs into stems",
   skipToContent: "Skip to the song",
@@ -43,6 +50,10 @@ export const en: Words = {
   stemsWanted: "Stems",
   allStems: "All and accompaniment",
   pair: "Vocals and accompaniment",
+  part: "Part of the song",
+  partStart: "Start of the part",
+  partEnd: "End of the part",
+  partHint: "Minutes and seconds, such as 1:30; empty for all of it",
   model: "Model",
   anyModel: "Default of the server",
 
@@ -141,8 +152,8 @@ export const en: Words = {
   tapHint: "Tap the tempo",
 
   stems: "Stems",
-  stem: (name) => STEMS[name] ?? name,
-  sumHint: "everything but the vocals",
+  stem,
+  sumHint: (stem) => `everything but ${stem.toLowerCase()}`,
   mute: (stem) => `Mute ${stem}`,
   solo: (stem) => `Hear only ${stem}`,
   volumeOf: (stem) => `Volume of ${stem}`,
@@ -155,7 +166,7 @@ export const en: Words = {
   mixHint: "One file with the current mutes, solos and volumes",
   mixRefused: {
     silent: "Every stem is muted",
-    twice: "The accompaniment and its stems would count twice: mute it or them",
+    twice: "A stem and a sum that contains it, such as the accompaniment, would count twice: mute one of them",
   },
   downloadAll: "All as ZIP",
   downloadsLater: "Downloads are available when the song is done.",

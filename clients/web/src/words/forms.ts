@@ -15,6 +15,20 @@ export function tenths(seconds: number): string {
   return `${clock(Math.floor(whole / 10))}.${whole % 10}`;
 }
 
+/** The seconds of `90`, `1:30` or `1:00:05.5`; `null` of anything else. */
+export function secondsOf(text: string): number | null {
+  const trimmed = text.trim().replace("：", ":");
+  if (!/^(?:\d{1,2}:)?(?:\d{1,4}:)?\d{1,5}(?:\.\d{1,6})?$/.test(trimmed)) return null;
+  return trimmed.split(":").reduce((sum, part) => 60 * sum + Number(part), 0);
+}
+
+/** `1:05`, with up to three decimals where there are any. */
+export function time(seconds: number): string {
+  const thousandths = Math.round(seconds * 1000);
+  const rest = String(thousandths % 1000).padStart(3, "0").replace(/0+$/, "");
+  return clock(Math.floor(thousandths / 1000)) + (rest === "" ? "" : `.${rest}`);
+}
+
 /** `0.026 s`, or `1:05` from a minute on. */
 export function span(seconds: number): string {
   return seconds < 59.95 ? `${Number(seconds.toPrecision(2))} s` : clock(seconds);

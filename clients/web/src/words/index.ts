@@ -7,7 +7,7 @@ import { REASONS } from "./reasons";
 import type { Words } from "./words";
 import { zh } from "./zh";
 
-export { clock, tenths } from "./forms";
+export { clock, secondsOf, tenths, time } from "./forms";
 
 export const words = computed<Words>(() => (language.value === "zh" ? zh : en));
 

@@ -18,6 +18,10 @@ export interface Words {
   readonly stemsWanted: string;
   readonly allStems: string;
   readonly pair: string;
+  readonly part: string;
+  readonly partStart: string;
+  readonly partEnd: string;
+  readonly partHint: string;
   readonly model: string;
   readonly anyModel: string;
 
@@ -95,7 +99,8 @@ export interface Words {
 
   readonly stems: string;
   readonly stem: (name: string) => string;
-  readonly sumHint: string;
+  /** What a sum is; `stem` is the one that it leaves out. */
+  readonly sumHint: (stem: string) => string;
   readonly mute: (stem: string) => string;
   readonly solo: (stem: string) => string;
   readonly volumeOf: (stem: string) => string;

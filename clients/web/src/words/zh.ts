@@ -1,4 +1,5 @@
 import { SourceNoteKind } from "../generated/stemwire/v1/session_pb";
+import { leftOut } from "../session/stems";
 import type { Words } from "./words";
 import { bytes, clock, list, span } from "./forms";
 
@@ -27,6 +28,11 @@ const FORMATS: Record<string, string> = {
   "m4a-aac": "M4A，AAC",
 };
 
+function stem(name: string): string {
+  const rest = leftOut(name);
+  return STEMS[name] ?? (rest === null ? name : `无${stem(rest)}`);
+}
+
 export const zh: Words = {
   tagline: "把歌曲分成音轨",
   skipToContent: "跳到歌曲",
@@ -43,6 +49,10 @@ export const zh: Words = {
   stemsWanted: "音轨",
   allStems: "全部音轨和伴奏",
   pair: "人声和伴奏",
+  part: "歌曲片段",
+  partStart: "片段开始",
+  partEnd: "片段结束",
+  partHint: "分:秒，例如 1:30；留空为整首歌曲",
   model: "模型",
   anyModel: "服务器默认",
 
@@ -138,8 +148,8 @@ export const zh: Words = {
   tapHint: "点按打出速度",
 
   stems: "音轨",
-  stem: (name) => STEMS[name] ?? name,
-  sumHint: "人声以外的全部",
+  stem,
+  sumHint: (stem) => `${stem}以外的全部`,
   mute: (stem) => `静音：${stem}`,
   solo: (stem) => `只听：${stem}`,
   volumeOf: (stem) => `${stem}的音量`,
@@ -152,7 +162,7 @@ export const zh: Words = {
   mixHint: "按当前的静音、独奏和音量合成一个文件",
   mixRefused: {
     silent: "所有音轨都已静音",
-    twice: "伴奏与其中的音轨会重复计算：请将其一静音",
+    twice: "伴奏等合成音轨与其中的音轨会重复计算：请将其一静音",
   },
   downloadAll: "全部下载（ZIP）",
   downloadsLater: "歌曲完成后可以下载文件。",
