@@ -43,6 +43,8 @@ class Address:
     credentials: grpc.ChannelCredentials | None
     #: Sent with every call.
     metadata: tuple[tuple[str, str], ...]
+    #: The certificate authority as PEM; None for the usual ones.
+    roots: bytes | None = None
 
 
 def address(server: str | None, token: str | None, ca: Authority | None) -> Address:
@@ -55,9 +57,9 @@ def address(server: str | None, token: str | None, ca: Authority | None) -> Addr
         raise ValueError(f"{url!r} is not a server address. Write it as http://HOST:PORT or https://HOST:PORT.")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    credentials = None
+    credentials = roots = None
     if parts.scheme == "https":
         roots = ca if isinstance(ca, bytes) or ca is None else Path(ca).read_bytes()
         credentials = grpc.ssl_channel_credentials(root_certificates=roots)
     metadata = (("authorization", f"Bearer {token}"),) if token else ()
-    return Address(url, f"{host}:{port}", credentials, metadata)
+    return Address(url, f"{host}:{port}", credentials, metadata, roots)

@@ -76,10 +76,31 @@ def from_rpc_error(error: grpc.RpcError, server: str) -> StemwireError:
             info, retry_after, request_id = _parse_details(value)
     reason, metadata = info.reason, dict(info.metadata)
     if not reason and code in _BROKEN:
-        remedy = "Start it with `stemwire serve`, or check its address: https:// with TLS."
-        return Unreachable(code, "", f"{server} does not answer: {text}", remedy=remedy)
+        return unreachable(server, text, code)
     remedy = metadata.pop("remedy", "")
     return _kind(reason)(code, reason, text, metadata, retry_after, remedy, request_id)
+
+
+def from_http_error(status: int, headers: Any, problem: dict[str, Any]) -> StemwireError:
+    """Converts an error of plain HTTP; `problem` is empty where another program than the server answered."""
+    reason, seconds = str(problem.get("reason", "")), str(headers.get("retry-after", ""))
+    if not reason:
+        return StemwireError("UNKNOWN", "", f"HTTP status {status}", remedy="Check the address of the server.")
+    return _kind(reason)(
+        str(problem.get("code", "UNKNOWN")),
+        reason,
+        str(problem.get("message", "")),
+        {str(name): str(value) for name, value in dict(problem.get("metadata", {})).items()},
+        float(seconds) if seconds.isdecimal() else None,
+        str(problem.get("remedy", "")),
+        str(problem.get("request_id", "")),
+    )
+
+
+def unreachable(server: str, problem: str, code: str = "UNAVAILABLE") -> Unreachable:
+    """The error of a server that does not answer, or whose connection broke."""
+    remedy = "Start it with `stemwire serve`, or check its address: https:// with TLS."
+    return Unreachable(code, "", f"{server} does not answer: {problem}", remedy=remedy)
 
 
 def _kind(reason: str) -> type[StemwireError]:

@@ -66,6 +66,19 @@ class Options(TypedDict, total=False):
     on_disconnect: Literal["pause", "continue", "cancel"]
 
 
+class FileOptions(TypedDict, total=False):
+    """The options of a file. All are optional."""
+
+    #: Such as "wav-s16" (the default), "wav-f32", "flac", "mp3" or "opus"; docs/API.md lists all.
+    format: str
+    #: Whether one gain for all stems prevents the format from clipping; False by default.
+    fit: bool
+    #: The bitrate of lossy formats, in kbit/s.
+    bitrate: int
+    #: Whether it has the channels of the session (the default), two, or one where the song has one.
+    channels: Literal["stereo", "source"]
+
+
 class Callbacks(TypedDict, total=False):
     """The callbacks of a separation. They run between two chunks, in the code that reads them."""
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
 
-from .. import errors
+from .. import _download, errors
 from .._channel import Authority, address
 from .._receiver import Receiver
 from .._upload import Upload
@@ -49,6 +50,22 @@ class Connection:
             raise self._convert(error) from None
         self._answered = True
         return answer
+
+    async def download(self, route: str, target: Path) -> None:
+        """Writes a file of plain HTTP, from its beginning again after failures."""
+        backoff = Backoff(self._retry)
+        while True:
+            transfer = _download.Transfer(self._address, route, target, self._timeout)
+            try:
+                return await _io.run_blocking(transfer.run)
+            except errors.StemwireError as error:
+                self._answered = self._answered or transfer.answered
+                pause = backoff.pause(error, (0, 0), self._answered)
+                if pause is None:
+                    raise
+            finally:
+                transfer.stop()
+            await _io.sleep(pause)
 
     async def stream(self, method: str, request: Any) -> AsyncGenerator[Any, None]:
         """The answers of a streaming call, which is cancelled with this generator."""

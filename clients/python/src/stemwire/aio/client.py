@@ -2,11 +2,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
+from .. import _download
 from .. import options as _options
 from .._channel import Authority
 from .._receiver import Receiver
@@ -138,6 +140,35 @@ class Client:
             async for chunk in chunks:
                 yield chunk
 
+    async def download(
+        self,
+        session_id: str,
+        stem: str,
+        to: str | os.PathLike[str],
+        **options: Unpack[_options.FileOptions],
+    ) -> Path:
+        """Writes a stem as a file of any format. The session must have ended; an existing file is replaced."""
+        return await self._download(_download.route(session_id, f"/{stem}", options), to)
+
+    async def download_zip(
+        self, session_id: str, to: str | os.PathLike[str], **options: Unpack[_options.FileOptions]
+    ) -> Path:
+        """Writes one ZIP file with all stems. The session must have ended; an existing file is replaced."""
+        return await self._download(_download.route(session_id, ".zip", options), to)
+
+    async def download_mix(
+        self,
+        session_id: str,
+        gains: Mapping[str, float],
+        to: str | os.PathLike[str],
+        **options: Unpack[_options.FileOptions],
+    ) -> Path:
+        """Writes a mix of the stems. The session must have ended; an existing file is replaced.
+
+        `gains` are in dB, -60 to 12 or `-math.inf`, such as {"vocals": -math.inf, "drums": -3}; other stems have 0.
+        """
+        return await self._download(_download.route(session_id, "/mix", options, gains), to)
+
     async def session(self, session_id: str) -> Session:
         """The current state of a session."""
         answer = await self._connection.call("GetSession", api.GetSessionRequest(session_id=session_id))
@@ -216,6 +247,11 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _download(self, route: str, to: str | os.PathLike[str]) -> Path:
+        path = Path(to)
+        await self._connection.download(route, path)
+        return path
 
     async def _sample_rate(self, session_id: str) -> int:
         session = await self.session(session_id)
