@@ -6,7 +6,7 @@
 //! - [`checksums`]: of the committed frames. [`error`]: errors of calls on a session.
 //! - [`spool`]: the upload as received. [`stem_reader`]: reads stems while they grow; [`mix_reader`]: their sum.
 //!   [`peaks`]: waveform peaks.
-//!   [`flac`]: stems as FLAC files.
+//!   [`flac`]: stems as FLAC files. [`name_template`]: names of such files.
 //! - [`lifecycle`]: states, events and actions, as one pure function.
 //! - [`live`]: a session in memory: manifest, upload, and the [`notifier`] of its changes.
 //! - [`disk_space`]: limits of the disk space while sessions run.
@@ -26,6 +26,7 @@ pub mod lifecycle;
 pub mod live;
 pub mod manifest;
 pub mod mix_reader;
+pub mod name_template;
 pub mod notifier;
 pub mod peaks;
 pub mod retention;

@@ -7,13 +7,14 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args};
 
-use super::results::{NameTemplate, OutputFormat};
+use super::results::OutputFormat;
 use super::time::Seconds;
 use crate::audio::FileFormat;
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::ffmpeg::FfmpegOption;
 use crate::dsp::mask::MaskExtension;
 use crate::process::TOKEN_VARIABLE;
+use crate::session::name_template::NameTemplate;
 use crate::session::settings::{Accompaniment, Normalization, OutputChannels, OutputRate, RawPcm};
 
 #[derive(Debug, Args)]

@@ -25,6 +25,7 @@ use crate::audio::StemName;
 use crate::audio::titles::printable;
 use crate::proto::reason::Category;
 use crate::session::Settings;
+use crate::session::name_template::NameValues;
 
 pub(super) use args::SeparateArgs;
 use inputs::{FailedInput, Inputs, SongJob};
@@ -36,8 +37,8 @@ pub(super) use request::encoding_ffmpeg;
 use request::{BackendConfig, Destination, SeparateRequest};
 pub(super) use results::FinishedResult;
 use results::{
-    NameValues, Placement, RequestedModel, ResultIdentity, ResultSource, SeparatedSong,
-    SourceSummary, WrittenResult, place, results_below, write_result,
+    Placement, RequestedModel, ResultIdentity, ResultSource, SeparatedSong, SourceSummary,
+    WrittenResult, place, results_below, write_result,
 };
 pub(super) use scratch::scratch_dir;
 

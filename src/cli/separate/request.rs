@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::args::SeparateArgs;
 use super::inputs::Inputs;
-use super::results::{FileOptions, NameTemplate, OutputFormat, ResultSettings};
+use super::results::{FileOptions, OutputFormat, ResultSettings};
 use super::time::Seconds;
 use crate::audio::stem::BadStemName;
 use crate::audio::wav::frame_bytes;
@@ -19,6 +19,7 @@ use crate::proto::reason::Category;
 use crate::separation::DecoderConfig;
 use crate::server::{can_others_read, read_pem, read_token};
 use crate::session::Settings;
+use crate::session::name_template::NameTemplate;
 use crate::session::settings::{OnDisconnect, OutputChannels};
 
 /// The checked arguments.

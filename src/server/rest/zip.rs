@@ -12,6 +12,8 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderValue, Method, Response};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
@@ -22,18 +24,30 @@ use super::ffmpeg_permit::Permitted;
 use super::file_response::check_ended;
 use super::ni_stems;
 use super::outlet::Outlet;
+use super::query::Query;
 use super::source::Source;
 use super::{Rest, RouteResult};
 use crate::audio::title;
 use crate::encode;
 use crate::server::status::{ApiError, Problem};
 use crate::session::Session;
+use crate::session::name_template::{InvalidNameTemplate, NameTemplate, NameValues};
 
 /// The end of the file's name.
 const EXTENSION: &str = ".zip";
 
 /// File size from which 64-bit sizes are used: a little below 4 GiB, because headers count too.
 const LARGE: u64 = 0xF000_0000;
+
+/// Options of archives.
+#[derive(Serialize, ToSchema, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "only documents the option, which is parsed by name")]
+pub(super) struct ZipParameters {
+    /// Names of the files, such as `{artist}/{title}/{track} {stem}`, without their extension. Placeholders: title, artist,
+    /// album, track, source, model, stem. Default: `{stem}`.
+    name: Option<String>,
+}
 
 /// Downloads all stems.
 ///
@@ -46,6 +60,7 @@ const LARGE: u64 = 0xF000_0000;
     params(
         ("id" = String, Path, description = "session id (UUID)"),
         DownloadParameters,
+        ZipParameters,
     ),
     responses(
         (status = 200, description = "the stems", content_type = "application/zip", body = [u8]),
@@ -58,14 +73,20 @@ pub(super) async fn archive(
     id: &str,
     query: Option<&str>,
 ) -> RouteResult {
-    let options = DownloadOptions::parse(query)?;
+    let query = Query::parse(query, "format, fit, bitrate, channels, name")?;
+    let options = DownloadOptions::of(&query)?;
+    let names = query.text("name").unwrap_or(NameTemplate::DEFAULT).parse();
+    let names: NameTemplate = names.map_err(|error: InvalidNameTemplate| ApiError::Invalid {
+        field: "name",
+        problem: error.to_string(),
+    })?;
     let session = rest.find(id).await?;
     check_ended(&session)?;
     let body = if method == Method::HEAD {
         Body::empty()
     } else {
         // Its files are encoded one after the other.
-        let archive = Archive::new(files(rest, &session, options).await?);
+        let archive = Archive::new(files(rest, &session, options, &names).await?);
         rest.body(Permitted::new(archive, encode::needs_ffmpeg(options.format), &rest.ffmpeg)?)
     };
     Ok(answer(&session, body))
@@ -96,14 +117,21 @@ async fn files(
     rest: &Rest,
     session: &Arc<Session>,
     options: DownloadOptions,
+    names: &NameTemplate,
 ) -> Result<Vec<ArchiveEntry>, ApiError> {
     let mut entries = Vec::new();
-    for stem in &session.manifest().plan.stems {
+    let manifest = session.manifest();
+    let tags = manifest.source.as_ref().map(|source| source.tags.clone()).unwrap_or_default();
+    let song = title(&manifest.settings.file_name);
+    let model = Some(manifest.plan.model.as_str());
+    let values = NameValues { source: &song, model, tags: Some(&tags) };
+    for stem in &manifest.plan.stems {
         let download = StemDownload::of(session, stem.as_str(), options)?;
         let content = download.content(rest, false).await?;
         let size = content.size().unwrap_or_else(|| download.most_bytes());
         let source = content.part(0, u64::MAX);
-        let name = format!("{stem}.{}", options.format.extension());
+        let path = names.path(values, stem).unwrap_or_else(|| stem.to_string());
+        let name = format!("{path}.{}", options.format.extension());
         entries.push(ArchiveEntry { name, size, source });
     }
     // Entries are taken from the end.

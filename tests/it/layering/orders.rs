@@ -60,7 +60,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "cli/separate/results",
         &[
-            &["name_template", "output_format", "source_summary", "space"],
+            &["output_format", "source_summary", "space"],
             &["file_options", "record"],
             &["finished", "placement", "separated_song"],
             &["ni_stems"],
@@ -239,6 +239,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
                 "checksums",
                 "engines",
                 "id",
+                "name_template",
                 "notifier",
                 "settings",
                 "source",

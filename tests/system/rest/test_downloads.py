@@ -3,6 +3,7 @@ import io
 import shutil
 import subprocess
 import zipfile
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -107,6 +108,25 @@ def test_flac_has_ranges_and_tags_too(server, links, flac):
     assert part.headers["content-disposition"].endswith(".flac")
     seeked = ffmpeg("-ss", 6, "-i", f"http://{server.address}{url}", "-f", "s24le", "-")
     assert len(seeked) == 3 * RATE * 6
+
+
+@pytest.mark.parametrize("name, path", [
+    ("{track} {stem}", "00 vocals"),
+    ("{artist}/{source} [{model}]/{stem}", "Unknown artist/my song [mini-spleeter]/vocals"),
+])
+def test_the_files_of_the_zip_are_named_by_a_template(server, links, name, path):
+    answer = get(server, f"/download/{links['session_id']}.zip?format=flac&name={quote(name)}")
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+    assert sorted(names) == sorted(f"{path.removesuffix('vocals')}{stem}.flac" for stem in links["stems"])
+
+
+@pytest.mark.parametrize("name, cause", [("{title}", "{stem}"), ("../{stem}", ".."), ("{year} {stem}", "{artist}")])
+def test_a_name_that_leaves_the_zip_or_repeats_itself_is_refused(server, links, name, cause):
+    refused = get(server, f"/download/{links['session_id']}.zip?name={quote(name)}")
+    assert refused.problem() == (400, "INVALID_ARGUMENT", "CONFIG_INVALID")
+    assert cause in refused.json()["message"]
 
 
 def test_the_zip_has_every_stem_and_other_tools_open_it(server, links, flac, tmp_path):

@@ -6,7 +6,6 @@
 mod export;
 mod file_options;
 mod finished;
-mod name_template;
 mod ni_stems;
 mod output_format;
 mod placement;
@@ -18,7 +17,6 @@ mod space;
 pub(super) use export::write_result;
 pub(super) use file_options::FileOptions;
 pub(in crate::cli) use finished::FinishedResult;
-pub(super) use name_template::{NameTemplate, NameValues};
 pub(super) use output_format::OutputFormat;
 pub(super) use placement::{Placement, place, results_below};
 pub(super) use record::{

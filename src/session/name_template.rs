@@ -12,7 +12,7 @@ use crate::decode::SourceTags;
 ///
 /// The part behind the last `/` names the files. The part before it, if any, names the folder of the song's result.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::cli::separate) struct NameTemplate {
+pub struct NameTemplate {
     text: String,
     folders: Vec<Component>,
     file: Component,
@@ -20,13 +20,13 @@ pub(in crate::cli::separate) struct NameTemplate {
 
 /// What placeholders stand for.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::cli::separate) struct NameValues<'a> {
+pub struct NameValues<'a> {
     /// The name of the song's file, without its extension.
-    pub(in crate::cli::separate) source: &'a str,
+    pub source: &'a str,
     /// The model that the run began with; `None` if it is not known yet.
-    pub(in crate::cli::separate) model: Option<&'a str>,
+    pub model: Option<&'a str>,
     /// `None` before the song has been read.
-    pub(in crate::cli::separate) tags: Option<&'a SourceTags>,
+    pub tags: Option<&'a SourceTags>,
 }
 
 /// One name between two `/`.
@@ -51,13 +51,17 @@ enum Placeholder {
 
 /// The text is not a template for names.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub(in crate::cli::separate) enum InvalidNameTemplate {
+pub enum InvalidNameTemplate {
+    /// A placeholder has another name.
     #[error("{0:?} is no placeholder; they are {names}", names = Placeholder::names())]
     UnknownPlaceholder(String),
+    /// A brace stands alone.
     #[error("'{{' and '}}' are not in pairs")]
     OpenPlaceholder,
+    /// Files would have one name, or stems folders of their own.
     #[error("the part behind the last '/' names the files, and needs {{stem}}; folders have none")]
     StemMisplaced,
+    /// A part breaks the rule for names; and a name near it.
     #[error("{0:?} is not a part of a name that every system accepts; a near one is {1:?}")]
     NotAName(String, String),
 }
@@ -71,24 +75,21 @@ const LEAST_BYTES: usize = 16;
 
 impl NameTemplate {
     /// Files are named after their stems.
-    pub(in crate::cli::separate) const DEFAULT: &'static str = "{stem}";
+    pub const DEFAULT: &'static str = "{stem}";
 
     /// The template as text; `None` for the default.
-    pub(in crate::cli::separate) fn other_than_default(&self) -> Option<String> {
+    pub fn other_than_default(&self) -> Option<String> {
         Some(self.text.clone()).filter(|text| text != Self::DEFAULT)
     }
 
     /// How many folders below the output folder a result lies.
-    pub(in crate::cli::separate) fn depth(&self) -> usize {
+    pub fn depth(&self) -> usize {
         self.folders.len()
     }
 
     /// The folder of a song's result: the path of its parent below the output folder, and its name. `None` if a value is
     /// not known yet, or if the template has no folders.
-    pub(in crate::cli::separate) fn folder(
-        &self,
-        values: NameValues<'_>,
-    ) -> Option<(PathBuf, String)> {
+    pub fn folder(&self, values: NameValues<'_>) -> Option<(PathBuf, String)> {
         let names = self.folders.iter().map(|component| name(component, values, ""));
         let mut names = names.collect::<Option<Vec<String>>>()?;
         let last = names.pop()?;
@@ -96,12 +97,18 @@ impl NameTemplate {
     }
 
     /// The name of a stem's file, without its extension; `None` if a value is not known yet.
-    pub(in crate::cli::separate) fn file(
-        &self,
-        values: NameValues<'_>,
-        stem: &StemName,
-    ) -> Option<String> {
+    pub fn file(&self, values: NameValues<'_>, stem: &StemName) -> Option<String> {
         name(&self.file, values, stem.as_str())
+    }
+}
+
+impl NameTemplate {
+    /// The path of a stem's file below the output folder, with `/` and without its extension; `None` if a value is not known
+    /// yet.
+    pub fn path(&self, values: NameValues<'_>, stem: &StemName) -> Option<String> {
+        let folders = self.folders.iter().map(|component| name(component, values, ""));
+        let names: Option<Vec<String>> = folders.chain([self.file(values, stem)]).collect();
+        Some(names?.join("/"))
     }
 }
 
@@ -260,12 +267,16 @@ mod tests {
     fn path(template: &str, tags: Option<&SourceTags>, source: &str) -> Option<String> {
         let template: NameTemplate = template.parse().unwrap();
         let values = NameValues { source, model: Some("mini"), tags };
-        let file = template.file(values, &"drums".parse().unwrap())?;
-        if template.depth() == 0 {
-            return Some(file);
+        let drums = "drums".parse().unwrap();
+        let path = template.path(values, &drums);
+        // The parts are those of the whole.
+        let file = template.file(values, &drums)?;
+        let folder = template.folder(values).map(|(parent, name)| parent.join(name));
+        if folder.is_some() || template.depth() == 0 {
+            let joined = folder.unwrap_or_default().join(file);
+            assert_eq!(path.as_deref(), Some(&*joined.to_string_lossy().replace('\\', "/")));
         }
-        let (parent, folder) = template.folder(values)?;
-        Some(parent.join(folder).join(file).to_string_lossy().replace('\\', "/"))
+        path
     }
 
     #[track_caller]
