@@ -9,6 +9,17 @@ use crate::audio::Hertz;
 pub(crate) const CHOOSE_TRACK: &str =
     "Choose one of its audio tracks, counted from 1, or none for the first.";
 
+/// What an upload may be whose format is not supported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Neither audio nor video: text, a picture, an archive.
+    NoMedia,
+    /// Audio or video.
+    Media,
+    /// Audio beside pictures, with a time for each packet that has nothing but its place in it, such as a preroll.
+    TimedFilm,
+}
+
 /// Error that ends decoding.
 ///
 /// The text is the cause; [`remedy`](DecodeError::remedy) is the remedy.
@@ -25,8 +36,8 @@ pub enum DecodeError {
     UnknownFormat {
         /// What the first bytes look like: "text", "a ZIP archive", "of an unknown format".
         looks_like: &'static str,
-        /// Whether it may be audio or video all the same; it is not if it is text, a picture or an archive.
-        is_media: bool,
+        /// What it may be all the same.
+        content: Content,
     },
     /// The container is supported, its codec is not.
     #[error("{codec} in {container} is not supported")]
@@ -122,7 +133,16 @@ impl DecodeError {
     /// Whether another decoder may read the upload: only its container or its codec is not supported here.
     pub fn is_unsupported(&self) -> bool {
         match self {
-            DecodeError::UnknownFormat { is_media, .. } => *is_media,
+            DecodeError::UnknownFormat { content, .. } => *content != Content::NoMedia,
+            DecodeError::UnsupportedCodec { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the upload is of a container that has a time for each packet, which shows when its audio begins.
+    pub fn is_timed(&self) -> bool {
+        match self {
+            DecodeError::UnknownFormat { content, .. } => *content == Content::TimedFilm,
             DecodeError::UnsupportedCodec { .. } => true,
             _ => false,
         }

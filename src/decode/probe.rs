@@ -13,7 +13,7 @@ use super::containers::ogg::OggDemuxer;
 use super::containers::tags;
 use super::containers::wav::{self, WavDemuxer};
 use super::demux::Demuxer;
-use super::error::DecodeError;
+use super::error::{Content, DecodeError};
 use super::limits::DecodeLimits;
 use super::reader::ByteReader;
 use super::report::Container;
@@ -34,10 +34,16 @@ const FIRST_BOXES: [&[u8; 4]; 8] =
 /// A format that is not supported: where its first bytes are, these bytes, its name.
 type NamedFormat = (usize, &'static [u8], &'static str);
 
-/// Unsupported formats of audio and video that the error names.
-const KNOWN_UNSUPPORTED: [NamedFormat; 28] = [
-    (0, b"RIFX", "a big-endian WAV file"),
+/// Unsupported formats of films whose times show when the audio begins. An MPEG transport stream is another.
+const TIMED_FILMS: [NamedFormat; 3] = [
     (8, b"AVI ", "an AVI file"),
+    (0, b"FLV\x01", "a Flash video"),
+    (0, b"\0\0\x01\xba", "an MPEG program stream"),
+];
+
+/// Other unsupported formats of audio and video that the error names.
+const KNOWN_UNSUPPORTED: [NamedFormat; 25] = [
+    (0, b"RIFX", "a big-endian WAV file"),
     (0, b"RIFF", "a RIFF file other than WAV"),
     (0, b".RMF", "a RealMedia file"),
     (0, b"caff", "a Core Audio file"),
@@ -58,8 +64,6 @@ const KNOWN_UNSUPPORTED: [NamedFormat; 28] = [
     (4, b"\xf8\x72\x6f\xba", "a TrueHD file"),
     (4, b"\xf8\x72\x6f\xbb", "an MLP file"),
     (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media file"),
-    (0, b"FLV\x01", "a Flash video"),
-    (0, b"\0\0\x01\xba", "an MPEG program stream"),
     (0, b"\x06\x0e\x2b\x34", "an MXF file"),
     (0, b"Creative Voice File", "a Creative Voice file"),
     (0, b"nut/multimedia container", "a NUT file"),
@@ -114,16 +118,20 @@ pub(super) fn open(
         _ => {}
     }
     let head = bytes.peek(HEAD_BYTES)?.to_vec();
-    for (formats, is_media) in [(&KNOWN_UNSUPPORTED[..], true), (&NO_MEDIA[..], false)] {
+    for (formats, content) in [
+        (&TIMED_FILMS[..], Content::TimedFilm),
+        (&KNOWN_UNSUPPORTED[..], Content::Media),
+        (&NO_MEDIA[..], Content::NoMedia),
+    ] {
         let is_here =
             |at: usize, magic: &[u8]| head.get(at..).is_some_and(|h| h.starts_with(magic));
         if let Some(&(.., looks_like)) = formats.iter().find(|(at, magic, _)| is_here(*at, magic)) {
-            return Err(DecodeError::UnknownFormat { looks_like, is_media });
+            return Err(DecodeError::UnknownFormat { looks_like, content });
         }
     }
     if is_transport_stream(&head) {
         let looks_like = "an MPEG transport stream";
-        return Err(DecodeError::UnknownFormat { looks_like, is_media: true });
+        return Err(DecodeError::UnknownFormat { looks_like, content: Content::TimedFilm });
     }
     if adts::is_begin(&head) {
         return Ok(Box::new(AdtsDemuxer::open(bytes)?));
@@ -142,7 +150,10 @@ pub(super) fn open(
     }
     match first {
         Some(layer) => Ok(Box::new(Mp3Demuxer::open(layer))),
-        None => Err(DecodeError::UnknownFormat { looks_like, is_media: looks_like == UNKNOWN }),
+        None => {
+            let content = if looks_like == UNKNOWN { Content::Media } else { Content::NoMedia };
+            Err(DecodeError::UnknownFormat { looks_like, content })
+        }
     }
 }
 

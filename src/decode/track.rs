@@ -23,6 +23,11 @@ impl TrackError {
         matches!(self, TrackError::Decode(error) if error.is_unsupported())
     }
 
+    /// Whether the upload is of a container whose times show when its audio begins.
+    pub fn is_timed(&self) -> bool {
+        matches!(self, TrackError::Decode(error) if error.is_timed())
+    }
+
     /// The remedy, as one imperative sentence; `None` if there is none more specific than that of the reason.
     pub fn remedy(&self) -> Option<&'static str> {
         match self {

@@ -108,14 +108,15 @@ fn arguments(job: &FfmpegJob, sandbox: Sandbox) -> Vec<String> {
             add(&begin("info", allowed));
             add(&format!("-i {input} -map 0:a:{}", track.get() - 1));
             add("-map_metadata -1 -map_chapters -1 -bitexact");
+            let until = until_s.map(|until_s| format!("-t {until_s} ")).unwrap_or_default();
             if *keep_start {
-                // Time 0 is the beginning of the stream that begins first.
                 add("-filter:a aresample=first_pts=0");
             }
-            if let Some(until_s) = until_s {
-                add(&format!("-t {until_s}"));
+            add(&format!("{until}-c:a pcm_f32le -f wav pipe:1"));
+            if *keep_start {
+                // Time 0 is the beginning of the stream that begins first, of those that are used.
+                add(&format!("-map 0:a -map 0:v? -c copy {until}-f null -"));
             }
-            add("-c:a pcm_f32le -f wav pipe:1");
         }
         FfmpegTask::Encode { codec, rate, channels, bit_rate } => {
             add("-nostdin");

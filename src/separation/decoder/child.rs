@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::connection::{ChildEnd, FromParent, ToParent};
 use super::failure;
-use super::protocol::{DecoderMessage, End, UploadLength};
+use super::protocol::{DecoderMessage, End, Refusal, UploadLength};
 use crate::audio::{Encoding, Frames, Hertz, TimeSpan};
 use crate::decode::track::{TrackError, TrackReader};
 use crate::decode::{DecodeError, DecodeLimits, DecodeReport, Input, ReadAt, SourceTags};
@@ -107,7 +107,10 @@ fn last_message(
     match opened.and_then(|track| decode(job, track, tagged, output)) {
         Ok(end) => Ok(DecoderMessage::End(end)),
         Err(TrackError::Decode(DecodeError::Io(error))) => Err(error),
-        Err(error) if unsupported => Ok(DecoderMessage::Unsupported(failure_of(&error))),
+        Err(error) if unsupported => Ok(DecoderMessage::Unsupported(Refusal {
+            failure: failure_of(&error),
+            is_timed: error.is_timed(),
+        })),
         Err(error) => Ok(DecoderMessage::Failed(failure_of(&error))),
     }
 }

@@ -61,7 +61,15 @@ pub(super) enum DecoderMessage {
     /// The upload cannot be decoded (further).
     Failed(Failure),
     /// The same, and another decoder may read it: its container or codec is not supported. Only before the source.
-    Unsupported(Failure),
+    Unsupported(Refusal),
+}
+
+/// Why an upload is not decoded by this program.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Refusal {
+    pub(super) failure: Failure,
+    /// Whether its container has times that show when the audio begins.
+    pub(super) is_timed: bool,
 }
 
 /// The result of decoding a whole upload.
@@ -92,7 +100,7 @@ impl DecoderMessage {
             DecoderMessage::Waiting(length) => (b'W', length.to_word().to_le_bytes().to_vec()),
             DecoderMessage::End(end) => (b'E', serde_json::to_vec(end)?),
             DecoderMessage::Failed(failure) => (b'F', serde_json::to_vec(failure)?),
-            DecoderMessage::Unsupported(failure) => (b'U', serde_json::to_vec(failure)?),
+            DecoderMessage::Unsupported(refusal) => (b'U', serde_json::to_vec(refusal)?),
         };
         write_message(out, kind, &body)
     }
@@ -183,7 +191,10 @@ mod tests {
             DecoderMessage::Failed(
                 Failure::new(ErrorReason::NothingDecoded, "silence").with("packets", 3),
             ),
-            DecoderMessage::Unsupported(Failure::new(ErrorReason::CodecUnsupported, "WMA")),
+            DecoderMessage::Unsupported(Refusal {
+                failure: Failure::new(ErrorReason::CodecUnsupported, "WMA"),
+                is_timed: true,
+            }),
         ];
         let mut bytes = Vec::new();
         for message in &messages {

@@ -223,10 +223,24 @@ fn tracks_that_only_ffmpeg_reads_can_be_chosen() {
 #[test]
 fn late_audio_that_only_ffmpeg_reads_keeps_its_place() {
     let (workshop, sessions) = (Workshop::new(), ByFfmpeg::new());
-    for (name, arguments) in
-        [("late.mkv", "-c:v mpeg4 -c:a ac3"), ("late.mp4", "-c:v mpeg4 -c:a eac3")]
-    {
+    for (name, arguments) in [
+        ("late.mkv", "-c:v mpeg4 -c:a ac3"),
+        ("late.mp4", "-c:v mpeg4 -c:a eac3"),
+        ("late.ts", "-c:v mpeg4 -c:a aac"),
+        ("late.flv", "-c:v flv1 -c:a aac"),
+    ] {
         let session = sessions.separate(&late(&workshop, name, arguments), 0);
-        check_session(&session, &late_by_ffmpeg(&workshop, name), name);
+        let mut copy = name;
+        if name == "late.ts" {
+            // FFmpeg counts from the first stream that it is to use, but for copies.
+            copy = "copy.nut";
+            workshop.must(&["-i", name, "-map", "0", "-c", "copy", copy]);
+        }
+        check_session(&session, &late_by_ffmpeg(&workshop, copy), name);
+    }
+    // Nothing is late without pictures, whatever times the packets have.
+    for (name, arguments) in [("sound.ts", "-c:a aac"), ("sound.wma", "-c:a wmav2")] {
+        let bytes = workshop.make(&signal(RATE, 2, SECONDS), arguments, name);
+        check_session(&sessions.separate(&bytes, 0), &workshop.stereo(name, 2, ""), name);
     }
 }

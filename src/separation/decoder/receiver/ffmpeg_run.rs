@@ -11,7 +11,7 @@ use crate::process::{GRACE, poll};
 use crate::proto::reason::ErrorReason;
 use crate::separation::decoder::connection::FromChild;
 use crate::separation::decoder::ffmpeg::{FfmpegInput, InputFormat};
-use crate::separation::decoder::protocol::End;
+use crate::separation::decoder::protocol::{End, Refusal};
 use crate::separation::decoder::request::DecodeRequest;
 use crate::separation::decoder::{DecoderConfig, failure, ffmpeg};
 use crate::session::Failure;
@@ -45,14 +45,14 @@ impl TrackReceiver {
     pub(super) fn start_ffmpeg(
         &mut self,
         ffmpeg: FfmpegFallback,
-        refusal: Failure,
+        Refusal { failure: refusal, is_timed }: Refusal,
     ) -> Option<FromChild> {
         if !self.shared.wait_for_all() {
             return None;
         }
         let FfmpegFallback { config, program, mut request, decoder } = ffmpeg;
         // Of other containers, FFmpeg's times have more in front than late starts, such as the preroll of ASF.
-        request.keep_start &= refusal.reason == ErrorReason::CodecUnsupported;
+        request.keep_start &= is_timed;
         let session = &self.shared.session;
         let version = match ffmpeg::version(&config, &program) {
             Ok(version) => version,

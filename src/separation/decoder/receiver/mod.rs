@@ -10,7 +10,7 @@ pub(super) use ffmpeg_run::{FfmpegFallback, FfmpegRun};
 use super::connection::FromChild;
 use super::failure;
 use super::ffmpeg::InputFormat;
-use super::protocol::{DecoderMessage, End};
+use super::protocol::{DecoderMessage, End, Refusal};
 use super::shared::Shared;
 use crate::audio::{Encoding, Frames, Hertz, Stereo};
 use crate::decode::SilenceEdge;
@@ -64,10 +64,10 @@ impl TrackReceiver {
             self.shared.wait_to_read();
             match DecoderMessage::read(&mut from_child) {
                 Ok(Some(DecoderMessage::Waiting(length))) => self.shared.waits_after(length),
-                Ok(Some(DecoderMessage::Unsupported(failure))) => match self.ffmpeg.take() {
-                    Some(ffmpeg) => return self.start_ffmpeg(ffmpeg, failure),
+                Ok(Some(DecoderMessage::Unsupported(refusal))) => match self.ffmpeg.take() {
+                    Some(ffmpeg) => return self.start_ffmpeg(ffmpeg, refusal),
                     None => {
-                        self.fail(failure);
+                        self.fail(refusal.failure);
                         self.shared.stall.stop_if(|| true);
                         return None;
                     }
@@ -112,7 +112,8 @@ impl TrackReceiver {
                 Some(failure) => self.shared.fail(failure),
                 None => self.receive_end(self.with_decoder(end)),
             },
-            DecoderMessage::Failed(failure) | DecoderMessage::Unsupported(failure) => {
+            DecoderMessage::Failed(failure)
+            | DecoderMessage::Unsupported(Refusal { failure, .. }) => {
                 self.fail(failure);
             }
         }
