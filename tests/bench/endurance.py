@@ -196,8 +196,12 @@ def main() -> int:
         server = Server(options.binary, Path(data), *OPTIONS)
         load = Load(server, options.minutes * 60, options.short)
         threads, began = load.run(options.clients), time.monotonic()
+        shown = 0
         while any(thread.is_alive() for thread in threads):
             time.sleep(options.every)
+            for error in load.errors[shown:]:
+                print(f"error: {error}", flush=True)
+            shown = len(load.errors)
             samples.append((round(time.monotonic() - began), *sample(server), load.done["short session"], len(load.errors)))
             print(*samples[-1], dict(load.done) if len(samples) % 30 == 0 else "", flush=True)
         stored = folder_bytes(Path(data))
