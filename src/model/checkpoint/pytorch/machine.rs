@@ -9,6 +9,8 @@ use super::objects::{PickleDict, PickleObjects, PickleValue, TorchGlobal};
 
 /// Most opcodes of a pickle, each of which takes about 100 bytes of memory at most; 684 tensors take 25,000.
 pub(super) const MAX_OPCODES: usize = 1 << 20;
+/// Longest description of what is refused, in characters.
+const MAX_FAULT: usize = 300;
 /// Longest name of a module, a class or a function.
 const MAX_NAME: usize = 256;
 
@@ -23,7 +25,11 @@ pub(super) fn run(pickle: &[u8]) -> Result<(PickleObjects<'_>, PickleValue<'_>),
         match machine.step() {
             Ok(None) => {}
             Ok(Some(root)) => return Ok((machine.objects, root)),
-            Err(fault) => return Err(format!("its pickle is refused at byte {position}: {fault}")),
+            Err(fault) => {
+                // It may name objects of any length.
+                let fault: String = fault.chars().take(MAX_FAULT).collect();
+                return Err(format!("its pickle is refused at byte {position}: {fault}"));
+            }
         }
     }
     Err(format!("its pickle has more than {MAX_OPCODES} opcodes"))

@@ -85,6 +85,7 @@ fn training_files_yield_their_best_state_by_the_plain_names() {
 fn check_refused(bytes: &[u8], expected: &str) {
     let reason = tensors(bytes).unwrap_err();
     assert!(reason.contains(expected), "{reason:?} lacks {expected:?}");
+    assert!(reason.len() < 1000, "{expected}: {} bytes", reason.len());
 }
 
 #[test]
@@ -221,6 +222,9 @@ fn a_pickle_that_grows_without_bound_is_refused_or_read_in_bounded_memory() {
     let kwargs = b"}(X\x05\0\0\0klasscdemucs.htdemucs\nHTDemucs\nX\x06\0\0\0kwargs";
     let cycle = [&kwargs[..], b"}q\0X\x01\0\0\0ah\0su."].concat();
     check(&cycle, "it holds no tensors");
+    let long =
+        [&b"ccollections\nOrderedDict\nX\0\0\x10\0"[..], &[b'a'; 1 << 20], b"\x85R."].concat();
+    check(&long, "it calls OrderedDict");
 }
 
 #[test]
