@@ -1,6 +1,6 @@
 //! The catalogue of published models, pinned by hash.
 //!
-//! Cards, with the hashes, and graphs are part of the binary. The weights are not: their licences do not allow
+//! Cards, with the hashes, and graphs are part of the binary. The weights are not: they are large, and not all licences allow
 //! redistribution by others.
 
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ const HTDEMUCS_GRAPH: &[u8] = include_bytes!("../../../models/htdemucs/graph.onn
 
 const SPLEETER: &str = "https://github.com/deezer/spleeter/releases/download/v1.4.0";
 
-const TABLE: [CatalogueEntry; 6] = [
+const TABLE: [CatalogueEntry; 8] = [
     CatalogueEntry {
         card: include_str!("../../../models/htdemucs/card.toml"),
         graph: HTDEMUCS_GRAPH,
@@ -52,6 +52,18 @@ const TABLE: [CatalogueEntry; 6] = [
         graph: include_bytes!("../../../models/htdemucs_6s/graph.onnx"),
         address: "https://huggingface.co/adefossez/HTDemucs-6s/resolve/3c5ee475be622df764938de97e4281a7b07ffa58",
         file_bytes: 54_885_744,
+    },
+    CatalogueEntry {
+        card: include_str!("../../../models/scnet/card.toml"),
+        graph: include_bytes!("../../../models/scnet/graph.onnx"),
+        address: "https://github.com/ZFTurbo/Music-Source-Separation-Training/releases/download/v.1.0.6",
+        file_bytes: 42_434_986,
+    },
+    CatalogueEntry {
+        card: include_str!("../../../models/scnet-large/card.toml"),
+        graph: include_bytes!("../../../models/scnet-large/graph.onnx"),
+        address: "https://github.com/ZFTurbo/Music-Source-Separation-Training/releases/download/v1.0.9",
+        file_bytes: 168_852_258,
     },
     CatalogueEntry {
         card: include_str!("../../../models/spleeter-2stems/card.toml"),
