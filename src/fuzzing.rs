@@ -18,7 +18,7 @@ use crate::server::fuzzing as rest;
 type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 18] = [
+pub const TARGETS: [Target; 19] = [
     ("decode_wav", |bytes| decode::container(Container::Wav, bytes)),
     ("decode_aiff", |bytes| decode::container(Container::Aiff, bytes)),
     ("decode_flac", |bytes| decode::container(Container::Flac, bytes)),
@@ -34,6 +34,7 @@ pub const TARGETS: [Target; 18] = [
     ("checkpoint_table", checkpoint::table),
     ("pytorch", pytorch),
     ("safetensors", model::safetensors),
+    ("configuration", model::configuration),
     ("onnx", model::onnx),
     ("form", rest::form),
     ("query", rest::query),

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Makes the model folders of the published SCNets: graph and card, without the weights, which are downloaded.
+"""Makes the model folders of the published SCNets: graph and card, without the weights, which are downloaded. Or the graph of
+another SCNet, by the configuration in YAML beside its checkpoint.
 
-    pip install numpy onnx
+    pip install numpy onnx pyyaml
     make_scnet.py --out models
+    make_scnet.py --config FILE.yaml --out graph.onnx
 """
 from __future__ import annotations
 
 import argparse
 import hashlib
 import json
+from dataclasses import fields
 from pathlib import Path
 
 from graph.scnet import PUBLISHED, Topology, build_graph
@@ -62,10 +65,29 @@ def write(folder: Path, title: str, licence: str, topology: Topology, weights: s
     (folder / "card.toml").write_text(card(folder.name, title, licence, topology, graph, weights, digest))
 
 
+def topology_of(config: Path) -> Topology:
+    """The topology that a configuration of Music-Source-Separation-Training has."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Knows the tuples of Python, and no other objects."""
+
+    Loader.add_constructor("tag:yaml.org,2002:python/tuple", lambda loader, node: loader.construct_sequence(node))
+    sections = yaml.load(config.read_text(), Loader)
+    names = {field.name for field in fields(Topology)}
+    given = {name: value for name, value in sections["model"].items() if name in names}
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return Topology(**{**given, "chunk": sections["audio"]["chunk_size"]})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder of models")
+    parser.add_argument("--config", type=Path, help="configuration in YAML, of a network that is not published")
+    parser.add_argument("--out", type=Path, required=True, help="folder of models; with --config, the graph to write")
     options = parser.parse_args()
+    if options.config:
+        options.out.write_bytes(build_graph(topology_of(options.config)).SerializeToString(deterministic=True))
+        return
     for name, topology in PUBLISHED.items():
         write(options.out.resolve() / name, TITLES[name], LICENCE, topology, *WEIGHTS[name])
 

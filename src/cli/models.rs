@@ -56,7 +56,10 @@ enum ModelsCommand {
         /// Accept files that no published hash verifies; results are marked as not verified
         #[arg(long)]
         allow_unverified: bool,
-        /// Graph from models/tools/make_graph.py, for a network that is not built in
+        /// Configuration in YAML beside the checkpoint of an SCNet, as Music-Source-Separation-Training has it
+        #[arg(long, value_name = "FILE", requires = "allow_unverified")]
+        config: Option<PathBuf>,
+        /// Graph from models/tools (make_graph.py, make_scnet.py), for a network that is not built in
         #[arg(long, value_name = "FILE", requires = "allow_unverified")]
         graph: Option<PathBuf>,
         #[command(flatten)]
@@ -96,13 +99,14 @@ pub(super) fn run(args: &ModelsArgs) -> Result<(), CliError> {
         ModelsCommand::Pull { name, mirror, offline, folder } => {
             download(name, mirror.as_deref(), *offline, folder)
         }
-        ModelsCommand::Import { name, paths, allow_unverified, graph, folder } => {
+        ModelsCommand::Import { name, paths, allow_unverified, config, graph, folder } => {
             let published = PublishedModel::find(name.as_str()).ok();
             let request = ImportRequest {
                 name,
                 published: published.as_ref(),
                 paths,
                 allow_unverified: *allow_unverified,
+                config: config.as_deref(),
                 graph: graph.as_deref(),
             };
             import_files(&request, folder)

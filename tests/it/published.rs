@@ -131,8 +131,14 @@ fn files_are_imported_whatever_they_are_called_and_verified() {
     let take = |paths: &[&Path]| {
         let paths: Vec<_> = paths.iter().map(|path| path.to_path_buf()).collect();
         let published = Some(&published);
-        let what =
-            ImportRequest { name, published, paths: &paths, allow_unverified: false, graph: None };
+        let what = ImportRequest {
+            name,
+            published,
+            paths: &paths,
+            allow_unverified: false,
+            config: None,
+            graph: None,
+        };
         import(&what, &models, &mut |_| {})
     };
     let error = take(&[&given]).unwrap_err();

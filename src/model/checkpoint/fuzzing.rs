@@ -1,8 +1,10 @@
-//! Fuzz targets of weight files and graphs.
+//! Fuzz targets of weight files, their configurations and graphs.
 
 use std::io::Cursor;
 
+use super::configuration::Configuration;
 use super::htdemucs::{HtdemucsMetadata, NetworkArguments};
+use super::scnet::ScnetConfiguration;
 use crate::model::onnx::{Graph, compare};
 
 /// A safetensors file, read as at its import and as by the engine. The length of its header is
@@ -16,6 +18,16 @@ pub(crate) fn safetensors(bytes: &[u8]) {
     }
     drop(HtdemucsMetadata::parse(&bytes));
     drop(super::read(Cursor::new(&bytes), &mut |_| Ok(())));
+}
+
+/// A configuration in YAML.
+pub(crate) fn configuration(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(configuration) = Configuration::parse(&text)
+        && let Ok(ScnetConfiguration { topology, .. }) = ScnetConfiguration::of(&configuration)
+    {
+        assert_eq!(topology.difference(&topology), None);
+    }
 }
 
 /// An ONNX graph.

@@ -1,14 +1,16 @@
 //! Weight files as their authors publish them.
 //!
 //! [`read`] reads the tensors of a file: [`safetensors`], a [`pytorch`] checkpoint, or a [`tensorflow`] checkpoint in a
-//! `.tar.gz`. [`htdemucs`] reads the metadata of an HTDemucs file.
+//! `.tar.gz`. [`htdemucs`] reads the metadata of an HTDemucs file, [`scnet`] the [`configuration`] beside an SCNet's.
 
+pub(crate) mod configuration;
 mod floats;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 pub(crate) mod htdemucs;
 pub(crate) mod pytorch;
 mod safetensors;
+pub(crate) mod scnet;
 pub(crate) mod tensorflow;
 
 use std::io::{Read, Seek};
@@ -81,6 +83,22 @@ pub(crate) fn read(
     };
     tensors?.into_iter().try_for_each(each)?;
     Ok(format)
+}
+
+/// The shapes of the tensors in a safetensors or PyTorch file.
+///
+/// # Errors
+/// The first fault, in words.
+pub(crate) fn shapes(mut source: impl Read + Seek) -> Result<Shapes, String> {
+    match WeightsFormat::of(&mut source)? {
+        WeightsFormat::Pytorch => Ok(pytorch::PytorchFile::open(source)?.shapes()),
+        WeightsFormat::Tensorflow => Err("it is a TensorFlow checkpoint".into()),
+        WeightsFormat::Safetensors => {
+            let mut bytes = Vec::new();
+            source.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+            safetensors::shapes(&bytes)
+        }
+    }
 }
 
 /// Checks that all weights of a file are numbers.

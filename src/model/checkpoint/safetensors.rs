@@ -4,6 +4,7 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use super::{NamedTensor, floats};
+use crate::model::onnx::Shapes;
 
 /// Reads all tensors as F32.
 ///
@@ -19,6 +20,17 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<NamedTensor>, String> {
         Ok(NamedTensor { name: name.to_owned(), shape: view.shape().to_vec(), values })
     };
     file.iter().map(tensor).collect()
+}
+
+/// The shapes of all tensors.
+///
+/// # Errors
+/// The fault, in words.
+pub(super) fn shapes(bytes: &[u8]) -> Result<Shapes, String> {
+    let (_, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|e| format!("not a safetensors file: {e}"))?;
+    let tensors = metadata.tensors().into_iter();
+    Ok(tensors.map(|(name, tensor)| (name, tensor.shape.clone())).collect())
 }
 
 /// The values as F32, exactly; `None` for other types.

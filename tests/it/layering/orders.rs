@@ -170,7 +170,12 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ("model/card", &[&["one_or_more", "validation"]]),
     (
         "model/checkpoint",
-        &[&["floats"], &["pytorch", "safetensors", "tensorflow"], &["htdemucs"], &["fuzzing"]],
+        &[
+            &["configuration", "floats"],
+            &["pytorch", "safetensors", "tensorflow"],
+            &["htdemucs", "scnet"],
+            &["fuzzing"],
+        ],
     ),
     (
         "model/checkpoint/pytorch",
@@ -351,7 +356,10 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         ],
     ),
     ("server/credentials", &[&["error"], &["files"], &["reloaded", "tls", "tokens"]]),
-    ("model/registry/import", &[&["given", "spleeter"], &["unverified", "verified"]]),
+    (
+        "model/registry/import",
+        &[&["given", "network"], &["htdemucs", "scnet", "spleeter"], &["unverified", "verified"]],
+    ),
 ];
 
 /// Crates that only these modules may name.
@@ -366,6 +374,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("rustfft", &["dsp"]),
     ("ort", &["engine/runtime", "engine/inference", "engine/stop"]),
     ("safetensors", &["model/checkpoint"]),
+    ("serde_saphyr", &["model/checkpoint/configuration"]),
     ("half", &["model/checkpoint"]),
     ("toml", &["engine/autotune/cache", "model/card"]),
     ("zip", &["engine/runtime", "model/checkpoint/pytorch", "server/rest"]),

@@ -1,4 +1,4 @@
-"""Songs, and caches with builds of ONNX Runtime, for the tests of the command line."""
+"""Songs, caches with builds of ONNX Runtime, and servers of models, for the tests of the command line."""
 import os
 import shutil
 import subprocess
@@ -13,6 +13,7 @@ from ..server import set_variables
 from ..shared import shared_folder
 from ..stemwire_client import separate
 from .providers import library_folders
+from .publisher import Publisher
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +67,18 @@ def cpu_only(here) -> dict:
     for folder in library_folders(here, "openvino"):
         shutil.rmtree(folder)
     return here
+
+
+@pytest.fixture
+def publish():
+    """publish(files, …) starts a publisher; all end with the test."""
+    servers = []
+
+    def publish(*arguments, **more) -> Publisher:
+        servers.append(Publisher(*arguments, **more))
+        return servers[-1]
+
+    yield publish
+    for server in servers:
+        server.shutdown()
+        server.server_close()

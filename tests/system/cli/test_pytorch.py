@@ -8,9 +8,14 @@ import pytest
 from ..audio import music, wav
 from ..repository import ROOT
 from .test_models import names, reported
-from .torch_files import package_of, saved
+from .torch_files import package_of, saved, state_of
 
-TINY, MINI = ROOT / "tests" / "golden" / "tiny", ROOT / "models" / "mini"
+GOLDEN, MINI = ROOT / "tests" / "golden", ROOT / "models" / "mini"
+TINY, SCNET = GOLDEN / "tiny", GOLDEN / "scnet-tiny"
+# The configuration of the network in SCNET.
+CONFIGURATION = (GOLDEN / "configurations" / "scnet-large.yaml").read_text().replace("485100", "65000").replace("4096", "1024").replace(
+    "1024\n  win_size", "256\n  win_size", 1).replace("- 4\n  - 64\n  - 128\n  - 256", "- 4\n  - 8\n  - 8\n  - 16").replace(
+    "num_dplayer: 6", "num_dplayer: 2").replace("0.225", "0.175").replace("0.372", "0.392").replace("0.403", "0.433")
 
 
 def test_a_pytorch_file_of_demucs_has_the_stems_of_its_weights_in_safetensors(cli, tmp_path):
@@ -50,3 +55,55 @@ def test_a_pytorch_file_that_does_not_fit_is_refused_and_not_executed(cli, tmp_p
     output = cli("models", "import", "tune", path, "--allow-unverified", "--models-dir", "models", code=4)
     assert re.search(expected, reported(output.err)[0]), output.err
     assert names(tmp_path / "models") == [] and not list(tmp_path.rglob("executed"))
+
+
+def test_a_fine_tune_of_scnet_is_imported_by_its_configuration(cli, tmp_path):
+    weights, config = SCNET / "scnet-tiny.safetensors", tmp_path / "tune.yaml"
+    config.write_text(CONFIGURATION)
+
+    def training_file() -> dict:
+        return {"epoch": 3, "best_state": {f"module.{name}": value for name, value in state_of(weights).items()}}
+
+    pytorch = saved(tmp_path / "tune.ckpt", training_file)
+    (tmp_path / "song.wav").write_bytes(wav(music(1)))
+    stems = []
+    for name, path in (("one", weights), ("two", pytorch)):
+        options = ["--config", config, "--graph", SCNET / "graph.onnx", "--allow-unverified"]
+        cli("models", "import", name, path, *options, "--models-dir", "models")
+        cli("separate", "song.wav", "--model", name, "--models-dir", "models", "-o", name)
+        stems.append([path.read_bytes() for path in sorted((tmp_path / name / "song").glob("*.wav"))])
+    assert len(stems[0]) == 4 and stems[0] == stems[1]
+    card, published = ((folder / "card.toml").read_text() for folder in (tmp_path / "models" / "two", SCNET))
+    for line in ("segment = 65000", 'family = "scnet"', "size = 1024", "hop = 256"):
+        assert line in card and line in published
+
+
+@pytest.mark.parametrize("config, options, expected, remedy", [
+    (None, [], "does not name the class", "--config FILE.yaml"),
+    (CONFIGURATION, [], "no built-in graph has its network .as scnet: .*, or as scnet-large: ", "make_scnet.py --config"),
+    (CONFIGURATION.replace("num_dplayer: 2", "num_dplayer: 3"), ["--graph", SCNET / "graph.onnx"],
+     "num_dplayer is 3, not 2", "make_scnet.py"),
+    (CONFIGURATION.replace("expand: 1", "expand: 1\n  masking: true"), [], "unknown field `masking`", "configuration"),
+    (CONFIGURATION + "\nhook: !!python/object/apply:os.system ['touch executed']\n", [], "python/object", "configuration"),
+    ((GOLDEN / "configurations" / "scnet-large.yaml").read_text(), [],
+     r"tensor \S+ (\[.*\] is missing|has the shape .*, the graph requires)", "belongs to the configuration"),
+])
+def test_a_fine_tune_of_scnet_that_does_not_fit_is_refused_with_the_first_difference(cli, tmp_path, config, options, expected, remedy):
+    path = saved(tmp_path / "tune.ckpt", lambda: state_of(SCNET / "scnet-tiny.safetensors"))
+    if config:
+        (tmp_path / "tune.yaml").write_text(config)
+        options = [*options, "--config", tmp_path / "tune.yaml"]
+    output = cli("models", "import", "tune", path, "--allow-unverified", *options, "--models-dir", "models", code=4)
+    assert re.search(expected, reported(output.err)[0]) and remedy in reported(output.err)[1], output.err
+    assert names(tmp_path / "models") == [] and not list(tmp_path.rglob("executed"))
+
+
+def test_scnet_is_pulled_from_its_release_and_its_licence_is_shown(cli, publish, tmp_path):
+    release = "ZFTurbo/Music-Source-Separation-Training/releases/download"
+    for name, path in (("scnet", "v.1.0.6/scnet_checkpoint_musdb18.ckpt"), ("scnet-large", "v1.0.9/SCNet-large_starrytong_fixed.ckpt")):
+        content = saved(tmp_path / "other.ckpt", lambda: state_of(SCNET / "scnet-tiny.safetensors")).read_bytes()
+        server = publish({f"{release}/{path}": content})
+        output = cli("models", "pull", name, "--mirror", server.address, "--models-dir", "models", code=4, STEMWIRE_OFFLINE=None)
+        assert "licence of the weights: MIT" in output.err and server.asked == [f"{release}/{path}"]
+        assert hashlib.sha256(content).hexdigest() in reported(output.err)[0]
+    assert names(tmp_path / "models") == []

@@ -81,18 +81,30 @@ def saved(path: Path, make: Callable[[], object]) -> Path:
     return path
 
 
-def package_of(weights: Path) -> dict:
-    """What Demucs saves of the network in a safetensors file. For use in `saved`."""
+def read(weights: Path) -> tuple[dict, OrderedDict]:
+    """Metadata and tensors of a safetensors file."""
     content = weights.read_bytes()
     length = struct.unpack("<Q", content[:8])[0]
     header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
-    kwargs = json.loads(header.pop("__metadata__")["kwargs"])
-    for name, value in kwargs.items():
-        if isinstance(value, dict):
-            kwargs[name] = Fraction(value["numerator"], value["denominator"])
-    state = OrderedDict(
+    metadata = header.pop("__metadata__", {})
+    tensors = (
         (name, Tensor(tensor["dtype"], tensor["shape"], data[slice(*tensor["data_offsets"])]))
         for name, tensor in header.items()
     )  # fmt: skip
+    return metadata, OrderedDict(tensors)
+
+
+def state_of(weights: Path) -> OrderedDict:
+    """The state dict with the tensors of a safetensors file. For use in `saved`."""
+    return read(weights)[1]
+
+
+def package_of(weights: Path) -> dict:
+    """What Demucs saves of the network in a safetensors file. For use in `saved`."""
+    metadata, state = read(weights)
+    kwargs = json.loads(metadata["kwargs"])
+    for name, value in kwargs.items():
+        if isinstance(value, dict):
+            kwargs[name] = Fraction(value["numerator"], value["denominator"])
     demucs = sys.modules["demucs.htdemucs"]
     return {"klass": demucs.HTDemucs, "args": (), "kwargs": kwargs, "state": state, "training_args": {"seed": 42}}

@@ -1,6 +1,9 @@
 //! Imports a model from the user's files: [`verified`] against a published model, or [`unverified`].
 
 mod given;
+mod htdemucs;
+mod network;
+mod scnet;
 mod spleeter;
 mod unverified;
 mod verified;
@@ -25,6 +28,8 @@ pub struct ImportRequest<'a> {
     pub paths: &'a [PathBuf],
     /// Whether unverified files are accepted.
     pub allow_unverified: bool,
+    /// The configuration beside an SCNet's checkpoint.
+    pub config: Option<&'a Path>,
     /// The graph, for a network without a built-in graph.
     pub graph: Option<&'a Path>,
 }
