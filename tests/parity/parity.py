@@ -3,8 +3,9 @@
 
     python3.11 -m venv demucs && demucs/bin/pip install -r tests/parity/requirements.txt
     python3.11 -m venv spleeter && spleeter/bin/pip install -r tests/parity/requirements-spleeter.txt
+    python3.11 -m venv scnet && scnet/bin/pip install -r tests/parity/requirements-scnet.txt
     cargo build --release
-    demucs/bin/python tests/parity/parity.py SONG --work DIR --spleeter spleeter/bin/python [--models NAME...]
+    demucs/bin/python tests/parity/parity.py SONG --work DIR --spleeter spleeter/bin/python --scnet scnet/bin/python [--models NAME...]
 
 SONG is a 44.1 kHz stereo file; it is repeated at changing gain to 40 s and an odd length, 5 s, 7.9 s and 13 s, and to 40 s
 once more without its offset: gains that change make a song's offset wander, which streaming cannot know beforehand.
@@ -33,9 +34,14 @@ RATE = 44_100
 GAINS = (1.0, 0.5, 0.8, 0.25, 0.9)
 LENGTHS = {"40 s": 40 * RATE + 1, "40 s centred": 40 * RATE + 1, "5 s": 5 * RATE, "7.9 s": 348_390, "13 s": 13 * RATE}
 DEMUCS = ("htdemucs", "htdemucs_6s", "htdemucs_ft")
+# The reference's name, and the file's in the card.
+SCNET = {
+    "scnet": ("scnet", "scnet_checkpoint_musdb18.ckpt"),
+    "scnet-large": ("scnet_large", "SCNet-large_starrytong_fixed.ckpt"),
+}
 SPLEETER = {"spleeter-2stems": 2, "spleeter-4stems": 4, "spleeter-5stems": 5}
 # What is promised, in decibels a stem.
-LEAST = {"htdemucs": 75.0, "spleeter": 60.0}
+LEAST = {"htdemucs": 75.0, "scnet": 75.0, "spleeter": 60.0}
 
 
 def mixtures(song: Path, folder: Path, lengths: list[str]) -> dict[str, Path]:
@@ -63,14 +69,14 @@ def stemwire(options: argparse.Namespace, *arguments: object) -> None:
     subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
 
 
-def spleeter_model(name: str, archive: Path, models: Path) -> str:
+def published_model(name: str, checkpoint: Path, file: str, models: Path) -> str:
     """A folder with the published model's card and graph and this checkpoint; answers the model's name."""
     source, folder = ROOT / "models" / name, models / f"parity-{name}"
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(source / "graph.onnx", folder)
-    shutil.copy(archive, folder)
+    shutil.copy(checkpoint, folder / file)
     card, weights = (source / "card.toml").read_text().split("[weights]")
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     weights = re.sub(r'sha256 = ".*"', f'sha256 = "{digest}"', weights)
     card = card.replace(f'name = "{name}"', f'name = "{folder.name}"')
     (folder / "card.toml").write_text(f"{card}[weights]{weights}")
@@ -89,6 +95,14 @@ def spleeter_references(options: argparse.Namespace, name: str, mixes: dict[str,
     """The folder of reference stems of each length."""
     tool = [options.spleeter, GOLDEN / "spleeter_reference.py", "--stems", SPLEETER[name], "--out", out]
     subprocess.run([str(part) for part in [*tool, "--audio", *mixes.values()]], check=True)
+    return {length: out / path.stem for length, path in mixes.items()}
+
+
+def scnet_references(options: argparse.Namespace, name: str, mixes: dict[str, Path], out: Path) -> dict[str, Path]:
+    """The same of the reference with two windows in each frame."""
+    for path in mixes.values():
+        tool = [options.scnet, GOLDEN / "scnet_reference.py", "--model", SCNET[name][0], "--audio", path, "--overlaps", 2]
+        subprocess.run([str(part) for part in [*tool, "--out", out / path.stem]], check=True)
     return {length: out / path.stem for length, path in mixes.items()}
 
 
@@ -121,8 +135,14 @@ def check(options: argparse.Namespace, name: str, mixes: dict[str, Path]) -> lis
     out.mkdir(exist_ok=True)
     if name in SPLEETER:
         references = spleeter_references(options, name, mixes, out)
-        model = spleeter_model(name, out / f"{SPLEETER[name]}stems.tar.gz", options.work / "models")
+        archive = out / f"{SPLEETER[name]}stems.tar.gz"
+        model = published_model(name, archive, archive.name, options.work / "models")
         modes = {"zeros": ["--mask-extension", "zeros"]}
+    elif name in SCNET:
+        references = scnet_references(options, name, mixes, out)
+        checkpoint = next(iter(references.values())) / f"{SCNET[name][0]}.ckpt"
+        model = published_model(name, checkpoint, SCNET[name][1], options.work / "models")
+        modes = {"exact, overlap 0.5": ["--normalization", "exact", "--overlap", "0.5"]}
     else:
         references = demucs_references(options, name, mixes, out)
         model = demucs_model(options, name, sorted(next(iter(references.values())).glob("*.safetensors")))
@@ -144,12 +164,16 @@ def main() -> None:
     parser.add_argument("song", type=Path)
     parser.add_argument("--work", type=Path, required=True, help="folder for checkpoints, references and stems")
     parser.add_argument("--spleeter", type=Path, help="a Python that has the spleeter package")
+    parser.add_argument("--scnet", type=Path, help="a Python that has the pymss-core package")
     parser.add_argument("--stemwire", type=Path, default=ROOT / "target" / "release" / "stemwire")
-    parser.add_argument("--models", nargs="+", choices=[*DEMUCS, *SPLEETER], default=[*DEMUCS, *SPLEETER])
+    every = [*DEMUCS, *SCNET, *SPLEETER]
+    parser.add_argument("--models", nargs="+", choices=every, default=every)
     parser.add_argument("--lengths", nargs="+", choices=list(LENGTHS), default=list(LENGTHS))
     options = parser.parse_args()
     if options.spleeter is None and any(name in SPLEETER for name in options.models):
         parser.error("--spleeter is needed for these models")
+    if options.scnet is None and any(name in SCNET for name in options.models):
+        parser.error("--scnet is needed for these models")
     options.work, options.stemwire = options.work.resolve(), options.stemwire.resolve()
     options.work.mkdir(parents=True, exist_ok=True)
     mixes = mixtures(options.song, options.work, options.lengths)
@@ -157,7 +181,7 @@ def main() -> None:
     print(f"| model | mode | {' | '.join(mixes)} |\n|---|---|{'---|' * len(mixes)}")
     for name, mode, *levels in rows:
         print(f"| {name} | {mode} | {' | '.join(f'{level:.1f}' for level in levels)} |")
-    failed = [row for row in rows if min(row[2:]) < LEAST[str(row[0]).split("-")[0].split("_")[0]]]
+    failed = [row for row in rows if min(row[2:]) < LEAST[re.split("[-_]", str(row[0]))[0]]]
     sys.exit(1 if failed else 0)
 
 
