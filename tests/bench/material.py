@@ -69,17 +69,33 @@ def spleeter(folder: Path, python: Path) -> tuple[Path, Path]:
         tool: list = [python, GOLDEN / "spleeter_reference.py", "--stems", "2", "--audio", music(folder, 1), "--out", made]
         subprocess.run(tool, check=True, stdout=subprocess.DEVNULL)
     if not model.exists():
-        # The published card and graph, with this checkpoint's hash.
-        source = ROOT / "models" / "spleeter-2stems"
-        card, weights = (source / "card.toml").read_text().split("[weights]")
-        digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-        weights = re.sub(r'sha256 = ".*"', f'sha256 = "{digest}"', weights)
-        card = card.replace('name = "spleeter-2stems"', f'name = "{model.name}"')
-        model.mkdir(parents=True)
-        shutil.copy(source / "graph.onnx", model)
-        shutil.copy(archive, model)
-        (model / "card.toml").write_text(f"{card}[weights]{weights}")
+        published(ROOT / "models" / "spleeter-2stems", model, archive)
     return archive, folder / "models"
+
+
+def scnet(folder: Path, python: Path) -> tuple[Path, str]:
+    """A folder with a checkpoint of the published size with random values and its configuration, and the model of it."""
+    made, model = folder / "scnet", folder / "models" / "bench-scnet"
+    checkpoint = made / "scnet.ckpt"
+    if not checkpoint.exists():
+        tool: list = [python, GOLDEN / "scnet_reference.py", "--model", "scnet", "--audio", music(folder, 1), "--out", made]
+        subprocess.run(tool, check=True, stdout=subprocess.DEVNULL)
+    if not model.exists():
+        published(ROOT / "models" / "scnet", model, checkpoint)
+    return made, model.name
+
+
+def published(source: Path, model: Path, checkpoint: Path) -> None:
+    """A model with the published card and graph and this checkpoint."""
+    card, weights = (source / "card.toml").read_text().split("[weights]")
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    weights = re.sub(r'sha256 = ".*"', f'sha256 = "{digest}"', weights)
+    weights = re.sub(r'file = ".*"', f'file = "{checkpoint.name}"', weights)
+    card = card.replace(f'name = "{source.name}"', f'name = "{model.name}"')
+    model.mkdir(parents=True)
+    shutil.copy(source / "graph.onnx", model)
+    shutil.copy(checkpoint, model)
+    (model / "card.toml").write_text(f"{card}[weights]{weights}")
 
 
 def agreement(reference: Path, found: Path, stems: list[str]) -> float:
