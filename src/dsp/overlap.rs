@@ -73,7 +73,8 @@ impl OverlapAdd {
     }
 
     /// Removes and returns the frames before `until`, or fewer if fewer have been added; no later
-    /// window may contribute to them. With [`Blend::Average`] they are divided by their weights.
+    /// window may contribute to them. With [`Blend::Average`] they are divided by their weights; frames
+    /// without weight are zero.
     pub fn take_final(&mut self, until: Frames) -> Vec<Stereo> {
         let count = until.saturating_sub(self.position).as_len().min(self.weights.len());
         let weights: Vec<f32> = self.weights.drain(..count).collect();
@@ -82,8 +83,8 @@ impl OverlapAdd {
             let mut stem = sum.take_front(count);
             if self.blend == Blend::Average {
                 for plane in stem.planes_mut() {
-                    for (sample, weight) in plane.iter_mut().zip(&weights) {
-                        *sample /= weight;
+                    for (sample, &weight) in plane.iter_mut().zip(&weights) {
+                        *sample /= if weight == 0.0 { 1.0 } else { weight };
                     }
                 }
             }
