@@ -7,8 +7,9 @@
 use std::io::Cursor;
 
 use crate::audio::wav;
+use crate::audio::{Cover, SourceTags};
+use crate::decode::Container;
 use crate::decode::fuzzing as decode;
-use crate::decode::{Container, SourceTags};
 use crate::model::checkpoint::fuzzing as model;
 use crate::model::checkpoint::pytorch::fuzzing::pytorch;
 use crate::model::checkpoint::tensorflow::fuzzing as checkpoint;
@@ -59,4 +60,5 @@ fn wav_header(bytes: &[u8]) {
 fn tags(bytes: &[u8]) {
     let tags = SourceTags::read(Cursor::new(bytes), bytes.len() as u64);
     assert_eq!(tags.clone().bounded(), tags);
+    let _any = Cover::read(Cursor::new(bytes), bytes.len() as u64);
 }

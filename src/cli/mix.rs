@@ -50,6 +50,9 @@ pub(super) struct MixArgs {
     /// Lower the mix if the format would clip; reads the stems twice
     #[arg(long)]
     fit: bool,
+    /// Write no tags and no cover of the song into the file
+    #[arg(long)]
+    no_tags: bool,
     /// Replace FILE if it exists
     #[arg(short, long)]
     force: bool,
@@ -75,7 +78,8 @@ pub(super) fn run(args: &MixArgs) -> Result<(), CliError> {
     };
     let (rate, frames, channels) = (result.rate, result.frames, Stereo::CHANNELS);
     let dither_seed = Dither::seed("mix");
-    let spec = FileSpec { format, channels, rate, frames, bitrate, dither_seed };
+    let tags = if args.no_tags { None } else { result.file_tags(&mix.label) };
+    let spec = FileSpec { format, channels, rate, frames, bitrate, dither_seed, tags };
     let bar = frame_bar(frames.0 * if args.fit { 2 } else { 1 });
     let gain = if args.fit { format.fitting_gain(peak(&result, &mix, &bar)?) } else { 1.0 };
     let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -55,5 +55,4 @@ pub use error::{Content, DecodeError};
 pub use limits::DecodeLimits;
 pub use report::{AudioTrack, CodecName, Container, DecodeReport, SourceInfo};
 pub use silence::{EdgeKind, SilenceDetector, SilenceEdge};
-pub use tags::SourceTags;
 pub use upload::{Complete, ReadAt};

@@ -6,15 +6,16 @@ use super::{EncodeError, FileSpec};
 /// Bytes before the first frame.
 const HEADER_BYTES: u64 = 54;
 
-/// The header of a file: the chunks FORM and COMM, and the beginning of SSND (Audio Interchange File Format, version 1.3).
+/// The header of a file with `behind` bytes of chunks behind the frames: the chunks FORM and COMM, and the beginning of SSND
+/// (Audio Interchange File Format, version 1.3).
 ///
 /// # Errors
 /// [`EncodeError::Unsupported`] for files beyond 4 GiB.
-pub(super) fn header(spec: &FileSpec) -> Result<Vec<u8>, EncodeError> {
+pub(super) fn header(spec: &FileSpec, behind: u64) -> Result<Vec<u8>, EncodeError> {
     let samples = SampleWriter::of(spec);
     let data = spec.frames.0.saturating_mul(samples.frame_bytes() as u64);
     // With padding to an even length.
-    let form = (HEADER_BYTES - 8 + data % 2).saturating_add(data);
+    let form = (HEADER_BYTES - 8 + data % 2).saturating_add(data).saturating_add(behind);
     let (Ok(frames), Ok(form), Ok(data)) =
         (u32::try_from(spec.frames.0), u32::try_from(form), u32::try_from(data.saturating_add(8)))
     else {
@@ -69,11 +70,12 @@ mod tests {
             frames: Frames(frames),
             bitrate: None,
             dither_seed: 0,
+            tags: None,
         };
         let most = (u64::from(u32::MAX) - HEADER_BYTES) / 6;
-        assert!(header(&of(most)).is_ok());
-        let error = header(&of(most + 10)).unwrap_err().to_string();
+        assert!(header(&of(most), 0).is_ok() && header(&of(most), 20).is_err());
+        let error = header(&of(most + 10), 0).unwrap_err().to_string();
         assert!(error.contains("4 GiB"), "{error}");
-        assert!(header(&of(u64::MAX)).is_err());
+        assert!(header(&of(u64::MAX), 0).is_err());
     }
 }

@@ -10,11 +10,18 @@ use flacenc::error::{Verified, Verify};
 use flacenc::source::{Context, Fill, FrameBuf};
 
 use super::samples::SampleWriter;
+use super::tags::flac_blocks;
 use super::{Encode, EncodeError, FileSpec, Output};
 use crate::audio::{FileFormat, Frames, Hertz, Stereo};
 
 /// Highest sample rate that the encoder supports.
 pub const HIGHEST: Hertz = Hertz(96_000);
+
+/// Bytes of `fLaC`, which the first metadata block follows.
+const MAGIC_BYTES: usize = 4;
+
+/// Marks the last metadata block, in its first byte.
+const LAST: u8 = 0x80;
 
 /// Frames of every block but the last.
 const BLOCK: usize = 4096;
@@ -38,6 +45,8 @@ pub(super) struct FlacEncoder {
     info: StreamInfo,
     context: Context,
     expected: Frames,
+    /// Whether metadata blocks follow the first one.
+    has_tags: bool,
     /// Frames that do not fill a block yet.
     pending: Vec<u8>,
     blocks: usize,
@@ -68,11 +77,15 @@ impl FlacEncoder {
             info,
             context,
             expected,
+            has_tags: spec.tags.is_some(),
             pending,
             blocks,
         };
         let header = flac.header()?;
         flac.output.write_all(&header)?;
+        if let Some(tags) = &spec.tags {
+            flac.output.write_all(&flac_blocks(tags))?;
+        }
         Ok(flac)
     }
 
@@ -104,7 +117,14 @@ impl FlacEncoder {
         info.set_frame_sizes(0, 0).map_err(invalid)?;
         let mut sink = ByteSink::new();
         Stream::with_stream_info(info).write(&mut sink).map_err(invalid)?;
-        Ok(sink.as_slice().to_vec())
+        let mut header = sink.as_slice().to_vec();
+        if self.has_tags
+            && let Some(kind) = header.get_mut(MAGIC_BYTES)
+        {
+            // More blocks follow.
+            *kind &= !LAST;
+        }
+        Ok(header)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::audio::{Frames, Stereo};
 pub(super) struct M4aEncoder {
     file: Mp4Writer<Output>,
     track: TrackEncoder,
+    metadata: Mp4Metadata,
     expected: Frames,
     written: Frames,
 }
@@ -27,7 +28,8 @@ impl M4aEncoder {
             is_enabled: true,
         };
         let file = Mp4Writer::begin(output, spec.rate, vec![settings])?;
-        Ok(M4aEncoder { file, track, expected: spec.frames, written: Frames::ZERO })
+        let metadata = Mp4Metadata { tags: spec.tags.clone(), stems: None };
+        Ok(M4aEncoder { file, track, metadata, expected: spec.frames, written: Frames::ZERO })
     }
 }
 
@@ -38,12 +40,12 @@ impl Encode for M4aEncoder {
     }
 
     fn finish(self: Box<Self>) -> Result<(), EncodeError> {
-        let M4aEncoder { mut file, mut track, expected, written } = *self;
+        let M4aEncoder { mut file, mut track, metadata, expected, written } = *self;
         if written != expected {
             return Err(EncodeError::Length { written, expected });
         }
         track.finish(|packet| file.append(0, packet))?;
-        let output = file.finish(written, &Mp4Metadata::default())?;
+        let output = file.finish(written, &metadata)?;
         Ok(output.finish()?)
     }
 }

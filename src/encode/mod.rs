@@ -4,7 +4,7 @@
 //! which it completes the header at the end, or a stream, whose bytes can be sent while more audio is read. [`pcm_file`] is
 //! the layout of files without compression, of which any range of bytes can be made; [`flac`] compresses without loss; Opus
 //! and MP3 have a [`bitrate()`]. M4A files have ALAC, or AAC by FFmpeg, which encodes MP3 too in builds without LAME. [`ni_stems`] puts all stems of a song into one file.
-//! Integers of 16 bits get [`dither`].
+//! Integers of 16 bits get [`dither`]. Files can have the [tags](FileTags) and the cover of the song.
 
 mod aac;
 mod aiff;
@@ -23,12 +23,13 @@ mod opus;
 mod output;
 pub mod pcm_file;
 mod samples;
+mod tags;
 
 pub use crate::process::Ffmpeg;
 pub use bitrate::bitrate;
 pub use error::EncodeError;
-pub use mp4::{Mp4Tag, TagValue};
 pub use output::Output;
+pub use tags::FileTags;
 
 use std::io;
 
@@ -60,6 +61,8 @@ pub struct FileSpec {
     pub bitrate: Option<u32>,
     /// The seed of the [`dither`], different for files that are played together.
     pub dither_seed: u64,
+    /// Its tags, if it gets any.
+    pub tags: Option<FileTags>,
 }
 
 /// Encodes blocks of float32 audio, one after the other, into the bytes of a file.
@@ -151,7 +154,8 @@ pub fn needs_ffmpeg(format: FileFormat) -> bool {
 /// It does not start, or does not encode the format.
 pub fn probe(ffmpeg: &Ffmpeg, format: FileFormat) -> io::Result<()> {
     let (rate, frames) = (Hertz(44_100), Frames(1024));
-    let spec = FileSpec { format, channels: 1, rate, frames, bitrate: None, dither_seed: 0 };
+    let spec =
+        FileSpec { format, channels: 1, rate, frames, bitrate: None, dither_seed: 0, tags: None };
     let output = Output::Stream(Box::new(io::sink()));
     let mut encoder = encoder_without_lame(&spec, output, Some(ffmpeg))?;
     encoder.write(&Stereo::zeros(1024))?;

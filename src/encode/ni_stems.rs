@@ -8,7 +8,7 @@ use super::aac;
 use super::mp4::{Mp4Metadata, Mp4Writer, TrackSettings};
 use super::mp4_track::TrackEncoder;
 use super::samples::SampleWriter;
-use super::{EncodeError, Output};
+use super::{EncodeError, FileTags, Output};
 use crate::audio::{Encoding, Frames, Hertz, StemName, Stereo};
 use crate::process::Ffmpeg;
 
@@ -104,11 +104,12 @@ pub struct NiStemsEncoder {
     file: Mp4Writer<Output>,
     /// Of the mix and the stems.
     tracks: Vec<TrackEncoder>,
+    tags: Option<FileTags>,
     frames: Frames,
 }
 
 impl NiStemsEncoder {
-    /// Begins a file.
+    /// Begins a file with these tags, if it gets any.
     ///
     /// # Errors
     /// I/O errors; FFmpeg cannot be started.
@@ -116,6 +117,7 @@ impl NiStemsEncoder {
         plan: NiStemPlan,
         rate: Hertz,
         codec: NiStemCodec<'_>,
+        tags: Option<FileTags>,
         output: Output,
     ) -> Result<NiStemsEncoder, EncodeError> {
         let mut tracks = Vec::new();
@@ -139,7 +141,7 @@ impl NiStemsEncoder {
             tracks.push(track);
         }
         let file = Mp4Writer::begin(output, rate, settings)?;
-        Ok(NiStemsEncoder { plan, file, tracks, frames: Frames::ZERO })
+        Ok(NiStemsEncoder { plan, file, tracks, tags, frames: Frames::ZERO })
     }
 
     /// Appends a block of each stem of the plan, all of one length. Returns how many samples were clipped, or will be when
@@ -162,11 +164,11 @@ impl NiStemsEncoder {
     /// # Errors
     /// Those of [`write`](NiStemsEncoder::write).
     pub fn finish(self) -> Result<(), EncodeError> {
-        let NiStemsEncoder { mut file, mut tracks, frames, .. } = self;
+        let NiStemsEncoder { mut file, mut tracks, tags, frames, .. } = self;
         for (index, track) in tracks.iter_mut().enumerate() {
             track.finish(|packet| file.append(index, packet))?;
         }
-        let metadata = Mp4Metadata { stems: Some(manifest()), ..Mp4Metadata::default() };
+        let metadata = Mp4Metadata { tags, stems: Some(manifest()) };
         Ok(file.finish(frames, &metadata)?.finish()?)
     }
 }

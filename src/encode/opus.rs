@@ -1,8 +1,9 @@
 //! Opus in Ogg (RFC 6716, RFC 7845).
 
-use opus_pure::{Application, MAX_PACKET_BYTES, OggOpusWriter, OpusEncoder, OpusHead};
+use opus_pure::{Application, MAX_PACKET_BYTES, OggOpusWriter, OpusEncoder, OpusHead, OpusTags};
 
 use super::samples::{beyond_full_scale, finite};
+use super::tags::opus_comments;
 use super::{Encode, EncodeError, FileSpec, Output};
 use crate::audio::resample::Resampler;
 use crate::audio::{FileFormat, Frames, Hertz, Stereo};
@@ -46,7 +47,11 @@ impl OpusFileEncoder {
         encoder.bitrate_bps = (1000 * kbits) as i32;
         let head = OpusHead::for_encoder(&encoder, spec.rate.0);
         let end = u64::from(head.pre_skip) + spec.frames.resampled(spec.rate, RATE).0;
-        let writer = OggOpusWriter::new(output, head).map_err(failed)?;
+        let mut tags = OpusTags::new();
+        for (name, text) in spec.tags.iter().flat_map(opus_comments) {
+            tags.push(name, &text).map_err(failed)?;
+        }
+        let writer = OggOpusWriter::with_tags(output, head, tags).map_err(failed)?;
         let resampler = Resampler::new(spec.rate, RATE).map_err(failed)?;
         let (pending, packet) = (Stereo::new(), vec![0; MAX_PACKET_BYTES]);
         let packets = OpusPackets { encoder, writer, channels, pending, end, packet };

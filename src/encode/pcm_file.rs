@@ -1,19 +1,24 @@
 //! Files without compression: WAV and AIFF.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
 
 use super::samples::SampleWriter;
-use super::{Encode, EncodeError, FileSpec, Output, aiff};
+use super::tags::{aiff_chunk, wav_chunks};
+use super::{Encode, EncodeError, FileSpec, FileTags, Output, aiff};
 use crate::audio::{FileFormat, Frames, Stereo, wav};
 
-/// The layout of a file without compression: a header, frames of equal size, and padding to an even length. Any range of its
-/// bytes can be made from the frames within.
+/// The layout of a file without compression: a header, frames of equal size, padding to an even length, and the chunks of
+/// its tags. Any range of its bytes can be made from the frames within.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PcmFile {
     header: Vec<u8>,
     samples: SampleWriter,
     is_big_endian: bool,
     frames: Frames,
+    tags: Option<FileTags>,
+    /// Bytes behind the frames.
+    trailer_bytes: u64,
 }
 
 impl PcmFile {
@@ -30,11 +35,17 @@ impl PcmFile {
         let samples = SampleWriter::of(spec);
         let is_big_endian = matches!(spec.format, FileFormat::Aiff | FileFormat::AiffS16);
         let (encoding, frames) = (samples.encoding(), spec.frames);
+        let tags = spec.tags.clone();
+        let file =
+            PcmFile { header: Vec::new(), samples, is_big_endian, frames, tags, trailer_bytes: 0 };
+        // The chunks are made again once they are reached: a file that is sent does not hold them all the time.
+        let trailer_bytes = file.trailer().len() as u64;
+        let behind = trailer_bytes - file.padding();
         let header = match is_big_endian {
-            true => aiff::header(spec)?,
-            false => wav::header_of(encoding, spec.channels, spec.rate, Some(frames)),
+            true => aiff::header(spec, behind)?,
+            false => wav::header_of(encoding, spec.channels, spec.rate, Some(frames), behind),
         };
-        Ok(PcmFile { header, samples, is_big_endian, frames })
+        Ok(PcmFile { header, trailer_bytes, ..file })
     }
 
     /// The bytes before the first frame.
@@ -49,8 +60,36 @@ impl PcmFile {
 
     /// Length of the file in bytes.
     pub fn size(&self) -> u64 {
-        let size = self.header.len() as u64 + self.data_bytes();
-        size.next_multiple_of(2)
+        self.header.len() as u64 + self.data_bytes() + self.trailer_bytes
+    }
+
+    /// The bytes behind the frames: padding, and the chunks of the tags.
+    pub fn trailer(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.padding() as usize];
+        let chunks = if self.is_big_endian { aiff_chunk } else { wav_chunks };
+        bytes.extend(self.tags.as_ref().map(chunks).unwrap_or_default());
+        bytes
+    }
+
+    /// Bytes of the cover in the tags, which are in memory.
+    pub fn cover_bytes(&self) -> usize {
+        self.tags.as_ref().map_or(0, FileTags::cover_bytes)
+    }
+
+    fn padding(&self) -> u64 {
+        self.data_bytes() % 2
+    }
+
+    /// Adds the tags to a file with the same frames and none.
+    ///
+    /// # Errors
+    /// I/O errors.
+    pub fn add_tags(&self, file: &mut File) -> io::Result<()> {
+        file.seek(SeekFrom::Start(self.header.len() as u64 + self.data_bytes()))?;
+        file.write_all(&self.trailer())?;
+        file.rewind()?;
+        file.write_all(&self.header)?;
+        file.sync_all()
     }
 
     /// Bytes of all frames.
@@ -101,9 +140,7 @@ impl Encode for PcmEncoder {
         if written != expected {
             return Err(EncodeError::Length { written, expected });
         }
-        if written.0 * self.file.frame_bytes() % 2 == 1 {
-            self.output.write_all(&[0])?;
-        }
+        self.output.write_all(&self.file.trailer())?;
         Ok(self.output.finish()?)
     }
 }
@@ -129,6 +166,7 @@ mod tests {
                 frames: Frames(frames),
                 bitrate: None,
                 dither_seed: 0,
+                tags: None,
             };
             let left: Vec<f32> = (0..frames).map(|i| i as f32 / 1024.0).collect();
             let audio = Stereo::from_planes(left.clone(), vec![0.5; frames as usize]).unwrap();

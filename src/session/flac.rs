@@ -29,7 +29,7 @@ pub struct FlacStem {
 /// The FLAC file of a final stem if it has been encoded in this format and with these channels, with the gain for `fit` or
 /// without.
 pub fn made(session: &Session, stem: &StemName, spec: &FileSpec, fit: bool) -> Option<FlacStem> {
-    let path = session.layout().flac(stem, spec.format, spec.channels, fit);
+    let path = session.layout().flac(stem, spec, fit);
     let bytes = fs::metadata(&path).ok()?.len();
     Some(FlacStem { path, bytes })
 }
@@ -49,7 +49,7 @@ pub fn make(
     if let Some(made) = made(session, stem, spec, fit) {
         return Ok(made);
     }
-    let path = session.layout().flac(stem, spec.format, spec.channels, fit);
+    let path = session.layout().flac(stem, spec, fit);
     let part = path.with_extension("part");
     if let Some(folder) = path.parent() {
         // Not the parents: a session that is being removed must not reappear.

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::SessionId;
-use crate::audio::{FileFormat, StemName};
+use crate::audio::StemName;
+use crate::encode::FileSpec;
 use crate::files;
 
 /// A session's directory:
@@ -19,6 +20,7 @@ use crate::files;
 /// stems/checksums   CRC32C of each block of each stem
 /// peaks/<stem>      its waveform peaks, as far as requested
 /// flac/<stem>.flac  its FLAC file, once requested
+/// cover             the cover picture of the upload, if it has one, once decoded
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -100,18 +102,23 @@ impl Layout {
         self.stems().join("checksums")
     }
 
+    /// The cover picture of the upload.
+    pub fn cover(&self) -> PathBuf {
+        self.directory.join("cover")
+    }
+
     /// The peaks of a stem.
     pub fn peaks(&self, stem: &StemName) -> PathBuf {
         self.directory.join("peaks").join(stem.as_str())
     }
 
-    /// The FLAC file of a final stem with so many channels as this release encodes it; with `fit`, of the samples scaled so
-    /// that none clips.
-    pub fn flac(&self, stem: &StemName, format: FileFormat, channels: usize, fit: bool) -> PathBuf {
-        let (form, fit) = (format.name(), if fit { ".fit" } else { "" });
-        let mono = if channels == 1 { ".mono" } else { "" };
+    /// The FLAC file of a final stem as this release encodes it; with `fit`, of the samples scaled so that none clips.
+    pub fn flac(&self, stem: &StemName, spec: &FileSpec, fit: bool) -> PathBuf {
+        let (form, fit) = (spec.format.name(), if fit { ".fit" } else { "" });
+        let mono = if spec.channels == 1 { ".mono" } else { "" };
+        let tags = if spec.tags.is_some() { ".tags" } else { "" };
         let release = env!("CARGO_PKG_VERSION");
-        self.directory.join("flac").join(format!("{stem}{mono}.{form}{fit}.{release}.flac"))
+        self.directory.join("flac").join(format!("{stem}{mono}.{form}{fit}{tags}.{release}.flac"))
     }
 
     /// The FLAC files on disk that are incomplete: being encoded, or left by a crash.

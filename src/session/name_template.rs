@@ -4,9 +4,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::audio::SourceTags;
 use crate::audio::StemName;
 use crate::audio::titles::{MAX_BYTES, folder_name};
-use crate::decode::SourceTags;
 
 /// The name of a stem's file, without its extension, and the folders above it, below the output folder.
 ///

@@ -2,14 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::audio::{Frames, Hertz, Stereo};
-use crate::decode::{AudioTrack, DecodeReport, SourceTags};
+use crate::audio::{Frames, Hertz, SourceTags, Stereo};
+use crate::decode::{AudioTrack, DecodeReport};
 
 /// The matrix of the downmix in [`decode`](crate::decode).
 const DOWNMIX_METHOD: &str = "ITU-R BS.775";
 
 /// The format of the decoded upload.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SourceRecord {
     /// Container, such as `mp3`.
     pub container: String,
@@ -37,6 +37,12 @@ pub struct SourceRecord {
     /// Its tags. Manifests of 0.1.0 have none.
     #[serde(default, skip_serializing_if = "is_default")]
     pub tags: SourceTags,
+    /// Bytes of its cover picture, which the session has in a file of its own; once decoded.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cover_bytes: Option<u64>,
+    /// Whether it has a cover picture that is not kept.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cover_left_out: bool,
     /// Which of its audio tracks.
     #[serde(default, skip_serializing_if = "is_default")]
     pub track: AudioTrack,
@@ -86,11 +92,13 @@ pub enum SourceNoteKind {
     TrackChosen = 12,
     /// Seconds after which a live source was cut.
     LiveCut = 13,
+    /// The cover picture is in no file.
+    CoverLeftOut = 14,
 }
 
 impl SourceNoteKind {
     /// Every kind, in the order of the proto.
-    pub const ALL: [SourceNoteKind; 13] = [
+    pub const ALL: [SourceNoteKind; 14] = [
         SourceNoteKind::Resampled,
         SourceNoteKind::BandLost,
         SourceNoteKind::MonoCopied,
@@ -104,6 +112,7 @@ impl SourceNoteKind {
         SourceNoteKind::FramesMissing,
         SourceNoteKind::TrackChosen,
         SourceNoteKind::LiveCut,
+        SourceNoteKind::CoverLeftOut,
     ];
 
     /// Its name in the proto, without the prefix.
@@ -122,6 +131,7 @@ impl SourceNoteKind {
             SourceNoteKind::FramesMissing => "FRAMES_MISSING",
             SourceNoteKind::TrackChosen => "TRACK_CHOSEN",
             SourceNoteKind::LiveCut => "LIVE_CUT",
+            SourceNoteKind::CoverLeftOut => "COVER_LEFT_OUT",
         }
     }
 
@@ -139,6 +149,9 @@ impl SourceNoteKind {
             }
             SourceNoteKind::StreamsSkipped => "further stream with a broken header was skipped",
             SourceNoteKind::FramesMissing => "frames that the header announces are missing",
+            SourceNoteKind::CoverLeftOut => {
+                "cover picture was left out, which is larger than 4 MiB, broken, or neither JPEG nor PNG"
+            }
             SourceNoteKind::LiveCut => {
                 return Some(format!("the live source ended at the limit of {count} s"));
             }
@@ -213,6 +226,7 @@ impl SourceRecord {
             notes.push(SourceNote { to: Some(number.into()), ..chosen });
         }
         notes.extend(self.live_limit_s.map(|seconds| counted(SourceNoteKind::LiveCut, seconds)));
+        notes.extend(self.cover_left_out.then(|| counted(SourceNoteKind::CoverLeftOut, 1)));
         notes
     }
 }
@@ -239,6 +253,8 @@ mod tests {
             live_limit_s: None,
             report: DecodeReport::default(),
             tags: SourceTags::default(),
+            cover_bytes: None,
+            cover_left_out: false,
             track: AudioTrack::ONLY,
         }
     }
@@ -294,6 +310,12 @@ mod tests {
         let track = AudioTrack { number: 2, count: 3 };
         let record = SourceRecord { track, ..record(44_100, 2) };
         check(&record, &[("TRACK_CHOSEN", None, Some(2), Some(3))]);
+    }
+
+    #[test]
+    fn a_cover_that_is_not_kept_has_a_note() {
+        let record = SourceRecord { cover_left_out: true, ..record(44_100, 2) };
+        check(&record, &[("COVER_LEFT_OUT", None, None, Some(1))]);
     }
 
     #[test]

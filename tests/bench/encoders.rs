@@ -32,7 +32,15 @@ fn main() {
 }
 
 fn run(format: FileFormat, frames: Frames, ffmpeg: Option<&Ffmpeg>) {
-    let spec = FileSpec { format, channels: 2, rate: RATE, frames, bitrate: None, dither_seed: 1 };
+    let spec = FileSpec {
+        format,
+        channels: 2,
+        rate: RATE,
+        frames,
+        bitrate: None,
+        dither_seed: 1,
+        tags: None,
+    };
     let mut file = encoder(&spec, Output::Stream(Box::new(std::io::sink())), ffmpeg).unwrap();
     let blocks: Vec<Stereo> = (0..16).map(block).collect();
     let mut left = frames.as_len();

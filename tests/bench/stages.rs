@@ -172,7 +172,8 @@ fn encode(encoding: Encoding) -> Step {
 fn file(format: FileFormat) -> Step {
     let stems = stems();
     let (rate, frames) = (Hertz(44_100), SEGMENT);
-    let spec = FileSpec { format, channels: 2, rate, frames, bitrate: None, dither_seed: 0 };
+    let spec =
+        FileSpec { format, channels: 2, rate, frames, bitrate: None, dither_seed: 0, tags: None };
     Box::new(move || {
         for stem in &stems {
             let mut file = encoder(&spec, Output::Stream(Box::new(std::io::sink())), None).unwrap();

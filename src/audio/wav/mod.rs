@@ -137,20 +137,21 @@ impl GrowingWav {
 
 /// The header of a stereo file of `frames` frames, `None` while it grows; [`HEADER_BYTES`] long.
 pub fn header(encoding: Encoding, rate: Hertz, frames: Option<Frames>) -> Vec<u8> {
-    header_of(encoding, Stereo::CHANNELS, rate, frames)
+    header_of(encoding, Stereo::CHANNELS, rate, frames, 0)
 }
 
-/// The same for a file of so many channels.
+/// The same for a file of so many channels, with `behind` bytes of chunks behind the frames.
 pub fn header_of(
     encoding: Encoding,
     channels: usize,
     rate: Hertz,
     frames: Option<Frames>,
+    behind: u64,
 ) -> Vec<u8> {
     let frame = (channels * encoding.bytes_per_sample()) as u64;
     let data = frames.map(|frames| frames.0 * frame);
     // With the padding of an odd length, which only mono files have.
-    let riff = data.map(|data| HEADER_BYTES - 8 + data.next_multiple_of(2));
+    let riff = data.map(|data| HEADER_BYTES - 8 + data.next_multiple_of(2) + behind);
     let fits =
         |size: Option<u64>| size.filter(|&s| s < MAX_PLAIN_BYTES).map_or(UNKNOWN, |s| s as u32);
     let large = riff.filter(|&size| size >= MAX_PLAIN_BYTES);

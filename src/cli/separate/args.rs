@@ -78,6 +78,9 @@ pub(in crate::cli) struct SeparateArgs {
     /// Lower all stems by one gain if the format would clip
     #[arg(long)]
     pub(super) fit: bool,
+    /// Write no tags and no cover of the song into the files
+    #[arg(long)]
+    pub(super) no_tags: bool,
     /// Read raw PCM in the form ENCODING:RATE:CHANNELS, such as s16le:48000:2
     #[arg(long, value_name = "FORM")]
     pub(super) raw: Option<RawPcm>,

@@ -135,6 +135,7 @@ impl<'a> ReceivedStems<'a> {
             frames,
             source_channels,
             source,
+            cover: None,
             notices,
             engines,
             scratch,

@@ -11,7 +11,9 @@ use super::request::Destination;
 use super::results::{RequestedModel, ResultModel, SeparatedSong};
 use super::scratch::scratch_dir;
 use super::sessions::OpenSessions;
+use super::source::SongSource;
 use super::{Backend, Separator};
+use crate::audio::Cover;
 use crate::cli::error::CliError;
 use crate::client::{self, Request, Server};
 use crate::files::ScratchDir;
@@ -113,9 +115,19 @@ impl Separator for RemoteSeparator {
             _ => self.sessions.remove(&config),
         }
         let session = separated.map_err(|error| fault.unwrap_or_else(|| error.into()))?;
-        let song = stems.finish(&session)?;
-        Ok(SeparatedSong { _files: Box::new(folder), ..song })
+        let separated = stems.finish(&session)?;
+        let cover = cover(&song.source, destination);
+        Ok(SeparatedSong { cover, _files: Box::new(folder), ..separated })
     }
+}
+
+/// The cover of the song, which servers do not send. What is wrong with it, the server's notices state. Standard input is not
+/// read again.
+fn cover(song: &SongSource, destination: &Destination) -> Option<Cover> {
+    let Destination::Files { options, .. } = destination else { return None };
+    let file = File::open(song.path().filter(|_| options.tags)?).ok()?;
+    let length = file.metadata().ok()?.len();
+    Cover::read(file, length).ok()?
 }
 
 /// A stream without positions.

@@ -100,6 +100,7 @@ impl SeparateRequest {
                     bitrate: args.bitrate,
                     channels: args.channels,
                     fit: args.fit,
+                    tags: !args.no_tags,
                     force: args.force,
                     ffmpeg,
                 },
@@ -165,12 +166,13 @@ impl SeparateRequest {
         let stems = if settings.stems.is_empty() { of_model } else { &settings.stems };
         let mut stems: Vec<_> = stems.iter().map(StemName::to_string).collect();
         stems.sort();
-        let (name, bitrate, fit, channels, ffmpeg) = match &self.destination {
+        let (name, bitrate, fit, tags, channels, ffmpeg) = match &self.destination {
             Destination::Files { options, name, .. } => {
-                let FileOptions { bitrate, fit, channels, ffmpeg, .. } = options;
-                (name.other_than_default(), *bitrate, *fit, *channels, ffmpeg.is_some())
+                let FileOptions { bitrate, fit, tags, channels, ffmpeg, .. } = options;
+                let name = name.other_than_default();
+                (name, *bitrate, *fit, *tags, *channels, ffmpeg.is_some())
             }
-            Destination::Pipe(pipe) => (None, None, false, pipe.channels, false),
+            Destination::Pipe(pipe) => (None, None, false, false, pipe.channels, false),
         };
         let format = match self.format {
             // Another codec is another result.
@@ -183,6 +185,7 @@ impl SeparateRequest {
             name,
             bitrate,
             fit,
+            tags,
             rate: settings.rate,
             channels,
             start_s: settings.span.start.as_secs_f64(),

@@ -11,6 +11,7 @@ use lame::Lame;
 
 use super::encoder_process::EncoderProcess;
 use super::samples::beyond_full_scale;
+use super::tags::id3;
 use super::{Encode, EncodeError, FileSpec, Output};
 use crate::audio::resample::Resampler;
 use crate::audio::{FileFormat, Frames, Hertz, Stereo};
@@ -35,7 +36,7 @@ impl LameOf<'_> {
     }
 }
 
-/// An MP3 file that is being written. Its first frame states the delay of the encoder and the exact length.
+/// An MP3 file that is being written. Its first frame, behind its tags, states the delay of the encoder and the exact length.
 pub(super) struct Mp3Encoder {
     resampler: Resampler,
     expected: Frames,
@@ -59,7 +60,7 @@ enum FrameEncoder {
 }
 
 impl Mp3Encoder {
-    /// Writes the first frame.
+    /// Writes the tags and the first frame.
     pub(super) fn start(
         spec: &FileSpec,
         kbits: u32,
@@ -71,6 +72,9 @@ impl Mp3Encoder {
         let resampler = Resampler::new(spec.rate, rate).map_err(failed)?;
         let encoder = FrameEncoder::start(lame, rate, channels, kbits)?;
         let frames = expected.resampled(spec.rate, rate);
+        if let Some(tags) = &spec.tags {
+            output.write_all(&id3(tags))?;
+        }
         output.write_all(&tag::info_frame(rate, channels, kbits, frames))?;
         let gain = 1.0 / level(kbits);
         let frames = Mp3Frames { gain, encoder, output };

@@ -17,7 +17,6 @@ use std::io::{self, Write};
 
 pub(crate) use codec::TrackCodec;
 pub(crate) use metadata::Mp4Metadata;
-pub use metadata::{Mp4Tag, TagValue};
 pub(crate) use track::TrackSettings;
 
 use crate::audio::{Frames, Hertz};

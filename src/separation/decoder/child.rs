@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::connection::{ChildEnd, FromParent, ToParent};
 use super::failure;
 use super::protocol::{DecoderMessage, End, Refusal, UploadLength};
-use crate::audio::{Encoding, Frames, Hertz, TimeSpan};
+use crate::audio::{Cover, CoverError, Encoding, Frames, Hertz, SourceTags, TimeSpan};
 use crate::decode::track::{TrackError, TrackReader};
-use crate::decode::{DecodeError, DecodeLimits, DecodeReport, Input, ReadAt, SourceTags};
+use crate::decode::{DecodeError, DecodeLimits, DecodeReport, Input, ReadAt};
 use crate::process::{ResourceLimits, Sandbox, priority, sandbox};
 use crate::proto::reason::ErrorReason;
 use crate::session::Failure;
@@ -135,6 +135,8 @@ fn decode(
         live_limit_s: None,
         report: DecodeReport::default(),
         tags: tagged.tags(job),
+        cover_bytes: None,
+        cover_left_out: false,
         track: info.track,
     }))?;
     if job.find_silence {
@@ -157,6 +159,10 @@ fn decode(
         discard(&mut io::stdin().lock()).map_err(DecodeError::Io)?;
     }
     let report = track.report();
+    let cover = tagged.cover(job);
+    if let Ok(Some(cover)) = &cover {
+        send(DecoderMessage::Cover(cover.bytes().to_vec()))?;
+    }
     Ok(End {
         source_frames: track.source_frames(),
         damaged: report.silenced_frames,
@@ -165,6 +171,7 @@ fn decode(
         live_limit_s: None,
         // Some formats have them at the end.
         tags: Some(tagged.tags(job)),
+        cover_left_out: cover.is_err(),
     })
 }
 
@@ -277,13 +284,24 @@ impl TaggedFile {
 
     /// The tags that can be read so far.
     fn tags(&self, job: &DecodeJob) -> SourceTags {
-        match job.input {
-            Input::Container | Input::Track(_) if !job.piped => {
-                SourceTags::read(&self.file, self.length.load(Ordering::Relaxed))
-            }
-            Input::Container | Input::Track(_) | Input::Raw { .. } => SourceTags::default(),
+        match has_tags(job) {
+            true => SourceTags::read(&self.file, self.length.load(Ordering::Relaxed)),
+            false => SourceTags::default(),
         }
     }
+
+    /// The cover picture that can be read so far.
+    fn cover(&self, job: &DecodeJob) -> Result<Option<Cover>, CoverError> {
+        match has_tags(job) {
+            true => Cover::read(&self.file, self.length.load(Ordering::Relaxed)),
+            false => Ok(None),
+        }
+    }
+}
+
+/// Whether what is decoded is a file that may have tags.
+fn has_tags(job: &DecodeJob) -> bool {
+    matches!(job.input, Input::Container | Input::Track(_)) && !job.piped
 }
 
 /// The failure of the session for a decoding error.

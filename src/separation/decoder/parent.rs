@@ -117,6 +117,8 @@ impl DecoderProcess {
             space: plan.space,
             ffmpeg,
             ffmpeg_run: None,
+            cover_bytes: None,
+            is_cover_lost: false,
         };
         decoder.spawn("track-write", move || {
             priority::lower_thread();

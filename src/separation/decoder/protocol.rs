@@ -2,14 +2,15 @@
 //!
 //! On the child's standard input: the length of the upload so far, as a `u64` in little-endian order, each time it
 //! grows, with the highest bit set once the upload is complete. On its standard output: messages of one byte of kind,
-//! four bytes of length, and that many bytes. Messages other than PCM are JSON.
+//! four bytes of length, and that many bytes. Messages other than PCM and the cover are JSON.
 
 use std::io::{self, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::audio::{Frames, Stereo};
-use crate::decode::{DecodeReport, SilenceEdge, SourceTags};
+use crate::audio::cover::MAX_COVER_BYTES;
+use crate::audio::{Frames, SourceTags, Stereo};
+use crate::decode::{DecodeReport, SilenceEdge};
 use crate::process::Sandbox;
 use crate::session::{Failure, manifest::SourceRecord};
 
@@ -56,6 +57,8 @@ pub(super) enum DecoderMessage {
     Pcm(Vec<u8>),
     /// The child waits for the upload to grow beyond this length.
     Waiting(UploadLength),
+    /// The cover picture of the upload, if it has one; before the end.
+    Cover(Vec<u8>),
     /// The track has ended.
     End(End),
     /// The upload cannot be decoded (further).
@@ -73,7 +76,7 @@ pub(super) struct Refusal {
 }
 
 /// The result of decoding a whole upload.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct End {
     /// Length of the upload at its own rate.
     pub(super) source_frames: Frames,
@@ -87,6 +90,8 @@ pub(super) struct End {
     pub(super) live_limit_s: Option<u64>,
     /// The tags of the upload; `None` if they are not read again.
     pub(super) tags: Option<SourceTags>,
+    /// Whether the upload has a cover picture that is not kept.
+    pub(super) cover_left_out: bool,
 }
 
 impl DecoderMessage {
@@ -98,6 +103,7 @@ impl DecoderMessage {
             DecoderMessage::Silence(edge) => (b'Z', serde_json::to_vec(edge)?),
             DecoderMessage::Pcm(bytes) => return write_message(out, b'P', bytes),
             DecoderMessage::Waiting(length) => (b'W', length.to_word().to_le_bytes().to_vec()),
+            DecoderMessage::Cover(bytes) => return write_message(out, b'A', bytes),
             DecoderMessage::End(end) => (b'E', serde_json::to_vec(end)?),
             DecoderMessage::Failed(failure) => (b'F', serde_json::to_vec(failure)?),
             DecoderMessage::Unsupported(refusal) => (b'U', serde_json::to_vec(refusal)?),
@@ -118,7 +124,11 @@ impl DecoderMessage {
         input.read_exact(&mut length)?;
         let length = u32::from_le_bytes(length);
         let invalid = |text: &str| io::Error::new(io::ErrorKind::InvalidData, text.to_owned());
-        let most = if kind[0] == b'P' { MAX_PCM_BYTES } else { MAX_JSON_BYTES };
+        let most = match kind[0] {
+            b'P' => MAX_PCM_BYTES,
+            b'A' => MAX_COVER_BYTES as u32,
+            _ => MAX_JSON_BYTES,
+        };
         if length > most {
             return Err(invalid("the message is too long"));
         }
@@ -138,6 +148,7 @@ impl DecoderMessage {
                 let word = body.try_into().map_err(|_| invalid("the length is not of 8 bytes"))?;
                 DecoderMessage::Waiting(UploadLength::from_word(u64::from_le_bytes(word)))
             }
+            b'A' => DecoderMessage::Cover(body),
             b'E' => DecoderMessage::End(serde_json::from_slice(&body)?),
             b'F' => DecoderMessage::Failed(serde_json::from_slice(&body)?),
             b'U' => DecoderMessage::Unsupported(serde_json::from_slice(&body)?),
@@ -174,6 +185,8 @@ mod tests {
             live_limit_s: None,
             report: DecodeReport::default(),
             tags: SourceTags { title: Some("Song".into()), ..SourceTags::default() },
+            cover_bytes: None,
+            cover_left_out: false,
             track: AudioTrack { number: 2, count: 3 },
         };
         let messages = [
@@ -187,6 +200,7 @@ mod tests {
             }),
             DecoderMessage::Pcm(vec![0; 16]),
             DecoderMessage::Waiting(UploadLength { bytes: 7, complete: true }),
+            DecoderMessage::Cover(vec![7; 70_000]),
             DecoderMessage::End(End { source_frames: Frames(2), ..End::default() }),
             DecoderMessage::Failed(
                 Failure::new(ErrorReason::NothingDecoded, "silence").with("packets", 3),
@@ -209,9 +223,14 @@ mod tests {
 
     #[test]
     fn malformed_messages_are_refused() {
-        for bytes in
-            [&b"X\0\0\0\0"[..], b"P\x01\0\0\0x", b"P\xff\xff\xff\xff", b"S\x02\0\0\0{}", b"P"]
-        {
+        for bytes in [
+            &b"X\0\0\0\0"[..],
+            b"P\x01\0\0\0x",
+            b"P\xff\xff\xff\xff",
+            b"A\xff\xff\xff\xff",
+            b"S\x02\0\0\0{}",
+            b"P",
+        ] {
             assert!(DecoderMessage::read(&mut &bytes[..]).is_err(), "{bytes:?} passed");
         }
     }

@@ -1,6 +1,6 @@
 //! The source of a session as wire types.
 
-use crate::decode::SourceTags;
+use crate::audio::SourceTags;
 use crate::proto;
 use crate::session::Manifest;
 use crate::session::source::{SourceNote, SourceRecord};
@@ -42,6 +42,10 @@ fn tags(tags: &SourceTags) -> proto::SourceTags {
         track_number: tags.track_number.unwrap_or_default(),
         date: text(&tags.date),
         genre: text(&tags.genre),
+        album_artist: text(&tags.album_artist),
+        bpm: tags.bpm.unwrap_or_default(),
+        key: text(&tags.key),
+        comment: text(&tags.comment),
     }
 }
 

@@ -38,7 +38,8 @@ pub(super) fn start(
     let client = client_of(request.extensions());
     let requests = request.into_inner();
     let work = async move {
-        if let Err(status) = call(separations, client, requests, &sender, deadline).await {
+        let call = Box::pin(call(separations, client, requests, &sender, deadline));
+        if let Err(status) = call.await {
             // The send fails only if the client has disconnected.
             let _ = sender.send(Err(status)).await;
         }

@@ -8,6 +8,7 @@ use axum::http::HeaderMap;
 use super::download_options::{DownloadOptions, DownloadParameters, invalid};
 use super::file_response::{Content, FileResponse, check_ended, form, samples_tag, spec, stored};
 use super::range::is_for_range;
+use super::song_tags::SongTags;
 use super::stem_source::{EncodedSource, PcmSource};
 use super::{Rest, RouteResult};
 use crate::audio::{Frames, StemName, Stereo, title};
@@ -58,7 +59,8 @@ pub(super) async fn stem(
     let options = DownloadOptions::parse(query.as_deref())?;
     let session = rest.find(&id).await?;
     check_ended(&session)?;
-    let download = StemDownload::of(&session, &name, options)?;
+    let song = options.song_tags(&rest, &session).await?;
+    let download = StemDownload::of(&session, &name, options, song.as_ref())?;
     let content = download.content(&rest, is_for_range(&headers, &download.etag)).await?;
     let name = format!("{} - {}", title(&session.manifest().settings.file_name), download.stem);
     let StemDownload { spec, etag, .. } = download;
@@ -68,7 +70,7 @@ pub(super) async fn stem(
 }
 
 impl StemDownload {
-    /// A stem of a session that has ended.
+    /// A stem of a session that has ended, with the tags of the song if it gets any.
     ///
     /// # Errors
     /// `StemNameInvalid`, `StemUnknown`.
@@ -76,6 +78,7 @@ impl StemDownload {
         session: &Arc<Session>,
         name: &str,
         options: DownloadOptions,
+        song: Option<&SongTags>,
     ) -> Result<StemDownload, ApiError> {
         let DownloadOptions { format, fit, .. } = options;
         let manifest = session.manifest();
@@ -87,7 +90,8 @@ impl StemDownload {
         let reader = lookup::stem(session, name, Frames::ZERO, stored(gain))?;
         let stem = reader.stem().clone();
         let samples = samples_tag(session, &manifest, &stem);
-        let spec = spec(&manifest, options, stem.as_str());
+        let tags = song.map(|song| song.of_part(Some(stem.as_str())));
+        let spec = FileSpec { tags, ..spec(&manifest, options, stem.as_str()) };
         let etag = format!("\"{samples}-{}-{:08x}\"", form(&spec), gain.to_bits());
         Ok(StemDownload { session: Arc::clone(session), stem, spec, gain, fit, etag })
     }

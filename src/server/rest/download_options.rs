@@ -1,12 +1,17 @@
 //! Query options of downloads.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::Rest;
 use super::query::{Query, choice};
+use super::song_tags::SongTags;
 use crate::audio::{FileFormat, Stereo};
 use crate::encode::{self, EncodeError};
 use crate::server::status::ApiError;
+use crate::session::Session;
 use crate::session::settings::OutputChannels;
 
 /// Options of downloads.
@@ -22,10 +27,12 @@ pub(super) struct DownloadParameters {
     bitrate: Option<u32>,
     /// Channels: `stereo`, or `source`: one if the song has one. Default: those of the session.
     channels: Option<String>,
+    /// Tags and cover of the song, with the stem in the title. Default: true.
+    tags: Option<bool>,
 }
 
 /// The options of a request.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct DownloadOptions {
     pub(super) format: FileFormat,
     /// Whether one gain for all stems prevents the format from clipping.
@@ -34,6 +41,8 @@ pub(super) struct DownloadOptions {
     pub(super) bitrate: Option<u32>,
     /// `None` for those of the session.
     pub(super) channels: Option<OutputChannels>,
+    /// Whether the file gets the tags of the song.
+    pub(super) tags: bool,
 }
 
 impl DownloadOptions {
@@ -42,7 +51,7 @@ impl DownloadOptions {
     /// # Errors
     /// `FieldUnknown`, `Invalid`.
     pub(super) fn parse(query: Option<&str>) -> Result<DownloadOptions, ApiError> {
-        DownloadOptions::of(&Query::parse(query, "format, fit, bitrate, channels")?)
+        DownloadOptions::of(&Query::parse(query, "format, fit, bitrate, channels, tags")?)
     }
 
     /// The options in a query string that may have others.
@@ -59,8 +68,32 @@ impl DownloadOptions {
             .map_err(|error| invalid("bitrate", &error))?;
         let known = [("stereo", OutputChannels::Stereo), ("source", OutputChannels::Source)];
         let channels = query.text("channels").map(|text| choice("channels", text, known));
-        Ok(DownloadOptions { format, fit, bitrate, channels: channels.transpose()? })
+        let tags = wants_tags(query)?;
+        Ok(DownloadOptions { format, fit, bitrate, channels: channels.transpose()?, tags })
     }
+
+    /// The tags of the song, if they are wanted.
+    ///
+    /// # Errors
+    /// The server has a defect.
+    pub(super) async fn song_tags(
+        self,
+        rest: &Rest,
+        session: &Arc<Session>,
+    ) -> Result<Option<SongTags>, ApiError> {
+        match self.tags {
+            true => SongTags::read(rest, session).await.map(Some),
+            false => Ok(None),
+        }
+    }
+}
+
+/// The option `tags`.
+///
+/// # Errors
+/// `Invalid`.
+pub(super) fn wants_tags(query: &Query) -> Result<bool, ApiError> {
+    Ok(query.value("tags", "true or false")?.unwrap_or(true))
 }
 
 /// The error of an option that cannot be met.

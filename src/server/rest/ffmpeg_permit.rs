@@ -38,6 +38,10 @@ impl<S: Source> Source for Permitted<S> {
     fn encodes(&self) -> bool {
         self.source.encodes()
     }
+
+    fn held_bytes(&self) -> usize {
+        self.source.held_bytes()
+    }
 }
 
 #[cfg(test)]

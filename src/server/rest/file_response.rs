@@ -17,6 +17,7 @@ use super::{Refusal, Rest, RouteResult};
 use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName};
 use crate::encode::dither::Dither;
 use crate::encode::{self, FileSpec};
+use crate::model::Sha256Hash;
 use crate::server::outcome::end_error;
 use crate::server::status::{ApiError, respond};
 use crate::session::flac::FlacStem;
@@ -150,7 +151,7 @@ pub(super) fn stored(gain: f32) -> StemFormat {
     StemFormat { gain, ..StemFormat::STORED }
 }
 
-/// A file with the finished frames of a session. Its dither depends on `name`.
+/// A file with the finished frames of a session, without tags. Its dither depends on `name`.
 pub(super) fn spec(manifest: &Manifest, options: DownloadOptions, name: &str) -> FileSpec {
     let DownloadOptions { format, bitrate, channels, .. } = options;
     let channels = channels.unwrap_or(manifest.settings.channels);
@@ -159,20 +160,24 @@ pub(super) fn spec(manifest: &Manifest, options: DownloadOptions, name: &str) ->
     let bitrate = encode::bitrate(format, channels, bitrate).unwrap_or_default();
     let rate = rate(manifest);
     let (frames, dither_seed) = (manifest.commit.stems, Dither::seed(name));
-    FileSpec { format, channels, rate, frames, bitrate, dither_seed }
+    FileSpec { format, channels, rate, frames, bitrate, dither_seed, tags: None }
 }
 
 /// What the bytes of a file depend on besides the samples and their gain: another release may encode otherwise.
 pub(super) fn form(spec: &FileSpec) -> String {
     let name = spec.format.name();
     let mono = if spec.channels == 1 { "-mono" } else { "" };
-    match spec.bitrate {
+    let form = match spec.bitrate {
         Some(kbits) => format!("{name}{mono}-{kbits}-{}", env!("CARGO_PKG_VERSION")),
         None if spec.format.is_flac() => format!("{name}{mono}-{}", env!("CARGO_PKG_VERSION")),
         // Files of 16 bits had no dither in 0.1.0.
         None if spec.format.encoding() == Encoding::S16Le => format!("{name}{mono}-dither"),
         None => format!("{name}{mono}"),
-    }
+    };
+    let Some(tags) = &spec.tags else { return form };
+    // A session has one cover at most.
+    let hash = Sha256Hash::of(tags.fingerprint().as_bytes()).to_string();
+    format!("{form}-tags-{}", &hash[..16])
 }
 
 /// The rate of a session's stems.

@@ -59,7 +59,7 @@ pub(super) async fn mix(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> RouteResult {
-    let query = Query::parse(query.as_deref(), "gains, format, fit, bitrate, channels")?;
+    let query = Query::parse(query.as_deref(), "gains, format, fit, bitrate, channels, tags")?;
     let options = DownloadOptions::of(&query)?;
     let session = rest.find(&id).await?;
     let manifest = session.manifest();
@@ -72,7 +72,9 @@ pub(super) async fn mix(
     let format = options.format;
     let gain = common_gain(&manifest, &mix, options);
     let name = format!("{} ({})", title(&manifest.settings.file_name), mix.label);
-    let spec = spec(&manifest, options, "mix");
+    let song = options.song_tags(&rest, &session).await?;
+    let tags = song.map(|song| song.of_part(Some(&mix.label)));
+    let spec = FileSpec { tags, ..spec(&manifest, options, "mix") };
     let etag = etag(&session, &mix, gain, &spec);
     let content = content(&session, &mix, gain, spec, rest.separations.ffmpeg())?;
     let has_ranges = PcmFile::is_of(format);

@@ -28,6 +28,7 @@ mod query;
 mod range;
 mod separate;
 mod sessions;
+mod song_tags;
 mod source;
 mod source_view;
 mod stem_source;

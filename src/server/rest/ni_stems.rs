@@ -10,17 +10,18 @@ use axum::http::header::{
 use axum::http::{HeaderValue, Method, Response};
 
 use super::disposition::attachment;
-use super::download_options::invalid;
+use super::download_options::{invalid, wants_tags};
 use super::ffmpeg_permit::Permitted;
 use super::file_response::{check_ended, rate, stored};
 use super::outlet::Outlet;
 use super::query::Query;
+use super::song_tags::SongTags;
 use super::source::Source;
 use super::stem_source::PIECE_FRAMES;
 use super::{Rest, RouteResult};
 use crate::audio::{FileFormat, Frames, Hertz, Stereo, title};
 use crate::encode::ni_stems::{NiStemCodec, NiStemPlan, NiStemsEncoder};
-use crate::encode::{self, EncodeError, Ffmpeg, Output};
+use crate::encode::{self, EncodeError, Ffmpeg, FileTags, Output};
 use crate::server::status::Problem;
 use crate::session::stem_reader::StemReader;
 
@@ -38,6 +39,7 @@ pub(super) const EXTENSION: &str = ".stem.mp4";
     params(
         ("id" = String, Path, description = "session id (UUID)"),
         ("codec" = Option<String>, Query, description = "`aac`, which FFmpeg encodes, or `alac`, which Traktor on Windows does not read; default `aac` where FFmpeg is installed, else `alac`"),
+        ("tags" = Option<bool>, Query, description = "tags and cover of the song; default true"),
     ),
     responses(
         (status = 200, description = "the file", content_type = "audio/mp4", body = [u8]),
@@ -50,7 +52,9 @@ pub(super) async fn file(
     id: &str,
     query: Option<&str>,
 ) -> RouteResult {
-    let codec = Query::parse(query, "codec")?.value("codec", "aac or alac")?;
+    let query = Query::parse(query, "codec, tags")?;
+    let codec = query.value("codec", "aac or alac")?;
+    let wants_tags = wants_tags(&query)?;
     let session = rest.find(id).await?;
     check_ended(&session)?;
     let manifest = session.manifest();
@@ -76,9 +80,13 @@ pub(super) async fn file(
         let open = |stem| StemReader::open(&session, stem, Frames::ZERO, form);
         let readers =
             plan.stems.iter().map(|stem| open(stem.as_str())).collect::<Result<_, _>>()?;
+        let tags = match wants_tags {
+            true => Some(SongTags::read(rest, &session).await?.of_part(None)),
+            false => None,
+        };
         let outlet = Outlet::default();
         let state = NiStemsState::Pending;
-        let source = NiStemsSource { readers, plan, rate, ffmpeg, outlet, state };
+        let source = NiStemsSource { readers, plan, rate, ffmpeg, tags, outlet, state };
         rest.body(Permitted::new(source, needs_permit, &rest.ffmpeg)?)
     };
     let name = format!("{}{EXTENSION}", title(&manifest.settings.file_name));
@@ -122,6 +130,7 @@ struct NiStemsSource {
     plan: NiStemPlan,
     rate: Hertz,
     ffmpeg: Option<Ffmpeg>,
+    tags: Option<FileTags>,
     outlet: Outlet,
     state: NiStemsState,
 }
@@ -140,7 +149,8 @@ impl NiStemsSource {
             NiStemsState::Pending => {
                 let output = Output::Stream(Box::new(self.outlet.clone()));
                 let codec = NiStemCodec::of(self.rate, self.ffmpeg.as_ref());
-                let encoder = NiStemsEncoder::start(self.plan.clone(), self.rate, codec, output)?;
+                let (plan, tags) = (self.plan.clone(), self.tags.clone());
+                let encoder = NiStemsEncoder::start(plan, self.rate, codec, tags, output)?;
                 NiStemsState::Begun(Box::new(encoder))
             }
             NiStemsState::Begun(mut encoder) => {
@@ -176,5 +186,10 @@ impl Source for NiStemsSource {
 
     fn encodes(&self) -> bool {
         true
+    }
+
+    fn held_bytes(&self) -> usize {
+        // The cover, and the user data with it at the end.
+        4 * self.tags.as_ref().map_or(0, FileTags::cover_bytes)
     }
 }

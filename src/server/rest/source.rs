@@ -20,8 +20,8 @@ use crate::server::budget::Budget;
 /// Chunks buffered for the client.
 const PIECES_AHEAD: usize = 1;
 
-/// Bytes read at once from a file that is sent unchanged.
-const PIECE_BYTES: usize = 256 * 1024;
+/// Bytes read at once from what is sent unchanged.
+pub(super) const PIECE_BYTES: usize = 256 * 1024;
 
 /// Memory of an encoder, with what it holds back.
 const ENCODER_BYTES: usize = 1 << 20;
@@ -35,6 +35,11 @@ pub(super) trait Source: Send + 'static {
     fn encodes(&self) -> bool {
         false
     }
+
+    /// Memory that it takes beside the next bytes and an encoder.
+    fn held_bytes(&self) -> usize {
+        0
+    }
 }
 
 impl Source for Box<dyn Source> {
@@ -45,17 +50,22 @@ impl Source for Box<dyn Source> {
     fn encodes(&self) -> bool {
         (**self).encodes()
     }
+
+    fn held_bytes(&self) -> usize {
+        (**self).held_bytes()
+    }
 }
 
 /// A response body that reads `source` as the client takes it. What waits for the client is charged on `memory`, and so is
-/// the memory of an encoder; each piece that is encoded needs one of the permits of `encoding`.
+/// what the source holds; each piece that is encoded needs one of the permits of `encoding`.
 pub(super) fn body(mut source: impl Source, memory: Arc<Budget>, encoding: Arc<Semaphore>) -> Body {
     let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
     let work = async move {
         let encodes = source.encodes();
-        let _held = match encodes {
-            true => Some(memory.take(ENCODER_BYTES).await),
-            false => None,
+        let held = source.held_bytes() + if encodes { ENCODER_BYTES } else { 0 };
+        let _held = match held {
+            0 => None,
+            held => Some(memory.take(held).await),
         };
         loop {
             let charge = tokio::select! {

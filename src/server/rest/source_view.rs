@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::decode::SourceTags;
+use crate::audio::SourceTags;
 use crate::session::manifest::{Manifest, SourceRecord};
 use crate::session::source::SourceNote;
 
@@ -47,6 +47,14 @@ struct TagsView {
     date: Option<String>,
     /// Genre.
     genre: Option<String>,
+    /// Artist of the album.
+    album_artist: Option<String>,
+    /// Beats per minute, with two decimals at most.
+    bpm: Option<f64>,
+    /// Musical key as tagged, such as `Am` or `8A`.
+    key: Option<String>,
+    /// Comment.
+    comment: Option<String>,
 }
 
 /// One way in which the audio that is separated differs from that of the upload.
@@ -89,8 +97,18 @@ impl SourceView {
 }
 
 fn tags(tags: SourceTags) -> TagsView {
-    let SourceTags { title, artist, album, track_number, date, genre } = tags;
-    TagsView { title, artist, album, track_number, date, genre }
+    TagsView {
+        title: tags.title,
+        artist: tags.artist,
+        album: tags.album,
+        track_number: tags.track_number,
+        date: tags.date,
+        genre: tags.genre,
+        album_artist: tags.album_artist,
+        bpm: tags.bpm,
+        key: tags.key,
+        comment: tags.comment,
+    }
 }
 
 fn note(note: SourceNote) -> SourceNoteView {

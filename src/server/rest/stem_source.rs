@@ -5,11 +5,11 @@ use std::io;
 use axum::body::Bytes;
 
 use super::outlet::Outlet;
-use super::source::Source;
+use super::source::{PIECE_BYTES, Source};
 use crate::audio::Frames;
 use crate::encode::dither::Dither;
 use crate::encode::pcm_file::PcmFile;
-use crate::encode::{Encode, EncodeError, Ffmpeg, FileSpec, Output, encoder};
+use crate::encode::{Encode, EncodeError, Ffmpeg, FileSpec, FileTags, Output, encoder};
 use crate::session::mix_reader::MixReader;
 
 /// Frames read at once: 256 KiB of float32 stereo.
@@ -20,6 +20,8 @@ pub(super) struct PcmSource {
     reader: MixReader,
     file: PcmFile,
     dither: Option<Dither>,
+    /// What is behind the frames, once it is reached.
+    trailer: Option<Vec<u8>>,
     /// Position of the next byte in the file.
     position: u64,
     end: u64,
@@ -33,7 +35,8 @@ impl PcmSource {
     pub(super) fn new(reader: MixReader, spec: &FileSpec) -> Result<PcmSource, EncodeError> {
         let file = PcmFile::new(spec)?;
         let end = file.size();
-        Ok(PcmSource { reader, file, dither: Dither::of(spec), position: 0, end })
+        let dither = Dither::of(spec);
+        Ok(PcmSource { reader, file, dither, trailer: None, position: 0, end })
     }
 
     /// Size in bytes.
@@ -73,8 +76,13 @@ impl Source for PcmSource {
         let header = self.file.header();
         let mut bytes = match self.position.checked_sub(header.len() as u64) {
             None => header[self.position as usize..].to_vec(),
-            // The padding.
-            Some(after) if after == self.file.data_bytes() => vec![0],
+            // Padding and tags.
+            Some(after) if after >= self.file.data_bytes() => {
+                let start = (after - self.file.data_bytes()) as usize;
+                let trailer = self.trailer.get_or_insert_with(|| self.file.trailer());
+                let end = trailer.len().min(start + PIECE_BYTES);
+                trailer.get(start..end).unwrap_or_default().to_vec()
+            }
             Some(after) => {
                 // A range may start within a frame.
                 let skipped = (after % self.file.frame_bytes()) as usize;
@@ -89,6 +97,11 @@ impl Source for PcmSource {
         bytes.truncate(left);
         self.position += bytes.len() as u64;
         Ok(Some(bytes.into()))
+    }
+
+    fn held_bytes(&self) -> usize {
+        // The cover, and what is behind the frames once it is reached.
+        2 * self.file.cover_bytes()
     }
 }
 
@@ -150,6 +163,11 @@ impl Source for EncodedSource {
             }
             self.advance()?;
         }
+    }
+
+    fn held_bytes(&self) -> usize {
+        // Formats with text only have it in Base64, and what is encoded waits to be sent.
+        4 * self.spec.tags.as_ref().map_or(0, FileTags::cover_bytes)
     }
 
     fn encodes(&self) -> bool {

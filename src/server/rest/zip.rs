@@ -125,8 +125,9 @@ async fn files(
     let song = title(&manifest.settings.file_name);
     let model = Some(manifest.plan.model.as_str());
     let values = NameValues { source: &song, model, tags: Some(&tags) };
+    let song_tags = options.song_tags(rest, session).await?;
     for stem in &manifest.plan.stems {
-        let download = StemDownload::of(session, stem.as_str(), options)?;
+        let download = StemDownload::of(session, stem.as_str(), options, song_tags.as_ref())?;
         let content = download.content(rest, false).await?;
         let size = content.size().unwrap_or_else(|| download.most_bytes());
         let source = content.part(0, u64::MAX);
@@ -170,6 +171,7 @@ struct Archive {
     /// The remaining files, in reverse order.
     entries: Vec<ArchiveEntry>,
     encodes: bool,
+    held_bytes: usize,
 }
 
 impl Archive {
@@ -177,7 +179,9 @@ impl Archive {
         let outlet = Outlet::default();
         let writer = Some(ZipWriter::new_stream(outlet.clone()));
         let encodes = entries.iter().any(|entry| entry.source.encodes());
-        Archive { writer, outlet, current: None, entries, encodes }
+        // The files share the cover, and one is encoded at a time.
+        let held_bytes = entries.iter().map(|entry| entry.source.held_bytes()).max().unwrap_or(0);
+        Archive { writer, outlet, current: None, entries, encodes, held_bytes }
     }
 }
 
@@ -208,5 +212,9 @@ impl Source for Archive {
 
     fn encodes(&self) -> bool {
         self.encodes
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.held_bytes
     }
 }

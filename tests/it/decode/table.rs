@@ -94,7 +94,9 @@ impl Row {
 
 /// All rows with their files, made and decoded by FFmpeg.
 static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
-    let cells = DOCS.lines().filter(|line| line.starts_with("| ") && line.ends_with("` |"));
+    // What follows is about files that are written.
+    let read = DOCS.split("\n## Tags and cover\n").next().unwrap_or(DOCS);
+    let cells = read.lines().filter(|line| line.starts_with("| ") && line.ends_with("` |"));
     let mut rows: Vec<Row> = cells.map(Row::parse).collect();
     let workshop = Workshop::new();
     for (batch, rows) in rows.chunks_mut(BATCH).enumerate() {

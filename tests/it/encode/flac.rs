@@ -23,7 +23,7 @@ fn signal(frames: usize) -> Stereo {
 }
 
 fn spec(format: FileFormat, rate: Hertz, frames: Frames) -> FileSpec {
-    FileSpec { format, channels: 2, rate, frames, bitrate: None, dither_seed: 0 }
+    FileSpec { format, channels: 2, rate, frames, bitrate: None, dither_seed: 0, tags: None }
 }
 
 #[track_caller]

@@ -3,3 +3,4 @@
 mod flac;
 mod mp4;
 mod rows;
+mod tags;

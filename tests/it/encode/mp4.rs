@@ -94,7 +94,7 @@ fn check_exact(format: FileFormat, channels: usize, rate: u32, frames: usize) {
 
 fn spec(format: FileFormat, channels: usize, rate: u32, audio: &Stereo) -> FileSpec {
     let (rate, frames) = (Hertz(rate), audio.frames());
-    FileSpec { format, channels, rate, frames, bitrate: None, dither_seed: 0 }
+    FileSpec { format, channels, rate, frames, bitrate: None, dither_seed: 0, tags: None }
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn an_ni_stem_file_has_the_mix_and_the_four_stems() {
         let output = Output::create(&workshop.path("song.stem.mp4")).unwrap();
         let rate = Hertz(44_100);
         let codec = NiStemCodec::of(rate, ffmpeg.as_ref());
-        let mut file = NiStemsEncoder::start(plan.clone(), rate, codec, output).unwrap();
+        let mut file = NiStemsEncoder::start(plan.clone(), rate, codec, None, output).unwrap();
         for at in (0..FRAMES).step_by(17_000) {
             let part = at..FRAMES.min(at + 17_000);
             let blocks: Vec<Stereo> = stems.iter().map(|stem| stem.slice(part.clone())).collect();

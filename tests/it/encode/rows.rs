@@ -96,6 +96,7 @@ fn check(start: Start, format: FileFormat, channels: usize, column: usize) {
         frames: audio.frames(),
         bitrate: None,
         dither_seed: 1,
+        tags: None,
     };
     let mut file = start(&spec, Output::create(&path).unwrap()).unwrap();
     let mut streamed = start(&spec, Output::Stream(Box::new(Vec::new()))).unwrap();
@@ -191,6 +192,7 @@ fn check_lengths(start: Start, format: FileFormat, rate: u32) {
             frames: Frames(frames),
             bitrate: None,
             dither_seed: 0,
+            tags: None,
         };
         let mut file = start(&spec, Output::create(&path).unwrap()).unwrap();
         file.write(&audio.slice(0..frames as usize)).unwrap();

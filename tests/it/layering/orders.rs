@@ -25,9 +25,9 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "audio",
         &[
-            &["device_names", "units"],
+            &["cover", "device_names", "units"],
             &["stereo", "stem", "time_span", "titles"],
-            &["mix", "pcm"],
+            &["mix", "pcm", "tags"],
             &["file_format", "resample", "wav"],
         ],
     ),
@@ -93,7 +93,11 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["matroska"],
         ],
     ),
-    ("decode/containers/matroska", &[&["ebml"], &["block", "texts", "track"]]),
+    (
+        "decode/containers/matroska",
+        &[&["ebml"], &["top_level"], &["attachments", "block", "texts", "track"]],
+    ),
+    ("decode/tags", &[&["part"], &["cover"]]),
     ("decode/containers/mp3", &[&["header"], &["info"]]),
     (
         "decode/containers/mp4",
@@ -103,7 +107,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "encode",
         &[
-            &["alac", "error", "output"],
+            &["alac", "error", "output", "tags"],
             &["bitrate", "dither", "samples"],
             &["aiff", "encoder_process"],
             &["aac"],
@@ -113,6 +117,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         ],
     ),
     ("encode/mp3", &[&["lame", "tag"]]),
+    ("encode/tags", &[&["id3", "mp4", "vorbis"], &["chunks"]]),
     ("encode/alac", &[&["bits"], &["predictor", "rice"]]),
     ("encode/mp4", &[&["boxes"], &["codec", "metadata", "packet_table"], &["track"]]),
     ("dsp", &[&["mask", "score", "segments", "stft"], &["overlap"], &["fade"]]),
@@ -258,7 +263,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["spool"],
             &["live"],
             &["stem_reader", "store"],
-            &["flac", "mix_reader", "peaks"],
+            &["cover", "flac", "mix_reader", "peaks"],
         ],
     ),
     (
@@ -307,6 +312,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
                 "outlet",
                 "query",
                 "range",
+                "song_tags",
                 "source",
                 "source_view",
                 "unfinished",
@@ -368,7 +374,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("opus_pure", &["decode/codecs/opus", "encode/opus"]),
     ("mp3lame_encoder", &["encode/mp3/lame"]),
     ("lewton", &["decode/codecs/vorbis"]),
-    ("lofty", &["decode/tags"]),
+    ("lofty", &["decode/tags", "encode/tags"]),
     ("rubato", &["audio/resample"]),
     ("hound", &["audio/wav", "encode/pcm_file"]),
     ("rustfft", &["dsp"]),

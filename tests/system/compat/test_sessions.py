@@ -155,7 +155,9 @@ def test_an_ended_session_is_answered_and_read_as_before(left):
             # It has no hash of its samples any more, which are the same.
             assert (samples(answer.body) == samples(get(server, url.replace("flac", "wav-s24")).body)).all(), url
         else:
-            assert hashlib.sha256(answer.body).hexdigest() == digest, url
+            # Files have got tags.
+            plain = get(server, f"{url}&tags=false" if url.startswith("/download/") else url).body
+            assert hashlib.sha256(plain).hexdigest() == digest, url
 
 
 def samples(body: bytes) -> np.ndarray:

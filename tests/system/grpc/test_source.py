@@ -54,7 +54,8 @@ def test_a_session_has_it_over_grpc_and_http(server, surround):
         "container": "FLAC", "codec": "FLAC", "sample_rate": 96_000, "channels": 6, "frames": 96_000, "duration_seconds": 1.0,
         "decoder": None,
         "tags": {"title": "Ça ira", "artist": "Édith", "album": "Best of",
-                 "track_number": 3, "date": "1954-05-01", "genre": "Chanson"},
+                 "track_number": 3, "date": "1954-05-01", "genre": "Chanson",
+                 "album_artist": None, "bpm": None, "key": None, "comment": None},
         "notes": IN_JSON,
     }
     assert [note.method for note in source.notes] == ["", "", "ITU-R BS.775"]

@@ -138,6 +138,8 @@ class SourceNoteKind(enum.IntEnum):
     TRACK_CHOSEN = 12
     #: A live source was cut after so many seconds, at the limit of the server.
     LIVE_CUT = 13
+    #: The cover picture is in no file: it is too large, broken, or neither JPEG nor PNG.
+    COVER_LEFT_OUT = 14
 
 
 @dataclass(frozen=True)
@@ -175,10 +177,27 @@ class SourceTags:
     #: As tagged, usually a year or YYYY-MM-DD.
     date: str
     genre: str
+    album_artist: str = ""
+    #: Beats per minute; 0 where there is none.
+    bpm: float = 0.0
+    #: As tagged, such as "Am" or "8A".
+    key: str = ""
+    comment: str = ""
 
     @classmethod
     def _of(cls, message: session_pb2.SourceTags) -> SourceTags:
-        return cls(message.title, message.artist, message.album, message.track_number, message.date, message.genre)
+        return cls(
+            message.title,
+            message.artist,
+            message.album,
+            message.track_number,
+            message.date,
+            message.genre,
+            message.album_artist,
+            message.bpm,
+            message.key,
+            message.comment,
+        )
 
 
 @dataclass(frozen=True)

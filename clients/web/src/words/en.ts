@@ -208,6 +208,8 @@ export const en: Words = {
     [SourceNoteKind.STREAMS_SKIPPED]: (count) => `Further streams skipped, whose header is broken: ${count}`,
     [SourceNoteKind.FRAMES_MISSING]: (seconds) => `${span(seconds)} that the header announces are missing.`,
     [SourceNoteKind.LIVE_CUT]: (seconds) => `The live source ended at the limit of ${clock(seconds)}.`,
+    [SourceNoteKind.COVER_LEFT_OUT]: () =>
+      "The cover picture was left out: it is larger than 4 MB, broken, or neither JPEG nor PNG.",
   },
 
   tokenTitle: "This server requires a token",

@@ -204,6 +204,7 @@ export const zh: Words = {
     [SourceNoteKind.STREAMS_SKIPPED]: (count) => `文件头损坏而跳过的后续音频流：${count}`,
     [SourceNoteKind.FRAMES_MISSING]: (seconds) => `缺少文件头声明的 ${span(seconds)}。`,
     [SourceNoteKind.LIVE_CUT]: (seconds) => `实时音源在 ${clock(seconds)} 的上限处结束。`,
+    [SourceNoteKind.COVER_LEFT_OUT]: () => "封面图片未写入：超过 4 MB、已损坏，或既非 JPEG 也非 PNG。",
   },
 
   tokenTitle: "此服务器需要令牌",

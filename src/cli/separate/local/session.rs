@@ -16,6 +16,7 @@ use crate::cli::separate::source::SongSource;
 use crate::cli::separate::write_pcm;
 use crate::proto::reason::Category;
 use crate::separation::Separations;
+use crate::session::cover;
 use crate::session::engines::EngineRecord;
 use crate::session::stem_reader::{StemFormat, StemReader};
 use crate::session::{Progress, Session, SessionState};
@@ -193,6 +194,7 @@ pub(super) fn result(session: &Session, scratch: &Path) -> Result<SeparatedSong,
         frames: manifest.commit.stems,
         source_channels: manifest.source_channels(),
         source,
+        cover: cover::read(session),
         notices: notices.unwrap_or_else(|| manifest.notices.clone()),
         engines: engines.map(engine).collect(),
         scratch: scratch.to_owned(),

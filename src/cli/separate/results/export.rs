@@ -1,6 +1,6 @@
 //! Writes the stems of a song in the requested format, as a result: all of them or none.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,8 @@ use super::separated_song::{SeparatedSong, StemBlocks};
 use crate::audio::{FileFormat, StemName, Stereo};
 use crate::cli::error::CliError;
 use crate::encode::dither::Dither;
-use crate::encode::{EncodeError, Ffmpeg, FileSpec, Output, encoder};
+use crate::encode::pcm_file::PcmFile;
+use crate::encode::{EncodeError, Ffmpeg, FileSpec, FileTags, Output, encoder};
 use crate::files;
 use crate::model::Sha256Hash;
 
@@ -39,9 +40,16 @@ pub(in crate::cli::separate) fn write_result(
     let mut notices = song.notices.clone();
     let stems = match options.format {
         OutputFormat::Each(format) => {
-            write_stems(song, &partial, format, options, file_name, &mut notices)?
+            let tags = |stem: &StemName| {
+                let of = || song.file_tags(&identity.source.name, Some(stem.as_str()));
+                options.tags.then(of)
+            };
+            write_stems(song, &partial, format, options, file_name, &tags, &mut notices)?
         }
-        OutputFormat::NiStems => write_ni_stems(song, &partial, title, options, &mut notices)?,
+        OutputFormat::NiStems => {
+            let tags = options.tags.then(|| song.file_tags(&identity.source.name, None));
+            write_ni_stems(song, &partial, title, options, tags, &mut notices)?
+        }
     };
     let record = ResultRecord {
         version: ResultRecord::VERSION,
@@ -114,6 +122,7 @@ fn write_stems(
     format: FileFormat,
     FileOptions { bitrate, channels, fit, ffmpeg, .. }: &FileOptions,
     file_name: &dyn Fn(&StemName) -> String,
+    tags: &dyn Fn(&StemName) -> Option<FileTags>,
     notices: &mut Vec<String>,
 ) -> Result<Vec<ResultStem>, CliError> {
     let peak = song.stems.iter().fold(0.0_f32, |peak, stem| peak.max(stem.peak));
@@ -126,11 +135,12 @@ fn write_stems(
     for stem in &song.stems {
         let file = format!("{}.{}", file_name(&stem.name), format.extension());
         let path = folder.join(&file);
+        let (bitrate, dither_seed) = (*bitrate, Dither::seed(stem.name.as_str()));
+        let tags = tags(&stem.name);
+        let spec = FileSpec { format, channels, rate, frames, bitrate, dither_seed, tags };
         let written = if is_stored_so {
-            fs::rename(&stem.file, &path).map(|()| 0)
+            move_stored(&stem.file, &path, &spec).map(|()| 0)
         } else {
-            let dither_seed = Dither::seed(stem.name.as_str());
-            let spec = FileSpec { format, channels, rate, frames, bitrate: *bitrate, dither_seed };
             encode(&stem.file, &path, &spec, gain, ffmpeg.as_ref()).map_err(io::Error::from)
         };
         let hashed = written.and_then(|clipped| Ok((clipped, Sha256Hash::of_file(&path)?)));
@@ -141,6 +151,16 @@ fn write_stems(
         stems.push(ResultStem { name: stem.name.to_string(), file, sha256 });
     }
     Ok(stems)
+}
+
+/// Moves the F32 file `from` to `to` and adds its tags.
+fn move_stored(from: &Path, to: &Path, spec: &FileSpec) -> io::Result<()> {
+    fs::rename(from, to)?;
+    if spec.tags.is_some() {
+        let mut file = OpenOptions::new().write(true).open(to)?;
+        PcmFile::new(spec)?.add_tags(&mut file)?;
+    }
+    Ok(())
 }
 
 /// Encodes the F32 file `from` into the file `to`. Returns how many samples were clipped.
@@ -184,6 +204,7 @@ mod tests {
             frames,
             source_channels: 1,
             source: None,
+            cover: None,
             notices,
             engines,
             scratch,
@@ -203,12 +224,13 @@ mod tests {
             bitrate: None,
             channels,
             fit,
+            tags: false,
             force: false,
             ffmpeg: None,
         };
         let separated = separated(folder.path(), loudest);
         let (name, notices) = (&StemName::to_string, &mut Vec::new());
-        write_stems(&separated, &stems, format, &options, name, notices).unwrap();
+        write_stems(&separated, &stems, format, &options, name, &|_| None, notices).unwrap();
         let mut reader = hound::WavReader::open(stems.join("vocals.wav")).unwrap();
         let samples: Vec<f32> = match format {
             FileFormat::WavF32 => reader.samples::<f32>().map(Result::unwrap).collect(),

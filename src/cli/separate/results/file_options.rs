@@ -13,6 +13,8 @@ pub(in crate::cli::separate) struct FileOptions {
     pub(in crate::cli::separate) channels: OutputChannels,
     /// Whether all stems get one gain so that none clips; without, clipped samples are counted and reported.
     pub(in crate::cli::separate) fit: bool,
+    /// Whether files get the tags and the cover of the song.
+    pub(in crate::cli::separate) tags: bool,
     /// Whether files that are no result of this song and these settings are replaced.
     pub(in crate::cli::separate) force: bool,
     /// FFmpeg, if the format needs it and there is one.

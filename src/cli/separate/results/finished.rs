@@ -1,10 +1,13 @@
 //! A finished result, opened to read its stems.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::record::{FILE, ResultFiles, ResultRecord};
-use crate::audio::{Frames, Hertz, StemName, title};
+use super::source_summary::SourceSummary;
+use crate::audio::{Cover, Frames, Hertz, SourceTags, StemName, title};
 use crate::cli::error::CliError;
+use crate::encode::FileTags;
 use crate::proto::reason::Category;
 
 /// A folder with all stems of a song, as they were written.
@@ -16,6 +19,10 @@ pub(in crate::cli) struct FinishedResult {
     pub(in crate::cli) frames: Frames,
     /// The stems and their files.
     pub(in crate::cli) stems: Vec<(StemName, PathBuf)>,
+    /// The name of the song's file.
+    file_name: String,
+    /// The tags of the song, if the stems have them.
+    tags: Option<SourceTags>,
 }
 
 impl FinishedResult {
@@ -43,11 +50,26 @@ impl FinishedResult {
         }
         let stem = |name: &str, file: &str| Some((name.parse().ok()?, folder.join(file)));
         let stems = record.stems.iter().filter_map(|entry| stem(&entry.name, &entry.file));
+        let tags = record.source_info.as_ref().map(SourceSummary::tags).cloned();
         Ok(FinishedResult {
             title: title(&record.identity.source.name),
+            file_name: record.identity.source.name.clone(),
+            tags: record.identity.settings.tags.then(|| tags.unwrap_or_default()),
             rate: Hertz(record.sample_rate),
             frames: Frames(record.frames),
             stems: stems.collect(),
         })
+    }
+
+    /// The tags of a file with this part of the song, with the cover that the stems have; `None` if they have no tags.
+    pub(in crate::cli) fn file_tags(&self, part: &str) -> Option<FileTags> {
+        let tags = self.tags.as_ref()?;
+        let cover = |path: &PathBuf| {
+            let file = File::open(path).ok()?;
+            let length = file.metadata().ok()?.len();
+            Cover::read(file, length).ok()?
+        };
+        let cover = self.stems.first().and_then(|(_, path)| cover(path));
+        Some(FileTags::new(tags, &self.file_name, Some(part), cover))
     }
 }

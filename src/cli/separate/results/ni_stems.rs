@@ -9,7 +9,7 @@ use super::separated_song::{SeparatedSong, StemBlocks};
 use crate::audio::{Encoding, StemName, Stereo};
 use crate::cli::error::CliError;
 use crate::encode::ni_stems::{NiStemCodec, NiStemPlan, NiStemsEncoder};
-use crate::encode::{EncodeError, Output};
+use crate::encode::{EncodeError, FileTags, Output};
 use crate::model::Sha256Hash;
 
 /// Writes all stems into one file. Adds notices of what the user should know of it.
@@ -18,6 +18,7 @@ pub(super) fn write_ni_stems(
     folder: &Path,
     title: &str,
     options: &FileOptions,
+    tags: Option<FileTags>,
     notices: &mut Vec<String>,
 ) -> Result<Vec<ResultStem>, CliError> {
     let names: Vec<StemName> = song.stems.iter().map(|stem| stem.name.clone()).collect();
@@ -38,7 +39,7 @@ pub(super) fn write_ni_stems(
         let gain = if options.fit { fitting_gain(song, &plan)? } else { 1.0 };
         let mut stems = stem_blocks(song, &plan, gain)?;
         let mut encoder =
-            NiStemsEncoder::start(plan.clone(), song.rate, codec, Output::create(&path)?)?;
+            NiStemsEncoder::start(plan.clone(), song.rate, codec, tags, Output::create(&path)?)?;
         let mut clipped = 0;
         while let Some(blocks) = next_blocks(&mut stems)? {
             clipped += encoder.write(&blocks)?;

@@ -72,6 +72,9 @@ pub(in crate::cli::separate) struct ResultSettings {
     #[serde(default, skip_serializing_if = "is_default")]
     pub(in crate::cli::separate) bitrate: Option<u32>,
     pub(in crate::cli::separate) fit: bool,
+    /// Whether the files have the tags of the song. Files of earlier versions have none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(in crate::cli::separate) tags: bool,
     pub(in crate::cli::separate) rate: OutputRate,
     #[serde(default, skip_serializing_if = "is_default")]
     pub(in crate::cli::separate) channels: OutputChannels,

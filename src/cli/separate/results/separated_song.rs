@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use super::record::{RequestedModel, ResultEngine};
 use super::source_summary::SourceSummary;
 use crate::audio::wav::{HEADER_BYTES, frame_bytes};
-use crate::audio::{Encoding, Frames, Hertz, StemName, Stereo};
+use crate::audio::{Cover, Encoding, Frames, Hertz, StemName, Stereo};
+use crate::encode::FileTags;
 
 /// The stems of a song as F32 files in the scratch directory.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(in crate::cli::separate) struct SeparatedSong {
     pub(in crate::cli::separate) source_channels: u32,
     /// What the song is, if a server has sent it.
     pub(in crate::cli::separate) source: Option<SourceSummary>,
+    /// Its cover picture.
+    pub(in crate::cli::separate) cover: Option<Cover>,
     /// Notices for the user.
     pub(in crate::cli::separate) notices: Vec<String>,
     /// The engines, in the order in which they computed.
@@ -31,6 +34,12 @@ pub(in crate::cli::separate) struct SeparatedSong {
 }
 
 impl SeparatedSong {
+    /// The tags of a file with this part of the song, whose file has this name; `None` for the whole.
+    pub(super) fn file_tags(&self, file_name: &str, part: Option<&str>) -> FileTags {
+        let tags = self.source.as_ref().map(SourceSummary::tags).cloned().unwrap_or_default();
+        FileTags::new(&tags, file_name, part, self.cover.clone())
+    }
+
     /// The model that began it, with its stems.
     pub(in crate::cli::separate) fn model(&self) -> RequestedModel {
         let model = self.engines.first().map(|engine| engine.model.clone()).unwrap_or_default();

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::audio::SourceTags;
 use crate::audio::titles::printable;
 use crate::cli::separate::time::clock;
-use crate::decode::SourceTags;
 use crate::proto;
 use crate::session::Manifest;
 use crate::session::source::{SourceNote, SourceNoteKind, decoder_notice};
@@ -162,7 +162,8 @@ impl SummaryNote {
             | SourceNoteKind::BytesSkipped
             | SourceNoteKind::StreamsSkipped
             | SourceNoteKind::FramesMissing
-            | SourceNoteKind::LiveCut => None,
+            | SourceNoteKind::LiveCut
+            | SourceNoteKind::CoverLeftOut => None,
         }
     }
 }
@@ -181,6 +182,10 @@ fn tags(tags: &proto::SourceTags) -> SourceTags {
         track_number: Some(tags.track_number),
         date: text(&tags.date),
         genre: text(&tags.genre),
+        album_artist: text(&tags.album_artist),
+        bpm: Some(tags.bpm).filter(|&bpm| bpm > 0.0),
+        key: text(&tags.key),
+        comment: text(&tags.comment),
     };
     // Empty ones stand for none.
     tags.bounded()

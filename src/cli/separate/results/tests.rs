@@ -32,6 +32,7 @@ fn identity(song: u8, overlap: Option<f64>) -> ResultIdentity {
             name: None,
             bitrate: None,
             fit: false,
+            tags: false,
             rate: OutputRate::Model,
             channels: OutputChannels::Stereo,
             start_s: 0.0,
@@ -64,6 +65,7 @@ fn write(output: &Path, song: u8, overlap: Option<f64>, force: bool) -> Result<P
         frames: Frames(2),
         source_channels: 2,
         source: None,
+        cover: None,
         notices: Vec::new(),
         engines: Vec::new(),
         scratch: scratch.path().to_owned(),
@@ -74,6 +76,7 @@ fn write(output: &Path, song: u8, overlap: Option<f64>, force: bool) -> Result<P
         bitrate: None,
         channels: OutputChannels::Stereo,
         fit: false,
+        tags: false,
         force,
         ffmpeg: None,
     };

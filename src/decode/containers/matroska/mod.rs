@@ -9,9 +9,11 @@
 //!   the pictures.
 //! - Behind damage reading continues at the next cluster.
 
+pub(crate) mod attachments;
 mod block;
 mod ebml;
 pub(crate) mod texts;
+mod top_level;
 mod track;
 
 use std::collections::VecDeque;

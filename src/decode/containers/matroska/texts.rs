@@ -1,15 +1,13 @@
 //! Title and tags (RFC 9559, 5.1.2.11 and 5.1.8) of the file as a whole; those of single tracks and chapters are left out.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
 
 use super::ebml::{Element, unsigned};
-use super::{EBML, INFO, SEGMENT};
+use super::{INFO, top_level};
 
 const TAGS: u32 = 0x1254_c367;
 /// Longest element that is read. Pictures are attachments, not tags.
 const MAX_BYTES: u64 = 1 << 20;
-/// Longest header of an element.
-const HEAD_BYTES: u64 = 12;
 /// What a tag without a level stands for: an album, a concert, a film.
 const ALBUM_LEVEL: u64 = 50;
 /// A song.
@@ -36,36 +34,13 @@ pub(crate) fn read(from: &mut (impl Read + Seek)) -> Vec<MatroskaText> {
 
 /// Reads elements up to the tags.
 fn collect(from: &mut (impl Read + Seek), texts: &mut Vec<MatroskaText>) -> io::Result<()> {
-    let mut at = 0;
-    loop {
-        from.seek(SeekFrom::Start(at))?;
-        let mut head = Vec::new();
-        from.by_ref().take(HEAD_BYTES).read_to_end(&mut head)?;
-        let Some((Element { id, size }, length)) = Element::parse(&head) else { return Ok(()) };
-        let start = at.saturating_add(length as u64);
-        match (id, size) {
-            // Its children are read as if they were beside it.
-            (SEGMENT, _) => {
-                at = start;
-                continue;
-            }
-            (INFO | TAGS, Some(size @ ..=MAX_BYTES)) => {
-                from.seek(SeekFrom::Start(start))?;
-                let mut content = Vec::new();
-                from.by_ref().take(size).read_to_end(&mut content)?;
-                if id == TAGS {
-                    tags(&content, texts);
-                    return Ok(());
-                }
-                title(&content, texts);
-            }
-            (EBML, Some(_)) if at == 0 => {}
-            // The next file of a chain, or damage.
-            (EBML, _) | (_, None) => return Ok(()),
-            _ => {}
+    top_level::read(from, &[INFO, TAGS], MAX_BYTES, |id, content| {
+        match id {
+            TAGS => tags(&content, texts),
+            _ => title(&content, texts),
         }
-        at = start.saturating_add(size.unwrap_or(0));
-    }
+        id != TAGS
+    })
 }
 
 fn title(info: &[u8], texts: &mut Vec<MatroskaText>) {
@@ -104,6 +79,7 @@ fn text(content: &[u8]) -> Option<String> {
 mod tests {
     use std::io::Cursor;
 
+    use super::super::EBML;
     use super::*;
 
     fn element(id: &[u8], content: &[u8]) -> Vec<u8> {

@@ -12,18 +12,18 @@ use super::failure;
 use super::ffmpeg::InputFormat;
 use super::protocol::{DecoderMessage, End, Refusal};
 use super::shared::Shared;
-use crate::audio::{Encoding, Frames, Hertz, Stereo};
+use crate::audio::{Cover, Encoding, Frames, Hertz, Stereo};
 use crate::decode::SilenceEdge;
 use crate::process::{Ending, Limit};
 use crate::proto::reason::ErrorReason;
 use crate::separation::limits::Limits;
 use crate::separation::silence_file::{SilenceFileWriter, StemEdge};
 use crate::separation::track_file::{FRAME_BYTES, TrackFileWriter};
-use crate::session::Failure;
 use crate::session::disk_space::SpaceGuard;
 use crate::session::manifest::SourceRecord;
 use crate::session::settings::OutputRate;
 use crate::session::source::SourceNoteKind;
+use crate::session::{Failure, cover};
 
 /// Writes a decoder's output to the track and the manifest.
 pub(super) struct TrackReceiver {
@@ -45,6 +45,10 @@ pub(super) struct TrackReceiver {
     pub(super) ffmpeg: Option<FfmpegFallback>,
     /// Set once it does.
     pub(super) ffmpeg_run: Option<FfmpegRun>,
+    /// Bytes of the cover that is stored.
+    pub(super) cover_bytes: Option<u64>,
+    /// Whether one could not be stored.
+    pub(super) is_cover_lost: bool,
 }
 
 impl TrackReceiver {
@@ -108,6 +112,10 @@ impl TrackReceiver {
             DecoderMessage::Source(source) => return self.receive_source(source),
             DecoderMessage::Silence(edge) => return self.receive_silence(edge),
             DecoderMessage::Pcm(bytes) => return self.receive_pcm(&bytes),
+            DecoderMessage::Cover(bytes) => {
+                self.receive_cover(&bytes);
+                return true;
+            }
             DecoderMessage::End(end) => match self.failure_of_ffmpeg() {
                 Some(failure) => self.shared.fail(failure),
                 None => self.receive_end(self.with_decoder(end)),
@@ -242,7 +250,27 @@ impl TrackReceiver {
         });
     }
 
-    fn receive_end(&mut self, end: End) {
+    /// Stores the cover. Without it, the session is as good.
+    fn receive_cover(&mut self, bytes: &[u8]) {
+        let stored = Cover::new(bytes).map_err(io::Error::other).and_then(|cover| {
+            let _reserved = self.space.reserve(bytes.len() as u64).map_err(io::Error::other)?;
+            cover::write(&self.shared.session, &cover)
+        });
+        match stored {
+            Ok(()) => self.cover_bytes = Some(bytes.len() as u64),
+            Err(error) => {
+                let session = self.shared.session.id();
+                tracing::warn!(%session, "the cover is not stored: {error}");
+                self.is_cover_lost = true;
+            }
+        }
+    }
+
+    fn receive_end(&mut self, mut end: End) {
+        end.cover_left_out |= self.is_cover_lost;
+        if end.cover_left_out {
+            end.notices.extend(SourceNoteKind::CoverLeftOut.notice(1));
+        }
         let track = self.track.frames();
         let written = self.shared.session.update(|manifest| {
             manifest.total = Some(match manifest.settings.rate {
@@ -254,6 +282,8 @@ impl TrackReceiver {
                 source.damaged = end.damaged;
                 source.report = end.report;
                 source.live_limit_s = end.live_limit_s;
+                source.cover_bytes = self.cover_bytes;
+                source.cover_left_out = end.cover_left_out;
                 if let Some(tags) = end.tags {
                     source.tags = tags.bounded();
                 }

@@ -38,6 +38,7 @@ class SourceNoteKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SOURCE_NOTE_KIND_FRAMES_MISSING: _ClassVar[SourceNoteKind]
     SOURCE_NOTE_KIND_TRACK_CHOSEN: _ClassVar[SourceNoteKind]
     SOURCE_NOTE_KIND_LIVE_CUT: _ClassVar[SourceNoteKind]
+    SOURCE_NOTE_KIND_COVER_LEFT_OUT: _ClassVar[SourceNoteKind]
 SESSION_STATE_UNSPECIFIED: SessionState
 SESSION_STATE_UPLOADING: SessionState
 SESSION_STATE_RUNNING: SessionState
@@ -59,6 +60,7 @@ SOURCE_NOTE_KIND_STREAMS_SKIPPED: SourceNoteKind
 SOURCE_NOTE_KIND_FRAMES_MISSING: SourceNoteKind
 SOURCE_NOTE_KIND_TRACK_CHOSEN: SourceNoteKind
 SOURCE_NOTE_KIND_LIVE_CUT: SourceNoteKind
+SOURCE_NOTE_KIND_COVER_LEFT_OUT: SourceNoteKind
 
 class Session(_message.Message):
     __slots__ = ("session_id", "state", "config", "engine", "engine_changes", "committed_bytes", "upload_complete", "source", "progress", "stems", "error", "notices", "create_time", "update_time", "delay")
@@ -160,20 +162,28 @@ class SourceNote(_message.Message):
     def __init__(self, kind: _Optional[_Union[SourceNoteKind, str]] = ..., to: _Optional[int] = ..., count: _Optional[int] = ..., method: _Optional[str] = ..., **kwargs) -> None: ...
 
 class SourceTags(_message.Message):
-    __slots__ = ("title", "artist", "album", "track_number", "date", "genre")
+    __slots__ = ("title", "artist", "album", "track_number", "date", "genre", "album_artist", "bpm", "key", "comment")
     TITLE_FIELD_NUMBER: _ClassVar[int]
     ARTIST_FIELD_NUMBER: _ClassVar[int]
     ALBUM_FIELD_NUMBER: _ClassVar[int]
     TRACK_NUMBER_FIELD_NUMBER: _ClassVar[int]
     DATE_FIELD_NUMBER: _ClassVar[int]
     GENRE_FIELD_NUMBER: _ClassVar[int]
+    ALBUM_ARTIST_FIELD_NUMBER: _ClassVar[int]
+    BPM_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    COMMENT_FIELD_NUMBER: _ClassVar[int]
     title: str
     artist: str
     album: str
     track_number: int
     date: str
     genre: str
-    def __init__(self, title: _Optional[str] = ..., artist: _Optional[str] = ..., album: _Optional[str] = ..., track_number: _Optional[int] = ..., date: _Optional[str] = ..., genre: _Optional[str] = ...) -> None: ...
+    album_artist: str
+    bpm: float
+    key: str
+    comment: str
+    def __init__(self, title: _Optional[str] = ..., artist: _Optional[str] = ..., album: _Optional[str] = ..., track_number: _Optional[int] = ..., date: _Optional[str] = ..., genre: _Optional[str] = ..., album_artist: _Optional[str] = ..., bpm: _Optional[float] = ..., key: _Optional[str] = ..., comment: _Optional[str] = ...) -> None: ...
 
 class SessionError(_message.Message):
     __slots__ = ("code", "reason", "message", "metadata", "remedy")
