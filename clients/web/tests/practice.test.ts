@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Course } from "../src/player/course";
 import { between, sealed, seamFrames, upcoming } from "../src/player/section";
 import { HEADROOM, Slices } from "../src/player/slices";
-import { tapped, tempoOf } from "../src/player/tempo";
+import { tapped, tempoFor, tempoOf } from "../src/player/tempo";
 import { Watch } from "../src/player/watch";
 import { Line } from "../src/stretch/line";
 import { tenths } from "../src/words";
@@ -89,6 +89,13 @@ test("a gain changes without a jump", () => {
     }
   }
   assert.equal(last, 0);
+});
+
+test("the tempo of a song is the chosen one, else that of its tag, else the usual one", () => {
+  assert.equal(tempoFor(undefined, 0, 120), 120);
+  assert.equal(tempoFor(undefined, 93.72, 120), 94);
+  assert.equal(tempoFor(100, 93.72, 120), 100);
+  assert.equal(tempoFor(undefined, 1_000, 120), 120);
 });
 
 test("taps give a tempo, and a pause begins anew", () => {

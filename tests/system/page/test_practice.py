@@ -2,6 +2,9 @@
 
 What is heard is compared with the stems, and with tones whose frequency and beat are known.
 """
+import subprocess
+
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
@@ -255,6 +258,21 @@ def test_four_beats_are_counted_before_the_song(browse, server, song):
     # All four within a second: the last blocks have several.
     block = max(page.hear_all(), key=lambda sound: np.abs(sound).sum())
     assert abs(period(block) - 0.25) < 0.01
+
+
+def test_the_tempo_is_that_of_the_songs_tag_until_another_is_chosen(browse, server, song, tmp_path):
+    (tmp_path / "song.wav").write_bytes(wav(music(2)))
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", "song.wav", "-metadata", "BPM=93.7", "song.flac"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    tagged = separate(server.stub, (tmp_path / "song.flac").read_bytes(), Config(stems=STEMS, file_name="song.flac")).session.session_id
+    page = open_song(browse, server, tagged)
+    tempo = page.tab.get_by_role("spinbutton", name="Beats a minute")
+    assert tempo.input_value() == "94"
+    tempo.fill("100")
+    tempo.press("Enter")
+    assert tempo.input_value() == "100"
+    page.visit(f"/#{song}")
+    page.wait(lambda: tempo.input_value() == "100", "the usual tempo is the last chosen one")
 
 
 def test_without_a_sound_output_the_page_says_so_and_recovers(browse, server, song):

@@ -8,6 +8,7 @@ import { stemsOf } from "../session/stems";
 import { rateOf } from "../session/timeline";
 import { Peaks } from "../waveform/peaks";
 import { type CountIn, Player, type Song } from "./player";
+import { tempoFor } from "./tempo";
 
 export const player = signal<Player | null>(null);
 export const peaks = signal<Peaks | null>(null);
@@ -28,9 +29,26 @@ const complete = computed(() => {
   return hasEnded(state);
 });
 
+/** The tempo that was chosen for a session. */
+const chosenTempo = signal<{ readonly sessionId: string; readonly perMinute: number } | null>(null);
+
+/** Beats a minute of the count-in. */
+export const perMinute = computed(() => {
+  const session = opened.value;
+  const chosen = chosenTempo.value?.sessionId === session?.sessionId ? chosenTempo.value?.perMinute : undefined;
+  return tempoFor(chosen, session?.source?.tags?.bpm ?? 0, Number(tempo.value));
+});
+
+/** Chooses a tempo, for this song and for those without a tag of theirs. */
+export function choosePerMinute(value: number): void {
+  tempo.value = String(value);
+  const session = opened.peek();
+  chosenTempo.value = session && { sessionId: session.sessionId, perMinute: value };
+}
+
 /** A bar of four beats, or none. */
 function countIn(): CountIn {
-  return { beats: countsIn.peek() === "on" ? 4 : 0, perMinute: Number(tempo.peek()) };
+  return { beats: countsIn.peek() === "on" ? 4 : 0, perMinute: perMinute.peek() };
 }
 
 export function start(): void {

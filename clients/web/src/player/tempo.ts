@@ -22,6 +22,11 @@ export function tempoOf(taps: readonly number[]): number | null {
   return within(Math.round((60_000 * (taps.length - 1)) / (last - first)));
 }
 
+/** The tempo of a song: the one chosen for it, else that of its tag, which is 0 where there is none, else the usual one. */
+export function tempoFor(chosen: number | undefined, tag: number, usual: number): number {
+  return chosen ?? (tag >= SLOWEST && tag <= FASTEST ? within(tag) : usual);
+}
+
 /** The nearest tempo in the range. */
 export function within(perMinute: number): number {
   return Math.max(SLOWEST, Math.min(FASTEST, Math.round(perMinute)));

@@ -1,11 +1,11 @@
 /** Practice: a looped section, speed and pitch, a count-in. */
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
-import { player } from "../player/current";
+import { choosePerMinute, perMinute, player } from "../player/current";
 import type { Player } from "../player/player";
 import { canStretch, isNeutral } from "../player/stretcher";
 import { FASTEST, SLOWEST, tapped, tempoOf, within } from "../player/tempo";
-import { countsIn, tempo } from "../preferences";
+import { countsIn } from "../preferences";
 import { tenths, words } from "../words";
 import { Icon } from "./icons";
 
@@ -110,18 +110,18 @@ function CountIn() {
   const tap = () => {
     taps.current = tapped(taps.current, performance.now());
     const found = tempoOf(taps.current);
-    if (found !== null) tempo.value = String(found);
+    if (found !== null) choosePerMinute(found);
   };
   return (
     <Group title={words.value.countIn}>
       <button type="button" class="button button-small" aria-pressed={isOn} title={words.value.countInHint}
         onClick={() => (countsIn.value = isOn ? "off" : "on")}>{words.value.beats}</button>
-      <input class="tempo" type="number" inputMode="numeric" min={SLOWEST} max={FASTEST} step={1} value={tempo.value}
+      <input class="tempo" type="number" inputMode="numeric" min={SLOWEST} max={FASTEST} step={1} value={perMinute.value}
         aria-label={words.value.tempo} title={words.value.tempo}
         onChange={(event) => {
           const typed = event.currentTarget.valueAsNumber;
-          if (Number.isFinite(typed)) tempo.value = String(within(typed));
-          event.currentTarget.value = tempo.value;
+          if (Number.isFinite(typed)) choosePerMinute(within(typed));
+          event.currentTarget.value = String(perMinute.value);
         }} />
       <button type="button" class="button button-small" title={words.value.tapHint} onClick={tap}>{words.value.tap}</button>
     </Group>
