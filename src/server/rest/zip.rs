@@ -73,7 +73,7 @@ pub(super) async fn archive(
     id: &str,
     query: Option<&str>,
 ) -> RouteResult {
-    let query = Query::parse(query, "format, fit, bitrate, channels, name")?;
+    let query = Query::parse(query, "format, fit, bitrate, channels, tags, name")?;
     let options = DownloadOptions::of(&query)?;
     let names = query.text("name").unwrap_or(NameTemplate::DEFAULT).parse();
     let names: NameTemplate = names.map_err(|error: InvalidNameTemplate| ApiError::Invalid {
