@@ -4,7 +4,7 @@ use std::num::NonZero;
 
 use super::containers::raw::RawDemuxer;
 use super::demux::{DemuxEvent, Demuxer};
-use super::error::{Content, DecodeError};
+use super::error::{DecodeError, UnknownContent};
 use super::limits::DecodeLimits;
 use super::link::LinkDecoder;
 use super::probe;
@@ -85,7 +85,10 @@ impl Decoder {
         let mut report = DecodeReport { links: 1, ..DecodeReport::default() };
         let Some(DemuxEvent::Link(link)) = demuxer.next(&mut bytes, &mut report)? else {
             let looks_like = "cut before its audio begins";
-            return Err(DecodeError::UnknownFormat { looks_like, content: Content::NoMedia });
+            return Err(DecodeError::UnknownFormat {
+                looks_like,
+                content: UnknownContent::NoMedia,
+            });
         };
         // Demuxers of containers with several tracks return the wanted one.
         if let Input::Track(wanted) = *input

@@ -11,7 +11,7 @@ pub(crate) const CHOOSE_TRACK: &str =
 
 /// What an upload may be whose format is not supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
+pub enum UnknownContent {
     /// Neither audio nor video: text, a picture, an archive.
     NoMedia,
     /// Audio or video.
@@ -37,7 +37,7 @@ pub enum DecodeError {
         /// What the first bytes look like: "text", "a ZIP archive", "of an unknown format".
         looks_like: &'static str,
         /// What it may be all the same.
-        content: Content,
+        content: UnknownContent,
     },
     /// The container is supported, its codec is not.
     #[error("{codec} in {container} is not supported")]
@@ -133,7 +133,7 @@ impl DecodeError {
     /// Whether another decoder may read the upload: only its container or its codec is not supported here.
     pub fn is_unsupported(&self) -> bool {
         match self {
-            DecodeError::UnknownFormat { content, .. } => *content != Content::NoMedia,
+            DecodeError::UnknownFormat { content, .. } => *content != UnknownContent::NoMedia,
             DecodeError::UnsupportedCodec { .. } => true,
             _ => false,
         }
@@ -142,7 +142,7 @@ impl DecodeError {
     /// Whether the upload is of a container that has a time for each packet, which shows when its audio begins.
     pub fn is_timed(&self) -> bool {
         match self {
-            DecodeError::UnknownFormat { content, .. } => *content == Content::TimedFilm,
+            DecodeError::UnknownFormat { content, .. } => *content == UnknownContent::TimedFilm,
             DecodeError::UnsupportedCodec { .. } => true,
             _ => false,
         }

@@ -51,7 +51,7 @@ mod upload;
 
 pub use decoder::{Block, Decoder, Input};
 pub(crate) use error::CHOOSE_TRACK;
-pub use error::{Content, DecodeError};
+pub use error::{DecodeError, UnknownContent};
 pub use limits::DecodeLimits;
 pub use report::{AudioTrack, CodecName, Container, DecodeReport, SourceInfo};
 pub use silence::{EdgeKind, SilenceDetector, SilenceEdge};

@@ -13,7 +13,7 @@ use super::containers::ogg::OggDemuxer;
 use super::containers::tags;
 use super::containers::wav::{self, WavDemuxer};
 use super::demux::Demuxer;
-use super::error::{Content, DecodeError};
+use super::error::{DecodeError, UnknownContent};
 use super::limits::DecodeLimits;
 use super::reader::ByteReader;
 use super::report::Container;
@@ -119,9 +119,9 @@ pub(super) fn open(
     }
     let head = bytes.peek(HEAD_BYTES)?.to_vec();
     for (formats, content) in [
-        (&TIMED_FILMS[..], Content::TimedFilm),
-        (&KNOWN_UNSUPPORTED[..], Content::Media),
-        (&NO_MEDIA[..], Content::NoMedia),
+        (&TIMED_FILMS[..], UnknownContent::TimedFilm),
+        (&KNOWN_UNSUPPORTED[..], UnknownContent::Media),
+        (&NO_MEDIA[..], UnknownContent::NoMedia),
     ] {
         let is_here =
             |at: usize, magic: &[u8]| head.get(at..).is_some_and(|h| h.starts_with(magic));
@@ -131,7 +131,7 @@ pub(super) fn open(
     }
     if is_transport_stream(&head) {
         let looks_like = "an MPEG transport stream";
-        return Err(DecodeError::UnknownFormat { looks_like, content: Content::TimedFilm });
+        return Err(DecodeError::UnknownFormat { looks_like, content: UnknownContent::TimedFilm });
     }
     if adts::is_begin(&head) {
         return Ok(Box::new(AdtsDemuxer::open(bytes)?));
@@ -151,7 +151,8 @@ pub(super) fn open(
     match first {
         Some(layer) => Ok(Box::new(Mp3Demuxer::open(layer))),
         None => {
-            let content = if looks_like == UNKNOWN { Content::Media } else { Content::NoMedia };
+            let content =
+                if looks_like == UNKNOWN { UnknownContent::Media } else { UnknownContent::NoMedia };
             Err(DecodeError::UnknownFormat { looks_like, content })
         }
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::connection::{ChildEnd, FromParent, ToParent};
 use super::failure;
-use super::protocol::{DecoderMessage, End, Refusal, UploadLength};
+use super::protocol::{DecoderMessage, End, UnsupportedUpload, UploadLength};
 use crate::audio::{Cover, CoverError, Encoding, Frames, Hertz, SourceTags, TimeSpan};
 use crate::decode::track::{TrackError, TrackReader};
 use crate::decode::{DecodeError, DecodeLimits, DecodeReport, Input, ReadAt};
@@ -107,7 +107,7 @@ fn last_message(
     match opened.and_then(|track| decode(job, track, tagged, output)) {
         Ok(end) => Ok(DecoderMessage::End(end)),
         Err(TrackError::Decode(DecodeError::Io(error))) => Err(error),
-        Err(error) if unsupported => Ok(DecoderMessage::Unsupported(Refusal {
+        Err(error) if unsupported => Ok(DecoderMessage::Unsupported(UnsupportedUpload {
             failure: failure_of(&error),
             is_timed: error.is_timed(),
         })),

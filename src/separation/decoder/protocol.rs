@@ -64,12 +64,12 @@ pub(super) enum DecoderMessage {
     /// The upload cannot be decoded (further).
     Failed(Failure),
     /// The same, and another decoder may read it: its container or codec is not supported. Only before the source.
-    Unsupported(Refusal),
+    Unsupported(UnsupportedUpload),
 }
 
 /// Why an upload is not decoded by this program.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Refusal {
+pub(super) struct UnsupportedUpload {
     pub(super) failure: Failure,
     /// Whether its container has times that show when the audio begins.
     pub(super) is_timed: bool,
@@ -205,7 +205,7 @@ mod tests {
             DecoderMessage::Failed(
                 Failure::new(ErrorReason::NothingDecoded, "silence").with("packets", 3),
             ),
-            DecoderMessage::Unsupported(Refusal {
+            DecoderMessage::Unsupported(UnsupportedUpload {
                 failure: Failure::new(ErrorReason::CodecUnsupported, "WMA"),
                 is_timed: true,
             }),

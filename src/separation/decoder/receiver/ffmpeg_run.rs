@@ -11,7 +11,7 @@ use crate::process::{GRACE, poll};
 use crate::proto::reason::ErrorReason;
 use crate::separation::decoder::connection::FromChild;
 use crate::separation::decoder::ffmpeg::{FfmpegInput, InputFormat};
-use crate::separation::decoder::protocol::{End, Refusal};
+use crate::separation::decoder::protocol::{End, UnsupportedUpload};
 use crate::separation::decoder::request::DecodeRequest;
 use crate::separation::decoder::{DecoderConfig, failure, ffmpeg};
 use crate::session::Failure;
@@ -45,7 +45,7 @@ impl TrackReceiver {
     pub(super) fn start_ffmpeg(
         &mut self,
         ffmpeg: FfmpegFallback,
-        Refusal { failure: refusal, is_timed }: Refusal,
+        UnsupportedUpload { failure: refusal, is_timed }: UnsupportedUpload,
     ) -> Option<FromChild> {
         if !self.shared.wait_for_all() {
             return None;

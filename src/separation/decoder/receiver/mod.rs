@@ -10,7 +10,7 @@ pub(super) use ffmpeg_run::{FfmpegFallback, FfmpegRun};
 use super::connection::FromChild;
 use super::failure;
 use super::ffmpeg::InputFormat;
-use super::protocol::{DecoderMessage, End, Refusal};
+use super::protocol::{DecoderMessage, End, UnsupportedUpload};
 use super::shared::Shared;
 use crate::audio::{Cover, Encoding, Frames, Hertz, Stereo};
 use crate::decode::SilenceEdge;
@@ -121,7 +121,7 @@ impl TrackReceiver {
                 None => self.receive_end(self.with_decoder(end)),
             },
             DecoderMessage::Failed(failure)
-            | DecoderMessage::Unsupported(Refusal { failure, .. }) => {
+            | DecoderMessage::Unsupported(UnsupportedUpload { failure, .. }) => {
                 self.fail(failure);
             }
         }
