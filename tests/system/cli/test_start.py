@@ -58,16 +58,16 @@ def test_a_server_without_a_place_is_none(cli):
 
 @pytest.fixture
 def slow(tmp_path):
-    """A folder with a model whose weights are a pipe, so that loading lasts until they are written; and these weights."""
+    """A folder with a model whose graph is a pipe, so that loading lasts until it is written; and this graph."""
     folder = tmp_path / "models" / "slow"
     shutil.copytree(ROOT / "models" / "mini", folder)
     card = folder / "card.toml"
     card.write_text(card.read_text().replace('"mini"', '"slow"'))
-    weights = folder / "weights.safetensors"
-    good = weights.read_bytes()
-    weights.unlink()
-    os.mkfifo(weights)
-    return folder.parent, weights, good
+    graph = folder / "graph.onnx"
+    good = graph.read_bytes()
+    graph.unlink()
+    os.mkfifo(graph)
+    return folder.parent, graph, good
 
 
 def opened(pipe) -> int:
