@@ -30,11 +30,11 @@ struct CatalogueEntry {
     file_bytes: u64,
 }
 
-const HTDEMUCS_GRAPH: &[u8] = include_bytes!("../../../models/htdemucs/graph.onnx");
+static HTDEMUCS_GRAPH: &[u8] = include_bytes!("../../../models/htdemucs/graph.onnx");
 
 const SPLEETER: &str = "https://github.com/deezer/spleeter/releases/download/v1.4.0";
 
-const TABLE: [CatalogueEntry; 8] = [
+static TABLE: [CatalogueEntry; 8] = [
     CatalogueEntry {
         card: include_str!("../../../models/htdemucs/card.toml"),
         graph: HTDEMUCS_GRAPH,

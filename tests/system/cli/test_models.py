@@ -42,6 +42,14 @@ def reported(err: str) -> tuple:
     return cause, remedy
 
 
+def test_every_embedded_file_is_once_in_the_program(binary):
+    program = Path(binary).read_bytes()
+    files = [*(ROOT / "models").glob("*/graph.onnx"), *(ROOT / "models").glob("mini*/weights.safetensors")]
+    # htdemucs_ft has the graph of htdemucs.
+    assert len(files) == 11
+    assert {path: program.count(path.read_bytes()) for path in files} == dict.fromkeys(files, 1)
+
+
 def test_a_download_cut_at_random_is_resumed_and_held_against_the_published_hash(cli, publish, tmp_path):
     content = random.Random(3).randbytes(300_000)
     cuts = sorted(random.sample(range(1, 100_000), 3))
