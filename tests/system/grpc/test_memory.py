@@ -8,22 +8,18 @@ import pytest
 from .. import stemwire_client as client
 from ..audio import encode, music, wav
 from ..common import INSTANT_MODEL, QUICK_MODEL, finish, peak, wait_for
-from ..repository import ROOT
 from ..server import Server
 from ..stemwire_client import Background, Config, api, collect, reason, requests, separate, session_pb2
 
 MODELS = QUICK_MODEL
 
-# Random weights, which are computed fast. Four more minutes of one stem, in memory,
-# would be more than a tenth of what it takes.
-TINY = ["--models-dir", str(ROOT / "tests" / "golden"), "--engines", "tiny", "--threads", "1"]
-
 
 def test_five_minutes_need_the_memory_of_one(start):
+    # With a model that takes no memory, what is kept of four more minutes would double it.
     audio, peaks = music(60), {}
     for minutes in (1, 5):
         song = encode(audio, "-b:a", "64k", "-af", f"aloop=loop={minutes - 1}:size={len(audio)}")
-        server = start(*TINY)
+        server = start(variables=INSTANT_MODEL)
         assert separate(server.stub, song[:100_000]).error is None
         result = separate(server.stub, song, Config(stems=["vocals"], overlap=0.0))
         assert result.error is None
