@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import material
 import results
+from measure import Run
 from rows import crowd, encoders, htdemucs, memory, scaling, scnet, serving, spleeter, stages
 
 BENCHMARKS = {
@@ -102,6 +104,19 @@ class Bench:
         models = ["--models-dir", self.work / "models", "--offline"]
         provider = [] if "--provider" in options else ["--provider", "cpu"]
         return [self.stemwire, "separate", song, "--output", out, *models, *provider, *options]
+
+    def in_turn(self, name: str, peer: Callable[[Path], Run], own: Callable[[Path], Run]) -> tuple[Path, list[Run], list[Run]]:
+        """Runs a peer and this program on a song, one after the other and after a short one; returns the song and the runs."""
+        song, warm = self.music(self.seconds), self.music(10)
+        peer(warm), own(warm)
+        peers: list[Run] = []
+        runs: list[Run] = []
+        for _ in range(self.pairs):
+            peers.append(peer(song))
+            runs.append(own(song))
+            theirs, ours = peers[-1], runs[-1]
+            self.say(f"  {name} {theirs.wall:.1f} s, Stemwire {ours.wall:.1f} s; of processor {theirs.cpu:.1f}, {ours.cpu:.1f}")
+        return song, peers, runs
 
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)

@@ -18,14 +18,7 @@ def against_pytorch(bench) -> tuple[Result, str | None]:
     exact = ["--model", model, "--normalization", "exact", "--overlap", 1 - 1 / OVERLAPS]
     peer = lambda mix: run([bench.scnet, HERE / "peers" / "scnet_run.py", *files, mix, bench.work / "pytorch"], bench.cores)
     own = lambda mix: run(bench.separate(mix, bench.work / "scnet-stems", *exact), bench.cores)
-    song, warm = bench.music(bench.seconds), bench.music(10)
-    peer(warm), own(warm)
-    peers, runs = [], []
-    for _ in range(bench.pairs):
-        peers.append(peer(song))
-        runs.append(own(song))
-        peer_run, run_ = peers[-1], runs[-1]
-        bench.say(f"  PyTorch {peer_run.wall:.1f} s, Stemwire {run_.wall:.1f} s; of processor {peer_run.cpu:.1f}, {run_.cpu:.1f}")
+    song, peers, runs = bench.in_turn("PyTorch", peer, own)
     faster, clock = times_faster(peers, runs)
     agreement = material.agreement(bench.work / "pytorch", bench.work / "scnet-stems" / song.stem, STEMS)
     rows = [

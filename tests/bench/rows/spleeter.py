@@ -16,14 +16,7 @@ def against_tensorflow(bench) -> tuple[Result, str | None]:
     model = ["--model", "bench-2stems", "--mask-extension", "zeros"]
     peer = lambda mix: run([bench.spleeter, HERE / "peers" / "spleeter_run.py", archive, mix, bench.work / "tensorflow"], bench.cores)
     own = lambda mix: run(bench.separate(mix, bench.work / "two-stems", *model), bench.cores)
-    song, warm = bench.music(bench.seconds), bench.music(10)
-    peer(warm), own(warm)
-    peers, runs = [], []
-    for _ in range(bench.pairs):
-        peers.append(peer(song))
-        runs.append(own(song))
-        peer_run, run_ = peers[-1], runs[-1]
-        bench.say(f"  TensorFlow {peer_run.wall:.1f} s, Stemwire {run_.wall:.1f} s; of processor {peer_run.cpu:.1f}, {run_.cpu:.1f}")
+    song, peers, runs = bench.in_turn("TensorFlow", peer, own)
     faster, clock = times_faster(peers, runs)
     agreement = material.agreement(bench.work / "tensorflow", bench.work / "two-stems" / song.stem, STEMS)
     rows = [
