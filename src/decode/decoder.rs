@@ -1,9 +1,11 @@
 //! Decodes one upload: events of a demuxer become blocks of stereo.
 
+use std::collections::VecDeque;
 use std::num::NonZero;
 
 use super::containers::raw::RawDemuxer;
 use super::demux::{DemuxEvent, Demuxer};
+use super::edits::{EditPiece, Edits};
 use super::error::{DecodeError, UnknownContent};
 use super::limits::DecodeLimits;
 use super::link::LinkDecoder;
@@ -43,6 +45,13 @@ pub struct Block {
     pub audio: Stereo,
 }
 
+/// Audio that a decoder has but has not returned.
+enum PendingAudio {
+    Audio(Stereo),
+    /// Frames of silence.
+    Silence(u64),
+}
+
 /// Decodes one upload.
 pub struct Decoder {
     bytes: ByteReader,
@@ -51,9 +60,11 @@ pub struct Decoder {
     source: SourceInfo,
     link: LinkDecoder,
     report: DecodeReport,
-    /// Frames of silence that are inserted but not returned yet.
-    pending_silence: u64,
-    /// Frames of silence inserted for missing packets so far.
+    /// What applies to the frames of the link, if not all are kept.
+    edits: Option<Edits>,
+    /// What is not returned yet.
+    pending: VecDeque<PendingAudio>,
+    /// Frames of silence inserted for missing packets and pauses so far.
     inserted_silence: u64,
     /// At least one frame came from a packet.
     has_audio: bool,
@@ -113,7 +124,8 @@ impl Decoder {
             source,
             link: LinkDecoder::open(link, limits)?,
             report,
-            pending_silence: 0,
+            edits: None,
+            pending: VecDeque::new(),
             inserted_silence: 0,
             has_audio: false,
             has_ended: false,
@@ -146,10 +158,8 @@ impl Decoder {
 
     fn advance(&mut self) -> Result<Option<Block>, DecodeError> {
         loop {
-            if self.pending_silence > 0 {
-                let frames = self.pending_silence.min(SILENT_BLOCK_FRAMES);
-                self.pending_silence -= frames;
-                return Ok(self.block(Stereo::zeros(Frames(frames).as_len())));
+            if let Some(block) = self.take_pending() {
+                return Ok(Some(block));
             }
             let event = match self.demuxer.next(&mut self.bytes, &mut self.report) {
                 // The audio in front of a broken header is worth keeping.
@@ -162,10 +172,8 @@ impl Decoder {
             match event {
                 Some(DemuxEvent::Packet(packet)) => {
                     let decoded = self.link.decode(&packet, &mut self.report);
-                    self.has_audio |= decoded.has_audio;
-                    if let Some(block) = self.block(decoded.audio) {
-                        return Ok(Some(block));
-                    }
+                    let kept = self.edit(decoded.audio);
+                    self.has_audio |= decoded.has_audio && kept;
                 }
                 Some(DemuxEvent::LateStart(frames)) => {
                     self.insert_silence(frames.min(self.limits.late_start_frames));
@@ -173,15 +181,16 @@ impl Decoder {
                 Some(DemuxEvent::Gap(frames)) => {
                     self.link.reset();
                     self.report.gaps += 1;
-                    let inserted = self.insert_silence(frames);
-                    self.report.silenced_frames += inserted;
+                    self.insert_gap(frames);
                 }
+                Some(DemuxEvent::Edits(edits)) => self.edits = Some(edits),
                 Some(DemuxEvent::Link(link)) => {
                     self.count_missing_frames();
                     if self.report.links >= self.limits.links {
                         return Err(self.too_many_links());
                     }
                     self.link = LinkDecoder::open(link, &self.limits)?;
+                    self.edits = None;
                     self.report.links += 1;
                 }
                 None => {
@@ -192,17 +201,71 @@ impl Decoder {
         }
     }
 
+    /// Adds the frames of a packet that the edits keep, and the pauses in front of these. Returns whether there are any.
+    fn edit(&mut self, audio: Stereo) -> bool {
+        let Some(edits) = &mut self.edits else {
+            let is_kept = !audio.is_empty();
+            self.pending.push_back(PendingAudio::Audio(audio));
+            return is_kept;
+        };
+        let mut is_kept = false;
+        for piece in edits.next(audio.frames().0) {
+            match piece {
+                EditPiece::Kept(frames) => {
+                    let kept = audio.slice(frames.start as usize..frames.end as usize);
+                    self.pending.push_back(PendingAudio::Audio(kept));
+                    is_kept = true;
+                }
+                EditPiece::Pause(frames) => drop(self.insert_silence(frames)),
+            }
+        }
+        is_kept
+    }
+
+    /// Inserts silence for frames that are missing, as far as the edits keep them.
+    fn insert_gap(&mut self, frames: u64) {
+        let pieces = match &mut self.edits {
+            Some(edits) => edits.next(frames),
+            None => vec![EditPiece::Kept(0..frames)],
+        };
+        for piece in pieces {
+            match piece {
+                EditPiece::Kept(frames) => {
+                    let inserted = self.insert_silence(frames.end - frames.start);
+                    self.report.silenced_frames += inserted;
+                }
+                EditPiece::Pause(frames) => drop(self.insert_silence(frames)),
+            }
+        }
+    }
+
     /// Inserts silence, at most [`DecodeLimits::gap_frames`] in all; returns how much.
     fn insert_silence(&mut self, frames: u64) -> Frames {
         let inserted = frames.min(self.limits.gap_frames - self.inserted_silence);
         self.inserted_silence += inserted;
-        self.pending_silence += inserted;
+        self.pending.push_back(PendingAudio::Silence(inserted));
         Frames(inserted)
     }
 
-    fn block(&mut self, audio: Stereo) -> Option<Block> {
-        self.link.returned_frames += audio.frames().0;
-        (!audio.is_empty()).then_some(Block { rate: self.link.rate, audio })
+    /// The next block of what is not returned yet.
+    fn take_pending(&mut self) -> Option<Block> {
+        while let Some(pending) = self.pending.pop_front() {
+            let audio = match pending {
+                PendingAudio::Audio(audio) => audio,
+                PendingAudio::Silence(frames) => {
+                    let now = frames.min(SILENT_BLOCK_FRAMES);
+                    if now < frames {
+                        self.pending.push_front(PendingAudio::Silence(frames - now));
+                    }
+                    Stereo::zeros(Frames(now).as_len())
+                }
+            };
+            if !audio.is_empty() {
+                self.link.returned_frames += audio.frames().0;
+                return Some(Block { rate: self.link.rate, audio });
+            }
+        }
+        None
     }
 
     /// Counts the frames that the headers of the link that ends here stated but that did not come.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::codecs::Codec;
+use super::edits::Edits;
 use super::error::DecodeError;
 use super::reader::ByteReader;
 use super::report::{AudioTrack, Container, DecodeReport};
@@ -27,6 +28,8 @@ pub(super) enum DemuxEvent {
     Packet(Packet),
     /// The audio begins this many frames after the pictures beside it.
     LateStart(u64),
+    /// The edits that apply to everything behind this event.
+    Edits(Edits),
     /// This many frames of the current link are missing. The codec's state is void, as the next
     /// packet does not follow the last one.
     Gap(u64),

@@ -23,6 +23,9 @@ pub struct DecodeLimits {
     /// Frames of silence in front of audio that begins later than the pictures beside it; 0 if it is not to begin with
     /// silence.
     pub late_start_frames: u64,
+    /// Edits of a track in an MP4 file that are followed. Of a longer list, the first one is followed; 1 if only
+    /// that is wanted.
+    pub edits: usize,
     /// Streams in a chain. Each may need a resampler of its own, tenths of a second of computing for
     /// 48 bytes of upload; 1000 are days of internet radio.
     pub links: u64,
@@ -39,6 +42,7 @@ impl Default for DecodeLimits {
             packet_bytes: 4 * 1024 * 1024,
             gap_frames: 10 * 60 * 48_000,
             late_start_frames: 10 * 60 * 48_000,
+            edits: 4096,
             links: 1000,
             codebook_values: 4 * 1024 * 1024,
         }

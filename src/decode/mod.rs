@@ -18,7 +18,7 @@
 //! | none (raw) | PCM of 16 or 24 bits, 32-bit floats | nothing | |
 //!
 //! Of several audio tracks in MP4, Matroska or Ogg, one is decoded ([`Input::Track`]). Beside pictures in MP4 and Matroska,
-//! late audio begins with silence.
+//! late audio begins with silence. Edits of an MP4 track are followed: parts are left out, pauses are silence.
 //!
 //! A *link* is one stream of a chain of concatenated files. Each [`Block`] carries the sample rate
 //! of its link. A link with an unsupported rate, channel count or codec ends the decoding with that
@@ -33,6 +33,7 @@ mod containers;
 mod decoder;
 mod demux;
 mod downmix;
+mod edits;
 mod error;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;

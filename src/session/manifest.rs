@@ -129,8 +129,8 @@ pub struct Plan {
     /// Whether silent passages of the upload are silent in the stems. Sessions of 0.1.0 were begun without.
     #[serde(default)]
     pub silent_passages: bool,
-    /// Whether audio that begins later than the pictures beside it begins with silence. Sessions of 0.1.0 were begun
-    /// without.
+    /// Whether audio that begins later than the pictures beside it begins with silence, and all edits of a track are
+    /// followed. Sessions of 0.1.0 were begun without.
     #[serde(default)]
     pub late_start: bool,
 }

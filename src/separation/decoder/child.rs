@@ -31,7 +31,8 @@ pub struct DecodeJob {
     pub span: TimeSpan,
     /// Whether to send the edges of silent passages.
     pub find_silence: bool,
-    /// Whether audio that begins later than the pictures beside it begins with silence.
+    /// Whether audio that begins later than the pictures beside it begins with silence, and all edits of a track are
+    /// followed.
     pub keep_start: bool,
     /// Whether the upload is a pipe that another decoder writes to, instead of a file that grows.
     pub piped: bool,
@@ -101,6 +102,7 @@ fn last_message(
     let mut limits = DecodeLimits::default();
     if !job.keep_start {
         limits.late_start_frames = 0;
+        limits.edits = 1;
     }
     let opened = TrackReader::open_part(upload, &job.input, &limits, job.rate, job.span);
     let unsupported = opened.as_ref().is_err_and(TrackError::is_unsupported);

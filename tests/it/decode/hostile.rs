@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::ffmpeg::{Workshop, signal};
+use crate::support::mp4::{PAUSE, with_edits};
 use crate::support::mutate::{Random, mend_ogg, mutate};
 use crate::support::uploads;
 use stemwire::decode::{DecodeLimits, Decoder, Input};
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Limit of decoded frames per upload: inserted silence, and the rest.
 const MOST_FRAMES: u64 = 10 * 60 * 48_000 + 40_000_000;
 
-const FILES: [(&str, &str); 25] = [
+const FILES: [(&str, &str); 29] = [
     ("-c:a pcm_s16le", "a.wav"),
     ("-c:a pcm_f64le -rf64 always", "rf64.wav"),
     ("-c:a pcm_s24le -f w64", "a.w64"),
@@ -45,7 +46,16 @@ const FILES: [(&str, &str); 25] = [
     ("-c:a aac -b:a 64k -movflags +faststart", "first.m4a"),
     ("-c:a aac -b:a 64k -movflags +frag_keyframe+empty_moov -frag_duration 100000", "parts.mp4"),
     ("-c:a alac -movflags +faststart", "alac.m4a"),
+    ("-c:a pcm_s16le -movie_timescale 1000", "edits.mov"),
+    ("-c:a aac -b:a 64k", "aac.mkv"),
+    ("-c:a pcm_s16le", "pcm.mkv"),
+    ("", "layer_1.mp1"),
 ];
+
+/// FFmpeg does not encode it.
+const LAYER_1: &[u8] = include_bytes!("../../golden/layer_1/tones.mp1");
+
+const EDITS: [(u32, i32); 4] = [(50, 0), (70, PAUSE), (100, 2000), (100, 6000)];
 
 /// Decodes and returns the number of frames.
 fn count(bytes: &[u8]) -> u64 {
@@ -91,8 +101,14 @@ fn broken_uploads_do_no_harm() {
     let mutations = std::env::var("STEMWIRE_MUTATIONS")
         .map_or(MUTATIONS, |number| number.parse().expect("STEMWIRE_MUTATIONS is a number"));
     let workshop = Workshop::new();
-    let files = FILES
-        .map(|(arguments, name)| (name, workshop.make(&signal(22_050, 2, 0.4), arguments, name)));
+    let files = FILES.map(|(arguments, name)| {
+        if name == "layer_1.mp1" {
+            return (name, LAYER_1.to_vec());
+        }
+        let bytes = workshop.make(&signal(22_050, 2, 0.4), arguments, name);
+        let is_edited = name == "edits.mov";
+        (name, if is_edited { with_edits(&bytes, &EDITS) } else { bytes })
+    });
     // The first decoding sets the hook that keeps codecs quiet; the one below must hear them first.
     assert!(count(&files[0].1) > 0);
     // A codec may panic, and is caught; nothing else may.

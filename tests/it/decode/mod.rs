@@ -4,6 +4,7 @@ mod arrival;
 mod chains;
 mod cuts;
 mod damage;
+mod edits;
 mod films;
 mod formats;
 mod hostile;

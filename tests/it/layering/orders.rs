@@ -73,7 +73,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         &[
             &["downmix", "panics", "report", "silence", "upload"],
             &["codecs", "error", "limits"],
-            &["reader", "track_choice"],
+            &["edits", "reader", "track_choice"],
             &["demux"],
             &["containers"],
             &["link", "tags"],

@@ -8,6 +8,7 @@ pub mod environment;
 pub mod ffmpeg;
 pub mod golden;
 pub mod http;
+pub mod mp4;
 pub mod mutate;
 pub mod pipeline;
 pub mod process;

@@ -3,35 +3,44 @@
 use std::io;
 
 use super::boxes::{Mp4Box, number};
+use crate::decode::edits::{EditedPart, Edits};
 use crate::decode::reader::ByteReader;
 
 /// Delay and length as the file states them.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Gapless {
-    /// Start of the first edit that is not a pause, in units of the track, and its length, in units
-    /// of the movie.
-    edit: Option<(u64, u64)>,
-    /// Length of the pauses in front of it, in units of the movie.
-    pause: u64,
-    /// More edits follow, so that the length of the first is not that of the audio.
-    has_more_edits: bool,
+    /// The edits that are not pauses.
+    edits: Vec<Edit>,
+    /// Entries of the edit list.
+    entries: usize,
     movie_timescale: u32,
     track_timescale: u32,
     /// Delay and length in frames, from an `iTunSMPB` comment.
     itunes: Option<(u64, u64)>,
 }
 
+/// An edit that is not a pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Edit {
+    /// Length of the pauses in front of it, in units of the movie.
+    pause: u64,
+    /// Where it begins, in units of the track.
+    start: u64,
+    /// Its length, in units of the movie; 0 up to the end of the track.
+    length: u64,
+}
+
 impl Gapless {
-    /// Reads the edit list of a `trak` box and the comments of its `moov` box; edits beyond the 64th
-    /// are ignored.
+    /// Reads the first `max` entries of the edit list of a `trak` box, and the comments of its `moov` box.
     pub(super) fn read(
         moov: &Mp4Box,
         trak: &Mp4Box,
         [movie_timescale, track_timescale]: [u32; 2],
+        max: usize,
         bytes: &mut ByteReader,
     ) -> io::Result<Gapless> {
         let mut gapless = Gapless { movie_timescale, track_timescale, ..Gapless::default() };
-        gapless.read_edit_list(trak, bytes)?;
+        gapless.read_edit_list(trak, max, bytes)?;
         if let Some(list) = moov.descend(bytes, &[b"udta", b"meta"])? {
             // The children follow version and flags.
             let children = list.children(bytes, 4)?;
@@ -45,13 +54,13 @@ impl Gapless {
     /// Where the edit list of a `trak` box lets its track begin, in units of the movie.
     pub(super) fn start(trak: &Mp4Box, bytes: &mut ByteReader) -> io::Result<u64> {
         let mut gapless = Gapless::default();
-        gapless.read_edit_list(trak, bytes)?;
-        Ok(gapless.pause)
+        gapless.read_edit_list(trak, MAX_PAUSES, bytes)?;
+        Ok(gapless.pause())
     }
 
     /// Length of the pauses in front of the audio, in units of the movie.
     pub(super) fn pause(&self) -> u64 {
-        self.pause
+        self.edits.first().map_or(0, |first| first.pause)
     }
 
     /// A time in units of the movie as frames.
@@ -61,9 +70,9 @@ impl Gapless {
 
     /// Frames in front of the audio, where the file states them.
     pub(super) fn delay(&self, rate: u32) -> Option<u64> {
-        match (self.itunes, self.edit) {
+        match (self.itunes, self.edits.first()) {
             (Some((delay, _)), _) => Some(delay),
-            (None, Some((start, _))) => Some(scale(start, self.track_timescale, rate)),
+            (None, Some(first)) => Some(self.track_frames(first.start, rate)),
             (None, None) => None,
         }
     }
@@ -74,40 +83,92 @@ impl Gapless {
         if let Some((delay, length)) = self.itunes {
             return Some(delay + length);
         }
-        let (_, length) = self.edit.filter(|&(_, length)| length > 0 && !self.has_more_edits)?;
-        let end = self.delay(rate).unwrap_or(0) + scale(length, self.movie_timescale, rate);
-        // Edits are rounded to the unit of the movie, often a millisecond. One that ends within one
-        // unit of the packets means their end.
-        let tick = scale(1, self.movie_timescale, rate) + 1;
-        all.is_none_or(|all| end + tick < all).then_some(end)
+        // The length of one of several is not that of the audio.
+        let &[only] = &self.edits[..] else { return None };
+        self.end_of(only, rate, all)
     }
 
-    fn read_edit_list(&mut self, trak: &Mp4Box, bytes: &mut ByteReader) -> io::Result<()> {
+    /// The parts of the audio that the edits keep, of `all` frames; `None` unless there are several in the order of the
+    /// audio, in a list of at most `max` entries. The pause in front of the first is not among them.
+    pub(super) fn edits(&self, rate: u32, all: Option<u64>, max: usize) -> Option<Edits> {
+        if self.edits.len() < 2 || self.entries > max || self.itunes.is_some() {
+            return None;
+        }
+        let mut parts: Vec<EditedPart> = Vec::new();
+        for (index, edit) in self.edits.iter().enumerate() {
+            let (start, pause) =
+                (self.track_frames(edit.start, rate), self.movie_frames(edit.pause, rate));
+            let is_last = index + 1 == self.edits.len();
+            let end = self.end_of(*edit, rate, all.filter(|_| is_last)).unwrap_or(u64::MAX);
+            match parts.last_mut() {
+                None => parts.push(EditedPart { pause: 0, frames: start..end }),
+                Some(before) => {
+                    // Rounding neither leaves frames out nor repeats them.
+                    if before.frames.end.abs_diff(start) <= self.tick(rate) {
+                        before.frames.end = start.max(before.frames.start);
+                    }
+                    parts.push(EditedPart { pause, frames: start..end });
+                }
+            }
+        }
+        Edits::new(parts)
+    }
+
+    /// The frame at which an edit ends; `None` if it ends with the last of `all` frames.
+    fn end_of(&self, edit: Edit, rate: u32, all: Option<u64>) -> Option<u64> {
+        if edit.length == 0 {
+            return None;
+        }
+        let end = self.track_frames(edit.start, rate) + self.movie_frames(edit.length, rate);
+        all.is_none_or(|all| end + self.tick(rate) < all).then_some(end)
+    }
+
+    /// What rounding of edits may be, in frames: they have the unit of the movie, often a millisecond.
+    fn tick(&self, rate: u32) -> u64 {
+        self.movie_frames(1, rate) + 1
+    }
+
+    fn track_frames(&self, time: u64, rate: u32) -> u64 {
+        scale(time, self.track_timescale, rate)
+    }
+
+    fn read_edit_list(
+        &mut self,
+        trak: &Mp4Box,
+        max: usize,
+        bytes: &mut ByteReader,
+    ) -> io::Result<()> {
         if let Some(list) = trak.descend(bytes, &[b"edts", b"elst"])? {
-            self.read_edits(&list.read(bytes, 8 + 64 * 20)?);
+            // The longer of two kinds of entries has 20 bytes.
+            self.read_edits(&list.read(bytes, 8 + max * 20)?, max);
         }
         Ok(())
     }
 
-    fn read_edits(&mut self, list: &[u8]) {
+    fn read_edits(&mut self, list: &[u8], max: usize) {
         let is_long = list.first() == Some(&1);
         let width = if is_long { 8 } else { 4 };
         let count = number(list, 4, 4).unwrap_or(0) as usize;
-        let edits = list.get(8..).unwrap_or_default().chunks_exact(2 * width + 4).take(count);
+        let edits =
+            list.get(8..).unwrap_or_default().chunks_exact(2 * width + 4).take(count.min(max));
+        self.entries = count;
         // A start of -1 marks a pause.
-        let pause = if is_long { u64::MAX } else { u32::MAX.into() };
+        let pause_start = if is_long { u64::MAX } else { u32::MAX.into() };
+        let mut pause: u64 = 0;
         for edit in edits {
             let (length, start) = (number(edit, 0, width), number(edit, width, width));
             let (Some(length), Some(start)) = (length, start) else { break };
-            match (start == pause, self.edit) {
-                (true, None) => self.pause = self.pause.saturating_add(length),
-                (true, Some(_)) => {}
-                (false, None) => self.edit = Some((start, length)),
-                (false, Some(_)) => self.has_more_edits = true,
+            if start == pause_start {
+                pause = pause.saturating_add(length);
+            } else {
+                self.edits.push(Edit { pause: std::mem::take(&mut pause), start, length });
             }
         }
     }
 }
+
+/// Pauses that are searched for the beginning of the pictures.
+const MAX_PAUSES: usize = 64;
 
 /// Longer than any audio, and small enough that sums do not overflow.
 const MAX_TIME: u64 = 1 << 48;
@@ -169,10 +230,11 @@ mod tests {
                 .map(u32::to_be_bytes)
                 .collect::<Vec<_>>()
                 .concat(),
+            64,
         );
-        assert_eq!((gapless.pause(), gapless.edit), (700, Some((1024, 3000))));
-        assert_eq!(gapless.movie_frames(700, 48_000), 33_600);
-        assert!(gapless.has_more_edits);
+        let edit = |pause, start, length| Edit { pause, start, length };
+        assert_eq!(gapless.edits, [edit(700, 1024, 3000), edit(400, 5, 9)]);
+        assert_eq!(gapless.movie_frames(gapless.pause(), 48_000), 33_600);
     }
 
     #[test]
@@ -180,8 +242,8 @@ mod tests {
         let mut gapless =
             Gapless { movie_timescale: 1000, track_timescale: 44_100, ..Gapless::default() };
         // Version 0, one edit of 1000 ms from unit 1024 on.
-        gapless.read_edits(&[0, 1, 1000, 1024, 0x1_0000].map(u32::to_be_bytes).concat());
-        assert_eq!(gapless.edit, Some((1024, 1000)));
+        gapless.read_edits(&[0, 1, 1000, 1024, 0x1_0000].map(u32::to_be_bytes).concat(), 64);
+        assert_eq!(gapless.edits, [Edit { pause: 0, start: 1024, length: 1000 }]);
         assert_eq!(gapless.delay(44_100), Some(1024));
         assert_eq!(gapless.end(44_100, Some(45_124)), None);
         assert_eq!(gapless.end(44_100, Some(45_124 + 30)), None);

@@ -4,7 +4,8 @@
 //!   if it lies behind them, decoding begins when it has arrived, else at once.
 //! - The edit list, or the `iTunSMPB` comment of iTunes, states the encoder's delay and padding.
 //!   If the file has pictures, audio that begins later than these by its edit list begins with silence, so that stems fit
-//!   the pictures. Pauses behind the first edit are ignored.
+//!   the pictures. Of several edits, the parts are kept that they name, with silence for the pauses between them; lists that
+//!   repeat or reorder parts are followed as far as their first edit.
 //! - Fragments are decoded as they arrive.
 //! - Frames of PCM, each of which is a packet, are read in runs.
 
@@ -163,6 +164,9 @@ impl Demuxer for Mp4Demuxer {
         }
         if let late @ 1.. = std::mem::take(&mut self.track.lateness) {
             return Ok(Some(DemuxEvent::LateStart(late)));
+        }
+        if let Some(edits) = self.track.edits.take() {
+            return Ok(Some(DemuxEvent::Edits(edits)));
         }
         let Some(location) = self.run(bytes)? else { return Ok(None) };
         let max = self.limits.packet_bytes;

@@ -8,6 +8,7 @@ use super::gapless::Gapless;
 use super::table::SampleTable;
 use crate::decode::codecs::Codec;
 use crate::decode::demux::Trim;
+use crate::decode::edits::Edits;
 use crate::decode::error::DecodeError;
 use crate::decode::limits::DecodeLimits;
 use crate::decode::reader::ByteReader;
@@ -27,6 +28,8 @@ pub(super) struct Track {
     pub(super) frames: Option<u64>,
     /// Frames between the beginning of the pictures and that of the audio.
     pub(super) lateness: u64,
+    /// What is kept, where the edit list has several edits.
+    pub(super) edits: Option<Edits>,
 }
 
 impl Track {
@@ -60,14 +63,14 @@ impl Track {
         let (mut track, number) = choose(Container::Mp4, audio.len(), wanted, read, codec)?;
         let trak = &audio[number.number as usize - 1];
         let timescales = [movie_timescale, track.timescale];
-        let gapless = Gapless::read(moov, trak, timescales, bytes)?;
+        let gapless = Gapless::read(moov, trak, timescales, limits.edits.max(64), bytes)?;
         let mut video_start = None;
         for trak in &video {
             let start = Gapless::start(trak, bytes)?;
             video_start = Some(video_start.map_or(start, |least: u64| least.min(start)));
         }
         let late = video_start.map_or(0, |start| gapless.pause().saturating_sub(start));
-        track.apply(&gapless, is_fragmented);
+        track.apply(&gapless, is_fragmented, limits.edits);
         track.begin_late(gapless.movie_frames(late, track.entry.rate), limits);
         Ok((track, number))
     }
@@ -98,8 +101,8 @@ impl Track {
             bytes.seek(start);
             entry.set_mpeg(bytes.peek(4)?);
         }
-        let (trim, frames, lateness) = (Trim::none(), None, 0);
-        Ok(Track { id, entry, table, timescale, trim, frames, lateness })
+        let (trim, frames, lateness, edits) = (Trim::none(), None, 0, None);
+        Ok(Track { id, entry, table, timescale, trim, frames, lateness, edits })
     }
 
     /// Whether the unit of its durations is a frame.
@@ -108,8 +111,13 @@ impl Track {
     }
 
     /// Sets the trim and the length.
-    fn apply(&mut self, gapless: &Gapless, is_fragmented: bool) {
+    fn apply(&mut self, gapless: &Gapless, is_fragmented: bool, max_edits: usize) {
         let all = self.all_frames().filter(|_| !is_fragmented);
+        self.edits = gapless.edits(self.entry.rate, all, max_edits);
+        if let Some(edits) = &self.edits {
+            self.frames = all.map(|all| edits.frames_of(all));
+            return;
+        }
         let delay = gapless.delay(self.entry.rate).unwrap_or(self.entry.delay);
         let end = gapless.end(self.entry.rate, all);
         self.trim = Trim::new(delay, end.unwrap_or(u64::MAX)..u64::MAX);
