@@ -2,7 +2,7 @@
 //!
 //! Frame `i` of a signal covers its samples `i * hop .. i * hop + size`. The caller pads, because
 //! every model family does it differently. Spectra are scaled by `1 / sqrt(size)` in both directions
-//! (`normalized=True` in PyTorch), which preserves the signal's energy.
+//! (`normalized=True` in PyTorch), which preserves the signal's energy, unless they are [unscaled](Stft::unscaled).
 //!
 //! Frames are transformed in pairs: one complex transform with the first frame as its real and the
 //! second as its imaginary part takes half the time of two. In a pair's spectrum, bin `k` and its
@@ -21,6 +21,7 @@ pub type Bin = Complex<f32>;
 pub struct Stft {
     size: usize,
     hop: usize,
+    window: Arc<[f64]>,
     /// Window times the scale of the transform.
     analysis: Vec<f32>,
     /// The same, divided by the sum of the overlapping squared windows.
@@ -33,15 +34,20 @@ pub struct Stft {
 impl Stft {
     /// Frames of `size` samples (even, at least 4), `hop` samples apart, under a periodic Hann window.
     pub fn new(size: usize, hop: usize) -> Stft {
-        Stft::with_window(&periodic_hann(size), hop)
+        Stft::with_window(periodic_hann(size), hop, true)
+    }
+
+    /// The same without the scale, as `normalized=False` in PyTorch.
+    pub fn unscaled(size: usize, hop: usize) -> Stft {
+        Stft::with_window(periodic_hann(size), hop, false)
     }
 
     /// The same without a window.
     pub fn without_window(size: usize, hop: usize) -> Stft {
-        Stft::with_window(&vec![1.0; size], hop)
+        Stft::with_window(vec![1.0; size], hop, true)
     }
 
-    fn with_window(window: &[f64], hop: usize) -> Stft {
+    fn with_window(window: Vec<f64>, hop: usize, is_scaled: bool) -> Stft {
         let size = window.len();
         let mut planner = FftPlanner::new();
         let forward = planner.plan_fft_forward(size);
@@ -49,17 +55,18 @@ impl Stft {
         let scratch = forward.get_inplace_scratch_len().max(inverse.get_inplace_scratch_len());
         // rustfft does not scale in either direction.
         let scale = 1.0 / (size as f64).sqrt();
-        // Where `size / hop` frames overlap, the squared windows sum to this.
-        let gain: f64 = window.iter().map(|weight| weight * weight).sum::<f64>() / hop as f64;
+        let [there, back] = if is_scaled { [scale, scale] } else { [1.0, scale * scale] };
+        let gain = gain(&window, hop);
         let scaled = |by: f64| window.iter().map(|weight| (weight * by) as f32).collect();
         Stft {
             size,
             hop,
-            analysis: scaled(scale),
-            synthesis: scaled(scale / gain),
+            analysis: scaled(there),
+            synthesis: scaled(back / gain),
             forward,
             inverse,
             scratch: vec![Bin::default(); scratch],
+            window: window.into(),
         }
     }
 
@@ -81,6 +88,19 @@ impl Stft {
     /// Samples that `count` frames cover.
     pub fn samples(&self, count: usize) -> usize {
         if count == 0 { 0 } else { (count - 1) * self.hop + self.size }
+    }
+
+    /// The factors of the samples under `count` frames that make [`add`](Stft::add) restore the signal also where fewer frames
+    /// than elsewhere overlap, or where the squared windows do not sum to a constant. Zero where there is no window.
+    pub fn balance(&self, count: usize) -> Vec<f32> {
+        let mut sums = vec![0.0; self.samples(count)];
+        for frame in 0..count {
+            let covered = sums[frame * self.hop..].iter_mut().zip(self.window.iter());
+            covered.for_each(|(sum, weight)| *sum += weight * weight);
+        }
+        let gain = gain(&self.window, self.hop);
+        let factor = |sum: f64| if sum > LEAST_SUM { (gain / sum) as f32 } else { 0.0 };
+        sums.into_iter().map(factor).collect()
     }
 
     /// Writes the spectrum of two frames, the first `size` samples of each of `signals`, into the first
@@ -152,6 +172,14 @@ pub fn reflect_pad(signal: &[f32], before: usize, padded: &mut [f32]) {
     for (sample, at) in tail.iter_mut().zip(2..) {
         *sample = len.checked_sub(at).map_or(0.0, |at| signal[at]);
     }
+}
+
+/// Least sum of squared windows that is divided by, as in PyTorch.
+const LEAST_SUM: f64 = 1e-11;
+
+/// What the squared windows sum to where `size / hop` frames overlap, on average.
+fn gain(window: &[f64], hop: usize) -> f64 {
+    window.iter().map(|weight| weight * weight).sum::<f64>() / hop as f64
 }
 
 /// The periodic Hann window: sample `size` would equal sample 0.

@@ -10,6 +10,9 @@
 //! signal is filled up with zeros to whole hops, and by one more hop where the number of columns would be odd, because the
 //! network transforms the columns once more.
 //!
+//! [`Spectra::unscaled`] is `torch.stft` with `center=True`, column `i` centred on the start of hop `i`, and its inverse: the
+//! squared windows of other hops than a quarter do not sum to a constant, so each sample is divided by their sum.
+//!
 //! The threads of the graph are idle meanwhile, so the channels are distributed over as many threads. Each channel is
 //! computed by one thread, so the results do not depend on their number.
 
@@ -58,7 +61,10 @@ impl Spectra {
         let filled = segment.as_len();
         let (bins, columns, margin) = (size / 2, filled.div_ceil(hop), hop / 2 * 3);
         let shape = SpectrumShape { bins, columns, hop, margin, filled };
-        Spectra::of(shape, &Transform::new(Stft::new(size, hop), shape), segment, threads)
+        // The columns that the reference adds at both ends are zero, so every kept sample has the same number of windows,
+        // whose squares have the same sum.
+        let transform = Transform::new(Stft::new(size, hop), shape, Vec::new());
+        Spectra::of(shape, &transform, segment, threads)
     }
 
     /// For segments of SCNet of that length, computed with that many threads.
@@ -68,12 +74,21 @@ impl Spectra {
         let columns = (hops + 1).next_multiple_of(2);
         let (bins, margin, filled) = (size / 2 + 1, size / 2, (columns - 1) * hop);
         let shape = SpectrumShape { bins, columns, hop, margin, filled };
-        Spectra::of(
-            shape,
-            &Transform::new(Stft::without_window(size, hop), shape),
-            segment,
-            threads,
-        )
+        let stft = Stft::without_window(size, hop);
+        let balance = stft.balance(columns);
+        Spectra::of(shape, &Transform::new(stft, shape, balance), segment, threads)
+    }
+
+    /// With a Hann window and without a scale, of the `bins` lowest bins, for segments of whole hops, computed with that many
+    /// threads.
+    pub fn unscaled(stft: StftShape, bins: usize, segment: Frames, threads: usize) -> Spectra {
+        let StftShape { size, hop } = stft;
+        let (filled, margin) = (segment.as_len(), size / 2);
+        let columns = filled / hop + 1;
+        let shape = SpectrumShape { bins, columns, hop, margin, filled };
+        let stft = Stft::unscaled(size, hop);
+        let balance = stft.balance(columns);
+        Spectra::of(shape, &Transform::new(stft, shape, balance), segment, threads)
     }
 
     fn of(shape: SpectrumShape, transform: &Transform, segment: Frames, threads: usize) -> Spectra {
@@ -124,12 +139,15 @@ struct Transform {
     filled: Vec<f32>,
     /// The samples under all columns.
     samples: Vec<f32>,
+    /// Factors of these samples in the inverse transform, if there are any: [`Stft::balance`].
+    balance: Vec<f32>,
 }
 
 impl Transform {
-    fn new(stft: Stft, shape: SpectrumShape) -> Transform {
+    fn new(stft: Stft, shape: SpectrumShape, balance: Vec<f32>) -> Transform {
         let samples = vec![0.0; stft.samples(shape.columns)];
-        Transform { tile: Tile::new(stft.size()), filled: vec![0.0; shape.filled], samples, stft }
+        let (tile, filled) = (Tile::new(stft.size()), vec![0.0; shape.filled]);
+        Transform { tile, filled, samples, stft, balance }
     }
 
     /// Writes a channel's spectrum into `planes`, [2, F, N].
@@ -166,32 +184,13 @@ impl Transform {
                 }
             }
         }
-        self.balance_ends(shape);
+        self.samples.iter_mut().zip(&self.balance).for_each(|(sample, factor)| *sample *= factor);
         let samples = &self.samples[shape.margin..][..frames];
         match waveform {
             Some(waveform) => {
                 waveform.iter().zip(samples).map(|(one, other)| one + other).collect()
             }
             None => samples.to_vec(),
-        }
-    }
-
-    /// Scales the hops of a centred spectrum that fewer columns cover than the others.
-    ///
-    /// In HTDemucs there are none: the columns that the reference adds at both ends are zero, so every kept sample has the
-    /// same number of windows, whose squares have the same sum.
-    fn balance_ends(&mut self, shape: SpectrumShape) {
-        if !shape.is_centred() {
-            return;
-        }
-        let each = self.stft.size() / shape.hop;
-        let kept = each / 2..shape.columns - 1 + each / 2;
-        for (hop, samples) in self.samples.chunks_exact_mut(shape.hop).enumerate() {
-            let covered = hop.min(shape.columns - 1) + 1 - (hop + 1).saturating_sub(each);
-            if covered < each && kept.contains(&hop) {
-                let factor = each as f32 / covered as f32;
-                samples.iter_mut().for_each(|sample| *sample *= factor);
-            }
         }
     }
 }
@@ -202,13 +201,58 @@ impl SpectrumShape {
         self.bins * self.columns
     }
 
-    /// Whether column `i` is centred on the start of hop `i`.
-    fn is_centred(&self) -> bool {
-        self.margin.is_multiple_of(self.hop)
-    }
-
     fn tiles(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let columns = self.columns;
         (0..columns).step_by(TILE).map(move |start| start..columns.min(start + TILE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 40 and 16 have no whole quotient, so that the squared windows do not sum to a constant.
+    #[test]
+    fn unscaled_spectra_are_inverted_at_any_ratio_of_size_and_hop() {
+        let (stft, segment) = (StftShape { size: 40, hop: 16 }, Frames(16 * 20));
+        let mut spectra = Spectra::unscaled(stft, 21, segment, 2);
+        let shape = spectra.shape();
+        assert_eq!((shape.bins, shape.columns), (21, 21));
+        let wave = |bin: f32| -> Vec<f32> {
+            (0..320).map(|i| (i as f32 * std::f32::consts::TAU * bin / 40.0).cos()).collect()
+        };
+        let mix = Stereo::from_planes(wave(4.0), wave(2.0)).unwrap();
+        let mut spectrum = vec![f32::NAN; 4 * shape.plane()];
+        spectra.analyse(&mix, &mut spectrum);
+        // Half of the sum of the window in its bin, and half of that in the next one.
+        let real = |channel: usize, bin: usize| {
+            let at = 2 * channel * shape.plane() + bin * shape.columns + 10;
+            let (re, im) = (spectrum[at], spectrum[at + shape.plane()]);
+            re.hypot(im)
+        };
+        assert!((real(0, 4) - 10.0).abs() < 1e-4 && (real(0, 5) - 5.0).abs() < 1e-4);
+        assert!((real(1, 2) - 10.0).abs() < 1e-4 && real(1, 9).abs() < 1e-4);
+        let channels: Vec<Channel<'_>> =
+            spectrum.chunks(2 * shape.plane()).map(|channel| (channel, None)).collect();
+        let found = spectra.synthesise(&channels);
+        for (found, expected) in found.iter().flatten().zip(mix.planes().into_iter().flatten()) {
+            assert!((found - expected).abs() < 1e-5, "{found} instead of {expected}");
+        }
+    }
+
+    #[test]
+    fn bins_above_those_of_the_model_are_zero() {
+        let (stft, segment) = (StftShape { size: 40, hop: 16 }, Frames(16 * 20));
+        let spectra = || Spectra::unscaled(stft, 8, segment, 1);
+        let plane = spectra().shape().plane();
+        let channel = |seed: usize| -> Vec<f32> {
+            (0..2 * plane).map(|i| ((i * i + seed) as f32).sin()).collect()
+        };
+        let (first, second) = (channel(1), channel(2));
+        let mut used = spectra();
+        // The first transform leaves its numbers in the buffers.
+        used.synthesise(&[(&first, None)]);
+        let found = used.synthesise(&[(&second, None)]);
+        assert_eq!(found, spectra().synthesise(&[(&second, None)]));
     }
 }

@@ -104,12 +104,15 @@ impl Tile {
                 }
             }
         }
-        // Without the Nyquist bin, it is zero.
+        // The bins above those of the model are zero.
         let nyquist = self.size / 2;
         let highest = if shape.bins > nyquist { take(real, nyquist) } else { [0.0; TILE] };
         let lowest = take(real, 0);
         for (pair, row) in self.rows.chunks_exact_mut(self.size + GAP).enumerate() {
             row[0] = pack_real(lowest[pair].into(), lowest[pair + PAIRS].into());
+            if shape.bins < nyquist {
+                row[shape.bins..=self.size - shape.bins].fill(Bin::default());
+            }
             row[nyquist] = pack_real(highest[pair].into(), highest[pair + PAIRS].into());
         }
     }
