@@ -2,7 +2,6 @@
 
 pub mod audio;
 pub mod cli;
-pub mod client;
 pub mod decode;
 pub mod dsp;
 pub mod encode;

@@ -3,7 +3,6 @@
 use std::process::ExitCode;
 
 use crate::audio::titles::printable;
-use crate::client::ClientError;
 use crate::encode::EncodeError;
 use crate::encode::ni_stems::StemsMissing;
 use crate::engine::EngineError;
@@ -14,6 +13,7 @@ use crate::proto::reason::{Category, ErrorReason};
 use crate::separation::SeparationError;
 use crate::server::{CredentialError, ServerError};
 use crate::session::{Failure, SessionError};
+use stemwire_client::ClientError;
 
 /// An error on its way to the user.
 #[derive(Debug, Clone)]

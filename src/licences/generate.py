@@ -128,7 +128,7 @@ def linked(*options: str) -> set[tuple[str, str]]:
     targets = [option for target in TARGETS for option in ("--target", target)]
     tree = cargo("tree", "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}", *targets, *options)
     crates = {(line.split()[0], line.split()[1].removeprefix("v")) for line in tree.splitlines() if line}
-    return {crate for crate in crates if crate[0] != "stemwire"}
+    return {crate for crate in crates if not crate[0].startswith("stemwire")}
 
 
 def licence_files(folder: Path) -> list[str]:

@@ -24,14 +24,14 @@ impl AvailableModels {
     pub fn open(folder: Option<&Path>) -> AvailableModels {
         let mut available = AvailableModels { models: Vec::new(), faults: Vec::new() };
         available.add(Model::embedded(
-            embedded::MINI_CARD,
-            embedded::MINI_GRAPH,
-            embedded::MINI_WEIGHTS,
+            embedded::mini::CARD,
+            embedded::mini::GRAPH,
+            embedded::mini::WEIGHTS,
         ));
         available.add(Model::embedded(
-            embedded::MINI_SPLEETER_CARD,
-            embedded::MINI_SPLEETER_GRAPH,
-            embedded::MINI_SPLEETER_WEIGHTS,
+            embedded::mini_spleeter::CARD,
+            embedded::mini_spleeter::GRAPH,
+            embedded::mini_spleeter::WEIGHTS,
         ));
         if let Some(folder) = folder {
             for model in PublishedModel::all().filter_map(|published| published.installed(folder)) {

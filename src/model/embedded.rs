@@ -1,10 +1,4 @@
-//! The files of the models that are part of the binary, from the repository's `models/`.
+//! The models that are part of the binary. Their files are crates of their own, as the registry limits the size of a crate.
 
-pub(crate) static MINI_CARD: &str = include_str!("../../models/mini/card.toml");
-pub(crate) static MINI_GRAPH: &[u8] = include_bytes!("../../models/mini/graph.onnx");
-pub(crate) static MINI_WEIGHTS: &[u8] = include_bytes!("../../models/mini/weights.safetensors");
-pub(crate) static MINI_SPLEETER_CARD: &str = include_str!("../../models/mini-spleeter/card.toml");
-pub(crate) static MINI_SPLEETER_GRAPH: &[u8] =
-    include_bytes!("../../models/mini-spleeter/graph.onnx");
-pub(crate) static MINI_SPLEETER_WEIGHTS: &[u8] =
-    include_bytes!("../../models/mini-spleeter/weights.safetensors");
+pub(super) use stemwire_model_mini as mini;
+pub(super) use stemwire_model_mini_spleeter as mini_spleeter;

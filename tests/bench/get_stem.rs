@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use stemwire::client::{Server, get_stem};
 use stemwire::proto::{GetStemRequest, GetStemResponse};
+use stemwire_client::{Server, get_stem};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};

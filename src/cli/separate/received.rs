@@ -15,11 +15,11 @@ use super::write_pcm;
 use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
 use crate::audio::{Encoding, Frames, Hertz, StemName, Stereo};
 use crate::cli::error::CliError;
-use crate::client::{ClientError, Sink};
 use crate::model::Sha256Hash;
 use crate::proto::reason::Category;
 use crate::proto::{self, SeparationConfig};
 use crate::session::settings::OutputChannels;
+use stemwire_client::{ClientError, Sink};
 
 /// The rate until the server has reported that of the session.
 const USUAL_RATE: Hertz = Hertz(44_100);

@@ -15,11 +15,11 @@ use super::source::SongSource;
 use super::{Backend, Separator};
 use crate::audio::Cover;
 use crate::cli::error::CliError;
-use crate::client::{self, Request, Server};
 use crate::files::ScratchDir;
 use crate::proto::SeparationConfig;
 use crate::proto::reason::Category;
 use crate::session::Settings;
+use stemwire_client::{self as client, Request, Server};
 
 /// A server, before any song is sent.
 pub(super) struct RemoteBackend {

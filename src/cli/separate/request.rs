@@ -12,7 +12,6 @@ use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName, Stereo, TimeSp
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
 use crate::cli::ffmpeg::{FfmpegOption, unusable};
-use crate::client::Server;
 use crate::encode::ni_stems::NiStemPlan;
 use crate::encode::{self, Ffmpeg};
 use crate::proto::reason::Category;
@@ -21,6 +20,7 @@ use crate::server::{can_others_read, read_pem, read_token};
 use crate::session::Settings;
 use crate::session::name_template::NameTemplate;
 use crate::session::settings::{OnDisconnect, OutputChannels};
+use stemwire_client::Server;
 
 /// The checked arguments.
 pub(super) struct SeparateRequest {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
-use crate::client::{self, ClientError, Server};
 use crate::proto::SeparationConfig;
+use stemwire_client::{self as client, ClientError, Server};
 
 /// Time limit for cancelling a session, within which the user waits for the command to end.
 const CANCEL_LIMIT: Duration = Duration::from_secs(5);

@@ -15,7 +15,6 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["engine", "session"],
             &["separation", "proto"],
             &["server"],
-            &["client"],
             &["cli"],
             &["fuzzing"],
             &["lib"],
@@ -382,6 +381,8 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("safetensors", &["model/checkpoint"]),
     ("serde_saphyr", &["model/checkpoint/configuration"]),
     ("half", &["model/checkpoint"]),
+    ("stemwire_model_mini", &["model/embedded"]),
+    ("stemwire_model_mini_spleeter", &["model/embedded"]),
     ("toml", &["engine/autotune/cache", "model/card"]),
     ("zip", &["engine/runtime", "model/checkpoint/pytorch", "server/rest"]),
     ("flacenc", &["encode/flac"]),
@@ -412,13 +413,14 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("httpdate", &["server/rest"]),
     ("utoipa", &["server"]),
     ("utoipa_axum", &["server/rest"]),
-    ("tonic", &["server", "client", "proto"]),
-    ("prost", &["server", "client", "proto", "model"]),
+    ("stemwire_client", &["cli/error", "cli/separate", "proto"]),
+    ("tonic", &["server", "proto"]),
+    ("prost", &["server", "model"]),
     ("ureq", &["model/registry/download"]),
     ("axum", &["server"]),
     ("tower", &["server"]),
     ("tower_http", &["server"]),
-    ("tokio", &["server", "client", "cli"]),
+    ("tokio", &["server", "cli"]),
     ("hyper", &["server/connections"]),
     ("hyper_util", &["server/connections"]),
     ("subtle", &["server/credentials"]),
@@ -438,4 +440,4 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// Only these top modules may be asynchronous.
-pub(super) const ASYNCHRONOUS: &[&str] = &["server", "client", "cli"];
+pub(super) const ASYNCHRONOUS: &[&str] = &["server", "cli"];

@@ -11,7 +11,7 @@ use crate::model::card::Family;
 use crate::model::checkpoint::WeightsFormat;
 use crate::model::checkpoint::htdemucs::{HtdemucsMetadata, NetworkArguments};
 use crate::model::checkpoint::pytorch::PytorchFile;
-use crate::model::embedded::MINI_GRAPH;
+use crate::model::embedded::mini;
 use crate::model::onnx;
 use crate::model::registry::{PublishedModel, RegistryError};
 
@@ -92,7 +92,7 @@ fn graph_for(
         Some(published) => vec![published.graph],
         None => {
             let all = PublishedModel::all().filter(|other| other.card.family == Family::Htdemucs);
-            all.map(|published| published.graph).chain([MINI_GRAPH]).collect()
+            all.map(|published| published.graph).chain([mini::GRAPH]).collect()
         }
     };
     let mut reasons: Vec<String> = Vec::new();

@@ -1,42 +1,11 @@
-//! gRPC client, for `stemwire separate --server`.
-//!
-//! [`separate()`] sends a song and receives its stems. After a broken connection it reconnects and continues where
-//! both sides are.
-
-mod separate;
+//! Errors of calls.
 
 use std::time::Duration;
 
 use tonic::Code;
-use tonic::metadata::{Ascii, MetadataValue};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 use tonic_types::StatusExt;
 
-pub use separate::{Request, Sink, Song, separate};
-
-use crate::proto;
-use crate::proto::reason::{Category, DOMAIN, ErrorReason};
-use crate::proto::separation_service_client::SeparationServiceClient;
-
-/// Time limit for connecting.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Limit of a message, in bytes; the server's messages are far smaller.
-const MAX_MESSAGE_BYTES: usize = 4 << 20;
-
-/// Flow-control window of a stream, in bytes; the connection has twice as much.
-const STREAM_WINDOW: u32 = 4 << 20;
-
-/// Address and credentials of a server.
-#[derive(Debug, Clone)]
-pub struct Server {
-    /// URL, such as `http://127.0.0.1:8000`.
-    pub url: String,
-    /// Sent as `authorization: Bearer TOKEN`.
-    pub token: Option<String>,
-    /// Certificate authority of the server, in PEM; `None` uses those of the system.
-    pub authority: Option<Vec<u8>>,
-}
+use crate::reason::{Category, DOMAIN, ErrorReason};
 
 /// Error of a call.
 #[derive(Debug, thiserror::Error)]
@@ -79,128 +48,6 @@ pub enum ClientError {
     Io(#[from] std::io::Error),
 }
 
-type Stub =
-    SeparationServiceClient<tonic::service::interceptor::InterceptedService<Channel, BearerToken>>;
-
-/// Adds the token to every call.
-#[derive(Debug, Clone)]
-struct BearerToken(Option<MetadataValue<Ascii>>);
-
-impl tonic::service::Interceptor for BearerToken {
-    fn call(
-        &mut self,
-        mut request: tonic::Request<()>,
-    ) -> Result<tonic::Request<()>, tonic::Status> {
-        if let Some(value) = &self.0 {
-            request.metadata_mut().insert("authorization", value.clone());
-        }
-        Ok(request)
-    }
-}
-
-async fn connect(server: &Server) -> Result<Stub, ClientError> {
-    let invalid = |problem: String| ClientError::Url { url: server.url.clone(), problem };
-    let url = if server.url.contains("://") {
-        server.url.clone()
-    } else {
-        format!("http://{}", server.url)
-    };
-    let mut endpoint = Endpoint::from_shared(url.clone())
-        .map_err(|error| invalid(error.to_string()))?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(2 * STREAM_WINDOW);
-    if url.starts_with("https://") {
-        let mut tls = ClientTlsConfig::new().with_native_roots();
-        if let Some(authority) = &server.authority {
-            tls = tls.ca_certificate(Certificate::from_pem(authority));
-        }
-        endpoint = endpoint.tls_config(tls).map_err(|error| invalid(innermost(&error)))?;
-    }
-    let token = match &server.token {
-        None => None,
-        Some(token) => {
-            let value = format!("Bearer {token}").parse();
-            Some(
-                value
-                    .map_err(|_| invalid("the token has characters that cannot be sent".into()))?,
-            )
-        }
-    };
-    let channel = endpoint.connect().await.map_err(|error| ClientError::Connect {
-        url: server.url.clone(),
-        problem: innermost(&error),
-    })?;
-    Ok(SeparationServiceClient::with_interceptor(channel, BearerToken(token))
-        .max_decoding_message_size(MAX_MESSAGE_BYTES))
-}
-
-/// Lists the models of a server: those of its chain first.
-///
-/// # Errors
-/// [`ClientError`].
-pub async fn models(server: &Server) -> Result<Vec<proto::Model>, ClientError> {
-    let mut stub = connect(server).await?;
-    Ok(stub.list_models(proto::ListModelsRequest {}).await?.into_inner().models)
-}
-
-/// The session of a request, by its `request_id`; created if there is none.
-async fn session(
-    stub: &mut Stub,
-    config: &proto::SeparationConfig,
-) -> Result<proto::Session, ClientError> {
-    let request = proto::CreateSessionRequest { config: Some(config.clone()) };
-    let created = stub.create_session(request).await?.into_inner();
-    Ok(created.session.unwrap_or_default())
-}
-
-/// Cancels the session of a request, and returns its id. If there is none, one is created: a call that is still on its way
-/// then finds it cancelled.
-///
-/// # Errors
-/// [`ClientError`].
-pub async fn cancel_request(
-    server: &Server,
-    config: &proto::SeparationConfig,
-) -> Result<String, ClientError> {
-    let mut stub = connect(server).await?;
-    let session_id = session(&mut stub, config).await?.session_id;
-    let request = proto::CancelSessionRequest { session_id: session_id.clone() };
-    stub.cancel_session(request).await?;
-    Ok(session_id)
-}
-
-/// Cancels a session. One that has ended stays as it is.
-///
-/// # Errors
-/// [`ClientError`].
-pub async fn cancel(server: &Server, session_id: &str) -> Result<(), ClientError> {
-    let mut stub = connect(server).await?;
-    stub.cancel_session(proto::CancelSessionRequest { session_id: session_id.to_owned() }).await?;
-    Ok(())
-}
-
-/// Reads a stem of a session, from the request's frame.
-///
-/// # Errors
-/// [`ClientError`].
-pub async fn get_stem(
-    server: &Server,
-    request: proto::GetStemRequest,
-) -> Result<tonic::Streaming<proto::GetStemResponse>, ClientError> {
-    let mut stub = connect(server).await?;
-    Ok(stub.get_stem(request).await?.into_inner())
-}
-
-/// The message of the innermost cause.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
-}
-
 impl From<tonic::Status> for ClientError {
     fn from(status: tonic::Status) -> ClientError {
         let details = status.get_error_details();
@@ -224,7 +71,7 @@ impl From<tonic::Status> for ClientError {
 impl ClientError {
     /// The error of a call that failed before its first response: an error of the server, or there is no Stemwire
     /// server at the URL.
-    fn before_answer(url: &str, status: tonic::Status) -> ClientError {
+    pub(crate) fn before_answer(url: &str, status: tonic::Status) -> ClientError {
         let error = ClientError::from(status);
         match error {
             ClientError::Refused {
@@ -274,7 +121,7 @@ impl ClientError {
 
     /// Shortest delay before the call may be repeated; `None` if it must not be, because the server offered no retry or
     /// the error is local.
-    fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             ClientError::Connect { .. } => Some(Duration::ZERO),
             ClientError::Refused { code, reason, retry_after, .. } => {

@@ -8,11 +8,13 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{ClientError, Server, Stub, connect, session};
+use crate::calls::session;
+use crate::error::ClientError;
 use crate::proto;
 use crate::proto::SeparateRequest;
 use crate::proto::separate_request::Message as Sent;
 use crate::proto::separate_response::Message as Received;
+use crate::server::{Server, Stub, connect};
 
 /// A song to separate.
 pub struct Request {
