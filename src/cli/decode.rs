@@ -30,6 +30,9 @@ pub(super) struct DecodeArgs {
     /// The upload is a pipe
     #[arg(long)]
     piped: bool,
+    /// Read the tags of the upload alone
+    #[arg(long)]
+    only_tags: bool,
     /// Address space limit in bytes
     #[arg(long)]
     memory: u64,
@@ -72,6 +75,7 @@ pub(super) fn run(args: &DecodeArgs) -> Result<(), CliError> {
         find_silence: args.find_silence,
         keep_start: args.keep_start,
         piped: args.piped,
+        only_tags: args.only_tags,
         memory: args.memory,
         processor_time_s: args.processor_time,
         require_sandbox: args.require_sandbox,

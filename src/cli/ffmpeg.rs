@@ -51,6 +51,9 @@ pub(super) struct FfmpegArgs {
     /// Audio track to decode, from 1
     #[arg(long, default_value_t = NonZero::<u32>::MIN)]
     track: NonZero<u32>,
+    /// List the tags
+    #[arg(long, requires = "protocol")]
+    list_tags: bool,
     /// Begin with silence where the audio begins later than the pictures
     #[arg(long)]
     keep_start: bool,
@@ -88,6 +91,9 @@ fn codec(name: &str) -> Result<FfmpegCodec, &'static str> {
 pub(super) fn run(args: &FfmpegArgs) -> ! {
     let encoding = (args.encode, args.rate, args.channels, args.bit_rate);
     let task = match (&args.protocol, encoding) {
+        (Some(protocol), _) if args.list_tags => {
+            FfmpegTask::ListTags { protocol: protocol.clone() }
+        }
         (Some(protocol), _) => FfmpegTask::Decode {
             protocol: protocol.clone(),
             track: args.track,

@@ -3,6 +3,7 @@
 //! Reading them is no part of decoding: an upload whose tags cannot be read has none.
 
 mod cover;
+mod listed;
 mod part;
 
 use std::io::{Read, Seek};

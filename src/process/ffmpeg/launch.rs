@@ -38,6 +38,11 @@ pub(crate) enum FfmpegTask {
         /// How much of the audio to decode, in seconds; `None` for all of it.
         until_s: Option<f64>,
     },
+    /// List the tags of its standard input on its standard output.
+    ListTags {
+        /// The protocol by which it reads its standard input.
+        protocol: String,
+    },
     /// Encode float32 PCM from its standard input to its standard output.
     Encode {
         codec: FfmpegCodec,
@@ -99,11 +104,7 @@ fn arguments(job: &FfmpegJob, sandbox: Sandbox) -> Vec<String> {
     match &job.task {
         FfmpegTask::Version => add("-nostdin"),
         FfmpegTask::Decode { protocol, track, keep_start, until_s } => {
-            let (allowed, input) = match protocol.as_str() {
-                // Many files can only be read by seeking, which a pipe cannot. The sandbox lets it open no other file.
-                "pipe" if sandbox.landlock => ("file,pipe", "file:/dev/fd/0".to_owned()),
-                protocol => ("fd,pipe", format!("{protocol}:")),
-            };
+            let (allowed, input) = input(protocol, sandbox);
             add("-nostdin");
             add(&begin("info", allowed));
             add(&format!("-i {input} -map 0:a:{}", track.get() - 1));
@@ -117,6 +118,12 @@ fn arguments(job: &FfmpegJob, sandbox: Sandbox) -> Vec<String> {
                 // Time 0 is the beginning of the stream that begins first, of those that are used.
                 add(&format!("-map 0:a -map 0:v? -c copy {until}-f null -"));
             }
+        }
+        FfmpegTask::ListTags { protocol } => {
+            let (allowed, input) = input(protocol, sandbox);
+            add("-nostdin");
+            add(&begin("error", allowed));
+            add(&format!("-i {input} -map_chapters -1 -f ffmetadata pipe:1"));
         }
         FfmpegTask::Encode { codec, rate, channels, bit_rate } => {
             add("-nostdin");
@@ -137,11 +144,20 @@ fn arguments(job: &FfmpegJob, sandbox: Sandbox) -> Vec<String> {
     arguments
 }
 
+/// The allowed protocols, and the address of the standard input.
+fn input(protocol: &str, sandbox: Sandbox) -> (&'static str, String) {
+    match protocol {
+        // Many files can only be read by seeking, which a pipe cannot. The sandbox lets it open no other file.
+        "pipe" if sandbox.landlock => ("file,pipe", "file:/dev/fd/0".to_owned()),
+        protocol => ("fd,pipe", format!("{protocol}:")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn input(protocol: &str, landlock: bool) -> String {
+    fn shown_input(protocol: &str, landlock: bool) -> String {
         let job = FfmpegJob {
             program: "/usr/bin/ffmpeg".into(),
             task: FfmpegTask::Decode {
@@ -164,8 +180,8 @@ mod tests {
 
     #[test]
     fn files_are_opened_only_where_all_others_are_denied() {
-        assert_eq!(input("fd", true), "fd,pipe fd:");
-        assert_eq!(input("pipe", true), "file,pipe file:/dev/fd/0");
-        assert_eq!(input("pipe", false), "fd,pipe pipe:");
+        assert_eq!(shown_input("fd", true), "fd,pipe fd:");
+        assert_eq!(shown_input("pipe", true), "file,pipe file:/dev/fd/0");
+        assert_eq!(shown_input("pipe", false), "fd,pipe pipe:");
     }
 }

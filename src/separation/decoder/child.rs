@@ -36,6 +36,8 @@ pub struct DecodeJob {
     pub keep_start: bool,
     /// Whether the upload is a pipe that another decoder writes to, instead of a file that grows.
     pub piped: bool,
+    /// Whether to read the tags of the upload alone, which is complete.
+    pub only_tags: bool,
     /// Limit of this process's address space, in bytes.
     pub memory: u64,
     /// Limit of this process's processor time, in seconds.
@@ -62,12 +64,19 @@ impl DecodeJob {
 pub fn run(job: &DecodeJob) -> io::Result<()> {
     ResourceLimits { memory_bytes: job.memory, cpu_time_s: job.processor_time_s }.apply()?;
     priority::lower_process();
-    let ChildEnd { upload, lengths, messages } = job.connect()?;
+    let ChildEnd { upload, mut lengths, messages } = job.connect()?;
     let output = BlockOutput::new(messages);
     let tagged = TaggedFile::new(&upload)?;
     let last = match confine(job) {
         Ok(sandbox) => {
             output.send(&DecoderMessage::Confined(sandbox))?;
+            if job.only_tags {
+                let length = UploadLength::receive(&mut lengths)?;
+                tagged.length.store(length.bytes, Ordering::Relaxed);
+                let end = end_with_tags(job, &tagged, &output, End::default())?;
+                output.send(&DecoderMessage::End(end))?;
+                return output.flush();
+            }
             let upload: Box<dyn ReadAt> = if job.piped {
                 Box::new(Pipe { pipe: upload, position: 0 })
             } else {
@@ -161,20 +170,31 @@ fn decode(
         discard(&mut io::stdin().lock()).map_err(DecodeError::Io)?;
     }
     let report = track.report();
-    let cover = tagged.cover(job);
-    if let Ok(Some(cover)) = &cover {
-        send(DecoderMessage::Cover(cover.bytes().to_vec()))?;
-    }
-    Ok(End {
+    let end = End {
         source_frames: track.source_frames(),
         damaged: report.silenced_frames,
         notices: counts(&report).filter_map(|(kind, count)| kind.notice(count)).collect(),
         report,
-        live_limit_s: None,
-        // Some formats have them at the end.
-        tags: Some(tagged.tags(job)),
-        cover_left_out: cover.is_err(),
-    })
+        ..End::default()
+    };
+    end_with_tags(job, tagged, output, end).map_err(|error| DecodeError::Io(error).into())
+}
+
+/// Adds the tags, which some formats have at the end, and sends the cover.
+fn end_with_tags(
+    job: &DecodeJob,
+    tagged: &TaggedFile,
+    output: &BlockOutput,
+    end: End,
+) -> io::Result<End> {
+    if !has_tags(job) {
+        return Ok(end);
+    }
+    let cover = tagged.cover(job);
+    if let Ok(Some(cover)) = &cover {
+        output.send(&DecoderMessage::Cover(cover.bytes().to_vec()))?;
+    }
+    Ok(End { tags: Some(tagged.tags(job)), cover_left_out: cover.is_err(), ..end })
 }
 
 /// PCM of one message; whole frames.
@@ -231,9 +251,7 @@ impl GrowingFile {
     fn wait(&mut self) -> io::Result<()> {
         self.output.send(&DecoderMessage::Waiting(self.length))?;
         self.output.flush()?;
-        let mut word = [0; 8];
-        self.lengths.read_exact(&mut word)?;
-        self.length = UploadLength::from_word(u64::from_le_bytes(word));
+        self.length = UploadLength::receive(&mut self.lengths)?;
         self.shown.store(self.length.bytes, Ordering::Relaxed);
         Ok(())
     }

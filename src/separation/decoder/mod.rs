@@ -4,7 +4,8 @@
 //! [sandbox](crate::process::sandbox). It reads the upload as it grows and writes blocks of PCM at the model's rate, each
 //! behind the edges of its silent passages; it receives how far the upload has grown ([`protocol`], [`connection`]).
 //! [`child`] is the code that runs in it, [`parent`] starts it and watches for stalls, [`receiver`] writes its output to the
-//! track, [`probe`] tries it. What it does not support, [`ffmpeg`] decodes where it is installed.
+//! track, [`probe`] tries it. What it does not support, [`ffmpeg`] decodes where it is installed; the tags of such an upload
+//! are read on their own ([`tag_reader`]).
 
 pub mod child;
 mod connection;
@@ -16,6 +17,7 @@ mod protocol;
 mod receiver;
 mod request;
 mod shared;
+mod tag_reader;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

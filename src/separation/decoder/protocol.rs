@@ -42,6 +42,13 @@ impl UploadLength {
     pub(super) fn from_word(word: u64) -> UploadLength {
         UploadLength { bytes: word & !COMPLETE, complete: word & COMPLETE != 0 }
     }
+
+    /// Receives the next word.
+    pub(super) fn receive(input: &mut impl Read) -> io::Result<UploadLength> {
+        let mut word = [0; 8];
+        input.read_exact(&mut word)?;
+        Ok(UploadLength::from_word(u64::from_le_bytes(word)))
+    }
 }
 
 /// A message from the child.

@@ -96,7 +96,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "decode/containers/matroska",
         &[&["ebml"], &["top_level"], &["attachments", "block", "texts", "track"]],
     ),
-    ("decode/tags", &[&["part"], &["cover"]]),
+    ("decode/tags", &[&["part"], &["cover", "listed"]]),
     ("decode/containers/mp3", &[&["header"], &["info"]]),
     (
         "decode/containers/mp4",
@@ -216,7 +216,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         &[
             &["connection", "failure", "protocol", "request"],
             &["child", "shared"],
-            &["ffmpeg"],
+            &["ffmpeg", "tag_reader"],
             &["receiver"],
             &["parent"],
             &["probe"],

@@ -7,10 +7,12 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 import soundfile
+from mutagen.mp4 import MP4, MP4Cover
 
 from ..audio import music, wav
 from ..common import QUICK_MODEL
 from ..http_client import call, get, separate
+from ..repository import ROOT
 from ..server import Server
 from ..tags import expected, picture, read, tagged_song
 from .files import ffmpeg
@@ -111,6 +113,36 @@ def test_a_cover_that_is_too_large_has_a_note(server):
     notes = get(server, f"/api/sessions/{links['session_id']}").json()["source"]["notes"]
     assert {"kind": "COVER_LEFT_OUT", "count": 1} in notes
     assert read(get(server, f"{links['vocals_url']}?format=opus").body, "opus") == (expected("vocals"), None)
+
+
+def he_aac(cover: bytes) -> bytes:
+    file = io.BytesIO((ROOT / "tests" / "golden" / "he_aac" / "v1.m4a").read_bytes())
+    song = MP4(file)
+    song["\xa9nam"], song["\xa9ART"], song["trkn"] = "Ça ira", "Édith", [(3, 12)]
+    song["covr"] = [MP4Cover(cover, MP4Cover.FORMAT_PNG)]
+    song.save(file)
+    return file.getvalue()
+
+
+def encoded(form_name: str, *arguments: str) -> bytes:
+    tags = ["-metadata", "title=Ça ira", "-metadata", "artist=Édith", "-metadata", "track=3/12"]
+    return ffmpeg("-f", "lavfi", "-i", "sine=d=0.5", *arguments, *tags, "-f", form_name, "-")
+
+
+@pytest.mark.parametrize("name, with_cover, make", [
+    ("he_aac.m4a", True, he_aac),
+    ("ac3.mkv", False, lambda _: encoded("matroska", "-c:a", "ac3")),
+    ("song.wma", False, lambda _: encoded("asf", "-c:a", "wmav2")),
+    ("song.avi", False, lambda _: encoded("avi", "-c:a", "libmp3lame")),
+])
+def test_songs_that_ffmpeg_decodes_keep_their_tags(server, cover, name, with_cover, make):
+    links = separate(server, make(cover), name, stems="vocals").json()
+    source = get(server, f"/api/sessions/{links['session_id']}").json()["source"]
+    assert "ffmpeg" in source["decoder"]
+    assert {"title": "Ça ira", "artist": "Édith", "track_number": 3}.items() <= source["tags"].items()
+    tags, found = read(get(server, f"{links['vocals_url']}?format=mp3").body, name)
+    assert {"title": "Ça ira (vocals)", "artist": "Édith", "track_number": 3}.items() <= tags.items()
+    assert found == (cover if with_cover else None)
 
 
 def test_a_song_without_tags_gives_its_name(server):

@@ -2,7 +2,7 @@
 //!
 //! Three processes: the server, FFmpeg, and a decoder of this program. FFmpeg reads the complete upload and writes WAV to a
 //! pipe; the decoder reads that as it would an upload, so that downmix, resampling, silent passages and parts of songs are
-//! those of every other file, and the server parses nothing that FFmpeg writes but its log. It is started as
+//! those of every other file, and the server parses nothing that FFmpeg writes but its log and its list of tags. It is started as
 //! [`process::ffmpeg`](crate::process::ffmpeg) describes.
 
 pub mod choice;
@@ -58,8 +58,7 @@ pub(super) fn start(
     input: &FfmpegInput<'_>,
     decoder: Command,
 ) -> io::Result<(Children, FromChild)> {
-    let mut command = config.ffmpeg_at(program).command();
-    command.args(["--protocol", protocol(version)]);
+    let mut command = input_command(config, (program, version));
     let DecodeRequest { track, span, keep_start, raw: _ } = input.request;
     if let Some(track) = track {
         command.args(["--track", &track.to_string()]);
@@ -77,6 +76,20 @@ pub(super) fn start(
     drop(command);
     let (decoder, from_child) = connection::start_on(decoder, reader)?;
     Ok((Children { decoder, ffmpeg: Some(ffmpeg) }, from_child))
+}
+
+/// The command of an FFmpeg of this version that lists the tags of its standard input on its standard output.
+pub(super) fn list_tags(config: &DecoderConfig, program: (&Path, &str)) -> Command {
+    let mut command = input_command(config, program);
+    command.arg("--list-tags");
+    command
+}
+
+/// The command of an FFmpeg of this version that reads an upload.
+fn input_command(config: &DecoderConfig, (program, version): (&Path, &str)) -> Command {
+    let mut command = config.ffmpeg_at(program).command();
+    command.args(["--protocol", protocol(version)]);
+    command
 }
 
 /// The protocol by which FFmpeg of this version reads its standard input. `fd`, which can seek, exists since version 6.

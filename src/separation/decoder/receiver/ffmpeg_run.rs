@@ -1,11 +1,12 @@
 //! FFmpeg in place of a decoder that does not support the upload, and what becomes of its errors.
 
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use super::TrackReceiver;
+use crate::audio::SourceTags;
 use crate::decode::AudioTrack;
 use crate::process::{GRACE, poll};
 use crate::proto::reason::ErrorReason;
@@ -13,6 +14,7 @@ use crate::separation::decoder::connection::FromChild;
 use crate::separation::decoder::ffmpeg::{FfmpegInput, InputFormat};
 use crate::separation::decoder::protocol::{End, UnsupportedUpload};
 use crate::separation::decoder::request::DecodeRequest;
+use crate::separation::decoder::tag_reader::{self, UploadTags};
 use crate::separation::decoder::{DecoderConfig, failure, ffmpeg};
 use crate::session::Failure;
 use crate::session::source::decoder_notice;
@@ -38,6 +40,8 @@ pub(in crate::separation::decoder) struct FfmpegRun {
     refusal: Failure,
     /// The audio track that it decodes.
     track: NonZero<u32>,
+    /// The tags of the upload.
+    pub(super) tags: SourceTags,
 }
 
 impl TrackReceiver {
@@ -63,6 +67,7 @@ impl TrackReceiver {
             }
         };
         let upload = session.layout().upload();
+        let tags = self.read_tags(&config, (&program, &version), &upload);
         let input = FfmpegInput { upload: &upload, request };
         let started = self
             .shared
@@ -70,7 +75,7 @@ impl TrackReceiver {
         match started {
             Ok(from_child) => {
                 let track = request.track.unwrap_or(NonZero::<u32>::MIN);
-                self.ffmpeg_run = Some(FfmpegRun { version, refusal, track });
+                self.ffmpeg_run = Some(FfmpegRun { version, refusal, track, tags });
                 from_child
             }
             Err(error) => {
@@ -78,6 +83,25 @@ impl TrackReceiver {
                 None
             }
         }
+    }
+
+    /// Reads the tags of the upload, and stores its cover.
+    fn read_tags(
+        &mut self,
+        config: &DecoderConfig,
+        program: (&Path, &str),
+        upload: &Path,
+    ) -> SourceTags {
+        let UploadTags { tags, cover, cover_left_out } =
+            tag_reader::read(&self.shared, config, upload);
+        if let Some(cover) = cover {
+            self.receive_cover(&cover);
+        }
+        self.is_cover_lost |= cover_left_out;
+        if tags != SourceTags::default() {
+            return tags;
+        }
+        tag_reader::listed(&self.shared, ffmpeg::list_tags(config, program), upload)
     }
 
     /// Adds a notice of the program that has decoded, if it is another one.

@@ -135,6 +135,7 @@ impl TrackReceiver {
             }
             source.decoder = Some(run.version.clone());
             source.track = self.ffmpeg_track().unwrap_or_default();
+            source.tags = run.tags.clone();
         }
         let session = &self.shared.session;
         // The child has read a hostile file.
