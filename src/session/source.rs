@@ -148,7 +148,9 @@ impl SourceNoteKind {
                 "bytes that are neither audio nor a known tag were skipped"
             }
             SourceNoteKind::StreamsSkipped => "further stream with a broken header was skipped",
-            SourceNoteKind::FramesMissing => "frames that the header announces are missing",
+            SourceNoteKind::FramesMissing => {
+                "frames that the header announces are missing: the file was cut or is incomplete"
+            }
             SourceNoteKind::CoverLeftOut => {
                 "cover picture was left out, which is larger than 4 MiB, broken, or neither JPEG nor PNG"
             }

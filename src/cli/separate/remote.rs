@@ -1,7 +1,7 @@
 //! Separation on a server: stems arrive while the song is still being sent.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::inputs::SongJob;
@@ -92,9 +92,16 @@ impl Separator for RemoteSeparator {
         display: &ProgressDisplay<'_>,
     ) -> Result<SeparatedSong, CliError> {
         let unreadable = |error: io::Error| song.source.unreadable(&error);
+        let mut copy = None;
         let (bytes, seekable): (Box<dyn client::Song>, bool) = match song.source.path() {
             Some(path) => (Box::new(File::open(path).map_err(unreadable)?), true),
-            None => (Box::new(Unseekable(song.source.open().map_err(unreadable)?)), false),
+            None => {
+                // Without a copy to read the cover from, the song is as good.
+                copy = self.copy_for(&settings, destination).ok();
+                let copy = copy.as_ref().and_then(|copy| copy.try_clone().ok());
+                let stream = song.source.open().map_err(unreadable)?;
+                (Box::new(Unseekable { stream, copy }), false)
+            }
         };
         let settings = Settings { request_id: Some(uuid::Uuid::new_v4()), ..settings };
         let config = SeparationConfig::from(&settings);
@@ -116,26 +123,54 @@ impl Separator for RemoteSeparator {
         }
         let session = separated.map_err(|error| fault.unwrap_or_else(|| error.into()))?;
         let separated = stems.finish(&session)?;
-        let cover = cover(&song.source, destination);
+        let cover = cover(&song.source, copy, destination);
         Ok(SeparatedSong { cover, _files: Box::new(folder), ..separated })
     }
 }
 
-/// The cover of the song, which servers do not send. What is wrong with it, the server's notices state. Standard input is not
-/// read again.
-fn cover(song: &SongSource, destination: &Destination) -> Option<Cover> {
-    let Destination::Files { options, .. } = destination else { return None };
-    let file = File::open(song.path().filter(|_| options.tags)?).ok()?;
+impl RemoteSeparator {
+    /// An unnamed file for what is read of standard input.
+    ///
+    /// # Errors
+    /// It is not needed, or cannot be created.
+    fn copy_for(&self, settings: &Settings, destination: &Destination) -> io::Result<File> {
+        match settings.input.is_none() && has_tags(destination) {
+            true => tempfile::tempfile_in(self.scratch.path()),
+            false => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+/// Whether the results are files with tags.
+fn has_tags(destination: &Destination) -> bool {
+    matches!(destination, Destination::Files { options, .. } if options.tags)
+}
+
+/// The cover of the song, which servers do not send. What is wrong with it, the server's notices state. `copy` is that of
+/// standard input.
+fn cover(song: &SongSource, copy: Option<File>, destination: &Destination) -> Option<Cover> {
+    let file = match song.path().filter(|_| has_tags(destination)) {
+        Some(path) => File::open(path).ok()?,
+        None => copy?,
+    };
     let length = file.metadata().ok()?.len();
     Cover::read(file, length).ok()?
 }
 
 /// A stream without positions.
-struct Unseekable<R>(R);
+struct Unseekable<R> {
+    stream: R,
+    /// Where what is read of it is copied to.
+    copy: Option<File>,
+}
 
 impl<R: io::Read> io::Read for Unseekable<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
+        let count = self.stream.read(buffer)?;
+        if self.copy.as_mut().is_some_and(|copy| copy.write_all(&buffer[..count]).is_err()) {
+            self.copy = None;
+        }
+        Ok(count)
     }
 }
 

@@ -54,5 +54,9 @@ def test_files_without_tags_are_another_result(cli, song, tmp_path):
 def test_a_server_and_ni_stems_give_the_same(cli, server, song, cover, tmp_path):
     cli("separate", "song.mp3", "--format", "opus", "--stems", "vocals", "--server", f"http://{server.address}")
     assert read_file(tmp_path / "stems" / "song" / "vocals.opus") == (expected("vocals"), cover)
+    piped = ["separate", "-", "--stems", "drums", "--output", "piped", "--server", f"http://{server.address}"]
+    cli(*piped, stdin=(tmp_path / "song.mp3").read_bytes())
+    (file,) = (tmp_path / "piped").glob("*/drums.wav")
+    assert read_file(file) == (expected("drums"), cover)
     cli("separate", "song.mp3", "--format", "ni-stems", "--ffmpeg", "never")
     assert read_file(tmp_path / "stems" / "song (2)" / "song.stem.mp4") == (expected(None), cover)

@@ -18,6 +18,8 @@ NOTES = [("RESAMPLED", 96_000, RATE, 0), ("BAND_LOST", 48_000, RATE // 2, 0), ("
 IN_JSON = [{"kind": kind, "from": before, "to": after} | ({"method": "ITU-R BS.775"} if kind == "DOWNMIXED" else {})
            for kind, before, after, _ in NOTES]
 
+MISSING = "1000 frames that the header announces are missing: the file was cut or is incomplete"
+
 
 @pytest.fixture(scope="module")
 def surround() -> bytes:
@@ -85,7 +87,7 @@ def test_the_command_line_prints_what_is_lost_once(cli, server, tmp_path, remote
     (tmp_path / "cut.wav").write_bytes(song[: len(song) - 4000])
     options = ["--server", f"http://{server.address}"] if remote else []
     ended = cli("separate", "cut.wav", "--json", *options)
-    assert ended.err.count("1000 frames") == 1 and "cut.wav: note: 1000 frames that the header announces are missing\n" in ended.err
+    assert ended.err.count("1000 frames") == 1 and f"cut.wav: note: {MISSING}\n" in ended.err
     [done] = [event for event in map(json.loads, ended.out.splitlines()) if event["event"] == "done"]
     assert done["source"]["notes"] == [{"kind": "FRAMES_MISSING", "count": 1000}]
     assert all("not verified" in notice for notice in done["notices"])
@@ -95,7 +97,7 @@ def test_what_is_lost_is_counted(server, mp3):
     song = wav(music(2)[:, :1])
     cut = separate(server.stub, song[: len(song) - 2000]).done
     assert notes(cut.source) == [("MONO_COPIED", 1, 2, 0), ("FRAMES_MISSING", 0, 0, 1000)]
-    assert "1000 frames that the header announces are missing" in cut.notices
+    assert MISSING in cut.notices
     assert cut.source.duration_seconds == pytest.approx(2 - 1000 / RATE) and not cut.source.HasField("tags")
     spoiled = separate(server.stub, mp3 + b"not audio" * 1000).done
     assert notes(spoiled.source) == [("BYTES_SKIPPED", 0, 0, 9000)]

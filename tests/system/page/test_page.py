@@ -113,7 +113,8 @@ def test_a_song_of_one_channel_has_files_of_one_and_what_is_lost_is_shown_once(b
     page.choose(("cut.wav", wav(music(2)[:, 0])[:-2000]))
     session_id = page.session_id()
     page.wait_done()
-    assert page.tab.locator(".note").all_inner_texts() == ["0.023 s that the header announces are missing."]
+    missing = "0.023 s that the header announces are missing: the file was cut or is incomplete."
+    assert page.tab.locator(".note").all_inner_texts() == [missing]
     stored = np.frombuffer(get_stem(server.stub, session_id, "bass"), "<f4").reshape(-1, 2)
     page.tab.get_by_label("Format").select_option("wav-f32")
     assert soundfile.info(download(page, "Download Bass")).channels == 2

@@ -206,7 +206,7 @@ export const en: Words = {
     [SourceNoteKind.SAMPLES_INVALID]: (count) => `Samples that were not finite, replaced by silence: ${count}`,
     [SourceNoteKind.BYTES_SKIPPED]: (count) => `Bytes skipped that are neither audio nor a known tag: ${count}`,
     [SourceNoteKind.STREAMS_SKIPPED]: (count) => `Further streams skipped, whose header is broken: ${count}`,
-    [SourceNoteKind.FRAMES_MISSING]: (seconds) => `${span(seconds)} that the header announces are missing.`,
+    [SourceNoteKind.FRAMES_MISSING]: (seconds) => `${span(seconds)} that the header announces are missing: the file was cut or is incomplete.`,
     [SourceNoteKind.LIVE_CUT]: (seconds) => `The live source ended at the limit of ${clock(seconds)}.`,
     [SourceNoteKind.COVER_LEFT_OUT]: () =>
       "The cover picture was left out: it is larger than 4 MB, broken, or neither JPEG nor PNG.",

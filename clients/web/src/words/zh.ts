@@ -202,7 +202,7 @@ export const zh: Words = {
     [SourceNoteKind.SAMPLES_INVALID]: (count) => `非有限值的采样（已用静音代替）：${count}`,
     [SourceNoteKind.BYTES_SKIPPED]: (count) => `跳过的非音频、非标签字节：${count}`,
     [SourceNoteKind.STREAMS_SKIPPED]: (count) => `文件头损坏而跳过的后续音频流：${count}`,
-    [SourceNoteKind.FRAMES_MISSING]: (seconds) => `缺少文件头声明的 ${span(seconds)}。`,
+    [SourceNoteKind.FRAMES_MISSING]: (seconds) => `缺少文件头声明的 ${span(seconds)}：文件被剪切过或不完整。`,
     [SourceNoteKind.LIVE_CUT]: (seconds) => `实时音源在 ${clock(seconds)} 的上限处结束。`,
     [SourceNoteKind.COVER_LEFT_OUT]: () => "封面图片未写入：超过 4 MB、已损坏，或既非 JPEG 也非 PNG。",
   },
