@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -16,6 +17,10 @@ pub(crate) struct ScratchDir {
 
 /// The file that is locked.
 const LOCK: &str = "in-use";
+
+/// Age from which a directory without a lock counts as abandoned: its process was killed when it had just created it. A
+/// process that lives locks it within milliseconds.
+const LOCKED_WITHIN: Duration = Duration::from_secs(3600);
 
 impl ScratchDir {
     /// Creates the directory `.NAME-RANDOM` in `parent`, which is created if it is missing. Removes those of the same
@@ -43,9 +48,7 @@ impl ScratchDir {
         let ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(&prefix);
         let folders: Vec<PathBuf> = entries.filter(ours).map(|entry| entry.path()).collect();
         for folder in folders {
-            let is_abandoned =
-                File::open(folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
-            if is_abandoned {
+            if is_abandoned(&folder) {
                 // On failure the next run tries again.
                 let _ = fs::remove_dir_all(folder);
             }
@@ -55,6 +58,18 @@ impl ScratchDir {
     /// The directory.
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
+    }
+}
+
+/// Whether the process that created the directory has ended.
+fn is_abandoned(folder: &Path) -> bool {
+    match File::open(folder.join(LOCK)) {
+        Ok(lock) => lock.try_lock().is_ok(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let changed = fs::metadata(folder).and_then(|metadata| metadata.modified());
+            changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LOCKED_WITHIN))
+        }
+        Err(_) => false,
     }
 }
 
@@ -81,5 +96,19 @@ mod tests {
         let path = second.path().to_owned();
         drop(second);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_directory_whose_process_was_killed_before_it_was_locked_is_removed_once_it_is_old() {
+        let parent = tempfile::tempdir().unwrap();
+        let killed = [".stemwire-old", ".stemwire-new"].map(|name| parent.path().join(name));
+        for folder in &killed {
+            fs::create_dir(folder).unwrap();
+            File::create(folder.join("new")).unwrap();
+        }
+        let before = std::time::SystemTime::now() - 2 * LOCKED_WITHIN;
+        File::open(&killed[0]).unwrap().set_modified(before).unwrap();
+        ScratchDir::remove_abandoned(parent.path(), "stemwire");
+        assert_eq!(killed.map(|folder| folder.exists()), [false, true]);
     }
 }
