@@ -182,7 +182,8 @@ pub enum Action {
     Settle,
     /// Settle FAILED with this failure.
     Fail(FailureCause),
-    /// Remove the files that only a running session needs. Before a write, it frees space for it.
+    /// Remove the files that only a running session needs, once its end is written: a server that is killed in between
+    /// must find the end, or all that it continues from.
     RemoveScratch,
     /// Remove the session's directory, once the lock is released.
     RemoveFiles,

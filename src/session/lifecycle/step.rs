@@ -85,9 +85,9 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
         // A refused upload fails the session, whatever it was stopping for.
         Event::UploadRefused => match state {
             Unscheduled { .. } | Paused(_) | Delayed(_) => {
-                (Failed, &[RemoveScratch, Fail(UploadRefused)])
+                (Failed, &[Fail(UploadRefused), RemoveScratch])
             }
-            Queued(_) => (Failed, &[LeaveQueue, RemoveScratch, Fail(UploadRefused)]),
+            Queued(_) => (Failed, &[LeaveQueue, Fail(UploadRefused), RemoveScratch]),
             Open(upload) => (Stopping(upload, Refuse), &[RequestStop]),
             Stopping(upload, Shutdown | Pause | Requeue | Cancel) => {
                 (Stopping(upload, Refuse), &[])
@@ -123,10 +123,10 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
         },
         Event::ClientLeft { policy: OnDisconnect::Cancel, watched: true | false }
         | Event::WaiterLeft { policy: OnDisconnect::Cancel, watched: false } => match state {
-            Queued(_) => (Cancelled, &[LeaveQueue, RemoveScratch, Settle]),
+            Queued(_) => (Cancelled, &[LeaveQueue, Settle, RemoveScratch]),
             Open(upload) => (Stopping(upload, Cancel), &[RequestStop]),
             Stopping(upload, Pause | Requeue) => (Stopping(upload, Cancel), &[]),
-            Paused(_) | Delayed(_) => (Cancelled, &[RemoveScratch, Settle]),
+            Paused(_) | Delayed(_) => (Cancelled, &[Settle, RemoveScratch]),
             Unscheduled { .. } | Stopping(_, Shutdown) => unchanged(state),
             Stopping(_, Cancel | Refuse) => unchanged(state),
             Done | Failed | Cancelled | Removed => unchanged(state),
@@ -163,8 +163,8 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
         },
 
         Event::CancelRequested => match state {
-            Unscheduled { .. } | Paused(_) | Delayed(_) => (Cancelled, &[RemoveScratch, Settle]),
-            Queued(_) => (Cancelled, &[LeaveQueue, RemoveScratch, Settle]),
+            Unscheduled { .. } | Paused(_) | Delayed(_) => (Cancelled, &[Settle, RemoveScratch]),
+            Queued(_) => (Cancelled, &[LeaveQueue, Settle, RemoveScratch]),
             Open(upload) => (Stopping(upload, Cancel), &[RequestStop]),
             Stopping(upload, Shutdown | Pause | Requeue) => (Stopping(upload, Cancel), &[]),
             Stopping(_, Cancel | Refuse) => unchanged(state),
@@ -174,9 +174,9 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
         // A session that runs is cancelled first. Watchers receive CANCELLED before its files are removed.
         Event::DeleteRequested => match state {
             Unscheduled { .. } | Paused(_) | Delayed(_) => {
-                (Removed, &[RemoveScratch, Settle, RemoveFiles])
+                (Removed, &[Settle, RemoveScratch, RemoveFiles])
             }
-            Queued(_) => (Removed, &[LeaveQueue, RemoveScratch, Settle, RemoveFiles]),
+            Queued(_) => (Removed, &[LeaveQueue, Settle, RemoveScratch, RemoveFiles]),
             Open(upload) => (Stopping(upload, Cancel), &[RequestStop]),
             Stopping(upload, Shutdown | Pause | Requeue) => (Stopping(upload, Cancel), &[]),
             Stopping(_, Cancel | Refuse) => unchanged(state),
@@ -195,7 +195,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
         },
         Event::RunEnded(RunEnd::Failed) => match state {
             Open(_) | Stopping(_, Shutdown | Pause | Requeue | Cancel) => {
-                (Failed, &[RemoveScratch, Fail(RunFailed), FreeSlot])
+                (Failed, &[Fail(RunFailed), RemoveScratch, FreeSlot])
             }
             Stopping(_, Refuse) => refused(),
             Unscheduled { .. } | Queued(_) | Paused(_) | Delayed(_) => unchanged(state),
@@ -208,7 +208,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
             }
             Stopping(upload, Pause) => (Paused(upload), &[Settle, FreeSlot]),
             Stopping(upload, Requeue) => (Queued(upload), &[FreeSlot, Enqueue]),
-            Stopping(_, Cancel) => (Cancelled, &[RemoveScratch, Settle, FreeSlot]),
+            Stopping(_, Cancel) => (Cancelled, &[Settle, RemoveScratch, FreeSlot]),
             Stopping(_, Refuse) => refused(),
             Unscheduled { .. } | Queued(_) | Paused(_) | Delayed(_) => unchanged(state),
             Done | Failed | Cancelled | Removed => unchanged(state),
@@ -231,7 +231,7 @@ pub fn step(state: State, event: Event) -> (State, &'static [Action]) {
 
         // A session that the server has delayed has not been left by its client.
         Event::ResumeWindowPassed => match state {
-            Paused(_) => (Failed, &[RemoveScratch, Fail(ResumeWindowPassed)]),
+            Paused(_) => (Failed, &[Fail(ResumeWindowPassed), RemoveScratch]),
             Delayed(_) => unchanged(state),
             Unscheduled { .. } | Queued(_) | Open(_) | Stopping(..) => unchanged(state),
             Done | Failed | Cancelled | Removed => unchanged(state),
@@ -298,5 +298,5 @@ fn resumed(upload: super::UploadState) -> (State, &'static [Action]) {
 
 /// The end of a run whose upload was refused, whatever the run returned.
 fn refused() -> (State, &'static [Action]) {
-    (Failed, &[RemoveScratch, Fail(UploadRefused), FreeSlot])
+    (Failed, &[Fail(UploadRefused), RemoveScratch, FreeSlot])
 }

@@ -17,6 +17,8 @@ pub struct StateChange<'a> {
     /// Why the next state is that of a delay, if it has just become so.
     delay: Option<Failure>,
     manifest: Option<Manifest>,
+    /// Whether the manifest holds without having been written.
+    is_unwritten: bool,
     /// Held once the manifest is being changed.
     writing: Option<MutexGuard<'a, ()>>,
 }
@@ -24,7 +26,14 @@ pub struct StateChange<'a> {
 impl Session {
     /// Begins to change the state to `next`.
     pub fn change_state(&self, _: &StateWriter, next: State) -> StateChange<'_> {
-        StateChange { session: self, next, delay: None, manifest: None, writing: None }
+        StateChange {
+            session: self,
+            next,
+            delay: None,
+            manifest: None,
+            is_unwritten: false,
+            writing: None,
+        }
     }
 
     /// Gives the session to a new call and returns the call's number. The previous call no longer
@@ -54,8 +63,8 @@ impl Session {
     /// Puts a session without a scheduler into a state.
     pub(crate) fn end_for_test(&self, state: State) {
         let mut change = self.change_state(&StateWriter::new(), state);
-        change.remove_scratch();
         change.settle(|_| {});
+        change.remove_scratch();
         change.publish();
     }
 }
@@ -82,12 +91,21 @@ impl StateChange<'_> {
 
     /// The same; the new state holds even if it cannot be written, and is lost if the process ends then.
     pub fn settle(&mut self, note: impl FnOnce(&mut Manifest)) {
-        let manifest = self.prepare(note);
-        if let Err(error) = manifest.write(&self.session.layout.manifest()) {
+        self.manifest = Some(self.prepare(note));
+        self.is_unwritten = true;
+        if let Err(error) = self.write_settled() {
             tracing::error!(session = %self.session.id, %error, "cannot write the manifest");
         }
         self.session.measure();
-        self.manifest = Some(manifest);
+    }
+
+    /// Writes what is settled and could not be written so far.
+    fn write_settled(&mut self) -> io::Result<()> {
+        if let Some(manifest) = self.manifest.as_ref().filter(|_| self.is_unwritten) {
+            manifest.write(&self.session.layout.manifest())?;
+            self.is_unwritten = false;
+        }
+        Ok(())
     }
 
     fn prepare(&mut self, note: impl FnOnce(&mut Manifest)) -> Manifest {
@@ -109,11 +127,14 @@ impl StateChange<'_> {
         manifest
     }
 
-    /// Removes the files that only a running session needs.
+    /// Removes the files that only a running session needs. The space may be what a new state lacks that could not be
+    /// written; the track goes first, because it alone can be made again from the upload.
     pub fn remove_scratch(&mut self) {
-        for file in self.session.layout.scratch() {
+        let layout = &self.session.layout;
+        for file in std::iter::once(layout.track()).chain(layout.scratch()) {
             // What cannot be removed now is removed by the next server.
             let _ = std::fs::remove_file(file);
+            let _ = self.write_settled();
         }
         self.session.measure();
     }

@@ -161,3 +161,52 @@ fn an_end_between_two_writes_of_the_last_commit_changes_no_byte() {
     left.insert("computing.4".into(), Vec::new());
     moments.check("after the last manifest", &left);
 }
+
+#[test]
+fn an_end_between_two_writes_of_a_cancel_leaves_a_session_that_is_cancelled_or_continues() {
+    let fixture = Fixture::new(None);
+    // Another engine takes over: what it continues from cannot be made again by the first.
+    let engine = |call, fault| FakeEngine { fails: Some((call, fault)), ..FakeEngine::default() };
+    fixture.environment.set("a", engine(1, Fault::Error));
+    fixture.environment.set("b", engine(1, Fault::Slow));
+    let separations = fixture.open();
+    let session = begin(&separations, Settings::default(), &upload());
+    wait_for(|| session.manifest().commit.segments == 2);
+    separations.close(Instant::now() + PATIENCE);
+    drop(separations);
+    let directory = session.layout().directory().to_owned();
+    let before = files_of(&directory);
+    let separations = fixture.open();
+    let session = separations.find(session.id()).unwrap();
+    separations.cancel(&session);
+    separations.wait_stopped(&session);
+    let cancelled = files_of(&directory);
+    drop(separations);
+    fixture.environment.set("b", FakeEngine::default());
+
+    let check = |point: &str, left: &Files, expected: SessionState| {
+        fs::remove_dir_all(&directory).unwrap();
+        fs::create_dir_all(directory.join("stems")).unwrap();
+        left.iter().for_each(|(name, bytes)| fs::write(directory.join(name), bytes).unwrap());
+        let separations = fixture.open();
+        let session = separations.find(session.id()).unwrap();
+        let state = separations.wait(&session, PATIENCE);
+        assert_eq!(state, expected, "{point}: {:?}", session.manifest().failure);
+        assert_eq!(session.manifest().engine_changes.len(), 1, "{point}");
+        drop((session, separations));
+        files_of(&directory).into_keys().collect::<Vec<_>>()
+    };
+    let names = |files: &Files| files.keys().cloned().collect::<Vec<_>>();
+    check("before", &before, SessionState::Done);
+    // The disk is full: the track makes space for the manifest.
+    let mut left = before.clone();
+    left.remove(Path::new("track.f32")).unwrap();
+    check("before the manifest on a full disk", &left, SessionState::Done);
+    let mut left = before;
+    left.insert("session.json".into(), cancelled[Path::new("session.json")].clone());
+    for file in ["track.f32", "silence", "carry.2"] {
+        let found = check("after the manifest", &left, SessionState::Cancelled);
+        assert_eq!(found, names(&cancelled), "scratch stays");
+        left.remove(Path::new(file)).unwrap();
+    }
+}

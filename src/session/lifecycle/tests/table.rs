@@ -71,12 +71,12 @@ w w finished: Persist
 y y finished: Persist
 d d finished: Persist
 D D finished: Persist
-u F refused: RemoveScratch Fail(UploadRefused)
-z F refused: RemoveScratch Fail(UploadRefused)
-w F refused: RemoveScratch Fail(UploadRefused)
-y F refused: RemoveScratch Fail(UploadRefused)
-d F refused: RemoveScratch Fail(UploadRefused)
-q F refused: LeaveQueue RemoveScratch Fail(UploadRefused)
+u F refused: Fail(UploadRefused) RemoveScratch
+z F refused: Fail(UploadRefused) RemoveScratch
+w F refused: Fail(UploadRefused) RemoveScratch
+y F refused: Fail(UploadRefused) RemoveScratch
+d F refused: Fail(UploadRefused) RemoveScratch
+q F refused: LeaveQueue Fail(UploadRefused) RemoveScratch
 o f refused: RequestStop
 s f refused:
 p f refused:
@@ -85,23 +85,23 @@ c f refused:
 q w *: LeaveQueue Settle
 o p *: RequestStop
 r p *:
-q C *: LeaveQueue RemoveScratch Settle
+q C *: LeaveQueue Settle RemoveScratch
 o c *: RequestStop
 s c *:
 p c *:
 r c *:
-u C cancel: RemoveScratch Settle
-z C cancel: RemoveScratch Settle
-w C *: RemoveScratch Settle
-d C *: RemoveScratch Settle
-y C cancel: RemoveScratch Settle
+u C cancel: Settle RemoveScratch
+z C cancel: Settle RemoveScratch
+w C *: Settle RemoveScratch
+d C *: Settle RemoveScratch
+y C cancel: Settle RemoveScratch
 d w *: Settle
-u X *: RemoveScratch Settle RemoveFiles
-z X *: RemoveScratch Settle RemoveFiles
-w X *: RemoveScratch Settle RemoveFiles
-y X *: RemoveScratch Settle RemoveFiles
-d X *: RemoveScratch Settle RemoveFiles
-q X *: LeaveQueue RemoveScratch Settle RemoveFiles
+u X *: Settle RemoveScratch RemoveFiles
+z X *: Settle RemoveScratch RemoveFiles
+w X *: Settle RemoveScratch RemoveFiles
+y X *: Settle RemoveScratch RemoveFiles
+d X *: Settle RemoveScratch RemoveFiles
+q X *: LeaveQueue Settle RemoveScratch RemoveFiles
 D X *: RemoveFiles
 D q damaged: Persist RestartIdleClock Enqueue
 F X *: RemoveFiles
@@ -111,12 +111,12 @@ s D run-done: Persist RemoveScratch FreeSlot
 p D run-done: Persist RemoveScratch FreeSlot
 r D run-done: Persist RemoveScratch FreeSlot
 c D run-done: Persist RemoveScratch FreeSlot
-o F run-failed: RemoveScratch Fail(RunFailed) FreeSlot
-s F run-failed: RemoveScratch Fail(RunFailed) FreeSlot
-p F run-failed: RemoveScratch Fail(RunFailed) FreeSlot
-r F run-failed: RemoveScratch Fail(RunFailed) FreeSlot
-c F run-failed: RemoveScratch Fail(RunFailed) FreeSlot
-f F *: RemoveScratch Fail(UploadRefused) FreeSlot
+o F run-failed: Fail(RunFailed) RemoveScratch FreeSlot
+s F run-failed: Fail(RunFailed) RemoveScratch FreeSlot
+p F run-failed: Fail(RunFailed) RemoveScratch FreeSlot
+r F run-failed: Fail(RunFailed) RemoveScratch FreeSlot
+c F run-failed: Fail(RunFailed) RemoveScratch FreeSlot
+f F *: Fail(UploadRefused) RemoveScratch FreeSlot
 o u run-stopped: FreeSlot
 s u run-stopped,run-delayed: FreeSlot
 p w run-stopped,run-delayed: Settle FreeSlot
@@ -124,8 +124,8 @@ o d run-delayed: Settle FreeSlot
 r d run-delayed: Settle FreeSlot
 d q retry: Persist RestartIdleClock Enqueue
 r q run-stopped: FreeSlot Enqueue
-c C run-stopped,run-delayed: RemoveScratch Settle FreeSlot
-w F window: RemoveScratch Fail(ResumeWindowPassed)
+c C run-stopped,run-delayed: Settle RemoveScratch FreeSlot
+w F window: Fail(ResumeWindowPassed) RemoveScratch
 q u stopping: LeaveQueue AnnounceShutdown
 o s stopping: RequestStop AnnounceShutdown
 r s stopping: AnnounceShutdown
@@ -188,4 +188,18 @@ fn every_event_does_in_every_state_what_the_table_lists() {
         }
     }
     assert_eq!(visited.len(), STATES.len() * EVENTS.len());
+}
+
+#[test]
+fn an_end_is_written_before_the_files_are_removed_from_which_the_session_could_continue() {
+    for ((_, state), (_, event)) in STATES.iter().flat_map(|s| EVENTS.iter().map(move |e| (s, e))) {
+        let actions = step(*state, *event).1;
+        let place = |wanted: &dyn Fn(&Action) -> bool| actions.iter().position(wanted);
+        if let Some(removed) = place(&|action| *action == Action::RemoveScratch) {
+            let writes = [Action::Persist, Action::Settle];
+            let written =
+                place(&|action| writes.contains(action) || matches!(action, Action::Fail(_)));
+            assert!(written.is_some_and(|written| written < removed), "{event:?} in {state:?}");
+        }
+    }
 }
