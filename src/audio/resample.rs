@@ -120,6 +120,17 @@ impl Resampler {
         Ok(Frames(if consumed.0 < block { unfinished } else { block + unfinished }))
     }
 
+    /// The first output frame of a stream that depends on no input in front of frame `start`.
+    pub fn first_independent(from: Hertz, to: Hertz, start: Frames) -> Frames {
+        if from == to || start == Frames::ZERO {
+            return start;
+        }
+        let (block_in, block_out) = block_frames(from, to);
+        // The output of a block depends on the previous block, too.
+        let blocks = start.0.div_ceil(block_in as u64) + 1;
+        produced(blocks, block_out)
+    }
+
     /// Consumes input and appends the output that is final to `out`.
     pub fn push(&mut self, input: &Stereo, out: &mut Stereo) {
         self.consumed += input.frames();
@@ -233,11 +244,15 @@ impl BlockResampler {
         resampled
     }
 
-    /// Output frames that are final: all but the filter's delay.
     fn produced(&self) -> Frames {
-        let delay = self.block_out as u64 / 2;
-        Frames((self.blocks * self.block_out as u64).saturating_sub(delay))
+        produced(self.blocks, self.block_out)
     }
+}
+
+/// Output frames that are final after so many blocks: all but the filter's delay.
+fn produced(blocks: u64, block_out: usize) -> Frames {
+    let delay = block_out as u64 / 2;
+    Frames((blocks * block_out as u64).saturating_sub(delay))
 }
 
 #[cfg(test)]

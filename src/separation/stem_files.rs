@@ -28,6 +28,8 @@ struct StemFile {
     wav: GrowingWav,
     /// `None` once the last frames are written.
     resampler: Option<Resampler>,
+    /// Committed frames that are still to be made again.
+    repeated: Frames,
     hash: Sha256,
     sums: BlockSums,
     peak: f32,
@@ -41,8 +43,9 @@ pub(super) struct StemRecord {
 }
 
 impl StemFiles {
-    /// Opens the files, of sample rate `rate`, after their committed frames. These consumed `consumed` frames at the
-    /// model's rate; `tails` are the contexts of the resamplers.
+    /// Opens the files, of sample rate `rate`, after their committed frames. `consumed` frames at the model's rate have been
+    /// consumed; `tails` are the contexts of the resamplers. Where more is committed than these frames make, as much of what
+    /// is appended is dropped.
     ///
     /// # Errors
     /// I/O errors from the session directory; [`Damage`](crate::session::checksums::Damage) if the stems differ from the
@@ -75,8 +78,9 @@ impl StemFiles {
             let resampler = Resampler::resume(manifest.plan.model_rate, rate, consumed, tail)
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             let (hash, sums) = sums_of(&path, frames)?;
+            let repeated = frames.saturating_sub(resampler.produced());
             let (name, resampler) = (stem.name.clone(), Some(resampler));
-            Ok(StemFile { name, wav, resampler, hash, sums, peak: stem.peak })
+            Ok(StemFile { name, wav, resampler, repeated, hash, sums, peak: stem.peak })
         };
         let stems = manifest.stems.iter().enumerate().map(open);
         let mut stems = stems.collect::<io::Result<Vec<StemFile>>>()?;
@@ -102,6 +106,7 @@ impl StemFiles {
             if let Some(resampler) = &mut stem.resampler {
                 resampler.push(audio, &mut resampled);
             }
+            stem.drop_committed(&mut resampled);
             stem.write(resampled, self.gate.as_mut())?;
         }
         Ok(self.frames())
@@ -114,6 +119,7 @@ impl StemFiles {
             if let Some(resampler) = stem.resampler.take() {
                 resampler.finish(&mut last);
             }
+            stem.drop_committed(&mut last);
             // Resampling to the model's rate rounds up, so there may be one frame more than in the source.
             last.resize(total.saturating_sub(stem.wav.frames()).as_len());
             stem.write(last, self.gate.as_mut())?;
@@ -158,6 +164,12 @@ impl StemFiles {
 }
 
 impl StemFile {
+    /// Drops the frames at the front that are committed already.
+    fn drop_committed(&mut self, audio: &mut Stereo) {
+        let dropped = audio.take_front(self.repeated.min(audio.frames()).as_len());
+        self.repeated = self.repeated - dropped.frames();
+    }
+
     fn write(&mut self, mut audio: Stereo, gate: Option<&mut SilenceGate>) -> io::Result<()> {
         if let Some(gate) = gate {
             gate.apply(self.wav.frames(), &mut audio)?;

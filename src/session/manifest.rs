@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use super::engines::{Columns, EngineChange, EngineRecord, EngineSpan, Successor, TrackLevel};
 pub use super::source::SourceRecord;
 
-use super::checksums::{Checksums, Prefix};
+use super::checksums::{Checksums, Intact, Prefix};
 use super::engines::is_default;
 use super::{Failure, SessionId, SessionState, Settings};
 use crate::audio::{Frames, Hertz, StemName, Stereo};
@@ -175,6 +175,10 @@ pub struct Commit {
     /// Whether the overlap state `carry.<segments>` exists.
     #[serde(rename = "carry")]
     pub overlap_state: bool,
+    /// Whether that file is not there: the session continues without the frames that earlier segments share with the next,
+    /// which are committed already. Then `overlap_state` is set, so that versions which do not know this fail the session.
+    #[serde(default, rename = "carry_lost", skip_serializing_if = "is_default")]
+    pub overlap_lost: bool,
     /// CRC32C of the committed frames of the track. Manifests of 0.1.0 have no checksums.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub track_crc32c: Option<u32>,
@@ -309,6 +313,20 @@ impl Manifest {
         self.commit = Commit { track, track_crc32c, silence, ..Commit::default() };
         for stem in &mut self.stems {
             (stem.peak, stem.sha256) = (0.0, None);
+        }
+        self.recomputed += 1;
+    }
+
+    /// Takes back the commits behind the `intact` frames. The session continues with segment `segments`, which contributes to
+    /// frames in front of them: those stay as they are.
+    pub fn rewind(&mut self, segments: u64, intact: Intact) {
+        let commit = &mut self.commit;
+        (commit.segments, commit.stems) = (segments, intact.frames);
+        commit.checksums = Some(intact.checksums);
+        (commit.overlap_state, commit.overlap_lost) = (true, true);
+        commit.overlap_crc32c = None;
+        for stem in &mut self.stems {
+            stem.sha256 = None;
         }
         self.recomputed += 1;
     }

@@ -154,6 +154,15 @@ impl Segmentation {
         Frames(self.origin.saturating_add(self.since(index).saturating_sub(self.lead)))
     }
 
+    /// A frame from which on no window before `index` contributes.
+    pub fn behind(&self, index: u64) -> Frames {
+        if index <= self.first {
+            return Frames(self.origin);
+        }
+        // The first window may begin before the origin, or, in a short track, at it.
+        Frames(self.origin.saturating_add(self.since(index - 1)).saturating_add(self.length))
+    }
+
     /// Frames from the start of window `first` to that of window `index`.
     fn since(&self, index: u64) -> u64 {
         index.saturating_sub(self.first).saturating_mul(self.stride)

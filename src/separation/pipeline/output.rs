@@ -4,8 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use super::storage;
+use crate::audio::resample::Resampler;
 use crate::audio::wav::frame_bytes;
-use crate::audio::{Encoding, Frames, Stereo};
+use crate::audio::{Encoding, Frames, Hertz, Stereo};
 use crate::dsp::fade::{column_shares, linear_shares, natural_shares};
 use crate::dsp::{FadeOut, OverlapAdd, Segment};
 use crate::proto::reason::ErrorReason;
@@ -16,7 +17,7 @@ use crate::separation::stem_files::{StemFiles, StemRecord};
 use crate::session::checksums::Checksums;
 use crate::session::disk_space::{Reservation, SpaceGuard};
 use crate::session::manifest::{Columns, Manifest, Stem};
-use crate::session::{Failure, Session};
+use crate::session::{Failure, Layout, Session};
 
 /// Shortest duration held back from delivery, over which another engine can fade in. So final frames are also as far behind
 /// the decoded ones as the silence gate looks ahead.
@@ -59,14 +60,8 @@ impl StemOutput {
     /// I/O errors; [`Damage`](crate::session::checksums::Damage) if committed frames or the overlap state are damaged.
     pub(super) fn open(session: &Session) -> io::Result<StemOutput> {
         let manifest = session.manifest();
-        // The overlap state is that of the engine of the last commit, which may not be the current one.
-        let blend = windows(&manifest.committed_span()).blend();
-        let OverlapState { overlap, fade, tails } = if manifest.commit.overlap_state {
-            let path = session.layout().overlap_state(manifest.commit.segments);
-            OverlapState::read(&path, blend, manifest.commit.overlap_crc32c)?
-        } else {
-            OverlapState::none(manifest.plan.stems.len(), blend)
-        };
+        let state = overlap_state(session.layout(), &manifest)?;
+        let OverlapState { overlap, fade, tails } = state;
         let least_fade = Frames::covering(LEAST_FADE, manifest.plan.model_rate);
         let mut output = StemOutput { overlap, fade, tails, files: None, least_fade };
         if manifest.commit.stems > Frames::ZERO {
@@ -155,7 +150,7 @@ impl StemOutput {
                 manifest.commit.track = decoded.frames;
                 manifest.commit.track_crc32c = Some(decoded.checksum);
                 manifest.commit.silence = gated.then_some(decoded.silence);
-                manifest.commit.overlap_state = true;
+                (manifest.commit.overlap_state, manifest.commit.overlap_lost) = (true, false);
                 manifest.commit.overlap_crc32c = Some(overlap_crc32c);
                 manifest.commit.checksums = Some(checksums);
                 manifest.clear_crashes();
@@ -196,10 +191,9 @@ impl StemOutput {
         finals: &[Stereo],
     ) -> Result<Reservation<'a>, Failure> {
         let manifest = session.manifest();
-        let rate = manifest.plan.model_rate;
-        let output_rate = manifest.source.as_ref().map_or(rate, |source| source.output_rate);
         let finals: usize = finals.iter().map(Stereo::len).sum();
-        let finals = Frames::from_len(finals).resampled(rate, output_rate);
+        let rate = manifest.plan.model_rate;
+        let finals = Frames::from_len(finals).resampled(rate, output_rate(&manifest));
         let held = self.overlap.weights().len() + self.fade.shares().len();
         let held = Frames::from_len(held * (manifest.plan.stems.len() + 1));
         Ok(space.reserve((finals + held).0 * frame_bytes(Encoding::F32Le))?)
@@ -215,13 +209,40 @@ impl StemOutput {
     fn open_files(&mut self, session: &Session, consumed: Frames) -> io::Result<&mut StemFiles> {
         if self.files.is_none() {
             let manifest = session.manifest();
-            let rate = manifest.source.as_ref().map(|source| source.output_rate);
-            let rate = rate.unwrap_or(manifest.plan.model_rate);
+            let rate = output_rate(&manifest);
             let files = StemFiles::open(session.layout(), &manifest, rate, consumed, &self.tails)?;
             self.files = Some(files);
         }
         self.files.as_mut().ok_or_else(|| io::Error::other("no stem is open"))
     }
+}
+
+/// The overlap state of the last commit.
+fn overlap_state(layout: &Layout, manifest: &Manifest) -> io::Result<OverlapState> {
+    // It is that of the engine of the last commit, which may not be the current one.
+    let windows = windows(&manifest.committed_span());
+    let (commit, stems) = (&manifest.commit, manifest.plan.stems.len());
+    if commit.overlap_lost {
+        let start = windows.start(commit.segments);
+        let (from, to) = (manifest.plan.model_rate, output_rate(manifest));
+        let context = Resampler::context_frames(from, to, start).map_err(io::Error::other)?;
+        return Ok(OverlapState {
+            overlap: OverlapAdd::new(stems, start, windows.blend()),
+            fade: FadeOut::none(stems, start),
+            // What is made of it is in front of the intact frames, and dropped.
+            tails: vec![Stereo::zeros(context.as_len()); stems],
+        });
+    }
+    if !commit.overlap_state {
+        return Ok(OverlapState::none(stems, windows.blend()));
+    }
+    let path = layout.overlap_state(commit.segments);
+    OverlapState::read(&path, windows.blend(), commit.overlap_crc32c)
+}
+
+/// The sample rate of the stems.
+pub(super) fn output_rate(manifest: &Manifest) -> Hertz {
+    manifest.source.as_ref().map_or(manifest.plan.model_rate, |source| source.output_rate)
 }
 
 fn nothing_open() -> Failure {

@@ -11,7 +11,7 @@ use crate::separation::{LEAST_SPACE, Limits, engine_probe};
 use crate::session::lifecycle::{Event, State, UploadState};
 use crate::session::live::FoundDamage;
 use crate::session::retention::Retention;
-use crate::session::{Failure, Manifest, Session, SessionState};
+use crate::session::{Failure, Session, SessionState};
 
 /// Interval of the rounds.
 const ROUND: Duration = Duration::from_secs(1);
@@ -97,9 +97,9 @@ impl Scheduler {
             session.set_found_damage(FoundDamage::Lost);
             return;
         }
+        // Its run finds out which commits are to be taken back: that takes a while.
         let mut slots = self.lock();
-        let take_back = |manifest: &mut Manifest| manifest.take_back();
-        self.apply_or_log(&mut slots, session, Event::DamageFound, Payload::Note(&take_back));
+        self.apply_or_log(&mut slots, session, Event::DamageFound, Payload::Nothing);
         self.fill(&mut slots);
     }
 

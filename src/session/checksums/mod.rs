@@ -6,6 +6,7 @@
 //! checked.
 
 mod damage;
+mod intact;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -18,6 +19,7 @@ use crate::audio::wav::frame_bytes;
 use crate::audio::{Encoding, Frames};
 
 pub use damage::{Damage, missing_is_damage};
+pub use intact::{Intact, intact};
 
 /// Frames of a block: 256 KiB, which is what a reader reads at once.
 pub const BLOCK: Frames = Frames(32_768);

@@ -113,7 +113,7 @@ impl StateChange<'_> {
         let mut manifest = Manifest::clone(&self.session.manifest());
         manifest.state = self.next.saved();
         if manifest.state.is_ended() {
-            manifest.commit.overlap_state = false;
+            (manifest.commit.overlap_state, manifest.commit.overlap_lost) = (false, false);
         }
         manifest.delay = match self.delay.take().or(manifest.delay) {
             delay if self.next.is_delayed() => delay,

@@ -228,8 +228,8 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "separation/pipeline",
         &[
             &["active_engine"],
-            &["fallback", "in_flight", "output", "recompute", "slot"],
-            &["submission"],
+            &["fallback", "in_flight", "output", "slot"],
+            &["recompute", "submission"],
         ],
     ),
     (
@@ -328,6 +328,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ),
     ("server/rest/tus", &[&["headers", "incoming"], &["storing"]]),
     ("server/status", &[&["fields"], &["http"]]),
+    ("session/checksums", &[&["damage"], &["intact"]]),
     ("session/live", &[&["control"], &["change", "damage", "upload"]]),
     ("session/store", &[&["cursor", "existing", "index"], &["damaged"]]),
     (

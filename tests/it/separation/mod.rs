@@ -3,6 +3,7 @@
 mod commit_points;
 mod crashes;
 mod fallback;
+mod healing;
 mod parking;
 mod shortage;
 mod silence;
