@@ -28,9 +28,9 @@ pub enum SeparationError {
         /// Queued sessions.
         queued: usize,
     },
-    /// The client has its share of slots and positions in the queue.
+    /// The client has its share of slots, positions in the queue and uploads that have hardly begun.
     #[error(
-        "the client {client} has {sessions} sessions that compute or are queued, as many as one client may have"
+        "the client {client} has {sessions} sessions that compute, are queued, or wait for the first bytes of their upload, as many as one client may have"
     )]
     ClientFull {
         /// Its address.

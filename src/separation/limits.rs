@@ -17,7 +17,7 @@ pub struct Limits {
     pub open_sessions: usize,
     /// Sessions that wait for a slot.
     pub queued_sessions: usize,
-    /// How many of both one client may have.
+    /// How many of both, and of uploads that have hardly begun, one client may have.
     pub client_sessions: usize,
     /// Sessions that wait for more of their upload, with a decoder and without a slot. Those that have just begun are
     /// not among them; they count as queued.

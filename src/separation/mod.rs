@@ -161,13 +161,11 @@ impl Separations {
         let Planned { plan, skipped } = plan::plan(&settings, self.scheduler.context())?;
         self.scheduler.check_capacity(client)?;
         self.check_space()?;
-        let (session, new) = self.store().create(settings, plan)?;
+        let (session, new) = self.store().create_for(client, settings, plan)?;
         if !new {
             return Ok((session, false));
         }
-        if let Some(client) = client {
-            session.set_client(client);
-        }
+        self.scheduler.count_for_client(&session);
         let noted =
             skipped.map_or(Ok(()), |model| plan::note(&session, &model, self.scheduler.context()));
         let admitted = noted.and_then(|()| self.scheduler.admit(&session, Event::Created));

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -33,6 +34,10 @@ pub struct Manifest {
     pub created: Timestamp,
     /// When it last changed.
     pub updated: Timestamp,
+    /// The address of the client that created it, whose share of the slots and the queue it takes; an IPv6 address stands
+    /// for its network of 64 bits. Manifests of 0.1.0 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<IpAddr>,
     /// The request.
     pub settings: Settings,
     /// The resolved request.
@@ -217,6 +222,7 @@ impl Manifest {
             id,
             created: now,
             updated: now,
+            client: None,
             settings,
             stems: plan.stems.iter().map(stem).collect(),
             plan,

@@ -5,19 +5,53 @@ use std::sync::Arc;
 
 use super::executor::Payload;
 use super::member::{Member, is_slow};
-use super::{Scheduler, Slots};
+use super::scant_uploads::is_scant;
+use super::{Scheduler, Slots, age};
 use crate::separation::{Limits, SeparationError};
 use crate::session::lifecycle::{Action, Event, State, UploadState, step};
 use crate::session::settings::OnDisconnect;
-use crate::session::{Session, SessionError};
+use crate::session::{Session, SessionError, SessionId};
 
 impl Scheduler {
-    /// Checks that one more session, of this client, would get a slot or a position in the queue.
+    /// Checks that one more session, of this client, would get a slot or a position in the queue. Where only uploads of the
+    /// client that have hardly begun keep it out, the oldest of them is removed, if it is paused.
     pub(in crate::separation) fn check_capacity(
-        &self,
+        self: &Arc<Scheduler>,
         client: Option<IpAddr>,
     ) -> Result<(), SeparationError> {
-        self.lock().check_capacity(&self.limits, client)
+        let checked = self.lock().check_capacity(&self.limits, client, None);
+        match checked {
+            Err(SeparationError::ClientFull { client, .. }) if self.remove_scant(client) => {
+                self.lock().check_capacity(&self.limits, Some(client), None)
+            }
+            checked => checked,
+        }
+    }
+
+    /// Removes the oldest session of a client whose upload has hardly begun and has been paused for as long as an upload may be
+    /// idle. Returns whether there was one.
+    fn remove_scant(self: &Arc<Scheduler>, client: IpAddr) -> bool {
+        let is_left = |session: &Arc<Session>| {
+            matches!(session.lifecycle(), State::Paused(_))
+                && age(session.manifest().updated) >= self.limits.idle_upload
+                && is_scant(session)
+        };
+        let left: Vec<_> = self.lock().scant.of(client).filter(is_left).collect();
+        let oldest = left.iter().min_by_key(|session| session.manifest().created);
+        let Some(session) = oldest else { return false };
+        let removes = self.report_late(session, Event::DeleteRequested, || is_left(session));
+        if removes {
+            tracing::info!(session = %session.id(), "removed: its upload has hardly begun, and its client creates others");
+            if let Err(error) = self.store.remove(session) {
+                tracing::error!(session = %session.id(), %error, "cannot remove the session");
+            }
+        }
+        removes
+    }
+
+    /// Counts a session that is new, or has been restored, for its client.
+    pub(in crate::separation) fn count_for_client(&self, session: &Arc<Session>) {
+        self.lock().scant.add(session);
     }
 
     /// Reports an event that may put the session into the queue.
@@ -39,7 +73,7 @@ impl Scheduler {
         event: Event,
     ) -> Result<(), SeparationError> {
         if step(session.lifecycle(), event).1.contains(&Action::Enqueue) {
-            slots.check_capacity(&self.limits, session.client())?;
+            slots.check_capacity(&self.limits, session.client(), Some(session.id()))?;
         }
         self.apply(slots, session, event, Payload::Nothing).map_err(SessionError::Storage)?;
         self.limit_stuck(slots);
@@ -115,12 +149,13 @@ impl Scheduler {
 }
 
 impl Slots {
-    /// Checks that one more session of this client is within the limits. Those whose uploads are stuck would give way to
-    /// it.
+    /// Checks that one more session of this client, that with the id `own` if it exists, is within the limits. Those whose
+    /// uploads are stuck would give way to it, but they count for their client while they have hardly begun.
     fn check_capacity(
         &self,
         limits: &Limits,
         client: Option<IpAddr>,
+        own: Option<SessionId>,
     ) -> Result<(), SeparationError> {
         if self.closed {
             return Err(SeparationError::ShuttingDown);
@@ -130,7 +165,10 @@ impl Slots {
         let others: Vec<_> = others.filter(|member| !member.is_stuck()).collect();
         if let Some(client) = client {
             let all = self.queue.holding().chain(others.iter().copied());
-            let sessions = all.filter(|member| member.session.client() == Some(client)).count();
+            let all = all.map(|member| &member.session).filter(|session| !is_scant(session));
+            let begun = all.filter(|session| session.client() == Some(client)).count();
+            let scant = self.scant.of(client).filter(|session| own != Some(session.id())).count();
+            let sessions = begun + scant;
             if sessions >= limits.client_sessions {
                 return Err(SeparationError::ClientFull { client, sessions });
             }

@@ -61,6 +61,7 @@ impl Scheduler {
     /// Pauses sessions that have become stuck, as far as they are too many.
     fn pause_stuck(self: &Arc<Scheduler>) {
         let mut slots = self.lock();
+        slots.scant.prune();
         self.limit_stuck(&mut slots);
         self.fill(&mut slots);
     }
@@ -131,7 +132,7 @@ impl Scheduler {
     }
 
     /// Reports an event if `condition` still holds under the lock. Returns whether its files are to be removed.
-    fn report_late(
+    pub(super) fn report_late(
         self: &Arc<Scheduler>,
         session: &Arc<Session>,
         event: Event,

@@ -19,6 +19,7 @@ mod maintenance;
 mod member;
 mod recovery;
 mod runs;
+mod scant_uploads;
 mod slot_queue;
 
 use std::collections::HashMap;
@@ -35,6 +36,7 @@ use crate::session::{Session, SessionId, Store};
 use delays::Delays;
 use executor::Payload;
 use member::Member;
+use scant_uploads::ScantUploads;
 use slot_queue::SlotQueue;
 
 /// Numbers of sessions.
@@ -68,6 +70,7 @@ struct Slots {
     /// The sessions that are scheduled, with a run or without.
     queue: SlotQueue<Member>,
     delays: Delays,
+    scant: ScantUploads,
     /// Threads that have ended or are about to.
     ended: Vec<JoinHandle<()>>,
     maintenance: Option<JoinHandle<()>>,
@@ -93,6 +96,7 @@ impl Scheduler {
             open: HashMap::new(),
             queue: SlotQueue::new(limits.open_sessions),
             delays: Delays::default(),
+            scant: ScantUploads::default(),
             ended: Vec::new(),
             maintenance: None,
             recovery: None,

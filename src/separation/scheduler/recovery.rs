@@ -52,6 +52,7 @@ impl Scheduler {
         if slots.closed {
             self.apply_or_log(&mut slots, session, Event::ServerStopping, Payload::Nothing);
         }
+        slots.scant.add(session);
         drop(slots);
         for mark in computing {
             // A marker that stays counts once more; at worst, a segment is computed in isolation early.

@@ -11,7 +11,7 @@ mod upload;
 use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::checksums::Prefix;
 use super::lifecycle::{State, UploadState};
@@ -32,8 +32,6 @@ pub use upload::Added;
 pub struct Session {
     id: SessionId,
     layout: Layout,
-    /// The address of the client that created it, as far as this process knows.
-    client: OnceLock<IpAddr>,
     /// The manifest as on disk; replaced after the file.
     manifest: RwLock<Arc<Manifest>>,
     /// Locked while the manifest is changed and written.
@@ -86,7 +84,6 @@ impl Session {
         Ok(Session {
             id: manifest.id,
             layout,
-            client: OnceLock::new(),
             uploaded: AtomicU64::new(spool.len()),
             stored: Mutex::default(),
             damage: Mutex::default(),
@@ -108,15 +105,9 @@ impl Session {
         self.id
     }
 
-    /// The address of the client that created it; `None` if it is not known, or was created by an earlier process.
+    /// The address of the client that created it, if it is recorded.
     pub fn client(&self) -> Option<IpAddr> {
-        self.client.get().copied()
-    }
-
-    /// Sets the address of the client that created it; the first one stays.
-    pub fn set_client(&self, client: IpAddr) {
-        // Each session is created once.
-        let _ = self.client.set(client);
+        self.manifest().client
     }
 
     /// The paths of its files.

@@ -7,6 +7,7 @@ mod index;
 
 use std::fs::{self, File};
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread;
@@ -92,14 +93,27 @@ impl Store {
         settings: Settings,
         plan: Plan,
     ) -> Result<(Arc<Session>, bool), SessionError> {
+        self.create_for(None, settings, plan)
+    }
+
+    /// The same for the client at this address, which is recorded.
+    ///
+    /// # Errors
+    /// Those of [`Store::create`].
+    pub fn create_for(
+        &self,
+        client: Option<IpAddr>,
+        settings: Settings,
+        plan: Plan,
+    ) -> Result<(Arc<Session>, bool), SessionError> {
         if let Some(existing) = self.by_request(&settings)? {
             return Ok((existing, false));
         }
         let id = SessionId::random();
         let layout = Layout::new(&self.sessions_folder, id);
         let created = self.write().moment();
-        let manifest =
-            Manifest { created, updated: created, ..Manifest::new(id, settings.clone(), plan) };
+        let manifest = Manifest::new(id, settings.clone(), plan);
+        let manifest = Manifest { created, updated: created, client, ..manifest };
         let session = make(&layout, manifest, self.total.clone()).inspect_err(|_| {
             // Without a manifest it would be removed at the next start.
             let _ = fs::remove_dir_all(layout.directory());

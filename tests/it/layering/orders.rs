@@ -235,7 +235,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "separation/scheduler",
         &[
-            &["delays", "member", "slot_queue"],
+            &["delays", "member", "scant_uploads", "slot_queue"],
             &["executor"],
             &["admission", "ending", "runs"],
             &["maintenance", "recovery"],

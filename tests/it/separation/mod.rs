@@ -1,5 +1,6 @@
 //! Whole separations with fake engines.
 
+mod clients;
 mod commit_points;
 mod crashes;
 mod fallback;
