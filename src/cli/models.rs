@@ -13,7 +13,7 @@ use super::setup;
 use crate::audio::StemName;
 use crate::model::registry;
 use crate::model::registry::PublishedModel;
-use crate::model::registry::import::{ImportOutcome, ImportRequest, import};
+use crate::model::registry::import::{ImportOutcome, ImportRequest, MdxOptions, import};
 use crate::model::registry::pull::{DownloadStep, pull};
 use crate::model::{Model, ModelCard, ModelName};
 use crate::proto::reason::Category;
@@ -56,12 +56,15 @@ enum ModelsCommand {
         /// Accept files that no published hash verifies; results are marked as not verified
         #[arg(long)]
         allow_unverified: bool,
-        /// Configuration in YAML beside the checkpoint of an SCNet, as Music-Source-Separation-Training has it
+        /// Configuration in YAML beside the checkpoint of an SCNet, as Music-Source-Separation-Training has it; or UVR's
+        /// model_data_new.json, for an MDX-Net
         #[arg(long, value_name = "FILE", requires = "allow_unverified")]
         config: Option<PathBuf>,
         /// Graph from models/tools (make_graph.py, make_scnet.py), for a network that is not built in
         #[arg(long, value_name = "FILE", requires = "allow_unverified")]
         graph: Option<PathBuf>,
+        #[command(flatten)]
+        mdx: MdxArgs,
         #[command(flatten)]
         folder: ModelsFolder,
     },
@@ -78,6 +81,35 @@ enum ModelsCommand {
         #[command(flatten)]
         folder: ModelsFolder,
     },
+}
+
+/// Options of `import` for MDX-Nets.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "MDX-Net (.onnx)")]
+struct MdxArgs {
+    /// Samples of a column of the spectrum, such as 6144 or 7680
+    #[arg(long, value_name = "SAMPLES")]
+    n_fft: Option<usize>,
+    /// Factor of the network's stem in the other one, 0.5 to 2, such as 1.035
+    #[arg(long, value_name = "FACTOR")]
+    compensation: Option<f32>,
+    /// The network's stem, such as vocals or instrumental; the other one is the rest of the mixture
+    #[arg(long, value_name = "STEM")]
+    primary_stem: Option<String>,
+    /// Run the network twice, also on the negated spectrum: less noise, at twice the time
+    #[arg(long)]
+    denoise: bool,
+}
+
+impl MdxArgs {
+    fn options(&self) -> MdxOptions {
+        MdxOptions {
+            n_fft: self.n_fft,
+            compensation: self.compensation,
+            primary_stem: self.primary_stem.clone(),
+            denoise: self.denoise,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -99,7 +131,7 @@ pub(super) fn run(args: &ModelsArgs) -> Result<(), CliError> {
         ModelsCommand::Pull { name, mirror, offline, folder } => {
             download(name, mirror.as_deref(), *offline, folder)
         }
-        ModelsCommand::Import { name, paths, allow_unverified, config, graph, folder } => {
+        ModelsCommand::Import { name, paths, allow_unverified, config, graph, mdx, folder } => {
             let published = PublishedModel::find(name.as_str()).ok();
             let request = ImportRequest {
                 name,
@@ -108,6 +140,7 @@ pub(super) fn run(args: &ModelsArgs) -> Result<(), CliError> {
                 allow_unverified: *allow_unverified,
                 config: config.as_deref(),
                 graph: graph.as_deref(),
+                mdx: mdx.options(),
             };
             import_files(&request, folder)
         }

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
+use super::mdx::KnownMdx;
 use super::{ModelCard, ModelError, Sha256Hash};
 use crate::files::Shortage;
 
@@ -81,11 +82,11 @@ impl Model {
     }
 
     /// Whether the weights are known to be those of their authors: part of the binary, or as published. A model with a
-    /// card of its own in the models folder is unverified.
+    /// card of its own in the models folder is unverified, unless its file is known by its hash.
     pub fn is_verified(&self) -> bool {
         match self.files {
             ModelFiles::Embedded { .. } | ModelFiles::Published { .. } => true,
-            ModelFiles::Folder(_) => false,
+            ModelFiles::Folder(_) => KnownMdx::is_of(&self.card),
         }
     }
 

@@ -1,5 +1,5 @@
 //! Models: what they are ([`card`], [`name`], [`provider`]), where their files are ([`files`]), the models on this
-//! machine ([`available`]), and published ones ([`registry`]).
+//! machine ([`available`]), and published ones ([`registry`], [`mdx`]).
 //!
 //! [`onnx`] reads graphs and [`checkpoint`] the authors' weight files, without running either.
 
@@ -10,6 +10,7 @@ mod embedded;
 mod error;
 pub mod files;
 pub mod hash;
+pub(crate) mod mdx;
 pub mod name;
 pub(crate) mod onnx;
 pub mod provider;

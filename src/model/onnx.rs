@@ -1,10 +1,16 @@
-//! Reads ONNX files without running them: inputs and outputs, initialisers, metadata.
+//! Reads ONNX files without running them: inputs and outputs, initialisers, metadata. [`SelfContained`] checks files of unknown
+//! origin.
 //!
 //! The messages are the part of `onnx.proto` (github.com/onnx/onnx) that is used; the rest of a file is skipped.
+
+mod self_contained;
+mod wire;
 
 use std::collections::BTreeMap;
 
 use prost::Message;
+
+pub(crate) use self_contained::{MOST_BYTES, SelfContained, SpectrumPorts};
 
 /// Shapes of tensors by name.
 pub(crate) type Shapes = BTreeMap<String, Vec<usize>>;

@@ -12,6 +12,9 @@
 //!
 //! SCNet normalizes nothing itself, so its output depends on the deviation. In streaming, mean and deviation of the first
 //! segment are frozen ([`frozen`]).
+//!
+//! MDX-Nets see the track as it is. The reference scales a track above [`PEAK_LIMIT`] down to it first; so does
+//! [`Level::limited`], which needs the whole track, and scales the stems back.
 
 use crate::audio::Stereo;
 use crate::dsp::Segment;
@@ -23,6 +26,9 @@ const STREAMING_GAIN: f32 = 512.0;
 
 /// Added to the deviation by HTDemucs' reference, against division by zero; SCNet's makes NaN of silence.
 const REFERENCE_EPSILON: f64 = 1e-8;
+
+/// Peak above which audio-separator scales a track down (`normalization_threshold`).
+const PEAK_LIMIT: f32 = 0.9;
 
 /// A linear map from the track to the model's input, and back.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,6 +76,14 @@ impl Level {
         Level::Exact {
             mean: statistics.mean() as f32,
             deviation: (statistics.deviation() + REFERENCE_EPSILON) as f32,
+        }
+    }
+
+    /// The level that limits the peak of the complete track.
+    pub(super) fn limited(statistics: &Statistics) -> Level {
+        match statistics.peak() {
+            peak if peak > PEAK_LIMIT => Level::Exact { mean: 0.0, deviation: peak / PEAK_LIMIT },
+            _ => Level::Unchanged,
         }
     }
 
@@ -147,6 +161,7 @@ mod tests {
             zeros_before: 1,
             trim_before: 1,
             reflection: None,
+            weighted: None,
         };
         let shown = Stereo::from_planes(vec![0.5, 1.5], vec![0.5, 0.5]).unwrap();
         let exact = Level::Exact { mean: 0.5, deviation: 2.0 };
@@ -172,6 +187,7 @@ mod tests {
             zeros_before: 0,
             trim_before: 0,
             reflection: None,
+            weighted: None,
         };
         let track = [1.0, 1.0, 3.0, 3.0, 7.0, 9.0, 100.0, 100.0];
         for decoded in 6..8 {
@@ -180,6 +196,17 @@ mod tests {
         }
         let last = Segment { shown: 3..6, ..inside(3) };
         assert_eq!(level(&track[..6], &last), Level::Streaming { offset: 4.0 });
+    }
+
+    #[test]
+    fn a_loud_track_is_scaled_to_the_limit_and_its_stems_back() {
+        let mut statistics = Statistics::new(Frames(2));
+        statistics.add(0.25, -0.5);
+        assert_eq!(Level::limited(&statistics), Level::Unchanged);
+        statistics.add(0.1, -1.8);
+        let level = Level::limited(&statistics);
+        assert!((level.apply(-1.8) + 0.9).abs() < 1e-6);
+        assert!((level.undo(level.apply(0.5), 1.0) - 0.5).abs() < 1e-6);
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(super) struct TrackFileReader {
     file: File,
 }
 
-/// Mean and standard deviation of the track's mono mix so far, and the mean up to earlier frames.
+/// Mean and standard deviation of the track's mono mix so far, the mean up to earlier frames, and the peak of the channels.
 ///
 /// Samples are summed one by one, so the results do not depend on the block size.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,6 +49,7 @@ pub(super) struct Statistics {
     count: u64,
     sum: f64,
     squares: f64,
+    peak: f32,
 }
 
 impl TrackFileWriter {
@@ -153,7 +154,8 @@ impl Statistics {
     pub(super) fn new(head: Frames) -> Statistics {
         // Windows with the default overlap of a quarter end on marks.
         let step = (head.0 / MARKS_IN_HEAD).max(1);
-        Statistics { head: head.0, step, marks: Vec::new(), count: 0, sum: 0.0, squares: 0.0 }
+        let (marks, sum, squares, peak) = (Vec::new(), 0.0, 0.0, 0.0);
+        Statistics { head: head.0, step, marks, count: 0, sum, squares, peak }
     }
 
     pub(super) fn add(&mut self, left: f32, right: f32) {
@@ -161,6 +163,7 @@ impl Statistics {
         self.count += 1;
         self.sum += mono;
         self.squares += mono * mono;
+        self.peak = self.peak.max(left.abs()).max(right.abs());
         if self.count.is_multiple_of(self.step) {
             self.marks.push([self.sum, self.squares]);
         }
@@ -170,6 +173,7 @@ impl Statistics {
     pub(super) fn follow(&mut self, later: &Statistics) {
         self.marks.extend_from_slice(later.marks.get(self.marks.len()..).unwrap_or_default());
         (self.count, self.sum, self.squares) = (later.count, later.sum, later.squares);
+        self.peak = later.peak;
     }
 
     /// The mean up to the last mark before frame `end`, but at least of the head, or of all frames if there are fewer.
@@ -199,6 +203,11 @@ impl Statistics {
     /// Whether there are fewer frames than in the head.
     pub(super) fn is_short(&self) -> bool {
         self.count < self.head
+    }
+
+    /// The largest absolute sample.
+    pub(super) fn peak(&self) -> f32 {
+        self.peak
     }
 
     /// The mean of all frames.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use stemwire::audio::Stereo;
 use stemwire::engine::pool::{Pool, PoolConfig, Task};
 use stemwire::engine::{EngineError, EngineOptions};
-use stemwire::model::registry::import::{ImportOutcome, ImportRequest, import};
+use stemwire::model::registry::import::{ImportOutcome, ImportRequest, MdxOptions, import};
 use stemwire::model::registry::pull::pull;
 use stemwire::model::registry::{PublishedModel, RegistryError, verify};
 use stemwire::model::{AvailableModels, Model, ModelCard, ModelError, Sha256Hash};
@@ -138,6 +138,7 @@ fn files_are_imported_whatever_they_are_called_and_verified() {
             allow_unverified: false,
             config: None,
             graph: None,
+            mdx: MdxOptions::default(),
         };
         import(&what, &models, &mut |_| {})
     };

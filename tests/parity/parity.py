@@ -4,8 +4,10 @@
     python3.11 -m venv demucs && demucs/bin/pip install -r tests/parity/requirements.txt
     python3.11 -m venv spleeter && spleeter/bin/pip install -r tests/parity/requirements-spleeter.txt
     python3.11 -m venv scnet && scnet/bin/pip install -r tests/parity/requirements-scnet.txt
+    python3.11 -m venv mdx && mdx/bin/pip install -r tests/parity/requirements-mdx.txt
     cargo build --release
-    demucs/bin/python tests/parity/parity.py SONG --work DIR --spleeter spleeter/bin/python --scnet scnet/bin/python [--models NAME...]
+    demucs/bin/python tests/parity/parity.py SONG --work DIR --spleeter spleeter/bin/python --scnet scnet/bin/python \\
+        --mdx mdx/bin/python [--models NAME...]
 
 SONG is a 44.1 kHz stereo file; it is repeated at changing gain to 40 s and an odd length, 5 s, 7.9 s and 13 s, and to 40 s
 once more without its offset: gains that change make a song's offset wander, which streaming cannot know beforehand.
@@ -39,9 +41,11 @@ SCNET = {
     "scnet": ("scnet", "scnet_checkpoint_musdb18.ckpt"),
     "scnet-large": ("scnet_large", "SCNet-large_starrytong_fixed.ckpt"),
 }
+# The reference's name. Its checkpoint is scaled to each song, so that every length has one of its own.
+MDX = {"mdx-voc-ft": "voc_ft"}
 SPLEETER = {"spleeter-2stems": 2, "spleeter-4stems": 4, "spleeter-5stems": 5}
 # What is promised, in decibels a stem.
-LEAST = {"htdemucs": 75.0, "scnet": 75.0, "spleeter": 60.0}
+LEAST = {"htdemucs": 75.0, "mdx": 75.0, "scnet": 75.0, "spleeter": 60.0}
 
 
 def mixtures(song: Path, folder: Path, lengths: list[str]) -> dict[str, Path]:
@@ -106,6 +110,23 @@ def scnet_references(options: argparse.Namespace, name: str, mixes: dict[str, Pa
     return {length: out / path.stem for length, path in mixes.items()}
 
 
+def mdx_references(options: argparse.Namespace, name: str, mixes: dict[str, Path], out: Path) -> dict[str, Path]:
+    """The same, with a checkpoint and its entry in UVR's list beside the stems of each length."""
+    for path in mixes.values():
+        tool = [options.mdx, GOLDEN / "mdx_reference.py", "--model", MDX[name], "--audio", path, "--out", out / path.stem]
+        subprocess.run([str(part) for part in tool], check=True)
+    return {length: out / path.stem for length, path in mixes.items()}
+
+
+def mdx_model(options: argparse.Namespace, name: str, folder: Path) -> str:
+    """Imports an MDX-Net; returns the model's name."""
+    model = f"{name}-{folder.name.lower()}"
+    shutil.rmtree(options.work / "models" / model, ignore_errors=True)
+    arguments = [folder / f"{MDX[name]}.onnx", "--config", folder / "model_data.json", "--allow-unverified"]
+    stemwire(options, "models", "import", model, *arguments)
+    return model
+
+
 def demucs_references(options: argparse.Namespace, name: str, mixes: dict[str, Path], out: Path) -> dict[str, Path]:
     """The folder of reference stems of each length, beside the checkpoints, which are the same each time."""
     for path in mixes.values():
@@ -143,6 +164,10 @@ def check(options: argparse.Namespace, name: str, mixes: dict[str, Path]) -> lis
         checkpoint = next(iter(references.values())) / f"{SCNET[name][0]}.ckpt"
         model = published_model(name, checkpoint, SCNET[name][1], options.work / "models")
         modes = {"exact, overlap 0.5": ["--normalization", "exact", "--overlap", "0.5"]}
+    elif name in MDX:
+        references = mdx_references(options, name, mixes, out)
+        model = ""
+        modes = {"streaming": ["--normalization", "streaming"]}
     else:
         references = demucs_references(options, name, mixes, out)
         model = demucs_model(options, name, sorted(next(iter(references.values())).glob("*.safetensors")))
@@ -152,6 +177,8 @@ def check(options: argparse.Namespace, name: str, mixes: dict[str, Path]) -> lis
         row: list[Any] = [name, mode]
         for length, mix in mixes.items():
             stems = out / "stems" / mode
+            if name in MDX:
+                model = mdx_model(options, name, references[length])
             stemwire(options, "separate", mix, "--model", model, "--output", stems, "--force", *arguments)
             row.append(worst(references[length], stems / mix.stem))
             print(f"{name} {mode} {length}: {row[-1]:.1f} dB", file=sys.stderr, flush=True)
@@ -166,7 +193,8 @@ def main() -> None:
     parser.add_argument("--spleeter", type=Path, help="a Python that has the spleeter package")
     parser.add_argument("--scnet", type=Path, help="a Python that has the pymss-core package")
     parser.add_argument("--stemwire", type=Path, default=ROOT / "target" / "release" / "stemwire")
-    every = [*DEMUCS, *SCNET, *SPLEETER]
+    parser.add_argument("--mdx", type=Path, help="a Python that has the audio-separator package")
+    every = [*DEMUCS, *SCNET, *MDX, *SPLEETER]
     parser.add_argument("--models", nargs="+", choices=every, default=every)
     parser.add_argument("--lengths", nargs="+", choices=list(LENGTHS), default=list(LENGTHS))
     options = parser.parse_args()
@@ -174,6 +202,8 @@ def main() -> None:
         parser.error("--spleeter is needed for these models")
     if options.scnet is None and any(name in SCNET for name in options.models):
         parser.error("--scnet is needed for these models")
+    if options.mdx is None and any(name in MDX for name in options.models):
+        parser.error("--mdx is needed for these models")
     options.work, options.stemwire = options.work.resolve(), options.stemwire.resolve()
     options.work.mkdir(parents=True, exist_ok=True)
     mixes = mixtures(options.song, options.work, options.lengths)

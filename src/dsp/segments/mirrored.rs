@@ -69,6 +69,7 @@ impl Segmentation {
             zeros_before: 0,
             trim_before: usize::try_from(from - start).unwrap_or(0),
             reflection: Some(reflection),
+            weighted: None,
         })
     }
 }

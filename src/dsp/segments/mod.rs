@@ -1,6 +1,6 @@
 //! Cuts a track into overlapping segments: which frames a model sees for which frames of the track.
 //!
-//! There are three rules. [`Segmentation::new`] is that of `apply_model` and `TensorChunk.padded` in Demucs:
+//! There are four rules. [`Segmentation::new`] is that of `apply_model` and `TensorChunk.padded` in Demucs:
 //! windows start every `stride` frames. A window that would reach beyond the end of the track is cut
 //! short and padded *centred* to the model's length, with earlier frames of the track on the left
 //! where there are any, and zeros elsewhere.
@@ -11,7 +11,11 @@
 //!
 //! [`Segmentation::mirrored`] is that of Music-Source-Separation-Training: the track continues mirrored at
 //! both ends, and windows fade in and out.
+//!
+//! [`Segmentation::hann`] is that of UVR's MDX-Net: the first window begins before the track, and the weights are a Hann
+//! window.
 
+mod hann;
 mod mirrored;
 
 use std::ops::Range;
@@ -56,6 +60,11 @@ pub enum WindowShape {
     Centred,
     /// Short linear fades at both ends; the mirrored track beyond its ends.
     Mirrored,
+    /// A Hann window, without one if windows do not overlap; zeros beyond the ends of the track.
+    Hann {
+        /// Frames by which the first window begins before the track.
+        margin: Frames,
+    },
 }
 
 /// One window: the model's input, and the part of its output that is used.
@@ -73,6 +82,8 @@ pub struct Segment {
     pub trim_before: usize,
     /// How the track continues in the input, if it continues mirrored.
     pub reflection: Option<Reflection>,
+    /// Frames under the weights, if they are fewer than the model's.
+    pub weighted: Option<Frames>,
 }
 
 impl Segmentation {
@@ -123,18 +134,21 @@ impl Segmentation {
         match (self.blend, self.shape) {
             (Blend::Average, WindowShape::Centred) => triangle(self.length()),
             (Blend::Average, WindowShape::Mirrored) => mirrored::window(self.length(), [true; 2]),
+            (Blend::Average, WindowShape::Hann { .. }) => self.hann_weights(self.length()),
             (Blend::Sum, _) => vec![1.0; self.length().as_len()],
         }
     }
 
     /// Weight of each frame of the span of `segment`; more may follow.
     pub fn weights_of(&self, segment: &Segment) -> Vec<f32> {
-        match &segment.reflection {
-            None => self.weights(),
-            Some(reflection) => {
-                mirrored::window(self.length(), reflection.fades).split_off(segment.trim_before)
+        let mut weights = match (&segment.reflection, self.shape) {
+            (Some(reflection), _) => mirrored::window(self.length(), reflection.fades),
+            (None, WindowShape::Hann { .. }) => {
+                self.hann_weights(segment.weighted.unwrap_or(self.length()))
             }
-        }
+            (None, _) => return self.weights(),
+        };
+        weights.split_off(segment.trim_before)
     }
 
     /// Number of the last window of a track of `total` frames, plus one.
@@ -171,8 +185,10 @@ impl Segmentation {
     /// Window `index` of a track of which `decoded` frames are available; `complete` means that there
     /// will be no more. `None` if more frames are needed, or if there is no such window.
     pub fn segment(&self, index: u64, decoded: Frames, complete: bool) -> Option<Segment> {
-        if self.shape == WindowShape::Mirrored {
-            return self.mirrored_segment(index, decoded, complete);
+        match self.shape {
+            WindowShape::Centred => {}
+            WindowShape::Mirrored => return self.mirrored_segment(index, decoded, complete),
+            WindowShape::Hann { .. } => return self.hann_segment(index, decoded, complete),
         }
         let (start, decoded) = (self.start(index).0, decoded.0);
         // The window covers frames before the origin too, but they are final already.
@@ -196,7 +212,8 @@ impl Segmentation {
 fn at_left(index: u64, span: Range<u64>, before: u64) -> Segment {
     let shown = span.start.saturating_sub(before)..span.end;
     let zeros_before = (before - (span.start - shown.start)) as usize;
-    Segment { index, span, shown, zeros_before, trim_before: before as usize, reflection: None }
+    let trim_before = before as usize;
+    Segment { index, span, shown, zeros_before, trim_before, reflection: None, weighted: None }
 }
 
 /// A window cut short: it would cover `whole`, but the track ends at `decoded`.
@@ -211,6 +228,7 @@ fn centred(index: u64, whole: Range<u64>, decoded: u64) -> Segment {
         zeros_before: (before - (start - shown_start)) as usize,
         trim_before: before as usize,
         reflection: None,
+        weighted: None,
     }
 }
 

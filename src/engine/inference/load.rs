@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::bag::Bag;
 use super::htdemucs::Htdemucs;
+use super::mdx::Mdx;
 use super::scnet::Scnet;
 use super::spleeter::Spleeter;
 use crate::engine::{Engine, EngineError, ExecutionConfig};
@@ -22,6 +23,7 @@ pub fn load(model: &Arc<Model>, config: &ExecutionConfig) -> Result<Box<dyn Engi
         (Family::Htdemucs | Family::Onnx, _) => {
             Ok(Box::new(Bag::new(Arc::clone(model), config.clone())))
         }
+        (Family::Mdx, _) => Ok(Box::new(Mdx::load(model, config)?)),
         (Family::Scnet, _) => Ok(Box::new(Scnet::load(model, config)?)),
         (Family::Spleeter, _) => Ok(Box::new(Spleeter::load(model, config)?)),
     }

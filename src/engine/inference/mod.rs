@@ -1,12 +1,13 @@
 //! Inference: one module per model family, around a graph in ONNX Runtime.
 //!
-//! [`mod@load`] opens a model. [`htdemucs`], [`scnet`] and [`spleeter`] are families, [`bag`] a set of specialists of one. They
+//! [`mod@load`] opens a model. [`htdemucs`], [`mdx`], [`scnet`] and [`spleeter`] are families, [`bag`] a set of specialists of one. They
 //! share [`graph`], [`weights`], [`spectra`] and [`residual`].
 
 mod bag;
 mod graph;
 mod htdemucs;
 mod load;
+mod mdx;
 mod residual;
 mod scnet;
 pub mod spectra;

@@ -1,7 +1,10 @@
 //! The card: the TOML that describes a model. Parsed and checked once, then trusted.
 
+mod mdx;
 mod one_or_more;
 mod validation;
+
+pub use mdx::MdxParameters;
 
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +46,9 @@ pub struct ModelCard {
     pub licence: String,
     /// Shape of the spectrum that the graph takes or yields; `None` if it has waveforms only.
     pub stft: Option<StftShape>,
+    /// What an MDX-Net needs beside its graph.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mdx: Option<MdxParameters>,
     /// The ONNX graph.
     pub graph: FileReference,
     /// Files of weights for the graph's initialisers: one; one per stem in a bag of specialists; none if the graph
@@ -61,6 +67,8 @@ fn is_auto(choice: &ProviderChoice) -> bool {
 pub enum Family {
     /// Hybrid Transformer Demucs: waveform and complex spectrum in, both out; a stem is their sum.
     Htdemucs,
+    /// MDX-Net as UVR has it: complex spectrum in, that of one stem out; the other stem is the rest of the mixture.
+    Mdx,
     /// Any self-contained graph with some of the same inputs and outputs, see `models/README.md`.
     Onnx,
     /// SCNet: complex spectrum in, those of the stems out.
@@ -74,13 +82,18 @@ impl Family {
     pub fn is_normalised(self) -> bool {
         match self {
             Family::Htdemucs | Family::Scnet => true,
-            Family::Onnx | Family::Spleeter => false,
+            Family::Mdx | Family::Onnx | Family::Spleeter => false,
         }
     }
 
     /// Whether the output depends on the deviation of the normalised input. HTDemucs normalises each segment itself.
     pub fn needs_deviation(self) -> bool {
         self == Family::Scnet
+    }
+
+    /// Whether the reference scales loud tracks down. Without the whole track this is left out.
+    pub fn has_peak_limit(self) -> bool {
+        self == Family::Mdx
     }
 
     /// Whether the reference mirrors the track at its ends and fades its windows, as Music-Source-Separation-Training does.

@@ -22,6 +22,7 @@ impl ModelCard {
             return Some(format!("overlap must be 0 to {}", Self::MAX_OVERLAP));
         }
         if let Some(StftShape { size, hop }) = self.stft
+            && self.family != Family::Mdx
             && (!size.is_power_of_two() || !(16..=65_536).contains(&size) || hop != size / 4)
         {
             return Some("stft.size must be a power of two up to 65536, and hop a quarter".into());
@@ -49,6 +50,8 @@ impl ModelCard {
     fn weights_fault(&self) -> Option<String> {
         let named: Vec<_> = self.weights.iter().filter_map(|file| file.stem.as_ref()).collect();
         match (self.family, self.weights.len()) {
+            (Family::Mdx, _) => self.mdx_fault(),
+            (_, _) if self.mdx.is_some() => Some("[mdx] is for mdx".into()),
             (Family::Onnx, 0) => None,
             (Family::Onnx, _) => Some("a graph of family onnx holds its own weights".into()),
             (Family::Htdemucs | Family::Scnet, _) if self.stft.is_none() => {
@@ -77,10 +80,12 @@ impl ModelCard {
             (Family::Spleeter, Blend::Average) => {
                 return Some("spleeter's blend is \"sum\"".into());
             }
-            (Family::Htdemucs | Family::Onnx | Family::Scnet, Blend::Sum) => {
+            (Family::Htdemucs | Family::Mdx | Family::Onnx | Family::Scnet, Blend::Sum) => {
                 return Some("only spleeter's blend is \"sum\"".into());
             }
-            (Family::Htdemucs | Family::Onnx | Family::Scnet, Blend::Average) => return None,
+            (Family::Htdemucs | Family::Mdx | Family::Onnx | Family::Scnet, Blend::Average) => {
+                return None;
+            }
             (Family::Spleeter, Blend::Sum) => {}
         }
         let Some(StftShape { size, hop }) = self.stft else {

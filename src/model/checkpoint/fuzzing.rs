@@ -5,7 +5,7 @@ use std::io::Cursor;
 use super::configuration::Configuration;
 use super::htdemucs::{HtdemucsMetadata, NetworkArguments};
 use super::scnet::ScnetConfiguration;
-use crate::model::onnx::{Graph, compare};
+use crate::model::onnx::{Graph, SelfContained, compare};
 
 /// A safetensors file, read as at its import and as by the engine. The length of its header is
 /// corrected, so that headers that grow stay whole.
@@ -32,6 +32,7 @@ pub(crate) fn configuration(bytes: &[u8]) {
 
 /// An ONNX graph.
 pub(crate) fn onnx(bytes: &[u8]) {
+    drop(SelfContained::check(bytes).and_then(|graph| graph.spectrum()));
     let Ok(graph) = Graph::parse(bytes) else { return };
     let shapes = graph.open_initialisers();
     assert_eq!(compare(&shapes, &shapes), Ok(()));

@@ -1,7 +1,8 @@
 //! Weight files as their authors publish them.
 //!
 //! [`read`] reads the tensors of a file: [`safetensors`], a [`pytorch`] checkpoint, or a [`tensorflow`] checkpoint in a
-//! `.tar.gz`. [`htdemucs`] reads the metadata of an HTDemucs file, [`scnet`] the [`configuration`] beside an SCNet's.
+//! `.tar.gz`. [`htdemucs`] reads the metadata of an HTDemucs file, [`scnet`] the [`configuration`] beside an
+//! SCNet's, [`uvr`] the list of MDX-Nets.
 
 pub(crate) mod configuration;
 mod floats;
@@ -12,6 +13,7 @@ pub(crate) mod pytorch;
 mod safetensors;
 pub(crate) mod scnet;
 pub(crate) mod tensorflow;
+pub(crate) mod uvr;
 
 use std::io::{Read, Seek};
 

@@ -8,6 +8,7 @@ use crate::dsp::fade::window_shares;
 use crate::dsp::segments::{Blend, WindowShape};
 use crate::dsp::{Segment, Segmentation};
 use crate::engine::{EngineError, EngineIdentity, EngineOptions, SeparatedSegment};
+use crate::model::card::Family;
 use crate::model::{Model, ModelCard};
 use crate::separation::normalization::Level;
 use crate::separation::stem_recipe::{StemRecipe, apply, needs_mix, recipes, wanted};
@@ -108,6 +109,9 @@ pub(super) fn windows(span: &EngineSpan) -> Segmentation {
         (Some(Columns { size, hop }), _) => Segmentation::of_spectrum(span.segment, size, hop),
         (None, WindowShape::Centred) => Segmentation::new(span.segment, span.overlap),
         (None, WindowShape::Mirrored) => Segmentation::mirrored(span.segment, parts(span.overlap)),
+        (None, WindowShape::Hann { margin }) => {
+            Segmentation::hann(span.segment, span.overlap, margin)
+        }
     };
     windows.from(span.origin, span.first)
 }
@@ -131,6 +135,10 @@ impl Cut {
         let summed = card.stft.filter(|_| card.blend == Blend::Sum);
         let columns = summed.map(|s| Columns { size: frames(s.size), hop: frames(s.hop) });
         let overlap = asked.filter(|_| columns.is_none()).unwrap_or(card.overlap);
+        if let (Family::Mdx, Some(stft)) = (card.family, card.stft) {
+            let margin = frames(stft.size / 2);
+            return Cut { overlap, columns, windows: WindowShape::Hann { margin } };
+        }
         if card.family.has_mirrored_windows() && overlap >= Cut::LEAST_MIRRORED {
             let overlap = 1.0 - 1.0 / parts(overlap) as f64;
             return Cut { overlap, columns, windows: WindowShape::Mirrored };

@@ -19,7 +19,8 @@ const ISOLATION_DEATHS: u32 = 2;
 impl Run<'_> {
     /// The next segment to submit, if its frames are decoded.
     pub(super) fn next_segment(&self, decoded: &DecodeProgress) -> Option<Segment> {
-        let normalised = self.engine.model().card().family.is_normalised();
+        let family = self.engine.model().card().family;
+        let normalised = family.is_normalised() || family.has_peak_limit() && self.is_exact();
         // The head determines the level, also for an engine with shorter segments.
         let head = self.session.manifest().plan.segment;
         let enough = decoded.complete || !self.is_exact() && decoded.frames >= head;
@@ -38,6 +39,7 @@ impl Run<'_> {
     pub(super) fn send(&mut self, decoded: &DecodeProgress) -> Result<(), Failure> {
         let normalised = self.engine.model().card().family.is_normalised();
         let needs_deviation = self.engine.model().card().family.needs_deviation();
+        let has_peak_limit = self.engine.model().card().family.has_peak_limit();
         let exact = self.is_exact();
         // One more than there are worker threads, so that none is idle during a commit.
         let isolated = self.session.manifest().deaths >= ISOLATION_DEATHS;
@@ -46,6 +48,7 @@ impl Run<'_> {
         while self.in_flight.next() < self.next + depth {
             let Some(segment) = self.next_segment(decoded) else { break };
             let level = match (normalised, exact) {
+                (false, true) if has_peak_limit => Level::limited(&decoded.statistics),
                 (false, _) => Level::Unchanged,
                 (true, true) if needs_deviation => Level::of(decoded.statistics.level()),
                 (true, true) => Level::exact(&decoded.statistics),

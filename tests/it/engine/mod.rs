@@ -2,6 +2,7 @@
 
 mod isolated;
 mod parity;
+mod parity_mdx;
 mod parity_scnet;
 mod parity_spleeter;
 mod plain_onnx;

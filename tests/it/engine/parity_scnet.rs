@@ -13,7 +13,9 @@ use stemwire::session::settings::Normalization;
 use stemwire::session::{Session, Settings};
 
 use crate::support::golden::{mixture, snr};
-use crate::support::pipeline::{golden, read_wav, separate, separations, stem, wait_for, wav};
+use crate::support::pipeline::{
+    golden, mixture_upload, read_wav, separate, separations, stem, wait_for, wav,
+};
 
 const STEMS: [&str; 4] = ["drums", "bass", "other", "vocals"];
 
@@ -56,21 +58,7 @@ fn settings(normalization: Normalization, overlap: Option<f64>) -> Settings {
 
 /// The golden files' mixture as an upload of one or two channels.
 fn upload(channels: usize, frames: usize) -> Vec<u8> {
-    let mix = mixture(&read_wav(&golden().join("clip.wav")), frames, 1.0);
-    if channels == 2 {
-        return wav(&mix, 44_100);
-    }
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 44_100,
-        bits_per_sample: 32,
-        sample_format: hound::SampleFormat::Float,
-    };
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
-    mix.left().iter().for_each(|&sample| writer.write_sample(sample).unwrap());
-    writer.finalize().unwrap();
-    bytes.into_inner()
+    mixture_upload(channels, frames, 1.0)
 }
 
 #[track_caller]

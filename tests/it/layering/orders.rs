@@ -150,7 +150,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         &[
             &["residual", "spectra", "weights"],
             &["graph"],
-            &["htdemucs", "scnet", "spleeter"],
+            &["htdemucs", "mdx", "scnet", "spleeter"],
             &["bag"],
             &["load"],
         ],
@@ -165,19 +165,20 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["embedded", "hash", "name", "onnx", "provider"],
             &["error"],
             &["card"],
-            &["checkpoint", "files"],
+            &["checkpoint", "mdx"],
+            &["files"],
             &["registry"],
             &["available"],
         ],
     ),
     ("files", &[&["access", "atomic", "scratch", "shortage"], &["sparse"]]),
-    ("model/card", &[&["one_or_more", "validation"]]),
+    ("model/card", &[&["mdx", "one_or_more"], &["validation"]]),
     (
         "model/checkpoint",
         &[
             &["configuration", "floats"],
             &["pytorch", "safetensors", "tensorflow"],
-            &["htdemucs", "scnet"],
+            &["htdemucs", "scnet", "uvr"],
             &["fuzzing"],
         ],
     ),
@@ -364,7 +365,11 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ("server/credentials", &[&["error"], &["files"], &["reloaded", "tls", "tokens"]]),
     (
         "model/registry/import",
-        &[&["given", "network"], &["htdemucs", "scnet", "spleeter"], &["unverified", "verified"]],
+        &[
+            &["given", "network"],
+            &["htdemucs", "mdx", "scnet", "spleeter"],
+            &["unverified", "verified"],
+        ],
     ),
 ];
 
@@ -384,6 +389,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("half", &["model/checkpoint"]),
     ("stemwire_model_mini", &["model/embedded"]),
     ("stemwire_model_mini_spleeter", &["model/embedded"]),
+    ("md5", &["model/checkpoint/uvr"]),
     ("toml", &["engine/autotune/cache", "model/card"]),
     ("zip", &["engine/runtime", "model/checkpoint/pytorch", "server/rest"]),
     ("flacenc", &["encode/flac"]),

@@ -13,6 +13,8 @@ use stemwire::model::AvailableModels;
 use stemwire::separation::{Config, DecoderConfig, Limits, Separations};
 use stemwire::session::{Session, SessionState, Settings, Store};
 
+use super::golden::mixture;
+
 /// The folder of the golden files.
 pub fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
@@ -79,6 +81,25 @@ pub fn open_within(
 ) -> Separations {
     let config = Config { models: available, chain, decoder, limits };
     Separations::open(Store::open(data).unwrap(), pool, config).unwrap()
+}
+
+/// The golden files' mixture as an upload of one or two channels.
+pub fn mixture_upload(channels: usize, frames: usize, level: f32) -> Vec<u8> {
+    let mix = mixture(&read_wav(&golden().join("clip.wav")), frames, level);
+    if channels == 2 {
+        return wav(&mix, 44_100);
+    }
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 44_100,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut writer = hound::WavWriter::new(&mut bytes, spec).unwrap();
+    mix.left().iter().for_each(|&sample| writer.write_sample(sample).unwrap());
+    writer.finalize().unwrap();
+    bytes.into_inner()
 }
 
 /// Starts to separate a complete `upload`.

@@ -1,7 +1,8 @@
-//! Imports a model from the user's files: [`verified`] against a published model, or [`unverified`].
+//! Imports a model from the user's files: [`verified`] against a published model, an [`mdx`], or [`unverified`].
 
 mod given;
 mod htdemucs;
+mod mdx;
 mod network;
 mod scnet;
 mod spleeter;
@@ -16,6 +17,7 @@ use crate::model::ModelName;
 use crate::model::files::CARD_FILE;
 
 use given::GivenFiles;
+pub use mdx::MdxOptions;
 
 /// What to import.
 #[derive(Debug, Clone)]
@@ -28,10 +30,12 @@ pub struct ImportRequest<'a> {
     pub paths: &'a [PathBuf],
     /// Whether unverified files are accepted.
     pub allow_unverified: bool,
-    /// The configuration beside an SCNet's checkpoint.
+    /// The configuration beside an SCNet's checkpoint, or UVR's list of MDX-Nets.
     pub config: Option<&'a Path>,
     /// The graph, for a network without a built-in graph.
     pub graph: Option<&'a Path>,
+    /// Options for MDX-Nets.
+    pub mdx: MdxOptions,
 }
 
 /// How a model was imported.
@@ -58,6 +62,12 @@ pub fn import(
         || RegistryError::Exists { name: request.name.to_string(), folder: folder.clone() };
     if folder.join(CARD_FILE).exists() {
         return Err(exists());
+    }
+    if mdx::is_wanted(request) {
+        return match folder.exists() {
+            true => Err(exists()),
+            false => mdx::import(request, models, progress),
+        };
     }
     if let Some(published) = request.published.filter(|_| request.graph.is_none()) {
         match verified::import(published, GivenFiles::of(request.paths)?, &folder, progress) {

@@ -49,6 +49,7 @@ impl Network {
             provider: ProviderChoice::Auto,
             licence: "not known: imported from a file".to_owned(),
             stft: Some(stft),
+            mdx: None,
             graph: FileReference { file: GRAPH_FILE.into(), sha256: Sha256Hash::of(&graph) },
             weights: request.published.map_or(Vec::new(), |model| model.card.weights.clone()),
         };
