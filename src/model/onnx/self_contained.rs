@@ -3,7 +3,7 @@
 //! A file must hold all of its weights, and only the operators of convolutional networks: no other files, no operators of other
 //! domains, no subgraphs (loops), nothing whose output is larger than its operands allow. It is read in place.
 
-use super::wire::{Fields, Value};
+use super::wire::{MessageFields, Value};
 
 /// Operators of MDX-Nets, and what exporters put around them. None of them allocates by a number in the file alone, but for
 /// the attributes that [`LARGEST_ATTRIBUTE`] bounds.
@@ -97,7 +97,7 @@ impl<'a> SelfContained<'a> {
             return Err(format!("it has {} bytes, more than {MOST_BYTES}", file.len()));
         }
         let mut graph = None;
-        for field in Fields::of(file) {
+        for field in MessageFields::of(file) {
             match field? {
                 (7, value) if graph.is_none() => graph = Some(value.bytes()?),
                 (7, _) => return Err("it has two graphs".into()),
@@ -107,7 +107,7 @@ impl<'a> SelfContained<'a> {
                 _ => {}
             }
         }
-        Graph::check(graph.ok_or("not an ONNX graph: the file has no graph")?)
+        check_graph(graph.ok_or("not an ONNX graph: the file has no graph")?)
     }
 
     /// The ports of a graph of one input and one output, spectra of the same shape.
@@ -158,44 +158,39 @@ impl<'a> SelfContained<'a> {
     }
 }
 
-/// The checks of a graph.
-struct Graph;
-
-impl Graph {
-    fn check(graph: &[u8]) -> Result<SelfContained<'_>, String> {
-        let (mut operators, mut tensors) = (0, 0);
-        let mut found = SelfContained { inputs: Vec::new(), outputs: Vec::new() };
-        for field in Fields::of(graph) {
-            match field? {
-                (1, value) => {
-                    operators += 1;
-                    if operators > MOST_OPERATORS {
-                        return Err(format!("it has more than {MOST_OPERATORS} operators"));
-                    }
-                    check_operator(value.bytes()?)?;
+fn check_graph(graph: &[u8]) -> Result<SelfContained<'_>, String> {
+    let (mut operators, mut tensors) = (0, 0);
+    let mut found = SelfContained { inputs: Vec::new(), outputs: Vec::new() };
+    for field in MessageFields::of(graph) {
+        match field? {
+            (1, value) => {
+                operators += 1;
+                if operators > MOST_OPERATORS {
+                    return Err(format!("it has more than {MOST_OPERATORS} operators"));
                 }
-                (5, value) => {
-                    tensors += 1;
-                    if tensors > MOST_TENSORS {
-                        return Err(format!("it has more than {MOST_TENSORS} tensors"));
-                    }
-                    check_tensor(value.bytes()?, "")?;
+                check_operator(value.bytes()?)?;
+            }
+            (5, value) => {
+                tensors += 1;
+                if tensors > MOST_TENSORS {
+                    return Err(format!("it has more than {MOST_TENSORS} tensors"));
                 }
-                (11, value) => keep(&mut found.inputs, port(value.bytes()?)?)?,
-                (12, value) => keep(&mut found.outputs, port(value.bytes()?)?)?,
-                (15, _) => return Err("it has sparse tensors".into()),
-                _ => {}
+                check_tensor(value.bytes()?, "")?;
             }
+            (11, value) => keep(&mut found.inputs, port(value.bytes()?)?)?,
+            (12, value) => keep(&mut found.outputs, port(value.bytes()?)?)?,
+            (15, _) => return Err("it has sparse tensors".into()),
+            _ => {}
         }
-        // Older files list their weights as inputs, too.
-        for field in Fields::of(graph) {
-            if let (5, value) = field? {
-                let name = name_of(value.bytes()?, 8)?;
-                found.inputs.retain(|port| port.name != name);
-            }
-        }
-        Ok(found)
     }
+    // Older files list their weights as inputs, too.
+    for field in MessageFields::of(graph) {
+        if let (5, value) = field? {
+            let name = name_of(value.bytes()?, 8)?;
+            found.inputs.retain(|port| port.name != name);
+        }
+    }
+    Ok(found)
 }
 
 /// Most ports, with the weights that older files list among them.
@@ -224,7 +219,7 @@ fn check_operator(node: &[u8]) -> Result<(), String> {
     if !OPERATORS.contains(&kind) {
         return Err(format!("{} is none of an MDX-Net's", who()));
     }
-    for field in Fields::of(node) {
+    for field in MessageFields::of(node) {
         if let (5, value) = field? {
             check_attribute(value.bytes()?, kind).map_err(|fault| format!("{}: {fault}", who()))?;
         }
@@ -235,7 +230,7 @@ fn check_operator(node: &[u8]) -> Result<(), String> {
 fn check_attribute(attribute: &[u8], kind: &str) -> Result<(), String> {
     let name = name_of(attribute, 1)?;
     let is_convolution = kind.starts_with("Conv");
-    for field in Fields::of(attribute) {
+    for field in MessageFields::of(attribute) {
         match field? {
             (5, value) => check_tensor(value.bytes()?, name)?,
             (8, value) if is_convolution => {
@@ -267,7 +262,7 @@ fn check_values(tensor: &[u8]) -> Result<(), String> {
     let (mut element, mut elements, mut dimensions) = (0, 1_u64, 0);
     // Bytes of raw values; values of lists.
     let (mut raw, mut listed) = (None, 0_u64);
-    for field in Fields::of(tensor) {
+    for field in MessageFields::of(tensor) {
         match field? {
             (1, value) => value.varints(&mut |size| {
                 dimensions += 1;
@@ -334,7 +329,7 @@ fn finite(value: f32) -> Result<(), String> {
 /// The text in the field `tag` of a message; empty if there is none.
 fn name_of(message: &[u8], tag: u64) -> Result<&str, String> {
     let mut name = "";
-    for field in Fields::of(message) {
+    for field in MessageFields::of(message) {
         match field? {
             (found, value) if found == tag => name = value.text()?,
             _ => {}
@@ -347,24 +342,24 @@ fn name_of(message: &[u8], tag: u64) -> Result<&str, String> {
 fn port(message: &[u8]) -> Result<Port<'_>, String> {
     let mut port = Port { name: name_of(message, 1)?, element: 0, shape: Vec::new() };
     let nested = |message, tag| {
-        let fields = Fields::of(message).filter_map(move |field| match field {
+        let fields = MessageFields::of(message).filter_map(move |field| match field {
             Ok((found, value)) => (found == tag).then_some(Ok(value)),
             Err(error) => Some(Err(error)),
         });
         fields.last().unwrap_or(Ok(Value::Bytes(&[])))?.bytes()
     };
     let tensor = nested(nested(message, 2)?, 1)?;
-    for field in Fields::of(tensor) {
+    for field in MessageFields::of(tensor) {
         if let (1, Value::Varint(element)) = field? {
             port.element = element;
         }
     }
-    for field in Fields::of(nested(tensor, 2)?) {
+    for field in MessageFields::of(nested(tensor, 2)?) {
         let (1, value) = field? else { continue };
         if port.shape.len() == MOST_DIMENSIONS {
             return Err(format!("{} has too many dimensions", shown(port.name)));
         }
-        let size = Fields::of(value.bytes()?).find_map(|field| match field {
+        let size = MessageFields::of(value.bytes()?).find_map(|field| match field {
             Ok((1, Value::Varint(size))) => Some(i64::try_from(size).unwrap_or(-1)),
             _ => None,
         });

@@ -20,13 +20,13 @@ pub(super) enum Value<'a> {
 }
 
 /// The fields of a message in order. After an error there are no more.
-pub(super) struct Fields<'a> {
+pub(super) struct MessageFields<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Fields<'a> {
-    pub(super) fn of(message: &'a [u8]) -> Fields<'a> {
-        Fields { rest: message }
+impl<'a> MessageFields<'a> {
+    pub(super) fn of(message: &'a [u8]) -> MessageFields<'a> {
+        MessageFields { rest: message }
     }
 
     fn field(&mut self) -> Option<Field<'a>> {
@@ -52,7 +52,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl<'a> Iterator for Fields<'a> {
+impl<'a> Iterator for MessageFields<'a> {
     type Item = Result<Field<'a>, String>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -120,6 +120,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ("encode/alac", &[&["bits"], &["predictor", "rice"]]),
     ("encode/mp4", &[&["boxes"], &["codec", "metadata", "packet_table"], &["track"]]),
     ("dsp", &[&["mask", "score", "segments", "stft"], &["overlap"], &["fade"]]),
+    ("dsp/segments", &[&["hann", "mirrored"]]),
     (
         "engine",
         &[
@@ -171,6 +172,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["available"],
         ],
     ),
+    ("model/onnx", &[&["wire"], &["self_contained"]]),
     ("files", &[&["access", "atomic", "scratch", "shortage"], &["sparse"]]),
     ("model/card", &[&["mdx", "one_or_more"], &["validation"]]),
     (

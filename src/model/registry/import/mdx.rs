@@ -47,7 +47,7 @@ pub struct MdxOptions {
 }
 
 /// The parameters of a file.
-struct Parameters {
+struct FileParameters {
     size: usize,
     compensation: f32,
     stem: StemName,
@@ -119,9 +119,9 @@ fn read(path: &Path) -> Result<Vec<u8>, RegistryError> {
 }
 
 /// The parameters of a known file. Options may repeat them.
-fn published(request: &ImportRequest<'_>, known: &KnownMdx) -> Result<Parameters, String> {
+fn published(request: &ImportRequest<'_>, known: &KnownMdx) -> Result<FileParameters, String> {
     let MdxOptions { n_fft, compensation, primary_stem, .. } = &request.mdx;
-    let Parameters { size, compensation: factor, stem } = Parameters {
+    let FileParameters { size, compensation: factor, stem } = FileParameters {
         size: known.size,
         compensation: known.compensation,
         stem: stem_of(known.stem)?,
@@ -138,7 +138,7 @@ fn published(request: &ImportRequest<'_>, known: &KnownMdx) -> Result<Parameters
     {
         return Err(format!("the primary stem of {file} is {stem}"));
     }
-    Ok(Parameters { size, compensation: factor, stem })
+    Ok(FileParameters { size, compensation: factor, stem })
 }
 
 /// The parameters of another file, by options, and by UVR's list where there is none.
@@ -147,7 +147,7 @@ fn given(
     path: &Path,
     file: &[u8],
     ports: &SpectrumPorts,
-) -> Result<Parameters, RegistryError> {
+) -> Result<FileParameters, RegistryError> {
     let refused = |reason| unfit(path, reason, GIVE_PARAMETERS);
     let entry = match request.config {
         None => None,
@@ -175,7 +175,9 @@ fn given(
     let size = n_fft.or(entry.as_ref().map(|entry| entry.size));
     let compensation = compensation.or(entry.as_ref().map(|entry| entry.compensation));
     match (size, compensation, stem) {
-        (Some(size), Some(compensation), Some(stem)) => Ok(Parameters { size, compensation, stem }),
+        (Some(size), Some(compensation), Some(stem)) => {
+            Ok(FileParameters { size, compensation, stem })
+        }
         _ => Err(refused("it is none of the known files, and its parameters are not given".into())),
     }
 }
@@ -184,10 +186,10 @@ fn card(
     request: &ImportRequest<'_>,
     known: Option<&KnownMdx>,
     ports: &SpectrumPorts,
-    parameters: Parameters,
+    parameters: FileParameters,
     hash: Sha256Hash,
 ) -> Result<ModelCard, String> {
-    let Parameters { size, compensation, stem } = parameters;
+    let FileParameters { size, compensation, stem } = parameters;
     if ports.bins > size / 2 + 1 {
         return Err(format!(
             "its input has {} bins, n_fft {size} has {}",
