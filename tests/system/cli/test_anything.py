@@ -2,6 +2,7 @@
 no file of the user changes, nothing is written outside the folder, and exit code 0 stands for the stems that were asked for."""
 import hashlib
 import json
+import os
 import random
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import time
 
 import pytest
 
-from ..audio import music, wav
+from ..audio import RATE, music, wav
 from ..common import INSTANT_MODEL
 from .folders import scratch
 
@@ -17,12 +18,20 @@ MODELS = INSTANT_MODEL
 
 NAMES = [
     "song.wav", "...wav", "..wav", "-.wav", "a b.wav", "con.wav", "[x]*.wav", "b\x1b[31m.wav", "x" * 251 + ".wav", "é" * 60, "晴天.wav",
+    # Two names in Latin-1 that are shown alike.
+    os.fsdecode(b"l\xe9.wav"), os.fsdecode(b"l\xe8.wav"),
 ]
-# The options, and the stems that they ask for.
+BOTH = {"other", "vocals"}
+# The options; the stems, the model and the format that they ask for, and the frames that they leave out.
 SETTINGS = [
-    ([], {"other", "vocals"}), (["--stems", "vocals"], {"vocals"}), (["--two-stems", "vocals"], {"accompaniment", "vocals"}),
-    (["--format", "wav-s16", "--fit"], {"other", "vocals"}), (["--start", "0.5"], {"other", "vocals"}),
-    (["--jobs", "2"], {"other", "vocals"}),
+    ([], BOTH, "waveform", "wav-f32", 0),
+    (["--stems", "vocals"], {"vocals"}, "waveform", "wav-f32", 0),
+    (["--two-stems", "vocals"], {"accompaniment", "vocals"}, "waveform", "wav-f32", 0),
+    (["--format", "wav-s16", "--fit"], BOTH, "waveform", "wav-s16", 0),
+    (["--start", "0.5"], BOTH, "waveform", "wav-f32", RATE // 2),
+    (["--jobs", "2"], BOTH, "waveform", "wav-f32", 0),
+    (["--name", "{source}/{stem}"], BOTH, "waveform", "wav-f32", 0),
+    (["--model", "spectrogram"], BOTH, "spectrogram", "wav-f32", 0),
 ]
 
 
@@ -60,7 +69,7 @@ def sha256(path) -> str:
 
 
 def results(out) -> list:
-    """Sources and stems of the complete results; every one has the stems that its record names."""
+    """What the complete results stand for: song, stems, model, format and frames. Each has the stems that its record names."""
     found = []
     for path in out.rglob("stemwire.json"):
         try:
@@ -69,7 +78,8 @@ def results(out) -> list:
             continue
         for stem in record["stems"]:
             assert sha256(path.parent / stem["file"]) == stem["sha256"]
-        found.append((record["source"]["sha256"], {stem["name"] for stem in record["stems"]}))
+        stems = {stem["name"] for stem in record["stems"]}
+        found.append((record["source"]["sha256"], stems, record["model"]["name"], record["settings"]["format"], record["frames"]))
     return found
 
 
@@ -83,12 +93,15 @@ def test_no_run_changes_files_of_the_user_or_ends_well_without_its_stems(binary,
         (songs / name).write_bytes(wav(music(1, seed=case)))
         occupy(rng, out, name)
     (songs / chosen[1]).write_bytes(wav(music(2, seed=case)))
-    options, stems = rng.choice(SETTINGS)
+    seconds = dict(zip(chosen, (1, 2)))
+    # The same songs with two settings, in any order.
+    wanted = rng.sample(SETTINGS, 2)
     inputs = [songs] if rng.random() < 0.5 else [songs / name for name in chosen]
-    command = [binary, "separate", "--offline", *options, "-o", out, "--", *inputs]
     found = lambda name: inputs != [songs] or (name.endswith(".wav") and not name.startswith("."))
     before = files(tmp_path)
-    for end in [*rng.choices([signal.SIGKILL, signal.SIGINT, None], k=2), None]:
+    for end, number in [*zip(rng.choices([signal.SIGKILL, signal.SIGINT, None], k=2), rng.choices([0, 1], k=2)), (None, 0), (None, 1)]:
+        options, stems, model, form_name, left_out = wanted[number]
+        command = [binary, "separate", "--offline", *options, "-o", out, "--", *inputs]
         running = subprocess.Popen(command, cwd=songs, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if end:
             time.sleep(rng.random() / 2)
@@ -98,7 +111,10 @@ def test_no_run_changes_files_of_the_user_or_ends_well_without_its_stems(binary,
         assert {path: after.get(path) for path in before} == before, err
         assert all(path.is_relative_to(out) for path in after.keys() - before.keys()), err
         if running.returncode == 0:
-            assert all((sha256(songs / name), stems) in results(out) for name in chosen if found(name)), err
+            made = results(out)
+            for name in filter(found, chosen):
+                frames = seconds[name] * RATE - left_out
+                assert (sha256(songs / name), stems, model, form_name, frames) in made, err
         elif not end:
             assert running.returncode in (1, 2, 3, 6) and b"error: " in err and b"remedy: " in err
     assert scratch(out) == [], "the last run leaves nothing behind"
