@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import material
 import results
 from measure import Run
-from rows import crowd, encoders, htdemucs, memory, scaling, scnet, serving, spleeter, stages
+from rows import crowd, downloads, encoders, htdemucs, memory, page, scaling, scnet, serving, spleeter, stages
 
 BENCHMARKS = {
     "htdemucs": htdemucs.against_pytorch,
@@ -34,6 +34,8 @@ BENCHMARKS = {
     "get-stem": serving.get_stem,
     "fair": serving.eight_sessions,
     "crowd": crowd.hostile_clients,
+    "downloads": downloads.starts,
+    "first-paint": page.first_paint,
     "linear": scaling.linear,
     "memory": memory.long_tracks,
     "encoders": encoders.hours,
@@ -135,6 +137,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--demucs-python", type=Path, help="one with PyTorch and Demucs; made if left out")
     parser.add_argument("--scnet-python", type=Path, help="one with PyTorch and SCNet; made if left out")
     parser.add_argument("--spleeter-python", type=Path, help="one with TensorFlow and Spleeter; made if left out")
+    parser.add_argument("--baseline", type=Path, help="another release, for first-paint")
     parser.add_argument("--accept", action="store_true", help="take the instructions that are counted as the ones to hold")
     parser.add_argument("--table", action="store_true", help="only make table and plot anew")
     options = parser.parse_args()

@@ -12,6 +12,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import soundfile
 
@@ -30,11 +31,11 @@ SESSIONS = 8
 class Server:
     """A server on data of its own."""
 
-    def __init__(self, bench, *options: str):
-        self.data = bench.work / "data"
+    def __init__(self, bench, *options: str, program: Path | None = None):
+        self.data = bench.work / ("data" if program is None else "data-of-baseline")
         shutil.rmtree(self.data, ignore_errors=True)
         self.log = tempfile.TemporaryFile("w+")
-        command = [bench.stemwire, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.data, "--offline", "--provider", "cpu"]
+        command = [program or bench.stemwire, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.data, "--offline", "--provider", "cpu"]
         command += ["--models-dir", bench.work / "models", "--threads", str(len(bench.cores)), *options]
         self.process = subprocess.Popen(
             [str(part) for part in command],
@@ -67,8 +68,8 @@ class Server:
 
 
 @contextmanager
-def serving(bench, *options: str):
-    server = Server(bench, *options)
+def serving(bench, *options: str, program: Path | None = None):
+    server = Server(bench, *options, program=program)
     try:
         yield server
     finally:
