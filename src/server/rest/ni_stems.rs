@@ -172,16 +172,11 @@ impl NiStemsSource {
 
 impl Source for NiStemsSource {
     fn next(&mut self) -> io::Result<Option<Bytes>> {
-        loop {
-            let encoded = self.outlet.fetch();
-            if !encoded.is_empty() {
-                return Ok(Some(encoded.into()));
-            }
-            if matches!(self.state, NiStemsState::Ended) {
-                return Ok(None);
-            }
-            self.advance()?;
+        if matches!(self.state, NiStemsState::Ended) {
+            return Ok(None);
         }
+        self.advance()?;
+        Ok(Some(self.outlet.fetch().into()))
     }
 
     fn encodes(&self) -> bool {

@@ -28,7 +28,8 @@ const ENCODER_BYTES: usize = 1 << 20;
 
 /// A source of bytes.
 pub(super) trait Source: Send + 'static {
-    /// The next bytes; `None` at the end.
+    /// The next bytes, none of them where this step has made none; `None` at the end. A step takes tens of milliseconds at
+    /// most.
     fn next(&mut self) -> io::Result<Option<Bytes>>;
 
     /// Whether the bytes are encoded while they are read.
@@ -57,7 +58,7 @@ impl Source for Box<dyn Source> {
 }
 
 /// A response body that reads `source` as the client takes it. What waits for the client is charged on `memory`, and so is
-/// what the source holds; each piece that is encoded needs one of the permits of `encoding`.
+/// what the source holds; each step of encoding needs one of the permits of `encoding`.
 pub(super) fn body(mut source: impl Source, memory: Arc<Budget>, encoding: Arc<Semaphore>) -> Body {
     let (sender, receiver) = mpsc::channel(PIECES_AHEAD);
     let work = async move {
@@ -72,25 +73,31 @@ pub(super) fn body(mut source: impl Source, memory: Arc<Budget>, encoding: Arc<S
                 charge = memory.take(PIECE_BYTES) => charge,
                 () = sender.closed() => return,
             };
-            let permit = match encodes {
-                true => Arc::clone(&encoding).acquire_owned().await.ok(),
-                false => None,
-            };
-            let read = blocking::run(move || {
-                // Held by the task, which continues if the client disconnects.
-                let _permit = permit;
-                let piece = source.next();
-                (source, piece)
-            });
-            let piece = match read.await {
-                Ok((returned, piece)) => {
-                    source = returned;
-                    piece
-                }
-                Err(status) => {
-                    // The send fails only if the client has disconnected.
-                    let _ = sender.send((Err(io::Error::other(status)), charge)).await;
-                    return;
+            let piece = loop {
+                let permit = match encodes {
+                    true => Arc::clone(&encoding).acquire_owned().await.ok(),
+                    false => None,
+                };
+                let read = blocking::run(move || {
+                    // Held by the task, which continues if the client disconnects.
+                    let _permit = permit;
+                    let piece = source.next();
+                    (source, piece)
+                });
+                match read.await {
+                    // Other downloads get the permit before the next step.
+                    Ok((returned, Ok(Some(none)))) if none.is_empty() && !sender.is_closed() => {
+                        source = returned;
+                    }
+                    Ok((returned, piece)) => {
+                        source = returned;
+                        break piece;
+                    }
+                    Err(status) => {
+                        // The send fails only if the client has disconnected.
+                        let _ = sender.send((Err(io::Error::other(status)), charge)).await;
+                        return;
+                    }
                 }
             };
             let Some(piece) = piece.transpose() else { return };
@@ -131,5 +138,61 @@ impl Source for FileSource {
         file.read_exact(&mut bytes)?;
         self.position += bytes.len() as u64;
         Ok(Some(bytes.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// An encoder that makes nothing before another has begun.
+    struct Patient {
+        other_has_begun: Arc<AtomicBool>,
+    }
+
+    impl Source for Patient {
+        fn next(&mut self) -> io::Result<Option<Bytes>> {
+            match self.other_has_begun.load(Ordering::Acquire) {
+                true => Ok(None),
+                false => Ok(Some(Bytes::new())),
+            }
+        }
+
+        fn encodes(&self) -> bool {
+            true
+        }
+    }
+
+    struct Other {
+        pieces: VecDeque<&'static str>,
+        begun: Arc<AtomicBool>,
+    }
+
+    impl Source for Other {
+        fn next(&mut self) -> io::Result<Option<Bytes>> {
+            self.begun.store(true, Ordering::Release);
+            Ok(self.pieces.pop_front().map(|piece| piece.into()))
+        }
+
+        fn encodes(&self) -> bool {
+            true
+        }
+    }
+
+    #[tokio::test]
+    async fn an_encoder_that_has_made_nothing_yet_lets_others_begin() {
+        let (memory, encoding) = (Arc::new(Budget::new(1 << 30)), Arc::new(Semaphore::new(1)));
+        let begun = Arc::new(AtomicBool::new(false));
+        let patient = Patient { other_has_begun: Arc::clone(&begun) };
+        let patient = body(patient, Arc::clone(&memory), Arc::clone(&encoding));
+        let patient = tokio::spawn(axum::body::to_bytes(patient, 100));
+        tokio::task::yield_now().await;
+        let other = Other { pieces: ["a", "", "", "b"].into(), begun };
+        let other = axum::body::to_bytes(body(other, memory, encoding), 100);
+        assert_eq!(other.await.unwrap(), "ab");
+        assert!(patient.await.unwrap().unwrap().is_empty());
     }
 }

@@ -153,16 +153,11 @@ impl EncodedSource {
 
 impl Source for EncodedSource {
     fn next(&mut self) -> io::Result<Option<Bytes>> {
-        loop {
-            let encoded = self.outlet.fetch();
-            if !encoded.is_empty() {
-                return Ok(Some(encoded.into()));
-            }
-            if matches!(self.state, EncodingState::Ended) {
-                return Ok(None);
-            }
-            self.advance()?;
+        if matches!(self.state, EncodingState::Ended) {
+            return Ok(None);
         }
+        self.advance()?;
+        Ok(Some(self.outlet.fetch().into()))
     }
 
     fn held_bytes(&self) -> usize {

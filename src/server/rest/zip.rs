@@ -187,27 +187,22 @@ impl Archive {
 
 impl Source for Archive {
     fn next(&mut self) -> io::Result<Option<Bytes>> {
-        loop {
-            let written = self.outlet.fetch();
-            if !written.is_empty() {
-                return Ok(Some(written.into()));
+        let Some(writer) = &mut self.writer else { return Ok(None) };
+        if let Some(source) = &mut self.current {
+            match source.next()? {
+                Some(bytes) => writer.write_all(&bytes)?,
+                None => self.current = None,
             }
-            let Some(writer) = &mut self.writer else { return Ok(None) };
-            if let Some(source) = &mut self.current {
-                match source.next()? {
-                    Some(bytes) => writer.write_all(&bytes)?,
-                    None => self.current = None,
-                }
-            } else if let Some(entry) = self.entries.pop() {
-                let options = SimpleFileOptions::default()
-                    .compression_method(CompressionMethod::Stored)
-                    .large_file(entry.size >= LARGE);
-                writer.start_file(entry.name, options).map_err(io::Error::other)?;
-                self.current = Some(entry.source);
-            } else if let Some(writer) = self.writer.take() {
-                writer.finish().map_err(io::Error::other)?;
-            }
+        } else if let Some(entry) = self.entries.pop() {
+            let options = SimpleFileOptions::default()
+                .compression_method(CompressionMethod::Stored)
+                .large_file(entry.size >= LARGE);
+            writer.start_file(entry.name, options).map_err(io::Error::other)?;
+            self.current = Some(entry.source);
+        } else if let Some(writer) = self.writer.take() {
+            writer.finish().map_err(io::Error::other)?;
         }
+        Ok(Some(self.outlet.fetch().into()))
     }
 
     fn encodes(&self) -> bool {
