@@ -228,7 +228,7 @@ impl From<SessionError> for CliError {
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> CliError {
         let reason = match &error {
-            ClientError::Refused { reason, .. } => ErrorReason::from_name(reason),
+            ClientError::Refused(refusal) => ErrorReason::from_name(&refusal.reason),
             _ => None,
         };
         let plain = CliError::new(error.category(), error.to_string(), error.remedy());

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use stemwire::proto::{GetStemRequest, GetStemResponse};
-use stemwire_client::{Server, get_stem};
+use stemwire_client::Client;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
@@ -40,10 +40,6 @@ async fn main() {
 
 fn request(session: &str, stem: &str) -> GetStemRequest {
     GetStemRequest { session_id: session.into(), stem: stem.into(), ..Default::default() }
-}
-
-fn server(url: &str) -> Server {
-    Server { url: url.into(), token: None, authority: None }
 }
 
 async fn measure(peers: [(&str, &str); 2], request: &GetStemRequest, rounds: usize) {
@@ -82,7 +78,7 @@ async fn read((url, process): (&str, &str), request: &GetStemRequest) -> Reading
     let spent = || processor("self") + processor(process);
     let (begun, before) = (Instant::now(), spent());
     let mut bytes = 0;
-    let mut messages = get_stem(&server(url), request.clone()).await.unwrap();
+    let mut messages = Client::new(url).get_stem(request.clone()).await.unwrap();
     while let Some(message) = messages.message().await.unwrap() {
         bytes += message.chunk.map_or(0, |chunk| chunk.pcm.len());
     }
@@ -103,7 +99,7 @@ fn processor(process: &str) -> f64 {
 
 /// Serves what the server answers.
 async fn bare(url: &str, request: &GetStemRequest) {
-    let mut answers = get_stem(&server(url), request.clone()).await.unwrap();
+    let mut answers = Client::new(url).get_stem(request.clone()).await.unwrap();
     let mut messages = Vec::new();
     while let Some(message) = answers.message().await.unwrap() {
         messages.push(message);

@@ -1,5 +1,6 @@
 //! Errors of calls.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tonic::Code;
@@ -27,25 +28,34 @@ pub enum ClientError {
         problem: String,
     },
     /// The server refused the call, or the connection broke during it.
-    #[error("{message}")]
-    Refused {
-        /// The code.
-        code: Code,
-        /// The reason, in `UPPER_SNAKE`; empty if the error is not the server's.
-        reason: String,
-        /// The cause.
-        message: String,
-        /// The remedy, as one imperative sentence.
-        remedy: String,
-        /// Delay after which a retry may succeed; `None` if the server offers no retry.
-        retry_after: Option<Duration>,
-    },
+    #[error(transparent)]
+    Refused(Box<Refusal>),
     /// The server violated the protocol.
     #[error("the server's response is invalid: {0}")]
     Protocol(String),
     /// The song cannot be read, or a stem cannot be written.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+/// The error that ended a call.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// The code.
+    pub code: Code,
+    /// The reason, in `UPPER_SNAKE`; empty if the error is not the server's.
+    pub reason: String,
+    /// The cause.
+    pub message: String,
+    /// The remedy, as one imperative sentence.
+    pub remedy: String,
+    /// The values and limits behind the message.
+    pub metadata: HashMap<String, String>,
+    /// Delay after which a retry may succeed; `None` if the server offers no retry.
+    pub retry_after: Option<Duration>,
+    /// The id of the call in the server's log; empty if no server answered.
+    pub request_id: String,
 }
 
 impl From<tonic::Status> for ClientError {
@@ -55,16 +65,20 @@ impl From<tonic::Status> for ClientError {
         let info = details.error_info().filter(|info| info.domain == DOMAIN);
         let reason = info.map(|info| info.reason.clone()).unwrap_or_default();
         let known = ErrorReason::from_name(&reason);
-        let given = info.and_then(|info| info.metadata.get("remedy").cloned());
+        let mut metadata = info.map(|info| info.metadata.clone()).unwrap_or_default();
+        let given = metadata.remove("remedy");
         let remedy = given.or(known.map(|reason| reason.remedy().to_owned()));
         let retry = details.retry_info().filter(|_| info.is_some());
-        ClientError::Refused {
+        let request = details.request_info().map(|info| info.request_id.clone());
+        ClientError::Refused(Box::new(Refusal {
             code: status.code(),
             reason,
             message: status.message().to_owned(),
             remedy: remedy.unwrap_or_else(|| "See the server log, or try again later.".to_owned()),
+            metadata,
             retry_after: retry.map(|retry| retry.retry_delay.unwrap_or_default()),
-        }
+            request_id: request.unwrap_or_default(),
+        }))
     }
 }
 
@@ -72,15 +86,9 @@ impl ClientError {
     /// The error of a call that failed before its first response: an error of the server, or there is no Stemwire
     /// server at the URL.
     pub(crate) fn before_answer(url: &str, status: tonic::Status) -> ClientError {
-        let error = ClientError::from(status);
-        match error {
-            ClientError::Refused {
-                code: Code::Unknown | Code::Internal | Code::Cancelled | Code::Unavailable,
-                reason,
-                message,
-                ..
-            } if reason.is_empty() => {
-                ClientError::Connect { url: url.to_owned(), problem: message }
+        match ClientError::from(status) {
+            ClientError::Refused(refusal) if refusal.is_broken() => {
+                ClientError::Connect { url: url.to_owned(), problem: refusal.message }
             }
             error => error,
         }
@@ -90,9 +98,8 @@ impl ClientError {
     pub fn category(&self) -> Category {
         match self {
             ClientError::Url { .. } => Category::Usage,
-            ClientError::Refused { reason, .. } => {
-                ErrorReason::from_name(reason).map_or(Category::Server, ErrorReason::category)
-            }
+            ClientError::Refused(refusal) => ErrorReason::from_name(&refusal.reason)
+                .map_or(Category::Server, ErrorReason::category),
             ClientError::Connect { .. } | ClientError::Protocol(_) => Category::Server,
             ClientError::Io(_) => Category::Disk,
         }
@@ -110,7 +117,7 @@ impl ClientError {
             ClientError::Connect { url, .. } => format!(
                 "Start it with `stemwire serve`, or check that {url} is right: https:// with TLS."
             ),
-            ClientError::Refused { remedy, .. } => remedy.clone(),
+            ClientError::Refused(refusal) => refusal.remedy.clone(),
             ClientError::Protocol(_) => "Use the same version of client and server.".into(),
             ClientError::Io(_) => {
                 "Check that the song can be read, and that the folder can be written and has space."
@@ -124,16 +131,20 @@ impl ClientError {
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             ClientError::Connect { .. } => Some(Duration::ZERO),
-            ClientError::Refused { code, reason, retry_after, .. } => {
-                // The connection broke during a call.
-                let is_broken = matches!(
-                    code,
-                    Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled
-                );
-                retry_after.or((is_broken && reason.is_empty()).then_some(Duration::ZERO))
+            ClientError::Refused(refusal) => {
+                refusal.retry_after.or(refusal.is_broken().then_some(Duration::ZERO))
             }
             ClientError::Url { .. } | ClientError::Protocol(_) | ClientError::Io(_) => None,
         }
+    }
+}
+
+impl Refusal {
+    /// Whether the connection broke during the call.
+    fn is_broken(&self) -> bool {
+        let code = self.code;
+        self.reason.is_empty()
+            && matches!(code, Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The connection to a server.
 
+use std::fmt;
 use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataValue};
@@ -18,7 +19,7 @@ const MAX_MESSAGE_BYTES: usize = 4 << 20;
 const STREAM_WINDOW: u32 = 4 << 20;
 
 /// Address and credentials of a server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Server {
     /// URL, such as `http://127.0.0.1:8000`.
     pub url: String,
@@ -28,12 +29,29 @@ pub struct Server {
     pub authority: Option<Vec<u8>>,
 }
 
+impl From<&str> for Server {
+    fn from(url: &str) -> Server {
+        Server { url: url.to_owned(), token: None, authority: None }
+    }
+}
+
+/// Without the token, so that no log has it.
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = self.token.as_ref().map(|_| "…");
+        f.debug_struct("Server")
+            .field("url", &self.url)
+            .field("token", &token)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The calls of the service, with credentials.
 pub(crate) type Stub =
     SeparationServiceClient<tonic::service::interceptor::InterceptedService<Channel, BearerToken>>;
 
 /// Adds the token to every call.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct BearerToken(Option<MetadataValue<Ascii>>);
 
 impl tonic::service::Interceptor for BearerToken {

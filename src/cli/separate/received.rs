@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
-use std::time::Duration;
 
 use super::progress::{ProgressDisplay, SongProgress};
 use super::request::Destination;
@@ -12,14 +11,14 @@ use super::results::{
 };
 use super::sessions::OpenSessions;
 use super::write_pcm;
-use crate::audio::wav::{GrowingWav, HEADER_BYTES, frame_bytes};
-use crate::audio::{Encoding, Frames, Hertz, StemName, Stereo};
+use crate::audio::wav::{GrowingWav, HEADER_BYTES};
+use crate::audio::{Encoding, Frames, Hertz, StemName};
 use crate::cli::error::CliError;
 use crate::model::Sha256Hash;
 use crate::proto::reason::Category;
 use crate::proto::{self, SeparationConfig};
 use crate::session::settings::OutputChannels;
-use stemwire_client::{ClientError, Sink};
+use stemwire_client::{Chunk, ClientError, Event};
 
 /// The rate until the server has reported that of the session.
 const USUAL_RATE: Hertz = Hertz(44_100);
@@ -34,17 +33,11 @@ pub(super) struct ReceivedStems<'a> {
     rate: Option<Hertz>,
     /// Channels of the song.
     source_channels: u32,
-    /// Frames written to the pipe.
-    piped: u64,
-    /// Engine changes that have been printed: frame and message.
-    changes: Vec<(u64, String)>,
     /// Stems of the session.
     stems: usize,
     /// Length of the stems, once it is known.
     total: Option<Frames>,
     is_space_checked: bool,
-    /// Why a chunk could not be stored, which ended the call.
-    fault: Option<CliError>,
     /// The session, once the server has created it.
     session: Option<String>,
     request: &'a SeparationConfig,
@@ -72,12 +65,9 @@ impl<'a> ReceivedStems<'a> {
             files: Vec::new(),
             rate: None,
             source_channels: 2,
-            piped: 0,
-            changes: Vec::new(),
             stems: 0,
             total: None,
             is_space_checked: false,
-            fault: None,
             session: None,
             request,
             open_sessions,
@@ -87,11 +77,6 @@ impl<'a> ReceivedStems<'a> {
     /// The session, once the server has created it.
     pub(super) fn session_id(&self) -> Option<&str> {
         self.session.as_deref()
-    }
-
-    /// Why a chunk could not be stored, which ended the call.
-    pub(super) fn take_fault(&mut self) -> Option<CliError> {
-        self.fault.take()
     }
 
     /// Completes the files. `session` is in its final state.
@@ -155,12 +140,6 @@ impl<'a> ReceivedStems<'a> {
         self.rate.unwrap_or(USUAL_RATE)
     }
 
-    /// Keeps why the call has to end, and returns an error that ends it.
-    fn end_call(&mut self, fault: CliError) -> io::Error {
-        self.fault = Some(fault);
-        io::ErrorKind::Other.into()
-    }
-
     /// The file of a stem, created if it is the first chunk.
     fn file(&mut self, name: &str) -> io::Result<&mut ReceivedStem> {
         let index = match self.files.iter().position(|file| file.name.as_str() == name) {
@@ -180,19 +159,41 @@ impl<'a> ReceivedStems<'a> {
     }
 }
 
-impl Sink for ReceivedStems<'_> {
-    fn calling(&mut self) {
-        self.open_sessions.request(self.request);
+impl ReceivedStems<'_> {
+    /// Applies an event; returns the session once it is done.
+    ///
+    /// # Errors
+    /// A chunk cannot be stored.
+    pub(super) fn receive(&mut self, event: Event) -> Result<Option<proto::Session>, CliError> {
+        match event {
+            Event::Calling => self.open_sessions.request(self.request),
+            Event::Session(session) => {
+                self.open_sessions.name(self.request, &session.session_id);
+                self.session = Some(session.session_id.clone());
+                self.set_rate(&session);
+            }
+            Event::Progress(progress) => self.show(&progress),
+            Event::Chunk(chunk) => self.store(&chunk)?,
+            Event::EngineChange(change) => {
+                let frame = Frames(change.frame);
+                self.display.print_engine_change(&change.message, frame, self.rate());
+            }
+            Event::Reconnecting { error, pause } => {
+                let seconds = pause.as_secs_f32().ceil();
+                let cause = match &error {
+                    ClientError::Refused(refusal) if !refusal.reason.is_empty() => {
+                        error.to_string()
+                    }
+                    _ => format!("the connection broke ({error})"),
+                };
+                self.display.print(&format!("{cause}: trying again in {seconds} s"));
+            }
+            Event::Done(session) => return Ok(Some(session)),
+        }
+        Ok(None)
     }
 
-    fn session(&mut self, session: &proto::Session) -> io::Result<()> {
-        self.open_sessions.name(self.request, &session.session_id);
-        self.session = Some(session.session_id.clone());
-        self.set_rate(session);
-        Ok(())
-    }
-
-    fn progress(&mut self, progress: &proto::Progress) {
+    fn show(&mut self, progress: &proto::Progress) {
         let total = Some(Frames(progress.total_frames)).filter(|&total| total > Frames::ZERO);
         self.total = total;
         self.display.show(SongProgress {
@@ -205,61 +206,27 @@ impl Sink for ReceivedStems<'_> {
         });
     }
 
-    fn stem(&mut self, chunk: &proto::StemChunk) -> io::Result<()> {
+    fn store(&mut self, chunk: &Chunk) -> Result<(), CliError> {
         if let Some(pipe) = self.destination.pipe() {
-            if chunk.channels == 0 && pipe.channels == OutputChannels::Source {
+            let is_mono = self.source_channels == 1 && pipe.channels == OutputChannels::Source;
+            if is_mono && chunk.channels != 1 {
                 let cause = "the server is older than --channels and sends stereo";
                 let remedy = "Update the server, or leave --channels out.";
-                return Err(self.end_call(CliError::new(Category::Server, cause, remedy)));
+                return Err(CliError::new(Category::Server, cause, remedy));
             }
-            if let Err(error) = write_pcm(&chunk.pcm) {
-                return Err(self.end_call(error));
-            }
-            let channels = if chunk.channels == 1 { 1 } else { Stereo::CHANNELS };
-            let frame = channels * pipe.encoding.bytes_per_sample();
-            self.piped += (chunk.pcm.len() / frame) as u64;
-            return Ok(());
+            return write_pcm(&chunk.pcm);
         }
         if let Some(total) = self.total
             && !std::mem::replace(&mut self.is_space_checked, true)
         {
-            let missing = self.destination.missing_bytes(self.stems, Frames(self.frames()), total);
-            check_space(self.folder, missing).map_err(|error| self.end_call(error))?;
+            let finished = self.files.iter().map(|file| file.wav.frames()).min();
+            let finished = finished.unwrap_or(Frames::ZERO);
+            let missing = self.destination.missing_bytes(self.stems, finished, total);
+            check_space(self.folder, missing)?;
         }
-        let file = self.file(&chunk.stem)?;
-        let frames = file.wav.frames().0;
-        if chunk.start_frame > frames {
-            let text = format!("the server left out frames of {}", chunk.stem);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
-        }
-        // After a reconnect, frames are repeated that this stem has and another one lacks.
-        let repeated = (frames - chunk.start_frame) * frame_bytes(Encoding::F32Le);
-        let new = chunk.pcm.get(repeated as usize..).unwrap_or_default();
-        file.wav.append_encoded(new)
-    }
-
-    fn engine_change(&mut self, change: &proto::EngineChange) {
-        // After a reconnect, the server reports it again.
-        let known = (change.frame, change.message.clone());
-        if !self.changes.contains(&known) {
-            let frame = Frames(change.frame);
-            self.display.print_engine_change(&change.message, frame, self.rate());
-            self.changes.push(known);
-        }
-    }
-
-    fn reconnecting(&mut self, error: &ClientError, pause: Duration) {
-        let seconds = pause.as_secs_f32().ceil();
-        let cause = match error {
-            ClientError::Refused { reason, .. } if !reason.is_empty() => error.to_string(),
-            _ => format!("the connection broke ({error})"),
-        };
-        self.display.print(&format!("{cause}: trying again in {seconds} s"));
-    }
-
-    fn frames(&self) -> u64 {
-        let least = self.files.iter().map(|file| file.wav.frames().0).min();
-        if self.destination.pipe().is_some() { self.piped } else { least.unwrap_or(0) }
+        let folder = self.folder;
+        let stored = self.file(&chunk.stem).and_then(|file| file.wav.append_encoded(&chunk.pcm));
+        stored.map_err(|error| CliError::disk(folder, &error))
     }
 }
 

@@ -16,10 +16,10 @@ use super::{Backend, Separator};
 use crate::audio::Cover;
 use crate::cli::error::CliError;
 use crate::files::ScratchDir;
-use crate::proto::SeparationConfig;
 use crate::proto::reason::Category;
+use crate::proto::{self, SeparationConfig};
 use crate::session::Settings;
-use stemwire_client::{self as client, Request, Server};
+use stemwire_client::{Client, ClientError, Separation, Server, Song};
 
 /// A server, before any song is sent.
 pub(super) struct RemoteBackend {
@@ -48,7 +48,7 @@ impl RemoteBackend {
 
 impl Backend for RemoteBackend {
     fn model(&self) -> Result<Option<RequestedModel>, CliError> {
-        let models = self.runtime.block_on(client::models(&self.server))?;
+        let models = self.runtime.block_on(Client::new(self.server.clone()).models())?;
         let found = match &self.model {
             Some(name) => models.into_iter().find(|model| model.name == *name),
             None => models.into_iter().next(),
@@ -93,39 +93,65 @@ impl Separator for RemoteSeparator {
     ) -> Result<SeparatedSong, CliError> {
         let unreadable = |error: io::Error| song.source.unreadable(&error);
         let mut copy = None;
-        let (bytes, seekable): (Box<dyn client::Song>, bool) = match song.source.path() {
-            Some(path) => (Box::new(File::open(path).map_err(unreadable)?), true),
+        let bytes = match song.source.path() {
+            Some(path) => Song::open(path).map_err(unreadable)?,
             None => {
                 // Without a copy to read the cover from, the song is as good.
                 copy = self.copy_for(&settings, destination).ok();
                 let copy = copy.as_ref().and_then(|copy| copy.try_clone().ok());
                 let stream = song.source.open().map_err(unreadable)?;
-                (Box::new(Unseekable { stream, copy }), false)
+                let bytes = Song::stream(CopiedStream { stream, copy });
+                // The result of standard input is known by its hash, which is that of all its bytes.
+                if destination.pipe().is_none() { bytes.read_whole() } else { bytes }
             }
         };
-        let settings = Settings { request_id: Some(uuid::Uuid::new_v4()), ..settings };
-        let config = SeparationConfig::from(&settings);
-        // The result of standard input is known by its hash, which is that of all its bytes.
-        let whole = !seekable && destination.pipe().is_none();
-        let request = Request { config: config.clone(), song: Some(bytes), seekable, whole };
+        let client = Client::new(self.server.clone());
+        let separation = client.separate(bytes, SeparationConfig::from(&settings));
+        let config = separation.config().cloned().unwrap_or_default();
         let folder = tempfile::tempdir_in(self.scratch.path())
             .map_err(|error| CliError::disk(self.scratch.path(), &error))?;
         let mut stems =
             ReceivedStems::new(folder.path(), destination, display, &config, &self.sessions);
-        let separated = self.runtime.block_on(client::separate(&self.server, request, &mut stems));
-        let fault = stems.take_fault();
-        if separated.is_err() {
+        let received = self.runtime.block_on(receive(separation, &mut stems));
+        if received.is_err() {
             self.sessions.wait_if_interrupted();
         }
-        match (stems.session_id(), &fault) {
-            (Some(id), Some(_)) => self.sessions.cancel(&self.runtime, &config, id),
+        match (stems.session_id(), &received) {
+            (Some(id), Err(ReceiveError::Local(_))) => {
+                self.sessions.cancel(&self.runtime, &config, id);
+            }
             _ => self.sessions.remove(&config),
         }
-        let session = separated.map_err(|error| fault.unwrap_or_else(|| error.into()))?;
+        let session = received.map_err(|error| match error {
+            ReceiveError::Call(error) => error.into(),
+            ReceiveError::Local(error) => error,
+        })?;
         let separated = stems.finish(&session)?;
         let cover = cover(&song.source, copy, destination);
         Ok(SeparatedSong { cover, _files: Box::new(folder), ..separated })
     }
+}
+
+/// Why receiving ended.
+enum ReceiveError {
+    /// The call has failed.
+    Call(ClientError),
+    /// What was received cannot be used here; the server does not know.
+    Local(CliError),
+}
+
+/// Receives all events of a separation; returns the session in its final state.
+async fn receive(
+    mut separation: Separation,
+    stems: &mut ReceivedStems<'_>,
+) -> Result<proto::Session, ReceiveError> {
+    while let Some(event) = separation.next().await.map_err(ReceiveError::Call)? {
+        if let Some(session) = stems.receive(event).map_err(ReceiveError::Local)? {
+            return Ok(session);
+        }
+    }
+    let problem = "the call ended without a result".to_owned();
+    Err(ReceiveError::Call(ClientError::Protocol(problem)))
 }
 
 impl RemoteSeparator {
@@ -157,25 +183,18 @@ fn cover(song: &SongSource, copy: Option<File>, destination: &Destination) -> Op
     Cover::read(file, length).ok()?
 }
 
-/// A stream without positions.
-struct Unseekable<R> {
+/// A stream, and where what is read of it is copied to.
+struct CopiedStream<R> {
     stream: R,
-    /// Where what is read of it is copied to.
     copy: Option<File>,
 }
 
-impl<R: io::Read> io::Read for Unseekable<R> {
+impl<R: io::Read> io::Read for CopiedStream<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.stream.read(buffer)?;
         if self.copy.as_mut().is_some_and(|copy| copy.write_all(&buffer[..count]).is_err()) {
             self.copy = None;
         }
         Ok(count)
-    }
-}
-
-impl<R> io::Seek for Unseekable<R> {
-    fn seek(&mut self, _: io::SeekFrom) -> io::Result<u64> {
-        Err(io::ErrorKind::NotSeekable.into())
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use crate::proto::SeparationConfig;
-use stemwire_client::{self as client, ClientError, Server};
+use stemwire_client::{Client, ClientError, Retry, Server};
 
 /// Time limit for cancelling a session, within which the user waits for the command to end.
 const CANCEL_LIMIT: Duration = Duration::from_secs(5);
@@ -100,18 +100,19 @@ impl OpenSessions {
 impl RequestedSession {
     /// Cancels the session. Returns its id if it has ended; else prints how to cancel it later.
     fn cancel(&self, server: &Server, runtime: &Runtime) -> Option<String> {
+        let client = Client::new(server.clone()).with_retry(Retry::NEVER);
         let call = async {
             match &self.id {
-                Some(id) => client::cancel(server, id).await.map(|()| id.clone()),
-                None => client::cancel_request(server, &self.config).await,
+                Some(id) => client.cancel(id).await.map(|_| id.clone()),
+                None => client.cancel_request(self.config.clone()).await,
             }
         };
         let limited = async { tokio::time::timeout(CANCEL_LIMIT, call).await };
         let cause = match runtime.block_on(limited) {
             Ok(Ok(id)) => return Some(id),
             // The server has created none, and creates none.
-            Ok(Err(ClientError::Refused { reason, .. }))
-                if self.id.is_none() && !reason.is_empty() =>
+            Ok(Err(ClientError::Refused(refusal)))
+                if self.id.is_none() && !refusal.reason.is_empty() =>
             {
                 return None;
             }
