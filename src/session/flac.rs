@@ -5,33 +5,22 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use super::cached_file::CachedFile;
 use super::{Session, SessionError};
 use crate::audio::{Frames, StemName};
 use crate::encode::{FileSpec, Output, encoder};
-use crate::files;
 use crate::session::stem_reader::{StemFormat, StemReader};
 
 /// Frames read and encoded at once.
 const FRAMES_AT_ONCE: Frames = Frames(65_536);
 
-/// A FLAC file and its length in bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FlacStem {
-    /// Its path.
-    pub path: PathBuf,
-    /// Its length in bytes.
-    pub bytes: u64,
-}
-
 /// The FLAC file of a final stem if it has been encoded in this format and with these channels, with the gain for `fit` or
 /// without.
-pub fn made(session: &Session, stem: &StemName, spec: &FileSpec, fit: bool) -> Option<FlacStem> {
-    let path = session.layout().flac(stem, spec, fit);
-    let bytes = fs::metadata(&path).ok()?.len();
-    Some(FlacStem { path, bytes })
+pub fn made(session: &Session, stem: &StemName, spec: &FileSpec, fit: bool) -> Option<CachedFile> {
+    CachedFile::find(session.layout().flac(stem, spec, fit))
 }
 
 /// Encodes the FLAC file of a final stem with `gain` applied, unless it exists in this format. Calls for one session must not run at the
@@ -45,7 +34,7 @@ pub fn make(
     spec: &FileSpec,
     gain: f32,
     fit: bool,
-) -> Result<FlacStem, SessionError> {
+) -> Result<CachedFile, SessionError> {
     if let Some(made) = made(session, stem, spec, fit) {
         return Ok(made);
     }
@@ -65,10 +54,9 @@ pub fn make(
         let _ = fs::remove_file(&part);
         return Err(error.into());
     }
-    files::publish(&part, &path)?;
+    let made = CachedFile::publish(&part, path)?;
     session.measure();
-    let bytes = File::open(&path)?.metadata()?.len();
-    Ok(FlacStem { path, bytes })
+    Ok(made)
 }
 
 fn write(reader: &mut StemReader, part: &Path, spec: &FileSpec) -> io::Result<()> {

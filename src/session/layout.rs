@@ -18,8 +18,8 @@ use crate::files;
 /// computing.<n>     exists while an engine computes segment n
 /// stems/<stem>.wav  `.wav.part` until final
 /// stems/checksums   CRC32C of each block of each stem
-/// peaks/<stem>      its waveform peaks, as far as requested
-/// flac/<stem>.flac  its FLAC file, once requested
+/// peaks/<stem>.crc32c    its waveform peaks, each with its checksum, as far as requested
+/// flac/<stem>.flac       its FLAC file, once requested, and its checksums in a file `.flac.crc32c`
 /// cover             the cover picture of the upload, if it has one, once decoded
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,8 +107,13 @@ impl Layout {
         self.directory.join("cover")
     }
 
-    /// The peaks of a stem.
+    /// The peaks of a stem, with checksums.
     pub fn peaks(&self, stem: &StemName) -> PathBuf {
+        self.directory.join("peaks").join(format!("{stem}.crc32c"))
+    }
+
+    /// The peaks of a stem as 0.1.0 wrote them.
+    pub fn unchecked_peaks(&self, stem: &StemName) -> PathBuf {
         self.directory.join("peaks").join(stem.as_str())
     }
 

@@ -6,7 +6,7 @@
 //! - [`checksums`]: of the committed frames. [`error`]: errors of calls on a session.
 //! - [`spool`]: the upload as received. [`stem_reader`]: reads stems while they grow; [`mix_reader`]: their sum.
 //!   [`peaks`]: waveform peaks.
-//!   [`flac`]: stems as FLAC files. [`name_template`]: names of such files. [`cover`]: the picture of the song.
+//!   [`flac`]: stems as FLAC files, kept as [`cached_file`]s. [`name_template`]: names of such files. [`cover`]: the picture of the song.
 //! - [`lifecycle`]: states, events and actions, as one pure function.
 //! - [`live`]: a session in memory: manifest, upload, and the [`notifier`] of its changes.
 //! - [`disk_space`]: limits of the disk space while sessions run.
@@ -14,6 +14,7 @@
 //!
 //! Nothing here computes: engines are names and hashes, audio is bytes.
 
+pub mod cached_file;
 pub mod checksums;
 pub mod cover;
 pub mod disk_space;

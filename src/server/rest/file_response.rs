@@ -20,7 +20,7 @@ use crate::encode::{self, FileSpec};
 use crate::model::Sha256Hash;
 use crate::server::outcome::end_error;
 use crate::server::status::{ApiError, respond};
-use crate::session::flac::FlacStem;
+use crate::session::cached_file::CachedFile;
 use crate::session::stem_reader::StemFormat;
 use crate::session::{Manifest, Progress, Session, SessionState};
 
@@ -29,7 +29,7 @@ pub(super) enum Content {
     /// Made while it is read, also from the middle.
     Pcm(PcmSource),
     /// A file on disk.
-    Flac(FlacStem),
+    Flac(CachedFile),
     /// Encoded while it is read, of unknown size, from its start.
     Encoded(EncodedSource),
 }
@@ -39,7 +39,7 @@ impl Content {
     pub(super) fn size(&self) -> Option<u64> {
         match self {
             Content::Pcm(pcm) => Some(pcm.size()),
-            Content::Flac(flac) => Some(flac.bytes),
+            Content::Flac(flac) => Some(flac.bytes()),
             Content::Encoded(_) => None,
         }
     }
@@ -48,7 +48,7 @@ impl Content {
     pub(super) fn part(self, first: u64, end: u64) -> Box<dyn Source> {
         match self {
             Content::Pcm(pcm) => Box::new(pcm.part(first, end)),
-            Content::Flac(flac) => Box::new(FileSource::new(flac.path, first, end.min(flac.bytes))),
+            Content::Flac(flac) => Box::new(FileSource::new(flac, first, end)),
             Content::Encoded(encoded) => Box::new(encoded),
         }
     }

@@ -3,9 +3,7 @@
 //! Chunks are read as the client takes them, so a client that does not read costs two chunks of memory and no
 //! thread.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::io;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
@@ -16,6 +14,7 @@ use tracing::Instrument;
 
 use crate::server::blocking;
 use crate::server::budget::Budget;
+use crate::session::cached_file::CachedFile;
 
 /// Chunks buffered for the client.
 const PIECES_AHEAD: usize = 1;
@@ -114,30 +113,23 @@ pub(super) fn body(mut source: impl Source, memory: Arc<Budget>, encoding: Arc<S
 
 /// A part of a file, unchanged. The file is opened for each read, as those of stems are.
 pub(super) struct FileSource {
-    path: PathBuf,
+    file: CachedFile,
     position: u64,
     end: u64,
 }
 
 impl FileSource {
-    /// The bytes from `first` to before `end`.
-    pub(super) fn new(path: PathBuf, first: u64, end: u64) -> FileSource {
-        FileSource { path, position: first, end }
+    /// The bytes from `first` to before `end`, or its end.
+    pub(super) fn new(file: CachedFile, first: u64, end: u64) -> FileSource {
+        FileSource { file, position: first, end }
     }
 }
 
 impl Source for FileSource {
     fn next(&mut self) -> io::Result<Option<Bytes>> {
-        let left = self.end.saturating_sub(self.position);
-        if left == 0 {
-            return Ok(None);
-        }
-        let mut file = File::open(&self.path)?;
-        file.seek(SeekFrom::Start(self.position))?;
-        let mut bytes = vec![0; left.min(PIECE_BYTES as u64) as usize];
-        file.read_exact(&mut bytes)?;
+        let bytes = self.file.read(self.position, self.end)?;
         self.position += bytes.len() as u64;
-        Ok(Some(bytes.into()))
+        Ok((!bytes.is_empty()).then(|| bytes.into()))
     }
 }
 

@@ -265,6 +265,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["spool"],
             &["live"],
             &["stem_reader", "store"],
+            &["cached_file"],
             &["cover", "flac", "mix_reader", "peaks"],
         ],
     ),
