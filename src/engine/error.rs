@@ -73,6 +73,14 @@ pub enum EngineError {
         /// The model.
         model: String,
     },
+    /// There is not enough memory to compute the segment, by what the runtime reports.
+    #[error("model {model} cannot compute a segment for lack of memory: {reason}")]
+    OutOfMemory {
+        /// The model.
+        model: String,
+        /// The message of the runtime.
+        reason: String,
+    },
     /// The system lacks a resource that is needed to compute the segment.
     #[error("model {model} cannot compute a segment now: {reason}")]
     SystemLimit {
@@ -97,7 +105,21 @@ pub enum EngineError {
     ShuttingDown,
 }
 
+/// What messages of ONNX Runtime contain when memory could not be allocated: of its arena, of the C++ libraries of GCC, Clang
+/// and MSVC, and of CUDA. It has no error code for this.
+const OUT_OF_MEMORY: [&str; 4] =
+    ["Failed to allocate memory", "std::bad_alloc", "bad allocation", "out of memory"];
+
 impl EngineError {
+    /// The error of a run that the runtime reports in words.
+    pub fn of_run(model: &str, reason: String) -> EngineError {
+        let model = model.to_owned();
+        match OUT_OF_MEMORY.iter().any(|text| reason.contains(text)) {
+            true => EngineError::OutOfMemory { model, reason },
+            false => EngineError::Run { model, reason },
+        }
+    }
+
     /// Whether the model itself is unusable, so that every segment will fail.
     pub fn is_model_unusable(&self) -> bool {
         match self {
@@ -111,6 +133,7 @@ impl EngineError {
             | EngineError::TimedOut { .. }
             | EngineError::Crashed { .. }
             | EngineError::Killed { .. }
+            | EngineError::OutOfMemory { .. }
             | EngineError::SystemLimit { .. }
             | EngineError::Cancelled
             | EngineError::ShuttingDown => false,
@@ -122,7 +145,7 @@ impl EngineError {
         let of_file =
             |error: &ModelError| matches!(error, ModelError::File { is_shortage: true, .. });
         match self {
-            EngineError::SystemLimit { .. } => true,
+            EngineError::SystemLimit { .. } | EngineError::OutOfMemory { .. } => true,
             EngineError::Model(error) => of_file(error),
             _ => false,
         }
@@ -142,7 +165,9 @@ impl EngineError {
             | EngineError::TimedOut { .. }
             | EngineError::Crashed { .. } => ErrorReason::EngineFailed,
             EngineError::Killed { .. } => ErrorReason::ProcessKilled,
-            EngineError::SystemLimit { .. } => ErrorReason::SystemLimit,
+            EngineError::SystemLimit { .. } | EngineError::OutOfMemory { .. } => {
+                ErrorReason::SystemLimit
+            }
             EngineError::Cancelled => ErrorReason::SessionCancelled,
             EngineError::ShuttingDown => ErrorReason::ShuttingDown,
         }
@@ -170,11 +195,37 @@ impl EngineError {
             EngineError::Load { model, .. } => format!("model {model} cannot be loaded"),
             EngineError::Run { model, .. } => format!("model {model} failed on a segment"),
             EngineError::Panicked { model, .. } => format!("model {model} panicked"),
-            EngineError::SystemLimit { model, .. } => {
+            EngineError::SystemLimit { model, .. } | EngineError::OutOfMemory { model, .. } => {
                 format!("model {model} cannot compute a segment now")
             }
             EngineError::NoneWorks { .. } => "no engine works".into(),
             other => other.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lack_of_memory_is_told_from_failures_of_the_engine() {
+        // The first two are those of ONNX Runtime 1.31.1 under a limit of memory.
+        let node =
+            "Non-zero status code returned while running Conv node. Name:'' Status Message: ";
+        for (message, expected) in [
+            (
+                "/onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:360 void* \
+                 onnxruntime::BFCArena::AllocateRawInternal(size_t, bool, onnxruntime::Stream*) \
+                 Failed to allocate memory for requested buffer of size 4294967296",
+                true,
+            ),
+            ("std::bad_alloc", true),
+            ("CUDA failure 2: out of memory ; GPU=0", true),
+            ("Invalid input shape: {1,2}", false),
+        ] {
+            let error = EngineError::of_run("mini", format!("{node}{message}"));
+            assert_eq!(error.is_shortage(), expected, "{error}");
         }
     }
 }

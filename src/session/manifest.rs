@@ -85,6 +85,9 @@ pub struct Manifest {
     /// Processes that were killed while they decoded it or computed a segment of it, since its last commit.
     #[serde(default)]
     pub kills: u32,
+    /// Delays because an engine lacked memory, since its last commit.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub memory_waits: u32,
 }
 
 /// Error of reading a manifest.
@@ -243,6 +246,7 @@ impl Manifest {
             deaths: 0,
             recomputed: 0,
             kills: 0,
+            memory_waits: 0,
         }
     }
 
@@ -280,9 +284,9 @@ impl Manifest {
         self.delay.as_ref()
     }
 
-    /// Clears the counts of abnormal ends: the session has made progress, or another engine begins.
+    /// Clears the counts of abnormal ends and of waits: the session has made progress, or another engine begins.
     pub fn clear_crashes(&mut self) {
-        (self.recoveries, self.deaths, self.kills) = (0, 0, 0);
+        (self.recoveries, self.deaths, self.kills, self.memory_waits) = (0, 0, 0, 0);
     }
 
     /// Whether the upload has been finished.

@@ -181,5 +181,5 @@ pub(crate) fn channels<'a>(
 
 /// An error of a run.
 pub(crate) fn failed(model: &str, reason: String) -> EngineError {
-    EngineError::Run { model: model.to_owned(), reason }
+    EngineError::of_run(model, reason)
 }

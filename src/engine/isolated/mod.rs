@@ -144,9 +144,7 @@ impl Engine for IsolatedEngine {
                 self.stems(&samples, mix.len()).ok_or_else(|| self.out_of_turn())
             }
             IsolatedMessage::NotFinite => Err(EngineError::NotFinite { model: self.model.clone() }),
-            IsolatedMessage::Failed(reason) => {
-                Err(EngineError::Run { model: self.model.clone(), reason })
-            }
+            IsolatedMessage::Failed(reason) => Err(EngineError::of_run(&self.model, reason)),
             IsolatedMessage::Loaded => Err(self.out_of_turn()),
         }
     }

@@ -42,6 +42,7 @@ pub fn reason_of(error: &EngineError) -> ChangeReason {
         EngineError::Crashed { .. } => ChangeReason::EngineCrashed,
         EngineError::Run { .. }
         | EngineError::Killed { .. }
+        | EngineError::OutOfMemory { .. }
         | EngineError::SystemLimit { .. }
         | EngineError::Cancelled
         | EngineError::ShuttingDown => ChangeReason::EngineFailed,

@@ -86,6 +86,10 @@ impl Context {
 /// Killed processes, without a commit in between, after which a session fails.
 const MOST_KILLS: u32 = 5;
 
+/// Delays for lack of an engine's memory, without a commit in between, after which it counts as an error of the engine: they
+/// take a minute together, and another engine may need less.
+const MOST_MEMORY_WAITS: u32 = 6;
+
 /// Checks for a stalled decoder within the time that makes a stall. Everything else that a run waits for notifies its
 /// session.
 const STALL_CHECKS: u32 = 60;
@@ -231,7 +235,7 @@ impl<'a> Run<'a> {
                 Some((_, Err(EngineError::Cancelled | EngineError::ShuttingDown))) => {
                     return Ok(Some(RunOutcome::Stopped));
                 }
-                Some((_, Err(error))) if error.is_shortage() => {
+                Some((_, Err(error))) if error.is_shortage() && self.waits_after(&error)? => {
                     return Err(Failure::new(ErrorReason::SystemLimit, error.to_string()));
                 }
                 Some((_, Err(error @ EngineError::Killed { .. }))) => {
@@ -256,6 +260,18 @@ impl<'a> Run<'a> {
                 }
             }
         }
+    }
+
+    /// Whether the session is delayed after a shortage. Those of memory are counted.
+    fn waits_after(&self, error: &EngineError) -> Result<bool, Failure> {
+        if !matches!(error, EngineError::OutOfMemory { .. }) {
+            return Ok(true);
+        }
+        let waits = self.session.manifest().memory_waits < MOST_MEMORY_WAITS;
+        if waits {
+            self.session.update(|manifest| manifest.memory_waits += 1).map_err(storage)?;
+        }
+        Ok(waits)
     }
 
     /// Reports how long the first frames took, if there are any now.

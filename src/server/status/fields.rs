@@ -231,6 +231,7 @@ fn of_engine(error: &EngineError) -> ErrorFields {
         | EngineError::TimedOut { .. }
         | EngineError::Crashed { .. }
         | EngineError::Killed { .. }
+        | EngineError::OutOfMemory { .. }
         | EngineError::SystemLimit { .. }
         | EngineError::Cancelled
         | EngineError::ShuttingDown => fields,

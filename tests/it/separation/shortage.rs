@@ -11,7 +11,7 @@ use stemwire::session::lifecycle::State;
 use stemwire::session::retention::Retention;
 use stemwire::session::{Session, SessionState, Settings};
 
-use crate::support::environment::{FakeEngine, TestEnvironment, cards};
+use crate::support::environment::{FakeEngine, Fault, TestEnvironment, cards};
 use crate::support::pipeline::{begin, separate, stem, wav};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -114,4 +114,36 @@ fn a_delayed_session_can_be_cancelled_and_deleted() {
     assert!(session.manifest().delay().is_none());
     separations.delete(&session).unwrap();
     assert!(!session.layout().directory().exists());
+}
+
+#[test]
+fn an_engine_that_lacks_memory_is_waited_for_and_not_replaced_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, models] = ["data", "models"].map(|name| folder.path().join(name));
+    fs::create_dir(&models).unwrap();
+    let four = "drums bass other vocals";
+    cards(&models, &[("a", four, 32_768), ("b", four, 32_768)]);
+    let environment = TestEnvironment::new(&[("b", FakeEngine::default())]);
+    let lacking = |from, times| {
+        let fails = Some((from, Fault::Memory));
+        environment.set("a", FakeEngine { fails, times, ..FakeEngine::default() });
+    };
+    lacking(usize::MAX, 0);
+    let separations = environment.separations(&data, &models, &["a", "b"]);
+    let expected = stem(&separate(&separations, Settings::default(), &upload()), "bass");
+    lacking(1, 1);
+    let session = begin(&separations, Settings::default(), &upload());
+    wait_until_delayed(&session, ErrorReason::SystemLimit);
+    assert_eq!(separations.wait(&session, PATIENCE), SessionState::Done);
+    assert!(session.manifest().engine_changes.is_empty());
+    assert_eq!((stem(&session, "bass"), session.manifest().memory_waits), (expected, 0));
+    // Not for ever: the next engine may need less.
+    lacking(0, usize::MAX);
+    let session = begin(&separations, Settings::default(), &upload());
+    wait_until_delayed(&session, ErrorReason::SystemLimit);
+    session.update(|manifest| manifest.memory_waits = 6).unwrap();
+    assert_eq!(separations.wait(&session, PATIENCE), SessionState::Done);
+    let changes = &session.manifest().engine_changes;
+    assert_eq!(changes.len(), 1);
+    assert!(changes[0].message.contains("lack of memory"), "{}", changes[0].message);
 }

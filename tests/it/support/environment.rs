@@ -27,6 +27,8 @@ pub enum Fault {
     Load,
     /// It returns an error.
     Error,
+    /// It reports that memory cannot be allocated.
+    Memory,
     /// It returns NaN.
     NotFinite,
     /// It panics.
@@ -277,6 +279,10 @@ impl Engine for Actor {
             None | Some(Fault::NotFinite) => {}
             Some(Fault::Load | Fault::Error) => {
                 return Err(EngineError::Run { model: self.name.clone(), reason });
+            }
+            Some(Fault::Memory) => {
+                let reason = "Failed to allocate memory for requested buffer of size 4096";
+                return Err(EngineError::of_run(&self.name, reason.to_owned()));
             }
             Some(Fault::Panic) => panic!("{reason}"),
             Some(Fault::Slow | Fault::Hang) => {

@@ -74,10 +74,7 @@ impl Engine for Spleeter {
     ) -> Result<Vec<Stereo>, EngineError> {
         self.spectrum.analyse(mix);
         self.spectrum.magnitudes(self.bins, &mut self.magnitudes);
-        let failed = |error: ort::Error| EngineError::Run {
-            model: self.model.clone(),
-            reason: error.to_string(),
-        };
+        let failed = |error: ort::Error| EngineError::of_run(&self.model, error.to_string());
         let columns = self.spectrum.columns();
         let shape = [1, Stereo::CHANNELS, columns, self.bins];
         let shown = TensorRef::from_array_view((shape, &self.magnitudes[..])).map_err(failed)?;
