@@ -26,7 +26,7 @@ def tagged(song: bytes) -> bytes:
 
 
 def first_byte_ms(address: str, path: str) -> float:
-    """From the request to the first byte of the body. The rest is taken, so that it does not go on beside the next one."""
+    """From the request to the first byte of the body. The rest is taken, so that nothing is encoded beside the next one."""
     connection = http.client.HTTPConnection(address, timeout=60)
     connection.connect()
     start = time.monotonic()
