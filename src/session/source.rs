@@ -40,6 +40,9 @@ pub struct SourceRecord {
     /// Bytes of its cover picture, which the session has in a file of its own; once decoded.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cover_bytes: Option<u64>,
+    /// CRC32C of the cover picture.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cover_crc32c: Option<u32>,
     /// Whether it has a cover picture that is not kept.
     #[serde(default, skip_serializing_if = "is_default")]
     pub cover_left_out: bool,
@@ -239,10 +242,9 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(rate: u32, channels: u32) -> SourceRecord {
+impl SourceRecord {
+    /// PCM at this rate, with stems at 44,100 Hz.
+    pub(crate) fn for_test(rate: u32, channels: u32) -> SourceRecord {
         SourceRecord {
             container: "WAV".into(),
             codec: "PCM".into(),
@@ -256,10 +258,16 @@ mod tests {
             report: DecodeReport::default(),
             tags: SourceTags::default(),
             cover_bytes: None,
+            cover_crc32c: None,
             cover_left_out: false,
             track: AudioTrack::ONLY,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     /// The name of a kind and its numbers.
     type NamedNote = (&'static str, Option<u64>, Option<u64>, Option<u64>);
@@ -274,16 +282,22 @@ mod tests {
 
     #[test]
     fn a_source_that_is_separated_as_it_is_has_no_notes() {
-        check(&record(44_100, 2), &[]);
+        check(&SourceRecord::for_test(44_100, 2), &[]);
     }
 
     #[test]
     fn conversions_have_the_values_before_and_after() {
         let resampled = ("RESAMPLED", Some(96_000), Some(44_100), None);
         let lost = ("BAND_LOST", Some(48_000), Some(22_050), None);
-        check(&record(96_000, 6), &[resampled, lost, ("DOWNMIXED", Some(6), Some(2), None)]);
+        check(
+            &SourceRecord::for_test(96_000, 6),
+            &[resampled, lost, ("DOWNMIXED", Some(6), Some(2), None)],
+        );
         let resampled = ("RESAMPLED", Some(8_000), Some(44_100), None);
-        check(&record(8_000, 1), &[resampled, ("MONO_COPIED", Some(1), Some(2), None)]);
+        check(
+            &SourceRecord::for_test(8_000, 1),
+            &[resampled, ("MONO_COPIED", Some(1), Some(2), None)],
+        );
     }
 
     #[test]
@@ -294,7 +308,8 @@ mod tests {
             missing_frames: Frames(4),
             ..DecodeReport::default()
         };
-        let damaged = SourceRecord { report, damaged: Frames(9), ..record(44_100, 2) };
+        let damaged =
+            SourceRecord { report, damaged: Frames(9), ..SourceRecord::for_test(44_100, 2) };
         let count = |kind, count| (kind, None, None, Some(count));
         check(
             &damaged,
@@ -310,13 +325,13 @@ mod tests {
     #[test]
     fn one_of_several_tracks_has_a_number() {
         let track = AudioTrack { number: 2, count: 3 };
-        let record = SourceRecord { track, ..record(44_100, 2) };
+        let record = SourceRecord { track, ..SourceRecord::for_test(44_100, 2) };
         check(&record, &[("TRACK_CHOSEN", None, Some(2), Some(3))]);
     }
 
     #[test]
     fn a_cover_that_is_not_kept_has_a_note() {
-        let record = SourceRecord { cover_left_out: true, ..record(44_100, 2) };
+        let record = SourceRecord { cover_left_out: true, ..SourceRecord::for_test(44_100, 2) };
         check(&record, &[("COVER_LEFT_OUT", None, None, Some(1))]);
     }
 

@@ -147,6 +147,7 @@ fn decode(
         report: DecodeReport::default(),
         tags: tagged.tags(job),
         cover_bytes: None,
+        cover_crc32c: None,
         cover_left_out: false,
         track: info.track,
     }))?;

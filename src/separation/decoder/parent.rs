@@ -118,6 +118,7 @@ impl DecoderProcess {
             ffmpeg,
             ffmpeg_run: None,
             cover_bytes: None,
+            cover_crc32c: None,
             is_cover_lost: false,
         };
         decoder.spawn("track-write", move || {

@@ -193,6 +193,7 @@ mod tests {
             report: DecodeReport::default(),
             tags: SourceTags { title: Some("Song".into()), ..SourceTags::default() },
             cover_bytes: None,
+            cover_crc32c: None,
             cover_left_out: false,
             track: AudioTrack { number: 2, count: 3 },
         };

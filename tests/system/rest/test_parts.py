@@ -1,5 +1,6 @@
 """Over every interface: a part of a song, and stems of one channel."""
 import hashlib
+import http.client
 import io
 import socket
 import zipfile
@@ -109,6 +110,19 @@ def test_a_song_of_two_channels_has_stems_of_two_whatever_is_asked_for(server, l
         assert get(server, f"{url}&channels=source").body == get(server, url).body
     refused = get(server, f"{links['vocals_url']}?channels=mono")
     assert refused.problem() == (400, "INVALID_ARGUMENT", "CONFIG_INVALID") and "stereo, source" in refused.json()["message"]
+
+
+def test_a_kept_flac_file_that_is_damaged_is_made_again(server, mono):
+    url = f"{mono['vocals_url']}?format=flac"
+    right = get(server, url).body
+    assert get(server, url, Range="bytes=0-").body == right
+    (kept,) = (server.directory(mono["session_id"]) / "flac").glob("vocals.flac*.flac")
+    content = bytearray(kept.read_bytes())
+    content[len(content) // 2] ^= 4
+    kept.write_bytes(content)
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        get(server, url, Range="bytes=0-")
+    assert get(server, url, Range="bytes=0-").body == right
 
 
 def test_chunks_over_grpc_name_their_channels(server, mono):

@@ -47,6 +47,8 @@ pub(super) struct TrackReceiver {
     pub(super) ffmpeg_run: Option<FfmpegRun>,
     /// Bytes of the cover that is stored.
     pub(super) cover_bytes: Option<u64>,
+    /// Its checksum.
+    pub(super) cover_crc32c: Option<u32>,
     /// Whether one could not be stored.
     pub(super) is_cover_lost: bool,
 }
@@ -258,7 +260,9 @@ impl TrackReceiver {
             cover::write(&self.shared.session, &cover)
         });
         match stored {
-            Ok(()) => self.cover_bytes = Some(bytes.len() as u64),
+            Ok(crc32c) => {
+                (self.cover_bytes, self.cover_crc32c) = (Some(bytes.len() as u64), Some(crc32c));
+            }
             Err(error) => {
                 let session = self.shared.session.id();
                 tracing::warn!(%session, "the cover is not stored: {error}");
@@ -284,6 +288,7 @@ impl TrackReceiver {
                 source.report = end.report;
                 source.live_limit_s = end.live_limit_s;
                 source.cover_bytes = self.cover_bytes;
+                source.cover_crc32c = self.cover_crc32c;
                 source.cover_left_out = end.cover_left_out;
                 if let Some(tags) = end.tags {
                     source.tags = tags.bounded();
