@@ -99,7 +99,7 @@ pub(in crate::cli) struct ConnectionArgs {
     /// Time after which a call ends if its client reads nothing of the answer
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration, env = "STEMWIRE_UNREAD_ANSWER")]
     pub(super) unread_answer: Duration,
-    /// Calls under way in all; one client may have half of them
+    /// Calls under way in all; one client may have half of those that others leave
     #[arg(long, value_name = "N", default_value_t = ConnectionLimits::default().calls, value_parser = RangedU64ValueParser::<usize>::new().range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_CALLS")]
     pub(super) max_calls: usize,
     /// Memory for messages of all calls that have not arrived completely or have not been processed, at least 4 MiB

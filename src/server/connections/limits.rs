@@ -13,7 +13,7 @@ pub struct ConnectionLimits {
     pub head: Duration,
     /// Time without a request after which a connection is closed.
     pub idle: Duration,
-    /// Calls under way in all; a client may have half of them.
+    /// Calls under way in all; a client may have half of those that others leave.
     pub calls: usize,
     /// Time after which an answer is cut that its client does not read.
     pub unread: Duration,

@@ -80,12 +80,14 @@ impl Registry {
         Some(Registration { registry: Arc::clone(self), id, connection })
     }
 
-    /// Counts a call of this client. Returns whether it is within the limits; if not, it does not count.
+    /// Counts a call of this client, which may have half of those that others leave: some stay free for a client that has
+    /// none. Returns whether it is within the limits; if not, it does not count.
     pub(super) fn admit_call(&self, client: Client) -> bool {
         let mut table = self.lock();
         let all = table.calls;
         let own = table.calls_by_client.entry(client).or_default();
-        let fits = all < self.limits.calls && *own < self.limits.calls.div_ceil(2);
+        let left = self.limits.calls.saturating_sub(all - *own);
+        let fits = *own < left.div_ceil(2);
         if fits {
             *own += 1;
             table.calls += 1;
@@ -263,5 +265,21 @@ mod tests {
         assert_eq!(calls.each_ref().map(OpenCall::is_counted), [true, true, false, true, false]);
         drop(calls);
         assert!(begin(&there).is_counted());
+    }
+
+    #[test]
+    fn clients_that_take_all_calls_that_they_may_have_leave_some_to_the_next() {
+        let limits = ConnectionLimits { calls: 16, ..Default::default() };
+        let registry = Arc::new(Registry::new(limits));
+        let addresses = (1..=5).map(|host| IpAddr::from([10, 0, 0, host]));
+        let clients: Vec<_> = addresses.map(|address| registry.admit(address).unwrap()).collect();
+        let mut calls = Vec::new();
+        for (client, expected) in clients.iter().zip([8, 4, 2, 1, 1]) {
+            let begin = || OpenCall::begin(client.connection(), &registry);
+            let begun: Vec<_> = (0..16).map(|_| begin()).filter(OpenCall::is_counted).collect();
+            assert_eq!(begun.len(), expected);
+            calls.extend(begun);
+        }
+        assert_eq!(registry.lock().calls, 16);
     }
 }
