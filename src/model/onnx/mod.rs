@@ -1,8 +1,10 @@
 //! Reads ONNX files without running them: inputs and outputs, initialisers, metadata. [`SelfContained`] checks files of unknown
-//! origin.
+//! origin, [`builder`] writes graphs.
 //!
 //! The messages are the part of `onnx.proto` (github.com/onnx/onnx) that is used; the rest of a file is skipped.
 
+pub(crate) mod builder;
+mod messages;
 mod self_contained;
 mod wire;
 
@@ -165,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_graph_without_weights_has_tensors_ports_and_arguments() {
-        let graph = Graph::parse(include_bytes!("../../models/mini/graph.onnx")).unwrap();
+        let graph = Graph::parse(include_bytes!("../../../models/mini/graph.onnx")).unwrap();
         let open = graph.open_initialisers();
         assert_eq!(open["decoder.0.conv_tr.bias"].len(), 1);
         assert_eq!(graph.port("mix"), Some(vec![1, 2, 176_400]));
