@@ -13,6 +13,7 @@ use crate::decode::fuzzing as decode;
 use crate::model::checkpoint::fuzzing as model;
 use crate::model::checkpoint::pytorch::fuzzing::pytorch;
 use crate::model::checkpoint::tensorflow::fuzzing as checkpoint;
+use crate::model::roformer;
 use crate::server::fuzzing as rest;
 
 /// Name and entry point of a target.
@@ -35,7 +36,7 @@ pub const TARGETS: [Target; 19] = [
     ("checkpoint_table", checkpoint::table),
     ("pytorch", pytorch),
     ("safetensors", model::safetensors),
-    ("configuration", model::configuration),
+    ("configuration", configuration),
     ("onnx", model::onnx),
     ("form", rest::form),
     ("query", rest::query),
@@ -61,4 +62,10 @@ fn tags(bytes: &[u8]) {
     let tags = SourceTags::read(Cursor::new(bytes), bytes.len() as u64);
     assert_eq!(tags.clone().bounded(), tags);
     let _any = Cover::read(Cursor::new(bytes), bytes.len() as u64);
+}
+
+/// The configuration of an SCNet or a RoFormer.
+fn configuration(bytes: &[u8]) {
+    model::configuration(bytes);
+    roformer::fuzz(bytes);
 }

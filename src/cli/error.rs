@@ -149,6 +149,7 @@ impl From<RegistryError> for CliError {
     fn from(error: RegistryError) -> CliError {
         let category = match &error {
             RegistryError::Unknown { .. }
+            | RegistryError::ImportOnly { .. }
             | RegistryError::Exists { .. }
             | RegistryError::NotInstalled { .. }
             | RegistryError::Embedded { .. }

@@ -56,8 +56,8 @@ enum ModelsCommand {
         /// Accept files that no published hash verifies; results are marked as not verified
         #[arg(long)]
         allow_unverified: bool,
-        /// Configuration in YAML beside the checkpoint of an SCNet, as Music-Source-Separation-Training has it; or UVR's
-        /// model_data_new.json, for an MDX-Net
+        /// Configuration in YAML beside the checkpoint of an SCNet or a RoFormer, as Music-Source-Separation-Training has it;
+        /// or UVR's model_data_new.json, for an MDX-Net
         #[arg(long, value_name = "FILE", requires = "allow_unverified")]
         config: Option<PathBuf>,
         /// Graph from models/tools (make_graph.py, make_scnet.py), for a network that is not built in
@@ -194,6 +194,9 @@ fn state(model: &Model) -> String {
 
 fn missing(published: &PublishedModel, models: Option<&Path>) -> String {
     let bytes = HumanBytes(published.bytes());
+    if published.address.is_none() {
+        return format!("not installed, {bytes}, import only");
+    }
     match models.map_or(0, |models| published.bytes_here(models)) {
         0 => format!("not installed, {bytes} to download"),
         here => format!("not installed, {} of {bytes} downloaded", HumanBytes(here)),
@@ -213,7 +216,10 @@ fn download(
         return Err(CliError::new(Category::Usage, cause, remedy));
     }
     let models = folder.path()?;
-    eprintln!("{name}: licence of the weights: {}", published.card.licence);
+    // Otherwise the error has it.
+    if published.address.is_some() {
+        eprintln!("{name}: licence of the weights: {}", published.card.licence);
+    }
     with_progress(|progress| pull(&published, mirror, &models, progress))?;
     write(&format!("{name} is installed in {}\n", published.folder(&models).display()))
 }

@@ -1,7 +1,8 @@
 //! Models: what they are ([`card`], [`name`], [`provider`]), where their files are ([`files`]), the models on this
 //! machine ([`available`]), and published ones ([`registry`], [`mdx`]).
 //!
-//! [`onnx`] reads graphs and [`checkpoint`] the authors' weight files, without running either.
+//! [`onnx`] reads and writes graphs and [`checkpoint`] reads the authors' weight files, without running either. [`roformer`]
+//! makes the graphs of a family whose networks differ from model to model.
 
 pub mod available;
 pub mod card;
@@ -15,6 +16,7 @@ pub mod name;
 pub(crate) mod onnx;
 pub mod provider;
 pub mod registry;
+pub(crate) mod roformer;
 
 pub use available::AvailableModels;
 pub use card::ModelCard;

@@ -22,7 +22,7 @@ const FILE: &str = "00000000.safetensors";
 fn tiny(address: &str) -> PublishedModel {
     let card = ModelCard::parse(include_str!("../golden/tiny/card.toml"), "card.toml").unwrap();
     let file_bytes = WEIGHTS.len() as u64;
-    PublishedModel { card, graph: GRAPH, address: address.to_owned().leak(), file_bytes }
+    PublishedModel { card, graph: GRAPH, address: Some(address.to_owned().leak()), file_bytes }
 }
 
 /// The sorted entries of a folder; empty if it is missing.

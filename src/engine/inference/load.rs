@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::bag::Bag;
 use super::htdemucs::Htdemucs;
 use super::mdx::Mdx;
-use super::scnet::Scnet;
+use super::spectral::SpectralNetwork;
 use super::spleeter::Spleeter;
 use crate::engine::{Engine, EngineError, ExecutionConfig};
 use crate::model::Model;
@@ -24,7 +24,9 @@ pub fn load(model: &Arc<Model>, config: &ExecutionConfig) -> Result<Box<dyn Engi
             Ok(Box::new(Bag::new(Arc::clone(model), config.clone())))
         }
         (Family::Mdx, _) => Ok(Box::new(Mdx::load(model, config)?)),
-        (Family::Scnet, _) => Ok(Box::new(Scnet::load(model, config)?)),
+        (Family::Roformer | Family::Scnet, _) => {
+            Ok(Box::new(SpectralNetwork::load(model, config)?))
+        }
         (Family::Spleeter, _) => Ok(Box::new(Spleeter::load(model, config)?)),
     }
 }

@@ -1,6 +1,6 @@
 //! Inference: one module per model family, around a graph in ONNX Runtime.
 //!
-//! [`mod@load`] opens a model. [`htdemucs`], [`mdx`], [`scnet`] and [`spleeter`] are families, [`bag`] a set of specialists of one. They
+//! [`mod@load`] opens a model. [`htdemucs`], [`mdx`], [`spectral`] and [`spleeter`] are families, [`bag`] a set of specialists of one. They
 //! share [`graph`], [`weights`], [`spectra`] and [`residual`].
 
 mod bag;
@@ -9,8 +9,8 @@ mod htdemucs;
 mod load;
 mod mdx;
 mod residual;
-mod scnet;
 pub mod spectra;
+mod spectral;
 mod spleeter;
 mod weights;
 

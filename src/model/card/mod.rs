@@ -71,6 +71,8 @@ pub enum Family {
     Mdx,
     /// Any self-contained graph with some of the same inputs and outputs, see `models/README.md`.
     Onnx,
+    /// RoFormer, band-split or mel-band: complex spectrum in, those of the stems out.
+    Roformer,
     /// SCNet: complex spectrum in, those of the stems out.
     Scnet,
     /// Spleeter: magnitudes in, magnitudes per stem out, from which ratio masks are made.
@@ -82,7 +84,7 @@ impl Family {
     pub fn is_normalised(self) -> bool {
         match self {
             Family::Htdemucs | Family::Scnet => true,
-            Family::Mdx | Family::Onnx | Family::Spleeter => false,
+            Family::Mdx | Family::Onnx | Family::Roformer | Family::Spleeter => false,
         }
     }
 
@@ -98,7 +100,7 @@ impl Family {
 
     /// Whether the reference mirrors the track at its ends and fades its windows, as Music-Source-Separation-Training does.
     pub fn has_mirrored_windows(self) -> bool {
-        self == Family::Scnet
+        matches!(self, Family::Roformer | Family::Scnet)
     }
 }
 

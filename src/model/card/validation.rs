@@ -21,11 +21,8 @@ impl ModelCard {
         if !(0.0..=Self::MAX_OVERLAP).contains(&self.overlap) {
             return Some(format!("overlap must be 0 to {}", Self::MAX_OVERLAP));
         }
-        if let Some(StftShape { size, hop }) = self.stft
-            && self.family != Family::Mdx
-            && (!size.is_power_of_two() || !(16..=65_536).contains(&size) || hop != size / 4)
-        {
-            return Some("stft.size must be a power of two up to 65536, and hop a quarter".into());
+        if let Some(fault) = self.stft_fault() {
+            return Some(fault);
         }
         // The spectrum is padded by mirroring up to 2.5 hops at the ends of the segment.
         let shortest = self.stft.map_or(1, |stft| 3 * stft.hop as u64);
@@ -46,6 +43,23 @@ impl ModelCard {
         self.weights_fault()
     }
 
+    /// Checks the transform. The columns of a RoFormer may overlap by any number of samples; [`Self::mdx_fault`] has those of
+    /// MDX-Nets.
+    fn stft_fault(&self) -> Option<String> {
+        let StftShape { size, hop } = self.stft?;
+        if self.family == Family::Mdx {
+            return None;
+        }
+        if !size.is_power_of_two() || !(16..=65_536).contains(&size) {
+            return Some("stft.size must be a power of two up to 65536".into());
+        }
+        match self.family {
+            Family::Roformer if (1..=size / 2).contains(&hop) => None,
+            Family::Roformer => Some("stft.hop must be at most half of stft.size".into()),
+            _ => (hop != size / 4).then(|| "stft.hop must be a quarter of stft.size".into()),
+        }
+    }
+
     /// Checks the files of weights for this family.
     fn weights_fault(&self) -> Option<String> {
         let named: Vec<_> = self.weights.iter().filter_map(|file| file.stem.as_ref()).collect();
@@ -54,15 +68,15 @@ impl ModelCard {
             (_, _) if self.mdx.is_some() => Some("[mdx] is for mdx".into()),
             (Family::Onnx, 0) => None,
             (Family::Onnx, _) => Some("a graph of family onnx holds its own weights".into()),
-            (Family::Htdemucs | Family::Scnet, _) if self.stft.is_none() => {
+            (Family::Htdemucs | Family::Roformer | Family::Scnet, _) if self.stft.is_none() => {
                 Some("stft is missing".into())
             }
-            (Family::Scnet, _) if !self.residual_shares.is_empty() => {
+            (Family::Roformer | Family::Scnet, _) if !self.residual_shares.is_empty() => {
                 Some("residual_shares are for htdemucs and spleeter".into())
             }
-            (Family::Scnet | Family::Spleeter, 1) if named.is_empty() => None,
-            (Family::Scnet | Family::Spleeter, _) => {
-                Some("scnet and spleeter have one file of weights, for all stems".into())
+            (Family::Roformer | Family::Scnet | Family::Spleeter, 1) if named.is_empty() => None,
+            (Family::Roformer | Family::Scnet | Family::Spleeter, _) => {
+                Some("roformer, scnet and spleeter have one file of weights, for all stems".into())
             }
             (Family::Htdemucs, 1) if named.is_empty() => None,
             (Family::Htdemucs, _) => {
@@ -80,13 +94,11 @@ impl ModelCard {
             (Family::Spleeter, Blend::Average) => {
                 return Some("spleeter's blend is \"sum\"".into());
             }
-            (Family::Htdemucs | Family::Mdx | Family::Onnx | Family::Scnet, Blend::Sum) => {
+            (_, Blend::Sum) if self.family != Family::Spleeter => {
                 return Some("only spleeter's blend is \"sum\"".into());
             }
-            (Family::Htdemucs | Family::Mdx | Family::Onnx | Family::Scnet, Blend::Average) => {
-                return None;
-            }
-            (Family::Spleeter, Blend::Sum) => {}
+            (_, Blend::Average) => return None,
+            (_, Blend::Sum) => {}
         }
         let Some(StftShape { size, hop }) = self.stft else {
             return Some("stft is missing".into());

@@ -1,13 +1,16 @@
 //! The catalogue of published models, pinned by hash.
 //!
-//! Cards, with the hashes, and graphs are part of the binary. The weights are not: they are large, and not all licences allow
-//! redistribution by others.
+//! Cards, with the hashes, and graphs are part of the binary, or the configurations that graphs are made of. The weights are
+//! not: they are large, and not all licences allow redistribution by others.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use super::RegistryError;
 use crate::files::part_path;
 use crate::model::card::WeightsFile;
+use crate::model::checkpoint::configuration::Configuration;
+use crate::model::roformer::{RoformerTopology, build_graph};
 use crate::model::{Model, ModelCard};
 
 /// A published model.
@@ -17,71 +20,106 @@ pub struct PublishedModel {
     pub card: ModelCard,
     /// The graph for the weights.
     pub graph: &'static [u8],
-    /// Address of the folder of the files.
-    pub address: &'static str,
+    /// Address of the folder of the files; `None` if the licence is not stated: such files are only imported.
+    pub address: Option<&'static str>,
     /// Size of each file, for the progress of a download; exact to the megabyte.
     pub file_bytes: u64,
 }
 
 struct CatalogueEntry {
     card: &'static str,
-    graph: &'static [u8],
-    address: &'static str,
+    graph: fn() -> &'static [u8],
+    address: Option<&'static str>,
     file_bytes: u64,
 }
 
 static HTDEMUCS_GRAPH: &[u8] = include_bytes!("../../../models/htdemucs/graph.onnx");
 
+static MELBAND_KIM_GRAPH: LazyLock<Vec<u8>> =
+    LazyLock::new(|| roformer(include_str!("../../../models/melband-kim/config.yaml")));
+
+static BS_ROFORMER_VIPERX_GRAPH: LazyLock<Vec<u8>> =
+    LazyLock::new(|| roformer(include_str!("../../../models/bs-roformer-viperx/config.yaml")));
+
+/// The graph of a RoFormer with that configuration. A test holds that there is one, and its hash.
+fn roformer(configuration: &str) -> Vec<u8> {
+    let topology = Configuration::parse(configuration)
+        .and_then(|configuration| RoformerTopology::of(&configuration));
+    topology.map_or(Vec::new(), |topology| build_graph(&topology))
+}
+
 const SPLEETER: &str = "https://github.com/deezer/spleeter/releases/download/v1.4.0";
 
-static TABLE: [CatalogueEntry; 8] = [
+static TABLE: [CatalogueEntry; 10] = [
     CatalogueEntry {
         card: include_str!("../../../models/htdemucs/card.toml"),
-        graph: HTDEMUCS_GRAPH,
-        address: "https://huggingface.co/adefossez/HTDemucs/resolve/bf35a81b663819a8255c8fefee17f9d812b786b5",
+        graph: || HTDEMUCS_GRAPH,
+        address: Some(
+            "https://huggingface.co/adefossez/HTDemucs/resolve/bf35a81b663819a8255c8fefee17f9d812b786b5",
+        ),
         file_bytes: 84_025_440,
     },
     CatalogueEntry {
         card: include_str!("../../../models/htdemucs_ft/card.toml"),
-        graph: HTDEMUCS_GRAPH,
-        address: "https://huggingface.co/adefossez/HTDemucs-ft/resolve/478be8a68f85418addd6f7baefd4be76522a4034",
+        graph: || HTDEMUCS_GRAPH,
+        address: Some(
+            "https://huggingface.co/adefossez/HTDemucs-ft/resolve/478be8a68f85418addd6f7baefd4be76522a4034",
+        ),
         file_bytes: 84_025_440,
     },
     CatalogueEntry {
         card: include_str!("../../../models/htdemucs_6s/card.toml"),
-        graph: include_bytes!("../../../models/htdemucs_6s/graph.onnx"),
-        address: "https://huggingface.co/adefossez/HTDemucs-6s/resolve/3c5ee475be622df764938de97e4281a7b07ffa58",
+        graph: || include_bytes!("../../../models/htdemucs_6s/graph.onnx"),
+        address: Some(
+            "https://huggingface.co/adefossez/HTDemucs-6s/resolve/3c5ee475be622df764938de97e4281a7b07ffa58",
+        ),
         file_bytes: 54_885_744,
     },
     CatalogueEntry {
         card: include_str!("../../../models/scnet/card.toml"),
-        graph: include_bytes!("../../../models/scnet/graph.onnx"),
-        address: "https://github.com/ZFTurbo/Music-Source-Separation-Training/releases/download/v.1.0.6",
+        graph: || include_bytes!("../../../models/scnet/graph.onnx"),
+        address: Some(
+            "https://github.com/ZFTurbo/Music-Source-Separation-Training/releases/download/v.1.0.6",
+        ),
         file_bytes: 42_434_986,
     },
     CatalogueEntry {
         card: include_str!("../../../models/scnet-large/card.toml"),
-        graph: include_bytes!("../../../models/scnet-large/graph.onnx"),
-        address: "https://github.com/ZFTurbo/Music-Source-Separation-Training/releases/download/v1.0.9",
+        graph: || include_bytes!("../../../models/scnet-large/graph.onnx"),
+        address: Some(
+            "https://github.com/ZFTurbo/Music-Source-Separation-Training/releases/download/v1.0.9",
+        ),
         file_bytes: 168_852_258,
     },
     CatalogueEntry {
+        card: include_str!("../../../models/melband-kim/card.toml"),
+        graph: || &MELBAND_KIM_GRAPH,
+        address: Some("https://huggingface.co/KimberleyJSN/melbandroformer/resolve/main"),
+        file_bytes: 913_106_900,
+    },
+    CatalogueEntry {
+        card: include_str!("../../../models/bs-roformer-viperx/card.toml"),
+        graph: || &BS_ROFORMER_VIPERX_GRAPH,
+        address: None,
+        file_bytes: 639_000_000,
+    },
+    CatalogueEntry {
         card: include_str!("../../../models/spleeter-2stems/card.toml"),
-        graph: include_bytes!("../../../models/spleeter-2stems/graph.onnx"),
-        address: SPLEETER,
+        graph: || include_bytes!("../../../models/spleeter-2stems/graph.onnx"),
+        address: Some(SPLEETER),
         file_bytes: 73_109_797,
     },
     // Two and two and a half times as many networks as spleeter-2stems.
     CatalogueEntry {
         card: include_str!("../../../models/spleeter-4stems/card.toml"),
-        graph: include_bytes!("../../../models/spleeter-4stems/graph.onnx"),
-        address: SPLEETER,
+        graph: || include_bytes!("../../../models/spleeter-4stems/graph.onnx"),
+        address: Some(SPLEETER),
         file_bytes: 146_000_000,
     },
     CatalogueEntry {
         card: include_str!("../../../models/spleeter-5stems/card.toml"),
-        graph: include_bytes!("../../../models/spleeter-5stems/graph.onnx"),
-        address: SPLEETER,
+        graph: || include_bytes!("../../../models/spleeter-5stems/graph.onnx"),
+        address: Some(SPLEETER),
         file_bytes: 183_000_000,
     },
 ];
@@ -93,7 +131,7 @@ impl PublishedModel {
         TABLE.iter().filter_map(|entry| {
             let card = ModelCard::parse(entry.card, "(embedded)").ok()?;
             let CatalogueEntry { graph, address, file_bytes, .. } = *entry;
-            Some(PublishedModel { card, graph, address, file_bytes })
+            Some(PublishedModel { card, graph: graph(), address, file_bytes })
         })
     }
 
@@ -126,16 +164,17 @@ impl PublishedModel {
         self.card.weights.iter().map(here).sum()
     }
 
-    /// The address of a file. A `mirror` replaces the server; the path stays the same.
-    pub fn address_of(&self, file: &WeightsFile, mirror: Option<&str>) -> String {
+    /// The address of a file, if it has one. A `mirror` replaces the server; the path stays the same.
+    pub fn address_of(&self, file: &WeightsFile, mirror: Option<&str>) -> Option<String> {
+        let address = self.address?;
         let folder = match mirror {
-            None => self.address.to_owned(),
+            None => address.to_owned(),
             Some(mirror) => {
-                let path = self.address.splitn(4, '/').nth(3).unwrap_or_default();
+                let path = address.splitn(4, '/').nth(3).unwrap_or_default();
                 format!("{}/{path}", mirror.trim_end_matches('/'))
             }
         };
-        format!("{folder}/{}", file.file)
+        Some(format!("{folder}/{}", file.file))
     }
 
     /// Its folder in the models folder.
@@ -160,8 +199,9 @@ mod tests {
     fn every_card_is_valid_and_has_the_hash_of_its_graph() {
         assert_eq!(PublishedModel::all().count(), TABLE.len());
         for published in PublishedModel::all() {
-            assert_eq!(Sha256Hash::of(published.graph), published.card.graph.sha256);
-            assert!(published.address.starts_with("https://"));
+            let found = Sha256Hash::of(published.graph);
+            assert_eq!(found, published.card.graph.sha256, "{}", published.card.name);
+            assert!(published.address.is_none_or(|address| address.starts_with("https://")));
         }
     }
 
@@ -171,8 +211,11 @@ mod tests {
         let file = &published.card.weights[0];
         let path = "adefossez/HTDemucs-6s/resolve/3c5ee475be622df764938de97e4281a7b07ffa58/5c90dfd2.safetensors";
         let address = |mirror| published.address_of(file, mirror);
-        assert_eq!(address(None), format!("https://huggingface.co/{path}"));
-        assert_eq!(address(Some("http://here:8/models/")), format!("http://here:8/models/{path}"));
+        assert_eq!(address(None).unwrap(), format!("https://huggingface.co/{path}"));
+        let mirrored = address(Some("http://here:8/models/")).unwrap();
+        assert_eq!(mirrored, format!("http://here:8/models/{path}"));
+        let unnamed = PublishedModel::find("bs-roformer-viperx").unwrap();
+        assert_eq!(unnamed.address_of(&unnamed.card.weights[0], Some("http://here")), None);
         let error = PublishedModel::find("htdemucs_v9").unwrap_err().to_string();
         assert!(error.contains("htdemucs_v9") && error.contains("htdemucs_ft"), "{error}");
     }

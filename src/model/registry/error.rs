@@ -16,6 +16,16 @@ pub enum RegistryError {
         /// The known names, comma-separated.
         known: String,
     },
+    /// The model is known by its hash, but not downloaded.
+    #[error("model {name} is not downloaded: the licence of its weights is {licence}")]
+    ImportOnly {
+        /// The model.
+        name: String,
+        /// The licence.
+        licence: String,
+        /// The names of its files.
+        files: Vec<String>,
+    },
     /// A model of this name is already installed.
     #[error("model {name} is already installed in {}", folder.display())]
     Exists {
@@ -128,6 +138,9 @@ impl RegistryError {
         match self {
             RegistryError::Unknown { .. } | RegistryError::NotInstalled { .. } => {
                 "Run `stemwire models list` to see the models.".into()
+            }
+            RegistryError::ImportOnly { name, files, .. } => {
+                format!("Get {} yourself and run `stemwire models import {name} FILE`.", files.join(", "))
             }
             RegistryError::Exists { name, .. } => {
                 format!("Use it, or remove it first with `stemwire models remove {name}`.")

@@ -33,7 +33,7 @@ pub enum DownloadStep<'a> {
 /// the authors' server.
 ///
 /// # Errors
-/// [`RegistryError::Exists`] if a model with a card of its own has the name; `Network`, `Status`, `Hash`, `Busy`, `Io`.
+/// [`RegistryError::Exists`] if a model with a card of its own has the name; `ImportOnly`, `Network`, `Status`, `Hash`, `Busy`, `Io`.
 pub fn pull(
     published: &PublishedModel,
     mirror: Option<&str>,
@@ -44,9 +44,15 @@ pub fn pull(
     if folder.join(CARD_FILE).exists() {
         return Err(RegistryError::Exists { name: published.card.name.to_string(), folder });
     }
+    let named = |weights| published.address_of(weights, mirror).map(|address| (weights, address));
+    let files: Option<Vec<_>> = published.card.weights.iter().map(named).collect();
+    let files = files.ok_or_else(|| RegistryError::ImportOnly {
+        name: published.card.name.to_string(),
+        licence: published.card.licence.clone(),
+        files: published.card.weights.iter().map(|weights| weights.file.clone()).collect(),
+    })?;
     fs::create_dir_all(&folder).map_err(RegistryError::io(&folder))?;
-    for weights in &published.card.weights {
-        let address = published.address_of(weights, mirror);
+    for (weights, address) in files {
         pull_file(&folder, weights, &address, published.file_bytes, progress)?;
     }
     Ok(())

@@ -3,6 +3,7 @@
 mod isolated;
 mod parity;
 mod parity_mdx;
+mod parity_roformer;
 mod parity_scnet;
 mod parity_spleeter;
 mod plain_onnx;

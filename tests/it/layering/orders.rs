@@ -151,7 +151,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         &[
             &["residual", "spectra", "weights"],
             &["graph"],
-            &["htdemucs", "mdx", "scnet", "spleeter"],
+            &["htdemucs", "mdx", "spectral", "spleeter"],
             &["bag"],
             &["load"],
         ],
@@ -168,11 +168,12 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["card"],
             &["checkpoint", "mdx"],
             &["files"],
+            &["roformer"],
             &["registry"],
             &["available"],
         ],
     ),
-    ("model/onnx", &[&["wire"], &["self_contained"]]),
+    ("model/onnx", &[&["messages", "wire"], &["builder", "self_contained"]]),
     ("files", &[&["access", "atomic", "scratch", "shortage"], &["sparse"]]),
     ("model/card", &[&["mdx", "one_or_more"], &["validation"]]),
     (
@@ -195,6 +196,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["fuzzing"],
         ],
     ),
+    ("model/roformer", &[&["bands"], &["configuration", "transformer"], &["graph"]]),
     ("model/checkpoint/tensorflow", &[&["archive", "table"], &["fuzzing"]]),
     (
         "model/registry",
@@ -370,7 +372,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "model/registry/import",
         &[
             &["given", "network"],
-            &["htdemucs", "mdx", "scnet", "spleeter"],
+            &["htdemucs", "mdx", "roformer", "scnet", "spleeter"],
             &["unverified", "verified"],
         ],
     ),
@@ -410,6 +412,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
             "session",
             "separation",
             "model/checkpoint",
+            "model/roformer",
             "server/rest",
             "server/status",
             "cli/separate/report",

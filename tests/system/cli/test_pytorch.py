@@ -11,7 +11,7 @@ from .test_models import names, reported
 from .torch_files import package_of, saved, state_of
 
 GOLDEN, MINI = ROOT / "tests" / "golden", ROOT / "models" / "mini"
-TINY, SCNET = GOLDEN / "tiny", GOLDEN / "scnet-tiny"
+TINY, SCNET, ROFORMER = GOLDEN / "tiny", GOLDEN / "scnet-tiny", GOLDEN / "roformer"
 # The configuration of the network in SCNET.
 CONFIGURATION = (GOLDEN / "configurations" / "scnet-large.yaml").read_text().replace("485100", "65000").replace("4096", "1024").replace(
     "1024\n  win_size", "256\n  win_size", 1).replace("- 4\n  - 64\n  - 128\n  - 256", "- 4\n  - 8\n  - 8\n  - 16").replace(
@@ -107,3 +107,51 @@ def test_scnet_is_pulled_from_its_release_and_its_licence_is_shown(cli, publish,
         assert "licence of the weights: MIT" in output.err and server.asked == [f"{release}/{path}"]
         assert hashlib.sha256(content).hexdigest() in reported(output.err)[0]
     assert names(tmp_path / "models") == []
+
+
+def test_a_roformer_is_imported_by_its_configuration_alone(cli, tmp_path):
+    (tmp_path / "song.wav").write_bytes(wav(music(1)))
+    for name, stems in (("mel_tiny", ["accompaniment", "vocals"]), ("bs_tiny", ["drums", "vocals"])):
+        options = ["--config", ROFORMER / f"{name}.yaml", "--allow-unverified"]
+        cli("models", "import", name, ROFORMER / f"{name}.ckpt", *options, "--models-dir", "models")
+        assert names(tmp_path / "models" / name) == ["card.toml", "graph.onnx", "weights.th"]
+        wanted = ["--two-stems", "vocals"] if name == "mel_tiny" else []
+        cli("separate", "song.wav", "--model", name, *wanted, "--models-dir", "models", "-o", name)
+        assert sorted(path.stem for path in (tmp_path / name / "song").glob("*.wav")) == stems
+    assert 'family = "roformer"' in (tmp_path / "models" / "mel_tiny" / "card.toml").read_text()
+
+
+@pytest.mark.parametrize("change, options, expected, remedy", [
+    (("num_bands: 12", "num_bands: 13"), [], r"tensor \S+ .*the graph requires", "belongs to the configuration"),
+    (("depth: 2\nmlp", "depth: 3\nmlp"), [], r"tensor layers\.2\S+ \[.*\] is missing", "belongs to the configuration"),
+    (("depth: 2\nmlp", "depth: 1000000000000\nmlp"), [], "model.depth is 1000000000000", "authors publish"),
+    (("chunk_size: 60060", "chunk_size: 66000000"), [], r"chunk has \d+ tokens", "authors publish"),
+    (("stereo: true", "stereo: true\n  conformer: true"), [], "model.conformer is true; only false", "authors publish"),
+    (("stereo: true", "stereo: true\n  masking: true"), [], "unknown field `masking`", "authors publish"),
+    (("use_amp: true", "hook: !!python/object/apply:os.system ['touch executed']"), [], "python/object", "authors publish"),
+    (("", ""), ["--graph", SCNET / "graph.onnx"], "made of its configuration", "Leave out --graph"),
+])
+def test_a_roformer_that_does_not_fit_is_refused_with_the_first_difference(cli, tmp_path, change, options, expected, remedy):
+    text = (ROFORMER / "mel_tiny.yaml").read_text()
+    old, new = (part.replace("\nmlp", "\n  mlp") for part in change)
+    assert old in text
+    (tmp_path / "tune.yaml").write_text(text.replace(old, new, 1))
+    options = [*options, "--config", tmp_path / "tune.yaml", "--allow-unverified"]
+    output = cli("models", "import", "tune", ROFORMER / "mel_tiny.ckpt", *options, "--models-dir", "models", code=4)
+    assert re.search(expected, reported(output.err)[0]) and remedy in reported(output.err)[1], output.err
+    assert names(tmp_path / "models") == [] and not list(tmp_path.rglob("executed"))
+
+
+def test_a_published_roformer_is_pulled_if_its_licence_is_stated(cli, publish, tmp_path):
+    path = "KimberleyJSN/melbandroformer/resolve/main/MelBandRoformer.ckpt"
+    server = publish({path: b"other"})
+    pull = ["--mirror", server.address, "--models-dir", "models"]
+    output = cli("models", "pull", "melband-kim", *pull, code=4, STEMWIRE_OFFLINE=None)
+    assert "licence of the weights: MIT" in output.err and server.asked == [path]
+    output = cli("models", "pull", "bs-roformer-viperx", *pull, code=2, STEMWIRE_OFFLINE=None)
+    cause, remedy = reported(output.err)
+    assert "not stated" in cause and "models import bs-roformer-viperx FILE" in remedy and server.asked == [path]
+    listed = cli("models", "list", "--models-dir", "models").out.decode()
+    assert re.search(r"^bs-roformer-viperx +not installed, .* import only", listed, re.MULTILINE)
+    # Another file under its name is not taken for it.
+    cli("models", "import", "bs-roformer-viperx", ROFORMER / "bs_tiny.ckpt", "--models-dir", "models", code=4)

@@ -1,4 +1,4 @@
-//! The spectra around a graph, as in HTDemucs and as in SCNet.
+//! The spectra around a graph, as in HTDemucs, SCNet, MDX-Net and RoFormer.
 //!
 //! A spectrum is [4, F, N]: complex numbers as channels (left real, left imaginary, right real, right imaginary), F bins, N
 //! columns.
@@ -13,6 +13,9 @@
 //! [`Spectra::unscaled`] is `torch.stft` with `center=True`, column `i` centred on the start of hop `i`, and its inverse: the
 //! squared windows of other hops than a quarter do not sum to a constant, so each sample is divided by their sum.
 //!
+//! [`Spectra::windowed`] is `forward` of RoFormer (bs_roformer.py, mel_band_roformer.py): the same columns with the scale, each
+//! transformed alone.
+//!
 //! The threads of the graph are idle meanwhile, so the channels are distributed over as many threads. Each channel is
 //! computed by one thread, so the results do not depend on their number.
 
@@ -26,7 +29,7 @@ use crate::dsp::Stft;
 use crate::dsp::stft::reflect_pad;
 use crate::model::card::StftShape;
 use parallel::in_parallel;
-use tile::{TILE, Tile};
+use tile::{PAIRS, TILE, Tile};
 
 /// Transforms segments of one length.
 pub struct Spectra {
@@ -52,6 +55,9 @@ pub struct SpectrumShape {
     margin: usize,
     /// Samples of the signal with the zeros behind it.
     filled: usize,
+    /// Whether columns are analysed one by one. A pair shares its rounding, which a network that normalises each column
+    /// would amplify in a quiet one beside a loud one.
+    alone: bool,
 }
 
 impl Spectra {
@@ -60,7 +66,7 @@ impl Spectra {
         let StftShape { size, hop } = stft;
         let filled = segment.as_len();
         let (bins, columns, margin) = (size / 2, filled.div_ceil(hop), hop / 2 * 3);
-        let shape = SpectrumShape { bins, columns, hop, margin, filled };
+        let shape = SpectrumShape { bins, columns, hop, margin, filled, alone: false };
         // The columns that the reference adds at both ends are zero, so every kept sample has the same number of windows,
         // whose squares have the same sum.
         let transform = Transform::new(Stft::new(size, hop), shape, Vec::new());
@@ -73,7 +79,7 @@ impl Spectra {
         let hops = segment.as_len() / hop + 1;
         let columns = (hops + 1).next_multiple_of(2);
         let (bins, margin, filled) = (size / 2 + 1, size / 2, (columns - 1) * hop);
-        let shape = SpectrumShape { bins, columns, hop, margin, filled };
+        let shape = SpectrumShape { bins, columns, hop, margin, filled, alone: false };
         let stft = Stft::without_window(size, hop);
         let balance = stft.balance(columns);
         Spectra::of(shape, &Transform::new(stft, shape, balance), segment, threads)
@@ -85,8 +91,19 @@ impl Spectra {
         let StftShape { size, hop } = stft;
         let (filled, margin) = (segment.as_len(), size / 2);
         let columns = filled / hop + 1;
-        let shape = SpectrumShape { bins, columns, hop, margin, filled };
+        let shape = SpectrumShape { bins, columns, hop, margin, filled, alone: false };
         let stft = Stft::unscaled(size, hop);
+        let balance = stft.balance(columns);
+        Spectra::of(shape, &Transform::new(stft, shape, balance), segment, threads)
+    }
+
+    /// For segments of RoFormer of that length, computed with that many threads.
+    pub fn windowed(stft: StftShape, segment: Frames, threads: usize) -> Spectra {
+        let StftShape { size, hop } = stft;
+        let filled = segment.as_len();
+        let (bins, columns, margin) = (size / 2 + 1, filled / hop + 1, size / 2);
+        let shape = SpectrumShape { bins, columns, hop, margin, filled, alone: true };
+        let stft = Stft::under_rounded_window(size, hop);
         let balance = stft.balance(columns);
         Spectra::of(shape, &Transform::new(stft, shape, balance), segment, threads)
     }
@@ -154,7 +171,8 @@ impl Transform {
     fn analyse(&mut self, shape: SpectrumShape, signal: &[f32], planes: &mut [f32]) {
         self.filled[..signal.len()].copy_from_slice(signal);
         reflect_pad(&self.filled, shape.margin, &mut self.samples);
-        for columns in shape.tiles() {
+        // As many columns as a tile has pairs are all first ones.
+        for columns in shape.tiles(if shape.alone { PAIRS } else { TILE }) {
             for (pair, first, second) in self.tile.pairs(columns.clone()) {
                 // Without a second column the second half of the pair is not used.
                 let frames = [first, second.unwrap_or(first)];
@@ -174,7 +192,7 @@ impl Transform {
         frames: usize,
     ) -> Vec<f32> {
         self.samples.fill(0.0);
-        for columns in shape.tiles() {
+        for columns in shape.tiles(TILE) {
             self.tile.load(shape, columns.clone(), spectrum);
             for (pair, first, second) in self.tile.pairs(columns) {
                 self.stft.synthesise(pair);
@@ -201,9 +219,9 @@ impl SpectrumShape {
         self.bins * self.columns
     }
 
-    fn tiles(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+    fn tiles(&self, size: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let columns = self.columns;
-        (0..columns).step_by(TILE).map(move |start| start..columns.min(start + TILE))
+        (0..columns).step_by(size).map(move |start| start..columns.min(start + size))
     }
 }
 

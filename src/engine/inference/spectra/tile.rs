@@ -7,7 +7,7 @@ use super::SpectrumShape;
 use crate::dsp::stft::{Bin, pack, pack_real, unpack};
 
 /// Pairs of columns that are transposed at once.
-const PAIRS: usize = 8;
+pub(super) const PAIRS: usize = 8;
 
 /// Columns of a tile: one bin of them fills a cache line. Column `i` is paired with column `i + PAIRS`.
 pub(super) const TILE: usize = 2 * PAIRS;

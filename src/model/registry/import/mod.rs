@@ -4,6 +4,7 @@ mod given;
 mod htdemucs;
 mod mdx;
 mod network;
+mod roformer;
 mod scnet;
 mod spleeter;
 mod unverified;
@@ -30,7 +31,7 @@ pub struct ImportRequest<'a> {
     pub paths: &'a [PathBuf],
     /// Whether unverified files are accepted.
     pub allow_unverified: bool,
-    /// The configuration beside an SCNet's checkpoint, or UVR's list of MDX-Nets.
+    /// The configuration beside the checkpoint of an SCNet or a RoFormer, or UVR's list of MDX-Nets.
     pub config: Option<&'a Path>,
     /// The graph, for a network without a built-in graph.
     pub graph: Option<&'a Path>,

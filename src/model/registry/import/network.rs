@@ -1,11 +1,14 @@
 //! What the weights of an import belong to.
 
+use std::fs::File;
 use std::path::Path;
 
 use super::ImportRequest;
 use crate::audio::{Frames, Hertz, StemName};
 use crate::dsp::segments::Blend;
 use crate::model::card::{Family, FileReference, StftShape};
+use crate::model::checkpoint;
+use crate::model::onnx::{self, Graph, Shapes};
 use crate::model::provider::ProviderChoice;
 use crate::model::registry::RegistryError;
 use crate::model::{ModelCard, Sha256Hash};
@@ -16,6 +19,13 @@ pub(super) const GRAPH_FILE: &str = "graph.onnx";
 /// Remedy for a PyTorch file that is not read.
 pub(super) const OTHER_PYTORCH_FILE: &str = "Load it where it comes from, and save only its tensors and plain values with \
      PyTorch 1.6 or newer, or as safetensors.";
+
+/// Remedy for a configuration that is not read.
+pub(super) const OTHER_CONFIGURATION: &str =
+    "Give the configuration that its authors publish beside the checkpoint.";
+
+/// Remedy for weights of another network.
+pub(super) const OTHER_WEIGHTS: &str = "Give the checkpoint that belongs to the configuration.";
 
 /// A network: its graph, and its card with the published weights that the imported ones stand for, if there are any.
 pub(super) struct Network {
@@ -72,6 +82,30 @@ impl Network {
         };
         Network { card, graph: graph.to_vec() }
     }
+}
+
+/// Checks that the tensors of the file `path` are those of a graph.
+///
+/// # Errors
+/// [`RegistryError::Unfit`] with the first difference; `Io`.
+pub(super) fn check_tensors(
+    path: &Path,
+    graph: &[u8],
+    remedy: &'static str,
+) -> Result<(), RegistryError> {
+    let found = tensors(path)?;
+    Graph::parse(graph)
+        .and_then(|graph| onnx::compare(&graph.open_initialisers(), &found))
+        .map_err(|reason| unfit(path, reason, remedy))
+}
+
+/// The tensors of the file `path`.
+///
+/// # Errors
+/// [`RegistryError::Unfit`] with the first fault; `Io`.
+pub(super) fn tensors(path: &Path) -> Result<Shapes, RegistryError> {
+    let file = File::open(path).map_err(RegistryError::io(path))?;
+    checkpoint::shapes(file).map_err(|reason| unfit(path, reason, OTHER_PYTORCH_FILE))
 }
 
 /// The error of a file that does not fit.

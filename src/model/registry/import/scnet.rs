@@ -1,13 +1,14 @@
-//! Unknown SCNet checkpoints, with the configuration beside them, or as a replacement of a published one.
+//! Unknown SCNet checkpoints, with the configuration beside them.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 
 use super::ImportRequest;
-use super::network::{Network, NetworkShape, OTHER_PYTORCH_FILE, unfit};
+use super::network::{
+    Network, NetworkShape, OTHER_CONFIGURATION, OTHER_WEIGHTS, check_tensors, unfit,
+};
 use crate::audio::Frames;
 use crate::model::card::{Family, StftShape};
-use crate::model::checkpoint;
 use crate::model::checkpoint::configuration::Configuration;
 use crate::model::checkpoint::scnet::{ScnetConfiguration, ScnetTopology};
 use crate::model::onnx;
@@ -15,13 +16,6 @@ use crate::model::registry::{PublishedModel, RegistryError};
 
 /// Remedy for a missing graph.
 const MAKE_GRAPH: &str = "Make a graph with models/tools/make_scnet.py --config FILE.yaml and name it with --graph FILE.";
-
-/// Remedy for a configuration that is not read.
-const OTHER_CONFIGURATION: &str =
-    "Give the configuration that its authors publish beside the checkpoint.";
-
-/// Remedy for other weights.
-const OTHER_WEIGHTS: &str = "Give the checkpoint that belongs to the configuration.";
 
 /// The network of the weights in `path` by its configuration.
 ///
@@ -31,9 +25,9 @@ pub(super) fn configured(
     request: &ImportRequest<'_>,
     path: &Path,
     config: &Path,
+    configuration: &Configuration,
 ) -> Result<Network, RegistryError> {
-    let configuration = Configuration::read(config)
-        .and_then(|configuration| ScnetConfiguration::of(&configuration))
+    let configuration = ScnetConfiguration::of(configuration)
         .map_err(|reason| unfit(config, reason, OTHER_CONFIGURATION))?;
     let ScnetConfiguration { topology, sample_rate } = configuration;
     let graph = match request.graph {
@@ -47,7 +41,7 @@ pub(super) fn configured(
         }
         None => built_in(&topology).map_err(|reason| unfit(config, reason, MAKE_GRAPH))?.to_vec(),
     };
-    check(path, &graph)?;
+    check_tensors(path, &graph, OTHER_WEIGHTS)?;
     let shape = NetworkShape {
         family: Family::Scnet,
         sample_rate,
@@ -56,19 +50,6 @@ pub(super) fn configured(
         stems: topology.sources,
     };
     Ok(Network::new(request, shape, graph))
-}
-
-/// The network of a published model, whose weights `path` replaces.
-///
-/// # Errors
-/// [`RegistryError::Unfit`] with the first difference; `Io`.
-pub(super) fn replacing(
-    request: &ImportRequest<'_>,
-    path: &Path,
-    published: &PublishedModel,
-) -> Result<Network, RegistryError> {
-    check(path, published.graph)?;
-    Ok(Network::published(request, &published.card, published.graph))
 }
 
 /// The built-in graph of a network.
@@ -88,16 +69,6 @@ fn built_in(topology: &ScnetTopology) -> Result<&'static [u8], String> {
 
 fn network_of(graph: &[u8]) -> Result<ScnetTopology, String> {
     ScnetTopology::of_graph(&onnx::Graph::parse(graph)?)
-}
-
-/// Checks that the tensors of a file are those of a graph.
-fn check(path: &Path, graph: &[u8]) -> Result<(), RegistryError> {
-    let file = File::open(path).map_err(RegistryError::io(path))?;
-    let found =
-        checkpoint::shapes(file).map_err(|reason| unfit(path, reason, OTHER_PYTORCH_FILE))?;
-    onnx::Graph::parse(graph)
-        .and_then(|graph| onnx::compare(&graph.open_initialisers(), &found))
-        .map_err(|reason| unfit(path, reason, OTHER_WEIGHTS))
 }
 
 #[cfg(test)]

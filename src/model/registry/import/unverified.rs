@@ -1,21 +1,27 @@
-//! Imports unknown files as an unverified model: a fine-tune of HTDemucs, SCNet or Spleeter, or a replacement of a published
+//! Imports unknown files as an unverified model: a fine-tune of HTDemucs, SCNet, a RoFormer or Spleeter, or a replacement of a published
 //! file.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::given::{GivenFiles, copy};
-use super::network::{GRAPH_FILE, Network, unfit};
+use super::network::{GRAPH_FILE, Network, OTHER_CONFIGURATION, check_tensors, unfit};
 use super::spleeter::{is_archive, model_of};
-use super::{ImportRequest, htdemucs, scnet};
+use super::{ImportRequest, htdemucs, roformer, scnet};
 use crate::files::{ScratchDir, write_synced};
 use crate::model::ModelCard;
 use crate::model::card::{Family, WeightsFile};
+use crate::model::checkpoint::configuration::Configuration;
 use crate::model::checkpoint::{self, WeightsFormat};
 use crate::model::files::CARD_FILE;
 use crate::model::registry::file::publish;
 use crate::model::registry::pull::DownloadStep;
 use crate::model::registry::{PublishedModel, RegistryError};
+use crate::model::roformer::is_roformer;
+
+/// Remedy for weights of another network than the published model's.
+const OTHER_NETWORK: &str =
+    "Choose another name, and give the configuration of the checkpoint with --config FILE.yaml.";
 
 /// Remedy for weights that are not numbers.
 const BROKEN_WEIGHTS: &str = "Train the model again, or import an earlier state of it.";
@@ -80,11 +86,20 @@ fn network_of(
     others: &[PathBuf],
 ) -> Result<Network, RegistryError> {
     if let Some(config) = request.config {
-        return scnet::configured(request, first, config);
+        let configuration = Configuration::read(config)
+            .map_err(|reason| unfit(config, reason, OTHER_CONFIGURATION))?;
+        let of_family = match is_roformer(&configuration) {
+            true => roformer::configured,
+            false => scnet::configured,
+        };
+        return of_family(request, first, config, &configuration);
     }
     let family = request.published.map(|published| (published, published.card.family));
     let spleeter = match family {
-        Some((published, Family::Scnet)) => return scnet::replacing(request, first, published),
+        Some((published, Family::Roformer | Family::Scnet)) => {
+            check_tensors(first, published.graph, OTHER_NETWORK)?;
+            return Ok(Network::published(request, &published.card, published.graph));
+        }
         Some((published, Family::Spleeter)) => model_of(first, Some(published))?,
         None if is_archive(first) => model_of(first, None)?,
         _ => return htdemucs::network_of(request, first, others),

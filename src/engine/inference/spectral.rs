@@ -1,7 +1,8 @@
-//! SCNet: the complex spectrum of the mixture in, those of the stems out.
+//! SCNet and RoFormer: the complex spectrum of the mixture in, those of the stems out.
 //!
-//! The graph takes `mix_spectrogram` [1, 4, F, N] and yields `stem_spectrograms` [1, S, 4, F, N]; [`Spectra::centred`] is the
-//! transform. The model is trained on tracks with mean 0 and deviation 1, which the caller provides.
+//! The graph takes `mix_spectrogram` [1, 4, F, N] and yields `stem_spectrograms` [1, S, 4, F, N]; [`Spectra::centred`] or
+//! [`Spectra::windowed`] is the transform. SCNet is trained on tracks with mean 0 and deviation 1, which the caller provides; a
+//! RoFormer normalises what it sees of the spectrum.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,9 +17,10 @@ use crate::audio::Stereo;
 use crate::engine::stop::{StoppableRun, Stopper, log_inference};
 use crate::engine::{Engine, EngineError, EngineOptions, ExecutionConfig};
 use crate::model::Model;
+use crate::model::card::Family;
 
-/// A loaded SCNet model.
-pub(crate) struct Scnet {
+/// A loaded model of either family.
+pub(crate) struct SpectralNetwork {
     model: String,
     session: Session,
     stoppable: StoppableRun,
@@ -29,24 +31,31 @@ pub(crate) struct Scnet {
     _weights: Arc<Weights>,
 }
 
-impl Scnet {
+impl SpectralNetwork {
     /// Loads the graph and the weights of `model`.
     ///
     /// # Errors
     /// [`EngineError::Model`], [`EngineError::Load`].
-    pub(crate) fn load(model: &Model, config: &ExecutionConfig) -> Result<Scnet, EngineError> {
+    pub(crate) fn load(
+        model: &Model,
+        config: &ExecutionConfig,
+    ) -> Result<SpectralNetwork, EngineError> {
         let card = model.card();
         let refused = |reason: String| EngineError::Load { model: card.name.to_string(), reason };
         let (graph, weights) = graph::with_weights(model, 0)?;
         let session = graph::open(card, &graph, Some(&weights), config)?;
         let stft = card.stft.ok_or_else(|| refused("its card has no stft".into()))?;
-        let spectra = Spectra::centred(stft, card.segment, config.threads);
+        let transform = match card.family {
+            Family::Roformer => Spectra::windowed,
+            _ => Spectra::centred,
+        };
+        let spectra = transform(stft, card.segment, config.threads);
         let shape = spectra.shape();
         let ports = Ports::read(&session, card, Some(shape)).map_err(refused)?;
         if ports != Ports::OF_SPECTRA {
             return Err(refused("its graph has waveforms, not spectra alone".into()));
         }
-        Ok(Scnet {
+        Ok(SpectralNetwork {
             model: card.name.to_string(),
             session,
             stoppable: StoppableRun::new(card)?,
@@ -57,7 +66,7 @@ impl Scnet {
     }
 }
 
-impl Engine for Scnet {
+impl Engine for SpectralNetwork {
     /// One run of the graph yields all stems; only the wanted ones are transformed to waveforms.
     fn separate(
         &mut self,
