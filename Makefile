@@ -10,7 +10,7 @@ SYSTEM := tests/system
 JOBS   ?= 4
 WEB    := clients/web
 
-.PHONY: demo test test-models fuzz audit bench chaos lint docs rust page system tools browser clean
+.PHONY: demo test test-models fuzz packages sizes audit bench chaos lint docs rust page system tools browser clean
 
 # Separates the demo song with the embedded model, and scores the result against the true stems.
 demo:
@@ -105,10 +105,26 @@ fuzz: $(TOOLS)/fuzz/bin/cargo-fuzz
 	done; \
 	test -z "$$failed" || { echo "inputs in tests/fuzz/regressions fail:$$failed"; exit 1; }
 
+# Installs `stemwire` from the crates as they would be published, and separates with it: make packages.
+packages: sizes
+	rm -rf $(TOOLS)/packages && mkdir -p $(TOOLS)/packages
+	for crate in $(TARGET)/package/*.crate; do tar -xzf $$crate -C $(TOOLS)/packages || exit 1; done
+	cd $(TOOLS)/packages && $(CARGO) install --quiet --path stemwire-[0-9]* --root . --no-track --force \
+		$(foreach name,$(OWN_CRATES),--config "patch.crates-io.$(name).path='$$(echo $$PWD/$(name)-[0-9]*)'")
+	$(TOOLS)/packages/bin/stemwire separate models/demo/song.mp3 --output $(TOOLS)/packages/stems
+
+OWN_CRATES := stemwire-client stemwire-model-mini stemwire-model-mini-spleeter
+
+# The registry takes crates of at most 10 MiB.
+sizes:
+	rm -rf $(TARGET)/package
+	$(CARGO) package --workspace --no-verify --allow-dirty --quiet --target-dir $(TARGET)
+	large=$$(find $(TARGET)/package -name '*.crate' -size +9216k) && test -z "$$large" || { echo "above 9 MiB: $$large"; exit 1; }
+
 # Licences, banned crates and sources of all dependencies, by .cargo/deny.toml; the list that `stemwire licences` prints is
 # current. Advisories need GitHub, so they are not
 # part of it: $(TOOLS)/audit/bin/cargo-deny check advisories
-audit: $(TOOLS)/audit/bin/cargo-deny
+audit: $(TOOLS)/audit/bin/cargo-deny sizes
 	$< check licenses bans sources
 	CARGO="$(CARGO)" $(PYTHON) src/licences/generate.py --check
 
