@@ -10,7 +10,7 @@ SYSTEM := tests/system
 JOBS   ?= 4
 WEB    := clients/web
 
-.PHONY: demo test test-models fuzz packages sizes audit bench chaos lint docs rust page system tools browser clean
+.PHONY: demo test conformance test-models fuzz packages sizes audit bench chaos lint docs rust page system tools browser clean
 
 # Separates the demo song with the embedded model, and scores the result against the true stems.
 demo:
@@ -76,6 +76,13 @@ system: tools browser
 	STEMWIRE_TUS="$(abspath $(TOOLS))/node_modules/tus-js-client" \
 	STEMWIRE_PUPPETEER="$(abspath $(TOOLS))/node_modules/puppeteer-core" \
 		$(TOOLS)/bin/python -m pytest $(SYSTEM) --numprocesses=$(JOBS) --dist=loadfile $(PYTEST)
+
+# Every client by the scenarios of clients/conformance; needs Go.
+conformance: tools
+	$(CARGO) test --no-run --quiet
+	cd clients/go && go vet ./... && go test ./...
+	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" PYTHONPATH=clients/python/src \
+		$(TOOLS)/bin/python -m pytest clients/conformance -q -p no:cacheprovider --numprocesses=$(JOBS) $(PYTEST)
 
 # The tests of models/tools. They need PyTorch, which takes gigabytes, so `make test` leaves them out.
 test-models: $(TOOLS)/models/ready

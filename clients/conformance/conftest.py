@@ -1,0 +1,59 @@
+"""The clients, and the table of what each has passed."""
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+# One provider, a model that is quick, and no FFmpeg, whatever is on this machine.
+os.environ.update({
+    "STEMWIRE_PROVIDER": "cpu", "STEMWIRE_FFMPEG": "never", "STEMWIRE_ENGINES": "mini-spleeter,mini",
+    "STEMWIRE_MODEL": "mini-spleeter",
+})
+
+from system.repository import generate_stubs  # noqa: E402
+
+sys.path.insert(0, generate_stubs())
+
+PROGRAM = "examples/conformance"
+RESULTS: dict = defaultdict(dict)
+
+
+@pytest.fixture(scope="session")
+def binary() -> str:
+    return os.environ["STEMWIRE_BIN"]
+
+
+@pytest.fixture(scope="session")
+def commands(binary, tmp_path_factory) -> dict:
+    """The command of each client's program."""
+    go = tmp_path_factory.mktemp("go") / "conformance"
+    subprocess.run(["go", "build", "-o", go, f"./{PROGRAM}"], cwd=ROOT / "clients/go", check=True)
+    return {
+        "Python": [sys.executable, ROOT / f"clients/python/{PROGRAM}.py"],
+        "Rust": [Path(binary).parent / PROGRAM],
+        "Go": [go],
+    }
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if "client" in getattr(item, "fixturenames", ()) and (call.when == "call" or report.failed):
+        scenario, client = item.callspec.params["scenario"], item.callspec.params["client"]
+        RESULTS[scenario["name"]][client] = report.passed and RESULTS[scenario["name"]].get(client, True)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    clients = sorted({client for row in RESULTS.values() for client in row})
+    terminalreporter.write_line("| scenario | " + " | ".join(clients) + " |")
+    terminalreporter.write_line("|---" * (1 + len(clients)) + "|")
+    for name, row in RESULTS.items():
+        cells = ({True: "yes", False: "**no**", None: "–"}[row.get(client)] for client in clients)
+        terminalreporter.write_line(f"| {name} | " + " | ".join(cells) + " |")

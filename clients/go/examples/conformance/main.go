@@ -1,0 +1,178 @@
+// The program that clients/conformance runs: a task as JSON in, what was received as JSON out.
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"time"
+
+	"stemwire"
+	"stemwire/stemwirev1"
+)
+
+// A task; see clients/conformance/README.md.
+type task struct {
+	Server    string   `json:"server"`
+	Token     string   `json:"token"`
+	Authority string   `json:"authority"`
+	Attempts  *int     `json:"attempts"`
+	Song      string   `json:"song"`
+	Watch     string   `json:"watch"`
+	Stems     []string `json:"stems"`
+	Model     string   `json:"model"`
+	RequestID string   `json:"request_id"`
+	Encoding  string   `json:"encoding"`
+	Raw       bool     `json:"raw"`
+	SlowMS    int      `json:"slow_ms"`
+	Cancel    bool     `json:"cancel"`
+	Leave     bool     `json:"leave"`
+}
+
+type stem struct {
+	Frames uint64 `json:"frames"`
+	SHA256 string `json:"sha256"`
+	hash   hash.Hash
+}
+
+type answer struct {
+	Session    string           `json:"session"`
+	Rate       uint32           `json:"rate"`
+	Stems      map[string]*stem `json:"stems"`
+	Reconnects int              `json:"reconnects"`
+}
+
+type failure struct {
+	Code    int    `json:"code"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+	Remedy  string `json:"remedy"`
+}
+
+func main() {
+	var asked task
+	decoder := json.NewDecoder(bytes.NewReader([]byte(os.Args[1])))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&asked); err != nil {
+		panic(err)
+	}
+	var out any
+	found, err := run(&asked)
+	out = found
+	if err != nil {
+		failed := failure{Code: 2, Message: err.Error()}
+		var known *stemwire.Error
+		if errors.As(err, &known) {
+			failed = failure{int(known.Code), known.Reason, known.Message, known.Remedy}
+		}
+		out = map[string]failure{"error": failed}
+	}
+	if err := json.NewEncoder(os.Stdout).Encode(out); err != nil {
+		panic(err)
+	}
+}
+
+func run(asked *task) (*answer, error) {
+	options := stemwire.Options{Token: asked.Token}
+	if asked.Authority != "" {
+		authority, err := os.ReadFile(asked.Authority)
+		if err != nil {
+			return nil, err
+		}
+		options.Authority = authority
+	}
+	if asked.Attempts != nil {
+		retry := stemwire.DefaultRetry
+		retry.Attempts = *asked.Attempts
+		options.Retry = &retry
+	}
+	client, err := stemwire.NewClient(asked.Server, options)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	separation, err := separation(asked, client)
+	if err != nil {
+		return nil, err
+	}
+	defer separation.Close()
+	found := &answer{Stems: map[string]*stem{}}
+	for chunks := 0; ; {
+		event, err := separation.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		if _, ok := event.(*stemwire.ReconnectingEvent); ok {
+			found.Reconnects++
+		}
+		chunk, ok := event.(*stemwire.Chunk)
+		if !ok {
+			continue
+		}
+		chunks++
+		if found.Stems[chunk.Stem] == nil {
+			found.Stems[chunk.Stem] = &stem{hash: sha256.New()}
+		}
+		received := found.Stems[chunk.Stem]
+		if received.Frames != chunk.StartFrame {
+			panic(fmt.Sprintf("a frame is repeated or missing: %d, %d", received.Frames, chunk.StartFrame))
+		}
+		received.Frames += chunk.Frames()
+		received.hash.Write(chunk.PCM)
+		if asked.Leave {
+			break
+		}
+		if asked.Cancel && chunks == 1 {
+			if _, err := client.Cancel(context.Background(), separation.Session().SessionId); err != nil {
+				return nil, err
+			}
+		}
+		time.Sleep(time.Duration(asked.SlowMS) * time.Millisecond)
+	}
+	for _, received := range found.Stems {
+		received.SHA256 = hex.EncodeToString(received.hash.Sum(nil))
+	}
+	found.Session = separation.Session().GetSessionId()
+	found.Rate = separation.Session().GetSource().GetOutputSampleRate()
+	return found, nil
+}
+
+func separation(asked *task, client *stemwire.Client) (*stemwire.Separation, error) {
+	encoding := map[string]stemwirev1.Encoding{
+		"s16": stemwirev1.Encoding_ENCODING_S16LE, "s24": stemwirev1.Encoding_ENCODING_S24LE,
+	}[asked.Encoding]
+	if asked.Watch != "" {
+		request := &stemwirev1.WatchSessionRequest{SessionId: asked.Watch, Encoding: encoding}
+		for _, name := range asked.Stems {
+			request.Stems = append(request.Stems, &stemwirev1.StemCursor{Stem: name})
+		}
+		return client.Watch(context.Background(), request), nil
+	}
+	config := &stemwirev1.SeparationConfig{
+		Model: asked.Model, Stems: asked.Stems, RequestId: asked.RequestID,
+		Output: &stemwirev1.OutputFormat{Encoding: encoding},
+	}
+	if asked.Raw {
+		config.Input = &stemwirev1.RawPcm{
+			Encoding: stemwirev1.Encoding_ENCODING_S16LE, SampleRate: 44_100, Channels: 2,
+		}
+	}
+	song := stemwire.SongStream(os.Stdin)
+	if asked.Song != "" {
+		var err error
+		if song, err = stemwire.OpenSong(asked.Song); err != nil {
+			return nil, err
+		}
+	}
+	return client.Separate(context.Background(), song, config), nil
+}

@@ -1,0 +1,129 @@
+//! The program that `clients/conformance` runs: a task as JSON in, what was received as JSON out.
+
+#![allow(clippy::print_stdout)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use stemwire_client::proto::{Encoding, OutputFormat, RawPcm, SeparationConfig};
+use stemwire_client::{
+    Client, ClientError, Event, Retry, Separation, Server, Song, WatchOptions, reason::ErrorReason,
+};
+
+/// A task; see `clients/conformance/README.md`.
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[derive(Default)]
+struct Task {
+    server: String,
+    token: Option<String>,
+    authority: Option<String>,
+    attempts: Option<u32>,
+    song: Option<String>,
+    watch: Option<String>,
+    stems: Vec<String>,
+    model: String,
+    request_id: String,
+    encoding: String,
+    raw: bool,
+    slow_ms: u64,
+    cancel: bool,
+    leave: bool,
+}
+
+#[tokio::main]
+async fn main() {
+    let task = std::env::args().nth(1).expect("a task as JSON");
+    let task: Task = serde_json::from_str(&task).expect("a task");
+    let answer = match run(&task).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let (code, reason) = match &error {
+                ClientError::Refused(refusal) => {
+                    let code = ErrorReason::from_name(&refusal.reason).map(ErrorReason::code);
+                    (code.unwrap_or(refusal.code as i32), refusal.reason.clone())
+                }
+                ClientError::Connect { .. } => (14, String::new()),
+                _ => (2, String::new()),
+            };
+            let (message, remedy) = (error.to_string(), error.remedy());
+            json!({"error": {"code": code, "reason": reason, "message": message, "remedy": remedy}})
+        }
+    };
+    println!("{answer}");
+}
+
+async fn run(task: &Task) -> Result<serde_json::Value, ClientError> {
+    let authority = task.authority.as_ref().map(std::fs::read).transpose()?;
+    let server = Server { url: task.server.clone(), token: task.token.clone(), authority };
+    let retry =
+        Retry { attempts: task.attempts.unwrap_or(Retry::default().attempts), ..Retry::default() };
+    let client = Client::new(server).with_retry(retry);
+    let mut separation = separation(task, &client)?;
+    let mut stems: BTreeMap<String, (u64, Sha256)> = BTreeMap::new();
+    let (mut reconnects, mut chunks) = (0, 0);
+    while let Some(event) = separation.next().await? {
+        match event {
+            Event::Chunk(chunk) => {
+                chunks += 1;
+                let (frames, hash) = stems.entry(chunk.stem.clone()).or_default();
+                assert_eq!(*frames, chunk.start_frame, "a frame is repeated or missing");
+                *frames += chunk.frames();
+                hash.update(&chunk.pcm);
+                if task.leave {
+                    break;
+                }
+                if task.cancel && chunks == 1 {
+                    let id = separation.session().map(|session| session.session_id.clone());
+                    client.cancel(&id.unwrap_or_default()).await?;
+                }
+                tokio::time::sleep(Duration::from_millis(task.slow_ms)).await;
+            }
+            Event::Reconnecting { .. } => reconnects += 1,
+            _ => {}
+        }
+    }
+    let session = separation.session().cloned().unwrap_or_default();
+    let stems: BTreeMap<_, _> = stems
+        .into_iter()
+        .map(|(name, (frames, hash))| {
+            let sha256: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+            (name, json!({"frames": frames, "sha256": sha256}))
+        })
+        .collect();
+    Ok(json!({
+        "session": session.session_id,
+        "rate": session.source.map_or(0, |source| source.output_sample_rate),
+        "stems": stems,
+        "reconnects": reconnects,
+    }))
+}
+
+fn separation(task: &Task, client: &Client) -> Result<Separation, ClientError> {
+    let encoding = match task.encoding.as_str() {
+        "s16" => Encoding::S16le,
+        "s24" => Encoding::S24le,
+        _ => Encoding::F32le,
+    };
+    if let Some(id) = &task.watch {
+        let options = WatchOptions { stems: task.stems.clone(), encoding, ..Default::default() };
+        return Ok(client.watch(id.as_str(), options));
+    }
+    let raw = RawPcm { encoding: Encoding::S16le.into(), sample_rate: 44_100, channels: 2 };
+    let config = SeparationConfig {
+        model: task.model.clone(),
+        stems: task.stems.clone(),
+        request_id: task.request_id.clone(),
+        input: task.raw.then_some(raw),
+        output: Some(OutputFormat { encoding: encoding.into(), ..Default::default() }),
+        ..Default::default()
+    };
+    let song = match &task.song {
+        Some(path) => Song::open(path)?,
+        None => Song::stream(std::io::stdin()),
+    };
+    Ok(client.separate(song, config))
+}
