@@ -20,6 +20,15 @@ TITLES = {
     "spleeter-4stems": "Spleeter, four stems (Deezer)",
     "spleeter-5stems": "Spleeter, five stems with piano (Deezer)",
 }
+# The end of the card: published figures.
+QUALITY = {
+    "spleeter-4stems": """
+[[quality]]
+data = "MUSDB18 test"
+source = "github.com/deezer/spleeter/blob/master/paper.md, soft masks"
+sdr = { vocals = 6.55, drums = 5.93, bass = 5.10, other = 4.24 }
+""",
+}
 # Of the release v1.4.0, whose files are named after the stems' number.
 WEIGHTS = {
     "spleeter-2stems": "f3a90b39dd2874269e8b05a48a86745df897b848c61f3958efc80a39152bd692",
@@ -30,6 +39,7 @@ WEIGHTS = {
 
 def card(name: str, title: str, licence: str, recipe: Recipe, graph: bytes, weights: str, digest: str) -> str:
     """The TOML that describes a model whose file `weights` has the SHA-256 `digest`."""
+    commercial = "commercial_use = true\n" if name in WEIGHTS else ""
     return f"""\
 name = {json.dumps(name)}
 title = {json.dumps(title)}
@@ -41,7 +51,7 @@ segment = {(recipe.frames - 1) * HOP + SIZE}
 overlap = 0.0
 blend = "sum"
 licence = {json.dumps(licence)}
-
+{commercial}
 [stft]
 size = {SIZE}
 hop = {HOP}
@@ -53,7 +63,7 @@ sha256 = "{hashlib.sha256(graph).hexdigest()}"
 [weights]
 file = {json.dumps(weights)}
 sha256 = "{digest}"
-"""
+{QUALITY.get(name, "")}"""
 
 
 def write(folder: Path, title: str, licence: str, recipe: Recipe, weights: str, digest: str) -> None:

@@ -1,5 +1,6 @@
 //! Provider selection for the commands that compute: from the arguments to a loaded library.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,15 @@ impl Default for SelectionLimits {
     }
 }
 
+/// The autotune cache, if the system has a cache folder.
+pub(super) fn cache_file() -> Option<PathBuf> {
+    cache_file_of(&setup::search(None))
+}
+
+fn cache_file_of(search: &LibrarySearch) -> Option<PathBuf> {
+    Some(search.cache.as_ref()?.parent()?.join(CACHE_FILE))
+}
+
 /// Selects providers for `models` and loads the library, which is installed if there is none.
 pub(super) fn select(
     arguments: &EngineArgs,
@@ -56,14 +66,13 @@ pub(super) fn select_from(
     libraries: &[FoundLibrary],
     models: &ModelsToSelect,
 ) -> Result<SelectionOutcome, RuntimeError> {
-    let cache = search.cache.as_ref().and_then(|runtimes| runtimes.parent());
     let models_dir = setup::models_folder(arguments.models_dir.as_deref()).ok();
     let config = SelectionConfig {
         request: ProviderRequest { provider: arguments.provider, precision: arguments.precision },
         threads,
         limits: limits.engine,
         autotune_time: limits.autotune,
-        cache_file: cache.map(|folder| folder.join(CACHE_FILE)),
+        cache_file: cache_file_of(search),
         command: &|model: &Model, candidate: &_| {
             autotune::command(model, candidate, threads, models_dir.as_deref())
         },

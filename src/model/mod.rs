@@ -1,5 +1,5 @@
 //! Models: what they are ([`card`], [`name`], [`provider`]), where their files are ([`files`]), the models on this
-//! machine ([`available`]), and published ones ([`registry`], [`mdx`]).
+//! machine ([`available`]), published ones ([`registry`], [`mdx`]), and which is best for the wanted stems ([`ranking`]).
 //!
 //! [`onnx`] reads and writes graphs and [`checkpoint`] reads the authors' weight files, without running either. [`roformer`]
 //! makes the graphs of a family whose networks differ from model to model.
@@ -15,6 +15,7 @@ pub(crate) mod mdx;
 pub mod name;
 pub(crate) mod onnx;
 pub mod provider;
+pub mod ranking;
 pub mod registry;
 pub(crate) mod roformer;
 

@@ -3,6 +3,8 @@
 //! One entry per candidate, under the fingerprint of everything that its figures depend on. Entries of other versions
 //! are preserved.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
@@ -12,7 +14,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+use super::decision::MIN_SNR_EXACT_DB;
 use super::{Candidate, Figures};
+use crate::engine::Execution;
 use crate::files;
 use crate::model::{ModelName, Sha256Hash};
 
@@ -56,6 +60,38 @@ pub(super) fn load(file: &Path, fingerprint: &Sha256Hash) -> Option<Figures> {
     let mut cached = entries.iter().filter_map(CachedFigures::of);
     let found = cached.find(|cached| cached.fingerprint == *fingerprint)?;
     Some(Figures { speed: found.speed, snr_db: found.snr_db })
+}
+
+/// The speed of an execution that was measured earlier with a model.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct CachedSpeed {
+    model: String,
+    execution: String,
+    speed: f64,
+    snr_db: f64,
+}
+
+impl fmt::Display for CachedSpeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let CachedSpeed { execution, speed, .. } = self;
+        write!(f, "{execution} is {speed:.2} times as fast as {}", Execution::BASELINE)
+    }
+}
+
+/// The fastest exact execution of a model that was measured, by the newest entry of each. The library or the threads may have
+/// changed since.
+pub fn fastest(file: &Path, model: &ModelName) -> Option<CachedSpeed> {
+    let of_model = |entry: &Value| {
+        let cached: CachedSpeed = entry.clone().try_into().ok()?;
+        (cached.model == model.as_str()).then_some(cached)
+    };
+    let newest: BTreeMap<String, CachedSpeed> = entries(&read(file))
+        .iter()
+        .filter_map(of_model)
+        .map(|cached| (cached.execution.clone(), cached))
+        .collect();
+    let exact = newest.into_values().filter(|cached| cached.snr_db >= MIN_SNR_EXACT_DB);
+    exact.max_by(|a, b| a.speed.total_cmp(&b.speed))
 }
 
 /// Stores the figures of `candidates`, measured with `model`, each under its fingerprint.
@@ -121,7 +157,6 @@ fn read(file: &Path) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Execution;
 
     const FIGURES: Figures = Figures { speed: 1.5, snr_db: 98.25 };
 
@@ -164,6 +199,20 @@ mod tests {
         let mut names: Vec<_> = names.collect();
         names.sort();
         assert_eq!(names, [".trials.lock", "trials.toml"], "temporary files are left");
+    }
+
+    #[test]
+    fn the_fastest_exact_execution_is_shown_by_its_newest_entry() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("trials.toml");
+        assert_eq!(fastest(&file, &"mini".parse().unwrap()), None);
+        store(&file, 1, Figures { speed: 3.0, ..FIGURES }).unwrap();
+        store(&file, 2, FIGURES).unwrap();
+        let found = fastest(&file, &"mini".parse().unwrap()).unwrap().to_string();
+        assert_eq!(found, "cpu f32 is 1.50 times as fast as cpu f32");
+        assert_eq!(fastest(&file, &"htdemucs".parse().unwrap()), None);
+        store(&file, 2, Figures { snr_db: 50.0, ..FIGURES }).unwrap();
+        assert_eq!(fastest(&file, &"mini".parse().unwrap()), None);
     }
 
     #[test]

@@ -29,6 +29,7 @@ use super::{Execution, PrecisionChoice, ProviderChoice};
 use crate::model::{Model, Sha256Hash};
 use fingerprint::Machine;
 
+pub use cache::{CachedSpeed, fastest as fastest_cached};
 pub use candidate::{Candidate, ProviderRequest};
 pub use decision::{BenchmarkResult, Decision, Figures};
 

@@ -2,9 +2,11 @@
 
 mod mdx;
 mod one_or_more;
+mod quality;
 mod validation;
 
 pub use mdx::MdxParameters;
+pub use quality::PublishedQuality;
 
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +46,9 @@ pub struct ModelCard {
     pub provider: ProviderChoice,
     /// Licence of the weights, for display.
     pub licence: String,
+    /// Whether that licence clearly allows commercial use; `None` if that is not stated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commercial_use: Option<bool>,
     /// Shape of the spectrum that the graph takes or yields; `None` if it has waveforms only.
     pub stft: Option<StftShape>,
     /// What an MDX-Net needs beside its graph.
@@ -55,6 +60,9 @@ pub struct ModelCard {
     /// contains its weights.
     #[serde(default, deserialize_with = "one_or_more::one_or_more")]
     pub weights: Vec<WeightsFile>,
+    /// Published figures of its quality.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quality: Vec<PublishedQuality>,
 }
 
 fn is_auto(choice: &ProviderChoice) -> bool {

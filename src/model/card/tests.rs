@@ -50,6 +50,27 @@ fn cards_are_checked_when_read() {
 }
 
 #[test]
+fn figures_of_quality_and_commercial_use_are_optional() {
+    let quality = |sdr: &str, source: &str| {
+        format!(
+            "quality = [{{ data = \"songs\", source = {source:?}, sdr = {{ {sdr} }} }}]\nlicence"
+        )
+    };
+    check("licence", "commercial_use = true\nlicence", Ok(()));
+    check("licence", "commercial_use = \"yes\"\nlicence", Err("commercial_use"));
+    check("licence", &quality("drums = 9.5, vocals = 8", "a paper"), Ok(()));
+    check("licence", &quality("drums = nan", "a paper"), Err("finite"));
+    check("licence", &quality("piano = 9.5", "a paper"), Err("no stem of the model"));
+    check("licence", &quality("drums = 9.5", ""), Err("source"));
+    check("licence", &quality("", "a paper"), Err("sdr of a stem"));
+    let text = CARD.replace("HASH", &"0".repeat(64));
+    let text = text.replace("licence", &quality("drums = 9.5", "a paper"));
+    let card =
+        ModelCard::parse(&text.replace("licence", "commercial_use = false\nlicence"), "").unwrap();
+    assert_eq!(ModelCard::parse(&card.to_toml().unwrap(), "").unwrap(), card);
+}
+
+#[test]
 fn a_bag_has_a_file_for_each_stem() {
     let single = r#"weights = { file = "weights.safetensors", sha256 = "HASH" }"#;
     let bag = |stems: &[&str]| -> String {

@@ -41,6 +41,7 @@ impl ModelCard {
             return Some(format!("{file:?} is not a plain file name"));
         }
         self.weights_fault()
+            .or_else(|| self.quality.iter().find_map(|quality| quality.fault(&self.stems)))
     }
 
     /// Checks the transform. The columns of a RoFormer may overlap by any number of samples; [`Self::mdx_fault`] has those of

@@ -37,12 +37,13 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["child_engine", "decode", "ffmpeg", "output"],
             &["autotune", "compute", "licences", "score"],
             &["setup"],
-            &["models", "providers", "runtime"],
-            &["doctor", "separate", "serve"],
+            &["providers", "runtime"],
+            &["doctor", "models", "separate", "serve"],
             &["mix"],
             &["arguments"],
         ],
     ),
+    ("cli/models", &[&["listing"], &["recommend"]]),
     (
         "cli/separate",
         &[
@@ -166,7 +167,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["embedded", "hash", "name", "onnx", "provider"],
             &["error"],
             &["card"],
-            &["checkpoint", "mdx"],
+            &["checkpoint", "mdx", "ranking"],
             &["files"],
             &["roformer"],
             &["registry"],
@@ -175,7 +176,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ),
     ("model/onnx", &[&["messages", "wire"], &["builder", "self_contained"]]),
     ("files", &[&["access", "atomic", "scratch", "shortage"], &["sparse"]]),
-    ("model/card", &[&["mdx", "one_or_more"], &["validation"]]),
+    ("model/card", &[&["mdx", "one_or_more", "quality"], &["validation"]]),
     (
         "model/checkpoint",
         &[

@@ -58,10 +58,12 @@ impl Network {
             residual_shares: Vec::new(),
             provider: ProviderChoice::Auto,
             licence: "not known: imported from a file".to_owned(),
+            commercial_use: None,
             stft: Some(stft),
             mdx: None,
             graph: FileReference { file: GRAPH_FILE.into(), sha256: Sha256Hash::of(&graph) },
             weights: request.published.map_or(Vec::new(), |model| model.card.weights.clone()),
+            quality: Vec::new(),
         };
         Network { card, graph }
     }
@@ -76,6 +78,8 @@ impl Network {
         let card = ModelCard {
             title: format!("{name}, imported unverified"),
             licence: "not known: imported from a file".to_owned(),
+            commercial_use: None,
+            quality: Vec::new(),
             graph: FileReference { file, ..card.graph.clone() },
             name,
             ..card.clone()

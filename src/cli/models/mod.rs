@@ -1,22 +1,23 @@
-//! `stemwire models`: lists, downloads, imports, verifies and removes models.
+//! `stemwire models`: lists, recommends, downloads, imports, verifies and removes models.
 
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+mod listing;
+mod recommend;
+
+use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
-use indicatif::HumanBytes;
 
 use super::error::CliError;
 use super::output::{download_bar, write};
 use super::setup;
-use crate::audio::StemName;
+use crate::model::ModelName;
 use crate::model::registry;
 use crate::model::registry::PublishedModel;
 use crate::model::registry::import::{ImportOutcome, ImportRequest, MdxOptions, import};
 use crate::model::registry::pull::{DownloadStep, pull};
-use crate::model::{Model, ModelCard, ModelName};
 use crate::proto::reason::Category;
+use recommend::{RecommendArgs, recommend};
 
 #[derive(Debug, Args)]
 pub(super) struct ModelsArgs {
@@ -31,6 +32,8 @@ enum ModelsCommand {
         #[command(flatten)]
         folder: ModelsFolder,
     },
+    /// Order the known models that yield the wanted stems by their published figures
+    Recommend(RecommendArgs),
     /// Download a published model, or resume its download
     Pull {
         /// Name of the model
@@ -127,7 +130,8 @@ impl ModelsFolder {
 
 pub(super) fn run(args: &ModelsArgs) -> Result<(), CliError> {
     match &args.command {
-        ModelsCommand::List { folder } => list(folder),
+        ModelsCommand::List { folder } => listing::list(folder),
+        ModelsCommand::Recommend(args) => recommend(args),
         ModelsCommand::Pull { name, mirror, offline, folder } => {
             download(name, mirror.as_deref(), *offline, folder)
         }
@@ -146,60 +150,6 @@ pub(super) fn run(args: &ModelsArgs) -> Result<(), CliError> {
         }
         ModelsCommand::Verify { folder } => verify(folder),
         ModelsCommand::Remove { name, folder } => remove(name, folder),
-    }
-}
-
-fn list(folder: &ModelsFolder) -> Result<(), CliError> {
-    let available = setup::available_models(folder.models_dir.as_deref());
-    let mut text = String::new();
-    for model in available.all() {
-        text += &entry(model.card(), &state(model));
-    }
-    let models = folder.path().ok();
-    for published in PublishedModel::all() {
-        if available.all().iter().all(|model| model.card().name != published.card.name) {
-            text += &entry(&published.card, &missing(&published, models.as_deref()));
-        }
-    }
-    write(&text)
-}
-
-/// The lines of a model in the list.
-fn entry(card: &ModelCard, state: &str) -> String {
-    let stems: Vec<_> = card.stems.iter().map(StemName::as_str).collect();
-    let seconds = card.segment.duration(card.sample_rate).as_secs_f64();
-    let mut text = String::new();
-    let rows = [
-        (card.name.as_str(), state.to_owned()),
-        ("", format!("{}, segments of {seconds:.1} s", card.sample_rate)),
-        ("", format!("licence {}", card.licence)),
-        ("", format!("sha256 {}", card.weights_hash())),
-        ("", format!("stems {}", stems.join(", "))),
-    ];
-    for (name, row) in rows {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "{name:16} {row}");
-    }
-    text
-}
-
-fn state(model: &Model) -> String {
-    let bytes = HumanBytes(model.stored_bytes());
-    match model.folder() {
-        None => format!("built in, {bytes}"),
-        Some(folder) if model.is_verified() => format!("installed, {bytes}, {}", folder.display()),
-        Some(folder) => format!("installed, NOT VERIFIED, {bytes}, {}", folder.display()),
-    }
-}
-
-fn missing(published: &PublishedModel, models: Option<&Path>) -> String {
-    let bytes = HumanBytes(published.bytes());
-    if published.address.is_none() {
-        return format!("not installed, {bytes}, import only");
-    }
-    match models.map_or(0, |models| published.bytes_here(models)) {
-        0 => format!("not installed, {bytes} to download"),
-        here => format!("not installed, {} of {bytes} downloaded", HumanBytes(here)),
     }
 }
 
