@@ -80,6 +80,7 @@ system: tools browser
 # Every client by the scenarios of clients/conformance; needs Go.
 conformance: tools
 	$(CARGO) test --no-run --quiet
+	$(CARGO) build --quiet -p stemwire-client --features conformance --example conformance
 	cd clients/go && go vet ./... && go test ./...
 	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" PYTHONPATH=clients/python/src \
 		$(TOOLS)/bin/python -m pytest clients/conformance -q -p no:cacheprovider --numprocesses=$(JOBS) $(PYTEST)

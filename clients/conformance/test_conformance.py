@@ -137,7 +137,7 @@ def test_conformance(commands, binary, server, songs, references, tmp_path, scen
         proxy = None
         if count := scenario.get("cuts"):
             draw = random.Random(seed)
-            sizes = [draw.randrange(300, path.stat().st_size) for _ in range(count)]
+            sizes = [draw.randrange(4_000, path.stat().st_size) for _ in range(count)]
             # Only answers are cut where nothing is uploaded.
             signs = [-1 if "watch" in task else draw.choice([1, -1]) for _ in sizes]
             proxy = stack.enter_context(CuttingProxy(server.address, [a * b for a, b in zip(sizes, signs, strict=True)]))
