@@ -24,11 +24,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import material
 import results
 from measure import Run
-from rows import crowd, downloads, encoders, htdemucs, memory, page, scaling, scnet, serving, spleeter, stages
+from rows import crowd, downloads, encoders, htdemucs, memory, page, roformer, scaling, scnet, serving, spleeter, stages
 
 BENCHMARKS = {
     "htdemucs": htdemucs.against_pytorch,
     "scnet": scnet.against_pytorch,
+    "roformer": roformer.against_pytorch,
     "spleeter": spleeter.against_tensorflow,
     "first-stem": serving.first_stem,
     "get-stem": serving.get_stem,
@@ -42,8 +43,8 @@ BENCHMARKS = {
     "stages": stages.shares,
     "instructions": stages.instructions,
 }
-# Of hours of music; left out unless they are named.
-NIGHTLY = {"encoders", "linear", "memory"}
+# Of hours of music, or of minutes for each second of it; left out unless they are named.
+NIGHTLY = {"encoders", "linear", "memory", "roformer"}
 
 
 @dataclass
@@ -76,7 +77,7 @@ class Bench:
 
     @cached_property
     def scnet(self) -> Path:
-        """A Python with PyTorch and SCNet."""
+        """A Python with PyTorch, SCNet and RoFormer."""
         requirements = material.PARITY / "requirements-scnet.txt"
         return self.options.scnet_python or material.environment(self.work, "scnet", requirements)
 
@@ -128,14 +129,14 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     usual = [name for name in BENCHMARKS if name not in NIGHTLY]
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=usual, metavar="NAME", help=", ".join(BENCHMARKS))
-    parser.add_argument("--seconds", type=float, default=180, help="of music, for HTDemucs, SCNet and Spleeter")
+    parser.add_argument("--seconds", type=float, default=180, help="of music, for HTDemucs, SCNet, RoFormer and Spleeter")
     parser.add_argument("--long-seconds", type=float, default=10_800, help="of music, for linear and memory")
     parser.add_argument("--pairs", type=int, default=3, help="how often each is run, in turn with its peer")
     parser.add_argument("--cores", help="which, such as 0,1; all if left out; each side has as many threads")
     parser.add_argument("--work", type=Path, default=material.ROOT / ".venv" / "bench", help="folder for all that is made")
     parser.add_argument("--stemwire", type=Path, default=material.ROOT / "target" / "release" / "stemwire")
     parser.add_argument("--demucs-python", type=Path, help="one with PyTorch and Demucs; made if left out")
-    parser.add_argument("--scnet-python", type=Path, help="one with PyTorch and SCNet; made if left out")
+    parser.add_argument("--scnet-python", type=Path, help="one with PyTorch, SCNet and RoFormer; made if left out")
     parser.add_argument("--spleeter-python", type=Path, help="one with TensorFlow and Spleeter; made if left out")
     parser.add_argument("--baseline", type=Path, help="another release, for first-paint")
     parser.add_argument("--accept", action="store_true", help="take the instructions that are counted as the ones to hold")

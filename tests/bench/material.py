@@ -85,6 +85,19 @@ def scnet(folder: Path, python: Path) -> tuple[Path, str]:
     return made, model.name
 
 
+def roformer(folder: Path, python: Path, stemwire: Path) -> tuple[Path, str]:
+    """The same of Kim's Mel-Band RoFormer, imported by its configuration."""
+    made, model = folder / "roformer", folder / "models" / "bench-roformer"
+    weights, config = made / "mel_kim.ckpt", made / "mel_kim.yaml"
+    if not weights.exists():
+        tool: list = [python, GOLDEN / "roformer_reference.py", "--model", "mel_kim", "--audio", music(folder, 1), "--out", made]
+        subprocess.run(tool, check=True, stdout=subprocess.DEVNULL)
+    if not model.exists():
+        command: list = [stemwire, "models", "import", model.name, weights, "--config", config, "--allow-unverified"]
+        subprocess.run([*command, "--models-dir", model.parent], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return made, model.name
+
+
 def published(source: Path, model: Path, checkpoint: Path) -> None:
     """A model with the published card and graph and this checkpoint."""
     card, weights = (source / "card.toml").read_text().split("[weights]")

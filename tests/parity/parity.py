@@ -41,11 +41,13 @@ SCNET = {
     "scnet": ("scnet", "scnet_checkpoint_musdb18.ckpt"),
     "scnet-large": ("scnet_large", "SCNet-large_starrytong_fixed.ckpt"),
 }
+# The reference's name. A model of two cores takes minutes for each length: name it with --models, and --lengths.
+ROFORMER = {"melband-kim": "mel_kim", "bs-roformer-viperx": "bs_viperx"}
 # The reference's name. Its checkpoint is scaled to each song, so that every length has one of its own.
 MDX = {"mdx-voc-ft": "voc_ft"}
 SPLEETER = {"spleeter-2stems": 2, "spleeter-4stems": 4, "spleeter-5stems": 5}
 # What is promised, in decibels a stem.
-LEAST = {"htdemucs": 75.0, "mdx": 75.0, "scnet": 75.0, "spleeter": 60.0}
+LEAST = {"bs": 75.0, "htdemucs": 75.0, "mdx": 75.0, "melband": 75.0, "scnet": 75.0, "spleeter": 60.0}
 
 
 def mixtures(song: Path, folder: Path, lengths: list[str]) -> dict[str, Path]:
@@ -110,6 +112,23 @@ def scnet_references(options: argparse.Namespace, name: str, mixes: dict[str, Pa
     return {length: out / path.stem for length, path in mixes.items()}
 
 
+def roformer_references(options: argparse.Namespace, name: str, mixes: dict[str, Path], out: Path) -> dict[str, Path]:
+    """The same, with a checkpoint and its configuration beside the stems of each length."""
+    for path in mixes.values():
+        tool = [options.scnet, GOLDEN / "roformer_reference.py", "--model", ROFORMER[name], "--audio", path, "--overlaps", 2]
+        subprocess.run([str(part) for part in [*tool, "--out", out / path.stem]], check=True)
+    return {length: out / path.stem for length, path in mixes.items()}
+
+
+def roformer_model(options: argparse.Namespace, name: str, folder: Path) -> str:
+    """Imports a RoFormer by its configuration; returns the model's name."""
+    model = f"parity-{name}"
+    shutil.rmtree(options.work / "models" / model, ignore_errors=True)
+    weights, config = (folder / f"{ROFORMER[name]}.{kind}" for kind in ("ckpt", "yaml"))
+    stemwire(options, "models", "import", model, weights, "--config", config, "--allow-unverified")
+    return model
+
+
 def mdx_references(options: argparse.Namespace, name: str, mixes: dict[str, Path], out: Path) -> dict[str, Path]:
     """The same, with a checkpoint and its entry in UVR's list beside the stems of each length."""
     for path in mixes.values():
@@ -164,6 +183,10 @@ def check(options: argparse.Namespace, name: str, mixes: dict[str, Path]) -> lis
         checkpoint = next(iter(references.values())) / f"{SCNET[name][0]}.ckpt"
         model = published_model(name, checkpoint, SCNET[name][1], options.work / "models")
         modes = {"exact, overlap 0.5": ["--normalization", "exact", "--overlap", "0.5"]}
+    elif name in ROFORMER:
+        references = roformer_references(options, name, mixes, out)
+        model = roformer_model(options, name, next(iter(references.values())))
+        modes = {"overlap 0.5": ["--overlap", "0.5"]}
     elif name in MDX:
         references = mdx_references(options, name, mixes, out)
         model = ""
@@ -194,13 +217,13 @@ def main() -> None:
     parser.add_argument("--scnet", type=Path, help="a Python that has the pymss-core package")
     parser.add_argument("--stemwire", type=Path, default=ROOT / "target" / "release" / "stemwire")
     parser.add_argument("--mdx", type=Path, help="a Python that has the audio-separator package")
-    every = [*DEMUCS, *SCNET, *MDX, *SPLEETER]
-    parser.add_argument("--models", nargs="+", choices=every, default=every)
+    usual = [*DEMUCS, *SCNET, *MDX, *SPLEETER]
+    parser.add_argument("--models", nargs="+", choices=[*usual, *ROFORMER], default=usual)
     parser.add_argument("--lengths", nargs="+", choices=list(LENGTHS), default=list(LENGTHS))
     options = parser.parse_args()
     if options.spleeter is None and any(name in SPLEETER for name in options.models):
         parser.error("--spleeter is needed for these models")
-    if options.scnet is None and any(name in SCNET for name in options.models):
+    if options.scnet is None and any(name in SCNET or name in ROFORMER for name in options.models):
         parser.error("--scnet is needed for these models")
     if options.mdx is None and any(name in MDX for name in options.models):
         parser.error("--mdx is needed for these models")

@@ -16,7 +16,7 @@ def against_pytorch(bench) -> tuple[Result, str | None]:
     made, model = material.scnet(bench.work, bench.scnet)
     files = [made / "scnet.ckpt", made / "scnet.yaml", OVERLAPS]
     exact = ["--model", model, "--normalization", "exact", "--overlap", 1 - 1 / OVERLAPS]
-    peer = lambda mix: run([bench.scnet, HERE / "peers" / "scnet_run.py", *files, mix, bench.work / "pytorch"], bench.cores)
+    peer = lambda mix: run([bench.scnet, HERE / "peers" / "msst_run.py", *files, mix, bench.work / "pytorch"], bench.cores)
     own = lambda mix: run(bench.separate(mix, bench.work / "scnet-stems", *exact), bench.cores)
     song, peers, runs = bench.in_turn("PyTorch", peer, own)
     faster, clock = times_faster(peers, runs)
