@@ -44,10 +44,18 @@ def commands(binary, tmp_path_factory) -> dict:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield
-    if "client" in getattr(item, "fixturenames", ()) and (call.when == "call" or report.failed):
-        scenario, client = item.callspec.params["scenario"], item.callspec.params["client"]
-        RESULTS[scenario["name"]][client] = report.passed and RESULTS[scenario["name"]].get(client, True)
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    if "client" in params:
+        # A report goes from the process that ran the test to the one that writes the table.
+        report.user_properties.append(("cell", [params["scenario"]["name"], params["client"]]))
     return report
+
+
+def pytest_runtest_logreport(report) -> None:
+    for name, value in report.user_properties:
+        if name == "cell" and (report.when == "call" or report.failed):
+            scenario, client = value
+            RESULTS[scenario][client] = report.passed and RESULTS[scenario].get(client, True)
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
