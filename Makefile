@@ -81,7 +81,9 @@ system: tools browser
 conformance: tools
 	$(CARGO) test --no-run --quiet
 	$(CARGO) build --quiet -p stemwire-client --features conformance --example conformance
-	cd clients/go && go vet ./... && go test ./...
+	cd clients/go && go vet ./... && go test ./... && \
+		"$(abspath $(TOOLS))/node_modules/.bin/buf" generate ../../proto --output "$(abspath $(TOOLS))/go-stubs" && \
+		diff -r stemwirev1 "$(abspath $(TOOLS))/go-stubs/stemwirev1"
 	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" PYTHONPATH=clients/python/src \
 		$(TOOLS)/bin/python -m pytest clients/conformance -q -p no:cacheprovider --numprocesses=$(JOBS) $(PYTEST)
 

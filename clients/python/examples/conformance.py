@@ -27,7 +27,7 @@ def run(task: dict) -> dict:
             options["raw"] = stemwire.Raw("s16", 44_100, 2)
         separation = client.separate(task.get("song", sys.stdin.buffer), **options)
     stems: dict[str, list] = {}
-    for chunk in separation:
+    for number, chunk in enumerate(separation):
         received = stems.setdefault(chunk.stem, [0, hashlib.sha256()])
         assert received[0] == chunk.start_frame, "a frame is repeated or missing"
         received[0] += chunk.frames
@@ -35,7 +35,7 @@ def run(task: dict) -> dict:
         if task.get("leave"):
             separation.close()
             break
-        if task.get("cancel") and sum(1 for _ in stems) == 1:
+        if task.get("cancel") and number == 0:
             separation.cancel()
         time.sleep(task.get("slow_ms", 0) / 1000)
     session = separation.session

@@ -9,14 +9,11 @@ use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use stemwire_client::proto::{Encoding, OutputFormat, RawPcm, SeparationConfig};
-use stemwire_client::{
-    Client, ClientError, Event, Retry, Separation, Server, Song, WatchOptions, reason::ErrorReason,
-};
+use stemwire_client::{Client, ClientError, Event, Retry, Separation, Server, Song, WatchOptions};
 
 /// A task; see `clients/conformance/README.md`.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[derive(Default)]
 struct Task {
     server: String,
     token: Option<String>,
@@ -42,10 +39,7 @@ async fn main() {
         Ok(answer) => answer,
         Err(error) => {
             let (code, reason) = match &error {
-                ClientError::Refused(refusal) => {
-                    let code = ErrorReason::from_name(&refusal.reason).map(ErrorReason::code);
-                    (code.unwrap_or(refusal.code as i32), refusal.reason.clone())
-                }
+                ClientError::Refused(refusal) => (refusal.code as i32, refusal.reason.clone()),
                 ClientError::Connect { .. } => (14, String::new()),
                 _ => (2, String::new()),
             };
