@@ -150,7 +150,7 @@ pub(in crate::cli) struct LimitArgs {
     /// Sessions that can wait in the queue
     #[arg(long, value_name = "N", default_value_t = Limits::default().queued_sessions, allow_negative_numbers = true, env = "STEMWIRE_MAX_QUEUED")]
     pub(super) max_queued: usize,
-    /// Sessions of one client address that can compute or wait in the queue
+    /// Sessions of one client address that can compute or wait in the queue, with its incomplete uploads of less than 4 KiB
     #[arg(long, value_name = "N", default_value_t = Limits::default().client_sessions, value_parser = RangedU64ValueParser::<usize>::new().range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_CLIENT_SESSIONS")]
     pub(super) max_client_sessions: usize,
     /// Sessions with slow uploads that can wait for more bytes; beyond it, the one that has waited the longest is paused
