@@ -1,6 +1,5 @@
 //! Provider selection for the commands that compute: from the arguments to a loaded library.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +16,6 @@ use crate::engine::runtime::locate::FoundLibrary;
 use crate::engine::runtime::{LibrarySearch, RuntimeError};
 use crate::model::Model;
 
-/// Name of the autotune cache in the cache folder.
-const CACHE_FILE: &str = "trials.toml";
-
 /// Time limits of a selection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SelectionLimits {
@@ -34,15 +30,6 @@ impl Default for SelectionLimits {
     fn default() -> SelectionLimits {
         SelectionLimits { engine: TimeLimits::default(), autotune: Duration::MAX }
     }
-}
-
-/// The autotune cache, if the system has a cache folder.
-pub(super) fn cache_file() -> Option<PathBuf> {
-    cache_file_of(&setup::search(None))
-}
-
-fn cache_file_of(search: &LibrarySearch) -> Option<PathBuf> {
-    Some(search.cache.as_ref()?.parent()?.join(CACHE_FILE))
 }
 
 /// Selects providers for `models` and loads the library, which is installed if there is none.
@@ -72,7 +59,7 @@ pub(super) fn select_from(
         threads,
         limits: limits.engine,
         autotune_time: limits.autotune,
-        cache_file: cache_file_of(search),
+        cache_file: setup::cache_file_of(search),
         command: &|model: &Model, candidate: &_| {
             autotune::command(model, candidate, threads, models_dir.as_deref())
         },

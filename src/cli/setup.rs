@@ -22,6 +22,27 @@ pub(super) fn search(option: Option<&Path>) -> LibrarySearch {
     LibrarySearch::from_here(option.map(Path::to_owned), variable.map(PathBuf::from))
 }
 
+/// Name of the autotune cache in the cache folder.
+const CACHE_FILE: &str = "trials.toml";
+
+/// Name of the file of measured speeds there.
+const SPEEDS_FILE: &str = "speeds.toml";
+
+/// The autotune cache, if the system has a cache folder.
+pub(super) fn cache_file() -> Option<PathBuf> {
+    cache_file_of(&search(None))
+}
+
+/// The same, beside the libraries of a search.
+pub(super) fn cache_file_of(search: &LibrarySearch) -> Option<PathBuf> {
+    Some(search.cache.as_ref()?.parent()?.join(CACHE_FILE))
+}
+
+/// The file of the speeds of models on this machine, if the system has a cache folder.
+pub(super) fn speeds_file() -> Option<PathBuf> {
+    Some(search(None).cache?.parent()?.join(SPEEDS_FILE))
+}
+
 /// The builds of ONNX Runtime to choose from. If there is none, the one for the CPU is installed, unless --offline or
 /// a named library forbids that.
 pub(super) fn libraries(
@@ -118,7 +139,8 @@ pub(super) fn pool(
         compute::command(model, config, models_dir.as_deref())
     };
     let loader = IsolatingLoader::new(providers.clone(), Box::new(command));
-    Pool::with_loader(config, providers, Box::new(loader)).map_err(|error| {
+    let pool = Pool::with_cache(config, providers, Box::new(loader), speeds_file());
+    pool.map_err(|error| {
         let cause = format!("cannot start threads: {error}");
         CliError::new(Category::Other, cause, "Lower --threads.")
     })

@@ -4,6 +4,7 @@
 //! - [`inference`]: one module per model family, and the spectra around the graphs.
 //! - [`fallback`]: the chain of models to try, and circuit breakers.
 //! - [`autotune`]: measures the fastest execution provider above the SNR threshold.
+//! - [`speed`]: the expected speed of models on this machine.
 //! - [`provider`]: execution providers and precisions, and the selection of one for each model.
 //! - [`isolated`]: an engine in a process of its own.
 //! - [`pool`]: worker threads that run segments fairly and within time [`limits`]. [`stop`]: ending a run early.
@@ -11,15 +12,18 @@
 //! No module here depends on sessions, track files or the wire.
 
 pub mod autotune;
+mod cache_file;
 mod error;
 pub mod fallback;
 pub mod inference;
 pub mod isolated;
 pub mod limits;
+mod machine;
 mod marked_lines;
 pub mod pool;
 pub mod provider;
 pub mod runtime;
+pub mod speed;
 pub mod stop;
 
 use std::sync::Arc;

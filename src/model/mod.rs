@@ -1,5 +1,6 @@
 //! Models: what they are ([`card`], [`name`], [`provider`]), where their files are ([`files`]), the models on this
-//! machine ([`available`]), published ones ([`registry`], [`mdx`]), and which is best for the wanted stems ([`ranking`]).
+//! machine ([`available`]), published ones ([`registry`], [`mdx`]), which is best for the wanted stems
+//! ([`ranking`]), and which to use ([`choice`]).
 //!
 //! [`onnx`] reads and writes graphs and [`checkpoint`] reads the authors' weight files, without running either. [`roformer`]
 //! makes the graphs of a family whose networks differ from model to model.
@@ -7,6 +8,7 @@
 pub mod available;
 pub mod card;
 pub(crate) mod checkpoint;
+pub mod choice;
 mod embedded;
 mod error;
 pub mod files;

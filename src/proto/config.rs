@@ -5,6 +5,7 @@ use std::num::NonZero;
 use super::{OutputFormat, SeparationConfig};
 use crate::audio::Encoding;
 use crate::dsp::mask::MaskExtension;
+use crate::model::choice::Quality;
 use crate::session::settings::{
     Accompaniment, Normalization, OnDisconnect, OutputChannels, OutputRate, RawPcm, Settings,
 };
@@ -58,6 +59,13 @@ impl From<&Settings> for SeparationConfig {
             mask_extension: match settings.mask_extension {
                 MaskExtension::Average => super::MaskExtension::Average,
                 MaskExtension::Zeros => super::MaskExtension::Zeros,
+            }
+            .into(),
+            quality: match settings.quality {
+                None => super::Quality::Unspecified,
+                Some(Quality::Fast) => super::Quality::Fast,
+                Some(Quality::Balanced) => super::Quality::Balanced,
+                Some(Quality::Best) => super::Quality::Best,
             }
             .into(),
         }

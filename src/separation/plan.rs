@@ -4,7 +4,7 @@ use super::SeparationError;
 use super::pipeline::{Cause, Context, Cut, engine_of};
 use crate::audio::{Frames, StemName};
 use crate::engine::fallback::chain::{ModelChoice, SkippedModel};
-use crate::model::ModelCard;
+use crate::model::{Model, ModelCard};
 use crate::session::manifest::{EngineChange, EngineRecord, Plan};
 use crate::session::{Session, SessionError, Settings};
 
@@ -20,10 +20,22 @@ pub(super) struct Planned {
 /// # Errors
 /// `Engine` if no model fits; `Overlap`.
 pub(super) fn plan(settings: &Settings, context: &Context) -> Result<Planned, SeparationError> {
-    let (chain, stems) = (&context.chain, &settings.stems);
-    let ModelChoice { model, skipped } = match &settings.model {
-        Some(name) => chain.named(context.models.find(name)?, stems, settings.allow_fallback)?,
-        None => chain.first_for(stems)?,
+    let (chain, mut stems) = (&context.chain, settings.stems.clone());
+    let mut choice = None;
+    let ModelChoice { model, skipped } = match (&settings.model, settings.quality) {
+        (Some(name), _) => {
+            chain.named(context.models.find(name)?, &stems, settings.allow_fallback)?
+        }
+        (None, Some(quality)) => {
+            let speed = |model: &Model| {
+                let speed = context.pool.speed(model)?;
+                Some(speed.real_time_factor(model.card(), settings.overlap))
+            };
+            let chosen = chain.by_quality(quality, &stems, &context.models, &speed)?;
+            (stems, choice) = (chosen.stems, Some(chosen.reason));
+            chosen.choice
+        }
+        (None, None) => chain.first_for(&stems)?,
     };
     let card = model.card();
     let overlap = settings.overlap.unwrap_or(card.overlap);
@@ -31,12 +43,13 @@ pub(super) fn plan(settings: &Settings, context: &Context) -> Result<Planned, Se
         return Err(SeparationError::Overlap(overlap));
     }
     let Cut { overlap, columns, windows } = Cut::of(card, settings.overlap);
-    let mut stems = settings.stems.clone();
     if stems.is_empty() {
         let named = settings.model.as_ref().and(skipped.as_ref());
         let named = named.and_then(|other| other.model.as_ref());
         // A substitute for a named model yields the stems of that model.
         stems.clone_from(named.map_or(&card.stems, |named| &named.card().stems));
+    }
+    if settings.stems.is_empty() {
         let has = |name: &str| stems.iter().any(|stem| stem.as_str() == name);
         if settings.with_accompaniment && has(StemName::VOCALS) && !has(StemName::ACCOMPANIMENT) {
             stems.push(StemName::accompaniment());
@@ -44,6 +57,7 @@ pub(super) fn plan(settings: &Settings, context: &Context) -> Result<Planned, Se
     }
     let plan = Plan {
         model: card.name.to_string(),
+        choice,
         model_rate: card.sample_rate,
         segment: card.segment,
         stems,

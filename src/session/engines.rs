@@ -62,6 +62,13 @@ pub struct EngineSpan {
     pub first: u64,
 }
 
+impl EngineSpan {
+    /// The name of the shape of its windows, in answers.
+    pub fn shape(&self) -> &'static str {
+        if self.columns.is_some() { "columns" } else { self.windows.name() }
+    }
+}
+
 /// The columns of a spectrum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Columns {

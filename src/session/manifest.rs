@@ -120,6 +120,9 @@ pub struct Timestamp(pub u64);
 pub struct Plan {
     /// Name of the model.
     pub model: String,
+    /// Why this model was chosen, if the request asked for speed or quality.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<String>,
     /// Sample rate of the model.
     pub model_rate: Hertz,
     /// Segment length of the model, in frames.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::audio::pcm::UnknownEncoding;
 use crate::audio::{Encoding, Hertz, StemName, Stereo, TimeSpan};
 use crate::dsp::mask::MaskExtension;
+use crate::model::choice::Quality;
 
 /// A request, parsed and checked. Two requests with one `request_id` must be equal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ use crate::dsp::mask::MaskExtension;
 pub struct Settings {
     /// Name of the model; `None` for the first that works of the chain.
     pub model: Option<String>,
+    /// What counts in the choice of the model, if none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
     /// The wanted stems; empty for all stems of the model.
     pub stems: Vec<StemName>,
     /// Format of a raw PCM upload; `None` for a file in any container.
@@ -182,6 +186,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             model: None,
+            quality: None,
             stems: Vec::new(),
             input: None,
             span: TimeSpan::default(),

@@ -184,6 +184,64 @@ func (OutputRate) EnumDescriptor() ([]byte, []int) {
 	return file_stemwire_v1_config_proto_rawDescGZIP(), []int{2}
 }
 
+// What counts in the choice of a model. Published figures are compared if they are of one source on one data set; speed is
+// that measured on this server. Embedded models are chosen only where no installed one yields the stems.
+type Quality int32
+
+const (
+	// The model is named, or the first healthy one of the chain.
+	Quality_QUALITY_UNSPECIFIED Quality = 0
+	// The highest measured speed. If none was measured: the first healthy model of the chain.
+	Quality_QUALITY_FAST Quality = 1
+	// The best figure among the models that were measured to be faster than real time. If there are none: as FAST.
+	Quality_QUALITY_BALANCED Quality = 2
+	// The best figure, however slow the model is. If none has a figure: the first healthy model of the chain.
+	Quality_QUALITY_BEST Quality = 3
+)
+
+// Enum value maps for Quality.
+var (
+	Quality_name = map[int32]string{
+		0: "QUALITY_UNSPECIFIED",
+		1: "QUALITY_FAST",
+		2: "QUALITY_BALANCED",
+		3: "QUALITY_BEST",
+	}
+	Quality_value = map[string]int32{
+		"QUALITY_UNSPECIFIED": 0,
+		"QUALITY_FAST":        1,
+		"QUALITY_BALANCED":    2,
+		"QUALITY_BEST":        3,
+	}
+)
+
+func (x Quality) Enum() *Quality {
+	p := new(Quality)
+	*p = x
+	return p
+}
+
+func (x Quality) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Quality) Descriptor() protoreflect.EnumDescriptor {
+	return file_stemwire_v1_config_proto_enumTypes[3].Descriptor()
+}
+
+func (Quality) Type() protoreflect.EnumType {
+	return &file_stemwire_v1_config_proto_enumTypes[3]
+}
+
+func (x Quality) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Quality.Descriptor instead.
+func (Quality) EnumDescriptor() ([]byte, []int) {
+	return file_stemwire_v1_config_proto_rawDescGZIP(), []int{3}
+}
+
 // How the input is normalised for the model.
 type Normalization int32
 
@@ -224,11 +282,11 @@ func (x Normalization) String() string {
 }
 
 func (Normalization) Descriptor() protoreflect.EnumDescriptor {
-	return file_stemwire_v1_config_proto_enumTypes[3].Descriptor()
+	return file_stemwire_v1_config_proto_enumTypes[4].Descriptor()
 }
 
 func (Normalization) Type() protoreflect.EnumType {
-	return &file_stemwire_v1_config_proto_enumTypes[3]
+	return &file_stemwire_v1_config_proto_enumTypes[4]
 }
 
 func (x Normalization) Number() protoreflect.EnumNumber {
@@ -237,7 +295,7 @@ func (x Normalization) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Normalization.Descriptor instead.
 func (Normalization) EnumDescriptor() ([]byte, []int) {
-	return file_stemwire_v1_config_proto_rawDescGZIP(), []int{3}
+	return file_stemwire_v1_config_proto_rawDescGZIP(), []int{4}
 }
 
 // Mask above the highest bin that a model sees (Spleeter: 11 kHz).
@@ -277,11 +335,11 @@ func (x MaskExtension) String() string {
 }
 
 func (MaskExtension) Descriptor() protoreflect.EnumDescriptor {
-	return file_stemwire_v1_config_proto_enumTypes[4].Descriptor()
+	return file_stemwire_v1_config_proto_enumTypes[5].Descriptor()
 }
 
 func (MaskExtension) Type() protoreflect.EnumType {
-	return &file_stemwire_v1_config_proto_enumTypes[4]
+	return &file_stemwire_v1_config_proto_enumTypes[5]
 }
 
 func (x MaskExtension) Number() protoreflect.EnumNumber {
@@ -290,7 +348,7 @@ func (x MaskExtension) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MaskExtension.Descriptor instead.
 func (MaskExtension) EnumDescriptor() ([]byte, []int) {
-	return file_stemwire_v1_config_proto_rawDescGZIP(), []int{4}
+	return file_stemwire_v1_config_proto_rawDescGZIP(), []int{5}
 }
 
 // How everything but a stem is computed: "accompaniment", "no_drums" and so on.
@@ -331,11 +389,11 @@ func (x Accompaniment) String() string {
 }
 
 func (Accompaniment) Descriptor() protoreflect.EnumDescriptor {
-	return file_stemwire_v1_config_proto_enumTypes[5].Descriptor()
+	return file_stemwire_v1_config_proto_enumTypes[6].Descriptor()
 }
 
 func (Accompaniment) Type() protoreflect.EnumType {
-	return &file_stemwire_v1_config_proto_enumTypes[5]
+	return &file_stemwire_v1_config_proto_enumTypes[6]
 }
 
 func (x Accompaniment) Number() protoreflect.EnumNumber {
@@ -344,7 +402,7 @@ func (x Accompaniment) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Accompaniment.Descriptor instead.
 func (Accompaniment) EnumDescriptor() ([]byte, []int) {
-	return file_stemwire_v1_config_proto_rawDescGZIP(), []int{5}
+	return file_stemwire_v1_config_proto_rawDescGZIP(), []int{6}
 }
 
 // What happens to a session if its `Separate` call breaks off.
@@ -389,11 +447,11 @@ func (x OnDisconnect) String() string {
 }
 
 func (OnDisconnect) Descriptor() protoreflect.EnumDescriptor {
-	return file_stemwire_v1_config_proto_enumTypes[6].Descriptor()
+	return file_stemwire_v1_config_proto_enumTypes[7].Descriptor()
 }
 
 func (OnDisconnect) Type() protoreflect.EnumType {
-	return &file_stemwire_v1_config_proto_enumTypes[6]
+	return &file_stemwire_v1_config_proto_enumTypes[7]
 }
 
 func (x OnDisconnect) Number() protoreflect.EnumNumber {
@@ -402,7 +460,7 @@ func (x OnDisconnect) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use OnDisconnect.Descriptor instead.
 func (OnDisconnect) EnumDescriptor() ([]byte, []int) {
-	return file_stemwire_v1_config_proto_rawDescGZIP(), []int{6}
+	return file_stemwire_v1_config_proto_rawDescGZIP(), []int{7}
 }
 
 // Settings of a separation. Every field is optional.
@@ -453,7 +511,10 @@ type SeparationConfig struct {
 	EndS *float64 `protobuf:"fixed64,17,opt,name=end_s,json=endS,proto3,oneof" json:"end_s,omitempty"`
 	// Number of the audio track of a file with several, such as a film, from 1; only audio tracks count. Default: the first
 	// whose codec the server reads without FFmpeg, else the first. A session whose file has fewer fails with CONFIG_INVALID.
-	Track         uint32 `protobuf:"varint,18,opt,name=track,proto3" json:"track,omitempty"`
+	Track uint32 `protobuf:"varint,18,opt,name=track,proto3" json:"track,omitempty"`
+	// Chooses the model, in place of `model`, among those on the server that yield `stems`, or without any the stems of the
+	// chain's first model. `model` of the answer is the one chosen, and `Session.model_choice` the reason.
+	Quality       Quality `protobuf:"varint,19,opt,name=quality,proto3,enum=stemwire.v1.Quality" json:"quality,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -607,6 +668,13 @@ func (x *SeparationConfig) GetTrack() uint32 {
 	return 0
 }
 
+func (x *SeparationConfig) GetQuality() Quality {
+	if x != nil {
+		return x.Quality
+	}
+	return Quality_QUALITY_UNSPECIFIED
+}
+
 // Format of a raw PCM upload: interleaved little-endian samples without a header.
 type RawPcm struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -749,7 +817,7 @@ var File_stemwire_v1_config_proto protoreflect.FileDescriptor
 
 const file_stemwire_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x18stemwire/v1/config.proto\x12\vstemwire.v1\"\xe2\x05\n" +
+	"\x18stemwire/v1/config.proto\x12\vstemwire.v1\"\x92\x06\n" +
 	"\x10SeparationConfig\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
 	"\x05stems\x18\x02 \x03(\tR\x05stems\x12)\n" +
@@ -770,7 +838,8 @@ const file_stemwire_v1_config_proto_rawDesc = "" +
 	"\raccompaniment\x18\x0e \x01(\x0e2\x1a.stemwire.v1.AccompanimentR\raccompaniment\x12\x17\n" +
 	"\astart_s\x18\x10 \x01(\x01R\x06startS\x12\x18\n" +
 	"\x05end_s\x18\x11 \x01(\x01H\x02R\x04endS\x88\x01\x01\x12\x14\n" +
-	"\x05track\x18\x12 \x01(\rR\x05trackB\x11\n" +
+	"\x05track\x18\x12 \x01(\rR\x05track\x12.\n" +
+	"\aquality\x18\x13 \x01(\x0e2\x14.stemwire.v1.QualityR\aqualityB\x11\n" +
 	"\x0f_allow_fallbackB\n" +
 	"\n" +
 	"\b_overlapB\b\n" +
@@ -798,7 +867,12 @@ const file_stemwire_v1_config_proto_rawDesc = "" +
 	"OutputRate\x12\x1b\n" +
 	"\x17OUTPUT_RATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11OUTPUT_RATE_MODEL\x10\x01\x12\x16\n" +
-	"\x12OUTPUT_RATE_SOURCE\x10\x02*d\n" +
+	"\x12OUTPUT_RATE_SOURCE\x10\x02*\\\n" +
+	"\aQuality\x12\x17\n" +
+	"\x13QUALITY_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fQUALITY_FAST\x10\x01\x12\x14\n" +
+	"\x10QUALITY_BALANCED\x10\x02\x12\x10\n" +
+	"\fQUALITY_BEST\x10\x03*d\n" +
 	"\rNormalization\x12\x1d\n" +
 	"\x19NORMALIZATION_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17NORMALIZATION_STREAMING\x10\x01\x12\x17\n" +
@@ -830,36 +904,38 @@ func file_stemwire_v1_config_proto_rawDescGZIP() []byte {
 	return file_stemwire_v1_config_proto_rawDescData
 }
 
-var file_stemwire_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_stemwire_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
 var file_stemwire_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_stemwire_v1_config_proto_goTypes = []any{
 	(Encoding)(0),            // 0: stemwire.v1.Encoding
 	(OutputChannels)(0),      // 1: stemwire.v1.OutputChannels
 	(OutputRate)(0),          // 2: stemwire.v1.OutputRate
-	(Normalization)(0),       // 3: stemwire.v1.Normalization
-	(MaskExtension)(0),       // 4: stemwire.v1.MaskExtension
-	(Accompaniment)(0),       // 5: stemwire.v1.Accompaniment
-	(OnDisconnect)(0),        // 6: stemwire.v1.OnDisconnect
-	(*SeparationConfig)(nil), // 7: stemwire.v1.SeparationConfig
-	(*RawPcm)(nil),           // 8: stemwire.v1.RawPcm
-	(*OutputFormat)(nil),     // 9: stemwire.v1.OutputFormat
+	(Quality)(0),             // 3: stemwire.v1.Quality
+	(Normalization)(0),       // 4: stemwire.v1.Normalization
+	(MaskExtension)(0),       // 5: stemwire.v1.MaskExtension
+	(Accompaniment)(0),       // 6: stemwire.v1.Accompaniment
+	(OnDisconnect)(0),        // 7: stemwire.v1.OnDisconnect
+	(*SeparationConfig)(nil), // 8: stemwire.v1.SeparationConfig
+	(*RawPcm)(nil),           // 9: stemwire.v1.RawPcm
+	(*OutputFormat)(nil),     // 10: stemwire.v1.OutputFormat
 }
 var file_stemwire_v1_config_proto_depIdxs = []int32{
-	8,  // 0: stemwire.v1.SeparationConfig.input:type_name -> stemwire.v1.RawPcm
-	9,  // 1: stemwire.v1.SeparationConfig.output:type_name -> stemwire.v1.OutputFormat
-	3,  // 2: stemwire.v1.SeparationConfig.normalization:type_name -> stemwire.v1.Normalization
-	6,  // 3: stemwire.v1.SeparationConfig.on_disconnect:type_name -> stemwire.v1.OnDisconnect
-	4,  // 4: stemwire.v1.SeparationConfig.mask_extension:type_name -> stemwire.v1.MaskExtension
-	5,  // 5: stemwire.v1.SeparationConfig.accompaniment:type_name -> stemwire.v1.Accompaniment
-	0,  // 6: stemwire.v1.RawPcm.encoding:type_name -> stemwire.v1.Encoding
-	0,  // 7: stemwire.v1.OutputFormat.encoding:type_name -> stemwire.v1.Encoding
-	2,  // 8: stemwire.v1.OutputFormat.rate:type_name -> stemwire.v1.OutputRate
-	1,  // 9: stemwire.v1.OutputFormat.channels:type_name -> stemwire.v1.OutputChannels
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	9,  // 0: stemwire.v1.SeparationConfig.input:type_name -> stemwire.v1.RawPcm
+	10, // 1: stemwire.v1.SeparationConfig.output:type_name -> stemwire.v1.OutputFormat
+	4,  // 2: stemwire.v1.SeparationConfig.normalization:type_name -> stemwire.v1.Normalization
+	7,  // 3: stemwire.v1.SeparationConfig.on_disconnect:type_name -> stemwire.v1.OnDisconnect
+	5,  // 4: stemwire.v1.SeparationConfig.mask_extension:type_name -> stemwire.v1.MaskExtension
+	6,  // 5: stemwire.v1.SeparationConfig.accompaniment:type_name -> stemwire.v1.Accompaniment
+	3,  // 6: stemwire.v1.SeparationConfig.quality:type_name -> stemwire.v1.Quality
+	0,  // 7: stemwire.v1.RawPcm.encoding:type_name -> stemwire.v1.Encoding
+	0,  // 8: stemwire.v1.OutputFormat.encoding:type_name -> stemwire.v1.Encoding
+	2,  // 9: stemwire.v1.OutputFormat.rate:type_name -> stemwire.v1.OutputRate
+	1,  // 10: stemwire.v1.OutputFormat.channels:type_name -> stemwire.v1.OutputChannels
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_stemwire_v1_config_proto_init() }
@@ -873,7 +949,7 @@ func file_stemwire_v1_config_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stemwire_v1_config_proto_rawDesc), len(file_stemwire_v1_config_proto_rawDesc)),
-			NumEnums:      7,
+			NumEnums:      8,
 			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,

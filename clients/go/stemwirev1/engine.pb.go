@@ -403,7 +403,15 @@ type Model struct {
 	// The health of its engine.
 	Health *EngineHealth `protobuf:"bytes,11,opt,name=health,proto3" json:"health,omitempty"`
 	// The provider that it runs on; unset if its card is not valid.
-	Execution     *Execution `protobuf:"bytes,12,opt,name=execution,proto3" json:"execution,omitempty"`
+	Execution *Execution `protobuf:"bytes,12,opt,name=execution,proto3" json:"execution,omitempty"`
+	// Published figures of its quality. Only those of one source on one data set can be compared.
+	Quality []*PublishedQuality `protobuf:"bytes,13,rep,name=quality,proto3" json:"quality,omitempty"`
+	// Whether its licence clearly allows commercial use; unset if that is not stated.
+	CommercialUse *bool `protobuf:"varint,14,opt,name=commercial_use,json=commercialUse,proto3,oneof" json:"commercial_use,omitempty"`
+	// Bytes of its files.
+	StoredBytes uint64 `protobuf:"varint,15,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`
+	// Its speed on this server; unset until it has been measured, by its first segments or by `stemwire models benchmark`.
+	Speed         *Speed `protobuf:"bytes,16,opt,name=speed,proto3" json:"speed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -522,6 +530,162 @@ func (x *Model) GetExecution() *Execution {
 	return nil
 }
 
+func (x *Model) GetQuality() []*PublishedQuality {
+	if x != nil {
+		return x.Quality
+	}
+	return nil
+}
+
+func (x *Model) GetCommercialUse() bool {
+	if x != nil && x.CommercialUse != nil {
+		return *x.CommercialUse
+	}
+	return false
+}
+
+func (x *Model) GetStoredBytes() uint64 {
+	if x != nil {
+		return x.StoredBytes
+	}
+	return 0
+}
+
+func (x *Model) GetSpeed() *Speed {
+	if x != nil {
+		return x.Speed
+	}
+	return nil
+}
+
+// Published figures of a model's quality on a data set.
+type PublishedQuality struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The data set.
+	Data string `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	// Where the figures are published: an address or a paper.
+	Source string `protobuf:"bytes,2,opt,name=source,proto3" json:"source,omitempty"`
+	// Signal-to-distortion ratio of each measured stem, in dB.
+	SdrDb         map[string]float64 `protobuf:"bytes,3,rep,name=sdr_db,json=sdrDb,proto3" json:"sdr_db,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PublishedQuality) Reset() {
+	*x = PublishedQuality{}
+	mi := &file_stemwire_v1_engine_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PublishedQuality) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PublishedQuality) ProtoMessage() {}
+
+func (x *PublishedQuality) ProtoReflect() protoreflect.Message {
+	mi := &file_stemwire_v1_engine_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PublishedQuality.ProtoReflect.Descriptor instead.
+func (*PublishedQuality) Descriptor() ([]byte, []int) {
+	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PublishedQuality) GetData() string {
+	if x != nil {
+		return x.Data
+	}
+	return ""
+}
+
+func (x *PublishedQuality) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *PublishedQuality) GetSdrDb() map[string]float64 {
+	if x != nil {
+		return x.SdrDb
+	}
+	return nil
+}
+
+// The measured speed of a model on one song, with the model's default overlap.
+type Speed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Seconds of a song that are computed per second.
+	RealTimeFactor float64 `protobuf:"fixed64,1,opt,name=real_time_factor,json=realTimeFactor,proto3" json:"real_time_factor,omitempty"`
+	// Whether a song takes longer than it lasts: `real_time_factor` is below 1.
+	SlowerThanRealTime bool `protobuf:"varint,2,opt,name=slower_than_real_time,json=slowerThanRealTime,proto3" json:"slower_than_real_time,omitempty"`
+	// Provider and precision that were measured, such as "cpu f32".
+	Execution     string `protobuf:"bytes,3,opt,name=execution,proto3" json:"execution,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Speed) Reset() {
+	*x = Speed{}
+	mi := &file_stemwire_v1_engine_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Speed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Speed) ProtoMessage() {}
+
+func (x *Speed) ProtoReflect() protoreflect.Message {
+	mi := &file_stemwire_v1_engine_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Speed.ProtoReflect.Descriptor instead.
+func (*Speed) Descriptor() ([]byte, []int) {
+	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Speed) GetRealTimeFactor() float64 {
+	if x != nil {
+		return x.RealTimeFactor
+	}
+	return 0
+}
+
+func (x *Speed) GetSlowerThanRealTime() bool {
+	if x != nil {
+		return x.SlowerThanRealTime
+	}
+	return false
+}
+
+func (x *Speed) GetExecution() string {
+	if x != nil {
+		return x.Execution
+	}
+	return ""
+}
+
 // The execution provider of a model on this server, and why it was selected. Unless one is requested by name, autotune
 // selects the fastest installed provider above the SNR threshold.
 type Execution struct {
@@ -540,7 +704,7 @@ type Execution struct {
 
 func (x *Execution) Reset() {
 	*x = Execution{}
-	mi := &file_stemwire_v1_engine_proto_msgTypes[4]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -552,7 +716,7 @@ func (x *Execution) String() string {
 func (*Execution) ProtoMessage() {}
 
 func (x *Execution) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_engine_proto_msgTypes[4]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -565,7 +729,7 @@ func (x *Execution) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Execution.ProtoReflect.Descriptor instead.
 func (*Execution) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{4}
+	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Execution) GetExecutionProvider() string {
@@ -616,7 +780,7 @@ type Trial struct {
 
 func (x *Trial) Reset() {
 	*x = Trial{}
-	mi := &file_stemwire_v1_engine_proto_msgTypes[5]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -628,7 +792,7 @@ func (x *Trial) String() string {
 func (*Trial) ProtoMessage() {}
 
 func (x *Trial) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_engine_proto_msgTypes[5]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -641,7 +805,7 @@ func (x *Trial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trial.ProtoReflect.Descriptor instead.
 func (*Trial) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{5}
+	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Trial) GetExecutionProvider() string {
@@ -699,7 +863,7 @@ type EngineHealth struct {
 
 func (x *EngineHealth) Reset() {
 	*x = EngineHealth{}
-	mi := &file_stemwire_v1_engine_proto_msgTypes[6]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -711,7 +875,7 @@ func (x *EngineHealth) String() string {
 func (*EngineHealth) ProtoMessage() {}
 
 func (x *EngineHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_engine_proto_msgTypes[6]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -724,7 +888,7 @@ func (x *EngineHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EngineHealth.ProtoReflect.Descriptor instead.
 func (*EngineHealth) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{6}
+	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *EngineHealth) GetState() EngineState {
@@ -783,7 +947,7 @@ const file_stemwire_v1_engine_proto_rawDesc = "" +
 	"\amessage\x18\x05 \x01(\tR\amessage\"1\n" +
 	"\aRuntime\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
-	"\x04path\x18\x02 \x01(\tR\x04path\"\x9e\x03\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\"\xe3\x04\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x14\n" +
@@ -798,7 +962,24 @@ const file_stemwire_v1_engine_proto_rawDesc = "" +
 	"\bverified\x18\n" +
 	" \x01(\bR\bverified\x121\n" +
 	"\x06health\x18\v \x01(\v2\x19.stemwire.v1.EngineHealthR\x06health\x124\n" +
-	"\texecution\x18\f \x01(\v2\x16.stemwire.v1.ExecutionR\texecution\"\x9c\x01\n" +
+	"\texecution\x18\f \x01(\v2\x16.stemwire.v1.ExecutionR\texecution\x127\n" +
+	"\aquality\x18\r \x03(\v2\x1d.stemwire.v1.PublishedQualityR\aquality\x12*\n" +
+	"\x0ecommercial_use\x18\x0e \x01(\bH\x00R\rcommercialUse\x88\x01\x01\x12!\n" +
+	"\fstored_bytes\x18\x0f \x01(\x04R\vstoredBytes\x12(\n" +
+	"\x05speed\x18\x10 \x01(\v2\x12.stemwire.v1.SpeedR\x05speedB\x11\n" +
+	"\x0f_commercial_use\"\xb9\x01\n" +
+	"\x10PublishedQuality\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\tR\x04data\x12\x16\n" +
+	"\x06source\x18\x02 \x01(\tR\x06source\x12?\n" +
+	"\x06sdr_db\x18\x03 \x03(\v2(.stemwire.v1.PublishedQuality.SdrDbEntryR\x05sdrDb\x1a8\n" +
+	"\n" +
+	"SdrDbEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value:\x028\x01\"\x82\x01\n" +
+	"\x05Speed\x12(\n" +
+	"\x10real_time_factor\x18\x01 \x01(\x01R\x0erealTimeFactor\x121\n" +
+	"\x15slower_than_real_time\x18\x02 \x01(\bR\x12slowerThanRealTime\x12\x1c\n" +
+	"\texecution\x18\x03 \x01(\tR\texecution\"\x9c\x01\n" +
 	"\tExecution\x12-\n" +
 	"\x12execution_provider\x18\x01 \x01(\tR\x11executionProvider\x12\x1c\n" +
 	"\tprecision\x18\x02 \x01(\tR\tprecision\x12\x16\n" +
@@ -844,7 +1025,7 @@ func file_stemwire_v1_engine_proto_rawDescGZIP() []byte {
 }
 
 var file_stemwire_v1_engine_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_stemwire_v1_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_stemwire_v1_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
 var file_stemwire_v1_engine_proto_goTypes = []any{
 	(EngineState)(0),              // 0: stemwire.v1.EngineState
 	(ModelState)(0),               // 1: stemwire.v1.ModelState
@@ -852,25 +1033,31 @@ var file_stemwire_v1_engine_proto_goTypes = []any{
 	(*EngineChange)(nil),          // 3: stemwire.v1.EngineChange
 	(*Runtime)(nil),               // 4: stemwire.v1.Runtime
 	(*Model)(nil),                 // 5: stemwire.v1.Model
-	(*Execution)(nil),             // 6: stemwire.v1.Execution
-	(*Trial)(nil),                 // 7: stemwire.v1.Trial
-	(*EngineHealth)(nil),          // 8: stemwire.v1.EngineHealth
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*PublishedQuality)(nil),      // 6: stemwire.v1.PublishedQuality
+	(*Speed)(nil),                 // 7: stemwire.v1.Speed
+	(*Execution)(nil),             // 8: stemwire.v1.Execution
+	(*Trial)(nil),                 // 9: stemwire.v1.Trial
+	(*EngineHealth)(nil),          // 10: stemwire.v1.EngineHealth
+	nil,                           // 11: stemwire.v1.PublishedQuality.SdrDbEntry
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
 }
 var file_stemwire_v1_engine_proto_depIdxs = []int32{
-	2, // 0: stemwire.v1.EngineChange.from:type_name -> stemwire.v1.Engine
-	2, // 1: stemwire.v1.EngineChange.to:type_name -> stemwire.v1.Engine
-	1, // 2: stemwire.v1.Model.state:type_name -> stemwire.v1.ModelState
-	8, // 3: stemwire.v1.Model.health:type_name -> stemwire.v1.EngineHealth
-	6, // 4: stemwire.v1.Model.execution:type_name -> stemwire.v1.Execution
-	7, // 5: stemwire.v1.Execution.trials:type_name -> stemwire.v1.Trial
-	0, // 6: stemwire.v1.EngineHealth.state:type_name -> stemwire.v1.EngineState
-	9, // 7: stemwire.v1.EngineHealth.since:type_name -> google.protobuf.Timestamp
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	2,  // 0: stemwire.v1.EngineChange.from:type_name -> stemwire.v1.Engine
+	2,  // 1: stemwire.v1.EngineChange.to:type_name -> stemwire.v1.Engine
+	1,  // 2: stemwire.v1.Model.state:type_name -> stemwire.v1.ModelState
+	10, // 3: stemwire.v1.Model.health:type_name -> stemwire.v1.EngineHealth
+	8,  // 4: stemwire.v1.Model.execution:type_name -> stemwire.v1.Execution
+	6,  // 5: stemwire.v1.Model.quality:type_name -> stemwire.v1.PublishedQuality
+	7,  // 6: stemwire.v1.Model.speed:type_name -> stemwire.v1.Speed
+	11, // 7: stemwire.v1.PublishedQuality.sdr_db:type_name -> stemwire.v1.PublishedQuality.SdrDbEntry
+	9,  // 8: stemwire.v1.Execution.trials:type_name -> stemwire.v1.Trial
+	0,  // 9: stemwire.v1.EngineHealth.state:type_name -> stemwire.v1.EngineState
+	12, // 10: stemwire.v1.EngineHealth.since:type_name -> google.protobuf.Timestamp
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_stemwire_v1_engine_proto_init() }
@@ -878,14 +1065,15 @@ func file_stemwire_v1_engine_proto_init() {
 	if File_stemwire_v1_engine_proto != nil {
 		return
 	}
-	file_stemwire_v1_engine_proto_msgTypes[5].OneofWrappers = []any{}
+	file_stemwire_v1_engine_proto_msgTypes[3].OneofWrappers = []any{}
+	file_stemwire_v1_engine_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stemwire_v1_engine_proto_rawDesc), len(file_stemwire_v1_engine_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   7,
+			NumMessages:   10,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -227,7 +227,11 @@ type Session struct {
 	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
 	// Why the server has paused it, such as DISK_FULL or SYSTEM_LIMIT; the server continues it as soon as it can. Unset
 	// where a PAUSED session waits for a client.
-	Delay         *SessionError `protobuf:"bytes,15,opt,name=delay,proto3" json:"delay,omitempty"`
+	Delay *SessionError `protobuf:"bytes,15,opt,name=delay,proto3" json:"delay,omitempty"`
+	// How `engine` cuts the track.
+	Windows *Windows `protobuf:"bytes,16,opt,name=windows,proto3" json:"windows,omitempty"`
+	// Why `config.model` was chosen, in words; empty unless `config.quality` is set.
+	ModelChoice   string `protobuf:"bytes,17,opt,name=model_choice,json=modelChoice,proto3" json:"model_choice,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -367,6 +371,85 @@ func (x *Session) GetDelay() *SessionError {
 	return nil
 }
 
+func (x *Session) GetWindows() *Windows {
+	if x != nil {
+		return x.Windows
+	}
+	return nil
+}
+
+func (x *Session) GetModelChoice() string {
+	if x != nil {
+		return x.ModelChoice
+	}
+	return ""
+}
+
+// How an engine cuts the track into segments, and weighs them where they overlap.
+type Windows struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "centred": triangular weights, the usual ones; "mirrored": those of Music-Source-Separation-Training, with the track
+	// continued mirrored at both ends; "hann": those of UVR's MDX-Net; "columns": whole columns of a spectrum, summed.
+	Shape string `protobuf:"bytes,1,opt,name=shape,proto3" json:"shape,omitempty"`
+	// Fraction of a segment that overlaps the next.
+	Overlap float64 `protobuf:"fixed64,2,opt,name=overlap,proto3" json:"overlap,omitempty"`
+	// Length of a segment, in frames at the model's rate.
+	SegmentFrames uint64 `protobuf:"varint,3,opt,name=segment_frames,json=segmentFrames,proto3" json:"segment_frames,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Windows) Reset() {
+	*x = Windows{}
+	mi := &file_stemwire_v1_session_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Windows) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Windows) ProtoMessage() {}
+
+func (x *Windows) ProtoReflect() protoreflect.Message {
+	mi := &file_stemwire_v1_session_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Windows.ProtoReflect.Descriptor instead.
+func (*Windows) Descriptor() ([]byte, []int) {
+	return file_stemwire_v1_session_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Windows) GetShape() string {
+	if x != nil {
+		return x.Shape
+	}
+	return ""
+}
+
+func (x *Windows) GetOverlap() float64 {
+	if x != nil {
+		return x.Overlap
+	}
+	return 0
+}
+
+func (x *Windows) GetSegmentFrames() uint64 {
+	if x != nil {
+		return x.SegmentFrames
+	}
+	return 0
+}
+
 // Progress of a session, in frames at the output rate.
 type Progress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -387,7 +470,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_stemwire_v1_session_proto_msgTypes[1]
+	mi := &file_stemwire_v1_session_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -399,7 +482,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_session_proto_msgTypes[1]
+	mi := &file_stemwire_v1_session_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -412,7 +495,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_session_proto_rawDescGZIP(), []int{1}
+	return file_stemwire_v1_session_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Progress) GetFinishedFrames() uint64 {
@@ -467,7 +550,7 @@ type Stem struct {
 
 func (x *Stem) Reset() {
 	*x = Stem{}
-	mi := &file_stemwire_v1_session_proto_msgTypes[2]
+	mi := &file_stemwire_v1_session_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -479,7 +562,7 @@ func (x *Stem) String() string {
 func (*Stem) ProtoMessage() {}
 
 func (x *Stem) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_session_proto_msgTypes[2]
+	mi := &file_stemwire_v1_session_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -492,7 +575,7 @@ func (x *Stem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Stem.ProtoReflect.Descriptor instead.
 func (*Stem) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_session_proto_rawDescGZIP(), []int{2}
+	return file_stemwire_v1_session_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Stem) GetName() string {
@@ -555,7 +638,7 @@ type Source struct {
 
 func (x *Source) Reset() {
 	*x = Source{}
-	mi := &file_stemwire_v1_session_proto_msgTypes[3]
+	mi := &file_stemwire_v1_session_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -567,7 +650,7 @@ func (x *Source) String() string {
 func (*Source) ProtoMessage() {}
 
 func (x *Source) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_session_proto_msgTypes[3]
+	mi := &file_stemwire_v1_session_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -580,7 +663,7 @@ func (x *Source) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Source.ProtoReflect.Descriptor instead.
 func (*Source) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_session_proto_rawDescGZIP(), []int{3}
+	return file_stemwire_v1_session_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Source) GetContainer() string {
@@ -680,7 +763,7 @@ type SourceNote struct {
 
 func (x *SourceNote) Reset() {
 	*x = SourceNote{}
-	mi := &file_stemwire_v1_session_proto_msgTypes[4]
+	mi := &file_stemwire_v1_session_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -692,7 +775,7 @@ func (x *SourceNote) String() string {
 func (*SourceNote) ProtoMessage() {}
 
 func (x *SourceNote) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_session_proto_msgTypes[4]
+	mi := &file_stemwire_v1_session_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -705,7 +788,7 @@ func (x *SourceNote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceNote.ProtoReflect.Descriptor instead.
 func (*SourceNote) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_session_proto_rawDescGZIP(), []int{4}
+	return file_stemwire_v1_session_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SourceNote) GetKind() SourceNoteKind {
@@ -772,7 +855,7 @@ type SourceTags struct {
 
 func (x *SourceTags) Reset() {
 	*x = SourceTags{}
-	mi := &file_stemwire_v1_session_proto_msgTypes[5]
+	mi := &file_stemwire_v1_session_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -784,7 +867,7 @@ func (x *SourceTags) String() string {
 func (*SourceTags) ProtoMessage() {}
 
 func (x *SourceTags) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_session_proto_msgTypes[5]
+	mi := &file_stemwire_v1_session_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -797,7 +880,7 @@ func (x *SourceTags) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceTags.ProtoReflect.Descriptor instead.
 func (*SourceTags) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_session_proto_rawDescGZIP(), []int{5}
+	return file_stemwire_v1_session_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *SourceTags) GetTitle() string {
@@ -889,7 +972,7 @@ type SessionError struct {
 
 func (x *SessionError) Reset() {
 	*x = SessionError{}
-	mi := &file_stemwire_v1_session_proto_msgTypes[6]
+	mi := &file_stemwire_v1_session_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -901,7 +984,7 @@ func (x *SessionError) String() string {
 func (*SessionError) ProtoMessage() {}
 
 func (x *SessionError) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_session_proto_msgTypes[6]
+	mi := &file_stemwire_v1_session_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -914,7 +997,7 @@ func (x *SessionError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionError.ProtoReflect.Descriptor instead.
 func (*SessionError) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_session_proto_rawDescGZIP(), []int{6}
+	return file_stemwire_v1_session_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *SessionError) GetCode() int32 {
@@ -956,7 +1039,7 @@ var File_stemwire_v1_session_proto protoreflect.FileDescriptor
 
 const file_stemwire_v1_session_proto_rawDesc = "" +
 	"\n" +
-	"\x19stemwire/v1/session.proto\x12\vstemwire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18stemwire/v1/config.proto\x1a\x18stemwire/v1/engine.proto\"\xd0\x05\n" +
+	"\x19stemwire/v1/session.proto\x12\vstemwire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18stemwire/v1/config.proto\x1a\x18stemwire/v1/engine.proto\"\xa3\x06\n" +
 	"\aSession\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12/\n" +
@@ -976,7 +1059,13 @@ const file_stemwire_v1_session_proto_rawDesc = "" +
 	"createTime\x12;\n" +
 	"\vupdate_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"updateTime\x12/\n" +
-	"\x05delay\x18\x0f \x01(\v2\x19.stemwire.v1.SessionErrorR\x05delay\"\xd5\x01\n" +
+	"\x05delay\x18\x0f \x01(\v2\x19.stemwire.v1.SessionErrorR\x05delay\x12.\n" +
+	"\awindows\x18\x10 \x01(\v2\x14.stemwire.v1.WindowsR\awindows\x12!\n" +
+	"\fmodel_choice\x18\x11 \x01(\tR\vmodelChoice\"`\n" +
+	"\aWindows\x12\x14\n" +
+	"\x05shape\x18\x01 \x01(\tR\x05shape\x12\x18\n" +
+	"\aoverlap\x18\x02 \x01(\x01R\aoverlap\x12%\n" +
+	"\x0esegment_frames\x18\x03 \x01(\x04R\rsegmentFrames\"\xd5\x01\n" +
 	"\bProgress\x12'\n" +
 	"\x0ffinished_frames\x18\x01 \x01(\x04R\x0efinishedFrames\x12!\n" +
 	"\ftotal_frames\x18\x02 \x01(\x04R\vtotalFrames\x12%\n" +
@@ -1071,45 +1160,47 @@ func file_stemwire_v1_session_proto_rawDescGZIP() []byte {
 }
 
 var file_stemwire_v1_session_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_stemwire_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_stemwire_v1_session_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_stemwire_v1_session_proto_goTypes = []any{
 	(SessionState)(0),             // 0: stemwire.v1.SessionState
 	(SourceNoteKind)(0),           // 1: stemwire.v1.SourceNoteKind
 	(*Session)(nil),               // 2: stemwire.v1.Session
-	(*Progress)(nil),              // 3: stemwire.v1.Progress
-	(*Stem)(nil),                  // 4: stemwire.v1.Stem
-	(*Source)(nil),                // 5: stemwire.v1.Source
-	(*SourceNote)(nil),            // 6: stemwire.v1.SourceNote
-	(*SourceTags)(nil),            // 7: stemwire.v1.SourceTags
-	(*SessionError)(nil),          // 8: stemwire.v1.SessionError
-	nil,                           // 9: stemwire.v1.SessionError.MetadataEntry
-	(*SeparationConfig)(nil),      // 10: stemwire.v1.SeparationConfig
-	(*Engine)(nil),                // 11: stemwire.v1.Engine
-	(*EngineChange)(nil),          // 12: stemwire.v1.EngineChange
-	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
+	(*Windows)(nil),               // 3: stemwire.v1.Windows
+	(*Progress)(nil),              // 4: stemwire.v1.Progress
+	(*Stem)(nil),                  // 5: stemwire.v1.Stem
+	(*Source)(nil),                // 6: stemwire.v1.Source
+	(*SourceNote)(nil),            // 7: stemwire.v1.SourceNote
+	(*SourceTags)(nil),            // 8: stemwire.v1.SourceTags
+	(*SessionError)(nil),          // 9: stemwire.v1.SessionError
+	nil,                           // 10: stemwire.v1.SessionError.MetadataEntry
+	(*SeparationConfig)(nil),      // 11: stemwire.v1.SeparationConfig
+	(*Engine)(nil),                // 12: stemwire.v1.Engine
+	(*EngineChange)(nil),          // 13: stemwire.v1.EngineChange
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
 }
 var file_stemwire_v1_session_proto_depIdxs = []int32{
 	0,  // 0: stemwire.v1.Session.state:type_name -> stemwire.v1.SessionState
-	10, // 1: stemwire.v1.Session.config:type_name -> stemwire.v1.SeparationConfig
-	11, // 2: stemwire.v1.Session.engine:type_name -> stemwire.v1.Engine
-	12, // 3: stemwire.v1.Session.engine_changes:type_name -> stemwire.v1.EngineChange
-	5,  // 4: stemwire.v1.Session.source:type_name -> stemwire.v1.Source
-	3,  // 5: stemwire.v1.Session.progress:type_name -> stemwire.v1.Progress
-	4,  // 6: stemwire.v1.Session.stems:type_name -> stemwire.v1.Stem
-	8,  // 7: stemwire.v1.Session.error:type_name -> stemwire.v1.SessionError
-	13, // 8: stemwire.v1.Session.create_time:type_name -> google.protobuf.Timestamp
-	13, // 9: stemwire.v1.Session.update_time:type_name -> google.protobuf.Timestamp
-	8,  // 10: stemwire.v1.Session.delay:type_name -> stemwire.v1.SessionError
-	0,  // 11: stemwire.v1.Progress.state:type_name -> stemwire.v1.SessionState
-	6,  // 12: stemwire.v1.Source.notes:type_name -> stemwire.v1.SourceNote
-	7,  // 13: stemwire.v1.Source.tags:type_name -> stemwire.v1.SourceTags
-	1,  // 14: stemwire.v1.SourceNote.kind:type_name -> stemwire.v1.SourceNoteKind
-	9,  // 15: stemwire.v1.SessionError.metadata:type_name -> stemwire.v1.SessionError.MetadataEntry
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	11, // 1: stemwire.v1.Session.config:type_name -> stemwire.v1.SeparationConfig
+	12, // 2: stemwire.v1.Session.engine:type_name -> stemwire.v1.Engine
+	13, // 3: stemwire.v1.Session.engine_changes:type_name -> stemwire.v1.EngineChange
+	6,  // 4: stemwire.v1.Session.source:type_name -> stemwire.v1.Source
+	4,  // 5: stemwire.v1.Session.progress:type_name -> stemwire.v1.Progress
+	5,  // 6: stemwire.v1.Session.stems:type_name -> stemwire.v1.Stem
+	9,  // 7: stemwire.v1.Session.error:type_name -> stemwire.v1.SessionError
+	14, // 8: stemwire.v1.Session.create_time:type_name -> google.protobuf.Timestamp
+	14, // 9: stemwire.v1.Session.update_time:type_name -> google.protobuf.Timestamp
+	9,  // 10: stemwire.v1.Session.delay:type_name -> stemwire.v1.SessionError
+	3,  // 11: stemwire.v1.Session.windows:type_name -> stemwire.v1.Windows
+	0,  // 12: stemwire.v1.Progress.state:type_name -> stemwire.v1.SessionState
+	7,  // 13: stemwire.v1.Source.notes:type_name -> stemwire.v1.SourceNote
+	8,  // 14: stemwire.v1.Source.tags:type_name -> stemwire.v1.SourceTags
+	1,  // 15: stemwire.v1.SourceNote.kind:type_name -> stemwire.v1.SourceNoteKind
+	10, // 16: stemwire.v1.SessionError.metadata:type_name -> stemwire.v1.SessionError.MetadataEntry
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_stemwire_v1_session_proto_init() }
@@ -1125,7 +1216,7 @@ func file_stemwire_v1_session_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stemwire_v1_session_proto_rawDesc), len(file_stemwire_v1_session_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -10,6 +10,7 @@ use crate::audio::StemName;
 use crate::cli::error::CliError;
 use crate::cli::output::write;
 use crate::cli::setup;
+use crate::engine::speed;
 use crate::model::card::PublishedQuality;
 use crate::model::registry::PublishedModel;
 use crate::model::{Model, ModelCard};
@@ -49,7 +50,7 @@ pub(super) fn known_models(folder: &ModelsFolder) -> Vec<KnownModel> {
 }
 
 /// The lines of a model in the list.
-fn entry(KnownModel { card, state, .. }: &KnownModel) -> String {
+fn entry(KnownModel { card, state, install }: &KnownModel) -> String {
     let seconds = card.segment.duration(card.sample_rate).as_secs_f64();
     let mut rows = vec![
         state.clone(),
@@ -59,6 +60,9 @@ fn entry(KnownModel { card, state, .. }: &KnownModel) -> String {
         format!("stems {}", joined(&card.stems)),
     ];
     rows.extend(card.quality.iter().map(figures));
+    if install.is_none() {
+        rows.push(expected_speed(card));
+    }
     let mut text = String::new();
     for (row, name) in
         rows.iter().zip([card.name.as_str()].into_iter().chain(std::iter::repeat("")))
@@ -77,6 +81,22 @@ pub(super) fn licence(card: &ModelCard) -> String {
         None => "not stated",
     };
     format!("licence {}; commercial use {commercial}", card.licence)
+}
+
+/// The speed of a model that is here, or how to measure it.
+fn expected_speed(card: &ModelCard) -> String {
+    match measured_speed(card) {
+        Some(speed) => format!("speed {speed}"),
+        None => {
+            format!("speed not measured yet; `stemwire models benchmark {}` measures it", card.name)
+        }
+    }
+}
+
+/// The speed of a model as it was measured last on this machine, in words.
+pub(super) fn measured_speed(card: &ModelCard) -> Option<String> {
+    let file = setup::speeds_file()?;
+    Some(speed::newest(&file, card)?.describe(card, None))
 }
 
 /// Names of stems, separated by commas.

@@ -1,5 +1,6 @@
-//! `stemwire models`: lists, recommends, downloads, imports, verifies and removes models.
+//! `stemwire models`: lists, recommends, measures, downloads, imports, verifies and removes models.
 
+mod benchmark;
 mod listing;
 mod recommend;
 
@@ -17,6 +18,7 @@ use crate::model::registry::PublishedModel;
 use crate::model::registry::import::{ImportOutcome, ImportRequest, MdxOptions, import};
 use crate::model::registry::pull::{DownloadStep, pull};
 use crate::proto::reason::Category;
+use benchmark::{BenchmarkArgs, benchmark};
 use recommend::{RecommendArgs, recommend};
 
 #[derive(Debug, Args)]
@@ -34,6 +36,8 @@ enum ModelsCommand {
     },
     /// Order the known models that yield the wanted stems by their published figures
     Recommend(RecommendArgs),
+    /// Measure the speed of models on this machine, and keep it for `models list`
+    Benchmark(BenchmarkArgs),
     /// Download a published model, or resume its download
     Pull {
         /// Name of the model
@@ -132,6 +136,7 @@ pub(super) fn run(args: &ModelsArgs) -> Result<(), CliError> {
     match &args.command {
         ModelsCommand::List { folder } => listing::list(folder),
         ModelsCommand::Recommend(args) => recommend(args),
+        ModelsCommand::Benchmark(args) => benchmark(args),
         ModelsCommand::Pull { name, mirror, offline, folder } => {
             download(name, mirror.as_deref(), *offline, folder)
         }

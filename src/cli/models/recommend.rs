@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use super::ModelsFolder;
-use super::listing::{KnownModel, joined, known_models, licence};
+use super::listing::{KnownModel, joined, known_models, licence, measured_speed};
 use crate::audio::StemName;
 use crate::audio::stem::BadStemName;
 use crate::cli::error::CliError;
 use crate::cli::output::write;
-use crate::cli::providers;
+use crate::cli::setup;
 use crate::engine::autotune::fastest_cached;
 use crate::model::ModelCard;
 use crate::model::ranking::{ComparableModels, Measurement, Ranking, rank};
@@ -112,7 +112,8 @@ fn entry(position: &str, card: &ModelCard, figure: &str, known: &[&KnownModel]) 
         return String::new();
     };
     let mut rows = vec![format!("stems {}", joined(&card.stems)), licence(card)];
-    let cache = providers::cache_file();
+    rows.extend(measured_speed(card).map(|speed| format!("speed {speed}")));
+    let cache = setup::cache_file();
     if let Some(speed) = cache.and_then(|file| fastest_cached(&file, &card.name)) {
         rows.push(format!("autotuned earlier on this machine: {speed}"));
     }

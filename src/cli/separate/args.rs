@@ -13,6 +13,7 @@ use crate::audio::FileFormat;
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::ffmpeg::FfmpegOption;
 use crate::dsp::mask::MaskExtension;
+use crate::model::choice::Quality;
 use crate::process::TOKEN_VARIABLE;
 use crate::session::name_template::NameTemplate;
 use crate::session::settings::{Accompaniment, Normalization, OutputChannels, OutputRate, RawPcm};
@@ -33,6 +34,9 @@ pub(in crate::cli) struct SeparateArgs {
     /// Model [default: the first of the fallback chain]
     #[arg(long, value_name = "NAME", env = "STEMWIRE_MODEL")]
     pub(super) model: Option<String>,
+    /// Choose the model among the installed ones that yield the stems, in place of --model
+    #[arg(long, value_enum)]
+    pub(super) quality: Option<Quality>,
     /// Stems to write, separated by commas, such as bass,no_drums [default: all stems of the model]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(super) stems: Vec<String>,
@@ -127,12 +131,17 @@ const LOCAL_OPTIONS: [(&str, &str); 7] = [
 ];
 
 impl SeparateArgs {
-    /// Refuses options that have no effect if a server computes. Their variables are ignored then: they may be set for
-    /// other runs.
+    /// Refuses `--quality` beside `--model`, and options that have no effect if a server computes. Variables of refused
+    /// options are ignored: they may be set for other runs.
     ///
     /// # Errors
     /// `ArgumentConflict`.
     pub(in crate::cli) fn check(matches: &ArgMatches) -> Result<(), clap::Error> {
+        let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        if is_typed("quality") && is_typed("model") {
+            let text = "the argument '--quality <QUALITY>' cannot be used with '--model <NAME>'\n";
+            return Err(clap::Error::raw(ErrorKind::ArgumentConflict, text));
+        }
         let server = match matches.value_source("server") {
             None | Some(ValueSource::DefaultValue) => return Ok(()),
             Some(ValueSource::EnvVariable) => "STEMWIRE_SERVER",
@@ -141,7 +150,6 @@ impl SeparateArgs {
         // Files are encoded here, also those of a server's stems.
         let format = matches.get_one::<OutputFormat>("format");
         let uses_ffmpeg = format.is_some_and(|format| format.by_ffmpeg().is_some());
-        let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
         match LOCAL_OPTIONS.iter().find(|(id, _)| is_typed(id) && !(*id == "ffmpeg" && uses_ffmpeg))
         {
             None => Ok(()),

@@ -5,6 +5,7 @@ use clap::builder::PossibleValue;
 
 use super::results::OutputFormat;
 use crate::dsp::mask::MaskExtension;
+use crate::model::choice::Quality;
 use crate::session::settings::{Accompaniment, Normalization, OutputChannels, OutputRate};
 
 impl ValueEnum for Normalization {
@@ -21,6 +22,21 @@ impl ValueEnum for Normalization {
                 PossibleValue::new("exact").help("The whole track, as in the reference")
             }
         })
+    }
+}
+
+impl ValueEnum for Quality {
+    fn value_variants<'a>() -> &'a [Quality] {
+        &[Quality::Fast, Quality::Balanced, Quality::Best]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Quality::Fast => "The fastest, as measured on this machine",
+            Quality::Balanced => "The best published figures among those faster than real time",
+            Quality::Best => "The best published figures",
+        };
+        Some(PossibleValue::new(self.as_str()).help(help))
     }
 }
 

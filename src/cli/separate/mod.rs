@@ -44,7 +44,7 @@ pub(super) use scratch::scratch_dir;
 
 /// Separates songs, locally or on a server. Knows its models before it is started.
 trait Backend {
-    /// The model that will be used; `None` if there is none, which the separation reports.
+    /// The model that will be used; `None` if there is none, which the separation reports, or if it is chosen for each song.
     fn model(&self) -> Result<Option<RequestedModel>, CliError>;
 
     /// Starts it for so many songs at a time. The files of songs go to a scratch directory in this folder, which is made

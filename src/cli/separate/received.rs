@@ -7,7 +7,8 @@ use std::path::Path;
 use super::progress::{ProgressDisplay, SongProgress};
 use super::request::Destination;
 use super::results::{
-    ResultEngine, ResultModel, SeparatedSong, SeparatedStem, SourceSummary, check_space,
+    ResultEngine, ResultModel, ResultWindows, SeparatedSong, SeparatedStem, SourceSummary,
+    check_space,
 };
 use super::sessions::OpenSessions;
 use super::write_pcm;
@@ -113,6 +114,11 @@ impl<'a> ReceivedStems<'a> {
             .map_or_else(|| session.notices.clone(), |source| source.further(&session.notices));
         let (frames, source_channels) = (Frames(frames), self.source_channels);
         let engines = engines(session);
+        let windows = session.windows.as_ref().map(|windows| ResultWindows {
+            shape: windows.shape.clone(),
+            overlap: windows.overlap,
+            segment_frames: windows.segment_frames,
+        });
         let scratch = self.folder.to_owned();
         Ok(SeparatedSong {
             stems,
@@ -123,6 +129,8 @@ impl<'a> ReceivedStems<'a> {
             cover: None,
             notices,
             engines,
+            choice: Some(session.model_choice.clone()).filter(|choice| !choice.is_empty()),
+            windows,
             scratch,
             _files: Box::new(()),
         })
@@ -169,6 +177,10 @@ impl ReceivedStems<'_> {
             Event::Calling => self.open_sessions.request(self.request),
             Event::Session(session) => {
                 self.open_sessions.name(self.request, &session.session_id);
+                // A reconnection names the session again.
+                if self.session.is_none() && !session.model_choice.is_empty() {
+                    self.display.print(&session.model_choice);
+                }
                 self.session = Some(session.session_id.clone());
                 self.set_rate(&session);
             }

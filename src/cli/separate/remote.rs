@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::inputs::SongJob;
+use super::local::slow_note;
 use super::progress::ProgressDisplay;
 use super::received::ReceivedStems;
 use super::request::Destination;
@@ -26,6 +27,8 @@ pub(super) struct RemoteBackend {
     server: Server,
     /// The model that the settings name.
     model: Option<String>,
+    /// Whether the server chooses it for each song.
+    is_chosen_there: bool,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -42,17 +45,28 @@ impl RemoteBackend {
             .map_err(|error| {
                 CliError::plain(Category::Other, format!("cannot start threads: {error}"))
             })?;
-        Ok(RemoteBackend { server, model: settings.model.clone(), runtime })
+        let is_chosen_there = settings.quality.is_some();
+        Ok(RemoteBackend { server, model: settings.model.clone(), is_chosen_there, runtime })
     }
 }
 
 impl Backend for RemoteBackend {
     fn model(&self) -> Result<Option<RequestedModel>, CliError> {
+        if self.is_chosen_there {
+            return Ok(None);
+        }
         let models = self.runtime.block_on(Client::new(self.server.clone()).models())?;
         let found = match &self.model {
             Some(name) => models.into_iter().find(|model| model.name == *name),
             None => models.into_iter().next(),
         };
+        if let Some(model) = &found
+            && let Some(speed) = model.speed.as_ref().filter(|speed| speed.slower_than_real_time)
+        {
+            let proto::Speed { real_time_factor, execution, .. } = speed;
+            let text = format!("{real_time_factor:.2} × real time there ({execution})");
+            eprintln!("{}", slow_note(&model.name, &text));
+        }
         Ok(found.map(|model| RequestedModel {
             stems: model.stems.iter().filter_map(|name| name.parse().ok()).collect(),
             model: ResultModel {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::MultiProgress;
 use serde::Serialize;
 
-use super::results::{SourceSummary, WrittenResult};
+use super::results::{ResultWindows, SourceSummary, WrittenResult};
 use crate::audio::titles::printable;
 use crate::cli::error::CliError;
 
@@ -37,6 +37,10 @@ struct DoneLine<'a> {
     stems: BTreeMap<&'a str, PathBuf>,
     seconds: f64,
     sample_rate: u32,
+    /// The models that computed, in order.
+    models: Vec<&'a str>,
+    model_choice: Option<&'a str>,
+    windows: Option<&'a ResultWindows>,
     source: Option<&'a SourceSummary>,
     notices: &'a [String],
 }
@@ -182,6 +186,9 @@ fn done<'a>(input: &'a str, skipped: bool, result: &'a WrittenResult) -> DoneLin
         stems: stem_paths.collect(),
         seconds: record.frames as f64 / f64::from(record.sample_rate),
         sample_rate: record.sample_rate,
+        models: record.engines.iter().map(|engine| &engine.model.name[..]).collect(),
+        model_choice: record.model_choice.as_deref(),
+        windows: record.windows.as_ref(),
         source: record.source_info.as_ref(),
         notices: &record.notices,
     }

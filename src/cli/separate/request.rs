@@ -112,7 +112,8 @@ impl SeparateRequest {
             Destination::Pipe(_) => std::env::temp_dir(),
         };
         let settings = Settings {
-            model: args.model.clone(),
+            model: args.model.clone().filter(|_| args.quality.is_none()),
+            quality: args.quality,
             stems,
             input: args.raw,
             span,

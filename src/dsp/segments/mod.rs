@@ -67,6 +67,17 @@ pub enum WindowShape {
     },
 }
 
+impl WindowShape {
+    /// Its name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            WindowShape::Centred => "centred",
+            WindowShape::Mirrored => "mirrored",
+            WindowShape::Hann { .. } => "hann",
+        }
+    }
+}
+
 /// One window: the model's input, and the part of its output that is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Segment {

@@ -5,23 +5,17 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
-use std::thread;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
+use toml::Value;
 
 use super::decision::MIN_SNR_EXACT_DB;
 use super::{Candidate, Figures};
 use crate::engine::Execution;
-use crate::files;
+use crate::engine::cache_file::{entries, update};
 use crate::model::{ModelName, Sha256Hash};
-
-/// Most entries in the file; the oldest are removed first.
-const MAX_ENTRIES: usize = 256;
 
 /// Name of the entries in the file.
 const ENTRIES: &str = "trial";
@@ -56,7 +50,7 @@ impl CachedFigures {
 
 /// Loads the figures under a fingerprint.
 pub(super) fn load(file: &Path, fingerprint: &Sha256Hash) -> Option<Figures> {
-    let entries = entries(&read(file));
+    let entries = entries(file, ENTRIES);
     let mut cached = entries.iter().filter_map(CachedFigures::of);
     let found = cached.find(|cached| cached.fingerprint == *fingerprint)?;
     Some(Figures { speed: found.speed, snr_db: found.snr_db })
@@ -85,7 +79,7 @@ pub fn fastest(file: &Path, model: &ModelName) -> Option<CachedSpeed> {
         let cached: CachedSpeed = entry.clone().try_into().ok()?;
         (cached.model == model.as_str()).then_some(cached)
     };
-    let newest: BTreeMap<String, CachedSpeed> = entries(&read(file))
+    let newest: BTreeMap<String, CachedSpeed> = entries(file, ENTRIES)
         .iter()
         .filter_map(of_model)
         .map(|cached| (cached.execution.clone(), cached))
@@ -103,60 +97,34 @@ pub(super) fn store(
     model: &ModelName,
     candidates: &[(Sha256Hash, &Candidate, Figures)],
 ) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let _lock = lock(folder);
-    let mut table = read(file);
-    let mut entries = entries(&table);
-    for (fingerprint, Candidate { library, execution }, Figures { speed, snr_db }) in candidates {
-        entries.retain(|entry| {
-            CachedFigures::of(entry).is_none_or(|cached| cached.fingerprint != *fingerprint)
-        });
-        let entry = CacheEntry {
-            fingerprint: *fingerprint,
-            model: model.as_str(),
-            execution: execution.to_string(),
-            library: library.display().to_string(),
-            speed: *speed,
-            snr_db: *snr_db,
-        };
-        entries.push(Value::try_from(entry).map_err(io::Error::other)?);
-    }
-    let surplus = entries.len().saturating_sub(MAX_ENTRIES);
-    entries.drain(..surplus);
-    table.insert(ENTRIES.to_owned(), Value::Array(entries));
-    let text = toml::to_string(&table).map_err(io::Error::other)?;
-    files::replace(file, text.as_bytes())
-}
-
-/// Waits for the lock that serialises reading and replacing the file, so that concurrent processes do not lose each
-/// other's entries. Gives up after ten seconds: then an entry may be lost, which is measured again.
-fn lock(folder: &Path) -> Option<File> {
-    const PAUSE: Duration = Duration::from_millis(20);
-    const PAUSES: usize = 500;
-    let lock = File::create(folder.join(".trials.lock")).ok()?;
-    for _ in 0..PAUSES {
-        match lock.try_lock() {
-            Ok(()) => return Some(lock),
-            Err(TryLockError::WouldBlock) => thread::sleep(PAUSE),
-            Err(TryLockError::Error(_)) => break,
+    update(file, ENTRIES, |entries| {
+        for (fingerprint, Candidate { library, execution }, Figures { speed, snr_db }) in candidates
+        {
+            entries.retain(|entry| {
+                CachedFigures::of(entry).is_none_or(|cached| cached.fingerprint != *fingerprint)
+            });
+            let entry = CacheEntry {
+                fingerprint: *fingerprint,
+                model: model.as_str(),
+                execution: execution.to_string(),
+                library: library.display().to_string(),
+                speed: *speed,
+                snr_db: *snr_db,
+            };
+            entries.push(Value::try_from(entry).map_err(io::Error::other)?);
         }
-    }
-    None
-}
-
-fn entries(table: &Table) -> Vec<Value> {
-    table.get(ENTRIES).and_then(Value::as_array).cloned().unwrap_or_default()
-}
-
-/// The content of the file; empty if it is missing or no TOML.
-fn read(file: &Path) -> Table {
-    fs::read_to_string(file).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
+        Ok(())
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use toml::Table;
+
     use super::*;
+    use crate::engine::cache_file::MAX_ENTRIES;
 
     const FIGURES: Figures = Figures { speed: 1.5, snr_db: 98.25 };
 

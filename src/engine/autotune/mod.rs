@@ -23,15 +23,16 @@ use std::path::Path;
 use std::process::Command;
 
 use super::limits::TimeLimits;
+use super::machine::Machine;
 use super::runtime::RuntimeError;
 use super::runtime::locate::FoundLibrary;
 use super::{Execution, PrecisionChoice, ProviderChoice};
 use crate::model::{Model, Sha256Hash};
-use fingerprint::Machine;
 
 pub use cache::{CachedSpeed, fastest as fastest_cached};
 pub use candidate::{Candidate, ProviderRequest};
 pub use decision::{BenchmarkResult, Decision, Figures};
+pub use segment::fixed as fixed_segment;
 
 /// Why a candidate was not measured although it could be.
 const OUT_OF_TIME: &str = "the time limit for autotuning was reached";

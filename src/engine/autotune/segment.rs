@@ -5,7 +5,7 @@ use crate::audio::{Frames, Hertz, Stereo};
 /// The fixed segment at a model's rate and length: two voices of a slowly gliding tone with partials, struck
 /// chords and bursts of noise, at the level of music. It depends on nothing else, so that results can be
 /// cached.
-pub(super) fn fixed(frames: Frames, rate: Hertz) -> Stereo {
+pub fn fixed(frames: Frames, rate: Hertz) -> Stereo {
     let seconds_per_frame = 1.0 / f64::from(rate.0);
     let mut noise = Noise(0x2545_F491);
     let mut left = Vec::with_capacity(frames.as_len());

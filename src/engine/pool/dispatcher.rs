@@ -11,8 +11,9 @@ use super::typical::TypicalTimes;
 use super::{OnDone, OnStart, OwnerId, PoolConfig, Task};
 use crate::audio::Stereo;
 use crate::engine::pool::fairness::FairQueue;
+use crate::engine::speed::{MeasuredSpeed, Speeds};
 use crate::engine::stop::Stopper;
-use crate::engine::{EngineError, EngineOptions, Loader, SeparatedSegment};
+use crate::engine::{EngineError, EngineOptions, Loader, ProviderSelection, SeparatedSegment};
 use crate::model::{Model, ModelCard, ModelName};
 
 /// Number of a worker thread. A replacement gets a new number.
@@ -22,6 +23,8 @@ pub(super) type WorkerId = u64;
 pub(super) struct Dispatcher {
     config: PoolConfig,
     loader: Box<dyn Loader>,
+    providers: ProviderSelection,
+    speeds: Speeds,
     state: Mutex<DispatcherState>,
     /// Wakes a worker when a task is queued.
     task_queued: Condvar,
@@ -66,9 +69,21 @@ pub(super) struct Assignment {
 }
 
 impl Dispatcher {
-    pub(super) fn new(config: PoolConfig, loader: Box<dyn Loader>) -> Dispatcher {
-        let (task_queued, tasks_changed) = (Condvar::new(), Condvar::new());
-        Dispatcher { config, loader, state: Mutex::default(), task_queued, tasks_changed }
+    pub(super) fn new(
+        config: PoolConfig,
+        providers: ProviderSelection,
+        loader: Box<dyn Loader>,
+        speeds: Speeds,
+    ) -> Dispatcher {
+        Dispatcher {
+            config,
+            loader,
+            providers,
+            speeds,
+            state: Mutex::default(),
+            task_queued: Condvar::new(),
+            tasks_changed: Condvar::new(),
+        }
     }
 
     pub(super) fn config(&self) -> PoolConfig {
@@ -77,6 +92,25 @@ impl Dispatcher {
 
     pub(super) fn loader(&self) -> &dyn Loader {
         self.loader.as_ref()
+    }
+
+    pub(super) fn providers(&self) -> &ProviderSelection {
+        &self.providers
+    }
+
+    /// The speed of a model, if it was measured.
+    pub(super) fn speed(&self, model: &Model) -> Option<MeasuredSpeed> {
+        self.speeds.of(model, self.providers.for_model(model).execution)
+    }
+
+    /// Counts the time of a segment for the speed of its model.
+    pub(super) fn count_time(&self, model: &Model, options: &EngineOptions, taken: Duration) {
+        self.speeds.count(model, self.providers.for_model(model).execution, options, taken);
+    }
+
+    /// Sets the speed of a model by the time of a segment.
+    pub(super) fn set_speed(&self, model: &Model, taken: Duration) -> io::Result<()> {
+        self.speeds.set(model, self.providers.for_model(model).execution, taken)
     }
 
     /// Adds the worker thread that `spawn` starts.

@@ -2,14 +2,16 @@
 //!
 //! The [`dispatcher`] holds the queue, which is fair between sessions ([`fairness`]). Each [`worker`] keeps the engines
 //! that it has loaded. The [`watchdog`] enforces time limits, which follow the [`typical`] time of a
-//! model.
+//! model. A [`benchmark`] measures the speed of one.
 
+mod benchmark;
 mod dispatcher;
 mod fairness;
 mod typical;
 mod watchdog;
 mod worker;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
@@ -18,8 +20,10 @@ use std::time::Duration;
 use super::{EngineError, EngineOptions, Loader, ProviderSelection, SeparatedSegment};
 use crate::audio::Stereo;
 use crate::engine::limits::TimeLimits;
+use crate::engine::speed::{MeasuredSpeed, SpeedConditions, Speeds};
 use crate::model::Model;
 
+pub use benchmark::Benchmark;
 use dispatcher::Dispatcher;
 
 /// How the cores are divided among workers.
@@ -91,7 +95,6 @@ pub type OnDone = Box<dyn FnOnce(Result<SeparatedSegment, EngineError>) + Send>;
 /// [`EngineError::ShuttingDown`], and joins the threads.
 pub struct Pool {
     dispatcher: Arc<Dispatcher>,
-    providers: ProviderSelection,
     watchdog: Option<JoinHandle<()>>,
 }
 
@@ -118,8 +121,28 @@ impl Pool {
         providers: impl Into<ProviderSelection>,
         loader: Box<dyn Loader>,
     ) -> std::io::Result<Pool> {
-        let dispatcher = Arc::new(Dispatcher::new(config, loader));
-        let mut pool = Pool { dispatcher, providers: providers.into(), watchdog: None };
+        Pool::with_cache(config, providers, loader, None)
+    }
+
+    /// The same, with the speeds of models in a cache file.
+    ///
+    /// # Errors
+    /// As [`Pool::start`].
+    pub fn with_cache(
+        config: PoolConfig,
+        providers: impl Into<ProviderSelection>,
+        loader: Box<dyn Loader>,
+        cache: Option<PathBuf>,
+    ) -> std::io::Result<Pool> {
+        let providers = providers.into();
+        let conditions = SpeedConditions {
+            runtime: providers.runtime().name().to_owned(),
+            threads: config.threads_per_worker,
+            workers: config.workers,
+        };
+        let speeds = Speeds::new(cache, conditions);
+        let dispatcher = Arc::new(Dispatcher::new(config, providers, loader, speeds));
+        let mut pool = Pool { dispatcher, watchdog: None };
         for _ in 0..config.workers {
             worker::spawn(&pool.dispatcher)?;
         }
@@ -136,7 +159,12 @@ impl Pool {
 
     /// The loaded library and the provider of each model.
     pub fn providers(&self) -> &ProviderSelection {
-        &self.providers
+        self.dispatcher.providers()
+    }
+
+    /// The speed of a model, if it was measured on this machine.
+    pub fn speed(&self, model: &Model) -> Option<MeasuredSpeed> {
+        self.dispatcher.speed(model)
     }
 
     /// Queues a task. Its result is always delivered through `task.on_done`.

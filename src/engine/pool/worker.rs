@@ -70,6 +70,8 @@ impl LoadedEngines<'_> {
         match result {
             Ok(stems) => {
                 if !assignment.isolated {
+                    let (model, options) = (&assignment.model, &assignment.options);
+                    self.dispatcher.count_time(model, options, engine_time);
                     self.loaded.push((assignment.model, engine));
                 }
                 (Ok(SeparatedSegment { stems, engine_time }), engine_time)

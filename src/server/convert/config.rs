@@ -5,6 +5,7 @@ use std::num::NonZero;
 use super::invalid;
 use crate::audio::{self, Hertz, InvalidTimeSpan, StemName, TimeSpan};
 use crate::dsp::mask::MaskExtension;
+use crate::model::choice::Quality;
 use crate::proto;
 use crate::server::status::ApiError;
 use crate::session::Session;
@@ -43,6 +44,7 @@ pub(in crate::server) fn settings(config: &proto::SeparationConfig) -> Result<Se
     };
     Ok(Settings {
         model: Some(config.model.clone()).filter(|model| !model.is_empty()),
+        quality: quality(config)?,
         stems,
         input: config.input.as_ref().map(raw_pcm).transpose()?,
         span: span(config)?,
@@ -92,6 +94,19 @@ pub(in crate::server) fn check_stem_count(
         return Err(invalid(field, format!("{count} stems exceed the limit of {MAX_STEMS}")));
     }
     Ok(())
+}
+
+fn quality(config: &proto::SeparationConfig) -> Result<Option<Quality>, ApiError> {
+    let quality = match known(config.quality, "config.quality")? {
+        proto::Quality::Unspecified => return Ok(None),
+        proto::Quality::Fast => Quality::Fast,
+        proto::Quality::Balanced => Quality::Balanced,
+        proto::Quality::Best => Quality::Best,
+    };
+    if !config.model.is_empty() {
+        return Err(invalid("config.quality", "it chooses a model, and `model` names one"));
+    }
+    Ok(Some(quality))
 }
 
 fn span(config: &proto::SeparationConfig) -> Result<TimeSpan, ApiError> {
@@ -214,6 +229,9 @@ mod tests {
         check(|c| c.stems = vec!["../vocals".into()], Err("config.stems"));
         check(|c| c.request_id = "mine".into(), Err("config.request_id"));
         check(|c| c.normalization = 7, Err("config.normalization"));
+        check(|c| c.quality = 2, Ok(()));
+        check(|c| c.quality = 4, Err("config.quality"));
+        check(|c| (c.quality, c.model) = (2, "mini".into()), Err("config.quality"));
         check(|c| c.mask_extension = 2, Ok(()));
         check(|c| c.mask_extension = 3, Err("config.mask_extension"));
         check(|c| (c.start_s, c.end_s) = (1.5, Some(2.0)), Ok(()));

@@ -8,7 +8,9 @@ use crate::engine::fallback::chain::UnavailableModel;
 use crate::engine::fallback::circuit_breaker::{CircuitState, EngineHealth};
 use crate::engine::inference;
 use crate::engine::provider::selection::SelectedExecution;
+use crate::engine::speed::MeasuredSpeed;
 use crate::model::Model;
+use crate::model::card::PublishedQuality;
 use crate::proto;
 use crate::separation::{Sandbox, SandboxLevel, reason_of};
 use crate::session::manifest;
@@ -27,6 +29,7 @@ pub(in crate::server) fn model(
     model: &Model,
     health: &EngineHealth,
     choice: &SelectedExecution,
+    speed: Option<&MeasuredSpeed>,
 ) -> proto::Model {
     let card = model.card();
     let state = match health.circuit {
@@ -48,6 +51,22 @@ pub(in crate::server) fn model(
         state: state.into(),
         message: broken.map(ToString::to_string).unwrap_or_default(),
         execution: Some(execution(choice)),
+        quality: card.quality.iter().map(quality).collect(),
+        commercial_use: card.commercial_use,
+        stored_bytes: model.stored_bytes(),
+        speed: speed.map(|speed| proto::Speed {
+            real_time_factor: speed.real_time_factor(card, None),
+            slower_than_real_time: speed.is_slower_than_real_time(card, None),
+            execution: speed.execution().to_owned(),
+        }),
+    }
+}
+
+fn quality(quality: &PublishedQuality) -> proto::PublishedQuality {
+    proto::PublishedQuality {
+        data: quality.data.clone(),
+        source: quality.source.clone(),
+        sdr_db: quality.sdr.iter().map(|(stem, &sdr)| (stem.to_string(), sdr)).collect(),
     }
 }
 

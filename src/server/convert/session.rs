@@ -38,6 +38,16 @@ pub(in crate::server) fn session_by(session: &Session, manifest: &Manifest) -> p
         create_time: Some(timestamp(manifest.created)),
         update_time: Some(timestamp(manifest.updated)),
         delay: manifest.delay().map(failure),
+        windows: Some(windows(&manifest.engine_span())),
+        model_choice: manifest.plan.choice.clone().unwrap_or_default(),
+    }
+}
+
+fn windows(span: &manifest::EngineSpan) -> proto::Windows {
+    proto::Windows {
+        shape: span.shape().to_owned(),
+        overlap: span.overlap,
+        segment_frames: span.segment.0,
     }
 }
 

@@ -243,7 +243,9 @@ fn engines(separations: &Separations) -> Vec<proto::Model> {
 
 fn model_to_wire(separations: &Separations, model: &Arc<Model>) -> proto::Model {
     let health = separations.chain().health(model);
-    convert::model(model, &health, &separations.pool().providers().for_model(model))
+    let pool = separations.pool();
+    let speed = pool.speed(model);
+    convert::model(model, &health, &pool.providers().for_model(model), speed.as_ref())
 }
 
 fn health(separations: &Separations) -> proto::HealthResponse {

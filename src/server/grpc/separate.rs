@@ -97,6 +97,8 @@ async fn call(
             error = upload.run(&mut requests, config.upload_offset) => Err(error),
         }
     };
+    // It holds messages; on the heap they do not enlarge the futures around it.
+    let work = Box::pin(work);
     let broken = match within(deadline, work).await.unwrap_or(Err(EarlyEnd::Deadline)) {
         Ok(()) => return Ok(()),
         Err(broken) => broken,

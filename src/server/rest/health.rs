@@ -60,6 +60,18 @@ pub(super) struct EngineHealthView {
     message: String,
     /// How the model is executed; null if it cannot be loaded.
     execution: Option<ExecutionView>,
+    /// Its speed on one song; null until it has been measured.
+    speed: Option<SpeedView>,
+}
+
+/// The measured speed of a model, with its default overlap.
+#[derive(Debug, Serialize, ToSchema)]
+struct SpeedView {
+    /// Seconds of a song that are computed per second.
+    #[schema(example = 2.1)]
+    real_time_factor: f64,
+    /// Whether a song takes longer than it lasts.
+    slower_than_real_time: bool,
 }
 
 /// How a model is executed on this machine, and why.
@@ -121,6 +133,7 @@ fn look(separations: &Separations) -> HealthView {
         state: "failed",
         message: fault.error.public_message(),
         execution: None,
+        speed: None,
     });
     let providers = separations.pool().providers();
     let models = chain.models().iter().map(|model| {
@@ -135,6 +148,10 @@ fn look(separations: &Separations) -> HealthView {
             },
             message: health.error.as_ref().map(EngineError::public_message).unwrap_or_default(),
             execution: Some(execution(providers.for_model(model))),
+            speed: separations.pool().speed(model).map(|speed| SpeedView {
+                real_time_factor: speed.real_time_factor(model.card(), None),
+                slower_than_real_time: speed.is_slower_than_real_time(model.card(), None),
+            }),
         }
     });
     let obstacle = separations.obstacle();

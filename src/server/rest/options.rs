@@ -12,15 +12,15 @@ use crate::server::status::ApiError;
 use crate::session::Settings;
 
 /// The names of the options of a session.
-pub(super) const SETTINGS: &str = "model, stems, normalization, overlap, allow_fallback, accompaniment, \
+pub(super) const SETTINGS: &str = "model, quality, stems, normalization, overlap, allow_fallback, accompaniment, \
                                    mask_extension, rate, track, channels, start_s, end_s";
 
 /// The names of all options of `POST /api/separate`.
-pub(super) const OPTIONS: &str = "async, model, stems, normalization, overlap, allow_fallback, accompaniment, \
+pub(super) const OPTIONS: &str = "async, model, quality, stems, normalization, overlap, allow_fallback, accompaniment, \
                        mask_extension, rate, track, channels, start_s, end_s, on_disconnect";
 
 /// The names of all fields of the form.
-const FIELDS: &str = "file, async, model, stems, normalization, overlap, allow_fallback, \
+const FIELDS: &str = "file, async, model, quality, stems, normalization, overlap, allow_fallback, \
                       accompaniment, mask_extension, rate, track, channels, start_s, end_s, on_disconnect";
 
 /// Options of the response to `POST /api/separate`.
@@ -41,6 +41,8 @@ pub(super) struct ResponseParameters {
 pub(super) struct SettingsParameters {
     /// Model name. Default: the first working model of the chain.
     model: Option<String>,
+    /// Choose the model among the installed ones: `fast`, `balanced` or `best`; not beside `model`.
+    quality: Option<String>,
     /// Stem names, separated by commas; `no_drums` is everything but the drums. Default: all stems of the model and the
     /// accompaniment.
     stems: Option<String>,
@@ -137,6 +139,11 @@ impl SeparateOptions {
         match name {
             "async" => self.is_async = flag("async", text)?,
             "model" => text.clone_into(&mut config.model),
+            "quality" => {
+                use proto::Quality::{Balanced, Best, Fast};
+                let known = [("fast", Fast), ("balanced", Balanced), ("best", Best)];
+                config.quality = choice("quality", text, known)?.into();
+            }
             "stems" => {
                 let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
                 config.stems = names.map(str::to_owned).collect();
@@ -225,6 +232,9 @@ mod tests {
         check("model=a&model=b", Err("occurs twice"));
         check("normalization=loud", Err("streaming, exact"));
         check("overlap=half", Err("overlap"));
+        check("quality=best&stems=vocals", Ok(()));
+        check("quality=good", Err("fast, balanced, best"));
+        check("quality=best&model=mini", Err("config.quality"));
         check("track=2", Ok(()));
         check("track=0", Err("track"));
         check("stems=../vocals", Err("config.stems"));

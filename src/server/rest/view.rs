@@ -42,6 +42,9 @@ pub(super) struct SessionView {
     file_name: String,
     /// Model name.
     model: String,
+    /// Why this model was chosen, if `quality` was set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model_choice: Option<String>,
     /// Bytes received.
     uploaded_bytes: u64,
     /// Whether the upload is complete.
@@ -64,6 +67,8 @@ pub(super) struct SessionView {
     zip_url: String,
     /// The current or last engine.
     engine: Option<EngineView>,
+    /// How that engine cuts the track.
+    windows: WindowsView,
     /// Switches to another engine.
     engine_changes: Vec<EngineChangeView>,
     /// Error of a failed session.
@@ -108,6 +113,25 @@ struct EngineView {
     runtime: String,
     /// `f32`, `tf32` or `bf16`.
     precision: String,
+}
+
+/// How an engine cuts the track into segments, and weighs them where they overlap.
+#[derive(Debug, Serialize, ToSchema)]
+struct WindowsView {
+    /// `centred`, `mirrored`, `hann` or `columns`.
+    #[schema(example = "centred")]
+    shape: &'static str,
+    /// Fraction of a segment that overlaps the next.
+    #[schema(example = 0.25)]
+    overlap: f64,
+    /// Length of a segment, in frames at the model's rate.
+    segment_frames: u64,
+}
+
+impl WindowsView {
+    fn of(span: &manifest::EngineSpan) -> WindowsView {
+        WindowsView { shape: span.shape(), overlap: span.overlap, segment_frames: span.segment.0 }
+    }
 }
 
 /// A switch to another engine.
@@ -179,6 +203,7 @@ impl SessionView {
             state: manifest.state().as_str(),
             file_name: manifest.settings.file_name.clone(),
             model: manifest.plan.model.clone(),
+            model_choice: manifest.plan.choice.clone(),
             uploaded_bytes: session.uploaded(),
             upload_complete: manifest.upload_complete(),
             finished_frames: progress.finished.0,
@@ -190,6 +215,7 @@ impl SessionView {
             stems: manifest.stems.iter().map(stem).collect(),
             zip_url: format!("/download/{id}.zip"),
             engine: manifest.engine.as_ref().map(engine),
+            windows: WindowsView::of(&manifest.engine_span()),
             engine_changes: changes(&manifest),
             error: manifest.failure.as_ref().map(Problem::of_failure),
             delay: manifest.delay().map(Problem::of_failure),

@@ -6,6 +6,7 @@ impl Plan {
     pub(crate) fn for_test(stems: &[&str]) -> Plan {
         Plan {
             model: "mini".into(),
+            choice: None,
             model_rate: Hertz(44_100),
             segment: Frames(176_400),
             stems: stems.iter().map(|name| name.parse().unwrap()).collect(),

@@ -43,7 +43,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["arguments"],
         ],
     ),
-    ("cli/models", &[&["listing"], &["recommend"]]),
+    ("cli/models", &[&["listing"], &["benchmark", "recommend"]]),
     (
         "cli/separate",
         &[
@@ -125,9 +125,9 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "engine",
         &[
-            &["error", "limits", "marked_lines", "provider"],
+            &["cache_file", "error", "limits", "machine", "marked_lines", "provider"],
             &["stop"],
-            &["runtime"],
+            &["runtime", "speed"],
             &["inference"],
             &["autotune", "fallback"],
             &["provider/selection"],
@@ -159,7 +159,10 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ),
     ("engine/isolated", &[&["messages"], &["child"]]),
     ("engine/inference/spectra", &[&["parallel", "tile"]]),
-    ("engine/pool", &[&["fairness", "typical"], &["dispatcher"], &["worker"], &["watchdog"]]),
+    (
+        "engine/pool",
+        &[&["fairness", "typical"], &["dispatcher"], &["worker"], &["benchmark", "watchdog"]],
+    ),
     ("engine/runtime", &[&["execution", "locate", "wheel"], &["install"]]),
     (
         "model",
@@ -168,7 +171,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["error"],
             &["card"],
             &["checkpoint", "mdx", "ranking"],
-            &["files"],
+            &["choice", "files"],
             &["roformer"],
             &["registry"],
             &["available"],
@@ -396,7 +399,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("stemwire_model_mini", &["model/embedded"]),
     ("stemwire_model_mini_spleeter", &["model/embedded"]),
     ("md5", &["model/checkpoint/uvr"]),
-    ("toml", &["engine/autotune/cache", "model/card"]),
+    ("toml", &["engine/autotune/cache", "engine/cache_file", "engine/speed", "model/card"]),
     ("zip", &["engine/runtime", "model/checkpoint/pytorch", "server/rest"]),
     ("flacenc", &["encode/flac"]),
     ("prometheus_client", &["server/middleware/metrics"]),

@@ -16,6 +16,12 @@ CHANNELS = {"stereo": config_pb2.OUTPUT_CHANNELS_STEREO, "source": config_pb2.OU
 _RATES = {"model": config_pb2.OUTPUT_RATE_MODEL, "source": config_pb2.OUTPUT_RATE_SOURCE}
 _ACCOMPANIMENTS = {"sum": config_pb2.ACCOMPANIMENT_SUM, "minus": config_pb2.ACCOMPANIMENT_MINUS}
 _EXTENSIONS = {"average": config_pb2.MASK_EXTENSION_AVERAGE, "zeros": config_pb2.MASK_EXTENSION_ZEROS}
+_QUALITIES = {
+    "": config_pb2.QUALITY_UNSPECIFIED,
+    "fast": config_pb2.QUALITY_FAST,
+    "balanced": config_pb2.QUALITY_BALANCED,
+    "best": config_pb2.QUALITY_BEST,
+}
 _DISCONNECTS = {
     "pause": config_pb2.ON_DISCONNECT_PAUSE,
     "continue": config_pb2.ON_DISCONNECT_CONTINUE,
@@ -28,6 +34,8 @@ class Options(TypedDict, total=False):
 
     #: The model's name; by default the server chooses.
     model: str
+    #: What counts in the choice of the model among those on the server, in place of `model`.
+    quality: Literal["fast", "balanced", "best"]
     #: The stems to make, such as ["vocals", "accompaniment"] or ["drums", "no_drums"]; by default all of the model.
     stems: Sequence[str]
     #: "streaming" (the default) starts at once; "exact" waits for the whole upload, as the reference does.
@@ -118,6 +126,7 @@ def build_config(
     raw = options.get("raw") or raw
     config = config_pb2.SeparationConfig(
         model=options.get("model", ""),
+        quality=_choice(_QUALITIES, options, "quality", ""),
         stems=_names(options.get("stems", ())),
         normalization=_choice(_NORMALIZATIONS, options, "normalization", "streaming"),
         accompaniment=_choice(_ACCOMPANIMENTS, options, "accompaniment", "sum"),

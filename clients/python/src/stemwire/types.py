@@ -301,6 +301,12 @@ class Session:
     notices: tuple[str, ...]
     create_time: datetime | None
     update_time: datetime | None
+    #: How the engine cuts the track: "centred", "mirrored", "hann" or "columns"; empty from an older server.
+    windows: str
+    #: The fraction of a segment that overlaps the next.
+    overlap: float
+    #: Why the model was chosen; empty unless `quality` was given.
+    model_choice: str
 
     @classmethod
     def _of(cls, message: session_pb2.Session) -> Session:
@@ -326,6 +332,9 @@ class Session:
             notices=tuple(message.notices),
             create_time=_time(message, "create_time"),
             update_time=_time(message, "update_time"),
+            windows=message.windows.shape,
+            overlap=message.windows.overlap,
+            model_choice=message.model_choice,
         )
 
 
@@ -391,15 +400,19 @@ class Model:
     verified: bool
     #: None if its card cannot be read, or from an older server.
     execution: Execution | None
+    #: Seconds of a song that it computes per second on the server; None until that has been measured.
+    real_time_factor: float | None
 
     @classmethod
     def _of(cls, message: engine_pb2.Model) -> Model:
         execution = Execution._of(message.execution) if message.HasField("execution") else None
+        speed = message.speed.real_time_factor if message.HasField("speed") else None
         usable = message.state in (engine_pb2.MODEL_STATE_AVAILABLE, engine_pb2.MODEL_STATE_LOADED)
         return cls(
             name=message.name, title=message.title, stems=tuple(message.stems), sample_rate=message.sample_rate,
             weights_sha256=message.weights_sha256.hex(), licence=message.licence, usable=usable,
             message=message.message, verified=message.verified, execution=execution,
+            real_time_factor=speed,
         )
 
 

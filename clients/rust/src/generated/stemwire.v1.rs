@@ -65,6 +65,10 @@ pub struct SeparationConfig {
     /// whose codec the server reads without FFmpeg, else the first. A session whose file has fewer fails with CONFIG_INVALID.
     #[prost(uint32, tag = "18")]
     pub track: u32,
+    /// Chooses the model, in place of `model`, among those on the server that yield `stems`, or without any the stems of the
+    /// chain's first model. `model` of the answer is the one chosen, and `Session.model_choice` the reason.
+    #[prost(enumeration = "Quality", tag = "19")]
+    pub quality: i32,
 }
 /// Format of a raw PCM upload: interleaved little-endian samples without a header.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -195,6 +199,44 @@ impl OutputRate {
             "OUTPUT_RATE_UNSPECIFIED" => Some(Self::Unspecified),
             "OUTPUT_RATE_MODEL" => Some(Self::Model),
             "OUTPUT_RATE_SOURCE" => Some(Self::Source),
+            _ => None,
+        }
+    }
+}
+/// What counts in the choice of a model. Published figures are compared if they are of one source on one data set; speed is
+/// that measured on this server. Embedded models are chosen only where no installed one yields the stems.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Quality {
+    /// The model is named, or the first healthy one of the chain.
+    Unspecified = 0,
+    /// The highest measured speed. If none was measured: the first healthy model of the chain.
+    Fast = 1,
+    /// The best figure among the models that were measured to be faster than real time. If there are none: as FAST.
+    Balanced = 2,
+    /// The best figure, however slow the model is. If none has a figure: the first healthy model of the chain.
+    Best = 3,
+}
+impl Quality {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "QUALITY_UNSPECIFIED",
+            Self::Fast => "QUALITY_FAST",
+            Self::Balanced => "QUALITY_BALANCED",
+            Self::Best => "QUALITY_BEST",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "QUALITY_UNSPECIFIED" => Some(Self::Unspecified),
+            "QUALITY_FAST" => Some(Self::Fast),
+            "QUALITY_BALANCED" => Some(Self::Balanced),
+            "QUALITY_BEST" => Some(Self::Best),
             _ => None,
         }
     }
@@ -437,6 +479,44 @@ pub struct Model {
     /// The provider that it runs on; unset if its card is not valid.
     #[prost(message, optional, tag = "12")]
     pub execution: ::core::option::Option<Execution>,
+    /// Published figures of its quality. Only those of one source on one data set can be compared.
+    #[prost(message, repeated, tag = "13")]
+    pub quality: ::prost::alloc::vec::Vec<PublishedQuality>,
+    /// Whether its licence clearly allows commercial use; unset if that is not stated.
+    #[prost(bool, optional, tag = "14")]
+    pub commercial_use: ::core::option::Option<bool>,
+    /// Bytes of its files.
+    #[prost(uint64, tag = "15")]
+    pub stored_bytes: u64,
+    /// Its speed on this server; unset until it has been measured, by its first segments or by `stemwire models benchmark`.
+    #[prost(message, optional, tag = "16")]
+    pub speed: ::core::option::Option<Speed>,
+}
+/// Published figures of a model's quality on a data set.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PublishedQuality {
+    /// The data set.
+    #[prost(string, tag = "1")]
+    pub data: ::prost::alloc::string::String,
+    /// Where the figures are published: an address or a paper.
+    #[prost(string, tag = "2")]
+    pub source: ::prost::alloc::string::String,
+    /// Signal-to-distortion ratio of each measured stem, in dB.
+    #[prost(map = "string, double", tag = "3")]
+    pub sdr_db: ::std::collections::HashMap<::prost::alloc::string::String, f64>,
+}
+/// The measured speed of a model on one song, with the model's default overlap.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Speed {
+    /// Seconds of a song that are computed per second.
+    #[prost(double, tag = "1")]
+    pub real_time_factor: f64,
+    /// Whether a song takes longer than it lasts: `real_time_factor` is below 1.
+    #[prost(bool, tag = "2")]
+    pub slower_than_real_time: bool,
+    /// Provider and precision that were measured, such as "cpu f32".
+    #[prost(string, tag = "3")]
+    pub execution: ::prost::alloc::string::String,
 }
 /// The execution provider of a model on this server, and why it was selected. Unless one is requested by name, autotune
 /// selects the fastest installed provider above the SNR threshold.
@@ -619,6 +699,26 @@ pub struct Session {
     /// where a PAUSED session waits for a client.
     #[prost(message, optional, tag = "15")]
     pub delay: ::core::option::Option<SessionError>,
+    /// How `engine` cuts the track.
+    #[prost(message, optional, tag = "16")]
+    pub windows: ::core::option::Option<Windows>,
+    /// Why `config.model` was chosen, in words; empty unless `config.quality` is set.
+    #[prost(string, tag = "17")]
+    pub model_choice: ::prost::alloc::string::String,
+}
+/// How an engine cuts the track into segments, and weighs them where they overlap.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Windows {
+    /// "centred": triangular weights, the usual ones; "mirrored": those of Music-Source-Separation-Training, with the track
+    /// continued mirrored at both ends; "hann": those of UVR's MDX-Net; "columns": whole columns of a spectrum, summed.
+    #[prost(string, tag = "1")]
+    pub shape: ::prost::alloc::string::String,
+    /// Fraction of a segment that overlaps the next.
+    #[prost(double, tag = "2")]
+    pub overlap: f64,
+    /// Length of a segment, in frames at the model's rate.
+    #[prost(uint64, tag = "3")]
+    pub segment_frames: u64,
 }
 /// Progress of a session, in frames at the output rate.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

@@ -5,6 +5,7 @@ mod session;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use session::{check_frames, follow, result, upload};
@@ -15,12 +16,13 @@ use super::request::Destination;
 use super::results::{RequestedModel, ResultModel, SeparatedSong};
 use super::scratch::scratch_dir;
 use super::{Backend, Separator};
+use crate::audio::StemName;
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
 use crate::cli::providers::{self, SelectionLimits};
 use crate::cli::setup;
 use crate::engine::provider::selection::{SelectedExecution, SelectionOutcome};
-use crate::engine::{Chain, Execution};
+use crate::engine::{Chain, Execution, speed};
 use crate::files::ScratchDir;
 use crate::model::{AvailableModels, Model};
 use crate::proto::reason::Category;
@@ -37,10 +39,12 @@ pub(super) struct LocalBackend {
     chain: Chain,
     /// The model that is used.
     model: Arc<Model>,
+    /// For which stems and why it was chosen, if the settings ask for speed or quality.
+    choice: Option<(Vec<StemName>, String)>,
 }
 
 impl LocalBackend {
-    /// Finds the model that the settings name, or the first of the chain that yields their stems.
+    /// Finds the model that the settings name, that which they choose, or the first of the chain that yields their stems.
     ///
     /// # Errors
     /// There is no such model, or it does not yield the stems.
@@ -51,14 +55,22 @@ impl LocalBackend {
     ) -> Result<LocalBackend, CliError> {
         let available = setup::available_models(engine.models_dir.as_deref());
         let chain = Chain::of(&[], &available)?;
-        let model = match &settings.model {
-            Some(name) => {
-                let named = available.find(name)?;
-                chain.named(named, &settings.stems, settings.allow_fallback)?.model
+        let (mut choice, stems) = (None, &settings.stems);
+        let model = match (&settings.model, settings.quality) {
+            (Some(name), _) => {
+                chain.named(available.find(name)?, stems, settings.allow_fallback)?.model
             }
-            None => chain.first_for(&settings.stems)?.model,
+            (None, Some(quality)) => {
+                let chosen = chain.by_quality(quality, stems, &available, &|model: &Model| {
+                    let speed = speed::newest(&setup::speeds_file()?, model.card())?;
+                    Some(speed.real_time_factor(model.card(), settings.overlap))
+                })?;
+                choice = Some((chosen.stems, chosen.reason));
+                chosen.choice.model
+            }
+            (None, None) => chain.first_for(stems)?.model,
         };
-        Ok(LocalBackend { engine, ffmpeg, available, chain, model })
+        Ok(LocalBackend { engine, ffmpeg, available, chain, model, choice })
     }
 }
 
@@ -67,7 +79,8 @@ impl Backend for LocalBackend {
         let card = self.model.card();
         let (name, weights_sha256) = (card.name.to_string(), card.weights_hash().to_string());
         let model = ResultModel { name, weights_sha256 };
-        Ok(Some(RequestedModel { model, stems: card.stems.clone() }))
+        let stems = self.choice.as_ref().map_or(&card.stems, |(stems, _)| stems);
+        Ok(Some(RequestedModel { model, stems: stems.clone() }))
     }
 
     fn start(
@@ -75,7 +88,10 @@ impl Backend for LocalBackend {
         scratch_parent: &Path,
         jobs: usize,
     ) -> Result<Box<dyn Separator>, CliError> {
-        let LocalBackend { engine, ffmpeg, available, chain, model } = *self;
+        let LocalBackend { engine, ffmpeg, available, chain, model, choice } = *self;
+        if let Some((_, reason)) = &choice {
+            eprintln!("{reason}");
+        }
         let limits = SelectionLimits::default();
         let SelectionOutcome { providers, .. } =
             providers::select(&engine, limits, &providers::only(&model))?;
@@ -90,7 +106,8 @@ impl Backend for LocalBackend {
         let decoder = DecoderConfig { ffmpeg, ..DecoderConfig::from_here().map_err(disk)? };
         let config = Config { models: available, chain, decoder, limits: no_limits(jobs) };
         let separations = Arc::new(Separations::open(store, pool, config).map_err(disk)?);
-        Ok(Box::new(LocalSeparator { separations, scratch }))
+        let is_speed_shown = AtomicBool::new(false);
+        Ok(Box::new(LocalSeparator { separations, scratch, model, choice, is_speed_shown }))
     }
 }
 
@@ -118,6 +135,37 @@ struct LocalSeparator {
     // Dropped in this order: the sessions before their directory.
     separations: Arc<Separations>,
     scratch: ScratchDir,
+    model: Arc<Model>,
+    choice: Option<(Vec<StemName>, String)>,
+    /// Whether its speed was known before.
+    is_speed_shown: AtomicBool,
+}
+
+impl LocalSeparator {
+    /// The settings of a song, with the model that was chosen for all of them.
+    fn resolved(&self, settings: Settings) -> Settings {
+        let Some((stems, _)) = &self.choice else { return settings };
+        let model = Some(self.model.card().name.to_string());
+        let stems = if settings.stems.is_empty() { stems.clone() } else { settings.stems };
+        Settings { model, quality: None, stems, ..settings }
+    }
+
+    /// A note if the model is slower than real time, once that is known: before the first song, or after its first segments.
+    fn slowness(&self, overlap: Option<f64>) -> Option<String> {
+        if self.is_speed_shown.load(Ordering::Relaxed) {
+            return None;
+        }
+        let speed = self.separations.pool().speed(&self.model)?;
+        let card = self.model.card();
+        let is_first = !self.is_speed_shown.swap(true, Ordering::Relaxed);
+        let is_slow = is_first && speed.is_slower_than_real_time(card, overlap);
+        is_slow.then(|| slow_note(card.name.as_str(), &speed.describe(card, overlap)))
+    }
+}
+
+/// The note on a model that is slower than real time.
+pub(super) fn slow_note(model: &str, speed: &str) -> String {
+    format!("note: {model} computes at {speed}")
 }
 
 impl Separator for LocalSeparator {
@@ -128,7 +176,8 @@ impl Separator for LocalSeparator {
         destination: &Destination,
         display: &ProgressDisplay<'_>,
     ) -> Result<SeparatedSong, CliError> {
-        let (session, _) = self.separations.create(settings)?;
+        let overlap = settings.overlap;
+        let (session, _) = self.separations.create(self.resolved(settings))?;
         let files = SessionFiles { separations: Arc::clone(&self.separations), session };
         let session = &files.session;
         let unreadable = |error: io::Error| song.source.unreadable(&error);
@@ -143,7 +192,10 @@ impl Separator for LocalSeparator {
                 .spawn(move || upload(&separations, &session, &source, bytes, whole))
                 .map_err(|error| CliError::plain(Category::Other, error.to_string()))?
         };
-        let followed = follow(session, destination, self.scratch.path(), display);
+        let followed = {
+            let slowness = || self.slowness(overlap);
+            follow(session, destination, self.scratch.path(), display, &slowness)
+        };
         if followed.is_err() || session.state() != SessionState::Done {
             self.separations.cancel(session);
         }
@@ -158,7 +210,8 @@ impl Separator for LocalSeparator {
         uploaded?;
         let result = result(session, self.scratch.path())?;
         check_frames(session)?;
-        Ok(SeparatedSong { _files: Box::new(files), ..result })
+        let choice = self.choice.as_ref().map(|(_, reason)| reason.clone());
+        Ok(SeparatedSong { choice, _files: Box::new(files), ..result })
     }
 }
 

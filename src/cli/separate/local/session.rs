@@ -10,7 +10,8 @@ use crate::cli::error::CliError;
 use crate::cli::separate::progress::{ProgressDisplay, SongProgress};
 use crate::cli::separate::request::{Destination, StemPipe};
 use crate::cli::separate::results::{
-    ResultEngine, ResultModel, SeparatedSong, SeparatedStem, SourceSummary, check_space,
+    ResultEngine, ResultModel, ResultWindows, SeparatedSong, SeparatedStem, SourceSummary,
+    check_space,
 };
 use crate::cli::separate::source::SongSource;
 use crate::cli::separate::write_pcm;
@@ -76,12 +77,14 @@ pub(super) fn upload(
 }
 
 /// Shows the progress of a session and writes to the pipe until the session has ended. Once the rate of the stems is known, the
-/// format must have it; once their length is, the disk of `scratch` must have space for them.
+/// format must have it; once their length is, the disk of `scratch` must have space for them. `slowness` yields a note once the
+/// model is known to be slow.
 pub(super) fn follow(
     session: &Arc<Session>,
     destination: &Destination,
     scratch: &Path,
     display: &ProgressDisplay<'_>,
+    slowness: &dyn Fn() -> Option<String>,
 ) -> Result<(), CliError> {
     let mut reader = match destination.pipe() {
         None => None,
@@ -97,6 +100,9 @@ pub(super) fn follow(
         let seen = session.notifier().version();
         let state = session.state();
         show(session, display);
+        if let Some(note) = slowness() {
+            display.print(&note);
+        }
         if session.manifest().source.is_some() {
             destination.check_rate(rate(session))?;
         }
@@ -187,6 +193,7 @@ pub(super) fn result(session: &Session, scratch: &Path) -> Result<SeparatedSong,
     let only = manifest.engine.as_ref().filter(|_| changes.is_empty());
     let engines = engines.chain(only);
     let source = SourceSummary::of_manifest(&manifest);
+    let span = manifest.engine_span();
     let notices = source.as_ref().map(|source| source.further(&manifest.notices));
     Ok(SeparatedSong {
         stems: stems.collect(),
@@ -197,6 +204,12 @@ pub(super) fn result(session: &Session, scratch: &Path) -> Result<SeparatedSong,
         cover: cover::read(session),
         notices: notices.unwrap_or_else(|| manifest.notices.clone()),
         engines: engines.map(engine).collect(),
+        choice: manifest.plan.choice.clone(),
+        windows: Some(ResultWindows {
+            shape: span.shape().to_owned(),
+            overlap: span.overlap,
+            segment_frames: span.segment.0,
+        }),
         scratch: scratch.to_owned(),
         _files: Box::new(()),
     })

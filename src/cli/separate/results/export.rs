@@ -57,6 +57,8 @@ pub(in crate::cli::separate) fn write_result(
         stemwire: env!("CARGO_PKG_VERSION").to_owned(),
         identity,
         engines: song.engines.clone(),
+        model_choice: song.choice.clone(),
+        windows: song.windows.clone(),
         sample_rate: song.rate.0,
         frames: song.frames.0,
         notices,
@@ -207,6 +209,8 @@ mod tests {
             cover: None,
             notices,
             engines,
+            choice: None,
+            windows: None,
             scratch,
             _files: Box::new(()),
         }

@@ -21,7 +21,7 @@ pub(super) use output_format::OutputFormat;
 pub(super) use placement::{Placement, place, results_below};
 pub(super) use record::{
     RequestedModel, ResultEngine, ResultIdentity, ResultModel, ResultSettings, ResultSource,
-    WrittenResult, has_record,
+    ResultWindows, WrittenResult, has_record,
 };
 pub(super) use separated_song::{SeparatedSong, SeparatedStem};
 pub(super) use source_summary::SourceSummary;

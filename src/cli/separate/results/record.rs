@@ -113,6 +113,17 @@ pub(in crate::cli::separate) struct ResultEngine {
     pub(in crate::cli::separate) runtime: String,
 }
 
+/// How the last engine cut the track.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::cli::separate) struct ResultWindows {
+    /// Such as `centred` or `mirrored`.
+    pub(in crate::cli::separate) shape: String,
+    /// Fraction of a segment that overlaps the next.
+    pub(in crate::cli::separate) overlap: f64,
+    /// Frames of a segment.
+    pub(in crate::cli::separate) segment_frames: u64,
+}
+
 /// A stem's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::cli::separate) struct ResultStem {
@@ -133,7 +144,13 @@ pub(in crate::cli::separate) struct ResultRecord {
     #[serde(flatten)]
     pub(super) identity: ResultIdentity,
     /// In the order in which they computed.
-    pub(super) engines: Vec<ResultEngine>,
+    pub(in crate::cli::separate) engines: Vec<ResultEngine>,
+    /// Why the model was chosen, if the run asked for speed or quality.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli::separate) model_choice: Option<String>,
+    /// How the last engine cut the track. Records of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli::separate) windows: Option<ResultWindows>,
     pub(in crate::cli::separate) sample_rate: u32,
     pub(in crate::cli::separate) frames: u64,
     pub(in crate::cli::separate) notices: Vec<String>,

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::record::{RequestedModel, ResultEngine};
+use super::record::{RequestedModel, ResultEngine, ResultWindows};
 use super::source_summary::SourceSummary;
 use crate::audio::wav::{HEADER_BYTES, frame_bytes};
 use crate::audio::{Cover, Encoding, Frames, Hertz, StemName, Stereo};
@@ -27,6 +27,10 @@ pub(in crate::cli::separate) struct SeparatedSong {
     pub(in crate::cli::separate) notices: Vec<String>,
     /// The engines, in the order in which they computed.
     pub(in crate::cli::separate) engines: Vec<ResultEngine>,
+    /// Why the first one was chosen, if the run asked for speed or quality.
+    pub(in crate::cli::separate) choice: Option<String>,
+    /// How the last one cut the track, if a server has sent it.
+    pub(in crate::cli::separate) windows: Option<ResultWindows>,
     /// A directory for scratch files, on the file system of the output.
     pub(in crate::cli::separate) scratch: PathBuf,
     /// Removes the files when dropped.

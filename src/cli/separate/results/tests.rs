@@ -68,6 +68,8 @@ fn write(output: &Path, song: u8, overlap: Option<f64>, force: bool) -> Result<P
         cover: None,
         notices: Vec::new(),
         engines: Vec::new(),
+        choice: None,
+        windows: None,
         scratch: scratch.path().to_owned(),
         _files: Box::new(()),
     };

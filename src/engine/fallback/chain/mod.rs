@@ -1,5 +1,7 @@
 //! The chain: the models to try, in order, when a request names none or when a model fails.
 
+mod by_quality;
+
 use std::sync::Arc;
 
 use crate::audio::{Hertz, StemName};
@@ -8,6 +10,8 @@ use crate::engine::fallback::circuit_breaker::{
     CircuitBreakerConfig, CircuitBreakers, EngineHealth,
 };
 use crate::model::{AvailableModels, Model, ModelError};
+
+pub use by_quality::QualityChoice;
 
 /// Models in the order in which they are tried, with their circuit breakers.
 #[derive(Debug, Default)]

@@ -26,6 +26,13 @@ class OutputRate(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     OUTPUT_RATE_MODEL: _ClassVar[OutputRate]
     OUTPUT_RATE_SOURCE: _ClassVar[OutputRate]
 
+class Quality(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    QUALITY_UNSPECIFIED: _ClassVar[Quality]
+    QUALITY_FAST: _ClassVar[Quality]
+    QUALITY_BALANCED: _ClassVar[Quality]
+    QUALITY_BEST: _ClassVar[Quality]
+
 class Normalization(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     NORMALIZATION_UNSPECIFIED: _ClassVar[Normalization]
@@ -60,6 +67,10 @@ OUTPUT_CHANNELS_SOURCE: OutputChannels
 OUTPUT_RATE_UNSPECIFIED: OutputRate
 OUTPUT_RATE_MODEL: OutputRate
 OUTPUT_RATE_SOURCE: OutputRate
+QUALITY_UNSPECIFIED: Quality
+QUALITY_FAST: Quality
+QUALITY_BALANCED: Quality
+QUALITY_BEST: Quality
 NORMALIZATION_UNSPECIFIED: Normalization
 NORMALIZATION_STREAMING: Normalization
 NORMALIZATION_EXACT: Normalization
@@ -75,7 +86,7 @@ ON_DISCONNECT_CONTINUE: OnDisconnect
 ON_DISCONNECT_CANCEL: OnDisconnect
 
 class SeparationConfig(_message.Message):
-    __slots__ = ("model", "stems", "input", "output", "normalization", "allow_fallback", "overlap", "request_id", "upload_offset", "file_name", "on_disconnect", "start_frame", "mask_extension", "accompaniment", "start_s", "end_s", "track")
+    __slots__ = ("model", "stems", "input", "output", "normalization", "allow_fallback", "overlap", "request_id", "upload_offset", "file_name", "on_disconnect", "start_frame", "mask_extension", "accompaniment", "start_s", "end_s", "track", "quality")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     STEMS_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +104,7 @@ class SeparationConfig(_message.Message):
     START_S_FIELD_NUMBER: _ClassVar[int]
     END_S_FIELD_NUMBER: _ClassVar[int]
     TRACK_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
     model: str
     stems: _containers.RepeatedScalarFieldContainer[str]
     input: RawPcm
@@ -110,7 +122,8 @@ class SeparationConfig(_message.Message):
     start_s: float
     end_s: float
     track: int
-    def __init__(self, model: _Optional[str] = ..., stems: _Optional[_Iterable[str]] = ..., input: _Optional[_Union[RawPcm, _Mapping]] = ..., output: _Optional[_Union[OutputFormat, _Mapping]] = ..., normalization: _Optional[_Union[Normalization, str]] = ..., allow_fallback: bool = ..., overlap: _Optional[float] = ..., request_id: _Optional[str] = ..., upload_offset: _Optional[int] = ..., file_name: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., start_frame: _Optional[int] = ..., mask_extension: _Optional[_Union[MaskExtension, str]] = ..., accompaniment: _Optional[_Union[Accompaniment, str]] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., track: _Optional[int] = ...) -> None: ...
+    quality: Quality
+    def __init__(self, model: _Optional[str] = ..., stems: _Optional[_Iterable[str]] = ..., input: _Optional[_Union[RawPcm, _Mapping]] = ..., output: _Optional[_Union[OutputFormat, _Mapping]] = ..., normalization: _Optional[_Union[Normalization, str]] = ..., allow_fallback: bool = ..., overlap: _Optional[float] = ..., request_id: _Optional[str] = ..., upload_offset: _Optional[int] = ..., file_name: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., start_frame: _Optional[int] = ..., mask_extension: _Optional[_Union[MaskExtension, str]] = ..., accompaniment: _Optional[_Union[Accompaniment, str]] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., track: _Optional[int] = ..., quality: _Optional[_Union[Quality, str]] = ...) -> None: ...
 
 class RawPcm(_message.Message):
     __slots__ = ("encoding", "sample_rate", "channels")

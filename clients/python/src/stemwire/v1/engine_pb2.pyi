@@ -72,7 +72,7 @@ class Runtime(_message.Message):
     def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "title", "stems", "sample_rate", "segment_frames", "weights_sha256", "licence", "state", "message", "verified", "health", "execution")
+    __slots__ = ("name", "title", "stems", "sample_rate", "segment_frames", "weights_sha256", "licence", "state", "message", "verified", "health", "execution", "quality", "commercial_use", "stored_bytes", "speed")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     STEMS_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +85,10 @@ class Model(_message.Message):
     VERIFIED_FIELD_NUMBER: _ClassVar[int]
     HEALTH_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    QUALITY_FIELD_NUMBER: _ClassVar[int]
+    COMMERCIAL_USE_FIELD_NUMBER: _ClassVar[int]
+    STORED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    SPEED_FIELD_NUMBER: _ClassVar[int]
     name: str
     title: str
     stems: _containers.RepeatedScalarFieldContainer[str]
@@ -97,7 +101,38 @@ class Model(_message.Message):
     verified: bool
     health: EngineHealth
     execution: Execution
-    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., stems: _Optional[_Iterable[str]] = ..., sample_rate: _Optional[int] = ..., segment_frames: _Optional[int] = ..., weights_sha256: _Optional[bytes] = ..., licence: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., message: _Optional[str] = ..., verified: bool = ..., health: _Optional[_Union[EngineHealth, _Mapping]] = ..., execution: _Optional[_Union[Execution, _Mapping]] = ...) -> None: ...
+    quality: _containers.RepeatedCompositeFieldContainer[PublishedQuality]
+    commercial_use: bool
+    stored_bytes: int
+    speed: Speed
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., stems: _Optional[_Iterable[str]] = ..., sample_rate: _Optional[int] = ..., segment_frames: _Optional[int] = ..., weights_sha256: _Optional[bytes] = ..., licence: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., message: _Optional[str] = ..., verified: bool = ..., health: _Optional[_Union[EngineHealth, _Mapping]] = ..., execution: _Optional[_Union[Execution, _Mapping]] = ..., quality: _Optional[_Iterable[_Union[PublishedQuality, _Mapping]]] = ..., commercial_use: bool = ..., stored_bytes: _Optional[int] = ..., speed: _Optional[_Union[Speed, _Mapping]] = ...) -> None: ...
+
+class PublishedQuality(_message.Message):
+    __slots__ = ("data", "source", "sdr_db")
+    class SdrDbEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SDR_DB_FIELD_NUMBER: _ClassVar[int]
+    data: str
+    source: str
+    sdr_db: _containers.ScalarMap[str, float]
+    def __init__(self, data: _Optional[str] = ..., source: _Optional[str] = ..., sdr_db: _Optional[_Mapping[str, float]] = ...) -> None: ...
+
+class Speed(_message.Message):
+    __slots__ = ("real_time_factor", "slower_than_real_time", "execution")
+    REAL_TIME_FACTOR_FIELD_NUMBER: _ClassVar[int]
+    SLOWER_THAN_REAL_TIME_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    real_time_factor: float
+    slower_than_real_time: bool
+    execution: str
+    def __init__(self, real_time_factor: _Optional[float] = ..., slower_than_real_time: bool = ..., execution: _Optional[str] = ...) -> None: ...
 
 class Execution(_message.Message):
     __slots__ = ("execution_provider", "precision", "reason", "trials")

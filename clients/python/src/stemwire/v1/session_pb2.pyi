@@ -63,7 +63,7 @@ SOURCE_NOTE_KIND_LIVE_CUT: SourceNoteKind
 SOURCE_NOTE_KIND_COVER_LEFT_OUT: SourceNoteKind
 
 class Session(_message.Message):
-    __slots__ = ("session_id", "state", "config", "engine", "engine_changes", "committed_bytes", "upload_complete", "source", "progress", "stems", "error", "notices", "create_time", "update_time", "delay")
+    __slots__ = ("session_id", "state", "config", "engine", "engine_changes", "committed_bytes", "upload_complete", "source", "progress", "stems", "error", "notices", "create_time", "update_time", "delay", "windows", "model_choice")
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     CONFIG_FIELD_NUMBER: _ClassVar[int]
@@ -79,6 +79,8 @@ class Session(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPDATE_TIME_FIELD_NUMBER: _ClassVar[int]
     DELAY_FIELD_NUMBER: _ClassVar[int]
+    WINDOWS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_CHOICE_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     state: SessionState
     config: _config_pb2.SeparationConfig
@@ -94,7 +96,19 @@ class Session(_message.Message):
     create_time: _timestamp_pb2.Timestamp
     update_time: _timestamp_pb2.Timestamp
     delay: SessionError
-    def __init__(self, session_id: _Optional[str] = ..., state: _Optional[_Union[SessionState, str]] = ..., config: _Optional[_Union[_config_pb2.SeparationConfig, _Mapping]] = ..., engine: _Optional[_Union[_engine_pb2.Engine, _Mapping]] = ..., engine_changes: _Optional[_Iterable[_Union[_engine_pb2.EngineChange, _Mapping]]] = ..., committed_bytes: _Optional[int] = ..., upload_complete: bool = ..., source: _Optional[_Union[Source, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., stems: _Optional[_Iterable[_Union[Stem, _Mapping]]] = ..., error: _Optional[_Union[SessionError, _Mapping]] = ..., notices: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delay: _Optional[_Union[SessionError, _Mapping]] = ...) -> None: ...
+    windows: Windows
+    model_choice: str
+    def __init__(self, session_id: _Optional[str] = ..., state: _Optional[_Union[SessionState, str]] = ..., config: _Optional[_Union[_config_pb2.SeparationConfig, _Mapping]] = ..., engine: _Optional[_Union[_engine_pb2.Engine, _Mapping]] = ..., engine_changes: _Optional[_Iterable[_Union[_engine_pb2.EngineChange, _Mapping]]] = ..., committed_bytes: _Optional[int] = ..., upload_complete: bool = ..., source: _Optional[_Union[Source, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., stems: _Optional[_Iterable[_Union[Stem, _Mapping]]] = ..., error: _Optional[_Union[SessionError, _Mapping]] = ..., notices: _Optional[_Iterable[str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., update_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., delay: _Optional[_Union[SessionError, _Mapping]] = ..., windows: _Optional[_Union[Windows, _Mapping]] = ..., model_choice: _Optional[str] = ...) -> None: ...
+
+class Windows(_message.Message):
+    __slots__ = ("shape", "overlap", "segment_frames")
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    OVERLAP_FIELD_NUMBER: _ClassVar[int]
+    SEGMENT_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    shape: str
+    overlap: float
+    segment_frames: int
+    def __init__(self, shape: _Optional[str] = ..., overlap: _Optional[float] = ..., segment_frames: _Optional[int] = ...) -> None: ...
 
 class Progress(_message.Message):
     __slots__ = ("finished_frames", "total_frames", "decoded_frames", "state", "queue_position")
