@@ -4,6 +4,7 @@ mod clients;
 mod commit_points;
 mod crashes;
 mod fallback;
+mod families;
 mod healing;
 mod parking;
 mod shortage;
