@@ -3,9 +3,11 @@ import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { EngineSchema, ExecutionSchema, ModelSchema } from "../src/generated/stemwire/v1/engine_pb";
 import { type Session, SessionSchema, SessionState } from "../src/generated/stemwire/v1/session_pb";
+import { language } from "../src/preferences";
 import { measurementOf } from "../src/session/models";
 import { hasStems, hasSum, mutedSums, stemsOf } from "../src/session/stems";
 import { lengthOf, marks, Pace, rateOf } from "../src/session/timeline";
+import { factsOf } from "../src/view/modelFacts";
 import { nameOf, sessionStatus } from "../src/view/status";
 import { words } from "../src/words";
 import { en } from "../src/words/en";
@@ -128,6 +130,24 @@ test("a session's state has a text and a share", () => {
 test("a song without a name has a placeholder", () => {
   assert.equal(nameOf(session({})), words.value.untitled);
   assert.equal(nameOf(session({ config: { fileName: "a.mp3" } })), "a.mp3");
+});
+
+test("the facts on a model are those of the list, in both languages", () => {
+  const quality = [{ data: "Multisong", source: "theirs", sdrDb: { vocals: 10.98 } }];
+  const known = { name: "kim", stems: ["vocals"], licence: "MIT", commercialUse: true, storedBytes: 913_000_000n, quality };
+  const facts = (speed?: { realTimeFactor: number; slowerThanRealTime: boolean; execution: string }) =>
+    factsOf(create(ModelSchema, { ...known, ...(speed && { speed }) }));
+  const last = (factor: number) =>
+    facts({ realTimeFactor: factor, slowerThanRealTime: factor < 1, execution: "cpu f32" }).at(-1);
+  assert.deepEqual(facts(), [
+    "stems Vocals", "licence MIT; commercial use allowed", "size 913 MB", "SDR Vocals 10.98 dB on Multisong (theirs)",
+    "speed not measured yet",
+  ]);
+  assert.equal(last(14.2), "speed 14 × real time (measured, cpu f32)");
+  assert.equal(last(0.25), "speed 0.25 × real time, slower than real time: a minute of song takes 4.0 min (measured, cpu f32)");
+  language.value = "zh";
+  assert.match(last(0.25)!, /0\.25 倍，慢于实时.*4\.0 分钟/);
+  language.value = "en";
 });
 
 test("only the measurement of the used engine is shown", () => {

@@ -5,7 +5,7 @@ import { client } from "../calls/client";
 import { Backoff, sleep } from "../calls/backoff";
 import { type Problem, toProblem } from "../calls/problem";
 import { randomUuid } from "../calls/uuid";
-import { OnDisconnect, SeparationConfigSchema } from "../generated/stemwire/v1/config_pb";
+import { OnDisconnect, type Quality, SeparationConfigSchema } from "../generated/stemwire/v1/config_pb";
 import type { Session } from "../generated/stemwire/v1/session_pb";
 import { remember } from "./remembered";
 import { send, Stopped } from "./send";
@@ -14,6 +14,8 @@ import { send, Stopped } from "./send";
 export interface UploadSettings {
   /** Name of the model; empty for the server's default. */
   readonly model: string;
+  /** What counts in the choice of the model, if none is named. */
+  readonly quality?: Quality;
   /** Names of the stems; empty for all stems of the model. */
   readonly stems: readonly string[];
   /** The part of the song in seconds; all of it if left out. */
@@ -154,6 +156,7 @@ async function open(upload: Upload, waiting: (problem: Problem | null, until: nu
   const { file, settings, abort: { signal } } = upload;
   const config = create(SeparationConfigSchema, {
     model: settings.model,
+    ...(settings.quality !== undefined && { quality: settings.quality }),
     stems: [...settings.stems],
     fileName: file.name,
     requestId: upload.id,

@@ -1,10 +1,13 @@
 /** Adds songs: a button, a drop target, and the settings of the separation. */
 import { signal, type Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { models } from "../session/models";
+import type { Model } from "../generated/stemwire/v1/engine_pb";
+import { models, QUALITIES, type QualityName } from "../session/models";
 import { enqueue, type UploadSettings } from "../upload/queue";
 import { secondsOf, time, words } from "../words";
+import { list } from "../words/forms";
 import { Icon } from "./icons";
+import { factsOf } from "./modelFacts";
 
 const PAIR = ["vocals", "accompaniment"];
 
@@ -12,6 +15,7 @@ const PAIR = ["vocals", "accompaniment"];
 const ACCEPTED = 
   "audio/*,.wav,.aif,.aiff,.flac,.mp3,.mp2,.ogg,.oga,.opus,.m4a,.m4b,.mp4,.m4v,.mov,.aac,.mkv,.mka,.webm,.w64,.rf64";
 
+/** Name of the model, or `quality:` and what counts in the choice of one; empty for the server's default. */
 const model = signal("");
 const pair = signal(false);
 /** Start and end of the part that is wanted, in seconds. */
@@ -29,13 +33,26 @@ export function take(files: Iterable<File>): void {
 }
 
 function settings(): UploadSettings {
+  const wanted = qualityOf(model.value);
+  // The stems are those that the server's default yields.
+  if (wanted) return { model: "", quality: QUALITIES[wanted], stems: pair.value ? PAIR : stemsOf(models.value[0]) };
   if (pair.value) return { model: model.value, stems: PAIR };
   const known = models.value.find(({ name }) => name === model.value) ?? (model.value === "" ? models.value[0] : undefined);
-  // All stems of the model, and common pairs.
-  const stems = known?.stems.includes("vocals") ? [...new Set([...known.stems, "accompaniment"])] : [];
   // With the default model, the stems are those of the first working model.
-  return { model: model.value, stems };
+  return { model: model.value, stems: stemsOf(known) };
 }
+
+/** All stems of a model, and common pairs; none for all that it has. */
+function stemsOf(known: Model | undefined): string[] {
+  return known?.stems.includes("vocals") ? [...new Set([...known.stems, "accompaniment"])] : [];
+}
+
+/** What counts, if the choice names no model. */
+function qualityOf(choice: string): QualityName | undefined {
+  return qualityNames.find((name) => choice === `quality:${name}`);
+}
+
+const qualityNames = Object.keys(QUALITIES) as QualityName[];
 
 /** Accepts files dropped anywhere on the page. */
 export function useDrop(): void {
@@ -95,9 +112,19 @@ function Options() {
         <span>{words.value.model}</span>
         <select value={model.value} onChange={(event) => (model.value = event.currentTarget.value)}>
           <option value="">{words.value.anyModel}</option>
-          {models.value.map(({ name, title }) => <option key={name} value={name}>{title || name}</option>)}
+          <optgroup label={words.value.byQuality}>
+            {qualityNames.map((name) => <option key={name} value={`quality:${name}`}>{words.value.quality[name]}</option>)}
+          </optgroup>
+          <optgroup label={words.value.model}>
+            {models.value.map((of) => (
+              <option key={of.name} value={of.name}>
+                {list([of.title || of.name, of.speed?.slowerThanRealTime ? words.value.slow : ""], ", ")}
+              </option>
+            ))}
+          </optgroup>
         </select>
       </label>
+      <Facts />
       <div class="options-part" role="group" aria-label={words.value.part}>
         <span>{words.value.part}</span>
         <Time at={partStart} label={words.value.partStart} shown="0:00" />
@@ -106,6 +133,15 @@ function Options() {
       </div>
     </div>
   );
+}
+
+/** What is known of the chosen model, in the words of `stemwire models list`. */
+function Facts() {
+  const wanted = qualityOf(model.value);
+  const known = models.value.find(({ name }) => name === model.value);
+  const facts = wanted ? [words.value.qualityRule[wanted]] : known ? factsOf(known) : [];
+  if (facts.length === 0) return null;
+  return <ul class="model-facts muted" aria-live="polite">{facts.map((fact) => <li key={fact}>{fact}</li>)}</ul>;
 }
 
 interface TimeProperties {

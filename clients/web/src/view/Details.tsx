@@ -29,6 +29,7 @@ export function Details({ session }: { readonly session: Session }) {
               <dd>
                 {list([engine.model, engine.executionProvider, engine.precision, engine.runtime], " · ")}
                 <Measurement engine={engine} />
+                {session.modelChoice && <div class="muted" lang="en">{session.modelChoice}</div>}
               </dd>
             </div>
             <div>

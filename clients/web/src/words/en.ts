@@ -1,7 +1,7 @@
 import { SourceNoteKind } from "../generated/stemwire/v1/session_pb";
 import { leftOut } from "../session/stems";
 import type { Words } from "./words";
-import { bytes, clock, list, span } from "./forms";
+import { bytes, clock, figure, list, span } from "./forms";
 
 const STEMS: Record<string, string> = {
   vocals: "Vocals",
@@ -56,6 +56,23 @@ export const en: Words = {
   partHint: "Minutes and seconds, such as 1:30; empty for all of it",
   model: "Model",
   anyModel: "Default of the server",
+  byQuality: "Choose for me",
+  quality: { fast: "Fastest", balanced: "Balanced", best: "Best" },
+  qualityRule: {
+    fast: "The installed model with the highest measured speed",
+    balanced: "The best published figures among the installed models that are faster than real time here",
+    best: "The best published figures of the installed models, however long it takes",
+  },
+  modelStems: (stems) => `stems ${stems}`,
+  modelLicence: (licence, commercialUse) =>
+    `licence ${licence}; commercial use ${commercialUse === undefined ? "not stated" : commercialUse ? "allowed" : "not allowed"}`,
+  modelSize: (size) => `size ${size}`,
+  modelFigures: (figures, data, source) => `SDR ${figures} on ${data} (${source})`,
+  modelSpeed: (factor, execution) => `speed ${figure(factor)} × real time (measured, ${execution})`,
+  modelSlow: (factor, execution) =>
+    `speed ${figure(factor)} × real time, slower than real time: a minute of song takes ${figure(1 / factor)} min (measured, ${execution})`,
+  modelUnmeasured: "speed not measured yet",
+  slow: "slower than real time",
 
   songs: "Songs",
   noSongs: "No songs yet.",

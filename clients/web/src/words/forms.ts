@@ -47,6 +47,11 @@ export function bytes(count: number, language: Language): string {
   return value.toLocaleString(language === "zh" ? "zh-CN" : "en-GB", style);
 }
 
+/** `0.25`, `3.1` or `14`: about two significant figures. */
+export function figure(value: number): string {
+  return value.toFixed(value < 1 ? 2 : value < 10 ? 1 : 0);
+}
+
 /** Joins the parts that are not empty. */
 export function list(parts: readonly string[], between: string): string {
   return parts.filter((part) => part !== "").join(between);

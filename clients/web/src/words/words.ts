@@ -1,6 +1,7 @@
 /** All texts of the page, in one language. */
 import type { SourceNoteKind } from "../generated/stemwire/v1/session_pb";
 import type { Theme } from "../preferences";
+import type { QualityName } from "../session/models";
 
 export interface Words {
   readonly tagline: string;
@@ -24,6 +25,20 @@ export interface Words {
   readonly partHint: string;
   readonly model: string;
   readonly anyModel: string;
+  /** Heads the choices that name no model. */
+  readonly byQuality: string;
+  readonly quality: Readonly<Record<QualityName, string>>;
+  /** What counts in a choice. */
+  readonly qualityRule: Readonly<Record<QualityName, string>>;
+  readonly modelStems: (stems: string) => string;
+  readonly modelLicence: (licence: string, commercialUse: boolean | undefined) => string;
+  readonly modelSize: (size: string) => string;
+  /** Published figures, the data set, and where they are published. */
+  readonly modelFigures: (figures: string, data: string, source: string) => string;
+  readonly modelSpeed: (factor: number, execution: string) => string;
+  readonly modelSlow: (factor: number, execution: string) => string;
+  readonly modelUnmeasured: string;
+  readonly slow: string;
 
   readonly songs: string;
   readonly noSongs: string;

@@ -1,7 +1,7 @@
 import { SourceNoteKind } from "../generated/stemwire/v1/session_pb";
 import { leftOut } from "../session/stems";
 import type { Words } from "./words";
-import { bytes, clock, list, span } from "./forms";
+import { bytes, clock, figure, list, span } from "./forms";
 
 const STEMS: Record<string, string> = {
   vocals: "人声",
@@ -55,6 +55,23 @@ export const zh: Words = {
   partHint: "分:秒，例如 1:30；留空为整首歌曲",
   model: "模型",
   anyModel: "服务器默认",
+  byQuality: "自动选择",
+  quality: { fast: "最快", balanced: "均衡", best: "最佳" },
+  qualityRule: {
+    fast: "已安装模型中实测最快的",
+    balanced: "在本机快于实时的已安装模型中，公布指标最好的",
+    best: "已安装模型中公布指标最好的，不计耗时",
+  },
+  modelStems: (stems) => `音轨 ${stems}`,
+  modelLicence: (licence, commercialUse) =>
+    `许可证 ${licence}；商业使用${commercialUse === undefined ? "未说明" : commercialUse ? "允许" : "不允许"}`,
+  modelSize: (size) => `大小 ${size}`,
+  modelFigures: (figures, data, source) => `${data} 上的 SDR：${figures}（${source}）`,
+  modelSpeed: (factor, execution) => `速度为实时的 ${figure(factor)} 倍（实测，${execution}）`,
+  modelSlow: (factor, execution) =>
+    `速度为实时的 ${figure(factor)} 倍，慢于实时：一分钟的歌曲需要 ${figure(1 / factor)} 分钟（实测，${execution}）`,
+  modelUnmeasured: "速度尚未测量",
+  slow: "慢于实时",
 
   songs: "歌曲",
   noSongs: "还没有歌曲。",
