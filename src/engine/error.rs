@@ -73,12 +73,12 @@ pub enum EngineError {
         /// The model.
         model: String,
     },
-    /// There is not enough memory to compute the segment, by what the runtime reports.
+    /// There is not enough memory to load the model or to compute the segment, by what the runtime or the system reports.
     #[error("model {model} cannot compute a segment for lack of memory: {reason}")]
     OutOfMemory {
         /// The model.
         model: String,
-        /// The message of the runtime.
+        /// The message of the runtime or the system.
         reason: String,
     },
     /// The system lacks a resource that is needed to compute the segment.
@@ -105,24 +105,49 @@ pub enum EngineError {
     ShuttingDown,
 }
 
-/// What messages of ONNX Runtime contain when memory could not be allocated: of its arena, of the C++ libraries of GCC, Clang
-/// and MSVC, and of CUDA. It has no error code for this.
-const OUT_OF_MEMORY: [&str; 4] =
-    ["Failed to allocate memory", "std::bad_alloc", "bad allocation", "out of memory"];
+/// What messages contain when memory could not be allocated: of ONNX Runtime's arena, of the C++ libraries of GCC, Clang and
+/// MSVC, of CUDA and of Rust, and of Unix (ENOMEM). ONNX Runtime has no error code for this.
+const OUT_OF_MEMORY: [&str; 6] = [
+    "Failed to allocate memory",
+    "std::bad_alloc",
+    "bad allocation",
+    "out of memory",
+    "memory allocation failed",
+    "Cannot allocate memory",
+];
 
 impl EngineError {
     /// The error of a run that the runtime reports in words.
     pub fn of_run(model: &str, reason: String) -> EngineError {
         let model = model.to_owned();
-        match OUT_OF_MEMORY.iter().any(|text| reason.contains(text)) {
+        match reports_lack_of_memory(&reason) {
             true => EngineError::OutOfMemory { model, reason },
             false => EngineError::Run { model, reason },
+        }
+    }
+
+    /// The error of loading a model that the runtime or the system reports in words.
+    pub fn of_load(model: &str, reason: String) -> EngineError {
+        let model = model.to_owned();
+        match reports_lack_of_memory(&reason) {
+            true => EngineError::OutOfMemory { model, reason },
+            false => EngineError::Load { model, reason },
+        }
+    }
+
+    /// The error of a file of a model that does not fit, unless it is memory that was lacking to read it.
+    pub fn of_unfit(model: &str, reason: String) -> EngineError {
+        let model = model.to_owned();
+        match reports_lack_of_memory(&reason) {
+            true => EngineError::OutOfMemory { model, reason },
+            false => ModelError::Unfit { model, reason }.into(),
         }
     }
 
     /// Whether the model itself is unusable, so that every segment will fail.
     pub fn is_model_unusable(&self) -> bool {
         match self {
+            EngineError::Model(ModelError::File { is_shortage: true, .. }) => false,
             EngineError::Model(_)
             | EngineError::NoModelForStems { .. }
             | EngineError::Load { .. }
@@ -204,6 +229,10 @@ impl EngineError {
     }
 }
 
+fn reports_lack_of_memory(reason: &str) -> bool {
+    OUT_OF_MEMORY.iter().any(|text| reason.contains(text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,6 +255,24 @@ mod tests {
         ] {
             let error = EngineError::of_run("mini", format!("{node}{message}"));
             assert_eq!(error.is_shortage(), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn lack_of_memory_makes_no_model_unusable() {
+        let of_reserve = Vec::<u8>::new().try_reserve(usize::MAX).unwrap_err().to_string();
+        for (reason, is_lack) in [
+            ("std::bad_alloc".to_owned(), true),
+            ("mini.safetensors: Cannot allocate memory (os error 12)".to_owned(), true),
+            (std::io::Error::from(std::io::ErrorKind::OutOfMemory).to_string(), true),
+            (of_reserve, true),
+            ("tensor a has the shape [1]".to_owned(), false),
+        ] {
+            for of in [EngineError::of_load, EngineError::of_unfit] {
+                let error = of("mini", reason.clone());
+                assert_eq!(error.is_shortage(), is_lack, "{error}");
+                assert_eq!(error.is_model_unusable(), !is_lack, "{error}");
+            }
         }
     }
 }

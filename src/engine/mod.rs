@@ -78,7 +78,7 @@ pub trait Loader: Send + Sync {
     /// Loads `model` into memory, ready to run with `threads` compute threads.
     ///
     /// # Errors
-    /// [`EngineError::Model`], [`EngineError::Load`].
+    /// [`EngineError::Model`], [`EngineError::Load`], [`EngineError::OutOfMemory`].
     fn load(&self, model: &Arc<Model>, threads: usize) -> Result<Box<dyn Engine>, EngineError>;
 
     /// Loads `model` in a process of its own, within `limit`, so that a crash of the engine ends nothing else. A loader

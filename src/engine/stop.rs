@@ -21,9 +21,9 @@ impl StoppableRun {
     /// Without a stop request.
     ///
     /// # Errors
-    /// [`EngineError::Load`] if the runtime is out of memory.
+    /// [`EngineError::OutOfMemory`]: nothing else makes it fail.
     pub(super) fn new(card: &ModelCard) -> Result<StoppableRun, EngineError> {
-        let options = RunOptions::new().map_err(|error| EngineError::Load {
+        let options = RunOptions::new().map_err(|error| EngineError::OutOfMemory {
             model: card.name.to_string(),
             reason: error.to_string(),
         })?;

@@ -36,14 +36,14 @@ pub(crate) fn with_weights(
 /// Opens a graph, with `weights` unless it contains its own.
 ///
 /// # Errors
-/// [`EngineError::Load`] with the error of the runtime.
+/// [`EngineError::Load`] or [`EngineError::OutOfMemory`] with the error of the runtime.
 pub(crate) fn open(
     card: &ModelCard,
     graph: &[u8],
     weights: Option<&Weights>,
     config: &ExecutionConfig,
 ) -> Result<Session, EngineError> {
-    let refused = |reason: String| EngineError::Load { model: card.name.to_string(), reason };
+    let refused = |reason: String| EngineError::of_load(card.name.as_str(), reason);
     let builder = builder(card, config).map_err(refused)?;
     let mut builder = match weights {
         Some(weights) => weights.add_to(builder, graph).map_err(refused)?,

@@ -10,7 +10,7 @@ use ort::value::{DynValue, Tensor};
 use crate::engine::EngineError;
 use crate::model::checkpoint::{self, NamedTensor};
 use crate::model::onnx::{Graph, Shapes};
-use crate::model::{Model, ModelError, Sha256Hash};
+use crate::model::{Model, Sha256Hash};
 
 /// The weights of one file, as tensors of the runtime that fill the initialisers of a graph.
 pub(crate) struct Weights {
@@ -40,7 +40,7 @@ impl Weights {
     ///
     /// # Errors
     /// [`ModelError::File`], [`ModelError::Hash`], [`ModelError::Unfit`], as [`EngineError::Model`];
-    /// [`EngineError::Load`].
+    /// [`EngineError::Load`]; [`EngineError::OutOfMemory`].
     pub(crate) fn shared(model: &Model, index: usize) -> Result<Arc<Weights>, EngineError> {
         let file = &model.card().weights[index];
         let entry = Arc::clone(lock(&SHARED).entry(file.sha256).or_default());
@@ -67,12 +67,9 @@ impl Weights {
             tensors.push((name, Arc::new(tensor.into_dyn())));
             Ok(())
         });
-        let model = model.to_owned();
         match (format, refused) {
-            (_, Some(reason)) => Err(EngineError::Load { model, reason }),
-            (Err(reason), None) => {
-                Err(ModelError::Unfit { model, reason: format!("{file}: {reason}") }.into())
-            }
+            (_, Some(reason)) => Err(EngineError::of_load(model, reason)),
+            (Err(reason), None) => Err(EngineError::of_unfit(model, format!("{file}: {reason}"))),
             (Ok(format), None) => {
                 let has_training_tensors = format.has_training_tensors();
                 Ok(Weights { tensors, shapes, has_training_tensors })

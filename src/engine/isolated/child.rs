@@ -20,7 +20,7 @@ pub fn run(
 ) -> io::Result<()> {
     let mut engine = match inference::load(model, config) {
         Ok(engine) => engine,
-        Err(error) => return report_failure(&mut output, &error.to_string()),
+        Err(error) => return IsolatedMessage::of(Err(error)).write(&mut output),
     };
     IsolatedMessage::Loaded.write(&mut output)?;
     while let Some(request) = SegmentRequest::read(&mut input)? {

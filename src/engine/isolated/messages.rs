@@ -93,7 +93,9 @@ impl IsolatedMessage {
                 stems.iter().flat_map(Stereo::planes).flatten().copied().collect(),
             ),
             Err(EngineError::NotFinite { .. }) => IsolatedMessage::NotFinite,
-            Err(EngineError::Run { reason, .. }) => IsolatedMessage::Failed(reason),
+            Err(EngineError::Run { reason, .. } | EngineError::OutOfMemory { reason, .. }) => {
+                IsolatedMessage::Failed(reason)
+            }
             Err(error) => IsolatedMessage::Failed(error.to_string()),
         }
     }

@@ -90,7 +90,7 @@ impl IsolatedEngine {
         let engine = IsolatedEngine { model, stems, process, input, messages };
         match engine.receive(limit)? {
             IsolatedMessage::Loaded => Ok(engine),
-            IsolatedMessage::Failed(reason) => Err(EngineError::Load { model: name, reason }),
+            IsolatedMessage::Failed(reason) => Err(EngineError::of_load(&name, reason)),
             IsolatedMessage::Stems(_) | IsolatedMessage::NotFinite => Err(engine.out_of_turn()),
         }
     }

@@ -49,6 +49,8 @@ fn memory_that_runs_out_is_no_fault() {
 fn an_error_of_the_engine_is_what_it_is_in_this_process() {
     let failed = |script: &str| error_of(script).to_string();
     assert_eq!(failed("say failed no such file"), "model mini cannot be loaded: no such file");
+    let lacking = error_of("say failed std::bad_alloc");
+    assert!(matches!(lacking, EngineError::OutOfMemory { .. }), "{lacking}");
     let request = "read line; head -c 32 >/dev/null; ";
     let segment = |answer: &str| failed(&format!("say loaded; {request}{answer}; read line"));
     assert_eq!(segment("say failed no luck"), "model mini failed on a segment: no luck");

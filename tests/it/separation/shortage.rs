@@ -116,20 +116,43 @@ fn a_delayed_session_can_be_cancelled_and_deleted() {
     assert!(!session.layout().directory().exists());
 }
 
-#[test]
-fn an_engine_that_lacks_memory_is_waited_for_and_not_replaced_at_once() {
-    let folder = tempfile::tempdir().unwrap();
+/// Separations by engines `a` and `b`, of which `a` lacks memory.
+fn with_lack_of_memory(
+    folder: &tempfile::TempDir,
+    environment: &TestEnvironment,
+    (fault, from, times): (Fault, usize, usize),
+) -> Separations {
     let [data, models] = ["data", "models"].map(|name| folder.path().join(name));
     fs::create_dir(&models).unwrap();
     let four = "drums bass other vocals";
     cards(&models, &[("a", four, 32_768), ("b", four, 32_768)]);
-    let environment = TestEnvironment::new(&[("b", FakeEngine::default())]);
+    let fails = Some((from, fault));
+    environment.set("a", FakeEngine { fails, times, ..FakeEngine::default() });
+    environment.separations(&data, &models, &["a", "b"])
+}
+
+#[test]
+fn a_model_that_lacks_memory_to_load_is_waited_for_and_not_taken_out_of_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = TestEnvironment::default();
+    let separations = with_lack_of_memory(&folder, &environment, (Fault::LoadMemory, 0, 1));
+    let session = begin(&separations, Settings::default(), &upload());
+    wait_until_delayed(&session, ErrorReason::SystemLimit);
+    assert!(separations.chain().circuit_breakers().is_closed("a"));
+    assert_eq!(separations.wait(&session, PATIENCE), SessionState::Done);
+    assert!(session.manifest().engine_changes.is_empty());
+    assert_eq!(environment.calls("b"), 0);
+}
+
+#[test]
+fn an_engine_that_lacks_memory_is_waited_for_and_not_replaced_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = TestEnvironment::default();
     let lacking = |from, times| {
         let fails = Some((from, Fault::Memory));
         environment.set("a", FakeEngine { fails, times, ..FakeEngine::default() });
     };
-    lacking(usize::MAX, 0);
-    let separations = environment.separations(&data, &models, &["a", "b"]);
+    let separations = with_lack_of_memory(&folder, &environment, (Fault::Memory, usize::MAX, 0));
     let expected = stem(&separate(&separations, Settings::default(), &upload()), "bass");
     lacking(1, 1);
     let session = begin(&separations, Settings::default(), &upload());

@@ -25,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub enum Fault {
     /// It cannot be loaded.
     Load,
+    /// It cannot be loaded for lack of memory. Attempts to load it count as calls.
+    LoadMemory,
     /// It returns an error.
     Error,
     /// It reports that memory cannot be allocated.
@@ -239,6 +241,11 @@ impl Casting {
         if let Some((_, Fault::Load)) = script.fails {
             return Err(EngineError::Load { model: name, reason: "configured to fail".into() });
         }
+        if let Some((_, Fault::LoadMemory)) = script.fails
+            && self.stage.call(&name).1.is_some()
+        {
+            return Err(EngineError::of_load(&name, "std::bad_alloc".to_owned()));
+        }
         let real = if script.real { Some(self.runtime.load(model, threads)?) } else { None };
         let (stems, stage) = (model.card().stems.len(), self.stage.clone());
         Ok(Box::new(Actor { name, stems, real, stage, isolated, stopped: Arc::default() }))
@@ -276,7 +283,7 @@ impl Engine for Actor {
         }
         let reason = "configured to fail".to_owned();
         match fault {
-            None | Some(Fault::NotFinite) => {}
+            None | Some(Fault::NotFinite | Fault::LoadMemory) => {}
             Some(Fault::Load | Fault::Error) => {
                 return Err(EngineError::Run { model: self.name.clone(), reason });
             }
@@ -311,7 +318,7 @@ impl Engine for Actor {
                 vec![stem; self.stems]
             }
         };
-        if fault.is_some() {
+        if fault == Some(Fault::NotFinite) {
             stems[0].planes_mut()[1][mix.len() / 2] = f32::NAN;
         }
         Ok(stems)

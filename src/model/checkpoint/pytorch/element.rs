@@ -44,13 +44,16 @@ impl ElementType {
     }
 
     /// Little-endian elements as F32, rounded if they are F64; none for integers.
-    pub(super) fn to_f32(self, bytes: &[u8]) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// Lack of memory, in words.
+    pub(super) fn to_f32(self, bytes: &[u8]) -> Result<Vec<f32>, String> {
         match self {
             ElementType::F64 => floats::from_f64(bytes),
             ElementType::F32 => floats::from_f32(bytes),
             ElementType::F16 => floats::from_f16(bytes),
             ElementType::Bf16 => floats::from_bf16(bytes),
-            ElementType::Whole(_) => Vec::new(),
+            ElementType::Whole(_) => Ok(Vec::new()),
         }
     }
 }

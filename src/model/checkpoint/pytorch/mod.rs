@@ -18,7 +18,7 @@ mod tests;
 
 use std::io::{Read, Seek};
 
-use super::NamedTensor;
+use super::{NamedTensor, floats};
 use crate::model::onnx::Shapes;
 use element::ElementType;
 use objects::{PickleObjects, StoredTensor};
@@ -96,7 +96,7 @@ impl<R: Read + Seek> PytorchFile<R> {
             let (key, element) = &self.storages[tensors[0].1.storage];
             let bytes = self.records.storage(key)?;
             for (name, tensor) in tensors {
-                let values = tensor.values(&bytes, *element);
+                let values = tensor.values(&bytes, *element)?;
                 each(NamedTensor { name: name.clone(), shape: tensor.shape.clone(), values })?;
             }
         }
@@ -121,10 +121,13 @@ fn check_sizes(objects: &PickleObjects<'_>, names: &[(&str, usize)]) -> Result<(
 
 impl StoredTensor {
     /// The values as F32 in row-major order, from the bytes of the storage.
-    fn values(&self, storage: &[u8], element: ElementType) -> Vec<f32> {
+    ///
+    /// # Errors
+    /// Lack of memory, in words.
+    fn values(&self, storage: &[u8], element: ElementType) -> Result<Vec<f32>, String> {
         let size = element.bytes();
         if self.length() == 0 {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         if self.is_contiguous() {
             let start = self.offset * size;
@@ -132,7 +135,7 @@ impl StoredTensor {
         }
         let (&columns, outer) = self.shape.split_last().unwrap_or((&1, &[]));
         let (&step, outer_strides) = self.strides.split_last().unwrap_or((&1, &[]));
-        let mut gathered = Vec::with_capacity(self.length() * size);
+        let mut gathered = floats::allocate(self.length() * size)?;
         for row in 0..self.length() / columns {
             let (mut at, mut rest) = (self.offset, row);
             for (length, stride) in outer.iter().zip(outer_strides).rev() {

@@ -6,6 +6,8 @@ use std::rc::Rc;
 
 use zip::{CompressionMethod, ZipArchive};
 
+use crate::model::checkpoint::floats;
+
 /// Largest file that is read; the largest published one has 913 MB.
 const MAX_FILE: u64 = 4 << 30;
 /// Most bytes that are read to list the files of the archive; 684 tensors take 90 kB.
@@ -90,7 +92,7 @@ impl<R: Read + Seek> ZipRecords<R> {
         }
         let damaged = |error: &dyn std::fmt::Display| format!("{name} is damaged: {error}");
         let entry = self.zip.by_index(index).map_err(|error| damaged(&error))?;
-        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+        let mut bytes = floats::allocate(usize::try_from(size).unwrap_or(usize::MAX))?;
         // Reading to the end verifies the checksum.
         entry.take(size + 1).read_to_end(&mut bytes).map_err(|error| damaged(&error))?;
         if bytes.len() as u64 != size {

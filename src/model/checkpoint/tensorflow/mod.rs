@@ -52,7 +52,8 @@ fn tensors(files: &archive::CheckpointFiles) -> Result<Vec<NamedTensor>, String>
         }
         if entry.dtype == DT_FLOAT {
             let shape = entry.shape(bytes.len()).map_err(named)?;
-            tensors.push(NamedTensor { name, shape, values: floats::from_f32(bytes) });
+            let values = floats::from_f32(bytes).map_err(|reason| named(&reason))?;
+            tensors.push(NamedTensor { name, shape, values });
         }
     }
     Ok(tensors)
