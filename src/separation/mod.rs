@@ -159,13 +159,13 @@ impl Separations {
             return Ok((session, false));
         }
         let Planned { plan, skipped } = plan::plan(&settings, self.scheduler.context())?;
-        self.scheduler.check_capacity(client)?;
+        let creation = self.scheduler.begin_creation(client)?;
         self.check_space()?;
         let (session, new) = self.store().create_for(client, settings, plan)?;
         if !new {
             return Ok((session, false));
         }
-        self.scheduler.count_for_client(&session);
+        creation.complete(&session);
         let noted =
             skipped.map_or(Ok(()), |model| plan::note(&session, &model, self.scheduler.context()));
         let admitted = noted.and_then(|()| self.scheduler.admit(&session, Event::Created));
@@ -198,7 +198,7 @@ impl Separations {
         match self.chain().fault() {
             Some(fault) => Some(fault.into()),
             None => {
-                let check = self.check_storage().and_then(|()| self.scheduler.check_capacity(None));
+                let check = self.check_storage().and_then(|()| self.scheduler.check_capacity());
                 check.and_then(|()| self.check_space()).err()
             }
         }

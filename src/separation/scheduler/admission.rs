@@ -12,19 +12,49 @@ use crate::session::lifecycle::{Action, Event, State, UploadState, step};
 use crate::session::settings::OnDisconnect;
 use crate::session::{Session, SessionError, SessionId};
 
+/// A session that is being created, which counts for its client. When this is dropped, only the session itself counts, if
+/// it has been created.
+pub(in crate::separation) struct Creation<'a> {
+    scheduler: &'a Scheduler,
+    client: Option<IpAddr>,
+}
+
+impl Creation<'_> {
+    /// The session has been created, and is counted instead.
+    pub(in crate::separation) fn complete(mut self, session: &Arc<Session>) {
+        let mut slots = self.scheduler.lock();
+        slots.scant.add(session);
+        slots.end_creation(self.client.take());
+    }
+}
+
+impl Drop for Creation<'_> {
+    fn drop(&mut self) {
+        if self.client.is_some() {
+            self.scheduler.lock().end_creation(self.client);
+        }
+    }
+}
+
 impl Scheduler {
-    /// Checks that one more session, of this client, would get a slot or a position in the queue. Where only uploads of the
-    /// client that have hardly begun keep it out, the oldest of them is removed, if it is paused.
-    pub(in crate::separation) fn check_capacity(
+    /// Checks that one more session would get a slot or a position in the queue.
+    pub(in crate::separation) fn check_capacity(&self) -> Result<(), SeparationError> {
+        self.lock().check_capacity(&self.limits, None, None)
+    }
+
+    /// Checks that one more session, of this client, would get a slot or a position in the queue, and counts it from then on.
+    /// Where only uploads of the client that have hardly begun keep it out, the oldest of them is removed, if it is paused.
+    pub(in crate::separation) fn begin_creation(
         self: &Arc<Scheduler>,
         client: Option<IpAddr>,
-    ) -> Result<(), SeparationError> {
-        let checked = self.lock().check_capacity(&self.limits, client, None);
-        match checked {
-            Err(SeparationError::ClientFull { client, .. }) if self.remove_scant(client) => {
-                self.lock().check_capacity(&self.limits, Some(client), None)
+    ) -> Result<Creation<'_>, SeparationError> {
+        loop {
+            let checked = self.lock().begin_creation(&self.limits, client);
+            match checked {
+                Ok(()) => return Ok(Creation { scheduler: self, client }),
+                Err(SeparationError::ClientFull { client, .. }) if self.remove_scant(client) => {}
+                Err(error) => return Err(error),
             }
-            checked => checked,
         }
     }
 
@@ -47,11 +77,6 @@ impl Scheduler {
             }
         }
         removes
-    }
-
-    /// Counts a session that is new, or has been restored, for its client.
-    pub(in crate::separation) fn count_for_client(&self, session: &Arc<Session>) {
-        self.lock().scant.add(session);
     }
 
     /// Reports an event that may put the session into the queue.
@@ -149,6 +174,20 @@ impl Scheduler {
 }
 
 impl Slots {
+    fn begin_creation(
+        &mut self,
+        limits: &Limits,
+        client: Option<IpAddr>,
+    ) -> Result<(), SeparationError> {
+        self.check_capacity(limits, client, None)?;
+        client.into_iter().for_each(|client| self.scant.begin_creation(client));
+        Ok(())
+    }
+
+    fn end_creation(&mut self, client: Option<IpAddr>) {
+        client.into_iter().for_each(|client| self.scant.end_creation(client));
+    }
+
     /// Checks that one more session of this client, that with the id `own` if it exists, is within the limits. Those whose
     /// uploads are stuck would give way to it, but they count for their client while they have hardly begun.
     fn check_capacity(
@@ -168,7 +207,7 @@ impl Slots {
             let all = all.map(|member| &member.session).filter(|session| !is_scant(session));
             let begun = all.filter(|session| session.client() == Some(client)).count();
             let scant = self.scant.of(client).filter(|session| own != Some(session.id())).count();
-            let sessions = begun + scant;
+            let sessions = begun + scant + self.scant.in_creation(client);
             if sessions >= limits.client_sessions {
                 return Err(SeparationError::ClientFull { client, sessions });
             }

@@ -14,9 +14,31 @@ const SCANT_BYTES: u64 = 4096;
 pub(super) struct ScantUploads {
     /// Those that have ended or have received more do not count, and are removed in each round of maintenance.
     by_client: HashMap<IpAddr, Vec<Weak<Session>>>,
+    /// Sessions that are being created.
+    in_creation: HashMap<IpAddr, usize>,
 }
 
 impl ScantUploads {
+    /// Counts a session that this client creates, until [`ScantUploads::end_creation`].
+    pub(super) fn begin_creation(&mut self, client: IpAddr) {
+        *self.in_creation.entry(client).or_default() += 1;
+    }
+
+    /// The session is created, or will not be.
+    pub(super) fn end_creation(&mut self, client: IpAddr) {
+        if let Some(count) = self.in_creation.get_mut(&client) {
+            *count -= 1;
+            if *count == 0 {
+                self.in_creation.remove(&client);
+            }
+        }
+    }
+
+    /// How many sessions a client is creating.
+    pub(super) fn in_creation(&self, client: IpAddr) -> usize {
+        self.in_creation.get(&client).copied().unwrap_or(0)
+    }
+
     /// Adds a session, if its client is known.
     pub(super) fn add(&mut self, session: &Arc<Session>) {
         if let Some(client) = session.client().filter(|_| is_scant(session)) {

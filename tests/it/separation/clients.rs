@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
+use std::sync::{Arc, Barrier};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use stemwire::proto::reason::ErrorReason;
-use stemwire::separation::{Limits, Separations};
+use stemwire::separation::{Limits, SeparationError, Separations};
 use stemwire::session::{Session, SessionState, Settings};
 
 use super::crashes::{PATIENCE, upload};
@@ -88,6 +89,34 @@ fn sessions_of_an_earlier_server_count_for_their_client() {
     separations.cancel(&first);
     separations.wait_stopped(&first);
     create(&separations, 1);
+}
+
+#[test]
+fn parallel_creates_take_the_share_of_their_client_and_no_more() {
+    const CALLS: usize = 8;
+    let limits = Limits { client_sessions: 5, ..LIMITS() };
+    let fixture = Fixture::new(limits);
+    let separations = fixture.open();
+    for host in 1..=4 {
+        let begin = Barrier::new(CALLS);
+        let call = || {
+            begin.wait();
+            separations.create_for(client(host), Settings::default()).map(|(session, _)| session)
+        };
+        let results: Vec<_> = thread::scope(|scope| {
+            let calls = [(); CALLS].map(|()| scope.spawn(call));
+            calls.into_iter().map(|call| call.join().unwrap()).collect()
+        });
+        let refused = results.iter().filter_map(|result| result.as_ref().err());
+        let refused: Vec<_> = refused.map(SeparationError::reason).collect();
+        assert_eq!(refused, [ErrorReason::QueueFull; 3]);
+        check_refused(&separations, host);
+        // A session that has gone makes space for one.
+        let first = results.into_iter().find_map(Result::ok).unwrap();
+        separations.delete(&first).unwrap();
+        create(&separations, host);
+        check_refused(&separations, host);
+    }
 }
 
 #[test]
