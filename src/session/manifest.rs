@@ -308,9 +308,18 @@ impl Manifest {
         self.source.as_ref()?.frames.filter(|_| is_final)
     }
 
-    /// The current span.
+    /// The span of the next segment.
     pub fn engine_span(&self) -> EngineSpan {
-        self.engine_spans.last().cloned().unwrap_or_else(|| self.plan.engine_span())
+        let begun = |span: &&EngineSpan| span.first <= self.commit.segments;
+        let found = self.engine_spans.iter().rev().find(begun).cloned();
+        found.unwrap_or_else(|| self.plan.engine_span())
+    }
+
+    /// The first segment of the span behind that of the next segment, where the spans are known because segments of an earlier
+    /// engine are computed again.
+    pub fn repeated_until(&self) -> Option<u64> {
+        let firsts = self.engine_spans.iter().map(|span| span.first);
+        firsts.filter(|&first| first > self.commit.segments).min()
     }
 
     /// The span of the last commit: the previous one if the current one has committed nothing yet.

@@ -68,6 +68,10 @@ pub(super) fn active_engine(
             return switch_engine(session, context, &from, &Cause::of(&error), position);
         }
     };
+    if manifest.repeated_until().is_some() {
+        // It did compute this span, as the manifest records.
+        return Ok(engine);
+    }
     let health = context.chain.health(engine.model());
     let cause = if context.chain.circuit_breakers().is_closed(engine.name()) {
         None

@@ -43,6 +43,7 @@ pub(super) use active_engine::{Cut, engine_of};
 pub(super) use fallback::Cause;
 pub use fallback::reason_of;
 pub(super) use output::CompleteStems;
+pub(super) use recompute::can_recompute;
 pub(super) use slot::Slot;
 
 /// How a run ended.
@@ -102,7 +103,7 @@ pub(super) fn run(session: &Arc<Session>, context: &Context, slot: &dyn Slot) ->
         }
         let worked = Run::open(session, context, slot).and_then(|mut run| run.work());
         match worked.transpose() {
-            // Committed frames are damaged, which opening finds, too.
+            // Opening finds damage of committed frames, too.
             None => {}
             Some(result) => break result,
         }
@@ -152,6 +153,8 @@ struct Run<'a> {
     /// The next segment to commit.
     next: u64,
     in_flight: InFlight,
+    /// The segment at which the next engine begins, where the segments of an earlier one are computed again.
+    repeated_until: Option<u64>,
 }
 
 impl<'a> Run<'a> {
@@ -160,10 +163,10 @@ impl<'a> Run<'a> {
         context: &'a Context,
         slot: &'a dyn Slot,
     ) -> Result<Run<'a>, Failure> {
-        let output = recompute::checked(session, || StemOutput::open(session))?;
+        let output = recompute::checked(session, context, || StemOutput::open(session))?;
         let engine = fallback::active_engine(session, context, output.position())?;
         let manifest = session.manifest();
-        let next = manifest.commit.segments;
+        let (next, repeated_until) = (manifest.commit.segments, manifest.repeated_until());
         let output = output.at_span(&manifest);
         let plan = DecodePlan {
             rate: manifest.plan.model_rate,
@@ -183,10 +186,22 @@ impl<'a> Run<'a> {
             .map_err(|error| Failure::of_start("the decoder", &error))?;
         let track = TrackFileReader::open(&session.layout().track()).map_err(storage)?;
         let in_flight = InFlight::from(next);
-        Ok(Run { session, context, slot, decoder, track, engine, output, next, in_flight })
+        Ok(Run {
+            session,
+            context,
+            slot,
+            decoder,
+            track,
+            engine,
+            output,
+            next,
+            in_flight,
+            repeated_until,
+        })
     }
 
-    /// Works until the run ends, or until a reader finds damage: then `None`.
+    /// Works until the run ends, or until it is to be opened again: a reader has found damage, or the next of several engines
+    /// begins. Then `None`.
     fn work(&mut self) -> Result<Option<RunOutcome>, Failure> {
         loop {
             let seen = self.session.notifier().version();
@@ -230,6 +245,9 @@ impl<'a> Run<'a> {
                     self.output.commit(self.session, space, self.next, next, &decoded)?;
                     if had == Frames::ZERO {
                         self.report_first_stem();
+                    }
+                    if self.repeated_until == Some(self.next) {
+                        return Ok(None);
                     }
                 }
                 Some((_, Err(EngineError::Cancelled | EngineError::ShuttingDown))) => {

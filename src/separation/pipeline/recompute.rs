@@ -3,25 +3,29 @@
 //! Committed frames in front of the first damaged block stay. The overlap state there is gone, so the session continues with
 //! the first segment behind which every later frame depends on later segments alone: what its overlap makes again is dropped.
 //! The upload is the same, so the bytes will be, too: readers continue where they are once the commits have reached them.
+//!
+//! Where several engines have computed a session, each computes its span again, up to the segment at which the next one began.
 
 use std::io;
 
-use super::storage;
+use super::{Context, engine_of, storage};
 use crate::audio::resample::Resampler;
 use crate::audio::{Frames, StemName};
 use crate::separation::pipeline::active_engine::windows;
 use crate::separation::pipeline::output::output_rate;
 use crate::session::checksums::{Damage, Intact, intact};
 use crate::session::live::FoundDamage;
+use crate::session::manifest::{EngineRecord, EngineSpan};
 use crate::session::{Failure, Layout, Manifest, Session};
 
 /// Checks the upload, and calls `open`, which checks the committed frames; after damage again, with the commits taken back
 /// that it concerns, and once more with all taken back.
 ///
 /// # Errors
-/// The failure of the session: damage of the upload, or of frames that another engine began; I/O errors.
+/// The failure of the session: damage of the upload, or of frames of an earlier engine that is not here any more; I/O errors.
 pub(super) fn checked<T>(
     session: &Session,
+    context: &Context,
     open: impl Fn() -> io::Result<T>,
 ) -> Result<T, Failure> {
     session.set_found_damage(FoundDamage::Nothing);
@@ -33,6 +37,10 @@ pub(super) fn checked<T>(
     let manifest = session.manifest();
     let intact = intact_frames(session.layout(), &manifest).map_err(storage)?;
     let first = first_segment(&manifest, intact.frames);
+    let earlier = manifest.engine_spans.iter().any(|span| span.first > first);
+    if earlier && !is_repeatable(&manifest, context) {
+        return Err(storage(damage));
+    }
     tracing::warn!(session = %session.id(), error = %damage, segment = first, "recomputing the stems");
     if first > 0 {
         session.update(|manifest| manifest.rewind(first, intact)).map_err(storage)?;
@@ -41,12 +49,39 @@ pub(super) fn checked<T>(
             opened => return opened.map_err(storage),
         }
     }
-    // The engine that failed then may not fail now, and so give other bytes than were delivered.
-    if !manifest.engine_spans.is_empty() {
+    if !manifest.engine_spans.is_empty() && !is_repeatable(&manifest, context) {
         return Err(storage(damage));
     }
     session.update(|manifest| manifest.take_back()).map_err(storage)?;
     open().map_err(storage)
+}
+
+/// Whether a session that is done can be computed again with the same bytes: it has the engines, and they work.
+pub(in crate::separation) fn can_recompute(manifest: &Manifest, context: &Context) -> bool {
+    let breakers = context.chain.circuit_breakers();
+    let works = |span: &EngineSpan| breakers.is_closed(&span.model);
+    is_repeatable(manifest, context) && spans(manifest).iter().all(works)
+}
+
+/// Whether the engines that have computed a session are all here, as they were then: only then do its frames get the same bytes.
+fn is_repeatable(manifest: &Manifest, context: &Context) -> bool {
+    let changes = manifest.engine_changes.iter();
+    let records = changes.flat_map(|change| [&change.from, &change.to]).chain(&manifest.engine);
+    let records: Vec<&EngineRecord> = records.collect();
+    spans(manifest).iter().all(|span| {
+        let model = context.models.find(&span.model);
+        let engine = model.ok().map(|model| engine_of(&model, context));
+        let mut known = records.iter().filter(|record| record.model == span.model).peekable();
+        // One that computed with another library or other weights in between has several records.
+        known.peek().is_some() && known.all(|&record| Some(record) == engine.as_ref())
+    })
+}
+
+/// The spans of a session that have segments.
+fn spans(manifest: &Manifest) -> Vec<EngineSpan> {
+    let first = Some(manifest.plan.engine_span());
+    let first = first.filter(|_| manifest.engine_spans.first().is_none_or(|span| span.first > 0));
+    first.into_iter().chain(manifest.engine_spans.iter().cloned()).collect()
 }
 
 /// The committed frames in front of the first damaged block. None without checksums, as in a session of 0.1.0.
@@ -64,24 +99,31 @@ fn intact_frames(layout: &Layout, manifest: &Manifest) -> io::Result<Intact> {
 /// The last segment with which the session can continue so that all frames behind the first `intact` ones get the same bytes;
 /// 0 if there is none.
 fn first_segment(manifest: &Manifest, intact: Frames) -> u64 {
-    let span = manifest.committed_span();
-    let windows = windows(&span);
-    // The engine before fades out over its last window at most.
-    let others = manifest.engine_spans.iter().rev().skip(1).map(|span| span.segment);
-    let fade = others.chain([manifest.plan.segment]).max().unwrap_or_default();
-    let is_faded = |frame: Frames| span.first == 0 || frame >= span.origin + fade;
     let (from, to) = (manifest.plan.model_rate, output_rate(manifest));
-    let fits = |segment: &u64| {
-        let frame = windows.behind(*segment);
-        is_faded(frame) && Resampler::first_independent(from, to, frame) <= intact
-    };
-    (span.first + 1..=manifest.commit.segments).rev().find(fits).unwrap_or(0)
+    let spans = spans(manifest);
+    let mut last = manifest.commit.segments;
+    for (index, span) in spans.iter().enumerate().rev() {
+        let windows = windows(span);
+        // The engines before fade out over their last windows at most.
+        let fade = spans[..index].iter().map(|span| span.segment).max();
+        let is_faded = |frame: Frames| fade.is_none_or(|fade| frame >= span.origin + fade);
+        let fits = |segment: &u64| {
+            let frame = windows.behind(*segment);
+            is_faded(frame) && Resampler::first_independent(from, to, frame) <= intact
+        };
+        if let Some(found) = (span.first + 1..=last).rev().find(fits) {
+            return found;
+        }
+        // The next engine begins with what this one's last segment leaves.
+        last = last.min(span.first).saturating_sub(1);
+    }
+    0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::manifest::{EngineSpan, Plan};
+    use crate::session::manifest::Plan;
     use crate::session::{SessionId, Settings};
 
     /// Segments of 1000 frames that begin every 750 frames, of which ten are committed.
@@ -103,12 +145,14 @@ mod tests {
     }
 
     #[test]
-    fn segments_of_an_earlier_engine_are_not_computed_again() {
+    fn an_engine_continues_in_its_own_span_and_up_to_its_end() {
         let mut manifest = manifest();
         let span = EngineSpan { origin: Frames(3000), first: 4, ..manifest.plan.engine_span() };
         manifest.engine_spans.push(EngineSpan { model: "other".into(), ..span });
-        // The first engine has faded out at 4000, and segment 5 begins a window later.
-        for (intact, expected) in [(3999, 0), (4000, 5), (4750, 6)] {
+        // The first engine has faded out at 4000, and segment 5 begins a window later. What fades is of segment 3.
+        for (intact, expected) in
+            [(999, 0), (1000, 1), (2499, 2), (2500, 3), (3999, 3), (4000, 5), (4750, 6)]
+        {
             assert_eq!(first_segment(&manifest, Frames(intact)), expected, "{intact}");
         }
     }

@@ -45,7 +45,8 @@ impl Run<'_> {
         let isolated = self.session.manifest().deaths >= ISOLATION_DEATHS;
         let depth = if isolated { 1 } else { self.context.pool.config().workers as u64 + 1 };
         let length = self.engine.windows().length().as_len();
-        while self.in_flight.next() < self.next + depth {
+        let end = (self.next + depth).min(self.repeated_until.unwrap_or(u64::MAX));
+        while self.in_flight.next() < end {
             let Some(segment) = self.next_segment(decoded) else { break };
             let level = match (normalised, exact) {
                 (false, true) if has_peak_limit => Level::limited(&decoded.statistics),
@@ -64,9 +65,9 @@ impl Run<'_> {
     /// The level of a segment whose model needs the deviation. Once the track is loud enough, it is recorded and kept.
     fn frozen_level(&self, decoded: &DecodeProgress, segment: &Segment) -> Result<Level, Failure> {
         let (statistics, end) = (&decoded.statistics, segment.shown.end);
-        let recorded = self.session.manifest().level;
-        let known = recorded.or_else(|| frozen(statistics, end, decoded.complete));
-        if let Some(level) = known.filter(|_| recorded.is_none()) {
+        // What is computed again precedes the recorded level where it was not known yet.
+        let known = frozen(statistics, end, decoded.complete);
+        if let Some(level) = known.filter(|_| self.session.manifest().level.is_none()) {
             let rate = self.session.manifest().plan.model_rate;
             let text = level_notice(self.engine.name(), level, rate);
             self.session
@@ -122,6 +123,7 @@ impl Run<'_> {
         // Results of the previous engine are no longer needed.
         self.context.pool.remove(self.session.id().as_u128());
         self.in_flight = InFlight::from(self.next);
+        self.repeated_until = None;
         self.output.hand_over(&self.session.manifest());
         Ok(())
     }

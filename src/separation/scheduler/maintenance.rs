@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::executor::Payload;
 use super::{Scheduler, age, join};
 use crate::proto::reason::ErrorReason;
-use crate::separation::pipeline::engine_of;
+use crate::separation::pipeline::can_recompute;
 use crate::separation::{LEAST_SPACE, Limits, engine_probe};
 use crate::session::lifecycle::{Event, State, UploadState};
 use crate::session::live::FoundDamage;
@@ -89,12 +89,10 @@ impl Scheduler {
         }
     }
 
-    /// Schedules a session that is done and has damaged frames, if it would be computed by the same engine.
+    /// Schedules a session that is done and has damaged frames, if the engines that computed it can do so again.
     fn recompute(self: &Arc<Scheduler>, session: &Arc<Session>) {
         let manifest = session.manifest();
-        let model = self.context.models.find(&manifest.plan.model);
-        let engine = model.ok().map(|model| engine_of(&model, &self.context));
-        if manifest.state() == SessionState::Done && manifest.engine != engine {
+        if manifest.state() == SessionState::Done && !can_recompute(&manifest, &self.context) {
             session.set_found_damage(FoundDamage::Lost);
             return;
         }

@@ -49,12 +49,7 @@ impl Session {
         let manifest = self.manifest();
         match manifest.state() {
             SessionState::Uploading | SessionState::Running => FoundDamage::ToRecompute,
-            // Another engine may not fail again where it did, and so give other bytes.
-            SessionState::Done
-                if manifest.engine_changes.is_empty() && self.check_upload().is_ok() =>
-            {
-                FoundDamage::ToRecompute
-            }
+            SessionState::Done if self.check_upload().is_ok() => FoundDamage::ToRecompute,
             SessionState::Done | SessionState::Failed | SessionState::Cancelled => {
                 FoundDamage::Lost
             }

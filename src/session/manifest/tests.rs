@@ -117,6 +117,29 @@ fn a_span_that_has_committed_nothing_is_replaced() {
         ("c".into(), "a".into())
     );
     assert_eq!(manifest.engine_spans.len(), 1);
+    assert_eq!(manifest.repeated_until(), None);
     manifest.commit.segments = 4;
     assert_eq!(model(manifest.committed_span()), "c");
+}
+
+#[test]
+fn commits_that_are_taken_back_bring_back_their_span() {
+    let plan = Plan { model: "a".into(), ..Plan::for_test(&[]) };
+    let mut manifest = Manifest::new(SessionId::random(), Settings::default(), plan);
+    for (first, model) in [(3, "b"), (5, "c")] {
+        let span = manifest.plan.engine_span();
+        manifest.engine_spans.push(EngineSpan { model: model.into(), first, ..span });
+    }
+    for (segments, expected, until) in [
+        (0, "a", Some(3)),
+        (2, "a", Some(3)),
+        (3, "b", Some(5)),
+        (4, "b", Some(5)),
+        (5, "c", None),
+        (9, "c", None),
+    ] {
+        manifest.commit.segments = segments;
+        let found = (manifest.engine_span().model, manifest.repeated_until());
+        assert_eq!(found, (expected.to_owned(), until), "{segments}");
+    }
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use stemwire::audio::{Frames, Stereo};
 use stemwire::separation::Separations;
 use stemwire::session::checksums::BLOCK_BYTES;
+use stemwire::session::live::FoundDamage;
 use stemwire::session::settings::OutputRate;
 use stemwire::session::stem_reader::{StemFormat, StemReader};
 use stemwire::session::{Session, SessionState, Settings};
@@ -52,8 +53,12 @@ impl Fixture {
     }
 
     fn open(&self) -> Separations {
+        self.open_with(&["a", "b"])
+    }
+
+    fn open_with(&self, engines: &[&str]) -> Separations {
         let path = |name: &str| self.folder.path().join(name);
-        self.environment.separations(&path("data"), &path("models"), &["a", "b"])
+        self.environment.separations(&path("data"), &path("models"), engines)
     }
 
     /// Sets how an engine behaves from its next call on, and counts its calls from there.
@@ -179,6 +184,78 @@ fn a_session_continues_with_its_first_damaged_segment_after_a_restart_also_one_a
         assert_eq!(session.manifest().recomputed, 1);
         assert_eq!(fixture.environment.calls("a") + before, computed);
     }
+}
+
+/// A fixture whose engine `a` fails from its segment 4 on, and a session that `b` has completed.
+fn of_two_engines() -> (Fixture, Arc<Session>) {
+    let fails = Some((4, Fault::Error));
+    let fixture = Fixture::new(FakeEngine { fails, ..FakeEngine::default() });
+    let session = separate(&fixture.open(), Settings::default(), &song(44_100));
+    let manifest = session.manifest();
+    assert_eq!((manifest.engine_changes.len(), manifest.engine_spans[0].first), (1, 4));
+    (fixture, session)
+}
+
+#[test]
+fn a_finished_stem_of_two_engines_is_computed_again_by_both_each_in_its_span() {
+    let (fixture, session) = of_two_engines();
+    let (expected, before) = (stems(&session), session.manifest());
+    let bass = session.layout().stem(&"bass".parse().unwrap());
+    // Block of the damage -> segments that each engine computes again: `b` fades in over the last one of `a`.
+    for (block, by_a, by_b) in [(5, 0, 3), (3, 1, 5), (1, 3, 5), (0, 4, 5)] {
+        flip(&bass, block);
+        fixture.set("a", None);
+        fixture.set("b", None);
+        let separations = fixture.open();
+        let session = separations.find(session.id()).unwrap();
+        let recomputed = session.manifest().recomputed;
+        assert!(read(&session, "bass").is_err());
+        wait_for(|| session.manifest().recomputed > recomputed);
+        check_done(&separations, &session, &expected);
+        let calls = ["a", "b"].map(|model| fixture.environment.calls(model));
+        assert_eq!(calls, [by_a, by_b], "block {block}");
+        let manifest = session.manifest();
+        assert_eq!(manifest.stems, before.stems);
+        assert_eq!(manifest.engine, before.engine);
+        assert_eq!(manifest.engine_changes, before.engine_changes);
+        assert_eq!(manifest.engine_spans, before.engine_spans);
+    }
+}
+
+#[test]
+fn a_restart_amid_the_span_of_an_earlier_engine_changes_no_byte() {
+    let (fixture, session) = of_two_engines();
+    let expected = stems(&session);
+    flip(&session.layout().stem(&"bass".parse().unwrap()), 0);
+    fixture.set("a", Some((2, Fault::Slow)));
+    let separations = fixture.open();
+    let session = separations.find(session.id()).unwrap();
+    assert!(read(&session, "bass").is_err());
+    wait_for(|| {
+        let manifest = session.manifest();
+        (manifest.recomputed, manifest.commit.segments) == (1, 2)
+    });
+    separations.close(Instant::now() + PATIENCE);
+    drop(separations);
+    fixture.set("a", None);
+    let separations = fixture.open();
+    let session = separations.find(session.id()).unwrap();
+    check_done(&separations, &session, &expected);
+    assert_eq!(session.manifest().engine_changes.len(), 1);
+    assert_eq!(fixture.environment.calls("a"), 2);
+}
+
+#[test]
+fn a_stem_whose_engine_has_gone_is_lost_and_leaves_the_others() {
+    let (fixture, session) = of_two_engines();
+    flip(&session.layout().stem(&"bass".parse().unwrap()), 0);
+    fs::remove_dir_all(fixture.folder.path().join("models/a")).unwrap();
+    let separations = fixture.open_with(&["b"]);
+    let session = separations.find(session.id()).unwrap();
+    assert!(read(&session, "bass").is_err());
+    wait_for(|| session.found_damage() == FoundDamage::Lost);
+    assert_eq!(session.state(), SessionState::Done);
+    read(&session, "vocals").unwrap();
 }
 
 #[test]
