@@ -9,6 +9,7 @@ SYSTEM := tests/system
 # Files of system tests that run at a time; each test's servers have ports and folders of their own.
 JOBS   ?= 4
 WEB    := clients/web
+TYPESCRIPT := clients/typescript
 
 .PHONY: demo test conformance test-models fuzz packages sizes audit bench chaos lint docs rust page system tools browser clean
 
@@ -57,13 +58,16 @@ rust: tools
 	STEMWIRE_FFMPEG="$$($(TOOLS)/bin/python -c 'import imageio_ffmpeg as f; print(f.get_ffmpeg_exe())')" \
 		$(CARGO) test --quiet
 
-# The page's logic does what it should, and its committed build is what its sources give.
-page: $(WEB)/node_modules/.package-lock.json tools
-	cd $(WEB) && npm run --silent generate && npm run --silent check && npm test --silent && node build.js "$(abspath $(TOOLS))/page"
+# The TypeScript client and the page's logic do what they should; the committed stubs and build are what their sources give.
+page: clients/node_modules/.package-lock.json tools
+	cd $(TYPESCRIPT) && npm run --silent generate -- --output "$(abspath $(TOOLS))/typescript" && npm test --silent
+	diff -r $(TYPESCRIPT)/src/generated $(TOOLS)/typescript/src/generated || \
+		{ echo "$(TYPESCRIPT)/src/generated is not what the proto gives: npm run generate"; exit 1; }
+	cd $(WEB) && npm run --silent check && npm test --silent && node build.js "$(abspath $(TOOLS))/page"
 	diff -r $(WEB)/dist $(TOOLS)/page || { echo "$(WEB)/dist is not what its sources give: npm run build"; exit 1; }
 
-$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
-	npm ci --prefix $(WEB) --no-audit --no-fund --loglevel=error
+clients/node_modules/.package-lock.json: clients/package-lock.json
+	cd clients && npm ci --no-audit --no-fund --loglevel=error
 
 system: tools browser
 	# As `rust` has built it: `cargo build` would compile everything again with other features of the dependencies.
@@ -78,12 +82,13 @@ system: tools browser
 		$(TOOLS)/bin/python -m pytest $(SYSTEM) --numprocesses=$(JOBS) --dist=loadfile $(PYTEST)
 
 # Every client by the scenarios of clients/conformance; needs Go.
-conformance: tools
+conformance: tools clients/node_modules/.package-lock.json
 	$(CARGO) test --no-run --quiet
 	$(CARGO) build --quiet -p stemwire-client --features conformance --example conformance
 	cd clients/go && go vet ./... && go test ./... && \
 		"$(abspath $(TOOLS))/node_modules/.bin/buf" generate ../../proto --output "$(abspath $(TOOLS))/go-stubs" && \
 		diff -r stemwirev1 "$(abspath $(TOOLS))/go-stubs/stemwirev1"
+	cd $(TYPESCRIPT) && npm run --silent build && npm run --silent check
 	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" PYTHONPATH=clients/python/src \
 		$(TOOLS)/bin/python -m pytest clients/conformance -q -p no:cacheprovider --numprocesses=$(JOBS) $(PYTEST)
 
@@ -176,5 +181,5 @@ browser:
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends pulseaudio pulseaudio-utils >/dev/null; }
 
 clean:
-	rm -rf $(TOOLS) $(WEB)/node_modules $(WEB)/src/generated stems
+	rm -rf $(TOOLS) clients/node_modules $(TYPESCRIPT)/dist $(TYPESCRIPT)/build stems
 	$(CARGO) clean

@@ -34,10 +34,13 @@ def commands(binary, tmp_path_factory) -> dict:
     """The command of each client's program."""
     go = tmp_path_factory.mktemp("go") / "conformance"
     subprocess.run(["go", "build", "-o", go, f"./{PROGRAM}"], cwd=ROOT / "clients/go", check=True)
+    typescript = ROOT / f"clients/typescript/build/{PROGRAM}.js"
     return {
         "Python": [sys.executable, ROOT / f"clients/python/{PROGRAM}.py"],
         "Rust": [Path(binary).parent / PROGRAM],
         "Go": [go],
+        "TypeScript": ["node", typescript],
+        "TypeScript, grpc-web": ["node", typescript, "web"],
     }
 
 

@@ -33,6 +33,8 @@ const built = await build({
   target: ["chrome110", "firefox115", "safari16.4"],
   define: { "process.env.NODE_ENV": '"production"' },
   legalComments: "none",
+  // The client's sources, as they are in the repository.
+  conditions: ["module", "stemwire-source"],
   metafile: true,
   plugins: [library],
   logLevel: "warning",
@@ -58,7 +60,7 @@ function licences(inputs) {
     "@connectrpc/connect-web": ["Copyright 2021-2026 The Connect Authors"],
     "signalsmith-stretch": ["Copyright (c) Geraint Luff / Signalsmith Audio Ltd."],
   };
-  const folders = new Set(inputs.map((path) => path.match(/^node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0]));
+  const folders = new Set(inputs.map((path) => path.match(/^\.\.\/node_modules\/(?:@[^/]+\/)?[^/]+/)?.[0]));
   folders.delete(undefined);
   return [...folders].sort().map((folder) => {
     const { name, version, license, repository } = JSON.parse(readFileSync(join(here, folder, "package.json"), "utf8"));

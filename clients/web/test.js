@@ -8,7 +8,7 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const tests = readdirSync(join(here, "tests")).filter((name) => name.endsWith(".test.ts"));
 // Below node_modules, so that packages are found from there.
-const out = mkdtempSync(join(here, "node_modules", ".tests-"));
+const out = mkdtempSync(join(here, "../node_modules", ".tests-"));
 try {
   await build({
     absWorkingDir: here,
@@ -17,7 +17,8 @@ try {
     outdir: out,
     outExtension: { ".js": ".mjs" },
     bundle: true,
-    packages: "external",
+    conditions: ["module", "stemwire-source"],
+    external: ["@bufbuild/*", "@connectrpc/*", "@preact/*", "preact"],
     format: "esm",
     platform: "node",
     sourcemap: "inline",

@@ -74,15 +74,17 @@ const EXTENSIONS: [&str; 12] =
     ["rs", "py", "pyi", "proto", "md", "ts", "tsx", "js", "css", "html", "toml", "yaml"];
 
 /// Frozen or generated files, and this one. 0.1.0's own words are kept with it.
-const EXCEPTIONS: [&str; 9] = [
+const EXCEPTIONS: [&str; 11] = [
     "tests/it/glossary.rs",
     "tests/compat/0.1.0",
     "tests/bench/results.json",
+    "clients/node_modules",
+    "clients/package-lock.json",
     "clients/rust/src/generated",
+    "clients/typescript/build",
+    "clients/typescript/dist",
+    "clients/typescript/src/generated",
     "clients/web/dist",
-    "clients/web/node_modules",
-    "clients/web/src/generated",
-    "clients/web/package-lock.json",
     "tests/fuzz/target",
 ];
 

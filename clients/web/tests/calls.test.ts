@@ -2,13 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, getExtension } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { error as errorOptions, ErrorInfoSchema, ErrorReasonSchema, RetryInfoSchema, SessionErrorSchema } from "stemwire/proto";
+import { randomUuid } from "stemwire/src/uuid";
 import { mixAddress, peaksAddress, stemAddress, zipAddress } from "../src/calls/addresses";
 import { Backoff, sleep } from "../src/calls/backoff";
 import { isAbort, ofSession, toProblem } from "../src/calls/problem";
-import { randomUuid } from "../src/calls/uuid";
-import { ErrorInfoSchema, RetryInfoSchema } from "../src/generated/google/rpc/error_details_pb";
-import { error as errorOptions, ErrorReasonSchema } from "../src/generated/stemwire/v1/error_reason_pb";
-import { SessionErrorSchema } from "../src/generated/stemwire/v1/session_pb";
 import { remember, remembered } from "../src/upload/remembered";
 
 function refused(code: Code, reason: string, domain = "stemwire", retry?: { seconds: bigint; nanos: number }): ConnectError {

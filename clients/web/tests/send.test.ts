@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { Code } from "@connectrpc/connect";
+import { UploadChunkRequestSchema as Chunk } from "stemwire/proto";
+import { ChunkSize, LARGEST_CHUNK } from "stemwire/src/chunk_size";
 import type { Problem } from "../src/calls/problem";
-import { UploadChunkRequestSchema as Chunk } from "../src/generated/stemwire/v1/separation_service_pb";
-import { ChunkSize, LARGEST_CHUNK } from "../src/upload/chunks";
 import { send, Stopped } from "../src/upload/send";
 import { FakeServer, impatient, Refusal, song } from "./server";
 

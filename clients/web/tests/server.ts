@@ -5,8 +5,8 @@ import { create, type DescMessage, fromBinary, type MessageInitShape, type Messa
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { anyPack, AnySchema } from "@bufbuild/protobuf/wkt";
 import { Code, encodeBinaryHeader } from "@connectrpc/connect";
-import { ErrorInfoSchema, RequestInfoSchema, RetryInfoSchema } from "../src/generated/google/rpc/error_details_pb";
-import * as service from "../src/generated/stemwire/v1/separation_service_pb";
+import * as service from "stemwire/proto";
+import { ErrorInfoSchema, RequestInfoSchema, RetryInfoSchema } from "stemwire/proto";
 
 /** What a call ends with that goes wrong. */
 export class Refusal {

@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { EngineSchema, ExecutionSchema, ModelSchema } from "../src/generated/stemwire/v1/engine_pb";
-import { type Session, SessionSchema, SessionState } from "../src/generated/stemwire/v1/session_pb";
+import { EngineSchema, ExecutionSchema, ModelSchema, type Session, SessionSchema, SessionState } from "stemwire/proto";
 import { language } from "../src/preferences";
 import { measurementOf } from "../src/session/models";
 import { hasStems, hasSum, mutedSums, stemsOf } from "../src/session/stems";

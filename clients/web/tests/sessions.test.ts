@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { create } from "@bufbuild/protobuf";
-import { SessionSchema, SessionState } from "../src/generated/stemwire/v1/session_pb";
+import { SessionSchema, SessionState } from "stemwire/proto";
 import { forget, learn, refresh, sessions, sessionsProblem } from "../src/session/sessions";
 import { FakeServer } from "./server";
 

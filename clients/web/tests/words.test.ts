@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { afterEach, test } from "node:test";
+import { ChangeReasonSchema, ErrorReasonSchema, SourceNoteKind, SourceNoteKindSchema } from "stemwire/proto";
 import { ownProblem } from "../src/calls/problem";
-import { ChangeReasonSchema, ErrorReasonSchema } from "../src/generated/stemwire/v1/error_reason_pb";
-import { SourceNoteKind, SourceNoteKindSchema } from "../src/generated/stemwire/v1/session_pb";
 import { language } from "../src/preferences";
 import { en } from "../src/words/en";
 import { bytes, clock, list, secondsOf, time } from "../src/words/forms";

@@ -17,8 +17,8 @@ def printed(cli) -> dict:
 
 def test_every_package_is_one_of_the_lock_files(printed):
     locked = {(package["name"], package["version"]) for package in tomllib.loads((ROOT / "Cargo.lock").read_text())["package"]}
-    bundled = json.loads((ROOT / "clients/web/package-lock.json").read_text())["packages"]
-    locked |= {(path.removeprefix("node_modules/"), package["version"]) for path, package in bundled.items() if path}
+    bundled = json.loads((ROOT / "clients/package-lock.json").read_text())["packages"]
+    locked |= {(path.removeprefix("node_modules/"), package.get("version")) for path, package in bundled.items()}
     listed = {(package["name"], package["version"]) for package in printed["packages"] if "version" in package}
     assert listed - locked == {("LAME", "3.100")}
     for dependency, source in tomllib.loads((ROOT / "Cargo.toml").read_text())["dependencies"].items():

@@ -106,8 +106,10 @@ def test_the_calls_in_the_readme_run(shell, tmp_path):
 
 def test_every_section_of_the_recipes_is_one_that_runs():
     recipes = (ROOT / "clients" / "README.md").read_text()
-    # Rust's is run by tests/system/rust, Go's package by `make conformance`.
-    programs = {"Rust": "rust/examples/save_stems.rs", "Go": "go/examples/save_stems/main.go"}
+    # Rust's is run by tests/system/rust, the packages of the others by `make conformance`.
+    programs = {
+        "Rust": "rust/examples/save_stems.rs", "Go": "go/examples/save_stems/main.go", "TypeScript": "typescript/examples/save_stems.ts",
+    }
     for title, program in programs.items():
         assert "save_stems" in section(recipes, title) and (ROOT / "clients" / program).is_file()
     run = "\n".join(section(recipes, title) for title in ("Python", *programs, "buf curl", "grpcurl", "curl"))

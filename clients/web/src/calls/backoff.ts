@@ -1,7 +1,7 @@
-/** Exponential back-off with jitter. */
+/** Pauses between tries. */
+import { pauseMs } from "stemwire/src/backoff";
 
-const FIRST_MS = 500;
-const LONGEST_MS = 10_000;
+const PAUSES = { firstPauseMs: 500, longestPauseMs: 10_000 };
 
 export class Backoff {
   #tries = 0;
@@ -13,8 +13,8 @@ export class Backoff {
 
   /** The next delay, at least `least`; about twice the previous one. */
   next(least = 0): number {
-    const full = Math.min(LONGEST_MS, FIRST_MS * 2 ** this.#tries++);
-    return Math.max(least, full * (0.75 + Math.random() / 2));
+    this.#tries += 1;
+    return pauseMs(PAUSES, this.#tries, least);
   }
 }
 

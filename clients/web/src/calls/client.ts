@@ -1,7 +1,7 @@
 /** The gRPC client of this page's server, over grpc-web. */
 import { createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
-import { SeparationService } from "../generated/stemwire/v1/separation_service_pb";
+import { SeparationService } from "stemwire/proto";
 import { toProblem } from "./problem";
 import { token, tokenWanted } from "./token";
 

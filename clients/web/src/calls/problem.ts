@@ -1,7 +1,7 @@
 /** Problems: reasons of the server and of the page itself. */
 import { Code, ConnectError } from "@connectrpc/connect";
-import { ErrorInfoSchema, RequestInfoSchema, RetryInfoSchema } from "../generated/google/rpc/error_details_pb";
-import type { SessionError } from "../generated/stemwire/v1/session_pb";
+import type { SessionError } from "stemwire/proto";
+import { readDetails } from "stemwire/src/details";
 
 export interface Problem {
   /** An UPPER_SNAKE name: a reason of the protocol, or one of {@link OwnReason}. */
@@ -27,14 +27,11 @@ export function ownProblem(reason: OwnReason, message = ""): Problem {
 
 export function toProblem(error: unknown): Problem {
   const failure = ConnectError.from(error);
-  const info = failure.findDetails(ErrorInfoSchema).find((info) => info.domain === "stemwire");
-  // Without an ErrorInfo of the server, the connection failed or a proxy answered.
-  if (!info) return ownProblem("CONNECTION_LOST", failure.rawMessage);
-  const retry = failure.findDetails(RetryInfoSchema)[0];
-  const waitMs = Number(retry?.retryDelay?.seconds ?? 0) * 1000 + (retry?.retryDelay?.nanos ?? 0) / 1e6;
-  const requestId = failure.findDetails(RequestInfoSchema)[0]?.requestId ?? "";
-  const { remedy: _, ...numbers } = info.metadata;
-  return { reason: info.reason, message: failure.rawMessage, numbers, passing: retry !== undefined, waitMs, requestId };
+  const details = readDetails(failure);
+  // Without details of the server, the connection failed or a proxy answered.
+  if (!details) return ownProblem("CONNECTION_LOST", failure.rawMessage);
+  const { reason, metadata: numbers, retryAfterMs, requestId } = details;
+  return { reason, message: failure.rawMessage, numbers, passing: retryAfterMs !== undefined, waitMs: retryAfterMs ?? 0, requestId };
 }
 
 /** The problem of a failed session. */
@@ -44,5 +41,5 @@ export function ofSession(error: SessionError): Problem {
 
 export function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError"
-    || error instanceof ConnectError && error.code === Code.Canceled && error.findDetails(ErrorInfoSchema).length === 0;
+    || error instanceof ConnectError && error.code === Code.Canceled && readDetails(error) === undefined;
 }

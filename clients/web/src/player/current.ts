@@ -1,6 +1,6 @@
 /** The player and the peaks of the shown session; created once its sample rate is known. */
 import { computed, effect, signal } from "@preact/signals";
-import { SessionState } from "../generated/stemwire/v1/session_pb";
+import { SessionState } from "stemwire/proto";
 import { countsIn, tempo, volume } from "../preferences";
 import { hasEnded } from "../session/follow";
 import { finished, opened } from "../session/opened";

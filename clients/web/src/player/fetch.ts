@@ -1,8 +1,8 @@
 /** Fetches runs of slices over grpc-web, two calls at a time: browsers allow six HTTP/1.1 connections per server. */
+import { Encoding } from "stemwire/proto";
 import { client } from "../calls/client";
 import { Backoff, sleep } from "../calls/backoff";
 import { type Problem, toProblem } from "../calls/problem";
-import { Encoding } from "../generated/stemwire/v1/config_pb";
 import { HEADROOM, type Run, type Slices } from "./slices";
 
 const CALLS = 2;

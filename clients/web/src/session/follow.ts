@@ -1,9 +1,8 @@
 /** The tab's one stream: events of the shown session. */
+import { SessionState, type WatchSessionResponse } from "stemwire/proto";
 import { client } from "../calls/client";
 import { Backoff, sleep } from "../calls/backoff";
 import { type Problem, toProblem } from "../calls/problem";
-import type { WatchSessionResponse } from "../generated/stemwire/v1/separation_service_pb";
-import { SessionState } from "../generated/stemwire/v1/session_pb";
 
 /** Longest silence of a working stream, in milliseconds: the server sends a message at least every five seconds. */
 const SILENCE_MS = 15_000;

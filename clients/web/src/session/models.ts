@@ -1,8 +1,7 @@
 /** The models of the server and their measurements. */
 import { signal } from "@preact/signals";
+import { type Engine, type Model, ModelState, Quality } from "stemwire/proto";
 import { client } from "../calls/client";
-import { Quality } from "../generated/stemwire/v1/config_pb";
-import { type Engine, type Model, ModelState } from "../generated/stemwire/v1/engine_pb";
 
 /** Choices of a model by what counts. */
 export const QUALITIES = { fast: Quality.FAST, balanced: Quality.BALANCED, best: Quality.BEST } as const;

@@ -1,9 +1,9 @@
 /** The shown session: named by the URL, followed while it runs. */
 import { computed, effect, signal } from "@preact/signals";
 import { clone } from "@bufbuild/protobuf";
+import { type Session, SessionSchema, SessionState } from "stemwire/proto";
 import { client } from "../calls/client";
 import { type Problem, toProblem } from "../calls/problem";
-import { type Session, SessionSchema, SessionState } from "../generated/stemwire/v1/session_pb";
 import { uploadOf } from "../upload/queue";
 import { remembered } from "../upload/remembered";
 import { follow, type Message } from "./follow";

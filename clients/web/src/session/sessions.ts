@@ -1,8 +1,8 @@
 /** The list of recent sessions, polled: each tab has only one stream. */
 import { signal } from "@preact/signals";
+import { type Session, SessionState } from "stemwire/proto";
 import { client } from "../calls/client";
 import { type Problem, toProblem } from "../calls/problem";
-import { type Session, SessionState } from "../generated/stemwire/v1/session_pb";
 
 const PAGE_SIZE = 20;
 

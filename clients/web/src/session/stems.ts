@@ -1,5 +1,5 @@
 /** The stems of a session, in display order. */
-import type { Session } from "../generated/stemwire/v1/session_pb";
+import type { Session } from "stemwire/proto";
 import { hasEnded } from "./follow";
 
 const ORDER = ["vocals", "drums", "bass", "guitar", "piano", "other"];

@@ -1,5 +1,5 @@
 /** Length of a song as far as known, and the remaining time of its separation. */
-import type { Session } from "../generated/stemwire/v1/session_pb";
+import type { Session } from "stemwire/proto";
 
 /** Sample rate of a session's stems; 44.1 kHz until it is known. */
 export function rateOf(session: Session): number {

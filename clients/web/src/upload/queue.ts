@@ -1,12 +1,11 @@
 /** The upload queue of this tab: one file at a time. */
 import { signal, type Signal } from "@preact/signals";
 import { create } from "@bufbuild/protobuf";
+import { OnDisconnect, type Quality, SeparationConfigSchema, type Session } from "stemwire/proto";
+import { randomUuid } from "stemwire/src/uuid";
 import { client } from "../calls/client";
 import { Backoff, sleep } from "../calls/backoff";
 import { type Problem, toProblem } from "../calls/problem";
-import { randomUuid } from "../calls/uuid";
-import { OnDisconnect, type Quality, SeparationConfigSchema } from "../generated/stemwire/v1/config_pb";
-import type { Session } from "../generated/stemwire/v1/session_pb";
 import { remember } from "./remembered";
 import { send, Stopped } from "./send";
 

@@ -1,8 +1,8 @@
 /** Uploads a file to a session, across lost connections and server restarts. */
+import { ChunkSize } from "stemwire/src/chunk_size";
 import { client } from "../calls/client";
 import { Backoff, sleep } from "../calls/backoff";
 import { isAbort, ownProblem, type Problem, toProblem } from "../calls/problem";
-import { ChunkSize } from "./chunks";
 
 /** Bytes sent again when an upload is continued: the server compares them, which identifies the file. */
 const COMPARED_BYTES = 64 << 10;

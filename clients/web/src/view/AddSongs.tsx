@@ -1,7 +1,7 @@
 /** Adds songs: a button, a drop target, and the settings of the separation. */
 import { signal, type Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { Model } from "../generated/stemwire/v1/engine_pb";
+import type { Model } from "stemwire/proto";
 import { models, QUALITIES, type QualityName } from "../session/models";
 import { enqueue, type UploadSettings } from "../upload/queue";
 import { secondsOf, time, words } from "../words";

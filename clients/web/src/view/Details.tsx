@@ -1,6 +1,5 @@
 /** Details of a separation: upload, model, provider, engine changes. */
-import type { Engine } from "../generated/stemwire/v1/engine_pb";
-import { type Session, type Source, SourceNoteKind } from "../generated/stemwire/v1/session_pb";
+import { type Engine, type Session, type Source, SourceNoteKind } from "stemwire/proto";
 import { models, measurementOf } from "../session/models";
 import { rateOf } from "../session/timeline";
 import { clock, words } from "../words";

@@ -1,8 +1,8 @@
 /** Downloads of finished files over plain HTTP, written to disk by the browser. */
 import { computed, signal } from "@preact/signals";
+import { type Session, SessionState } from "stemwire/proto";
 import { type Channels, mixAddress, stemAddress, zipAddress } from "../calls/addresses";
 import { downloadFormats } from "../calls/server";
-import { type Session, SessionState } from "../generated/stemwire/v1/session_pb";
 import { player } from "../player/current";
 import { mixGains } from "../player/mix";
 import { hasEnded } from "../session/follow";

@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { timestampDate } from "@bufbuild/protobuf/wkt";
-import type { Session } from "../generated/stemwire/v1/session_pb";
+import type { Session } from "stemwire/proto";
 import { hasEnded } from "../session/follow";
 import { open, openedId, remove } from "../session/opened";
 import { more, nextPage, sessions, sessionsKnown, sessionsProblem } from "../session/sessions";

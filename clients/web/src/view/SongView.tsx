@@ -1,7 +1,7 @@
 /** A song: progress, stems, downloads. */
 import { signal } from "@preact/signals";
+import { type Session, SessionState } from "stemwire/proto";
 import { ofSession, toProblem, type Problem } from "../calls/problem";
-import { type Session, SessionState } from "../generated/stemwire/v1/session_pb";
 import { hasEnded } from "../session/follow";
 import { broken, cancel, length, lost, open, opened, secondsLeft, uploadBytes } from "../session/opened";
 import { hasStems } from "../session/stems";

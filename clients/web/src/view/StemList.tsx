@@ -1,7 +1,7 @@
 /** The stems on a common time line. A click seeks, a drag loops what it covers. */
 import { signal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { type Session } from "../generated/stemwire/v1/session_pb";
+import type { Session } from "stemwire/proto";
 import { peaks, player } from "../player/current";
 import type { Fader } from "../player/mix";
 import type { Section } from "../player/section";

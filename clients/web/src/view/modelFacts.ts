@@ -1,5 +1,5 @@
 /** What is known of a model: the rows of `stemwire models list`, in the language of the page. */
-import type { Model } from "../generated/stemwire/v1/engine_pb";
+import type { Model } from "stemwire/proto";
 import { words } from "../words";
 import { list } from "../words/forms";
 

@@ -1,5 +1,5 @@
 /** Status of uploads and sessions, as text and as a share. */
-import { type Session, SessionState } from "../generated/stemwire/v1/session_pb";
+import { type Session, SessionState } from "stemwire/proto";
 import type { Upload } from "../upload/queue";
 import { words } from "../words";
 

@@ -1,4 +1,4 @@
-import { SourceNoteKind } from "../generated/stemwire/v1/session_pb";
+import { SourceNoteKind } from "stemwire/proto";
 import { leftOut } from "../session/stems";
 import type { Words } from "./words";
 import { bytes, clock, figure, list, span } from "./forms";

@@ -1,5 +1,5 @@
 /** All texts of the page, in one language. */
-import type { SourceNoteKind } from "../generated/stemwire/v1/session_pb";
+import type { SourceNoteKind } from "stemwire/proto";
 import type { Theme } from "../preferences";
 import type { QualityName } from "../session/models";
 

@@ -1,4 +1,4 @@
-/** Chunk size: about half a second per call, so that progress is visible and a lost call costs little. */
+/** Chunk size of uploads by single calls: about half a second per call, so that progress is visible and a lost call costs little. */
 
 /** Limit of the server, in bytes. */
 export const LARGEST_CHUNK = 1 << 20;

@@ -1,0 +1,83 @@
+/** The program that clients/conformance runs: [web] TASK, a task as JSON; what was received as JSON out. */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { openAsBlob, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client, type SampleEncoding, StemwireError } from "stemwire";
+import { Client as WebClient } from "stemwire/web";
+
+/** See clients/conformance/README.md. */
+interface Task {
+  readonly server: string;
+  readonly token?: string;
+  readonly authority?: string;
+  readonly attempts?: number;
+  readonly song?: string;
+  readonly watch?: string;
+  readonly stems?: readonly string[];
+  readonly model?: string;
+  readonly request_id?: string;
+  readonly encoding?: SampleEncoding;
+  readonly raw?: boolean;
+  readonly slow_ms?: number;
+  readonly cancel?: boolean;
+  readonly leave?: boolean;
+}
+
+const isWeb = process.argv[2] === "web";
+const task = JSON.parse(process.argv.at(-1) ?? "{}") as Task;
+if (isWeb && task.authority && process.env["NODE_EXTRA_CA_CERTS"] !== task.authority) {
+  // `fetch` has the authorities of the process, as of a browser.
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: task.authority };
+  process.exit(spawnSync(process.execPath, process.argv.slice(1), { stdio: "inherit", env }).status ?? 1);
+}
+try {
+  console.log(JSON.stringify(await run()));
+} catch (error) {
+  if (!(error instanceof StemwireError)) throw error;
+  const { code, reason, message, remedy } = error;
+  console.log(JSON.stringify({ error: { code, reason, message, remedy } }));
+}
+process.exit();
+
+async function run(): Promise<object> {
+  let reconnects = 0;
+  const separation = await start(() => (reconnects += 1));
+  const stems = new Map<string, { frames: number; hash: ReturnType<typeof createHash> }>();
+  let chunks = 0;
+  for await (const chunk of separation) {
+    const received = stems.get(chunk.stem) ?? { frames: 0, hash: createHash("sha256") };
+    stems.set(chunk.stem, received);
+    if (received.frames !== chunk.startFrame) throw new Error(`a frame is repeated or missing: ${received.frames}, ${chunk.startFrame}`);
+    received.frames += chunk.frames;
+    received.hash.update(chunk.pcm);
+    chunks += 1;
+    if (task.leave) break;
+    if (task.cancel && chunks === 1) await separation.cancel();
+    if (task.slow_ms) await sleep(task.slow_ms);
+  }
+  const { session } = separation;
+  return {
+    session: session?.sessionId ?? "",
+    rate: session?.source?.outputSampleRate ?? 0,
+    reconnects,
+    stems: Object.fromEntries([...stems].map(([name, { frames, hash }]) => [name, { frames, sha256: hash.digest("hex") }])),
+  };
+}
+
+async function start(onReconnect: () => void) {
+  const { server, token, authority, attempts, encoding = "f32", stems = [], model = "", request_id: requestId } = task;
+  const connection = { ...(token && { token }), ...(attempts !== undefined && { retry: { attempts } }) };
+  const ca = authority ? { ca: readFileSync(authority) } : {};
+  const client = isWeb ? new WebClient(server, connection) : new Client(server, { ...connection, ...ca });
+  const options = { encoding, stems, onReconnect, onEngineChange: () => undefined };
+  if (task.watch) return client.watch(task.watch, options);
+  const settings = {
+    ...options,
+    model,
+    ...(requestId && { requestId }),
+    ...(task.raw && { raw: { encoding: "s16", sampleRate: 44_100, channels: 2 } as const }),
+  };
+  if (!task.song) return client.separate(process.stdin, settings);
+  return client instanceof WebClient ? client.separate(await openAsBlob(task.song), settings) : client.separate(task.song, settings);
+}
