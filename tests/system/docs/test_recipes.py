@@ -11,7 +11,7 @@ import soundfile
 
 from ..audio import music, wav
 from ..repository import ROOT
-from ..stemwire_client import Config, api, separate
+from ..stemwire_client import Config, api, config_pb2, separate
 from .examples import blocks, section
 
 RECIPES = (ROOT / "clients" / "README.md").read_text()
@@ -96,6 +96,15 @@ def test_karaoke_leaves_the_voice_out(python, server, songs, tmp_path):
     stems = separate(server.stub, (tmp_path / "song.mp3").read_bytes()).stems
     rest = sum(np.frombuffer(pcm, "<f4").reshape(-1, 2) for name, pcm in stems.items() if name != "vocals")
     assert rate == 44_100 and np.abs(audio / 32_768 - rest).max() < 2**-15
+
+
+def test_a_recording_is_separated_live(python, server):
+    example = ROOT / "clients" / "python" / "examples" / "live.py"
+    recording = np.rint(music(1) * 32_767).astype("<i2").tobytes()
+    environment = {"STEMWIRE_SERVER": server.address, "PATH": "/usr/bin:/bin"}
+    ended = subprocess.run([python, example], env=environment, input=recording, stdout=subprocess.PIPE, timeout=240, check=True)
+    raw = config_pb2.RawPcm(encoding=config_pb2.ENCODING_S16LE, sample_rate=44_100, channels=2)
+    assert ended.stdout == separate(server.stub, recording, Config(input=raw, stems=["vocals"])).stems["vocals"]
 
 
 def test_a_data_set_continues_after_an_interruption(python, server, songs, tmp_path):
