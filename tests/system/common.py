@@ -18,6 +18,9 @@ INSTANT_MODEL = {
     "STEMWIRE_MODELS_DIR": str(ROOT / "tests" / "golden" / "plain"), "STEMWIRE_ENGINES": "waveform", "STEMWIRE_MODEL": "waveform",
 }
 
+# The same with the stems of the built-in models.
+INSTANT_FOUR_STEMS = {**INSTANT_MODEL, "STEMWIRE_ENGINES": "four", "STEMWIRE_MODEL": "four"}
+
 
 def wait_for(condition, patience=60):
     """Waits until a condition holds; fails after a time limit."""

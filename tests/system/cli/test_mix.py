@@ -9,10 +9,10 @@ import pytest
 import soundfile
 
 from ..audio import RATE, music, wav
-from ..common import QUICK_MODEL, check_refused
+from ..common import INSTANT_FOUR_STEMS, check_refused
 from .folders import names
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 STEMS = ("vocals", "drums", "bass", "other")
 
 

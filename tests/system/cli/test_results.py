@@ -178,6 +178,7 @@ def test_a_full_disk_is_found_before_the_stems_are_computed(cli, tmp_path, size,
         refused = cli("separate", "song.wav", "-o", "out", code=6, **variables).err
         cause = "song.wav: .*(the disk of .*free, and the stems need|the disk is full)"
         check_refused(refused, cause, "Free space on the disk of the output")
+        assert "server" not in refused
         assert names(out) == []
     finally:
         subprocess.run(["umount", out], check=True)

@@ -8,11 +8,11 @@ import pytest
 import soundfile
 
 from ..audio import RATE, music, wav
-from ..common import QUICK_MODEL, stems
+from ..common import INSTANT_FOUR_STEMS, stems
 from ..repository import ROOT
 from .folders import STEMS, names
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 
 GOLDEN = ROOT / "tests" / "golden"
 FFMPEG = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-nostdin"]

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from ..common import QUICK_MODEL
+from ..common import INSTANT_FOUR_STEMS
 from ..tags import expected, picture, read_file, tagged_song
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 STEMS = ("vocals", "drums", "bass", "other")
 
 

@@ -7,11 +7,11 @@ import pytest
 
 from .. import stemwire_client as client
 from ..audio import encode, music, wav
-from ..common import INSTANT_MODEL, QUICK_MODEL, finish, peak, wait_for
+from ..common import INSTANT_FOUR_STEMS, INSTANT_MODEL, finish, peak, wait_for
 from ..server import Server
 from ..stemwire_client import Background, Config, api, collect, reason, requests, separate, session_pb2
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 
 
 def test_five_minutes_need_the_memory_of_one(start):

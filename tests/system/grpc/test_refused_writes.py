@@ -6,10 +6,10 @@ import psutil
 import pytest
 
 from ..audio import music, wav
-from ..common import QUICK_MODEL, finish, wait_for
+from ..common import INSTANT_FOUR_STEMS, finish, wait_for
 from ..stemwire_client import CHUNK, Config, api, separate, session_pb2
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 
 LIMIT_BYTES = 2 << 20
 WRAPPER = ["sh", "-c", f'ulimit -S -f {LIMIT_BYTES // 512}; exec "$@"', "sh"]

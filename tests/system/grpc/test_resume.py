@@ -8,7 +8,8 @@ import grpc
 import pytest
 
 from ..audio import encode, music, wav
-from ..common import finish, wait_for
+from ..common import INSTANT_MODEL, finish, wait_for
+from ..server import Server
 from ..stemwire_client import (
     Background,
     Config,
@@ -23,7 +24,19 @@ from ..stemwire_client import (
     session_pb2,
 )
 
+MODELS = INSTANT_MODEL
 State = session_pb2
+
+# The options of servers that are to be interrupted while they compute.
+COMPUTING = ("--engines", "mini-spleeter", "--threads", "1")
+
+
+@pytest.fixture(scope="module")
+def computing(binary, chosen_models, tmp_path_factory):
+    """A server for which a minute of music takes seconds on any machine."""
+    server = Server(binary, tmp_path_factory.mktemp("computing"), *COMPUTING)
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +111,8 @@ def test_a_second_call_takes_the_session_over(server, song, whole):
     assert reason(first.result().error)[:2] == ("ABORTED", "REQUEST_TAKEN_OVER")
 
 
-def test_a_paused_session_with_a_complete_upload_resumes_when_watched(slow_server):
-    server, song = slow_server, wav(music(40))
+def test_a_paused_session_with_a_complete_upload_resumes_when_watched(computing):
+    server, song = computing, wav(music(40))
     call = server.stub.Separate(requests(song))
     session_id = next(call).session.session_id
     wait_for(lambda: server.get(session_id).upload_complete)
@@ -119,8 +132,8 @@ def test_a_paused_session_with_a_complete_upload_resumes_when_watched(slow_serve
     (config_pb2.ON_DISCONNECT_CONTINUE, State.SESSION_STATE_DONE),
     (config_pb2.ON_DISCONNECT_CANCEL, State.SESSION_STATE_CANCELLED),
 ])
-def test_what_becomes_of_a_session_whose_client_leaves(slow_server, wish, expected):
-    server, song = slow_server, wav(music(40))
+def test_what_becomes_of_a_session_whose_client_leaves(computing, wish, expected):
+    server, song = computing, wav(music(40))
     call = server.stub.Separate(requests(song, Config(on_disconnect=wish)))
     session_id = next(call).session.session_id
     wait_for(lambda: server.get(session_id).upload_complete)
@@ -128,10 +141,10 @@ def test_what_becomes_of_a_session_whose_client_leaves(slow_server, wish, expect
     wait_for(lambda: server.get(session_id).state == expected)
 
 
-def test_kill_9_at_any_moment_loses_nothing(start, song):
+def test_kill_9_at_any_moment_loses_nothing(start):
     """A complete upload is finished without its client after ten kills, with the bytes of an undisturbed run."""
-    song = encode(music(24), container="flac")
-    server = start()
+    song = encode(music(40), container="flac")
+    server = start(*COMPUTING)
     undisturbed = separate(server.stub, song)
     assert undisturbed.error is None
     created = server.stub.CreateSession(api.CreateSessionRequest(config=Config())).session
@@ -142,7 +155,7 @@ def test_kill_9_at_any_moment_loses_nothing(start, song):
     draw = random.Random(11)
     progress = []
     for _ in range(10):
-        time.sleep(draw.uniform(0.0, 1.2))
+        time.sleep(draw.uniform(0.0, 0.6))
         progress.append(server.get(created.session_id).progress.finished_frames)
         server.kill()
         server.restart()
@@ -161,7 +174,7 @@ def test_kill_9_with_stems_at_the_sources_rate(start):
     """The resamplers continue bit-identically, too."""
     song = wav(music(15)[: 15 * 32_000], rate=32_000)
     config = Config(output=config_pb2.OutputFormat(rate=config_pb2.OUTPUT_RATE_SOURCE), stems=["accompaniment", "bass"])
-    server = start()
+    server = start(*COMPUTING)
     undisturbed = separate(server.stub, song, config)
     created = server.stub.CreateSession(api.CreateSessionRequest(config=config)).session
     for offset in range(0, len(song), 1 << 20):
@@ -217,7 +230,7 @@ def test_kill_9_amid_an_upload_waits_for_its_client(start, song):
 
 def test_sigterm_parks_what_runs(start):
     song = wav(music(40))
-    server = start("--threads", "1")
+    server = start(*COMPUTING)
     call = Background(lambda: collect(server.stub.Separate(requests(song, Config(request_id=request_id())))))
     wait_for(lambda: len(server.stub.ListSessions(api.ListSessionsRequest()).sessions) == 1)
     session_id = server.stub.ListSessions(api.ListSessionsRequest()).sessions[0].session_id

@@ -11,10 +11,10 @@ import psutil
 import pytest
 
 from ..audio import RATE, encode, music, wav
-from ..common import QUICK_MODEL
+from ..common import INSTANT_FOUR_STEMS
 from ..stemwire_client import Background, Config, api, collect, config_pb2, reason, requests, separate, session_pb2
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 
 
 class Gate:

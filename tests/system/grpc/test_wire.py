@@ -16,12 +16,12 @@ from google.protobuf import descriptor_pool, message_factory
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from ..audio import music, wav
-from ..common import QUICK_MODEL, check_refused, stems
+from ..common import INSTANT_FOUR_STEMS, check_refused, stems
 from ..repository import ROOT
 from ..server import Server
-from ..stemwire_client import Config, api, collect, separate, service, session_pb2
+from ..stemwire_client import api, collect, separate, service, session_pb2
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 SERVICE = "stemwire.v1.SeparationService"
 PAGE = "https://page.example"
 TOKEN = "a-very-secret-token"
@@ -140,9 +140,7 @@ def test_a_page_uploads_in_steps_and_watches_its_stems_come(server, song, form):
 def test_a_page_sees_stems_before_its_upload_has_ended(server, song):
     """Two connections, as in a browser: one watches, one sends."""
     sender, watcher = Page(server.address), Page(server.address)
-    # The first chunk holds a segment of this model.
-    create = api.CreateSessionRequest(config=Config(model="mini"))
-    session_id = sender.call("CreateSession", create, api.CreateSessionResponse).session.session_id
+    session_id = sender.call("CreateSession", api.CreateSessionRequest(), api.CreateSessionResponse).session.session_id
     chunk = api.UploadChunkRequest(session_id=session_id, data=song[: 1 << 20])
     sender.call("UploadChunk", chunk, api.UploadChunkResponse)
     watched = watcher.messages("WatchSession", api.WatchSessionRequest(session_id=session_id), api.WatchSessionResponse)

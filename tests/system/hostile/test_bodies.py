@@ -12,11 +12,11 @@ import pytest
 
 from .. import http_client
 from ..audio import music, wav
-from ..common import QUICK_MODEL, wait_for
+from ..common import INSTANT_FOUR_STEMS, wait_for
 from ..server import Server
 from ..stemwire_client import api, get_stem, reason, separate, service
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 TOKEN = "correct-horse-battery-0123456789"
 SERVICE = "/stemwire.v1.SeparationService"
 

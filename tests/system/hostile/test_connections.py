@@ -8,12 +8,12 @@ import pytest
 import trustme
 
 from ..audio import music, wav
-from ..common import QUICK_MODEL, wait_for
+from ..common import INSTANT_FOUR_STEMS, wait_for
 from ..http_client import call, get
 from ..stemwire_client import api, reason, separate, service
 from .raw import PREFACE, connect, is_open, received
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 
 HEAD = b"GET /health HTTP/1.1\r\nhost: localhost\r\n"
 TOO_LITTLE = {

@@ -5,11 +5,11 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
-from ..common import QUICK_MODEL
+from ..common import INSTANT_FOUR_STEMS
 from ..http_client import get
 from ..stemwire_client import api, reason
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 TOKEN = "a-token-of-some-length"
 
 

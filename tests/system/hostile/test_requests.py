@@ -11,11 +11,11 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from .. import http_client
-from ..common import QUICK_MODEL, wait_for
+from ..common import INSTANT_FOUR_STEMS, wait_for
 from ..http_client import environment, exchange
 from ..stemwire_client import api
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 TOKEN = "correct-horse-battery-0123456789"
 LIST = "/stemwire.v1.SeparationService/ListModels"
 # An empty message.

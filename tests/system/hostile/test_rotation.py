@@ -12,11 +12,11 @@ import pytest
 import trustme
 
 from ..audio import music, wav
-from ..common import QUICK_MODEL, check_refused, wait_for
+from ..common import INSTANT_FOUR_STEMS, check_refused, wait_for
 from ..http_client import call
 from ..stemwire_client import Background, api, collect, reason, requests, service
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 OLD, NEW = "the-token-of-october", "the-token-of-november"
 # These tests ask again and again whether a token is valid.
 PATIENT = ["--max-guesses", "100000"]

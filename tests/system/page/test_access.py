@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ..audio import music, wav
-from ..common import QUICK_MODEL
+from ..common import INSTANT_FOUR_STEMS
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 
 AXE = Path(os.environ.get("STEMWIRE_AXE", "node_modules/axe-core/axe.min.js"))
 

@@ -4,10 +4,10 @@ import http.client
 
 import pytest
 
-from ..common import QUICK_MODEL
+from ..common import INSTANT_FOUR_STEMS
 from ..repository import ROOT
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 
 DIST = ROOT / "clients" / "web" / "dist"
 FILES = {

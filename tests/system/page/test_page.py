@@ -9,16 +9,18 @@ import soundfile
 
 from ..audio import RATE, encode, music, wav
 from ..browser import aligned
+from ..common import QUICK_MODEL
 from ..server import free_address
 from ..stemwire_client import api, get_stem, session_pb2
 
+MODELS = QUICK_MODEL
 State = session_pb2
 STEMS = ["vocals", "drums", "bass", "other"]
 
 
 @pytest.fixture(scope="module")
 def short() -> bytes:
-    """Six seconds: two segments of the built-in model."""
+    """Six seconds: a segment of the model."""
     return wav(music(6))
 
 
@@ -54,7 +56,8 @@ def check_heard(page, server, session_id: str, stems: list[str]) -> None:
     assert any(start // RATE != (start + 32_767) // RATE for start in starts), "no join was heard"
 
 
-def test_a_song_becomes_stems_that_are_heard_together_and_alone(browse, server):
+def test_a_song_becomes_stems_that_are_heard_together_and_alone(browse, start):
+    server = start("--engines", "mini")
     page = browse(server).visit()
     # Long enough for slow machines.
     page.choose(("A song.wav", wav(music(20))))
@@ -158,7 +161,8 @@ def download(page, name: str) -> str:
     return begun.value.path()
 
 
-def test_stems_are_heard_before_the_upload_ends(browse, server, song):
+def test_stems_are_heard_before_the_upload_ends(browse, server):
+    song = wav(music(20))
     held = len(song) * 7 // 10
     page = browse(server, hold=held).visit()
     page.choose(("song.wav", song))

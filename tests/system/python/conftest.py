@@ -32,9 +32,9 @@ def whole(server, short) -> dict:
 @pytest.fixture
 def lasting(binary, tmp_path):
     """A server that keeps its address over restarts, and a song of several segments with its digests."""
-    server = Server(binary, tmp_path / "data", listen=free_address())
+    server = Server(binary, tmp_path / "data", "--engines", "mini-spleeter,mini", listen=free_address())
     server.song = tmp_path / "lasting.wav"
-    server.song.write_bytes(wav(music(8)))
+    server.song.write_bytes(wav(music(13)))
     server.whole = separate(server.stub, server.song.read_bytes()).digests()
     yield server
     server.close()

@@ -10,11 +10,11 @@ import pytest
 import soundfile
 
 from ..audio import RATE, music, wav
-from ..common import QUICK_MODEL
+from ..common import INSTANT_FOUR_STEMS
 from ..http_client import call, get, separate
 from .files import curl, ffmpeg, pcm, samples
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 
 
 def test_a_stem_is_the_same_as_over_grpc_in_every_form(server, links):
@@ -112,7 +112,7 @@ def test_flac_has_ranges_and_tags_too(server, links, flac):
 
 @pytest.mark.parametrize("name, path", [
     ("{track} {stem}", "00 vocals"),
-    ("{artist}/{source} [{model}]/{stem}", "Unknown artist/my song [mini-spleeter]/vocals"),
+    ("{artist}/{source} [{model}]/{stem}", "Unknown artist/my song [four]/vocals"),
 ])
 def test_the_files_of_the_zip_are_named_by_a_template(server, links, name, path):
     answer = get(server, f"/download/{links['session_id']}.zip?format=flac&name={quote(name)}")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from ..audio import RATE, music, wav
-from ..common import QUICK_MODEL, peak
+from ..common import INSTANT_FOUR_STEMS, peak
 from ..http_client import environment
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 # Additional memory allowed for an upload ten times as large, in KiB: less than half of its size.
 MARGIN = 24 * 1024
 

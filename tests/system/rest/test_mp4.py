@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from ..audio import RATE, music, wav
-from ..common import QUICK_MODEL, check_refused
+from ..common import INSTANT_FOUR_STEMS, check_refused
 from ..http_client import call, get, separate
 from ..mp4 import descend, enabled, lengths
 from ..sandbox.decoder import kernel_has_all
 from ..server import Server
 from .files import ffmpeg, pcm
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 STEMS = ["drums", "bass", "other", "vocals"]
 

@@ -2,11 +2,11 @@
 import re
 import uuid
 
-from ..common import QUICK_MODEL
+from ..common import INSTANT_FOUR_STEMS
 from ..http_client import call, get
 from .test_metrics import Watched, http_requests
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 
 VALUES = {"id": str(uuid.uuid4()), "stem": "vocals"}
 

@@ -3,11 +3,11 @@ import re
 
 import pytest
 
-from ..common import QUICK_MODEL
+from ..common import INSTANT_FOUR_STEMS
 from ..http_client import call, form, get
 from ..repository import ROOT
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 
 API = (ROOT / "docs" / "API.md").read_text()
 

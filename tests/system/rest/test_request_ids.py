@@ -8,12 +8,12 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from ..audio import music, wav
-from ..common import QUICK_MODEL, wait_for
+from ..common import INSTANT_FOUR_STEMS, wait_for
 from ..http_client import call, form
 from ..server import Server
 from ..stemwire_client import api
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 
 SERVICE = "stemwire.v1.SeparationService"
 GRPC_WEB = {"Content-Type": "application/grpc-web+proto", "X-Grpc-Web": "1"}

@@ -10,14 +10,14 @@ import soundfile
 from mutagen.mp4 import MP4, MP4Cover
 
 from ..audio import music, wav
-from ..common import QUICK_MODEL
+from ..common import INSTANT_FOUR_STEMS
 from ..http_client import call, get, separate
 from ..repository import ROOT
 from ..server import Server
 from ..tags import expected, picture, read, tagged_song
 from .files import ffmpeg
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 EXACT = ["wav-f32", "wav-s24", "wav-s16", "flac", "flac-s16", "aiff", "aiff-s16"]
 OTHERS = ["opus", "mp3", "m4a-alac", "m4a-alac-s16", "m4a-aac"]
 

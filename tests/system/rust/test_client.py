@@ -7,11 +7,11 @@ import pytest
 import soundfile
 
 from ..audio import RATE
-from ..common import QUICK_MODEL, wait_for
+from ..common import INSTANT_FOUR_STEMS, wait_for
 from ..proxy import CuttingProxy
 from ..stemwire_client import api
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 
 
 def samples(folder) -> dict:
