@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connections::ConnectionLimits;
+use super::connections::{ConnectionLimits, TrustedProxies};
 use super::credentials::Credentials;
 
 /// Access rules, connections and shutdown of the server.
@@ -20,6 +20,8 @@ pub struct ServerConfig {
     pub max_guesses: u32,
     /// Limits on connections.
     pub connections: ConnectionLimits,
+    /// Proxies that name the clients of their requests.
+    pub trusted_proxies: TrustedProxies,
     /// Memory of all calls together.
     pub memory: MemoryLimits,
     /// Downloads that FFmpeg encodes at a time.
@@ -56,6 +58,7 @@ impl Default for ServerConfig {
             origins: Vec::new(),
             max_guesses: 30,
             connections: ConnectionLimits::default(),
+            trusted_proxies: TrustedProxies::default(),
             memory: MemoryLimits::default(),
             // A process of about 40 MB each, or five.
             max_encoders: 4,

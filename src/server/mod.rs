@@ -4,7 +4,7 @@
 //!   back.
 //! - [`middleware`]: access, CORS, request ids, metrics, error details.
 //! - [`status`]: maps errors to gRPC and HTTP statuses. [`lookup`], [`outcome`], [`uploading`],
-//!   [`deadline`], [`request_id`]: shared by several of these.
+//!   [`deadline`], [`request_id`], [`path_prefix`]: shared by several of these.
 //! - [`credentials`]: tokens and certificate, [`reload`]ed when their files change.
 //! - [`address`]: the listening socket. [`connections`]: accepts, limits and serves connections. [`blocking`]: runs
 //!   disk work outside the runtime's threads; no other module here computes or blocks.
@@ -22,6 +22,7 @@ mod lookup;
 mod middleware;
 mod outcome;
 mod pace;
+mod path_prefix;
 mod refusal_log;
 mod reload;
 mod request_id;
@@ -44,7 +45,7 @@ use tower::ServiceBuilder;
 
 pub use address::{Reserved, reserve};
 pub use config::{MemoryLimits, ServerConfig};
-pub use connections::ConnectionLimits;
+pub use connections::{ConnectionLimits, TrustedProxies};
 pub use credentials::{
     CredentialError, CredentialSources, Credentials, TlsError, TlsFiles, TokenFault,
 };
@@ -182,6 +183,7 @@ pub async fn serve(
     let service = connections::HttpService {
         routes,
         limits: config.connections,
+        proxies: config.trusted_proxies,
         unsent: memory.unsent,
         is_public: auth::is_public,
         read_ahead: memory.read_ahead,

@@ -13,7 +13,7 @@ function store(): Pick<Storage, "getItem" | "setItem" | "removeItem" | "clear"> 
 const events = new EventTarget();
 
 const browser = {
-  location: { origin: "http://stemwire.test", protocol: "http:", hash: "", pathname: "/" },
+  location: { href: "http://stemwire.test/", origin: "http://stemwire.test", protocol: "http:", hash: "", pathname: "/" },
   navigator: { languages: ["en-GB", "zh-CN"] },
   localStorage: store(),
   sessionStorage: store(),

@@ -81,13 +81,13 @@ test("a random id is a unique UUID of version 4", () => {
 });
 
 test("addresses are those of the server's routes", () => {
-  assert.equal(stemAddress("id", "vocals", "flac", "stereo"), "/download/id/vocals?format=flac");
-  assert.equal(zipAddress("id", "wav-s24", "source"), "/download/id.zip?format=wav-s24&channels=source");
+  assert.equal(stemAddress("id", "vocals", "flac", "stereo"), "download/id/vocals?format=flac");
+  assert.equal(zipAddress("id", "wav-s24", "source"), "download/id.zip?format=wav-s24&channels=source");
   assert.equal(
     mixAddress("id", "vocals:-inf,drums:0", "mp3", "source"),
-    "/download/id/mix?gains=vocals:-inf,drums:0&format=mp3&channels=source",
+    "download/id/mix?gains=vocals:-inf,drums:0&format=mp3&channels=source",
   );
-  assert.equal(peaksAddress("id", "bass", 100), "/api/sessions/id/peaks/bass?from=100");
+  assert.equal(peaksAddress("id", "bass", 100), "api/sessions/id/peaks/bass?from=100");
 });
 
 test("the latest fifty uploads are remembered", () => {

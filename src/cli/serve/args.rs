@@ -14,7 +14,7 @@ use crate::engine::fallback::circuit_breaker::CircuitBreakerConfig;
 use crate::engine::limits::TimeLimits;
 use crate::process::TOKEN_VARIABLE;
 use crate::separation::Limits;
-use crate::server::{ConnectionLimits, MemoryLimits, ServerConfig};
+use crate::server::{ConnectionLimits, MemoryLimits, ServerConfig, TrustedProxies};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ServeArgs {
@@ -90,6 +90,9 @@ pub(in crate::cli) struct ConnectionArgs {
     /// Connections from one IPv4 address or one IPv6 network of 64 bits
     #[arg(long, value_name = "N", default_value_t = ConnectionLimits::default().per_client, value_parser = RangedU64ValueParser::<usize>::new().range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_CLIENT_CONNECTIONS")]
     pub(super) max_client_connections: usize,
+    /// Addresses or networks of proxies that name the client in X-Forwarded-For, and their path in X-Forwarded-Prefix
+    #[arg(long, value_name = "ADDRESS,NETWORK", env = "STEMWIRE_TRUSTED_PROXIES")]
+    pub(super) trusted_proxies: Option<TrustedProxies>,
     /// Time from accepting a connection to the head of its first request
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration, env = "STEMWIRE_HEAD_TIME")]
     pub(super) head_time: Duration,

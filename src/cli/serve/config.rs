@@ -123,6 +123,7 @@ fn server_config(args: &ServeArgs) -> Result<ServerConfig, CliError> {
         origins: args.allow_origin.clone(),
         max_guesses: args.max_guesses,
         connections: connection_limits(&args.connections),
+        trusted_proxies: args.connections.trusted_proxies.clone().unwrap_or_default(),
         memory: MemoryLimits {
             received_bytes: args.connections.receive_memory.as_u64(),
             unsent_bytes: args.connections.send_memory.as_u64(),

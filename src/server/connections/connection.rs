@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use axum::http::Extensions;
 use tokio::sync::watch;
 
-/// The client of a connection, for limits per client.
+/// A client, for limits per client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Client(IpAddr);
 
@@ -27,7 +27,7 @@ impl Client {
 
 /// The address of the client whose request has these extensions; of its network where that is IPv6.
 pub(in crate::server) fn client_of(extensions: &Extensions) -> Option<IpAddr> {
-    extensions.get::<Arc<Connection>>().map(|connection| connection.client.0)
+    extensions.get::<Client>().map(|client| client.0)
 }
 
 impl std::fmt::Display for Client {
@@ -51,6 +51,8 @@ pub(super) enum Order {
 #[derive(Debug)]
 pub(crate) struct Connection {
     client: Client,
+    /// Whether its client is a trusted proxy, which names the clients of its requests.
+    is_proxy: bool,
     /// Beyond the limits: every request on it is refused.
     is_refused: bool,
     activity: Mutex<Activity>,
@@ -71,6 +73,9 @@ struct Activity {
 
 /// An answer that is being sent.
 pub(super) trait Answer: Send + Sync + std::fmt::Debug {
+    /// The client that it is for.
+    fn client(&self) -> Client;
+
     /// Since when the client has read nothing of what was sent.
     fn unread_since(&self) -> Option<Instant>;
 
@@ -90,10 +95,11 @@ pub(super) struct Idle {
 }
 
 impl Connection {
-    pub(super) fn new(client: Client, is_refused: bool) -> Connection {
+    pub(super) fn new(client: Client, is_proxy: bool, is_refused: bool) -> Connection {
         let accepted = Instant::now();
         Connection {
             client,
+            is_proxy,
             is_refused,
             activity: Mutex::new(Activity { open: 0, has_served: false, since: accepted }),
             answers: Mutex::default(),
@@ -103,9 +109,14 @@ impl Connection {
         }
     }
 
-    /// Its client.
-    pub(crate) fn client(&self) -> Client {
+    /// Its client, which may be a proxy.
+    pub(super) fn client(&self) -> Client {
         self.client
+    }
+
+    /// Whether its client is a trusted proxy, which names the clients of its requests.
+    pub(super) fn is_proxy(&self) -> bool {
+        self.is_proxy
     }
 
     /// Whether every request on it is refused.
@@ -209,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_idle_between_calls() {
-        let connection = Connection::new(Client::at([127, 0, 0, 1].into()), false);
+        let connection = Connection::new(Client::at([127, 0, 0, 1].into()), false, false);
         assert!(!connection.idle().unwrap().has_served);
         connection.begin_call();
         connection.begin_call();
@@ -221,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_later_stop_request_never_weakens_an_earlier_one() {
-        let connection = Connection::new(Client::at([127, 0, 0, 1].into()), false);
+        let connection = Connection::new(Client::at([127, 0, 0, 1].into()), false, false);
         connection.order(Order::Finish);
         connection.order(Order::Drop);
         connection.order(Order::Finish);

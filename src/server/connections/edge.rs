@@ -15,12 +15,16 @@ use super::connection::Connection;
 use super::open_call::OpenCall;
 use super::registry::Registry;
 use super::response_body::ResponseBody;
+use super::trusted_proxies::{TrustedProxies, prefix};
 use crate::server::budget::Budget;
+use crate::server::path_prefix;
 
 /// What all connections share.
 pub(super) struct EdgeContext {
     pub(super) routes: Router,
     pub(super) registry: Arc<Registry>,
+    /// Proxies that name the clients of their requests.
+    pub(super) proxies: TrustedProxies,
     /// Memory for bytes of answers that have not been sent.
     pub(super) unsent: Arc<Budget>,
     /// Whether answers of a path cost no memory: anybody may have them.
@@ -63,9 +67,15 @@ impl Service<Request<Incoming>> for Edge {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let shared = Arc::clone(&self.shared);
-        let call = OpenCall::begin(&self.connection, &shared.registry);
+        let (mut client, mut mounted_at) = (self.connection.client(), None);
+        if self.connection.is_proxy() {
+            client = shared.proxies.client(request.headers()).unwrap_or(client);
+            mounted_at = prefix(request.headers()).map(str::to_owned);
+        }
+        let call = OpenCall::begin(&self.connection, client, &shared.registry);
         let extensions = request.extensions_mut();
         extensions.insert(Arc::clone(&self.connection));
+        extensions.insert(client);
         if self.connection.is_refused() {
             extensions.insert(Overload::Connections);
         } else if !call.is_counted() {
@@ -74,6 +84,7 @@ impl Service<Request<Incoming>> for Edge {
         let unsent =
             (!(shared.is_public)(request.uri().path())).then(|| Arc::clone(&shared.unsent));
         let answer = shared.routes.clone().oneshot(request.map(Body::new));
+        let answer = path_prefix::scope(mounted_at, answer);
         Box::pin(async move {
             let (head, body) = answer.await?.into_parts();
             let body = ResponseBody::new(body, &head.headers, call, unsent, &shared.cut_trailers);

@@ -1,8 +1,8 @@
 //! Connections: accepted, limited in number and time, and served.
 //!
 //! [`serve`] is the accept loop. The [`registry`] counts [`connection`]s, in all and by client; the [`driver`] does the
-//! TLS handshake and serves HTTP on a [`socket`]; requests enter through the [`edge`], are [`open_call`]s, and are answered
-//! with a [`response_body`]. The [`watchdog`] closes connections without requests and cuts answers that are not read.
+//! TLS handshake and serves HTTP on a [`socket`]; requests enter through the [`edge`], with the client that one of the
+//! [`trusted_proxies`] names, are [`open_call`]s, and are answered with a [`response_body`]. The [`watchdog`] closes connections without requests and cuts answers that are not read.
 
 mod connection;
 mod driver;
@@ -12,6 +12,7 @@ mod open_call;
 mod registry;
 mod response_body;
 mod socket;
+mod trusted_proxies;
 mod watchdog;
 
 use std::io;
@@ -24,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub use limits::ConnectionLimits;
+pub use trusted_proxies::TrustedProxies;
 
 pub(super) use connection::client_of;
 pub(crate) use connection::{Client, Connection};
@@ -42,6 +44,8 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 pub(super) struct HttpService {
     pub(super) routes: Router,
     pub(super) limits: ConnectionLimits,
+    /// Proxies that name the clients of their requests.
+    pub(super) proxies: TrustedProxies,
     /// Memory for bytes of answers that have not been sent.
     pub(super) unsent: Arc<Budget>,
     /// Whether answers of a path cost no memory: anybody may have them.
@@ -59,12 +63,14 @@ pub(super) async fn serve(
     credentials: &Credentials,
     stop: impl Future<Output = ()>,
 ) {
-    let HttpService { routes, limits, unsent, is_public, read_ahead, cut_trailers } = service;
+    let HttpService { routes, limits, proxies, unsent, is_public, read_ahead, cut_trailers } =
+        service;
     let registry = Arc::new(Registry::new(limits));
     // Without state, the routes are prepared once and not for each connection.
     let (routes, cut_trailers) = (routes.with_state(()), Arc::new(cut_trailers));
     let registry_of_all = Arc::clone(&registry);
-    let shared = EdgeContext { routes, registry: registry_of_all, unsent, is_public, cut_trailers };
+    let shared =
+        EdgeContext { routes, registry: registry_of_all, proxies, unsent, is_public, cut_trailers };
     let (shared, http) = (Arc::new(shared), Arc::new(driver::http()));
     tokio::spawn(watchdog::watch(Arc::downgrade(&shared), read_ahead));
     let (stopping, stopped) = watch::channel(false);
@@ -93,7 +99,8 @@ pub(super) async fn serve(
                 }
             }
         };
-        let Some(registration) = registry.admit(address.ip()) else { continue };
+        let (address, is_proxy) = (address.ip(), shared.proxies.trusts(address.ip()));
+        let Some(registration) = registry.admit(address, is_proxy) else { continue };
         let edge = Edge::new(Arc::clone(&shared), Arc::clone(registration.connection()));
         let (http, tls) = (Arc::clone(&http), credentials.handshake_config());
         let stopped = stopped.clone();

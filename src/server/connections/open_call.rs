@@ -2,28 +2,39 @@
 
 use std::sync::Arc;
 
-use super::connection::Connection;
+use super::connection::{Client, Connection};
 use super::registry::Registry;
 
 /// A call under way.
 #[derive(Debug)]
 pub(super) struct OpenCall {
     connection: Arc<Connection>,
+    client: Client,
     registry: Arc<Registry>,
     is_counted: bool,
 }
 
 impl OpenCall {
-    /// Begins a call. It is not counted if there are too many: then it is to be refused.
-    pub(super) fn begin(connection: &Arc<Connection>, registry: &Arc<Registry>) -> OpenCall {
+    /// Begins a call of `client`. It is not counted if there are too many: then it is to be refused.
+    pub(super) fn begin(
+        connection: &Arc<Connection>,
+        client: Client,
+        registry: &Arc<Registry>,
+    ) -> OpenCall {
         connection.begin_call();
-        let is_counted = registry.admit_call(connection.client());
-        OpenCall { connection: Arc::clone(connection), registry: Arc::clone(registry), is_counted }
+        let is_counted = registry.admit_call(client);
+        let (connection, registry) = (Arc::clone(connection), Arc::clone(registry));
+        OpenCall { connection, client, registry, is_counted }
     }
 
     /// Its connection.
     pub(super) fn connection(&self) -> &Arc<Connection> {
         &self.connection
+    }
+
+    /// Its client.
+    pub(super) fn client(&self) -> Client {
+        self.client
     }
 
     /// Whether it is within the limits.
@@ -36,7 +47,7 @@ impl Drop for OpenCall {
     fn drop(&mut self) {
         self.connection.end_call();
         if self.is_counted {
-            self.registry.end_call(self.connection.client());
+            self.registry.end_call(self.client);
         }
     }
 }

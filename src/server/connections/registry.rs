@@ -58,23 +58,27 @@ impl Registry {
         self.limits
     }
 
-    /// Registers a connection from `address`. If a limit is reached and all connections have calls, requests on it are
-    /// refused; `None` if there are many such connections already.
-    pub(super) fn admit(self: &Arc<Registry>, address: IpAddr) -> Option<Registration> {
+    /// Registers a connection from `address`; that of a trusted proxy is not limited per client. If a limit is reached
+    /// and all connections have calls, requests on it are refused; `None` if there are many such connections already.
+    pub(super) fn admit(
+        self: &Arc<Registry>,
+        address: IpAddr,
+        is_proxy: bool,
+    ) -> Option<Registration> {
         let client = Client::at(address);
+        let per_client = if is_proxy { usize::MAX } else { self.limits.per_client };
         let mut table = self.lock();
-        if table.of(client) >= self.limits.per_client {
+        if table.of(client) >= per_client {
             table.make_way(Some(client));
         }
         if table.counted >= self.limits.total {
             table.make_way(None);
         }
-        let is_refused =
-            table.of(client) >= self.limits.per_client || table.counted >= self.limits.total;
+        let is_refused = table.of(client) >= per_client || table.counted >= self.limits.total;
         if is_refused && table.refused >= REFUSALS {
             return None;
         }
-        let connection = Arc::new(Connection::new(client, is_refused));
+        let connection = Arc::new(Connection::new(client, is_proxy, is_refused));
         let id = table.insert(Arc::clone(&connection));
         drop(table);
         Some(Registration { registry: Arc::clone(self), id, connection })
@@ -213,6 +217,12 @@ mod tests {
         Arc::new(Registry::new(ConnectionLimits { total, per_client, ..Default::default() }))
     }
 
+    /// Begins a call of the client of a connection.
+    fn begin(registration: &Registration, registry: &Arc<Registry>) -> OpenCall {
+        let connection = registration.connection();
+        OpenCall::begin(connection, connection.client(), registry)
+    }
+
     fn is_refused(registration: &Registration) -> bool {
         registration.connection().is_refused()
     }
@@ -220,21 +230,31 @@ mod tests {
     #[test]
     fn a_client_with_calls_on_all_its_connections_gets_no_more() {
         let registry = registry(9, 2);
-        let busy: Vec<_> = (0..2).map(|_| registry.admit(HERE).unwrap()).collect();
-        let call = |busy: &Registration| OpenCall::begin(busy.connection(), &registry);
+        let busy: Vec<_> = (0..2).map(|_| registry.admit(HERE, false).unwrap()).collect();
+        let call = |busy: &Registration| begin(busy, &registry);
         let calls: Vec<_> = busy.iter().map(call).collect();
-        assert!(is_refused(&registry.admit(HERE).unwrap()));
-        assert!(!is_refused(&registry.admit(THERE).unwrap()));
+        assert!(is_refused(&registry.admit(HERE, false).unwrap()));
+        assert!(!is_refused(&registry.admit(THERE, false).unwrap()));
         drop(calls);
-        assert!(!is_refused(&registry.admit(HERE).unwrap()));
+        assert!(!is_refused(&registry.admit(HERE, false).unwrap()));
+    }
+
+    #[test]
+    fn connections_of_a_proxy_count_in_all_only() {
+        let registry = registry(3, 1);
+        let busy: Vec<_> = (0..3).map(|_| registry.admit(HERE, true).unwrap()).collect();
+        let calls: Vec<_> = busy.iter().map(|busy| begin(busy, &registry)).collect();
+        assert!(!busy.iter().any(is_refused));
+        assert!(is_refused(&registry.admit(HERE, true).unwrap()));
+        drop(calls);
     }
 
     #[test]
     fn the_connection_that_is_idle_the_longest_gives_way() {
         let registry = registry(3, 9);
-        let held: Vec<_> = (0..3).map(|_| registry.admit(HERE).unwrap()).collect();
-        let call = OpenCall::begin(held[0].connection(), &registry);
-        let new = registry.admit(THERE).unwrap();
+        let held: Vec<_> = (0..3).map(|_| registry.admit(HERE, false).unwrap()).collect();
+        let call = begin(&held[0], &registry);
+        let new = registry.admit(THERE, false).unwrap();
         assert!(!is_refused(&new));
         let orders: Vec<_> = held.iter().map(|held| held.connection().ordered()).collect();
         assert_eq!(orders, [Order::Serve, Order::Drop, Order::Serve]);
@@ -247,24 +267,24 @@ mod tests {
     #[test]
     fn refusals_are_limited_too() {
         let registry = registry(1, 1);
-        let busy = registry.admit(HERE).unwrap();
-        let _call = OpenCall::begin(busy.connection(), &registry);
-        let refused: Vec<_> = (0..REFUSALS).map(|_| registry.admit(HERE).unwrap()).collect();
-        assert!(registry.admit(HERE).is_none());
+        let busy = registry.admit(HERE, false).unwrap();
+        let _call = begin(&busy, &registry);
+        let refused: Vec<_> = (0..REFUSALS).map(|_| registry.admit(HERE, false).unwrap()).collect();
+        assert!(registry.admit(HERE, false).is_none());
         drop(refused);
-        assert!(registry.admit(HERE).is_some());
+        assert!(registry.admit(HERE, false).is_some());
     }
 
     #[test]
     fn a_client_has_at_most_half_of_the_calls() {
         let limits = ConnectionLimits { calls: 3, ..Default::default() };
         let registry = Arc::new(Registry::new(limits));
-        let [here, there] = [HERE, THERE].map(|address| registry.admit(address).unwrap());
-        let begin = |client: &Registration| OpenCall::begin(client.connection(), &registry);
-        let calls = [&here, &here, &here, &there, &there].map(begin);
+        let [here, there] = [HERE, THERE].map(|address| registry.admit(address, false).unwrap());
+        let call = |client: &Registration| begin(client, &registry);
+        let calls = [&here, &here, &here, &there, &there].map(call);
         assert_eq!(calls.each_ref().map(OpenCall::is_counted), [true, true, false, true, false]);
         drop(calls);
-        assert!(begin(&there).is_counted());
+        assert!(begin(&there, &registry).is_counted());
     }
 
     #[test]
@@ -272,11 +292,12 @@ mod tests {
         let limits = ConnectionLimits { calls: 16, ..Default::default() };
         let registry = Arc::new(Registry::new(limits));
         let addresses = (1..=5).map(|host| IpAddr::from([10, 0, 0, host]));
-        let clients: Vec<_> = addresses.map(|address| registry.admit(address).unwrap()).collect();
+        let clients: Vec<_> =
+            addresses.map(|address| registry.admit(address, false).unwrap()).collect();
         let mut calls = Vec::new();
         for (client, expected) in clients.iter().zip([8, 4, 2, 1, 1]) {
-            let begin = || OpenCall::begin(client.connection(), &registry);
-            let begun: Vec<_> = (0..16).map(|_| begin()).filter(OpenCall::is_counted).collect();
+            let call = |_| begin(client, &registry);
+            let begun: Vec<_> = (0..16).map(call).filter(OpenCall::is_counted).collect();
             assert_eq!(begun.len(), expected);
             calls.extend(begun);
         }

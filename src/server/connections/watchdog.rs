@@ -38,10 +38,6 @@ pub(super) async fn watch(shared: Weak<EdgeContext>, read_ahead: Arc<Budget>) {
         let connections = shared.registry.all();
         let largest = is_short.then(|| most_unread(&connections, now)).flatten();
         for connection in connections {
-            let unread = match largest == Some(connection.client()) {
-                true => unread.min(UNREAD_OF_LARGEST),
-                false => unread,
-            };
             if let Some(order) = due(&connection, limits, now) {
                 connection.order(order);
             }
@@ -50,7 +46,11 @@ pub(super) async fn watch(shared: Weak<EdgeContext>, read_ahead: Arc<Budget>) {
                 connection.order(Order::Drop);
             }
             for answer in answers {
-                cut_if_unread(&connection, &*answer, unread, now);
+                let limit = match largest == Some(answer.client()) {
+                    true => unread.min(UNREAD_OF_LARGEST),
+                    false => unread,
+                };
+                cut_if_unread(&*answer, limit, now);
             }
         }
     }
@@ -64,12 +64,11 @@ fn most_unread(connections: &[Arc<Connection>], now: Instant) -> Option<Client> 
             let since = answer.unread_since();
             since.is_some_and(|since| now.saturating_duration_since(since) >= UNREAD_OF_LARGEST)
         };
-        let unread = connection.answers().iter().filter(|answer| is_unread(answer)).count();
-        *counts.entry(connection.client()).or_default() += unread;
+        for answer in connection.answers().iter().filter(|answer| is_unread(answer)) {
+            *counts.entry(answer.client()).or_default() += 1;
+        }
     }
-    let largest =
-        counts.into_iter().filter(|&(_, count)| count > 0).max_by_key(|&(_, count)| count);
-    largest.map(|(client, _)| client)
+    counts.into_iter().max_by_key(|&(_, count)| count).map(|(client, _)| client)
 }
 
 /// The order that a connection gets now. Only one without calls gets any.
@@ -89,10 +88,10 @@ fn due(connection: &Connection, limits: ConnectionLimits, now: Instant) -> Optio
 }
 
 /// Cuts an answer that has not been read for as long as `limit`.
-fn cut_if_unread(connection: &Connection, answer: &dyn Answer, limit: Duration, now: Instant) {
+fn cut_if_unread(answer: &dyn Answer, limit: Duration, now: Instant) {
     let unread = answer.unread_since().map(|since| now.saturating_duration_since(since));
     if unread.is_some_and(|unread| unread >= limit) && answer.cut() {
-        let span = tracing::info_span!("connection", client = %connection.client());
+        let span = tracing::info_span!("connection", client = %answer.client());
         span.in_scope(|| refusal_log::note(ErrorReason::ReaderTooSlow.as_str()));
     }
 }

@@ -19,7 +19,7 @@ use super::grpc_status::is_grpc;
 use super::guess_limit::{Excess, GuessLimit};
 use super::metrics::Metrics;
 use crate::server::ServerConfig;
-use crate::server::connections::Connection;
+use crate::server::connections::Client;
 use crate::server::credentials::Credentials;
 use crate::server::status::{ApiError, respond, to_status};
 use crate::server::web;
@@ -108,16 +108,15 @@ impl Rules {
 
     /// Counts a wrong token. Returns the error of its request.
     fn count_guess(&self, request: &Request) -> ApiError {
-        // Every request has its connection.
-        let Some(connection) = request.extensions().get::<Arc<Connection>>() else {
+        // Every request has its client.
+        let Some(&client) = request.extensions().get::<Client>() else {
             return ApiError::Unauthenticated;
         };
-        let counted = self.guesses.count(connection.client(), Instant::now());
+        let counted = self.guesses.count(client, Instant::now());
         self.metrics.access.wrong_token(counted.is_err());
         let Err(Excess { is_first, retry }) = counted else { return ApiError::Unauthenticated };
         let limit = self.guesses.per_window();
         if is_first {
-            let client = connection.client();
             tracing::warn!(%client, limit, "too many wrong tokens in a minute; more are refused without a log line");
         }
         ApiError::TooManyGuesses { limit, retry }

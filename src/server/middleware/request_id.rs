@@ -1,7 +1,5 @@
 //! The layer that assigns [request ids](crate::server::request_id).
 
-use std::sync::Arc;
-
 use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::middleware::Next;
@@ -9,7 +7,7 @@ use axum::response::Response;
 use tracing::Instrument;
 use tracing::field::display;
 
-use crate::server::connections::Connection;
+use crate::server::connections::Client;
 use crate::server::request_id::{HEADER, RequestId};
 
 /// Assigns ids to requests and adds them to responses.
@@ -17,7 +15,7 @@ pub(crate) async fn give(mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
     let method: String = request.method().as_str().chars().take(16).collect();
     let path: String = request.uri().path().chars().take(200).collect();
-    let client = request.extensions().get::<Arc<Connection>>().map(|c| display(c.client()));
+    let client = request.extensions().get::<Client>().map(|&client| display(client));
     let span = tracing::info_span!("request", %id, client, method, path);
     request.extensions_mut().insert(id.clone());
     let answer = async {

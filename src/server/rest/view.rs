@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::source_view::SourceView;
 use crate::audio::StemName;
+use crate::server::path_prefix::prefixed;
 use crate::server::status::Problem;
 use crate::session::manifest::{self, Manifest};
 use crate::session::{Session, SessionId};
@@ -160,12 +161,12 @@ pub(super) struct SessionList {
 
 /// URL of a stem.
 pub(super) fn stem_url(id: SessionId, stem: &StemName) -> String {
-    format!("/download/{id}/{stem}")
+    prefixed(&format!("/download/{id}/{stem}"))
 }
 
 /// URL of a session.
 pub(super) fn status_url(id: SessionId) -> String {
-    format!("/api/sessions/{id}")
+    prefixed(&format!("/api/sessions/{id}"))
 }
 
 impl Links {
@@ -213,7 +214,7 @@ impl SessionView {
             source: manifest.source.as_ref().map(|record| SourceView::of(&manifest, record)),
             queue_position: progress.queue_position,
             stems: manifest.stems.iter().map(stem).collect(),
-            zip_url: format!("/download/{id}.zip"),
+            zip_url: prefixed(&format!("/download/{id}.zip")),
             engine: manifest.engine.as_ref().map(engine),
             windows: WindowsView::of(&manifest.engine_span()),
             engine_changes: changes(&manifest),

@@ -145,7 +145,7 @@ def test_the_mix_that_is_heard_can_be_had_as_a_file(browse, server, short):
     muted = page.tab.get_by_role("link", name="Download this mix")
     assert muted.get_attribute("aria-disabled") == "true" and muted.get_attribute("href") is None
     page.button("Mute Accompaniment").click()
-    assert muted.get_attribute("href").startswith(f"/download/{session_id}/mix?gains=vocals:-inf,")
+    assert muted.get_attribute("href").startswith(f"download/{session_id}/mix?gains=vocals:-inf,")
 
 
 def test_the_server_reports_its_version(browse, server):

@@ -17,5 +17,5 @@ const withToken: Interceptor = (next) => async (request) => {
 
 export const client = createClient(
   SeparationService,
-  createGrpcWebTransport({ baseUrl: location.origin, interceptors: [withToken] }),
+  createGrpcWebTransport({ baseUrl: new URL(".", location.href).href, interceptors: [withToken] }),
 );

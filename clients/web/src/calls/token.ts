@@ -19,5 +19,6 @@ export function keepForDownloads(): void {
   if (token === "") return;
   const secure = location.protocol === "https:" ? "; Secure" : "";
   const digits = Array.from(new TextEncoder().encode(token), (byte) => byte.toString(16).padStart(2, "0")).join("");
-  document.cookie = `stemwire_token=${digits}; Path=/download; SameSite=Strict${secure}`;
+  const { pathname } = new URL("download", location.href);
+  document.cookie = `stemwire_token=${digits}; Path=${pathname}; SameSite=Strict${secure}`;
 }

@@ -1,7 +1,7 @@
 /** The page's side of the stretcher: an AudioWorkletNode that plays all stems at another speed and pitch. */
 import { type Message, PROCESSOR, type Ready, type Tuning } from "../stretch/messages";
 
-const ADDRESS = "/static/stretch.js";
+const ADDRESS = "static/stretch.js";
 
 /** Limit of the time in which the audio thread has to answer. */
 const LOAD_MS = 10_000;

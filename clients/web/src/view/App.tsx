@@ -62,8 +62,8 @@ function Header() {
   };
   return (
     <header>
-      <a class="brand" href="/" onClick={goHome}>
-        <img src="/static/icon.svg" alt="" width="32" height="32" />
+      <a class="brand" href="." onClick={goHome}>
+        <img src="static/icon.svg" alt="" width="32" height="32" />
         <span class="brand-name">Stemwire</span>
         <span class="brand-line">{words.value.tagline}</span>
       </a>

@@ -6,7 +6,7 @@ export function Footer() {
   return (
     <footer>
       <span>Stemwire {version.value}</span>
-      <a href="/licences">{words.value.licences}</a>
+      <a href="licences">{words.value.licences}</a>
     </footer>
   );
 }

@@ -17,7 +17,7 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use hyper::body::{Frame, SizeHint};
 
-use super::connection::Answer;
+use super::connection::{Answer, Client};
 use super::open_call::OpenCall;
 use crate::server::budget::{Budget, Charge};
 use reading::{Reading, piece};
@@ -36,6 +36,7 @@ pub(super) struct ResponseBody(Arc<SentAnswer>);
 
 /// What is shared by a body, its unsent pieces and the watchdog.
 pub(super) struct SentAnswer {
+    client: Client,
     state: Mutex<AnswerState>,
     reading: Reading,
     /// The budget on which frames are charged; `None` for answers that are not charged.
@@ -76,7 +77,7 @@ impl ResponseBody {
     ) -> ResponseBody {
         let kind = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
         let has_trailers = matches!(kind, Some(b"application/grpc" | b"application/grpc+proto"));
-        let connection = Arc::clone(call.connection());
+        let (client, connection) = (call.client(), Arc::clone(call.connection()));
         let state = AnswerState {
             body: Some(body),
             call: Some(call),
@@ -88,7 +89,7 @@ impl ResponseBody {
         };
         let cut_trailers = has_trailers.then(|| Arc::clone(cut_trailers));
         let (state, reading) = (Mutex::new(state), Reading::new());
-        let sent = Arc::new(SentAnswer { state, reading, unsent, cut_trailers });
+        let sent = Arc::new(SentAnswer { client, state, reading, unsent, cut_trailers });
         let answer: Arc<dyn Answer> = Arc::clone(&sent) as Arc<dyn Answer>;
         connection.add_answer(Arc::downgrade(&answer));
         ResponseBody(sent)
@@ -105,6 +106,10 @@ impl Drop for ResponseBody {
 }
 
 impl Answer for SentAnswer {
+    fn client(&self) -> Client {
+        self.client
+    }
+
     fn unread_since(&self) -> Option<Instant> {
         self.reading.unread_since()
     }

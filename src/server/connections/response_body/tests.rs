@@ -19,7 +19,7 @@ async fn sent(
     unsent: &Arc<Budget>,
 ) -> (ResponseBody, Arc<dyn Answer>, mpsc::Sender<Result<Bytes, BoxError>>) {
     let registry = Arc::new(Registry::new(ConnectionLimits::default()));
-    let registration = registry.admit(IpAddr::from([127, 0, 0, 1])).unwrap();
+    let registration = registry.admit(IpAddr::from([127, 0, 0, 1]), false).unwrap();
     let connection = Arc::clone(registration.connection());
     let (sender, receiver) = mpsc::channel(4);
     sender.send(Ok(Bytes::from(vec![7; FRAME]))).await.unwrap();
@@ -28,7 +28,7 @@ async fn sent(
     let body = ResponseBody::new(
         Body::from_stream(ReceiverStream::new(receiver)),
         &headers,
-        OpenCall::begin(&connection, &registry),
+        OpenCall::begin(&connection, connection.client(), &registry),
         Some(Arc::clone(unsent)),
         &Arc::new(trailers),
     );

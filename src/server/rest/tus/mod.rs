@@ -33,6 +33,7 @@ use super::unfinished::Unfinished;
 use super::view::{self, Links};
 use super::{Refusal, Rest, RouteResult, json};
 use crate::server::connections::client_of;
+use crate::server::path_prefix::prefixed;
 use crate::server::status::{ApiError, Problem};
 use crate::session::Session;
 
@@ -148,7 +149,7 @@ async fn created(rest: &Rest, head: &Parts, body: &mut Incoming) -> RouteResult 
     let links = Links { status_url: Some(view::status_url(session.id())), ..Links::of(&session) };
     let mut response = json(StatusCode::CREATED, &links);
     // An id is ASCII.
-    if let Ok(location) = HeaderValue::try_from(format!("{UPLOADS}/{}", session.id())) {
+    if let Ok(location) = HeaderValue::try_from(prefixed(&format!("{UPLOADS}/{}", session.id()))) {
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(with_state(response, rest, &session))
