@@ -2,7 +2,7 @@
 
 /// Sessions per page: the default and the limit.
 pub(crate) const PAGE_SIZE: u32 = 50;
-const MAX_PAGE_SIZE: u32 = 500;
+pub(crate) const MAX_PAGE_SIZE: u32 = 500;
 
 /// The page size for a request: the default for 0, limited to [`MAX_PAGE_SIZE`].
 pub(crate) fn page_size(wanted: u32) -> usize {

@@ -39,13 +39,13 @@ pub(super) struct StemDownload {
     path = "/download/{id}/{stem}",
     tag = "stems",
     params(
-        ("id" = String, Path, description = "session id (UUID)"),
-        ("stem" = String, Path, description = "stem name", example = "vocals"),
+        ("id" = String, Path, description = "session id", format = "uuid"),
+        ("stem" = String, Path, description = "stem name", example = "vocals", pattern = "^[a-z][a-z0-9_-]{0,31}$"),
         DownloadParameters,
     ),
     responses(
-        (status = 200, description = "the stem", content_type = "audio/wav", body = [u8]),
-        (status = 206, description = "the range of `Range`", content_type = "audio/wav", body = [u8]),
+        (status = 200, description = "the stem", content(([u8] = "audio/wav"), ([u8] = "audio/flac"), ([u8] = "audio/aiff"), ([u8] = "audio/ogg"), ([u8] = "audio/mpeg"), ([u8] = "audio/mp4"))),
+        (status = 206, description = "the range of `Range`", content(([u8] = "audio/wav"), ([u8] = "audio/flac"), ([u8] = "audio/aiff"), ([u8] = "audio/ogg"), ([u8] = "audio/mpeg"), ([u8] = "audio/mp4"))),
         (status = 304, description = "unchanged since `If-None-Match`"),
         (status = "default", description = "error", body = Problem),
     ),

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Rest;
+use super::names::{ChannelsName, FormatName};
 use super::query::{Query, choice};
 use super::song_tags::SongTags;
 use crate::audio::{FileFormat, Stereo};
@@ -19,13 +20,16 @@ use crate::session::settings::OutputChannels;
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "only documents the options, which are parsed one by one")]
 pub(super) struct DownloadParameters {
-    /// Format: `wav-s16` (default), or another of `download_formats` of `GET /health`.
+    /// Format: `wav-s16` (default), or another; `download_formats` of `GET /health` are those that this server writes.
+    #[param(value_type = Option<FormatName>, inline)]
     format: Option<String>,
     /// Lower all stems by one gain where the format would clip. Default: false.
     fit: Option<bool>,
     /// Bitrate of `mp3`, `opus` and `m4a-aac` in kbit/s. Default: 256, 160 and 256, of one channel 128, 96 and 128.
+    #[param(minimum = 16, maximum = 512)]
     bitrate: Option<u32>,
     /// Channels: `stereo`, or `source`: one if the song has one. Default: those of the session.
+    #[param(value_type = Option<ChannelsName>, inline)]
     channels: Option<String>,
     /// Tags and cover of the song, with the stem in the title. Default: true.
     tags: Option<bool>,

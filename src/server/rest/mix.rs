@@ -42,13 +42,13 @@ struct MixParameters {
     path = "/download/{id}/mix",
     tag = "stems",
     params(
-        ("id" = String, Path, description = "session id (UUID)"),
+        ("id" = String, Path, description = "session id", format = "uuid"),
         MixParameters,
         DownloadParameters,
     ),
     responses(
-        (status = 200, description = "the mix", content_type = "audio/wav", body = [u8]),
-        (status = 206, description = "the range of `Range`", content_type = "audio/wav", body = [u8]),
+        (status = 200, description = "the mix", content(([u8] = "audio/wav"), ([u8] = "audio/flac"), ([u8] = "audio/aiff"), ([u8] = "audio/ogg"), ([u8] = "audio/mpeg"), ([u8] = "audio/mp4"))),
+        (status = 206, description = "the range of `Range`", content(([u8] = "audio/wav"), ([u8] = "audio/flac"), ([u8] = "audio/aiff"), ([u8] = "audio/ogg"), ([u8] = "audio/mpeg"), ([u8] = "audio/mp4"))),
         (status = 304, description = "unchanged since `If-None-Match`"),
         (status = "default", description = "error", body = Problem),
     ),

@@ -1,6 +1,6 @@
 //! Plain HTTP on the same port: sessions for clients without gRPC.
 //!
-//! - [`separate`]: receives a form with a song ([`upload`], [`options`], [`file_name`], [`metered`]) and returns URLs.
+//! - [`separate`]: receives a form with a song ([`upload`], [`options`], [`names`], [`file_name`], [`metered`]) and returns URLs.
 //! - [`tus`]: receives songs by the tus protocol, in any number of requests.
 //! - [`download`]: stems as files ([`download_options`], [`stem_source`]), [`mix`]: their sum,
 //!   [`zip`] and [`ni_stems`]: all in one file; [`file_response`]: whole or as byte ranges ([`range`]), with safe names ([`disposition`]).
@@ -19,6 +19,7 @@ pub(crate) mod fuzzing;
 mod health;
 mod metered;
 mod mix;
+mod names;
 mod ni_stems;
 mod openapi;
 mod options;

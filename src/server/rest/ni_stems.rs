@@ -37,8 +37,8 @@ pub(super) const EXTENSION: &str = ".stem.mp4";
     path = "/download/{id}.stem.mp4",
     tag = "stems",
     params(
-        ("id" = String, Path, description = "session id (UUID)"),
-        ("codec" = Option<String>, Query, description = "`aac`, which FFmpeg encodes, or `alac`, which Traktor on Windows does not read; default `aac` where FFmpeg is installed, else `alac`"),
+        ("id" = String, Path, description = "session id", format = "uuid"),
+        ("codec" = Option<String>, Query, description = "`aac`, which FFmpeg encodes, or `alac`, which Traktor on Windows does not read; default `aac` where FFmpeg is installed, else `alac`", pattern = "^(aac|alac)$"),
         ("tags" = Option<bool>, Query, description = "tags and cover of the song; default true"),
     ),
     responses(

@@ -5,6 +5,10 @@ use std::num::NonZero;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::names::{
+    ACCOMPANIMENTS, AccompanimentName, CHANNELS, ChannelsName, DISCONNECTS, DisconnectName,
+    MASK_EXTENSIONS, MaskExtensionName, NORMALIZATIONS, NormalizationName, RATES, RateName,
+};
 use super::query::{choice, value};
 use crate::proto;
 use crate::server::convert;
@@ -31,6 +35,8 @@ pub(super) struct ResponseParameters {
     /// Respond once the upload is complete, not once the stems are done. Default: false.
     r#async: Option<bool>,
     /// If the client disconnects before the response: `pause` (default), `continue` or `cancel` the session.
+    #[param(value_type = Option<DisconnectName>, inline)]
+    #[schema(value_type = Option<DisconnectName>, inline)]
     on_disconnect: Option<String>,
 }
 
@@ -47,25 +53,42 @@ pub(super) struct SettingsParameters {
     /// accompaniment.
     stems: Option<String>,
     /// `streaming` (default) or `exact`.
+    #[param(value_type = Option<NormalizationName>, inline)]
+    #[schema(value_type = Option<NormalizationName>, inline)]
     normalization: Option<String>,
-    /// Overlap of consecutive segments, 0 to 0.9.
+    /// Overlap of consecutive segments.
+    #[param(minimum = 0, maximum = 0.9)]
+    #[schema(minimum = 0, maximum = 0.9)]
     overlap: Option<f64>,
     /// Continue with another engine if one fails. Default: true.
     allow_fallback: Option<bool>,
     /// Everything but a stem: `sum` of the other stems (default) or `minus`: the song minus the stem.
+    #[param(value_type = Option<AccompanimentName>, inline)]
+    #[schema(value_type = Option<AccompanimentName>, inline)]
     accompaniment: Option<String>,
     /// `average` (default) or `zeros`: Spleeter's masks above 11 kHz.
+    #[param(value_type = Option<MaskExtensionName>, inline)]
+    #[schema(value_type = Option<MaskExtensionName>, inline)]
     mask_extension: Option<String>,
     /// Sample rate of the stems: `model` (default) or `source`.
+    #[param(value_type = Option<RateName>, inline)]
+    #[schema(value_type = Option<RateName>, inline)]
     rate: Option<String>,
     /// Number of the audio track of a file with several, from 1. Default: the first.
-    #[schema(minimum = 1)]
+    #[param(minimum = 1, maximum = 4_294_967_295.0)]
+    #[schema(minimum = 1, maximum = 4_294_967_295.0)]
     track: Option<u32>,
     /// Channels of downloads and reads: `stereo` (default), or `source`: one if the song has one.
+    #[param(value_type = Option<ChannelsName>, inline)]
+    #[schema(value_type = Option<ChannelsName>, inline)]
     channels: Option<String>,
     /// Start of the part of the song to separate, in seconds; its stems begin there. Default: 0.
+    #[param(minimum = 0, maximum = 3_600_000)]
+    #[schema(minimum = 0, maximum = 3_600_000)]
     start_s: Option<f64>,
-    /// End of that part. Default: the end of the song.
+    /// End of that part, behind its start. Default: the end of the song.
+    #[param(minimum = 0, maximum = 3_600_000)]
+    #[schema(minimum = 0, maximum = 3_600_000)]
     end_s: Option<f64>,
 }
 
@@ -149,25 +172,18 @@ impl SeparateOptions {
                 config.stems = names.map(str::to_owned).collect();
             }
             "normalization" => {
-                use proto::Normalization::{Exact, Streaming};
-                let known = [("streaming", Streaming), ("exact", Exact)];
-                config.normalization = choice("normalization", text, known)?.into();
+                config.normalization = choice("normalization", text, NORMALIZATIONS)?.into();
             }
             "overlap" => config.overlap = Some(value("overlap", text, "a number such as 0.25")?),
             "allow_fallback" => config.allow_fallback = Some(flag("allow_fallback", text)?),
             "accompaniment" => {
-                use proto::Accompaniment::{Minus, Sum};
-                let known = [("sum", Sum), ("minus", Minus)];
-                config.accompaniment = choice("accompaniment", text, known)?.into();
+                config.accompaniment = choice("accompaniment", text, ACCOMPANIMENTS)?.into();
             }
             "mask_extension" => {
-                use proto::MaskExtension::{Average, Zeros};
-                let known = [("average", Average), ("zeros", Zeros)];
-                config.mask_extension = choice("mask_extension", text, known)?.into();
+                config.mask_extension = choice("mask_extension", text, MASK_EXTENSIONS)?.into();
             }
             "rate" => {
-                use proto::OutputRate::{Model, Source};
-                let rate = choice("rate", text, [("model", Model), ("source", Source)])?.into();
+                let rate = choice("rate", text, RATES)?.into();
                 config.output.get_or_insert_default().rate = rate;
             }
             "track" => {
@@ -175,16 +191,13 @@ impl SeparateOptions {
                 config.track = track.get();
             }
             "channels" => {
-                use proto::OutputChannels::{Source, Stereo};
-                let channels = choice("channels", text, [("stereo", Stereo), ("source", Source)]);
-                config.output.get_or_insert_default().channels = channels?.into();
+                let channels = choice("channels", text, CHANNELS)?.into();
+                config.output.get_or_insert_default().channels = channels;
             }
             "start_s" => config.start_s = value("start_s", text, "a number of seconds")?,
             "end_s" => config.end_s = Some(value("end_s", text, "a number of seconds")?),
             "on_disconnect" => {
-                use proto::OnDisconnect::{Cancel, Continue, Pause};
-                let known = [("pause", Pause), ("continue", Continue), ("cancel", Cancel)];
-                config.on_disconnect = choice("on_disconnect", text, known)?.into();
+                config.on_disconnect = choice("on_disconnect", text, DISCONNECTS)?.into();
             }
             _ => return Err(unknown()),
         }

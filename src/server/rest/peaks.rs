@@ -36,9 +36,9 @@ pub(super) struct PeaksView {
     path = "/api/sessions/{id}/peaks/{stem}",
     tag = "stems",
     params(
-        ("id" = String, Path, description = "session id (UUID)"),
-        ("stem" = String, Path, description = "stem name", example = "vocals"),
-        ("from" = Option<u64>, Query, description = "index of the first peak; default 0"),
+        ("id" = String, Path, description = "session id", format = "uuid"),
+        ("stem" = String, Path, description = "stem name", example = "vocals", pattern = "^[a-z][a-z0-9_-]{0,31}$"),
+        ("from" = Option<u64>, Query, description = "index of the first peak; default 0", format = "uint64"),
     ),
     responses(
         (status = 200, description = "the available peaks", body = PeaksView),

@@ -9,7 +9,7 @@ use axum::http::{Response, StatusCode};
 use super::query::Query;
 use super::view::{SessionList, SessionView};
 use super::{Rest, RouteResult, json};
-use crate::server::convert::paging::{PAGE_SIZE, page_size};
+use crate::server::convert::paging::{MAX_PAGE_SIZE, PAGE_SIZE, page_size};
 use crate::server::status::{ApiError, Problem};
 use crate::session::store::PageCursor;
 
@@ -19,7 +19,7 @@ use crate::session::store::PageCursor;
     path = "/api/sessions",
     tag = "sessions",
     params(
-        ("page_size" = Option<u32>, Query, description = "sessions per page: default 50, at most 500"),
+        ("page_size" = Option<u32>, Query, description = "sessions per page; default 50, also for 0", maximum = 500),
         ("page_token" = Option<String>, Query, description = "`next_page_token` of the previous page"),
     ),
     responses(
@@ -30,6 +30,10 @@ use crate::session::store::PageCursor;
 pub(super) async fn list(Extract(rest): Extract<Rest>, RawQuery(query): RawQuery) -> RouteResult {
     let query = Query::parse(query.as_deref(), "page_size, page_token")?;
     let size = query.value("page_size", "a number of sessions")?.unwrap_or(PAGE_SIZE);
+    if size > MAX_PAGE_SIZE {
+        let problem = format!("{size} sessions exceed the limit of {MAX_PAGE_SIZE}");
+        return Err(ApiError::Invalid { field: "page_size", problem }.into());
+    }
     let cursor = match query.text("page_token") {
         None | Some("") => None,
         Some(token) => Some(PageCursor::from_token(token).ok_or(ApiError::PageTokenInvalid)?),
@@ -48,7 +52,7 @@ pub(super) async fn list(Extract(rest): Extract<Rest>, RawQuery(query): RawQuery
     path = "/api/sessions/{id}",
     tag = "sessions",
     params(
-        ("id" = String, Path, description = "session id (UUID)"),
+        ("id" = String, Path, description = "session id", format = "uuid"),
     ),
     responses(
         (status = 200, description = "the session", body = SessionView),
@@ -67,7 +71,7 @@ pub(super) async fn show(Extract(rest): Extract<Rest>, Path(id): Path<String>) -
     path = "/api/sessions/{id}/cancel",
     tag = "sessions",
     params(
-        ("id" = String, Path, description = "session id (UUID)"),
+        ("id" = String, Path, description = "session id", format = "uuid"),
     ),
     responses(
         (status = 200, description = "the session, now ended", body = SessionView),
@@ -92,7 +96,7 @@ pub(super) async fn cancel(Extract(rest): Extract<Rest>, Path(id): Path<String>)
     path = "/api/sessions/{id}",
     tag = "sessions",
     params(
-        ("id" = String, Path, description = "session id (UUID)"),
+        ("id" = String, Path, description = "session id", format = "uuid"),
     ),
     responses(
         (status = 204, description = "deleted"),

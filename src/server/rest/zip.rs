@@ -58,7 +58,7 @@ pub(super) struct ZipParameters {
     path = "/download/{id}.zip",
     tag = "stems",
     params(
-        ("id" = String, Path, description = "session id (UUID)"),
+        ("id" = String, Path, description = "session id", format = "uuid"),
         DownloadParameters,
         ZipParameters,
     ),

@@ -319,6 +319,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
                 "disposition",
                 "file_name",
                 "metered",
+                "names",
                 "outlet",
                 "query",
                 "range",

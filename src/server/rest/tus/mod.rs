@@ -94,10 +94,10 @@ pub(super) async fn describe(Extract(rest): Extract<Rest>) -> Response<Body> {
     path = "/api/uploads",
     tag = "uploads",
     params(
-        ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
-        ("Upload-Length" = Option<u64>, Header, description = "bytes of the song"),
-        ("Upload-Defer-Length" = Option<u32>, Header, description = "`1` if the length is not known yet"),
-        ("Upload-Metadata" = Option<String>, Header, description = "keys and Base64 values, separated by commas: `filename`, options, any others"),
+        ("Tus-Resumable" = String, Header, description = "version of the protocol", pattern = r"^1\.0\.0$"),
+        ("Upload-Length" = Option<u64>, Header, description = "bytes of the song", nullable = false),
+        ("Upload-Defer-Length" = Option<u32>, Header, description = "`1` if the length is not known yet", minimum = 1, maximum = 1, nullable = false),
+        ("Upload-Metadata" = Option<String>, Header, description = "keys and Base64 values, separated by commas: `filename`, options, any others", nullable = false),
         SettingsParameters,
     ),
     request_body(content = Option<String>, content_type = "application/offset+octet-stream", description = "the first bytes of the song"),
@@ -161,8 +161,8 @@ async fn created(rest: &Rest, head: &Parts, body: &mut Incoming) -> RouteResult 
     path = "/api/uploads/{id}",
     tag = "uploads",
     params(
-        ("id" = String, Path, description = "session id (UUID)"),
-        ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
+        ("id" = String, Path, description = "session id", format = "uuid"),
+        ("Tus-Resumable" = String, Header, description = "version of the protocol", pattern = r"^1\.0\.0$"),
     ),
     responses(
         (status = 200, description = "`Upload-Offset`, `Upload-Length` or `Upload-Defer-Length`, `Upload-Metadata`, `Upload-Expires`"),
@@ -190,10 +190,10 @@ pub(super) async fn offset(
     path = "/api/uploads/{id}",
     tag = "uploads",
     params(
-        ("id" = String, Path, description = "session id (UUID)"),
-        ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
+        ("id" = String, Path, description = "session id", format = "uuid"),
+        ("Tus-Resumable" = String, Header, description = "version of the protocol", pattern = r"^1\.0\.0$"),
         ("Upload-Offset" = u64, Header, description = "position of the first byte: the number of stored bytes"),
-        ("Upload-Length" = Option<u64>, Header, description = "bytes of the song, if the length was deferred"),
+        ("Upload-Length" = Option<u64>, Header, description = "bytes of the song, if the length was deferred", nullable = false),
     ),
     request_body(content = String, content_type = "application/offset+octet-stream", description = "bytes of the song"),
     responses(
@@ -244,8 +244,8 @@ async fn appended(rest: &Rest, id: &str, headers: &HeaderMap, body: &mut Incomin
     path = "/api/uploads/{id}",
     tag = "uploads",
     params(
-        ("id" = String, Path, description = "session id (UUID)"),
-        ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
+        ("id" = String, Path, description = "session id", format = "uuid"),
+        ("Tus-Resumable" = String, Header, description = "version of the protocol", pattern = r"^1\.0\.0$"),
     ),
     responses(
         (status = 204, description = "deleted"),
@@ -271,9 +271,9 @@ pub(super) async fn terminate(
     path = "/api/uploads/{id}",
     tag = "uploads",
     params(
-        ("id" = String, Path, description = "session id (UUID)"),
-        ("Tus-Resumable" = String, Header, description = "`1.0.0`"),
-        ("X-HTTP-Method-Override" = String, Header, description = "`PATCH`, `DELETE` or `HEAD`"),
+        ("id" = String, Path, description = "session id", format = "uuid"),
+        ("Tus-Resumable" = String, Header, description = "version of the protocol", pattern = r"^1\.0\.0$"),
+        ("X-HTTP-Method-Override" = String, Header, description = "the method", pattern = "^(PATCH|DELETE|HEAD)$"),
     ),
     responses(
         (status = 200, description = "as of `HEAD`"),
