@@ -11,7 +11,7 @@ JOBS   ?= 4
 WEB    := clients/web
 TYPESCRIPT := clients/typescript
 
-.PHONY: demo test conformance test-models fuzz packages sizes audit bench chaos lint docs rust page system tools browser clean
+.PHONY: demo test conformance wire-tools test-models fuzz packages sizes audit bench chaos lint docs rust page system tools browser clean
 
 # Separates the demo song with the embedded model, and scores the result against the true stems.
 demo:
@@ -81,16 +81,42 @@ system: tools browser
 	STEMWIRE_PUPPETEER="$(abspath $(TOOLS))/node_modules/puppeteer-core" \
 		$(TOOLS)/bin/python -m pytest $(SYSTEM) --numprocesses=$(JOBS) --dist=loadfile $(PYTEST)
 
-# Every client by the scenarios of clients/conformance; needs Go.
-conformance: tools clients/node_modules/.package-lock.json
+# Every client by the scenarios of clients/conformance, and the wire by tools of others and behind proxies; needs Go.
+conformance: tools wire-tools clients/node_modules/.package-lock.json
 	$(CARGO) test --no-run --quiet
 	$(CARGO) build --quiet -p stemwire-client --features conformance --example conformance
 	cd clients/go && go vet ./... && go test ./... && \
 		"$(abspath $(TOOLS))/node_modules/.bin/buf" generate ../../proto --output "$(abspath $(TOOLS))/go-stubs" && \
 		diff -r stemwirev1 "$(abspath $(TOOLS))/go-stubs/stemwirev1"
 	cd $(TYPESCRIPT) && npm run --silent build && npm run --silent check
+	$(TARGET)/debug/stemwire runtime install cpu
 	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" PYTHONPATH=clients/python/src \
-		$(TOOLS)/bin/python -m pytest clients/conformance -q -p no:cacheprovider --numprocesses=$(JOBS) $(PYTEST)
+	STEMWIRE_WIRE_TOOLS="$(abspath $(TOOLS))/bin:$(abspath $(WIRE))" \
+		$(TOOLS)/bin/python -m pytest clients/conformance -q -p no:cacheprovider --numprocesses=$(JOBS) --dist=loadgroup $(PYTEST)
+
+# Testers of the wire and proxies: from Go modules, PyPI and Debian.
+WIRE := $(TOOLS)/wire
+
+wire-tools: tools $(WIRE)/ready $(WIRE)/h2spec $(WIRE)/ghz $(WIRE)/grpc-health-probe
+	@command -v nginx >/dev/null && command -v haproxy >/dev/null || \
+		{ apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq --no-install-recommends nginx haproxy >/dev/null; }
+	rm -rf $(TOOLS)/go
+
+$(WIRE)/ready: clients/conformance/wire/requirements.txt $(TOOLS)/ready
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	mkdir -p $(WIRE) && touch $@
+
+GO_INSTALL = CGO_ENABLED=0 GOFLAGS=-modcacherw GOPATH="$(abspath $(TOOLS))/go" GOCACHE="$(abspath $(TOOLS))/go/cache" \
+	GOBIN="$(abspath $(dir $@))" go install
+
+$(WIRE)/h2spec:
+	$(GO_INSTALL) github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
+
+$(WIRE)/ghz:
+	$(GO_INSTALL) github.com/bojand/ghz/cmd/ghz@v0.93.0
+
+$(WIRE)/grpc-health-probe:
+	$(GO_INSTALL) github.com/grpc-ecosystem/grpc-health-probe@v0.4.63
 
 # The tests of models/tools. They need PyTorch, which takes gigabytes, so `make test` leaves them out.
 test-models: $(TOOLS)/models/ready
@@ -157,9 +183,7 @@ tools: $(TOOLS)/ready $(if $(shell command -v go),$(GRPCURL))
 
 # Two minutes, once. Without it the tests translate the examples for buf.
 $(GRPCURL):
-	mkdir -p $(TOOLS)/go
-	CGO_ENABLED=0 GOFLAGS=-modcacherw GOPATH="$(abspath $(TOOLS))/go" GOCACHE="$(abspath $(TOOLS))/go/cache" GOBIN="$(abspath $(dir $@))" \
-		go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
+	$(GO_INSTALL) github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.4
 	rm -rf $(TOOLS)/go
 
 $(TOOLS)/ready: $(SYSTEM)/requirements.txt $(SYSTEM)/package.json

@@ -2,11 +2,9 @@
 import base64
 import hashlib
 import http.client
-import io
 import json
 import os
 import shutil
-import struct
 import subprocess
 
 import grpc
@@ -17,12 +15,12 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from ..audio import music, wav
 from ..common import INSTANT_FOUR_STEMS, check_refused, stems
+from ..grpc_web import SERVICE, Page, trailers
 from ..repository import ROOT
 from ..server import Server
 from ..stemwire_client import api, collect, separate, service, session_pb2
 
 MODELS = INSTANT_FOUR_STEMS
-SERVICE = "stemwire.v1.SeparationService"
 PAGE = "https://page.example"
 TOKEN = "a-very-secret-token"
 
@@ -71,55 +69,6 @@ def test_reflection_serves_the_options_of_reasons(server):
     assert (reported.code, reported.http_status, reported.retry_after_s) == (8, 429, 10) and "--max-queued" in reported.remedy
 
 
-class Page:
-    """A page in a browser: grpc-web over one connection of HTTP/1.1."""
-
-    def __init__(self, address: str, form: str = "application/grpc-web+proto", **headers: str):
-        self.connection = http.client.HTTPConnection(address, timeout=60)
-        self.headers = {"Content-Type": form, "Accept": form, "X-Grpc-Web": "1"} | headers
-        self.is_text = "text" in form
-
-    def open(self, method: str, request) -> http.client.HTTPResponse:
-        message = request.SerializeToString()
-        body = struct.pack(">BI", 0, len(message)) + message
-        body = base64.b64encode(body) if self.is_text else body
-        self.connection.request("POST", f"/{SERVICE}/{method}", body, self.headers)
-        response = self.connection.getresponse()
-        assert (response.status, response.version) == (200, 11)
-        assert response.getheader("Content-Type") == self.headers["Content-Type"]
-        return response
-
-    def frames(self, response):
-        """(flags, payload) of each frame as it arrives."""
-        if self.is_text:
-            whole = response.read()
-            quads = (whole[at : at + 4] for at in range(0, len(whole), 4))
-            response = io.BytesIO(b"".join(map(base64.b64decode, quads)))
-        while head := response.read(5):
-            flags, length = struct.unpack(">BI", head)
-            payload = response.read(length)
-            assert len(payload) == length
-            yield flags, payload
-
-    def messages(self, method: str, request, answer):
-        """The messages of a call; its trailers, in the last frame, must be OK."""
-        ended = False
-        for flags, payload in self.frames(self.open(method, request)):
-            assert not ended, "the trailers are the last"
-            if flags == 0:
-                yield answer.FromString(payload)
-                continue
-            ended = True
-            assert flags == 0x80
-            trailers = dict(line.split(":", 1) for line in payload.decode().splitlines())
-            assert trailers["grpc-status"].strip() == "0"
-        assert ended
-
-    def call(self, method: str, request, answer):
-        (message,) = self.messages(method, request, answer)
-        return message
-
-
 @pytest.mark.parametrize("form", ["application/grpc-web+proto", "application/grpc-web-text+proto"])
 def test_a_page_uploads_in_steps_and_watches_its_stems_come(server, song, form):
     page = Page(server.address, form)
@@ -154,12 +103,12 @@ def test_a_page_sees_stems_before_its_upload_has_ended(server, song):
 def test_a_page_reads_the_code_and_reason_of_an_error(server):
     page = Page(server.address)
     response = page.open("GetSession", api.GetSessionRequest(session_id="0" * 8))
-    trailers = dict(response.getheaders())
+    found = dict(response.getheaders())
     for flags, payload in page.frames(response):
         assert flags == 0x80
-        trailers |= dict(line.split(":", 1) for line in payload.decode().splitlines())
-    assert trailers["grpc-status"].strip() == str(grpc.StatusCode.INVALID_ARGUMENT.value[0])
-    details = trailers["grpc-status-details-bin"].strip()
+        found |= trailers(payload)
+    assert found["grpc-status"] == str(grpc.StatusCode.INVALID_ARGUMENT.value[0])
+    details = found["grpc-status-details-bin"]
     assert b"SESSION_ID_INVALID" in base64.b64decode(details + "=" * (-len(details) % 4))
 
 
