@@ -20,7 +20,8 @@ from torch import Tensor
 
 import checkpoints
 import unet
-from evaluate import Estimate, estimators, excerpts, sdr
+from evaluate import Estimate, estimators, excerpts
+from scores import sdr
 
 VOCALS = 3
 TINY = 1e-9

@@ -2,8 +2,9 @@
 
     evaluate.py CHECKPOINT FOLDER [--splits seen unseen]   songs of make_songs.py
     evaluate.py CHECKPOINT --real FOLDER                   FOLDER/*/{drums,bass,other,vocals}.wav, true stems
+    evaluate.py CHECKPOINT --music FOLDER [--only SONG]    whole songs as real.py reads them: SDR of each, and of its 10 s windows
 
-The baselines: silence (0 dB by definition) and those of baselines.py.
+CHECKPOINT may be a model's weights.safetensors. The baselines: silence (0 dB by definition) and those of baselines.py.
 """
 
 from __future__ import annotations
@@ -23,39 +24,36 @@ from torch import nn
 import baselines
 import checkpoints
 import unet
+from real import read_song
 from residual import share_out
+from scores import STEMS, Separate, score_song, sdr, si_sdr, songs_table
 
 RATE = 44100
-STEMS = ("drums", "bass", "other", "vocals")
 SILENT = 1e-4  # RMS below which a true stem is no stem: its SDR would say nothing
 Estimate = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
-
-def sdr(truth: np.ndarray, estimate: np.ndarray) -> float:
-    """10 log10 of the true stem's energy over the error's, dB, over the whole excerpt."""
-    return float(10 * np.log10((truth ** 2).sum() / (((truth - estimate) ** 2).sum() + 1e-9)))
-
-
-def si_sdr(truth: np.ndarray, estimate: np.ndarray) -> float:
-    """The same after the best gain on the truth (Le Roux et al. 2019), dB."""
-    gain = (truth * estimate).sum() / ((truth ** 2).sum() + 1e-9)
-    return sdr(gain * truth, estimate)
 
 
 def estimators(model: nn.Module) -> dict[str, Estimate]:
     """Name -> function from (mix (2, frames), truth (4, 2, frames)) to stems (4, 2, frames)."""
 
-    def separate(mix: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    separate = separator(model)
+    return {"model": lambda mix, truth: separate(mix), "mixture": lambda mix, truth: baselines.mixture(mix),
+            "mixture, best gain": baselines.best_gain,
+            "mid channel": lambda mix, truth: baselines.mid_channel(mix),
+            "REPET-SIM × centre": lambda mix, truth: baselines.repet_centre(mix)}
+
+
+def separator(model: nn.Module) -> Separate:
+    """What the engine does with the model."""
+
+    def separate(mix: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             if isinstance(model, unet.Spleeter):
                 return unet.separate(model, torch.from_numpy(mix)).numpy()
             stems = apply_model(model, torch.from_numpy(mix)[None], overlap=0.25, shifts=0)[0]
         return share_out(torch.from_numpy(mix), stems).numpy()
 
-    return {"model": separate, "mixture": lambda mix, truth: baselines.mixture(mix),
-            "mixture, best gain": baselines.best_gain,
-            "mid channel": lambda mix, truth: baselines.mid_channel(mix),
-            "REPET-SIM × centre": lambda mix, truth: baselines.repet_centre(mix)}
+    return separate
 
 
 def excerpts(folder: Path, seconds: float, count: int) -> Iterator[tuple[np.ndarray, list[str]]]:
@@ -124,13 +122,23 @@ def main() -> None:
     parser.add_argument("folder", type=Path, nargs="?", help="holds a folder for each split")
     parser.add_argument("--splits", nargs="+", default=["seen", "unseen"])
     parser.add_argument("--real", type=Path)
+    parser.add_argument("--music", type=Path)
+    parser.add_argument("--only", nargs="*", default=[], help="of --music, these songs")
+    parser.add_argument("--quick", action="store_true", help="no baseline but the mixture")
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="every row, for a closer look")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    methods = estimators(checkpoints.load(options.checkpoint))
+    model = checkpoints.load(options.checkpoint)
+    methods = estimators(model)
+    if options.quick:
+        methods = {name: methods[name] for name in ("model", "mixture")}
+    if options.music:
+        folders = sorted(p for p in (options.music / "songs").iterdir() if p.is_dir())
+        print(songs_table({folder.name: score_song(read_song(folder), separator(model)) for folder in folders
+                           if not options.only or folder.name in options.only}))
     everything: dict[str, list[dict[str, Any]]] = {}
     if options.real:
         everything["real"] = score(real_songs(options.real), methods)

@@ -1,7 +1,7 @@
 """What the trainers hold estimates against: stems as waveforms, or masks on the mixture's complex spectrum.
 
-Both ask for little error (L1), for the same decibels of a quiet stem as of a loud one (logarithm), for the right
-magnitudes, and again for voice that is not found, which is what real singers suffer most.
+Both ask for little error (L1), for the same decibels of a quiet stem as of a loud one (logarithm), for silence where a stem is
+silent, for the right magnitudes, and again for voice that is not found, which is what real singers suffer most.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from torch import Tensor
 from dataset import VOCALS
 
 STEM_WEIGHT = (1.0, 1.0, 1.0, 4.0)
+SILENT = 1e-5  # of the mix's energy: a stem with less is silent
+QUIETER = 0.1  # the error below which nothing more is asked for is so much smaller where a stem is silent
 TINY = 1e-4  # in square roots of magnitudes, whose slope at nothing has no end
 
 
@@ -22,17 +24,32 @@ def weighted(values: Tensor) -> Tensor:
     return (values * values.new_tensor(STEM_WEIGHT)).sum() / sum(STEM_WEIGHT)
 
 
+def merge(stems: Tensor, merged: Tensor) -> Tensor:
+    """Stems or masks (batch, 4, ...), bass and other as one in `other` where the truth knows no more: `merged` (batch,)."""
+    if not merged.any():
+        return stems
+    here = merged.view(-1, *[1] * (stems.dim() - 2))
+    drums, bass, other, vocals = stems.unbind(dim=1)
+    return torch.stack([drums, torch.where(here, torch.zeros_like(bass), bass), torch.where(here, bass + other, other), vocals],
+                       dim=1)
+
+
 def waveform_loss(estimate: Tensor, truth: Tensor) -> Tensor:
     """Of stems (batch, 4, 2, frames)."""
     # Relative to the mix, so that quiet examples teach as much as loud ones.
     scale = truth.sum(dim=1, keepdim=True).std(dim=(2, 3), keepdim=True) + 0.02
     estimate, truth = estimate / scale, truth / scale
     error = estimate - truth
-    decibels = (error.square().mean(dim=(2, 3)) + 0.01).log().mean(dim=0)
+    decibels = (error.square().mean(dim=(2, 3)) + _floors(truth.square().mean(dim=(2, 3)), 0.01)).log().mean(dim=0)
     below = _compressed(truth) - _compressed(estimate)
     missed = torch.relu(below[:, VOCALS]).mean()
     return (weighted(error.abs().mean(dim=(0, 2, 3))) + 0.6 * weighted(decibels)
             + 0.2 * weighted(below.abs().mean(dim=(0, 2, 3, 4))) + 0.1 * missed)
+
+
+def _floors(energies: Tensor, floor: float) -> Tensor:
+    """Errors (batch, 4) that are small enough, by the stems' energies."""
+    return torch.where(energies < SILENT, QUIETER * floor, floor)
 
 
 def _compressed(x: Tensor) -> Tensor:
@@ -79,7 +96,7 @@ class Targets(NamedTuple):
 def mask_loss(masks: Tensor, targets: Targets) -> Tensor:
     """Of masks (batch, 4, 2, bins, times)."""
     squares = torch.relu(torch.addcmul(targets.energy, masks, masks * targets.power - targets.aligned))
-    decibels = (squares.mean(dim=(2, 3, 4)) + 0.02).log().mean(dim=0)
+    decibels = (squares.mean(dim=(2, 3, 4)) + _floors(targets.energy.mean(dim=(2, 3, 4)), 0.02)).log().mean(dim=0)
     below = targets.root - (masks * targets.level + TINY).sqrt()
     missed = torch.relu(below[:, VOCALS]).mean()
     return (weighted((squares + 1e-6).sqrt().mean(dim=(0, 2, 3, 4))) + 0.3 * weighted(decibels)

@@ -40,15 +40,19 @@ from voices import Manner, Note, SpeechSinger, phrases, vary
 
 STEMS = ("drums", "bass", "other", "vocals")
 FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
-# Number in the seed, and whose speakers and drum kits play. seen: unseen songs with those of the training. unseen: with others.
-SPLITS = {"train": (0, "train"), "seen": (1, "train"), "unseen": (2, "test"), "voices": (3, "train")}
+# Number in the seed, whose drum kits play, and the banks of who sings. seen: unseen songs with kits and singers of the
+# training. unseen: with others.
+SPLITS = {"train": (0, "train", ("train", "natural")), "seen": (1, "train", ("train",)), "unseen": (2, "test", ("test",)),
+          "voices": (3, "train", ("train", "natural"))}
 
 
 def cast_singer(bank: list[Utterance], rng: np.random.Generator) -> tuple[GlottalSinger | SpeechSinger, str]:
-    """A new singer and who it is: half of them from speech, half glottal inventions."""
+    """A new singer and who it is: half of them glottal inventions, half from speech, of which half natural if there is any."""
     manner = Manner.random(rng)
     if rng.random() < 0.5:
         return GlottalSinger(manner, rng), "glottal"
+    if (natural := [u for u in bank if u.speaker.startswith("kokoro")]) and rng.random() < 0.5:
+        bank = natural
     speaker = bank[int(rng.integers(len(bank)))].speaker
     own = [u for u in bank if u.speaker == speaker]
     chosen = [own[k] for k in rng.choice(len(own), min(3, len(own)), replace=False)]
@@ -188,7 +192,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--speech", type=Path, help="where speech.py wrote its files, if not into the same folder")
     options = parser.parse_args()
-    bank = load_bank((options.speech or options.folder) / f"speech-{SPLITS[options.split][1]}.npz")
+    speech = options.speech or options.folder
+    bank = [utterance for name in SPLITS[options.split][2] for utterance in load_bank(speech / f"speech-{name}.npz")]
     for number in range(options.first, options.first + options.count):
         path = options.folder / options.split / f"{number:05d}.npy"
         if not path.exists():

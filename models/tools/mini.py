@@ -40,3 +40,10 @@ class Mini(HTDemucs):
         magnitudes = (parts[:, 0::2].square() + parts[:, 1::2].square()).sqrt()
         masks = widen(self.masks(magnitudes), spectrum.shape[-2])
         return self._ispec(masks * spectrum[:, None], missing[1] + length)[..., :length]
+
+
+class Masked(Mini):
+    """The same by the masks alone."""
+
+    def forward(self, mix: Tensor) -> Tensor:
+        return self.masked(mix)

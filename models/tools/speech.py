@@ -1,8 +1,9 @@
 """The bank of spoken utterances: text-to-speech in many voices, analysed once by WORLD.
 
 An utterance is three tracks at 5 ms: f0 in Hz (0 where unvoiced), log power spectrum at the BANDS frequencies,
-aperiodicity (0 periodic .. 1 noise) at the AP_BANDS frequencies. `voices.py` sings them at other pitches.
-Voices under a licence that passes to copies of their recordings (GPL) speak only in the test bank.
+aperiodicity (0 periodic .. 1 noise) at the AP_BANDS frequencies. `voices.py` sings them at other pitches. There are three banks:
+"train" and "natural" for what is learned from, "test" for what is not. Voices under a licence that passes to copies of their
+recordings (GPL) speak only in the last.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ TRAIN_FLITE = ("kal16", "awb", "rms", "slt")
 TRAIN_FESTIVAL = ("kal_diphone", "ked_diphone", "cmu_us_slt_arctic_hts", "upc_ca_ona_hts", "suo_fi_lj_diphone",
                   "hy_fi_mv_diphone")
 TEST_FESTIVAL = ("czech_dita", "czech_krb", "czech_machac", "czech_ph", "pc_diphone", "lp_diphone")
+BANKS = ("train", "test", "natural")
+NATURAL = 40  # speakers of kokoro.py, two utterances each
 
 
 @dataclass
@@ -82,6 +85,11 @@ def _speak(speaker: str, text: str, rng: np.random.Generator, out: Path) -> None
         speed, pitch = rng.integers(95, 170), rng.integers(20, 90)
         subprocess.run(["espeak-ng", "-v", voice, "-s", str(speed), "-p", str(pitch), "-w", out, text],
                        check=True, capture_output=True)
+    elif engine == "kokoro":
+        # Loads a model that the other engines do not need.
+        import kokoro
+
+        soundfile.write(out, kokoro.speak(voice, text, float(rng.uniform(0.6, 1.0))), kokoro.RATE)
     elif engine == "flite":
         subprocess.run(["flite", "-voice", voice, "-t", text, "-o", out], check=True, capture_output=True)
     else:
@@ -122,7 +130,11 @@ def _interpolation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _cast(split: str, rng: np.random.Generator) -> list[str]:
-    """The speakers of a split, one entry an utterance."""
+    """The speakers of a bank, one entry an utterance."""
+    if split == "natural":
+        import kokoro
+
+        return [f"kokoro:{v}" for v in kokoro.speakers(NATURAL, rng) for _ in range(2)]
     train = split == "train"
     languages, variants = (TRAIN_LANGUAGES, TRAIN_VARIANTS) if train else (TEST_LANGUAGES, TEST_VARIANTS)
     flites, festivals = (TRAIN_FLITE, TRAIN_FESTIVAL) if train else ((), TEST_FESTIVAL)
@@ -135,7 +147,7 @@ def _cast(split: str, rng: np.random.Generator) -> list[str]:
 
 def make_bank(split: str, seed: int, folder: Path) -> None:
     """Writes `folder/speech-{split}.npz`; a voice that is not installed is left out, and said so."""
-    rng = np.random.default_rng([seed, 17 if split == "train" else 18])
+    rng = np.random.default_rng([seed, 17 + BANKS.index(split)])
     utterances: list[Utterance] = []
     for speaker in _cast(split, rng):
         text = invented_text(rng, int(rng.integers(9, 16)))
@@ -177,6 +189,7 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--banks", nargs="+", choices=BANKS, default=BANKS)
     options = arguments.parse_args()
-    for name in ("test", "train"):
+    for name in options.banks:
         make_bank(name, options.seed, options.folder)

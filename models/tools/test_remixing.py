@@ -12,7 +12,7 @@ import torch
 import dataset
 from dataset import RATE, VOCALS, Songs, remix
 from effects import crush, equalise, rooms
-from losses import STEM_WEIGHT, Targets, mask_loss, waveform_loss
+from losses import STEM_WEIGHT, Targets, mask_loss, merge, waveform_loss
 from masks import BINS, LOWEST, TOP, MaskNet, widen
 from residual import share_out
 
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def mixed(folder: Path, seed: int, batches: int = 1) -> np.ndarray:
     """True stems (examples, 4, 2, FRAMES)."""
     songs, rng, random = Songs(folder, "cpu"), np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    return np.concatenate([remix(songs, FRAMES, 64, rng, random).numpy() for _ in range(batches)])
+    return np.concatenate([remix(songs, FRAMES, 64, rng, random).stems.numpy() for _ in range(batches)])
 
 
 def frequencies(stems: np.ndarray) -> np.ndarray:
@@ -78,11 +78,67 @@ def test_songs_are_used_once_they_are_complete(tmp_path: Path) -> None:
     songs = Songs(tmp_path, "cpu")
     np.save(tmp_path / "train" / "2.part.npy", sound)
     songs.take_up()
-    assert len(songs.whole) == 1 and songs.whole[0].sung.tolist() == [False, True]
+    assert len(songs.whole) == 1 and songs.whole[0].heard[VOCALS].tolist() == [False, True]
     (tmp_path / "train" / "2.part.npy").rename(tmp_path / "train" / "2.npy")
     songs.take_up()
     songs.take_up()
     assert len(songs.whole) == 2
+
+
+def test_recordings_are_used_as_they_know_their_stems(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "train").symlink_to(folder / "train")
+    (tmp_path / "voices").symlink_to(folder / "voices")
+    real = {"merged": [1000.0, 500.0, 500.0], "apart": [2000.0, 2500.0, 5000.0, 1000.0]}
+    (tmp_path / "real").mkdir()
+    (tmp_path / "sung").mkdir()
+    for name, tones in real.items():
+        np.save(tmp_path / "real" / f"{name}.npy", np.stack([tone(frequency) for frequency in tones]))
+    np.save(tmp_path / "sung" / "voice.npy", tone(8000)[None])
+    songs, rng, random = Songs(tmp_path, "cpu"), np.random.default_rng(21), torch.Generator().manual_seed(21)
+    batches = [remix(songs, FRAMES, 64, rng, random) for _ in range(6)]
+    stems = np.concatenate([batch.stems.numpy() for batch in batches])
+    merged = np.concatenate([batch.merged.numpy() for batch in batches])
+    heard = np.abs(stems).max(axis=(2, 3)) > 0
+    found = np.where(heard, frequencies(stems), 0)
+
+    def near(stem: int, frequency: float) -> np.ndarray:
+        return abs(found[:, stem] / frequency - 1) < dataset.SPEED + 0.005
+
+    assert not heard[merged, dataset.BASS].any()
+    assert near(dataset.OTHER, 500)[merged].all() and merged.mean() > 0.1
+    assert not near(dataset.OTHER, 500)[~merged].any()
+    assert near(VOCALS, 8000)[heard[:, VOCALS]].mean() > 0.05
+    assert near(dataset.BASS, 2500).any() and near(dataset.DRUMS, 1000).any()
+
+
+def test_a_loss_holds_bass_and_other_together_where_the_truth_does() -> None:
+    rng = np.random.default_rng(22)
+    truth = torch.from_numpy(rng.standard_normal((2, 4, 2, 4096)).astype(np.float32))
+    truth[0, dataset.OTHER] += truth[0, dataset.BASS]
+    truth[0, dataset.BASS] = 0
+    split = truth.clone()
+    split[:, dataset.BASS] += 0.3 * truth[:, dataset.OTHER]
+    split[:, dataset.OTHER] *= 0.7
+    merged = torch.tensor([True, False])
+    same = merge(split, merged)
+    np.testing.assert_allclose(same[0].numpy(), truth[0].numpy(), atol=1e-6)
+    assert torch.equal(same[1], split[1])
+    assert torch.equal(merge(split, torch.tensor([False, False])), split)
+
+
+def test_a_leak_into_a_silent_stem_costs_more_than_the_same_error_of_a_stem_that_sounds() -> None:
+    rng = np.random.default_rng(23)
+    truth = torch.from_numpy(rng.standard_normal((1, 4, 2, 8192)).astype(np.float32))
+    leak = torch.from_numpy(0.05 * rng.standard_normal((2, 8192)).astype(np.float32))
+    silent = truth.clone()
+    silent[:, dataset.DRUMS] = 0
+
+    def cost(stems: torch.Tensor) -> float:
+        wrong = stems.clone()
+        wrong[:, dataset.DRUMS] += leak
+        return (waveform_loss(wrong, stems) - waveform_loss(stems, stems)).item()
+
+    assert cost(silent) > 2 * cost(truth) > 0
 
 
 def test_speeds_are_linear_interpolation() -> None:

@@ -22,11 +22,15 @@ from demucs.htdemucs import HTDemucs
 from torch import Tensor, nn
 
 import unet
-from losses import Targets, mask_loss, waveform_loss
+from dataset import Batch
+from evaluate import separator
+from losses import Targets, mask_loss, merge, waveform_loss
 from masks import BINS, MaskNet, widen
-from mini import Mini
+from mini import Masked, Mini
+from real import read_song
 from residual import share_out
-from training import RATE, Lesson, Minutes, train
+from scores import sample, score_song
+from training import RATE, Check, Lesson, Minutes, train
 
 SEGMENT_S = 4
 STEMS = ["drums", "bass", "other", "vocals"]
@@ -39,25 +43,28 @@ else:
     measure, targets = torch.compile(mask_loss), torch.compile(Targets.of)
 
 
-def waveform(model: nn.Module, truth: Tensor, precision: AbstractContextManager[Any]) -> Tensor:
+def waveform(model: nn.Module, batch: Batch, precision: AbstractContextManager[Any]) -> Tensor:
     """The loss of HTDemucs, whose stems shall sum to the mix."""
+    truth, merged = batch
     mix = truth.sum(dim=1)
     with precision:
         stems = model(mix)
-    return waveform_loss(share_out(mix, stems.float()), truth)
+    return waveform_loss(merge(share_out(mix, stems.float()), merged), truth)
 
 
-def masks(model: nn.Module, truth: Tensor, precision: AbstractContextManager[Any]) -> Tensor:
+def masks(model: nn.Module, batch: Batch, precision: AbstractContextManager[Any]) -> Tensor:
     """The loss of the mask branch."""
+    truth, merged = batch
     with torch.no_grad():
         target = targets(unet.spectrum(truth).transpose(-1, -2)[..., :-1, :] / SIZE**0.5, BINS)
     with precision:
         found = model(target.level[:, 0])
-    return measure(found, target)
+    return measure(merge(found, merged), target)
 
 
-def mini(model: nn.Module, truth: Tensor, precision: AbstractContextManager[Any]) -> Tensor:
+def mini(model: nn.Module, batch: Batch, precision: AbstractContextManager[Any]) -> Tensor:
     """The loss of HTDemucs and masks together: of their mean, and a little of the masks by themselves."""
+    truth, merged = batch
     mix = truth.sum(dim=1)
     with precision:
         made = HTDemucs.forward(model, mix)
@@ -69,18 +76,36 @@ def mini(model: nn.Module, truth: Tensor, precision: AbstractContextManager[Any]
     share = model.mask_share[:, None, None]
     masked = model._ispec(widen(masks, spectrum.shape[-2]) * spectrum[:, None], mix.shape[-1])
     stems = (1 - share) * made.float() + share * masked
-    return waveform_loss(share_out(mix, stems), truth) + MASKS_COUNT * measure(masks, target)
+    made_of_both = merge(share_out(mix, stems), merged)
+    return waveform_loss(made_of_both, truth) + MASKS_COUNT * measure(merge(masks, merged), target)
 
 
-def spleeter(model: nn.Module, truth: Tensor, precision: AbstractContextManager[Any]) -> Tensor:
+def spleeter(model: nn.Module, batch: Batch, precision: AbstractContextManager[Any]) -> Tensor:
     """The loss of Spleeter's U-Nets: of their ratio masks, on magnitudes that are not scaled."""
+    truth, merged = batch
     with torch.no_grad():
         spectra = unet.spectrum(truth).transpose(-1, -2)
         target = targets(spectra, BINS)
         magnitudes = spectra[..., :BINS, :].sum(dim=1).abs().transpose(-1, -2).contiguous()
     with precision:
         estimates = model(magnitudes)
-    return measure(unet.ratio_masks(estimates).transpose(-1, -2), target)
+    return measure(merge(unet.ratio_masks(estimates).transpose(-1, -2), merged), target)
+
+
+def checker(song: Path) -> Check:
+    """Scores a network on a sample of a song that it does not learn from."""
+    truth = sample(read_song(song))
+
+    def check(model: nn.Module) -> tuple[float, str]:
+        if isinstance(model, MaskNet):
+            whole = Masked(**SMALL, mask_filters=FILTERS).eval()
+            whole.masks = model
+            model = whole
+        score = score_song(truth, separator(model))
+        leak = "" if score.leak is None else f"  leak {score.leak:.1f}"
+        return score.total(), "  ".join(f"{name} {s.median:.2f}" for name, s in score.stems.items()) + leak
+
+    return check
 
 
 def frames(columns: int) -> int:
@@ -106,7 +131,10 @@ def main() -> None:
     parser.add_argument("network", choices=list(LESSONS))
     parser.add_argument("songs", type=Path, help="the folder with the songs: its train/ and voices/ are used")
     parser.add_argument("checkpoint", type=Path, help="written every --save-minutes; gone on from if it is there")
-    parser.add_argument("--start", type=Path, help="a checkpoint or a weights.safetensors to begin with")
+    parser.add_argument("--start", type=Path, nargs="+", default=[],
+                        help="checkpoints or a weights.safetensors to begin with; a later one overwrites what it has as well")
+    parser.add_argument("--check", type=Path, help="a song's folder, as real.py reads it: the average that does best there is kept")
+    parser.add_argument("--check-minutes", type=float, default=10)
     parser.add_argument("--steps", type=int)
     parser.add_argument("--minutes", type=float, help="of this run; what ends first, they or the steps, is the schedule's end")
     parser.add_argument("--rate", type=float, help="peak of the learning rate")
@@ -122,7 +150,8 @@ def main() -> None:
     if options.seconds:
         changes["frames"] = int(options.seconds * RATE)
     train(replace(lesson, **changes), options.songs, options.checkpoint, options.start, options.seed,
-          Minutes(options.minutes, options.save_minutes))
+          Minutes(options.minutes, options.save_minutes, options.check_minutes),
+          checker(options.check) if options.check else None)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from checkpoints import begin_with
-from dataset import Remixes
+from dataset import Batch, Remixes
 
 RATE = 44100
 
@@ -26,8 +27,8 @@ class Lesson:
 
     make: Callable[..., nn.Module]
     kwargs: dict[str, Any]
-    loss: Callable[[nn.Module, Tensor, AbstractContextManager[Any]], Tensor]
-    """Of the network and true stems (batch, 4, 2, frames); the forward pass goes into the given context."""
+    loss: Callable[[nn.Module, Batch, AbstractContextManager[Any]], Tensor]
+    """Of the network and examples; the forward pass goes into the given context."""
     frames: int
     """Length of an example, in samples."""
     batch: int
@@ -44,6 +45,12 @@ class Minutes(NamedTuple):
     """After which it ends, wherever it is."""
     save: float
     """Between two checkpoints."""
+    check: float
+    """Between two looks at how good the running average is."""
+
+
+Check = Callable[[nn.Module], tuple[float, str]]
+"""From a network to how good it is, the higher the better, and what to print about it."""
 
 
 class Run:
@@ -55,7 +62,7 @@ class Run:
         self.optimiser = torch.optim.AdamW(self.model.parameters(), lr=1e-3, betas=(0.9, 0.99), weight_decay=1e-3,
                                            fused=True)
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        self.step, self.trained_s = 0, 0.0
+        self.step, self.trained_s, self.best = 0, 0.0, -math.inf
 
     def follow(self) -> None:
         """The running average over about the last tenth of the steps, 300 at most."""
@@ -67,9 +74,23 @@ class Run:
         """`kwargs` and `state` (the average) are what export.py and evaluate.py read; the rest is for continuing."""
         scratch = path.with_suffix(".part")
         torch.save({"kwargs": self.kwargs, "state": self.average, "step": self.step, "trained_s": self.trained_s,
-                    "model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(),
+                    "best": self.best, "model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(),
                     "rng": torch.get_rng_state()}, scratch)
         scratch.replace(path)
+
+    def keep_best(self, check: Check, checkpoint: Path) -> None:
+        """Checks the running average, and keeps it beside the checkpoint if it is the best so far."""
+        found, text = check(self._averaged())
+        print(f"{self.trained_s / 60:6.1f} min  step {self.step:6d}  check {found:.3f}  {text}", flush=True)
+        if found > self.best:
+            self.best = found
+            torch.save({"kwargs": self.kwargs, "state": self.average, "step": self.step, "check": found},
+                       checkpoint.with_suffix(".best.pt"))
+
+    def _averaged(self) -> nn.Module:
+        model = copy.deepcopy(self.model)
+        model.load_state_dict(self.average)
+        return model.eval()
 
     def load(self, path: Path) -> None:
         saved = torch.load(path, map_location="cpu", weights_only=True)
@@ -79,12 +100,13 @@ class Run:
             group["fused"] = True
         for name, value in saved["state"].items():
             self.average[name].copy_(value)
-        self.step, self.trained_s = saved["step"], saved["trained_s"]
+        self.step, self.trained_s, self.best = saved["step"], saved["trained_s"], saved.get("best", -math.inf)
         torch.set_rng_state(saved["rng"])
 
-    def start_from(self, weights: Path) -> None:
-        """Begins with the averaged weights of another run, or those of a model, instead of random ones."""
-        begin_with(self.model, weights)
+    def start_from(self, weights: list[Path]) -> None:
+        """Begins with the averaged weights of other runs, or those of a model, instead of random ones."""
+        for path in weights:
+            begin_with(self.model, path)
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
 
 
@@ -93,8 +115,12 @@ def rate_at(progress: float, step: int, peak: float) -> float:
     return peak * min(1, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1, progress))))
 
 
-def train(lesson: Lesson, songs: Path, checkpoint: Path, start: Path | None, seed: int, minutes: Minutes) -> None:
-    """Continues from the checkpoint if there is one, up to the lesson's last step; may be killed at any time."""
+def train(lesson: Lesson, songs: Path, checkpoint: Path, start: list[Path], seed: int, minutes: Minutes,
+          check: Check | None = None) -> None:
+    """Continues from the checkpoint if there is one, up to the lesson's last step; may be killed at any time.
+
+    With a check the best running average so far is kept in CHECKPOINT.best.pt.
+    """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     fast = device == "cuda" or "avx512_bf16" in flags or "amx_bf16" in flags
@@ -106,15 +132,17 @@ def train(lesson: Lesson, songs: Path, checkpoint: Path, start: Path | None, see
     elif start:
         run.start_from(start)
 
+    if check and not run.step:
+        run.keep_best(check, checkpoint)
     examples = _examples(lesson, songs, seed + 7919 * (run.step + 1), device)
-    began = saved = reported = time.monotonic()
+    began = saved = reported = checked = time.monotonic()
     before, running = run.trained_s, []
     run.model.train()
     while (progress := max(run.step / lesson.steps, (run.trained_s - before) / 60 / (minutes.all or math.inf))) < 1:
-        truth = next(examples).to(device)
+        batch = next(examples)
         for group in run.optimiser.param_groups:
             group["lr"] = rate_at(progress, run.step, lesson.rate)
-        loss = lesson.loss(run.model, truth, precision)
+        loss = lesson.loss(run.model, batch, precision)
         run.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
@@ -132,10 +160,15 @@ def train(lesson: Lesson, songs: Path, checkpoint: Path, start: Path | None, see
         if now - saved > 60 * minutes.save:
             run.save(checkpoint)
             saved = now
+        if check and now - checked > 60 * minutes.check:
+            run.keep_best(check, checkpoint)
+            checked = time.monotonic()
+    if check:
+        run.keep_best(check, checkpoint)
     run.save(checkpoint)
 
 
-def _examples(lesson: Lesson, songs: Path, seed: int, device: str) -> Iterator[Tensor]:
+def _examples(lesson: Lesson, songs: Path, seed: int, device: str) -> Iterator[Batch]:
     remixes = Remixes(songs, lesson.frames, lesson.batch, seed, device)
     # A GPU mixes faster than it could be handed the mixes.
     return iter(remixes if device == "cuda" else DataLoader(remixes, batch_size=None, num_workers=1, prefetch_factor=4))
