@@ -39,8 +39,8 @@ impl Weights {
     /// The weights of the file with that index in the card of `model`, read unless they are in memory.
     ///
     /// # Errors
-    /// [`ModelError::File`], [`ModelError::Hash`], [`ModelError::Unfit`], as [`EngineError::Model`];
-    /// [`EngineError::Load`]; [`EngineError::OutOfMemory`].
+    /// [`EngineError::Model`] if the file cannot be read, has another hash or does not fit; [`EngineError::Load`];
+    /// [`EngineError::OutOfMemory`].
     pub(crate) fn shared(model: &Model, index: usize) -> Result<Arc<Weights>, EngineError> {
         let file = &model.card().weights[index];
         let entry = Arc::clone(lock(&SHARED).entry(file.sha256).or_default());
