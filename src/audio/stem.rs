@@ -29,6 +29,14 @@ impl StemName {
     /// The sung or spoken voice.
     pub const VOCALS: &'static str = "vocals";
 
+    /// What is in no other stem.
+    pub const OTHER: &'static str = "other";
+
+    /// The name `other`.
+    pub fn other() -> StemName {
+        StemName(Self::OTHER.to_owned())
+    }
+
     /// The name `accompaniment`.
     pub fn accompaniment() -> StemName {
         StemName(Self::ACCOMPANIMENT.to_owned())

@@ -68,9 +68,11 @@ pub(super) fn select_from(
     selection::select(&config, libraries, models)
 }
 
-/// A selection for one model.
+/// A selection for one model, or for the members of an ensemble.
 pub(super) fn only(model: &Arc<Model>) -> ModelsToSelect {
-    ModelsToSelect { preferred: vec![Arc::clone(model)], others: Vec::new() }
+    let members = model.ensemble().map(|ensemble| ensemble.members.clone());
+    let preferred = members.unwrap_or_else(|| vec![Arc::clone(model)]);
+    ModelsToSelect { preferred, others: Vec::new() }
 }
 
 fn message(event: &SelectionEvent<'_>) -> String {

@@ -13,6 +13,7 @@
 
 pub mod autotune;
 mod cache_file;
+mod ensemble;
 mod error;
 pub mod fallback;
 pub mod inference;
@@ -98,12 +99,28 @@ pub trait Loader: Send + Sync {
 }
 
 /// Options of an engine, the same for all segments of a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EngineOptions {
     /// Whether each of the card's stems, in its order, is wanted.
     pub wanted: Vec<bool>,
     /// Value of a mask above the bins of the model, for models that mask.
     pub mask_extension: MaskExtension,
+    /// For an ensemble: the level of the track, by which it normalises what members see that need that.
+    pub level: Option<InputLevel>,
+}
+
+/// The level of a track. Input is (sample - mean) / deviation, and output is scaled back.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct InputLevel {
+    /// Mean of the mono mix.
+    pub mean: f32,
+    /// Its standard deviation, above 0.
+    pub deviation: f32,
+}
+
+impl InputLevel {
+    /// That of input which is not changed.
+    pub const UNCHANGED: InputLevel = InputLevel { mean: 0.0, deviation: 1.0 };
 }
 
 impl EngineOptions {
@@ -112,6 +129,7 @@ impl EngineOptions {
         EngineOptions {
             wanted: vec![true; card.stems.len()],
             mask_extension: MaskExtension::default(),
+            level: None,
         }
     }
 }

@@ -240,7 +240,8 @@ fn hash(card: &ModelCard) -> Sha256Hash {
 
 /// Whether a segment with these options takes as long as with all stems.
 fn is_typical(card: &ModelCard, options: &EngineOptions) -> bool {
-    let has_networks = card.weights.len() > 1 || card.family == Family::Spleeter;
+    let has_networks =
+        card.weights.len() > 1 || matches!(card.family, Family::Ensemble | Family::Spleeter);
     !has_networks || options.wanted.iter().all(|&wanted| wanted)
 }
 

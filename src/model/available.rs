@@ -1,19 +1,25 @@
 //! The models on this machine: those of the binary and those in the models folder.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::embedded;
-use super::files::{CARD_FILE, Model};
+use super::ensemble::{BadEnsemble, EnsembleSpec};
+use super::files::{CARD_FILE, Ensemble, Model};
 use super::registry::PublishedModel;
 use super::{ModelError, ModelName};
 
 /// Models by name, and the cards that are not valid.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct AvailableModels {
     models: Vec<Arc<Model>>,
     faults: Vec<ModelError>,
+    /// The ensembles that were found last, the latest last: an engine is loaded once for the same model.
+    ensembles: Mutex<Vec<Arc<Model>>>,
 }
+
+/// Ensembles that are remembered.
+const MAX_ENSEMBLES: usize = 16;
 
 impl AvailableModels {
     /// Name of the default model, which is part of the binary.
@@ -22,7 +28,7 @@ impl AvailableModels {
     /// Opens the embedded models, then those of `folder`: published ones with all of their files, and every subfolder with
     /// a card. A model with a card of its own replaces another of the same name.
     pub fn open(folder: Option<&Path>) -> AvailableModels {
-        let mut available = AvailableModels { models: Vec::new(), faults: Vec::new() };
+        let mut available = AvailableModels::default();
         available.add(Model::embedded(
             embedded::mini::CARD,
             embedded::mini::GRAPH,
@@ -62,12 +68,15 @@ impl AvailableModels {
         &self.faults
     }
 
-    /// Finds the model of that name.
+    /// Finds the model of that name, or the ensemble of that text.
     ///
     /// # Errors
     /// [`ModelError::NotInstalled`] for a published model; [`ModelError::Card`] if the card in the folder of that name is
-    /// not valid; [`ModelError::Unknown`] with the known names.
+    /// not valid; [`ModelError::Unknown`] with the known names; [`ModelError::Ensemble`].
     pub fn find(&self, name: &str) -> Result<Arc<Model>, ModelError> {
+        if EnsembleSpec::is_one(name) {
+            return self.ensemble(name);
+        }
         let found = self.models.iter().find(|model| model.card().name.as_str() == name);
         found.cloned().ok_or_else(|| {
             let is_in_folder = |fault: &&ModelError| match fault {
@@ -85,6 +94,24 @@ impl AvailableModels {
             let names: Vec<&str> = self.models.iter().map(|m| m.card().name.as_str()).collect();
             ModelError::Unknown { name: name.chars().take(80).collect(), known: names.join(", ") }
         })
+    }
+
+    fn ensemble(&self, text: &str) -> Result<Arc<Model>, ModelError> {
+        let spec: EnsembleSpec = text.parse().map_err(|error: BadEnsemble| {
+            let ensemble = text.chars().take(80).collect();
+            ModelError::Ensemble { ensemble, reason: error.to_string() }
+        })?;
+        let name = spec.to_string();
+        let mut ensembles = self.ensembles.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = ensembles.iter().position(|model| model.card().name.as_str() == name);
+        let model = match known {
+            Some(index) => ensembles.remove(index),
+            None => Arc::new(Ensemble::model(&spec, |member| self.find(member))?),
+        };
+        ensembles.push(Arc::clone(&model));
+        let surplus = ensembles.len().saturating_sub(MAX_ENSEMBLES);
+        ensembles.drain(..surplus);
+        Ok(model)
     }
 
     fn add(&mut self, model: Result<Model, ModelError>) {

@@ -55,6 +55,14 @@ pub enum ModelError {
         /// The hash of the file.
         found: Sha256Hash,
     },
+    /// An ensemble is not one, or its models do not fit together.
+    #[error("the ensemble {ensemble:?} is not possible: {reason}")]
+    Ensemble {
+        /// Its text.
+        ensemble: String,
+        /// What does not fit.
+        reason: String,
+    },
     /// A file of weights cannot be parsed, or does not fit the graph.
     #[error("model {model} cannot be loaded: {reason}")]
     Unfit {
@@ -71,6 +79,7 @@ impl ModelError {
         match self {
             ModelError::Unknown { .. } => ErrorReason::ModelUnknown,
             ModelError::NotInstalled { .. } => ErrorReason::ModelNotInstalled,
+            ModelError::Ensemble { .. } => ErrorReason::ConfigInvalid,
             ModelError::Card { .. }
             | ModelError::File { .. }
             | ModelError::Hash { .. }
@@ -85,6 +94,10 @@ impl ModelError {
                 format!("Run `stemwire models pull {model}`, or name another model.")
             }
             ModelError::Hash { .. } => "Install the model again.".into(),
+            ModelError::Ensemble { .. } => {
+                "Name models of one sample rate that yield the stems, such as vocals=A,rest=B."
+                    .into()
+            }
             other => other.reason().remedy().to_owned(),
         }
     }
@@ -93,7 +106,9 @@ impl ModelError {
     /// contain paths.
     pub fn public_message(&self) -> String {
         match self {
-            ModelError::Unknown { .. } | ModelError::NotInstalled { .. } => self.to_string(),
+            ModelError::Unknown { .. }
+            | ModelError::NotInstalled { .. }
+            | ModelError::Ensemble { .. } => self.to_string(),
             ModelError::Card { .. } => "a model card is not valid".into(),
             ModelError::File { model, .. } => format!("a file of model {model} cannot be read"),
             ModelError::Hash { model, .. } => {

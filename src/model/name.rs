@@ -13,6 +13,11 @@ use crate::audio::is_device_name;
 pub struct ModelName(String);
 
 impl ModelName {
+    /// The name of an ensemble: its text, which is longer than other names and has a `=`.
+    pub(super) fn of_ensemble(text: String) -> ModelName {
+        ModelName(text)
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

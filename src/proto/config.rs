@@ -68,6 +68,8 @@ impl From<&Settings> for SeparationConfig {
                 Some(Quality::Best) => super::Quality::Best,
             }
             .into(),
+            // It is the model.
+            ensemble: String::new(),
         }
     }
 }

@@ -18,6 +18,7 @@
 
 use crate::audio::Stereo;
 use crate::dsp::Segment;
+use crate::engine::InputLevel;
 use crate::separation::track_file::Statistics;
 use crate::session::manifest::TrackLevel;
 
@@ -98,6 +99,17 @@ impl Level {
     pub(super) fn of(level: TrackLevel) -> Level {
         let TrackLevel { mean, deviation, .. } = level;
         Level::Exact { mean: mean as f32, deviation: (deviation + REFERENCE_EPSILON) as f32 }
+    }
+
+    /// The level as one for an ensemble.
+    pub(super) fn linear(self) -> InputLevel {
+        match self {
+            Level::Unchanged => InputLevel::UNCHANGED,
+            Level::Streaming { offset } => {
+                InputLevel { mean: offset, deviation: 1.0 / STREAMING_GAIN }
+            }
+            Level::Exact { mean, deviation } => InputLevel { mean, deviation },
+        }
     }
 
     /// The model's input for `segment`, of `length` frames; `shown` are the frames of the track in it.

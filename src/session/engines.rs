@@ -24,6 +24,24 @@ pub struct EngineRecord {
     pub threads: u32,
     /// Precision, such as `f32`.
     pub precision: String,
+    /// The models of an ensemble, whose hash is that of all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberRecord>,
+}
+
+/// A model of an ensemble.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberRecord {
+    /// Name of the model.
+    pub model: String,
+    /// SHA-256 of the weights, in hexadecimal.
+    pub weights: String,
+    /// Whether the hash is that of the weights that the authors published.
+    pub verified: bool,
+    /// Execution provider.
+    pub provider: String,
+    /// Precision.
+    pub precision: String,
 }
 
 /// A change from one engine to another.
@@ -120,6 +138,7 @@ impl EngineRecord {
             runtime: String::new(),
             threads: 0,
             precision: String::new(),
+            members: Vec::new(),
         }
     }
 }

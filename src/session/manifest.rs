@@ -8,7 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-pub use super::engines::{Columns, EngineChange, EngineRecord, EngineSpan, Successor, TrackLevel};
+pub use super::engines::{
+    Columns, EngineChange, EngineRecord, EngineSpan, MemberRecord, Successor, TrackLevel,
+};
 pub use super::source::SourceRecord;
 
 use super::checksums::{Checksums, Intact, Prefix};

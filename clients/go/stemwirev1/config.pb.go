@@ -514,7 +514,11 @@ type SeparationConfig struct {
 	Track uint32 `protobuf:"varint,18,opt,name=track,proto3" json:"track,omitempty"`
 	// Chooses the model, in place of `model`, among those on the server that yield `stems`, or without any the stems of the
 	// chain's first model. `model` of the answer is the one chosen, and `Session.model_choice` the reason.
-	Quality       Quality `protobuf:"varint,19,opt,name=quality,proto3,enum=stemwire.v1.Quality" json:"quality,omitempty"`
+	Quality Quality `protobuf:"varint,19,opt,name=quality,proto3,enum=stemwire.v1.Quality" json:"quality,omitempty"`
+	// Several models as one, in place of `model`: "vocals=melband-kim,rest=scnet-large". Each stem is that of the model named for
+	// it, or with "a+b" the mean of several; "rest" names the models of all other stems. "other" is the mixture minus these
+	// stems. `model` of the answer is this text. The models must have one sample rate; CONFIG_INVALID names what does not fit.
+	Ensemble      string `protobuf:"bytes,20,opt,name=ensemble,proto3" json:"ensemble,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -675,6 +679,13 @@ func (x *SeparationConfig) GetQuality() Quality {
 	return Quality_QUALITY_UNSPECIFIED
 }
 
+func (x *SeparationConfig) GetEnsemble() string {
+	if x != nil {
+		return x.Ensemble
+	}
+	return ""
+}
+
 // Format of a raw PCM upload: interleaved little-endian samples without a header.
 type RawPcm struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -817,7 +828,7 @@ var File_stemwire_v1_config_proto protoreflect.FileDescriptor
 
 const file_stemwire_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x18stemwire/v1/config.proto\x12\vstemwire.v1\"\x92\x06\n" +
+	"\x18stemwire/v1/config.proto\x12\vstemwire.v1\"\xae\x06\n" +
 	"\x10SeparationConfig\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
 	"\x05stems\x18\x02 \x03(\tR\x05stems\x12)\n" +
@@ -839,7 +850,8 @@ const file_stemwire_v1_config_proto_rawDesc = "" +
 	"\astart_s\x18\x10 \x01(\x01R\x06startS\x12\x18\n" +
 	"\x05end_s\x18\x11 \x01(\x01H\x02R\x04endS\x88\x01\x01\x12\x14\n" +
 	"\x05track\x18\x12 \x01(\rR\x05track\x12.\n" +
-	"\aquality\x18\x13 \x01(\x0e2\x14.stemwire.v1.QualityR\aqualityB\x11\n" +
+	"\aquality\x18\x13 \x01(\x0e2\x14.stemwire.v1.QualityR\aquality\x12\x1a\n" +
+	"\bensemble\x18\x14 \x01(\tR\bensembleB\x11\n" +
 	"\x0f_allow_fallbackB\n" +
 	"\n" +
 	"\b_overlapB\b\n" +

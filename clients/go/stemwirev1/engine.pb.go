@@ -155,7 +155,9 @@ type Engine struct {
 	Precision string `protobuf:"bytes,6,opt,name=precision,proto3" json:"precision,omitempty"`
 	// Whether the weights are known to be those of their authors: part of the server, or as published. False for a model that
 	// was imported unverified or has a card of its own.
-	Verified      bool `protobuf:"varint,7,opt,name=verified,proto3" json:"verified,omitempty"`
+	Verified bool `protobuf:"varint,7,opt,name=verified,proto3" json:"verified,omitempty"`
+	// The models of an ensemble, whose text is `model`. `weights_sha256` is a hash of all of theirs.
+	Members       []*EnsembleMember `protobuf:"bytes,8,rep,name=members,proto3" json:"members,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -239,6 +241,95 @@ func (x *Engine) GetVerified() bool {
 	return false
 }
 
+func (x *Engine) GetMembers() []*EnsembleMember {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+// A model of an ensemble.
+type EnsembleMember struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// SHA-256 of its weights, as in `Engine`.
+	WeightsSha256 []byte `protobuf:"bytes,2,opt,name=weights_sha256,json=weightsSha256,proto3" json:"weights_sha256,omitempty"`
+	// As in `Engine`.
+	Verified bool `protobuf:"varint,3,opt,name=verified,proto3" json:"verified,omitempty"`
+	// As in `Engine`.
+	ExecutionProvider string `protobuf:"bytes,4,opt,name=execution_provider,json=executionProvider,proto3" json:"execution_provider,omitempty"`
+	// As in `Engine`.
+	Precision     string `protobuf:"bytes,5,opt,name=precision,proto3" json:"precision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EnsembleMember) Reset() {
+	*x = EnsembleMember{}
+	mi := &file_stemwire_v1_engine_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EnsembleMember) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EnsembleMember) ProtoMessage() {}
+
+func (x *EnsembleMember) ProtoReflect() protoreflect.Message {
+	mi := &file_stemwire_v1_engine_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EnsembleMember.ProtoReflect.Descriptor instead.
+func (*EnsembleMember) Descriptor() ([]byte, []int) {
+	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *EnsembleMember) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *EnsembleMember) GetWeightsSha256() []byte {
+	if x != nil {
+		return x.WeightsSha256
+	}
+	return nil
+}
+
+func (x *EnsembleMember) GetVerified() bool {
+	if x != nil {
+		return x.Verified
+	}
+	return false
+}
+
+func (x *EnsembleMember) GetExecutionProvider() string {
+	if x != nil {
+		return x.ExecutionProvider
+	}
+	return ""
+}
+
+func (x *EnsembleMember) GetPrecision() string {
+	if x != nil {
+		return x.Precision
+	}
+	return ""
+}
+
 // A change of the engine within a session.
 type EngineChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -259,7 +350,7 @@ type EngineChange struct {
 
 func (x *EngineChange) Reset() {
 	*x = EngineChange{}
-	mi := &file_stemwire_v1_engine_proto_msgTypes[1]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -271,7 +362,7 @@ func (x *EngineChange) String() string {
 func (*EngineChange) ProtoMessage() {}
 
 func (x *EngineChange) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_engine_proto_msgTypes[1]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -284,7 +375,7 @@ func (x *EngineChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EngineChange.ProtoReflect.Descriptor instead.
 func (*EngineChange) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{1}
+	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *EngineChange) GetFrom() *Engine {
@@ -335,7 +426,7 @@ type Runtime struct {
 
 func (x *Runtime) Reset() {
 	*x = Runtime{}
-	mi := &file_stemwire_v1_engine_proto_msgTypes[2]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -347,7 +438,7 @@ func (x *Runtime) String() string {
 func (*Runtime) ProtoMessage() {}
 
 func (x *Runtime) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_engine_proto_msgTypes[2]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -360,7 +451,7 @@ func (x *Runtime) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Runtime.ProtoReflect.Descriptor instead.
 func (*Runtime) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{2}
+	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Runtime) GetName() string {
@@ -418,7 +509,7 @@ type Model struct {
 
 func (x *Model) Reset() {
 	*x = Model{}
-	mi := &file_stemwire_v1_engine_proto_msgTypes[3]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -430,7 +521,7 @@ func (x *Model) String() string {
 func (*Model) ProtoMessage() {}
 
 func (x *Model) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_engine_proto_msgTypes[3]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -443,7 +534,7 @@ func (x *Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Model.ProtoReflect.Descriptor instead.
 func (*Model) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{3}
+	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Model) GetName() string {
@@ -573,7 +664,7 @@ type PublishedQuality struct {
 
 func (x *PublishedQuality) Reset() {
 	*x = PublishedQuality{}
-	mi := &file_stemwire_v1_engine_proto_msgTypes[4]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -585,7 +676,7 @@ func (x *PublishedQuality) String() string {
 func (*PublishedQuality) ProtoMessage() {}
 
 func (x *PublishedQuality) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_engine_proto_msgTypes[4]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -598,7 +689,7 @@ func (x *PublishedQuality) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishedQuality.ProtoReflect.Descriptor instead.
 func (*PublishedQuality) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{4}
+	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *PublishedQuality) GetData() string {
@@ -637,7 +728,7 @@ type Speed struct {
 
 func (x *Speed) Reset() {
 	*x = Speed{}
-	mi := &file_stemwire_v1_engine_proto_msgTypes[5]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -649,7 +740,7 @@ func (x *Speed) String() string {
 func (*Speed) ProtoMessage() {}
 
 func (x *Speed) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_engine_proto_msgTypes[5]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -662,7 +753,7 @@ func (x *Speed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Speed.ProtoReflect.Descriptor instead.
 func (*Speed) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{5}
+	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Speed) GetRealTimeFactor() float64 {
@@ -704,7 +795,7 @@ type Execution struct {
 
 func (x *Execution) Reset() {
 	*x = Execution{}
-	mi := &file_stemwire_v1_engine_proto_msgTypes[6]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -716,7 +807,7 @@ func (x *Execution) String() string {
 func (*Execution) ProtoMessage() {}
 
 func (x *Execution) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_engine_proto_msgTypes[6]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -729,7 +820,7 @@ func (x *Execution) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Execution.ProtoReflect.Descriptor instead.
 func (*Execution) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{6}
+	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Execution) GetExecutionProvider() string {
@@ -780,7 +871,7 @@ type Trial struct {
 
 func (x *Trial) Reset() {
 	*x = Trial{}
-	mi := &file_stemwire_v1_engine_proto_msgTypes[7]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -792,7 +883,7 @@ func (x *Trial) String() string {
 func (*Trial) ProtoMessage() {}
 
 func (x *Trial) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_engine_proto_msgTypes[7]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -805,7 +896,7 @@ func (x *Trial) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trial.ProtoReflect.Descriptor instead.
 func (*Trial) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{7}
+	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Trial) GetExecutionProvider() string {
@@ -863,7 +954,7 @@ type EngineHealth struct {
 
 func (x *EngineHealth) Reset() {
 	*x = EngineHealth{}
-	mi := &file_stemwire_v1_engine_proto_msgTypes[8]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -875,7 +966,7 @@ func (x *EngineHealth) String() string {
 func (*EngineHealth) ProtoMessage() {}
 
 func (x *EngineHealth) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_engine_proto_msgTypes[8]
+	mi := &file_stemwire_v1_engine_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -888,7 +979,7 @@ func (x *EngineHealth) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EngineHealth.ProtoReflect.Descriptor instead.
 func (*EngineHealth) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{8}
+	return file_stemwire_v1_engine_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *EngineHealth) GetState() EngineState {
@@ -930,7 +1021,7 @@ var File_stemwire_v1_engine_proto protoreflect.FileDescriptor
 
 const file_stemwire_v1_engine_proto_rawDesc = "" +
 	"\n" +
-	"\x18stemwire/v1/engine.proto\x12\vstemwire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe2\x01\n" +
+	"\x18stemwire/v1/engine.proto\x12\vstemwire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x02\n" +
 	"\x06Engine\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12%\n" +
 	"\x0eweights_sha256\x18\x02 \x01(\fR\rweightsSha256\x12-\n" +
@@ -938,7 +1029,14 @@ const file_stemwire_v1_engine_proto_rawDesc = "" +
 	"\aruntime\x18\x04 \x01(\tR\aruntime\x12\x18\n" +
 	"\athreads\x18\x05 \x01(\rR\athreads\x12\x1c\n" +
 	"\tprecision\x18\x06 \x01(\tR\tprecision\x12\x1a\n" +
-	"\bverified\x18\a \x01(\bR\bverified\"\xa4\x01\n" +
+	"\bverified\x18\a \x01(\bR\bverified\x125\n" +
+	"\amembers\x18\b \x03(\v2\x1b.stemwire.v1.EnsembleMemberR\amembers\"\xb6\x01\n" +
+	"\x0eEnsembleMember\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12%\n" +
+	"\x0eweights_sha256\x18\x02 \x01(\fR\rweightsSha256\x12\x1a\n" +
+	"\bverified\x18\x03 \x01(\bR\bverified\x12-\n" +
+	"\x12execution_provider\x18\x04 \x01(\tR\x11executionProvider\x12\x1c\n" +
+	"\tprecision\x18\x05 \x01(\tR\tprecision\"\xa4\x01\n" +
 	"\fEngineChange\x12'\n" +
 	"\x04from\x18\x01 \x01(\v2\x13.stemwire.v1.EngineR\x04from\x12#\n" +
 	"\x02to\x18\x02 \x01(\v2\x13.stemwire.v1.EngineR\x02to\x12\x14\n" +
@@ -1025,39 +1123,41 @@ func file_stemwire_v1_engine_proto_rawDescGZIP() []byte {
 }
 
 var file_stemwire_v1_engine_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_stemwire_v1_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_stemwire_v1_engine_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_stemwire_v1_engine_proto_goTypes = []any{
 	(EngineState)(0),              // 0: stemwire.v1.EngineState
 	(ModelState)(0),               // 1: stemwire.v1.ModelState
 	(*Engine)(nil),                // 2: stemwire.v1.Engine
-	(*EngineChange)(nil),          // 3: stemwire.v1.EngineChange
-	(*Runtime)(nil),               // 4: stemwire.v1.Runtime
-	(*Model)(nil),                 // 5: stemwire.v1.Model
-	(*PublishedQuality)(nil),      // 6: stemwire.v1.PublishedQuality
-	(*Speed)(nil),                 // 7: stemwire.v1.Speed
-	(*Execution)(nil),             // 8: stemwire.v1.Execution
-	(*Trial)(nil),                 // 9: stemwire.v1.Trial
-	(*EngineHealth)(nil),          // 10: stemwire.v1.EngineHealth
-	nil,                           // 11: stemwire.v1.PublishedQuality.SdrDbEntry
-	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*EnsembleMember)(nil),        // 3: stemwire.v1.EnsembleMember
+	(*EngineChange)(nil),          // 4: stemwire.v1.EngineChange
+	(*Runtime)(nil),               // 5: stemwire.v1.Runtime
+	(*Model)(nil),                 // 6: stemwire.v1.Model
+	(*PublishedQuality)(nil),      // 7: stemwire.v1.PublishedQuality
+	(*Speed)(nil),                 // 8: stemwire.v1.Speed
+	(*Execution)(nil),             // 9: stemwire.v1.Execution
+	(*Trial)(nil),                 // 10: stemwire.v1.Trial
+	(*EngineHealth)(nil),          // 11: stemwire.v1.EngineHealth
+	nil,                           // 12: stemwire.v1.PublishedQuality.SdrDbEntry
+	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
 }
 var file_stemwire_v1_engine_proto_depIdxs = []int32{
-	2,  // 0: stemwire.v1.EngineChange.from:type_name -> stemwire.v1.Engine
-	2,  // 1: stemwire.v1.EngineChange.to:type_name -> stemwire.v1.Engine
-	1,  // 2: stemwire.v1.Model.state:type_name -> stemwire.v1.ModelState
-	10, // 3: stemwire.v1.Model.health:type_name -> stemwire.v1.EngineHealth
-	8,  // 4: stemwire.v1.Model.execution:type_name -> stemwire.v1.Execution
-	6,  // 5: stemwire.v1.Model.quality:type_name -> stemwire.v1.PublishedQuality
-	7,  // 6: stemwire.v1.Model.speed:type_name -> stemwire.v1.Speed
-	11, // 7: stemwire.v1.PublishedQuality.sdr_db:type_name -> stemwire.v1.PublishedQuality.SdrDbEntry
-	9,  // 8: stemwire.v1.Execution.trials:type_name -> stemwire.v1.Trial
-	0,  // 9: stemwire.v1.EngineHealth.state:type_name -> stemwire.v1.EngineState
-	12, // 10: stemwire.v1.EngineHealth.since:type_name -> google.protobuf.Timestamp
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	3,  // 0: stemwire.v1.Engine.members:type_name -> stemwire.v1.EnsembleMember
+	2,  // 1: stemwire.v1.EngineChange.from:type_name -> stemwire.v1.Engine
+	2,  // 2: stemwire.v1.EngineChange.to:type_name -> stemwire.v1.Engine
+	1,  // 3: stemwire.v1.Model.state:type_name -> stemwire.v1.ModelState
+	11, // 4: stemwire.v1.Model.health:type_name -> stemwire.v1.EngineHealth
+	9,  // 5: stemwire.v1.Model.execution:type_name -> stemwire.v1.Execution
+	7,  // 6: stemwire.v1.Model.quality:type_name -> stemwire.v1.PublishedQuality
+	8,  // 7: stemwire.v1.Model.speed:type_name -> stemwire.v1.Speed
+	12, // 8: stemwire.v1.PublishedQuality.sdr_db:type_name -> stemwire.v1.PublishedQuality.SdrDbEntry
+	10, // 9: stemwire.v1.Execution.trials:type_name -> stemwire.v1.Trial
+	0,  // 10: stemwire.v1.EngineHealth.state:type_name -> stemwire.v1.EngineState
+	13, // 11: stemwire.v1.EngineHealth.since:type_name -> google.protobuf.Timestamp
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_stemwire_v1_engine_proto_init() }
@@ -1065,15 +1165,15 @@ func file_stemwire_v1_engine_proto_init() {
 	if File_stemwire_v1_engine_proto != nil {
 		return
 	}
-	file_stemwire_v1_engine_proto_msgTypes[3].OneofWrappers = []any{}
-	file_stemwire_v1_engine_proto_msgTypes[7].OneofWrappers = []any{}
+	file_stemwire_v1_engine_proto_msgTypes[4].OneofWrappers = []any{}
+	file_stemwire_v1_engine_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stemwire_v1_engine_proto_rawDesc), len(file_stemwire_v1_engine_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   10,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -14,6 +14,7 @@ use crate::cli::engine_args::EngineArgs;
 use crate::cli::ffmpeg::FfmpegOption;
 use crate::dsp::mask::MaskExtension;
 use crate::model::choice::Quality;
+use crate::model::ensemble::EnsembleSpec;
 use crate::process::TOKEN_VARIABLE;
 use crate::session::name_template::NameTemplate;
 use crate::session::settings::{Accompaniment, Normalization, OutputChannels, OutputRate, RawPcm};
@@ -37,6 +38,10 @@ pub(in crate::cli) struct SeparateArgs {
     /// Choose the model among the installed ones that yield the stems, in place of --model
     #[arg(long, value_enum)]
     pub(super) quality: Option<Quality>,
+    /// Several models as one, in place of --model: STEM=MODEL, separated by commas, MODEL+MODEL for their mean, and rest=MODEL
+    /// for all other stems, such as vocals=melband-kim,rest=scnet-large
+    #[arg(long, value_name = "LIST", conflicts_with = "quality")]
+    pub(super) ensemble: Option<EnsembleSpec>,
     /// Stems to write, separated by commas, such as bass,no_drums [default: all stems of the model]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(super) stems: Vec<String>,
@@ -131,15 +136,17 @@ const LOCAL_OPTIONS: [(&str, &str); 7] = [
 ];
 
 impl SeparateArgs {
-    /// Refuses `--quality` beside `--model`, and options that have no effect if a server computes. Variables of refused
+    /// Refuses `--quality` and `--ensemble` beside `--model`, and options that have no effect if a server computes. Variables of refused
     /// options are ignored: they may be set for other runs.
     ///
     /// # Errors
     /// `ArgumentConflict`.
     pub(in crate::cli) fn check(matches: &ArgMatches) -> Result<(), clap::Error> {
         let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-        if is_typed("quality") && is_typed("model") {
-            let text = "the argument '--quality <QUALITY>' cannot be used with '--model <NAME>'\n";
+        let choices = [("quality", "--quality <QUALITY>"), ("ensemble", "--ensemble <LIST>")];
+        if let Some((_, option)) = choices.iter().find(|(id, _)| is_typed(id) && is_typed("model"))
+        {
+            let text = format!("the argument '{option}' cannot be used with '--model <NAME>'\n");
             return Err(clap::Error::raw(ErrorKind::ArgumentConflict, text));
         }
         let server = match matches.value_source("server") {

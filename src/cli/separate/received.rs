@@ -270,5 +270,13 @@ fn engine(engine: &proto::Engine) -> ResultEngine {
         provider: engine.execution_provider.clone(),
         precision: engine.precision.clone(),
         runtime: engine.runtime.clone(),
+        members: engine.members.iter().map(member).collect(),
+    }
+}
+
+fn member(member: &proto::EnsembleMember) -> ResultModel {
+    ResultModel {
+        name: member.model.clone(),
+        weights_sha256: base16ct::lower::encode_string(&member.weights_sha256),
     }
 }

@@ -112,7 +112,10 @@ impl SeparateRequest {
             Destination::Pipe(_) => std::env::temp_dir(),
         };
         let settings = Settings {
-            model: args.model.clone().filter(|_| args.quality.is_none()),
+            model: match &args.ensemble {
+                Some(ensemble) => Some(ensemble.to_string()),
+                None => args.model.clone().filter(|_| args.quality.is_none()),
+            },
             quality: args.quality,
             stems,
             input: args.raw,

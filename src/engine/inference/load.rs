@@ -23,6 +23,10 @@ pub fn load(model: &Arc<Model>, config: &ExecutionConfig) -> Result<Box<dyn Engi
         (Family::Htdemucs | Family::Onnx, _) => {
             Ok(Box::new(Bag::new(Arc::clone(model), config.clone())))
         }
+        (Family::Ensemble, _) => {
+            let reason = "an ensemble is loaded by its members".to_owned();
+            Err(EngineError::Load { model: card.name.to_string(), reason })
+        }
         (Family::Mdx, _) => Ok(Box::new(Mdx::load(model, config)?)),
         (Family::Roformer | Family::Scnet, _) => {
             Ok(Box::new(SpectralNetwork::load(model, config)?))

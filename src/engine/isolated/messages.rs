@@ -81,7 +81,8 @@ impl SegmentRequest {
         let right = read_samples(input, bytes / 2).ok_or_else(invalid)?;
         let mix = Stereo::from_planes(left, right).ok_or_else(invalid)?;
         let wanted = wanted.chars().map(|wanted| wanted == '1').collect();
-        Ok(Some(SegmentRequest { mix, options: EngineOptions { wanted, mask_extension } }))
+        let options = EngineOptions { wanted, mask_extension, level: None };
+        Ok(Some(SegmentRequest { mix, options }))
     }
 }
 
@@ -163,7 +164,8 @@ mod tests {
     fn a_request_comes_as_it_was_sent() {
         let mix = Stereo::from_planes(vec![0.1, -1e-38], vec![f32::MIN_POSITIVE, 7.0]).unwrap();
         for mask_extension in [MaskExtension::Average, MaskExtension::Zeros] {
-            let options = EngineOptions { wanted: vec![true, false, true], mask_extension };
+            let wanted = vec![true, false, true];
+            let options = EngineOptions { wanted, mask_extension, level: None };
             let mut bytes = Vec::new();
             SegmentRequest::write(&mix, &options, &mut bytes).unwrap();
             let mut input = &bytes[..];

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::audio::Stereo;
+use crate::engine::ensemble;
 use crate::engine::pool::dispatcher::{Assignment, Dispatcher, WorkerId};
 use crate::engine::{Engine, EngineError, SeparatedSegment};
 use crate::model::{Model, ModelCard};
@@ -92,9 +93,9 @@ impl LoadedEngines<'_> {
     fn isolate(&self, model: &Arc<Model>) -> Result<Box<dyn Engine>, EngineError> {
         let config = self.dispatcher.config();
         let loader = self.dispatcher.loader();
-        guarded(model, || {
-            loader.load_isolated(model, config.threads_per_worker, config.limits.load)
-        })
+        let (threads, limit) = (config.threads_per_worker, config.limits.load);
+        let load = |model: &Arc<Model>| loader.load_isolated(model, threads, limit);
+        guarded(model, || ensemble::load(model, load)?.map_or_else(|| load(model), Ok))
     }
 
     /// Takes the engine of `model` out of the list, or loads it.
@@ -111,7 +112,9 @@ impl LoadedEngines<'_> {
         }
         let start = Instant::now();
         let loader = self.dispatcher.loader();
-        let engine = guarded(model, || loader.load(model, config.threads_per_worker))?;
+        let load = |model: &Arc<Model>| loader.load(model, config.threads_per_worker);
+        let engine =
+            guarded(model, || ensemble::load(model, load)?.map_or_else(|| load(model), Ok))?;
         let seconds = start.elapsed().as_secs_f64();
         tracing::info!(model = %model.card().name, seconds, "model loaded");
         Ok(engine)

@@ -73,6 +73,8 @@ fn is_auto(choice: &ProviderChoice) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
+    /// Several models as one, see [`Ensemble`](crate::model::files::Ensemble); no card in a file has it.
+    Ensemble,
     /// Hybrid Transformer Demucs: waveform and complex spectrum in, both out; a stem is their sum.
     Htdemucs,
     /// MDX-Net as UVR has it: complex spectrum in, that of one stem out; the other stem is the rest of the mixture.
@@ -91,14 +93,15 @@ impl Family {
     /// Whether the input is normalised to a loudness independent of the track's.
     pub fn is_normalised(self) -> bool {
         match self {
-            Family::Htdemucs | Family::Scnet => true,
+            Family::Ensemble | Family::Htdemucs | Family::Scnet => true,
             Family::Mdx | Family::Onnx | Family::Roformer | Family::Spleeter => false,
         }
     }
 
-    /// Whether the output depends on the deviation of the normalised input. HTDemucs normalises each segment itself.
+    /// Whether the output depends on the deviation of the normalised input. HTDemucs normalises each segment itself. Members of
+    /// an ensemble share one level.
     pub fn needs_deviation(self) -> bool {
-        self == Family::Scnet
+        matches!(self, Family::Ensemble | Family::Scnet)
     }
 
     /// Whether the reference scales loud tracks down. Without the whole track this is left out.

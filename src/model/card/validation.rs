@@ -65,6 +65,7 @@ impl ModelCard {
     fn weights_fault(&self) -> Option<String> {
         let named: Vec<_> = self.weights.iter().filter_map(|file| file.stem.as_ref()).collect();
         match (self.family, self.weights.len()) {
+            (Family::Ensemble, _) => Some("an ensemble has no card of its own".into()),
             (Family::Mdx, _) => self.mdx_fault(),
             (_, _) if self.mdx.is_some() => Some("[mdx] is for mdx".into()),
             (Family::Onnx, 0) => None,

@@ -12,7 +12,7 @@ use crate::model::card::Family;
 use crate::model::{Model, ModelCard};
 use crate::separation::normalization::Level;
 use crate::separation::stem_recipe::{StemRecipe, apply, needs_mix, recipes, wanted};
-use crate::session::manifest::{Columns, EngineRecord, EngineSpan, Manifest};
+use crate::session::manifest::{Columns, EngineRecord, EngineSpan, Manifest, MemberRecord};
 
 /// An engine that computes a session's segments.
 pub(super) struct ActiveEngine {
@@ -52,6 +52,7 @@ impl ActiveEngine {
         let options = EngineOptions {
             wanted: wanted(&recipes, card.stems.len()),
             mask_extension: manifest.settings.mask_extension,
+            level: None,
         };
         let mix_shares = span.columns.map(|c| window_shares(span.segment, c.size, c.hop));
         let mix_shares = mix_shares.unwrap_or_default();
@@ -70,8 +71,19 @@ impl ActiveEngine {
         self.windows
     }
 
-    pub(super) fn options(&self) -> &EngineOptions {
-        &self.options
+    /// Options for a segment at this level.
+    pub(super) fn options(&self, level: Level) -> EngineOptions {
+        EngineOptions { level: self.is_ensemble().then(|| level.linear()), ..self.options.clone() }
+    }
+
+    /// Whether members of it normalise their input themselves.
+    fn is_ensemble(&self) -> bool {
+        self.model.ensemble().is_some()
+    }
+
+    /// The level at which the model itself sees the track.
+    pub(super) fn input_level(&self, level: Level) -> Level {
+        if self.is_ensemble() { Level::Unchanged } else { level }
     }
 
     /// Whether a wanted stem needs the mixture.
@@ -88,6 +100,7 @@ impl ActiveEngine {
         level: Level,
         mut mix: Stereo,
     ) -> Vec<Stereo> {
+        let level = self.input_level(level);
         let offsets = self.model.card().residual_shares.iter().copied();
         let offsets = offsets.chain(std::iter::repeat(1.0));
         let shares = self.mix_shares.iter().skip(segment.trim_before);
@@ -155,6 +168,8 @@ fn parts(overlap: f64) -> u64 {
 /// A model with everything else that its output depends on here, for the manifest.
 pub(in crate::separation) fn engine_of(model: &Model, context: &Context) -> EngineRecord {
     let pool = &context.pool;
+    let members = model.ensemble().map(|ensemble| ensemble.members.iter());
+    let members = members.into_iter().flatten().map(|model| member_of(model, context)).collect();
     let identity = pool.providers().identity(model, pool.config().threads_per_worker);
     let EngineIdentity { model, weights, verified, provider, runtime, threads, precision } =
         identity;
@@ -166,5 +181,12 @@ pub(in crate::separation) fn engine_of(model: &Model, context: &Context) -> Engi
         runtime,
         threads: u32::try_from(threads).unwrap_or(u32::MAX),
         precision: precision.to_string(),
+        members,
     }
+}
+
+fn member_of(model: &Model, context: &Context) -> MemberRecord {
+    let EngineRecord { model, weights, verified, provider, precision, .. } =
+        engine_of(model, context);
+    MemberRecord { model, weights, verified, provider, precision }
 }

@@ -62,6 +62,7 @@ impl InFlight {
         pool: &Pool,
     ) {
         let (index, isolated) = (sent.segment.index, sent.isolated);
+        let options = engine.options(sent.level);
         self.next = self.next.max(index + 1);
         self.sent.insert(index, sent);
         let answers = Arc::clone(&self.answers);
@@ -70,7 +71,7 @@ impl InFlight {
         let task = Task {
             model: Arc::clone(engine.model()),
             mix,
-            options: engine.options().clone(),
+            options,
             isolated,
             cancelled: Arc::clone(&self.cancelled),
             on_start: {

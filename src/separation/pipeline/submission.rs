@@ -97,7 +97,8 @@ impl Run<'_> {
             self.in_flight.skip(sent, stems);
             return Ok(());
         }
-        let mix = sent.level.input(&sent.segment, shown, length);
+        let level = self.engine.input_level(sent.level);
+        let mix = level.input(&sent.segment, shown, length);
         self.in_flight.submit(sent, mix, &self.engine, self.session, &self.context.pool);
         Ok(())
     }

@@ -6,6 +6,7 @@ use super::invalid;
 use crate::audio::{self, Hertz, InvalidTimeSpan, StemName, TimeSpan};
 use crate::dsp::mask::MaskExtension;
 use crate::model::choice::Quality;
+use crate::model::ensemble::EnsembleSpec;
 use crate::proto;
 use crate::server::status::ApiError;
 use crate::session::Session;
@@ -43,7 +44,7 @@ pub(in crate::server) fn settings(config: &proto::SeparationConfig) -> Result<Se
         }
     };
     Ok(Settings {
-        model: Some(config.model.clone()).filter(|model| !model.is_empty()),
+        model: model(config)?,
         quality: quality(config)?,
         stems,
         input: config.input.as_ref().map(raw_pcm).transpose()?,
@@ -96,6 +97,18 @@ pub(in crate::server) fn check_stem_count(
     Ok(())
 }
 
+/// The name of the model, or the text of the ensemble.
+fn model(config: &proto::SeparationConfig) -> Result<Option<String>, ApiError> {
+    if config.ensemble.is_empty() {
+        return Ok(Some(config.model.clone()).filter(|model| !model.is_empty()));
+    }
+    if !config.model.is_empty() {
+        return Err(invalid("config.ensemble", "it names models, and so does `model`"));
+    }
+    let parsed = config.ensemble.parse::<EnsembleSpec>();
+    Ok(Some(parsed.map_err(|error| invalid("config.ensemble", error))?.to_string()))
+}
+
 fn quality(config: &proto::SeparationConfig) -> Result<Option<Quality>, ApiError> {
     let quality = match known(config.quality, "config.quality")? {
         proto::Quality::Unspecified => return Ok(None),
@@ -103,8 +116,8 @@ fn quality(config: &proto::SeparationConfig) -> Result<Option<Quality>, ApiError
         proto::Quality::Balanced => Quality::Balanced,
         proto::Quality::Best => Quality::Best,
     };
-    if !config.model.is_empty() {
-        return Err(invalid("config.quality", "it chooses a model, and `model` names one"));
+    if !config.model.is_empty() || !config.ensemble.is_empty() {
+        return Err(invalid("config.quality", "it chooses a model, and the request names one"));
     }
     Ok(Some(quality))
 }
@@ -229,6 +242,13 @@ mod tests {
         check(|c| c.stems = vec!["../vocals".into()], Err("config.stems"));
         check(|c| c.request_id = "mine".into(), Err("config.request_id"));
         check(|c| c.normalization = 7, Err("config.normalization"));
+        check(|c| c.ensemble = "vocals=a,rest=b".into(), Ok(()));
+        check(|c| c.ensemble = "vocals".into(), Err("config.ensemble"));
+        let both = |c: &mut proto::SeparationConfig| {
+            (c.ensemble, c.model) = ("vocals=a".into(), "mini".into())
+        };
+        check(both, Err("config.ensemble"));
+        check(|c| (c.quality, c.ensemble) = (2, "vocals=a".into()), Err("config.quality"));
         check(|c| c.quality = 2, Ok(()));
         check(|c| c.quality = 4, Err("config.quality"));
         check(|c| (c.quality, c.model) = (2, "mini".into()), Err("config.quality"));

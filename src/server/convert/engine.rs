@@ -134,6 +134,17 @@ pub(super) fn engine(engine: &manifest::EngineRecord) -> proto::Engine {
         runtime: engine.runtime.clone(),
         threads: engine.threads,
         precision: engine.precision.clone(),
+        members: engine.members.iter().map(member).collect(),
+    }
+}
+
+fn member(member: &manifest::MemberRecord) -> proto::EnsembleMember {
+    proto::EnsembleMember {
+        model: member.model.clone(),
+        weights_sha256: hash(&member.weights),
+        verified: member.verified,
+        execution_provider: member.provider.clone(),
+        precision: member.precision.clone(),
     }
 }
 

@@ -16,15 +16,15 @@ use crate::server::status::ApiError;
 use crate::session::Settings;
 
 /// The names of the options of a session.
-pub(super) const SETTINGS: &str = "model, quality, stems, normalization, overlap, allow_fallback, accompaniment, \
+pub(super) const SETTINGS: &str = "model, quality, ensemble, stems, normalization, overlap, allow_fallback, accompaniment, \
                                    mask_extension, rate, track, channels, start_s, end_s";
 
 /// The names of all options of `POST /api/separate`.
-pub(super) const OPTIONS: &str = "async, model, quality, stems, normalization, overlap, allow_fallback, accompaniment, \
+pub(super) const OPTIONS: &str = "async, model, quality, ensemble, stems, normalization, overlap, allow_fallback, accompaniment, \
                        mask_extension, rate, track, channels, start_s, end_s, on_disconnect";
 
 /// The names of all fields of the form.
-const FIELDS: &str = "file, async, model, quality, stems, normalization, overlap, allow_fallback, \
+const FIELDS: &str = "file, async, model, quality, ensemble, stems, normalization, overlap, allow_fallback, \
                       accompaniment, mask_extension, rate, track, channels, start_s, end_s, on_disconnect";
 
 /// Options of the response to `POST /api/separate`.
@@ -49,6 +49,8 @@ pub(super) struct SettingsParameters {
     model: Option<String>,
     /// Choose the model among the installed ones: `fast`, `balanced` or `best`; not beside `model`.
     quality: Option<String>,
+    /// Several models as one, in place of `model`, such as `vocals=melband-kim,rest=scnet-large`.
+    ensemble: Option<String>,
     /// Stem names, separated by commas; `no_drums` is everything but the drums. Default: all stems of the model and the
     /// accompaniment.
     stems: Option<String>,
@@ -167,6 +169,7 @@ impl SeparateOptions {
                 let known = [("fast", Fast), ("balanced", Balanced), ("best", Best)];
                 config.quality = choice("quality", text, known)?.into();
             }
+            "ensemble" => text.clone_into(&mut config.ensemble),
             "stems" => {
                 let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
                 config.stems = names.map(str::to_owned).collect();

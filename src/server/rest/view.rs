@@ -114,6 +114,24 @@ struct EngineView {
     runtime: String,
     /// `f32`, `tf32` or `bf16`.
     precision: String,
+    /// The models of an ensemble, whose text is `model`; absent for a single model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    members: Vec<MemberView>,
+}
+
+/// A model of an ensemble.
+#[derive(Debug, Serialize, ToSchema)]
+struct MemberView {
+    /// Model name.
+    model: String,
+    /// SHA-256 of its weights.
+    weights_sha256: String,
+    /// Whether the weights are known to be those of their authors.
+    verified: bool,
+    /// `cpu`, `openvino` or `cuda`.
+    execution_provider: String,
+    /// `f32`, `tf32` or `bf16`.
+    precision: String,
 }
 
 /// How an engine cuts the track into segments, and weighs them where they overlap.
@@ -235,6 +253,17 @@ fn engine(engine: &manifest::EngineRecord) -> EngineView {
         execution_provider: engine.provider.clone(),
         runtime: engine.runtime.clone(),
         precision: engine.precision.clone(),
+        members: engine.members.iter().map(member).collect(),
+    }
+}
+
+fn member(member: &manifest::MemberRecord) -> MemberView {
+    MemberView {
+        model: member.model.clone(),
+        weights_sha256: member.weights.clone(),
+        verified: member.verified,
+        execution_provider: member.provider.clone(),
+        precision: member.precision.clone(),
     }
 }
 

@@ -215,6 +215,7 @@ fn of_engine(error: &EngineError) -> ErrorFields {
         EngineError::Model(ModelError::Unknown { .. } | ModelError::NotInstalled { .. }) => {
             fields.field("config.model")
         }
+        EngineError::Model(ModelError::Ensemble { .. }) => fields.field("config.ensemble"),
         EngineError::NoModelForStems { .. } => fields.invalid_argument().field("config.stems"),
         EngineError::NoneWorks { may_recover: true, .. } => fields,
         EngineError::Model(

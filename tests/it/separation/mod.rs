@@ -3,6 +3,7 @@
 mod clients;
 mod commit_points;
 mod crashes;
+mod ensemble;
 mod fallback;
 mod families;
 mod healing;

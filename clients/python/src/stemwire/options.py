@@ -36,6 +36,8 @@ class Options(TypedDict, total=False):
     model: str
     #: What counts in the choice of the model among those on the server, in place of `model`.
     quality: Literal["fast", "balanced", "best"]
+    #: Several models as one, in place of `model`, such as "vocals=melband-kim,rest=scnet-large".
+    ensemble: str
     #: The stems to make, such as ["vocals", "accompaniment"] or ["drums", "no_drums"]; by default all of the model.
     stems: Sequence[str]
     #: "streaming" (the default) starts at once; "exact" waits for the whole upload, as the reference does.
@@ -127,6 +129,7 @@ def build_config(
     config = config_pb2.SeparationConfig(
         model=options.get("model", ""),
         quality=_choice(_QUALITIES, options, "quality", ""),
+        ensemble=options.get("ensemble", ""),
         stems=_names(options.get("stems", ())),
         normalization=_choice(_NORMALIZATIONS, options, "normalization", "streaming"),
         accompaniment=_choice(_ACCOMPANIMENTS, options, "accompaniment", "sum"),

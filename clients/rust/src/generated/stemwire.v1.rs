@@ -69,6 +69,11 @@ pub struct SeparationConfig {
     /// chain's first model. `model` of the answer is the one chosen, and `Session.model_choice` the reason.
     #[prost(enumeration = "Quality", tag = "19")]
     pub quality: i32,
+    /// Several models as one, in place of `model`: "vocals=melband-kim,rest=scnet-large". Each stem is that of the model named for
+    /// it, or with "a+b" the mean of several; "rest" names the models of all other stems. "other" is the mixture minus these
+    /// stems. `model` of the answer is this text. The models must have one sample rate; CONFIG_INVALID names what does not fit.
+    #[prost(string, tag = "20")]
+    pub ensemble: ::prost::alloc::string::String,
 }
 /// Format of a raw PCM upload: interleaved little-endian samples without a header.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -384,7 +389,7 @@ impl OnDisconnect {
 }
 /// An engine: a model on an execution provider. Two sessions with the same values here, the same upload and the same config
 /// yield the same bytes.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Engine {
     /// The model's name.
     #[prost(string, tag = "1")]
@@ -409,9 +414,31 @@ pub struct Engine {
     /// was imported unverified or has a card of its own.
     #[prost(bool, tag = "7")]
     pub verified: bool,
+    /// The models of an ensemble, whose text is `model`. `weights_sha256` is a hash of all of theirs.
+    #[prost(message, repeated, tag = "8")]
+    pub members: ::prost::alloc::vec::Vec<EnsembleMember>,
+}
+/// A model of an ensemble.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EnsembleMember {
+    /// The model's name.
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// SHA-256 of its weights, as in `Engine`.
+    #[prost(bytes = "vec", tag = "2")]
+    pub weights_sha256: ::prost::alloc::vec::Vec<u8>,
+    /// As in `Engine`.
+    #[prost(bool, tag = "3")]
+    pub verified: bool,
+    /// As in `Engine`.
+    #[prost(string, tag = "4")]
+    pub execution_provider: ::prost::alloc::string::String,
+    /// As in `Engine`.
+    #[prost(string, tag = "5")]
+    pub precision: ::prost::alloc::string::String,
 }
 /// A change of the engine within a session.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct EngineChange {
     /// The engine until then.
     #[prost(message, optional, tag = "1")]

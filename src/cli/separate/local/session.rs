@@ -18,7 +18,7 @@ use crate::cli::separate::write_pcm;
 use crate::proto::reason::Category;
 use crate::separation::Separations;
 use crate::session::cover;
-use crate::session::engines::EngineRecord;
+use crate::session::engines::{EngineRecord, MemberRecord};
 use crate::session::stem_reader::{StemFormat, StemReader};
 use crate::session::{Progress, Session, SessionState};
 
@@ -222,5 +222,10 @@ fn engine(record: &EngineRecord) -> ResultEngine {
         provider: record.provider.clone(),
         precision: record.precision.clone(),
         runtime: record.runtime.clone(),
+        members: record.members.iter().map(member).collect(),
     }
+}
+
+fn member(record: &MemberRecord) -> ResultModel {
+    ResultModel { name: record.model.clone(), weights_sha256: record.weights.clone() }
 }

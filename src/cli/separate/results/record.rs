@@ -111,6 +111,9 @@ pub(in crate::cli::separate) struct ResultEngine {
     pub(in crate::cli::separate) provider: String,
     pub(in crate::cli::separate) precision: String,
     pub(in crate::cli::separate) runtime: String,
+    /// The models of an ensemble.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::cli::separate) members: Vec<ResultModel>,
 }
 
 /// How the last engine cut the track.

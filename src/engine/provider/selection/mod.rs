@@ -55,7 +55,9 @@ impl ProviderSelection {
 
     /// The execution of `model`.
     pub fn for_model(&self, model: &Model) -> SelectedExecution {
-        let card = model.card();
+        // An engine has one record; each member runs on what is selected for it.
+        let first = model.ensemble().and_then(|ensemble| ensemble.members.first());
+        let card = first.map_or(model, |first| first).card();
         if let Some(selected) = self.selected.get(&card.name) {
             return selected.clone();
         }

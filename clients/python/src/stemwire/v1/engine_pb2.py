@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18stemwire/v1/engine.proto\x12\x0bstemwire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x01\n\x06\x45ngine\x12\r\n\x05model\x18\x01 \x01(\t\x12\x16\n\x0eweights_sha256\x18\x02 \x01(\x0c\x12\x1a\n\x12\x65xecution_provider\x18\x03 \x01(\t\x12\x0f\n\x07runtime\x18\x04 \x01(\t\x12\x0f\n\x07threads\x18\x05 \x01(\r\x12\x11\n\tprecision\x18\x06 \x01(\t\x12\x10\n\x08verified\x18\x07 \x01(\x08\"\x82\x01\n\x0c\x45ngineChange\x12!\n\x04\x66rom\x18\x01 \x01(\x0b\x32\x13.stemwire.v1.Engine\x12\x1f\n\x02to\x18\x02 \x01(\x0b\x32\x13.stemwire.v1.Engine\x12\r\n\x05\x66rame\x18\x03 \x01(\x04\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\"%\n\x07Runtime\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\"\xc3\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05stems\x18\x03 \x03(\t\x12\x13\n\x0bsample_rate\x18\x04 \x01(\r\x12\x16\n\x0esegment_frames\x18\x05 \x01(\x04\x12\x16\n\x0eweights_sha256\x18\x06 \x01(\x0c\x12\x0f\n\x07licence\x18\x07 \x01(\t\x12&\n\x05state\x18\x08 \x01(\x0e\x32\x17.stemwire.v1.ModelState\x12\x0f\n\x07message\x18\t \x01(\t\x12\x10\n\x08verified\x18\n \x01(\x08\x12)\n\x06health\x18\x0b \x01(\x0b\x32\x19.stemwire.v1.EngineHealth\x12)\n\texecution\x18\x0c \x01(\x0b\x32\x16.stemwire.v1.Execution\x12.\n\x07quality\x18\r \x03(\x0b\x32\x1d.stemwire.v1.PublishedQuality\x12\x1b\n\x0e\x63ommercial_use\x18\x0e \x01(\x08H\x00\x88\x01\x01\x12\x14\n\x0cstored_bytes\x18\x0f \x01(\x04\x12!\n\x05speed\x18\x10 \x01(\x0b\x32\x12.stemwire.v1.SpeedB\x11\n\x0f_commercial_use\"\x98\x01\n\x10PublishedQuality\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x38\n\x06sdr_db\x18\x03 \x03(\x0b\x32(.stemwire.v1.PublishedQuality.SdrDbEntry\x1a,\n\nSdrDbEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"S\n\x05Speed\x12\x18\n\x10real_time_factor\x18\x01 \x01(\x01\x12\x1d\n\x15slower_than_real_time\x18\x02 \x01(\x08\x12\x11\n\texecution\x18\x03 \x01(\t\"n\n\tExecution\x12\x1a\n\x12\x65xecution_provider\x18\x01 \x01(\t\x12\x11\n\tprecision\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\"\n\x06trials\x18\x04 \x03(\x0b\x32\x12.stemwire.v1.Trial\"\x85\x01\n\x05Trial\x12\x1a\n\x12\x65xecution_provider\x18\x01 \x01(\t\x12\x11\n\tprecision\x18\x02 \x01(\t\x12\x12\n\x05speed\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06snr_db\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x07message\x18\x05 \x01(\tB\x08\n\x06_speedB\t\n\x07_snr_db\"\x95\x01\n\x0c\x45ngineHealth\x12\'\n\x05state\x18\x01 \x01(\x0e\x32\x18.stemwire.v1.EngineState\x12\x10\n\x08\x66\x61ilures\x18\x02 \x01(\r\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t*w\n\x0b\x45ngineState\x12\x1c\n\x18\x45NGINE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45NGINE_STATE_WORKING\x10\x01\x12\x17\n\x13\x45NGINE_STATE_FAILED\x10\x02\x12\x17\n\x13\x45NGINE_STATE_PROBED\x10\x03*t\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15MODEL_STATE_AVAILABLE\x10\x01\x12\x16\n\x12MODEL_STATE_LOADED\x10\x02\x12\x16\n\x12MODEL_STATE_BROKEN\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18stemwire/v1/engine.proto\x12\x0bstemwire.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x01\n\x06\x45ngine\x12\r\n\x05model\x18\x01 \x01(\t\x12\x16\n\x0eweights_sha256\x18\x02 \x01(\x0c\x12\x1a\n\x12\x65xecution_provider\x18\x03 \x01(\t\x12\x0f\n\x07runtime\x18\x04 \x01(\t\x12\x0f\n\x07threads\x18\x05 \x01(\r\x12\x11\n\tprecision\x18\x06 \x01(\t\x12\x10\n\x08verified\x18\x07 \x01(\x08\x12,\n\x07members\x18\x08 \x03(\x0b\x32\x1b.stemwire.v1.EnsembleMember\"x\n\x0e\x45nsembleMember\x12\r\n\x05model\x18\x01 \x01(\t\x12\x16\n\x0eweights_sha256\x18\x02 \x01(\x0c\x12\x10\n\x08verified\x18\x03 \x01(\x08\x12\x1a\n\x12\x65xecution_provider\x18\x04 \x01(\t\x12\x11\n\tprecision\x18\x05 \x01(\t\"\x82\x01\n\x0c\x45ngineChange\x12!\n\x04\x66rom\x18\x01 \x01(\x0b\x32\x13.stemwire.v1.Engine\x12\x1f\n\x02to\x18\x02 \x01(\x0b\x32\x13.stemwire.v1.Engine\x12\r\n\x05\x66rame\x18\x03 \x01(\x04\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t\"%\n\x07Runtime\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04path\x18\x02 \x01(\t\"\xc3\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05stems\x18\x03 \x03(\t\x12\x13\n\x0bsample_rate\x18\x04 \x01(\r\x12\x16\n\x0esegment_frames\x18\x05 \x01(\x04\x12\x16\n\x0eweights_sha256\x18\x06 \x01(\x0c\x12\x0f\n\x07licence\x18\x07 \x01(\t\x12&\n\x05state\x18\x08 \x01(\x0e\x32\x17.stemwire.v1.ModelState\x12\x0f\n\x07message\x18\t \x01(\t\x12\x10\n\x08verified\x18\n \x01(\x08\x12)\n\x06health\x18\x0b \x01(\x0b\x32\x19.stemwire.v1.EngineHealth\x12)\n\texecution\x18\x0c \x01(\x0b\x32\x16.stemwire.v1.Execution\x12.\n\x07quality\x18\r \x03(\x0b\x32\x1d.stemwire.v1.PublishedQuality\x12\x1b\n\x0e\x63ommercial_use\x18\x0e \x01(\x08H\x00\x88\x01\x01\x12\x14\n\x0cstored_bytes\x18\x0f \x01(\x04\x12!\n\x05speed\x18\x10 \x01(\x0b\x32\x12.stemwire.v1.SpeedB\x11\n\x0f_commercial_use\"\x98\x01\n\x10PublishedQuality\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x38\n\x06sdr_db\x18\x03 \x03(\x0b\x32(.stemwire.v1.PublishedQuality.SdrDbEntry\x1a,\n\nSdrDbEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"S\n\x05Speed\x12\x18\n\x10real_time_factor\x18\x01 \x01(\x01\x12\x1d\n\x15slower_than_real_time\x18\x02 \x01(\x08\x12\x11\n\texecution\x18\x03 \x01(\t\"n\n\tExecution\x12\x1a\n\x12\x65xecution_provider\x18\x01 \x01(\t\x12\x11\n\tprecision\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\"\n\x06trials\x18\x04 \x03(\x0b\x32\x12.stemwire.v1.Trial\"\x85\x01\n\x05Trial\x12\x1a\n\x12\x65xecution_provider\x18\x01 \x01(\t\x12\x11\n\tprecision\x18\x02 \x01(\t\x12\x12\n\x05speed\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x13\n\x06snr_db\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x07message\x18\x05 \x01(\tB\x08\n\x06_speedB\t\n\x07_snr_db\"\x95\x01\n\x0c\x45ngineHealth\x12\'\n\x05state\x18\x01 \x01(\x0e\x32\x18.stemwire.v1.EngineState\x12\x10\n\x08\x66\x61ilures\x18\x02 \x01(\r\x12)\n\x05since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0f\n\x07message\x18\x05 \x01(\t*w\n\x0b\x45ngineState\x12\x1c\n\x18\x45NGINE_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14\x45NGINE_STATE_WORKING\x10\x01\x12\x17\n\x13\x45NGINE_STATE_FAILED\x10\x02\x12\x17\n\x13\x45NGINE_STATE_PROBED\x10\x03*t\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15MODEL_STATE_AVAILABLE\x10\x01\x12\x16\n\x12MODEL_STATE_LOADED\x10\x02\x12\x16\n\x12MODEL_STATE_BROKEN\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,28 +34,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PUBLISHEDQUALITY_SDRDBENTRY']._loaded_options = None
   _globals['_PUBLISHEDQUALITY_SDRDBENTRY']._serialized_options = b'8\001'
-  _globals['_ENGINESTATE']._serialized_start=1489
-  _globals['_ENGINESTATE']._serialized_end=1608
-  _globals['_MODELSTATE']._serialized_start=1610
-  _globals['_MODELSTATE']._serialized_end=1726
+  _globals['_ENGINESTATE']._serialized_start=1657
+  _globals['_ENGINESTATE']._serialized_end=1776
+  _globals['_MODELSTATE']._serialized_start=1778
+  _globals['_MODELSTATE']._serialized_end=1894
   _globals['_ENGINE']._serialized_start=75
-  _globals['_ENGINE']._serialized_end=221
-  _globals['_ENGINECHANGE']._serialized_start=224
-  _globals['_ENGINECHANGE']._serialized_end=354
-  _globals['_RUNTIME']._serialized_start=356
-  _globals['_RUNTIME']._serialized_end=393
-  _globals['_MODEL']._serialized_start=396
-  _globals['_MODEL']._serialized_end=847
-  _globals['_PUBLISHEDQUALITY']._serialized_start=850
-  _globals['_PUBLISHEDQUALITY']._serialized_end=1002
-  _globals['_PUBLISHEDQUALITY_SDRDBENTRY']._serialized_start=958
-  _globals['_PUBLISHEDQUALITY_SDRDBENTRY']._serialized_end=1002
-  _globals['_SPEED']._serialized_start=1004
-  _globals['_SPEED']._serialized_end=1087
-  _globals['_EXECUTION']._serialized_start=1089
-  _globals['_EXECUTION']._serialized_end=1199
-  _globals['_TRIAL']._serialized_start=1202
-  _globals['_TRIAL']._serialized_end=1335
-  _globals['_ENGINEHEALTH']._serialized_start=1338
-  _globals['_ENGINEHEALTH']._serialized_end=1487
+  _globals['_ENGINE']._serialized_end=267
+  _globals['_ENSEMBLEMEMBER']._serialized_start=269
+  _globals['_ENSEMBLEMEMBER']._serialized_end=389
+  _globals['_ENGINECHANGE']._serialized_start=392
+  _globals['_ENGINECHANGE']._serialized_end=522
+  _globals['_RUNTIME']._serialized_start=524
+  _globals['_RUNTIME']._serialized_end=561
+  _globals['_MODEL']._serialized_start=564
+  _globals['_MODEL']._serialized_end=1015
+  _globals['_PUBLISHEDQUALITY']._serialized_start=1018
+  _globals['_PUBLISHEDQUALITY']._serialized_end=1170
+  _globals['_PUBLISHEDQUALITY_SDRDBENTRY']._serialized_start=1126
+  _globals['_PUBLISHEDQUALITY_SDRDBENTRY']._serialized_end=1170
+  _globals['_SPEED']._serialized_start=1172
+  _globals['_SPEED']._serialized_end=1255
+  _globals['_EXECUTION']._serialized_start=1257
+  _globals['_EXECUTION']._serialized_end=1367
+  _globals['_TRIAL']._serialized_start=1370
+  _globals['_TRIAL']._serialized_end=1503
+  _globals['_ENGINEHEALTH']._serialized_start=1506
+  _globals['_ENGINEHEALTH']._serialized_end=1655
 # @@protoc_insertion_point(module_scope)

@@ -33,7 +33,7 @@ MODEL_STATE_LOADED: ModelState
 MODEL_STATE_BROKEN: ModelState
 
 class Engine(_message.Message):
-    __slots__ = ("model", "weights_sha256", "execution_provider", "runtime", "threads", "precision", "verified")
+    __slots__ = ("model", "weights_sha256", "execution_provider", "runtime", "threads", "precision", "verified", "members")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     WEIGHTS_SHA256_FIELD_NUMBER: _ClassVar[int]
     EXECUTION_PROVIDER_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +41,7 @@ class Engine(_message.Message):
     THREADS_FIELD_NUMBER: _ClassVar[int]
     PRECISION_FIELD_NUMBER: _ClassVar[int]
     VERIFIED_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
     model: str
     weights_sha256: bytes
     execution_provider: str
@@ -48,7 +49,22 @@ class Engine(_message.Message):
     threads: int
     precision: str
     verified: bool
-    def __init__(self, model: _Optional[str] = ..., weights_sha256: _Optional[bytes] = ..., execution_provider: _Optional[str] = ..., runtime: _Optional[str] = ..., threads: _Optional[int] = ..., precision: _Optional[str] = ..., verified: bool = ...) -> None: ...
+    members: _containers.RepeatedCompositeFieldContainer[EnsembleMember]
+    def __init__(self, model: _Optional[str] = ..., weights_sha256: _Optional[bytes] = ..., execution_provider: _Optional[str] = ..., runtime: _Optional[str] = ..., threads: _Optional[int] = ..., precision: _Optional[str] = ..., verified: bool = ..., members: _Optional[_Iterable[_Union[EnsembleMember, _Mapping]]] = ...) -> None: ...
+
+class EnsembleMember(_message.Message):
+    __slots__ = ("model", "weights_sha256", "verified", "execution_provider", "precision")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    WEIGHTS_SHA256_FIELD_NUMBER: _ClassVar[int]
+    VERIFIED_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    weights_sha256: bytes
+    verified: bool
+    execution_provider: str
+    precision: str
+    def __init__(self, model: _Optional[str] = ..., weights_sha256: _Optional[bytes] = ..., verified: bool = ..., execution_provider: _Optional[str] = ..., precision: _Optional[str] = ...) -> None: ...
 
 class EngineChange(_message.Message):
     __slots__ = ("to", "frame", "reason", "message")

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stemwire/v1/engine.proto.
  */
 export const file_stemwire_v1_engine: GenFile = /*@__PURE__*/
-  fileDesc("ChhzdGVtd2lyZS92MS9lbmdpbmUucHJvdG8SC3N0ZW13aXJlLnYxIpIBCgZFbmdpbmUSDQoFbW9kZWwYASABKAkSFgoOd2VpZ2h0c19zaGEyNTYYAiABKAwSGgoSZXhlY3V0aW9uX3Byb3ZpZGVyGAMgASgJEg8KB3J1bnRpbWUYBCABKAkSDwoHdGhyZWFkcxgFIAEoDRIRCglwcmVjaXNpb24YBiABKAkSEAoIdmVyaWZpZWQYByABKAgiggEKDEVuZ2luZUNoYW5nZRIhCgRmcm9tGAEgASgLMhMuc3RlbXdpcmUudjEuRW5naW5lEh8KAnRvGAIgASgLMhMuc3RlbXdpcmUudjEuRW5naW5lEg0KBWZyYW1lGAMgASgEEg4KBnJlYXNvbhgEIAEoCRIPCgdtZXNzYWdlGAUgASgJIiUKB1J1bnRpbWUSDAoEbmFtZRgBIAEoCRIMCgRwYXRoGAIgASgJIsMDCgVNb2RlbBIMCgRuYW1lGAEgASgJEg0KBXRpdGxlGAIgASgJEg0KBXN0ZW1zGAMgAygJEhMKC3NhbXBsZV9yYXRlGAQgASgNEhYKDnNlZ21lbnRfZnJhbWVzGAUgASgEEhYKDndlaWdodHNfc2hhMjU2GAYgASgMEg8KB2xpY2VuY2UYByABKAkSJgoFc3RhdGUYCCABKA4yFy5zdGVtd2lyZS52MS5Nb2RlbFN0YXRlEg8KB21lc3NhZ2UYCSABKAkSEAoIdmVyaWZpZWQYCiABKAgSKQoGaGVhbHRoGAsgASgLMhkuc3RlbXdpcmUudjEuRW5naW5lSGVhbHRoEikKCWV4ZWN1dGlvbhgMIAEoCzIWLnN0ZW13aXJlLnYxLkV4ZWN1dGlvbhIuCgdxdWFsaXR5GA0gAygLMh0uc3RlbXdpcmUudjEuUHVibGlzaGVkUXVhbGl0eRIbCg5jb21tZXJjaWFsX3VzZRgOIAEoCEgAiAEBEhQKDHN0b3JlZF9ieXRlcxgPIAEoBBIhCgVzcGVlZBgQIAEoCzISLnN0ZW13aXJlLnYxLlNwZWVkQhEKD19jb21tZXJjaWFsX3VzZSKYAQoQUHVibGlzaGVkUXVhbGl0eRIMCgRkYXRhGAEgASgJEg4KBnNvdXJjZRgCIAEoCRI4CgZzZHJfZGIYAyADKAsyKC5zdGVtd2lyZS52MS5QdWJsaXNoZWRRdWFsaXR5LlNkckRiRW50cnkaLAoKU2RyRGJFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIlMKBVNwZWVkEhgKEHJlYWxfdGltZV9mYWN0b3IYASABKAESHQoVc2xvd2VyX3RoYW5fcmVhbF90aW1lGAIgASgIEhEKCWV4ZWN1dGlvbhgDIAEoCSJuCglFeGVjdXRpb24SGgoSZXhlY3V0aW9uX3Byb3ZpZGVyGAEgASgJEhEKCXByZWNpc2lvbhgCIAEoCRIOCgZyZWFzb24YAyABKAkSIgoGdHJpYWxzGAQgAygLMhIuc3RlbXdpcmUudjEuVHJpYWwihQEKBVRyaWFsEhoKEmV4ZWN1dGlvbl9wcm92aWRlchgBIAEoCRIRCglwcmVjaXNpb24YAiABKAkSEgoFc3BlZWQYAyABKAFIAIgBARITCgZzbnJfZGIYBCABKAFIAYgBARIPCgdtZXNzYWdlGAUgASgJQggKBl9zcGVlZEIJCgdfc25yX2RiIpUBCgxFbmdpbmVIZWFsdGgSJwoFc3RhdGUYASABKA4yGC5zdGVtd2lyZS52MS5FbmdpbmVTdGF0ZRIQCghmYWlsdXJlcxgCIAEoDRIpCgVzaW5jZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAQgASgJEg8KB21lc3NhZ2UYBSABKAkqdwoLRW5naW5lU3RhdGUSHAoYRU5HSU5FX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoURU5HSU5FX1NUQVRFX1dPUktJTkcQARIXChNFTkdJTkVfU1RBVEVfRkFJTEVEEAISFwoTRU5HSU5FX1NUQVRFX1BST0JFRBADKnQKCk1vZGVsU3RhdGUSGwoXTU9ERUxfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVNT0RFTF9TVEFURV9BVkFJTEFCTEUQARIWChJNT0RFTF9TVEFURV9MT0FERUQQAhIWChJNT0RFTF9TVEFURV9CUk9LRU4QA2IGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("ChhzdGVtd2lyZS92MS9lbmdpbmUucHJvdG8SC3N0ZW13aXJlLnYxIsABCgZFbmdpbmUSDQoFbW9kZWwYASABKAkSFgoOd2VpZ2h0c19zaGEyNTYYAiABKAwSGgoSZXhlY3V0aW9uX3Byb3ZpZGVyGAMgASgJEg8KB3J1bnRpbWUYBCABKAkSDwoHdGhyZWFkcxgFIAEoDRIRCglwcmVjaXNpb24YBiABKAkSEAoIdmVyaWZpZWQYByABKAgSLAoHbWVtYmVycxgIIAMoCzIbLnN0ZW13aXJlLnYxLkVuc2VtYmxlTWVtYmVyIngKDkVuc2VtYmxlTWVtYmVyEg0KBW1vZGVsGAEgASgJEhYKDndlaWdodHNfc2hhMjU2GAIgASgMEhAKCHZlcmlmaWVkGAMgASgIEhoKEmV4ZWN1dGlvbl9wcm92aWRlchgEIAEoCRIRCglwcmVjaXNpb24YBSABKAkiggEKDEVuZ2luZUNoYW5nZRIhCgRmcm9tGAEgASgLMhMuc3RlbXdpcmUudjEuRW5naW5lEh8KAnRvGAIgASgLMhMuc3RlbXdpcmUudjEuRW5naW5lEg0KBWZyYW1lGAMgASgEEg4KBnJlYXNvbhgEIAEoCRIPCgdtZXNzYWdlGAUgASgJIiUKB1J1bnRpbWUSDAoEbmFtZRgBIAEoCRIMCgRwYXRoGAIgASgJIsMDCgVNb2RlbBIMCgRuYW1lGAEgASgJEg0KBXRpdGxlGAIgASgJEg0KBXN0ZW1zGAMgAygJEhMKC3NhbXBsZV9yYXRlGAQgASgNEhYKDnNlZ21lbnRfZnJhbWVzGAUgASgEEhYKDndlaWdodHNfc2hhMjU2GAYgASgMEg8KB2xpY2VuY2UYByABKAkSJgoFc3RhdGUYCCABKA4yFy5zdGVtd2lyZS52MS5Nb2RlbFN0YXRlEg8KB21lc3NhZ2UYCSABKAkSEAoIdmVyaWZpZWQYCiABKAgSKQoGaGVhbHRoGAsgASgLMhkuc3RlbXdpcmUudjEuRW5naW5lSGVhbHRoEikKCWV4ZWN1dGlvbhgMIAEoCzIWLnN0ZW13aXJlLnYxLkV4ZWN1dGlvbhIuCgdxdWFsaXR5GA0gAygLMh0uc3RlbXdpcmUudjEuUHVibGlzaGVkUXVhbGl0eRIbCg5jb21tZXJjaWFsX3VzZRgOIAEoCEgAiAEBEhQKDHN0b3JlZF9ieXRlcxgPIAEoBBIhCgVzcGVlZBgQIAEoCzISLnN0ZW13aXJlLnYxLlNwZWVkQhEKD19jb21tZXJjaWFsX3VzZSKYAQoQUHVibGlzaGVkUXVhbGl0eRIMCgRkYXRhGAEgASgJEg4KBnNvdXJjZRgCIAEoCRI4CgZzZHJfZGIYAyADKAsyKC5zdGVtd2lyZS52MS5QdWJsaXNoZWRRdWFsaXR5LlNkckRiRW50cnkaLAoKU2RyRGJFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAE6AjgBIlMKBVNwZWVkEhgKEHJlYWxfdGltZV9mYWN0b3IYASABKAESHQoVc2xvd2VyX3RoYW5fcmVhbF90aW1lGAIgASgIEhEKCWV4ZWN1dGlvbhgDIAEoCSJuCglFeGVjdXRpb24SGgoSZXhlY3V0aW9uX3Byb3ZpZGVyGAEgASgJEhEKCXByZWNpc2lvbhgCIAEoCRIOCgZyZWFzb24YAyABKAkSIgoGdHJpYWxzGAQgAygLMhIuc3RlbXdpcmUudjEuVHJpYWwihQEKBVRyaWFsEhoKEmV4ZWN1dGlvbl9wcm92aWRlchgBIAEoCRIRCglwcmVjaXNpb24YAiABKAkSEgoFc3BlZWQYAyABKAFIAIgBARITCgZzbnJfZGIYBCABKAFIAYgBARIPCgdtZXNzYWdlGAUgASgJQggKBl9zcGVlZEIJCgdfc25yX2RiIpUBCgxFbmdpbmVIZWFsdGgSJwoFc3RhdGUYASABKA4yGC5zdGVtd2lyZS52MS5FbmdpbmVTdGF0ZRIQCghmYWlsdXJlcxgCIAEoDRIpCgVzaW5jZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGcmVhc29uGAQgASgJEg8KB21lc3NhZ2UYBSABKAkqdwoLRW5naW5lU3RhdGUSHAoYRU5HSU5FX1NUQVRFX1VOU1BFQ0lGSUVEEAASGAoURU5HSU5FX1NUQVRFX1dPUktJTkcQARIXChNFTkdJTkVfU1RBVEVfRkFJTEVEEAISFwoTRU5HSU5FX1NUQVRFX1BST0JFRBADKnQKCk1vZGVsU3RhdGUSGwoXTU9ERUxfU1RBVEVfVU5TUEVDSUZJRUQQABIZChVNT0RFTF9TVEFURV9BVkFJTEFCTEUQARIWChJNT0RFTF9TVEFURV9MT0FERUQQAhIWChJNT0RFTF9TVEFURV9CUk9LRU4QA2IGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * An engine: a model on an execution provider. Two sessions with the same values here, the same upload and the same config
@@ -71,6 +71,13 @@ export type Engine = Message<"stemwire.v1.Engine"> & {
    * @generated from field: bool verified = 7;
    */
   verified: boolean;
+
+  /**
+   * The models of an ensemble, whose text is `model`. `weights_sha256` is a hash of all of theirs.
+   *
+   * @generated from field: repeated stemwire.v1.EnsembleMember members = 8;
+   */
+  members: EnsembleMember[];
 };
 
 /**
@@ -79,6 +86,55 @@ export type Engine = Message<"stemwire.v1.Engine"> & {
  */
 export const EngineSchema: GenMessage<Engine> = /*@__PURE__*/
   messageDesc(file_stemwire_v1_engine, 0);
+
+/**
+ * A model of an ensemble.
+ *
+ * @generated from message stemwire.v1.EnsembleMember
+ */
+export type EnsembleMember = Message<"stemwire.v1.EnsembleMember"> & {
+  /**
+   * The model's name.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * SHA-256 of its weights, as in `Engine`.
+   *
+   * @generated from field: bytes weights_sha256 = 2;
+   */
+  weightsSha256: Uint8Array;
+
+  /**
+   * As in `Engine`.
+   *
+   * @generated from field: bool verified = 3;
+   */
+  verified: boolean;
+
+  /**
+   * As in `Engine`.
+   *
+   * @generated from field: string execution_provider = 4;
+   */
+  executionProvider: string;
+
+  /**
+   * As in `Engine`.
+   *
+   * @generated from field: string precision = 5;
+   */
+  precision: string;
+};
+
+/**
+ * Describes the message stemwire.v1.EnsembleMember.
+ * Use `create(EnsembleMemberSchema)` to create a new message.
+ */
+export const EnsembleMemberSchema: GenMessage<EnsembleMember> = /*@__PURE__*/
+  messageDesc(file_stemwire_v1_engine, 1);
 
 /**
  * A change of the engine within a session.
@@ -128,7 +184,7 @@ export type EngineChange = Message<"stemwire.v1.EngineChange"> & {
  * Use `create(EngineChangeSchema)` to create a new message.
  */
 export const EngineChangeSchema: GenMessage<EngineChange> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_engine, 1);
+  messageDesc(file_stemwire_v1_engine, 2);
 
 /**
  * The inference library.
@@ -156,7 +212,7 @@ export type Runtime = Message<"stemwire.v1.Runtime"> & {
  * Use `create(RuntimeSchema)` to create a new message.
  */
 export const RuntimeSchema: GenMessage<Runtime> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_engine, 2);
+  messageDesc(file_stemwire_v1_engine, 3);
 
 /**
  * A model that a session can name.
@@ -282,7 +338,7 @@ export type Model = Message<"stemwire.v1.Model"> & {
  * Use `create(ModelSchema)` to create a new message.
  */
 export const ModelSchema: GenMessage<Model> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_engine, 3);
+  messageDesc(file_stemwire_v1_engine, 4);
 
 /**
  * Published figures of a model's quality on a data set.
@@ -317,7 +373,7 @@ export type PublishedQuality = Message<"stemwire.v1.PublishedQuality"> & {
  * Use `create(PublishedQualitySchema)` to create a new message.
  */
 export const PublishedQualitySchema: GenMessage<PublishedQuality> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_engine, 4);
+  messageDesc(file_stemwire_v1_engine, 5);
 
 /**
  * The measured speed of a model on one song, with the model's default overlap.
@@ -352,7 +408,7 @@ export type Speed = Message<"stemwire.v1.Speed"> & {
  * Use `create(SpeedSchema)` to create a new message.
  */
 export const SpeedSchema: GenMessage<Speed> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_engine, 5);
+  messageDesc(file_stemwire_v1_engine, 6);
 
 /**
  * The execution provider of a model on this server, and why it was selected. Unless one is requested by name, autotune
@@ -395,7 +451,7 @@ export type Execution = Message<"stemwire.v1.Execution"> & {
  * Use `create(ExecutionSchema)` to create a new message.
  */
 export const ExecutionSchema: GenMessage<Execution> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_engine, 6);
+  messageDesc(file_stemwire_v1_engine, 7);
 
 /**
  * A benchmark of autotune: a provider separates the same segment as the baseline, the CPU in 32-bit floats, in turn with it.
@@ -445,7 +501,7 @@ export type Trial = Message<"stemwire.v1.Trial"> & {
  * Use `create(TrialSchema)` to create a new message.
  */
 export const TrialSchema: GenMessage<Trial> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_engine, 7);
+  messageDesc(file_stemwire_v1_engine, 8);
 
 /**
  * The health of a model's engine. After some failures in a row, or at once if it cannot be loaded, new sessions start with
@@ -495,7 +551,7 @@ export type EngineHealth = Message<"stemwire.v1.EngineHealth"> & {
  * Use `create(EngineHealthSchema)` to create a new message.
  */
 export const EngineHealthSchema: GenMessage<EngineHealth> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_engine, 8);
+  messageDesc(file_stemwire_v1_engine, 9);
 
 /**
  * Whether sessions start with an engine.

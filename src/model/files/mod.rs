@@ -1,5 +1,7 @@
 //! A model: its card and where its files are.
 
+mod ensemble;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
@@ -9,6 +11,8 @@ use std::path::{Path, PathBuf};
 use super::mdx::KnownMdx;
 use super::{ModelCard, ModelError, Sha256Hash};
 use crate::files::Shortage;
+
+pub use ensemble::{Ensemble, MemberStem};
 
 /// Name of the card in a model's folder.
 pub const CARD_FILE: &str = "card.toml";
@@ -31,6 +35,8 @@ enum ModelFiles {
         folder: PathBuf,
     },
     Folder(PathBuf),
+    /// Those of other models.
+    Ensemble(Ensemble),
 }
 
 /// A verified file that is read from any position.
@@ -55,6 +61,19 @@ impl Model {
     /// A model whose card and graph are part of the binary and whose weights are in `folder`.
     pub fn published(card: ModelCard, graph: &'static [u8], folder: &Path) -> Model {
         Model { card, files: ModelFiles::Published { graph, folder: folder.to_owned() } }
+    }
+
+    /// Several models as one.
+    fn of_ensemble(card: ModelCard, ensemble: Ensemble) -> Model {
+        Model { card, files: ModelFiles::Ensemble(ensemble) }
+    }
+
+    /// The models that it consists of, if it is an ensemble.
+    pub fn ensemble(&self) -> Option<&Ensemble> {
+        match &self.files {
+            ModelFiles::Ensemble(ensemble) => Some(ensemble),
+            _ => None,
+        }
     }
 
     /// A model in a folder of its own: a card, and the files that it names.
@@ -84,16 +103,17 @@ impl Model {
     /// Whether the weights are known to be those of their authors: part of the binary, or as published. A model with a
     /// card of its own in the models folder is unverified, unless its file is known by its hash.
     pub fn is_verified(&self) -> bool {
-        match self.files {
+        match &self.files {
             ModelFiles::Embedded { .. } | ModelFiles::Published { .. } => true,
             ModelFiles::Folder(_) => KnownMdx::is_of(&self.card),
+            ModelFiles::Ensemble(of) => of.members.iter().all(|member| member.is_verified()),
         }
     }
 
-    /// The folder of the model's files; `None` if it is part of the binary.
+    /// The folder of the model's files; `None` if it is part of the binary or an ensemble.
     pub fn folder(&self) -> Option<&Path> {
         match &self.files {
-            ModelFiles::Embedded { .. } => None,
+            ModelFiles::Embedded { .. } | ModelFiles::Ensemble(_) => None,
             ModelFiles::Published { folder, .. } | ModelFiles::Folder(folder) => Some(folder),
         }
     }
@@ -102,7 +122,7 @@ impl Model {
     pub fn files(&self) -> Vec<(&str, Sha256Hash)> {
         let weights = self.card.weights.iter().map(|weights| (&*weights.file, weights.sha256));
         match self.files {
-            ModelFiles::Embedded { .. } => Vec::new(),
+            ModelFiles::Embedded { .. } | ModelFiles::Ensemble(_) => Vec::new(),
             ModelFiles::Published { .. } => weights.collect(),
             ModelFiles::Folder(_) => {
                 weights.chain([(&*self.card.graph.file, self.card.graph.sha256)]).collect()
@@ -114,6 +134,7 @@ impl Model {
     pub fn stored_bytes(&self) -> u64 {
         match &self.files {
             ModelFiles::Embedded { weights, .. } => weights.len() as u64,
+            ModelFiles::Ensemble(of) => of.members.iter().map(|one| one.stored_bytes()).sum(),
             ModelFiles::Published { folder, .. } | ModelFiles::Folder(folder) => {
                 let bytes = |(file, _)| folder.join(file).metadata().map_or(0, |data| data.len());
                 self.files().into_iter().map(bytes).sum()
@@ -132,6 +153,7 @@ impl Model {
                 self.verified(Cow::Borrowed(*graph), file.file.clone(), file.sha256)
             }
             ModelFiles::Folder(folder) => self.read(folder, &file.file, file.sha256),
+            ModelFiles::Ensemble(_) => Err(self.without_files()),
         }
     }
 
@@ -147,6 +169,7 @@ impl Model {
                 self.verified(Cow::Borrowed(*weights), file.file.clone(), file.sha256)?;
                 Ok(Box::new(Cursor::new(*weights)))
             }
+            ModelFiles::Ensemble(_) => Err(self.without_files()),
             ModelFiles::Published { folder, .. } | ModelFiles::Folder(folder) => {
                 let path = folder.join(&file.file);
                 let open = || {
@@ -160,6 +183,11 @@ impl Model {
                 Ok(Box::new(opened))
             }
         }
+    }
+
+    fn without_files(&self) -> ModelError {
+        let reason = "an ensemble has no files of its own".to_owned();
+        ModelError::Unfit { model: self.card.name.to_string(), reason }
     }
 
     fn read(

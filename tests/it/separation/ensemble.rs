@@ -1,0 +1,209 @@
+//! Ensembles: each stem from its models, the sum is the mixture, and a failure is that of the whole.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use stemwire::audio::{Frames, Stereo};
+use stemwire::proto::reason::{ChangeReason, ErrorReason};
+use stemwire::separation::Separations;
+use stemwire::session::settings::Normalization;
+use stemwire::session::{Session, SessionState, Settings};
+
+use crate::support::compare::stereo_snr_db;
+use crate::support::environment::{FakeEngine, Fault, TestEnvironment, cards};
+use crate::support::golden::mixture;
+use crate::support::pipeline::{begin, golden, read_wav, separate, stem, wait_for, wav};
+
+const FOUR: &str = "drums bass other vocals";
+const ENSEMBLE: &str = "vocals=a+b,rest=c";
+
+/// Frames of a segment of the models a and b; c has shorter ones.
+const SEGMENT: usize = 32_768;
+const SHORTER: usize = 20_000;
+
+const SONG: usize = 200_000;
+
+fn settings(ensemble: &str) -> Settings {
+    Settings { model: Some(ensemble.to_owned()), ..Settings::default() }
+}
+
+fn song() -> Stereo {
+    mixture(&read_wav(&golden().join("clip.wav")), SONG, 1.0)
+}
+
+fn gain(gain: f32) -> FakeEngine {
+    FakeEngine { gain, tilt: 0.0, ..FakeEngine::default() }
+}
+
+struct Fixture {
+    folder: tempfile::TempDir,
+    stage: TestEnvironment,
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        let folder = tempfile::tempdir().unwrap();
+        let models = folder.path().join("models");
+        fs::create_dir(&models).unwrap();
+        let of = |name, segment| (name, FOUR, segment);
+        cards(&models, &[of("a", SEGMENT), of("b", SEGMENT), of("c", SHORTER), of("d", SEGMENT)]);
+        let gains = [("a", gain(0.5)), ("b", gain(0.25)), ("c", gain(0.125)), ("d", gain(1.0))];
+        Fixture { folder, stage: TestEnvironment::new(&gains) }
+    }
+
+    fn models(&self) -> PathBuf {
+        self.folder.path().join("models")
+    }
+
+    fn open(&self) -> Separations {
+        self.stage.separations(&self.folder.path().join("data"), &self.models(), &["d"])
+    }
+}
+
+fn sum(session: &Session) -> Stereo {
+    let mut sum = Stereo::zeros(SONG);
+    for name in FOUR.split(' ') {
+        for (sum, stem) in sum.planes_mut().into_iter().zip(stem(session, name).planes()) {
+            sum.iter_mut().zip(stem).for_each(|(sum, sample)| *sum += sample);
+        }
+    }
+    sum
+}
+
+fn furthest(found: &Stereo, expected: &Stereo, factor: f32) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    let pairs = found.interleaved().zip(expected.interleaved());
+    pairs.map(|(found, expected)| (found - factor * expected).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn each_stem_is_that_of_its_models_and_the_rest_is_other() {
+    let place = Fixture::new();
+    let session = separate(&place.open(), settings(ENSEMBLE), &wav(&song(), 44_100));
+    // Each stem of the fake engines gets the mean of the track back, which is small.
+    for (name, factor) in [("vocals", 0.375), ("drums", 0.125), ("bass", 0.125), ("other", 0.375)] {
+        let distance = furthest(&stem(&session, name), &song(), factor);
+        assert!(distance < 1e-2, "{name}: {distance}");
+    }
+    assert!(furthest(&sum(&session), &song(), 1.0) < 1e-5);
+    let manifest = session.manifest();
+    let names: Vec<_> = manifest.plan.stems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        (manifest.plan.model.as_str(), &names[..]),
+        (ENSEMBLE, &["vocals", "drums", "bass", "other"].map(String::from)[..])
+    );
+    let engine = manifest.engine.as_ref().unwrap();
+    let members: Vec<_> = engine.members.iter().map(|member| member.model.as_str()).collect();
+    assert_eq!((engine.model.as_str(), members), (ENSEMBLE, vec!["a", "b", "c"]));
+    assert!(engine.members.iter().all(|member| member.weights.len() == 64 && !member.verified));
+    assert!(manifest.engine_changes.is_empty());
+}
+
+#[test]
+fn only_the_models_of_wanted_stems_compute() {
+    let place = Fixture::new();
+    let separations = place.open();
+    let wanted = |name: &str| Settings { stems: vec![name.parse().unwrap()], ..settings(ENSEMBLE) };
+    let session = separate(&separations, wanted("drums"), &wav(&song(), 44_100));
+    assert_eq!((place.stage.calls("a"), place.stage.calls("b")), (0, 0));
+    let alone = stem(&session, "drums");
+    let whole = separate(&separations, settings(ENSEMBLE), &wav(&song(), 44_100));
+    assert_eq!(alone, stem(&whole, "drums"));
+    let session = separate(&separations, wanted("accompaniment"), &wav(&song(), 44_100));
+    assert!(furthest(&stem(&session, "accompaniment"), &song(), 0.625) < 1e-2);
+}
+
+#[test]
+fn an_ensemble_that_is_continued_by_another_server_has_the_same_bytes() {
+    let place = Fixture::new();
+    let upload = wav(&song(), 44_100);
+    let whole = {
+        let session = separate(&place.open(), settings(ENSEMBLE), &upload);
+        FOUR.split(' ').map(|name| stem(&session, name)).collect::<Vec<_>>()
+    };
+    let place = Fixture::new();
+    place.stage.set("b", FakeEngine { fails: Some((3, Fault::Slow)), ..gain(0.25) });
+    let separations = place.open();
+    let session = begin(&separations, settings(ENSEMBLE), &upload);
+    wait_for(|| session.manifest().commit.segments >= 3);
+    assert!(separations.close(Instant::now() + Duration::from_secs(30)));
+    drop(separations);
+    place.stage.set("b", gain(0.25));
+    let separations = place.open();
+    let session = separations.find(session.id()).unwrap();
+    assert_eq!(separations.wait(&session, Duration::from_secs(60)), SessionState::Done);
+    assert!(session.manifest().engine_changes.is_empty());
+    for (name, whole) in FOUR.split(' ').zip(whole) {
+        assert_eq!(stem(&session, name), whole, "{name}");
+    }
+}
+
+#[test]
+fn a_failing_member_is_followed_by_the_chain() {
+    let place = Fixture::new();
+    place.stage.set("b", FakeEngine { fails: Some((2, Fault::Error)), ..gain(0.25) });
+    let session = separate(&place.open(), settings(ENSEMBLE), &wav(&song(), 44_100));
+    let manifest = session.manifest();
+    let [change] = &manifest.engine_changes[..] else { panic!("{:?}", manifest.engine_changes) };
+    assert_eq!((change.from.model.as_str(), change.to.model.as_str()), (ENSEMBLE, "d"));
+    assert_eq!((change.reason, change.frame > Frames::ZERO), (ChangeReason::EngineFailed, true));
+    assert!(change.message.contains("model b"), "{}", change.message);
+    assert_eq!(change.from.members.len(), 3);
+    assert_eq!(stem(&session, "vocals").len(), SONG);
+
+    let stubborn = Settings { allow_fallback: false, ..settings(ENSEMBLE) };
+    let separations = place.open();
+    let session = begin(&separations, stubborn, &wav(&song(), 44_100));
+    assert_eq!(separations.wait(&session, Duration::from_secs(60)), SessionState::Failed);
+    assert_eq!(session.manifest().failure.as_ref().unwrap().reason, ErrorReason::EngineFailed);
+}
+
+#[test]
+fn models_that_do_not_fit_are_refused_with_the_reason() {
+    let place = Fixture::new();
+    cards(&place.models(), &[("two", "vocals accompaniment", SEGMENT)]);
+    let separations = place.open();
+    let refused = |ensemble: &str| separations.create(settings(ensemble)).unwrap_err();
+    for (ensemble, reason, part) in [
+        (
+            "drums=two",
+            ErrorReason::ConfigInvalid,
+            "two does not yield drums, but vocals, accompaniment",
+        ),
+        (
+            "vocals=mini-spleeter",
+            ErrorReason::ConfigInvalid,
+            "the windows of mini-spleeter are summed",
+        ),
+        (
+            "vocals=a,other=b",
+            ErrorReason::ConfigInvalid,
+            "what the other stems leave of the mixture",
+        ),
+        ("vocals=a,rest=missing", ErrorReason::ModelUnknown, "there is no model \"missing\""),
+        ("vocals=a,rest=scnet", ErrorReason::ModelNotInstalled, "scnet is not installed"),
+    ] {
+        let error = refused(ensemble);
+        assert_eq!(error.reason(), reason, "{error}");
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+/// Vocals of HTDemucs' topology, the rest of SCNet's, whose segments are a fifth as long.
+#[test]
+fn a_real_model_yields_what_it_does_alone_beside_one_of_another_family() {
+    let real = FakeEngine { real: true, ..FakeEngine::default() };
+    let stage = TestEnvironment::new(&[("tiny", real), ("scnet-tiny", real)]);
+    let folder = tempfile::tempdir().unwrap();
+    let separations = stage.separations(folder.path(), &golden(), &["tiny"]);
+    let mix = mixture(&read_wav(&golden().join("clip.wav")), 700_000, 1.0);
+    let upload = wav(&mix, 44_100);
+    let exact = |model: &str| Settings { normalization: Normalization::Exact, ..settings(model) };
+    let together = separate(&separations, exact("vocals=tiny,rest=scnet-tiny"), &upload);
+    let alone = separate(&separations, exact("tiny"), &upload);
+    // Silence behind the end of the track has another level: members see it as zeros of the track.
+    let snr = stereo_snr_db(&stem(&alone, "vocals"), &stem(&together, "vocals"));
+    println!("vocals of tiny: {snr:.1} dB");
+    assert!(snr > 30.0, "{snr:.1} dB");
+}
