@@ -11,7 +11,7 @@ JOBS   ?= 4
 WEB    := clients/web
 TYPESCRIPT := clients/typescript
 
-.PHONY: demo test conformance wire-tools test-models fuzz packages sizes audit bench chaos lint docs rust page system tools browser clean
+.PHONY: demo test conformance wire-tools throughput test-models fuzz packages sizes audit bench chaos lint docs rust page system tools browser clean
 
 # Separates the demo song with the embedded model, and scores the result against the true stems.
 demo:
@@ -93,6 +93,15 @@ conformance: tools wire-tools clients/node_modules/.package-lock.json
 	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" PYTHONPATH=clients/python/src \
 	STEMWIRE_WIRE_TOOLS="$(abspath $(TOOLS))/bin:$(abspath $(WIRE))" \
 		$(TOOLS)/bin/python -m pytest clients/conformance -q -p no:cacheprovider --numprocesses=$(JOBS) --dist=loadgroup $(PYTEST)
+
+# How fast each client reads a stem, and in how much memory: make throughput THROUGHPUT="--minutes 10".
+throughput: tools clients/node_modules/.package-lock.json
+	$(CARGO) build --release --quiet
+	$(CARGO) build --release --quiet -p stemwire-client --features conformance --example conformance
+	$(TARGET)/release/stemwire runtime install cpu
+	cd $(TYPESCRIPT) && npm run --silent build
+	PYTHONPATH=clients/python/src $(TOOLS)/bin/python clients/conformance/throughput.py \
+		--stemwire $(TARGET)/release/stemwire --rust $(TARGET)/release/examples/conformance $(THROUGHPUT)
 
 # Testers of the wire and proxies: from Go modules, PyPI and Debian.
 WIRE := $(TOOLS)/wire

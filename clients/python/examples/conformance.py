@@ -19,6 +19,7 @@ def run(task: dict) -> dict:
         "encoding": task.get("encoding", "f32"), "stems": task.get("stems", []),
         "on_reconnect": lambda *args: reconnects.append(args),
     }
+    began, first_s = time.monotonic(), 0.0
     if "watch" in task:
         separation = client.watch(task["watch"], **options)
     else:
@@ -31,15 +32,19 @@ def run(task: dict) -> dict:
         received = stems.setdefault(chunk.stem, [0, hashlib.sha256()])
         assert received[0] == chunk.start_frame, "a frame is repeated or missing"
         received[0] += chunk.frames
-        received[1].update(chunk.pcm)
+        if task.get("measure"):
+            first_s = first_s or time.monotonic() - began
+        else:
+            received[1].update(chunk.pcm)
         if task.get("leave"):
             separation.close()
             break
         if task.get("cancel") and number == 0:
             separation.cancel()
         time.sleep(task.get("slow_ms", 0) / 1000)
+    measured = {"first_s": first_s, "seconds": time.monotonic() - began} if task.get("measure") else {}
     session = separation.session
-    return {
+    return measured | {
         "session": separation.session_id,
         "rate": session.source.output_sample_rate if session and session.source else 0,
         "stems": {name: {"frames": frames, "sha256": hash.hexdigest()} for name, (frames, hash) in stems.items()},

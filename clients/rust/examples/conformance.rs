@@ -3,7 +3,7 @@
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -29,6 +29,7 @@ struct Task {
     slow_ms: u64,
     cancel: bool,
     leave: bool,
+    measure: bool,
 }
 
 #[tokio::main]
@@ -56,7 +57,9 @@ async fn run(task: &Task) -> Result<serde_json::Value, ClientError> {
     let retry =
         Retry { attempts: task.attempts.unwrap_or(Retry::default().attempts), ..Retry::default() };
     let client = Client::new(server).with_retry(retry);
+    let began = Instant::now();
     let mut separation = separation(task, &client)?;
+    let mut first_s = 0.0;
     let mut stems: BTreeMap<String, (u64, Sha256)> = BTreeMap::new();
     let (mut reconnects, mut chunks) = (0, 0);
     while let Some(event) = separation.next().await? {
@@ -66,7 +69,11 @@ async fn run(task: &Task) -> Result<serde_json::Value, ClientError> {
                 let (frames, hash) = stems.entry(chunk.stem.clone()).or_default();
                 assert_eq!(*frames, chunk.start_frame, "a frame is repeated or missing");
                 *frames += chunk.frames();
-                hash.update(&chunk.pcm);
+                if !task.measure {
+                    hash.update(&chunk.pcm);
+                } else if chunks == 1 {
+                    first_s = began.elapsed().as_secs_f64();
+                }
                 if task.leave {
                     break;
                 }
@@ -80,6 +87,7 @@ async fn run(task: &Task) -> Result<serde_json::Value, ClientError> {
             _ => {}
         }
     }
+    let seconds = began.elapsed().as_secs_f64();
     let session = separation.session().cloned().unwrap_or_default();
     let stems: BTreeMap<_, _> = stems
         .into_iter()
@@ -88,12 +96,17 @@ async fn run(task: &Task) -> Result<serde_json::Value, ClientError> {
             (name, json!({"frames": frames, "sha256": sha256}))
         })
         .collect();
-    Ok(json!({
+    let mut answer = json!({
         "session": session.session_id,
         "rate": session.source.map_or(0, |source| source.output_sample_rate),
         "stems": stems,
         "reconnects": reconnects,
-    }))
+    });
+    if task.measure {
+        answer["first_s"] = first_s.into();
+        answer["seconds"] = seconds.into();
+    }
+    Ok(answer)
 }
 
 fn separation(task: &Task, client: &Client) -> Result<Separation, ClientError> {

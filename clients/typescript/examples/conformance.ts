@@ -22,6 +22,7 @@ interface Task {
   readonly slow_ms?: number;
   readonly cancel?: boolean;
   readonly leave?: boolean;
+  readonly measure?: boolean;
 }
 
 const isWeb = process.argv[2] === "web";
@@ -42,6 +43,8 @@ process.exit();
 
 async function run(): Promise<object> {
   let reconnects = 0;
+  const began = performance.now();
+  let firstS = 0;
   const separation = await start(() => (reconnects += 1));
   const stems = new Map<string, { frames: number; hash: ReturnType<typeof createHash> }>();
   let chunks = 0;
@@ -50,14 +53,17 @@ async function run(): Promise<object> {
     stems.set(chunk.stem, received);
     if (received.frames !== chunk.startFrame) throw new Error(`a frame is repeated or missing: ${received.frames}, ${chunk.startFrame}`);
     received.frames += chunk.frames;
-    received.hash.update(chunk.pcm);
     chunks += 1;
+    if (!task.measure) received.hash.update(chunk.pcm);
+    else if (chunks === 1) firstS = (performance.now() - began) / 1000;
     if (task.leave) break;
     if (task.cancel && chunks === 1) await separation.cancel();
     if (task.slow_ms) await sleep(task.slow_ms);
   }
+  const measured = task.measure ? { first_s: firstS, seconds: (performance.now() - began) / 1000 } : {};
   const { session } = separation;
   return {
+    ...measured,
     session: session?.sessionId ?? "",
     rate: session?.source?.outputSampleRate ?? 0,
     reconnects,

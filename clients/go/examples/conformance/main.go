@@ -34,6 +34,7 @@ type task struct {
 	SlowMS    int      `json:"slow_ms"`
 	Cancel    bool     `json:"cancel"`
 	Leave     bool     `json:"leave"`
+	Measure   bool     `json:"measure"`
 }
 
 type stem struct {
@@ -47,6 +48,8 @@ type answer struct {
 	Rate       uint32           `json:"rate"`
 	Stems      map[string]*stem `json:"stems"`
 	Reconnects int              `json:"reconnects"`
+	FirstS     float64          `json:"first_s,omitempty"`
+	Seconds    float64          `json:"seconds,omitempty"`
 }
 
 type failure struct {
@@ -98,6 +101,7 @@ func run(asked *task) (*answer, error) {
 		return nil, err
 	}
 	defer client.Close()
+	began := time.Now()
 	separation, err := separation(asked, client)
 	if err != nil {
 		return nil, err
@@ -120,6 +124,9 @@ func run(asked *task) (*answer, error) {
 			continue
 		}
 		chunks++
+		if asked.Measure && chunks == 1 {
+			found.FirstS = time.Since(began).Seconds()
+		}
 		if found.Stems[chunk.Stem] == nil {
 			found.Stems[chunk.Stem] = &stem{hash: sha256.New()}
 		}
@@ -128,7 +135,9 @@ func run(asked *task) (*answer, error) {
 			panic(fmt.Sprintf("a frame is repeated or missing: %d, %d", received.Frames, chunk.StartFrame))
 		}
 		received.Frames += chunk.Frames()
-		received.hash.Write(chunk.PCM)
+		if !asked.Measure {
+			received.hash.Write(chunk.PCM)
+		}
 		if asked.Leave {
 			break
 		}
@@ -138,6 +147,9 @@ func run(asked *task) (*answer, error) {
 			}
 		}
 		time.Sleep(time.Duration(asked.SlowMS) * time.Millisecond)
+	}
+	if asked.Measure {
+		found.Seconds = time.Since(began).Seconds()
 	}
 	for _, received := range found.Stems {
 		received.SHA256 = hex.EncodeToString(received.hash.Sum(nil))
