@@ -2,6 +2,7 @@
 
 pub mod audio;
 pub mod cli;
+pub mod cluster;
 pub mod decode;
 pub mod dsp;
 pub mod encode;

@@ -3,6 +3,7 @@
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::child_engine::ChildEngineArgs;
+use super::cluster::ClusterArgs;
 use super::decode::DecodeArgs;
 use super::doctor::DoctorArgs;
 use super::ffmpeg::FfmpegArgs;
@@ -60,6 +61,8 @@ pub(super) enum Command {
     Runtime(RuntimeArgs),
     /// Check the installation
     Doctor(DoctorArgs),
+    /// Check what several servers share
+    Cluster(ClusterArgs),
     /// Show the licences of this program and of all that it consists of
     Licences(LicencesArgs),
     /// Decode an upload while it grows

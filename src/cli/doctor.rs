@@ -11,7 +11,7 @@ use clap::builder::FalseyValueParser;
 use super::engine_args::EngineArgs;
 use super::error::CliError;
 use super::ffmpeg::FfmpegOption;
-use super::output::write;
+use super::finding::{Finding, report};
 use super::providers::{SelectionLimits, select_from};
 use super::setup;
 use crate::engine::ProviderSelection;
@@ -21,7 +21,6 @@ use crate::engine::provider::selection::{ModelsToSelect, SelectedExecution, Sele
 use crate::engine::runtime::locate::LibraryOrigin;
 use crate::files;
 use crate::model::{AvailableModels, Model};
-use crate::proto::reason::Category;
 use crate::separation::DecoderConfig;
 use crate::server::{CredentialSources, Credentials, TlsFiles, can_others_read};
 use crate::session::store::damaged_sessions;
@@ -72,39 +71,7 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), CliError> {
     findings.extend(check_token_file(args));
     findings.extend(check_certificate(args));
     findings.push(check_port(args.listen));
-    let text: Vec<String> = findings.iter().map(Finding::to_string).collect();
-    write(&text.concat())?;
-    match findings.iter().filter(|finding| finding.remedy.is_some()).count() {
-        0 => Ok(()),
-        1 => Err(CliError::plain(Category::Other, "1 check failed")),
-        failed => Err(CliError::plain(Category::Other, format!("{failed} checks failed"))),
-    }
-}
-
-/// The result of a check.
-struct Finding {
-    text: String,
-    /// What to do if the check failed.
-    remedy: Option<String>,
-}
-
-impl Finding {
-    fn good(text: impl Into<String>) -> Finding {
-        Finding { text: text.into(), remedy: None }
-    }
-
-    fn bad(text: impl ToString, remedy: impl Into<String>) -> Finding {
-        Finding { text: text.to_string(), remedy: Some(remedy.into()) }
-    }
-}
-
-impl std::fmt::Display for Finding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.remedy {
-            None => writeln!(f, "good  {}", self.text),
-            Some(remedy) => writeln!(f, "BAD   {}\n      remedy: {remedy}", self.text),
-        }
-    }
+    report(&findings)
 }
 
 /// Selects providers and loads ONNX Runtime, as the server does.

@@ -5,12 +5,14 @@
 mod arguments;
 mod autotune;
 mod child_engine;
+mod cluster;
 mod compute;
 mod decode;
 mod doctor;
 mod engine_args;
 mod error;
 mod ffmpeg;
+mod finding;
 mod licences;
 mod mix;
 mod models;
@@ -48,6 +50,7 @@ pub fn run() -> ExitCode {
         Command::Models(args) => models::run(args),
         Command::Runtime(args) => runtime::run(args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Cluster(args) => cluster::run(args),
         Command::Licences(args) => licences::run(args),
         Command::Decode(args) => decode::run(args),
         Command::Ffmpeg(args) => ffmpeg::run(args),

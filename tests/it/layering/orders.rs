@@ -13,7 +13,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["decode", "dsp", "encode"],
             &["model"],
             &["engine", "session"],
-            &["separation", "proto"],
+            &["cluster", "separation", "proto"],
             &["server"],
             &["cli"],
             &["fuzzing"],
@@ -35,7 +35,8 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         &[
             &["engine_args", "error"],
             &["child_engine", "decode", "ffmpeg", "output"],
-            &["autotune", "compute", "licences", "score"],
+            &["finding"],
+            &["autotune", "cluster", "compute", "licences", "score"],
             &["setup"],
             &["providers", "runtime"],
             &["doctor", "models", "separate", "serve"],
@@ -43,6 +44,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["arguments"],
         ],
     ),
+    ("cluster", &[&["location"], &["object_replica"], &["check"]]),
     ("cli/models", &[&["listing"], &["benchmark", "recommend"]]),
     (
         "cli/separate",
@@ -260,6 +262,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
                 "id",
                 "name_template",
                 "notifier",
+                "replica",
                 "settings",
                 "source",
                 "state",
@@ -440,7 +443,9 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("axum", &["server"]),
     ("tower", &["server"]),
     ("tower_http", &["server"]),
-    ("tokio", &["server", "cli"]),
+    ("tokio", &["cluster", "server", "cli"]),
+    ("object_store", &["cluster"]),
+    ("url", &["cluster/location"]),
     ("hyper", &["server/connections"]),
     ("hyper_util", &["server/connections"]),
     ("ipnet", &["server/connections"]),
@@ -461,4 +466,4 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// Only these top modules may be asynchronous.
-pub(super) const ASYNCHRONOUS: &[&str] = &["server", "cli"];
+pub(super) const ASYNCHRONOUS: &[&str] = &["cluster", "server", "cli"];

@@ -1,0 +1,12 @@
+//! What several machines share: the object store behind [`Replica`](crate::session::replica::Replica).
+//!
+//! [`location`] is the address of a store, [`object_replica`] the store itself, over the crate `object_store`, and [`check`]
+//! finds out whether it does what sessions need. Asynchronous inside; what it offers is synchronous, like the sessions.
+
+mod check;
+mod location;
+mod object_replica;
+
+pub use check::{StoreFault, check, check_exclusive_creation};
+pub use location::{LocationError, StoreLocation};
+pub use object_replica::ObjectReplica;

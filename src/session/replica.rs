@@ -1,0 +1,172 @@
+//! Where sessions are kept beside the local disk: a store of objects by key, behind a trait that needs no runtime.
+
+use std::fmt;
+use std::io;
+
+/// A store of objects that several machines reach. Every call blocks until the store has answered, and may be repeated.
+///
+/// A key is a path without a leading slash, such as `sessions/ID/manifest/1`.
+pub trait Replica: fmt::Debug + Send + Sync {
+    /// The name of the store, which it gets by the first of these calls. After one, calls fail where another or none is found
+    /// instead, such as the empty folder of a file system that is not mounted.
+    ///
+    /// # Errors
+    /// [`ReplicaError`].
+    fn identity(&self) -> Result<String, ReplicaError>;
+
+    /// Stores an object, durably, and replaces one of this key.
+    ///
+    /// # Errors
+    /// [`ReplicaError`]; the object may have been stored.
+    fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), ReplicaError>;
+
+    /// Stores an object, durably, unless there is one of this key: of concurrent calls, one succeeds.
+    ///
+    /// # Errors
+    /// [`ReplicaError`]; the object may have been stored.
+    fn create(&self, key: &str, bytes: Vec<u8>) -> Result<CreateOutcome, ReplicaError>;
+
+    /// The object of this key; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`ReplicaError`].
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ReplicaError>;
+
+    /// The keys of all objects below a folder, without the folder's name, in no order.
+    ///
+    /// # Errors
+    /// [`ReplicaError`].
+    fn list(&self, folder: &str) -> Result<Vec<String>, ReplicaError>;
+
+    /// The names of the folders in a folder, in no order.
+    ///
+    /// # Errors
+    /// [`ReplicaError`].
+    fn folders(&self, folder: &str) -> Result<Vec<String>, ReplicaError>;
+
+    /// Removes an object, if there is one of this key.
+    ///
+    /// # Errors
+    /// [`ReplicaError`]; the object may have been removed.
+    fn delete(&self, key: &str) -> Result<(), ReplicaError>;
+}
+
+/// What became of an exclusive creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CreateOutcome {
+    /// The object is stored.
+    Created,
+    /// There was an object of this key, which stays as it is.
+    Exists,
+}
+
+/// A call of a [`Replica`] that the store has refused or not answered in time.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the object store: {cause}")]
+pub struct ReplicaError {
+    /// What the store or the system reports.
+    pub cause: String,
+}
+
+impl ReplicaError {
+    /// The error that an I/O error reports, if it does.
+    pub fn in_error(error: &io::Error) -> Option<&ReplicaError> {
+        error.get_ref()?.downcast_ref()
+    }
+}
+
+impl From<ReplicaError> for io::Error {
+    fn from(error: ReplicaError) -> io::Error {
+        io::Error::other(error)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod memory {
+    //! A replica in memory, with faults.
+
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use super::*;
+
+    /// A replica in memory.
+    #[derive(Debug, Default)]
+    pub(crate) struct MemoryReplica {
+        pub(crate) objects: Mutex<BTreeMap<String, Vec<u8>>>,
+        /// Whether every call fails.
+        pub(crate) is_away: AtomicBool,
+        /// Creations of a key that exists which overwrite it.
+        pub(crate) overwriting: AtomicUsize,
+        /// Creations that succeed and are reported to have failed.
+        pub(crate) unanswered: AtomicUsize,
+    }
+
+    impl MemoryReplica {
+        /// The keys of all objects.
+        pub(crate) fn keys(&self) -> Vec<String> {
+            self.objects.lock().unwrap().keys().cloned().collect()
+        }
+
+        fn check(&self) -> Result<(), ReplicaError> {
+            let is_away = self.is_away.load(Ordering::Acquire);
+            if is_away { Err(ReplicaError { cause: "it is away".into() }) } else { Ok(()) }
+        }
+    }
+
+    fn take_one(count: &AtomicUsize) -> bool {
+        let less = |count: usize| count.checked_sub(1);
+        count.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok()
+    }
+
+    impl Replica for MemoryReplica {
+        fn identity(&self) -> Result<String, ReplicaError> {
+            self.check().map(|()| "memory".to_owned())
+        }
+
+        fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), ReplicaError> {
+            self.check()?;
+            self.objects.lock().unwrap().insert(key.to_owned(), bytes);
+            Ok(())
+        }
+
+        fn create(&self, key: &str, bytes: Vec<u8>) -> Result<CreateOutcome, ReplicaError> {
+            self.check()?;
+            let mut objects = self.objects.lock().unwrap();
+            if objects.contains_key(key) && !take_one(&self.overwriting) {
+                return Ok(CreateOutcome::Exists);
+            }
+            objects.insert(key.to_owned(), bytes);
+            if take_one(&self.unanswered) {
+                return Err(ReplicaError { cause: "there was no answer".into() });
+            }
+            Ok(CreateOutcome::Created)
+        }
+
+        fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ReplicaError> {
+            self.check()?;
+            Ok(self.objects.lock().unwrap().get(key).cloned())
+        }
+
+        fn list(&self, folder: &str) -> Result<Vec<String>, ReplicaError> {
+            self.check()?;
+            let below = |key: String| Some(key.strip_prefix(folder)?.strip_prefix('/')?.to_owned());
+            Ok(self.keys().into_iter().filter_map(below).collect())
+        }
+
+        fn folders(&self, folder: &str) -> Result<Vec<String>, ReplicaError> {
+            let below = self.list(folder)?;
+            let name = |key: &String| Some(key.split_once('/')?.0.to_owned());
+            let mut names: Vec<String> = below.iter().filter_map(name).collect();
+            names.dedup();
+            Ok(names)
+        }
+
+        fn delete(&self, key: &str) -> Result<(), ReplicaError> {
+            self.check()?;
+            self.objects.lock().unwrap().remove(key);
+            Ok(())
+        }
+    }
+}
