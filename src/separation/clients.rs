@@ -106,19 +106,29 @@ impl Separations {
         let added = session.add_bytes(offset, bytes, self.limits().upload_bytes);
         let Added { length, new } = added.inspect_err(|_| self.refuse(session))?;
         self.emit(|observer| observer.uploaded(new));
+        session.limit_upload().map_err(SessionError::from)?;
         Ok(length)
+    }
+
+    /// Waits until all bytes that were added to a session's upload may be acknowledged. Returns their number.
+    ///
+    /// # Errors
+    /// [`SessionError::Replica`]: they can be sent again.
+    pub fn acknowledge(&self, session: &Session) -> Result<u64, SeparationError> {
+        Ok(session.wait_for_upload().map_err(SessionError::from)?)
     }
 
     /// Records what the client announces of a session's upload; it has no effect on the session.
     ///
     /// # Errors
-    /// `Storage`.
+    /// `Storage`, `Replica`.
     pub fn announce(
         &self,
         session: &Arc<Session>,
         announced: Announced,
     ) -> Result<(), SeparationError> {
-        Ok(session.announce(announced).map_err(SessionError::from)?)
+        session.announce(announced.clone()).map_err(SessionError::from)?;
+        Ok(session.wait_for_announced(&announced).map_err(SessionError::from)?)
     }
 
     /// Finishes a session's upload, and resumes it if it is paused.
@@ -160,7 +170,8 @@ impl Separations {
     ) -> Result<(), SeparationError> {
         let store = |upload| self.scheduler.finish_upload(session, &upload);
         session.finish_upload(total, sha256, store).inspect_err(|_| self.refuse(session))?;
-        self.scheduler.arrived(session, call, Event::ResumeRequested)
+        self.scheduler.arrived(session, call, Event::ResumeRequested)?;
+        Ok(session.wait_for_end_of_upload().map_err(SessionError::from)?)
     }
 
     /// Fails a session if its upload was refused, and waits until it has released its slot.
@@ -191,8 +202,12 @@ impl Separations {
         }
     }
 
-    /// Waits until a session that was cancelled has released its slot.
-    pub fn wait_stopped(&self, session: &Session) {
+    /// Waits until a session that was cancelled has released its slot, and its end may be acknowledged.
+    ///
+    /// # Errors
+    /// [`SessionError::Replica`].
+    pub fn wait_stopped(&self, session: &Session) -> Result<(), SeparationError> {
         self.scheduler.wait_closed(session);
+        Ok(session.wait_until_ended().map_err(SessionError::from)?)
     }
 }

@@ -156,7 +156,11 @@ impl Separations {
         settings: Settings,
     ) -> Result<(Arc<Session>, bool), SeparationError> {
         if let Some(session) = self.store().by_request(&settings)? {
+            session.wait_until_created().map_err(SessionError::from)?;
             return Ok((session, false));
+        }
+        if let Some(error) = self.store().outage() {
+            return Err(SessionError::from(error).into());
         }
         let Planned { plan, skipped } = plan::plan(&settings, self.scheduler.context())?;
         let creation = self.scheduler.begin_creation(client)?;
@@ -169,6 +173,8 @@ impl Separations {
         let noted =
             skipped.map_or(Ok(()), |model| plan::note(&session, &model, self.scheduler.context()));
         let admitted = noted.and_then(|()| self.scheduler.admit(&session, Event::Created));
+        let admitted =
+            admitted.and_then(|()| Ok(session.wait_until_created().map_err(SessionError::from)?));
         if let Err(error) = admitted {
             // No client has its id.
             self.delete(&session)?;
@@ -199,7 +205,10 @@ impl Separations {
             Some(fault) => Some(fault.into()),
             None => {
                 let check = self.check_storage().and_then(|()| self.scheduler.check_capacity());
-                check.and_then(|()| self.check_space()).err()
+                let check = check.and_then(|()| self.check_space());
+                check
+                    .err()
+                    .or_else(|| self.store().outage().map(|error| SessionError::from(error).into()))
             }
         }
     }
@@ -219,7 +228,8 @@ impl Separations {
 
     /// Stops scheduling, and stops every open session at its last commit. Returns whether all stopped before the deadline.
     pub fn close(&self, deadline: Instant) -> bool {
-        self.scheduler.close(deadline)
+        let closed = self.scheduler.close(deadline);
+        self.store().drain(deadline) && closed
     }
 
     /// Waits until the session has ended or `limit` has passed; returns its state.

@@ -15,7 +15,7 @@ pub(super) fn interruption(session: &Session) -> Option<ApiError> {
 
 /// The error of calls on a session that failed or was cancelled; `None` otherwise.
 pub(super) fn end_error(session: &Session) -> Option<ApiError> {
-    let manifest = session.manifest();
+    let manifest = session.durable_manifest();
     match (manifest.state(), &manifest.failure) {
         (SessionState::Failed, Some(failure)) => Some(failure.clone().into()),
         (SessionState::Cancelled, _) => Some(ApiError::SessionCancelled),

@@ -4,6 +4,7 @@ use std::io;
 
 use super::disk_space::SpaceError;
 use super::failure::{Failure, storage_cause, storage_reason, too_large};
+use super::replica::ReplicaError;
 use super::{Manifest, SessionId, SessionState};
 use crate::audio::{Frames, StemName};
 use crate::proto::reason::ErrorReason;
@@ -105,6 +106,9 @@ pub enum SessionError {
     /// A limit of the disk space is reached.
     #[error(transparent)]
     Space(#[from] SpaceError),
+    /// The object store is away.
+    #[error(transparent)]
+    Replica(#[from] ReplicaError),
     /// An I/O error of the session directory.
     #[error("{}", storage_cause(.0))]
     Storage(#[from] io::Error),
@@ -129,6 +133,7 @@ impl SessionError {
             SessionError::StemUnknown { .. } => ErrorReason::StemUnknown,
             SessionError::FrameOutOfRange { .. } => ErrorReason::FrameOutOfRange,
             SessionError::Space(error) => error.reason(),
+            SessionError::Replica(_) => ErrorReason::StoreUnavailable,
             SessionError::Storage(error) => storage_reason(error),
         }
     }

@@ -10,6 +10,7 @@ use super::disk_space::SpaceError;
 use crate::files::Shortage;
 use crate::proto::reason::ErrorReason;
 use crate::session::checksums::Damage;
+use crate::session::replica::ReplicaError;
 
 /// The failure of a session that ended FAILED; stored in its manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +75,7 @@ impl Failure {
             ErrorReason::StorageFull,
             ErrorReason::SystemLimit,
             ErrorReason::ProcessKilled,
+            ErrorReason::StoreUnavailable,
         ]
         .contains(&self.reason)
     }
@@ -109,6 +111,9 @@ pub(super) fn storage_reason(error: &io::Error) -> ErrorReason {
             false => ErrorReason::StoredDataDamaged,
         };
     }
+    if ReplicaError::in_error(error).is_some() {
+        return ErrorReason::StoreUnavailable;
+    }
     match Shortage::of(error) {
         Some(Shortage::Disk) => ErrorReason::DiskFull,
         Some(Shortage::System) => ErrorReason::SystemLimit,
@@ -119,6 +124,9 @@ pub(super) fn storage_reason(error: &io::Error) -> ErrorReason {
 pub(super) fn storage_cause(error: &io::Error) -> String {
     if let Some(damage) = Damage::in_error(error) {
         return format!("a file of the session is damaged: {damage}");
+    }
+    if let Some(error) = ReplicaError::in_error(error) {
+        return error.to_string();
     }
     match Shortage::of(error) {
         Some(Shortage::Disk) => format!("the disk is full: {error}"),

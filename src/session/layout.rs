@@ -33,6 +33,16 @@ impl Layout {
         Layout { directory: sessions.join(id.to_string()) }
     }
 
+    /// The directory while it is written as a whole, before it gets its name.
+    pub(super) fn part(&self) -> Layout {
+        Layout { directory: files::part_path(&self.directory) }
+    }
+
+    /// What the store of the session has, as this directory was last the same.
+    pub(super) fn replica_mark(&self) -> PathBuf {
+        self.directory.join("replica.json")
+    }
+
     /// The session's directory.
     pub fn directory(&self) -> &Path {
         &self.directory

@@ -258,25 +258,36 @@ impl Manifest {
     /// Reads a manifest.
     ///
     /// # Errors
-    /// [`ManifestError::Newer`] whatever else is in the file; [`ManifestError::Invalid`]; I/O errors of the file.
+    /// Those of [`Manifest::parse`]; I/O errors of the file.
     pub fn read(path: &Path) -> Result<Manifest, ManifestError> {
+        Self::parse(&fs::read(path)?)
+    }
+
+    /// A manifest from the bytes of its file.
+    ///
+    /// # Errors
+    /// [`ManifestError::Newer`] whatever else is in the file; [`ManifestError::Invalid`].
+    pub fn parse(bytes: &[u8]) -> Result<Manifest, ManifestError> {
         #[derive(Deserialize)]
         struct Versioned {
             format: u32,
         }
-        let bytes = fs::read(path)?;
-        let Versioned { format: version } = serde_json::from_slice(&bytes)?;
+        let Versioned { format: version } = serde_json::from_slice(bytes)?;
         if version > Self::VERSION {
             return Err(ManifestError::Newer { version });
         }
         // It is written back in this version.
-        Ok(Manifest { version: Self::VERSION, ..serde_json::from_slice(&bytes)? })
+        Ok(Manifest { version: Self::VERSION, ..serde_json::from_slice(bytes)? })
+    }
+
+    /// The bytes of its file.
+    pub fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        serde_json::to_vec_pretty(self).map_err(io::Error::other)
     }
 
     /// Atomically replaces the manifest at `path`.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let bytes = serde_json::to_vec_pretty(self).map_err(io::Error::other)?;
-        files::replace(path, &bytes)
+        files::replace(path, &self.to_bytes()?)
     }
 
     /// The session's state.

@@ -10,7 +10,7 @@
 //! - [`lifecycle`]: states, events and actions, as one pure function.
 //! - [`live`]: a session in memory: manifest, upload, and the [`notifier`] of its changes.
 //! - [`disk_space`]: limits of the disk space while sessions run.
-//! - [`replica`]: where they are kept beside the local disk.
+//! - [`replica`]: where they are kept beside the local disk; [`replication`] stores them there.
 //! - [`store`]: all sessions of a data directory. [`stored_size`]: bytes on disk. [`retention`]: which sessions are removed.
 //!
 //! Nothing here computes: engines are names and hashes, audio is bytes.
@@ -33,6 +33,7 @@ pub mod name_template;
 pub mod notifier;
 pub mod peaks;
 pub mod replica;
+mod replication;
 pub mod retention;
 pub mod settings;
 pub mod source;

@@ -45,8 +45,8 @@ pub fn peaks(session: &Arc<Session>, stem: &str, from: u64) -> Result<Peaks, Ses
     let form = StemFormat::STORED;
     let mut reader = StemReader::open(session, stem, Frames::ZERO, form)?;
     // The state first: if it has ended, the frames read after it are all.
-    let ended = session.state().is_ended();
-    let frames = session.progress().finished;
+    let ended = session.durable_state().is_ended();
+    let frames = session.durable_progress().finished;
     let available =
         if ended { frames.0.div_ceil(FRAMES_PER_PEAK.0) } else { frames.0 / FRAMES_PER_PEAK.0 };
     let end = from.saturating_add(MAX_PEAKS).min(available);

@@ -72,7 +72,7 @@ impl StemReader {
         start: Frames,
         format: StemFormat,
     ) -> Result<StemReader, SessionError> {
-        let manifest = session.manifest();
+        let manifest = session.durable_manifest();
         let names = &manifest.plan.stems;
         let Some(index) = names.iter().position(|name| name.as_str() == stem) else {
             let known: Vec<_> = names.iter().map(StemName::as_str).collect();
@@ -96,7 +96,7 @@ impl StemReader {
     /// # Errors
     /// `FrameOutOfRange` if the length is known and the position is beyond it.
     pub fn check_start(&self) -> Result<(), SessionError> {
-        match self.session.manifest().total {
+        match self.session.durable_manifest().total {
             Some(frames) if self.position > frames => {
                 let (stem, frame) = (self.stem.clone(), self.position);
                 Err(SessionError::FrameOutOfRange { stem, frame, frames })
@@ -138,7 +138,7 @@ impl StemReader {
         let stored = self.read_stored(most)?;
         let count = self.position - start;
         let StemFormat { encoding, gain, channels } = self.format;
-        let channels = channels.count(self.session.manifest().source_channels());
+        let channels = channels.count(self.session.durable_manifest().source_channels());
         let bytes = Vec::new();
         let mut frames = StemFrames { start, frames: count, channels, bytes, clipped: 0 };
         if (encoding, gain, channels) == (Encoding::F32Le, 1.0, Stereo::CHANNELS) {
@@ -167,7 +167,8 @@ impl StemReader {
     /// Reads at most `most` of the next committed frames as they are stored.
     fn read_stored(&mut self, most: Frames) -> io::Result<Vec<u8>> {
         let start = self.position;
-        let manifest = self.session.manifest();
+        self.session.fetch()?;
+        let manifest = self.session.durable_manifest();
         let count = manifest.commit.stems.saturating_sub(start).min(most);
         if count == Frames::ZERO {
             return Ok(Vec::new());

@@ -18,6 +18,7 @@
 //
 //   QUEUE_FULL, DISK_FULL, STORAGE_FULL   space is freed when sessions end, expire or are deleted
 //   SYSTEM_LIMIT                          files, memory and threads are freed when other work ends
+//   STORE_UNAVAILABLE                     the object store answers again
 //   SHUTTING_DOWN                         the next server process takes over the sessions
 //   RECOMPUTING                           the same frames can be read again once they are recomputed
 //   MODEL_UNAVAILABLE                     failing engines are probed and return to service
@@ -113,6 +114,8 @@ const (
 	// The server has reached a limit of its operating system: open files, memory, threads, the size of a file. Sessions
 	// are paused until the server can continue them.
 	ErrorReason_ERROR_REASON_SYSTEM_LIMIT ErrorReason = 26
+	// The object store of --store has not answered or not stored all in time. Nothing is lost: sessions continue once it has.
+	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 27
 	// Stored bytes of the session are missing or differ from their checksum, and cannot be recomputed, or its manifest is
 	// damaged. Ends a session that is not done.
 	ErrorReason_ERROR_REASON_STORED_DATA_DAMAGED ErrorReason = 28
@@ -270,6 +273,7 @@ var (
 		24: "ERROR_REASON_SERVER_BUSY",
 		25: "ERROR_REASON_TOO_MANY_GUESSES",
 		26: "ERROR_REASON_SYSTEM_LIMIT",
+		27: "ERROR_REASON_STORE_UNAVAILABLE",
 		28: "ERROR_REASON_STORED_DATA_DAMAGED",
 		29: "ERROR_REASON_RECOMPUTING",
 		30: "ERROR_REASON_CONFIG_MISSING",
@@ -360,6 +364,7 @@ var (
 		"ERROR_REASON_SERVER_BUSY":                 24,
 		"ERROR_REASON_TOO_MANY_GUESSES":            25,
 		"ERROR_REASON_SYSTEM_LIMIT":                26,
+		"ERROR_REASON_STORE_UNAVAILABLE":           27,
 		"ERROR_REASON_STORED_DATA_DAMAGED":         28,
 		"ERROR_REASON_RECOMPUTING":                 29,
 		"ERROR_REASON_CONFIG_MISSING":              30,
@@ -850,7 +855,7 @@ const file_stemwire_v1_error_reason_proto_rawDesc = "" +
 	"\x0eCATEGORY_INPUT\x10\x03\x12\x13\n" +
 	"\x0fCATEGORY_ENGINE\x10\x04\x12\x13\n" +
 	"\x0fCATEGORY_SERVER\x10\x05\x12\x11\n" +
-	"\rCATEGORY_DISK\x10\x06*\x94E\n" +
+	"\rCATEGORY_DISK\x10\x06*\x93F\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12^\n" +
 	"\x1bERROR_REASON_METHOD_UNKNOWN\x10\x01\x1a=\xb2\xf4\x189\b\f\x10\xf5\x03 \x02*0Use a client generated from this server's proto.\x12N\n" +
@@ -882,7 +887,8 @@ const file_stemwire_v1_error_reason_proto_rawDesc = "" +
 	"\x18ERROR_REASON_SERVER_BUSY\x10\x18\x1a\x1f\xb2\xf4\x18\x1b\b\b\x10\xf7\x03\x18\x02 \x05*\x10Try again later.\x12|\n" +
 	"\x1dERROR_REASON_TOO_MANY_GUESSES\x10\x19\x1aY\xb2\xf4\x18U\b\b\x10\xad\x03\x18\x05 \x05*JSend a valid token, which is accepted at once, or wait before another try.\x12~\n" +
 	"\x19ERROR_REASON_SYSTEM_LIMIT\x10\x1a\x1a_\xb2\xf4\x18[\b\b\x10\xf7\x03\x18\n" +
-	" \x05*PTry again later, or raise the limits of the server process, such as `ulimit -n`.\x12[\n" +
+	" \x05*PTry again later, or raise the limits of the server process, such as `ulimit -n`.\x12}\n" +
+	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x1b\x1aY\xb2\xf4\x18U\b\x0e\x10\xf7\x03\x18\x05 \x05*JTry again later, and check the object store with `stemwire cluster check`.\x12[\n" +
 	" ERROR_REASON_STORED_DATA_DAMAGED\x10\x1c\x1a5\xb2\xf4\x181\b\x0f\x10\xf4\x03 \x06*(Check the disk, and send the song again.\x12Q\n" +
 	"\x18ERROR_REASON_RECOMPUTING\x10\x1d\x1a3\xb2\xf4\x18/\b\x0e\x10\xf7\x03\x18\x05 \x05*$Read again once the session is done.\x12B\n" +
 	"\x1bERROR_REASON_CONFIG_MISSING\x10\x1e\x1a!\xb2\xf4\x18\x1d\b\x03\x10\x90\x03 \x02*\x14Send `config` first.\x12B\n" +

@@ -9,6 +9,7 @@ use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
 use crate::cli::providers::SelectionLimits;
 use crate::cli::setup;
+use crate::cluster::StoreLocation;
 use crate::engine::fallback::circuit_breaker::CircuitBreakerConfig;
 use crate::engine::limits::TimeLimits;
 use crate::process::open_files;
@@ -24,6 +25,8 @@ pub(super) struct ServeConfig {
     pub(super) listen: SocketAddr,
     pub(super) server: ServerConfig,
     pub(super) data_dir: PathBuf,
+    /// The object store of the sessions.
+    pub(super) store: Option<StoreLocation>,
     /// Names of the models of the fallback chain; empty for the default chain.
     pub(super) chain: Vec<String>,
     pub(super) circuit_breakers: CircuitBreakerConfig,
@@ -53,6 +56,7 @@ impl ServeConfig {
             listen: args.listen,
             server,
             data_dir,
+            store: args.store.as_deref().map(str::parse).transpose()?,
             chain: args.engines.clone(),
             circuit_breakers: circuit_breakers(&args.failure),
             engine: args.engine.clone(),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::error::CliError;
 use super::output::write;
 use super::{providers, setup};
+use crate::cluster::{self, ObjectReplica, StoreLocation};
 use crate::engine::Chain;
 use crate::engine::pool::Pool;
 use crate::engine::provider::selection::{ModelsToSelect, SelectionOutcome};
@@ -18,6 +19,7 @@ use crate::proto::reason::Category;
 use crate::separation::{Config, Separations};
 use crate::server;
 use crate::session::Store;
+use crate::session::replica::Replica;
 
 pub(super) use args::ServeArgs;
 use config::ServeConfig;
@@ -43,7 +45,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
     let available = setup::available_models(config.engine.models_dir.as_deref());
     let chain =
         Chain::of(&config.chain, &available)?.with_circuit_breakers(config.circuit_breakers);
-    let store = open_store(&config.data_dir)?;
+    let store = open_store(&config.data_dir, config.store.as_ref())?;
     let address = server::reserve(config.listen)?;
     config.decoder = decoder::try_decoder(config.decoder)?;
     config.decoder = decoder::try_ffmpeg(config.decoder, config.needs_ffmpeg)?;
@@ -63,15 +65,36 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
     served
 }
 
-/// Opens and locks the data folder.
-fn open_store(data_dir: &Path) -> Result<Store, CliError> {
-    Store::open(data_dir).map_err(|error| match error.kind() {
+/// Opens and locks the data folder, after the object store, if there is one.
+fn open_store(data_dir: &Path, location: Option<&StoreLocation>) -> Result<Store, CliError> {
+    let opened = match location {
+        None => Store::open(data_dir),
+        Some(location) => Store::open_replicated(data_dir, open_replica(location)?),
+    };
+    opened.map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock => {
             let remedy = "Stop the other server, or choose another folder with --data-dir.";
             CliError::new(Category::Disk, error.to_string(), remedy)
         }
+        std::io::ErrorKind::InvalidInput => {
+            let remedy =
+                "Check that the store is mounted, or choose another folder with --data-dir.";
+            CliError::new(Category::Disk, error.to_string(), remedy)
+        }
         _ => CliError::disk(data_dir, &error),
     })
+}
+
+/// Opens an object store, unless it lacks what sessions need.
+fn open_replica(location: &StoreLocation) -> Result<Arc<dyn Replica>, CliError> {
+    let replica = ObjectReplica::open(location).map_err(|error| {
+        let cause = format!("{location} cannot be opened: {error}");
+        CliError::new(Category::Disk, cause, "Check the folder and its permissions.")
+    })?;
+    cluster::check_exclusive_creation(&replica).map_err(|fault| {
+        CliError::new(Category::Disk, format!("{location} cannot be used: {fault}"), fault.remedy())
+    })?;
+    Ok(Arc::new(replica))
 }
 
 /// Starts the engines and continues the sessions of the data folder.

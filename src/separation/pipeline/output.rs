@@ -157,8 +157,11 @@ impl StemOutput {
                 keep(&mut manifest.stems, &records);
             })
             .map_err(storage)?;
-        // If this fails, it is removed with the other scratch files.
-        let _ = std::fs::remove_file(layout.overlap_state(segments - 1));
+        // Until the commit before is durable, its overlap state is needed.
+        if session.wait_for_commit(segments - 1).map_err(storage)? {
+            // If this fails, it is removed with the other scratch files.
+            let _ = std::fs::remove_file(layout.overlap_state(segments - 1));
+        }
         Ok(())
     }
 

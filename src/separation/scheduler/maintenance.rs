@@ -51,8 +51,13 @@ impl Scheduler {
                 self.report_late(&session, event, || self.is_forgotten(&session));
             }
         }
+        self.store.forget_fenced();
         self.retry_delayed();
         self.pause_stuck();
+        // While the object store is away, nothing can be removed from it.
+        if self.store.outage().is_some() {
+            return;
+        }
         if count.is_multiple_of(ROUNDS_TO_RETENTION) || self.waits_for_storage() {
             self.apply_retention();
         }

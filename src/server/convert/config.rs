@@ -159,7 +159,7 @@ pub(in crate::server) fn stem_format(
     wanted_gain: f32,
     wanted_channels: i32,
 ) -> Result<StemFormat, ApiError> {
-    let manifest = session.manifest();
+    let manifest = session.durable_manifest();
     let own = &manifest.settings;
     Ok(StemFormat {
         encoding: encoding(wanted_encoding, "encoding")?.unwrap_or(own.encoding),

@@ -11,7 +11,7 @@ use crate::session::{self, Manifest, Session, SessionState, manifest};
 
 /// A session.
 pub(in crate::server) fn session(session: &Session) -> proto::Session {
-    session_by(session, &session.manifest())
+    session_by(session, &session.durable_manifest())
 }
 
 /// A session, from a manifest that was read before.
@@ -28,7 +28,7 @@ pub(in crate::server) fn session_by(session: &Session, manifest: &Manifest) -> p
         config: Some(config(manifest)),
         engine: manifest.engine.as_ref().map(engine),
         engine_changes: manifest.engine_changes.iter().map(engine_change).collect(),
-        committed_bytes: session.uploaded(),
+        committed_bytes: session.durable_bytes(),
         upload_complete: manifest.upload_complete(),
         source: manifest.source.as_ref().map(|record| source(manifest, record)),
         progress: Some(progress(session.progress_by(manifest))),

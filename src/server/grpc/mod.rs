@@ -130,8 +130,11 @@ impl SeparationService for Calls {
     ) -> Result<Response<proto::UploadChunkResponse>, Status> {
         let request = request.into_inner();
         let session = self.find(&request.session_id).await?;
-        let committed_bytes =
-            self.work(move |all| add_chunk(all, &session, request.offset, &request.data)).await?;
+        let store = move |all: &Separations| {
+            add_chunk(all, &session, request.offset, &request.data)?;
+            Ok(all.acknowledge(&session)?)
+        };
+        let committed_bytes = self.work(store).await?;
         Ok(Response::new(proto::UploadChunkResponse { committed_bytes }))
     }
 
@@ -184,8 +187,7 @@ impl SeparationService for Calls {
         let cancelled = Arc::clone(&session);
         self.work(move |separations| {
             separations.cancel(&cancelled);
-            separations.wait_stopped(&cancelled);
-            Ok(())
+            Ok(separations.wait_stopped(&cancelled)?)
         })
         .await?;
         let session = Some(convert::session(&session));

@@ -162,7 +162,7 @@ impl UploadStream<'_> {
                 // The upload is complete; the response stream ends the call.
                 Ok(None) if self.session.manifest().upload_complete() => return pending().await,
                 Ok(None) => {
-                    let committed = self.session.uploaded();
+                    let committed = self.session.durable_bytes();
                     return broken(ApiError::UploadUnfinished { committed });
                 }
                 Err(broken) => return broken,
@@ -198,7 +198,8 @@ impl UploadStream<'_> {
             match timeout(self.patience, ahead.next(requests)).await {
                 Ok(message) => message,
                 Err(_) => {
-                    let (seconds, committed) = (self.patience.as_secs(), self.session.uploaded());
+                    let seconds = self.patience.as_secs();
+                    let committed = self.session.durable_bytes();
                     return Err(broken(ApiError::UploadIdle { seconds, committed }));
                 }
             }

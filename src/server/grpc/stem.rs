@@ -59,7 +59,7 @@ async fn read(
     loop {
         let seen = session.notifier().version();
         // Read before the frames: if the session has ended, no frames follow those read now.
-        let manifest = session.manifest();
+        let manifest = session.durable_manifest();
         let state = manifest.state();
         if reader.position() >= end {
             return Ok(());

@@ -62,7 +62,8 @@ pub(super) async fn stem(
     let song = options.song_tags(&rest, &session).await?;
     let download = StemDownload::of(&session, &name, options, song.as_ref())?;
     let content = download.content(&rest, is_for_range(&headers, &download.etag)).await?;
-    let name = format!("{} - {}", title(&session.manifest().settings.file_name), download.stem);
+    let name =
+        format!("{} - {}", title(&session.durable_manifest().settings.file_name), download.stem);
     let StemDownload { spec, etag, .. } = download;
     let format = spec.format;
     let has_ranges = PcmFile::is_of(format) || format.is_flac();
@@ -81,7 +82,7 @@ impl StemDownload {
         song: Option<&SongTags>,
     ) -> Result<StemDownload, ApiError> {
         let DownloadOptions { format, fit, .. } = options;
-        let manifest = session.manifest();
+        let manifest = session.durable_manifest();
         let gain = manifest.settings.gain;
         let loudest = manifest.stems.iter().fold(0.0_f32, |peak, stem| peak.max(stem.peak));
         let fitting = format.fitting_gain(loudest * gain);

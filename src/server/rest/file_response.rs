@@ -135,7 +135,7 @@ fn unsatisfiable(error: &ApiError, size: u64) -> Refusal {
 /// # Errors
 /// `SessionNotDone` with the progress; the session's error if it failed or was cancelled.
 pub(super) fn check_ended(session: &Session) -> Result<(), ApiError> {
-    let Progress { state, finished, total, .. } = session.progress();
+    let Progress { state, finished, total, .. } = session.durable_progress();
     match state {
         SessionState::Done => Ok(()),
         SessionState::Failed | SessionState::Cancelled if finished > Frames::ZERO => Ok(()),

@@ -62,7 +62,7 @@ pub(super) async fn mix(
     let query = Query::parse(query.as_deref(), "gains, format, fit, bitrate, channels, tags")?;
     let options = DownloadOptions::of(&query)?;
     let session = rest.find(&id).await?;
-    let manifest = session.manifest();
+    let manifest = session.durable_manifest();
     let stems = &manifest.plan.stems;
     let gains = query.text("gains").unwrap_or_default();
     let mix = gains.parse().and_then(|gains: MixGains| gains.of(stems));
@@ -92,7 +92,7 @@ fn common_gain(manifest: &Manifest, mix: &Mix, options: DownloadOptions) -> f32 
 
 /// Equal samples of all stems with equal gains in an equal format are equal bytes.
 fn etag(session: &Session, mix: &Mix, gain: f32, spec: &FileSpec) -> String {
-    let manifest = session.manifest();
+    let manifest = session.durable_manifest();
     let stems = mix.stems.iter().map(|(stem, factor)| {
         let factor = (factor * gain).to_bits();
         format!("{} {factor:08x}\n", samples_tag(session, &manifest, stem))

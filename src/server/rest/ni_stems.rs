@@ -57,7 +57,7 @@ pub(super) async fn file(
     let wants_tags = wants_tags(&query)?;
     let session = rest.find(id).await?;
     check_ended(&session)?;
-    let manifest = session.manifest();
+    let manifest = session.durable_manifest();
     let plan = NiStemPlan::of(&manifest.plan.stems)?;
     let rate = rate(&manifest);
     let ffmpeg = rest.separations.ffmpeg();

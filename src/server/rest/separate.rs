@@ -56,7 +56,7 @@ fn accepted(session: &Session) -> Response<Body> {
 async fn wait(session: &Session) -> Result<(), ApiError> {
     loop {
         let seen = session.notifier().version();
-        let manifest = session.manifest();
+        let manifest = session.durable_manifest();
         match manifest.state() {
             SessionState::Done => return Ok(()),
             SessionState::Failed | SessionState::Cancelled => {
@@ -82,7 +82,7 @@ struct Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if self.session.state().is_ended() {
+        if self.session.durable_state().is_ended() {
             return;
         }
         let (separations, session) = (Arc::clone(&self.separations), Arc::clone(&self.session));

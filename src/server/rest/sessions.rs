@@ -83,8 +83,7 @@ pub(super) async fn cancel(Extract(rest): Extract<Rest>, Path(id): Path<String>)
     let cancelled = Arc::clone(&session);
     rest.work(move |separations| {
         separations.cancel(&cancelled);
-        separations.wait_stopped(&cancelled);
-        Ok(())
+        Ok(separations.wait_stopped(&cancelled)?)
     })
     .await?;
     Ok(json(StatusCode::OK, &SessionView::of(&session)))

@@ -21,7 +21,7 @@ impl SongTags {
     /// # Errors
     /// The server has a defect.
     pub(super) async fn read(rest: &Rest, session: &Arc<Session>) -> Result<SongTags, ApiError> {
-        let manifest = session.manifest();
+        let manifest = session.durable_manifest();
         let tags = manifest.source.as_ref().map(|source| source.tags.clone()).unwrap_or_default();
         let of = Arc::clone(session);
         let cover = rest.work(move |_| Ok(cover::read(&of))).await?;

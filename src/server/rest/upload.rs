@@ -129,7 +129,7 @@ impl Form<'_> {
         unfinished: &Unfinished,
     ) -> Result<Option<Field<'static>>, ApiError> {
         let patience = self.rest.separations.limits().idle_upload;
-        let committed = unfinished.session().map_or(0, |session| session.uploaded());
+        let committed = unfinished.session().map_or(0, |session| session.durable_bytes());
         let next = timeout(patience, self.multipart.next_field()).await;
         self.meter.reset();
         next.map_err(|_| idle(patience, committed))?.map_err(malformed)

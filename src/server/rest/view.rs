@@ -190,7 +190,7 @@ pub(super) fn status_url(id: SessionId) -> String {
 impl Links {
     /// The URLs of a session.
     pub(super) fn of(session: &Session) -> Links {
-        let manifest = session.manifest();
+        let manifest = session.durable_manifest();
         let url = |stem: &StemName| stem_url(session.id(), stem);
         let named =
             |name: &str| manifest.plan.stems.iter().find(|stem| stem.as_str() == name).map(url);
@@ -207,7 +207,7 @@ impl Links {
 impl SessionView {
     /// The current state of a session.
     pub(super) fn of(session: &Session) -> SessionView {
-        let manifest = session.manifest();
+        let manifest = session.durable_manifest();
         let progress = session.progress_by(&manifest);
         let id = session.id();
         let stem = |stem: &manifest::Stem| StemView {
@@ -223,7 +223,7 @@ impl SessionView {
             file_name: manifest.settings.file_name.clone(),
             model: manifest.plan.model.clone(),
             model_choice: manifest.plan.choice.clone(),
-            uploaded_bytes: session.uploaded(),
+            uploaded_bytes: session.durable_bytes(),
             upload_complete: manifest.upload_complete(),
             finished_frames: progress.finished.0,
             total_frames: progress.total.map(|total| total.0),

@@ -120,7 +120,7 @@ async fn files(
     names: &NameTemplate,
 ) -> Result<Vec<ArchiveEntry>, ApiError> {
     let mut entries = Vec::new();
-    let manifest = session.manifest();
+    let manifest = session.durable_manifest();
     let tags = manifest.source.as_ref().map(|source| source.tags.clone()).unwrap_or_default();
     let song = title(&manifest.settings.file_name);
     let model = Some(manifest.plan.model.as_str());
@@ -142,7 +142,7 @@ async fn files(
 
 fn answer(session: &Session, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
-    let name = format!("{}.zip", title(&session.manifest().settings.file_name));
+    let name = format!("{}.zip", title(&session.durable_manifest().settings.file_name));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/zip"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));

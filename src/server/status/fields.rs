@@ -183,9 +183,10 @@ fn of_separation(error: &SeparationError) -> ErrorFields {
 fn of_session(error: &SessionError) -> ErrorFields {
     let fields = ErrorFields::of(error.reason()).remedy(error.remedy());
     match error {
-        SessionError::NotFound(_) | SessionError::Unreadable(_) | SessionError::Storage(_) => {
-            fields
-        }
+        SessionError::NotFound(_)
+        | SessionError::Unreadable(_)
+        | SessionError::Replica(_)
+        | SessionError::Storage(_) => fields,
         SessionError::VersionUnsupported { version, .. } => {
             fields.with("version", version).with("supported_version", Manifest::VERSION)
         }

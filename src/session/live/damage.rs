@@ -63,6 +63,7 @@ impl Session {
     /// # Errors
     /// [`Damage`]; I/O errors of the file.
     pub fn check_upload(&self) -> io::Result<()> {
+        self.fetch()?;
         let (manifest, path) = (self.manifest(), self.layout.upload());
         let stored = lock(&self.stored).or(manifest.upload.stored);
         let is_intact = match stored {

@@ -1,11 +1,12 @@
 //! A session in memory: its manifest, and state that exists only while the server runs.
 //!
 //! [`upload`] stores its bytes; [`control`] has its lifecycle state, which [`change`] changes; [`damage`] is what readers
-//! find damaged.
+//! find damaged; [`durable`] is what survives the loss of this machine.
 
 mod change;
 mod control;
 mod damage;
+mod durable;
 mod upload;
 
 use std::io;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use super::checksums::Prefix;
 use super::lifecycle::{State, UploadState};
 use super::manifest::{Announced, Manifest, Timestamp};
+use super::replication::{Position, Replication, SessionReplica};
 use super::spool::Spool;
 use super::stored_size::{StoredSize, TotalSize};
 use super::{Layout, Notifier, SessionId, SessionState};
@@ -48,7 +50,9 @@ pub struct Session {
     /// Whether its files are being removed or are gone; nothing is written any more.
     removed: AtomicBool,
     control: Mutex<Control>,
-    notifier: Notifier,
+    notifier: Arc<Notifier>,
+    /// `None` if its only files are those on the disk.
+    replica: Option<Arc<SessionReplica>>,
 }
 
 /// The progress of a session.
@@ -71,16 +75,26 @@ pub struct Progress {
 pub struct ReadLease(Arc<Session>);
 
 impl Session {
-    /// Takes a session whose directory exists; its size counts towards `total` once it is measured.
+    /// Takes a session whose directory exists; its size counts towards `total` once it is measured. With a replica, it
+    /// continues at a position there.
     pub(super) fn open(
         layout: Layout,
         manifest: Manifest,
         total: TotalSize,
+        replica: Option<(&Arc<Replication>, Position)>,
     ) -> io::Result<Session> {
         files::remove_unfinished(layout.directory())?;
         let spool = Spool::open(layout.upload())?;
         let upload = UploadState::of(manifest.upload_complete());
         let state = State::loaded(manifest.state, upload, manifest.delay.is_some());
+        let (manifest, notifier) = (Arc::new(manifest), Arc::new(Notifier::default()));
+        let replica = replica.map(|(replication, position)| {
+            let (manifest, notifier) = (Arc::clone(&manifest), Arc::clone(&notifier));
+            let uploaded = spool.len();
+            let replica =
+                SessionReplica::new(replication, &layout, manifest, uploaded, notifier, position);
+            Arc::new(replica)
+        });
         Ok(Session {
             id: manifest.id,
             layout,
@@ -88,7 +102,7 @@ impl Session {
             stored: Mutex::default(),
             damage: Mutex::default(),
             decoded: AtomicU64::new(manifest.total.unwrap_or(manifest.commit.stems).0),
-            manifest: RwLock::new(Arc::new(manifest)),
+            manifest: RwLock::new(manifest),
             writing: Mutex::new(()),
             spool: Mutex::new(spool),
             queue_position: AtomicU32::new(0),
@@ -96,7 +110,8 @@ impl Session {
             size: StoredSize::new(total),
             removed: AtomicBool::new(false),
             control: Mutex::new(Control::new(state)),
-            notifier: Notifier::default(),
+            notifier,
+            replica,
         })
     }
 
@@ -120,7 +135,7 @@ impl Session {
         &self.notifier
     }
 
-    /// Its manifest, as on disk.
+    /// Its manifest, as on disk. Clients get [the durable one](Session::durable_manifest).
     pub fn manifest(&self) -> Arc<Manifest> {
         Arc::clone(&self.manifest.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -223,7 +238,11 @@ impl Session {
     }
 
     fn set_manifest(&self, manifest: Manifest) {
-        *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(manifest);
+        let manifest = Arc::new(manifest);
+        *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&manifest);
+        if let Some(replica) = &self.replica {
+            replica.changed(manifest);
+        }
     }
 
     /// Sets the number of decoded frames, at the sample rate of the stems.

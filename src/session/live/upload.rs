@@ -23,7 +23,7 @@ pub struct Added {
 }
 
 impl Session {
-    /// Stored bytes of the upload.
+    /// Stored bytes of the upload. Clients get [the durable ones](Session::durable_bytes).
     pub fn uploaded(&self) -> u64 {
         self.uploaded.load(Ordering::Acquire)
     }
@@ -51,6 +51,9 @@ impl Session {
             *lock(&self.stored) = Some(after);
             // Under the lock: of two concurrent chunks, the larger length must be stored last.
             self.uploaded.store(length, Ordering::Release);
+            if let Some(replica) = &self.replica {
+                replica.grown(length);
+            }
             self.size.add(length - held);
         }
         drop(spool);

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::Store;
 use crate::files::Shortage;
 use crate::session::manifest::ManifestError;
+use crate::session::replication::Attached;
 use crate::session::stored_size::StoredSize;
 use crate::session::{Layout, Manifest, Session, SessionError, SessionId};
 
@@ -120,13 +121,27 @@ impl Store {
     /// I/O errors that pass.
     fn open_directory(&self, id: SessionId) -> io::Result<Found> {
         let layout = Layout::new(&self.sessions_folder, id);
+        let position = match &self.replication {
+            None => None,
+            Some(replication) => match replication.attach(id, &layout)? {
+                Attached::Directory(position) => Some((replication, position)),
+                Attached::Nothing => {
+                    // If the removal fails, the next server tries again.
+                    let _ = fs::remove_dir_all(layout.directory());
+                    return Ok(Found::Nothing);
+                }
+            },
+        };
         let cause = match Manifest::read(&layout.manifest()) {
             Ok(manifest) if manifest.id == id => {
-                match Session::open(layout.clone(), manifest, self.total.clone()) {
+                match Session::open(layout.clone(), manifest, self.total.clone(), position) {
                     Ok(session) => {
                         let session = Arc::new(session);
                         if let Some(recover) = self.existing.recover.get() {
                             recover(&session);
+                        }
+                        if let Some(replica) = session.replica() {
+                            replica.flush();
                         }
                         return Ok(Found::Session(session));
                     }

@@ -24,10 +24,12 @@ use super::SessionError;
 use super::disk_space::{SpaceGuard, SpaceLimits};
 use super::lifecycle::{State, StateWriter};
 use super::manifest::{Plan, Timestamp};
+use super::replica::{Replica, ReplicaError};
+use super::replication::{Position, Replication};
 use super::retention::{Retention, RetentionCandidate, expired};
 use super::stored_size::TotalSize;
 use super::{Layout, Manifest, Session, SessionId, Settings};
-use crate::files::sync_directory;
+use crate::files::{self, sync_directory};
 
 /// The sessions of a data directory, which belongs to one process at a time.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub struct Store {
     index: RwLock<Index>,
     existing: Existing,
     total: TotalSize,
+    /// `None` if the sessions are only on the disk.
+    replication: Option<Arc<Replication>>,
     state_writer: Mutex<Option<StateWriter>>,
     /// Locked while the store lives.
     _lock: File,
@@ -43,6 +47,9 @@ pub struct Store {
 
 /// The name of the folder of sessions.
 const SESSIONS_FOLDER: &str = "sessions";
+
+/// How long a removal waits for the replica.
+const REMOVAL_TIME: Duration = Duration::from_secs(10);
 
 /// How long a data directory that is in use is tried again. A child process that a killed server was starting has the lock
 /// until its own program runs.
@@ -55,6 +62,18 @@ impl Store {
     /// # Errors
     /// `WouldBlock` if another process uses the directory; other I/O errors.
     pub fn open(data: &Path) -> io::Result<Store> {
+        Store::open_with(data, None)
+    }
+
+    /// The same for sessions that are kept in a replica, too. Those that are only there are restored.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`]; `InvalidInput` if the directory is the cache of another replica; those of the replica.
+    pub fn open_replicated(data: &Path, replica: Arc<dyn Replica>) -> io::Result<Store> {
+        Store::open_with(data, Some(replica))
+    }
+
+    fn open_with(data: &Path, replica: Option<Arc<dyn Replica>>) -> io::Result<Store> {
         let sessions_folder = data.join(SESSIONS_FOLDER);
         fs::create_dir_all(&sessions_folder)?;
         let lock = File::create(data.join("lock"))?;
@@ -63,12 +82,18 @@ impl Store {
             return Err(io::Error::new(io::ErrorKind::WouldBlock, message));
         }
         // Before any session is created: a directory without a manifest is then left by a crash.
-        let unread = existing::session_ids(&sessions_folder)?;
+        let mut unread = existing::session_ids(&sessions_folder)?;
+        let replication = replica.map(Replication::start).transpose()?;
+        if let Some(replication) = &replication {
+            check_identity(&data.join("store"), &replication.identity()?)?;
+            unread.extend(replication.sessions()?);
+        }
         Ok(Store {
             sessions_folder,
             index: RwLock::new(Index { unread, ..Index::default() }),
             existing: Existing::default(),
             total: TotalSize::default(),
+            replication,
             state_writer: Mutex::new(Some(StateWriter::new())),
             _lock: lock,
         })
@@ -114,7 +139,8 @@ impl Store {
         let created = self.write().moment();
         let manifest = Manifest::new(id, settings.clone(), plan);
         let manifest = Manifest { created, updated: created, client, ..manifest };
-        let session = make(&layout, manifest, self.total.clone()).inspect_err(|_| {
+        let replica = self.replication.as_ref().map(|all| (all, Position::new()));
+        let session = make(&layout, manifest, self.total.clone(), replica).inspect_err(|_| {
             // Without a manifest it would be removed at the next start.
             let _ = fs::remove_dir_all(layout.directory());
         })?;
@@ -126,6 +152,9 @@ impl Store {
                 index.insert(Arc::clone(&session));
                 drop(index);
                 session.measure();
+                if let Some(replica) = session.replica() {
+                    replica.flush();
+                }
                 Ok((session, true))
             }
             other => {
@@ -191,11 +220,15 @@ impl Store {
     /// Removes the files of a session whose state is [`State::Removed`]. Readers find nothing from then on.
     ///
     /// # Errors
-    /// I/O errors from the session directory. The session is no longer found in any case.
+    /// I/O errors from the session directory; those of the replica, which is tried again until the session is removed there.
+    /// The session is no longer found in any case.
     pub fn remove(&self, session: &Session) -> Result<(), SessionError> {
         debug_assert_eq!(session.lifecycle(), State::Removed);
         session.retire();
         self.write().remove(session);
+        if let Some(replica) = session.replica() {
+            return Ok(replica.remove(REMOVAL_TIME)?);
+        }
         // The manifest first: a partly removed session is then removed at the next start.
         fs::remove_file(session.layout().manifest())?;
         Ok(fs::remove_dir_all(session.layout().directory())?)
@@ -224,6 +257,33 @@ impl Store {
         self.total.get()
     }
 
+    /// The error of the replica, while it is away.
+    pub fn outage(&self) -> Option<ReplicaError> {
+        self.replication.as_ref().and_then(|replication| replication.outage())
+    }
+
+    /// Stores in the replica what is missing there, as far as there is time. Returns whether all is stored.
+    pub fn drain(&self, deadline: Instant) -> bool {
+        self.replication.as_ref().is_none_or(|replication| replication.drain(deadline))
+    }
+
+    /// Forgets the sessions that other servers continue. They are read again, from the replica, when they are requested.
+    pub fn forget_fenced(&self) {
+        if self.replication.is_none() {
+            return;
+        }
+        for session in self.all().into_iter().filter(|session| session.is_fenced()) {
+            session.release();
+            let is_scheduled = matches!(session.lifecycle(), State::Queued(_));
+            if !is_scheduled && !session.lifecycle().has_run() {
+                session.retire();
+                let mut index = self.write();
+                index.remove(&session);
+                index.unread.insert(session.id());
+            }
+        }
+    }
+
     /// A guard of the disk space that its sessions use.
     pub fn space_guard(&self, limits: SpaceLimits) -> SpaceGuard {
         SpaceGuard::new(self.sessions_folder.clone(), limits, self.total.clone())
@@ -235,6 +295,30 @@ impl Store {
 
     fn read(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Some(replication) = &self.replication {
+            replication.close();
+        }
+    }
+}
+
+/// Checks that a data directory is the cache of this replica, of whose name it keeps a file.
+fn check_identity(file: &Path, identity: &str) -> io::Result<()> {
+    match fs::read_to_string(file) {
+        Ok(known) if known == identity => Ok(()),
+        Ok(_) => {
+            let text =
+                "the data folder is the cache of another object store, or this one was emptied";
+            Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            files::replace(file, identity.as_bytes())
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -252,14 +336,19 @@ fn lock_for(file: &File, patience: Duration) -> io::Result<bool> {
 }
 
 /// Creates a session's directory.
-fn make(layout: &Layout, manifest: Manifest, total: TotalSize) -> io::Result<Session> {
+fn make(
+    layout: &Layout,
+    manifest: Manifest,
+    total: TotalSize,
+    replica: Option<(&Arc<Replication>, Position)>,
+) -> io::Result<Session> {
     fs::create_dir(layout.directory())?;
     fs::create_dir(layout.stems())?;
     manifest.write(&layout.manifest())?;
     if let Some(folder) = layout.directory().parent() {
         sync_directory(folder)?;
     }
-    Session::open(layout.clone(), manifest, total)
+    Session::open(layout.clone(), manifest, total, replica)
 }
 
 #[cfg(test)]

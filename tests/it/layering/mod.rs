@@ -110,6 +110,19 @@ fn only_separation_changes_sessions() {
 }
 
 #[test]
+fn clients_get_only_what_is_durable() {
+    // These receive uploads, and report the rest by others.
+    let receive = ["server/grpc/separate", "server/rest/tus", "server/rest/upload"];
+    let local = ["manifest", "uploaded", "state", "progress"];
+    let local: Vec<String> = local.iter().map(|name| format!("session.{name}()")).collect();
+    for Source { module, code } in &Sources::read().all {
+        let may = !is_in(module, "server") || receive.iter().any(|owner| is_in(module, owner));
+        let found = local.iter().find(|call| code.contains(call.as_str()));
+        assert!(may || found.is_none(), "{module} shows what may be lost: {found:?}");
+    }
+}
+
+#[test]
 fn the_core_is_synchronous() {
     for Source { module, code } in &Sources::read().all {
         let is_async = code.contains("async fn") || code.contains(".await");

@@ -271,7 +271,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["disk_space"],
             &["failure", "layout", "lifecycle"],
             &["manifest"],
-            &["error", "retention"],
+            &["error", "replication", "retention"],
             &["spool"],
             &["live"],
             &["stem_reader", "store"],
@@ -344,8 +344,12 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ),
     ("server/rest/tus", &[&["headers", "incoming"], &["storing"]]),
     ("server/status", &[&["fields"], &["http"]]),
+    (
+        "session/replication",
+        &[&["keys", "queue"], &["record"], &["restore", "writer"], &["session_replica"]],
+    ),
     ("session/checksums", &[&["damage"], &["intact"]]),
-    ("session/live", &[&["control"], &["change", "damage", "upload"]]),
+    ("session/live", &[&["control"], &["change", "damage", "durable", "upload"]]),
     ("session/store", &[&["cursor", "existing", "index"], &["damaged"]]),
     (
         "process",

@@ -87,7 +87,7 @@ fn sessions_of_an_earlier_server_count_for_their_client() {
     create(&separations, 2);
     let first = separations.find(sessions[0].id()).unwrap();
     separations.cancel(&first);
-    separations.wait_stopped(&first);
+    separations.wait_stopped(&first).unwrap();
     create(&separations, 1);
 }
 

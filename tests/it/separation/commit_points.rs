@@ -179,7 +179,7 @@ fn an_end_between_two_writes_of_a_cancel_leaves_a_session_that_is_cancelled_or_c
     let separations = fixture.open();
     let session = separations.find(session.id()).unwrap();
     separations.cancel(&session);
-    separations.wait_stopped(&session);
+    separations.wait_stopped(&session).unwrap();
     let cancelled = files_of(&directory);
     drop(separations);
     fixture.environment.set("b", FakeEngine::default());

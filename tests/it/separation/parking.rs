@@ -172,13 +172,13 @@ fn check_end(end: impl Fn(&Fixture, &Arc<Session>), expected: SessionState) {
     for bytes in [&[][..], &song[..1], &song[..ONE_SEGMENT]] {
         let session = place.parked(bytes);
         end(&place, &session);
-        place.separations.wait_stopped(&session);
+        place.separations.wait_stopped(&session).unwrap();
         assert_eq!(session.state(), expected);
         assert_eq!(place.separations.counts().parked, 0);
     }
     let [first, second] = place.contended();
     end(&place, &second);
-    place.separations.wait_stopped(&second);
+    place.separations.wait_stopped(&second).unwrap();
     assert_eq!(second.state(), expected);
     assert_eq!(place.separations.wait(&first, PATIENCE), SessionState::Done);
     assert_eq!(place.separations.counts(), Counts { open: 0, queued: 0, parked: 0 });
@@ -283,7 +283,7 @@ fn a_client_has_its_share_of_the_queue_and_leaves_the_rest_to_others() {
     // Where it is not known, only the limits of all hold.
     create(None).unwrap();
     place.separations.cancel(&sessions[1]);
-    place.separations.wait_stopped(&sessions[1]);
+    place.separations.wait_stopped(&sessions[1]).unwrap();
     create(first).unwrap();
 }
 

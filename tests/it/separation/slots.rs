@@ -225,7 +225,7 @@ fn late_bytes_of_a_call_do_not_resume_a_session_that_its_client_left() {
         let pausing = State::Stopping(UploadState::Complete, StopReason::Pause);
         assert_eq!(session.lifecycle(), pausing, "left last: {left_last}");
         fs::remove_file(place.hold()).unwrap();
-        place.separations.wait_stopped(&session);
+        place.separations.wait_stopped(&session).unwrap();
         assert_eq!(session.state(), SessionState::Paused);
         place.separations.add_bytes_of_call(&session, call, 0, &place.upload).unwrap();
         place.separations.finish_upload_of_call(&session, call, total, None).unwrap();
@@ -245,7 +245,7 @@ fn a_watched_session_is_computed_however_late_its_upload_is_finished() {
     place.separations.add_bytes_of_call(&session, call, 0, &place.upload).unwrap();
     let _watching = place.separations.watch(&session).unwrap();
     place.separations.client_left(&session, call);
-    place.separations.wait_stopped(&session);
+    place.separations.wait_stopped(&session).unwrap();
     assert_eq!(session.state(), SessionState::Paused, "watchers do not send its upload");
     place.separations.finish_upload_of_call(&session, call, total, None).unwrap();
     assert_eq!(place.separations.wait(&session, PATIENCE), SessionState::Done);

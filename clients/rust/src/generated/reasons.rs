@@ -54,6 +54,8 @@ pub enum ErrorReason {
     TooManyGuesses = 25,
     /// The server has reached a limit of its operating system: open files, memory, threads, the size of a file. Sessions are paused until the server can continue them.
     SystemLimit = 26,
+    /// The object store of --store has not answered or not stored all in time. Nothing is lost: sessions continue once it has.
+    StoreUnavailable = 27,
     /// Stored bytes of the session are missing or differ from their checksum, and cannot be recomputed, or its manifest is damaged. Ends a session that is not done.
     StoredDataDamaged = 28,
     /// Stored frames are damaged, and are being recomputed from the upload.
@@ -207,6 +209,7 @@ impl ErrorReason {
         Self::ServerBusy,
         Self::TooManyGuesses,
         Self::SystemLimit,
+        Self::StoreUnavailable,
         Self::StoredDataDamaged,
         Self::Recomputing,
         Self::ConfigMissing,
@@ -299,6 +302,7 @@ impl ErrorReason {
             Self::ServerBusy => "SERVER_BUSY",
             Self::TooManyGuesses => "TOO_MANY_GUESSES",
             Self::SystemLimit => "SYSTEM_LIMIT",
+            Self::StoreUnavailable => "STORE_UNAVAILABLE",
             Self::StoredDataDamaged => "STORED_DATA_DAMAGED",
             Self::Recomputing => "RECOMPUTING",
             Self::ConfigMissing => "CONFIG_MISSING",
@@ -489,6 +493,7 @@ impl ErrorReason {
             Self::ServerBusy => ReasonOptions { code: 8, http_status: 503, retry_after_s: 2, category: Category::Server, remedy: "Try again later." },
             Self::TooManyGuesses => ReasonOptions { code: 8, http_status: 429, retry_after_s: 5, category: Category::Server, remedy: "Send a valid token, which is accepted at once, or wait before another try." },
             Self::SystemLimit => ReasonOptions { code: 8, http_status: 503, retry_after_s: 10, category: Category::Server, remedy: "Try again later, or raise the limits of the server process, such as `ulimit -n`." },
+            Self::StoreUnavailable => ReasonOptions { code: 14, http_status: 503, retry_after_s: 5, category: Category::Server, remedy: "Try again later, and check the object store with `stemwire cluster check`." },
             Self::StoredDataDamaged => ReasonOptions { code: 15, http_status: 500, retry_after_s: 0, category: Category::Disk, remedy: "Check the disk, and send the song again." },
             Self::Recomputing => ReasonOptions { code: 14, http_status: 503, retry_after_s: 5, category: Category::Server, remedy: "Read again once the session is done." },
             Self::ConfigMissing => ReasonOptions { code: 3, http_status: 400, retry_after_s: 0, category: Category::Usage, remedy: "Send `config` first." },

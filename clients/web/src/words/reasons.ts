@@ -236,6 +236,13 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
     ],
     zh: ["服务器上的歌曲已占满允许的空间", "请删除不再需要的歌曲，之后会继续上传。"],
   },
+  STORE_UNAVAILABLE: {
+    en: [
+      "The server's object store does not answer",
+      "Wait: the song continues by itself once it does. Nothing is lost.",
+    ],
+    zh: ["服务器的对象存储没有响应", "什么都没有丢失，恢复后会自动继续。"],
+  },
   SYSTEM_LIMIT: {
     en: [
       "The server has reached a limit of its system",

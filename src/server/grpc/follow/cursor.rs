@@ -29,7 +29,7 @@ impl EventCursor {
         start: Frames,
     ) -> (StreamEvent, EventCursor) {
         // One manifest for both, so that no later change is missed.
-        let manifest = session.manifest();
+        let manifest = session.durable_manifest();
         let before = |change: &&EngineChange| change.frame < start;
         let cursor = EventCursor {
             progress: convert::progress(session.progress_by(&manifest)),
@@ -40,7 +40,7 @@ impl EventCursor {
     }
 
     pub(super) fn engine_changes(&mut self, session: &Session) -> Vec<StreamEvent> {
-        let manifest = session.manifest();
+        let manifest = session.durable_manifest();
         let new: &[EngineChange] =
             manifest.engine_changes.get(self.engine_changes..).unwrap_or(&[]);
         self.engine_changes += new.len();
@@ -49,7 +49,7 @@ impl EventCursor {
 
     /// A progress event, if the progress has changed or the interval has passed.
     pub(super) fn progress(&mut self, session: &Session, pumped: bool) -> Option<StreamEvent> {
-        let progress = convert::progress(session.progress());
+        let progress = convert::progress(session.durable_progress());
         let waited = self.at.elapsed();
         let news = progress.finished_frames != self.progress.finished_frames
             || progress.state != self.progress.state

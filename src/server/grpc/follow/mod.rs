@@ -72,7 +72,7 @@ pub(super) fn all_readers(
     start: Frames,
     form: StemFormat,
 ) -> Result<Vec<StemReader>, ApiError> {
-    let manifest = session.manifest();
+    let manifest = session.durable_manifest();
     let open =
         |name: &crate::audio::StemName| Ok(StemReader::open(session, name.as_str(), start, form)?);
     manifest.plan.stems.iter().map(open).collect()
@@ -123,9 +123,9 @@ pub(super) async fn follow<T: From<StreamEvent>>(
             return Followed::TakenOver;
         }
         // Read before the frames: if the session has ended, no frames follow those read now.
-        let state = session.state();
+        let state = session.durable_state();
         // Read once for all stems: frames committed during a round would put its later stems ahead.
-        let finished = session.progress().finished;
+        let finished = session.durable_progress().finished;
         // Read after the frames and sent before them, so that the client knows the engine of every frame.
         for event in cursor.engine_changes(session) {
             if sender.send(Ok(event.into())).await.is_err() {

@@ -95,9 +95,9 @@ pub(super) fn length_of(manifest: &Manifest) -> Option<u64> {
 /// Adds the state of an upload. One that is not complete expires at the end of the resume window, or with its session if
 /// that is done.
 pub(super) fn add_state(headers: &mut HeaderMap, session: &Session, limits: &Limits) {
-    let manifest = session.manifest();
+    let manifest = session.durable_manifest();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("Upload-Offset", HeaderValue::from(session.uploaded()));
+    headers.insert("Upload-Offset", HeaderValue::from(session.durable_bytes()));
     match length_of(&manifest) {
         Some(length) => headers.insert("Upload-Length", HeaderValue::from(length)),
         None => headers.insert("Upload-Defer-Length", HeaderValue::from_static("1")),

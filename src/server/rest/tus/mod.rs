@@ -226,7 +226,7 @@ async fn appended(rest: &Rest, id: &str, headers: &HeaderMap, body: &mut Incomin
     let offset = headers::number(headers, "Upload-Offset")?.ok_or_else(missing)?;
     let session = rest.find(id).await?;
     check_open(&session)?;
-    let committed = session.uploaded();
+    let committed = session.durable_bytes();
     if offset != committed {
         return Err(ApiError::UploadOffsetMismatch { offset, committed }.into());
     }

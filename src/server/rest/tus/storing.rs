@@ -39,14 +39,15 @@ pub(super) async fn receive(
     finish_if_complete(rest, session).await
 }
 
-/// Finishes an upload whose bytes are all stored, and resumes its session.
+/// Finishes an upload whose bytes are all stored, and resumes its session. Waits until those of another may be acknowledged.
 pub(super) async fn finish_if_complete(
     rest: &Rest,
     session: &Arc<Session>,
 ) -> Result<(), ApiError> {
     let total_bytes = session.uploaded();
     if length_of(&session.manifest()) != Some(total_bytes) {
-        return Ok(());
+        let session = Arc::clone(session);
+        return rest.work(move |all| Ok(all.acknowledge(&session)?)).await.map(drop);
     }
     let finish = proto::Finish { total_bytes, ..proto::Finish::default() };
     let session = Arc::clone(session);

@@ -1,0 +1,160 @@
+//! What of a session survives the loss of this machine, and so may be acknowledged and delivered. Without a replica, that is
+//! what is on the disk.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Progress, Session, lock};
+use crate::session::manifest::Announced;
+use crate::session::replica::ReplicaError;
+use crate::session::replication::SessionReplica;
+use crate::session::{Manifest, SessionState};
+
+/// How long a call waits for the replica. Then it is refused, and can be repeated.
+const CALL_TIME: Duration = Duration::from_secs(10);
+
+/// Interval at which a run that waits for the replica checks whether it is to stop.
+const STOP_CHECK: Duration = Duration::from_secs(1);
+
+/// Bytes of an upload that may be stored only on the disk.
+const MOST_AHEAD: u64 = 16 << 20;
+
+impl Session {
+    /// The manifest that may be shown to clients.
+    pub fn durable_manifest(&self) -> Arc<Manifest> {
+        match &self.replica {
+            None => self.manifest(),
+            Some(replica) => replica.durable_manifest(),
+        }
+    }
+
+    /// Bytes of the upload that may be acknowledged.
+    pub fn durable_bytes(&self) -> u64 {
+        match &self.replica {
+            None => self.uploaded(),
+            Some(replica) => replica.durable_bytes(),
+        }
+    }
+
+    /// The state that may be shown to clients.
+    pub fn durable_state(&self) -> SessionState {
+        self.durable_manifest().state()
+    }
+
+    /// The progress that may be shown to clients.
+    pub fn durable_progress(&self) -> Progress {
+        self.progress_by(&self.durable_manifest())
+    }
+
+    /// Whether another server continues the session, so that it ends here.
+    pub fn is_fenced(&self) -> bool {
+        self.replica().is_some_and(|replica| replica.is_fenced())
+    }
+
+    /// Waits until a session that was created is durable.
+    ///
+    /// # Errors
+    /// Those of the replica.
+    pub fn wait_until_created(&self) -> Result<(), ReplicaError> {
+        self.replica().map_or(Ok(()), |replica| replica.wait_until_created(CALL_TIME))
+    }
+
+    /// Waits until all that has been uploaded is durable. Returns the number of bytes.
+    ///
+    /// # Errors
+    /// Those of the replica.
+    pub fn wait_for_upload(&self) -> Result<u64, ReplicaError> {
+        let uploaded = self.uploaded();
+        if let Some(replica) = &self.replica {
+            replica.flush();
+            replica.wait(CALL_TIME, |_, bytes| bytes >= uploaded)?;
+        }
+        Ok(uploaded)
+    }
+
+    /// Waits until what a client has announced is durable.
+    ///
+    /// # Errors
+    /// Those of the replica.
+    pub fn wait_for_announced(&self, announced: &Announced) -> Result<(), ReplicaError> {
+        let Some(replica) = self.replica().filter(|_| self.manifest().announced == *announced)
+        else {
+            return Ok(());
+        };
+        replica.wait(CALL_TIME, |manifest, _| manifest.announced == *announced)
+    }
+
+    /// Waits until the end of the upload is durable.
+    ///
+    /// # Errors
+    /// Those of the replica.
+    pub fn wait_for_end_of_upload(&self) -> Result<(), ReplicaError> {
+        let is_over =
+            |manifest: &Manifest| manifest.upload_complete() || manifest.state().is_ended();
+        self.replica()
+            .map_or(Ok(()), |replica| replica.wait(CALL_TIME, |manifest, _| is_over(manifest)))
+    }
+
+    /// Waits until an end that the session has come to is durable.
+    ///
+    /// # Errors
+    /// Those of the replica.
+    pub fn wait_until_ended(&self) -> Result<(), ReplicaError> {
+        let Some(replica) = self.replica().filter(|_| self.state().is_ended()) else {
+            return Ok(());
+        };
+        replica.wait(CALL_TIME, |manifest, _| manifest.state().is_ended())
+    }
+
+    /// Waits while too much of the upload is not durable.
+    ///
+    /// # Errors
+    /// Those of the replica.
+    pub fn limit_upload(&self) -> Result<(), ReplicaError> {
+        let least = self.uploaded().saturating_sub(MOST_AHEAD);
+        match &self.replica {
+            Some(replica) if least > replica.durable_bytes() => {
+                replica.wait(CALL_TIME, |_, bytes| bytes >= least)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the commit of this many segments is durable, for as long as it takes. Returns `false` if the session is to
+    /// stop.
+    ///
+    /// # Errors
+    /// Another server continues the session.
+    pub fn wait_for_commit(&self, segments: u64) -> io::Result<bool> {
+        let Some(replica) = &self.replica else { return Ok(true) };
+        loop {
+            let seen = self.notifier.version();
+            let has_commit = |manifest: &Manifest, _| manifest.commit.segments >= segments;
+            match replica.wait(Duration::ZERO, has_commit) {
+                Ok(()) => return Ok(true),
+                Err(error) if replica.is_fenced() => return Err(error.into()),
+                Err(_) if self.stop_requested() || self.is_removed() => return Ok(false),
+                Err(_) => self.notifier.wait_newer(seen, STOP_CHECK),
+            };
+        }
+    }
+
+    /// Reads its files from the replica, if they are not on the disk. Those of a session that has ended may not be.
+    ///
+    /// # Errors
+    /// Those of the replica and of the session directory.
+    pub fn fetch(&self) -> io::Result<()> {
+        self.replica().map_or(Ok(()), |replica| replica.fetch())
+    }
+
+    /// Makes its calls return, as another server continues it: they are repeated there.
+    pub(in crate::session) fn release(&self) {
+        lock(&self.control).shut_down = true;
+        self.notifier.notify();
+    }
+
+    pub(in crate::session) fn replica(&self) -> Option<&Arc<SessionReplica>> {
+        self.replica.as_ref()
+    }
+}

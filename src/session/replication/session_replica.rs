@@ -1,0 +1,425 @@
+//! A session and its replica: what is stored, what is to be stored, and waiting for it.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::record::Record;
+use super::restore::{Restorer, is_complete};
+use super::writer::{LocalSession, PIECE_BYTES, Stored, WriteError, Writer, remove_objects};
+use super::{Keys, Replication};
+use crate::files;
+use crate::session::manifest::Manifest;
+use crate::session::notifier::Notifier;
+use crate::session::replica::ReplicaError;
+use crate::session::{Layout, SessionId};
+
+/// How long bytes of an upload are collected, unless there is enough for a piece or a call waits for them.
+const COLLECTED: Duration = Duration::from_secs(1);
+
+/// Interval at which a call that waits checks whether there is an outage.
+const OUTAGE_CHECK: Duration = Duration::from_millis(250);
+
+/// Time to the next attempt where a file of the session cannot be read.
+const READ_AGAIN: Duration = Duration::from_millis(500);
+
+/// A session with a replica.
+pub(in crate::session) struct SessionReplica {
+    id: SessionId,
+    layout: Layout,
+    replication: Arc<Replication>,
+    notifier: Arc<Notifier>,
+    local: Mutex<LocalSession>,
+    /// Locked while it is stored or removed.
+    stored: Mutex<Stored>,
+    durable: RwLock<LocalSession>,
+    /// Whether the replica has a manifest.
+    is_created: AtomicBool,
+    /// Whether another server continues the session.
+    is_fenced: AtomicBool,
+    removal: Mutex<Removal>,
+    /// Whether the files of the session are only in the replica.
+    is_absent: AtomicBool,
+    fetching: Mutex<()>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Removal {
+    None,
+    Requested,
+    Done,
+}
+
+/// `replica.json`: what the replica had when the directory was last the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Mark {
+    /// The number of its last manifest.
+    manifest: u64,
+    /// Whether the upload and the stems are only there.
+    #[serde(default)]
+    absent: bool,
+}
+
+/// What there is of a session on the disk and in the replica.
+pub(in crate::session) enum Attached {
+    /// Nothing: it was removed by another server.
+    Nothing,
+    /// A directory, which is current now.
+    Directory(Position),
+}
+
+/// How a session is continued with its replica.
+pub(in crate::session) struct Position {
+    stored: Stored,
+    durable: Option<LocalSession>,
+    is_absent: bool,
+}
+
+impl Position {
+    /// Of a new session.
+    pub(in crate::session) fn new() -> Position {
+        Position { stored: Stored::default(), durable: None, is_absent: false }
+    }
+}
+
+impl fmt::Debug for SessionReplica {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionReplica").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Replication {
+    /// Makes the directory of a session current: it stays if the replica has nothing newer, else it is restored.
+    ///
+    /// # Errors
+    /// Those of the replica and of the directory, which pass.
+    pub(in crate::session) fn attach(
+        &self,
+        id: SessionId,
+        layout: &Layout,
+    ) -> io::Result<Attached> {
+        let (keys, replica) = (Keys(id), self.replica.as_ref());
+        let last = Record::last(replica, keys)?;
+        let mark = read_mark(layout);
+        let Some((number, record)) = last else {
+            return Ok(match mark {
+                Some(_) => Attached::Nothing,
+                // It was created before there was a replica.
+                None => Attached::Directory(Position::new()),
+            });
+        };
+        if record.header.removed {
+            remove_objects(replica, keys)?;
+            return Ok(Attached::Nothing);
+        }
+        let manifest = record.manifest().map_err(io::Error::other)?;
+        let mut stored = Stored {
+            number,
+            spans: record.header.spans.clone(),
+            frames: manifest.commit.stems.0,
+            overlap_state: record.header.overlap_state.clone(),
+            cover: manifest.source.as_ref().and_then(|source| source.cover_crc32c),
+            ..Stored::default()
+        };
+        let complete = is_complete(&manifest);
+        let restorer = Restorer { replica, keys, spans: &record.header.spans };
+        let is_marked = mark.is_some_and(|mark| mark.manifest == number);
+        let mut uploaded = match manifest.upload.total {
+            Some(total) => total,
+            None if complete => manifest.upload.stored.map_or(0, |prefix| prefix.bytes),
+            None if is_marked => restorer.uploaded()?,
+            None => 0,
+        };
+        let is_current = is_marked && has_all(layout, uploaded);
+        if !is_current && !complete {
+            // Before its pieces are listed, so that no other server has more acknowledged than they are.
+            let writer = self.writer(id, layout);
+            writer.claim(&record, &mut stored).map_err(io::Error::other)?;
+        }
+        if !is_current {
+            tracing::info!(session = %id, "restoring the session from the object store");
+            uploaded = restorer.directory(&record, &manifest, layout)?;
+            write_mark(layout, Mark { manifest: stored.number, absent: complete })?;
+        }
+        let is_absent = read_mark(layout).is_some_and(|mark| mark.absent);
+        let manifest = Arc::new(manifest);
+        stored.bytes = uploaded;
+        stored.manifest = Some(Arc::clone(&manifest));
+        let durable = Some(LocalSession { manifest, uploaded });
+        Ok(Attached::Directory(Position { stored, durable, is_absent }))
+    }
+
+    fn writer<'a>(&'a self, id: SessionId, layout: &'a Layout) -> Writer<'a> {
+        Writer { replica: self.replica.as_ref(), keys: Keys(id), layout, owner: &self.owner }
+    }
+}
+
+impl SessionReplica {
+    /// For a session whose directory is current.
+    pub(in crate::session) fn new(
+        replication: &Arc<Replication>,
+        layout: &Layout,
+        manifest: Arc<Manifest>,
+        uploaded: u64,
+        notifier: Arc<Notifier>,
+        position: Position,
+    ) -> SessionReplica {
+        let local = LocalSession { manifest, uploaded };
+        SessionReplica {
+            id: local.manifest.id,
+            layout: layout.clone(),
+            replication: Arc::clone(replication),
+            notifier,
+            durable: RwLock::new(position.durable.unwrap_or_else(|| local.clone())),
+            local: Mutex::new(local),
+            is_created: AtomicBool::new(position.stored.number > 0),
+            stored: Mutex::new(position.stored),
+            is_fenced: AtomicBool::new(false),
+            removal: Mutex::new(Removal::None),
+            is_absent: AtomicBool::new(position.is_absent),
+            fetching: Mutex::default(),
+        }
+    }
+
+    /// The manifest that the replica has, with a notice while it is away and has not all.
+    pub(in crate::session) fn durable_manifest(&self) -> Arc<Manifest> {
+        let durable = Arc::clone(&self.read_durable().manifest);
+        match self.replication.outage() {
+            Some(error) if !self.is_up_to_date() => {
+                let mut manifest = Manifest::clone(&durable);
+                manifest
+                    .notices
+                    .push(format!("nothing continues until the store is back: {error}"));
+                Arc::new(manifest)
+            }
+            _ => durable,
+        }
+    }
+
+    /// Bytes of the upload that the replica has.
+    pub(in crate::session) fn durable_bytes(&self) -> u64 {
+        self.read_durable().uploaded
+    }
+
+    /// Stores a new manifest.
+    pub(in crate::session) fn changed(self: &Arc<Self>, manifest: Arc<Manifest>) {
+        lock(&self.local).manifest = manifest;
+        self.schedule(Instant::now());
+    }
+
+    /// Stores the upload, which has grown to `uploaded` bytes, once there is enough of it.
+    pub(in crate::session) fn grown(self: &Arc<Self>, uploaded: u64) {
+        lock(&self.local).uploaded = uploaded;
+        let waiting = uploaded.saturating_sub(self.durable_bytes());
+        let time = if waiting >= PIECE_BYTES { Duration::ZERO } else { COLLECTED };
+        self.schedule(Instant::now() + time);
+    }
+
+    /// Stores what is missing now.
+    pub(in crate::session) fn flush(self: &Arc<Self>) {
+        self.schedule(Instant::now());
+    }
+
+    /// Waits until the replica has what `condition` requires of a manifest and a number of bytes.
+    ///
+    /// # Errors
+    /// The error of the replica after `limit`, or once an outage lasts; an error if another server continues the session.
+    pub(in crate::session) fn wait(
+        &self,
+        limit: Duration,
+        condition: impl Fn(&Manifest, u64) -> bool,
+    ) -> Result<(), ReplicaError> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let seen = self.notifier.version();
+            {
+                let durable = self.read_durable();
+                if condition(&durable.manifest, durable.uploaded) {
+                    return Ok(());
+                }
+            }
+            if self.is_fenced() {
+                return Err(ReplicaError { cause: WriteError::Fenced.to_string() });
+            }
+            if let Some(error) = self.replication.lasting_outage() {
+                return Err(error);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let slow = || ReplicaError {
+                    cause: format!("it has not stored all within {} s", limit.as_secs()),
+                };
+                return Err(self.replication.outage().unwrap_or_else(slow));
+            }
+            self.notifier.wait_newer(seen, left.min(OUTAGE_CHECK));
+        }
+    }
+
+    /// Waits until a manifest of this session is in the replica.
+    ///
+    /// # Errors
+    /// Those of [`SessionReplica::wait`].
+    pub(in crate::session) fn wait_until_created(
+        &self,
+        limit: Duration,
+    ) -> Result<(), ReplicaError> {
+        self.wait(limit, |_, _| self.is_created.load(Ordering::Acquire))
+    }
+
+    /// Whether another server continues the session.
+    pub(in crate::session) fn is_fenced(&self) -> bool {
+        self.is_fenced.load(Ordering::Acquire)
+    }
+
+    /// Removes the session from the replica, and then its directory. What fails is repeated until it succeeds.
+    ///
+    /// # Errors
+    /// Those of the replica, if it has not succeeded within `limit`.
+    pub(in crate::session) fn remove(
+        self: &Arc<Self>,
+        limit: Duration,
+    ) -> Result<(), ReplicaError> {
+        *lock(&self.removal) = Removal::Requested;
+        self.schedule(Instant::now());
+        self.wait(limit, |_, _| *lock(&self.removal) == Removal::Done)
+    }
+
+    /// Reads the files of the session from the replica, if they are not on the disk.
+    ///
+    /// # Errors
+    /// Those of the replica and of the directory.
+    pub(in crate::session) fn fetch(&self) -> io::Result<()> {
+        if !self.is_absent.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _one_at_a_time = lock(&self.fetching);
+        if !self.is_absent.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let (number, spans, manifest) = {
+            let stored = lock(&self.stored);
+            (stored.number, stored.spans.clone(), stored.manifest.clone())
+        };
+        let Some(manifest) = manifest else { return Ok(()) };
+        let replica = self.replication.replica.as_ref();
+        let restorer = Restorer { replica, keys: Keys(self.id), spans: &spans };
+        restorer.ended(&manifest, &self.layout)?;
+        write_mark(&self.layout, Mark { manifest: number, absent: false })?;
+        self.is_absent.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Stores or removes the session. Returns when that is to be repeated.
+    pub(super) fn work(&self, replication: &Replication) -> Option<Instant> {
+        let mut stored = lock(&self.stored);
+        let writer = replication.writer(self.id, &self.layout);
+        let removal = *lock(&self.removal);
+        let local = lock(&self.local).clone();
+        let result = match removal {
+            Removal::None if self.is_fenced() => return None,
+            Removal::None => writer.store(&local, &mut stored),
+            Removal::Requested => writer.remove(&mut stored),
+            Removal::Done => return None,
+        };
+        let number = stored.number;
+        drop(stored);
+        match result {
+            Ok(()) => {
+                replication.succeeded();
+                if removal == Removal::Requested {
+                    self.remove_directory();
+                    *lock(&self.removal) = Removal::Done;
+                } else {
+                    self.publish(local, number);
+                }
+                self.notifier.notify();
+                None
+            }
+            Err(WriteError::Store(error)) => {
+                let again = replication.failed(error);
+                self.notifier.notify();
+                Some(again)
+            }
+            Err(WriteError::Fenced) => {
+                tracing::error!(session = %self.id, "another server continues the session; it ends here");
+                self.is_fenced.store(true, Ordering::Release);
+                self.notifier.notify();
+                None
+            }
+            // The next state of the session has been published meanwhile, or follows.
+            Err(WriteError::Local(_)) if *lock(&self.local).manifest != *local.manifest => {
+                Some(Instant::now())
+            }
+            Err(WriteError::Local(error)) => {
+                tracing::error!(session = %self.id, %error, "the session is not stored in the object store");
+                Some(Instant::now() + READ_AGAIN)
+            }
+        }
+    }
+
+    fn publish(&self, local: LocalSession, number: u64) {
+        let absent = self.is_absent.load(Ordering::Acquire);
+        // Without it the directory would be restored at the next start.
+        if let Err(error) = write_mark(&self.layout, Mark { manifest: number, absent }) {
+            tracing::warn!(session = %self.id, %error, "the state of the replica is not recorded");
+        }
+        *self.durable.write().unwrap_or_else(PoisonError::into_inner) = local;
+        self.is_created.store(true, Ordering::Release);
+    }
+
+    fn remove_directory(&self) {
+        for result in [
+            // The manifest first: a partly removed session is then removed at the next start.
+            fs::remove_file(self.layout.manifest()),
+            fs::remove_dir_all(self.layout.directory()),
+        ] {
+            match result {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::error!(session = %self.id, %error, "cannot remove the session");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn is_up_to_date(&self) -> bool {
+        let (local, durable) = (lock(&self.local), self.read_durable());
+        local.manifest == durable.manifest && local.uploaded == durable.uploaded
+    }
+
+    fn schedule(self: &Arc<Self>, due: Instant) {
+        self.replication.queue.add(self.id, self, due);
+    }
+
+    fn read_durable(&self) -> std::sync::RwLockReadGuard<'_, LocalSession> {
+        self.durable.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a directory has a manifest, and this many bytes of the upload: the power may have been lost since they were stored.
+fn has_all(layout: &Layout, uploaded: u64) -> bool {
+    let length = fs::metadata(layout.upload()).map_or(0, |metadata| metadata.len());
+    Manifest::read(&layout.manifest()).is_ok() && length >= uploaded
+}
+
+fn read_mark(layout: &Layout) -> Option<Mark> {
+    serde_json::from_slice(&fs::read(layout.replica_mark()).ok()?).ok()
+}
+
+fn write_mark(layout: &Layout, mark: Mark) -> io::Result<()> {
+    let bytes = serde_json::to_vec(&mark).map_err(io::Error::other)?;
+    let part = files::part_path(&layout.replica_mark());
+    // Not synced: after a loss of power the directory is restored.
+    fs::write(&part, bytes)?;
+    fs::rename(part, layout.replica_mark())
+}
+
+/// Every value behind these locks is consistent at any time, so a poisoned lock is no error.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
