@@ -1,6 +1,6 @@
 //! What several machines share: the object store behind [`Replica`](crate::session::replica::Replica).
 //!
-//! [`location`] is the address of a store, [`object_replica`] the store itself, over the crate `object_store`, and [`check`]
+//! [`location`] is the address of a store, [`object_replica`] the store itself, over the crate `object_store`, and [`mod@check`]
 //! finds out whether it does what sessions need. Asynchronous inside; what it offers is synchronous, like the sessions.
 
 mod check;
