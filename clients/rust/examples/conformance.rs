@@ -81,7 +81,10 @@ async fn run(task: &Task) -> Result<serde_json::Value, ClientError> {
                     let id = separation.session().map(|session| session.session_id.clone());
                     client.cancel(&id.unwrap_or_default()).await?;
                 }
-                tokio::time::sleep(Duration::from_millis(task.slow_ms)).await;
+                // Even no time at all would be a tick of the timer: a millisecond.
+                if task.slow_ms > 0 {
+                    tokio::time::sleep(Duration::from_millis(task.slow_ms)).await;
+                }
             }
             Event::Reconnecting { .. } => reconnects += 1,
             _ => {}
