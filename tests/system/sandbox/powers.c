@@ -179,6 +179,9 @@ static long claim_too_much(void) { return lies = 1; }
 static long eat_memory(void) {
     for (size_t size = 1 << 30; size >= 4096; size /= 2)
         while (mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) {}
+    // What the heap has left.
+    for (size_t size = 1 << 20; size >= 256; size /= 2)
+        while (malloc(size)) {}
     return 0;
 }
 static volatile char *deep;
