@@ -1,7 +1,7 @@
 //! The expected speed of models on this machine, from the time that their segments took.
 //!
-//! A model is measured once: by the first segments that it computes, or by `stemwire models benchmark`. The result is kept
-//! in a [`cache_file`](super::cache_file) with everything that it depends on.
+//! A model is measured by the first segments that it computes, again by any that are clearly faster, or by `stemwire models
+//! benchmark`. The result is kept in a [`cache_file`](super::cache_file) with everything that it depends on.
 
 use std::collections::HashMap;
 use std::io;
@@ -23,6 +23,9 @@ const LIST: &str = "speed";
 
 /// Segments whose median time is kept. The first one of a worker also touches its memory.
 const SEGMENTS: usize = 3;
+
+/// The share of the known time below which a new one replaces it.
+const CLEARLY_FASTER: f64 = 0.9;
 
 /// The measured speed of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,7 +127,7 @@ struct ModelTimes {
     execution: Execution,
     card: Sha256Hash,
     speed: Option<MeasuredSpeed>,
-    /// Times of segments, until there are enough of them.
+    /// Times of the last segments, until there are enough of them.
     times: Vec<Duration>,
 }
 
@@ -140,7 +143,8 @@ impl Speeds {
         self.with(model, execution, |known| known.speed.clone())
     }
 
-    /// Counts the time of a segment. Enough of them are the speed of the model, unless that was measured before.
+    /// Counts the time of a segment. The first few are the speed of the model. Later ones replace it where they are clearly
+    /// faster: it was measured while the machine was busy.
     pub fn count(
         &self,
         model: &Model,
@@ -152,11 +156,13 @@ impl Speeds {
             return;
         }
         let median = self.with(model, execution, |known| {
-            if known.speed.is_some() {
+            known.times.push(taken);
+            if known.times.len() < SEGMENTS {
                 return None;
             }
-            known.times.push(taken);
-            (known.times.len() == SEGMENTS).then(|| median(&known.times))
+            let taken = median(&std::mem::take(&mut known.times));
+            let before = known.speed.as_ref().map_or(f64::INFINITY, |speed| speed.segment_s);
+            (taken.as_secs_f64() < CLEARLY_FASTER * before).then_some(taken)
         });
         if let Some(taken) = median
             && let Err(error) = self.set(model, execution, taken)
@@ -275,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_segments_are_measured_once_and_kept() {
+    fn the_first_segments_are_measured_and_kept_until_others_are_faster() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("speeds.toml");
         fs::write(&file, "[[trial]]\nmodel = \"mini\"\n").unwrap();
@@ -288,11 +294,14 @@ mod tests {
         // Segments of four seconds, of which a quarter overlaps.
         assert_eq!(factor(first.of(&mini, Execution::BASELINE), &mini), Some(1.5));
         let later = speeds(&file, 2);
-        for _ in 0..SEGMENTS {
-            later.count(&mini, Execution::BASELINE, &all, Duration::from_secs(7));
+        for (seconds, expected) in [(7.0, 1.5), (1.9, 1.5), (1.5, 2.0)] {
+            for _ in 0..SEGMENTS {
+                let taken = Duration::from_secs_f64(seconds);
+                later.count(&mini, Execution::BASELINE, &all, taken);
+            }
+            assert_eq!(factor(later.of(&mini, Execution::BASELINE), &mini), Some(expected));
         }
-        assert_eq!(factor(later.of(&mini, Execution::BASELINE), &mini), Some(1.5));
-        assert_eq!(factor(newest(&file, mini.card()), &mini), Some(1.5));
+        assert_eq!(factor(newest(&file, mini.card()), &mini), Some(2.0));
         assert_eq!(speeds(&file, 1).of(&mini, Execution::BASELINE), None, "other threads");
         assert_eq!(newest(&file, model("mini-spleeter").card()), None);
         later.set(&mini, Execution::BASELINE, Duration::from_secs(6)).unwrap();

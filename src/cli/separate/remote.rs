@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::inputs::SongJob;
-use super::local::slow_note;
+use super::local::{slow_note, takes_long};
 use super::progress::ProgressDisplay;
 use super::received::ReceivedStems;
 use super::request::Destination;
@@ -14,13 +16,13 @@ use super::scratch::scratch_dir;
 use super::sessions::OpenSessions;
 use super::source::SongSource;
 use super::{Backend, Separator};
-use crate::audio::Cover;
+use crate::audio::{Cover, Frames, Hertz};
 use crate::cli::error::CliError;
 use crate::files::ScratchDir;
 use crate::proto::reason::Category;
 use crate::proto::{self, SeparationConfig};
 use crate::session::Settings;
-use stemwire_client::{Client, ClientError, Separation, Server, Song};
+use stemwire_client::{Client, ClientError, Event, Separation, Server, Song};
 
 /// A server, before any song is sent.
 pub(super) struct RemoteBackend {
@@ -29,7 +31,38 @@ pub(super) struct RemoteBackend {
     model: Option<String>,
     /// Whether the server chooses it for each song.
     is_chosen_there: bool,
+    /// The model, if it is slower than real time there.
+    slow: OnceLock<SlowModel>,
     runtime: tokio::runtime::Runtime,
+}
+
+/// A model that is slower than real time on the server.
+struct SlowModel {
+    real_time_factor: f64,
+    rate: Hertz,
+    note: String,
+    is_shown: AtomicBool,
+}
+
+impl SlowModel {
+    fn new(model: &proto::Model) -> Option<SlowModel> {
+        let speed = model.speed.as_ref().filter(|speed| speed.slower_than_real_time)?;
+        let proto::Speed { real_time_factor, execution, .. } = speed;
+        let text = format!("{real_time_factor:.2} × real time there ({execution})");
+        Some(SlowModel {
+            real_time_factor: *real_time_factor,
+            rate: Hertz(model.sample_rate),
+            note: slow_note(&model.name, &text),
+            is_shown: AtomicBool::new(false),
+        })
+    }
+
+    /// The note, once, if a song with this progress takes long.
+    fn note(&self, progress: &proto::Progress) -> Option<&str> {
+        let length = Frames(progress.decoded_frames).duration(self.rate);
+        let takes_long = takes_long(length, self.real_time_factor);
+        (takes_long && !self.is_shown.swap(true, Ordering::Relaxed)).then_some(&self.note)
+    }
 }
 
 impl RemoteBackend {
@@ -46,7 +79,8 @@ impl RemoteBackend {
                 CliError::plain(Category::Other, format!("cannot start threads: {error}"))
             })?;
         let is_chosen_there = settings.quality.is_some();
-        Ok(RemoteBackend { server, model: settings.model.clone(), is_chosen_there, runtime })
+        let (model, slow) = (settings.model.clone(), OnceLock::new());
+        Ok(RemoteBackend { server, model, is_chosen_there, slow, runtime })
     }
 }
 
@@ -60,12 +94,8 @@ impl Backend for RemoteBackend {
             Some(name) => models.into_iter().find(|model| model.name == *name),
             None => models.into_iter().next(),
         };
-        if let Some(model) = &found
-            && let Some(speed) = model.speed.as_ref().filter(|speed| speed.slower_than_real_time)
-        {
-            let proto::Speed { real_time_factor, execution, .. } = speed;
-            let text = format!("{real_time_factor:.2} × real time there ({execution})");
-            eprintln!("{}", slow_note(&model.name, &text));
+        if let Some(slow) = found.as_ref().and_then(SlowModel::new) {
+            let _ = self.slow.set(slow);
         }
         Ok(found.map(|model| RequestedModel {
             stems: model.stems.iter().filter_map(|name| name.parse().ok()).collect(),
@@ -81,17 +111,24 @@ impl Backend for RemoteBackend {
         scratch_parent: &Path,
         _jobs: usize,
     ) -> Result<Box<dyn Separator>, CliError> {
-        let RemoteBackend { server, runtime, .. } = *self;
+        let RemoteBackend { server, slow, runtime, .. } = *self;
         let sessions = OpenSessions::new(server.clone());
         let of_interrupted = sessions.clone();
         let scratch = scratch_dir(scratch_parent, move || of_interrupted.cancel_interrupted())?;
-        Ok(Box::new(RemoteSeparator { server, runtime, sessions, scratch }))
+        Ok(Box::new(RemoteSeparator {
+            server,
+            slow: slow.into_inner(),
+            runtime,
+            sessions,
+            scratch,
+        }))
     }
 }
 
 /// A server, and the scratch directory for the stems it sends.
 struct RemoteSeparator {
     server: Server,
+    slow: Option<SlowModel>,
     runtime: tokio::runtime::Runtime,
     sessions: OpenSessions,
     scratch: ScratchDir,
@@ -126,7 +163,12 @@ impl Separator for RemoteSeparator {
             .map_err(|error| CliError::disk(self.scratch.path(), &error))?;
         let mut stems =
             ReceivedStems::new(folder.path(), destination, display, &config, &self.sessions);
-        let received = self.runtime.block_on(receive(separation, &mut stems));
+        let slowness = |progress: &proto::Progress| {
+            if let Some(note) = self.slow.as_ref().and_then(|slow| slow.note(progress)) {
+                display.print(note);
+            }
+        };
+        let received = self.runtime.block_on(receive(separation, &mut stems, slowness));
         if received.is_err() {
             self.sessions.wait_if_interrupted();
         }
@@ -154,12 +196,16 @@ enum ReceiveError {
     Local(CliError),
 }
 
-/// Receives all events of a separation; returns the session in its final state.
+/// Receives all events of a separation, its progress also by `progressed`; returns the session in its final state.
 async fn receive(
     mut separation: Separation,
     stems: &mut ReceivedStems<'_>,
+    progressed: impl Fn(&proto::Progress),
 ) -> Result<proto::Session, ReceiveError> {
     while let Some(event) = separation.next().await.map_err(ReceiveError::Call)? {
+        if let Event::Progress(progress) = &event {
+            progressed(progress);
+        }
         if let Some(session) = stems.receive(event).map_err(ReceiveError::Local)? {
             return Ok(session);
         }

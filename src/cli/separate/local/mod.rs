@@ -106,8 +106,8 @@ impl Backend for LocalBackend {
         let decoder = DecoderConfig { ffmpeg, ..DecoderConfig::from_here().map_err(disk)? };
         let config = Config { models: available, chain, decoder, limits: no_limits(jobs) };
         let separations = Arc::new(Separations::open(store, pool, config).map_err(disk)?);
-        let is_speed_shown = AtomicBool::new(false);
-        Ok(Box::new(LocalSeparator { separations, scratch, model, choice, is_speed_shown }))
+        let is_slowness_shown = AtomicBool::new(false);
+        Ok(Box::new(LocalSeparator { separations, scratch, model, choice, is_slowness_shown }))
     }
 }
 
@@ -130,6 +130,9 @@ fn no_limits(jobs: usize) -> Limits {
     }
 }
 
+/// The time that a song takes at least for a note on a model that is slower than real time.
+const LONG: Duration = Duration::from_secs(60);
+
 /// Engines, and the scratch directory for sessions.
 struct LocalSeparator {
     // Dropped in this order: the sessions before their directory.
@@ -137,8 +140,8 @@ struct LocalSeparator {
     scratch: ScratchDir,
     model: Arc<Model>,
     choice: Option<(Vec<StemName>, String)>,
-    /// Whether its speed was known before.
-    is_speed_shown: AtomicBool,
+    /// Whether the user knows that the model is slow.
+    is_slowness_shown: AtomicBool,
 }
 
 impl LocalSeparator {
@@ -150,17 +153,20 @@ impl LocalSeparator {
         Settings { model, quality: None, stems, ..settings }
     }
 
-    /// A note if the model is slower than real time, once that is known: before the first song, or after its first segments.
-    fn slowness(&self, overlap: Option<f64>) -> Option<String> {
-        if self.is_speed_shown.load(Ordering::Relaxed) {
-            return None;
-        }
+    /// A note, once, if the model is slower than real time and a song of at least this length takes long.
+    fn slowness(&self, overlap: Option<f64>, length: Duration) -> Option<String> {
         let speed = self.separations.pool().speed(&self.model)?;
         let card = self.model.card();
-        let is_first = !self.is_speed_shown.swap(true, Ordering::Relaxed);
-        let is_slow = is_first && speed.is_slower_than_real_time(card, overlap);
-        is_slow.then(|| slow_note(card.name.as_str(), &speed.describe(card, overlap)))
+        let takes_long = speed.is_slower_than_real_time(card, overlap)
+            && takes_long(length, speed.real_time_factor(card, overlap));
+        let is_new = takes_long && !self.is_slowness_shown.swap(true, Ordering::Relaxed);
+        is_new.then(|| slow_note(card.name.as_str(), &speed.describe(card, overlap)))
     }
+}
+
+/// Whether a song of this length keeps a user waiting, at this factor of real time.
+pub(super) fn takes_long(length: Duration, real_time_factor: f64) -> bool {
+    length.as_secs_f64() >= LONG.as_secs_f64() * real_time_factor
 }
 
 /// The note on a model that is slower than real time.
@@ -193,7 +199,7 @@ impl Separator for LocalSeparator {
                 .map_err(|error| CliError::plain(Category::Other, error.to_string()))?
         };
         let followed = {
-            let slowness = || self.slowness(overlap);
+            let slowness = |length| self.slowness(overlap, length);
             follow(session, destination, self.scratch.path(), display, &slowness)
         };
         if followed.is_err() || session.state() != SessionState::Done {

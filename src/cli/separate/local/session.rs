@@ -77,14 +77,14 @@ pub(super) fn upload(
 }
 
 /// Shows the progress of a session and writes to the pipe until the session has ended. Once the rate of the stems is known, the
-/// format must have it; once their length is, the disk of `scratch` must have space for them. `slowness` yields a note once the
-/// model is known to be slow.
+/// format must have it; once their length is, the disk of `scratch` must have space for them. `slowness` yields a note if the
+/// model is slow for a song of at least the length decoded so far.
 pub(super) fn follow(
     session: &Arc<Session>,
     destination: &Destination,
     scratch: &Path,
     display: &ProgressDisplay<'_>,
-    slowness: &dyn Fn() -> Option<String>,
+    slowness: &dyn Fn(Duration) -> Option<String>,
 ) -> Result<(), CliError> {
     let mut reader = match destination.pipe() {
         None => None,
@@ -100,7 +100,7 @@ pub(super) fn follow(
         let seen = session.notifier().version();
         let state = session.state();
         show(session, display);
-        if let Some(note) = slowness() {
+        if let Some(note) = slowness(session.progress().decoded.duration(rate(session))) {
             display.print(&note);
         }
         if session.manifest().source.is_some() {
