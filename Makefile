@@ -10,6 +10,8 @@ SYSTEM := tests/system
 JOBS   ?= 4
 WEB    := clients/web
 TYPESCRIPT := clients/typescript
+# Builds and tests the Java client, where there is Maven.
+JAVA   := $(if $(shell command -v mvn),mvn --batch-mode --quiet --file clients/java package)
 
 .PHONY: demo test conformance wire-tools throughput test-models fuzz packages sizes audit bench chaos lint docs rust page system tools browser clean
 
@@ -81,7 +83,7 @@ system: tools browser
 	STEMWIRE_PUPPETEER="$(abspath $(TOOLS))/node_modules/puppeteer-core" \
 		$(TOOLS)/bin/python -m pytest $(SYSTEM) --numprocesses=$(JOBS) --dist=loadfile $(PYTEST)
 
-# Every client by the scenarios of clients/conformance, and the wire by tools of others and behind proxies; needs Go.
+# Every client by the scenarios of clients/conformance, and the wire by tools of others and behind proxies; needs Go, and Maven for the Java client.
 conformance: tools wire-tools clients/node_modules/.package-lock.json
 	$(CARGO) test --no-run --quiet
 	$(CARGO) build --quiet -p stemwire-client --features conformance --example conformance
@@ -89,6 +91,7 @@ conformance: tools wire-tools clients/node_modules/.package-lock.json
 		"$(abspath $(TOOLS))/node_modules/.bin/buf" generate ../../proto --output "$(abspath $(TOOLS))/go-stubs" && \
 		diff -r stemwirev1 "$(abspath $(TOOLS))/go-stubs/stemwirev1"
 	cd $(TYPESCRIPT) && npm run --silent build && npm run --silent check
+	$(JAVA)
 	$(TARGET)/debug/stemwire runtime install cpu
 	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" PYTHONPATH=clients/python/src \
 	STEMWIRE_WIRE_TOOLS="$(abspath $(TOOLS))/bin:$(abspath $(WIRE))" \
@@ -100,6 +103,7 @@ throughput: tools clients/node_modules/.package-lock.json
 	$(CARGO) build --release --quiet -p stemwire-client --features conformance --example conformance
 	$(TARGET)/release/stemwire runtime install cpu
 	cd $(TYPESCRIPT) && npm run --silent build
+	$(JAVA)
 	PYTHONPATH=clients/python/src $(TOOLS)/bin/python clients/conformance/throughput.py \
 		--stemwire $(TARGET)/release/stemwire --rust $(TARGET)/release/examples/conformance $(THROUGHPUT)
 
@@ -214,5 +218,5 @@ browser:
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends pulseaudio pulseaudio-utils >/dev/null; }
 
 clean:
-	rm -rf $(TOOLS) clients/node_modules $(TYPESCRIPT)/dist $(TYPESCRIPT)/build stems
+	rm -rf $(TOOLS) clients/node_modules $(TYPESCRIPT)/dist $(TYPESCRIPT)/build clients/java/target stems
 	$(CARGO) clean

@@ -1,5 +1,6 @@
 """The clients, and the table of what each has passed."""
 import os
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -21,6 +22,7 @@ from system.repository import generate_stubs  # noqa: E402
 sys.path.insert(0, generate_stubs())
 
 PROGRAM = "examples/conformance"
+CLIENTS = ["Python", "Rust", "Go", "TypeScript", "TypeScript, grpc-web"] + (["Java"] if shutil.which("mvn") else [])
 RESULTS: dict = defaultdict(dict)
 
 
@@ -34,6 +36,7 @@ def commands(binary, tmp_path_factory) -> dict:
     """The command of each client's program."""
     go = tmp_path_factory.mktemp("go") / "conformance"
     subprocess.run(["go", "build", "-o", go, f"./{PROGRAM}"], cwd=ROOT / "clients/go", check=True)
+    java = [f"{ROOT}/clients/java/target/{part}" for part in ("test-classes", "libraries/*")]
     typescript = ROOT / f"clients/typescript/build/{PROGRAM}.js"
     return {
         "Python": [sys.executable, ROOT / f"clients/python/{PROGRAM}.py"],
@@ -41,7 +44,14 @@ def commands(binary, tmp_path_factory) -> dict:
         "Go": [go],
         "TypeScript": ["node", typescript],
         "TypeScript, grpc-web": ["node", typescript, "web"],
+        # No task runs long enough to be worth compiling well.
+        "Java": ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", ":".join(java), "Conformance"],
     }
+
+
+def pytest_generate_tests(metafunc):
+    if "client" in metafunc.fixturenames:
+        metafunc.parametrize("client", CLIENTS)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -8,6 +8,7 @@ relation to the Rust one's in the same round. Memory is the largest resident set
 """
 import argparse
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -58,10 +59,13 @@ def main() -> None:
         work = Path(folder)
         subprocess.run(["go", "build", "-o", work / "go", f"./{PROGRAM}"], cwd=ROOT / "clients/go", check=True)
         typescript = ROOT / f"clients/typescript/build/{PROGRAM}.js"
+        java = [f"{ROOT}/clients/java/target/{part}" for part in ("test-classes", "libraries/*")]
         commands = {
             "Rust": [options.rust], "Go": [work / "go"], "Python": [sys.executable, ROOT / f"clients/python/{PROGRAM}.py"],
             "TypeScript": ["node", typescript], "TypeScript, grpc-web": ["node", typescript, "web"],
         }
+        if shutil.which("mvn"):
+            commands["Java"] = ["java", "-cp", ":".join(java), "Conformance"]
         server = Server(options.stemwire, work / "data", "--provider", "cpu", variables=INSTANT_MODEL)
         try:
             stem, sessions = "other", {}
