@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 pub use super::engines::{
     Columns, EngineChange, EngineRecord, EngineSpan, MemberRecord, Successor, TrackLevel,
 };
+pub use super::plan::Plan;
 pub use super::source::SourceRecord;
 
 use super::checksums::{Checksums, Intact, Prefix};
 use super::engines::is_default;
 use super::{Failure, SessionId, SessionState, Settings};
-use crate::audio::{Frames, Hertz, StemName, Stereo};
-use crate::dsp::segments::WindowShape;
+use crate::audio::{Frames, StemName, Stereo};
 use crate::files;
 
 /// The manifest, `session.json`.
@@ -116,37 +116,6 @@ pub enum ManifestError {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
-
-/// What settings are resolved to when the session is created; fixed from then on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
-    /// Name of the model.
-    pub model: String,
-    /// Why this model was chosen, if the request asked for speed or quality.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub choice: Option<String>,
-    /// Sample rate of the model.
-    pub model_rate: Hertz,
-    /// Segment length of the model, in frames.
-    pub segment: Frames,
-    /// The stems, in sending order.
-    pub stems: Vec<StemName>,
-    /// Fraction of a segment that overlaps the next.
-    pub overlap: f64,
-    /// Columns that a segment consists of, for models whose segments are summed.
-    #[serde(default)]
-    pub columns: Option<Columns>,
-    /// The shape of the windows.
-    #[serde(default, skip_serializing_if = "is_default")]
-    pub windows: WindowShape,
-    /// Whether silent passages of the upload are silent in the stems. Sessions of 0.1.0 were begun without.
-    #[serde(default)]
-    pub silent_passages: bool,
-    /// Whether audio that begins later than the pictures beside it begins with silence, and all edits of a track are
-    /// followed. Sessions of 0.1.0 were begun without.
-    #[serde(default)]
-    pub late_start: bool,
-}
 
 /// The end of an upload. Until it is finished, its length is that of the file.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -383,21 +352,6 @@ impl Manifest {
         });
         self.engine = Some(engine);
         self.clear_crashes();
-    }
-}
-
-impl Plan {
-    /// The first span of a session.
-    pub fn engine_span(&self) -> EngineSpan {
-        EngineSpan {
-            model: self.model.clone(),
-            segment: self.segment,
-            overlap: self.overlap,
-            columns: self.columns,
-            windows: self.windows,
-            origin: Frames::ZERO,
-            first: 0,
-        }
     }
 }
 

@@ -32,6 +32,7 @@ pub mod mix_reader;
 pub mod name_template;
 pub mod notifier;
 pub mod peaks;
+mod plan;
 pub mod replica;
 mod replication;
 pub mod retention;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::audio::Hertz;
 use crate::dsp::segments::WindowShape;
 
 impl Plan {

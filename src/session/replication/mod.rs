@@ -6,7 +6,9 @@
 //! finds that out at its next manifest. [`restore`] writes a session back to the disk; what has no meaning without the process
 //! that made it, or can be made from the upload (the decoded track, peaks, FLAC files), is not stored.
 
+mod attach;
 mod keys;
+mod mark;
 mod queue;
 mod record;
 mod restore;
@@ -24,7 +26,8 @@ use super::replica::{Replica, ReplicaError};
 use keys::{Keys, SESSIONS};
 use queue::WorkQueue;
 
-pub(super) use session_replica::{Attached, Position, SessionReplica};
+pub(super) use attach::Attached;
+pub(super) use session_replica::{Position, SessionReplica};
 
 /// Threads that store sessions: each waits for the answers of one call at a time.
 const THREADS: usize = 8;

@@ -7,13 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
-use super::record::Record;
-use super::restore::{Restorer, is_complete};
-use super::writer::{LocalSession, PIECE_BYTES, Stored, WriteError, Writer, remove_objects};
+use super::mark::Mark;
+use super::restore::Restorer;
+use super::writer::{LocalSession, PIECE_BYTES, Stored, WriteError, Writer};
 use super::{Keys, Replication};
-use crate::files;
 use crate::session::manifest::Manifest;
 use crate::session::notifier::Notifier;
 use crate::session::replica::ReplicaError;
@@ -55,29 +52,11 @@ enum Removal {
     Done,
 }
 
-/// `replica.json`: what the replica had when the directory was last the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Mark {
-    /// The number of its last manifest.
-    manifest: u64,
-    /// Whether the upload and the stems are only there.
-    #[serde(default)]
-    absent: bool,
-}
-
-/// What there is of a session on the disk and in the replica.
-pub(in crate::session) enum Attached {
-    /// Nothing: it was removed by another server.
-    Nothing,
-    /// A directory, which is current now.
-    Directory(Position),
-}
-
 /// How a session is continued with its replica.
 pub(in crate::session) struct Position {
-    stored: Stored,
-    durable: Option<LocalSession>,
-    is_absent: bool,
+    pub(super) stored: Stored,
+    pub(super) durable: Option<LocalSession>,
+    pub(super) is_absent: bool,
 }
 
 impl Position {
@@ -90,72 +69,6 @@ impl Position {
 impl fmt::Debug for SessionReplica {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionReplica").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-impl Replication {
-    /// Makes the directory of a session current: it stays if the replica has nothing newer, else it is restored.
-    ///
-    /// # Errors
-    /// Those of the replica and of the directory, which pass.
-    pub(in crate::session) fn attach(
-        &self,
-        id: SessionId,
-        layout: &Layout,
-    ) -> io::Result<Attached> {
-        let (keys, replica) = (Keys(id), self.replica.as_ref());
-        let last = Record::last(replica, keys)?;
-        let mark = read_mark(layout);
-        let Some((number, record)) = last else {
-            return Ok(match mark {
-                Some(_) => Attached::Nothing,
-                // It was created before there was a replica.
-                None => Attached::Directory(Position::new()),
-            });
-        };
-        if record.header.removed {
-            remove_objects(replica, keys)?;
-            return Ok(Attached::Nothing);
-        }
-        let manifest = record.manifest().map_err(io::Error::other)?;
-        let mut stored = Stored {
-            number,
-            spans: record.header.spans.clone(),
-            frames: manifest.commit.stems.0,
-            overlap_state: record.header.overlap_state.clone(),
-            cover: manifest.source.as_ref().and_then(|source| source.cover_crc32c),
-            ..Stored::default()
-        };
-        let complete = is_complete(&manifest);
-        let restorer = Restorer { replica, keys, spans: &record.header.spans };
-        let is_marked = mark.is_some_and(|mark| mark.manifest == number);
-        let mut uploaded = match manifest.upload.total {
-            Some(total) => total,
-            None if complete => manifest.upload.stored.map_or(0, |prefix| prefix.bytes),
-            None if is_marked => restorer.uploaded()?,
-            None => 0,
-        };
-        let is_current = is_marked && has_all(layout, uploaded);
-        if !is_current && !complete {
-            // Before its pieces are listed, so that no other server has more acknowledged than they are.
-            let writer = self.writer(id, layout);
-            writer.claim(&record, &mut stored).map_err(io::Error::other)?;
-        }
-        if !is_current {
-            tracing::info!(session = %id, "restoring the session from the object store");
-            uploaded = restorer.directory(&record, &manifest, layout)?;
-            write_mark(layout, Mark { manifest: stored.number, absent: complete })?;
-        }
-        let is_absent = read_mark(layout).is_some_and(|mark| mark.absent);
-        let manifest = Arc::new(manifest);
-        stored.bytes = uploaded;
-        stored.manifest = Some(Arc::clone(&manifest));
-        let durable = Some(LocalSession { manifest, uploaded });
-        Ok(Attached::Directory(Position { stored, durable, is_absent }))
-    }
-
-    fn writer<'a>(&'a self, id: SessionId, layout: &'a Layout) -> Writer<'a> {
-        Writer { replica: self.replica.as_ref(), keys: Keys(id), layout, owner: &self.owner }
     }
 }
 
@@ -309,7 +222,7 @@ impl SessionReplica {
         let replica = self.replication.replica.as_ref();
         let restorer = Restorer { replica, keys: Keys(self.id), spans: &spans };
         restorer.ended(&manifest, &self.layout)?;
-        write_mark(&self.layout, Mark { manifest: number, absent: false })?;
+        Mark { manifest: number, absent: false }.write(&self.layout)?;
         self.is_absent.store(false, Ordering::Release);
         Ok(())
     }
@@ -365,7 +278,8 @@ impl SessionReplica {
     fn publish(&self, local: LocalSession, number: u64) {
         let absent = self.is_absent.load(Ordering::Acquire);
         // Without it the directory would be restored at the next start.
-        if let Err(error) = write_mark(&self.layout, Mark { manifest: number, absent }) {
+        let mark = Mark { manifest: number, absent };
+        if let Err(error) = mark.write(&self.layout) {
             tracing::warn!(session = %self.id, %error, "the state of the replica is not recorded");
         }
         *self.durable.write().unwrap_or_else(PoisonError::into_inner) = local;
@@ -401,22 +315,10 @@ impl SessionReplica {
     }
 }
 
-/// Whether a directory has a manifest, and this many bytes of the upload: the power may have been lost since they were stored.
-fn has_all(layout: &Layout, uploaded: u64) -> bool {
-    let length = fs::metadata(layout.upload()).map_or(0, |metadata| metadata.len());
-    Manifest::read(&layout.manifest()).is_ok() && length >= uploaded
-}
-
-fn read_mark(layout: &Layout) -> Option<Mark> {
-    serde_json::from_slice(&fs::read(layout.replica_mark()).ok()?).ok()
-}
-
-fn write_mark(layout: &Layout, mark: Mark) -> io::Result<()> {
-    let bytes = serde_json::to_vec(&mark).map_err(io::Error::other)?;
-    let part = files::part_path(&layout.replica_mark());
-    // Not synced: after a loss of power the directory is restored.
-    fs::write(&part, bytes)?;
-    fs::rename(part, layout.replica_mark())
+impl Replication {
+    pub(super) fn writer<'a>(&'a self, id: SessionId, layout: &'a Layout) -> Writer<'a> {
+        Writer { replica: self.replica.as_ref(), keys: Keys(id), layout, owner: &self.owner }
+    }
 }
 
 /// Every value behind these locks is consistent at any time, so a poisoned lock is no error.

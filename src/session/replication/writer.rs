@@ -219,7 +219,7 @@ impl Writer<'_> {
         stored.manifest = Some(Arc::clone(manifest));
         (stored.has_new_span, stored.overlap_state) = (false, overlap_state);
         if let Some(name) = before {
-            // The same.
+            // If this fails, it takes space until the session is removed.
             let _ = self.replica.delete(&self.keys.overlap_state(&name));
         }
         Ok(())

@@ -268,7 +268,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
                 "state",
                 "stored_size",
             ],
-            &["disk_space"],
+            &["disk_space", "plan"],
             &["failure", "layout", "lifecycle"],
             &["manifest"],
             &["error", "replication", "retention"],
@@ -346,7 +346,13 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ("server/status", &[&["fields"], &["http"]]),
     (
         "session/replication",
-        &[&["keys", "queue"], &["record"], &["restore", "writer"], &["session_replica"]],
+        &[
+            &["keys", "mark", "queue"],
+            &["record"],
+            &["restore", "writer"],
+            &["session_replica"],
+            &["attach"],
+        ],
     ),
     ("session/checksums", &[&["damage"], &["intact"]]),
     ("session/live", &[&["control"], &["change", "damage", "durable", "upload"]]),

@@ -1,0 +1,90 @@
+//! Makes the directory of a session current before it is continued: what the replica has decides.
+
+use std::fs;
+use std::io;
+use std::sync::Arc;
+
+use super::mark::Mark;
+use super::record::Record;
+use super::restore::{Restorer, is_complete};
+use super::session_replica::Position;
+use super::writer::{LocalSession, Stored, remove_objects};
+use super::{Keys, Replication};
+use crate::session::manifest::Manifest;
+use crate::session::{Layout, SessionId};
+
+/// What there is of a session on the disk and in the replica.
+pub(in crate::session) enum Attached {
+    /// Nothing: it was removed by another server.
+    Nothing,
+    /// A directory, which is current now.
+    Directory(Position),
+}
+
+impl Replication {
+    /// Makes the directory of a session current: it stays if the replica has nothing newer, else it is restored.
+    ///
+    /// # Errors
+    /// Those of the replica and of the directory, which pass.
+    pub(in crate::session) fn attach(
+        &self,
+        id: SessionId,
+        layout: &Layout,
+    ) -> io::Result<Attached> {
+        let (keys, replica) = (Keys(id), self.replica.as_ref());
+        let last = Record::last(replica, keys)?;
+        let mark = Mark::read(layout);
+        let Some((number, record)) = last else {
+            return Ok(match mark {
+                Some(_) => Attached::Nothing,
+                // It was created before there was a replica.
+                None => Attached::Directory(Position::new()),
+            });
+        };
+        if record.header.removed {
+            remove_objects(replica, keys)?;
+            return Ok(Attached::Nothing);
+        }
+        let manifest = record.manifest().map_err(io::Error::other)?;
+        let mut stored = Stored {
+            number,
+            spans: record.header.spans.clone(),
+            frames: manifest.commit.stems.0,
+            overlap_state: record.header.overlap_state.clone(),
+            cover: manifest.source.as_ref().and_then(|source| source.cover_crc32c),
+            ..Stored::default()
+        };
+        let complete = is_complete(&manifest);
+        let restorer = Restorer { replica, keys, spans: &record.header.spans };
+        let is_marked = mark.is_some_and(|mark| mark.manifest == number);
+        let mut uploaded = match manifest.upload.total {
+            Some(total) => total,
+            None if complete => manifest.upload.stored.map_or(0, |prefix| prefix.bytes),
+            None if is_marked => restorer.uploaded()?,
+            None => 0,
+        };
+        let is_current = is_marked && has_all(layout, uploaded);
+        if !is_current && !complete {
+            // Before its pieces are listed, so that no other server has more acknowledged than they are.
+            let writer = self.writer(id, layout);
+            writer.claim(&record, &mut stored).map_err(io::Error::other)?;
+        }
+        if !is_current {
+            tracing::info!(session = %id, "restoring the session from the object store");
+            uploaded = restorer.directory(&record, &manifest, layout)?;
+            Mark { manifest: stored.number, absent: complete }.write(layout)?;
+        }
+        let is_absent = Mark::read(layout).is_some_and(|mark| mark.absent);
+        let manifest = Arc::new(manifest);
+        stored.bytes = uploaded;
+        stored.manifest = Some(Arc::clone(&manifest));
+        let durable = Some(LocalSession { manifest, uploaded });
+        Ok(Attached::Directory(Position { stored, durable, is_absent }))
+    }
+}
+
+/// Whether a directory has a manifest, and this many bytes of the upload: the power may have been lost since they were stored.
+fn has_all(layout: &Layout, uploaded: u64) -> bool {
+    let length = fs::metadata(layout.upload()).map_or(0, |metadata| metadata.len());
+    Manifest::read(&layout.manifest()).is_ok() && length >= uploaded
+}
