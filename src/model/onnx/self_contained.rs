@@ -3,47 +3,13 @@
 //! A file must hold all of its weights, and only the operators of convolutional networks: no other files, no operators of other
 //! domains, no subgraphs (loops), nothing whose output is larger than its operands allow. It is read in place.
 
+mod operators;
+mod tensors;
+
+use operators::check_operator;
+use tensors::{FLOAT, MOST_DIMENSIONS, check_tensor};
+
 use super::wire::{MessageFields, Value};
-
-/// Operators of MDX-Nets, and what exporters put around them. None of them allocates by a number in the file alone, but for
-/// the attributes that [`LARGEST_ATTRIBUTE`] bounds.
-const OPERATORS: &[&str] = &[
-    "Add",
-    "BatchNormalization",
-    "Cast",
-    "Clip",
-    "Concat",
-    "Constant",
-    "Conv",
-    "ConvTranspose",
-    "Div",
-    "Dropout",
-    "Elu",
-    "Flatten",
-    "Gemm",
-    "Identity",
-    "InstanceNormalization",
-    "LeakyRelu",
-    "MatMul",
-    "Mul",
-    "Neg",
-    "PRelu",
-    "Relu",
-    "Reshape",
-    "Shape",
-    "Sigmoid",
-    "Slice",
-    "Split",
-    "Sqrt",
-    "Squeeze",
-    "Sub",
-    "Tanh",
-    "Transpose",
-    "Unsqueeze",
-];
-
-/// Largest number in a list of an attribute of a convolution: kernels, strides, dilations, pads.
-const LARGEST_ATTRIBUTE: u64 = 256;
 
 /// Most operators of a graph; the published have below 300.
 const MOST_OPERATORS: usize = 20_000;
@@ -51,16 +17,11 @@ const MOST_OPERATORS: usize = 20_000;
 /// Most tensors of a graph.
 const MOST_TENSORS: usize = 20_000;
 
-/// Most dimensions of a tensor.
-const MOST_DIMENSIONS: usize = 8;
-
 /// Largest file; the published have 67 MB and below.
 pub(crate) const MOST_BYTES: u64 = 512 << 20;
 
 /// Longest name in an error.
 const LONGEST_NAME: usize = 80;
-
-const FLOAT: u64 = 1;
 
 /// A graph that holds all it needs.
 #[derive(Debug)]
@@ -210,120 +171,6 @@ fn check_domain(message: &[u8], tag: u64, what: &str) -> Result<(), String> {
         "" | "ai.onnx" => Ok(()),
         other => Err(format!("{what} of the domain {}", shown(other))),
     }
-}
-
-fn check_operator(node: &[u8]) -> Result<(), String> {
-    let (kind, name) = (name_of(node, 4)?, name_of(node, 3)?);
-    let who = || format!("operator {} ({})", shown(name), shown(kind));
-    check_domain(node, 7, &format!("{} is", who()))?;
-    if !OPERATORS.contains(&kind) {
-        return Err(format!("{} is none of an MDX-Net's", who()));
-    }
-    for field in MessageFields::of(node) {
-        if let (5, value) = field? {
-            check_attribute(value.bytes()?, kind).map_err(|fault| format!("{}: {fault}", who()))?;
-        }
-    }
-    Ok(())
-}
-
-fn check_attribute(attribute: &[u8], kind: &str) -> Result<(), String> {
-    let name = name_of(attribute, 1)?;
-    let is_convolution = kind.starts_with("Conv");
-    for field in MessageFields::of(attribute) {
-        match field? {
-            (5, value) => check_tensor(value.bytes()?, name)?,
-            (8, value) if is_convolution => {
-                let mut largest = 0;
-                value.varints(&mut |number| largest = largest.max(number))?;
-                if largest > LARGEST_ATTRIBUTE {
-                    return Err(format!("{} is above {LARGEST_ATTRIBUTE}", shown(name)));
-                }
-            }
-            (6 | 11, _) => return Err(format!("{} is a graph", shown(name))),
-            (10 | 22 | 23, _) => return Err(format!("{} is not a plain value", shown(name))),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Checks that a tensor is in the file, has as many values as its shape, and that they are numbers. `unnamed` stands for a
-/// missing name.
-fn check_tensor(tensor: &[u8], unnamed: &str) -> Result<(), String> {
-    let name = match name_of(tensor, 8)? {
-        "" => unnamed,
-        name => name,
-    };
-    check_values(tensor).map_err(|fault| format!("tensor {} {fault}", shown(name)))
-}
-
-fn check_values(tensor: &[u8]) -> Result<(), String> {
-    let (mut element, mut elements, mut dimensions) = (0, 1_u64, 0);
-    // Bytes of raw values; values of lists.
-    let (mut raw, mut listed) = (None, 0_u64);
-    for field in MessageFields::of(tensor) {
-        match field? {
-            (1, value) => value.varints(&mut |size| {
-                dimensions += 1;
-                elements = elements.saturating_mul(size);
-            })?,
-            (2, Value::Varint(kind)) => element = kind,
-            (4, Value::Fixed32(value)) => {
-                listed += 1;
-                finite(value)?;
-            }
-            (4, value) => {
-                let bytes = value.bytes()?;
-                listed += bytes.len() as u64 / 4;
-                all_finite(bytes)?;
-            }
-            (5 | 7 | 11, value) => value.varints(&mut |_| listed += 1)?,
-            (9, value) => raw = Some(value.bytes()?),
-            (10, value) => listed += value.bytes()?.len() as u64 / 8,
-            (13, _) => return Err("lies in another file".into()),
-            (14, Value::Varint(0)) => {}
-            (14, _) => return Err("lies in another file".into()),
-            (3 | 6, _) => return Err("is in segments or a text".into()),
-            _ => {}
-        }
-    }
-    let Some(size) = size_of(element) else {
-        return Err(format!("has the unsuitable type {element}"));
-    };
-    if dimensions > MOST_DIMENSIONS {
-        return Err(format!("has {dimensions} dimensions, more than {MOST_DIMENSIONS}"));
-    }
-    let found = match raw {
-        Some(raw) if element == FLOAT => all_finite(raw).map(|()| raw.len() as u64 / size)?,
-        Some(raw) => raw.len() as u64 / size,
-        None => listed,
-    };
-    if found == elements {
-        Ok(())
-    } else {
-        Err(format!("has {found} values, its shape {elements}"))
-    }
-}
-
-/// Bytes of a value of a type in `TensorProto.DataType`: floats, integers, booleans.
-fn size_of(element: u64) -> Option<u64> {
-    match element {
-        2 | 3 | 9 => Some(1),
-        10 => Some(2),
-        FLOAT | 6 => Some(4),
-        7 | 11 => Some(8),
-        _ => None,
-    }
-}
-
-fn all_finite(bytes: &[u8]) -> Result<(), String> {
-    let (values, _) = bytes.as_chunks();
-    values.iter().try_for_each(|&value| finite(f32::from_le_bytes(value)))
-}
-
-fn finite(value: f32) -> Result<(), String> {
-    if value.is_finite() { Ok(()) } else { Err("has values that are NaN or infinite".into()) }
 }
 
 /// The text in the field `tag` of a message; empty if there is none.

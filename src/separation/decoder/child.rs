@@ -1,14 +1,21 @@
 //! The child process: decodes an upload while it grows.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod output;
+mod tagged_file;
+mod upload;
 
-use super::connection::{ChildEnd, FromParent, ToParent};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use output::BlockOutput;
+use tagged_file::{TaggedFile, has_tags};
+use upload::{GrowingFile, Pipe, discard};
+
+use super::connection::ChildEnd;
 use super::failure;
 use super::protocol::{DecoderMessage, End, UnsupportedUpload, UploadLength};
-use crate::audio::{Cover, CoverError, Encoding, Frames, Hertz, SourceTags, TimeSpan};
+use crate::audio::{Encoding, Frames, Hertz, TimeSpan};
 use crate::decode::track::{TrackError, TrackReader};
 use crate::decode::{DecodeError, DecodeLimits, DecodeReport, Input, ReadAt};
 use crate::process::{ResourceLimits, Sandbox, priority, sandbox};
@@ -200,130 +207,6 @@ fn end_with_tags(
 
 /// PCM of one message; whole frames.
 const PIECE_BYTES: usize = 1 << 20;
-
-/// Writes messages to the parent; shared by two owners.
-#[derive(Clone)]
-struct BlockOutput(Arc<Mutex<BufWriter<ToParent>>>);
-
-impl BlockOutput {
-    fn new(messages: ToParent) -> BlockOutput {
-        BlockOutput(Arc::new(Mutex::new(BufWriter::with_capacity(256 * 1024, messages))))
-    }
-
-    fn send(&self, message: &DecoderMessage) -> io::Result<()> {
-        message.write(&mut *self.lock())
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        self.lock().flush()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BufWriter<ToParent>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The upload's file, as far as the parent has reported it.
-struct GrowingFile {
-    file: File,
-    lengths: FromParent,
-    length: UploadLength,
-    /// The bytes of `length`, for the reader of tags.
-    shown: Arc<AtomicU64>,
-    output: BlockOutput,
-}
-
-impl ReadAt for GrowingFile {
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        while offset >= self.length.bytes && !self.length.complete {
-            self.wait()?;
-        }
-        let count = self.length.bytes.saturating_sub(offset).min(into.len() as u64) as usize;
-        if count == 0 {
-            return Ok(0);
-        }
-        self.file.seek(SeekFrom::Start(offset))?;
-        self.file.read(&mut into[..count])
-    }
-}
-
-impl GrowingFile {
-    /// Waits for the parent's next length, after everything decoded so far has been sent.
-    fn wait(&mut self) -> io::Result<()> {
-        self.output.send(&DecoderMessage::Waiting(self.length))?;
-        self.output.flush()?;
-        self.length = UploadLength::receive(&mut self.lengths)?;
-        self.shown.store(self.length.bytes, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
-/// The output of another decoder, which can be read forwards only.
-struct Pipe {
-    pipe: File,
-    /// Bytes that have been read.
-    position: u64,
-}
-
-impl ReadAt for Pipe {
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let Some(skipped) = offset.checked_sub(self.position) else {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "a pipe is read forwards only"));
-        };
-        self.position += discard(&mut (&mut self.pipe).take(skipped))?;
-        if self.position < offset {
-            return Ok(0);
-        }
-        let count = self.pipe.read(into)?;
-        self.position += count as u64;
-        Ok(count)
-    }
-}
-
-/// Reads up to the end; returns how many bytes. It calls nothing but `read`, which is all that the sandbox allows.
-fn discard(from: &mut impl Read) -> io::Result<u64> {
-    let (mut block, mut bytes) = ([0; 64 << 10], 0);
-    loop {
-        match from.read(&mut block)? {
-            0 => return Ok(bytes),
-            count => bytes += count as u64,
-        }
-    }
-}
-
-/// The upload's file as a reader of tags sees it: what of it has arrived, without waiting for more.
-struct TaggedFile {
-    file: File,
-    length: Arc<AtomicU64>,
-}
-
-impl TaggedFile {
-    /// Shares the file with its decoder, which seeks before it reads.
-    fn new(upload: &File) -> io::Result<TaggedFile> {
-        Ok(TaggedFile { file: upload.try_clone()?, length: Arc::default() })
-    }
-
-    /// The tags that can be read so far.
-    fn tags(&self, job: &DecodeJob) -> SourceTags {
-        match has_tags(job) {
-            true => SourceTags::read(&self.file, self.length.load(Ordering::Relaxed)),
-            false => SourceTags::default(),
-        }
-    }
-
-    /// The cover picture that can be read so far.
-    fn cover(&self, job: &DecodeJob) -> Result<Option<Cover>, CoverError> {
-        match has_tags(job) {
-            true => Cover::read(&self.file, self.length.load(Ordering::Relaxed)),
-            false => Ok(None),
-        }
-    }
-}
-
-/// Whether what is decoded is a file that may have tags.
-fn has_tags(job: &DecodeJob) -> bool {
-    matches!(job.input, Input::Container | Input::Track(_)) && !job.piped
-}
 
 /// The failure of the session for a decoding error.
 fn failure_of(error: &TrackError) -> Failure {

@@ -2,6 +2,7 @@
 
 mod cursor;
 mod damaged;
+mod data_folder;
 mod existing;
 mod index;
 
@@ -10,13 +11,13 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::thread;
 use std::time::{Duration, Instant};
 
 pub use cursor::PageCursor;
 pub use damaged::damaged_sessions;
 pub use existing::Recover;
 
+use data_folder::{LOCK_PATIENCE, check_identity, lock_for};
 use existing::Existing;
 use index::Index;
 
@@ -29,7 +30,7 @@ use super::replication::{Position, Replication};
 use super::retention::{Retention, RetentionCandidate, expired};
 use super::stored_size::TotalSize;
 use super::{Layout, Manifest, Session, SessionId, Settings};
-use crate::files::{self, sync_directory};
+use crate::files::sync_directory;
 
 /// The sessions of a data directory, which belongs to one process at a time.
 #[derive(Debug)]
@@ -50,10 +51,6 @@ const SESSIONS_FOLDER: &str = "sessions";
 
 /// How long a removal waits for the replica.
 const REMOVAL_TIME: Duration = Duration::from_secs(10);
-
-/// How long a data directory that is in use is tried again. A child process that a killed server was starting has the lock
-/// until its own program runs.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Store {
     /// Opens a data directory, which is created if it does not exist. Its sessions are only listed: each is read when it is
@@ -302,35 +299,6 @@ impl Drop for Store {
     fn drop(&mut self) {
         if let Some(replication) = &self.replication {
             replication.close();
-        }
-    }
-}
-
-/// Checks that a data directory is the cache of this replica, of whose name it keeps a file.
-fn check_identity(file: &Path, identity: &str) -> io::Result<()> {
-    match fs::read_to_string(file) {
-        Ok(known) if known == identity => Ok(()),
-        Ok(_) => {
-            let text =
-                "the data folder is the cache of another object store, or this one was emptied";
-            Err(io::Error::new(io::ErrorKind::InvalidInput, text))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            files::replace(file, identity.as_bytes())
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Locks a file, and tries again for `patience` while another process has it. Returns `false` if that is not enough.
-fn lock_for(file: &File, patience: Duration) -> io::Result<bool> {
-    let end = Instant::now() + patience;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(true),
-            Err(fs::TryLockError::Error(error)) => return Err(error),
-            Err(fs::TryLockError::WouldBlock) if Instant::now() >= end => return Ok(false),
-            Err(fs::TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
         }
     }
 }

@@ -1,3 +1,5 @@
+use std::thread;
+
 use uuid::Uuid;
 
 use super::*;

@@ -181,6 +181,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         ],
     ),
     ("model/onnx", &[&["messages", "wire"], &["builder", "self_contained"]]),
+    ("model/onnx/self_contained", &[&["tensors"], &["operators"]]),
     ("files", &[&["access", "atomic", "scratch", "shortage"], &["sparse"]]),
     ("model/card", &[&["mdx", "one_or_more", "quality"], &["validation"]]),
     (
@@ -234,6 +235,8 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["probe"],
         ],
     ),
+    ("separation/decoder/child", &[&["output", "tagged_file"], &["upload"]]),
+    ("separation/decoder/receiver", &[&["ffmpeg_run", "track_limits"]]),
     ("separation/decoder/ffmpeg", &[&["choice", "log"]]),
     ("separation/decoder/connection", &[&["descriptors", "pipes"]]),
     (
@@ -356,7 +359,8 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ),
     ("session/checksums", &[&["damage"], &["intact"]]),
     ("session/live", &[&["control"], &["change", "damage", "durable", "upload"]]),
-    ("session/store", &[&["cursor", "existing", "index"], &["damaged"]]),
+    ("session/manifest", &[&["records"]]),
+    ("session/store", &[&["cursor", "data_folder", "existing", "index"], &["damaged"]]),
     (
         "process",
         &[
