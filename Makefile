@@ -12,6 +12,8 @@ WEB    := clients/web
 TYPESCRIPT := clients/typescript
 # Builds and tests the Java client, where there is Maven.
 JAVA   := $(if $(shell command -v mvn),mvn --batch-mode --quiet --file clients/java package)
+# Builds and tests the C++ client, where there are CMake and gRPC's C++ packages.
+CPP    := $(if $(shell command -v cmake >/dev/null && command -v grpc_cpp_plugin >/dev/null && pkg-config --exists grpc++ && echo yes),sh clients/cpp/build.sh)
 
 .PHONY: demo test conformance wire-tools throughput test-models fuzz packages sizes audit bench chaos lint docs rust page system tools browser clean
 
@@ -83,7 +85,8 @@ system: tools browser
 	STEMWIRE_PUPPETEER="$(abspath $(TOOLS))/node_modules/puppeteer-core" \
 		$(TOOLS)/bin/python -m pytest $(SYSTEM) --numprocesses=$(JOBS) --dist=loadfile $(PYTEST)
 
-# Every client by the scenarios of clients/conformance, and the wire by tools of others and behind proxies; needs Go, and Maven for the Java client.
+# Every client by the scenarios of clients/conformance, and the wire by tools of others and behind proxies; needs Go, Maven for the
+# Java client, CMake and gRPC for the C++ one.
 conformance: tools wire-tools clients/node_modules/.package-lock.json
 	$(CARGO) test --no-run --quiet
 	$(CARGO) build --quiet -p stemwire-client --features conformance --example conformance
@@ -92,6 +95,7 @@ conformance: tools wire-tools clients/node_modules/.package-lock.json
 		diff -r stemwirev1 "$(abspath $(TOOLS))/go-stubs/stemwirev1"
 	cd $(TYPESCRIPT) && npm run --silent build && npm run --silent check
 	$(JAVA)
+	$(CPP)
 	$(TARGET)/debug/stemwire runtime install cpu
 	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" PYTHONPATH=clients/python/src \
 	STEMWIRE_WIRE_TOOLS="$(abspath $(TOOLS))/bin:$(abspath $(WIRE))" \
@@ -104,6 +108,7 @@ throughput: tools clients/node_modules/.package-lock.json
 	$(TARGET)/release/stemwire runtime install cpu
 	cd $(TYPESCRIPT) && npm run --silent build
 	$(JAVA)
+	$(CPP)
 	PYTHONPATH=clients/python/src $(TOOLS)/bin/python clients/conformance/throughput.py \
 		--stemwire $(TARGET)/release/stemwire --rust $(TARGET)/release/examples/conformance $(THROUGHPUT)
 
@@ -218,5 +223,5 @@ browser:
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends pulseaudio pulseaudio-utils >/dev/null; }
 
 clean:
-	rm -rf $(TOOLS) clients/node_modules $(TYPESCRIPT)/dist $(TYPESCRIPT)/build clients/java/target stems
+	rm -rf $(TOOLS) clients/node_modules $(TYPESCRIPT)/dist $(TYPESCRIPT)/build clients/java/target clients/cpp/build stems
 	$(CARGO) clean

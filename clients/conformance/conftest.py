@@ -22,7 +22,9 @@ from system.repository import generate_stubs  # noqa: E402
 sys.path.insert(0, generate_stubs())
 
 PROGRAM = "examples/conformance"
-CLIENTS = ["Python", "Rust", "Go", "TypeScript", "TypeScript, grpc-web"] + (["Java"] if shutil.which("mvn") else [])
+CPP = ROOT / "clients/cpp/build/conformance"
+CLIENTS = ["Python", "Rust", "Go", "TypeScript", "TypeScript, grpc-web"]
+CLIENTS += (["Java"] if shutil.which("mvn") else []) + (["C++"] if CPP.exists() else [])
 RESULTS: dict = defaultdict(dict)
 
 
@@ -46,6 +48,7 @@ def commands(binary, tmp_path_factory) -> dict:
         "TypeScript, grpc-web": ["node", typescript, "web"],
         # No task runs long enough to be worth compiling well.
         "Java": ["java", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", ":".join(java), "Conformance"],
+        "C++": [CPP],
     }
 
 

@@ -66,6 +66,8 @@ def main() -> None:
         }
         if shutil.which("mvn"):
             commands["Java"] = ["java", "-cp", ":".join(java), "Conformance"]
+        if (cpp := ROOT / "clients/cpp/build/conformance").exists():
+            commands["C++"] = [cpp]
         server = Server(options.stemwire, work / "data", "--provider", "cpu", variables=INSTANT_MODEL)
         try:
             stem, sessions = "other", {}
