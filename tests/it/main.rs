@@ -18,3 +18,4 @@ mod protocol;
 mod published;
 mod separation;
 mod type_names;
+mod versions;
