@@ -1,4 +1,4 @@
-// The program that clients/conformance runs: a task as JSON in, what was received as JSON out.
+// The program that clients/conformance runs: a task as JSON in, what was received as JSON out; or a list of them.
 #include <google/protobuf/struct.pb.h>
 #include <google/protobuf/util/json_util.h>
 #include <openssl/evp.h>
@@ -23,11 +23,7 @@ using Clock = std::chrono::steady_clock;
 /// The fields of clients/conformance/README.md.
 class Task {
  public:
-  explicit Task(const char* json) {
-    if (!google::protobuf::util::JsonStringToMessage(json, &fields_).ok()) {
-      throw std::invalid_argument("the task is no JSON object");
-    }
-  }
+  explicit Task(const Struct& fields) : fields_(fields) {}
 
   const Value& operator[](const std::string& name) const {
     const auto field = fields_.fields().find(name);
@@ -36,17 +32,23 @@ class Task {
 
   const std::string& text(const std::string& name) const { return (*this)[name].string_value(); }
 
+  std::uint64_t number(const std::string& name) const {
+    return static_cast<std::uint64_t>((*this)[name].number_value());
+  }
+
  private:
-  Struct fields_;
+  const Struct& fields_;
 };
 
-/// What was received of a stem.
+/// What was received of a stem, from a frame on.
 class Stem {
  public:
-  Stem() : hash_(EVP_MD_CTX_new(), EVP_MD_CTX_free) { EVP_DigestInit_ex(hash_.get(), EVP_sha256(), nullptr); }
+  explicit Stem(std::uint64_t start) : start_(start), hash_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
+    EVP_DigestInit_ex(hash_.get(), EVP_sha256(), nullptr);
+  }
 
   void add(const stemwire::Chunk& chunk, bool is_hashed) {
-    if (frames_ != chunk.start_frame) {
+    if (start_ + frames_ != chunk.start_frame) {
       throw std::logic_error("a frame is repeated or missing");
     }
     frames_ += chunk.frames();
@@ -72,6 +74,7 @@ class Stem {
   }
 
  private:
+  std::uint64_t start_;
   std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> hash_;
   std::uint64_t frames_ = 0;
 };
@@ -83,17 +86,33 @@ stemwire::v1::Encoding encoding(const Task& task) {
   return known == encodings.end() ? stemwire::v1::ENCODING_UNSPECIFIED : known->second;
 }
 
+std::string content(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
 stemwire::Client client(const Task& task) {
   stemwire::ClientOptions options;
   options.token = task.text("token");
   if (!task.text("authority").empty()) {
-    std::ifstream file(task.text("authority"));
-    options.authority.assign(std::istreambuf_iterator<char>(file), {});
+    options.authority = content(task.text("authority"));
   }
   if (task["attempts"].has_number_value()) {
-    options.retry.attempts = static_cast<int>(task["attempts"].number_value());
+    options.retry.attempts = static_cast<int>(task.number("attempts"));
   }
   return stemwire::Client(task.text("server"), options);
+}
+
+stemwire::Song song(const Task& task) {
+  const auto input = stemwire::descriptor(STDIN_FILENO);
+  if (task["raw"].bool_value()) {
+    return stemwire::Song::pcm(input, stemwire::v1::ENCODING_S16LE, 44'100, 2);
+  }
+  const std::string& path = task.text("song");
+  if (path.empty()) {
+    return stemwire::Song::stream(input);
+  }
+  return task["memory"].bool_value() ? stemwire::Song::bytes(content(path)) : stemwire::Song::file(path);
 }
 
 stemwire::Separation separation(const Task& task, const stemwire::Client& client) {
@@ -102,7 +121,9 @@ stemwire::Separation separation(const Task& task, const stemwire::Client& client
     request.set_session_id(task.text("watch"));
     request.set_encoding(encoding(task));
     for (const Value& stem : task["stems"].list_value().values()) {
-      request.add_stems()->set_stem(stem.string_value());
+      stemwire::v1::StemCursor& cursor = *request.add_stems();
+      cursor.set_stem(stem.string_value());
+      cursor.set_start_frame(task.number("start_frame"));
     }
     return client.watch(request);
   }
@@ -113,12 +134,7 @@ stemwire::Separation separation(const Task& task, const stemwire::Client& client
   for (const Value& stem : task["stems"].list_value().values()) {
     config.add_stems(stem.string_value());
   }
-  const auto input = stemwire::descriptor(STDIN_FILENO);
-  if (task["raw"].bool_value()) {
-    return client.separate(stemwire::Song::pcm(input, stemwire::v1::ENCODING_S16LE, 44'100, 2), config);
-  }
-  const std::string& path = task.text("song");
-  return client.separate(path.empty() ? stemwire::Song::stream(input) : stemwire::Song::file(path), config);
+  return client.separate(song(task), config);
 }
 
 double seconds(Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); }
@@ -126,6 +142,9 @@ double seconds(Clock::time_point since) { return std::chrono::duration<double>(C
 Struct run(const Task& task) {
   const stemwire::Client server = client(task);
   stemwire::Separation events = separation(task, server);
+  if (task["time_limit_ms"].has_number_value()) {
+    events.set_time_limit(std::chrono::milliseconds(task.number("time_limit_ms")));
+  }
   const bool is_measured = task["measure"].bool_value();
   const auto began = Clock::now();
   std::map<std::string, Stem> stems;
@@ -139,7 +158,7 @@ Struct run(const Task& task) {
     if (chunk == nullptr) {
       continue;
     }
-    stems[chunk->stem].add(*chunk, !is_measured);
+    stems.try_emplace(chunk->stem, task.number("start_frame")).first->second.add(*chunk, !is_measured);
     chunks++;
     if (chunks == 1 && is_measured) {
       fields["first_s"].set_number_value(seconds(began));
@@ -150,7 +169,7 @@ Struct run(const Task& task) {
     if (chunks == 1 && task["cancel"].bool_value()) {
       events.cancel();
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(static_cast<int>(task["slow_ms"].number_value())));
+    std::this_thread::sleep_for(std::chrono::milliseconds(task.number("slow_ms")));
   }
   if (is_measured) {
     fields["seconds"].set_number_value(seconds(began));
@@ -175,14 +194,28 @@ Struct failed(const stemwire::Error& error) {
   return answer;
 }
 
+Struct outcome(const Value& task) {
+  try {
+    return run(Task(task.struct_value()));
+  } catch (const stemwire::Error& error) {
+    return failed(error);
+  }
+}
+
 }  // namespace
 
 int main(int, char** argv) {
-  Struct answer;
-  try {
-    answer = run(Task(argv[1]));
-  } catch (const stemwire::Error& error) {
-    answer = failed(error);
+  Value asked;
+  if (!google::protobuf::util::JsonStringToMessage(argv[1], &asked).ok()) {
+    return 2;
+  }
+  Value answer;
+  if (asked.has_list_value()) {
+    for (const Value& task : asked.list_value().values()) {
+      *answer.mutable_list_value()->add_values()->mutable_struct_value() = outcome(task);
+    }
+  } else {
+    *answer.mutable_struct_value() = outcome(asked);
   }
   std::string json;
   if (!google::protobuf::util::MessageToJsonString(answer, &json).ok()) {
