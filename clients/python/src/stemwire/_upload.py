@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import select
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +22,9 @@ CHUNK_BYTES = 256 * 1024
 #: Bytes kept of an upload that cannot be read twice. More than HTTP/2 has in flight, so that whatever a broken
 #: connection lost can be sent again.
 REPLAY_BYTES = 16 << 20
+
+#: Milliseconds after which the thread that waits for a pipe sees that the upload was closed.
+_WAIT_MS = 200
 
 AudioInput = (
     str | os.PathLike[str] | bytes | bytearray | memoryview | npt.NDArray[Any] | BinaryIO | Iterable[bytes]
@@ -139,6 +144,38 @@ class StreamUpload(Upload):
         )
 
 
+class PipeUpload(StreamUpload):
+    """A file that can be read once, such as standard input."""
+
+    def __init__(self, file: Any, file_name: str):
+        super().__init__(self._read_file(file), file_name)
+
+    def _read_file(self, file: Any) -> Iterator[bytes]:
+        # `read1` returns what a pipe has; `read` would wait until a whole chunk has arrived.
+        read = getattr(file, "read1", file.read)
+        wait = _wait_of(file)
+        while not self.closed:
+            if wait and not wait():
+                continue
+            piece = read(CHUNK_BYTES)
+            if not piece:
+                return
+            yield piece
+
+
+def _wait_of(file: Any) -> Callable[[], Any] | None:
+    """Waits for a while and returns whether a file can be read; None where that cannot be known.
+
+    A thread that waits within a buffered file holds its lock, without which the interpreter cannot end.
+    """
+    of_system = isinstance(getattr(file, "raw", file), io.FileIO)
+    if not of_system or not hasattr(select, "poll"):
+        return None
+    poll = select.poll()
+    poll.register(file.fileno(), select.POLLIN)
+    return lambda: poll.poll(_WAIT_MS)
+
+
 def open_upload(song: AudioInput, sample_rate: int | None = None) -> Upload:
     """Opens a path, bytes, a file, an array of samples with its `sample_rate`, or an iterable of bytes."""
     if isinstance(song, str | os.PathLike):
@@ -156,14 +193,7 @@ def open_upload(song: AudioInput, sample_rate: int | None = None) -> Upload:
         file_name = Path(name).name if isinstance(name, str) else ""
         if getattr(file, "seekable", lambda: False)():
             return FileUpload(file, file_name, owned=False)
-        return StreamUpload(_pieces_of(file), file_name)
+        return PipeUpload(file, file_name)
     if isinstance(song, Iterable):
         return StreamUpload(song)
     raise TypeError(f"{type(song)} is not audio. Pass a path, bytes, a file, an array or an iterable of bytes.")
-
-
-def _pieces_of(file: Any) -> Iterator[bytes]:
-    # `read1` returns what a pipe has; `read` would wait until a whole chunk has arrived.
-    read = getattr(file, "read1", file.read)
-    while piece := read(CHUNK_BYTES):
-        yield piece
