@@ -197,7 +197,7 @@ func call[Request, Answer any](
 			return answer, err
 		}
 		if err := sleep(ctx, pause); err != nil {
-			return answer, err
+			return answer, fromStatus(err)
 		}
 	}
 }

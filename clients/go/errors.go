@@ -1,6 +1,7 @@
 package stemwire
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -37,6 +38,12 @@ type Error struct {
 
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s. %s", e.Message, e.Remedy)
+}
+
+// Is says whether the error is that of a context: context.DeadlineExceeded or context.Canceled.
+func (e *Error) Is(target error) bool {
+	return target == context.DeadlineExceeded && e.Code == codes.DeadlineExceeded ||
+		target == context.Canceled && e.Code == codes.Canceled && e.Reason == ""
 }
 
 // IsSongError says whether the song cannot be separated, now or later: it is not audio, too long, empty.
@@ -86,7 +93,10 @@ func fromStatus(err error) error {
 	}
 	state, ok := status.FromError(err)
 	if !ok {
-		return err
+		if !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+			return err
+		}
+		state = status.FromContextError(err)
 	}
 	found := &Error{Code: state.Code(), Message: state.Message(), Metadata: map[string]string{}}
 	for _, detail := range state.Details() {

@@ -1,9 +1,10 @@
-"""The program that clients/conformance runs: a task as JSON in, what was received as JSON out."""
+"""The program that clients/conformance runs: a task as JSON in, what was received as JSON out; or a list of them."""
 import hashlib
 import json
 import sys
 import time
 import warnings
+from pathlib import Path
 
 import grpc
 
@@ -19,18 +20,21 @@ def run(task: dict) -> dict:
         "encoding": task.get("encoding", "f32"), "stems": task.get("stems", []),
         "on_reconnect": lambda *args: reconnects.append(args),
     }
+    if "time_limit_ms" in task:
+        options["time_limit"] = task["time_limit_ms"] / 1000
     began, first_s = time.monotonic(), 0.0
     if "watch" in task:
-        separation = client.watch(task["watch"], **options)
+        separation = client.watch(task["watch"], start_frame=task.get("start_frame", 0), **options)
     else:
         options.update({name: task[name] for name in ("model", "request_id") if name in task})
         if task.get("raw"):
             options["raw"] = stemwire.Raw("s16", 44_100, 2)
-        separation = client.separate(task.get("song", sys.stdin.buffer), **options)
+        song = task.get("song", sys.stdin.buffer)
+        separation = client.separate(Path(song).read_bytes() if task.get("memory") else song, **options)
     stems: dict[str, list] = {}
     for number, chunk in enumerate(separation):
         received = stems.setdefault(chunk.stem, [0, hashlib.sha256()])
-        assert received[0] == chunk.start_frame, "a frame is repeated or missing"
+        assert task.get("start_frame", 0) + received[0] == chunk.start_frame, "a frame is repeated or missing"
         received[0] += chunk.frames
         if task.get("measure"):
             first_s = first_s or time.monotonic() - began
@@ -52,15 +56,20 @@ def run(task: dict) -> dict:
     }
 
 
-def main() -> None:
-    """Prints what `run` returns, or its error."""
-    warnings.simplefilter("ignore", stemwire.EngineChangeWarning)
+def answer(task: dict) -> dict:
+    """What `run` returns, or its error."""
     try:
-        answer = run(json.loads(sys.argv[1]))
+        return run(task)
     except stemwire.StemwireError as error:
         code = getattr(grpc.StatusCode, error.code).value[0]
-        answer = {"error": {"code": code, "reason": error.reason, "message": error.message, "remedy": error.remedy}}
-    print(json.dumps(answer))
+        return {"error": {"code": code, "reason": error.reason, "message": error.message, "remedy": error.remedy}}
+
+
+def main() -> None:
+    """Prints the answer to the task, or to each of a list."""
+    warnings.simplefilter("ignore", stemwire.EngineChangeWarning)
+    asked = json.loads(sys.argv[1])
+    print(json.dumps([answer(task) for task in asked] if isinstance(asked, list) else answer(asked)))
 
 
 if __name__ == "__main__":

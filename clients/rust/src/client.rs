@@ -167,9 +167,7 @@ impl Client {
             let error = match tokio::time::timeout(CALL_LIMIT, attempt).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) => error,
-                Err(_) => {
-                    tonic::Status::deadline_exceeded("the server did not answer in time").into()
-                }
+                Err(_) => ClientError::late("the server did not answer in time"),
             };
             match failures.pause(&self.retry, &error, (0, 0)) {
                 Some(pause) => tokio::time::sleep(pause).await,

@@ -94,6 +94,11 @@ impl ClientError {
         }
     }
 
+    /// The error of a call that has not ended in time.
+    pub(crate) fn late(message: &str) -> ClientError {
+        tonic::Status::deadline_exceeded(message).into()
+    }
+
     /// The category of the error, which determines the exit code.
     pub fn category(&self) -> Category {
         match self {

@@ -16,7 +16,7 @@ from ._results import Saved
 from .audio import Chunk, Raw, Stem
 from .client import Client
 from .errors import EngineChangeWarning, SessionCancelled, SessionNotFound, SongError, StemwireError, Unreachable
-from .options import Callbacks, FileOptions, Options, SeparateOptions
+from .options import Callbacks, FileOptions, FollowOptions, Options, SeparateOptions
 from .retry import Retry
 from .separation import Separation
 from .types import (
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AudioInput", "Callbacks", "Chunk", "Client", "Engine", "EngineChange", "EngineChangeWarning", "Execution",
-    "Failure", "FileOptions", "Health", "Model", "Options", "Progress", "Raw", "Retry", "Saved", "SeparateOptions",
-    "Separation", "Session", "SessionCancelled", "SessionNotFound", "SongError", "Source", "SourceNote",
-    "SourceNoteKind", "SourceTags", "State", "Stem", "StemInfo", "StemwireError", "Trial", "Unreachable",
+    "Failure", "FileOptions", "FollowOptions", "Health", "Model", "Options", "Progress", "Raw", "Retry", "Saved",
+    "SeparateOptions", "Separation", "Session", "SessionCancelled", "SessionNotFound", "SongError", "Source",
+    "SourceNote", "SourceNoteKind", "SourceTags", "State", "Stem", "StemInfo", "StemwireError", "Trial", "Unreachable",
     "separate", "separate_to",
 ]
 

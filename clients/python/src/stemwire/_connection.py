@@ -12,6 +12,7 @@ import grpc
 
 from . import _download, errors
 from ._channel import Authority, address
+from ._deadline import Deadline
 from ._receiver import Receiver
 from ._upload import Upload
 from .retry import Backoff, Retry
@@ -19,6 +20,7 @@ from .v1 import separation_service_pb2_grpc as service
 from . import _io
 
 T = TypeVar("T")
+NEVER = Deadline()
 
 
 class Connection:
@@ -43,11 +45,11 @@ class Connection:
                     raise
             _io.sleep(pause)
 
-    def call_once(self, method: str, request: Any) -> Any:
+    def call_once(self, method: str, request: Any, deadline: Deadline = NEVER) -> Any:
         """A unary call."""
         call = getattr(self._stub, method)
         try:
-            answer = call(request, timeout=self._timeout, metadata=self._address.metadata)
+            answer = call(request, timeout=deadline.limit(self._timeout), metadata=self._address.metadata)
         except grpc.RpcError as error:
             raise self._convert(error) from None
         self._answered = True
@@ -69,9 +71,9 @@ class Connection:
                 transfer.stop()
             _io.sleep(pause)
 
-    def stream(self, method: str, request: Any) -> Generator[Any, None]:
+    def stream(self, method: str, request: Any, deadline: Deadline = NEVER) -> Generator[Any, None]:
         """The answers of a streaming call, which is cancelled with this generator."""
-        call = getattr(self._stub, method)(request, metadata=self._address.metadata)
+        call = getattr(self._stub, method)(request, timeout=deadline.left(), metadata=self._address.metadata)
         try:
             for answer in call:
                 self._answered = True
@@ -85,6 +87,7 @@ class Connection:
         position: Callable[[], tuple[int, int]],
         receiver: Receiver | None = None,
         upload: Upload | None = None,
+        deadline: Deadline = NEVER,
     ) -> Generator[T, None]:
         """The items of `attempt`, started again after failures; a growing `position` means progress."""
         backoff = Backoff(self._retry)
@@ -104,7 +107,8 @@ class Connection:
                 raise error
             if receiver:
                 receiver.report_reconnect(error, pause)
-            _io.sleep(pause)
+            # A call that begins at the deadline ends with the error of it.
+            _io.sleep(deadline.limit(pause))
 
     def close(self) -> None:
         """Ends all calls and closes the channel."""

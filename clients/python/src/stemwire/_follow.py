@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any
 
 from . import errors
+from ._deadline import Deadline
 from ._receiver import Receiver
 from ._upload import Upload
 from .audio import Chunk
@@ -19,23 +20,28 @@ from ._connection import Connection
 
 
 def separate(
-    connection: Connection, config: config_pb2.SeparationConfig, upload: Upload, receiver: Receiver, may_exist: bool
+    connection: Connection,
+    config: config_pb2.SeparationConfig,
+    upload: Upload,
+    receiver: Receiver,
+    may_exist: bool,
+    deadline: Deadline,
 ) -> Generator[Chunk | None, None]:
     """Uploads a song and receives its stems; closes `upload` at the end."""
 
     def attempt() -> Generator[Chunk | None, None]:
         if may_exist or receiver.session_id:
             # Idempotent by `request_id`: returns the session, with the number of bytes that it holds.
-            answer = connection.call_once("CreateSession", api.CreateSessionRequest(config=config))
+            answer = connection.call_once("CreateSession", api.CreateSessionRequest(config=config), deadline)
             receiver.update(answer.session)
             config.upload_offset, config.start_frame = answer.session.committed_bytes, receiver.resume_frame
-        call = connection.stream("Separate", _requests(config, upload))
-        with closing(_receive(connection, call, receiver)) as chunks:
+        call = connection.stream("Separate", _requests(config, upload), deadline)
+        with closing(_receive(connection, call, receiver, deadline)) as chunks:
             for chunk in chunks:
                 yield chunk
 
     try:
-        events = connection.repeat(attempt, lambda: receiver.position, receiver, upload)
+        events = connection.repeat(attempt, lambda: receiver.position, receiver, upload, deadline)
         with closing(events) as chunks:
             for chunk in chunks:
                 yield chunk
@@ -44,27 +50,28 @@ def separate(
 
 
 def watch(
-    connection: Connection, session_id: str, receiver: Receiver, gain: float, channels: str
+    connection: Connection, session_id: str, receiver: Receiver, gain: float, channels: str, deadline: Deadline
 ) -> Generator[Chunk | None, None]:
     """Receives the stems of an existing session."""
 
     def attempt() -> Generator[Chunk | None, None]:
         if not receiver.stems:
-            _update(connection, session_id, receiver)
+            _update(connection, session_id, receiver, deadline)
         cursors = [api.StemCursor(stem=name, start_frame=receiver.next_frame(name)) for name in receiver.stems]
         request = api.WatchSessionRequest(
             session_id=session_id, stems=cursors, gain=gain, encoding=ENCODINGS[receiver.encoding],
             channels=CHANNELS[channels],
         )
-        with closing(_receive(connection, connection.stream("WatchSession", request), receiver)) as chunks:
+        call = connection.stream("WatchSession", request, deadline)
+        with closing(_receive(connection, call, receiver, deadline)) as chunks:
             for chunk in chunks:
                 yield chunk
 
-    return connection.repeat(attempt, lambda: receiver.position, receiver)
+    return connection.repeat(attempt, lambda: receiver.position, receiver, deadline=deadline)
 
 
 def _receive(
-    connection: Connection, call: Generator[Any, None], receiver: Receiver
+    connection: Connection, call: Generator[Any, None], receiver: Receiver, deadline: Deadline
 ) -> Generator[Chunk | None, None]:
     with closing(call) as messages:
         for message in messages:
@@ -74,14 +81,14 @@ def _receive(
                 continue
             if not receiver.sample_rate:
                 # The session was received before its upload was decoded; by now the rate is known.
-                _update(connection, receiver.session_id, receiver)
+                _update(connection, receiver.session_id, receiver, deadline)
             yield receiver.new_frames(stem_chunk)
     if not receiver.is_done:
         raise errors.invalid_answer("the stream ended without a final state")
 
 
-def _update(connection: Connection, session_id: str, receiver: Receiver) -> None:
-    answer = connection.call_once("GetSession", api.GetSessionRequest(session_id=session_id))
+def _update(connection: Connection, session_id: str, receiver: Receiver, deadline: Deadline) -> None:
+    answer = connection.call_once("GetSession", api.GetSessionRequest(session_id=session_id), deadline)
     receiver.update(answer.session)
 
 

@@ -100,25 +100,32 @@ class Callbacks(TypedDict, total=False):
     on_reconnect: Callable[[StemwireError, float], object]
 
 
-class SeparateOptions(Options, Callbacks, total=False):
+class FollowOptions(Callbacks, total=False):
+    """How a session is followed. All are optional."""
+
+    #: Seconds until the last chunk, from now on; then the error is DEADLINE_EXCEEDED, and `on_disconnect` applies.
+    time_limit: float
+
+
+class SeparateOptions(Options, FollowOptions, total=False):
     """All keyword arguments of a separation."""
 
 
 def split_arguments(arguments: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns (options, callbacks)."""
+    """Returns the options of a session, and those of following it."""
     unknown = arguments.keys() - SeparateOptions.__annotations__.keys()
     if unknown:
         raise TypeError(f"unknown option {', '.join(sorted(unknown))}. See stemwire.SeparateOptions.")
-    callbacks = {name: value for name, value in arguments.items() if name in Callbacks.__annotations__}
-    return {name: value for name, value in arguments.items() if name not in callbacks}, callbacks
+    following = {name: value for name, value in arguments.items() if name in FollowOptions.__annotations__}
+    return {name: value for name, value in arguments.items() if name not in following}, following
 
 
-def callbacks_only(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The callbacks, where the session exists already and takes no options."""
-    options, callbacks = split_arguments(arguments)
+def follow_options_only(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of following a session that exists already and takes no others."""
+    options, following = split_arguments(arguments)
     if options:
         raise TypeError(f"{', '.join(sorted(options))} cannot be changed for an existing session")
-    return callbacks
+    return following
 
 
 def build_config(

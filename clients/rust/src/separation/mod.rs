@@ -10,6 +10,7 @@ use attempt::Attempt;
 pub use received::Chunk;
 use received::Received;
 pub use save::SavedStems;
+use tokio::time::{Instant, timeout_at};
 
 use crate::client::{Client, set_request_id};
 use crate::error::ClientError;
@@ -82,6 +83,7 @@ pub struct Separation {
     failures: Failures,
     /// Whether the server may have the session.
     may_exist: bool,
+    deadline: Option<Instant>,
 }
 
 enum State {
@@ -134,7 +136,15 @@ impl Separation {
 
     fn of(client: Client, subject: Subject, received: Received, may_exist: bool) -> Separation {
         let (state, failures) = (State::Idle, Failures::default());
-        Separation { client, subject, received, state, failures, may_exist }
+        Separation { client, subject, received, state, failures, may_exist, deadline: None }
+    }
+
+    /// Limits the time until the last event, from now on: [`next`](Separation::next) ends with `DEADLINE_EXCEEDED` then, and the
+    /// session is left to its `on_disconnect` setting.
+    #[must_use]
+    pub fn with_time_limit(mut self, limit: Duration) -> Separation {
+        self.deadline = Instant::now().checked_add(limit);
+        self
     }
 
     /// The settings of an upload, with its `request_id`; `None` for a session that is watched.
@@ -157,6 +167,17 @@ impl Separation {
     /// # Errors
     /// The session or the call has failed, and a retry cannot help.
     pub async fn next(&mut self) -> Result<Option<Event>, ClientError> {
+        let Some(deadline) = self.deadline else { return self.next_event().await };
+        match timeout_at(deadline, self.next_event()).await {
+            Ok(event) => event,
+            Err(_) => {
+                self.state = State::Ended;
+                Err(ClientError::late("the time limit of the separation has passed"))
+            }
+        }
+    }
+
+    async fn next_event(&mut self) -> Result<Option<Event>, ClientError> {
         loop {
             if matches!(self.state, State::Ended) {
                 return Ok(None);

@@ -10,6 +10,7 @@ import grpc
 
 from .. import _download, errors
 from .._channel import Authority, address
+from .._deadline import Deadline
 from .._receiver import Receiver
 from .._upload import Upload
 from ..retry import Backoff, Retry
@@ -17,6 +18,7 @@ from ..v1 import separation_service_pb2_grpc as service
 from . import _io
 
 T = TypeVar("T")
+NEVER = Deadline()
 
 
 class Connection:
@@ -41,11 +43,11 @@ class Connection:
                     raise
             await _io.sleep(pause)
 
-    async def call_once(self, method: str, request: Any) -> Any:
+    async def call_once(self, method: str, request: Any, deadline: Deadline = NEVER) -> Any:
         """A unary call."""
         call = getattr(self._stub, method)
         try:
-            answer = await call(request, timeout=self._timeout, metadata=self._address.metadata)
+            answer = await call(request, timeout=deadline.limit(self._timeout), metadata=self._address.metadata)
         except grpc.RpcError as error:
             raise self._convert(error) from None
         self._answered = True
@@ -67,9 +69,9 @@ class Connection:
                 transfer.stop()
             await _io.sleep(pause)
 
-    async def stream(self, method: str, request: Any) -> AsyncGenerator[Any, None]:
+    async def stream(self, method: str, request: Any, deadline: Deadline = NEVER) -> AsyncGenerator[Any, None]:
         """The answers of a streaming call, which is cancelled with this generator."""
-        call = getattr(self._stub, method)(request, metadata=self._address.metadata)
+        call = getattr(self._stub, method)(request, timeout=deadline.left(), metadata=self._address.metadata)
         try:
             async for answer in call:
                 self._answered = True
@@ -83,6 +85,7 @@ class Connection:
         position: Callable[[], tuple[int, int]],
         receiver: Receiver | None = None,
         upload: Upload | None = None,
+        deadline: Deadline = NEVER,
     ) -> AsyncGenerator[T, None]:
         """The items of `attempt`, started again after failures; a growing `position` means progress."""
         backoff = Backoff(self._retry)
@@ -102,7 +105,8 @@ class Connection:
                 raise error
             if receiver:
                 receiver.report_reconnect(error, pause)
-            await _io.sleep(pause)
+            # A call that begins at the deadline ends with the error of it.
+            await _io.sleep(deadline.limit(pause))
 
     async def close(self) -> None:
         """Ends all calls and closes the channel."""

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from typing import Any
 
 from .. import errors
+from .._deadline import Deadline
 from .._receiver import Receiver
 from .._upload import Upload
 from ..audio import Chunk
@@ -17,23 +18,28 @@ from ._connection import Connection
 
 
 async def separate(
-    connection: Connection, config: config_pb2.SeparationConfig, upload: Upload, receiver: Receiver, may_exist: bool
+    connection: Connection,
+    config: config_pb2.SeparationConfig,
+    upload: Upload,
+    receiver: Receiver,
+    may_exist: bool,
+    deadline: Deadline,
 ) -> AsyncGenerator[Chunk | None, None]:
     """Uploads a song and receives its stems; closes `upload` at the end."""
 
     async def attempt() -> AsyncGenerator[Chunk | None, None]:
         if may_exist or receiver.session_id:
             # Idempotent by `request_id`: returns the session, with the number of bytes that it holds.
-            answer = await connection.call_once("CreateSession", api.CreateSessionRequest(config=config))
+            answer = await connection.call_once("CreateSession", api.CreateSessionRequest(config=config), deadline)
             receiver.update(answer.session)
             config.upload_offset, config.start_frame = answer.session.committed_bytes, receiver.resume_frame
-        call = connection.stream("Separate", _requests(config, upload))
-        async with aclosing(_receive(connection, call, receiver)) as chunks:
+        call = connection.stream("Separate", _requests(config, upload), deadline)
+        async with aclosing(_receive(connection, call, receiver, deadline)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
     try:
-        events = connection.repeat(attempt, lambda: receiver.position, receiver, upload)
+        events = connection.repeat(attempt, lambda: receiver.position, receiver, upload, deadline)
         async with aclosing(events) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -42,27 +48,28 @@ async def separate(
 
 
 def watch(
-    connection: Connection, session_id: str, receiver: Receiver, gain: float, channels: str
+    connection: Connection, session_id: str, receiver: Receiver, gain: float, channels: str, deadline: Deadline
 ) -> AsyncGenerator[Chunk | None, None]:
     """Receives the stems of an existing session."""
 
     async def attempt() -> AsyncGenerator[Chunk | None, None]:
         if not receiver.stems:
-            await _update(connection, session_id, receiver)
+            await _update(connection, session_id, receiver, deadline)
         cursors = [api.StemCursor(stem=name, start_frame=receiver.next_frame(name)) for name in receiver.stems]
         request = api.WatchSessionRequest(
             session_id=session_id, stems=cursors, gain=gain, encoding=ENCODINGS[receiver.encoding],
             channels=CHANNELS[channels],
         )
-        async with aclosing(_receive(connection, connection.stream("WatchSession", request), receiver)) as chunks:
+        call = connection.stream("WatchSession", request, deadline)
+        async with aclosing(_receive(connection, call, receiver, deadline)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
-    return connection.repeat(attempt, lambda: receiver.position, receiver)
+    return connection.repeat(attempt, lambda: receiver.position, receiver, deadline=deadline)
 
 
 async def _receive(
-    connection: Connection, call: AsyncGenerator[Any, None], receiver: Receiver
+    connection: Connection, call: AsyncGenerator[Any, None], receiver: Receiver, deadline: Deadline
 ) -> AsyncGenerator[Chunk | None, None]:
     async with aclosing(call) as messages:
         async for message in messages:
@@ -72,14 +79,14 @@ async def _receive(
                 continue
             if not receiver.sample_rate:
                 # The session was received before its upload was decoded; by now the rate is known.
-                await _update(connection, receiver.session_id, receiver)
+                await _update(connection, receiver.session_id, receiver, deadline)
             yield receiver.new_frames(stem_chunk)
     if not receiver.is_done:
         raise errors.invalid_answer("the stream ended without a final state")
 
 
-async def _update(connection: Connection, session_id: str, receiver: Receiver) -> None:
-    answer = await connection.call_once("GetSession", api.GetSessionRequest(session_id=session_id))
+async def _update(connection: Connection, session_id: str, receiver: Receiver, deadline: Deadline) -> None:
+    answer = await connection.call_once("GetSession", api.GetSessionRequest(session_id=session_id), deadline)
     receiver.update(answer.session)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from .. import _download
 from .. import options as _options
 from .._channel import Authority
+from .._deadline import Deadline
 from .._receiver import Receiver
 from .._results import Saved
 from ..audio import Chunk
@@ -30,7 +31,8 @@ class Client:
 
     `server` is http://HOST:PORT or https://HOST:PORT; the default is STEMWIRE_SERVER, then http://127.0.0.1:8000.
     `token` (STEMWIRE_TOKEN) is sent as a bearer token. `ca` (STEMWIRE_TLS_CA) is the certificate authority of the
-    server, as a path or as PEM in bytes. `timeout` limits unary calls, in seconds; streams have no limit.
+    server, as a path or as PEM in bytes. `timeout` limits unary calls, in seconds; streams have
+    no limit but the `time_limit` of a separation.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Client:
         of bytes. Stems arrive while the song is still being uploaded.
         """
         options, callbacks = _options.split_arguments(arguments)
+        deadline = Deadline(callbacks.pop("time_limit", None))
         upload = _io.open_upload(song, options.get("sample_rate"))
         try:
             config = _options.build_config(options, upload.file_name, upload.raw)
@@ -58,7 +61,7 @@ class Client:
             receiver = Receiver(encoding, gain=gain, callbacks=callbacks)
             # Only a session with the caller's own `request_id` can exist already.
             may_exist = "request_id" in options
-            events = _follow.separate(self._connection, config, upload, receiver, may_exist)
+            events = _follow.separate(self._connection, config, upload, receiver, may_exist, deadline)
             return await Separation._start(self, receiver, events)
         except BaseException:
             upload.close()
@@ -83,16 +86,16 @@ class Client:
         encoding: Literal["f32", "s16", "s24"] = "f32",
         gain: float = 1.0,
         channels: Literal["stereo", "source"] = "stereo",
-        **callbacks: Unpack[_options.Callbacks],
+        **following: Unpack[_options.FollowOptions],
     ) -> Separation:
         """Follows an existing session: the stems from `start_frame` on, and its progress.
 
         A paused session is resumed if its upload is complete; otherwise it waits for the rest of it (see `upload`).
         """
-        receiver = Receiver(
-            encoding, stems=stems, start_frame=start_frame, gain=gain, callbacks=_options.callbacks_only(callbacks)
-        )
-        events = _follow.watch(self._connection, session_id, receiver, gain, channels)
+        callbacks = _options.follow_options_only(following)
+        deadline = Deadline(callbacks.pop("time_limit", None))
+        receiver = Receiver(encoding, stems=stems, start_frame=start_frame, gain=gain, callbacks=callbacks)
+        events = _follow.watch(self._connection, session_id, receiver, gain, channels, deadline)
         return await Separation._start(self, receiver, events)
 
     async def stem(
