@@ -1,11 +1,7 @@
 """Runs every scenario with every client against a real server."""
 import contextlib
 import hashlib
-import json
-import os
 import random
-import subprocess
-import threading
 import tomllib
 import uuid
 from pathlib import Path
@@ -14,6 +10,7 @@ import grpc
 import numpy as np
 import pytest
 import trustme
+from program import run
 
 from system.audio import RATE, music, wav
 from system.common import wait_for
@@ -24,7 +21,10 @@ from system.stemwire_client import Config, api, config_pb2, separate
 SCENARIOS = tomllib.loads((Path(__file__).parent / "scenarios.toml").read_text())["scenario"]
 CASES = [(scenario, seed) for scenario in SCENARIOS for seed in range(scenario.get("rows", 1))]
 ENCODINGS = {"s16": config_pb2.ENCODING_S16LE, "s24": config_pb2.ENCODING_S24LE}
-CODES = {"SESSION_CANCELLED": grpc.StatusCode.CANCELLED, "SESSION_NOT_FOUND": grpc.StatusCode.NOT_FOUND}
+CODES = {
+    "SESSION_CANCELLED": grpc.StatusCode.CANCELLED, "SESSION_NOT_FOUND": grpc.StatusCode.NOT_FOUND,
+    "DEADLINE_EXCEEDED": grpc.StatusCode.DEADLINE_EXCEEDED,
+}
 TOKEN = "a-token-of-the-tests"
 
 
@@ -32,8 +32,10 @@ TOKEN = "a-token-of-the-tests"
 def songs(tmp_path_factory) -> dict:
     """The songs by name."""
     folder, audio = tmp_path_factory.mktemp("songs"), music(8)
+    # Larger than any message may be: 4 MiB.
+    large = wav(np.tile(audio, (2, 1)), subtype="FLOAT")
     contents = {
-        "song": wav(audio, subtype="FLOAT"), "pcm": np.rint(audio * 32_767).astype("<i2").tobytes(),
+        "song": wav(audio, subtype="FLOAT"), "large": large, "pcm": np.rint(audio * 32_767).astype("<i2").tobytes(),
         "noise": b"This is no music. " * 1000, "empty": b"",
     }
     for name, content in contents.items():
@@ -55,17 +57,18 @@ def references(server, songs):
 
     def reference(task: dict) -> dict:
         stems, encoding, raw = tuple(task.get("stems", [])), task.get("encoding"), bool(task.get("raw"))
-        key = (stems, encoding, raw)
+        song, start = task.get("song", "song"), task.get("start_frame", 0)
+        key = (song, stems, encoding, raw, start)
         if key not in known:
             config = Config(stems=stems, output=config_pb2.OutputFormat(encoding=ENCODINGS.get(encoding, 0)))
             if raw:
                 config.input.CopyFrom(config_pb2.RawPcm(encoding=ENCODINGS["s16"], sample_rate=RATE, channels=2))
-            result = separate(server.stub, songs["pcm" if raw else "song"].read_bytes(), config)
+            result = separate(server.stub, songs[song].read_bytes(), config)
             assert result.error is None
             width = 2 * {"s16": 2, "s24": 3}.get(encoding, 4)
+            parts = {name: pcm[width * start :] for name, pcm in result.stems.items()}
             known[key] = result.done.session_id, {
-                name: {"frames": len(pcm) // width, "sha256": hashlib.sha256(pcm).hexdigest()}
-                for name, pcm in result.stems.items()
+                name: {"frames": len(pcm) // width, "sha256": hashlib.sha256(pcm).hexdigest()} for name, pcm in parts.items()
             }
         return known[key]
 
@@ -98,36 +101,18 @@ def another_server(binary: str, folder: Path, kind: str):
         server.close()
 
 
-def run(command: list, task: dict, stdin: Path | None, beside=lambda: None) -> dict:
-    """The answer of a client's program. A pipe is written in pieces, as a recording is."""
-    process = subprocess.Popen(
-        [*command, json.dumps(task)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ
-    )
-
-    def write() -> None:
-        with contextlib.suppress(OSError), process.stdin as pipe:
-            content = stdin.read_bytes() if stdin else b""
-            for start in range(0, len(content), 100_000):
-                pipe.write(content[start : start + 100_000])
-
-    writer = threading.Thread(target=write, daemon=True)
-    writer.start()
-    beside()
-    out, err = process.stdout.read(), process.stderr.read()
-    assert process.wait(180) == 0, err.decode()
-    writer.join(30)
-    return json.loads(out)
-
-
 @pytest.mark.parametrize("scenario, seed", CASES, ids=[f"{scenario['name']}-{seed}" for scenario, seed in CASES])
 def test_conformance(commands, binary, server, songs, references, tmp_path, scenario, seed, client):
     task = dict(scenario.get("task", {}))
-    path = songs[task.pop("song", "song")]
+    path = songs[task.get("song", "song")]
     if task.get("request_id") == "new":
         task["request_id"] = str(uuid.uuid4())
     session_id, expected = references(task) if scenario["expect"] == "stems" else ("", {})
+    task.pop("song", None)
     if task.get("watch") is True:
         task["watch"] = session_id
+    elif task.get("watch") == "open":
+        task["watch"] = server.stub.CreateSession(api.CreateSessionRequest()).session.session_id
     with contextlib.ExitStack() as stack:
         address = f"http://{server.address}"
         if kind := scenario.get("server"):
@@ -153,13 +138,15 @@ def test_conformance(commands, binary, server, songs, references, tmp_path, scen
         if "earlier" in scenario:
             earlier = run(commands[client], {**task, **scenario["earlier"]}, stdin)
             assert earlier["session"]
-        answer = run(commands[client], task, stdin, beside=restarting(server) if scenario.get("kill") else lambda: None)
+        beside = restarting(server) if scenario.get("kill") else lambda: None
+        answer = run(commands[client], task, stdin, beside, ends=scenario.get("stdin") != "open")
         if proxy:
             assert proxy.done > 0, "no connection was cut"
-    if scenario["expect"] != "stems":
-        assert answer["error"]["reason"] == scenario["expect"], answer
+    if (reason := scenario["expect"]) != "stems":
+        # Whichever of both has noticed a deadline first: the client, whose errors have no reason, or the server.
+        assert answer["error"]["reason"] in {reason, "" if reason == "DEADLINE_EXCEEDED" else reason}, answer
         assert answer["error"]["message"] and answer["error"]["remedy"].endswith("."), answer
-        if code := CODES.get(scenario["expect"]):
+        if code := CODES.get(reason):
             assert answer["error"]["code"] == code.value[0]
         return
     assert answer.get("stems") == expected, answer

@@ -14,15 +14,18 @@ import io.stemwire.v1.Session;
 import io.stemwire.v1.StemCursor;
 import io.stemwire.v1.WatchSessionRequest;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.MessageDigest;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 
-/** The program that clients/conformance runs: a task as JSON in, what was received as JSON out. */
+/** The program that clients/conformance runs: a task as JSON in, what was received as JSON out; or a list of them. */
 public final class Conformance {
   private static final Map<String, Encoding> ENCODINGS =
       Map.of("s16", Encoding.ENCODING_S16LE, "s24", Encoding.ENCODING_S24LE);
@@ -42,6 +45,9 @@ public final class Conformance {
     @SerializedName("request_id") String requestId = "";
     String encoding = "";
     boolean raw;
+    boolean memory;
+    @SerializedName("start_frame") long startFrame;
+    @SerializedName("time_limit_ms") Integer timeLimitMs;
     @SerializedName("slow_ms") int slowMs;
     boolean cancel;
     boolean leave;
@@ -62,16 +68,28 @@ public final class Conformance {
   }
 
   public static void main(String[] arguments) throws Exception {
-    Task task = new Gson().fromJson(arguments[0], Task.class);
-    Map<String, Object> answer;
+    Gson gson = new Gson();
+    Object answer;
+    if (arguments[0].startsWith("[")) {
+      List<Object> answers = new ArrayList<>();
+      for (Task task : gson.fromJson(arguments[0], Task[].class)) {
+        answers.add(answer(task));
+      }
+      answer = answers;
+    } else {
+      answer = answer(gson.fromJson(arguments[0], Task.class));
+    }
+    System.out.println(gson.toJson(answer));
+    System.exit(0);
+  }
+
+  private static Map<String, Object> answer(Task task) throws IOException, InterruptedException {
     try {
-      answer = run(task);
+      return run(task);
     } catch (StemwireException e) {
-      answer = Map.of("error", Map.of(
+      return Map.of("error", Map.of(
           "code", e.code().value(), "reason", e.reasonName(), "message", e.getMessage(), "remedy", e.remedy()));
     }
-    System.out.println(new Gson().toJson(answer));
-    System.exit(0);
   }
 
   private static Map<String, Object> run(Task task) throws IOException, InterruptedException {
@@ -95,7 +113,7 @@ public final class Conformance {
         if (!(event instanceof Chunk chunk)) {
           continue;
         }
-        add(stems.computeIfAbsent(chunk.stem(), name -> new Stem()), chunk, !task.measure);
+        add(stems.computeIfAbsent(chunk.stem(), name -> new Stem()), chunk, task);
         chunks++;
         if (chunks == 1) {
           firstSeconds = seconds(began);
@@ -127,20 +145,27 @@ public final class Conformance {
     return (System.nanoTime() - began) / 1e9;
   }
 
-  private static void add(Stem stem, Chunk chunk, boolean isHashed) {
-    if (stem.frames != chunk.startFrame()) {
-      throw new IllegalStateException("a frame is repeated or missing: " + stem.frames + ", " + chunk.startFrame());
+  private static void add(Stem stem, Chunk chunk, Task task) {
+    long expected = task.startFrame + stem.frames;
+    if (expected != chunk.startFrame()) {
+      throw new IllegalStateException("a frame is repeated or missing: " + expected + ", " + chunk.startFrame());
     }
     stem.frames += chunk.frames();
-    if (isHashed) {
+    if (!task.measure) {
       stem.hash.update(chunk.pcm().asReadOnlyByteBuffer());
     }
   }
 
   private static Separation separation(Task task, StemwireClient client) throws IOException {
+    Separation separation = unlimited(task, client);
+    return task.timeLimitMs == null ? separation : separation.withTimeLimit(Duration.ofMillis(task.timeLimitMs));
+  }
+
+  private static Separation unlimited(Task task, StemwireClient client) throws IOException {
     Encoding encoding = ENCODINGS.getOrDefault(task.encoding, Encoding.ENCODING_UNSPECIFIED);
     if (!task.watch.isEmpty()) {
-      var cursors = task.stems.stream().map(name -> StemCursor.newBuilder().setStem(name).build()).toList();
+      var cursors = task.stems.stream()
+          .map(name -> StemCursor.newBuilder().setStem(name).setStartFrame(task.startFrame).build()).toList();
       return client.watch(
           WatchSessionRequest.newBuilder().setSessionId(task.watch).setEncoding(encoding).addAllStems(cursors).build());
     }
@@ -150,6 +175,8 @@ public final class Conformance {
     Song song;
     if (task.raw) {
       song = Song.pcm(System.in, Encoding.ENCODING_S16LE, 44_100, 2);
+    } else if (task.memory) {
+      song = Song.bytes(Files.readAllBytes(Path.of(task.song)));
     } else {
       song = task.song.isEmpty() ? Song.stream(System.in) : Song.file(Path.of(task.song));
     }

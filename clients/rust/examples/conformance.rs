@@ -1,4 +1,5 @@
-//! The program that `clients/conformance` runs: a task as JSON in, what was received as JSON out.
+//! The program that `clients/conformance` runs: a task as JSON in, what was received as JSON out; or a list
+//! of them.
 
 #![allow(clippy::print_stdout)]
 
@@ -26,6 +27,9 @@ struct Task {
     request_id: String,
     encoding: String,
     raw: bool,
+    memory: bool,
+    start_frame: u64,
+    time_limit_ms: Option<u64>,
     slow_ms: u64,
     cancel: bool,
     leave: bool,
@@ -34,21 +38,32 @@ struct Task {
 
 #[tokio::main]
 async fn main() {
-    let task = std::env::args().nth(1).expect("a task as JSON");
-    let task: Task = serde_json::from_str(&task).expect("a task");
-    let answer = match run(&task).await {
-        Ok(answer) => answer,
-        Err(error) => {
-            let (code, reason) = match &error {
-                ClientError::Refused(refusal) => (refusal.code as i32, refusal.reason.clone()),
-                ClientError::Connect { .. } => (14, String::new()),
-                _ => (2, String::new()),
-            };
-            let (message, remedy) = (error.to_string(), error.remedy());
-            json!({"error": {"code": code, "reason": reason, "message": message, "remedy": remedy}})
+    let asked = std::env::args().nth(1).expect("a task as JSON");
+    if asked.starts_with('[') {
+        let tasks: Vec<Task> = serde_json::from_str(&asked).expect("tasks");
+        let mut answers = Vec::new();
+        for task in &tasks {
+            answers.push(answer(task).await);
         }
+        println!("{}", json!(answers));
+    } else {
+        let task: Task = serde_json::from_str(&asked).expect("a task");
+        println!("{}", answer(&task).await);
+    }
+}
+
+async fn answer(task: &Task) -> serde_json::Value {
+    let error = match run(task).await {
+        Ok(answer) => return answer,
+        Err(error) => error,
     };
-    println!("{answer}");
+    let (code, reason) = match &error {
+        ClientError::Refused(refusal) => (refusal.code as i32, refusal.reason.clone()),
+        ClientError::Connect { .. } => (14, String::new()),
+        _ => (2, String::new()),
+    };
+    let (message, remedy) = (error.to_string(), error.remedy());
+    json!({"error": {"code": code, "reason": reason, "message": message, "remedy": remedy}})
 }
 
 async fn run(task: &Task) -> Result<serde_json::Value, ClientError> {
@@ -67,7 +82,11 @@ async fn run(task: &Task) -> Result<serde_json::Value, ClientError> {
             Event::Chunk(chunk) => {
                 chunks += 1;
                 let (frames, hash) = stems.entry(chunk.stem.clone()).or_default();
-                assert_eq!(*frames, chunk.start_frame, "a frame is repeated or missing");
+                assert_eq!(
+                    task.start_frame + *frames,
+                    chunk.start_frame,
+                    "a frame is repeated or missing"
+                );
                 *frames += chunk.frames();
                 if !task.measure {
                     hash.update(&chunk.pcm);
@@ -113,13 +132,22 @@ async fn run(task: &Task) -> Result<serde_json::Value, ClientError> {
 }
 
 fn separation(task: &Task, client: &Client) -> Result<Separation, ClientError> {
+    let separation = unlimited(task, client)?;
+    Ok(match task.time_limit_ms {
+        Some(limit) => separation.with_time_limit(Duration::from_millis(limit)),
+        None => separation,
+    })
+}
+
+fn unlimited(task: &Task, client: &Client) -> Result<Separation, ClientError> {
     let encoding = match task.encoding.as_str() {
         "s16" => Encoding::S16le,
         "s24" => Encoding::S24le,
         _ => Encoding::F32le,
     };
     if let Some(id) = &task.watch {
-        let options = WatchOptions { stems: task.stems.clone(), encoding, ..Default::default() };
+        let (stems, start_frame) = (task.stems.clone(), task.start_frame);
+        let options = WatchOptions { stems, start_frame, encoding, ..Default::default() };
         return Ok(client.watch(id.as_str(), options));
     }
     let raw = RawPcm { encoding: Encoding::S16le.into(), sample_rate: 44_100, channels: 2 };
@@ -132,6 +160,7 @@ fn separation(task: &Task, client: &Client) -> Result<Separation, ClientError> {
         ..Default::default()
     };
     let song = match &task.song {
+        Some(path) if task.memory => Song::bytes(std::fs::read(path)?),
         Some(path) => Song::open(path)?,
         None => Song::stream(std::io::stdin()),
     };

@@ -1,9 +1,9 @@
-/** The program that clients/conformance runs: [web] TASK, a task as JSON; what was received as JSON out. */
+/** The program that clients/conformance runs: [web] TASK, a task as JSON or a list of them; what was received as JSON out. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { openAsBlob, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Client, type SampleEncoding, StemwireError } from "stemwire";
+import { Client, Code, type SampleEncoding, StemwireError } from "stemwire";
 import { Client as WebClient } from "stemwire/web";
 
 /** See clients/conformance/README.md. */
@@ -19,6 +19,9 @@ interface Task {
   readonly request_id?: string;
   readonly encoding?: SampleEncoding;
   readonly raw?: boolean;
+  readonly memory?: boolean;
+  readonly start_frame?: number;
+  readonly time_limit_ms?: number;
   readonly slow_ms?: number;
   readonly cancel?: boolean;
   readonly leave?: boolean;
@@ -26,32 +29,47 @@ interface Task {
 }
 
 const isWeb = process.argv[2] === "web";
-const task = JSON.parse(process.argv.at(-1) ?? "{}") as Task;
-if (isWeb && task.authority && process.env["NODE_EXTRA_CA_CERTS"] !== task.authority) {
+const asked = JSON.parse(process.argv.at(-1) ?? "{}") as Task | Task[];
+const [task] = [asked].flat();
+if (isWeb && task?.authority && process.env["NODE_EXTRA_CA_CERTS"] !== task.authority) {
   // `fetch` has the authorities of the process, as of a browser.
   const env = { ...process.env, NODE_EXTRA_CA_CERTS: task.authority };
   process.exit(spawnSync(process.execPath, process.argv.slice(1), { stdio: "inherit", env }).status ?? 1);
 }
-try {
-  console.log(JSON.stringify(await run()));
-} catch (error) {
-  if (!(error instanceof StemwireError)) throw error;
-  const { code, reason, message, remedy } = error;
-  console.log(JSON.stringify({ error: { code, reason, message, remedy } }));
+if (Array.isArray(asked)) {
+  const answers = [];
+  for (const one of asked) answers.push(await answer(one));
+  console.log(JSON.stringify(answers));
+} else {
+  console.log(JSON.stringify(await answer(asked)));
 }
 process.exit();
 
-async function run(): Promise<object> {
+async function answer(task: Task): Promise<object> {
+  try {
+    return await run(task);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "TimeoutError") {
+      return { error: { code: Code.DeadlineExceeded, reason: "", message: error.message, remedy: "Set a longer limit." } };
+    }
+    if (!(error instanceof StemwireError)) throw error;
+    const { code, reason, message, remedy } = error;
+    return { error: { code, reason, message, remedy } };
+  }
+}
+
+async function run(task: Task): Promise<object> {
   let reconnects = 0;
   const began = performance.now();
   let firstS = 0;
-  const separation = await start(() => (reconnects += 1));
+  const separation = await start(task, () => (reconnects += 1));
   const stems = new Map<string, { frames: number; hash: ReturnType<typeof createHash> }>();
   let chunks = 0;
   for await (const chunk of separation) {
     const received = stems.get(chunk.stem) ?? { frames: 0, hash: createHash("sha256") };
     stems.set(chunk.stem, received);
-    if (received.frames !== chunk.startFrame) throw new Error(`a frame is repeated or missing: ${received.frames}, ${chunk.startFrame}`);
+    const expected = (task.start_frame ?? 0) + received.frames;
+    if (expected !== chunk.startFrame) throw new Error(`a frame is repeated or missing: ${expected}, ${chunk.startFrame}`);
     received.frames += chunk.frames;
     chunks += 1;
     if (!task.measure) received.hash.update(chunk.pcm);
@@ -71,13 +89,14 @@ async function run(): Promise<object> {
   };
 }
 
-async function start(onReconnect: () => void) {
+async function start(task: Task, onReconnect: () => void) {
   const { server, token, authority, attempts, encoding = "f32", stems = [], model = "", request_id: requestId } = task;
   const connection = { ...(token && { token }), ...(attempts !== undefined && { retry: { attempts } }) };
   const ca = authority ? { ca: readFileSync(authority) } : {};
   const client = isWeb ? new WebClient(server, connection) : new Client(server, { ...connection, ...ca });
-  const options = { encoding, stems, onReconnect, onEngineChange: () => undefined };
-  if (task.watch) return client.watch(task.watch, options);
+  const signal = task.time_limit_ms === undefined ? {} : { signal: AbortSignal.timeout(task.time_limit_ms) };
+  const options = { encoding, stems, onReconnect, onEngineChange: () => undefined, ...signal };
+  if (task.watch) return client.watch(task.watch, { ...options, startFrame: task.start_frame ?? 0 });
   const settings = {
     ...options,
     model,
@@ -85,5 +104,6 @@ async function start(onReconnect: () => void) {
     ...(task.raw && { raw: { encoding: "s16", sampleRate: 44_100, channels: 2 } as const }),
   };
   if (!task.song) return client.separate(process.stdin, settings);
+  if (task.memory) return client.separate(readFileSync(task.song), settings);
   return client instanceof WebClient ? client.separate(await openAsBlob(task.song), settings) : client.separate(task.song, settings);
 }

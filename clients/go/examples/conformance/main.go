@@ -1,4 +1,4 @@
-// The program that clients/conformance runs: a task as JSON in, what was received as JSON out.
+// The program that clients/conformance runs: a task as JSON in, what was received as JSON out; or a list of them.
 package main
 
 import (
@@ -20,21 +20,24 @@ import (
 
 // A task; see clients/conformance/README.md.
 type task struct {
-	Server    string   `json:"server"`
-	Token     string   `json:"token"`
-	Authority string   `json:"authority"`
-	Attempts  *int     `json:"attempts"`
-	Song      string   `json:"song"`
-	Watch     string   `json:"watch"`
-	Stems     []string `json:"stems"`
-	Model     string   `json:"model"`
-	RequestID string   `json:"request_id"`
-	Encoding  string   `json:"encoding"`
-	Raw       bool     `json:"raw"`
-	SlowMS    int      `json:"slow_ms"`
-	Cancel    bool     `json:"cancel"`
-	Leave     bool     `json:"leave"`
-	Measure   bool     `json:"measure"`
+	Server      string   `json:"server"`
+	Token       string   `json:"token"`
+	Authority   string   `json:"authority"`
+	Attempts    *int     `json:"attempts"`
+	Song        string   `json:"song"`
+	Watch       string   `json:"watch"`
+	Stems       []string `json:"stems"`
+	Model       string   `json:"model"`
+	RequestID   string   `json:"request_id"`
+	Encoding    string   `json:"encoding"`
+	Raw         bool     `json:"raw"`
+	Memory      bool     `json:"memory"`
+	StartFrame  uint64   `json:"start_frame"`
+	TimeLimitMS int      `json:"time_limit_ms"`
+	SlowMS      int      `json:"slow_ms"`
+	Cancel      bool     `json:"cancel"`
+	Leave       bool     `json:"leave"`
+	Measure     bool     `json:"measure"`
 }
 
 type stem struct {
@@ -60,29 +63,53 @@ type failure struct {
 }
 
 func main() {
-	var asked task
-	decoder := json.NewDecoder(bytes.NewReader([]byte(os.Args[1])))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&asked); err != nil {
-		panic(err)
-	}
+	asked := []byte(os.Args[1])
 	var out any
-	found, err := run(&asked)
-	out = found
-	if err != nil {
-		failed := failure{Code: 2, Message: err.Error()}
-		var known *stemwire.Error
-		if errors.As(err, &known) {
-			failed = failure{int(known.Code), known.Reason, known.Message, known.Remedy}
+	if asked[0] == '[' {
+		answers := []any{}
+		for _, one := range decoded[[]task](asked) {
+			answers = append(answers, outcome(&one))
 		}
-		out = map[string]failure{"error": failed}
+		out = answers
+	} else {
+		one := decoded[task](asked)
+		out = outcome(&one)
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(out); err != nil {
 		panic(err)
 	}
 }
 
-func run(asked *task) (*answer, error) {
+func decoded[T any](text []byte) (value T) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&value); err != nil {
+		panic(err)
+	}
+	return value
+}
+
+// outcome is the answer to a task, or its error.
+func outcome(asked *task) any {
+	ctx := context.Background()
+	if asked.TimeLimitMS > 0 {
+		limited, cancel := context.WithTimeout(ctx, time.Duration(asked.TimeLimitMS)*time.Millisecond)
+		defer cancel()
+		ctx = limited
+	}
+	found, err := run(ctx, asked)
+	if err == nil {
+		return found
+	}
+	failed := failure{Code: 2, Message: err.Error()}
+	var known *stemwire.Error
+	if errors.As(err, &known) {
+		failed = failure{int(known.Code), known.Reason, known.Message, known.Remedy}
+	}
+	return map[string]failure{"error": failed}
+}
+
+func run(ctx context.Context, asked *task) (*answer, error) {
 	options := stemwire.Options{Token: asked.Token}
 	if asked.Authority != "" {
 		authority, err := os.ReadFile(asked.Authority)
@@ -102,7 +129,7 @@ func run(asked *task) (*answer, error) {
 	}
 	defer client.Close()
 	began := time.Now()
-	separation, err := separation(asked, client)
+	separation, err := separation(ctx, asked, client)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +158,7 @@ func run(asked *task) (*answer, error) {
 			found.Stems[chunk.Stem] = &stem{hash: sha256.New()}
 		}
 		received := found.Stems[chunk.Stem]
-		if received.Frames != chunk.StartFrame {
+		if asked.StartFrame+received.Frames != chunk.StartFrame {
 			panic(fmt.Sprintf("a frame is repeated or missing: %d, %d", received.Frames, chunk.StartFrame))
 		}
 		received.Frames += chunk.Frames()
@@ -159,16 +186,16 @@ func run(asked *task) (*answer, error) {
 	return found, nil
 }
 
-func separation(asked *task, client *stemwire.Client) (*stemwire.Separation, error) {
+func separation(ctx context.Context, asked *task, client *stemwire.Client) (*stemwire.Separation, error) {
 	encoding := map[string]stemwirev1.Encoding{
 		"s16": stemwirev1.Encoding_ENCODING_S16LE, "s24": stemwirev1.Encoding_ENCODING_S24LE,
 	}[asked.Encoding]
 	if asked.Watch != "" {
 		request := &stemwirev1.WatchSessionRequest{SessionId: asked.Watch, Encoding: encoding}
 		for _, name := range asked.Stems {
-			request.Stems = append(request.Stems, &stemwirev1.StemCursor{Stem: name})
+			request.Stems = append(request.Stems, &stemwirev1.StemCursor{Stem: name, StartFrame: asked.StartFrame})
 		}
-		return client.Watch(context.Background(), request), nil
+		return client.Watch(ctx, request), nil
 	}
 	config := &stemwirev1.SeparationConfig{
 		Model: asked.Model, Stems: asked.Stems, RequestId: asked.RequestID,
@@ -179,12 +206,20 @@ func separation(asked *task, client *stemwire.Client) (*stemwire.Separation, err
 			Encoding: stemwirev1.Encoding_ENCODING_S16LE, SampleRate: 44_100, Channels: 2,
 		}
 	}
-	song := stemwire.SongStream(os.Stdin)
-	if asked.Song != "" {
-		var err error
-		if song, err = stemwire.OpenSong(asked.Song); err != nil {
-			return nil, err
-		}
+	song, err := song(asked)
+	if err != nil {
+		return nil, err
 	}
-	return client.Separate(context.Background(), song, config), nil
+	return client.Separate(ctx, song, config), nil
+}
+
+func song(asked *task) (*stemwire.Song, error) {
+	switch {
+	case asked.Song == "":
+		return stemwire.SongStream(os.Stdin), nil
+	case asked.Memory:
+		content, err := os.ReadFile(asked.Song)
+		return stemwire.SongBytes(content), err
+	}
+	return stemwire.OpenSong(asked.Song)
 }
