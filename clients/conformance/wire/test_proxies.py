@@ -9,7 +9,9 @@ import grpc
 import numpy as np
 import pytest
 import soundfile
+from playwright.sync_api import sync_playwright
 
+from system import browser
 from system.audio import RATE, music, wav
 from system.common import INSTANT_MODEL, wait_for
 from system.grpc_web import Page
@@ -165,6 +167,35 @@ def test_page_and_plain_http_work_below_a_path(proxy, server, song):
     assert json.loads(there.body)["zip_url"].startswith("/download/")
     web = Page(f"{SITE_OF_PATH}:{proxy.port}", connection=proxy.connection(SITE_OF_PATH), prefix="/music")
     assert web.call("Health", api.HealthRequest(), api.HealthResponse).status == api.SERVING_STATUS_SERVING
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser that finds the sites on this machine."""
+    with sync_playwright() as playwright:
+        options = [*browser.OPTIONS, f"--host-resolver-rules=MAP {SITE} 127.0.0.1, MAP {SITE_OF_PATH} 127.0.0.1"]
+        chromium = playwright.chromium.launch(executable_path=browser.chromium_path(), args=options)
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.parametrize("site", [SITE, f"{SITE_OF_PATH}/music"])
+def test_a_browser_separates_and_plays_also_below_a_path(proxy, chromium, song, site):
+    """A fault is, among others, a request to anything that is not below the path."""
+    host, _, path = site.partition("/")
+    page = browser.Page(chromium, "", ignore_https_errors=True)
+    page.origin = f"https://{host}:{proxy.port}{path and '/'}{path}"
+    with contextlib.closing(page):
+        page.visit().choose(("song.wav", song))
+        session_id = page.session_id()
+        page.wait_done()
+        page.button("Play").click()
+        page.wait_sound()
+        page.visit(f"/#{session_id}").wait_done()
+        with page.tab.expect_download() as begun:
+            page.tab.get_by_role("link", name="Download Other", exact=True).click()
+        assert begun.value.url.startswith(f"{page.origin}/download/{session_id}/other")
+        assert soundfile.info(begun.value.path()).frames == 10 * RATE
 
 
 @pytest.mark.parametrize("kind", KINDS)
