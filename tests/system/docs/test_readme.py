@@ -10,6 +10,7 @@ import pytest
 from ..audio import RATE, music, wav
 from ..repository import ROOT
 from ..stemwire_client import api, separate
+from .examples import examples
 
 README = (ROOT / "README.md").read_text()
 API = (ROOT / "docs" / "API.md").read_text()
@@ -69,6 +70,31 @@ def test_the_commands_call_services_that_there_are(server):
     assert named and named <= calls
     table = API.split("| call |")[1].split("###")[0]
     assert {f"stemwire.v1.SeparationService/{name}" for name in re.findall(r"`([A-Z]\w+)`", table)} == calls
+
+
+def test_every_call_in_the_documentation_is_one_that_a_test_runs():
+    """All calls of README.md and docs/API.md (test_api.py) and clients/README.md (test_recipes.py), and by clients/conformance/wire/
+    test_tools.py load in docs/PERFORMANCE.md and health probes in docs/OPERATIONS.md. Other pages repeat these."""
+    def calls(path: Path, *tools: str) -> set[str]:
+        commands = [command for example in examples(path.read_text()) for command in example.commands]
+        return {" ".join(command.split("  #")[0].split()) for command in commands if command.split()[0] in tools}
+
+    tools = ("curl", "curl.exe", "grpcurl", "buf", "ghz", "grpc-health-probe")
+    docs, clients = ROOT / "docs", ROOT / "clients"
+    run = calls(ROOT / "README.md", *tools[:4]) | calls(docs / "API.md", *tools[:4]) | calls(clients / "README.md", *tools[:4])
+    run |= calls(docs / "PERFORMANCE.md", "ghz") | calls(docs / "OPERATIONS.md", "grpc-health-probe")
+    pages = [ROOT / "README.md", *docs.rglob("*.md"), *clients.rglob("README.md"), ROOT / "models" / "README.md"]
+    found = {call for page in pages if "node_modules" not in page.parts for call in calls(page, *tools)}
+    assert len(found) > 40 and found <= run, found - run
+
+
+def test_every_option_of_a_documented_server_is_one(binary):
+    help_text = subprocess.run([binary, "serve", "--help"], capture_output=True, text=True, check=True).stdout
+    there = set(re.findall(r"^ +(?:-., )?(--[a-z-]+)", help_text, re.MULTILINE))
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    commands = [command for page in pages for example in examples(page.read_text()) for command in example.commands]
+    named = [(command, set(re.findall(r"--[a-z-]+", command))) for command in commands if command.startswith("stemwire serve")]
+    assert len(named) > 3 and all(options <= there for _, options in named), named
 
 
 def test_the_table_of_metrics_is_complete(server):
