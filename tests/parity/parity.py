@@ -10,11 +10,13 @@
         --mdx mdx/bin/python [--models NAME...]
 
 SONG is a 44.1 kHz stereo file; it is repeated at changing gain to 40 s and an odd length, 5 s, 7.9 s and 13 s, and to 40 s
-once more without its offset: gains that change make a song's offset wander, which streaming cannot know beforehand.
-Checkpoints have the published layout and random values (`tests/golden/*_reference.py`), as the published ones are not to
-be downloaded by a test. Prints a table in Markdown: the signal-to-noise ratio of the worst stem, in decibels. Ends with 1
-where a figure is below what is promised. The environments take 4 GB. One core of an
-AMD EPYC takes about 36 minutes for all, of which htdemucs_ft has 21 and Spleeter 5.
+once more without its offset: gains that change make a song's offset wander, which streaming cannot know beforehand. Of
+SCNet, RoFormers and MDX-Nets there are also tracks of one chunk, of one frame less and one more, one channel, and silence, of
+which the largest sample is printed. Checkpoints have the published layout and random values (`tests/golden/*_reference.py`),
+as the published ones are not to be downloaded by a test. Prints a table in Markdown: the signal-to-noise ratio of the worst
+stem, in decibels. Ends with 1 where a figure is below what is promised. The environments take 4 GB. One core of an AMD EPYC
+takes about 36 minutes for HTDemucs and Spleeter, of which htdemucs_ft has 21 and Spleeter 5. RoFormers and scnet-large take
+one to three minutes for every ten seconds: name them with --models, and --lengths.
 """
 from __future__ import annotations
 
@@ -25,23 +27,29 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden"
+PEERS = ROOT / "tests" / "bench" / "peers"
 RATE = 44_100
 GAINS = (1.0, 0.5, 0.8, 0.25, 0.9)
 LENGTHS = {"40 s": 40 * RATE + 1, "40 s centred": 40 * RATE + 1, "5 s": 5 * RATE, "7.9 s": 348_390, "13 s": 13 * RATE}
+# Of the families that have a chunk: its frames are added.
+AROUND_CHUNK = {"chunk - 1": -1, "chunk": 0, "chunk + 1": 1}
+MONO, SILENCE = "5 s mono", "silence"
+# What a network amplifies that normalises each band, is noise there where music has no high frequencies: a RoFormer gets some.
+NOISE = 0.002
+LEAST_SILENCE = 1e-6
 DEMUCS = ("htdemucs", "htdemucs_6s", "htdemucs_ft")
 # The reference's name, and the file's in the card.
 SCNET = {
     "scnet": ("scnet", "scnet_checkpoint_musdb18.ckpt"),
     "scnet-large": ("scnet_large", "SCNet-large_starrytong_fixed.ckpt"),
 }
-# The reference's name. A model of two cores takes minutes for each length: name it with --models, and --lengths.
+# The reference's name.
 ROFORMER = {"melband-kim": "mel_kim", "bs-roformer-viperx": "bs_viperx"}
 # The reference's name. Its checkpoint is scaled to each song, so that every length has one of its own.
 MDX = {"mdx-voc-ft": "voc_ft"}
@@ -50,8 +58,17 @@ SPLEETER = {"spleeter-2stems": 2, "spleeter-4stems": 4, "spleeter-5stems": 5}
 LEAST = {"bs": 75.0, "htdemucs": 75.0, "mdx": 75.0, "melband": 75.0, "scnet": 75.0, "spleeter": 60.0}
 
 
-def mixtures(song: Path, folder: Path, lengths: list[str]) -> dict[str, Path]:
-    """The song at each length, float32 files."""
+def chunk(name: str) -> int | None:
+    """Frames that the network sees at once, of those whose windows are tested around it."""
+    if name in SCNET:
+        return 485_100
+    if name in ROFORMER:
+        return 352_800
+    return 253_440 if name in MDX else None
+
+
+def mixtures(song: Path, folder: Path, lengths: list[str], name: str) -> dict[str, Path]:
+    """The song at each length that a model is tested with, float32 files."""
     sound, rate = soundfile.read(song, dtype="float32", always_2d=True)
     if rate != RATE or sound.shape[1] != 2:
         sys.exit(f"{song}: give 44.1 kHz stereo")
@@ -59,15 +76,34 @@ def mixtures(song: Path, folder: Path, lengths: list[str]) -> dict[str, Path]:
     shortest = RATE // 20
     if any((np.convolve(channel == 0, np.ones(shortest), "valid") == shortest).any() for channel in sound.T):
         sys.exit(f"{song}: give a song without silent passages")
+    frames = dict(LENGTHS)
+    if size := chunk(name):
+        frames |= {length: size + more for length, more in AROUND_CHUNK.items()} | {MONO: 5 * RATE, SILENCE: size + 1}
+    folder.mkdir(parents=True, exist_ok=True)
     found = {}
-    for name in lengths:
-        index = np.arange(LENGTHS[name])
+    for length in (length for length in lengths if length in frames):
+        index = np.arange(frames[length])
         gains = np.array(GAINS, np.float32)[index // len(sound) % len(GAINS)]
-        found[name] = folder / f"{name.replace(' ', '')}.wav"
-        offset = sound.mean(axis=0) if name.endswith("centred") else 0
+        offset = sound.mean(axis=0) if length.endswith("centred") else 0
         samples = (sound - offset)[index % len(sound)] * gains[:, None]
-        soundfile.write(found[name], samples, RATE, subtype="FLOAT")
+        if name in ROFORMER:
+            samples += np.random.default_rng(1).uniform(-NOISE, NOISE, samples.shape)
+        if length == MONO:
+            samples[:] = samples.mean(axis=1, keepdims=True)
+        if length == SILENCE:
+            samples[:] = 0
+        found[length] = folder / f"{length.replace(' ', '')}.wav"
+        soundfile.write(found[length], samples, RATE, subtype="FLOAT")
     return found
+
+
+def one_channel(mix: Path) -> Path:
+    """The left channel of a mixture whose channels are the same, for Stemwire; the references take two."""
+    samples, _ = soundfile.read(mix, dtype="float32")
+    folder = mix.parent / "left"
+    folder.mkdir(exist_ok=True)
+    soundfile.write(folder / mix.name, samples[:, 0], RATE, subtype="FLOAT")
+    return folder / mix.name
 
 
 def stemwire(options: argparse.Namespace, *arguments: object) -> None:
@@ -104,19 +140,17 @@ def spleeter_references(options: argparse.Namespace, name: str, mixes: dict[str,
     return {length: out / path.stem for length, path in mixes.items()}
 
 
-def scnet_references(options: argparse.Namespace, name: str, mixes: dict[str, Path], out: Path) -> dict[str, Path]:
-    """The same of the reference with two windows in each frame."""
-    for path in mixes.values():
-        tool = [options.scnet, GOLDEN / "scnet_reference.py", "--model", SCNET[name][0], "--audio", path, "--overlaps", 2]
-        subprocess.run([str(part) for part in [*tool, "--out", out / path.stem]], check=True)
-    return {length: out / path.stem for length, path in mixes.items()}
-
-
-def roformer_references(options: argparse.Namespace, name: str, mixes: dict[str, Path], out: Path) -> dict[str, Path]:
-    """The same, with a checkpoint and its configuration beside the stems of each length."""
-    for path in mixes.values():
-        tool = [options.scnet, GOLDEN / "roformer_reference.py", "--model", ROFORMER[name], "--audio", path, "--overlaps", 2]
-        subprocess.run([str(part) for part in [*tool, "--out", out / path.stem]], check=True)
+def msst_references(options: argparse.Namespace, name: str, mixes: dict[str, Path], out: Path) -> dict[str, Path]:
+    """The same with two windows in each frame. The first folder has the checkpoint and its configuration, too."""
+    model = SCNET[name][0] if name in SCNET else ROFORMER[name]
+    script = "scnet_reference.py" if name in SCNET else "roformer_reference.py"
+    first, *others = (out / path.stem for path in mixes.values())
+    mix = next(iter(mixes.values()))
+    tool = [options.scnet, GOLDEN / script, "--model", model, "--audio", mix, "--overlaps", 2, "--out", first]
+    subprocess.run([str(part) for part in tool], check=True)
+    for folder, mix in zip(others, list(mixes.values())[1:]):
+        tool = [options.scnet, PEERS / "msst_run.py", first / f"{model}.ckpt", first / f"{model}.yaml", 2, mix, folder]
+        subprocess.run([str(part) for part in tool], check=True)
     return {length: out / path.stem for length, path in mixes.items()}
 
 
@@ -157,7 +191,7 @@ def demucs_references(options: argparse.Namespace, name: str, mixes: dict[str, P
 def worst(reference: Path, found: Path) -> float:
     """Decibels of the worst stem; every reference stem must be there, and as long."""
     levels = []
-    for path in reference.glob("*.f32.wav"):
+    for path in reference.glob("*.wav"):
         if path.name == "mix.f32.wav":
             continue
         expected, _ = soundfile.read(path, dtype="float64")
@@ -169,22 +203,29 @@ def worst(reference: Path, found: Path) -> float:
     return min(levels)
 
 
-def check(options: argparse.Namespace, name: str, mixes: dict[str, Path]) -> list[list[Any]]:
-    """Rows of model, mode and a figure for each length."""
+def largest(folder: Path) -> float:
+    """The largest sample of any stem."""
+    return max(abs(soundfile.read(path)[0]).max() for path in folder.glob("*.wav"))
+
+
+def check(options: argparse.Namespace, name: str, mixes: dict[str, Path]) -> dict[str, dict[str, float]]:
+    """For each mode a figure for each length: decibels, and of silence the largest sample."""
     out = options.work / name
     out.mkdir(exist_ok=True)
+    mixes, silent = dict(mixes), mixes.get(SILENCE)
+    mixes.pop(SILENCE, None)
     if name in SPLEETER:
         references = spleeter_references(options, name, mixes, out)
         archive = out / f"{SPLEETER[name]}stems.tar.gz"
         model = published_model(name, archive, archive.name, options.work / "models")
         modes = {"zeros": ["--mask-extension", "zeros"]}
     elif name in SCNET:
-        references = scnet_references(options, name, mixes, out)
+        references = msst_references(options, name, mixes, out)
         checkpoint = next(iter(references.values())) / f"{SCNET[name][0]}.ckpt"
         model = published_model(name, checkpoint, SCNET[name][1], options.work / "models")
         modes = {"exact, overlap 0.5": ["--normalization", "exact", "--overlap", "0.5"]}
     elif name in ROFORMER:
-        references = roformer_references(options, name, mixes, out)
+        references = msst_references(options, name, mixes, out)
         model = roformer_model(options, name, next(iter(references.values())))
         modes = {"overlap 0.5": ["--overlap", "0.5"]}
     elif name in MDX:
@@ -195,18 +236,21 @@ def check(options: argparse.Namespace, name: str, mixes: dict[str, Path]) -> lis
         references = demucs_references(options, name, mixes, out)
         model = demucs_model(options, name, sorted(next(iter(references.values())).glob("*.safetensors")))
         modes = {mode: ["--normalization", mode] for mode in ("exact", "streaming")}
-    rows = []
+    found: dict[str, dict[str, float]] = {mode: {} for mode in modes}
     for mode, arguments in modes.items():
-        row: list[Any] = [name, mode]
+        stems = out / "stems" / mode
         for length, mix in mixes.items():
-            stems = out / "stems" / mode
             if name in MDX:
                 model = mdx_model(options, name, references[length])
-            stemwire(options, "separate", mix, "--model", model, "--output", stems, "--force", *arguments)
-            row.append(worst(references[length], stems / mix.stem))
-            print(f"{name} {mode} {length}: {row[-1]:.1f} dB", file=sys.stderr, flush=True)
-        rows.append(row)
-    return rows
+            upload = one_channel(mix) if length == MONO else mix
+            stemwire(options, "separate", upload, "--model", model, "--output", stems, "--force", *arguments)
+            found[mode][length] = worst(references[length], stems / mix.stem)
+            print(f"{name} {mode} {length}: {found[mode][length]:.1f} dB", file=sys.stderr, flush=True)
+        if silent:
+            stemwire(options, "separate", silent, "--model", model, "--output", stems, "--force", *arguments)
+            found[mode][SILENCE] = largest(stems / silent.stem)
+            print(f"{name} {mode} {SILENCE}: {found[mode][SILENCE]:g}", file=sys.stderr, flush=True)
+    return found
 
 
 def main() -> None:
@@ -217,9 +261,10 @@ def main() -> None:
     parser.add_argument("--scnet", type=Path, help="a Python that has the pymss-core package")
     parser.add_argument("--stemwire", type=Path, default=ROOT / "target" / "release" / "stemwire")
     parser.add_argument("--mdx", type=Path, help="a Python that has the audio-separator package")
+    lengths = [*LENGTHS, *AROUND_CHUNK, MONO, SILENCE]
     usual = [*DEMUCS, *SCNET, *MDX, *SPLEETER]
     parser.add_argument("--models", nargs="+", choices=[*usual, *ROFORMER], default=usual)
-    parser.add_argument("--lengths", nargs="+", choices=list(LENGTHS), default=list(LENGTHS))
+    parser.add_argument("--lengths", nargs="+", choices=lengths, default=lengths)
     options = parser.parse_args()
     if options.spleeter is None and any(name in SPLEETER for name in options.models):
         parser.error("--spleeter is needed for these models")
@@ -229,13 +274,20 @@ def main() -> None:
         parser.error("--mdx is needed for these models")
     options.work, options.stemwire = options.work.resolve(), options.stemwire.resolve()
     options.work.mkdir(parents=True, exist_ok=True)
-    mixes = mixtures(options.song, options.work, options.lengths)
-    rows = [row for name in options.models for row in check(options, name, mixes)]
-    print(f"| model | mode | {' | '.join(mixes)} |\n|---|---|{'---|' * len(mixes)}")
-    for name, mode, *levels in rows:
-        print(f"| {name} | {mode} | {' | '.join(f'{level:.1f}' for level in levels)} |")
-    failed = [row for row in rows if min(row[2:]) < LEAST[re.split("[-_]", str(row[0]))[0]]]
+    print(f"| model | mode | {' | '.join(options.lengths)} |\n|---|---|{'---|' * len(options.lengths)}")
+    failed = False
+    for name in options.models:
+        mixes = mixtures(options.song, options.work / "mixes" / name, options.lengths, name)
+        for mode, figures in check(options, name, mixes).items():
+            cells = [cell(length, figures[length]) if length in figures else "" for length in options.lengths]
+            print(f"| {name} | {mode} | {' | '.join(cells)} |", flush=True)
+            promised = LEAST[re.split("[-_]", name)[0]]
+            failed |= any(value > LEAST_SILENCE if length == SILENCE else value < promised for length, value in figures.items())
     sys.exit(1 if failed else 0)
+
+
+def cell(length: str, figure: float) -> str:
+    return f"{figure:g}" if length == SILENCE else f"{figure:.1f}"
 
 
 if __name__ == "__main__":
