@@ -24,12 +24,32 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import material
 import results
 from measure import Run
-from rows import crowd, downloads, encoders, htdemucs, memory, page, roformer, scaling, scnet, serving, spleeter, stages
+from rows import (
+    crowd,
+    downloads,
+    encoders,
+    htdemucs,
+    htdemucs_python,
+    mdx,
+    memory,
+    models,
+    msst,
+    page,
+    scaling,
+    serving,
+    spleeter,
+    stages,
+)
 
 BENCHMARKS = {
     "htdemucs": htdemucs.against_pytorch,
-    "scnet": scnet.against_pytorch,
-    "roformer": roformer.against_pytorch,
+    "htdemucs-python": htdemucs_python.against_python,
+    "scnet": msst.scnet,
+    "scnet-large": msst.scnet_large,
+    "roformer": msst.mel_band,
+    "bs-roformer": msst.band_split,
+    "mdx": mdx.against_python,
+    "models": models.needs,
     "spleeter": spleeter.against_tensorflow,
     "first-stem": serving.first_stem,
     "get-stem": serving.get_stem,
@@ -44,7 +64,7 @@ BENCHMARKS = {
     "instructions": stages.instructions,
 }
 # Of hours of music, or of minutes for each second of it; left out unless they are named.
-NIGHTLY = {"encoders", "linear", "memory", "roformer"}
+NIGHTLY = {"bs-roformer", "encoders", "linear", "memory", "models", "roformer", "scnet-large"}
 
 
 @dataclass
@@ -82,6 +102,12 @@ class Bench:
         return self.options.scnet_python or material.environment(self.work, "scnet", requirements)
 
     @cached_property
+    def mdx(self) -> Path:
+        """A Python with audio-separator."""
+        requirements = material.PARITY / "requirements-mdx.txt"
+        return self.options.mdx_python or material.environment(self.work, "mdx", requirements)
+
+    @cached_property
     def spleeter(self) -> Path:
         """A Python with TensorFlow and Spleeter."""
         requirements = material.PARITY / "requirements-spleeter.txt"
@@ -91,8 +117,8 @@ class Bench:
     def seconds(self) -> float:
         return self.options.seconds
 
-    def music(self, seconds: float, form: str = "wav") -> Path:
-        return material.music(self.work, seconds, form)
+    def music(self, seconds: float, form: str = "wav", noise: bool = False) -> Path:
+        return material.music(self.work, seconds, form, noise)
 
     def program(self, name: str) -> Path:
         """One of Cargo's benches, built."""
@@ -108,9 +134,11 @@ class Bench:
         provider = [] if "--provider" in options else ["--provider", "cpu"]
         return [self.stemwire, "separate", song, "--output", out, *models, *provider, *options]
 
-    def in_turn(self, name: str, peer: Callable[[Path], Run], own: Callable[[Path], Run]) -> tuple[Path, list[Run], list[Run]]:
+    def in_turn(
+        self, name: str, peer: Callable[[Path], Run], own: Callable[[Path], Run], warm_seconds: float = 10, noise: bool = False
+    ) -> tuple[Path, list[Run], list[Run]]:
         """Runs a peer and this program on a song, one after the other and after a short one; returns the song and the runs."""
-        song, warm = self.music(self.seconds), self.music(10)
+        song, warm = (self.music(seconds, noise=noise) for seconds in (self.seconds, warm_seconds))
         peer(warm), own(warm)
         peers: list[Run] = []
         runs: list[Run] = []
@@ -137,7 +165,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--stemwire", type=Path, default=material.ROOT / "target" / "release" / "stemwire")
     parser.add_argument("--demucs-python", type=Path, help="one with PyTorch and Demucs; made if left out")
     parser.add_argument("--scnet-python", type=Path, help="one with PyTorch, SCNet and RoFormer; made if left out")
+    parser.add_argument("--mdx-python", type=Path, help="one with audio-separator; made if left out")
     parser.add_argument("--spleeter-python", type=Path, help="one with TensorFlow and Spleeter; made if left out")
+    parser.add_argument("--model", nargs="+", choices=models.MODELS, default=list(models.MODELS), help="for models")
     parser.add_argument("--baseline", type=Path, help="another release, for first-paint")
     parser.add_argument("--accept", action="store_true", help="take the instructions that are counted as the ones to hold")
     parser.add_argument("--table", action="store_true", help="only make table and plot anew")
