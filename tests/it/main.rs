@@ -13,6 +13,7 @@ mod encode;
 mod engine;
 mod fuzz;
 mod glossary;
+mod hostile_models;
 mod layering;
 mod protocol;
 mod published;
