@@ -21,7 +21,7 @@ enum ClusterCommand {
 
 #[derive(Debug, Args)]
 struct CheckArgs {
-    /// Object store, such as file:///mnt/stemwire
+    /// Object store, such as file:///mnt/stemwire or s3://bucket/prefix
     #[arg(long, value_name = "URL", env = "STEMWIRE_STORE")]
     store: String,
 }
@@ -39,7 +39,7 @@ fn findings(location: &StoreLocation) -> Vec<Finding> {
         Ok(store) => store,
         Err(error) => {
             let cause = format!("{location} cannot be opened: {error}");
-            return vec![Finding::bad(cause, "Check the folder and its permissions.")];
+            return vec![Finding::bad(cause, location.remedy())];
         }
     };
     let finding = |found| match found {

@@ -41,10 +41,10 @@ impl StoreFault {
     pub fn remedy(&self) -> &'static str {
         match self {
             StoreFault::Failed(_) => {
-                "Check that the store is there, that it can be reached, and that it may be written."
+                "Check that the store is there, that it can be reached, and that the credentials, if it needs any, may read and write."
             }
             StoreFault::Inconsistent(_) | StoreFault::NotExclusive { .. } => {
-                "Use a store that is consistent and refuses to create a key that exists, such as a local or NFS folder."
+                "Use a store that is consistent and refuses to create a key that exists, such as an NFS folder or S3."
             }
         }
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use object_store::path::Path;
 use url::Url;
 
 /// Where an object store is.
@@ -11,6 +12,23 @@ use url::Url;
 pub enum StoreLocation {
     /// A folder that all machines have mounted: `file:///mnt/stemwire`.
     Folder(PathBuf),
+    /// A bucket of S3, or of a server with its interface: `s3://bucket/prefix`.
+    Bucket {
+        /// Its name.
+        bucket: String,
+        /// What all keys begin with, without slashes at its ends. May be empty.
+        prefix: String,
+    },
+}
+
+impl StoreLocation {
+    /// The remedy where it cannot be opened, as one imperative sentence.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            StoreLocation::Folder(_) => "Check the folder and its permissions.",
+            StoreLocation::Bucket { .. } => "Check the environment variables of AWS.",
+        }
+    }
 }
 
 /// The text names no store.
@@ -24,7 +42,7 @@ pub struct LocationError {
 impl LocationError {
     /// The remedy, as one imperative sentence.
     pub fn remedy(&self) -> &'static str {
-        "Give --store the URL of a folder, such as file:///mnt/stemwire."
+        "Give --store the URL of a folder or bucket, such as file:///mnt/stemwire or s3://bucket/prefix."
     }
 }
 
@@ -34,20 +52,34 @@ impl FromStr for StoreLocation {
     fn from_str(text: &str) -> Result<StoreLocation, LocationError> {
         let bad = |problem| LocationError { text: text.to_owned(), problem };
         let url = Url::parse(text).map_err(|_| bad("it has no scheme such as file://"))?;
-        if url.scheme() != "file" {
-            return Err(bad("this version supports file:// only"));
-        }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(bad("it has a query or a fragment"));
         }
-        url.to_file_path().map(StoreLocation::Folder).map_err(|()| bad("its path is not absolute"))
+        match url.scheme() {
+            "file" => url
+                .to_file_path()
+                .map(StoreLocation::Folder)
+                .map_err(|()| bad("its path is not absolute")),
+            "s3" => bucket(&url).map_err(bad),
+            _ => Err(bad("its scheme is neither file:// nor s3://")),
+        }
     }
+}
+
+fn bucket(url: &Url) -> Result<StoreLocation, &'static str> {
+    let bucket = url.host_str().filter(|host| !host.is_empty()).ok_or("it has no bucket")?;
+    if url.port().is_some() || !url.username().is_empty() || url.password().is_some() {
+        return Err("it has more than a bucket and a prefix");
+    }
+    let prefix = Path::from_url_path(url.path()).map_err(|_| "its prefix is no path of keys")?;
+    Ok(StoreLocation::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_string() })
 }
 
 impl fmt::Display for StoreLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoreLocation::Folder(folder) => write!(f, "file://{}", folder.display()),
+            StoreLocation::Bucket { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
         }
     }
 }
@@ -56,19 +88,34 @@ impl fmt::Display for StoreLocation {
 mod tests {
     use super::*;
 
+    #[track_caller]
+    fn refuses(text: &str, problem: &str) {
+        let error = text.parse::<StoreLocation>().unwrap_err().to_string();
+        assert!(error.contains(problem) && error.contains(text), "{error}");
+    }
+
     #[cfg(unix)]
     #[test]
     fn a_folder_is_named_by_an_absolute_path() {
-        let folder = |text: &str| text.parse().map(|StoreLocation::Folder(folder)| folder);
-        assert_eq!(folder("file:///mnt/two%20words/"), Ok(PathBuf::from("/mnt/two words/")));
-        for (text, problem) in [
-            ("/mnt/store", "no scheme"),
-            ("s3://bucket", "file:// only"),
-            ("file://host/share", "not absolute"),
-            ("file:///mnt?versioned", "query"),
-        ] {
-            let error = folder(text).unwrap_err().to_string();
-            assert!(error.contains(problem) && error.contains(text), "{error}");
-        }
+        let folder = StoreLocation::Folder(PathBuf::from("/mnt/two words/"));
+        assert_eq!("file:///mnt/two%20words/".parse(), Ok(folder));
+        refuses("/mnt/store", "no scheme");
+        refuses("file://host/share", "not absolute");
+        refuses("file:///mnt?versioned", "query");
+        refuses("ftp://host/store", "neither file:// nor s3://");
+    }
+
+    #[test]
+    fn a_bucket_has_a_prefix_or_none() {
+        let bucket = |bucket: &str, prefix: &str| {
+            Ok(StoreLocation::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+        };
+        assert_eq!("s3://songs".parse(), bucket("songs", ""));
+        assert_eq!("s3://songs.example/".parse(), bucket("songs.example", ""));
+        assert_eq!("s3://songs/a/two%20words/".parse(), bucket("songs", "a/two words"));
+        refuses("s3:///prefix", "no bucket");
+        refuses("s3://user@songs/prefix", "more than a bucket");
+        refuses("s3://songs:9000/prefix", "more than a bucket");
+        refuses("s3://songs/a//b", "no path of keys");
     }
 }

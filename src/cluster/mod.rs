@@ -1,11 +1,13 @@
 //! What several machines share: the object store behind [`Replica`](crate::session::replica::Replica).
 //!
-//! [`location`] is the address of a store, [`object_replica`] the store itself, over the crate `object_store`, and [`mod@check`]
-//! finds out whether it does what sessions need. Asynchronous inside; what it offers is synchronous, like the sessions.
+//! [`location`] is the address of a store, [`object_replica`] the store itself, over the crate `object_store`, which calls buckets
+//! ([`s3`]) by way of [`https`], and [`mod@check`] finds out whether it does what sessions need. Asynchronous inside; what it offers is synchronous, like the sessions.
 
 mod check;
+mod https;
 mod location;
 mod object_replica;
+mod s3;
 
 pub use check::{StoreFault, check, check_exclusive_creation};
 pub use location::{LocationError, StoreLocation};

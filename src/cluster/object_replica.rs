@@ -3,19 +3,22 @@
 use std::fs;
 use std::future::Future;
 use std::io;
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use futures_util::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
-use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
-use super::StoreLocation;
+use super::https::ObserverSlot;
+use super::{StoreLocation, s3};
 use crate::session::SessionId;
-use crate::session::replica::{CreateOutcome, Replica, ReplicaError};
+use crate::session::replica::{
+    CreateOutcome, Replica, ReplicaCall, ReplicaError, ReplicaObserver,
+};
 
 /// Time limit of one call. An object has a few MiB at most.
 const CALL_TIME: Duration = Duration::from_secs(30);
@@ -30,6 +33,9 @@ const THREADS: usize = 2;
 #[derive(Debug)]
 pub struct ObjectReplica {
     store: Box<dyn ObjectStore>,
+    /// Whether another file system may be found in its place at any time, as where it is not mounted.
+    is_folder: bool,
+    observer: ObserverSlot,
     /// The name of the store, once it has been asked for.
     identity: OnceLock<String>,
     /// `None` once it is being dropped.
@@ -37,46 +43,89 @@ pub struct ObjectReplica {
 }
 
 impl ObjectReplica {
-    /// Opens a store. A folder is created if it does not exist.
+    /// Opens a store. A folder is created if it does not exist; a bucket is not asked for.
     ///
     /// # Errors
-    /// I/O errors of the folder; errors of the system when threads are started.
+    /// I/O errors of the folder; an invalid environment of the bucket; errors of the system when threads are started.
     pub fn open(location: &StoreLocation) -> io::Result<ObjectReplica> {
-        let StoreLocation::Folder(folder) = location;
-        fs::create_dir_all(folder)?;
-        let store = LocalFileSystem::new_with_prefix(folder).map_err(io::Error::other)?;
-        // What is acknowledged survives a loss of power.
-        let store = store.with_fsync(true).with_automatic_cleanup(true);
+        let observer = ObserverSlot::default();
+        let store: Box<dyn ObjectStore> = match location {
+            StoreLocation::Folder(folder) => Box::new(open_folder(folder)?),
+            StoreLocation::Bucket { bucket, prefix } => {
+                Box::new(s3::open(bucket, prefix, &observer).map_err(io::Error::other)?)
+            }
+        };
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
             .thread_name("object-store")
             .enable_all()
             .build()?;
-        let (store, identity) = (Box::new(store), OnceLock::new());
-        Ok(ObjectReplica { store, identity, runtime: Some(runtime) })
+        let is_folder = matches!(location, StoreLocation::Folder(_));
+        let identity = OnceLock::new();
+        Ok(ObjectReplica { store, is_folder, observer, identity, runtime: Some(runtime) })
     }
 
     /// Waits for a call. Not for threads that run asynchronous tasks.
     fn wait<T>(
         &self,
+        kind: ReplicaCall,
         call: impl Future<Output = object_store::Result<T>>,
     ) -> Result<object_store::Result<T>, ReplicaError> {
         let closed = || ReplicaError { cause: "it is closed".to_owned() };
         let runtime = self.runtime.as_ref().ok_or_else(closed)?;
-        let checked = async {
-            if self.identity.get().is_some()
-                && let Err(error) = self.store.head(&Path::from(IDENTITY)).await
-            {
-                return Err(failed(error));
-            }
-            Ok(call.await)
-        };
-        let limited = async { timeout(CALL_TIME, checked).await };
+        let limited = async { timeout(CALL_TIME, self.checked(call)).await };
         let late = || ReplicaError {
             cause: format!("there was no answer within {} s", CALL_TIME.as_secs()),
         };
-        runtime.block_on(limited).unwrap_or_else(|_| Err(late()))
+        let begin = Instant::now();
+        let result = runtime.block_on(limited).unwrap_or_else(|_| Err(late()));
+        if let Some(observer) = self.observer.get() {
+            observer.ended(kind, begin.elapsed(), result.as_ref().is_ok_and(is_answer));
+        }
+        result
     }
+
+    /// Makes a call, and checks that it is the store that it was.
+    async fn checked<T>(
+        &self,
+        call: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<object_store::Result<T>, ReplicaError> {
+        if self.is_folder {
+            self.check_identity().await?;
+        }
+        let result = call.await;
+        if !self.is_folder && matches!(result, Err(Error::NotFound { .. })) {
+            // A proxy without its server, or a bucket that was removed, has no object either.
+            self.check_identity().await?;
+        }
+        Ok(result)
+    }
+
+    fn transferred(&self, stored: usize, read: usize) {
+        if let Some(observer) = self.observer.get() {
+            observer.transferred(stored as u64, read as u64);
+        }
+    }
+
+    /// Checks that it is the store that it was.
+    async fn check_identity(&self) -> Result<(), ReplicaError> {
+        if self.identity.get().is_some() {
+            self.store.head(&Path::from(IDENTITY)).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the store has answered as it may.
+fn is_answer<T>(result: &object_store::Result<T>) -> bool {
+    matches!(result, Ok(_) | Err(Error::NotFound { .. } | Error::AlreadyExists { .. }))
+}
+
+fn open_folder(folder: &std::path::Path) -> io::Result<LocalFileSystem> {
+    fs::create_dir_all(folder)?;
+    let store = LocalFileSystem::new_with_prefix(folder).map_err(io::Error::other)?;
+    // What is acknowledged survives a loss of power.
+    Ok(store.with_fsync(true).with_automatic_cleanup(true))
 }
 
 impl Replica for ObjectReplica {
@@ -98,15 +147,20 @@ impl Replica for ObjectReplica {
     }
 
     fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), ReplicaError> {
-        let key = path(key)?;
-        self.wait(self.store.put(&key, bytes.into()))?.map(drop).map_err(failed)
+        let (key, length) = (path(key)?, bytes.len());
+        self.wait(ReplicaCall::Put, self.store.put(&key, bytes.into()))?.map_err(failed)?;
+        self.transferred(length, 0);
+        Ok(())
     }
 
     fn create(&self, key: &str, bytes: Vec<u8>) -> Result<CreateOutcome, ReplicaError> {
-        let key = path(key)?;
-        let options = PutOptions::from(PutMode::Create);
-        match self.wait(self.store.put_opts(&key, bytes.into(), options))? {
-            Ok(_) => Ok(CreateOutcome::Created),
+        let (key, length) = (path(key)?, bytes.len());
+        let create = self.store.put_opts(&key, bytes.into(), PutMode::Create.into());
+        match self.wait(ReplicaCall::Create, create)? {
+            Ok(_) => {
+                self.transferred(length, 0);
+                Ok(CreateOutcome::Created)
+            }
             Err(Error::AlreadyExists { .. }) => Ok(CreateOutcome::Exists),
             Err(error) => Err(failed(error)),
         }
@@ -114,8 +168,11 @@ impl Replica for ObjectReplica {
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ReplicaError> {
         let key = path(key)?;
-        match self.wait(async { self.store.get(&key).await?.bytes().await })? {
-            Ok(bytes) => Ok(Some(bytes.into())),
+        match self.wait(ReplicaCall::Get, async { self.store.get(&key).await?.bytes().await })? {
+            Ok(bytes) => {
+                self.transferred(0, bytes.len());
+                Ok(Some(bytes.into()))
+            }
             Err(Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(failed(error)),
         }
@@ -123,7 +180,8 @@ impl Replica for ObjectReplica {
 
     fn list(&self, folder: &str) -> Result<Vec<String>, ReplicaError> {
         let folder = path(folder)?;
-        let listed = self.wait(self.store.list(Some(&folder)).try_collect::<Vec<_>>())?;
+        let list = self.store.list(Some(&folder)).try_collect::<Vec<_>>();
+        let listed = self.wait(ReplicaCall::List, list)?;
         let below = |key: &Path| {
             let parts: Option<Vec<_>> = key.prefix_match(&folder).map(Iterator::collect);
             parts.map(|parts| {
@@ -137,17 +195,23 @@ impl Replica for ObjectReplica {
 
     fn folders(&self, folder: &str) -> Result<Vec<String>, ReplicaError> {
         let folder = path(folder)?;
-        let listed = self.wait(self.store.list_with_delimiter(Some(&folder)))?.map_err(failed)?;
+        let list = self.store.list_with_delimiter(Some(&folder));
+        let listed = self.wait(ReplicaCall::List, list)?.map_err(failed)?;
         let names = listed.common_prefixes.iter().filter_map(Path::filename);
         Ok(names.map(str::to_owned).collect())
     }
 
     fn delete(&self, key: &str) -> Result<(), ReplicaError> {
         let key = path(key)?;
-        match self.wait(self.store.delete(&key))? {
+        match self.wait(ReplicaCall::Delete, self.store.delete(&key))? {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(failed(error)),
         }
+    }
+
+    fn observe(&self, observer: Arc<dyn ReplicaObserver>) {
+        // The first one stays.
+        let _ = self.observer.set(observer);
     }
 }
 

@@ -65,7 +65,7 @@ use pace::LeastRate;
 use status::{ApiError, to_status};
 
 use crate::proto::DESCRIPTORS;
-use crate::separation::{Observer, Separations};
+use crate::separation::Separations;
 
 /// Error of starting or running the server.
 #[derive(Debug, thiserror::Error)]
@@ -143,8 +143,7 @@ pub async fn serve(
     routes.add_service(reflection().build_v1alpha()?);
     let memory = Memory::new(&config);
     routes.add_service(grpc::service(Arc::clone(&separations), Arc::clone(&memory.read_ahead)));
-    let numbers = Arc::new(Metrics::new());
-    separations.observe(Arc::clone(&numbers) as Arc<dyn Observer>);
+    let numbers = Metrics::of(&separations);
     let calls = routes.routes().into_axum_router();
     let messages = MessageLimits {
         memory: Arc::clone(&memory.received),

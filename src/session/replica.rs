@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// A store of objects that several machines reach. Every call blocks until the store has answered, and may be repeated.
 ///
@@ -49,6 +51,51 @@ pub trait Replica: fmt::Debug + Send + Sync {
     /// # Errors
     /// [`ReplicaError`]; the object may have been removed.
     fn delete(&self, key: &str) -> Result<(), ReplicaError>;
+
+    /// Reports calls to `observer` from now on. Only the first one counts.
+    fn observe(&self, observer: Arc<dyn ReplicaObserver>) {
+        drop(observer);
+    }
+}
+
+/// A kind of calls of a [`Replica`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ReplicaCall {
+    /// [`Replica::put`].
+    Put,
+    /// [`Replica::create`].
+    Create,
+    /// [`Replica::get`].
+    Get,
+    /// [`Replica::list`] and [`Replica::folders`].
+    List,
+    /// [`Replica::delete`].
+    Delete,
+}
+
+impl ReplicaCall {
+    /// Its name, as in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ReplicaCall::Put => "put",
+            ReplicaCall::Create => "create",
+            ReplicaCall::Get => "get",
+            ReplicaCall::List => "list",
+            ReplicaCall::Delete => "delete",
+        }
+    }
+}
+
+/// Receives what metrics count of a [`Replica`].
+pub trait ReplicaObserver: fmt::Debug + Send + Sync {
+    /// A call has ended, after `time`.
+    fn ended(&self, call: ReplicaCall, time: Duration, is_ok: bool);
+
+    /// Bytes of objects have been stored and read.
+    fn transferred(&self, stored: u64, read: u64);
+
+    /// A request of a call was not answered, or not as it should; most are repeated within the call.
+    fn request_failed(&self);
 }
 
 /// What became of an exclusive creation.

@@ -8,7 +8,7 @@ from pathlib import Path
 import soundfile
 
 from .repository import ROOT
-from .stemwire_client import api
+from .stemwire_client import Config, api
 
 # `MODELS` of a file for whose tests the model does not matter: it takes a quarter of the time of `mini`.
 QUICK_MODEL = {"STEMWIRE_ENGINES": "mini-spleeter,mini", "STEMWIRE_MODEL": "mini-spleeter"}
@@ -33,6 +33,22 @@ def wait_for(condition, patience=60):
 def finish(server, session_id, song):
     return server.stub.FinishUpload(api.FinishUploadRequest(
         session_id=session_id, finish=api.Finish(total_bytes=len(song), sha256=hashlib.sha256(song).digest())))
+
+
+def lose(server) -> None:
+    """Kills a server and deletes its data folder, as if its machine were gone, and starts another."""
+    server.kill()
+    shutil.rmtree(server.data)
+    server.restart()
+
+
+def upload(server, song: bytes, **config) -> str:
+    request = api.CreateSessionRequest(config=Config(**config))
+    session_id = server.stub.CreateSession(request).session.session_id
+    for offset in range(0, len(song), 1 << 20):
+        chunk = api.UploadChunkRequest(session_id=session_id, offset=offset, data=song[offset : offset + (1 << 20)])
+        assert server.stub.UploadChunk(chunk).committed_bytes == min(offset + (1 << 20), len(song))
+    return session_id
 
 
 def check_refused(err: str, cause: str, remedy: str) -> None:

@@ -24,7 +24,7 @@ pub(in crate::cli) struct ServeArgs {
     /// Folder for sessions [default: the user's data folder]
     #[arg(long, value_name = "DIR", env = "STEMWIRE_DATA_DIR")]
     pub(super) data_dir: Option<PathBuf>,
-    /// Object store that keeps all sessions, such as file:///mnt/stemwire; the data folder is then its cache
+    /// Object store that keeps all sessions, such as file:///mnt/stemwire or s3://bucket/prefix; the data folder is then its cache
     #[arg(long, value_name = "URL", env = "STEMWIRE_STORE")]
     pub(super) store: Option<String>,
     /// Fallback chain: models to use, in this order, if a request names none or a model fails

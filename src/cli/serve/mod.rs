@@ -89,7 +89,7 @@ fn open_store(data_dir: &Path, location: Option<&StoreLocation>) -> Result<Store
 fn open_replica(location: &StoreLocation) -> Result<Arc<dyn Replica>, CliError> {
     let replica = ObjectReplica::open(location).map_err(|error| {
         let cause = format!("{location} cannot be opened: {error}");
-        CliError::new(Category::Disk, cause, "Check the folder and its permissions.")
+        CliError::new(Category::Disk, cause, location.remedy())
     })?;
     cluster::check_exclusive_creation(&replica).map_err(|fault| {
         CliError::new(Category::Disk, format!("{location} cannot be used: {fault}"), fault.remedy())

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::SessionId;
-use super::replica::{Replica, ReplicaError};
+use super::replica::{Replica, ReplicaError, ReplicaObserver};
 use keys::{Keys, SESSIONS};
 use queue::WorkQueue;
 
@@ -84,6 +84,11 @@ impl Replication {
             thread.spawn(move || working.work())?;
         }
         Ok(replication)
+    }
+
+    /// Reports calls of the replica to `observer`.
+    pub(super) fn observe(&self, observer: Arc<dyn ReplicaObserver>) {
+        self.replica.observe(observer);
     }
 
     /// The name of the replica.

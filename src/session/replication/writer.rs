@@ -229,10 +229,13 @@ impl Writer<'_> {
     /// its first answer was lost.
     fn create(&self, record: &Record, stored: &mut Stored) -> Result<(), WriteError> {
         let (key, bytes) = (self.keys.manifest(stored.number + 1), record.to_bytes()?);
-        if self.replica.create(&key, bytes.clone())? == CreateOutcome::Exists
-            && self.replica.get(&key)?.as_ref() != Some(&bytes)
-        {
-            return Err(WriteError::Fenced);
+        if self.replica.create(&key, bytes.clone())? == CreateOutcome::Exists {
+            match self.replica.get(&key)? {
+                Some(found) if found == bytes => {}
+                Some(_) => return Err(WriteError::Fenced),
+                // S3 refuses one of two calls that it has at the same time, whichever will succeed.
+                None => return Err(ReplicaError { cause: format!("{key} is being created") }.into()),
+            }
         }
         if stored.number > 0 {
             // If this fails, it takes space until the session is removed.

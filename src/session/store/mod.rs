@@ -25,7 +25,7 @@ use super::SessionError;
 use super::disk_space::{SpaceGuard, SpaceLimits};
 use super::lifecycle::{State, StateWriter};
 use super::manifest::{Plan, Timestamp};
-use super::replica::{Replica, ReplicaError};
+use super::replica::{Replica, ReplicaError, ReplicaObserver};
 use super::replication::{Position, Replication};
 use super::retention::{Retention, RetentionCandidate, expired};
 use super::stored_size::TotalSize;
@@ -252,6 +252,18 @@ impl Store {
     /// have been measured.
     pub fn stored_bytes(&self) -> u64 {
         self.total.get()
+    }
+
+    /// Whether sessions are kept in a replica.
+    pub fn is_replicated(&self) -> bool {
+        self.replication.is_some()
+    }
+
+    /// Reports calls of the replica to `observer`.
+    pub fn observe_replica(&self, observer: Arc<dyn ReplicaObserver>) {
+        if let Some(replication) = &self.replication {
+            replication.observe(observer);
+        }
     }
 
     /// The error of the replica, while it is away.

@@ -44,7 +44,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["arguments"],
         ],
     ),
-    ("cluster", &[&["location"], &["object_replica"], &["check"]]),
+    ("cluster", &[&["https", "location"], &["s3"], &["object_replica"], &["check"]]),
     ("cli/models", &[&["listing"], &["benchmark", "recommend"]]),
     (
         "cli/separate",
@@ -318,7 +318,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["admission", "auth", "grpc_deadline", "media_type", "messages"],
         ],
     ),
-    ("server/middleware/metrics", &[&["access", "labels"], &["calls"]]),
+    ("server/middleware/metrics", &[&["access", "labels", "store"], &["calls"]]),
     (
         "server/rest",
         &[
@@ -461,10 +461,11 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("object_store", &["cluster"]),
     ("url", &["cluster/location"]),
     ("hyper", &["server/connections"]),
-    ("hyper_util", &["server/connections"]),
+    ("hyper_rustls", &["cluster/https"]),
+    ("hyper_util", &["cluster/https", "server/connections"]),
     ("ipnet", &["server/connections"]),
     ("subtle", &["server/credentials"]),
-    ("tokio_rustls", &["server/connections", "server/credentials"]),
+    ("tokio_rustls", &["cluster/https", "server/connections", "server/credentials"]),
     ("glob", &["cli/separate/inputs"]),
     ("walkdir", &["cli/separate/inputs", "cli/separate/results/placement"]),
     ("clap", &["cli"]),

@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from ..audio import music, wav
-from ..common import INSTANT_MODEL, QUICK_MODEL, finish, wait_for
+from ..common import INSTANT_MODEL, QUICK_MODEL, finish, lose, upload, wait_for
 from ..stemwire_client import (
     Background,
     Config,
@@ -34,22 +34,6 @@ def store(tmp_path):
 def replicated(start, store):
     """replicated(*options) starts a server with an object store."""
     return lambda *options, **more: start("--store", f"file://{store}", *options, **more)
-
-
-def lose(server) -> None:
-    """Kills a server and deletes its data folder, as if its machine were gone, and starts another."""
-    server.kill()
-    shutil.rmtree(server.data)
-    server.restart()
-
-
-def upload(server, song: bytes, **config) -> str:
-    request = api.CreateSessionRequest(config=Config(**config))
-    session_id = server.stub.CreateSession(request).session.session_id
-    for offset in range(0, len(song), 1 << 20):
-        chunk = api.UploadChunkRequest(session_id=session_id, offset=offset, data=song[offset : offset + (1 << 20)])
-        assert server.stub.UploadChunk(chunk).committed_bytes == min(offset + (1 << 20), len(song))
-    return session_id
 
 
 def objects(store, session_id: str) -> list:
@@ -202,7 +186,7 @@ def test_a_data_folder_is_the_cache_of_one_store(replicated, store, cli):
 
 def test_a_store_that_cannot_be_used_is_refused(cli, tmp_path):
     (tmp_path / "file").write_text("no folder")
-    for url, cause, code in [(f"file://{tmp_path}/file", "cannot be opened", 6), ("s3://bucket", "file:// only", 2)]:
+    for url, cause, code in [(f"file://{tmp_path}/file", "cannot be opened", 6), ("ftp://host/store", "neither file:// nor s3://", 2)]:
         refused = cli("serve", "--store", url, "--listen", "127.0.0.1:0", "--data-dir", tmp_path / "data", code=code)
         assert cause in refused.err and "remedy: " in refused.err
 

@@ -1,12 +1,14 @@
 //! Prometheus metrics.
 //!
-//! [`calls`] counts calls, with the labels of [`labels`]; [`access`] counts reloads of credentials. Sessions and engines report through [`Observer`]; gauges
-//! are read at every scrape.
+//! [`calls`] counts calls, with the labels of [`labels`]; [`access`] counts reloads of credentials, and [`store`] calls of the object
+//! store, if there is one. Sessions and engines report through [`Observer`]; gauges are read at every scrape.
 
 mod access;
 mod calls;
 mod labels;
+mod store;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ use crate::session::manifest::EngineChange;
 pub(crate) use calls::{CallCounter, count};
 
 use access::AccessMetrics;
+use store::StoreMetrics;
 
 /// The media type of the metrics.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -54,6 +57,8 @@ pub(crate) struct Metrics {
     parked_sessions: Gauge,
     stored: Gauge,
     unreadable_sessions: Gauge,
+    /// `None` without an object store.
+    store: Option<StoreMetrics>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -113,8 +118,22 @@ impl Metrics {
             parked_sessions: Gauge::default(),
             stored: Gauge::default(),
             unreadable_sessions: Gauge::default(),
+            store: None,
         };
         metrics.register();
+        metrics
+    }
+
+    /// All metrics of a server with these sessions, some of which report to them.
+    pub(crate) fn of(separations: &Separations) -> Arc<Metrics> {
+        let mut metrics = Metrics::new();
+        if separations.store().is_replicated() {
+            let store = StoreMetrics::registered(&mut metrics.registry);
+            separations.store().observe_replica(Arc::new(store.clone()));
+            metrics.store = Some(store);
+        }
+        let metrics = Arc::new(metrics);
+        separations.observe(Arc::clone(&metrics) as Arc<dyn Observer>);
         metrics
     }
 
@@ -168,6 +187,9 @@ impl Metrics {
         self.parked_sessions.set(number(counts.parked as u64));
         self.stored.set(number(separations.store().stored_bytes()));
         self.unreadable_sessions.set(number(separations.store().unreadable() as u64));
+        if let Some(store) = &self.store {
+            store.set_away(separations.store().outage().is_some());
+        }
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = encode(&mut text, &self.registry);
