@@ -3,6 +3,7 @@
 use std::fs;
 use std::future::Future;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,7 @@ use tokio::time::timeout;
 use super::https::ObserverSlot;
 use super::{StoreLocation, s3};
 use crate::session::SessionId;
-use crate::session::replica::{
-    CreateOutcome, Replica, ReplicaCall, ReplicaError, ReplicaObserver,
-};
+use crate::session::replica::{CreateOutcome, Replica, ReplicaCall, ReplicaError, ReplicaObserver};
 
 /// Time limit of one call. An object has a few MiB at most.
 const CALL_TIME: Duration = Duration::from_secs(30);
@@ -33,7 +32,7 @@ const THREADS: usize = 2;
 #[derive(Debug)]
 pub struct ObjectReplica {
     store: Box<dyn ObjectStore>,
-    /// Whether another file system may be found in its place at any time, as where it is not mounted.
+    /// Whether it may be another folder at any time, as where a file system is not mounted.
     is_folder: bool,
     observer: ObserverSlot,
     /// The name of the store, once it has been asked for.
@@ -169,6 +168,18 @@ impl Replica for ObjectReplica {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ReplicaError> {
         let key = path(key)?;
         match self.wait(ReplicaCall::Get, async { self.store.get(&key).await?.bytes().await })? {
+            Ok(bytes) => {
+                self.transferred(0, bytes.len());
+                Ok(Some(bytes.into()))
+            }
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, ReplicaError> {
+        let key = path(key)?;
+        match self.wait(ReplicaCall::Get, self.store.get_range(&key, range))? {
             Ok(bytes) => {
                 self.transferred(0, bytes.len());
                 Ok(Some(bytes.into()))

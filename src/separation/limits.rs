@@ -30,6 +30,8 @@ pub struct Limits {
     pub resume_window: Duration,
     /// When ended sessions are removed. Nothing is written that would exceed its limit of bytes.
     pub retention: Retention,
+    /// Disk space, in bytes, above which files of ended sessions that are in the object store, too, are removed from the disk.
+    pub cache_bytes: Option<u64>,
     /// Free disk space, in bytes, below which nothing is written.
     pub free_bytes: u64,
 }
@@ -56,6 +58,7 @@ impl Default for Limits {
             upload_bytes_per_s: 128,
             resume_window: Duration::from_secs(24 * 3600),
             retention: Retention { age: Duration::from_secs(7 * 24 * 3600), bytes: 64 << 30 },
+            cache_bytes: None,
             free_bytes: 256 << 20,
         }
     }

@@ -21,7 +21,7 @@ pub fn write(session: &Session, cover: &Cover) -> io::Result<u32> {
 
 /// The cover that the manifest records; `None` if there is none, or its file is damaged.
 pub fn read(session: &Session) -> Option<Cover> {
-    session.fetch().ok()?;
+    session.fetch_cover().ok()?;
     let manifest = session.durable_manifest();
     let source = manifest.source.as_ref()?;
     let (recorded, checksum) = (source.cover_bytes?, source.cover_crc32c);

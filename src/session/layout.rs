@@ -119,12 +119,12 @@ impl Layout {
 
     /// The peaks of a stem, with checksums.
     pub fn peaks(&self, stem: &StemName) -> PathBuf {
-        self.directory.join("peaks").join(format!("{stem}.crc32c"))
+        self.directory.join(PEAKS).join(format!("{stem}.crc32c"))
     }
 
     /// The peaks of a stem as 0.1.0 wrote them.
     pub fn unchecked_peaks(&self, stem: &StemName) -> PathBuf {
-        self.directory.join("peaks").join(stem.as_str())
+        self.directory.join(PEAKS).join(stem.as_str())
     }
 
     /// The FLAC file of a final stem as this release encodes it; with `fit`, of the samples scaled so that none clips.
@@ -133,12 +133,17 @@ impl Layout {
         let mono = if spec.channels == 1 { ".mono" } else { "" };
         let tags = if spec.tags.is_some() { ".tags" } else { "" };
         let release = env!("CARGO_PKG_VERSION");
-        self.directory.join("flac").join(format!("{stem}{mono}.{form}{fit}{tags}.{release}.flac"))
+        self.directory.join(FLAC).join(format!("{stem}{mono}.{form}{fit}{tags}.{release}.flac"))
     }
 
     /// The FLAC files on disk that are incomplete: being encoded, or left by a crash.
     pub fn incomplete_flac(&self) -> Vec<PathBuf> {
-        files_in(&self.directory.join("flac"), |name| name.ends_with(".part"))
+        files_in(&self.directory.join(FLAC), |name| name.ends_with(".part"))
+    }
+
+    /// The folders of files that are made from stems when they are requested.
+    pub(super) fn made_from_stems(&self) -> [PathBuf; 2] {
+        [PEAKS, FLAC].map(|folder| self.directory.join(folder))
     }
 
     /// Bytes that the session's files take on the disk, found by looking at each; what cannot be read counts nothing.
@@ -167,5 +172,7 @@ fn files_in(folder: &Path, wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
 
 const TRACK: &str = "track.f32";
 const SILENCE: &str = "silence";
+const PEAKS: &str = "peaks";
+const FLAC: &str = "flac";
 const OVERLAP_STATE_PREFIX: &str = "carry.";
 const COMPUTING_PREFIX: &str = "computing.";

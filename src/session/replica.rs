@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,12 @@ pub trait Replica: fmt::Debug + Send + Sync {
     /// [`ReplicaError`].
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ReplicaError>;
 
+    /// These bytes of the object of this key, up to its end; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`ReplicaError`]; also for a range behind its end.
+    fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, ReplicaError>;
+
     /// The keys of all objects below a folder, without the folder's name, in no order.
     ///
     /// # Errors
@@ -65,7 +72,7 @@ pub enum ReplicaCall {
     Put,
     /// [`Replica::create`].
     Create,
-    /// [`Replica::get`].
+    /// [`Replica::get`] and [`Replica::get_range`].
     Get,
     /// [`Replica::list`] and [`Replica::folders`].
     List,
@@ -194,6 +201,15 @@ pub(crate) mod memory {
         fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ReplicaError> {
             self.check()?;
             Ok(self.objects.lock().unwrap().get(key).cloned())
+        }
+
+        fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, ReplicaError> {
+            let behind = || ReplicaError { cause: "the range is behind the end".into() };
+            let part = |bytes: Vec<u8>| {
+                let end = bytes.len().min(range.end as usize);
+                Ok(bytes.get(range.start as usize..end).ok_or_else(behind)?.to_vec())
+            };
+            self.get(key)?.map(part).transpose()
         }
 
         fn list(&self, folder: &str) -> Result<Vec<String>, ReplicaError> {

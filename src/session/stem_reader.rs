@@ -167,12 +167,12 @@ impl StemReader {
     /// Reads at most `most` of the next committed frames as they are stored.
     fn read_stored(&mut self, most: Frames) -> io::Result<Vec<u8>> {
         let start = self.position;
-        self.session.fetch()?;
         let manifest = self.session.durable_manifest();
         let count = manifest.commit.stems.saturating_sub(start).min(most);
         if count == Frames::ZERO {
             return Ok(Vec::new());
         }
+        self.session.prepare_reading()?;
         let stored = match &manifest.commit.checksums {
             Some(checksums) => self.read_checked(&manifest, checksums, count),
             None => self.read_unchecked(start, count),
@@ -220,6 +220,9 @@ impl StemReader {
 
     /// Reads `count` frames from the frame `start` on.
     fn read_unchecked(&self, start: Frames, count: Frames) -> io::Result<Vec<u8>> {
+        if let Some(stored) = self.session.read_from_replica(&self.stem, start, count)? {
+            return Ok(stored);
+        }
         let mut file = open_stem(&self.session, &self.stem)?;
         let frame = frame_bytes(Encoding::F32Le);
         let mut stored = vec![0; (count.0 * frame) as usize];

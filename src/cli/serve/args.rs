@@ -177,6 +177,9 @@ pub(in crate::cli) struct LimitArgs {
     /// Disk space limit of all sessions; when it is reached, the oldest ended sessions are deleted and the others wait
     #[arg(long, value_name = "BYTES", default_value_t = ByteSize(Limits::default().retention.bytes), env = "STEMWIRE_MAX_STORED")]
     pub(super) max_stored: ByteSize,
+    /// With --store: disk space above which ended sessions are kept in the object store only [default: no limit]
+    #[arg(long, value_name = "BYTES", requires = "store", env = "STEMWIRE_MAX_CACHE")]
+    pub(super) max_cache: Option<ByteSize>,
     /// Disk space that is kept free; sessions wait for it
     #[arg(long, value_name = "BYTES", default_value_t = ByteSize(Limits::default().free_bytes), env = "STEMWIRE_MIN_FREE")]
     pub(super) min_free: ByteSize,

@@ -97,6 +97,7 @@ fn limits(args: &LimitArgs) -> Limits {
         upload_bytes_per_s: args.min_upload_rate.as_u64(),
         resume_window: args.resume_window,
         retention: Retention { age: args.keep, bytes: args.max_stored.as_u64() },
+        cache_bytes: args.max_cache.map(|size| size.as_u64()),
         free_bytes: args.min_free.as_u64(),
     }
 }

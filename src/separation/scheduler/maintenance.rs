@@ -54,9 +54,12 @@ impl Scheduler {
         self.store.forget_fenced();
         self.retry_delayed();
         self.pause_stuck();
-        // While the object store is away, nothing can be removed from it.
+        // While the object store is away, nothing can be removed from it, nor read.
         if self.store.outage().is_some() {
             return;
+        }
+        if let Some(most) = self.limits.cache_bytes {
+            self.store.trim_cache(most);
         }
         if count.is_multiple_of(ROUNDS_TO_RETENTION) || self.waits_for_storage() {
             self.apply_retention();

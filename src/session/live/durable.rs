@@ -5,7 +5,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Progress, Session, lock};
+use super::{FoundDamage, Progress, Session, lock};
+use crate::audio::wav::frame_bytes;
+use crate::audio::{Encoding, Frames, StemName};
 use crate::session::manifest::Announced;
 use crate::session::replica::ReplicaError;
 use crate::session::replication::SessionReplica;
@@ -146,6 +148,63 @@ impl Session {
     /// Those of the replica and of the session directory.
     pub fn fetch(&self) -> io::Result<()> {
         self.replica().map_or(Ok(()), |replica| replica.fetch())
+    }
+
+    /// Reads its cover from the replica, if it is not on the disk.
+    ///
+    /// # Errors
+    /// Those of [`Session::fetch`].
+    pub fn fetch_cover(&self) -> io::Result<()> {
+        self.replica().map_or(Ok(()), |replica| replica.fetch_cover())
+    }
+
+    /// Makes [`Session::read_from_replica`] possible, if its stems are not on the disk.
+    ///
+    /// # Errors
+    /// Those of [`Session::fetch`].
+    pub(in crate::session) fn prepare_reading(&self) -> io::Result<()> {
+        self.replica().map_or(Ok(()), |replica| replica.prepare_reading())
+    }
+
+    /// Reads `count` frames of a stem from the replica, as they are stored; `None` if they are on the disk.
+    ///
+    /// # Errors
+    /// Those of the replica; [`Damage`](crate::session::checksums::Damage) if it has not all of them.
+    pub(in crate::session) fn read_from_replica(
+        &self,
+        stem: &StemName,
+        start: Frames,
+        count: Frames,
+    ) -> io::Result<Option<Vec<u8>>> {
+        self.replica().map_or(Ok(None), |replica| replica.read_stem(stem, start, count))
+    }
+
+    /// Removes its files from the disk, if it has ended, the replica has them, and there are no readers. Returns whether it
+    /// has.
+    pub(in crate::session) fn discard_files(&self) -> bool {
+        let Some(replica) = self.replica() else { return false };
+        // No reader comes meanwhile.
+        let _unread = lock(&self.discarding);
+        if self.has_readers() || self.found_damage() != FoundDamage::Nothing || self.is_removed() {
+            return false;
+        }
+        let discarded = replica.discard().unwrap_or_else(|error| {
+            tracing::error!(session = %self.id, %error, "cannot remove the files of the session from the data folder");
+            false
+        });
+        self.measure();
+        discarded
+    }
+
+    /// Bytes that its files take, on the disk or in the replica.
+    pub fn kept_bytes(&self) -> u64 {
+        let on_disk = self.stored_bytes();
+        if !self.replica().is_some_and(|replica| replica.is_absent()) {
+            return on_disk;
+        }
+        let manifest = self.manifest();
+        let frames = manifest.commit.stems.0.saturating_mul(manifest.stems.len() as u64);
+        on_disk.max(self.uploaded() + frames * frame_bytes(Encoding::F32Le))
     }
 
     /// Makes its calls return, as another server continues it: they are repeated there.

@@ -46,6 +46,10 @@ pub struct Session {
     decoded: AtomicU64,
     queue_position: AtomicU32,
     readers: AtomicUsize,
+    /// When the last reader left.
+    last_read: AtomicU64,
+    /// Locked while its files are removed from the disk and stay in the replica.
+    discarding: Mutex<()>,
     size: StoredSize,
     /// Whether its files are being removed or are gone; nothing is written any more.
     removed: AtomicBool,
@@ -87,6 +91,7 @@ impl Session {
         let spool = Spool::open(layout.upload())?;
         let upload = UploadState::of(manifest.upload_complete());
         let state = State::loaded(manifest.state, upload, manifest.delay.is_some());
+        let last_read = AtomicU64::new(manifest.updated.0);
         let (manifest, notifier) = (Arc::new(manifest), Arc::new(Notifier::default()));
         let replica = replica.map(|(replication, position)| {
             let (manifest, notifier) = (Arc::clone(&manifest), Arc::clone(&notifier));
@@ -107,6 +112,8 @@ impl Session {
             spool: Mutex::new(spool),
             queue_position: AtomicU32::new(0),
             readers: AtomicUsize::new(0),
+            last_read,
+            discarding: Mutex::default(),
             size: StoredSize::new(total),
             removed: AtomicBool::new(false),
             control: Mutex::new(Control::new(state)),
@@ -260,8 +267,14 @@ impl Session {
 
     /// Registers a reader while the lease lives.
     pub fn read_lease(self: &Arc<Session>) -> ReadLease {
+        let _stays = lock(&self.discarding);
         self.readers.fetch_add(1, Ordering::AcqRel);
         ReadLease(Arc::clone(self))
+    }
+
+    /// When the last reader left, or the manifest was written that it was opened with.
+    pub(super) fn last_read(&self) -> Timestamp {
+        Timestamp(self.last_read.load(Ordering::Acquire))
     }
 
     /// Whether there are readers.
@@ -272,6 +285,7 @@ impl Session {
 
 impl Drop for ReadLease {
     fn drop(&mut self) {
+        self.0.last_read.fetch_max(Timestamp::now().0, Ordering::AcqRel);
         self.0.readers.fetch_sub(1, Ordering::AcqRel);
     }
 }

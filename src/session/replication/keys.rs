@@ -16,6 +16,7 @@ pub(super) const SESSIONS: &str = "sessions";
 /// stems/START-END.OWNER      frames of all stems, stem by stem in the plan's order
 /// carry/SEGMENTS.OWNER       the overlap state
 /// cover/CRC32C               the cover picture
+/// checksums/CRC32C           those of the stems of a session that has ended, as in its directory
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Keys(pub(super) SessionId);
@@ -52,6 +53,10 @@ impl Keys {
     /// The overlap state of this name, as a record has it.
     pub(super) fn overlap_state(self, name: &str) -> String {
         format!("{}/carry/{name}", self.folder())
+    }
+
+    pub(super) fn checksums(self, crc32c: u32) -> String {
+        format!("{}/checksums/{crc32c:08x}", self.folder())
     }
 
     pub(super) fn cover(self, crc32c: u32) -> String {

@@ -24,6 +24,12 @@ impl Mark {
         serde_json::from_slice(&fs::read(layout.replica_mark()).ok()?).ok()
     }
 
+    /// Replaces the mark of a directory, before anything that follows is written to the disk.
+    pub(super) fn write_synced(self, layout: &Layout) -> io::Result<()> {
+        let bytes = serde_json::to_vec(&self).map_err(io::Error::other)?;
+        files::replace(&layout.replica_mark(), &bytes)
+    }
+
     /// Replaces the mark of a directory.
     pub(super) fn write(self, layout: &Layout) -> io::Result<()> {
         let bytes = serde_json::to_vec(&self).map_err(io::Error::other)?;

@@ -6,6 +6,7 @@
 //! finds that out at its next manifest. [`restore`] writes a session back to the disk; what has no meaning without the process
 //! that made it, or can be made from the upload (the decoded track, peaks, FLAC files), is not stored.
 
+mod absent;
 mod attach;
 mod keys;
 mod mark;

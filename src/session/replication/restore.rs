@@ -72,31 +72,37 @@ impl Restorer<'_> {
         Ok(uploaded)
     }
 
-    /// The files that a session needs to continue. Stems that are damaged or lost are left as they are: the session finds out,
-    /// and computes them again from its upload.
+    /// The files that a session needs to continue.
     fn running(&self, record: &Record, manifest: &Manifest, part: &Layout) -> io::Result<u64> {
         let uploaded = self.upload(&part.upload())?;
         self.overlap_state(record, manifest, part)?;
         self.cover(manifest, part)?;
-        match self.stems(manifest, part) {
-            Err(error) if Damage::in_error(&error).is_some() => {
-                tracing::error!(session = %manifest.id, %error, "stems in the object store are damaged");
-            }
-            stored => stored?,
-        }
+        self.stems_as_stored(manifest, part)?;
         Ok(uploaded)
     }
 
     /// The files of a session that has ended.
     ///
     /// # Errors
-    /// Those of the store and of the directory; [`Damage`] of stems that differ from their checksums.
+    /// Those of the store and of the directory.
     pub(super) fn ended(&self, manifest: &Manifest, layout: &Layout) -> io::Result<()> {
         let upload = files::part_path(&layout.upload());
         self.upload(&upload)?;
         files::publish(&upload, &layout.upload())?;
         self.cover(manifest, layout)?;
-        self.stems(manifest, layout)
+        self.stems_as_stored(manifest, layout)
+    }
+
+    /// Writes the stems and their checksums. Stems that are damaged or lost are left as they are: the session finds out, and
+    /// computes them again from its upload.
+    fn stems_as_stored(&self, manifest: &Manifest, layout: &Layout) -> io::Result<()> {
+        match self.stems(manifest, layout) {
+            Err(error) if Damage::in_error(&error).is_some() => {
+                tracing::error!(session = %manifest.id, %error, "stems in the object store are damaged");
+                Ok(())
+            }
+            stored => stored,
+        }
     }
 
     /// Writes the upload, and returns its length.
@@ -127,8 +133,31 @@ impl Restorer<'_> {
         files::write_synced(&layout.overlap_state(manifest.commit.segments), &bytes)
     }
 
+    /// The pieces of the stems, up to `frames`.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(super) fn stem_pieces(&self, frames: Frames) -> io::Result<Vec<PieceLink>> {
+        let names = self.replica.list(&self.keys.stems())?;
+        Ok(chain(&names, self.spans, |span| span.frames, frames.0))
+    }
+
+    /// Writes the checksums of the stems that have this CRC32C. Returns whether the store has them.
+    ///
+    /// # Errors
+    /// Those of the store and of the directory.
+    pub(super) fn checksums(&self, crc32c: u32, layout: &Layout) -> io::Result<bool> {
+        let found = self.replica.get(&self.keys.checksums(crc32c))?;
+        let Some(rows) = found.filter(|rows| extend(0, rows) == crc32c) else { return Ok(false) };
+        files::replace(&layout.checksums(), &rows)?;
+        Ok(true)
+    }
+
     /// Writes the cover, if the store has it.
-    fn cover(&self, manifest: &Manifest, layout: &Layout) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Those of the store and of the directory.
+    pub(super) fn cover(&self, manifest: &Manifest, layout: &Layout) -> io::Result<()> {
         let recorded = manifest.source.as_ref().and_then(|source| source.cover_crc32c);
         let Some(crc32c) = recorded else { return Ok(()) };
         match self.replica.get(&self.keys.cover(crc32c))? {
@@ -156,10 +185,7 @@ impl Restorer<'_> {
         }
         let mut sums = vec![BlockSums::default(); wavs.len()];
         let frame = frame_bytes(Encoding::F32Le);
-        let names = self.replica.list(&self.keys.stems())?;
-        for PieceLink { piece, start, end } in
-            chain(&names, self.spans, |span| span.frames, frames.0)
-        {
+        for PieceLink { piece, start, end } in self.stem_pieces(frames)? {
             let bytes = self.object(&self.keys.stem_frames(&piece))?;
             let length = (piece.end - piece.start) * frame;
             for (stem, (wav, sums)) in wavs.iter_mut().zip(&mut sums).enumerate() {

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use super::absent::{AbsentFiles, EndedSession};
 use super::mark::Mark;
-use super::restore::Restorer;
+use super::restore::is_complete;
 use super::writer::{LocalSession, PIECE_BYTES, Stored, WriteError, Writer};
 use super::{Keys, Replication};
+use crate::audio::{Frames, StemName};
 use crate::session::manifest::Manifest;
 use crate::session::notifier::Notifier;
 use crate::session::replica::ReplicaError;
@@ -40,9 +42,7 @@ pub(in crate::session) struct SessionReplica {
     /// Whether another server continues the session.
     is_fenced: AtomicBool,
     removal: Mutex<Removal>,
-    /// Whether the files of the session are only in the replica.
-    is_absent: AtomicBool,
-    fetching: Mutex<()>,
+    absent: AbsentFiles,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,8 +94,7 @@ impl SessionReplica {
             stored: Mutex::new(position.stored),
             is_fenced: AtomicBool::new(false),
             removal: Mutex::new(Removal::None),
-            is_absent: AtomicBool::new(position.is_absent),
-            fetching: Mutex::default(),
+            absent: AbsentFiles::new(position.is_absent),
         }
     }
 
@@ -202,29 +201,84 @@ impl SessionReplica {
         self.wait(limit, |_, _| *lock(&self.removal) == Removal::Done)
     }
 
-    /// Reads the files of the session from the replica, if they are not on the disk.
+    /// Whether the upload and the stems are only in the replica.
+    pub(in crate::session) fn is_absent(&self) -> bool {
+        self.absent.are_absent()
+    }
+
+    /// Writes the upload and the stems to the disk, if they are only in the replica.
     ///
     /// # Errors
     /// Those of the replica and of the directory.
     pub(in crate::session) fn fetch(&self) -> io::Result<()> {
-        if !self.is_absent.load(Ordering::Acquire) {
-            return Ok(());
+        self.if_absent(|session| self.absent.fetch(session)).map(drop)
+    }
+
+    /// Makes [`SessionReplica::read_stem`] possible, if the stems are only in the replica.
+    ///
+    /// # Errors
+    /// Those of the replica and of the directory.
+    pub(in crate::session) fn prepare_reading(&self) -> io::Result<()> {
+        self.if_absent(|session| self.absent.prepare(session)).map(drop)
+    }
+
+    /// Writes the cover to the disk, if it is only in the replica.
+    ///
+    /// # Errors
+    /// Those of the replica and of the directory.
+    pub(in crate::session) fn fetch_cover(&self) -> io::Result<()> {
+        self.if_absent(|session| self.absent.fetch_cover(session)).map(drop)
+    }
+
+    /// Reads `count` frames of a stem, if it is only in the replica; else `None`.
+    ///
+    /// # Errors
+    /// Those of the replica; damage, if it has not all of them.
+    pub(in crate::session) fn read_stem(
+        &self,
+        stem: &StemName,
+        start: Frames,
+        count: Frames,
+    ) -> io::Result<Option<Vec<u8>>> {
+        self.if_absent(|session| self.absent.read_stem(session, stem, start, count))
+    }
+
+    /// Removes the upload and the stems of a session that has ended from the disk, and what has been made from them, if the
+    /// replica has them. Not while they are read. Returns whether it has.
+    ///
+    /// # Errors
+    /// Those of the directory.
+    pub(in crate::session) fn discard(&self) -> io::Result<bool> {
+        if self.is_fenced() || !self.is_up_to_date() || *lock(&self.removal) != Removal::None {
+            return Ok(false);
         }
-        let _one_at_a_time = lock(&self.fetching);
-        if !self.is_absent.load(Ordering::Acquire) {
-            return Ok(());
+        match self.ended_session().filter(|session| is_complete(&session.manifest)) {
+            Some(session) => self.absent.discard(&session).map(|()| true),
+            None => Ok(false),
         }
-        let (number, spans, manifest) = {
-            let stored = lock(&self.stored);
-            (stored.number, stored.spans.clone(), stored.manifest.clone())
-        };
-        let Some(manifest) = manifest else { return Ok(()) };
-        let replica = self.replication.replica.as_ref();
-        let restorer = Restorer { replica, keys: Keys(self.id), spans: &spans };
-        restorer.ended(&manifest, &self.layout)?;
-        Mark { manifest: number, absent: false }.write(&self.layout)?;
-        self.is_absent.store(false, Ordering::Release);
-        Ok(())
+    }
+
+    fn if_absent<T>(
+        &self,
+        read: impl FnOnce(&EndedSession) -> io::Result<T>,
+    ) -> io::Result<Option<T>> {
+        if !self.absent.are_absent() {
+            return Ok(None);
+        }
+        self.ended_session().map(|session| read(&session)).transpose()
+    }
+
+    /// As the replica has it; `None` if it has no manifest.
+    fn ended_session(&self) -> Option<EndedSession<'_>> {
+        let stored = lock(&self.stored);
+        Some(EndedSession {
+            replica: self.replication.replica.as_ref(),
+            keys: Keys(self.id),
+            layout: &self.layout,
+            number: stored.number,
+            spans: stored.spans.clone(),
+            manifest: stored.manifest.clone()?,
+        })
     }
 
     /// Stores or removes the session. Returns when that is to be repeated.
@@ -276,7 +330,7 @@ impl SessionReplica {
     }
 
     fn publish(&self, local: LocalSession, number: u64) {
-        let absent = self.is_absent.load(Ordering::Acquire);
+        let absent = self.absent.are_absent();
         // Without it the directory would be restored at the next start.
         let mark = Mark { manifest: number, absent };
         if let Err(error) = mark.write(&self.layout) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::keys::{Keys, StoredPiece};
 use super::record::{FORMAT, OwnerSpan, Record, RecordHeader};
+use super::restore::is_complete;
 use crate::audio::Encoding;
 use crate::audio::wav::{HEADER_BYTES, frame_bytes};
 use crate::session::Layout;
@@ -36,6 +37,8 @@ pub(super) struct Stored {
     pub(super) overlap_state: Option<String>,
     /// CRC32C of the cover.
     pub(super) cover: Option<u32>,
+    /// CRC32C of the file with the checksums of the stems, of a session that has ended.
+    pub(super) checksums: Option<u32>,
 }
 
 /// A session on the local disk.
@@ -92,6 +95,7 @@ impl Writer<'_> {
             self.store_stems(&local.manifest, &owner, stored)?;
             let overlap_state = self.store_overlap_state(&local.manifest, &owner, stored)?;
             self.store_cover(&local.manifest, stored)?;
+            self.store_checksums(&local.manifest, stored)?;
             self.commit(&local.manifest, overlap_state, stored)?;
         } else if stored.bytes > had {
             self.check_owner(stored)?;
@@ -198,6 +202,20 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Stores the checksums of the stems of a session that has ended, so that stems can be read without their files. Without
+    /// them, the files are restored.
+    fn store_checksums(&self, manifest: &Manifest, stored: &mut Stored) -> Result<(), WriteError> {
+        let rows = manifest.commit.checksums.as_ref().map(|checksums| checksums.rows);
+        if let Some(rows) = rows.filter(|_| is_complete(manifest) && stored.checksums != rows)
+            && let Ok(bytes) = std::fs::read(self.layout.checksums())
+            && extend(0, &bytes) == rows
+        {
+            self.replica.put(&self.keys.checksums(rows), bytes)?;
+            stored.checksums = Some(rows);
+        }
+        Ok(())
+    }
+
     /// Stores the manifest, unless another server has stored its successor.
     fn commit(
         &self,
@@ -234,7 +252,9 @@ impl Writer<'_> {
                 Some(found) if found == bytes => {}
                 Some(_) => return Err(WriteError::Fenced),
                 // S3 refuses one of two calls that it has at the same time, whichever will succeed.
-                None => return Err(ReplicaError { cause: format!("{key} is being created") }.into()),
+                None => {
+                    return Err(ReplicaError { cause: format!("{key} is being created") }.into());
+                }
             }
         }
         if stored.number > 0 {

@@ -49,6 +49,10 @@ pub struct Store {
 /// The name of the folder of sessions.
 const SESSIONS_FOLDER: &str = "sessions";
 
+/// What the files of a session take on the disk at most that stay there when the others are only in the replica. A cover may
+/// take more.
+const DISCARDED_BYTES: u64 = 64 << 10;
+
 /// How long a removal waits for the replica.
 const REMOVAL_TIME: Duration = Duration::from_secs(10);
 
@@ -240,12 +244,31 @@ impl Store {
         let candidate = |session: Arc<Session>| RetentionCandidate {
             id: session.id(),
             updated: session.manifest().updated,
-            bytes: session.stored_bytes(),
+            bytes: session.kept_bytes(),
             removable: session.state().is_ended() && !session.has_readers(),
         };
         let candidates = self.all().into_iter().map(candidate).collect();
         let expired = expired(candidates, policy, Timestamp::now());
         expired.into_iter().filter_map(|id| self.find(id).ok()).collect()
+    }
+
+    /// Removes files from the disk that are in the replica, too, until the others take at most `most` bytes: those of sessions
+    /// that have ended, the least recently read first.
+    pub fn trim_cache(&self, most: u64) {
+        if self.stored_bytes() <= most {
+            return;
+        }
+        let mut sessions = self.all();
+        sessions.retain(|session| {
+            session.state().is_ended() && session.stored_bytes() > DISCARDED_BYTES
+        });
+        sessions.sort_by_key(|session| session.last_read());
+        for session in sessions {
+            if self.stored_bytes() <= most {
+                return;
+            }
+            session.discard_files();
+        }
     }
 
     /// Allocated bytes of all sessions, from a counter: no file is read. Sessions of an earlier process count once they

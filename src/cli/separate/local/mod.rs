@@ -126,6 +126,7 @@ fn no_limits(jobs: usize) -> Limits {
         idle_upload: NEVER,
         resume_window: NEVER,
         retention: Retention { age: NEVER, bytes: u64::MAX },
+        cache_bytes: None,
         free_bytes: 0,
     }
 }
