@@ -76,7 +76,7 @@ impl Replication {
         }
         let is_absent = Mark::read(layout).is_some_and(|mark| mark.absent);
         let manifest = Arc::new(manifest);
-        stored.bytes = uploaded;
+        (stored.bytes, stored.checked) = (uploaded, uploaded);
         stored.manifest = Some(Arc::clone(&manifest));
         let durable = Some(LocalSession { manifest, uploaded });
         Ok(Attached::Directory(Position { stored, durable, is_absent }))

@@ -87,6 +87,7 @@ impl Record {
         replica: &dyn Replica,
         keys: Keys,
     ) -> Result<Option<(u64, Record)>, ReplicaError> {
+        let mut emptied = None;
         loop {
             let names = replica.list(&keys.manifests())?;
             let Some(number) = names.iter().filter_map(|name| manifest_number(name)).max() else {
@@ -96,8 +97,10 @@ impl Record {
                 Some(bytes) if !bytes.is_empty() => {
                     return Ok(Some((number, Record::parse(&bytes)?)));
                 }
+                // A server that had lost the session has emptied it after the removal.
+                Some(_) if emptied == Some(number) => return Ok(None),
                 // A later one has been stored, or the session was removed.
-                _ => {}
+                _ => emptied = Some(number),
             }
         }
     }

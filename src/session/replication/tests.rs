@@ -85,6 +85,35 @@ fn a_server_whose_session_was_taken_over_acknowledges_nothing_more() {
 }
 
 #[test]
+fn a_server_whose_session_another_one_has_removed_does_not_create_it_again() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let replica = Arc::new(MemoryReplica::default());
+    let stopped = open(first.path(), &replica);
+    let [grown, changed] = [(); 2].map(|()| create(&stopped));
+    let other = open(second.path(), &replica);
+    for session in [&grown, &changed] {
+        add(session, 0, b"one");
+        drain(&stopped);
+        let taken = other.find(session.id()).unwrap();
+        taken.end_for_test(State::Removed);
+        other.remove(&taken).unwrap();
+    }
+    assert_eq!(replica.keys(), Vec::<String>::new());
+    // The first one stores a piece, and a manifest.
+    grown.add_bytes(3, b"late", u64::MAX).unwrap();
+    assert!(grown.wait_for_upload().is_err());
+    changed.update(|manifest| manifest.notices.push("a note".into())).unwrap();
+    drain(&stopped);
+    for session in [&grown, &changed] {
+        assert!(session.is_fenced());
+    }
+    assert_eq!(replica.keys(), Vec::<String>::new());
+    drop((grown, changed));
+    stopped.forget_fenced();
+    assert_eq!(stopped.all().len(), 0);
+}
+
+#[test]
 fn an_outage_delays_and_a_lost_answer_changes_nothing() {
     let data = tempfile::tempdir().unwrap();
     let unanswered = AtomicUsize::new(1);

@@ -31,6 +31,8 @@ pub(super) struct Stored {
     pub(super) has_new_span: bool,
     /// Bytes of the upload.
     pub(super) bytes: u64,
+    /// As many of them have been stored before the owner was last checked.
+    pub(super) checked: u64,
     /// Frames of the stems.
     pub(super) frames: u64,
     /// The name of the object with the overlap state.
@@ -57,6 +59,9 @@ pub(super) enum WriteError {
     /// Another server has stored a manifest of the session since.
     #[error("another server continues the session")]
     Fenced,
+    /// Another server has removed the session since.
+    #[error("another server has removed the session")]
+    Removed,
     /// A file cannot be read: the session has changed since, or its disk has failed.
     #[error("a file of the session cannot be read: {0}")]
     Local(#[from] io::Error),
@@ -85,11 +90,10 @@ impl Writer<'_> {
         let counted = local.manifest.upload.stored.map_or(0, |prefix| prefix.bytes);
         let uploaded = local.uploaded.max(counted);
         let is_stored = stored.manifest.as_ref() == Some(&local.manifest) && !stored.has_new_span;
-        if is_stored && uploaded <= stored.bytes {
+        if is_stored && uploaded <= stored.checked {
             return Ok(());
         }
         let owner = self.open_span(&local.manifest, stored);
-        let had = stored.bytes;
         self.store_upload(uploaded, &owner, stored)?;
         if stored.has_new_span || stored.manifest.as_ref() != Some(&local.manifest) {
             self.store_stems(&local.manifest, &owner, stored)?;
@@ -97,9 +101,10 @@ impl Writer<'_> {
             self.store_cover(&local.manifest, stored)?;
             self.store_checksums(&local.manifest, stored)?;
             self.commit(&local.manifest, overlap_state, stored)?;
-        } else if stored.bytes > had {
+        } else {
             self.check_owner(stored)?;
         }
+        stored.checked = stored.bytes;
         Ok(())
     }
 
@@ -258,19 +263,27 @@ impl Writer<'_> {
             }
         }
         if stored.number > 0 {
+            let before = self.keys.manifest(stored.number);
+            if self.replica.get(&before)?.is_none() {
+                // A removal takes the manifests away in order, so its successor was there, too.
+                self.replica.delete(&key)?;
+                return Err(WriteError::Removed);
+            }
             // If this fails, it takes space until the session is removed.
-            let _ = self.replica.put(&self.keys.manifest(stored.number), Vec::new());
+            let _ = self.replica.put(&before, Vec::new());
         }
         stored.number += 1;
         Ok(())
     }
 
-    /// Checks that no other server has stored a manifest: it looks for pieces only after that.
+    /// Checks that no other server has stored a manifest, after which it looks for pieces, or has removed the session.
     fn check_owner(&self, stored: &Stored) -> Result<(), WriteError> {
-        match self.replica.get(&self.keys.manifest(stored.number + 1))? {
-            None => Ok(()),
-            Some(_) => Err(WriteError::Fenced),
+        let find = |number| self.replica.get(&self.keys.manifest(number));
+        // In this order: a removal takes the manifests away in order.
+        if find(stored.number + 1)?.is_some() {
+            return Err(WriteError::Fenced);
         }
+        if find(stored.number)?.is_none() { Err(WriteError::Removed) } else { Ok(()) }
     }
 
     /// Stores the manifest of before with the name of this server, so that no other can store its successor.
@@ -301,6 +314,7 @@ impl Writer<'_> {
                 match error {
                     // It is removed whichever server has it.
                     WriteError::Fenced => stored.number += 1,
+                    WriteError::Removed => break,
                     other => return Err(other),
                 }
             }
