@@ -15,7 +15,7 @@ JAVA   := $(if $(shell command -v mvn),mvn --batch-mode --quiet --file clients/j
 # Builds and tests the C++ client, where there are CMake and gRPC's C++ packages.
 CPP    := $(if $(shell command -v cmake >/dev/null && command -v grpc_cpp_plugin >/dev/null && pkg-config --exists grpc++ && echo yes),sh clients/cpp/build.sh)
 
-.PHONY: demo test conformance wire-tools throughput test-models fuzz packages sizes audit bench chaos lint docs rust page system tools browser clean
+.PHONY: demo test cluster conformance wire-tools throughput test-models fuzz packages sizes audit bench chaos lint docs rust page system tools browser clean
 
 # Separates the demo song with the embedded model, and scores the result against the true stems.
 demo:
@@ -100,6 +100,18 @@ conformance: tools wire-tools clients/node_modules/.package-lock.json
 	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" PYTHONPATH=clients/python/src \
 	STEMWIRE_WIRE_TOOLS="$(abspath $(TOOLS))/bin:$(abspath $(WIRE))" \
 		$(TOOLS)/bin/python -m pytest clients/conformance -q -p no:cacheprovider --numprocesses=$(JOBS) --dist=loadgroup $(PYTEST)
+
+# Sessions in an object store of S3, by a real server; needs Go.
+cluster: tools $(TOOLS)/cluster/versitygw
+	$(CARGO) test --no-run --quiet
+	$(TARGET)/debug/stemwire runtime install cpu
+	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" STEMWIRE_VERSITYGW="$(abspath $(TOOLS))/cluster/versitygw" \
+		$(TOOLS)/bin/python -m pytest tests/cluster -q -p no:cacheprovider $(PYTEST)
+
+# Six minutes on two cores, once.
+$(TOOLS)/cluster/versitygw:
+	$(GO_INSTALL) github.com/versity/versitygw/cmd/versitygw@v1.8.0
+	rm -rf $(TOOLS)/go
 
 # How fast each client reads a stem, and in how much memory: make throughput THROUGHPUT="--minutes 10".
 throughput: tools clients/node_modules/.package-lock.json
