@@ -100,6 +100,30 @@ impl ObjectReplica {
         Ok(result)
     }
 
+    /// Reads an object. Where a bucket has none, it is asked again: what was missing for a moment may be back when the name of
+    /// the store is checked.
+    fn read<F, B: Into<Vec<u8>>>(
+        &self,
+        call: impl Fn() -> F,
+    ) -> Result<Option<Vec<u8>>, ReplicaError>
+    where
+        F: Future<Output = object_store::Result<B>>,
+    {
+        let mut result = self.wait(ReplicaCall::Get, call())?;
+        if !self.is_folder && matches!(result, Err(Error::NotFound { .. })) {
+            result = self.wait(ReplicaCall::Get, call())?;
+        }
+        match result {
+            Ok(bytes) => {
+                let bytes = bytes.into();
+                self.transferred(0, bytes.len());
+                Ok(Some(bytes))
+            }
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     fn transferred(&self, stored: usize, read: usize) {
         if let Some(observer) = self.observer.get() {
             observer.transferred(stored as u64, read as u64);
@@ -167,26 +191,12 @@ impl Replica for ObjectReplica {
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ReplicaError> {
         let key = path(key)?;
-        match self.wait(ReplicaCall::Get, async { self.store.get(&key).await?.bytes().await })? {
-            Ok(bytes) => {
-                self.transferred(0, bytes.len());
-                Ok(Some(bytes.into()))
-            }
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(failed(error)),
-        }
+        self.read(|| async { self.store.get(&key).await?.bytes().await })
     }
 
     fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, ReplicaError> {
         let key = path(key)?;
-        match self.wait(ReplicaCall::Get, self.store.get_range(&key, range))? {
-            Ok(bytes) => {
-                self.transferred(0, bytes.len());
-                Ok(Some(bytes.into()))
-            }
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(failed(error)),
-        }
+        self.read(|| self.store.get_range(&key, range.clone()))
     }
 
     fn list(&self, folder: &str) -> Result<Vec<String>, ReplicaError> {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::absent::{AbsentFiles, EndedSession};
 use super::mark::Mark;
 use super::restore::is_complete;
-use super::writer::{LocalSession, PIECE_BYTES, Stored, WriteError, Writer, remove_objects};
+use super::writer::{LocalSession, PIECE_BYTES, Stored, WriteError, Writer};
 use super::{Keys, Replication};
 use crate::audio::{Frames, StemName};
 use crate::session::manifest::Manifest;
@@ -320,8 +320,6 @@ impl SessionReplica {
             }
             Err(WriteError::Removed) => {
                 tracing::error!(session = %self.id, "another server has removed the session; it ends here");
-                // What was stored since. If it fails, it takes space.
-                let _ = remove_objects(replication.replica.as_ref(), Keys(self.id));
                 self.is_fenced.store(true, Ordering::Release);
                 self.notifier.notify();
                 None
