@@ -87,9 +87,10 @@ system: tools browser
 
 # Every client by the scenarios of clients/conformance, and the wire by tools of others and behind proxies; needs Go, Maven for the
 # Java client, CMake and gRPC for the C++ one.
-conformance: tools wire-tools clients/node_modules/.package-lock.json
+conformance: tools wire-tools browser clients/node_modules/.package-lock.json
 	$(CARGO) test --no-run --quiet
-	$(CARGO) build --quiet -p stemwire-client --features conformance --example conformance
+	# With the dependencies as `cargo test` has built them: `-p stemwire-client` would compile all of them again.
+	$(CARGO) build --quiet --features stemwire-client/conformance --example conformance
 	cd clients/go && go vet ./... && go test ./... && \
 		"$(abspath $(TOOLS))/node_modules/.bin/buf" generate ../../proto --output "$(abspath $(TOOLS))/go-stubs" && \
 		diff -r stemwirev1 "$(abspath $(TOOLS))/go-stubs/stemwirev1"
