@@ -69,7 +69,7 @@ def pytest_runtest_makereport(item, call):
 
 def pytest_runtest_logreport(report) -> None:
     for name, value in report.user_properties:
-        if name == "cell" and (report.when == "call" or report.failed):
+        if name == "cell" and not report.skipped and (report.when == "call" or report.failed):
             scenario, client = value
             RESULTS[scenario][client] = report.passed and RESULTS[scenario].get(client, True)
 
