@@ -11,20 +11,22 @@ use super::spectra::SpectrumShape;
 use super::weights::Weights;
 use crate::audio::Stereo;
 use crate::engine::runtime::execution;
-use crate::engine::{EngineError, ExecutionConfig};
+use crate::engine::{EngineError, ExecutionConfig, Provider};
 use crate::model::onnx::Graph;
 use crate::model::{Model, ModelCard, ModelError};
 
-/// Reads the graph of a model and its file of weights with that index, and checks that they fit each other.
+/// Reads the graph of a model and, for an engine on `provider`, its file of weights with that index, and checks that they fit
+/// each other.
 ///
 /// # Errors
 /// [`EngineError::Model`], [`EngineError::Load`].
 pub(crate) fn with_weights(
     model: &Model,
     index: usize,
+    provider: Provider,
 ) -> Result<(Cow<'static, [u8]>, Arc<Weights>), EngineError> {
     let graph = model.graph()?;
-    let weights = Weights::shared(model, index)?;
+    let weights = Weights::shared(model, index, provider)?;
     Graph::parse(&graph).and_then(|graph| weights.check(&graph)).map_err(|reason| {
         let card = model.card();
         let reason = format!("{}: {reason}", card.weights[index].file);
@@ -45,11 +47,14 @@ pub(crate) fn open(
 ) -> Result<Session, EngineError> {
     let refused = |reason: String| EngineError::of_load(card.name.as_str(), reason);
     let builder = builder(card, config).map_err(refused)?;
-    let mut builder = match weights {
-        Some(weights) => weights.add_to(builder, graph).map_err(refused)?,
-        None => builder,
+    let (mut builder, graph) = match weights {
+        Some(weights) => (
+            weights.add_to(builder, graph).map_err(refused)?,
+            weights.place_in(graph).map_err(refused)?,
+        ),
+        None => (builder, Cow::Borrowed(graph)),
     };
-    builder.commit_from_memory(graph).map_err(|error| refused(error.to_string()))
+    builder.commit_from_memory(&graph).map_err(|error| refused(error.to_string()))
 }
 
 fn builder(card: &ModelCard, config: &ExecutionConfig) -> Result<SessionBuilder, String> {

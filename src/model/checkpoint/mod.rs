@@ -15,9 +15,10 @@ pub(crate) mod scnet;
 pub(crate) mod tensorflow;
 pub(crate) mod uvr;
 
+use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
-use super::onnx::{self, Shapes};
+use super::onnx::{self, PlacedTensor, Shapes};
 
 /// A named tensor of 32-bit floats.
 #[derive(Debug, PartialEq)]
@@ -69,13 +70,25 @@ impl WeightsFormat {
 /// # Errors
 /// The first fault, in words, also of `each`.
 pub(crate) fn read(
+    source: impl Read + Seek,
+    each: &mut dyn FnMut(NamedTensor) -> Result<(), String>,
+) -> Result<WeightsFormat, String> {
+    read_except(source, &|_| false, each)
+}
+
+/// The same, without the tensors to skip by name. The values of those in a PyTorch checkpoint are not read.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_except(
     mut source: impl Read + Seek,
+    skip: &dyn Fn(&str) -> bool,
     each: &mut dyn FnMut(NamedTensor) -> Result<(), String>,
 ) -> Result<WeightsFormat, String> {
     let format = WeightsFormat::of(&mut source)?;
     let mut bytes = Vec::new();
     if format == WeightsFormat::Pytorch {
-        pytorch::PytorchFile::open(source)?.read(each)?;
+        pytorch::PytorchFile::open(source)?.read(skip, each)?;
         return Ok(format);
     }
     source.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
@@ -83,8 +96,23 @@ pub(crate) fn read(
         WeightsFormat::Tensorflow => tensorflow::read(&bytes),
         _ => safetensors::read(&bytes),
     };
-    tensors?.into_iter().try_for_each(each)?;
+    tensors?.into_iter().filter(|tensor| !skip(&tensor.name)).try_for_each(each)?;
     Ok(format)
+}
+
+/// The tensors of at least so many bytes whose values can be used where they lie in the file; none in other formats than
+/// PyTorch's.
+///
+/// # Errors
+/// The first fault, in words.
+pub(crate) fn placed(
+    mut source: impl Read + Seek,
+    least_bytes: u64,
+) -> Result<BTreeMap<String, PlacedTensor>, String> {
+    match WeightsFormat::of(&mut source)? {
+        WeightsFormat::Pytorch => pytorch::PytorchFile::open(source)?.placed(least_bytes),
+        WeightsFormat::Safetensors | WeightsFormat::Tensorflow => Ok(BTreeMap::new()),
+    }
 }
 
 /// The shapes of the tensors in a safetensors or PyTorch file.

@@ -185,6 +185,14 @@ impl Model {
         }
     }
 
+    /// The folder and the name of the card's file of weights with that index, if it is a file there, not a link.
+    pub fn place_of_weights(&self, index: usize) -> Option<(&Path, &str)> {
+        let folder = self.folder()?;
+        let file = &*self.card.weights.get(index)?.file;
+        let is_file = folder.join(file).symlink_metadata().is_ok_and(|data| data.is_file());
+        is_file.then_some((folder, file))
+    }
+
     fn without_files(&self) -> ModelError {
         let reason = "an ensemble has no files of its own".to_owned();
         ModelError::Unfit { model: self.card.name.to_string(), reason }

@@ -1,10 +1,11 @@
 //! Reads ONNX files without running them: inputs and outputs, initialisers, metadata. [`SelfContained`] checks files of unknown
-//! origin, [`builder`] writes graphs.
+//! origin, [`builder`] writes graphs, [`with_placed`] changes where their weights are.
 //!
 //! The messages are the part of `onnx.proto` (github.com/onnx/onnx) that is used; the rest of a file is skipped.
 
 pub(crate) mod builder;
 mod messages;
+mod placed;
 mod self_contained;
 mod wire;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 
 use prost::Message;
 
+pub(crate) use placed::{PlacedTensor, with_placed};
 pub(crate) use self_contained::{MOST_BYTES, SelfContained, SpectrumPorts};
 
 /// Shapes of tensors by name.

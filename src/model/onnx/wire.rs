@@ -29,6 +29,13 @@ impl<'a> MessageFields<'a> {
         MessageFields { rest: message }
     }
 
+    /// The next field with the bytes of the message that it takes.
+    pub(super) fn next_raw(&mut self) -> Option<(Result<Field<'a>, String>, &'a [u8])> {
+        let message = self.rest;
+        let field = self.next()?;
+        Some((field, &message[..message.len() - self.rest.len()]))
+    }
+
     fn field(&mut self) -> Option<Field<'a>> {
         let key = varint(&mut self.rest)?;
         let value = match key & 7 {

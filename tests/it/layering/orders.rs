@@ -180,7 +180,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["available"],
         ],
     ),
-    ("model/onnx", &[&["messages", "wire"], &["builder", "self_contained"]]),
+    ("model/onnx", &[&["messages", "wire"], &["builder", "self_contained"], &["placed"]]),
     ("model/onnx/self_contained", &[&["tensors"], &["operators"]]),
     ("files", &[&["access", "atomic", "scratch", "shortage"], &["sparse"]]),
     ("model/card", &[&["mdx", "one_or_more", "quality"], &["validation"]]),

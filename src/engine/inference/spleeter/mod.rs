@@ -45,7 +45,7 @@ impl Spleeter {
     /// [`EngineError::Model`], [`EngineError::Load`].
     pub(crate) fn load(model: &Model, config: &ExecutionConfig) -> Result<Spleeter, EngineError> {
         let card = model.card();
-        let (graph, weights) = graph::with_weights(model, 0)?;
+        let (graph, weights) = graph::with_weights(model, 0, config.execution.provider)?;
         let refused = |reason: String| EngineError::Load { model: card.name.to_string(), reason };
         let session = graph::open(card, &graph, Some(&weights), config)?;
         let stft = card.stft.ok_or_else(|| refused("its card has no stft".into()))?;

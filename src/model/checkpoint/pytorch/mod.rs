@@ -16,10 +16,11 @@ mod state_dict;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
 use super::{NamedTensor, floats};
-use crate::model::onnx::Shapes;
+use crate::model::onnx::{PlacedTensor, Shapes};
 use element::ElementType;
 use objects::{PickleObjects, StoredTensor};
 pub(crate) use package::NetworkPackage;
@@ -84,14 +85,37 @@ impl<R: Read + Seek> PytorchFile<R> {
         self.package.as_ref()
     }
 
-    /// Reads the tensors one after another as F32, without those of integers.
+    /// The tensors of at least so many bytes that lie in the file as F32 in row-major order.
+    ///
+    /// # Errors
+    /// The first fault, in words.
+    pub(crate) fn placed(mut self, least_bytes: u64) -> Result<BTreeMap<String, PlacedTensor>, String> {
+        let mut placed = BTreeMap::new();
+        for (name, tensor) in &self.tensors {
+            let (key, element) = &self.storages[tensor.storage];
+            let bytes = (tensor.length() * element.bytes()) as u64;
+            if *element != ElementType::F32 || bytes < least_bytes || !tensor.is_contiguous() {
+                continue;
+            }
+            let start = self.records.start_of_storage(key)? + (tensor.offset * element.bytes()) as u64;
+            if start.is_multiple_of(element.bytes() as u64) {
+                let shape = tensor.shape.clone();
+                placed.insert(name.clone(), PlacedTensor { shape, bytes: start..start + bytes });
+            }
+        }
+        Ok(placed)
+    }
+
+    /// Reads the tensors one after another as F32, without those of integers and those to skip by name.
     ///
     /// # Errors
     /// The first fault, in words, also of `each`.
     pub(crate) fn read(
         mut self,
+        skip: &dyn Fn(&str) -> bool,
         each: &mut dyn FnMut(NamedTensor) -> Result<(), String>,
     ) -> Result<(), String> {
+        self.tensors.retain(|(name, _)| !skip(name));
         for tensors in self.tensors.chunk_by(|(_, one), (_, other)| one.storage == other.storage) {
             let (key, element) = &self.storages[tensors[0].1.storage];
             let bytes = self.records.storage(key)?;

@@ -77,6 +77,17 @@ impl<R: Read + Seek> ZipRecords<R> {
         Err(format!("data/{key} has {size} bytes, the pickle requires {expected}"))
     }
 
+    /// The byte of the file at which the values of the storage `key` begin.
+    ///
+    /// # Errors
+    /// The fault, in words.
+    pub(super) fn start_of_storage(&mut self, key: &str) -> Result<u64, String> {
+        let name = format!("data/{key}");
+        let (index, _) = self.locate(&name)?;
+        let entry = self.zip.by_index(index).map_err(|error| format!("{name}: {error}"))?;
+        entry.data_start().ok_or_else(|| format!("{name} has no place in the archive"))
+    }
+
     /// Reads the values of the storage `key`, and verifies their checksum.
     ///
     /// # Errors

@@ -31,6 +31,27 @@ fn counted(positions: impl IntoIterator<Item = usize>) -> Vec<f32> {
     positions.into_iter().map(|position| position as f32 / 8.0).collect()
 }
 
+#[test]
+fn placed_tensors_lie_in_the_file_as_they_are_read() {
+    for file in [&golden!("plain.ckpt")[..], golden!("views.ckpt"), golden!("types.ckpt")] {
+        let read = tensors(file).unwrap();
+        let placed = checkpoint::placed(Cursor::new(file), 1).unwrap();
+        for (name, tensor) in &placed {
+            let bytes = &file[tensor.bytes.start as usize..tensor.bytes.end as usize];
+            let (values, _) = bytes.as_chunks();
+            let values = values.iter().map(|&value| f32::from_le_bytes(value)).collect();
+            assert_eq!(read[name], (tensor.shape.clone(), values), "{name}");
+        }
+    }
+    let placed = |least| checkpoint::placed(Cursor::new(golden!("plain.ckpt")), least).unwrap();
+    assert_eq!(placed(1).len(), 6);
+    assert_eq!(placed(24).keys().collect::<Vec<_>>(), ["0.weight"]);
+    // Transposed and other types of floats.
+    let others = [&golden!("views.ckpt")[..], golden!("types.ckpt")];
+    let [views, types] = others.map(|file| checkpoint::placed(Cursor::new(file), 1).unwrap());
+    assert!(views.contains_key("whole") && !views.contains_key("transposed") && types.is_empty());
+}
+
 fn names(tensors: &Tensors) -> Vec<&str> {
     tensors.keys().map(String::as_str).collect()
 }
