@@ -3,6 +3,7 @@
 //! A segment has the length of the longest member's. Members with shorter segments separate several that overlap, with
 //! triangular weights. `other` is the mixture minus the other stems.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,7 +29,8 @@ struct LoadedMember {
     engine: Box<dyn Engine>,
     /// Frames of its segment.
     length: usize,
-    is_normalised: bool,
+    /// Share of the mean that each of its stems gets back.
+    shares: Vec<f32>,
     /// Where its segments begin in one of the ensemble.
     starts: Vec<usize>,
 }
@@ -53,8 +55,8 @@ pub(super) fn load(
     let load = |member: &Arc<Model>| {
         let card = member.card();
         let length = card.segment.as_len();
-        let (engine, is_normalised) = (load_member(member)?, card.family.is_normalised());
-        Ok(LoadedMember { engine, length, is_normalised, starts: starts(whole, length) })
+        let shares = card.mean_shares().collect();
+        Ok(LoadedMember { engine: load_member(member)?, length, shares, starts: starts(whole, length) })
     };
     let members: Result<Vec<_>, EngineError> = ensemble.members.iter().map(load).collect();
     Ok(Some(Box::new(EnsembleEngine {
@@ -81,7 +83,7 @@ impl Engine for EnsembleEngine {
         for (index, member) in self.members.iter_mut().enumerate() {
             let wanted = self.ensemble.needed_of(index, &needed);
             if wanted.contains(&true) {
-                member.engine.prepare(&EngineOptions { wanted, level: None, ..options.clone() })?;
+                member.engine.prepare(&EngineOptions { wanted, members: None, ..options.clone() })?;
             }
         }
         Ok(())
@@ -100,8 +102,17 @@ impl Engine for EnsembleEngine {
             if !wanted.contains(&true) {
                 continue;
             }
-            let options = EngineOptions { wanted, ..options.clone() };
-            let own = member.separate(mix, &options, &stop, self.model.card().name.as_str())?;
+            let seen = options.members.as_ref();
+            let level = seen.and_then(|seen| seen.levels.get(index)).copied();
+            let level = level.unwrap_or(InputLevel::UNCHANGED);
+            let track = seen.map_or(0..mix.len(), |seen| seen.track.clone());
+            let input = level.applied(mix, track);
+            let options = EngineOptions { wanted, members: None, ..options.clone() };
+            let name = self.model.card().name.as_str();
+            let mut own = member.separate(&input, &options, &stop, name)?;
+            for (stem, share) in own.iter_mut().zip(&member.shares) {
+                level.undo(stem, *share);
+            }
             for (stem, sources) in self.ensemble.sources.iter().enumerate() {
                 let share = 1.0 / sources.len() as f32;
                 for source in sources.iter().filter(|of| of.member == index && needed[stem]) {
@@ -141,7 +152,7 @@ impl StopRequest {
 }
 
 impl LoadedMember {
-    /// The member's stems for a segment of the ensemble.
+    /// The member's stems for a segment of the ensemble, both at the member's level.
     fn separate(
         &mut self,
         mix: &Stereo,
@@ -149,8 +160,6 @@ impl LoadedMember {
         stop: &StopRequest,
         ensemble: &str,
     ) -> Result<Vec<Stereo>, EngineError> {
-        let level = options.level.filter(|_| self.is_normalised).unwrap_or(InputLevel::UNCHANGED);
-        let options = EngineOptions { level: None, ..options.clone() };
         let mut stems = vec![Stereo::zeros(mix.len()); options.wanted.len()];
         let window = match &self.starts[..] {
             // Each frame is in one segment.
@@ -159,16 +168,14 @@ impl LoadedMember {
         };
         let mut total = vec![0.0_f32; mix.len()];
         for &start in &self.starts {
-            let mut input = mix.slice(start..start + self.length);
-            map(&mut input, |sample| (sample - level.mean) / level.deviation);
+            let input = mix.slice(start..start + self.length);
             if !stop.begin(self.engine.as_mut()) {
                 let reason = "it was asked to stop".to_owned();
                 return Err(EngineError::Run { model: ensemble.to_owned(), reason });
             }
-            let own = self.engine.separate(&input, &options)?;
-            for (index, mut own) in own.into_iter().enumerate() {
+            let own = self.engine.separate(&input, options)?;
+            for (index, own) in own.into_iter().enumerate() {
                 if options.wanted.get(index) == Some(&true) {
-                    map(&mut own, |sample| sample * level.deviation + level.mean);
                     add_weighted(&mut stems[index], start, &own, &window);
                 }
             }
@@ -185,9 +192,21 @@ impl LoadedMember {
     }
 }
 
-fn map(audio: &mut Stereo, change: impl Fn(f32) -> f32) {
-    for sample in audio.planes_mut().into_iter().flatten() {
-        *sample = change(*sample);
+impl InputLevel {
+    /// A segment at this level. Only the frames of `track` are changed: the others are padding, which is zero.
+    fn applied(self, mix: &Stereo, track: Range<usize>) -> Stereo {
+        let mut input = mix.clone();
+        for sample in input.planes_mut().into_iter().filter_map(|p| p.get_mut(track.clone())).flatten() {
+            *sample = (*sample - self.mean) / self.deviation;
+        }
+        input
+    }
+
+    /// Scales a stem back, which gets `share` of the mean.
+    fn undo(self, stem: &mut Stereo, share: f32) {
+        for sample in stem.planes_mut().into_iter().flatten() {
+            *sample = *sample * self.deviation + share * self.mean;
+        }
     }
 }
 

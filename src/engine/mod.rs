@@ -27,6 +27,7 @@ pub mod runtime;
 pub mod speed;
 pub mod stop;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,8 +106,17 @@ pub struct EngineOptions {
     pub wanted: Vec<bool>,
     /// Value of a mask above the bins of the model, for models that mask.
     pub mask_extension: MaskExtension,
-    /// For an ensemble: the level of the track, by which it normalises what members see that need that.
-    pub level: Option<InputLevel>,
+    /// For an ensemble: what its members see. Without it they see the segment as it is.
+    pub members: Option<MemberInput>,
+}
+
+/// What the members of an ensemble see of a segment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MemberInput {
+    /// The level of the track for each member.
+    pub levels: Vec<InputLevel>,
+    /// The frames of the segment that are of the track. The others are padding, which is zero at every level.
+    pub track: Range<usize>,
 }
 
 /// The level of a track. Input is (sample - mean) / deviation, and output is scaled back.
@@ -129,7 +139,7 @@ impl EngineOptions {
         EngineOptions {
             wanted: vec![true; card.stems.len()],
             mask_extension: MaskExtension::default(),
-            level: None,
+            members: None,
         }
     }
 }

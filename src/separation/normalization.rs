@@ -101,7 +101,7 @@ impl Level {
         Level::Exact { mean: mean as f32, deviation: (deviation + REFERENCE_EPSILON) as f32 }
     }
 
-    /// The level as one for an ensemble.
+    /// The level as one for a member of an ensemble.
     pub(super) fn linear(self) -> InputLevel {
         match self {
             Level::Unchanged => InputLevel::UNCHANGED,

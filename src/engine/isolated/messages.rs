@@ -81,7 +81,7 @@ impl SegmentRequest {
         let right = read_samples(input, bytes / 2).ok_or_else(invalid)?;
         let mix = Stereo::from_planes(left, right).ok_or_else(invalid)?;
         let wanted = wanted.chars().map(|wanted| wanted == '1').collect();
-        let options = EngineOptions { wanted, mask_extension, level: None };
+        let options = EngineOptions { wanted, mask_extension, members: None };
         Ok(Some(SegmentRequest { mix, options }))
     }
 }
@@ -165,7 +165,7 @@ mod tests {
         let mix = Stereo::from_planes(vec![0.1, -1e-38], vec![f32::MIN_POSITIVE, 7.0]).unwrap();
         for mask_extension in [MaskExtension::Average, MaskExtension::Zeros] {
             let wanted = vec![true, false, true];
-            let options = EngineOptions { wanted, mask_extension, level: None };
+            let options = EngineOptions { wanted, mask_extension, members: None };
             let mut bytes = Vec::new();
             SegmentRequest::write(&mix, &options, &mut bytes).unwrap();
             let mut input = &bytes[..];

@@ -5,6 +5,8 @@ mod one_or_more;
 mod quality;
 mod validation;
 
+use std::iter;
+
 pub use mdx::MdxParameters;
 pub use quality::PublishedQuality;
 
@@ -90,18 +92,20 @@ pub enum Family {
 }
 
 impl Family {
-    /// Whether the input is normalised to a loudness independent of the track's.
+    /// Whether the input is normalised to a loudness independent of the track's. The members of an ensemble are by
+    /// themselves.
     pub fn is_normalised(self) -> bool {
         match self {
-            Family::Ensemble | Family::Htdemucs | Family::Scnet => true,
-            Family::Mdx | Family::Onnx | Family::Roformer | Family::Spleeter => false,
+            Family::Htdemucs | Family::Scnet => true,
+            Family::Ensemble | Family::Mdx | Family::Onnx | Family::Roformer | Family::Spleeter => {
+                false
+            }
         }
     }
 
-    /// Whether the output depends on the deviation of the normalised input. HTDemucs normalises each segment itself. Members of
-    /// an ensemble share one level.
+    /// Whether the output depends on the deviation of the normalised input. HTDemucs normalises each segment itself.
     pub fn needs_deviation(self) -> bool {
-        matches!(self, Family::Ensemble | Family::Scnet)
+        self == Family::Scnet
     }
 
     /// Whether the reference scales loud tracks down. Without the whole track this is left out.
@@ -186,6 +190,13 @@ impl ModelCard {
             [file] => file.sha256,
             bag => Sha256Hash::of(&bag.iter().flat_map(|file| file.sha256.0).collect::<Vec<u8>>()),
         }
+    }
+
+    /// Share of the mean that normalisation has removed which each stem gets back: all of it as in the reference, less if the
+    /// stems sum to the mixture.
+    pub fn mean_shares(&self) -> impl Iterator<Item = f32> {
+        let shares = self.residual_shares.iter().copied().chain(iter::repeat(1.0));
+        shares.take(self.stems.len())
     }
 
     /// Index of the weights of the specialist for `stem`, in a bag.

@@ -7,12 +7,25 @@ use crate::audio::{Frames, Stereo};
 use crate::dsp::fade::window_shares;
 use crate::dsp::segments::{Blend, WindowShape};
 use crate::dsp::{Segment, Segmentation};
-use crate::engine::{EngineError, EngineIdentity, EngineOptions, SeparatedSegment};
+use crate::engine::{EngineError, EngineIdentity, EngineOptions, MemberInput, SeparatedSegment};
 use crate::model::card::Family;
 use crate::model::{Model, ModelCard};
 use crate::separation::normalization::Level;
 use crate::separation::stem_recipe::{StemRecipe, apply, needs_mix, recipes, wanted};
 use crate::session::manifest::{Columns, EngineRecord, EngineSpan, Manifest, MemberRecord};
+
+/// The levels of a segment.
+pub(super) struct Levels {
+    /// That at which the engine sees the track.
+    pub(super) own: Level,
+    /// Those at which the members of an ensemble see it.
+    pub(super) members: Vec<Level>,
+}
+
+impl Levels {
+    /// The track as it is.
+    pub(super) const UNCHANGED: Levels = Levels { own: Level::Unchanged, members: Vec::new() };
+}
 
 /// An engine that computes a session's segments.
 pub(super) struct ActiveEngine {
@@ -52,7 +65,7 @@ impl ActiveEngine {
         let options = EngineOptions {
             wanted: wanted(&recipes, card.stems.len()),
             mask_extension: manifest.settings.mask_extension,
-            level: None,
+            members: None,
         };
         let mix_shares = span.columns.map(|c| window_shares(span.segment, c.size, c.hop));
         let mix_shares = mix_shares.unwrap_or_default();
@@ -71,19 +84,31 @@ impl ActiveEngine {
         self.windows
     }
 
-    /// Options for a segment at this level.
-    pub(super) fn options(&self, level: Level) -> EngineOptions {
-        EngineOptions { level: self.is_ensemble().then(|| level.linear()), ..self.options.clone() }
+    /// Options for a segment at these levels.
+    pub(super) fn options(&self, segment: &Segment, levels: &Levels) -> EngineOptions {
+        let shown = (segment.shown.end - segment.shown.start) as usize;
+        let track = segment.zeros_before..segment.zeros_before + shown;
+        let levels: Vec<_> = levels.members.iter().map(|level| level.linear()).collect();
+        let members = (!levels.is_empty()).then_some(MemberInput { levels, track });
+        EngineOptions { members, ..self.options.clone() }
     }
 
-    /// Whether members of it normalise their input themselves.
-    fn is_ensemble(&self) -> bool {
-        self.model.ensemble().is_some()
+    /// The models that see the track: this one, or the members of an ensemble.
+    pub(super) fn models(&self) -> &[Arc<Model>] {
+        self.model.ensemble().map_or(std::slice::from_ref(&self.model), |of| &of.members)
     }
 
-    /// The level at which the model itself sees the track.
-    pub(super) fn input_level(&self, level: Level) -> Level {
-        if self.is_ensemble() { Level::Unchanged } else { level }
+    /// The levels for a segment: one by family.
+    pub(super) fn levels<E>(
+        &self,
+        mut of: impl FnMut(Family) -> Result<Level, E>,
+    ) -> Result<Levels, E> {
+        let levels = self.models().iter().map(|model| of(model.card().family));
+        let mut levels = levels.collect::<Result<Vec<_>, E>>()?;
+        Ok(match self.model.ensemble() {
+            Some(_) => Levels { own: Level::Unchanged, members: levels },
+            None => Levels { own: levels.pop().unwrap_or(Level::Unchanged), members: Vec::new() },
+        })
     }
 
     /// Whether a wanted stem needs the mixture.
@@ -100,9 +125,7 @@ impl ActiveEngine {
         level: Level,
         mut mix: Stereo,
     ) -> Vec<Stereo> {
-        let level = self.input_level(level);
-        let offsets = self.model.card().residual_shares.iter().copied();
-        let offsets = offsets.chain(std::iter::repeat(1.0));
+        let offsets = self.model.card().mean_shares();
         let shares = self.mix_shares.iter().skip(segment.trim_before);
         for plane in mix.planes_mut() {
             plane.iter_mut().zip(shares.clone()).for_each(|(sample, share)| *sample *= share);

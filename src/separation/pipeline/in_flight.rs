@@ -10,8 +10,7 @@ use crate::audio::Stereo;
 use crate::dsp::Segment;
 use crate::engine::pool::{Pool, Task};
 use crate::engine::{EngineError, SeparatedSegment};
-use crate::separation::normalization::Level;
-use crate::separation::pipeline::active_engine::ActiveEngine;
+use crate::separation::pipeline::active_engine::{ActiveEngine, Levels};
 use crate::session::Session;
 
 /// Segments submitted to one engine. Dropping it cancels those that have not begun and discards the results of the
@@ -27,7 +26,7 @@ pub(super) struct InFlight {
 /// A submitted segment.
 pub(super) struct Sent {
     pub(super) segment: Segment,
-    pub(super) level: Level,
+    pub(super) levels: Levels,
     pub(super) retried: bool,
     /// Whether it is digital silence, for which no engine runs.
     pub(super) silent: bool,
@@ -62,7 +61,7 @@ impl InFlight {
         pool: &Pool,
     ) {
         let (index, isolated) = (sent.segment.index, sent.isolated);
-        let options = engine.options(sent.level);
+        let options = engine.options(&sent.segment, &sent.levels);
         self.next = self.next.max(index + 1);
         self.sent.insert(index, sent);
         let answers = Arc::clone(&self.answers);

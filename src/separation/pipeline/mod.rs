@@ -234,7 +234,7 @@ impl<'a> Run<'a> {
                     } else {
                         Stereo::new()
                     };
-                    let stems = self.engine.stems(answer, &sent.segment, sent.level, mix);
+                    let stems = self.engine.stems(answer, &sent.segment, sent.levels.own, mix);
                     let next = self.engine.windows().start(self.next + 1);
                     let weights = self.engine.windows().weights_of(&sent.segment);
                     self.output.add(&sent.segment, &weights, &stems);

@@ -5,7 +5,9 @@ use crate::audio::{Hertz, Stereo};
 use crate::dsp::Segment;
 use crate::engine::EngineError;
 use crate::separation::decoder::DecodeProgress;
+use crate::model::card::Family;
 use crate::separation::normalization::{Level, frozen};
+use crate::separation::pipeline::active_engine::Levels;
 use crate::separation::pipeline::fallback::{Cause, switch_engine};
 use crate::separation::pipeline::in_flight::{InFlight, Sent};
 use crate::session::Failure;
@@ -19,8 +21,10 @@ const ISOLATION_DEATHS: u32 = 2;
 impl Run<'_> {
     /// The next segment to submit, if its frames are decoded.
     pub(super) fn next_segment(&self, decoded: &DecodeProgress) -> Option<Segment> {
-        let family = self.engine.model().card().family;
-        let normalised = family.is_normalised() || family.has_peak_limit() && self.is_exact();
+        let mut families = self.engine.models().iter().map(|model| model.card().family);
+        let exact = self.is_exact();
+        let normalised =
+            families.any(|family| family.is_normalised() || family.has_peak_limit() && exact);
         // The head determines the level, also for an engine with shorter segments.
         let head = self.session.manifest().plan.segment;
         let enough = decoded.complete || !self.is_exact() && decoded.frames >= head;
@@ -37,29 +41,37 @@ impl Run<'_> {
 
     /// Submits segments whose frames are decoded, enough to keep the worker threads busy.
     pub(super) fn send(&mut self, decoded: &DecodeProgress) -> Result<(), Failure> {
-        let normalised = self.engine.model().card().family.is_normalised();
-        let needs_deviation = self.engine.model().card().family.needs_deviation();
-        let has_peak_limit = self.engine.model().card().family.has_peak_limit();
         let exact = self.is_exact();
         // One more than there are worker threads, so that none is idle during a commit.
         let isolated = self.session.manifest().deaths >= ISOLATION_DEATHS;
         let depth = if isolated { 1 } else { self.context.pool.config().workers as u64 + 1 };
-        let length = self.engine.windows().length().as_len();
         let end = (self.next + depth).min(self.repeated_until.unwrap_or(u64::MAX));
         while self.in_flight.next() < end {
             let Some(segment) = self.next_segment(decoded) else { break };
-            let level = match (normalised, exact) {
-                (false, true) if has_peak_limit => Level::limited(&decoded.statistics),
-                (false, _) => Level::Unchanged,
-                (true, true) if needs_deviation => Level::of(decoded.statistics.level()),
-                (true, true) => Level::exact(&decoded.statistics),
-                (true, false) if needs_deviation => self.frozen_level(decoded, &segment)?,
-                (true, false) => Level::streaming(&decoded.statistics, &segment, length),
-            };
-            let sent = Sent { segment, level, retried: false, silent: false, isolated };
+            let levels = self.engine.levels(|family| self.level_for(family, decoded, &segment))?;
+            let sent = Sent { segment, levels, retried: false, silent: false, isolated };
             self.submit(sent, !exact)?;
         }
         Ok(())
+    }
+
+    /// The level of a segment for a model of `family`.
+    fn level_for(
+        &self,
+        family: Family,
+        decoded: &DecodeProgress,
+        segment: &Segment,
+    ) -> Result<Level, Failure> {
+        let statistics = &decoded.statistics;
+        let length = self.engine.windows().length().as_len();
+        Ok(match (family.is_normalised(), self.is_exact()) {
+            (false, true) if family.has_peak_limit() => Level::limited(statistics),
+            (false, _) => Level::Unchanged,
+            (true, true) if family.needs_deviation() => Level::of(statistics.level()),
+            (true, true) => Level::exact(statistics),
+            (true, false) if family.needs_deviation() => self.frozen_level(decoded, segment)?,
+            (true, false) => Level::streaming(statistics, segment, length),
+        })
     }
 
     /// The level of a segment whose model needs the deviation. Once the track is loud enough, it is recorded and kept.
@@ -93,12 +105,11 @@ impl Run<'_> {
             let stems = self.engine.model().card().stems.iter();
             let stems = stems.map(|_| Stereo::zeros(length)).collect();
             // At the level of the track, silence is zeros whatever the offset.
-            let sent = Sent { level: Level::Unchanged, silent: true, ..sent };
+            let sent = Sent { levels: Levels::UNCHANGED, silent: true, ..sent };
             self.in_flight.skip(sent, stems);
             return Ok(());
         }
-        let level = self.engine.input_level(sent.level);
-        let mix = level.input(&sent.segment, shown, length);
+        let mix = sent.levels.own.input(&sent.segment, shown, length);
         self.in_flight.submit(sent, mix, &self.engine, self.session, &self.context.pool);
         Ok(())
     }
