@@ -14,6 +14,8 @@ use super::{ModelError, ModelName};
 pub struct AvailableModels {
     models: Vec<Arc<Model>>,
     faults: Vec<ModelError>,
+    /// Most models of an ensemble; `None` without a limit.
+    most_members: Option<usize>,
     /// The ensembles that were found last, the latest last: an engine is loaded once for the same model.
     ensembles: Mutex<Vec<Arc<Model>>>,
 }
@@ -56,6 +58,12 @@ impl AvailableModels {
             }
         }
         available
+    }
+
+    /// The same models, of which an ensemble may have at most so many: all of them are in memory at once.
+    #[must_use]
+    pub fn with_most_members(self, most: usize) -> AvailableModels {
+        AvailableModels { most_members: Some(most), ..self }
     }
 
     /// All models.
@@ -102,6 +110,11 @@ impl AvailableModels {
             ModelError::Ensemble { ensemble, reason: error.to_string() }
         })?;
         let name = spec.to_string();
+        let members = spec.models().len();
+        if let Some(most) = self.most_members.filter(|&most| members > most) {
+            let reason = format!("{members} models exceed the limit of {most}");
+            return Err(ModelError::Ensemble { ensemble: name, reason });
+        }
         let mut ensembles = self.ensembles.lock().unwrap_or_else(PoisonError::into_inner);
         let known = ensembles.iter().position(|model| model.card().name.as_str() == name);
         let model = match known {
@@ -142,6 +155,17 @@ mod tests {
         assert!(available.find(AvailableModels::DEFAULT_MODEL).unwrap().is_embedded());
         let error = available.find("htdemucs_v9").unwrap_err().to_string();
         assert!(error.contains("htdemucs_v9") && error.contains("mini"), "{error}");
+    }
+
+    #[test]
+    fn an_ensemble_has_at_most_as_many_models_as_are_allowed() {
+        let two = "vocals=mini,drums=htdemucs";
+        let refused = |available: AvailableModels| available.find(two).unwrap_err();
+        let error = refused(AvailableModels::open(None).with_most_members(1)).to_string();
+        assert!(error.contains("2 models exceed the limit of 1"), "{error}");
+        for available in [AvailableModels::open(None), AvailableModels::open(None).with_most_members(2)] {
+            assert!(matches!(refused(available), ModelError::NotInstalled { .. }));
+        }
     }
 
     #[test]

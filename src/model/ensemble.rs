@@ -6,9 +6,6 @@ use std::str::FromStr;
 use super::ModelName;
 use crate::audio::StemName;
 
-/// Most models of an ensemble. All of them are in memory at once.
-pub const MAX_MODELS: usize = 8;
-
 /// Most bytes of the text.
 const MAX_BYTES: usize = 1000;
 
@@ -89,14 +86,9 @@ impl FromStr for EnsembleSpec {
                 }
             }
         }
-        if spec.stems.is_empty() {
-            return bad(format!("no stem is named beside {REST}"));
-        }
-        match spec.models().len() {
-            models if models > MAX_MODELS => {
-                bad(format!("{models} models exceed the limit of {MAX_MODELS}"))
-            }
-            _ => Ok(spec),
+        match spec.stems.is_empty() {
+            true => bad(format!("no stem is named beside {REST}")),
+            false => Ok(spec),
         }
     }
 }
@@ -141,7 +133,6 @@ mod tests {
         check("other=a,vocals=b", Err("what the other stems leave"));
         check("vocals=a,accompaniment=b", Err("what the other stems leave"));
         check("../x=a", Err("is not a stem name"));
-        check("vocals=a+b+c+d+e+f+g+h+i", Err("9 models exceed the limit of 8"));
         check(&format!("vocals={}", "a".repeat(1000)), Err("exceeds the limit of 1000"));
     }
 }

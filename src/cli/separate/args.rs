@@ -35,6 +35,9 @@ pub(in crate::cli) struct SeparateArgs {
     /// Model [default: the first of the fallback chain]
     #[arg(long, value_name = "NAME", env = "STEMWIRE_MODEL")]
     pub(super) model: Option<String>,
+    /// Fallback chain: models to use, in this order, if there is no --model or a model fails
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
+    pub(super) engines: Vec<String>,
     /// Choose the model among the installed ones that yield the stems, in place of --model
     #[arg(long, value_enum)]
     pub(super) quality: Option<Quality>,
@@ -125,7 +128,8 @@ pub(in crate::cli) struct SeparateArgs {
 
 /// Options that have no effect if a server computes, but for --ffmpeg with formats that it encodes. --offline holds in any
 /// case.
-const LOCAL_OPTIONS: [(&str, &str); 7] = [
+const LOCAL_OPTIONS: [(&str, &str); 8] = [
+    ("engines", "--engines <NAME,NAME>"),
     ("ffmpeg", "--ffmpeg <auto|never|PATH>"),
     ("models_dir", "--models-dir <DIR>"),
     ("threads", "--threads <N>"),

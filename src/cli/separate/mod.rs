@@ -137,8 +137,9 @@ fn separate_all(request: SeparateRequest, report: &Report) -> Result<Outcome, Cl
         return Ok(run.into_outcome());
     }
     let backend: Box<dyn Backend> = match &request.backend {
-        BackendConfig::Local(engine, ffmpeg) => {
-            Box::new(LocalBackend::open(engine.clone(), ffmpeg.clone(), &request.settings)?)
+        BackendConfig::Local { engine, chain, ffmpeg } => {
+            let (engine, ffmpeg) = (engine.clone(), ffmpeg.clone());
+            Box::new(LocalBackend::open(engine, chain, ffmpeg, &request.settings)?)
         }
         BackendConfig::Remote(server) => {
             Box::new(RemoteBackend::open(server.clone(), &request.settings)?)

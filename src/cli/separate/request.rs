@@ -60,7 +60,13 @@ pub(super) struct StemPipe {
 
 /// The backend that computes.
 pub(super) enum BackendConfig {
-    Local(EngineArgs, Option<PathBuf>),
+    Local {
+        engine: EngineArgs,
+        /// Names of the models of the fallback chain; empty for the default chain.
+        chain: Vec<String>,
+        /// FFmpeg, if there is one.
+        ffmpeg: Option<PathBuf>,
+    },
     Remote(Server),
 }
 
@@ -135,7 +141,11 @@ impl SeparateRequest {
         };
         let backend = match &args.server {
             Some(url) => BackendConfig::Remote(server(url, args)?),
-            None => BackendConfig::Local(args.engine.clone(), args.ffmpeg.find()?),
+            None => BackendConfig::Local {
+                engine: args.engine.clone(),
+                chain: args.engines.clone(),
+                ffmpeg: args.ffmpeg.find()?,
+            },
         };
         // A server has a precision of its own.
         let precision = args.server.is_none().then(|| args.engine.precision.to_string());

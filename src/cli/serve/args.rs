@@ -162,6 +162,9 @@ pub(in crate::cli) struct LimitArgs {
     /// Sessions with slow uploads that can wait for more bytes; beyond it, the one that has waited the longest is paused
     #[arg(long, value_name = "N", default_value_t = Limits::default().parked_sessions, allow_negative_numbers = true, env = "STEMWIRE_MAX_PARKED")]
     pub(super) max_parked: usize,
+    /// Models of an ensemble; all of them are in memory at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = RangedU64ValueParser::<usize>::new().range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_ENSEMBLE")]
+    pub(super) max_ensemble: usize,
     /// Time without upload bytes after which a session is paused
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = humantime::parse_duration, env = "STEMWIRE_IDLE_UPLOAD")]
     pub(super) idle_upload: Duration,

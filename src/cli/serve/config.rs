@@ -29,6 +29,8 @@ pub(super) struct ServeConfig {
     pub(super) store: Option<StoreLocation>,
     /// Names of the models of the fallback chain; empty for the default chain.
     pub(super) chain: Vec<String>,
+    /// Most models of an ensemble.
+    pub(super) max_ensemble: usize,
     pub(super) circuit_breakers: CircuitBreakerConfig,
     pub(super) engine: EngineArgs,
     pub(super) selection: SelectionLimits,
@@ -58,6 +60,7 @@ impl ServeConfig {
             data_dir,
             store: args.store.as_deref().map(str::parse).transpose()?,
             chain: args.engines.clone(),
+            max_ensemble: args.limits.max_ensemble,
             circuit_breakers: circuit_breakers(&args.failure),
             engine: args.engine.clone(),
             selection: SelectionLimits {

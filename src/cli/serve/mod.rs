@@ -42,7 +42,8 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
         let _in_runtime = runtime.enter();
         server::catch_hangups(&config.server.credentials);
     }
-    let available = setup::available_models(config.engine.models_dir.as_deref());
+    let available = setup::available_models(config.engine.models_dir.as_deref())
+        .with_most_members(config.max_ensemble);
     let chain =
         Chain::of(&config.chain, &available)?.with_circuit_breakers(config.circuit_breakers);
     let store = open_store(&config.data_dir, config.store.as_ref())?;

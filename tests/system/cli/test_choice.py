@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from ..audio import music, wav
+from ..common import installed
 from ..http_client import get
 from ..repository import ROOT
 from ..stemwire_client import Config, api, config_pb2, separate
@@ -51,6 +52,18 @@ def test_the_command_line_chooses_and_states_what_is_slow(cli, measured, short):
         assert done["model_choice"] in output.err
         assert ("note: good computes at 0.01 × real time, slower than real time" in output.err) == (model == "good")
     assert "cannot be used" in cli("separate", short, "--quality", "best", "--model", "good", code=2).err
+
+
+def test_the_chain_is_chosen_on_the_command_line(cli, short, tmp_path):
+    models = {"STEMWIRE_MODELS_DIR": installed(tmp_path / "models", "damaged", damaged=True)[0]}
+    (models["STEMWIRE_MODELS_DIR"] / "scnet-tiny").symlink_to(ROOT / "tests" / "golden" / "scnet-tiny")
+    for chain, expected in (("scnet-tiny,mini", ["scnet-tiny"]), ("damaged,scnet-tiny,mini", ["damaged", "scnet-tiny"])):
+        output = cli("separate", short, "--engines", chain, "--json", "-o", chain, **models)
+        [done] = [line for line in map(json.loads, output.out.splitlines()) if line["event"] == "done"]
+        assert done["models"] == expected, done
+    assert "nosuch" in cli("separate", short, "--engines", "nosuch", code=2).err
+    remote = cli("separate", short, "--engines", "mini", "--server", "http://127.0.0.1:1", code=2)
+    assert "'--engines <NAME,NAME>' cannot be used with '--server <URL>'" in remote.err
 
 
 def test_a_server_chooses_and_states_what_is_slow(cli, measured, start, short):

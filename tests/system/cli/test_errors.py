@@ -152,6 +152,7 @@ LIMITS = {
     "--max-upload", "--max-track", "--max-expansion", "--max-open", "--max-queued", "--max-client-sessions", "--max-parked",
     "--idle-upload", "--min-upload-rate", "--resume-window", "--keep", "--max-stored", "--min-free", "--drain",
     "--decoder-memory", "--decoder-time", "--decoder-stall", "--max-encoders",
+    "--max-ensemble",
 }
 
 

@@ -50,11 +50,12 @@ impl LocalBackend {
     /// There is no such model, or it does not yield the stems.
     pub(super) fn open(
         engine: EngineArgs,
+        chain: &[String],
         ffmpeg: Option<PathBuf>,
         settings: &Settings,
     ) -> Result<LocalBackend, CliError> {
         let available = setup::available_models(engine.models_dir.as_deref());
-        let chain = Chain::of(&[], &available)?;
+        let chain = Chain::of(chain, &available)?;
         let (mut choice, stems) = (None, &settings.stems);
         let model = match (&settings.model, settings.quality) {
             (Some(name), _) => {
