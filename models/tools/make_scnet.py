@@ -16,8 +16,15 @@ from pathlib import Path
 
 from graph.scnet import PUBLISHED, Topology, build_graph
 
-LICENCE = "MIT, by the author (github.com/starrytong/SCNet/issues/35)"
-TITLES = {"scnet": "SCNet, by its author", "scnet-large": "SCNet-large, by its author"}
+MIT = "MIT, by the author (github.com/starrytong/SCNet/issues/35)"
+LICENCES = {"scnet": MIT, "scnet-large": MIT, "scnet-xl-ihf": "not stated by the authors"}
+TITLES = {
+    "scnet": "SCNet, by its author",
+    "scnet-large": "SCNet-large, by its author",
+    "scnet-xl-ihf": "SCNet XL IHF, by ZFTurbo",
+}
+UNNORMALISED = {"scnet-xl-ihf"}
+"""Models whose configuration has `normalize: false`."""
 # The end of the card: published figures.
 QUALITY = {
     "scnet": """
@@ -37,8 +44,14 @@ data = "MUSDB18-HQ test"
 source = "github.com/ZFTurbo/Music-Source-Separation-Training/blob/main/docs/pretrained_models.md"
 sdr = { drums = 11.15, bass = 9.38, other = 7.31, vocals = 10.94 }
 """,
+    "scnet-xl-ihf": """
+[[quality]]
+data = "MUSDB18-HQ test"
+source = "github.com/ZFTurbo/Music-Source-Separation-Training/blob/main/docs/pretrained_models.md"
+sdr = { drums = 11.81, bass = 9.23, other = 7.88, vocals = 11.42 }
+""",
 }
-# Releases of Music-Source-Separation-Training: v.1.0.6 and v1.0.9.
+# Releases of Music-Source-Separation-Training: v.1.0.6, v1.0.9 and v1.0.15.
 WEIGHTS = {
     "scnet": (
         "scnet_checkpoint_musdb18.ckpt",
@@ -48,12 +61,19 @@ WEIGHTS = {
         "SCNet-large_starrytong_fixed.ckpt",
         "65900dfa07d6b6e5d784c0f143920200a4bd281d6e78a806c549d0b912d5885e",
     ),
+    "scnet-xl-ihf": (
+        "model_scnet_ep_36_sdr_10.0891.ckpt",
+        "ac25975f0f5704f3d1a3c3c251505b7a0f417a22eafe82773440ee4f7e14b74f",
+    ),
 }
 
 
-def card(name: str, title: str, licence: str, topology: Topology, graph: bytes, weights: str, digest: str) -> str:
+def card(
+    name: str, title: str, licence: str, topology: Topology, graph: bytes, weights: str, digest: str, normalize: bool
+) -> str:
     """The TOML that describes a model whose file `weights` has the SHA-256 `digest`."""
-    commercial = "commercial_use = true\n" if name in WEIGHTS else ""
+    commercial = "commercial_use = true\n" if licence == MIT else ""
+    normalize = "" if normalize else "normalize = false\n"
     return f"""\
 name = {json.dumps(name)}
 title = {json.dumps(title)}
@@ -62,7 +82,7 @@ stems = {json.dumps(list(topology.sources))}
 sample_rate = 44100
 segment = {topology.chunk}
 overlap = 0.25
-licence = {json.dumps(licence)}
+{normalize}licence = {json.dumps(licence)}
 {commercial}
 [stft]
 size = {topology.nfft}
@@ -78,12 +98,14 @@ sha256 = "{digest}"
 {QUALITY.get(name, "")}"""
 
 
-def write(folder: Path, title: str, licence: str, topology: Topology, weights: str, digest: str) -> None:
-    """Writes graph and card of one model; the folder's name is the model's."""
+def write(
+    folder: Path, title: str, licence: str, topology: Topology, weights: str, digest: str, normalize: bool = True
+) -> None:
+    """Writes graph and card of one model; the folder's name is the model's. `normalize` is that of its configuration."""
     folder.mkdir(parents=True, exist_ok=True)
     graph = build_graph(topology).SerializeToString(deterministic=True)
     (folder / "graph.onnx").write_bytes(graph)
-    (folder / "card.toml").write_text(card(folder.name, title, licence, topology, graph, weights, digest))
+    (folder / "card.toml").write_text(card(folder.name, title, licence, topology, graph, weights, digest, normalize))
 
 
 def topology_of(config: Path) -> Topology:
@@ -110,7 +132,8 @@ def main() -> None:
         options.out.write_bytes(build_graph(topology_of(options.config)).SerializeToString(deterministic=True))
         return
     for name, topology in PUBLISHED.items():
-        write(options.out.resolve() / name, TITLES[name], LICENCE, topology, *WEIGHTS[name])
+        normalize = name not in UNNORMALISED
+        write(options.out.resolve() / name, TITLES[name], LICENCES[name], topology, *WEIGHTS[name], normalize)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,11 @@ MODELS = {
     "scnet_large": (485100, dict(dims=[4, 64, 128, 256], band_SR=[0.225, 0.372, 0.403])),
     # the same topology, small enough for golden files in a repository
     "tiny": (65000, dict(dims=[4, 8, 8, 16], nfft=1024, hop_size=256, win_size=1024, num_dplayer=2)),
+    # that of SCNet XL IHF, whose configuration does not normalise the track
+    "xl_tiny": (65000, dict(
+        dims=[4, 4, 4, 8], nfft=1024, hop_size=256, win_size=1024, num_dplayer=2, band_SR=[0.23, 0.37, 0.4],
+        band_stride=[1, 4, 4], band_kernel=[3, 4, 4], conv_depths=[3, 3, 3],
+    )),
 }
 
 

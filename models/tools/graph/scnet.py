@@ -66,7 +66,19 @@ class Level(NamedTuple):
 
 
 LARGE = (0.225, 0.372, 0.403)
-PUBLISHED = {"scnet": Topology(), "scnet-large": Topology(dims=(4, 64, 128, 256), band_SR=LARGE)}
+PUBLISHED = {
+    "scnet": Topology(),
+    "scnet-large": Topology(dims=(4, 64, 128, 256), band_SR=LARGE),
+    # More layers, and narrower steps over the upper bands ("improved high frequencies").
+    "scnet-xl-ihf": Topology(
+        dims=(4, 64, 128, 256),
+        band_SR=(0.23, 0.37, 0.4),
+        band_stride=(1, 4, 4),
+        band_kernel=(3, 4, 4),
+        conv_depths=(3, 3, 3),
+        num_dplayer=8,
+    ),
+}
 
 
 def build_graph(topology: Topology) -> onnx.ModelProto:

@@ -43,6 +43,9 @@ pub struct ModelCard {
     /// residual is dropped, as in the reference implementations.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub residual_shares: Vec<f32>,
+    /// Whether SCNet sees the track with mean 0 and deviation 1, as most of its configurations have it.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub normalize: bool,
     /// Execution provider, unless the command line names one: `auto`, or a provider that this model requires.
     #[serde(default, skip_serializing_if = "is_auto")]
     pub provider: ProviderChoice,
@@ -65,6 +68,15 @@ pub struct ModelCard {
     /// Published figures of its quality.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub quality: Vec<PublishedQuality>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 fn is_auto(choice: &ProviderChoice) -> bool {
@@ -92,22 +104,6 @@ pub enum Family {
 }
 
 impl Family {
-    /// Whether the input is normalised to a loudness independent of the track's. The members of an ensemble are by
-    /// themselves.
-    pub fn is_normalised(self) -> bool {
-        match self {
-            Family::Htdemucs | Family::Scnet => true,
-            Family::Ensemble | Family::Mdx | Family::Onnx | Family::Roformer | Family::Spleeter => {
-                false
-            }
-        }
-    }
-
-    /// Whether the output depends on the deviation of the normalised input. HTDemucs normalises each segment itself.
-    pub fn needs_deviation(self) -> bool {
-        self == Family::Scnet
-    }
-
     /// Whether the reference scales loud tracks down. Without the whole track this is left out.
     pub fn has_peak_limit(self) -> bool {
         self == Family::Mdx
@@ -190,6 +186,23 @@ impl ModelCard {
             [file] => file.sha256,
             bag => Sha256Hash::of(&bag.iter().flat_map(|file| file.sha256.0).collect::<Vec<u8>>()),
         }
+    }
+
+    /// Whether the input is normalised to a loudness independent of the track's. The members of an ensemble are by
+    /// themselves.
+    pub fn is_normalised(&self) -> bool {
+        match self.family {
+            Family::Htdemucs => true,
+            Family::Scnet => self.normalize,
+            Family::Ensemble | Family::Mdx | Family::Onnx | Family::Roformer | Family::Spleeter => {
+                false
+            }
+        }
+    }
+
+    /// Whether the output depends on the deviation of the normalised input. HTDemucs normalises each segment itself.
+    pub fn needs_deviation(&self) -> bool {
+        self.family == Family::Scnet && self.normalize
     }
 
     /// Share of the mean that normalisation has removed which each stem gets back: all of it as in the reference, less if the

@@ -112,7 +112,8 @@ fn scnets_have_one_file_of_weights_and_no_shares() {
         let text = CARD.replace("HASH", &"0".repeat(64)).replace("\"htdemucs\"", "\"scnet\"");
         ModelCard::parse(&text.replace(from, to), "").map_err(|error| error.to_string())
     };
-    assert!(scnet("", "").unwrap().family.is_normalised());
+    assert!(scnet("", "").unwrap().is_normalised());
+    assert!(!scnet("licence", "normalize = false\nlicence").unwrap().is_normalised());
     for (from, to, expected) in [
         ("stft = ", "# ", "stft"),
         ("weights = ", "# ", "one file of weights"),

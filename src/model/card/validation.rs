@@ -73,6 +73,9 @@ impl ModelCard {
             (Family::Htdemucs | Family::Roformer | Family::Scnet, _) if self.stft.is_none() => {
                 Some("stft is missing".into())
             }
+            (family, _) if !self.normalize && family != Family::Scnet => {
+                Some("normalize is for scnet".into())
+            }
             (Family::Roformer | Family::Scnet, _) if !self.residual_shares.is_empty() => {
                 Some("residual_shares are for htdemucs and spleeter".into())
             }

@@ -152,6 +152,7 @@ fn card(
         overlap: OVERLAP,
         blend: Blend::Average,
         residual_shares: Vec::new(),
+        normalize: true,
         provider: ProviderChoice::Auto,
         licence: licences.join("; "),
         commercial_use,

@@ -50,7 +50,7 @@ fn roformer(configuration: &str) -> Vec<u8> {
 
 const SPLEETER: &str = "https://github.com/deezer/spleeter/releases/download/v1.4.0";
 
-static TABLE: [CatalogueEntry; 10] = [
+static TABLE: [CatalogueEntry; 11] = [
     CatalogueEntry {
         card: include_str!("../../../models/htdemucs/card.toml"),
         graph: || HTDEMUCS_GRAPH,
@@ -90,6 +90,12 @@ static TABLE: [CatalogueEntry; 10] = [
             "https://github.com/ZFTurbo/Music-Source-Separation-Training/releases/download/v1.0.9",
         ),
         file_bytes: 168_852_258,
+    },
+    CatalogueEntry {
+        card: include_str!("../../../models/scnet-xl-ihf/card.toml"),
+        graph: || include_bytes!("../../../models/scnet-xl-ihf/graph.onnx"),
+        address: None,
+        file_bytes: 214_063_778,
     },
     CatalogueEntry {
         card: include_str!("../../../models/melband-kim/card.toml"),

@@ -98,12 +98,12 @@ impl ActiveEngine {
         self.model.ensemble().map_or(std::slice::from_ref(&self.model), |of| &of.members)
     }
 
-    /// The levels for a segment: one by family.
+    /// The levels for a segment: one by card.
     pub(super) fn levels<E>(
         &self,
-        mut of: impl FnMut(Family) -> Result<Level, E>,
+        mut of: impl FnMut(&ModelCard) -> Result<Level, E>,
     ) -> Result<Levels, E> {
-        let levels = self.models().iter().map(|model| of(model.card().family));
+        let levels = self.models().iter().map(|model| of(model.card()));
         let mut levels = levels.collect::<Result<Vec<_>, E>>()?;
         Ok(match self.model.ensemble() {
             Some(_) => Levels { own: Level::Unchanged, members: levels },

@@ -5,7 +5,7 @@ use crate::audio::{Hertz, Stereo};
 use crate::dsp::Segment;
 use crate::engine::EngineError;
 use crate::separation::decoder::DecodeProgress;
-use crate::model::card::Family;
+use crate::model::ModelCard;
 use crate::separation::normalization::{Level, frozen};
 use crate::separation::pipeline::active_engine::Levels;
 use crate::separation::pipeline::fallback::{Cause, switch_engine};
@@ -21,10 +21,10 @@ const ISOLATION_DEATHS: u32 = 2;
 impl Run<'_> {
     /// The next segment to submit, if its frames are decoded.
     pub(super) fn next_segment(&self, decoded: &DecodeProgress) -> Option<Segment> {
-        let mut families = self.engine.models().iter().map(|model| model.card().family);
         let exact = self.is_exact();
+        let mut cards = self.engine.models().iter().map(|model| model.card());
         let normalised =
-            families.any(|family| family.is_normalised() || family.has_peak_limit() && exact);
+            cards.any(|card| card.is_normalised() || card.family.has_peak_limit() && exact);
         // The head determines the level, also for an engine with shorter segments.
         let head = self.session.manifest().plan.segment;
         let enough = decoded.complete || !self.is_exact() && decoded.frames >= head;
@@ -48,28 +48,28 @@ impl Run<'_> {
         let end = (self.next + depth).min(self.repeated_until.unwrap_or(u64::MAX));
         while self.in_flight.next() < end {
             let Some(segment) = self.next_segment(decoded) else { break };
-            let levels = self.engine.levels(|family| self.level_for(family, decoded, &segment))?;
+            let levels = self.engine.levels(|card| self.level_for(card, decoded, &segment))?;
             let sent = Sent { segment, levels, retried: false, silent: false, isolated };
             self.submit(sent, !exact)?;
         }
         Ok(())
     }
 
-    /// The level of a segment for a model of `family`.
+    /// The level of a segment for a model.
     fn level_for(
         &self,
-        family: Family,
+        card: &ModelCard,
         decoded: &DecodeProgress,
         segment: &Segment,
     ) -> Result<Level, Failure> {
         let statistics = &decoded.statistics;
         let length = self.engine.windows().length().as_len();
-        Ok(match (family.is_normalised(), self.is_exact()) {
-            (false, true) if family.has_peak_limit() => Level::limited(statistics),
+        Ok(match (card.is_normalised(), self.is_exact()) {
+            (false, true) if card.family.has_peak_limit() => Level::limited(statistics),
             (false, _) => Level::Unchanged,
-            (true, true) if family.needs_deviation() => Level::of(statistics.level()),
+            (true, true) if card.needs_deviation() => Level::of(statistics.level()),
             (true, true) => Level::exact(statistics),
-            (true, false) if family.needs_deviation() => self.frozen_level(decoded, segment)?,
+            (true, false) if card.needs_deviation() => self.frozen_level(decoded, segment)?,
             (true, false) => Level::streaming(statistics, segment, length),
         })
     }

@@ -15,6 +15,8 @@ use crate::model::onnx::Graph;
 pub(crate) struct ScnetConfiguration {
     pub(crate) topology: ScnetTopology,
     pub(crate) sample_rate: Hertz,
+    /// Whether the track is normalised by its mean and deviation.
+    pub(crate) normalize: bool,
 }
 
 /// The arguments of a network, under the names that its authors give them, and the length of a segment.
@@ -96,18 +98,18 @@ impl ScnetConfiguration {
         if let Some(channels) = whole(audio, "num_channels")?.filter(|channels| *channels != 2) {
             return Err(format!("audio.num_channels is {channels}; only 2 is supported"));
         }
-        check_inference(configuration)?;
+        let normalize = normalize(configuration)?;
         check_instruments(configuration, &topology.sources)?;
-        Ok(ScnetConfiguration { topology, sample_rate })
+        Ok(ScnetConfiguration { topology, sample_rate, normalize })
     }
 }
 
-/// The input is normalised by the track's mean and deviation, as it is with all published configurations.
-fn check_inference(configuration: &Configuration) -> Result<(), String> {
+/// Whether the input is normalised, as in Music-Source-Separation-Training: only if the configuration asks for it.
+fn normalize(configuration: &Configuration) -> Result<bool, String> {
     match configuration.section("inference")?.get("normalize") {
-        Some(Value::Bool(true)) => Ok(()),
-        Some(other) => Err(format!("inference.normalize is {other}; only true is supported")),
-        None => Err("inference.normalize is missing; only true is supported".into()),
+        Some(Value::Bool(normalize)) => Ok(*normalize),
+        Some(other) => Err(format!("inference.normalize is {other}, not true or false")),
+        None => Ok(false),
     }
 }
 

@@ -17,7 +17,7 @@ fn large() -> ScnetTopology {
 
 #[test]
 fn a_published_configuration_has_the_network_of_its_name() {
-    let expected = ScnetConfiguration { topology: large(), sample_rate: Hertz(44_100) };
+    let expected = ScnetConfiguration { topology: large(), sample_rate: Hertz(44_100), normalize: true };
     assert_eq!(parse(LARGE), Ok(expected));
 }
 
@@ -63,11 +63,17 @@ fn what_another_network_would_need_is_refused_by_name() {
     check("  - 0.403\n", "  - 0.5\n", "does not sum to 1");
     check("  - 0.403\n", "", "band_stride has 3 values, not 2..=2");
     check("conv_depths:\n  - 3", "conv_depths:\n  - 17", "conv_depths has the value 17");
-    check("normalize: true", "normalize: false", "inference.normalize is false");
-    check("  normalize: true", "", "inference.normalize is missing");
+    check("normalize: true", "normalize: 1", "inference.normalize is 1, not true or false");
     check("- vocals", "- Vocals", "stem name");
     check("target_instrument: null", "target_instrument: vocals", "training has the instruments");
     check("inference:", "predictions:", "no section inference");
+}
+
+#[test]
+fn the_track_is_normalised_only_if_the_configuration_asks_for_it() {
+    for (from, to) in [("normalize: true", "normalize: false"), ("  normalize: true", "")] {
+        assert!(!parse(&LARGE.replacen(from, to, 1)).unwrap().normalize);
+    }
 }
 
 #[test]

@@ -49,8 +49,7 @@ pub(super) fn network_of(
         stems: checkpoint.stems,
         sample_rate: checkpoint.sample_rate,
         segment: Frames(segment),
-        stft: checkpoint.stft,
-    };
+        stft: checkpoint.stft, normalize: true };
     Ok(Network::new(request, shape, graph))
 }
 

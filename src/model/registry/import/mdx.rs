@@ -206,8 +206,7 @@ fn card(
         stems: vec![stem, rest],
         sample_rate: RATE,
         segment: Frames::from_len(MdxParameters::HOP * (ports.columns - 1)),
-        stft: StftShape { size, hop: MdxParameters::HOP },
-    };
+        stft: StftShape { size, hop: MdxParameters::HOP }, normalize: true };
     let mut card = Network::new(request, shape, Vec::new()).card;
     card.graph.sha256 = hash;
     card.mdx = Some(MdxParameters { compensation, denoise: request.mdx.denoise });

@@ -40,12 +40,14 @@ pub(super) struct NetworkShape {
     pub(super) sample_rate: Hertz,
     pub(super) segment: Frames,
     pub(super) stft: StftShape,
+    /// [`ModelCard::normalize`].
+    pub(super) normalize: bool,
 }
 
 impl Network {
     /// A network that is not published.
     pub(super) fn new(request: &ImportRequest<'_>, shape: NetworkShape, graph: Vec<u8>) -> Network {
-        let NetworkShape { family, stems, sample_rate, segment, stft } = shape;
+        let NetworkShape { family, stems, sample_rate, segment, stft, normalize } = shape;
         let card = ModelCard {
             name: request.name.clone(),
             title: format!("{}, imported unverified", request.name),
@@ -56,6 +58,7 @@ impl Network {
             overlap: 0.25,
             blend: Blend::Average,
             residual_shares: Vec::new(),
+            normalize,
             provider: ProviderChoice::Auto,
             licence: "not known: imported from a file".to_owned(),
             commercial_use: None,

@@ -29,7 +29,7 @@ pub(super) fn configured(
 ) -> Result<Network, RegistryError> {
     let configuration = ScnetConfiguration::of(configuration)
         .map_err(|reason| unfit(config, reason, OTHER_CONFIGURATION))?;
-    let ScnetConfiguration { topology, sample_rate } = configuration;
+    let ScnetConfiguration { topology, sample_rate, normalize } = configuration;
     let graph = match request.graph {
         Some(named) => {
             let graph = fs::read(named).map_err(RegistryError::io(named))?;
@@ -48,6 +48,7 @@ pub(super) fn configured(
         segment: Frames(topology.chunk),
         stft: StftShape { size: topology.nfft, hop: topology.hop_size },
         stems: topology.sources,
+        normalize,
     };
     Ok(Network::new(request, shape, graph))
 }
@@ -79,7 +80,7 @@ mod tests {
     fn every_published_scnet_is_found_by_its_network() {
         let all = PublishedModel::all().filter(|other| other.card.family == Family::Scnet);
         let graphs: Vec<_> = all.map(|published| published.graph).collect();
-        assert_eq!(graphs.len(), 2);
+        assert_eq!(graphs.len(), 3);
         for graph in &graphs {
             assert!(built_in(&network_of(graph).unwrap()).unwrap() == *graph);
         }
