@@ -29,6 +29,11 @@ impl StemName {
     /// The sung or spoken voice.
     pub const VOCALS: &'static str = "vocals";
 
+    /// The voice in front. With [`StemName::BACKING_VOCALS`] it sums to the vocals.
+    pub const LEAD_VOCALS: &'static str = "lead_vocals";
+    /// The voices behind it.
+    pub const BACKING_VOCALS: &'static str = "backing_vocals";
+
     /// What is in no other stem.
     pub const OTHER: &'static str = "other";
 
@@ -40,6 +45,24 @@ impl StemName {
     /// The name `accompaniment`.
     pub fn accompaniment() -> StemName {
         StemName(Self::ACCOMPANIMENT.to_owned())
+    }
+
+    /// The name `lead_vocals`.
+    pub fn lead_vocals() -> StemName {
+        StemName(Self::LEAD_VOCALS.to_owned())
+    }
+
+    /// The name `backing_vocals`.
+    pub fn backing_vocals() -> StemName {
+        StemName(Self::BACKING_VOCALS.to_owned())
+    }
+
+    /// The stems that the stem `name` is the sum of, in models that have these.
+    pub fn parts(name: &str) -> &'static [&'static str] {
+        match name {
+            Self::VOCALS => &[Self::LEAD_VOCALS, Self::BACKING_VOCALS],
+            _ => &[],
+        }
     }
 
     /// What begins the name of everything but a stem, such as `no_drums`.

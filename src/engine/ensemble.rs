@@ -12,7 +12,7 @@ use super::{Engine, EngineError, EngineOptions, InputLevel};
 use crate::audio::{Frames, Stereo};
 use crate::dsp::Segmentation;
 use crate::model::Model;
-use crate::model::files::Ensemble;
+use crate::model::files::{Ensemble, Split};
 
 /// Least fraction of a member's segment that overlaps the next one within a segment of the ensemble.
 const LEAST_OVERLAP: f64 = 0.25;
@@ -56,7 +56,12 @@ pub(super) fn load(
         let card = member.card();
         let length = card.segment.as_len();
         let shares = card.mean_shares().collect();
-        Ok(LoadedMember { engine: load_member(member)?, length, shares, starts: starts(whole, length) })
+        Ok(LoadedMember {
+            engine: load_member(member)?,
+            length,
+            shares,
+            starts: starts(whole, length),
+        })
     };
     let members: Result<Vec<_>, EngineError> = ensemble.members.iter().map(load).collect();
     Ok(Some(Box::new(EnsembleEngine {
@@ -83,7 +88,11 @@ impl Engine for EnsembleEngine {
         for (index, member) in self.members.iter_mut().enumerate() {
             let wanted = self.ensemble.needed_of(index, &needed);
             if wanted.contains(&true) {
-                member.engine.prepare(&EngineOptions { wanted, members: None, ..options.clone() })?;
+                member.engine.prepare(&EngineOptions {
+                    wanted,
+                    members: None,
+                    ..options.clone()
+                })?;
             }
         }
         Ok(())
@@ -94,31 +103,17 @@ impl Engine for EnsembleEngine {
         mix: &Stereo,
         options: &EngineOptions,
     ) -> Result<Vec<Stereo>, EngineError> {
-        let stop = Arc::clone(&self.stop);
         let needed = self.ensemble.needed(&options.wanted);
         let mut stems = vec![Stereo::zeros(mix.len()); self.model.card().stems.len()];
-        for (index, member) in self.members.iter_mut().enumerate() {
-            let wanted = self.ensemble.needed_of(index, &needed);
-            if !wanted.contains(&true) {
-                continue;
-            }
-            let seen = options.members.as_ref();
-            let level = seen.and_then(|seen| seen.levels.get(index)).copied();
-            let level = level.unwrap_or(InputLevel::UNCHANGED);
-            let track = seen.map_or(0..mix.len(), |seen| seen.track.clone());
-            let input = level.applied(mix, track);
-            let options = EngineOptions { wanted, members: None, ..options.clone() };
-            let name = self.model.card().name.as_str();
-            let mut own = member.separate(&input, &options, &stop, name)?;
-            for (stem, share) in own.iter_mut().zip(&member.shares) {
-                level.undo(stem, *share);
-            }
-            for (stem, sources) in self.ensemble.sources.iter().enumerate() {
-                let share = 1.0 / sources.len() as f32;
-                for source in sources.iter().filter(|of| of.member == index && needed[stem]) {
-                    add(&mut stems[stem], &own[source.stem], share);
-                }
-            }
+        let [of_mix, of_vocals] = self.ensemble.steps(&needed);
+        self.compute(mix, &of_mix, options, &mut stems)?;
+        if let Some(Split { lead, backing }) = self.ensemble.split.filter(|of| of_vocals[of.lead]) {
+            let vocals = stems[backing].clone();
+            self.compute(&vocals, &of_vocals, options, &mut stems)?;
+            let [lead, backing] = stems.get_disjoint_mut([lead, backing]).map_err(|error| {
+                EngineError::of_run(self.model.card().name.as_str(), error.to_string())
+            })?;
+            add(backing, lead, -1.0);
         }
         let remainder = self.ensemble.remainder();
         if options.wanted.get(remainder) == Some(&true) {
@@ -133,6 +128,43 @@ impl Engine for EnsembleEngine {
         let stop = Arc::new(StopRequest::default());
         self.stop = Arc::clone(&stop);
         Some(Arc::new(move || stop.request()))
+    }
+}
+
+impl EnsembleEngine {
+    /// Adds what the members make of `input` to the `needed` stems.
+    fn compute(
+        &mut self,
+        input: &Stereo,
+        needed: &[bool],
+        options: &EngineOptions,
+        stems: &mut [Stereo],
+    ) -> Result<(), EngineError> {
+        let stop = Arc::clone(&self.stop);
+        for (index, member) in self.members.iter_mut().enumerate() {
+            let wanted = self.ensemble.needed_of(index, needed);
+            if !wanted.contains(&true) {
+                continue;
+            }
+            let seen = options.members.as_ref();
+            let level = seen.and_then(|seen| seen.levels.get(index)).copied();
+            let level = level.unwrap_or(InputLevel::UNCHANGED);
+            let track = seen.map_or(0..input.len(), |seen| seen.track.clone());
+            let input = level.applied(input, track);
+            let options = EngineOptions { wanted, members: None, ..options.clone() };
+            let name = self.model.card().name.as_str();
+            let mut own = member.separate(&input, &options, &stop, name)?;
+            for (stem, share) in own.iter_mut().zip(&member.shares) {
+                level.undo(stem, *share);
+            }
+            for (stem, sources) in self.ensemble.sources.iter().enumerate() {
+                let share = 1.0 / sources.len() as f32;
+                for source in sources.iter().filter(|of| of.member == index && needed[stem]) {
+                    add(&mut stems[stem], &own[source.stem], share);
+                }
+            }
+        }
+        Ok(())
     }
 }
 
@@ -196,7 +228,9 @@ impl InputLevel {
     /// A segment at this level. Only the frames of `track` are changed: the others are padding, which is zero.
     fn applied(self, mix: &Stereo, track: Range<usize>) -> Stereo {
         let mut input = mix.clone();
-        for sample in input.planes_mut().into_iter().filter_map(|p| p.get_mut(track.clone())).flatten() {
+        for sample in
+            input.planes_mut().into_iter().filter_map(|p| p.get_mut(track.clone())).flatten()
+        {
             *sample = (*sample - self.mean) / self.deviation;
         }
         input

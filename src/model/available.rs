@@ -163,7 +163,9 @@ mod tests {
         let refused = |available: AvailableModels| available.find(two).unwrap_err();
         let error = refused(AvailableModels::open(None).with_most_members(1)).to_string();
         assert!(error.contains("2 models exceed the limit of 1"), "{error}");
-        for available in [AvailableModels::open(None), AvailableModels::open(None).with_most_members(2)] {
+        for available in
+            [AvailableModels::open(None), AvailableModels::open(None).with_most_members(2)]
+        {
             assert!(matches!(refused(available), ModelError::NotInstalled { .. }));
         }
     }

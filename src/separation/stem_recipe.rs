@@ -10,8 +10,8 @@ pub(super) enum StemRecipe {
     Own(usize),
     /// The sum of these stems of the model.
     Sum(Vec<usize>),
-    /// The mixture minus this stem of the model.
-    Minus(usize),
+    /// The mixture minus these stems of the model.
+    Minus(Vec<usize>),
 }
 
 /// The recipes of the `wanted` stems for a model with the stems `own`; `None` if one cannot be computed.
@@ -21,21 +21,26 @@ pub(super) fn recipes(
     accompaniment: Accompaniment,
 ) -> Option<Vec<StemRecipe>> {
     let index_of = |name: &str| own.iter().position(|stem| stem.as_str() == name);
+    // A stem of the model, or its parts.
+    let indexes_of = |name: &str| match index_of(name) {
+        Some(index) => Some(vec![index]),
+        None => StemName::parts(name).iter().map(|part| index_of(part)).collect(),
+    };
+    let indexes_of = |name: &str| indexes_of(name).filter(|indexes: &Vec<_>| !indexes.is_empty());
     let recipe = |name: &StemName| {
-        let left_out = name.left_out().and_then(index_of);
-        if let (Accompaniment::Minus, Some(left_out)) = (accompaniment, left_out) {
-            return Some(StemRecipe::Minus(left_out));
+        let left_out = name.left_out().and_then(indexes_of);
+        if let (Accompaniment::Minus, Some(left_out)) = (accompaniment, &left_out) {
+            return Some(StemRecipe::Minus(left_out.clone()));
         }
-        if let Some(index) = index_of(name.as_str()) {
-            return Some(StemRecipe::Own(index));
+        if let Some(indexes) = indexes_of(name.as_str()) {
+            return Some(StemRecipe::of_sum(indexes));
         }
         let left_out = left_out?;
-        let others: Vec<usize> = (0..own.len()).filter(|&index| index != left_out).collect();
-        Some(match &others[..] {
-            // A model of one stem has nothing to sum.
-            [] => StemRecipe::Minus(left_out),
-            [only] => StemRecipe::Own(*only),
-            _ => StemRecipe::Sum(others),
+        let others: Vec<_> = (0..own.len()).filter(|index| !left_out.contains(index)).collect();
+        Some(match others.is_empty() {
+            // A model of that stem alone has nothing to sum.
+            true => StemRecipe::Minus(left_out),
+            false => StemRecipe::of_sum(others),
         })
     };
     wanted.iter().map(recipe).collect()
@@ -54,11 +59,19 @@ pub(super) fn needs_mix(recipes: &[StemRecipe]) -> bool {
 }
 
 impl StemRecipe {
+    /// The sum of one or more stems.
+    fn of_sum(indexes: Vec<usize>) -> StemRecipe {
+        match indexes[..] {
+            [only] => StemRecipe::Own(only),
+            _ => StemRecipe::Sum(indexes),
+        }
+    }
+
     /// Indices of the model's stems that the recipe needs.
     fn of(&self) -> &[usize] {
         match self {
-            StemRecipe::Own(index) | StemRecipe::Minus(index) => std::slice::from_ref(index),
-            StemRecipe::Sum(indexes) => indexes,
+            StemRecipe::Own(index) => std::slice::from_ref(index),
+            StemRecipe::Sum(indexes) | StemRecipe::Minus(indexes) => indexes,
         }
     }
 }
@@ -79,14 +92,17 @@ pub(super) fn apply(recipes: &[StemRecipe], mut own: Vec<Stereo>, mix: &Stereo) 
 
 /// A stem that is a combination of others; empty for a stem of the model.
 fn combine(recipe: &StemRecipe, own: &[Stereo], mix: &Stereo) -> Stereo {
-    let stem = |index: usize| own.get(index).cloned().unwrap_or_default();
     match recipe {
         StemRecipe::Own(_) => Stereo::new(),
         StemRecipe::Sum(indexes) => {
-            let others = indexes[1..].iter().filter_map(|&index| own.get(index));
-            others.fold(stem(indexes[0]), |total, other| combined(total, other, |a, b| a + b))
+            let mut stems = indexes.iter().filter_map(|&index| own.get(index));
+            let first = stems.next().cloned().unwrap_or_default();
+            stems.fold(first, |total, other| combined(total, other, |a, b| a + b))
         }
-        StemRecipe::Minus(index) => combined(mix.clone(), &stem(*index), |a, b| a - b),
+        StemRecipe::Minus(indexes) => {
+            let stems = indexes.iter().filter_map(|&index| own.get(index));
+            stems.fold(mix.clone(), |rest, stem| combined(rest, stem, |a, b| a - b))
+        }
     }
 }
 
@@ -128,18 +144,18 @@ mod tests {
             &["accompaniment", "vocals"],
             &four,
             Minus,
-            Some(&[StemRecipe::Minus(3), StemRecipe::Own(3)]),
+            Some(&[StemRecipe::Minus(vec![3]), StemRecipe::Own(3)]),
         );
         check(&["accompaniment"], &["vocals", "accompaniment"], Sum, Some(&[StemRecipe::Own(1)]));
         check(
             &["accompaniment"],
             &["vocals", "accompaniment"],
             Minus,
-            Some(&[StemRecipe::Minus(0)]),
+            Some(&[StemRecipe::Minus(vec![0])]),
         );
         check(&["accompaniment"], &["accompaniment"], Minus, Some(&[StemRecipe::Own(0)]));
         check(&["no_vocals"], &["vocals", "accompaniment"], Sum, Some(&[StemRecipe::Own(1)]));
-        check(&["accompaniment"], &["vocals"], Sum, Some(&[StemRecipe::Minus(0)]));
+        check(&["accompaniment"], &["vocals"], Sum, Some(&[StemRecipe::Minus(vec![0])]));
         check(&["accompaniment"], &["drums"], Sum, None);
         check(&["accompaniment"], &["drums"], Minus, None);
         check(&["piano"], &four, Minus, None);
@@ -154,7 +170,7 @@ mod tests {
             &["no_bass", "bass"],
             &four,
             Minus,
-            Some(&[StemRecipe::Minus(1), StemRecipe::Own(1)]),
+            Some(&[StemRecipe::Minus(vec![1]), StemRecipe::Own(1)]),
         );
         check(&["no_vocals"], &four, Sum, Some(&[StemRecipe::Sum(vec![0, 1, 2])]));
         check(&["no_drums"], &["drums", "no_drums"], Sum, Some(&[StemRecipe::Own(1)]));
@@ -163,9 +179,22 @@ mod tests {
     }
 
     #[test]
+    fn vocals_are_lead_and_backing_vocals() {
+        use Accompaniment::{Minus, Sum};
+        let own = ["lead_vocals", "backing_vocals", "drums", "other"];
+        check(&["vocals"], &own, Sum, Some(&[StemRecipe::Sum(vec![0, 1])]));
+        check(&["accompaniment"], &own, Sum, Some(&[StemRecipe::Sum(vec![2, 3])]));
+        check(&["accompaniment"], &own, Minus, Some(&[StemRecipe::Minus(vec![0, 1])]));
+        check(&["no_lead_vocals"], &own, Sum, Some(&[StemRecipe::Sum(vec![1, 2, 3])]));
+        check(&["no_vocals"], &own[..2], Sum, Some(&[StemRecipe::Minus(vec![0, 1])]));
+        check(&["vocals"], &own[..1], Sum, None);
+        check(&["vocals"], &["vocals", "lead_vocals"], Sum, Some(&[StemRecipe::Own(0)]));
+    }
+
+    #[test]
     fn only_stems_that_recipes_need_are_wanted() {
         assert_eq!(wanted(&[StemRecipe::Own(3)], 4), [false, false, false, true]);
-        assert_eq!(wanted(&[StemRecipe::Minus(1)], 4), [false, true, false, false]);
+        assert_eq!(wanted(&[StemRecipe::Minus(vec![1])], 4), [false, true, false, false]);
         assert_eq!(
             wanted(&[StemRecipe::Sum(vec![0, 2]), StemRecipe::Own(2)], 4),
             [true, false, true, false]
@@ -179,7 +208,7 @@ mod tests {
         let recipes = [
             StemRecipe::Own(2),
             StemRecipe::Sum(vec![0, 2]),
-            StemRecipe::Minus(1),
+            StemRecipe::Minus(vec![1]),
             StemRecipe::Own(2),
         ];
         let mut stems = apply(&recipes, own.to_vec(), &stem(4.0));

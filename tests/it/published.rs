@@ -137,6 +137,7 @@ fn files_are_imported_whatever_they_are_called_and_verified() {
             paths: &paths,
             allow_unverified: false,
             config: None,
+            stems: &[],
             graph: None,
             mdx: MdxOptions::default(),
         };

@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 use super::error::CliError;
 use super::output::{download_bar, write};
 use super::setup;
+use crate::audio::StemName;
 use crate::model::ModelName;
 use crate::model::registry;
 use crate::model::registry::PublishedModel;
@@ -70,6 +71,9 @@ enum ModelsCommand {
         /// Graph from models/tools (make_graph.py, make_scnet.py), for a network that is not built in
         #[arg(long, value_name = "FILE", requires = "allow_unverified")]
         graph: Option<PathBuf>,
+        /// Names of the network's stems in its order, in place of those of its configuration, such as lead_vocals
+        #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "allow_unverified")]
+        stems: Vec<StemName>,
         #[command(flatten)]
         mdx: MdxArgs,
         #[command(flatten)]
@@ -140,7 +144,16 @@ pub(super) fn run(args: &ModelsArgs) -> Result<(), CliError> {
         ModelsCommand::Pull { name, mirror, offline, folder } => {
             download(name, mirror.as_deref(), *offline, folder)
         }
-        ModelsCommand::Import { name, paths, allow_unverified, config, graph, mdx, folder } => {
+        ModelsCommand::Import {
+            name,
+            paths,
+            allow_unverified,
+            config,
+            graph,
+            stems,
+            mdx,
+            folder,
+        } => {
             let published = PublishedModel::find(name.as_str()).ok();
             let request = ImportRequest {
                 name,
@@ -149,6 +162,7 @@ pub(super) fn run(args: &ModelsArgs) -> Result<(), CliError> {
                 allow_unverified: *allow_unverified,
                 config: config.as_deref(),
                 graph: graph.as_deref(),
+                stems,
                 mdx: mdx.options(),
             };
             import_files(&request, folder)

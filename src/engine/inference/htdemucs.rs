@@ -48,7 +48,8 @@ impl Htdemucs {
         let (graph, weights) = match card.weights.len() {
             0 => (model.graph()?, None),
             _ => {
-                let (graph, weights) = graph::with_weights(model, index, config.execution.provider)?;
+                let (graph, weights) =
+                    graph::with_weights(model, index, config.execution.provider)?;
                 (graph, Some(weights))
             }
         };

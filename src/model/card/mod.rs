@@ -172,9 +172,12 @@ impl ModelCard {
         toml::to_string(self).map_err(|error| error.to_string())
     }
 
-    /// Whether sessions may request `stem`: one of the model's, or everything but one of them.
+    /// Whether sessions may request `stem`: one of the model's, the sum of its [parts](StemName::parts), or everything but
+    /// one of these.
     pub fn yields(&self, stem: &StemName) -> bool {
-        let has = |name: &str| self.stems.iter().any(|own| own.as_str() == name);
+        let is_own = |name: &str| self.stems.iter().any(|own| own.as_str() == name);
+        let has_parts = |parts: &[&str]| !parts.is_empty() && parts.iter().all(|part| is_own(part));
+        let has = |name: &str| is_own(name) || has_parts(StemName::parts(name));
         has(stem.as_str()) || stem.left_out().is_some_and(has)
     }
 

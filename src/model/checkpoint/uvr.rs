@@ -27,6 +27,9 @@ pub(crate) struct UvrEntry {
     pub(crate) size: usize,
     /// The network's stem, such as `Vocals`.
     primary_stem: String,
+    /// Whether only the lead vocals are separated, which the list calls vocals.
+    #[serde(default)]
+    is_karaoke: bool,
 }
 
 impl UvrEntry {
@@ -52,7 +55,14 @@ impl UvrEntry {
     /// # Errors
     /// That it is no name of a stem, in words.
     pub(crate) fn stem(&self) -> Result<StemName, String> {
-        stem_of(&self.primary_stem)
+        let stem = stem_of(&self.primary_stem)?;
+        match stem.as_str() {
+            StemName::VOCALS if self.is_karaoke => Ok(StemName::lead_vocals()),
+            StemName::ACCOMPANIMENT if self.is_karaoke => {
+                StemName::lead_vocals().complement().map_err(|error| error.to_string())
+            }
+            _ => Ok(stem),
+        }
     }
 }
 
@@ -86,6 +96,18 @@ mod tests {
         assert_eq!(error, UvrEntry::find(&list, &long[5..]).unwrap_err());
         let other = Configuration::parse(&LIST.replace("mdx_dim_f_set", "dim")).unwrap();
         assert!(UvrEntry::find(&other, FILE).unwrap_err().contains("mdx_dim_f_set"));
+    }
+
+    #[test]
+    fn karaoke_models_separate_the_lead_vocals() {
+        let stem = |primary: &str, karaoke: &str| {
+            let list = LIST.replace("\"Vocals\"", &format!("\"{primary}\"{karaoke}"));
+            let list = Configuration::parse(&list).unwrap();
+            UvrEntry::find(&list, FILE).unwrap().stem().unwrap().to_string()
+        };
+        assert_eq!(stem("Vocals", ", \"is_karaoke\": true"), "lead_vocals");
+        assert_eq!(stem("Instrumental", ", \"is_karaoke\": true"), "no_lead_vocals");
+        assert_eq!(stem("Instrumental", ", \"is_karaoke\": false"), "accompaniment");
     }
 
     #[test]

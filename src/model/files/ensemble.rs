@@ -21,8 +21,21 @@ const OVERLAP: f64 = 0.25;
 pub struct Ensemble {
     /// The models, each once.
     pub members: Vec<Arc<Model>>,
-    /// For each stem but the last one, the stems of members whose mean it is.
+    /// For each stem but the last one, the stems of members whose mean it is. Those of backing vocals yield the vocals, of
+    /// which [`Split`] makes two stems.
     pub sources: Vec<Vec<MemberStem>>,
+    /// How the vocals are split, if they are.
+    pub split: Option<Split>,
+}
+
+/// Lead and backing vocals as indices of stems. The models of the lead vocals see the vocals in place of the mixture, and what
+/// they leave of these are the backing vocals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Split {
+    /// The lead vocals.
+    pub lead: usize,
+    /// The backing vocals.
+    pub backing: usize,
 }
 
 /// A stem of a member.
@@ -93,9 +106,19 @@ impl Ensemble {
                 stems.push(stem);
             }
         }
+        let at = |name: &str| stems.iter().position(|stem| stem.as_str() == name);
+        let split = at(StemName::LEAD_VOCALS).zip(at(StemName::VOCALS));
+        let split = split.map(|(lead, backing)| Split { lead, backing });
+        if let Some(Split { backing, .. }) = split {
+            stems[backing] = StemName::backing_vocals();
+        }
+        if (1..stems.len()).any(|at| stems[..at].contains(&stems[at])) {
+            let stem = StemName::BACKING_VOCALS;
+            return Err(unfit(format!("{stem} is what the lead vocals leave of the vocals")));
+        }
         stems.push(StemName::other());
         let card = card(spec, &members, stems, rate);
-        Ok(Model::of_ensemble(card, Ensemble { members, sources }))
+        Ok(Model::of_ensemble(card, Ensemble { members, sources, split }))
     }
 
     /// Index of the stem that is what the others leave of the mixture.
@@ -106,7 +129,24 @@ impl Ensemble {
     /// Which stems of the ensemble must be computed to yield the `wanted` ones.
     pub fn needed(&self, wanted: &[bool]) -> Vec<bool> {
         let all = wanted.get(self.remainder()).copied().unwrap_or(false);
-        (0..self.sources.len()).map(|stem| all || wanted.get(stem) == Some(&true)).collect()
+        let is_wanted = |stem: usize| all || wanted.get(stem) == Some(&true);
+        let of_split = |stem: usize| match self.split {
+            Some(Split { lead, backing }) if stem == lead || stem == backing => {
+                is_wanted(lead) || is_wanted(backing)
+            }
+            _ => is_wanted(stem),
+        };
+        (0..self.sources.len()).map(of_split).collect()
+    }
+
+    /// The `needed` stems in two steps: those that are made of the mixture, and those that are made of the vocals.
+    pub fn steps(&self, needed: &[bool]) -> [Vec<bool>; 2] {
+        let lead = self.split.map(|split| split.lead);
+        let of = |second: bool| {
+            let stems = needed.iter().enumerate();
+            stems.map(|(stem, &needed)| needed && (Some(stem) == lead) == second).collect()
+        };
+        [of(false), of(true)]
     }
 
     /// Which stems of a member must be computed for the `needed` stems.

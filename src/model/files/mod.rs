@@ -12,7 +12,7 @@ use super::mdx::KnownMdx;
 use super::{ModelCard, ModelError, Sha256Hash};
 use crate::files::Shortage;
 
-pub use ensemble::{Ensemble, MemberStem};
+pub use ensemble::{Ensemble, MemberStem, Split};
 
 /// Name of the card in a model's folder.
 pub const CARD_FILE: &str = "card.toml";

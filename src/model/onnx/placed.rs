@@ -41,7 +41,9 @@ pub(crate) fn with_placed(
                     name = value.text()?;
                 }
             }
-            tensors.get(name).map_or(Ok(tensor.to_owned()), |placed| initialiser(tensor, file, placed))
+            tensors
+                .get(name)
+                .map_or(Ok(tensor.to_owned()), |placed| initialiser(tensor, file, placed))
         })
     })
 }
@@ -61,7 +63,8 @@ fn initialiser(tensor: &[u8], file: &str, placed: &PlacedTensor) -> Result<Vec<u
         ("offset", placed.bytes.start.to_string()),
         ("length", length.to_string()),
     ];
-    let entries = entries.map(|(key, value)| StringStringEntryMessage { key: key.to_owned(), value });
+    let entries =
+        entries.map(|(key, value)| StringStringEntryMessage { key: key.to_owned(), value });
     // A message that is appended is merged.
     let added = TensorMessage { external_data: entries.to_vec(), ..TensorMessage::default() };
     bytes.extend(added.encode_to_vec());

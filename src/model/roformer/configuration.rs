@@ -236,6 +236,17 @@ fn check_inference(configuration: &Configuration) -> Result<(), String> {
     }
 }
 
+/// Our name of an instrument. Models for karaoke separate the lead vocals.
+fn known_as(instrument: &str) -> &str {
+    match instrument {
+        "karaoke" | "lead" | "lead_vocal" | "lead-vocal" | "lead-vocals" => StemName::LEAD_VOCALS,
+        "back" | "backing" | "back_vocals" | "backing_vocal" | "backing-vocals" => {
+            StemName::BACKING_VOCALS
+        }
+        other => other,
+    }
+}
+
 /// The stems: `training.target_instrument` alone, or else `training.instruments`. Names of other cases and with spaces are
 /// written as stem names are.
 fn stems_of(configuration: &Configuration, count: usize) -> Result<Vec<StemName>, String> {
@@ -249,10 +260,8 @@ fn stems_of(configuration: &Configuration, count: usize) -> Result<Vec<StemName>
     let name = |name: &Value| {
         let text = name.as_str().ok_or_else(|| format!("the instrument {name} is not a name"))?;
         let text: String = text.chars().take(64).collect();
-        text.to_ascii_lowercase()
-            .replace(' ', "_")
-            .parse()
-            .map_err(|error| format!("training: {error}"))
+        let text = text.to_ascii_lowercase().replace(' ', "_");
+        known_as(&text).parse().map_err(|error| format!("training: {error}"))
     };
     let stems = names.iter().map(name).collect::<Result<Vec<StemName>, _>>()?;
     if stems.len() != count {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::audio::StemName;
 use crate::model::checkpoint::configuration::Configuration;
 use crate::model::onnx::Graph;
 
@@ -35,6 +36,22 @@ fn a_model_of_many_stems_has_a_mask_estimator_for_each() {
     assert_eq!(graph.port("stem_spectrograms"), Some(vec![1, 6, 4, 1025, 801]));
     let open = graph.open_initialisers();
     assert_eq!(open["mask_estimators.5.to_freqs.61.0.2.weight"], [1032, 2048]);
+}
+
+#[test]
+fn models_for_karaoke_have_lead_and_backing_vocals() {
+    for (instruments, target, expected) in [
+        ("[karaoke, other]", "karaoke", &["lead_vocals"][..]),
+        ("[Lead, Back]", "null", &["lead_vocals", "backing_vocals"]),
+        ("[lead-vocals, backing-vocals]", "null", &["lead_vocals", "backing_vocals"]),
+    ] {
+        let text = VIPERX
+            .replace("num_stems: 1", &format!("num_stems: {}", expected.len()))
+            .replace("[vocals, other]", instruments)
+            .replace("target_instrument: vocals", &format!("target_instrument: {target}"));
+        let stems = topology(&text).unwrap().stems;
+        assert_eq!(stems.iter().map(StemName::as_str).collect::<Vec<_>>(), expected);
+    }
 }
 
 #[test]

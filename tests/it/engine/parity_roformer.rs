@@ -58,6 +58,7 @@ fn import_models(folder: &Path) {
             paths: &files,
             allow_unverified: true,
             config: Some(&golden().join("roformer").join(format!("{name}.yaml"))),
+            stems: &[],
             graph: None,
             mdx: Default::default(),
         };

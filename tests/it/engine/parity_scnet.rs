@@ -31,8 +31,8 @@ type Key = (u32, usize, usize);
 /// For each excerpt its first frame, and the left and the right channel of every stem.
 type Excerpts = Vec<(usize, Vec<[Vec<f32>; 2]>)>;
 
-fn cases() -> BTreeMap<Key, Excerpts> {
-    let bytes = fs::read(golden().join("scnet.safetensors")).unwrap();
+fn cases(file: &str, count: usize) -> BTreeMap<Key, Excerpts> {
+    let bytes = fs::read(golden().join(file)).unwrap();
     let mut cases: BTreeMap<_, Excerpts> = BTreeMap::new();
     for (key, tensor) in SafeTensors::deserialize(&bytes).unwrap().iter() {
         let [overlaps, channels, frames, start] =
@@ -47,7 +47,7 @@ fn cases() -> BTreeMap<Key, Excerpts> {
         let case = cases.entry((overlaps as u32, channels, frames)).or_default();
         case.push((start, excerpt));
     }
-    assert_eq!(cases.len(), 11);
+    assert_eq!(cases.len(), count);
     cases
 }
 
@@ -80,7 +80,7 @@ fn check(session: &Session, (overlaps, channels, frames): Key, excerpts: &Excerp
 fn stems_with_the_references_windows_are_the_references() {
     let data = tempfile::tempdir().unwrap();
     let separations = separations(data.path(), Some(&golden()), 2);
-    for (key, excerpts) in cases() {
+    for (key, excerpts) in cases("scnet.safetensors", 11) {
         let (overlaps, channels, frames) = key;
         let overlap = Some(1.0 - 1.0 / f64::from(overlaps));
         let exact = settings(Normalization::Exact, overlap);
@@ -91,6 +91,24 @@ fn stems_with_the_references_windows_are_the_references() {
             let streaming = settings(Normalization::Streaming, overlap);
             let session = separate(&separations, streaming, &upload(channels, frames));
             check(&session, key, &excerpts);
+        }
+    }
+}
+
+/// The topology of SCNet XL IHF, which sees the track as it is: nothing depends on a level.
+#[test]
+fn an_unnormalised_network_yields_the_references_stems_in_any_mode() {
+    let data = tempfile::tempdir().unwrap();
+    let separations = separations(data.path(), Some(&golden()), 2);
+    for (key, excerpts) in cases("scnet-xl.safetensors", 2) {
+        let (overlaps, channels, frames) = key;
+        for normalization in [Normalization::Exact, Normalization::Streaming] {
+            let overlap = Some(1.0 - 1.0 / f64::from(overlaps));
+            let model = Some("scnet-xl-tiny".to_owned());
+            let settings = Settings { model, ..settings(normalization, overlap) };
+            let session = separate(&separations, settings, &upload(channels, frames));
+            check(&session, key, &excerpts);
+            assert!(session.manifest().level.is_none());
         }
     }
 }

@@ -100,6 +100,35 @@ fn each_stem_is_that_of_its_models_and_the_rest_is_other() {
     assert!(manifest.engine_changes.is_empty());
 }
 
+/// The model of the lead vocals sees the vocals, half of the song, and yields a quarter of them.
+#[test]
+fn vocals_are_split_into_lead_and_backing_vocals() {
+    let place = Fixture::new();
+    cards(&place.models(), &[("lead", "lead_vocals", SHORTER)]);
+    place.stage.set("lead", gain(0.25));
+    let separations = place.open();
+    let ensemble = "vocals=a,lead_vocals=lead,rest=c";
+    let session = separate(&separations, settings(ensemble), &wav(&song(), 44_100));
+    let names: Vec<_> = session.manifest().plan.stems.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["backing_vocals", "lead_vocals", "drums", "bass", "other"]);
+    for (name, factor) in
+        [("lead_vocals", 0.125), ("backing_vocals", 0.375), ("drums", 0.125), ("other", 0.25)]
+    {
+        let distance = furthest(&stem(&session, name), &song(), factor);
+        assert!(distance < 1e-2, "{name}: {distance}");
+    }
+    let wanted = |name: &str| Settings { stems: vec![name.parse().unwrap()], ..settings(ensemble) };
+    let calls = place.stage.calls("c");
+    for (name, factor) in [("vocals", 0.5), ("backing_vocals", 0.375), ("accompaniment", 0.5)] {
+        let session = separate(&separations, wanted(name), &wav(&song(), 44_100));
+        let distance = furthest(&stem(&session, name), &song(), factor);
+        assert!(distance < 1e-2, "{name}: {distance}");
+        assert_eq!(place.stage.calls("c") > calls, name == "accompaniment", "{name}");
+    }
+    let error = separations.create(settings("vocals=a,lead_vocals=lead,backing_vocals=lead"));
+    assert!(error.unwrap_err().to_string().contains("does not yield backing_vocals"));
+}
+
 #[test]
 fn only_the_models_of_wanted_stems_compute() {
     let place = Fixture::new();

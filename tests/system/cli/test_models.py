@@ -288,16 +288,16 @@ def test_models_are_recommended_by_their_published_figures(cli, tmp_path):
     order, output = recommended(cli, "--stems", "vocals", "--models-dir", models, **cache)
     # Figures of other songs are not compared with those of most models, and a model without a figure is last.
     assert order == ["melband-kim", "bs-roformer-viperx", "scnet-large", "htdemucs_ft", "scnet", "htdemucs", "htdemucs_6s",
-                     "own", "spleeter-4stems", "mini", "mini-spleeter", "spleeter-2stems", "spleeter-5stems"]
-    first, own, spleeter, rest = re.split(r"^(?:not comparable .*|no figure .*)$", output, flags=re.MULTILINE)
-    assert first.startswith("by SDR of vocals on Multisong (") and "99.00 dB" in own and "6.55 dB" in spleeter
+                     "own", "scnet-xl-ihf", "spleeter-4stems", "mini", "mini-spleeter", "spleeter-2stems", "spleeter-5stems"]
+    first, own, xl, spleeter, rest = re.split(r"^(?:not comparable .*|no figure .*)$", output, flags=re.MULTILINE)
+    assert first.startswith("by SDR of vocals on Multisong (") and "99.00 dB" in own and "11.42 dB" in xl and "6.55 dB" in spleeter
     assert re.search(r"htdemucs +8.24 dB, installed, 2.00 KiB", first)
     assert "`stemwire models pull melband-kim`" in first and "models import bs-roformer-viperx FILE" in first
     assert re.search(r"mini +built in(.*\n)+? +autotuned earlier on this machine: openvino f32 is 1.25 times", rest)
     commercial, text = recommended(cli, "--stems", "no_vocals,drums", "--commercial", "--models-dir", models)
     assert commercial[:2] == ["scnet-large", "scnet"]
     left_out = text.splitlines()[-1].partition("commercial use: ")[2]
-    assert set(left_out.split(", ")) == {"own", "htdemucs", "htdemucs_ft", "htdemucs_6s"}, text
+    assert set(left_out.split(", ")) == {"own", "htdemucs", "htdemucs_ft", "htdemucs_6s", "scnet-xl-ihf"}, text
     listed = cli("models", "list", "--models-dir", models).out.decode()
     assert re.search(r"^ +licence MIT.*; commercial use allowed$", listed, re.MULTILINE)
     assert "SDR vocals 10.98 dB on Multisong (" in listed and "SDR vocals 99.00 dB on other songs (me)" in listed

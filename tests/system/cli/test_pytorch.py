@@ -121,6 +121,24 @@ def test_a_roformer_is_imported_by_its_configuration_alone(cli, tmp_path):
     assert 'family = "roformer"' in (tmp_path / "models" / "mel_tiny" / "card.toml").read_text()
 
 
+def test_lead_and_backing_vocals_of_a_model_for_karaoke_are_named_so(cli, tmp_path):
+    (tmp_path / "song.wav").write_bytes(wav(music(1)))
+    checkpoint, options = ROFORMER / "bs_tiny.ckpt", ["--allow-unverified", "--models-dir", "models"]
+    text = (ROFORMER / "bs_tiny.yaml").read_text()
+    (tmp_path / "named.yaml").write_text(text.replace("- vocals\n  - drums", "- Lead\n  - Back"))
+    cli("models", "import", "named", checkpoint, "--config", tmp_path / "named.yaml", *options)
+    cli("models", "import", "given", checkpoint, "--config", ROFORMER / "bs_tiny.yaml", "--stems", "lead_vocals,backing_vocals", *options)
+    for name in ("named", "given"):
+        cli("separate", "song.wav", "--model", name, "--stems", "lead_vocals,backing_vocals,vocals", "--models-dir", "models", "-o", name)
+    stems = [{path.stem: path.read_bytes() for path in (tmp_path / name / "song").glob("*.wav")} for name in ("named", "given")]
+    assert stems[0] == stems[1] and sorted(stems[0]) == ["backing_vocals", "lead_vocals", "vocals"]
+    output = cli("models", "import", "other", checkpoint, "--config", ROFORMER / "bs_tiny.yaml", "--stems", "lead_vocals", *options, code=4)
+    assert "its stems are 2, but 1 names were given" in output.err
+    ensemble = "vocals=mini,lead_vocals=named"
+    cli("separate", "song.wav", "--ensemble", ensemble, "--stems", "backing_vocals", "--models-dir", "models", "-o", "both")
+    assert [path.name for path in (tmp_path / "both" / "song").glob("*.wav")] == ["backing_vocals.wav"]
+
+
 @pytest.mark.parametrize("change, options, expected, remedy", [
     (("num_bands: 12", "num_bands: 13"), [], r"tensor \S+ .*the graph requires", "belongs to the configuration"),
     (("depth: 2\nmlp", "depth: 3\nmlp"), [], r"tensor layers\.2\S+ \[.*\] is missing", "belongs to the configuration"),

@@ -89,7 +89,10 @@ impl<R: Read + Seek> PytorchFile<R> {
     ///
     /// # Errors
     /// The first fault, in words.
-    pub(crate) fn placed(mut self, least_bytes: u64) -> Result<BTreeMap<String, PlacedTensor>, String> {
+    pub(crate) fn placed(
+        mut self,
+        least_bytes: u64,
+    ) -> Result<BTreeMap<String, PlacedTensor>, String> {
         let mut placed = BTreeMap::new();
         for (name, tensor) in &self.tensors {
             let (key, element) = &self.storages[tensor.storage];
@@ -97,7 +100,8 @@ impl<R: Read + Seek> PytorchFile<R> {
             if *element != ElementType::F32 || bytes < least_bytes || !tensor.is_contiguous() {
                 continue;
             }
-            let start = self.records.start_of_storage(key)? + (tensor.offset * element.bytes()) as u64;
+            let start =
+                self.records.start_of_storage(key)? + (tensor.offset * element.bytes()) as u64;
             if start.is_multiple_of(element.bytes() as u64) {
                 let shape = tensor.shape.clone();
                 placed.insert(name.clone(), PlacedTensor { shape, bytes: start..start + bytes });

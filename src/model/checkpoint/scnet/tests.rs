@@ -17,7 +17,8 @@ fn large() -> ScnetTopology {
 
 #[test]
 fn a_published_configuration_has_the_network_of_its_name() {
-    let expected = ScnetConfiguration { topology: large(), sample_rate: Hertz(44_100), normalize: true };
+    let expected =
+        ScnetConfiguration { topology: large(), sample_rate: Hertz(44_100), normalize: true };
     assert_eq!(parse(LARGE), Ok(expected));
 }
 

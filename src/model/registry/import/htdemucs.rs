@@ -49,7 +49,9 @@ pub(super) fn network_of(
         stems: checkpoint.stems,
         sample_rate: checkpoint.sample_rate,
         segment: Frames(segment),
-        stft: checkpoint.stft, normalize: true };
+        stft: checkpoint.stft,
+        normalize: true,
+    };
     Ok(Network::new(request, shape, graph))
 }
 

@@ -76,6 +76,10 @@ pub(super) fn import(
         let reason = "an MDX-Net is one file".into();
         return Err(RegistryError::Unfit { path, reason, remedy: OTHER_FILE });
     };
+    if !request.stems.is_empty() {
+        let reason = "an MDX-Net has one stem, and the rest of the mixture".to_owned();
+        return Err(unfit(path, reason, "Name the stem with --primary-stem."));
+    }
     let bytes = read(path)?;
     progress(DownloadStep::Verifying { file: GRAPH_FILE });
     let hash = Sha256Hash::of(&bytes);
@@ -206,7 +210,9 @@ fn card(
         stems: vec![stem, rest],
         sample_rate: RATE,
         segment: Frames::from_len(MdxParameters::HOP * (ports.columns - 1)),
-        stft: StftShape { size, hop: MdxParameters::HOP }, normalize: true };
+        stft: StftShape { size, hop: MdxParameters::HOP },
+        normalize: true,
+    };
     let mut card = Network::new(request, shape, Vec::new()).card;
     card.graph.sha256 = hash;
     card.mdx = Some(MdxParameters { compensation, denoise: request.mdx.denoise });
@@ -233,6 +239,7 @@ mod tests {
             allow_unverified: false,
             config: None,
             graph: None,
+            stems: &[],
             mdx: options,
         };
         let known = KnownMdx::of(hash).unwrap();

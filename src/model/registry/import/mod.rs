@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::pull::DownloadStep;
 use super::{PublishedModel, RegistryError};
+use crate::audio::StemName;
 use crate::model::ModelName;
 use crate::model::files::CARD_FILE;
 
@@ -35,6 +36,8 @@ pub struct ImportRequest<'a> {
     pub config: Option<&'a Path>,
     /// The graph, for a network without a built-in graph.
     pub graph: Option<&'a Path>,
+    /// Names of the network's stems in its order, in place of those of its configuration; empty to keep these.
+    pub stems: &'a [StemName],
     /// Options for MDX-Nets.
     pub mdx: MdxOptions,
 }
@@ -70,7 +73,8 @@ pub fn import(
             false => mdx::import(request, models, progress),
         };
     }
-    if let Some(published) = request.published.filter(|_| request.graph.is_none()) {
+    let is_published = request.graph.is_none() && request.stems.is_empty();
+    if let Some(published) = request.published.filter(|_| is_published) {
         match verified::import(published, GivenFiles::of(request.paths)?, &folder, progress) {
             Err(RegistryError::Hash { .. } | RegistryError::Missing { .. })
                 if request.allow_unverified => {}

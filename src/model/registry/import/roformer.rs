@@ -36,6 +36,8 @@ pub(super) fn configured(
         sample_rate: topology.sample_rate,
         segment: Frames::from_len(topology.chunk),
         stft: topology.stft,
-        stems: topology.stems, normalize: true };
+        stems: topology.stems,
+        normalize: true,
+    };
     Ok(Network::new(request, shape, graph))
 }

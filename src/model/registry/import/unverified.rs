@@ -23,6 +23,9 @@ use crate::model::roformer::is_roformer;
 const OTHER_NETWORK: &str =
     "Choose another name, and give the configuration of the checkpoint with --config FILE.yaml.";
 
+/// Remedy for other stems.
+const OTHER_STEMS: &str = "Name each stem of the network once, in its order, with --stems.";
+
 /// Remedy for weights that are not numbers.
 const BROKEN_WEIGHTS: &str = "Train the model again, or import an earlier state of it.";
 
@@ -42,7 +45,15 @@ pub(super) fn import(
         let reason = "expected one file, or the files of a published bag with their names".into();
         return Err(RegistryError::Unfit { path, reason, remedy: htdemucs::OTHER_FILE });
     };
-    let Network { card, graph } = network_of(request, first, others)?;
+    let Network { mut card, graph } = network_of(request, first, others)?;
+    if !request.stems.is_empty() {
+        if request.stems.len() != card.stems.len() || !others.is_empty() {
+            let (own, given) = (card.stems.len(), request.stems.len());
+            let reason = format!("its stems are {own}, but {given} names were given");
+            return Err(unfit(first, reason, OTHER_STEMS));
+        }
+        card.stems = request.stems.to_vec();
+    }
     for path in &files {
         let opened = File::open(path).map_err(RegistryError::io(path))?;
         checkpoint::check_values(opened).map_err(|reason| unfit(path, reason, BROKEN_WEIGHTS))?;
