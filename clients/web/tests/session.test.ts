@@ -33,6 +33,9 @@ test("the accompaniment is a sum only beside the stems that it sums", () => {
   assert.ok(hasSum(["vocals", "drums", "accompaniment"]));
   assert.ok(!hasSum(["vocals", "accompaniment"]));
   assert.ok(!hasSum(["vocals", "drums"]));
+  assert.ok(hasSum(["vocals", "lead_vocals", "drums"]));
+  assert.ok(!hasSum(["lead_vocals", "backing_vocals", "drums"]));
+  assert.deepEqual([...mutedSums(["lead_vocals", "backing_vocals", "vocals"])], ["vocals"]);
   assert.ok(hasSum(["vocals", "bass", "no_drums"]));
   assert.ok(hasSum(["accompaniment", "no_drums"]));
   assert.ok(!hasSum(["drums", "no_drums"]));

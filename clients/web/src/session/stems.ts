@@ -2,7 +2,10 @@
 import type { Session } from "stemwire/proto";
 import { hasEnded } from "./follow";
 
-const ORDER = ["vocals", "drums", "bass", "guitar", "piano", "other"];
+const ORDER = ["vocals", "lead_vocals", "backing_vocals", "drums", "bass", "guitar", "piano", "other"];
+
+/** The stems of which the vocals are the sum. */
+const VOICES = ["lead_vocals", "backing_vocals"];
 
 /** Everything but the vocals. */
 const ACCOMPANIMENT = "accompaniment";
@@ -29,6 +32,7 @@ export function hasStems({ stems, state, progress }: Session): boolean {
 /** Whether one of the stems, such as the accompaniment, contains another one of them: together they would count twice. */
 export function hasSum(stems: readonly string[]): boolean {
   return stems.some((sum) => {
+    if (sum === "vocals") return VOICES.some((voice) => stems.includes(voice));
     const rest = leftOut(sum);
     return rest !== null && stems.some((stem) => stem !== sum && stem !== rest);
   });
@@ -37,8 +41,9 @@ export function hasSum(stems: readonly string[]): boolean {
 /** Sums that start muted, so that all other stems together are the song. */
 export function mutedSums(stems: readonly string[]): ReadonlySet<string> {
   const muted = new Set<string>();
-  const heard = stems.filter((stem) => leftOut(stem) === null);
-  for (const sum of stems.filter((stem) => leftOut(stem) !== null)) {
+  const isSum = (stem: string) => leftOut(stem) !== null || (stem === "vocals" && hasSum(stems.filter((one) => leftOut(one) === null)));
+  const heard = stems.filter((stem) => !isSum(stem));
+  for (const sum of stems.filter(isSum)) {
     if (hasSum([...heard, sum])) muted.add(sum);
     else heard.push(sum);
   }

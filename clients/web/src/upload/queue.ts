@@ -15,6 +15,8 @@ export interface UploadSettings {
   readonly model: string;
   /** What counts in the choice of the model, if none is named. */
   readonly quality?: Quality;
+  /** The models of the stems, such as `vocals=a,drums=b`, in place of one model. */
+  readonly ensemble?: string;
   /** Names of the stems; empty for all stems of the model. */
   readonly stems: readonly string[];
   /** The part of the song in seconds; all of it if left out. */
@@ -156,6 +158,7 @@ async function open(upload: Upload, waiting: (problem: Problem | null, until: nu
   const config = create(SeparationConfigSchema, {
     model: settings.model,
     ...(settings.quality !== undefined && { quality: settings.quality }),
+    ensemble: settings.ensemble ?? "",
     stems: [...settings.stems],
     fileName: file.name,
     requestId: upload.id,

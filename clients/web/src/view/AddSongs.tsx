@@ -2,10 +2,12 @@
 import { signal, type Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Model } from "stemwire/proto";
+import { ensembleOf, membersByStem } from "../session/ensemble";
 import { models, QUALITIES, type QualityName } from "../session/models";
 import { enqueue, type UploadSettings } from "../upload/queue";
 import { secondsOf, time, words } from "../words";
 import { list } from "../words/forms";
+import { EnsembleOptions } from "./EnsembleOptions";
 import { Icon } from "./icons";
 import { factsOf } from "./modelFacts";
 
@@ -15,7 +17,10 @@ const PAIR = ["vocals", "accompaniment"];
 const ACCEPTED = 
   "audio/*,.wav,.aif,.aiff,.flac,.mp3,.mp2,.ogg,.oga,.opus,.m4a,.m4b,.mp4,.m4v,.mov,.aac,.mkv,.mka,.webm,.w64,.rf64";
 
-/** Name of the model, or `quality:` and what counts in the choice of one; empty for the server's default. */
+/** The choice of a model for each stem. */
+const PER_STEM = "per-stem:";
+
+/** Name of the model, `quality:` and what counts in the choice of one, or `PER_STEM`; empty for the server's default. */
 const model = signal("");
 const pair = signal(false);
 /** Start and end of the part that is wanted, in seconds. */
@@ -34,12 +39,16 @@ export function take(files: Iterable<File>): void {
 
 function settings(): UploadSettings {
   const wanted = qualityOf(model.value);
+  const ensemble = model.value === PER_STEM ? ensembleOf(membersByStem.value) : "";
+  if (ensemble) return { model: "", ensemble, stems: pair.value ? PAIR : [] };
   // The stems are those that the server's default yields.
   if (wanted) return { model: "", quality: QUALITIES[wanted], stems: pair.value ? PAIR : stemsOf(models.value[0]) };
-  if (pair.value) return { model: model.value, stems: PAIR };
-  const known = models.value.find(({ name }) => name === model.value) ?? (model.value === "" ? models.value[0] : undefined);
+  // Without a model for any stem, the server's default is taken.
+  const chosen = model.value === PER_STEM ? "" : model.value;
+  if (pair.value) return { model: chosen, stems: PAIR };
+  const known = models.value.find(({ name }) => name === chosen) ?? (chosen === "" ? models.value[0] : undefined);
   // With the default model, the stems are those of the first working model.
-  return { model: model.value, stems: stemsOf(known) };
+  return { model: chosen, stems: stemsOf(known) };
 }
 
 /** All stems of a model, and common pairs; none for all that it has. */
@@ -122,9 +131,10 @@ function Options() {
               </option>
             ))}
           </optgroup>
+          {models.value.length > 1 && <option value={PER_STEM}>{words.value.perStem}</option>}
         </select>
       </label>
-      <Facts />
+      {model.value === PER_STEM ? <EnsembleOptions /> : <Facts />}
       <div class="options-part" role="group" aria-label={words.value.part}>
         <span>{words.value.part}</span>
         <Time at={partStart} label={words.value.partStart} shown="0:00" />

@@ -8,7 +8,7 @@ import { list } from "../words/forms";
 export function Details({ session }: { readonly session: Session }) {
   const { engine, source, engineChanges } = session;
   const rate = rateOf(session);
-  const hash = engine ? Array.from(engine.weightsSha256.slice(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join("") : "";
+  const hash = engine ? shortened(engine.weightsSha256) : "";
   return (
     <>
       {engineChanges.map((change) => (
@@ -28,6 +28,12 @@ export function Details({ session }: { readonly session: Session }) {
               <dd>
                 {list([engine.model, engine.executionProvider, engine.precision, engine.runtime], " · ")}
                 <Measurement engine={engine} />
+                {engine.members.map((one) => (
+                  <div class="muted" key={one.model}>
+                    {list([one.model, one.executionProvider, one.precision], " · ")} · <code>{shortened(one.weightsSha256)}…</code>
+                    {!one.verified && ` (${words.value.unverified})`}
+                  </div>
+                ))}
                 {session.modelChoice && <div class="muted" lang="en">{session.modelChoice}</div>}
               </dd>
             </div>
@@ -48,6 +54,11 @@ export function Details({ session }: { readonly session: Session }) {
   );
 }
 
+/** The beginning of a hash, in hexadecimal. */
+function shortened(hash: Uint8Array): string {
+  return Array.from(hash.slice(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 /** What was repaired, skipped or cut of an upload. */
 function damage({ notes, sampleRate }: Source): string[] {
   const inFrames = [SourceNoteKind.FRAMES_SILENCED, SourceNoteKind.FRAMES_MISSING];
@@ -56,10 +67,12 @@ function damage({ notes, sampleRate }: Source): string[] {
   return texts.filter((text) => text !== "");
 }
 
-/** The models that computed, and whose weights are not known to be those of their authors. */
+/** The models that computed, and whose weights are not known to be those of their authors; of an ensemble, its members. */
 function unverified({ engine, engineChanges }: Session): string[] {
-  const engines = [...engineChanges.map((change) => change.from), engine];
-  return [...new Set(engines.flatMap((one) => (one && !one.verified ? [one.model] : [])))];
+  const engines = [...engineChanges.map((change) => change.from), engine].filter((one) => one !== undefined);
+  const members = engines.flatMap((one) => one.members);
+  const all = [...engines.filter((one) => one.members.length === 0), ...members];
+  return [...new Set(all.filter(({ verified }) => !verified).map(({ model }) => model))];
 }
 
 /** What the upload is, its tags, and what was converted or downmixed. */

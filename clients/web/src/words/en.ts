@@ -11,6 +11,8 @@ const STEMS: Record<string, string> = {
   accompaniment: "Accompaniment",
   guitar: "Guitar",
   piano: "Piano",
+  lead_vocals: "Lead vocals",
+  backing_vocals: "Backing vocals",
 };
 
 const FORMATS: Record<string, string> = {
@@ -56,6 +58,9 @@ export const en: Words = {
   partHint: "Minutes and seconds, such as 1:30; empty for all of it",
   model: "Model",
   anyModel: "Default of the server",
+  perStem: "A model for each stem",
+  perStemRule: "Several models compute one after the other; what their stems leave of the song is the stem “other”",
+  noModel: "none",
   byQuality: "Choose for me",
   quality: { fast: "Fastest", balanced: "Balanced", best: "Best" },
   qualityRule: {

@@ -25,6 +25,11 @@ export interface Words {
   readonly partHint: string;
   readonly model: string;
   readonly anyModel: string;
+  /** The choice of a model for each stem, and what that means. */
+  readonly perStem: string;
+  readonly perStemRule: string;
+  /** For a stem without a model. */
+  readonly noModel: string;
   /** Heads the choices that name no model. */
   readonly byQuality: string;
   readonly quality: Readonly<Record<QualityName, string>>;

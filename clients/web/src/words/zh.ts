@@ -11,6 +11,8 @@ const STEMS: Record<string, string> = {
   accompaniment: "伴奏",
   guitar: "吉他",
   piano: "钢琴",
+  lead_vocals: "主唱",
+  backing_vocals: "和声",
 };
 
 const FORMATS: Record<string, string> = {
@@ -55,6 +57,9 @@ export const zh: Words = {
   partHint: "分:秒，例如 1:30；留空为整首歌曲",
   model: "模型",
   anyModel: "服务器默认",
+  perStem: "为每个音轨选择模型",
+  perStemRule: "多个模型依次计算；各音轨之外剩下的部分归入“其他”音轨",
+  noModel: "无",
   byQuality: "自动选择",
   quality: { fast: "最快", balanced: "均衡", best: "最佳" },
   qualityRule: {
