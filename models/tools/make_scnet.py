@@ -73,7 +73,7 @@ def card(
 ) -> str:
     """The TOML that describes a model whose file `weights` has the SHA-256 `digest`."""
     commercial = "commercial_use = true\n" if licence == MIT else ""
-    normalize = "" if normalize else "normalize = false\n"
+    level = "" if normalize else "normalize = false\n"
     return f"""\
 name = {json.dumps(name)}
 title = {json.dumps(title)}
@@ -82,7 +82,7 @@ stems = {json.dumps(list(topology.sources))}
 sample_rate = 44100
 segment = {topology.chunk}
 overlap = 0.25
-{normalize}licence = {json.dumps(licence)}
+{level}licence = {json.dumps(licence)}
 {commercial}
 [stft]
 size = {topology.nfft}

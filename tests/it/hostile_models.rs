@@ -28,6 +28,7 @@ fn import_bytes(models: &Path, checkpoint: &[u8], config: &str) -> Result<(), Re
         paths: &[weights],
         allow_unverified: true,
         config: Some(&configuration),
+        stems: &[],
         graph: None,
         mdx: Default::default(),
     };

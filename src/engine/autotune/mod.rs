@@ -66,7 +66,11 @@ pub fn decide(
     request: ProviderRequest,
     config: &AutotuneConfig<'_>,
 ) -> Result<Decision, RuntimeError> {
-    let candidates = candidate::candidates(libraries, request)?;
+    let mut candidates = candidate::candidates(libraries, request)?;
+    if request.provider == ProviderChoice::Auto {
+        let family = config.model.card().family;
+        candidates.retain(|candidate| family.runs_on(candidate.execution.provider));
+    }
     if let [only] = &candidates[..] {
         return Ok(Decision::unmeasured(only.clone(), single_candidate_reason(request)));
     }

@@ -42,6 +42,12 @@ impl SpectralNetwork {
     ) -> Result<SpectralNetwork, EngineError> {
         let card = model.card();
         let refused = |reason: String| EngineError::Load { model: card.name.to_string(), reason };
+        let provider = config.execution.provider;
+        if !card.family.runs_on(provider) {
+            return Err(refused(format!(
+                "{provider} yields other stems than the CPU for RoFormers"
+            )));
+        }
         let (graph, weights) = graph::with_weights(model, 0, config.execution.provider)?;
         let session = graph::open(card, &graph, Some(&weights), config)?;
         let stft = card.stft.ok_or_else(|| refused("its card has no stft".into()))?;

@@ -12,7 +12,7 @@ pub use quality::PublishedQuality;
 
 use serde::{Deserialize, Serialize};
 
-use super::provider::ProviderChoice;
+use super::provider::{Provider, ProviderChoice};
 use super::{ModelError, ModelName, Sha256Hash};
 use crate::audio::{Frames, Hertz, StemName};
 use crate::dsp::Segmentation;
@@ -74,7 +74,6 @@ fn yes() -> bool {
     true
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_yes(value: &bool) -> bool {
     *value
 }
@@ -104,6 +103,11 @@ pub enum Family {
 }
 
 impl Family {
+    /// Whether a provider computes what the CPU does. Of RoFormers, OpenVINO 2025.4 yields other stems (0 dB on small ones).
+    pub fn runs_on(self, provider: Provider) -> bool {
+        (self, provider) != (Family::Roformer, Provider::Openvino)
+    }
+
     /// Whether the reference scales loud tracks down. Without the whole track this is left out.
     pub fn has_peak_limit(self) -> bool {
         self == Family::Mdx

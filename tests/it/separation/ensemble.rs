@@ -226,7 +226,7 @@ fn a_member_yields_what_it_does_alone() {
     let stage = TestEnvironment::new(&[("tiny", real), ("scnet-tiny", real), ("mini", real)]);
     let folder = tempfile::tempdir().unwrap();
     let separations = stage.separations(folder.path(), &golden(), &["tiny"]);
-    let mut mix = mixture(&read_wav(&golden().join("clip.wav")), 200_000, 0.5);
+    let mut mix = mixture(&read_wav(&golden().join("clip.wav")), 120_000, 0.5);
     mix.planes_mut().into_iter().flatten().for_each(|sample| *sample += 0.05);
     let upload = wav(&mix, 44_100);
     for (ensemble, member) in [

@@ -29,6 +29,16 @@ def snr_db(truth: np.ndarray, other: np.ndarray) -> float:
     return float(np.min(10 * np.log10(np.sum(truth**2, axis=(1, 2)) / noise)))
 
 
+def test_a_roformer_is_refused_on_openvino_which_computes_other_stems(cli, here, tmp_path):
+    folder = ROOT / "tests" / "golden" / "roformer"
+    options = ["--config", folder / "bs_tiny.yaml", "--allow-unverified"]
+    cli("models", "import", "tiny", folder / "bs_tiny.ckpt", *options, **here)
+    command = ["separate", "song.wav", "--model", "tiny", "--no-fallback"]
+    refused = cli(*command, "--provider", "openvino", code=4, **here).err
+    assert "openvino yields other stems than the CPU for RoFormers" in refused
+    assert selected(cli(*command, **here).err)[0] == "cpu"
+
+
 def test_a_provider_by_name_computes_the_same_numbers(cli, here, tmp_path):
     output = {}
     for name in ("cpu", "openvino"):
