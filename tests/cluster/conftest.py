@@ -57,6 +57,6 @@ def s3(tmp_path):
 
 
 @pytest.fixture
-def replicated(start, s3):  # noqa: F811
+def replicated(s3, start):  # noqa: F811
     """replicated(*options) starts a server with its sessions in the bucket."""
     return lambda *options: start("--store", "s3://songs/some/prefix", *options, variables=s3.variables)

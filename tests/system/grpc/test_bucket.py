@@ -22,7 +22,7 @@ def bucket():
 
 
 @pytest.fixture
-def replicated(start, bucket):
+def replicated(bucket, start):
     """replicated(*options) starts a server with its sessions in the bucket."""
     return lambda *options: start("--store", f"s3://songs/{PREFIX}", *options, variables=bucket.variables)
 
