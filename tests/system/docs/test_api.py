@@ -109,7 +109,7 @@ def test_every_section_of_the_recipes_is_one_that_runs():
     # Rust's is run by tests/system/rust, the packages of the others by `make conformance`.
     programs = {
         "Rust": "rust/examples/save_stems.rs", "Go": "go/examples/save_stems/main.go", "TypeScript": "typescript/examples/save_stems.ts",
-        "Java": "java/examples/SaveStems.java",
+        "Java": "java/examples/SaveStems.java", r"C\+\+": "cpp/examples/save_stems.cpp",
     }
     for title, program in programs.items():
         assert re.search("save_?stems", section(recipes, title), re.IGNORECASE) and (ROOT / "clients" / program).is_file()
