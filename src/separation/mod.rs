@@ -25,6 +25,7 @@ mod track_file;
 
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,8 @@ use crate::session::{Session, SessionError, SessionId, SessionState, Settings, S
 /// The sessions of a data directory and the engines that separate them.
 pub struct Separations {
     scheduler: Arc<Scheduler>,
+    /// Whether [`close`](Separations::close) has been called.
+    is_closed: AtomicBool,
 }
 
 /// Space without which nothing new is begun: that of a chunk.
@@ -84,7 +87,8 @@ impl Separations {
         let (space, observer) = (Arc::new(store.space_guard(space)), OnceLock::new());
         let context =
             Context { pool, models, chain, decoder, max_track, max_expansion, space, observer };
-        Ok(Separations { scheduler: Scheduler::open(store, context, limits)? })
+        let scheduler = Scheduler::open(store, context, limits)?;
+        Ok(Separations { scheduler, is_closed: AtomicBool::new(false) })
     }
 
     /// The installed models.
@@ -228,6 +232,7 @@ impl Separations {
 
     /// Stops scheduling, and stops every open session at its last commit. Returns whether all stopped before the deadline.
     pub fn close(&self, deadline: Instant) -> bool {
+        self.is_closed.store(true, Ordering::Release);
         let closed = self.scheduler.close(deadline);
         self.store().drain(deadline) && closed
     }
@@ -251,6 +256,9 @@ impl Drop for Separations {
     fn drop(&mut self) {
         /// Time limit: enough for a segment of the largest model on a slow machine.
         const CLOSE_LIMIT: Duration = Duration::from_secs(60);
-        self.close(Instant::now() + CLOSE_LIMIT);
+        // What has not stopped before the deadline of an earlier call is not waited for again.
+        if !self.is_closed.load(Ordering::Acquire) {
+            self.close(Instant::now() + CLOSE_LIMIT);
+        }
     }
 }

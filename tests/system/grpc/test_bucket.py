@@ -89,6 +89,18 @@ def test_a_store_that_is_away_or_slow_stalls_sessions_and_loses_nothing(replicat
     assert watched.digests() == whole
 
 
+def test_a_server_stops_within_its_drain_time_while_the_store_is_away(replicated, bucket):
+    song = wav(music(2))
+    server = replicated("--drain", "1s")
+    session_id = upload(server, song[: len(song) // 2])
+    bucket.stop()
+    # Fails after half a minute.
+    assert server.terminate() == 0
+    bucket.start()
+    server.restart()
+    assert server.get(session_id).committed_bytes == len(song) // 2
+
+
 def test_a_proxy_without_its_server_is_not_an_empty_bucket(replicated, bucket):
     song = wav(music(2))
     server = replicated()
