@@ -46,7 +46,7 @@ def test_every_embedded_file_is_once_in_the_program(binary):
     program = Path(binary).read_bytes()
     files = [*(ROOT / "models").glob("*/graph.onnx"), *(ROOT / "models").glob("mini*/weights.safetensors")]
     # htdemucs_ft has the graph of htdemucs.
-    assert len(files) == 11
+    assert len(files) == 12
     assert {path: program.count(path.read_bytes()) for path in files} == dict.fromkeys(files, 1)
 
 

@@ -97,7 +97,8 @@ def test_every_option_of_a_documented_server_is_one(binary):
     assert len(named) > 3 and all(options <= there for _, options in named), named
 
 
-def test_the_table_of_metrics_is_complete(server):
+def test_the_table_of_metrics_is_complete(start, tmp_path):
+    server = start("--store", f"file://{tmp_path / 'store'}")
     separate(server.stub, wav(music(5)))
     urllib.request.urlopen(f"http://{server.address}/health").close()
     with urllib.request.urlopen(f"http://{server.address}/metrics") as answer:

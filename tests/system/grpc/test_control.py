@@ -59,8 +59,8 @@ def test_a_client_that_reads_nothing_costs_no_memory_and_no_time(server, song):
 
 def test_sessions_share_the_workers(slow_server):
     """Two long sessions advance together; a later short one is done before them."""
-    server, brief, songs = slow_server, wav(music(5)), [wav(music(60, seed)) for seed in (1, 2)]
-    # Its segments are short: the brief song has two.
+    server, brief, songs = slow_server, wav(music(11)), [wav(music(60, seed)) for seed in (1, 2)]
+    # Its segments are short: the brief song has four, so that both of the others have a turn between them.
     config = Config(model="mini")
     calls = [server.stub.Separate(requests(song, config)) for song in songs]
     long = [next(call).session.session_id for call in calls]
