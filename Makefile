@@ -58,8 +58,9 @@ lint: tools
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --no-deps --document-private-items --quiet
 
+# Four at a time: many tests wait for a process or a pause.
 rust: tools
-	STEMWIRE_FFMPEG="$$($(TOOLS)/bin/python -c 'import imageio_ffmpeg as f; print(f.get_ffmpeg_exe())')" \
+	RUST_TEST_THREADS=$(JOBS) STEMWIRE_FFMPEG="$$($(TOOLS)/bin/python -c 'import imageio_ffmpeg as f; print(f.get_ffmpeg_exe())')" \
 		$(CARGO) test --quiet
 
 # The TypeScript client and the page's logic do what they should; the committed stubs and build are what their sources give.
