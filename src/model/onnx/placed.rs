@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint};
 
 use super::messages::{StringStringEntryMessage, TensorMessage};
 use super::wire::{MessageFields, Value};
 
 /// Fields of the messages (onnx.proto).
-const GRAPH_OF_MODEL: u64 = 7;
-const INITIALISER_OF_GRAPH: u64 = 5;
+const GRAPH_OF_MODEL: u32 = 7;
+const INITIALISER_OF_GRAPH: u32 = 5;
 const NAME_OF_TENSOR: u64 = 8;
 const EXTERNAL_DATA_OF_TENSOR: u64 = 13;
 
@@ -23,8 +24,8 @@ pub(crate) struct PlacedTensor {
     pub(crate) bytes: Range<u64>,
 }
 
-/// The graph whose initialisers of these names have the values that lie in `file`, a name in the folder of which the
-/// runtime is notified. Everything else is as it was.
+/// The graph whose initialisers of these names have the values that lie in `file`, a name in the folder that the
+/// runtime is given. Everything else is as it was.
 ///
 /// # Errors
 /// The graph is not one, in words.
@@ -74,21 +75,17 @@ fn initialiser(tensor: &[u8], file: &str, placed: &PlacedTensor) -> Result<Vec<u
 /// A message with each of its fields of that number, messages themselves, changed.
 fn rewritten(
     message: &[u8],
-    number: u64,
+    number: u32,
     change: impl Fn(&[u8]) -> Result<Vec<u8>, String>,
 ) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::with_capacity(message.len());
     let mut fields = MessageFields::of(message);
     while let Some((field, raw)) = fields.next_raw() {
         match field? {
-            (found, Value::Bytes(value)) if found == number => {
+            (found, Value::Bytes(value)) if found == u64::from(number) => {
                 let changed = change(value)?;
-                prost::encoding::encode_key(
-                    u32::try_from(number).unwrap_or_default(),
-                    prost::encoding::WireType::LengthDelimited,
-                    &mut bytes,
-                );
-                prost::encoding::encode_varint(changed.len() as u64, &mut bytes);
+                encode_key(number, WireType::LengthDelimited, &mut bytes);
+                encode_varint(changed.len() as u64, &mut bytes);
                 bytes.extend(changed);
             }
             _ => bytes.extend_from_slice(raw),

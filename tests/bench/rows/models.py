@@ -3,8 +3,6 @@ from __future__ import annotations
 
 import re
 import statistics
-import threading
-import time
 import tomllib
 from collections.abc import Callable
 
@@ -12,7 +10,7 @@ import material
 from measure import BUSY, Run, company, conditions, run
 from results import Result, Row
 from rows.htdemucs import LOG
-from rows.serving import client, serving, wav
+from rows.serving import client, serving, until_stem, wav
 
 # The name in the models folder, or of one that is built in, by the name of the card.
 MODELS: dict[str, Callable] = {
@@ -85,23 +83,7 @@ def needs(bench) -> tuple[Result, str | None]:
 
 
 def first_stem(bench, model: str, segment: int) -> tuple[float, float]:
-    """Sends a segment of a song that does not end before the first stem has come; seconds of music sent, and until the stem."""
-    head = wav(segment)
+    """Seconds of music that a segment takes, and from its last byte to the first stem."""
     with serving(bench, "--engines", model) as server:
-        sent, over = [], threading.Event()
-
-        def requests():
-            yield client.api.SeparateRequest(config=client.Config())
-            for chunk in client.chunks(head):
-                yield client.api.SeparateRequest(chunk=chunk)
-            sent.append(time.monotonic())
-            over.wait()
-
-        call = server.stub.Separate(requests(), timeout=900)
-        for message in call:
-            if message.WhichOneof("message") == "stem":
-                wait = time.monotonic() - sent[0]
-                break
-        over.set()
-        call.cancel()
+        wait = until_stem(server, wav(segment), client.Config())
     return segment / material.RATE, wait

@@ -99,6 +99,28 @@ def wav(frames: int) -> bytes:
     return out.getvalue()
 
 
+def until_stem(server, head: bytes, config) -> float:
+    """Sends the head of a song that does not end before its first stem has come; the seconds from its last byte to that."""
+    sent, over = [], threading.Event()
+
+    def requests():
+        yield client.api.SeparateRequest(config=config)
+        for chunk in client.chunks(head):
+            yield client.api.SeparateRequest(chunk=chunk)
+        sent.append(time.monotonic())
+        over.wait()
+
+    call = server.stub.Separate(requests(), timeout=900)
+    try:
+        for message in call:
+            if message.WhichOneof("message") == "stem":
+                return time.monotonic() - sent[0]
+        raise SystemExit("a session ended without a stem")
+    finally:
+        over.set()
+        call.cancel()
+
+
 def first_stem(bench) -> tuple[Result, str | None]:
     """From the moment when the first 7.8 s are sent to the first stem, over one inference of the same session."""
     material.htdemucs(bench.work, bench.demucs, bench.stemwire)
@@ -109,22 +131,8 @@ def first_stem(bench) -> tuple[Result, str | None]:
         client.separate(server.stub, wav(44_100))
         company = Company(bench, server)
         for _ in range(2 * bench.pairs):
-            before, sent, over = len(server.inferences()), [], threading.Event()
-
-            def requests():
-                yield client.api.SeparateRequest(config=client.Config(stems=["vocals"]))
-                for chunk in client.chunks(head):
-                    yield client.api.SeparateRequest(chunk=chunk)
-                sent.append(time.monotonic())
-                over.wait()
-
-            call = server.stub.Separate(requests(), timeout=300)
-            for message in call:
-                if message.WhichOneof("message") == "stem":
-                    latency = time.monotonic() - sent[0]
-                    break
-            over.set()
-            call.cancel()
+            before = len(server.inferences())
+            latency = until_stem(server, head, client.Config(stems=["vocals"]))
             ratios.append(latency / server.inferences()[before])
             bench.say(f"  {latency:.2f} s, of which inference {server.inferences()[before]:.2f} s")
         note = company.note(f"{len(ratios)} sessions one after the other on a warm server")
