@@ -155,6 +155,8 @@ pub(crate) mod memory {
         pub(crate) overwriting: AtomicUsize,
         /// Creations that succeed and are reported to have failed.
         pub(crate) unanswered: AtomicUsize,
+        /// Reads that fail.
+        pub(crate) unread: AtomicUsize,
     }
 
     impl MemoryReplica {
@@ -200,6 +202,9 @@ pub(crate) mod memory {
 
         fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ReplicaError> {
             self.check()?;
+            if take_one(&self.unread) {
+                return Err(ReplicaError { cause: "there was no answer".into() });
+            }
             Ok(self.objects.lock().unwrap().get(key).cloned())
         }
 

@@ -312,14 +312,10 @@ impl SessionReplica {
                 self.notifier.notify();
                 Some(again)
             }
-            Err(WriteError::Fenced) => {
-                tracing::error!(session = %self.id, "another server continues the session; it ends here");
-                self.is_fenced.store(true, Ordering::Release);
-                self.notifier.notify();
-                None
-            }
-            Err(WriteError::Removed) => {
-                tracing::error!(session = %self.id, "another server has removed the session; it ends here");
+            Err(error @ (WriteError::Fenced | WriteError::Removed)) => {
+                // The store has answered.
+                replication.succeeded();
+                tracing::error!(session = %self.id, "{error}; it ends here");
                 self.is_fenced.store(true, Ordering::Release);
                 self.notifier.notify();
                 None

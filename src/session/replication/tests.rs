@@ -135,6 +135,57 @@ fn an_outage_delays_and_a_lost_answer_changes_nothing() {
 }
 
 #[test]
+fn a_session_that_changes_after_a_lost_answer_stays_with_its_server() {
+    let data = tempfile::tempdir().unwrap();
+    let replica = Arc::new(MemoryReplica::default());
+    let store = open(data.path(), &replica);
+    let session = create(&store);
+    drain(&store);
+    for lost in ["by the creation", "behind it"] {
+        match lost {
+            "by the creation" => replica.unanswered.store(1, Ordering::Release),
+            _ => replica.unread.store(1, Ordering::Release),
+        }
+        session.update(|manifest| manifest.notices.push("before".into())).unwrap();
+        // Its record is in the replica now, and the server does not know.
+        while store.outage().is_none() {
+            std::thread::yield_now();
+        }
+        session.update(|manifest| manifest.notices.push("after".into())).unwrap();
+        drain(&store);
+        assert!(!session.is_fenced(), "{lost}");
+        assert_eq!(
+            (session.durable_manifest().notices.last().unwrap(), store.outage()),
+            (&"after".to_owned(), None)
+        );
+    }
+    let manifests = replica.keys().into_iter().filter(|key| key.contains("/manifest/"));
+    let lengths: Vec<_> = manifests.map(|key| replica.get(&key).unwrap().unwrap().len()).collect();
+    assert_eq!(lengths.iter().filter(|&&length| length > 0).count(), 1);
+}
+
+#[test]
+fn an_outage_that_ends_with_another_server_is_over() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let replica = Arc::new(MemoryReplica::default());
+    let (stopped, other) = (open(first.path(), &replica), open(second.path(), &replica));
+    let session = create(&stopped);
+    drain(&stopped);
+    drop(other);
+    let other = open(second.path(), &replica);
+    add(&other.find(session.id()).unwrap(), 0, b"one");
+    drain(&other);
+    replica.is_away.store(true, Ordering::Release);
+    session.update(|manifest| manifest.notices.push("late".into())).unwrap();
+    while stopped.outage().is_none() {
+        std::thread::yield_now();
+    }
+    replica.is_away.store(false, Ordering::Release);
+    drain(&stopped);
+    assert_eq!((session.is_fenced(), stopped.outage()), (true, None));
+}
+
+#[test]
 fn a_removed_session_is_in_neither_place() {
     let data = tempfile::tempdir().unwrap();
     let replica = Arc::new(MemoryReplica::default());

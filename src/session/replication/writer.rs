@@ -251,22 +251,47 @@ impl Writer<'_> {
     /// Creates the next manifest, and empties the one before, whose name stays. If the store has it already, with these bytes,
     /// its first answer was lost.
     fn create(&self, record: &Record, stored: &mut Stored) -> Result<(), WriteError> {
-        let (key, bytes) = (self.keys.manifest(stored.number + 1), record.to_bytes()?);
-        if self.replica.create(&key, bytes.clone())? == CreateOutcome::Exists {
+        let bytes = record.to_bytes()?;
+        loop {
+            let key = self.keys.manifest(stored.number + 1);
+            if self.replica.create(&key, bytes.clone())? == CreateOutcome::Created {
+                return self.advance(&key, stored);
+            }
             match self.replica.get(&key)? {
-                Some(found) if found == bytes => {}
-                Some(_) => return Err(WriteError::Fenced),
+                Some(found) if found == bytes => return self.advance(&key, stored),
+                Some(found) => {
+                    // The answer was lost, too, and the session has changed since: `record` is the one after.
+                    let lost = self.own_header(&found).ok_or(WriteError::Fenced)?;
+                    self.advance(&key, stored)?;
+                    let kept = [&record.header.overlap_state, &stored.overlap_state];
+                    if let Some(name) = &lost.overlap_state
+                        && !kept.contains(&&lost.overlap_state)
+                    {
+                        // If this fails, it takes space until the session is removed.
+                        let _ = self.replica.delete(&self.keys.overlap_state(name));
+                    }
+                }
                 // S3 refuses one of two calls that it has at the same time, whichever will succeed.
                 None => {
                     return Err(ReplicaError { cause: format!("{key} is being created") }.into());
                 }
             }
         }
+    }
+
+    /// The header of a record, if this server has stored it.
+    fn own_header(&self, record: &[u8]) -> Option<RecordHeader> {
+        let header = Record::parse(record).ok()?.header;
+        (header.owner == self.owner).then_some(header)
+    }
+
+    /// Counts the manifest that has been created as `key`, and empties the one before.
+    fn advance(&self, key: &str, stored: &mut Stored) -> Result<(), WriteError> {
         if stored.number > 0 {
             let before = self.keys.manifest(stored.number);
             if self.replica.get(&before)?.is_none() {
                 // A removal takes the manifests away in order, so its successor was there, too.
-                self.replica.delete(&key)?;
+                self.replica.delete(key)?;
                 return Err(WriteError::Removed);
             }
             // If this fails, it takes space until the session is removed.
