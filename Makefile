@@ -121,7 +121,7 @@ throughput: tools clients/node_modules/.package-lock.json
 	# With the dependencies of the line before: `-p stemwire-client` would compile all of them again.
 	$(CARGO) build --release --quiet --features stemwire-client/conformance --example conformance
 	$(TARGET)/release/stemwire runtime install cpu
-	cd $(TYPESCRIPT) && npm run --silent build
+	cd $(TYPESCRIPT) && npm run --silent build && npm run --silent check
 	$(JAVA)
 	$(CPP)
 	PYTHONPATH=clients/python/src $(TOOLS)/bin/python clients/conformance/throughput.py \
