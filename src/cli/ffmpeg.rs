@@ -6,9 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::error::CliError;
+use crate::audio::FileFormat;
+use crate::encode::{self, Ffmpeg};
 use crate::process::FfmpegCodec;
 use crate::process::ffmpeg::launch::{FfmpegJob, FfmpegTask, launch};
 use crate::proto::reason::Category;
+use crate::separation::DecoderConfig;
 use crate::separation::decoder::ffmpeg::choice::FfmpegChoice;
 
 /// The option of commands that decode or encode.
@@ -38,6 +41,32 @@ impl FfmpegOption {
 pub(super) fn unusable(cause: &str) -> CliError {
     let remedy = "Name the program of FFmpeg, or use --ffmpeg never.";
     CliError::new(Category::Usage, cause, remedy)
+}
+
+/// FFmpeg, if there is one that encodes this format.
+///
+/// # Errors
+/// A named program does not work.
+pub(super) fn encoding_ffmpeg(
+    option: &FfmpegOption,
+    format: FileFormat,
+) -> Result<Option<Ffmpeg>, CliError> {
+    let program = option.find()?;
+    let config = DecoderConfig::from_here()
+        .map_err(|error| CliError::plain(Category::Other, error.to_string()))?;
+    let config = DecoderConfig { ffmpeg: program, ..config };
+    match config.ffmpeg().map(|ffmpeg| encode::probe(&ffmpeg, format).map(|()| ffmpeg)) {
+        Some(Err(error)) if option.is_named() => {
+            Err(unusable(&format!("ffmpeg does not encode {}: {error}", format.name())))
+        }
+        Some(Err(error)) => {
+            let format = format.name();
+            eprintln!("warning: ffmpeg is not used, because it does not encode {format}: {error}");
+            Ok(None)
+        }
+        Some(Ok(ffmpeg)) => Ok(Some(ffmpeg)),
+        None => Ok(None),
+    }
 }
 
 #[derive(Debug, Args)]

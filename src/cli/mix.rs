@@ -8,9 +8,9 @@ use clap::Args;
 use indicatif::ProgressBar;
 
 use super::error::CliError;
-use super::ffmpeg::FfmpegOption;
+use super::ffmpeg::{FfmpegOption, encoding_ffmpeg};
 use super::output::frame_bar;
-use super::separate::{FinishedResult, encoding_ffmpeg, scratch_dir};
+use super::separate::{FinishedResult, scratch_dir};
 use crate::audio::mix::{Mix, MixError, MixGains};
 use crate::audio::{FileFormat, Frames, Hertz, StemName, Stereo};
 use crate::decode::track::{TrackError, TrackReader};

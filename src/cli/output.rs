@@ -1,6 +1,6 @@
 //! Output of commands: text on standard output, and progress bars on standard error.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -11,7 +11,16 @@ use super::error::CliError;
 /// # Errors
 /// Standard output is closed or full.
 pub(super) fn write(text: &str) -> Result<(), CliError> {
-    std::io::stdout().write_all(text.as_bytes()).map_err(|error| CliError::output(&error))
+    io::stdout().write_all(text.as_bytes()).map_err(|error| CliError::output(&error))
+}
+
+/// Writes raw PCM to standard output, where it can be read at once.
+///
+/// # Errors
+/// Standard output is closed or full.
+pub(super) fn write_pcm(bytes: &[u8]) -> Result<(), CliError> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| CliError::output(&error))
 }
 
 /// A progress bar for so many frames.

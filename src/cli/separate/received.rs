@@ -4,17 +4,17 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
 
+use super::destination::Destination;
 use super::progress::{ProgressDisplay, SongProgress};
-use super::request::Destination;
 use super::results::{
     ResultEngine, ResultModel, ResultWindows, SeparatedSong, SeparatedStem, SourceSummary,
     check_space,
 };
 use super::sessions::OpenSessions;
-use super::write_pcm;
 use crate::audio::wav::{GrowingWav, HEADER_BYTES};
 use crate::audio::{Encoding, Frames, Hertz, StemName};
 use crate::cli::error::CliError;
+use crate::cli::output::write_pcm;
 use crate::model::Sha256Hash;
 use crate::proto::reason::Category;
 use crate::proto::{self, SeparationConfig};

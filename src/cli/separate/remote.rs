@@ -6,16 +6,16 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::backend::{Backend, Separator};
+use super::destination::Destination;
 use super::inputs::SongJob;
 use super::local::{slow_note, takes_long};
 use super::progress::ProgressDisplay;
 use super::received::ReceivedStems;
-use super::request::Destination;
 use super::results::{RequestedModel, ResultModel, SeparatedSong};
 use super::scratch::scratch_dir;
 use super::sessions::OpenSessions;
 use super::source::SongSource;
-use super::{Backend, Separator};
 use crate::audio::{Cover, Frames, Hertz};
 use crate::cli::error::CliError;
 use crate::files::ScratchDir;

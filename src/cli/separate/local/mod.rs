@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use session::{check_frames, follow, result, upload};
 
+use super::backend::{Backend, Separator};
+use super::destination::Destination;
 use super::inputs::SongJob;
 use super::progress::ProgressDisplay;
-use super::request::Destination;
 use super::results::{RequestedModel, ResultModel, SeparatedSong};
 use super::scratch::scratch_dir;
-use super::{Backend, Separator};
 use crate::audio::StemName;
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use crate::audio::{Frames, Hertz};
 use crate::cli::error::CliError;
+use crate::cli::output::write_pcm;
+use crate::cli::separate::destination::{Destination, StemPipe};
 use crate::cli::separate::progress::{ProgressDisplay, SongProgress};
-use crate::cli::separate::request::{Destination, StemPipe};
 use crate::cli::separate::results::{
     ResultEngine, ResultModel, ResultWindows, SeparatedSong, SeparatedStem, SourceSummary,
     check_space,
 };
 use crate::cli::separate::source::SongSource;
-use crate::cli::separate::write_pcm;
 use crate::proto::reason::Category;
 use crate::separation::Separations;
 use crate::session::cover;
