@@ -1,6 +1,7 @@
 //! Submits the segments of a run, and submits failed ones again.
 
-use super::{Run, storage};
+use super::run::Run;
+use super::storage;
 use crate::audio::{Hertz, Stereo};
 use crate::dsp::Segment;
 use crate::engine::EngineError;

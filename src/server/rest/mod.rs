@@ -138,7 +138,7 @@ pub(super) fn router(
         .routes(routes!(numbers))
         .routes(routes!(openapi::document))
         .routes(routes!(separate::separate))
-        .routes(routes!(tus::create, tus::describe))
+        .routes(routes!(tus::creation::create, tus::describe))
         .routes(routes!(tus::offset, tus::append, tus::terminate, tus::overridden))
         .routes(routes!(sessions::list))
         .routes(routes!(sessions::show, sessions::delete))

@@ -56,7 +56,8 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["inputs"],
             &["outcome", "progress", "request"],
             &["backend", "received"],
-            &["local", "remote", "songs"],
+            &["local", "songs"],
+            &["remote"],
         ],
     ),
     (
@@ -244,7 +245,9 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         &[
             &["active_engine"],
             &["fallback", "in_flight", "output", "slot"],
-            &["recompute", "submission"],
+            &["recompute"],
+            &["run"],
+            &["submission"],
         ],
     ),
     (
@@ -345,7 +348,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["openapi"],
         ],
     ),
-    ("server/rest/tus", &[&["headers", "incoming"], &["storing"]]),
+    ("server/rest/tus", &[&["headers", "incoming"], &["storing"], &["creation"]]),
     ("server/status", &[&["fields"], &["http"]]),
     (
         "session/replication",
@@ -359,6 +362,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         ],
     ),
     ("session/checksums", &[&["damage"], &["intact"]]),
+    ("session/lifecycle", &[&["state"], &["step"]]),
     ("session/live", &[&["control"], &["damage"], &["change", "durable", "upload"]]),
     ("session/manifest", &[&["records"]]),
     ("session/store", &[&["cursor", "data_folder", "existing", "index"], &["damaged"]]),
@@ -399,6 +403,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["given", "network"],
             &["htdemucs", "mdx", "roformer", "scnet", "spleeter"],
             &["unverified", "verified"],
+            &["fuzzing"],
         ],
     ),
 ];

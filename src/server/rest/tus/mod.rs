@@ -7,33 +7,23 @@
 //! Own code: the libraries for servers (`tus-protocol`, `fileloft`; both 0.x) bring storage, locks and error responses of
 //! their own, and what remains of the protocol are its [`headers`].
 
+pub(super) mod creation;
 mod headers;
 mod incoming;
 mod storing;
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use axum::extract::{Path, Request, State as Extract};
-use axum::http::header::LOCATION;
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::middleware::Next;
 
 #[cfg(feature = "fuzzing")]
 pub(super) use headers::Metadata as UploadMetadata;
-use headers::{EXTENSIONS, Metadata, VERSION, add_state, check_version, is_upload, length_of};
+use headers::{EXTENSIONS, VERSION, add_state, check_version, is_upload, length_of};
 use incoming::Incoming;
-use storing::{
-    announce, check_fits, check_length, check_open, finish_if_complete, of_ended, receive,
-};
+use storing::{announce, check_fits, check_open, finish_if_complete, of_ended, receive};
 
-use super::options::{SETTINGS, SeparateOptions, SettingsParameters};
-use super::unfinished::Unfinished;
-use super::view::{self, Links};
-use super::{Refusal, Rest, RouteResult, json};
-use crate::server::connections::client_of;
-use crate::server::path_prefix::prefixed;
+use super::{Rest, RouteResult};
 use crate::server::status::{ApiError, Problem};
 use crate::session::Session;
 
@@ -83,76 +73,6 @@ pub(super) async fn describe(Extract(rest): Extract<Rest>) -> Response<Body> {
     headers.insert("Tus-Extension", HeaderValue::from_static(EXTENSIONS));
     headers.insert("Tus-Max-Size", HeaderValue::from(rest.separations.limits().upload_bytes));
     response
-}
-
-/// Creates an upload by the tus protocol.
-///
-/// The song is sent in this request, in later ones, or both. Its stems can be read meanwhile; the session continues when
-/// the upload is complete, without further requests. Options may also be keys of `Upload-Metadata`.
-#[utoipa::path(
-    post,
-    path = "/api/uploads",
-    tag = "uploads",
-    params(
-        ("Tus-Resumable" = String, Header, description = "version of the protocol", pattern = r"^1\.0\.0$"),
-        ("Upload-Length" = Option<u64>, Header, description = "bytes of the song", nullable = false),
-        ("Upload-Defer-Length" = Option<u32>, Header, description = "`1` if the length is not known yet", minimum = 1, maximum = 1, nullable = false),
-        ("Upload-Metadata" = Option<String>, Header, description = "keys and Base64 values, separated by commas: `filename`, options, any others", nullable = false),
-        SettingsParameters,
-    ),
-    request_body(content = Option<String>, content_type = "application/offset+octet-stream", description = "the first bytes of the song"),
-    responses(
-        (status = 201, description = "the upload is at `Location`, its session is in the body", body = Links),
-        (status = "default", description = "error", body = Problem),
-    ),
-)]
-pub(super) async fn create(Extract(rest): Extract<Rest>, request: Request) -> RouteResult {
-    let (head, mut body) = Incoming::of(&rest, request);
-    let created = created(&rest, &head, &mut body).await;
-    if created.is_err() {
-        body.discard().await;
-    }
-    created
-}
-
-async fn created(rest: &Rest, head: &Parts, body: &mut Incoming) -> RouteResult {
-    check_version(&head.headers)?;
-    let mut options = SeparateOptions::of_query(head.uri.query(), SETTINGS)?;
-    let metadata = Metadata::of(&head.headers)?;
-    metadata.set_options(&mut options)?;
-    let settings = options.settings(metadata.file_name())?;
-    let length = headers::new_length(&head.headers)?;
-    length.map_or(Ok(()), |length| check_length(rest, length))?;
-    let has_bytes = is_upload(&head.headers);
-    if has_bytes {
-        check_fits(rest, length, body.least_length())?;
-    } else if body.next(0).await?.is_some() {
-        return Err(headers::type_error(&head.headers).into());
-    }
-    let client = client_of(&head.extensions);
-    let (separations, announced) = (Arc::clone(&rest.separations), metadata.announced(length));
-    let opened = rest.work(move |all| {
-        let unfinished = Unfinished::open(separations, client, settings)?;
-        // If this fails, the new session is dropped and so removed.
-        unfinished.session().map_or(Ok(()), |session| all.announce(session, announced))?;
-        Ok(unfinished)
-    });
-    let mut unfinished = opened.await?;
-    let session = unfinished.session().map(Arc::clone).ok_or(ApiError::Defect)?;
-    if has_bytes && let Err(error) = receive(rest, &session, body, 0).await {
-        return Err(match unfinished.remove().await {
-            Some(session) => Refusal::of(&error, &session),
-            None => error.into(),
-        });
-    }
-    unfinished.keep();
-    let links = Links { status_url: Some(view::status_url(session.id())), ..Links::of(&session) };
-    let mut response = json(StatusCode::CREATED, &links);
-    // An id is ASCII.
-    if let Ok(location) = HeaderValue::try_from(prefixed(&format!("{UPLOADS}/{}", session.id()))) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    Ok(with_state(response, rest, &session))
 }
 
 /// Returns the number of stored bytes of an upload.

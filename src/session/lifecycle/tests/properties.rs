@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use proptest::prelude::*;
 
 use super::*;
+use crate::session::SessionState;
 
 /// Slots of a simulated server.
 const SLOTS: usize = 2;
