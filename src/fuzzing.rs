@@ -13,7 +13,7 @@ use crate::decode::fuzzing as decode;
 use crate::model::checkpoint::fuzzing as model;
 use crate::model::checkpoint::pytorch::fuzzing::pytorch;
 use crate::model::checkpoint::tensorflow::fuzzing as checkpoint;
-use crate::model::roformer;
+use crate::model::registry::import::fuzzing as import;
 use crate::server::fuzzing as rest;
 
 /// Name and entry point of a target.
@@ -67,5 +67,5 @@ fn tags(bytes: &[u8]) {
 /// The configuration of an SCNet or a RoFormer.
 fn configuration(bytes: &[u8]) {
     model::configuration(bytes);
-    roformer::fuzz(bytes);
+    import::roformer(bytes);
 }

@@ -14,8 +14,6 @@ use std::ops::Range;
 
 use crate::audio::{Hertz, StemName};
 use crate::model::card::StftShape;
-#[cfg(feature = "fuzzing")]
-use crate::model::checkpoint::configuration::Configuration;
 use crate::model::onnx::Shapes;
 
 pub(crate) use configuration::is_roformer;
@@ -71,15 +69,6 @@ impl RoformerTopology {
     /// Columns of a segment.
     fn columns(&self) -> usize {
         self.chunk / self.stft.hop + 1
-    }
-}
-
-/// Entry of a fuzz target: makes the graph of any configuration that is accepted.
-#[cfg(feature = "fuzzing")]
-pub(crate) fn fuzz(bytes: &[u8]) {
-    let configuration = Configuration::parse(&String::from_utf8_lossy(bytes));
-    if let Ok(topology) = configuration.and_then(|text| RoformerTopology::of(&text)) {
-        assert!(build_graph(&topology).len() < 64 << 20);
     }
 }
 

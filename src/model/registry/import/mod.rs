@@ -1,5 +1,7 @@
 //! Imports a model from the user's files: [`verified`] against a published model, an [`mdx`], or [`unverified`].
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod given;
 mod htdemucs;
 mod mdx;

@@ -31,13 +31,17 @@ pub(super) fn configured(
     topology.fit_masks(&tensors(path)?);
     let graph = build_graph(&topology);
     check_tensors(path, &graph, OTHER_WEIGHTS)?;
-    let shape = NetworkShape {
+    Ok(Network::new(request, shape_of(topology), graph))
+}
+
+/// What the card of a network is made of.
+pub(super) fn shape_of(topology: RoformerTopology) -> NetworkShape {
+    NetworkShape {
         family: Family::Roformer,
         sample_rate: topology.sample_rate,
         segment: Frames::from_len(topology.chunk),
         stft: topology.stft,
         stems: topology.stems,
         normalize: true,
-    };
-    Ok(Network::new(request, shape, graph))
+    }
 }

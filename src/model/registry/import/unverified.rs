@@ -128,7 +128,7 @@ fn weights_file(path: &Path) -> Result<&'static str, RegistryError> {
 }
 
 /// A card as text. It is parsed each time the models are opened, so it must be valid.
-fn as_toml(card: &ModelCard) -> Result<String, String> {
+pub(super) fn as_toml(card: &ModelCard) -> Result<String, String> {
     let text = card.to_toml()?;
     ModelCard::parse(&text, CARD_FILE).map_err(|error| error.to_string())?;
     Ok(text)
