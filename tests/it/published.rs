@@ -167,6 +167,7 @@ fn answer(
     let (sender, receiver) = std::sync::mpsc::sync_channel(1);
     let task = Task {
         model: Arc::clone(model),
+        segment: 0,
         mix: mix.clone(),
         options: EngineOptions { wanted: wanted.to_vec(), ..EngineOptions::all(model.card()) },
         isolated: false,

@@ -41,7 +41,7 @@ impl Pool {
         while times.len() < ROUNDS && begun.elapsed() < LONGEST {
             times.push(self.round(model, &mix)?);
         }
-        let kept = self.dispatcher.set_speed(model, median(&times));
+        let kept = self.set_speed(model, median(&times));
         // It was set just now.
         let speed = self.speed(model).ok_or(EngineError::ShuttingDown)?;
         Ok(Benchmark { speed, kept })
@@ -55,6 +55,7 @@ impl Pool {
             let sender = sender.clone();
             let task = Task {
                 model: Arc::clone(model),
+                segment: 0,
                 mix: mix.clone(),
                 options: EngineOptions::all(model.card()),
                 isolated: false,

@@ -1,12 +1,13 @@
-//! The worker pool: threads that run segments on engines.
+//! The worker pool: what runs segments on engines.
 //!
-//! The [`dispatcher`] holds the queue, which is fair between sessions ([`fairness`]). Each [`worker`] keeps the engines
-//! that it has loaded. The [`watchdog`] enforces time limits, which follow the [`typical`] time of a
-//! model. A [`benchmark`] measures the speed of one.
+//! A [`Dispatcher`] computes them. That of this process has [`threads`]: it holds the queue ([`local`]), which is fair between
+//! sessions ([`fairness`]). Each [`worker`] keeps the engines that it has loaded. The [`watchdog`] enforces time limits, which
+//! follow the [`typical`] time of a model. A [`benchmark`] measures the speed of one.
 
 mod benchmark;
-mod dispatcher;
 mod fairness;
+mod local;
+mod threads;
 mod typical;
 mod watchdog;
 mod worker;
@@ -14,17 +15,17 @@ mod worker;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::{EngineError, EngineOptions, Loader, ProviderSelection, SeparatedSegment};
 use crate::audio::Stereo;
 use crate::engine::limits::TimeLimits;
 use crate::engine::speed::{MeasuredSpeed, SpeedConditions, Speeds};
-use crate::model::Model;
+use crate::model::{Model, ModelName};
 
 pub use benchmark::Benchmark;
-use dispatcher::Dispatcher;
+use local::LocalDispatcher;
+use threads::WorkerThreads;
 
 /// How the cores are divided among workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,8 @@ const POOL_ITSELF: OwnerId = 0;
 pub struct Task {
     /// The model to use.
     pub model: Arc<Model>,
+    /// The number of the segment in its session.
+    pub segment: u64,
     /// The segment, as long as the model's card specifies.
     pub mix: Stereo,
     /// Options for the engine.
@@ -91,11 +94,28 @@ pub type OnStart = Box<dyn FnOnce() + Send>;
 /// Callback for the result of a task.
 pub type OnDone = Box<dyn FnOnce(Result<SeparatedSegment, EngineError>) + Send>;
 
-/// The worker pool. Dropping it requests running tasks to stop, answers queued ones with
-/// [`EngineError::ShuttingDown`], and joins the threads.
+/// Computes tasks: on the worker threads of this process, or on other machines. Dropping it answers what has not been
+/// computed with [`EngineError::ShuttingDown`].
+pub trait Dispatcher: Send + Sync {
+    /// Queues a task. Its result is always delivered through `task.on_done`.
+    fn submit(&self, owner: OwnerId, task: Task);
+
+    /// Removes an owner; its queued tasks are answered with [`EngineError::Cancelled`].
+    fn remove(&self, owner: OwnerId);
+
+    /// Whether an abandoned thread is still inside an engine of this model.
+    fn has_abandoned_worker(&self, model: &ModelName) -> bool;
+
+    /// Segments that are computed at a time.
+    fn lanes(&self) -> usize;
+}
+
+/// What computes segments: the [`Dispatcher`], and how its engines run.
 pub struct Pool {
-    dispatcher: Arc<Dispatcher>,
-    watchdog: Option<JoinHandle<()>>,
+    config: PoolConfig,
+    providers: ProviderSelection,
+    speeds: Arc<Speeds>,
+    dispatcher: Box<dyn Dispatcher>,
 }
 
 impl Pool {
@@ -140,45 +160,45 @@ impl Pool {
             threads: config.threads_per_worker,
             workers: config.workers,
         };
-        let speeds = Speeds::new(cache, conditions);
-        let dispatcher = Arc::new(Dispatcher::new(config, providers, loader, speeds));
-        let mut pool = Pool { dispatcher, watchdog: None };
-        for _ in 0..config.workers {
-            worker::spawn(&pool.dispatcher)?;
-        }
-        let dispatcher = Arc::clone(&pool.dispatcher);
-        let watchdog = std::thread::Builder::new().name("watchdog".into());
-        pool.watchdog = Some(watchdog.spawn(move || watchdog::run(&dispatcher))?);
-        Ok(pool)
+        let speeds = Arc::new(Speeds::new(cache, conditions));
+        let local = LocalDispatcher::new(config, providers.clone(), loader, Arc::clone(&speeds));
+        let dispatcher = Box::new(WorkerThreads::start(local)?);
+        Ok(Pool { config, providers, speeds, dispatcher })
     }
 
     /// How the cores are divided.
     pub fn config(&self) -> PoolConfig {
-        self.dispatcher.config()
+        self.config
     }
 
     /// The loaded library and the provider of each model.
     pub fn providers(&self) -> &ProviderSelection {
-        self.dispatcher.providers()
+        &self.providers
     }
 
     /// The speed of a model, if it was measured on this machine.
     pub fn speed(&self, model: &Model) -> Option<MeasuredSpeed> {
-        self.dispatcher.speed(model)
+        self.speeds.of(model, self.providers.for_model(model).execution)
+    }
+
+    /// Sets the speed of a model by the time of a segment.
+    fn set_speed(&self, model: &Model, taken: Duration) -> std::io::Result<()> {
+        self.speeds.set(model, self.providers.for_model(model).execution, taken)
+    }
+
+    /// Segments that are computed at a time.
+    pub fn lanes(&self) -> usize {
+        self.dispatcher.lanes()
     }
 
     /// Queues a task. Its result is always delivered through `task.on_done`.
     pub fn submit(&self, owner: OwnerId, task: Task) {
-        if let Some(task) = self.dispatcher.push(owner, task) {
-            (task.on_done)(Err(EngineError::ShuttingDown));
-        }
+        self.dispatcher.submit(owner, task);
     }
 
     /// Removes an owner; its queued tasks are answered with [`EngineError::Cancelled`].
     pub fn remove(&self, owner: OwnerId) {
-        for task in self.dispatcher.remove(owner) {
-            (task.on_done)(Err(EngineError::Cancelled));
-        }
+        self.dispatcher.remove(owner);
     }
 
     /// Whether an abandoned thread is still inside an engine of this model.
@@ -206,6 +226,7 @@ impl Pool {
     pub fn probe(&self, model: &Arc<Model>, on_done: OnDone) {
         let task = Task {
             model: Arc::clone(model),
+            segment: 0,
             mix: Stereo::zeros(model.card().segment.as_len()),
             options: EngineOptions::all(model.card()),
             isolated: false,
@@ -214,21 +235,5 @@ impl Pool {
             on_done,
         };
         self.submit(POOL_ITSELF, task);
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        for task in self.dispatcher.close() {
-            (task.on_done)(Err(EngineError::ShuttingDown));
-        }
-        if let Some(watchdog) = self.watchdog.take() {
-            // It ends when nothing is running; its panic would have been printed.
-            let _ = watchdog.join();
-        }
-        for worker in self.dispatcher.take_workers() {
-            // A worker catches the panics of its engines; its own would have been printed.
-            let _ = worker.join();
-        }
     }
 }

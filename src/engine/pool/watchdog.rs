@@ -6,11 +6,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::engine::pool::dispatcher::{Dispatcher, WorkerId};
+use crate::engine::pool::local::{LocalDispatcher, WorkerId};
 use crate::engine::pool::worker;
 
 /// Runs until the pool is closed and idle.
-pub(super) fn run(dispatcher: &Arc<Dispatcher>) {
+pub(super) fn run(dispatcher: &Arc<LocalDispatcher>) {
     let mut state = dispatcher.lock();
     while !(state.closed && state.running.is_empty()) {
         let now = Instant::now();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::audio::Stereo;
 use crate::engine::ensemble;
-use crate::engine::pool::dispatcher::{Assignment, Dispatcher, WorkerId};
+use crate::engine::pool::local::{Assignment, LocalDispatcher, WorkerId};
 use crate::engine::{Engine, EngineError, SeparatedSegment};
 use crate::model::{Model, ModelCard};
 
@@ -16,7 +16,7 @@ use crate::model::{Model, ModelCard};
 ///
 /// # Errors
 /// The system's error when no thread can be started.
-pub(super) fn spawn(dispatcher: &Arc<Dispatcher>) -> io::Result<()> {
+pub(super) fn spawn(dispatcher: &Arc<LocalDispatcher>) -> io::Result<()> {
     dispatcher.add_worker(|id| {
         let dispatcher = Arc::clone(dispatcher);
         let thread = std::thread::Builder::new().name(format!("worker-{id}"));
@@ -25,7 +25,7 @@ pub(super) fn spawn(dispatcher: &Arc<Dispatcher>) -> io::Result<()> {
 }
 
 /// Runs tasks until the pool is closed or this worker is abandoned.
-fn run(dispatcher: &Dispatcher, id: WorkerId) {
+fn run(dispatcher: &LocalDispatcher, id: WorkerId) {
     let mut engines = LoadedEngines { loaded: Vec::new(), dispatcher, id };
     while let Some(assignment) = dispatcher.next(id) {
         let (result, taken) = engines.separate(assignment);
@@ -38,7 +38,7 @@ fn run(dispatcher: &Dispatcher, id: WorkerId) {
 /// The engines that a worker has loaded, the most recently used last.
 struct LoadedEngines<'a> {
     loaded: Vec<(Arc<Model>, Box<dyn Engine>)>,
-    dispatcher: &'a Dispatcher,
+    dispatcher: &'a LocalDispatcher,
     id: WorkerId,
 }
 

@@ -69,6 +69,7 @@ impl InFlight {
         let notified = Arc::clone(session);
         let task = Task {
             model: Arc::clone(engine.model()),
+            segment: index,
             mix,
             options,
             isolated,

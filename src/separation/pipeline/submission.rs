@@ -45,7 +45,7 @@ impl Run<'_> {
         let exact = self.is_exact();
         // One more than there are worker threads, so that none is idle during a commit.
         let isolated = self.session.manifest().deaths >= ISOLATION_DEATHS;
-        let depth = if isolated { 1 } else { self.context.pool.config().workers as u64 + 1 };
+        let depth = if isolated { 1 } else { self.context.pool.lanes() as u64 + 1 };
         let end = (self.next + depth).min(self.repeated_until.unwrap_or(u64::MAX));
         while self.in_flight.next() < end {
             let Some(segment) = self.next_segment(decoded) else { break };

@@ -111,6 +111,7 @@ fn asked_early(
     let (sender, receiver) = sync_channel(1);
     let task = Task {
         model: Arc::clone(model),
+        segment: 0,
         mix: segment(model),
         options: EngineOptions::all(model.card()),
         isolated: false,

@@ -164,7 +164,14 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ("engine/inference/spectra", &[&["parallel", "tile"]]),
     (
         "engine/pool",
-        &[&["fairness", "typical"], &["dispatcher"], &["worker"], &["benchmark", "watchdog"]],
+        &[
+            &["fairness", "typical"],
+            &["local"],
+            &["worker"],
+            &["watchdog"],
+            &["threads"],
+            &["benchmark"],
+        ],
     ),
     ("engine/runtime", &[&["execution", "locate", "wheel"], &["install"]]),
     (

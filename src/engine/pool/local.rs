@@ -1,4 +1,4 @@
-//! The dispatcher: the task queue, the worker threads, and the tasks that are running.
+//! The dispatcher of this process: the task queue, the worker threads, and the tasks that are running.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -11,7 +11,7 @@ use super::typical::TypicalTimes;
 use super::{OnDone, OnStart, OwnerId, PoolConfig, Task};
 use crate::audio::Stereo;
 use crate::engine::pool::fairness::FairQueue;
-use crate::engine::speed::{MeasuredSpeed, Speeds};
+use crate::engine::speed::Speeds;
 use crate::engine::stop::Stopper;
 use crate::engine::{EngineError, EngineOptions, Loader, ProviderSelection, SeparatedSegment};
 use crate::model::{Model, ModelCard, ModelName};
@@ -20,12 +20,12 @@ use crate::model::{Model, ModelCard, ModelName};
 pub(super) type WorkerId = u64;
 
 /// State shared by all threads of the pool.
-pub(super) struct Dispatcher {
+pub(super) struct LocalDispatcher {
     config: PoolConfig,
     loader: Box<dyn Loader>,
     providers: ProviderSelection,
-    speeds: Speeds,
-    state: Mutex<DispatcherState>,
+    speeds: Arc<Speeds>,
+    state: Mutex<LocalState>,
     /// Wakes a worker when a task is queued.
     task_queued: Condvar,
     /// Wakes the watchdog when a task starts or ends.
@@ -33,7 +33,7 @@ pub(super) struct Dispatcher {
 }
 
 #[derive(Default)]
-pub(super) struct DispatcherState {
+pub(super) struct LocalState {
     queue: FairQueue<OwnerId, Task>,
     pub(super) closed: bool,
     next_worker: WorkerId,
@@ -68,14 +68,14 @@ pub(super) struct Assignment {
     pub(super) on_start: OnStart,
 }
 
-impl Dispatcher {
+impl LocalDispatcher {
     pub(super) fn new(
         config: PoolConfig,
         providers: ProviderSelection,
         loader: Box<dyn Loader>,
-        speeds: Speeds,
-    ) -> Dispatcher {
-        Dispatcher {
+        speeds: Arc<Speeds>,
+    ) -> LocalDispatcher {
+        LocalDispatcher {
             config,
             loader,
             providers,
@@ -94,23 +94,9 @@ impl Dispatcher {
         self.loader.as_ref()
     }
 
-    pub(super) fn providers(&self) -> &ProviderSelection {
-        &self.providers
-    }
-
-    /// The speed of a model, if it was measured.
-    pub(super) fn speed(&self, model: &Model) -> Option<MeasuredSpeed> {
-        self.speeds.of(model, self.providers.for_model(model).execution)
-    }
-
     /// Counts the time of a segment for the speed of its model.
     pub(super) fn count_time(&self, model: &Model, options: &EngineOptions, taken: Duration) {
         self.speeds.count(model, self.providers.for_model(model).execution, options, taken);
-    }
-
-    /// Sets the speed of a model by the time of a segment.
-    pub(super) fn set_speed(&self, model: &Model, taken: Duration) -> io::Result<()> {
-        self.speeds.set(model, self.providers.for_model(model).execution, taken)
     }
 
     /// Adds the worker thread that `spawn` starts.
@@ -154,7 +140,7 @@ impl Dispatcher {
                 return None;
             }
             if let Some((owner, task)) = state.queue.pop() {
-                let Task { model, mix, options, isolated, cancelled, on_start, on_done } = task;
+                let Task { model, mix, options, isolated, cancelled, on_start, on_done, .. } = task;
                 let (now, limit) = (Instant::now(), self.config.limits.load);
                 let running = RunningTask {
                     owner,
@@ -232,7 +218,7 @@ impl Dispatcher {
     /// Abandons a worker that does not return. Returns the callback of its task and the error for it.
     pub(super) fn abandon(
         &self,
-        state: &mut DispatcherState,
+        state: &mut LocalState,
         id: WorkerId,
     ) -> Option<(OnDone, EngineError)> {
         let running = state.running.remove(&id)?;
@@ -264,9 +250,9 @@ impl Dispatcher {
     /// Waits until a task starts or ends, or until `deadline`.
     pub(super) fn wait<'a>(
         &self,
-        state: MutexGuard<'a, DispatcherState>,
+        state: MutexGuard<'a, LocalState>,
         deadline: Option<Instant>,
-    ) -> MutexGuard<'a, DispatcherState> {
+    ) -> MutexGuard<'a, LocalState> {
         match deadline {
             None => self.tasks_changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             Some(deadline) => {
@@ -277,7 +263,7 @@ impl Dispatcher {
         }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, DispatcherState> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, LocalState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
