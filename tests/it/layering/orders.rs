@@ -44,7 +44,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["arguments"],
         ],
     ),
-    ("cluster", &[&["https", "location"], &["s3"], &["object_replica"], &["check"]]),
+    ("cluster", &[&["https", "location", "secret"], &["s3"], &["object_replica"], &["check"]]),
     ("cli/models", &[&["listing"], &["benchmark", "recommend"]]),
     (
         "cli/separate",
@@ -477,7 +477,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("hyper_rustls", &["cluster/https"]),
     ("hyper_util", &["cluster/https", "server/connections"]),
     ("ipnet", &["server/connections"]),
-    ("subtle", &["server/credentials"]),
+    ("subtle", &["cluster/secret", "server/credentials"]),
     ("tokio_rustls", &["cluster/https", "server/connections", "server/credentials"]),
     ("glob", &["cli/separate/inputs"]),
     ("walkdir", &["cli/separate/inputs", "cli/separate/results/placement"]),
