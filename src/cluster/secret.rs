@@ -92,8 +92,8 @@ impl ClusterSecret {
     /// [`SecretError`].
     pub fn read(path: &Path) -> Result<ClusterSecret, SecretError> {
         let path = || path.to_owned();
-        let text = text_of(&path())
-            .map_err(|source| SecretError::Unreadable { path: path(), source })?;
+        let text =
+            text_of(&path()).map_err(|source| SecretError::Unreadable { path: path(), source })?;
         let lines = text.lines().map(str::trim);
         let mut secrets = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
         let first = secrets.next().ok_or_else(|| SecretError::Missing { path: path() })?;

@@ -16,3 +16,4 @@ pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("stemwire.v1"
 
 mod config;
 pub mod reason;
+pub mod tasks;

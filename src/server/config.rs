@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::connections::{ConnectionLimits, TrustedProxies};
 use super::credentials::Credentials;
+use crate::cluster::tasks::OfferedTasks;
 
 /// Access rules, connections and shutdown of the server.
 #[derive(Debug, Clone)]
@@ -28,6 +29,8 @@ pub struct ServerConfig {
     pub max_encoders: usize,
     /// Time limit of a shutdown.
     pub drain: Duration,
+    /// Tasks for the workers of a cluster.
+    pub tasks: Option<OfferedTasks>,
 }
 
 /// Memory of all calls together.
@@ -63,6 +66,7 @@ impl Default for ServerConfig {
             // A process of about 40 MB each, or five.
             max_encoders: 4,
             drain: Duration::from_secs(10),
+            tasks: None,
         }
     }
 }

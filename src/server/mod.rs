@@ -56,7 +56,7 @@ pub(crate) use rest::fuzzing;
 
 use middleware::auth::Rules;
 use middleware::cors::Cors;
-use middleware::messages::{self, MessageLimits};
+use middleware::messages::{self, MAX_CHUNK_MESSAGE_BYTES, MessageLimits};
 use middleware::metrics::{CallCounter, Metrics};
 use middleware::{admission, auth, cors, grpc_deadline, grpc_status, media_type, metrics};
 
@@ -143,6 +143,9 @@ pub async fn serve(
     routes.add_service(reflection().build_v1alpha()?);
     let memory = Memory::new(&config);
     routes.add_service(grpc::service(Arc::clone(&separations), Arc::clone(&memory.read_ahead)));
+    if let Some(tasks) = &config.tasks {
+        routes.add_service(tasks.service().max_decoding_message_size(MAX_CHUNK_MESSAGE_BYTES));
+    }
     let numbers = Metrics::of(&separations);
     let calls = routes.routes().into_axum_router();
     let messages = MessageLimits {

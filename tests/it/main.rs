@@ -18,5 +18,6 @@ mod layering;
 mod protocol;
 mod published;
 mod separation;
+mod tasks;
 mod type_names;
 mod versions;

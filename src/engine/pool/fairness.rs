@@ -9,7 +9,7 @@ use std::time::Duration;
 /// An owner that is new, or that was idle, starts level with the cheapest active owner: it gets no credit for the time
 /// it was idle and pays nothing for having started early.
 #[derive(Debug)]
-pub(super) struct FairQueue<K, T> {
+pub(crate) struct FairQueue<K, T> {
     owners: BTreeMap<K, OwnerQueue<T>>,
     /// Cost of the owner served last; no owner starts below it.
     floor: Duration,
@@ -24,12 +24,12 @@ struct OwnerQueue<T> {
 
 impl<K: Ord + Copy + Hash, T> FairQueue<K, T> {
     /// An empty queue.
-    pub(super) fn new() -> FairQueue<K, T> {
+    pub(crate) fn new() -> FairQueue<K, T> {
         FairQueue { owners: BTreeMap::new(), floor: Duration::ZERO }
     }
 
     /// Adds an item at the end of its owner's queue.
-    pub(super) fn push(&mut self, owner: K, item: T) {
+    pub(crate) fn push(&mut self, owner: K, item: T) {
         let level = self.level();
         let owner = self.owners.entry(owner).or_insert_with(|| OwnerQueue {
             waiting: VecDeque::new(),
@@ -44,7 +44,7 @@ impl<K: Ord + Copy + Hash, T> FairQueue<K, T> {
 
     /// Takes the next item: of the owners with items, the one with the lowest cost, then the one with the fewest
     /// running items.
-    pub(super) fn pop(&mut self) -> Option<(K, T)> {
+    pub(crate) fn pop(&mut self) -> Option<(K, T)> {
         let waiting = self.owners.iter_mut().filter(|(_, owner)| !owner.waiting.is_empty());
         let (key, owner) = waiting.min_by_key(|(_, owner)| (owner.cost, owner.running))?;
         self.floor = self.floor.max(owner.cost);
@@ -53,7 +53,7 @@ impl<K: Ord + Copy + Hash, T> FairQueue<K, T> {
     }
 
     /// Marks a taken item as finished and adds its cost to its owner.
-    pub(super) fn finish(&mut self, key: K, cost: Duration) {
+    pub(crate) fn finish(&mut self, key: K, cost: Duration) {
         if let Some(owner) = self.owners.get_mut(&key) {
             owner.running = owner.running.saturating_sub(1);
             owner.cost += cost;
@@ -61,12 +61,17 @@ impl<K: Ord + Copy + Hash, T> FairQueue<K, T> {
     }
 
     /// Removes an owner and returns its queued items.
-    pub(super) fn remove(&mut self, key: K) -> Vec<T> {
+    pub(crate) fn remove(&mut self, key: K) -> Vec<T> {
         self.owners.remove(&key).map(|owner| owner.waiting.into()).unwrap_or_default()
     }
 
+    /// Items of all queues.
+    pub(crate) fn len(&self) -> usize {
+        self.owners.values().map(|owner| owner.waiting.len()).sum()
+    }
+
     /// Takes all items out.
-    pub(super) fn drain(&mut self) -> Vec<T> {
+    pub(crate) fn drain(&mut self) -> Vec<T> {
         std::mem::take(&mut self.owners).into_values().flat_map(|owner| owner.waiting).collect()
     }
 

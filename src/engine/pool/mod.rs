@@ -24,6 +24,7 @@ use crate::engine::speed::{MeasuredSpeed, SpeedConditions, Speeds};
 use crate::model::{Model, ModelName};
 
 pub use benchmark::Benchmark;
+pub(crate) use fairness::FairQueue;
 use local::LocalDispatcher;
 use threads::WorkerThreads;
 
@@ -164,6 +165,17 @@ impl Pool {
         let local = LocalDispatcher::new(config, providers.clone(), loader, Arc::clone(&speeds));
         let dispatcher = Box::new(WorkerThreads::start(local)?);
         Ok(Pool { config, providers, speeds, dispatcher })
+    }
+
+    /// Has tasks computed by `dispatcher`, with engines that run on these providers. `config` is that of each worker.
+    pub fn by(
+        dispatcher: Box<dyn Dispatcher>,
+        config: PoolConfig,
+        providers: impl Into<ProviderSelection>,
+    ) -> Pool {
+        // Speeds are those of this machine, which computes nothing.
+        let speeds = Arc::new(Speeds::new(None, SpeedConditions::default()));
+        Pool { config, providers: providers.into(), speeds, dispatcher }
     }
 
     /// How the cores are divided.

@@ -61,6 +61,7 @@ impl Method {
             "/stemwire.v1.SeparationService/Separate" => (MAX_CHUNK_MESSAGE_BYTES, true, true),
             "/stemwire.v1.SeparationService/UploadChunk" => (MAX_CHUNK_MESSAGE_BYTES, true, false),
             "/stemwire.v1.SeparationService/Health" => (MAX_HEALTH_BYTES, false, false),
+            "/stemwire.cluster.v1.TaskService/DeliverTask" => (MAX_CHUNK_MESSAGE_BYTES, true, true),
             path if path.starts_with("/grpc.health.v1.Health/") => (MAX_HEALTH_BYTES, false, false),
             path if path.starts_with("/grpc.reflection.") => (MAX_BYTES, false, true),
             _ => (MAX_BYTES, false, false),

@@ -8,7 +8,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "",
         &[
-            &["files", "licences", "proto/reason"],
+            &["files", "licences", "proto/reason", "proto/tasks"],
             &["audio", "process"],
             &["decode", "dsp", "encode"],
             &["model"],
@@ -44,7 +44,19 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["arguments"],
         ],
     ),
-    ("cluster", &[&["https", "location", "secret"], &["s3"], &["object_replica"], &["check"]]),
+    (
+        "cluster",
+        &[&["https", "location", "secret"], &["s3", "tasks"], &["object_replica"], &["check"]],
+    ),
+    (
+        "cluster/tasks",
+        &[
+            &["failure", "key", "samples"],
+            &["open_task", "queue"],
+            &["board", "owner"],
+            &["service", "worker"],
+        ],
+    ),
     ("cli/models", &[&["listing"], &["benchmark", "recommend"]]),
     (
         "cli/separate",
@@ -391,7 +403,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         ],
     ),
     ("process/sandbox", &[&["access", "system_calls"]]),
-    ("proto", &[&["config", "reason"]]),
+    ("proto", &[&["config", "reason", "tasks"]]),
     (
         "server/connections",
         &[
@@ -439,7 +451,15 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("http_body_util", &["cluster/https", "server"]),
     ("flate2", &["model/checkpoint/tensorflow"]),
     ("tar", &["model/checkpoint/tensorflow"]),
-    ("crc32c", &["engine/isolated/messages", "model/checkpoint/tensorflow", "session/checksums"]),
+    (
+        "crc32c",
+        &[
+            "cluster/tasks",
+            "engine/isolated/messages",
+            "model/checkpoint/tensorflow",
+            "session/checksums",
+        ],
+    ),
     ("uuid", &["session", "server/request_id", "cli/separate"]),
     (
         "serde_json",
@@ -464,8 +484,8 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("utoipa", &["server"]),
     ("utoipa_axum", &["server/rest"]),
     ("stemwire_client", &["cli/error", "cli/separate", "proto"]),
-    ("tonic", &["server", "proto"]),
-    ("prost", &["server", "model"]),
+    ("tonic", &["cluster/tasks", "server", "proto"]),
+    ("prost", &["cluster/tasks", "server", "model"]),
     ("ureq", &["model/registry/download"]),
     ("axum", &["server"]),
     ("tower", &["server"]),

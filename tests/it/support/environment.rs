@@ -161,11 +161,30 @@ impl TestEnvironment {
         models: &Path,
         engines: &[&str],
     ) -> Separations {
+        self.open(self.pool(), decoder, data, models, engines)
+    }
+
+    /// The same with what another pool computes.
+    pub fn open(
+        &self,
+        pool: Pool,
+        decoder: &Path,
+        data: &Path,
+        models: &Path,
+        engines: &[&str],
+    ) -> Separations {
         let available = AvailableModels::open(Some(models));
         assert!(available.faults().is_empty(), "{:?}", available.faults());
         let engines: Vec<String> = engines.iter().map(|&name| name.to_owned()).collect();
         let breakers = CircuitBreakerConfig { failures: 4, probe: Duration::from_millis(100) };
         let chain = Chain::of(&engines, &available).unwrap().with_circuit_breakers(breakers);
+        let limits = self.limits.unwrap_or_else(pipeline::limits);
+        let decoder = DecoderConfig { ffmpeg: self.ffmpeg.clone(), ..pipeline::decoder(decoder) };
+        open_within(limits, decoder, data, pool, available, chain)
+    }
+
+    /// Worker threads with these engines.
+    pub fn pool(&self) -> Pool {
         let limits = TimeLimits {
             factor: 2,
             minimum: self.patience.unwrap_or(PATIENCE),
@@ -174,10 +193,7 @@ impl TestEnvironment {
         };
         let config = PoolConfig { limits, ..PoolConfig::for_threads(1) };
         let loader = Box::new(Casting { stage: self.clone(), runtime: runtime() });
-        let pool = Pool::with_loader(config, runtime(), loader).unwrap();
-        let limits = self.limits.unwrap_or_else(pipeline::limits);
-        let decoder = DecoderConfig { ffmpeg: self.ffmpeg.clone(), ..pipeline::decoder(decoder) };
-        open_within(limits, decoder, data, pool, available, chain)
+        Pool::with_loader(config, runtime(), loader).unwrap()
     }
 
     /// The behaviour of a model's next call, and whether it fails.

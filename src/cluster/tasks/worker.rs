@@ -1,0 +1,129 @@
+//! A worker: computes the tasks of other machines on the worker threads of this process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::sleep;
+
+use super::key::TaskExecution;
+use super::owner::{OwnerCalls, OwnerError, shared};
+use super::queue::TaskNotice;
+use crate::cluster::ClusterSecret;
+use crate::engine::EngineError;
+use crate::engine::pool::{OwnerId, Pool, Task};
+use crate::model::{Model, ModelName};
+
+/// The owner of all tasks in the pool of a worker: their owners share the worker fairly.
+const WORKER: OwnerId = 1;
+
+/// Pauses between attempts to deliver what has been computed.
+const DELIVERY_PAUSES: [Duration; 4] = [
+    Duration::from_millis(200),
+    Duration::from_secs(1),
+    Duration::from_secs(3),
+    Duration::from_secs(8),
+];
+
+/// What computes tasks.
+pub struct ClusterWorker {
+    pool: Pool,
+    models: Vec<Arc<Model>>,
+    calls: OwnerCalls,
+}
+
+/// How a task ended at a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TaskEnd {
+    /// Its owner has the answer.
+    Answered,
+    /// It needs no answer any more.
+    NotWanted(String),
+    /// Another worker is to compute it: this one stops, or lacks the model.
+    Returned,
+    /// Its owner cannot be reached, or refuses this worker.
+    OwnerAway(String),
+}
+
+impl ClusterWorker {
+    /// The worker `name`, which computes with `models` in `pool`.
+    pub fn new(
+        name: String,
+        pool: Pool,
+        models: Vec<Arc<Model>>,
+        secret: Option<&ClusterSecret>,
+    ) -> ClusterWorker {
+        let calls = OwnerCalls::new(name, pool.lanes(), secret);
+        ClusterWorker { pool, models, calls }
+    }
+
+    /// Segments that it computes at a time.
+    pub fn lanes(&self) -> usize {
+        self.pool.lanes()
+    }
+
+    /// What it computes.
+    pub fn executions(&self) -> Vec<(ModelName, TaskExecution)> {
+        let threads = self.pool.config().threads_per_worker;
+        let execution = |model: &Arc<Model>| {
+            let identity = self.pool.providers().identity(model, threads);
+            (identity.model.clone(), TaskExecution::of(&identity))
+        };
+        self.models.iter().map(execution).collect()
+    }
+
+    /// The model of a task: that with its weights, and with its name if several have them.
+    fn model_of(&self, notice: &TaskNotice) -> Option<&Arc<Model>> {
+        let has_weights = |model: &&Arc<Model>| model.card().weights_hash() == notice.weights;
+        let has_name = |model: &&Arc<Model>| model.card().name.as_str() == notice.model;
+        let mut models = self.models.iter().filter(has_weights);
+        models.clone().find(has_name).or_else(|| models.next())
+    }
+
+    /// Computes a task and delivers its stems. Ends within the time limits of engines and calls.
+    pub async fn compute(&self, notice: &TaskNotice) -> TaskEnd {
+        let Some(model) = self.model_of(notice) else { return TaskEnd::Returned };
+        let task = match self.calls.fetch(notice, model.card().segment.as_len()).await {
+            Ok(task) => task,
+            Err(OwnerError::NotWanted(text)) => return TaskEnd::NotWanted(text),
+            Err(OwnerError::Away(text)) => return TaskEnd::OwnerAway(text),
+        };
+        let (sender, receiver) = oneshot::channel();
+        let cancelled = Cancelled::default();
+        let task = Task {
+            model: Arc::clone(model),
+            segment: notice.key.segment,
+            mix: task.mix,
+            options: task.options,
+            isolated: task.isolated,
+            cancelled: Arc::clone(&cancelled.0),
+            on_start: Box::new(|| {}),
+            // The receiver is gone if the task is not waited for any more.
+            on_done: Box::new(move |result| drop(sender.send(result))),
+        };
+        self.pool.submit(WORKER, task);
+        let result = shared(receiver.await.unwrap_or(Err(EngineError::ShuttingDown)));
+        let mut pauses = DELIVERY_PAUSES.into_iter();
+        loop {
+            let text = match self.calls.deliver(notice, &result).await {
+                Ok(true) => return TaskEnd::Answered,
+                Ok(false) => return TaskEnd::Returned,
+                Err(OwnerError::NotWanted(text)) => return TaskEnd::NotWanted(text),
+                Err(OwnerError::Away(text)) => text,
+            };
+            let Some(pause) = pauses.next() else { return TaskEnd::OwnerAway(text) };
+            sleep(pause).await;
+        }
+    }
+}
+
+/// Skips a task that no worker thread has taken when it is not waited for any more.
+#[derive(Default)]
+struct Cancelled(Arc<AtomicBool>);
+
+impl Drop for Cancelled {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,195 @@
+//! Segments that workers compute for a server, over the network of this machine. A channel stands for the queue.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use stemwire::cluster::ClusterSecret;
+use stemwire::cluster::tasks::{
+    BoardDispatcher, ClusterWorker, OfferedTasks, QueuedTask, TaskBoard, TaskEnd, TaskExecution,
+    TaskKey, TaskNotice, TaskQueue,
+};
+use stemwire::engine::pool::{Pool, PoolConfig};
+use stemwire::engine::{Chain, ProviderSelection};
+use stemwire::model::{AvailableModels, Model, Sha256Hash};
+use stemwire::proto::reason::ChangeReason;
+use stemwire::separation::Separations;
+use stemwire::server::{ServerConfig, serve};
+use stemwire::session::{Session, SessionState, Settings};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::support::environment::{FakeEngine, Fault, TestEnvironment, cards};
+use crate::support::pipeline::{self, DECODER, mixture_upload, runtime, separate};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A queue whose messages are lost on request.
+struct ChannelQueue {
+    owner: String,
+    notices: mpsc::Sender<TaskNotice>,
+}
+
+impl TaskQueue for ChannelQueue {
+    fn offer(&self, task: QueuedTask) {
+        // The receiver is gone once the test ends.
+        let _ = self.notices.try_send(TaskNotice::of(&task, &self.owner));
+    }
+
+    fn withdraw(&self, _: TaskKey) {}
+}
+
+/// A server whose segments are computed by workers.
+struct Cluster {
+    runtime: Runtime,
+    notices: mpsc::Sender<TaskNotice>,
+    received: Arc<tokio::sync::Mutex<mpsc::Receiver<TaskNotice>>>,
+    separations: Arc<Separations>,
+    board: Arc<TaskBoard>,
+    /// How tasks have ended, by worker.
+    ends: Arc<Mutex<Vec<(String, TaskEnd)>>>,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+impl Cluster {
+    fn start(open: impl FnOnce(Pool) -> Separations) -> Cluster {
+        let tasks = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let listener = tasks.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let owner = format!("http://{}", listener.local_addr().unwrap());
+        let (notices, received) = mpsc::channel(1024);
+        let queue = ChannelQueue { owner, notices: notices.clone() };
+        let (config, providers) = (PoolConfig::for_threads(1), ProviderSelection::from(runtime()));
+        let identities = providers.clone();
+        let execution = Box::new(move |model: &Model| {
+            TaskExecution::of(&identities.identity(model, config.threads_per_worker))
+        });
+        let board = Arc::new(TaskBoard::new(Box::new(queue), execution, 1));
+        let dispatcher = Box::new(BoardDispatcher(Arc::clone(&board)));
+        let separations = Arc::new(open(Pool::by(dispatcher, config, providers)));
+        let secret = ClusterSecret::new(SECRET).unwrap();
+        let offered = OfferedTasks::new(Arc::clone(&board), Some(secret));
+        let config = ServerConfig { tasks: Some(offered), ..ServerConfig::default() };
+        let (stop, stopped) = oneshot::channel::<()>();
+        let served = serve(listener, Arc::clone(&separations), config, async {
+            let _ = stopped.await;
+        });
+        tasks.spawn(served);
+        let received = Arc::new(tokio::sync::Mutex::new(received));
+        let (ends, stop) = (Arc::default(), Some(stop));
+        Cluster { runtime: tasks, notices, received, separations, board, ends, stop }
+    }
+
+    /// Adds a worker.
+    fn join(&self, name: &str, pool: Pool, models: &AvailableModels, secret: &str) {
+        let secret = ClusterSecret::new(secret).unwrap();
+        let models = models.all().to_vec();
+        let worker = ClusterWorker::new(name.to_owned(), pool, models, Some(&secret));
+        let (received, ends) = (Arc::clone(&self.received), Arc::clone(&self.ends));
+        let (notices, name) = (self.notices.clone(), name.to_owned());
+        self.runtime.spawn(async move {
+            loop {
+                let Some(notice) = received.lock().await.recv().await else { return };
+                let end = worker.compute(&notice).await;
+                let is_open = matches!(end, TaskEnd::Returned | TaskEnd::OwnerAway(_));
+                ends.lock().unwrap().push((name.clone(), end));
+                if is_open {
+                    let _ = notices.try_send(notice);
+                    return;
+                }
+            }
+        });
+    }
+
+    fn ends(&self) -> Vec<(String, TaskEnd)> {
+        self.ends.lock().unwrap().clone()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+    }
+}
+
+fn real_pool() -> Pool {
+    Pool::start(PoolConfig::for_threads(1), runtime()).unwrap()
+}
+
+fn hashes(session: &Session) -> BTreeMap<String, Sha256Hash> {
+    let stems = session.manifest().plan.stems.clone();
+    let hash =
+        |name: &str| Sha256Hash::of_file(&session.layout().stem(&name.parse().unwrap())).unwrap();
+    stems.iter().map(|stem| (stem.to_string(), hash(stem.as_str()))).collect()
+}
+
+#[test]
+fn stems_that_workers_compute_have_the_bytes_of_those_of_one_machine() {
+    let upload = mixture_upload(2, 500_000, 0.3);
+    let available = || AvailableModels::open(None);
+    let data = tempfile::tempdir().unwrap();
+    let alone = pipeline::separations(&data.path().join("alone"), None, 1);
+    let expected = hashes(&separate(&alone, Settings::default(), &upload));
+    let cluster = Cluster::start(|pool| {
+        let chain = Chain::of(&[], &available()).unwrap();
+        pipeline::open(&data.path().join("cluster"), pool, available(), chain)
+    });
+    cluster.join("one", real_pool(), &available(), SECRET);
+    cluster.join("two", real_pool(), &available(), SECRET);
+    let session = separate(&cluster.separations, Settings::default(), &upload);
+    assert_eq!(hashes(&session), expected);
+    assert_eq!(expected.len(), 4);
+    let ends = cluster.ends();
+    assert!(ends.iter().all(|(_, end)| *end == TaskEnd::Answered), "{ends:?}");
+    for name in ["one", "two"] {
+        assert!(ends.iter().any(|(worker, _)| worker == name), "{name} had none: {ends:?}");
+    }
+    assert_eq!(cluster.board.counts().offered, 0);
+}
+
+/// A server with fake engines at one worker: those of `faulty` fail, after which the chain continues with `works`.
+fn with_fakes(data: &Path, script: FakeEngine) -> (Cluster, TestEnvironment, AvailableModels) {
+    let models = data.join("models");
+    std::fs::create_dir(&models).unwrap();
+    cards(
+        &models,
+        &[("faulty", "vocals accompaniment", 4096), ("works", "vocals accompaniment", 4096)],
+    );
+    let fakes = TestEnvironment::new(&[("faulty", script)]);
+    let cluster = Cluster::start(|pool| {
+        fakes.open(pool, Path::new(DECODER), &data.join("data"), &models, &["faulty", "works"])
+    });
+    (cluster, fakes, AvailableModels::open(Some(&models)))
+}
+
+#[test]
+fn a_segment_that_fails_at_workers_is_tried_twice_and_then_falls_back() {
+    let data = tempfile::tempdir().unwrap();
+    let script = FakeEngine { fails: Some((1, Fault::NotFinite)), ..FakeEngine::default() };
+    let (cluster, fakes, models) = with_fakes(data.path(), script);
+    cluster.join("one", fakes.pool(), &models, SECRET);
+    let upload = mixture_upload(2, 40_000, 0.3);
+    let session = separate(&cluster.separations, Settings::default(), &upload);
+    let changes = session.manifest().engine_changes.clone();
+    assert_eq!(changes.len(), 1, "{changes:?}");
+    assert_eq!(changes[0].reason, ChangeReason::EngineNotFinite);
+    assert_eq!((changes[0].from.model.as_str(), changes[0].to.model.as_str()), ("faulty", "works"));
+}
+
+#[test]
+fn a_worker_without_the_secret_gets_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let (cluster, fakes, models) = with_fakes(data.path(), FakeEngine::default());
+    cluster.join("stranger", fakes.pool(), &models, &SECRET.replace('0', "1"));
+    let upload = mixture_upload(2, 40_000, 0.3);
+    let session = pipeline::begin(&cluster.separations, Settings::default(), &upload);
+    pipeline::wait_for(|| !cluster.ends().is_empty());
+    let ends = cluster.ends();
+    let (_, TaskEnd::OwnerAway(text)) = &ends[0] else { panic!("{ends:?}") };
+    assert!(text.contains("secret"), "{text}");
+    assert_eq!(fakes.calls("faulty"), 0);
+    // It is as open as before.
+    cluster.join("one", fakes.pool(), &models, SECRET);
+    let state = cluster.separations.wait(&session, std::time::Duration::from_secs(60));
+    assert_eq!(state, SessionState::Done);
+}
