@@ -1,13 +1,16 @@
 """What the READMEs of clients say is done as they say it: installed into an empty folder from a checkout that nothing was built in,
 its first program run, and the commands of its examples.
 
-Only addresses and PATH, the folder of the checkout, are replaced; `arecord` and `aplay` are files.
+Only addresses, PATH, the folder of the checkout, and the folder for an installation are replaced; `arecord` and `aplay` are files.
+Rust's dependencies are those that the tests were built with, and C++ is compiled without optimisation: either takes minutes otherwise.
 """
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +71,36 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <dependencies>{dependency}</dependencies>
 </project>
 """
+RUST_PROGRAM = """{imports}
+
+#[tokio::main]
+async fn main() -> Result<(), stemwire_client::ClientError> {{
+{statements}
+    Ok(())
+}}
+"""
+CARGO = """[package]
+name = "readme"
+version = "0.0.0"
+edition = "2024"
+
+{dependencies}
+[[example]]
+name = "readme"
+path = "main.rs"
+"""
+CPP_PROGRAM = """#include <iostream>
+{includes}
+
+int main() {{
+{statements}
+}}
+"""
+CMAKE = """cmake_minimum_required(VERSION 3.22)
+project(program LANGUAGES CXX)
+add_executable(program main.cpp)
+{snippet}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +127,7 @@ class Reader:
     """Follows a README in an empty folder."""
 
     def __init__(self, client: str, checkout: Path, server: Server, folder: Path):
-        self.home, self.checkout, self.server = checkout / "clients" / client.lower(), checkout, server
+        self.home, self.checkout, self.server = checkout / "clients" / FOLDERS.get(client, client.lower()), checkout, server
         self.project, tools = folder / "project", folder / "tools"
         self.text = (self.home / "README.md").read_text()
         self.project.mkdir()
@@ -115,6 +148,11 @@ class Reader:
 
     def here(self, text: str) -> str:
         return text.replace(ADDRESS, self.server.address).replace("PATH/", f"{self.checkout}/")
+
+    def program(self, language: str, beginning: str) -> tuple[str, str]:
+        """The first program: the lines that begin so, and the others."""
+        lines = self.here(self.blocks(language)[0]).splitlines()
+        return tuple("\n".join(line for line in lines if line.startswith(beginning) == first) for first in (True, False))
 
     def shell(self, commands: str, folder: Path) -> str:
         """Runs commands in a folder that has the song, and returns what they print."""
@@ -138,10 +176,12 @@ class Reader:
 
 
 @pytest.mark.parametrize("scenario", [SCENARIO], ids=[SCENARIO["name"]])
-def test_readmes(checkout, server, tmp_path, scenario, client):
+def test_readmes(checkout, server, binary, tmp_path, scenario, client):
     if client not in FOLLOWED:
-        pytest.skip("no README, or one that is not followed here")
-    FOLLOWED[client](Reader(client, checkout, server, tmp_path))
+        pytest.skip("another client of the same README")
+    reader = Reader(client, checkout, server, tmp_path)
+    reader.target = Path(binary).parent
+    FOLLOWED[client](reader)
 
 
 def python(reader: Reader) -> None:
@@ -198,4 +238,53 @@ def java(reader: Reader) -> None:
     reader.check_examples(reader.home)
 
 
-FOLLOWED = {"Python": python, "Go": go, "TypeScript": typescript, "Java": java}
+def rust(reader: Reader) -> None:
+    """In the workspace of a checkout: Cargo takes what it has compiled only for the same features of all dependencies."""
+    imports, statements = reader.program("rust", "use ")
+    member = reader.checkout / "readme"
+    member.mkdir()
+    (member / "main.rs").write_text(RUST_PROGRAM.format(imports=imports, statements=statements))
+    (member / "Cargo.toml").write_text(CARGO.format(dependencies=reader.here(reader.blocks("toml")[0])))
+    manifest = reader.checkout / "Cargo.toml"
+    manifest.write_text(manifest.read_text().replace('members = [', 'members = ["readme", '))
+    with compiled(reader.target) as target:
+        reader.environment |= {"CARGO_TARGET_DIR": str(target), "CARGO_NET_OFFLINE": "true"}
+        reader.check_printed(reader.shell("cargo run --quiet --example readme", reader.checkout))
+        reader.shell(reader.blocks("sh")[0], reader.checkout)
+    reader.check_examples(reader.checkout)
+
+
+@contextlib.contextmanager
+def compiled(target: Path):
+    """A folder with the dependencies that were compiled in `target`, to compile more in: what is compiled for a folder that is removed
+    must not stay."""
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix="readme-") as folder:
+        for part, copy in {"deps": os.link, ".fingerprint": shutil.copy2, "build": shutil.copy2}.items():
+            shutil.copytree(target / part, Path(folder) / target.name / part, copy_function=copy)
+        yield Path(folder)
+
+
+def cpp(reader: Reader) -> None:
+    install, examples = reader.blocks("sh")
+    includes, statements = reader.program("cpp", "#include")
+    (reader.project / "main.cpp").write_text(CPP_PROGRAM.format(includes=includes, statements=statements))
+    (reader.project / "CMakeLists.txt").write_text(CMAKE.format(snippet=reader.blocks("cmake")[0]))
+    prefix = reader.project / "installed"
+    # Without a type of build CMake optimises.
+    reader.environment |= {"CMAKE_BUILD_TYPE": "None", "CMAKE_BUILD_PARALLEL_LEVEL": "2", "CMAKE_PREFIX_PATH": str(prefix)}
+    _packages, *commands = install.splitlines()
+    library = reader.project / "library"
+    library.mkdir()
+    reader.shell("\n".join(commands).replace("/usr/local", str(prefix)), library)
+    reader.shell("cmake -S . -B build && cmake --build build", reader.project)
+    reader.check_printed(reader.shell("build/program", reader.project))
+    # `make conformance` has built the examples.
+    build, *runs = examples.splitlines()
+    subprocess.run(["bash", "-c", build], cwd=ROOT / "clients/cpp", check=True)
+    (reader.home / "build").symlink_to(ROOT / "clients/cpp/build")
+    reader.shell("\n".join(runs), reader.home)
+    reader.check_examples(reader.home)
+
+
+FOLDERS = {"C++": "cpp"}
+FOLLOWED = {"Python": python, "Go": go, "TypeScript": typescript, "Java": java, "Rust": rust, "C++": cpp}
