@@ -155,6 +155,12 @@ class Page:
     def button(self, name: str):
         return self.tab.get_by_role("button", name=name, exact=True)
 
+    def download(self, name: str) -> Path:
+        """Follows the link `name`, and returns the file that it yields."""
+        with self.tab.expect_download() as begun:
+            self.tab.get_by_role("link", name=name).click()
+        return begun.value.path()
+
     def hear(self) -> list[np.ndarray]:
         """The first sound since `forget`: at most eight blocks of
         32,768 samples, left and right in equal parts."""

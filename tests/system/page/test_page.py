@@ -94,16 +94,16 @@ def test_every_stem_can_be_had_as_a_file(browse, server, short):
     page.tab.evaluate("gate.open(Infinity)")
     page.wait_done()
     page.tab.get_by_label("Format").select_option("wav-f32")
-    audio, rate = soundfile.read(download(page, "Download Bass"), dtype="float32")
+    audio, rate = soundfile.read(page.download("Download Bass"), dtype="float32")
     assert rate == RATE
     assert audio.astype("<f4").tobytes() == get_stem(server.stub, session_id, "bass")
     page.tab.get_by_label("Format").select_option("wav-s16")
-    assert soundfile.info(download(page, "Download Vocals")).subtype == "PCM_16"
+    assert soundfile.info(page.download("Download Vocals")).subtype == "PCM_16"
     page.tab.get_by_label("Format").select_option("flac")
-    drums, rate = soundfile.read(download(page, "Download Drums"), dtype="int32")
+    drums, rate = soundfile.read(page.download("Download Drums"), dtype="int32")
     floats = np.frombuffer(get_stem(server.stub, session_id, "drums"), "<f4").reshape(-1, 2)
     assert rate == RATE and np.abs(drums / 2**31 - floats).max() < 2**-22
-    with zipfile.ZipFile(download(page, "All as ZIP")) as archive:
+    with zipfile.ZipFile(page.download("All as ZIP")) as archive:
         assert archive.testzip() is None
         files = {name.rpartition("/")[2]: archive.read(name) for name in archive.namelist()}
     assert sorted(files) == [f"{stem}.flac" for stem in ("accompaniment", "bass", "drums", "other", "vocals")]
@@ -120,9 +120,9 @@ def test_a_song_of_one_channel_has_files_of_one_and_what_is_lost_is_shown_once(b
     assert page.tab.locator(".note").all_inner_texts() == [missing]
     stored = np.frombuffer(get_stem(server.stub, session_id, "bass"), "<f4").reshape(-1, 2)
     page.tab.get_by_label("Format").select_option("wav-f32")
-    assert soundfile.info(download(page, "Download Bass")).channels == 2
+    assert soundfile.info(page.download("Download Bass")).channels == 2
     page.tab.get_by_label("Channels").select_option("mono")
-    audio, _ = soundfile.read(download(page, "Download Bass"), dtype="float32")
+    audio, _ = soundfile.read(page.download("Download Bass"), dtype="float32")
     assert audio.shape == (2 * RATE - 1000,) and np.abs(audio - stored.mean(axis=1)).max() < 1e-7
 
 
@@ -153,12 +153,6 @@ def test_the_server_reports_its_version(browse, server):
     version = server.stub.Health(api.HealthRequest()).version
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", version)
     page.tab.locator("footer").get_by_text(f"Stemwire {version}", exact=True).wait_for()
-
-
-def download(page, name: str) -> str:
-    with page.tab.expect_download() as begun:
-        page.tab.get_by_role("link", name=name).click()
-    return begun.value.path()
 
 
 def test_stems_are_heard_before_the_upload_ends(browse, server):
@@ -362,7 +356,7 @@ def test_the_page_asks_for_a_token_once(browse, start, short):
     page.tab.get_by_text("No songs yet").wait_for()
     page.choose(("song.wav", short))
     page.wait_done()
-    assert soundfile.info(download(page, "Download Bass")).frames == 6 * RATE
+    assert soundfile.info(page.download("Download Bass")).frames == 6 * RATE
     play(page)
     page.wait_sound()
 

@@ -1,4 +1,7 @@
-"""The page: stems that are everything but another one, and a part of a song."""
+"""The page: stems that are everything but another one, a model for each stem, and a part of a song."""
+import numpy as np
+import soundfile
+
 from ..audio import RATE, music, wav
 from ..common import INSTANT_MODEL
 from ..stemwire_client import Config, api, separate
@@ -32,6 +35,25 @@ def test_what_contains_another_stem_starts_muted(browse, server):
     assert mix.get_attribute("aria-disabled") == "true", "vocals would count twice"
     page.button("中文").click()
     assert page.tab.locator("[data-stem=no_other] .stem-name").inner_text().startswith("无其他")
+
+
+def test_a_model_for_each_stem_is_chosen_for_the_next_songs(browse, server):
+    page = browse(server).visit()
+    page.tab.get_by_role("combobox", name="Model", exact=True).select_option(label="A model for each stem")
+    each = page.tab.get_by_role("group", name="A model for each stem")
+    each.get_by_label("Vocals").select_option("waveform")
+    each.get_by_label("Drums").select_option("four")
+    song = music(2)
+    page.choose(("song.wav", wav(song)))
+    page.wait_done()
+    session = server.stub.GetSession(api.GetSessionRequest(session_id=page.session_id())).session
+    assert [member.model for member in session.engine.members] == ["waveform", "four"]
+    page.tab.get_by_label("Format").select_option("wav-f32")
+    # The models yield constant shares; `other` is what theirs leave.
+    assert set(muted(page)) == {"Vocals", "Drums", "Other"}
+    for stem, share in {"Vocals": 0.25, "Drums": 0.1, "Other": 0.65}.items():
+        audio, _ = soundfile.read(page.download(f"Download {stem}"), dtype="float32")
+        assert np.abs(audio - share * song).max() < 1e-4, stem  # The song has 16 bits.
 
 
 def test_a_part_of_a_song_is_chosen_for_the_next_songs(browse, server):
