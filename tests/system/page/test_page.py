@@ -56,8 +56,7 @@ def check_heard(page, server, session_id: str, stems: list[str]) -> None:
     assert any(start // RATE != (start + 32_767) // RATE for start in starts), "no join was heard"
 
 
-def test_a_song_becomes_stems_that_are_heard_together_and_alone(browse, start):
-    server = start("--engines", "mini")
+def test_a_song_becomes_stems_that_are_heard_together_and_alone(browse, server):
     page = browse(server).visit()
     # Long enough for slow machines.
     page.choose(("A song.wav", wav(music(20))))
@@ -67,13 +66,14 @@ def test_a_song_becomes_stems_that_are_heard_together_and_alone(browse, start):
     names = page.tab.locator(".stem-name").all_inner_texts()
     assert [name.split("\n")[0] for name in names] == ["Vocals", "Drums", "Bass", "Other", "Accompaniment"]
 
+    # Not vocals alone, which the model finds at -67 dBFS here: the page plays 16 bits, of twice full scale.
     check_heard(page, server, session_id, STEMS)
-    page.button("Hear only Vocals").click()
-    check_heard(page, server, session_id, ["vocals"])
-    page.button("Hear only Vocals").click()
-    page.button("Mute Vocals").click()
-    check_heard(page, server, session_id, STEMS[1:])
-    for name in ["Drums", "Bass", "Other"]:
+    page.button("Hear only Drums").click()
+    check_heard(page, server, session_id, ["drums"])
+    page.button("Hear only Drums").click()
+    page.button("Mute Drums").click()
+    check_heard(page, server, session_id, ["vocals", "bass", "other"])
+    for name in ["Vocals", "Bass", "Other"]:
         page.button(f"Mute {name}").click()
     page.button("Mute Accompaniment").click()
     check_heard(page, server, session_id, ["accompaniment"])
