@@ -1,10 +1,11 @@
-//! Checks of an object store: whether it does what sessions need.
+//! Checks of an object store and of leases: whether they do what sessions need.
 
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::session::SessionId;
+use crate::session::leases::{Acquired, LeaseError, Leases, RenewOutcome, SessionOwner};
 use crate::session::replica::{CreateOutcome, Replica, ReplicaError};
 
 /// Concurrent creations of one key, of which one must succeed.
@@ -73,6 +74,37 @@ pub fn check(store: &dyn Replica) -> Vec<Result<String, StoreFault>> {
 /// [`StoreFault`].
 pub fn check_exclusive_creation(store: &dyn Replica) -> Result<(), StoreFault> {
     check_race(store, &format!("{FOLDER}/{}", SessionId::random())).map(drop)
+}
+
+/// Takes, renews and ends a lease, as one of two servers that want it.
+///
+/// # Errors
+/// [`LeaseError`]; also for answers that cannot be.
+pub fn check_leases(leases: &dyn Leases) -> Result<String, LeaseError> {
+    let wrong = |what: &str| LeaseError { cause: format!("{what} had a wrong answer") };
+    let session = SessionId::random();
+    let [owner, other] = ["owner", "other"].map(|name| SessionOwner {
+        name: name.to_owned(),
+        node: format!("{name} of {session}"),
+        address: "check:0".to_owned(),
+    });
+    let begin = Instant::now();
+    let Acquired::Held(lease) = leases.acquire(session, &owner)? else {
+        return Err(wrong("taking a lease"));
+    };
+    let time = begin.elapsed().as_secs_f64() * 1e3;
+    if leases.acquire(session, &other)? != Acquired::Elsewhere(owner.clone()) {
+        return Err(wrong("taking a lease of another server"));
+    }
+    let renewed = leases.renew(&[lease], &owner)?;
+    let &[RenewOutcome::Renewed(lease)] = renewed.as_slice() else {
+        return Err(wrong("renewing a lease"));
+    };
+    leases.release(lease)?;
+    if leases.owner(session)?.is_some() {
+        return Err(wrong("ending a lease"));
+    }
+    Ok(format!("leases are taken, renewed and ended; taking one takes {time:.1} ms"))
 }
 
 /// Stores, finds, replaces and removes objects.
@@ -148,6 +180,7 @@ mod tests {
 
     use super::*;
     use crate::cluster::{ObjectReplica, StoreLocation};
+    use crate::session::leases::memory::MemoryLeases;
     use crate::session::replica::memory::MemoryReplica;
 
     #[test]
@@ -170,5 +203,10 @@ mod tests {
             assert_eq!(fault, StoreFault::NotExclusive { winners });
         }
         assert_eq!(check_exclusive_creation(&MemoryReplica::default()), Ok(()));
+    }
+
+    #[test]
+    fn leases_of_memory_pass() {
+        assert!(check_leases(&MemoryLeases::default()).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! The address of an object store.
+//! The addresses of what machines share: an object store, and NATS servers.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -66,6 +66,71 @@ impl FromStr for StoreLocation {
     }
 }
 
+/// The servers of one NATS cluster, of which any is connected to.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NatsLocation(Vec<Url>);
+
+/// The text names no NATS server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("--cluster is not the URL of NATS servers: {0}")]
+pub struct NatsLocationError(&'static str);
+
+impl NatsLocationError {
+    /// The remedy, as one imperative sentence.
+    pub fn remedy(&self) -> &'static str {
+        "Give --cluster the URLs of the NATS servers, such as nats://10.0.0.1:4222,nats://10.0.0.2:4222."
+    }
+}
+
+impl NatsLocation {
+    /// The URLs, with credentials.
+    pub(super) fn urls(&self) -> impl Iterator<Item = &Url> {
+        self.0.iter()
+    }
+}
+
+impl FromStr for NatsLocation {
+    type Err = NatsLocationError;
+
+    fn from_str(text: &str) -> Result<NatsLocation, NatsLocationError> {
+        let servers: Result<_, _> = text.split(',').map(nats_server).collect();
+        servers.map(NatsLocation).map_err(NatsLocationError)
+    }
+}
+
+/// One server. Errors do not repeat its URL, which may have a password.
+fn nats_server(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text.trim()).map_err(|_| "it has no scheme such as nats://")?;
+    if !["nats", "tls"].contains(&url.scheme()) {
+        return Err("its scheme is neither nats:// nor tls://");
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("it has no host");
+    }
+    if !["", "/"].contains(&url.path()) || url.query().is_some() || url.fragment().is_some() {
+        return Err("it has more than a user, a host and a port");
+    }
+    Ok(url)
+}
+
+/// Without credentials.
+impl fmt::Display for NatsLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, url) in self.0.iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            write!(f, "{comma}{}://{}", url.scheme(), url.host_str().unwrap_or_default())?;
+            url.port().map_or(Ok(()), |port| write!(f, ":{port}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for NatsLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NatsLocation({self})")
+    }
+}
+
 fn bucket(url: &Url) -> Result<StoreLocation, &'static str> {
     let bucket = url.host_str().filter(|host| !host.is_empty()).ok_or("it has no bucket")?;
     if url.port().is_some() || !url.username().is_empty() || url.password().is_some() {
@@ -117,5 +182,22 @@ mod tests {
         refuses("s3://user@songs/prefix", "more than a bucket");
         refuses("s3://songs:9000/prefix", "more than a bucket");
         refuses("s3://songs/a//b", "no path of keys");
+    }
+
+    #[test]
+    fn nats_servers_are_named_with_commas_and_shown_without_passwords() {
+        let two: NatsLocation = "nats://user:secret@one:4222,tls://two".parse().unwrap();
+        assert_eq!(two.to_string(), "nats://one:4222,tls://two");
+        assert!(!format!("{two:?}").contains("secret"));
+        for (text, problem) in [
+            ("localhost:4222", "nats://"),
+            ("http://one", "tls://"),
+            ("nats://", "no host"),
+            ("nats://one/prefix", "more than"),
+            ("nats://one,", "no scheme"),
+        ] {
+            let error = text.parse::<NatsLocation>().unwrap_err().to_string();
+            assert!(error.contains(problem), "{text}: {error}");
+        }
     }
 }

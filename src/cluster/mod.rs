@@ -1,18 +1,23 @@
-//! What several machines share: the object store behind [`Replica`](crate::session::replica::Replica), a [`secret`], and
-//! the [`tasks`] of one that others compute.
+//! What several machines share: the object store behind [`Replica`](crate::session::replica::Replica), a [`secret`], the
+//! [`tasks`] of one that others compute, and NATS, with the [`Leases`](crate::session::leases::Leases) of sessions.
 //!
-//! [`location`] is the address of a store, [`object_replica`] the store itself, over the crate `object_store`, which calls buckets
-//! ([`s3`]) by way of [`https`], and [`mod@check`] finds out whether it does what sessions need. Asynchronous inside; what it offers is synchronous, like the sessions.
+//! [`location`] has the addresses, [`object_replica`] is the store itself, over the crate `object_store`, which calls buckets
+//! ([`s3`]) by way of [`https`], and [`mod@check`] finds out whether it does what sessions need. [`nats`] connects to NATS, and
+//! [`leases`] are in a bucket there. Asynchronous inside; what it offers is synchronous, like the sessions.
 
 mod check;
 mod https;
+mod leases;
 mod location;
+mod nats;
 mod object_replica;
 mod s3;
 mod secret;
 pub mod tasks;
 
-pub use check::{StoreFault, check, check_exclusive_creation};
-pub use location::{LocationError, StoreLocation};
+pub use check::{StoreFault, check, check_exclusive_creation, check_leases};
+pub use leases::NatsLeases;
+pub use location::{LocationError, NatsLocation, NatsLocationError, StoreLocation};
+pub use nats::{Nats, NatsError};
 pub use object_replica::ObjectReplica;
 pub use secret::{ClusterSecret, MIN_SECRET_CHARS, SecretError};

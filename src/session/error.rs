@@ -4,6 +4,7 @@ use std::io;
 
 use super::disk_space::SpaceError;
 use super::failure::{Failure, storage_cause, storage_reason, too_large};
+use super::leases::{LeaseError, SessionOwner};
 use super::replica::ReplicaError;
 use super::{Manifest, SessionId, SessionState};
 use crate::audio::{Frames, StemName};
@@ -109,6 +110,17 @@ pub enum SessionError {
     /// The object store is away.
     #[error(transparent)]
     Replica(#[from] ReplicaError),
+    /// Another gateway of the cluster has the session.
+    #[error("another gateway has session {session}")]
+    Elsewhere {
+        /// The session.
+        session: SessionId,
+        /// The gateway.
+        owner: SessionOwner,
+    },
+    /// It cannot be found out which gateway has the session.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
     /// An I/O error of the session directory.
     #[error("{}", storage_cause(.0))]
     Storage(#[from] io::Error),
@@ -134,6 +146,8 @@ impl SessionError {
             SessionError::FrameOutOfRange { .. } => ErrorReason::FrameOutOfRange,
             SessionError::Space(error) => error.reason(),
             SessionError::Replica(_) => ErrorReason::StoreUnavailable,
+            SessionError::Elsewhere { .. } => ErrorReason::SessionElsewhere,
+            SessionError::Lease(_) => ErrorReason::ClusterUnavailable,
             SessionError::Storage(error) => storage_reason(error),
         }
     }

@@ -10,6 +10,7 @@ use super::disk_space::SpaceError;
 use crate::files::Shortage;
 use crate::proto::reason::ErrorReason;
 use crate::session::checksums::Damage;
+use crate::session::leases::LeaseError;
 use crate::session::replica::ReplicaError;
 
 /// The failure of a session that ended FAILED; stored in its manifest.
@@ -111,6 +112,9 @@ pub(super) fn storage_reason(error: &io::Error) -> ErrorReason {
             false => ErrorReason::StoredDataDamaged,
         };
     }
+    if LeaseError::in_error(error).is_some() {
+        return ErrorReason::ClusterUnavailable;
+    }
     if ReplicaError::in_error(error).is_some() {
         return ErrorReason::StoreUnavailable;
     }
@@ -126,6 +130,9 @@ pub(super) fn storage_cause(error: &io::Error) -> String {
         return format!("a file of the session is damaged: {damage}");
     }
     if let Some(error) = ReplicaError::in_error(error) {
+        return error.to_string();
+    }
+    if let Some(error) = LeaseError::in_error(error) {
         return error.to_string();
     }
     match Shortage::of(error) {

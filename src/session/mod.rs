@@ -10,7 +10,8 @@
 //! - [`lifecycle`]: states, events and actions, as one pure function.
 //! - [`live`]: a session in memory: manifest, upload, and the [`notifier`] of its changes.
 //! - [`disk_space`]: limits of the disk space while sessions run.
-//! - [`replica`]: where they are kept beside the local disk; [`replication`] stores them there.
+//! - [`replica`]: where they are kept beside the local disk; [`replication`] stores them there. [`leases`]: which server of a
+//!   cluster has one.
 //! - [`store`]: all sessions of a data directory. [`stored_size`]: bytes on disk. [`retention`]: which sessions are removed.
 //!
 //! Nothing here computes: engines are names and hashes, audio is bytes.
@@ -25,6 +26,7 @@ pub mod failure;
 pub mod flac;
 pub mod id;
 pub mod layout;
+pub mod leases;
 pub mod lifecycle;
 pub mod live;
 pub mod manifest;

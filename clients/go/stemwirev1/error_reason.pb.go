@@ -19,6 +19,8 @@
 //   QUEUE_FULL, DISK_FULL, STORAGE_FULL   space is freed when sessions end, expire or are deleted
 //   SYSTEM_LIMIT                          files, memory and threads are freed when other work ends
 //   STORE_UNAVAILABLE                     the object store answers again
+//   CLUSTER_UNAVAILABLE                   NATS answers again
+//   SESSION_ELSEWHERE                     the gateway of the session is reached, or its lease ends
 //   SHUTTING_DOWN                         the next server process takes over the sessions
 //   RECOMPUTING                           the same frames can be read again once they are recomputed
 //   MODEL_UNAVAILABLE                     failing engines are probed and return to service
@@ -116,6 +118,10 @@ const (
 	ErrorReason_ERROR_REASON_SYSTEM_LIMIT ErrorReason = 26
 	// The object store of --store has not answered or not stored all in time. Nothing is lost: sessions continue once it has.
 	ErrorReason_ERROR_REASON_STORE_UNAVAILABLE ErrorReason = 27
+	// NATS of --cluster has not answered in time. Sessions of this gateway continue; it takes none over until NATS answers.
+	ErrorReason_ERROR_REASON_CLUSTER_UNAVAILABLE ErrorReason = 97
+	// Another gateway of the cluster has the session. If that gateway is lost, another one takes the session over.
+	ErrorReason_ERROR_REASON_SESSION_ELSEWHERE ErrorReason = 98
 	// Stored bytes of the session are missing or differ from their checksum, and cannot be recomputed, or its manifest is
 	// damaged. Ends a session that is not done.
 	ErrorReason_ERROR_REASON_STORED_DATA_DAMAGED ErrorReason = 28
@@ -274,6 +280,8 @@ var (
 		25: "ERROR_REASON_TOO_MANY_GUESSES",
 		26: "ERROR_REASON_SYSTEM_LIMIT",
 		27: "ERROR_REASON_STORE_UNAVAILABLE",
+		97: "ERROR_REASON_CLUSTER_UNAVAILABLE",
+		98: "ERROR_REASON_SESSION_ELSEWHERE",
 		28: "ERROR_REASON_STORED_DATA_DAMAGED",
 		29: "ERROR_REASON_RECOMPUTING",
 		30: "ERROR_REASON_CONFIG_MISSING",
@@ -365,6 +373,8 @@ var (
 		"ERROR_REASON_TOO_MANY_GUESSES":            25,
 		"ERROR_REASON_SYSTEM_LIMIT":                26,
 		"ERROR_REASON_STORE_UNAVAILABLE":           27,
+		"ERROR_REASON_CLUSTER_UNAVAILABLE":         97,
+		"ERROR_REASON_SESSION_ELSEWHERE":           98,
 		"ERROR_REASON_STORED_DATA_DAMAGED":         28,
 		"ERROR_REASON_RECOMPUTING":                 29,
 		"ERROR_REASON_CONFIG_MISSING":              30,
@@ -855,7 +865,7 @@ const file_stemwire_v1_error_reason_proto_rawDesc = "" +
 	"\x0eCATEGORY_INPUT\x10\x03\x12\x13\n" +
 	"\x0fCATEGORY_ENGINE\x10\x04\x12\x13\n" +
 	"\x0fCATEGORY_SERVER\x10\x05\x12\x11\n" +
-	"\rCATEGORY_DISK\x10\x06*\x93F\n" +
+	"\rCATEGORY_DISK\x10\x06*\x91H\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12^\n" +
 	"\x1bERROR_REASON_METHOD_UNKNOWN\x10\x01\x1a=\xb2\xf4\x189\b\f\x10\xf5\x03 \x02*0Use a client generated from this server's proto.\x12N\n" +
@@ -888,7 +898,9 @@ const file_stemwire_v1_error_reason_proto_rawDesc = "" +
 	"\x1dERROR_REASON_TOO_MANY_GUESSES\x10\x19\x1aY\xb2\xf4\x18U\b\b\x10\xad\x03\x18\x05 \x05*JSend a valid token, which is accepted at once, or wait before another try.\x12~\n" +
 	"\x19ERROR_REASON_SYSTEM_LIMIT\x10\x1a\x1a_\xb2\xf4\x18[\b\b\x10\xf7\x03\x18\n" +
 	" \x05*PTry again later, or raise the limits of the server process, such as `ulimit -n`.\x12}\n" +
-	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x1b\x1aY\xb2\xf4\x18U\b\x0e\x10\xf7\x03\x18\x05 \x05*JTry again later, and check the object store with `stemwire cluster check`.\x12[\n" +
+	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x1b\x1aY\xb2\xf4\x18U\b\x0e\x10\xf7\x03\x18\x05 \x05*JTry again later, and check the object store with `stemwire cluster check`.\x12\x81\x01\n" +
+	" ERROR_REASON_CLUSTER_UNAVAILABLE\x10a\x1a[\xb2\xf4\x18W\b\x0e\x10\xf7\x03\x18\x05 \x05*LTry again later, and check that the NATS server of --cluster can be reached.\x12x\n" +
+	"\x1eERROR_REASON_SESSION_ELSEWHERE\x10b\x1aT\xb2\xf4\x18P\b\x0e\x10\xf7\x03\x18\x05 \x05*ETry again in a few seconds, or call the gateway that has the session.\x12[\n" +
 	" ERROR_REASON_STORED_DATA_DAMAGED\x10\x1c\x1a5\xb2\xf4\x181\b\x0f\x10\xf4\x03 \x06*(Check the disk, and send the song again.\x12Q\n" +
 	"\x18ERROR_REASON_RECOMPUTING\x10\x1d\x1a3\xb2\xf4\x18/\b\x0e\x10\xf7\x03\x18\x05 \x05*$Read again once the session is done.\x12B\n" +
 	"\x1bERROR_REASON_CONFIG_MISSING\x10\x1e\x1a!\xb2\xf4\x18\x1d\b\x03\x10\x90\x03 \x02*\x14Send `config` first.\x12B\n" +

@@ -186,6 +186,8 @@ fn of_session(error: &SessionError) -> ErrorFields {
         SessionError::NotFound(_)
         | SessionError::Unreadable(_)
         | SessionError::Replica(_)
+        | SessionError::Elsewhere { .. }
+        | SessionError::Lease(_)
         | SessionError::Storage(_) => fields,
         SessionError::VersionUnsupported { version, .. } => {
             fields.with("version", version).with("supported_version", Manifest::VERSION)

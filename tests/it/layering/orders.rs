@@ -46,7 +46,12 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ),
     (
         "cluster",
-        &[&["https", "location", "secret"], &["s3", "tasks"], &["object_replica"], &["check"]],
+        &[
+            &["https", "location", "secret"],
+            &["nats", "s3", "tasks"],
+            &["leases", "object_replica"],
+            &["check"],
+        ],
     ),
     (
         "cluster/tasks",
@@ -293,7 +298,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
                 "state",
                 "stored_size",
             ],
-            &["disk_space", "plan"],
+            &["disk_space", "leases", "plan"],
             &["failure", "layout", "lifecycle"],
             &["manifest"],
             &["error", "replication", "retention"],
@@ -377,14 +382,17 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["restore"],
             &["absent", "writer"],
             &["session_replica"],
-            &["attach"],
+            &["attach", "lease_keeper"],
         ],
     ),
     ("session/checksums", &[&["damage"], &["intact"]]),
     ("session/lifecycle", &[&["state"], &["step"]]),
     ("session/live", &[&["control"], &["damage"], &["change", "durable", "upload"]]),
     ("session/manifest", &[&["records"]]),
-    ("session/store", &[&["cursor", "data_folder", "existing", "index"], &["damaged"]]),
+    (
+        "session/store",
+        &[&["cursor", "data_folder", "index", "shared"], &["existing"], &["damaged", "opening"]],
+    ),
     (
         "process",
         &[
@@ -491,6 +499,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("tower", &["server"]),
     ("tower_http", &["server"]),
     ("tokio", &["cluster", "server", "cli"]),
+    ("async_nats", &["cluster"]),
     ("object_store", &["cluster"]),
     ("url", &["cluster/location"]),
     ("hyper", &["cluster/https", "server/connections"]),

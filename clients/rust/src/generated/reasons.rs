@@ -178,6 +178,10 @@ pub enum ErrorReason {
     EncoderMissing = 95,
     /// An NI stem file holds drums, bass, other and vocals, and the session does not have all of them.
     StemsIncomplete = 96,
+    /// NATS of --cluster has not answered in time. Sessions of this gateway continue; it takes none over until NATS answers.
+    ClusterUnavailable = 97,
+    /// Another gateway of the cluster has the session. If that gateway is lost, another one takes the session over.
+    SessionElsewhere = 98,
 }
 
 impl ErrorReason {
@@ -271,6 +275,8 @@ impl ErrorReason {
         Self::UploadGone,
         Self::EncoderMissing,
         Self::StemsIncomplete,
+        Self::ClusterUnavailable,
+        Self::SessionElsewhere,
     ];
 
     /// The name on the wire, in `UPPER_SNAKE`.
@@ -364,6 +370,8 @@ impl ErrorReason {
             Self::UploadGone => "UPLOAD_GONE",
             Self::EncoderMissing => "ENCODER_MISSING",
             Self::StemsIncomplete => "STEMS_INCOMPLETE",
+            Self::ClusterUnavailable => "CLUSTER_UNAVAILABLE",
+            Self::SessionElsewhere => "SESSION_ELSEWHERE",
         }
     }
 }
@@ -555,6 +563,8 @@ impl ErrorReason {
             Self::UploadGone => ReasonOptions { code: 9, http_status: 410, retry_after_s: 0, category: Category::Server, remedy: "Create a new upload if the stems are still needed." },
             Self::EncoderMissing => ReasonOptions { code: 9, http_status: 409, retry_after_s: 0, category: Category::Usage, remedy: "Use the format m4a-alac, or install FFmpeg where the file is encoded." },
             Self::StemsIncomplete => ReasonOptions { code: 9, http_status: 409, retry_after_s: 0, category: Category::Usage, remedy: "Separate the song into drums, bass, other and vocals, or choose a format with a file for each stem." },
+            Self::ClusterUnavailable => ReasonOptions { code: 14, http_status: 503, retry_after_s: 5, category: Category::Server, remedy: "Try again later, and check that the NATS server of --cluster can be reached." },
+            Self::SessionElsewhere => ReasonOptions { code: 14, http_status: 503, retry_after_s: 5, category: Category::Server, remedy: "Try again in a few seconds, or call the gateway that has the session." },
         }
     }
 }

@@ -243,6 +243,20 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
     ],
     zh: ["服务器的对象存储没有响应", "什么都没有丢失，恢复后会自动继续。"],
   },
+  CLUSTER_UNAVAILABLE: {
+    en: [
+      "The servers do not reach each other",
+      "Wait: the song continues by itself once they do. Nothing is lost.",
+    ],
+    zh: ["服务器之间无法通信", "什么都没有丢失，恢复后会自动继续。"],
+  },
+  SESSION_ELSEWHERE: {
+    en: [
+      "Another server has this song",
+      "Wait a few seconds: the song continues by itself. Nothing is lost.",
+    ],
+    zh: ["这首歌在另一台服务器上", "请稍等片刻，会自动继续。什么都没有丢失。"],
+  },
   SYSTEM_LIMIT: {
     en: [
       "The server has reached a limit of its system",
