@@ -103,7 +103,7 @@ conformance: tools wire-tools browser clients/node_modules/.package-lock.json
 	STEMWIRE_WIRE_TOOLS="$(abspath $(TOOLS))/bin:$(abspath $(WIRE))" \
 		$(TOOLS)/bin/python -m pytest clients/conformance -q -p no:cacheprovider --numprocesses=$(JOBS) --dist=loadgroup $(PYTEST)
 
-# Sessions in an object store of S3, by a real server; needs Go.
+# Sessions in an object store of S3, by a real server, which needs Go; gateways that are lost.
 cluster: tools $(TOOLS)/cluster/versitygw
 	$(CARGO) test --no-run --quiet
 	$(TARGET)/debug/stemwire runtime install cpu

@@ -72,7 +72,7 @@ fn start_log(level: &str) {
     let filter = EnvFilter::try_from_env("STEMWIRE_LOG").unwrap_or_else(|_| {
         // ONNX Runtime's own messages are for its developers: errors of calls are reported by their callers, and an
         // engine that was stopped has not failed. `object_store` reports each of many retries of an outage, which is one event.
-        EnvFilter::new(format!("{level},ort=off,object_store=warn"))
+        EnvFilter::new(format!("{level},ort=off,async_nats=off,object_store=warn"))
     });
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()

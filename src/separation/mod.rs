@@ -234,7 +234,9 @@ impl Separations {
     pub fn close(&self, deadline: Instant) -> bool {
         self.is_closed.store(true, Ordering::Release);
         let closed = self.scheduler.close(deadline);
-        self.store().drain(deadline) && closed
+        let is_stored = self.store().drain(deadline);
+        self.store().end_leases();
+        is_stored && closed
     }
 
     /// Waits until the session has ended or `limit` has passed; returns its state.

@@ -41,6 +41,11 @@ pub fn reserve(address: SocketAddr) -> Result<Reserved, ServerError> {
 }
 
 impl Reserved {
+    /// The address, with the port that the system has chosen if none was asked for.
+    pub fn address(&self) -> SocketAddr {
+        self.socket.local_addr().unwrap_or(self.asked)
+    }
+
     /// Starts to listen. Must be called on a thread of the Tokio runtime.
     ///
     /// # Errors

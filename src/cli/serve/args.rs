@@ -27,6 +27,18 @@ pub(in crate::cli) struct ServeArgs {
     /// Object store that keeps all sessions, such as file:///mnt/stemwire or s3://bucket/prefix; the data folder is then its cache
     #[arg(long, value_name = "URL", env = "STEMWIRE_STORE")]
     pub(super) store: Option<String>,
+    /// NATS servers of the cluster, such as nats://10.0.0.1:4222,nats://10.0.0.2:4222, by which several gateways share the sessions of --store
+    #[arg(
+        long,
+        value_name = "URL,URL",
+        requires = "store",
+        hide_env_values = true,
+        env = "STEMWIRE_CLUSTER"
+    )]
+    pub(super) cluster: Option<String>,
+    /// With --cluster: address at which the other gateways reach this one [default: the --listen address]
+    #[arg(long, value_name = "HOST:PORT", requires = "cluster", env = "STEMWIRE_CLUSTER_ADDRESS")]
+    pub(super) cluster_address: Option<String>,
     /// Fallback chain: models to use, in this order, if a request names none or a model fails
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', env = "STEMWIRE_ENGINES")]
     pub(super) engines: Vec<String>,

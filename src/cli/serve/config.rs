@@ -9,7 +9,7 @@ use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
 use crate::cli::providers::SelectionLimits;
 use crate::cli::setup;
-use crate::cluster::StoreLocation;
+use crate::cluster::{NatsLocation, StoreLocation};
 use crate::engine::fallback::circuit_breaker::CircuitBreakerConfig;
 use crate::engine::limits::TimeLimits;
 use crate::process::open_files;
@@ -27,6 +27,10 @@ pub(super) struct ServeConfig {
     pub(super) data_dir: PathBuf,
     /// The object store of the sessions.
     pub(super) store: Option<StoreLocation>,
+    /// The servers of the cluster's leases.
+    pub(super) cluster: Option<NatsLocation>,
+    /// `HOST:PORT` at which the other gateways of the cluster reach this one, unless it is that of `listen`.
+    pub(super) cluster_address: Option<String>,
     /// Names of the models of the fallback chain; empty for the default chain.
     pub(super) chain: Vec<String>,
     /// Most models of an ensemble.
@@ -59,6 +63,8 @@ impl ServeConfig {
             server,
             data_dir,
             store: args.store.as_deref().map(str::parse).transpose()?,
+            cluster: args.cluster.as_deref().map(str::parse).transpose()?,
+            cluster_address: check_cluster_address(args)?.map(str::to_owned),
             chain: args.engines.clone(),
             max_ensemble: args.limits.max_ensemble,
             circuit_breakers: circuit_breakers(&args.failure),
@@ -187,6 +193,30 @@ fn check_exposure(listen: SocketAddr, has_tokens: bool, insecure: bool) -> Resul
     let remedy =
         "Set tokens with --token-file or --token, or allow access without one with --insecure.";
     Err(CliError::new(Category::Usage, cause, remedy))
+}
+
+/// The address for the other gateways, if it is given. Refuses one that they cannot connect to.
+fn check_cluster_address(args: &ServeArgs) -> Result<Option<&str>, CliError> {
+    let Some(address) = args.cluster_address.as_deref() else {
+        if args.cluster.is_some() && args.listen.ip().is_unspecified() {
+            let cause = format!("other gateways cannot connect to {}", args.listen);
+            let remedy =
+                "Give the address at which they reach this one with --cluster-address HOST:PORT.";
+            return Err(CliError::new(Category::Usage, cause, remedy));
+        }
+        return Ok(None);
+    };
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    match address.rsplit_once(':') {
+        Some((host, port)) if is_port(port) && !host.is_empty() && !has_any(host, &['/', '@']) => {
+            Ok(Some(address))
+        }
+        _ => {
+            let cause = format!("{address:?} is not HOST:PORT");
+            let remedy = "Give --cluster-address a host and a port, such as 10.0.0.3:8000.";
+            Err(CliError::new(Category::Usage, cause, remedy))
+        }
+    }
 }
 
 /// Refuses host names that no request can match. A variable that is set to nothing yields an empty name.

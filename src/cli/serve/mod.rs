@@ -4,13 +4,13 @@ mod args;
 mod config;
 mod decoder;
 
-use std::path::Path;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::error::CliError;
 use super::output::write;
 use super::{providers, setup};
-use crate::cluster::{self, ObjectReplica, StoreLocation};
+use crate::cluster::{self, Nats, NatsLeases, NatsLocation, ObjectReplica, StoreLocation};
 use crate::engine::Chain;
 use crate::engine::pool::Pool;
 use crate::engine::provider::selection::{ModelsToSelect, SelectionOutcome};
@@ -19,6 +19,7 @@ use crate::proto::reason::Category;
 use crate::separation::{Config, Separations};
 use crate::server;
 use crate::session::Store;
+use crate::session::leases::Leases;
 use crate::session::replica::Replica;
 
 pub(super) use args::ServeArgs;
@@ -46,8 +47,10 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
         .with_most_members(config.max_ensemble);
     let chain =
         Chain::of(&config.chain, &available)?.with_circuit_breakers(config.circuit_breakers);
-    let store = open_store(&config.data_dir, config.store.as_ref())?;
-    let address = server::reserve(config.listen)?;
+    // The other gateways of a cluster get its address with the first session.
+    let reserved = config.cluster.is_some().then(|| server::reserve(config.listen)).transpose()?;
+    let store = open_store(&config, reserved.as_ref().map(|reserved| reserved.address()))?;
+    let address = reserved.map_or_else(|| server::reserve(config.listen), Ok)?;
     config.decoder = decoder::try_decoder(config.decoder)?;
     config.decoder = decoder::try_ffmpeg(config.decoder, config.needs_ffmpeg)?;
     let separations = Arc::new(open_separations(&config, store, available, chain)?);
@@ -66,11 +69,21 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
     served
 }
 
-/// Opens and locks the data folder, after the object store, if there is one.
-fn open_store(data_dir: &Path, location: Option<&StoreLocation>) -> Result<Store, CliError> {
-    let opened = match location {
-        None => Store::open(data_dir),
-        Some(location) => Store::open_replicated(data_dir, open_replica(location)?),
+/// Opens and locks the data folder, after the object store and the leases, if there are any.
+fn open_store(config: &ServeConfig, listen: Option<SocketAddr>) -> Result<Store, CliError> {
+    let data_dir = &config.data_dir;
+    let opened = match (&config.store, &config.cluster) {
+        (None, _) => Store::open(data_dir),
+        (Some(location), None) => Store::open_replicated(data_dir, open_replica(location)?),
+        (Some(location), Some(cluster)) => {
+            let replica = open_replica(location)?;
+            let leases = open_leases(cluster, &*replica)?;
+            let address = match &config.cluster_address {
+                Some(address) => address.clone(),
+                None => listen.unwrap_or(config.listen).to_string(),
+            };
+            Store::open_shared(data_dir, replica, leases, address)
+        }
     };
     opened.map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock => {
@@ -96,6 +109,19 @@ fn open_replica(location: &StoreLocation) -> Result<Arc<dyn Replica>, CliError> 
         CliError::new(Category::Disk, format!("{location} cannot be used: {fault}"), fault.remedy())
     })?;
     Ok(Arc::new(replica))
+}
+
+/// Opens the leases of the sessions in a store.
+fn open_leases(
+    location: &NatsLocation,
+    replica: &dyn Replica,
+) -> Result<Arc<dyn Leases>, CliError> {
+    let store = replica.identity().map_err(|error| {
+        let remedy = "Check the object store with `stemwire cluster check`.";
+        CliError::new(Category::Disk, error.to_string(), remedy)
+    })?;
+    let nats = Arc::new(Nats::connect(location)?);
+    Ok(Arc::new(NatsLeases::open(nats, &store)?))
 }
 
 /// Starts the engines and continues the sessions of the data folder.

@@ -50,8 +50,8 @@ impl Scheduler {
     pub(in crate::separation) fn close(self: &Arc<Scheduler>, deadline: Instant) -> bool {
         let mut slots = self.lock();
         slots.closed = true;
-        if let Some(maintenance) = &slots.maintenance {
-            maintenance.thread().unpark();
+        for waiting in slots.maintenance.iter().chain(&slots.recovery) {
+            waiting.thread().unpark();
         }
         for session in self.store.all() {
             self.apply_or_log(&mut slots, &session, Event::ServerStopping, Payload::Nothing);

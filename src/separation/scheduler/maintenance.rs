@@ -51,6 +51,7 @@ impl Scheduler {
                 self.report_late(&session, event, || self.is_forgotten(&session));
             }
         }
+        self.stop_fenced();
         self.store.forget_fenced();
         self.retry_delayed();
         self.pause_stuck();
@@ -63,6 +64,20 @@ impl Scheduler {
         }
         if count.is_multiple_of(ROUNDS_TO_RETENTION) || self.waits_for_storage() {
             self.apply_retention();
+        }
+    }
+
+    /// Ends the runs of sessions that other servers continue.
+    fn stop_fenced(self: &Arc<Scheduler>) {
+        let fenced = |session: &Arc<Session>| {
+            let state = session.lifecycle();
+            session.is_fenced() && (state.has_run() || matches!(state, State::Queued(_)))
+        };
+        let sessions = self.store.all();
+        for session in sessions.iter().filter(|session| fenced(session)) {
+            let mut slots = self.lock();
+            self.apply_or_log(&mut slots, session, Event::ServerStopping, Payload::Nothing);
+            self.fill(&mut slots);
         }
     }
 

@@ -17,6 +17,12 @@ const SUSPECT_DEATHS: u32 = 8;
 /// Interval between attempts to read sessions that a limit of the system forbids to read.
 const READ_AGAIN: Duration = Duration::from_millis(500);
 
+/// The same in a cluster, where it may take longer to find out which server has them.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// Interval between looks for sessions of servers that are lost.
+const TAKE_OVER: Duration = Duration::from_secs(1);
+
 /// A restored session that continues without its client.
 const RUNNING: State = State::Unscheduled { upload: UploadState::Complete, hold: Hold::None };
 
@@ -61,7 +67,8 @@ impl Scheduler {
     }
 
     /// Reads all sessions, queues those whose upload is complete, oldest first, and then measures what all of them
-    /// store. The duration is proportional to their number, so it runs in a thread of its own.
+    /// store. The duration is proportional to their number, so it runs in a thread of its own. In a cluster, it then takes
+    /// over sessions of servers that are lost, until the scheduler closes.
     pub(super) fn load_sessions(self: &Arc<Scheduler>) {
         let is_open = || !self.lock().closed;
         while !self.store.is_loaded() {
@@ -69,11 +76,24 @@ impl Scheduler {
                 return;
             }
             if !self.store.is_loaded() {
-                std::thread::sleep(READ_AGAIN);
+                let time = if self.store.is_shared() { LOOK_AGAIN } else { READ_AGAIN };
+                std::thread::park_timeout(time);
             }
         }
+        self.resume_recovered();
+        self.store.measure_while(is_open);
+        // What clients of this server ask for is taken over then; the rest here.
+        while self.store.is_shared() && is_open() {
+            std::thread::park_timeout(TAKE_OVER);
+            self.store.adopt_orphans(is_open);
+            self.resume_recovered();
+        }
+    }
+
+    /// Queues the sessions that continue without their clients.
+    fn resume_recovered(self: &Arc<Scheduler>) {
         let mut sessions = self.store.all();
-        sessions.retain(|session| session.lifecycle() == RUNNING);
+        sessions.retain(|session| session.lifecycle() == RUNNING && !session.is_fenced());
         sessions.sort_by_key(|session| (session.manifest().created, session.id()));
         let mut slots = self.lock();
         for session in sessions {
@@ -84,7 +104,5 @@ impl Scheduler {
             }
         }
         self.fill(&mut slots);
-        drop(slots);
-        self.store.measure_while(is_open);
     }
 }

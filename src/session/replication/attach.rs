@@ -10,6 +10,7 @@ use super::restore::{Restorer, is_complete};
 use super::session_replica::Position;
 use super::writer::{LocalSession, Stored, remove_objects};
 use super::{Keys, Replication};
+use crate::session::leases::SessionOwner;
 use crate::session::manifest::Manifest;
 use crate::session::{Layout, SessionId};
 
@@ -17,22 +18,34 @@ use crate::session::{Layout, SessionId};
 pub(in crate::session) enum Attached {
     /// Nothing: it was removed by another server.
     Nothing,
+    /// What another server of the cluster continues.
+    Elsewhere(SessionOwner),
     /// A directory, which is current now.
     Directory(Position),
 }
 
 impl Replication {
-    /// Makes the directory of a session current: it stays if the replica has nothing newer, else it is restored.
+    /// Makes the directory of a session current: it stays if the replica has nothing newer, else it is restored. In a cluster,
+    /// the lease of one that has not ended is taken first.
     ///
     /// # Errors
-    /// Those of the replica and of the directory, which pass.
+    /// Those of the replica, of the leases and of the directory, which pass.
     pub(in crate::session) fn attach(
         &self,
         id: SessionId,
         layout: &Layout,
     ) -> io::Result<Attached> {
         let (keys, replica) = (Keys(id), self.replica.as_ref());
-        let last = Record::last(replica, keys)?;
+        let mut last = Record::last(replica, keys)?;
+        if let Some(leases) = &self.leases
+            && last.as_ref().is_some_and(|(_, record)| needs_lease(record))
+        {
+            if let Some(owner) = leases.take_over(id)? {
+                return Ok(Attached::Elsewhere(owner));
+            }
+            // Its owner may have stored more before the lease ended.
+            last = Record::last(replica, keys)?;
+        }
         let mark = Mark::read(layout);
         let Some((number, record)) = last else {
             return Ok(match mark {
@@ -81,6 +94,11 @@ impl Replication {
         let durable = Some(LocalSession { manifest, uploaded });
         Ok(Attached::Directory(Position { stored, durable, is_absent }))
     }
+}
+
+/// Whether one server continues the session: it has not ended, and is not removed.
+fn needs_lease(record: &Record) -> bool {
+    !record.header.removed && record.manifest().is_ok_and(|manifest| !is_complete(&manifest))
 }
 
 /// Whether a directory has a manifest, and this many bytes of the upload: the power may have been lost since they were stored.

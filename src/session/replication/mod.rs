@@ -9,6 +9,7 @@
 mod absent;
 mod attach;
 mod keys;
+mod lease_keeper;
 mod mark;
 mod queue;
 mod record;
@@ -23,11 +24,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::SessionId;
+use super::leases::{Leases, SessionOwner};
 use super::replica::{Replica, ReplicaError, ReplicaObserver};
 use keys::{Keys, SESSIONS};
 use queue::WorkQueue;
 
 pub(super) use attach::Attached;
+pub(super) use lease_keeper::LeaseKeeper;
 pub(super) use session_replica::{Position, SessionReplica};
 
 /// Threads that store sessions: each waits for the answers of one call at a time.
@@ -45,10 +48,22 @@ pub(super) struct Replication {
     replica: Arc<dyn Replica>,
     /// The name of this server, which no other has.
     owner: String,
+    /// `None` outside a cluster.
+    leases: Option<Arc<LeaseKeeper>>,
     queue: WorkQueue<SessionReplica>,
     /// Whether there is an outage.
     is_away: AtomicBool,
     outage: Mutex<Option<Outage>>,
+}
+
+/// How a server takes part in a cluster.
+#[derive(Debug)]
+pub(super) struct Membership {
+    pub(super) leases: Arc<dyn Leases>,
+    /// The name of its data folder.
+    pub(super) node: String,
+    /// `HOST:PORT` at which the others reach it.
+    pub(super) address: String,
 }
 
 /// A time without a successful call.
@@ -67,14 +82,23 @@ impl fmt::Debug for Replication {
 }
 
 impl Replication {
-    /// Starts the threads.
+    /// Starts the threads. In a cluster, sessions have leases.
     ///
     /// # Errors
     /// Errors of the operating system when a thread is started.
-    pub(super) fn start(replica: Arc<dyn Replica>) -> io::Result<Arc<Replication>> {
+    pub(super) fn start(
+        replica: Arc<dyn Replica>,
+        membership: Option<Membership>,
+    ) -> io::Result<Arc<Replication>> {
+        let owner = SessionId::random().to_string();
+        let keep = |Membership { leases, node, address }| {
+            LeaseKeeper::start(leases, SessionOwner { name: owner.clone(), node, address })
+        };
+        let leases = membership.map(keep).transpose()?;
         let replication = Arc::new(Replication {
             replica,
-            owner: SessionId::random().to_string(),
+            owner,
+            leases,
             queue: WorkQueue::default(),
             is_away: AtomicBool::new(false),
             outage: Mutex::default(),
@@ -98,6 +122,11 @@ impl Replication {
     /// Those of the replica.
     pub(super) fn identity(&self) -> Result<String, ReplicaError> {
         self.replica.identity()
+    }
+
+    /// The leases of this server's sessions, if it is one of a cluster.
+    pub(super) fn leases(&self) -> Option<&LeaseKeeper> {
+        self.leases.as_deref()
     }
 
     /// The sessions in the replica.
@@ -133,6 +162,9 @@ impl Replication {
     /// Ends the threads once their calls have returned.
     pub(super) fn close(&self) {
         self.queue.close();
+        if let Some(leases) = &self.leases {
+            leases.close();
+        }
     }
 
     /// Stores sessions until the queue is closed.

@@ -41,6 +41,8 @@ pub(in crate::session) struct SessionReplica {
     is_created: AtomicBool,
     /// Whether another server continues the session.
     is_fenced: AtomicBool,
+    /// Whether another one may have since the last manifest.
+    is_owner_uncertain: AtomicBool,
     removal: Mutex<Removal>,
     absent: AbsentFiles,
 }
@@ -93,6 +95,7 @@ impl SessionReplica {
             is_created: AtomicBool::new(position.stored.number > 0),
             stored: Mutex::new(position.stored),
             is_fenced: AtomicBool::new(false),
+            is_owner_uncertain: AtomicBool::new(false),
             removal: Mutex::new(Removal::None),
             absent: AbsentFiles::new(position.is_absent),
         }
@@ -186,6 +189,24 @@ impl SessionReplica {
     /// Whether another server continues the session.
     pub(in crate::session) fn is_fenced(&self) -> bool {
         self.is_fenced.load(Ordering::Acquire)
+    }
+
+    /// Whether this server is to continue the session: it has not ended.
+    pub(in crate::session) fn needs_lease(&self) -> bool {
+        let is_over = is_complete(&self.read_durable().manifest);
+        !is_over && !self.is_fenced() && *lock(&self.removal) != Removal::Done
+    }
+
+    /// Ends the session here, as another server continues it.
+    pub(super) fn fence(&self) {
+        self.is_fenced.store(true, Ordering::Release);
+        self.notifier.notify();
+    }
+
+    /// Ends the session here if another server continues it, by the manifests in the replica.
+    pub(super) fn check_owner(self: &Arc<Self>) {
+        self.is_owner_uncertain.store(true, Ordering::Release);
+        self.schedule(Instant::now());
     }
 
     /// Removes the session from the replica, and then its directory. What fails is repeated until it succeeds.
@@ -289,7 +310,9 @@ impl SessionReplica {
         let local = lock(&self.local).clone();
         let result = match removal {
             Removal::None if self.is_fenced() => return None,
-            Removal::None => writer.store(&local, &mut stored),
+            Removal::None => self
+                .check_uncertain_owner(&writer, &stored)
+                .and_then(|()| writer.store(&local, &mut stored)),
             Removal::Requested => writer.remove(&mut stored),
             Removal::Done => return None,
         };
@@ -340,6 +363,17 @@ impl SessionReplica {
         }
         *self.durable.write().unwrap_or_else(PoisonError::into_inner) = local;
         self.is_created.store(true, Ordering::Release);
+        if let Some(leases) = self.replication.leases().filter(|_| !self.needs_lease()) {
+            leases.wake();
+        }
+    }
+
+    fn check_uncertain_owner(&self, writer: &Writer, stored: &Stored) -> Result<(), WriteError> {
+        if stored.number > 0 && self.is_owner_uncertain.load(Ordering::Acquire) {
+            writer.check_owner(stored)?;
+            self.is_owner_uncertain.store(false, Ordering::Release);
+        }
+        Ok(())
     }
 
     fn remove_directory(&self) {

@@ -302,7 +302,10 @@ impl Writer<'_> {
     }
 
     /// Checks that no other server has stored a manifest, after which it looks for pieces, or has removed the session.
-    fn check_owner(&self, stored: &Stored) -> Result<(), WriteError> {
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub(super) fn check_owner(&self, stored: &Stored) -> Result<(), WriteError> {
         let find = |number| self.replica.get(&self.keys.manifest(number));
         // In this order: a removal takes the manifests away in order.
         if find(stored.number + 1)?.is_some() {

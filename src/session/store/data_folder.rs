@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::files;
+use crate::session::SessionId;
 
 /// How long a data directory that is in use is tried again. A child process that a killed server was starting has the lock
 /// until its own program runs.
@@ -25,6 +26,19 @@ pub(super) fn check_identity(file: &Path, identity: &str) -> io::Result<()> {
             files::replace(file, identity.as_bytes())
         }
         Err(error) => Err(error),
+    }
+}
+
+/// The name of a data directory among those of a cluster, which is made up at the first start.
+pub(super) fn node_name(file: &Path) -> io::Result<String> {
+    match fs::read_to_string(file) {
+        Ok(name) if !name.is_empty() => Ok(name),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => {
+            let name = SessionId::random().to_string();
+            files::replace(file, name.as_bytes())?;
+            Ok(name)
+        }
     }
 }
 

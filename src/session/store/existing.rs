@@ -5,10 +5,12 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::Store;
+use super::shared::AbsentIds;
 use crate::files::Shortage;
+use crate::session::leases::SessionOwner;
 use crate::session::manifest::ManifestError;
 use crate::session::replication::Attached;
 use crate::session::stored_size::StoredSize;
@@ -23,6 +25,14 @@ pub(super) struct Existing {
     /// Locked while a session is read, so that none is read twice.
     reading: Mutex<()>,
     recover: OnceLock<Recover>,
+    /// Ids without a session that were asked for.
+    pub(super) absent: AbsentIds,
+}
+
+impl Existing {
+    pub(super) fn lock(&self) -> MutexGuard<'_, ()> {
+        self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl fmt::Debug for Existing {
@@ -34,6 +44,8 @@ impl fmt::Debug for Existing {
 /// What a directory is found to hold.
 enum Found {
     Session(Arc<Session>),
+    /// What another server of the cluster continues.
+    Elsewhere(SessionOwner),
     /// Nothing that a client knows.
     Nothing,
     /// A session of a later version, and which.
@@ -66,6 +78,7 @@ impl Store {
     /// Reads every session that has not been read, as long as `go_on` holds; returns whether it held. What a limit of
     /// the system forbids to read now, such as that of open files, is left for the next time.
     pub fn load_while(&self, go_on: impl Fn() -> bool) -> bool {
+        self.skip_elsewhere();
         let unread = self.read().unread.clone();
         unread.into_iter().all(|id| {
             let goes_on = go_on();
@@ -87,23 +100,40 @@ impl Store {
         self.all().iter().take_while(|_| go_on()).for_each(|session| session.measure());
     }
 
-    /// Reads a session, unless it has been read.
+    /// Reads a session, unless it has been read. In a cluster, other servers may have created it since.
     ///
     /// # Errors
-    /// I/O errors that pass: the session is still unread.
-    pub(super) fn read_existing(&self, id: SessionId) -> io::Result<()> {
-        if !self.read().unread.contains(&id) {
+    /// I/O errors that pass: the session is still unread; `Elsewhere`.
+    pub(super) fn read_existing(&self, id: SessionId) -> Result<(), SessionError> {
+        if !self.may_be_unread(id) {
             return Ok(());
         }
-        let _one_at_a_time = self.existing.reading.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.read().unread.contains(&id) {
+        // Without waiting for a session that is being read.
+        if let Some(leases) = self.leases()
+            && let Ok(Some(owner)) = leases.elsewhere(id)
+        {
+            self.leave_out(id);
+            return Err(SessionError::Elsewhere { session: id, owner });
+        }
+        let _one_at_a_time = self.existing.lock();
+        if !self.may_be_unread(id) {
             return Ok(());
         }
-        let found = self.open_directory(id)?;
+        let found = self.open_directory(id);
+        if let Some(leases) = self.leases()
+            && !matches!(found, Ok(Found::Session(_)))
+        {
+            leases.release(id);
+        }
+        let found = found?;
         let mut index = self.write();
         index.unread.remove(&id);
         match found {
             Found::Session(session) => index.insert(session),
+            Found::Elsewhere(owner) => {
+                return Err(SessionError::Elsewhere { session: id, owner });
+            }
+            Found::Nothing if self.leases().is_some() => self.existing.absent.note(id),
             Found::Nothing => {}
             Found::Newer(version) => {
                 index.newer.insert(id, version);
@@ -125,6 +155,11 @@ impl Store {
             None => None,
             Some(replication) => match replication.attach(id, &layout)? {
                 Attached::Directory(position) => Some((replication, position)),
+                Attached::Elsewhere(owner) => {
+                    // What it is worth is in the store.
+                    let _ = fs::remove_dir_all(layout.directory());
+                    return Ok(Found::Elsewhere(owner));
+                }
                 Attached::Nothing => {
                     // If the removal fails, the next server tries again.
                     let _ = fs::remove_dir_all(layout.directory());
@@ -141,6 +176,7 @@ impl Store {
                             recover(&session);
                         }
                         if let Some(replica) = session.replica() {
+                            self.keep_lease(&session);
                             replica.flush();
                         }
                         return Ok(Found::Session(session));

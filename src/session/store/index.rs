@@ -55,6 +55,13 @@ impl Index {
         }
     }
 
+    /// Whether it is known what there is of this id, beside those that are unread.
+    pub(super) fn has(&self, id: SessionId) -> bool {
+        self.by_id.contains_key(&id)
+            || self.newer.contains_key(&id)
+            || self.unreadable.contains_key(&id)
+    }
+
     pub(super) fn find(&self, id: SessionId) -> Result<Arc<Session>, SessionError> {
         self.by_id.get(&id).cloned().ok_or_else(|| match self.newer.get(&id) {
             Some(&version) => SessionError::VersionUnsupported { session: id, version },

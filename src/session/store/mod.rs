@@ -5,6 +5,8 @@ mod damaged;
 mod data_folder;
 mod existing;
 mod index;
+mod opening;
+mod shared;
 
 use std::fs::{self, File};
 use std::io;
@@ -17,7 +19,6 @@ pub use cursor::PageCursor;
 pub use damaged::damaged_sessions;
 pub use existing::Recover;
 
-use data_folder::{LOCK_PATIENCE, check_identity, lock_for};
 use existing::Existing;
 use index::Index;
 
@@ -25,7 +26,7 @@ use super::SessionError;
 use super::disk_space::{SpaceGuard, SpaceLimits};
 use super::lifecycle::{State, StateWriter};
 use super::manifest::{Plan, Timestamp};
-use super::replica::{Replica, ReplicaError, ReplicaObserver};
+use super::replica::{ReplicaError, ReplicaObserver};
 use super::replication::{Position, Replication};
 use super::retention::{Retention, RetentionCandidate, expired};
 use super::stored_size::TotalSize;
@@ -57,49 +58,6 @@ const DISCARDED_BYTES: u64 = 64 << 10;
 const REMOVAL_TIME: Duration = Duration::from_secs(10);
 
 impl Store {
-    /// Opens a data directory, which is created if it does not exist. Its sessions are only listed: each is read when it is
-    /// requested, all of them by [`Store::load`].
-    ///
-    /// # Errors
-    /// `WouldBlock` if another process uses the directory; other I/O errors.
-    pub fn open(data: &Path) -> io::Result<Store> {
-        Store::open_with(data, None)
-    }
-
-    /// The same for sessions that are kept in a replica, too. Those that are only there are restored.
-    ///
-    /// # Errors
-    /// Those of [`Store::open`]; `InvalidInput` if the directory is the cache of another replica; those of the replica.
-    pub fn open_replicated(data: &Path, replica: Arc<dyn Replica>) -> io::Result<Store> {
-        Store::open_with(data, Some(replica))
-    }
-
-    fn open_with(data: &Path, replica: Option<Arc<dyn Replica>>) -> io::Result<Store> {
-        let sessions_folder = data.join(SESSIONS_FOLDER);
-        fs::create_dir_all(&sessions_folder)?;
-        let lock = File::create(data.join("lock"))?;
-        if !lock_for(&lock, LOCK_PATIENCE)? {
-            let message = format!("{} is in use by another stemwire", data.display());
-            return Err(io::Error::new(io::ErrorKind::WouldBlock, message));
-        }
-        // Before any session is created: a directory without a manifest is then left by a crash.
-        let mut unread = existing::session_ids(&sessions_folder)?;
-        let replication = replica.map(Replication::start).transpose()?;
-        if let Some(replication) = &replication {
-            check_identity(&data.join("store"), &replication.identity()?)?;
-            unread.extend(replication.sessions()?);
-        }
-        Ok(Store {
-            sessions_folder,
-            index: RwLock::new(Index { unread, ..Index::default() }),
-            existing: Existing::default(),
-            total: TotalSize::default(),
-            replication,
-            state_writer: Mutex::new(Some(StateWriter::new())),
-            _lock: lock,
-        })
-    }
-
     /// The folder that holds the sessions' directories.
     pub fn folder(&self) -> &Path {
         &self.sessions_folder
@@ -154,6 +112,8 @@ impl Store {
                 drop(index);
                 session.measure();
                 if let Some(replica) = session.replica() {
+                    // Before a client has its id.
+                    self.keep_lease(&session);
                     replica.flush();
                 }
                 Ok((session, true))
@@ -183,15 +143,16 @@ impl Store {
     /// The session with this id, from disk if it has not been read.
     ///
     /// # Errors
-    /// `NotFound`; `VersionUnsupported`; `Unreadable`; I/O errors that pass.
+    /// `NotFound`; `VersionUnsupported`; `Unreadable`; I/O errors that pass. In a cluster, `Elsewhere` and `Lease`.
     pub fn find(&self, id: SessionId) -> Result<Arc<Session>, SessionError> {
         self.read_existing(id)?;
-        self.read().find(id)
+        let session = self.read().find(id)?;
+        self.check_here(session)
     }
 
-    /// The session with this id, if it is in memory; touches no file.
+    /// The session with this id, if it is in memory and no other server continues it; touches no file.
     pub fn find_loaded(&self, id: SessionId) -> Option<Arc<Session>> {
-        self.read().by_id.get(&id).cloned()
+        self.read().by_id.get(&id).filter(|session| !session.is_fenced()).cloned()
     }
 
     /// The sessions in memory, in no order. They are all sessions once [`Store::load`] has returned.
@@ -299,23 +260,6 @@ impl Store {
         self.replication.as_ref().is_none_or(|replication| replication.drain(deadline))
     }
 
-    /// Forgets the sessions that other servers continue. They are read again, from the replica, when they are requested.
-    pub fn forget_fenced(&self) {
-        if self.replication.is_none() {
-            return;
-        }
-        for session in self.all().into_iter().filter(|session| session.is_fenced()) {
-            session.release();
-            let is_scheduled = matches!(session.lifecycle(), State::Queued(_));
-            if !is_scheduled && !session.lifecycle().has_run() {
-                session.retire();
-                let mut index = self.write();
-                index.remove(&session);
-                index.unread.insert(session.id());
-            }
-        }
-    }
-
     /// A guard of the disk space that its sessions use.
     pub fn space_guard(&self, limits: SpaceLimits) -> SpaceGuard {
         SpaceGuard::new(self.sessions_folder.clone(), limits, self.total.clone())
@@ -327,14 +271,6 @@ impl Store {
 
     fn read(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Store {
-    fn drop(&mut self) {
-        if let Some(replication) = &self.replication {
-            replication.close();
-        }
     }
 }
 

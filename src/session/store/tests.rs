@@ -2,6 +2,7 @@ use std::thread;
 
 use uuid::Uuid;
 
+use super::data_folder::lock_for;
 use super::*;
 use crate::proto::reason::ErrorReason;
 use crate::session::SessionState;

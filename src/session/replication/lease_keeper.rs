@@ -1,0 +1,289 @@
+//! Keeps the leases of this server's sessions, and finds sessions whose lease has ended.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use super::SessionReplica;
+use crate::session::SessionId;
+use crate::session::leases::{
+    Acquired, HeldLease, LEASE_TIME, LeaseError, Leases, RenewOutcome, SessionOwner,
+};
+
+/// Interval of the renewals: two may fail before a lease ends.
+const ROUND: Duration = Duration::from_secs(LEASE_TIME.as_secs() / 3);
+
+/// The leases of this server's sessions, which a thread renews.
+pub(in crate::session) struct LeaseKeeper {
+    leases: Arc<dyn Leases>,
+    owner: SessionOwner,
+    kept: Mutex<HashMap<SessionId, KeptLease>>,
+    seen: Mutex<SeenLeases>,
+    wake: Condvar,
+    wish: Mutex<KeeperWish>,
+    /// Whether the last call has failed.
+    is_away: AtomicBool,
+}
+
+/// What the thread is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum KeeperWish {
+    Renew,
+    /// Before the next renewal, end leases that are not needed.
+    Release,
+    Close,
+}
+
+/// A lease of a session of this server.
+struct KeptLease {
+    /// `None` while it could not be taken.
+    lease: Option<HeldLease>,
+    /// `None` while the session is being read.
+    session: Option<Weak<SessionReplica>>,
+}
+
+/// Leases of all servers.
+#[derive(Default)]
+struct SeenLeases {
+    /// Those of the last listing.
+    last: HashSet<SessionId>,
+    /// Those that were not there any more in the last one.
+    missing: HashSet<SessionId>,
+    /// Those that were not there in two listings: their owner is lost, or the session has ended.
+    ended: HashSet<SessionId>,
+}
+
+impl fmt::Debug for LeaseKeeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LeaseKeeper").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+impl LeaseKeeper {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// Errors of the operating system when a thread is started.
+    pub(super) fn start(
+        leases: Arc<dyn Leases>,
+        owner: SessionOwner,
+    ) -> io::Result<Arc<LeaseKeeper>> {
+        let keeper = Arc::new(LeaseKeeper {
+            leases,
+            owner,
+            kept: Mutex::default(),
+            seen: Mutex::default(),
+            wake: Condvar::new(),
+            wish: Mutex::new(KeeperWish::Renew),
+            is_away: AtomicBool::new(false),
+        });
+        let working = Arc::clone(&keeper);
+        std::thread::Builder::new().name("leases".into()).spawn(move || working.work())?;
+        Ok(keeper)
+    }
+
+    /// The other server that has a session. `None` if none or this one has it.
+    ///
+    /// # Errors
+    /// [`LeaseError`].
+    pub(in crate::session) fn elsewhere(
+        &self,
+        id: SessionId,
+    ) -> Result<Option<SessionOwner>, LeaseError> {
+        if lock(&self.kept).get(&id).is_some_and(|kept| kept.lease.is_some()) {
+            return Ok(None);
+        }
+        let owner = self.noted(self.leases.owner(id))?;
+        Ok(owner.filter(|owner| owner.node != self.owner.node))
+    }
+
+    /// Takes the lease of a session that is to be read. Returns the other server that has it.
+    ///
+    /// # Errors
+    /// [`LeaseError`].
+    pub(super) fn take_over(&self, id: SessionId) -> Result<Option<SessionOwner>, LeaseError> {
+        match self.leases.take_over(id, &self.owner)? {
+            Acquired::Held(lease) => {
+                let kept = KeptLease { lease: Some(lease), session: None };
+                lock(&self.kept).insert(id, kept);
+                Ok(None)
+            }
+            Acquired::Elsewhere(other) => Ok(Some(other)),
+        }
+    }
+
+    /// Keeps the lease of a session from now on, and takes it if that is still to be done: while the leases are away, as soon as
+    /// they are back.
+    pub(in crate::session) fn keep(&self, id: SessionId, session: &Arc<SessionReplica>) {
+        let has_lease = lock(&self.kept).get(&id).is_some_and(|kept| kept.lease.is_some());
+        let mut lease = None;
+        if !has_lease && let Ok(Acquired::Held(taken)) = self.leases.acquire(id, &self.owner) {
+            lease = Some(taken);
+        }
+        let mut kept = lock(&self.kept);
+        let entry = kept.entry(id).or_insert(KeptLease { lease: None, session: None });
+        entry.lease = entry.lease.or(lease);
+        entry.session = Some(Arc::downgrade(session));
+    }
+
+    /// Ends the lease of a session. If that fails, it ends by itself.
+    pub(in crate::session) fn release(&self, id: SessionId) {
+        let kept = lock(&self.kept).remove(&id);
+        if let Some(lease) = kept.and_then(|kept| kept.lease) {
+            let _ = self.noted(self.leases.release(lease));
+        }
+    }
+
+    /// Looks for sessions that need no lease any more, soon.
+    pub(super) fn wake(&self) {
+        let mut wish = lock(&self.wish);
+        if *wish == KeeperWish::Renew {
+            *wish = KeeperWish::Release;
+            self.wake.notify_all();
+        }
+    }
+
+    /// Ends all leases, so that other servers continue the sessions at once, and the thread.
+    pub(in crate::session) fn close(&self) {
+        let before = std::mem::replace(&mut *lock(&self.wish), KeeperWish::Close);
+        self.wake.notify_all();
+        if before != KeeperWish::Close {
+            let ids: Vec<SessionId> = lock(&self.kept).keys().copied().collect();
+            ids.into_iter().for_each(|id| self.release(id));
+        }
+    }
+
+    /// The sessions whose lease has ended since the last call.
+    pub(in crate::session) fn take_ended(&self) -> Vec<SessionId> {
+        let ended = std::mem::take(&mut lock(&self.seen).ended);
+        let kept = lock(&self.kept);
+        ended.into_iter().filter(|id| !kept.contains_key(id)).collect()
+    }
+
+    /// Returns a session with the next call of [`LeaseKeeper::take_ended`] again.
+    pub(in crate::session) fn return_ended(&self, id: SessionId) {
+        lock(&self.seen).ended.insert(id);
+    }
+
+    /// The sessions that have a lease.
+    ///
+    /// # Errors
+    /// [`LeaseError`].
+    pub(in crate::session) fn all_leased(&self) -> Result<Vec<SessionId>, LeaseError> {
+        let all = self.noted(self.leases.sessions())?;
+        lock(&self.seen).last.extend(&all);
+        Ok(all)
+    }
+
+    /// Renews leases until it is closed.
+    fn work(&self) {
+        let mut next = Instant::now() + ROUND;
+        loop {
+            let time = next.saturating_duration_since(Instant::now());
+            let sleeps = |wish: &mut KeeperWish| *wish == KeeperWish::Renew;
+            let waited = self.wake.wait_timeout_while(lock(&self.wish), time, sleeps);
+            let (mut wish, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if *wish == KeeperWish::Close {
+                return;
+            }
+            *wish = KeeperWish::Renew;
+            drop(wish);
+            self.release_unneeded();
+            if next <= Instant::now() {
+                next = Instant::now() + ROUND;
+                self.round();
+            }
+        }
+    }
+
+    /// Renews leases, takes those that are missing, and lists those of all servers.
+    pub(in crate::session) fn round(&self) {
+        self.renew();
+        self.take_missing();
+        if let Ok(all) = self.noted(self.leases.sessions()) {
+            lock(&self.seen).list(all.into_iter().collect());
+        }
+    }
+
+    /// Ends the leases of sessions that have ended or are forgotten.
+    fn release_unneeded(&self) {
+        let is_unneeded = |kept: &KeptLease| match &kept.session {
+            None => false,
+            Some(session) => session.upgrade().is_none_or(|session| !session.needs_lease()),
+        };
+        let kept = lock(&self.kept);
+        let unneeded = kept.iter().filter(|(_, kept)| is_unneeded(kept));
+        let unneeded: Vec<SessionId> = unneeded.map(|(&id, _)| id).collect();
+        drop(kept);
+        unneeded.into_iter().for_each(|id| self.release(id));
+    }
+
+    fn renew(&self) {
+        let held: Vec<HeldLease> =
+            lock(&self.kept).values().filter_map(|kept| kept.lease).collect();
+        // While they are away, the store shows whether another server continues a session.
+        let Ok(outcomes) = self.noted(self.leases.renew(&held, &self.owner)) else { return };
+        let mut kept = lock(&self.kept);
+        for (before, outcome) in held.into_iter().zip(outcomes) {
+            let Some(entry) = kept.get_mut(&before.session) else { continue };
+            entry.lease = match outcome {
+                _ if entry.lease != Some(before) => entry.lease,
+                RenewOutcome::Renewed(lease) => Some(lease),
+                RenewOutcome::Lost => None,
+            };
+        }
+    }
+
+    /// Takes the leases that could not be taken before or were lost. Sessions that another server has end here.
+    fn take_missing(&self) {
+        let missing = |(&id, kept): (&SessionId, &KeptLease)| {
+            Some((id, kept.session.clone().filter(|_| kept.lease.is_none())?))
+        };
+        let missing: Vec<_> = lock(&self.kept).iter().filter_map(missing).collect();
+        for (id, weak) in missing {
+            let Some(session) = weak.upgrade() else { continue };
+            match self.noted(self.leases.acquire(id, &self.owner)) {
+                Ok(Acquired::Held(lease)) => {
+                    if let Some(kept) = lock(&self.kept).get_mut(&id) {
+                        kept.lease = Some(lease);
+                    }
+                    // Another server may have had it meanwhile.
+                    session.check_owner();
+                }
+                Ok(Acquired::Elsewhere(owner)) => {
+                    tracing::error!(session = %id, gateway = owner.address, "another server has the lease of the session; it ends here");
+                    lock(&self.kept).remove(&id);
+                    session.fence();
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Notes whether calls succeed.
+    fn noted<T>(&self, result: Result<T, LeaseError>) -> Result<T, LeaseError> {
+        let was_away = self.is_away.swap(result.is_err(), Ordering::AcqRel);
+        match &result {
+            Err(error) if !was_away => tracing::error!(%error, "leases cannot be renewed"),
+            Ok(_) if was_away => tracing::info!("leases can be renewed again"),
+            _ => {}
+        }
+        result
+    }
+}
+
+impl SeenLeases {
+    /// Compares a listing with those of before. One that is missing once may be taken again by its owner.
+    fn list(&mut self, all: HashSet<SessionId>) {
+        self.ended.extend(self.missing.difference(&all));
+        self.missing = self.last.difference(&all).copied().collect();
+        self.last = all;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,152 @@
+//! What other servers do with the sessions of the same replica: of a cluster, or one that replaces this one.
+
+use std::collections::HashMap;
+use std::fs;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Store;
+use crate::session::leases::LeaseError;
+use crate::session::lifecycle::State;
+use crate::session::replication::LeaseKeeper;
+use crate::session::{Layout, Session, SessionError, SessionId};
+
+/// How long an id without a session is not looked for again.
+const ABSENT_TIME: Duration = Duration::from_secs(10);
+
+/// Most such ids.
+const MOST_ABSENT: usize = 4096;
+
+/// Ids without a session, which clients have asked for.
+#[derive(Debug, Default)]
+pub(super) struct AbsentIds(Mutex<HashMap<SessionId, Instant>>);
+
+impl AbsentIds {
+    pub(super) fn note(&self, id: SessionId) {
+        let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if ids.len() >= MOST_ABSENT {
+            ids.clear();
+        }
+        ids.insert(id, Instant::now());
+    }
+
+    fn has(&self, id: SessionId) -> bool {
+        let ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ids.get(&id).is_some_and(|since| since.elapsed() < ABSENT_TIME)
+    }
+}
+
+impl Store {
+    /// Forgets the sessions that other servers continue. They are read again, from the replica, when they are requested.
+    pub fn forget_fenced(&self) {
+        if self.replication.is_none() {
+            return;
+        }
+        for session in self.all().into_iter().filter(|session| session.is_fenced()) {
+            session.release();
+            let is_scheduled = matches!(session.lifecycle(), State::Queued(_));
+            if !is_scheduled && !session.lifecycle().has_run() {
+                session.retire();
+                let mut index = self.write();
+                index.remove(&session);
+                index.unread.insert(session.id());
+                drop(index);
+                if self.leases().is_some() {
+                    self.leave_out(session.id());
+                }
+            }
+        }
+    }
+
+    /// The leases of this server's sessions, if it is one of a cluster.
+    pub(super) fn leases(&self) -> Option<&LeaseKeeper> {
+        self.replication.as_ref().and_then(|replication| replication.leases())
+    }
+
+    /// Keeps the lease of a session that is in memory now, or ends it if the session has ended.
+    pub(super) fn keep_lease(&self, session: &Session) {
+        let (Some(leases), Some(replica)) = (self.leases(), session.replica()) else { return };
+        match replica.needs_lease() {
+            true => leases.keep(session.id(), replica),
+            false => leases.release(session.id()),
+        }
+    }
+
+    /// Whether a session may be on the disk or in the replica that is not in memory.
+    pub(super) fn may_be_unread(&self, id: SessionId) -> bool {
+        let index = self.read();
+        index.unread.contains(&id)
+            || (self.leases().is_some() && !index.has(id) && !self.existing.absent.has(id))
+    }
+
+    /// Refuses a session that another server of the cluster has taken over.
+    pub(super) fn check_here(&self, session: Arc<Session>) -> Result<Arc<Session>, SessionError> {
+        let Some(leases) = self.leases().filter(|_| session.is_fenced()) else {
+            return Ok(session);
+        };
+        let id = session.id();
+        match leases.elsewhere(id)? {
+            Some(owner) => Err(SessionError::Elsewhere { session: id, owner }),
+            // The other one has ended it. Once its run here has stopped, it is read again.
+            None => Err(LeaseError { cause: format!("session {id} is changing hands") }.into()),
+        }
+    }
+
+    /// Leaves out the sessions that other servers of the cluster have when all are read.
+    pub(super) fn skip_elsewhere(&self) {
+        if self.is_loaded() {
+            return;
+        }
+        let Some(leases) = self.leases() else { return };
+        // Without an answer, each is asked for.
+        for id in leases.all_leased().unwrap_or_default() {
+            let is_unread = self.read().unread.contains(&id);
+            if is_unread && matches!(leases.elsewhere(id), Ok(Some(_))) {
+                self.leave_out(id);
+            }
+        }
+    }
+
+    /// Leaves out a session that has not been read, as another server has it: what it is worth is in the replica.
+    pub(super) fn leave_out(&self, id: SessionId) {
+        if !self.read().unread.contains(&id) {
+            return;
+        }
+        let _unread = self.existing.lock();
+        if self.write().unread.remove(&id) {
+            // If it fails, it is replaced when the session is read.
+            let _ = fs::remove_dir_all(Layout::new(&self.sessions_folder, id).directory());
+        }
+    }
+
+    /// Reads the sessions whose owner in the cluster was lost, as long as `go_on` holds. Returns whether there were any.
+    pub fn adopt_orphans(&self, go_on: impl Fn() -> bool) -> bool {
+        let Some(leases) = self.leases() else { return false };
+        let mut any = false;
+        for id in leases.take_ended() {
+            let read = if go_on() { self.read_existing(id) } else { return any };
+            match read {
+                Ok(()) => any = true,
+                Err(SessionError::Elsewhere { .. }) => {}
+                // It passes.
+                Err(_) => leases.return_ended(id),
+            }
+        }
+        any
+    }
+
+    /// Ends the leases, so that other servers of the cluster continue the sessions at once.
+    pub fn end_leases(&self) {
+        if let Some(leases) = self.leases() {
+            leases.close();
+        }
+    }
+
+    /// Whether sessions are shared with other servers.
+    pub fn is_shared(&self) -> bool {
+        self.leases().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests;
