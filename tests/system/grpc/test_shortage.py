@@ -119,7 +119,7 @@ def test_the_space_that_stays_free_is_kept_while_sessions_run(on_small_disk):
 
 
 def test_open_files_that_run_out_pause_sessions(start):
-    song = wav(music(14))
+    song = wav(music(9))
     # A model that takes its time.
     server = start("--engines", "mini", "--threads", "1")
     whole = separate(server.stub, song)
