@@ -1,7 +1,7 @@
 //! Restores the sessions of the previous process.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Scheduler;
 use super::executor::Payload;
@@ -22,6 +22,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Interval between looks for sessions of servers that are lost.
 const TAKE_OVER: Duration = Duration::from_secs(1);
+
+/// Interval of listing the object store, which takes time: it finds what others have removed, and what was missed.
+const LOOK_THROUGH: Duration = Duration::from_secs(60);
 
 /// A restored session that continues without its client.
 const RUNNING: State = State::Unscheduled { upload: UploadState::Complete, hold: Hold::None };
@@ -83,9 +86,14 @@ impl Scheduler {
         self.resume_recovered();
         self.store.measure_while(is_open);
         // What clients of this server ask for is taken over then; the rest here.
+        let mut looked_through = Instant::now();
         while self.store.is_shared() && is_open() {
             std::thread::park_timeout(TAKE_OVER);
             self.store.adopt_orphans(is_open);
+            if looked_through.elapsed() >= LOOK_THROUGH {
+                self.store.look_through(is_open);
+                looked_through = Instant::now();
+            }
             self.resume_recovered();
         }
     }

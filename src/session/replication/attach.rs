@@ -4,11 +4,12 @@ use std::fs;
 use std::io;
 use std::sync::Arc;
 
+use super::manifests::remove_objects;
 use super::mark::Mark;
 use super::record::Record;
 use super::restore::{Restorer, is_complete};
 use super::session_replica::Position;
-use super::writer::{LocalSession, Stored, remove_objects};
+use super::writer::{LocalSession, Stored};
 use super::{Keys, Replication};
 use crate::session::leases::SessionOwner;
 use crate::session::manifest::Manifest;

@@ -10,11 +10,14 @@ mod absent;
 mod attach;
 mod keys;
 mod lease_keeper;
+mod manifests;
 mod mark;
 mod queue;
 mod record;
 mod restore;
+mod session_absent;
 mod session_replica;
+mod session_work;
 mod writer;
 
 use std::fmt;

@@ -1,6 +1,6 @@
 //! What other servers do with the sessions of the same replica: of a cluster, or one that replaces this one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -133,6 +133,36 @@ impl Store {
             }
         }
         any
+    }
+
+    /// Looks through the replica: reads the sessions that this server does not have and no other one continues, as long as
+    /// `go_on` holds, and forgets those that others have removed.
+    pub fn look_through(&self, go_on: impl Fn() -> bool) {
+        let Some(replication) = self.replication.as_ref().filter(|_| self.is_shared()) else {
+            return;
+        };
+        let ended = |session: &Arc<Session>| {
+            session.replica().is_some_and(|replica| !replica.needs_lease())
+        };
+        // Before the replica is listed: one that ends meanwhile is not taken for removed.
+        let known: Vec<_> = self.all().into_iter().filter(ended).collect();
+        let Ok(stored) = replication.sessions() else { return };
+        let stored: HashSet<SessionId> = stored.into_iter().collect();
+        for session in known.iter().filter(|session| !stored.contains(&session.id())) {
+            session.retire();
+            self.write().remove(session);
+            let _unread = self.existing.lock();
+            let _ = fs::remove_dir_all(session.layout().directory());
+        }
+        for id in stored {
+            if !go_on() {
+                return;
+            }
+            if self.may_be_unread(id) {
+                // An error passes, or another server has it.
+                let _ = self.read_existing(id);
+            }
+        }
     }
 
     /// Ends the leases, so that other servers of the cluster continue the sessions at once.

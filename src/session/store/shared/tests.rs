@@ -166,6 +166,26 @@ fn without_leases_sessions_continue_and_none_is_taken_over() {
 }
 
 #[test]
+fn what_another_server_has_removed_is_forgotten_and_what_was_missed_is_read() {
+    let (data, shared) = (tempfile::tempdir().unwrap(), SharedStores::default());
+    let [a, b] = ["a", "b"].map(|name| shared.open(&data.path().join(name)));
+    let [removed, kept] = [create(&a), create(&a)];
+    for session in [&removed, &kept] {
+        session.end_for_test(State::Cancelled);
+        session.wait_until_ended().unwrap();
+    }
+    assert!(b.find(removed.id()).is_ok() && b.find_loaded(kept.id()).is_none());
+    removed.end_for_test(State::Removed);
+    a.remove(&removed).unwrap();
+    b.look_through(|| true);
+    assert!(matches!(b.find(removed.id()).unwrap_err(), SessionError::NotFound(_)));
+    assert!(b.find_loaded(kept.id()).is_some());
+    let running = create(&a);
+    b.look_through(|| true);
+    assert_eq!(owner_by(&b, running.id()), "a");
+}
+
+#[test]
 fn sessions_of_others_are_left_out_when_all_are_read() {
     let (data, shared) = (tempfile::tempdir().unwrap(), SharedStores::default());
     let a = shared.open(&data.path().join("a"));

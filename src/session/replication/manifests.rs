@@ -1,0 +1,128 @@
+//! The manifests of a session in the store, of which each is created by one server.
+
+use super::keys::Keys;
+use super::record::{FORMAT, Record, RecordHeader};
+use super::writer::{Stored, WriteError, Writer};
+use crate::session::replica::{CreateOutcome, Replica, ReplicaError};
+
+impl Writer<'_> {
+    /// Creates the next manifest, and empties the one before, whose name stays. If the store has it already, with these bytes,
+    /// its first answer was lost.
+    pub(super) fn create(&self, record: &Record, stored: &mut Stored) -> Result<(), WriteError> {
+        let bytes = record.to_bytes()?;
+        loop {
+            let key = self.keys.manifest(stored.number + 1);
+            if self.replica.create(&key, bytes.clone())? == CreateOutcome::Created {
+                return self.advance(&key, stored);
+            }
+            match self.replica.get(&key)? {
+                Some(found) if found == bytes => return self.advance(&key, stored),
+                Some(found) => {
+                    // The answer was lost, too, and the session has changed since: `record` is the one after.
+                    let lost = self.own_header(&found).ok_or(WriteError::Fenced)?;
+                    self.advance(&key, stored)?;
+                    let kept = [&record.header.overlap_state, &stored.overlap_state];
+                    if let Some(name) = &lost.overlap_state
+                        && !kept.contains(&&lost.overlap_state)
+                    {
+                        // If this fails, it takes space until the session is removed.
+                        let _ = self.replica.delete(&self.keys.overlap_state(name));
+                    }
+                }
+                // S3 refuses one of two calls that it has at the same time, whichever will succeed.
+                None => {
+                    return Err(ReplicaError { cause: format!("{key} is being created") }.into());
+                }
+            }
+        }
+    }
+
+    /// The header of a record, if this server has stored it.
+    fn own_header(&self, record: &[u8]) -> Option<RecordHeader> {
+        let header = Record::parse(record).ok()?.header;
+        (header.owner == self.owner).then_some(header)
+    }
+
+    /// Counts the manifest that has been created as `key`, and empties the one before.
+    fn advance(&self, key: &str, stored: &mut Stored) -> Result<(), WriteError> {
+        if stored.number > 0 {
+            let before = self.keys.manifest(stored.number);
+            if self.replica.get(&before)?.is_none() {
+                // A removal takes the manifests away in order, so its successor was there, too.
+                self.replica.delete(key)?;
+                return Err(WriteError::Removed);
+            }
+            // If this fails, it takes space until the session is removed.
+            let _ = self.replica.put(&before, Vec::new());
+        }
+        stored.number += 1;
+        Ok(())
+    }
+
+    /// Checks that no other server has stored a manifest, after which it looks for pieces, or has removed the session.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub(super) fn check_owner(&self, stored: &Stored) -> Result<(), WriteError> {
+        let find = |number| self.replica.get(&self.keys.manifest(number));
+        // In this order: a removal takes the manifests away in order.
+        if let Some(next) = find(stored.number + 1)?
+            // The answer to an own one may have been lost.
+            && self.own_header(&next).is_none()
+        {
+            return Err(WriteError::Fenced);
+        }
+        if find(stored.number)?.is_none() { Err(WriteError::Removed) } else { Ok(()) }
+    }
+
+    /// Stores the manifest of before with the name of this server, so that no other can store its successor.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    pub(super) fn claim(&self, record: &Record, stored: &mut Stored) -> Result<(), WriteError> {
+        let mut record = record.clone();
+        record.header.owner = self.owner.to_owned();
+        self.create(&record, stored)
+    }
+
+    /// Removes a session from the store: from the first object on that is stored here, no server restores it.
+    ///
+    /// # Errors
+    /// [`ReplicaError`]; then it can be called again.
+    pub(super) fn remove(&self, stored: &mut Stored) -> Result<(), WriteError> {
+        let header = RecordHeader {
+            format: FORMAT,
+            owner: self.owner.to_owned(),
+            spans: Vec::new(),
+            overlap_state: None,
+            removed: true,
+        };
+        let record = Record { header, manifest: Vec::new() };
+        if stored.number > 0 {
+            while let Err(error) = self.create(&record, stored) {
+                match error {
+                    // It is removed whichever server has it.
+                    WriteError::Fenced => stored.number += 1,
+                    WriteError::Removed => break,
+                    other => return Err(other),
+                }
+            }
+        }
+        remove_objects(self.replica, self.keys)?;
+        Ok(())
+    }
+}
+
+/// Removes all objects of a session, the last manifest at the end.
+///
+/// # Errors
+/// Those of the store.
+pub(super) fn remove_objects(replica: &dyn Replica, keys: Keys) -> Result<(), ReplicaError> {
+    let mut names = replica.list(&keys.folder())?;
+    // Manifests behind the others, in order.
+    names.sort_by_key(|name| (name.starts_with("manifest/"), name.clone()));
+    for name in names {
+        replica.delete(&format!("{}/{name}", keys.folder()))?;
+    }
+    Ok(())
+}

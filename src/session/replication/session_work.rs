@@ -1,0 +1,112 @@
+//! What the threads of a [`Replication`] do for a session: store what is missing, or remove it.
+
+use std::fs;
+use std::io;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::mark::Mark;
+use super::session_replica::{Removal, SessionReplica, lock};
+use super::writer::{LocalSession, Stored, WriteError, Writer};
+use super::{Keys, Replication};
+use crate::session::{Layout, SessionId};
+
+/// Time to the next attempt where a file of the session cannot be read.
+const READ_AGAIN: Duration = Duration::from_millis(500);
+
+impl SessionReplica {
+    /// Stores or removes the session. Returns when that is to be repeated.
+    pub(super) fn work(&self, replication: &Replication) -> Option<Instant> {
+        let mut stored = lock(&self.stored);
+        let writer = replication.writer(self.id, &self.layout);
+        let removal = *lock(&self.removal);
+        let local = lock(&self.local).clone();
+        let result = match removal {
+            Removal::None if self.is_fenced() => return None,
+            Removal::None => self
+                .check_uncertain_owner(&writer, &stored)
+                .and_then(|()| writer.store(&local, &mut stored)),
+            Removal::Requested => writer.remove(&mut stored),
+            Removal::Done => return None,
+        };
+        let number = stored.number;
+        drop(stored);
+        match result {
+            Ok(()) => {
+                replication.succeeded();
+                if removal == Removal::Requested {
+                    self.remove_directory();
+                    *lock(&self.removal) = Removal::Done;
+                } else {
+                    self.publish(local, number);
+                }
+                self.notifier.notify();
+                None
+            }
+            Err(WriteError::Store(error)) => {
+                let again = replication.failed(error);
+                self.notifier.notify();
+                Some(again)
+            }
+            Err(error @ (WriteError::Fenced | WriteError::Removed)) => {
+                // The store has answered.
+                replication.succeeded();
+                tracing::error!(session = %self.id, "{error}; it ends here");
+                self.fence();
+                None
+            }
+            // The next state of the session has been published meanwhile, or follows.
+            Err(WriteError::Local(_)) if *lock(&self.local).manifest != *local.manifest => {
+                Some(Instant::now())
+            }
+            Err(WriteError::Local(error)) => {
+                tracing::error!(session = %self.id, %error, "the session is not stored in the object store");
+                Some(Instant::now() + READ_AGAIN)
+            }
+        }
+    }
+
+    fn publish(&self, local: LocalSession, number: u64) {
+        let absent = self.absent.are_absent();
+        // Without it the directory would be restored at the next start.
+        let mark = Mark { manifest: number, absent };
+        if let Err(error) = mark.write(&self.layout) {
+            tracing::warn!(session = %self.id, %error, "the state of the replica is not recorded");
+        }
+        *self.durable.write().unwrap_or_else(PoisonError::into_inner) = local;
+        self.is_created.store(true, Ordering::Release);
+        if let Some(leases) = self.replication.leases().filter(|_| !self.needs_lease()) {
+            leases.wake();
+        }
+    }
+
+    fn check_uncertain_owner(&self, writer: &Writer, stored: &Stored) -> Result<(), WriteError> {
+        if stored.number > 0 && self.is_owner_uncertain.load(Ordering::Acquire) {
+            writer.check_owner(stored)?;
+            self.is_owner_uncertain.store(false, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    fn remove_directory(&self) {
+        for result in [
+            // The manifest first: a partly removed session is then removed at the next start.
+            fs::remove_file(self.layout.manifest()),
+            fs::remove_dir_all(self.layout.directory()),
+        ] {
+            match result {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    tracing::error!(session = %self.id, %error, "cannot remove the session");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Replication {
+    pub(super) fn writer<'a>(&'a self, id: SessionId, layout: &'a Layout) -> Writer<'a> {
+        Writer { replica: self.replica.as_ref(), keys: Keys(id), layout, owner: &self.owner }
+    }
+}
