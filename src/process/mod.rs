@@ -53,9 +53,15 @@ pub(crate) fn own_binary() -> io::Result<PathBuf> {
 /// The variable that holds the access token, as an option of several commands.
 pub(crate) const TOKEN_VARIABLE: &str = "STEMWIRE_TOKEN";
 
+/// The variable that holds the secret of a cluster.
+pub(crate) const CLUSTER_SECRET_VARIABLE: &str = "STEMWIRE_CLUSTER_SECRET";
+
+/// Variables that no child gets.
+pub(crate) const SECRET_VARIABLES: [&str; 2] = [TOKEN_VARIABLE, CLUSTER_SECRET_VARIABLE];
+
 /// A command that starts `program`, which is this binary, under its usual name in the list of processes and in a process
 /// group of its own: Ctrl-C reaches only this process, which then ends its children. Its environment is that of this
-/// process without the access token.
+/// process without its secrets.
 pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     #[cfg(unix)]
@@ -63,7 +69,9 @@ pub(crate) fn command(program: &Path) -> Command {
         use std::os::unix::process::CommandExt;
         command.arg0("stemwire").process_group(0);
     }
-    command.env_remove(TOKEN_VARIABLE);
+    for secret in SECRET_VARIABLES {
+        command.env_remove(secret);
+    }
     command
 }
 
@@ -119,6 +127,8 @@ mod tests {
     fn no_child_gets_the_access_token() {
         let command = command(Path::new("stemwire"));
         let removed: Vec<_> = command.get_envs().filter(|(_, value)| value.is_none()).collect();
-        assert_eq!(removed, [(TOKEN_VARIABLE.as_ref(), None)]);
+        // In the order of their names.
+        let secrets = [CLUSTER_SECRET_VARIABLE, TOKEN_VARIABLE].map(|name| (name.as_ref(), None));
+        assert_eq!(removed, secrets);
     }
 }

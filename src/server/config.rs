@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::connections::{ConnectionLimits, TrustedProxies};
 use super::credentials::Credentials;
+use crate::cluster::ClusterSecret;
 use crate::cluster::tasks::OfferedTasks;
 
 /// Access rules, connections and shutdown of the server.
@@ -31,6 +32,17 @@ pub struct ServerConfig {
     pub drain: Duration,
     /// Tasks for the workers of a cluster.
     pub tasks: Option<OfferedTasks>,
+    /// What it needs beside other gateways; `None` for a server that is alone.
+    pub gateway: Option<GatewayConfig>,
+}
+
+/// A gateway among others, which have their own sessions.
+#[derive(Debug, Clone)]
+pub struct GatewayConfig {
+    /// Its name.
+    pub name: String,
+    /// The secret by which gateways recognise each other's calls; `None` if all are on this machine.
+    pub secret: Option<ClusterSecret>,
 }
 
 /// Memory of all calls together.
@@ -67,6 +79,7 @@ impl Default for ServerConfig {
             max_encoders: 4,
             drain: Duration::from_secs(10),
             tasks: None,
+            gateway: None,
         }
     }
 }

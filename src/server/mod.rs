@@ -5,6 +5,7 @@
 //! - [`middleware`]: access, CORS, request ids, metrics, error details.
 //! - [`status`]: maps errors to gRPC and HTTP statuses. [`lookup`], [`outcome`], [`uploading`],
 //!   [`deadline`], [`request_id`], [`path_prefix`]: shared by several of these.
+//! - [`forward`]: calls on sessions that another gateway has; [`hop`]: what they carry.
 //! - [`credentials`]: tokens and certificate, [`reload`]ed when their files change.
 //! - [`address`]: the listening socket. [`connections`]: accepts, limits and serves connections. [`blocking`]: runs
 //!   disk work outside the runtime's threads; no other module here computes or blocks.
@@ -17,7 +18,9 @@ mod connections;
 mod convert;
 mod credentials;
 mod deadline;
+mod forward;
 mod grpc;
+mod hop;
 mod lookup;
 mod middleware;
 mod outcome;
@@ -44,7 +47,7 @@ use tonic_web::GrpcWebLayer;
 use tower::ServiceBuilder;
 
 pub use address::{Reserved, reserve};
-pub use config::{MemoryLimits, ServerConfig};
+pub use config::{GatewayConfig, MemoryLimits, ServerConfig};
 pub use connections::{ConnectionLimits, TrustedProxies};
 pub use credentials::{
     CredentialError, CredentialSources, Credentials, TlsError, TlsFiles, TokenFault,
@@ -61,6 +64,8 @@ use middleware::metrics::{CallCounter, Metrics};
 use middleware::{admission, auth, cors, grpc_deadline, grpc_status, media_type, metrics};
 
 use budget::Budget;
+use forward::Forwarder;
+use hop::HopRules;
 use pace::LeastRate;
 use status::{ApiError, to_status};
 
@@ -146,8 +151,13 @@ pub async fn serve(
     if let Some(tasks) = &config.tasks {
         routes.add_service(tasks.service().max_decoding_message_size(MAX_CHUNK_MESSAGE_BYTES));
     }
-    let numbers = Metrics::of(&separations);
-    let calls = routes.routes().into_axum_router();
+    let forwarder = config.gateway.as_ref().map(|gateway| forwarder(gateway, &config, &memory));
+    let numbers = Metrics::of(&separations, forwarder.as_deref().map(Forwarder::metrics));
+    let mut calls = routes.routes().into_axum_router();
+    if let Some(forwarder) = &forwarder {
+        // Innermost: what it forwards is within the limits of messages, and gRPC also where it was grpc-web.
+        calls = calls.layer(from_fn_with_state(Arc::clone(forwarder), forward::calls::forward));
+    }
     let messages = MessageLimits {
         memory: Arc::clone(&memory.received),
         least_rate: LeastRate {
@@ -162,8 +172,9 @@ pub async fn serve(
         .layer(GrpcWebLayer::new())
         .layer(from_fn(media_type::check));
     let max_encoders = config.max_encoders;
-    let routes =
-        rest::router(Arc::clone(&separations), Arc::clone(&numbers), memory.clone(), max_encoders);
+    let (of_rest, numbers_of_rest) = (Arc::clone(&separations), Arc::clone(&numbers));
+    let forwarding = forwarder.clone();
+    let routes = rest::router(of_rest, numbers_of_rest, memory.clone(), max_encoders, forwarding);
     let routes = calls.merge(routes).merge(web::routes()).fallback(rest::unknown);
 
     let rules = Arc::new(Rules::of(&config, Arc::clone(&numbers)));
@@ -186,6 +197,7 @@ pub async fn serve(
         routes,
         limits: config.connections,
         proxies: config.trusted_proxies,
+        hops: config.gateway.map(|gateway| HopRules::new(gateway.secret)),
         unsent: memory.unsent,
         is_public: auth::is_public,
         read_ahead: memory.read_ahead,
@@ -206,6 +218,7 @@ pub async fn serve(
     let deadline = Instant::now() + config.drain;
     following.abort();
     reloading.abort();
+    forwarder.iter().for_each(|forwarder| forwarder.stop());
     health.not_serving().await;
     // Resolves once all connections have closed.
     let _ = stop.send(());
@@ -217,4 +230,10 @@ pub async fn serve(
         tracing::warn!("the drain time is over; closing the remaining connections");
     }
     Ok(())
+}
+
+fn forwarder(gateway: &GatewayConfig, config: &ServerConfig, memory: &Memory) -> Arc<Forwarder> {
+    let hops = HopRules::new(gateway.secret.clone());
+    let memory = Arc::clone(&memory.read_ahead);
+    Arc::new(Forwarder::new(gateway.name.clone(), hops, &config.credentials, memory))
 }

@@ -21,6 +21,13 @@ pub(super) fn note(reason: &str) {
     }
 }
 
+/// Logs that a call could not be forwarded to another gateway.
+pub(super) fn note_not_forwarded(gateway: &str, error: &dyn std::error::Error) {
+    if let Some(left_out) = LOG.admit("not forwarded", Instant::now()) {
+        tracing::warn!(gateway, %error, left_out, "call not forwarded");
+    }
+}
+
 /// Counts lines by reason. Reasons are a closed set, so this does not grow.
 #[derive(Debug, Default)]
 struct RefusalLog(Mutex<HashMap<String, Window>>);

@@ -145,6 +145,7 @@ fn server_config(args: &ServeArgs) -> Result<ServerConfig, CliError> {
         max_encoders: args.limits.max_encoders,
         drain: args.limits.drain,
         tasks: None,
+        gateway: None,
     })
 }
 

@@ -13,7 +13,7 @@ use super::wheel::Wheel;
 use crate::engine::Provider;
 use crate::files::ScratchDir;
 use crate::model::Sha256Hash;
-use crate::process::TOKEN_VARIABLE;
+use crate::process::SECRET_VARIABLES;
 
 /// Progress of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,15 +163,17 @@ fn fetch(
     let requirement = format!("{}=={}", wheel.package, wheel.version);
     // pip downloads into its temporary folder, where the progress can be measured.
     let start = |program: &str, before: &[&str]| {
-        Command::new(program)
-            .args(before)
+        let mut pip = Command::new(program);
+        for secret in SECRET_VARIABLES {
+            pip.env_remove(secret);
+        }
+        pip.args(before)
             .args(arguments)
             .arg(folder)
             .arg(&requirement)
             .env("TMPDIR", folder)
             .env("TEMP", folder)
             .env("TMP", folder)
-            .env_remove(TOKEN_VARIABLE)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log.try_clone()?)

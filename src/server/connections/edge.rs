@@ -11,12 +11,13 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use tower::ServiceExt;
 
-use super::connection::Connection;
+use super::connection::{Client, Connection};
 use super::open_call::OpenCall;
 use super::registry::Registry;
 use super::response_body::ResponseBody;
 use super::trusted_proxies::{TrustedProxies, prefix};
 use crate::server::budget::Budget;
+use crate::server::hop::HopRules;
 use crate::server::path_prefix;
 
 /// What all connections share.
@@ -25,6 +26,8 @@ pub(super) struct EdgeContext {
     pub(super) registry: Arc<Registry>,
     /// Proxies that name the clients of their requests.
     pub(super) proxies: TrustedProxies,
+    /// How calls of other gateways are recognised; `None` for a server that is alone.
+    pub(super) hops: Option<HopRules>,
     /// Memory for bytes of answers that have not been sent.
     pub(super) unsent: Arc<Budget>,
     /// Whether answers of a path cost no memory: anybody may have them.
@@ -68,7 +71,12 @@ impl Service<Request<Incoming>> for Edge {
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let shared = Arc::clone(&self.shared);
         let (mut client, mut mounted_at) = (self.connection.client(), None);
-        if self.connection.is_proxy() {
+        let forwarded = shared.hops.as_ref().and_then(|hops| hops.take(request.headers_mut()));
+        if let Some(forwarded) = forwarded {
+            request.extensions_mut().insert(forwarded.hop);
+            client = forwarded.client.map_or(client, Client::at);
+            mounted_at = forwarded.prefix;
+        } else if self.connection.is_proxy() {
             client = shared.proxies.client(request.headers()).unwrap_or(client);
             mounted_at = prefix(request.headers()).map(str::to_owned);
         }

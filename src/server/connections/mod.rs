@@ -36,6 +36,7 @@ use edge::{Edge, EdgeContext};
 use registry::Registry;
 
 use crate::server::budget::Budget;
+use crate::server::hop::HopRules;
 
 /// Pause after `accept` has failed. The cause, a lack of files or memory, would make the next call fail at once, too.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -46,6 +47,8 @@ pub(super) struct HttpService {
     pub(super) limits: ConnectionLimits,
     /// Proxies that name the clients of their requests.
     pub(super) proxies: TrustedProxies,
+    /// How calls of other gateways are recognised; `None` for a server that is alone.
+    pub(super) hops: Option<HopRules>,
     /// Memory for bytes of answers that have not been sent.
     pub(super) unsent: Arc<Budget>,
     /// Whether answers of a path cost no memory: anybody may have them.
@@ -63,14 +66,21 @@ pub(super) async fn serve(
     credentials: &Credentials,
     stop: impl Future<Output = ()>,
 ) {
-    let HttpService { routes, limits, proxies, unsent, is_public, read_ahead, cut_trailers } =
+    let HttpService { routes, limits, proxies, hops, unsent, is_public, read_ahead, cut_trailers } =
         service;
     let registry = Arc::new(Registry::new(limits));
     // Without state, the routes are prepared once and not for each connection.
     let (routes, cut_trailers) = (routes.with_state(()), Arc::new(cut_trailers));
     let registry_of_all = Arc::clone(&registry);
-    let shared =
-        EdgeContext { routes, registry: registry_of_all, proxies, unsent, is_public, cut_trailers };
+    let shared = EdgeContext {
+        routes,
+        registry: registry_of_all,
+        proxies,
+        hops,
+        unsent,
+        is_public,
+        cut_trailers,
+    };
     let (shared, http) = (Arc::new(shared), Arc::new(driver::http()));
     tokio::spawn(watchdog::watch(Arc::downgrade(&shared), read_ahead));
     let (stopping, stopped) = watch::channel(false);

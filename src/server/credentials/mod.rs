@@ -14,11 +14,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 pub use error::{CredentialError, TlsError, TokenFault};
 pub(crate) use files::{can_others_read, read_pem};
 
 use reloaded::Reloaded;
+use tls::ServedTls;
 pub(in crate::server) use tokens::Tokens;
 pub(crate) use tokens::read_token;
 
@@ -46,7 +48,7 @@ pub struct TlsFiles {
 #[derive(Default)]
 pub struct Credentials {
     tokens: Option<Reloaded<Tokens, 1>>,
-    tls: Option<Reloaded<ServerConfig, 2>>,
+    tls: Option<Reloaded<ServedTls, 2>>,
 }
 
 /// A part of the credentials, by the name that logs and metrics give it.
@@ -71,7 +73,7 @@ impl Credentials {
             (None, None) => None,
         };
         let tls = sources.tls.as_ref().map(|TlsFiles { certificate, key }| {
-            Reloaded::read([certificate.clone(), key.clone()], tls::handshake_config)
+            Reloaded::read([certificate.clone(), key.clone()], tls::served)
         });
         Ok(Credentials { tokens, tls: tls.transpose()? })
     }
@@ -93,7 +95,12 @@ impl Credentials {
 
     /// The configuration of new handshakes; `None` without TLS.
     pub(in crate::server) fn handshake_config(&self) -> Option<Arc<ServerConfig>> {
-        self.tls.as_ref().map(Reloaded::current)
+        self.tls.as_ref().map(|tls| Arc::clone(&tls.current().handshake))
+    }
+
+    /// The certificate that this server shows; `None` without TLS.
+    pub(in crate::server) fn own_certificate(&self) -> Option<CertificateDer<'static>> {
+        self.tls.as_ref()?.current().certificate.clone()
     }
 
     /// The parts that are reloaded.

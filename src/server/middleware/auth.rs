@@ -21,6 +21,7 @@ use super::metrics::Metrics;
 use crate::server::ServerConfig;
 use crate::server::connections::Client;
 use crate::server::credentials::Credentials;
+use crate::server::hop::Hop;
 use crate::server::status::{ApiError, respond, to_status};
 use crate::server::web;
 
@@ -33,7 +34,14 @@ pub(crate) async fn check(
     request: Request,
     next: Next,
 ) -> Response {
-    let refusal = rules.refusal(request.uri(), request.headers());
+    let refusal = match request.extensions().get::<Hop>() {
+        Some(Hop::Trusted) => None,
+        Some(Hop::WrongSecret) => {
+            tracing::warn!("a call is marked as another gateway's and has a wrong cluster secret");
+            Some(Refused::WrongToken)
+        }
+        Some(Hop::Marked) | None => rules.refusal(request.uri(), request.headers()),
+    };
     let refusal = refusal.map(|refusal| match refusal {
         Refused::WrongToken => rules.count_guess(&request),
         Refused::Other(error) => error,

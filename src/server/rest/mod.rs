@@ -4,6 +4,7 @@
 //! - [`tus`]: receives songs by the tus protocol, in any number of requests.
 //! - [`download`]: stems as files ([`download_options`], [`stem_source`]), [`mix`]: their sum,
 //!   [`zip`] and [`ni_stems`]: all in one file; [`file_response`]: whole or as byte ranges ([`range`]), with safe names ([`disposition`]).
+//! - [`forwarding`]: requests whose session another gateway has.
 //! - [`sessions`], [`peaks`], [`health`]: status. [`openapi`]: the description of all routes.
 //!
 //! [`status`](super::status) maps errors to responses.
@@ -14,6 +15,7 @@ mod download_options;
 mod ffmpeg_permit;
 mod file_name;
 mod file_response;
+mod forwarding;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod health;
@@ -49,6 +51,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State as Extract};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, Response, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use serde::Serialize;
@@ -59,9 +62,12 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use forwarding::Forwarding;
 use source::Source;
 pub(super) use tus::{complete as complete_tus, has_options};
 
+use super::forward::Forwarder;
+use super::hop::OWNER;
 use super::pace::LeastRate;
 use super::status::{ApiError, respond, respond_of};
 use super::{Memory, blocking, lookup};
@@ -117,6 +123,11 @@ impl Refusal {
         let more = BTreeMap::from([("session_id".to_owned(), session.id().to_string())]);
         Refusal(Box::new(respond_of(error, more)))
     }
+
+    /// Whether the request is to be made at another gateway, with its body.
+    fn is_forwarded(&self) -> bool {
+        self.0.headers().contains_key(OWNER)
+    }
 }
 
 impl IntoResponse for Refusal {
@@ -132,6 +143,7 @@ pub(super) fn router(
     metrics: Arc<Metrics>,
     memory: Memory,
     max_encoders: usize,
+    forwarder: Option<Arc<Forwarder>>,
 ) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(health::health))
@@ -160,7 +172,15 @@ pub(super) fn router(
         ffmpeg: permits(max_encoders),
         document: Arc::new(document),
     };
-    router.method_not_allowed_fallback(unsupported).with_state(rest)
+    let router = router.method_not_allowed_fallback(unsupported);
+    let router = match forwarder {
+        Some(forwarder) => {
+            let forwarding = Forwarding { forwarder, rest: rest.clone() };
+            router.route_layer(from_fn_with_state(forwarding, forwarding::forward))
+        }
+        None => router,
+    };
+    router.with_state(rest)
 }
 
 /// Returns Prometheus metrics.

@@ -34,7 +34,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "cli",
         &[
             &["engine_args", "error"],
-            &["child_engine", "decode", "ffmpeg", "output"],
+            &["child_engine", "cluster_secret", "decode", "ffmpeg", "output"],
             &["finding"],
             &["autotune", "cluster", "compute", "licences", "score"],
             &["setup"],
@@ -317,6 +317,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
                 "budget",
                 "credentials",
                 "deadline",
+                "hop",
                 "pace",
                 "path_prefix",
                 "refusal_log",
@@ -328,6 +329,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["blocking", "convert", "outcome"],
             &["lookup", "uploading"],
             &["middleware"],
+            &["forward"],
             &["grpc", "reload", "rest"],
         ],
     ),
@@ -335,6 +337,10 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "server/grpc",
         &[&["chunk", "health_service", "outbox", "read_ahead"], &["follow"], &["separate", "stem"]],
+    ),
+    (
+        "server/forward",
+        &[&["recording", "relayed_body", "tls"], &["call", "gateways"], &["answer"], &["calls"]],
     ),
     ("server/grpc/follow", &[&["cursor", "event"]]),
     (
@@ -345,7 +351,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["admission", "auth", "grpc_deadline", "media_type", "messages"],
         ],
     ),
-    ("server/middleware/metrics", &[&["access", "labels", "store"], &["calls"]]),
+    ("server/middleware/metrics", &[&["access", "forward", "labels", "store"], &["calls"]]),
     (
         "server/rest",
         &[
@@ -370,6 +376,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["ni_stems"],
             &["fuzzing", "zip"],
             &["openapi"],
+            &["forwarding"],
         ],
     ),
     ("server/rest/tus", &[&["headers", "incoming"], &["storing"], &["creation"]]),
@@ -502,12 +509,16 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("async_nats", &["cluster"]),
     ("object_store", &["cluster"]),
     ("url", &["cluster/location"]),
-    ("hyper", &["cluster/https", "server/connections"]),
+    ("hyper", &["cluster/https", "server/connections", "server/forward"]),
     ("hyper_rustls", &["cluster/https"]),
-    ("hyper_util", &["cluster/https", "server/connections"]),
+    ("hyper_util", &["cluster/https", "server/connections", "server/forward"]),
     ("ipnet", &["server/connections"]),
     ("subtle", &["cluster/secret", "server/credentials"]),
-    ("tokio_rustls", &["cluster/https", "server/connections", "server/credentials"]),
+    ("rustls_native_certs", &["server/forward/tls"]),
+    (
+        "tokio_rustls",
+        &["cluster/https", "server/connections", "server/credentials", "server/forward/tls"],
+    ),
     ("glob", &["cli/separate/inputs"]),
     ("walkdir", &["cli/separate/inputs", "cli/separate/results/placement"]),
     ("clap", &["cli"]),

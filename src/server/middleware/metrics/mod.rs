@@ -1,10 +1,11 @@
 //! Prometheus metrics.
 //!
-//! [`calls`] counts calls, with the labels of [`labels`]; [`access`] counts reloads of credentials, and [`store`] calls of the object
-//! store, if there is one. Sessions and engines report through [`Observer`]; gauges are read at every scrape.
+//! [`calls`] counts calls, with the labels of [`labels`]; [`access`] counts reloads of credentials, [`store`] calls of the object
+//! store, if there is one, and [`forward`] calls for other gateways. Sessions and engines report through [`Observer`]; gauges are read at every scrape.
 
 mod access;
 mod calls;
+mod forward;
 mod labels;
 mod store;
 
@@ -24,6 +25,7 @@ use crate::separation::{Observer, Separations};
 use crate::session::manifest::EngineChange;
 
 pub(crate) use calls::{CallCounter, count};
+pub(crate) use forward::{ForwardMetrics, ForwardOutcome, ForwardedCount};
 
 use access::AccessMetrics;
 use store::StoreMetrics;
@@ -124,9 +126,15 @@ impl Metrics {
         metrics
     }
 
-    /// All metrics of a server with these sessions, some of which report to them.
-    pub(crate) fn of(separations: &Separations) -> Arc<Metrics> {
+    /// All metrics of a server with these sessions, some of which report to them, and of calls that it forwards if it does.
+    pub(crate) fn of(
+        separations: &Separations,
+        forwarded: Option<&ForwardMetrics>,
+    ) -> Arc<Metrics> {
         let mut metrics = Metrics::new();
+        if let Some(forwarded) = forwarded {
+            forwarded.register(&mut metrics.registry);
+        }
         if separations.store().is_replicated() {
             let store = StoreMetrics::registered(&mut metrics.registry);
             separations.store().observe_replica(Arc::new(store.clone()));

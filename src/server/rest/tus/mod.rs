@@ -128,7 +128,7 @@ pub(super) async fn append(
 ) -> RouteResult {
     let (head, mut body) = Incoming::of(&rest, request);
     let appended = appended(&rest, &id, &head.headers, &mut body).await;
-    if appended.is_err() {
+    if appended.as_ref().is_err_and(|refusal| !refusal.is_forwarded()) {
         body.discard().await;
     }
     appended
