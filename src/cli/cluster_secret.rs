@@ -1,6 +1,6 @@
 //! The option of the secret that gateways and workers share.
 
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -19,14 +19,11 @@ pub(super) struct ClusterSecretArgs {
 }
 
 impl ClusterSecretArgs {
-    /// The secret, which must be there unless all `addresses` of the cluster are on this machine.
+    /// The secret, which must be there unless only this machine reaches all `addresses`, such as `10.0.0.1:8000`.
     ///
     /// # Errors
     /// It is missing, cannot be read, or could be guessed.
-    pub(super) fn read(
-        &self,
-        addresses: impl IntoIterator<Item = IpAddr>,
-    ) -> Result<Option<ClusterSecret>, CliError> {
+    pub(super) fn read(&self, addresses: &[String]) -> Result<Option<ClusterSecret>, CliError> {
         let given = std::env::var(CLUSTER_SECRET_VARIABLE).ok().filter(|text| !text.is_empty());
         match (&self.cluster_secret_file, given) {
             (Some(_), Some(_)) => {
@@ -45,7 +42,7 @@ impl ClusterSecretArgs {
                 Ok(Some(secret))
             }
             (None, Some(secret)) => Ok(Some(ClusterSecret::new(&secret)?)),
-            (None, None) => match addresses.into_iter().find(|address| !address.is_loopback()) {
+            (None, None) => match addresses.iter().find(|address| !is_local(address)) {
                 None => Ok(None),
                 Some(address) => {
                     let cause = format!(
@@ -60,8 +57,34 @@ impl ClusterSecretArgs {
     }
 }
 
+/// Whether only this machine reaches an address.
+fn is_local(address: &str) -> bool {
+    match address.parse::<SocketAddr>() {
+        Ok(address) => address.ip().is_loopback(),
+        Err(_) => address.starts_with("localhost:"),
+    }
+}
+
 impl From<SecretError> for CliError {
     fn from(error: SecretError) -> CliError {
         CliError::new(Category::Usage, error.to_string(), error.remedy())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_on_one_machine_needs_no_secret() {
+        let check = |addresses: &[&str], is_fine: bool| {
+            let addresses: Vec<_> = addresses.iter().map(|&address| address.to_owned()).collect();
+            let read = ClusterSecretArgs { cluster_secret_file: None }.read(&addresses);
+            assert_eq!(read.is_ok(), is_fine, "{addresses:?}");
+        };
+        check(&["127.0.0.1:8000", "[::1]:8000", "localhost:8000"], true);
+        check(&["127.0.0.1:8000", "10.0.0.1:8000"], false);
+        check(&["0.0.0.0:8000"], false);
+        check(&["localhost.example:8000"], false);
     }
 }

@@ -6,7 +6,6 @@ mod arguments;
 mod autotune;
 mod child_engine;
 mod cluster;
-#[allow(dead_code, reason = "servers cannot be started as gateways yet")]
 mod cluster_secret;
 mod compute;
 mod decode;

@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use clap::builder::{FalseyValueParser, RangedU64ValueParser};
 
+use crate::cli::cluster_secret::ClusterSecretArgs;
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::ffmpeg::FfmpegOption;
 use crate::engine::fallback::circuit_breaker::CircuitBreakerConfig;
@@ -39,6 +40,8 @@ pub(in crate::cli) struct ServeArgs {
     /// With --cluster: address at which the other gateways reach this one [default: the --listen address]
     #[arg(long, value_name = "HOST:PORT", requires = "cluster", env = "STEMWIRE_CLUSTER_ADDRESS")]
     pub(super) cluster_address: Option<String>,
+    #[command(flatten)]
+    pub(super) cluster_secret: ClusterSecretArgs,
     /// Fallback chain: models to use, in this order, if a request names none or a model fails
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', env = "STEMWIRE_ENGINES")]
     pub(super) engines: Vec<String>,

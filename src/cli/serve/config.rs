@@ -16,7 +16,8 @@ use crate::process::open_files;
 use crate::proto::reason::Category;
 use crate::separation::{DecoderConfig, Limits};
 use crate::server::{
-    ConnectionLimits, CredentialSources, Credentials, MemoryLimits, ServerConfig, TlsFiles,
+    ConnectionLimits, CredentialSources, Credentials, GatewayConfig, MemoryLimits, ServerConfig,
+    TlsFiles,
 };
 use crate::session::retention::Retention;
 
@@ -145,8 +146,19 @@ fn server_config(args: &ServeArgs) -> Result<ServerConfig, CliError> {
         max_encoders: args.limits.max_encoders,
         drain: args.limits.drain,
         tasks: None,
-        gateway: None,
+        gateway: gateway(args)?,
     })
+}
+
+/// What the server needs beside the other gateways of its cluster, if it is one.
+fn gateway(args: &ServeArgs) -> Result<Option<GatewayConfig>, CliError> {
+    if args.cluster.is_none() {
+        return Ok(None);
+    }
+    let listen = args.listen.to_string();
+    let name = args.cluster_address.clone().unwrap_or_else(|| listen.clone());
+    let secret = args.cluster_secret.read(&[listen, name.clone()])?;
+    Ok(Some(GatewayConfig { name, secret }))
 }
 
 fn credential_sources(args: &ServeArgs) -> Result<CredentialSources, CliError> {

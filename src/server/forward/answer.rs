@@ -79,7 +79,10 @@ impl RelayedAnswer {
         let RelayedCall { held, memory, deadline, stopped, count } = call;
         let deadline = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
         let (_memory, has_ended) = (memory, false);
-        RelayedAnswer { body, held, _memory, deadline, stopped, count, kind, has_ended }
+        let mut answer =
+            RelayedAnswer { body, held, _memory, deadline, stopped, count, kind, has_ended };
+        answer.note_end();
+        answer
     }
 
     /// Moves a status from the headers of the answer, which are not sent, into its trailers.
@@ -110,7 +113,10 @@ impl RelayedAnswer {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Ok(frame))) => match frame.into_trailers() {
                 Ok(trailers) => self.end(ForwardOutcome::Answered, Some(trailers)),
-                Err(data) => Poll::Ready(Some(Ok(data))),
+                Err(data) => {
+                    self.note_end();
+                    Poll::Ready(Some(Ok(data)))
+                }
             },
             Poll::Ready(Some(Err(error))) => self.break_off(error.into()),
             Poll::Ready(None) => match &mut self.kind {
@@ -125,6 +131,15 @@ impl RelayedAnswer {
                     self.end(ForwardOutcome::Answered, None)
                 }
             },
+        }
+    }
+
+    /// Counts an answer whose last byte has come: its end may not be asked for.
+    fn note_end(&mut self) {
+        let has_trailers =
+            matches!(self.kind, AnswerKind::Grpc { status: StatusPlace::Trailers, .. });
+        if !has_trailers && self.body.is_end_stream() {
+            self.count.end(ForwardOutcome::Answered);
         }
     }
 
@@ -162,7 +177,7 @@ impl HttpBody for RelayedAnswer {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.has_ended
+        self.has_ended || (matches!(self.kind, AnswerKind::Http) && self.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use super::ApiError;
 use super::fields::{ErrorFields, fields_of};
+use crate::server::hop::OWNER;
 use crate::server::refusal_log;
 use crate::server::request_id::RequestId;
 use crate::session::Failure;
@@ -77,6 +78,9 @@ pub(in crate::server) fn respond_of(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     if let Some(retry) = retry {
         headers.insert(RETRY_AFTER, HeaderValue::from(retry.as_secs()));
+    }
+    if let Some(owner) = super::owner(error) {
+        headers.insert(OWNER, owner);
     }
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

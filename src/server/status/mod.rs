@@ -9,6 +9,7 @@ mod http;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -17,6 +18,7 @@ use crate::audio::{FileFormat, Frames, StemName};
 use crate::encode::ni_stems::StemsMissing;
 use crate::proto::reason::{DOMAIN, ErrorReason};
 use crate::separation::SeparationError;
+use crate::server::hop::OWNER;
 use crate::session::{Failure, SessionError, SessionState};
 use fields::{ErrorFields, fields_of};
 
@@ -150,7 +152,21 @@ pub(super) fn to_status(error: ApiError) -> Status {
         details.add_quota_failure_violation("server", cause.clone());
     }
     add_fields(&mut details, fields);
-    Status::with_error_details(code, cause, details)
+    let mut status = Status::with_error_details(code, cause, details);
+    if let Some(owner) = owner(&error) {
+        status.metadata_mut().as_mut().insert(OWNER, owner);
+    }
+    status
+}
+
+/// The address of the gateway that has the session of a refused call, for the layer that forwards it.
+fn owner(error: &ApiError) -> Option<HeaderValue> {
+    match error {
+        ApiError::Separation(SeparationError::Session(SessionError::Elsewhere {
+            owner, ..
+        })) => HeaderValue::from_str(&owner.address).ok(),
+        _ => None,
+    }
 }
 
 /// Adds the reason and what the proto declares for it.
