@@ -14,6 +14,7 @@ use super::runtime::RuntimeArgs;
 use super::score::ScoreArgs;
 use super::separate::SeparateArgs;
 use super::serve::ServeArgs;
+use super::worker::WorkerArgs;
 
 /// Separates music into stems: vocals, drums, bass, other, accompaniment.
 #[derive(Debug, Parser)]
@@ -49,6 +50,8 @@ const SEPARATE: &str = "separate";
 pub(super) enum Command {
     /// Run the server: gRPC, REST and the web page
     Serve(Box<ServeArgs>),
+    /// Compute segments for the servers of a cluster
+    Worker(Box<WorkerArgs>),
     /// Separate songs into stems
     Separate(Box<SeparateArgs>),
     /// Sum the stems of a song, with a gain each

@@ -24,6 +24,8 @@ mod score;
 mod separate;
 mod serve;
 mod setup;
+mod stop_signals;
+mod worker;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -38,13 +40,14 @@ pub fn run() -> ExitCode {
     let arguments = Arguments::parse_and_check();
     file_size::fail_writes_beyond_limit();
     start_log(match arguments.command {
-        Command::Serve(_) => "info",
+        Command::Serve(_) | Command::Worker(_) => "info",
         // The last line of its standard error is the message of a crash.
         Command::Decode(_) | Command::Ffmpeg(_) | Command::Compute(_) => "off",
         _ => "error",
     });
     let result = match &arguments.command {
         Command::Serve(args) => serve::run(args),
+        Command::Worker(args) => worker::run(args),
         Command::Separate(args) => separate::run(args),
         Command::Mix(args) => mix::run(args),
         Command::Score(args) => score::run(args),

@@ -66,6 +66,9 @@ pub enum NatsError {
         /// The version.
         version: String,
     },
+    /// The queue of tasks cannot be used.
+    #[error("the queue of tasks in NATS cannot be used: {0}")]
+    Queue(String),
     /// A bucket has other settings than it must have.
     #[error("the bucket {bucket} of NATS cannot be used: {problem}")]
     Bucket {
@@ -98,6 +101,9 @@ impl NatsError {
             NatsError::TooOld { .. } => "Install version 2.10 or later of the NATS server.",
             NatsError::Bucket { .. } => {
                 "Remove the bucket with `nats kv del` while no gateway runs; it is then made anew."
+            }
+            NatsError::Queue(_) => {
+                "Check that JetStream has memory left; remove a stream of other settings with `nats stream rm`."
             }
             NatsError::NoJetStream { .. } => {
                 "Start the NATS server with --jetstream, and allow JetStream to the account."
@@ -151,6 +157,13 @@ impl Nats {
     /// Whether there is a connection now.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == State::Connected
+    }
+
+    /// Runs a task beside the connection, until it ends or the connection is dropped.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.runtime {
+            drop(runtime.spawn(task));
+        }
     }
 
     /// Waits for a call. Not for threads that run asynchronous tasks. Fails at once while there is no connection.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use clap::Args;
 use clap::builder::{FalseyValueParser, RangedU64ValueParser};
+use clap::{Args, ValueEnum};
 
 use crate::cli::cluster_secret::ClusterSecretArgs;
 use crate::cli::engine_args::EngineArgs;
@@ -16,6 +16,15 @@ use crate::engine::limits::TimeLimits;
 use crate::process::TOKEN_VARIABLE;
 use crate::separation::Limits;
 use crate::server::{ConnectionLimits, MemoryLimits, ServerConfig, TrustedProxies};
+
+/// What computes segments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum Compute {
+    /// The worker threads of the server.
+    Here,
+    /// The workers of the cluster.
+    Workers,
+}
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ServeArgs {
@@ -28,18 +37,15 @@ pub(in crate::cli) struct ServeArgs {
     /// Object store that keeps all sessions, such as file:///mnt/stemwire or s3://bucket/prefix; the data folder is then its cache
     #[arg(long, value_name = "URL", env = "STEMWIRE_STORE")]
     pub(super) store: Option<String>,
-    /// NATS servers of the cluster, such as nats://10.0.0.1:4222,nats://10.0.0.2:4222, by which several gateways share the sessions of --store
-    #[arg(
-        long,
-        value_name = "URL,URL",
-        requires = "store",
-        hide_env_values = true,
-        env = "STEMWIRE_CLUSTER"
-    )]
+    /// NATS servers of the cluster, such as nats://10.0.0.1:4222,nats://10.0.0.2:4222, by which several gateways share the sessions of --store, and workers compute
+    #[arg(long, value_name = "URL,URL", hide_env_values = true, env = "STEMWIRE_CLUSTER")]
     pub(super) cluster: Option<String>,
     /// With --cluster: address at which the other gateways reach this one [default: the --listen address]
     #[arg(long, value_name = "HOST:PORT", requires = "cluster", env = "STEMWIRE_CLUSTER_ADDRESS")]
     pub(super) cluster_address: Option<String>,
+    /// What computes: here; or workers, which are started with `stemwire worker`. Workers take segments if they have the same models, ONNX Runtime, provider and precision, and as many threads for each segment
+    #[arg(long, value_enum, default_value = "here", env = "STEMWIRE_COMPUTE")]
+    pub(super) compute: Compute,
     #[command(flatten)]
     pub(super) cluster_secret: ClusterSecretArgs,
     /// Fallback chain: models to use, in this order, if a request names none or a model fails

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::args::{ConnectionArgs, FailureArgs, LimitArgs, ServeArgs};
+use super::args::{Compute, ConnectionArgs, FailureArgs, LimitArgs, ServeArgs};
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
 use crate::cli::providers::SelectionLimits;
@@ -32,6 +32,8 @@ pub(super) struct ServeConfig {
     pub(super) cluster: Option<NatsLocation>,
     /// `HOST:PORT` at which the other gateways of the cluster reach this one, unless it is that of `listen`.
     pub(super) cluster_address: Option<String>,
+    /// What computes.
+    pub(super) compute: Compute,
     /// Names of the models of the fallback chain; empty for the default chain.
     pub(super) chain: Vec<String>,
     /// Most models of an ensemble.
@@ -46,6 +48,11 @@ pub(super) struct ServeConfig {
 }
 
 impl ServeConfig {
+    /// `HOST:PORT` at which others of the cluster reach a server that listens on `listen`.
+    pub(super) fn address_in_cluster(&self, listen: SocketAddr) -> String {
+        self.cluster_address.clone().unwrap_or_else(|| listen.to_string())
+    }
+
     /// Checks and converts the arguments.
     ///
     /// # Errors
@@ -66,6 +73,7 @@ impl ServeConfig {
             store: args.store.as_deref().map(str::parse).transpose()?,
             cluster: args.cluster.as_deref().map(str::parse).transpose()?,
             cluster_address: check_cluster_address(args)?.map(str::to_owned),
+            compute: checked_compute(args)?,
             chain: args.engines.clone(),
             max_ensemble: args.limits.max_ensemble,
             circuit_breakers: circuit_breakers(&args.failure),
@@ -206,6 +214,21 @@ fn check_exposure(listen: SocketAddr, has_tokens: bool, insecure: bool) -> Resul
     let remedy =
         "Set tokens with --token-file or --token, or allow access without one with --insecure.";
     Err(CliError::new(Category::Usage, cause, remedy))
+}
+
+/// What computes. Workers get their tasks by the NATS servers of a cluster, and a cluster is for workers or to share a store.
+fn checked_compute(args: &ServeArgs) -> Result<Compute, CliError> {
+    let refuse = |cause: &str, remedy: &str| Err(CliError::new(Category::Usage, cause, remedy));
+    match (args.compute, &args.cluster, &args.store) {
+        (Compute::Workers, None, _) => {
+            refuse("--compute workers needs NATS servers", "Name them with --cluster.")
+        }
+        (Compute::Here, Some(_), None) => refuse(
+            "--cluster shares sessions between gateways, and there is no --store that keeps them",
+            "Name an object store with --store, or let workers compute with --compute workers.",
+        ),
+        _ => Ok(args.compute),
+    }
 }
 
 /// The address for the other gateways, if it is given. Refuses one that they cannot connect to.

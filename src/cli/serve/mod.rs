@@ -9,11 +9,15 @@ use std::sync::Arc;
 
 use super::error::CliError;
 use super::output::write;
+use super::stop_signals::StopSignals;
 use super::{providers, setup};
+use crate::cluster::tasks::{
+    BoardDispatcher, JetStreamQueue, OfferedTasks, TaskBoard, TaskExecution,
+};
 use crate::cluster::{self, Nats, NatsLeases, NatsLocation, ObjectReplica, StoreLocation};
-use crate::engine::Chain;
 use crate::engine::pool::Pool;
 use crate::engine::provider::selection::{ModelsToSelect, SelectionOutcome};
+use crate::engine::{Chain, ProviderSelection};
 use crate::model::{AvailableModels, Model};
 use crate::proto::reason::Category;
 use crate::separation::{Config, Separations};
@@ -23,6 +27,8 @@ use crate::session::leases::Leases;
 use crate::session::replica::Replica;
 
 pub(super) use args::ServeArgs;
+
+use args::Compute;
 use config::ServeConfig;
 
 /// Threads for short work with the disk: a few for each open session.
@@ -49,11 +55,14 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
         Chain::of(&config.chain, &available)?.with_circuit_breakers(config.circuit_breakers);
     // The other gateways of a cluster get its address with the first session.
     let reserved = config.cluster.is_some().then(|| server::reserve(config.listen)).transpose()?;
-    let store = open_store(&config, reserved.as_ref().map(|reserved| reserved.address()))?;
+    let listen = reserved.as_ref().map_or(config.listen, |reserved| reserved.address());
+    let store = open_store(&config, listen)?;
     let address = reserved.map_or_else(|| server::reserve(config.listen), Ok)?;
     config.decoder = decoder::try_decoder(config.decoder)?;
     config.decoder = decoder::try_ffmpeg(config.decoder, config.needs_ffmpeg)?;
-    let separations = Arc::new(open_separations(&config, store, available, chain)?);
+    let (separations, tasks) = open_separations(&config, store, available, chain, listen)?;
+    let separations = Arc::new(separations);
+    config.server.tasks = tasks;
     let scheme = if config.server.credentials.has_tls() { "https" } else { "http" };
     let served = runtime.block_on(async {
         let listener = address.listen()?;
@@ -70,7 +79,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
 }
 
 /// Opens and locks the data folder, after the object store and the leases, if there are any.
-fn open_store(config: &ServeConfig, listen: Option<SocketAddr>) -> Result<Store, CliError> {
+fn open_store(config: &ServeConfig, listen: SocketAddr) -> Result<Store, CliError> {
     let data_dir = &config.data_dir;
     let opened = match (&config.store, &config.cluster) {
         (None, _) => Store::open(data_dir),
@@ -78,11 +87,7 @@ fn open_store(config: &ServeConfig, listen: Option<SocketAddr>) -> Result<Store,
         (Some(location), Some(cluster)) => {
             let replica = open_replica(location)?;
             let leases = open_leases(cluster, &*replica)?;
-            let address = match &config.cluster_address {
-                Some(address) => address.clone(),
-                None => listen.unwrap_or(config.listen).to_string(),
-            };
-            Store::open_shared(data_dir, replica, leases, address)
+            Store::open_shared(data_dir, replica, leases, config.address_in_cluster(listen))
         }
     };
     opened.map_err(|error| match error.kind() {
@@ -130,20 +135,53 @@ fn open_separations(
     store: Store,
     available: AvailableModels,
     chain: Chain,
-) -> Result<Separations, CliError> {
+    listen: SocketAddr,
+) -> Result<(Separations, Option<OfferedTasks>), CliError> {
     let models = models_to_select(&available, &chain);
     let SelectionOutcome { providers, without_provider } =
         providers::select(&config.engine, config.selection, &models)?;
-    let pool = setup::pool(&config.engine, config.selection.engine, providers)?;
+    let (pool, tasks) = match (config.compute, &config.cluster) {
+        (Compute::Workers, Some(cluster)) => {
+            let (pool, tasks) = pool_of_workers(config, cluster, providers, listen)?;
+            (pool, Some(tasks))
+        }
+        _ => (setup::pool(&config.engine, config.selection.engine, providers)?, None),
+    };
     for skipped in without_provider {
         let error = skipped.error.for_model(&skipped.model);
         chain.circuit_breakers().failed_to_start(skipped.model.as_str(), &error);
     }
-    warm_up(&pool, &chain);
+    if tasks.is_none() {
+        warm_up(&pool, &chain);
+    }
     let (decoder, limits) = (config.decoder.clone(), config.limits);
     let opened =
         Separations::open(store, pool, Config { models: available, chain, decoder, limits });
-    opened.map_err(|error| CliError::disk(&config.data_dir, &error))
+    let opened = opened.map_err(|error| CliError::disk(&config.data_dir, &error))?;
+    Ok((opened, tasks))
+}
+
+/// A pool whose tasks the workers of a cluster compute, and the tasks.
+fn pool_of_workers(
+    config: &ServeConfig,
+    cluster: &NatsLocation,
+    providers: ProviderSelection,
+    listen: SocketAddr,
+) -> Result<(Pool, OfferedTasks), CliError> {
+    let nats = Nats::connect(cluster)?;
+    let scheme = if config.server.credentials.has_tls() { "https" } else { "http" };
+    let owner = format!("{scheme}://{}", config.address_in_cluster(listen));
+    let queue = JetStreamQueue::open(nats, owner)?;
+    let pool = setup::pool_config(&config.engine)?;
+    let identities = providers.clone();
+    let execution = Box::new(move |model: &Model| {
+        TaskExecution::of(&identities.identity(model, pool.threads_per_worker))
+    });
+    let board = Arc::new(TaskBoard::new(Box::new(queue), execution, TaskBoard::first_epoch()));
+    let dispatcher = Box::new(BoardDispatcher(Arc::clone(&board)));
+    let secret = config.server.gateway.as_ref().and_then(|gateway| gateway.secret.clone());
+    let tasks = OfferedTasks::new(board, secret);
+    Ok((Pool::by(dispatcher, pool, providers), tasks))
 }
 
 /// The models that a session may use: those of the chain first.
@@ -178,45 +216,4 @@ fn warm_up(pool: &Pool, chain: &Chain) {
         }
     }
     eprintln!("warning: no engine works, so no song can be separated: run `stemwire doctor`");
-}
-
-/// The SIGTERM and Ctrl-C signals of this process. Once they are caught, they no longer end it by themselves.
-struct StopSignals {
-    #[cfg(unix)]
-    terminate: Option<tokio::signal::unix::Signal>,
-    #[cfg(unix)]
-    interrupt: Option<tokio::signal::unix::Signal>,
-}
-
-impl StopSignals {
-    /// Needs a runtime.
-    fn catch() -> StopSignals {
-        #[cfg(unix)]
-        use tokio::signal::unix::{SignalKind, signal};
-        StopSignals {
-            #[cfg(unix)]
-            terminate: signal(SignalKind::terminate()).ok(),
-            #[cfg(unix)]
-            interrupt: signal(SignalKind::interrupt()).ok(),
-        }
-    }
-
-    /// Waits for the next one. Without signals only a kill ends the process; sessions then continue at the next start.
-    async fn next(self) {
-        #[cfg(unix)]
-        {
-            let wait = async |signals: Option<tokio::signal::unix::Signal>| match signals {
-                Some(mut signals) => drop(signals.recv().await),
-                None => std::future::pending().await,
-            };
-            tokio::select! {
-                () = wait(self.terminate) => {}
-                () = wait(self.interrupt) => {}
-            }
-        }
-        #[cfg(not(unix))]
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::key::{TaskExecution, TaskKey};
 use super::open_task::{ExpectedStems, FetchedTask, OpenTask, TaskCounts, TaskRefusal};
@@ -64,6 +64,14 @@ impl TaskBoard {
     pub fn new(queue: Box<dyn TaskQueue>, execution: Box<ExecutionOf>, epoch: u64) -> TaskBoard {
         let state = BoardState { next_epoch: epoch, ..BoardState::default() };
         TaskBoard { queue, execution, state: Mutex::new(state) }
+    }
+
+    /// The first epoch of a board that is made now: no earlier one of this server has come so far.
+    pub fn first_epoch() -> u64 {
+        /// Most tasks that a board submits in a millisecond, by far.
+        const PER_MS: u64 = 1 << 10;
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(0).saturating_mul(PER_MS)
     }
 
     /// The input of a task, for a worker that computes `lanes` segments at a time.

@@ -1,0 +1,86 @@
+//! `stemwire worker`: computes segments for the servers of a cluster.
+
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::sync::watch;
+
+use super::cluster_secret::ClusterSecretArgs;
+use super::engine_args::EngineArgs;
+use super::error::CliError;
+use super::output::write;
+use super::providers::{self, SelectionLimits};
+use super::setup;
+use super::stop_signals::StopSignals;
+use crate::cluster::tasks::{ClusterWorker, pull_tasks};
+use crate::cluster::{Nats, NatsLocation};
+use crate::engine::provider::selection::{ModelsToSelect, SelectionOutcome};
+use crate::proto::reason::Category;
+
+#[derive(Debug, Args)]
+pub(super) struct WorkerArgs {
+    /// NATS servers of the cluster, such as nats://10.0.0.1:4222,nats://10.0.0.2:4222
+    #[arg(long, value_name = "URL,URL", hide_env_values = true, env = "STEMWIRE_CLUSTER")]
+    cluster: String,
+    /// Name of this worker in the logs of gateways, unique in the cluster [default: HOST-PROCESS]
+    #[arg(long, value_name = "NAME", env = "STEMWIRE_WORKER_NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    secret: ClusterSecretArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+/// Computes until the process is asked to end.
+pub(super) fn run(args: &WorkerArgs) -> Result<(), CliError> {
+    let location: NatsLocation = args.cluster.parse()?;
+    // No other machine calls a worker.
+    let secret = args.secret.read(&[])?;
+    let available = setup::available_models(args.engine.models_dir.as_deref());
+    let nats = Nats::connect(&location)?;
+    let limits = SelectionLimits::default();
+    let models = ModelsToSelect { preferred: available.all().to_vec(), others: Vec::new() };
+    let SelectionOutcome { providers, without_provider } =
+        providers::select(&args.engine, limits, &models)?;
+    for skipped in &without_provider {
+        eprintln!("warning: {}", skipped.error.for_model(&skipped.model));
+    }
+    let pool = setup::pool(&args.engine, limits.engine, providers)?;
+    let name = args.name.clone().unwrap_or_else(default_name);
+    let usable: Vec<_> = available
+        .all()
+        .iter()
+        .filter(|model| without_provider.iter().all(|skipped| skipped.model != model.card().name))
+        .cloned()
+        .collect();
+    let worker = Arc::new(ClusterWorker::new(name.clone(), pool, usable, secret.as_ref()));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        CliError::plain(Category::Other, format!("cannot start threads: {error}"))
+    })?;
+    runtime.block_on(async {
+        // Before others learn that there is a worker to stop.
+        let signals = StopSignals::catch();
+        write(&format!("worker {name} computes {} segments at a time\n", worker.lanes()))?;
+        let (stop, stopped) = watch::channel(false);
+        let pulling = pull_tasks(&nats, Arc::clone(&worker), stopped);
+        tokio::pin!(pulling);
+        tokio::select! {
+            () = &mut pulling => return Ok(()),
+            () = signals.next() => {}
+        }
+        tracing::info!("stopping once the segments that are being computed are delivered");
+        // The receivers live as long as `pulling`.
+        let _ = stop.send(true);
+        pulling.await;
+        Ok(())
+    })
+}
+
+/// The name of the machine and the number of the process, which no other worker of the cluster has as long as machines have names.
+fn default_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let host = host.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    let host = host.trim();
+    format!("{}-{}", if host.is_empty() { "worker" } else { host }, std::process::id())
+}

@@ -1,0 +1,176 @@
+//! The loop of a worker: takes notices from JetStream, one for each of its worker threads, until it is to stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::{AckKind, Context, Message};
+use futures_util::StreamExt;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep};
+
+use super::key::TaskExecution;
+use super::queue::TaskNotice;
+use super::stream;
+use super::worker::{ClusterWorker, TaskEnd};
+use crate::cluster::nats::{Nats, NatsCallError};
+
+/// Time for which a pull waits at the server. Each is a request of its own: a consumer that has been lost, with a connection or with
+/// the server's data, is noticed by the next one.
+const PULL_TIME: Duration = Duration::from_secs(3);
+
+/// Pause after the queue could not be reached.
+const BACK_OFF: Duration = Duration::from_secs(1);
+
+/// Interval at which a worker shows that it computes a task.
+const PROGRESS: Duration = Duration::from_secs(10);
+
+/// Deliveries after which a notice is removed from the queue. If its owner still wants the task, it is offered again.
+const MOST_DELIVERIES: i64 = 20;
+
+/// Pause before a task is delivered again whose owner could not be reached.
+const RETURN_PAUSE: Duration = Duration::from_millis(500);
+
+/// Pause of a worker thread whose owner could not be reached.
+const AWAY_PAUSE: Duration = Duration::from_secs(5);
+
+/// Computes tasks until `stop` becomes true, and then those that it has begun.
+pub async fn pull_tasks(nats: &Nats, worker: Arc<ClusterWorker>, stop: watch::Receiver<bool>) {
+    let lanes = Arc::new(Semaphore::new(worker.lanes()));
+    let mut loops = JoinSet::new();
+    for (model, execution) in worker.executions() {
+        tracing::info!(%model, %execution, "offering to compute");
+        let puller = Puller {
+            jetstream: nats.jetstream().clone(),
+            is_clustered: nats.is_clustered(),
+            worker: Arc::clone(&worker),
+            execution,
+            lanes: Arc::clone(&lanes),
+            stop: stop.clone(),
+        };
+        loops.spawn(puller.run());
+    }
+    while loops.join_next().await.is_some() {}
+}
+
+/// Takes the tasks of one execution.
+struct Puller {
+    jetstream: Context,
+    is_clustered: bool,
+    worker: Arc<ClusterWorker>,
+    execution: TaskExecution,
+    lanes: Arc<Semaphore>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Puller {
+    async fn run(mut self) {
+        let mut computing = JoinSet::new();
+        let mut was_away = false;
+        while !*self.stop.borrow() {
+            match self.pull(&mut computing).await {
+                Ok(()) => was_away = false,
+                Err(error) => {
+                    if !was_away {
+                        tracing::warn!(%error, "the queue of tasks cannot be reached");
+                    }
+                    was_away = true;
+                    tokio::select! {
+                        () = sleep(BACK_OFF) => {}
+                        _ = self.stop.changed() => {}
+                    }
+                }
+            }
+        }
+        while computing.join_next().await.is_some() {}
+    }
+
+    /// Takes tasks until the queue fails or the worker is to stop.
+    async fn pull(&mut self, computing: &mut JoinSet<()>) -> Result<(), NatsCallError> {
+        let stream = stream::open(&self.jetstream, self.is_clustered).await?;
+        let consumer = stream::consumer(&stream, &self.execution).await?;
+        loop {
+            // Only to wait for it: models share the worker threads, and the first one with a task gets it.
+            let lane = tokio::select! {
+                lane = self.lanes.acquire() => lane,
+                _ = self.stop.changed() => return Ok(()),
+            };
+            drop(lane);
+            if let Some(message) = next(&consumer).await? {
+                self.take(message, computing).await;
+            }
+            while computing.try_join_next().is_some() {}
+            if *self.stop.borrow() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Computes a task, unless all worker threads have got others meanwhile.
+    async fn take(&self, message: Message, computing: &mut JoinSet<()>) {
+        let lane = Arc::clone(&self.lanes).try_acquire_owned();
+        let is_stopped = *self.stop.borrow();
+        let Some(lane) = lane.ok().filter(|_| !is_stopped) else {
+            return answer(&message, AckKind::Nak(None)).await;
+        };
+        let deliveries = message.info().map_or(0, |info| info.delivered);
+        let notice = TaskNotice::from_bytes(&message.payload);
+        let Some(notice) = notice.filter(|_| deliveries <= MOST_DELIVERIES) else {
+            return answer(&message, AckKind::Term).await;
+        };
+        let worker = Arc::clone(&self.worker);
+        computing.spawn(async move {
+            let end = {
+                let progress = show_progress(&message);
+                tokio::select! {
+                    end = worker.compute(&notice) => end,
+                    never = progress => never,
+                }
+            };
+            let task = notice.key;
+            let kind = match end {
+                TaskEnd::Answered => AckKind::Ack,
+                TaskEnd::NotWanted(reason) => {
+                    tracing::info!(%task, reason, "the task is not wanted any more");
+                    AckKind::Term
+                }
+                TaskEnd::Returned => AckKind::Nak(None),
+                TaskEnd::OwnerAway(reason) => {
+                    tracing::warn!(%task, owner = notice.owner, reason, "no answer of the owner");
+                    answer(&message, AckKind::Nak(Some(RETURN_PAUSE))).await;
+                    // Others may reach it, and take what this one would take again and again.
+                    return sleep(AWAY_PAUSE).await;
+                }
+            };
+            // Before the answer, which takes its time where the connection is lost.
+            drop(lane);
+            answer(&message, kind).await;
+        });
+    }
+}
+
+/// The next message, or none within the time of a pull.
+async fn next(consumer: &PullConsumer) -> Result<Option<Message>, NatsCallError> {
+    // Without heartbeats, of which async-nats 0.51 may miss the message that follows.
+    let batch = consumer.batch().max_messages(1).expires(PULL_TIME).messages();
+    let mut batch = batch.await.map_err(NatsCallError::of)?;
+    batch.next().await.transpose().map_err(|error| NatsCallError(error.to_string()))
+}
+
+/// Keeps a message from being delivered to another worker. What it accompanies ends within the time limits of engines and calls.
+async fn show_progress(message: &Message) -> TaskEnd {
+    let mut ticks = interval(PROGRESS);
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        answer(message, AckKind::Progress).await;
+    }
+}
+
+async fn answer(message: &Message, kind: AckKind) {
+    if let Err(error) = message.ack_with(kind).await {
+        // It is delivered again, and refused by its owner.
+        tracing::debug!(%error, "a task cannot be acknowledged");
+    }
+}

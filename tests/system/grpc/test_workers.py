@@ -1,0 +1,107 @@
+"""A server whose segments `stemwire worker` processes compute, by way of a NATS server."""
+import contextlib
+import json
+import os
+import re
+import subprocess
+import tempfile
+import urllib.request
+
+import pytest
+
+from ..audio import music, wav
+from ..common import INSTANT_MODEL, check_refused, finish, upload, wait_for
+from ..nats import NatsServer
+from ..server import free_address, set_variables
+from ..stemwire_client import api, collect, separate
+
+MODELS = INSTANT_MODEL
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+class Worker:
+    """A worker process."""
+
+    def __init__(self, binary: str, cluster: str, variables: dict):
+        self.log = tempfile.TemporaryFile("w+")
+        command = [binary, "worker", "--cluster", cluster, "--offline"]
+        environment = set_variables(os.environ, {"STEMWIRE_CLUSTER_SECRET": SECRET, **variables})
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True, env=environment)
+        line = self.process.stdout.readline()
+        assert re.match(r"worker \S+ computes 1 segments? at a time", line), (line, self.log_text())
+
+    def log_text(self) -> str:
+        self.log.seek(0)
+        return self.log.read()
+
+    def end(self) -> int:
+        self.process.terminate()
+        return self.process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def nats(tmp_path_factory):
+    monitor = free_address()
+    server = NatsServer(tmp_path_factory.mktemp("nats"), "--jetstream", "--http_port", monitor.split(":")[1])
+    server.monitor = monitor
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def gateway(start, nats):
+    variables = {"STEMWIRE_CLUSTER_SECRET": SECRET}
+    return start("--cluster", nats.url, "--compute", "workers", variables=variables)
+
+
+@pytest.fixture
+def worker(binary, chosen_models, nats):
+    """worker(**variables) starts a worker; all are ended with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(**variables) -> Worker:
+            process = Worker(binary, nats.url, variables)
+            stack.callback(lambda: process.process.poll() is None and process.end())
+            return process
+
+        yield begin
+
+
+def queued(nats) -> int:
+    """Messages in all streams but those of buckets, as the NATS server reports them."""
+    with urllib.request.urlopen(f"http://{nats.monitor}/jsz?streams=true") as answer:
+        accounts = json.load(answer).get("account_details", [])
+    streams = [stream for account in accounts for stream in account.get("stream_detail", [])]
+    return sum(stream["state"]["messages"] for stream in streams if not stream["name"].startswith("KV_"))
+
+
+def run(server, song: bytes) -> str:
+    session_id = upload(server, song)
+    finish(server, session_id, song)
+    return session_id
+
+
+def watch(server, session_id: str):
+    return collect(server.stub.WatchSession(api.WatchSessionRequest(session_id=session_id)))
+
+
+def test_workers_compute_the_bytes_of_one_machine_and_come_and_go(start, gateway, worker, nats):
+    song = wav(music(8))
+    expected = separate(start().stub, song).digests()
+    # Without a worker it waits; what the queue has lost meanwhile is offered again.
+    session_id = run(gateway, song)
+    wait_for(lambda: queued(nats) > 0)
+    nats.wipe()
+    one = worker()
+    assert watch(gateway, session_id).digests() == expected
+    worker()
+    assert one.end() == 0
+    assert separate(gateway.stub, song).digests() == expected
+    assert "panicked" not in gateway.log_text() + one.log_text()
+
+
+def test_workers_need_a_cluster_and_a_secret(cli):
+    check_refused(cli("serve", "--compute", "workers", code=2).err, "needs NATS servers", "--cluster")
+    options = ["--cluster", "nats://127.0.0.1:1", "--compute", "workers", "--listen", "0.0.0.0:0"]
+    refused = cli("serve", *options, "--cluster-address", "192.0.2.1:80", "--insecure", code=2)
+    check_refused(refused.err, "no cluster secret", "--cluster-secret-file")
