@@ -82,7 +82,9 @@ def serve_once(version: str) -> str:
 
 
 def test_nats_that_cannot_be_used_is_refused(cli, tmp_path):
-    serve = lambda *options, code: cli("serve", "--listen", "127.0.0.1:0", "--data-dir", tmp_path / "data", *options, code=code).err
+    # Without the line that it is connected.
+    log = {"STEMWIRE_LOG": "error"}
+    serve = lambda *options, code: cli("serve", "--listen", "127.0.0.1:0", "--data-dir", tmp_path / "data", *options, code=code, **log).err
     cluster = lambda url, *options, code=5: serve("--store", f"file://{tmp_path}/store", "--cluster", url, *options, code=code)
     check_refused(cluster(serve_once("2.9.25")), "version 2.9.25", "Install version 2.10 or later")
     check_refused(cluster("nats://127.0.0.1:1"), "cannot be reached", "Check that the NATS server runs")
