@@ -164,7 +164,7 @@ fn gateway(args: &ServeArgs) -> Result<Option<GatewayConfig>, CliError> {
         return Ok(None);
     }
     let listen = args.listen.to_string();
-    let name = args.cluster_address.clone().unwrap_or_else(|| listen.clone());
+    let name = check_cluster_address(args)?.map_or_else(|| listen.clone(), str::to_owned);
     let secret = args.cluster_secret.read(&[listen, name.clone()])?;
     Ok(Some(GatewayConfig { name, secret }))
 }
