@@ -44,7 +44,13 @@ pub(in crate::cli) struct ServeArgs {
     #[arg(long, value_name = "HOST:PORT", requires = "cluster", env = "STEMWIRE_CLUSTER_ADDRESS")]
     pub(super) cluster_address: Option<String>,
     /// What computes: here; or workers, which are started with `stemwire worker`. Workers take segments if they have the same models, ONNX Runtime, provider and precision, and as many threads for each segment
-    #[arg(long, value_enum, default_value = "here", env = "STEMWIRE_COMPUTE")]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "here",
+        hide_possible_values = true,
+        env = "STEMWIRE_COMPUTE"
+    )]
     pub(super) compute: Compute,
     #[command(flatten)]
     pub(super) cluster_secret: ClusterSecretArgs,
