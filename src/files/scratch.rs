@@ -50,7 +50,7 @@ impl ScratchDir {
         for folder in folders {
             if is_abandoned(&folder) {
                 // On failure the next run tries again.
-                let _ = fs::remove_dir_all(folder);
+                let _ = remove_contents(&folder).and_then(|()| fs::remove_dir_all(&folder));
             }
         }
     }
@@ -59,6 +59,26 @@ impl ScratchDir {
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
+}
+
+impl Drop for ScratchDir {
+    fn drop(&mut self) {
+        // What is left is removed with the directory, or by the next run.
+        let _ = remove_contents(self.folder.path());
+    }
+}
+
+/// Removes everything but the file that is locked: if the process is killed meanwhile, the directory still counts as abandoned.
+fn remove_contents(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false if entry.file_name() == LOCK => {}
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    Ok(())
 }
 
 /// Whether the process that created the directory has ended.
@@ -96,6 +116,18 @@ mod tests {
         let path = second.path().to_owned();
         drop(second);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn the_lock_is_the_last_file_of_a_directory() {
+        let parent = tempfile::tempdir().unwrap();
+        let scratch = ScratchDir::new(parent.path(), "stemwire").unwrap();
+        fs::create_dir_all(scratch.path().join("sessions/song")).unwrap();
+        File::create(scratch.path().join("a")).unwrap();
+        File::create(scratch.path().join("sessions/song/upload")).unwrap();
+        remove_contents(scratch.path()).unwrap();
+        let left = fs::read_dir(scratch.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(left.collect::<Vec<_>>(), [LOCK]);
     }
 
     #[test]
