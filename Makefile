@@ -49,6 +49,7 @@ lint: tools
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --quiet -- -D warnings
 	$(TOOLS)/node_modules/.bin/buf lint proto
+	$(TOOLS)/node_modules/.bin/buf lint src/cluster/proto
 	$(TOOLS)/node_modules/.bin/buf breaking proto --against tests/compat/0.1.0/proto
 	$(PYTHON) clients/python/generate_sync.py --check
 	$(TOOLS)/bin/ruff check --quiet

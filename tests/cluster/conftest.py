@@ -2,7 +2,6 @@
 tests."""
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +17,7 @@ sys.path.insert(0, generate_stubs())
 
 from system.common import wait_for  # noqa: E402
 from system.conftest import binary, chosen_models, cli, start  # noqa: E402, F401  (fixtures)
-from system.server import free_address  # noqa: E402
+from system.server import free_address, is_listening  # noqa: E402
 
 
 class S3Server:
@@ -37,12 +36,7 @@ class S3Server:
         keys = {"ROOT_ACCESS_KEY": "stemwire", "ROOT_SECRET_KEY": "a secret of the test"}
         command = [os.environ["STEMWIRE_VERSITYGW"], "--port", self.address, "--quiet", "posix", str(self.folder)]
         self.process = subprocess.Popen(command, env=os.environ | keys, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-        wait_for(self.is_listening, 30)
-
-    def is_listening(self) -> bool:
-        host, port = self.address.split(":")
-        with socket.socket() as probe:
-            return probe.connect_ex((host, int(port))) == 0
+        wait_for(lambda: is_listening(self.address), 30)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

@@ -1,13 +1,12 @@
 """A NATS server, which gateways of a cluster share."""
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 from .common import wait_for
-from .server import free_address
+from .server import free_address, is_listening
 
 
 class NatsServer:
@@ -27,12 +26,7 @@ class NatsServer:
         binary = Path(sys.executable).parent / "nats-server"
         command = [str(binary), "--addr", host, "--port", port, "--store_dir", str(self.folder), *self.options]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-        wait_for(self.is_listening, 30)
-
-    def is_listening(self) -> bool:
-        host, port = self.address.split(":")
-        with socket.socket() as probe:
-            return probe.connect_ex((host, int(port))) == 0
+        wait_for(lambda: is_listening(self.address), 30)
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)

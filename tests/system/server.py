@@ -29,6 +29,13 @@ def free_address() -> str:
     raise AssertionError("a hundred ports are all taken")
 
 
+def is_listening(address: str) -> bool:
+    """Whether a server accepts connections there."""
+    host, port = address.split(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
 class Server:
     """A server process. `restart` starts another one with the same data."""
 
