@@ -15,7 +15,7 @@ JAVA   := $(if $(shell command -v mvn),mvn --batch-mode --quiet --file clients/j
 # Builds and tests the C++ client, where there are CMake and gRPC's C++ packages.
 CPP    := $(if $(shell command -v cmake >/dev/null && command -v grpc_cpp_plugin >/dev/null && pkg-config --exists grpc++ && echo yes),sh clients/cpp/build.sh)
 
-.PHONY: demo test cluster conformance wire-tools throughput test-models fuzz packages sizes audit bench chaos lint docs rust page system tools browser clean
+.PHONY: demo test cluster deploy conformance wire-tools throughput test-models fuzz packages sizes audit bench chaos lint docs rust page system tools browser clean
 
 # Separates the demo song with the embedded model, and scores the result against the true stems.
 demo:
@@ -114,6 +114,28 @@ cluster: tools $(TOOLS)/cluster/versitygw
 # Six minutes on two cores, once.
 $(TOOLS)/cluster/versitygw:
 	$(GO_INSTALL) github.com/versity/versitygw/cmd/versitygw@v1.8.0
+	rm -rf $(TOOLS)/go
+
+# The files of docs/deploy, by the tools of those who read them; needs Go and Debian's packages. `make test` checks their names.
+DEPLOY := $(TOOLS)/deploy
+
+deploy: $(DEPLOY)/ready $(DEPLOY)/compose
+	$(DEPLOY)/promtool check rules docs/deploy/prometheus/alerts.yaml
+	$(DEPLOY)/promtool test rules docs/deploy/prometheus/alerts_test.yaml
+	PATH="$(abspath $(DEPLOY)):$$PATH" $(DEPLOY)/python/bin/python tests/deploy/check.py
+
+$(DEPLOY)/ready:
+	$(PYTHON) -m venv $(DEPLOY)/python
+	$(DEPLOY)/python/bin/python -m pip install --quiet --disable-pip-version-check helm-python-sdk==0.2.2 kubernetes-validate==1.37.0
+	# Without installing the servers of these packages.
+	cd $(DEPLOY) && apt-get update -qq && apt-get download -qq prometheus && \
+		dpkg --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 ./usr/bin/promtool && rm prometheus_*.deb
+	command -v haproxy >/dev/null || RUNLEVEL=1 apt-get install -y -qq --no-install-recommends haproxy >/dev/null
+	touch $@
+
+$(DEPLOY)/compose:
+	$(GO_INSTALL) github.com/compose-spec/compose-go/v2/cmd@v2.16.2
+	mv $(DEPLOY)/cmd $@
 	rm -rf $(TOOLS)/go
 
 # How fast each client reads a stem, and in how much memory: make throughput THROUGHPUT="--minutes 10".
