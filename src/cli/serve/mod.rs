@@ -1,6 +1,7 @@
 //! `stemwire serve`: runs the server.
 
 mod args;
+mod checks;
 mod config;
 mod decoder;
 

@@ -9,4 +9,5 @@ mod guess_limit;
 pub(crate) mod media_type;
 pub(crate) mod messages;
 pub(crate) mod metrics;
+mod named_host;
 pub(crate) mod request_id;

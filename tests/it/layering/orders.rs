@@ -88,7 +88,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["export"],
         ],
     ),
-    ("cli/serve", &[&["args", "decoder"], &["config"]]),
+    ("cli/serve", &[&["args", "decoder"], &["checks"], &["config"]]),
     (
         "decode",
         &[
@@ -347,7 +347,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "server/middleware",
         &[
-            &["cors", "grpc_status", "guess_limit", "request_id"],
+            &["cors", "grpc_status", "guess_limit", "named_host", "request_id"],
             &["metrics"],
             &["admission", "auth", "grpc_deadline", "media_type", "messages"],
         ],

@@ -1,44 +1,24 @@
 //! An object store, by the crate `object_store`.
 
-use std::fs;
-use std::future::Future;
+mod calls;
+
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use futures_util::TryStreamExt;
-use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode};
-use tokio::runtime::{Builder, Runtime};
-use tokio::time::timeout;
 
-use super::https::ObserverSlot;
-use super::{StoreLocation, s3};
+use self::calls::{IDENTITY, StoreCalls, failed};
+use super::StoreLocation;
 use crate::session::SessionId;
 use crate::session::replica::{CreateOutcome, Replica, ReplicaCall, ReplicaError, ReplicaObserver};
 
-/// Time limit of one call. An object has a few MiB at most.
-const CALL_TIME: Duration = Duration::from_secs(30);
-
-/// The object with the name of the store.
-const IDENTITY: &str = "store";
-
-/// Threads that wait for the store's answers.
-const THREADS: usize = 2;
-
-/// An object store, and the threads that call it.
+/// The objects of a store, by key.
 #[derive(Debug)]
 pub struct ObjectReplica {
-    store: Box<dyn ObjectStore>,
-    /// Whether it may be another folder at any time, as where a file system is not mounted.
-    is_folder: bool,
-    observer: ObserverSlot,
-    /// The name of the store, once it has been asked for.
-    identity: OnceLock<String>,
-    /// `None` once it is being dropped.
-    runtime: Option<Runtime>,
+    calls: StoreCalls,
 }
 
 impl ObjectReplica {
@@ -47,113 +27,13 @@ impl ObjectReplica {
     /// # Errors
     /// I/O errors of the folder; an invalid environment of the bucket; errors of the system when threads are started.
     pub fn open(location: &StoreLocation) -> io::Result<ObjectReplica> {
-        let observer = ObserverSlot::default();
-        let store: Box<dyn ObjectStore> = match location {
-            StoreLocation::Folder(folder) => Box::new(open_folder(folder)?),
-            StoreLocation::Bucket { bucket, prefix } => {
-                Box::new(s3::open(bucket, prefix, &observer).map_err(io::Error::other)?)
-            }
-        };
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .thread_name("object-store")
-            .enable_all()
-            .build()?;
-        let is_folder = matches!(location, StoreLocation::Folder(_));
-        let identity = OnceLock::new();
-        Ok(ObjectReplica { store, is_folder, observer, identity, runtime: Some(runtime) })
+        Ok(ObjectReplica { calls: StoreCalls::new(location)? })
     }
-
-    /// Waits for a call. Not for threads that run asynchronous tasks.
-    fn wait<T>(
-        &self,
-        kind: ReplicaCall,
-        call: impl Future<Output = object_store::Result<T>>,
-    ) -> Result<object_store::Result<T>, ReplicaError> {
-        let closed = || ReplicaError { cause: "it is closed".to_owned() };
-        let runtime = self.runtime.as_ref().ok_or_else(closed)?;
-        let limited = async { timeout(CALL_TIME, self.checked(call)).await };
-        let late = || ReplicaError {
-            cause: format!("there was no answer within {} s", CALL_TIME.as_secs()),
-        };
-        let begin = Instant::now();
-        let result = runtime.block_on(limited).unwrap_or_else(|_| Err(late()));
-        if let Some(observer) = self.observer.get() {
-            observer.ended(kind, begin.elapsed(), result.as_ref().is_ok_and(is_answer));
-        }
-        result
-    }
-
-    /// Makes a call, and checks that it is the store that it was.
-    async fn checked<T>(
-        &self,
-        call: impl Future<Output = object_store::Result<T>>,
-    ) -> Result<object_store::Result<T>, ReplicaError> {
-        if self.is_folder {
-            self.check_identity().await?;
-        }
-        let result = call.await;
-        if !self.is_folder && matches!(result, Err(Error::NotFound { .. })) {
-            // A proxy without its server, or a bucket that was removed, has no object either.
-            self.check_identity().await?;
-        }
-        Ok(result)
-    }
-
-    /// Reads an object. Where a bucket has none, it is asked again: what was missing for a moment may be back when the name of
-    /// the store is checked.
-    fn read<F, B: Into<Vec<u8>>>(
-        &self,
-        call: impl Fn() -> F,
-    ) -> Result<Option<Vec<u8>>, ReplicaError>
-    where
-        F: Future<Output = object_store::Result<B>>,
-    {
-        let mut result = self.wait(ReplicaCall::Get, call())?;
-        if !self.is_folder && matches!(result, Err(Error::NotFound { .. })) {
-            result = self.wait(ReplicaCall::Get, call())?;
-        }
-        match result {
-            Ok(bytes) => {
-                let bytes = bytes.into();
-                self.transferred(0, bytes.len());
-                Ok(Some(bytes))
-            }
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(failed(error)),
-        }
-    }
-
-    fn transferred(&self, stored: usize, read: usize) {
-        if let Some(observer) = self.observer.get() {
-            observer.transferred(stored as u64, read as u64);
-        }
-    }
-
-    /// Checks that it is the store that it was.
-    async fn check_identity(&self) -> Result<(), ReplicaError> {
-        if self.identity.get().is_some() {
-            self.store.head(&Path::from(IDENTITY)).await.map_err(failed)?;
-        }
-        Ok(())
-    }
-}
-
-/// Whether the store has answered as it may.
-fn is_answer<T>(result: &object_store::Result<T>) -> bool {
-    matches!(result, Ok(_) | Err(Error::NotFound { .. } | Error::AlreadyExists { .. }))
-}
-
-fn open_folder(folder: &std::path::Path) -> io::Result<LocalFileSystem> {
-    fs::create_dir_all(folder)?;
-    let store = LocalFileSystem::new_with_prefix(folder).map_err(io::Error::other)?;
-    // What is acknowledged survives a loss of power.
-    Ok(store.with_fsync(true).with_automatic_cleanup(true))
 }
 
 impl Replica for ObjectReplica {
     fn identity(&self) -> Result<String, ReplicaError> {
-        if let Some(identity) = self.identity.get() {
+        if let Some(identity) = self.calls.identity.get() {
             return Ok(identity.clone());
         }
         let found = match self.get(IDENTITY)? {
@@ -166,22 +46,24 @@ impl Replica for ObjectReplica {
         };
         let found = found.unwrap_or_default();
         let identity = String::from_utf8_lossy(&found).into_owned();
-        Ok(self.identity.get_or_init(|| identity).clone())
+        Ok(self.calls.identity.get_or_init(|| identity).clone())
     }
 
     fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), ReplicaError> {
         let (key, length) = (path(key)?, bytes.len());
-        self.wait(ReplicaCall::Put, self.store.put(&key, bytes.into()))?.map_err(failed)?;
-        self.transferred(length, 0);
+        self.calls
+            .wait(ReplicaCall::Put, self.calls.store.put(&key, bytes.into()))?
+            .map_err(failed)?;
+        self.calls.transferred(length, 0);
         Ok(())
     }
 
     fn create(&self, key: &str, bytes: Vec<u8>) -> Result<CreateOutcome, ReplicaError> {
         let (key, length) = (path(key)?, bytes.len());
-        let create = self.store.put_opts(&key, bytes.into(), PutMode::Create.into());
-        match self.wait(ReplicaCall::Create, create)? {
+        let create = self.calls.store.put_opts(&key, bytes.into(), PutMode::Create.into());
+        match self.calls.wait(ReplicaCall::Create, create)? {
             Ok(_) => {
-                self.transferred(length, 0);
+                self.calls.transferred(length, 0);
                 Ok(CreateOutcome::Created)
             }
             Err(Error::AlreadyExists { .. }) => Ok(CreateOutcome::Exists),
@@ -191,18 +73,18 @@ impl Replica for ObjectReplica {
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ReplicaError> {
         let key = path(key)?;
-        self.read(|| async { self.store.get(&key).await?.bytes().await })
+        self.calls.read(|| async { self.calls.store.get(&key).await?.bytes().await })
     }
 
     fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, ReplicaError> {
         let key = path(key)?;
-        self.read(|| self.store.get_range(&key, range.clone()))
+        self.calls.read(|| self.calls.store.get_range(&key, range.clone()))
     }
 
     fn list(&self, folder: &str) -> Result<Vec<String>, ReplicaError> {
         let folder = path(folder)?;
-        let list = self.store.list(Some(&folder)).try_collect::<Vec<_>>();
-        let listed = self.wait(ReplicaCall::List, list)?;
+        let list = self.calls.store.list(Some(&folder)).try_collect::<Vec<_>>();
+        let listed = self.calls.wait(ReplicaCall::List, list)?;
         let below = |key: &Path| {
             let parts: Option<Vec<_>> = key.prefix_match(&folder).map(Iterator::collect);
             parts.map(|parts| {
@@ -216,15 +98,15 @@ impl Replica for ObjectReplica {
 
     fn folders(&self, folder: &str) -> Result<Vec<String>, ReplicaError> {
         let folder = path(folder)?;
-        let list = self.store.list_with_delimiter(Some(&folder));
-        let listed = self.wait(ReplicaCall::List, list)?.map_err(failed)?;
+        let list = self.calls.store.list_with_delimiter(Some(&folder));
+        let listed = self.calls.wait(ReplicaCall::List, list)?.map_err(failed)?;
         let names = listed.common_prefixes.iter().filter_map(Path::filename);
         Ok(names.map(str::to_owned).collect())
     }
 
     fn delete(&self, key: &str) -> Result<(), ReplicaError> {
         let key = path(key)?;
-        match self.wait(ReplicaCall::Delete, self.store.delete(&key))? {
+        match self.calls.wait(ReplicaCall::Delete, self.calls.store.delete(&key))? {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(failed(error)),
         }
@@ -232,16 +114,7 @@ impl Replica for ObjectReplica {
 
     fn observe(&self, observer: Arc<dyn ReplicaObserver>) {
         // The first one stays.
-        let _ = self.observer.set(observer);
-    }
-}
-
-impl Drop for ObjectReplica {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            // Does not wait, so it may be dropped anywhere.
-            runtime.shutdown_background();
-        }
+        let _ = self.calls.observer.set(observer);
     }
 }
 
@@ -249,22 +122,10 @@ fn path(key: &str) -> Result<Path, ReplicaError> {
     Path::parse(key).map_err(|error| ReplicaError { cause: error.to_string() })
 }
 
-fn failed(error: Error) -> ReplicaError {
-    // The source has the system's own words.
-    let mut cause = error.to_string();
-    let mut source = std::error::Error::source(&error);
-    while let Some(inner) = source {
-        let text = inner.to_string();
-        if !cause.contains(&text) {
-            cause = format!("{cause}: {text}");
-        }
-        source = inner.source();
-    }
-    ReplicaError { cause }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn open(folder: &std::path::Path) -> ObjectReplica {
