@@ -92,7 +92,7 @@ def test_kills_at_one_segment_change_neither_engine_nor_bytes(start, whole):
 
 
 def test_a_crash_of_the_engines_own_process_switches_the_engine(start):
-    server = start("--threads", "1")
+    server = start("--threads", "1", "--engines", "mini-spleeter,mini")
     session_id = begin(server)
     kill_twice_while_computing(server, session_id)
     process = wait_for_child(server, "compute")

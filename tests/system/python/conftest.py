@@ -12,7 +12,7 @@ from .programs import Program
 @pytest.fixture(scope="module")
 def server(binary, tmp_path_factory):
     """A server whose default is the faster model."""
-    server = Server(binary, tmp_path_factory.mktemp("data"), "--engines", "mini-spleeter,mini")
+    server = Server(binary, tmp_path_factory.mktemp("data"), "--engines", "mini-spleeter")
     yield server
     server.close()
 
@@ -32,7 +32,7 @@ def whole(server, short) -> dict:
 @pytest.fixture
 def lasting(binary, tmp_path):
     """A server that keeps its address over restarts, and a song of several segments with its digests."""
-    server = Server(binary, tmp_path / "data", "--engines", "mini-spleeter,mini", listen=free_address())
+    server = Server(binary, tmp_path / "data", "--engines", "mini-spleeter", listen=free_address())
     server.song = tmp_path / "lasting.wav"
     server.song.write_bytes(wav(music(13)))
     server.whole = separate(server.stub, server.song.read_bytes()).digests()

@@ -18,7 +18,8 @@ from ..server import Server
 from ..stemwire_client import api
 from .files import open_session, pcm, samples
 
-MODELS = QUICK_MODEL
+# With a second engine, which `/health` lists.
+MODELS = {**QUICK_MODEL, "STEMWIRE_ENGINES": "mini-spleeter,mini"}
 
 
 def test_the_three_documented_curl_commands_work(binary, tmp_path, song):
