@@ -22,9 +22,10 @@ demo:
 	$(CARGO) run --release --quiet -- separate models/demo/song.mp3 --output stems --force
 	$(CARGO) run --release --quiet -- score stems/song models/demo/stems
 
-# Measures against PyTorch, TensorFlow and what is promised, or a part of it: make bench BENCH="--only stages".
+# Measures against PyTorch, TensorFlow and what is promised, or a part of it: make bench BENCH="--only stages"; all in brief:
+# make bench BENCH=--quick.
 bench: $(TOOLS)/bench/python/ready
-	$(CARGO) build --release --quiet
+	$(CARGO) build --release --quiet --bins --benches
 	$(TARGET)/release/stemwire runtime install cpu
 	$(TOOLS)/bench/python/bin/python tests/bench/bench.py --work $(TOOLS)/bench --stemwire $(TARGET)/release/stemwire $(BENCH)
 

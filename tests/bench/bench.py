@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Measures Stemwire against its peers and its promises; README.md tells of it.
 
-    bench.py [--only NAME...] [--seconds S] [--pairs N] [--cores LIST]
+    bench.py [--quick] [--only NAME...] [--seconds S] [--pairs N] [--cores LIST]
 
 Keeps the figures in results.json and makes RESULTS.md and results.svg of them; benchmarks that are not run keep theirs.
+With --quick the figures are only printed.
 Ends with 1 where a benchmark says that something has got worse, or that figures do not belong together.
 """
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -65,6 +67,23 @@ BENCHMARKS = {
 }
 # Of hours of music, or of minutes for each second of it; left out unless they are named.
 NIGHTLY = {"bs-roformer", "encoders", "linear", "memory", "models", "roformer", "scnet-large"}
+# Of --quick: seconds of music, pairs, and about how long each takes on two idle cores, in seconds, once what it needs is installed.
+QUICK_SECONDS, QUICK_PAIRS = 20, 1
+ESTIMATES_S = {
+    "htdemucs": 240,
+    "htdemucs-python": 180,
+    "scnet": 120,
+    "mdx": 120,
+    "spleeter": 60,
+    "first-stem": 30,
+    "get-stem": 30,
+    "fair": 120,
+    "crowd": 120,
+    "downloads": 30,
+    "first-paint": 30,
+    "stages": 180,
+    "instructions": 360,
+}
 
 
 @dataclass
@@ -122,7 +141,8 @@ class Bench:
 
     def program(self, name: str) -> Path:
         """One of Cargo's benches, built."""
-        command = ["cargo", "bench", "--no-run", "--quiet", "--bench", name, "--message-format=json"]
+        # As the Makefile builds it with the program: `cargo bench` would compile everything again.
+        command = ["cargo", "build", "--release", "--quiet", "--bins", "--benches", "--message-format=json"]
         output = subprocess.run(command, cwd=material.ROOT, check=True, capture_output=True, text=True).stdout
         built = [json.loads(line) for line in output.splitlines()]
         return next(Path(one["executable"]) for one in built if one.get("executable") and one["target"]["name"] == name)
@@ -157,9 +177,12 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     usual = [name for name in BENCHMARKS if name not in NIGHTLY]
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=usual, metavar="NAME", help=", ".join(BENCHMARKS))
-    parser.add_argument("--seconds", type=float, default=180, help="of music, for HTDemucs, SCNet, RoFormer and Spleeter")
+    minutes = sum(ESTIMATES_S.values()) / 60
+    brief = f"{QUICK_PAIRS} pair of {QUICK_SECONDS} s of music, about {minutes:.0f} minutes in all; no figure is kept"
+    parser.add_argument("--quick", action="store_true", help=brief)
+    parser.add_argument("--seconds", type=float, help="of music, for HTDemucs, SCNet, RoFormer and Spleeter; 180 if left out")
     parser.add_argument("--long-seconds", type=float, default=10_800, help="of music, for linear and memory")
-    parser.add_argument("--pairs", type=int, default=3, help="how often each is run, in turn with its peer")
+    parser.add_argument("--pairs", type=int, help="how often each is run, in turn with its peer; 3 if left out")
     parser.add_argument("--cores", help="which, such as 0,1; all if left out; each side has as many threads")
     parser.add_argument("--work", type=Path, default=material.ROOT / ".venv" / "bench", help="folder for all that is made")
     parser.add_argument("--stemwire", type=Path, default=material.ROOT / "target" / "release" / "stemwire")
@@ -172,6 +195,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--accept", action="store_true", help="take the instructions that are counted as the ones to hold")
     parser.add_argument("--table", action="store_true", help="only make table and plot anew")
     options = parser.parse_args()
+    options.seconds = options.seconds or (QUICK_SECONDS if options.quick else 180)
+    options.pairs = options.pairs or (QUICK_PAIRS if options.quick else 3)
     every = sorted(os.sched_getaffinity(0))
     options.cores = [int(core) for core in options.cores.split(",")] if options.cores else every
     options.work = options.work.resolve()
@@ -186,11 +211,15 @@ def main() -> None:
         return
     worse = False
     for name in bench.options.only:
-        bench.say(f"{name} …")
+        estimate = f" about {ESTIMATES_S[name]} s" if bench.options.quick and name in ESTIMATES_S else ""
+        bench.say(f"{name} …{estimate}")
+        begun = time.monotonic()
         result, fault = BENCHMARKS[name](bench)
         for row in result.rows:
             bench.say("  " + results.line(row, 0))
-        results.keep(name, result)
+        bench.say(f"  {time.monotonic() - begun:.0f} s")
+        if not bench.options.quick:
+            results.keep(name, result)
         if fault:
             bench.say(f"{name}: {fault}")
             worse = True
