@@ -42,9 +42,11 @@ chaos: tools
 
 # Everything: style, lints, licences, documentation, Rust tests, and the service from outside.
 test:
-	# Each of these uses one core most of the time.
-	$(MAKE) --jobs=2 --output-sync=target lint page audit docs
-	$(MAKE) rust system
+	# Each of these uses one core most of the time, or the network.
+	$(MAKE) --jobs=2 --output-sync=target lint page audit docs browser
+	$(CARGO) test --no-run --quiet
+	# Side by side, as many tests wait for a process or a pause.
+	$(MAKE) --jobs=2 --output-sync=target rust system
 
 lint: tools
 	$(CARGO) fmt --check
