@@ -49,6 +49,7 @@ use crate::engine::pool::Pool;
 use crate::files;
 use crate::model::AvailableModels;
 use crate::session::disk_space::SpaceLimits;
+use crate::session::leases::LeaseError;
 use crate::session::lifecycle::Event;
 use crate::session::{Session, SessionError, SessionId, SessionState, Settings, Store};
 
@@ -58,6 +59,9 @@ pub struct Separations {
     /// Whether [`close`](Separations::close) has been called.
     is_closed: AtomicBool,
 }
+
+/// Attempts to create a session whose request others have at the same time.
+const CREATIONS: usize = 4;
 
 /// Space without which nothing new is begun: that of a chunk.
 const LEAST_SPACE: u64 = 1 << 20;
@@ -159,19 +163,34 @@ impl Separations {
         client: Option<IpAddr>,
         settings: Settings,
     ) -> Result<(Arc<Session>, bool), SeparationError> {
-        if let Some(session) = self.store().by_request(&settings)? {
-            session.wait_until_created().map_err(SessionError::from)?;
-            return Ok((session, false));
+        for _ in 1..CREATIONS {
+            if let Some(created) = self.create_once(client, &settings)? {
+                return Ok(created);
+            }
+        }
+        // What others do with this request ends at some time.
+        let cause = "the session of this request is being created elsewhere".to_owned();
+        Err(SessionError::from(LeaseError { cause }).into())
+    }
+
+    /// The same. Returns `None` if another session has got the request meanwhile.
+    fn create_once(
+        &self,
+        client: Option<IpAddr>,
+        settings: &Settings,
+    ) -> Result<Option<(Arc<Session>, bool)>, SeparationError> {
+        if let Some(session) = self.store().by_request(settings)? {
+            return existing(session);
         }
         if let Some(error) = self.store().outage() {
             return Err(SessionError::from(error).into());
         }
-        let Planned { plan, skipped } = plan::plan(&settings, self.scheduler.context())?;
+        let Planned { plan, skipped } = plan::plan(settings, self.scheduler.context())?;
         let creation = self.scheduler.begin_creation(client)?;
         self.check_space()?;
-        let (session, new) = self.store().create_for(client, settings, plan)?;
+        let (session, new) = self.store().create_for(client, settings.clone(), plan)?;
         if !new {
-            return Ok((session, false));
+            return existing(session);
         }
         creation.complete(&session);
         let noted =
@@ -181,10 +200,14 @@ impl Separations {
             admitted.and_then(|()| Ok(session.wait_until_created().map_err(SessionError::from)?));
         if let Err(error) = admitted {
             // No client has its id.
-            self.delete(&session)?;
+            let deleted = self.delete(&session);
+            if session.is_superseded() {
+                return Ok(None);
+            }
+            deleted?;
             return Err(error);
         }
-        Ok((session, true))
+        Ok(Some((session, true)))
     }
 
     /// Checks the free disk space and the bytes that all sessions occupy.
@@ -251,6 +274,15 @@ impl Separations {
             }
             session.notifier().wait_newer(seen, left);
         }
+    }
+}
+
+/// The session that has the request already, once it is durable. `None` if another session has got the request first.
+fn existing(session: Arc<Session>) -> Result<Option<(Arc<Session>, bool)>, SeparationError> {
+    match session.wait_until_created() {
+        Ok(()) => Ok(Some((session, false))),
+        Err(_) if session.is_superseded() => Ok(None),
+        Err(error) => Err(SessionError::from(error).into()),
     }
 }
 

@@ -151,6 +151,8 @@ pub(crate) mod memory {
         pub(crate) objects: Mutex<BTreeMap<String, Vec<u8>>>,
         /// Whether every call fails.
         pub(crate) is_away: AtomicBool,
+        /// Whether every creation fails.
+        pub(crate) creates_nothing: AtomicBool,
         /// Creations of a key that exists which overwrite it.
         pub(crate) overwriting: AtomicUsize,
         /// Creations that succeed and are reported to have failed.
@@ -189,6 +191,9 @@ pub(crate) mod memory {
 
         fn create(&self, key: &str, bytes: Vec<u8>) -> Result<CreateOutcome, ReplicaError> {
             self.check()?;
+            if self.creates_nothing.load(Ordering::Acquire) {
+                return Err(ReplicaError { cause: "it is full".into() });
+            }
             let mut objects = self.objects.lock().unwrap();
             if objects.contains_key(key) && !take_one(&self.overwriting) {
                 return Ok(CreateOutcome::Exists);

@@ -54,6 +54,11 @@ impl Session {
         self.replica().is_some_and(|replica| replica.is_fenced())
     }
 
+    /// Whether another session has its request, so that no client gets to know this one.
+    pub fn is_superseded(&self) -> bool {
+        self.replica().is_some_and(|replica| replica.is_superseded())
+    }
+
     /// Waits until a session that was created is durable.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The manifests of a session in the store, of which each is created by one server.
 
 use super::keys::Keys;
-use super::record::{FORMAT, Record, RecordHeader};
+use super::record::{Record, RecordHeader};
 use super::writer::{Stored, WriteError, Writer};
 use crate::session::replica::{CreateOutcome, Replica, ReplicaError};
 
@@ -90,14 +90,7 @@ impl Writer<'_> {
     /// # Errors
     /// [`ReplicaError`]; then it can be called again.
     pub(super) fn remove(&self, stored: &mut Stored) -> Result<(), WriteError> {
-        let header = RecordHeader {
-            format: FORMAT,
-            owner: self.owner.to_owned(),
-            spans: Vec::new(),
-            overlap_state: None,
-            removed: true,
-        };
-        let record = Record { header, manifest: Vec::new() };
+        let record = Record::removed(self.owner);
         if stored.number > 0 {
             while let Err(error) = self.create(&record, stored) {
                 match error {

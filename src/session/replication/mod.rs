@@ -14,6 +14,7 @@ mod manifests;
 mod mark;
 mod queue;
 mod record;
+mod requests;
 mod restore;
 mod session_absent;
 mod session_replica;

@@ -54,6 +54,18 @@ impl Record {
         Ok(bytes)
     }
 
+    /// Of a session that this server removes.
+    pub(super) fn removed(owner: &str) -> Record {
+        let header = RecordHeader {
+            format: FORMAT,
+            owner: owner.to_owned(),
+            spans: Vec::new(),
+            overlap_state: None,
+            removed: true,
+        };
+        Record { header, manifest: Vec::new() }
+    }
+
     /// # Errors
     /// Bytes that are no record; a layout of a later version.
     pub(super) fn parse(bytes: &[u8]) -> Result<Record, ReplicaError> {

@@ -184,6 +184,11 @@ impl SessionReplica {
         self.is_fenced.load(Ordering::Acquire)
     }
 
+    /// Whether it was ended before it was stored: another session has its request.
+    pub(in crate::session) fn is_superseded(&self) -> bool {
+        self.is_fenced() && !self.is_created.load(Ordering::Acquire)
+    }
+
     /// Whether this server is to continue the session: it has not ended.
     pub(in crate::session) fn needs_lease(&self) -> bool {
         let is_over = is_complete(&self.read_durable().manifest);

@@ -26,8 +26,11 @@ impl SessionReplica {
             Removal::None if self.is_fenced() => return None,
             Removal::None => self
                 .check_uncertain_owner(&writer, &stored)
+                .and_then(|()| self.claim_request(replication, &local, &stored))
                 .and_then(|()| writer.store(&local, &mut stored)),
-            Removal::Requested => writer.remove(&mut stored),
+            Removal::Requested => {
+                self.release_request(replication, &local).and_then(|()| writer.remove(&mut stored))
+            }
             Removal::Done => return None,
         };
         let number = stored.number;
@@ -53,6 +56,12 @@ impl SessionReplica {
                 // The store has answered.
                 replication.succeeded();
                 tracing::error!(session = %self.id, "{error}; it ends here");
+                self.fence();
+                None
+            }
+            Err(error @ WriteError::Requested(_)) => {
+                replication.succeeded();
+                tracing::info!(session = %self.id, "{error}: it is created once");
                 self.fence();
                 None
             }
@@ -87,6 +96,28 @@ impl SessionReplica {
             self.is_owner_uncertain.store(false, Ordering::Release);
         }
         Ok(())
+    }
+
+    /// Claims its request, if it has one, before the session is stored for the first time.
+    fn claim_request(
+        &self,
+        replication: &Replication,
+        local: &LocalSession,
+        stored: &Stored,
+    ) -> Result<(), WriteError> {
+        match local.manifest.settings.request_id {
+            Some(request) if stored.number == 0 => replication.claim_request(request, self.id),
+            _ => Ok(()),
+        }
+    }
+
+    fn release_request(
+        &self,
+        replication: &Replication,
+        local: &LocalSession,
+    ) -> Result<(), WriteError> {
+        let request = local.manifest.settings.request_id;
+        Ok(request.map_or(Ok(()), |request| replication.release_request(request, self.id))?)
     }
 
     fn remove_directory(&self) {

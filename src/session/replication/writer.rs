@@ -10,10 +10,10 @@ use super::record::{FORMAT, OwnerSpan, Record, RecordHeader};
 use super::restore::is_complete;
 use crate::audio::Encoding;
 use crate::audio::wav::{HEADER_BYTES, frame_bytes};
-use crate::session::Layout;
 use crate::session::checksums::extend;
 use crate::session::manifest::Manifest;
 use crate::session::replica::{Replica, ReplicaError};
+use crate::session::{Layout, SessionId};
 
 /// Bytes of the largest piece.
 pub(super) const PIECE_BYTES: u64 = 4 << 20;
@@ -62,6 +62,9 @@ pub(super) enum WriteError {
     /// Another server has removed the session since.
     #[error("another server has removed the session")]
     Removed,
+    /// Another session has the request.
+    #[error("its request_id belongs to session {0}")]
+    Requested(SessionId),
     /// A file cannot be read: the session has changed since, or its disk has failed.
     #[error("a file of the session cannot be read: {0}")]
     Local(#[from] io::Error),

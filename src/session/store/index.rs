@@ -44,15 +44,8 @@ impl Index {
     ) -> Result<Option<Arc<Session>>, SessionError> {
         let Some(request) = settings.request_id else { return Ok(None) };
         let found = self.by_request.get(&request).and_then(|id| self.by_id.get(id)).cloned();
-        match found {
-            Some(session) if session.manifest().settings != *settings => {
-                Err(SessionError::RequestConflict {
-                    request_id: request.to_string(),
-                    session: session.id(),
-                })
-            }
-            found => Ok(found),
-        }
+        let found = found.filter(|session| !session.is_superseded());
+        found.map(|session| check_request(session, settings)).transpose()
     }
 
     /// Whether it is known what there is of this id, beside those that are unread.
@@ -84,8 +77,22 @@ impl Index {
         let manifest = session.manifest();
         self.by_id.remove(&session.id());
         self.by_age.remove(&(manifest.created, session.id()));
-        if let Some(request) = manifest.settings.request_id {
+        if let Some(request) = manifest.settings.request_id
+            && self.by_request.get(&request) == Some(&session.id())
+        {
             self.by_request.remove(&request);
         }
     }
+}
+
+/// The session of a request, if that has the same settings.
+pub(super) fn check_request(
+    session: Arc<Session>,
+    settings: &Settings,
+) -> Result<Arc<Session>, SessionError> {
+    if session.manifest().settings == *settings {
+        return Ok(session);
+    }
+    let request_id = settings.request_id.map(|request| request.to_string()).unwrap_or_default();
+    Err(SessionError::RequestConflict { request_id, session: session.id() })
 }

@@ -126,18 +126,23 @@ impl Store {
         }
     }
 
-    /// The session that a request with these settings has created before. Reads all sessions first if it may be among
-    /// those that have not been read.
+    /// The session that a request with these settings has created before, on any server of the replica. Without a replica,
+    /// reads all sessions first if it may be among those that have not been read.
     ///
     /// # Errors
-    /// `RequestConflict`.
+    /// `RequestConflict`; those of [`Store::find`]; those of the replica.
     pub fn by_request(&self, settings: &Settings) -> Result<Option<Arc<Session>>, SessionError> {
-        let found = self.read().of_request(settings)?;
-        if found.is_some() || settings.request_id.is_none() {
-            return Ok(found);
+        let Some(request) = settings.request_id else { return Ok(None) };
+        if let Some(found) = self.read().of_request(settings)? {
+            return self.check_here(found).map(Some);
         }
-        self.load();
-        self.read().of_request(settings)
+        match &self.replication {
+            Some(replication) => self.by_stored_request(replication, request, settings),
+            None => {
+                self.load();
+                self.read().of_request(settings)
+            }
+        }
     }
 
     /// The session with this id, from disk if it has not been read.

@@ -5,11 +5,14 @@ use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
+
 use super::Store;
+use super::index::check_request;
 use crate::session::leases::LeaseError;
 use crate::session::lifecycle::State;
-use crate::session::replication::LeaseKeeper;
-use crate::session::{Layout, Session, SessionError, SessionId};
+use crate::session::replication::{LeaseKeeper, Replication};
+use crate::session::{Layout, Session, SessionError, SessionId, Settings};
 
 /// How long an id without a session is not looked for again.
 const ABSENT_TIME: Duration = Duration::from_secs(10);
@@ -28,6 +31,10 @@ impl AbsentIds {
             ids.clear();
         }
         ids.insert(id, Instant::now());
+    }
+
+    fn forget(&self, id: SessionId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
     fn has(&self, id: SessionId) -> bool {
@@ -89,6 +96,23 @@ impl Store {
             Some(owner) => Err(SessionError::Elsewhere { session: id, owner }),
             // The other one has ended it. Once its run here has stopped, it is read again.
             None => Err(LeaseError { cause: format!("session {id} is changing hands") }.into()),
+        }
+    }
+
+    /// The session of a request, as the replica has it. `None` also for one that was lost before it was stored.
+    pub(super) fn by_stored_request(
+        &self,
+        replication: &Replication,
+        request: Uuid,
+        settings: &Settings,
+    ) -> Result<Option<Arc<Session>>, SessionError> {
+        let Some(id) = replication.requested(request)? else { return Ok(None) };
+        // It may have been stored since it was looked for.
+        self.existing.absent.forget(id);
+        match self.find(id) {
+            Ok(session) => check_request(session, settings).map(Some),
+            Err(SessionError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 

@@ -390,6 +390,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["restore"],
             &["absent", "writer"],
             &["manifests", "session_replica"],
+            &["requests"],
             &["attach", "lease_keeper", "session_absent", "session_work"],
         ],
     ),
@@ -399,7 +400,12 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ("session/manifest", &[&["records"]]),
     (
         "session/store",
-        &[&["cursor", "data_folder", "index", "shared"], &["existing"], &["damaged", "opening"]],
+        &[
+            &["cursor", "data_folder", "index"],
+            &["shared"],
+            &["existing"],
+            &["damaged", "opening"],
+        ],
     ),
     (
         "process",

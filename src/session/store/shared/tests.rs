@@ -1,5 +1,7 @@
 //! Sessions of servers of one cluster.
 
+mod requests;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
