@@ -59,7 +59,7 @@ fn findings(location: &StoreLocation) -> Vec<Finding> {
 
 /// What is found out about NATS servers.
 fn nats_finding(location: &NatsLocation) -> Finding {
-    let checked = Nats::connect(location).and_then(|nats| {
+    let checked = Nats::connect(location, "the check fails").and_then(|nats| {
         let version = nats.version();
         let leases = NatsLeases::open(Arc::new(nats), "check")?;
         Ok((version, cluster::check_leases(&leases)))

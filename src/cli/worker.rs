@@ -31,13 +31,16 @@ pub(super) struct WorkerArgs {
     engine: EngineArgs,
 }
 
+/// What the log says while NATS is away.
+const WITHOUT_NATS: &str = "this worker delivers the segments that it has, and gets no others";
+
 /// Computes until the process is asked to end.
 pub(super) fn run(args: &WorkerArgs) -> Result<(), CliError> {
     let location: NatsLocation = args.cluster.parse()?;
     // No other machine calls a worker.
     let secret = args.secret.read(&[])?;
     let available = setup::available_models(args.engine.models_dir.as_deref());
-    let nats = Nats::connect(&location)?;
+    let nats = Nats::connect(&location, WITHOUT_NATS)?;
     let limits = SelectionLimits::default();
     let models = ModelsToSelect { preferred: available.all().to_vec(), others: Vec::new() };
     let SelectionOutcome { providers, without_provider } =

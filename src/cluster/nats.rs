@@ -125,17 +125,17 @@ impl NatsCallError {
 }
 
 impl Nats {
-    /// Connects to one of the servers.
+    /// Connects to one of the servers. `without` is what the log says of this process whenever the connection is lost.
     ///
     /// # Errors
     /// [`NatsError`].
-    pub fn connect(location: &NatsLocation) -> Result<Nats, NatsError> {
+    pub fn connect(location: &NatsLocation, without: &'static str) -> Result<Nats, NatsError> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
             .thread_name("nats")
             .enable_all()
             .build()?;
-        let (client, jetstream) = runtime.block_on(connect(location))?;
+        let (client, jetstream) = runtime.block_on(connect(location, without))?;
         Ok(Nats { client, jetstream, runtime: Some(runtime) })
     }
 
@@ -193,7 +193,10 @@ impl Drop for Nats {
     }
 }
 
-async fn connect(location: &NatsLocation) -> Result<(Client, Context), NatsError> {
+async fn connect(
+    location: &NatsLocation,
+    without: &'static str,
+) -> Result<(Client, Context), NatsError> {
     let unreachable = |cause: String| NatsError::Unreachable { location: location.clone(), cause };
     let servers: Result<Vec<async_nats::ServerAddr>, _> =
         location.urls().map(|url| url.as_str().parse()).collect();
@@ -202,7 +205,7 @@ async fn connect(location: &NatsLocation) -> Result<(Client, Context), NatsError
         .name("stemwire")
         .connection_timeout(CONNECT_TIME)
         .request_timeout(Some(CALL_TIME))
-        .event_callback(report)
+        .event_callback(move |event| report(event, without))
         .connect(servers);
     let client = connecting.await.map_err(|error| {
         let cause = innermost(&error);
@@ -232,12 +235,10 @@ async fn connect(location: &NatsLocation) -> Result<(Client, Context), NatsError
 }
 
 /// Logs what happens to the connection.
-async fn report(event: Event) {
+async fn report(event: Event, without: &str) {
     match event {
         Event::Connected => tracing::info!("NATS is connected"),
-        Event::Disconnected => {
-            tracing::error!("NATS is away: sessions of this server continue; it takes none over");
-        }
+        Event::Disconnected => tracing::error!("NATS is away: {without}"),
         other => tracing::warn!("NATS: {other}"),
     }
 }

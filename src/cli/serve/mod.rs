@@ -15,7 +15,7 @@ use super::{providers, setup};
 use crate::cluster::tasks::{
     BoardDispatcher, JetStreamQueue, OfferedTasks, TaskBoard, TaskExecution,
 };
-use crate::cluster::{self, Nats, NatsLeases, NatsLocation, ObjectReplica, StoreLocation};
+use crate::cluster::{self, Nats, NatsLeases, ObjectReplica, StoreLocation};
 use crate::engine::pool::Pool;
 use crate::engine::provider::selection::{ModelsToSelect, SelectionOutcome};
 use crate::engine::{Chain, ProviderSelection};
@@ -57,11 +57,12 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
     // The other gateways of a cluster get its address with the first session.
     let reserved = config.cluster.is_some().then(|| server::reserve(config.listen)).transpose()?;
     let listen = reserved.as_ref().map_or(config.listen, |reserved| reserved.address());
-    let store = open_store(&config, listen)?;
+    let nats = connect(&config)?;
+    let store = open_store(&config, nats.as_ref(), listen)?;
     let address = reserved.map_or_else(|| server::reserve(config.listen), Ok)?;
     config.decoder = decoder::try_decoder(config.decoder)?;
     config.decoder = decoder::try_ffmpeg(config.decoder, config.needs_ffmpeg)?;
-    let (separations, tasks) = open_separations(&config, store, available, chain, listen)?;
+    let (separations, tasks) = open_separations(&config, store, nats, available, chain, listen)?;
     let separations = Arc::new(separations);
     config.server.tasks = tasks;
     let scheme = if config.server.credentials.has_tls() { "https" } else { "http" };
@@ -79,15 +80,32 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
     served
 }
 
+/// The connection to NATS of a cluster, for its leases and its tasks.
+fn connect(config: &ServeConfig) -> Result<Option<Arc<Nats>>, CliError> {
+    let without = match (config.compute, &config.store) {
+        (Compute::Here, _) => "sessions of this server continue; it takes none over",
+        (Compute::Workers, Some(_)) => {
+            "workers get no new segments of this server, and it takes no sessions over"
+        }
+        (Compute::Workers, None) => "workers get no new segments of this server",
+    };
+    let connect = |location| Nats::connect(location, without).map(Arc::new);
+    Ok(config.cluster.as_ref().map(connect).transpose()?)
+}
+
 /// Opens and locks the data folder, after the object store and the leases, if there are any.
-fn open_store(config: &ServeConfig, listen: SocketAddr) -> Result<Store, CliError> {
+fn open_store(
+    config: &ServeConfig,
+    nats: Option<&Arc<Nats>>,
+    listen: SocketAddr,
+) -> Result<Store, CliError> {
     let data_dir = &config.data_dir;
-    let opened = match (&config.store, &config.cluster) {
+    let opened = match (&config.store, nats) {
         (None, _) => Store::open(data_dir),
         (Some(location), None) => Store::open_replicated(data_dir, open_replica(location)?),
-        (Some(location), Some(cluster)) => {
+        (Some(location), Some(nats)) => {
             let replica = open_replica(location)?;
-            let leases = open_leases(cluster, &*replica)?;
+            let leases = open_leases(nats, &*replica)?;
             Store::open_shared(data_dir, replica, leases, config.address_in_cluster(listen))
         }
     };
@@ -118,22 +136,19 @@ fn open_replica(location: &StoreLocation) -> Result<Arc<dyn Replica>, CliError> 
 }
 
 /// Opens the leases of the sessions in a store.
-fn open_leases(
-    location: &NatsLocation,
-    replica: &dyn Replica,
-) -> Result<Arc<dyn Leases>, CliError> {
+fn open_leases(nats: &Arc<Nats>, replica: &dyn Replica) -> Result<Arc<dyn Leases>, CliError> {
     let store = replica.identity().map_err(|error| {
         let remedy = "Check the object store with `stemwire cluster check`.";
         CliError::new(Category::Disk, error.to_string(), remedy)
     })?;
-    let nats = Arc::new(Nats::connect(location)?);
-    Ok(Arc::new(NatsLeases::open(nats, &store)?))
+    Ok(Arc::new(NatsLeases::open(Arc::clone(nats), &store)?))
 }
 
 /// Starts the engines and continues the sessions of the data folder.
 fn open_separations(
     config: &ServeConfig,
     store: Store,
+    nats: Option<Arc<Nats>>,
     available: AvailableModels,
     chain: Chain,
     listen: SocketAddr,
@@ -141,9 +156,9 @@ fn open_separations(
     let models = models_to_select(&available, &chain);
     let SelectionOutcome { providers, without_provider } =
         providers::select(&config.engine, config.selection, &models)?;
-    let (pool, tasks) = match (config.compute, &config.cluster) {
-        (Compute::Workers, Some(cluster)) => {
-            let (pool, tasks) = pool_of_workers(config, cluster, providers, listen)?;
+    let (pool, tasks) = match (config.compute, nats) {
+        (Compute::Workers, Some(nats)) => {
+            let (pool, tasks) = pool_of_workers(config, nats, providers, listen)?;
             (pool, Some(tasks))
         }
         _ => (setup::pool(&config.engine, config.selection.engine, providers)?, None),
@@ -165,11 +180,10 @@ fn open_separations(
 /// A pool whose tasks the workers of a cluster compute, and the tasks.
 fn pool_of_workers(
     config: &ServeConfig,
-    cluster: &NatsLocation,
+    nats: Arc<Nats>,
     providers: ProviderSelection,
     listen: SocketAddr,
 ) -> Result<(Pool, OfferedTasks), CliError> {
-    let nats = Nats::connect(cluster)?;
     let scheme = if config.server.credentials.has_tls() { "https" } else { "http" };
     let owner = format!("{scheme}://{}", config.address_in_cluster(listen));
     let queue = JetStreamQueue::open(nats, owner)?;

@@ -34,7 +34,7 @@ const FULL: u64 = 10_077;
 pub struct JetStreamQueue {
     shared: Arc<SharedOffers>,
     /// Runs the loop.
-    _nats: Nats,
+    _nats: Arc<Nats>,
 }
 
 /// What is known of the queue.
@@ -89,7 +89,7 @@ impl JetStreamQueue {
     ///
     /// # Errors
     /// [`NatsError::Queue`]: there is no answer, or the stream has other settings.
-    pub fn open(nats: Nats, owner: String) -> Result<JetStreamQueue, NatsError> {
+    pub fn open(nats: Arc<Nats>, owner: String) -> Result<JetStreamQueue, NatsError> {
         let jetstream = nats.jetstream().clone();
         let is_clustered = nats.is_clustered();
         let opened = nats.wait(stream::open(&jetstream, is_clustered)).flatten();
