@@ -1,4 +1,4 @@
-//! Leases of sessions, in a key-value bucket of JetStream.
+//! Leases of sessions, and the servers that have them, in a key-value bucket of JetStream.
 
 use std::error::Error;
 use std::future::Future;
@@ -12,11 +12,14 @@ use futures_util::future::join_all;
 use super::nats::{Nats, NatsCallError, NatsError, innermost};
 use crate::session::SessionId;
 use crate::session::leases::{
-    Acquired, HeldLease, LEASE_TIME, LeaseError, Leases, RenewOutcome, SessionOwner,
+    Acquired, HeldLease, LEASE_TIME, LeaseError, LeaseListing, Leases, RenewOutcome, SessionOwner,
 };
 
 /// The key of an entry that a new bucket has, until it ends as every entry does.
 const NEW: &str = "new";
+
+/// What the keys of servers begin with; those of sessions are ids.
+const SERVERS: &str = "gateway.";
 
 /// Copies of the bucket where there is a cluster of servers.
 const COPIES: usize = 3;
@@ -123,13 +126,33 @@ impl Leases for NatsLeases {
         entry.map(|entry| SessionOwner::parse(&entry.value)).transpose()
     }
 
-    fn sessions(&self) -> Result<Vec<SessionId>, LeaseError> {
-        let keys = self.call(|| async {
+    fn list(&self) -> Result<LeaseListing, LeaseError> {
+        let (keys, values) = self.call(|| async {
             let keys = self.bucket.keys().await.map_err(NatsCallError::of)?;
-            keys.try_collect::<Vec<String>>().await.map_err(NatsCallError::of)
+            let keys = keys.try_collect::<Vec<String>>().await.map_err(NatsCallError::of)?;
+            let servers = keys.iter().filter(|key| key.starts_with(SERVERS));
+            let values = join_all(servers.map(|key| self.bucket.get(key.as_str()))).await;
+            let values: Result<Vec<_>, _> = values.into_iter().collect();
+            Ok::<_, NatsCallError>((keys, values.map_err(NatsCallError::of)?))
         })?;
-        Ok(keys.iter().filter_map(|key| key.parse().ok()).collect())
+        let sessions = keys.iter().filter_map(|key| key.parse().ok()).collect();
+        // One may have ended meanwhile.
+        let servers = values.iter().flatten().map(|value| SessionOwner::parse(value));
+        Ok(LeaseListing { sessions, servers: servers.collect::<Result<_, _>>()? })
     }
+
+    fn announce(&self, server: &SessionOwner) -> Result<(), LeaseError> {
+        let value = server.to_bytes()?;
+        self.call(|| self.bucket.put(server_key(server), value.clone().into())).map(drop)
+    }
+
+    fn withdraw(&self, server: &SessionOwner) -> Result<(), LeaseError> {
+        self.call(|| self.bucket.delete(server_key(server)))
+    }
+}
+
+fn server_key(server: &SessionOwner) -> String {
+    format!("{SERVERS}{}", server.node)
 }
 
 async fn acquire(

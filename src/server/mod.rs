@@ -21,6 +21,7 @@ mod deadline;
 mod forward;
 mod grpc;
 mod hop;
+mod listing;
 mod lookup;
 mod middleware;
 mod outcome;
@@ -147,11 +148,12 @@ pub async fn serve(
     routes.add_service(reflection().build_v1()?);
     routes.add_service(reflection().build_v1alpha()?);
     let memory = Memory::new(&config);
-    routes.add_service(grpc::service(Arc::clone(&separations), Arc::clone(&memory.read_ahead)));
+    let forwarder = config.gateway.as_ref().map(|gateway| forwarder(gateway, &config, &memory));
+    let (all, read_ahead) = (Arc::clone(&separations), Arc::clone(&memory.read_ahead));
+    routes.add_service(grpc::service(all, read_ahead, forwarder.clone()));
     if let Some(tasks) = &config.tasks {
         routes.add_service(tasks.service().max_decoding_message_size(MAX_CHUNK_MESSAGE_BYTES));
     }
-    let forwarder = config.gateway.as_ref().map(|gateway| forwarder(gateway, &config, &memory));
     let numbers = Metrics::of(&separations, forwarder.as_deref().map(Forwarder::metrics));
     let mut calls = routes.routes().into_axum_router();
     if let Some(forwarder) = &forwarder {

@@ -50,11 +50,32 @@ pub trait Leases: fmt::Debug + Send + Sync {
     /// [`LeaseError`].
     fn owner(&self, session: SessionId) -> Result<Option<SessionOwner>, LeaseError>;
 
-    /// The sessions that have a lease, in no order.
+    /// The sessions that have a lease, and the servers that have announced themselves.
     ///
     /// # Errors
     /// [`LeaseError`].
-    fn sessions(&self) -> Result<Vec<SessionId>, LeaseError>;
+    fn list(&self) -> Result<LeaseListing, LeaseError>;
+
+    /// Makes a server known to the others for [`LEASE_TIME`].
+    ///
+    /// # Errors
+    /// [`LeaseError`].
+    fn announce(&self, server: &SessionOwner) -> Result<(), LeaseError>;
+
+    /// Ends that, as the server stops.
+    ///
+    /// # Errors
+    /// [`LeaseError`]; then it ends by itself.
+    fn withdraw(&self, server: &SessionOwner) -> Result<(), LeaseError>;
+}
+
+/// The leases and servers of a cluster, in no order.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct LeaseListing {
+    /// The sessions that have a lease.
+    pub sessions: Vec<SessionId>,
+    /// The servers, of each data folder one.
+    pub servers: Vec<SessionOwner>,
 }
 
 /// The server that has a session.
@@ -150,6 +171,7 @@ pub(crate) mod memory {
     pub(crate) struct MemoryLeases {
         last: AtomicU64,
         leases: Mutex<BTreeMap<SessionId, (u64, SessionOwner)>>,
+        servers: Mutex<BTreeMap<String, SessionOwner>>,
         /// Whether every call fails.
         pub(crate) is_away: AtomicBool,
         /// Whether all leases were lost a short while ago.
@@ -229,9 +251,23 @@ pub(crate) mod memory {
             Ok(self.leases.lock().unwrap().get(&session).map(|(_, owner)| owner.clone()))
         }
 
-        fn sessions(&self) -> Result<Vec<SessionId>, LeaseError> {
+        fn list(&self) -> Result<LeaseListing, LeaseError> {
             self.check()?;
-            Ok(self.leases.lock().unwrap().keys().copied().collect())
+            let sessions = self.leases.lock().unwrap().keys().copied().collect();
+            let servers = self.servers.lock().unwrap().values().cloned().collect();
+            Ok(LeaseListing { sessions, servers })
+        }
+
+        fn announce(&self, server: &SessionOwner) -> Result<(), LeaseError> {
+            self.check()?;
+            self.servers.lock().unwrap().insert(server.node.clone(), server.clone());
+            Ok(())
+        }
+
+        fn withdraw(&self, server: &SessionOwner) -> Result<(), LeaseError> {
+            self.check()?;
+            self.servers.lock().unwrap().remove(&server.node);
+            Ok(())
         }
     }
 }

@@ -6,9 +6,12 @@
 //! So a call on a session of this gateway looks up nothing more than before. The answer ([`answer`]) streams back as the client
 //! reads it. [`calls`] is the layer of gRPC; that of plain HTTP is in [`rest`](super::rest).
 //!
+//! [`asking`] makes a call of a client at all gateways, where this one answers with what they have.
+//!
 //! A call is forwarded once ([`hop`]). Where it cannot be, its own error is the answer: UNAVAILABLE, to be tried again.
 
 mod answer;
+mod asking;
 mod call;
 pub(super) mod calls;
 mod gateways;

@@ -6,6 +6,7 @@
 mod chunk;
 mod follow;
 pub(crate) mod health_service;
+mod list;
 mod outbox;
 mod read_ahead;
 mod separate;
@@ -18,6 +19,7 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::budget::Budget;
+use super::forward::Forwarder;
 use super::middleware::messages::MAX_CHUNK_MESSAGE_BYTES;
 use super::status::{ApiError, to_status};
 use super::uploading::{add_chunk, finish_upload};
@@ -29,9 +31,7 @@ use crate::proto;
 use crate::proto::separation_service_server::{SeparationService, SeparationServiceServer};
 use crate::separation::Separations;
 use crate::server::connections::client_of;
-use crate::server::convert::paging::page_size;
 use crate::session::Session;
-use crate::session::store::PageCursor;
 
 /// Limit of a response, in bytes.
 const MAX_RESPONSE_BYTES: usize = 4 << 20;
@@ -40,8 +40,9 @@ const MAX_RESPONSE_BYTES: usize = 4 << 20;
 pub(super) fn service(
     separations: Arc<Separations>,
     memory: Arc<Budget>,
+    forwarder: Option<Arc<Forwarder>>,
 ) -> SeparationServiceServer<Calls> {
-    SeparationServiceServer::new(Calls { separations, memory })
+    SeparationServiceServer::new(Calls { separations, memory, forwarder })
         .max_decoding_message_size(MAX_CHUNK_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_RESPONSE_BYTES)
 }
@@ -50,6 +51,8 @@ pub(super) fn service(
 pub(super) struct Calls {
     separations: Arc<Separations>,
     memory: Arc<Budget>,
+    /// `None` for a server that is alone.
+    forwarder: Option<Arc<Forwarder>>,
 }
 
 /// The response stream of a streaming call.
@@ -163,20 +166,7 @@ impl SeparationService for Calls {
         &self,
         request: Request<proto::ListSessionsRequest>,
     ) -> Result<Response<proto::ListSessionsResponse>, Status> {
-        let request = request.into_inner();
-        let cursor = match request.page_token.as_str() {
-            "" => None,
-            token => Some(
-                PageCursor::from_token(token)
-                    .ok_or_else(|| to_status(ApiError::PageTokenInvalid))?,
-            ),
-        };
-        let size = page_size(request.page_size);
-        let (page, next) = self.work(move |all| Ok(all.store().page(cursor, size))).await?;
-        Ok(Response::new(proto::ListSessionsResponse {
-            sessions: page.iter().map(|session| convert::session(session)).collect(),
-            next_page_token: next.map(PageCursor::to_token).unwrap_or_default(),
-        }))
+        list::sessions(self, request).await.map(Response::new)
     }
 
     async fn cancel_session(

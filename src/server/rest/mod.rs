@@ -94,6 +94,8 @@ pub(super) struct Rest {
     separations: Arc<Separations>,
     metrics: Arc<Metrics>,
     memory: Memory,
+    /// `None` for a server that is alone.
+    forwarder: Option<Arc<Forwarder>>,
     /// Permits for creating FLAC files and for computing peaks.
     flac: Arc<Semaphore>,
     peaks: Arc<Semaphore>,
@@ -166,6 +168,7 @@ pub(super) fn router(
         separations,
         metrics,
         memory,
+        forwarder: forwarder.clone(),
         flac: permits(COMPUTING_AT_ONCE),
         peaks: permits(COMPUTING_AT_ONCE),
         encoding: permits(encoding_at_once()),

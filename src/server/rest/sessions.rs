@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Path, RawQuery, State as Extract};
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Request, State as Extract};
 use axum::http::{Response, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::query::Query;
 use super::view::{SessionList, SessionView};
 use super::{Rest, RouteResult, json};
 use crate::server::convert::paging::{MAX_PAGE_SIZE, PAGE_SIZE, page_size};
+use crate::server::listing::{ListedSession, SessionPage, merge};
 use crate::server::status::{ApiError, Problem};
+use crate::session::Session;
+use crate::session::manifest::Timestamp;
 use crate::session::store::PageCursor;
 
 /// Lists sessions, newest first.
@@ -27,8 +32,8 @@ use crate::session::store::PageCursor;
         (status = "default", description = "error", body = Problem),
     ),
 )]
-pub(super) async fn list(Extract(rest): Extract<Rest>, RawQuery(query): RawQuery) -> RouteResult {
-    let query = Query::parse(query.as_deref(), "page_size, page_token")?;
+pub(super) async fn list(Extract(rest): Extract<Rest>, request: Request) -> RouteResult {
+    let query = Query::parse(request.uri().query(), "page_size, page_token")?;
     let size = query.value("page_size", "a number of sessions")?.unwrap_or(PAGE_SIZE);
     if size > MAX_PAGE_SIZE {
         let problem = format!("{size} sessions exceed the limit of {MAX_PAGE_SIZE}");
@@ -39,11 +44,72 @@ pub(super) async fn list(Extract(rest): Extract<Rest>, RawQuery(query): RawQuery
         Some(token) => Some(PageCursor::from_token(token).ok_or(ApiError::PageTokenInvalid)?),
     };
     let size = page_size(size);
-    let (page, next) =
-        rest.work(move |separations| Ok(separations.store().page(cursor, size))).await?;
-    let sessions = page.iter().map(|session| SessionView::of(session)).collect();
-    let list = SessionList { sessions, next_page_token: next.map(PageCursor::to_token) };
+    let others = others(&rest, request);
+    let own = rest.work(move |separations| Ok(separations.store().page(cursor, size)));
+    let (own, others) = tokio::join!(own, others);
+    let (page, next) = own?;
+    if others.is_empty() {
+        let sessions = page.iter().map(|session| SessionView::of(session)).collect();
+        let list = SessionList { sessions, next_page_token: next.map(PageCursor::to_token) };
+        return Ok(json(StatusCode::OK, &list));
+    }
+    let own =
+        SessionPage { sessions: page.iter().map(own_view).collect(), has_more: next.is_some() };
+    let pages = std::iter::once(own).chain(others.into_iter().map(OtherList::page)).collect();
+    let (sessions, next) = merge(pages, size);
+    let list = MergedList { sessions, next_page_token: next.map(PageCursor::to_token) };
     Ok(json(StatusCode::OK, &list))
+}
+
+/// A page of the sessions of all gateways: a [`SessionList`].
+#[derive(Serialize)]
+struct MergedList {
+    sessions: Vec<MergedView>,
+    next_page_token: Option<String>,
+}
+
+/// A [`SessionView`] of this gateway or another one.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum MergedView {
+    Own(Box<SessionView>),
+    Other(Map<String, Value>),
+}
+
+/// A page of another gateway.
+#[derive(Deserialize)]
+struct OtherList {
+    sessions: Vec<Map<String, Value>>,
+    next_page_token: Option<String>,
+}
+
+/// The pages of the other gateways.
+async fn others(rest: &Rest, request: Request) -> Vec<OtherList> {
+    let Some(forwarder) = &rest.forwarder else { return Vec::new() };
+    let gateways = rest.separations.store().other_servers();
+    let asked = request.map(|_| Bytes::new());
+    let answers = forwarder.ask(&gateways, &asked).await;
+    answers.iter().filter_map(|answer| serde_json::from_slice(answer).ok()).collect()
+}
+
+fn own_view(session: &Arc<Session>) -> ListedSession<MergedView> {
+    let manifest = session.durable_manifest();
+    let view = MergedView::Own(Box::new(SessionView::of(session)));
+    let (created, updated) = (manifest.created, manifest.updated);
+    ListedSession { id: session.id(), created, updated, view }
+}
+
+impl OtherList {
+    fn page(self) -> SessionPage<MergedView> {
+        let listed = |view: Map<String, Value>| {
+            let time = |name| view.get(name)?.as_u64().map(Timestamp);
+            let (created, updated) = (time("created_ms")?, time("updated_ms")?);
+            let id = view.get("session_id")?.as_str()?.parse().ok()?;
+            Some(ListedSession { id, created, updated, view: MergedView::Other(view) })
+        };
+        let has_more = self.next_page_token.is_some();
+        SessionPage { sessions: self.sessions.into_iter().filter_map(listed).collect(), has_more }
+    }
 }
 
 /// Returns a session.

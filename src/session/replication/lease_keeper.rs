@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::SessionReplica;
 use crate::session::SessionId;
 use crate::session::leases::{
-    Acquired, HeldLease, LEASE_TIME, LeaseError, Leases, RenewOutcome, SessionOwner,
+    Acquired, HeldLease, LEASE_TIME, LeaseError, LeaseListing, Leases, RenewOutcome, SessionOwner,
 };
 
 /// Interval of the renewals: two may fail before a lease ends.
@@ -22,6 +22,8 @@ pub(in crate::session) struct LeaseKeeper {
     owner: SessionOwner,
     kept: Mutex<HashMap<SessionId, KeptLease>>,
     seen: Mutex<SeenLeases>,
+    /// The other servers, as of the last listing.
+    others: Mutex<Vec<SessionOwner>>,
     wake: Condvar,
     wish: Mutex<KeeperWish>,
     /// Whether the last call has failed.
@@ -76,6 +78,7 @@ impl LeaseKeeper {
             owner,
             kept: Mutex::default(),
             seen: Mutex::default(),
+            others: Mutex::default(),
             wake: Condvar::new(),
             wish: Mutex::new(KeeperWish::Renew),
             is_away: AtomicBool::new(false),
@@ -153,6 +156,8 @@ impl LeaseKeeper {
         if before != KeeperWish::Close {
             let ids: Vec<SessionId> = lock(&self.kept).keys().copied().collect();
             ids.into_iter().for_each(|id| self.release(id));
+            // If it fails, the others find out by themselves.
+            let _ = self.noted(self.leases.withdraw(&self.owner));
         }
     }
 
@@ -161,6 +166,11 @@ impl LeaseKeeper {
         let ended = std::mem::take(&mut lock(&self.seen).ended);
         let kept = lock(&self.kept);
         ended.into_iter().filter(|id| !kept.contains_key(id)).collect()
+    }
+
+    /// The other servers of the cluster that could be called a short while ago.
+    pub(in crate::session) fn others(&self) -> Vec<SessionOwner> {
+        lock(&self.others).clone()
     }
 
     /// Returns a session with the next call of [`LeaseKeeper::take_ended`] again.
@@ -173,13 +183,15 @@ impl LeaseKeeper {
     /// # Errors
     /// [`LeaseError`].
     pub(in crate::session) fn all_leased(&self) -> Result<Vec<SessionId>, LeaseError> {
-        let all = self.noted(self.leases.sessions())?;
+        let all = self.list()?;
         lock(&self.seen).last.extend(&all);
         Ok(all)
     }
 
     /// Renews leases until it is closed.
     fn work(&self) {
+        self.announce();
+        let _ = self.list();
         let mut next = Instant::now() + ROUND;
         loop {
             let time = next.saturating_duration_since(Instant::now());
@@ -203,9 +215,24 @@ impl LeaseKeeper {
     pub(in crate::session) fn round(&self) {
         self.renew();
         self.take_missing();
-        if let Ok(all) = self.noted(self.leases.sessions()) {
+        self.announce();
+        if let Ok(all) = self.list() {
             lock(&self.seen).list(all.into_iter().collect());
         }
+    }
+
+    fn announce(&self) {
+        if *lock(&self.wish) != KeeperWish::Close {
+            let _ = self.noted(self.leases.announce(&self.owner));
+        }
+    }
+
+    /// The sessions that have a lease. Notes the other servers.
+    fn list(&self) -> Result<Vec<SessionId>, LeaseError> {
+        let LeaseListing { sessions, mut servers } = self.noted(self.leases.list())?;
+        servers.retain(|server| server.node != self.owner.node);
+        *lock(&self.others) = servers;
+        Ok(sessions)
     }
 
     /// Ends the leases of sessions that have ended or are forgotten.

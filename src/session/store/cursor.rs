@@ -11,6 +11,11 @@ pub struct PageCursor {
 }
 
 impl PageCursor {
+    /// The position behind a session.
+    pub fn behind(created: Timestamp, id: SessionId) -> PageCursor {
+        PageCursor { created, id }
+    }
+
     /// The token that a client sends back.
     pub fn to_token(self) -> String {
         format!("{:x}.{}", self.created.0, self.id)

@@ -165,7 +165,8 @@ impl Store {
         self.read().by_id.values().cloned().collect()
     }
 
-    /// At most `count` sessions after `cursor`, newest first, and where the next page begins. Reads all sessions first.
+    /// At most `count` sessions after `cursor`, newest first, and where the next page begins. Reads all sessions first. In a
+    /// cluster, those that others continue are missing.
     pub fn page(
         &self,
         cursor: Option<PageCursor>,
@@ -177,7 +178,8 @@ impl Store {
             None => Box::new(index.by_age.iter().rev()),
             Some(PageCursor { created, id }) => Box::new(index.by_age.range(..(created, id)).rev()),
         };
-        let mut page: Vec<_> = older.take(count + 1).collect();
+        let is_here = |(_, session): &(_, &Arc<Session>)| !session.is_fenced();
+        let mut page: Vec<_> = older.filter(is_here).take(count + 1).collect();
         let more = page.len() > count;
         page.truncate(count);
         let last = page.last().map(|((created, id), _)| PageCursor { created: *created, id: *id });

@@ -189,6 +189,12 @@ impl Store {
         }
     }
 
+    /// The addresses of the other servers of the cluster, as far as they are known to run.
+    pub fn other_servers(&self) -> Vec<String> {
+        let others = self.leases().map(LeaseKeeper::others).unwrap_or_default();
+        others.into_iter().map(|server| server.address).collect()
+    }
+
     /// Ends the leases, so that other servers of the cluster continue the sessions at once.
     pub fn end_leases(&self) {
         if let Some(leases) = self.leases() {

@@ -327,7 +327,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             ],
             &["connections"],
             &["config", "status"],
-            &["blocking", "convert", "outcome"],
+            &["blocking", "convert", "listing", "outcome"],
             &["lookup", "uploading"],
             &["middleware"],
             &["forward"],
@@ -337,11 +337,20 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ("server/convert", &[&["config", "engine", "paging", "source"], &["session"]]),
     (
         "server/grpc",
-        &[&["chunk", "health_service", "outbox", "read_ahead"], &["follow"], &["separate", "stem"]],
+        &[
+            &["chunk", "health_service", "outbox", "read_ahead"],
+            &["follow"],
+            &["list", "separate", "stem"],
+        ],
     ),
     (
         "server/forward",
-        &[&["recording", "relayed_body", "tls"], &["call", "gateways"], &["answer"], &["calls"]],
+        &[
+            &["recording", "relayed_body", "tls"],
+            &["call", "gateways"],
+            &["answer"],
+            &["asking", "calls"],
+        ],
     ),
     ("server/grpc/follow", &[&["cursor", "event"]]),
     (
@@ -400,12 +409,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ("session/manifest", &[&["records"]]),
     (
         "session/store",
-        &[
-            &["cursor", "data_folder", "index"],
-            &["shared"],
-            &["existing"],
-            &["damaged", "opening"],
-        ],
+        &[&["cursor", "data_folder", "index"], &["shared"], &["existing"], &["damaged", "opening"]],
     ),
     (
         "process",
