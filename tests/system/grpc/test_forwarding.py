@@ -1,5 +1,6 @@
 """Any gateway of a cluster takes any call: it forwards calls on sessions that another gateway has."""
 import re
+import threading
 
 import grpc
 import pytest
@@ -16,6 +17,8 @@ from ..stemwire_client import (
     collect,
     get_stem,
     reason,
+    request_id,
+    requests,
     separate,
     session_pb2,
 )
@@ -85,6 +88,74 @@ def test_calls_on_a_session_reach_the_gateway_that_has_it(gateways):
     assert not forwarded(one), "the gateway that has the session forwards nothing"
 
 
+def test_separate_is_resumed_at_another_gateway(gateways):
+    song = wav(music(6))
+    one, other = gateways(2)
+    alone = separate(one.stub, song)
+    config = Config(request_id=request_id())
+    half = len(song) // 2
+    broken = collect(one.stub.Separate(requests(song[:half], config, finish=False)))
+    session_id = broken.session.session_id
+    assert reason(broken.error)[1] == "UPLOAD_UNFINISHED"
+    again = api.CreateSessionRequest(config=config)
+    assert other.stub.CreateSession(again).session.session_id == session_id
+    wait_for(lambda: other.get(session_id).committed_bytes == half)
+    config.upload_offset = half
+    result = collect(other.stub.Separate(requests(song, config)))
+    assert result.session.session_id == session_id and result.digests() == alone.digests()
+    assert ("Separate", "answered") in forwarded(other)
+    again.config.file_name = "another.wav"
+    for gateway in (one, other):
+        with pytest.raises(grpc.RpcError) as refused:
+            gateway.stub.CreateSession(again)
+        assert reason(refused.value)[:2] == ("ALREADY_EXISTS", "REQUEST_CONFLICT")
+
+
+def test_of_concurrent_creations_with_one_request_id_one_creates_the_session(gateways):
+    both = gateways(2)
+    for _ in range(10):
+        wanted = api.CreateSessionRequest(config=Config(request_id=request_id()))
+        begin = threading.Barrier(2)
+
+        def create_at(gateway):
+            begin.wait()
+            return gateway.stub.CreateSession(wanted).session.session_id
+
+        calls = [Background(lambda gateway=gateway: create_at(gateway)) for gateway in both]
+        first, second = [call.result() for call in calls]
+        assert first == second
+    assert len(both[0].stub.ListSessions(api.ListSessionsRequest()).sessions) == 10
+
+
+def test_each_gateway_lists_the_sessions_of_all(gateways):
+    one, other = gateways(2)
+    created = [create((one, other)[number % 2], file_name=f"{number}") for number in range(7)]
+    ended = created[2]
+    one.stub.CancelSession(api.CancelSessionRequest(session_id=ended))
+    newest_first = created[::-1]
+    for gateway in (one, other):
+        # A gateway is asked from its second look at the others on.
+        wait_for(lambda: len(gateway.stub.ListSessions(api.ListSessionsRequest()).sessions) == 7)
+        paged, token = [], ""
+        while token or not paged:
+            page = gateway.stub.ListSessions(api.ListSessionsRequest(page_size=3, page_token=token))
+            paged += page.sessions
+            token = page.next_page_token
+        assert [session.session_id for session in paged] == newest_first
+        cancelled = [session.session_id for session in paged if session.state == session_pb2.SESSION_STATE_CANCELLED]
+        assert cancelled == [ended]
+        found, token = [], ""
+        while token is not None:
+            page = get(gateway, f"/api/sessions?page_size=3&page_token={token}").json()
+            found += page["sessions"]
+            token = page["next_page_token"]
+        assert [session["session_id"] for session in found] == newest_first
+        assert [session["file_name"] for session in found] == ["6", "5", "4", "3", "2", "1", "0"]
+    other.kill()
+    left = one.stub.ListSessions(api.ListSessionsRequest()).sessions
+    assert {session.session_id for session in left} == {created[0], created[2], created[4], created[6]}
+
+
 def test_the_end_of_a_call_reaches_the_gateway_that_has_the_session(gateways):
     song = wav(music(30))
     one, other = gateways(2)
@@ -112,8 +183,11 @@ def test_a_gateway_that_is_lost_is_reported_at_once(gateways):
     one.kill()
     for error in (collect(watched).error, Background(lambda: failure(other, session_id)).result()):
         assert reason(error)[:2] == ("UNAVAILABLE", "SESSION_ELSEWHERE"), error
-    status, code, found = get(other, f"/api/sessions/{session_id}").problem()
-    assert (status, code, found) == (503, "UNAVAILABLE", "SESSION_ELSEWHERE")
+    answer = get(other, f"/api/sessions/{session_id}")
+    assert answer.problem() == (503, "UNAVAILABLE", "SESSION_ELSEWHERE")
+    address = one.address.encode()
+    assert address not in answer.body and address not in str(answer.headers).encode(), "clients do not see where it is"
+    assert address not in str(failure(other, session_id)).encode()
     assert forwarded(other)["GetSession", "unreachable"] >= 1
 
 
