@@ -113,23 +113,23 @@ fn check_models(
         findings.push(Finding::bad(fault, "Correct the card, or remove its folder."));
     }
     let Some(providers) = providers else { return };
-    match setup::pool(&args.engine, TimeLimits::default(), providers) {
+    match setup::pool(&args.engine, TimeLimits::default(), providers.clone()) {
         Ok(pool) => {
-            findings.extend(available.all().iter().map(|model| check_model(&pool, model)));
+            let check = |model: &Arc<Model>| check_model(&pool, &providers, model);
+            findings.extend(available.all().iter().map(check));
         }
         Err(_) => findings.push(Finding::bad("cannot start threads", "Lower --threads.")),
     }
 }
 
-fn check_model(pool: &Pool, model: &Arc<Model>) -> Finding {
+fn check_model(pool: &Pool, providers: &ProviderSelection, model: &Arc<Model>) -> Finding {
     let card = model.card();
     // The first segment allocates memory, the second shows the speed.
     match pool.warm_up(model).and_then(|_| pool.warm_up(model)) {
         Ok(time) => {
             let audio = card.segment.duration(card.sample_rate).as_secs_f64();
             let factor = audio * (1.0 - card.overlap) / time.as_secs_f64();
-            let SelectedExecution { execution, reason, results } =
-                pool.providers().for_model(model);
+            let SelectedExecution { execution, reason, results } = providers.for_model(model);
             let works = format!("model {} works, {factor:.1}× real time", card.name);
             let measured: String =
                 results.iter().map(|result| format!("\n      measured {result}")).collect();

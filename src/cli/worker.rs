@@ -12,7 +12,7 @@ use super::output::write;
 use super::providers::{self, SelectionLimits};
 use super::setup;
 use super::stop_signals::StopSignals;
-use crate::cluster::tasks::{ClusterWorker, pull_tasks};
+use crate::cluster::tasks::{ClusterWorker, Presence, WorkerAnnouncement, pull_tasks};
 use crate::cluster::{Nats, NatsLocation};
 use crate::engine::provider::selection::{ModelsToSelect, SelectionOutcome};
 use crate::proto::reason::Category;
@@ -66,6 +66,8 @@ pub(super) fn run(args: &WorkerArgs) -> Result<(), CliError> {
         let signals = StopSignals::catch();
         write(&format!("worker {name} computes {} segments at a time\n", worker.lanes()))?;
         let (stop, stopped) = watch::channel(false);
+        let announcement = WorkerAnnouncement::new(&name, worker.lanes(), &worker.engines());
+        let presence = Presence::begin(&nats, &announcement);
         let pulling = pull_tasks(&nats, Arc::clone(&worker), stopped);
         tokio::pin!(pulling);
         tokio::select! {
@@ -76,6 +78,7 @@ pub(super) fn run(args: &WorkerArgs) -> Result<(), CliError> {
         // The receivers live as long as `pulling`.
         let _ = stop.send(true);
         pulling.await;
+        presence.end().await;
         Ok(())
     })
 }

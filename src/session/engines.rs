@@ -128,6 +128,11 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl EngineRecord {
+    /// Whether only the model's name is known.
+    pub fn is_unknown(&self) -> bool {
+        self.provider.is_empty()
+    }
+
     /// An engine of which only the model's name is known.
     pub fn unknown(model: &str) -> EngineRecord {
         EngineRecord {

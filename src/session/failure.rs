@@ -77,6 +77,7 @@ impl Failure {
             ErrorReason::SystemLimit,
             ErrorReason::ProcessKilled,
             ErrorReason::StoreUnavailable,
+            ErrorReason::NoWorker,
         ]
         .contains(&self.reason)
     }

@@ -171,6 +171,7 @@ fn answer(
         mix: mix.clone(),
         options: EngineOptions { wanted: wanted.to_vec(), ..EngineOptions::all(model.card()) },
         isolated: false,
+        engine: None,
         cancelled: Arc::default(),
         on_start: Box::new(|| {}),
         on_done: Box::new(move |result| sender.send(result).unwrap()),

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use stemwire::cluster::ClusterSecret;
 use stemwire::cluster::tasks::{
-    BoardDispatcher, ClusterWorker, OfferedTasks, QueuedTask, TaskBoard, TaskEnd, TaskExecution,
-    TaskKey, TaskNotice, TaskQueue,
+    BoardDispatcher, ClusterWorker, KnownWorkers, OfferedTasks, QueuedTask, TaskBoard, TaskEnd,
+    TaskKey, TaskNotice, TaskQueue, WorkerAnnouncement,
 };
+use stemwire::engine::Chain;
 use stemwire::engine::pool::{Pool, PoolConfig};
-use stemwire::engine::{Chain, ProviderSelection};
-use stemwire::model::{AvailableModels, Model, Sha256Hash};
-use stemwire::proto::reason::ChangeReason;
+use stemwire::model::{AvailableModels, Sha256Hash};
+use stemwire::proto::reason::{ChangeReason, ErrorReason};
 use stemwire::separation::Separations;
 use stemwire::server::{ServerConfig, serve};
 use stemwire::session::{Session, SessionState, Settings};
@@ -46,6 +46,7 @@ struct Cluster {
     notices: mpsc::Sender<TaskNotice>,
     received: Arc<tokio::sync::Mutex<mpsc::Receiver<TaskNotice>>>,
     separations: Arc<Separations>,
+    workers: Arc<KnownWorkers>,
     board: Arc<TaskBoard>,
     /// How tasks have ended, by worker.
     ends: Arc<Mutex<Vec<(String, TaskEnd)>>>,
@@ -59,14 +60,10 @@ impl Cluster {
         let owner = format!("http://{}", listener.local_addr().unwrap());
         let (notices, received) = mpsc::channel(1024);
         let queue = ChannelQueue { owner, notices: notices.clone() };
-        let (config, providers) = (PoolConfig::for_threads(1), ProviderSelection::from(runtime()));
-        let identities = providers.clone();
-        let execution = Box::new(move |model: &Model| {
-            TaskExecution::of(&identities.identity(model, config.threads_per_worker))
-        });
-        let board = Arc::new(TaskBoard::new(Box::new(queue), execution, 1));
+        let workers = Arc::new(KnownWorkers::default());
+        let board = Arc::new(TaskBoard::new(Box::new(queue), Arc::clone(&workers), 1));
         let dispatcher = Box::new(BoardDispatcher(Arc::clone(&board)));
-        let separations = Arc::new(open(Pool::by(dispatcher, config, providers)));
+        let separations = Arc::new(open(Pool::by(dispatcher)));
         let secret = ClusterSecret::new(SECRET).unwrap();
         let offered = OfferedTasks::new(Arc::clone(&board), Some(secret));
         let config = ServerConfig { tasks: Some(offered), ..ServerConfig::default() };
@@ -77,7 +74,7 @@ impl Cluster {
         tasks.spawn(served);
         let received = Arc::new(tokio::sync::Mutex::new(received));
         let (ends, stop) = (Arc::default(), Some(stop));
-        Cluster { runtime: tasks, notices, received, separations, board, ends, stop }
+        Cluster { runtime: tasks, notices, received, separations, workers, board, ends, stop }
     }
 
     /// Adds a worker.
@@ -85,6 +82,8 @@ impl Cluster {
         let secret = ClusterSecret::new(secret).unwrap();
         let models = models.all().to_vec();
         let worker = ClusterWorker::new(name.to_owned(), pool, models, Some(&secret));
+        self.workers.announced(&WorkerAnnouncement::new(name, worker.lanes(), &worker.engines()));
+        self.board.workers_changed();
         let (received, ends) = (Arc::clone(&self.received), Arc::clone(&self.ends));
         let (notices, name) = (self.notices.clone(), name.to_owned());
         self.runtime.spawn(async move {
@@ -192,4 +191,20 @@ fn a_worker_without_the_secret_gets_nothing() {
     cluster.join("one", fakes.pool(), &models, SECRET);
     let state = cluster.separations.wait(&session, std::time::Duration::from_secs(60));
     assert_eq!(state, SessionState::Done);
+}
+
+#[test]
+fn a_session_without_a_worker_says_so_and_continues_once_there_is_one() {
+    let data = tempfile::tempdir().unwrap();
+    let (cluster, fakes, models) = with_fakes(data.path(), FakeEngine::default());
+    let upload = mixture_upload(2, 40_000, 0.3);
+    let session = pipeline::begin(&cluster.separations, Settings::default(), &upload);
+    let delay = || session.manifest().delay().map(|delay| (delay.reason, delay.message.clone()));
+    pipeline::wait_for(|| delay().is_some());
+    assert_eq!(delay(), Some((ErrorReason::NoWorker, "no worker has faulty".to_owned())));
+    assert_eq!(session.state(), SessionState::Paused);
+    cluster.join("one", fakes.pool(), &models, SECRET);
+    let state = cluster.separations.wait(&session, std::time::Duration::from_secs(60));
+    assert_eq!(state, SessionState::Done);
+    assert!(session.manifest().engine_changes.is_empty());
 }

@@ -416,7 +416,7 @@ func (x *EngineChange) GetMessage() string {
 // The inference library.
 type Runtime struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Such as "onnxruntime 1.31.1"; empty when none is loaded.
+	// Such as "onnxruntime 1.31.1"; empty when none is loaded, as where workers compute.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Path of the library.
 	Path          string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
@@ -493,7 +493,7 @@ type Model struct {
 	Verified bool `protobuf:"varint,10,opt,name=verified,proto3" json:"verified,omitempty"`
 	// The health of its engine.
 	Health *EngineHealth `protobuf:"bytes,11,opt,name=health,proto3" json:"health,omitempty"`
-	// The provider that it runs on; unset if its card is not valid.
+	// The provider that it runs on; unset if its card is not valid, or if no worker has it.
 	Execution *Execution `protobuf:"bytes,12,opt,name=execution,proto3" json:"execution,omitempty"`
 	// Published figures of its quality. Only those of one source on one data set can be compared.
 	Quality []*PublishedQuality `protobuf:"bytes,13,rep,name=quality,proto3" json:"quality,omitempty"`
@@ -502,7 +502,9 @@ type Model struct {
 	// Bytes of its files.
 	StoredBytes uint64 `protobuf:"varint,15,opt,name=stored_bytes,json=storedBytes,proto3" json:"stored_bytes,omitempty"`
 	// Its speed on this server; unset until it has been measured, by its first segments or by `stemwire models benchmark`.
-	Speed         *Speed `protobuf:"bytes,16,opt,name=speed,proto3" json:"speed,omitempty"`
+	Speed *Speed `protobuf:"bytes,16,opt,name=speed,proto3" json:"speed,omitempty"`
+	// Segments of it that the workers of a cluster compute at a time, 0 if none has it; unset if this server computes.
+	WorkerLanes   *uint32 `protobuf:"varint,17,opt,name=worker_lanes,json=workerLanes,proto3,oneof" json:"worker_lanes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -647,6 +649,13 @@ func (x *Model) GetSpeed() *Speed {
 		return x.Speed
 	}
 	return nil
+}
+
+func (x *Model) GetWorkerLanes() uint32 {
+	if x != nil && x.WorkerLanes != nil {
+		return *x.WorkerLanes
+	}
+	return 0
 }
 
 // Published figures of a model's quality on a data set.
@@ -1045,7 +1054,7 @@ const file_stemwire_v1_engine_proto_rawDesc = "" +
 	"\amessage\x18\x05 \x01(\tR\amessage\"1\n" +
 	"\aRuntime\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
-	"\x04path\x18\x02 \x01(\tR\x04path\"\xe3\x04\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\"\x9c\x05\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05title\x18\x02 \x01(\tR\x05title\x12\x14\n" +
@@ -1064,8 +1073,10 @@ const file_stemwire_v1_engine_proto_rawDesc = "" +
 	"\aquality\x18\r \x03(\v2\x1d.stemwire.v1.PublishedQualityR\aquality\x12*\n" +
 	"\x0ecommercial_use\x18\x0e \x01(\bH\x00R\rcommercialUse\x88\x01\x01\x12!\n" +
 	"\fstored_bytes\x18\x0f \x01(\x04R\vstoredBytes\x12(\n" +
-	"\x05speed\x18\x10 \x01(\v2\x12.stemwire.v1.SpeedR\x05speedB\x11\n" +
-	"\x0f_commercial_use\"\xb9\x01\n" +
+	"\x05speed\x18\x10 \x01(\v2\x12.stemwire.v1.SpeedR\x05speed\x12&\n" +
+	"\fworker_lanes\x18\x11 \x01(\rH\x01R\vworkerLanes\x88\x01\x01B\x11\n" +
+	"\x0f_commercial_useB\x0f\n" +
+	"\r_worker_lanes\"\xb9\x01\n" +
 	"\x10PublishedQuality\x12\x12\n" +
 	"\x04data\x18\x01 \x01(\tR\x04data\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\tR\x06source\x12?\n" +

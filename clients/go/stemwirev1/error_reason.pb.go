@@ -20,6 +20,7 @@
 //   SYSTEM_LIMIT                          files, memory and threads are freed when other work ends
 //   STORE_UNAVAILABLE                     the object store answers again
 //   CLUSTER_UNAVAILABLE                   NATS answers again
+//   NO_WORKER                             a worker with the model joins the cluster
 //   SESSION_ELSEWHERE                     the gateway of the session is reached, or its lease ends
 //   SHUTTING_DOWN                         the next server process takes over the sessions
 //   RECOMPUTING                           the same frames can be read again once they are recomputed
@@ -122,6 +123,8 @@ const (
 	ErrorReason_ERROR_REASON_CLUSTER_UNAVAILABLE ErrorReason = 97
 	// Another gateway of the cluster has the session. If that gateway is lost, another one takes the session over.
 	ErrorReason_ERROR_REASON_SESSION_ELSEWHERE ErrorReason = 98
+	// No worker of the cluster computes the session's segments as they are to be computed. It is paused until one does.
+	ErrorReason_ERROR_REASON_NO_WORKER ErrorReason = 99
 	// Stored bytes of the session are missing or differ from their checksum, and cannot be recomputed, or its manifest is
 	// damaged. Ends a session that is not done.
 	ErrorReason_ERROR_REASON_STORED_DATA_DAMAGED ErrorReason = 28
@@ -282,6 +285,7 @@ var (
 		27: "ERROR_REASON_STORE_UNAVAILABLE",
 		97: "ERROR_REASON_CLUSTER_UNAVAILABLE",
 		98: "ERROR_REASON_SESSION_ELSEWHERE",
+		99: "ERROR_REASON_NO_WORKER",
 		28: "ERROR_REASON_STORED_DATA_DAMAGED",
 		29: "ERROR_REASON_RECOMPUTING",
 		30: "ERROR_REASON_CONFIG_MISSING",
@@ -375,6 +379,7 @@ var (
 		"ERROR_REASON_STORE_UNAVAILABLE":           27,
 		"ERROR_REASON_CLUSTER_UNAVAILABLE":         97,
 		"ERROR_REASON_SESSION_ELSEWHERE":           98,
+		"ERROR_REASON_NO_WORKER":                   99,
 		"ERROR_REASON_STORED_DATA_DAMAGED":         28,
 		"ERROR_REASON_RECOMPUTING":                 29,
 		"ERROR_REASON_CONFIG_MISSING":              30,
@@ -491,21 +496,24 @@ const (
 	ChangeReason_CHANGE_REASON_SERVER_RESTARTED ChangeReason = 8
 	// The model's weights were replaced.
 	ChangeReason_CHANGE_REASON_MODEL_REPLACED ChangeReason = 9
+	// No worker is left that computes the same bits: others have another library, provider, precision or number of threads.
+	ChangeReason_CHANGE_REASON_WORKERS_CHANGED ChangeReason = 10
 )
 
 // Enum value maps for ChangeReason.
 var (
 	ChangeReason_name = map[int32]string{
-		0: "CHANGE_REASON_UNSPECIFIED",
-		1: "CHANGE_REASON_ENGINE_FAILED",
-		2: "CHANGE_REASON_ENGINE_NOT_FINITE",
-		3: "CHANGE_REASON_ENGINE_TIMEOUT",
-		4: "CHANGE_REASON_ENGINE_PANICKED",
-		5: "CHANGE_REASON_ENGINE_CRASHED",
-		6: "CHANGE_REASON_MODEL_UNAVAILABLE",
-		7: "CHANGE_REASON_BREAKER_OPEN",
-		8: "CHANGE_REASON_SERVER_RESTARTED",
-		9: "CHANGE_REASON_MODEL_REPLACED",
+		0:  "CHANGE_REASON_UNSPECIFIED",
+		1:  "CHANGE_REASON_ENGINE_FAILED",
+		2:  "CHANGE_REASON_ENGINE_NOT_FINITE",
+		3:  "CHANGE_REASON_ENGINE_TIMEOUT",
+		4:  "CHANGE_REASON_ENGINE_PANICKED",
+		5:  "CHANGE_REASON_ENGINE_CRASHED",
+		6:  "CHANGE_REASON_MODEL_UNAVAILABLE",
+		7:  "CHANGE_REASON_BREAKER_OPEN",
+		8:  "CHANGE_REASON_SERVER_RESTARTED",
+		9:  "CHANGE_REASON_MODEL_REPLACED",
+		10: "CHANGE_REASON_WORKERS_CHANGED",
 	}
 	ChangeReason_value = map[string]int32{
 		"CHANGE_REASON_UNSPECIFIED":       0,
@@ -518,6 +526,7 @@ var (
 		"CHANGE_REASON_BREAKER_OPEN":      7,
 		"CHANGE_REASON_SERVER_RESTARTED":  8,
 		"CHANGE_REASON_MODEL_REPLACED":    9,
+		"CHANGE_REASON_WORKERS_CHANGED":   10,
 	}
 )
 
@@ -865,7 +874,7 @@ const file_stemwire_v1_error_reason_proto_rawDesc = "" +
 	"\x0eCATEGORY_INPUT\x10\x03\x12\x13\n" +
 	"\x0fCATEGORY_ENGINE\x10\x04\x12\x13\n" +
 	"\x0fCATEGORY_SERVER\x10\x05\x12\x11\n" +
-	"\rCATEGORY_DISK\x10\x06*\x91H\n" +
+	"\rCATEGORY_DISK\x10\x06*\x97I\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12^\n" +
 	"\x1bERROR_REASON_METHOD_UNKNOWN\x10\x01\x1a=\xb2\xf4\x189\b\f\x10\xf5\x03 \x02*0Use a client generated from this server's proto.\x12N\n" +
@@ -900,7 +909,9 @@ const file_stemwire_v1_error_reason_proto_rawDesc = "" +
 	" \x05*PTry again later, or raise the limits of the server process, such as `ulimit -n`.\x12}\n" +
 	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x1b\x1aY\xb2\xf4\x18U\b\x0e\x10\xf7\x03\x18\x05 \x05*JTry again later, and check the object store with `stemwire cluster check`.\x12\x81\x01\n" +
 	" ERROR_REASON_CLUSTER_UNAVAILABLE\x10a\x1a[\xb2\xf4\x18W\b\x0e\x10\xf7\x03\x18\x05 \x05*LTry again later, and check that the NATS server of --cluster can be reached.\x12x\n" +
-	"\x1eERROR_REASON_SESSION_ELSEWHERE\x10b\x1aT\xb2\xf4\x18P\b\x0e\x10\xf7\x03\x18\x05 \x05*ETry again in a few seconds, or call the gateway that has the session.\x12[\n" +
+	"\x1eERROR_REASON_SESSION_ELSEWHERE\x10b\x1aT\xb2\xf4\x18P\b\x0e\x10\xf7\x03\x18\x05 \x05*ETry again in a few seconds, or call the gateway that has the session.\x12\x83\x01\n" +
+	"\x16ERROR_REASON_NO_WORKER\x10c\x1ag\xb2\xf4\x18c\b\x0e\x10\xf7\x03\x18\n" +
+	" \x05*XStart a worker with this model, with `stemwire worker`; the session continues by itself.\x12[\n" +
 	" ERROR_REASON_STORED_DATA_DAMAGED\x10\x1c\x1a5\xb2\xf4\x181\b\x0f\x10\xf4\x03 \x06*(Check the disk, and send the song again.\x12Q\n" +
 	"\x18ERROR_REASON_RECOMPUTING\x10\x1d\x1a3\xb2\xf4\x18/\b\x0e\x10\xf7\x03\x18\x05 \x05*$Read again once the session is done.\x12B\n" +
 	"\x1bERROR_REASON_CONFIG_MISSING\x10\x1e\x1a!\xb2\xf4\x18\x1d\b\x03\x10\x90\x03 \x02*\x14Send `config` first.\x12B\n" +
@@ -964,7 +975,7 @@ const file_stemwire_v1_error_reason_proto_rawDesc = "" +
 	"#ERROR_REASON_UPLOAD_OFFSET_MISMATCH\x10]\x1a+\xb2\xf4\x18'\b\v\x10\x99\x03 \x05*\x1eContinue at `committed_bytes`.\x12]\n" +
 	"\x18ERROR_REASON_UPLOAD_GONE\x10^\x1a?\xb2\xf4\x18;\b\t\x10\x9a\x03 \x05*2Create a new upload if the stems are still needed.\x12t\n" +
 	"\x1cERROR_REASON_ENCODER_MISSING\x10_\x1aR\xb2\xf4\x18N\b\t\x10\x99\x03 \x02*EUse the format m4a-alac, or install FFmpeg where the file is encoded.\x12\x93\x01\n" +
-	"\x1dERROR_REASON_STEMS_INCOMPLETE\x10`\x1ap\xb2\xf4\x18l\b\t\x10\x99\x03 \x02*cSeparate the song into drums, bass, other and vocals, or choose a format with a file for each stem.*\xe5\x02\n" +
+	"\x1dERROR_REASON_STEMS_INCOMPLETE\x10`\x1ap\xb2\xf4\x18l\b\t\x10\x99\x03 \x02*cSeparate the song into drums, bass, other and vocals, or choose a format with a file for each stem.*\x88\x03\n" +
 	"\fChangeReason\x12\x1d\n" +
 	"\x19CHANGE_REASON_UNSPECIFIED\x10\x00\x12\x1f\n" +
 	"\x1bCHANGE_REASON_ENGINE_FAILED\x10\x01\x12#\n" +
@@ -975,7 +986,9 @@ const file_stemwire_v1_error_reason_proto_rawDesc = "" +
 	"\x1fCHANGE_REASON_MODEL_UNAVAILABLE\x10\x06\x12\x1e\n" +
 	"\x1aCHANGE_REASON_BREAKER_OPEN\x10\a\x12\"\n" +
 	"\x1eCHANGE_REASON_SERVER_RESTARTED\x10\b\x12 \n" +
-	"\x1cCHANGE_REASON_MODEL_REPLACED\x10\t:T\n" +
+	"\x1cCHANGE_REASON_MODEL_REPLACED\x10\t\x12!\n" +
+	"\x1dCHANGE_REASON_WORKERS_CHANGED\x10\n" +
+	":T\n" +
 	"\x05error\x12!.google.protobuf.EnumValueOptions\x18Ǝ\x03 \x01(\v2\x19.stemwire.v1.ErrorOptionsR\x05errorB\x85\x01\n" +
 	"\x0fcom.stemwire.v1B\x10ErrorReasonProtoP\x01Z\x13stemwire/stemwirev1\xa2\x02\x03SXX\xaa\x02\vStemwire.V1\xca\x02\vStemwire\\V1\xe2\x02\x17Stemwire\\V1\\GPBMetadata\xea\x02\fStemwire::V1b\x06proto3"
 

@@ -756,8 +756,10 @@ type HealthResponse struct {
 	UnreadableSessions uint32 `protobuf:"varint,16,opt,name=unreadable_sessions,json=unreadableSessions,proto3" json:"unreadable_sessions,omitempty"`
 	// Names that the parameter `format` of downloads accepts; the first one is the default.
 	DownloadFormats []string `protobuf:"bytes,17,rep,name=download_formats,json=downloadFormats,proto3" json:"download_formats,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// What computes, if that is the workers of a cluster; unset if it is this server.
+	Cluster       *Cluster `protobuf:"bytes,18,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *HealthResponse) Reset() {
@@ -909,6 +911,150 @@ func (x *HealthResponse) GetDownloadFormats() []string {
 	return nil
 }
 
+func (x *HealthResponse) GetCluster() *Cluster {
+	if x != nil {
+		return x.Cluster
+	}
+	return nil
+}
+
+// The workers of a cluster, and what they have to do.
+type Cluster struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The workers; one that was lost is removed after 30 s.
+	Workers []*Worker `protobuf:"bytes,1,rep,name=workers,proto3" json:"workers,omitempty"`
+	// Segments of all gateways in the queue, those that are being computed included.
+	QueuedSegments uint64 `protobuf:"varint,2,opt,name=queued_segments,json=queuedSegments,proto3" json:"queued_segments,omitempty"`
+	// Segments of this gateway that wait for room in the queue.
+	WaitingSegments uint64 `protobuf:"varint,3,opt,name=waiting_segments,json=waitingSegments,proto3" json:"waiting_segments,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *Cluster) Reset() {
+	*x = Cluster{}
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cluster) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cluster) ProtoMessage() {}
+
+func (x *Cluster) ProtoReflect() protoreflect.Message {
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cluster.ProtoReflect.Descriptor instead.
+func (*Cluster) Descriptor() ([]byte, []int) {
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Cluster) GetWorkers() []*Worker {
+	if x != nil {
+		return x.Workers
+	}
+	return nil
+}
+
+func (x *Cluster) GetQueuedSegments() uint64 {
+	if x != nil {
+		return x.QueuedSegments
+	}
+	return 0
+}
+
+func (x *Cluster) GetWaitingSegments() uint64 {
+	if x != nil {
+		return x.WaitingSegments
+	}
+	return 0
+}
+
+// A process that computes segments for the gateways of a cluster.
+type Worker struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its version.
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// Segments that it computes at a time.
+	Lanes uint32 `protobuf:"varint,3,opt,name=lanes,proto3" json:"lanes,omitempty"`
+	// Its engines, one for each model.
+	Engines       []*Engine `protobuf:"bytes,4,rep,name=engines,proto3" json:"engines,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Worker) Reset() {
+	*x = Worker{}
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Worker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Worker) ProtoMessage() {}
+
+func (x *Worker) ProtoReflect() protoreflect.Message {
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Worker.ProtoReflect.Descriptor instead.
+func (*Worker) Descriptor() ([]byte, []int) {
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Worker) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Worker) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Worker) GetLanes() uint32 {
+	if x != nil {
+		return x.Lanes
+	}
+	return 0
+}
+
+func (x *Worker) GetEngines() []*Engine {
+	if x != nil {
+		return x.Engines
+	}
+	return nil
+}
+
 // The session to create.
 type CreateSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -920,7 +1066,7 @@ type CreateSessionRequest struct {
 
 func (x *CreateSessionRequest) Reset() {
 	*x = CreateSessionRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[8]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +1078,7 @@ func (x *CreateSessionRequest) String() string {
 func (*CreateSessionRequest) ProtoMessage() {}
 
 func (x *CreateSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[8]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1091,7 @@ func (x *CreateSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSessionRequest.ProtoReflect.Descriptor instead.
 func (*CreateSessionRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{8}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CreateSessionRequest) GetConfig() *SeparationConfig {
@@ -966,7 +1112,7 @@ type CreateSessionResponse struct {
 
 func (x *CreateSessionResponse) Reset() {
 	*x = CreateSessionResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[9]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -978,7 +1124,7 @@ func (x *CreateSessionResponse) String() string {
 func (*CreateSessionResponse) ProtoMessage() {}
 
 func (x *CreateSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[9]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -991,7 +1137,7 @@ func (x *CreateSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSessionResponse.ProtoReflect.Descriptor instead.
 func (*CreateSessionResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{9}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CreateSessionResponse) GetSession() *Session {
@@ -1016,7 +1162,7 @@ type UploadChunkRequest struct {
 
 func (x *UploadChunkRequest) Reset() {
 	*x = UploadChunkRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[10]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1028,7 +1174,7 @@ func (x *UploadChunkRequest) String() string {
 func (*UploadChunkRequest) ProtoMessage() {}
 
 func (x *UploadChunkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[10]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1041,7 +1187,7 @@ func (x *UploadChunkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadChunkRequest.ProtoReflect.Descriptor instead.
 func (*UploadChunkRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{10}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UploadChunkRequest) GetSessionId() string {
@@ -1076,7 +1222,7 @@ type UploadChunkResponse struct {
 
 func (x *UploadChunkResponse) Reset() {
 	*x = UploadChunkResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[11]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1088,7 +1234,7 @@ func (x *UploadChunkResponse) String() string {
 func (*UploadChunkResponse) ProtoMessage() {}
 
 func (x *UploadChunkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[11]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1101,7 +1247,7 @@ func (x *UploadChunkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadChunkResponse.ProtoReflect.Descriptor instead.
 func (*UploadChunkResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{11}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UploadChunkResponse) GetCommittedBytes() uint64 {
@@ -1124,7 +1270,7 @@ type FinishUploadRequest struct {
 
 func (x *FinishUploadRequest) Reset() {
 	*x = FinishUploadRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[12]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1136,7 +1282,7 @@ func (x *FinishUploadRequest) String() string {
 func (*FinishUploadRequest) ProtoMessage() {}
 
 func (x *FinishUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[12]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1149,7 +1295,7 @@ func (x *FinishUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishUploadRequest.ProtoReflect.Descriptor instead.
 func (*FinishUploadRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{12}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FinishUploadRequest) GetSessionId() string {
@@ -1177,7 +1323,7 @@ type FinishUploadResponse struct {
 
 func (x *FinishUploadResponse) Reset() {
 	*x = FinishUploadResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[13]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1189,7 +1335,7 @@ func (x *FinishUploadResponse) String() string {
 func (*FinishUploadResponse) ProtoMessage() {}
 
 func (x *FinishUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[13]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1202,7 +1348,7 @@ func (x *FinishUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishUploadResponse.ProtoReflect.Descriptor instead.
 func (*FinishUploadResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{13}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FinishUploadResponse) GetSession() *Session {
@@ -1233,7 +1379,7 @@ type WatchSessionRequest struct {
 
 func (x *WatchSessionRequest) Reset() {
 	*x = WatchSessionRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[14]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1245,7 +1391,7 @@ func (x *WatchSessionRequest) String() string {
 func (*WatchSessionRequest) ProtoMessage() {}
 
 func (x *WatchSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[14]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1258,7 +1404,7 @@ func (x *WatchSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSessionRequest.ProtoReflect.Descriptor instead.
 func (*WatchSessionRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{14}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *WatchSessionRequest) GetSessionId() string {
@@ -1316,7 +1462,7 @@ type StemCursor struct {
 
 func (x *StemCursor) Reset() {
 	*x = StemCursor{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[15]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1328,7 +1474,7 @@ func (x *StemCursor) String() string {
 func (*StemCursor) ProtoMessage() {}
 
 func (x *StemCursor) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[15]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1341,7 +1487,7 @@ func (x *StemCursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StemCursor.ProtoReflect.Descriptor instead.
 func (*StemCursor) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{15}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StemCursor) GetStem() string {
@@ -1377,7 +1523,7 @@ type WatchSessionResponse struct {
 
 func (x *WatchSessionResponse) Reset() {
 	*x = WatchSessionResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[16]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1389,7 +1535,7 @@ func (x *WatchSessionResponse) String() string {
 func (*WatchSessionResponse) ProtoMessage() {}
 
 func (x *WatchSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[16]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1402,7 +1548,7 @@ func (x *WatchSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSessionResponse.ProtoReflect.Descriptor instead.
 func (*WatchSessionResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{16}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *WatchSessionResponse) GetMessage() isWatchSessionResponse_Message {
@@ -1507,7 +1653,7 @@ type GetSessionRequest struct {
 
 func (x *GetSessionRequest) Reset() {
 	*x = GetSessionRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[17]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1519,7 +1665,7 @@ func (x *GetSessionRequest) String() string {
 func (*GetSessionRequest) ProtoMessage() {}
 
 func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[17]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1532,7 +1678,7 @@ func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionRequest.ProtoReflect.Descriptor instead.
 func (*GetSessionRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{17}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *GetSessionRequest) GetSessionId() string {
@@ -1553,7 +1699,7 @@ type GetSessionResponse struct {
 
 func (x *GetSessionResponse) Reset() {
 	*x = GetSessionResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[18]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1565,7 +1711,7 @@ func (x *GetSessionResponse) String() string {
 func (*GetSessionResponse) ProtoMessage() {}
 
 func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[18]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1578,7 +1724,7 @@ func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionResponse.ProtoReflect.Descriptor instead.
 func (*GetSessionResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{18}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetSessionResponse) GetSession() *Session {
@@ -1601,7 +1747,7 @@ type ListSessionsRequest struct {
 
 func (x *ListSessionsRequest) Reset() {
 	*x = ListSessionsRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[19]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1613,7 +1759,7 @@ func (x *ListSessionsRequest) String() string {
 func (*ListSessionsRequest) ProtoMessage() {}
 
 func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[19]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1626,7 +1772,7 @@ func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{19}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListSessionsRequest) GetPageSize() uint32 {
@@ -1656,7 +1802,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[20]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1668,7 +1814,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[20]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1681,7 +1827,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{20}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -1709,7 +1855,7 @@ type CancelSessionRequest struct {
 
 func (x *CancelSessionRequest) Reset() {
 	*x = CancelSessionRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[21]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1721,7 +1867,7 @@ func (x *CancelSessionRequest) String() string {
 func (*CancelSessionRequest) ProtoMessage() {}
 
 func (x *CancelSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[21]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1734,7 +1880,7 @@ func (x *CancelSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelSessionRequest.ProtoReflect.Descriptor instead.
 func (*CancelSessionRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{21}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CancelSessionRequest) GetSessionId() string {
@@ -1755,7 +1901,7 @@ type CancelSessionResponse struct {
 
 func (x *CancelSessionResponse) Reset() {
 	*x = CancelSessionResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[22]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1767,7 +1913,7 @@ func (x *CancelSessionResponse) String() string {
 func (*CancelSessionResponse) ProtoMessage() {}
 
 func (x *CancelSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[22]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1780,7 +1926,7 @@ func (x *CancelSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelSessionResponse.ProtoReflect.Descriptor instead.
 func (*CancelSessionResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{22}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CancelSessionResponse) GetSession() *Session {
@@ -1801,7 +1947,7 @@ type DeleteSessionRequest struct {
 
 func (x *DeleteSessionRequest) Reset() {
 	*x = DeleteSessionRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[23]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1813,7 +1959,7 @@ func (x *DeleteSessionRequest) String() string {
 func (*DeleteSessionRequest) ProtoMessage() {}
 
 func (x *DeleteSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[23]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1826,7 +1972,7 @@ func (x *DeleteSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSessionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteSessionRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{23}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DeleteSessionRequest) GetSessionId() string {
@@ -1845,7 +1991,7 @@ type DeleteSessionResponse struct {
 
 func (x *DeleteSessionResponse) Reset() {
 	*x = DeleteSessionResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[24]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1857,7 +2003,7 @@ func (x *DeleteSessionResponse) String() string {
 func (*DeleteSessionResponse) ProtoMessage() {}
 
 func (x *DeleteSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[24]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1870,7 +2016,7 @@ func (x *DeleteSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSessionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteSessionResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{24}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{26}
 }
 
 // Requests the models.
@@ -1882,7 +2028,7 @@ type ListModelsRequest struct {
 
 func (x *ListModelsRequest) Reset() {
 	*x = ListModelsRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[25]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1894,7 +2040,7 @@ func (x *ListModelsRequest) String() string {
 func (*ListModelsRequest) ProtoMessage() {}
 
 func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[25]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1907,7 +2053,7 @@ func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsRequest.ProtoReflect.Descriptor instead.
 func (*ListModelsRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{25}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{27}
 }
 
 // The models of the server.
@@ -1921,7 +2067,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[26]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1933,7 +2079,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[26]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1946,7 +2092,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{26}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListModelsResponse) GetModels() []*Model {
@@ -1997,7 +2143,7 @@ const file_stemwire_v1_separation_service_proto_rawDesc = "" +
 	"\bchannels\x18\a \x01(\x0e2\x1b.stemwire.v1.OutputChannelsR\bchannels\"?\n" +
 	"\x0fGetStemResponse\x12,\n" +
 	"\x05chunk\x18\x01 \x01(\v2\x16.stemwire.v1.StemChunkR\x05chunk\"\x0f\n" +
-	"\rHealthRequest\"\xde\x05\n" +
+	"\rHealthRequest\"\x8e\x06\n" +
 	"\x0eHealthResponse\x122\n" +
 	"\x06status\x18\x01 \x01(\x0e2\x1a.stemwire.v1.ServingStatusR\x06status\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12.\n" +
@@ -2016,7 +2162,17 @@ const file_stemwire_v1_separation_service_proto_rawDesc = "" +
 	"\x0fparked_sessions\x18\x0e \x01(\rR\x0eparkedSessions\x12.\n" +
 	"\x13max_parked_sessions\x18\x0f \x01(\rR\x11maxParkedSessions\x12/\n" +
 	"\x13unreadable_sessions\x18\x10 \x01(\rR\x12unreadableSessions\x12)\n" +
-	"\x10download_formats\x18\x11 \x03(\tR\x0fdownloadFormats\"M\n" +
+	"\x10download_formats\x18\x11 \x03(\tR\x0fdownloadFormats\x12.\n" +
+	"\acluster\x18\x12 \x01(\v2\x14.stemwire.v1.ClusterR\acluster\"\x8c\x01\n" +
+	"\aCluster\x12-\n" +
+	"\aworkers\x18\x01 \x03(\v2\x13.stemwire.v1.WorkerR\aworkers\x12'\n" +
+	"\x0fqueued_segments\x18\x02 \x01(\x04R\x0equeuedSegments\x12)\n" +
+	"\x10waiting_segments\x18\x03 \x01(\x04R\x0fwaitingSegments\"{\n" +
+	"\x06Worker\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
+	"\x05lanes\x18\x03 \x01(\rR\x05lanes\x12-\n" +
+	"\aengines\x18\x04 \x03(\v2\x13.stemwire.v1.EngineR\aengines\"M\n" +
 	"\x14CreateSessionRequest\x125\n" +
 	"\x06config\x18\x01 \x01(\v2\x1d.stemwire.v1.SeparationConfigR\x06config\"G\n" +
 	"\x15CreateSessionResponse\x12.\n" +
@@ -2117,7 +2273,7 @@ func file_stemwire_v1_separation_service_proto_rawDescGZIP() []byte {
 }
 
 var file_stemwire_v1_separation_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_stemwire_v1_separation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_stemwire_v1_separation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_stemwire_v1_separation_service_proto_goTypes = []any{
 	(DecoderSandbox)(0),           // 0: stemwire.v1.DecoderSandbox
 	(ServingStatus)(0),            // 1: stemwire.v1.ServingStatus
@@ -2129,94 +2285,100 @@ var file_stemwire_v1_separation_service_proto_goTypes = []any{
 	(*GetStemResponse)(nil),       // 7: stemwire.v1.GetStemResponse
 	(*HealthRequest)(nil),         // 8: stemwire.v1.HealthRequest
 	(*HealthResponse)(nil),        // 9: stemwire.v1.HealthResponse
-	(*CreateSessionRequest)(nil),  // 10: stemwire.v1.CreateSessionRequest
-	(*CreateSessionResponse)(nil), // 11: stemwire.v1.CreateSessionResponse
-	(*UploadChunkRequest)(nil),    // 12: stemwire.v1.UploadChunkRequest
-	(*UploadChunkResponse)(nil),   // 13: stemwire.v1.UploadChunkResponse
-	(*FinishUploadRequest)(nil),   // 14: stemwire.v1.FinishUploadRequest
-	(*FinishUploadResponse)(nil),  // 15: stemwire.v1.FinishUploadResponse
-	(*WatchSessionRequest)(nil),   // 16: stemwire.v1.WatchSessionRequest
-	(*StemCursor)(nil),            // 17: stemwire.v1.StemCursor
-	(*WatchSessionResponse)(nil),  // 18: stemwire.v1.WatchSessionResponse
-	(*GetSessionRequest)(nil),     // 19: stemwire.v1.GetSessionRequest
-	(*GetSessionResponse)(nil),    // 20: stemwire.v1.GetSessionResponse
-	(*ListSessionsRequest)(nil),   // 21: stemwire.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),  // 22: stemwire.v1.ListSessionsResponse
-	(*CancelSessionRequest)(nil),  // 23: stemwire.v1.CancelSessionRequest
-	(*CancelSessionResponse)(nil), // 24: stemwire.v1.CancelSessionResponse
-	(*DeleteSessionRequest)(nil),  // 25: stemwire.v1.DeleteSessionRequest
-	(*DeleteSessionResponse)(nil), // 26: stemwire.v1.DeleteSessionResponse
-	(*ListModelsRequest)(nil),     // 27: stemwire.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),    // 28: stemwire.v1.ListModelsResponse
-	(*SeparationConfig)(nil),      // 29: stemwire.v1.SeparationConfig
-	(*Session)(nil),               // 30: stemwire.v1.Session
-	(*Progress)(nil),              // 31: stemwire.v1.Progress
-	(*EngineChange)(nil),          // 32: stemwire.v1.EngineChange
-	(Encoding)(0),                 // 33: stemwire.v1.Encoding
-	(OutputChannels)(0),           // 34: stemwire.v1.OutputChannels
-	(*Runtime)(nil),               // 35: stemwire.v1.Runtime
-	(*Model)(nil),                 // 36: stemwire.v1.Model
+	(*Cluster)(nil),               // 10: stemwire.v1.Cluster
+	(*Worker)(nil),                // 11: stemwire.v1.Worker
+	(*CreateSessionRequest)(nil),  // 12: stemwire.v1.CreateSessionRequest
+	(*CreateSessionResponse)(nil), // 13: stemwire.v1.CreateSessionResponse
+	(*UploadChunkRequest)(nil),    // 14: stemwire.v1.UploadChunkRequest
+	(*UploadChunkResponse)(nil),   // 15: stemwire.v1.UploadChunkResponse
+	(*FinishUploadRequest)(nil),   // 16: stemwire.v1.FinishUploadRequest
+	(*FinishUploadResponse)(nil),  // 17: stemwire.v1.FinishUploadResponse
+	(*WatchSessionRequest)(nil),   // 18: stemwire.v1.WatchSessionRequest
+	(*StemCursor)(nil),            // 19: stemwire.v1.StemCursor
+	(*WatchSessionResponse)(nil),  // 20: stemwire.v1.WatchSessionResponse
+	(*GetSessionRequest)(nil),     // 21: stemwire.v1.GetSessionRequest
+	(*GetSessionResponse)(nil),    // 22: stemwire.v1.GetSessionResponse
+	(*ListSessionsRequest)(nil),   // 23: stemwire.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),  // 24: stemwire.v1.ListSessionsResponse
+	(*CancelSessionRequest)(nil),  // 25: stemwire.v1.CancelSessionRequest
+	(*CancelSessionResponse)(nil), // 26: stemwire.v1.CancelSessionResponse
+	(*DeleteSessionRequest)(nil),  // 27: stemwire.v1.DeleteSessionRequest
+	(*DeleteSessionResponse)(nil), // 28: stemwire.v1.DeleteSessionResponse
+	(*ListModelsRequest)(nil),     // 29: stemwire.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),    // 30: stemwire.v1.ListModelsResponse
+	(*SeparationConfig)(nil),      // 31: stemwire.v1.SeparationConfig
+	(*Session)(nil),               // 32: stemwire.v1.Session
+	(*Progress)(nil),              // 33: stemwire.v1.Progress
+	(*EngineChange)(nil),          // 34: stemwire.v1.EngineChange
+	(Encoding)(0),                 // 35: stemwire.v1.Encoding
+	(OutputChannels)(0),           // 36: stemwire.v1.OutputChannels
+	(*Runtime)(nil),               // 37: stemwire.v1.Runtime
+	(*Model)(nil),                 // 38: stemwire.v1.Model
+	(*Engine)(nil),                // 39: stemwire.v1.Engine
 }
 var file_stemwire_v1_separation_service_proto_depIdxs = []int32{
-	29, // 0: stemwire.v1.SeparateRequest.config:type_name -> stemwire.v1.SeparationConfig
+	31, // 0: stemwire.v1.SeparateRequest.config:type_name -> stemwire.v1.SeparationConfig
 	3,  // 1: stemwire.v1.SeparateRequest.finish:type_name -> stemwire.v1.Finish
-	30, // 2: stemwire.v1.SeparateResponse.session:type_name -> stemwire.v1.Session
-	31, // 3: stemwire.v1.SeparateResponse.progress:type_name -> stemwire.v1.Progress
+	32, // 2: stemwire.v1.SeparateResponse.session:type_name -> stemwire.v1.Session
+	33, // 3: stemwire.v1.SeparateResponse.progress:type_name -> stemwire.v1.Progress
 	5,  // 4: stemwire.v1.SeparateResponse.stem:type_name -> stemwire.v1.StemChunk
-	32, // 5: stemwire.v1.SeparateResponse.engine_change:type_name -> stemwire.v1.EngineChange
-	30, // 6: stemwire.v1.SeparateResponse.done:type_name -> stemwire.v1.Session
-	33, // 7: stemwire.v1.GetStemRequest.encoding:type_name -> stemwire.v1.Encoding
-	34, // 8: stemwire.v1.GetStemRequest.channels:type_name -> stemwire.v1.OutputChannels
+	34, // 5: stemwire.v1.SeparateResponse.engine_change:type_name -> stemwire.v1.EngineChange
+	32, // 6: stemwire.v1.SeparateResponse.done:type_name -> stemwire.v1.Session
+	35, // 7: stemwire.v1.GetStemRequest.encoding:type_name -> stemwire.v1.Encoding
+	36, // 8: stemwire.v1.GetStemRequest.channels:type_name -> stemwire.v1.OutputChannels
 	5,  // 9: stemwire.v1.GetStemResponse.chunk:type_name -> stemwire.v1.StemChunk
 	1,  // 10: stemwire.v1.HealthResponse.status:type_name -> stemwire.v1.ServingStatus
-	35, // 11: stemwire.v1.HealthResponse.runtime:type_name -> stemwire.v1.Runtime
-	36, // 12: stemwire.v1.HealthResponse.engines:type_name -> stemwire.v1.Model
+	37, // 11: stemwire.v1.HealthResponse.runtime:type_name -> stemwire.v1.Runtime
+	38, // 12: stemwire.v1.HealthResponse.engines:type_name -> stemwire.v1.Model
 	0,  // 13: stemwire.v1.HealthResponse.decoder_sandbox:type_name -> stemwire.v1.DecoderSandbox
-	29, // 14: stemwire.v1.CreateSessionRequest.config:type_name -> stemwire.v1.SeparationConfig
-	30, // 15: stemwire.v1.CreateSessionResponse.session:type_name -> stemwire.v1.Session
-	3,  // 16: stemwire.v1.FinishUploadRequest.finish:type_name -> stemwire.v1.Finish
-	30, // 17: stemwire.v1.FinishUploadResponse.session:type_name -> stemwire.v1.Session
-	17, // 18: stemwire.v1.WatchSessionRequest.stems:type_name -> stemwire.v1.StemCursor
-	33, // 19: stemwire.v1.WatchSessionRequest.encoding:type_name -> stemwire.v1.Encoding
-	34, // 20: stemwire.v1.WatchSessionRequest.channels:type_name -> stemwire.v1.OutputChannels
-	30, // 21: stemwire.v1.WatchSessionResponse.session:type_name -> stemwire.v1.Session
-	31, // 22: stemwire.v1.WatchSessionResponse.progress:type_name -> stemwire.v1.Progress
-	5,  // 23: stemwire.v1.WatchSessionResponse.stem:type_name -> stemwire.v1.StemChunk
-	32, // 24: stemwire.v1.WatchSessionResponse.engine_change:type_name -> stemwire.v1.EngineChange
-	30, // 25: stemwire.v1.WatchSessionResponse.done:type_name -> stemwire.v1.Session
-	30, // 26: stemwire.v1.GetSessionResponse.session:type_name -> stemwire.v1.Session
-	30, // 27: stemwire.v1.ListSessionsResponse.sessions:type_name -> stemwire.v1.Session
-	30, // 28: stemwire.v1.CancelSessionResponse.session:type_name -> stemwire.v1.Session
-	36, // 29: stemwire.v1.ListModelsResponse.models:type_name -> stemwire.v1.Model
-	2,  // 30: stemwire.v1.SeparationService.Separate:input_type -> stemwire.v1.SeparateRequest
-	6,  // 31: stemwire.v1.SeparationService.GetStem:input_type -> stemwire.v1.GetStemRequest
-	8,  // 32: stemwire.v1.SeparationService.Health:input_type -> stemwire.v1.HealthRequest
-	10, // 33: stemwire.v1.SeparationService.CreateSession:input_type -> stemwire.v1.CreateSessionRequest
-	12, // 34: stemwire.v1.SeparationService.UploadChunk:input_type -> stemwire.v1.UploadChunkRequest
-	14, // 35: stemwire.v1.SeparationService.FinishUpload:input_type -> stemwire.v1.FinishUploadRequest
-	16, // 36: stemwire.v1.SeparationService.WatchSession:input_type -> stemwire.v1.WatchSessionRequest
-	19, // 37: stemwire.v1.SeparationService.GetSession:input_type -> stemwire.v1.GetSessionRequest
-	21, // 38: stemwire.v1.SeparationService.ListSessions:input_type -> stemwire.v1.ListSessionsRequest
-	23, // 39: stemwire.v1.SeparationService.CancelSession:input_type -> stemwire.v1.CancelSessionRequest
-	25, // 40: stemwire.v1.SeparationService.DeleteSession:input_type -> stemwire.v1.DeleteSessionRequest
-	27, // 41: stemwire.v1.SeparationService.ListModels:input_type -> stemwire.v1.ListModelsRequest
-	4,  // 42: stemwire.v1.SeparationService.Separate:output_type -> stemwire.v1.SeparateResponse
-	7,  // 43: stemwire.v1.SeparationService.GetStem:output_type -> stemwire.v1.GetStemResponse
-	9,  // 44: stemwire.v1.SeparationService.Health:output_type -> stemwire.v1.HealthResponse
-	11, // 45: stemwire.v1.SeparationService.CreateSession:output_type -> stemwire.v1.CreateSessionResponse
-	13, // 46: stemwire.v1.SeparationService.UploadChunk:output_type -> stemwire.v1.UploadChunkResponse
-	15, // 47: stemwire.v1.SeparationService.FinishUpload:output_type -> stemwire.v1.FinishUploadResponse
-	18, // 48: stemwire.v1.SeparationService.WatchSession:output_type -> stemwire.v1.WatchSessionResponse
-	20, // 49: stemwire.v1.SeparationService.GetSession:output_type -> stemwire.v1.GetSessionResponse
-	22, // 50: stemwire.v1.SeparationService.ListSessions:output_type -> stemwire.v1.ListSessionsResponse
-	24, // 51: stemwire.v1.SeparationService.CancelSession:output_type -> stemwire.v1.CancelSessionResponse
-	26, // 52: stemwire.v1.SeparationService.DeleteSession:output_type -> stemwire.v1.DeleteSessionResponse
-	28, // 53: stemwire.v1.SeparationService.ListModels:output_type -> stemwire.v1.ListModelsResponse
-	42, // [42:54] is the sub-list for method output_type
-	30, // [30:42] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	10, // 14: stemwire.v1.HealthResponse.cluster:type_name -> stemwire.v1.Cluster
+	11, // 15: stemwire.v1.Cluster.workers:type_name -> stemwire.v1.Worker
+	39, // 16: stemwire.v1.Worker.engines:type_name -> stemwire.v1.Engine
+	31, // 17: stemwire.v1.CreateSessionRequest.config:type_name -> stemwire.v1.SeparationConfig
+	32, // 18: stemwire.v1.CreateSessionResponse.session:type_name -> stemwire.v1.Session
+	3,  // 19: stemwire.v1.FinishUploadRequest.finish:type_name -> stemwire.v1.Finish
+	32, // 20: stemwire.v1.FinishUploadResponse.session:type_name -> stemwire.v1.Session
+	19, // 21: stemwire.v1.WatchSessionRequest.stems:type_name -> stemwire.v1.StemCursor
+	35, // 22: stemwire.v1.WatchSessionRequest.encoding:type_name -> stemwire.v1.Encoding
+	36, // 23: stemwire.v1.WatchSessionRequest.channels:type_name -> stemwire.v1.OutputChannels
+	32, // 24: stemwire.v1.WatchSessionResponse.session:type_name -> stemwire.v1.Session
+	33, // 25: stemwire.v1.WatchSessionResponse.progress:type_name -> stemwire.v1.Progress
+	5,  // 26: stemwire.v1.WatchSessionResponse.stem:type_name -> stemwire.v1.StemChunk
+	34, // 27: stemwire.v1.WatchSessionResponse.engine_change:type_name -> stemwire.v1.EngineChange
+	32, // 28: stemwire.v1.WatchSessionResponse.done:type_name -> stemwire.v1.Session
+	32, // 29: stemwire.v1.GetSessionResponse.session:type_name -> stemwire.v1.Session
+	32, // 30: stemwire.v1.ListSessionsResponse.sessions:type_name -> stemwire.v1.Session
+	32, // 31: stemwire.v1.CancelSessionResponse.session:type_name -> stemwire.v1.Session
+	38, // 32: stemwire.v1.ListModelsResponse.models:type_name -> stemwire.v1.Model
+	2,  // 33: stemwire.v1.SeparationService.Separate:input_type -> stemwire.v1.SeparateRequest
+	6,  // 34: stemwire.v1.SeparationService.GetStem:input_type -> stemwire.v1.GetStemRequest
+	8,  // 35: stemwire.v1.SeparationService.Health:input_type -> stemwire.v1.HealthRequest
+	12, // 36: stemwire.v1.SeparationService.CreateSession:input_type -> stemwire.v1.CreateSessionRequest
+	14, // 37: stemwire.v1.SeparationService.UploadChunk:input_type -> stemwire.v1.UploadChunkRequest
+	16, // 38: stemwire.v1.SeparationService.FinishUpload:input_type -> stemwire.v1.FinishUploadRequest
+	18, // 39: stemwire.v1.SeparationService.WatchSession:input_type -> stemwire.v1.WatchSessionRequest
+	21, // 40: stemwire.v1.SeparationService.GetSession:input_type -> stemwire.v1.GetSessionRequest
+	23, // 41: stemwire.v1.SeparationService.ListSessions:input_type -> stemwire.v1.ListSessionsRequest
+	25, // 42: stemwire.v1.SeparationService.CancelSession:input_type -> stemwire.v1.CancelSessionRequest
+	27, // 43: stemwire.v1.SeparationService.DeleteSession:input_type -> stemwire.v1.DeleteSessionRequest
+	29, // 44: stemwire.v1.SeparationService.ListModels:input_type -> stemwire.v1.ListModelsRequest
+	4,  // 45: stemwire.v1.SeparationService.Separate:output_type -> stemwire.v1.SeparateResponse
+	7,  // 46: stemwire.v1.SeparationService.GetStem:output_type -> stemwire.v1.GetStemResponse
+	9,  // 47: stemwire.v1.SeparationService.Health:output_type -> stemwire.v1.HealthResponse
+	13, // 48: stemwire.v1.SeparationService.CreateSession:output_type -> stemwire.v1.CreateSessionResponse
+	15, // 49: stemwire.v1.SeparationService.UploadChunk:output_type -> stemwire.v1.UploadChunkResponse
+	17, // 50: stemwire.v1.SeparationService.FinishUpload:output_type -> stemwire.v1.FinishUploadResponse
+	20, // 51: stemwire.v1.SeparationService.WatchSession:output_type -> stemwire.v1.WatchSessionResponse
+	22, // 52: stemwire.v1.SeparationService.GetSession:output_type -> stemwire.v1.GetSessionResponse
+	24, // 53: stemwire.v1.SeparationService.ListSessions:output_type -> stemwire.v1.ListSessionsResponse
+	26, // 54: stemwire.v1.SeparationService.CancelSession:output_type -> stemwire.v1.CancelSessionResponse
+	28, // 55: stemwire.v1.SeparationService.DeleteSession:output_type -> stemwire.v1.DeleteSessionResponse
+	30, // 56: stemwire.v1.SeparationService.ListModels:output_type -> stemwire.v1.ListModelsResponse
+	45, // [45:57] is the sub-list for method output_type
+	33, // [33:45] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_stemwire_v1_separation_service_proto_init() }
@@ -2239,7 +2401,7 @@ func file_stemwire_v1_separation_service_proto_init() {
 		(*SeparateResponse_EngineChange)(nil),
 		(*SeparateResponse_Done)(nil),
 	}
-	file_stemwire_v1_separation_service_proto_msgTypes[16].OneofWrappers = []any{
+	file_stemwire_v1_separation_service_proto_msgTypes[18].OneofWrappers = []any{
 		(*WatchSessionResponse_Session)(nil),
 		(*WatchSessionResponse_Progress)(nil),
 		(*WatchSessionResponse_Stem)(nil),
@@ -2252,7 +2414,7 @@ func file_stemwire_v1_separation_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stemwire_v1_separation_service_proto_rawDesc), len(file_stemwire_v1_separation_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   27,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

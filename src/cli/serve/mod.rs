@@ -13,12 +13,12 @@ use super::output::write;
 use super::stop_signals::StopSignals;
 use super::{providers, setup};
 use crate::cluster::tasks::{
-    BoardDispatcher, JetStreamQueue, OfferedTasks, TaskBoard, TaskExecution,
+    BoardDispatcher, JetStreamQueue, KnownWorkers, OfferedTasks, TaskBoard, watch_workers,
 };
 use crate::cluster::{self, Nats, NatsLeases, ObjectReplica, StoreLocation};
+use crate::engine::Chain;
 use crate::engine::pool::Pool;
 use crate::engine::provider::selection::{ModelsToSelect, SelectionOutcome};
-use crate::engine::{Chain, ProviderSelection};
 use crate::model::{AvailableModels, Model};
 use crate::proto::reason::Category;
 use crate::separation::{Config, Separations};
@@ -153,22 +153,15 @@ fn open_separations(
     chain: Chain,
     listen: SocketAddr,
 ) -> Result<(Separations, Option<OfferedTasks>), CliError> {
-    let models = models_to_select(&available, &chain);
-    let SelectionOutcome { providers, without_provider } =
-        providers::select(&config.engine, config.selection, &models)?;
     let (pool, tasks) = match (config.compute, nats) {
         (Compute::Workers, Some(nats)) => {
-            let (pool, tasks) = pool_of_workers(config, nats, providers, listen)?;
+            let (pool, tasks) = pool_of_workers(config, nats, listen)?;
             (pool, Some(tasks))
         }
-        _ => (setup::pool(&config.engine, config.selection.engine, providers)?, None),
+        _ => (pool_of_engines(config, &available, &chain)?, None),
     };
-    for skipped in without_provider {
-        let error = skipped.error.for_model(&skipped.model);
-        chain.circuit_breakers().failed_to_start(skipped.model.as_str(), &error);
-    }
-    if tasks.is_none() {
-        warm_up(&pool, &chain);
+    for fault in chain.unavailable() {
+        eprintln!("warning: {} is skipped: {}", fault.name, fault.error);
     }
     let (decoder, limits) = (config.decoder.clone(), config.limits);
     let opened =
@@ -177,26 +170,43 @@ fn open_separations(
     Ok((opened, tasks))
 }
 
+/// A pool with the engines of this machine, of which one is warm.
+fn pool_of_engines(
+    config: &ServeConfig,
+    available: &AvailableModels,
+    chain: &Chain,
+) -> Result<Pool, CliError> {
+    let models = models_to_select(available, chain);
+    let SelectionOutcome { providers, without_provider } =
+        providers::select(&config.engine, config.selection, &models)?;
+    let pool = setup::pool(&config.engine, config.selection.engine, providers)?;
+    for skipped in without_provider {
+        let error = skipped.error.for_model(&skipped.model);
+        chain.circuit_breakers().failed_to_start(skipped.model.as_str(), &error);
+    }
+    warm_up(&pool, chain);
+    Ok(pool)
+}
+
 /// A pool whose tasks the workers of a cluster compute, and the tasks.
 fn pool_of_workers(
     config: &ServeConfig,
     nats: Arc<Nats>,
-    providers: ProviderSelection,
     listen: SocketAddr,
 ) -> Result<(Pool, OfferedTasks), CliError> {
     let scheme = if config.server.credentials.has_tls() { "https" } else { "http" };
     let owner = format!("{scheme}://{}", config.address_in_cluster(listen));
-    let queue = JetStreamQueue::open(nats, owner)?;
-    let pool = setup::pool_config(&config.engine)?;
-    let identities = providers.clone();
-    let execution = Box::new(move |model: &Model| {
-        TaskExecution::of(&identities.identity(model, pool.threads_per_worker))
-    });
-    let board = Arc::new(TaskBoard::new(Box::new(queue), execution, TaskBoard::first_epoch()));
+    let queue = JetStreamQueue::open(Arc::clone(&nats), owner)?;
+    let workers = Arc::new(KnownWorkers::default());
+    let board =
+        Arc::new(TaskBoard::new(Box::new(queue), Arc::clone(&workers), TaskBoard::first_epoch()));
+    let offering = Arc::downgrade(&board);
+    watch_workers(&nats, workers, move || {
+        offering.upgrade().iter().for_each(|board| board.workers_changed());
+    })?;
     let dispatcher = Box::new(BoardDispatcher(Arc::clone(&board)));
     let secret = config.server.gateway.as_ref().and_then(|gateway| gateway.secret.clone());
-    let tasks = OfferedTasks::new(board, secret);
-    Ok((Pool::by(dispatcher, pool, providers), tasks))
+    Ok((Pool::by(dispatcher), OfferedTasks::new(board, secret)))
 }
 
 /// The models that a session may use: those of the chain first.
@@ -210,9 +220,6 @@ fn models_to_select(available: &AvailableModels, chain: &Chain) -> ModelsToSelec
 /// Loads the first engine that works, so that faults show at start-up and the first client does not wait. A server
 /// without a working engine starts all the same: it reports that and probes the engines.
 fn warm_up(pool: &Pool, chain: &Chain) {
-    for fault in chain.unavailable() {
-        eprintln!("warning: {} is skipped: {}", fault.name, fault.error);
-    }
     for model in chain.models() {
         let name = model.card().name.as_str();
         if !chain.circuit_breakers().is_closed(name) {

@@ -4,18 +4,18 @@
 //! offered to them, by a notice without the samples; a worker fetches the input and delivers the stems. Several may do so where
 //! one of them has been slow. The first answer is taken.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use super::key::{TaskExecution, TaskKey};
+use super::known_workers::KnownWorkers;
 use super::open_task::{ExpectedStems, FetchedTask, OpenTask, TaskCounts, TaskRefusal};
 use super::queue::{QueuedTask, TaskQueue};
 use crate::audio::Stereo;
-use crate::engine::pool::{Dispatcher, FairQueue, OwnerId, Task};
+use crate::engine::pool::{FairQueue, OwnerId, Task};
 use crate::engine::{EngineError, SeparatedSegment};
-use crate::model::{Model, ModelName};
 
 /// Workers that may take a task without an answer, before it fails: each of them was stopped, lost or ended by it.
 const MOST_FETCHES: u32 = 6;
@@ -24,46 +24,31 @@ const MOST_FETCHES: u32 = 6;
 /// is the task that ends them.
 const FETCHES_UNISOLATED: u32 = 2;
 
-/// Time for which a worker that has fetched a task counts.
-const WORKER_TIME: Duration = Duration::from_secs(120);
-
-/// Segments that are assumed to be computed at a time before a worker has fetched a task.
-const LEAST_LANES: usize = 2;
-
 /// Answered tasks that are remembered, for the error of later answers.
 const REMEMBERED: usize = 1024;
 
-/// How the workers of a model execute it.
-pub type ExecutionOf = dyn Fn(&Model) -> TaskExecution + Send + Sync;
-
-/// The tasks of a server; a [`Dispatcher`], by [`BoardDispatcher`].
+/// The tasks of a server; a dispatcher, by [`BoardDispatcher`](super::BoardDispatcher).
 pub struct TaskBoard {
     queue: Box<dyn TaskQueue>,
-    execution: Box<ExecutionOf>,
+    workers: Arc<KnownWorkers>,
     state: Mutex<BoardState>,
 }
 
 #[derive(Default)]
 struct BoardState {
-    waiting: FairQueue<OwnerId, OpenTask>,
+    /// By execution, so that those of one that has no workers keep no room from others.
+    waiting: BTreeMap<TaskExecution, FairQueue<OwnerId, OpenTask>>,
     offered: BTreeMap<TaskKey, OpenTask>,
     next_epoch: u64,
     answered: VecDeque<TaskKey>,
-    workers: HashMap<String, SeenWorker>,
     closed: bool,
 }
 
-struct SeenWorker {
-    lanes: usize,
-    seen: Instant,
-}
-
 impl TaskBoard {
-    /// Offers tasks by `queue`, to workers that execute models as `execution` says. `epoch` must be higher than those of earlier
-    /// boards.
-    pub fn new(queue: Box<dyn TaskQueue>, execution: Box<ExecutionOf>, epoch: u64) -> TaskBoard {
+    /// Offers tasks by `queue`, as many as `workers` have room for. `epoch` must be higher than those of earlier boards.
+    pub fn new(queue: Box<dyn TaskQueue>, workers: Arc<KnownWorkers>, epoch: u64) -> TaskBoard {
         let state = BoardState { next_epoch: epoch, ..BoardState::default() };
-        TaskBoard { queue, execution, state: Mutex::new(state) }
+        TaskBoard { queue, workers, state: Mutex::new(state) }
     }
 
     /// The first epoch of a board that is made now: no earlier one of this server has come so far.
@@ -74,18 +59,12 @@ impl TaskBoard {
         u64::try_from(since.as_millis()).unwrap_or(0).saturating_mul(PER_MS)
     }
 
-    /// The input of a task, for a worker that computes `lanes` segments at a time.
+    /// The input of a task, for a worker.
     ///
     /// # Errors
     /// [`TaskRefusal::Unknown`], [`TaskRefusal::Answered`].
-    pub fn fetch(
-        &self,
-        key: TaskKey,
-        worker: &str,
-        lanes: usize,
-    ) -> Result<FetchedTask, TaskRefusal> {
+    pub fn fetch(&self, key: TaskKey) -> Result<FetchedTask, TaskRefusal> {
         let mut state = self.lock();
-        state.workers.insert(worker.to_owned(), SeenWorker { lanes, seen: Instant::now() });
         let Some(task) = state.offered.get_mut(&key) else { return Err(state.refusal(key)) };
         if task.cancelled.load(Ordering::Relaxed) {
             drop(state);
@@ -136,10 +115,24 @@ impl TaskBoard {
 
     /// Numbers of tasks.
     pub fn counts(&self) -> TaskCounts {
-        let mut state = self.lock();
-        state.forget_workers();
-        let (waiting, offered) = (state.waiting.len(), state.offered.len());
-        TaskCounts { waiting, offered, workers: state.workers.len() }
+        let state = self.lock();
+        let waiting = state.waiting.values().map(FairQueue::len).sum();
+        TaskCounts { waiting, offered: state.offered.len() }
+    }
+
+    /// The workers.
+    pub(super) fn workers(&self) -> &KnownWorkers {
+        &self.workers
+    }
+
+    /// Tasks of all servers in the queue.
+    pub(super) fn depth(&self) -> u64 {
+        self.queue.depth()
+    }
+
+    /// The workers have changed: there may be room for more.
+    pub fn workers_changed(&self) {
+        self.offer();
     }
 
     /// Answers a task that is offered.
@@ -151,7 +144,7 @@ impl TaskBoard {
     ) -> Result<(), TaskRefusal> {
         let mut state = self.lock();
         let task = state.offered.remove(&key).ok_or_else(|| state.refusal(key))?;
-        state.waiting.finish(key.session, cost);
+        state.finish(&task.execution, key.session, cost);
         state.answered.push_back(key);
         if state.answered.len() > REMEMBERED {
             state.answered.pop_front();
@@ -165,39 +158,37 @@ impl TaskBoard {
 
     /// Offers waiting tasks as far as the workers have room.
     fn offer(&self) {
-        loop {
-            let mut state = self.lock();
+        while let Some(next) = self.offer_next() {
+            match next {
+                Ok(queued) => self.queue.offer(queued),
+                Err(cancelled) => (cancelled.on_done)(Err(EngineError::Cancelled)),
+            }
+        }
+    }
+
+    /// The next task of an execution whose workers have room, which is offered from now on; or one that is cancelled.
+    fn offer_next(&self) -> Option<Result<QueuedTask, OpenTask>> {
+        let mut state = self.lock();
+        let BoardState { waiting, offered, closed, .. } = &mut *state;
+        let mut waiting = waiting.iter_mut().filter(|(_, tasks)| !*closed && tasks.len() > 0);
+        let (tasks, (owner, task)) = waiting.find_map(|(execution, tasks)| {
             // As many again as are computed, so that no worker waits for the next.
-            let room = state.lanes() * 2;
-            if state.closed || state.offered.len() >= room {
-                return;
-            }
-            let Some((owner, task)) = state.waiting.pop() else { return };
-            if task.cancelled.load(Ordering::Relaxed) {
-                state.waiting.finish(owner, Duration::ZERO);
-                drop(state);
-                (task.on_done)(Err(EngineError::Cancelled));
-                continue;
-            }
-            let (key, queued) = (task.key, self.queued(&task));
-            state.offered.insert(key, task);
-            drop(state);
-            self.queue.offer(queued);
+            let room = self.workers.lanes_of(execution) * 2;
+            let taken = offered.values().filter(|task| task.execution == *execution).count();
+            let next = (taken < room).then(|| tasks.pop()).flatten()?;
+            Some((tasks, next))
+        })?;
+        if task.cancelled.load(Ordering::Relaxed) {
+            tasks.finish(owner, Duration::ZERO);
+            return Some(Err(task));
         }
+        let queued = task.queued();
+        offered.insert(task.key, task);
+        Some(Ok(queued))
     }
 
-    fn queued(&self, task: &OpenTask) -> QueuedTask {
-        let card = task.model.card();
-        QueuedTask {
-            key: task.key,
-            execution: (self.execution)(&task.model),
-            model: card.name.clone(),
-            weights: card.weights_hash(),
-        }
-    }
-
-    fn submit(&self, owner: OwnerId, task: Task) {
-        let Task { model, segment, mix, options, isolated, cancelled, on_done, .. } = task;
+    pub(super) fn submit(&self, owner: OwnerId, task: Task) {
+        let Task { model, segment, mix, options, isolated, engine, cancelled, on_done, .. } = task;
         if model.ensemble().is_some() {
             // Its members may be on different workers.
             let reason = "workers compute no ensembles".to_owned();
@@ -206,6 +197,13 @@ impl TaskBoard {
                 reason,
             }));
         }
+        let Some(engine) = engine.or_else(|| self.workers.engines(&model).into_iter().next())
+        else {
+            let model = model.card().name.to_string();
+            let reason = "no worker has it".to_owned();
+            return on_done(Err(EngineError::SystemLimit { model, reason }));
+        };
+        let execution = TaskExecution::of(&engine);
         let mut state = self.lock();
         if state.closed {
             drop(state);
@@ -214,15 +212,26 @@ impl TaskBoard {
         let epoch = state.next_epoch;
         state.next_epoch += 1;
         let (key, mix) = (TaskKey { session: owner, epoch, segment }, Arc::new(vec![mix]));
-        let task = OpenTask { key, model, mix, options, isolated, cancelled, on_done, fetches: 0 };
-        state.waiting.push(owner, task);
+        let task = OpenTask {
+            key,
+            execution: execution.clone(),
+            model,
+            mix,
+            options,
+            isolated,
+            cancelled,
+            on_done,
+            fetches: 0,
+        };
+        state.waiting.entry(execution).or_default().push(owner, task);
         drop(state);
         self.offer();
     }
 
-    fn remove(&self, owner: OwnerId) {
+    pub(super) fn remove(&self, owner: OwnerId) {
         let mut state = self.lock();
-        let mut removed = state.waiting.remove(owner);
+        let waiting = state.waiting.values_mut();
+        let mut removed: Vec<_> = waiting.flat_map(|tasks| tasks.remove(owner)).collect();
         let first = TaskKey { session: owner, epoch: 0, segment: 0 };
         let last = TaskKey { session: owner, epoch: u64::MAX, segment: u64::MAX };
         let offered: Vec<_> = state.offered.range(first..=last).map(|(&key, _)| key).collect();
@@ -233,10 +242,11 @@ impl TaskBoard {
         self.offer();
     }
 
-    fn close(&self) {
+    pub(super) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        let mut removed = state.waiting.drain();
+        let waiting = std::mem::take(&mut state.waiting).into_values();
+        let mut removed: Vec<_> = waiting.flat_map(|mut tasks| tasks.drain()).collect();
         removed.extend(std::mem::take(&mut state.offered).into_values());
         drop(state);
         removed.iter().for_each(|task| self.queue.withdraw(task.key));
@@ -257,42 +267,11 @@ impl BoardState {
         }
     }
 
-    fn forget_workers(&mut self) {
-        self.workers.retain(|_, worker| worker.seen.elapsed() < WORKER_TIME);
-    }
-
-    /// Segments that the workers compute at a time, as far as they have shown themselves.
-    fn lanes(&mut self) -> usize {
-        self.forget_workers();
-        self.workers.values().map(|worker| worker.lanes).sum::<usize>().max(LEAST_LANES)
-    }
-}
-
-/// Gives tasks to the workers of a cluster. Dropping it answers what is open with [`EngineError::ShuttingDown`].
-pub struct BoardDispatcher(pub Arc<TaskBoard>);
-
-impl Dispatcher for BoardDispatcher {
-    fn submit(&self, owner: OwnerId, task: Task) {
-        self.0.submit(owner, task);
-    }
-
-    fn remove(&self, owner: OwnerId) {
-        self.0.remove(owner);
-    }
-
-    fn has_abandoned_worker(&self, _: &ModelName) -> bool {
-        // Those of other machines are theirs.
-        false
-    }
-
-    fn lanes(&self) -> usize {
-        self.0.lock().lanes()
-    }
-}
-
-impl Drop for BoardDispatcher {
-    fn drop(&mut self) {
-        self.0.close();
+    /// Adds the cost of a task that was taken from those that wait to its session.
+    fn finish(&mut self, execution: &TaskExecution, owner: OwnerId, cost: Duration) {
+        if let Some(tasks) = self.waiting.get_mut(execution) {
+            tasks.finish(owner, cost);
+        }
     }
 }
 

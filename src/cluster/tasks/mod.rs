@@ -1,29 +1,40 @@
 //! Segments that are computed by other machines.
 //!
-//! A server keeps each [`open_task`] on a [`board`], the dispatcher of its pool, and offers them by notices in a [`queue`]. A
+//! A server keeps each [`open_task`] on a [`board`], the [`dispatcher`] of its pool, and offers them by notices in a [`queue`]. A
 //! [`worker`] takes a notice, [`calls`](owner) the [`service`] of the owner for the input, computes it in a pool of its own, and
 //! delivers the stems, or the [`failure`], the same way. A [`key`] names a task; [`samples`] are the audio as bytes.
 //!
-//! The queue is a [`stream`] of JetStream: owners keep their [`offers`] in it, and workers [`pull`].
+//! The queue is a [`stream`] of JetStream: owners keep their [`offers`] in it, and workers [`pull`]. An [`announcement`] of each
+//! worker is in a bucket as long as it is [present](presence), from which owners learn of the [`known_workers`].
 
+mod announcement;
 mod board;
+mod dispatcher;
 mod failure;
 mod key;
+mod known_workers;
 mod offers;
 mod open_task;
 mod owner;
+mod presence;
 mod pull;
 mod queue;
+mod queue_status;
 mod samples;
 mod service;
 mod stream;
 mod worker;
 
-pub use board::{BoardDispatcher, ExecutionOf, TaskBoard};
+pub use announcement::{AnnouncedEngine, WorkerAnnouncement};
+pub use board::TaskBoard;
+pub use dispatcher::BoardDispatcher;
 pub use key::{TaskExecution, TaskKey};
-pub use offers::{JetStreamQueue, QueueStatus};
+pub use known_workers::KnownWorkers;
+pub use offers::JetStreamQueue;
 pub use open_task::{ExpectedStems, FetchedTask, TaskCounts, TaskRefusal};
+pub use presence::{Presence, watch_workers};
 pub use pull::pull_tasks;
 pub use queue::{QueuedTask, TaskNotice, TaskQueue};
+pub use queue_status::QueueStatus;
 pub use service::OfferedTasks;
 pub use worker::{ClusterWorker, TaskEnd};

@@ -4,7 +4,7 @@
 //! task has no answer: a worker acknowledges only what its owner has accepted.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::key::TaskKey;
 use super::queue::{QueuedTask, TaskNotice, TaskQueue};
+use super::queue_status::QueueStatus;
 use super::stream;
 use crate::cluster::nats::{Nats, NatsCallError, NatsError};
 
@@ -27,6 +28,9 @@ const TICK: Duration = Duration::from_millis(500);
 /// Time after which it is checked whether the queue still has a notice whose task has no answer.
 const CHECK: Duration = Duration::from_secs(5);
 
+/// Interval at which the depth of the queue is measured.
+const DEPTH: Duration = Duration::from_secs(1);
+
 /// The JetStream error for a stream that is full, and refuses what is new.
 const FULL: u64 = 10_077;
 
@@ -35,31 +39,6 @@ pub struct JetStreamQueue {
     shared: Arc<SharedOffers>,
     /// Runs the loop.
     _nats: Arc<Nats>,
-}
-
-/// What is known of the queue.
-#[derive(Debug, Default)]
-pub struct QueueStatus {
-    is_full: AtomicBool,
-    is_away: AtomicBool,
-    repeated: AtomicU64,
-}
-
-impl QueueStatus {
-    /// Whether it has no room for a notice.
-    pub fn is_full(&self) -> bool {
-        self.is_full.load(Ordering::Relaxed)
-    }
-
-    /// Whether notices cannot be published.
-    pub fn is_away(&self) -> bool {
-        self.is_away.load(Ordering::Relaxed)
-    }
-
-    /// Notices that were published again because the queue had lost them.
-    pub fn repeated(&self) -> u64 {
-        self.repeated.load(Ordering::Relaxed)
-    }
 }
 
 /// What the queue and its loop share.
@@ -128,6 +107,10 @@ impl TaskQueue for JetStreamQueue {
     fn withdraw(&self, key: TaskKey) {
         self.shared.lock().remove(&key);
     }
+
+    fn depth(&self) -> u64 {
+        self.shared.status.depth()
+    }
 }
 
 impl Drop for JetStreamQueue {
@@ -166,16 +149,30 @@ impl Publisher {
     async fn run(self) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut may_publish = true;
+        let (mut may_publish, mut measured) = (true, Instant::now());
         while !self.shared.is_closed.load(Ordering::Acquire) {
             tokio::select! {
                 // After a failure there is one attempt with each tick.
                 () = self.shared.changed.notified(), if may_publish => {
                     may_publish = self.publish_missing().await;
                 }
-                _ = ticks.tick() => may_publish = self.maintain().await,
+                _ = ticks.tick() => {
+                    may_publish = self.maintain().await;
+                    if measured.elapsed() >= DEPTH {
+                        self.measure().await;
+                        measured = Instant::now();
+                    }
+                }
             }
         }
+    }
+
+    /// Finds out how many notices there are.
+    async fn measure(&self) {
+        let Ok(stream) = self.jetstream.get_stream_no_info(stream::STREAM).await else { return };
+        // While the queue is away, the number is that of before.
+        let Ok(info) = stream.get_info().await else { return };
+        self.shared.status.depth.store(info.state.messages, Ordering::Relaxed);
     }
 
     /// Publishes what is missing, and checks what has been in the stream for long. Returns whether the stream takes notices.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::key::TaskKey;
+use super::key::{TaskExecution, TaskKey};
+use super::queue::QueuedTask;
 use crate::audio::Stereo;
 use crate::engine::EngineOptions;
 use crate::engine::pool::OnDone;
@@ -52,13 +53,12 @@ pub struct TaskCounts {
     pub waiting: usize,
     /// Tasks in the queue or at workers.
     pub offered: usize,
-    /// Workers that have taken a task lately.
-    pub workers: usize,
 }
 
 /// A task without an answer, and what is done with one.
 pub(super) struct OpenTask {
     pub(super) key: TaskKey,
+    pub(super) execution: TaskExecution,
     pub(super) model: Arc<Model>,
     pub(super) mix: Arc<Vec<Stereo>>,
     pub(super) options: EngineOptions,
@@ -69,6 +69,17 @@ pub(super) struct OpenTask {
 }
 
 impl OpenTask {
+    /// The task as the queue has it.
+    pub(super) fn queued(&self) -> QueuedTask {
+        let card = self.model.card();
+        QueuedTask {
+            key: self.key,
+            execution: self.execution.clone(),
+            model: card.name.clone(),
+            weights: card.weights_hash(),
+        }
+    }
+
     /// What a worker is to deliver.
     pub(super) fn expected(&self) -> ExpectedStems {
         let card = self.model.card();

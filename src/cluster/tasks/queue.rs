@@ -13,6 +13,11 @@ pub trait TaskQueue: Send + Sync {
 
     /// The task needs no answer any more.
     fn withdraw(&self, key: TaskKey);
+
+    /// Tasks of all servers that it has, those that are being computed included, as far as is known.
+    fn depth(&self) -> u64 {
+        0
+    }
 }
 
 /// A task without its samples.

@@ -72,8 +72,9 @@ impl TaskService for OfferedTasks {
     ) -> Result<Response<Self::FetchTaskStream>, Status> {
         self.check(request.metadata())?;
         let request = request.into_inner();
-        let (key, lanes) = (key_of(request.key)?, request.lanes as usize);
-        let task = self.board.fetch(key, &request.worker, lanes).map_err(refused)?;
+        let key = key_of(request.key)?;
+        let task = self.board.fetch(key).map_err(refused)?;
+        tracing::debug!(task = %key, worker = request.worker, "taken");
         let mix = Arc::clone(&task.mix);
         let input = run(move || input_of(&task)).await?;
         let parts = std::iter::once(Fetched::Input(input));

@@ -11,8 +11,8 @@ use super::key::TaskExecution;
 use super::owner::{OwnerCalls, OwnerError, shared};
 use super::queue::TaskNotice;
 use crate::cluster::ClusterSecret;
-use crate::engine::EngineError;
 use crate::engine::pool::{OwnerId, Pool, Task};
+use crate::engine::{EngineError, EngineIdentity};
 use crate::model::{Model, ModelName};
 
 /// The owner of all tasks in the pool of a worker: their owners share the worker fairly.
@@ -63,14 +63,15 @@ impl ClusterWorker {
         self.pool.lanes()
     }
 
+    /// Its engines.
+    pub fn engines(&self) -> Vec<EngineIdentity> {
+        self.models.iter().flat_map(|model| self.pool.engines(model)).collect()
+    }
+
     /// What it computes.
     pub fn executions(&self) -> Vec<(ModelName, TaskExecution)> {
-        let threads = self.pool.config().threads_per_worker;
-        let execution = |model: &Arc<Model>| {
-            let identity = self.pool.providers().identity(model, threads);
-            (identity.model.clone(), TaskExecution::of(&identity))
-        };
-        self.models.iter().map(execution).collect()
+        let engines = self.engines().into_iter();
+        engines.map(|engine| (engine.model.clone(), TaskExecution::of(&engine))).collect()
     }
 
     /// The model of a task: that with its weights, and with its name if several have them.
@@ -97,6 +98,7 @@ impl ClusterWorker {
             mix: task.mix,
             options: task.options,
             isolated: task.isolated,
+            engine: None,
             cancelled: Arc::clone(&cancelled.0),
             on_start: Box::new(|| {}),
             // The receiver is gone if the task is not waited for any more.

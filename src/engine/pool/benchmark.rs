@@ -49,7 +49,7 @@ impl Pool {
 
     /// Separates `mix` once for each worker. Returns the longest time.
     fn round(&self, model: &Arc<Model>, mix: &Stereo) -> Result<Duration, EngineError> {
-        let workers = self.config().workers;
+        let workers = self.lanes();
         let (sender, receiver) = mpsc::sync_channel(workers);
         for _ in 0..workers {
             let sender = sender.clone();
@@ -59,6 +59,7 @@ impl Pool {
                 mix: mix.clone(),
                 options: EngineOptions::all(model.card()),
                 isolated: false,
+                engine: None,
                 cancelled: Arc::default(),
                 on_start: Box::new(|| {}),
                 on_done: Box::new(move |result| {

@@ -13,7 +13,9 @@ use crate::audio::Stereo;
 use crate::engine::pool::fairness::FairQueue;
 use crate::engine::speed::Speeds;
 use crate::engine::stop::Stopper;
-use crate::engine::{EngineError, EngineOptions, Loader, ProviderSelection, SeparatedSegment};
+use crate::engine::{
+    EngineError, EngineIdentity, EngineOptions, Loader, ProviderSelection, SeparatedSegment,
+};
 use crate::model::{Model, ModelCard, ModelName};
 
 /// Number of a worker thread. A replacement gets a new number.
@@ -88,6 +90,11 @@ impl LocalDispatcher {
 
     pub(super) fn config(&self) -> PoolConfig {
         self.config
+    }
+
+    /// The engine of a model.
+    pub(super) fn identity(&self, model: &Model) -> EngineIdentity {
+        self.providers.identity(model, self.config.threads_per_worker)
     }
 
     pub(super) fn loader(&self) -> &dyn Loader {

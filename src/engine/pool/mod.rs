@@ -1,12 +1,14 @@
 //! The worker pool: what runs segments on engines.
 //!
-//! A [`Dispatcher`] computes them. That of this process has [`threads`]: it holds the queue ([`local`]), which is fair between
+//! A [`Dispatcher`] computes them: this process, or [`remote`] machines. That of this process has [`threads`]: it holds the queue ([`local`]), which is fair between
 //! sessions ([`fairness`]). Each [`worker`] keeps the engines that it has loaded. The [`watchdog`] enforces time limits, which
 //! follow the [`typical`] time of a model. A [`benchmark`] measures the speed of one.
 
 mod benchmark;
+mod dispatcher;
 mod fairness;
 mod local;
+mod remote;
 mod threads;
 mod typical;
 mod watchdog;
@@ -14,17 +16,22 @@ mod worker;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::{EngineError, EngineOptions, Loader, ProviderSelection, SeparatedSegment};
+use super::{
+    EngineError, EngineIdentity, EngineOptions, Execution, Loader, ProviderSelection, Runtime,
+};
 use crate::audio::Stereo;
 use crate::engine::limits::TimeLimits;
+use crate::engine::provider::selection::SelectedExecution;
 use crate::engine::speed::{MeasuredSpeed, SpeedConditions, Speeds};
-use crate::model::{Model, ModelName};
+use crate::model::Model;
 
 pub use benchmark::Benchmark;
+pub use dispatcher::{Dispatcher, OnDone, OnStart, OwnerId, Task};
 pub(crate) use fairness::FairQueue;
+pub use remote::{ClusterState, RemoteWorker};
+
 use local::LocalDispatcher;
 use threads::WorkerThreads;
 
@@ -63,60 +70,19 @@ impl PoolConfig {
     }
 }
 
-/// Owner of tasks; engine time is shared between owners. A session uses its id.
-pub type OwnerId = u128;
-
 /// Owner of warm-ups and probes; no session has this id.
 const POOL_ITSELF: OwnerId = 0;
 
-/// One segment to separate.
-pub struct Task {
-    /// The model to use.
-    pub model: Arc<Model>,
-    /// The number of the segment in its session.
-    pub segment: u64,
-    /// The segment, as long as the model's card specifies.
-    pub mix: Stereo,
-    /// Options for the engine.
-    pub options: EngineOptions,
-    /// Whether to compute it in a process of its own.
-    pub isolated: bool,
-    /// Set to skip the task if no worker has taken it yet.
-    pub cancelled: Arc<AtomicBool>,
-    /// Called on the worker's thread before an engine gets the segment; must be quick.
-    pub on_start: OnStart,
-    /// Called with the result, exactly once, on a thread of the pool; must be quick.
-    pub on_done: OnDone,
-}
-
-/// Callback for the start of a task.
-pub type OnStart = Box<dyn FnOnce() + Send>;
-
-/// Callback for the result of a task.
-pub type OnDone = Box<dyn FnOnce(Result<SeparatedSegment, EngineError>) + Send>;
-
-/// Computes tasks: on the worker threads of this process, or on other machines. Dropping it answers what has not been
-/// computed with [`EngineError::ShuttingDown`].
-pub trait Dispatcher: Send + Sync {
-    /// Queues a task. Its result is always delivered through `task.on_done`.
-    fn submit(&self, owner: OwnerId, task: Task);
-
-    /// Removes an owner; its queued tasks are answered with [`EngineError::Cancelled`].
-    fn remove(&self, owner: OwnerId);
-
-    /// Whether an abandoned thread is still inside an engine of this model.
-    fn has_abandoned_worker(&self, model: &ModelName) -> bool;
-
-    /// Segments that are computed at a time.
-    fn lanes(&self) -> usize;
-}
-
-/// What computes segments: the [`Dispatcher`], and how its engines run.
+/// What computes segments: the [`Dispatcher`], and how the engines of this process run, if it has any.
 pub struct Pool {
-    config: PoolConfig,
+    here: Option<EnginesHere>,
+    dispatcher: Box<dyn Dispatcher>,
+}
+
+/// The engines of this process.
+struct EnginesHere {
     providers: ProviderSelection,
     speeds: Arc<Speeds>,
-    dispatcher: Box<dyn Dispatcher>,
 }
 
 impl Pool {
@@ -164,43 +130,67 @@ impl Pool {
         let speeds = Arc::new(Speeds::new(cache, conditions));
         let local = LocalDispatcher::new(config, providers.clone(), loader, Arc::clone(&speeds));
         let dispatcher = Box::new(WorkerThreads::start(local)?);
-        Ok(Pool { config, providers, speeds, dispatcher })
+        Ok(Pool { here: Some(EnginesHere { providers, speeds }), dispatcher })
     }
 
-    /// Has tasks computed by `dispatcher`, with engines that run on these providers. `config` is that of each worker.
-    pub fn by(
-        dispatcher: Box<dyn Dispatcher>,
-        config: PoolConfig,
-        providers: impl Into<ProviderSelection>,
-    ) -> Pool {
-        // Speeds are those of this machine, which computes nothing.
-        let speeds = Arc::new(Speeds::new(None, SpeedConditions::default()));
-        Pool { config, providers: providers.into(), speeds, dispatcher }
+    /// Has tasks computed by `dispatcher`, with engines of other machines.
+    pub fn by(dispatcher: Box<dyn Dispatcher>) -> Pool {
+        Pool { here: None, dispatcher }
     }
 
-    /// How the cores are divided.
-    pub fn config(&self) -> PoolConfig {
-        self.config
+    /// The loaded library, if engines run in this process.
+    pub fn runtime(&self) -> Option<&Runtime> {
+        self.here.as_ref().map(|here| here.providers.runtime())
     }
 
-    /// The loaded library and the provider of each model.
-    pub fn providers(&self) -> &ProviderSelection {
-        &self.providers
+    /// How `model` is executed, and why. `None` where no machine has it.
+    pub fn execution(&self, model: &Model) -> Option<SelectedExecution> {
+        if let Some(here) = &self.here {
+            return Some(here.providers.for_model(model));
+        }
+        let EngineIdentity { provider, precision, .. } = self.engines(model).into_iter().next()?;
+        Some(SelectedExecution {
+            execution: Execution { provider, precision },
+            reason: "that of most workers".to_owned(),
+            results: Vec::new(),
+        })
+    }
+
+    /// The engines that compute `model` now, the preferred one first. None where no machine has it.
+    pub fn engines(&self, model: &Model) -> Vec<EngineIdentity> {
+        self.dispatcher.engines(model)
+    }
+
+    /// The time since when `engine` is none of those of `model`; without it, since when there are none. Zero while it is one.
+    pub fn absent(&self, model: &Model, engine: Option<&EngineIdentity>) -> Duration {
+        self.dispatcher.absent(model, engine)
+    }
+
+    /// The other machines, if they compute.
+    pub fn cluster(&self) -> Option<ClusterState> {
+        self.dispatcher.cluster()
     }
 
     /// The speed of a model, if it was measured on this machine.
     pub fn speed(&self, model: &Model) -> Option<MeasuredSpeed> {
-        self.speeds.of(model, self.providers.for_model(model).execution)
+        let EnginesHere { providers, speeds } = self.here.as_ref()?;
+        speeds.of(model, providers.for_model(model).execution)
     }
 
     /// Sets the speed of a model by the time of a segment.
     fn set_speed(&self, model: &Model, taken: Duration) -> std::io::Result<()> {
-        self.speeds.set(model, self.providers.for_model(model).execution, taken)
+        let Some(EnginesHere { providers, speeds }) = &self.here else { return Ok(()) };
+        speeds.set(model, providers.for_model(model).execution, taken)
     }
 
     /// Segments that are computed at a time.
     pub fn lanes(&self) -> usize {
         self.dispatcher.lanes()
+    }
+
+    /// Segments that are computed at a time by one of [`Pool::engines`].
+    pub fn lanes_of(&self, engine: &EngineIdentity) -> usize {
+        self.dispatcher.lanes_of(engine)
     }
 
     /// Queues a task. Its result is always delivered through `task.on_done`.
@@ -242,6 +232,7 @@ impl Pool {
             mix: Stereo::zeros(model.card().segment.as_len()),
             options: EngineOptions::all(model.card()),
             isolated: false,
+            engine: None,
             cancelled: Arc::default(),
             on_start: Box::new(|| {}),
             on_done,

@@ -3,12 +3,13 @@
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::local::LocalDispatcher;
 use super::{Dispatcher, OwnerId, Task};
-use crate::engine::EngineError;
 use crate::engine::pool::{watchdog, worker};
-use crate::model::ModelName;
+use crate::engine::{EngineError, EngineIdentity};
+use crate::model::{Model, ModelName};
 
 /// Worker threads and their watchdog. Dropping it requests running tasks to stop, answers queued ones with
 /// [`EngineError::ShuttingDown`], and joins the threads.
@@ -54,6 +55,18 @@ impl Dispatcher for WorkerThreads {
 
     fn lanes(&self) -> usize {
         self.local.config().workers
+    }
+
+    fn engines(&self, model: &Model) -> Vec<EngineIdentity> {
+        vec![self.local.identity(model)]
+    }
+
+    fn absent(&self, model: &Model, engine: Option<&EngineIdentity>) -> Duration {
+        // What this process does not have will not come.
+        match engine {
+            Some(engine) if *engine != self.local.identity(model) => Duration::MAX,
+            _ => Duration::ZERO,
+        }
     }
 }
 

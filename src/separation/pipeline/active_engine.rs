@@ -12,7 +12,7 @@ use crate::model::card::Family;
 use crate::model::{Model, ModelCard};
 use crate::separation::normalization::Level;
 use crate::separation::stem_recipe::{StemRecipe, apply, needs_mix, recipes, wanted};
-use crate::session::manifest::{Columns, EngineRecord, EngineSpan, Manifest, MemberRecord};
+use crate::session::manifest::{Columns, EngineSpan, Manifest};
 
 /// The levels of a segment.
 pub(super) struct Levels {
@@ -36,6 +36,8 @@ pub(super) struct ActiveEngine {
     mix_shares: Vec<f32>,
     recipes: Vec<StemRecipe>,
     options: EngineOptions,
+    /// Which of the engines of the model it is.
+    identity: Option<EngineIdentity>,
 }
 
 impl ActiveEngine {
@@ -69,7 +71,17 @@ impl ActiveEngine {
         };
         let mix_shares = span.columns.map(|c| window_shares(span.segment, c.size, c.hop));
         let mix_shares = mix_shares.unwrap_or_default();
-        Ok(ActiveEngine { windows, mix_shares, options, recipes, model })
+        Ok(ActiveEngine { windows, mix_shares, options, recipes, model, identity: None })
+    }
+
+    /// The same model with this engine.
+    pub(super) fn by(self, identity: EngineIdentity) -> ActiveEngine {
+        ActiveEngine { identity: Some(identity), ..self }
+    }
+
+    /// Which engine it is, once it is chosen.
+    pub(super) fn identity(&self) -> Option<&EngineIdentity> {
+        self.identity.as_ref()
     }
 
     pub(super) fn model(&self) -> &Arc<Model> {
@@ -186,30 +198,4 @@ impl Cut {
 /// How many mirrored windows overlap in each frame.
 fn parts(overlap: f64) -> u64 {
     (1.0 / (1.0 - overlap)).round() as u64
-}
-
-/// A model with everything else that its output depends on here, for the manifest.
-pub(in crate::separation) fn engine_of(model: &Model, context: &Context) -> EngineRecord {
-    let pool = &context.pool;
-    let members = model.ensemble().map(|ensemble| ensemble.members.iter());
-    let members = members.into_iter().flatten().map(|model| member_of(model, context)).collect();
-    let identity = pool.providers().identity(model, pool.config().threads_per_worker);
-    let EngineIdentity { model, weights, verified, provider, runtime, threads, precision } =
-        identity;
-    EngineRecord {
-        model: model.to_string(),
-        weights: weights.to_string(),
-        verified,
-        provider: provider.to_string(),
-        runtime,
-        threads: u32::try_from(threads).unwrap_or(u32::MAX),
-        precision: precision.to_string(),
-        members,
-    }
-}
-
-fn member_of(model: &Model, context: &Context) -> MemberRecord {
-    let EngineRecord { model, weights, verified, provider, precision, .. } =
-        engine_of(model, context);
-    MemberRecord { model, weights, verified, provider, precision }
 }

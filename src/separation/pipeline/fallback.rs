@@ -8,7 +8,8 @@ use crate::engine::EngineError;
 use crate::engine::fallback::chain::NoSuccessor;
 use crate::model::Model;
 use crate::proto::reason::{ChangeReason, ErrorReason};
-use crate::separation::pipeline::active_engine::{ActiveEngine, Cut, engine_of};
+use crate::separation::pipeline::active_engine::{ActiveEngine, Cut};
+use crate::separation::pipeline::identity::{EngineChoice, choose, engine_of, record_of, same};
 use crate::session::manifest::{EngineChange, EngineRecord, Manifest, Successor};
 use crate::session::{Failure, Session};
 
@@ -70,7 +71,8 @@ pub(super) fn active_engine(
     };
     if manifest.repeated_until().is_some() {
         // It did compute this span, as the manifest records.
-        return Ok(engine);
+        let identity = same(&manifest, engine.model(), &context.pool)?;
+        return Ok(engine.by(identity));
     }
     let health = context.chain.health(engine.model());
     let cause = if context.chain.circuit_breakers().is_closed(engine.name()) {
@@ -84,8 +86,34 @@ pub(super) fn active_engine(
     {
         return switch_engine(session, context, engine.name(), &cause, position);
     }
-    identify(session, engine_of(engine.model(), context))?;
-    Ok(engine)
+    match choose(&manifest, engine.model(), &context.pool) {
+        EngineChoice::Compute(identity) => {
+            identify(session, record_of(identity.clone(), engine.model(), context), context)?;
+            Ok(engine.by(identity))
+        }
+        EngineChoice::Missing(failure) if next_at_hand(&manifest, context).is_some() => {
+            let cause = Cause { reason: ChangeReason::ModelUnavailable, message: failure.message };
+            switch_engine(session, context, engine.name(), &cause, position)
+        }
+        EngineChoice::Wait(failure) | EngineChoice::Missing(failure) => Err(failure),
+    }
+}
+
+/// Whether a session that waits for an engine can continue.
+pub(in crate::separation) fn has_engine(manifest: &Manifest, context: &Context) -> bool {
+    let Ok(model) = context.models.find(&manifest.engine_span().model) else { return true };
+    match choose(manifest, &model, &context.pool) {
+        EngineChoice::Compute(_) => true,
+        EngineChoice::Wait(_) => false,
+        EngineChoice::Missing(_) => next_at_hand(manifest, context).is_some(),
+    }
+}
+
+/// The next model of the chain that a machine has, for a session that may fall back.
+fn next_at_hand(manifest: &Manifest, context: &Context) -> Option<Arc<Model>> {
+    let may = manifest.settings.allow_fallback && manifest.repeated_until().is_none();
+    let next = may.then(|| successor(manifest, context, &manifest.engine_span().model))?.ok()?;
+    (!context.pool.engines(&next).is_empty()).then_some(next)
 }
 
 /// Switches the session to the next engine of the chain, which begins at `position`, and records the change.
@@ -143,17 +171,30 @@ pub(super) fn switch_engine(
         .map_err(storage)?;
     context.emit(|observer| observer.engine_changed(&change));
     let found = ActiveEngine::find(&session.manifest(), context);
-    found.map_err(|error| Failure::new(ErrorReason::ModelUnavailable, error.to_string()))
+    let unavailable =
+        |error: EngineError| Failure::new(ErrorReason::ModelUnavailable, error.to_string());
+    let engine = found.map_err(unavailable)?;
+    match choose(&session.manifest(), engine.model(), &context.pool) {
+        EngineChoice::Compute(identity) => Ok(engine.by(identity)),
+        EngineChoice::Wait(failure) | EngineChoice::Missing(failure) => Err(failure),
+    }
 }
 
+/// The next model of the chain: one that a machine has now, if there is one.
 fn successor(
     manifest: &Manifest,
     context: &Context,
     from: &str,
 ) -> Result<Arc<Model>, NoSuccessor> {
-    let tried: Vec<String> =
-        manifest.engine_changes.iter().map(|change| change.from.model.clone()).collect();
-    context.chain.successor(from, &tried, &manifest.plan.stems, manifest.plan.model_rate)
+    let tried = manifest.engine_changes.iter().map(|change| change.from.model.clone());
+    let tried: Vec<String> = tried.collect();
+    let next = |tried: &[String]| {
+        context.chain.successor(from, tried, &manifest.plan.stems, manifest.plan.model_rate)
+    };
+    let idle = context.chain.models().iter().filter(|model| context.pool.engines(model).is_empty());
+    let idle = idle.map(|model| model.card().name.to_string());
+    let with_idle: Vec<_> = tried.iter().cloned().chain(idle).collect();
+    next(&with_idle).or_else(|_| next(&tried))
 }
 
 /// The engine that is replaced, as recorded.
@@ -174,7 +215,7 @@ fn failure(manifest: &Manifest, cause: &Cause, text: String) -> Failure {
 }
 
 /// Records the engine that computes, and a change if another one has computed before.
-fn identify(session: &Session, engine: EngineRecord) -> Result<(), Failure> {
+fn identify(session: &Session, engine: EngineRecord, context: &Context) -> Result<(), Failure> {
     let manifest = session.manifest();
     if manifest.engine.as_ref() == Some(&engine) {
         return Ok(());
@@ -184,17 +225,28 @@ fn identify(session: &Session, engine: EngineRecord) -> Result<(), Failure> {
             note_unverified(manifest, &engine);
             let before = manifest.engine.replace(engine.clone());
             let had_frames = manifest.commit.segments > 0 || manifest.recomputed > 0;
-            let Some(from) = before.filter(|_| had_frames) else { return };
-            let (reason, message) = if from.weights == engine.weights {
+            if let Some(change) = manifest.engine_changes.last_mut()
+                && change.to.is_unknown()
+            {
+                change.to.clone_from(&engine);
+            }
+            let known = before.filter(|before| had_frames && !before.is_unknown());
+            let Some(from) = known else { return };
+            let (reason, message) = if from.weights != engine.weights {
+                (
+                    ChangeReason::ModelReplaced,
+                    "the model's weights were replaced; the remaining frames are computed with the new ones",
+                )
+            } else if context.pool.runtime().is_none() {
+                (
+                    ChangeReason::WorkersChanged,
+                    "no worker computes as before any more; the remaining frames may differ in the last bits",
+                )
+            } else {
                 (
                     ChangeReason::ServerRestarted,
                     "the server was restarted with another library or number of threads; the \
                      remaining frames may differ in the last bits",
-                )
-            } else {
-                (
-                    ChangeReason::ModelReplaced,
-                    "the model's weights were replaced; the remaining frames are computed with the new ones",
                 )
             };
             let (to, frame) = (engine, manifest.commit.stems);
@@ -206,7 +258,7 @@ fn identify(session: &Session, engine: EngineRecord) -> Result<(), Failure> {
 
 /// Adds a notice if the weights of an engine are not verified.
 fn note_unverified(manifest: &mut Manifest, engine: &EngineRecord) {
-    if engine.verified {
+    if engine.verified || engine.is_unknown() {
         return;
     }
     let text =

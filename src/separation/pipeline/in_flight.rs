@@ -73,6 +73,7 @@ impl InFlight {
             mix,
             options,
             isolated,
+            engine: engine.identity().cloned(),
             cancelled: Arc::clone(&self.cancelled),
             on_start: {
                 let mark = mark.clone();

@@ -8,10 +8,11 @@
 
 use std::io;
 
-use super::{Context, engine_of, storage};
+use super::{Context, storage};
 use crate::audio::resample::Resampler;
 use crate::audio::{Frames, StemName};
 use crate::separation::pipeline::active_engine::windows;
+use crate::separation::pipeline::identity::record_of;
 use crate::separation::pipeline::output::output_rate;
 use crate::session::checksums::{Damage, Intact, intact};
 use crate::session::live::FoundDamage;
@@ -70,10 +71,13 @@ fn is_repeatable(manifest: &Manifest, context: &Context) -> bool {
     let records: Vec<&EngineRecord> = records.collect();
     spans(manifest).iter().all(|span| {
         let model = context.models.find(&span.model);
-        let engine = model.ok().map(|model| engine_of(&model, context));
+        let Ok(model) = model else { return false };
+        let engines = context.pool.engines(&model).into_iter();
+        let engines: Vec<_> = engines.map(|engine| record_of(engine, &model, context)).collect();
         let mut known = records.iter().filter(|record| record.model == span.model).peekable();
         // One that computed with another library or other weights in between has several records.
-        known.peek().is_some() && known.all(|&record| Some(record) == engine.as_ref())
+        let Some(&&first) = known.peek() else { return false };
+        known.all(|&record| record == first) && engines.contains(first)
     })
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::active_engine::ActiveEngine;
+use super::identity::loss;
 use super::in_flight::InFlight;
 use super::output::StemOutput;
 use super::slot::Slot;
@@ -158,6 +159,11 @@ impl<'a> Run<'a> {
                     return Ok(Some(RunOutcome::Done(stems)));
                 }
                 None => {
+                    if !self.in_flight.is_empty()
+                        && let Some(failure) = loss(&self.engine, &self.context.pool)
+                    {
+                        return Err(failure);
+                    }
                     if can_compute {
                         self.slot.claim();
                     } else if self.in_flight.is_empty() && self.decoder.waits_for_upload() {

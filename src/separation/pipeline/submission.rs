@@ -19,6 +19,10 @@ use crate::session::settings::Normalization;
 /// whether the engine is the cause.
 const ISOLATION_DEATHS: u32 = 2;
 
+/// Segments of a session that are submitted at a time, however many machines compute: each takes the memory of its stems, which
+/// is 11 MB for HTDemucs.
+const MOST_IN_FLIGHT: u64 = 32;
+
 impl Run<'_> {
     /// The next segment to submit, if its frames are decoded.
     pub(super) fn next_segment(&self, decoded: &DecodeProgress) -> Option<Segment> {
@@ -45,7 +49,9 @@ impl Run<'_> {
         let exact = self.is_exact();
         // One more than there are worker threads, so that none is idle during a commit.
         let isolated = self.session.manifest().deaths >= ISOLATION_DEATHS;
-        let depth = if isolated { 1 } else { self.context.pool.lanes() as u64 + 1 };
+        let pool = &self.context.pool;
+        let lanes = self.engine.identity().map_or_else(|| pool.lanes(), |one| pool.lanes_of(one));
+        let depth = if isolated { 1 } else { (lanes as u64 + 1).min(MOST_IN_FLIGHT) };
         let end = (self.next + depth).min(self.repeated_until.unwrap_or(u64::MAX));
         while self.in_flight.next() < end {
             let Some(segment) = self.next_segment(decoded) else { break };

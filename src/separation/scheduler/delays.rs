@@ -45,6 +45,8 @@ impl Delays {
         }
         let longest = match reason.reason {
             ErrorReason::DiskFull | ErrorReason::StorageFull => LONGEST_OF_DISK,
+            // It is retried only once there is one.
+            ErrorReason::NoWorker => FIRST,
             _ => LONGEST,
         };
         delay.due = now + time_of(delay.count, longest);
@@ -103,6 +105,7 @@ mod tests {
         assert_eq!(times(limit, &[0; 9]), [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         assert_eq!(times(limit, &[0, 0, 0, 1, 1, 2]), [1, 2, 4, 1, 2, 1]);
         assert_eq!(times(ErrorReason::DiskFull, &[0; 5]), [1, 2, 4, 8, 8]);
+        assert_eq!(times(ErrorReason::NoWorker, &[0; 3]), [1, 1, 1]);
     }
 
     #[test]

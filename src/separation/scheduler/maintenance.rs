@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::executor::Payload;
 use super::{Scheduler, age, join};
 use crate::proto::reason::ErrorReason;
-use crate::separation::pipeline::can_recompute;
+use crate::separation::pipeline::{can_recompute, has_engine};
 use crate::separation::{LEAST_SPACE, Limits, engine_probe};
 use crate::session::lifecycle::{Event, State, UploadState};
 use crate::session::live::FoundDamage;
@@ -106,6 +106,11 @@ impl Scheduler {
         for session in delayed {
             let manifest = session.manifest();
             let needed = manifest.delay().and_then(Failure::needed_bytes).unwrap_or(LEAST_SPACE);
+            let lacks_worker =
+                manifest.delay().is_some_and(|delay| delay.reason == ErrorReason::NoWorker);
+            if lacks_worker && !has_engine(&manifest, &self.context) {
+                continue;
+            }
             if self.lock().delays.is_due(session.id()) && self.context.space.check(needed).is_ok() {
                 self.report_late(&session, Event::RetryDue, || true);
             }

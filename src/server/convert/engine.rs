@@ -28,8 +28,9 @@ pub(in crate::server) fn sandbox(sandbox: Sandbox) -> proto::DecoderSandbox {
 pub(in crate::server) fn model(
     model: &Model,
     health: &EngineHealth,
-    choice: &SelectedExecution,
+    choice: Option<&SelectedExecution>,
     speed: Option<&MeasuredSpeed>,
+    worker_lanes: Option<usize>,
 ) -> proto::Model {
     let card = model.card();
     let state = match health.circuit {
@@ -50,7 +51,7 @@ pub(in crate::server) fn model(
         licence: card.licence.clone(),
         state: state.into(),
         message: broken.map(ToString::to_string).unwrap_or_default(),
-        execution: Some(execution(choice)),
+        execution: choice.map(execution),
         quality: card.quality.iter().map(quality).collect(),
         commercial_use: card.commercial_use,
         stored_bytes: model.stored_bytes(),
@@ -59,6 +60,7 @@ pub(in crate::server) fn model(
             slower_than_real_time: speed.is_slower_than_real_time(card, None),
             execution: speed.execution().to_owned(),
         }),
+        worker_lanes: worker_lanes.map(|lanes| u32::try_from(lanes).unwrap_or(u32::MAX)),
     }
 }
 

@@ -1,14 +1,16 @@
 //! Converts wire types to domain types, checked once, and back.
 //!
-//! [`config`] converts requests; [`mod@session`], [`source`] and [`engine`] convert responses. This file has ids, hashes and
+//! [`config`] converts requests; [`mod@session`], [`source`], [`engine`] and [`mod@cluster`] convert responses. This file has ids, hashes and
 //! positions.
 
+mod cluster;
 mod config;
 mod engine;
 pub(super) mod paging;
 mod session;
 mod source;
 
+pub(super) use cluster::cluster;
 pub(super) use config::{check_stem_count, settings, stem_format};
 pub(super) use engine::{engine_change, fault, model, sandbox};
 pub(super) use session::{progress, session, session_by};

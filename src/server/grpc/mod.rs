@@ -236,14 +236,15 @@ fn engines(separations: &Separations) -> Vec<proto::Model> {
 fn model_to_wire(separations: &Separations, model: &Arc<Model>) -> proto::Model {
     let health = separations.chain().health(model);
     let pool = separations.pool();
-    let speed = pool.speed(model);
-    convert::model(model, &health, &pool.providers().for_model(model), speed.as_ref())
+    let (execution, speed) = (pool.execution(model), pool.speed(model));
+    let lanes = pool.cluster().map(|cluster| cluster.lanes_of(model.card().weights_hash()));
+    convert::model(model, &health, execution.as_ref(), speed.as_ref(), lanes)
 }
 
 fn health(separations: &Separations) -> proto::HealthResponse {
     let counts = separations.counts();
     let limits = separations.limits();
-    let runtime = separations.pool().providers().runtime();
+    let (runtime, cluster) = (separations.pool().runtime(), separations.pool().cluster());
     let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let obstacle = separations.obstacle();
     let status = match &obstacle {
@@ -253,7 +254,7 @@ fn health(separations: &Separations) -> proto::HealthResponse {
     proto::HealthResponse {
         status: status.into(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        runtime: Some(proto::Runtime {
+        runtime: runtime.map(|runtime| proto::Runtime {
             name: runtime.name().to_owned(),
             path: runtime.path().display().to_string(),
         }),
@@ -271,6 +272,7 @@ fn health(separations: &Separations) -> proto::HealthResponse {
         max_parked_sessions: count(limits.parked_sessions),
         unreadable_sessions: count(separations.store().unreadable()),
         download_formats: download_formats(separations),
+        cluster: cluster.map(convert::cluster),
     }
 }
 

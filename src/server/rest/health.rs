@@ -28,7 +28,7 @@ pub(super) struct HealthView {
     remedy: String,
     /// The server's version.
     version: &'static str,
-    /// Name and version of the runtime, for example `onnxruntime 1.31.1`.
+    /// Name and version of the runtime, for example `onnxruntime 1.31.1`; empty where the workers of a cluster compute.
     runtime: String,
     /// The chain of engines, in order.
     engines: Vec<EngineHealthView>,
@@ -44,6 +44,21 @@ pub(super) struct HealthView {
     /// Formats of downloads, for the option `format`.
     #[schema(example = json!(["wav-s16", "flac", "mp3"]))]
     download_formats: Vec<&'static str>,
+    /// The workers that compute for the server; null where it computes itself.
+    cluster: Option<ClusterView>,
+}
+
+/// The workers of a cluster, and what they have to do. The gRPC call `Health` names them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ClusterView {
+    /// Workers.
+    workers: usize,
+    /// Segments that they compute at a time.
+    lanes: usize,
+    /// Segments of all gateways in the queue, those that are being computed included.
+    queued_segments: u64,
+    /// Segments of this gateway that wait for room in the queue.
+    waiting_segments: usize,
 }
 
 /// An engine of the chain.
@@ -58,7 +73,7 @@ pub(super) struct EngineHealthView {
     state: &'static str,
     /// Why the engine does not work; empty if it does. The log and the gRPC call `Health` have details.
     message: String,
-    /// How the model is executed; null if it cannot be loaded.
+    /// How the model is executed; null if it cannot be loaded, or no worker has it.
     execution: Option<ExecutionView>,
     /// Its speed on one song; null until it has been measured.
     speed: Option<SpeedView>,
@@ -135,7 +150,7 @@ fn look(separations: &Separations) -> HealthView {
         execution: None,
         speed: None,
     });
-    let providers = separations.pool().providers();
+    let pool = separations.pool();
     let models = chain.models().iter().map(|model| {
         let health = chain.health(model);
         EngineHealthView {
@@ -147,8 +162,8 @@ fn look(separations: &Separations) -> HealthView {
                 CircuitState::Probing => "probed",
             },
             message: health.error.as_ref().map(EngineError::public_message).unwrap_or_default(),
-            execution: Some(execution(providers.for_model(model))),
-            speed: separations.pool().speed(model).map(|speed| SpeedView {
+            execution: pool.execution(model).map(execution),
+            speed: pool.speed(model).map(|speed| SpeedView {
                 real_time_factor: speed.real_time_factor(model.card(), None),
                 slower_than_real_time: speed.is_slower_than_real_time(model.card(), None),
             }),
@@ -170,7 +185,7 @@ fn look(separations: &Separations) -> HealthView {
         message,
         remedy,
         version: env!("CARGO_PKG_VERSION"),
-        runtime: providers.runtime().name().to_owned(),
+        runtime: pool.runtime().map(|runtime| runtime.name().to_owned()).unwrap_or_default(),
         engines: faults.chain(models).collect(),
         open_sessions: counts.open,
         queued_sessions: counts.queued,
@@ -179,6 +194,12 @@ fn look(separations: &Separations) -> HealthView {
         download_formats: encode::available(separations.ffmpeg().as_ref())
             .map(FileFormat::name)
             .collect(),
+        cluster: pool.cluster().map(|cluster| ClusterView {
+            workers: cluster.workers.len(),
+            lanes: cluster.lanes(),
+            queued_segments: cluster.queued,
+            waiting_segments: cluster.waiting,
+        }),
     }
 }
 

@@ -115,6 +115,7 @@ fn asked_early(
         mix: segment(model),
         options: EngineOptions::all(model.card()),
         isolated: false,
+        engine: None,
         cancelled: Arc::default(),
         on_start: Box::new(|| {}),
         on_done: Box::new(move |result| sender.send(result).unwrap()),

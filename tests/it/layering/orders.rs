@@ -57,9 +57,11 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "cluster/tasks",
         &[
             &["failure", "key", "samples"],
-            &["open_task", "queue", "stream"],
+            &["announcement", "queue", "queue_status", "stream"],
+            &["known_workers", "open_task"],
+            &["presence"],
             &["board", "offers", "owner"],
-            &["service", "worker"],
+            &["dispatcher", "service", "worker"],
             &["pull"],
         ],
     ),
@@ -183,7 +185,8 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "engine/pool",
         &[
-            &["fairness", "typical"],
+            &["fairness", "remote", "typical"],
+            &["dispatcher"],
             &["local"],
             &["worker"],
             &["watchdog"],
@@ -269,6 +272,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "separation/pipeline",
         &[
             &["active_engine"],
+            &["identity"],
             &["fallback", "in_flight", "output", "slot"],
             &["recompute"],
             &["run"],
@@ -334,7 +338,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["grpc", "reload", "rest"],
         ],
     ),
-    ("server/convert", &[&["config", "engine", "paging", "source"], &["session"]]),
+    ("server/convert", &[&["cluster", "config", "engine", "paging", "source"], &["session"]]),
     (
         "server/grpc",
         &[

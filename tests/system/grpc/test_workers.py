@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import tempfile
 import urllib.request
@@ -50,7 +51,8 @@ def nats(tmp_path_factory):
 
 @pytest.fixture
 def gateway(start, nats):
-    variables = {"STEMWIRE_CLUSTER_SECRET": SECRET}
+    # It needs neither ONNX Runtime nor the threads of its workers.
+    variables = {"STEMWIRE_CLUSTER_SECRET": SECRET, "STEMWIRE_RUNTIME": "/nowhere", "STEMWIRE_THREADS": "7"}
     return start("--cluster", nats.url, "--compute", "workers", variables=variables)
 
 
@@ -85,17 +87,34 @@ def watch(server, session_id: str):
     return collect(server.stub.WatchSession(api.WatchSessionRequest(session_id=session_id)))
 
 
+def workers(server) -> list:
+    """The workers of a gateway, by name."""
+    return list(server.stub.Health(api.HealthRequest()).cluster.workers)
+
+
 def test_workers_compute_the_bytes_of_one_machine_and_come_and_go(start, gateway, worker, nats):
     song = wav(music(3))
     expected = separate(start().stub, song).digests()
-    # Without a worker it waits; what the queue has lost meanwhile is offered again.
+    # Without a worker it waits, and says so.
+    session_id = run(gateway, song)
+    wait_for(lambda: gateway.get(session_id).delay.reason == "NO_WORKER")
+    assert workers(gateway) == []
+    one = worker()
+    assert watch(gateway, session_id).digests() == expected
+    (shown,) = workers(gateway)
+    assert shown.lanes == 1 and "waveform" in [engine.model for engine in shown.engines]
+    models = {model.name: model.worker_lanes for model in gateway.stub.ListModels(api.ListModelsRequest()).models}
+    assert models["waveform"] == 1
+    # What the queue has lost is offered again, and a worker announces itself again.
+    one.process.send_signal(signal.SIGSTOP)
     session_id = run(gateway, song)
     wait_for(lambda: queued(nats) > 0)
     nats.wipe()
-    one = worker()
+    one.process.send_signal(signal.SIGCONT)
     assert watch(gateway, session_id).digests() == expected
     worker()
     assert one.end() == 0
+    wait_for(lambda: len(workers(gateway)) == 1)
     assert separate(gateway.stub, song).digests() == expected
     assert "panicked" not in gateway.log_text() + one.log_text()
 

@@ -182,6 +182,8 @@ pub enum ErrorReason {
     ClusterUnavailable = 97,
     /// Another gateway of the cluster has the session. If that gateway is lost, another one takes the session over.
     SessionElsewhere = 98,
+    /// No worker of the cluster computes the session's segments as they are to be computed. It is paused until one does.
+    NoWorker = 99,
 }
 
 impl ErrorReason {
@@ -277,6 +279,7 @@ impl ErrorReason {
         Self::StemsIncomplete,
         Self::ClusterUnavailable,
         Self::SessionElsewhere,
+        Self::NoWorker,
     ];
 
     /// The name on the wire, in `UPPER_SNAKE`.
@@ -372,6 +375,7 @@ impl ErrorReason {
             Self::StemsIncomplete => "STEMS_INCOMPLETE",
             Self::ClusterUnavailable => "CLUSTER_UNAVAILABLE",
             Self::SessionElsewhere => "SESSION_ELSEWHERE",
+            Self::NoWorker => "NO_WORKER",
         }
     }
 }
@@ -398,6 +402,8 @@ pub enum ChangeReason {
     ServerRestarted = 8,
     /// The model's weights were replaced.
     ModelReplaced = 9,
+    /// No worker is left that computes the same bits: others have another library, provider, precision or number of threads.
+    WorkersChanged = 10,
 }
 
 impl ChangeReason {
@@ -412,6 +418,7 @@ impl ChangeReason {
         Self::BreakerOpen,
         Self::ServerRestarted,
         Self::ModelReplaced,
+        Self::WorkersChanged,
     ];
 
     /// The name on the wire, in `UPPER_SNAKE`.
@@ -426,6 +433,7 @@ impl ChangeReason {
             Self::BreakerOpen => "BREAKER_OPEN",
             Self::ServerRestarted => "SERVER_RESTARTED",
             Self::ModelReplaced => "MODEL_REPLACED",
+            Self::WorkersChanged => "WORKERS_CHANGED",
         }
     }
 }
@@ -565,6 +573,7 @@ impl ErrorReason {
             Self::StemsIncomplete => ReasonOptions { code: 9, http_status: 409, retry_after_s: 0, category: Category::Usage, remedy: "Separate the song into drums, bass, other and vocals, or choose a format with a file for each stem." },
             Self::ClusterUnavailable => ReasonOptions { code: 14, http_status: 503, retry_after_s: 5, category: Category::Server, remedy: "Try again later, and check that the NATS server of --cluster can be reached." },
             Self::SessionElsewhere => ReasonOptions { code: 14, http_status: 503, retry_after_s: 5, category: Category::Server, remedy: "Try again in a few seconds, or call the gateway that has the session." },
+            Self::NoWorker => ReasonOptions { code: 14, http_status: 503, retry_after_s: 10, category: Category::Server, remedy: "Start a worker with this model, with `stemwire worker`; the session continues by itself." },
         }
     }
 }

@@ -460,7 +460,7 @@ pub struct EngineChange {
 /// The inference library.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Runtime {
-    /// Such as "onnxruntime 1.31.1"; empty when none is loaded.
+    /// Such as "onnxruntime 1.31.1"; empty when none is loaded, as where workers compute.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     /// Path of the library.
@@ -503,7 +503,7 @@ pub struct Model {
     /// The health of its engine.
     #[prost(message, optional, tag = "11")]
     pub health: ::core::option::Option<EngineHealth>,
-    /// The provider that it runs on; unset if its card is not valid.
+    /// The provider that it runs on; unset if its card is not valid, or if no worker has it.
     #[prost(message, optional, tag = "12")]
     pub execution: ::core::option::Option<Execution>,
     /// Published figures of its quality. Only those of one source on one data set can be compared.
@@ -518,6 +518,9 @@ pub struct Model {
     /// Its speed on this server; unset until it has been measured, by its first segments or by `stemwire models benchmark`.
     #[prost(message, optional, tag = "16")]
     pub speed: ::core::option::Option<Speed>,
+    /// Segments of it that the workers of a cluster compute at a time, 0 if none has it; unset if this server computes.
+    #[prost(uint32, optional, tag = "17")]
+    pub worker_lanes: ::core::option::Option<u32>,
 }
 /// Published figures of a model's quality on a data set.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1201,6 +1204,38 @@ pub struct HealthResponse {
     /// Names that the parameter `format` of downloads accepts; the first one is the default.
     #[prost(string, repeated, tag = "17")]
     pub download_formats: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What computes, if that is the workers of a cluster; unset if it is this server.
+    #[prost(message, optional, tag = "18")]
+    pub cluster: ::core::option::Option<Cluster>,
+}
+/// The workers of a cluster, and what they have to do.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Cluster {
+    /// The workers; one that was lost is removed after 30 s.
+    #[prost(message, repeated, tag = "1")]
+    pub workers: ::prost::alloc::vec::Vec<Worker>,
+    /// Segments of all gateways in the queue, those that are being computed included.
+    #[prost(uint64, tag = "2")]
+    pub queued_segments: u64,
+    /// Segments of this gateway that wait for room in the queue.
+    #[prost(uint64, tag = "3")]
+    pub waiting_segments: u64,
+}
+/// A process that computes segments for the gateways of a cluster.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Worker {
+    /// Its name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Its version.
+    #[prost(string, tag = "2")]
+    pub version: ::prost::alloc::string::String,
+    /// Segments that it computes at a time.
+    #[prost(uint32, tag = "3")]
+    pub lanes: u32,
+    /// Its engines, one for each model.
+    #[prost(message, repeated, tag = "4")]
+    pub engines: ::prost::alloc::vec::Vec<Engine>,
 }
 /// The session to create.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -211,6 +211,7 @@ export const en: Words = {
     BREAKER_OPEN: "it failed repeatedly with other songs",
     SERVER_RESTARTED: "the server restarted with another library or thread count",
     MODEL_REPLACED: "its weights were replaced",
+    WORKERS_CHANGED: "no machine is left that computes the same bits",
   },
   unverifiedModel: (model) => `The weights of ${model} are not verified as the authors’ own.`,
   channels: (count) => (count === 1 ? "mono" : count === 2 ? "stereo" : `${count} channels`),
@@ -240,6 +241,8 @@ export const en: Words = {
   tokenSend: "Continue",
 
   licences: "Licences",
+  workers: (count, lanes, queued) =>
+    `${count === 1 ? "1 worker" : `${count} workers`}, ${lanes} at a time, ${queued} queued`,
   connectionBack: "The connection is back.",
   request: "Request",
   unknownProblem: ["Something went wrong", "Try again. If it happens again, see the server’s log."],

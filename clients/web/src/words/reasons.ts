@@ -257,6 +257,13 @@ export const REASONS: Readonly<Record<string, Readonly<Record<Language, Words>>>
     ],
     zh: ["这首歌在另一台服务器上", "请稍等片刻，会自动继续。什么都没有丢失。"],
   },
+  NO_WORKER: {
+    en: [
+      "No machine computes with this model now",
+      "Wait: the song continues by itself once one does. Nothing is lost.",
+    ],
+    zh: ["目前没有机器运行这个模型", "什么都没有丢失，有机器可用时会自动继续。"],
+  },
   SYSTEM_LIMIT: {
     en: [
       "The server has reached a limit of its system",

@@ -160,6 +160,8 @@ export interface Words {
   readonly tokenSend: string;
 
   readonly licences: string;
+  /** What computes, where that is the workers of a cluster. */
+  readonly workers: (count: number, lanes: number, queued: number) => string;
   readonly connectionBack: string;
   /** Label of the id of a refused call. */
   readonly request: string;

@@ -207,6 +207,7 @@ export const zh: Words = {
     BREAKER_OPEN: "它在别的歌曲上多次失败",
     SERVER_RESTARTED: "服务器重启后使用了另一个库或线程数",
     MODEL_REPLACED: "它的权重已被替换",
+    WORKERS_CHANGED: "没有机器能再计算出完全相同的结果",
   },
   unverifiedModel: (model) => `未确认 ${model} 的权重为作者原版。`,
   channels: (count) => (count === 1 ? "单声道" : count === 2 ? "立体声" : `${count} 个声道`),
@@ -235,6 +236,7 @@ export const zh: Words = {
   tokenSend: "继续",
 
   licences: "许可证",
+  workers: (count, lanes, queued) => `${count} 台计算机器，同时 ${lanes} 段，排队 ${queued} 段`,
   connectionBack: "连接已恢复。",
   request: "请求编号",
   unknownProblem: ["出了点问题", "请重试；如果问题依旧，服务器日志里有更多信息。"],

@@ -2,9 +2,10 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 
 use super::*;
-use crate::cluster::tasks::TaskExecution;
+use crate::cluster::tasks::{BoardDispatcher, WorkerAnnouncement};
+use crate::engine::pool::Dispatcher;
 use crate::engine::{EngineIdentity, EngineOptions, Precision, Provider};
-use crate::model::AvailableModels;
+use crate::model::{AvailableModels, Model};
 
 #[derive(Clone, Default)]
 struct RecordedQueue(Arc<Mutex<(Vec<QueuedTask>, Vec<TaskKey>)>>);
@@ -20,6 +21,7 @@ impl TaskQueue for RecordedQueue {
 }
 
 struct TestBoard {
+    workers: Arc<KnownWorkers>,
     board: Arc<TaskBoard>,
     dispatcher: BoardDispatcher,
     queue: RecordedQueue,
@@ -30,27 +32,47 @@ struct TestBoard {
 }
 
 fn board() -> TestBoard {
-    let model = AvailableModels::open(None).find("mini").unwrap();
-    let queue = RecordedQueue::default();
-    let execution = Box::new(|model: &Model| {
-        TaskExecution::of(&EngineIdentity {
-            model: model.card().name.clone(),
-            weights: model.card().weights_hash(),
-            verified: true,
-            provider: Provider::Cpu,
-            runtime: "a library".into(),
-            threads: 1,
-            precision: Precision::F32,
-        })
-    });
-    let board = Arc::new(TaskBoard::new(Box::new(queue.clone()), execution, 7));
-    let dispatcher = BoardDispatcher(Arc::clone(&board));
-    let (sender, results) = mpsc::sync_channel(64);
-    TestBoard { board, dispatcher, queue, model, cancelled: Arc::default(), results, sender }
+    TestBoard::with(RecordedQueue::default(), AvailableModels::open(None).find("mini").unwrap())
 }
 
 impl TestBoard {
+    /// A board with a worker of two lanes.
+    fn with(queue: RecordedQueue, model: Arc<Model>) -> TestBoard {
+        let workers = Arc::new(KnownWorkers::default());
+        let board = Arc::new(TaskBoard::new(Box::new(queue.clone()), Arc::clone(&workers), 7));
+        let dispatcher = BoardDispatcher(Arc::clone(&board));
+        let (sender, results) = mpsc::sync_channel(64);
+        let cancelled = Arc::default();
+        let test =
+            TestBoard { workers, board, dispatcher, queue, model, cancelled, results, sender };
+        test.join("one", 2, 1);
+        test
+    }
+
+    fn engine(&self, threads: usize) -> EngineIdentity {
+        EngineIdentity {
+            model: self.model.card().name.clone(),
+            weights: self.model.card().weights_hash(),
+            verified: true,
+            provider: Provider::Cpu,
+            runtime: "a library".into(),
+            threads,
+            precision: Precision::F32,
+        }
+    }
+
+    /// A worker joins, or announces itself again.
+    fn join(&self, name: &str, lanes: usize, threads: usize) {
+        let engines = [self.engine(threads)];
+        self.workers.announced(&WorkerAnnouncement::new(name, lanes, &engines));
+        self.board.workers_changed();
+    }
+
     fn submit(&self, owner: OwnerId, segment: u64) {
+        self.submit_to(None, owner, segment);
+    }
+
+    fn submit_to(&self, engine: Option<EngineIdentity>, owner: OwnerId, segment: u64) {
         let sender = self.sender.clone();
         let task = Task {
             model: Arc::clone(&self.model),
@@ -58,6 +80,7 @@ impl TestBoard {
             mix: Stereo::zeros(8),
             options: EngineOptions::all(self.model.card()),
             isolated: false,
+            engine,
             cancelled: Arc::clone(&self.cancelled),
             on_start: Box::new(|| panic!("no engine of this machine computes it")),
             on_done: Box::new(move |result| sender.send((segment, result)).unwrap()),
@@ -87,12 +110,12 @@ fn the_first_answer_is_taken_and_later_ones_are_refused_by_name() {
     test.submit(5, 3);
     let key = test.offered()[0];
     assert_eq!((key.session, key.segment), (5, 3));
-    let fetched = [0, 1].map(|_| test.board.fetch(key, "one", 1).unwrap());
+    let fetched = [0, 1].map(|_| test.board.fetch(key).unwrap());
     assert!(fetched.iter().all(|task| task.mix[0].len() == 8 && !task.isolated));
     test.board.deliver(key, test.stems(8)).unwrap();
     assert!(matches!(test.ended(), (3, Ok(segment)) if segment.stems.len() == 4));
     assert_eq!(test.board.deliver(key, test.stems(8)), Err(TaskRefusal::Answered));
-    assert_eq!(test.board.fetch(key, "two", 1).unwrap_err(), TaskRefusal::Answered);
+    assert_eq!(test.board.fetch(key).unwrap_err(), TaskRefusal::Answered);
     let other = TaskKey { epoch: key.epoch + 1, ..key };
     assert_eq!(test.board.expected(other), Err(TaskRefusal::Unknown));
     assert!(test.results.try_recv().is_err());
@@ -131,11 +154,10 @@ fn a_task_that_ends_its_workers_is_computed_alone_and_then_fails() {
     let test = board();
     test.submit(5, 0);
     let key = test.offered()[0];
-    let isolated: Vec<bool> =
-        (0..6).map(|_| test.board.fetch(key, "one", 1).unwrap().isolated).collect();
+    let isolated: Vec<bool> = (0..6).map(|_| test.board.fetch(key).unwrap().isolated).collect();
     assert_eq!(isolated, [false, false, true, true, true, true]);
     assert!(test.results.try_recv().is_err());
-    assert!(test.board.fetch(key, "one", 1).is_err());
+    assert!(test.board.fetch(key).is_err());
     assert!(matches!(test.ended().1, Err(EngineError::Run { .. })));
 }
 
@@ -145,13 +167,54 @@ fn no_more_is_offered_than_workers_have_room_for() {
     (0..20).for_each(|segment| test.submit(5, segment));
     assert_eq!(test.offered().len(), 4);
     assert_eq!(test.dispatcher.lanes(), 2);
-    test.board.fetch(test.offered()[0], "one", 3).unwrap();
-    test.board.fetch(test.offered()[1], "two", 4).unwrap();
-    assert_eq!(test.dispatcher.lanes(), 7);
+    test.join("two", 5, 1);
+    assert_eq!((test.dispatcher.lanes(), test.offered().len()), (7, 14));
     test.board.deliver(test.offered()[0], test.stems(8)).unwrap();
     assert_eq!(test.offered().len(), 15);
-    let counts = TaskCounts { waiting: 5, offered: 14, workers: 2 };
-    assert_eq!(test.board.counts(), counts);
+    assert_eq!(test.board.counts(), TaskCounts { waiting: 5, offered: 14 });
+    let cluster = test.dispatcher.cluster().unwrap();
+    assert_eq!((cluster.workers.len(), cluster.lanes(), cluster.waiting), (2, 7, 5));
+}
+
+#[test]
+fn what_waits_for_an_engine_that_is_lost_takes_no_room_of_others() {
+    let test = board();
+    test.join("two", 1, 4);
+    test.board.workers().left("one");
+    let other = test.engine(4);
+    (0..9).for_each(|segment| test.submit_to(Some(test.engine(1)), 5, segment));
+    assert_eq!(test.offered().len(), 0);
+    (0..9).for_each(|segment| test.submit_to(Some(other.clone()), 6, segment));
+    assert!(test.offered().len() == 2 && test.offered().iter().all(|key| key.session == 6));
+    test.join("one", 1, 1);
+    assert_eq!(test.offered().iter().filter(|key| key.session == 5).count(), 2);
+}
+
+#[test]
+fn a_task_that_no_worker_can_take_is_answered() {
+    let test = board();
+    test.board.workers().left("one");
+    test.submit(5, 0);
+    assert!(matches!(test.ended(), (0, Err(EngineError::SystemLimit { .. }))));
+}
+
+#[test]
+fn a_small_session_waits_for_two_rounds_of_a_large_one_at_another_server() {
+    // Both servers share the queue, which is served in its order.
+    let large = board();
+    let small = TestBoard::with(large.queue.clone(), Arc::clone(&large.model));
+    (0..100).for_each(|segment| large.submit(1, segment));
+    (0..3).for_each(|segment| small.submit(2, segment));
+    let (mut served, mut behind) = (0, 0);
+    while served < 3 {
+        let key = large.queue.0.lock().unwrap().0.remove(0).key;
+        let of = if key.session == 1 { &large } else { &small };
+        of.board.deliver(key, of.stems(8)).unwrap();
+        served += u32::from(key.session == 2);
+        behind += u32::from(key.session == 1);
+    }
+    // Of two lanes, two rounds are queued.
+    assert_eq!(behind, 4);
 }
 
 #[test]
@@ -177,9 +240,9 @@ fn what_is_not_wanted_any_more_is_answered_and_withdrawn() {
     let last = test.offered()[4];
     assert_eq!(last.session, 2);
     let first = test.offered()[0];
-    assert_eq!(test.board.fetch(first, "one", 1).unwrap_err(), TaskRefusal::Unknown);
+    assert_eq!(test.board.fetch(first).unwrap_err(), TaskRefusal::Unknown);
     test.cancelled.store(true, Ordering::Relaxed);
-    assert_eq!(test.board.fetch(last, "one", 1).unwrap_err(), TaskRefusal::Unknown);
+    assert_eq!(test.board.fetch(last).unwrap_err(), TaskRefusal::Unknown);
     assert!(matches!(test.ended(), (9, Err(EngineError::Cancelled))));
     assert_eq!(test.queue.0.lock().unwrap().1.len(), 5);
 }

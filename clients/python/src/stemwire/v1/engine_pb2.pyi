@@ -88,7 +88,7 @@ class Runtime(_message.Message):
     def __init__(self, name: _Optional[str] = ..., path: _Optional[str] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "title", "stems", "sample_rate", "segment_frames", "weights_sha256", "licence", "state", "message", "verified", "health", "execution", "quality", "commercial_use", "stored_bytes", "speed")
+    __slots__ = ("name", "title", "stems", "sample_rate", "segment_frames", "weights_sha256", "licence", "state", "message", "verified", "health", "execution", "quality", "commercial_use", "stored_bytes", "speed", "worker_lanes")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
     STEMS_FIELD_NUMBER: _ClassVar[int]
@@ -105,6 +105,7 @@ class Model(_message.Message):
     COMMERCIAL_USE_FIELD_NUMBER: _ClassVar[int]
     STORED_BYTES_FIELD_NUMBER: _ClassVar[int]
     SPEED_FIELD_NUMBER: _ClassVar[int]
+    WORKER_LANES_FIELD_NUMBER: _ClassVar[int]
     name: str
     title: str
     stems: _containers.RepeatedScalarFieldContainer[str]
@@ -121,7 +122,8 @@ class Model(_message.Message):
     commercial_use: bool
     stored_bytes: int
     speed: Speed
-    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., stems: _Optional[_Iterable[str]] = ..., sample_rate: _Optional[int] = ..., segment_frames: _Optional[int] = ..., weights_sha256: _Optional[bytes] = ..., licence: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., message: _Optional[str] = ..., verified: bool = ..., health: _Optional[_Union[EngineHealth, _Mapping]] = ..., execution: _Optional[_Union[Execution, _Mapping]] = ..., quality: _Optional[_Iterable[_Union[PublishedQuality, _Mapping]]] = ..., commercial_use: bool = ..., stored_bytes: _Optional[int] = ..., speed: _Optional[_Union[Speed, _Mapping]] = ...) -> None: ...
+    worker_lanes: int
+    def __init__(self, name: _Optional[str] = ..., title: _Optional[str] = ..., stems: _Optional[_Iterable[str]] = ..., sample_rate: _Optional[int] = ..., segment_frames: _Optional[int] = ..., weights_sha256: _Optional[bytes] = ..., licence: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., message: _Optional[str] = ..., verified: bool = ..., health: _Optional[_Union[EngineHealth, _Mapping]] = ..., execution: _Optional[_Union[Execution, _Mapping]] = ..., quality: _Optional[_Iterable[_Union[PublishedQuality, _Mapping]]] = ..., commercial_use: bool = ..., stored_bytes: _Optional[int] = ..., speed: _Optional[_Union[Speed, _Mapping]] = ..., worker_lanes: _Optional[int] = ...) -> None: ...
 
 class PublishedQuality(_message.Message):
     __slots__ = ("data", "source", "sdr_db")

@@ -38,6 +38,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_STORE_UNAVAILABLE: _ClassVar[ErrorReason]
     ERROR_REASON_CLUSTER_UNAVAILABLE: _ClassVar[ErrorReason]
     ERROR_REASON_SESSION_ELSEWHERE: _ClassVar[ErrorReason]
+    ERROR_REASON_NO_WORKER: _ClassVar[ErrorReason]
     ERROR_REASON_STORED_DATA_DAMAGED: _ClassVar[ErrorReason]
     ERROR_REASON_RECOMPUTING: _ClassVar[ErrorReason]
     ERROR_REASON_CONFIG_MISSING: _ClassVar[ErrorReason]
@@ -112,6 +113,7 @@ class ChangeReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CHANGE_REASON_BREAKER_OPEN: _ClassVar[ChangeReason]
     CHANGE_REASON_SERVER_RESTARTED: _ClassVar[ChangeReason]
     CHANGE_REASON_MODEL_REPLACED: _ClassVar[ChangeReason]
+    CHANGE_REASON_WORKERS_CHANGED: _ClassVar[ChangeReason]
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_METHOD_UNKNOWN: ErrorReason
 ERROR_REASON_MESSAGE_TOO_LARGE: ErrorReason
@@ -142,6 +144,7 @@ ERROR_REASON_SYSTEM_LIMIT: ErrorReason
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason
 ERROR_REASON_CLUSTER_UNAVAILABLE: ErrorReason
 ERROR_REASON_SESSION_ELSEWHERE: ErrorReason
+ERROR_REASON_NO_WORKER: ErrorReason
 ERROR_REASON_STORED_DATA_DAMAGED: ErrorReason
 ERROR_REASON_RECOMPUTING: ErrorReason
 ERROR_REASON_CONFIG_MISSING: ErrorReason
@@ -213,6 +216,7 @@ CHANGE_REASON_MODEL_UNAVAILABLE: ChangeReason
 CHANGE_REASON_BREAKER_OPEN: ChangeReason
 CHANGE_REASON_SERVER_RESTARTED: ChangeReason
 CHANGE_REASON_MODEL_REPLACED: ChangeReason
+CHANGE_REASON_WORKERS_CHANGED: ChangeReason
 ERROR_FIELD_NUMBER: _ClassVar[int]
 error: _descriptor.FieldDescriptor
 

@@ -105,7 +105,7 @@ class HealthRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class HealthResponse(_message.Message):
-    __slots__ = ("status", "version", "runtime", "engines", "open_sessions", "queued_sessions", "max_open_sessions", "max_queued_sessions", "stored_bytes", "free_disk_bytes", "message", "remedy", "decoder_sandbox", "parked_sessions", "max_parked_sessions", "unreadable_sessions", "download_formats")
+    __slots__ = ("status", "version", "runtime", "engines", "open_sessions", "queued_sessions", "max_open_sessions", "max_queued_sessions", "stored_bytes", "free_disk_bytes", "message", "remedy", "decoder_sandbox", "parked_sessions", "max_parked_sessions", "unreadable_sessions", "download_formats", "cluster")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     RUNTIME_FIELD_NUMBER: _ClassVar[int]
@@ -123,6 +123,7 @@ class HealthResponse(_message.Message):
     MAX_PARKED_SESSIONS_FIELD_NUMBER: _ClassVar[int]
     UNREADABLE_SESSIONS_FIELD_NUMBER: _ClassVar[int]
     DOWNLOAD_FORMATS_FIELD_NUMBER: _ClassVar[int]
+    CLUSTER_FIELD_NUMBER: _ClassVar[int]
     status: ServingStatus
     version: str
     runtime: _engine_pb2.Runtime
@@ -140,7 +141,30 @@ class HealthResponse(_message.Message):
     max_parked_sessions: int
     unreadable_sessions: int
     download_formats: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, status: _Optional[_Union[ServingStatus, str]] = ..., version: _Optional[str] = ..., runtime: _Optional[_Union[_engine_pb2.Runtime, _Mapping]] = ..., engines: _Optional[_Iterable[_Union[_engine_pb2.Model, _Mapping]]] = ..., open_sessions: _Optional[int] = ..., queued_sessions: _Optional[int] = ..., max_open_sessions: _Optional[int] = ..., max_queued_sessions: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., free_disk_bytes: _Optional[int] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., decoder_sandbox: _Optional[_Union[DecoderSandbox, str]] = ..., parked_sessions: _Optional[int] = ..., max_parked_sessions: _Optional[int] = ..., unreadable_sessions: _Optional[int] = ..., download_formats: _Optional[_Iterable[str]] = ...) -> None: ...
+    cluster: Cluster
+    def __init__(self, status: _Optional[_Union[ServingStatus, str]] = ..., version: _Optional[str] = ..., runtime: _Optional[_Union[_engine_pb2.Runtime, _Mapping]] = ..., engines: _Optional[_Iterable[_Union[_engine_pb2.Model, _Mapping]]] = ..., open_sessions: _Optional[int] = ..., queued_sessions: _Optional[int] = ..., max_open_sessions: _Optional[int] = ..., max_queued_sessions: _Optional[int] = ..., stored_bytes: _Optional[int] = ..., free_disk_bytes: _Optional[int] = ..., message: _Optional[str] = ..., remedy: _Optional[str] = ..., decoder_sandbox: _Optional[_Union[DecoderSandbox, str]] = ..., parked_sessions: _Optional[int] = ..., max_parked_sessions: _Optional[int] = ..., unreadable_sessions: _Optional[int] = ..., download_formats: _Optional[_Iterable[str]] = ..., cluster: _Optional[_Union[Cluster, _Mapping]] = ...) -> None: ...
+
+class Cluster(_message.Message):
+    __slots__ = ("workers", "queued_segments", "waiting_segments")
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    WAITING_SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    workers: _containers.RepeatedCompositeFieldContainer[Worker]
+    queued_segments: int
+    waiting_segments: int
+    def __init__(self, workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., queued_segments: _Optional[int] = ..., waiting_segments: _Optional[int] = ...) -> None: ...
+
+class Worker(_message.Message):
+    __slots__ = ("name", "version", "lanes", "engines")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    LANES_FIELD_NUMBER: _ClassVar[int]
+    ENGINES_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: str
+    lanes: int
+    engines: _containers.RepeatedCompositeFieldContainer[_engine_pb2.Engine]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., lanes: _Optional[int] = ..., engines: _Optional[_Iterable[_Union[_engine_pb2.Engine, _Mapping]]] = ...) -> None: ...
 
 class CreateSessionRequest(_message.Message):
     __slots__ = ("config",)
