@@ -23,8 +23,8 @@ const PULL_TIME: Duration = Duration::from_secs(3);
 /// Pause after the queue could not be reached.
 const BACK_OFF: Duration = Duration::from_secs(1);
 
-/// Interval at which a worker shows that it computes a task.
-const PROGRESS: Duration = Duration::from_secs(10);
+/// Interval at which a worker shows that it computes a task: two may be lost within [`stream::ACK_WAIT`].
+const PROGRESS: Duration = Duration::from_secs(3);
 
 /// Deliveries after which a notice is removed from the queue. If its owner still wants the task, it is offered again.
 const MOST_DELIVERIES: i64 = 20;

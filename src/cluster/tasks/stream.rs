@@ -23,7 +23,7 @@ const MOST_NOTICES: i64 = 1 << 16;
 const COPIES: usize = 3;
 
 /// Time without a sign of life of a worker after which its task is delivered to another one.
-pub(super) const ACK_WAIT: Duration = Duration::from_secs(30);
+pub(super) const ACK_WAIT: Duration = Duration::from_secs(10);
 
 /// Time without pulls after which a consumer is removed. Its notices stay.
 const INACTIVE: Duration = Duration::from_secs(24 * 3600);
@@ -80,5 +80,6 @@ pub(super) async fn consumer(
         inactive_threshold: INACTIVE,
         ..pull::Config::default()
     };
-    stream.get_or_create_consumer(&name, config).await.map_err(NatsCallError::of)
+    // One that an earlier version has made gets these settings.
+    stream.create_consumer(config).await.map_err(NatsCallError::of)
 }

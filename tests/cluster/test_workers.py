@@ -1,0 +1,94 @@
+"""Workers of a cluster that are killed, and what the sessions of their gateway do without them."""
+import contextlib
+import os
+import signal
+import time
+
+import pytest
+
+from system.audio import music, wav
+from system.common import QUICK_MODEL, finish, upload, wait_for
+from system.grpc.test_workers import Worker, watch, workers
+from system.nats import NatsServer
+from system.server import free_address
+from system.stemwire_client import separate, session_pb2
+
+State = session_pb2
+MODELS = QUICK_MODEL
+
+# A session waits for 30 s for a worker like the one before.
+GIVEN_UP = 90
+
+
+@pytest.fixture
+def nats(tmp_path):
+    server = NatsServer(tmp_path / "nats", "--jetstream")
+    server.monitor = free_address()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def gateway(start, nats):
+    variables = {"STEMWIRE_CLUSTER_SECRET": "0123456789abcdef0123456789abcdef", "STEMWIRE_RUNTIME": "/nowhere"}
+    return start("--cluster", nats.url, "--compute", "workers", variables=variables)
+
+
+@pytest.fixture
+def worker(binary, chosen_models, nats):
+    with contextlib.ExitStack() as stack:
+
+        def begin(**variables) -> Worker:
+            process = Worker(binary, nats.url, variables)
+            stack.callback(lambda: process.process.poll() is None and process.end())
+            return process
+
+        yield begin
+
+
+def begun(gateway, song: bytes, **config) -> str:
+    """A session some frames of which are there, and many are not."""
+    session_id = upload(gateway, song, **config)
+    finish(gateway, session_id, song)
+    wait_for(lambda: gateway.get(session_id).progress.finished_frames > 0)
+    assert gateway.get(session_id).state == State.SESSION_STATE_RUNNING
+    return session_id
+
+
+def test_what_a_killed_worker_had_is_computed_by_another(start, gateway, worker):
+    song = wav(music(60))
+    expected = separate(start("--threads", "1").stub, song).digests()
+    one, other = (worker(STEMWIRE_THREADS="1") for _ in range(2))
+    session_id = begun(gateway, song)
+    os.kill(one.process.pid, signal.SIGKILL)
+    killed = time.monotonic()
+    assert watch(gateway, session_id).digests() == expected
+    print(f"done {time.monotonic() - killed:.1f} s after the kill")
+    assert other.process.poll() is None
+
+
+def test_a_session_waits_for_a_worker_like_the_one_that_is_lost(start, gateway, worker):
+    song = wav(music(60))
+    expected = separate(start("--threads", "1").stub, song).digests()
+    one = worker(STEMWIRE_THREADS="1")
+    session_id = begun(gateway, song)
+    # It computes otherwise, and is of no use to this session for now.
+    worker(STEMWIRE_THREADS="2", STEMWIRE_WORKERS="1")
+    assert one.end() == 0
+    wait_for(lambda: gateway.get(session_id).delay.reason == "NO_WORKER")
+    assert len(workers(gateway)) == 1
+    worker(STEMWIRE_THREADS="1")
+    watched = watch(gateway, session_id)
+    assert watched.digests() == expected and not gateway.get(session_id).engine_changes
+
+
+def test_after_a_while_a_session_continues_with_workers_of_another_kind(gateway, worker):
+    song = wav(music(60))
+    one = worker(STEMWIRE_THREADS="1")
+    session_id = begun(gateway, song, allow_fallback=False)
+    assert one.end() == 0
+    wait_for(lambda: gateway.get(session_id).delay.reason == "NO_WORKER")
+    worker(STEMWIRE_THREADS="2", STEMWIRE_WORKERS="1")
+    wait_for(lambda: gateway.get(session_id).state == State.SESSION_STATE_DONE, GIVEN_UP)
+    (change,) = gateway.get(session_id).engine_changes
+    assert change.reason == "WORKERS_CHANGED" and (getattr(change, "from").threads, change.to.threads) == (1, 2)
