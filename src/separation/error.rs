@@ -28,6 +28,14 @@ pub enum SeparationError {
         /// Queued sessions.
         queued: usize,
     },
+    /// The workers of the cluster have too much to do.
+    #[error("the workers have {queued} segments to compute, and compute {lanes} at a time")]
+    BacklogFull {
+        /// Segments in their queue.
+        queued: u64,
+        /// Segments that they compute at a time.
+        lanes: usize,
+    },
     /// The client has its share of slots, positions in the queue and uploads that have hardly begun.
     #[error(
         "the client {client} has {sessions} sessions that compute, are queued, or wait for the first bytes of their upload, as many as one client may have"
@@ -50,9 +58,9 @@ impl SeparationError {
             SeparationError::Session(error) => error.reason(),
             SeparationError::Engine(error) => error.reason(),
             SeparationError::Overlap(_) => ErrorReason::ConfigInvalid,
-            SeparationError::QueueFull { .. } | SeparationError::ClientFull { .. } => {
-                ErrorReason::QueueFull
-            }
+            SeparationError::QueueFull { .. }
+            | SeparationError::BacklogFull { .. }
+            | SeparationError::ClientFull { .. } => ErrorReason::QueueFull,
             SeparationError::ShuttingDown => ErrorReason::ShuttingDown,
         }
     }
@@ -64,6 +72,9 @@ impl SeparationError {
             SeparationError::Engine(error) => error.remedy(),
             SeparationError::ClientFull { .. } => {
                 "Try again when one of them is done, or start the server with a larger --max-client-sessions.".into()
+            }
+            SeparationError::BacklogFull { .. } => {
+                "Try again later, or start more workers.".into()
             }
             other => other.reason().remedy().to_owned(),
         }

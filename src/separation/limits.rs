@@ -22,6 +22,8 @@ pub struct Limits {
     /// Sessions that wait for more of their upload, with a decoder and without a slot. Those that have just begun are
     /// not among them; they count as queued.
     pub parked_sessions: usize,
+    /// Segments in the queue of the workers, for each that they compute at a time, with which no further session is begun.
+    pub backlog: u64,
     /// Time without new bytes after which an incomplete upload is paused.
     pub idle_upload: Duration,
     /// Bytes per second that an incomplete upload must receive on average over `idle_upload`, or it is paused.
@@ -53,6 +55,8 @@ impl Default for Limits {
             queued_sessions: 64,
             client_sessions: 48,
             parked_sessions: 64,
+            // Each gateway that is busy has two there.
+            backlog: 32,
             idle_upload: Duration::from_secs(60),
             // Half of what lossless audio needs for silence.
             upload_bytes_per_s: 128,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use stemwire::cluster::ClusterSecret;
@@ -29,6 +30,7 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 struct ChannelQueue {
     owner: String,
     notices: mpsc::Sender<TaskNotice>,
+    depth: Arc<AtomicU64>,
 }
 
 impl TaskQueue for ChannelQueue {
@@ -38,6 +40,10 @@ impl TaskQueue for ChannelQueue {
     }
 
     fn withdraw(&self, _: TaskKey) {}
+
+    fn depth(&self) -> u64 {
+        self.depth.load(Ordering::Relaxed)
+    }
 }
 
 /// A server whose segments are computed by workers.
@@ -48,6 +54,8 @@ struct Cluster {
     separations: Arc<Separations>,
     workers: Arc<KnownWorkers>,
     board: Arc<TaskBoard>,
+    /// Segments in the queue.
+    depth: Arc<AtomicU64>,
     /// How tasks have ended, by worker.
     ends: Arc<Mutex<Vec<(String, TaskEnd)>>>,
     stop: Option<oneshot::Sender<()>>,
@@ -59,7 +67,8 @@ impl Cluster {
         let listener = tasks.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let owner = format!("http://{}", listener.local_addr().unwrap());
         let (notices, received) = mpsc::channel(1024);
-        let queue = ChannelQueue { owner, notices: notices.clone() };
+        let depth: Arc<AtomicU64> = Arc::default();
+        let queue = ChannelQueue { owner, notices: notices.clone(), depth: Arc::clone(&depth) };
         let workers = Arc::new(KnownWorkers::default());
         let board = Arc::new(TaskBoard::new(Box::new(queue), Arc::clone(&workers), 1));
         let dispatcher = Box::new(BoardDispatcher(Arc::clone(&board)));
@@ -74,7 +83,17 @@ impl Cluster {
         tasks.spawn(served);
         let received = Arc::new(tokio::sync::Mutex::new(received));
         let (ends, stop) = (Arc::default(), Some(stop));
-        Cluster { runtime: tasks, notices, received, separations, workers, board, ends, stop }
+        Cluster {
+            runtime: tasks,
+            notices,
+            received,
+            separations,
+            workers,
+            board,
+            depth,
+            ends,
+            stop,
+        }
     }
 
     /// Adds a worker.
@@ -207,4 +226,24 @@ fn a_session_without_a_worker_says_so_and_continues_once_there_is_one() {
     let state = cluster.separations.wait(&session, std::time::Duration::from_secs(60));
     assert_eq!(state, SessionState::Done);
     assert!(session.manifest().engine_changes.is_empty());
+}
+
+#[test]
+fn no_session_is_begun_while_the_workers_have_too_much_to_do() {
+    let data = tempfile::tempdir().unwrap();
+    let (cluster, fakes, models) = with_fakes(data.path(), FakeEngine::default());
+    let create = || cluster.separations.create(Settings::default());
+    // Without a worker it would wait.
+    cluster.depth.store(32, Ordering::Relaxed);
+    create().unwrap();
+    cluster.join("one", fakes.pool(), &models, SECRET);
+    let refused = create().unwrap_err();
+    assert_eq!(refused.reason(), ErrorReason::QueueFull);
+    assert_eq!(
+        cluster.separations.obstacle().map(|one| one.reason()),
+        Some(ErrorReason::QueueFull)
+    );
+    cluster.depth.store(31, Ordering::Relaxed);
+    create().unwrap();
+    assert!(cluster.separations.obstacle().is_none());
 }

@@ -43,7 +43,7 @@ pub(in crate::cli) struct ServeArgs {
     /// With --cluster: address at which the other gateways reach this one [default: the --listen address]
     #[arg(long, value_name = "HOST:PORT", requires = "cluster", env = "STEMWIRE_CLUSTER_ADDRESS")]
     pub(super) cluster_address: Option<String>,
-    /// What computes: here; or workers, which are started with `stemwire worker`. Workers take segments if they have the same models, ONNX Runtime, provider and precision, and as many threads for each segment
+    /// What computes: here; or workers, which are started with `stemwire worker` and have the same models. ONNX Runtime, provider, precision and threads are then theirs
     #[arg(
         long,
         value_enum,
@@ -189,6 +189,9 @@ pub(in crate::cli) struct LimitArgs {
     /// Sessions with slow uploads that can wait for more bytes; beyond it, the one that has waited the longest is paused
     #[arg(long, value_name = "N", default_value_t = Limits::default().parked_sessions, allow_negative_numbers = true, env = "STEMWIRE_MAX_PARKED")]
     pub(super) max_parked: usize,
+    /// With --compute workers: segments in the queue of all gateways, for each that the workers compute at a time, with which no further session is begun
+    #[arg(long, value_name = "N", default_value_t = Limits::default().backlog, value_parser = clap::value_parser!(u64).range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_BACKLOG")]
+    pub(super) max_backlog: u64,
     /// Models of an ensemble; all of them are in memory at once
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = RangedU64ValueParser::<usize>::new().range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_ENSEMBLE")]
     pub(super) max_ensemble: usize,

@@ -114,6 +114,7 @@ fn limits(args: &LimitArgs) -> Limits {
         queued_sessions: args.max_queued,
         client_sessions: args.max_client_sessions,
         parked_sessions: args.max_parked,
+        backlog: args.max_backlog,
         idle_upload: args.idle_upload,
         upload_bytes_per_s: args.min_upload_rate.as_u64(),
         resume_window: args.resume_window,

@@ -175,6 +175,9 @@ fn of_separation(error: &SeparationError) -> ErrorFields {
         SeparationError::QueueFull { open, queued } => {
             fields.with("open_sessions", open).with("queued_sessions", queued)
         }
+        SeparationError::BacklogFull { queued, lanes } => {
+            fields.with("queued_segments", queued).with("worker_lanes", lanes)
+        }
         SeparationError::ClientFull { sessions, .. } => fields.with("client_sessions", sessions),
         SeparationError::ShuttingDown => fields,
     }

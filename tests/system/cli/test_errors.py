@@ -150,7 +150,7 @@ def test_the_doctor_reports_each_fault_with_a_remedy(cli, tmp_path):
 
 LIMITS = {
     "--max-upload", "--max-track", "--max-expansion", "--max-open", "--max-queued", "--max-client-sessions", "--max-parked",
-    "--idle-upload", "--min-upload-rate", "--resume-window", "--keep", "--max-stored", "--min-free", "--drain",
+    "--max-backlog", "--idle-upload", "--min-upload-rate", "--resume-window", "--keep", "--max-stored", "--min-free", "--drain",
     "--decoder-memory", "--decoder-time", "--decoder-stall", "--max-encoders",
     "--max-ensemble",
 }

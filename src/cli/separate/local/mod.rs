@@ -123,6 +123,8 @@ fn no_limits(jobs: usize) -> Limits {
         queued_sessions: jobs,
         client_sessions: 2 * jobs,
         parked_sessions: jobs,
+        // No workers compute.
+        backlog: u64::MAX,
         upload_bytes_per_s: 0,
         idle_upload: NEVER,
         resume_window: NEVER,
