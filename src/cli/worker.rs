@@ -1,5 +1,6 @@
 //! `stemwire worker`: computes segments for the servers of a cluster.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clap::Args;
@@ -16,6 +17,7 @@ use crate::cluster::tasks::{ClusterWorker, Presence, WorkerAnnouncement, pull_ta
 use crate::cluster::{Nats, NatsLocation};
 use crate::engine::provider::selection::{ModelsToSelect, SelectionOutcome};
 use crate::proto::reason::Category;
+use crate::server::serve_worker_status;
 
 #[derive(Debug, Args)]
 pub(super) struct WorkerArgs {
@@ -25,6 +27,9 @@ pub(super) struct WorkerArgs {
     /// Name of this worker in the logs of gateways, unique in the cluster [default: HOST-PROCESS]
     #[arg(long, value_name = "NAME", env = "STEMWIRE_WORKER_NAME")]
     name: Option<String>,
+    /// Address of /health and /metrics, which need no token [default: none]
+    #[arg(long, value_name = "ADDRESS", env = "STEMWIRE_METRICS_LISTEN")]
+    metrics_listen: Option<SocketAddr>,
     #[command(flatten)]
     secret: ClusterSecretArgs,
     #[command(flatten)]
@@ -40,7 +45,7 @@ pub(super) fn run(args: &WorkerArgs) -> Result<(), CliError> {
     // No other machine calls a worker.
     let secret = args.secret.read(&[])?;
     let available = setup::available_models(args.engine.models_dir.as_deref());
-    let nats = Nats::connect(&location, WITHOUT_NATS)?;
+    let nats = Arc::new(Nats::connect(&location, WITHOUT_NATS)?);
     let limits = SelectionLimits::default();
     let models = ModelsToSelect { preferred: available.all().to_vec(), others: Vec::new() };
     let SelectionOutcome { providers, without_provider } =
@@ -64,6 +69,15 @@ pub(super) fn run(args: &WorkerArgs) -> Result<(), CliError> {
     runtime.block_on(async {
         // Before others learn that there is a worker to stop.
         let signals = StopSignals::catch();
+        if let Some(address) = args.metrics_listen {
+            let nats = Arc::clone(&nats);
+            let served =
+                serve_worker_status(address, Arc::clone(&worker), move || nats.is_connected());
+            served.await.map_err(|error| {
+                let remedy = "Choose another address with --metrics-listen.";
+                CliError::new(Category::Usage, format!("{address} is not free: {error}"), remedy)
+            })?;
+        }
         write(&format!("worker {name} computes {} segments at a time\n", worker.lanes()))?;
         let (stop, stopped) = watch::channel(false);
         let announcement = WorkerAnnouncement::new(&name, worker.lanes(), &worker.engines());

@@ -186,7 +186,7 @@ impl Separations {
             return Err(SessionError::from(error).into());
         }
         let Planned { plan, skipped } = plan::plan(settings, self.scheduler.context())?;
-        self.check_backlog()?;
+        self.scheduler.check_backlog()?;
         let creation = self.scheduler.begin_creation(client)?;
         self.check_space()?;
         let (session, new) = self.store().create_for(client, settings.clone(), plan)?;
@@ -233,24 +233,13 @@ impl Separations {
             Some(fault) => Some(fault.into()),
             None => {
                 let check = self.check_storage().and_then(|()| self.scheduler.check_capacity());
-                let check = check.and_then(|()| self.check_backlog());
+                let check = check.and_then(|()| self.scheduler.check_backlog());
                 let check = check.and_then(|()| self.check_space());
                 check
                     .err()
                     .or_else(|| self.store().outage().map(|error| SessionError::from(error).into()))
             }
         }
-    }
-
-    /// Checks that the workers of the cluster, if they compute, have not too much to do. Without any, sessions wait for one.
-    fn check_backlog(&self) -> Result<(), SeparationError> {
-        let cluster = self.pool().cluster().unwrap_or_default();
-        let (queued, lanes) = (cluster.queued, cluster.lanes());
-        let most = self.limits().backlog.saturating_mul(lanes as u64);
-        if lanes > 0 && queued >= most {
-            return Err(SeparationError::BacklogFull { queued, lanes });
-        }
-        Ok(())
     }
 
     /// Checks that the folder of the sessions is there and can be written. Reads no session.

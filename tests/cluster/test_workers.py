@@ -72,7 +72,7 @@ def test_a_session_waits_for_a_worker_like_the_one_that_is_lost(start, gateway, 
     expected = separate(start("--threads", "1").stub, song).digests()
     one = worker(STEMWIRE_THREADS="1")
     session_id = begun(gateway, song)
-    # It computes otherwise, and is of no use to this session for now.
+    # It computes otherwise: this session does not want it for now.
     worker(STEMWIRE_THREADS="2", STEMWIRE_WORKERS="1")
     assert one.end() == 0
     wait_for(lambda: gateway.get(session_id).delay.reason == "NO_WORKER")

@@ -7,14 +7,14 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::key::{TaskExecution, TaskKey};
 use super::known_workers::KnownWorkers;
 use super::open_task::{ExpectedStems, FetchedTask, OpenTask, TaskCounts, TaskRefusal};
 use super::queue::{QueuedTask, TaskQueue};
 use crate::audio::Stereo;
-use crate::engine::pool::{FairQueue, OwnerId, Task};
+use crate::engine::pool::{ClusterState, FairQueue, OwnerId, Task, TaskTotals};
 use crate::engine::{EngineError, SeparatedSegment};
 
 /// Workers that may take a task without an answer, before it fails: each of them was stopped, lost or ended by it.
@@ -41,6 +41,7 @@ struct BoardState {
     offered: BTreeMap<TaskKey, OpenTask>,
     next_epoch: u64,
     answered: VecDeque<TaskKey>,
+    totals: TaskTotals,
     closed: bool,
 }
 
@@ -80,7 +81,15 @@ impl TaskBoard {
         }
         let isolated = task.isolated || task.fetches >= FETCHES_UNISOLATED;
         task.fetches += 1;
-        Ok(FetchedTask { mix: Arc::clone(&task.mix), options: task.options.clone(), isolated })
+        let (is_first, waited) = (task.fetches == 1, task.submitted.elapsed());
+        let fetched =
+            FetchedTask { mix: Arc::clone(&task.mix), options: task.options.clone(), isolated };
+        let totals = &mut state.totals;
+        match is_first {
+            true => (totals.taken, totals.waited) = (totals.taken + 1, totals.waited + waited),
+            false => totals.retaken += 1,
+        }
+        Ok(fetched)
     }
 
     /// What is to be delivered, unless the task needs no answer any more.
@@ -125,9 +134,16 @@ impl TaskBoard {
         &self.workers
     }
 
-    /// Tasks of all servers in the queue.
-    pub(super) fn depth(&self) -> u64 {
-        self.queue.depth()
+    /// The workers, and what they have to do.
+    pub(super) fn cluster(&self) -> ClusterState {
+        let (workers, waiting) = (self.workers.all(), self.counts().waiting);
+        let (queued, requeued) = (self.queue.depth(), self.queue.lost());
+        let state = self.lock();
+        let tasks = state.waiting.values().flat_map(FairQueue::waiting);
+        let tasks = tasks.chain(state.offered.values());
+        let oldest = tasks.map(|task| task.submitted.elapsed()).max().unwrap_or_default();
+        let totals = TaskTotals { requeued, ..state.totals };
+        ClusterState { workers, queued, waiting, oldest, totals }
     }
 
     /// The workers have changed: there may be room for more.
@@ -222,6 +238,7 @@ impl TaskBoard {
             cancelled,
             on_done,
             fetches: 0,
+            submitted: Instant::now(),
         };
         state.waiting.entry(execution).or_default().push(owner, task);
         drop(state);

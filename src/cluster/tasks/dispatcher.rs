@@ -43,9 +43,7 @@ impl Dispatcher for BoardDispatcher {
     }
 
     fn cluster(&self) -> Option<ClusterState> {
-        let workers = self.0.workers().all();
-        let (queued, waiting) = (self.0.depth(), self.0.counts().waiting);
-        Some(ClusterState { workers, queued, waiting })
+        Some(self.0.cluster())
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A server keeps each [`open_task`] on a [`board`], the [`dispatcher`] of its pool, and offers them by notices in a [`queue`]. A
 //! [`worker`] takes a notice, [`calls`](owner) the [`service`] of the owner for the input, computes it in a pool of its own, and
-//! delivers the stems, or the [`failure`], the same way. A [`key`] names a task; [`samples`] are the audio as bytes.
+//! delivers the stems, or the [`failure`], the same way, which [`worker_counts`] count. A [`key`] names a task; [`samples`] are the audio as bytes.
 //!
 //! The queue is a [`stream`] of JetStream: owners keep their [`offers`] in it, and workers [`pull`]. An [`announcement`] of each
 //! worker is in a bucket as long as it is [present](presence), from which owners learn of the [`known_workers`].
@@ -24,6 +24,7 @@ mod samples;
 mod service;
 mod stream;
 mod worker;
+mod worker_counts;
 
 pub use announcement::{AnnouncedEngine, WorkerAnnouncement};
 pub use board::TaskBoard;
@@ -38,3 +39,4 @@ pub use queue::{QueuedTask, TaskNotice, TaskQueue};
 pub use queue_status::QueueStatus;
 pub use service::OfferedTasks;
 pub use worker::{ClusterWorker, TaskEnd};
+pub use worker_counts::WorkerStatus;

@@ -111,6 +111,10 @@ impl TaskQueue for JetStreamQueue {
     fn depth(&self) -> u64 {
         self.shared.status.depth()
     }
+
+    fn lost(&self) -> u64 {
+        self.shared.status.repeated()
+    }
 }
 
 impl Drop for JetStreamQueue {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use super::key::{TaskExecution, TaskKey};
 use super::queue::QueuedTask;
@@ -66,6 +67,7 @@ pub(super) struct OpenTask {
     pub(super) cancelled: Arc<AtomicBool>,
     pub(super) on_done: OnDone,
     pub(super) fetches: u32,
+    pub(super) submitted: Instant,
 }
 
 impl OpenTask {

@@ -18,6 +18,11 @@ pub trait TaskQueue: Send + Sync {
     fn depth(&self) -> u64 {
         0
     }
+
+    /// Tasks of this server that it has lost.
+    fn lost(&self) -> u64 {
+        0
+    }
 }
 
 /// A task without its samples.

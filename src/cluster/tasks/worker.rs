@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use super::key::TaskExecution;
 use super::owner::{OwnerCalls, OwnerError, shared};
 use super::queue::TaskNotice;
+use super::worker_counts::{WorkerCounts, WorkerStatus};
 use crate::cluster::ClusterSecret;
 use crate::engine::pool::{OwnerId, Pool, Task};
 use crate::engine::{EngineError, EngineIdentity};
@@ -31,6 +32,7 @@ pub struct ClusterWorker {
     pool: Pool,
     models: Vec<Arc<Model>>,
     calls: OwnerCalls,
+    counts: WorkerCounts,
 }
 
 /// How a task ended at a worker.
@@ -55,12 +57,17 @@ impl ClusterWorker {
         secret: Option<&ClusterSecret>,
     ) -> ClusterWorker {
         let calls = OwnerCalls::new(name, pool.lanes(), secret);
-        ClusterWorker { pool, models, calls }
+        ClusterWorker { pool, models, calls, counts: WorkerCounts::default() }
     }
 
     /// Segments that it computes at a time.
     pub fn lanes(&self) -> usize {
         self.pool.lanes()
+    }
+
+    /// What it computes, and has computed.
+    pub fn status(&self) -> WorkerStatus {
+        self.counts.status(self.lanes())
     }
 
     /// Its engines.
@@ -84,6 +91,16 @@ impl ClusterWorker {
 
     /// Computes a task and delivers its stems. Ends within the time limits of engines and calls.
     pub async fn compute(&self, notice: &TaskNotice) -> TaskEnd {
+        let counted = self.counts.begin();
+        let end = self.compute_counted(notice).await;
+        drop(counted);
+        if let TaskEnd::OwnerAway(_) = end {
+            self.counts.unreachable();
+        }
+        end
+    }
+
+    async fn compute_counted(&self, notice: &TaskNotice) -> TaskEnd {
         let Some(model) = self.model_of(notice) else { return TaskEnd::Returned };
         let task = match self.calls.fetch(notice, model.card().segment.as_len()).await {
             Ok(task) => task,
@@ -106,6 +123,11 @@ impl ClusterWorker {
         };
         self.pool.submit(WORKER, task);
         let result = shared(receiver.await.unwrap_or(Err(EngineError::ShuttingDown)));
+        match &result {
+            Ok((_, taken)) => self.counts.computed(model.card().name.as_str(), *taken),
+            Err(EngineError::ShuttingDown | EngineError::Cancelled) => {}
+            Err(_) => self.counts.failed(),
+        }
         let mut pauses = DELIVERY_PAUSES.into_iter();
         loop {
             let text = match self.calls.deliver(notice, &result).await {

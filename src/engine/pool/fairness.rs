@@ -70,6 +70,11 @@ impl<K: Ord + Copy + Hash, T> FairQueue<K, T> {
         self.owners.values().map(|owner| owner.waiting.len()).sum()
     }
 
+    /// The items of all queues, in no order.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &T> {
+        self.owners.values().flat_map(|owner| &owner.waiting)
+    }
+
     /// Takes all items out.
     pub(crate) fn drain(&mut self) -> Vec<T> {
         std::mem::take(&mut self.owners).into_values().flat_map(|owner| owner.waiting).collect()

@@ -30,7 +30,7 @@ use crate::model::Model;
 pub use benchmark::Benchmark;
 pub use dispatcher::{Dispatcher, OnDone, OnStart, OwnerId, Task};
 pub(crate) use fairness::FairQueue;
-pub use remote::{ClusterState, RemoteWorker};
+pub use remote::{ClusterState, RemoteWorker, TaskTotals};
 
 use local::LocalDispatcher;
 use threads::WorkerThreads;

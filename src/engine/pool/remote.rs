@@ -1,5 +1,7 @@
 //! The machines that compute for this one.
 
+use std::time::Duration;
+
 use crate::engine::EngineIdentity;
 use crate::model::Sha256Hash;
 
@@ -12,6 +14,23 @@ pub struct ClusterState {
     pub queued: u64,
     /// Tasks of this server that wait for room in the queue.
     pub waiting: usize,
+    /// The age of the oldest task of this server without an answer.
+    pub oldest: Duration,
+    /// What has happened to the tasks of this server.
+    pub totals: TaskTotals,
+}
+
+/// What has happened to tasks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TaskTotals {
+    /// Tasks that a machine has taken for the first time.
+    pub taken: u64,
+    /// The time from their submission to that, of all together.
+    pub waited: Duration,
+    /// Tasks that were taken again, because the one before was lost or slow.
+    pub retaken: u64,
+    /// Tasks that the queue had lost.
+    pub requeued: u64,
 }
 
 impl ClusterState {

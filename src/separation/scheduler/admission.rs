@@ -42,6 +42,17 @@ impl Scheduler {
         self.lock().check_capacity(&self.limits, None, None)
     }
 
+    /// Checks that the workers of the cluster, if they compute, have not too much to do. Without any, sessions wait for one.
+    pub(in crate::separation) fn check_backlog(&self) -> Result<(), SeparationError> {
+        let cluster = self.context.pool.cluster().unwrap_or_default();
+        let (queued, lanes) = (cluster.queued, cluster.lanes());
+        let most = self.limits.backlog.saturating_mul(lanes as u64);
+        if lanes > 0 && queued >= most {
+            return Err(SeparationError::BacklogFull { queued, lanes });
+        }
+        Ok(())
+    }
+
     /// Checks that one more session, of this client, would get a slot or a position in the queue, and counts it from then on.
     /// Where only uploads of the client that have hardly begun keep it out, the oldest of them is removed, if it is paused.
     pub(in crate::separation) fn begin_creation(

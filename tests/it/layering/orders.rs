@@ -57,7 +57,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "cluster/tasks",
         &[
             &["failure", "key", "samples"],
-            &["announcement", "queue", "queue_status", "stream"],
+            &["announcement", "queue", "queue_status", "stream", "worker_counts"],
             &["known_workers", "open_task"],
             &["presence"],
             &["board", "offers", "owner"],
@@ -335,7 +335,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["lookup", "uploading"],
             &["middleware"],
             &["forward"],
-            &["grpc", "reload", "rest"],
+            &["grpc", "reload", "rest", "worker_status"],
         ],
     ),
     ("server/convert", &[&["cluster", "config", "engine", "paging", "source"], &["session"]]),
@@ -365,7 +365,10 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["admission", "auth", "grpc_deadline", "media_type", "messages"],
         ],
     ),
-    ("server/middleware/metrics", &[&["access", "forward", "labels", "store"], &["calls"]]),
+    (
+        "server/middleware/metrics",
+        &[&["access", "forward", "labels", "store", "tasks", "worker"], &["calls"]],
+    ),
     (
         "server/rest",
         &[
@@ -496,6 +499,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
         &[
             "licences",
             "cli/licences",
+            "cluster/tasks/announcement",
             "session",
             "separation",
             "model/checkpoint",

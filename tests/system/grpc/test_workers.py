@@ -25,7 +25,8 @@ class Worker:
 
     def __init__(self, binary: str, cluster: str, variables: dict):
         self.log = tempfile.TemporaryFile("w+")
-        command = [binary, "worker", "--cluster", cluster, "--offline"]
+        self.address = free_address()
+        command = [binary, "worker", "--cluster", cluster, "--metrics-listen", self.address, "--offline"]
         environment = set_variables(os.environ, {"STEMWIRE_CLUSTER_SECRET": SECRET, **variables})
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True, env=environment)
         line = self.process.stdout.readline()
@@ -87,6 +88,13 @@ def watch(server, session_id: str):
     return collect(server.stub.WatchSession(api.WatchSessionRequest(session_id=session_id)))
 
 
+def numbers(address: str) -> dict:
+    """The metrics of a gateway or a worker."""
+    with urllib.request.urlopen(f"http://{address}/metrics") as answer:
+        lines = [line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, value in lines}
+
+
 def workers(server) -> list:
     """The workers of a gateway, by name."""
     return list(server.stub.Health(api.HealthRequest()).cluster.workers)
@@ -105,6 +113,11 @@ def test_workers_compute_the_bytes_of_one_machine_and_come_and_go(start, gateway
     assert shown.lanes == 1 and "waveform" in [engine.model for engine in shown.engines]
     models = {model.name: model.worker_lanes for model in gateway.stub.ListModels(api.ListModelsRequest()).models}
     assert models["waveform"] == 1
+    counted = numbers(gateway.address)
+    assert (counted["stemwire_workers"], counted["stemwire_worker_lanes"]) == (1, 1) and counted["stemwire_taken_segments_total"] > 1
+    assert numbers(one.address)['stemwire_segments_total{model="waveform"}'] == counted["stemwire_taken_segments_total"]
+    with urllib.request.urlopen(f"http://{one.address}/health") as answer:
+        assert json.load(answer)["status"] == "ok"
     # What the queue has lost is offered again, and a worker announces itself again.
     one.process.send_signal(signal.SIGSTOP)
     session_id = run(gateway, song)

@@ -203,7 +203,7 @@ fn a_small_session_waits_for_two_rounds_of_a_large_one_at_another_server() {
     // Both servers share the queue, which is served in its order.
     let large = board();
     let small = TestBoard::with(large.queue.clone(), Arc::clone(&large.model));
-    (0..100).for_each(|segment| large.submit(1, segment));
+    (0..40).for_each(|segment| large.submit(1, segment));
     (0..3).for_each(|segment| small.submit(2, segment));
     let (mut served, mut behind) = (0, 0);
     while served < 3 {

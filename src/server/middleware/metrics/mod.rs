@@ -1,13 +1,15 @@
 //! Prometheus metrics.
 //!
 //! [`calls`] counts calls, with the labels of [`labels`]; [`access`] counts reloads of credentials, [`store`] calls of the object
-//! store, if there is one, and [`forward`] calls for other gateways. Sessions and engines report through [`Observer`]; gauges are read at every scrape.
+//! store, if there is one, [`forward`] calls for other gateways, and [`tasks`] segments of workers. [`worker`] has those of a worker itself. Sessions and engines report through [`Observer`]; gauges are read at every scrape.
 
 mod access;
 mod calls;
 mod forward;
 mod labels;
 mod store;
+mod tasks;
+mod worker;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -26,9 +28,11 @@ use crate::session::manifest::EngineChange;
 
 pub(crate) use calls::{CallCounter, count};
 pub(crate) use forward::{ForwardMetrics, ForwardOutcome, ForwardedCount};
+pub(crate) use worker::worker_text;
 
 use access::AccessMetrics;
 use store::StoreMetrics;
+use tasks::TaskMetrics;
 
 /// The media type of the metrics.
 pub(crate) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -61,6 +65,8 @@ pub(crate) struct Metrics {
     unreadable_sessions: Gauge,
     /// `None` without an object store.
     store: Option<StoreMetrics>,
+    /// `None` unless workers compute.
+    tasks: Option<TaskMetrics>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -121,6 +127,7 @@ impl Metrics {
             stored: Gauge::default(),
             unreadable_sessions: Gauge::default(),
             store: None,
+            tasks: None,
         };
         metrics.register();
         metrics
@@ -139,6 +146,9 @@ impl Metrics {
             let store = StoreMetrics::registered(&mut metrics.registry);
             separations.store().observe_replica(Arc::new(store.clone()));
             metrics.store = Some(store);
+        }
+        if separations.pool().cluster().is_some() {
+            metrics.tasks = Some(TaskMetrics::registered(&mut metrics.registry));
         }
         let metrics = Arc::new(metrics);
         separations.observe(Arc::clone(&metrics) as Arc<dyn Observer>);
@@ -197,6 +207,9 @@ impl Metrics {
         self.unreadable_sessions.set(number(separations.store().unreadable() as u64));
         if let Some(store) = &self.store {
             store.set_away(separations.store().outage().is_some());
+        }
+        if let (Some(tasks), Some(state)) = (&self.tasks, separations.pool().cluster()) {
+            tasks.show(&state);
         }
         let mut text = String::new();
         // Writing to a string cannot fail.
