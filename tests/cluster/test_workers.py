@@ -89,6 +89,7 @@ def test_after_a_while_a_session_continues_with_workers_of_another_kind(gateway,
     assert one.end() == 0
     wait_for(lambda: gateway.get(session_id).delay.reason == "NO_WORKER")
     worker(STEMWIRE_THREADS="2", STEMWIRE_WORKERS="1")
-    wait_for(lambda: gateway.get(session_id).state == State.SESSION_STATE_DONE, GIVEN_UP)
+    wait_for(lambda: gateway.get(session_id).engine_changes, GIVEN_UP)
     (change,) = gateway.get(session_id).engine_changes
     assert change.reason == "WORKERS_CHANGED" and (getattr(change, "from").threads, change.to.threads) == (1, 2)
+    wait_for(lambda: gateway.get(session_id).state == State.SESSION_STATE_DONE, 300)
