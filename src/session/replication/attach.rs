@@ -12,7 +12,7 @@ use super::session_replica::Position;
 use super::writer::{LocalSession, Stored};
 use super::{Keys, Replication};
 use crate::session::leases::SessionOwner;
-use crate::session::manifest::Manifest;
+use crate::session::manifest::{Manifest, ManifestError};
 use crate::session::{Layout, SessionId};
 
 /// What there is of a session on the disk and in the replica.
@@ -21,6 +21,8 @@ pub(in crate::session) enum Attached {
     Nothing,
     /// What another server of the cluster continues.
     Elsewhere(SessionOwner),
+    /// A session that a later version has stored, and the version of its manifest.
+    Newer(u32),
     /// A directory, which is current now.
     Directory(Position),
 }
@@ -59,7 +61,11 @@ impl Replication {
             remove_objects(replica, keys)?;
             return Ok(Attached::Nothing);
         }
-        let manifest = record.manifest().map_err(io::Error::other)?;
+        let manifest = match record.manifest() {
+            Ok(manifest) => manifest,
+            Err(ManifestError::Newer { version }) => return Ok(Attached::Newer(version)),
+            Err(error) => return Err(io::Error::other(error)),
+        };
         let mut stored = Stored {
             number,
             spans: record.header.spans.clone(),

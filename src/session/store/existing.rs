@@ -103,7 +103,7 @@ impl Store {
     /// Reads a session, unless it has been read. In a cluster, other servers may have created it since.
     ///
     /// # Errors
-    /// I/O errors that pass: the session is still unread; `Elsewhere`.
+    /// I/O errors that pass: the session is still unread; `Elsewhere`; `VersionUnsupported` in a cluster.
     pub(super) fn read_existing(&self, id: SessionId) -> Result<(), SessionError> {
         if !self.may_be_unread(id) {
             return Ok(());
@@ -135,8 +135,15 @@ impl Store {
             }
             Found::Nothing if self.leases().is_some() => self.existing.absent.note(id),
             Found::Nothing => {}
+            // A server of that version may join the cluster, and have it.
+            Found::Newer(version) if self.leases().is_some() => {
+                return Err(SessionError::VersionUnsupported { session: id, version });
+            }
             Found::Newer(version) => {
                 index.newer.insert(id, version);
+                let error = SessionError::VersionUnsupported { session: id, version };
+                let remedy = error.remedy();
+                tracing::error!(session = %id, %error, remedy, "session not loaded; its files are not changed");
             }
             Found::Unreadable(size) => {
                 index.unreadable.insert(id, size);
@@ -155,6 +162,7 @@ impl Store {
             None => None,
             Some(replication) => match replication.attach(id, &layout)? {
                 Attached::Directory(position) => Some((replication, position)),
+                Attached::Newer(version) => return Ok(Found::Newer(version)),
                 Attached::Elsewhere(owner) => {
                     // What it is worth is in the store.
                     let _ = fs::remove_dir_all(layout.directory());
@@ -194,12 +202,7 @@ impl Store {
                 let _ = fs::remove_dir_all(layout.directory());
                 return Ok(Found::Nothing);
             }
-            Err(ManifestError::Newer { version }) => {
-                let error = SessionError::VersionUnsupported { session: id, version };
-                let remedy = error.remedy();
-                tracing::error!(session = %id, %error, remedy, "session not loaded; its files are not changed");
-                return Ok(Found::Newer(version));
-            }
+            Err(ManifestError::Newer { version }) => return Ok(Found::Newer(version)),
             Err(error) => error,
         };
         match cause {

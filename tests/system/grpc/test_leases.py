@@ -50,6 +50,31 @@ def test_a_session_belongs_to_one_gateway_and_is_continued_by_another(gateway):
     assert first.get(session_id).state == State.SESSION_STATE_DONE
 
 
+def test_a_session_of_a_later_version_is_refused_by_name_and_left_alone(gateway, tmp_path):
+    song = wav(music(2))
+    first = gateway()
+    ids = [separate(first.stub, song).done.session_id, upload(first, song[:1000])]
+    first.terminate()
+    folder = tmp_path / "store" / "sessions"
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    newer = {path: data.replace(b'"format": 1', b'"format": 2') for path, data in before.items() if "manifest" in path.parts and data}
+    for path, data in newer.items():
+        assert data != before[path]
+        path.write_bytes(data)
+    older = gateway()
+    for session_id in ids:
+        get, delete = api.GetSessionRequest(session_id=session_id), api.DeleteSessionRequest(session_id=session_id)
+        for call in (lambda: older.stub.GetSession(get), lambda: older.stub.DeleteSession(delete)):
+            with pytest.raises(grpc.RpcError) as refused:
+                call()
+            assert reason(refused.value)[:2] == ("FAILED_PRECONDITION", "SESSION_VERSION_UNSUPPORTED")
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before | newer
+    # As a server of that version may have the session at any time, its refusal is not remembered.
+    for path in newer:
+        path.write_bytes(before[path])
+    assert older.get(ids[0]).state == State.SESSION_STATE_DONE and older.get(ids[1]).committed_bytes == 1000
+
+
 def test_an_id_that_no_gateway_has_is_not_found(gateway):
     with pytest.raises(grpc.RpcError) as refused:
         gateway().get("67e55044-10b1-426f-9247-bb680e5fe0c8")
