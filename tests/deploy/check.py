@@ -40,7 +40,7 @@ def check_compose() -> None:
     services = project["services"]
     gateways = [services[f"gateway-{number}"]["environment"] for number in (1, 2, 3)]
     assert len({gateway["STEMWIRE_CLUSTER_ADDRESS"] for gateway in gateways}) == 3
-    for shared in ("STEMWIRE_CLUSTER", "STEMWIRE_CLUSTER_SECRET", "STEMWIRE_PROVIDER", "STEMWIRE_THREADS", "STEMWIRE_WORKERS"):
+    for shared in ("STEMWIRE_CLUSTER", "STEMWIRE_CLUSTER_SECRET"):
         assert len({environment[shared] for environment in [*gateways, services["worker"]["environment"]]}) == 1, shared
     run("haproxy", "-c", "-f", folder / "haproxy.cfg")
 
@@ -78,8 +78,8 @@ def check_chart() -> None:
     budgets = ["PodDisruptionBudget", "PodDisruptionBudget"]
     assert kinds == ["Deployment", "Deployment", *budgets, "ScaledObject", "Secret", "Service", "ServiceAccount"]
     gateway, worker = environment(objects, "gateway"), environment(objects, "worker")
-    shared = {name for name in gateway.keys() & worker.keys() if gateway[name] == worker[name]}
-    assert {"STEMWIRE_CLUSTER", "STEMWIRE_PROVIDER", "STEMWIRE_PRECISION", "STEMWIRE_THREADS", "STEMWIRE_WORKERS"} <= shared
+    assert all(gateway[name] == worker[name] for name in ("STEMWIRE_CLUSTER", "STEMWIRE_CLUSTER_SECRET_FILE"))
+    assert worker["STEMWIRE_THREADS"] == "4" and worker["STEMWIRE_PROVIDER"] == "cpu"
     assert gateway["STEMWIRE_ALLOW_HOST"] == "music.example" and gateway["STEMWIRE_MAX_CACHE"] == "10GiB"
     (scaled,) = (found for found in objects if found["kind"] == "ScaledObject")
     (trigger,) = scaled["spec"]["triggers"]

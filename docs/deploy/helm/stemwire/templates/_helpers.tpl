@@ -45,14 +45,6 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 - name: STEMWIRE_CLUSTER_SECRET_FILE
   value: /etc/stemwire/cluster-secret
-- name: STEMWIRE_PROVIDER
-  value: {{ .Values.engine.provider | quote }}
-- name: STEMWIRE_PRECISION
-  value: {{ .Values.engine.precision | quote }}
-- name: STEMWIRE_THREADS
-  value: {{ .Values.engine.threads | quote }}
-- name: STEMWIRE_WORKERS
-  value: {{ .Values.engine.workers | quote }}
 {{- end }}
 
 {{- define "stemwire.image" -}}
