@@ -3,7 +3,7 @@
     join.py WORK/waveform.pt WORK/masks.pt WORK/mini.pt --songs WORK/choose
 
 How much of a stem comes from the masks is found by least squares over the songs, which neither part was trained on and
-which are none of the test songs.
+which are none of the test songs. Without --songs the first file is a mini model, whose masks are replaced and whose shares stay.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("waveform", type=Path)
     parser.add_argument("masks", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--songs", type=Path, nargs="+", required=True, help="folders of songs of make_songs.py")
+    parser.add_argument("--songs", type=Path, nargs="+", default=[], help="folders of songs of make_songs.py")
     parser.add_argument("--seconds", type=float, default=8)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -61,7 +61,7 @@ def main() -> None:
     model = Mini(**kwargs).eval()
     state = {**waveform["state"], **{f"masks.{name}": value for name, value in masks["state"].items()}}
     model.load_state_dict({**state, "mask_share": model.mask_share.detach()})
-    shares = best_shares(model, options.songs, options.seconds)
+    shares = best_shares(model, options.songs, options.seconds) if options.songs else waveform["state"]["mask_share"]
     print("of the masks: " + ", ".join(f"{stem} {share:.2f}" for stem, share in zip(STEMS, shares.tolist())))
     torch.save({"kwargs": kwargs, "state": {**state, "mask_share": shares}}, options.out)
 

@@ -14,22 +14,26 @@ from __future__ import annotations
 import argparse
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from demucs.htdemucs import HTDemucs
 from torch import Tensor, nn
 
 import unet
+from checkpoints import load
 from dataset import Batch
-from evaluate import separator
+from evaluate import excerpts, separator
+from join import best_shares
 from losses import Targets, mask_loss, merge, waveform_loss
 from masks import BINS, MaskNet, widen
-from mini import Masked, Mini
+from mini import Joined, Masked, Mini, Remembered
 from real import read_song
 from residual import share_out
-from scores import sample, score_song
+from scores import sample, score_song, sdr
 from training import RATE, Check, Lesson, Minutes, train
 
 SEGMENT_S = 4
@@ -92,18 +96,35 @@ def spleeter(model: nn.Module, batch: Batch, precision: AbstractContextManager[A
     return measure(merge(unet.ratio_masks(estimates).transpose(-1, -2), merged), target)
 
 
-def checker(song: Path) -> Check:
-    """Scores a network on a sample of a song that it does not learn from."""
-    truth = sample(read_song(song))
+def checker(song: dict[str, np.ndarray], beside: Path | None, excerpts_of: list[Path], count: int,
+            fit: list[Path]) -> Check:
+    """Scores a network on a song that it does not learn from, and on excerpts of synthetic songs.
+
+    The song alone decides. A mask branch is checked in the mean with the model `beside`, whose HTDemucs stays as it is and is
+    asked only once, or by itself. Their shares of the mean are found anew on the songs of `fit`, as join.py does.
+    """
+    synthetic = {folder.name: [stems for stems, _ in excerpts(folder, 8, count)] for folder in excerpts_of}
+    mini = load(beside) if beside else None
+    made = Remembered(mini) if mini else None
 
     def check(model: nn.Module) -> tuple[float, str]:
         if isinstance(model, MaskNet):
-            whole = Masked(**SMALL, mask_filters=FILTERS).eval()
+            whole = (Masked if made is None else partial(Joined, made=made))(**SMALL, mask_filters=FILTERS).eval()
             whole.masks = model
             model = whole
-        score = score_song(truth, separator(model))
+            if made and fit:
+                whole.mask_share.data.copy_(best_shares(whole, fit, 8))
+        separate = separator(model)
+        score = score_song(song, separate)
         leak = "" if score.leak is None else f"  leak {score.leak:.1f}"
-        return score.total(), "  ".join(f"{name} {s.median:.2f}" for name, s in score.stems.items()) + leak
+        text = "  ".join(f"{name} {s.median:.2f} ({s.whole:.2f})" for name, s in score.stems.items()) + leak
+        for name, songs in synthetic.items():
+            found = np.array([[sdr(*pair) if np.any(pair[0]) else np.nan for pair in zip(stems, separate(stems.sum(axis=0)))]
+                              for stems in songs])
+            text += f"  {name}: " + " ".join(f"{median:.2f}" for median in np.nanmedian(found, axis=0))
+        if fit and isinstance(model, Joined):
+            text += "  of the masks: " + " ".join(f"{share:.2f}" for share in model.mask_share.tolist())
+        return score.total(), text
 
     return check
 
@@ -113,7 +134,7 @@ def frames(columns: int) -> int:
     return (columns - 1) * HOP + SIZE
 
 
-SMALL = {"sources": STEMS, "channels": 16, "growth": 2, "depth": 4, "t_layers": 3, "t_heads": 4, "dconv_mode": 3,
+SMALL: dict[str, Any] = {"sources": STEMS, "channels": 16, "growth": 2, "depth": 4, "t_layers": 3, "t_heads": 4, "dconv_mode": 3,
          "nfft": SIZE, "segment": SEGMENT_S, "samplerate": RATE}
 FILTERS = [16, 24, 48, 64, 96, 128]
 LESSONS = {
@@ -134,8 +155,15 @@ def main() -> None:
     parser.add_argument("--start", type=Path, nargs="+", default=[],
                         help="checkpoints or a weights.safetensors to begin with; a later one overwrites what it has as well")
     parser.add_argument("--check", type=Path, help="a song's folder, as real.py reads it: the average that does best there is kept")
+    parser.add_argument("--check-whole", action="store_true", help="the whole song, not a third of it")
+    parser.add_argument("--origin", type=Path, help="weights as those of --start: weights between them and the average are checked too")
+    parser.add_argument("--ways", type=float, nargs="+", default=[0.5, 1.0], help="how far from --origin, 1 being the average itself")
     parser.add_argument("--check-minutes", type=float, default=10)
-    parser.add_argument("--steps", type=int)
+    parser.add_argument("--beside", type=Path, help="a mini model: masks are checked in the mean with its HTDemucs")
+    parser.add_argument("--check-songs", type=Path, nargs="+", default=[], help="folders of make_songs.py, scored beside --check")
+    parser.add_argument("--fit", type=Path, nargs="+", default=[], help="folders of songs for the shares, as --songs of join.py")
+    parser.add_argument("--check-count", type=int, default=12, help="of each of these folders")
+    parser.add_argument("--steps", type=int, help="0: only checks what it starts with")
     parser.add_argument("--minutes", type=float, help="of this run; what ends first, they or the steps, is the schedule's end")
     parser.add_argument("--rate", type=float, help="peak of the learning rate")
     parser.add_argument("--batch", type=int)
@@ -149,9 +177,16 @@ def main() -> None:
     changes = {key: getattr(options, key) for key in ("steps", "rate", "batch") if getattr(options, key) is not None}
     if options.seconds:
         changes["frames"] = int(options.seconds * RATE)
+    check = None
+    if options.check:
+        song = read_song(options.check)
+        check = checker(song if options.check_whole else sample(song), options.beside, options.check_songs, options.check_count,
+                        options.fit)
+    if check and options.beside and options.network == "masks":
+        print("{}: {:.3f}  {}".format(options.beside, *check(load(options.beside).masks)), flush=True)
     train(replace(lesson, **changes), options.songs, options.checkpoint, options.start, options.seed,
-          Minutes(options.minutes, options.save_minutes, options.check_minutes),
-          checker(options.check) if options.check else None)
+          Minutes(options.minutes, options.save_minutes, options.check_minutes), check,
+          options.origin, tuple(options.ways))
 
 
 if __name__ == "__main__":

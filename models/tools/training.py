@@ -63,6 +63,8 @@ class Run:
                                            fused=True)
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.step, self.trained_s, self.best = 0, 0.0, -math.inf
+        self.origin: dict[str, Tensor] = {}
+        self.ways: tuple[float, ...] = (1.0,)
 
     def follow(self) -> None:
         """The running average over about the last tenth of the steps, 300 at most."""
@@ -79,18 +81,28 @@ class Run:
         scratch.replace(path)
 
     def keep_best(self, check: Check, checkpoint: Path) -> None:
-        """Checks the running average, and keeps it beside the checkpoint if it is the best so far."""
-        found, text = check(self._averaged())
-        print(f"{self.trained_s / 60:6.1f} min  step {self.step:6d}  check {found:.3f}  {text}", flush=True)
-        if found > self.best:
-            self.best = found
-            torch.save({"kwargs": self.kwargs, "state": self.average, "step": self.step, "check": found},
-                       checkpoint.with_suffix(".best.pt"))
+        """Checks the running average, and keeps it beside the checkpoint if it is the best so far.
 
-    def _averaged(self) -> nn.Module:
-        model = copy.deepcopy(self.model)
-        model.load_state_dict(self.average)
-        return model.eval()
+        With an origin the weights between it and the average are checked too: fine-tuned weights that are taken part of the
+        way back keep more of what the origin could do (Wortsman et al. 2022).
+        """
+        for share in self.ways if self.origin else (1.0,):
+            state = self._between(share)
+            model = copy.deepcopy(self.model)
+            model.load_state_dict(state)
+            found, text = check(model.eval())
+            way = f"  {share:.2f} of the way" if self.origin else ""
+            print(f"{self.trained_s / 60:6.1f} min  step {self.step:6d}{way}  check {found:.3f}  {text}", flush=True)
+            if found > self.best:
+                self.best = found
+                torch.save({"kwargs": self.kwargs, "state": state, "step": self.step, "check": found, "way": share},
+                           checkpoint.with_suffix(".best.pt"))
+
+    def _between(self, share: float) -> dict[str, Tensor]:
+        if not self.origin or share == 1:
+            return self.average
+        return {name: torch.lerp(self.origin[name], value, share) if value.is_floating_point() else value
+                for name, value in self.average.items()}
 
     def load(self, path: Path) -> None:
         saved = torch.load(path, map_location="cpu", weights_only=True)
@@ -102,6 +114,12 @@ class Run:
             self.average[name].copy_(value)
         self.step, self.trained_s, self.best = saved["step"], saved["trained_s"], saved.get("best", -math.inf)
         torch.set_rng_state(saved["rng"])
+
+    def compare_with(self, weights: Path, ways: tuple[float, ...]) -> None:
+        """Checks look at these shares of the way from `weights` to the running average."""
+        model = copy.deepcopy(self.model)
+        begin_with(model, weights)
+        self.origin, self.ways = model.state_dict(), ways
 
     def start_from(self, weights: list[Path]) -> None:
         """Begins with the averaged weights of other runs, or those of a model, instead of random ones."""
@@ -116,10 +134,10 @@ def rate_at(progress: float, step: int, peak: float) -> float:
 
 
 def train(lesson: Lesson, songs: Path, checkpoint: Path, start: list[Path], seed: int, minutes: Minutes,
-          check: Check | None = None) -> None:
+          check: Check | None = None, origin: Path | None = None, ways: tuple[float, ...] = (1.0,)) -> None:
     """Continues from the checkpoint if there is one, up to the lesson's last step; may be killed at any time.
 
-    With a check the best running average so far is kept in CHECKPOINT.best.pt.
+    With a check the best running average so far is kept in CHECKPOINT.best.pt, or the best on the way to it from `origin`.
     """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
@@ -132,8 +150,12 @@ def train(lesson: Lesson, songs: Path, checkpoint: Path, start: list[Path], seed
     elif start:
         run.start_from(start)
 
+    if origin:
+        run.compare_with(origin, ways)
     if check and not run.step:
         run.keep_best(check, checkpoint)
+    if not lesson.steps:
+        return
     examples = _examples(lesson, songs, seed + 7919 * (run.step + 1), device)
     began = saved = reported = checked = time.monotonic()
     before, running = run.trained_s, []
