@@ -128,6 +128,11 @@ impl Weights {
         }
     }
 
+    /// The number of parameters.
+    pub(crate) fn parameters(&self) -> usize {
+        self.shapes.values().map(|shape| shape.iter().product::<usize>()).sum()
+    }
+
     /// Checks that the tensors are those that a graph requires.
     ///
     /// # Errors

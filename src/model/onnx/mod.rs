@@ -1,10 +1,12 @@
 //! Reads ONNX files without running them: inputs and outputs, initialisers, metadata. [`SelfContained`] checks files of unknown
-//! origin, [`builder`] writes graphs, [`with_placed`] changes where their weights are.
+//! origin, [`builder`] writes graphs, [`with_placed`] changes where their weights are, [`with_open_shapes`] what the runtime knows
+//! of their sizes.
 //!
 //! The messages are the part of `onnx.proto` (github.com/onnx/onnx) that is used; the rest of a file is skipped.
 
 pub(crate) mod builder;
 mod messages;
+mod open_shapes;
 mod placed;
 mod self_contained;
 mod wire;
@@ -13,6 +15,7 @@ use std::collections::BTreeMap;
 
 use prost::Message;
 
+pub(crate) use open_shapes::with_open_shapes;
 pub(crate) use placed::{PlacedTensor, with_placed};
 pub(crate) use self_contained::{MOST_BYTES, SelfContained, SpectrumPorts};
 
