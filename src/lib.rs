@@ -18,3 +18,4 @@ pub mod proto;
 pub mod separation;
 pub mod server;
 pub mod session;
+pub mod trace;

@@ -17,6 +17,7 @@ mod finding;
 mod licences;
 mod mix;
 mod models;
+mod otlp;
 mod output;
 mod providers;
 mod runtime;
@@ -30,21 +31,42 @@ mod worker;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt, registry};
 
 use crate::process::file_size;
+use crate::trace;
 use arguments::{Arguments, Command};
+use otlp::Traces;
 
 /// Runs the command that was typed.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse_and_check();
     file_size::fail_writes_beyond_limit();
-    start_log(match arguments.command {
+    let traces = match &arguments.command {
+        Command::Serve(args) => args.otlp.start("stemwire"),
+        Command::Worker(args) => args.otlp.start("stemwire-worker"),
+        _ => Ok(None),
+    };
+    let level = match arguments.command {
         Command::Serve(_) | Command::Worker(_) => "info",
         // The last line of its standard error is the message of a crash.
         Command::Decode(_) | Command::Ffmpeg(_) | Command::Compute(_) => "off",
         _ => "error",
-    });
+    };
+    // They are sent until the process ends.
+    let _traces = match traces {
+        Ok(traces) => {
+            start_log(level, traces.as_ref());
+            traces
+        }
+        Err(error) => {
+            error.print();
+            return error.exit_code();
+        }
+    };
     let result = match &arguments.command {
         Command::Serve(args) => serve::run(args),
         Command::Worker(args) => worker::run(args),
@@ -71,19 +93,22 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Logs to standard error: as `STEMWIRE_LOG` filters, by default from this level.
-fn start_log(level: &str) {
+/// Logs to standard error, as `STEMWIRE_LOG` filters, by default from this level; and sends traces, if there are any.
+fn start_log(level: &str, traces: Option<&Traces>) {
     let filter = EnvFilter::try_from_env("STEMWIRE_LOG").unwrap_or_else(|_| {
         // ONNX Runtime's own messages are for its developers: errors of calls are reported by their callers, and an
         // engine that was stopped has not failed. `object_store` reports each of many retries of an outage, which is one event.
         EnvFilter::new(format!("{level},ort=off,async_nats=off,object_store=warn"))
     });
-    let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colours)
+    let spans = |level| Targets::new().with_target(trace::TARGET, level);
+    // Spans of traces are no part of the log, whatever the filter is.
+    let log = fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         // Else a line that cannot be written, because the log's disk is full, is a panic of the thread that logs.
         .log_internal_errors(false)
-        .init();
+        .with_filter(spans(LevelFilter::OFF).with_default(LevelFilter::TRACE))
+        .with_filter(filter);
+    let traces = traces.map(|traces| traces.layer().with_filter(spans(LevelFilter::INFO)));
+    registry().with(log).with(traces).init();
 }

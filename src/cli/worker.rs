@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use super::cluster_secret::ClusterSecretArgs;
 use super::engine_args::EngineArgs;
 use super::error::CliError;
+use super::otlp::OtlpArgs;
 use super::output::write;
 use super::providers::{self, SelectionLimits};
 use super::setup;
@@ -32,6 +33,8 @@ pub(super) struct WorkerArgs {
     metrics_listen: Option<SocketAddr>,
     #[command(flatten)]
     secret: ClusterSecretArgs,
+    #[command(flatten)]
+    pub(super) otlp: OtlpArgs,
     #[command(flatten)]
     engine: EngineArgs,
 }

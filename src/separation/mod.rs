@@ -52,6 +52,7 @@ use crate::session::disk_space::SpaceLimits;
 use crate::session::leases::LeaseError;
 use crate::session::lifecycle::Event;
 use crate::session::{Session, SessionError, SessionId, SessionState, Settings, Store};
+use crate::trace::TraceContext;
 
 /// The sessions of a data directory and the engines that separate them.
 pub struct Separations {
@@ -193,6 +194,7 @@ impl Separations {
         if !new {
             return existing(session);
         }
+        session.set_trace(TraceContext::current());
         creation.complete(&session);
         let noted =
             skipped.map_or(Ok(()), |model| plan::note(&session, &model, self.scheduler.context()));

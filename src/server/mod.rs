@@ -186,6 +186,7 @@ pub async fn serve(
     let layers = ServiceBuilder::new()
         .layer(from_fn_with_state(CallCounter::new(Arc::clone(&numbers)), metrics::count))
         .layer(from_fn(middleware::request_id::give))
+        .layer(from_fn(middleware::trace::follow))
         .layer(from_fn(rest::complete_tus))
         // Before authentication: a preflight request carries no token.
         .layer(from_fn_with_state(Cors::of(&config, rest::has_options), cors::answer))

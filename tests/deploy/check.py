@@ -81,6 +81,8 @@ def check_chart() -> None:
     assert all(gateway[name] == worker[name] for name in ("STEMWIRE_CLUSTER", "STEMWIRE_CLUSTER_SECRET_FILE"))
     assert worker["STEMWIRE_THREADS"] == "4" and worker["STEMWIRE_PROVIDER"] == "cpu"
     assert gateway["STEMWIRE_ALLOW_HOST"] == "music.example" and gateway["STEMWIRE_MAX_CACHE"] == "10GiB"
+    traced = rendered(otlp="http://collector:4317")
+    assert all(environment(traced, part)["STEMWIRE_OTLP"] == "http://collector:4317" for part in ("gateway", "worker"))
     (scaled,) = (found for found in objects if found["kind"] == "ScaledObject")
     (trigger,) = scaled["spec"]["triggers"]
     assert trigger["metadata"]["lagThreshold"] == "1" and trigger["metadata"]["account"] == "$G"

@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::cluster_secret::ClusterSecretArgs;
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::ffmpeg::FfmpegOption;
+use crate::cli::otlp::OtlpArgs;
 use crate::engine::fallback::circuit_breaker::CircuitBreakerConfig;
 use crate::engine::limits::TimeLimits;
 use crate::process::TOKEN_VARIABLE;
@@ -54,6 +55,8 @@ pub(in crate::cli) struct ServeArgs {
     pub(super) compute: Compute,
     #[command(flatten)]
     pub(super) cluster_secret: ClusterSecretArgs,
+    #[command(flatten)]
+    pub(in crate::cli) otlp: OtlpArgs,
     /// Fallback chain: models to use, in this order, if a request names none or a model fails
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', env = "STEMWIRE_ENGINES")]
     pub(super) engines: Vec<String>,

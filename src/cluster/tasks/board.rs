@@ -16,6 +16,7 @@ use super::queue::{QueuedTask, TaskQueue};
 use crate::audio::Stereo;
 use crate::engine::pool::{ClusterState, FairQueue, OwnerId, Task, TaskTotals};
 use crate::engine::{EngineError, SeparatedSegment};
+use crate::trace::TraceContext;
 
 /// Workers that may take a task without an answer, before it fails: each of them was stopped, lost or ended by it.
 const MOST_FETCHES: u32 = 6;
@@ -82,8 +83,8 @@ impl TaskBoard {
         let isolated = task.isolated || task.fetches >= FETCHES_UNISOLATED;
         task.fetches += 1;
         let (is_first, waited) = (task.fetches == 1, task.submitted.elapsed());
-        let fetched =
-            FetchedTask { mix: Arc::clone(&task.mix), options: task.options.clone(), isolated };
+        let (mix, options) = (Arc::clone(&task.mix), task.options.clone());
+        let fetched = FetchedTask { mix, options, isolated, trace: task.trace.clone() };
         let totals = &mut state.totals;
         match is_first {
             true => (totals.taken, totals.waited) = (totals.taken + 1, totals.waited + waited),
@@ -239,6 +240,7 @@ impl TaskBoard {
             on_done,
             fetches: 0,
             submitted: Instant::now(),
+            trace: TraceContext::current(),
         };
         state.waiting.entry(execution).or_default().push(owner, task);
         drop(state);

@@ -10,6 +10,7 @@ use crate::audio::Stereo;
 use crate::engine::EngineOptions;
 use crate::engine::pool::OnDone;
 use crate::model::{Model, ModelName};
+use crate::trace::TraceContext;
 
 /// Why a worker gets no input, or its answer is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +35,8 @@ pub struct FetchedTask {
     pub options: EngineOptions,
     /// Whether to compute it in a process of its own.
     pub isolated: bool,
+    /// Where it is in its trace.
+    pub trace: TraceContext,
 }
 
 /// What a worker is to deliver.
@@ -68,6 +71,8 @@ pub(super) struct OpenTask {
     pub(super) on_done: OnDone,
     pub(super) fetches: u32,
     pub(super) submitted: Instant,
+    /// Where it is in its trace.
+    pub(super) trace: TraceContext,
 }
 
 impl OpenTask {

@@ -21,6 +21,7 @@ use crate::proto::tasks::deliver_task_request::Part as Delivered;
 use crate::proto::tasks::fetch_task_response::Part as Fetched;
 use crate::proto::tasks::task_result::Outcome;
 use crate::proto::tasks::task_service_client::TaskServiceClient;
+use crate::trace::TraceContext;
 
 /// The header with the secret of the cluster.
 pub(super) const WORKER_SECRET: &str = "stemwire-worker-secret";
@@ -59,6 +60,8 @@ pub(super) struct ReceivedTask {
     pub(super) mix: Stereo,
     pub(super) options: EngineOptions,
     pub(super) isolated: bool,
+    /// Where it is in its trace.
+    pub(super) trace: TraceContext,
 }
 
 impl OwnerCalls {
@@ -90,7 +93,9 @@ impl OwnerCalls {
             lanes: self.lanes,
         };
         let mut client = self.client(&notice.owner)?;
-        let mut answer = client.fetch_task(self.request(request)).await?.into_inner();
+        let answer = client.fetch_task(self.request(request)).await?;
+        let trace = TraceContext::received(|name| answer.metadata().get(name)?.to_str().ok());
+        let mut answer = answer.into_inner();
         let part = answer.message().await?.and_then(|message| message.part);
         let Some(Fetched::Input(input)) = part else {
             return Err(Status::internal("the owner sent no input"));
@@ -109,7 +114,7 @@ impl OwnerCalls {
         let mix = reader.finish(input.crc32c);
         let mix = mix.map_err(|error| Status::data_loss(error.to_string()))?.pop();
         let (options, isolated) = (options_of(&input), input.isolated);
-        Ok(ReceivedTask { mix: mix.unwrap_or_default(), options, isolated })
+        Ok(ReceivedTask { mix: mix.unwrap_or_default(), options, isolated, trace })
     }
 
     /// Delivers the result of a task. Returns `false` if it is none, so that another worker may compute the task.

@@ -75,12 +75,20 @@ impl TaskService for OfferedTasks {
         let key = key_of(request.key)?;
         let task = self.board.fetch(key).map_err(refused)?;
         tracing::debug!(task = %key, worker = request.worker, "taken");
-        let mix = Arc::clone(&task.mix);
+        let (mix, trace) = (Arc::clone(&task.mix), task.trace.headers());
         let input = run(move || input_of(&task)).await?;
         let parts = std::iter::once(Fetched::Input(input));
         let parts = parts.chain(pieces(mix).map(Fetched::Samples));
         let messages = parts.map(|part| Ok(wire::FetchTaskResponse { part: Some(part) }));
-        Ok(Response::new(Box::pin(tokio_stream::iter(messages))))
+        let stream: Self::FetchTaskStream = Box::pin(tokio_stream::iter(messages));
+        let mut response = Response::new(stream);
+        for (name, value) in trace {
+            // They are plain ASCII.
+            if let Ok(value) = value.parse() {
+                response.metadata_mut().insert(name, value);
+            }
+        }
+        Ok(response)
     }
 
     async fn deliver_task(

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::sleep;
+use tracing::field::Empty;
 
 use super::key::TaskExecution;
 use super::owner::{OwnerCalls, OwnerError, shared};
@@ -15,6 +16,7 @@ use crate::cluster::ClusterSecret;
 use crate::engine::pool::{OwnerId, Pool, Task};
 use crate::engine::{EngineError, EngineIdentity};
 use crate::model::{Model, ModelName};
+use crate::trace;
 
 /// The owner of all tasks in the pool of a worker: their owners share the worker fairly.
 const WORKER: OwnerId = 1;
@@ -102,11 +104,24 @@ impl ClusterWorker {
 
     async fn compute_counted(&self, notice: &TaskNotice) -> TaskEnd {
         let Some(model) = self.model_of(notice) else { return TaskEnd::Returned };
+        // It begins here, and learns from the owner what it is a part of.
+        let span = tracing::info_span!(
+            target: trace::TARGET,
+            parent: None,
+            "compute",
+            otel.kind = "consumer",
+            otel.status_code = Empty,
+            otel.status_description = Empty,
+            segment = notice.key.segment,
+            model = notice.model,
+            server.address = notice.owner,
+        );
         let task = match self.calls.fetch(notice, model.card().segment.as_len()).await {
             Ok(task) => task,
             Err(OwnerError::NotWanted(text)) => return TaskEnd::NotWanted(text),
             Err(OwnerError::Away(text)) => return TaskEnd::OwnerAway(text),
         };
+        task.trace.adopt(&span);
         let (sender, receiver) = oneshot::channel();
         let cancelled = Cancelled::default();
         let task = Task {
@@ -126,7 +141,11 @@ impl ClusterWorker {
         match &result {
             Ok((_, taken)) => self.counts.computed(model.card().name.as_str(), *taken),
             Err(EngineError::ShuttingDown | EngineError::Cancelled) => {}
-            Err(_) => self.counts.failed(),
+            Err(error) => {
+                span.record("otel.status_code", "ERROR");
+                span.record("otel.status_description", error.to_string());
+                self.counts.failed();
+            }
         }
         let mut pauses = DELIVERY_PAUSES.into_iter();
         loop {

@@ -6,12 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tracing::field::Empty;
+
 use crate::audio::Stereo;
 use crate::dsp::Segment;
 use crate::engine::pool::{Pool, Task};
 use crate::engine::{EngineError, SeparatedSegment};
 use crate::separation::pipeline::active_engine::{ActiveEngine, Levels};
 use crate::session::Session;
+use crate::trace;
 
 /// Segments submitted to one engine. Dropping it cancels those that have not begun and discards the results of the
 /// others.
@@ -67,6 +70,15 @@ impl InFlight {
         let answers = Arc::clone(&self.answers);
         let mark = session.layout().computing(index);
         let notified = Arc::clone(session);
+        let span = tracing::info_span!(
+            target: trace::TARGET,
+            "segment",
+            segment = index,
+            model = engine.name(),
+            otel.status_code = Empty,
+            otel.status_description = Empty,
+        );
+        let computed = span.clone();
         let task = Task {
             model: Arc::clone(engine.model()),
             segment: index,
@@ -81,13 +93,18 @@ impl InFlight {
                 Box::new(move || drop(fs::write(mark, [])))
             },
             on_done: Box::new(move |result| {
+                if let Err(error) = &result {
+                    computed.record("otel.status_code", "ERROR");
+                    computed.record("otel.status_description", error.to_string());
+                }
+                drop(computed);
                 // It does not exist if the task has not begun.
                 let _ = fs::remove_file(mark);
                 answers.lock().unwrap_or_else(PoisonError::into_inner).insert(index, result);
                 notified.notifier().notify();
             }),
         };
-        pool.submit(session.id().as_u128(), task);
+        span.in_scope(|| pool.submit(session.id().as_u128(), task));
     }
 
     /// Records the silent `stems` of a silent segment, without an engine.

@@ -17,6 +17,7 @@ use crate::separation::track_file::TrackFileReader;
 use crate::session::live::FoundDamage;
 use crate::session::manifest::Timestamp;
 use crate::session::{Failure, Session};
+use crate::trace;
 
 /// Delays for lack of an engine's memory, without a commit in between, after which it counts as an error of the engine: they
 /// take a minute together, and another engine may need less.
@@ -134,7 +135,10 @@ impl<'a> Run<'a> {
                     self.next += 1;
                     let had = self.session.progress().finished;
                     let space = &self.context.space;
-                    self.output.commit(self.session, space, self.next, next, &decoded)?;
+                    tracing::info_span!(target: trace::TARGET, "commit", segments = self.next)
+                        .in_scope(|| {
+                            self.output.commit(self.session, space, self.next, next, &decoded)
+                        })?;
                     if had == Frames::ZERO {
                         self.report_first_stem();
                     }

@@ -3,6 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use tracing::field::Empty;
+
 use super::executor::Payload;
 use super::member::{Member, SharedSlotState, SlotState};
 use super::{OpenSession, Scheduler, Slots};
@@ -10,6 +12,7 @@ use crate::proto::reason::ErrorReason;
 use crate::separation::pipeline::{self, RunOutcome, Slot};
 use crate::session::lifecycle::{Event, RunEnd};
 use crate::session::{Failure, Session};
+use crate::trace;
 
 /// The slot of a session's run.
 struct RunSlot<'a> {
@@ -55,12 +58,27 @@ impl Scheduler {
     /// Runs a session's pipeline and reports how it ended.
     fn run(self: Arc<Scheduler>, session: &Arc<Session>, state: Arc<SharedSlotState>) {
         let slot = RunSlot { scheduler: &self, session, state };
-        let work = || pipeline::run(session, &self.context, &slot);
+        let span = tracing::info_span!(
+            target: trace::TARGET,
+            parent: None,
+            "separate",
+            "session.id" = %session.id(),
+            model = session.manifest().plan.model.as_str(),
+            otel.status_code = Empty,
+            "error.type" = Empty,
+        );
+        session.trace().adopt(&span);
+        let work = || span.in_scope(|| pipeline::run(session, &self.context, &slot));
         // A panic ends one session and releases its slot.
         let outcome = catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
             let text = "internal error while processing this song";
             RunOutcome::Failed(Failure::new(ErrorReason::Internal, text))
         });
+        if let RunOutcome::Delayed(failure) | RunOutcome::Failed(failure) = &outcome {
+            span.record("error.type", failure.reason.as_str());
+            span.record("otel.status_code", "ERROR");
+        }
+        drop(span);
         let mut slots = self.lock();
         let event = Event::RunEnded(match &outcome {
             RunOutcome::Done(_) => RunEnd::Done,

@@ -71,7 +71,8 @@ impl Forwarder {
     ) -> Result<Bytes, AskError> {
         let memory = self.memory.take_in_time(super::ANSWER_WINDOW as usize).await;
         let _memory = memory.ok_or(RelayError::Busy)?;
-        let (response, _held) = self.send(call, gateway, |body| body).await?;
+        let trace = call.trace.clone();
+        let (response, _held) = self.send(call, &trace, gateway, |body| body).await?;
         let (head, body) = response.into_parts();
         let broken = |error: axum::BoxError| AskError::Broken(error);
         let collected = Limited::new(body, MAX_ANSWER).collect().await.map_err(broken)?;

@@ -18,6 +18,7 @@ use crate::server::hop::Hop;
 use crate::server::middleware::grpc_status::is_grpc;
 use crate::server::request_id::{self, RequestId};
 use crate::server::{deadline, path_prefix};
+use crate::trace::{self, TraceContext};
 
 /// Headers that concern a connection (RFC 9110, section 7.6.1), or what this gateway has done: `Host` and `Origin` are
 /// checked, and the client of `Expect` waits for this gateway.
@@ -48,6 +49,8 @@ pub(in crate::server) struct OriginalCall {
     route: Option<MatchedPath>,
     pub(super) prefix: String,
     pub(super) deadline: Option<Instant>,
+    /// Where it is in its trace.
+    pub(super) trace: TraceContext,
     /// Whether another gateway has forwarded it.
     pub(super) is_forwarded: bool,
     pub(super) recording: Recording,
@@ -75,6 +78,7 @@ impl OriginalCall {
             route,
             prefix: path_prefix::prefixed(""),
             deadline: timeout.map(|timeout| Instant::now() + timeout),
+            trace: TraceContext::current(),
             is_forwarded,
             recording,
         };
@@ -90,7 +94,7 @@ impl OriginalCall {
     }
 
     /// The headers for the other gateway, without those of the hop.
-    pub(super) fn headers(&self) -> HeaderMap {
+    pub(super) fn headers(&self, trace: &TraceContext) -> HeaderMap {
         let mut headers = self.headers.clone();
         LEFT_OUT.iter().for_each(|name| {
             headers.remove(name);
@@ -105,6 +109,16 @@ impl OriginalCall {
         if let Some(deadline) = self.deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             headers.insert(GRPC_TIMEOUT, timeout_text(left));
+        }
+        let trace = trace.headers();
+        if !trace.is_empty() {
+            // Of the span of this gateway, in place of the client's.
+            trace::HEADERS.iter().for_each(|name| drop(headers.remove(*name)));
+        }
+        for (name, value) in trace {
+            if let Ok(value) = HeaderValue::try_from(value) {
+                headers.insert(name, value);
+            }
         }
         if let Some(id) = self.id.as_ref().and_then(|id| HeaderValue::try_from(id.to_string()).ok())
         {
@@ -136,7 +150,7 @@ mod tests {
             request.headers_mut().append(*name, HeaderValue::from_static(value));
         }
         let limit = RecordingLimit { frames: 1, bytes: 1 };
-        OriginalCall::record(request, limit).0.headers()
+        OriginalCall::record(request, limit).0.headers(&TraceContext::default())
     }
 
     #[test]

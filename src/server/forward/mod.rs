@@ -41,6 +41,7 @@ use super::credentials::Credentials;
 use super::hop::{self, HopRules};
 use super::middleware::metrics::{ForwardMetrics, ForwardOutcome};
 use super::refusal_log;
+use crate::trace::TraceContext;
 
 /// Forwards calls.
 pub(super) struct Forwarder {
@@ -124,12 +125,13 @@ impl Forwarder {
         limited: impl FnOnce(Body) -> Body,
         broken: Option<HeaderMap>,
     ) -> Result<Response<RelayedAnswer>, RelayError> {
-        let mut count = self.metrics.begin(call.label());
+        let mut count = self.metrics.begin(call.label(), owner, &call.trace);
+        let trace = count.trace();
         let deadline = call.deadline;
         let sent = async {
             let memory = self.memory.take_in_time(ANSWER_WINDOW as usize).await;
             let memory = memory.ok_or(RelayError::Busy)?;
-            let (response, held) = self.send(call, owner, limited).await?;
+            let (response, held) = self.send(call, &trace, owner, limited).await?;
             Ok((response, held, memory))
         };
         let (response, held, memory) = sent.await.inspect_err(|error: &RelayError| {
@@ -161,11 +163,12 @@ impl Forwarder {
     async fn send(
         &self,
         call: OriginalCall,
+        trace: &TraceContext,
         owner: &str,
         limited: impl FnOnce(Body) -> Body,
     ) -> Result<(Response<Incoming>, HeldCall), RelayError> {
         let address = self.gateways.address(owner)?;
-        let mut headers = call.headers();
+        let mut headers = call.headers(trace);
         self.hops.mark(&mut headers, &self.name, call.client, &call.prefix);
         let uri = address.uri(&call.target);
         let uri = uri.ok_or_else(|| GatewayError::Address(owner.to_owned()))?;

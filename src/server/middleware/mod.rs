@@ -1,4 +1,4 @@
-//! Layers of every request: access, CORS, request ids, metrics, the status of gRPC responses.
+//! Layers of every request: access, CORS, request ids, traces, metrics, the status of gRPC responses.
 
 pub(crate) mod admission;
 pub(crate) mod auth;
@@ -11,3 +11,4 @@ pub(crate) mod messages;
 pub(crate) mod metrics;
 mod named_host;
 pub(crate) mod request_id;
+pub(crate) mod trace;

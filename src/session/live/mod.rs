@@ -12,7 +12,7 @@ mod upload;
 use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use super::checksums::Prefix;
 use super::lifecycle::{State, UploadState};
@@ -23,6 +23,7 @@ use super::stored_size::{StoredSize, TotalSize};
 use super::{Layout, Notifier, SessionId, SessionState};
 use crate::audio::Frames;
 use crate::files;
+use crate::trace::TraceContext;
 use control::Control;
 
 pub use change::StateChange;
@@ -55,6 +56,8 @@ pub struct Session {
     removed: AtomicBool,
     control: Mutex<Control>,
     notifier: Arc<Notifier>,
+    /// Where its runs are in a trace: behind the call that created it in this process.
+    trace: OnceLock<TraceContext>,
     /// `None` if its only files are those on the disk.
     replica: Option<Arc<SessionReplica>>,
 }
@@ -118,6 +121,7 @@ impl Session {
             removed: AtomicBool::new(false),
             control: Mutex::new(Control::new(state)),
             notifier,
+            trace: OnceLock::new(),
             replica,
         })
     }
@@ -130,6 +134,17 @@ impl Session {
     /// The address of the client that created it, if it is recorded.
     pub fn client(&self) -> Option<IpAddr> {
         self.manifest().client
+    }
+
+    /// Makes its runs a part of the trace at `trace`; the first one stays.
+    pub fn set_trace(&self, trace: TraceContext) {
+        // A second one is of a call that found it.
+        let _ = self.trace.set(trace);
+    }
+
+    /// Where its runs are in a trace.
+    pub fn trace(&self) -> TraceContext {
+        self.trace.get().cloned().unwrap_or_default()
     }
 
     /// The paths of its files.

@@ -8,7 +8,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "",
         &[
-            &["files", "licences", "proto/reason", "proto/tasks"],
+            &["files", "licences", "proto/reason", "proto/tasks", "trace"],
             &["audio", "process"],
             &["decode", "dsp", "encode"],
             &["model"],
@@ -35,7 +35,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         &[
             &["engine_args", "error", "stop_signals"],
             &["child_engine", "cluster_secret", "decode", "ffmpeg", "output"],
-            &["finding"],
+            &["finding", "otlp"],
             &["autotune", "cluster", "compute", "licences", "score"],
             &["setup"],
             &["providers", "runtime"],
@@ -360,7 +360,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "server/middleware",
         &[
-            &["cors", "grpc_status", "guess_limit", "named_host", "request_id"],
+            &["cors", "grpc_status", "guess_limit", "named_host", "request_id", "trace"],
             &["metrics"],
             &["admission", "auth", "grpc_deadline", "media_type", "messages"],
         ],
@@ -480,6 +480,10 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("toml", &["engine/autotune/cache", "engine/cache_file", "engine/speed", "model/card"]),
     ("zip", &["engine/runtime", "model/checkpoint/pytorch", "server/rest"]),
     ("flacenc", &["encode/flac"]),
+    ("opentelemetry", &["cli/otlp", "trace"]),
+    ("opentelemetry_otlp", &["cli/otlp"]),
+    ("opentelemetry_sdk", &["cli/otlp", "trace"]),
+    ("tracing_opentelemetry", &["cli/otlp", "trace"]),
     ("prometheus_client", &["server/middleware/metrics"]),
     ("http_body_util", &["cluster/https", "server"]),
     ("flate2", &["model/checkpoint/tensorflow"]),
@@ -518,7 +522,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("utoipa", &["server"]),
     ("utoipa_axum", &["server/rest"]),
     ("stemwire_client", &["cli/error", "cli/separate", "proto"]),
-    ("tonic", &["cluster/tasks", "server", "proto"]),
+    ("tonic", &["cli/otlp", "cluster/tasks", "server", "proto"]),
     ("prost", &["cluster/tasks", "server", "model"]),
     ("ureq", &["model/registry/download"]),
     ("axum", &["server"]),
@@ -527,7 +531,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
     ("tokio", &["cluster", "server", "cli"]),
     ("async_nats", &["cluster"]),
     ("object_store", &["cluster"]),
-    ("url", &["cluster/location"]),
+    ("url", &["cli/otlp", "cluster/location"]),
     ("hyper", &["cluster/https", "server/connections", "server/forward"]),
     ("hyper_rustls", &["cluster/https"]),
     ("hyper_util", &["cluster/https", "server/connections", "server/forward"]),

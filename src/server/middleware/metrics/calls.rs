@@ -18,6 +18,7 @@ use super::labels::{self, Methods};
 use super::{GrpcLabels, GrpcMethod, HttpLabels, HttpRoute, Metrics};
 use crate::server::deadline;
 use crate::server::middleware::grpc_status::{CallCode, is_grpc};
+use crate::server::middleware::trace::TracedCall;
 use crate::server::status::code_name;
 
 /// Counts a call. The outermost layer, so that refusals by other layers are counted; refusals by the transport
@@ -58,16 +59,23 @@ impl CallCounter {
 
     fn start(&self, request: &mut Request) -> Call {
         let route = labels::route(request);
-        let kind = if is_grpc(request.headers()) && route == labels::OTHER {
+        let (kind, traced) = if is_grpc(request.headers()) && route == labels::OTHER {
             let code = CallCode::default();
             let method = self.methods.label(request.uri().path());
             let timeout = deadline::timeout(request.headers());
             request.extensions_mut().insert(code.clone());
-            CallKind::Grpc { method, code, timeout }
+            let traced = TracedCall::grpc(&method);
+            (CallKind::Grpc { method, code, timeout }, traced)
         } else {
-            CallKind::Http(HttpRoute { method: labels::method(request.method()), route })
+            let method = labels::method(request.method());
+            let traced = TracedCall::http(method, &route);
+            (CallKind::Http(HttpRoute { method, route }), traced)
         };
-        Call { metrics: Arc::clone(&self.metrics), started: Instant::now(), kind, status: None }
+        if let Some(traced) = &traced {
+            request.extensions_mut().insert(Arc::clone(traced));
+        }
+        let metrics = Arc::clone(&self.metrics);
+        Call { metrics, started: Instant::now(), kind, status: None, traced }
     }
 }
 
@@ -78,6 +86,8 @@ struct Call {
     kind: CallKind,
     /// The HTTP status; `None` if the client disconnected before the response.
     status: Option<StatusCode>,
+    /// `None` without traces.
+    traced: Option<Arc<TracedCall>>,
 }
 
 enum CallKind {
@@ -92,12 +102,14 @@ impl Drop for Call {
             CallKind::Grpc { method, code, timeout } => {
                 let timed_out = timeout.is_some_and(|timeout| took >= timeout);
                 let code = code.get().unwrap_or_else(|| implied_code(self.status, timed_out));
+                self.traced.iter().for_each(|traced| traced.end(code));
                 let labels = GrpcLabels { method: method.clone(), code: code_name(code) };
                 self.metrics.grpc.get_or_create(&labels).inc();
                 let method = GrpcMethod { method: method.clone() };
                 self.metrics.grpc_seconds.get_or_create(&method).observe(took.as_secs_f64());
             }
             CallKind::Http(route) => {
+                self.traced.iter().for_each(|traced| traced.end_http(self.status));
                 let status = self.status.map_or(0, |status| status.as_u16());
                 let HttpRoute { method, route: pattern } = route.clone();
                 let labels = HttpLabels { method, route: pattern, status };

@@ -4,6 +4,10 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+use tracing::Span;
+use tracing::field::Empty;
+
+use crate::trace::{self, TraceContext};
 
 /// Counts forwarded calls.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +44,8 @@ pub(crate) struct ForwardedCount {
     metrics: ForwardMetrics,
     method: String,
     is_counted: bool,
+    /// Disabled without traces.
+    span: Span,
 }
 
 impl ForwardMetrics {
@@ -55,16 +61,41 @@ impl ForwardMetrics {
         self.calls.get_or_create(&labels).inc();
     }
 
-    /// Begins a call.
-    pub(crate) fn begin(&self, method: String) -> ForwardedCount {
-        ForwardedCount { metrics: self.clone(), method, is_counted: false }
+    /// Begins a call to `gateway`, which is part of the one at `trace`.
+    pub(crate) fn begin(
+        &self,
+        method: String,
+        gateway: &str,
+        trace: &TraceContext,
+    ) -> ForwardedCount {
+        let span = tracing::info_span!(
+            target: trace::TARGET,
+            parent: None,
+            "forward",
+            otel.name = method,
+            otel.kind = "client",
+            otel.status_code = Empty,
+            server.address = gateway,
+            "error.type" = Empty,
+        );
+        trace.adopt(&span);
+        ForwardedCount { metrics: self.clone(), method, is_counted: false, span }
     }
 }
 
 impl ForwardedCount {
+    /// Where it is in its trace.
+    pub(crate) fn trace(&self) -> TraceContext {
+        TraceContext::of(&self.span)
+    }
+
     /// Counts the call, unless it was.
     pub(crate) fn end(&mut self, outcome: ForwardOutcome) {
         if !std::mem::replace(&mut self.is_counted, true) {
+            if outcome != ForwardOutcome::Answered {
+                self.span.record("error.type", outcome.as_str());
+                self.span.record("otel.status_code", "ERROR");
+            }
             self.metrics.count(&self.method, outcome);
         }
     }

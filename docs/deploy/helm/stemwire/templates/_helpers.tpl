@@ -45,6 +45,10 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 - name: STEMWIRE_CLUSTER_SECRET_FILE
   value: /etc/stemwire/cluster-secret
+{{- with .Values.otlp }}
+- name: STEMWIRE_OTLP
+  value: {{ . | quote }}
+{{- end }}
 {{- end }}
 
 {{- define "stemwire.image" -}}
