@@ -9,7 +9,8 @@ use crate::engine::EngineIdentity;
 use crate::engine::pool::{ClusterState, Dispatcher, OwnerId, Task};
 use crate::model::{Model, ModelName};
 
-/// Gives tasks to the workers of a cluster. Dropping it answers what is open with [`EngineError::ShuttingDown`].
+/// Gives tasks to the workers of a cluster. Dropping it answers what is open with
+/// [`EngineError::ShuttingDown`](crate::engine::EngineError::ShuttingDown).
 pub struct BoardDispatcher(pub Arc<TaskBoard>);
 
 impl Dispatcher for BoardDispatcher {

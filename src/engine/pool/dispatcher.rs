@@ -24,7 +24,7 @@ pub struct Task {
     pub options: EngineOptions,
     /// Whether to compute it in a process of its own.
     pub isolated: bool,
-    /// The engine that must compute it, where there are several: one of [`Pool::engines`]. `None` for the first of them.
+    /// The engine that must compute it, where there are several: one of [`Dispatcher::engines`]. `None` for the first of them.
     pub engine: Option<EngineIdentity>,
     /// Set to skip the task if no worker has taken it yet.
     pub cancelled: Arc<AtomicBool>,
