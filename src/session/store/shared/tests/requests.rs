@@ -111,12 +111,13 @@ fn claim(shared: &SharedStores, id: SessionId) {
 
 /// A server creates a session, and is lost before anything of it is stored, but its claim if it `has_claim`.
 fn lose_before_the_manifest(shared: &SharedStores, data: &Path, has_claim: bool) -> SessionId {
-    let store = shared.open(data);
-    shared.replica.creates_nothing.store(true, Ordering::Release);
+    // It never reaches the store, however long its threads run.
+    let severed = SharedStores { leases: Arc::clone(&shared.leases), ..SharedStores::default() };
+    severed.replica.creates_nothing.store(true, Ordering::Release);
+    let store = severed.open(data);
     let id = create(&store).id();
     drop(store);
     shared.leases.expire(id);
-    shared.replica.creates_nothing.store(false, Ordering::Release);
     if has_claim {
         claim(shared, id);
     }
