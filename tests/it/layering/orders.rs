@@ -209,7 +209,10 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["available"],
         ],
     ),
-    ("model/onnx", &[&["messages", "wire"], &["builder", "self_contained"], &["placed"]]),
+    (
+        "model/onnx",
+        &[&["messages", "wire"], &["builder", "self_contained"], &["open_shapes", "placed"]],
+    ),
     ("model/onnx/self_contained", &[&["tensors"], &["operators"]]),
     ("files", &[&["access", "atomic", "scratch", "shortage"], &["sparse"]]),
     ("model/card", &[&["mdx", "one_or_more", "quality"], &["validation"]]),

@@ -124,7 +124,8 @@ def test_of_concurrent_creations_with_one_request_id_one_creates_the_session(gat
         calls = [Background(lambda gateway=gateway: create_at(gateway)) for gateway in both]
         first, second = [call.result() for call in calls]
         assert first == second
-    assert len(both[0].stub.ListSessions(api.ListSessionsRequest()).sessions) == 10
+    # A gateway that has just started asks the others once it knows them.
+    wait_for(lambda: len(both[0].stub.ListSessions(api.ListSessionsRequest()).sessions) == 10)
 
 
 def test_each_gateway_lists_the_sessions_of_all(gateways):
