@@ -67,8 +67,8 @@ pub(crate) fn open(
 }
 
 /// Whether the runtime plans the memory of a run without knowing the shapes of the graph's values: HTDemucs then takes three
-/// quarters of the memory, SCNet half. Operators no longer write over their input, which makes a small model slower: `mini` by a
-/// tenth, and it saves nothing there. Providers besides the CPU compile a graph for its shapes.
+/// quarters of the memory, SCNet half. Loading takes a second longer, for which a small model, such as `mini`, saves nothing.
+/// Providers besides the CPU compile a graph for its shapes.
 fn has_open_shapes(card: &ModelCard, weights: Option<&Weights>, provider: Provider) -> bool {
     let is_large = || weights.is_some_and(|weights| weights.parameters() >= LARGE);
     provider == Provider::Cpu
