@@ -9,6 +9,7 @@ use async_nats::jetstream::stream::StorageType;
 use futures_util::TryStreamExt;
 use futures_util::future::join_all;
 
+use super::copies;
 use super::nats::{Nats, NatsCallError, NatsError, innermost};
 use crate::session::SessionId;
 use crate::session::leases::{
@@ -20,9 +21,6 @@ const NEW: &str = "new";
 
 /// What the keys of servers begin with; those of sessions are ids.
 const SERVERS: &str = "gateway.";
-
-/// Copies of the bucket where there is a cluster of servers.
-const COPIES: usize = 3;
 
 /// Renewals that are sent before the answers of the first ones.
 const RENEWALS_AT_ONCE: usize = 256;
@@ -45,7 +43,12 @@ impl NatsLeases {
     pub fn open(nats: Arc<Nats>, store: &str) -> Result<NatsLeases, NatsError> {
         let name = format!("stemwire_leases_{store}");
         let failed = |NatsCallError(problem)| NatsError::Bucket { bucket: name.clone(), problem };
-        let bucket = nats.wait(open_bucket(&nats, &name)).map_err(failed)?.map_err(failed)?;
+        let open = async {
+            let bucket = open_bucket(&nats, &name).await?;
+            copies::raise(nats.jetstream(), nats.is_clustered(), &bucket.stream).await;
+            Ok(bucket)
+        };
+        let bucket = nats.wait(open).flatten().map_err(failed)?;
         Ok(NatsLeases { nats, bucket })
     }
 
@@ -207,10 +210,12 @@ async fn open_bucket(nats: &Nats, name: &str) -> Result<kv::Store, NatsCallError
         max_age: LEASE_TIME,
         // What is lost with a server is made anew by the owners.
         storage: StorageType::Memory,
-        num_replicas: if nats.is_clustered() { COPIES } else { 1 },
         ..kv::Config::default()
     };
-    let created = nats.jetstream().create_key_value(config).await.map_err(NatsCallError::of)?;
+    let create = |num_replicas| {
+        nats.jetstream().create_key_value(kv::Config { num_replicas, ..config.clone() })
+    };
+    let created = copies::create(nats.is_clustered(), create).await?;
     created.put(NEW, Vec::new().into()).await.map_err(NatsCallError::of)?;
     Ok(created)
 }

@@ -3,9 +3,10 @@
 //!
 //! [`location`] has the addresses, [`object_replica`] is the store itself, over the crate `object_store`, which calls buckets
 //! ([`s3`]) by way of [`https`], and [`mod@check`] finds out whether it does what sessions need. [`nats`] connects to NATS, and
-//! [`leases`] are in a bucket there. Asynchronous inside; what it offers is synchronous, like the sessions.
+//! [`leases`] are in a bucket there, in several [`copies`] if possible. Asynchronous inside; what it offers is synchronous, like the sessions.
 
 mod check;
+mod copies;
 mod https;
 mod leases;
 mod location;

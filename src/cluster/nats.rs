@@ -19,6 +19,9 @@ const LEAST_VERSION: (i64, i64, i64) = (2, 10, 0);
 /// Time limit of connecting to one server.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
+/// Interval of pings. After two without a reply, another server is connected to: within 9 s, so that no lease ends.
+const PING: Duration = Duration::from_secs(3);
+
 /// Time limit of one call. Answers take milliseconds, and what calls is waited for by clients.
 const CALL_TIME: Duration = Duration::from_secs(2);
 
@@ -205,6 +208,7 @@ async fn connect(
         .name("stemwire")
         .connection_timeout(CONNECT_TIME)
         .request_timeout(Some(CALL_TIME))
+        .ping_interval(PING)
         .event_callback(move |event| report(event, without))
         .connect(servers);
     let client = connecting.await.map_err(|error| {

@@ -14,13 +14,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::announcement::WorkerAnnouncement;
 use super::known_workers::{KnownWorkers, LIFETIME};
+use crate::cluster::copies;
 use crate::cluster::nats::{Nats, NatsCallError, NatsError};
 
 /// Name of the bucket.
 const BUCKET: &str = "stemwire_workers";
-
-/// Servers that have it, where there are several.
-const COPIES: usize = 3;
 
 /// Interval at which a worker writes its entry: two may be lost.
 const RENEWAL: Duration = Duration::from_secs(9);
@@ -139,6 +137,7 @@ impl Watcher {
     /// Reads all entries that there are.
     async fn read(&self) -> Result<(), NatsCallError> {
         let bucket = open_bucket(&self.jetstream, self.is_clustered).await?;
+        copies::raise(&self.jetstream, self.is_clustered, &bucket.stream).await;
         let mut keys = bucket.keys().await.map_err(NatsCallError::of)?;
         while let Some(key) = keys.next().await {
             let key = key.map_err(NatsCallError::of)?;
@@ -216,8 +215,9 @@ async fn open_bucket(jetstream: &Context, is_clustered: bool) -> Result<kv::Stor
         max_age: LIFETIME,
         // What is lost with a server is written again by the workers.
         storage: StorageType::Memory,
-        num_replicas: if is_clustered { COPIES } else { 1 },
         ..kv::Config::default()
     };
-    jetstream.create_key_value(config).await.map_err(NatsCallError::of)
+    let create =
+        |num_replicas| jetstream.create_key_value(kv::Config { num_replicas, ..config.clone() });
+    copies::create(is_clustered, create).await
 }

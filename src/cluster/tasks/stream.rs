@@ -7,6 +7,7 @@ use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 
 use super::key::TaskExecution;
+use crate::cluster::copies;
 use crate::cluster::nats::NatsCallError;
 
 /// Name of the stream.
@@ -18,9 +19,6 @@ const PREFIX: &str = "stemwire.tasks";
 /// Most notices in the stream; more are refused until there is room. Each owner offers twice what the workers compute at a time,
 /// so that it is reached only where something is wrong.
 const MOST_NOTICES: i64 = 1 << 16;
-
-/// Servers that have the stream, where there are several.
-const COPIES: usize = 3;
 
 /// Time without a sign of life of a worker after which its task is delivered to another one.
 pub(super) const ACK_WAIT: Duration = Duration::from_secs(10);
@@ -43,10 +41,11 @@ pub(super) async fn open(jetstream: &Context, is_clustered: bool) -> Result<Stre
         max_messages: MOST_NOTICES,
         // What is lost with a server is offered again by the owners.
         storage: StorageType::Memory,
-        num_replicas: if is_clustered { COPIES } else { 1 },
         ..Config::default()
     };
-    let stream = jetstream.get_or_create_stream(config).await.map_err(NatsCallError::of)?;
+    let create =
+        |num_replicas| jetstream.get_or_create_stream(Config { num_replicas, ..config.clone() });
+    let stream = copies::create(is_clustered, create).await?;
     let Config { retention, discard, subjects, .. } = &stream.cached_info().config;
     let subject = format!("{PREFIX}.>");
     if *retention != RetentionPolicy::WorkQueue
@@ -58,6 +57,7 @@ pub(super) async fn open(jetstream: &Context, is_clustered: bool) -> Result<Stre
         );
         return Err(NatsCallError(text));
     }
+    copies::raise(jetstream, is_clustered, &stream).await;
     Ok(stream)
 }
 

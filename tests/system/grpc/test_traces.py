@@ -8,7 +8,7 @@ from ..http_client import call
 from ..nats import NatsServer
 from ..otlp import Collector
 from ..stemwire_client import Config, api, collect, requests
-from .test_workers import SECRET, Worker
+from ..worker import SECRET, Worker
 
 # Spans are sent at once, not every five seconds.
 MODELS = INSTANT_MODEL | {"OTEL_BSP_SCHEDULE_DELAY": "100"}

@@ -1,11 +1,7 @@
 """A server whose segments `stemwire worker` processes compute, by way of a NATS server."""
 import contextlib
 import json
-import os
-import re
 import signal
-import subprocess
-import tempfile
 import urllib.request
 
 import pytest
@@ -13,32 +9,11 @@ import pytest
 from ..audio import music, wav
 from ..common import INSTANT_MODEL, check_refused, finish, upload, wait_for
 from ..nats import NatsServer
-from ..server import free_address, set_variables
+from ..server import free_address
 from ..stemwire_client import api, collect, separate
+from ..worker import SECRET, Worker
 
 MODELS = INSTANT_MODEL
-SECRET = "0123456789abcdef0123456789abcdef"
-
-
-class Worker:
-    """A worker process."""
-
-    def __init__(self, binary: str, cluster: str, variables: dict):
-        self.log = tempfile.TemporaryFile("w+")
-        self.address = free_address()
-        command = [binary, "worker", "--cluster", cluster, "--metrics-listen", self.address, "--offline"]
-        environment = set_variables(os.environ, {"STEMWIRE_CLUSTER_SECRET": SECRET, **variables})
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True, env=environment)
-        line = self.process.stdout.readline()
-        assert re.match(r"worker \S+ computes 1 segments? at a time", line), (line, self.log_text())
-
-    def log_text(self) -> str:
-        self.log.seek(0)
-        return self.log.read()
-
-    def end(self) -> int:
-        self.process.terminate()
-        return self.process.wait(30)
 
 
 @pytest.fixture(scope="module")
