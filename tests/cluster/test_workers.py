@@ -8,10 +8,11 @@ import pytest
 
 from system.audio import music, wav
 from system.common import QUICK_MODEL, finish, upload, wait_for
-from system.grpc.test_workers import Worker, watch, workers
+from system.grpc.test_workers import watch, workers
 from system.nats import NatsServer
 from system.server import free_address
-from system.stemwire_client import separate, session_pb2
+from system.stemwire_client import Background, separate, session_pb2
+from system.worker import SECRET, Worker
 
 State = session_pb2
 MODELS = QUICK_MODEL
@@ -30,7 +31,7 @@ def nats(tmp_path):
 
 @pytest.fixture
 def gateway(start, nats):
-    variables = {"STEMWIRE_CLUSTER_SECRET": "0123456789abcdef0123456789abcdef", "STEMWIRE_RUNTIME": "/nowhere"}
+    variables = {"STEMWIRE_CLUSTER_SECRET": SECRET, "STEMWIRE_RUNTIME": "/nowhere"}
     return start("--cluster", nats.url, "--compute", "workers", variables=variables)
 
 
@@ -93,3 +94,18 @@ def test_after_a_while_a_session_continues_with_workers_of_another_kind(gateway,
     (change,) = gateway.get(session_id).engine_changes
     assert change.reason == "WORKERS_CHANGED" and (getattr(change, "from").threads, change.to.threads) == (1, 2)
     wait_for(lambda: gateway.get(session_id).state == State.SESSION_STATE_DONE, 300)
+
+
+def test_a_gateway_that_is_stopped_keeps_workers_from_no_other_session(start, gateway, worker, nats):
+    song = wav(music(60))
+    worker(STEMWIRE_THREADS="1")
+    other = start("--cluster", nats.url, "--compute", "workers", variables={"STEMWIRE_CLUSTER_SECRET": SECRET})
+    expected = separate(other.stub, song).digests()
+    session_id = begun(gateway, song)
+    os.kill(gateway.process.pid, signal.SIGSTOP)
+    try:
+        for _ in range(3):
+            assert Background(lambda: separate(other.stub, song).digests()).result(60) == expected
+    finally:
+        os.kill(gateway.process.pid, signal.SIGCONT)
+    assert watch(gateway, session_id).digests() == expected

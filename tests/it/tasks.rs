@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use stemwire::cluster::ClusterSecret;
 use stemwire::cluster::tasks::{
-    BoardDispatcher, ClusterWorker, KnownWorkers, OfferedTasks, QueuedTask, TaskBoard, TaskEnd,
-    TaskKey, TaskNotice, TaskQueue, WorkerAnnouncement,
+    BoardDispatcher, ClusterWorker, KnownWorkers, Lane, OfferedTasks, QueuedTask, TaskBoard,
+    TaskEnd, TaskKey, TaskNotice, TaskQueue, WorkerAnnouncement,
 };
 use stemwire::engine::Chain;
 use stemwire::engine::pool::{Pool, PoolConfig};
@@ -19,7 +19,7 @@ use stemwire::server::{ServerConfig, serve};
 use stemwire::session::{Session, SessionState, Settings};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::support::environment::{FakeEngine, Fault, TestEnvironment, cards};
 use crate::support::pipeline::{self, DECODER, mixture_upload, runtime, separate};
@@ -101,6 +101,7 @@ impl Cluster {
         let secret = ClusterSecret::new(secret).unwrap();
         let models = models.all().to_vec();
         let worker = ClusterWorker::new(name.to_owned(), pool, models, Some(&secret));
+        let lanes = Arc::new(Semaphore::new(worker.lanes()));
         self.workers.announced(&WorkerAnnouncement::new(name, worker.lanes(), &worker.engines()));
         self.board.workers_changed();
         let (received, ends) = (Arc::clone(&self.received), Arc::clone(&self.ends));
@@ -108,7 +109,7 @@ impl Cluster {
         self.runtime.spawn(async move {
             loop {
                 let Some(notice) = received.lock().await.recv().await else { return };
-                let end = worker.compute(&notice).await;
+                let end = worker.compute(&notice, Lane::later(&lanes)).await;
                 let is_open = matches!(end, TaskEnd::Returned | TaskEnd::OwnerAway(_));
                 ends.lock().unwrap().push((name.clone(), end));
                 if is_open {

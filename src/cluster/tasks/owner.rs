@@ -32,6 +32,11 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// Time limit of a call. A segment has some MB.
 const CALL_TIME: Duration = Duration::from_secs(60);
 
+/// Interval of pings on a connection with calls, and time limit of the reply: an owner that is stopped or cut off accepts bytes and
+/// answers nothing.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Flow-control windows of a stream and of a connection, in bytes: a segment of HTDemucs fits into the first.
 const STREAM_WINDOW: u32 = 4 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
@@ -182,6 +187,8 @@ impl OwnerCalls {
                 let channel = endpoint
                     .connect_timeout(CONNECT_TIME)
                     .tcp_nodelay(true)
+                    .http2_keep_alive_interval(KEEPALIVE)
+                    .keep_alive_timeout(KEEPALIVE_TIMEOUT)
                     .initial_stream_window_size(STREAM_WINDOW)
                     .initial_connection_window_size(CONNECTION_WINDOW)
                     .connect_lazy();

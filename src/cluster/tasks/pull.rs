@@ -10,7 +10,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 
+use super::away_owners::OwnerAccess;
 use super::key::TaskExecution;
+use super::lane::Lane;
 use super::queue::TaskNotice;
 use super::stream;
 use super::worker::{ClusterWorker, TaskEnd};
@@ -31,9 +33,6 @@ const MOST_DELIVERIES: i64 = 20;
 
 /// Pause before a task is delivered again whose owner could not be reached.
 const RETURN_PAUSE: Duration = Duration::from_millis(500);
-
-/// Pause of a worker thread whose owner could not be reached.
-const AWAY_PAUSE: Duration = Duration::from_secs(5);
 
 /// Computes tasks until `stop` becomes true, and then those that it has begun.
 pub async fn pull_tasks(nats: &Nats, worker: Arc<ClusterWorker>, stop: watch::Receiver<bool>) {
@@ -107,24 +106,31 @@ impl Puller {
         }
     }
 
-    /// Computes a task, unless all worker threads have got others meanwhile.
+    /// Computes a task, unless all worker threads have got others meanwhile, or its owner is away.
     async fn take(&self, message: Message, computing: &mut JoinSet<()>) {
-        let lane = Arc::clone(&self.lanes).try_acquire_owned();
-        let is_stopped = *self.stop.borrow();
-        let Some(lane) = lane.ok().filter(|_| !is_stopped) else {
+        if *self.stop.borrow() {
             return answer(&message, AckKind::Nak(None)).await;
-        };
+        }
         let deliveries = message.info().map_or(0, |info| info.delivered);
         let notice = TaskNotice::from_bytes(&message.payload);
         let Some(notice) = notice.filter(|_| deliveries <= MOST_DELIVERIES) else {
             return answer(&message, AckKind::Term).await;
+        };
+        let lane = match self.worker.access(&notice.owner) {
+            OwnerAccess::Open => Lane::free(&self.lanes).ok_or(None),
+            OwnerAccess::Probe => Ok(Lane::later(&self.lanes)),
+            OwnerAccess::Away(time) => Err(Some(time)),
+        };
+        let lane = match lane {
+            Ok(lane) => lane,
+            Err(pause) => return answer(&message, AckKind::Nak(pause)).await,
         };
         let worker = Arc::clone(&self.worker);
         computing.spawn(async move {
             let end = {
                 let progress = show_progress(&message);
                 tokio::select! {
-                    end = worker.compute(&notice) => end,
+                    end = worker.compute(&notice, lane) => end,
                     never = progress => never,
                 }
             };
@@ -138,13 +144,10 @@ impl Puller {
                 TaskEnd::Returned => AckKind::Nak(None),
                 TaskEnd::OwnerAway(reason) => {
                     tracing::warn!(%task, owner = notice.owner, reason, "no answer of the owner");
-                    answer(&message, AckKind::Nak(Some(RETURN_PAUSE))).await;
-                    // Others may reach it, and take what this one would take again and again.
-                    return sleep(AWAY_PAUSE).await;
+                    // Others may reach it.
+                    AckKind::Nak(Some(RETURN_PAUSE))
                 }
             };
-            // Before the answer, which takes its time where the connection is lost.
-            drop(lane);
             answer(&message, kind).await;
         });
     }

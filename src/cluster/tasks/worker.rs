@@ -8,7 +8,9 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tracing::field::Empty;
 
+use super::away_owners::{AwayOwners, OwnerAccess};
 use super::key::TaskExecution;
+use super::lane::Lane;
 use super::owner::{OwnerCalls, OwnerError, shared};
 use super::queue::TaskNotice;
 use super::worker_counts::{WorkerCounts, WorkerStatus};
@@ -34,6 +36,7 @@ pub struct ClusterWorker {
     pool: Pool,
     models: Vec<Arc<Model>>,
     calls: OwnerCalls,
+    away: AwayOwners,
     counts: WorkerCounts,
 }
 
@@ -59,7 +62,8 @@ impl ClusterWorker {
         secret: Option<&ClusterSecret>,
     ) -> ClusterWorker {
         let calls = OwnerCalls::new(name, pool.lanes(), secret);
-        ClusterWorker { pool, models, calls, counts: WorkerCounts::default() }
+        let (away, counts) = (AwayOwners::default(), WorkerCounts::default());
+        ClusterWorker { pool, models, calls, away, counts }
     }
 
     /// Segments that it computes at a time.
@@ -91,10 +95,15 @@ impl ClusterWorker {
         models.clone().find(has_name).or_else(|| models.next())
     }
 
-    /// Computes a task and delivers its stems. Ends within the time limits of engines and calls.
-    pub async fn compute(&self, notice: &TaskNotice) -> TaskEnd {
+    /// Whether a task of this owner is to be taken now.
+    pub(super) fn access(&self, owner: &str) -> OwnerAccess {
+        self.away.access(owner)
+    }
+
+    /// Computes a task in a lane and delivers its stems. Ends within the time limits of engines and calls.
+    pub async fn compute(&self, notice: &TaskNotice, lane: Lane) -> TaskEnd {
         let counted = self.counts.begin();
-        let end = self.compute_counted(notice).await;
+        let end = self.compute_counted(notice, lane).await;
         drop(counted);
         if let TaskEnd::OwnerAway(_) = end {
             self.counts.unreachable();
@@ -102,7 +111,7 @@ impl ClusterWorker {
         end
     }
 
-    async fn compute_counted(&self, notice: &TaskNotice) -> TaskEnd {
+    async fn compute_counted(&self, notice: &TaskNotice, mut lane: Lane) -> TaskEnd {
         let Some(model) = self.model_of(notice) else { return TaskEnd::Returned };
         // It begins here, and learns from the owner what it is a part of.
         let span = tracing::info_span!(
@@ -119,8 +128,13 @@ impl ClusterWorker {
         let task = match self.calls.fetch(notice, model.card().segment.as_len()).await {
             Ok(task) => task,
             Err(OwnerError::NotWanted(text)) => return TaskEnd::NotWanted(text),
-            Err(OwnerError::Away(text)) => return TaskEnd::OwnerAway(text),
+            Err(OwnerError::Away(text)) => {
+                self.away.missed(&notice.owner);
+                return TaskEnd::OwnerAway(text);
+            }
         };
+        self.away.reached(&notice.owner);
+        lane.take().await;
         task.trace.adopt(&span);
         let (sender, receiver) = oneshot::channel();
         let cancelled = Cancelled::default();
@@ -155,6 +169,9 @@ impl ClusterWorker {
                 Err(OwnerError::NotWanted(text)) => return TaskEnd::NotWanted(text),
                 Err(OwnerError::Away(text)) => text,
             };
+            // Others compute meanwhile.
+            lane.leave();
+            self.away.missed(&notice.owner);
             let Some(pause) = pauses.next() else { return TaskEnd::OwnerAway(text) };
             sleep(pause).await;
         }

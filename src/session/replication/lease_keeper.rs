@@ -1,6 +1,6 @@
 //! Keeps the leases of this server's sessions, and finds sessions whose lease has ended.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::SessionReplica;
+use super::seen_leases::SeenLeases;
 use crate::session::SessionId;
 use crate::session::leases::{
     Acquired, HeldLease, LEASE_TIME, LeaseError, LeaseListing, Leases, RenewOutcome, SessionOwner,
@@ -43,19 +44,10 @@ enum KeeperWish {
 struct KeptLease {
     /// `None` while it could not be taken.
     lease: Option<HeldLease>,
+    /// When it was last taken or renewed.
+    renewed: Option<Instant>,
     /// `None` while the session is being read.
     session: Option<Weak<SessionReplica>>,
-}
-
-/// Leases of all servers.
-#[derive(Default)]
-struct SeenLeases {
-    /// Those of the last listing.
-    last: HashSet<SessionId>,
-    /// Those that were not there any more in the last one.
-    missing: HashSet<SessionId>,
-    /// Those that were not there in two listings: their owner is lost, or the session has ended.
-    ended: HashSet<SessionId>,
 }
 
 impl fmt::Debug for LeaseKeeper {
@@ -103,14 +95,30 @@ impl LeaseKeeper {
         Ok(owner.filter(|owner| owner.node != self.owner.node))
     }
 
+    /// The other server that continues a session of this one. It may do so once the lease has not been renewed in time: after this
+    /// server was stopped or cut off. `None` while that cannot be found out.
+    pub(in crate::session) fn taken_by(&self, id: SessionId) -> Option<SessionOwner> {
+        let is_certain = |kept: &KeptLease| {
+            let renewed = kept.lease.and(kept.renewed);
+            renewed.is_some_and(|renewed| renewed.elapsed() < LEASE_TIME)
+        };
+        if lock(&self.kept).get(&id).is_none_or(is_certain) || self.is_away.load(Ordering::Acquire)
+        {
+            return None;
+        }
+        let owner = self.noted(self.leases.owner(id)).ok().flatten();
+        owner.filter(|owner| owner.node != self.owner.node)
+    }
+
     /// Takes the lease of a session that is to be read. Returns the other server that has it.
     ///
     /// # Errors
     /// [`LeaseError`].
     pub(super) fn take_over(&self, id: SessionId) -> Result<Option<SessionOwner>, LeaseError> {
+        let renewed = Some(Instant::now());
         match self.leases.take_over(id, &self.owner)? {
             Acquired::Held(lease) => {
-                let kept = KeptLease { lease: Some(lease), session: None };
+                let kept = KeptLease { lease: Some(lease), renewed, session: None };
                 lock(&self.kept).insert(id, kept);
                 Ok(None)
             }
@@ -122,12 +130,14 @@ impl LeaseKeeper {
     /// they are back.
     pub(in crate::session) fn keep(&self, id: SessionId, session: &Arc<SessionReplica>) {
         let has_lease = lock(&self.kept).get(&id).is_some_and(|kept| kept.lease.is_some());
-        let mut lease = None;
+        let (mut lease, now) = (None, Some(Instant::now()));
         if !has_lease && let Ok(Acquired::Held(taken)) = self.leases.acquire(id, &self.owner) {
             lease = Some(taken);
         }
         let mut kept = lock(&self.kept);
-        let entry = kept.entry(id).or_insert(KeptLease { lease: None, session: None });
+        let new = KeptLease { lease: None, renewed: None, session: None };
+        let entry = kept.entry(id).or_insert(new);
+        entry.renewed = if entry.lease.is_some() { entry.renewed } else { lease.and(now) };
         entry.lease = entry.lease.or(lease);
         entry.session = Some(Arc::downgrade(session));
     }
@@ -221,6 +231,12 @@ impl LeaseKeeper {
         }
     }
 
+    /// As if the leases had not been renewed in time.
+    #[cfg(test)]
+    pub(in crate::session) fn miss_renewals(&self) {
+        lock(&self.kept).values_mut().for_each(|kept| kept.renewed = None);
+    }
+
     fn announce(&self) {
         if *lock(&self.wish) != KeeperWish::Close {
             let _ = self.noted(self.leases.announce(&self.owner));
@@ -251,15 +267,16 @@ impl LeaseKeeper {
     fn renew(&self) {
         let held: Vec<HeldLease> =
             lock(&self.kept).values().filter_map(|kept| kept.lease).collect();
+        let now = Some(Instant::now());
         // While they are away, the store shows whether another server continues a session.
         let Ok(outcomes) = self.noted(self.leases.renew(&held, &self.owner)) else { return };
         let mut kept = lock(&self.kept);
         for (before, outcome) in held.into_iter().zip(outcomes) {
             let Some(entry) = kept.get_mut(&before.session) else { continue };
-            entry.lease = match outcome {
-                _ if entry.lease != Some(before) => entry.lease,
-                RenewOutcome::Renewed(lease) => Some(lease),
-                RenewOutcome::Lost => None,
+            (entry.lease, entry.renewed) = match outcome {
+                _ if entry.lease != Some(before) => (entry.lease, entry.renewed),
+                RenewOutcome::Renewed(lease) => (Some(lease), now),
+                RenewOutcome::Lost => (None, None),
             };
         }
     }
@@ -272,10 +289,11 @@ impl LeaseKeeper {
         let missing: Vec<_> = lock(&self.kept).iter().filter_map(missing).collect();
         for (id, weak) in missing {
             let Some(session) = weak.upgrade() else { continue };
+            let now = Some(Instant::now());
             match self.noted(self.leases.acquire(id, &self.owner)) {
                 Ok(Acquired::Held(lease)) => {
                     if let Some(kept) = lock(&self.kept).get_mut(&id) {
-                        kept.lease = Some(lease);
+                        (kept.lease, kept.renewed) = (Some(lease), now);
                     }
                     // Another server may have had it meanwhile.
                     session.check_owner();
@@ -299,15 +317,6 @@ impl LeaseKeeper {
             _ => {}
         }
         result
-    }
-}
-
-impl SeenLeases {
-    /// Compares a listing with those of before. One that is missing once may be taken again by its owner.
-    fn list(&mut self, all: HashSet<SessionId>) {
-        self.ended.extend(self.missing.difference(&all));
-        self.missing = self.last.difference(&all).copied().collect();
-        self.last = all;
     }
 }
 

@@ -16,6 +16,7 @@ mod queue;
 mod record;
 mod requests;
 mod restore;
+mod seen_leases;
 mod session_absent;
 mod session_replica;
 mod session_work;

@@ -88,10 +88,13 @@ impl Store {
 
     /// Refuses a session that another server of the cluster has taken over.
     pub(super) fn check_here(&self, session: Arc<Session>) -> Result<Arc<Session>, SessionError> {
-        let Some(leases) = self.leases().filter(|_| session.is_fenced()) else {
-            return Ok(session);
-        };
-        let id = session.id();
+        let (id, Some(leases)) = (session.id(), self.leases()) else { return Ok(session) };
+        if !session.is_fenced() {
+            return match leases.taken_by(id) {
+                Some(owner) => Err(SessionError::Elsewhere { session: id, owner }),
+                None => Ok(session),
+            };
+        }
         match leases.elsewhere(id)? {
             Some(owner) => Err(SessionError::Elsewhere { session: id, owner }),
             // The other one has ended it. Once its run here has stopped, it is read again.

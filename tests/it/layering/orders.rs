@@ -49,14 +49,15 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         &[
             &["https", "location", "secret"],
             &["nats", "s3"],
-            &["leases", "object_replica", "tasks"],
+            &["copies", "object_replica"],
+            &["leases", "tasks"],
             &["check"],
         ],
     ),
     (
         "cluster/tasks",
         &[
-            &["failure", "key", "samples"],
+            &["away_owners", "failure", "key", "lane", "samples"],
             &["announcement", "queue", "queue_status", "stream", "worker_counts"],
             &["known_workers", "open_task"],
             &["presence"],
@@ -404,7 +405,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "session/replication",
         &[
-            &["keys", "mark", "queue"],
+            &["keys", "mark", "queue", "seen_leases"],
             &["record"],
             &["restore"],
             &["absent", "writer"],

@@ -88,7 +88,9 @@ fn a_session_is_taken_over_once_its_lease_has_ended() {
     let taken = b.find(id).unwrap();
     assert_eq!(taken.add_bytes(3, b"two", u64::MAX).unwrap().length, 6);
     assert_eq!(taken.wait_for_upload(), Ok(6));
-    // It continues, and finds out before it stores anything.
+    // It continues, and finds out before it answers or stores anything.
+    a.leases().unwrap().miss_renewals();
+    assert_eq!(owner_by(&a, id), "b");
     assert!(!session.is_fenced());
     a.leases().unwrap().round();
     assert!(session.is_fenced() && a.find_loaded(id).is_none());
