@@ -129,7 +129,7 @@ def test_conformance(commands, binary, server, songs, references, tmp_path, scen
             if "grpc-web" in client:
                 # It has two connections, as one carries the upload and another the answers.
                 cuts = [cut for cut in cuts for _ in range(2)]
-            proxy = stack.enter_context(CuttingProxy(server.address, cuts))
+            proxy = stack.enter_context(CuttingProxy(server.address, cuts, scenario.get("silent", False)))
             address = f"http://{proxy.address}"
         task["server"] = address
         stdin = path if scenario.get("stdin") else None

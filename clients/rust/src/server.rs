@@ -12,6 +12,11 @@ use crate::proto::separation_service_client::SeparationServiceClient;
 /// Time limit for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Interval of pings during calls, and time limit of the reply: a peer that disappears without closing the connection is detected within
+/// 30 seconds.
+const KEEPALIVE: Duration = Duration::from_secs(20);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Limit of a message, in bytes; the server's messages are far smaller.
 const MAX_MESSAGE_BYTES: usize = 4 << 20;
 
@@ -80,6 +85,8 @@ pub(crate) async fn connect(server: &Server) -> Result<Stub, ClientError> {
     let mut endpoint = Endpoint::from_shared(url.clone())
         .map_err(|error| invalid(error.to_string()))?
         .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEPALIVE)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(2 * STREAM_WINDOW);
     if url.starts_with("https://") {
