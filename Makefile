@@ -34,11 +34,15 @@ $(TOOLS)/bench/python/ready: tests/bench/requirements.txt
 	$(TOOLS)/bench/python/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-# Kills a server hundreds of times and checks that no session is lost or changed: make chaos CHAOS="--kills 50 --sessions 12".
+# Kills a server hundreds of times and checks that no session is lost or changed: make chaos CHAOS="--kills 50 --sessions 12". All
+# parts of a cluster: make chaos CHAOS="--cluster --events 100"; with `--bucket`, build versitygw first (make cluster).
 chaos: tools
 	$(CARGO) build --release --quiet
+	# With the dependencies of the line before: `-p stemwire-client` would compile all of them again.
+	$(CARGO) build --release --quiet --features stemwire-client/conformance --example conformance
 	$(TARGET)/release/stemwire runtime install cpu
-	$(TOOLS)/bin/python tests/bench/chaos.py --stemwire $(TARGET)/release/stemwire $(CHAOS)
+	STEMWIRE_VERSITYGW="$(abspath $(TOOLS))/cluster/versitygw" \
+		$(TOOLS)/bin/python tests/bench/chaos.py --stemwire $(TARGET)/release/stemwire $(CHAOS)
 
 # Everything: style, lints, licences, documentation, Rust tests, and the service from outside.
 test:
@@ -107,11 +111,13 @@ conformance: tools wire-tools browser clients/node_modules/.package-lock.json
 	STEMWIRE_WIRE_TOOLS="$(abspath $(TOOLS))/bin:$(abspath $(WIRE))" \
 		$(TOOLS)/bin/python -m pytest clients/conformance -q -p no:cacheprovider --numprocesses=$(JOBS) --dist=loadgroup $(PYTEST)
 
-# Sessions in an object store of S3, by a real server, which needs Go; gateways that are lost.
+# Sessions in an object store of S3, by a real server, which needs Go; gateways and NATS servers that are lost; with an earlier
+# build also both versions side by side: make cluster OLD=FILE.
 cluster: tools $(TOOLS)/cluster/versitygw
 	$(CARGO) test --no-run --quiet
 	$(TARGET)/debug/stemwire runtime install cpu
 	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" STEMWIRE_VERSITYGW="$(abspath $(TOOLS))/cluster/versitygw" \
+	$(if $(OLD),STEMWIRE_OLD="$(abspath $(OLD))") \
 		$(TOOLS)/bin/python -m pytest tests/cluster -q -p no:cacheprovider $(PYTEST)
 
 # Six minutes on two cores, once.

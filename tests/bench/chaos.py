@@ -2,6 +2,7 @@
 """Kills a server with SIGKILL again and again while it works, and checks that no session is lost or changed.
 
     chaos.py --stemwire FILE [--kills N] [--sessions N] [--seed N] [--work DIR]
+    chaos.py --stemwire FILE --cluster …        (cluster_chaos.py, with its options)
 
 Clients open sessions, upload, cancel and delete while the server is killed: at random moments, while it starts, and as soon
 as its files are between two writes of a commit. At the end every session must be what the server has answered: uploads
@@ -232,6 +233,10 @@ class Chaos:
 
 
 def main() -> int:
+    if "--cluster" in sys.argv:
+        # In place of this program: it has the modules of the Python client.
+        others = [argument for argument in sys.argv[1:] if argument != "--cluster"]
+        os.execv(sys.executable, [sys.executable, str(Path(__file__).with_name("cluster_chaos.py")), *others])
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--stemwire", required=True, help="the binary")
     parser.add_argument("--kills", type=int, default=500)
