@@ -27,6 +27,9 @@ import material
 import results
 from measure import Run
 from rows import (
+    cluster,
+    cluster_alone,
+    cluster_sessions,
     crowd,
     downloads,
     encoders,
@@ -57,6 +60,11 @@ BENCHMARKS = {
     "get-stem": serving.get_stem,
     "fair": serving.eight_sessions,
     "crowd": crowd.hostile_clients,
+    "cluster-scaling": cluster.scaling,
+    "cluster-saturation": cluster.saturation,
+    "cluster-sessions": cluster_sessions.open_sessions,
+    "cluster-htdemucs": cluster_alone.htdemucs,
+    "cluster-mini": cluster_alone.mini,
     "downloads": downloads.starts,
     "first-paint": page.first_paint,
     "linear": scaling.linear,
@@ -79,6 +87,11 @@ ESTIMATES_S = {
     "get-stem": 30,
     "fair": 120,
     "crowd": 120,
+    "cluster-scaling": 120,
+    "cluster-saturation": 150,
+    "cluster-sessions": 180,
+    "cluster-htdemucs": 120,
+    "cluster-mini": 60,
     "downloads": 30,
     "first-paint": 30,
     "stages": 180,

@@ -172,7 +172,9 @@ def main() -> int:
         alone.close()
         nats = NatsServer(folder / "nats", "--jetstream")
         stack.callback(nats.kill)
-        options = ("--store", f"file://{folder}/store", "--cluster", nats.url, "--compute", "workers", "--max-queued", "1000")
+        options = ["--store", f"file://{folder}/store", "--cluster", nats.url, "--compute", "workers", "--max-queued", "1000"]
+        # What has been compared is read no more: without a limit each song would be on the disks of several gateways.
+        options += ["--max-cache", "256MiB"]
         gateways = []
         for number in range(args.gateways):
             gateways.append(Server(args.stemwire, folder / f"gateway-{number}", *options, variables=VARIABLES))

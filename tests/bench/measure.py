@@ -48,10 +48,15 @@ def busy(cores: list[int]) -> float:
     return total / os.sysconf("SC_CLK_TCK")
 
 
-def spent(process: int) -> float:
+def times(process: int) -> tuple[float, float]:
     """Seconds of processor that a living process has had, and those of its children that have ended."""
-    times = Path(f"/proc/{process}/stat").read_text().rsplit(")")[1].split()[11:15]
-    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+    ticks = list(map(int, Path(f"/proc/{process}/stat").read_text().rsplit(")")[1].split()[11:15]))
+    return sum(ticks[:2]) / os.sysconf("SC_CLK_TCK"), sum(ticks[2:]) / os.sysconf("SC_CLK_TCK")
+
+
+def spent(process: int) -> float:
+    """The same together."""
+    return sum(times(process))
 
 
 def run(command: list, cores: list[int], env: dict | None = None) -> Run:

@@ -31,19 +31,27 @@ SESSIONS = 8
 class Server:
     """A server on data of its own."""
 
-    def __init__(self, bench, *options: str, program: Path | None = None):
-        self.data = bench.work / ("data" if program is None else "data-of-baseline")
+    def __init__(
+        self,
+        bench,
+        *options: object,
+        program: Path | None = None,
+        data: str = "data",
+        models: Path | None = None,
+        cores: list[int] | None = None,
+    ):
+        self.data = bench.work / (data if program is None else "data-of-baseline")
         shutil.rmtree(self.data, ignore_errors=True)
         self.log = tempfile.TemporaryFile("w+")
         command = [program or bench.stemwire, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.data, "--offline", "--provider", "cpu"]
-        command += ["--models-dir", bench.work / "models", "--threads", str(len(bench.cores)), *options]
+        command += ["--models-dir", models or bench.work / "models", "--threads", str(len(bench.cores)), *options]
         self.process = subprocess.Popen(
             [str(part) for part in command],
             env={**os.environ, "STEMWIRE_LOG": "error,stemwire::engine=debug"},
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, bench.cores),
+            preexec_fn=lambda: os.sched_setaffinity(0, cores or bench.cores),
         )
         line = self.process.stdout.readline()
         self.address = line.rsplit("//")[-1].strip()
@@ -68,8 +76,8 @@ class Server:
 
 
 @contextmanager
-def serving(bench, *options: str, program: Path | None = None):
-    server = Server(bench, *options, program=program)
+def serving(bench, *options: object, **more):
+    server = Server(bench, *options, **more)
     try:
         yield server
     finally:

@@ -6,12 +6,14 @@ import shutil
 import socket
 import subprocess
 
+import psutil
 import pytest
 
+from ..audio import music, wav
 from ..common import QUICK_MODEL, check_refused, wait_for
 from ..repository import ROOT
 from ..server import free_address
-from ..stemwire_client import api, connect, service
+from ..stemwire_client import api, connect, separate, service
 
 MODELS = QUICK_MODEL
 
@@ -111,3 +113,21 @@ def test_until_it_serves_connections_are_refused_and_data_and_address_are_its_ow
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def test_without_a_cluster_a_server_is_one_process_with_one_port_and_its_data(start):
+    server = start()
+    separate(server.stub, wav(music(1)))
+    process = psutil.Process(server.process.pid)
+    # The decoder has ended.
+    wait_for(lambda: not process.children())
+    sockets = process.net_connections(kind="inet")
+    # The one that listens, and calls that came by it: it has called no other.
+    assert {socket.laddr.port for socket in sockets} == {int(server.address.rsplit(":")[-1])}
+    assert names(server.data) == {"lock", "sessions"}
+    (session,) = (server.data / "sessions").iterdir()
+    assert names(session) == {"session.json", "stems", "upload"}
+
+
+def names(folder) -> set:
+    return {path.name for path in folder.iterdir()}
