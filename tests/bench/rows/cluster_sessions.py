@@ -32,7 +32,7 @@ OPTIONS = (
 
 
 def open_sessions(bench) -> tuple[Result, str | None]:
-    """Memory, first stems and times of calls with a thousand sessions whose uploads go on, and without."""
+    """Memory, first stems and times of calls with a thousand sessions whose uploads continue, and without."""
     with Cluster(bench, "mini", bench.work / "models", *OPTIONS) as cluster:
         cluster.add_sleeping(WORKERS)
         return asyncio.run(measured(bench, cluster)), None
@@ -87,7 +87,7 @@ async def measured(bench, cluster: Cluster) -> Result:
 
 
 class OpenSession:
-    """A session whose upload goes on."""
+    """A session whose upload continues."""
 
     def __init__(self, stub, song: bytes):
         config = client.Config(stems=["vocals"], on_disconnect=client.config_pb2.ON_DISCONNECT_CANCEL)
