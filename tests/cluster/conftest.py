@@ -14,6 +14,7 @@ sys.path.insert(0, generate_stubs())
 
 from system.conftest import binary, chosen_models, cli, start  # noqa: E402, F401  (fixtures)
 from system.versitygw import S3Server  # noqa: E402
+from system.workers import gateway, nats, worker  # noqa: E402, F401  (fixtures)
 
 
 @pytest.fixture

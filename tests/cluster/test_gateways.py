@@ -8,7 +8,6 @@ import pytest
 
 from system.audio import music, wav
 from system.common import QUICK_MODEL, finish, upload, wait_for
-from system.nats import NatsServer
 from system.stemwire_client import Background, Config, api, collect, config_pb2, get_stem, reason, requests, separate, session_pb2
 
 State = session_pb2
@@ -16,13 +15,6 @@ MODELS = QUICK_MODEL
 
 # A lease lasts 15 s. It is missed after two looks, 5 s apart.
 TAKEN_OVER = 60
-
-
-@pytest.fixture
-def nats(tmp_path):
-    server = NatsServer(tmp_path / "nats", "--jetstream")
-    yield server
-    server.kill()
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import pytest
 
 from system.audio import music, wav
 from system.common import QUICK_MODEL, finish, upload, wait_for
-from system.grpc.test_workers import watch
 from system.nats import NatsCluster
 from system.stemwire_client import Background, separate
 from system.worker import SECRET, Worker
+from system.workers import watch
 
 MODELS = QUICK_MODEL
 

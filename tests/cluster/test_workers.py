@@ -1,50 +1,18 @@
 """Workers of a cluster that are killed, and what the sessions of their gateway do without them."""
-import contextlib
 import os
 import signal
 import time
 
-import pytest
-
 from system.audio import music, wav
 from system.common import QUICK_MODEL, finish, upload, wait_for
-from system.grpc.test_workers import watch, workers
-from system.nats import NatsServer
-from system.server import free_address
 from system.stemwire_client import Background, separate, session_pb2
-from system.worker import SECRET, Worker
+from system.workers import watch, workers
 
 State = session_pb2
 MODELS = QUICK_MODEL
 
 # A session waits for 30 s for a worker like the one before.
 GIVEN_UP = 90
-
-
-@pytest.fixture
-def nats(tmp_path):
-    server = NatsServer(tmp_path / "nats", "--jetstream")
-    server.monitor = free_address()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def gateway(start, nats):
-    variables = {"STEMWIRE_CLUSTER_SECRET": SECRET, "STEMWIRE_RUNTIME": "/nowhere"}
-    return start("--cluster", nats.url, "--compute", "workers", variables=variables)
-
-
-@pytest.fixture
-def worker(binary, chosen_models, nats):
-    with contextlib.ExitStack() as stack:
-
-        def begin(**variables) -> Worker:
-            process = Worker(binary, nats.url, variables)
-            stack.callback(lambda: process.process.poll() is None and process.end())
-            return process
-
-        yield begin
 
 
 def begun(gateway, song: bytes, **config) -> str:

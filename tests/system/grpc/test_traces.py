@@ -5,7 +5,6 @@ import pytest
 from ..audio import music, wav
 from ..common import INSTANT_MODEL, wait_for
 from ..http_client import call
-from ..nats import NatsServer
 from ..otlp import Collector
 from ..stemwire_client import Config, api, collect, requests
 from ..worker import SECRET, Worker
@@ -23,13 +22,6 @@ def collector():
     collector = Collector()
     yield collector
     collector.close()
-
-
-@pytest.fixture
-def nats(tmp_path):
-    server = NatsServer(tmp_path / "nats", "--jetstream")
-    yield server
-    server.kill()
 
 
 def test_a_trace_leads_from_the_upload_to_the_stems_at_a_worker(start, binary, nats, collector, tmp_path):

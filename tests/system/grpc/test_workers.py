@@ -1,48 +1,14 @@
 """A server whose segments `stemwire worker` processes compute, by way of a NATS server."""
-import contextlib
 import json
 import signal
 import urllib.request
 
-import pytest
-
 from ..audio import music, wav
 from ..common import INSTANT_MODEL, check_refused, finish, upload, wait_for
-from ..nats import NatsServer
-from ..server import free_address
-from ..stemwire_client import api, collect, separate
-from ..worker import SECRET, Worker
+from ..stemwire_client import api, separate
+from ..workers import numbers, watch, workers
 
 MODELS = INSTANT_MODEL
-
-
-@pytest.fixture(scope="module")
-def nats(tmp_path_factory):
-    monitor = free_address()
-    server = NatsServer(tmp_path_factory.mktemp("nats"), "--jetstream", "--http_port", monitor.split(":")[1])
-    server.monitor = monitor
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def gateway(start, nats):
-    # It needs neither ONNX Runtime nor the threads of its workers.
-    variables = {"STEMWIRE_CLUSTER_SECRET": SECRET, "STEMWIRE_RUNTIME": "/nowhere", "STEMWIRE_THREADS": "7"}
-    return start("--cluster", nats.url, "--compute", "workers", variables=variables)
-
-
-@pytest.fixture
-def worker(binary, chosen_models, nats):
-    """worker(**variables) starts a worker; all are ended with the test."""
-    with contextlib.ExitStack() as stack:
-
-        def begin(**variables) -> Worker:
-            process = Worker(binary, nats.url, variables)
-            stack.callback(lambda: process.process.poll() is None and process.end())
-            return process
-
-        yield begin
 
 
 def queued(nats) -> int:
@@ -57,22 +23,6 @@ def run(server, song: bytes) -> str:
     session_id = upload(server, song)
     finish(server, session_id, song)
     return session_id
-
-
-def watch(server, session_id: str):
-    return collect(server.stub.WatchSession(api.WatchSessionRequest(session_id=session_id)))
-
-
-def numbers(address: str) -> dict:
-    """The metrics of a gateway or a worker."""
-    with urllib.request.urlopen(f"http://{address}/metrics") as answer:
-        lines = [line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if not line.startswith("#")]
-    return {name: float(value) for name, value in lines}
-
-
-def workers(server) -> list:
-    """The workers of a gateway, by name."""
-    return list(server.stub.Health(api.HealthRequest()).cluster.workers)
 
 
 def test_workers_compute_the_bytes_of_one_machine_and_come_and_go(start, gateway, worker, nats):
