@@ -108,6 +108,19 @@ impl SessionOwner {
     }
 }
 
+/// How the leases of a server have changed since its start, other than those of new and ended sessions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeaseTotals {
+    /// Taken for sessions that another server had, or this one before its start.
+    pub taken_over: u64,
+    /// Not renewed in time.
+    pub expired: u64,
+    /// Taken again, or later than the session began, as none else had them.
+    pub regained: u64,
+    /// Found with another server, so that the session ended here.
+    pub lost: u64,
+}
+
 /// A lease that this server has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeldLease {

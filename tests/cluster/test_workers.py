@@ -6,6 +6,7 @@ import time
 from system.audio import music, wav
 from system.common import QUICK_MODEL, finish, upload, wait_for
 from system.stemwire_client import Background, separate, session_pb2
+from system.worker import SECRET
 from system.workers import watch, workers
 
 State = session_pb2

@@ -11,7 +11,8 @@ use super::SessionReplica;
 use super::seen_leases::SeenLeases;
 use crate::session::SessionId;
 use crate::session::leases::{
-    Acquired, HeldLease, LEASE_TIME, LeaseError, LeaseListing, Leases, RenewOutcome, SessionOwner,
+    Acquired, HeldLease, LEASE_TIME, LeaseError, LeaseListing, LeaseTotals, Leases, RenewOutcome,
+    SessionOwner,
 };
 
 /// Interval of the renewals: two may fail before a lease ends.
@@ -29,6 +30,7 @@ pub(in crate::session) struct LeaseKeeper {
     wish: Mutex<KeeperWish>,
     /// Whether the last call has failed.
     is_away: AtomicBool,
+    totals: Mutex<LeaseTotals>,
 }
 
 /// What the thread is to do.
@@ -74,6 +76,7 @@ impl LeaseKeeper {
             wake: Condvar::new(),
             wish: Mutex::new(KeeperWish::Renew),
             is_away: AtomicBool::new(false),
+            totals: Mutex::default(),
         });
         let working = Arc::clone(&keeper);
         std::thread::Builder::new().name("leases".into()).spawn(move || working.work())?;
@@ -120,6 +123,7 @@ impl LeaseKeeper {
             Acquired::Held(lease) => {
                 let kept = KeptLease { lease: Some(lease), renewed, session: None };
                 lock(&self.kept).insert(id, kept);
+                lock(&self.totals).taken_over += 1;
                 Ok(None)
             }
             Acquired::Elsewhere(other) => Ok(Some(other)),
@@ -176,6 +180,11 @@ impl LeaseKeeper {
         let ended = std::mem::take(&mut lock(&self.seen).ended);
         let kept = lock(&self.kept);
         ended.into_iter().filter(|id| !kept.contains_key(id)).collect()
+    }
+
+    /// How leases have changed since the start.
+    pub(in crate::session) fn totals(&self) -> LeaseTotals {
+        *lock(&self.totals)
     }
 
     /// The other servers of the cluster that could be called a short while ago.
@@ -276,7 +285,10 @@ impl LeaseKeeper {
             (entry.lease, entry.renewed) = match outcome {
                 _ if entry.lease != Some(before) => (entry.lease, entry.renewed),
                 RenewOutcome::Renewed(lease) => (Some(lease), now),
-                RenewOutcome::Lost => (None, None),
+                RenewOutcome::Lost => {
+                    lock(&self.totals).expired += 1;
+                    (None, None)
+                }
             };
         }
     }
@@ -295,12 +307,14 @@ impl LeaseKeeper {
                     if let Some(kept) = lock(&self.kept).get_mut(&id) {
                         (kept.lease, kept.renewed) = (Some(lease), now);
                     }
+                    lock(&self.totals).regained += 1;
                     // Another server may have had it meanwhile.
                     session.check_owner();
                 }
                 Ok(Acquired::Elsewhere(owner)) => {
                     tracing::error!(session = %id, gateway = owner.address, "another server has the lease of the session; it ends here");
                     lock(&self.kept).remove(&id);
+                    lock(&self.totals).lost += 1;
                     session.fence();
                 }
                 Err(_) => return,

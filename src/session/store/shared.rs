@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Store;
 use super::index::check_request;
-use crate::session::leases::LeaseError;
+use crate::session::leases::{LeaseError, LeaseTotals};
 use crate::session::lifecycle::State;
 use crate::session::replication::{LeaseKeeper, Replication};
 use crate::session::{Layout, Session, SessionError, SessionId, Settings};
@@ -196,6 +196,11 @@ impl Store {
     pub fn other_servers(&self) -> Vec<String> {
         let others = self.leases().map(LeaseKeeper::others).unwrap_or_default();
         others.into_iter().map(|server| server.address).collect()
+    }
+
+    /// How leases have changed since the start, if this server is one of a cluster.
+    pub fn lease_totals(&self) -> Option<LeaseTotals> {
+        self.leases().map(LeaseKeeper::totals)
     }
 
     /// Ends the leases, so that other servers of the cluster continue the sessions at once.

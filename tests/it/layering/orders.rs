@@ -371,7 +371,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ),
     (
         "server/middleware/metrics",
-        &[&["access", "forward", "labels", "store", "tasks", "worker"], &["calls"]],
+        &[&["access", "forward", "labels", "leases", "store", "tasks", "worker"], &["calls"]],
     ),
     (
         "server/rest",

@@ -1,12 +1,13 @@
 //! Prometheus metrics.
 //!
 //! [`calls`] counts calls, with the labels of [`labels`]; [`access`] counts reloads of credentials, [`store`] calls of the object
-//! store, if there is one, [`forward`] calls for other gateways, and [`tasks`] segments of workers. [`worker`] has those of a worker itself. Sessions and engines report through [`Observer`]; gauges are read at every scrape.
+//! store, if there is one, [`leases`] their changes, [`forward`] calls for other gateways, and [`tasks`] segments of workers. [`worker`] has those of a worker itself. Sessions and engines report through [`Observer`]; gauges are read at every scrape.
 
 mod access;
 mod calls;
 mod forward;
 mod labels;
+mod leases;
 mod store;
 mod tasks;
 mod worker;
@@ -31,6 +32,7 @@ pub(crate) use forward::{ForwardMetrics, ForwardOutcome, ForwardedCount};
 pub(crate) use worker::worker_text;
 
 use access::AccessMetrics;
+use leases::LeaseMetrics;
 use store::StoreMetrics;
 use tasks::TaskMetrics;
 
@@ -65,6 +67,8 @@ pub(crate) struct Metrics {
     unreadable_sessions: Gauge,
     /// `None` without an object store.
     store: Option<StoreMetrics>,
+    /// `None` outside a cluster.
+    leases: Option<LeaseMetrics>,
     /// `None` unless workers compute.
     tasks: Option<TaskMetrics>,
 }
@@ -127,6 +131,7 @@ impl Metrics {
             stored: Gauge::default(),
             unreadable_sessions: Gauge::default(),
             store: None,
+            leases: None,
             tasks: None,
         };
         metrics.register();
@@ -146,6 +151,9 @@ impl Metrics {
             let store = StoreMetrics::registered(&mut metrics.registry);
             separations.store().observe_replica(Arc::new(store.clone()));
             metrics.store = Some(store);
+        }
+        if separations.store().is_shared() {
+            metrics.leases = Some(LeaseMetrics::registered(&mut metrics.registry));
         }
         if separations.pool().cluster().is_some() {
             metrics.tasks = Some(TaskMetrics::registered(&mut metrics.registry));
@@ -207,6 +215,9 @@ impl Metrics {
         self.unreadable_sessions.set(number(separations.store().unreadable() as u64));
         if let Some(store) = &self.store {
             store.set_away(separations.store().outage().is_some());
+        }
+        if let (Some(leases), Some(totals)) = (&self.leases, separations.store().lease_totals()) {
+            leases.show(totals);
         }
         if let (Some(tasks), Some(state)) = (&self.tasks, separations.pool().cluster()) {
             tasks.show(&state);

@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::proto::reason::ErrorReason;
-use crate::session::leases::Leases;
 use crate::session::leases::memory::MemoryLeases;
+use crate::session::leases::{LeaseTotals, Leases};
 use crate::session::lifecycle::State;
 use crate::session::manifest::Plan;
 use crate::session::replica::Replica;
@@ -94,6 +94,10 @@ fn a_session_is_taken_over_once_its_lease_has_ended() {
     assert!(!session.is_fenced());
     a.leases().unwrap().round();
     assert!(session.is_fenced() && a.find_loaded(id).is_none());
+    let lost = LeaseTotals { expired: 1, lost: 1, ..LeaseTotals::default() };
+    assert_eq!(a.lease_totals(), Some(lost));
+    let taken_over = LeaseTotals { taken_over: 1, ..LeaseTotals::default() };
+    assert_eq!(b.lease_totals(), Some(taken_over));
     assert_eq!(owner_by(&a, id), "b");
     a.forget_fenced();
     assert_eq!(owner_by(&a, id), "b");
@@ -111,6 +115,8 @@ fn a_lease_that_was_lost_is_taken_again_if_no_other_server_has_continued() {
     shared.expire(session.id(), &[&a, &b]);
     assert!(!b.adopt_orphans(|| true));
     assert_eq!(owner_by(&b, session.id()), "a");
+    let regained = LeaseTotals { expired: 1, regained: 1, ..LeaseTotals::default() };
+    assert_eq!(a.lease_totals(), Some(regained));
     session.add_bytes(3, b"two", u64::MAX).unwrap();
     assert_eq!(session.wait_for_upload(), Ok(6));
     // All were lost, and the other server is faster.
