@@ -46,7 +46,7 @@ struct StopRequest {
 ///
 /// # Errors
 /// Those of `load_member`.
-pub(super) fn load(
+pub fn load(
     model: &Arc<Model>,
     load_member: impl Fn(&Arc<Model>) -> Result<Box<dyn Engine>, EngineError>,
 ) -> Result<Option<Box<dyn Engine>>, EngineError> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::audio::Stereo;
 use crate::model::ModelError;
 use crate::proto::reason::ErrorReason;
 
@@ -163,6 +164,15 @@ impl EngineError {
             | EngineError::Cancelled
             | EngineError::ShuttingDown => false,
         }
+    }
+
+    /// Whether `input` is so loud that the numbers of any engine overflow.
+    pub fn is_of_input(&self, input: &Stereo) -> bool {
+        /// 100 dB above full scale.
+        const LOUDEST: f32 = 1e5;
+        let is_sane = |sample: &f32| sample.abs() <= LOUDEST;
+        let is_extreme = || !input.planes().into_iter().flatten().all(is_sane);
+        matches!(self, EngineError::NotFinite { .. }) && is_extreme()
     }
 
     /// Whether the system lacks a resource that the engine needs.

@@ -3,6 +3,7 @@
 //! - [`runtime`]: finds, installs and loads ONNX Runtime.
 //! - [`inference`]: one module per model family, and the spectra around the graphs.
 //! - [`fallback`]: the chain of models to try, and circuit breakers.
+//! - [`ensemble`]: an engine made of engines.
 //! - [`autotune`]: measures the fastest execution provider above the SNR threshold.
 //! - [`speed`]: the expected speed of models on this machine.
 //! - [`provider`]: execution providers and precisions, and the selection of one for each model.
@@ -13,7 +14,7 @@
 
 pub mod autotune;
 mod cache_file;
-mod ensemble;
+pub mod ensemble;
 mod error;
 pub mod fallback;
 pub mod inference;

@@ -1,13 +1,15 @@
 """Workers of a cluster that are killed, and what the sessions of their gateway do without them."""
 import os
+import shutil
 import signal
 import time
 
 from system.audio import music, wav
-from system.common import QUICK_MODEL, finish, upload, wait_for
-from system.stemwire_client import Background, separate, session_pb2
+from system.common import INSTANT_FOUR_STEMS, QUICK_MODEL, finish, upload, wait_for
+from system.repository import ROOT
+from system.stemwire_client import Background, Config, separate, session_pb2
 from system.worker import SECRET
-from system.workers import watch, workers
+from system.workers import numbers, watch, workers
 
 State = session_pb2
 MODELS = QUICK_MODEL
@@ -78,3 +80,50 @@ def test_a_gateway_that_is_stopped_keeps_workers_from_no_other_session(start, ga
     finally:
         os.kill(gateway.process.pid, signal.SIGCONT)
     assert watch(gateway, session_id).digests() == expected
+
+
+def linked(folder, *models) -> dict:
+    """The variable for a folder with models of the golden files."""
+    folder.mkdir()
+    for model in models:
+        (folder / model.name).symlink_to(model)
+    return {"STEMWIRE_MODELS_DIR": folder}
+
+
+GOLDEN = ROOT / "tests" / "golden"
+
+
+def test_a_worker_whose_model_is_damaged_is_passed_over(start, gateway, worker, tmp_path):
+    song = wav(music(10))
+    expected = separate(start().stub, song).digests()
+    damaged = tmp_path / "damaged" / "mini-spleeter"
+    shutil.copytree(ROOT / "models" / "mini-spleeter", damaged)
+    weights = next(damaged.glob("*.safetensors"))
+    weights.write_bytes(bytes(100) + weights.read_bytes()[100:])
+    broken = worker(STEMWIRE_MODELS_DIR=damaged.parent, STEMWIRE_WORKER_NAME="broken")
+    worker(STEMWIRE_WORKER_NAME="healthy")
+    failures = lambda: numbers(broken.address)["stemwire_failed_segments_total"]
+    while not failures():
+        assert separate(gateway.stub, song).digests() == expected
+    # Half a minute has not passed.
+    assert separate(gateway.stub, song).digests() == expected and failures() == 1
+    faults = {shown.name: [(fault.model, fault.health.reason) for fault in shown.faults] for shown in workers(gateway)}
+    assert faults == {"broken": [("mini-spleeter", "MODEL_UNAVAILABLE")], "healthy": []}
+    labels = 'worker="broken",model="mini-spleeter",reason="MODEL_UNAVAILABLE"'
+    assert numbers(gateway.address)[f"stemwire_failed_worker_engines{{{labels}}}"] == 1
+    assert "mini-spleeter at broken" in gateway.log_text() and "passed over" in broken.log_text()
+
+
+def test_models_of_an_ensemble_at_two_workers_make_the_bytes_of_one_machine(start, nats, worker, tmp_path):
+    song, config = wav(music(10)), Config(ensemble="vocals=four+scnet-tiny,rest=scnet-tiny")
+    four, scnet = GOLDEN / "plain" / "four", GOLDEN / "scnet-tiny"
+    both = {**INSTANT_FOUR_STEMS, **linked(tmp_path / "both", four, scnet)}
+    expected = separate(start(variables=both).stub, song, config).digests()
+    variables = {**both, "STEMWIRE_CLUSTER_SECRET": SECRET, "STEMWIRE_RUNTIME": "/nowhere"}
+    server = start("--cluster", nats.url, "--compute", "workers", variables=variables)
+    for model in (four, scnet):
+        worker(**linked(tmp_path / model.name, model))
+    result = separate(server.stub, song, config)
+    assert result.digests() == expected
+    assert [member.model for member in result.done.engine.members] == ["four", "scnet-tiny"]
+    assert not result.done.engine_changes

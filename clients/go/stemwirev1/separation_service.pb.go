@@ -992,7 +992,9 @@ type Worker struct {
 	// Segments that it computes at a time.
 	Lanes uint32 `protobuf:"varint,3,opt,name=lanes,proto3" json:"lanes,omitempty"`
 	// Its engines, one for each model.
-	Engines       []*Engine `protobuf:"bytes,4,rep,name=engines,proto3" json:"engines,omitempty"`
+	Engines []*Engine `protobuf:"bytes,4,rep,name=engines,proto3" json:"engines,omitempty"`
+	// Those of them that have failed on a segment of this gateway since their last success.
+	Faults        []*WorkerFault `protobuf:"bytes,5,rep,name=faults,proto3" json:"faults,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1055,6 +1057,68 @@ func (x *Worker) GetEngines() []*Engine {
 	return nil
 }
 
+func (x *Worker) GetFaults() []*WorkerFault {
+	if x != nil {
+		return x.Faults
+	}
+	return nil
+}
+
+// An engine of a worker that fails.
+type WorkerFault struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The model's name at the worker.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Its health. While it is `FAILED` or `PROBED`, other workers get the segments of the model, if there are any.
+	Health        *EngineHealth `protobuf:"bytes,2,opt,name=health,proto3" json:"health,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkerFault) Reset() {
+	*x = WorkerFault{}
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkerFault) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkerFault) ProtoMessage() {}
+
+func (x *WorkerFault) ProtoReflect() protoreflect.Message {
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkerFault.ProtoReflect.Descriptor instead.
+func (*WorkerFault) Descriptor() ([]byte, []int) {
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *WorkerFault) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *WorkerFault) GetHealth() *EngineHealth {
+	if x != nil {
+		return x.Health
+	}
+	return nil
+}
+
 // The session to create.
 type CreateSessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1066,7 +1130,7 @@ type CreateSessionRequest struct {
 
 func (x *CreateSessionRequest) Reset() {
 	*x = CreateSessionRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[10]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1078,7 +1142,7 @@ func (x *CreateSessionRequest) String() string {
 func (*CreateSessionRequest) ProtoMessage() {}
 
 func (x *CreateSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[10]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1091,7 +1155,7 @@ func (x *CreateSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSessionRequest.ProtoReflect.Descriptor instead.
 func (*CreateSessionRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{10}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CreateSessionRequest) GetConfig() *SeparationConfig {
@@ -1112,7 +1176,7 @@ type CreateSessionResponse struct {
 
 func (x *CreateSessionResponse) Reset() {
 	*x = CreateSessionResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[11]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1124,7 +1188,7 @@ func (x *CreateSessionResponse) String() string {
 func (*CreateSessionResponse) ProtoMessage() {}
 
 func (x *CreateSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[11]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1137,7 +1201,7 @@ func (x *CreateSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSessionResponse.ProtoReflect.Descriptor instead.
 func (*CreateSessionResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{11}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CreateSessionResponse) GetSession() *Session {
@@ -1162,7 +1226,7 @@ type UploadChunkRequest struct {
 
 func (x *UploadChunkRequest) Reset() {
 	*x = UploadChunkRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[12]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1174,7 +1238,7 @@ func (x *UploadChunkRequest) String() string {
 func (*UploadChunkRequest) ProtoMessage() {}
 
 func (x *UploadChunkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[12]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1187,7 +1251,7 @@ func (x *UploadChunkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadChunkRequest.ProtoReflect.Descriptor instead.
 func (*UploadChunkRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{12}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UploadChunkRequest) GetSessionId() string {
@@ -1222,7 +1286,7 @@ type UploadChunkResponse struct {
 
 func (x *UploadChunkResponse) Reset() {
 	*x = UploadChunkResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[13]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1234,7 +1298,7 @@ func (x *UploadChunkResponse) String() string {
 func (*UploadChunkResponse) ProtoMessage() {}
 
 func (x *UploadChunkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[13]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1247,7 +1311,7 @@ func (x *UploadChunkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UploadChunkResponse.ProtoReflect.Descriptor instead.
 func (*UploadChunkResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{13}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UploadChunkResponse) GetCommittedBytes() uint64 {
@@ -1270,7 +1334,7 @@ type FinishUploadRequest struct {
 
 func (x *FinishUploadRequest) Reset() {
 	*x = FinishUploadRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[14]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1282,7 +1346,7 @@ func (x *FinishUploadRequest) String() string {
 func (*FinishUploadRequest) ProtoMessage() {}
 
 func (x *FinishUploadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[14]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1295,7 +1359,7 @@ func (x *FinishUploadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishUploadRequest.ProtoReflect.Descriptor instead.
 func (*FinishUploadRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{14}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FinishUploadRequest) GetSessionId() string {
@@ -1323,7 +1387,7 @@ type FinishUploadResponse struct {
 
 func (x *FinishUploadResponse) Reset() {
 	*x = FinishUploadResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[15]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1335,7 +1399,7 @@ func (x *FinishUploadResponse) String() string {
 func (*FinishUploadResponse) ProtoMessage() {}
 
 func (x *FinishUploadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[15]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1348,7 +1412,7 @@ func (x *FinishUploadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishUploadResponse.ProtoReflect.Descriptor instead.
 func (*FinishUploadResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{15}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FinishUploadResponse) GetSession() *Session {
@@ -1379,7 +1443,7 @@ type WatchSessionRequest struct {
 
 func (x *WatchSessionRequest) Reset() {
 	*x = WatchSessionRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[16]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1391,7 +1455,7 @@ func (x *WatchSessionRequest) String() string {
 func (*WatchSessionRequest) ProtoMessage() {}
 
 func (x *WatchSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[16]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1404,7 +1468,7 @@ func (x *WatchSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSessionRequest.ProtoReflect.Descriptor instead.
 func (*WatchSessionRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{16}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *WatchSessionRequest) GetSessionId() string {
@@ -1462,7 +1526,7 @@ type StemCursor struct {
 
 func (x *StemCursor) Reset() {
 	*x = StemCursor{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[17]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1474,7 +1538,7 @@ func (x *StemCursor) String() string {
 func (*StemCursor) ProtoMessage() {}
 
 func (x *StemCursor) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[17]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1487,7 +1551,7 @@ func (x *StemCursor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StemCursor.ProtoReflect.Descriptor instead.
 func (*StemCursor) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{17}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *StemCursor) GetStem() string {
@@ -1523,7 +1587,7 @@ type WatchSessionResponse struct {
 
 func (x *WatchSessionResponse) Reset() {
 	*x = WatchSessionResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[18]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1535,7 +1599,7 @@ func (x *WatchSessionResponse) String() string {
 func (*WatchSessionResponse) ProtoMessage() {}
 
 func (x *WatchSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[18]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1548,7 +1612,7 @@ func (x *WatchSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchSessionResponse.ProtoReflect.Descriptor instead.
 func (*WatchSessionResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{18}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WatchSessionResponse) GetMessage() isWatchSessionResponse_Message {
@@ -1653,7 +1717,7 @@ type GetSessionRequest struct {
 
 func (x *GetSessionRequest) Reset() {
 	*x = GetSessionRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[19]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1665,7 +1729,7 @@ func (x *GetSessionRequest) String() string {
 func (*GetSessionRequest) ProtoMessage() {}
 
 func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[19]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1678,7 +1742,7 @@ func (x *GetSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionRequest.ProtoReflect.Descriptor instead.
 func (*GetSessionRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{19}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetSessionRequest) GetSessionId() string {
@@ -1699,7 +1763,7 @@ type GetSessionResponse struct {
 
 func (x *GetSessionResponse) Reset() {
 	*x = GetSessionResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[20]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1711,7 +1775,7 @@ func (x *GetSessionResponse) String() string {
 func (*GetSessionResponse) ProtoMessage() {}
 
 func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[20]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1724,7 +1788,7 @@ func (x *GetSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSessionResponse.ProtoReflect.Descriptor instead.
 func (*GetSessionResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{20}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetSessionResponse) GetSession() *Session {
@@ -1747,7 +1811,7 @@ type ListSessionsRequest struct {
 
 func (x *ListSessionsRequest) Reset() {
 	*x = ListSessionsRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[21]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1759,7 +1823,7 @@ func (x *ListSessionsRequest) String() string {
 func (*ListSessionsRequest) ProtoMessage() {}
 
 func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[21]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1772,7 +1836,7 @@ func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{21}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListSessionsRequest) GetPageSize() uint32 {
@@ -1802,7 +1866,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[22]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1814,7 +1878,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[22]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1827,7 +1891,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{22}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*Session {
@@ -1855,7 +1919,7 @@ type CancelSessionRequest struct {
 
 func (x *CancelSessionRequest) Reset() {
 	*x = CancelSessionRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[23]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1867,7 +1931,7 @@ func (x *CancelSessionRequest) String() string {
 func (*CancelSessionRequest) ProtoMessage() {}
 
 func (x *CancelSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[23]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1880,7 +1944,7 @@ func (x *CancelSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelSessionRequest.ProtoReflect.Descriptor instead.
 func (*CancelSessionRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{23}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *CancelSessionRequest) GetSessionId() string {
@@ -1901,7 +1965,7 @@ type CancelSessionResponse struct {
 
 func (x *CancelSessionResponse) Reset() {
 	*x = CancelSessionResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[24]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1913,7 +1977,7 @@ func (x *CancelSessionResponse) String() string {
 func (*CancelSessionResponse) ProtoMessage() {}
 
 func (x *CancelSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[24]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1926,7 +1990,7 @@ func (x *CancelSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelSessionResponse.ProtoReflect.Descriptor instead.
 func (*CancelSessionResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{24}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *CancelSessionResponse) GetSession() *Session {
@@ -1947,7 +2011,7 @@ type DeleteSessionRequest struct {
 
 func (x *DeleteSessionRequest) Reset() {
 	*x = DeleteSessionRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[25]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1959,7 +2023,7 @@ func (x *DeleteSessionRequest) String() string {
 func (*DeleteSessionRequest) ProtoMessage() {}
 
 func (x *DeleteSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[25]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1972,7 +2036,7 @@ func (x *DeleteSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSessionRequest.ProtoReflect.Descriptor instead.
 func (*DeleteSessionRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{25}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DeleteSessionRequest) GetSessionId() string {
@@ -1991,7 +2055,7 @@ type DeleteSessionResponse struct {
 
 func (x *DeleteSessionResponse) Reset() {
 	*x = DeleteSessionResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[26]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2003,7 +2067,7 @@ func (x *DeleteSessionResponse) String() string {
 func (*DeleteSessionResponse) ProtoMessage() {}
 
 func (x *DeleteSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[26]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2016,7 +2080,7 @@ func (x *DeleteSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSessionResponse.ProtoReflect.Descriptor instead.
 func (*DeleteSessionResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{26}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{27}
 }
 
 // Requests the models.
@@ -2028,7 +2092,7 @@ type ListModelsRequest struct {
 
 func (x *ListModelsRequest) Reset() {
 	*x = ListModelsRequest{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[27]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2040,7 +2104,7 @@ func (x *ListModelsRequest) String() string {
 func (*ListModelsRequest) ProtoMessage() {}
 
 func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[27]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2053,7 +2117,7 @@ func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsRequest.ProtoReflect.Descriptor instead.
 func (*ListModelsRequest) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{27}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{28}
 }
 
 // The models of the server.
@@ -2067,7 +2131,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[28]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2079,7 +2143,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_separation_service_proto_msgTypes[28]
+	mi := &file_stemwire_v1_separation_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2092,7 +2156,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{28}
+	return file_stemwire_v1_separation_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListModelsResponse) GetModels() []*Model {
@@ -2167,12 +2231,16 @@ const file_stemwire_v1_separation_service_proto_rawDesc = "" +
 	"\aCluster\x12-\n" +
 	"\aworkers\x18\x01 \x03(\v2\x13.stemwire.v1.WorkerR\aworkers\x12'\n" +
 	"\x0fqueued_segments\x18\x02 \x01(\x04R\x0equeuedSegments\x12)\n" +
-	"\x10waiting_segments\x18\x03 \x01(\x04R\x0fwaitingSegments\"{\n" +
+	"\x10waiting_segments\x18\x03 \x01(\x04R\x0fwaitingSegments\"\xad\x01\n" +
 	"\x06Worker\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
 	"\x05lanes\x18\x03 \x01(\rR\x05lanes\x12-\n" +
-	"\aengines\x18\x04 \x03(\v2\x13.stemwire.v1.EngineR\aengines\"M\n" +
+	"\aengines\x18\x04 \x03(\v2\x13.stemwire.v1.EngineR\aengines\x120\n" +
+	"\x06faults\x18\x05 \x03(\v2\x18.stemwire.v1.WorkerFaultR\x06faults\"V\n" +
+	"\vWorkerFault\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x121\n" +
+	"\x06health\x18\x02 \x01(\v2\x19.stemwire.v1.EngineHealthR\x06health\"M\n" +
 	"\x14CreateSessionRequest\x125\n" +
 	"\x06config\x18\x01 \x01(\v2\x1d.stemwire.v1.SeparationConfigR\x06config\"G\n" +
 	"\x15CreateSessionResponse\x12.\n" +
@@ -2273,7 +2341,7 @@ func file_stemwire_v1_separation_service_proto_rawDescGZIP() []byte {
 }
 
 var file_stemwire_v1_separation_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_stemwire_v1_separation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_stemwire_v1_separation_service_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_stemwire_v1_separation_service_proto_goTypes = []any{
 	(DecoderSandbox)(0),           // 0: stemwire.v1.DecoderSandbox
 	(ServingStatus)(0),            // 1: stemwire.v1.ServingStatus
@@ -2287,98 +2355,102 @@ var file_stemwire_v1_separation_service_proto_goTypes = []any{
 	(*HealthResponse)(nil),        // 9: stemwire.v1.HealthResponse
 	(*Cluster)(nil),               // 10: stemwire.v1.Cluster
 	(*Worker)(nil),                // 11: stemwire.v1.Worker
-	(*CreateSessionRequest)(nil),  // 12: stemwire.v1.CreateSessionRequest
-	(*CreateSessionResponse)(nil), // 13: stemwire.v1.CreateSessionResponse
-	(*UploadChunkRequest)(nil),    // 14: stemwire.v1.UploadChunkRequest
-	(*UploadChunkResponse)(nil),   // 15: stemwire.v1.UploadChunkResponse
-	(*FinishUploadRequest)(nil),   // 16: stemwire.v1.FinishUploadRequest
-	(*FinishUploadResponse)(nil),  // 17: stemwire.v1.FinishUploadResponse
-	(*WatchSessionRequest)(nil),   // 18: stemwire.v1.WatchSessionRequest
-	(*StemCursor)(nil),            // 19: stemwire.v1.StemCursor
-	(*WatchSessionResponse)(nil),  // 20: stemwire.v1.WatchSessionResponse
-	(*GetSessionRequest)(nil),     // 21: stemwire.v1.GetSessionRequest
-	(*GetSessionResponse)(nil),    // 22: stemwire.v1.GetSessionResponse
-	(*ListSessionsRequest)(nil),   // 23: stemwire.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),  // 24: stemwire.v1.ListSessionsResponse
-	(*CancelSessionRequest)(nil),  // 25: stemwire.v1.CancelSessionRequest
-	(*CancelSessionResponse)(nil), // 26: stemwire.v1.CancelSessionResponse
-	(*DeleteSessionRequest)(nil),  // 27: stemwire.v1.DeleteSessionRequest
-	(*DeleteSessionResponse)(nil), // 28: stemwire.v1.DeleteSessionResponse
-	(*ListModelsRequest)(nil),     // 29: stemwire.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),    // 30: stemwire.v1.ListModelsResponse
-	(*SeparationConfig)(nil),      // 31: stemwire.v1.SeparationConfig
-	(*Session)(nil),               // 32: stemwire.v1.Session
-	(*Progress)(nil),              // 33: stemwire.v1.Progress
-	(*EngineChange)(nil),          // 34: stemwire.v1.EngineChange
-	(Encoding)(0),                 // 35: stemwire.v1.Encoding
-	(OutputChannels)(0),           // 36: stemwire.v1.OutputChannels
-	(*Runtime)(nil),               // 37: stemwire.v1.Runtime
-	(*Model)(nil),                 // 38: stemwire.v1.Model
-	(*Engine)(nil),                // 39: stemwire.v1.Engine
+	(*WorkerFault)(nil),           // 12: stemwire.v1.WorkerFault
+	(*CreateSessionRequest)(nil),  // 13: stemwire.v1.CreateSessionRequest
+	(*CreateSessionResponse)(nil), // 14: stemwire.v1.CreateSessionResponse
+	(*UploadChunkRequest)(nil),    // 15: stemwire.v1.UploadChunkRequest
+	(*UploadChunkResponse)(nil),   // 16: stemwire.v1.UploadChunkResponse
+	(*FinishUploadRequest)(nil),   // 17: stemwire.v1.FinishUploadRequest
+	(*FinishUploadResponse)(nil),  // 18: stemwire.v1.FinishUploadResponse
+	(*WatchSessionRequest)(nil),   // 19: stemwire.v1.WatchSessionRequest
+	(*StemCursor)(nil),            // 20: stemwire.v1.StemCursor
+	(*WatchSessionResponse)(nil),  // 21: stemwire.v1.WatchSessionResponse
+	(*GetSessionRequest)(nil),     // 22: stemwire.v1.GetSessionRequest
+	(*GetSessionResponse)(nil),    // 23: stemwire.v1.GetSessionResponse
+	(*ListSessionsRequest)(nil),   // 24: stemwire.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),  // 25: stemwire.v1.ListSessionsResponse
+	(*CancelSessionRequest)(nil),  // 26: stemwire.v1.CancelSessionRequest
+	(*CancelSessionResponse)(nil), // 27: stemwire.v1.CancelSessionResponse
+	(*DeleteSessionRequest)(nil),  // 28: stemwire.v1.DeleteSessionRequest
+	(*DeleteSessionResponse)(nil), // 29: stemwire.v1.DeleteSessionResponse
+	(*ListModelsRequest)(nil),     // 30: stemwire.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),    // 31: stemwire.v1.ListModelsResponse
+	(*SeparationConfig)(nil),      // 32: stemwire.v1.SeparationConfig
+	(*Session)(nil),               // 33: stemwire.v1.Session
+	(*Progress)(nil),              // 34: stemwire.v1.Progress
+	(*EngineChange)(nil),          // 35: stemwire.v1.EngineChange
+	(Encoding)(0),                 // 36: stemwire.v1.Encoding
+	(OutputChannels)(0),           // 37: stemwire.v1.OutputChannels
+	(*Runtime)(nil),               // 38: stemwire.v1.Runtime
+	(*Model)(nil),                 // 39: stemwire.v1.Model
+	(*Engine)(nil),                // 40: stemwire.v1.Engine
+	(*EngineHealth)(nil),          // 41: stemwire.v1.EngineHealth
 }
 var file_stemwire_v1_separation_service_proto_depIdxs = []int32{
-	31, // 0: stemwire.v1.SeparateRequest.config:type_name -> stemwire.v1.SeparationConfig
+	32, // 0: stemwire.v1.SeparateRequest.config:type_name -> stemwire.v1.SeparationConfig
 	3,  // 1: stemwire.v1.SeparateRequest.finish:type_name -> stemwire.v1.Finish
-	32, // 2: stemwire.v1.SeparateResponse.session:type_name -> stemwire.v1.Session
-	33, // 3: stemwire.v1.SeparateResponse.progress:type_name -> stemwire.v1.Progress
+	33, // 2: stemwire.v1.SeparateResponse.session:type_name -> stemwire.v1.Session
+	34, // 3: stemwire.v1.SeparateResponse.progress:type_name -> stemwire.v1.Progress
 	5,  // 4: stemwire.v1.SeparateResponse.stem:type_name -> stemwire.v1.StemChunk
-	34, // 5: stemwire.v1.SeparateResponse.engine_change:type_name -> stemwire.v1.EngineChange
-	32, // 6: stemwire.v1.SeparateResponse.done:type_name -> stemwire.v1.Session
-	35, // 7: stemwire.v1.GetStemRequest.encoding:type_name -> stemwire.v1.Encoding
-	36, // 8: stemwire.v1.GetStemRequest.channels:type_name -> stemwire.v1.OutputChannels
+	35, // 5: stemwire.v1.SeparateResponse.engine_change:type_name -> stemwire.v1.EngineChange
+	33, // 6: stemwire.v1.SeparateResponse.done:type_name -> stemwire.v1.Session
+	36, // 7: stemwire.v1.GetStemRequest.encoding:type_name -> stemwire.v1.Encoding
+	37, // 8: stemwire.v1.GetStemRequest.channels:type_name -> stemwire.v1.OutputChannels
 	5,  // 9: stemwire.v1.GetStemResponse.chunk:type_name -> stemwire.v1.StemChunk
 	1,  // 10: stemwire.v1.HealthResponse.status:type_name -> stemwire.v1.ServingStatus
-	37, // 11: stemwire.v1.HealthResponse.runtime:type_name -> stemwire.v1.Runtime
-	38, // 12: stemwire.v1.HealthResponse.engines:type_name -> stemwire.v1.Model
+	38, // 11: stemwire.v1.HealthResponse.runtime:type_name -> stemwire.v1.Runtime
+	39, // 12: stemwire.v1.HealthResponse.engines:type_name -> stemwire.v1.Model
 	0,  // 13: stemwire.v1.HealthResponse.decoder_sandbox:type_name -> stemwire.v1.DecoderSandbox
 	10, // 14: stemwire.v1.HealthResponse.cluster:type_name -> stemwire.v1.Cluster
 	11, // 15: stemwire.v1.Cluster.workers:type_name -> stemwire.v1.Worker
-	39, // 16: stemwire.v1.Worker.engines:type_name -> stemwire.v1.Engine
-	31, // 17: stemwire.v1.CreateSessionRequest.config:type_name -> stemwire.v1.SeparationConfig
-	32, // 18: stemwire.v1.CreateSessionResponse.session:type_name -> stemwire.v1.Session
-	3,  // 19: stemwire.v1.FinishUploadRequest.finish:type_name -> stemwire.v1.Finish
-	32, // 20: stemwire.v1.FinishUploadResponse.session:type_name -> stemwire.v1.Session
-	19, // 21: stemwire.v1.WatchSessionRequest.stems:type_name -> stemwire.v1.StemCursor
-	35, // 22: stemwire.v1.WatchSessionRequest.encoding:type_name -> stemwire.v1.Encoding
-	36, // 23: stemwire.v1.WatchSessionRequest.channels:type_name -> stemwire.v1.OutputChannels
-	32, // 24: stemwire.v1.WatchSessionResponse.session:type_name -> stemwire.v1.Session
-	33, // 25: stemwire.v1.WatchSessionResponse.progress:type_name -> stemwire.v1.Progress
-	5,  // 26: stemwire.v1.WatchSessionResponse.stem:type_name -> stemwire.v1.StemChunk
-	34, // 27: stemwire.v1.WatchSessionResponse.engine_change:type_name -> stemwire.v1.EngineChange
-	32, // 28: stemwire.v1.WatchSessionResponse.done:type_name -> stemwire.v1.Session
-	32, // 29: stemwire.v1.GetSessionResponse.session:type_name -> stemwire.v1.Session
-	32, // 30: stemwire.v1.ListSessionsResponse.sessions:type_name -> stemwire.v1.Session
-	32, // 31: stemwire.v1.CancelSessionResponse.session:type_name -> stemwire.v1.Session
-	38, // 32: stemwire.v1.ListModelsResponse.models:type_name -> stemwire.v1.Model
-	2,  // 33: stemwire.v1.SeparationService.Separate:input_type -> stemwire.v1.SeparateRequest
-	6,  // 34: stemwire.v1.SeparationService.GetStem:input_type -> stemwire.v1.GetStemRequest
-	8,  // 35: stemwire.v1.SeparationService.Health:input_type -> stemwire.v1.HealthRequest
-	12, // 36: stemwire.v1.SeparationService.CreateSession:input_type -> stemwire.v1.CreateSessionRequest
-	14, // 37: stemwire.v1.SeparationService.UploadChunk:input_type -> stemwire.v1.UploadChunkRequest
-	16, // 38: stemwire.v1.SeparationService.FinishUpload:input_type -> stemwire.v1.FinishUploadRequest
-	18, // 39: stemwire.v1.SeparationService.WatchSession:input_type -> stemwire.v1.WatchSessionRequest
-	21, // 40: stemwire.v1.SeparationService.GetSession:input_type -> stemwire.v1.GetSessionRequest
-	23, // 41: stemwire.v1.SeparationService.ListSessions:input_type -> stemwire.v1.ListSessionsRequest
-	25, // 42: stemwire.v1.SeparationService.CancelSession:input_type -> stemwire.v1.CancelSessionRequest
-	27, // 43: stemwire.v1.SeparationService.DeleteSession:input_type -> stemwire.v1.DeleteSessionRequest
-	29, // 44: stemwire.v1.SeparationService.ListModels:input_type -> stemwire.v1.ListModelsRequest
-	4,  // 45: stemwire.v1.SeparationService.Separate:output_type -> stemwire.v1.SeparateResponse
-	7,  // 46: stemwire.v1.SeparationService.GetStem:output_type -> stemwire.v1.GetStemResponse
-	9,  // 47: stemwire.v1.SeparationService.Health:output_type -> stemwire.v1.HealthResponse
-	13, // 48: stemwire.v1.SeparationService.CreateSession:output_type -> stemwire.v1.CreateSessionResponse
-	15, // 49: stemwire.v1.SeparationService.UploadChunk:output_type -> stemwire.v1.UploadChunkResponse
-	17, // 50: stemwire.v1.SeparationService.FinishUpload:output_type -> stemwire.v1.FinishUploadResponse
-	20, // 51: stemwire.v1.SeparationService.WatchSession:output_type -> stemwire.v1.WatchSessionResponse
-	22, // 52: stemwire.v1.SeparationService.GetSession:output_type -> stemwire.v1.GetSessionResponse
-	24, // 53: stemwire.v1.SeparationService.ListSessions:output_type -> stemwire.v1.ListSessionsResponse
-	26, // 54: stemwire.v1.SeparationService.CancelSession:output_type -> stemwire.v1.CancelSessionResponse
-	28, // 55: stemwire.v1.SeparationService.DeleteSession:output_type -> stemwire.v1.DeleteSessionResponse
-	30, // 56: stemwire.v1.SeparationService.ListModels:output_type -> stemwire.v1.ListModelsResponse
-	45, // [45:57] is the sub-list for method output_type
-	33, // [33:45] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	40, // 16: stemwire.v1.Worker.engines:type_name -> stemwire.v1.Engine
+	12, // 17: stemwire.v1.Worker.faults:type_name -> stemwire.v1.WorkerFault
+	41, // 18: stemwire.v1.WorkerFault.health:type_name -> stemwire.v1.EngineHealth
+	32, // 19: stemwire.v1.CreateSessionRequest.config:type_name -> stemwire.v1.SeparationConfig
+	33, // 20: stemwire.v1.CreateSessionResponse.session:type_name -> stemwire.v1.Session
+	3,  // 21: stemwire.v1.FinishUploadRequest.finish:type_name -> stemwire.v1.Finish
+	33, // 22: stemwire.v1.FinishUploadResponse.session:type_name -> stemwire.v1.Session
+	20, // 23: stemwire.v1.WatchSessionRequest.stems:type_name -> stemwire.v1.StemCursor
+	36, // 24: stemwire.v1.WatchSessionRequest.encoding:type_name -> stemwire.v1.Encoding
+	37, // 25: stemwire.v1.WatchSessionRequest.channels:type_name -> stemwire.v1.OutputChannels
+	33, // 26: stemwire.v1.WatchSessionResponse.session:type_name -> stemwire.v1.Session
+	34, // 27: stemwire.v1.WatchSessionResponse.progress:type_name -> stemwire.v1.Progress
+	5,  // 28: stemwire.v1.WatchSessionResponse.stem:type_name -> stemwire.v1.StemChunk
+	35, // 29: stemwire.v1.WatchSessionResponse.engine_change:type_name -> stemwire.v1.EngineChange
+	33, // 30: stemwire.v1.WatchSessionResponse.done:type_name -> stemwire.v1.Session
+	33, // 31: stemwire.v1.GetSessionResponse.session:type_name -> stemwire.v1.Session
+	33, // 32: stemwire.v1.ListSessionsResponse.sessions:type_name -> stemwire.v1.Session
+	33, // 33: stemwire.v1.CancelSessionResponse.session:type_name -> stemwire.v1.Session
+	39, // 34: stemwire.v1.ListModelsResponse.models:type_name -> stemwire.v1.Model
+	2,  // 35: stemwire.v1.SeparationService.Separate:input_type -> stemwire.v1.SeparateRequest
+	6,  // 36: stemwire.v1.SeparationService.GetStem:input_type -> stemwire.v1.GetStemRequest
+	8,  // 37: stemwire.v1.SeparationService.Health:input_type -> stemwire.v1.HealthRequest
+	13, // 38: stemwire.v1.SeparationService.CreateSession:input_type -> stemwire.v1.CreateSessionRequest
+	15, // 39: stemwire.v1.SeparationService.UploadChunk:input_type -> stemwire.v1.UploadChunkRequest
+	17, // 40: stemwire.v1.SeparationService.FinishUpload:input_type -> stemwire.v1.FinishUploadRequest
+	19, // 41: stemwire.v1.SeparationService.WatchSession:input_type -> stemwire.v1.WatchSessionRequest
+	22, // 42: stemwire.v1.SeparationService.GetSession:input_type -> stemwire.v1.GetSessionRequest
+	24, // 43: stemwire.v1.SeparationService.ListSessions:input_type -> stemwire.v1.ListSessionsRequest
+	26, // 44: stemwire.v1.SeparationService.CancelSession:input_type -> stemwire.v1.CancelSessionRequest
+	28, // 45: stemwire.v1.SeparationService.DeleteSession:input_type -> stemwire.v1.DeleteSessionRequest
+	30, // 46: stemwire.v1.SeparationService.ListModels:input_type -> stemwire.v1.ListModelsRequest
+	4,  // 47: stemwire.v1.SeparationService.Separate:output_type -> stemwire.v1.SeparateResponse
+	7,  // 48: stemwire.v1.SeparationService.GetStem:output_type -> stemwire.v1.GetStemResponse
+	9,  // 49: stemwire.v1.SeparationService.Health:output_type -> stemwire.v1.HealthResponse
+	14, // 50: stemwire.v1.SeparationService.CreateSession:output_type -> stemwire.v1.CreateSessionResponse
+	16, // 51: stemwire.v1.SeparationService.UploadChunk:output_type -> stemwire.v1.UploadChunkResponse
+	18, // 52: stemwire.v1.SeparationService.FinishUpload:output_type -> stemwire.v1.FinishUploadResponse
+	21, // 53: stemwire.v1.SeparationService.WatchSession:output_type -> stemwire.v1.WatchSessionResponse
+	23, // 54: stemwire.v1.SeparationService.GetSession:output_type -> stemwire.v1.GetSessionResponse
+	25, // 55: stemwire.v1.SeparationService.ListSessions:output_type -> stemwire.v1.ListSessionsResponse
+	27, // 56: stemwire.v1.SeparationService.CancelSession:output_type -> stemwire.v1.CancelSessionResponse
+	29, // 57: stemwire.v1.SeparationService.DeleteSession:output_type -> stemwire.v1.DeleteSessionResponse
+	31, // 58: stemwire.v1.SeparationService.ListModels:output_type -> stemwire.v1.ListModelsResponse
+	47, // [47:59] is the sub-list for method output_type
+	35, // [35:47] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_stemwire_v1_separation_service_proto_init() }
@@ -2401,7 +2473,7 @@ func file_stemwire_v1_separation_service_proto_init() {
 		(*SeparateResponse_EngineChange)(nil),
 		(*SeparateResponse_Done)(nil),
 	}
-	file_stemwire_v1_separation_service_proto_msgTypes[18].OneofWrappers = []any{
+	file_stemwire_v1_separation_service_proto_msgTypes[19].OneofWrappers = []any{
 		(*WatchSessionResponse_Session)(nil),
 		(*WatchSessionResponse_Progress)(nil),
 		(*WatchSessionResponse_Stem)(nil),
@@ -2414,7 +2486,7 @@ func file_stemwire_v1_separation_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stemwire_v1_separation_service_proto_rawDesc), len(file_stemwire_v1_separation_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

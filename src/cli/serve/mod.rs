@@ -197,14 +197,14 @@ fn pool_of_workers(
     let scheme = if config.server.credentials.has_tls() { "https" } else { "http" };
     let owner = format!("{scheme}://{}", config.address_in_cluster(listen));
     let queue = JetStreamQueue::open(Arc::clone(&nats), owner)?;
-    let workers = Arc::new(KnownWorkers::default());
+    let workers = Arc::new(KnownWorkers::new(config.circuit_breakers));
     let board =
         Arc::new(TaskBoard::new(Box::new(queue), Arc::clone(&workers), TaskBoard::first_epoch()));
     let offering = Arc::downgrade(&board);
     watch_workers(&nats, workers, move || {
         offering.upgrade().iter().for_each(|board| board.workers_changed());
     })?;
-    let dispatcher = Box::new(BoardDispatcher(Arc::clone(&board)));
+    let dispatcher = Box::new(BoardDispatcher::new(Arc::clone(&board)));
     let secret = config.server.gateway.as_ref().and_then(|gateway| gateway.secret.clone());
     Ok((Pool::by(dispatcher), OfferedTasks::new(board, secret)))
 }

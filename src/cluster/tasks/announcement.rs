@@ -81,6 +81,7 @@ impl WorkerAnnouncement {
             version: self.version.clone(),
             lanes: self.lanes,
             engines: self.engines.iter().filter_map(AnnouncedEngine::identity).collect(),
+            faults: Vec::new(),
         }
     }
 }

@@ -4,22 +4,35 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::board::TaskBoard;
-use super::key::TaskExecution;
+use super::ensembles::EnsembleThreads;
 use crate::engine::EngineIdentity;
 use crate::engine::pool::{ClusterState, Dispatcher, OwnerId, Task};
 use crate::model::{Model, ModelName};
 
 /// Gives tasks to the workers of a cluster. Dropping it answers what is open with
 /// [`EngineError::ShuttingDown`](crate::engine::EngineError::ShuttingDown).
-pub struct BoardDispatcher(pub Arc<TaskBoard>);
+pub struct BoardDispatcher {
+    board: Arc<TaskBoard>,
+    ensembles: EnsembleThreads,
+}
+
+impl BoardDispatcher {
+    /// Gives the tasks on `board`.
+    pub fn new(board: Arc<TaskBoard>) -> BoardDispatcher {
+        BoardDispatcher { board, ensembles: EnsembleThreads::default() }
+    }
+}
 
 impl Dispatcher for BoardDispatcher {
     fn submit(&self, owner: OwnerId, task: Task) {
-        self.0.submit(owner, task);
+        match task.model.ensemble() {
+            Some(_) => self.ensembles.begin(&self.board, owner, task),
+            None => self.board.submit(owner, task),
+        }
     }
 
     fn remove(&self, owner: OwnerId) {
-        self.0.remove(owner);
+        self.board.remove(owner);
     }
 
     fn has_abandoned_worker(&self, _: &ModelName) -> bool {
@@ -28,28 +41,37 @@ impl Dispatcher for BoardDispatcher {
     }
 
     fn lanes(&self) -> usize {
-        self.0.workers().all().iter().map(|worker| worker.lanes).sum()
+        self.board.workers().all().iter().map(|worker| worker.lanes).sum()
     }
 
-    fn lanes_of(&self, engine: &EngineIdentity) -> usize {
-        self.0.workers().lanes_of(&TaskExecution::of(engine))
+    fn lanes_of(&self, model: &Model, engine: &EngineIdentity) -> usize {
+        self.board.workers().lanes_of(model, engine)
+    }
+
+    fn retries(&self) -> bool {
+        true
     }
 
     fn engines(&self, model: &Model) -> Vec<EngineIdentity> {
-        self.0.workers().engines(model)
+        self.board.workers().engines(model)
+    }
+
+    fn member_engine(&self, member: &Model, engine: &EngineIdentity) -> Option<EngineIdentity> {
+        self.board.workers().member_engine(member, engine)
     }
 
     fn absent(&self, model: &Model, engine: Option<&EngineIdentity>) -> Duration {
-        self.0.workers().absent(model, engine)
+        self.board.workers().absent(model, engine)
     }
 
     fn cluster(&self) -> Option<ClusterState> {
-        Some(self.0.cluster())
+        Some(self.board.cluster())
     }
 }
 
 impl Drop for BoardDispatcher {
     fn drop(&mut self) {
-        self.0.close();
+        self.board.close();
+        self.ensembles.join();
     }
 }

@@ -3,7 +3,8 @@
 //! A server keeps each [`open_task`] on a [`board`], the [`dispatcher`] of its pool, and offers them by notices in a [`queue`]. A
 //! [`worker`] takes a notice, [`calls`](owner) the [`service`] of the owner for the input, computes it in a pool of its own, and
 //! delivers the stems, or the [`failure`], the same way, which [`worker_counts`] count. It has a [`lane`] for each segment that it
-//! computes at a time, and leaves tasks of [`away_owners`] to others. A [`key`] names a task; [`samples`] are the audio as bytes.
+//! computes at a time, and leaves tasks of [`away_owners`] to others. Of [`ensembles`],
+//! the segments of members are tasks. A [`key`] names a task; [`samples`] are the audio as bytes.
 //!
 //! The queue is a [`stream`] of JetStream: owners keep their [`offers`] in it, and workers [`pull`]. An [`announcement`] of each
 //! worker is in a bucket as long as it is [present](presence), from which owners learn of the [`known_workers`].
@@ -12,6 +13,7 @@ mod announcement;
 mod away_owners;
 mod board;
 mod dispatcher;
+mod ensembles;
 mod failure;
 mod key;
 mod known_workers;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::key::{TaskExecution, TaskKey};
 use super::queue::QueuedTask;
@@ -21,6 +21,12 @@ pub enum TaskRefusal {
     /// Another answer came first.
     #[error("another answer to the task came first")]
     Answered,
+    /// Another worker is to compute it.
+    #[error("another worker is to compute the task")]
+    PassedOver {
+        /// For how long this one gets no task of the model, on which it fails. Zero if it has failed on this task only.
+        pause: Duration,
+    },
     /// The stems are not those of the model.
     #[error("the stems have another number or length than those of the model")]
     WrongStems,
@@ -69,7 +75,12 @@ pub(super) struct OpenTask {
     pub(super) isolated: bool,
     pub(super) cancelled: Arc<AtomicBool>,
     pub(super) on_done: OnDone,
+    /// Workers that have taken it without an answer.
     pub(super) fetches: u32,
+    /// How often it has failed.
+    pub(super) failures: u32,
+    /// The worker at which it has failed last.
+    pub(super) failed_at: Option<String>,
     pub(super) submitted: Instant,
     /// Where it is in its trace.
     pub(super) trace: TraceContext,

@@ -15,7 +15,7 @@ use super::samples::{SampleReader, checksum, pieces};
 use crate::audio::Stereo;
 use crate::cluster::ClusterSecret;
 use crate::dsp::mask::MaskExtension;
-use crate::engine::{EngineError, EngineOptions, InputLevel, MemberInput, SeparatedSegment};
+use crate::engine::{EngineError, EngineOptions, SeparatedSegment};
 use crate::proto::tasks as wire;
 use crate::proto::tasks::deliver_task_request::Part as Delivered;
 use crate::proto::tasks::fetch_task_response::Part as Fetched;
@@ -60,6 +60,14 @@ pub(super) enum OwnerError {
     Away(String),
 }
 
+/// What the owner of a task sends to a worker that has taken it.
+pub(super) enum FetchAnswer {
+    /// The task.
+    Task(ReceivedTask),
+    /// Nothing: another worker is to compute it, and this one gets no task of the model for this time.
+    PassedOver(Duration),
+}
+
 /// The input of a task.
 pub(super) struct ReceivedTask {
     pub(super) mix: Stereo,
@@ -87,11 +95,11 @@ impl OwnerCalls {
         &self,
         notice: &TaskNotice,
         frames: usize,
-    ) -> Result<ReceivedTask, OwnerError> {
+    ) -> Result<FetchAnswer, OwnerError> {
         self.limited(self.fetch_now(notice, frames)).await
     }
 
-    async fn fetch_now(&self, notice: &TaskNotice, frames: usize) -> Result<ReceivedTask, Status> {
+    async fn fetch_now(&self, notice: &TaskNotice, frames: usize) -> Result<FetchAnswer, Status> {
         let request = wire::FetchTaskRequest {
             key: Some(notice.key.into()),
             worker: self.worker.clone(),
@@ -102,8 +110,12 @@ impl OwnerCalls {
         let trace = TraceContext::received(|name| answer.metadata().get(name)?.to_str().ok());
         let mut answer = answer.into_inner();
         let part = answer.message().await?.and_then(|message| message.part);
-        let Some(Fetched::Input(input)) = part else {
-            return Err(Status::internal("the owner sent no input"));
+        let input = match part {
+            Some(Fetched::Input(input)) => input,
+            Some(Fetched::PassedOver(passed_over)) => {
+                return Ok(FetchAnswer::PassedOver(Duration::from_millis(passed_over.pause_ms)));
+            }
+            _ => return Err(Status::internal("the owner sent no input")),
         };
         if input.frames != frames as u64 {
             let given = input.frames;
@@ -119,7 +131,8 @@ impl OwnerCalls {
         let mix = reader.finish(input.crc32c);
         let mix = mix.map_err(|error| Status::data_loss(error.to_string()))?.pop();
         let (options, isolated) = (options_of(&input), input.isolated);
-        Ok(ReceivedTask { mix: mix.unwrap_or_default(), options, isolated, trace })
+        let mix = mix.unwrap_or_default();
+        Ok(FetchAnswer::Task(ReceivedTask { mix, options, isolated, trace }))
     }
 
     /// Delivers the result of a task. Returns `false` if it is none, so that another worker may compute the task.
@@ -222,17 +235,9 @@ pub(super) fn shared(
 }
 
 fn options_of(input: &wire::TaskInput) -> EngineOptions {
-    let members = input.members.as_ref().map(|members| MemberInput {
-        levels: members.levels.iter().map(level_of).collect(),
-        track: members.track_start as usize..members.track_end as usize,
-    });
     let mask_extension = match input.extends_with_zeros {
         true => MaskExtension::Zeros,
         false => MaskExtension::Average,
     };
-    EngineOptions { wanted: input.wanted.clone(), mask_extension, members }
-}
-
-fn level_of(level: &wire::InputLevel) -> InputLevel {
-    InputLevel { mean: level.mean, deviation: level.deviation }
+    EngineOptions { wanted: input.wanted.clone(), mask_extension, members: None }
 }

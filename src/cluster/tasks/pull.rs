@@ -1,7 +1,7 @@
 //! The loop of a worker: takes notices from JetStream, one for each of its worker threads, until it is to stop.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::{AckKind, Context, Message};
@@ -17,6 +17,7 @@ use super::queue::TaskNotice;
 use super::stream;
 use super::worker::{ClusterWorker, TaskEnd};
 use crate::cluster::nats::{Nats, NatsCallError};
+use crate::model::ModelName;
 
 /// Time for which a pull waits at the server. Each is a request of its own: a consumer that has been lost, with a connection or with
 /// the server's data, is noticed by the next one.
@@ -34,6 +35,9 @@ const MOST_DELIVERIES: i64 = 20;
 /// Pause before a task is delivered again whose owner could not be reached.
 const RETURN_PAUSE: Duration = Duration::from_millis(500);
 
+/// Longest pause before tasks of a model are taken on which this worker fails. The other workers may have left meanwhile.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
 /// Computes tasks until `stop` becomes true, and then those that it has begun.
 pub async fn pull_tasks(nats: &Nats, worker: Arc<ClusterWorker>, stop: watch::Receiver<bool>) {
     let lanes = Arc::new(Semaphore::new(worker.lanes()));
@@ -45,6 +49,8 @@ pub async fn pull_tasks(nats: &Nats, worker: Arc<ClusterWorker>, stop: watch::Re
             is_clustered: nats.is_clustered(),
             worker: Arc::clone(&worker),
             execution,
+            model,
+            pause: Arc::default(),
             lanes: Arc::clone(&lanes),
             stop: stop.clone(),
         };
@@ -59,6 +65,8 @@ struct Puller {
     is_clustered: bool,
     worker: Arc<ClusterWorker>,
     execution: TaskExecution,
+    model: ModelName,
+    pause: Arc<PullPause>,
     lanes: Arc<Semaphore>,
     stop: watch::Receiver<bool>,
 }
@@ -96,6 +104,12 @@ impl Puller {
                 _ = self.stop.changed() => return Ok(()),
             };
             drop(lane);
+            if let Some(pause) = self.pause.left() {
+                tokio::select! {
+                    () = sleep(pause) => continue,
+                    _ = self.stop.changed() => return Ok(()),
+                }
+            }
             if let Some(message) = next(&consumer).await? {
                 self.take(message, computing).await;
             }
@@ -125,7 +139,8 @@ impl Puller {
             Ok(lane) => lane,
             Err(pause) => return answer(&message, AckKind::Nak(pause)).await,
         };
-        let worker = Arc::clone(&self.worker);
+        let (worker, pause) = (Arc::clone(&self.worker), Arc::clone(&self.pause));
+        let model = self.model.clone();
         computing.spawn(async move {
             let end = {
                 let progress = show_progress(&message);
@@ -142,6 +157,14 @@ impl Puller {
                     AckKind::Term
                 }
                 TaskEnd::Returned => AckKind::Nak(None),
+                // It is delivered to this one again if no other worker is free.
+                TaskEnd::PassedOver(Duration::ZERO) => AckKind::Nak(Some(RETURN_PAUSE)),
+                TaskEnd::PassedOver(left) => {
+                    if pause.begin(left.min(LONGEST_PAUSE)) {
+                        tracing::warn!(%model, owner = notice.owner, seconds = left.as_secs_f64(), "this worker is passed over, as it fails on the model");
+                    }
+                    AckKind::Nak(None)
+                }
                 TaskEnd::OwnerAway(reason) => {
                     tracing::warn!(%task, owner = notice.owner, reason, "no answer of the owner");
                     // Others may reach it.
@@ -150,6 +173,26 @@ impl Puller {
             };
             answer(&message, kind).await;
         });
+    }
+}
+
+/// Until when no task of a model is taken.
+#[derive(Default)]
+struct PullPause(Mutex<Option<Instant>>);
+
+impl PullPause {
+    /// Begins a pause from now on. Returns whether there was none.
+    fn begin(&self, pause: Duration) -> bool {
+        let was_none = self.left().is_none();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + pause);
+        was_none
+    }
+
+    /// What is left of it.
+    fn left(&self) -> Option<Duration> {
+        let until = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let left = until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
     }
 }
 

@@ -73,7 +73,15 @@ impl TaskService for OfferedTasks {
         self.check(request.metadata())?;
         let request = request.into_inner();
         let key = key_of(request.key)?;
-        let task = self.board.fetch(key).map_err(refused)?;
+        let task = match self.board.fetch(key, &request.worker) {
+            Err(TaskRefusal::PassedOver { pause }) => {
+                let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                let part = Some(Fetched::PassedOver(wire::PassedOver { pause_ms }));
+                let message = Ok(wire::FetchTaskResponse { part });
+                return Ok(Response::new(Box::pin(tokio_stream::once(message))));
+            }
+            fetched => fetched.map_err(refused)?,
+        };
         tracing::debug!(task = %key, worker = request.worker, "taken");
         let (mix, trace) = (Arc::clone(&task.mix), task.trace.headers());
         let input = run(move || input_of(&task)).await?;
@@ -104,17 +112,18 @@ impl TaskService for OfferedTasks {
         let key = key_of(result.key)?;
         // Before the stems are received.
         let expected = self.board.expected(key).map_err(refused)?;
+        let worker = result.worker;
         let result = match result.outcome {
             Some(Outcome::Stems(stems)) => Ok(receive(&mut parts, &expected, stems).await?),
             Some(Outcome::Failure(failure)) => {
                 let error = failure::from_wire(expected.model.as_str(), failure);
-                tracing::warn!(worker = result.worker, %error, "a worker has failed on a segment");
+                tracing::warn!(worker, %error, "a worker has failed on a segment");
                 Err(error)
             }
             None => return Err(Status::invalid_argument("the result has no outcome")),
         };
         let board = Arc::clone(&self.board);
-        run(move || board.deliver(key, result)).await?.map_err(refused)?;
+        run(move || board.deliver(key, &worker, result)).await?.map_err(refused)?;
         Ok(Response::new(wire::DeliverTaskResponse {}))
     }
 }
@@ -153,25 +162,16 @@ fn refused(refusal: TaskRefusal) -> Status {
     match refusal {
         TaskRefusal::Unknown => Status::not_found(text),
         TaskRefusal::Answered => Status::already_exists(text),
+        TaskRefusal::PassedOver { .. } => Status::failed_precondition(text),
         TaskRefusal::WrongStems => Status::invalid_argument(text),
     }
 }
 
 fn input_of(task: &FetchedTask) -> wire::TaskInput {
-    let members = task.options.members.as_ref().map(|members| wire::MemberInput {
-        levels: members
-            .levels
-            .iter()
-            .map(|level| wire::InputLevel { mean: level.mean, deviation: level.deviation })
-            .collect(),
-        track_start: members.track.start as u64,
-        track_end: members.track.end as u64,
-    });
     wire::TaskInput {
         frames: task.mix.first().map_or(0, |mix| mix.len() as u64),
         wanted: task.options.wanted.clone(),
         extends_with_zeros: task.options.mask_extension == MaskExtension::Zeros,
-        members,
         isolated: task.isolated,
         crc32c: checksum(&task.mix),
     }

@@ -11,7 +11,7 @@ use tracing::field::Empty;
 use super::away_owners::{AwayOwners, OwnerAccess};
 use super::key::TaskExecution;
 use super::lane::Lane;
-use super::owner::{OwnerCalls, OwnerError, shared};
+use super::owner::{FetchAnswer, OwnerCalls, OwnerError, shared};
 use super::queue::TaskNotice;
 use super::worker_counts::{WorkerCounts, WorkerStatus};
 use crate::cluster::ClusterSecret;
@@ -49,6 +49,8 @@ pub enum TaskEnd {
     NotWanted(String),
     /// Another worker is to compute it: this one stops, or lacks the model.
     Returned,
+    /// Another worker is to compute it, as this one has failed on it; and all of its model for this time, if it is not zero.
+    PassedOver(Duration),
     /// Its owner cannot be reached, or refuses this worker.
     OwnerAway(String),
 }
@@ -126,7 +128,11 @@ impl ClusterWorker {
             server.address = notice.owner,
         );
         let task = match self.calls.fetch(notice, model.card().segment.as_len()).await {
-            Ok(task) => task,
+            Ok(FetchAnswer::Task(task)) => task,
+            Ok(FetchAnswer::PassedOver(pause)) => {
+                self.away.reached(&notice.owner);
+                return TaskEnd::PassedOver(pause);
+            }
             Err(OwnerError::NotWanted(text)) => return TaskEnd::NotWanted(text),
             Err(OwnerError::Away(text)) => {
                 self.away.missed(&notice.owner);

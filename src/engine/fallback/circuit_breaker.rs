@@ -1,8 +1,8 @@
-//! Circuit breakers: take a failing engine out of use, one breaker per model.
+//! Circuit breakers: take a failing engine out of use, one breaker per model, or per model and worker of a cluster.
 //!
 //! A closed circuit means that the engine is used. After some failures in a row, or at once if the model is unusable, the
-//! circuit opens: new sessions start with the next engine of the chain. The engine is probed at growing intervals, and
-//! a successful probe closes the circuit.
+//! circuit opens: new sessions start with the next engine of the chain, and segments go to other workers. The engine is
+//! probed at growing intervals, and a successful probe closes the circuit.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,7 +25,7 @@ impl Default for CircuitBreakerConfig {
     }
 }
 
-/// The circuit breakers of all models.
+/// The circuit breakers of all engines. An engine is named by its model, or by its model and its worker.
 #[derive(Debug, Default)]
 pub struct CircuitBreakers {
     config: CircuitBreakerConfig,
@@ -51,7 +51,7 @@ pub enum CircuitState {
     /// It is in use.
     #[default]
     Closed,
-    /// New sessions start with the next engine.
+    /// New sessions start with the next engine, and segments go to other workers.
     Open,
     /// As open, while the engine is being probed.
     Probing,
@@ -73,50 +73,50 @@ impl CircuitBreakers {
         CircuitBreakers { config, breakers: Mutex::default() }
     }
 
-    /// The health of a model's engine.
-    pub fn health(&self, model: &str) -> EngineHealth {
-        self.lock().get(model).map(|breaker| breaker.health.clone()).unwrap_or_default()
+    /// The health of an engine.
+    pub fn health(&self, engine: &str) -> EngineHealth {
+        self.lock().get(engine).map(|breaker| breaker.health.clone()).unwrap_or_default()
     }
 
-    /// Whether a session may start with this model.
-    pub fn is_closed(&self, model: &str) -> bool {
-        self.health(model).circuit == CircuitState::Closed
+    /// Whether a session may start with this engine.
+    pub fn is_closed(&self, engine: &str) -> bool {
+        self.health(engine).circuit == CircuitState::Closed
     }
 
     /// Records a success.
-    pub fn succeeded(&self, model: &str) {
+    pub fn succeeded(&self, engine: &str) {
         let mut breakers = self.lock();
-        let Some(breaker) = breakers.get_mut(model) else { return };
+        let Some(breaker) = breakers.get_mut(engine) else { return };
         let health = &mut breaker.health;
         if health.failures == 0 {
             return;
         }
         if health.circuit != CircuitState::Closed {
-            tracing::info!(model, "engine works again");
+            tracing::info!(engine, "engine works again");
         }
         *health = EngineHealth { since: Some(SystemTime::now()), ..EngineHealth::default() };
         breaker.probe = None;
     }
 
     /// Records a failure.
-    pub fn failed(&self, model: &str, error: &EngineError) {
-        self.record(model, error, error.is_model_unusable());
+    pub fn failed(&self, engine: &str, error: &EngineError) {
+        self.record(engine, error, error.is_model_unusable());
     }
 
     /// Records a failure that opens the circuit at once: the engine cannot separate silence.
-    pub fn failed_to_start(&self, model: &str, error: &EngineError) {
-        self.record(model, error, true);
+    pub fn failed_to_start(&self, engine: &str, error: &EngineError) {
+        self.record(engine, error, true);
     }
 
-    fn record(&self, model: &str, error: &EngineError, opens: bool) {
+    fn record(&self, engine: &str, error: &EngineError, opens: bool) {
         let mut breakers = self.lock();
-        let breaker = breakers.entry(model.to_owned()).or_default();
+        let breaker = breakers.entry(engine.to_owned()).or_default();
         breaker.health.failures = breaker.health.failures.saturating_add(1);
         breaker.health.error = Some(error.clone());
         let opens = opens || breaker.health.failures >= self.config.failures;
         match breaker.health.circuit {
             CircuitState::Closed if opens => {
-                tracing::error!(model, %error, "engine out of use until a probe succeeds");
+                tracing::error!(engine, %error, "engine out of use until a probe succeeds");
                 breaker.change(CircuitState::Open);
                 breaker.wait(self.config.probe);
             }
@@ -128,24 +128,51 @@ impl CircuitBreakers {
         }
     }
 
-    /// Takes the models that are due for a probe; their circuits become [`CircuitState::Probing`].
+    /// Whether an engine whose probes are ordinary segments may get one: its circuit is closed, or a probe is due, which the
+    /// segment is from now on.
+    ///
+    /// # Errors
+    /// The time to the next probe.
+    pub fn admit(&self, engine: &str) -> Result<(), Duration> {
+        let (mut breakers, now) = (self.lock(), Instant::now());
+        let breaker = breakers.get_mut(engine);
+        let open = breaker.filter(|breaker| breaker.health.circuit != CircuitState::Closed);
+        let Some((breaker, (at, pause))) = open.and_then(|one| one.probe.map(|probe| (one, probe)))
+        else {
+            return Ok(());
+        };
+        if at > now {
+            return Err(at - now);
+        }
+        breaker.health.circuit = CircuitState::Probing;
+        // One that gets no answer is followed by another.
+        breaker.wait(pause);
+        Ok(())
+    }
+
+    /// Forgets an engine.
+    pub fn forget(&self, engine: &str) {
+        self.lock().remove(engine);
+    }
+
+    /// Takes the engines that are due for a probe; their circuits become [`CircuitState::Probing`].
     pub fn due(&self) -> Vec<String> {
         let now = Instant::now();
         let mut due = Vec::new();
-        for (model, breaker) in self.lock().iter_mut() {
+        for (engine, breaker) in self.lock().iter_mut() {
             let open = breaker.health.circuit == CircuitState::Open;
             if open && breaker.probe.is_some_and(|(at, _)| at <= now) {
                 breaker.health.circuit = CircuitState::Probing;
-                due.push(model.clone());
+                due.push(engine.clone());
             }
         }
         due
     }
 
     /// Records a failed probe and schedules the next one.
-    pub fn probe_failed(&self, model: &str, error: EngineError) {
+    pub fn probe_failed(&self, engine: &str, error: EngineError) {
         let longest = self.config.probe.saturating_mul(Self::MAX_DELAY_FACTOR);
-        if let Some(breaker) = self.lock().get_mut(model)
+        if let Some(breaker) = self.lock().get_mut(engine)
             && breaker.health.circuit == CircuitState::Probing
         {
             breaker.health.circuit = CircuitState::Open;
@@ -246,5 +273,28 @@ mod tests {
             let (_, pause) = slow.lock()["m"].probe.unwrap();
             assert_eq!(pause, Duration::from_secs(expected));
         }
+    }
+    #[test]
+    fn an_engine_that_ordinary_segments_probe_gets_one_at_a_time() {
+        let once = breakers(1, Duration::ZERO);
+        once.failed("m", &nan());
+        assert_eq!(once.admit("m"), Ok(()));
+        check(&once, CircuitState::Probing, 1);
+        once.probe_failed("m", nan());
+        check(&once, CircuitState::Open, 2);
+        once.forget("m");
+        check(&once, CircuitState::Closed, 0);
+        let minute = Duration::from_secs(60);
+        let slow = breakers(1, minute);
+        slow.failed("m", &nan());
+        let due = |slow: &CircuitBreakers| {
+            slow.lock().get_mut("m").unwrap().probe = Some((Instant::now(), minute));
+        };
+        assert!(slow.admit("m").unwrap_err() <= minute);
+        due(&slow);
+        assert_eq!(slow.admit("m"), Ok(()));
+        assert!(slow.admit("m").is_err(), "the first one has no answer yet");
+        due(&slow);
+        assert_eq!(slow.admit("m"), Ok(()));
     }
 }

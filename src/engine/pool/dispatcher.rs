@@ -55,14 +55,25 @@ pub trait Dispatcher: Send + Sync {
     /// Segments that are computed at a time.
     fn lanes(&self) -> usize;
 
-    /// Segments that are computed at a time by this engine.
-    fn lanes_of(&self, engine: &EngineIdentity) -> usize {
-        let _ = engine;
+    /// Segments that are computed at a time by this engine of `model`.
+    fn lanes_of(&self, model: &Model, engine: &EngineIdentity) -> usize {
+        let _ = (model, engine);
         self.lanes()
+    }
+
+    /// Whether it tries a task once more that has failed, on another machine where there is one, before it answers.
+    fn retries(&self) -> bool {
+        false
     }
 
     /// The engines that compute `model` now, the preferred one first. None where no machine has it.
     fn engines(&self, model: &Model) -> Vec<EngineIdentity>;
+
+    /// The engine that computes `member` where `engine` computes an ensemble of it and others.
+    fn member_engine(&self, member: &Model, engine: &EngineIdentity) -> Option<EngineIdentity> {
+        let _ = engine;
+        self.engines(member).into_iter().next()
+    }
 
     /// The time since when `engine` is none of those of `model`; without it, since when there are none. Zero while it is one.
     fn absent(&self, model: &Model, engine: Option<&EngineIdentity>) -> Duration;

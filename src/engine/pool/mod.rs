@@ -2,11 +2,12 @@
 //!
 //! A [`Dispatcher`] computes them: this process, or [`remote`] machines. That of this process has [`threads`]: it holds the queue ([`local`]), which is fair between
 //! sessions ([`fairness`]). Each [`worker`] keeps the engines that it has loaded. The [`watchdog`] enforces time limits, which
-//! follow the [`typical`] time of a model. A [`benchmark`] measures the speed of one.
+//! follow the [`typical`] time of a model. A [`benchmark`] measures the speed of one. A [`guard`] keeps panics within engines.
 
 mod benchmark;
 mod dispatcher;
 mod fairness;
+mod guard;
 mod local;
 mod remote;
 mod threads;
@@ -30,7 +31,8 @@ use crate::model::Model;
 pub use benchmark::Benchmark;
 pub use dispatcher::{Dispatcher, OnDone, OnStart, OwnerId, Task};
 pub(crate) use fairness::FairQueue;
-pub use remote::{ClusterState, RemoteWorker, TaskTotals};
+pub(crate) use guard::{checked, guarded};
+pub use remote::{ClusterState, RemoteWorker, TaskTotals, WorkerFault};
 
 use local::LocalDispatcher;
 use threads::WorkerThreads;
@@ -188,9 +190,19 @@ impl Pool {
         self.dispatcher.lanes()
     }
 
-    /// Segments that are computed at a time by one of [`Pool::engines`].
-    pub fn lanes_of(&self, engine: &EngineIdentity) -> usize {
-        self.dispatcher.lanes_of(engine)
+    /// Segments that are computed at a time by one of [`Pool::engines`] of `model`.
+    pub fn lanes_of(&self, model: &Model, engine: &EngineIdentity) -> usize {
+        self.dispatcher.lanes_of(model, engine)
+    }
+
+    /// The engine that computes `member` where `engine` computes an ensemble of it and others.
+    pub fn member_engine(&self, member: &Model, engine: &EngineIdentity) -> Option<EngineIdentity> {
+        self.dispatcher.member_engine(member, engine)
+    }
+
+    /// Whether a task that has failed was tried twice.
+    pub fn retries(&self) -> bool {
+        self.dispatcher.retries()
     }
 
     /// Queues a task. Its result is always delivered through `task.on_done`.

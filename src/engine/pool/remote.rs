@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::engine::EngineIdentity;
-use crate::model::Sha256Hash;
+use crate::engine::fallback::circuit_breaker::{CircuitState, EngineHealth};
+use crate::model::{ModelName, Sha256Hash};
 
 /// The machines that compute for this one.
 #[derive(Debug, Clone, Default)]
@@ -39,11 +40,25 @@ impl ClusterState {
         self.workers.iter().map(|worker| worker.lanes).sum()
     }
 
-    /// Segments of a model with these weights that they compute at a time.
+    /// The engines whose circuit is open, with their workers.
+    pub fn failed(&self) -> impl Iterator<Item = (&RemoteWorker, &WorkerFault)> {
+        let faults = self.workers.iter().flat_map(|one| one.faults.iter().map(move |of| (one, of)));
+        faults.filter(|(_, fault)| !fault.is_closed())
+    }
+
+    /// Segments of a model with these weights that they compute at a time. Workers that fail on it count if there are no others.
     pub fn lanes_of(&self, weights: Sha256Hash) -> usize {
-        let has =
-            |worker: &&RemoteWorker| worker.engines.iter().any(|engine| engine.weights == weights);
-        self.workers.iter().filter(has).map(|worker| worker.lanes).sum()
+        let lanes = |is_counted: &dyn Fn(&RemoteWorker, &EngineIdentity) -> bool| -> usize {
+            let has = |worker: &&RemoteWorker| {
+                let mut engines = worker.engines.iter().filter(|engine| engine.weights == weights);
+                engines.any(|engine| is_counted(worker, engine))
+            };
+            self.workers.iter().filter(has).map(|worker| worker.lanes).sum()
+        };
+        match lanes(&|worker, engine| worker.works(&engine.model)) {
+            0 => lanes(&|_, _| true),
+            some => some,
+        }
     }
 }
 
@@ -58,4 +73,29 @@ pub struct RemoteWorker {
     pub lanes: usize,
     /// Its engines, one for each model.
     pub engines: Vec<EngineIdentity>,
+    /// Those of them that have failed since their last success.
+    pub faults: Vec<WorkerFault>,
+}
+
+impl RemoteWorker {
+    /// Whether the circuit of its engine of a model is closed.
+    pub fn works(&self, model: &ModelName) -> bool {
+        self.faults.iter().all(|fault| fault.model != *model || fault.is_closed())
+    }
+}
+
+/// An engine of a worker that has failed since its last success.
+#[derive(Debug, Clone)]
+pub struct WorkerFault {
+    /// The model's name at the worker.
+    pub model: ModelName,
+    /// Its failures at this worker.
+    pub health: EngineHealth,
+}
+
+impl WorkerFault {
+    /// Whether the worker gets segments of the model all the same. While the circuit is open, others do if there are any.
+    pub fn is_closed(&self) -> bool {
+        self.health.circuit == CircuitState::Closed
+    }
 }

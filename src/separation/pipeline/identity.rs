@@ -117,7 +117,7 @@ pub(in crate::separation) fn engine_of(model: &Model, context: &Context) -> Engi
 /// An engine with everything else that its output depends on here, for the manifest.
 pub(super) fn record_of(engine: EngineIdentity, model: &Model, context: &Context) -> EngineRecord {
     let members = model.ensemble().map(|ensemble| ensemble.members.iter());
-    let member = |model: &Arc<Model>| member_of(model, context);
+    let member = |model: &Arc<Model>| member_of(model, &engine, context);
     let members = members.into_iter().flatten().map(member).collect();
     let EngineIdentity { model, weights, verified, provider, runtime, threads, precision } = engine;
     EngineRecord {
@@ -132,9 +132,13 @@ pub(super) fn record_of(engine: EngineIdentity, model: &Model, context: &Context
     }
 }
 
-fn member_of(model: &Model, context: &Context) -> MemberRecord {
-    let EngineRecord { model, weights, verified, provider, precision, .. } =
-        engine_of(model, context);
+/// A member of the ensemble that `engine` computes.
+fn member_of(model: &Model, engine: &EngineIdentity, context: &Context) -> MemberRecord {
+    let own = context.pool.member_engine(model, engine);
+    let EngineRecord { model, weights, verified, provider, precision, .. } = match own {
+        Some(own) => record_of(own, model, context),
+        None => EngineRecord::unknown(model.card().name.as_str()),
+    };
     MemberRecord { model, weights, verified, provider, precision }
 }
 

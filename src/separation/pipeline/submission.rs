@@ -50,13 +50,16 @@ impl Run<'_> {
         // One more than there are worker threads, so that none is idle during a commit.
         let isolated = self.session.manifest().deaths >= ISOLATION_DEATHS;
         let pool = &self.context.pool;
-        let lanes = self.engine.identity().map_or_else(|| pool.lanes(), |one| pool.lanes_of(one));
+        let model = self.engine.model();
+        let lanes = self.engine.identity();
+        let lanes = lanes.map_or_else(|| pool.lanes(), |engine| pool.lanes_of(model, engine));
         let depth = if isolated { 1 } else { (lanes as u64 + 1).min(MOST_IN_FLIGHT) };
         let end = (self.next + depth).min(self.repeated_until.unwrap_or(u64::MAX));
         while self.in_flight.next() < end {
             let Some(segment) = self.next_segment(decoded) else { break };
             let levels = self.engine.levels(|card| self.level_for(card, decoded, &segment))?;
-            let sent = Sent { segment, levels, retried: false, silent: false, isolated };
+            let retried = pool.retries();
+            let sent = Sent { segment, levels, retried, silent: false, isolated };
             self.submit(sent, !exact)?;
         }
         Ok(())
@@ -149,14 +152,11 @@ impl Run<'_> {
 
     /// Whether the output is not finite because the input is extremely loud, which is not an error of the engine.
     fn is_input_extreme(&mut self, sent: &Sent, error: &EngineError) -> Result<bool, Failure> {
-        /// 100 dB above full scale.
-        const LOUDEST: f32 = 1e5;
         if !matches!(error, EngineError::NotFinite { .. }) {
             return Ok(false);
         }
         let shown = self.track.read(sent.segment.shown.clone()).map_err(storage)?;
-        let sane = |sample: &f32| sample.abs() <= LOUDEST;
-        Ok(!shown.planes().into_iter().flatten().all(sane))
+        Ok(error.is_of_input(&shown))
     }
 }
 

@@ -1,7 +1,8 @@
 //! The workers of a cluster as wire types.
 
+use super::engine::engine_health;
 use crate::engine::EngineIdentity;
-use crate::engine::pool::{ClusterState, RemoteWorker};
+use crate::engine::pool::{ClusterState, RemoteWorker, WorkerFault};
 use crate::proto;
 
 /// The workers, and what they have to do.
@@ -19,7 +20,13 @@ fn worker(worker: RemoteWorker) -> proto::Worker {
         version: worker.version,
         lanes: u32::try_from(worker.lanes).unwrap_or(u32::MAX),
         engines: worker.engines.into_iter().map(engine).collect(),
+        faults: worker.faults.iter().map(fault).collect(),
     }
+}
+
+fn fault(fault: &WorkerFault) -> proto::WorkerFault {
+    let (model, health) = (fault.model.to_string(), Some(engine_health(&fault.health)));
+    proto::WorkerFault { model, health }
 }
 
 fn engine(engine: EngineIdentity) -> proto::Engine {

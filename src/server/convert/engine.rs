@@ -111,7 +111,7 @@ pub(in crate::server) fn fault(fault: &UnavailableModel) -> proto::Model {
     }
 }
 
-fn engine_health(health: &EngineHealth) -> proto::EngineHealth {
+pub(super) fn engine_health(health: &EngineHealth) -> proto::EngineHealth {
     let error = health.error.as_ref();
     proto::EngineHealth {
         state: match health.circuit {

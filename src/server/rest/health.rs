@@ -55,6 +55,8 @@ pub(super) struct ClusterView {
     workers: usize,
     /// Segments that they compute at a time.
     lanes: usize,
+    /// Engines of workers that fail, so that other workers get the segments of their models.
+    failed_engines: usize,
     /// Segments of all gateways in the queue, those that are being computed included.
     queued_segments: u64,
     /// Segments of this gateway that wait for room in the queue.
@@ -197,6 +199,7 @@ fn look(separations: &Separations) -> HealthView {
         cluster: pool.cluster().map(|cluster| ClusterView {
             workers: cluster.workers.len(),
             lanes: cluster.lanes(),
+            failed_engines: cluster.failed().count(),
             queued_segments: cluster.queued,
             waiting_segments: cluster.waiting,
         }),

@@ -62,10 +62,12 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["known_workers", "open_task"],
             &["presence"],
             &["board", "offers", "owner"],
-            &["dispatcher", "service", "worker"],
+            &["ensembles", "service", "worker"],
+            &["dispatcher"],
             &["pull"],
         ],
     ),
+    ("cluster/tasks/known_workers", &[&["circuits", "engines"], &["absence"]]),
     ("cli/models", &[&["listing"], &["benchmark", "recommend"]]),
     (
         "cli/separate",
@@ -186,7 +188,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "engine/pool",
         &[
-            &["fairness", "remote", "typical"],
+            &["fairness", "guard", "remote", "typical"],
             &["dispatcher"],
             &["local"],
             &["worker"],
@@ -342,7 +344,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["grpc", "reload", "rest", "worker_status"],
         ],
     ),
-    ("server/convert", &[&["cluster", "config", "engine", "paging", "source"], &["session"]]),
+    ("server/convert", &[&["config", "engine", "paging", "source"], &["cluster", "session"]]),
     (
         "server/grpc",
         &[

@@ -1236,6 +1236,19 @@ pub struct Worker {
     /// Its engines, one for each model.
     #[prost(message, repeated, tag = "4")]
     pub engines: ::prost::alloc::vec::Vec<Engine>,
+    /// Those of them that have failed on a segment of this gateway since their last success.
+    #[prost(message, repeated, tag = "5")]
+    pub faults: ::prost::alloc::vec::Vec<WorkerFault>,
+}
+/// An engine of a worker that fails.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WorkerFault {
+    /// The model's name at the worker.
+    #[prost(string, tag = "1")]
+    pub model: ::prost::alloc::string::String,
+    /// Its health. While it is `FAILED` or `PROBED`, other workers get the segments of the model, if there are any.
+    #[prost(message, optional, tag = "2")]
+    pub health: ::core::option::Option<EngineHealth>,
 }
 /// The session to create.
 #[derive(Clone, PartialEq, ::prost::Message)]

@@ -1,10 +1,13 @@
+mod failures;
+
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 
 use super::*;
-use crate::cluster::tasks::{BoardDispatcher, WorkerAnnouncement};
+use crate::audio::Stereo;
+use crate::cluster::tasks::{BoardDispatcher, TaskRefusal, WorkerAnnouncement};
 use crate::engine::pool::Dispatcher;
-use crate::engine::{EngineIdentity, EngineOptions, Precision, Provider};
+use crate::engine::{EngineIdentity, EngineOptions, Precision, Provider, SeparatedSegment};
 use crate::model::{AvailableModels, Model};
 
 #[derive(Clone, Default)]
@@ -40,7 +43,7 @@ impl TestBoard {
     fn with(queue: RecordedQueue, model: Arc<Model>) -> TestBoard {
         let workers = Arc::new(KnownWorkers::default());
         let board = Arc::new(TaskBoard::new(Box::new(queue.clone()), Arc::clone(&workers), 7));
-        let dispatcher = BoardDispatcher(Arc::clone(&board));
+        let dispatcher = BoardDispatcher::new(Arc::clone(&board));
         let (sender, results) = mpsc::sync_channel(64);
         let cancelled = Arc::default();
         let test =
@@ -73,11 +76,25 @@ impl TestBoard {
     }
 
     fn submit_to(&self, engine: Option<EngineIdentity>, owner: OwnerId, segment: u64) {
+        self.submit_task(engine, owner, segment, Stereo::zeros(8));
+    }
+
+    fn submit_mix(&self, mix: Stereo) {
+        self.submit_task(None, 5, 0, mix);
+    }
+
+    fn submit_task(
+        &self,
+        engine: Option<EngineIdentity>,
+        owner: OwnerId,
+        segment: u64,
+        mix: Stereo,
+    ) {
         let sender = self.sender.clone();
         let task = Task {
             model: Arc::clone(&self.model),
             segment,
-            mix: Stereo::zeros(8),
+            mix,
             options: EngineOptions::all(self.model.card()),
             isolated: false,
             engine,
@@ -110,12 +127,12 @@ fn the_first_answer_is_taken_and_later_ones_are_refused_by_name() {
     test.submit(5, 3);
     let key = test.offered()[0];
     assert_eq!((key.session, key.segment), (5, 3));
-    let fetched = [0, 1].map(|_| test.board.fetch(key).unwrap());
+    let fetched = [0, 1].map(|_| test.board.fetch(key, "one").unwrap());
     assert!(fetched.iter().all(|task| task.mix[0].len() == 8 && !task.isolated));
-    test.board.deliver(key, test.stems(8)).unwrap();
+    test.board.deliver(key, "one", test.stems(8)).unwrap();
     assert!(matches!(test.ended(), (3, Ok(segment)) if segment.stems.len() == 4));
-    assert_eq!(test.board.deliver(key, test.stems(8)), Err(TaskRefusal::Answered));
-    assert_eq!(test.board.fetch(key).unwrap_err(), TaskRefusal::Answered);
+    assert_eq!(test.board.deliver(key, "one", test.stems(8)), Err(TaskRefusal::Answered));
+    assert_eq!(test.board.fetch(key, "one").unwrap_err(), TaskRefusal::Answered);
     let other = TaskKey { epoch: key.epoch + 1, ..key };
     assert_eq!(test.board.expected(other), Err(TaskRefusal::Unknown));
     assert!(test.results.try_recv().is_err());
@@ -123,42 +140,14 @@ fn the_first_answer_is_taken_and_later_ones_are_refused_by_name() {
 }
 
 #[test]
-fn a_segment_that_is_submitted_again_is_another_task() {
-    let test = board();
-    let failed = || Err(EngineError::Run { model: "mini".into(), reason: "no luck".into() });
-    test.submit(5, 3);
-    let first = test.offered()[0];
-    test.board.deliver(first, failed()).unwrap();
-    assert!(matches!(test.ended(), (3, Err(EngineError::Run { .. }))));
-    test.submit(5, 3);
-    let second = test.offered()[1];
-    assert!(second.epoch > first.epoch);
-    assert_eq!(test.board.deliver(first, test.stems(8)), Err(TaskRefusal::Answered));
-    test.board.deliver(second, test.stems(8)).unwrap();
-    assert!(test.ended().1.is_ok());
-}
-
-#[test]
 fn stems_of_another_shape_are_refused_and_the_task_stays_open() {
     let test = board();
     test.submit(5, 0);
     let key = test.offered()[0];
-    assert_eq!(test.board.deliver(key, test.stems(7)), Err(TaskRefusal::WrongStems));
+    assert_eq!(test.board.deliver(key, "one", test.stems(7)), Err(TaskRefusal::WrongStems));
     let none = Ok(SeparatedSegment { stems: Vec::new(), engine_time: Duration::ZERO });
-    assert_eq!(test.board.deliver(key, none), Err(TaskRefusal::WrongStems));
-    test.board.deliver(key, test.stems(8)).unwrap();
-}
-
-#[test]
-fn a_task_that_ends_its_workers_is_computed_alone_and_then_fails() {
-    let test = board();
-    test.submit(5, 0);
-    let key = test.offered()[0];
-    let isolated: Vec<bool> = (0..6).map(|_| test.board.fetch(key).unwrap().isolated).collect();
-    assert_eq!(isolated, [false, false, true, true, true, true]);
-    assert!(test.results.try_recv().is_err());
-    assert!(test.board.fetch(key).is_err());
-    assert!(matches!(test.ended().1, Err(EngineError::Run { .. })));
+    assert_eq!(test.board.deliver(key, "one", none), Err(TaskRefusal::WrongStems));
+    test.board.deliver(key, "one", test.stems(8)).unwrap();
 }
 
 #[test]
@@ -169,7 +158,7 @@ fn no_more_is_offered_than_workers_have_room_for() {
     assert_eq!(test.dispatcher.lanes(), 2);
     test.join("two", 5, 1);
     assert_eq!((test.dispatcher.lanes(), test.offered().len()), (7, 14));
-    test.board.deliver(test.offered()[0], test.stems(8)).unwrap();
+    test.board.deliver(test.offered()[0], "one", test.stems(8)).unwrap();
     assert_eq!(test.offered().len(), 15);
     assert_eq!(test.board.counts(), TaskCounts { waiting: 5, offered: 14 });
     let cluster = test.dispatcher.cluster().unwrap();
@@ -209,7 +198,7 @@ fn a_small_session_waits_for_two_rounds_of_a_large_one_at_another_server() {
     while served < 3 {
         let key = large.queue.0.lock().unwrap().0.remove(0).key;
         let of = if key.session == 1 { &large } else { &small };
-        of.board.deliver(key, of.stems(8)).unwrap();
+        of.board.deliver(key, "one", of.stems(8)).unwrap();
         served += u32::from(key.session == 2);
         behind += u32::from(key.session == 1);
     }
@@ -223,7 +212,7 @@ fn sessions_share_the_workers() {
     (0..9).for_each(|segment| test.submit(1, segment));
     test.submit(2, 0);
     let first = test.offered()[0];
-    test.board.deliver(first, test.stems(8)).unwrap();
+    test.board.deliver(first, "one", test.stems(8)).unwrap();
     // The other session has used no time yet.
     assert_eq!(test.offered().last().map(|key| key.session), Some(2));
 }
@@ -240,9 +229,9 @@ fn what_is_not_wanted_any_more_is_answered_and_withdrawn() {
     let last = test.offered()[4];
     assert_eq!(last.session, 2);
     let first = test.offered()[0];
-    assert_eq!(test.board.fetch(first).unwrap_err(), TaskRefusal::Unknown);
+    assert_eq!(test.board.fetch(first, "one").unwrap_err(), TaskRefusal::Unknown);
     test.cancelled.store(true, Ordering::Relaxed);
-    assert_eq!(test.board.fetch(last).unwrap_err(), TaskRefusal::Unknown);
+    assert_eq!(test.board.fetch(last, "one").unwrap_err(), TaskRefusal::Unknown);
     assert!(matches!(test.ended(), (9, Err(EngineError::Cancelled))));
     assert_eq!(test.queue.0.lock().unwrap().1.len(), 5);
 }

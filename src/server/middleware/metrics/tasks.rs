@@ -2,11 +2,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::engine::pool::ClusterState;
+use crate::separation::reason_of;
 
 /// Shows the workers, and what they have to do.
 #[derive(Debug, Default)]
@@ -20,6 +23,14 @@ pub(super) struct TaskMetrics {
     waited: Counter<f64, AtomicU64>,
     retaken: Counter,
     requeued: Counter,
+    failed_engines: Family<WorkerEngineLabels, Gauge>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WorkerEngineLabels {
+    worker: String,
+    model: String,
+    reason: &'static str,
 }
 
 impl TaskMetrics {
@@ -45,6 +56,9 @@ impl TaskMetrics {
         registry.register("retaken_segments", help, metrics.retaken.clone());
         let help = "Segments that were lost with the queue and offered again";
         registry.register("requeued_segments", help, metrics.requeued.clone());
+        let help =
+            "1 for each engine of a worker that fails, so that other workers get its segments";
+        registry.register("failed_worker_engines", help, metrics.failed_engines.clone());
         metrics
     }
 
@@ -56,6 +70,13 @@ impl TaskMetrics {
         self.queued.set(i64::try_from(state.queued).unwrap_or(i64::MAX));
         self.waiting.set(number(state.waiting));
         self.oldest.set(state.oldest.as_secs_f64());
+        self.failed_engines.clear();
+        for (worker, fault) in state.failed() {
+            let reason = fault.health.error.as_ref().map(|error| reason_of(error).as_str());
+            let (worker, model) = (worker.name.clone(), fault.model.to_string());
+            let labels = WorkerEngineLabels { worker, model, reason: reason.unwrap_or_default() };
+            self.failed_engines.get_or_create(&labels).set(1);
+        }
         // They are counted elsewhere, and only grow.
         self.taken.inner().store(state.totals.taken, Ordering::Relaxed);
         let waited = state.totals.waited.as_secs_f64();

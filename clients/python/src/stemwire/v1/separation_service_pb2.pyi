@@ -155,16 +155,26 @@ class Cluster(_message.Message):
     def __init__(self, workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., queued_segments: _Optional[int] = ..., waiting_segments: _Optional[int] = ...) -> None: ...
 
 class Worker(_message.Message):
-    __slots__ = ("name", "version", "lanes", "engines")
+    __slots__ = ("name", "version", "lanes", "engines", "faults")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     LANES_FIELD_NUMBER: _ClassVar[int]
     ENGINES_FIELD_NUMBER: _ClassVar[int]
+    FAULTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     lanes: int
     engines: _containers.RepeatedCompositeFieldContainer[_engine_pb2.Engine]
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., lanes: _Optional[int] = ..., engines: _Optional[_Iterable[_Union[_engine_pb2.Engine, _Mapping]]] = ...) -> None: ...
+    faults: _containers.RepeatedCompositeFieldContainer[WorkerFault]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., lanes: _Optional[int] = ..., engines: _Optional[_Iterable[_Union[_engine_pb2.Engine, _Mapping]]] = ..., faults: _Optional[_Iterable[_Union[WorkerFault, _Mapping]]] = ...) -> None: ...
+
+class WorkerFault(_message.Message):
+    __slots__ = ("model", "health")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    health: _engine_pb2.EngineHealth
+    def __init__(self, model: _Optional[str] = ..., health: _Optional[_Union[_engine_pb2.EngineHealth, _Mapping]] = ...) -> None: ...
 
 class CreateSessionRequest(_message.Message):
     __slots__ = ("config",)

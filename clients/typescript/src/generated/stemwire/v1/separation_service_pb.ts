@@ -29,7 +29,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Encoding, OutputChannels, SeparationConfig } from "./config_pb.js";
 import { file_stemwire_v1_config } from "./config_pb.js";
-import type { Engine, EngineChange, Model, Runtime } from "./engine_pb.js";
+import type { Engine, EngineChange, EngineHealth, Model, Runtime } from "./engine_pb.js";
 import { file_stemwire_v1_engine } from "./engine_pb.js";
 import type { Progress, Session } from "./session_pb.js";
 import { file_stemwire_v1_session } from "./session_pb.js";
@@ -39,7 +39,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stemwire/v1/separation_service.proto.
  */
 export const file_stemwire_v1_separation_service: GenFile = /*@__PURE__*/
-  fileDesc("CiRzdGVtd2lyZS92MS9zZXBhcmF0aW9uX3NlcnZpY2UucHJvdG8SC3N0ZW13aXJlLnYxIoUBCg9TZXBhcmF0ZVJlcXVlc3QSLwoGY29uZmlnGAEgASgLMh0uc3RlbXdpcmUudjEuU2VwYXJhdGlvbkNvbmZpZ0gAEg8KBWNodW5rGAIgASgMSAASJQoGZmluaXNoGAMgASgLMhMuc3RlbXdpcmUudjEuRmluaXNoSABCCQoHbWVzc2FnZSItCgZGaW5pc2gSEwoLdG90YWxfYnl0ZXMYASABKAQSDgoGc2hhMjU2GAIgASgMIvMBChBTZXBhcmF0ZVJlc3BvbnNlEicKB3Nlc3Npb24YASABKAsyFC5zdGVtd2lyZS52MS5TZXNzaW9uSAASKQoIcHJvZ3Jlc3MYAiABKAsyFS5zdGVtd2lyZS52MS5Qcm9ncmVzc0gAEiYKBHN0ZW0YAyABKAsyFi5zdGVtd2lyZS52MS5TdGVtQ2h1bmtIABIyCg1lbmdpbmVfY2hhbmdlGAQgASgLMhkuc3RlbXdpcmUudjEuRW5naW5lQ2hhbmdlSAASJAoEZG9uZRgFIAEoCzIULnN0ZW13aXJlLnYxLlNlc3Npb25IAEIJCgdtZXNzYWdlImYKCVN0ZW1DaHVuaxIMCgRzdGVtGAEgASgJEhMKC3N0YXJ0X2ZyYW1lGAIgASgEEgsKA3BjbRgDIAEoDBIXCg9jbGlwcGVkX3NhbXBsZXMYBCABKAQSEAoIY2hhbm5lbHMYBSABKA0iwgEKDkdldFN0ZW1SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSDAoEc3RlbRgCIAEoCRITCgtzdGFydF9mcmFtZRgDIAEoBBITCgtmcmFtZV9jb3VudBgEIAEoBBInCghlbmNvZGluZxgFIAEoDjIVLnN0ZW13aXJlLnYxLkVuY29kaW5nEgwKBGdhaW4YBiABKAISLQoIY2hhbm5lbHMYByABKA4yGy5zdGVtd2lyZS52MS5PdXRwdXRDaGFubmVscyI4Cg9HZXRTdGVtUmVzcG9uc2USJQoFY2h1bmsYASABKAsyFi5zdGVtd2lyZS52MS5TdGVtQ2h1bmsiDwoNSGVhbHRoUmVxdWVzdCKbBAoOSGVhbHRoUmVzcG9uc2USKgoGc3RhdHVzGAEgASgOMhouc3RlbXdpcmUudjEuU2VydmluZ1N0YXR1cxIPCgd2ZXJzaW9uGAIgASgJEiUKB3J1bnRpbWUYAyABKAsyFC5zdGVtd2lyZS52MS5SdW50aW1lEiMKB2VuZ2luZXMYBCADKAsyEi5zdGVtd2lyZS52MS5Nb2RlbBIVCg1vcGVuX3Nlc3Npb25zGAUgASgNEhcKD3F1ZXVlZF9zZXNzaW9ucxgGIAEoDRIZChFtYXhfb3Blbl9zZXNzaW9ucxgHIAEoDRIbChNtYXhfcXVldWVkX3Nlc3Npb25zGAggASgNEhQKDHN0b3JlZF9ieXRlcxgJIAEoBBIXCg9mcmVlX2Rpc2tfYnl0ZXMYCiABKAQSDwoHbWVzc2FnZRgLIAEoCRIOCgZyZW1lZHkYDCABKAkSNAoPZGVjb2Rlcl9zYW5kYm94GA0gASgOMhsuc3RlbXdpcmUudjEuRGVjb2RlclNhbmRib3gSFwoPcGFya2VkX3Nlc3Npb25zGA4gASgNEhsKE21heF9wYXJrZWRfc2Vzc2lvbnMYDyABKA0SGwoTdW5yZWFkYWJsZV9zZXNzaW9ucxgQIAEoDRIYChBkb3dubG9hZF9mb3JtYXRzGBEgAygJEiUKB2NsdXN0ZXIYEiABKAsyFC5zdGVtd2lyZS52MS5DbHVzdGVyImIKB0NsdXN0ZXISJAoHd29ya2VycxgBIAMoCzITLnN0ZW13aXJlLnYxLldvcmtlchIXCg9xdWV1ZWRfc2VnbWVudHMYAiABKAQSGAoQd2FpdGluZ19zZWdtZW50cxgDIAEoBCJcCgZXb3JrZXISDAoEbmFtZRgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg0KBWxhbmVzGAMgASgNEiQKB2VuZ2luZXMYBCADKAsyEy5zdGVtd2lyZS52MS5FbmdpbmUiRQoUQ3JlYXRlU2Vzc2lvblJlcXVlc3QSLQoGY29uZmlnGAEgASgLMh0uc3RlbXdpcmUudjEuU2VwYXJhdGlvbkNvbmZpZyI+ChVDcmVhdGVTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnN0ZW13aXJlLnYxLlNlc3Npb24iRgoSVXBsb2FkQ2h1bmtSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSDgoGb2Zmc2V0GAIgASgEEgwKBGRhdGEYAyABKAwiLgoTVXBsb2FkQ2h1bmtSZXNwb25zZRIXCg9jb21taXR0ZWRfYnl0ZXMYASABKAQiTgoTRmluaXNoVXBsb2FkUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEiMKBmZpbmlzaBgCIAEoCzITLnN0ZW13aXJlLnYxLkZpbmlzaCI9ChRGaW5pc2hVcGxvYWRSZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc3RlbXdpcmUudjEuU2Vzc2lvbiLOAQoTV2F0Y2hTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEiYKBXN0ZW1zGAIgAygLMhcuc3RlbXdpcmUudjEuU3RlbUN1cnNvchIVCg1wcm9ncmVzc19vbmx5GAMgASgIEicKCGVuY29kaW5nGAQgASgOMhUuc3RlbXdpcmUudjEuRW5jb2RpbmcSDAoEZ2FpbhgFIAEoAhItCghjaGFubmVscxgGIAEoDjIbLnN0ZW13aXJlLnYxLk91dHB1dENoYW5uZWxzIi8KClN0ZW1DdXJzb3ISDAoEc3RlbRgBIAEoCRITCgtzdGFydF9mcmFtZRgCIAEoBCL3AQoUV2F0Y2hTZXNzaW9uUmVzcG9uc2USJwoHc2Vzc2lvbhgBIAEoCzIULnN0ZW13aXJlLnYxLlNlc3Npb25IABIpCghwcm9ncmVzcxgCIAEoCzIVLnN0ZW13aXJlLnYxLlByb2dyZXNzSAASJgoEc3RlbRgDIAEoCzIWLnN0ZW13aXJlLnYxLlN0ZW1DaHVua0gAEjIKDWVuZ2luZV9jaGFuZ2UYBCABKAsyGS5zdGVtd2lyZS52MS5FbmdpbmVDaGFuZ2VIABIkCgRkb25lGAUgASgLMhQuc3RlbXdpcmUudjEuU2Vzc2lvbkgAQgkKB21lc3NhZ2UiJwoRR2V0U2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSI7ChJHZXRTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnN0ZW13aXJlLnYxLlNlc3Npb24iPAoTTGlzdFNlc3Npb25zUmVxdWVzdBIRCglwYWdlX3NpemUYASABKA0SEgoKcGFnZV90b2tlbhgCIAEoCSJXChRMaXN0U2Vzc2lvbnNSZXNwb25zZRImCghzZXNzaW9ucxgBIAMoCzIULnN0ZW13aXJlLnYxLlNlc3Npb24SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIioKFENhbmNlbFNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiPgoVQ2FuY2VsU2Vzc2lvblJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zdGVtd2lyZS52MS5TZXNzaW9uIioKFERlbGV0ZVNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiFwoVRGVsZXRlU2Vzc2lvblJlc3BvbnNlIhMKEUxpc3RNb2RlbHNSZXF1ZXN0IjgKEkxpc3RNb2RlbHNSZXNwb25zZRIiCgZtb2RlbHMYASADKAsyEi5zdGVtd2lyZS52MS5Nb2RlbCqCAQoORGVjb2RlclNhbmRib3gSHwobREVDT0RFUl9TQU5EQk9YX1VOU1BFQ0lGSUVEEAASGAoUREVDT0RFUl9TQU5EQk9YX0ZVTEwQARIbChdERUNPREVSX1NBTkRCT1hfUEFSVElBTBACEhgKFERFQ09ERVJfU0FOREJPWF9OT05FEAMqawoNU2VydmluZ1N0YXR1cxIeChpTRVJWSU5HX1NUQVRVU19VTlNQRUNJRklFRBAAEhoKFlNFUlZJTkdfU1RBVFVTX1NFUlZJTkcQARIeChpTRVJWSU5HX1NUQVRVU19OT1RfU0VSVklORxACMuQHChFTZXBhcmF0aW9uU2VydmljZRJLCghTZXBhcmF0ZRIcLnN0ZW13aXJlLnYxLlNlcGFyYXRlUmVxdWVzdBodLnN0ZW13aXJlLnYxLlNlcGFyYXRlUmVzcG9uc2UoATABEkYKB0dldFN0ZW0SGy5zdGVtd2lyZS52MS5HZXRTdGVtUmVxdWVzdBocLnN0ZW13aXJlLnYxLkdldFN0ZW1SZXNwb25zZTABEkEKBkhlYWx0aBIaLnN0ZW13aXJlLnYxLkhlYWx0aFJlcXVlc3QaGy5zdGVtd2lyZS52MS5IZWFsdGhSZXNwb25zZRJWCg1DcmVhdGVTZXNzaW9uEiEuc3RlbXdpcmUudjEuQ3JlYXRlU2Vzc2lvblJlcXVlc3QaIi5zdGVtd2lyZS52MS5DcmVhdGVTZXNzaW9uUmVzcG9uc2USUAoLVXBsb2FkQ2h1bmsSHy5zdGVtd2lyZS52MS5VcGxvYWRDaHVua1JlcXVlc3QaIC5zdGVtd2lyZS52MS5VcGxvYWRDaHVua1Jlc3BvbnNlElMKDEZpbmlzaFVwbG9hZBIgLnN0ZW13aXJlLnYxLkZpbmlzaFVwbG9hZFJlcXVlc3QaIS5zdGVtd2lyZS52MS5GaW5pc2hVcGxvYWRSZXNwb25zZRJVCgxXYXRjaFNlc3Npb24SIC5zdGVtd2lyZS52MS5XYXRjaFNlc3Npb25SZXF1ZXN0GiEuc3RlbXdpcmUudjEuV2F0Y2hTZXNzaW9uUmVzcG9uc2UwARJNCgpHZXRTZXNzaW9uEh4uc3RlbXdpcmUudjEuR2V0U2Vzc2lvblJlcXVlc3QaHy5zdGVtd2lyZS52MS5HZXRTZXNzaW9uUmVzcG9uc2USUwoMTGlzdFNlc3Npb25zEiAuc3RlbXdpcmUudjEuTGlzdFNlc3Npb25zUmVxdWVzdBohLnN0ZW13aXJlLnYxLkxpc3RTZXNzaW9uc1Jlc3BvbnNlElYKDUNhbmNlbFNlc3Npb24SIS5zdGVtd2lyZS52MS5DYW5jZWxTZXNzaW9uUmVxdWVzdBoiLnN0ZW13aXJlLnYxLkNhbmNlbFNlc3Npb25SZXNwb25zZRJWCg1EZWxldGVTZXNzaW9uEiEuc3RlbXdpcmUudjEuRGVsZXRlU2Vzc2lvblJlcXVlc3QaIi5zdGVtd2lyZS52MS5EZWxldGVTZXNzaW9uUmVzcG9uc2USTQoKTGlzdE1vZGVscxIeLnN0ZW13aXJlLnYxLkxpc3RNb2RlbHNSZXF1ZXN0Gh8uc3RlbXdpcmUudjEuTGlzdE1vZGVsc1Jlc3BvbnNlYgZwcm90bzM", [file_stemwire_v1_config, file_stemwire_v1_engine, file_stemwire_v1_session]);
+  fileDesc("CiRzdGVtd2lyZS92MS9zZXBhcmF0aW9uX3NlcnZpY2UucHJvdG8SC3N0ZW13aXJlLnYxIoUBCg9TZXBhcmF0ZVJlcXVlc3QSLwoGY29uZmlnGAEgASgLMh0uc3RlbXdpcmUudjEuU2VwYXJhdGlvbkNvbmZpZ0gAEg8KBWNodW5rGAIgASgMSAASJQoGZmluaXNoGAMgASgLMhMuc3RlbXdpcmUudjEuRmluaXNoSABCCQoHbWVzc2FnZSItCgZGaW5pc2gSEwoLdG90YWxfYnl0ZXMYASABKAQSDgoGc2hhMjU2GAIgASgMIvMBChBTZXBhcmF0ZVJlc3BvbnNlEicKB3Nlc3Npb24YASABKAsyFC5zdGVtd2lyZS52MS5TZXNzaW9uSAASKQoIcHJvZ3Jlc3MYAiABKAsyFS5zdGVtd2lyZS52MS5Qcm9ncmVzc0gAEiYKBHN0ZW0YAyABKAsyFi5zdGVtd2lyZS52MS5TdGVtQ2h1bmtIABIyCg1lbmdpbmVfY2hhbmdlGAQgASgLMhkuc3RlbXdpcmUudjEuRW5naW5lQ2hhbmdlSAASJAoEZG9uZRgFIAEoCzIULnN0ZW13aXJlLnYxLlNlc3Npb25IAEIJCgdtZXNzYWdlImYKCVN0ZW1DaHVuaxIMCgRzdGVtGAEgASgJEhMKC3N0YXJ0X2ZyYW1lGAIgASgEEgsKA3BjbRgDIAEoDBIXCg9jbGlwcGVkX3NhbXBsZXMYBCABKAQSEAoIY2hhbm5lbHMYBSABKA0iwgEKDkdldFN0ZW1SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSDAoEc3RlbRgCIAEoCRITCgtzdGFydF9mcmFtZRgDIAEoBBITCgtmcmFtZV9jb3VudBgEIAEoBBInCghlbmNvZGluZxgFIAEoDjIVLnN0ZW13aXJlLnYxLkVuY29kaW5nEgwKBGdhaW4YBiABKAISLQoIY2hhbm5lbHMYByABKA4yGy5zdGVtd2lyZS52MS5PdXRwdXRDaGFubmVscyI4Cg9HZXRTdGVtUmVzcG9uc2USJQoFY2h1bmsYASABKAsyFi5zdGVtd2lyZS52MS5TdGVtQ2h1bmsiDwoNSGVhbHRoUmVxdWVzdCKbBAoOSGVhbHRoUmVzcG9uc2USKgoGc3RhdHVzGAEgASgOMhouc3RlbXdpcmUudjEuU2VydmluZ1N0YXR1cxIPCgd2ZXJzaW9uGAIgASgJEiUKB3J1bnRpbWUYAyABKAsyFC5zdGVtd2lyZS52MS5SdW50aW1lEiMKB2VuZ2luZXMYBCADKAsyEi5zdGVtd2lyZS52MS5Nb2RlbBIVCg1vcGVuX3Nlc3Npb25zGAUgASgNEhcKD3F1ZXVlZF9zZXNzaW9ucxgGIAEoDRIZChFtYXhfb3Blbl9zZXNzaW9ucxgHIAEoDRIbChNtYXhfcXVldWVkX3Nlc3Npb25zGAggASgNEhQKDHN0b3JlZF9ieXRlcxgJIAEoBBIXCg9mcmVlX2Rpc2tfYnl0ZXMYCiABKAQSDwoHbWVzc2FnZRgLIAEoCRIOCgZyZW1lZHkYDCABKAkSNAoPZGVjb2Rlcl9zYW5kYm94GA0gASgOMhsuc3RlbXdpcmUudjEuRGVjb2RlclNhbmRib3gSFwoPcGFya2VkX3Nlc3Npb25zGA4gASgNEhsKE21heF9wYXJrZWRfc2Vzc2lvbnMYDyABKA0SGwoTdW5yZWFkYWJsZV9zZXNzaW9ucxgQIAEoDRIYChBkb3dubG9hZF9mb3JtYXRzGBEgAygJEiUKB2NsdXN0ZXIYEiABKAsyFC5zdGVtd2lyZS52MS5DbHVzdGVyImIKB0NsdXN0ZXISJAoHd29ya2VycxgBIAMoCzITLnN0ZW13aXJlLnYxLldvcmtlchIXCg9xdWV1ZWRfc2VnbWVudHMYAiABKAQSGAoQd2FpdGluZ19zZWdtZW50cxgDIAEoBCKGAQoGV29ya2VyEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRINCgVsYW5lcxgDIAEoDRIkCgdlbmdpbmVzGAQgAygLMhMuc3RlbXdpcmUudjEuRW5naW5lEigKBmZhdWx0cxgFIAMoCzIYLnN0ZW13aXJlLnYxLldvcmtlckZhdWx0IkcKC1dvcmtlckZhdWx0Eg0KBW1vZGVsGAEgASgJEikKBmhlYWx0aBgCIAEoCzIZLnN0ZW13aXJlLnYxLkVuZ2luZUhlYWx0aCJFChRDcmVhdGVTZXNzaW9uUmVxdWVzdBItCgZjb25maWcYASABKAsyHS5zdGVtd2lyZS52MS5TZXBhcmF0aW9uQ29uZmlnIj4KFUNyZWF0ZVNlc3Npb25SZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc3RlbXdpcmUudjEuU2Vzc2lvbiJGChJVcGxvYWRDaHVua1JlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIOCgZvZmZzZXQYAiABKAQSDAoEZGF0YRgDIAEoDCIuChNVcGxvYWRDaHVua1Jlc3BvbnNlEhcKD2NvbW1pdHRlZF9ieXRlcxgBIAEoBCJOChNGaW5pc2hVcGxvYWRSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSIwoGZmluaXNoGAIgASgLMhMuc3RlbXdpcmUudjEuRmluaXNoIj0KFEZpbmlzaFVwbG9hZFJlc3BvbnNlEiUKB3Nlc3Npb24YASABKAsyFC5zdGVtd2lyZS52MS5TZXNzaW9uIs4BChNXYXRjaFNlc3Npb25SZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSJgoFc3RlbXMYAiADKAsyFy5zdGVtd2lyZS52MS5TdGVtQ3Vyc29yEhUKDXByb2dyZXNzX29ubHkYAyABKAgSJwoIZW5jb2RpbmcYBCABKA4yFS5zdGVtd2lyZS52MS5FbmNvZGluZxIMCgRnYWluGAUgASgCEi0KCGNoYW5uZWxzGAYgASgOMhsuc3RlbXdpcmUudjEuT3V0cHV0Q2hhbm5lbHMiLwoKU3RlbUN1cnNvchIMCgRzdGVtGAEgASgJEhMKC3N0YXJ0X2ZyYW1lGAIgASgEIvcBChRXYXRjaFNlc3Npb25SZXNwb25zZRInCgdzZXNzaW9uGAEgASgLMhQuc3RlbXdpcmUudjEuU2Vzc2lvbkgAEikKCHByb2dyZXNzGAIgASgLMhUuc3RlbXdpcmUudjEuUHJvZ3Jlc3NIABImCgRzdGVtGAMgASgLMhYuc3RlbXdpcmUudjEuU3RlbUNodW5rSAASMgoNZW5naW5lX2NoYW5nZRgEIAEoCzIZLnN0ZW13aXJlLnYxLkVuZ2luZUNoYW5nZUgAEiQKBGRvbmUYBSABKAsyFC5zdGVtd2lyZS52MS5TZXNzaW9uSABCCQoHbWVzc2FnZSInChFHZXRTZXNzaW9uUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJIjsKEkdldFNlc3Npb25SZXNwb25zZRIlCgdzZXNzaW9uGAEgASgLMhQuc3RlbXdpcmUudjEuU2Vzc2lvbiI8ChNMaXN0U2Vzc2lvbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoDRISCgpwYWdlX3Rva2VuGAIgASgJIlcKFExpc3RTZXNzaW9uc1Jlc3BvbnNlEiYKCHNlc3Npb25zGAEgAygLMhQuc3RlbXdpcmUudjEuU2Vzc2lvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiKgoUQ2FuY2VsU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSI+ChVDYW5jZWxTZXNzaW9uUmVzcG9uc2USJQoHc2Vzc2lvbhgBIAEoCzIULnN0ZW13aXJlLnYxLlNlc3Npb24iKgoURGVsZXRlU2Vzc2lvblJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSIXChVEZWxldGVTZXNzaW9uUmVzcG9uc2UiEwoRTGlzdE1vZGVsc1JlcXVlc3QiOAoSTGlzdE1vZGVsc1Jlc3BvbnNlEiIKBm1vZGVscxgBIAMoCzISLnN0ZW13aXJlLnYxLk1vZGVsKoIBCg5EZWNvZGVyU2FuZGJveBIfChtERUNPREVSX1NBTkRCT1hfVU5TUEVDSUZJRUQQABIYChRERUNPREVSX1NBTkRCT1hfRlVMTBABEhsKF0RFQ09ERVJfU0FOREJPWF9QQVJUSUFMEAISGAoUREVDT0RFUl9TQU5EQk9YX05PTkUQAyprCg1TZXJ2aW5nU3RhdHVzEh4KGlNFUlZJTkdfU1RBVFVTX1VOU1BFQ0lGSUVEEAASGgoWU0VSVklOR19TVEFUVVNfU0VSVklORxABEh4KGlNFUlZJTkdfU1RBVFVTX05PVF9TRVJWSU5HEAIy5AcKEVNlcGFyYXRpb25TZXJ2aWNlEksKCFNlcGFyYXRlEhwuc3RlbXdpcmUudjEuU2VwYXJhdGVSZXF1ZXN0Gh0uc3RlbXdpcmUudjEuU2VwYXJhdGVSZXNwb25zZSgBMAESRgoHR2V0U3RlbRIbLnN0ZW13aXJlLnYxLkdldFN0ZW1SZXF1ZXN0Ghwuc3RlbXdpcmUudjEuR2V0U3RlbVJlc3BvbnNlMAESQQoGSGVhbHRoEhouc3RlbXdpcmUudjEuSGVhbHRoUmVxdWVzdBobLnN0ZW13aXJlLnYxLkhlYWx0aFJlc3BvbnNlElYKDUNyZWF0ZVNlc3Npb24SIS5zdGVtd2lyZS52MS5DcmVhdGVTZXNzaW9uUmVxdWVzdBoiLnN0ZW13aXJlLnYxLkNyZWF0ZVNlc3Npb25SZXNwb25zZRJQCgtVcGxvYWRDaHVuaxIfLnN0ZW13aXJlLnYxLlVwbG9hZENodW5rUmVxdWVzdBogLnN0ZW13aXJlLnYxLlVwbG9hZENodW5rUmVzcG9uc2USUwoMRmluaXNoVXBsb2FkEiAuc3RlbXdpcmUudjEuRmluaXNoVXBsb2FkUmVxdWVzdBohLnN0ZW13aXJlLnYxLkZpbmlzaFVwbG9hZFJlc3BvbnNlElUKDFdhdGNoU2Vzc2lvbhIgLnN0ZW13aXJlLnYxLldhdGNoU2Vzc2lvblJlcXVlc3QaIS5zdGVtd2lyZS52MS5XYXRjaFNlc3Npb25SZXNwb25zZTABEk0KCkdldFNlc3Npb24SHi5zdGVtd2lyZS52MS5HZXRTZXNzaW9uUmVxdWVzdBofLnN0ZW13aXJlLnYxLkdldFNlc3Npb25SZXNwb25zZRJTCgxMaXN0U2Vzc2lvbnMSIC5zdGVtd2lyZS52MS5MaXN0U2Vzc2lvbnNSZXF1ZXN0GiEuc3RlbXdpcmUudjEuTGlzdFNlc3Npb25zUmVzcG9uc2USVgoNQ2FuY2VsU2Vzc2lvbhIhLnN0ZW13aXJlLnYxLkNhbmNlbFNlc3Npb25SZXF1ZXN0GiIuc3RlbXdpcmUudjEuQ2FuY2VsU2Vzc2lvblJlc3BvbnNlElYKDURlbGV0ZVNlc3Npb24SIS5zdGVtd2lyZS52MS5EZWxldGVTZXNzaW9uUmVxdWVzdBoiLnN0ZW13aXJlLnYxLkRlbGV0ZVNlc3Npb25SZXNwb25zZRJNCgpMaXN0TW9kZWxzEh4uc3RlbXdpcmUudjEuTGlzdE1vZGVsc1JlcXVlc3QaHy5zdGVtd2lyZS52MS5MaXN0TW9kZWxzUmVzcG9uc2ViBnByb3RvMw", [file_stemwire_v1_config, file_stemwire_v1_engine, file_stemwire_v1_session]);
 
 /**
  * One message of the upload: first `config`, then `chunk`s, last `finish`.
@@ -534,6 +534,13 @@ export type Worker = Message<"stemwire.v1.Worker"> & {
    * @generated from field: repeated stemwire.v1.Engine engines = 4;
    */
   engines: Engine[];
+
+  /**
+   * Those of them that have failed on a segment of this gateway since their last success.
+   *
+   * @generated from field: repeated stemwire.v1.WorkerFault faults = 5;
+   */
+  faults: WorkerFault[];
 };
 
 /**
@@ -542,6 +549,34 @@ export type Worker = Message<"stemwire.v1.Worker"> & {
  */
 export const WorkerSchema: GenMessage<Worker> = /*@__PURE__*/
   messageDesc(file_stemwire_v1_separation_service, 9);
+
+/**
+ * An engine of a worker that fails.
+ *
+ * @generated from message stemwire.v1.WorkerFault
+ */
+export type WorkerFault = Message<"stemwire.v1.WorkerFault"> & {
+  /**
+   * The model's name at the worker.
+   *
+   * @generated from field: string model = 1;
+   */
+  model: string;
+
+  /**
+   * Its health. While it is `FAILED` or `PROBED`, other workers get the segments of the model, if there are any.
+   *
+   * @generated from field: stemwire.v1.EngineHealth health = 2;
+   */
+  health?: EngineHealth | undefined;
+};
+
+/**
+ * Describes the message stemwire.v1.WorkerFault.
+ * Use `create(WorkerFaultSchema)` to create a new message.
+ */
+export const WorkerFaultSchema: GenMessage<WorkerFault> = /*@__PURE__*/
+  messageDesc(file_stemwire_v1_separation_service, 10);
 
 /**
  * The session to create.
@@ -562,7 +597,7 @@ export type CreateSessionRequest = Message<"stemwire.v1.CreateSessionRequest"> &
  * Use `create(CreateSessionRequestSchema)` to create a new message.
  */
 export const CreateSessionRequestSchema: GenMessage<CreateSessionRequest> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 10);
+  messageDesc(file_stemwire_v1_separation_service, 11);
 
 /**
  * The session: new, or the earlier one with this `request_id`.
@@ -583,7 +618,7 @@ export type CreateSessionResponse = Message<"stemwire.v1.CreateSessionResponse">
  * Use `create(CreateSessionResponseSchema)` to create a new message.
  */
 export const CreateSessionResponseSchema: GenMessage<CreateSessionResponse> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 11);
+  messageDesc(file_stemwire_v1_separation_service, 12);
 
 /**
  * Bytes of an upload.
@@ -618,7 +653,7 @@ export type UploadChunkRequest = Message<"stemwire.v1.UploadChunkRequest"> & {
  * Use `create(UploadChunkRequestSchema)` to create a new message.
  */
 export const UploadChunkRequestSchema: GenMessage<UploadChunkRequest> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 12);
+  messageDesc(file_stemwire_v1_separation_service, 13);
 
 /**
  * The stored part of the upload.
@@ -639,7 +674,7 @@ export type UploadChunkResponse = Message<"stemwire.v1.UploadChunkResponse"> & {
  * Use `create(UploadChunkResponseSchema)` to create a new message.
  */
 export const UploadChunkResponseSchema: GenMessage<UploadChunkResponse> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 13);
+  messageDesc(file_stemwire_v1_separation_service, 14);
 
 /**
  * The end of an upload.
@@ -667,7 +702,7 @@ export type FinishUploadRequest = Message<"stemwire.v1.FinishUploadRequest"> & {
  * Use `create(FinishUploadRequestSchema)` to create a new message.
  */
 export const FinishUploadRequestSchema: GenMessage<FinishUploadRequest> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 14);
+  messageDesc(file_stemwire_v1_separation_service, 15);
 
 /**
  * The session whose upload is complete.
@@ -688,7 +723,7 @@ export type FinishUploadResponse = Message<"stemwire.v1.FinishUploadResponse"> &
  * Use `create(FinishUploadResponseSchema)` to create a new message.
  */
 export const FinishUploadResponseSchema: GenMessage<FinishUploadResponse> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 15);
+  messageDesc(file_stemwire_v1_separation_service, 16);
 
 /**
  * The events and stems to receive.
@@ -744,7 +779,7 @@ export type WatchSessionRequest = Message<"stemwire.v1.WatchSessionRequest"> & {
  * Use `create(WatchSessionRequestSchema)` to create a new message.
  */
 export const WatchSessionRequestSchema: GenMessage<WatchSessionRequest> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 16);
+  messageDesc(file_stemwire_v1_separation_service, 17);
 
 /**
  * A position in a stem.
@@ -772,7 +807,7 @@ export type StemCursor = Message<"stemwire.v1.StemCursor"> & {
  * Use `create(StemCursorSchema)` to create a new message.
  */
 export const StemCursorSchema: GenMessage<StemCursor> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 17);
+  messageDesc(file_stemwire_v1_separation_service, 18);
 
 /**
  * An event of the session.
@@ -833,7 +868,7 @@ export type WatchSessionResponse = Message<"stemwire.v1.WatchSessionResponse"> &
  * Use `create(WatchSessionResponseSchema)` to create a new message.
  */
 export const WatchSessionResponseSchema: GenMessage<WatchSessionResponse> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 18);
+  messageDesc(file_stemwire_v1_separation_service, 19);
 
 /**
  * The session to return.
@@ -854,7 +889,7 @@ export type GetSessionRequest = Message<"stemwire.v1.GetSessionRequest"> & {
  * Use `create(GetSessionRequestSchema)` to create a new message.
  */
 export const GetSessionRequestSchema: GenMessage<GetSessionRequest> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 19);
+  messageDesc(file_stemwire_v1_separation_service, 20);
 
 /**
  * The session.
@@ -875,7 +910,7 @@ export type GetSessionResponse = Message<"stemwire.v1.GetSessionResponse"> & {
  * Use `create(GetSessionResponseSchema)` to create a new message.
  */
 export const GetSessionResponseSchema: GenMessage<GetSessionResponse> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 20);
+  messageDesc(file_stemwire_v1_separation_service, 21);
 
 /**
  * A page of the list.
@@ -903,7 +938,7 @@ export type ListSessionsRequest = Message<"stemwire.v1.ListSessionsRequest"> & {
  * Use `create(ListSessionsRequestSchema)` to create a new message.
  */
 export const ListSessionsRequestSchema: GenMessage<ListSessionsRequest> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 21);
+  messageDesc(file_stemwire_v1_separation_service, 22);
 
 /**
  * Sessions, newest first.
@@ -931,7 +966,7 @@ export type ListSessionsResponse = Message<"stemwire.v1.ListSessionsResponse"> &
  * Use `create(ListSessionsResponseSchema)` to create a new message.
  */
 export const ListSessionsResponseSchema: GenMessage<ListSessionsResponse> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 22);
+  messageDesc(file_stemwire_v1_separation_service, 23);
 
 /**
  * The session to cancel.
@@ -952,7 +987,7 @@ export type CancelSessionRequest = Message<"stemwire.v1.CancelSessionRequest"> &
  * Use `create(CancelSessionRequestSchema)` to create a new message.
  */
 export const CancelSessionRequestSchema: GenMessage<CancelSessionRequest> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 23);
+  messageDesc(file_stemwire_v1_separation_service, 24);
 
 /**
  * The ended session.
@@ -973,7 +1008,7 @@ export type CancelSessionResponse = Message<"stemwire.v1.CancelSessionResponse">
  * Use `create(CancelSessionResponseSchema)` to create a new message.
  */
 export const CancelSessionResponseSchema: GenMessage<CancelSessionResponse> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 24);
+  messageDesc(file_stemwire_v1_separation_service, 25);
 
 /**
  * The session to delete.
@@ -994,7 +1029,7 @@ export type DeleteSessionRequest = Message<"stemwire.v1.DeleteSessionRequest"> &
  * Use `create(DeleteSessionRequestSchema)` to create a new message.
  */
 export const DeleteSessionRequestSchema: GenMessage<DeleteSessionRequest> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 25);
+  messageDesc(file_stemwire_v1_separation_service, 26);
 
 /**
  * The session and its files are deleted.
@@ -1009,7 +1044,7 @@ export type DeleteSessionResponse = Message<"stemwire.v1.DeleteSessionResponse">
  * Use `create(DeleteSessionResponseSchema)` to create a new message.
  */
 export const DeleteSessionResponseSchema: GenMessage<DeleteSessionResponse> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 26);
+  messageDesc(file_stemwire_v1_separation_service, 27);
 
 /**
  * Requests the models.
@@ -1024,7 +1059,7 @@ export type ListModelsRequest = Message<"stemwire.v1.ListModelsRequest"> & {
  * Use `create(ListModelsRequestSchema)` to create a new message.
  */
 export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 27);
+  messageDesc(file_stemwire_v1_separation_service, 28);
 
 /**
  * The models of the server.
@@ -1045,7 +1080,7 @@ export type ListModelsResponse = Message<"stemwire.v1.ListModelsResponse"> & {
  * Use `create(ListModelsResponseSchema)` to create a new message.
  */
 export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_separation_service, 28);
+  messageDesc(file_stemwire_v1_separation_service, 29);
 
 /**
  * How far the processes that decode uploads are confined: without other files, network, processes and privileges.
