@@ -3,6 +3,9 @@
 //! ONNX Runtime gives the memory of a value that is no longer needed to a later one of the same shape, however much later: until
 //! then nothing else may use it, so that memory of every shape lies idle through most of a run. Of values whose shape it does not
 //! know beforehand it returns the memory to its arena at once, where it serves values of any shape.
+//!
+//! Not even the number of axes may be known: for every value of which the runtime knows that much, it searches all memory that
+//! is free by then for a shape that fits, which in HTDemucs takes a second when the graph is opened.
 
 use std::collections::HashSet;
 
@@ -11,6 +14,9 @@ use prost::encoding::{WireType, encode_key, encode_varint};
 
 use super::messages::{DimensionMessage, NodeMessage, TensorMessage, ValueInfoMessage};
 use super::wire::{MessageFields, Value};
+
+/// No value has more axes.
+const MOST_AXES: usize = 16;
 
 /// Fields of the messages (onnx.proto).
 const GRAPH_OF_MODEL: u64 = 7;
@@ -26,12 +32,12 @@ const STATED: usize = 2;
 /// Names of the added values, which no other graph has.
 const SHAPE: &str = "stemwire:shape";
 const LAST: &str = "stemwire:last";
-const SIZE: &str = "stemwire:size";
-const ZERO: &str = "stemwire:zero";
+const SIZES: &str = "stemwire:sizes";
+const ALL: &str = "stemwire:all";
 const OPENED: &str = "stemwire:open:";
 
-/// The graph with open sizes of inputs and outputs, but for batch and channels, and with shapes for Reshape and Expand that are
-/// computed when it runs. It computes the same.
+/// The graph with open sizes of inputs and outputs, but for batch and channels, and with shapes for Reshape that are computed
+/// when it runs. It computes the same.
 ///
 /// # Errors
 /// The graph is not one, in words.
@@ -67,8 +73,13 @@ fn opened(graph: &[u8]) -> Result<Vec<u8>, String> {
     };
     let mut bytes = Vec::with_capacity(graph.len() + graph.len() / 16);
     append(&mut bytes, INITIALISER_OF_GRAPH, &last_axis(input).encode_to_vec());
-    let size = [node_of("Shape", &[&input.name], SHAPE), node_of("Gather", &[SHAPE, LAST], SIZE)];
-    for node in size.iter().chain([&node_of("Sub", &[SIZE, SIZE], ZERO)]) {
+    // A size that is known only when the graph runs equals itself: a shape of which all is chosen has all its sizes, but the
+    // runtime does not know beforehand how many.
+    for node in [
+        node_of("Shape", &[&input.name], SHAPE),
+        node_of("Gather", &[SHAPE, LAST], SIZES),
+        node_of("Equal", &[SIZES, SIZES], ALL),
+    ] {
         append(&mut bytes, NODE_OF_GRAPH, &node.encode_to_vec());
     }
     let mut shapes = HashSet::new();
@@ -87,8 +98,8 @@ fn opened(graph: &[u8]) -> Result<Vec<u8>, String> {
                     bytes.extend_from_slice(raw);
                 } else if let Some(shape) = fixed_shape(&parts, &constants) {
                     if shapes.insert(shape.to_owned()) {
-                        let sum = node_of("Add", &[shape, ZERO], &opened_name(shape));
-                        append(&mut bytes, NODE_OF_GRAPH, &sum.encode_to_vec());
+                        let chosen = node_of("Compress", &[shape, ALL], &opened_name(shape));
+                        append(&mut bytes, NODE_OF_GRAPH, &chosen.encode_to_vec());
                     }
                     append(&mut bytes, NODE_OF_GRAPH, &with_shape(node, &opened_name(shape))?);
                 } else {
@@ -104,22 +115,22 @@ fn opened(graph: &[u8]) -> Result<Vec<u8>, String> {
 /// The name of the shape of a node that makes the shape of a value a constant.
 fn fixed_shape<'a>(node: &'a NodeMessage, constants: &HashSet<String>) -> Option<&'a str> {
     let shape = node.input.get(1).filter(|shape| constants.contains(*shape))?;
-    (node.domain.is_empty() && matches!(&*node.op_type, "Reshape" | "Expand")).then_some(shape)
+    (node.domain.is_empty() && node.op_type == "Reshape").then_some(shape)
 }
 
 fn opened_name(shape: &str) -> String {
     format!("{OPENED}{shape}")
 }
 
-/// The index of the last axis of a port, whose size the runtime does not know beforehand.
+/// The index of the last axis of a port, whose size the runtime does not know beforehand, once for each axis of a shape.
 fn last_axis(port: &ValueInfoMessage) -> TensorMessage {
     let tensor = port.r#type.as_ref().and_then(|r#type| r#type.tensor_type.as_ref());
     let rank = tensor.and_then(|tensor| tensor.shape.as_ref()).map_or(1, |shape| shape.dim.len());
     TensorMessage {
-        dims: vec![1],
+        dims: vec![MOST_AXES as i64],
         data_type: TensorMessage::INT64,
         name: LAST.to_owned(),
-        raw_data: (rank.max(1) as i64 - 1).to_le_bytes().to_vec(),
+        raw_data: (rank.max(1) as i64 - 1).to_le_bytes().repeat(MOST_AXES),
         ..TensorMessage::default()
     }
 }
@@ -211,7 +222,7 @@ mod tests {
         assert!(opened > 10, "{opened}");
         // Besides what is added, only names of shapes differ.
         let added = |node: &&NodeMessage| {
-            ![SHAPE, SIZE, ZERO].contains(&&*node.output[0]) && !node.output[0].starts_with(OPENED)
+            ![SHAPE, SIZES, ALL].contains(&&*node.output[0]) && !node.output[0].starts_with(OPENED)
         };
         let restored = after.node.iter().filter(added).map(|node| {
             let mut node = node.clone();
