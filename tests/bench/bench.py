@@ -5,7 +5,7 @@
 
 Keeps the figures in results.json and makes RESULTS.md and results.svg of them; benchmarks that are not run keep theirs.
 With --quick the figures are only printed.
-Ends with 1 where a benchmark says that something has got worse, or that figures do not belong together.
+Ends with 1 where a benchmark says that something has got worse, that figures do not belong together, or that it could not measure.
 """
 from __future__ import annotations
 
@@ -227,7 +227,13 @@ def main() -> None:
         estimate = f" about {ESTIMATES_S[name]} s" if bench.options.quick and name in ESTIMATES_S else ""
         bench.say(f"{name} …{estimate}")
         begun = time.monotonic()
-        result, fault = BENCHMARKS[name](bench)
+        try:
+            result, fault = BENCHMARKS[name](bench)
+        except (SystemExit, subprocess.CalledProcessError) as error:
+            # The others have their say, also where one lacks what it needs.
+            bench.say(f"{name} was not measured: {error}")
+            worse = True
+            continue
         for row in result.rows:
             bench.say("  " + results.line(row, 0))
         bench.say(f"  {time.monotonic() - begun:.0f} s")
