@@ -134,11 +134,17 @@ impl RelayedAnswer {
         }
     }
 
+    /// Whether a status is to follow the body.
+    fn has_trailers(&self) -> bool {
+        match &self.kind {
+            AnswerKind::Grpc { status, .. } => !matches!(status, StatusPlace::Headers),
+            AnswerKind::Http => false,
+        }
+    }
+
     /// Counts an answer whose last byte has come: its end may not be asked for.
     fn note_end(&mut self) {
-        let has_trailers =
-            matches!(self.kind, AnswerKind::Grpc { status: StatusPlace::Trailers, .. });
-        if !has_trailers && self.body.is_end_stream() {
+        if !self.has_trailers() && self.body.is_end_stream() {
             self.count.end(ForwardOutcome::Answered);
         }
     }
@@ -176,8 +182,9 @@ impl HttpBody for RelayedAnswer {
         self.poll(context)
     }
 
+    /// A status in headers must be in the last frame: a client of gRPC looks for it nowhere else.
     fn is_end_stream(&self) -> bool {
-        self.has_ended || (matches!(self.kind, AnswerKind::Http) && self.body.is_end_stream())
+        self.has_ended || (!self.has_trailers() && self.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -72,6 +72,12 @@ def test_calls_on_a_session_reach_the_gateway_that_has_it(gateways):
     assert put(one, session_id, song, 0, CHUNK) == CHUNK
     assert put(other, session_id, song, CHUNK, half) == half
     assert other.get(session_id).committed_bytes == half
+    refusals = []
+    for gateway in [one, other]:
+        with pytest.raises(grpc.RpcError) as refused:
+            put(gateway, session_id, song, half + 1, half + 2)
+        refusals.append((*reason(refused.value)[:2], refused.value.details()))
+    assert refusals[0] == refusals[1] and refusals[0][1], "the owner's reason, from wherever it is asked"
     watched = Background(lambda: collect(other.stub.WatchSession(api.WatchSessionRequest(session_id=session_id))))
     stem = Background(lambda: get_stem(other.stub, session_id, "vocals"))
     patch = {"Tus-Resumable": "1.0.0", "Upload-Offset": str(half), "Content-Type": "application/offset+octet-stream"}
