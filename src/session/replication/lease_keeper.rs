@@ -98,15 +98,18 @@ impl LeaseKeeper {
         Ok(owner.filter(|owner| owner.node != self.owner.node))
     }
 
-    /// The other server that continues a session of this one. It may do so once the lease has not been renewed in time: after this
-    /// server was stopped or cut off. `None` while that cannot be found out.
-    pub(in crate::session) fn taken_by(&self, id: SessionId) -> Option<SessionOwner> {
-        let is_certain = |kept: &KeptLease| {
+    /// Whether no other server can have a session of this one. One may have it once the lease has not been renewed in time: after
+    /// this server was stopped or cut off.
+    pub(in crate::session) fn is_certain(&self, id: SessionId) -> bool {
+        lock(&self.kept).get(&id).is_none_or(|kept| {
             let renewed = kept.lease.and(kept.renewed);
             renewed.is_some_and(|renewed| renewed.elapsed() < LEASE_TIME)
-        };
-        if lock(&self.kept).get(&id).is_none_or(is_certain) || self.is_away.load(Ordering::Acquire)
-        {
+        })
+    }
+
+    /// The other server that has the lease of a session of this one. `None` also while that cannot be found out.
+    pub(in crate::session) fn taken_by(&self, id: SessionId) -> Option<SessionOwner> {
+        if self.is_away.load(Ordering::Acquire) {
             return None;
         }
         let owner = self.noted(self.leases.owner(id)).ok().flatten();

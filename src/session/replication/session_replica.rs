@@ -207,6 +207,14 @@ impl SessionReplica {
         self.schedule(Instant::now());
     }
 
+    /// Finds out, by the manifests in the replica, whether another server continues the session. If the replica does not answer
+    /// within `limit`, nothing changes.
+    pub(in crate::session) fn confirm_owner(self: &Arc<Self>, limit: Duration) {
+        self.check_owner();
+        // An error is an outage, or that another server does.
+        let _ = self.wait(limit, |_, _| !self.is_owner_uncertain.load(Ordering::Acquire));
+    }
+
     /// Removes the session from the replica, and then its directory. What fails is repeated until it succeeds.
     ///
     /// # Errors

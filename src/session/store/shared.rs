@@ -20,6 +20,9 @@ const ABSENT_TIME: Duration = Duration::from_secs(10);
 /// Most such ids.
 const MOST_ABSENT: usize = 4096;
 
+/// How long the replica is waited for that shows whether another server continues a session.
+const CONFIRM_TIME: Duration = Duration::from_secs(2);
+
 /// Ids without a session, which clients have asked for.
 #[derive(Debug, Default)]
 pub(super) struct AbsentIds(Mutex<HashMap<SessionId, Instant>>);
@@ -89,11 +92,15 @@ impl Store {
     /// Refuses a session that another server of the cluster has taken over.
     pub(super) fn check_here(&self, session: Arc<Session>) -> Result<Arc<Session>, SessionError> {
         let (id, Some(leases)) = (session.id(), self.leases()) else { return Ok(session) };
+        if !session.is_fenced() && !leases.is_certain(id) {
+            if let Some(owner) = leases.taken_by(id) {
+                return Err(SessionError::Elsewhere { session: id, owner });
+            }
+            // Another one may have had the lease since, or have it unseen from here.
+            session.replica().iter().for_each(|replica| replica.confirm_owner(CONFIRM_TIME));
+        }
         if !session.is_fenced() {
-            return match leases.taken_by(id) {
-                Some(owner) => Err(SessionError::Elsewhere { session: id, owner }),
-                None => Ok(session),
-            };
+            return Ok(session);
         }
         match leases.elsewhere(id)? {
             Some(owner) => Err(SessionError::Elsewhere { session: id, owner }),

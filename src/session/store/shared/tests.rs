@@ -176,6 +176,21 @@ fn without_leases_sessions_continue_and_none_is_taken_over() {
 }
 
 #[test]
+fn a_server_that_alone_is_cut_off_answers_for_no_session_that_another_one_continues() {
+    let (data, shared) = (tempfile::tempdir().unwrap(), SharedStores::default());
+    let cut_off = SharedStores { replica: Arc::clone(&shared.replica), ..SharedStores::default() };
+    cut_off.leases.is_away.store(true, Ordering::Release);
+    let a = cut_off.open(&data.path().join("a"));
+    let b = shared.open(&data.path().join("b"));
+    let id = create(&a).id();
+    assert_eq!(a.find(id).unwrap().uploaded(), 3);
+    let taken = b.find(id).unwrap();
+    taken.add_bytes(3, b"two", u64::MAX).unwrap();
+    assert_eq!(taken.wait_for_upload(), Ok(6));
+    assert_eq!(a.find(id).unwrap_err().reason(), ErrorReason::ClusterUnavailable);
+}
+
+#[test]
 fn what_another_server_has_removed_is_forgotten_and_what_was_missed_is_read() {
     let (data, shared) = (tempfile::tempdir().unwrap(), SharedStores::default());
     let [a, b] = ["a", "b"].map(|name| shared.open(&data.path().join(name)));
