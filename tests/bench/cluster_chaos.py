@@ -132,7 +132,8 @@ def check_lists(cluster: Cluster, sessions: list[Session]) -> list[str]:
             findings += [f"gateway {number} lists {name}, which no client has" for name in set(ids) - expected - deleted]
         if not findings or time.monotonic() > end:
             return findings
-        time.sleep(5)
+        print(f"{len(findings)} differences of lists: {findings[0]}", flush=True)
+        time.sleep(10)
 
 
 def recoveries(events: Events, sessions: list[Session]) -> tuple[list[float], list[float]]:
@@ -180,6 +181,7 @@ def main() -> int:
         cluster.calm()
         crowd.end()
         took_s, spent_s = time.monotonic() - began, cluster.spent_s() - before_s
+        print(f"{took_s:7.1f} s all sessions have ended", flush=True)
         every = others + crowd.sessions
         findings = events.record.findings + [finding for session in every for finding in session.findings]
         findings += [finding for session in every if (finding := check(cluster, session))]
