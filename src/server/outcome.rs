@@ -4,12 +4,13 @@ use super::status::ApiError;
 use crate::separation::SeparationError;
 use crate::session::{Session, SessionState};
 
-/// The error of a call whose session will not end in this process: it was deleted, or the server stops.
+/// The error of a call whose session will not end in this process: it was deleted, another server continues it, or the server stops.
 pub(super) fn interruption(session: &Session) -> Option<ApiError> {
-    if session.is_removed() {
+    if session.is_removed() && !session.is_fenced() {
         Some(ApiError::SessionDeleted)
     } else {
-        session.is_shut_down().then(|| SeparationError::ShuttingDown.into())
+        (session.is_removed() || session.is_shut_down())
+            .then(|| SeparationError::ShuttingDown.into())
     }
 }
 

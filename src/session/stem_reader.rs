@@ -118,7 +118,7 @@ impl StemReader {
     /// The error of a read, which is that of a missing session if the session was removed meanwhile.
     pub fn error_of(&self, error: io::Error) -> SessionError {
         match self.session.is_removed() {
-            true => SessionError::NotFound(self.session.id()),
+            true => self.session.gone(),
             false => SessionError::Storage(error),
         }
     }

@@ -8,10 +8,11 @@ use std::time::Duration;
 use super::{FoundDamage, Progress, Session, lock};
 use crate::audio::wav::frame_bytes;
 use crate::audio::{Encoding, Frames, StemName};
+use crate::session::leases::LeaseError;
 use crate::session::manifest::Announced;
 use crate::session::replica::ReplicaError;
 use crate::session::replication::SessionReplica;
-use crate::session::{Manifest, SessionState};
+use crate::session::{Manifest, SessionError, SessionState};
 
 /// How long a call waits for the replica. Then it is refused, and can be repeated.
 const CALL_TIME: Duration = Duration::from_secs(10);
@@ -52,6 +53,14 @@ impl Session {
     /// Whether another server continues the session, so that it ends here.
     pub fn is_fenced(&self) -> bool {
         self.replica().is_some_and(|replica| replica.is_fenced())
+    }
+
+    /// The error of calls once its files are gone: it was removed, or another server continues it.
+    pub fn gone(&self) -> SessionError {
+        match self.is_fenced() {
+            true => LeaseError { cause: format!("session {} has changed hands", self.id) }.into(),
+            false => SessionError::NotFound(self.id),
+        }
     }
 
     /// Whether another session has its request, so that no client gets to know this one.

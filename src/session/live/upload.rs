@@ -150,7 +150,7 @@ impl Session {
 
     fn check_open(&self) -> Result<(), SessionError> {
         if self.is_removed() {
-            return Err(SessionError::NotFound(self.id));
+            return Err(self.gone());
         }
         let manifest = self.manifest();
         match (manifest.failure.clone().or_else(|| self.refusal()), manifest.state()) {

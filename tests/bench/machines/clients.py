@@ -89,7 +89,9 @@ def streamed(cluster: Cluster, session: Session) -> None:
                     session.findings.append(f"{session}: {name} has other bytes than before")
                 if len(pcm) > common:
                     before[name] = pcm
-            if error.retry_after is None and not isinstance(error, stemwire.Unreachable):
+            # A call that was not answered in time is one that a person repeats.
+            is_late = error.code == "DEADLINE_EXCEEDED"
+            if error.retry_after is None and not is_late and not isinstance(error, stemwire.Unreachable):
                 session.findings.append(f"{session}: {error.code} {error.reason} {error.message}")
                 return
             time.sleep(PAUSE_S)
@@ -120,7 +122,7 @@ def by_program(cluster: Cluster, session: Session, program: str) -> None:
         error = answer["error"]
         code = next(code.name for code in grpc.StatusCode if code.value[0] == error["code"])
         session.note(code, error["reason"], error["message"])
-        if code not in ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "UNKNOWN", "INTERNAL"):
+        if code not in ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "UNKNOWN", "INTERNAL"):
             session.findings.append(f"{session}: {code} {error['reason']} {error['message']}")
             return
         time.sleep(PAUSE_S)

@@ -136,6 +136,9 @@ fn a_lease_that_was_lost_is_taken_again_if_no_other_server_has_continued() {
     while !session.is_fenced() {
         std::thread::sleep(Duration::from_millis(1));
     }
+    a.forget_fenced();
+    let late = session.add_bytes(6, b"more", u64::MAX).unwrap_err();
+    assert_eq!(late.reason(), ErrorReason::ClusterUnavailable, "it was not deleted");
 }
 
 #[test]
