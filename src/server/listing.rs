@@ -1,10 +1,11 @@
 //! Pages of the sessions of several gateways.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
-use crate::session::SessionId;
 use crate::session::manifest::Timestamp;
 use crate::session::store::PageCursor;
+use crate::session::{Session, SessionId, Store};
 
 /// A session of a page, as a client gets it.
 #[derive(Debug)]
@@ -21,6 +22,41 @@ pub(super) struct SessionPage<T> {
     pub(super) sessions: Vec<ListedSession<T>>,
     /// Whether there are older ones.
     pub(super) has_more: bool,
+}
+
+/// The pages of the other gateways.
+#[derive(Debug)]
+pub(super) struct OtherPages<P> {
+    pub(super) pages: Vec<P>,
+    /// Whether there are other gateways, and all have answered: each after it has read all sessions that it may list.
+    pub(super) are_all_there: bool,
+}
+
+impl<P> OtherPages<P> {
+    /// Those of so many gateways.
+    pub(super) fn of(pages: Vec<P>, gateways: usize) -> OtherPages<P> {
+        let are_all_there = gateways > 0 && pages.len() == gateways;
+        OtherPages { pages, are_all_there }
+    }
+}
+
+impl<P> Default for OtherPages<P> {
+    fn default() -> OtherPages<P> {
+        OtherPages::of(Vec::new(), 0)
+    }
+}
+
+/// The page of this gateway. If the others' `are_all_there`, they have the sessions of the store that this one has not read yet.
+pub(super) fn own_page(
+    store: &Store,
+    are_all_there: bool,
+    cursor: Option<PageCursor>,
+    size: usize,
+) -> (Vec<Arc<Session>>, Option<PageCursor>) {
+    match are_all_there {
+        true => store.page_beside_others(cursor, size),
+        false => store.page(cursor, size),
+    }
 }
 
 /// The newest `size` sessions of pages with at least as many, which begin at the same position, and where the next page

@@ -14,12 +14,14 @@ BUCKET, ACCESS_KEY, SECRET_KEY = "songs", "an access key", "a secret key"
 
 class Bucket:
     """Serves `objects` on loopback. `delay_s` is the time before each answer; the next `failures` requests are answered with
-    503, and the next `unanswered` ones are carried out and not answered. While it `is_gone`, everything is missing."""
+    503, and the next `unanswered` ones are carried out and not answered. While it `is_gone`, everything is missing. Requests that
+    name `held` wait for as long as it is set."""
 
     def __init__(self):
         self.objects: dict[str, bytes] = {}
         self.lock, self.delay_s, self.failures, self.unanswered = threading.Lock(), 0.0, 0, 0
         self.is_gone = self.is_stopped = False
+        self.held = ""
         bucket = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -60,6 +62,8 @@ def answer(request: BaseHTTPRequestHandler, bucket: Bucket) -> None:
     body = request.rfile.read(int(request.headers.get("content-length", 0)))
     headers: dict[str, str] = {}
     time.sleep(bucket.delay_s)
+    while bucket.held and bucket.held in request.path:
+        time.sleep(0.01)
     with bucket.lock:
         if bucket.is_stopped:
             request.close_connection = True

@@ -9,7 +9,7 @@ use super::Calls;
 use crate::proto;
 use crate::server::convert;
 use crate::server::convert::paging::page_size;
-use crate::server::listing::{ListedSession, SessionPage, merge};
+use crate::server::listing::{ListedSession, OtherPages, SessionPage, merge, own_page};
 use crate::server::status::{ApiError, to_status};
 use crate::session::manifest::Timestamp;
 use crate::session::store::PageCursor;
@@ -29,10 +29,9 @@ pub(super) async fn sessions(
         ),
     };
     let size = page_size(request.get_ref().page_size);
-    let others = others(calls, &request);
-    let own = calls.work(move |all| Ok(all.store().page(cursor, size)));
-    let (own, others) = tokio::join!(own, others);
-    let (own, next) = own?;
+    let OtherPages { pages: others, are_all_there } = others(calls, &request).await;
+    let own = calls.work(move |all| Ok(own_page(all.store(), are_all_there, cursor, size)));
+    let (own, next) = own.await?;
     let own = proto::ListSessionsResponse {
         sessions: own.iter().map(|session| convert::session(session)).collect(),
         next_page_token: next.map(PageCursor::to_token).unwrap_or_default(),
@@ -50,11 +49,11 @@ pub(super) async fn sessions(
 async fn others(
     calls: &Calls,
     request: &Request<proto::ListSessionsRequest>,
-) -> Vec<proto::ListSessionsResponse> {
-    let Some(forwarder) = &calls.forwarder else { return Vec::new() };
+) -> OtherPages<proto::ListSessionsResponse> {
+    let Some(forwarder) = &calls.forwarder else { return OtherPages::default() };
     let gateways = calls.separations.store().other_servers();
     if gateways.is_empty() {
-        return Vec::new();
+        return OtherPages::default();
     }
     let mut asked = http::Request::new(framed(request.get_ref()));
     *asked.method_mut() = http::Method::POST;
@@ -62,7 +61,8 @@ async fn others(
     asked.headers_mut().clone_from(request.metadata().as_ref());
     asked.extensions_mut().clone_from(request.extensions());
     let answers = forwarder.ask(&gateways, &asked).await;
-    answers.into_iter().filter_map(|answer| Message::decode(answer).ok()).collect()
+    let pages = answers.into_iter().filter_map(|answer| Message::decode(answer).ok());
+    OtherPages::of(pages.collect(), gateways.len())
 }
 
 /// A message as the body of a call.

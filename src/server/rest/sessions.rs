@@ -12,7 +12,7 @@ use super::query::Query;
 use super::view::{SessionList, SessionView};
 use super::{Rest, RouteResult, json};
 use crate::server::convert::paging::{MAX_PAGE_SIZE, PAGE_SIZE, page_size};
-use crate::server::listing::{ListedSession, SessionPage, merge};
+use crate::server::listing::{ListedSession, OtherPages, SessionPage, merge, own_page};
 use crate::server::status::{ApiError, Problem};
 use crate::session::Session;
 use crate::session::manifest::Timestamp;
@@ -44,10 +44,9 @@ pub(super) async fn list(Extract(rest): Extract<Rest>, request: Request) -> Rout
         Some(token) => Some(PageCursor::from_token(token).ok_or(ApiError::PageTokenInvalid)?),
     };
     let size = page_size(size);
-    let others = others(&rest, request);
-    let own = rest.work(move |separations| Ok(separations.store().page(cursor, size)));
-    let (own, others) = tokio::join!(own, others);
-    let (page, next) = own?;
+    let OtherPages { pages: others, are_all_there } = others(&rest, request).await;
+    let own = rest.work(move |all| Ok(own_page(all.store(), are_all_there, cursor, size)));
+    let (page, next) = own.await?;
     if others.is_empty() {
         let sessions = page.iter().map(|session| SessionView::of(session)).collect();
         let list = SessionList { sessions, next_page_token: next.map(PageCursor::to_token) };
@@ -84,12 +83,13 @@ struct OtherList {
 }
 
 /// The pages of the other gateways.
-async fn others(rest: &Rest, request: Request) -> Vec<OtherList> {
-    let Some(forwarder) = &rest.forwarder else { return Vec::new() };
+async fn others(rest: &Rest, request: Request) -> OtherPages<OtherList> {
+    let Some(forwarder) = &rest.forwarder else { return OtherPages::default() };
     let gateways = rest.separations.store().other_servers();
     let asked = request.map(|_| Bytes::new());
     let answers = forwarder.ask(&gateways, &asked).await;
-    answers.iter().filter_map(|answer| serde_json::from_slice(answer).ok()).collect()
+    let lists = answers.iter().filter_map(|answer| serde_json::from_slice(answer).ok());
+    OtherPages::of(lists.collect(), gateways.len())
 }
 
 fn own_view(session: &Arc<Session>) -> ListedSession<MergedView> {

@@ -6,6 +6,7 @@ mod data_folder;
 mod existing;
 mod index;
 mod opening;
+mod pages;
 mod shared;
 
 use std::fs::{self, File};
@@ -163,27 +164,6 @@ impl Store {
     /// The sessions in memory, in no order. They are all sessions once [`Store::load`] has returned.
     pub fn all(&self) -> Vec<Arc<Session>> {
         self.read().by_id.values().cloned().collect()
-    }
-
-    /// At most `count` sessions after `cursor`, newest first, and where the next page begins. Reads all sessions first. In a
-    /// cluster, those that others continue are missing.
-    pub fn page(
-        &self,
-        cursor: Option<PageCursor>,
-        count: usize,
-    ) -> (Vec<Arc<Session>>, Option<PageCursor>) {
-        self.load();
-        let index = self.read();
-        let older: Box<dyn Iterator<Item = _>> = match cursor {
-            None => Box::new(index.by_age.iter().rev()),
-            Some(PageCursor { created, id }) => Box::new(index.by_age.range(..(created, id)).rev()),
-        };
-        let is_here = |(_, session): &(_, &Arc<Session>)| !session.is_fenced();
-        let mut page: Vec<_> = older.filter(is_here).take(count + 1).collect();
-        let more = page.len() > count;
-        page.truncate(count);
-        let last = page.last().map(|((created, id), _)| PageCursor { created: *created, id: *id });
-        (page.into_iter().map(|(_, session)| Arc::clone(session)).collect(), last.filter(|_| more))
     }
 
     /// Removes the files of a session whose state is [`State::Removed`]. Readers find nothing from then on.

@@ -422,7 +422,12 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ("session/manifest", &[&["records"]]),
     (
         "session/store",
-        &[&["cursor", "data_folder", "index"], &["shared"], &["existing"], &["damaged", "opening"]],
+        &[
+            &["cursor", "data_folder", "index"],
+            &["shared"],
+            &["existing", "pages"],
+            &["damaged", "opening"],
+        ],
     ),
     (
         "process",

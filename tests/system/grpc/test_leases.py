@@ -9,7 +9,9 @@ import pytest
 
 from ..audio import music, wav
 from ..common import INSTANT_MODEL, check_refused, finish, upload, wait_for
+from ..http_client import get
 from ..nats import NatsServer
+from ..s3 import Bucket
 from ..stemwire_client import api, collect, reason, separate, session_pb2
 
 State = session_pb2
@@ -73,6 +75,23 @@ def test_a_session_of_a_later_version_is_refused_by_name_and_left_alone(gateway,
     for path in newer:
         path.write_bytes(before[path])
     assert older.get(ids[0]).state == State.SESSION_STATE_DONE and older.get(ids[1]).committed_bytes == 1000
+
+
+def test_a_gateway_that_has_just_started_lists_what_another_has_read(start, nats):
+    bucket = Bucket()
+    options = ("--store", "s3://songs", "--cluster", nats.url)
+    first = start(*options, variables=bucket.variables)
+    ended, running = (first.stub.CreateSession(api.CreateSessionRequest()).session.session_id for _ in range(2))
+    first.stub.CancelSession(api.CancelSessionRequest(session_id=ended))
+    # What the store has of it is not read before the test ends.
+    bucket.held = ended
+    second = start(*options, variables=bucket.variables)
+    page = second.stub.ListSessions(api.ListSessionsRequest(), timeout=20)
+    assert [session.session_id for session in page.sessions] == [running, ended]
+    assert [session["session_id"] for session in get(second, "/api/sessions").json()["sessions"]] == [running, ended]
+    bucket.held = ""
+    wait_for((second.directory(ended) / "session.json").exists)
+    bucket.stop()
 
 
 def test_an_id_that_no_gateway_has_is_not_found(gateway):

@@ -14,6 +14,7 @@ use crate::session::lifecycle::State;
 use crate::session::manifest::Plan;
 use crate::session::replica::Replica;
 use crate::session::replica::memory::MemoryReplica;
+use crate::session::store::PageCursor;
 use crate::session::{Session, SessionError, SessionId, Settings, Store};
 
 /// What the servers share.
@@ -154,6 +155,32 @@ fn a_server_that_starts_again_has_its_sessions_at_once() {
     let a = shared.open(&data.path().join("a"));
     assert_eq!(a.find(id).unwrap().uploaded(), 3);
     assert_ne!(shared.leases.owner(id).unwrap().unwrap().name, lease.name);
+}
+
+#[test]
+fn a_server_that_starts_again_reads_what_it_continues_for_a_list_beside_others() {
+    let (data, shared) = (tempfile::tempdir().unwrap(), SharedStores::default());
+    let [a, b] = ["a", "b"].map(|name| shared.open(&data.path().join(name)));
+    let ended = create(&a);
+    ended.end_for_test(State::Cancelled);
+    ended.wait_until_ended().unwrap();
+    let continued = create(&a).id();
+    let elsewhere = create(&b).id();
+    let lease = shared.leases.owner(continued).unwrap().unwrap();
+    let ended = ended.id();
+    drop(a);
+    // As after a crash.
+    assert!(shared.leases.acquire(continued, &lease).is_ok());
+    let a = shared.open(&data.path().join("a"));
+    let ids = |(page, next): (Vec<Arc<Session>>, Option<PageCursor>)| {
+        assert_eq!(next, None);
+        page.iter().map(|session| session.id()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(a.page_beside_others(None, 10)), [continued]);
+    assert!(!a.is_loaded() && a.find_loaded(ended).is_none());
+    assert_eq!(ids(b.page(None, 10)), [elsewhere]);
+    assert_eq!(ids(a.page(None, 10)), [continued, ended]);
+    assert_eq!(ids(a.page_beside_others(None, 10)), [continued, ended]);
 }
 
 #[test]
