@@ -4,7 +4,9 @@ from stemwire.v1 import session_pb2
 
 from ..audio import RATE, music, wav
 from ..common import wait_for
+from ..nats import NatsServer
 from ..stemwire_client import request_id
+from ..worker import SECRET, Worker
 from .lasting import die, newest, sessions
 
 
@@ -169,7 +171,7 @@ ended = client.cancel(made[0])
 client.delete(made[1])
 health, (model, *_) = client.health(), client.models()
 say(listed=listed, ended=ended.state.name, left=[s.session_id for s in client.sessions()], made=made, serving=health.serving,
-    version=health.version, runtime=health.runtime, model=model.name, stems=model.stems, rate=model.sample_rate,
+    version=health.version, runtime=health.runtime, cluster=health.cluster, model=model.name, stems=model.stems, rate=model.sample_rate,
     usable=model.usable, execution=vars(model.execution), same=model.execution == health.engines[0].execution,
     open=health.open_sessions, created=client.session(made[2]).create_time.isoformat())
 """, server.address).end()
@@ -177,5 +179,25 @@ say(listed=listed, ended=ended.state.name, left=[s.session_id for s in client.se
     assert output.left == [output.made[2], output.made[0]]
     assert (output.serving, output.model, output.usable, output.rate) == (True, "mini", True, RATE)
     assert output.execution == {"execution_provider": "cpu", "precision": "f32", "reason": "requested", "trials": []} and output.same
-    assert "onnxruntime" in output.runtime and output.stems == ["drums", "bass", "other", "vocals"]
+    assert "onnxruntime" in output.runtime and output.cluster is None and output.stems == ["drums", "bass", "other", "vocals"]
     assert output.created == server.get(output.made[2]).create_time.ToJsonString().replace("Z", "000+00:00")
+
+
+def test_health_shows_the_workers_of_a_cluster(start, program, binary, tmp_path):
+    nats = NatsServer(tmp_path / "nats", "--jetstream")
+    worker = Worker(binary, nats.url, {})
+    server = start("--cluster", nats.url, "--compute", "workers", variables={"STEMWIRE_CLUSTER_SECRET": SECRET})
+    output = program("""
+client = stemwire.Client(SERVER)
+while not (cluster := client.health().cluster).workers:
+    time.sleep(0.02)
+(worker,) = cluster.workers
+lanes = {model.name: model.worker_lanes for model in client.models()}
+say(queued=cluster.queued_segments, waiting=cluster.waiting_segments, worker=worker.name, version=worker.version, lanes=worker.lanes,
+    of_mini=lanes["mini"], engines=[(engine.model, engine.execution_provider) for engine in worker.engines])
+""", server.address).end()
+    assert (output.queued, output.waiting, output.lanes, output.of_mini) == (0, 0, 1, 1)
+    assert output.worker.endswith(f"-{worker.process.pid}") and output.version
+    assert ["mini", "cpu"] in output.engines
+    assert worker.end() == 0
+    nats.kill()

@@ -20,6 +20,7 @@ from .options import Callbacks, FileOptions, FollowOptions, Options, SeparateOpt
 from .retry import Retry
 from .separation import Separation
 from .types import (
+    Cluster,
     Engine,
     EngineChange,
     Execution,
@@ -35,17 +36,18 @@ from .types import (
     State,
     StemInfo,
     Trial,
+    Worker,
 )
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 __all__ = [
-    "AudioInput", "Callbacks", "Chunk", "Client", "Engine", "EngineChange", "EngineChangeWarning", "Execution",
-    "Failure", "FileOptions", "FollowOptions", "Health", "Model", "Options", "Progress", "Raw", "Retry", "Saved",
-    "SeparateOptions", "Separation", "Session", "SessionCancelled", "SessionNotFound", "SongError", "Source",
-    "SourceNote", "SourceNoteKind", "SourceTags", "State", "Stem", "StemInfo", "StemwireError", "Trial", "Unreachable",
-    "separate", "separate_to",
+    "AudioInput", "Callbacks", "Chunk", "Client", "Cluster", "Engine", "EngineChange", "EngineChangeWarning",
+    "Execution", "Failure", "FileOptions", "FollowOptions", "Health", "Model", "Options", "Progress", "Raw", "Retry",
+    "Saved", "SeparateOptions", "Separation", "Session", "SessionCancelled", "SessionNotFound", "SongError", "Source",
+    "SourceNote", "SourceNoteKind", "SourceTags", "State", "Stem", "StemInfo", "StemwireError", "Trial",
+    "Unreachable", "Worker", "separate", "separate_to",
 ]
 
 _clients: dict[tuple[int, str], Client] = {}

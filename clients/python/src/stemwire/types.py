@@ -402,6 +402,8 @@ class Model:
     execution: Execution | None
     #: Seconds of a song that it computes per second on the server; None until that has been measured.
     real_time_factor: float | None
+    #: Segments that the workers of a cluster compute at a time with it; None if the server computes itself.
+    worker_lanes: int | None
 
     @classmethod
     def _of(cls, message: engine_pb2.Model) -> Model:
@@ -412,7 +414,45 @@ class Model:
             name=message.name, title=message.title, stems=tuple(message.stems), sample_rate=message.sample_rate,
             weights_sha256=message.weights_sha256.hex(), licence=message.licence, usable=usable,
             message=message.message, verified=message.verified, execution=execution,
-            real_time_factor=speed,
+            real_time_factor=speed, worker_lanes=message.worker_lanes if message.HasField("worker_lanes") else None,
+        )
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A process that computes segments for the gateways of a cluster."""
+
+    name: str
+    version: str
+    #: Segments that it computes at a time.
+    lanes: int
+    #: One for each model.
+    engines: tuple[Engine, ...]
+
+    @classmethod
+    def _of(cls, message: api.Worker) -> Worker:
+        return cls(
+            name=message.name, version=message.version, lanes=message.lanes,
+            engines=tuple(map(Engine._of, message.engines)),
+        )
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The workers of a cluster, and what they have to do."""
+
+    #: One that was lost is removed after 30 s.
+    workers: tuple[Worker, ...]
+    #: Segments of all gateways in the queue, those that are being computed included.
+    queued_segments: int
+    #: Segments of this gateway that wait for room in the queue.
+    waiting_segments: int
+
+    @classmethod
+    def _of(cls, message: api.Cluster) -> Cluster:
+        return cls(
+            workers=tuple(map(Worker._of, message.workers)), queued_segments=message.queued_segments,
+            waiting_segments=message.waiting_segments,
         )
 
 
@@ -443,6 +483,8 @@ class Health:
     decoder_sandbox: str
     #: Stored sessions that cannot be read because their files are damaged.
     unreadable_sessions: int
+    #: What computes, if that is the workers of a cluster; None if it is the server.
+    cluster: Cluster | None
 
     @classmethod
     def _of(cls, message: api.HealthResponse) -> Health:
@@ -455,6 +497,7 @@ class Health:
             stored_bytes=message.stored_bytes, free_disk_bytes=message.free_disk_bytes,
             decoder_sandbox=_DECODER_SANDBOX.get(message.decoder_sandbox, ""),
             unreadable_sessions=message.unreadable_sessions,
+            cluster=Cluster._of(message.cluster) if message.HasField("cluster") else None,
         )
 
 
