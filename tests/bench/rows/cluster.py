@@ -83,7 +83,7 @@ def settled(bench, cluster: Cluster, what: str) -> Interval:
 def conditions(bench, intervals: list[Interval], model: str) -> str:
     others = sum(one.others for one in intervals) / sum(one.seconds for one in intervals) / len(bench.cores)
     return (
-        f"{SESSIONS} sessions of {SONG_SECONDS} s of music at a time, all stems of {model} stored and none read; "
+        f"{SESSIONS} sessions of {SONG_SECONDS // 2} to {SONG_SECONDS} s of music at a time, all stems of {model} stored and none read; "
         f"{MEASURE_S} s each, {bench.pairs} times; "
         f"gateway, NATS, workers and client on {len(bench.cores)} cores; others had {100 * others:.0f} % of them"
     )
@@ -95,16 +95,18 @@ def sessions(cluster: Cluster, song: bytes):
     ended = threading.Event()
     failures: list[Exception] = []
 
-    def separate_on() -> None:
+    def separate_on(number: int) -> None:
+        # Between half and all of it: songs of one length would end at the same time, and leave workers without segments.
+        part = song[: len(song) * (SESSIONS + number + 1) // (2 * SESSIONS)]
         try:
             with client.connect(cluster.gateway.address) as channel:
                 stub = client.service.SeparationServiceStub(channel)
                 while not ended.is_set():
-                    separate(stub, cluster.model, song, ended)
+                    separate(stub, cluster.model, part, ended)
         except Exception as error:
             failures.append(error)
 
-    clients = [threading.Thread(target=separate_on) for _ in range(SESSIONS)]
+    clients = [threading.Thread(target=separate_on, args=(number,)) for number in range(SESSIONS)]
     for one in clients:
         one.start()
     try:
