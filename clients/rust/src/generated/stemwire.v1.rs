@@ -1241,7 +1241,7 @@ pub struct Worker {
     pub faults: ::prost::alloc::vec::Vec<WorkerFault>,
 }
 /// An engine of a worker that fails.
-#[derive(Clone, PartialEq, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WorkerFault {
     /// The model's name at the worker.
     #[prost(string, tag = "1")]
