@@ -102,6 +102,9 @@ impl Store {
         if !session.is_fenced() {
             return Ok(session);
         }
+        if session.is_superseded() {
+            return Err(SessionError::NotFound(id));
+        }
         match leases.elsewhere(id)? {
             Some(owner) => Err(SessionError::Elsewhere { session: id, owner }),
             // The other one has ended it. Once its run here has stopped, it is read again.
