@@ -38,21 +38,19 @@ pub use scheduler::Counts;
 
 pub use crate::process::{Sandbox, SandboxLevel};
 
-use crate::process::Ffmpeg;
-
-use pipeline::Context;
-use plan::Planned;
-use scheduler::Scheduler;
-
 use crate::engine::Chain;
 use crate::engine::pool::Pool;
 use crate::files;
 use crate::model::AvailableModels;
+use crate::process::Ffmpeg;
 use crate::session::disk_space::SpaceLimits;
 use crate::session::leases::LeaseError;
 use crate::session::lifecycle::Event;
 use crate::session::{Session, SessionError, SessionId, SessionState, Settings, Store};
 use crate::trace::TraceContext;
+use pipeline::Context;
+use plan::Planned;
+use scheduler::Scheduler;
 
 /// The sessions of a data directory and the engines that separate them.
 pub struct Separations {

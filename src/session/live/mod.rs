@@ -1,12 +1,13 @@
 //! A session in memory: its manifest, and state that exists only while the server runs.
 //!
 //! [`upload`] stores its bytes; [`control`] has its lifecycle state, which [`change`] changes; [`damage`] is what readers
-//! find damaged; [`durable`] is what survives the loss of this machine.
+//! find damaged; [`durable`] is what survives the loss of this machine; [`readers`] keep its files.
 
 mod change;
 mod control;
 mod damage;
 mod durable;
+mod readers;
 mod upload;
 
 use std::io;
@@ -28,6 +29,7 @@ use control::Control;
 
 pub use change::StateChange;
 pub use damage::FoundDamage;
+pub use readers::ReadLease;
 pub use upload::Added;
 
 /// A session in memory, shared between threads. Every change wakes the waiters of its [`Notifier`].
@@ -76,10 +78,6 @@ pub struct Progress {
     /// Position among the sessions that wait for a slot, from 1; 0 if it does not.
     pub queue_position: u32,
 }
-
-/// While it lives, retention does not remove the session, and the session counts as read.
-#[derive(Debug)]
-pub struct ReadLease(Arc<Session>);
 
 impl Session {
     /// Takes a session whose directory exists; its size counts towards `total` once it is measured. With a replica, it
@@ -278,30 +276,6 @@ impl Session {
         if self.queue_position.swap(position, Ordering::AcqRel) != position {
             self.notifier.notify();
         }
-    }
-
-    /// Registers a reader while the lease lives.
-    pub fn read_lease(self: &Arc<Session>) -> ReadLease {
-        let _stays = lock(&self.discarding);
-        self.readers.fetch_add(1, Ordering::AcqRel);
-        ReadLease(Arc::clone(self))
-    }
-
-    /// When the last reader left, or the manifest was written that it was opened with.
-    pub(super) fn last_read(&self) -> Timestamp {
-        Timestamp(self.last_read.load(Ordering::Acquire))
-    }
-
-    /// Whether there are readers.
-    pub fn has_readers(&self) -> bool {
-        self.readers.load(Ordering::Acquire) > 0
-    }
-}
-
-impl Drop for ReadLease {
-    fn drop(&mut self) {
-        self.0.last_read.fetch_max(Timestamp::now().0, Ordering::AcqRel);
-        self.0.readers.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

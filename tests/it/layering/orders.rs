@@ -416,9 +416,10 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["attach", "lease_keeper", "session_absent", "session_work"],
         ],
     ),
+    ("session/replication/lease_keeper", &[&["rounds"]]),
     ("session/checksums", &[&["damage"], &["intact"]]),
     ("session/lifecycle", &[&["state"], &["step"]]),
-    ("session/live", &[&["control"], &["damage"], &["change", "durable", "upload"]]),
+    ("session/live", &[&["control"], &["damage"], &["change", "durable", "readers", "upload"]]),
     ("session/manifest", &[&["records"]]),
     (
         "session/store",
