@@ -56,7 +56,7 @@ def test_silence_in_a_few_bytes_is_refused_behind_its_first_hour(start):
     # The stems of an hour are two gigabytes, which nothing here reads.
     session_id = upload(server, song)
     finish(server, session_id, song)
-    wait_for(lambda: server.get(session_id).state == session_pb2.SESSION_STATE_FAILED)
+    wait_for(lambda: server.get(session_id).state == session_pb2.SESSION_STATE_FAILED, patience=180)
     failed = server.get(session_id)
     assert failed.error.reason == "EXPANSION_TOO_LARGE"
     assert failed.error.metadata["limit_expansion"] == "100"

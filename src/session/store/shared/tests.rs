@@ -33,6 +33,15 @@ impl SharedStores {
         Store::open_shared(data, replica, leases, address).unwrap()
     }
 
+    /// Ends a session, and waits until the replica and the leases have it so.
+    fn end(&self, session: &Session) {
+        session.end_for_test(State::Cancelled);
+        session.wait_until_ended().unwrap();
+        while self.leases.owner(session.id()) != Ok(None) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// The lease of a session ends, and servers find that out.
     fn expire(&self, session: SessionId, servers: &[&Store]) {
         servers.iter().for_each(|store| store.leases().unwrap().round());
@@ -67,11 +76,7 @@ fn a_session_is_found_only_by_the_server_that_has_it_until_it_ends() {
     let id = session.id();
     assert_eq!(owner_by(&b, id), "a");
     assert!(matches!(b.find(SessionId::random()).unwrap_err(), SessionError::NotFound(_)));
-    session.end_for_test(State::Cancelled);
-    session.wait_until_ended().unwrap();
-    while shared.leases.owner(id) != Ok(None) {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    shared.end(&session);
     assert_eq!(b.find(id).unwrap().uploaded(), 3);
     // Neither has it, and both read it.
     assert!(a.find(id).is_ok() && shared.leases.owner(id) == Ok(None));
@@ -162,8 +167,7 @@ fn a_server_that_starts_again_reads_what_it_continues_for_a_list_beside_others()
     let (data, shared) = (tempfile::tempdir().unwrap(), SharedStores::default());
     let [a, b] = ["a", "b"].map(|name| shared.open(&data.path().join(name)));
     let ended = create(&a);
-    ended.end_for_test(State::Cancelled);
-    ended.wait_until_ended().unwrap();
+    shared.end(&ended);
     let continued = create(&a).id();
     let elsewhere = create(&b).id();
     let lease = shared.leases.owner(continued).unwrap().unwrap();
@@ -189,8 +193,7 @@ fn without_leases_sessions_continue_and_none_is_taken_over() {
     let [a, b] = ["a", "b"].map(|name| shared.open(&data.path().join(name)));
     let session = create(&a);
     let ended = create(&a);
-    ended.end_for_test(State::Cancelled);
-    ended.wait_until_ended().unwrap();
+    shared.end(&ended);
     shared.leases.is_away.store(true, Ordering::Release);
     a.leases().unwrap().round();
     session.add_bytes(3, b"two", u64::MAX).unwrap();
@@ -225,10 +228,7 @@ fn what_another_server_has_removed_is_forgotten_and_what_was_missed_is_read() {
     let (data, shared) = (tempfile::tempdir().unwrap(), SharedStores::default());
     let [a, b] = ["a", "b"].map(|name| shared.open(&data.path().join(name)));
     let [removed, kept] = [create(&a), create(&a)];
-    for session in [&removed, &kept] {
-        session.end_for_test(State::Cancelled);
-        session.wait_until_ended().unwrap();
-    }
+    [&removed, &kept].into_iter().for_each(|session| shared.end(session));
     assert!(b.find(removed.id()).is_ok() && b.find_loaded(kept.id()).is_none());
     removed.end_for_test(State::Removed);
     a.remove(&removed).unwrap();
