@@ -35,6 +35,8 @@ class Cluster(ExitStack):
         super().__init__()
         self.bench, self.model, self.models, self.cores = bench, model, models, cores or bench.cores
         self.workers: list[subprocess.Popen] = []
+        # What the NATS server and the workers say.
+        self.log = self.enter_context((bench.work / "cluster.log").open("w"))
         try:
             self.nats = self._start_nats()
             options = ("--cluster", self.url, "--compute", "workers", "--engines", model, *options)
@@ -64,7 +66,7 @@ class Cluster(ExitStack):
         """Starts a process that is ended with the cluster."""
         process = subprocess.Popen(
             [str(part) for part in command],
-            stderr=subprocess.DEVNULL,
+            stderr=self.log,
             text=True,
             preexec_fn=lambda: os.sched_setaffinity(0, self.cores),
             **more,
@@ -89,7 +91,8 @@ class Cluster(ExitStack):
         for process in started:
             assert process.stdout is not None
             if not process.stdout.readline():
-                raise SystemExit("a worker did not start")
+                process.wait()
+                raise SystemExit(f"a worker did not start:\n{Path(self.log.name).read_text()[-2000:]}")
         self.workers += started
         while self.metric("stemwire_workers") < len(self.workers):
             time.sleep(0.1)
