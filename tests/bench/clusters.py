@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import material
-from measure import busy, times
+from measure import busy, on, times
 from rows.serving import Server
 
 SLEEP_MS = 200
@@ -65,10 +65,9 @@ class Cluster(ExitStack):
     def _start(self, command: list, **more) -> subprocess.Popen:
         """Starts a process that is ended with the cluster."""
         process = subprocess.Popen(
-            [str(part) for part in command],
+            on(self.cores, command),
             stderr=self.log,
             text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, self.cores),
             **more,
         )
         self.callback(process.wait)

@@ -17,7 +17,7 @@ from pathlib import Path
 import soundfile
 
 import material
-from measure import BUSY, INFERENCE, Spread, busy, run, spent
+from measure import BUSY, INFERENCE, Spread, busy, on, run, spent
 from results import Result, Row
 
 # The client package has the protocol's stubs, and the system tests a plain client of them.
@@ -46,12 +46,11 @@ class Server:
         command = [program or bench.stemwire, "serve", "--listen", "127.0.0.1:0", "--data-dir", self.data, "--offline", "--provider", "cpu"]
         command += ["--models-dir", models or bench.work / "models", "--threads", str(len(bench.cores)), *options]
         self.process = subprocess.Popen(
-            [str(part) for part in command],
+            on(cores or bench.cores, command),
             env={**os.environ, "STEMWIRE_LOG": "error,stemwire::engine=debug"},
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, cores or bench.cores),
         )
         line = self.process.stdout.readline()
         self.address = line.rsplit("//")[-1].strip()
@@ -156,10 +155,9 @@ def get_stem(bench) -> tuple[Result, str | None]:
         session = client.separate(server.stub, song, client.Config(stems=["vocals"])).done.session_id
         url = f"http://{server.address}"
         bare = subprocess.Popen(
-            [program, "bare", url, session, "vocals"],
+            on(bench.cores, [program, "bare", url, session, "vocals"]),
             stdout=subprocess.PIPE,
             text=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, bench.cores),
         )
         try:
             other = bare.stdout.readline().strip()
