@@ -27,6 +27,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "clients/python/src")]
 
 import grpc
 
+import repeating
 from chaos_clients import songs as all_songs
 from machines.clients import Crowd, Session, Song
 from machines.events import Events
@@ -68,14 +69,7 @@ def undisturbed(cluster: Cluster, crowd: Crowd) -> tuple[float, list[Session]]:
 
 def repeated(call):
     """The answer of a call once the cluster has calmed down."""
-    end = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return call()
-        except grpc.RpcError as error:
-            if reason(error)[0] not in ("UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED") or time.monotonic() > end:
-                raise
-            time.sleep(1)
+    return repeating.repeated(call, PATIENCE_S, (*repeating.RETRIED, grpc.StatusCode.DEADLINE_EXCEEDED))
 
 
 def check(cluster: Cluster, session: Session) -> str:

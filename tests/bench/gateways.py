@@ -33,8 +33,7 @@ from system.repository import generate_stubs
 
 sys.path.insert(0, generate_stubs())
 
-import grpc
-
+import repeating
 from system.audio import music, wav
 from system.common import finish
 from system.nats import NatsServer
@@ -65,16 +64,8 @@ class Balancer:
 
 
 def repeated(call):
-    """Repeats a call as clients do: where its error has RetryInfo, all of which are UNAVAILABLE or RESOURCE_EXHAUSTED here."""
-    end = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return call()
-        except grpc.RpcError as error:
-            if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED) or time.monotonic() > end:
-                raise
-            retries[reason(error)[1]] += 1
-            time.sleep(0.5)
+    """The answer of a call; counts why it was repeated."""
+    return repeating.repeated(call, PATIENCE_S, on_retry=lambda error: retries.update([reason(error)[1]]))
 
 
 retries: collections.Counter = collections.Counter()
