@@ -84,6 +84,7 @@ def needs(bench) -> tuple[Result, str | None]:
 
 def first_stem(bench, model: str, segment: int) -> tuple[float, float]:
     """Seconds of music that a segment takes, and from its last byte to the first stem."""
-    with serving(bench, "--engines", model) as server:
+    # A segment of the slowest takes longer than an upload may be idle.
+    with serving(bench, "--engines", model, "--idle-upload", "15m") as server:
         wait = until_stem(server, wav(segment), client.Config())
     return segment / material.RATE, wait
