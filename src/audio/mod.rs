@@ -1,10 +1,9 @@
 //! Audio as values and files: [`units`], [`stereo`] buffers, [`pcm`] encodings, [`stem`] names, and,
 //! above these, [`file_format`]s, growing [`wav`] files and [`resample`]. [`titles`] become file names, except
-//! for the [`device_names`] that Windows reserves. A [`time_span`] is a part of a song, a [`mix`] a sum of its stems. A song has
+//! for the [`windows_names`] that Windows reserves. A [`time_span`] is a part of a song, a [`mix`] a sum of its stems. A song has
 //! [`tags`] and a [`cover`].
 
 pub mod cover;
-pub mod device_names;
 pub mod file_format;
 pub mod mix;
 pub mod pcm;
@@ -16,9 +15,9 @@ pub mod time_span;
 pub mod titles;
 pub mod units;
 pub mod wav;
+pub mod windows_names;
 
 pub use cover::{Cover, CoverError};
-pub use device_names::is_device_name;
 pub use file_format::FileFormat;
 pub use pcm::Encoding;
 pub use stem::StemName;
@@ -27,3 +26,4 @@ pub use tags::SourceTags;
 pub use time_span::{InvalidTimeSpan, TimeSpan};
 pub use titles::title;
 pub use units::{Frames, Hertz};
+pub use windows_names::is_device_name;

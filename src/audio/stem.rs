@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::device_names::is_device_name;
+use super::windows_names::is_device_name;
 
 /// A stem's name as in model cards: 1 to 32 of `a-z`, `0-9`, `_` and `-`, beginning with a letter.
 ///

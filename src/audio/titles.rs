@@ -1,6 +1,6 @@
 //! Titles of songs, as names of files and folders that every system accepts.
 
-use super::device_names::is_device_name;
+use super::windows_names::is_device_name;
 
 /// Bytes kept of a file name. File systems allow 255, and a stem's name, a number and an extension are added.
 pub const MAX_BYTES: usize = 200;

@@ -1,7 +1,7 @@
 //! M4A: a track of ALAC or AAC.
 
 use super::mp4::{Mp4Metadata, Mp4Writer, TrackSettings};
-use super::mp4_track::TrackEncoder;
+use super::track_encoder::TrackEncoder;
 use super::{Encode, EncodeError, FileSpec, Output};
 use crate::audio::{Frames, Stereo};
 

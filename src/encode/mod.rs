@@ -17,13 +17,13 @@ pub mod flac;
 mod m4a;
 mod mp3;
 mod mp4;
-mod mp4_track;
 pub mod ni_stems;
 mod opus;
 mod output;
 pub mod pcm_file;
 mod samples;
 mod tags;
+mod track_encoder;
 
 pub use crate::process::Ffmpeg;
 pub use bitrate::bitrate;
@@ -38,10 +38,10 @@ use dither::{Dither, DitheredEncoder};
 use flac::FlacEncoder;
 use m4a::M4aEncoder;
 use mp3::{LameOf, Mp3Encoder};
-use mp4_track::TrackEncoder;
 use opus::OpusFileEncoder;
 use pcm_file::{PcmEncoder, PcmFile};
 use samples::SampleWriter;
+use track_encoder::TrackEncoder;
 
 /// Whether LAME is part of this build.
 const HAS_LAME: bool = cfg!(feature = "mp3");

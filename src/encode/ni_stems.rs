@@ -6,8 +6,8 @@
 
 use super::aac;
 use super::mp4::{Mp4Metadata, Mp4Writer, TrackSettings};
-use super::mp4_track::TrackEncoder;
 use super::samples::SampleWriter;
+use super::track_encoder::TrackEncoder;
 use super::{EncodeError, FileTags, Output};
 use crate::audio::{Encoding, Frames, Hertz, StemName, Stereo};
 use crate::process::Ffmpeg;

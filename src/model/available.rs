@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::embedded;
-use super::ensemble::{BadEnsemble, EnsembleSpec};
+use super::ensemble_spec::{BadEnsemble, EnsembleSpec};
 use super::files::{CARD_FILE, Ensemble, Model};
 use super::registry::PublishedModel;
 use super::{ModelError, ModelName};

@@ -1,6 +1,6 @@
 //! Models: what they are ([`card`], [`name`], [`provider`]), where their files are ([`files`]), the models on this
-//! machine ([`available`]), published ones ([`registry`], [`mdx`]), which is best for the wanted stems
-//! ([`ranking`]), which to use ([`choice`]), and several as one ([`ensemble`]).
+//! machine ([`available`]), published ones ([`registry`], [`known_mdx`]), which is best for the wanted stems
+//! ([`ranking`]), which to use ([`choice`]), and several as one ([`ensemble_spec`]).
 //!
 //! [`onnx`] reads and writes graphs and [`checkpoint`] reads the authors' weight files, without running either. [`roformer`]
 //! makes the graphs of a family whose networks differ from model to model.
@@ -10,11 +10,11 @@ pub mod card;
 pub(crate) mod checkpoint;
 pub mod choice;
 mod embedded;
-pub mod ensemble;
+pub mod ensemble_spec;
 mod error;
 pub mod files;
 pub mod hash;
-pub(crate) mod mdx;
+pub(crate) mod known_mdx;
 pub mod name;
 pub(crate) mod onnx;
 pub mod provider;

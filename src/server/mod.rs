@@ -5,27 +5,27 @@
 //! - [`middleware`]: access, CORS, request ids, metrics, error details.
 //! - [`status`]: maps errors to gRPC and HTTP statuses. [`lookup`], [`outcome`], [`uploading`],
 //!   [`deadline`], [`request_id`], [`path_prefix`]: shared by several of these.
-//! - [`forward`]: calls on sessions that another gateway has; [`hop`]: what they carry.
+//! - [`forward`]: calls on sessions that another gateway has; [`forward_headers`]: what they carry.
 //! - [`credentials`]: tokens and certificate, [`reload`]ed when their files change.
 //! - [`address`]: the listening socket. [`connections`]: accepts, limits and serves connections. [`blocking`]: runs
 //!   disk work outside the runtime's threads; no other module here computes or blocks.
 
 mod address;
 mod blocking;
-mod budget;
 mod config;
 mod connections;
 mod convert;
 mod credentials;
 mod deadline;
 mod forward;
+mod forward_headers;
 mod grpc;
-mod hop;
+mod least_rate;
 mod listing;
 mod lookup;
+mod memory_budget;
 mod middleware;
 mod outcome;
-mod pace;
 mod path_prefix;
 mod refusal_log;
 mod reload;
@@ -66,10 +66,10 @@ use middleware::messages::{self, MAX_CHUNK_MESSAGE_BYTES, MessageLimits};
 use middleware::metrics::{CallCounter, Metrics};
 use middleware::{admission, auth, cors, grpc_deadline, grpc_status, media_type, metrics};
 
-use budget::Budget;
 use forward::Forwarder;
-use hop::HopRules;
-use pace::LeastRate;
+use forward_headers::HopRules;
+use least_rate::LeastRate;
+use memory_budget::Budget;
 use status::{ApiError, to_status};
 
 use crate::proto::DESCRIPTORS;

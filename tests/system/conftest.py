@@ -27,7 +27,7 @@ sys.path.insert(0, generate_stubs())
 
 from .browser import browse, chromium  # noqa: F401  (fixtures)
 from .server import Server, set_variables
-from .shared import shared_folder
+from .shared_folder import shared_folder
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ use crate::cli::engine_args::EngineArgs;
 use crate::cli::ffmpeg::FfmpegOption;
 use crate::dsp::mask::MaskExtension;
 use crate::model::choice::Quality;
-use crate::model::ensemble::EnsembleSpec;
+use crate::model::ensemble_spec::EnsembleSpec;
 use crate::process::TOKEN_VARIABLE;
 use crate::session::name_template::NameTemplate;
 use crate::session::settings::{Accompaniment, Normalization, OutputChannels, OutputRate, RawPcm};

@@ -3,7 +3,7 @@
 mod args;
 mod checks;
 mod config;
-mod decoder;
+mod decoder_check;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -60,8 +60,8 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
     let nats = connect(&config)?;
     let store = open_store(&config, nats.as_ref(), listen)?;
     let address = reserved.map_or_else(|| server::reserve(config.listen), Ok)?;
-    config.decoder = decoder::try_decoder(config.decoder)?;
-    config.decoder = decoder::try_ffmpeg(config.decoder, config.needs_ffmpeg)?;
+    config.decoder = decoder_check::try_decoder(config.decoder)?;
+    config.decoder = decoder_check::try_ffmpeg(config.decoder, config.needs_ffmpeg)?;
     let (separations, tasks) = open_separations(&config, store, nats, available, chain, listen)?;
     let separations = Arc::new(separations);
     config.server.tasks = tasks;

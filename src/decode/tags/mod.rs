@@ -4,7 +4,7 @@
 
 mod cover;
 mod listed;
-mod part;
+mod upload_part;
 
 use std::io::{Read, Seek};
 
@@ -19,7 +19,7 @@ use super::containers::matroska::texts::MatroskaText;
 use super::panics::catch_panic;
 use crate::audio::tags::bounded;
 use crate::audio::{Cover, CoverError, SourceTags};
-use part::UploadPart;
+use upload_part::UploadPart;
 
 impl SourceTags {
     /// Reads the tags in the first `length` bytes of an upload; none where they cannot be read.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{AutotuneConfig, Candidate, Figures};
 use crate::engine::Execution;
-use crate::engine::autotune::runner::{CandidateRun, RunLimits};
+use crate::engine::autotune::candidate_run::{CandidateRun, RunLimits};
 
 /// Pairs of runs, one of the baseline and one of the candidate. Other load on the machine affects both of a pair, and
 /// the median of three ratios drops an outlier.

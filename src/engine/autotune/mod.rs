@@ -2,18 +2,19 @@
 //!
 //! A process can load only one build of ONNX Runtime, and a provider that does not fit the machine may crash the
 //! process. So each [`candidate`] runs in a [`child`] process, which separates the same fixed [`segment`] as the
-//! baseline, in turn with it ([`benchmark`]). The [`decision`] compares SNR and times. Results are kept in a
+//! baseline, in turn with it ([`benchmark`]). The parent's side of that process is [`candidate_process`] (its messages) and
+//! [`candidate_run`] (their order and time limits). The [`decision`] compares SNR and times. Results are kept in a
 //! [`cache`] under a [`fingerprint`] of everything that they depend on, so that only the first start waits for them;
 //! a candidate that failed is measured again at the next start.
 
 mod benchmark;
 mod cache;
 pub mod candidate;
+mod candidate_process;
+mod candidate_run;
 pub mod child;
 pub mod decision;
 mod fingerprint;
-mod process;
-mod runner;
 mod segment;
 #[cfg(all(test, unix))]
 mod tests;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use super::remote::ClusterState;
+use super::remote_workers::ClusterState;
 use crate::audio::Stereo;
 use crate::engine::{EngineError, EngineIdentity, EngineOptions, SeparatedSegment};
 use crate::model::{Model, ModelName};
@@ -75,7 +75,7 @@ pub trait Dispatcher: Send + Sync {
         self.engines(member).into_iter().next()
     }
 
-    /// The time since when `engine` is none of those of `model`; without it, since when there are none. Zero while it is one.
+    /// How long no machine has had `engine`, or any engine of `model` if none is named. Zero while one has it.
     fn absent(&self, model: &Model, engine: Option<&EngineIdentity>) -> Duration;
 
     /// The other machines, if they compute.

@@ -1,19 +1,20 @@
 //! The worker pool: what runs segments on engines.
 //!
-//! A [`Dispatcher`] computes them: this process, or [`remote`] machines. That of this process has [`threads`]: it holds the queue ([`local`]), which is fair between
-//! sessions ([`fairness`]). Each [`worker`] keeps the engines that it has loaded. The [`watchdog`] enforces time limits, which
-//! follow the [`typical`] time of a model. A [`benchmark`] measures the speed of one. A [`guard`] keeps panics within engines.
+//! A [`Dispatcher`] computes them: that of this process ([`local_dispatcher`]), or the [`remote_workers`] of a cluster. The first
+//! has [`worker_threads`] and a queue that is fair between sessions ([`fairness`]). Each [`worker`] keeps the engines that it
+//! has loaded. The [`watchdog`] enforces time limits, which follow the [`typical_times`] of a model. A [`benchmark`] measures
+//! the speed of one. A [`guard`] keeps panics within engines.
 
 mod benchmark;
 mod dispatcher;
 mod fairness;
 mod guard;
-mod local;
-mod remote;
-mod threads;
-mod typical;
+mod local_dispatcher;
+mod remote_workers;
+mod typical_times;
 mod watchdog;
 mod worker;
+mod worker_threads;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,10 +33,10 @@ pub use benchmark::Benchmark;
 pub use dispatcher::{Dispatcher, OnDone, OnStart, OwnerId, Task};
 pub(crate) use fairness::FairQueue;
 pub(crate) use guard::{checked, guarded};
-pub use remote::{ClusterState, RemoteWorker, TaskTotals, WorkerFault};
+pub use remote_workers::{ClusterState, RemoteWorker, TaskTotals, WorkerFault};
 
-use local::LocalDispatcher;
-use threads::WorkerThreads;
+use local_dispatcher::LocalDispatcher;
+use worker_threads::WorkerThreads;
 
 /// How the cores are divided among workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +164,7 @@ impl Pool {
         self.dispatcher.engines(model)
     }
 
-    /// The time since when `engine` is none of those of `model`; without it, since when there are none. Zero while it is one.
+    /// How long no machine has had `engine`, or any engine of `model` if none is named. Zero while one has it.
     pub fn absent(&self, model: &Model, engine: Option<&EngineIdentity>) -> Duration {
         self.dispatcher.absent(model, engine)
     }

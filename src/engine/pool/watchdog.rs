@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::engine::pool::local::{LocalDispatcher, WorkerId};
+use crate::engine::pool::local_dispatcher::{LocalDispatcher, WorkerId};
 use crate::engine::pool::worker;
 
 /// Runs until the pool is closed and idle.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::engine::ensemble;
 use crate::engine::pool::guard::{checked, guarded};
-use crate::engine::pool::local::{Assignment, LocalDispatcher, WorkerId};
+use crate::engine::pool::local_dispatcher::{Assignment, LocalDispatcher, WorkerId};
 use crate::engine::{Engine, EngineError, SeparatedSegment};
 use crate::model::Model;
 

@@ -9,7 +9,7 @@ use super::Model;
 use crate::audio::{Hertz, StemName};
 use crate::dsp::segments::Blend;
 use crate::model::card::{Family, FileReference};
-use crate::model::ensemble::EnsembleSpec;
+use crate::model::ensemble_spec::EnsembleSpec;
 use crate::model::provider::ProviderChoice;
 use crate::model::{ModelCard, ModelError, ModelName, Sha256Hash};
 

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
-use super::mdx::KnownMdx;
+use super::known_mdx::KnownMdx;
 use super::{ModelCard, ModelError, Sha256Hash};
 use crate::files::Shortage;
 

@@ -1,14 +1,14 @@
 //! Confinement of a process by its kernel, which the process asks for itself and cannot undo.
 //!
-//! On Linux: no capabilities, no new privileges, Landlock with nothing allowed (`access`), and a list of system calls
-//! (`system_calls`). The process keeps the file descriptors that it has, and can open, start or reach nothing more. A
+//! On Linux: no capabilities, no new privileges, Landlock with nothing allowed (`landlock`), and a list of system calls
+//! (`seccomp`). The process keeps the file descriptors that it has, and can open, start or reach nothing more. A
 //! process that becomes another program ([`enter_for`]) may also execute that program and read its libraries, and has a
 //! longer list of system calls. On other systems nothing yet.
 
 #[cfg(target_os = "linux")]
-mod access;
+mod landlock;
 #[cfg(target_os = "linux")]
-mod system_calls;
+mod seccomp;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests;
@@ -77,9 +77,9 @@ impl fmt::Display for SandboxLevel {
 #[cfg(target_os = "linux")]
 pub(crate) fn enter() -> io::Result<Sandbox> {
     drop_privileges()?;
-    let landlock = access::deny_all()?;
+    let landlock = landlock::deny_all()?;
     // Last: the list does not contain the calls above.
-    let seccomp = system_calls::restrict()?;
+    let seccomp = seccomp::restrict()?;
     Ok(Sandbox { landlock, seccomp })
 }
 
@@ -91,8 +91,8 @@ pub(crate) fn enter() -> io::Result<Sandbox> {
 #[cfg(target_os = "linux")]
 pub(crate) fn enter_for(program: &Path) -> io::Result<Sandbox> {
     drop_privileges()?;
-    let landlock = access::deny_all_but(program)?;
-    let seccomp = system_calls::restrict_program()?;
+    let landlock = landlock::deny_all_but(program)?;
+    let seccomp = seccomp::restrict_program()?;
     Ok(Sandbox { landlock, seccomp })
 }
 

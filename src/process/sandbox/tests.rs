@@ -14,7 +14,7 @@ use std::{env, thread};
 
 use rustix::process::{Pid, Signal, getppid, test_kill_process};
 
-use super::{access, enter, system_calls};
+use super::{enter, landlock, seccomp};
 
 /// Set in a process that makes an attempt: the part, the attempt's name, the folder and the port, separated by bars.
 const VARIABLE: &str = "STEMWIRE_TEST_ATTEMPT";
@@ -132,8 +132,8 @@ fn compute() -> io::Result<()> {
 /// Confines the process by one of [`PARTS`]. Returns whether this system has it.
 fn confine(part: &str) -> bool {
     match part {
-        "Landlock" => access::deny_all().unwrap(),
-        "seccomp" => system_calls::restrict().unwrap(),
+        "Landlock" => landlock::deny_all().unwrap(),
+        "seccomp" => seccomp::restrict().unwrap(),
         _ => enter().unwrap().missing().is_none(),
     }
 }

@@ -9,7 +9,9 @@ use crate::engine::fallback::chain::NoSuccessor;
 use crate::model::Model;
 use crate::proto::reason::{ChangeReason, ErrorReason};
 use crate::separation::pipeline::active_engine::{ActiveEngine, Cut};
-use crate::separation::pipeline::identity::{EngineChoice, choose, engine_of, record_of, same};
+use crate::separation::pipeline::engine_choice::{
+    EngineChoice, choose, engine_of, record_of, same,
+};
 use crate::session::manifest::{EngineChange, EngineRecord, Manifest, Successor};
 use crate::session::{Failure, Session};
 

@@ -6,12 +6,12 @@
 //! continues from the last one and produces the same bytes. Segments are submitted ([`submission`]) only while the run has
 //! a [`slot`].
 //!
-//! The [`active_engine`] computes, with the same [`identity`] as far as possible; after repeated errors the next one of the chain takes over ([`fallback`]). Committed
+//! The [`active_engine`] computes, with the same [`engine_choice`] as far as possible; after repeated errors the next one of the chain takes over ([`fallback`]). Committed
 //! frames that turn out to be damaged are computed again ([`recompute`]).
 
 mod active_engine;
+mod engine_choice;
 mod fallback;
-mod identity;
 mod in_flight;
 mod output;
 mod recompute;
@@ -36,9 +36,9 @@ use crate::session::{Failure, Session};
 use run::{Run, STALL_CHECKS};
 
 pub(super) use active_engine::Cut;
+pub(super) use engine_choice::engine_of;
 pub use fallback::reason_of;
 pub(super) use fallback::{Cause, has_engine};
-pub(super) use identity::engine_of;
 pub(super) use output::CompleteStems;
 pub(super) use recompute::can_recompute;
 pub(super) use slot::Slot;

@@ -12,7 +12,7 @@ use super::{Context, storage};
 use crate::audio::resample::Resampler;
 use crate::audio::{Frames, StemName};
 use crate::separation::pipeline::active_engine::windows;
-use crate::separation::pipeline::identity::record_of;
+use crate::separation::pipeline::engine_choice::record_of;
 use crate::separation::pipeline::output::output_rate;
 use crate::session::checksums::{Damage, Intact, intact};
 use crate::session::live::FoundDamage;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::active_engine::ActiveEngine;
-use super::identity::loss;
+use super::engine_choice::loss;
 use super::in_flight::InFlight;
 use super::output::StemOutput;
 use super::slot::Slot;

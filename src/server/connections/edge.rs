@@ -16,8 +16,8 @@ use super::open_call::OpenCall;
 use super::registry::Registry;
 use super::response_body::ResponseBody;
 use super::trusted_proxies::{TrustedProxies, prefix};
-use crate::server::budget::Budget;
-use crate::server::hop::HopRules;
+use crate::server::forward_headers::HopRules;
+use crate::server::memory_budget::Budget;
 use crate::server::path_prefix;
 
 /// What all connections share.

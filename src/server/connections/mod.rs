@@ -35,8 +35,8 @@ use super::credentials::Credentials;
 use edge::{Edge, EdgeContext};
 use registry::Registry;
 
-use crate::server::budget::Budget;
-use crate::server::hop::HopRules;
+use crate::server::forward_headers::HopRules;
+use crate::server::memory_budget::Budget;
 
 /// Pause after `accept` has failed. The cause, a lack of files or memory, would make the next call fail at once, too.
 const BACK_OFF: Duration = Duration::from_millis(100);

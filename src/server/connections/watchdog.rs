@@ -8,7 +8,7 @@ use super::connection::{Answer, Client, Connection, Order};
 use super::edge::EdgeContext;
 use super::limits::ConnectionLimits;
 use crate::proto::reason::ErrorReason;
-use crate::server::budget::Budget;
+use crate::server::memory_budget::Budget;
 use crate::server::refusal_log;
 
 /// Interval of the checks.

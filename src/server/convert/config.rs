@@ -6,7 +6,7 @@ use super::invalid;
 use crate::audio::{self, Hertz, InvalidTimeSpan, StemName, TimeSpan};
 use crate::dsp::mask::MaskExtension;
 use crate::model::choice::Quality;
-use crate::model::ensemble::EnsembleSpec;
+use crate::model::ensemble_spec::EnsembleSpec;
 use crate::proto;
 use crate::server::status::ApiError;
 use crate::session::Session;

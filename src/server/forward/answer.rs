@@ -12,7 +12,7 @@ use tonic::Status;
 use super::gateways::ConnectionUse;
 use super::relayed_body::{AnswerAlive, UploadFault};
 use crate::separation::SeparationError;
-use crate::server::budget::Charge;
+use crate::server::memory_budget::Charge;
 use crate::server::middleware::metrics::{ForwardOutcome, ForwardedCount};
 use crate::server::status::{ApiError, to_status};
 

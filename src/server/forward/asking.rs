@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tonic::{Code, Status};
 
 use super::{Forwarder, OriginalCall, RecordingLimit, RelayError};
-use crate::server::hop::Hop;
+use crate::server::forward_headers::Hop;
 use crate::server::middleware::grpc_status::is_grpc;
 use crate::server::middleware::metrics::ForwardOutcome;
 use crate::server::refusal_log;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::recording::{RecordedBody, Recording, RecordingLimit, record};
 use crate::server::connections::client_of;
-use crate::server::hop::Hop;
+use crate::server::forward_headers::Hop;
 use crate::server::middleware::grpc_status::is_grpc;
 use crate::server::request_id::{self, RequestId};
 use crate::server::{deadline, path_prefix};

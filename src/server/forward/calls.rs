@@ -18,7 +18,7 @@ use tonic::Status;
 use super::answer::{PolledFrame, RelayedAnswer, status_headers, status_of, trailers_of};
 use super::{Forwarder, OriginalCall, RecordingLimit, RelayError};
 use crate::server::deadline::within;
-use crate::server::hop::OWNER;
+use crate::server::forward_headers::OWNER;
 use crate::server::status::{ApiError, to_status};
 
 /// What the paths of calls on sessions begin with.

@@ -1,14 +1,14 @@
 //! Forwards calls on sessions that another gateway has to that gateway, by HTTP/2, whatever they are: gRPC, grpc-web (as
 //! gRPC) and plain HTTP.
 //!
-//! A call is made here first. If its session is another gateway's, the error names that gateway ([`hop::OWNER`]), and the
+//! A call is made here first. If its session is another gateway's, the error names that gateway ([`forward_headers::OWNER`]), and the
 //! call is made again there, with what was read of its body ([`recording`]) in front of the rest ([`relayed_body`]).
 //! So a call on a session of this gateway looks up nothing more than before. The answer ([`answer`]) streams back as the client
 //! reads it. [`calls`] is the layer of gRPC; that of plain HTTP is in [`rest`](super::rest).
 //!
 //! [`asking`] makes a call of a client at all gateways, where this one answers with what they have.
 //!
-//! A call is forwarded once ([`hop`]). Where it cannot be, its own error is the answer: UNAVAILABLE, to be tried again.
+//! A call is forwarded once ([`forward_headers`]). Where it cannot be, its own error is the answer: UNAVAILABLE, to be tried again.
 
 mod answer;
 mod asking;
@@ -36,9 +36,9 @@ use gateways::{ANSWER_WINDOW, GatewayConnections, GatewayError};
 use relayed_body::RelayedBody;
 use tls::GatewayTls;
 
-use super::budget::Budget;
 use super::credentials::Credentials;
-use super::hop::{self, HopRules};
+use super::forward_headers::{self, HopRules};
+use super::memory_budget::Budget;
 use super::middleware::metrics::{ForwardMetrics, ForwardOutcome};
 use super::refusal_log;
 use crate::trace::TraceContext;
@@ -104,7 +104,7 @@ impl Forwarder {
 
     /// The gateway to which a refused call is to be forwarded. Removes its address from the headers or trailers of the answer.
     pub(super) fn owner(&self, call: &OriginalCall, answer: &mut HeaderMap) -> Option<String> {
-        let owner = answer.remove(hop::OWNER)?;
+        let owner = answer.remove(forward_headers::OWNER)?;
         if call.is_forwarded {
             // The session has moved meanwhile. The client tries again.
             self.metrics.count(&call.label(), ForwardOutcome::Elsewhere);

@@ -19,7 +19,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::*;
 use crate::cluster::ClusterSecret;
 use crate::server::connections::{self, ConnectionLimits, HttpService, TrustedProxies};
-use crate::server::hop::Hop;
+use crate::server::forward_headers::Hop;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -68,7 +68,7 @@ async fn gateway(owner: &str, is_late: bool, secret: Option<&str>) -> String {
 fn refused(owner: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     Status::unavailable("elsewhere").add_header(&mut headers).unwrap();
-    headers.insert(hop::OWNER, owner.parse().unwrap());
+    headers.insert(forward_headers::OWNER, owner.parse().unwrap());
     headers
 }
 
@@ -174,7 +174,7 @@ impl TestCall {
             "" => self.frame().await.unwrap().into_trailers().unwrap(),
             _ => self.response.headers().clone(),
         };
-        assert!(!headers.contains_key(hop::OWNER), "{headers:?}");
+        assert!(!headers.contains_key(forward_headers::OWNER), "{headers:?}");
         Status::from_header_map(&headers).unwrap().code()
     }
 }

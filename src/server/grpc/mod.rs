@@ -18,8 +18,8 @@ use std::sync::Arc;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::budget::Budget;
 use super::forward::Forwarder;
+use super::memory_budget::Budget;
 use super::middleware::messages::MAX_CHUNK_MESSAGE_BYTES;
 use super::status::{ApiError, to_status};
 use super::uploading::{add_chunk, finish_upload};

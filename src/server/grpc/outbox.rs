@@ -8,7 +8,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::Answers;
-use crate::server::budget::{Budget, Charge};
+use crate::server::memory_budget::{Budget, Charge};
 
 /// Messages buffered for a client that does not read.
 const MESSAGES_AHEAD: usize = 2;

@@ -22,7 +22,7 @@ use super::named_host::named_host;
 use crate::server::ServerConfig;
 use crate::server::connections::Client;
 use crate::server::credentials::Credentials;
-use crate::server::hop::Hop;
+use crate::server::forward_headers::Hop;
 use crate::server::status::{ApiError, respond, to_status};
 use crate::server::web;
 

@@ -16,8 +16,8 @@ use prost::bytes::BytesMut;
 use tokio::time::sleep;
 use tokio_stream::StreamExt;
 
-use crate::server::budget::{Budget, Charge};
-use crate::server::pace::{LeastRate, Pace, TooSlow};
+use crate::server::least_rate::{LeastRate, Pace, TooSlow};
+use crate::server::memory_budget::{Budget, Charge};
 use crate::server::status::{ApiError, to_status};
 use crate::server::uploading::MAX_CHUNK_BYTES;
 

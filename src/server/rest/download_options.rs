@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::Rest;
-use super::names::{ChannelsName, FormatName};
+use super::option_names::{ChannelsName, FormatName};
 use super::query::{Query, choice};
 use super::song_tags::SongTags;
 use crate::audio::{FileFormat, Stereo};

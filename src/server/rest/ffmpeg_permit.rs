@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::source::Source;
+use super::byte_source::Source;
 use crate::server::status::ApiError;
 
 /// A source that holds a permit of FFmpeg, if it needs one.

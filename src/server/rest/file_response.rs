@@ -7,11 +7,11 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
+use super::byte_source::{FileSource, Source};
 use super::disposition::attachment;
 use super::download_options::DownloadOptions;
 use super::ffmpeg_permit::Permitted;
 use super::range::{Part, is_current, part};
-use super::source::{FileSource, Source};
 use super::stem_source::{EncodedSource, PcmSource};
 use super::{Refusal, Rest, RouteResult};
 use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName};

@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use tokio_stream::StreamExt;
 
 use super::Rest;
-use super::metered::BodyError;
+use super::metered_body::BodyError;
 use crate::server::forward::{Forwarder, OriginalCall, RecordingLimit, RelayError};
 use crate::server::middleware::auth;
 use crate::server::status::{ApiError, respond};

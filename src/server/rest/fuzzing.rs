@@ -11,14 +11,14 @@ use multer::Multipart;
 
 use super::disposition::attachment;
 use super::file_name::file_name;
-use super::metered::metered;
+use super::metered_body::metered;
 use super::options::{OPTIONS, SeparateOptions};
 use super::query::Query;
 use super::range::{Part, part};
 use super::tus::UploadMetadata;
 use crate::audio::title;
-use crate::server::budget::Budget;
-use crate::server::pace::LeastRate;
+use crate::server::least_rate::LeastRate;
+use crate::server::memory_budget::Budget;
 use crate::session::SessionId;
 use crate::session::store::PageCursor;
 

@@ -1,14 +1,15 @@
 //! Plain HTTP on the same port: sessions for clients without gRPC.
 //!
-//! - [`separate`]: receives a form with a song ([`upload`], [`options`], [`names`], [`file_name`], [`metered`]) and returns URLs.
+//! - [`separate`]: receives a form with a song ([`upload`], [`options`], [`option_names`], [`file_name`], [`metered_body`]) and returns URLs.
 //! - [`tus`]: receives songs by the tus protocol, in any number of requests.
-//! - [`download`]: stems as files ([`download_options`], [`stem_source`]), [`mix`]: their sum,
+//! - [`download`]: stems as files ([`download_options`], [`stem_source`] over [`byte_source`]), [`mix`]: their sum,
 //!   [`zip`] and [`ni_stems`]: all in one file; [`file_response`]: whole or as byte ranges ([`range`]), with safe names ([`disposition`]).
 //! - [`forwarding`]: requests whose session another gateway has.
-//! - [`sessions`], [`peaks`], [`health`]: status. [`openapi`]: the description of all routes.
+//! - [`sessions`] (as JSON: [`session_view`]), [`peaks`], [`health`]: status. [`openapi`]: the description of all routes.
 //!
 //! [`status`](super::status) maps errors to responses.
 
+mod byte_source;
 mod disposition;
 mod download;
 mod download_options;
@@ -19,26 +20,25 @@ mod forwarding;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod health;
-mod metered;
+mod metered_body;
 mod mix;
-mod names;
 mod ni_stems;
 mod openapi;
+mod option_names;
 mod options;
 mod outlet;
 mod peaks;
 mod query;
 mod range;
 mod separate;
+mod session_view;
 mod sessions;
 mod song_tags;
-mod source;
 mod source_view;
 mod stem_source;
 mod tus;
 mod unfinished;
 mod upload;
-mod view;
 mod zip;
 
 use std::collections::BTreeMap;
@@ -62,13 +62,13 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use byte_source::Source;
 use forwarding::Forwarding;
-use source::Source;
 pub(super) use tus::{complete as complete_tus, has_options};
 
 use super::forward::Forwarder;
-use super::hop::OWNER;
-use super::pace::LeastRate;
+use super::forward_headers::OWNER;
+use super::least_rate::LeastRate;
 use super::status::{ApiError, respond, respond_of};
 use super::{Memory, blocking, lookup};
 use crate::separation::Separations;
@@ -236,16 +236,16 @@ impl Rest {
     fn metered(
         &self,
         body: Body,
-    ) -> (impl Stream<Item = io::Result<Bytes>> + Send + use<>, metered::Meter) {
+    ) -> (impl Stream<Item = io::Result<Bytes>> + Send + use<>, metered_body::Meter) {
         let limits = self.separations.limits();
         let least_rate =
             LeastRate { bytes_per_s: limits.upload_bytes_per_s, window: limits.idle_upload };
-        metered::metered(body, Arc::clone(&self.memory.received), least_rate)
+        metered_body::metered(body, Arc::clone(&self.memory.received), least_rate)
     }
 
     /// A response body that reads `source` as the client takes it.
     fn body(&self, source: impl Source) -> Body {
-        source::body(source, Arc::clone(&self.memory.read_ahead), Arc::clone(&self.encoding))
+        byte_source::body(source, Arc::clone(&self.memory.read_ahead), Arc::clone(&self.encoding))
     }
 
     async fn find(&self, id: &str) -> Result<Arc<Session>, ApiError> {

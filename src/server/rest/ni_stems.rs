@@ -9,6 +9,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderValue, Method, Response};
 
+use super::byte_source::Source;
 use super::disposition::attachment;
 use super::download_options::{invalid, wants_tags};
 use super::ffmpeg_permit::Permitted;
@@ -16,7 +17,6 @@ use super::file_response::{check_ended, rate, stored};
 use super::outlet::Outlet;
 use super::query::Query;
 use super::song_tags::SongTags;
-use super::source::Source;
 use super::stem_source::PIECE_FRAMES;
 use super::{Rest, RouteResult};
 use crate::audio::{FileFormat, Frames, Hertz, Stereo, title};

@@ -5,7 +5,7 @@ use std::num::NonZero;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::names::{
+use super::option_names::{
     ACCOMPANIMENTS, AccompanimentName, CHANNELS, ChannelsName, DISCONNECTS, DisconnectName,
     MASK_EXTENSIONS, MaskExtensionName, NORMALIZATIONS, NormalizationName, RATES, RateName,
 };

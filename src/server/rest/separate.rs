@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use tracing::Instrument;
 
 use super::options::{ResponseParameters, SeparateForm, SettingsParameters};
-use super::view::{self, Links};
+use super::session_view::{self, Links};
 use super::{Refusal, Rest, RouteResult, json, upload};
 use crate::separation::Separations;
 use crate::server::blocking;
@@ -44,9 +44,10 @@ pub(super) async fn separate(Extract(rest): Extract<Rest>, request: Request) -> 
 }
 
 fn accepted(session: &Session) -> Response<Body> {
-    let links = Links { status_url: Some(view::status_url(session.id())), ..Links::of(session) };
+    let links =
+        Links { status_url: Some(session_view::status_url(session.id())), ..Links::of(session) };
     let mut response = json(StatusCode::ACCEPTED, &links);
-    if let Ok(location) = HeaderValue::from_str(&view::status_url(session.id())) {
+    if let Ok(location) = HeaderValue::from_str(&session_view::status_url(session.id())) {
         response.headers_mut().insert(LOCATION, location);
     }
     response

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::query::Query;
-use super::view::{SessionList, SessionView};
+use super::session_view::{SessionList, SessionView};
 use super::{Rest, RouteResult, json};
 use crate::server::convert::paging::{MAX_PAGE_SIZE, PAGE_SIZE, page_size};
 use crate::server::listing::{ListedSession, OtherPages, SessionPage, merge, own_page};

@@ -4,8 +4,8 @@ use std::io;
 
 use axum::body::Bytes;
 
+use super::byte_source::{PIECE_BYTES, Source};
 use super::outlet::Outlet;
-use super::source::{PIECE_BYTES, Source};
 use crate::audio::Frames;
 use crate::encode::dither::Dither;
 use crate::encode::pcm_file::PcmFile;

@@ -14,7 +14,7 @@ use multer::{Field, Multipart};
 use tokio::time::timeout;
 
 use super::file_name::file_name;
-use super::metered::{BodyError, Meter};
+use super::metered_body::{BodyError, Meter};
 use super::options::{OPTIONS, SeparateOptions};
 use super::unfinished::Unfinished;
 use super::{LINGERING, Refusal, Rest};

@@ -17,6 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use zip::write::{SimpleFileOptions, StreamWriter};
 use zip::{CompressionMethod, ZipWriter};
 
+use super::byte_source::Source;
 use super::disposition::attachment;
 use super::download::StemDownload;
 use super::download_options::{DownloadOptions, DownloadParameters};
@@ -25,7 +26,6 @@ use super::file_response::check_ended;
 use super::ni_stems;
 use super::outlet::Outlet;
 use super::query::Query;
-use super::source::Source;
 use super::{Rest, RouteResult};
 use crate::audio::title;
 use crate::encode;

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::ApiError;
 use super::fields::{ErrorFields, fields_of};
-use crate::server::hop::OWNER;
+use crate::server::forward_headers::OWNER;
 use crate::server::refusal_log;
 use crate::server::request_id::RequestId;
 use crate::session::Failure;

@@ -18,7 +18,7 @@ use crate::audio::{FileFormat, Frames, StemName};
 use crate::encode::ni_stems::StemsMissing;
 use crate::proto::reason::{DOMAIN, ErrorReason};
 use crate::separation::SeparationError;
-use crate::server::hop::OWNER;
+use crate::server::forward_headers::OWNER;
 use crate::session::{Failure, SessionError, SessionState};
 use fields::{ErrorFields, fields_of};
 

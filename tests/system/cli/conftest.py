@@ -10,7 +10,7 @@ import pytest
 from ..audio import music, wav
 from ..repository import ROOT
 from ..server import set_variables
-from ..shared import shared_folder
+from ..shared_folder import shared_folder
 from ..stemwire_client import separate
 from .providers import library_folders
 from .publisher import Publisher

@@ -12,7 +12,7 @@ use crate::model::card::{Family, MdxParameters, StftShape};
 use crate::model::checkpoint::configuration::Configuration;
 use crate::model::checkpoint::uvr::{UvrEntry, stem_of};
 use crate::model::files::CARD_FILE;
-use crate::model::mdx::KnownMdx;
+use crate::model::known_mdx::KnownMdx;
 use crate::model::onnx::{MOST_BYTES, SelfContained, SpectrumPorts};
 use crate::model::registry::RegistryError;
 use crate::model::registry::file::publish;

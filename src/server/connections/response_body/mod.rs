@@ -19,7 +19,7 @@ use hyper::body::{Frame, SizeHint};
 
 use super::connection::{Answer, Client};
 use super::open_call::OpenCall;
-use crate::server::budget::{Budget, Charge};
+use crate::server::memory_budget::{Budget, Charge};
 use reading::{Reading, piece};
 
 /// Charged for a frame before its length is known: a message of 256 KiB and what is around it.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::body::Bytes;
 
 use super::SentAnswer;
-use crate::server::budget::Charge;
+use crate::server::memory_budget::Charge;
 
 /// How far a client has read what hyper was given.
 #[derive(Debug)]

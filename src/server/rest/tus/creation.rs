@@ -14,8 +14,8 @@ use super::{UPLOADS, with_state};
 use crate::server::connections::client_of;
 use crate::server::path_prefix::prefixed;
 use crate::server::rest::options::{SETTINGS, SeparateOptions, SettingsParameters};
+use crate::server::rest::session_view::{self, Links};
 use crate::server::rest::unfinished::Unfinished;
-use crate::server::rest::view::{self, Links};
 use crate::server::rest::{Refusal, Rest, RouteResult, json};
 use crate::server::status::{ApiError, Problem};
 
@@ -83,7 +83,8 @@ async fn created(rest: &Rest, head: &Parts, body: &mut Incoming) -> RouteResult 
         });
     }
     unfinished.keep();
-    let links = Links { status_url: Some(view::status_url(session.id())), ..Links::of(&session) };
+    let links =
+        Links { status_url: Some(session_view::status_url(session.id())), ..Links::of(&session) };
     let mut response = json(StatusCode::CREATED, &links);
     // An id is ASCII.
     if let Ok(location) = HeaderValue::try_from(prefixed(&format!("{UPLOADS}/{}", session.id()))) {

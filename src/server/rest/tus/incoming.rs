@@ -11,7 +11,7 @@ use axum::http::request::Parts;
 use tokio::time::timeout;
 use tokio_stream::{Stream, StreamExt};
 
-use crate::server::rest::metered::{BodyError, Meter};
+use crate::server::rest::metered_body::{BodyError, Meter};
 use crate::server::rest::{LINGERING, Rest};
 use crate::server::status::ApiError;
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::typical::TypicalTimes;
+use super::typical_times::TypicalTimes;
 use super::{OnDone, OnStart, OwnerId, PoolConfig, Task};
 use crate::audio::Stereo;
 use crate::engine::pool::fairness::FairQueue;

@@ -14,8 +14,8 @@ use futures_util::stream::try_unfold;
 use tokio::task::yield_now;
 use tokio_stream::{Stream, StreamExt};
 
-use crate::server::budget::{Budget, Charge};
-use crate::server::pace::{LeastRate, Pace, TooSlow};
+use crate::server::least_rate::{LeastRate, Pace, TooSlow};
+use crate::server::memory_budget::{Budget, Charge};
 use crate::server::status::ApiError;
 
 /// Limit of bytes that the parser may buffer without output: the headers of a field and one chunk of the body.

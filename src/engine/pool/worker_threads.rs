@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::local::LocalDispatcher;
+use super::local_dispatcher::LocalDispatcher;
 use super::{Dispatcher, OwnerId, Task};
 use crate::engine::pool::{watchdog, worker};
 use crate::engine::{EngineError, EngineIdentity};

@@ -13,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tracing::Instrument;
 
 use crate::server::blocking;
-use crate::server::budget::Budget;
+use crate::server::memory_budget::Budget;
 use crate::session::cached_file::CachedFile;
 use crate::session::live::ReadLease;
 

@@ -1,9 +1,9 @@
-//! A running candidate.
+//! A running candidate: what its process must send, in which order and time.
 
 use std::process::Command;
 use std::time::Duration;
 
-use super::process::{CandidateMessage, CandidateProcess};
+use super::candidate_process::{CandidateMessage, CandidateProcess};
 
 /// Time limits of a candidate, the same as those of an engine in the pool.
 #[derive(Debug, Clone, Copy)]
