@@ -6,8 +6,9 @@
 //! continues from the last one and produces the same bytes. Segments are submitted ([`submission`]) only while the run has
 //! a [`slot`].
 //!
-//! The [`active_engine`] computes, with the same [`engine_choice`] as far as possible; after repeated errors the next one of the chain takes over ([`fallback`]). Committed
-//! frames that turn out to be damaged are computed again ([`recompute`]).
+//! The [`active_engine`] computes; [`engine_choice`] keeps it the same as far as possible. What follows a failed segment is
+//! decided in [`segment_failure`]; the switch to the next engine of the chain is in [`fallback`]. Committed frames that turn
+//! out to be damaged are computed again ([`recompute`]).
 
 mod active_engine;
 mod engine_choice;
@@ -16,6 +17,7 @@ mod in_flight;
 mod output;
 mod recompute;
 mod run;
+mod segment_failure;
 mod slot;
 mod submission;
 

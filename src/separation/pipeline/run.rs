@@ -10,18 +10,12 @@ use super::output::StemOutput;
 use super::slot::Slot;
 use super::{Context, RunOutcome, fallback, recompute, storage};
 use crate::audio::{Frames, Stereo};
-use crate::engine::EngineError;
-use crate::proto::reason::ErrorReason;
 use crate::separation::decoder::{DecodePlan, DecoderProcess};
 use crate::separation::track_file::TrackFileReader;
 use crate::session::live::FoundDamage;
 use crate::session::manifest::Timestamp;
 use crate::session::{Failure, Session};
 use crate::trace;
-
-/// Delays for lack of an engine's memory, without a commit in between, after which it counts as an error of the engine: they
-/// take a minute together, and another engine may need less.
-const MOST_MEMORY_WAITS: u32 = 6;
 
 /// Checks for a stalled decoder within the time that makes a stall. Everything else that a run waits for notifies its
 /// session.
@@ -146,16 +140,11 @@ impl<'a> Run<'a> {
                         return Ok(None);
                     }
                 }
-                Some((_, Err(EngineError::Cancelled | EngineError::ShuttingDown))) => {
-                    return Ok(Some(RunOutcome::Stopped));
+                Some((sent, Err(error))) => {
+                    if let Some(outcome) = self.after_failure(sent, &error)? {
+                        return Ok(Some(outcome));
+                    }
                 }
-                Some((_, Err(error))) if error.is_shortage() && self.waits_after(&error)? => {
-                    return Err(Failure::new(ErrorReason::SystemLimit, error.to_string()));
-                }
-                Some((_, Err(error @ EngineError::Killed { .. }))) => {
-                    return Err(Failure::new(ErrorReason::ProcessKilled, error.to_string()));
-                }
-                Some((sent, Err(error))) => self.retry_or_switch(sent, &error)?,
                 None if decoded.complete
                     && self.next >= self.engine.windows().count(decoded.frames) =>
                 {
@@ -179,18 +168,6 @@ impl<'a> Run<'a> {
                 }
             }
         }
-    }
-
-    /// Whether the session is delayed after a shortage. Those of memory are counted.
-    fn waits_after(&self, error: &EngineError) -> Result<bool, Failure> {
-        if !matches!(error, EngineError::OutOfMemory { .. }) {
-            return Ok(true);
-        }
-        let waits = self.session.manifest().memory_waits < MOST_MEMORY_WAITS;
-        if waits {
-            self.session.update(|manifest| manifest.memory_waits += 1).map_err(storage)?;
-        }
-        Ok(waits)
     }
 
     /// Reports how long the first frames took, if there are any now.

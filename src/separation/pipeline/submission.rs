@@ -1,16 +1,14 @@
-//! Submits the segments of a run, and submits failed ones again.
+//! Submits the segments of a run, each at the level that its model expects.
 
 use super::run::Run;
 use super::storage;
 use crate::audio::{Hertz, Stereo};
 use crate::dsp::Segment;
-use crate::engine::EngineError;
 use crate::model::ModelCard;
 use crate::separation::decoder::DecodeProgress;
 use crate::separation::normalization::{Level, frozen};
 use crate::separation::pipeline::active_engine::Levels;
-use crate::separation::pipeline::fallback::{Cause, switch_engine};
-use crate::separation::pipeline::in_flight::{InFlight, Sent};
+use crate::separation::pipeline::in_flight::Sent;
 use crate::session::Failure;
 use crate::session::manifest::TrackLevel;
 use crate::session::settings::Normalization;
@@ -108,7 +106,7 @@ impl Run<'_> {
     /// An engine adds low noise to digital silence, which belongs to no stem. Silent stems cost nothing and depend on the
     /// track alone, so that every way to them gives the same bytes. With `EXACT` all that the reference computes is computed;
     /// only the silence gate removes noise.
-    fn submit(&mut self, sent: Sent, skip_silence: bool) -> Result<(), Failure> {
+    pub(super) fn submit(&mut self, sent: Sent, skip_silence: bool) -> Result<(), Failure> {
         let shown = self.track.read(sent.segment.shown.clone()).map_err(storage)?;
         let length = self.engine.windows().length().as_len();
         if skip_silence && shown.planes().into_iter().flatten().all(|&sample| sample == 0.0) {
@@ -122,41 +120,6 @@ impl Run<'_> {
         let mix = sent.levels.own.input(&sent.segment, shown, length);
         self.in_flight.submit(sent, mix, &self.engine, self.session, &self.context.pool);
         Ok(())
-    }
-
-    /// Retries a failed segment once; then switches to the next engine.
-    pub(super) fn retry_or_switch(
-        &mut self,
-        sent: Sent,
-        error: &EngineError,
-    ) -> Result<(), Failure> {
-        if !self.is_input_extreme(&sent, error)? {
-            self.context.chain.circuit_breakers().failed(self.engine.name(), error);
-        }
-        // A crash of its own process is the third abnormal end during the segment, so it is not retried.
-        if !sent.retried && !matches!(error, EngineError::Crashed { .. }) {
-            tracing::warn!(session = %self.session.id(), %error, "retrying the segment");
-            return self.submit(Sent { retried: true, ..sent }, false);
-        }
-        let cause = Cause::of(error);
-        let position = self.output.position();
-        let from = self.engine.name().to_owned();
-        self.engine = switch_engine(self.session, self.context, &from, &cause, position)?;
-        // Results of the previous engine are no longer needed.
-        self.context.pool.remove(self.session.id().as_u128());
-        self.in_flight = InFlight::from(self.next);
-        self.repeated_until = None;
-        self.output.hand_over(&self.session.manifest());
-        Ok(())
-    }
-
-    /// Whether the output is not finite because the input is extremely loud, which is not an error of the engine.
-    fn is_input_extreme(&mut self, sent: &Sent, error: &EngineError) -> Result<bool, Failure> {
-        if !matches!(error, EngineError::NotFinite { .. }) {
-            return Ok(false);
-        }
-        let shown = self.track.read(sent.segment.shown.clone()).map_err(storage)?;
-        Ok(error.is_of_input(&shown))
     }
 }
 

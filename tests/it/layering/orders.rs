@@ -282,7 +282,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["fallback", "in_flight", "output", "slot"],
             &["recompute"],
             &["run"],
-            &["submission"],
+            &["segment_failure", "submission"],
         ],
     ),
     (
