@@ -5,6 +5,7 @@
 
 pub mod compare;
 pub mod environment;
+pub mod fake_engine;
 pub mod ffmpeg;
 pub mod golden;
 pub mod http;
