@@ -13,16 +13,16 @@ pub struct Limits {
     pub track: Duration,
     /// Size of a decoded track in relation to that of its upload, for tracks above [`Limits::UNBOUNDED_TRACK`].
     pub expansion: u64,
-    /// Sessions that compute at the same time: the number of slots.
-    pub open_sessions: usize,
+    /// Sessions that compute at the same time. Those that wait for a slot are open, too, in the words of the lifecycle.
+    pub slots: usize,
     /// Sessions that wait for a slot.
     pub queued_sessions: usize,
-    /// How many of both, and of uploads that have hardly begun, one client may have.
+    /// Sessions of one client that compute, wait for a slot, or have an upload that has hardly begun.
     pub client_sessions: usize,
-    /// Sessions that wait for more of their upload, with a decoder and without a slot. Those that have just begun are
-    /// not among them; they count as queued.
+    /// Sessions that wait for more of their upload, with a decoder and without a slot. Those that have just begun count as
+    /// queued instead.
     pub parked_sessions: usize,
-    /// Segments in the queue of the workers, for each that they compute at a time, with which no further session is begun.
+    /// Queued segments, for each that the workers compute at a time, from which on new sessions are refused.
     pub backlog: u64,
     /// Time without new bytes after which an incomplete upload is paused.
     pub idle_upload: Duration,
@@ -51,7 +51,7 @@ impl Default for Limits {
             track: Duration::from_secs(8 * 3600),
             // MP3 of 14 kbit/s.
             expansion: 200,
-            open_sessions: 8,
+            slots: 8,
             queued_sessions: 64,
             client_sessions: 48,
             parked_sessions: 64,

@@ -181,7 +181,7 @@ pub(in crate::cli) struct LimitArgs {
     #[arg(long, value_name = "N", default_value_t = Limits::default().expansion, value_parser = clap::value_parser!(u64).range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_EXPANSION")]
     pub(super) max_expansion: u64,
     /// Sessions that can compute at the same time
-    #[arg(long, value_name = "N", default_value_t = Limits::default().open_sessions, value_parser = RangedU64ValueParser::<usize>::new().range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_OPEN")]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().slots, value_parser = RangedU64ValueParser::<usize>::new().range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_OPEN")]
     pub(super) max_open: usize,
     /// Sessions that can wait in the queue
     #[arg(long, value_name = "N", default_value_t = Limits::default().queued_sessions, allow_negative_numbers = true, env = "STEMWIRE_MAX_QUEUED")]
@@ -192,7 +192,7 @@ pub(in crate::cli) struct LimitArgs {
     /// Sessions with slow uploads that can wait for more bytes; beyond it, the one that has waited the longest is paused
     #[arg(long, value_name = "N", default_value_t = Limits::default().parked_sessions, allow_negative_numbers = true, env = "STEMWIRE_MAX_PARKED")]
     pub(super) max_parked: usize,
-    /// With --compute workers: segments in the queue of all gateways, for each that the workers compute at a time, with which no further session is begun
+    /// With --compute workers: new sessions are refused from this many queued segments on, of all gateways, for each segment that the workers compute at a time
     #[arg(long, value_name = "N", default_value_t = Limits::default().backlog, value_parser = clap::value_parser!(u64).range(1..), allow_negative_numbers = true, env = "STEMWIRE_MAX_BACKLOG")]
     pub(super) max_backlog: u64,
     /// Models of an ensemble; all of them are in memory at once

@@ -110,7 +110,7 @@ fn limits(args: &LimitArgs) -> Limits {
         upload_bytes: args.max_upload.as_u64(),
         track: args.max_track,
         expansion: args.max_expansion,
-        open_sessions: args.max_open,
+        slots: args.max_open,
         queued_sessions: args.max_queued,
         client_sessions: args.max_client_sessions,
         parked_sessions: args.max_parked,

@@ -224,7 +224,7 @@ impl Slots {
             }
         }
         let queued = others.len();
-        if open + queued >= limits.open_sessions.saturating_add(limits.queued_sessions) {
+        if open + queued >= limits.slots.saturating_add(limits.queued_sessions) {
             return Err(SeparationError::QueueFull { open, queued });
         }
         Ok(())

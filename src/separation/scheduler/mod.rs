@@ -94,7 +94,7 @@ impl Scheduler {
             writer: store.take_state_writer().ok_or_else(taken)?,
             closed: false,
             open: HashMap::new(),
-            queue: SlotQueue::new(limits.open_sessions),
+            queue: SlotQueue::new(limits.slots),
             delays: Delays::default(),
             scant: ScantUploads::default(),
             ended: Vec::new(),

@@ -261,7 +261,7 @@ fn health(separations: &Separations) -> proto::HealthResponse {
         engines: engines(separations),
         open_sessions: count(counts.open),
         queued_sessions: count(counts.queued),
-        max_open_sessions: count(limits.open_sessions),
+        max_open_sessions: count(limits.slots),
         max_queued_sessions: count(limits.queued_sessions),
         stored_bytes: separations.store().stored_bytes(),
         free_disk_bytes: files::free_bytes(separations.store().folder()).unwrap_or_default(),

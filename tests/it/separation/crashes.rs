@@ -128,7 +128,7 @@ fn a_process_that_is_killed_again_and_again_fails_its_session_and_accuses_no_eng
 #[test]
 fn a_session_that_was_not_computed_does_not_pay_for_the_ends_of_the_server() {
     let fixture = Fixture::new(None);
-    let limits = Limits { open_sessions: 1, free_bytes: 0, ..Limits::default() };
+    let limits = Limits { slots: 1, free_bytes: 0, ..Limits::default() };
     let environment = fixture.environment.clone().within(limits);
     let path = |name: &str| fixture.folder.path().join(name);
     let open = || environment.separations(&path("data"), &path("models"), &["a", "b"]);

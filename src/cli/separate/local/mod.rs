@@ -119,7 +119,7 @@ fn no_limits(jobs: usize) -> Limits {
         upload_bytes: u64::MAX,
         track: NEVER,
         expansion: u64::MAX,
-        open_sessions: jobs,
+        slots: jobs,
         queued_sessions: jobs,
         client_sessions: 2 * jobs,
         parked_sessions: jobs,

@@ -23,7 +23,7 @@ const SEGMENT: usize = 8_192;
 const ONE_SEGMENT: usize = SEGMENT * 8 + 2_000;
 
 /// One slot.
-const LIMITS: fn() -> Limits = || Limits { open_sessions: 1, free_bytes: 0, ..Limits::default() };
+const LIMITS: fn() -> Limits = || Limits { slots: 1, free_bytes: 0, ..Limits::default() };
 
 struct Fixture {
     separations: Separations,
