@@ -1,75 +1,27 @@
 //! A session that is followed over any number of calls.
 
 mod attempt;
+mod event;
 mod received;
 mod save;
+mod subject;
 
 use std::time::Duration;
 
 use attempt::Attempt;
+pub use event::{Event, WatchOptions};
 pub use received::Chunk;
 use received::Received;
 pub use save::SavedStems;
+use subject::Subject;
 use tokio::time::{Instant, timeout_at};
 
 use crate::client::{Client, set_request_id};
 use crate::error::ClientError;
+use crate::proto;
 use crate::proto::separate_response::Message;
-use crate::proto::{self, Encoding, OutputChannels};
 use crate::retry::Failures;
 use crate::song::Song;
-
-/// What to receive of an existing session.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WatchOptions {
-    /// Stems; empty for all of the session.
-    pub stems: Vec<String>,
-    /// First frame.
-    pub start_frame: u64,
-    /// Encoding of the samples.
-    pub encoding: Encoding,
-    /// Factor applied to every sample.
-    pub gain: f32,
-    /// Channels of the samples.
-    pub channels: OutputChannels,
-}
-
-impl Default for WatchOptions {
-    fn default() -> WatchOptions {
-        WatchOptions {
-            stems: Vec::new(),
-            start_frame: 0,
-            encoding: Encoding::F32le,
-            gain: 1.0,
-            channels: OutputChannels::Unspecified,
-        }
-    }
-}
-
-/// An event of a session.
-#[derive(Debug)]
-pub enum Event {
-    /// A call begins with the next [`Separation::next`]. From then on the server may have a session of this request, also if
-    /// the call fails.
-    Calling,
-    /// The session: at the start of each call, and once the format of the song is known, before the first chunk.
-    Session(proto::Session),
-    /// Progress.
-    Progress(proto::Progress),
-    /// The next frames of a stem. Each frame comes once and in order, also after a broken connection; all stems advance together.
-    Chunk(Chunk),
-    /// A switch to another engine.
-    EngineChange(proto::EngineChange),
-    /// The call failed and is repeated after `pause`.
-    Reconnecting {
-        /// Why.
-        error: ClientError,
-        /// Until the next call begins.
-        pause: Duration,
-    },
-    /// The session is done, and its stems have the lengths and hashes that the server computed. The last event.
-    Done(proto::Session),
-}
 
 /// A session that is followed.
 ///
@@ -97,19 +49,6 @@ enum State {
     /// A chunk came before the rate of its samples was known.
     Waiting(Attempt, proto::StemChunk),
     Ended,
-}
-
-/// What is followed.
-enum Subject {
-    Upload {
-        config: Box<proto::SeparationConfig>,
-        /// `None` while it is sent.
-        song: Option<Song>,
-    },
-    Watch {
-        session_id: String,
-        options: WatchOptions,
-    },
 }
 
 impl Separation {
@@ -345,14 +284,5 @@ impl Separation {
         let Some(pause) = pause else { return Err(error) };
         self.state = State::Paused(pause);
         Ok(Event::Reconnecting { error, pause })
-    }
-}
-
-impl Subject {
-    /// Keeps the song for the next call.
-    fn put_back(&mut self, unsent: Song) {
-        if let Subject::Upload { song, .. } = self {
-            *song = Some(unsent);
-        }
     }
 }
