@@ -6,7 +6,7 @@ import pytest
 
 from ..audio import music, wav
 from ..repository import ROOT
-from .test_models import names, reported
+from .model_files import names, reported
 
 TINY = ROOT / "tests" / "golden" / "mdx-tiny"
 FILE, LIST = TINY / "mdx-tiny.onnx", TINY / "model_data.json"

@@ -7,7 +7,7 @@ import pytest
 
 from ..audio import music, wav
 from ..repository import ROOT
-from .test_models import names, reported
+from .model_files import names, reported
 from .torch_files import package_of, saved, state_of
 
 GOLDEN, MINI = ROOT / "tests" / "golden", ROOT / "models" / "mini"

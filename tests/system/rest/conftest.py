@@ -3,7 +3,8 @@
 import pytest
 
 from ..audio import music, wav
-from ..http_client import separate
+from ..http_client import separate, wait_done
+from .tus import hashes
 
 
 @pytest.fixture(scope="module")
@@ -17,3 +18,9 @@ def links(server, song) -> dict:
     answer = separate(server, song, "my song.wav")
     assert answer.status == 200, answer
     return answer.json()
+
+
+@pytest.fixture(scope="module")
+def stems(server, song) -> dict:
+    """The stems of the song as an ordinary upload yields them: name -> SHA-256."""
+    return hashes(wait_done(server, separate(server, song).json()["session_id"]))

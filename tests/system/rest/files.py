@@ -1,4 +1,4 @@
-"""Opens sessions over gRPC, and reads downloaded stems with other programs."""
+"""Opens and lists sessions, and reads downloaded stems with other programs."""
 import io
 import subprocess
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 import soundfile
 
 from ..audio import RATE
-from ..http_client import environment
+from ..http_client import environment, get
 from ..stemwire_client import Config, api, get_stem
 
 
@@ -20,6 +20,11 @@ def open_session(server, song: bytes, sent: int, stems=("vocals",)) -> str:
         data = song[offset : min(offset + (1 << 19), sent)]
         server.stub.UploadChunk(api.UploadChunkRequest(session_id=session_id, offset=offset, data=data))
     return session_id
+
+
+def sessions(server) -> list:
+    """All sessions, as plain HTTP lists them."""
+    return get(server, "/api/sessions?page_size=500").json()["sessions"]
 
 
 def samples(content: bytes) -> np.ndarray:
