@@ -8,6 +8,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 SYSTEM := tests/system
 # Files of system tests that run at a time; each test's servers have ports and folders of their own.
 JOBS   ?= 4
+# The program itself: npm's link to it starts Node.js first.
+BUF     = $(firstword $(wildcard $(abspath $(TOOLS))/node_modules/@bufbuild/buf-*/bin/buf) $(abspath $(TOOLS))/node_modules/.bin/buf)
 WEB    := clients/web
 TYPESCRIPT := clients/typescript
 # Builds and tests the Java client, where there is Maven.
@@ -87,7 +89,7 @@ system: tools browser
 	$(CARGO) test --no-run --quiet
 	$(TARGET)/debug/stemwire runtime install cpu
 	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" \
-	STEMWIRE_BUF="$(abspath $(TOOLS))/node_modules/.bin/buf" \
+	STEMWIRE_BUF="$(BUF)" \
 	STEMWIRE_GRPCURL="$(if $(shell command -v go),$(abspath $(GRPCURL)))" \
 	STEMWIRE_AXE="$(abspath $(TOOLS))/node_modules/axe-core/axe.min.js" \
 	STEMWIRE_TUS="$(abspath $(TOOLS))/node_modules/tus-js-client" \

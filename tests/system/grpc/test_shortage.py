@@ -12,7 +12,7 @@ import pytest
 from ..audio import music, wav
 from ..common import INSTANT_MODEL, finish, wait_for
 from ..server import Server
-from ..stemwire_client import api, get_stem, reason, separate, session_pb2
+from ..stemwire_client import Config, api, get_stem, reason, separate, session_pb2
 
 State = session_pb2
 MODELS = INSTANT_MODEL
@@ -40,8 +40,8 @@ def on_small_disk(binary, chosen_models, tmp_path, request):
     return begin
 
 
-def upload(server, song: bytes, complete: bool = True) -> str:
-    session_id = server.stub.CreateSession(api.CreateSessionRequest()).session.session_id
+def upload(server, song: bytes, complete: bool = True, **config) -> str:
+    session_id = server.stub.CreateSession(api.CreateSessionRequest(config=Config(**config))).session.session_id
     for offset in range(0, len(song), 1 << 20):
         server.stub.UploadChunk(api.UploadChunkRequest(
             session_id=session_id, offset=offset, data=song[offset : offset + (1 << 20)]))
@@ -123,8 +123,9 @@ def test_open_files_that_run_out_pause_sessions(start):
     # A model that takes its time.
     server = start("--engines", "mini", "--threads", "1")
     whole = separate(server.stub, song)
+    instant = separate(server.stub, song, Config(model="waveform"))
     running = upload(server, song)
-    uploading = upload(server, song[: 1 << 20], complete=False)
+    uploading = upload(server, song[: 1 << 20], complete=False, model="waveform")
     wait_for(lambda: server.get(running).progress.finished_frames > 0)
     process = psutil.Process(server.process.pid)
     limits = process.rlimit(resource.RLIMIT_NOFILE)
@@ -142,8 +143,8 @@ def test_open_files_that_run_out_pause_sessions(start):
         server.stub.UploadChunk(api.UploadChunkRequest(
             session_id=uploading, offset=offset, data=song[offset : offset + (1 << 20)]))
     finish(server, uploading, song)
-    for session_id in (running, uploading):
+    for session_id, expected in ((running, whole), (uploading, instant)):
         wait_for(lambda: server.get(session_id).state == State.SESSION_STATE_DONE)
         assert not server.get(session_id).engine_changes
-        for name, pcm in whole.stems.items():
+        for name, pcm in expected.stems.items():
             assert get_stem(server.stub, session_id, name) == bytes(pcm)
