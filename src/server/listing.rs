@@ -33,7 +33,7 @@ pub(super) struct OtherPages<P> {
 }
 
 impl<P> OtherPages<P> {
-    /// Those of so many gateways.
+    /// The pages of those that have answered, of this number of gateways.
     pub(super) fn of(pages: Vec<P>, gateways: usize) -> OtherPages<P> {
         let are_all_there = gateways > 0 && pages.len() == gateways;
         OtherPages { pages, are_all_there }

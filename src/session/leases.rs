@@ -115,7 +115,7 @@ pub struct LeaseTotals {
     pub taken_over: u64,
     /// Not renewed in time.
     pub expired: u64,
-    /// Taken again, or later than the session began, as none else had them.
+    /// Taken again, or later than the session began, as no other server had them.
     pub regained: u64,
     /// Found with another server, so that the session ended here.
     pub lost: u64,

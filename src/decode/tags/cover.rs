@@ -9,9 +9,8 @@ use super::{is_matroska, tagged};
 use crate::audio::{Cover, CoverError};
 use crate::decode::containers::matroska::attachments;
 
-/// The front cover, else the first picture that can be kept; `None` if the tags cannot be read with their pictures.
-///
-/// The inner value is the error of the first picture where none can be kept, and `None` where there is none.
+/// The front cover, else the first picture that can be kept. `Ok(None)` if the file has no picture, the error of the first
+/// one if none can be kept, and `None` if the tags cannot be read with their pictures.
 pub(super) fn find(mut upload: impl Read + Seek) -> Option<Result<Option<Cover>, CoverError>> {
     if is_matroska(&mut upload)? {
         return Some(

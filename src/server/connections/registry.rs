@@ -84,8 +84,8 @@ impl Registry {
         Some(Registration { registry: Arc::clone(self), id, connection })
     }
 
-    /// Counts a call of this client, which may have half of those that others leave: some stay free for a client that has
-    /// none. Returns whether it is within the limits; if not, it does not count.
+    /// Counts a call of this client, unless the client has half of the calls that others leave: so there are always some for a
+    /// client without any. Returns whether the call is counted.
     pub(super) fn admit_call(&self, client: Client) -> bool {
         let mut table = self.lock();
         let all = table.calls;

@@ -27,8 +27,8 @@ const CONNECT_TIME: Duration = Duration::from_secs(2);
 const KEEPALIVE: Duration = Duration::from_secs(5);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Calls on one connection. A connection has room for so many streams that are not read: with more, a client that does not
-/// read, or an upload that waits for the object store, would hold up the calls of others.
+/// Calls on one connection: as many as its flow-control window has room for if none of their streams is read. With more, a
+/// client that does not read, or an upload that waits for the object store, would hold up the calls of others.
 const CALLS_PER_CONNECTION: usize = 4;
 
 /// Bytes of an answer that may be under way before the client has read them.

@@ -58,7 +58,7 @@ impl Store {
     }
 }
 
-/// Whether the manifest is none, for good: errors of reading the file may pass, and later versions can read theirs.
+/// Whether the file is no manifest, and will not become one: errors of reading it may pass, and a later version can read its own.
 fn has_damaged_manifest(layout: &Layout) -> bool {
     matches!(Manifest::read(&layout.manifest()), Err(ManifestError::Invalid(_)))
 }

@@ -16,8 +16,8 @@ impl Store {
         self.loaded_page(cursor, count)
     }
 
-    /// The same without reading all sessions, for a list with all that each other server of the cluster has read: of those that
-    /// have not been read here, only the ones that this server continues are.
+    /// The same, but reads only the sessions that this server continues: for a list to which the other servers of the cluster
+    /// add what they have read.
     pub fn page_beside_others(&self, cursor: Option<PageCursor>, count: usize) -> SessionsAndNext {
         self.load_own();
         self.loaded_page(cursor, count)

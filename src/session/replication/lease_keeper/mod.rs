@@ -96,8 +96,8 @@ impl LeaseKeeper {
         Ok(owner.filter(|owner| owner.node != self.owner.node))
     }
 
-    /// Whether no other server can have a session of this one. One may have it once the lease has not been renewed in time: after
-    /// this server was stopped or cut off.
+    /// Whether this server is certain to have a session of its own: its lease was renewed in time. If it was not, as after this
+    /// server was stopped or cut off, another one may have taken the session over.
     pub(in crate::session) fn is_certain(&self, id: SessionId) -> bool {
         lock(&self.kept).get(&id).is_none_or(|kept| {
             let renewed = kept.lease.and(kept.renewed);
@@ -105,7 +105,7 @@ impl LeaseKeeper {
         })
     }
 
-    /// The other server that has the lease of a session of this one. `None` also while that cannot be found out.
+    /// The other server that has the lease of a session of this one; `None` if none has it, or while the leases are away.
     pub(in crate::session) fn taken_by(&self, id: SessionId) -> Option<SessionOwner> {
         if self.is_away.load(Ordering::Acquire) {
             return None;
