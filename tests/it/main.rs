@@ -9,6 +9,7 @@ mod support;
 
 mod audio;
 mod decode;
+mod doc_paths;
 mod encode;
 mod engine;
 mod fuzz;
