@@ -10,7 +10,7 @@ use clap::builder::FalseyValueParser;
 
 use super::engine_args::EngineArgs;
 use super::error::CliError;
-use super::ffmpeg::FfmpegOption;
+use super::ffmpeg_option::FfmpegOption;
 use super::finding::{Finding, report};
 use super::providers::{SelectionLimits, select_from};
 use super::setup;

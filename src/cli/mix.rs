@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 
 use super::error::CliError;
-use super::ffmpeg::{FfmpegOption, encoding_ffmpeg};
+use super::ffmpeg_option::{FfmpegOption, encoding_ffmpeg};
 use super::output::frame_bar;
 use super::separate::{FinishedResult, scratch_dir};
 use crate::audio::mix::{Mix, MixError, MixGains};

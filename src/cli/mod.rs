@@ -13,6 +13,7 @@ mod doctor;
 mod engine_args;
 mod error;
 mod ffmpeg;
+mod ffmpeg_option;
 mod finding;
 mod licences;
 mod mix;

@@ -11,7 +11,7 @@ use super::results::OutputFormat;
 use super::time::Seconds;
 use crate::audio::FileFormat;
 use crate::cli::engine_args::EngineArgs;
-use crate::cli::ffmpeg::FfmpegOption;
+use crate::cli::ffmpeg_option::FfmpegOption;
 use crate::dsp::mask::MaskExtension;
 use crate::model::choice::Quality;
 use crate::model::ensemble_spec::EnsembleSpec;

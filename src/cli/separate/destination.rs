@@ -7,7 +7,7 @@ use super::results::{FileOptions, OutputFormat};
 use crate::audio::wav::frame_bytes;
 use crate::audio::{Encoding, FileFormat, Frames, Hertz, StemName, Stereo};
 use crate::cli::error::CliError;
-use crate::cli::ffmpeg::encoding_ffmpeg;
+use crate::cli::ffmpeg_option::encoding_ffmpeg;
 use crate::encode::{self, Ffmpeg};
 use crate::proto::reason::Category;
 use crate::session::name_template::NameTemplate;

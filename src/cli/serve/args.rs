@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::cluster_secret::ClusterSecretArgs;
 use crate::cli::engine_args::EngineArgs;
-use crate::cli::ffmpeg::FfmpegOption;
+use crate::cli::ffmpeg_option::FfmpegOption;
 use crate::cli::otlp::OtlpArgs;
 use crate::engine::fallback::circuit_breaker::CircuitBreakerConfig;
 use crate::engine::limits::TimeLimits;

@@ -1,7 +1,7 @@
 //! Tries a decoder at start-up, so that a system on which none works, or none is confined, shows at once.
 
 use crate::cli::error::CliError;
-use crate::cli::ffmpeg::unusable;
+use crate::cli::ffmpeg_option::unusable;
 use crate::proto::reason::Category;
 use crate::separation::DecoderConfig;
 

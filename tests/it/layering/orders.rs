@@ -34,7 +34,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "cli",
         &[
             &["engine_args", "error", "stop_signals"],
-            &["child_engine", "cluster_secret", "decode", "ffmpeg", "output"],
+            &["child_engine", "cluster_secret", "decode", "ffmpeg", "ffmpeg_option", "output"],
             &["finding", "otlp"],
             &["autotune", "cluster", "compute", "licences", "score"],
             &["setup"],
