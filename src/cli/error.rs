@@ -155,7 +155,9 @@ impl From<RegistryError> for CliError {
             | RegistryError::Embedded { .. }
             | RegistryError::Missing { .. }
             | RegistryError::Unverifiable { .. } => Category::Usage,
-            RegistryError::Network { .. } | RegistryError::Status { .. } => Category::Server,
+            RegistryError::Network { .. }
+            | RegistryError::Status { .. }
+            | RegistryError::Store { .. } => Category::Server,
             RegistryError::Hash { .. }
             | RegistryError::Damaged { .. }
             | RegistryError::Unfit { .. } => Category::Engine,

@@ -66,6 +66,13 @@ impl AvailableModels {
         AvailableModels { most_members: Some(most), ..self }
     }
 
+    /// The same models and others, of other names.
+    #[must_use]
+    pub fn with_others(mut self, others: Vec<Model>) -> AvailableModels {
+        others.into_iter().for_each(|model| self.add(Ok(model)));
+        self
+    }
+
     /// All models.
     pub fn all(&self) -> &[Arc<Model>] {
         &self.models

@@ -87,7 +87,12 @@ impl Model {
             reason: error.to_string(),
         })?;
         let card = ModelCard::parse(&text, &path.display().to_string())?;
-        Ok(Model { card, files: ModelFiles::Folder(folder.to_owned()) })
+        Ok(Model::with_card(card, folder))
+    }
+
+    /// The same with a card that has been read.
+    pub fn with_card(card: ModelCard, folder: &Path) -> Model {
+        Model { card, files: ModelFiles::Folder(folder.to_owned()) }
     }
 
     /// The model's card.
@@ -98,6 +103,11 @@ impl Model {
     /// Whether the model is part of the binary.
     pub fn is_embedded(&self) -> bool {
         matches!(self.files, ModelFiles::Embedded { .. })
+    }
+
+    /// Whether it is a published model: its card and graph are part of the binary.
+    pub fn is_published(&self) -> bool {
+        matches!(self.files, ModelFiles::Published { .. })
     }
 
     /// Whether the weights are known to be those of their authors: part of the binary, or as published. A model with a

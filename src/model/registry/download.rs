@@ -4,7 +4,6 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::Path;
 use std::time::Duration;
 
 use ureq::http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_RANGE, RANGE};
@@ -13,6 +12,7 @@ use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 use super::RegistryError;
+use super::fetched::PartialFile;
 
 /// Time limit for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -31,14 +31,14 @@ const MAX_SIZE_FACTOR: u64 = 4;
 /// the bytes received and the bytes in all.
 ///
 /// # Errors
-/// [`RegistryError::Network`], [`RegistryError::Status`], [`RegistryError::Io`], [`RegistryError::Busy`].
+/// [`RegistryError::Network`], [`RegistryError::Status`], [`RegistryError::Io`].
 pub(super) fn fetch(
     address: &str,
-    partial: &Path,
+    partial: &mut PartialFile,
     expected: u64,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), RegistryError> {
-    let mut file = open(partial)?;
+    let (partial, file) = (partial.path.as_path(), &mut partial.file);
     let mut download = Download {
         agent: agent(),
         address,
@@ -50,7 +50,7 @@ pub(super) fn fetch(
     let mut failures = 0;
     loop {
         let before = file.seek(SeekFrom::End(0)).map_err(RegistryError::io(partial))?;
-        let error = match download.attempt(&mut file, before, progress) {
+        let error = match download.attempt(file, before, progress) {
             Ok(()) => return file.sync_all().map_err(RegistryError::io(partial)),
             Err(error) => error,
         };
@@ -73,20 +73,6 @@ pub(super) fn fetch(
         }
         tracing::info!(%address, %reason, kept, "connection lost, retrying");
         std::thread::sleep(FIRST_PAUSE * 2_u32.pow(failures));
-    }
-}
-
-/// Opens the partial file and locks it.
-fn open(partial: &Path) -> Result<File, RegistryError> {
-    let file = File::options().create(true).truncate(false).read(true).write(true).open(partial);
-    let file = file.map_err(RegistryError::io(partial))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(RegistryError::Busy { path: partial.to_owned() })
-        }
-        // Some file systems have no locks. Two processes at once then fail the verification.
-        Err(std::fs::TryLockError::Error(_)) => Ok(file),
     }
 }
 

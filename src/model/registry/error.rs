@@ -82,6 +82,18 @@ pub enum RegistryError {
         /// The file's hash.
         found: Sha256Hash,
     },
+    /// A file cannot be fetched from an object store.
+    #[error("{file} of model {model} cannot be fetched from {store}: {problem}")]
+    Store {
+        /// The model.
+        model: String,
+        /// The file.
+        file: String,
+        /// The store.
+        store: String,
+        /// Why not.
+        problem: StoreProblem,
+    },
     /// A file of an installed model has another hash than its card names.
     #[error("{place} has SHA-256 {found}, but {file} must have {expected}")]
     Damaged {
@@ -128,6 +140,36 @@ pub enum RegistryError {
     },
 }
 
+/// Why a file cannot be fetched from a store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreProblem {
+    /// It does not answer, or refuses.
+    #[error("{0}")]
+    Away(String),
+    /// The file is not there, or its last `push` has not ended.
+    #[error("it is not there")]
+    Missing,
+    /// A piece of the file is missing or too short.
+    #[error("piece {0} of it is missing or damaged")]
+    MissingPiece(u64),
+    /// There are other bytes.
+    #[error("what is there has SHA-256 {found} instead of {expected}")]
+    Wrong {
+        /// The hash of what is there.
+        found: Sha256Hash,
+        /// The hash of the file.
+        expected: Sha256Hash,
+    },
+    /// There are more bytes than a file may have.
+    #[error("what is there has {bytes} bytes, and the limit is {limit}")]
+    TooLong {
+        /// Bytes that are there.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+}
+
 impl RegistryError {
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> RegistryError + '_ {
         |source| RegistryError::Io { path: path.to_owned(), source }
@@ -168,6 +210,12 @@ impl RegistryError {
                 "Download a published model again with `stemwire models pull`, or remove the model with \
                  `stemwire models remove` and import it again."
                     .into()
+            }
+            RegistryError::Store { problem: StoreProblem::Away(_), .. } => {
+                "Check the store with `stemwire cluster check`.".into()
+            }
+            RegistryError::Store { model, store, .. } => {
+                format!("Run `stemwire models push {model} --store {store}` where the model is installed.")
             }
             RegistryError::Missing { .. } => "Give all of its files, or a folder with them.".into(),
             RegistryError::Unverifiable { .. } => {

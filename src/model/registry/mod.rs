@@ -1,5 +1,5 @@
-//! The model registry: published models ([`catalogue`]), their download ([`pull`]), the [`import`] of the user's files,
-//! verification and removal ([`installed`]).
+//! The model registry: published models ([`catalogue`]), their download ([`pull`]), models that are kept elsewhere by hash
+//! ([`stored`]), the [`import`] of the user's files, verification and removal ([`installed`]).
 //!
 //! The models folder has a folder for each model. The folder of a published model holds its authors' files and nothing
 //! else, so that they can be verified against the published hashes. A model that was imported unverified has a card and a
@@ -9,11 +9,13 @@
 mod catalogue;
 mod download;
 mod error;
+mod fetched;
 mod file;
 pub mod import;
 mod installed;
 pub mod pull;
+pub mod stored;
 
 pub use catalogue::PublishedModel;
-pub use error::RegistryError;
+pub use error::{RegistryError, StoreProblem};
 pub use installed::{remove, verify};

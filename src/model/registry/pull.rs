@@ -4,30 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use super::download::fetch;
-use super::file::{hash_of, publish};
+use super::fetched::{FileToInstall, fetch_verified};
 use super::{PublishedModel, RegistryError};
-use crate::files::part_path;
 use crate::model::card::WeightsFile;
 use crate::model::files::CARD_FILE;
 
-/// Progress of a download or an import.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DownloadStep<'a> {
-    /// A file is being downloaded.
-    Fetching {
-        /// Its name.
-        file: &'a str,
-        /// Bytes received so far.
-        bytes: u64,
-        /// Bytes in all.
-        total: u64,
-    },
-    /// The hash of a file is being computed.
-    Verifying {
-        /// Its name.
-        file: &'a str,
-    },
-}
+pub use super::fetched::DownloadStep;
 
 /// Downloads the missing files of a published model into its folder in `models`. Complete files are kept. `mirror` replaces
 /// the authors' server.
@@ -65,34 +47,17 @@ fn pull_file(
     expected: u64,
     progress: &mut dyn FnMut(DownloadStep<'_>),
 ) -> Result<(), RegistryError> {
-    let file = weights.file.as_str();
-    let path = folder.join(file);
-    if path.is_file() {
-        progress(DownloadStep::Verifying { file });
-        if hash_of(&path)? == weights.sha256 {
-            return Ok(());
-        }
-    }
-    let partial = part_path(&path);
-    let mut resumed = partial.metadata().is_ok_and(|data| data.len() > 0);
-    loop {
-        fetch(address, &partial, expected, &mut |bytes, total| {
-            progress(DownloadStep::Fetching { file, bytes, total });
-        })?;
-        progress(DownloadStep::Verifying { file });
-        let found = hash_of(&partial)?;
-        if found == weights.sha256 {
-            return publish(&partial, &path);
-        }
-        fs::remove_file(&partial).map_err(RegistryError::io(&partial))?;
-        // After a resumed download the earlier part may be wrong, so one complete download is tried.
-        if !std::mem::take(&mut resumed) {
-            return Err(RegistryError::Hash {
-                place: address.to_owned(),
-                file: file.to_owned(),
-                expected: weights.sha256,
-                found,
-            });
-        }
-    }
+    let (file, sha256) = (weights.file.as_str(), weights.sha256);
+    let wrong = |found| RegistryError::Hash {
+        place: address.to_owned(),
+        file: file.to_owned(),
+        expected: sha256,
+        found,
+    };
+    fetch_verified(
+        FileToInstall { folder, file, sha256 },
+        &mut |partial, progress| fetch(address, partial, expected, progress),
+        &wrong,
+        progress,
+    )
 }

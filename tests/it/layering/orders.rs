@@ -243,7 +243,14 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ("model/checkpoint/tensorflow", &[&["archive", "table"], &["fuzzing"]]),
     (
         "model/registry",
-        &[&["error"], &["file"], &["catalogue", "download", "installed"], &["pull"], &["import"]],
+        &[
+            &["error"],
+            &["file"],
+            &["fetched"],
+            &["catalogue", "download", "installed"],
+            &["pull", "stored"],
+            &["import"],
+        ],
     ),
     (
         "separation",
