@@ -66,6 +66,9 @@ impl FromStr for StoreLocation {
     }
 }
 
+/// The port of NATS servers.
+const DEFAULT_PORT: u16 = 4222;
+
 /// The servers of one NATS cluster, of which any is connected to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NatsLocation(Vec<Url>);
@@ -86,6 +89,13 @@ impl NatsLocation {
     /// The URLs, with credentials.
     pub(super) fn urls(&self) -> impl Iterator<Item = &Url> {
         self.0.iter()
+    }
+
+    /// Host and port of each server, such as `10.0.0.1:4222`.
+    pub fn addresses(&self) -> Vec<String> {
+        let port = |url: &Url| url.port().unwrap_or(DEFAULT_PORT);
+        let address = |url: &Url| format!("{}:{}", url.host_str().unwrap_or_default(), port(url));
+        self.urls().map(address).collect()
     }
 }
 

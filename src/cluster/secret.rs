@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use ring::hmac;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 
@@ -118,6 +119,27 @@ impl ClusterSecret {
         let compare = |found: Choice, valid: &[u8; 32]| found | given.ct_eq(valid);
         self.accepted.iter().fold(Choice::from(0), compare).into()
     }
+
+    /// The tag of a message (HMAC-SHA256), by which those with the secret recognise that it is of one of them. `purpose` keeps
+    /// messages of one kind from being taken for another.
+    pub(super) fn tag(&self, purpose: &str, message: &[u8]) -> Vec<u8> {
+        let first = self.accepted.first().copied().unwrap_or_default();
+        hmac::sign(&key(&first), &of_purpose(purpose, message)).as_ref().to_vec()
+    }
+
+    /// Whether one with the secret has tagged a message.
+    pub(super) fn has_tagged(&self, purpose: &str, message: &[u8], tag: &[u8]) -> bool {
+        let message = of_purpose(purpose, message);
+        self.accepted.iter().any(|secret| hmac::verify(&key(secret), &message, tag).is_ok())
+    }
+}
+
+fn key(secret: &[u8; 32]) -> hmac::Key {
+    hmac::Key::new(hmac::HMAC_SHA256, secret)
+}
+
+fn of_purpose(purpose: &str, message: &[u8]) -> Vec<u8> {
+    [purpose.as_bytes(), b"\0", message].concat()
 }
 
 impl fmt::Debug for ClusterSecret {
@@ -158,6 +180,19 @@ mod tests {
             assert!(!secret.accepts(wrong.as_bytes()), "{wrong}");
         }
         assert!(!format!("{secret:?}").contains("0123"));
+    }
+
+    #[test]
+    fn a_message_is_recognised_by_any_accepted_secret_and_for_its_purpose_only() {
+        let [new, old] = [ONE, OTHER].map(|secret| ClusterSecret::new(secret).unwrap());
+        let both = read(&format!("{ONE}\n{OTHER}")).unwrap();
+        for by in [&new, &old] {
+            let tag = by.tag("a", b"message");
+            assert!(both.has_tagged("a", b"message", &tag));
+            assert!(!both.has_tagged("b", b"message", &tag));
+            assert!(!both.has_tagged("a", b"massage", &tag));
+        }
+        assert!(!old.has_tagged("a", b"message", &both.tag("a", b"message")));
     }
 
     #[test]

@@ -6,22 +6,22 @@ use std::time::{Duration, Instant};
 use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::{self, Operation};
-use async_nats::jetstream::stream::StorageType;
 use futures_util::StreamExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::announcement::WorkerAnnouncement;
-use super::known_workers::{KnownWorkers, LIFETIME};
+use super::known_workers::KnownWorkers;
+use crate::cluster::bucket_entry::EntryBucket;
 use crate::cluster::copies;
 use crate::cluster::nats::{Nats, NatsCallError, NatsError};
 
-/// Name of the bucket.
-const BUCKET: &str = "stemwire_workers";
-
-/// Interval at which a worker writes its entry: two may be lost.
-const RENEWAL: Duration = Duration::from_secs(9);
+const BUCKET: EntryBucket = EntryBucket {
+    name: "stemwire_workers",
+    description: "What the workers of Stemwire compute",
+    failure: "this worker cannot announce itself",
+};
 
 /// Pause after the bucket could not be reached.
 const BACK_OFF: Duration = Duration::from_secs(1);
@@ -47,10 +47,18 @@ impl Presence {
     /// Announces a worker, within a runtime.
     pub fn begin(nats: &Nats, worker: &WorkerAnnouncement) -> Presence {
         let jetstream = nats.jetstream().clone();
-        let (key, value) = (WorkerAnnouncement::key(&worker.name), worker.to_bytes());
+        let key = WorkerAnnouncement::key(&worker.name);
         let (stop, stopped) = watch::channel(false);
-        let renewing = renew(jetstream.clone(), nats.is_clustered(), key.clone(), value, stopped);
+        let renewing = BUCKET.keep(nats, key.clone(), worker.to_bytes(), stopped);
         Presence { jetstream, key, stop, renewing: tokio::spawn(renewing) }
+    }
+
+    /// The announcement is about to be replaced by another one of the worker.
+    pub async fn pause(self) {
+        // The receiver lives as long as `renewing`.
+        let _ = self.stop.send(true);
+        // Its panic would have been printed; a call that takes longer is not waited for.
+        let _ = timeout(END_TIME, self.renewing).await;
     }
 
     /// The worker has stopped: it is no longer counted on.
@@ -61,45 +69,11 @@ impl Presence {
         let end = async {
             // Its panic would have been printed.
             let _ = renewing.await;
-            let bucket = jetstream.get_key_value(BUCKET).await.map_err(NatsCallError::of)?;
+            let bucket = jetstream.get_key_value(BUCKET.name).await.map_err(NatsCallError::of)?;
             bucket.delete(&key).await.map_err(NatsCallError::of)
         };
         if let Ok(Err(error)) = timeout(END_TIME, end).await {
             tracing::debug!(%error, "the entry of this worker ends by itself");
-        }
-    }
-}
-
-async fn renew(
-    jetstream: Context,
-    is_clustered: bool,
-    key: String,
-    value: Vec<u8>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let mut was_away = false;
-    while !*stopped.borrow() {
-        let written = async {
-            let bucket = open_bucket(&jetstream, is_clustered).await?;
-            bucket.put(&key, value.clone().into()).await.map_err(NatsCallError::of)
-        };
-        let pause = match written.await {
-            Ok(_) => {
-                was_away = false;
-                RENEWAL
-            }
-            Err(error) => {
-                if !was_away {
-                    tracing::warn!(%error, "this worker cannot announce itself");
-                }
-                was_away = true;
-                BACK_OFF
-            }
-        };
-        tokio::select! {
-            () = sleep(pause) => {}
-            // It fails only if the presence is dropped, which ends the worker.
-            _ = stopped.changed() => return,
         }
     }
 }
@@ -113,7 +87,8 @@ pub fn watch_workers(
     known: Arc<KnownWorkers>,
     changed: impl Fn() + Send + Sync + 'static,
 ) -> Result<(), NatsError> {
-    let failed = |NatsCallError(problem)| NatsError::Bucket { bucket: BUCKET.to_owned(), problem };
+    let failed =
+        |NatsCallError(problem)| NatsError::Bucket { bucket: BUCKET.name.to_owned(), problem };
     let watcher = Watcher {
         jetstream: nats.jetstream().clone(),
         is_clustered: nats.is_clustered(),
@@ -136,7 +111,7 @@ struct Watcher {
 impl Watcher {
     /// Reads all entries that there are.
     async fn read(&self) -> Result<(), NatsCallError> {
-        let bucket = open_bucket(&self.jetstream, self.is_clustered).await?;
+        let bucket = BUCKET.open(&self.jetstream, self.is_clustered).await?;
         copies::raise(&self.jetstream, self.is_clustered, &bucket.stream).await;
         let mut keys = bucket.keys().await.map_err(NatsCallError::of)?;
         while let Some(key) = keys.next().await {
@@ -168,7 +143,7 @@ impl Watcher {
 
     /// Watches until there is silence or an error.
     async fn watch(&self, ticks: &mut tokio::time::Interval) -> Result<(), NatsCallError> {
-        let bucket = open_bucket(&self.jetstream, self.is_clustered).await?;
+        let bucket = BUCKET.open(&self.jetstream, self.is_clustered).await?;
         // With all entries that there are.
         let mut entries = bucket.watch_with_history(">").await.map_err(NatsCallError::of)?;
         let mut heard = Instant::now();
@@ -201,23 +176,4 @@ impl Watcher {
             Operation::Delete | Operation::Purge => self.known.ended(&entry.key),
         }
     }
-}
-
-/// The bucket, which is made if there is none.
-async fn open_bucket(jetstream: &Context, is_clustered: bool) -> Result<kv::Store, NatsCallError> {
-    if let Ok(found) = jetstream.get_key_value(BUCKET).await {
-        return Ok(found);
-    }
-    let config = kv::Config {
-        bucket: BUCKET.to_owned(),
-        description: "What the workers of Stemwire compute".to_owned(),
-        history: 1,
-        max_age: LIFETIME,
-        // What is lost with a server is written again by the workers.
-        storage: StorageType::Memory,
-        ..kv::Config::default()
-    };
-    let create =
-        |num_replicas| jetstream.create_key_value(kv::Config { num_replicas, ..config.clone() });
-    copies::create(is_clustered, create).await
 }

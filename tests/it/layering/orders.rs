@@ -48,10 +48,11 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "cluster",
         &[
             &["https", "location", "secret"],
-            &["nats", "s3"],
+            &["nats", "s3", "stored_models"],
             &["copies", "object_replica"],
-            &["leases", "tasks"],
-            &["check"],
+            &["bucket_entry"],
+            &["leases", "served_models", "tasks"],
+            &["check", "model_fetcher"],
         ],
     ),
     (
@@ -522,6 +523,7 @@ pub(super) const OWNERS: &[(&str, &[&str])] = &[
         &[
             "licences",
             "cli/licences",
+            "cluster/served_models",
             "cluster/tasks/announcement",
             "session",
             "separation",

@@ -9,17 +9,15 @@ mod engines;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::announcement::WorkerAnnouncement;
 use super::key::TaskExecution;
+use crate::cluster::bucket_entry::LIFETIME;
 use crate::engine::EngineIdentity;
 use crate::engine::fallback::circuit_breaker::{CircuitBreakerConfig, CircuitBreakers};
 use crate::engine::pool::RemoteWorker;
 use absence::Absences;
-
-/// Time without an announcement after which a worker is lost.
-pub(super) const LIFETIME: Duration = Duration::from_secs(30);
 
 /// The workers that have announced themselves.
 #[derive(Debug)]
