@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::error::CliError;
+use crate::model::registry::pull::DownloadStep;
 
 /// Writes to standard output.
 ///
@@ -38,4 +39,21 @@ pub(super) fn download_bar(bytes: u64) -> ProgressBar {
     let style = ProgressStyle::with_template(style);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar
+}
+
+/// Shows the progress of `work`, which fetches files.
+pub(super) fn with_progress<T, E>(
+    work: impl FnOnce(&mut dyn FnMut(DownloadStep<'_>)) -> Result<T, E>,
+) -> Result<T, E> {
+    let bar = download_bar(0);
+    let result = work(&mut |step| match step {
+        DownloadStep::Fetching { file, bytes, total } => {
+            bar.set_message(file.to_owned());
+            bar.set_length(total);
+            bar.set_position(bytes);
+        }
+        DownloadStep::Verifying { file } => bar.set_message(format!("{file}: verifying")),
+    });
+    bar.finish_and_clear();
+    result
 }

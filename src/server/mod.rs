@@ -58,7 +58,7 @@ pub(crate) use credentials::{can_others_read, read_pem, read_token};
 pub use reload::catch_hangups;
 #[cfg(feature = "fuzzing")]
 pub(crate) use rest::fuzzing;
-pub use worker_status::serve_worker_status;
+pub use worker_status::{WorkerState, serve_worker_status};
 
 use middleware::auth::Rules;
 use middleware::cors::Cors;

@@ -1,7 +1,8 @@
-//! `stemwire models`: lists, recommends, measures, downloads, imports, verifies and removes models.
+//! `stemwire models`: lists, recommends, measures, downloads, imports, stores, verifies and removes models.
 
 mod benchmark;
 mod listing;
+mod push;
 mod recommend;
 
 use std::path::PathBuf;
@@ -10,16 +11,17 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Subcommand};
 
 use super::error::CliError;
-use super::output::{download_bar, write};
+use super::output::{with_progress, write};
 use super::setup;
 use crate::audio::StemName;
 use crate::model::ModelName;
 use crate::model::registry;
 use crate::model::registry::PublishedModel;
 use crate::model::registry::import::{ImportOutcome, ImportRequest, MdxOptions, import};
-use crate::model::registry::pull::{DownloadStep, pull};
+use crate::model::registry::pull::pull;
 use crate::proto::reason::Category;
 use benchmark::{BenchmarkArgs, benchmark};
+use push::{PushArgs, push};
 use recommend::{RecommendArgs, recommend};
 
 #[derive(Debug, Args)]
@@ -79,6 +81,8 @@ enum ModelsCommand {
         #[command(flatten)]
         folder: ModelsFolder,
     },
+    /// Put an installed model into an object store, from which the gateways and workers of a cluster fetch it
+    Push(PushArgs),
     /// Verify the files of all installed models
     Verify {
         #[command(flatten)]
@@ -167,6 +171,7 @@ pub(super) fn run(args: &ModelsArgs) -> Result<(), CliError> {
             };
             import_files(&request, folder)
         }
+        ModelsCommand::Push(args) => push(args),
         ModelsCommand::Verify { folder } => verify(folder),
         ModelsCommand::Remove { name, folder } => remove(name, folder),
     }
@@ -244,21 +249,4 @@ fn remove(name: &str, folder: &ModelsFolder) -> Result<(), CliError> {
     let available = setup::available_models(folder.models_dir.as_deref());
     let removed = registry::remove(name, available.find(name).ok().as_deref(), &models)?;
     write(&format!("removed {name} from {}\n", removed.display()))
-}
-
-/// Shows the progress of `work`.
-fn with_progress<T, E>(
-    work: impl FnOnce(&mut dyn FnMut(DownloadStep<'_>)) -> Result<T, E>,
-) -> Result<T, E> {
-    let bar = download_bar(0);
-    let result = work(&mut |step| match step {
-        DownloadStep::Fetching { file, bytes, total } => {
-            bar.set_message(file.to_owned());
-            bar.set_length(total);
-            bar.set_position(bytes);
-        }
-        DownloadStep::Verifying { file } => bar.set_message(format!("{file}: verifying")),
-    });
-    bar.finish_and_clear();
-    result
 }

@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use clap::builder::{FalseyValueParser, RangedU64ValueParser};
 use clap::{Args, ValueEnum};
 
+use super::model_to_fetch::ModelToFetch;
 use crate::cli::cluster_secret::ClusterSecretArgs;
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::ffmpeg_option::FfmpegOption;
@@ -60,6 +61,15 @@ pub(in crate::cli) struct ServeArgs {
     /// Fallback chain: models to use, in this order, if a request names none or a model fails
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', env = "STEMWIRE_ENGINES")]
     pub(super) engines: Vec<String>,
+    /// With --store: models to fetch from it, unless they are installed: names of published ones, or NAME=SHA256 as `stemwire models push` prints it. With --compute workers, only workers fetch their files
+    #[arg(
+        long,
+        value_name = "NAME,NAME",
+        value_delimiter = ',',
+        requires = "store",
+        env = "STEMWIRE_FETCH_MODELS"
+    )]
+    pub(super) fetch_models: Vec<ModelToFetch>,
     #[command(flatten)]
     pub(super) engine: EngineArgs,
     /// Time limit for measuring providers at start-up; models not measured by then run on cpu until the next start

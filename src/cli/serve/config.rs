@@ -8,6 +8,7 @@ use super::args::{Compute, ConnectionArgs, FailureArgs, LimitArgs, ServeArgs};
 use super::checks::{
     check_cluster_address, check_exposure, check_hosts, check_origins, checked_compute,
 };
+use super::model_to_fetch::ModelToFetch;
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
 use crate::cli::providers::SelectionLimits;
@@ -37,6 +38,8 @@ pub(super) struct ServeConfig {
     pub(super) cluster_address: Option<String>,
     /// What computes.
     pub(super) compute: Compute,
+    /// Models that are fetched from the object store.
+    pub(super) fetch_models: Vec<ModelToFetch>,
     /// Names of the models of the fallback chain; empty for the default chain.
     pub(super) chain: Vec<String>,
     /// Most models of an ensemble.
@@ -77,6 +80,7 @@ impl ServeConfig {
             cluster: args.cluster.as_deref().map(str::parse).transpose()?,
             cluster_address: check_cluster_address(args)?.map(str::to_owned),
             compute: checked_compute(args)?,
+            fetch_models: args.fetch_models.clone(),
             chain: args.engines.clone(),
             max_ensemble: args.limits.max_ensemble,
             circuit_breakers: circuit_breakers(&args.failure),

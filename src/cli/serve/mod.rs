@@ -4,6 +4,8 @@ mod args;
 mod checks;
 mod config;
 mod decoder_check;
+mod model_to_fetch;
+mod models;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use super::{providers, setup};
 use crate::cluster::tasks::{
     BoardDispatcher, JetStreamQueue, KnownWorkers, OfferedTasks, TaskBoard, watch_workers,
 };
-use crate::cluster::{self, Nats, NatsLeases, ObjectReplica, StoreLocation};
+use crate::cluster::{self, Nats, NatsLeases, ObjectReplica, StoreLocation, announce_models};
 use crate::engine::Chain;
 use crate::engine::pool::Pool;
 use crate::engine::provider::selection::{ModelsToSelect, SelectionOutcome};
@@ -50,8 +52,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), CliError> {
         let _in_runtime = runtime.enter();
         server::catch_hangups(&config.server.credentials);
     }
-    let available = setup::available_models(config.engine.models_dir.as_deref())
-        .with_most_members(config.max_ensemble);
+    let available = models::available_models(&config)?.with_most_members(config.max_ensemble);
     let chain =
         Chain::of(&config.chain, &available)?.with_circuit_breakers(config.circuit_breakers);
     // The other gateways of a cluster get its address with the first session.
@@ -155,6 +156,8 @@ fn open_separations(
 ) -> Result<(Separations, Option<OfferedTasks>), CliError> {
     let (pool, tasks) = match (config.compute, nats) {
         (Compute::Workers, Some(nats)) => {
+            let secret = config.server.gateway.as_ref().and_then(|gateway| gateway.secret.as_ref());
+            announce_models(&nats, secret, available.all().iter().map(Arc::as_ref));
             let (pool, tasks) = pool_of_workers(config, nats, listen)?;
             (pool, Some(tasks))
         }

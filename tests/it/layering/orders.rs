@@ -69,7 +69,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         ],
     ),
     ("cluster/tasks/known_workers", &[&["circuits", "engines"], &["absence"]]),
-    ("cli/models", &[&["listing"], &["benchmark", "recommend"]]),
+    ("cli/models", &[&["listing"], &["benchmark", "push", "recommend"]]),
     (
         "cli/separate",
         &[
@@ -94,7 +94,10 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["export"],
         ],
     ),
-    ("cli/serve", &[&["args", "decoder_check"], &["checks"], &["config"]]),
+    (
+        "cli/serve",
+        &[&["decoder_check", "model_to_fetch"], &["args"], &["checks"], &["config"], &["models"]],
+    ),
     (
         "decode",
         &[

@@ -109,7 +109,7 @@ def test_the_table_of_metrics_is_complete(start, tmp_path):
         documented |= {name.removesuffix("_total"): kinds[min(at, len(kinds) - 1)] for at, name in enumerate(names)}
     # A counter with labels appears with its first sample, and this server has no credentials in files and no cluster.
     of_workers = {(name, kind) for name, kind in documented.items() - served.items() if re.search("worker|segment", name)}
-    assert len(of_workers) == 13
+    assert len(of_workers) == 14
     assert documented.items() - served.items() - of_workers == {
         ("stemwire_forwarded_calls", "counter"), ("stemwire_lease_changes", "counter"),
         ("stemwire_fallbacks", "counter"), ("stemwire_credential_reloads", "counter"), ("stemwire_credentials_outdated", "gauge"),

@@ -12,7 +12,7 @@ use super::ModelLabel;
 use crate::cluster::tasks::WorkerStatus;
 
 /// All metrics of a worker as text.
-pub(crate) fn worker_text(status: &WorkerStatus) -> String {
+pub(crate) fn worker_text(status: &WorkerStatus, missing_models: usize) -> String {
     let mut registry = Registry::with_prefix("stemwire");
     let gauge = |count: usize| {
         let gauge: Gauge = Gauge::default();
@@ -27,6 +27,8 @@ pub(crate) fn worker_text(status: &WorkerStatus) -> String {
     let help = "Segments that the worker computes at a time";
     registry.register("worker_lanes", help, gauge(status.lanes));
     registry.register("computing_segments", "Segments at the worker", gauge(status.computing));
+    let help = "Models of the gateways that the worker lacks";
+    registry.register("worker_missing_models", help, gauge(missing_models));
     let segments: Family<ModelLabel, Counter> = Family::default();
     let seconds: Family<ModelLabel, Counter<f64, AtomicU64>> = Family::default();
     for (model, &(count, time)) in &status.segments {
