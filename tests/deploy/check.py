@@ -81,6 +81,9 @@ def check_chart() -> None:
     assert all(gateway[name] == worker[name] for name in ("STEMWIRE_CLUSTER", "STEMWIRE_CLUSTER_SECRET_FILE"))
     assert worker["STEMWIRE_THREADS"] == "4" and worker["STEMWIRE_PROVIDER"] == "cpu"
     assert gateway["STEMWIRE_ALLOW_HOST"] == "music.example" and gateway["STEMWIRE_MAX_CACHE"] == "10GiB"
+    assert gateway["STEMWIRE_FETCH_MODELS"] == "htdemucs" and worker["STEMWIRE_STORE"] == gateway["STEMWIRE_STORE"]
+    without_models = environment(rendered(models=[]), "worker")
+    assert not {"STEMWIRE_STORE", "STEMWIRE_MODELS_DIR"} & set(without_models), "those of the image"
     traced = rendered(otlp="http://collector:4317")
     assert all(environment(traced, part)["STEMWIRE_OTLP"] == "http://collector:4317" for part in ("gateway", "worker"))
     (scaled,) = (found for found in objects if found["kind"] == "ScaledObject")

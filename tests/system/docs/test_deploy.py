@@ -20,7 +20,7 @@ YAML = [path for path in FILES if path.suffix == ".yaml" and path.parent.name !=
 # Options of cargo, Docker, Helm, nats-server, apt, useradd, install, versitygw.
 OPTIONS_OF_OTHERS = set(
     "build build-arg detach directory file home-dir http_port jetstream locked no-create-home now no-install-recommends owner pass port"
-    " release scale system tag uid user values yes shell".split()
+    " release rm scale system tag uid user values yes shell".split()
 )
 VARIABLES_OF_OTHERS = {"STEMWIRE_LOG"}
 
@@ -28,7 +28,8 @@ VARIABLES_OF_OTHERS = {"STEMWIRE_LOG"}
 @pytest.fixture(scope="module")
 def helps(binary) -> str:
     """The help of all commands that are deployed."""
-    commands = [["serve"], ["worker"], ["cluster", "check"], ["models", "pull"], ["runtime", "install"]]
+    commands = [["serve"], ["worker"], ["cluster", "check"], ["models", "pull"], ["models", "push"]]
+    commands.append(["runtime", "install"])
     run = lambda command: subprocess.run([binary, *command, "--help"], check=True, capture_output=True, text=True).stdout
     return "\n".join(map(run, commands))
 
