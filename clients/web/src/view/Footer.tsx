@@ -2,6 +2,7 @@
 import type { Cluster } from "stemwire/proto";
 import { cluster, version } from "../calls/server";
 import { words } from "../words";
+import { factsOf } from "./clusterFacts";
 
 export function Footer() {
   return (
@@ -14,15 +15,11 @@ export function Footer() {
 }
 
 function Workers({ cluster }: { cluster: Cluster }) {
-  const { workers, queuedSegments } = cluster;
-  const lanes = workers.reduce((sum, worker) => sum + worker.lanes, 0);
-  const lines = workers.map((worker) => {
-    const models = worker.engines.map((engine) => engine.model).join(", ");
-    return `${worker.name} (${worker.lanes}): ${models}`;
-  });
+  const { summary, failing, workers } = factsOf(cluster);
   return (
-    <span title={lines.join("\n")}>
-      {words.value.workers(workers.length, lanes, Number(queuedSegments))}
+    <span title={workers.join("\n")}>
+      {summary}
+      {failing && <b>; {failing}</b>}
     </span>
   );
 }

@@ -243,6 +243,8 @@ export const en: Words = {
   licences: "Licences",
   workers: (count, lanes, queued) =>
     `${count === 1 ? "1 worker" : `${count} workers`}, ${lanes} at a time, ${queued} queued`,
+  failingWorkers: (count) => (count === 1 ? "1 worker fails" : `${count} workers fail`),
+  workerFault: (model, failures) => `${model} failed ${failures === 1 ? "once" : `${failures} times in a row`}`,
   connectionBack: "The connection is back.",
   request: "Request",
   unknownProblem: ["Something went wrong", "Try again. If it happens again, see the server’s log."],

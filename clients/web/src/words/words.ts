@@ -162,6 +162,10 @@ export interface Words {
   readonly licences: string;
   /** What computes, where that is the workers of a cluster. */
   readonly workers: (count: number, lanes: number, queued: number) => string;
+  /** How many of them have failed with a model since their last success. */
+  readonly failingWorkers: (count: number) => string;
+  /** A model with which a worker has failed so many times in a row. */
+  readonly workerFault: (model: string, failures: number) => string;
   readonly connectionBack: string;
   /** Label of the id of a refused call. */
   readonly request: string;
