@@ -11,7 +11,7 @@ from .repository import ROOT
 from .stemwire_client import Config, api
 
 # `MODELS` of a file for whose tests the model does not matter: it takes a quarter of the time of `mini`, of which loading alone
-# takes most of a second. A server loads `mini` all the same once a request names it.
+# takes a second and a half. A server loads `mini` all the same once a request names it.
 QUICK_MODEL = {"STEMWIRE_ENGINES": "mini-spleeter", "STEMWIRE_MODEL": "mini-spleeter"}
 
 # A model that takes no time, with short segments and two stems.

@@ -41,6 +41,6 @@ def test_an_ensemble_is_one_model_on_the_command_line_and_in_a_form(cli, start, 
 
 
 def test_a_server_limits_the_models_of_an_ensemble(start):
-    server = start("--max-ensemble", "1")
+    server = start("--max-ensemble", "1", "--engines", "mini-spleeter")
     refused = post(server, wav(music(1)), ensemble="vocals=mini,drums=mini-spleeter")
     assert refused.problem()[2] == "CONFIG_INVALID" and "2 models exceed the limit of 1" in refused.json()["message"]

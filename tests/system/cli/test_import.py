@@ -11,10 +11,12 @@ import pytest
 import soundfile
 
 from ..audio import RATE, music, wav
+from ..common import QUICK_MODEL
 from ..repository import ROOT
 from ..stemwire_client import Config, api, separate
 from .model_files import HASH, names, reported
 
+MODELS = QUICK_MODEL
 GOLDEN, MINI = ROOT / "tests" / "golden", ROOT / "models" / "mini"
 
 
@@ -109,7 +111,7 @@ def test_a_fine_tune_is_used_by_its_name_and_reported_as_not_verified(
     done = separate(server.stub, wav(music(1)), config=Config(model="mytune")).done
     assert not done.engine.verified and done.engine.weights_sha256.hex() == digest
     assert any("not verified" in notice for notice in done.notices)
-    own = separate(server.stub, wav(music(1)), config=Config(model="mini")).done
+    own = separate(server.stub, wav(music(1)), config=Config(model="mini-spleeter")).done
     assert own.engine.verified and not own.notices
     verified = {model.name: model.verified for model in server.stub.ListModels(api.ListModelsRequest()).models}
     assert verified == {"mini": True, "mytune": False} | {name: True for name in verified if name.startswith("mini")}

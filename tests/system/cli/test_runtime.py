@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from ..audio import music, wav
-from ..common import QUICK_MODEL
+from ..common import INSTANT_FOUR_STEMS
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 
 
 @pytest.fixture(scope="session")

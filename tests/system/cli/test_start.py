@@ -62,9 +62,9 @@ def test_a_server_without_a_place_is_none(cli):
 def slow(tmp_path):
     """A folder with a model whose graph is a pipe, so that loading lasts until it is written; and this graph."""
     folder = tmp_path / "models" / "slow"
-    shutil.copytree(ROOT / "models" / "mini", folder)
+    shutil.copytree(ROOT / "models" / "mini-spleeter", folder)
     card = folder / "card.toml"
-    card.write_text(card.read_text().replace('"mini"', '"slow"'))
+    card.write_text(card.read_text().replace('"mini-spleeter"', '"slow"'))
     graph = folder / "graph.onnx"
     good = graph.read_bytes()
     graph.unlink()

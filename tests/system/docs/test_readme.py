@@ -98,7 +98,7 @@ def test_every_option_of_a_documented_server_is_one(binary):
 
 
 def test_the_table_of_metrics_is_complete(start, tmp_path):
-    server = start("--store", f"file://{tmp_path / 'store'}")
+    server = start("--store", f"file://{tmp_path / 'store'}", "--engines", "mini-spleeter")
     separate(server.stub, wav(music(5)))
     urllib.request.urlopen(f"http://{server.address}/health").close()
     with urllib.request.urlopen(f"http://{server.address}/metrics") as answer:

@@ -8,9 +8,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from stemwire.v1 import engine_pb2
 
 from ..audio import music, wav
-from ..common import check_refused, installed, wait_for
+from ..common import QUICK_MODEL, check_refused, installed, wait_for
 from ..http_client import get
 from ..stemwire_client import Config, api, collect, reason, separate
+
+MODELS = QUICK_MODEL
 
 
 @pytest.fixture
@@ -143,5 +145,6 @@ def test_the_command_line_reports_a_switch_of_the_engine(cli, start, models, tmp
     refused = cli(*local, "--no-fallback", code=4).err
     assert "SHA-256" in refused and "remedy: " in refused
     server = start("--models-dir", str(models), "--engines", "first,mini-spleeter")
-    output = cli(*command, "--server", f"http://{server.address}").err
+    # The server chooses the model.
+    output = cli(*command, "--server", f"http://{server.address}", STEMWIRE_MODEL=None).err
     assert output.count("another engine") == 1 and "mini-spleeter" in output

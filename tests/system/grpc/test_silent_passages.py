@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 
 from ..audio import RATE, encode, music
-from ..common import finish, wait_for
+from ..common import INSTANT_MODEL, finish, wait_for
 from ..stemwire_client import Config, api, get_stem, separate, session_pb2
 
+# Servers load `mini` for the sessions that name it, and not at each start.
+MODELS = INSTANT_MODEL
 SECONDS = 7
 FADE = RATE // 100
 # Per channel, in frames: in front, across two segments, within one, and to the end.

@@ -162,7 +162,7 @@ say(cancelled=separation.session_id, reason=reason, left=left.session_id, within
 
 
 def test_sessions_are_listed_read_and_deleted(start, program, short):
-    server = start()
+    server = start("--engines", "mini-spleeter")
     output = program("""
 client = stemwire.Client(SERVER)
 made = [client.create_session(file_name=f"{number}.wav").session_id for number in range(3)]
@@ -177,7 +177,7 @@ say(listed=listed, ended=ended.state.name, left=[s.session_id for s in client.se
 """, server.address).end()
     assert output.listed == ["2.wav", "1.wav", "0.wav"] and output.ended == "CANCELLED"
     assert output.left == [output.made[2], output.made[0]]
-    assert (output.serving, output.model, output.usable, output.rate) == (True, "mini", True, RATE)
+    assert (output.serving, output.model, output.usable, output.rate) == (True, "mini-spleeter", True, RATE)
     assert output.execution == {"execution_provider": "cpu", "precision": "f32", "reason": "requested", "trials": []} and output.same
     assert "onnxruntime" in output.runtime and output.cluster is None and output.stems == ["drums", "bass", "other", "vocals"]
     assert output.created == server.get(output.made[2]).create_time.ToJsonString().replace("Z", "000+00:00")

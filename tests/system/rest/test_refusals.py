@@ -2,11 +2,11 @@
 import pytest
 
 from ..audio import music, wav
-from ..common import QUICK_MODEL, wait_for
+from ..common import INSTANT_FOUR_STEMS, wait_for
 from ..http_client import call, form, get
 from .files import sessions
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 
 
 def refused(server, *fields, query: str = "", headers: dict | None = None) -> tuple:

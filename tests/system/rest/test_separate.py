@@ -8,13 +8,13 @@ import pytest
 import soundfile
 
 from ..audio import RATE, music, wav
-from ..common import QUICK_MODEL
+from ..common import INSTANT_FOUR_STEMS
 from ..http_client import environment, get, separate, wait_done
 from ..repository import ROOT
 from ..server import Server
 from .files import samples
 
-MODELS = QUICK_MODEL
+MODELS = INSTANT_FOUR_STEMS
 
 
 def test_the_three_documented_curl_commands_work(binary, tmp_path, song):
@@ -82,7 +82,7 @@ def test_async_answers_at_once_with_where_to_look(server, song):
 
 
 def test_options_are_form_fields_or_in_the_query(server):
-    named = separate(server, wav(music(2)), query="?stems=drums", model="mini", overlap="0.5", normalization="exact").json()
+    named = separate(server, wav(music(2)), query="?stems=drums", model="four", overlap="0.5", normalization="exact").json()
     assert set(named["stems"]) == {"drums"}
     config = server.get(named["session_id"]).config
     assert (list(config.stems), config.overlap, config.normalization) == (["drums"], 0.5, 2)
