@@ -62,7 +62,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["announcement", "queue", "queue_status", "stream", "worker_counts"],
             &["known_workers", "open_task"],
             &["presence"],
-            &["board", "offers", "owner"],
+            &["board", "jetstream_queue", "owner_calls"],
             &["ensembles", "service", "worker"],
             &["dispatcher"],
             &["pull"],
