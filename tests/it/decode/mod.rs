@@ -1,9 +1,11 @@
 //! Decoding uploads, from their bytes to a track at one rate.
 
 mod arrival;
+mod caught_panics;
 mod chains;
 mod cuts;
 mod damage;
+mod documented_formats;
 mod edits;
 mod films;
 mod formats;
@@ -11,8 +13,6 @@ mod hostile;
 mod layer_1;
 #[cfg(target_os = "linux")]
 mod memory;
-mod quiet;
 mod refusals;
-mod table;
 mod tags;
 mod track;
