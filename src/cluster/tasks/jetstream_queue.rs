@@ -1,4 +1,4 @@
-//! The queue of a server's tasks, in JetStream.
+//! The queue of a gateway's tasks, in JetStream.
 //!
 //! A notice is published when its task is offered, and again when the queue has lost it. It is lost if its message is gone and the
 //! task has no answer: a worker acknowledges only what its owner has accepted.

@@ -1,13 +1,15 @@
-//! Segments that are computed by other machines.
+//! Segments that are computed by other machines. No gateway chooses a worker: those that have the engine of a task take it.
 //!
-//! A server keeps each [`open_task`] on a [`board`], the [`dispatcher`] of its pool, and offers them by notices in a [`queue`]. A
-//! [`worker`] takes a notice, [`calls`](owner) the [`service`] of the owner for the input, computes it in a pool of its own, and
-//! delivers the stems, or the [`failure`], the same way, which [`worker_counts`] count. It has a [`lane`] for each segment that it
-//! computes at a time, and leaves tasks of [`away_owners`] to others. Of [`ensembles`],
-//! the segments of members are tasks. A [`key`] names a task; [`samples`] are the audio as bytes.
+//! At the gateway that owns a task, an [`open_task`] is on a [`board`], the [`dispatcher`] of its pool, until it has an answer. A
+//! notice of it is in a [`queue`], the [`jetstream_queue`], of which the [`queue_status`] is known. By the [`service`], workers
+//! fetch its input and deliver its stems, or the [`failure`]. [`known_workers`] has which engines there are. Of [`ensembles`],
+//! the segments of members are tasks.
 //!
-//! The queue is a [`stream`] of JetStream: owners keep their [`offers`] in it, and workers [`pull`]. An [`announcement`] of each
-//! worker is in a bucket as long as it is [present](presence), from which owners learn of the [`known_workers`].
+//! A [`worker`] has a [`lane`] for each segment that it computes at a time, and a pool of its own. It [pulls](pull) notices, calls
+//! the service ([`owner_calls`]), leaves tasks of [`away_owners`] to others, and has [`worker_counts`]. Its [`announcement`] is in a
+//! bucket as long as it is [present](presence).
+//!
+//! A [`key`] names a task; [`samples`] are the audio as bytes; the [`stream`] of JetStream has the notices.
 
 mod announcement;
 mod away_owners;
@@ -15,12 +17,12 @@ mod board;
 mod dispatcher;
 mod ensembles;
 mod failure;
+mod jetstream_queue;
 mod key;
 mod known_workers;
 mod lane;
-mod offers;
 mod open_task;
-mod owner;
+mod owner_calls;
 mod presence;
 mod pull;
 mod queue;
@@ -34,10 +36,10 @@ mod worker_counts;
 pub use announcement::{AnnouncedEngine, WorkerAnnouncement};
 pub use board::TaskBoard;
 pub use dispatcher::BoardDispatcher;
+pub use jetstream_queue::JetStreamQueue;
 pub use key::{TaskExecution, TaskKey};
 pub use known_workers::KnownWorkers;
 pub use lane::Lane;
-pub use offers::JetStreamQueue;
 pub use open_task::{ExpectedStems, FetchedTask, TaskCounts, TaskRefusal};
 pub use presence::{Presence, watch_workers};
 pub use pull::pull_tasks;

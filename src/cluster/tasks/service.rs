@@ -11,7 +11,7 @@ use super::board::TaskBoard;
 use super::failure;
 use super::key::TaskKey;
 use super::open_task::{ExpectedStems, FetchedTask, TaskRefusal};
-use super::owner::WORKER_SECRET;
+use super::owner_calls::WORKER_SECRET;
 use super::samples::{SampleReader, checksum, pieces};
 use crate::cluster::ClusterSecret;
 use crate::dsp::mask::MaskExtension;

@@ -11,7 +11,7 @@ use tracing::field::Empty;
 use super::away_owners::{AwayOwners, OwnerAccess};
 use super::key::TaskExecution;
 use super::lane::Lane;
-use super::owner::{FetchAnswer, OwnerCalls, OwnerError, shared};
+use super::owner_calls::{FetchAnswer, OwnerCalls, OwnerError, shared};
 use super::queue::TaskNotice;
 use super::worker_counts::{WorkerCounts, WorkerStatus};
 use crate::cluster::ClusterSecret;
