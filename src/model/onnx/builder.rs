@@ -193,8 +193,8 @@ fn signed(values: &[usize]) -> Vec<i64> {
 }
 
 fn port(name: &str, shape: &[usize]) -> ValueInfoMessage {
-    let dim = signed(shape).into_iter().map(|size| DimensionMessage { dim_value: Some(size) });
-    let shape = Some(TensorShapeMessage { dim: dim.collect() });
+    let size = |size| DimensionMessage { dim_value: Some(size), ..DimensionMessage::default() };
+    let shape = Some(TensorShapeMessage { dim: signed(shape).into_iter().map(size).collect() });
     let tensor = TensorTypeMessage { elem_type: TensorMessage::FLOAT, shape };
     ValueInfoMessage {
         name: name.to_owned(),

@@ -36,6 +36,8 @@ pub(super) struct GraphMessage {
     pub(super) input: Vec<ValueInfoMessage>,
     #[prost(message, repeated, tag = "12")]
     pub(super) output: Vec<ValueInfoMessage>,
+    #[prost(message, repeated, tag = "13")]
+    pub(super) value_info: Vec<ValueInfoMessage>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -129,6 +131,8 @@ pub(super) struct TensorShapeMessage {
 pub(super) struct DimensionMessage {
     #[prost(int64, optional, tag = "1")]
     pub(super) dim_value: Option<i64>,
+    #[prost(string, optional, tag = "2")]
+    pub(super) dim_param: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Message)]

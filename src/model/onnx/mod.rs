@@ -4,6 +4,7 @@
 //!
 //! The messages are the part of `onnx.proto` (github.com/onnx/onnx) that is used; the rest of a file is skipped.
 
+mod axes;
 pub(crate) mod builder;
 mod messages;
 mod open_shapes;

@@ -5,14 +5,20 @@
 //! know beforehand it returns the memory to its arena at once, where it serves values of any shape.
 //!
 //! Not even the number of axes may be known: for every value of which the runtime knows that much, it searches all memory that
-//! is free by then for a shape that fits, which in HTDemucs takes a second when the graph is opened.
+//! is free by then for a shape that fits, which in HTDemucs takes a second when the graph is opened. Inputs of soft-max are an
+//! exception. The runtime computes in place only where it knows that both shapes are one; so their sizes have names, which
+//! no other value has and for which nothing is kept.
 
 use std::collections::HashSet;
 
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
 
-use super::messages::{DimensionMessage, NodeMessage, TensorMessage, ValueInfoMessage};
+use super::axes::AxisCounts;
+use super::messages::{
+    DimensionMessage, NodeMessage, TensorMessage, TensorShapeMessage, TensorTypeMessage,
+    TypeMessage, ValueInfoMessage,
+};
 use super::wire::{MessageFields, Value};
 
 /// No value has more axes.
@@ -24,6 +30,7 @@ const NODE_OF_GRAPH: u64 = 1;
 const INITIALISER_OF_GRAPH: u64 = 5;
 const INPUT_OF_GRAPH: u64 = 11;
 const OUTPUT_OF_GRAPH: u64 = 12;
+const VALUE_OF_GRAPH: u64 = 13;
 const NAME_OF_TENSOR: u64 = 8;
 
 /// Batch and channels: operators read the number of channels off the shape.
@@ -83,6 +90,7 @@ fn opened(graph: &[u8]) -> Result<Vec<u8>, String> {
         append(&mut bytes, NODE_OF_GRAPH, &node.encode_to_vec());
     }
     let mut shapes = HashSet::new();
+    let mut axes = AxisCounts::default();
     let mut fields = MessageFields::of(graph);
     while let Some((field, raw)) = fields.next_raw() {
         match field? {
@@ -92,6 +100,10 @@ fn opened(graph: &[u8]) -> Result<Vec<u8>, String> {
             }
             (NODE_OF_GRAPH, Value::Bytes(node)) => {
                 let parts = decoded::<NodeMessage>(node)?;
+                axes.add(&parts);
+                if let Some(value) = with_named_sizes(&parts, &axes) {
+                    append(&mut bytes, VALUE_OF_GRAPH, &value.encode_to_vec());
+                }
                 if parts.input.iter().all(|name| name.is_empty() || constants.contains(name)) {
                     // The runtime computes it once, before it plans its memory.
                     constants.extend(parts.output);
@@ -116,6 +128,20 @@ fn opened(graph: &[u8]) -> Result<Vec<u8>, String> {
 fn fixed_shape<'a>(node: &'a NodeMessage, constants: &HashSet<String>) -> Option<&'a str> {
     let shape = node.input.get(1).filter(|shape| constants.contains(*shape))?;
     (node.domain.is_empty() && node.op_type == "Reshape").then_some(shape)
+}
+
+/// The input of a soft-max with sizes that are known by name only.
+fn with_named_sizes(node: &NodeMessage, axes: &AxisCounts) -> Option<ValueInfoMessage> {
+    let name =
+        node.input.first().filter(|_| node.op_type == "Softmax" && node.domain.is_empty())?;
+    let size = |axis| DimensionMessage {
+        dim_param: Some(format!("{OPENED}{name}:{axis}")),
+        ..DimensionMessage::default()
+    };
+    let shape = TensorShapeMessage { dim: (0..axes.of(name)?).map(size).collect() };
+    let tensor = TensorTypeMessage { elem_type: TensorMessage::FLOAT, shape: Some(shape) };
+    let r#type = Some(TypeMessage { tensor_type: Some(tensor) });
+    Some(ValueInfoMessage { name: name.clone(), r#type })
 }
 
 fn opened_name(shape: &str) -> String {
@@ -232,6 +258,32 @@ mod tests {
             node
         });
         assert_eq!(restored.collect::<Vec<_>>(), before.node);
+    }
+
+    #[test]
+    fn sizes_of_scores_have_names_of_their_own() {
+        let graph = include_bytes!("../../../models/mini/graph.onnx");
+        let open = ModelMessage::decode(&*with_open_shapes(graph).unwrap()).unwrap();
+        let graph = open.graph.unwrap();
+        // Another one is that of the masks.
+        let of_attention = |node: &&NodeMessage| {
+            node.op_type == "Softmax" && node.input[0].starts_with("crosstransformer")
+        };
+        let inputs: Vec<_> = graph.node.iter().filter(of_attention).collect();
+        assert!(inputs.len() > 5, "{}", inputs.len());
+        assert_eq!(graph.value_info.len(), inputs.len());
+        let mut sizes = HashSet::new();
+        for (value, node) in graph.value_info.into_iter().zip(inputs) {
+            assert_eq!(value.name, node.input[0]);
+            let tensor = value.r#type.unwrap().tensor_type.unwrap();
+            let dim = tensor.shape.unwrap().dim;
+            // Heads, queries, keys.
+            assert_eq!((tensor.elem_type, dim.len()), (TensorMessage::FLOAT, 3), "{}", value.name);
+            for size in dim {
+                assert_eq!(size.dim_value, None);
+                assert!(sizes.insert(size.dim_param.unwrap()), "{}", value.name);
+            }
+        }
     }
 
     #[test]

@@ -218,7 +218,11 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     ),
     (
         "model/onnx",
-        &[&["messages", "wire"], &["builder", "self_contained"], &["open_shapes", "placed"]],
+        &[
+            &["messages", "wire"],
+            &["axes", "builder", "self_contained"],
+            &["open_shapes", "placed"],
+        ],
     ),
     ("model/onnx/self_contained", &[&["tensors"], &["operators"]]),
     ("files", &[&["access", "atomic", "scratch", "shortage"], &["sparse"]]),
