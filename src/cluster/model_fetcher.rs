@@ -114,11 +114,14 @@ impl ModelFetcher {
     /// asynchronous tasks.
     pub fn fetch_missing(&mut self) -> bool {
         let Some(served) = self.served() else { return false };
-        for wanted in self.missing(&served) {
-            self.fetch(wanted);
+        let mut available = AvailableModels::open(Some(&self.models));
+        let missing = self.missing(&served, &available);
+        if !missing.is_empty() {
+            missing.into_iter().for_each(|wanted| self.fetch(wanted));
+            available = AvailableModels::open(Some(&self.models));
+            self.missing(&served, &available);
         }
-        self.missing(&served);
-        let installed = installed(&AvailableModels::open(Some(&self.models)));
+        let installed = installed(&available);
         let is_new = |model| installed.contains(&model) && !self.known.contains(&model);
         let is_new = served.iter().any(|wanted| is_new(identity(wanted.card())));
         if is_new {
@@ -127,9 +130,12 @@ impl ModelFetcher {
         is_new
     }
 
-    /// Those that are not in the folder.
-    fn missing<'a>(&self, served: &'a [ModelToInstall]) -> Vec<&'a ModelToInstall> {
-        let available = AvailableModels::open(Some(&self.models));
+    /// Those that are not in the folder, which are counted.
+    fn missing<'a>(
+        &self,
+        served: &'a [ModelToInstall],
+        available: &AvailableModels,
+    ) -> Vec<&'a ModelToInstall> {
         let is_here =
             |wanted: &ModelToInstall| available.all().iter().any(|model| wanted.is(model));
         let missing: Vec<_> = served.iter().filter(|wanted| !is_here(wanted)).collect();

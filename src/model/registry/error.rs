@@ -223,7 +223,7 @@ impl RegistryError {
             }
             RegistryError::Unfit { remedy, .. } => (*remedy).into(),
             RegistryError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "Free space on that disk and run the command again, or name another folder with --models-dir."
+                "Free space on that disk, or name another folder with --models-dir."
                     .into()
             }
             RegistryError::Io { .. } => {

@@ -153,8 +153,10 @@ fn fetch(
     let io = || RegistryError::io(&partial.path);
     let folder = partial.path.parent().unwrap_or(&partial.path);
     // A disk that is full to the last byte would disturb other processes.
-    if free_bytes(folder).is_some_and(|free| free < length - first * size) {
-        return Err(io()(io::ErrorKind::StorageFull.into()));
+    let needed = length - first * size;
+    if let Some(free) = free_bytes(folder).filter(|&free| free < needed) {
+        let cause = format!("{needed} bytes are needed on the disk, and {free} are free");
+        return Err(io()(io::Error::new(io::ErrorKind::StorageFull, cause)));
     }
     partial.file.set_len(first * size).map_err(io())?;
     partial.file.seek(SeekFrom::End(0)).map_err(io())?;
