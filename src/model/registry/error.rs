@@ -153,13 +153,8 @@ pub enum StoreProblem {
     #[error("piece {0} of it is missing or damaged")]
     MissingPiece(u64),
     /// There are other bytes.
-    #[error("what is there has SHA-256 {found} instead of {expected}")]
-    Wrong {
-        /// The hash of what is there.
-        found: Sha256Hash,
-        /// The hash of the file.
-        expected: Sha256Hash,
-    },
+    #[error("what is there does not have SHA-256 {0}")]
+    Wrong(Sha256Hash),
     /// There are more bytes than a file may have.
     #[error("what is there has {bytes} bytes, and the limit is {limit}")]
     TooLong {

@@ -116,7 +116,7 @@ impl ModelToInstall {
             fetch_verified(
                 wanted,
                 &mut |partial, progress| fetch(source, sha256, partial, &error, progress),
-                &|found| error(StoreProblem::Wrong { found, expected: sha256 }),
+                &|_| error(StoreProblem::Wrong(sha256)),
                 progress,
             )?;
         }

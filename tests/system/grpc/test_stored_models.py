@@ -64,7 +64,7 @@ def test_a_worker_on_an_empty_machine_computes_what_the_gateways_serve(start, pu
 
         refused = worker()
         log = refused.log_text()
-        assert "has SHA-256" in log and "stemwire models push waveform" in log and "model=waveform execution" not in log, log
+        assert "does not have SHA-256" in log and "stemwire models push waveform" in log and "model=waveform execution" not in log, log
         refused.process.kill()
         assert not list(folder.iterdir())
         assert "1 damaged objects were replaced" in push()[1]
