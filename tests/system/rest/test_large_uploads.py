@@ -6,24 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from ..audio import RATE, music, wav
+from ..audio import RATE, music
 from ..common import INSTANT_FOUR_STEMS, peak
 from ..http_client import environment
 
 MODELS = INSTANT_FOUR_STEMS
 # Additional memory allowed for an upload ten times as large, in KiB: less than half of its size.
 MARGIN = 24 * 1024
+# Bytes of a frame.
+FRAME = 16
 
 
 @pytest.fixture(scope="module")
 def songs(tmp_path_factory) -> dict:
-    """Two seconds of music and then silence, which no engine computes: 6 and 60 MB of WAV, most of it a hole in the file."""
+    """Two seconds of music and then silence, which no engine computes: 6 and 60 MB of WAV, most of it a hole in the file. In 64
+    bits a sample, as many bytes are a quarter of the frames."""
     folder = tmp_path_factory.mktemp("songs")
-    sound = wav(music(2))[44:]
+    sound = music(2).astype("<f8").tobytes()
     made = {}
     for megabytes in (6, 60):
-        size = megabytes * 1_000_000
-        form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, RATE, 4 * RATE, 4, 16)
+        size = 44 + megabytes * 1_000_000
+        form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 3, 2, RATE, FRAME * RATE, FRAME, 64)
         head = struct.pack("<4sI4s", b"RIFF", size - 8, b"WAVE") + form + struct.pack("<4sI", b"data", size - 44)
         made[megabytes] = folder / f"{megabytes}.wav"
         with made[megabytes].open("wb") as file:
@@ -50,7 +53,7 @@ def test_a_large_upload_takes_the_memory_of_a_small_one(start, songs, browse, se
     for megabytes, song in songs.items():
         session = server.get(send(server, song, browse))
         assert session.committed_bytes == song.stat().st_size
-        assert session.progress.finished_frames == (megabytes * 1_000_000 - 44) // 4
+        assert session.progress.finished_frames == megabytes * 1_000_000 // FRAME
         peaks[megabytes] = peak(server)
     print(f"peak RSS in KiB by megabytes of the upload: {peaks}")
     assert peaks[60] < peaks[6] + MARGIN, peaks
