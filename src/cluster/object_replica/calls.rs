@@ -69,7 +69,7 @@ impl StoreCalls {
     ) -> Result<object_store::Result<T>, ReplicaError> {
         let closed = || ReplicaError { cause: "it is closed".to_owned() };
         let runtime = self.runtime.as_ref().ok_or_else(closed)?;
-        let limited = async { timeout(CALL_TIME, self.checked(call)).await };
+        let limited = async { timeout(CALL_TIME, self.checked(kind, call)).await };
         let late = || ReplicaError {
             cause: format!("there was no answer within {} s", CALL_TIME.as_secs()),
         };
@@ -81,24 +81,30 @@ impl StoreCalls {
         result
     }
 
-    /// Makes a call, and checks that it is the store that it was.
+    /// Makes a call, and checks that it is the store that it was, also behind an answer that something is missing: a folder
+    /// that is taken away meanwhile has no objects, and a listing of it leaves out what it does not find any more. So does a
+    /// proxy without its server, or a bucket that was removed.
     async fn checked<T>(
         &self,
+        kind: ReplicaCall,
         call: impl Future<Output = object_store::Result<T>>,
     ) -> Result<object_store::Result<T>, ReplicaError> {
         if self.is_folder {
             self.check_identity().await?;
         }
         let result = call.await;
-        if !self.is_folder && matches!(result, Err(Error::NotFound { .. })) {
-            // A proxy without its server, or a bucket that was removed, has no object either.
+        let may_lack = match &result {
+            Ok(_) => self.is_folder && kind == ReplicaCall::List,
+            Err(error) => matches!(error, Error::NotFound { .. }),
+        };
+        if may_lack {
             self.check_identity().await?;
         }
         Ok(result)
     }
 
-    /// Reads an object. Where a bucket has none, it is asked again: what was missing for a moment may be back when the name of
-    /// the store is checked.
+    /// Reads an object. Where there is none, the store is asked again: what was missing for a moment may be back when the name
+    /// of the store is checked.
     pub(super) fn read<F, B: Into<Vec<u8>>>(
         &self,
         call: impl Fn() -> F,
@@ -107,7 +113,7 @@ impl StoreCalls {
         F: Future<Output = object_store::Result<B>>,
     {
         let mut result = self.wait(ReplicaCall::Get, call())?;
-        if !self.is_folder && matches!(result, Err(Error::NotFound { .. })) {
+        if matches!(result, Err(Error::NotFound { .. })) {
             result = self.wait(ReplicaCall::Get, call())?;
         }
         match result {

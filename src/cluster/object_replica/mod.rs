@@ -185,6 +185,38 @@ mod tests {
         assert_eq!(store.get("a/b"), Ok(Some(b"one".into())));
     }
 
+    /// The folder is taken away while it is listed and read, at another moment each time.
+    #[test]
+    fn a_store_that_goes_away_amid_a_call_has_all_objects_or_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = open(folder.path());
+        store.identity().unwrap();
+        let names: Vec<String> = (0..20).map(|number| format!("{number:02}")).collect();
+        names.iter().for_each(|name| store.put(&format!("a/{name}"), b"one".into()).unwrap());
+        let (here, away) = (folder.path().join("store"), folder.path().join("away"));
+        let mut failed = 0;
+        for round in 0..200_u32 {
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    (0..round * 200).for_each(|_| std::hint::spin_loop());
+                    fs::rename(&here, &away).unwrap();
+                });
+                match store.list("a") {
+                    Ok(mut listed) => {
+                        listed.sort();
+                        assert_eq!(listed, names);
+                    }
+                    Err(_) => failed += 1,
+                }
+                if let Ok(found) = store.get("a/07") {
+                    assert_eq!(found, Some(b"one".into()));
+                }
+            });
+            fs::rename(&away, &here).unwrap();
+        }
+        assert!(failed > 0, "it was never away in time");
+    }
+
     #[test]
     fn a_store_that_is_away_is_an_error_and_no_empty_store() {
         let folder = tempfile::tempdir().unwrap();
