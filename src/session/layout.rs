@@ -1,5 +1,6 @@
 //! The files of a session's directory. No other module builds their paths.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::SessionId;
@@ -46,6 +47,14 @@ impl Layout {
     /// The session's directory.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Removes the directory, the manifest first: what a kill or a loss of power in between leaves is no session, and is removed
+    /// at the next start.
+    pub(super) fn remove(&self) -> io::Result<()> {
+        missing_is_removed(std::fs::remove_file(self.manifest()))?;
+        missing_is_removed(files::sync_directory(&self.directory))?;
+        missing_is_removed(std::fs::remove_dir_all(&self.directory))
     }
 
     /// The manifest.
@@ -158,6 +167,14 @@ impl Layout {
             entries.map(one).sum()
         }
         size(&self.directory)
+    }
+}
+
+/// The result of removing a file or a folder, or of syncing one that may be gone.
+pub(super) fn missing_is_removed(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
     }
 }
 

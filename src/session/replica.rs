@@ -151,6 +151,10 @@ pub(crate) mod memory {
         pub(crate) objects: Mutex<BTreeMap<String, Vec<u8>>>,
         /// Whether every call fails.
         pub(crate) is_away: AtomicBool,
+        /// Changes until it is away.
+        pub(crate) changes_left: Mutex<Option<usize>>,
+        /// Whether nothing can be removed.
+        pub(crate) removes_nothing: AtomicBool,
         /// Whether every creation fails.
         pub(crate) creates_nothing: AtomicBool,
         /// Creations of a key that exists which overwrite it.
@@ -173,6 +177,16 @@ pub(crate) mod memory {
         }
     }
 
+    /// Takes away the right to one more change.
+    fn change(replica: &MemoryReplica) -> Result<(), ReplicaError> {
+        match &mut *replica.changes_left.lock().unwrap() {
+            Some(0) => replica.is_away.store(true, Ordering::Release),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        replica.check()
+    }
+
     fn take_one(count: &AtomicUsize) -> bool {
         let less = |count: usize| count.checked_sub(1);
         count.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_ok()
@@ -184,13 +198,13 @@ pub(crate) mod memory {
         }
 
         fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), ReplicaError> {
-            self.check()?;
+            change(self)?;
             self.objects.lock().unwrap().insert(key.to_owned(), bytes);
             Ok(())
         }
 
         fn create(&self, key: &str, bytes: Vec<u8>) -> Result<CreateOutcome, ReplicaError> {
-            self.check()?;
+            change(self)?;
             if self.creates_nothing.load(Ordering::Acquire) {
                 return Err(ReplicaError { cause: "it is full".into() });
             }
@@ -237,7 +251,10 @@ pub(crate) mod memory {
         }
 
         fn delete(&self, key: &str) -> Result<(), ReplicaError> {
-            self.check()?;
+            change(self)?;
+            if self.removes_nothing.load(Ordering::Acquire) {
+                return Err(ReplicaError { cause: "it removes nothing".into() });
+            }
             self.objects.lock().unwrap().remove(key);
             Ok(())
         }

@@ -13,7 +13,7 @@ impl Scheduler {
     /// `DeleteRequested` or `FormAbandoned`, leaves it as it is.
     ///
     /// # Errors
-    /// `NotFound` if another call removes it; `Storage`.
+    /// `NotFound` if another call removes it, `Replica` as long as that may fail; `Storage`.
     pub(in crate::separation) fn remove(
         self: &Arc<Scheduler>,
         session: &Arc<Session>,
@@ -26,7 +26,7 @@ impl Scheduler {
                 return Ok(true);
             }
             match reported.after {
-                State::Removed => return Err(SessionError::NotFound(session.id())),
+                State::Removed => return Err(session.gone()),
                 State::Done | State::Failed | State::Cancelled => return Ok(false),
                 State::Unscheduled { .. }
                 | State::Queued(_)

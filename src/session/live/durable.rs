@@ -57,10 +57,11 @@ impl Session {
 
     /// The error of calls once its files are gone: it was removed, or another server continues it.
     pub fn gone(&self) -> SessionError {
-        match self.is_fenced() {
-            true => LeaseError { cause: format!("session {} has changed hands", self.id) }.into(),
-            false => SessionError::NotFound(self.id),
+        if self.is_fenced() {
+            return LeaseError { cause: format!("session {} has changed hands", self.id) }.into();
         }
+        let removal = self.replica().and_then(|replica| replica.removal_error());
+        removal.unwrap_or(SessionError::NotFound(self.id))
     }
 
     /// Whether another session has its request, so that no client gets to know this one.

@@ -14,6 +14,7 @@ use crate::audio::{Encoding, Frames, StemName};
 use crate::files;
 use crate::session::Layout;
 use crate::session::checksums::Damage;
+use crate::session::layout::missing_is_removed;
 use crate::session::manifest::Manifest;
 use crate::session::replica::Replica;
 
@@ -175,13 +176,6 @@ impl AbsentFiles {
         let listed: Arc<[PieceLink]> =
             session.restorer().stem_pieces(session.manifest.commit.stems)?.into();
         Ok(Arc::clone(pieces.insert(listed)))
-    }
-}
-
-fn missing_is_removed(result: io::Result<()>) -> io::Result<()> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
     }
 }
 

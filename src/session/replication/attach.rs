@@ -9,16 +9,19 @@ use super::mark::Mark;
 use super::record::Record;
 use super::restore::{Restorer, is_complete};
 use super::session_replica::Position;
-use super::writer::{LocalSession, Stored};
+use super::writer::{LocalSession, Stored, WriteError};
 use super::{Keys, Replication};
-use crate::session::leases::SessionOwner;
+use crate::session::leases::{LeaseError, SessionOwner};
 use crate::session::manifest::{Manifest, ManifestError};
+use crate::session::replica::ReplicaError;
 use crate::session::{Layout, SessionId};
 
 /// What there is of a session on the disk and in the replica.
 pub(in crate::session) enum Attached {
     /// Nothing: it was removed by another server.
     Nothing,
+    /// A session that is removed, and whose objects the replica does not remove now.
+    Removed(ReplicaError),
     /// What another server of the cluster continues.
     Elsewhere(SessionOwner),
     /// A session that a later version has stored, and the version of its manifest.
@@ -58,8 +61,9 @@ impl Replication {
             });
         };
         if record.header.removed {
-            remove_objects(replica, keys)?;
-            return Ok(Attached::Nothing);
+            // The server that has recorded it may be lost.
+            return Ok(remove_objects(replica, keys)
+                .map_or_else(Attached::Removed, |()| Attached::Nothing));
         }
         let manifest = match record.manifest() {
             Ok(manifest) => manifest,
@@ -74,7 +78,15 @@ impl Replication {
             cover: manifest.source.as_ref().and_then(|source| source.cover_crc32c),
             ..Stored::default()
         };
-        let complete = is_complete(&manifest);
+        let (complete, writer) = (is_complete(&manifest), self.writer(id, layout));
+        let lost = |error| match error {
+            WriteError::Store(error) => error.into(),
+            WriteError::Local(error) => error,
+            // The next attempt finds which server has it, or that it is removed.
+            error => {
+                LeaseError { cause: format!("session {id} is changing hands: {error}") }.into()
+            }
+        };
         let restorer = Restorer { replica, keys, spans: &record.header.spans };
         let is_marked = mark.is_some_and(|mark| mark.manifest == number);
         let mut uploaded = match manifest.upload.total {
@@ -86,13 +98,16 @@ impl Replication {
         let is_current = is_marked && has_all(layout, uploaded);
         if !is_current && !complete {
             // Before its pieces are listed, so that no other server has more acknowledged than they are.
-            let writer = self.writer(id, layout);
-            writer.claim(&record, &mut stored).map_err(io::Error::other)?;
+            writer.claim(&record, &mut stored).map_err(lost)?;
         }
         if !is_current {
             tracing::info!(session = %id, "restoring the session from the object store");
             uploaded = restorer.directory(&record, &manifest, layout)?;
             Mark { manifest: stored.number, absent: complete }.write(layout)?;
+        }
+        if !complete {
+            // Behind a removal, pieces that were listed are missing.
+            writer.check_owner(&stored).map_err(lost)?;
         }
         let is_absent = Mark::read(layout).is_some_and(|mark| mark.absent);
         let manifest = Arc::new(manifest);

@@ -19,7 +19,7 @@ impl Writer<'_> {
                 Some(found) if found == bytes => return self.advance(&key, stored),
                 Some(found) => {
                     // The answer was lost, too, and the session has changed since: `record` is the one after.
-                    let lost = self.own_header(&found).ok_or(WriteError::Fenced)?;
+                    let lost = self.own_header(&found).ok_or_else(|| lost_to(&found))?;
                     self.advance(&key, stored)?;
                     let kept = [&record.header.overlap_state, &stored.overlap_state];
                     if let Some(name) = &lost.overlap_state
@@ -70,7 +70,7 @@ impl Writer<'_> {
             // The answer to an own one may have been lost.
             && self.own_header(&next).is_none()
         {
-            return Err(WriteError::Fenced);
+            return Err(lost_to(&next));
         }
         if find(stored.number)?.is_none() { Err(WriteError::Removed) } else { Ok(()) }
     }
@@ -85,28 +85,41 @@ impl Writer<'_> {
         self.create(&record, stored)
     }
 
-    /// Removes a session from the store: from the first object on that is stored here, no server restores it.
+    /// Checks that no other server continues the session, whose request is to stay then.
     ///
     /// # Errors
-    /// [`ReplicaError`]; then it can be called again.
-    pub(super) fn remove(&self, stored: &mut Stored) -> Result<(), WriteError> {
-        let record = Record::removed(self.owner);
-        if stored.number > 0 {
-            while let Err(error) = self.create(&record, stored) {
-                match error {
-                    // It is removed whichever server has it.
-                    WriteError::Fenced => stored.number += 1,
-                    WriteError::Removed => break,
-                    other => return Err(other),
-                }
-            }
+    /// Those of [`Writer::record_removal`].
+    pub(super) fn check_removable(&self, stored: &Stored) -> Result<(), WriteError> {
+        if stored.number == 0 {
+            return Ok(());
         }
-        remove_objects(self.replica, self.keys)?;
-        Ok(())
+        self.check_owner(stored).or_else(|error| match error {
+            WriteError::Removed => Ok(()),
+            other => Err(other),
+        })
+    }
+
+    /// Records that the session is removed: from then on no server restores it, and each removes what is left of it.
+    ///
+    /// # Errors
+    /// [`WriteError::Fenced`] if another server continues the session; those of the store, after which it can be called again.
+    pub(super) fn record_removal(&self, stored: &mut Stored) -> Result<(), WriteError> {
+        match self.create(&Record::removed(self.owner), stored) {
+            Err(WriteError::Removed) => Ok(()),
+            other => other,
+        }
     }
 }
 
-/// Removes all objects of a session, the last manifest at the end.
+/// Why a manifest that another server has stored is none to continue from.
+fn lost_to(record: &[u8]) -> WriteError {
+    match Record::parse(record) {
+        Ok(record) if record.header.removed => WriteError::Removed,
+        _ => WriteError::Fenced,
+    }
+}
+
+/// Removes all objects of a session whose last manifest has it as removed, and that manifest at the end.
 ///
 /// # Errors
 /// Those of the store.

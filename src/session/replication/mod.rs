@@ -14,6 +14,7 @@ mod manifests;
 mod mark;
 mod queue;
 mod record;
+mod removals;
 mod requests;
 mod restore;
 mod seen_leases;
@@ -22,6 +23,7 @@ mod session_replica;
 mod session_work;
 mod writer;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,6 +58,8 @@ pub(super) struct Replication {
     /// `None` outside a cluster.
     leases: Option<Arc<LeaseKeeper>>,
     queue: WorkQueue<SessionReplica>,
+    /// The sessions that are being removed.
+    removing: Mutex<HashMap<SessionId, Arc<SessionReplica>>>,
     /// Whether there is an outage.
     is_away: AtomicBool,
     outage: Mutex<Option<Outage>>,
@@ -105,6 +109,7 @@ impl Replication {
             owner,
             leases,
             queue: WorkQueue::default(),
+            removing: Mutex::default(),
             is_away: AtomicBool::new(false),
             outage: Mutex::default(),
         });

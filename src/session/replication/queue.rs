@@ -37,8 +37,10 @@ impl<T> WorkQueue<T> {
     /// Asks for work on a session at this time, or earlier if that has been asked for.
     pub(super) fn add(&self, id: SessionId, item: &Arc<T>, due: Instant) {
         let mut state = self.lock();
-        let entry = WorkEntry { item: Arc::clone(item), due: None, is_taken: false };
-        let entry = state.items.entry(id).or_insert(entry);
+        let new = WorkEntry { item: Arc::clone(item), due: None, is_taken: false };
+        let entry = state.items.entry(id).or_insert(new);
+        // The session may have been read again since.
+        entry.item = Arc::clone(item);
         if entry.due.is_some_and(|before| before <= due) {
             return;
         }
@@ -148,6 +150,10 @@ mod tests {
         assert_eq!(queue.take().unwrap().0, second);
         queue.give_back(second, None);
         assert!(queue.drain(now), "nothing is left");
+        queue.add(second, &Arc::new("before"), now);
+        queue.add(second, &Arc::new("read again"), now);
+        assert_eq!(*queue.take().unwrap().1, "read again");
+        queue.give_back(second, None);
         queue.add(first, &Arc::new("first"), now + Duration::from_secs(3600));
         assert!(!queue.drain(now));
         assert_eq!(queue.take().unwrap().0, first, "it was made due");

@@ -91,7 +91,8 @@ impl Record {
         Manifest::parse(&self.manifest)
     }
 
-    /// The last record of a session, and its number; `None` if it has none.
+    /// The last record of a session, and its number; `None` if it has none. What a server that had lost the session has left
+    /// behind a removal is found as removed.
     ///
     /// # Errors
     /// Those of the store and of [`Record::parse`].
@@ -102,15 +103,22 @@ impl Record {
         let mut emptied = None;
         loop {
             let names = replica.list(&keys.manifests())?;
-            let Some(number) = names.iter().filter_map(|name| manifest_number(name)).max() else {
-                return Ok(None);
-            };
+            let numbers: Vec<u64> = names.iter().filter_map(|name| manifest_number(name)).collect();
+            let Some(&number) = numbers.iter().max() else { return Ok(None) };
+            let removed = || Ok(Some((number, Record::removed(""))));
+            // Names are taken away by removals alone, in order: this one was created behind, or is being taken away.
+            if number > 1
+                && !numbers.contains(&(number - 1))
+                && replica.get(&keys.manifest(number - 1))?.is_none()
+            {
+                return removed();
+            }
             match replica.get(&keys.manifest(number))? {
                 Some(bytes) if !bytes.is_empty() => {
                     return Ok(Some((number, Record::parse(&bytes)?)));
                 }
-                // A server that had lost the session has emptied it after the removal.
-                Some(_) if emptied == Some(number) => return Ok(None),
+                // Its successor is gone, so it was emptied behind the removal.
+                Some(_) if emptied == Some(number) => return removed(),
                 // A later one has been stored, or the session was removed.
                 _ => emptied = Some(number),
             }

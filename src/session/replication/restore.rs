@@ -10,6 +10,7 @@ use crate::audio::wav::{GrowingWav, frame_bytes};
 use crate::audio::{Encoding, Frames};
 use crate::files;
 use crate::session::checksums::{BlockSums, ChecksumFile, Damage, extend};
+use crate::session::layout::missing_is_removed;
 use crate::session::manifest::Manifest;
 use crate::session::replica::Replica;
 use crate::session::{Layout, SessionState};
@@ -50,12 +51,8 @@ impl Restorer<'_> {
         layout: &Layout,
     ) -> io::Result<u64> {
         let part = layout.part();
-        for folder in [part.directory(), layout.directory()] {
-            match fs::remove_dir_all(folder) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
+        part.remove()?;
+        layout.remove()?;
         fs::create_dir(part.directory())?;
         fs::create_dir(part.stems())?;
         let uploaded = if is_complete(manifest) {
@@ -177,10 +174,7 @@ impl Restorer<'_> {
         let mut wavs = Vec::new();
         for stem in &manifest.stems {
             let path = layout.growing_stem(&stem.name);
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+            missing_is_removed(fs::remove_file(&path))?;
             wavs.push(GrowingWav::create(&path, Encoding::F32Le, rate)?);
         }
         let mut sums = vec![BlockSums::default(); wavs.len()];

@@ -40,10 +40,14 @@ pub(in crate::session) struct SessionReplica {
     pub(super) absent: AbsentFiles,
 }
 
+/// How far the removal of a session is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Removal {
     None,
+    /// The replica does not have it yet: it may be lost with this server.
     Requested,
+    /// It is finished by any server.
+    Recorded,
     Done,
 }
 
@@ -215,25 +219,12 @@ impl SessionReplica {
         let _ = self.wait(limit, |_, _| !self.is_owner_uncertain.load(Ordering::Acquire));
     }
 
-    /// Removes the session from the replica, and then its directory. What fails is repeated until it succeeds.
-    ///
-    /// # Errors
-    /// Those of the replica, if it has not succeeded within `limit`.
-    pub(in crate::session) fn remove(
-        self: &Arc<Self>,
-        limit: Duration,
-    ) -> Result<(), ReplicaError> {
-        *lock(&self.removal) = Removal::Requested;
-        self.schedule(Instant::now());
-        self.wait(limit, |_, _| *lock(&self.removal) == Removal::Done)
-    }
-
     pub(super) fn is_up_to_date(&self) -> bool {
         let (local, durable) = (lock(&self.local), self.read_durable());
         local.manifest == durable.manifest && local.uploaded == durable.uploaded
     }
 
-    fn schedule(self: &Arc<Self>, due: Instant) {
+    pub(super) fn schedule(self: &Arc<Self>, due: Instant) {
         self.replication.queue.add(self.id, self, due);
     }
 

@@ -1,11 +1,10 @@
 //! What the threads of a [`Replication`] do for a session: store what is missing, or remove it.
 
-use std::fs;
-use std::io;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::manifests::remove_objects;
 use super::mark::Mark;
 use super::session_replica::{Removal, SessionReplica, lock};
 use super::writer::{LocalSession, Stored, WriteError, Writer};
@@ -28,8 +27,14 @@ impl SessionReplica {
                 .check_uncertain_owner(&writer, &stored)
                 .and_then(|()| self.claim_request(replication, &local, &stored))
                 .and_then(|()| writer.store(&local, &mut stored)),
-            Removal::Requested => {
-                self.release_request(replication, &local).and_then(|()| writer.remove(&mut stored))
+            Removal::Requested => writer
+                .check_removable(&stored)
+                .and_then(|()| self.release_request(replication, &local))
+                .and_then(|()| writer.record_removal(&mut stored))
+                .inspect(|()| self.set_removal(Removal::Recorded))
+                .and_then(|()| Ok(remove_objects(writer.replica, writer.keys)?)),
+            Removal::Recorded => {
+                remove_objects(writer.replica, writer.keys).map_err(WriteError::from)
             }
             Removal::Done => return None,
         };
@@ -38,11 +43,12 @@ impl SessionReplica {
         match result {
             Ok(()) => {
                 replication.succeeded();
-                if removal == Removal::Requested {
-                    self.remove_directory();
-                    *lock(&self.removal) = Removal::Done;
-                } else {
-                    self.publish(local, number);
+                match removal {
+                    Removal::None => self.publish(local, number),
+                    Removal::Requested | Removal::Recorded | Removal::Done => {
+                        self.remove_directory();
+                        self.set_removal(Removal::Done);
+                    }
                 }
                 self.notifier.notify();
                 None
@@ -57,6 +63,7 @@ impl SessionReplica {
                 replication.succeeded();
                 tracing::error!(session = %self.id, "{error}; it ends here");
                 self.fence();
+                self.set_removal(Removal::None);
                 None
             }
             Err(error @ WriteError::Requested(_)) => {
@@ -118,21 +125,6 @@ impl SessionReplica {
     ) -> Result<(), WriteError> {
         let request = local.manifest.settings.request_id;
         Ok(request.map_or(Ok(()), |request| replication.release_request(request, self.id))?)
-    }
-
-    fn remove_directory(&self) {
-        for result in [
-            // The manifest first: a partly removed session is then removed at the next start.
-            fs::remove_file(self.layout.manifest()),
-            fs::remove_dir_all(self.layout.directory()),
-        ] {
-            match result {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    tracing::error!(session = %self.id, %error, "cannot remove the session");
-                }
-                _ => {}
-            }
-        }
     }
 }
 

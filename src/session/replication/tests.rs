@@ -1,5 +1,7 @@
 //! Sessions of two servers with one replica.
 
+mod removals;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +11,7 @@ use crate::session::lifecycle::State;
 use crate::session::manifest::Plan;
 use crate::session::replica::Replica;
 use crate::session::replica::memory::MemoryReplica;
-use crate::session::{Session, SessionError, Settings, Store};
+use crate::session::{Session, SessionError, SessionId, Settings, Store};
 
 fn open(data: &Path, replica: &Arc<MemoryReplica>) -> Store {
     Store::open_replicated(data, Arc::clone(replica) as Arc<dyn Replica>).unwrap()

@@ -48,6 +48,8 @@ enum Found {
     Elsewhere(SessionOwner),
     /// Nothing that a client knows.
     Nothing,
+    /// What is left of a session that is removed.
+    Remains,
     /// A session of a later version, and which.
     Newer(u32),
     /// Something that cannot be read, and what it takes on the disk.
@@ -103,8 +105,13 @@ impl Store {
     /// Reads a session, unless it has been read. In a cluster, other servers may have created it since.
     ///
     /// # Errors
-    /// I/O errors that pass: the session is still unread; `Elsewhere`; `VersionUnsupported` in a cluster.
+    /// I/O errors that pass: the session is still unread; `Elsewhere`; `VersionUnsupported` in a cluster; `NotFound` and
+    /// `Replica` while it is being removed.
     pub(super) fn read_existing(&self, id: SessionId) -> Result<(), SessionError> {
+        let replication = self.replication.as_ref();
+        if let Some(error) = replication.and_then(|replication| replication.removal_error(id)) {
+            return Err(error);
+        }
         if !self.may_be_unread(id) {
             return Ok(());
         }
@@ -126,6 +133,10 @@ impl Store {
             leases.release(id);
         }
         let found = found?;
+        if let Found::Remains = found {
+            // It stays unread, so that its removal is tried again.
+            return Err(SessionError::NotFound(id));
+        }
         let mut index = self.write();
         index.unread.remove(&id);
         match found {
@@ -134,7 +145,7 @@ impl Store {
                 return Err(SessionError::Elsewhere { session: id, owner });
             }
             Found::Nothing if self.leases().is_some() => self.existing.absent.note(id),
-            Found::Nothing => {}
+            Found::Nothing | Found::Remains => {}
             // A server of that version may join the cluster, and have it.
             Found::Newer(version) if self.leases().is_some() => {
                 return Err(SessionError::VersionUnsupported { session: id, version });
@@ -165,13 +176,18 @@ impl Store {
                 Attached::Newer(version) => return Ok(Found::Newer(version)),
                 Attached::Elsewhere(owner) => {
                     // What it is worth is in the store.
-                    let _ = fs::remove_dir_all(layout.directory());
+                    let _ = layout.remove();
                     return Ok(Found::Elsewhere(owner));
                 }
                 Attached::Nothing => {
                     // If the removal fails, the next server tries again.
-                    let _ = fs::remove_dir_all(layout.directory());
+                    let _ = layout.remove();
                     return Ok(Found::Nothing);
+                }
+                Attached::Removed(error) => {
+                    tracing::error!(session = %id, %error, "objects of a removed session are left");
+                    let _ = layout.remove();
+                    return Ok(Found::Remains);
                 }
             },
         };
@@ -199,7 +215,7 @@ impl Store {
             Err(ManifestError::Storage(error)) if error.kind() == io::ErrorKind::NotFound => {
                 // Left by a crash before the first manifest: no client has its id. If the removal fails, the next server
                 // tries again.
-                let _ = fs::remove_dir_all(layout.directory());
+                let _ = layout.remove();
                 return Ok(Found::Nothing);
             }
             Err(ManifestError::Newer { version }) => return Ok(Found::Newer(version)),

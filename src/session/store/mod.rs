@@ -102,7 +102,7 @@ impl Store {
         let replica = self.replication.as_ref().map(|all| (all, Position::new()));
         let session = make(&layout, manifest, self.total.clone(), replica).inspect_err(|_| {
             // Without a manifest it would be removed at the next start.
-            let _ = fs::remove_dir_all(layout.directory());
+            let _ = layout.remove();
         })?;
         // Of two concurrent requests, the first to get here creates the session.
         let session = Arc::new(session);
@@ -121,7 +121,7 @@ impl Store {
             }
             other => {
                 drop(index);
-                let _ = fs::remove_dir_all(session.layout().directory());
+                let _ = session.layout().remove();
                 Ok((other?.unwrap_or(session), false))
             }
         }
@@ -169,18 +169,20 @@ impl Store {
     /// Removes the files of a session whose state is [`State::Removed`]. Readers find nothing from then on.
     ///
     /// # Errors
-    /// I/O errors from the session directory; those of the replica, which is tried again until the session is removed there.
-    /// The session is no longer found in any case.
+    /// I/O errors from the session directory; those of the replica, which is tried again until the session is removed there,
+    /// and until it is recorded there, the session is not found to be gone: `Replica`.
     pub fn remove(&self, session: &Session) -> Result<(), SessionError> {
         debug_assert_eq!(session.lifecycle(), State::Removed);
         session.retire();
-        self.write().remove(session);
         if let Some(replica) = session.replica() {
-            return Ok(replica.remove(REMOVAL_TIME)?);
+            // While it is still found, so that no call reads it again.
+            replica.request_removal();
         }
-        // The manifest first: a partly removed session is then removed at the next start.
-        fs::remove_file(session.layout().manifest())?;
-        Ok(fs::remove_dir_all(session.layout().directory())?)
+        self.write().remove(session);
+        match session.replica() {
+            Some(replica) => Ok(replica.wait_for_removal(REMOVAL_TIME)?),
+            None => Ok(session.layout().remove()?),
+        }
     }
 
     /// The sessions that retention removes now: ended ones without readers. None before all sessions have been read, as

@@ -1,7 +1,6 @@
 //! What other servers do with the sessions of the same replica: of a cluster, or one that replaces this one.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -152,7 +151,7 @@ impl Store {
         let _unread = self.existing.lock();
         if self.write().unread.remove(&id) {
             // If it fails, it is replaced when the session is read.
-            let _ = fs::remove_dir_all(Layout::new(&self.sessions_folder, id).directory());
+            let _ = Layout::new(&self.sessions_folder, id).remove();
         }
     }
 
@@ -189,7 +188,7 @@ impl Store {
             session.retire();
             self.write().remove(session);
             let _unread = self.existing.lock();
-            let _ = fs::remove_dir_all(session.layout().directory());
+            let _ = session.layout().remove();
         }
         for id in stored {
             if !go_on() {

@@ -1,5 +1,6 @@
 //! Sessions of servers of one cluster.
 
+mod removals;
 mod requests;
 
 use std::path::Path;

@@ -20,6 +20,47 @@ fn retention_spares_what_runs_and_what_is_read() {
     assert!(!session.layout().directory().exists());
 }
 
+/// Kills a process amid the removal of a session with so many files that it takes a while.
+#[cfg(unix)]
+#[test]
+fn a_removal_that_is_killed_leaves_no_session() {
+    const FOLDER: &str = "STEMWIRE_TEST_REMOVAL";
+    if let Some(data) = std::env::var_os(FOLDER) {
+        let store = Store::open(Path::new(&data)).unwrap();
+        store.load();
+        let session = &store.all()[0];
+        session.end_for_test(State::Removed);
+        store.remove(session).unwrap();
+        return;
+    }
+    for _ in 0..20 {
+        let data = tempfile::tempdir().unwrap();
+        let id = earlier(data.path(), &[Settings::default()])[0];
+        let layout = Layout::new(&data.path().join("sessions"), id);
+        (0..5_000).for_each(|n| fs::write(layout.stems().join(n.to_string()), []).unwrap());
+        let name = std::thread::current().name().unwrap().to_owned();
+        let mut removing = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", &name])
+            .env(FOLDER, data.path())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while layout.manifest().exists() && removing.try_wait().unwrap().is_none() {
+            thread::yield_now();
+        }
+        removing.kill().unwrap();
+        removing.wait().unwrap();
+        let is_partial = layout.directory().exists();
+        let store = Store::open(data.path()).unwrap();
+        assert!(matches!(store.find(id), Err(SessionError::NotFound(_))));
+        assert!(!layout.directory().exists());
+        if is_partial {
+            return;
+        }
+    }
+    panic!("no removal was interrupted");
+}
+
 #[test]
 fn nothing_is_removed_before_all_sessions_have_been_read() {
     let data = tempfile::tempdir().unwrap();

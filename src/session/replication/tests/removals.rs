@@ -1,0 +1,140 @@
+//! Removals that are interrupted: a session is there as a whole, or gone.
+
+use std::sync::atomic::Ordering;
+
+use uuid::Uuid;
+
+use super::*;
+use crate::session::replication::Keys;
+use crate::session::replication::record::Record;
+
+const BYTES: &[u8] = b"onetwothree";
+
+/// A session with three pieces and several manifests.
+fn create_with_pieces(store: &Store) -> Arc<Session> {
+    let settings = Settings { request_id: Some(Uuid::new_v4()), ..Settings::default() };
+    let (session, _) = store.create(settings, Plan::for_test(&["vocals"])).unwrap();
+    session.wait_until_created().unwrap();
+    for (offset, bytes) in [(0, &BYTES[..3]), (3, &BYTES[3..6]), (6, &BYTES[6..])] {
+        add(&session, offset, bytes);
+        session.update(|manifest| manifest.notices.push("a note".into())).unwrap();
+        drain(store);
+    }
+    session
+}
+
+/// What a server finds is all bytes or no session, of which nothing is left.
+#[track_caller]
+fn check_whole_or_gone(store: &Store, replica: &MemoryReplica, id: SessionId) -> bool {
+    match store.find(id) {
+        Ok(found) => {
+            found.fetch().unwrap();
+            assert_eq!(upload_of(&found), BYTES);
+            assert_eq!(found.durable_bytes(), BYTES.len() as u64);
+            true
+        }
+        Err(error) => {
+            assert!(matches!(error, SessionError::NotFound(_)), "{error}");
+            assert_eq!(replica.keys(), Vec::<String>::new());
+            false
+        }
+    }
+}
+
+/// Removes a session with a replica that is away after `changes` changes, and loses the server. Returns whether all changes
+/// were made.
+fn interrupt(changes: usize, has_disk: bool) -> bool {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let replica = Arc::new(MemoryReplica::default());
+    let store = open(first.path(), &replica);
+    let session = create_with_pieces(&store);
+    let id = session.id();
+    *replica.changes_left.lock().unwrap() = Some(changes);
+    session.end_for_test(State::Removed);
+    session.replica().unwrap().request_removal();
+    while store.outage().is_none() && session.layout().directory().exists() {
+        std::thread::yield_now();
+    }
+    let is_whole = store.outage().is_none();
+    drop((session, store));
+    *replica.changes_left.lock().unwrap() = None;
+    replica.is_away.store(false, Ordering::Release);
+    let data = if has_disk { first.path() } else { second.path() };
+    let store = open(data, &replica);
+    let is_there = check_whole_or_gone(&store, &replica, id);
+    assert!(!(is_there && is_whole));
+    is_whole
+}
+
+#[test]
+fn a_removal_that_ends_amid_leaves_a_whole_session_or_none() {
+    for has_disk in [false, true] {
+        let done = (0..).find(|&changes| interrupt(changes, has_disk)).unwrap();
+        // The claim, the record and the manifest before it, pieces, manifests.
+        assert!(done > 1 + 2 + 3 + 4, "{done}");
+    }
+}
+
+#[test]
+fn what_is_removed_is_not_found_while_its_objects_cannot_be_removed() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let replica = Arc::new(MemoryReplica::default());
+    let store = open(first.path(), &replica);
+    let session = create(&store);
+    add(&session, 0, BYTES);
+    let id = session.id();
+    replica.removes_nothing.store(true, Ordering::Release);
+    session.end_for_test(State::Removed);
+    store.remove(&session).unwrap();
+    assert!(matches!(store.find(id).unwrap_err(), SessionError::NotFound(_)));
+    drop((session, store));
+    let store = open(second.path(), &replica);
+    assert!(matches!(store.find(id).unwrap_err(), SessionError::NotFound(_)));
+    assert!(!store.is_loaded() && replica.keys().len() > 2);
+    replica.removes_nothing.store(false, Ordering::Release);
+    store.load();
+    assert!(store.is_loaded() && !check_whole_or_gone(&store, &replica, id));
+}
+
+/// One of two servers removes each session while the other one takes it over.
+#[test]
+fn a_session_that_is_taken_over_while_it_is_removed_is_whole_or_gone() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let replica = Arc::new(MemoryReplica::default());
+    let stopped = open(first.path(), &replica);
+    let sessions: Vec<_> = (0..40).map(|_| create_with_pieces(&stopped)).collect();
+    let other = open(second.path(), &replica);
+    for session in sessions {
+        let (id, replica) = (session.id(), session.replica().unwrap());
+        let removed = std::thread::scope(|scope| {
+            scope.spawn(|| other.find(id).map(drop));
+            replica.request_removal();
+            replica.wait_for_removal(Duration::from_secs(60))
+        });
+        // An attempt may meet the change of hands.
+        let found = other.find(id);
+        assert_eq!(removed.is_ok(), matches!(found, Err(SessionError::NotFound(_))), "{removed:?}");
+        if let Ok(found) = found {
+            assert_eq!(add(&found, 11, b"."), 12);
+            assert_eq!(upload_of(&found), b"onetwothree.");
+        }
+    }
+}
+
+#[test]
+fn what_a_lost_server_leaves_behind_a_removal_is_removed() {
+    let data = tempfile::tempdir().unwrap();
+    let replica = Arc::new(MemoryReplica::default());
+    let store = open(data.path(), &replica);
+    let session = create_with_pieces(&store);
+    let keys = Keys(session.id());
+    let (number, record) = Record::last(replica.as_ref(), keys).unwrap().unwrap();
+    session.end_for_test(State::Removed);
+    store.remove(&session).unwrap();
+    drop(store);
+    for left in [record.to_bytes().unwrap(), Vec::new()] {
+        replica.put(&keys.manifest(number), left).unwrap();
+        let store = open(data.path(), &replica);
+        assert!(!check_whole_or_gone(&store, &replica, session.id()));
+    }
+}
