@@ -167,7 +167,7 @@ impl Client {
             let error = match tokio::time::timeout(CALL_LIMIT, attempt).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 Ok(Err(error)) => error,
-                Err(_) => ClientError::late("the server did not answer in time"),
+                Err(_) => ClientError::unanswered(CALL_LIMIT),
             };
             match failures.pause(&self.retry, &error, (0, 0)) {
                 Some(pause) => tokio::time::sleep(pause).await,

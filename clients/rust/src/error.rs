@@ -99,6 +99,16 @@ impl ClientError {
         tonic::Status::deadline_exceeded(message).into()
     }
 
+    /// The error of a call that the server has not answered within the client's own limit, and that may be repeated.
+    pub(crate) fn unanswered(limit: Duration) -> ClientError {
+        let message = format!("the server did not answer within {} s", limit.as_secs());
+        let mut error = ClientError::late(&message);
+        if let ClientError::Refused(refusal) = &mut error {
+            refusal.retry_after = Some(Duration::ZERO);
+        }
+        error
+    }
+
     /// The category of the error, which determines the exit code.
     pub fn category(&self) -> Category {
         match self {
@@ -192,5 +202,7 @@ mod tests {
             assert_eq!(proxy, Some(Duration::ZERO), "{code:?}");
         }
         assert_eq!(ClientError::from(Status::deadline_exceeded("late")).retry_after(), None);
+        let unanswered = ClientError::unanswered(Duration::from_secs(30));
+        assert_eq!(unanswered.retry_after(), Some(Duration::ZERO));
     }
 }

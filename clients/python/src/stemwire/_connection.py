@@ -51,7 +51,11 @@ class Connection:
         try:
             answer = call(request, timeout=deadline.limit(self._timeout), metadata=self._address.metadata)
         except grpc.RpcError as error:
-            raise self._convert(error) from None
+            failure = self._convert(error)
+            if failure.code == "DEADLINE_EXCEEDED" and not failure.reason and deadline.left() != 0:
+                # The limit of this call, and not of the caller: the server may be stopped or cut off.
+                failure = errors.unreachable(self._address.url, f"no answer within {self._timeout:g} s", failure.code)
+            raise failure from None
         self._answered = True
         return answer
 
