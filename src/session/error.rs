@@ -165,8 +165,6 @@ impl SessionError {
                 format!("Continue at byte {committed}.")
             }
             SessionError::Failed(failure) => failure.remedy().to_owned(),
-            // Clients do not see where the other gateway is.
-            SessionError::Elsewhere { .. } => "Try again in a few seconds.".to_owned(),
             other => other.reason().remedy().to_owned(),
         }
     }

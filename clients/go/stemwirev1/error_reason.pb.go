@@ -874,7 +874,7 @@ const file_stemwire_v1_error_reason_proto_rawDesc = "" +
 	"\x0eCATEGORY_INPUT\x10\x03\x12\x13\n" +
 	"\x0fCATEGORY_ENGINE\x10\x04\x12\x13\n" +
 	"\x0fCATEGORY_SERVER\x10\x05\x12\x11\n" +
-	"\rCATEGORY_DISK\x10\x06*\x97I\n" +
+	"\rCATEGORY_DISK\x10\x06*\xa2I\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12^\n" +
 	"\x1bERROR_REASON_METHOD_UNKNOWN\x10\x01\x1a=\xb2\xf4\x189\b\f\x10\xf5\x03 \x02*0Use a client generated from this server's proto.\x12N\n" +
@@ -908,8 +908,8 @@ const file_stemwire_v1_error_reason_proto_rawDesc = "" +
 	"\x19ERROR_REASON_SYSTEM_LIMIT\x10\x1a\x1a_\xb2\xf4\x18[\b\b\x10\xf7\x03\x18\n" +
 	" \x05*PTry again later, or raise the limits of the server process, such as `ulimit -n`.\x12}\n" +
 	"\x1eERROR_REASON_STORE_UNAVAILABLE\x10\x1b\x1aY\xb2\xf4\x18U\b\x0e\x10\xf7\x03\x18\x05 \x05*JTry again later, and check the object store with `stemwire cluster check`.\x12\x81\x01\n" +
-	" ERROR_REASON_CLUSTER_UNAVAILABLE\x10a\x1a[\xb2\xf4\x18W\b\x0e\x10\xf7\x03\x18\x05 \x05*LTry again later, and check that the NATS server of --cluster can be reached.\x12x\n" +
-	"\x1eERROR_REASON_SESSION_ELSEWHERE\x10b\x1aT\xb2\xf4\x18P\b\x0e\x10\xf7\x03\x18\x05 \x05*ETry again in a few seconds, or call the gateway that has the session.\x12\x83\x01\n" +
+	" ERROR_REASON_CLUSTER_UNAVAILABLE\x10a\x1a[\xb2\xf4\x18W\b\x0e\x10\xf7\x03\x18\x05 \x05*LTry again later, and check that the NATS server of --cluster can be reached.\x12\x82\x01\n" +
+	"\x1eERROR_REASON_SESSION_ELSEWHERE\x10b\x1a^\xb2\xf4\x18Z\b\x0e\x10\xf7\x03\x18\x05 \x05*OTry again in a few seconds: the gateway that has the session cannot be reached.\x12\x83\x01\n" +
 	"\x16ERROR_REASON_NO_WORKER\x10c\x1ag\xb2\xf4\x18c\b\x0e\x10\xf7\x03\x18\n" +
 	" \x05*XStart a worker with this model, with `stemwire worker`; the session continues by itself.\x12[\n" +
 	" ERROR_REASON_STORED_DATA_DAMAGED\x10\x1c\x1a5\xb2\xf4\x181\b\x0f\x10\xf4\x03 \x06*(Check the disk, and send the song again.\x12Q\n" +

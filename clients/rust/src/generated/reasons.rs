@@ -572,7 +572,7 @@ impl ErrorReason {
             Self::EncoderMissing => ReasonOptions { code: 9, http_status: 409, retry_after_s: 0, category: Category::Usage, remedy: "Use the format m4a-alac, or install FFmpeg where the file is encoded." },
             Self::StemsIncomplete => ReasonOptions { code: 9, http_status: 409, retry_after_s: 0, category: Category::Usage, remedy: "Separate the song into drums, bass, other and vocals, or choose a format with a file for each stem." },
             Self::ClusterUnavailable => ReasonOptions { code: 14, http_status: 503, retry_after_s: 5, category: Category::Server, remedy: "Try again later, and check that the NATS server of --cluster can be reached." },
-            Self::SessionElsewhere => ReasonOptions { code: 14, http_status: 503, retry_after_s: 5, category: Category::Server, remedy: "Try again in a few seconds, or call the gateway that has the session." },
+            Self::SessionElsewhere => ReasonOptions { code: 14, http_status: 503, retry_after_s: 5, category: Category::Server, remedy: "Try again in a few seconds: the gateway that has the session cannot be reached." },
             Self::NoWorker => ReasonOptions { code: 14, http_status: 503, retry_after_s: 10, category: Category::Server, remedy: "Start a worker with this model, with `stemwire worker`; the session continues by itself." },
         }
     }
