@@ -112,6 +112,7 @@ func (c *Client) Separate(ctx context.Context, song *Song, config *stemwirev1.Se
 	if !mayExist {
 		config.RequestId = uuid.NewString()
 	}
+	config.Attempt = &stemwirev1.CallAttempt{Caller: uuid.NewString()}
 	output := config.GetOutput()
 	received := newReceived(output.GetEncoding(), output.GetGain(), config.StartFrame, nil)
 	return &Separation{client: c, ctx: ctx, song: song, config: config, received: received, mayExist: mayExist}

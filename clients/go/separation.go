@@ -167,6 +167,8 @@ func (s *Separation) call() error {
 	if s.watched != nil {
 		return s.watch()
 	}
+	// One that is delayed on its way must not take the session from a later one.
+	s.config.Attempt.Number++
 	config, _ := proto.Clone(s.config).(*stemwirev1.SeparationConfig)
 	if s.mayExist {
 		answer, err := s.client.Calls.CreateSession(s.ctx, &stemwirev1.CreateSessionRequest{Config: config})

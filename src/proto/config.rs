@@ -45,6 +45,7 @@ impl From<&Settings> for SeparationConfig {
             overlap: settings.overlap,
             request_id: settings.request_id.map(|id| id.to_string()).unwrap_or_default(),
             upload_offset: 0,
+            attempt: None,
             file_name: settings.file_name.clone(),
             on_disconnect: match settings.on_disconnect {
                 OnDisconnect::Pause => super::OnDisconnect::Pause,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{SeparationError, Separations};
 use crate::session::lifecycle::Event;
-use crate::session::live::ReadLease;
+use crate::session::live::{CallAttempt, ReadLease};
 use crate::session::manifest::Announced;
 use crate::session::{Added, Session, SessionError};
 
@@ -18,12 +18,17 @@ impl Separations {
     }
 
     /// Gives a session to a new call and resumes it. Returns the call's number, with which the call reports that its
-    /// [client has left](Separations::client_left); earlier calls no longer [hold](Session::is_held_by) the session.
+    /// [client has left](Separations::client_left); earlier calls no longer [hold](Session::is_held_by) the session. `None` if
+    /// a later call of the same client has come before, of those that number their calls.
     ///
     /// # Errors
-    /// Those of [`Separations::resume`]; the session is given to the call in any case.
-    pub fn take_over(&self, session: &Arc<Session>) -> Result<u64, SeparationError> {
-        self.scheduler.take_over(session)
+    /// Those of [`Separations::resume`]; the session is given to the call then, too.
+    pub fn take_over(
+        &self,
+        session: &Arc<Session>,
+        attempt: Option<CallAttempt>,
+    ) -> Result<Option<u64>, SeparationError> {
+        self.scheduler.take_over(session, attempt)
     }
 
     /// Registers a client that watches a session, which is resumed if its upload is complete and is not paused while

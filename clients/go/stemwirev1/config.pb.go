@@ -518,7 +518,10 @@ type SeparationConfig struct {
 	// Several models as one, in place of `model`: "vocals=melband-kim,rest=scnet-large". Each stem is that of the model named for
 	// it, or with "a+b" the mean of several; "rest" names the models of all other stems. "other" is the mixture minus these
 	// stems. `model` of the answer is this text. The models must have one sample rate; CONFIG_INVALID names what does not fit.
-	Ensemble      string `protobuf:"bytes,20,opt,name=ensemble,proto3" json:"ensemble,omitempty"`
+	Ensemble string `protobuf:"bytes,20,opt,name=ensemble,proto3" json:"ensemble,omitempty"`
+	// `Separate` only: which of the calls of one client this is. A call that was delayed on its way does not take the session
+	// from a later one of the same client: it ends with REQUEST_TAKEN_OVER. Without it, the call that arrives last has the session.
+	Attempt       *CallAttempt `protobuf:"bytes,21,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -686,6 +689,68 @@ func (x *SeparationConfig) GetEnsemble() string {
 	return ""
 }
 
+func (x *SeparationConfig) GetAttempt() *CallAttempt {
+	if x != nil {
+		return x.Attempt
+	}
+	return nil
+}
+
+// A call of one client for a session.
+type CallAttempt struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// A UUID from the client, the same for all its calls for the session, and other than that of any other client.
+	Caller string `protobuf:"bytes,1,opt,name=caller,proto3" json:"caller,omitempty"`
+	// Number of the call, from 1; a later one has a higher number.
+	Number        uint32 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallAttempt) Reset() {
+	*x = CallAttempt{}
+	mi := &file_stemwire_v1_config_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallAttempt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallAttempt) ProtoMessage() {}
+
+func (x *CallAttempt) ProtoReflect() protoreflect.Message {
+	mi := &file_stemwire_v1_config_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallAttempt.ProtoReflect.Descriptor instead.
+func (*CallAttempt) Descriptor() ([]byte, []int) {
+	return file_stemwire_v1_config_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *CallAttempt) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *CallAttempt) GetNumber() uint32 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
 // Format of a raw PCM upload: interleaved little-endian samples without a header.
 type RawPcm struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -701,7 +766,7 @@ type RawPcm struct {
 
 func (x *RawPcm) Reset() {
 	*x = RawPcm{}
-	mi := &file_stemwire_v1_config_proto_msgTypes[1]
+	mi := &file_stemwire_v1_config_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -713,7 +778,7 @@ func (x *RawPcm) String() string {
 func (*RawPcm) ProtoMessage() {}
 
 func (x *RawPcm) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_config_proto_msgTypes[1]
+	mi := &file_stemwire_v1_config_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -726,7 +791,7 @@ func (x *RawPcm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RawPcm.ProtoReflect.Descriptor instead.
 func (*RawPcm) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_config_proto_rawDescGZIP(), []int{1}
+	return file_stemwire_v1_config_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *RawPcm) GetEncoding() Encoding {
@@ -768,7 +833,7 @@ type OutputFormat struct {
 
 func (x *OutputFormat) Reset() {
 	*x = OutputFormat{}
-	mi := &file_stemwire_v1_config_proto_msgTypes[2]
+	mi := &file_stemwire_v1_config_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -780,7 +845,7 @@ func (x *OutputFormat) String() string {
 func (*OutputFormat) ProtoMessage() {}
 
 func (x *OutputFormat) ProtoReflect() protoreflect.Message {
-	mi := &file_stemwire_v1_config_proto_msgTypes[2]
+	mi := &file_stemwire_v1_config_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -793,7 +858,7 @@ func (x *OutputFormat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutputFormat.ProtoReflect.Descriptor instead.
 func (*OutputFormat) Descriptor() ([]byte, []int) {
-	return file_stemwire_v1_config_proto_rawDescGZIP(), []int{2}
+	return file_stemwire_v1_config_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *OutputFormat) GetEncoding() Encoding {
@@ -828,7 +893,7 @@ var File_stemwire_v1_config_proto protoreflect.FileDescriptor
 
 const file_stemwire_v1_config_proto_rawDesc = "" +
 	"\n" +
-	"\x18stemwire/v1/config.proto\x12\vstemwire.v1\"\xae\x06\n" +
+	"\x18stemwire/v1/config.proto\x12\vstemwire.v1\"\xe2\x06\n" +
 	"\x10SeparationConfig\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x12\x14\n" +
 	"\x05stems\x18\x02 \x03(\tR\x05stems\x12)\n" +
@@ -851,11 +916,15 @@ const file_stemwire_v1_config_proto_rawDesc = "" +
 	"\x05end_s\x18\x11 \x01(\x01H\x02R\x04endS\x88\x01\x01\x12\x14\n" +
 	"\x05track\x18\x12 \x01(\rR\x05track\x12.\n" +
 	"\aquality\x18\x13 \x01(\x0e2\x14.stemwire.v1.QualityR\aquality\x12\x1a\n" +
-	"\bensemble\x18\x14 \x01(\tR\bensembleB\x11\n" +
+	"\bensemble\x18\x14 \x01(\tR\bensemble\x122\n" +
+	"\aattempt\x18\x15 \x01(\v2\x18.stemwire.v1.CallAttemptR\aattemptB\x11\n" +
 	"\x0f_allow_fallbackB\n" +
 	"\n" +
 	"\b_overlapB\b\n" +
-	"\x06_end_s\"x\n" +
+	"\x06_end_s\"=\n" +
+	"\vCallAttempt\x12\x16\n" +
+	"\x06caller\x18\x01 \x01(\tR\x06caller\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\rR\x06number\"x\n" +
 	"\x06RawPcm\x121\n" +
 	"\bencoding\x18\x01 \x01(\x0e2\x15.stemwire.v1.EncodingR\bencoding\x12\x1f\n" +
 	"\vsample_rate\x18\x02 \x01(\rR\n" +
@@ -917,7 +986,7 @@ func file_stemwire_v1_config_proto_rawDescGZIP() []byte {
 }
 
 var file_stemwire_v1_config_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_stemwire_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_stemwire_v1_config_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_stemwire_v1_config_proto_goTypes = []any{
 	(Encoding)(0),            // 0: stemwire.v1.Encoding
 	(OutputChannels)(0),      // 1: stemwire.v1.OutputChannels
@@ -928,26 +997,28 @@ var file_stemwire_v1_config_proto_goTypes = []any{
 	(Accompaniment)(0),       // 6: stemwire.v1.Accompaniment
 	(OnDisconnect)(0),        // 7: stemwire.v1.OnDisconnect
 	(*SeparationConfig)(nil), // 8: stemwire.v1.SeparationConfig
-	(*RawPcm)(nil),           // 9: stemwire.v1.RawPcm
-	(*OutputFormat)(nil),     // 10: stemwire.v1.OutputFormat
+	(*CallAttempt)(nil),      // 9: stemwire.v1.CallAttempt
+	(*RawPcm)(nil),           // 10: stemwire.v1.RawPcm
+	(*OutputFormat)(nil),     // 11: stemwire.v1.OutputFormat
 }
 var file_stemwire_v1_config_proto_depIdxs = []int32{
-	9,  // 0: stemwire.v1.SeparationConfig.input:type_name -> stemwire.v1.RawPcm
-	10, // 1: stemwire.v1.SeparationConfig.output:type_name -> stemwire.v1.OutputFormat
+	10, // 0: stemwire.v1.SeparationConfig.input:type_name -> stemwire.v1.RawPcm
+	11, // 1: stemwire.v1.SeparationConfig.output:type_name -> stemwire.v1.OutputFormat
 	4,  // 2: stemwire.v1.SeparationConfig.normalization:type_name -> stemwire.v1.Normalization
 	7,  // 3: stemwire.v1.SeparationConfig.on_disconnect:type_name -> stemwire.v1.OnDisconnect
 	5,  // 4: stemwire.v1.SeparationConfig.mask_extension:type_name -> stemwire.v1.MaskExtension
 	6,  // 5: stemwire.v1.SeparationConfig.accompaniment:type_name -> stemwire.v1.Accompaniment
 	3,  // 6: stemwire.v1.SeparationConfig.quality:type_name -> stemwire.v1.Quality
-	0,  // 7: stemwire.v1.RawPcm.encoding:type_name -> stemwire.v1.Encoding
-	0,  // 8: stemwire.v1.OutputFormat.encoding:type_name -> stemwire.v1.Encoding
-	2,  // 9: stemwire.v1.OutputFormat.rate:type_name -> stemwire.v1.OutputRate
-	1,  // 10: stemwire.v1.OutputFormat.channels:type_name -> stemwire.v1.OutputChannels
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	9,  // 7: stemwire.v1.SeparationConfig.attempt:type_name -> stemwire.v1.CallAttempt
+	0,  // 8: stemwire.v1.RawPcm.encoding:type_name -> stemwire.v1.Encoding
+	0,  // 9: stemwire.v1.OutputFormat.encoding:type_name -> stemwire.v1.Encoding
+	2,  // 10: stemwire.v1.OutputFormat.rate:type_name -> stemwire.v1.OutputRate
+	1,  // 11: stemwire.v1.OutputFormat.channels:type_name -> stemwire.v1.OutputChannels
+	12, // [12:12] is the sub-list for method output_type
+	12, // [12:12] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_stemwire_v1_config_proto_init() }
@@ -962,7 +1033,7 @@ func file_stemwire_v1_config_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stemwire_v1_config_proto_rawDesc), len(file_stemwire_v1_config_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

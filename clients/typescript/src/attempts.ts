@@ -1,12 +1,15 @@
 /** One attempt to follow a session: the messages of its calls until the signal aborts. */
-import { clone, type MessageInitShape } from "@bufbuild/protobuf";
+import { clone, create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Connection, present } from "./connection.js";
 import { StemwireError } from "./errors.js";
-import { type Encoding, type OutputChannels, type SeparationConfig, SeparationConfigSchema } from "./generated/stemwire/v1/config_pb.js";
+import {
+  CallAttemptSchema, type Encoding, type OutputChannels, type SeparationConfig, SeparationConfigSchema,
+} from "./generated/stemwire/v1/config_pb.js";
 import type { SeparateRequestSchema } from "./generated/stemwire/v1/separation_service_pb.js";
 import type { Message, Received } from "./received.js";
 import type { Song } from "./song.js";
 import { sendSong } from "./upload.js";
+import { randomUuid } from "./uuid.js";
 
 /** Longest silence of a stream, in milliseconds: the server sends a message at least every five seconds. */
 const SILENCE_MS = 20_000;
@@ -24,6 +27,9 @@ export async function* separateByStream(
   connection: Connection, song: Song, settings: SeparationConfig, received: Received, mayExist: boolean, abort: AbortController,
 ): AsyncGenerator<Message, void, undefined> {
   const { calls } = connection;
+  // One that is delayed on its way must not take the session from a later one.
+  settings.attempt ??= create(CallAttemptSchema, { caller: randomUuid() });
+  settings.attempt.number += 1;
   const config = clone(SeparationConfigSchema, settings);
   if (mayExist) {
     // Idempotent by `requestId`: returns the session, with the number of bytes that it has.

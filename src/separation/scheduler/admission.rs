@@ -9,6 +9,7 @@ use super::scant_uploads::is_scant;
 use super::{Scheduler, Slots, age};
 use crate::separation::{Limits, SeparationError};
 use crate::session::lifecycle::{Action, Event, State, UploadState, step};
+use crate::session::live::CallAttempt;
 use crate::session::settings::OnDisconnect;
 use crate::session::{Session, SessionError, SessionId};
 
@@ -118,17 +119,19 @@ impl Scheduler {
     }
 
     /// Gives a session to a new call and resumes it, in one step: a call that breaks off at this moment sees both or
-    /// neither.
+    /// neither. `None` if a later call of the same client has come before.
+    ///
     /// # Errors
-    /// Those of [`Scheduler::admit`]; the previous call no longer holds the session in any case.
+    /// Those of [`Scheduler::admit`]; the previous call no longer holds the session then.
     pub(in crate::separation) fn take_over(
         self: &Arc<Scheduler>,
         session: &Arc<Session>,
-    ) -> Result<u64, SeparationError> {
+        attempt: Option<CallAttempt>,
+    ) -> Result<Option<u64>, SeparationError> {
         let mut slots = self.lock();
-        let call = session.take_over(&slots.writer);
+        let Some(call) = session.take_over(&slots.writer, attempt) else { return Ok(None) };
         self.admit_locked(&mut slots, session, Event::TakenOver)?;
-        Ok(call)
+        Ok(Some(call))
     }
 
     /// The call with this number broke off; nothing happens if it does not hold the session.

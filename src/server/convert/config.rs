@@ -10,6 +10,7 @@ use crate::model::ensemble_spec::EnsembleSpec;
 use crate::proto;
 use crate::server::status::ApiError;
 use crate::session::Session;
+use crate::session::live::CallAttempt;
 use crate::session::manifest;
 use crate::session::settings::{
     self, Accompaniment, OnDisconnect, OutputChannels, OutputRate, RawPcm, Settings,
@@ -84,6 +85,15 @@ pub(in crate::server) fn settings(config: &proto::SeparationConfig) -> Result<Se
             proto::OnDisconnect::Cancel => OnDisconnect::Cancel,
         },
     })
+}
+
+/// Which of its client's calls a call is, if the client numbers them.
+pub(in crate::server) fn attempt(
+    config: &proto::SeparationConfig,
+) -> Result<Option<CallAttempt>, ApiError> {
+    let Some(proto::CallAttempt { caller, number }) = &config.attempt else { return Ok(None) };
+    let wrong = |_| invalid("config.attempt.caller", "it must be a UUID");
+    Ok(Some(CallAttempt { caller: caller.parse().map_err(wrong)?, number: *number }))
 }
 
 /// Checks the number of stems before their names are compared, which is quadratic.

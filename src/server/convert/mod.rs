@@ -11,7 +11,7 @@ mod session;
 mod source;
 
 pub(super) use cluster::cluster;
-pub(super) use config::{check_stem_count, settings, stem_format};
+pub(super) use config::{attempt, check_stem_count, settings, stem_format};
 pub(super) use engine::{engine_change, fault, model, sandbox};
 pub(super) use session::{progress, session, session_by};
 

@@ -25,7 +25,8 @@ use crate::server::middleware::messages::MAX_CHUNK_MESSAGE_BYTES;
 use crate::server::status::{ApiError, to_status};
 use crate::server::uploading::{add_chunk_of_call, finish_upload_of_call};
 use crate::server::{blocking, convert};
-use crate::session::Session;
+use crate::session::live::CallAttempt;
+use crate::session::{Session, Settings};
 
 /// Returns the response stream at once and works in a task: a client may wait for it before it sends anything.
 pub(super) fn start(
@@ -71,8 +72,9 @@ async fn call(
     let config = first_message(&mut requests, patience).await?;
     let settings = convert::settings(&config).map_err(to_status)?;
     let opening = Arc::clone(&separations);
-    let (session, number) =
-        blocking::run(move || open(&opening, client, settings)).await?.map_err(to_status)?;
+    let attempt = convert::attempt(&config).map_err(to_status)?;
+    let opened = blocking::run(move || open(&opening, client, settings, attempt)).await?;
+    let (session, number) = opened.map_err(to_status)?;
     let form = convert::stem_format(&session, 0, 0.0, 0).map_err(to_status)?;
     let readers =
         all_readers(&session, convert::frame(config.start_frame), form).map_err(to_status)?;
@@ -132,10 +134,11 @@ async fn first_message(
 fn open(
     separations: &Separations,
     client: Option<IpAddr>,
-    settings: crate::session::Settings,
+    settings: Settings,
+    attempt: Option<CallAttempt>,
 ) -> Result<(Arc<Session>, u64), ApiError> {
     let (session, _) = separations.create_for(client, settings)?;
-    let call = separations.take_over(&session)?;
+    let call = separations.take_over(&session, attempt)?.ok_or(ApiError::TakenOver)?;
     Ok((session, call))
 }
 

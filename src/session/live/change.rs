@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::MutexGuard;
 
-use super::control::UploadClock;
+use super::control::{CallAttempt, UploadClock};
 use super::{Session, lock};
 use crate::session::Failure;
 use crate::session::lifecycle::{State, StateWriter};
@@ -37,14 +37,9 @@ impl Session {
     }
 
     /// Gives the session to a new call and returns the call's number. The previous call no longer
-    /// [holds](Session::is_held_by) it.
-    pub fn take_over(&self, _: &StateWriter) -> u64 {
-        let call = {
-            let mut control = lock(&self.control);
-            control.call += 1;
-            control.call_left = false;
-            control.call
-        };
+    /// [holds](Session::is_held_by) it. `None` if a later call of the same client has come before.
+    pub fn take_over(&self, _: &StateWriter, attempt: Option<CallAttempt>) -> Option<u64> {
+        let call = lock(&self.control).take_over(attempt);
         self.notifier.notify();
         call
     }

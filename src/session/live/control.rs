@@ -2,9 +2,23 @@
 
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
+
 use super::{Session, lock};
 use crate::session::Failure;
 use crate::session::lifecycle::State;
+
+/// Which of the calls of one client for a session a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallAttempt {
+    /// The client.
+    pub caller: Uuid,
+    /// A later call has a higher number.
+    pub number: u32,
+}
+
+/// Clients whose last calls are remembered for a session. One has a session at a time.
+const MOST_CALLERS: usize = 4;
 
 /// The state of a session that is not in its files.
 #[derive(Debug)]
@@ -18,6 +32,8 @@ pub(super) struct Control {
     pub(super) call: u64,
     /// Whether that call has broken off.
     pub(super) call_left: bool,
+    /// The last calls of clients that number theirs.
+    attempts: Vec<CallAttempt>,
     pub(super) upload_clock: UploadClock,
 }
 
@@ -61,8 +77,26 @@ impl UploadClock {
 impl Control {
     /// Of a session that was just loaded or created.
     pub(super) fn new(state: State) -> Control {
-        let upload_clock = UploadClock::start();
-        Control { state, refusal: None, shut_down: false, call: 0, call_left: false, upload_clock }
+        let (attempts, upload_clock) = (Vec::new(), UploadClock::start());
+        let (refusal, shut_down, call, call_left) = (None, false, 0, false);
+        Control { state, refusal, shut_down, call, call_left, attempts, upload_clock }
+    }
+
+    /// Gives the session to a new call. Returns its number; `None` if a later call of the same client has come before.
+    pub(super) fn take_over(&mut self, attempt: Option<CallAttempt>) -> Option<u64> {
+        if let Some(attempt) = attempt {
+            let is_same = |other: &CallAttempt| other.caller == attempt.caller;
+            if self.attempts.iter().any(|other| is_same(other) && other.number > attempt.number) {
+                return None;
+            }
+            self.attempts.retain(|other| !is_same(other));
+            self.attempts.push(attempt);
+            if self.attempts.len() > MOST_CALLERS {
+                self.attempts.remove(0);
+            }
+        }
+        (self.call, self.call_left) = (self.call + 1, false);
+        Some(self.call)
     }
 }
 
@@ -107,6 +141,34 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_does_not_take_a_session_from_a_later_one_of_its_client() {
+        let [one, other] = [(); 2].map(|()| Uuid::new_v4());
+        let mut control = Control::new(State::Done);
+        // Calls as (client, number) -> whether they get the session, which `None` always does.
+        for (call, is_given) in [
+            (Some((one, 2)), true),
+            (Some((one, 1)), false),
+            // A connection may repeat what it has not sent.
+            (Some((one, 2)), true),
+            (Some((other, 1)), true),
+            (Some((one, 1)), false),
+            (None, true),
+            (Some((other, 1)), true),
+            (Some((one, 3)), true),
+            (Some((one, 2)), false),
+        ] {
+            let before = control.call;
+            let attempt = call.map(|(caller, number)| CallAttempt { caller, number });
+            let given = control.take_over(attempt);
+            assert_eq!(given, is_given.then_some(before + 1), "{call:?}");
+        }
+        for number in 0..100 {
+            control.take_over(Some(CallAttempt { caller: Uuid::new_v4(), number }));
+        }
+        assert_eq!(control.attempts.len(), MOST_CALLERS);
+    }
 
     #[test]
     fn an_upload_is_idle_without_bytes_or_with_too_few() {

@@ -28,6 +28,7 @@ use crate::trace::TraceContext;
 use control::Control;
 
 pub use change::StateChange;
+pub use control::CallAttempt;
 pub use damage::FoundDamage;
 pub use readers::ReadLease;
 pub use upload::Added;

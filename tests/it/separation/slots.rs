@@ -72,7 +72,7 @@ impl Fixture {
 
     /// The session's client disconnects.
     fn leave(&self, session: &Arc<Session>) {
-        let call = self.separations.take_over(session).unwrap();
+        let call = self.separations.take_over(session, None).unwrap().unwrap();
         self.separations.client_left(session, call);
     }
 
@@ -173,7 +173,7 @@ fn a_call_that_breaks_off_because_the_server_stops_does_not_pause_its_session() 
     fs::write(place.hold(), []).unwrap();
     let session = begin(&place.separations, Settings::default(), &place.upload);
     place.wait_until("held");
-    let call = place.separations.take_over(&session).unwrap();
+    let call = place.separations.take_over(&session, None).unwrap().unwrap();
     assert!(!place.separations.close(Instant::now()), "it is held");
     place.separations.client_left(&session, call);
     let stopping = State::Stopping(UploadState::Complete, StopReason::Shutdown);
@@ -194,13 +194,14 @@ fn a_call_that_lost_its_session_to_another_cannot_pause_it() {
     fs::write(place.hold(), []).unwrap();
     let session = begin(&place.separations, Settings::default(), &place.upload);
     place.wait_until("held");
-    let [first, second] = [(); 2].map(|()| place.separations.take_over(&session).unwrap());
+    let [first, second] =
+        [(); 2].map(|()| place.separations.take_over(&session, None).unwrap().unwrap());
     place.separations.client_left(&session, first);
     assert_eq!(session.lifecycle(), State::Open(UploadState::Complete));
     place.separations.client_left(&session, second);
     assert!(session.lifecycle().is_pausing());
     // Taken over while it pauses, it goes back to the queue.
-    place.separations.take_over(&session).unwrap();
+    place.separations.take_over(&session, None).unwrap().unwrap();
     assert_eq!(place.release(&session), SessionState::Done);
 }
 
@@ -211,7 +212,7 @@ fn late_bytes_of_a_call_do_not_resume_a_session_that_its_client_left() {
     for left_last in [false, true] {
         fs::write(place.hold(), []).unwrap();
         let (session, _) = place.separations.create(Settings::default()).unwrap();
-        let call = place.separations.take_over(&session).unwrap();
+        let call = place.separations.take_over(&session, None).unwrap().unwrap();
         place.separations.add_bytes_of_call(&session, call, 0, &place.upload).unwrap();
         place.wait_until("held");
         if !left_last {
@@ -241,7 +242,7 @@ fn a_watched_session_is_computed_however_late_its_upload_is_finished() {
     let place = Fixture::new();
     let total = place.upload.len() as u64;
     let (session, _) = place.separations.create(Settings::default()).unwrap();
-    let call = place.separations.take_over(&session).unwrap();
+    let call = place.separations.take_over(&session, None).unwrap().unwrap();
     place.separations.add_bytes_of_call(&session, call, 0, &place.upload).unwrap();
     let _watching = place.separations.watch(&session).unwrap();
     place.separations.client_left(&session, call);

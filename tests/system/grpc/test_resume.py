@@ -111,6 +111,28 @@ def test_a_second_call_takes_the_session_over(server, song, whole):
     assert reason(first.result().error)[:2] == ("ABORTED", "REQUEST_TAKEN_OVER")
 
 
+def test_a_call_that_arrives_late_does_not_take_the_session_over(server, song, whole):
+    request, caller = request_id(), request_id()
+    attempts = [config_pb2.CallAttempt(caller=caller, number=number) for number in (1, 2)]
+    early, late = [Config(request_id=request, attempt=attempt) for attempt in attempts]
+    held = threading.Event()
+
+    def stalls(so_far):
+        if so_far >= 600_000:
+            held.wait(60)
+
+    second = Background(lambda: collect(server.stub.Separate(requests(song, late, pause=stalls))))
+    find = lambda: server.stub.CreateSession(api.CreateSessionRequest(config=late)).session
+    wait_for(lambda: find().committed_bytes >= 600_000)
+    first = separate(server.stub, song, early)
+    held.set()
+    assert reason(first.error)[:2] == ("ABORTED", "REQUEST_TAKEN_OVER")
+    assert second.result().digests() == whole
+    attempts[0].caller = "no UUID"
+    refused = separate(server.stub, song, Config(attempt=attempts[0]))
+    assert reason(refused.error)[:2] == ("INVALID_ARGUMENT", "CONFIG_INVALID")
+
+
 def test_a_paused_session_with_a_complete_upload_resumes_when_watched(computing):
     server, song = computing, wav(music(40))
     call = server.stub.Separate(requests(song))

@@ -3,6 +3,7 @@
 """Follows a session over any number of calls, as a stream of chunks with None for every other message."""
 from __future__ import annotations
 
+import uuid
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
@@ -28,8 +29,11 @@ def separate(
     deadline: Deadline,
 ) -> Generator[Chunk | None, None]:
     """Uploads a song and receives its stems; closes `upload` at the end."""
+    config.attempt.caller = str(uuid.uuid4())
 
     def attempt() -> Generator[Chunk | None, None]:
+        # One that is delayed on its way must not take the session from a later one.
+        config.attempt.number += 1
         if may_exist or receiver.session_id:
             # Idempotent by `request_id`: returns the session, with the number of bytes that it holds.
             answer = connection.call_once("CreateSession", api.CreateSessionRequest(config=config), deadline)

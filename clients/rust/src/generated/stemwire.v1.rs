@@ -74,6 +74,20 @@ pub struct SeparationConfig {
     /// stems. `model` of the answer is this text. The models must have one sample rate; CONFIG_INVALID names what does not fit.
     #[prost(string, tag = "20")]
     pub ensemble: ::prost::alloc::string::String,
+    /// `Separate` only: which of the calls of one client this is. A call that was delayed on its way does not take the session
+    /// from a later one of the same client: it ends with REQUEST_TAKEN_OVER. Without it, the call that arrives last has the session.
+    #[prost(message, optional, tag = "21")]
+    pub attempt: ::core::option::Option<CallAttempt>,
+}
+/// A call of one client for a session.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CallAttempt {
+    /// A UUID from the client, the same for all its calls for the session, and other than that of any other client.
+    #[prost(string, tag = "1")]
+    pub caller: ::prost::alloc::string::String,
+    /// Number of the call, from 1; a later one has a higher number.
+    #[prost(uint32, tag = "2")]
+    pub number: u32,
 }
 /// Format of a raw PCM upload: interleaved little-endian samples without a header.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

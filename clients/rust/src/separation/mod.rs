@@ -60,6 +60,8 @@ impl Separation {
         // Only a session with the caller's own `request_id` can exist already.
         let may_exist = !config.request_id.is_empty();
         set_request_id(&mut config);
+        let caller = uuid::Uuid::new_v4().to_string();
+        config.attempt = Some(proto::CallAttempt { caller, number: 0 });
         let output = config.output.unwrap_or_default();
         let received =
             Received::new(output.encoding(), output.gain, config.start_frame, Vec::new());
@@ -173,6 +175,10 @@ impl Separation {
     async fn call(&mut self) -> Result<Attempt, ClientError> {
         match &mut self.subject {
             Subject::Upload { config, song } => {
+                // One that is delayed on its way must not take the session from a later one.
+                if let Some(attempt) = &mut config.attempt {
+                    attempt.number = attempt.number.saturating_add(1);
+                }
                 let mut config = (**config).clone();
                 if self.may_exist {
                     let session = Attempt::session_of(self.client.server(), &config).await?;

@@ -49,7 +49,7 @@ fn a_session_without_a_slot_can_be_deleted() {
 fn a_session_without_a_slot_is_paused_when_its_client_leaves() {
     check_end(
         |place, session| {
-            let call = place.separations.take_over(session).unwrap();
+            let call = place.separations.take_over(session, None).unwrap().unwrap();
             place.separations.client_left(session, call);
         },
         SessionState::Paused,

@@ -1,6 +1,7 @@
 """Follows a session over any number of calls, as a stream of chunks with None for every other message."""
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -26,8 +27,11 @@ async def separate(
     deadline: Deadline,
 ) -> AsyncGenerator[Chunk | None, None]:
     """Uploads a song and receives its stems; closes `upload` at the end."""
+    config.attempt.caller = str(uuid.uuid4())
 
     async def attempt() -> AsyncGenerator[Chunk | None, None]:
+        # One that is delayed on its way must not take the session from a later one.
+        config.attempt.number += 1
         if may_exist or receiver.session_id:
             # Idempotent by `request_id`: returns the session, with the number of bytes that it holds.
             answer = await connection.call_once("CreateSession", api.CreateSessionRequest(config=config), deadline)

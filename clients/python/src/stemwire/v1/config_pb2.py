@@ -24,33 +24,35 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18stemwire/v1/config.proto\x12\x0bstemwire.v1\"\xe7\x04\n\x10SeparationConfig\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05stems\x18\x02 \x03(\t\x12\"\n\x05input\x18\x03 \x01(\x0b\x32\x13.stemwire.v1.RawPcm\x12)\n\x06output\x18\x04 \x01(\x0b\x32\x19.stemwire.v1.OutputFormat\x12\x31\n\rnormalization\x18\x05 \x01(\x0e\x32\x1a.stemwire.v1.Normalization\x12\x1b\n\x0e\x61llow_fallback\x18\x06 \x01(\x08H\x00\x88\x01\x01\x12\x14\n\x07overlap\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x15\n\rupload_offset\x18\t \x01(\x04\x12\x11\n\tfile_name\x18\n \x01(\t\x12\x30\n\ron_disconnect\x18\x0b \x01(\x0e\x32\x19.stemwire.v1.OnDisconnect\x12\x13\n\x0bstart_frame\x18\x0c \x01(\x04\x12\x32\n\x0emask_extension\x18\r \x01(\x0e\x32\x1a.stemwire.v1.MaskExtension\x12\x31\n\raccompaniment\x18\x0e \x01(\x0e\x32\x1a.stemwire.v1.Accompaniment\x12\x0f\n\x07start_s\x18\x10 \x01(\x01\x12\x12\n\x05\x65nd_s\x18\x11 \x01(\x01H\x02\x88\x01\x01\x12\r\n\x05track\x18\x12 \x01(\r\x12%\n\x07quality\x18\x13 \x01(\x0e\x32\x14.stemwire.v1.Quality\x12\x10\n\x08\x65nsemble\x18\x14 \x01(\tB\x11\n\x0f_allow_fallbackB\n\n\x08_overlapB\x08\n\x06_end_s\"X\n\x06RawPcm\x12\'\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x15.stemwire.v1.Encoding\x12\x13\n\x0bsample_rate\x18\x02 \x01(\r\x12\x10\n\x08\x63hannels\x18\x03 \x01(\r\"\x9b\x01\n\x0cOutputFormat\x12\'\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x15.stemwire.v1.Encoding\x12%\n\x04rate\x18\x02 \x01(\x0e\x32\x17.stemwire.v1.OutputRate\x12\x0c\n\x04gain\x18\x03 \x01(\x02\x12-\n\x08\x63hannels\x18\x04 \x01(\x0e\x32\x1b.stemwire.v1.OutputChannels*`\n\x08\x45ncoding\x12\x18\n\x14\x45NCODING_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45NCODING_F32LE\x10\x01\x12\x12\n\x0e\x45NCODING_S16LE\x10\x02\x12\x12\n\x0e\x45NCODING_S24LE\x10\x03*i\n\x0eOutputChannels\x12\x1f\n\x1bOUTPUT_CHANNELS_UNSPECIFIED\x10\x00\x12\x1a\n\x16OUTPUT_CHANNELS_STEREO\x10\x01\x12\x1a\n\x16OUTPUT_CHANNELS_SOURCE\x10\x02*X\n\nOutputRate\x12\x1b\n\x17OUTPUT_RATE_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTPUT_RATE_MODEL\x10\x01\x12\x16\n\x12OUTPUT_RATE_SOURCE\x10\x02*\\\n\x07Quality\x12\x17\n\x13QUALITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cQUALITY_FAST\x10\x01\x12\x14\n\x10QUALITY_BALANCED\x10\x02\x12\x10\n\x0cQUALITY_BEST\x10\x03*d\n\rNormalization\x12\x1d\n\x19NORMALIZATION_UNSPECIFIED\x10\x00\x12\x1b\n\x17NORMALIZATION_STREAMING\x10\x01\x12\x17\n\x13NORMALIZATION_EXACT\x10\x02*e\n\rMaskExtension\x12\x1e\n\x1aMASK_EXTENSION_UNSPECIFIED\x10\x00\x12\x1a\n\x16MASK_EXTENSION_AVERAGE\x10\x01\x12\x18\n\x14MASK_EXTENSION_ZEROS\x10\x02*^\n\rAccompaniment\x12\x1d\n\x19\x41\x43\x43OMPANIMENT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41\x43\x43OMPANIMENT_SUM\x10\x01\x12\x17\n\x13\x41\x43\x43OMPANIMENT_MINUS\x10\x02*|\n\x0cOnDisconnect\x12\x1d\n\x19ON_DISCONNECT_UNSPECIFIED\x10\x00\x12\x17\n\x13ON_DISCONNECT_PAUSE\x10\x01\x12\x1a\n\x16ON_DISCONNECT_CONTINUE\x10\x02\x12\x18\n\x14ON_DISCONNECT_CANCEL\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18stemwire/v1/config.proto\x12\x0bstemwire.v1\"\x92\x05\n\x10SeparationConfig\x12\r\n\x05model\x18\x01 \x01(\t\x12\r\n\x05stems\x18\x02 \x03(\t\x12\"\n\x05input\x18\x03 \x01(\x0b\x32\x13.stemwire.v1.RawPcm\x12)\n\x06output\x18\x04 \x01(\x0b\x32\x19.stemwire.v1.OutputFormat\x12\x31\n\rnormalization\x18\x05 \x01(\x0e\x32\x1a.stemwire.v1.Normalization\x12\x1b\n\x0e\x61llow_fallback\x18\x06 \x01(\x08H\x00\x88\x01\x01\x12\x14\n\x07overlap\x18\x07 \x01(\x01H\x01\x88\x01\x01\x12\x12\n\nrequest_id\x18\x08 \x01(\t\x12\x15\n\rupload_offset\x18\t \x01(\x04\x12\x11\n\tfile_name\x18\n \x01(\t\x12\x30\n\ron_disconnect\x18\x0b \x01(\x0e\x32\x19.stemwire.v1.OnDisconnect\x12\x13\n\x0bstart_frame\x18\x0c \x01(\x04\x12\x32\n\x0emask_extension\x18\r \x01(\x0e\x32\x1a.stemwire.v1.MaskExtension\x12\x31\n\raccompaniment\x18\x0e \x01(\x0e\x32\x1a.stemwire.v1.Accompaniment\x12\x0f\n\x07start_s\x18\x10 \x01(\x01\x12\x12\n\x05\x65nd_s\x18\x11 \x01(\x01H\x02\x88\x01\x01\x12\r\n\x05track\x18\x12 \x01(\r\x12%\n\x07quality\x18\x13 \x01(\x0e\x32\x14.stemwire.v1.Quality\x12\x10\n\x08\x65nsemble\x18\x14 \x01(\t\x12)\n\x07\x61ttempt\x18\x15 \x01(\x0b\x32\x18.stemwire.v1.CallAttemptB\x11\n\x0f_allow_fallbackB\n\n\x08_overlapB\x08\n\x06_end_s\"-\n\x0b\x43\x61llAttempt\x12\x0e\n\x06\x63\x61ller\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\r\"X\n\x06RawPcm\x12\'\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x15.stemwire.v1.Encoding\x12\x13\n\x0bsample_rate\x18\x02 \x01(\r\x12\x10\n\x08\x63hannels\x18\x03 \x01(\r\"\x9b\x01\n\x0cOutputFormat\x12\'\n\x08\x65ncoding\x18\x01 \x01(\x0e\x32\x15.stemwire.v1.Encoding\x12%\n\x04rate\x18\x02 \x01(\x0e\x32\x17.stemwire.v1.OutputRate\x12\x0c\n\x04gain\x18\x03 \x01(\x02\x12-\n\x08\x63hannels\x18\x04 \x01(\x0e\x32\x1b.stemwire.v1.OutputChannels*`\n\x08\x45ncoding\x12\x18\n\x14\x45NCODING_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x45NCODING_F32LE\x10\x01\x12\x12\n\x0e\x45NCODING_S16LE\x10\x02\x12\x12\n\x0e\x45NCODING_S24LE\x10\x03*i\n\x0eOutputChannels\x12\x1f\n\x1bOUTPUT_CHANNELS_UNSPECIFIED\x10\x00\x12\x1a\n\x16OUTPUT_CHANNELS_STEREO\x10\x01\x12\x1a\n\x16OUTPUT_CHANNELS_SOURCE\x10\x02*X\n\nOutputRate\x12\x1b\n\x17OUTPUT_RATE_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTPUT_RATE_MODEL\x10\x01\x12\x16\n\x12OUTPUT_RATE_SOURCE\x10\x02*\\\n\x07Quality\x12\x17\n\x13QUALITY_UNSPECIFIED\x10\x00\x12\x10\n\x0cQUALITY_FAST\x10\x01\x12\x14\n\x10QUALITY_BALANCED\x10\x02\x12\x10\n\x0cQUALITY_BEST\x10\x03*d\n\rNormalization\x12\x1d\n\x19NORMALIZATION_UNSPECIFIED\x10\x00\x12\x1b\n\x17NORMALIZATION_STREAMING\x10\x01\x12\x17\n\x13NORMALIZATION_EXACT\x10\x02*e\n\rMaskExtension\x12\x1e\n\x1aMASK_EXTENSION_UNSPECIFIED\x10\x00\x12\x1a\n\x16MASK_EXTENSION_AVERAGE\x10\x01\x12\x18\n\x14MASK_EXTENSION_ZEROS\x10\x02*^\n\rAccompaniment\x12\x1d\n\x19\x41\x43\x43OMPANIMENT_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41\x43\x43OMPANIMENT_SUM\x10\x01\x12\x17\n\x13\x41\x43\x43OMPANIMENT_MINUS\x10\x02*|\n\x0cOnDisconnect\x12\x1d\n\x19ON_DISCONNECT_UNSPECIFIED\x10\x00\x12\x17\n\x13ON_DISCONNECT_PAUSE\x10\x01\x12\x1a\n\x16ON_DISCONNECT_CONTINUE\x10\x02\x12\x18\n\x14ON_DISCONNECT_CANCEL\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stemwire.v1.config_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ENCODING']._serialized_start=907
-  _globals['_ENCODING']._serialized_end=1003
-  _globals['_OUTPUTCHANNELS']._serialized_start=1005
-  _globals['_OUTPUTCHANNELS']._serialized_end=1110
-  _globals['_OUTPUTRATE']._serialized_start=1112
-  _globals['_OUTPUTRATE']._serialized_end=1200
-  _globals['_QUALITY']._serialized_start=1202
-  _globals['_QUALITY']._serialized_end=1294
-  _globals['_NORMALIZATION']._serialized_start=1296
-  _globals['_NORMALIZATION']._serialized_end=1396
-  _globals['_MASKEXTENSION']._serialized_start=1398
-  _globals['_MASKEXTENSION']._serialized_end=1499
-  _globals['_ACCOMPANIMENT']._serialized_start=1501
-  _globals['_ACCOMPANIMENT']._serialized_end=1595
-  _globals['_ONDISCONNECT']._serialized_start=1597
-  _globals['_ONDISCONNECT']._serialized_end=1721
+  _globals['_ENCODING']._serialized_start=997
+  _globals['_ENCODING']._serialized_end=1093
+  _globals['_OUTPUTCHANNELS']._serialized_start=1095
+  _globals['_OUTPUTCHANNELS']._serialized_end=1200
+  _globals['_OUTPUTRATE']._serialized_start=1202
+  _globals['_OUTPUTRATE']._serialized_end=1290
+  _globals['_QUALITY']._serialized_start=1292
+  _globals['_QUALITY']._serialized_end=1384
+  _globals['_NORMALIZATION']._serialized_start=1386
+  _globals['_NORMALIZATION']._serialized_end=1486
+  _globals['_MASKEXTENSION']._serialized_start=1488
+  _globals['_MASKEXTENSION']._serialized_end=1589
+  _globals['_ACCOMPANIMENT']._serialized_start=1591
+  _globals['_ACCOMPANIMENT']._serialized_end=1685
+  _globals['_ONDISCONNECT']._serialized_start=1687
+  _globals['_ONDISCONNECT']._serialized_end=1811
   _globals['_SEPARATIONCONFIG']._serialized_start=42
-  _globals['_SEPARATIONCONFIG']._serialized_end=657
-  _globals['_RAWPCM']._serialized_start=659
-  _globals['_RAWPCM']._serialized_end=747
-  _globals['_OUTPUTFORMAT']._serialized_start=750
-  _globals['_OUTPUTFORMAT']._serialized_end=905
+  _globals['_SEPARATIONCONFIG']._serialized_end=700
+  _globals['_CALLATTEMPT']._serialized_start=702
+  _globals['_CALLATTEMPT']._serialized_end=747
+  _globals['_RAWPCM']._serialized_start=749
+  _globals['_RAWPCM']._serialized_end=837
+  _globals['_OUTPUTFORMAT']._serialized_start=840
+  _globals['_OUTPUTFORMAT']._serialized_end=995
 # @@protoc_insertion_point(module_scope)

@@ -86,7 +86,7 @@ ON_DISCONNECT_CONTINUE: OnDisconnect
 ON_DISCONNECT_CANCEL: OnDisconnect
 
 class SeparationConfig(_message.Message):
-    __slots__ = ("model", "stems", "input", "output", "normalization", "allow_fallback", "overlap", "request_id", "upload_offset", "file_name", "on_disconnect", "start_frame", "mask_extension", "accompaniment", "start_s", "end_s", "track", "quality", "ensemble")
+    __slots__ = ("model", "stems", "input", "output", "normalization", "allow_fallback", "overlap", "request_id", "upload_offset", "file_name", "on_disconnect", "start_frame", "mask_extension", "accompaniment", "start_s", "end_s", "track", "quality", "ensemble", "attempt")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     STEMS_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
@@ -106,6 +106,7 @@ class SeparationConfig(_message.Message):
     TRACK_FIELD_NUMBER: _ClassVar[int]
     QUALITY_FIELD_NUMBER: _ClassVar[int]
     ENSEMBLE_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     model: str
     stems: _containers.RepeatedScalarFieldContainer[str]
     input: RawPcm
@@ -125,7 +126,16 @@ class SeparationConfig(_message.Message):
     track: int
     quality: Quality
     ensemble: str
-    def __init__(self, model: _Optional[str] = ..., stems: _Optional[_Iterable[str]] = ..., input: _Optional[_Union[RawPcm, _Mapping]] = ..., output: _Optional[_Union[OutputFormat, _Mapping]] = ..., normalization: _Optional[_Union[Normalization, str]] = ..., allow_fallback: bool = ..., overlap: _Optional[float] = ..., request_id: _Optional[str] = ..., upload_offset: _Optional[int] = ..., file_name: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., start_frame: _Optional[int] = ..., mask_extension: _Optional[_Union[MaskExtension, str]] = ..., accompaniment: _Optional[_Union[Accompaniment, str]] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., track: _Optional[int] = ..., quality: _Optional[_Union[Quality, str]] = ..., ensemble: _Optional[str] = ...) -> None: ...
+    attempt: CallAttempt
+    def __init__(self, model: _Optional[str] = ..., stems: _Optional[_Iterable[str]] = ..., input: _Optional[_Union[RawPcm, _Mapping]] = ..., output: _Optional[_Union[OutputFormat, _Mapping]] = ..., normalization: _Optional[_Union[Normalization, str]] = ..., allow_fallback: bool = ..., overlap: _Optional[float] = ..., request_id: _Optional[str] = ..., upload_offset: _Optional[int] = ..., file_name: _Optional[str] = ..., on_disconnect: _Optional[_Union[OnDisconnect, str]] = ..., start_frame: _Optional[int] = ..., mask_extension: _Optional[_Union[MaskExtension, str]] = ..., accompaniment: _Optional[_Union[Accompaniment, str]] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., track: _Optional[int] = ..., quality: _Optional[_Union[Quality, str]] = ..., ensemble: _Optional[str] = ..., attempt: _Optional[_Union[CallAttempt, _Mapping]] = ...) -> None: ...
+
+class CallAttempt(_message.Message):
+    __slots__ = ("caller", "number")
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    caller: str
+    number: int
+    def __init__(self, caller: _Optional[str] = ..., number: _Optional[int] = ...) -> None: ...
 
 class RawPcm(_message.Message):
     __slots__ = ("encoding", "sample_rate", "channels")

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file stemwire/v1/config.proto.
  */
 export const file_stemwire_v1_config: GenFile = /*@__PURE__*/
-  fileDesc("ChhzdGVtd2lyZS92MS9jb25maWcucHJvdG8SC3N0ZW13aXJlLnYxIucEChBTZXBhcmF0aW9uQ29uZmlnEg0KBW1vZGVsGAEgASgJEg0KBXN0ZW1zGAIgAygJEiIKBWlucHV0GAMgASgLMhMuc3RlbXdpcmUudjEuUmF3UGNtEikKBm91dHB1dBgEIAEoCzIZLnN0ZW13aXJlLnYxLk91dHB1dEZvcm1hdBIxCg1ub3JtYWxpemF0aW9uGAUgASgOMhouc3RlbXdpcmUudjEuTm9ybWFsaXphdGlvbhIbCg5hbGxvd19mYWxsYmFjaxgGIAEoCEgAiAEBEhQKB292ZXJsYXAYByABKAFIAYgBARISCgpyZXF1ZXN0X2lkGAggASgJEhUKDXVwbG9hZF9vZmZzZXQYCSABKAQSEQoJZmlsZV9uYW1lGAogASgJEjAKDW9uX2Rpc2Nvbm5lY3QYCyABKA4yGS5zdGVtd2lyZS52MS5PbkRpc2Nvbm5lY3QSEwoLc3RhcnRfZnJhbWUYDCABKAQSMgoObWFza19leHRlbnNpb24YDSABKA4yGi5zdGVtd2lyZS52MS5NYXNrRXh0ZW5zaW9uEjEKDWFjY29tcGFuaW1lbnQYDiABKA4yGi5zdGVtd2lyZS52MS5BY2NvbXBhbmltZW50Eg8KB3N0YXJ0X3MYECABKAESEgoFZW5kX3MYESABKAFIAogBARINCgV0cmFjaxgSIAEoDRIlCgdxdWFsaXR5GBMgASgOMhQuc3RlbXdpcmUudjEuUXVhbGl0eRIQCghlbnNlbWJsZRgUIAEoCUIRCg9fYWxsb3dfZmFsbGJhY2tCCgoIX292ZXJsYXBCCAoGX2VuZF9zIlgKBlJhd1BjbRInCghlbmNvZGluZxgBIAEoDjIVLnN0ZW13aXJlLnYxLkVuY29kaW5nEhMKC3NhbXBsZV9yYXRlGAIgASgNEhAKCGNoYW5uZWxzGAMgASgNIpsBCgxPdXRwdXRGb3JtYXQSJwoIZW5jb2RpbmcYASABKA4yFS5zdGVtd2lyZS52MS5FbmNvZGluZxIlCgRyYXRlGAIgASgOMhcuc3RlbXdpcmUudjEuT3V0cHV0UmF0ZRIMCgRnYWluGAMgASgCEi0KCGNoYW5uZWxzGAQgASgOMhsuc3RlbXdpcmUudjEuT3V0cHV0Q2hhbm5lbHMqYAoIRW5jb2RpbmcSGAoURU5DT0RJTkdfVU5TUEVDSUZJRUQQABISCg5FTkNPRElOR19GMzJMRRABEhIKDkVOQ09ESU5HX1MxNkxFEAISEgoORU5DT0RJTkdfUzI0TEUQAyppCg5PdXRwdXRDaGFubmVscxIfChtPVVRQVVRfQ0hBTk5FTFNfVU5TUEVDSUZJRUQQABIaChZPVVRQVVRfQ0hBTk5FTFNfU1RFUkVPEAESGgoWT1VUUFVUX0NIQU5ORUxTX1NPVVJDRRACKlgKCk91dHB1dFJhdGUSGwoXT1VUUFVUX1JBVEVfVU5TUEVDSUZJRUQQABIVChFPVVRQVVRfUkFURV9NT0RFTBABEhYKEk9VVFBVVF9SQVRFX1NPVVJDRRACKlwKB1F1YWxpdHkSFwoTUVVBTElUWV9VTlNQRUNJRklFRBAAEhAKDFFVQUxJVFlfRkFTVBABEhQKEFFVQUxJVFlfQkFMQU5DRUQQAhIQCgxRVUFMSVRZX0JFU1QQAypkCg1Ob3JtYWxpemF0aW9uEh0KGU5PUk1BTElaQVRJT05fVU5TUEVDSUZJRUQQABIbChdOT1JNQUxJWkFUSU9OX1NUUkVBTUlORxABEhcKE05PUk1BTElaQVRJT05fRVhBQ1QQAiplCg1NYXNrRXh0ZW5zaW9uEh4KGk1BU0tfRVhURU5TSU9OX1VOU1BFQ0lGSUVEEAASGgoWTUFTS19FWFRFTlNJT05fQVZFUkFHRRABEhgKFE1BU0tfRVhURU5TSU9OX1pFUk9TEAIqXgoNQWNjb21wYW5pbWVudBIdChlBQ0NPTVBBTklNRU5UX1VOU1BFQ0lGSUVEEAASFQoRQUNDT01QQU5JTUVOVF9TVU0QARIXChNBQ0NPTVBBTklNRU5UX01JTlVTEAIqfAoMT25EaXNjb25uZWN0Eh0KGU9OX0RJU0NPTk5FQ1RfVU5TUEVDSUZJRUQQABIXChNPTl9ESVNDT05ORUNUX1BBVVNFEAESGgoWT05fRElTQ09OTkVDVF9DT05USU5VRRACEhgKFE9OX0RJU0NPTk5FQ1RfQ0FOQ0VMEANiBnByb3RvMw");
+  fileDesc("ChhzdGVtd2lyZS92MS9jb25maWcucHJvdG8SC3N0ZW13aXJlLnYxIpIFChBTZXBhcmF0aW9uQ29uZmlnEg0KBW1vZGVsGAEgASgJEg0KBXN0ZW1zGAIgAygJEiIKBWlucHV0GAMgASgLMhMuc3RlbXdpcmUudjEuUmF3UGNtEikKBm91dHB1dBgEIAEoCzIZLnN0ZW13aXJlLnYxLk91dHB1dEZvcm1hdBIxCg1ub3JtYWxpemF0aW9uGAUgASgOMhouc3RlbXdpcmUudjEuTm9ybWFsaXphdGlvbhIbCg5hbGxvd19mYWxsYmFjaxgGIAEoCEgAiAEBEhQKB292ZXJsYXAYByABKAFIAYgBARISCgpyZXF1ZXN0X2lkGAggASgJEhUKDXVwbG9hZF9vZmZzZXQYCSABKAQSEQoJZmlsZV9uYW1lGAogASgJEjAKDW9uX2Rpc2Nvbm5lY3QYCyABKA4yGS5zdGVtd2lyZS52MS5PbkRpc2Nvbm5lY3QSEwoLc3RhcnRfZnJhbWUYDCABKAQSMgoObWFza19leHRlbnNpb24YDSABKA4yGi5zdGVtd2lyZS52MS5NYXNrRXh0ZW5zaW9uEjEKDWFjY29tcGFuaW1lbnQYDiABKA4yGi5zdGVtd2lyZS52MS5BY2NvbXBhbmltZW50Eg8KB3N0YXJ0X3MYECABKAESEgoFZW5kX3MYESABKAFIAogBARINCgV0cmFjaxgSIAEoDRIlCgdxdWFsaXR5GBMgASgOMhQuc3RlbXdpcmUudjEuUXVhbGl0eRIQCghlbnNlbWJsZRgUIAEoCRIpCgdhdHRlbXB0GBUgASgLMhguc3RlbXdpcmUudjEuQ2FsbEF0dGVtcHRCEQoPX2FsbG93X2ZhbGxiYWNrQgoKCF9vdmVybGFwQggKBl9lbmRfcyItCgtDYWxsQXR0ZW1wdBIOCgZjYWxsZXIYASABKAkSDgoGbnVtYmVyGAIgASgNIlgKBlJhd1BjbRInCghlbmNvZGluZxgBIAEoDjIVLnN0ZW13aXJlLnYxLkVuY29kaW5nEhMKC3NhbXBsZV9yYXRlGAIgASgNEhAKCGNoYW5uZWxzGAMgASgNIpsBCgxPdXRwdXRGb3JtYXQSJwoIZW5jb2RpbmcYASABKA4yFS5zdGVtd2lyZS52MS5FbmNvZGluZxIlCgRyYXRlGAIgASgOMhcuc3RlbXdpcmUudjEuT3V0cHV0UmF0ZRIMCgRnYWluGAMgASgCEi0KCGNoYW5uZWxzGAQgASgOMhsuc3RlbXdpcmUudjEuT3V0cHV0Q2hhbm5lbHMqYAoIRW5jb2RpbmcSGAoURU5DT0RJTkdfVU5TUEVDSUZJRUQQABISCg5FTkNPRElOR19GMzJMRRABEhIKDkVOQ09ESU5HX1MxNkxFEAISEgoORU5DT0RJTkdfUzI0TEUQAyppCg5PdXRwdXRDaGFubmVscxIfChtPVVRQVVRfQ0hBTk5FTFNfVU5TUEVDSUZJRUQQABIaChZPVVRQVVRfQ0hBTk5FTFNfU1RFUkVPEAESGgoWT1VUUFVUX0NIQU5ORUxTX1NPVVJDRRACKlgKCk91dHB1dFJhdGUSGwoXT1VUUFVUX1JBVEVfVU5TUEVDSUZJRUQQABIVChFPVVRQVVRfUkFURV9NT0RFTBABEhYKEk9VVFBVVF9SQVRFX1NPVVJDRRACKlwKB1F1YWxpdHkSFwoTUVVBTElUWV9VTlNQRUNJRklFRBAAEhAKDFFVQUxJVFlfRkFTVBABEhQKEFFVQUxJVFlfQkFMQU5DRUQQAhIQCgxRVUFMSVRZX0JFU1QQAypkCg1Ob3JtYWxpemF0aW9uEh0KGU5PUk1BTElaQVRJT05fVU5TUEVDSUZJRUQQABIbChdOT1JNQUxJWkFUSU9OX1NUUkVBTUlORxABEhcKE05PUk1BTElaQVRJT05fRVhBQ1QQAiplCg1NYXNrRXh0ZW5zaW9uEh4KGk1BU0tfRVhURU5TSU9OX1VOU1BFQ0lGSUVEEAASGgoWTUFTS19FWFRFTlNJT05fQVZFUkFHRRABEhgKFE1BU0tfRVhURU5TSU9OX1pFUk9TEAIqXgoNQWNjb21wYW5pbWVudBIdChlBQ0NPTVBBTklNRU5UX1VOU1BFQ0lGSUVEEAASFQoRQUNDT01QQU5JTUVOVF9TVU0QARIXChNBQ0NPTVBBTklNRU5UX01JTlVTEAIqfAoMT25EaXNjb25uZWN0Eh0KGU9OX0RJU0NPTk5FQ1RfVU5TUEVDSUZJRUQQABIXChNPTl9ESVNDT05ORUNUX1BBVVNFEAESGgoWT05fRElTQ09OTkVDVF9DT05USU5VRRACEhgKFE9OX0RJU0NPTk5FQ1RfQ0FOQ0VMEANiBnByb3RvMw");
 
 /**
  * Settings of a separation. Every field is optional.
@@ -165,6 +165,14 @@ export type SeparationConfig = Message<"stemwire.v1.SeparationConfig"> & {
    * @generated from field: string ensemble = 20;
    */
   ensemble: string;
+
+  /**
+   * `Separate` only: which of the calls of one client this is. A call that was delayed on its way does not take the session
+   * from a later one of the same client: it ends with REQUEST_TAKEN_OVER. Without it, the call that arrives last has the session.
+   *
+   * @generated from field: stemwire.v1.CallAttempt attempt = 21;
+   */
+  attempt?: CallAttempt | undefined;
 };
 
 /**
@@ -173,6 +181,34 @@ export type SeparationConfig = Message<"stemwire.v1.SeparationConfig"> & {
  */
 export const SeparationConfigSchema: GenMessage<SeparationConfig> = /*@__PURE__*/
   messageDesc(file_stemwire_v1_config, 0);
+
+/**
+ * A call of one client for a session.
+ *
+ * @generated from message stemwire.v1.CallAttempt
+ */
+export type CallAttempt = Message<"stemwire.v1.CallAttempt"> & {
+  /**
+   * A UUID from the client, the same for all its calls for the session, and other than that of any other client.
+   *
+   * @generated from field: string caller = 1;
+   */
+  caller: string;
+
+  /**
+   * Number of the call, from 1; a later one has a higher number.
+   *
+   * @generated from field: uint32 number = 2;
+   */
+  number: number;
+};
+
+/**
+ * Describes the message stemwire.v1.CallAttempt.
+ * Use `create(CallAttemptSchema)` to create a new message.
+ */
+export const CallAttemptSchema: GenMessage<CallAttempt> = /*@__PURE__*/
+  messageDesc(file_stemwire_v1_config, 1);
 
 /**
  * Format of a raw PCM upload: interleaved little-endian samples without a header.
@@ -207,7 +243,7 @@ export type RawPcm = Message<"stemwire.v1.RawPcm"> & {
  * Use `create(RawPcmSchema)` to create a new message.
  */
 export const RawPcmSchema: GenMessage<RawPcm> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_config, 1);
+  messageDesc(file_stemwire_v1_config, 2);
 
 /**
  * Format of the stems.
@@ -250,7 +286,7 @@ export type OutputFormat = Message<"stemwire.v1.OutputFormat"> & {
  * Use `create(OutputFormatSchema)` to create a new message.
  */
 export const OutputFormatSchema: GenMessage<OutputFormat> = /*@__PURE__*/
-  messageDesc(file_stemwire_v1_config, 2);
+  messageDesc(file_stemwire_v1_config, 3);
 
 /**
  * Encoding of a sample, little-endian.
