@@ -1,7 +1,8 @@
 //! Ensembles whose members the workers compute.
 //!
 //! This process makes the stems of an ensemble from those of its members, with the code of one machine and in its order, so that
-//! they have the same bytes. Each segment of a member is a task of its own, for the workers that have its model.
+//! they have the same bytes. Each segment of a member is a task of its own, for the workers that have its model. The members
+//! compute at once.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -10,10 +11,9 @@ use std::time::Duration;
 
 use super::board::TaskBoard;
 use crate::audio::Stereo;
+use crate::engine::ensemble::{self, MemberOrder};
 use crate::engine::pool::{OwnerId, Task, checked, guarded};
-use crate::engine::{
-    Engine, EngineError, EngineIdentity, EngineOptions, SeparatedSegment, ensemble,
-};
+use crate::engine::{Engine, EngineError, EngineIdentity, EngineOptions, SeparatedSegment};
 use crate::model::Model;
 
 /// A thread for each segment of an ensemble that has no stems yet. It waits for the workers nearly all of its time.
@@ -77,7 +77,7 @@ fn compute(board: &Arc<TaskBoard>, owner: OwnerId, task: Task) {
             }) as Box<dyn Engine>)
         };
         guarded(&model, || {
-            let loaded = ensemble::load(&model, load)?;
+            let loaded = ensemble::load(&model, MemberOrder::AtOnce, load)?;
             let mut engine = loaded.ok_or_else(|| lacks(&model))?;
             let stems = engine.separate(&mix, &options)?;
             checked(stems, mix.len(), model.card())
@@ -91,7 +91,7 @@ fn compute(board: &Arc<TaskBoard>, owner: OwnerId, task: Task) {
 struct MemberEngine {
     board: Arc<TaskBoard>,
     owner: OwnerId,
-    /// The ensemble's segment, of which these are parts.
+    /// The ensemble's segment, of which these are parts. The tasks differ in their epoch.
     segment: u64,
     model: Arc<Model>,
     engine: EngineIdentity,

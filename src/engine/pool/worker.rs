@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::engine::ensemble;
+use crate::engine::ensemble::{self, MemberOrder};
 use crate::engine::pool::guard::{checked, guarded};
 use crate::engine::pool::local_dispatcher::{Assignment, LocalDispatcher, WorkerId};
 use crate::engine::{Engine, EngineError, SeparatedSegment};
@@ -94,7 +94,9 @@ impl LoadedEngines<'_> {
         let loader = self.dispatcher.loader();
         let (threads, limit) = (config.threads_per_worker, config.limits.load);
         let load = |model: &Arc<Model>| loader.load_isolated(model, threads, limit);
-        guarded(model, || ensemble::load(model, load)?.map_or_else(|| load(model), Ok))
+        guarded(model, || {
+            ensemble::load(model, MemberOrder::InTurn, load)?.map_or_else(|| load(model), Ok)
+        })
     }
 
     /// Takes the engine of `model` out of the list, or loads it.
@@ -112,8 +114,9 @@ impl LoadedEngines<'_> {
         let start = Instant::now();
         let loader = self.dispatcher.loader();
         let load = |model: &Arc<Model>| loader.load(model, config.threads_per_worker);
-        let engine =
-            guarded(model, || ensemble::load(model, load)?.map_or_else(|| load(model), Ok))?;
+        let engine = guarded(model, || {
+            ensemble::load(model, MemberOrder::InTurn, load)?.map_or_else(|| load(model), Ok)
+        })?;
         let seconds = start.elapsed().as_secs_f64();
         tracing::info!(model = %model.card().name, seconds, "model loaded");
         Ok(engine)

@@ -176,6 +176,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["benchmark"],
         ],
     ),
+    ("engine/ensemble", &[&["member"]]),
     ("engine/fallback", &[&["circuit_breaker"], &["chain"]]),
     (
         "engine/inference",
