@@ -173,7 +173,7 @@ def mdx_references(options: argparse.Namespace, name: str, mixes: dict[str, Path
 
 def mdx_model(options: argparse.Namespace, name: str, folder: Path) -> str:
     """Imports an MDX-Net; returns the model's name."""
-    model = f"{name}-{folder.name.lower()}"
+    model = f"{name}-{folder.name.lower().replace('+', 'plus')}"
     shutil.rmtree(options.work / "models" / model, ignore_errors=True)
     arguments = [folder / f"{MDX[name]}.onnx", "--config", folder / "model_data.json", "--allow-unverified"]
     stemwire(options, "models", "import", model, *arguments)
