@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{SeparationError, Separations};
 use crate::session::lifecycle::Event;
-use crate::session::live::{CallAttempt, ReadLease};
+use crate::session::live::{CallAttempt, ReaderGuard};
 use crate::session::manifest::Announced;
 use crate::session::{Added, Session, SessionError};
 
@@ -32,14 +32,14 @@ impl Separations {
     }
 
     /// Registers a client that watches a session, which is resumed if its upload is complete and is not paused while
-    /// the lease lives.
+    /// the guard lives.
     ///
     /// # Errors
     /// Those of [`Separations::resume`].
-    pub fn watch(&self, session: &Arc<Session>) -> Result<ReadLease, SeparationError> {
-        let lease = session.read_lease();
+    pub fn watch(&self, session: &Arc<Session>) -> Result<ReaderGuard, SeparationError> {
+        let guard = session.register_reader();
         self.scheduler.admit(session, Event::WatcherJoined)?;
-        Ok(lease)
+        Ok(guard)
     }
 
     /// Applies the session's `on_disconnect` after the call with this number broke off, unless another call holds the

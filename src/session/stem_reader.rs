@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::checksums::{BLOCK, Checksums, Damage, StemChecksums, missing_is_damage};
-use super::live::ReadLease;
+use super::live::ReaderGuard;
 use super::settings::OutputChannels;
 use super::{Manifest, SessionError};
 use super::{Session, SessionState};
@@ -58,7 +58,7 @@ pub struct StemReader {
     index: usize,
     position: Frames,
     format: StemFormat,
-    _lease: ReadLease,
+    _reader: ReaderGuard,
 }
 
 impl StemReader {
@@ -85,7 +85,7 @@ impl StemReader {
             index,
             position: start,
             format,
-            _lease: session.read_lease(),
+            _reader: session.register_reader(),
         };
         reader.check_start()?;
         Ok(reader)

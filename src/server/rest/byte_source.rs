@@ -15,7 +15,7 @@ use tracing::Instrument;
 use crate::server::blocking;
 use crate::server::memory_budget::Budget;
 use crate::session::cached_file::CachedFile;
-use crate::session::live::ReadLease;
+use crate::session::live::ReaderGuard;
 
 /// Chunks buffered for the client.
 const PIECES_AHEAD: usize = 1;
@@ -117,13 +117,13 @@ pub(super) struct FileSource {
     file: CachedFile,
     position: u64,
     end: u64,
-    _lease: ReadLease,
+    _reader: ReaderGuard,
 }
 
 impl FileSource {
     /// The bytes from `first` to before `end`, or its end.
-    pub(super) fn new(file: CachedFile, lease: ReadLease, first: u64, end: u64) -> FileSource {
-        FileSource { file, position: first, end, _lease: lease }
+    pub(super) fn new(file: CachedFile, reader: ReaderGuard, first: u64, end: u64) -> FileSource {
+        FileSource { file, position: first, end, _reader: reader }
     }
 }
 

@@ -117,11 +117,11 @@ impl StemDownload {
         encode::check(format, self.spec.rate, ffmpeg.as_ref())
             .map_err(|error| invalid("format", &error))?;
         // Before the file is looked for, so that it stays.
-        let lease = self.session.read_lease();
+        let guard = self.session.register_reader();
         if format.is_flac()
             && let Some(made) = flac::made(&self.session, &self.stem, &self.spec, self.fit)
         {
-            return Ok(Content::Flac(made, lease));
+            return Ok(Content::Flac(made, guard));
         }
         if !(format.is_flac() && is_for_range) {
             let stem = self.stem.as_str();
@@ -145,6 +145,6 @@ impl StemDownload {
             separations.check_space()?;
             Ok(flac::make(&session, &stem, &spec, gain, fit)?)
         });
-        Ok(Content::Flac(make.await?, lease))
+        Ok(Content::Flac(make.await?, guard))
     }
 }

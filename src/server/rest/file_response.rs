@@ -21,7 +21,7 @@ use crate::model::Sha256Hash;
 use crate::server::outcome::end_error;
 use crate::server::status::{ApiError, respond};
 use crate::session::cached_file::CachedFile;
-use crate::session::live::ReadLease;
+use crate::session::live::ReaderGuard;
 use crate::session::stem_reader::StemFormat;
 use crate::session::{Manifest, Progress, Session, SessionState};
 
@@ -30,7 +30,7 @@ pub(super) enum Content {
     /// Made while it is read, also from the middle.
     Pcm(PcmSource),
     /// A file on disk, which stays while the session is read.
-    Flac(CachedFile, ReadLease),
+    Flac(CachedFile, ReaderGuard),
     /// Encoded while it is read, of unknown size, from its start.
     Encoded(EncodedSource),
 }
@@ -49,7 +49,7 @@ impl Content {
     pub(super) fn part(self, first: u64, end: u64) -> Box<dyn Source> {
         match self {
             Content::Pcm(pcm) => Box::new(pcm.part(first, end)),
-            Content::Flac(flac, lease) => Box::new(FileSource::new(flac, lease, first, end)),
+            Content::Flac(flac, guard) => Box::new(FileSource::new(flac, guard, first, end)),
             Content::Encoded(encoded) => Box::new(encoded),
         }
     }

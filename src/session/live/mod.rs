@@ -30,7 +30,7 @@ use control::Control;
 pub use change::StateChange;
 pub use control::CallAttempt;
 pub use damage::FoundDamage;
-pub use readers::ReadLease;
+pub use readers::ReaderGuard;
 pub use upload::Added;
 
 /// A session in memory, shared between threads. Every change wakes the waiters of its [`Notifier`].

@@ -8,14 +8,14 @@ use crate::session::manifest::Timestamp;
 
 /// While it lives, retention does not remove the session, and the session counts as read.
 #[derive(Debug)]
-pub struct ReadLease(Arc<Session>);
+pub struct ReaderGuard(Arc<Session>);
 
 impl Session {
-    /// Registers a reader while the lease lives.
-    pub fn read_lease(self: &Arc<Session>) -> ReadLease {
+    /// Registers a reader until the guard is dropped.
+    pub fn register_reader(self: &Arc<Session>) -> ReaderGuard {
         let _stays = lock(&self.discarding);
         self.readers.fetch_add(1, Ordering::AcqRel);
-        ReadLease(Arc::clone(self))
+        ReaderGuard(Arc::clone(self))
     }
 
     /// When the last reader left, or the manifest was written that it was opened with.
@@ -29,7 +29,7 @@ impl Session {
     }
 }
 
-impl Drop for ReadLease {
+impl Drop for ReaderGuard {
     fn drop(&mut self) {
         self.0.last_read.fetch_max(Timestamp::now().0, Ordering::AcqRel);
         self.0.readers.fetch_sub(1, Ordering::AcqRel);

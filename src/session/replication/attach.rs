@@ -4,11 +4,11 @@ use std::fs;
 use std::io;
 use std::sync::Arc;
 
-use super::manifests::remove_objects;
-use super::mark::Mark;
-use super::record::Record;
+use super::manifest_chain::remove_objects;
+use super::manifest_record::Record;
 use super::restore::{Restorer, is_complete};
 use super::session_replica::Position;
+use super::sync_mark::Mark;
 use super::writer::{LocalSession, Stored, WriteError};
 use super::{Keys, Replication};
 use crate::session::leases::{LeaseError, SessionOwner};

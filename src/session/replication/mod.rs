@@ -2,25 +2,25 @@
 //!
 //! A [`SessionReplica`] knows what of its session is in the replica; threads store what is missing: first pieces of the upload
 //! and of the stems, and the overlap state, then the manifest that refers to them ([`writer`]), under [`keys`] whose
-//! [`record`]s are numbered and created exclusively. So a server that continues a session which another one has continued
+//! [manifests](manifest_record) are numbered and created exclusively. So a server that continues a session which another one has continued
 //! finds that out at its next manifest. [`restore`] writes a session back to the disk; what has no meaning without the process
 //! that made it, or can be made from the upload (the decoded track, peaks, FLAC files), is not stored.
 
-mod absent;
 mod attach;
+mod ended_files;
+mod ended_session;
 mod keys;
 mod lease_keeper;
-mod manifests;
-mod mark;
+mod manifest_chain;
+mod manifest_record;
 mod queue;
-mod record;
 mod removals;
 mod requests;
 mod restore;
 mod seen_leases;
-mod session_absent;
 mod session_replica;
 mod session_work;
+mod sync_mark;
 mod writer;
 
 use std::collections::HashMap;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Replication;
 use super::keys::Keys;
-use super::record::Record;
+use super::manifest_record::Record;
 use super::writer::WriteError;
 use crate::session::SessionId;
 use crate::session::replica::{CreateOutcome, ReplicaError};

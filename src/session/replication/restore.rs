@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::keys::Keys;
-use super::record::{OwnerSpan, PieceLink, Record, chain};
+use super::manifest_record::{OwnerSpan, PieceLink, Record, chain};
 use crate::audio::wav::{GrowingWav, frame_bytes};
 use crate::audio::{Encoding, Frames};
 use crate::files;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::Replication;
-use super::absent::AbsentFiles;
+use super::ended_session::AbsentFiles;
 use super::restore::is_complete;
 use super::writer::{LocalSession, PIECE_BYTES, Stored, WriteError};
 use crate::session::manifest::Manifest;

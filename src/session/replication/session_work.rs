@@ -4,9 +4,9 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::manifests::remove_objects;
-use super::mark::Mark;
+use super::manifest_chain::remove_objects;
 use super::session_replica::{Removal, SessionReplica, lock};
+use super::sync_mark::Mark;
 use super::writer::{LocalSession, Stored, WriteError, Writer};
 use super::{Keys, Replication};
 use crate::session::{Layout, SessionId};

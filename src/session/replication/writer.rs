@@ -6,7 +6,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 use super::keys::{Keys, StoredPiece};
-use super::record::{FORMAT, OwnerSpan, Record, RecordHeader};
+use super::manifest_record::{FORMAT, OwnerSpan, Record, RecordHeader};
 use super::restore::is_complete;
 use crate::audio::Encoding;
 use crate::audio::wav::{HEADER_BYTES, frame_bytes};

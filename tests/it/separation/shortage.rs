@@ -52,7 +52,7 @@ fn a_session_that_finds_the_storage_full_continues_when_it_is_not() {
     let first = separate(&separations, Settings::default(), &upload());
     let expected = stem(&first, "bass");
     // Retention does not remove it as long as it is read.
-    let reader = first.read_lease();
+    let reader = first.register_reader();
     let session = begin(&separations, Settings::default(), &upload());
     wait_until_delayed(&session, ErrorReason::StorageFull);
     assert_eq!(session.state(), SessionState::Paused);
@@ -89,7 +89,7 @@ fn an_upload_that_finds_the_storage_full_can_be_continued() {
     let folder = tempfile::tempdir().unwrap();
     let separations = separations(&folder, 6_000_000);
     let first = separate(&separations, Settings::default(), &upload());
-    let reader = first.read_lease();
+    let reader = first.register_reader();
     let (session, _) = separations.create(Settings::default()).unwrap();
     let large = vec![0; 3_000_000];
     let refused = separations.add_bytes(&session, 0, &large).unwrap_err();

@@ -24,7 +24,7 @@ use crate::server::outcome::{end_error, interruption};
 use crate::server::status::{ApiError, to_status};
 use crate::server::{blocking, convert, lookup};
 use crate::session::Session;
-use crate::session::live::ReadLease;
+use crate::session::live::ReaderGuard;
 use crate::session::stem_reader::{StemFormat, StemReader};
 
 /// How [`follow`] ended.
@@ -81,7 +81,7 @@ pub(super) fn all_readers(
 /// Serves `WatchSession`.
 pub(super) fn watch(
     session: Arc<Session>,
-    watching: ReadLease,
+    watching: ReaderGuard,
     readers: Vec<StemReader>,
     deadline: Option<Instant>,
     memory: Arc<Budget>,

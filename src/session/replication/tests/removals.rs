@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::session::replication::Keys;
-use crate::session::replication::record::Record;
+use crate::session::replication::manifest_record::Record;
 
 const BYTES: &[u8] = b"onetwothree";
 

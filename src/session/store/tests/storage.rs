@@ -10,9 +10,9 @@ fn retention_spares_what_runs_and_what_is_read() {
     let (session, _) = store.create(Settings::default(), plan()).unwrap();
     assert!(store.expired(policy).is_empty());
     session.end_for_test(State::Cancelled);
-    let lease = session.read_lease();
+    let guard = session.register_reader();
     assert!(store.expired(policy).is_empty());
-    drop(lease);
+    drop(guard);
     assert_eq!(store.expired(policy)[0].id(), session.id());
     session.end_for_test(State::Removed);
     store.remove(&session).unwrap();

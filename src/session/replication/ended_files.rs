@@ -3,7 +3,7 @@
 use std::io;
 
 use super::Keys;
-use super::absent::EndedSession;
+use super::ended_session::EndedSession;
 use super::restore::is_complete;
 use super::session_replica::{Removal, SessionReplica, lock};
 use crate::audio::{Frames, StemName};

@@ -1,7 +1,7 @@
 //! The manifests of a session in the store, of which each is created by one server.
 
 use super::keys::Keys;
-use super::record::{Record, RecordHeader};
+use super::manifest_record::{Record, RecordHeader};
 use super::writer::{Stored, WriteError, Writer};
 use crate::session::replica::{CreateOutcome, Replica, ReplicaError};
 

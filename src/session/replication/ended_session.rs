@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Keys;
-use super::mark::Mark;
-use super::record::{OwnerSpan, PieceLink};
+use super::manifest_record::{OwnerSpan, PieceLink};
 use super::restore::Restorer;
+use super::sync_mark::Mark;
 use crate::audio::wav::frame_bytes;
 use crate::audio::{Encoding, Frames, StemName};
 use crate::files;
