@@ -162,6 +162,9 @@ std::unique_ptr<Attempt> Separation::Follower::open() {
       config.set_upload_offset(received_.session().committed_bytes());
       config.set_start_frame(received_.resume_frame());
     }
+    // One that is delayed on its way must not take the session from a later one.
+    config.mutable_attempt()->set_caller(caller_);
+    config.mutable_attempt()->set_number(++calls_);
     return stemwire::separate(*connection_, stop_, deadline_, *song_, std::move(config));
   }
   if (received_.stems().empty()) {

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
+
 #include "attempt.h"
+#include "connection.h"
 #include "failures.h"
 #include "received.h"
 #include "stemwire/separation.h"
@@ -54,6 +57,9 @@ class Separation::Follower {
   Failures failures_;
   Stop stop_;
   Deadline deadline_;
+  /// Names this client in each of its calls.
+  const std::string caller_ = new_uuid();
+  std::uint32_t calls_ = 0;
   bool may_exist_ = true;
   bool is_ended_ = false;
   std::chrono::milliseconds pause_{0};

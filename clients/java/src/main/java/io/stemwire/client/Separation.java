@@ -3,6 +3,7 @@ package io.stemwire.client;
 import io.grpc.CallOptions;
 import io.grpc.Deadline;
 import io.grpc.StatusRuntimeException;
+import io.stemwire.v1.CallAttempt;
 import io.stemwire.v1.SeparationConfig;
 import io.stemwire.v1.Session;
 import io.stemwire.v1.SessionState;
@@ -18,6 +19,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.NoSuchElementException;
 import java.util.Optional;
+import java.util.UUID;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
@@ -34,6 +36,8 @@ public final class Separation implements Iterable<Event>, Iterator<Event>, AutoC
   private final WatchSessionRequest watched;
   private final Received received;
   private final Failures failures;
+  private final String caller = UUID.randomUUID().toString();
+  private int calls;
   private boolean mayExist;
   private Deadline deadline;
   private Attempt attempt;
@@ -227,15 +231,16 @@ public final class Separation implements Iterable<Event>, Iterator<Event>, AutoC
   }
 
   private Attempt separate() {
-    SeparationConfig settings = config;
+    // One that is delayed on its way must not take the session from a later one.
+    calls++;
+    SeparationConfig.Builder settings = config.toBuilder().setAttempt(CallAttempt.newBuilder().setCaller(caller).setNumber(calls));
     if (mayExist) {
       Session session = client.createSessionOnce(config);
       received.setSession(session);
-      settings = config.toBuilder()
-          .setUploadOffset(session.getCommittedBytes()).setStartFrame(received.resumeFrame()).build();
+      settings.setUploadOffset(session.getCommittedBytes()).setStartFrame(received.resumeFrame());
     }
     mayExist = true;
-    return new Attempt(client.channel(), options(), song, settings);
+    return new Attempt(client.channel(), options(), song, settings.build());
   }
 
   private Attempt watch() {
