@@ -102,7 +102,15 @@ impl Replication {
         }
         if !is_current {
             tracing::info!(session = %id, "restoring the session from the object store");
-            uploaded = restorer.directory(&record, &manifest, layout)?;
+            uploaded = restorer.directory(&record, &manifest, layout).or_else(|error| {
+                let last = Record::last(replica, keys)?;
+                let is_current = last.is_some_and(|(number, last)| {
+                    number == stored.number
+                        && last.header.overlap_state == record.header.overlap_state
+                });
+                // What is missing has been replaced since the record was read: nothing is damaged.
+                if is_current { Err(error) } else { Err(lost(WriteError::Fenced)) }
+            })?;
             Mark { manifest: stored.number, absent: complete }.write(layout)?;
         }
         if !complete {
