@@ -100,22 +100,19 @@ impl Replication {
             // Before its pieces are listed, so that no other server has more acknowledged than they are.
             writer.claim(&record, &mut stored).map_err(lost)?;
         }
-        if !is_current {
+        let restored = if is_current {
+            Ok(uploaded)
+        } else {
             tracing::info!(session = %id, "restoring the session from the object store");
-            uploaded = restorer.directory(&record, &manifest, layout).or_else(|error| {
-                let last = Record::last(replica, keys)?;
-                let is_current = last.is_some_and(|(number, last)| {
-                    number == stored.number
-                        && last.header.overlap_state == record.header.overlap_state
-                });
-                // What is missing has been replaced since the record was read: nothing is damaged.
-                if is_current { Err(error) } else { Err(lost(WriteError::Fenced)) }
-            })?;
-            Mark { manifest: stored.number, absent: complete }.write(layout)?;
-        }
+            restorer.directory(&record, &manifest, layout)
+        };
         if !complete {
-            // Behind a removal, pieces that were listed are missing.
+            // Before an error counts: what is missing may have been replaced or removed by another server, and is no damage.
             writer.check_owner(&stored).map_err(lost)?;
+        }
+        uploaded = restored?;
+        if !is_current {
+            Mark { manifest: stored.number, absent: complete }.write(layout)?;
         }
         let is_absent = Mark::read(layout).is_some_and(|mark| mark.absent);
         let manifest = Arc::new(manifest);
