@@ -1,4 +1,4 @@
-//! What several commands need: ONNX Runtime, models, engines, default folders.
+//! What several commands need: ONNX Runtime, models, engines, object stores, default folders.
 
 use std::path::{Path, PathBuf};
 
@@ -6,6 +6,7 @@ use super::compute;
 use super::engine_args::EngineArgs;
 use super::error::CliError;
 use super::output::download_bar;
+use crate::cluster::{ObjectReplica, StoreLocation};
 use crate::engine::isolated::IsolatingLoader;
 use crate::engine::limits::TimeLimits;
 use crate::engine::pool::{Pool, PoolConfig};
@@ -15,6 +16,24 @@ use crate::engine::runtime::locate::{FoundLibrary, LibraryOrigin, RUNTIME_VARIAB
 use crate::engine::{ExecutionConfig, Provider, ProviderSelection};
 use crate::model::{AvailableModels, Model};
 use crate::proto::reason::Category;
+use crate::session::replica::ReplicaError;
+
+/// Opens an object store.
+///
+/// # Errors
+/// It cannot be opened.
+pub(super) fn open_store(location: &StoreLocation) -> Result<ObjectReplica, CliError> {
+    ObjectReplica::open(location).map_err(|error| {
+        let cause = format!("{location} cannot be opened: {error}");
+        CliError::new(Category::Disk, cause, location.remedy())
+    })
+}
+
+/// The error of a call that an object store has not answered.
+pub(super) fn store_error(error: &ReplicaError) -> CliError {
+    let remedy = "Check the store with `stemwire cluster check`.";
+    CliError::new(Category::Server, error.to_string(), remedy)
+}
 
 /// Where ONNX Runtime is searched; `option` is the value of --runtime.
 pub(super) fn search(option: Option<&Path>) -> LibrarySearch {

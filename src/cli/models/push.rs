@@ -8,7 +8,7 @@ use super::ModelsFolder;
 use crate::cli::error::CliError;
 use crate::cli::output::{download_bar, write};
 use crate::cli::setup;
-use crate::cluster::{ObjectReplica, PushOutcome, StoreLocation, StoredModels};
+use crate::cluster::{PushOutcome, StoreLocation, StoredModels};
 use crate::model::registry::{RegistryError, verify};
 use crate::model::{Model, Sha256Hash};
 use crate::proto::reason::Category;
@@ -40,12 +40,9 @@ pub(super) fn push(args: &PushArgs) -> Result<(), CliError> {
     let Some(folder) = model.folder() else {
         return Err(RegistryError::Embedded { name: args.name.clone() }.into());
     };
-    let store = ObjectReplica::open(&location).map_err(|error| {
-        let cause = format!("{location} cannot be opened: {error}");
-        CliError::new(Category::Disk, cause, location.remedy())
-    })?;
+    let store = setup::open_store(&location)?;
     // Fails if another store is there from now on, as where a file system is not mounted any more.
-    store.identity().map_err(|error| store_error(&error))?;
+    store.identity().map_err(|error| setup::store_error(&error))?;
     // What is stored under a hash must have it.
     verify(&model)?;
     let stored = StoredModels::new(&store, location.to_string());
@@ -81,15 +78,10 @@ pub(super) fn push(args: &PushArgs) -> Result<(), CliError> {
 
 fn failed(model: &Model, error: io::Error) -> CliError {
     match ReplicaError::in_error(&error) {
-        Some(error) => store_error(error),
+        Some(error) => setup::store_error(error),
         None => {
             let path = model.folder().unwrap_or(std::path::Path::new("")).to_owned();
             RegistryError::Io { path, source: error }.into()
         }
     }
-}
-
-fn store_error(error: &ReplicaError) -> CliError {
-    let remedy = "Check the store with `stemwire cluster check`.";
-    CliError::new(Category::Server, error.to_string(), remedy)
 }

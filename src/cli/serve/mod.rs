@@ -17,7 +17,7 @@ use super::{providers, setup};
 use crate::cluster::tasks::{
     BoardDispatcher, JetStreamQueue, KnownWorkers, OfferedTasks, TaskBoard, watch_workers,
 };
-use crate::cluster::{self, Nats, NatsLeases, ObjectReplica, StoreLocation, announce_models};
+use crate::cluster::{self, Nats, NatsLeases, StoreLocation, announce_models};
 use crate::engine::Chain;
 use crate::engine::pool::Pool;
 use crate::engine::provider::selection::{ModelsToSelect, SelectionOutcome};
@@ -126,10 +126,7 @@ fn open_store(
 
 /// Opens an object store, unless it lacks what sessions need.
 fn open_replica(location: &StoreLocation) -> Result<Arc<dyn Replica>, CliError> {
-    let replica = ObjectReplica::open(location).map_err(|error| {
-        let cause = format!("{location} cannot be opened: {error}");
-        CliError::new(Category::Disk, cause, location.remedy())
-    })?;
+    let replica = setup::open_store(location)?;
     cluster::check_exclusive_creation(&replica).map_err(|fault| {
         CliError::new(Category::Disk, format!("{location} cannot be used: {fault}"), fault.remedy())
     })?;

@@ -8,11 +8,10 @@ use super::model_to_fetch::ModelToFetch;
 use crate::cli::error::CliError;
 use crate::cli::output::with_progress;
 use crate::cli::setup;
-use crate::cluster::{ObjectReplica, StoreLocation, StoredModels};
-use crate::model::AvailableModels;
-use crate::model::ModelCard;
+use crate::cluster::{StoreLocation, StoredModels};
 use crate::model::registry::stored::ModelToInstall;
 use crate::model::registry::{PublishedModel, RegistryError};
+use crate::model::{AvailableModels, ModelCard};
 use crate::proto::reason::Category;
 
 /// The models on this machine, and those of `--fetch-models`, whose files are fetched where this server computes.
@@ -21,10 +20,7 @@ pub(super) fn available_models(config: &ServeConfig) -> Result<AvailableModels, 
     let (Some(location), false) = (&config.store, config.fetch_models.is_empty()) else {
         return Ok(setup::available_models(models_dir));
     };
-    let store = ObjectReplica::open(location).map_err(|error| {
-        let cause = format!("{location} cannot be opened: {error}");
-        CliError::new(Category::Disk, cause, location.remedy())
-    })?;
+    let store = setup::open_store(location)?;
     let stored = StoredModels::new(&store, location.to_string());
     let folder = setup::models_folder(models_dir)?;
     let wanted = config.fetch_models.iter().map(|model| find(model, &stored, location));
@@ -75,10 +71,7 @@ fn find(
         })?;
         return Ok(ModelToInstall::Published(Box::new(published)));
     };
-    let card = stored.small(hash).map_err(|error| {
-        let remedy = "Check the store with `stemwire cluster check`.";
-        CliError::new(Category::Server, error.to_string(), remedy)
-    })?;
+    let card = stored.small(hash).map_err(|error| setup::store_error(&error))?;
     let not_there = || {
         let cause =
             format!("the card {hash} of model {name} is not in {location}, or damaged there");

@@ -10,10 +10,7 @@ use tokio::sync::watch;
 use super::{WorkerArgs, cannot_start_threads};
 use crate::cli::error::CliError;
 use crate::cli::setup;
-use crate::cluster::{
-    ClusterSecret, FetchProgress, ModelFetcher, Nats, ObjectReplica, StoreLocation,
-};
-use crate::proto::reason::Category;
+use crate::cluster::{ClusterSecret, FetchProgress, ModelFetcher, Nats, StoreLocation};
 
 /// Interval between looks for models of gateways.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -36,10 +33,7 @@ impl Fetching {
     ) -> Result<Option<Fetching>, CliError> {
         let Some(location) = &args.store else { return Ok(None) };
         let location: StoreLocation = location.parse()?;
-        let store = ObjectReplica::open(&location).map_err(|error| {
-            let cause = format!("{location} cannot be opened: {error}");
-            CliError::new(Category::Disk, cause, location.remedy())
-        })?;
+        let store = setup::open_store(&location)?;
         let models = setup::models_folder(args.engine.models_dir.as_deref())?;
         let (nats, secret, place) = (Arc::clone(nats), secret.cloned(), location.to_string());
         Ok(Some(Fetching(ModelFetcher::new(nats, secret, Arc::new(store), place, models))))
