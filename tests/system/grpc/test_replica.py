@@ -37,7 +37,9 @@ def replicated(start, store):
 
 
 def objects(store, session_id: str) -> list:
-    return sorted(path for path in (store / "sessions" / session_id).rglob("*") if path.is_file())
+    """The session's objects, without those that are being written, which have a number behind `#`."""
+    paths = (store / "sessions" / session_id).rglob("*")
+    return sorted(path for path in paths if "#" not in path.name and path.is_file())
 
 
 @pytest.fixture
