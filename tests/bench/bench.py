@@ -73,8 +73,8 @@ BENCHMARKS = {
     "stages": stages.shares,
     "instructions": stages.instructions,
 }
-# Of hours of music, or of minutes for each second of it; left out unless they are named.
-NIGHTLY = {"bs-roformer", "encoders", "linear", "memory", "models", "roformer", "scnet-large"}
+# Of hours of music, of minutes for each second of it, or of 6 GB of memory; left out unless they are named.
+NIGHTLY = {"bs-roformer", "cluster-sessions", "encoders", "linear", "memory", "models", "roformer", "scnet-large"}
 # Of --quick: seconds of music, pairs, and about how long each takes on two idle cores, in seconds, once what it needs is installed.
 QUICK_SECONDS, QUICK_PAIRS = 20, 1
 ESTIMATES_S = {
@@ -89,7 +89,6 @@ ESTIMATES_S = {
     "crowd": 120,
     "cluster-scaling": 120,
     "cluster-saturation": 150,
-    "cluster-sessions": 180,
     "cluster-htdemucs": 120,
     "cluster-mini": 60,
     "downloads": 30,
