@@ -2,6 +2,12 @@
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+# Paths of published files at their authors' servers.
+PUBLISHED = {
+    "htdemucs": "adefossez/HTDemucs/resolve/bf35a81b663819a8255c8fefee17f9d812b786b5/955717e8.safetensors",
+    "htdemucs_6s": "adefossez/HTDemucs-6s/resolve/3c5ee475be622df764938de97e4281a7b07ffa58/5c90dfd2.safetensors",
+}
+
 
 class Publisher(ThreadingHTTPServer):
     """Serves `files` by path, with ranges, after a redirect as the real one; the first responses break off after `cuts` bytes."""

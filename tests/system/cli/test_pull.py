@@ -14,11 +14,8 @@ import pytest
 
 from ..audio import music, wav
 from .model_files import HASH, names, reported
+from .publisher import PUBLISHED
 
-PUBLISHED = {
-    "htdemucs": "adefossez/HTDemucs/resolve/bf35a81b663819a8255c8fefee17f9d812b786b5/955717e8.safetensors",
-    "htdemucs_6s": "adefossez/HTDemucs-6s/resolve/3c5ee475be622df764938de97e4281a7b07ffa58/5c90dfd2.safetensors",
-}
 ONLINE = {"STEMWIRE_OFFLINE": None}
 
 
