@@ -113,12 +113,13 @@ conformance: tools wire-tools browser clients/node_modules/.package-lock.json
 	STEMWIRE_WIRE_TOOLS="$(abspath $(TOOLS))/bin:$(abspath $(WIRE))" \
 		$(TOOLS)/bin/python -m pytest clients/conformance -q -p no:cacheprovider --numprocesses=$(JOBS) --dist=loadgroup $(PYTEST)
 
-# Sessions in an object store of S3, by a real server, which needs Go; gateways and NATS servers that are lost; with an earlier
+# Sessions in buckets of S3 and Azure, on real servers, which need Go and Node.js; gateways and NATS servers that are lost; with an earlier
 # build also both versions side by side: make cluster OLD=FILE.
-cluster: tools $(TOOLS)/cluster/versitygw
+cluster: tools $(TOOLS)/cluster/versitygw $(TOOLS)/cluster/azurite/ready
 	$(CARGO) test --no-run --quiet
 	$(TARGET)/debug/stemwire runtime install cpu
 	STEMWIRE_BIN="$(abspath $(TARGET))/debug/stemwire" STEMWIRE_VERSITYGW="$(abspath $(TOOLS))/cluster/versitygw" \
+	STEMWIRE_AZURITE="$(abspath $(TOOLS))/cluster/azurite/node_modules/azurite/dist/src/blob/main.js" \
 	$(if $(OLD),STEMWIRE_OLD="$(abspath $(OLD))") \
 		$(TOOLS)/bin/python -m pytest tests/cluster -q -p no:cacheprovider $(PYTEST)
 
@@ -126,6 +127,11 @@ cluster: tools $(TOOLS)/cluster/versitygw
 $(TOOLS)/cluster/versitygw:
 	$(GO_INSTALL) github.com/versity/versitygw/cmd/versitygw@v1.8.0
 	rm -rf $(TOOLS)/go
+
+$(TOOLS)/cluster/azurite/ready:
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check azure-storage-blob==12.31.1
+	npm install --prefix $(TOOLS)/cluster/azurite --no-save --no-audit --no-fund --loglevel=error azurite@3.35.0
+	touch $@
 
 # The files of docs/deploy, by the tools of those who read them; needs Go and Debian's packages. `make test` checks their names.
 DEPLOY := $(TOOLS)/deploy

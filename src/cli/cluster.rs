@@ -23,7 +23,7 @@ enum ClusterCommand {
 
 #[derive(Debug, Args)]
 struct CheckArgs {
-    /// Object store, such as file:///mnt/stemwire or s3://bucket/prefix
+    /// Object store, a folder or bucket: file:///mnt/stemwire, s3://…, gs://…, az://…
     #[arg(long, value_name = "URL", env = "STEMWIRE_STORE")]
     store: String,
     /// NATS servers, such as nats://10.0.0.1:4222,nats://10.0.0.2:4222

@@ -45,7 +45,7 @@ impl StoreFault {
                 "Check that the store is there, that it can be reached, and that the credentials, if it needs any, may read and write."
             }
             StoreFault::Inconsistent(_) | StoreFault::NotExclusive { .. } => {
-                "Use a store that is consistent and refuses to create a key that exists, such as an NFS folder or S3."
+                "Use a store that is consistent and refuses to create a key that exists, such as an NFS folder or a bucket of S3."
             }
         }
     }

@@ -7,13 +7,17 @@ use std::str::FromStr;
 use object_store::path::Path;
 use url::Url;
 
+use super::BucketService;
+
 /// Where an object store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreLocation {
     /// A folder that all machines have mounted: `file:///mnt/stemwire`.
     Folder(PathBuf),
-    /// A bucket of S3, or of a server with its interface: `s3://bucket/prefix`.
+    /// A bucket: `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix`.
     Bucket {
+        /// Whose it is.
+        service: BucketService,
         /// Its name.
         bucket: String,
         /// What all keys begin with, without slashes at its ends. May be empty.
@@ -23,10 +27,15 @@ pub enum StoreLocation {
 
 impl StoreLocation {
     /// The remedy where it cannot be opened, as one imperative sentence.
-    pub fn remedy(&self) -> &'static str {
+    pub fn remedy(&self) -> String {
         match self {
-            StoreLocation::Folder(_) => "Check the folder and its permissions.",
-            StoreLocation::Bucket { .. } => "Check the environment variables of AWS.",
+            StoreLocation::Folder(_) => "Check the folder and its permissions.".to_owned(),
+            StoreLocation::Bucket { service, .. } => {
+                format!(
+                    "Check the environment variables {}…, which docs/OPERATIONS.md lists.",
+                    service.variables()
+                )
+            }
         }
     }
 }
@@ -42,7 +51,7 @@ pub struct LocationError {
 impl LocationError {
     /// The remedy, as one imperative sentence.
     pub fn remedy(&self) -> &'static str {
-        "Give --store the URL of a folder or bucket, such as file:///mnt/stemwire or s3://bucket/prefix."
+        "Give --store the URL of a folder or bucket, such as file:///mnt/stemwire, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix."
     }
 }
 
@@ -60,8 +69,13 @@ impl FromStr for StoreLocation {
                 .to_file_path()
                 .map(StoreLocation::Folder)
                 .map_err(|()| bad("its path is not absolute")),
-            "s3" => bucket(&url).map_err(bad),
-            _ => Err(bad("its scheme is neither file:// nor s3://")),
+            scheme => {
+                let service =
+                    BucketService::ALL.into_iter().find(|service| service.scheme() == scheme);
+                let service = service
+                    .ok_or_else(|| bad("its scheme is none of file://, s3://, gs:// and az://"))?;
+                bucket(service, &url).map_err(bad)
+            }
         }
     }
 }
@@ -141,20 +155,22 @@ impl fmt::Debug for NatsLocation {
     }
 }
 
-fn bucket(url: &Url) -> Result<StoreLocation, &'static str> {
+fn bucket(service: BucketService, url: &Url) -> Result<StoreLocation, &'static str> {
     let bucket = url.host_str().filter(|host| !host.is_empty()).ok_or("it has no bucket")?;
     if url.port().is_some() || !url.username().is_empty() || url.password().is_some() {
         return Err("it has more than a bucket and a prefix");
     }
     let prefix = Path::from_url_path(url.path()).map_err(|_| "its prefix is no path of keys")?;
-    Ok(StoreLocation::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_string() })
+    Ok(StoreLocation::Bucket { service, bucket: bucket.to_owned(), prefix: prefix.to_string() })
 }
 
 impl fmt::Display for StoreLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoreLocation::Folder(folder) => write!(f, "file://{}", folder.display()),
-            StoreLocation::Bucket { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
+            StoreLocation::Bucket { service, bucket, prefix } => {
+                write!(f, "{}://{bucket}/{prefix}", service.scheme())
+            }
         }
     }
 }
@@ -177,20 +193,29 @@ mod tests {
         refuses("/mnt/store", "no scheme");
         refuses("file://host/share", "not absolute");
         refuses("file:///mnt?versioned", "query");
-        refuses("ftp://host/store", "neither file:// nor s3://");
+        refuses("ftp://host/store", "none of file://, s3://, gs:// and az://");
     }
 
     #[test]
     fn a_bucket_has_a_prefix_or_none() {
-        let bucket = |bucket: &str, prefix: &str| {
-            Ok(StoreLocation::Bucket { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+        let bucket = |service, bucket: &str, prefix: &str| {
+            Ok(StoreLocation::Bucket {
+                service,
+                bucket: bucket.to_owned(),
+                prefix: prefix.to_owned(),
+            })
         };
-        assert_eq!("s3://songs".parse(), bucket("songs", ""));
-        assert_eq!("s3://songs.example/".parse(), bucket("songs.example", ""));
-        assert_eq!("s3://songs/a/two%20words/".parse(), bucket("songs", "a/two words"));
+        assert_eq!("s3://songs".parse(), bucket(BucketService::S3, "songs", ""));
+        assert_eq!(
+            "gs://songs.example/".parse(),
+            bucket(BucketService::GoogleCloud, "songs.example", "")
+        );
+        let words = bucket(BucketService::Azure, "songs", "a/two words");
+        assert_eq!("az://songs/a/two%20words/".parse(), words);
+        assert_eq!(words.unwrap().to_string(), "az://songs/a/two words");
         refuses("s3:///prefix", "no bucket");
-        refuses("s3://user@songs/prefix", "more than a bucket");
-        refuses("s3://songs:9000/prefix", "more than a bucket");
+        refuses("gs://user@songs/prefix", "more than a bucket");
+        refuses("az://songs:9000/prefix", "more than a bucket");
         refuses("s3://songs/a//b", "no path of keys");
     }
 

@@ -2,13 +2,14 @@
 //! [`tasks`] of one that others compute, and NATS, with the [`Leases`](crate::session::leases::Leases) of sessions.
 //!
 //! [`location`] has the addresses, [`object_replica`] is the store itself, over the crate `object_store`, which calls buckets
-//! ([`s3`]) by way of [`https`], and [`mod@check`] finds out whether it does what sessions need. [`nats`] connects to NATS, and
+//! ([`buckets`]) by way of [`https`], and [`mod@check`] finds out whether it does what sessions need. [`nats`] connects to NATS, and
 //! [`leases`] are in a bucket there, as is what processes announce of themselves ([`bucket_entry`]), in several [`copies`] if possible.
 //! Asynchronous inside; what it offers is synchronous, like the sessions.
 //!
 //! Gateways announce the [`served_models`]; a [`model_fetcher`] gets what a worker lacks of them from the [`stored_models`].
 
 mod bucket_entry;
+mod buckets;
 mod check;
 mod copies;
 mod https;
@@ -17,12 +18,12 @@ mod location;
 mod model_fetcher;
 mod nats;
 mod object_replica;
-mod s3;
 mod secret;
 mod served_models;
 mod stored_models;
 pub mod tasks;
 
+pub use buckets::BucketService;
 pub use check::{StoreFault, check, check_exclusive_creation, check_leases};
 pub use leases::NatsLeases;
 pub use location::{LocationError, NatsLocation, NatsLocationError, StoreLocation};

@@ -12,8 +12,8 @@ from system.repository import generate_stubs  # noqa: E402
 
 sys.path.insert(0, generate_stubs())
 
+from system.buckets import S3Server  # noqa: E402
 from system.conftest import binary, chosen_models, cli, start  # noqa: E402, F401  (fixtures)
-from system.versitygw import S3Server  # noqa: E402
 from system.workers import gateway, nats, worker  # noqa: E402, F401  (fixtures)
 
 
@@ -23,8 +23,3 @@ def s3(tmp_path):
     yield server
     server.kill()
 
-
-@pytest.fixture
-def replicated(s3, start):  # noqa: F811
-    """replicated(*options) starts a server with its sessions in the bucket."""
-    return lambda *options: start("--store", "s3://songs/some/prefix", *options, variables=s3.variables)

@@ -1,5 +1,5 @@
-"""A server with the calls of S3 that sessions need, in memory, which fails on request. Not for what a real one does
-under concurrency: tests/cluster has one."""
+"""A server with the calls of S3 that sessions need, in memory, which fails on request, and one with those of Google. Not for what
+a real one does under concurrency: tests/cluster has one."""
 import hashlib
 import hmac
 import re
@@ -17,6 +17,10 @@ class Bucket:
     503, and the next `unanswered` ones are carried out and not answered. While it `is_gone`, everything is missing. Requests that
     name `held` wait for as long as it is set."""
 
+    url = "s3://songs"
+    # A header with which only a key that does not exist is created.
+    create_header = ("if-none-match", "*")
+
     def __init__(self):
         self.objects: dict[str, bytes] = {}
         self.lock, self.delay_s, self.failures, self.unanswered = threading.Lock(), 0.0, 0, 0
@@ -30,7 +34,7 @@ class Bucket:
             def do_GET(self) -> None:
                 answer(self, bucket)
 
-            do_PUT = do_HEAD = do_POST = do_GET
+            do_PUT = do_HEAD = do_POST = do_DELETE = do_GET
 
             def log_message(self, *_) -> None:
                 pass
@@ -57,6 +61,23 @@ class Bucket:
             "AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         }
 
+    def is_allowed(self, request: BaseHTTPRequestHandler, body: bytes) -> bool:
+        return is_signed(request, body)
+
+
+class GoogleBucket(Bucket):
+    """The same by the XML API of Google Cloud Storage: https://cloud.google.com/storage/docs/xml-api/overview"""
+
+    url = "gs://songs"
+    create_header = ("x-goog-if-generation-match", "0")
+
+    @property
+    def variables(self) -> dict[str, str]:
+        return {"GOOGLE_BASE_URL": f"http://127.0.0.1:{self.address[1]}", "GOOGLE_BEARER_TOKEN": SECRET_KEY}
+
+    def is_allowed(self, request: BaseHTTPRequestHandler, body: bytes) -> bool:
+        return request.headers.get("authorization") == f"Bearer {SECRET_KEY}"
+
 
 def answer(request: BaseHTTPRequestHandler, bucket: Bucket) -> None:
     body = request.rfile.read(int(request.headers.get("content-length", 0)))
@@ -73,10 +94,10 @@ def answer(request: BaseHTTPRequestHandler, bucket: Bucket) -> None:
         elif bucket.failures:
             bucket.failures -= 1
             status, content = 503, b"<Error><Code>SlowDown</Code></Error>"
-        elif not is_signed(request, body):
+        elif not bucket.is_allowed(request, body):
             status, content = 403, b"<Error><Code>SignatureDoesNotMatch</Code></Error>"
         else:
-            status, headers, content = carry_out(request, body, bucket.objects)
+            status, headers, content = carry_out(request, body, bucket)
         if bucket.unanswered:
             bucket.unanswered -= 1
             request.close_connection = True
@@ -90,11 +111,11 @@ def answer(request: BaseHTTPRequestHandler, bucket: Bucket) -> None:
         request.wfile.write(content)
 
 
-def carry_out(request: BaseHTTPRequestHandler, body: bytes, objects: dict[str, bytes]) -> tuple[int, dict, bytes]:
-    url = urlsplit(request.path)
-    bucket, _, key = unquote(url.path).removeprefix("/").partition("/")
-    found, tag = objects.get(key), {"ETag": '"1"', "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
-    if bucket != BUCKET:
+def carry_out(request: BaseHTTPRequestHandler, body: bytes, bucket: Bucket) -> tuple[int, dict, bytes]:
+    url, objects = urlsplit(request.path), bucket.objects
+    name, _, key = unquote(url.path).removeprefix("/").partition("/")
+    found, tag = objects.get(key), {"ETag": '"1"', "x-goog-generation": "1", "Last-Modified": "Thu, 01 Jan 2026 00:00:00 GMT"}
+    if name != BUCKET:
         return 404, {}, b"<Error><Code>NoSuchBucket</Code></Error>"
     if request.command == "POST" and url.query == "delete":
         names = re.findall(r"<Key>.*?</Key>", body.decode())
@@ -105,12 +126,16 @@ def carry_out(request: BaseHTTPRequestHandler, body: bytes, objects: dict[str, b
     if not key:
         return 200, {}, listing(dict(parse_qsl(url.query)), objects)
     if request.command == "PUT":
-        if request.headers.get("if-none-match") == "*" and found is not None:
+        header, value = bucket.create_header
+        if request.headers.get(header) == value and found is not None:
             return 412, {}, b"<Error><Code>PreconditionFailed</Code></Error>"
         objects[key] = body
         return 200, tag, b""
     if found is None:
         return 404, {}, b"<Error><Code>NoSuchKey</Code></Error>"
+    if request.command == "DELETE":
+        del objects[key]
+        return 204, {}, b""
     if wanted := request.headers.get("range"):
         first, last = map(int, wanted.removeprefix("bytes=").split("-"))
         part = found[first : last + 1]

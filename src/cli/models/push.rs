@@ -19,7 +19,7 @@ pub(super) struct PushArgs {
     /// Name of an installed model
     #[arg(value_name = "NAME")]
     name: String,
-    /// Object store, such as file:///mnt/stemwire or s3://bucket/prefix
+    /// Object store, a folder or bucket: file:///mnt/stemwire, s3://…, gs://…, az://…
     #[arg(long, value_name = "URL", env = "STEMWIRE_STORE")]
     store: String,
     #[command(flatten)]

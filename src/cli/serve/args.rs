@@ -36,7 +36,7 @@ pub(in crate::cli) struct ServeArgs {
     /// Folder for sessions [default: the user's data folder]
     #[arg(long, value_name = "DIR", env = "STEMWIRE_DATA_DIR")]
     pub(super) data_dir: Option<PathBuf>,
-    /// Object store that keeps all sessions, such as file:///mnt/stemwire or s3://bucket/prefix; the data folder is then its cache
+    /// Object store that keeps all sessions, a folder or bucket: file:///mnt/stemwire, s3://…, gs://…, az://…; the data folder is then its cache
     #[arg(long, value_name = "URL", env = "STEMWIRE_STORE")]
     pub(super) store: Option<String>,
     /// NATS servers of the cluster, such as nats://10.0.0.1:4222,nats://10.0.0.2:4222, by which several gateways share the sessions of --store, and workers compute

@@ -31,7 +31,7 @@ pub(super) struct WorkerArgs {
     /// NATS servers of the cluster, such as nats://10.0.0.1:4222,nats://10.0.0.2:4222
     #[arg(long, value_name = "URL,URL", hide_env_values = true, env = "STEMWIRE_CLUSTER")]
     cluster: String,
-    /// Object store with the files of models, such as file:///mnt/stemwire or s3://bucket/prefix: models of the gateways that are not installed are fetched from it, verified and installed
+    /// Object store with the files of models, a folder or bucket: file:///mnt/stemwire, s3://…, gs://…, az://…: models of the gateways that are not installed are fetched from it, verified and installed
     #[arg(long, value_name = "URL", env = "STEMWIRE_STORE")]
     store: Option<String>,
     /// Name of this worker in the logs of gateways, unique in the cluster [default: HOST-PROCESS]

@@ -12,8 +12,8 @@ use object_store::{Error, ObjectStore, ObjectStoreExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
+use crate::cluster::StoreLocation;
 use crate::cluster::https::ObserverSlot;
-use crate::cluster::{StoreLocation, s3};
 use crate::session::replica::{ReplicaCall, ReplicaError};
 
 /// Time limit of one call. An object has a few MiB at most.
@@ -47,8 +47,8 @@ impl StoreCalls {
         let observer = ObserverSlot::default();
         let store: Box<dyn ObjectStore> = match location {
             StoreLocation::Folder(folder) => Box::new(open_folder(folder)?),
-            StoreLocation::Bucket { bucket, prefix } => {
-                Box::new(s3::open(bucket, prefix, &observer).map_err(io::Error::other)?)
+            StoreLocation::Bucket { service, bucket, prefix } => {
+                Box::new(service.open(bucket, prefix, &observer).map_err(io::Error::other)?)
             }
         };
         let runtime = Builder::new_multi_thread()

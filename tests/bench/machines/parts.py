@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from measure import spent
+from system.buckets import S3Server
 from system.nats import NatsCluster
 from system.server import Server, free_address
-from system.versitygw import S3Server
 from system.worker import SECRET, Worker
 
 from .network import Link, Network

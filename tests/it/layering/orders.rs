@@ -47,9 +47,11 @@ pub(super) const ORDERS: &[Order<'_>] = &[
     (
         "cluster",
         &[
-            &["https", "location", "secret"],
-            &["nats", "s3", "stored_models"],
-            &["copies", "object_replica"],
+            &["https", "secret"],
+            &["buckets", "stored_models"],
+            &["location"],
+            &["nats", "object_replica"],
+            &["copies"],
             &["bucket_entry"],
             &["leases", "served_models", "tasks"],
             &["check", "model_fetcher"],

@@ -1,4 +1,4 @@
-"""A bucket of S3 as the object store: credentials, requests that fail, a server that is slow or away."""
+"""A bucket as the object store: credentials, requests that fail, a server that is slow or away."""
 import re
 
 import grpc
@@ -7,7 +7,7 @@ import pytest
 from ..audio import music, wav
 from ..common import INSTANT_MODEL, finish, lose, upload, wait_for
 from ..http_client import get
-from ..s3 import Bucket
+from ..s3 import Bucket, GoogleBucket
 from ..stemwire_client import api, collect, get_stem, reason, separate
 
 MODELS = INSTANT_MODEL
@@ -15,8 +15,9 @@ PREFIX = "some/prefix"
 
 
 @pytest.fixture
-def bucket():
-    bucket = Bucket()
+def bucket(request):
+    """One of S3, or of another service by a test's parameter."""
+    bucket = getattr(request, "param", Bucket)()
     yield bucket
     bucket.stop()
 
@@ -24,7 +25,7 @@ def bucket():
 @pytest.fixture
 def replicated(bucket, start):
     """replicated(*options) starts a server with its sessions in the bucket."""
-    return lambda *options: start("--store", f"s3://songs/{PREFIX}", *options, variables=bucket.variables)
+    return lambda *options: start("--store", f"{bucket.url}/{PREFIX}", *options, variables=bucket.variables)
 
 
 def metric(server, name: str) -> float:
@@ -34,6 +35,7 @@ def metric(server, name: str) -> float:
     return sum(map(float, found))
 
 
+@pytest.mark.parametrize("bucket", [Bucket, GoogleBucket], indirect=True)
 def test_sessions_survive_the_loss_of_the_machine(replicated, bucket):
     song = wav(music(6))
     server = replicated()
@@ -117,11 +119,13 @@ def test_a_proxy_without_its_server_is_not_an_empty_bucket(replicated, bucket):
     assert server.get(session_id).committed_bytes == len(song)
 
 
+@pytest.mark.parametrize("bucket", [Bucket, GoogleBucket], indirect=True)
 def test_a_check_shows_what_a_bucket_does(cli, bucket):
-    checked = cli("cluster", "check", "--store", "s3://songs", **bucket.variables).out.decode()
+    checked = cli("cluster", "check", "--store", bucket.url, **bucket.variables).out.decode()
     assert checked.count("good  ") == 3 and "one of 32 concurrent creations" in checked
     assert not bucket.objects, "it leaves nothing"
-    wrong = bucket.variables | {"AWS_SECRET_ACCESS_KEY": "another"}
-    for url, variables, cause in [("s3://songs", wrong, "SignatureDoesNotMatch"), ("s3://others", bucket.variables, "NoSuchBucket")]:
+    secret = list(bucket.variables)[-1]
+    wrong, others = bucket.variables | {secret: "another"}, bucket.url.replace("songs", "others")
+    for url, variables, cause in [(bucket.url, wrong, "SignatureDoesNotMatch"), (others, bucket.variables, "NoSuchBucket")]:
         refused = cli("cluster", "check", "--store", url, code=1, **variables)
         assert cause in refused.out.decode() and "credentials" in refused.out.decode()

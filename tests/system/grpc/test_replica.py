@@ -188,7 +188,8 @@ def test_a_data_folder_is_the_cache_of_one_store(replicated, store, cli):
 
 def test_a_store_that_cannot_be_used_is_refused(cli, tmp_path):
     (tmp_path / "file").write_text("no folder")
-    for url, cause, code in [(f"file://{tmp_path}/file", "cannot be opened", 6), ("ftp://host/store", "neither file:// nor s3://", 2)]:
+    schemes = "none of file://, s3://, gs:// and az://"
+    for url, cause, code in [(f"file://{tmp_path}/file", "cannot be opened", 6), ("ftp://host/store", schemes, 2)]:
         refused = cli("serve", "--store", url, "--listen", "127.0.0.1:0", "--data-dir", tmp_path / "data", code=code)
         assert cause in refused.err and "remedy: " in refused.err
 
