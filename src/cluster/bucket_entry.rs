@@ -54,21 +54,23 @@ impl EntryBucket {
         copies::create(is_clustered, create).await
     }
 
-    /// Writes an entry until `stopped` is true or its sender is gone. The entry stays for its lifetime.
+    /// Writes an entry, as `value` returns it each time, until `stopped` is true or its sender is gone. The entry stays for its
+    /// lifetime.
     pub(super) fn keep(
         self,
         nats: &Nats,
         key: String,
-        value: Vec<u8>,
+        value: impl Fn() -> Vec<u8> + Send + 'static,
         mut stopped: watch::Receiver<bool>,
     ) -> impl Future<Output = ()> + Send + 'static {
         let (jetstream, is_clustered) = (nats.jetstream().clone(), nats.is_clustered());
         async move {
             let mut was_away = false;
             while !*stopped.borrow() {
+                let value = value();
                 let written = async {
                     let bucket = self.open(&jetstream, is_clustered).await?;
-                    bucket.put(&key, value.clone().into()).await.map_err(NatsCallError::of)
+                    bucket.put(&key, value.into()).await.map_err(NatsCallError::of)
                 };
                 let pause = match written.await {
                     Ok(_) => {

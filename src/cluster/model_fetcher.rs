@@ -33,10 +33,10 @@ pub struct FetchedBytes {
 }
 
 /// What a worker lacks, and has of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FetchStatus {
     /// Models of the gateways that are not here.
-    pub missing: usize,
+    pub missing: Vec<ModelName>,
     /// The file that is being fetched.
     pub fetched: Option<FetchedBytes>,
 }
@@ -48,7 +48,7 @@ pub struct FetchProgress(Arc<Mutex<FetchStatus>>);
 impl FetchProgress {
     /// The status now.
     pub fn status(&self) -> FetchStatus {
-        *self.lock()
+        self.lock().clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, FetchStatus> {
@@ -130,7 +130,7 @@ impl ModelFetcher {
         is_new
     }
 
-    /// Those that are not in the folder, which are counted.
+    /// Those that are not in the folder, which the status has from now on.
     fn missing<'a>(
         &self,
         served: &'a [ModelToInstall],
@@ -139,7 +139,7 @@ impl ModelFetcher {
         let is_here =
             |wanted: &ModelToInstall| available.all().iter().any(|model| wanted.is(model));
         let missing: Vec<_> = served.iter().filter(|wanted| !is_here(wanted)).collect();
-        self.progress.lock().missing = missing.len();
+        self.progress.lock().missing = missing.iter().map(|model| model.name().clone()).collect();
         missing
     }
 

@@ -75,7 +75,7 @@ pub fn announce_models<'a>(
     // Gateways that serve the same write the same entry.
     let key = Sha256Hash::of(&value).to_string();
     let (never, stopped) = watch::channel(false);
-    let keeping = BUCKET.keep(nats, key, value, stopped);
+    let keeping = BUCKET.keep(nats, key, move || value.clone(), stopped);
     nats.spawn(async move {
         keeping.await;
         drop(never);

@@ -37,7 +37,7 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let announcement = WorkerAnnouncement::new(&name, worker.lanes(), &worker.engines());
-        let presence = Presence::begin(&nats, &announcement);
+        let presence = Presence::begin(&nats, move || announcement.clone());
         let (stop, stopped) = watch::channel(false);
         std::thread::spawn(move || {
             // It is closed at the latest when the process that has started this one ends.

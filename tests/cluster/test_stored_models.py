@@ -11,7 +11,7 @@ from system.audio import music, wav
 from system.common import INSTANT_MODEL, finish, upload, wait_for
 from system.stemwire_client import Config, separate
 from system.worker import SECRET, Worker
-from system.workers import watch, workers
+from system.workers import missing, watch, workers
 
 MODELS = INSTANT_MODEL
 STORE = "s3://songs/some/prefix"
@@ -61,6 +61,7 @@ def test_a_worker_starts_again_with_models_that_gateways_begin_to_serve(start, c
     gateway = gateway_of(named)
     s3.kill()
     wait_for(lambda: "does not compute the model" in one.log_text(), 90)
+    wait_for(lambda: sorted(missing(gateway)) == [[], ["waveform"]])
     wait_for(lambda: "not made with the secret" in stranger.log_text(), 90)
     assert stranger.end() == 0 and "store=" not in stranger.log_text()
     assert count_with(gateway, "waveform") == 0
@@ -69,6 +70,7 @@ def test_a_worker_starts_again_with_models_that_gateways_begin_to_serve(start, c
     session_id = upload(gateway, song)
     finish(gateway, session_id, song)
     assert watch(gateway, session_id).digests() == expected
+    assert missing(gateway) == [[]]
     assert "starting again with more models" in one.log_text() and "panicked" not in one.log_text()
 
 

@@ -52,6 +52,11 @@ def numbers(address: str) -> dict:
     return {name: float(value) for name, value in lines}
 
 
+def missing(server) -> list:
+    """The models that each worker of a gateway lacks."""
+    return [list(worker.missing_models) for worker in workers(server)]
+
+
 def workers(server) -> list:
     """The workers of a gateway, by name."""
     return list(server.stub.Health(api.HealthRequest()).cluster.workers)

@@ -994,7 +994,10 @@ type Worker struct {
 	// Its engines, one for each model.
 	Engines []*Engine `protobuf:"bytes,4,rep,name=engines,proto3" json:"engines,omitempty"`
 	// Those of them that have failed on a segment of this gateway since their last success.
-	Faults        []*WorkerFault `protobuf:"bytes,5,rep,name=faults,proto3" json:"faults,omitempty"`
+	Faults []*WorkerFault `protobuf:"bytes,5,rep,name=faults,proto3" json:"faults,omitempty"`
+	// Names of models that gateways serve and that it lacks, because it is fetching them from the object store, or cannot. Up to
+	// 10 s old. Empty if the worker has no object store, or is older than this field.
+	MissingModels []string `protobuf:"bytes,6,rep,name=missing_models,json=missingModels,proto3" json:"missing_models,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1060,6 +1063,13 @@ func (x *Worker) GetEngines() []*Engine {
 func (x *Worker) GetFaults() []*WorkerFault {
 	if x != nil {
 		return x.Faults
+	}
+	return nil
+}
+
+func (x *Worker) GetMissingModels() []string {
+	if x != nil {
+		return x.MissingModels
 	}
 	return nil
 }
@@ -2231,13 +2241,14 @@ const file_stemwire_v1_separation_service_proto_rawDesc = "" +
 	"\aCluster\x12-\n" +
 	"\aworkers\x18\x01 \x03(\v2\x13.stemwire.v1.WorkerR\aworkers\x12'\n" +
 	"\x0fqueued_segments\x18\x02 \x01(\x04R\x0equeuedSegments\x12)\n" +
-	"\x10waiting_segments\x18\x03 \x01(\x04R\x0fwaitingSegments\"\xad\x01\n" +
+	"\x10waiting_segments\x18\x03 \x01(\x04R\x0fwaitingSegments\"\xd4\x01\n" +
 	"\x06Worker\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
 	"\x05lanes\x18\x03 \x01(\rR\x05lanes\x12-\n" +
 	"\aengines\x18\x04 \x03(\v2\x13.stemwire.v1.EngineR\aengines\x120\n" +
-	"\x06faults\x18\x05 \x03(\v2\x18.stemwire.v1.WorkerFaultR\x06faults\"V\n" +
+	"\x06faults\x18\x05 \x03(\v2\x18.stemwire.v1.WorkerFaultR\x06faults\x12%\n" +
+	"\x0emissing_models\x18\x06 \x03(\tR\rmissingModels\"V\n" +
 	"\vWorkerFault\x12\x14\n" +
 	"\x05model\x18\x01 \x01(\tR\x05model\x121\n" +
 	"\x06health\x18\x02 \x01(\v2\x19.stemwire.v1.EngineHealthR\x06health\"M\n" +

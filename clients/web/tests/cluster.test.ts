@@ -8,10 +8,11 @@ afterEach(() => void (language.value = "en"));
 
 const engines = [{ model: "mini" }, { model: "htdemucs" }];
 const faults = [{ model: "mini", health: { failures: 2, message: "not enough memory" } }];
+const worker = { name: "a", lanes: 2, engines, faults: [], missingModels: [] };
 const clusterOf = (...workers: object[]) => ({ workers, queuedSegments: 7n }) as unknown as Cluster;
 
 test("workers that fail are counted and named with the model and the cause", () => {
-  const cluster = clusterOf({ name: "a", lanes: 2, engines, faults: [] }, { name: "b", lanes: 1, engines, faults });
+  const cluster = clusterOf(worker, { ...worker, name: "b", lanes: 1, faults });
   const { summary, failing, workers } = factsOf(cluster);
   assert.equal(summary, "2 workers, 3 at a time, 7 queued");
   assert.equal(failing, "1 worker fails");
@@ -21,6 +22,16 @@ test("workers that fail are counted and named with the model and the cause", () 
   assert.match(factsOf(cluster).workers[1] ?? "", /mini 连续失败 2 次/);
 });
 
-test("nothing is said of failures where there are none", () => {
-  assert.equal(factsOf(clusterOf({ name: "a", lanes: 2, engines, faults: [] })).failing, "");
+test("workers that lack models are counted and named with the models", () => {
+  const cluster = clusterOf(worker, { ...worker, name: "b", missingModels: ["scnet", "own"] });
+  assert.equal(factsOf(cluster).lacking, "1 worker lacks models");
+  assert.equal(factsOf(cluster).workers[1], "b (2): mini, htdemucs; lacks scnet, own");
+  language.value = "zh";
+  assert.equal(factsOf(cluster).lacking, "1 台缺少模型");
+  assert.match(factsOf(cluster).workers[1] ?? "", /缺少 scnet, own$/);
+});
+
+test("nothing is said of failures and missing models where there are none", () => {
+  const { failing, lacking } = factsOf(clusterOf(worker));
+  assert.deepEqual([failing, lacking], ["", ""]);
 });

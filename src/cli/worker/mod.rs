@@ -77,9 +77,9 @@ async fn compute(
     // Before others learn that there is a worker to stop.
     let mut stop_signal = pin!(StopSignals::catch().next());
     let current = CurrentWorker::default();
+    let progress = fetching.as_ref().map(Fetching::progress).unwrap_or_default();
     if let Some(address) = args.metrics_listen {
-        let progress = fetching.as_ref().map(Fetching::progress).unwrap_or_default();
-        serve_status(address, &current, progress, &nats).await?;
+        serve_status(address, &current, progress.clone(), &nats).await?;
     }
     let mut fetched = fetching.map(Fetching::begin).transpose()?;
     if let Some(fetched) = &mut fetched {
@@ -103,7 +103,9 @@ async fn compute(
             Some(before) => before.pause().await,
         }
         let announcement = WorkerAnnouncement::new(&name, lanes, &worker.engines());
-        presence = Some(Presence::begin(&nats, &announcement));
+        let progress = progress.clone();
+        let announced = move || announcement.lacking(&progress.status().missing);
+        presence = Some(Presence::begin(&nats, announced));
         let (stop, stopped) = watch::channel(false);
         let mut pulling = pin!(pull_tasks(&nats, worker, stopped));
         let more_models = async {

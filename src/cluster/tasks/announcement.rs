@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::key::TaskExecution;
 use crate::engine::EngineIdentity;
 use crate::engine::pool::RemoteWorker;
-use crate::model::Sha256Hash;
+use crate::model::{ModelName, Sha256Hash};
 
 /// A worker, as an entry of the bucket of workers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,9 @@ pub struct WorkerAnnouncement {
     pub lanes: usize,
     /// Its engines, one for each model.
     pub engines: Vec<AnnouncedEngine>,
+    /// Names of the gateways' models that it is to fetch and lacks. Entries of earlier versions have none.
+    #[serde(default)]
+    pub missing: Vec<String>,
 }
 
 /// An engine of a worker.
@@ -55,7 +58,13 @@ impl WorkerAnnouncement {
             execution: TaskExecution::of(engine).to_string(),
         });
         let (name, version) = (name.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
-        WorkerAnnouncement { name, version, lanes, engines: engines.collect() }
+        WorkerAnnouncement { name, version, lanes, engines: engines.collect(), missing: Vec::new() }
+    }
+
+    /// The same worker, which lacks these models.
+    pub fn lacking(&self, missing: &[ModelName]) -> WorkerAnnouncement {
+        let missing = missing.iter().map(ModelName::to_string).collect();
+        WorkerAnnouncement { missing, ..self.clone() }
     }
 
     /// The bytes of an entry.
@@ -82,6 +91,7 @@ impl WorkerAnnouncement {
             lanes: self.lanes,
             engines: self.engines.iter().filter_map(AnnouncedEngine::identity).collect(),
             faults: Vec::new(),
+            missing: self.missing.iter().filter_map(|name| name.parse().ok()).collect(),
         }
     }
 }

@@ -44,12 +44,15 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// Announces a worker, within a runtime.
-    pub fn begin(nats: &Nats, worker: &WorkerAnnouncement) -> Presence {
+    /// Announces a worker, within a runtime. `worker` is called again for each entry.
+    pub fn begin(
+        nats: &Nats,
+        worker: impl Fn() -> WorkerAnnouncement + Send + 'static,
+    ) -> Presence {
         let jetstream = nats.jetstream().clone();
-        let key = WorkerAnnouncement::key(&worker.name);
+        let key = WorkerAnnouncement::key(&worker().name);
         let (stop, stopped) = watch::channel(false);
-        let renewing = BUCKET.keep(nats, key.clone(), worker.to_bytes(), stopped);
+        let renewing = BUCKET.keep(nats, key.clone(), move || worker().to_bytes(), stopped);
         Presence { jetstream, key, stop, renewing: tokio::spawn(renewing) }
     }
 

@@ -40,6 +40,11 @@ impl ClusterState {
         self.workers.iter().map(|worker| worker.lanes).sum()
     }
 
+    /// How many of them lack models.
+    pub fn lacking(&self) -> usize {
+        self.workers.iter().filter(|worker| !worker.missing.is_empty()).count()
+    }
+
     /// The engines whose circuit is open, with their workers.
     pub fn failed(&self) -> impl Iterator<Item = (&RemoteWorker, &WorkerFault)> {
         let faults = self.workers.iter().flat_map(|one| one.faults.iter().map(move |of| (one, of)));
@@ -75,6 +80,8 @@ pub struct RemoteWorker {
     pub engines: Vec<EngineIdentity>,
     /// Those of them that have failed since their last success.
     pub faults: Vec<WorkerFault>,
+    /// Models that servers have for it to fetch, and that it lacks.
+    pub missing: Vec<ModelName>,
 }
 
 impl RemoteWorker {

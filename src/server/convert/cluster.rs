@@ -3,6 +3,7 @@
 use super::engine::engine_health;
 use crate::engine::EngineIdentity;
 use crate::engine::pool::{ClusterState, RemoteWorker, WorkerFault};
+use crate::model::ModelName;
 use crate::proto;
 
 /// The workers, and what they have to do.
@@ -21,6 +22,7 @@ fn worker(worker: RemoteWorker) -> proto::Worker {
         lanes: u32::try_from(worker.lanes).unwrap_or(u32::MAX),
         engines: worker.engines.into_iter().map(engine).collect(),
         faults: worker.faults.iter().map(fault).collect(),
+        missing_models: worker.missing.iter().map(ModelName::to_string).collect(),
     }
 }
 

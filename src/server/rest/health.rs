@@ -57,6 +57,8 @@ pub(super) struct ClusterView {
     lanes: usize,
     /// Engines of workers that fail, so that other workers get the segments of their models.
     failed_engines: usize,
+    /// Workers that lack models of gateways: they are fetching them, or cannot.
+    lacking_workers: usize,
     /// Segments of all gateways in the queue, those that are being computed included.
     queued_segments: u64,
     /// Segments of this gateway that wait for room in the queue.
@@ -200,6 +202,7 @@ fn look(separations: &Separations) -> HealthView {
             workers: cluster.workers.len(),
             lanes: cluster.lanes(),
             failed_engines: cluster.failed().count(),
+            lacking_workers: cluster.lacking(),
             queued_segments: cluster.queued,
             waiting_segments: cluster.waiting,
         }),

@@ -1,16 +1,18 @@
 """Models that gateways and workers take from the object store, by hashes that the store has no part in."""
 import contextlib
+import json
 import tomllib
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from ..audio import music, wav
-from ..common import INSTANT_MODEL, check_refused, finish, upload
+from ..common import INSTANT_MODEL, check_refused, finish, upload, wait_for
 from ..nats import NatsServer
 from ..stemwire_client import separate
 from ..worker import SECRET, Worker
-from ..workers import watch
+from ..workers import missing, watch
 
 MODELS = INSTANT_MODEL
 GRAPH = Path(INSTANT_MODEL["STEMWIRE_MODELS_DIR"]) / "waveform" / "graph.onnx"
@@ -65,11 +67,15 @@ def test_a_worker_on_an_empty_machine_computes_what_the_gateways_serve(start, pu
         refused = worker()
         log = refused.log_text()
         assert "does not have SHA-256" in log and "stemwire models push waveform" in log and "model=waveform execution" not in log, log
+        wait_for(lambda: missing(gateway) == [["waveform"]])
+        with urllib.request.urlopen(f"http://{gateway.address}/health") as answer:
+            assert json.load(answer)["cluster"]["lacking_workers"] == 1
         refused.process.kill()
         assert not list(folder.iterdir())
         assert "1 damaged objects were replaced" in push()[1]
         whole = worker()
         assert watch(gateway, session_id).digests() == expected
+        assert [] in missing(gateway)
         assert "fetched and verified" in whole.log_text() and "panicked" not in whole.log_text()
     assert tomllib.loads((folder / "card.toml").read_text())["name"] == "waveform"
     assert (folder / "graph.onnx").read_bytes() == GRAPH.read_bytes()

@@ -1253,6 +1253,10 @@ pub struct Worker {
     /// Those of them that have failed on a segment of this gateway since their last success.
     #[prost(message, repeated, tag = "5")]
     pub faults: ::prost::alloc::vec::Vec<WorkerFault>,
+    /// Names of models that gateways serve and that it lacks, because it is fetching them from the object store, or cannot. Up to
+    /// 10 s old. Empty if the worker has no object store, or is older than this field.
+    #[prost(string, repeated, tag = "6")]
+    pub missing_models: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// An engine of a worker that fails.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -15,11 +15,12 @@ export function Footer() {
 }
 
 function Workers({ cluster }: { cluster: Cluster }) {
-  const { summary, failing, workers } = factsOf(cluster);
+  const { summary, failing, lacking, workers } = factsOf(cluster);
   return (
     <span title={workers.join("\n")}>
       {summary}
       {failing && <b>; {failing}</b>}
+      {lacking && `; ${lacking}`}
     </span>
   );
 }

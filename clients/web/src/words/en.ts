@@ -245,6 +245,8 @@ export const en: Words = {
     `${count === 1 ? "1 worker" : `${count} workers`}, ${lanes} at a time, ${queued} queued`,
   failingWorkers: (count) => (count === 1 ? "1 worker fails" : `${count} workers fail`),
   workerFault: (model, failures) => `${model} failed ${failures === 1 ? "once" : `${failures} times in a row`}`,
+  lackingWorkers: (count) => (count === 1 ? "1 worker lacks models" : `${count} workers lack models`),
+  missingModels: (models) => `lacks ${models}`,
   connectionBack: "The connection is back.",
   request: "Request",
   unknownProblem: ["Something went wrong", "Try again. If it happens again, see the server’s log."],

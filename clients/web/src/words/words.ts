@@ -166,6 +166,10 @@ export interface Words {
   readonly failingWorkers: (count: number) => string;
   /** A model with which a worker has failed so many times in a row. */
   readonly workerFault: (model: string, failures: number) => string;
+  /** How many of them lack models. */
+  readonly lackingWorkers: (count: number) => string;
+  /** The models that a worker lacks. */
+  readonly missingModels: (models: string) => string;
   readonly connectionBack: string;
   /** Label of the id of a refused call. */
   readonly request: string;

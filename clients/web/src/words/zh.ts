@@ -239,6 +239,8 @@ export const zh: Words = {
   workers: (count, lanes, queued) => `${count} 台计算机器，同时 ${lanes} 段，排队 ${queued} 段`,
   failingWorkers: (count) => `${count} 台计算出错`,
   workerFault: (model, failures) => `${model} 连续失败 ${failures} 次`,
+  lackingWorkers: (count) => `${count} 台缺少模型`,
+  missingModels: (models) => `缺少 ${models}`,
   connectionBack: "连接已恢复。",
   request: "请求编号",
   unknownProblem: ["出了点问题", "请重试；如果问题依旧，服务器日志里有更多信息。"],

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::engine::{EngineError, Precision, Provider};
-use crate::model::{AvailableModels, Model};
+use crate::model::{AvailableModels, Model, ModelName};
 
 fn model() -> Arc<Model> {
     AvailableModels::open(None).find("mini").unwrap()
@@ -55,6 +55,20 @@ fn engines_that_give_other_bits_in_another_version_are_left_out() {
     known.announced(&other);
     assert!(threads(&known).is_empty());
     assert_eq!(known.all().len(), 1);
+}
+
+#[test]
+fn a_worker_lacks_the_models_that_it_names_and_one_of_an_earlier_version_names_none() {
+    let lacks = worker("one", 1, 1).lacking(&["scnet".parse().unwrap()]);
+    let mut earlier = serde_json::to_value(worker("two", 1, 1)).unwrap();
+    assert!(earlier.as_object_mut().unwrap().remove("missing").is_some());
+    let known = KnownWorkers::default();
+    for entry in [lacks.to_bytes(), earlier.to_string().into_bytes()] {
+        known.announced(&WorkerAnnouncement::from_bytes(&entry).unwrap());
+    }
+    let missing = |worker: RemoteWorker| worker.missing.iter().map(ModelName::to_string).collect();
+    let missing: Vec<Vec<String>> = known.all().into_iter().map(missing).collect();
+    assert_eq!(missing, [vec!["scnet".to_owned()], vec![]]);
 }
 
 #[test]

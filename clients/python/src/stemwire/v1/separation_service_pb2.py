@@ -27,17 +27,17 @@ from stemwire.v1 import engine_pb2 as stemwire_dot_v1_dot_engine__pb2
 from stemwire.v1 import session_pb2 as stemwire_dot_v1_dot_session__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$stemwire/v1/separation_service.proto\x12\x0bstemwire.v1\x1a\x18stemwire/v1/config.proto\x1a\x18stemwire/v1/engine.proto\x1a\x19stemwire/v1/session.proto\"\x85\x01\n\x0fSeparateRequest\x12/\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1d.stemwire.v1.SeparationConfigH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12%\n\x06\x66inish\x18\x03 \x01(\x0b\x32\x13.stemwire.v1.FinishH\x00\x42\t\n\x07message\"-\n\x06\x46inish\x12\x13\n\x0btotal_bytes\x18\x01 \x01(\x04\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\"\xf3\x01\n\x10SeparateResponse\x12\'\n\x07session\x18\x01 \x01(\x0b\x32\x14.stemwire.v1.SessionH\x00\x12)\n\x08progress\x18\x02 \x01(\x0b\x32\x15.stemwire.v1.ProgressH\x00\x12&\n\x04stem\x18\x03 \x01(\x0b\x32\x16.stemwire.v1.StemChunkH\x00\x12\x32\n\rengine_change\x18\x04 \x01(\x0b\x32\x19.stemwire.v1.EngineChangeH\x00\x12$\n\x04\x64one\x18\x05 \x01(\x0b\x32\x14.stemwire.v1.SessionH\x00\x42\t\n\x07message\"f\n\tStemChunk\x12\x0c\n\x04stem\x18\x01 \x01(\t\x12\x13\n\x0bstart_frame\x18\x02 \x01(\x04\x12\x0b\n\x03pcm\x18\x03 \x01(\x0c\x12\x17\n\x0f\x63lipped_samples\x18\x04 \x01(\x04\x12\x10\n\x08\x63hannels\x18\x05 \x01(\r\"\xc2\x01\n\x0eGetStemRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04stem\x18\x02 \x01(\t\x12\x13\n\x0bstart_frame\x18\x03 \x01(\x04\x12\x13\n\x0b\x66rame_count\x18\x04 \x01(\x04\x12\'\n\x08\x65ncoding\x18\x05 \x01(\x0e\x32\x15.stemwire.v1.Encoding\x12\x0c\n\x04gain\x18\x06 \x01(\x02\x12-\n\x08\x63hannels\x18\x07 \x01(\x0e\x32\x1b.stemwire.v1.OutputChannels\"8\n\x0fGetStemResponse\x12%\n\x05\x63hunk\x18\x01 \x01(\x0b\x32\x16.stemwire.v1.StemChunk\"\x0f\n\rHealthRequest\"\x9b\x04\n\x0eHealthResponse\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.stemwire.v1.ServingStatus\x12\x0f\n\x07version\x18\x02 \x01(\t\x12%\n\x07runtime\x18\x03 \x01(\x0b\x32\x14.stemwire.v1.Runtime\x12#\n\x07\x65ngines\x18\x04 \x03(\x0b\x32\x12.stemwire.v1.Model\x12\x15\n\ropen_sessions\x18\x05 \x01(\r\x12\x17\n\x0fqueued_sessions\x18\x06 \x01(\r\x12\x19\n\x11max_open_sessions\x18\x07 \x01(\r\x12\x1b\n\x13max_queued_sessions\x18\x08 \x01(\r\x12\x14\n\x0cstored_bytes\x18\t \x01(\x04\x12\x17\n\x0f\x66ree_disk_bytes\x18\n \x01(\x04\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x0e\n\x06remedy\x18\x0c \x01(\t\x12\x34\n\x0f\x64\x65\x63oder_sandbox\x18\r \x01(\x0e\x32\x1b.stemwire.v1.DecoderSandbox\x12\x17\n\x0fparked_sessions\x18\x0e \x01(\r\x12\x1b\n\x13max_parked_sessions\x18\x0f \x01(\r\x12\x1b\n\x13unreadable_sessions\x18\x10 \x01(\r\x12\x18\n\x10\x64ownload_formats\x18\x11 \x03(\t\x12%\n\x07\x63luster\x18\x12 \x01(\x0b\x32\x14.stemwire.v1.Cluster\"b\n\x07\x43luster\x12$\n\x07workers\x18\x01 \x03(\x0b\x32\x13.stemwire.v1.Worker\x12\x17\n\x0fqueued_segments\x18\x02 \x01(\x04\x12\x18\n\x10waiting_segments\x18\x03 \x01(\x04\"\x86\x01\n\x06Worker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05lanes\x18\x03 \x01(\r\x12$\n\x07\x65ngines\x18\x04 \x03(\x0b\x32\x13.stemwire.v1.Engine\x12(\n\x06\x66\x61ults\x18\x05 \x03(\x0b\x32\x18.stemwire.v1.WorkerFault\"G\n\x0bWorkerFault\x12\r\n\x05model\x18\x01 \x01(\t\x12)\n\x06health\x18\x02 \x01(\x0b\x32\x19.stemwire.v1.EngineHealth\"E\n\x14\x43reateSessionRequest\x12-\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1d.stemwire.v1.SeparationConfig\">\n\x15\x43reateSessionResponse\x12%\n\x07session\x18\x01 \x01(\x0b\x32\x14.stemwire.v1.Session\"F\n\x12UploadChunkRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\".\n\x13UploadChunkResponse\x12\x17\n\x0f\x63ommitted_bytes\x18\x01 \x01(\x04\"N\n\x13\x46inishUploadRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12#\n\x06\x66inish\x18\x02 \x01(\x0b\x32\x13.stemwire.v1.Finish\"=\n\x14\x46inishUploadResponse\x12%\n\x07session\x18\x01 \x01(\x0b\x32\x14.stemwire.v1.Session\"\xce\x01\n\x13WatchSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12&\n\x05stems\x18\x02 \x03(\x0b\x32\x17.stemwire.v1.StemCursor\x12\x15\n\rprogress_only\x18\x03 \x01(\x08\x12\'\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x15.stemwire.v1.Encoding\x12\x0c\n\x04gain\x18\x05 \x01(\x02\x12-\n\x08\x63hannels\x18\x06 \x01(\x0e\x32\x1b.stemwire.v1.OutputChannels\"/\n\nStemCursor\x12\x0c\n\x04stem\x18\x01 \x01(\t\x12\x13\n\x0bstart_frame\x18\x02 \x01(\x04\"\xf7\x01\n\x14WatchSessionResponse\x12\'\n\x07session\x18\x01 \x01(\x0b\x32\x14.stemwire.v1.SessionH\x00\x12)\n\x08progress\x18\x02 \x01(\x0b\x32\x15.stemwire.v1.ProgressH\x00\x12&\n\x04stem\x18\x03 \x01(\x0b\x32\x16.stemwire.v1.StemChunkH\x00\x12\x32\n\rengine_change\x18\x04 \x01(\x0b\x32\x19.stemwire.v1.EngineChangeH\x00\x12$\n\x04\x64one\x18\x05 \x01(\x0b\x32\x14.stemwire.v1.SessionH\x00\x42\t\n\x07message\"\'\n\x11GetSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\";\n\x12GetSessionResponse\x12%\n\x07session\x18\x01 \x01(\x0b\x32\x14.stemwire.v1.Session\"<\n\x13ListSessionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x14ListSessionsResponse\x12&\n\x08sessions\x18\x01 \x03(\x0b\x32\x14.stemwire.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"*\n\x14\x43\x61ncelSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\">\n\x15\x43\x61ncelSessionResponse\x12%\n\x07session\x18\x01 \x01(\x0b\x32\x14.stemwire.v1.Session\"*\n\x14\x44\x65leteSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteSessionResponse\"\x13\n\x11ListModelsRequest\"8\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.stemwire.v1.Model*\x82\x01\n\x0e\x44\x65\x63oderSandbox\x12\x1f\n\x1b\x44\x45\x43ODER_SANDBOX_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44\x45\x43ODER_SANDBOX_FULL\x10\x01\x12\x1b\n\x17\x44\x45\x43ODER_SANDBOX_PARTIAL\x10\x02\x12\x18\n\x14\x44\x45\x43ODER_SANDBOX_NONE\x10\x03*k\n\rServingStatus\x12\x1e\n\x1aSERVING_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16SERVING_STATUS_SERVING\x10\x01\x12\x1e\n\x1aSERVING_STATUS_NOT_SERVING\x10\x02\x32\xe4\x07\n\x11SeparationService\x12K\n\x08Separate\x12\x1c.stemwire.v1.SeparateRequest\x1a\x1d.stemwire.v1.SeparateResponse(\x01\x30\x01\x12\x46\n\x07GetStem\x12\x1b.stemwire.v1.GetStemRequest\x1a\x1c.stemwire.v1.GetStemResponse0\x01\x12\x41\n\x06Health\x12\x1a.stemwire.v1.HealthRequest\x1a\x1b.stemwire.v1.HealthResponse\x12V\n\rCreateSession\x12!.stemwire.v1.CreateSessionRequest\x1a\".stemwire.v1.CreateSessionResponse\x12P\n\x0bUploadChunk\x12\x1f.stemwire.v1.UploadChunkRequest\x1a .stemwire.v1.UploadChunkResponse\x12S\n\x0c\x46inishUpload\x12 .stemwire.v1.FinishUploadRequest\x1a!.stemwire.v1.FinishUploadResponse\x12U\n\x0cWatchSession\x12 .stemwire.v1.WatchSessionRequest\x1a!.stemwire.v1.WatchSessionResponse0\x01\x12M\n\nGetSession\x12\x1e.stemwire.v1.GetSessionRequest\x1a\x1f.stemwire.v1.GetSessionResponse\x12S\n\x0cListSessions\x12 .stemwire.v1.ListSessionsRequest\x1a!.stemwire.v1.ListSessionsResponse\x12V\n\rCancelSession\x12!.stemwire.v1.CancelSessionRequest\x1a\".stemwire.v1.CancelSessionResponse\x12V\n\rDeleteSession\x12!.stemwire.v1.DeleteSessionRequest\x1a\".stemwire.v1.DeleteSessionResponse\x12M\n\nListModels\x12\x1e.stemwire.v1.ListModelsRequest\x1a\x1f.stemwire.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$stemwire/v1/separation_service.proto\x12\x0bstemwire.v1\x1a\x18stemwire/v1/config.proto\x1a\x18stemwire/v1/engine.proto\x1a\x19stemwire/v1/session.proto\"\x85\x01\n\x0fSeparateRequest\x12/\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1d.stemwire.v1.SeparationConfigH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12%\n\x06\x66inish\x18\x03 \x01(\x0b\x32\x13.stemwire.v1.FinishH\x00\x42\t\n\x07message\"-\n\x06\x46inish\x12\x13\n\x0btotal_bytes\x18\x01 \x01(\x04\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\"\xf3\x01\n\x10SeparateResponse\x12\'\n\x07session\x18\x01 \x01(\x0b\x32\x14.stemwire.v1.SessionH\x00\x12)\n\x08progress\x18\x02 \x01(\x0b\x32\x15.stemwire.v1.ProgressH\x00\x12&\n\x04stem\x18\x03 \x01(\x0b\x32\x16.stemwire.v1.StemChunkH\x00\x12\x32\n\rengine_change\x18\x04 \x01(\x0b\x32\x19.stemwire.v1.EngineChangeH\x00\x12$\n\x04\x64one\x18\x05 \x01(\x0b\x32\x14.stemwire.v1.SessionH\x00\x42\t\n\x07message\"f\n\tStemChunk\x12\x0c\n\x04stem\x18\x01 \x01(\t\x12\x13\n\x0bstart_frame\x18\x02 \x01(\x04\x12\x0b\n\x03pcm\x18\x03 \x01(\x0c\x12\x17\n\x0f\x63lipped_samples\x18\x04 \x01(\x04\x12\x10\n\x08\x63hannels\x18\x05 \x01(\r\"\xc2\x01\n\x0eGetStemRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0c\n\x04stem\x18\x02 \x01(\t\x12\x13\n\x0bstart_frame\x18\x03 \x01(\x04\x12\x13\n\x0b\x66rame_count\x18\x04 \x01(\x04\x12\'\n\x08\x65ncoding\x18\x05 \x01(\x0e\x32\x15.stemwire.v1.Encoding\x12\x0c\n\x04gain\x18\x06 \x01(\x02\x12-\n\x08\x63hannels\x18\x07 \x01(\x0e\x32\x1b.stemwire.v1.OutputChannels\"8\n\x0fGetStemResponse\x12%\n\x05\x63hunk\x18\x01 \x01(\x0b\x32\x16.stemwire.v1.StemChunk\"\x0f\n\rHealthRequest\"\x9b\x04\n\x0eHealthResponse\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.stemwire.v1.ServingStatus\x12\x0f\n\x07version\x18\x02 \x01(\t\x12%\n\x07runtime\x18\x03 \x01(\x0b\x32\x14.stemwire.v1.Runtime\x12#\n\x07\x65ngines\x18\x04 \x03(\x0b\x32\x12.stemwire.v1.Model\x12\x15\n\ropen_sessions\x18\x05 \x01(\r\x12\x17\n\x0fqueued_sessions\x18\x06 \x01(\r\x12\x19\n\x11max_open_sessions\x18\x07 \x01(\r\x12\x1b\n\x13max_queued_sessions\x18\x08 \x01(\r\x12\x14\n\x0cstored_bytes\x18\t \x01(\x04\x12\x17\n\x0f\x66ree_disk_bytes\x18\n \x01(\x04\x12\x0f\n\x07message\x18\x0b \x01(\t\x12\x0e\n\x06remedy\x18\x0c \x01(\t\x12\x34\n\x0f\x64\x65\x63oder_sandbox\x18\r \x01(\x0e\x32\x1b.stemwire.v1.DecoderSandbox\x12\x17\n\x0fparked_sessions\x18\x0e \x01(\r\x12\x1b\n\x13max_parked_sessions\x18\x0f \x01(\r\x12\x1b\n\x13unreadable_sessions\x18\x10 \x01(\r\x12\x18\n\x10\x64ownload_formats\x18\x11 \x03(\t\x12%\n\x07\x63luster\x18\x12 \x01(\x0b\x32\x14.stemwire.v1.Cluster\"b\n\x07\x43luster\x12$\n\x07workers\x18\x01 \x03(\x0b\x32\x13.stemwire.v1.Worker\x12\x17\n\x0fqueued_segments\x18\x02 \x01(\x04\x12\x18\n\x10waiting_segments\x18\x03 \x01(\x04\"\x9e\x01\n\x06Worker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05lanes\x18\x03 \x01(\r\x12$\n\x07\x65ngines\x18\x04 \x03(\x0b\x32\x13.stemwire.v1.Engine\x12(\n\x06\x66\x61ults\x18\x05 \x03(\x0b\x32\x18.stemwire.v1.WorkerFault\x12\x16\n\x0emissing_models\x18\x06 \x03(\t\"G\n\x0bWorkerFault\x12\r\n\x05model\x18\x01 \x01(\t\x12)\n\x06health\x18\x02 \x01(\x0b\x32\x19.stemwire.v1.EngineHealth\"E\n\x14\x43reateSessionRequest\x12-\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1d.stemwire.v1.SeparationConfig\">\n\x15\x43reateSessionResponse\x12%\n\x07session\x18\x01 \x01(\x0b\x32\x14.stemwire.v1.Session\"F\n\x12UploadChunkRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\".\n\x13UploadChunkResponse\x12\x17\n\x0f\x63ommitted_bytes\x18\x01 \x01(\x04\"N\n\x13\x46inishUploadRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12#\n\x06\x66inish\x18\x02 \x01(\x0b\x32\x13.stemwire.v1.Finish\"=\n\x14\x46inishUploadResponse\x12%\n\x07session\x18\x01 \x01(\x0b\x32\x14.stemwire.v1.Session\"\xce\x01\n\x13WatchSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12&\n\x05stems\x18\x02 \x03(\x0b\x32\x17.stemwire.v1.StemCursor\x12\x15\n\rprogress_only\x18\x03 \x01(\x08\x12\'\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x15.stemwire.v1.Encoding\x12\x0c\n\x04gain\x18\x05 \x01(\x02\x12-\n\x08\x63hannels\x18\x06 \x01(\x0e\x32\x1b.stemwire.v1.OutputChannels\"/\n\nStemCursor\x12\x0c\n\x04stem\x18\x01 \x01(\t\x12\x13\n\x0bstart_frame\x18\x02 \x01(\x04\"\xf7\x01\n\x14WatchSessionResponse\x12\'\n\x07session\x18\x01 \x01(\x0b\x32\x14.stemwire.v1.SessionH\x00\x12)\n\x08progress\x18\x02 \x01(\x0b\x32\x15.stemwire.v1.ProgressH\x00\x12&\n\x04stem\x18\x03 \x01(\x0b\x32\x16.stemwire.v1.StemChunkH\x00\x12\x32\n\rengine_change\x18\x04 \x01(\x0b\x32\x19.stemwire.v1.EngineChangeH\x00\x12$\n\x04\x64one\x18\x05 \x01(\x0b\x32\x14.stemwire.v1.SessionH\x00\x42\t\n\x07message\"\'\n\x11GetSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\";\n\x12GetSessionResponse\x12%\n\x07session\x18\x01 \x01(\x0b\x32\x14.stemwire.v1.Session\"<\n\x13ListSessionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"W\n\x14ListSessionsResponse\x12&\n\x08sessions\x18\x01 \x03(\x0b\x32\x14.stemwire.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"*\n\x14\x43\x61ncelSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\">\n\x15\x43\x61ncelSessionResponse\x12%\n\x07session\x18\x01 \x01(\x0b\x32\x14.stemwire.v1.Session\"*\n\x14\x44\x65leteSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteSessionResponse\"\x13\n\x11ListModelsRequest\"8\n\x12ListModelsResponse\x12\"\n\x06models\x18\x01 \x03(\x0b\x32\x12.stemwire.v1.Model*\x82\x01\n\x0e\x44\x65\x63oderSandbox\x12\x1f\n\x1b\x44\x45\x43ODER_SANDBOX_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44\x45\x43ODER_SANDBOX_FULL\x10\x01\x12\x1b\n\x17\x44\x45\x43ODER_SANDBOX_PARTIAL\x10\x02\x12\x18\n\x14\x44\x45\x43ODER_SANDBOX_NONE\x10\x03*k\n\rServingStatus\x12\x1e\n\x1aSERVING_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n\x16SERVING_STATUS_SERVING\x10\x01\x12\x1e\n\x1aSERVING_STATUS_NOT_SERVING\x10\x02\x32\xe4\x07\n\x11SeparationService\x12K\n\x08Separate\x12\x1c.stemwire.v1.SeparateRequest\x1a\x1d.stemwire.v1.SeparateResponse(\x01\x30\x01\x12\x46\n\x07GetStem\x12\x1b.stemwire.v1.GetStemRequest\x1a\x1c.stemwire.v1.GetStemResponse0\x01\x12\x41\n\x06Health\x12\x1a.stemwire.v1.HealthRequest\x1a\x1b.stemwire.v1.HealthResponse\x12V\n\rCreateSession\x12!.stemwire.v1.CreateSessionRequest\x1a\".stemwire.v1.CreateSessionResponse\x12P\n\x0bUploadChunk\x12\x1f.stemwire.v1.UploadChunkRequest\x1a .stemwire.v1.UploadChunkResponse\x12S\n\x0c\x46inishUpload\x12 .stemwire.v1.FinishUploadRequest\x1a!.stemwire.v1.FinishUploadResponse\x12U\n\x0cWatchSession\x12 .stemwire.v1.WatchSessionRequest\x1a!.stemwire.v1.WatchSessionResponse0\x01\x12M\n\nGetSession\x12\x1e.stemwire.v1.GetSessionRequest\x1a\x1f.stemwire.v1.GetSessionResponse\x12S\n\x0cListSessions\x12 .stemwire.v1.ListSessionsRequest\x1a!.stemwire.v1.ListSessionsResponse\x12V\n\rCancelSession\x12!.stemwire.v1.CancelSessionRequest\x1a\".stemwire.v1.CancelSessionResponse\x12V\n\rDeleteSession\x12!.stemwire.v1.DeleteSessionRequest\x1a\".stemwire.v1.DeleteSessionResponse\x12M\n\nListModels\x12\x1e.stemwire.v1.ListModelsRequest\x1a\x1f.stemwire.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'stemwire.v1.separation_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DECODERSANDBOX']._serialized_start=3205
-  _globals['_DECODERSANDBOX']._serialized_end=3335
-  _globals['_SERVINGSTATUS']._serialized_start=3337
-  _globals['_SERVINGSTATUS']._serialized_end=3444
+  _globals['_DECODERSANDBOX']._serialized_start=3229
+  _globals['_DECODERSANDBOX']._serialized_end=3359
+  _globals['_SERVINGSTATUS']._serialized_start=3361
+  _globals['_SERVINGSTATUS']._serialized_end=3468
   _globals['_SEPARATEREQUEST']._serialized_start=133
   _globals['_SEPARATEREQUEST']._serialized_end=266
   _globals['_FINISH']._serialized_start=268
@@ -57,47 +57,47 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLUSTER']._serialized_start=1479
   _globals['_CLUSTER']._serialized_end=1577
   _globals['_WORKER']._serialized_start=1580
-  _globals['_WORKER']._serialized_end=1714
-  _globals['_WORKERFAULT']._serialized_start=1716
-  _globals['_WORKERFAULT']._serialized_end=1787
-  _globals['_CREATESESSIONREQUEST']._serialized_start=1789
-  _globals['_CREATESESSIONREQUEST']._serialized_end=1858
-  _globals['_CREATESESSIONRESPONSE']._serialized_start=1860
-  _globals['_CREATESESSIONRESPONSE']._serialized_end=1922
-  _globals['_UPLOADCHUNKREQUEST']._serialized_start=1924
-  _globals['_UPLOADCHUNKREQUEST']._serialized_end=1994
-  _globals['_UPLOADCHUNKRESPONSE']._serialized_start=1996
-  _globals['_UPLOADCHUNKRESPONSE']._serialized_end=2042
-  _globals['_FINISHUPLOADREQUEST']._serialized_start=2044
-  _globals['_FINISHUPLOADREQUEST']._serialized_end=2122
-  _globals['_FINISHUPLOADRESPONSE']._serialized_start=2124
-  _globals['_FINISHUPLOADRESPONSE']._serialized_end=2185
-  _globals['_WATCHSESSIONREQUEST']._serialized_start=2188
-  _globals['_WATCHSESSIONREQUEST']._serialized_end=2394
-  _globals['_STEMCURSOR']._serialized_start=2396
-  _globals['_STEMCURSOR']._serialized_end=2443
-  _globals['_WATCHSESSIONRESPONSE']._serialized_start=2446
-  _globals['_WATCHSESSIONRESPONSE']._serialized_end=2693
-  _globals['_GETSESSIONREQUEST']._serialized_start=2695
-  _globals['_GETSESSIONREQUEST']._serialized_end=2734
-  _globals['_GETSESSIONRESPONSE']._serialized_start=2736
-  _globals['_GETSESSIONRESPONSE']._serialized_end=2795
-  _globals['_LISTSESSIONSREQUEST']._serialized_start=2797
-  _globals['_LISTSESSIONSREQUEST']._serialized_end=2857
-  _globals['_LISTSESSIONSRESPONSE']._serialized_start=2859
-  _globals['_LISTSESSIONSRESPONSE']._serialized_end=2946
-  _globals['_CANCELSESSIONREQUEST']._serialized_start=2948
-  _globals['_CANCELSESSIONREQUEST']._serialized_end=2990
-  _globals['_CANCELSESSIONRESPONSE']._serialized_start=2992
-  _globals['_CANCELSESSIONRESPONSE']._serialized_end=3054
-  _globals['_DELETESESSIONREQUEST']._serialized_start=3056
-  _globals['_DELETESESSIONREQUEST']._serialized_end=3098
-  _globals['_DELETESESSIONRESPONSE']._serialized_start=3100
-  _globals['_DELETESESSIONRESPONSE']._serialized_end=3123
-  _globals['_LISTMODELSREQUEST']._serialized_start=3125
-  _globals['_LISTMODELSREQUEST']._serialized_end=3144
-  _globals['_LISTMODELSRESPONSE']._serialized_start=3146
-  _globals['_LISTMODELSRESPONSE']._serialized_end=3202
-  _globals['_SEPARATIONSERVICE']._serialized_start=3447
-  _globals['_SEPARATIONSERVICE']._serialized_end=4443
+  _globals['_WORKER']._serialized_end=1738
+  _globals['_WORKERFAULT']._serialized_start=1740
+  _globals['_WORKERFAULT']._serialized_end=1811
+  _globals['_CREATESESSIONREQUEST']._serialized_start=1813
+  _globals['_CREATESESSIONREQUEST']._serialized_end=1882
+  _globals['_CREATESESSIONRESPONSE']._serialized_start=1884
+  _globals['_CREATESESSIONRESPONSE']._serialized_end=1946
+  _globals['_UPLOADCHUNKREQUEST']._serialized_start=1948
+  _globals['_UPLOADCHUNKREQUEST']._serialized_end=2018
+  _globals['_UPLOADCHUNKRESPONSE']._serialized_start=2020
+  _globals['_UPLOADCHUNKRESPONSE']._serialized_end=2066
+  _globals['_FINISHUPLOADREQUEST']._serialized_start=2068
+  _globals['_FINISHUPLOADREQUEST']._serialized_end=2146
+  _globals['_FINISHUPLOADRESPONSE']._serialized_start=2148
+  _globals['_FINISHUPLOADRESPONSE']._serialized_end=2209
+  _globals['_WATCHSESSIONREQUEST']._serialized_start=2212
+  _globals['_WATCHSESSIONREQUEST']._serialized_end=2418
+  _globals['_STEMCURSOR']._serialized_start=2420
+  _globals['_STEMCURSOR']._serialized_end=2467
+  _globals['_WATCHSESSIONRESPONSE']._serialized_start=2470
+  _globals['_WATCHSESSIONRESPONSE']._serialized_end=2717
+  _globals['_GETSESSIONREQUEST']._serialized_start=2719
+  _globals['_GETSESSIONREQUEST']._serialized_end=2758
+  _globals['_GETSESSIONRESPONSE']._serialized_start=2760
+  _globals['_GETSESSIONRESPONSE']._serialized_end=2819
+  _globals['_LISTSESSIONSREQUEST']._serialized_start=2821
+  _globals['_LISTSESSIONSREQUEST']._serialized_end=2881
+  _globals['_LISTSESSIONSRESPONSE']._serialized_start=2883
+  _globals['_LISTSESSIONSRESPONSE']._serialized_end=2970
+  _globals['_CANCELSESSIONREQUEST']._serialized_start=2972
+  _globals['_CANCELSESSIONREQUEST']._serialized_end=3014
+  _globals['_CANCELSESSIONRESPONSE']._serialized_start=3016
+  _globals['_CANCELSESSIONRESPONSE']._serialized_end=3078
+  _globals['_DELETESESSIONREQUEST']._serialized_start=3080
+  _globals['_DELETESESSIONREQUEST']._serialized_end=3122
+  _globals['_DELETESESSIONRESPONSE']._serialized_start=3124
+  _globals['_DELETESESSIONRESPONSE']._serialized_end=3147
+  _globals['_LISTMODELSREQUEST']._serialized_start=3149
+  _globals['_LISTMODELSREQUEST']._serialized_end=3168
+  _globals['_LISTMODELSRESPONSE']._serialized_start=3170
+  _globals['_LISTMODELSRESPONSE']._serialized_end=3226
+  _globals['_SEPARATIONSERVICE']._serialized_start=3471
+  _globals['_SEPARATIONSERVICE']._serialized_end=4467
 # @@protoc_insertion_point(module_scope)

@@ -155,18 +155,20 @@ class Cluster(_message.Message):
     def __init__(self, workers: _Optional[_Iterable[_Union[Worker, _Mapping]]] = ..., queued_segments: _Optional[int] = ..., waiting_segments: _Optional[int] = ...) -> None: ...
 
 class Worker(_message.Message):
-    __slots__ = ("name", "version", "lanes", "engines", "faults")
+    __slots__ = ("name", "version", "lanes", "engines", "faults", "missing_models")
     NAME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     LANES_FIELD_NUMBER: _ClassVar[int]
     ENGINES_FIELD_NUMBER: _ClassVar[int]
     FAULTS_FIELD_NUMBER: _ClassVar[int]
+    MISSING_MODELS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     lanes: int
     engines: _containers.RepeatedCompositeFieldContainer[_engine_pb2.Engine]
     faults: _containers.RepeatedCompositeFieldContainer[WorkerFault]
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., lanes: _Optional[int] = ..., engines: _Optional[_Iterable[_Union[_engine_pb2.Engine, _Mapping]]] = ..., faults: _Optional[_Iterable[_Union[WorkerFault, _Mapping]]] = ...) -> None: ...
+    missing_models: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., lanes: _Optional[int] = ..., engines: _Optional[_Iterable[_Union[_engine_pb2.Engine, _Mapping]]] = ..., faults: _Optional[_Iterable[_Union[WorkerFault, _Mapping]]] = ..., missing_models: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class WorkerFault(_message.Message):
     __slots__ = ("model", "health")
