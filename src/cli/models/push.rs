@@ -38,7 +38,10 @@ pub(super) fn push(args: &PushArgs) -> Result<(), CliError> {
         return Err(CliError::new(Category::Usage, cause, remedy));
     }
     let Some(folder) = model.folder() else {
-        return Err(RegistryError::Embedded { name: args.name.clone() }.into());
+        let cause = RegistryError::Embedded { name: args.name.clone() };
+        let remedy =
+            "Serve it without a push: gateways and workers have it already, in their program.";
+        return Err(CliError::new(Category::Usage, cause.to_string(), remedy));
     };
     let store = setup::open_store(&location)?;
     // Fails if another store is there from now on, as where a file system is not mounted any more.

@@ -66,8 +66,17 @@ fn find(
     let ModelToFetch { name, card } = wanted;
     let Some(hash) = *card else {
         let published = PublishedModel::find(name.as_str()).map_err(|error| {
-            let remedy = "Name one of these, or NAME=SHA256 as `stemwire models push` prints it.";
-            CliError::new(Category::Usage, error.to_string(), remedy)
+            let (cause, remedy) = match AvailableModels::open(None).find(name.as_str()) {
+                Ok(_) => (
+                    RegistryError::Embedded { name: name.to_string() },
+                    "Leave it out: gateways and workers have it already, in their program.",
+                ),
+                Err(_) => (
+                    error,
+                    "Name one of these, or NAME=SHA256 as `stemwire models push` prints it.",
+                ),
+            };
+            CliError::new(Category::Usage, cause.to_string(), remedy)
         })?;
         return Ok(ModelToInstall::Published(Box::new(published)));
     };

@@ -93,7 +93,8 @@ def test_a_server_that_computes_itself_fetches_what_it_serves(start, push, store
     check_refused(refused(named[:-1] + ("0" if named[-1] != "0" else "1")), "not in file://.*, or damaged", "models push waveform")
     check_refused(refused("waveform"), "no published model", "NAME=SHA256")
     push_refused = lambda model: cli("models", "push", model, "--store", store, code=2).err
-    check_refused(push_refused("mini"), "part of the binary", "another model")
+    check_refused(push_refused("mini"), "mini is part of the binary", "without a push.* have it already")
+    check_refused(refused("mini"), "mini is part of the binary", "Leave it out.* have it already")
     check_refused(push_refused("vocals=waveform"), "an ensemble of waveform", "each of its models")
     far = ("--cluster", "nats://192.0.2.1:4222", "--store", store)
     refused = cli("worker", *far, code=2, STEMWIRE_CLUSTER_SECRET=None).err
