@@ -35,7 +35,7 @@ TAPS = """
   // What came out last, as often as it is looked at; silence at either end means that it had only begun or has ended.
   window.heard = [];
   // What sounded before `forget`, and gains that were changing then, are out of what is heard after a second.
-  let since = 0;
+  let since = -1;
   window.forget = () => {
     heard.length = 0;
     since = window.ears?.context.currentTime ?? 0;
@@ -154,6 +154,16 @@ class Page:
 
     def button(self, name: str):
         return self.tab.get_by_role("button", name=name, exact=True)
+
+    def play(self) -> None:
+        self.button("Play").click()
+
+    def seek(self, seconds: float) -> None:
+        self.tab.get_by_role("slider", name="Position").fill(str(seconds))
+
+    def position(self) -> float:
+        """The position, in seconds."""
+        return float(self.tab.locator(".seek").input_value())
 
     def download(self, name: str) -> Path:
         """Follows the link `name`, and returns the file that it yields."""

@@ -14,7 +14,7 @@ from ..audio import music, wav
 from ..browser import TAPS
 from ..common import INSTANT_MODEL, wait_for
 from ..stemwire_client import Config, separate
-from .test_practice import STEMS, TONE_HZ, period, spectrum_peak, tones
+from .songs import STEMS, TONE_HZ, period, spectrum_peak, tones
 
 MODELS = INSTANT_MODEL
 
