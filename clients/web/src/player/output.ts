@@ -105,15 +105,31 @@ export class Output {
     this.#stretcher = loaded;
   }
 
-  /** Plays a piece of every stem from the clock's frame `when` on. */
-  schedule(stems: readonly Int16Array[], when: number, ended: () => void): void {
-    stems.forEach((samples, stem) => {
-      const gain = this.#gains[stem];
-      if (!gain || samples.length === 0) return;
+  /** A piece of every stem as `schedule` takes it. A slow computer takes longer for it than `soon` is ahead. */
+  decode(stems: readonly Int16Array[]): AudioBuffer[] {
+    return stems.map((samples) => this.#decode(samples));
+  }
+
+  /**
+   * Plays a piece of every stem from the clock's frame `when` on; returns `false`, and plays nothing, if that is too late:
+   * what starts late would be out of step with the other stems.
+   */
+  schedule(stems: readonly AudioBuffer[], when: number, ended: () => void): boolean {
+    if (this.#isLate(when)) return false;
+    const sources = stems.map((buffer, stem) => {
       const source = this.#context.createBufferSource();
-      source.buffer = this.#decode(samples);
-      this.#play(source, gain, when, () => stem === 0 && ended());
+      source.buffer = buffer;
+      this.#play(source, this.#gains[stem]!, when, () => stem === 0 && ended());
+      return source;
     });
+    if (!this.#isLate(when)) return true;
+    for (const source of sources) this.#end(source);
+    return false;
+  }
+
+  /** Whether the audio thread may have begun with the block of this frame. */
+  #isLate(when: number): boolean {
+    return this.now() + QUANTUM > when;
   }
 
   /** Plays a click of the count-in at a frame of the clock. */

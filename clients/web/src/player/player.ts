@@ -6,7 +6,8 @@ import { Course } from "./course";
 import { Fetcher } from "./fetch";
 import { type Fader, faders } from "./mix";
 import { Output } from "./output";
-import { between, sealed, seamFrames, type Section, upcoming } from "./section";
+import { framesOf, type Piece, pieceAt } from "./pieces";
+import { between, type Section, upcoming } from "./section";
 import { AHEAD_S, AHEAD_UNPLAYED_S, Slices } from "./slices";
 import { canStretch, isNeutral, type Stretcher } from "./stretcher";
 import { Watch } from "./watch";
@@ -293,18 +294,23 @@ export class Player {
   /** Begins a course at the position once its first slice is there; returns whether it has begun. */
   #begin(output: Output): boolean {
     const tuning = this.tuning.peek();
-    if (!this.#next(this.position.peek())) return false;
+    const piece = this.#next(this.position.peek());
+    if (!piece) return false;
     const stretched = !isNeutral(tuning);
     if (stretched && !output.stretcher) {
       // A clock that stands still has no thread that would answer.
       if (output.isRunning && this.stretching.peek() !== "loading") void this.#load();
       return false;
     }
+    // Before the start is chosen: this may take longer than until then.
+    const buffers = stretched ? [] : output.decode(piece.stems);
     const start = this.#count(output, tuning.speed);
     this.#course = new Course(start, tuning.speed);
     this.#through = stretched ? output.stretcher : null;
     this.#through?.start(start, tuning);
-    return true;
+    if (this.#add(output, this.#course, piece, buffers)) return true;
+    this.#silence();
+    return false;
   }
 
   /** Schedules the clicks of the count-in; returns when the song begins. */
@@ -324,38 +330,22 @@ export class Player {
     for (;;) {
       const at = course.at(output.now());
       if (course.end - at >= SCHEDULED_S * rate * Math.max(1, this.tuning.peek().speed)) return;
-      const piece = this.#next(course.end === 0 ? this.position.peek() : course.next());
-      if (!piece) return;
-      const when = course.start + course.end;
-      course.add(piece.song, piece.stems[0]!.length / 2);
-      if (this.#through) this.#through.feed(piece.stems);
-      else output.schedule(piece.stems, when, () => this.#tick());
+      const piece = this.#next(course.next());
+      if (!piece || !this.#add(output, course, piece, this.#through ? [] : output.decode(piece.stems))) return;
     }
   }
 
-  /** The piece at a frame of the song, to the end of its slice or of the loop; `null` if it is not there. */
-  #next(from: number): { readonly song: number; readonly stems: readonly Int16Array[] } | null {
-    const [loop, { rate }] = [this.loop.peek(), this.song];
-    const song = loop && from === loop.end ? loop.start : from;
-    const slice = Math.floor(song / rate);
-    const skip = song - slice * rate;
-    const stems = this.#slices.all(slice);
-    // The last slice of a song may be shorter.
-    if (!stems?.[0] || skip >= stems[0].length / 2) return null;
-    const ends = loop !== null && song < loop.end && loop.end <= slice * rate + stems[0].length / 2;
-    const pieces = stems.map((samples) => samples.subarray(skip * 2, ends ? (loop.end - slice * rate) * 2 : undefined));
-    return { song, stems: ends ? this.#sealed(pieces, loop) : pieces };
+  /** Appends a piece to the course; returns `false` if it would be late. The course then runs out, and another begins. */
+  #add(output: Output, course: Course, piece: Piece, buffers: readonly AudioBuffer[]): boolean {
+    if (this.#through) this.#through.feed(piece.stems);
+    else if (!output.schedule(buffers, course.start + course.end, () => this.#tick())) return false;
+    course.add(piece.song, framesOf(piece));
+    return true;
   }
 
-  /** The last piece of a loop, cross-faded into what precedes its start. */
-  #sealed(pieces: readonly Int16Array[], { start }: Section): Int16Array[] {
-    const { rate } = this.song;
-    const from = Math.max(0, start - seamFrames(rate));
-    const slice = Math.floor(from / rate);
-    const held = this.#slices.all(slice);
-    // Frames of the next slice are left out: the fade then begins in silence.
-    const before = (stem: number) => held?.[stem]?.subarray((from - slice * rate) * 2, (start - slice * rate) * 2) ?? new Int16Array(0);
-    return pieces.map((samples, stem) => sealed(samples, before(stem), rate));
+  /** The piece at a frame of the song; `null` if it is not there. */
+  #next(from: number): Piece | null {
+    return pieceAt(from, this.#slices, this.loop.peek(), this.song.rate);
   }
 
   /** Schedules anew what is not heard yet, without a gap. */
