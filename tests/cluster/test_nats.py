@@ -1,6 +1,7 @@
 """A cluster of NATS servers: how many of them have the leases and the queue, and what the loss of one does."""
 import contextlib
 import os
+import re
 import signal
 
 import pytest
@@ -13,6 +14,9 @@ from system.worker import SECRET, Worker
 from system.workers import watch
 
 MODELS = QUICK_MODEL
+
+# What NATS keeps: the leases of a store, the models of gateways, workers, and tasks.
+STREAMS = ["KV_stemwire_leases", "KV_stemwire_models", "KV_stemwire_workers", "stemwire-tasks"]
 
 
 @pytest.fixture
@@ -33,11 +37,16 @@ def cluster(binary, chosen_models, start, tmp_path):
         yield begin
 
 
+def copies(nats: NatsCluster) -> dict[str, int]:
+    """How many servers have each stream, without the name of the store in that of its leases."""
+    return {re.sub(r"_[0-9a-f-]{36}$", "", name): count for name, count in nats.copies().items()}
+
+
 def test_one_of_three_servers_can_lose_its_data_at_any_time(cluster, start):
     song = wav(music(60))
     expected = separate(start("--threads", "1").stub, song).digests()
     nats, gateway = cluster(3)
-    assert len(nats.copies()) == 3 and set(nats.copies().values()) == {3}
+    assert copies(nats) == dict.fromkeys(STREAMS, 3)
     session_id = upload(gateway, song)
     finish(gateway, session_id, song)
     for server in nats.servers:
@@ -67,6 +76,6 @@ def test_two_servers_keep_one_copy_and_a_session_is_separated(cluster, start):
     song = wav(music(4))
     expected = separate(start("--threads", "1").stub, song).digests()
     nats, gateway = cluster(2)
-    wait_for(lambda: len(nats.copies()) == 3)
-    assert set(nats.copies().values()) == {1}
+    wait_for(lambda: copies(nats).keys() == set(STREAMS))
+    assert copies(nats) == dict.fromkeys(STREAMS, 1)
     assert separate(gateway.stub, song).digests() == expected
