@@ -78,7 +78,8 @@ fn open_with(
 }
 
 /// Whether the runtime plans the memory of a run without knowing the shapes of the graph's values: HTDemucs then takes 0.87 GB
-/// instead of 1.24, and a few percent more time, SCNet half the memory. `mini` would take 20 MB less. Providers besides the CPU compile a graph for its shapes.
+/// instead of 1.24, SCNet half the memory, in about the same time, as soft-max stays in place
+/// ([`onnx::with_open_shapes`]). `mini` would take 20 MB less. Providers besides the CPU compile a graph for its shapes.
 fn has_open_shapes(card: &ModelCard, weights: Option<&Weights>, provider: Provider) -> bool {
     let is_large = || weights.is_some_and(|weights| weights.parameters() >= LARGE);
     provider == Provider::Cpu
