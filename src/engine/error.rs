@@ -216,7 +216,8 @@ impl EngineError {
                 "Ask for stems that the model yields, or name another model.".into()
             }
             EngineError::NoneWorks { .. } => {
-                "Run `stemwire doctor` on the server, and repair or replace the model.".into()
+                "Run `stemwire doctor` on the server, and install, repair or replace the model."
+                    .into()
             }
             other => other.reason().remedy().to_owned(),
         }

@@ -103,8 +103,9 @@ impl AvailableModels {
             if let Some(fault) = self.faults.iter().find(is_in_folder) {
                 return fault.clone();
             }
-            if PublishedModel::find(name).is_ok() {
-                return ModelError::NotInstalled { model: name.to_owned() };
+            if let Ok(published) = PublishedModel::find(name) {
+                let install = published.install_command();
+                return ModelError::NotInstalled { model: name.to_owned(), install };
             }
             let names: Vec<&str> = self.models.iter().map(|m| m.card().name.as_str()).collect();
             ModelError::Unknown { name: name.chars().take(80).collect(), known: names.join(", ") }
@@ -162,6 +163,9 @@ mod tests {
         assert!(available.find(AvailableModels::DEFAULT_MODEL).unwrap().is_embedded());
         let error = available.find("htdemucs_v9").unwrap_err().to_string();
         assert!(error.contains("htdemucs_v9") && error.contains("mini"), "{error}");
+        let remedy = |name| available.find(name).unwrap_err().remedy();
+        assert!(remedy("scnet").contains("`stemwire models pull scnet`"));
+        assert!(remedy("scnet-xl-ihf").contains("`stemwire models import scnet-xl-ihf FILE`"));
     }
 
     #[test]

@@ -14,11 +14,13 @@ pub enum ModelError {
         /// The known names, comma-separated.
         known: String,
     },
-    /// The model is published, but has not been downloaded.
+    /// The model is published, but not installed.
     #[error("model {model} is not installed")]
     NotInstalled {
         /// The model.
         model: String,
+        /// The command that installs it.
+        install: String,
     },
     /// A card does not parse or contradicts itself.
     #[error("the model card {card} is not valid: {reason}")]
@@ -90,8 +92,8 @@ impl ModelError {
     /// The remedy, as one imperative sentence.
     pub fn remedy(&self) -> String {
         match self {
-            ModelError::NotInstalled { model } => {
-                format!("Run `stemwire models pull {model}`, or name another model.")
+            ModelError::NotInstalled { install, .. } => {
+                format!("Run `{install}`, or name another model.")
             }
             ModelError::Hash { .. } => "Install the model again.".into(),
             ModelError::Ensemble { .. } => {

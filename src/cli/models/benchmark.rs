@@ -41,7 +41,7 @@ pub(super) fn benchmark(args: &BenchmarkArgs) -> Result<(), CliError> {
         if let Err(error) = kept {
             eprintln!("warning: the speed of {} is not kept: {error}", card.name);
         }
-        write(&format!("{:16} {}\n", card.name.as_str(), speed.describe(card, None)))?;
+        write(&format!("{:18} {}\n", card.name.as_str(), speed.describe(card, None)))?;
     }
     Ok(())
 }

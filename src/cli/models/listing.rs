@@ -42,7 +42,7 @@ pub(super) fn known_models(folder: &ModelsFolder) -> Vec<KnownModel> {
     for published in PublishedModel::all() {
         if known.iter().all(|model| model.card.name != published.card.name) {
             let state = missing(&published, models.as_deref());
-            let install = Some(install_command(&published));
+            let install = Some(published.install_command());
             known.push(KnownModel { card: published.card, state, install });
         }
     }
@@ -68,7 +68,7 @@ fn entry(KnownModel { card, state, install }: &KnownModel) -> String {
         rows.iter().zip([card.name.as_str()].into_iter().chain(std::iter::repeat("")))
     {
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{name:16} {row}");
+        let _ = writeln!(text, "{name:18} {row}");
     }
     text
 }
@@ -128,13 +128,5 @@ fn missing(published: &PublishedModel, models: Option<&Path>) -> String {
     match models.map_or(0, |models| published.bytes_here(models)) {
         0 => format!("not installed, {bytes} to download"),
         here => format!("not installed, {} of {bytes} downloaded", HumanBytes(here)),
-    }
-}
-
-fn install_command(published: &PublishedModel) -> String {
-    let name = &published.card.name;
-    match published.address {
-        Some(_) => format!("stemwire models pull {name}"),
-        None => format!("stemwire models import {name} FILE"),
     }
 }

@@ -226,10 +226,10 @@ fn verify(folder: &ModelsFolder) -> Result<(), CliError> {
             Ok(()) => {
                 let hash = model.card().weights_hash();
                 let state = if model.is_verified() { "good" } else { "good, NOT VERIFIED" };
-                write(&format!("{name:16} {state}, sha256 {hash}\n"))?;
+                write(&format!("{name:18} {state}, sha256 {hash}\n"))?;
             }
             Err(error) => {
-                write(&format!("{name:16} BAD: {error}\n"))?;
+                write(&format!("{name:18} BAD: {error}\n"))?;
                 errors.push(error.into());
             }
         }

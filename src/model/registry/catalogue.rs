@@ -183,6 +183,15 @@ impl PublishedModel {
         Some(format!("{folder}/{}", file.file))
     }
 
+    /// The command that installs it.
+    pub fn install_command(&self) -> String {
+        let name = &self.card.name;
+        match self.address {
+            Some(_) => format!("stemwire models pull {name}"),
+            None => format!("stemwire models import {name} FILE"),
+        }
+    }
+
     /// Its folder in the models folder.
     pub fn folder(&self, models: &Path) -> PathBuf {
         models.join(self.card.name.as_str())
