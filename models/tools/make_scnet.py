@@ -120,7 +120,8 @@ def topology_of(config: Path) -> Topology:
     names = {field.name for field in fields(Topology)}
     given = {name: value for name, value in sections["model"].items() if name in names}
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    return Topology(**{**given, "chunk": sections["audio"]["chunk_size"]})
+    chunk = {**sections["audio"], **sections.get("inference", {})}["chunk_size"]
+    return Topology(**{**given, "chunk": chunk})
 
 
 def main() -> None:

@@ -76,6 +76,16 @@ impl Configuration {
         let section = self.sections.get(name).and_then(Value::as_object);
         section.ok_or_else(|| format!("the configuration has no section {name}"))
     }
+
+    /// The name and the value of the argument that gives the frames of a segment, as in Music-Source-Separation-Training: that
+    /// of `inference`, or else that of `audio`.
+    pub(crate) fn chunk_size(&self) -> (&'static str, Option<&Value>) {
+        let given = |section: &str| self.section(section).ok().and_then(|of| of.get("chunk_size"));
+        match given("inference") {
+            Some(value) => ("inference.chunk_size", Some(value)),
+            None => ("audio.chunk_size", given("audio")),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -90,6 +100,20 @@ mod tests {
         let model = Value::Object(configuration.section("model").unwrap().clone());
         assert_eq!(model, serde_json::json!({"a": [1, 2], "b": [3], "c": 1e-5}));
         assert!(configuration.section("audio").unwrap_err().contains("no section audio"));
+    }
+
+    #[test]
+    fn segments_are_as_long_as_separation_asks_for() {
+        let chunk = |text: &str| {
+            let configuration = Configuration::parse(text).unwrap();
+            let (name, value) = configuration.chunk_size();
+            (name, value.cloned())
+        };
+        let audio = "audio:\n  chunk_size: 1\ninference:\n  num_overlap: 2\n";
+        let both = format!("{audio}  chunk_size: 3\n");
+        assert_eq!(chunk(audio), ("audio.chunk_size", Some(1.into())));
+        assert_eq!(chunk(&both), ("inference.chunk_size", Some(3.into())));
+        assert_eq!(chunk("audio: {}"), ("audio.chunk_size", None));
     }
 
     #[test]

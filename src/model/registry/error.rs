@@ -114,8 +114,8 @@ pub enum RegistryError {
         /// The published file's name.
         file: String,
     },
-    /// The files cannot be verified, because nothing is published under this name.
-    #[error("the files cannot be verified: there is no published model {name:?}")]
+    /// The files cannot be verified: nothing is published under this name, nor with their hashes.
+    #[error("the files for {name:?} cannot be verified as those of a published model")]
     Unverifiable {
         /// The requested name.
         name: String,

@@ -11,6 +11,7 @@ use super::{RoformerTopology, bands};
 use crate::audio::{Hertz, StemName};
 use crate::model::card::StftShape;
 use crate::model::checkpoint::configuration::Configuration;
+use crate::model::checkpoint::uvr::stem_of;
 
 /// Most linear layers of a mask estimator.
 pub(super) const MOST_MASK_LAYERS: usize = 8;
@@ -171,7 +172,8 @@ fn audio(configuration: &Configuration, size: usize) -> Result<(Hertz, usize), S
     let sample_rate = u32::try_from(rate).map(Hertz).ok().filter(|rate| rate.is_supported());
     let sample_rate = sample_rate.ok_or(format!("audio.sample_rate {rate} is not supported"))?;
     number("audio.num_channels", given("num_channels"), Some(2), &(2..=2))?;
-    let chunk = number("audio.chunk_size", given("chunk_size"), None, &(2 * size..=1 << 26))?;
+    let (name, chunk) = configuration.chunk_size();
+    let chunk = number(name, chunk.cloned(), None, &(2 * size..=1 << 26))?;
     Ok((sample_rate, chunk))
 }
 
@@ -236,19 +238,18 @@ fn check_inference(configuration: &Configuration) -> Result<(), String> {
     }
 }
 
-/// Our name of an instrument. Models for karaoke separate the lead vocals.
-fn known_as(instrument: &str) -> &str {
-    match instrument {
-        "karaoke" | "lead" | "lead_vocal" | "lead-vocal" | "lead-vocals" => StemName::LEAD_VOCALS,
-        "back" | "backing" | "back_vocals" | "backing_vocal" | "backing-vocals" => {
-            StemName::BACKING_VOCALS
+/// The stem that models for karaoke call so, if it is one of theirs: they separate the lead vocals.
+fn of_karaoke(instrument: &str) -> Option<StemName> {
+    match instrument.to_ascii_lowercase().replace(['-', ' '], "_").as_str() {
+        "karaoke" | "lead" | "lead_vocal" | "lead_vocals" => Some(StemName::lead_vocals()),
+        "back" | "backing" | "back_vocal" | "back_vocals" | "backing_vocal" | "backing_vocals" => {
+            Some(StemName::backing_vocals())
         }
-        other => other,
+        _ => None,
     }
 }
 
-/// The stems: `training.target_instrument` alone, or else `training.instruments`. Names of other cases and with spaces are
-/// written as stem names are.
+/// The stems: `training.target_instrument` alone, or else `training.instruments`, by the names of this program.
 fn stems_of(configuration: &Configuration, count: usize) -> Result<Vec<StemName>, String> {
     let training = configuration.section("training")?;
     let target = training.get("target_instrument").filter(|target| !target.is_null());
@@ -260,8 +261,8 @@ fn stems_of(configuration: &Configuration, count: usize) -> Result<Vec<StemName>
     let name = |name: &Value| {
         let text = name.as_str().ok_or_else(|| format!("the instrument {name} is not a name"))?;
         let text: String = text.chars().take(64).collect();
-        let text = text.to_ascii_lowercase().replace(' ', "_");
-        known_as(&text).parse().map_err(|error| format!("training: {error}"))
+        let stem = of_karaoke(&text).map_or_else(|| stem_of(&text), Ok);
+        stem.map_err(|error| format!("training: {error}"))
     };
     let stems = names.iter().map(name).collect::<Result<Vec<StemName>, _>>()?;
     if stems.len() != count {

@@ -39,11 +39,15 @@ fn a_model_of_many_stems_has_a_mask_estimator_for_each() {
 }
 
 #[test]
-fn models_for_karaoke_have_lead_and_backing_vocals() {
+fn instruments_have_the_names_of_this_program() {
     for (instruments, target, expected) in [
         ("[karaoke, other]", "karaoke", &["lead_vocals"][..]),
         ("[Lead, Back]", "null", &["lead_vocals", "backing_vocals"]),
         ("[lead-vocals, backing-vocals]", "null", &["lead_vocals", "backing_vocals"]),
+        ("[back-vocal, lead-vocal]", "null", &["backing_vocals", "lead_vocals"]),
+        ("[Vocals, Instrumental]", "null", &["vocals", "accompaniment"]),
+        ("[Vocals, Instrumental]", "Instrumental", &["accompaniment"]),
+        ("[acoustic-guitar, other]", "acoustic-guitar", &["acoustic-guitar"]),
     ] {
         let text = VIPERX
             .replace("num_stems: 1", &format!("num_stems: {}", expected.len()))
@@ -52,6 +56,12 @@ fn models_for_karaoke_have_lead_and_backing_vocals() {
         let stems = topology(&text).unwrap().stems;
         assert_eq!(stems.iter().map(StemName::as_str).collect::<Vec<_>>(), expected);
     }
+}
+
+#[test]
+fn segments_are_those_of_inference() {
+    let text = KIM.replace("num_overlap: 2", "chunk_size: 882000");
+    assert_eq!((topology(KIM).unwrap().chunk, topology(&text).unwrap().chunk), (352_800, 882_000));
 }
 
 #[test]
@@ -120,6 +130,8 @@ fn hostile_numbers_are_refused_before_a_graph_is_made() {
     check_refused("num_stems: 1", &long, "model.num_stems is ");
     check_refused("chunk_size: 352800", "chunk_size: 999999999", "audio.chunk_size is 999999999");
     check_refused("chunk_size: 352800", "chunk_size: 60000000", "tokens, more than 262144");
+    check_refused("num_overlap: 2", "chunk_size: 60000000", "tokens, more than 262144");
+    check_refused("num_overlap: 2", "chunk_size: x", "inference.chunk_size is \"x\"");
     check_refused("  depth: ", "  depth: 64 #", "128 transformer layers, more than 96");
     check_refused("dim_head: 64", "dim_head: 63", "dim_head 63 is odd");
 }

@@ -234,8 +234,8 @@ pub(super) const ORDERS: &[Order<'_>] = &[
         "model/checkpoint",
         &[
             &["configuration", "floats"],
-            &["pytorch", "safetensors", "tensorflow"],
-            &["htdemucs", "scnet", "uvr"],
+            &["pytorch", "safetensors", "tensorflow", "uvr"],
+            &["htdemucs", "scnet"],
             &["fuzzing"],
         ],
     ),

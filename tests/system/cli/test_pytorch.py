@@ -79,7 +79,8 @@ def test_a_fine_tune_of_scnet_is_imported_by_its_configuration(cli, tmp_path):
 
 
 @pytest.mark.parametrize("config, options, expected, remedy", [
-    (None, [], "does not name the class", "--config FILE.yaml"),
+    (None, [], "does not name the class", "SCNet or a RoFormer with --config FILE.yaml"),
+    ("model:\n  act: gelu\n  num_subbands: 4\n", [], "neither an SCNet nor a RoFormer", "without --config"),
     (CONFIGURATION, [], "no built-in graph has its network .as scnet: .*, or as scnet-large: ", "make_scnet.py --config"),
     (CONFIGURATION.replace("num_dplayer: 2", "num_dplayer: 3"), ["--graph", SCNET / "graph.onnx"],
      "num_dplayer is 3, not 2", "make_scnet.py"),

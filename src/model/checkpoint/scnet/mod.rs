@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::configuration::Configuration;
+use super::uvr::stem_of;
 use crate::audio::{Hertz, StemName};
 use crate::model::onnx::Graph;
 
@@ -69,6 +70,15 @@ impl Default for ScnetTopology {
 /// Arguments of which only one value is supported.
 const FIXED: [&str; 3] = ["audio_channels", "win_size", "normalized"];
 
+/// Whether a configuration is of an SCNet rather than of another network that is not a RoFormer: it names the stems, the channels
+/// or the bands.
+pub(crate) fn is_scnet(configuration: &Configuration) -> bool {
+    let model = configuration.section("model");
+    model.is_ok_and(|model| {
+        ["sources", "dims", "band_SR"].iter().any(|name| model.contains_key(*name))
+    })
+}
+
 impl ScnetConfiguration {
     /// The network of a configuration.
     ///
@@ -78,7 +88,16 @@ impl ScnetConfiguration {
         let audio = configuration.section("audio")?;
         let mut model = configuration.section("model")?.clone();
         let fixed: Vec<_> = FIXED.iter().map(|name| model.remove(*name)).collect();
-        let chunk = audio.get("chunk_size").ok_or("audio.chunk_size is missing")?;
+        if let Some(Value::Array(names)) = model.get_mut("sources") {
+            // Other names are refused below.
+            for name in names {
+                if let Some(Ok(stem)) = name.as_str().map(stem_of) {
+                    *name = stem.as_str().into();
+                }
+            }
+        }
+        let (name, chunk) = configuration.chunk_size();
+        let chunk = chunk.ok_or_else(|| format!("{name} is missing"))?;
         if model.insert("chunk".to_owned(), chunk.clone()).is_some() {
             return Err("its model is not an SCNet: unknown field `chunk`".into());
         }
@@ -113,7 +132,8 @@ fn normalize(configuration: &Configuration) -> Result<bool, String> {
     }
 }
 
-/// The stems are named by `training.instruments`, which must be those of the model.
+/// The stems are named by `training.instruments`, which must be those of the model; UVR's configurations have them in other
+/// letters.
 fn check_instruments(configuration: &Configuration, sources: &[StemName]) -> Result<(), String> {
     let Ok(training) = configuration.section("training") else { return Ok(()) };
     let target = training.get("target_instrument").filter(|target| !target.is_null());
@@ -122,10 +142,13 @@ fn check_instruments(configuration: &Configuration, sources: &[StemName]) -> Res
         (None, Some(instruments)) => instruments.clone(),
         (None, None) => return Ok(()),
     };
-    let sources = serde_json::to_value(sources).unwrap_or_default();
-    if instruments == sources {
+    let stem = |name: &Value| name.as_str().and_then(|name| stem_of(name).ok());
+    let stems: Option<Vec<StemName>> =
+        instruments.as_array().and_then(|names| names.iter().map(stem).collect());
+    if stems.is_some_and(|stems| stems == sources) {
         return Ok(());
     }
+    let sources = serde_json::to_value(sources).unwrap_or_default();
     Err(format!("training has the instruments {instruments}, but model.sources are {sources}"))
 }
 

@@ -59,13 +59,14 @@ fn what_another_network_would_need_is_refused_by_name() {
     check("sample_rate: 44100", "sample_rate: x", "audio.sample_rate is \"x\"");
     check("chunk_size: 485100", "chunk_size: 0", "chunk_size is 0");
     check("  chunk_size: 485100\n", "", "audio.chunk_size is missing");
+    check("  normalize: true", "  chunk_size: x", "its model is not an SCNet");
     check("  - 256\n", "  - 5000\n", "dims has the value 5000, not 1..=4096");
     check("  dims:\n  - 4\n", "  dims:\n  - 2\n", "dims[0] is 2");
     check("  - 0.403\n", "  - 0.5\n", "does not sum to 1");
     check("  - 0.403\n", "", "band_stride has 3 values, not 2..=2");
     check("conv_depths:\n  - 3", "conv_depths:\n  - 17", "conv_depths has the value 17");
     check("normalize: true", "normalize: 1", "inference.normalize is 1, not true or false");
-    check("- vocals", "- Vocals", "stem name");
+    check("- vocals", "- ../vocals", "stem name");
     check("target_instrument: null", "target_instrument: vocals", "training has the instruments");
     check("inference:", "predictions:", "no section inference");
 }
@@ -75,6 +76,17 @@ fn the_track_is_normalised_only_if_the_configuration_asks_for_it() {
     for (from, to) in [("normalize: true", "normalize: false"), ("  normalize: true", "")] {
         assert!(!parse(&LARGE.replacen(from, to, 1)).unwrap().normalize);
     }
+}
+
+#[test]
+fn stems_have_the_names_of_this_program() {
+    let spelled = "instruments: [Drums, Bass, Other, Vocals]";
+    let text = LARGE.replacen("instruments: *id001", spelled, 1);
+    assert_eq!(parse(&text), parse(LARGE));
+    let text = text.replacen("- vocals", "- Vocals", 1);
+    assert_eq!(parse(&text), parse(LARGE));
+    let text = text.replacen("Bass, Other", "Other, Bass", 1);
+    assert!(parse(&text).unwrap_err().contains("training has the instruments"));
 }
 
 #[test]

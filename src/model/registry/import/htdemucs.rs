@@ -24,8 +24,8 @@ pub(super) const OTHER_FILE: &str = "Give a file of HTDemucs with the arguments 
      safetensors with metadata, or the .th of Demucs.";
 
 /// Remedy for a PyTorch file that holds tensors alone.
-const NO_ARGUMENTS: &str = "Give the configuration of an SCNet with --config FILE.yaml, or the .th of an HTDemucs as Demucs \
-     saves it.";
+const NO_ARGUMENTS: &str = "Give the configuration of an SCNet or a RoFormer with --config FILE.yaml, or the .th of an HTDemucs \
+     as Demucs saves it.";
 
 /// The network of the weights in `first` and, of a bag, `others`.
 ///

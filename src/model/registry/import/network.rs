@@ -21,8 +21,8 @@ pub(super) const OTHER_PYTORCH_FILE: &str = "Load it where it comes from, and sa
      PyTorch 1.6 or newer, or as safetensors.";
 
 /// Remedy for a configuration that is not read.
-pub(super) const OTHER_CONFIGURATION: &str =
-    "Give the configuration that its authors publish beside the checkpoint.";
+pub(super) const OTHER_CONFIGURATION: &str = "Give the configuration that its authors publish beside the checkpoint; if this is \
+     it, the network is not supported.";
 
 /// Remedy for weights of another network.
 pub(super) const OTHER_WEIGHTS: &str = "Give the checkpoint that belongs to the configuration.";

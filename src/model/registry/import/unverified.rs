@@ -12,6 +12,7 @@ use crate::files::{ScratchDir, write_synced};
 use crate::model::ModelCard;
 use crate::model::card::{Family, WeightsFile};
 use crate::model::checkpoint::configuration::Configuration;
+use crate::model::checkpoint::scnet::is_scnet;
 use crate::model::checkpoint::{self, WeightsFormat};
 use crate::model::files::CARD_FILE;
 use crate::model::registry::file::publish;
@@ -22,6 +23,10 @@ use crate::model::roformer::is_roformer;
 /// Remedy for weights of another network than the published model's.
 const OTHER_NETWORK: &str =
     "Choose another name, and give the configuration of the checkpoint with --config FILE.yaml.";
+
+/// Remedy for a configuration of another kind of network.
+const OTHER_FAMILY: &str = "Give the configuration and the checkpoint of an SCNet or a RoFormer, or the .th of an HTDemucs \
+     without --config.";
 
 /// Remedy for other stems.
 const OTHER_STEMS: &str = "Name each stem of the network once, in its order, with --stems.";
@@ -99,9 +104,13 @@ fn network_of(
     if let Some(config) = request.config {
         let configuration = Configuration::read(config)
             .map_err(|reason| unfit(config, reason, OTHER_CONFIGURATION))?;
-        let of_family = match is_roformer(&configuration) {
-            true => roformer::configured,
-            false => scnet::configured,
+        let of_family = match (is_roformer(&configuration), is_scnet(&configuration)) {
+            (true, _) => roformer::configured,
+            (_, true) => scnet::configured,
+            _ => {
+                let reason = "its model is neither an SCNet nor a RoFormer".to_owned();
+                return Err(unfit(config, reason, OTHER_FAMILY));
+            }
         };
         return of_family(request, first, config, &configuration);
     }
