@@ -1,6 +1,7 @@
 //! Fetches the models that gateways serve beside the worker, in a thread of its own.
 
 use std::future::pending;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::cli::error::CliError;
 use crate::cli::setup;
 use crate::cluster::{ClusterSecret, FetchProgress, ModelFetcher, Nats, StoreLocation};
 
-/// Interval between looks for models of gateways.
+/// Mean interval between looks for models of gateways.
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// What is needed to fetch models.
@@ -58,7 +59,7 @@ impl Fetching {
                     return;
                 }
                 while !sender.is_closed() {
-                    thread::sleep(INTERVAL);
+                    thread::sleep(pause());
                     if fetcher.fetch_missing() {
                         break;
                     }
@@ -79,4 +80,11 @@ impl FetchedModels {
             pending::<()>().await;
         }
     }
+}
+
+/// Half an interval to one and a half, at random: workers that started at one time do not all look, fetch and load at one time.
+fn pause() -> Duration {
+    // The keys of each hasher are random.
+    let [random, ..] = RandomState::new().hash_one(()).to_ne_bytes();
+    INTERVAL / 2 + INTERVAL * u32::from(random) / u32::from(u8::MAX)
 }
