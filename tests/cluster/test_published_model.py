@@ -48,6 +48,8 @@ def test_workers_compute_with_a_published_model_of_the_store_what_one_machine_do
     with contextlib.ExitStack() as stack:
         worker = Worker(binary, nats.url, {"STEMWIRE_STORE": STORE, "STEMWIRE_MODELS_DIR": models} | s3.variables)
         stack.callback(worker.end)
+        # Without it the session would wait without an end.
+        assert f"fetched and verified model={MODEL}" in worker.log_text()
         result = watch(gateway, session_id)
         assert "panicked" not in gateway.log_text() + worker.log_text()
     assert result.digests() == expected
