@@ -9,7 +9,8 @@ use crate::separation::Separations;
 use crate::session::Session;
 use crate::session::stem_reader::{StemFormat, StemReader};
 
-/// The session with this id. Reads its manifest if it is not in memory.
+/// The session with this id. Reads its manifest if it is not in memory, and looks into the object store where
+/// another gateway may have changed it.
 ///
 /// # Errors
 /// `SessionIdInvalid`, `NotFound`.
@@ -18,7 +19,7 @@ pub(super) async fn session(
     id: &str,
 ) -> Result<Arc<Session>, ApiError> {
     let id = convert::session_id(id)?;
-    if let Some(session) = separations.store().find_loaded(id) {
+    if let Some(session) = separations.store().find_certain(id) {
         return Ok(session);
     }
     let separations = Arc::clone(separations);

@@ -35,6 +35,15 @@ pub trait Replica: fmt::Debug + Send + Sync {
     /// [`ReplicaError`].
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ReplicaError>;
 
+    /// The same, but fails after `limit`, unless the store always answers at once.
+    ///
+    /// # Errors
+    /// [`ReplicaError`].
+    fn get_within(&self, key: &str, limit: Duration) -> Result<Option<Vec<u8>>, ReplicaError> {
+        let _ = limit;
+        self.get(key)
+    }
+
     /// These bytes of the object of this key, up to its end; `None` if there is none.
     ///
     /// # Errors

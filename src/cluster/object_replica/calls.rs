@@ -17,7 +17,7 @@ use crate::cluster::https::ObserverSlot;
 use crate::session::replica::{ReplicaCall, ReplicaError};
 
 /// Time limit of one call. An object has a few MiB at most.
-const CALL_TIME: Duration = Duration::from_secs(30);
+pub(super) const CALL_TIME: Duration = Duration::from_secs(30);
 
 /// The object with the name of the store.
 pub(super) const IDENTITY: &str = "store";
@@ -67,12 +67,20 @@ impl StoreCalls {
         kind: ReplicaCall,
         call: impl Future<Output = object_store::Result<T>>,
     ) -> Result<object_store::Result<T>, ReplicaError> {
+        self.wait_within(CALL_TIME, kind, call)
+    }
+
+    fn wait_within<T>(
+        &self,
+        limit: Duration,
+        kind: ReplicaCall,
+        call: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<object_store::Result<T>, ReplicaError> {
         let closed = || ReplicaError { cause: "it is closed".to_owned() };
         let runtime = self.runtime.as_ref().ok_or_else(closed)?;
-        let limited = async { timeout(CALL_TIME, self.checked(kind, call)).await };
-        let late = || ReplicaError {
-            cause: format!("there was no answer within {} s", CALL_TIME.as_secs()),
-        };
+        let limited = async { timeout(limit, self.checked(kind, call)).await };
+        let late =
+            || ReplicaError { cause: format!("there was no answer within {} s", limit.as_secs()) };
         let begin = Instant::now();
         let result = runtime.block_on(limited).unwrap_or_else(|_| Err(late()));
         if let Some(observer) = self.observer.get() {
@@ -103,18 +111,19 @@ impl StoreCalls {
         Ok(result)
     }
 
-    /// Reads an object. Where there is none, the store is asked again: what was missing for a moment may be back when the name
+    /// Reads an object, by requests of at most `limit`. Where there is none, the store is asked again: what was missing for a moment may be back when the name
     /// of the store is checked.
     pub(super) fn read<F, B: Into<Vec<u8>>>(
         &self,
+        limit: Duration,
         call: impl Fn() -> F,
     ) -> Result<Option<Vec<u8>>, ReplicaError>
     where
         F: Future<Output = object_store::Result<B>>,
     {
-        let mut result = self.wait(ReplicaCall::Get, call())?;
+        let mut result = self.wait_within(limit, ReplicaCall::Get, call())?;
         if matches!(result, Err(Error::NotFound { .. })) {
-            result = self.wait(ReplicaCall::Get, call())?;
+            result = self.wait_within(limit, ReplicaCall::Get, call())?;
         }
         match result {
             Ok(bytes) => {

@@ -5,12 +5,13 @@ mod calls;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode};
 
-use self::calls::{IDENTITY, StoreCalls, failed};
+use self::calls::{CALL_TIME, IDENTITY, StoreCalls, failed};
 use super::StoreLocation;
 use crate::session::SessionId;
 use crate::session::replica::{CreateOutcome, Replica, ReplicaCall, ReplicaError, ReplicaObserver};
@@ -72,13 +73,17 @@ impl Replica for ObjectReplica {
     }
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ReplicaError> {
+        self.get_within(key, CALL_TIME)
+    }
+
+    fn get_within(&self, key: &str, limit: Duration) -> Result<Option<Vec<u8>>, ReplicaError> {
         let key = path(key)?;
-        self.calls.read(|| async { self.calls.store.get(&key).await?.bytes().await })
+        self.calls.read(limit, || async { self.calls.store.get(&key).await?.bytes().await })
     }
 
     fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, ReplicaError> {
         let key = path(key)?;
-        self.calls.read(|| self.calls.store.get_range(&key, range.clone()))
+        self.calls.read(CALL_TIME, || self.calls.store.get_range(&key, range.clone()))
     }
 
     fn list(&self, folder: &str) -> Result<Vec<String>, ReplicaError> {

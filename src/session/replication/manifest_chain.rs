@@ -13,14 +13,16 @@ impl Writer<'_> {
         loop {
             let key = self.keys.manifest(stored.number + 1);
             if self.replica.create(&key, bytes.clone())? == CreateOutcome::Created {
-                return self.advance(&key, stored);
+                return self.advance(&key, record.header.removed, stored);
             }
             match self.replica.get(&key)? {
-                Some(found) if found == bytes => return self.advance(&key, stored),
+                Some(found) if found == bytes => {
+                    return self.advance(&key, record.header.removed, stored);
+                }
                 Some(found) => {
                     // The answer was lost, too, and the session has changed since: `record` is the one after.
                     let lost = self.own_header(&found).ok_or_else(|| lost_to(&found))?;
-                    self.advance(&key, stored)?;
+                    self.advance(&key, lost.removed, stored)?;
                     let kept = [&record.header.overlap_state, &stored.overlap_state];
                     if let Some(name) = &lost.overlap_state
                         && !kept.contains(&&lost.overlap_state)
@@ -44,7 +46,7 @@ impl Writer<'_> {
     }
 
     /// Counts the manifest that has been created as `key`, and empties the one before.
-    fn advance(&self, key: &str, stored: &mut Stored) -> Result<(), WriteError> {
+    fn advance(&self, key: &str, is_removal: bool, stored: &mut Stored) -> Result<(), WriteError> {
         if stored.number > 0 {
             let before = self.keys.manifest(stored.number);
             if self.replica.get(&before)?.is_none() {
@@ -52,8 +54,12 @@ impl Writer<'_> {
                 self.replica.delete(key)?;
                 return Err(WriteError::Removed);
             }
-            // If this fails, it takes space until the session is removed.
-            let _ = self.replica.put(&before, Vec::new());
+            let emptied = self.replica.put(&before, Vec::new());
+            // If this fails, it takes space until the session is removed. By an empty one, servers that have the session in memory
+            // find out that it is removed.
+            if is_removal {
+                emptied?;
+            }
         }
         stored.number += 1;
         Ok(())

@@ -7,6 +7,7 @@
 //! that made it, or can be made from the upload (the decoded track, peaks, FLAC files), is not stored.
 
 mod attach;
+mod confirmation;
 mod ended_files;
 mod ended_session;
 mod keys;

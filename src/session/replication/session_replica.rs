@@ -36,6 +36,8 @@ pub(in crate::session) struct SessionReplica {
     is_fenced: AtomicBool,
     /// Whether another one may have since the last manifest.
     pub(super) is_owner_uncertain: AtomicBool,
+    /// When the replica last showed that no other server has changed it. Locked while that is found out for a call.
+    pub(super) confirmed: Mutex<Option<Instant>>,
     pub(super) removal: Mutex<Removal>,
     pub(super) absent: AbsentFiles,
 }
@@ -93,6 +95,7 @@ impl SessionReplica {
             stored: Mutex::new(position.stored),
             is_fenced: AtomicBool::new(false),
             is_owner_uncertain: AtomicBool::new(false),
+            confirmed: Mutex::default(),
             removal: Mutex::new(Removal::None),
             absent: AbsentFiles::new(position.is_absent),
         }
@@ -209,14 +212,6 @@ impl SessionReplica {
     pub(super) fn check_owner(self: &Arc<Self>) {
         self.is_owner_uncertain.store(true, Ordering::Release);
         self.schedule(Instant::now());
-    }
-
-    /// Finds out, by the manifests in the replica, whether another server continues the session. If the replica does not answer
-    /// within `limit`, nothing changes.
-    pub(in crate::session) fn confirm_owner(self: &Arc<Self>, limit: Duration) {
-        self.check_owner();
-        // An error is an outage, or that another server does.
-        let _ = self.wait(limit, |_, _| !self.is_owner_uncertain.load(Ordering::Acquire));
     }
 
     pub(super) fn is_up_to_date(&self) -> bool {

@@ -42,10 +42,14 @@ impl Index {
         &self,
         settings: &Settings,
     ) -> Result<Option<Arc<Session>>, SessionError> {
-        let Some(request) = settings.request_id else { return Ok(None) };
-        let found = self.by_request.get(&request).and_then(|id| self.by_id.get(id)).cloned();
-        let found = found.filter(|session| !session.is_superseded());
+        let found = settings.request_id.and_then(|request| self.requested(request));
         found.map(|session| check_request(session, settings)).transpose()
+    }
+
+    /// The session of a request, whatever its settings.
+    pub(super) fn requested(&self, request: Uuid) -> Option<Arc<Session>> {
+        let found = self.by_request.get(&request).and_then(|id| self.by_id.get(id)).cloned();
+        found.filter(|session| !session.is_superseded())
     }
 
     /// Whether it is known what there is of this id, beside those that are unread.

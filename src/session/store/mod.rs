@@ -21,7 +21,7 @@ pub use damaged::damaged_sessions;
 pub use existing::Recover;
 
 use existing::Existing;
-use index::Index;
+use index::{Index, check_request};
 
 use super::SessionError;
 use super::disk_space::{SpaceGuard, SpaceLimits};
@@ -134,8 +134,12 @@ impl Store {
     /// `RequestConflict`; those of [`Store::find`]; those of the replica.
     pub fn by_request(&self, settings: &Settings) -> Result<Option<Arc<Session>>, SessionError> {
         let Some(request) = settings.request_id else { return Ok(None) };
-        if let Some(found) = self.read().of_request(settings)? {
-            return self.check_here(found).map(Some);
+        let found = self.read().requested(request);
+        match found.map(|found| self.check_here(found)).transpose() {
+            // Another server has removed it.
+            Ok(None) | Err(SessionError::NotFound(_)) => {}
+            Ok(Some(found)) => return check_request(found, settings).map(Some),
+            Err(error) => return Err(error),
         }
         match &self.replication {
             Some(replication) => self.by_stored_request(replication, request, settings),
@@ -156,8 +160,13 @@ impl Store {
         self.check_here(session)
     }
 
-    /// The session with this id, if it is in memory and no other server continues it; touches no file.
-    pub fn find_loaded(&self, id: SessionId) -> Option<Arc<Session>> {
+    /// The session with this id, if it is in memory, and it is certain that no other server continues or has removed it; touches
+    /// no file.
+    pub fn find_certain(&self, id: SessionId) -> Option<Arc<Session>> {
+        self.find_loaded(id).filter(|session| self.is_certain(session))
+    }
+
+    fn find_loaded(&self, id: SessionId) -> Option<Arc<Session>> {
         self.read().by_id.get(&id).filter(|session| !session.is_fenced()).cloned()
     }
 

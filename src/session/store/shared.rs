@@ -52,19 +52,30 @@ impl Store {
             return;
         }
         for session in self.all().into_iter().filter(|session| session.is_fenced()) {
-            session.release();
-            let is_scheduled = matches!(session.lifecycle(), State::Queued(_));
-            if !is_scheduled && !session.lifecycle().has_run() {
-                session.retire();
-                let mut index = self.write();
-                index.remove(&session);
-                index.unread.insert(session.id());
-                drop(index);
-                if self.leases().is_some() {
-                    self.leave_out(session.id());
-                }
+            self.forget(&session);
+        }
+    }
+
+    /// Forgets a session that another server has continued or removed, once its run here has stopped. Returns whether it is
+    /// forgotten.
+    fn forget(&self, session: &Arc<Session>) -> bool {
+        session.release();
+        if matches!(session.lifecycle(), State::Queued(_)) || session.lifecycle().has_run() {
+            return false;
+        }
+        session.retire();
+        let id = session.id();
+        let mut index = self.write();
+        // It may be forgotten, and read again, already.
+        if index.by_id.get(&id).is_some_and(|found| Arc::ptr_eq(found, session)) {
+            index.remove(session);
+            index.unread.insert(id);
+            drop(index);
+            if self.leases().is_some() {
+                self.leave_out(id);
             }
         }
+        true
     }
 
     /// The leases of this server's sessions, if it is one of a cluster.
@@ -88,15 +99,30 @@ impl Store {
             || (self.leases().is_some() && !index.has(id) && !self.existing.absent.has(id))
     }
 
-    /// Refuses a session that another server of the cluster has taken over.
+    /// Whether no other server of the cluster can have taken over or removed a session, but a moment ago.
+    pub(super) fn is_certain(&self, session: &Session) -> bool {
+        let (Some(leases), Some(replica)) = (self.leases(), session.replica()) else { return true };
+        match replica.needs_lease() {
+            true => leases.is_certain(session.id()),
+            false => replica.is_confirmed(),
+        }
+    }
+
+    /// Refuses a session that another server of the cluster has taken over. One that another one has removed, or continued and
+    /// ended, is read again.
     pub(super) fn check_here(&self, session: Arc<Session>) -> Result<Arc<Session>, SessionError> {
         let (id, Some(leases)) = (session.id(), self.leases()) else { return Ok(session) };
-        if !session.is_fenced() && !leases.is_certain(id) {
-            if let Some(owner) = leases.taken_by(id) {
+        if !session.is_fenced()
+            && !self.is_certain(&session)
+            && let Some(replica) = session.replica()
+        {
+            if replica.needs_lease()
+                && let Some(owner) = leases.taken_by(id)
+            {
                 return Err(SessionError::Elsewhere { session: id, owner });
             }
             // Another one may have had the lease since, or have it unseen from here.
-            session.replica().iter().for_each(|replica| replica.confirm_owner(CONFIRM_TIME));
+            replica.confirm(CONFIRM_TIME);
         }
         if !session.is_fenced() {
             return Ok(session);
@@ -106,7 +132,11 @@ impl Store {
         }
         match leases.elsewhere(id)? {
             Some(owner) => Err(SessionError::Elsewhere { session: id, owner }),
-            // The other one has ended it. Once its run here has stopped, it is read again.
+            None if self.forget(&session) => {
+                self.read_existing(id)?;
+                self.read().find(id)
+            }
+            // Its run here has not stopped yet.
             None => Err(LeaseError { cause: format!("session {id} is changing hands") }.into()),
         }
     }

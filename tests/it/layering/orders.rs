@@ -433,7 +433,7 @@ pub(super) const ORDERS: &[Order<'_>] = &[
             &["manifest_chain", "session_replica"],
             &["requests"],
             &["removals"],
-            &["attach", "lease_keeper", "ended_files", "session_work"],
+            &["attach", "confirmation", "lease_keeper", "ended_files", "session_work"],
         ],
     ),
     ("session/replication/lease_keeper", &[&["rounds"]]),

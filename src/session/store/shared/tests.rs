@@ -16,7 +16,7 @@ use crate::session::manifest::Plan;
 use crate::session::replica::Replica;
 use crate::session::replica::memory::MemoryReplica;
 use crate::session::store::PageCursor;
-use crate::session::{Session, SessionError, SessionId, Settings, Store};
+use crate::session::{Session, SessionError, SessionId, SessionState, Settings, Store};
 
 /// What the servers share.
 #[derive(Default)]
@@ -58,6 +58,11 @@ fn create(store: &Store) -> Arc<Session> {
     session.add_bytes(0, b"one", u64::MAX).unwrap();
     session.wait_for_upload().unwrap();
     session
+}
+
+/// An answer of the replica about a session that is in memory does not count any more.
+fn pass_a_moment(store: &Store, id: SessionId) {
+    store.find_loaded(id).unwrap().replica().unwrap().forget_confirmation();
 }
 
 /// The address of the server that has a session instead of this one.
@@ -221,6 +226,7 @@ fn a_server_that_alone_is_cut_off_answers_for_no_session_that_another_one_contin
     let taken = b.find(id).unwrap();
     taken.add_bytes(3, b"two", u64::MAX).unwrap();
     assert_eq!(taken.wait_for_upload(), Ok(6));
+    pass_a_moment(&a, id);
     assert_eq!(a.find(id).unwrap_err().reason(), ErrorReason::ClusterUnavailable);
 }
 
