@@ -4,7 +4,6 @@ use std::fs;
 use std::io;
 use std::sync::Arc;
 
-use super::manifest_chain::remove_objects;
 use super::manifest_record::Record;
 use super::restore::{Restorer, is_complete};
 use super::session_replica::Position;
@@ -62,7 +61,8 @@ impl Replication {
         };
         if record.header.removed {
             // The server that has recorded it may be lost.
-            return Ok(remove_objects(replica, keys)
+            return Ok(self
+                .finish_removal(id, record.header.request)
                 .map_or_else(Attached::Removed, |()| Attached::Nothing));
         }
         let manifest = match record.manifest() {

@@ -1,5 +1,7 @@
 //! The manifests of a session in the store, of which each is created by one server.
 
+use uuid::Uuid;
+
 use super::keys::Keys;
 use super::manifest_record::{Record, RecordHeader};
 use super::writer::{Stored, WriteError, Writer};
@@ -91,26 +93,16 @@ impl Writer<'_> {
         self.create(&record, stored)
     }
 
-    /// Checks that no other server continues the session, whose request is to stay then.
-    ///
-    /// # Errors
-    /// Those of [`Writer::record_removal`].
-    pub(super) fn check_removable(&self, stored: &Stored) -> Result<(), WriteError> {
-        if stored.number == 0 {
-            return Ok(());
-        }
-        self.check_owner(stored).or_else(|error| match error {
-            WriteError::Removed => Ok(()),
-            other => Err(other),
-        })
-    }
-
-    /// Records that the session is removed: from then on no server restores it, and each removes what is left of it.
+    /// Records that the session of a request is removed: from then on no server restores it, and each removes what is left of it.
     ///
     /// # Errors
     /// [`WriteError::Fenced`] if another server continues the session; those of the store, after which it can be called again.
-    pub(super) fn record_removal(&self, stored: &mut Stored) -> Result<(), WriteError> {
-        match self.create(&Record::removed(self.owner), stored) {
+    pub(super) fn record_removal(
+        &self,
+        request: Option<Uuid>,
+        stored: &mut Stored,
+    ) -> Result<(), WriteError> {
+        match self.create(&Record::removed(self.owner, request), stored) {
             Err(WriteError::Removed) => Ok(()),
             other => other,
         }

@@ -3,6 +3,7 @@
 use std::io;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::keys::{Keys, StoredPiece, manifest_number};
 use crate::session::manifest::{Manifest, ManifestError};
@@ -31,6 +32,9 @@ pub(super) struct RecordHeader {
     /// Whether the session is being removed.
     #[serde(default)]
     pub(super) removed: bool,
+    /// The request of a session that is being removed, whose claims go first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) request: Option<Uuid>,
 }
 
 /// From here on, up to the next span, the pieces of this owner are read.
@@ -54,14 +58,15 @@ impl Record {
         Ok(bytes)
     }
 
-    /// Of a session that this server removes.
-    pub(super) fn removed(owner: &str) -> Record {
+    /// Of a session that this server removes, and that a request has created.
+    pub(super) fn removed(owner: &str, request: Option<Uuid>) -> Record {
         let header = RecordHeader {
             format: FORMAT,
             owner: owner.to_owned(),
             spans: Vec::new(),
             overlap_state: None,
             removed: true,
+            request,
         };
         Record { header, manifest: Vec::new() }
     }
@@ -105,7 +110,7 @@ impl Record {
             let names = replica.list(&keys.manifests())?;
             let numbers: Vec<u64> = names.iter().filter_map(|name| manifest_number(name)).collect();
             let Some(&number) = numbers.iter().max() else { return Ok(None) };
-            let removed = || Ok(Some((number, Record::removed(""))));
+            let removed = || Ok(Some((number, Record::removed("", None))));
             // Names are taken away by removals alone, in order: this one was created behind, or is being taken away.
             if number > 1
                 && !numbers.contains(&(number - 1))

@@ -2,16 +2,27 @@
 //!
 //! `requests/REQUEST/N` has the id of a session. They are numbered from 1 without gaps, and each is created exclusively, before
 //! the first manifest of its session. The last one counts: the sessions of those before it were never stored, because their
-//! server was lost first.
+//! server was lost first. They go once it is recorded that the session is removed, before its objects do.
 
 use uuid::Uuid;
 
 use super::Replication;
 use super::keys::Keys;
+use super::manifest_chain::remove_objects;
 use super::manifest_record::Record;
 use super::writer::WriteError;
 use crate::session::SessionId;
 use crate::session::replica::{CreateOutcome, ReplicaError};
+
+/// What has become of the session of a claim.
+enum ClaimedSession {
+    /// It is stored, or may be yet.
+    Alive,
+    /// It is recorded as removed, and its claim goes with it.
+    Removed,
+    /// It never was and never will be stored.
+    Lost,
+}
 
 /// The folder of all requests.
 const REQUESTS: &str = "requests";
@@ -55,19 +66,34 @@ impl Replication {
                 // Its answer was lost.
                 return Ok(());
             }
-            if !self.rule_out(found)? {
-                return Err(WriteError::Requested(found));
-            }
-            number = last + 1;
+            number = match self.claimed_session(request, found)? {
+                ClaimedSession::Alive => return Err(WriteError::Requested(found)),
+                ClaimedSession::Removed => {
+                    self.finish_removal(found, Some(request))?;
+                    1
+                }
+                ClaimedSession::Lost => last + 1,
+            };
         }
     }
 
-    /// Releases the request of a session that is still stored and is to be removed, so that no other server takes it for one
-    /// that was lost.
+    /// Removes what is left of a session that is recorded as removed: its claims, so that no server takes it for one that was
+    /// lost, and then its objects, the record last.
     ///
     /// # Errors
     /// Those of the replica.
-    pub(super) fn release_request(&self, request: Uuid, id: SessionId) -> Result<(), ReplicaError> {
+    pub(super) fn finish_removal(
+        &self,
+        id: SessionId,
+        request: Option<Uuid>,
+    ) -> Result<(), ReplicaError> {
+        if let Some(request) = request {
+            self.release_request(request, id)?;
+        }
+        remove_objects(self.replica.as_ref(), Keys(id))
+    }
+
+    fn release_request(&self, request: Uuid, id: SessionId) -> Result<(), ReplicaError> {
         // Another session may have it by now.
         let Some((last, found)) = self.last_claim(request)? else { return Ok(()) };
         if found == id {
@@ -96,29 +122,36 @@ impl Replication {
         }
     }
 
-    /// Makes sure that a session which has no owner and is not stored never will be. Returns whether there is none.
-    fn rule_out(&self, id: SessionId) -> Result<bool, ReplicaError> {
+    /// What has become of the session of a claim. Makes sure that one which has no owner and is not stored never will be.
+    fn claimed_session(
+        &self,
+        request: Uuid,
+        id: SessionId,
+    ) -> Result<ClaimedSession, ReplicaError> {
+        let (replica, keys) = (self.replica.as_ref(), Keys(id));
+        let stored = || {
+            Ok(Record::last(replica, keys)?.map(|(_, record)| match record.header {
+                header if !header.removed => ClaimedSession::Alive,
+                header if header.request == Some(request) => ClaimedSession::Removed,
+                _ => ClaimedSession::Lost,
+            }))
+        };
+        if let Some(found) = stored()? {
+            return Ok(found);
+        }
         if let Some(leases) = &self.leases
             // Without an answer, it may have an owner.
             && !matches!(leases.elsewhere(id), Ok(None))
         {
-            return Ok(false);
-        }
-        let (replica, keys) = (self.replica.as_ref(), Keys(id));
-        let is_stored = || {
-            let last = Record::last(replica, keys)?;
-            Ok(last.is_some_and(|(_, record)| !record.header.removed))
-        };
-        if is_stored()? {
-            return Ok(false);
+            return Ok(ClaimedSession::Alive);
         }
         // Its owner, if it comes back, finds the session removed. The object goes as those of any removed session do.
-        let removed = Record::removed(&self.owner)
+        let removed = Record::removed(&self.owner, None)
             .to_bytes()
             .map_err(|error| ReplicaError { cause: error.to_string() })?;
         match replica.create(&keys.manifest(1), removed)? {
-            CreateOutcome::Created => Ok(true),
-            CreateOutcome::Exists => Ok(!is_stored()?),
+            CreateOutcome::Created => Ok(ClaimedSession::Lost),
+            CreateOutcome::Exists => Ok(stored()?.unwrap_or(ClaimedSession::Alive)),
         }
     }
 }

@@ -4,7 +4,6 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::manifest_chain::remove_objects;
 use super::session_replica::{Removal, SessionReplica, lock};
 use super::sync_mark::Mark;
 use super::writer::{LocalSession, Stored, WriteError, Writer};
@@ -28,14 +27,10 @@ impl SessionReplica {
                 .and_then(|()| self.claim_request(replication, &local, &stored))
                 .and_then(|()| writer.store(&local, &mut stored)),
             Removal::Requested => writer
-                .check_removable(&stored)
-                .and_then(|()| self.release_request(replication, &local))
-                .and_then(|()| writer.record_removal(&mut stored))
+                .record_removal(local.manifest.settings.request_id, &mut stored)
                 .inspect(|()| self.set_removal(Removal::Recorded))
-                .and_then(|()| Ok(remove_objects(writer.replica, writer.keys)?)),
-            Removal::Recorded => {
-                remove_objects(writer.replica, writer.keys).map_err(WriteError::from)
-            }
+                .and_then(|()| self.finish_removal(replication, &local)),
+            Removal::Recorded => self.finish_removal(replication, &local),
             Removal::Done => return None,
         };
         let number = stored.number;
@@ -118,13 +113,12 @@ impl SessionReplica {
         }
     }
 
-    fn release_request(
+    fn finish_removal(
         &self,
         replication: &Replication,
         local: &LocalSession,
     ) -> Result<(), WriteError> {
-        let request = local.manifest.settings.request_id;
-        Ok(request.map_or(Ok(()), |request| replication.release_request(request, self.id))?)
+        Ok(replication.finish_removal(self.id, local.manifest.settings.request_id)?)
     }
 }
 

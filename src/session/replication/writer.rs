@@ -237,6 +237,7 @@ impl Writer<'_> {
             spans: stored.spans.clone(),
             overlap_state: overlap_state.clone(),
             removed: false,
+            request: None,
         };
         let record = Record { header, manifest: manifest.to_bytes()? };
         self.create(&record, stored)?;

@@ -15,9 +15,16 @@ use crate::session::replication::manifest_record::Record;
 
 const BYTES: &[u8] = b"onetwothree";
 
+fn request() -> Settings {
+    Settings { request_id: Some(Uuid::new_v4()), ..Settings::default() }
+}
+
 /// A session with three pieces and several manifests.
 fn create_with_pieces(store: &Store) -> Arc<Session> {
-    let settings = Settings { request_id: Some(Uuid::new_v4()), ..Settings::default() };
+    create_requested(store, request())
+}
+
+fn create_requested(store: &Store, settings: Settings) -> Arc<Session> {
     let (session, _) = store.create(settings, Plan::for_test(&["vocals"])).unwrap();
     session.wait_until_created().unwrap();
     for (offset, bytes) in [(0, &BYTES[..3]), (3, &BYTES[3..6]), (6, &BYTES[6..])] {
@@ -52,7 +59,8 @@ fn interrupt(changes: usize, has_disk: bool) -> bool {
     let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let replica = Arc::new(MemoryReplica::default());
     let store = open(first.path(), &replica);
-    let session = create_with_pieces(&store);
+    let settings = request();
+    let session = create_requested(&store, settings.clone());
     let id = session.id();
     *replica.changes_left.lock().unwrap() = Some(changes);
     session.end_for_test(State::Removed);
@@ -66,7 +74,10 @@ fn interrupt(changes: usize, has_disk: bool) -> bool {
     replica.is_away.store(false, Ordering::Release);
     let data = if has_disk { first.path() } else { second.path() };
     let store = open(data, &replica);
+    // A client that repeats its request gets the session as long as there is one.
+    let requested = store.by_request(&settings).unwrap().map(|session| session.id());
     let is_there = check_whole_or_gone(&store, &replica, id);
+    assert_eq!(requested, is_there.then_some(id), "after {changes} changes");
     assert!(!(is_there && is_whole));
     is_whole
 }
@@ -75,9 +86,31 @@ fn interrupt(changes: usize, has_disk: bool) -> bool {
 fn a_removal_that_ends_amid_leaves_a_whole_session_or_none() {
     for has_disk in [false, true] {
         let done = (0..).find(|&changes| interrupt(changes, has_disk)).unwrap();
-        // The claim, the record and the manifest before it, pieces, manifests.
-        assert!(done > 1 + 2 + 3 + 4, "{done}");
+        // The record and the manifest before it, the claim, pieces, manifests.
+        assert!(done > 2 + 1 + 3 + 4, "{done}");
     }
+}
+
+/// The server that removes a session is lost once that is recorded. Another one stores a session of the same request.
+#[test]
+fn a_claim_of_a_removed_session_gives_way() {
+    let [first, second] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let replica = Arc::new(MemoryReplica::default());
+    let (lost, other) = (open(first.path(), &replica), open(second.path(), &replica));
+    let settings = request();
+    let removed = create_requested(&lost, settings.clone());
+    let keys = Keys(removed.id());
+    let (number, _) = Record::last(replica.as_ref(), keys).unwrap().unwrap();
+    let record = Record::removed("the lost server", settings.request_id);
+    replica.put(&keys.manifest(number + 1), record.to_bytes().unwrap()).unwrap();
+    // It has not found the claim before.
+    let replication = Arc::clone(&create(&other).replica().unwrap().replication);
+    let new = SessionId::random();
+    replication.claim_request(settings.request_id.unwrap(), new).unwrap();
+    assert_eq!(replication.requested(settings.request_id.unwrap()), Ok(Some(new)));
+    let left = replica.keys();
+    assert!(!left.iter().any(|key| key.contains(&removed.id().to_string())), "{left:?}");
+    assert_eq!(left.iter().filter(|key| key.starts_with("requests/")).count(), 1);
 }
 
 #[test]
