@@ -1,6 +1,7 @@
 //! Sessions of two servers with one replica.
 
 mod removals;
+mod takeovers;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,26 +1,21 @@
 //! Removals that are interrupted: a session is there as a whole, or gone.
 
-use std::ops::Range;
-use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use uuid::Uuid;
 
 use super::*;
-use crate::proto::reason::ErrorReason;
-use crate::session::replica::{CreateOutcome, ReplicaError};
 use crate::session::replication::Keys;
 use crate::session::replication::manifest_record::Record;
 
-const BYTES: &[u8] = b"onetwothree";
+pub(super) const BYTES: &[u8] = b"onetwothree";
 
 fn request() -> Settings {
     Settings { request_id: Some(Uuid::new_v4()), ..Settings::default() }
 }
 
 /// A session with three pieces and several manifests.
-fn create_with_pieces(store: &Store) -> Arc<Session> {
+pub(super) fn create_with_pieces(store: &Store) -> Arc<Session> {
     create_requested(store, request())
 }
 
@@ -157,75 +152,6 @@ fn a_session_that_is_taken_over_while_it_is_removed_is_whole_or_gone() {
             assert_eq!(upload_of(&found), b"onetwothree.");
         }
     }
-}
-
-/// Another server removes a session between the list of its pieces and the first of them.
-#[derive(Debug)]
-struct InterruptedReplica {
-    replica: Arc<MemoryReplica>,
-    /// The folder of the other server, and the session.
-    other: Mutex<Option<(PathBuf, SessionId)>>,
-}
-
-impl Replica for InterruptedReplica {
-    fn identity(&self) -> Result<String, ReplicaError> {
-        self.replica.identity()
-    }
-
-    fn put(&self, key: &str, bytes: Vec<u8>) -> Result<(), ReplicaError> {
-        self.replica.put(key, bytes)
-    }
-
-    fn create(&self, key: &str, bytes: Vec<u8>) -> Result<CreateOutcome, ReplicaError> {
-        self.replica.create(key, bytes)
-    }
-
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, ReplicaError> {
-        self.replica.get(key)
-    }
-
-    fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Vec<u8>>, ReplicaError> {
-        self.replica.get_range(key, range)
-    }
-
-    fn list(&self, folder: &str) -> Result<Vec<String>, ReplicaError> {
-        let names = self.replica.list(folder)?;
-        if folder.ends_with("/upload")
-            && let Some((data, id)) = self.other.lock().unwrap().take()
-        {
-            let other = open(&data, &self.replica);
-            let taken = other.find(id).unwrap();
-            taken.end_for_test(State::Removed);
-            other.remove(&taken).unwrap();
-        }
-        Ok(names)
-    }
-
-    fn folders(&self, folder: &str) -> Result<Vec<String>, ReplicaError> {
-        self.replica.folders(folder)
-    }
-
-    fn delete(&self, key: &str) -> Result<(), ReplicaError> {
-        self.replica.delete(key)
-    }
-}
-
-#[test]
-fn what_another_server_has_taken_away_is_no_damage() {
-    let [first, second, third] = [(); 3].map(|()| tempfile::tempdir().unwrap());
-    let replica = Arc::new(MemoryReplica::default());
-    let lost = open(second.path(), &replica);
-    let id = create_with_pieces(&lost).id();
-    drop(lost);
-    let other = Mutex::new(Some((third.path().to_owned(), id)));
-    let interrupted = Arc::new(InterruptedReplica { replica: Arc::clone(&replica), other });
-    let shared = Arc::clone(&interrupted) as Arc<dyn Replica>;
-    let store = Store::open_replicated(first.path(), shared).unwrap();
-    let error = store.find(id).unwrap_err();
-    assert!(interrupted.other.lock().unwrap().is_none());
-    assert_eq!(error.reason(), ErrorReason::ClusterUnavailable, "{error}");
-    assert!(matches!(store.find(id).unwrap_err(), SessionError::NotFound(_)));
-    assert_eq!(replica.keys(), Vec::<String>::new());
 }
 
 #[test]
