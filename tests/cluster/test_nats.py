@@ -46,6 +46,7 @@ def test_one_of_three_servers_can_lose_its_data_at_any_time(cluster, start):
     song = wav(music(60))
     expected = separate(start("--threads", "1").stub, song).digests()
     nats, gateway = cluster(3)
+    wait_for(lambda: copies(nats).keys() == set(STREAMS))
     assert copies(nats) == dict.fromkeys(STREAMS, 3)
     session_id = upload(gateway, song)
     finish(gateway, session_id, song)

@@ -42,11 +42,31 @@ def check_done(server, session_id: str, whole) -> None:
         assert get_stem(server.stub, session_id, name) == bytes(pcm)
 
 
+def is_computing(server, session_id: str, since: float) -> bool:
+    """Whether a segment is being computed, by a marker that was written after this time."""
+    # It may be removed meanwhile.
+    with contextlib.suppress(FileNotFoundError):
+        return any(marker.stat().st_mtime > since for marker in server.directory(session_id).glob("computing.*"))
+    return False
+
+
+def is_stopped_while_computing(server, session_id: str, since: float) -> bool:
+    """Stops the process, and lets it continue if the segment has ended before."""
+    if is_computing(server, session_id, since):
+        process = psutil.Process(server.process.pid)
+        process.suspend()
+        wait_for(lambda: process.status() == psutil.STATUS_STOPPED)
+        if is_computing(server, session_id, since):
+            return True
+        process.resume()
+    return False
+
+
 def kill_twice_while_computing(server, session_id: str) -> None:
     started = 0.0
     for _ in range(2):
         # Not the marker of the killed server, which the next one may not have counted yet.
-        wait_for(lambda: any(marker.stat().st_mtime > started for marker in server.directory(session_id).glob("computing.*")))
+        wait_for(lambda since=started: is_stopped_while_computing(server, session_id, since))
         server.kill()
         started = time.time()
         server.restart()
