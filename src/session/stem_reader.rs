@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::checksums::{BLOCK, Checksums, Damage, StemChecksums, missing_is_damage};
+use super::leases::LeaseError;
 use super::live::ReaderGuard;
 use super::settings::OutputChannels;
 use super::{Manifest, SessionError};
@@ -172,7 +173,7 @@ impl StemReader {
         if count == Frames::ZERO {
             return Ok(Vec::new());
         }
-        self.session.prepare_reading()?;
+        self.session.prepare_reading().map_err(|error| self.as_damage(&manifest, error))?;
         let stored = match &manifest.commit.checksums {
             Some(checksums) => self.read_checked(&manifest, checksums, count),
             None => self.read_unchecked(start, count),
@@ -240,6 +241,10 @@ impl StemReader {
         }
         if self.session.manifest().recomputed != manifest.recomputed {
             return Damage { recomputing: true, ..damage.clone() }.into();
+        }
+        if self.session.is_taken_away() {
+            let cause = format!("session {} has changed hands", self.session.id());
+            return LeaseError { cause }.into();
         }
         self.session.report_damage(&self.path()).into()
     }

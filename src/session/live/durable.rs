@@ -55,6 +55,11 @@ impl Session {
         self.replica().is_some_and(|replica| replica.is_fenced())
     }
 
+    /// Whether its files are missing because another server has removed or continued it, rather than damaged.
+    pub(in crate::session) fn is_taken_away(&self) -> bool {
+        self.replica().is_some_and(|replica| replica.is_taken_away())
+    }
+
     /// The error of calls once its files are gone: it was removed, or another server continues it.
     pub fn gone(&self) -> SessionError {
         if self.is_fenced() {

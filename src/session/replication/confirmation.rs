@@ -11,6 +11,9 @@ use super::session_replica::{SessionReplica, lock};
 /// a session that another server has removed may be found here.
 const CONFIRMED_TIME: Duration = Duration::from_secs(1);
 
+/// How long the replica is waited for.
+const CONFIRM_TIME: Duration = Duration::from_secs(2);
+
 impl SessionReplica {
     /// Whether the replica has shown a moment ago that no other server has changed the session.
     pub(in crate::session) fn is_confirmed(&self) -> bool {
@@ -19,8 +22,8 @@ impl SessionReplica {
     }
 
     /// Ends the session here if another server has removed or continued it, by the manifests in the replica. If the replica
-    /// does not answer within `limit`, nothing changes.
-    pub(in crate::session) fn confirm(self: &Arc<Self>, limit: Duration) {
+    /// does not answer within [`CONFIRM_TIME`], nothing changes.
+    pub(in crate::session) fn confirm(self: &Arc<Self>) {
         // Others wait for the one that asks.
         let mut confirmed = lock(&self.confirmed);
         let begin = Instant::now();
@@ -28,34 +31,43 @@ impl SessionReplica {
             return;
         }
         let is_current = match self.needs_lease() {
-            true => self.is_owner(limit),
-            false => self.is_stored(limit),
+            true => self.is_owner(),
+            false => self.is_stored(),
         };
         if is_current {
             *confirmed = Some(begin);
         }
     }
 
+    /// Whether another server has removed or continued the session, by what the replica shows now.
+    pub(in crate::session) fn is_taken_away(self: &Arc<Self>) -> bool {
+        *lock(&self.confirmed) = None;
+        self.confirm();
+        self.is_fenced()
+    }
+
     /// Whether the replica has shown that no other server continues the session.
-    fn is_owner(self: &Arc<Self>, limit: Duration) -> bool {
+    fn is_owner(self: &Arc<Self>) -> bool {
         self.check_owner();
         // An error is an outage, or that another server does.
-        self.wait(limit, |_, _| !self.is_owner_uncertain.load(Ordering::Acquire)).is_ok()
+        self.wait(CONFIRM_TIME, |_, _| !self.is_owner_uncertain.load(Ordering::Acquire)).is_ok()
     }
 
     /// Whether the replica has shown that the manifest of a session that has ended is the last one: it is emptied when there is
     /// another one, also of a removal, and a removal takes it away.
-    fn is_stored(self: &Arc<Self>, limit: Duration) -> bool {
+    fn is_stored(self: &Arc<Self>) -> bool {
         // While the replica is away, the thread that waits for it finds out.
         if self.is_owner_uncertain.load(Ordering::Acquire) || self.replication.outage().is_some() {
             return false;
         }
-        // This server changes it, and finds out by that.
-        let Ok(number) = self.stored.try_lock().map(|stored| stored.number) else { return false };
-        let manifest = self.replication.replica.get_within(&Keys(self.id).manifest(number), limit);
+        let number = self.durable_number.load(Ordering::Acquire);
+        let manifest =
+            self.replication.replica.get_within(&Keys(self.id).manifest(number), CONFIRM_TIME);
         match manifest {
             Ok(Some(bytes)) if !bytes.is_empty() => return true,
-            Ok(_) => self.fence(),
+            // Unless this server has just stored the next one itself.
+            Ok(_) if lock(&self.stored).number == number => self.fence(),
+            Ok(_) => {}
             Err(_) => self.check_owner(),
         }
         false

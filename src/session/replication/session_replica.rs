@@ -1,7 +1,7 @@
 //! A session and its replica: what is stored, what is to be stored, and waiting for it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -30,8 +30,8 @@ pub(in crate::session) struct SessionReplica {
     /// Locked while it is stored or removed.
     pub(super) stored: Mutex<Stored>,
     pub(super) durable: RwLock<LocalSession>,
-    /// Whether the replica has a manifest.
-    pub(super) is_created: AtomicBool,
+    /// The number of the manifest that is durable; 0 if the replica has none.
+    pub(super) durable_number: AtomicU64,
     /// Whether another server continues the session.
     is_fenced: AtomicBool,
     /// Whether another one may have since the last manifest.
@@ -91,7 +91,7 @@ impl SessionReplica {
             notifier,
             durable: RwLock::new(position.durable.unwrap_or_else(|| local.clone())),
             local: Mutex::new(local),
-            is_created: AtomicBool::new(position.stored.number > 0),
+            durable_number: AtomicU64::new(position.stored.number),
             stored: Mutex::new(position.stored),
             is_fenced: AtomicBool::new(false),
             is_owner_uncertain: AtomicBool::new(false),
@@ -183,7 +183,11 @@ impl SessionReplica {
         &self,
         limit: Duration,
     ) -> Result<(), ReplicaError> {
-        self.wait(limit, |_, _| self.is_created.load(Ordering::Acquire))
+        self.wait(limit, |_, _| self.is_created())
+    }
+
+    fn is_created(&self) -> bool {
+        self.durable_number.load(Ordering::Acquire) > 0
     }
 
     /// Whether another server continues the session.
@@ -193,7 +197,7 @@ impl SessionReplica {
 
     /// Whether it was ended before it was stored: another session has its request.
     pub(in crate::session) fn is_superseded(&self) -> bool {
-        self.is_fenced() && !self.is_created.load(Ordering::Acquire)
+        self.is_fenced() && !self.is_created()
     }
 
     /// Whether this server is to continue the session: it has not ended.

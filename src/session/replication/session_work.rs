@@ -86,7 +86,7 @@ impl SessionReplica {
             tracing::warn!(session = %self.id, %error, "the state of the replica is not recorded");
         }
         *self.durable.write().unwrap_or_else(PoisonError::into_inner) = local;
-        self.is_created.store(true, Ordering::Release);
+        self.durable_number.store(number, Ordering::Release);
         if let Some(leases) = self.replication.leases().filter(|_| !self.needs_lease()) {
             leases.wake();
         }

@@ -19,9 +19,6 @@ const ABSENT_TIME: Duration = Duration::from_secs(10);
 /// Most such ids.
 const MOST_ABSENT: usize = 4096;
 
-/// How long the replica is waited for that shows whether another server continues a session.
-const CONFIRM_TIME: Duration = Duration::from_secs(2);
-
 /// Ids without a session, which clients have asked for.
 #[derive(Debug, Default)]
 pub(super) struct AbsentIds(Mutex<HashMap<SessionId, Instant>>);
@@ -122,7 +119,7 @@ impl Store {
                 return Err(SessionError::Elsewhere { session: id, owner });
             }
             // Another one may have had the lease since, or have it unseen from here.
-            replica.confirm(CONFIRM_TIME);
+            replica.confirm();
         }
         if !session.is_fenced() {
             return Ok(session);

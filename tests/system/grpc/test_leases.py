@@ -12,7 +12,7 @@ from ..common import INSTANT_MODEL, check_refused, finish, upload, wait_for
 from ..http_client import get
 from ..nats import NatsServer
 from ..s3 import Bucket
-from ..stemwire_client import api, collect, reason, separate, session_pb2
+from ..stemwire_client import api, collect, get_stem, reason, separate, session_pb2
 
 State = session_pb2
 MODELS = INSTANT_MODEL
@@ -50,6 +50,34 @@ def test_a_session_belongs_to_one_gateway_and_is_continued_by_another(gateway):
     assert watched.digests() == whole.digests()
     first.restart()
     assert first.get(session_id).state == State.SESSION_STATE_DONE
+
+
+def test_a_session_that_one_gateway_has_deleted_is_gone_at_the_other(gateway):
+    first, second = gateway(), gateway()
+    ended = separate(first.stub, wav(music(2))).done.session_id
+    kept = separate(second.stub, wav(music(2))).done.session_id
+    for server in (first, second):
+        assert all(server.get(session_id).state == State.SESSION_STATE_DONE for session_id in (ended, kept))
+    stem = lambda server: get_stem(server.stub, ended, "vocals")
+    assert stem(first) == stem(second)
+    first.stub.DeleteSession(api.DeleteSessionRequest(session_id=ended))
+    seen = set()
+
+    def is_gone() -> bool:
+        error = collect(second.stub.WatchSession(api.WatchSessionRequest(session_id=ended))).error
+        seen.add(error and reason(error)[1])
+        return "SESSION_NOT_FOUND" in seen
+
+    # An answer of the store counts for a second; the store is listed once a minute.
+    wait_for(is_gone, patience=20)
+    assert seen <= {None, "CLUSTER_UNAVAILABLE", "SESSION_NOT_FOUND"}, "what is missing is not damaged"
+    for call in (lambda: second.get(ended), lambda: stem(second)):
+        with pytest.raises(grpc.RpcError) as refused:
+            call()
+        assert reason(refused.value)[:2] == ("NOT_FOUND", "SESSION_NOT_FOUND")
+    for path in (f"/download/{ended}/vocals.wav", f"/download/{ended}.zip", f"/api/sessions/{ended}"):
+        assert get(second, path).problem()[::2] == (404, "SESSION_NOT_FOUND")
+    assert first.get(kept).state == second.get(kept).state == State.SESSION_STATE_DONE
 
 
 def test_a_session_of_a_later_version_is_refused_by_name_and_left_alone(gateway, tmp_path):
