@@ -22,4 +22,3 @@ def s3(tmp_path):
     server = S3Server(tmp_path / "s3")
     yield server
     server.kill()
-

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::listing::NAME_WIDTH;
 use crate::cli::engine_args::EngineArgs;
 use crate::cli::error::CliError;
 use crate::cli::output::write;
@@ -41,7 +42,7 @@ pub(super) fn benchmark(args: &BenchmarkArgs) -> Result<(), CliError> {
         if let Err(error) = kept {
             eprintln!("warning: the speed of {} is not kept: {error}", card.name);
         }
-        write(&format!("{:18} {}\n", card.name.as_str(), speed.describe(card, None)))?;
+        write(&format!("{:NAME_WIDTH$} {}\n", card.name.as_str(), speed.describe(card, None)))?;
     }
     Ok(())
 }

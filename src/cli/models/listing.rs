@@ -15,6 +15,9 @@ use crate::model::card::PublishedQuality;
 use crate::model::registry::PublishedModel;
 use crate::model::{Model, ModelCard};
 
+/// Width of the column of names: that of the longest published one.
+pub(super) const NAME_WIDTH: usize = 18;
+
 /// A model that is installed, built in or published.
 pub(super) struct KnownModel {
     pub(super) card: ModelCard,
@@ -68,7 +71,7 @@ fn entry(KnownModel { card, state, install }: &KnownModel) -> String {
         rows.iter().zip([card.name.as_str()].into_iter().chain(std::iter::repeat("")))
     {
         // Writing to a string does not fail.
-        let _ = writeln!(text, "{name:18} {row}");
+        let _ = writeln!(text, "{name:NAME_WIDTH$} {row}");
     }
     text
 }
@@ -128,5 +131,16 @@ fn missing(published: &PublishedModel, models: Option<&Path>) -> String {
     match models.map_or(0, |models| published.bytes_here(models)) {
         0 => format!("not installed, {bytes} to download"),
         here => format!("not installed, {} of {bytes} downloaded", HumanBytes(here)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_a_column_of_their_length() {
+        let longest = PublishedModel::all().map(|model| model.card.name.as_str().len()).max();
+        assert_eq!(longest, Some(NAME_WIDTH));
     }
 }

@@ -21,6 +21,7 @@ use crate::model::registry::import::{ImportOutcome, ImportRequest, MdxOptions, i
 use crate::model::registry::pull::pull;
 use crate::proto::reason::Category;
 use benchmark::{BenchmarkArgs, benchmark};
+use listing::NAME_WIDTH;
 use push::{PushArgs, push};
 use recommend::{RecommendArgs, recommend};
 
@@ -226,10 +227,10 @@ fn verify(folder: &ModelsFolder) -> Result<(), CliError> {
             Ok(()) => {
                 let hash = model.card().weights_hash();
                 let state = if model.is_verified() { "good" } else { "good, NOT VERIFIED" };
-                write(&format!("{name:18} {state}, sha256 {hash}\n"))?;
+                write(&format!("{name:NAME_WIDTH$} {state}, sha256 {hash}\n"))?;
             }
             Err(error) => {
-                write(&format!("{name:18} BAD: {error}\n"))?;
+                write(&format!("{name:NAME_WIDTH$} BAD: {error}\n"))?;
                 errors.push(error.into());
             }
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use super::ModelsFolder;
-use super::listing::{KnownModel, joined, known_models, licence, measured_speed};
+use super::listing::{KnownModel, NAME_WIDTH, joined, known_models, licence, measured_speed};
 use crate::audio::StemName;
 use crate::audio::stem::BadStemName;
 use crate::cli::error::CliError;
@@ -118,7 +118,8 @@ fn entry(position: &str, card: &ModelCard, figure: &str, known: &[&KnownModel]) 
         rows.push(format!("autotuned earlier on this machine: {speed}"));
     }
     rows.extend(model.install.as_ref().map(|command| format!("install it with `{command}`")));
-    let mut text = format!("{position:>3} {:18} {figure}{}\n", card.name.as_str(), model.state);
+    let mut text =
+        format!("{position:>3} {:NAME_WIDTH$} {figure}{}\n", card.name.as_str(), model.state);
     for row in rows {
         text += &format!("{:22} {row}\n", "");
     }
